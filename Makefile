@@ -1,0 +1,141 @@
+# influxfs: backup of a live InfluxDB 1.x store by copying a file. See README.md.
+#
+#   make                    build/influxfs
+#   make demo | test        each does all of its own set-up (as root on Debian 12)
+#   make install PREFIX=/usr/local DESTDIR=
+#   make bench | lint | format | clean
+#
+# Switches: DEBUG=1, SANITIZE=address,undefined (or thread), COVERAGE=1, CC=clang. Each set of
+# switches builds in a folder of its own, so none disturbs another.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1
+
+suffix := $(if $(filter clang%,$(CC)),-clang)$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))$(if $(COVERAGE),-coverage)
+comma := ,
+BUILD ?= build$(suffix)
+
+LIBS := libarchive lmdb json-c libprotobuf-c libcrypto
+PKG_CONFIG ?= pkg-config
+store_flags := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+store_libs := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lsnappy
+fuse_flags := -DFUSE_USE_VERSION=314 $(shell $(PKG_CONFIG) --cflags fuse3 2>/dev/null)
+fuse_libs := $(shell $(PKG_CONFIG) --libs fuse3 2>/dev/null)
+
+CFLAGS ?= -O2 -g
+ifdef DEBUG
+CFLAGS := -O0 -g3
+endif
+ifdef SANITIZE
+CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+ifdef COVERAGE
+CFLAGS := -O0 -g --coverage
+LDFLAGS += --coverage
+endif
+base_flags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='"$(VERSION)"' \
+	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -I. -I$(BUILD) -pthread -MMD -MP
+
+store_src := $(sort $(wildcard store/*/*.c))
+fs_src := $(sort $(wildcard fs/*.c))
+unit_src := $(sort $(wildcard tests/unit/test_*.c))
+proto := store/influx/meta.proto
+proto_obj := $(BUILD)/store/influx/meta.pb-c.o
+
+store_obj := $(store_src:%.c=$(BUILD)/%.o) $(proto_obj)
+fs_obj := $(fs_src:%.c=$(BUILD)/%.o)
+units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
+preloads := $(patsubst tests/unit/%.c,$(BUILD)/tests/%.so,$(wildcard tests/unit/preload_*.c))
+
+# One short line a command; V=1 shows them whole.
+ifndef V
+say = @echo "  $(1) $@";
+endif
+
+all: $(BUILD)/influxfs
+
+$(BUILD)/influxfs: $(fs_obj) $(BUILD)/libstore.a
+	$(call say,LD)$(CC) $(LDFLAGS) -pthread -o $@ $^ $(fuse_libs) $(store_libs)
+
+$(BUILD)/libstore.a: $(store_obj)
+	@rm -f $@
+	$(call say,AR)ar rcs $@ $^
+
+$(BUILD)/store/%.o: store/%.c | $(proto_obj)
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(base_flags) $(store_flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Generated code is built without the warnings that it does not mean to meet.
+$(BUILD)/store/influx/meta.pb-c.c: $(proto)
+	@mkdir -p $(@D)
+	$(call say,GEN)protoc-c --c_out=$(BUILD) $<
+
+$(proto_obj): $(BUILD)/store/influx/meta.pb-c.c
+	$(call say,CC)$(CC) -std=c17 $(store_flags) $(CFLAGS) -I$(BUILD) -c -o $@ $<
+
+$(BUILD)/fs/%.o: fs/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(base_flags) $(fuse_flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Unit tests link the store alone: proof that it stands without FUSE.
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libstore.a
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libstore.a \
+		-lcmocka $(store_libs)
+
+$(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(base_flags) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
+
+units: $(units) $(preloads)
+
+# Installing packages and building are two steps, so that pkg-config is asked after the first.
+demo:
+	tests/setup build && tests/setup demo
+	$(MAKE) all
+	python3 tests/demo.py
+
+test:
+	tests/setup build && tests/setup test
+	$(MAKE) all units
+	python3 tests/run
+
+bench:
+	tests/setup build && tests/setup test
+	$(MAKE) all
+	python3 tests/bench/run
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0755 $(BUILD)/influxfs $(DESTDIR)$(PREFIX)/bin/influxfs
+	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+
+c_files = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+
+format:
+	tests/setup lint
+	clang-format -i $(c_files)
+
+lint:
+	tests/setup build && tests/setup test && tests/setup lint
+	clang-format --dry-run -Werror $(c_files)
+	! grep -rn 'fuse' store --include='*.[ch]' | grep '#include'
+	$(MAKE) BUILD=build-clang CC=clang all units
+	clang-tidy --quiet $(store_src) $(fs_src) -- -std=c17 -D_GNU_SOURCE \
+		-D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='"$(VERSION)"' -I. -Ibuild-clang \
+		$(store_flags) $(fuse_flags)
+	shellcheck tests/setup .ci/run
+	for m in man/*; do mandoc -T lint -W warning $$m || exit 1; done
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all units demo test bench install format lint clean
+.DELETE_ON_ERROR:
+
+-include $(store_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d)

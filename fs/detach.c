@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/detach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void detach_guard_stdio(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
+int detach_start(void)
+{
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return -errno;
+    pid_t pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid > 0) {
+        char verdict;
+        close(pipe_fds[1]);
+        ssize_t n;
+        do
+            n = read(pipe_fds[0], &verdict, 1);
+        while (n < 0 && errno == EINTR);
+        _exit(n == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    close(pipe_fds[0]);
+    setsid();
+    return pipe_fds[1];
+}
+
+void detach_ready(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; i <= 2 && null >= 0; i++)
+        dup2(null, i);
+    if (null > 2)
+        close(null);
+    /* Whoever waited may be gone by now; the mount stands all the same. */
+    if (write(fd, "", 1) < 0)
+        errno = 0;
+    close(fd);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mounted file system: what all branches of the tree share.
+ *
+ * Lock order: a branch's own lock, then the node table's, then whatever the store takes. Nothing
+ * is held while the kernel is notified or a reply is sent.
+ */
+#ifndef INFLUXFS_FS_FS_H
+#define INFLUXFS_FS_FS_H
+
+#include "fs/node.h"
+#include "fs/options.h"
+#include "store/influx/paths.h"
+#include "store/restore/restore.h"
+#include "store/snapshot/snapshots.h"
+
+struct now;
+struct drops;
+struct status;
+
+struct fs {
+    const struct options *options;
+    const struct store_paths *paths;
+    const char *state;  /* the state folder, or NULL if there is none to write to */
+    const char *lacks;  /* in words, what is missing without it; or "" */
+    uid_t uid;          /* who owns what is not the store's own file */
+    gid_t gid;
+    struct node_table *nodes;
+    struct snapshots *snapshots;
+    struct restore *restore; /* NULL when mounted with `ro` */
+    struct now *now;
+    struct drops *drops;
+    struct status *status;
+    uint64_t snapshots_node; /* the number of the folder snapshots/ */
+    struct fuse_session *session;
+    int64_t started_ns; /* wall clock: the time of the fixed folders */
+};
+
+/* st_ino of what is not a file of the store. Those of live/ have a high bit set (live.h). */
+enum {
+    INO_ROOT = 1,
+    INO_LIVE,
+    INO_SNAPSHOTS,
+    INO_RESTORE,
+    INO_STATUS,
+    INO_NOW,
+    INO_RESTORE_LOG,
+    INO_RESTORE_STATUS,
+    INO_DROPS = 1 << 16, /* the first of those in restore/ */
+};
+
+/* Fills in a file or folder that belongs to the store's owner. mode carries the type. */
+void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint64_t size,
+             int64_t mtime_ns);
+
+/* Lets the options uid=, gid= and umask= have their way with an attribute. */
+void fs_mask(const struct fs *fs, struct stat *st);
+
+/* The low-level operations; userdata is a struct fs. */
+extern const struct fuse_lowlevel_ops fs_ops;
+
+/* Fixed folders. A child is a node that the tree keeps. */
+int fs_tree_new(struct fs *fs);
+
+#endif

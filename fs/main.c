@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* influxfs: mounts an InfluxDB 1.x store. This file is the life of the daemon, from its command
+ * line to the unmount. */
+#include "fs/detach.h"
+#include "fs/drops.h"
+#include "fs/fs.h"
+#include "fs/log.h"
+#include "fs/mountpoint.h"
+#include "fs/now.h"
+#include "fs/owner.h"
+#include "fs/state.h"
+#include "fs/status.h"
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/influx/config.h"
+#include "store/influx/running.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Everything that the daemon holds, in the order in which it is made. */
+struct daemon {
+    struct options options;
+    struct store_paths paths;
+    char *mountpoint;
+    struct state state;
+    struct fs fs;
+    bool mounted, signals;
+};
+
+/* A capture of a large store holds a descriptor for each file. */
+static void raise_open_files(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+        return;
+    struct rlimit more = {1 << 20, 1 << 20};
+    if (l.rlim_max >= more.rlim_max || setrlimit(RLIMIT_NOFILE, &more) < 0) {
+        l.rlim_cur = l.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &l);
+    }
+}
+
+/* Many threads read, few allocate much: two heaps are enough, and keep memory small. */
+static void keep_memory_small(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+}
+
+static int open_restore(struct daemon *d, struct err *e)
+{
+    struct restore_options o = {
+        .paths = &d->paths,
+        .uid = d->options.owner_uid,
+        .gid = d->options.owner_gid,
+        .in_use = d->options.force ? NULL : running_uses,
+        .state_fd = -1,
+    };
+    if (d->options.ro)
+        return 0;
+    autoclose int state = d->state.path ? open(d->state.path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    o.state_fd = state;
+    return restore_open(&o, &d->fs.restore, e);
+}
+
+/* Finishes what a killed restore left, then opens what is remembered of the store. */
+static int open_store(struct daemon *d, struct err *e)
+{
+    struct err note = {0};
+    state_open(&d->paths, d->options.state, &d->state);
+    int r = open_restore(d, e);
+    if (r < 0)
+        return r;
+    r = snapshots_open(&d->paths, d->state.path, &d->fs.snapshots, &note, e);
+    if (r < 0)
+        return r;
+    if (d->state.lacks.text[0])
+        log_line("%s", d->state.lacks.text);
+    if (note.text[0])
+        log_line("%s", note.text);
+    return 0;
+}
+
+static int build_tree(struct daemon *d)
+{
+    struct fs *fs = &d->fs;
+    fs->options = &d->options;
+    fs->paths = &d->paths;
+    fs->state = d->state.path;
+    fs->lacks = d->state.lacks.text;
+    fs->started_ns = io_now_ns();
+    owner_of_store(&d->paths, d->options.owner_uid, d->options.owner_gid, &fs->uid, &fs->gid);
+    fs->nodes = node_table_new();
+    if (!fs->nodes)
+        return -ENOMEM;
+    int r = now_new(fs);
+    return r < 0 ? r : fs_tree_new(fs);
+}
+
+/* What mount(8) and df(1) show as the source. */
+static int add_fuse_options(struct daemon *d)
+{
+    autofree char *opts = NULL, *source = NULL;
+    const char *name = d->paths.config ? d->paths.config : d->options.store;
+    /* libfuse splits options at commas. */
+    size_t n = 0;
+    source = malloc(2 * strlen(name) + 1);
+    if (!source)
+        return -ENOMEM;
+    for (const char *p = name; *p; p++) {
+        if (*p == ',' || *p == '\\')
+            source[n++] = '\\';
+        source[n++] = *p;
+    }
+    source[n] = 0;
+    if (asprintf(&opts, "-odefault_permissions,subtype=influxfs,fsname=%s", source) < 0)
+        return -ENOMEM;
+    return fuse_opt_insert_arg(&d->options.fuse, 1, opts) < 0 ? -ENOMEM : 0;
+}
+
+static int mount_it(struct daemon *d, struct err *e)
+{
+    struct fs *fs = &d->fs;
+    int r = add_fuse_options(d);
+    if (r < 0)
+        return r;
+    log_catch_fuse();
+    fs->session = fuse_session_new(&d->options.fuse, &fs_ops, sizeof(fs_ops), fs);
+    if (!fs->session)
+        return err_set(e, -EINVAL, "%s; see influxfs --help", log_fuse_words());
+    if (fuse_set_signal_handlers(fs->session) < 0)
+        return err_set(e, -EIO, "signal handlers: %s", log_fuse_words());
+    d->signals = true;
+    if (fuse_session_mount(fs->session, d->mountpoint) < 0)
+        return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, log_fuse_words());
+    d->mounted = true;
+    return 0;
+}
+
+static int start(struct daemon *d, struct err *e)
+{
+    int r = config_load(d->options.store, &d->options.override, &d->paths, e);
+    if (r == 0)
+        r = running_mismatch(&d->paths, e);
+    if (r == 0)
+        r = mountpoint_prepare(d->options.mountpoint, &d->mountpoint, e);
+    if (r == 0)
+        r = open_store(d, e);
+    if (r == 0)
+        r = build_tree(d);
+    if (r == 0)
+        r = mount_it(d, e);
+    if (r == 0)
+        r = now_start(d->fs.now);
+    if (r < 0 && !e->text[0])
+        err_sys(e, r, "starting");
+    return r;
+}
+
+static int serve(struct daemon *d)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    if (!config)
+        return -ENOMEM;
+    /* A copy into restore/ waits in its thread; readers must find another. */
+    fuse_loop_cfg_set_max_threads(config, 32);
+    fuse_loop_cfg_set_idle_threads(config, 8);
+    log_pass_fuse();
+    int r = fuse_session_loop_mt(d->fs.session, config);
+    fuse_loop_cfg_destroy(config);
+    /* What ended it may have been a signal, which is as good as an unmount. */
+    return r < 0 ? r : 0;
+}
+
+static void stop(struct daemon *d)
+{
+    struct fs *fs = &d->fs;
+    now_stop(fs->now);
+    if (d->mounted)
+        fuse_session_unmount(fs->session);
+    if (d->signals)
+        fuse_remove_signal_handlers(fs->session);
+    if (fs->session)
+        fuse_session_destroy(fs->session);
+    now_drop_all(fs->now);
+    node_table_free(fs->nodes);
+    now_free(fs->now);
+    drops_free(fs->drops);
+    status_free(fs->status);
+    snapshots_close(fs->snapshots);
+    restore_close(fs->restore);
+    state_close(&d->state);
+    free(d->mountpoint);
+    store_paths_free(&d->paths);
+    options_free(&d->options);
+}
+
+static int run(struct daemon *d)
+{
+    struct err e = {0};
+    int ready = d->options.foreground ? -1 : detach_start();
+    if (!d->options.foreground && ready < 0) {
+        log_line("going to the background: %s", strerror(-ready));
+        return EXIT_FAILURE;
+    }
+    raise_open_files();
+    keep_memory_small();
+    int r = start(d, &e);
+    if (r < 0) {
+        log_line("%s", e.text);
+        return EXIT_FAILURE;
+    }
+    /* Relative paths have been resolved; the folder that it was started in is let go. */
+    if (chdir("/") < 0)
+        log_line("/: %s", strerror(errno));
+    if (ready >= 0) {
+        log_to_syslog();
+        detach_ready(ready);
+    }
+    r = serve(d);
+    if (r < 0)
+        log_line("serving ended: %s", strerror(-r));
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    static struct daemon d;
+    detach_guard_stdio();
+    if (options_parse(argc, argv, &d.options, &e) < 0) {
+        log_line("%s", e.text);
+        options_free(&d.options);
+        return 2;
+    }
+    if (d.options.help || d.options.version) {
+        if (d.options.help)
+            fputs(options_usage, stdout);
+        else
+            printf("influxfs %s, libfuse %s\n", INFLUXFS_VERSION, fuse_pkgversion());
+        options_free(&d.options);
+        return EXIT_SUCCESS;
+    }
+    int code = run(&d);
+    stop(&d);
+    return code;
+}

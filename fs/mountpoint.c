@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/mountpoint.h"
+
+#include "store/base/cleanup.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <mntent.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* realpath(3) fails on a mount whose daemon is dead: resolve the folder above it. */
+static int resolve(const char *path, char **out)
+{
+    char dir[PATH_MAX];
+    *out = realpath(path, NULL);
+    if (*out || errno != ENOTCONN)
+        return *out ? 0 : -errno;
+    size_t n = strlen(path);
+    if (n >= sizeof(dir))
+        return -ENAMETOOLONG;
+    memcpy(dir, path, n + 1);
+    while (n > 1 && dir[n - 1] == '/')
+        dir[--n] = 0;
+    char *slash = strrchr(dir, '/');
+    const char *name = slash ? slash + 1 : dir;
+    if (slash)
+        *slash = 0;
+    autofree char *above = realpath(!slash ? "." : slash == dir ? "/" : dir, NULL);
+    if (!above)
+        return -errno;
+    return asprintf(out, "%s/%s", strcmp(above, "/") ? above : "", name) < 0 ? -ENOMEM : 0;
+}
+
+/* What is mounted there, topmost: its type in type. */
+static bool find_mount(const char *path, char type[64])
+{
+    struct mntent m;
+    char buf[8192];
+    bool found = false;
+    FILE *f = setmntent("/proc/self/mounts", "r");
+    if (!f)
+        return false;
+    while (getmntent_r(f, &m, buf, sizeof(buf))) {
+        if (strcmp(m.mnt_dir, path) != 0)
+            continue;
+        snprintf(type, 64, "%s", m.mnt_type);
+        found = true;
+    }
+    endmntent(f);
+    return found;
+}
+
+/* As root the kernel is asked; a user's mount is undone by the helper that made it. */
+static int unmount_dead(const char *path)
+{
+    if (umount2(path, MNT_DETACH) == 0)
+        return 0;
+    char *const argv[] = {(char *)"fusermount3", (char *)"-u", (char *)"-z", (char *)path, NULL};
+    char *const env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    pid_t pid;
+    int status;
+    int r = posix_spawnp(&pid, argv[0], NULL, NULL, argv, env);
+    if (r)
+        return -r;
+    if (waitpid(pid, &status, 0) < 0)
+        return -errno;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
+}
+
+static int clear_dead(const char *path, struct err *e)
+{
+    char type[64];
+    struct stat st;
+    while (find_mount(path, type)) {
+        if (stat(path, &st) == 0 || errno != ENOTCONN)
+            return err_set(e, -EBUSY, "mountpoint %s: a %s file system is mounted there already",
+                           path, type);
+        if (strcmp(type, "fuse.influxfs") != 0)
+            return err_set(e, -ENOTCONN, "mountpoint %s: a dead %s is mounted there; unmount it",
+                           path, type);
+        int r = unmount_dead(path);
+        if (r < 0)
+            return err_sys(e, r, "mountpoint %s: unmounting what a killed influxfs left", path);
+    }
+    return 0;
+}
+
+int mountpoint_prepare(const char *path, char **out, struct err *e)
+{
+    struct stat st;
+    autofree char *real = NULL;
+    int r = resolve(path, &real);
+    if (r < 0)
+        return err_sys(e, r, "mountpoint %s", path);
+    r = clear_dead(real, e);
+    if (r < 0)
+        return r;
+    if (stat(real, &st) < 0)
+        return err_sys(e, -errno, "mountpoint %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(e, -ENOTDIR, "mountpoint %s: not a folder", path);
+    *out = steal_ptr(&real);
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshots/now.tar: which capture whom.
+ *
+ * A process (a thread group) keeps the capture that its look-up got: for 60 s after that, as long
+ * as it has it open, and for 10 s after its last close. Another process gets the store as it is
+ * then. Each capture is a node of its own, all under one st_ino, so that the kernel and the tools
+ * may cache a node freely: it never changes. A capture that nobody is bound to any more is let go
+ * by a thread, which also tells the kernel; a late open of its node gets ESTALE, and the kernel
+ * looks again.
+ *
+ * A caller in another pid namespace is seen as process 0: it shares captures younger than 2 s.
+ */
+#ifndef INFLUXFS_FS_NOW_H
+#define INFLUXFS_FS_NOW_H
+
+#include "fs/fs.h"
+
+int now_new(struct fs *fs);
+/* Lets go of every capture: nothing is open any more. Its nodes may be freed after that. */
+void now_drop_all(struct now *n);
+void now_free(struct now *n); /* after its nodes */
+
+/* Starts and stops the thread that lets go. */
+int now_start(struct now *n);
+void now_stop(struct now *n);
+
+/* Whether a look-up can find anything: no, while there is no store at all. */
+bool now_listed(const struct fs *fs);
+int now_lookup(struct request *r, struct node **out);
+
+/* How many captures are held. */
+size_t now_held(struct fs *fs);
+
+#endif

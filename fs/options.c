@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/options.h"
+
+#include "store/base/cleanup.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char options_usage[] =
+    "usage: influxfs [-f] [-d] [-o OPTION[,OPTION…]] STORE MOUNTPOINT\n"
+    "\n"
+    "Mounts the InfluxDB 1.x store STORE (an influxdb.conf, or a folder that holds meta, data\n"
+    "and wal), so that copying MOUNTPOINT/snapshots/now.tar is a backup, and copying it into\n"
+    "MOUNTPOINT/restore/ a restore.\n"
+    "\n"
+    "  -f                     stay in the foreground, log to stderr\n"
+    "  -d                     as -f, and show what the kernel asks\n"
+    "  -V, --version          print the version\n"
+    "  -h, --help             print this\n"
+    "  -o meta=DIR            the metastore's folder\n"
+    "  -o data=DIR            the data folder\n"
+    "  -o wal=DIR             the WAL folder\n"
+    "  -o state=DIR           what influxfs remembers; default: influxfs beside the data folder\n"
+    "  -o owner=USER[:GROUP]  who owns restored files\n"
+    "  -o force               restore although influxd seems to use the store\n"
+    "  -o ro                  no restore\n"
+    "  -o uid=N,gid=N,umask=M show these owners and modes\n"
+    "  -o allow_other         let other users in; and libfuse's other options\n";
+
+#define OPT(text, member) {text, offsetof(struct options, member), 1}
+
+static const struct fuse_opt specs[] = {
+    OPT("meta=%s", override.meta),
+    OPT("data=%s", override.data),
+    OPT("wal=%s", override.wal),
+    OPT("state=%s", state),
+    OPT("owner=%s", owner),
+    OPT("force", force),
+    OPT("ro", ro),
+    OPT("uid=%s", uid_text),
+    OPT("gid=%s", gid_text),
+    OPT("umask=%s", umask_text),
+    OPT("-f", foreground),
+    OPT("-d", debug),
+    OPT("-h", help),
+    OPT("--help", help),
+    OPT("-V", version),
+    OPT("--version", version),
+    /* The kernel and libfuse want to see these too. */
+    FUSE_OPT_KEY("ro", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_KEY("-d", FUSE_OPT_KEY_KEEP),
+    FUSE_OPT_END,
+};
+
+/* STORE and MOUNTPOINT are the two arguments that are no options. */
+static int take(void *data, const char *arg, int key, struct fuse_args *args)
+{
+    struct options *o = data;
+    (void)args;
+    if (key != FUSE_OPT_KEY_NONOPT)
+        return 1;
+    char **place = !o->store ? &o->store : !o->mountpoint ? &o->mountpoint : NULL;
+    if (!place)
+        return -1;
+    *place = strdup(arg);
+    return *place ? 0 : -1;
+}
+
+static int parse_number(const char *text, const char *name, int base, unsigned long max,
+                        unsigned long *out, struct err *e)
+{
+    char *end;
+    errno = 0;
+    unsigned long v = strtoul(text, &end, base);
+    if (errno || end == text || *end || v > max || strchr(text, '-'))
+        return err_set(e, -EINVAL, "option %s=%s: not a number that %s can have", name, text, name);
+    *out = v;
+    return 0;
+}
+
+static int parse_id(const char *text, const char *name, bool *set, unsigned *id, struct err *e)
+{
+    unsigned long v;
+    if (!text)
+        return 0;
+    int r = parse_number(text, name, 10, UINT_MAX - 1, &v, e);
+    *set = r == 0;
+    *id = r == 0 ? (unsigned)v : 0;
+    return r;
+}
+
+static int find_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
+{
+    unsigned long v;
+    const struct passwd *pw = getpwnam(name);
+    if (pw) {
+        *uid = pw->pw_uid;
+        *gid = pw->pw_gid;
+        return 0;
+    }
+    if (parse_number(name, "owner", 10, UINT_MAX - 1, &v, NULL) < 0)
+        return err_set(e, -EINVAL, "option owner=: there is no user %s", name);
+    *uid = (uid_t)v;
+    *gid = (gid_t)v;
+    return 0;
+}
+
+static int find_group(const char *name, gid_t *gid, struct err *e)
+{
+    unsigned long v;
+    const struct group *gr = getgrnam(name);
+    if (gr) {
+        *gid = gr->gr_gid;
+        return 0;
+    }
+    if (parse_number(name, "owner", 10, UINT_MAX - 1, &v, NULL) < 0)
+        return err_set(e, -EINVAL, "option owner=: there is no group %s", name);
+    *gid = (gid_t)v;
+    return 0;
+}
+
+static int parse_owner(struct options *o, struct err *e)
+{
+    o->owner_uid = (uid_t)-1;
+    o->owner_gid = (gid_t)-1;
+    if (!o->owner)
+        return 0;
+    autofree char *user = strdup(o->owner);
+    if (!user)
+        return -ENOMEM;
+    char *group = strchr(user, ':');
+    if (group)
+        *group++ = 0;
+    int r = find_user(user, &o->owner_uid, &o->owner_gid, e);
+    return r < 0 || !group ? r : find_group(group, &o->owner_gid, e);
+}
+
+static int check(struct options *o, struct err *e)
+{
+    unsigned long mask = 0;
+    if (!o->store || !o->mountpoint)
+        return err_set(e, -EINVAL, "needs a STORE and a MOUNTPOINT; see influxfs --help");
+    int r = parse_owner(o, e);
+    if (r == 0)
+        r = parse_id(o->uid_text, "uid", &o->set_uid, &o->uid, e);
+    if (r == 0)
+        r = parse_id(o->gid_text, "gid", &o->set_gid, &o->gid, e);
+    if (r == 0 && o->umask_text)
+        r = parse_number(o->umask_text, "umask", 8, 0777, &mask, e);
+    o->set_umask = o->umask_text;
+    o->umask = (mode_t)mask;
+    return r;
+}
+
+int options_parse(int argc, char **argv, struct options *out, struct err *e)
+{
+    *out = (struct options){.fuse = FUSE_ARGS_INIT(0, NULL)};
+    for (int i = 0; i < argc; i++)
+        if (fuse_opt_add_arg(&out->fuse, argv[i]) < 0)
+            return -ENOMEM;
+    if (fuse_opt_parse(&out->fuse, out, specs, take) < 0)
+        return err_set(e, -EINVAL, "needs one STORE and one MOUNTPOINT; see influxfs --help");
+    if (out->debug)
+        out->foreground = 1;
+    return out->help || out->version ? 0 : check(out, e);
+}
+
+void options_free(struct options *o)
+{
+    store_paths_free(&o->override);
+    free(o->store);
+    free(o->mountpoint);
+    free(o->state);
+    free(o->owner);
+    free(o->uid_text);
+    free(o->gid_text);
+    free(o->umask_text);
+    fuse_opt_free_args(&o->fuse);
+}

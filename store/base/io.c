@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/base/io.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+int io_pread_all(int fd, void *buf, size_t n, uint64_t off)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t r = pread(fd, (char *)buf + done, n - done, (off_t)(off + done));
+        if (r < 0 && errno != EINTR)
+            return -errno;
+        if (r == 0)
+            return -ENODATA;
+        if (r > 0)
+            done += (size_t)r;
+    }
+    return 0;
+}
+
+int io_write_all(int fd, const void *buf, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t r = write(fd, (const char *)buf + done, n - done);
+        if (r < 0 && errno != EINTR)
+            return -errno;
+        if (r > 0)
+            done += (size_t)r;
+    }
+    return 0;
+}
+
+int io_pwrite_all(int fd, const void *buf, size_t n, uint64_t off)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t r = pwrite(fd, (const char *)buf + done, n - done, (off_t)(off + done));
+        if (r < 0 && errno != EINTR)
+            return -errno;
+        if (r > 0)
+            done += (size_t)r;
+    }
+    return 0;
+}
+
+int io_read_file(int dirfd, const char *path, size_t max, char **buf, size_t *len)
+{
+    struct stat st;
+    autoclose int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    if ((uint64_t)st.st_size > max)
+        return -EFBIG;
+    autofree char *b = malloc((size_t)st.st_size + 1);
+    if (!b)
+        return -ENOMEM;
+    int r = io_pread_all(fd, b, (size_t)st.st_size, 0);
+    if (r < 0)
+        return r;
+    b[st.st_size] = 0;
+    *len = (size_t)st.st_size;
+    *buf = steal_ptr(&b);
+    return 0;
+}
+
+int io_close(int *fd)
+{
+    return close(steal_fd(fd)) < 0 && errno != EINTR ? -errno : 0;
+}
+
+int io_sync_dir(int fd)
+{
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+int io_sync_dirat(int dirfd, const char *path)
+{
+    autoclose int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : io_sync_dir(fd);
+}
+
+static int write_synced(int dirfd, const char *name, const void *buf, size_t len, mode_t mode)
+{
+    autoclose int fd =
+        openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return -errno;
+    int r = io_write_all(fd, buf, len);
+    if (r < 0)
+        return r;
+    if (fsync(fd) < 0)
+        return -errno;
+    return io_close(&fd);
+}
+
+int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mode_t mode)
+{
+    char tmp[NAME_MAX + 1];
+    if (snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= (int)sizeof(tmp))
+        return -ENAMETOOLONG;
+    int r = write_synced(dirfd, tmp, buf, len, mode);
+    if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
+        r = -errno;
+    if (r < 0) {
+        unlinkat(dirfd, tmp, 0);
+        return r;
+    }
+    return io_sync_dir(dirfd);
+}
+
+/* Copies the next component of *p into name and moves *p behind it; 0 at the end of the path. */
+static int next_component(const char **p, char name[NAME_MAX + 1])
+{
+    size_t n = strcspn(*p, "/");
+    if (n == 0 || (n == 1 && (*p)[0] == '.') || (n == 2 && (*p)[0] == '.' && (*p)[1] == '.'))
+        return -EINVAL;
+    if (n > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(name, *p, n);
+    name[n] = 0;
+    *p += n;
+    if (**p == '/' && *++*p == 0)
+        return -EINVAL;
+    return 0;
+}
+
+/* Opens the folder that holds the last component of rel, and copies that component. */
+static int open_parent_beneath(int dirfd, const char *rel, char name[NAME_MAX + 1])
+{
+    autoclose int cur = -1;
+    int r = next_component(&rel, name);
+    while (r == 0 && *rel) {
+        int next = openat(cur < 0 ? dirfd : cur, name,
+                          O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0)
+            return -errno;
+        if (cur >= 0)
+            close(cur);
+        cur = next;
+        r = next_component(&rel, name);
+    }
+    if (r < 0)
+        return r;
+    if (cur < 0 && (cur = openat(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return -errno;
+    return steal_fd(&cur);
+}
+
+int io_open_beneath(int dirfd, const char *rel, int flags)
+{
+    char name[NAME_MAX + 1] = ".";
+    autoclose int parent = -1;
+    if (*rel && (parent = open_parent_beneath(dirfd, rel, name)) < 0)
+        return parent;
+    int fd = openat(*rel ? parent : dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    return fd < 0 ? -errno : fd;
+}
+
+int io_stat_beneath(int dirfd, const char *rel, struct stat *st)
+{
+    char name[NAME_MAX + 1] = ".";
+    autoclose int parent = -1;
+    if (*rel && (parent = open_parent_beneath(dirfd, rel, name)) < 0)
+        return parent;
+    return fstatat(*rel ? parent : dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+    char buf[PATH_MAX];
+    if (strlen(path) >= sizeof(buf))
+        return -ENAMETOOLONG;
+    strcpy(buf, path);
+    for (char *p = buf + 1;; p++) {
+        if (*p && *p != '/')
+            continue;
+        char c = *p;
+        *p = 0;
+        if (mkdir(buf, mode) == 0) {
+            if (uid != (uid_t)-1 && lchown(buf, uid, gid) < 0)
+                return -errno;
+        } else if (errno != EEXIST) {
+            return -errno;
+        }
+        if (!c)
+            return 0;
+        *p = c;
+    }
+}
+
+static int remove_entries(int dirfd, const char *name)
+{
+    autoclose int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    cleanup(dir_free) struct dir list = {0};
+    int r = dir_read(fd, &list);
+    for (size_t i = 0; r == 0 && i < list.n; i++)
+        r = io_remove_tree(fd, list.names[i]);
+    return r;
+}
+
+int io_remove_tree(int dirfd, const char *name)
+{
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return -errno;
+    int r = remove_entries(dirfd, name);
+    if (r < 0)
+        return r;
+    return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int io_open_parent(const char *path, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    autofree char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    if (!parent)
+        return -ENOMEM;
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    *name = slash ? slash + 1 : path;
+    return fd;
+}
+
+static int64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return io_ts_ns(&t);
+}
+
+int64_t io_now_ns(void)
+{
+    return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t io_mono_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}

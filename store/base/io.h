@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole reads and writes, paths below a folder, durable files and removal of trees.
+ *
+ * All functions return 0 (or what they say) or a negative errno and are safe in any thread.
+ * Descriptors they return are close-on-exec and belong to the caller. No function follows a
+ * symbolic link in the last component of a path below a folder.
+ */
+#ifndef INFLUXFS_BASE_IO_H
+#define INFLUXFS_BASE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* Reads exactly n bytes at off. A file that ends before that is -ENODATA, never a short read. */
+int io_pread_all(int fd, void *buf, size_t n, uint64_t off);
+
+/* Writes all n bytes, at the descriptor's position or at off. */
+int io_write_all(int fd, const void *buf, size_t n);
+int io_pwrite_all(int fd, const void *buf, size_t n, uint64_t off);
+
+/* Reads a whole regular file of at most max bytes into fresh memory, a NUL appended (not counted).
+ * -EFBIG if it is larger. *buf belongs to the caller (free). */
+int io_read_file(int dirfd, const char *path, size_t max, char **buf, size_t *len);
+
+/* Closes *fd, which becomes -1, and reports what close(2) says. For descriptors written to. */
+int io_close(int *fd);
+
+/* Flushes the entries of a folder to disk: by descriptor, or by path below dirfd. */
+int io_sync_dir(int fd);
+int io_sync_dirat(int dirfd, const char *path);
+
+/* Makes dirfd/name hold exactly these bytes, or leaves it as it was: temporary file beside it
+ * (name plus ".tmp"), write, fsync, rename, fsync of the folder. */
+int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mode_t mode);
+
+/* Opens rel ("a/b/c") below dirfd, each component by itself and without following links, so that
+ * nothing outside can be reached: -ELOOP or -ENOTDIR for a link on the way, -EINVAL for an
+ * absolute path, an empty component, "." or "..". rel "" opens the folder itself. */
+int io_open_beneath(int dirfd, const char *rel, int flags);
+
+/* fstat of rel below dirfd with the same guarantees; a link as last component is reported as link. */
+int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
+
+/* mkdir -p of an absolute or relative path. Each folder made gets mode and, where uid is not
+ * (uid_t)-1, the owner. Folders that exist are left as they are. */
+int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid);
+
+/* Removes dirfd/name and everything below it, links unfollowed. 0 when it did not exist. */
+int io_remove_tree(int dirfd, const char *name);
+
+/* Opens the folder that holds path and gives the last component in *name, which points into path.
+ * A trailing slash is not allowed. Returns the descriptor. */
+int io_open_parent(const char *path, const char **name);
+
+/* Nanoseconds since 1970 (wall clock), and on the monotonic clock. */
+int64_t io_now_ns(void);
+int64_t io_mono_ns(void);
+
+/* A file time in nanoseconds since 1970. */
+static inline int64_t io_ts_ns(const struct timespec *t)
+{
+    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influx/config.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/influx/toml.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct folder {
+    size_t member;
+    const char *table, *key, *variable, *option;
+} folders[] = {
+    {offsetof(struct store_paths, meta), "meta", "dir", "INFLUXDB_META_DIR", "meta"},
+    {offsetof(struct store_paths, data), "data", "dir", "INFLUXDB_DATA_DIR", "data"},
+    {offsetof(struct store_paths, wal), "data", "wal-dir", "INFLUXDB_DATA_WAL_DIR", "wal"},
+};
+
+#define FOLDERS (sizeof(folders) / sizeof(folders[0]))
+
+static char **member(struct store_paths *p, const struct folder *f)
+{
+    return (char **)((char *)p + f->member);
+}
+
+static const char *member_of(const struct store_paths *p, const struct folder *f)
+{
+    return *(char *const *)((const char *)p + f->member);
+}
+
+/* Puts a copy of value in the place of *p. */
+static int set(char **p, const char *value, struct err *e)
+{
+    char *copy = strdup(value);
+    if (!copy)
+        return err_sys(e, -ENOMEM, "configuration");
+    free(*p);
+    *p = copy;
+    return 0;
+}
+
+struct reading {
+    const char *name;
+    struct store_paths paths;
+    bool set[FOLDERS];
+    struct err *e;
+};
+
+static int on_item(void *arg, const struct toml_item *i)
+{
+    struct reading *rd = arg;
+    for (size_t k = 0; k < FOLDERS; k++) {
+        const struct folder *f = &folders[k];
+        if (i->depth != 2 || strcasecmp(i->key[0], f->table) || strcasecmp(i->key[1], f->key))
+            continue;
+        if (!i->string)
+            return err_set(rd->e, -EINVAL, "%s:%u: %s in [%s] must be a string", rd->name, i->line,
+                           f->key, f->table);
+        if (rd->set[k])
+            return err_set(rd->e, -EINVAL, "%s:%u: %s in [%s] is set a second time", rd->name,
+                           i->line, f->key, f->table);
+        rd->set[k] = true;
+        return *i->string ? set(member(&rd->paths, f), i->string, rd->e) : 0;
+    }
+    return 0;
+}
+
+int config_parse(const char *text, size_t len, const char *name, struct store_paths *out,
+                 struct err *e)
+{
+    struct reading rd = {.name = name, .e = e};
+    int r = toml_read(text, len, name, on_item, &rd, e);
+    if (r < 0) {
+        store_paths_free(&rd.paths);
+        return r;
+    }
+    *out = rd.paths;
+    return 0;
+}
+
+static int refuse_2x(const char *store, struct err *e)
+{
+    return err_set(e, -EINVAL, "%s belongs to InfluxDB 2.x; influxfs works with stores of 1.x only",
+                   store);
+}
+
+/* The bbolt database that 2.x keeps instead of meta.db. */
+static bool is_bolt(const char *store, const char *text, size_t len)
+{
+    static const unsigned char magic[] = {0xed, 0xda, 0x0c, 0xed};
+    const char *slash = strrchr(store, '/');
+    return strcmp(slash ? slash + 1 : store, "influxd.bolt") == 0 ||
+           (len >= 20 && memcmp(text + 16, magic, sizeof(magic)) == 0);
+}
+
+/* The configuration of a 2.x server, be it TOML, YAML or JSON. */
+static bool is_2x_config(const char *text, size_t len)
+{
+    return memmem(text, len, "bolt-path", 9) || memmem(text, len, "engine-path", 11);
+}
+
+static bool exists_in(int dir, const char *name)
+{
+    struct stat st;
+    return fstatat(dir, name, &st, 0) == 0;
+}
+
+/* A folder that an upgrade left with both kinds of store is taken for what it still is. */
+static bool is_2x_folder(int dir)
+{
+    static const char *const marks[] = {"influxd.bolt", "influxd.sqlite", "engine", "replicationq"};
+    if (exists_in(dir, "meta"))
+        return false;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+        if (exists_in(dir, marks[i]))
+            return true;
+    return false;
+}
+
+static int from_folder(const char *store, struct store_paths *out, struct err *e)
+{
+    autoclose int dir = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return err_sys(e, -errno, "%s", store);
+    if (is_2x_folder(dir))
+        return refuse_2x(store, e);
+    for (size_t k = 0; k < FOLDERS; k++) {
+        char **p = member(out, &folders[k]);
+        if (asprintf(p, "%s/%s", strcmp(store, "/") == 0 ? "" : store, folders[k].option) < 0) {
+            *p = NULL;
+            return err_sys(e, -ENOMEM, "%s", store);
+        }
+    }
+    return 0;
+}
+
+static int from_environment(struct store_paths *out, struct err *e)
+{
+    int r = 0;
+    for (size_t k = 0; r == 0 && k < FOLDERS; k++) {
+        const char *value = getenv(folders[k].variable);
+        if (value && *value)
+            r = set(member(out, &folders[k]), value, e);
+    }
+    return r;
+}
+
+static int from_file(const char *store, struct store_paths *out, struct err *e)
+{
+    autofree char *text = NULL;
+    size_t len = 0;
+    int r = io_read_file(AT_FDCWD, store, CONFIG_MAX, &text, &len);
+    if ((r == 0 || r == -EFBIG) && is_bolt(store, text, len))
+        return refuse_2x(store, e);
+    if (r == -EFBIG || r == -EINVAL)
+        return err_set(e, -EINVAL, "%s is neither an influxdb.conf nor a folder", store);
+    if (r < 0)
+        return err_sys(e, r, "%s", store);
+    r = config_parse(text, len, store, out, e);
+    if ((r == -EINVAL || (r == 0 && !out->meta && !out->data)) && is_2x_config(text, len))
+        return refuse_2x(store, e);
+    if (r == 0)
+        r = set(&out->config, store, e);
+    return r < 0 ? r : from_environment(out, e);
+}
+
+static int from_override(const struct store_paths *override, struct store_paths *out, struct err *e)
+{
+    int r = 0;
+    for (size_t k = 0; r == 0 && override && k < FOLDERS; k++) {
+        const char *value = member_of(override, &folders[k]);
+        if (value && !*value)
+            return err_set(e, -EINVAL, "%s= names no folder", folders[k].option);
+        if (value)
+            r = set(member(out, &folders[k]), value, e);
+    }
+    return r;
+}
+
+static int check_complete(const char *store, const struct store_paths *p, struct err *e)
+{
+    for (size_t k = 0; k < FOLDERS; k++)
+        if (!member_of(p, &folders[k]))
+            return err_set(e, -EINVAL,
+                           "%s does not set %s in [%s]: set it there, or give %s=FOLDER", store,
+                           folders[k].key, folders[k].table, folders[k].option);
+    return 0;
+}
+
+static int make_absolute(char **p, struct err *e)
+{
+    size_t n = strlen(*p);
+    while (n > 1 && (*p)[n - 1] == '/')
+        (*p)[--n] = 0;
+    if (**p == '/')
+        return 0;
+    autofree char *cwd = getcwd(NULL, 0);
+    char *whole;
+    if (!cwd)
+        return err_sys(e, -errno, "working folder");
+    if (asprintf(&whole, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, *p) < 0)
+        return err_sys(e, -ENOMEM, "%s", *p);
+    free(*p);
+    *p = whole;
+    return 0;
+}
+
+int config_load(const char *store, const struct store_paths *override, struct store_paths *out,
+                struct err *e)
+{
+    struct stat st;
+    if (stat(store, &st) < 0)
+        return err_sys(e, -errno, "%s", store);
+    autofree char *whole = NULL;
+    cleanup(store_paths_free) struct store_paths p = {0};
+    int r = set(&whole, store, e);
+    if (r == 0)
+        r = make_absolute(&whole, e);
+    if (r == 0)
+        r = S_ISDIR(st.st_mode) ? from_folder(whole, &p, e) : from_file(whole, &p, e);
+    if (r == 0)
+        r = from_override(override, &p, e);
+    if (r == 0)
+        r = check_complete(whole, &p, e);
+    for (size_t k = 0; r == 0 && k < FOLDERS; k++)
+        r = make_absolute(member(&p, &folders[k]), e);
+    if (r < 0)
+        return r;
+    *out = p;
+    p = (struct store_paths){0};
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a store lies: from an influxdb.conf, or from the folder that holds meta/, data/ and wal/.
+ *
+ * In an influxdb.conf (TOML) the folders are [meta] dir, [data] dir and [data] wal-dir; as influxd
+ * does it, upper and lower case of these keys are the same. The variables INFLUXDB_META_DIR,
+ * INFLUXDB_DATA_DIR and INFLUXDB_DATA_WAL_DIR take precedence over it, empty ones count as not set
+ * (influxdb cmd/influxd/run/config.go).
+ */
+#ifndef INFLUXFS_INFLUX_CONFIG_H
+#define INFLUXFS_INFLUX_CONFIG_H
+
+#include "store/base/err.h"
+#include "store/influx/paths.h"
+
+#include <stddef.h>
+
+/* Larger files are not taken for an influxdb.conf. */
+#define CONFIG_MAX (1 << 20)
+
+/* Finds the folders of store, a file or a folder, which must exist.
+ *
+ *   file    the environment of this process overrides what it says, override overrides both.
+ *           Relative folders in it are taken from this process's working folder, as influxd takes
+ *           them from its own.
+ *   folder  store/meta, store/data and store/wal, whether they exist or not; override overrides
+ *           these. The environment does not count.
+ *
+ * override may be NULL, and so may its members; its config is ignored. The paths in *out are
+ * absolute and without a slash at the end; symbolic links and ".." are left in them. out->config is
+ * the file's path, NULL for a folder. The caller releases *out with store_paths_free.
+ *
+ * Errors, in words in e: what stat or open says of store; -EINVAL for a line that is no TOML
+ * (FILE:LINE), a folder that is not set anywhere or set to nothing, a file that is no text file of
+ * at most CONFIG_MAX bytes, and for what belongs to InfluxDB 2.x; -ENOMEM.
+ *
+ * Reads the environment: no thread may change it meanwhile. */
+int config_load(const char *store, const struct store_paths *override, struct store_paths *out,
+                struct err *e);
+
+/* Reads the text of an influxdb.conf, which errors call name: the folders as they are written
+ * there, NULL where they are not set or empty; out->config is NULL. No environment, no file system.
+ * The caller releases *out with store_paths_free. -EINVAL, -ENOMEM. */
+int config_parse(const char *text, size_t len, const char *name, struct store_paths *out,
+                 struct err *e);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influx/meta.h"
+
+#include "store/base/cleanup.h"
+#include "store/influx/meta.pb-c.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+typedef Influxfs__Meta__Data pb_data;
+typedef Influxfs__Meta__Database pb_database;
+typedef Influxfs__Meta__Policy pb_policy;
+typedef Influxfs__Meta__ShardGroup pb_group;
+
+struct shard {
+    const char *db, *rp; /* in the arena */
+    uint64_t id;
+    bool live;
+};
+
+struct meta {
+    size_t databases;
+    size_t n, n_live;
+    struct shard *shards; /* by database, policy, id */
+    size_t *live;         /* indexes into shards, ascending */
+    char *arena;
+    size_t arena_used;
+};
+
+/* protobuf-c allocates what the message claims, and a message of two bytes becomes a struct of a
+ * hundred: the budget keeps a hostile meta.db from taking all memory. Real ones need about a
+ * tenth of it. */
+struct budget {
+    size_t left;
+    bool spent; /* an allocation was refused: the message is not what it claims, or memory is out */
+};
+
+#define BUDGET_PER_BYTE 64
+#define BUDGET_SLACK (64 << 10)
+#define BUDGET_MAX ((size_t)1 << 30)
+
+static void *budget_alloc(void *data, size_t size)
+{
+    struct budget *b = data;
+    void *p = size <= b->left ? malloc(size) : NULL;
+    if (p)
+        b->left -= size;
+    else
+        b->spent = true;
+    return p;
+}
+
+static void budget_free(void *data, void *p)
+{
+    (void)data;
+    free(p);
+}
+
+static void data_freep(pb_data **d)
+{
+    ProtobufCAllocator a = {.alloc = budget_alloc, .free = budget_free};
+    if (*d)
+        influxfs__meta__data__free_unpacked(*d, &a);
+}
+
+static int unpack(const void *buf, size_t len, pb_data **out, struct err *e)
+{
+    if (len > META_DB_MAX)
+        return err_set(e, -EFBIG, "meta.db: %zu bytes are more than influxfs reads", len);
+    struct budget b = {.left = BUDGET_SLACK + len * BUDGET_PER_BYTE};
+    if (b.left > BUDGET_MAX)
+        b.left = BUDGET_MAX;
+    ProtobufCAllocator a = {budget_alloc, budget_free, &b};
+    pb_data *d = influxfs__meta__data__unpack(&a, len, buf);
+    if (!d && b.spent)
+        return err_set(e, -ENOMEM, "meta.db: damaged, or too large for the memory there is");
+    if (!d)
+        return err_set(e, -EBADMSG, "meta.db: damaged, or not written by InfluxDB 1.x");
+    *out = d;
+    return 0;
+}
+
+/* Names become components of paths. */
+static bool is_name(const char *s)
+{
+    return *s && strcmp(s, ".") != 0 && strcmp(s, "..") != 0 && !strchr(s, '/');
+}
+
+static int check_name(const char *what, const char *s, struct err *e)
+{
+    if (is_name(s))
+        return 0;
+    return err_set(e, -EBADMSG, "meta.db: \"%s\" cannot be the name of a %s", s, what);
+}
+
+/* Checks the names, counts the shards and adds up the room that the names take. */
+static int measure(const pb_data *d, size_t *shards, size_t *names, struct err *e)
+{
+    size_t n = 0, bytes = 0;
+    for (size_t i = 0; i < d->n_databases; i++) {
+        const pb_database *db = d->databases[i];
+        int r = check_name("database", db->name, e);
+        bytes += strlen(db->name) + 1;
+        for (size_t j = 0; r == 0 && j < db->n_policies; j++) {
+            const pb_policy *rp = db->policies[j];
+            r = check_name("retention policy", rp->name, e);
+            bytes += strlen(rp->name) + 1;
+            for (size_t k = 0; k < rp->n_shard_groups; k++)
+                n += rp->shard_groups[k]->n_shards;
+        }
+        if (r < 0)
+            return r;
+    }
+    *shards = n;
+    *names = bytes;
+    return 0;
+}
+
+static const char *keep_name(struct meta *m, const char *s)
+{
+    char *p = m->arena + m->arena_used;
+    size_t len = strlen(s) + 1;
+    memcpy(p, s, len);
+    m->arena_used += len;
+    return p;
+}
+
+static void add_group(struct meta *m, const char *db, const char *rp, const pb_group *g)
+{
+    for (size_t i = 0; i < g->n_shards; i++)
+        m->shards[m->n++] = (struct shard){db, rp, g->shards[i]->id, g->deleted_at == 0};
+}
+
+static void add_all(struct meta *m, const pb_data *d)
+{
+    m->databases = d->n_databases;
+    for (size_t i = 0; i < d->n_databases; i++) {
+        const char *db = keep_name(m, d->databases[i]->name);
+        for (size_t j = 0; j < d->databases[i]->n_policies; j++) {
+            const pb_policy *p = d->databases[i]->policies[j];
+            const char *rp = keep_name(m, p->name);
+            for (size_t k = 0; k < p->n_shard_groups; k++)
+                add_group(m, db, rp, p->shard_groups[k]);
+        }
+    }
+}
+
+static int by_place(const void *va, const void *vb)
+{
+    const struct shard *a = va, *b = vb;
+    int c = strcmp(a->db, b->db);
+    if (c == 0)
+        c = strcmp(a->rp, b->rp);
+    return c ? c : (a->id > b->id) - (a->id < b->id);
+}
+
+int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e)
+{
+    cleanup(data_freep) pb_data *d = NULL;
+    size_t shards = 0, names = 0;
+    int r = unpack(buf, len, &d, e);
+    if (r == 0)
+        r = measure(d, &shards, &names, e);
+    if (r < 0)
+        return r;
+    cleanup(meta_freep) struct meta *m = calloc(1, sizeof(*m));
+    if (!m)
+        return err_sys(e, -ENOMEM, "meta.db");
+    m->shards = calloc(shards + 1, sizeof(*m->shards));
+    m->live = calloc(shards + 1, sizeof(*m->live));
+    m->arena = malloc(names + 1);
+    if (!m->shards || !m->live || !m->arena)
+        return err_sys(e, -ENOMEM, "meta.db");
+    add_all(m, d);
+    qsort(m->shards, m->n, sizeof(*m->shards), by_place);
+    for (size_t i = 0; i < m->n; i++)
+        if (m->shards[i].live)
+            m->live[m->n_live++] = i;
+    *out = steal_ptr(&m);
+    return 0;
+}
+
+enum meta_state meta_shard(const struct meta *m, const char *db, const char *rp, uint64_t id)
+{
+    struct shard key = {db, rp, id, false};
+    const struct shard *s = bsearch(&key, m->shards, m->n, sizeof(key), by_place);
+    if (!s)
+        return META_UNKNOWN;
+    return s->live ? META_LIVE : META_DELETED;
+}
+
+size_t meta_live_shards(const struct meta *m)
+{
+    return m->n_live;
+}
+
+void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const char **rp,
+                        uint64_t *id)
+{
+    const struct shard *s = &m->shards[m->live[i]];
+    *db = s->db;
+    *rp = s->rp;
+    *id = s->id;
+}
+
+size_t meta_databases(const struct meta *m)
+{
+    return m->databases;
+}
+
+void meta_free(struct meta *m)
+{
+    if (!m)
+        return;
+    free(m->shards);
+    free(m->live);
+    free(m->arena);
+    free(m);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which databases and shards influxd knows: META/meta.db.
+ *
+ * The file is one protobuf message without a header (meta.proto says what is in it; influxdb
+ * services/meta/data.go). influxd replaces it by rename, so it is read whole, by io_read_file with
+ * META_DB_MAX, and never while half written.
+ *
+ * A struct meta never changes once made: any thread may read it, and the strings it hands out live
+ * as long as it does. It keeps names and shard numbers only, no user and no password hash.
+ */
+#ifndef INFLUXFS_INFLUX_META_H
+#define INFLUXFS_INFLUX_META_H
+
+#include "store/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Larger files are not read: a hundred thousand shards are some 5 MB. */
+#define META_DB_MAX (64 << 20)
+
+enum meta_state {
+    META_UNKNOWN, /* not in meta.db: influxd opens such a folder, but nobody can query it */
+    META_LIVE,
+    META_DELETED, /* its shard group is marked: influxd will remove the files soon */
+};
+
+struct meta;
+
+/* Reads the bytes of a meta.db. The caller releases *out with meta_free. -EBADMSG if it does not
+ * parse, lacks a field that influxd requires, or names a database or policy that no folder can
+ * have; -EFBIG if it is larger than META_DB_MAX, -ENOMEM. */
+int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e);
+
+/* What meta.db says about the shard DB/RP/ID; logarithmic in the number of shards. */
+enum meta_state meta_shard(const struct meta *m, const char *db, const char *rp, uint64_t id);
+
+/* The shards that are META_LIVE, i below meta_live_shards, by database, policy (both bytewise) and
+ * id. Not each of them need have a folder: influxd makes it at the first write. */
+size_t meta_live_shards(const struct meta *m);
+void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const char **rp,
+                        uint64_t *id);
+
+/* How many databases there are, _internal included. */
+size_t meta_databases(const struct meta *m);
+
+void meta_free(struct meta *m);
+static inline void meta_freep(struct meta **m)
+{
+    meta_free(*m);
+}
+
+#endif

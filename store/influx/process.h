@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One process, seen through /proc: its name, what it holds open, its arguments and environment.
+ *
+ * A process may vanish at any moment: then functions return -ESRCH. -EACCES or -EPERM means that
+ * it may not be looked into. A struct process is used by one thread at a time.
+ */
+#ifndef INFLUXFS_INFLUX_PROCESS_H
+#define INFLUXFS_INFLUX_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct process {
+    int dir; /* /proc/PID; of a process whose first thread has ended: /proc/PID/task/TID */
+    pid_t pid;
+    char name[64];   /* comm: what ps shows, cut to 15 bytes for programs */
+    bool is_influxd; /* by its name, or by the file that it runs */
+};
+
+/* Opens entry pid (a decimal name) of the /proc open at proc. -ESRCH for zombies too: they hold
+ * nothing any more. Release with process_close. */
+int process_open(int proc, const char *pid, struct process *out);
+void process_close(struct process *p);
+
+/* Whether it is still there and no zombie. */
+bool process_is_alive(const struct process *p);
+
+/* A regular file or folder that a process holds. */
+struct process_file {
+    dev_t dev;
+    ino_t ino;
+    bool is_mapped;   /* seen as a mapping; else as a descriptor */
+    bool is_writable; /* a descriptor open for writing, or a shared mapping that may be written */
+};
+
+/* Calls fn for each one; a negative result of it ends the loop and is handed on. With
+ * writable_only, files that it only reads are left out at little cost. No file system is asked to
+ * answer for it (statx with AT_STATX_DONT_SYNC): a FUSE daemon may look at processes that have
+ * files of its own mount open. */
+int process_files(const struct process *p, bool writable_only,
+                  int (*fn)(void *arg, const struct process_file *f), void *arg);
+
+/* Whether a descriptor of it leads to a file of this name, in whatever folder. */
+bool process_holds_name(const struct process *p, const char *name);
+
+/* Reads a file of its /proc folder ("cmdline", "environ", up to 4 MiB) into fresh memory, a NUL
+ * appended (not counted). *buf belongs to the caller (free). */
+int process_read(const struct process *p, const char *file, char **buf, size_t *len);
+
+#endif

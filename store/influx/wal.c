@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influx/wal.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <snappy-c.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define HEADER 5
+#define READ_AHEAD (256 << 10)
+
+enum entry_type { ENTRY_WRITE = 1, ENTRY_DELETE = 2, ENTRY_DELETE_RANGE = 3 };
+
+enum value_type {
+    VALUE_FLOAT = 1,
+    VALUE_INTEGER = 2,
+    VALUE_BOOLEAN = 3,
+    VALUE_STRING = 4,
+    VALUE_UNSIGNED = 5,
+};
+
+/* A part of the file in memory, and room for one entry's payload. */
+struct segment {
+    int fd;
+    uint64_t cut;
+    uint64_t at; /* the file offset of buf[0] */
+    size_t have, cap;
+    uint8_t *buf;
+    size_t plain_cap;
+    char *plain;
+};
+
+static void segment_release(struct segment *s)
+{
+    free(s->buf);
+    free(s->plain);
+}
+
+/* What is left of a payload while it is walked. */
+struct bytes {
+    const uint8_t *p;
+    size_t n;
+};
+
+static uint32_t be(const uint8_t *p, size_t n)
+{
+    uint32_t v = 0;
+    while (n--)
+        v = v << 8 | *p++;
+    return v;
+}
+
+static bool skip(struct bytes *b, uint64_t n)
+{
+    if (n > b->n)
+        return false;
+    b->p += n;
+    b->n -= (size_t)n;
+    return true;
+}
+
+/* Takes a big-endian number of n bytes. */
+static bool take(struct bytes *b, size_t n, uint32_t *v)
+{
+    if (n > b->n)
+        return false;
+    *v = be(b->p, n);
+    return skip(b, n);
+}
+
+static bool skip_strings(struct bytes *b, uint32_t count)
+{
+    uint32_t len;
+    while (count--)
+        if (!skip(b, 8) || !take(b, 4, &len) || !skip(b, len))
+            return false;
+    return true;
+}
+
+static bool skip_values(struct bytes *b, uint32_t type, uint32_t count)
+{
+    switch (type) {
+    case VALUE_FLOAT:
+    case VALUE_INTEGER:
+    case VALUE_UNSIGNED:
+        return skip(b, (uint64_t)count * 16);
+    case VALUE_BOOLEAN:
+        return skip(b, (uint64_t)count * 9);
+    case VALUE_STRING:
+        return skip_strings(b, count);
+    default:
+        return false;
+    }
+}
+
+static bool is_write(struct bytes b)
+{
+    uint32_t type, keylen, count;
+    while (b.n > 0)
+        if (!take(&b, 1, &type) || !take(&b, 2, &keylen) || !skip(&b, keylen) ||
+            !take(&b, 4, &count) || count == 0 || !skip_values(&b, type, count))
+            return false;
+    return true;
+}
+
+static bool is_delete_range(struct bytes b)
+{
+    uint32_t keylen;
+    if (!skip(&b, 16))
+        return false;
+    while (b.n > 0)
+        if (!take(&b, 4, &keylen) || !skip(&b, keylen))
+            return false;
+    return true;
+}
+
+static bool is_payload(uint8_t type, struct bytes b)
+{
+    switch (type) {
+    case ENTRY_WRITE:
+        return is_write(b);
+    case ENTRY_DELETE:
+        return true; /* keys between newlines: any bytes are some */
+    case ENTRY_DELETE_RANGE:
+        return is_delete_range(b);
+    default:
+        return false;
+    }
+}
+
+/* Makes n bytes at off, which end below the cut, addressable at *p until the next call. */
+static int segment_at(struct segment *s, uint64_t off, size_t n, const uint8_t **p)
+{
+    if (off < s->at || off + n > s->at + s->have) {
+        size_t want = n > READ_AHEAD ? n : READ_AHEAD;
+        if (want > s->cut - off)
+            want = (size_t)(s->cut - off);
+        if (want > s->cap) {
+            free(s->buf);
+            s->have = s->cap = 0;
+            s->buf = malloc(want);
+            if (!s->buf)
+                return -ENOMEM;
+            s->cap = want;
+        }
+        s->have = 0;
+        int r = io_pread_all(s->fd, s->buf, want, off);
+        if (r < 0)
+            return r;
+        s->at = off;
+        s->have = want;
+    }
+    *p = s->buf + (off - s->at);
+    return 0;
+}
+
+/* Could len bytes of snappy unpack to n? A copy makes at most 64 bytes of 3, and no element takes
+ * more than 6 bytes to make one. What a hole or a torn entry claims fails here, before it is
+ * read. */
+static bool is_plausible(uint64_t len, uint64_t n)
+{
+    return n <= 22 * len && len <= 6 * n + 5;
+}
+
+/* 1 if the len bytes at src unpack to a payload of this type, 0 if not. */
+static int payload_check(struct segment *s, uint8_t type, const uint8_t *src, size_t len)
+{
+    const char *packed = (const char *)src;
+    size_t n;
+    if (snappy_uncompressed_length(packed, len, &n) != SNAPPY_OK ||
+        snappy_validate_compressed_buffer(packed, len) != SNAPPY_OK)
+        return 0;
+    if (n > s->plain_cap || !s->plain) {
+        free(s->plain);
+        s->plain_cap = 0;
+        s->plain = malloc(n + 1);
+        if (!s->plain)
+            return -ENOMEM;
+        s->plain_cap = n;
+    }
+    if (snappy_uncompress(packed, len, s->plain, &n) != SNAPPY_OK)
+        return 0;
+    return is_payload(type, (struct bytes){(const uint8_t *)s->plain, n});
+}
+
+/* The length of the whole entry at off, 0 if there is no good one. */
+static int64_t entry_check(struct segment *s, uint64_t off)
+{
+    const uint8_t *p;
+    uint64_t left = s->cut - off;
+    if (left <= HEADER)
+        return 0;
+    size_t peek = left < HEADER + 5 ? (size_t)left : HEADER + 5;
+    int r = segment_at(s, off, peek, &p);
+    if (r < 0)
+        return r;
+    uint8_t type = p[0];
+    size_t len = be(p + 1, 4), n;
+    if (type < ENTRY_WRITE || type > ENTRY_DELETE_RANGE || len == 0 || len > left - HEADER)
+        return 0;
+    size_t head = len < peek - HEADER ? len : peek - HEADER;
+    if (snappy_uncompressed_length((const char *)p + HEADER, head, &n) != SNAPPY_OK ||
+        !is_plausible(len, n))
+        return 0;
+    r = segment_at(s, off + HEADER, len, &p);
+    if (r == 0)
+        r = payload_check(s, type, p, len);
+    return r <= 0 ? r : (int64_t)(HEADER + len);
+}
+
+static int check_range(int fd, uint64_t from, uint64_t cut)
+{
+    struct stat st;
+    if (from > cut)
+        return -EINVAL;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    return (uint64_t)st.st_size < cut ? -ENODATA : 0;
+}
+
+int wal_scan(int fd, uint64_t from, uint64_t cut, uint64_t *good)
+{
+    int r = check_range(fd, from, cut);
+    if (r < 0)
+        return r;
+    cleanup(segment_release) struct segment s = {.fd = fd, .cut = cut};
+    uint64_t off = from;
+    for (;;) {
+        int64_t n = entry_check(&s, off);
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            break;
+        off += (uint64_t)n;
+    }
+    *good = off;
+    return 0;
+}
+
+/* The next offset at or after off that may hold data. */
+static uint64_t skip_sparse(int fd, uint64_t off, uint64_t cut)
+{
+    off_t data = lseek(fd, (off_t)off, SEEK_DATA);
+    if (data < 0)
+        return errno == ENXIO ? cut : off;
+    return (uint64_t)data < cut ? (uint64_t)data : cut;
+}
+
+int wal_hole(int fd, uint64_t from, uint64_t cut, uint64_t *next)
+{
+    int r = check_range(fd, from, cut);
+    if (r < 0)
+        return r;
+    autofree uint8_t *buf = malloc(READ_AHEAD);
+    if (!buf)
+        return -ENOMEM;
+    uint64_t off = from;
+    while (off < cut && (off = skip_sparse(fd, off, cut)) < cut) {
+        size_t n = cut - off < READ_AHEAD ? (size_t)(cut - off) : READ_AHEAD;
+        r = io_pread_all(fd, buf, n, off);
+        if (r < 0)
+            return r;
+        for (size_t i = 0; i < n; i++)
+            if (buf[i]) {
+                *next = off + i;
+                return 0;
+            }
+        off += n;
+    }
+    *next = cut;
+    return 0;
+}

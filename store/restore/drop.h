@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One file being written into restore/: bytes at any offset in, a verdict out.
+ *
+ * Bytes in order go through a small ring to a thread that unpacks them into the staging folders
+ * (unpack.h), so that no second copy of them is kept. Bytes behind a gap wait in an unlinked sparse
+ * file until the gap is filled, or is proved to be a hole (zeros) by drop_flush. Bytes that were
+ * unpacked cannot be written again (-EIO); truncation to 0 starts over.
+ *
+ * What the caller (a file system) does:
+ *   create, open       restore_may_begin, drop_new
+ *   write, truncate    drop_write, drop_truncate
+ *   flush, fsync       drop_flush: its result is the verdict that the writer sees
+ *   rename             drop_rename: its result is the verdict for names that began with a dot
+ *   last close         if !drop_done(d): drop_abandon; the node may stay visible for a while
+ *   forget             drop_free
+ *
+ * A name is the path below restore/. While one of its components begins with a dot (rsync's
+ * temporary file) a complete snapshot is verified, staged and synced by the flush, and exchanged
+ * with the store by the rename to a name without; otherwise the flush does both.
+ *
+ * Thread rules: every function may be called from any thread at any time, except that drop_free
+ * must be the last. drop_write, drop_flush and drop_rename may block for as long as the disk takes;
+ * drop_abandon from another thread wakes them (they return -ECANCELED), save during the exchange
+ * itself. Lock order: a drop's lock, then the room's (restore.h).
+ */
+#ifndef INFLUXFS_RESTORE_DROP_H
+#define INFLUXFS_RESTORE_DROP_H
+
+#include "store/base/err.h"
+#include "store/restore/restore.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct drop;
+
+/* An empty drop. Nothing is made on disk, and no thread started, before the first byte is written.
+ * -ENOMEM. */
+int drop_new(struct restore *r, const char *name, struct drop **out);
+
+/* Takes n bytes at off. Returns 0 when all of them were taken; else what the unpacker found wrong
+ * (-EINVAL not a snapshot, -EBADMSG damaged, -ESTALE an incremental one, -ENOSPC, -EAGAIN another
+ * restore is under way, -EBUSY another program restores this store), -EIO for bytes that were
+ * unpacked already, -EFBIG. Once failed it stays failed until it is truncated to 0. */
+int drop_write(struct drop *d, const void *buf, size_t n, uint64_t off, struct err *e);
+
+/* Sets the size. To 0: everything so far is forgotten, the drop starts over (also after a verdict).
+ * Larger: what was not written reads as zeros, once a flush says so. Smaller than what was
+ * unpacked: -EIO. */
+int drop_truncate(struct drop *d, uint64_t size, struct err *e);
+
+/* The verdict on what was written so far:
+ *   0         complete and verified, and restored unless the name has a dot (then it waits for
+ *             drop_rename)
+ *   -EINVAL   nothing was written, or not a snapshot. A flush of an empty file does no harm: dd,
+ *             cat and shells do one before they write
+ *   -EBADMSG  damaged; or it "ends early": then it stays pending and more may be written (a
+ *             compressed one may not, its end cannot be taken back)
+ *   others    as drop_write, and what install_run returns (-EBUSY: influxd uses the store)
+ * Final verdicts are sticky: asked again, they are the same. */
+int drop_flush(struct drop *d, struct err *e);
+
+/* Gives it another name. If it is verified and waiting, and the new name has no dot, the store is
+ * exchanged first and the result of that returned; on failure the name stays as it was. */
+int drop_rename(struct drop *d, const char *name, struct err *e);
+
+/* Restores a drop that drop_flush verified, whatever its name. Sticky, as drop_flush.
+ * -EINVAL: it is not verified. */
+int drop_commit(struct drop *d, struct err *e);
+
+/* Ends it: what was staged is removed, waiting calls return -ECANCELED, later ones too, until it is
+ * truncated to 0. Harmless after a restore (it stays restored). `why` goes to the log as the reason
+ * if there was no verdict yet; NULL: "ends early". */
+void drop_abandon(struct drop *d, const char *why);
+
+/* Abandons it if it is under way, and releases it. NULL is allowed. */
+void drop_free(struct drop *d);
+
+static inline void drop_freep(struct drop **d)
+{
+    drop_free(*d);
+}
+
+/* The size a stat should show: the end of the last byte written, or what drop_truncate set. */
+uint64_t drop_size(struct drop *d);
+
+/* True when there is nothing to wait for at the last close: restored, or verified and waiting for
+ * its rename. */
+bool drop_done(struct drop *d);
+
+/* True once its snapshot lies in the store's folders. */
+bool drop_restored(struct drop *d);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/frame.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIZE_AT = 124, SIZE_LEN = 12, SUM_AT = 148, SUM_LEN = 8, TYPE_AT = 156 };
+
+void frame_init(struct frame *f)
+{
+    *f = (struct frame){0};
+}
+
+void frame_free(struct frame *f)
+{
+    free(f->saved);
+    f->saved = NULL;
+}
+
+static uint64_t round_up(uint64_t n)
+{
+    return (n + FRAME_BLOCK - 1) / FRAME_BLOCK * FRAME_BLOCK;
+}
+
+static bool zeros(const unsigned char *p, size_t n)
+{
+    return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* What of [from, to) lies in the current block must be zeros. */
+static int check_zeros(const struct frame *f, uint64_t from, uint64_t to, const char *what,
+                       struct err *e)
+{
+    if (from < f->start)
+        from = f->start;
+    if (to > f->end)
+        to = f->end;
+    if (from < to && !zeros(f->block + (from - f->start), (size_t)(to - from)))
+        return err_set(e, -EBADMSG, "damaged: %s is not zeros, near byte %llu of the tar", what,
+                       (unsigned long long)from);
+    return 0;
+}
+
+/* Six digits, NUL, space; or seven digits, NUL: the forms that are written. */
+static bool read_sum(const unsigned char *p, unsigned *out)
+{
+    unsigned v = 0;
+    int i = 0;
+    for (; i < SUM_LEN && p[i] >= '0' && p[i] <= '7'; i++)
+        v = v * 8 + (unsigned)(p[i] - '0');
+    *out = v;
+    return (i == 6 && p[6] == 0 && p[7] == ' ') || (i == 7 && p[7] == 0);
+}
+
+bool frame_header_ok(const unsigned char *h)
+{
+    unsigned want, sum = 0;
+    for (int i = 0; i < FRAME_BLOCK; i++)
+        sum += i >= SUM_AT && i < SUM_AT + SUM_LEN ? ' ' : h[i];
+    return read_sum(h + SUM_AT, &want) && want == sum;
+}
+
+/* The size of a header that describes another (octal only: such are small). */
+static bool small_size(const unsigned char *h, uint64_t *out)
+{
+    uint64_t v = 0;
+    for (int i = SIZE_AT; i < SIZE_AT + SIZE_LEN && h[i] && h[i] != ' '; i++) {
+        if (h[i] < '0' || h[i] > '7')
+            return false;
+        v = v * 8 + (uint64_t)(h[i] - '0');
+    }
+    *out = v;
+    return v <= FRAME_HEADERS_MAX;
+}
+
+/* Steps over pax records or a GNU long name: the bytes it takes, 0 if it is no such header. */
+static size_t extension(const unsigned char *p, size_t n)
+{
+    uint64_t size;
+    if (!small_size(p, &size) || FRAME_BLOCK + round_up(size) > n)
+        return 0;
+    size_t whole = FRAME_BLOCK + (size_t)round_up(size);
+    if (!zeros(p + FRAME_BLOCK + size, whole - FRAME_BLOCK - size))
+        return 0;
+    if (p[TYPE_AT] == 'x' && memmem(p + FRAME_BLOCK, size, "GNU.sparse", 10))
+        return 0;
+    return whole;
+}
+
+/* A member's headers: any number of extensions, then one of a file or folder, and nothing more. */
+static int check_headers(const unsigned char *p, size_t n, bool folder, struct err *e)
+{
+    uint64_t size;
+    while (n >= FRAME_BLOCK && frame_header_ok(p)) {
+        char type = (char)p[TYPE_AT];
+        if (type == 'x' || type == 'L' || type == 'K') {
+            size_t k = extension(p, n);
+            if (k == 0)
+                break;
+            p += k;
+            n -= k;
+            continue;
+        }
+        if (n != FRAME_BLOCK)
+            break;
+        if (folder ? type == '5' && small_size(p, &size) && size == 0 : type == '0' || type == 0)
+            return 0;
+        return err_set(e, -EBADMSG,
+                       "hostile or damaged: a member that is neither a plain file nor a folder");
+    }
+    return err_set(e, -EBADMSG, "damaged: a header of the tar");
+}
+
+static int save(struct frame *f, uint64_t from, uint64_t to, struct err *e)
+{
+    if (from < f->start)
+        from = f->start;
+    if (from >= to)
+        return 0;
+    size_t n = (size_t)(to - from);
+    if (f->nsaved + n > FRAME_HEADERS_MAX)
+        return err_set(e, -EBADMSG, "hostile or damaged: a header of more than 64 KiB");
+    if (!f->saved && !(f->saved = malloc(FRAME_HEADERS_MAX)))
+        return err_sys(e, -ENOMEM, "tar");
+    memcpy(f->saved + f->nsaved, f->block + (from - f->start), n);
+    f->nsaved += n;
+    return 0;
+}
+
+int frame_leave(struct frame *f, struct err *e)
+{
+    return f->tail ? 0 : save(f, f->headers, f->end, e);
+}
+
+int frame_block(struct frame *f, const void *block, size_t n, struct err *e)
+{
+    f->block = block;
+    f->start = f->end;
+    f->end += n;
+    if (f->tail)
+        return check_zeros(f, f->headers, f->end, "what follows the last member", e);
+    return f->known ? check_zeros(f, f->padding, f->headers, "padding", e) : 0;
+}
+
+int frame_member(struct frame *f, uint64_t data_start, uint64_t size, bool folder, struct err *e)
+{
+    const unsigned char *p = f->block + (f->headers - f->start);
+    if (data_start > f->end || data_start < f->start || data_start < f->headers ||
+        data_start % FRAME_BLOCK)
+        return err_set(e, -EBADMSG, "damaged: a header of the tar");
+    size_t n = (size_t)(data_start - f->headers);
+    if (f->headers < f->start) {
+        int r = save(f, f->start, data_start, e);
+        if (r < 0)
+            return r;
+        p = f->saved;
+        n = f->nsaved;
+    }
+    int r = check_headers(p, n, folder, e);
+    if (r < 0)
+        return r;
+    f->nsaved = 0;
+    f->known = true;
+    f->padding = data_start + size;
+    f->headers = round_up(f->padding);
+    return check_zeros(f, f->padding, f->headers, "padding", e);
+}
+
+int frame_tail(struct frame *f, struct err *e)
+{
+    f->tail = true;
+    return check_zeros(f, f->headers, f->end, "what follows the last member", e);
+}
+
+bool frame_complete(const struct frame *f)
+{
+    return f->tail && f->end >= f->headers + 2 * FRAME_BLOCK && f->end % FRAME_BLOCK == 0;
+}

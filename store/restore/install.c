@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/install.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/restore/exchange.h"
+#include "store/restore/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static int ask_use(const struct install_check *c, struct err *e)
+{
+    return c->in_use ? c->in_use(c->paths, e) : 0;
+}
+
+/* Back to how it was, from any point before the exchange. The journal goes last. */
+static int undo(struct targets *t, bool in_use, struct err *e)
+{
+    const struct target *meta = &t->at[TARGET_META];
+    int r = fence_lift(meta, e);
+    if (r == 0)
+        r = targets_tidy(t, e);
+    if (r == 0 && !meta->existed && meta->parent >= 0 && !in_use)
+        unlinkat(meta->parent, meta->name, AT_REMOVEDIR); /* ours, unless something is in it */
+    if (r == 0)
+        r = journal_remove(t, e);
+    if (r == 0 && !in_use)
+        targets_remove_homes(t);
+    return r;
+}
+
+/* Steps 1 to 4. */
+static int prepare(struct targets *t, const struct install_check *c, const char *id, struct err *e)
+{
+    enum fence fence;
+    const struct target *meta = &t->at[TARGET_META];
+    int r = ask_use(c, e);
+    if (r < 0 || (r = fence_look(meta, &fence, e)) < 0)
+        return r;
+    if (fence != FENCE_NONE)
+        return err_set(e, -EEXIST,
+                       "%s/raft.db is there, which is not of this restore: influxd does not start "
+                       "with it; find out whose it is, and remove it",
+                       meta->path);
+    for (int i = 0; r == 0 && i < TARGETS; i++)
+        r = exchange_prepare(&t->at[i], e);
+    if (r == 0)
+        r = journal_write(t, JOURNAL_PREPARED, id, e);
+    if (r < 0)
+        return r;
+    if ((r = fence_raise(meta, e)) == 0)
+        r = ask_use(c, e);
+    if (r < 0)
+        fence_lift(meta, NULL);
+    return r;
+}
+
+/* Steps 6 and 7, from wherever they stand. */
+static int finish(struct targets *t, struct err *e)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        int r = exchange_run(&t->at[i], e);
+        if (r < 0)
+            return r;
+    }
+    for (int i = 0; i < TARGETS; i++) {
+        int r = io_sync_dir(t->at[i].parent);
+        if (r < 0)
+            return err_sys(e, r, "%s", t->at[i].path);
+    }
+    return fence_lift(&t->at[TARGET_META], e);
+}
+
+/* Step 8. A folder that was not there before has left no store to keep. */
+static int clean(struct targets *t, bool in_use, struct err *e)
+{
+    int r = targets_tidy(t, e);
+    for (int i = 0; r == 0 && i < TARGETS; i++)
+        if (!t->at[i].existed && target_remove_empty_side(&t->at[i], SIDE_KEPT) < 0)
+            r = err_set(e, -EIO, "%s: cannot remove an empty folder beside it", t->at[i].path);
+    if (r == 0)
+        r = journal_remove(t, e);
+    if (r == 0 && !in_use)
+        targets_remove_homes(t);
+    return r;
+}
+
+int install_run(struct targets *t, const struct install_check *c, const char *id, struct err *note,
+                struct err *e)
+{
+    note->text[0] = 0;
+    int r = prepare(t, c, id, e);
+    if (r == 0 && (r = journal_write(t, JOURNAL_EXCHANGE, id, e)) < 0) {
+        /* It may have reached the disk although its sync failed: say `prepared` again first. */
+        journal_write(t, JOURNAL_PREPARED, id, NULL);
+    }
+    if (r < 0) {
+        undo(t, false, NULL);
+        return r;
+    }
+    t->half = true;
+    if ((r = finish(t, e)) < 0)
+        return r;
+    t->half = false;
+    clean(t, false, note);
+    return 0;
+}
+
+/* Without a journal no target says which way it went: both layouts are looked at. */
+static int remove_litter(struct targets *t, bool in_use, struct err *done, struct err *e)
+{
+    struct target *meta = &t->at[TARGET_META];
+    bool litter = false;
+    char name[NAME_MAX + 1];
+    for (int inside = 0; inside < 2; inside++) {
+        for (int i = 0; i < TARGETS; i++) {
+            t->at[i].inside = inside;
+            litter |= target_has_side(&t->at[i], SIDE_NEW) ||
+                      target_has_side(&t->at[i], SIDE_TRASH) ||
+                      target_has_side(&t->at[i], SIDE_KEPT_TMP);
+        }
+        int r = targets_tidy(t, e);
+        if (r < 0)
+            return r;
+        autoclose int home = target_open_home(meta, false);
+        int n = inside ? snprintf(name, sizeof(name), "journal.tmp")
+                       : snprintf(name, sizeof(name), "%s.influxfs-journal.tmp", meta->name);
+        if (home >= 0 && n < (int)sizeof(name))
+            unlinkat(home, name, 0);
+    }
+    for (int i = 0; i < TARGETS; i++)
+        t->at[i].inside = false;
+    if (!in_use)
+        targets_remove_homes(t);
+    if (litter)
+        err_set(done, 0,
+                "removed what a restore that was cut off had staged; the store is as it was");
+    return 0;
+}
+
+static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
+                          const struct err *use, struct err *done, struct err *e)
+{
+    const char *meta = t->at[TARGET_META].path;
+    if (fence != FENCE_OURS) {
+        for (int i = 0; i < TARGETS; i++)
+            if (target_has_side(&t->at[i], SIDE_NEW) || target_has_side(&t->at[i], SIDE_KEPT_TMP))
+                return err_set(e, -EIO,
+                               "%s: the restore of snapshot %s was cut off half way and its fence, "
+                               "raft.db, was removed by hand; put its parts in order by hand too "
+                               "(*.restoring is the new store, *.before-restore* the old one)",
+                               meta, id);
+        err_set(done, 0, "cleaned up after the restore of snapshot %s, which was complete", id);
+        return clean(t, use->text[0] != 0, e);
+    }
+    if (use->text[0])
+        return err_set(e, -EBUSY, "%s: a restore is to be finished first, but %s", meta, use->text);
+    t->half = true;
+    int r = finish(t, e);
+    if (r < 0)
+        return r;
+    t->half = false;
+    err_set(done, 0, "finished the restore of snapshot %s, which was cut off", id);
+    return clean(t, false, e);
+}
+
+static int recover_locked(struct targets *t, const struct install_check *c, struct err *done,
+                          struct err *e)
+{
+    char id[129];
+    enum fence fence;
+    enum journal_phase phase;
+    struct err use = {0};
+    const char *meta = t->at[TARGET_META].path;
+    int r = journal_read(t, &phase, id, e);
+    if (r < 0 || (r = fence_look(&t->at[TARGET_META], &fence, e)) < 0)
+        return r;
+    if (ask_use(c, &use) < 0 && !use.text[0])
+        err_set(&use, 0, "influxd uses the store");
+    if (phase == JOURNAL_EXCHANGE)
+        return finish_cut_off(t, id, fence, &use, done, e);
+    if (phase == JOURNAL_PREPARED) {
+        err_set(done, 0, "undid the restore of snapshot %s, which was cut off before it began", id);
+        return undo(t, use.text[0] != 0, e);
+    }
+    if (fence == FENCE_OURS)
+        return err_set(e, -EIO,
+                       "%s/raft.db says that a restore was cut off, but its journal was removed; "
+                       "put its parts in order by hand (*.restoring is the new store, "
+                       "*.before-restore* the old one), then remove raft.db",
+                       meta);
+    return remove_litter(t, use.text[0] != 0, done, e);
+}
+
+int install_recover(struct targets *t, const struct install_check *c, struct err *done,
+                    struct err *e)
+{
+    struct err locked = {0};
+    done->text[0] = 0;
+    int r = targets_lock(t, false, &locked);
+    if (r == -EBUSY) {
+        err_set(done, 0, "%s; nothing was tidied up", locked.text);
+        return 1;
+    }
+    if (r < 0)
+        return err_set(e, r, "%s", locked.text);
+    if (t->at[TARGET_META].parent >= 0)
+        r = recover_locked(t, c, done, e);
+    targets_unlock(t);
+    return r;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The journal of an exchange: a small text file beside meta that says how far it has come, so that
+ * whoever comes after a kill can finish or undo it.
+ *
+ *   influxfs-journal 1
+ *   phase prepared|exchange
+ *   id SNAPSHOT
+ *   meta beside|inside existed|absent PATH
+ *   data …
+ *   wal …
+ *   sum SHA-256 of the lines above
+ *
+ * It is `META.influxfs-journal`, or `META/.influxfs/journal` where meta's side folders lie inside.
+ * It is replaced as a whole and synced, so it is never half there; what cannot be read is an error
+ * that leaves everything as it is.
+ */
+#ifndef INFLUXFS_RESTORE_JOURNAL_H
+#define INFLUXFS_RESTORE_JOURNAL_H
+
+#include "store/base/err.h"
+#include "store/restore/target.h"
+
+enum journal_phase {
+    JOURNAL_NONE,
+    JOURNAL_PREPARED, /* the store's folders are untouched: to be undone */
+    JOURNAL_EXCHANGE, /* they may be half exchanged, behind the fence: to be finished */
+};
+
+/* Writes it for these targets (their `inside` and `existed`), durably. */
+int journal_write(const struct targets *t, enum journal_phase phase, const char *id, struct err *e);
+
+/* Reads it. If there is one, the targets' `inside` and `existed` become what it says, and the id is
+ * written to id. No journal: JOURNAL_NONE. -EBADMSG: it is damaged, or speaks of other folders. */
+int journal_read(struct targets *t, enum journal_phase *phase, char id[129], struct err *e);
+
+/* Removes it, durably. */
+int journal_remove(const struct targets *t, struct err *e);
+
+#endif

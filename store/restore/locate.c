@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the targets lie, whose they are, and how they can be exchanged: targets_open and _probe. */
+#include "store/restore/target.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The absolute path without links, where its last components need not exist. */
+static int resolve(const char *path, char **out, struct err *e)
+{
+    autofree char *rest = strdup("");
+    autofree char *head = strdup(path);
+    if (!rest || !head)
+        return err_sys(e, -ENOMEM, "%s", path);
+    for (;;) {
+        struct stat st;
+        autofree char *real = realpath(head, NULL);
+        if (real) {
+            const char *gap = strcmp(real, "/") == 0 || !*rest ? "" : "/";
+            return asprintf(out, "%s%s%s", real, gap, rest) < 0 ? -ENOMEM : 0;
+        }
+        if (errno != ENOENT)
+            return err_sys(e, -errno, "%s", path);
+        if (lstat(head, &st) == 0)
+            return err_set(e, -ENOENT, "%s: a link to nothing", head);
+        char *slash = strrchr(head, '/');
+        const char *last = slash ? slash + 1 : head;
+        char *longer = NULL;
+        if (strcmp(last, "..") == 0)
+            return err_sys(e, -ENOENT, "%s", path);
+        if (*last && strcmp(last, ".") != 0) {
+            if (asprintf(&longer, "%s%s%s", last, *rest ? "/" : "", rest) < 0)
+                return err_sys(e, -ENOMEM, "%s", path);
+            free(rest);
+            rest = longer;
+        }
+        if (!slash)
+            strcpy(head, ".");
+        else
+            slash[slash == head] = 0;
+    }
+}
+
+static int influxdb_user(uid_t *uid, gid_t *gid)
+{
+    struct passwd pw;
+    struct passwd *found = NULL;
+    char buf[4096];
+    if (getpwnam_r("influxdb", &pw, buf, sizeof(buf), &found) != 0 || !found)
+        return -ENOENT;
+    *uid = pw.pw_uid;
+    *gid = pw.pw_gid;
+    return 0;
+}
+
+/* owner=, else the owner of the folder replaced, else user influxdb: as far as root may. */
+static void choose_owner(struct target *t, const struct stat *st, uid_t uid, gid_t gid)
+{
+    t->uid = (uid_t)-1;
+    t->gid = (gid_t)-1;
+    if (geteuid() != 0)
+        return;
+    if (uid != (uid_t)-1) {
+        t->uid = uid;
+        t->gid = gid;
+    } else if (t->existed) {
+        t->uid = st->st_uid;
+        t->gid = st->st_gid;
+    } else {
+        influxdb_user(&t->uid, &t->gid);
+    }
+}
+
+static int open_target(struct target *t, const char *path, uid_t uid, gid_t gid, struct err *e)
+{
+    struct stat st = {0};
+    if (!path || !*path)
+        return err_set(e, -EINVAL, "the store has no %s folder", target_kind_name(t->kind));
+    int r = resolve(path, &t->path, e);
+    if (r < 0)
+        return r;
+    for (const char *p = t->path; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return err_set(e, -EINVAL, "%s: control characters in its path", t->path);
+    t->name = strrchr(t->path, '/') + 1;
+    if (!*t->name)
+        return err_set(e, -EINVAL, "%s cannot be restored into", t->path);
+    autofree char *parent =
+        strndup(t->path, t->name - t->path > 1 ? (size_t)(t->name - t->path) - 1 : 1);
+    if (!parent)
+        return err_sys(e, -ENOMEM, "%s", path);
+    t->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->parent < 0 && errno != ENOENT)
+        return err_sys(e, -errno, "%s", parent);
+    if (t->parent >= 0 && fstatat(t->parent, t->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (!S_ISDIR(st.st_mode))
+            return err_set(e, -ENOTDIR, "%s is not a folder", t->path);
+        t->existed = true;
+    }
+    choose_owner(t, &st, uid, gid);
+    return 0;
+}
+
+/* Exchanging a folder would carry off any other that lies in it. */
+static int check_apart(const struct targets *t, struct err *e)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        for (int k = 0; k < TARGETS; k++) {
+            size_t n = strlen(t->at[i].path);
+            if (i != k && strncmp(t->at[i].path, t->at[k].path, n) == 0 &&
+                (t->at[k].path[n] == '/' || t->at[k].path[n] == 0))
+                return err_set(e, -EINVAL,
+                               "%s lies in %s: such a store cannot be restored in one step",
+                               t->at[k].path, t->at[i].path);
+        }
+    }
+    return 0;
+}
+
+int targets_open(const struct store_paths *paths, uid_t uid, gid_t gid, struct targets **out,
+                 struct err *e)
+{
+    const char *const given[TARGETS] = {paths->meta, paths->data, paths->wal};
+    cleanup(targets_freep) struct targets *t = calloc(1, sizeof(*t));
+    if (!t)
+        return err_sys(e, -ENOMEM, "restore");
+    t->lock = -1;
+    for (int i = 0; i < TARGETS; i++)
+        t->at[i].parent = -1;
+    for (int i = 0; i < TARGETS; i++) {
+        t->at[i].kind = (enum target_kind)i;
+        int r = open_target(&t->at[i], given[i], uid, gid, e);
+        if (r < 0)
+            return r;
+    }
+    int r = check_apart(t, e);
+    if (r < 0)
+        return r;
+    *out = steal_ptr(&t);
+    return 0;
+}
+
+void targets_free(struct targets *t)
+{
+    if (!t)
+        return;
+    targets_unlock(t);
+    for (int i = 0; i < TARGETS; i++) {
+        cleanup_close(&t->at[i].parent);
+        free(t->at[i].path);
+    }
+    free(t);
+}
+
+/* A folder with something in it, which rename(2) can therefore never replace. */
+static int make_probe(int home, const char *name)
+{
+    io_remove_tree(home, name);
+    if (mkdirat(home, name, 0700) < 0)
+        return -errno;
+    autoclose int fd = openat(home, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || mkdirat(fd, "full", 0700) < 0)
+        return -errno;
+    return 0;
+}
+
+/* What rename(2) would say to moving this folder: 0, or the reason why it cannot be moved. */
+static int try_rename(int dirfd, const char *name, int home, const char *probe)
+{
+    if (renameat(dirfd, name, home, probe) == 0)
+        return -EIO; /* cannot be: a folder that is not empty was replaced */
+    return errno == ENOTEMPTY || errno == EEXIST ? 0 : -errno;
+}
+
+static bool mountable(int r)
+{
+    return r == -EBUSY || r == -EACCES || r == -EPERM || r == -EROFS;
+}
+
+static int probe_beside(struct target *t, struct err *e)
+{
+    char probe[NAME_MAX + 1];
+    if (snprintf(probe, sizeof(probe), "%s.influxfs-probe", t->name) > NAME_MAX)
+        return err_sys(e, -ENAMETOOLONG, "%s", t->path);
+    int r = make_probe(t->parent, probe);
+    if (r == 0)
+        r = try_rename(t->parent, t->name, t->parent, probe);
+    io_remove_tree(t->parent, probe);
+    if (mountable(r)) {
+        t->inside = true;
+        return 0;
+    }
+    if (r == -EXDEV && t->kind == TARGET_META)
+        return 0; /* its entries are files, which every overlay can rename */
+    if (r == -EXDEV)
+        return err_set(e, r,
+                       "%s cannot be renamed: it lies on the lower layer of an overlay (a "
+                       "container's image); put it on a volume",
+                       t->path);
+    return r < 0 ? err_sys(e, r, "%s", t->path) : 0;
+}
+
+/* Entry by entry: a database on a disk of its own cannot be moved, which is to be known before. */
+static int probe_inside(struct target *t, struct err *e)
+{
+    cleanup(dir_free) struct dir list = {0};
+    autoclose int self = target_open_folder(t);
+    autoclose int home = target_open_home(t, true);
+    if (self < 0 || home < 0)
+        return err_sys(e, self < 0 ? self : home, "%s/" TARGET_HOME, t->path);
+    int r = dir_read(self, &list);
+    if (r == 0)
+        r = make_probe(home, "probe");
+    if (r < 0)
+        err_sys(e, r, "%s/" TARGET_HOME, t->path);
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        struct stat st;
+        if (target_is_own_entry(t, list.names[i]) ||
+            fstatat(self, list.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+            continue;
+        r = try_rename(self, list.names[i], home, "probe");
+        if (r < 0)
+            err_sys(e, r, "%s/%s cannot be moved aside (a mount point?)", t->path, list.names[i]);
+    }
+    io_remove_tree(home, "probe");
+    unlinkat(self, TARGET_HOME, AT_REMOVEDIR);
+    return r;
+}
+
+/* A folder that is still to be made needs one above it that may be written. */
+static int probe_absent(const struct target *t, struct err *e)
+{
+    autofree char *up = strdup(t->path);
+    if (!up)
+        return err_sys(e, -ENOMEM, "%s", t->path);
+    do {
+        char *slash = strrchr(up, '/');
+        slash[slash == up] = 0;
+    } while (access(up, F_OK) < 0 && errno == ENOENT && strcmp(up, "/") != 0);
+    if (faccessat(AT_FDCWD, up, W_OK | X_OK, AT_EACCESS) < 0)
+        return err_sys(e, -errno, "%s cannot be made in %s", t->path, up);
+    return 0;
+}
+
+int targets_probe(struct targets *t, struct err *e)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        struct target *at = &t->at[i];
+        at->inside = false;
+        int r = at->existed ? probe_beside(at, e) : probe_absent(at, e);
+        if (r == 0 && at->inside)
+            r = probe_inside(at, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int targets_statvfs(const struct targets *t, struct statvfs *out)
+{
+    const struct target *data = &t->at[TARGET_DATA];
+    autofree char *up = strdup(data->path);
+    if (!up)
+        return -ENOMEM;
+    while (statvfs(up, out) < 0) {
+        if (errno != ENOENT || strcmp(up, "/") == 0)
+            return -errno;
+        char *slash = strrchr(up, '/');
+        slash[slash == up] = 0;
+    }
+    return 0;
+}

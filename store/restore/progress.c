@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/progress.h"
+
+#include "store/base/io.h"
+#include "store/restore/reslog.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {"idle",       "receiving", "verified",
+                                    "installing", "restored",  "refused"};
+
+/* Status is no reason to fail: where memory is out a text is missing. */
+static void set(char **to, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    free(*to);
+    *to = copy;
+}
+
+void progress_begin(struct progress *s, const char *name)
+{
+    set(&s->name, name);
+    set(&s->id, NULL);
+    set(&s->error, NULL);
+    s->state = PROGRESS_RECEIVING;
+    s->bytes = s->total_bytes = 0;
+    s->files = s->total_files = 0;
+    s->started_ns = io_now_ns();
+    s->ended_ns = 0;
+}
+
+void progress_manifest(struct progress *s, const struct manifest *m)
+{
+    set(&s->id, m->id);
+    s->total_bytes = m->bytes;
+    s->total_files = m->nfiles;
+}
+
+void progress_state(struct progress *s, enum progress_state state, const char *name,
+                    const char *error)
+{
+    if (!s->name || strcmp(s->name, name) != 0)
+        set(&s->name, name);
+    set(&s->error, error);
+    s->state = state;
+    s->ended_ns = state == PROGRESS_RESTORED || state == PROGRESS_REFUSED ? io_now_ns() : 0;
+}
+
+void progress_kept(struct progress *s, char *const kept[], size_t n)
+{
+    for (size_t i = 0; i < sizeof(s->kept) / sizeof(*s->kept); i++)
+        set(&s->kept[i], i < n ? kept[i] : NULL);
+}
+
+void progress_clear(struct progress *s)
+{
+    set(&s->name, NULL);
+    set(&s->id, NULL);
+    set(&s->error, NULL);
+    progress_kept(s, NULL, 0);
+}
+
+static void add_text(struct json_object *o, const char *key, const char *text)
+{
+    json_object_object_add(o, key, text ? json_object_new_string(text) : NULL);
+}
+
+static void add_time(struct json_object *o, const char *key, int64_t ns)
+{
+    char text[RESLOG_TIME];
+    reslog_time(ns, text);
+    add_text(o, key, ns ? text : NULL);
+}
+
+int progress_json(const struct progress *s, uint64_t restores, char **text)
+{
+    struct json_object *o = json_object_new_object();
+    struct json_object *kept = json_object_new_array();
+    if (!o || !kept) {
+        json_object_put(o);
+        json_object_put(kept);
+        return -ENOMEM;
+    }
+    add_text(o, "state", names[s->state]);
+    add_text(o, "name", s->name);
+    add_text(o, "id", s->id);
+    json_object_object_add(o, "bytes", json_object_new_uint64(s->bytes));
+    json_object_object_add(o, "total_bytes", json_object_new_uint64(s->total_bytes));
+    json_object_object_add(o, "files", json_object_new_uint64(s->files));
+    json_object_object_add(o, "total_files", json_object_new_uint64(s->total_files));
+    add_time(o, "started", s->started_ns);
+    add_time(o, "ended", s->ended_ns);
+    add_text(o, "error", s->error);
+    for (size_t i = 0; i < sizeof(s->kept) / sizeof(*s->kept); i++)
+        if (s->kept[i])
+            json_object_array_add(kept, json_object_new_string(s->kept[i]));
+    json_object_object_add(o, "kept", kept);
+    json_object_object_add(o, "restores", json_object_new_uint64(restores));
+    const char *json =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+    int r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;
+    json_object_put(o);
+    return r;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The log of restores: a file that only grows, or memory where there is no folder for it. Lines may
+ * be added by any thread; each is one write(2). */
+#ifndef INFLUXFS_RESTORE_RESLOG_H
+#define INFLUXFS_RESTORE_RESLOG_H
+
+#include <stdarg.h>
+#include <stdint.h>
+
+#define RESLOG_TIME 32
+
+/* Opens `restore.log` in the folder; state_fd -1, or a file that cannot be opened: in memory.
+ * Returns the descriptor, the caller's; -errno. */
+int reslog_open(int state_fd);
+
+/* Empties it if it has grown large. When a restore begins. */
+void reslog_begin(int fd);
+
+/* Adds a line: time, space, text. Control bytes are shown as '?'. */
+void reslog_add(int fd, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+/* RFC 3339 in UTC, whole seconds. */
+void reslog_time(int64_t ns, char out[RESLOG_TIME]);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The room in which one store is restored: where it lies, who is at work, what was said.
+ *
+ * One struct restore stands for one store. Files that are being copied in are struct drop
+ * (drop.h); one of them at a time may hold the staging folders. The old store is touched by
+ * nobody but install.h, after everything was verified and synced.
+ *
+ * Every function may be called from any thread. No thread is started by restore_open, so it may
+ * be called before a program goes to the background by fork(2).
+ *
+ * Lock order: a drop's own lock, then this room's lock. Neither is held while the store is
+ * exchanged or while a callback of the options runs.
+ */
+#ifndef INFLUXFS_RESTORE_RESTORE_H
+#define INFLUXFS_RESTORE_RESTORE_H
+
+#include "store/base/err.h"
+#include "store/influx/paths.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+struct restore;
+
+struct restore_options {
+    const struct store_paths *paths; /* copied; the folders need not exist */
+    uid_t uid; /* who owns restored files; (uid_t)-1: the owner of the folder that is replaced, */
+    gid_t gid; /* else user influxdb where there is one. Without root's rights: this process */
+
+    /* running_uses() of store/influx/running.h: 0, or -EBUSY while influxd uses the store. NULL:
+     * never asked (the mount option `force`). */
+    int (*in_use)(const struct store_paths *paths, struct err *e);
+
+    int state_fd; /* folder for `restore.log`, borrowed during restore_open; -1: log in memory */
+
+    /* Called with no lock held, in the thread that restored, once another store lies in the
+     * folders: descriptors of the old ones are to be opened anew. May be NULL. */
+    void (*restored)(void *arg);
+    void *arg;
+};
+
+/* Makes the room and finishes or undoes what a killed restore has left (install_recover); what was
+ * done then is in the log. Errors, with words: -EBUSY: a half exchanged store that influxd uses;
+ * -EBADMSG: a journal that cannot be read or does not fit these folders; others from the system.
+ * Nothing was changed then. */
+int restore_open(const struct restore_options *o, struct restore **out, struct err *e);
+
+/* Every drop must have been freed. */
+void restore_close(struct restore *r);
+
+static inline void restore_closep(struct restore **r)
+{
+    restore_close(*r);
+}
+
+/* Whether a restore could begin now; to be asked when a file is opened for writing. -EBUSY: influxd
+ * uses the store, or another program restores it; -EXDEV: its folders cannot be renamed (the lower
+ * layer of an overlay); -EEXIST: a meta/raft.db that is not ours; -EACCES, -EROFS, … The reason is
+ * also in the log. */
+int restore_may_begin(struct restore *r, struct err *e);
+
+/* The log: a line an event, each "RFC3339 text\n"; the reason of a refusal is the last line. The
+ * descriptor is the room's, good until restore_close; read it with pread and fstat. Emptied when a
+ * restore begins and it has grown past 8 MiB. */
+int restore_log_fd(const struct restore *r);
+
+/* What restore/status.json shows, as text with a newline at its end; the caller frees it. -ENOMEM.
+ * {"state":"idle|receiving|verified|installing|restored|refused","name":…,"id":…,"bytes":N,
+ *  "files":N,"total_files":N,"started":RFC3339|null,"ended":RFC3339|null,"error":text|null,
+ *  "kept":[folder,…],"restores":N} */
+int restore_status_json(struct restore *r, char **text);
+
+/* Free space where the data folder's files would be staged, for statfs(2). */
+int restore_statvfs(struct restore *r, struct statvfs *out);
+
+/* How many restores have been committed since restore_open. */
+uint64_t restore_count(struct restore *r);
+
+#endif

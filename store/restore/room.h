@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a drop asks of its room: the staging folders, the exchange, the log and the status. For
+ * drop.c; others use restore.h. `who` is the drop, as a mere token.
+ */
+#ifndef INFLUXFS_RESTORE_ROOM_H
+#define INFLUXFS_RESTORE_ROOM_H
+
+#include "store/restore/restore.h"
+#include "store/restore/stage.h"
+#include "store/snapshot/manifest.h"
+
+/* Takes the staging folders for one drop. -EAGAIN: another has them; -EBUSY: influxd or another
+ * program uses the store; and what targets_probe and targets_stage return. */
+int room_claim(struct restore *r, const void *who, const char *name, const struct manifest *m,
+               struct stage **out, struct err *e);
+
+/* Gives them back, with what is staged removed, unless the exchange was cut off half way. Nothing
+ * happens if `who` has not got them. */
+void room_release(struct restore *r, const void *who);
+
+/* Exchanges what is staged with the store, and gives the folders back in any case. */
+int room_install(struct restore *r, const void *who, const char *name, struct err *e);
+
+/* A file to keep bytes in that lies with the store but has no name. The caller's; -errno. */
+int room_spool(struct restore *r, struct err *e);
+
+void room_say(struct restore *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Status. Ignored while another drop has the staging folders. */
+void room_receiving(struct restore *r, const void *who, const char *name);
+void room_member(struct restore *r, const void *who, const char *name, uint64_t size);
+void room_progress(struct restore *r, const void *who, uint64_t bytes);
+void room_verified(struct restore *r, const void *who, const char *name);
+void room_refused(struct restore *r, const void *who, const char *name, const char *why);
+
+/* Ends early, but may go on: to the log and the status, not as an end. */
+void room_pending(struct restore *r, const void *who, const char *name, const char *why);
+
+#endif

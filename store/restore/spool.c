@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/spool.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+void spool_init(struct spool *s)
+{
+    *s = (struct spool){.fd = -1};
+}
+
+void spool_free(struct spool *s)
+{
+    cleanup_close(&s->fd);
+    free(s->ranges);
+    spool_init(s);
+}
+
+/* Adds [from, to) to the ranges, joining all that it touches. */
+static int add_range(struct spool *s, uint64_t from, uint64_t to)
+{
+    if (s->n == s->cap) {
+        size_t cap = s->cap * 2 + 16;
+        struct spool_range *p = realloc(s->ranges, cap * sizeof(*p));
+        if (!p)
+            return -ENOMEM;
+        s->ranges = p;
+        s->cap = cap;
+    }
+    size_t i = 0, k;
+    while (i < s->n && s->ranges[i].to < from)
+        i++;
+    for (k = i; k < s->n && s->ranges[k].from <= to; k++) {
+        from = s->ranges[k].from < from ? s->ranges[k].from : from;
+        to = s->ranges[k].to > to ? s->ranges[k].to : to;
+    }
+    memmove(s->ranges + i + 1, s->ranges + k, (s->n - k) * sizeof(*s->ranges));
+    s->n = s->n - (k - i) + 1;
+    s->ranges[i] = (struct spool_range){from, to};
+    return 0;
+}
+
+int spool_put(struct spool *s, const void *buf, size_t n, uint64_t off)
+{
+    int r = io_pwrite_all(s->fd, buf, n, off);
+    return r < 0 ? r : add_range(s, off, off + n);
+}
+
+long spool_take(struct spool *s, uint64_t off, void *buf, size_t max)
+{
+    if (s->n == 0 || s->ranges[0].from != off)
+        return 0;
+    struct spool_range *first = &s->ranges[0];
+    size_t n = first->to - off < max ? (size_t)(first->to - off) : max;
+    int r = io_pread_all(s->fd, buf, n, off);
+    if (r < 0)
+        return r;
+    /* Where holes cannot be punched the space comes back at the end. */
+    fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)n);
+    first->from += n;
+    if (first->from == first->to)
+        memmove(s->ranges, s->ranges + 1, --s->n * sizeof(*s->ranges));
+    return (long)n;
+}
+
+uint64_t spool_next(const struct spool *s, uint64_t off)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->ranges[i].to > off)
+            return s->ranges[i].from > off ? s->ranges[i].from : off;
+    return UINT64_MAX;
+}
+
+void spool_truncate(struct spool *s, uint64_t size)
+{
+    while (s->n && s->ranges[s->n - 1].from >= size)
+        s->n--;
+    if (s->n && s->ranges[s->n - 1].to > size)
+        s->ranges[s->n - 1].to = size;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/stage.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+/* Written back while more arrives, so that the wait at the end is short. */
+#define WRITEBACK_BYTES (8 << 20)
+
+struct folder {
+    char *name;
+    mode_t mode;
+    int64_t mtime_ns; /* -1: not said */
+};
+
+struct stage {
+    int fds[TARGETS];
+    uid_t uid[TARGETS];
+    gid_t gid[TARGETS];
+    struct folder *folders; /* in the order they were made: parents first */
+    size_t nfolders, cap;
+
+    int parent;                 /* the folder that the last file went to, */
+    char parent_name[PATH_MAX]; /* and its name */
+
+    int file; /* being written */
+    char file_name[PATH_MAX];
+    uint64_t written, pushed; /* of it: bytes written, bytes whose writeback has begun */
+};
+
+int stage_new(const struct targets *t, const int fds[TARGETS], struct stage **out)
+{
+    struct stage *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    for (int i = 0; i < TARGETS; i++) {
+        s->fds[i] = fds[i];
+        s->uid[i] = t->at[i].uid;
+        s->gid[i] = t->at[i].gid;
+    }
+    s->parent = s->file = -1;
+    *out = s;
+    return 0;
+}
+
+void stage_free(struct stage *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < TARGETS; i++)
+        cleanup_close(&s->fds[i]);
+    cleanup_close(&s->parent);
+    cleanup_close(&s->file);
+    for (size_t i = 0; i < s->nfolders; i++)
+        free(s->folders[i].name);
+    free(s->folders);
+    free(s);
+}
+
+int stage_check_space(const struct stage *s, const uint64_t need[TARGETS], struct err *e)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        struct statvfs v;
+        uint64_t sum = 0;
+        if (fstatvfs(s->fds[i], &v) < 0)
+            return err_sys(e, -errno, "%s", target_kind_name((enum target_kind)i));
+        for (int k = 0; k < TARGETS; k++) {
+            struct stat a, b;
+            if (fstat(s->fds[i], &a) == 0 && fstat(s->fds[k], &b) == 0 && a.st_dev == b.st_dev)
+                sum += need[k];
+        }
+        uint64_t blocks = geteuid() == 0 ? v.f_bfree : v.f_bavail;
+        uint64_t avail = blocks * (v.f_frsize ? v.f_frsize : v.f_bsize);
+        if (sum > avail)
+            return err_set(e, -ENOSPC,
+                           "no room: the snapshot needs %llu bytes for %s, %llu are free beside "
+                           "the store",
+                           (unsigned long long)sum, target_kind_name((enum target_kind)i),
+                           (unsigned long long)avail);
+    }
+    return 0;
+}
+
+/* Which target a name belongs to, and its path there ("" for the folder itself). */
+static enum target_kind locate(const char *name, const char **rest)
+{
+    size_t n = strcspn(name, "/");
+    *rest = name[n] ? name + n + 1 : name + n;
+    return *name == 'm' ? TARGET_META : *name == 'd' ? TARGET_DATA : TARGET_WAL;
+}
+
+static int remember(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns)
+{
+    if (s->nfolders == s->cap) {
+        size_t cap = s->cap * 2 + 64;
+        struct folder *p = realloc(s->folders, cap * sizeof(*p));
+        if (!p)
+            return -ENOMEM;
+        s->folders = p;
+        s->cap = cap;
+    }
+    char *copy = strdup(name);
+    if (!copy)
+        return -ENOMEM;
+    s->folders[s->nfolders++] = (struct folder){copy, mode, mtime_ns};
+    return 0;
+}
+
+/* Opens a folder, making it (and those above it) where a member for it did not come first. */
+static int open_folder(struct stage *s, const char *name)
+{
+    const char *rest;
+    enum target_kind kind = locate(name, &rest);
+    int fd = io_open_beneath(s->fds[kind], rest, O_RDONLY | O_DIRECTORY);
+    if (fd != -ENOENT || !*rest)
+        return fd;
+    autofree char *up = strdup(name);
+    if (!up)
+        return -ENOMEM;
+    char *slash = strrchr(up, '/');
+    *slash = 0;
+    autoclose int parent = open_folder(s, up);
+    if (parent < 0)
+        return parent;
+    if (mkdirat(parent, slash + 1, 0700) < 0)
+        return -errno;
+    if (s->uid[kind] != (uid_t)-1 &&
+        fchownat(parent, slash + 1, s->uid[kind], s->gid[kind], AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    int r = remember(s, name, 0755, -1);
+    return r < 0 ? r : io_open_beneath(parent, slash + 1, O_RDONLY | O_DIRECTORY);
+}
+
+int stage_folder(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns, struct err *e)
+{
+    autoclose int fd = open_folder(s, name);
+    int r = fd < 0 ? fd : remember(s, name, mode & 0777, mtime_ns);
+    if (r == -ENOTDIR || r == -ELOOP)
+        return err_set(e, -EBADMSG, "hostile: %s is a file and a folder", name);
+    return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
+}
+
+/* The folder of a file; the last one is kept open, since files come folder by folder. */
+static int open_parent(struct stage *s, const char *name)
+{
+    char up[PATH_MAX];
+    strcpy(up, name);
+    *strrchr(up, '/') = 0;
+    if (s->parent >= 0 && strcmp(up, s->parent_name) == 0)
+        return 0;
+    int fd = open_folder(s, up);
+    if (fd < 0)
+        return fd;
+    cleanup_close(&s->parent);
+    s->parent = fd;
+    strcpy(s->parent_name, up);
+    return 0;
+}
+
+int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e)
+{
+    const char *rest;
+    enum target_kind kind = locate(name, &rest);
+    int r = open_parent(s, name);
+    if (r == 0) {
+        s->file = openat(s->parent, strrchr(name, '/') + 1,
+                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        r = s->file < 0 ? -errno : 0;
+    }
+    if (r == -EEXIST || r == -ENOTDIR || r == -ELOOP)
+        return err_set(e, -EBADMSG, "hostile: %s comes twice", name);
+    if (r == 0 && s->uid[kind] != (uid_t)-1 && fchown(s->file, s->uid[kind], s->gid[kind]) < 0)
+        r = -errno;
+    if (r == 0 && fchmod(s->file, mode & 0777) < 0)
+        r = -errno;
+    strcpy(s->file_name, name);
+    s->written = s->pushed = 0;
+    return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
+}
+
+int stage_write(struct stage *s, const void *buf, size_t n, struct err *e)
+{
+    int r = io_write_all(s->file, buf, n);
+    if (r < 0)
+        return err_sys(e, r, "staging %s", s->file_name);
+    s->written += n;
+    if (s->written - s->pushed >= WRITEBACK_BYTES) {
+        /* A hint: where it is not understood, the sync at the end does it all. */
+        sync_file_range(s->file, (off_t)s->pushed, (off_t)(s->written - s->pushed),
+                        SYNC_FILE_RANGE_WRITE);
+        s->pushed = s->written;
+    }
+    return 0;
+}
+
+static struct timespec from_ns(int64_t ns)
+{
+    struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    if (t.tv_nsec < 0) {
+        t.tv_sec--;
+        t.tv_nsec += 1000000000;
+    }
+    return t;
+}
+
+int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, from_ns(mtime_ns)};
+    if (s->written > s->pushed)
+        sync_file_range(s->file, (off_t)s->pushed, 0, SYNC_FILE_RANGE_WRITE);
+    int r = futimens(s->file, times) < 0 ? -errno : 0;
+    int c = io_close(&s->file);
+    if (r == 0)
+        r = c;
+    return r < 0 ? err_sys(e, r, "staging %s", s->file_name) : 0;
+}
+
+static int finish_folder(const struct stage *s, const struct folder *f)
+{
+    const char *rest;
+    enum target_kind kind = locate(f->name, &rest);
+    autoclose int fd = io_open_beneath(s->fds[kind], rest, O_RDONLY | O_DIRECTORY);
+    if (fd < 0 || fchmod(fd, f->mode) < 0)
+        return fd < 0 ? fd : -errno;
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, from_ns(f->mtime_ns)};
+    return f->mtime_ns >= 0 && futimens(fd, times) < 0 ? -errno : 0;
+}
+
+int stage_finish(struct stage *s, struct err *e)
+{
+    /* First those that were made on the way, of which some were named later. Then the named ones,
+     * deepest first, so that what lies below a locked one is still reachable. */
+    for (size_t i = 0; i < s->nfolders; i++) {
+        int r = s->folders[i].mtime_ns < 0 ? finish_folder(s, &s->folders[i]) : 0;
+        if (r < 0)
+            return err_sys(e, r, "staging %s", s->folders[i].name);
+    }
+    for (size_t i = s->nfolders; i-- > 0;) {
+        int r = s->folders[i].mtime_ns >= 0 ? finish_folder(s, &s->folders[i]) : 0;
+        if (r < 0)
+            return err_sys(e, r, "staging %s", s->folders[i].name);
+    }
+    for (int i = 0; i < TARGETS; i++) {
+        /* Reports what any earlier writeback of this file system ran into since it was opened. */
+        if (syncfs(s->fds[i]) < 0 || fsync(s->fds[i]) < 0)
+            return err_sys(e, -errno, "staging %s: cannot be written to disk",
+                           target_kind_name((enum target_kind)i));
+    }
+    return 0;
+}

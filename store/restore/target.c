@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/target.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+static const char *const kind_names[TARGETS] = {"meta", "data", "wal"};
+static const char *const side_names[SIDES] = {"restoring", "before-restore", "before-restore.tmp",
+                                              "before-restore.old"};
+
+const char *target_kind_name(enum target_kind kind)
+{
+    return kind_names[kind];
+}
+
+bool target_by_contents(const struct target *t)
+{
+    return t->kind == TARGET_META || t->inside;
+}
+
+bool target_is_own_entry(const struct target *t, const char *name)
+{
+    if (strcmp(name, TARGET_HOME) == 0 || strcmp(name, "lost+found") == 0)
+        return true;
+    return t->kind == TARGET_META &&
+           (strcmp(name, "raft.db") == 0 || strcmp(name, "raft.db.tmp") == 0);
+}
+
+int target_unit(const struct target *t, enum target_side side, char out[NAME_MAX + 1])
+{
+    int n = t->inside ? snprintf(out, NAME_MAX + 1, "%s", side_names[side])
+                      : snprintf(out, NAME_MAX + 1, "%s.%s", t->name, side_names[side]);
+    return n > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+char *target_side_path(const struct target *t, enum target_side side)
+{
+    char *out = NULL;
+    int n = t->inside ? asprintf(&out, "%s/" TARGET_HOME "/%s/%s", t->path, side_names[side],
+                                 kind_names[t->kind])
+                      : asprintf(&out, "%s.%s", t->path, side_names[side]);
+    return n < 0 ? NULL : out;
+}
+
+static int open_folder(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* mkdir, owned as the target's files are; a folder that is there already stays as it is. */
+static int make_folder(const struct target *t, int dirfd, const char *name, mode_t mode)
+{
+    if (mkdirat(dirfd, name, mode) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    if (t->uid != (uid_t)-1 && fchownat(dirfd, name, t->uid, t->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return 0;
+}
+
+int target_open_folder(const struct target *t)
+{
+    return t->parent < 0 ? -ENOENT : open_folder(t->parent, t->name);
+}
+
+int target_open_home(const struct target *t, bool make)
+{
+    if (t->parent < 0)
+        return -ENOENT;
+    if (!t->inside)
+        return open_folder(t->parent, ".");
+    autoclose int self = target_open_folder(t);
+    if (self < 0)
+        return self;
+    int r = make ? make_folder(t, self, TARGET_HOME, 0700) : 0;
+    return r < 0 ? r : open_folder(self, TARGET_HOME);
+}
+
+/* Opens the unit itself, not what lies one level down. */
+static int open_unit(const struct target *t, enum target_side side, int *home)
+{
+    char unit[NAME_MAX + 1];
+    int r = target_unit(t, side, unit);
+    if (r < 0)
+        return r;
+    autoclose int h = target_open_home(t, false);
+    if (h < 0)
+        return h;
+    int fd = open_folder(h, unit);
+    if (fd >= 0 && home)
+        *home = steal_fd(&h);
+    return fd;
+}
+
+int target_open_side(const struct target *t, enum target_side side)
+{
+    autoclose int fd = open_unit(t, side, NULL);
+    if (fd < 0)
+        return fd;
+    return t->inside ? open_folder(fd, kind_names[t->kind]) : steal_fd(&fd);
+}
+
+int target_make_side(const struct target *t, enum target_side side, mode_t mode)
+{
+    char unit[NAME_MAX + 1];
+    int r = target_unit(t, side, unit);
+    if (r < 0)
+        return r;
+    autoclose int home = target_open_home(t, true);
+    if (home < 0)
+        return home;
+    if ((r = make_folder(t, home, unit, mode)) < 0)
+        return r;
+    if (t->inside) {
+        autoclose int fd = open_folder(home, unit);
+        r = fd < 0 ? fd : make_folder(t, fd, kind_names[t->kind], mode);
+        if (r == 0)
+            r = io_sync_dir(fd);
+    }
+    return r < 0 ? r : io_sync_dir(home);
+}
+
+int target_remove_side(const struct target *t, enum target_side side)
+{
+    char unit[NAME_MAX + 1];
+    int r = target_unit(t, side, unit);
+    if (r < 0)
+        return r;
+    autoclose int home = target_open_home(t, false);
+    if (home < 0)
+        return home == -ENOENT ? 0 : home;
+    if (faccessat(home, unit, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    r = io_remove_tree(home, unit);
+    return r < 0 ? r : io_sync_dir(home);
+}
+
+int target_remove_empty_side(const struct target *t, enum target_side side)
+{
+    char unit[NAME_MAX + 1];
+    autoclose int home = -1;
+    autoclose int fd = open_unit(t, side, &home);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    if (t->inside && unlinkat(fd, kind_names[t->kind], AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return -errno;
+    target_unit(t, side, unit);
+    if (unlinkat(home, unit, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return -errno;
+    return io_sync_dir(home);
+}
+
+static int stage_one(const struct target *t, int *fd, struct err *e)
+{
+    autofree char *path = target_side_path(t, SIDE_NEW);
+    int r = target_make_side(t, SIDE_NEW, 0700);
+    if (r < 0)
+        return err_sys(e, r, "cannot make %s", path ? path : t->path);
+    int got = target_open_side(t, SIDE_NEW);
+    if (got < 0)
+        return err_sys(e, got, "cannot open %s", path ? path : t->path);
+    *fd = got;
+    return 0;
+}
+
+int targets_stage(struct targets *t, int fds[TARGETS], struct err *e)
+{
+    int made[TARGETS] = {-1, -1, -1};
+    int r = targets_tidy(t, e);
+    for (int i = 0; r == 0 && i < TARGETS; i++)
+        r = stage_one(&t->at[i], &made[i], e);
+    if (r < 0) {
+        for (int i = 0; i < TARGETS; i++)
+            cleanup_close(&made[i]);
+        targets_tidy(t, NULL);
+        targets_remove_homes(t);
+        return r;
+    }
+    memcpy(fds, made, sizeof(made));
+    return 0;
+}
+
+bool target_has_side(const struct target *t, enum target_side side)
+{
+    autoclose int fd = open_unit(t, side, NULL);
+    return fd >= 0;
+}
+
+/* influxd, which takes TARGET/.influxfs for a database, makes an empty series file in it whenever
+ * it starts. */
+void targets_remove_homes(const struct targets *t)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        autoclose int self = target_open_folder(&t->at[i]);
+        autoclose int home = self < 0 ? -1 : open_folder(self, TARGET_HOME);
+        cleanup(dir_free) struct dir list = {0};
+        if (home < 0 || dir_read(home, &list) < 0)
+            continue;
+        if (list.n == 1 && strcmp(list.names[0], "_series") == 0)
+            io_remove_tree(home, "_series");
+        unlinkat(self, TARGET_HOME, AT_REMOVEDIR);
+    }
+}
+
+/* A half filled folder of kept entries holds the only copy of a store: where one is, nothing is
+ * removed at all. */
+int targets_tidy(const struct targets *t, struct err *e)
+{
+    if (t->half)
+        return err_set(e, -EIO, "a restore was cut off in its exchange; it must be finished first");
+    for (int i = 0; i < TARGETS; i++) {
+        int r = target_remove_empty_side(&t->at[i], SIDE_KEPT_TMP);
+        if (r < 0)
+            return err_sys(e, r, "%s: the folder before-restore.tmp of a cut-off restore",
+                           t->at[i].path);
+    }
+    for (int i = 0; i < TARGETS; i++) {
+        int r = target_remove_side(&t->at[i], SIDE_NEW);
+        if (r == 0)
+            r = target_remove_side(&t->at[i], SIDE_TRASH);
+        if (r < 0)
+            return err_sys(e, r, "%s: cannot remove what an earlier restore left", t->at[i].path);
+    }
+    return 0;
+}
+
+int targets_lock(struct targets *t, bool make, struct err *e)
+{
+    for (int i = 0; make && i < TARGETS; i++) {
+        struct target *at = &t->at[i];
+        if (at->parent >= 0)
+            continue;
+        autofree char *parent = strndup(at->path, (size_t)(at->name - at->path) - 1);
+        if (!parent)
+            return err_sys(e, -ENOMEM, "%s", at->path);
+        int r = io_mkdir_p(parent, 0755, at->uid, at->gid);
+        if (r < 0)
+            return err_sys(e, r, "cannot make %s", parent);
+        at->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (at->parent < 0)
+            return err_sys(e, -errno, "%s", parent);
+    }
+    if (t->lock >= 0 || t->at[TARGET_META].parent < 0)
+        return 0;
+    autoclose int fd = open_folder(t->at[TARGET_META].parent, ".");
+    if (fd < 0)
+        return err_sys(e, fd, "%s: the folder that holds it", t->at[TARGET_META].path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK
+                   ? err_set(e, -EBUSY, "%s: another influxfs is restoring this store",
+                             t->at[TARGET_META].path)
+                   : err_sys(e, -errno, "%s: lock", t->at[TARGET_META].path);
+    t->lock = steal_fd(&fd);
+    return 0;
+}
+
+void targets_unlock(struct targets *t)
+{
+    cleanup_close(&t->lock);
+    t->lock = -1;
+}

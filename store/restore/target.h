@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The three folders of a store as targets of a restore: where each lies, where its side folders
+ * lie, and in which way it can be exchanged.
+ *
+ *   beside   DATA.restoring  DATA.before-restore         the folder can be renamed
+ *   inside   DATA/.influxfs/{restoring,before-restore}/data/…   it is a mount point, or the folder
+ *            that holds it may not be written. One level deeper than it need be, because influxd
+ *            takes DATA/X/Y/NUMBER for a shard of database X: no database's folder with shards in
+ *            it may ever stand at DATA/.influxfs/X.
+ *
+ * A side folder that is one rename away is called a unit (`DATA.restoring`, `restoring`); what it
+ * stands for lies in it (beside) or one level down (inside). data and wal that are `beside` are
+ * exchanged whole; everything else, and meta always, entry by entry (`by_contents`).
+ *
+ * Paths are resolved once (links in the configuration's own paths are followed); from then on
+ * everything goes by descriptors of folders and single names, and no link is followed.
+ *
+ * A struct targets is used by one thread at a time.
+ */
+#ifndef INFLUXFS_RESTORE_TARGET_H
+#define INFLUXFS_RESTORE_TARGET_H
+
+#include "store/base/err.h"
+#include "store/influx/paths.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+enum target_kind { TARGET_META, TARGET_DATA, TARGET_WAL, TARGETS };
+
+enum target_side {
+    SIDE_NEW,      /* staging: what is being restored */
+    SIDE_KEPT,     /* the store that was there before */
+    SIDE_KEPT_TMP, /* the same while entries are still being moved into it */
+    SIDE_TRASH,    /* what was kept by the restore before this one */
+    SIDES
+};
+
+#define TARGET_HOME ".influxfs" /* the folder for side folders inside a target */
+
+struct target {
+    enum target_kind kind;
+    char *path; /* absolute, resolved */
+    char *name; /* its last component, in path */
+    int parent; /* the folder that holds it; -1 while that does not exist */
+    bool existed;
+    bool inside; /* set by targets_probe, or from a journal */
+    uid_t uid;   /* owner of what is made; (uid_t)-1: leave it */
+    gid_t gid;
+};
+
+struct targets {
+    struct target at[TARGETS];
+    int lock;  /* descriptor that holds the lock, or -1 */
+    bool half; /* an exchange has begun and not ended: nothing may be tidied but by recovery */
+};
+
+/* Resolves the paths; makes nothing. uid, gid: owner=, or -1 for the rule of restore.h. -EINVAL:
+ * one of the folders lies in another, or is named strangely; -ENOTDIR; -ENOENT: a dangling link. */
+int targets_open(const struct store_paths *paths, uid_t uid, gid_t gid, struct targets **out,
+                 struct err *e);
+void targets_free(struct targets *t); /* unlocks too */
+static inline void targets_freep(struct targets **t)
+{
+    targets_free(*t);
+}
+
+/* Finds out how each folder can be exchanged, by renames that cannot succeed. -EXDEV: it lies on
+ * the lower layer of an overlay; -EBUSY: a folder in it is a mount point; -EACCES, -EROFS. */
+int targets_probe(struct targets *t, struct err *e);
+
+/* Takes the lock that tells other processes that side folders are in use: flock on the folder that
+ * holds meta, which leaves nothing behind. Parents that do not exist are made first if `make`, else
+ * there is nothing to lock. -EBUSY: another process has it. Locking twice is allowed. */
+int targets_lock(struct targets *t, bool make, struct err *e);
+void targets_unlock(struct targets *t);
+
+/* Makes the three staging folders afresh (needs probe and lock) and opens them. */
+int targets_stage(struct targets *t, int fds[TARGETS], struct err *e);
+
+/* Removes what targets_stage and a failed restore left: staging, empty units, older trash. None of
+ * it is in use by anybody. -ENOTEMPTY: a half moved store was found, nothing was removed. */
+int targets_tidy(const struct targets *t, struct err *e);
+
+/* Removes each TARGET/.influxfs that holds nothing of ours. Only while influxd does not run. */
+void targets_remove_homes(const struct targets *t);
+
+/* Free space where files of data are staged. */
+int targets_statvfs(const struct targets *t, struct statvfs *out);
+
+const char *target_kind_name(enum target_kind kind); /* "meta", "data", "wal" */
+bool target_by_contents(const struct target *t);
+
+/* Names an entry of the target that is not the store's: never moved. */
+bool target_is_own_entry(const struct target *t, const char *name);
+
+/* The folder that holds the units; opened (made where it is `inside` and `make`), the caller's. */
+int target_open_home(const struct target *t, bool make);
+
+/* Opens the target itself, or what a unit stands for. -ENOENT */
+int target_open_folder(const struct target *t);
+int target_open_side(const struct target *t, enum target_side side);
+
+bool target_has_side(const struct target *t, enum target_side side);
+
+/* Makes a unit, empty, and what it stands for in it; existing ones stay. */
+int target_make_side(const struct target *t, enum target_side side, mode_t mode);
+
+/* Removes a unit: with all it holds, or (rmdir) only if it holds nothing: -ENOTEMPTY. Absence is
+ * success. */
+int target_remove_side(const struct target *t, enum target_side side);
+int target_remove_empty_side(const struct target *t, enum target_side side);
+
+/* The name of a unit in its home. -ENAMETOOLONG */
+int target_unit(const struct target *t, enum target_side side, char out[NAME_MAX + 1]);
+
+/* The path of what a unit stands for, for words only; NULL when out of memory. The caller frees. */
+char *target_side_path(const struct target *t, enum target_side side);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A snapshot arriving in order, as a tar, becomes verified staging folders.
+ *
+ * The members are to be: `manifest`; then, in any order, every file that it lists, once and with
+ * that size, and folders below meta/, data/ and wal/; `SHA256SUMS`, which covers every file and
+ * must be right; zeros to the end, 1024 bytes at least. The tar may be compressed with gzip, zstd,
+ * xz or lz4. Anything else, or less, or more, is refused whole.
+ *
+ * unpack_run works in the calling thread (and hashes in another), from the first byte to the last.
+ */
+#ifndef INFLUXFS_RESTORE_UNPACK_H
+#define INFLUXFS_RESTORE_UNPACK_H
+
+#include "store/base/err.h"
+#include "store/restore/stage.h"
+#include "store/snapshot/manifest.h"
+
+#include <sys/types.h>
+
+enum { UNPACK_UNSURE = 1 };
+
+struct unpack_io {
+    /* Gives the next bytes, which stay as they are until the next call: their number, 0 at the end,
+     * or -errno to abandon (unpack_run returns it). May block. if_ended is what the verdict would
+     * be if the input ended here: 0 complete, -EBADMSG it ends early, -EINVAL it is no snapshot,
+     * UNPACK_UNSURE it is compressed: only the end itself can tell. */
+    ssize_t (*pull)(void *arg, int if_ended, const void **block);
+
+    /* The manifest is known and nothing was written yet: gives the staging folders, which stay the
+     * caller's. An error is returned by unpack_run. */
+    int (*begin)(void *arg, const struct manifest *m, struct stage **out, struct err *e);
+
+    /* A file is about to be unpacked; n more bytes of it were. */
+    void (*member)(void *arg, const char *name, uint64_t size);
+    void (*progress)(void *arg, uint64_t n);
+
+    void *arg;
+};
+
+/* 0: verified and on disk. -EINVAL: no snapshot of a kind that can be restored; -EBADMSG: damaged,
+ * hostile, or it ends early; -ESTALE: incremental; -ENOSPC, -EIO, … of staging. */
+int unpack_run(const struct unpack_io *io, struct err *e);
+
+#endif

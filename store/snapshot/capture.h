@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A capture: the whole store at one instant, pinned.
+ *
+ * It lists the members of a snapshot in their order in the tar, folders included, without the
+ * manifest and SHA256SUMS, and holds open every file of them. What it lists: meta/meta.db, and for
+ * each shard its folder, an empty index/ if it is a tsi1 shard, TSM files, tombstones, and WAL
+ * segments cut at the last complete entry. influxd derives everything else from these.
+ *
+ * A capture never changes and may be read by any number of threads; it is counted by reference.
+ */
+#ifndef INFLUXFS_SNAPSHOT_CAPTURE_H
+#define INFLUXFS_SNAPSHOT_CAPTURE_H
+
+#include "store/base/err.h"
+#include "store/influx/paths.h"
+#include "store/snapshot/catalog.h"
+#include "store/snapshot/window.h"
+
+struct capture;
+
+/* The bytes of a WAL segment that a snapshot holds. Usually one part, from 0. influxd 1.x, started
+ * after a crash, leaves a run of zeros before the entries that it appends, and would drop those
+ * at its next start: the run is left out, so that the entries are kept. */
+struct capture_part {
+    uint64_t off, len;
+};
+
+struct member {
+    const char *dir;  /* "meta", "data/DB/RP/ID", …; "" for the three roots */
+    const char *name; /* in dir */
+    struct held *held; /* NULL for a folder */
+    struct file_attr attr;
+    uint64_t index;                   /* the change counter when it last changed; 0 for a folder */
+    const struct capture_part *parts; /* NULL: the first attr.size bytes of the file */
+    size_t nparts;
+};
+
+/* Where captures are taken from: one for each mounted store. Takes one capture at a time, by a
+ * lock of its own. */
+struct capture_source;
+
+/* host is shown in manifests. The catalogue and paths stay the caller's and must outlive it. */
+int capture_source_new(const struct store_paths *paths, struct catalog *catalog, const char *host,
+                       struct capture_source **out);
+void capture_source_free(struct capture_source *s);
+
+/* The store as it is now. Gives newest again (a new reference) if nothing has changed since; newest
+ * may be NULL. -ENOENT: none of the three folders is there. -EIO: a store that cannot be captured
+ * whole (a folder or meta.db missing, a data folder that is empty although meta.db lists shards).
+ * -EAGAIN: not settled in time. -EINTR: interrupted. -ENFILE: out of descriptors. */
+int capture_take(struct capture_source *s, struct capture *newest, const struct window_wait *wait,
+                 struct capture **out, struct err *e);
+
+struct capture *capture_ref(struct capture *c);
+void capture_unref(struct capture *c);
+static inline void capture_unrefp(struct capture **c)
+{
+    capture_unref(*c);
+}
+
+size_t capture_count(const struct capture *c);
+const struct member *capture_member(const struct capture *c, size_t i);
+const struct catalog_record *capture_record(const struct capture *c);
+
+/* Shards that were left out since meta.db does not list them, each as "DB/RP/ID". */
+size_t capture_left_out(const struct capture *c);
+const char *capture_left_out_at(const struct capture *c, size_t i);
+
+/* Number of bytes of the path of m ("dir/name", folders without a trailing slash), and the path
+ * itself, NUL-terminated, in buf of at least that many bytes plus one. */
+size_t member_path_len(const struct member *m);
+char *member_path(const struct member *m, char *buf);
+#define MEMBER_PATH_MAX 4096
+
+static inline bool member_is_folder(const struct member *m)
+{
+    return !m->held;
+}
+
+/* The SHA-256 of the member's bytes if it is known. */
+bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
+/* Tells the sum of member i. */
+void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+/* Writes the sums known by now into the catalogue. */
+int capture_keep_sums(struct capture_source *s, struct capture *c, struct err *e);
+
+/* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,
+ * when the file is shorter than it was. */
+int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
+                 struct err *e);
+
+#endif

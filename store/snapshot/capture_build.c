@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/base/owner.h"
+#include "store/influx/names.h"
+#include "store/influx/wal.h"
+#include "store/snapshot/capture_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+void capture_parts_clear(struct capture_parts *p)
+{
+    window_free(&p->window);
+    meta_free(p->meta);
+    held_put(p->meta_held);
+    *p = (struct capture_parts){0};
+}
+
+/* Grows a list that has n items so that one more fits. */
+static int room(void *pp, size_t n, size_t item)
+{
+    if (n & (n + 1))
+        return 0;
+    void *p = realloc(*(void **)pp, (n + 1) * 2 * item);
+    if (!p)
+        return -ENOMEM;
+    *(void **)pp = p;
+    return 0;
+}
+
+/* Gives s to the capture, which frees it. */
+static int keep(struct capture *c, char *s)
+{
+    if (!s || room(&c->strings, c->nstrings, sizeof(*c->strings)) < 0) {
+        free(s);
+        return -ENOMEM;
+    }
+    c->strings[c->nstrings++] = s;
+    return 0;
+}
+
+static int keep_path(struct capture *c, const char *root, const char *path, const char **out)
+{
+    char *s = NULL;
+    if (asprintf(&s, "%s%s%s", root, *path ? "/" : "", path) < 0)
+        return -ENOMEM;
+    int r = keep(c, s);
+    if (r == 0)
+        *out = s;
+    return r;
+}
+
+static int add(struct capture *c, const struct member *m)
+{
+    int r = room(&c->members, c->n, sizeof(*c->members));
+    if (r < 0)
+        return r;
+    c->members[c->n++] = *m;
+    return 0;
+}
+
+static int add_folder(struct capture *c, const char *dir, const char *name, struct file_attr attr)
+{
+    return add(c, &(struct member){.dir = dir, .name = name, .attr = attr});
+}
+
+/* Adds the folder root/path, split into dir and name. */
+static int add_folder_at(struct capture *c, const char *root, const char *path,
+                         struct file_attr attr)
+{
+    const char *whole;
+    int r = keep_path(c, root, path, &whole);
+    if (r < 0)
+        return r;
+    char *slash = strrchr(whole, '/');
+    if (!slash)
+        return add_folder(c, "", whole, attr);
+    *slash = 0;
+    return add_folder(c, whole, slash + 1, attr);
+}
+
+static const struct window_parent *parent(const struct window *w, bool in_wal, const char *path,
+                                          size_t len)
+{
+    for (size_t i = 0; i < w->nparents; i++) {
+        const struct window_parent *p = &w->parents[i];
+        if (p->in_wal == in_wal && strlen(p->path) == len && memcmp(p->path, path, len) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+/* How many bytes of path are "DB" (levels 1) or "DB/RP" (levels 2). */
+static size_t head(const char *path, int levels)
+{
+    size_t n = strcspn(path, "/");
+    return levels == 1 ? n : n + 1 + strcspn(path + n + 1, "/");
+}
+
+/* Adds the folders above a shard that the shard before it does not share. */
+static int add_parents(struct capture *c, const struct window *w, bool in_wal, const char *before,
+                       const char *path)
+{
+    for (int level = 1; level <= 2; level++) {
+        size_t n = head(path, level);
+        if (before && head(before, level) == n && memcmp(before, path, n) == 0)
+            continue;
+        const struct window_parent *p = parent(w, in_wal, path, n);
+        /* A WAL folder made since the walk: it has the shard's own times and owner. */
+        struct file_attr attr = p ? file_attr_of(&p->folder.st) : c->members[0].attr;
+        autofree char *sub = strndup(path, n);
+        int r = sub ? add_folder_at(c, in_wal ? "wal" : "data", sub, attr) : -ENOMEM;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int add_files(struct capture *c, const char *dir, struct window_file *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct member m = {
+            .dir = dir, .name = files[i].name, .held = files[i].held, .attr = files[i].attr};
+        int r = add(c, &m);
+        if (r < 0)
+            return r;
+        files[i].held = NULL;
+    }
+    return 0;
+}
+
+static int add_data(struct capture *c, struct window_shard *s)
+{
+    const char *dir;
+    int r = add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
+    if (r == 0)
+        r = keep_path(c, "data", s->path, &dir);
+    if (r == 0)
+        r = keep(c, steal_ptr(&s->data_names));
+    if (r == 0)
+        r = add_files(c, dir, s->files, s->nfiles);
+    if (r == 0 && s->has_index)
+        r = add_folder(c, dir, NAME_INDEX, s->index);
+    return r;
+}
+
+/* The parts of a WAL segment below its cut that hold complete entries. */
+static int cut_segment(const struct window_file *f, struct member *m)
+{
+    struct capture_part parts[16];
+    size_t n = 0;
+    int fd = held_fd(f->held);
+    uint64_t cut = f->attr.size, pos = 0, good, total = 0;
+    uint64_t from = held_scanned(f->held);
+    int r = wal_scan(fd, from <= cut ? from : 0, cut, &good);
+    if (r < 0)
+        return r;
+    held_set_scanned(f->held, good);
+    for (;;) {
+        parts[n++] = (struct capture_part){pos, good - pos};
+        total += good - pos;
+        if (good == cut || n == sizeof(parts) / sizeof(*parts))
+            break;
+        r = wal_hole(fd, good, cut, &pos);
+        if (r < 0)
+            return r;
+        if (pos == good || pos == cut)
+            break;
+        r = wal_scan(fd, pos, cut, &good);
+        if (r < 0)
+            return r;
+        if (good == pos)
+            break;
+    }
+    m->attr.size = total;
+    if (n == 1)
+        return 0;
+    struct capture_part *p = malloc(n * sizeof(*p));
+    if (!p)
+        return -ENOMEM;
+    memcpy(p, parts, n * sizeof(*p));
+    m->parts = p;
+    m->nparts = n;
+    return 0;
+}
+
+static int add_wal(struct capture *c, struct window_shard *s, struct err *e)
+{
+    const char *dir;
+    int r = add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
+    if (r == 0)
+        r = keep_path(c, "wal", s->path, &dir);
+    for (size_t i = 0; r == 0 && i < s->nsegments; i++) {
+        const struct window_file *f = &s->segments[i];
+        struct member m = {.dir = dir, .attr = f->attr};
+        r = keep_path(c, f->name, "", &m.name);
+        if (r == 0)
+            r = cut_segment(f, &m);
+        if (r < 0)
+            return err_sys(e, r == -ENODATA ? -EIO : r, "%s/%s", dir, f->name);
+        /* The window keeps its hold: it watches the segment's size. */
+        m.held = held_ref(f->held);
+        r = add(c, &m);
+    }
+    return r;
+}
+
+static int add_meta(struct capture *c, struct capture_parts *p)
+{
+    int r = add_folder(c, "", "meta", p->meta_folder);
+    if (r < 0)
+        return r;
+    struct member m = {
+        .dir = "meta", .name = "meta.db", .held = p->meta_held, .attr = p->meta_attr};
+    c->meta = c->n;
+    r = add(c, &m);
+    if (r == 0)
+        p->meta_held = NULL;
+    return r;
+}
+
+static int add_root(struct capture *c, const struct window *w, bool in_wal)
+{
+    const struct window_parent *p = parent(w, in_wal, "", 0);
+    if (!p)
+        return 0;
+    return add_folder(c, "", in_wal ? "wal" : "data", file_attr_of(&p->folder.st));
+}
+
+/* Whether a shard goes into the snapshot; one that meta.db does not list is left out by name, since
+ * influxd would give its id, and its data, to somebody else. */
+static int wanted(struct capture *c, const struct meta *meta, const struct window_shard *s,
+                  bool *yes)
+{
+    autofree char *path = strdup(s->path);
+    if (!path)
+        return -ENOMEM;
+    char *rp = path + head(path, 1);
+    *rp++ = 0;
+    rp[strcspn(rp, "/")] = 0;
+    *yes = !s->gone && meta_shard(meta, path, rp, s->id) != META_UNKNOWN;
+    if (*yes || s->gone)
+        return 0;
+    char *name = strdup(s->path);
+    int r = keep(c, name);
+    if (r == 0)
+        r = room(&c->left_out, c->nleft_out, sizeof(*c->left_out));
+    if (r == 0)
+        c->left_out[c->nleft_out++] = name;
+    return r;
+}
+
+static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, struct err *e)
+{
+    struct window *w = &p->window;
+    const char *before = NULL;
+    int r = add_root(c, w, false);
+    for (size_t i = 0; r == 0 && i < w->nshards; i++) {
+        struct window_shard *s = &w->shards[i];
+        r = wanted(c, p->meta, s, &chosen[i]);
+        if (r < 0 || !chosen[i])
+            continue;
+        r = add_parents(c, w, false, before, s->path);
+        if (r == 0)
+            r = add_data(c, s);
+        before = s->path;
+    }
+    before = NULL;
+    if (r == 0)
+        r = add_root(c, w, true);
+    for (size_t i = 0; r == 0 && i < w->nshards; i++) {
+        struct window_shard *s = &w->shards[i];
+        if (!chosen[i] || !s->has_wal)
+            continue;
+        r = add_parents(c, w, true, before, s->path);
+        if (r == 0)
+            r = add_wal(c, s, e);
+        before = s->path;
+    }
+    return r;
+}
+
+static bool holds_data(const struct window *w)
+{
+    for (size_t i = 0; i < w->nshards; i++)
+        if (w->shards[i].nfiles || w->shards[i].nsegments)
+            return true;
+    return false;
+}
+
+/* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one. */
+static int refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
+{
+    size_t live = meta_live_shards(p->meta), here = 0;
+    for (size_t i = 0; i < p->window.nshards; i++)
+        here += chosen[i];
+    if (live > 0 && here == 0)
+        return err_set(e, -EIO,
+                       "meta.db lists %zu shards, and the data folder holds none of them: is its "
+                       "disk mounted?",
+                       live);
+    if (here == 0 && holds_data(&p->window))
+        return err_set(e, -EIO,
+                       "the data folder holds %zu shards, and meta.db knows none of them: is it "
+                       "the metastore of this store?",
+                       p->window.nshards);
+    return 0;
+}
+
+static int digest(struct capture *c)
+{
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct member *m = &c->members[i];
+        char path[MEMBER_PATH_MAX];
+        const char *user = owner_user(m->attr.uid), *group = owner_group(m->attr.gid);
+        uint64_t f[] = {m->attr.size, (uint64_t)m->attr.mtime_ns,  m->attr.mode,
+                        m->attr.uid,  m->attr.gid,                 m->held ? held_inode(m->held) : 0};
+        if (member_path_len(m) >= sizeof(path))
+            return -ENAMETOOLONG;
+        member_path(m, path);
+        sha256_add(h, path, strlen(path) + 1);
+        sha256_add(h, f, sizeof(f));
+        sha256_add(h, user, strlen(user) + 1);
+        sha256_add(h, group, strlen(group) + 1);
+    }
+    for (size_t i = 0; i < c->nleft_out; i++)
+        sha256_add(h, c->left_out[i], strlen(c->left_out[i]) + 1);
+    sha256_end(h, c->digest);
+    return 0;
+}
+
+/* What the window is kept for is the folders and segments; the rest has become members. */
+static void trim(struct window *w)
+{
+    for (size_t i = 0; i < w->nshards; i++) {
+        struct window_shard *s = &w->shards[i];
+        for (size_t k = 0; k < s->nfiles; k++)
+            held_put(s->files[k].held);
+        free(s->files);
+        s->files = NULL;
+        s->nfiles = 0;
+    }
+}
+
+static int build(struct capture *c, struct capture_parts *p, struct err *e)
+{
+    autofree bool *chosen = calloc(p->window.nshards + 1, sizeof(*chosen));
+    if (!chosen)
+        return -ENOMEM;
+    int r = add_meta(c, p);
+    if (r == 0)
+        r = add_shards(c, p, chosen, e);
+    if (r == 0)
+        r = refuse_empty(p, chosen, e);
+    if (r == 0)
+        r = digest(c);
+    if (r < 0)
+        return r;
+    c->sums = calloc(c->n, sizeof(*c->sums));
+    c->have_sum = calloc(c->n, sizeof(*c->have_sum));
+    if (!c->sums || !c->have_sum)
+        return -ENOMEM;
+    trim(&p->window);
+    c->window = p->window;
+    p->window = (struct window){0};
+    return 0;
+}
+
+int capture_build(struct capture_parts *p, struct capture **out, struct err *e)
+{
+    cleanup(capture_unrefp) struct capture *c = calloc(1, sizeof(*c));
+    if (!c)
+        return -ENOMEM;
+    atomic_init(&c->refs, 1);
+    pthread_mutex_init(&c->lock, NULL);
+    int r = build(c, p, e);
+    if (r < 0)
+        return e && e->text[0] ? r : err_sys(e, r, "building the capture");
+    *out = steal_ptr(&c);
+    return 0;
+}

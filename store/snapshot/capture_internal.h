@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What a capture is made of: shared by capture.c (when and from where) and capture_build.c (how a
+ * window and a metastore become the members of a snapshot). */
+#ifndef INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
+#define INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
+
+#include "store/influx/meta.h"
+#include "store/snapshot/capture.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct capture {
+    atomic_uint refs;
+    struct member *members;
+    size_t n;
+    size_t meta; /* which member is meta/meta.db */
+    char **strings; /* memory that members and left_out point into */
+    size_t nstrings;
+    const char **left_out;
+    size_t nleft_out;
+    uint8_t digest[SHA256_BYTES]; /* of everything that makes the tar's bytes */
+    struct catalog_record record;
+    struct window window; /* folders and segments only, to tell quickly that nothing changed;
+                             used under the source's lock */
+    pthread_mutex_t lock; /* guards the rest */
+    uint8_t (*sums)[SHA256_BYTES];
+    bool *have_sum;
+    bool sums_kept; /* in the catalogue */
+};
+
+/* What a capture is built from. */
+struct capture_parts {
+    struct window window;
+    struct meta *meta;
+    struct held *meta_held;
+    struct file_attr meta_attr, meta_folder;
+};
+
+void capture_parts_clear(struct capture_parts *p);
+
+/* Builds the members and the digest; takes what it needs out of *p. The record is not set yet.
+ * -EIO for a store that would come out empty though it is not. */
+int capture_build(struct capture_parts *p, struct capture **out, struct err *e);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The catalogue: what is remembered of a store from one capture to the next.
+ *
+ * One LMDB environment (catalog.mdb in the state folder) holds the store's change counter; for
+ * each file its size, time, the counter's value when it last changed and, once it has been read,
+ * its SHA-256; and the record of the newest state's first capture, so that an unchanged store
+ * gives the same bytes again, after a remount too. Several processes may have it open.
+ *
+ * Without a writable state folder the catalogue lives in memory and ends with the process.
+ *
+ * LMDB has no page checksums, and a file that is too short raises SIGBUS when read: the size is
+ * checked at open, and a damaged catalogue is set aside as catalog.mdb.damaged and begun anew.
+ * It must not lie on a network file system, nor be open across fork(2). Functions are safe in any
+ * thread. LMDB's codes come back as -errno.
+ */
+#ifndef INFLUXFS_SNAPSHOT_CATALOG_H
+#define INFLUXFS_SNAPSHOT_CATALOG_H
+
+#include "store/base/err.h"
+#include "store/base/sha256.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct catalog;
+
+#define CATALOG_ID_HEX 32
+#define CATALOG_HOST 64
+
+/* A state of the store, as first captured. */
+struct catalog_record {
+    char id[CATALOG_ID_HEX + 1]; /* of this state; hexadecimal */
+    char host[CATALOG_HOST + 1]; /* where it was captured */
+    int64_t created_ns;          /* when, since 1970; rises from state to state */
+    uint64_t index;              /* the change counter; rises from state to state */
+    int64_t skew_ns;             /* of that capture */
+};
+
+struct catalog_file {
+    const char *path; /* "data/DB/RP/ID/NAME" */
+    uint64_t ino;
+    uint64_t size; /* in the snapshot: the cut, for a WAL segment */
+    int64_t mtime_ns;
+    uint64_t index; /* the counter's value when the file last changed */
+    bool have_sum;
+    uint8_t sum[SHA256_BYTES];
+};
+
+/* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns), and
+ * takes what is known of it (index, have_sum, sum). path need only live until the next call. */
+struct catalog_view {
+    size_t n;
+    void (*get)(void *ctx, size_t i, struct catalog_file *f);
+    void (*put)(void *ctx, size_t i, const struct catalog_file *f);
+    void *ctx;
+};
+
+/* Opens dir/catalog.mdb, making it if need be; dir NULL: in memory. On success *note says in words
+ * what was found wrong and mended, or is empty. */
+int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e);
+void catalog_close(struct catalog *c);
+
+/* Makes the captured state the newest one. If digest is that of the newest state known, *rec is its
+ * record; otherwise the counter rises, files that are new or changed get its value, files that are
+ * gone are forgotten, and *rec is the new record, made of now_ns, host and skew_ns, durable on
+ * return. Either way every file gets its index and its sum, if known. */
+int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES],
+                   const struct catalog_view *view, const char *host, int64_t now_ns,
+                   int64_t skew_ns, struct catalog_record *rec, struct err *e);
+
+/* Remembers the sums that the view's files have now; files that changed meanwhile are passed
+ * over. */
+int catalog_put_sums(struct catalog *c, const struct catalog_view *view, struct err *e);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/hasher.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#define CHUNK ((size_t)1 << 20)
+#define POLL_NS 50000000 /* how often a waiter asks whether it was interrupted */
+
+struct hash_job {
+    struct hasher *hasher;
+    struct capture *capture;
+    struct hash_job *next;
+    /* Guarded by the hasher's lock: */
+    size_t follow_member; /* everything before this byte of this member may be hashed */
+    uint64_t follow_off;
+    unsigned waiters; /* while there are any, everything may */
+    bool busy;        /* the thread is at work on it */
+    bool failed;
+    struct err why;
+    /* Used by the thread alone: */
+    size_t member; /* the first whose sum may be unknown */
+    uint64_t off;  /* how far its sum has come */
+};
+
+struct hasher {
+    struct capture_source *source;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work, progress;
+    struct hash_job *jobs;
+    bool stop;
+    struct sha256 *sha; /* of the job that was worked on last */
+    struct hash_job *sha_job;
+    char *buf;
+};
+
+/* Passes over what needs no hashing. */
+static void skip_known(struct hash_job *j)
+{
+    uint8_t sum[SHA256_BYTES];
+    while (j->off == 0 && j->member < capture_count(j->capture) &&
+           (member_is_folder(capture_member(j->capture, j->member)) ||
+            capture_sum(j->capture, j->member, sum)))
+        j->member++;
+}
+
+static bool may_hash(const struct hash_job *j)
+{
+    if (j->failed || j->member >= capture_count(j->capture))
+        return false;
+    return j->waiters || j->member < j->follow_member ||
+           (j->member == j->follow_member && j->off < j->follow_off);
+}
+
+static struct hash_job *next_job(struct hasher *h)
+{
+    for (struct hash_job *j = h->jobs; j; j = j->next) {
+        skip_known(j);
+        if (may_hash(j))
+            return j;
+    }
+    return NULL;
+}
+
+/* Hashes the next piece of the job's member, up to limit. Called without the lock. */
+static int hash_piece(struct hasher *h, struct hash_job *j, uint64_t limit, struct err *e)
+{
+    const struct member *m = capture_member(j->capture, j->member);
+    if (h->sha_job != j) {
+        /* Another job's half sum was in there: begin the member again. */
+        h->sha_job = j;
+        j->off = 0;
+    }
+    if (j->off == 0)
+        sha256_reset(h->sha);
+    uint64_t left = (limit < m->attr.size ? limit : m->attr.size);
+    left = left > j->off ? left - j->off : 0;
+    size_t n = left < CHUNK ? (size_t)left : CHUNK;
+    int r = capture_read(j->capture, j->member, h->buf, n, j->off, e);
+    if (r < 0)
+        return r;
+    sha256_add(h->sha, h->buf, n);
+    j->off += n;
+    if (j->off < m->attr.size)
+        return 0;
+    uint8_t sum[SHA256_BYTES];
+    sha256_end(h->sha, sum);
+    capture_set_sum(j->capture, j->member, sum);
+    j->member++;
+    j->off = 0;
+    return 0;
+}
+
+static void work_on(struct hasher *h, struct hash_job *j)
+{
+    uint64_t limit = j->waiters || j->member < j->follow_member ? UINT64_MAX : j->follow_off;
+    struct err e = {0};
+    j->busy = true;
+    pthread_mutex_unlock(&h->lock);
+    int r = hash_piece(h, j, limit, &e);
+    skip_known(j);
+    if (r == 0 && j->member == capture_count(j->capture))
+        capture_keep_sums(h->source, j->capture, NULL);
+    pthread_mutex_lock(&h->lock);
+    j->busy = false;
+    if (r < 0) {
+        j->failed = true;
+        j->why = e;
+    }
+    pthread_cond_broadcast(&h->progress);
+}
+
+static void *run(void *arg)
+{
+    struct hasher *h = arg;
+    pthread_mutex_lock(&h->lock);
+    while (!h->stop) {
+        struct hash_job *j = next_job(h);
+        if (j)
+            work_on(h, j);
+        else
+            pthread_cond_wait(&h->work, &h->lock);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return NULL;
+}
+
+int hasher_new(struct capture_source *source, struct hasher **out)
+{
+    struct hasher *h = calloc(1, sizeof(*h));
+    if (!h)
+        return -ENOMEM;
+    pthread_condattr_t mono;
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_cond_init(&h->work, NULL);
+    pthread_cond_init(&h->progress, &mono);
+    pthread_condattr_destroy(&mono);
+    h->source = source;
+    h->sha = sha256_new();
+    h->buf = malloc(CHUNK);
+    int r = h->sha && h->buf ? -pthread_create(&h->thread, NULL, run, h) : -ENOMEM;
+    if (r < 0) {
+        sha256_free(h->sha);
+        free(h->buf);
+        free(h);
+        return r;
+    }
+    *out = h;
+    return 0;
+}
+
+void hasher_free(struct hasher *h)
+{
+    if (!h)
+        return;
+    pthread_mutex_lock(&h->lock);
+    h->stop = true;
+    pthread_cond_signal(&h->work);
+    pthread_mutex_unlock(&h->lock);
+    pthread_join(h->thread, NULL);
+    pthread_cond_destroy(&h->work);
+    pthread_cond_destroy(&h->progress);
+    pthread_mutex_destroy(&h->lock);
+    sha256_free(h->sha);
+    free(h->buf);
+    free(h);
+}
+
+int hash_job_new(struct hasher *h, struct capture *c, struct hash_job **out)
+{
+    struct hash_job *j = calloc(1, sizeof(*j));
+    if (!j)
+        return -ENOMEM;
+    j->hasher = h;
+    j->capture = c;
+    pthread_mutex_lock(&h->lock);
+    j->next = h->jobs;
+    h->jobs = j;
+    pthread_mutex_unlock(&h->lock);
+    *out = j;
+    return 0;
+}
+
+void hash_job_free(struct hash_job *j)
+{
+    if (!j)
+        return;
+    struct hasher *h = j->hasher;
+    pthread_mutex_lock(&h->lock);
+    while (j->busy)
+        pthread_cond_wait(&h->progress, &h->lock);
+    struct hash_job **p = &h->jobs;
+    while (*p != j)
+        p = &(*p)->next;
+    *p = j->next;
+    if (h->sha_job == j)
+        h->sha_job = NULL;
+    pthread_mutex_unlock(&h->lock);
+    capture_keep_sums(h->source, j->capture, NULL);
+    free(j);
+}
+
+void hash_job_follow(struct hash_job *j, size_t i, uint64_t off)
+{
+    struct hasher *h = j->hasher;
+    pthread_mutex_lock(&h->lock);
+    if (i > j->follow_member || (i == j->follow_member && off > j->follow_off)) {
+        j->follow_member = i;
+        j->follow_off = off;
+        pthread_cond_signal(&h->work);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Moves *i past the members up to end whose sums are known; true when there are no others. */
+static bool all_known(const struct capture *c, size_t *i, size_t end)
+{
+    uint8_t sum[SHA256_BYTES];
+    while (*i < end && (member_is_folder(capture_member(c, *i)) || capture_sum(c, *i, sum)))
+        ++*i;
+    return *i >= end;
+}
+
+static void wait_a_little(struct hasher *h)
+{
+    int64_t until = io_mono_ns() + POLL_NS;
+    struct timespec t = {until / 1000000000, until % 1000000000};
+    pthread_cond_timedwait(&h->progress, &h->lock, &t);
+}
+
+int hash_job_wait(struct hash_job *j, size_t first, size_t end, bool (*interrupted)(void *ctx),
+                  void *ctx, struct err *e)
+{
+    struct hasher *h = j->hasher;
+    int r = 0;
+    pthread_mutex_lock(&h->lock);
+    j->waiters++;
+    pthread_cond_signal(&h->work);
+    while (!all_known(j->capture, &first, end)) {
+        if (j->failed)
+            r = err_set(e, -EIO, "%s", j->why.text);
+        else if (interrupted && interrupted(ctx))
+            r = err_set(e, -EINTR, "interrupted while checksums were computed");
+        if (r < 0)
+            break;
+        wait_a_little(h);
+    }
+    j->waiters--;
+    pthread_mutex_unlock(&h->lock);
+    return r;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files held open, so that what influxd unlinks stays readable.
+ *
+ * A table gives one descriptor for each file, shared by all captures: a capture of a store that
+ * hardly changed since the last one opens only what is new. A held file is identified by device
+ * and inode; while it is held its inode number cannot be used again. The table locks itself; a
+ * struct held is immutable but for what held_sum_* and held_scanned_* guard by the same lock.
+ */
+#ifndef INFLUXFS_SNAPSHOT_HELD_H
+#define INFLUXFS_SNAPSHOT_HELD_H
+
+#include "store/base/sha256.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+struct held_table;
+struct held;
+
+/* What a tar says of a file or folder. */
+struct file_attr {
+    uint64_t size;    /* bytes; 0 for a folder */
+    int64_t mtime_ns; /* since 1970 */
+    mode_t mode;      /* with the file type */
+    uid_t uid;
+    gid_t gid;
+};
+
+struct file_attr file_attr_of(const struct stat *st);
+
+struct held_table *held_table_new(void); /* NULL when out of memory */
+void held_table_free(struct held_table *t); /* every file must have been released */
+
+/* Holds the regular file dirfd/name, opening it if no capture holds it yet, and gives its stat as
+ * of now. Links are not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller
+ * owes one held_put. */
+int held_get(struct held_table *t, int dirfd, const char *name, struct held **out,
+             struct stat *st);
+struct held *held_ref(struct held *h);
+void held_put(struct held *h); /* closes the file when its last user is gone; NULL is allowed */
+
+int held_fd(const struct held *h);
+ino_t held_inode(const struct held *h);
+bool held_is(const struct held *h, const struct stat *st); /* same device and inode */
+
+/* The sum of the first size bytes, if it is known. A file that is only ever appended to keeps the
+ * sum of one prefix, the last one told. */
+bool held_sum(struct held *h, uint64_t size, uint8_t out[SHA256_BYTES]);
+void held_set_sum(struct held *h, uint64_t size, const uint8_t sum[SHA256_BYTES]);
+
+/* How far a WAL segment has been found to hold complete entries without a gap; 0 at first. */
+uint64_t held_scanned(struct held *h);
+void held_set_scanned(struct held *h, uint64_t good);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/listing.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define STRIDE 64
+
+struct listing {
+    const struct capture *capture;
+    /* Renders line i into *buf (grown as needed) and returns its length; a folder has none. */
+    int (*render)(const struct listing *l, size_t i, char **buf, size_t *cap);
+    uint8_t manifest_sum[SHA256_BYTES];
+    size_t first_file; /* which line is the first without a comma before it */
+    size_t nlines;     /* line 0, a line for each member, and for the manifest a last one */
+    uint64_t *marks;   /* offset of every STRIDE-th line */
+    uint64_t size;
+};
+
+static int grow(char **buf, size_t *cap, size_t n)
+{
+    if (n <= *cap)
+        return 0;
+    char *p = realloc(*buf, n * 2);
+    if (!p)
+        return -ENOMEM;
+    *buf = p;
+    *cap = n * 2;
+    return 0;
+}
+
+static int put_json(struct json_object *o, const char *before, const char *after, char **buf,
+                    size_t *cap)
+{
+    const char *text =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    size_t n = text ? strlen(before) + strlen(text) + strlen(after) : 0;
+    int r = text ? grow(buf, cap, n + 1) : -ENOMEM;
+    if (r == 0) {
+        stpcpy(stpcpy(stpcpy(*buf, before), text), after);
+        r = (int)n;
+    }
+    json_object_put(o);
+    return r;
+}
+
+static void rfc3339(int64_t ns, char out[40])
+{
+    time_t s = (time_t)(ns / 1000000000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + n, 40 - n, ".%09dZ", (int)(ns % 1000000000));
+}
+
+static int manifest_head(const struct listing *l, char **buf, size_t *cap)
+{
+    const struct catalog_record *rec = capture_record(l->capture);
+    char created[40];
+    rfc3339(rec->created_ns, created);
+    struct json_object *o = json_object_new_object();
+    if (!o)
+        return -ENOMEM;
+    json_object_object_add(o, "version", json_object_new_int(1));
+    json_object_object_add(o, "id", json_object_new_string(rec->id));
+    json_object_object_add(o, "kind", json_object_new_string("full"));
+    json_object_object_add(o, "parent", NULL);
+    json_object_object_add(o, "number", NULL);
+    json_object_object_add(o, "created", json_object_new_string(created));
+    json_object_object_add(o, "host", json_object_new_string(rec->host));
+    json_object_object_add(o, "index", json_object_new_uint64(rec->index));
+    json_object_object_add(o, "skew_ns", json_object_new_int64(rec->skew_ns));
+    int n = put_json(o, "", "", buf, cap);
+    if (n < 0)
+        return n;
+    n--; /* the object goes on */
+    int r = grow(buf, cap, (size_t)n + 16);
+    if (r < 0)
+        return r;
+    strcpy(*buf + n, ",\"files\":[");
+    return n + (int)strlen(",\"files\":[");
+}
+
+static int manifest_tail(const struct listing *l, char **buf, size_t *cap)
+{
+    struct json_object *names = json_object_new_array();
+    if (!names)
+        return -ENOMEM;
+    for (size_t i = 0; i < capture_left_out(l->capture); i++)
+        json_object_array_add(names, json_object_new_string(capture_left_out_at(l->capture, i)));
+    return put_json(names, "\n],\"removed\":[],\"left_out\":", "}\n", buf, cap);
+}
+
+static int manifest_line(const struct listing *l, size_t i, char **buf, size_t *cap)
+{
+    if (i == 0)
+        return manifest_head(l, buf, cap);
+    if (i == l->nlines - 1)
+        return manifest_tail(l, buf, cap);
+    const struct member *m = capture_member(l->capture, i - 1);
+    if (member_is_folder(m))
+        return 0;
+    char path[MEMBER_PATH_MAX];
+    struct json_object *o = json_object_new_object();
+    if (!o)
+        return -ENOMEM;
+    json_object_object_add(o, "name", json_object_new_string(member_path(m, path)));
+    json_object_object_add(o, "size", json_object_new_uint64(m->attr.size));
+    json_object_object_add(o, "index", json_object_new_uint64(m->index));
+    json_object_object_add(o, "mtime_ns", json_object_new_int64(m->attr.mtime_ns));
+    return put_json(o, i == l->first_file ? "\n" : ",\n", "", buf, cap);
+}
+
+/* sha256sum(1) marks a line with a backslash when its name holds one, or a newline, escaped. */
+static int sum_line(const uint8_t sum[SHA256_BYTES], const char *path, char **buf, size_t *cap)
+{
+    char hex[SHA256_HEX + 1];
+    int r = grow(buf, cap, SHA256_HEX + 5 + 2 * strlen(path));
+    if (r < 0)
+        return r;
+    char *p = *buf;
+    if (strpbrk(path, "\\\n\r"))
+        *p++ = '\\';
+    sha256_hex(sum, hex);
+    p = stpcpy(stpcpy(p, hex), "  ");
+    for (; *path; path++) {
+        if (*path == '\\' || *path == '\n' || *path == '\r')
+            *p++ = '\\';
+        *p++ = *path == '\n' ? 'n' : *path == '\r' ? 'r' : *path;
+    }
+    *p++ = '\n';
+    return (int)(p - *buf);
+}
+
+static int sums_line(const struct listing *l, size_t i, char **buf, size_t *cap)
+{
+    if (i == 0)
+        return sum_line(l->manifest_sum, "manifest", buf, cap);
+    const struct member *m = capture_member(l->capture, i - 1);
+    if (member_is_folder(m))
+        return 0;
+    char path[MEMBER_PATH_MAX];
+    uint8_t sum[SHA256_BYTES];
+    return capture_sum(l->capture, i - 1, sum) ? sum_line(sum, member_path(m, path), buf, cap)
+                                               : -EIO;
+}
+
+static int sums_length(const struct listing *l, size_t i, char **buf, size_t *cap)
+{
+    static const uint8_t any[SHA256_BYTES];
+    const struct member *m = i ? capture_member(l->capture, i - 1) : NULL;
+    char path[MEMBER_PATH_MAX];
+    if (m && member_is_folder(m))
+        return 0;
+    return sum_line(any, m ? member_path(m, path) : "manifest", buf, cap);
+}
+
+static int measure(struct listing *l)
+{
+    autofree char *buf = NULL;
+    size_t cap = 0;
+    l->marks = malloc((l->nlines / STRIDE + 1) * sizeof(*l->marks));
+    if (!l->marks)
+        return -ENOMEM;
+    for (size_t i = 0; i < l->nlines; i++) {
+        if (i % STRIDE == 0)
+            l->marks[i / STRIDE] = l->size;
+        int n = l->render(l, i, &buf, &cap);
+        if (n < 0)
+            return n;
+        l->size += (uint64_t)n;
+    }
+    return 0;
+}
+
+static int finish(struct listing *l, struct listing **out)
+{
+    int r = measure(l);
+    if (r < 0) {
+        listing_free(l);
+        return r;
+    }
+    *out = l;
+    return 0;
+}
+
+int listing_manifest(const struct capture *c, struct listing **out)
+{
+    struct listing *l = calloc(1, sizeof(*l));
+    if (!l)
+        return -ENOMEM;
+    l->capture = c;
+    l->render = manifest_line;
+    l->nlines = capture_count(c) + 2;
+    while (l->first_file < capture_count(c) && member_is_folder(capture_member(c, l->first_file)))
+        l->first_file++;
+    l->first_file++;
+    return finish(l, out);
+}
+
+int listing_sums(const struct capture *c, const uint8_t manifest_sum[SHA256_BYTES],
+                 struct listing **out)
+{
+    struct listing *l = calloc(1, sizeof(*l));
+    if (!l)
+        return -ENOMEM;
+    l->capture = c;
+    l->render = sums_length;
+    l->nlines = capture_count(c) + 1;
+    memcpy(l->manifest_sum, manifest_sum, SHA256_BYTES);
+    int r = finish(l, out);
+    if (r == 0)
+        l->render = sums_line;
+    return r;
+}
+
+void listing_free(struct listing *l)
+{
+    if (l)
+        free(l->marks);
+    free(l);
+}
+
+uint64_t listing_size(const struct listing *l)
+{
+    return l->size;
+}
+
+/* The stride that holds off. */
+static size_t stride_at(const struct listing *l, uint64_t off)
+{
+    size_t lo = 0, hi = (l->nlines - 1) / STRIDE;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo + 1) / 2;
+        if (l->marks[mid] <= off)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    return lo;
+}
+
+int listing_read(const struct listing *l, char *out, size_t n, uint64_t off)
+{
+    autofree char *buf = NULL;
+    size_t cap = 0, i = stride_at(l, off) * STRIDE;
+    uint64_t at = l->marks[i / STRIDE];
+    for (; n > 0; i++) {
+        if (i >= l->nlines)
+            return -EINVAL;
+        int len = l->render(l, i, &buf, &cap);
+        if (len < 0)
+            return len;
+        if (at + (uint64_t)len > off) {
+            size_t skip = (size_t)(off - at), take = (size_t)len - skip;
+            take = take < n ? take : n;
+            memcpy(out, buf + skip, take);
+            out += take;
+            off += take;
+            n -= take;
+        }
+        at += (uint64_t)len;
+    }
+    return 0;
+}
+
+void listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end)
+{
+    size_t members = capture_count(l->capture);
+    size_t a = stride_at(l, off) * STRIDE, b = (stride_at(l, off + n - 1) + 1) * STRIDE;
+    *first = a ? a - 1 : 0;
+    *end = b - 1 < members ? b - 1 : members;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two texts about a capture, readable at any offset without being kept: the manifest (JSON, the
+ * first member of a snapshot) and SHA256SUMS (as sha256sum(1) writes it, the last).
+ *
+ * Both are a line a file. Lines are rendered when they are read; only the offset of every 64th is
+ * remembered. Their lengths do not depend on the sums, so that SHA256SUMS has its place in the tar
+ * before the data has been read. Immutable, and safe in any thread.
+ */
+#ifndef INFLUXFS_SNAPSHOT_LISTING_H
+#define INFLUXFS_SNAPSHOT_LISTING_H
+
+#include "store/snapshot/capture.h"
+
+struct listing;
+
+/* The capture must outlive the listing. */
+int listing_manifest(const struct capture *c, struct listing **out);
+/* manifest_sum is that of the manifest's bytes. */
+int listing_sums(const struct capture *c, const uint8_t manifest_sum[SHA256_BYTES],
+                 struct listing **out);
+void listing_free(struct listing *l);
+
+uint64_t listing_size(const struct listing *l);
+
+/* Copies bytes [off, off+n), which must lie within the size. For SHA256SUMS, every sum that
+ * listing_members names must be known: -EIO if not. */
+int listing_read(const struct listing *l, char *buf, size_t n, uint64_t off);
+
+/* Which members [*first, *end) have a line in [off, off+n). */
+void listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first,
+                     size_t *end);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/manifest.h"
+
+#include "store/base/cleanup.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <string.h>
+
+static void put_json(struct json_object **o)
+{
+    json_object_put(*o);
+}
+
+static void free_tokener(struct json_tokener **t)
+{
+    if (*t)
+        json_tokener_free(*t);
+}
+
+/* "a/b/c" of components that neither climb nor hide, without control bytes. */
+static bool plain_path(const char *name)
+{
+    size_t total = strlen(name);
+    if (total == 0 || total >= PATH_MAX - 256)
+        return false;
+    for (const char *p = name;;) {
+        size_t n = strcspn(p, "/");
+        if (n == 0 || n > NAME_MAX || (n == 1 && p[0] == '.') ||
+            (n == 2 && p[0] == '.' && p[1] == '.'))
+            return false;
+        for (size_t i = 0; i < n; i++)
+            if ((unsigned char)p[i] < ' ' || p[i] == 0x7f)
+                return false;
+        if (!p[n])
+            return true;
+        p += n + 1;
+    }
+}
+
+static bool below(const char *name, const char *folder)
+{
+    size_t n = strlen(folder);
+    return strncmp(name, folder, n) == 0 && name[n] == '/';
+}
+
+bool manifest_name_ok(const char *name, bool folder)
+{
+    if (!plain_path(name))
+        return false;
+    if (folder &&
+        (strcmp(name, "meta") == 0 || strcmp(name, "data") == 0 || strcmp(name, "wal") == 0))
+        return true;
+    if (below(name, "meta"))
+        return !folder && strcmp(name, "meta/meta.db") == 0;
+    /* Where a restore keeps its own things when data or wal is a mount point. */
+    for (const char *const *own = (const char *const[]){"data/.influxfs", "wal/.influxfs", NULL};
+         *own; own++)
+        if (strcmp(name, *own) == 0 || below(name, *own))
+            return false;
+    return below(name, "data") || below(name, "wal");
+}
+
+/* A member of the object, of the wanted type; NULL where it is absent or of another. */
+static struct json_object *member(struct json_object *o, const char *key, enum json_type type)
+{
+    struct json_object *v;
+    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, type) ? v : NULL;
+}
+
+/* Copies a string without control bytes. */
+static int get_text(struct json_object *v, char **out)
+{
+    if (!v || !json_object_is_type(v, json_type_string))
+        return -EBADMSG;
+    const char *s = json_object_get_string(v);
+    size_t n = (size_t)json_object_get_string_len(v);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+            return -EBADMSG;
+    *out = strdup(s);
+    return *out ? 0 : -ENOMEM;
+}
+
+static int get_uint(struct json_object *o, const char *key, uint64_t max, uint64_t *out)
+{
+    struct json_object *v = member(o, key, json_type_int);
+    if (!v || json_object_get_int64(v) < 0 || json_object_get_uint64(v) > max)
+        return -EBADMSG;
+    *out = json_object_get_uint64(v);
+    return 0;
+}
+
+static int get_int(struct json_object *o, const char *key, int64_t *out)
+{
+    struct json_object *v = member(o, key, json_type_int);
+    if (!v)
+        return -EBADMSG;
+    *out = json_object_get_int64(v);
+    return 0;
+}
+
+static int damaged(struct err *e, int code, const char *what)
+{
+    if (code == -ENOMEM)
+        return err_sys(e, code, "manifest");
+    return err_set(e, code, "manifest: %s is missing or damaged", what);
+}
+
+static int by_file_name(const void *a, const void *b)
+{
+    return strcmp(((const struct manifest_file *)a)->name, ((const struct manifest_file *)b)->name);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+const struct manifest_file *manifest_find(const struct manifest *m, const char *name)
+{
+    const struct manifest_file key = {.name = (char *)name};
+    return m->nfiles ? bsearch(&key, m->files, m->nfiles, sizeof(key), by_file_name) : NULL;
+}
+
+static int read_file(struct json_object *o, struct manifest *m, struct err *e)
+{
+    struct manifest_file *f = &m->files[m->nfiles];
+    if (!o || !json_object_is_type(o, json_type_object))
+        return err_set(e, -EBADMSG, "manifest: an entry of `files` is damaged");
+    int r = get_text(member(o, "name", json_type_string), &f->name);
+    if (r < 0)
+        return damaged(e, r, "a file's name");
+    m->nfiles++;
+    if (!manifest_name_ok(f->name, false))
+        return err_set(e, -EBADMSG, "manifest: %s may not stand in a snapshot", f->name);
+    if (get_uint(o, "size", MANIFEST_FILE_MAX, &f->size) < 0)
+        return err_set(e, -EBADMSG, "manifest: the size of %s is damaged", f->name);
+    if (get_uint(o, "index", UINT64_MAX, &f->index) < 0 || get_int(o, "mtime_ns", &f->mtime_ns) < 0)
+        return err_set(e, -EBADMSG, "manifest: index or mtime_ns of %s is damaged", f->name);
+    m->bytes += f->size;
+    if (m->bytes > MANIFEST_FILE_MAX)
+        return err_set(e, -EBADMSG, "manifest: the sizes add up to more than any disk");
+    return 0;
+}
+
+static int read_files(struct json_object *root, struct manifest *m, struct err *e)
+{
+    struct json_object *list = member(root, "files", json_type_array);
+    if (!list)
+        return damaged(e, -EBADMSG, "`files`");
+    size_t n = json_object_array_length(list);
+    m->files = calloc(n + 1, sizeof(*m->files));
+    if (!m->files)
+        return damaged(e, -ENOMEM, "");
+    for (size_t i = 0; i < n; i++) {
+        int r = read_file(json_object_array_get_idx(list, i), m, e);
+        if (r < 0)
+            return r;
+    }
+    if (n)
+        qsort(m->files, n, sizeof(*m->files), by_file_name);
+    return 0;
+}
+
+/* No name twice, and none that is a folder of another. Looking up each folder by itself is needed:
+ * "a.b" sorts between "a" and "a/c". */
+static int check_tree(const struct manifest *m, struct err *e)
+{
+    char folder[PATH_MAX];
+    for (size_t i = 0; i < m->nfiles; i++) {
+        const char *name = m->files[i].name;
+        if (i && strcmp(m->files[i - 1].name, name) == 0)
+            return err_set(e, -EBADMSG, "manifest: %s stands there twice", name);
+        strcpy(folder, name);
+        for (char *slash; (slash = strrchr(folder, '/'));) {
+            *slash = 0;
+            if (manifest_find(m, folder))
+                return err_set(e, -EBADMSG, "manifest: %s is a file and a folder", folder);
+        }
+    }
+    return 0;
+}
+
+static int read_names(struct json_object *root, const char *key, bool paths, char ***out, size_t *n,
+                      struct err *e)
+{
+    struct json_object *list = member(root, key, json_type_array);
+    if (!list)
+        return damaged(e, -EBADMSG, key);
+    size_t len = json_object_array_length(list);
+    *out = calloc(len + 1, sizeof(**out));
+    if (!*out)
+        return damaged(e, -ENOMEM, "");
+    for (size_t i = 0; i < len; i++) {
+        int r = get_text(json_object_array_get_idx(list, i), &(*out)[i]);
+        if (r < 0)
+            return damaged(e, r, key);
+        *n = i + 1;
+        if (paths && !manifest_name_ok((*out)[i], false))
+            return err_set(e, -EBADMSG, "manifest: %s may not stand in `%s`", (*out)[i], key);
+    }
+    if (len)
+        qsort(*out, len, sizeof(**out), by_text);
+    return 0;
+}
+
+static int read_kind(struct json_object *root, struct manifest *m, struct err *e)
+{
+    static const char *const kinds[] = {"full", "incremental", "database"};
+    struct json_object *v = member(root, "kind", json_type_string);
+    for (size_t i = 0; v && i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (strcmp(json_object_get_string(v), kinds[i]) == 0) {
+            m->kind = (enum manifest_kind)i;
+            return 0;
+        }
+    }
+    return damaged(e, -EBADMSG, "`kind`");
+}
+
+/* parent and number: a value, or null. */
+static int read_origin(struct json_object *root, struct manifest *m, struct err *e)
+{
+    struct json_object *v;
+    int r = 0;
+    m->number = -1;
+    if (!json_object_object_get_ex(root, "parent", &v) || (v && (r = get_text(v, &m->parent)) < 0))
+        return damaged(e, r ? r : -EBADMSG, "`parent`");
+    uint64_t number = 0;
+    if (!json_object_object_get_ex(root, "number", &v) ||
+        (v && get_uint(root, "number", INT64_MAX, &number) < 0))
+        return damaged(e, -EBADMSG, "`number`");
+    if (v)
+        m->number = (int64_t)number;
+    return 0;
+}
+
+static int read_head(struct json_object *root, struct manifest *m, struct err *e)
+{
+    int r = get_text(member(root, "id", json_type_string), &m->id);
+    if (r < 0 || !*m->id || strlen(m->id) > 128)
+        return damaged(e, r ? r : -EBADMSG, "`id`");
+    if ((r = get_text(member(root, "host", json_type_string), &m->host)) < 0)
+        return damaged(e, r, "`host`");
+    if ((r = get_text(member(root, "created", json_type_string), &m->created)) < 0)
+        return damaged(e, r, "`created`");
+    if (get_uint(root, "index", UINT64_MAX, &m->index) < 0)
+        return damaged(e, -EBADMSG, "`index`");
+    if (get_int(root, "skew_ns", &m->skew_ns) < 0)
+        return damaged(e, -EBADMSG, "`skew_ns`");
+    if ((r = read_kind(root, m, e)) < 0)
+        return r;
+    return read_origin(root, m, e);
+}
+
+/* Text that is no valid manifest: whether it was one once. Damage to a byte hits one key at most,
+ * and a foreign file has none of them. */
+static bool was_ours(const char *json, size_t len)
+{
+    static const char *const keys[] = {"\"version\"", "\"kind\"", "\"skew_ns\"", "\"left_out\""};
+    int seen = 0;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        seen += memmem(json, len, keys[i], strlen(keys[i])) != NULL;
+    return seen >= 2;
+}
+
+/* The document, which the caller puts; NULL if these bytes are not exactly one. */
+static struct json_object *parse(const char *json, size_t len)
+{
+    if (len > MANIFEST_MAX)
+        return NULL;
+    cleanup(free_tokener) struct json_tokener *t = json_tokener_new();
+    if (!t)
+        return NULL;
+    json_tokener_set_flags(t, JSON_TOKENER_STRICT);
+    cleanup(put_json) struct json_object *o = json_tokener_parse_ex(t, json, (int)len);
+    if (!o || !json_object_is_type(o, json_type_object))
+        return NULL;
+    for (size_t i = json_tokener_get_parse_end(t); i < len; i++)
+        if (!strchr(" \t\r\n", json[i]) || !json[i])
+            return NULL;
+    return steal_ptr(&o);
+}
+
+static int check_version(struct json_object *root, bool ours, struct err *e)
+{
+    uint64_t version = 0;
+    bool there = get_uint(root, "version", UINT64_MAX, &version) == 0;
+    if (there && version == 1)
+        return 0;
+    if (!ours)
+        return err_set(e, -EINVAL, "not a snapshot: its manifest is not one of influxfs");
+    if (!there || version == 0)
+        return damaged(e, -EBADMSG, "`version`");
+    return err_set(e, -EINVAL, "manifest: version %llu is not known; use a newer influxfs",
+                   (unsigned long long)version);
+}
+
+int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e)
+{
+    bool ours = was_ours(json, len);
+    cleanup(put_json) struct json_object *root = parse(json, len);
+    if (!root)
+        return ours ? err_set(e, -EBADMSG, "manifest: damaged, it is not valid JSON")
+                    : err_set(e, -EINVAL, "not a snapshot: its manifest is not JSON");
+    int r = check_version(root, ours, e);
+    if (r < 0)
+        return r;
+    cleanup(manifest_freep) struct manifest *m = calloc(1, sizeof(*m));
+    if (!m)
+        return damaged(e, -ENOMEM, "");
+    if ((r = read_head(root, m, e)) < 0 || (r = read_files(root, m, e)) < 0 ||
+        (r = check_tree(m, e)) < 0 ||
+        (r = read_names(root, "removed", true, &m->removed, &m->nremoved, e)) < 0 ||
+        (r = read_names(root, "left_out", false, &m->left_out, &m->nleft_out, e)) < 0)
+        return r;
+    *out = steal_ptr(&m);
+    return 0;
+}
+
+static void free_names(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+void manifest_free(struct manifest *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->nfiles; i++)
+        free(m->files[i].name);
+    free(m->files);
+    free_names(m->removed, m->nremoved);
+    free_names(m->left_out, m->nleft_out);
+    free(m->id);
+    free(m->parent);
+    free(m->host);
+    free(m->created);
+    free(m);
+}

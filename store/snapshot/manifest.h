@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manifest of a snapshot, read: the member `manifest` of a tar, or a file beside a cut.
+ *
+ * It comes from outside and is believed in nothing: after manifest_parse every name lies below
+ * meta/, data/ or wal/, is made of plain components, and stands once. Pure, no input or output;
+ * a struct manifest does not change once made and may be read by any number of threads.
+ */
+#ifndef INFLUXFS_SNAPSHOT_MANIFEST_H
+#define INFLUXFS_SNAPSHOT_MANIFEST_H
+
+#include "store/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum manifest_kind { MANIFEST_FULL, MANIFEST_INCREMENTAL, MANIFEST_DATABASE };
+
+struct manifest_file {
+    char *name; /* as in the tar: "data/DB/RP/SHARD/FILE" */
+    uint64_t size;
+    uint64_t index;   /* the store's change counter when it last changed */
+    int64_t mtime_ns; /* since 1970 */
+};
+
+struct manifest {
+    char *id;
+    char *parent; /* NULL: none */
+    char *host;
+    char *created; /* RFC 3339 */
+    enum manifest_kind kind;
+    int64_t number; /* -1: none */
+    uint64_t index;
+    int64_t skew_ns;
+    struct manifest_file *files; /* sorted bytewise by name */
+    size_t nfiles;
+    uint64_t bytes; /* of all files together */
+    char **removed; /* names that vanished since the parent; sorted */
+    size_t nremoved;
+    char **left_out; /* shards that meta.db does not know; free text */
+    size_t nleft_out;
+};
+
+/* Largest manifest that is read at all, and largest size of one file in it. */
+#define MANIFEST_MAX (256u << 20)
+#define MANIFEST_FILE_MAX (UINT64_C(1) << 50)
+
+/* Reads len bytes of JSON. The caller releases *out with manifest_free. -EINVAL: not a manifest of
+ * influxfs, or of a version that is not known; -EBADMSG: one, but damaged or hostile; -ENOMEM. */
+int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e);
+
+/* The file of that name, or NULL. */
+const struct manifest_file *manifest_find(const struct manifest *m, const char *name);
+
+/* Whether a name may stand in a snapshot: as a file, or as a folder (then meta, data and wal
+ * themselves may too). No trailing slash. */
+bool manifest_name_ok(const char *name, bool folder);
+
+void manifest_free(struct manifest *m);
+static inline void manifest_freep(struct manifest **m)
+{
+    manifest_free(*m);
+}
+
+#endif

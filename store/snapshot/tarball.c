@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/tarball.h"
+
+#include "store/base/cleanup.h"
+#include "store/snapshot/listing.h"
+#include "store/snapshot/tarhead.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#define END_BYTES ((uint64_t)2 * TAR_BLOCK)
+
+/* Entries: 0 is the manifest, 1 to n the capture's members, n+1 SHA256SUMS, n+2 the end. */
+struct tarball {
+    struct capture *capture;
+    struct hash_job *job;
+    struct listing *manifest, *sums;
+    uint64_t *off; /* where each entry's header stands; n+3 of them */
+    size_t nentries;
+    pthread_mutex_t lock;
+    uint64_t front; /* everything before it has been read, by readers in order */
+};
+
+static uint64_t round_up(uint64_t n)
+{
+    return (n + TAR_BLOCK - 1) & ~(uint64_t)(TAR_BLOCK - 1);
+}
+
+/* Path and attributes of an entry, as its header tells them. */
+static const char *describe(const struct tarball *t, size_t i, char path[MEMBER_PATH_MAX],
+                            struct file_attr *attr)
+{
+    if (i > 0 && i <= capture_count(t->capture)) {
+        const struct member *m = capture_member(t->capture, i - 1);
+        *attr = m->attr;
+        return member_path(m, path);
+    }
+    /* The two texts belong to the owner of the meta folder: they tell as much as it does. */
+    const struct member *meta = capture_member(t->capture, 0);
+    *attr = (struct file_attr){
+        .size = listing_size(i == 0 ? t->manifest : t->sums),
+        .mtime_ns = capture_record(t->capture)->created_ns,
+        .mode = S_IFREG | 0400,
+        .uid = meta->attr.uid,
+        .gid = meta->attr.gid,
+    };
+    return i == 0 ? "manifest" : "SHA256SUMS";
+}
+
+static int lay_out(struct tarball *t)
+{
+    uint64_t at = 0;
+    size_t n = capture_count(t->capture) + 2;
+    t->nentries = n;
+    t->off = malloc((n + 1) * sizeof(*t->off));
+    if (!t->off)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        char path[MEMBER_PATH_MAX];
+        struct file_attr attr;
+        int head = tarhead_len(describe(t, i, path, &attr), &attr);
+        if (head < 0)
+            return head;
+        t->off[i] = at;
+        at += (uint64_t)head + round_up(attr.size);
+    }
+    t->off[n] = at;
+    return 0;
+}
+
+static int sum_of_manifest(const struct listing *l, uint8_t sum[SHA256_BYTES])
+{
+    char buf[65536];
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    for (uint64_t at = 0; at < listing_size(l);) {
+        uint64_t left = listing_size(l) - at;
+        size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
+        int r = listing_read(l, buf, n, at);
+        if (r < 0)
+            return r;
+        sha256_add(h, buf, n);
+        at += n;
+    }
+    sha256_end(h, sum);
+    return 0;
+}
+
+static int fill(struct tarball *t, struct hasher *h)
+{
+    uint8_t sum[SHA256_BYTES];
+    int r = listing_manifest(t->capture, &t->manifest);
+    if (r == 0)
+        r = sum_of_manifest(t->manifest, sum);
+    if (r == 0)
+        r = listing_sums(t->capture, sum, &t->sums);
+    if (r == 0)
+        r = lay_out(t);
+    if (r == 0)
+        r = hash_job_new(h, t->capture, &t->job);
+    return r;
+}
+
+int tarball_new(struct hasher *h, struct capture *c, struct tarball **out)
+{
+    struct tarball *t = calloc(1, sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    pthread_mutex_init(&t->lock, NULL);
+    t->capture = c;
+    int r = fill(t, h);
+    if (r < 0) {
+        t->capture = NULL;
+        tarball_free(t);
+        return r;
+    }
+    *out = t;
+    return 0;
+}
+
+void tarball_free(struct tarball *t)
+{
+    if (!t)
+        return;
+    hash_job_free(t->job);
+    listing_free(t->manifest);
+    listing_free(t->sums);
+    free(t->off);
+    capture_unref(t->capture);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+const struct capture *tarball_capture(const struct tarball *t)
+{
+    return t->capture;
+}
+
+uint64_t tarball_size(const struct tarball *t)
+{
+    return t->off[t->nentries] + END_BYTES;
+}
+
+int64_t tarball_mtime_ns(const struct tarball *t)
+{
+    return capture_record(t->capture)->created_ns;
+}
+
+/* The entry that holds byte off; nentries behind the last one. */
+static size_t entry_at(const struct tarball *t, uint64_t off)
+{
+    size_t lo = 0, hi = t->nentries;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo + 1) / 2;
+        if (t->off[mid] <= off)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    return lo;
+}
+
+static int read_head(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t off)
+{
+    char head[TARHEAD_MAX], path[MEMBER_PATH_MAX];
+    struct file_attr attr;
+    const char *name = describe(t, i, path, &attr);
+    int len = tarhead_write(name, &attr, head);
+    if (len < 0)
+        return len;
+    if ((uint64_t)len + round_up(attr.size) != t->off[i + 1] - t->off[i])
+        return -EIO;
+    memcpy(buf, head + off, n);
+    return 0;
+}
+
+static int read_sums(const struct tarball *t, char *buf, size_t n, uint64_t off,
+                     const struct tarball_reader *reader, struct err *e)
+{
+    size_t first, end;
+    listing_members(t->sums, off, n, &first, &end);
+    int r = hash_job_wait(t->job, first, end, reader ? reader->interrupted : NULL,
+                          reader ? reader->ctx : NULL, e);
+    return r < 0 ? r : listing_read(t->sums, buf, n, off);
+}
+
+static int read_body(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t off,
+                     const struct tarball_reader *reader, struct err *e)
+{
+    if (i == 0)
+        return listing_read(t->manifest, buf, n, off);
+    if (i == t->nentries - 1)
+        return read_sums(t, buf, n, off, reader, e);
+    return capture_read(t->capture, i - 1, buf, n, off, e);
+}
+
+/* Reads from one region (header, body or padding) of entry i, and says how much. */
+static ssize_t read_region(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t rel,
+                           const struct tarball_reader *reader, struct err *e)
+{
+    char path[MEMBER_PATH_MAX];
+    struct file_attr attr;
+    const char *name = describe(t, i, path, &attr);
+    uint64_t whole = t->off[i + 1] - t->off[i];
+    uint64_t head = whole - round_up(attr.size), end;
+    int r = 0;
+    if (rel < head)
+        end = head;
+    else if (rel < head + attr.size)
+        end = head + attr.size;
+    else
+        end = whole;
+    if (n > end - rel)
+        n = (size_t)(end - rel);
+    if (rel < head)
+        r = read_head(t, i, buf, n, rel);
+    else if (rel < head + attr.size)
+        r = read_body(t, i, buf, n, rel - head, reader, e);
+    else
+        memset(buf, 0, n);
+    if (r < 0 && e && !e->text[0])
+        err_sys(e, r, "%s", name);
+    return r < 0 ? r : (ssize_t)n;
+}
+
+/* Lets the hasher follow a reader who goes on where reading in order had come to. */
+static void follow(struct tarball *t, uint64_t from, uint64_t to)
+{
+    pthread_mutex_lock(&t->lock);
+    bool on = from <= t->front && to > t->front;
+    if (on)
+        t->front = to;
+    pthread_mutex_unlock(&t->lock);
+    if (!on)
+        return;
+    size_t i = entry_at(t, to);
+    if (i == 0)
+        return;
+    if (i > capture_count(t->capture)) {
+        hash_job_follow(t->job, capture_count(t->capture), 0);
+        return;
+    }
+    const struct member *m = capture_member(t->capture, i - 1);
+    uint64_t body = t->off[i + 1] - round_up(m->attr.size);
+    hash_job_follow(t->job, i - 1, to > body ? to - body : 0);
+}
+
+ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
+                     const struct tarball_reader *reader, struct err *e)
+{
+    uint64_t size = tarball_size(t);
+    if (off >= size)
+        return 0;
+    if (n > size - off)
+        n = (size_t)(size - off);
+    uint64_t at = off, end = off + n;
+    for (size_t i = entry_at(t, at); at < end && i < t->nentries;) {
+        ssize_t r = read_region(t, i, (char *)buf + (at - off), (size_t)(end - at), at - t->off[i],
+                                reader, e);
+        if (r < 0)
+            return r;
+        at += (uint64_t)r;
+        if (at == t->off[i + 1])
+            i++;
+    }
+    memset((char *)buf + (at - off), 0, (size_t)(end - at));
+    follow(t, off, end);
+    return (ssize_t)n;
+}

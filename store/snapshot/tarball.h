@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A capture as one tar: any range of bytes, at any time, by any number of readers.
+ *
+ * The layout is arithmetic: every member's place follows from the sizes before it, so the size is
+ * known before anything is read and no byte is stored. Members: manifest, those of the capture,
+ * SHA256SUMS, and 1024 zero bytes. The bytes are a function of the capture alone.
+ *
+ * Immutable but for the sums, which a hasher finds as readers go along; safe in any thread.
+ */
+#ifndef INFLUXFS_SNAPSHOT_TARBALL_H
+#define INFLUXFS_SNAPSHOT_TARBALL_H
+
+#include "store/snapshot/hasher.h"
+
+#include <sys/types.h>
+
+struct tarball;
+
+/* Takes over the caller's reference to c on success. */
+int tarball_new(struct hasher *h, struct capture *c, struct tarball **out);
+void tarball_free(struct tarball *t);
+
+const struct capture *tarball_capture(const struct tarball *t);
+uint64_t tarball_size(const struct tarball *t);     /* bytes */
+int64_t tarball_mtime_ns(const struct tarball *t);  /* when this state was first captured */
+
+/* Whoever reads may be interrupted while a sum is waited for; interrupted may be NULL. */
+struct tarball_reader {
+    bool (*interrupted)(void *ctx);
+    void *ctx;
+};
+
+/* Reads up to n bytes at off: as many as there are before the end of the tar (0 at or behind it),
+ * never fewer. -EIO, with words, when a captured file can no longer be read whole; -EINTR. */
+ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
+                     const struct tarball_reader *reader, struct err *e);
+
+#endif

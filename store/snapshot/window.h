@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The window rule: how the files of a running influxd are caught in a state that a kill -9 could
+ * have left, without its help.
+ *
+ * A shard's TSM files, tombstones and WAL segments are listed and opened; the cut is the size of
+ * each WAL segment, by one fstat; then the folders are listed again. If the set of TSM files and
+ * tombstones is the same (name, inode, size, mtime) and no opened WAL segment has vanished, the
+ * set was constant across the cut, and everything acknowledged before the cut is in it. Otherwise
+ * the shard is done again. Names are never used again within one run of influxd, and held files
+ * keep their inode, so equal listings mean an unchanged set. Source: influxd 1.x writes TSM and
+ * tombstones by rename and flushes a WAL entry before it acknowledges it.
+ *
+ * A window is used by one thread; its results are plain data.
+ */
+#ifndef INFLUXFS_SNAPSHOT_WINDOW_H
+#define INFLUXFS_SNAPSHOT_WINDOW_H
+
+#include "store/base/err.h"
+#include "store/snapshot/held.h"
+
+struct window_file {
+    const char *name; /* within the shard's folder; kept in the shard's names */
+    struct held *held;
+    struct file_attr attr; /* the size of a WAL segment is its cut */
+};
+
+/* A folder as it was when it was listed: what tells quickly that nothing changed since. */
+struct window_folder {
+    struct stat st;
+    int64_t seen_ns; /* wall clock just before st was taken */
+};
+
+struct window_shard {
+    char *path; /* "DB/RP/ID" */
+    uint64_t id;
+    struct window_folder data, wal;
+    char *data_names, *wal_names; /* memory of the names below */
+    bool has_wal;                 /* the shard has a WAL folder */
+    bool has_index;               /* a tsi1 shard: it has an index/ folder */
+    struct file_attr index;       /* of index/, if has_index */
+    struct window_file *files; /* TSM files and tombstones, by name */
+    size_t nfiles;
+    struct window_file *segments; /* WAL segments, by name */
+    size_t nsegments;
+    int64_t cut_ns; /* monotonic time of its cut */
+    bool gone;      /* its folder vanished while it was looked at */
+};
+
+/* A folder above the shards: "" (the data or WAL folder itself), "DB" or "DB/RP". */
+struct window_parent {
+    char *path;
+    bool in_wal;
+    struct window_folder folder;
+};
+
+struct window {
+    struct window_shard *shards; /* in the order of a sorted walk */
+    size_t nshards;
+    struct window_parent *parents; /* in the order of that walk, data first */
+    size_t nparents;
+    int64_t skew_ns; /* distance of the first cut from the last; 0: one true instant */
+};
+
+/* Stops a wait: returns true when whoever asked has gone away. May be NULL. */
+struct window_wait {
+    int64_t deadline_ns; /* monotonic */
+    bool (*interrupted)(void *ctx);
+    void *ctx;
+};
+
+/* Catches all shards of the store whose data and WAL folders are open at data_fd and wal_fd.
+ * wal_fd may be -1: influxd makes the WAL folder with the first shard, so without one a store that
+ * has shards is -EIO.
+ * -EAGAIN when the store did not settle before the deadline, -EINTR when interrupted, -ENFILE when
+ * descriptors ran out. On success the caller releases *out with window_free. */
+int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window_wait *wait,
+                struct window *out, struct err *e);
+
+/* Lists every shard once more: 0 if all are as caught, -ESTALE if any is not. */
+int window_recheck(const struct window *w, int data_fd, int wal_fd);
+
+/* 0 if neither a folder nor a WAL segment has changed since the window was taken, judged by folder
+ * times and segment sizes alone; -ESTALE if something has, or if it cannot be told. */
+int window_unchanged(const struct window *w, int data_fd, int wal_fd);
+
+void window_free(struct window *w);
+
+#endif

@@ -1,0 +1,33 @@
+"""What every test of the tree starts from: a folder of its own, cleaned up whatever happens."""
+
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from lib.files import run
+from lib.influxd import Influxd
+from lib.mount import Mount
+
+
+class StoreTest(unittest.TestCase):
+    timeout = 120  # seconds that tests/run gives one test
+
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="influxfs-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def mount(self, store, name="mnt", **how):
+        """Mounted until the end of the test."""
+        return self.enterContext(Mount(store, self.folder / name, **how))
+
+    def influxd(self, root, **how):
+        """Running until the end of the test."""
+        return self.enterContext(Influxd(root, **how))
+
+    def restore(self, snapshot, folder):
+        """The snapshot, copied into restore/ of a store that is still empty."""
+        folder.mkdir(parents=True)
+        with Mount(folder, self.folder / f"mnt-{folder.name}") as mnt:
+            run("cp", snapshot, mnt / "restore/")
+        return folder

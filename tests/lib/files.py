@@ -1,0 +1,68 @@
+"""Small helpers with files, and waiting for things."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FIXTURES = CHECKOUT / "tests/fixtures"
+STORE_FOLDERS = ("meta", "data", "wal")
+
+
+def wait_until(condition, timeout, what, step=0.02):
+    """Returns what condition() returned as soon as that is true."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {timeout} s for {what}")
+        time.sleep(step)
+
+
+def files_in(*folders):
+    """All files' paths; folders that vanish meanwhile are passed over."""
+    return [os.path.join(place, name) for folder in folders for place, _, names in os.walk(folder) for name in names]
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def run(*command, **options):
+    """Runs a command as a user would; its output is in the error if it fails."""
+    done = subprocess.run([os.fspath(word) for word in command], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def slow_copy(source, target, seconds):
+    """Copies evenly over that many seconds, in a process of its own: now.tar is one
+    snapshot for each process that reads it, and every copy is to be a new one.
+    Returns when (time.monotonic) the source had been looked up and opened."""
+    return float(run(sys.executable, __file__, source, target, seconds))
+
+
+def _copy_evenly(source, target, seconds, piece=16384):
+    with open(source, "rb", buffering=0) as reader, open(target, "wb") as writer:
+        size = os.fstat(reader.fileno()).st_size
+        start = time.monotonic()
+        done = 0
+        while data := reader.read(piece):
+            writer.write(data)
+            done += len(data)
+            time.sleep(max(0, start + seconds * done / size - time.monotonic()))
+    if done != size:
+        raise SystemExit(f"{source}: stat said {size} bytes, {done} were read")
+    print(start)
+
+
+if __name__ == "__main__":
+    _copy_evenly(sys.argv[1], sys.argv[2], float(sys.argv[3]))

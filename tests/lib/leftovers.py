@@ -1,0 +1,51 @@
+"""Nothing may remain of a test or of the demo: neither mounts, nor processes, nor its folder."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from lib.files import wait_until
+from lib.mount import mounts_under
+
+# Children inherit it, however they detach themselves: so they are known as ours.
+FOLDER_VARIABLE = "INFLUXFS_TEST_FOLDER"
+
+
+def processes_of(folder):
+    """(pid, command) of the processes that were started with this folder as theirs."""
+    wanted = f"{FOLDER_VARIABLE}={folder}".encode()
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if int(name) != os.getpid() and wanted in Path("/proc", name, "environ").read_bytes().split(b"\0"):
+                command = Path("/proc", name, "cmdline").read_bytes().replace(b"\0", b" ")
+                found.append((int(name), command.decode(errors="replace").strip()))
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def wait_for_end(folder, seconds):
+    try:
+        wait_until(lambda: not processes_of(folder), seconds, "processes to end")
+    except TimeoutError:
+        pass
+
+
+def clean_up(folder):
+    """Unmounts and ends what is left, and removes the folder. Returns what it had to end."""
+    left = [f"mount {point}" for point in mounts_under(folder)]
+    for point in mounts_under(folder):
+        subprocess.run(["umount", "-l", point], check=False)
+    wait_for_end(folder, 2)  # a daemon that was unmounted just now is on its way out
+    for pid, command in processes_of(folder):
+        left.append(f"process {pid} {command}")
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    wait_for_end(folder, 5)
+    shutil.rmtree(folder, ignore_errors=True)
+    return left

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* config: which folders an influxdb.conf, a folder, the environment and the options give. */
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/influx/config.h"
+#include "store/influx/toml.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char root[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(root, "/tmp/influxfs-config-XXXXXX");
+    return mkdtemp(root) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return io_remove_tree(AT_FDCWD, root);
+}
+
+static char *below(const char *rel)
+{
+    static char path[256];
+    snprintf(path, sizeof(path), "%s/%s", root, rel);
+    return path;
+}
+
+static char *write_file(const char *rel, const char *text, size_t len)
+{
+    int fd = open(below(rel), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(io_write_all(fd, text, len), 0);
+    assert_int_equal(io_close(&fd), 0);
+    return below(rel);
+}
+
+static void parses_to(const char *text, const char *meta, const char *data, const char *wal)
+{
+    static const char none[] = "(none)";
+    struct store_paths p;
+    struct err e = {0};
+    if (config_parse(text, strlen(text), "t.conf", &p, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_string_equal(p.meta ? p.meta : none, meta ? meta : none);
+    assert_string_equal(p.data ? p.data : none, data ? data : none);
+    assert_string_equal(p.wal ? p.wal : none, wal ? wal : none);
+    assert_null(p.config);
+    store_paths_free(&p);
+}
+
+static void refuses(const char *text, const char *words)
+{
+    struct store_paths p = {.meta = (char *)"untouched"};
+    struct err e = {0};
+    assert_int_equal(config_parse(text, strlen(text), "t.conf", &p, &e), -EINVAL);
+    if (!strstr(e.text, words))
+        fail_msg("\"%s\" is not in \"%s\"", words, e.text);
+    assert_string_equal(p.meta, "untouched");
+    assert_int_equal(config_parse(text, strlen(text), "t.conf", &p, NULL), -EINVAL);
+}
+
+static void test_plain(void **state)
+{
+    (void)state;
+    parses_to("", NULL, NULL, NULL);
+    parses_to("[meta]\ndir=\"/m\"\n[data]\ndir=\"/d\"\nwal-dir=\"/w\"", "/m", "/d", "/w");
+    parses_to("\xef\xbb\xbf# it\r\nreporting-disabled = true\r\n\r\n  [ meta ]  # here\r\n"
+              "  dir = '/m' # x\r\n[\tdata\t]\r\nwal-dir\t=\t\"/w\"\r\n  dir = \"/d\"\r\n",
+              "/m", "/d", "/w");
+    parses_to("[Meta]\nDIR=\"/m\"\n[data]\ndir=\"\"\n", "/m", NULL, NULL);
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    parses_to("meta.dir = '/m'\ndata . \"dir\" = '/d'\n'data'.wal-dir='/w'", "/m", "/d", "/w");
+    parses_to("meta = { dir = '/m', x = [ { dir = '/no' } ] }\ndata = {dir='/d','wal-dir'=\"/w\"}",
+              "/m", "/d", "/w");
+    parses_to("\"meta.dir\" = '/no'\ndir = '/no'\n[http]\ndir='/no'\n[meta.sub]\ndir='/no'\n"
+              "[[data]]\ndir='/no'\n[data]\nx.dir='/no'\n",
+              NULL, NULL, NULL);
+}
+
+static void test_strings(void **state)
+{
+    (void)state;
+    parses_to("meta.dir = \"/a\\\\b\\\"c\\td\\u00e9\\U0001F600\"", "/a\\b\"c\td\u00e9\U0001F600",
+              NULL, NULL);
+    parses_to("meta.dir = '/a\\b\"'", "/a\\b\"", NULL, NULL);
+    parses_to("meta.dir = \"\"\"\n/a\\\n   \n  /b\"c\"\"\"\"", "/a/b\"c\"", NULL, NULL);
+    parses_to("meta.dir = '''/x''y'''", "/x''y", NULL, NULL);
+    parses_to("meta.dir = \"/a#b\" # c\n", "/a#b", NULL, NULL);
+}
+
+static void test_passed_over(void **state)
+{
+    (void)state;
+    parses_to(
+        "a = [ 1, 2.5e+3, \"x]\", 'y', # c ]\n [ true, [] ], {b = [\"\"\"\n[data]\n\"\"\"]}\n,]\n"
+        "t = 1979-05-27T07:32:00.5-07:00\n[[graphite]]\n  templates = [\n    \"*.app env\",\n"
+        "    'x',\n  ]\n[[udp]]\n[meta]\nnote = '''\n[data]\ndir = '/no'\n'''\ndir = '/m'",
+        "/m", NULL, NULL);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refuses("[meta]\n\ndir = /var/lib\n", "t.conf:3:");
+    refuses("[meta\ndir = 'x'\n", "t.conf:1:");
+    refuses("[meta] dir = 'x'\n", "t.conf:1:");
+    refuses("\n\n= 'x'\n", "t.conf:3:");
+    refuses("meta.dir 'x'", "t.conf:1:");
+    refuses("meta..dir = 'x'", "t.conf:1:");
+    refuses("[meta]\ndir = \"x\ny\"\n", "without an end");
+    refuses("meta.dir = 'x", "without an end");
+    refuses("meta.dir = '''x\n\n", "t.conf:3:");
+    refuses("meta.dir = \"\\q\"", "escape");
+    refuses("meta.dir = \"\\u0000\"", "no character");
+    refuses("meta.dir = \"\\ud800\"", "no character");
+    refuses("meta.dir = \"\\u12\"", "digits");
+    refuses("meta.dir = \"a\x01\"", "control");
+    refuses("meta.dir = [1 2]", "comma");
+    refuses("meta.dir = ", "value");
+    refuses("meta.dir = 5", "must be a string");
+    refuses("meta.dir = ['x']", "must be a string");
+    refuses("meta.dir = 'a'\nmeta.dir = 'b'", "second time");
+    refuses("bolt-path: /x\n", "t.conf:1:");
+}
+
+static void test_hostile(void **state)
+{
+    (void)state;
+    char deep[4096];
+    memset(deep, '[', sizeof(deep) - 1);
+    memcpy(deep, "a=", 2);
+    deep[sizeof(deep) - 1] = 0;
+    refuses(deep, "nested");
+    memset(deep, 'k', sizeof(deep) - 1);
+    refuses(deep, "expected");
+    for (size_t i = 1; i < 200; i += 2)
+        deep[i] = '.';
+    refuses(deep, "parts");
+    /* Every cut and every changed byte of a file ends without harm, whatever the verdict. */
+    static const char text[] =
+        "\xef\xbb\xbf[meta]\ndir = \"\\u00e9\\\\\"\n[[x]]\na = [1, {b = '''\n'''}]\n"
+        "[data]\ndir = \"\"\"\\\n /d\"\"\"\nwal-dir = 'w' # c\r\n";
+    for (size_t i = 0; i < sizeof(text); i++)
+        for (int c = 0; c < 256; c++) {
+            autofree char *copy = malloc(sizeof(text));
+            struct store_paths p = {0};
+            memcpy(copy, text, sizeof(text));
+            copy[i] = (char)c;
+            config_parse(copy, c ? sizeof(text) - 1 : i, "t", &p, NULL);
+            store_paths_free(&p);
+        }
+}
+
+static void loads_to(const char *store, const struct store_paths *override, const char *meta,
+                     const char *data, const char *wal, const char *config)
+{
+    struct store_paths p;
+    struct err e = {0};
+    if (config_load(store, override, &p, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_string_equal(p.meta, meta);
+    assert_string_equal(p.data, data);
+    assert_string_equal(p.wal, wal);
+    assert_string_equal(p.config ? p.config : "", config);
+    store_paths_free(&p);
+}
+
+static void load_refuses(const char *store, int code, const char *words)
+{
+    struct store_paths p;
+    struct err e = {0};
+    assert_int_equal(config_load(store, NULL, &p, &e), code);
+    if (!strstr(e.text, words) || !strstr(e.text, store))
+        fail_msg("\"%s\" is not in \"%s\"", words, e.text);
+}
+
+static void test_folder(void **state)
+{
+    (void)state;
+    char want[3][128];
+    static const char *const names[] = {"meta", "data", "wal"};
+    for (int i = 0; i < 3; i++)
+        snprintf(want[i], sizeof(want[i]), "%s/%s", root, names[i]);
+    setenv("INFLUXDB_DATA_DIR", "/env", 1);
+    loads_to(root, NULL, want[0], want[1], want[2], "");
+    loads_to(below("//"), NULL, want[0], want[1], want[2], "");
+    loads_to("/", NULL, "/meta", "/data", "/wal", "");
+    struct store_paths o = {.data = (char *)"/o//", .wal = (char *)"/"};
+    loads_to(root, &o, want[0], "/o", "/", "");
+    unsetenv("INFLUXDB_DATA_DIR");
+    load_refuses(below("none"), -ENOENT, "No such file");
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    static const char text[] = "[meta]\ndir='/m/'\n[data]\ndir='/d'\nwal-dir='/w'\n";
+    char conf[128], cwd[4096], want[8192];
+    strcpy(conf, write_file("influxdb.conf", text, strlen(text)));
+    loads_to(conf, NULL, "/m", "/d", "/w", conf);
+    setenv("INFLUXDB_DATA_DIR", "/env", 1);
+    setenv("INFLUXDB_DATA_WAL_DIR", "/envwal", 1);
+    setenv("INFLUXDB_META_DIR", "", 1);
+    struct store_paths o = {.wal = (char *)"rel/"};
+    assert_non_null(getcwd(cwd, sizeof(cwd)));
+    snprintf(want, sizeof(want), "%s/rel", cwd);
+    loads_to(conf, &o, "/m", "/env", want, conf);
+    unsetenv("INFLUXDB_DATA_DIR");
+    unsetenv("INFLUXDB_DATA_WAL_DIR");
+    unsetenv("INFLUXDB_META_DIR");
+    load_refuses(write_file("a", "[meta]\ndir='/m'\n[data]\ndir='/d'", 31), -EINVAL,
+                 "wal-dir in [data]");
+    load_refuses(write_file("a", "[data]\nwal-dir='/m'\ndir='/d'", 28), -EINVAL, "dir in [meta]");
+    load_refuses(write_file("a", "nonsense\n", 9), -EINVAL, ":1:");
+    load_refuses("/dev/null", -EINVAL, "neither");
+    setenv("INFLUXDB_DATA_WAL_DIR", "/w", 1);
+    char *a = write_file("a", "[meta]\ndir='/m'\n[data]\ndir='/d'", 31);
+    loads_to(a, NULL, "/m", "/d", "/w", a);
+    unsetenv("INFLUXDB_DATA_WAL_DIR");
+}
+
+static void test_2x(void **state)
+{
+    (void)state;
+    static const char bolt[32] = {[16] = (char)0xed, (char)0xda, 0x0c, (char)0xed};
+    load_refuses(write_file("some.db", bolt, sizeof(bolt)), -EINVAL, "2.x");
+    load_refuses(write_file("c.yml", "bolt-path: /x\nengine-path: /y\n", 30), -EINVAL, "2.x");
+    load_refuses(write_file("c.toml", "bolt-path = \"/x\"\n", 17), -EINVAL, "2.x");
+    assert_int_equal(io_mkdir_p(below("two/engine"), 0700, (uid_t)-1, (gid_t)-1), 0);
+    load_refuses(below("two"), -EINVAL, "2.x");
+    assert_int_equal(io_mkdir_p(below("both/engine"), 0700, (uid_t)-1, (gid_t)-1), 0);
+    assert_int_equal(io_mkdir_p(below("both/meta"), 0700, (uid_t)-1, (gid_t)-1), 0);
+    struct store_paths p;
+    assert_int_equal(config_load(below("both"), NULL, &p, NULL), 0);
+    store_paths_free(&p);
+}
+
+int main(void)
+{
+    static const char *const own[] = {"INFLUXDB_META_DIR", "INFLUXDB_DATA_DIR",
+                                      "INFLUXDB_DATA_WAL_DIR"};
+    for (int i = 0; i < 3; i++)
+        unsetenv(own[i]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_passed_over),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test_setup_teardown(test_folder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_2x, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
