@@ -37,6 +37,11 @@ static int name_distance(const unsigned char *p, size_t n)
     return d;
 }
 
+bool plain_begins_well(const void *block, size_t n)
+{
+    return name_distance(block, n) <= 1;
+}
+
 static int not_snapshot(struct err *e, const char *what)
 {
     return err_set(e, -EINVAL, "not a snapshot: %s", what);

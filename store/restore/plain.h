@@ -38,6 +38,9 @@ int plain_end(struct plain *p, struct err *e);
 
 void plain_close(struct plain *p);
 
+/* Whether plain bytes begin as a snapshot does, give or take a damaged byte. */
+bool plain_begins_well(const void *block, size_t n);
+
 /* What a failed call of libarchive means. */
 int plain_archive_errno(struct archive *a);
 

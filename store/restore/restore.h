@@ -68,8 +68,8 @@ int restore_may_begin(struct restore *r, struct err *e);
 int restore_log_fd(const struct restore *r);
 
 /* What restore/status.json shows, as text with a newline at its end; the caller frees it. -ENOMEM.
- * {"state":"idle|receiving|verified|installing|restored|refused","name":…,"id":…,"bytes":N,
- *  "files":N,"total_files":N,"started":RFC3339|null,"ended":RFC3339|null,"error":text|null,
+ * {"state":"idle|receiving|verified|installing|restored|refused","name":…,"id":…,
+ *  "bytes":N,"total_bytes":N,"files":N,"total_files":N,"started":RFC3339|null,"ended":RFC3339|null,"error":text|null,
  *  "kept":[folder,…],"restores":N} */
 int restore_status_json(struct restore *r, char **text);
 

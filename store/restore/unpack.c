@@ -27,7 +27,8 @@ struct unpack {
     uint8_t (*sums)[SHA256_BYTES]; /* of m->files[i] */
     bool *seen;
     size_t left; /* files still to come */
-    int failed;  /* by our own callback below libarchive */
+    bool foreign; /* what was compressed does not begin as a snapshot does */
+    int failed;   /* by our own callback below libarchive */
     struct err *e;
 };
 
@@ -46,6 +47,8 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **block)
     ssize_t n = frame_leave(&u->frame, u->e);
     if (n == 0)
         n = plain_next(&u->plain, block, u->e);
+    if (n > 0 && u->frame.end == 0)
+        u->foreign = u->plain.compressed && !plain_begins_well(*block, (size_t)n);
     if (n > 0) {
         int r = frame_block(&u->frame, *block, (size_t)n, u->e);
         n = r < 0 ? r : n;
@@ -202,9 +205,7 @@ static int read_manifest(struct unpack *u)
     struct member head;
     autofree char *text = NULL;
     int r = next_member(u, &head);
-    /* Inside a compressed file that is no tar at all, this is where it shows. */
-    if (r == -EBADMSG && u->plain.compressed && !u->failed && u->frame.headers == 0 &&
-        !u->plain.ended)
+    if (r == -EBADMSG && u->foreign)
         return err_set(u->e, -EINVAL, "not a snapshot: what is compressed in it is not a tar");
     if (r < 0)
         return r;

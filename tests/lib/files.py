@@ -36,7 +36,7 @@ def sha256(path):
 
 def run(*command, **options):
     """Runs a command as a user would; its output is in the error if it fails."""
-    done = subprocess.run([os.fspath(word) for word in command], stdin=subprocess.DEVNULL,
+    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options)
     if done.returncode:
         raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}")
