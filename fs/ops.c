@@ -7,8 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/statvfs.h>
+
+/* The largest request, as the kernel allows it: 256 pages. */
+#define READ_MAX ((size_t)1 << 20)
 
 /* A folder opened: its names, as of then. */
 struct dir_handle {
@@ -73,7 +77,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     (void)userdata;
     /* Copying beats splicing for what is laid out in memory. */
     conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
-    conn->max_write = 1 << 20;
+    conn->max_write = READ_MAX;
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -287,13 +291,32 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     put(&r, n);
 }
 
+/* A buffer for each thread that reads: fresh memory for every request would cost more in page
+ * faults than the copying does. */
+static pthread_key_t buffer_key;
+
+static void make_buffer_key(void)
+{
+    pthread_key_create(&buffer_key, free);
+}
+
+static char *read_buffer(size_t size)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_buffer_key);
+    char *buf = pthread_getspecific(buffer_key);
+    if (!buf && (buf = malloc(READ_MAX)))
+        pthread_setspecific(buffer_key, buf);
+    return size <= READ_MAX ? buf : NULL;
+}
+
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                     struct fuse_file_info *fi)
 {
     (void)ino;
     struct request r = request_of(req);
     struct handle *h = handle_of(fi);
-    autofree char *buf = malloc(size ? size : 1);
+    char *buf = read_buffer(size);
     ssize_t n = buf ? h->node->ops->read(&r, h, buf, size, (uint64_t)off) : -ENOMEM;
     if (n < 0)
         reply(req, (int)n);

@@ -115,6 +115,7 @@ static int remove_litter(struct targets *t, bool in_use, struct err *done, struc
     struct target *meta = &t->at[TARGET_META];
     bool litter = false;
     char name[NAME_MAX + 1];
+    targets_remove_probes(t);
     for (int inside = 0; inside < 2; inside++) {
         for (int i = 0; i < TARGETS; i++) {
             t->at[i].inside = inside;

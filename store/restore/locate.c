@@ -171,6 +171,27 @@ static int make_probe(int home, const char *name)
     return 0;
 }
 
+/* The probe's name beside a target. */
+static int probe_name(const struct target *t, char out[NAME_MAX + 1])
+{
+    int n = snprintf(out, NAME_MAX + 1, "%s.influxfs-probe", t->name);
+    return n > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+void targets_remove_probes(const struct targets *t)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        char name[NAME_MAX + 1];
+        struct target inside = t->at[i];
+        inside.inside = true;
+        if (inside.parent >= 0 && probe_name(&inside, name) == 0)
+            io_remove_tree(inside.parent, name);
+        autoclose int home = target_open_home(&inside, false);
+        if (home >= 0)
+            io_remove_tree(home, "probe");
+    }
+}
+
 /* What rename(2) would say to moving this folder: 0, or the reason why it cannot be moved. */
 static int try_rename(int dirfd, const char *name, int home, const char *probe)
 {
@@ -187,9 +208,10 @@ static bool mountable(int r)
 static int probe_beside(struct target *t, struct err *e)
 {
     char probe[NAME_MAX + 1];
-    if (snprintf(probe, sizeof(probe), "%s.influxfs-probe", t->name) > NAME_MAX)
-        return err_sys(e, -ENAMETOOLONG, "%s", t->path);
-    int r = make_probe(t->parent, probe);
+    int r = probe_name(t, probe);
+    if (r < 0)
+        return err_sys(e, r, "%s", t->path);
+    r = make_probe(t->parent, probe);
     if (r == 0)
         r = try_rename(t->parent, t->name, t->parent, probe);
     io_remove_tree(t->parent, probe);

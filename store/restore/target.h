@@ -72,6 +72,9 @@ static inline void targets_freep(struct targets **t)
  * the lower layer of an overlay; -EBUSY: a folder in it is a mount point; -EACCES, -EROFS. */
 int targets_probe(struct targets *t, struct err *e);
 
+/* Removes what a killed targets_probe left. */
+void targets_remove_probes(const struct targets *t);
+
 /* Takes the lock that tells other processes that side folders are in use: flock on the folder that
  * holds meta, which leaves nothing behind. Parents that do not exist are made first if `make`, else
  * there is nothing to lock. -EBUSY: another process has it. Locking twice is allowed. */

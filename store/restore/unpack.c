@@ -26,7 +26,7 @@ struct unpack {
     uint8_t of_manifest[SHA256_BYTES];
     uint8_t (*sums)[SHA256_BYTES]; /* of m->files[i] */
     bool *seen;
-    size_t left; /* files still to come */
+    size_t left;  /* files still to come */
     bool foreign; /* what was compressed does not begin as a snapshot does */
     int failed;   /* by our own callback below libarchive */
     struct err *e;
@@ -200,13 +200,18 @@ static int check_restorable(const struct unpack *u)
     return 0;
 }
 
+static int not_a_tar(const struct unpack *u)
+{
+    return err_set(u->e, -EINVAL, "not a snapshot: what is compressed in it is not a tar");
+}
+
 static int read_manifest(struct unpack *u)
 {
     struct member head;
     autofree char *text = NULL;
     int r = next_member(u, &head);
     if (r == -EBADMSG && u->foreign)
-        return err_set(u->e, -EINVAL, "not a snapshot: what is compressed in it is not a tar");
+        return not_a_tar(u);
     if (r < 0)
         return r;
     if (strcmp(head.name, "manifest") != 0)
@@ -343,7 +348,7 @@ static int run(struct unpack *u)
     if (!u->tar || archive_read_support_format_tar(u->tar) != ARCHIVE_OK)
         return err_sys(u->e, -ENOMEM, "unpacking");
     if (archive_read_open(u->tar, u, NULL, read_plain, NULL) != ARCHIVE_OK)
-        return failure(u);
+        return u->foreign && !u->failed ? not_a_tar(u) : failure(u);
     if ((r = read_manifest(u)) < 0 || (r = begin_staging(u)) < 0 || (r = unpack_members(u)) < 0 ||
         (r = read_tail(u)) < 0)
         return r;

@@ -77,7 +77,7 @@ class Mount:
         return self
 
     def _ready(self):
-        if self.is_mounted():
+        if self.is_mounted() and self.answers():
             return True
         if self.foreground and self.process.poll() is not None:
             raise MountError(f"exit {self.process.returncode}: {self.said()}")
@@ -88,6 +88,14 @@ class Mount:
 
     def is_mounted(self):
         return str(self.point) in mounts_under(self.point)
+
+    def answers(self):
+        """Whether a daemon is behind the mount; a killed one leaves a mount that is not."""
+        try:
+            os.statvfs(self.point)
+            return True
+        except OSError:
+            return False
 
     def pid(self):
         """The daemon's process: the one that runs with this mount point as an argument."""

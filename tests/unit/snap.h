@@ -119,7 +119,10 @@ static inline void snap_sum(struct buffer *out, const char *name, const void *p,
 static inline void snap_json_name(struct buffer *b, const char *name)
 {
     for (const char *c = name; *c; c++)
-        buffer_text(b, *c == '"' || *c == '\\' ? "\\%c" : (unsigned char)*c < 32 ? "\\u%04x" : "%c",
+        buffer_text(b,
+                    *c == '"' || *c == '\\'  ? "\\%c"
+                    : (unsigned char)*c < 32 ? "\\u%04x"
+                                             : "%c",
                     (unsigned char)*c < 32 ? (int)*c : *c);
 }
 

@@ -1,0 +1,103 @@
+"""Stores composed by hand: what influxd would take long to write, or would never write."""
+
+import random
+import struct
+from pathlib import Path
+
+TSM_HEADER = bytes.fromhex("16d116d101")
+DAY = 86400 * 10**9
+
+
+def varint(number):
+    number &= 2**64 - 1
+    out = bytearray()
+    while number > 0x7f:
+        out.append(number & 0x7f | 0x80)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def message(*fields):
+    """protobuf: (number, int | str | bytes) one after the other."""
+    out = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            out += varint(number << 3) + varint(value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            out += varint(number << 3 | 2) + varint(len(data)) + data
+    return out
+
+
+def wal_entry(number=1, size=0):
+    """A complete entry of a WAL segment: one integer, or one string of that many bytes."""
+    key = b"m,host=a#!~#v"
+    value = struct.pack(">q", number) if size == 0 else struct.pack(">I", size) + random.Random(number).randbytes(size)
+    payload = (bytes([4 if size else 2]) + struct.pack(">H", len(key)) + key +
+               struct.pack(">Iq", 1, number) + value)
+    # Snappy without compression: one literal, its length in two bytes.
+    packed = varint(len(payload)) + bytes([61 << 2]) + struct.pack("<H", len(payload) - 1) + payload
+    return b"\x01" + struct.pack(">I", len(packed)) + packed
+
+
+class HandmadeStore:
+    """store = HandmadeStore(root); store.shard("db", tsm={…}, wal={…}); store.write_meta()
+
+    Databases and retention policies come into being with their shards. The TSM files hold
+    whatever bytes they are given: for capturing a store that is enough."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.databases = {}  # name -> policy -> shard ids
+        self.last_id = 0
+        for folder in ("meta", "data", "wal"):
+            (self.root / folder).mkdir(parents=True)
+
+    def database(self, name, policy="autogen"):
+        """One that meta.db lists, with or without shards."""
+        return self.databases.setdefault(name, {}).setdefault(policy, [])
+
+    def shard(self, database="db", policy="autogen", tsm=(), wal=(), listed=True, index=False):
+        """tsm and wal: file name -> bytes. Returns the shard's id; its folders: data_of, wal_of."""
+        self.last_id += 1
+        place = f"{database}/{policy}/{self.last_id}"
+        for root, files in (("data", dict(tsm)), ("wal", dict(wal))):
+            folder = self.root / root / place
+            folder.mkdir(parents=True)
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+        if index:
+            (self.root / "data" / place / "index").mkdir()
+        if listed:
+            self.database(database, policy).append(self.last_id)
+        return self.last_id
+
+    def write_meta(self):
+        databases = [(5, message((1, name), (2, next(iter(policies))), *(
+            (3, message((1, policy), (2, 0), (3, DAY), (4, 1), *(
+                (5, message((1, number), (2, number * DAY), (3, (number + 1) * DAY), (4, 0),
+                            (5, message((1, number)))))
+                for number in ids)))
+            for policy, ids in policies.items()))) for name, policies in self.databases.items()]
+        data = message((1, 1), (2, 1), (3, 1), *databases, (7, 0), (8, self.last_id), (9, self.last_id))
+        (self.root / "meta/meta.db").write_bytes(data)
+        return self.root
+
+
+def some_store(root, megabytes=6):
+    """A small store with files of all kinds, whose bytes do not compress."""
+    store = HandmadeStore(root)
+    content = random.Random(1)
+    for database in ("first", "second db"):
+        for number in range(3):
+            size = megabytes * 2**20 // 6 + number
+            store.shard(database, index=number == 1,
+                        tsm={"000000001-000000001.tsm": TSM_HEADER + content.randbytes(size),
+                             "000000001-000000001.tombstone": content.randbytes(100)},
+                        wal={"_00001.wal": wal_entry(1) + wal_entry(2, 3000), "_00002.wal": wal_entry(3)})
+    return store.write_meta()
+
+
+def big_file(root, which=0):
+    """The path of one of the TSM files of some_store."""
+    return sorted(Path(root).glob("data/*/*/*/*.tsm"))[which]

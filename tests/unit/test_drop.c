@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/* Files written into restore/ in the ways that copy tools write them, and their verdicts. */
+#include "tests/unit/snap.h"
+
+#include "store/restore/drop.h"
+#include "store/restore/restore.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/mount.h>
+
+#include <cmocka.h>
+
+#define TSM_BYTES (3 << 20)
+
+struct scene {
+    char *root;
+    char meta[PATH_MAX], data[PATH_MAX], wal[PATH_MAX];
+    struct restore *room;
+    struct buffer tar;
+    char *tsm;
+    char *old; /* data as it was */
+    int restored;
+};
+
+static void on_restored(void *arg)
+{
+    ((struct scene *)arg)->restored++;
+}
+
+static void put(const char *folder, const char *name, const char *text)
+{
+    char path[PATH_MAX + 64];
+    assert_int_equal(io_mkdir_p(folder, 0755, (uid_t)-1, (gid_t)-1), 0);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int set_up(void **state)
+{
+    struct scene *s = calloc(1, sizeof(*s));
+    assert_non_null(s);
+    *state = s;
+    s->root = temp_folder();
+    snprintf(s->meta, sizeof(s->meta), "%s/meta", s->root);
+    snprintf(s->data, sizeof(s->data), "%s/data", s->root);
+    snprintf(s->wal, sizeof(s->wal), "%s/wal", s->root);
+    put(s->meta, "meta.db", "old meta");
+    put(s->data, "old", "old data");
+    put(s->wal, "old", "old wal");
+    const struct store_paths paths = {s->meta, s->data, s->wal, NULL};
+    const struct restore_options o = {.paths = &paths,
+                                      .uid = (uid_t)-1,
+                                      .gid = (gid_t)-1,
+                                      .state_fd = -1,
+                                      .restored = on_restored,
+                                      .arg = s};
+    assert_int_equal(restore_open(&o, &s->room, NULL), 0);
+    s->tsm = malloc(TSM_BYTES);
+    assert_non_null(s->tsm);
+    for (size_t i = 0; i < TSM_BYTES; i++)
+        s->tsm[i] = (char)(i * 2654435761u >> 13);
+    memset(s->tsm + (1 << 20), 0, 1 << 20); /* a hole for those who make one of it */
+    const struct snap_member m[] = SNAP_MEMBERS(s->tsm, TSM_BYTES, "new meta");
+    s->tar = snap_build(m, SNAP_COUNT, NULL);
+    s->old = tree_text(s->root);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *s = *state;
+    restore_close(s->room);
+    tree_remove(s->root);
+    buffer_free(&s->tar);
+    free(s->tsm);
+    free(s->old);
+    free(s);
+    return 0;
+}
+
+static struct drop *new_drop(struct scene *s, const char *name)
+{
+    struct drop *d = NULL;
+    assert_int_equal(drop_new(s->room, name, &d), 0);
+    return d;
+}
+
+static void write_range(struct scene *s, struct drop *d, size_t from, size_t to, size_t piece)
+{
+    for (size_t at = from; at < to; at += piece) {
+        struct err e;
+        int r = drop_write(d, s->tar.p + at, to - at < piece ? to - at : piece, at, &e);
+        if (r < 0)
+            fail_msg("write at %zu: %d %s", at, r, e.text);
+    }
+}
+
+static void expect_flush(struct drop *d, int code, const char *words)
+{
+    struct err e = {0};
+    int r = drop_flush(d, &e);
+    if (r != code || (words && !strstr(e.text, words)))
+        fail_msg("flush: %d (%s), not %d (%s)", r, e.text, code, words ? words : "");
+}
+
+static void expect_old(const struct scene *s)
+{
+    char *now = tree_text(s->root);
+    assert_string_equal(now, s->old);
+    free(now);
+}
+
+static void expect_new(const struct scene *s)
+{
+    char *now = tree_text(s->root);
+    assert_non_null(strstr(now, "/data/my db/rp/1/000000001-000000001.tsm 644"));
+    assert_non_null(strstr(now, "/data.before-restore/old"));
+    assert_non_null(strstr(now, "/meta.before-restore/meta.db"));
+    assert_null(strstr(now, "restoring"));
+    assert_null(strstr(now, "journal"));
+    free(now);
+}
+
+static char *last_line(struct scene *s, char line[4096])
+{
+    struct stat st;
+    int fd = restore_log_fd(s->room);
+    assert_int_equal(fstat(fd, &st), 0);
+    size_t n = st.st_size < 4095 ? (size_t)st.st_size : 4095;
+    assert_int_equal(io_pread_all(fd, line, n, (uint64_t)st.st_size - n), 0);
+    assert_true(n > 0 && line[n - 1] == '\n');
+    line[n - 1] = 0;
+    char *nl = strrchr(line, '\n');
+    return nl ? nl + 1 : line;
+}
+
+static void expect_said(struct scene *s, const char *words)
+{
+    char line[4096];
+    char *last = last_line(s, line);
+    if (!strstr(last, words))
+        fail_msg("the log ends with: %s", last);
+}
+
+static void expect_state(struct scene *s, const char *state)
+{
+    char *json = NULL, want[64];
+    snprintf(want, sizeof(want), "\"state\":\"%s\"", state);
+    assert_int_equal(restore_status_json(s->room, &json), 0);
+    if (!strstr(json, want))
+        fail_msg("%s", json);
+    free(json);
+}
+
+static void test_in_order(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    expect_state(s, "idle");
+    write_range(s, d, 0, s->tar.n, 128 << 10);
+    assert_false(drop_done(d));
+    expect_flush(d, 0, NULL);
+    assert_true(drop_restored(d));
+    expect_flush(d, 0, NULL);
+    assert_true(drop_size(d) == s->tar.n);
+    expect_new(s);
+    expect_said(s, "restored now.tar");
+    expect_state(s, "restored");
+    assert_int_equal(s->restored, 1);
+    drop_free(d);
+    expect_new(s);
+    /* Again, from the same file truncated: the first new store is then the one that is kept. */
+    d = new_drop(s, "now.tar");
+    write_range(s, d, 0, 1000, 100);
+    assert_int_equal(drop_truncate(d, 0, NULL), 0);
+    write_range(s, d, 0, s->tar.n, 100000);
+    expect_flush(d, 0, NULL);
+    assert_int_equal(restore_count(s->room), 2);
+    drop_free(d);
+}
+
+static void test_odd_pieces(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    write_range(s, d, 0, 3000, 1);
+    write_range(s, d, 3000, s->tar.n, 7919);
+    expect_flush(d, 0, NULL);
+    drop_free(d);
+    expect_new(s);
+}
+
+/* dd, cat and shells flush before they write; `>>` goes on after an early end. */
+static void test_early_flushes(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    expect_flush(d, -EINVAL, "empty");
+    expect_said(s, "empty");
+    write_range(s, d, 0, 3, 1);
+    expect_flush(d, -EBADMSG, "ends early");
+    write_range(s, d, 3, 400, 100);
+    expect_flush(d, -EBADMSG, "ends early");
+    write_range(s, d, 400, 1 << 20, 100000);
+    expect_flush(d, -EBADMSG, "ends early");
+    expect_said(s, "ends early");
+    write_range(s, d, 1 << 20, s->tar.n - 1, 100000);
+    expect_flush(d, -EBADMSG, "ends early");
+    assert_false(drop_done(d));
+    write_range(s, d, s->tar.n - 1, s->tar.n, 1);
+    expect_flush(d, 0, NULL);
+    drop_free(d);
+    expect_new(s);
+}
+
+static void test_cut_off(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    write_range(s, d, 0, s->tar.n - 512, 1 << 20);
+    expect_flush(d, -EBADMSG, "ends early");
+    drop_abandon(d, NULL);
+    assert_int_equal(drop_flush(d, NULL), -ECANCELED);
+    expect_said(s, "ends early");
+    expect_state(s, "refused");
+    expect_old(s);
+    drop_free(d);
+    expect_old(s);
+}
+
+static void test_refusals(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "other");
+    struct err e = {0};
+    char text[4096];
+    memset(text, 'x', sizeof(text));
+    int r = drop_write(d, text, sizeof(text), 0, &e);
+    if (r == 0)
+        r = drop_flush(d, &e);
+    assert_int_equal(r, -EINVAL);
+    assert_non_null(strstr(e.text, "not a snapshot"));
+    assert_int_equal(drop_write(d, text, 1, sizeof(text), NULL), -EINVAL);
+    expect_flush(d, -EINVAL, "not a snapshot");
+    expect_said(s, "not a snapshot");
+    /* The same file, started over, with something better. */
+    assert_int_equal(drop_truncate(d, 0, NULL), 0);
+    s->tar.p[s->tar.n / 2] ^= 1;
+    write_range(s, d, 0, s->tar.n, 1 << 20);
+    expect_flush(d, -EBADMSG, "SHA-256");
+    expect_said(s, "SHA-256");
+    expect_old(s);
+    drop_free(d);
+    s->tar.p[s->tar.n / 2] ^= 1;
+    d = new_drop(s, "gap");
+    r = drop_write(d, text, 10, 5000, &e);
+    assert_int_equal(r, 0);
+    expect_flush(d, -EINVAL, NULL);
+    drop_free(d);
+    expect_old(s);
+}
+
+static void test_rewrite(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    struct err e = {0};
+    write_range(s, d, 0, 1 << 20, 1 << 20);
+    assert_int_equal(drop_write(d, s->tar.p, 10, 5, &e), -EIO);
+    assert_non_null(strstr(e.text, "again"));
+    assert_int_equal(drop_truncate(d, 1000, &e), -EIO);
+    write_range(s, d, 1 << 20, s->tar.n, 1 << 20);
+    assert_int_equal(drop_truncate(d, s->tar.n, &e), 0); /* rsync --inplace */
+    expect_flush(d, 0, NULL);
+    assert_int_equal(drop_write(d, "x", 1, s->tar.n, &e), -EIO);
+    drop_free(d);
+    expect_new(s);
+}
+
+/* cp leaves out what is zeros; here also the end, which it sets by truncation. */
+static void test_holes(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    size_t from = 0;
+    for (size_t at = 0; at < s->tar.n; at += 4096) {
+        size_t n = s->tar.n - at < 4096 ? s->tar.n - at : 4096;
+        bool zero = s->tar.p[at] == 0 && memcmp(s->tar.p + at, s->tar.p + at + 1, n - 1) == 0;
+        if (!zero)
+            write_range(s, d, at, at + n, n);
+        else
+            from += n;
+    }
+    assert_true(from >= (1 << 20) - 8192);
+    assert_int_equal(drop_truncate(d, s->tar.n, NULL), 0);
+    assert_true(drop_size(d) == s->tar.n);
+    expect_flush(d, 0, NULL);
+    drop_free(d);
+    expect_new(s);
+}
+
+struct stream {
+    struct scene *s;
+    struct drop *d;
+    size_t from, to;
+};
+
+static void *write_stream(void *arg)
+{
+    struct stream *w = arg;
+    for (size_t at = w->from; at < w->to; at += 40000)
+        if (drop_write(w->d, w->s->tar.p + at, w->to - at < 40000 ? w->to - at : 40000, at, NULL) <
+            0)
+            return w;
+    return NULL;
+}
+
+/* rclone: four streams at once; and the same backwards, by one. */
+static void test_streams(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    struct stream w[4];
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++) {
+        w[i] = (struct stream){s, d, s->tar.n / 4 * (size_t)i,
+                               i == 3 ? s->tar.n : s->tar.n / 4 * (size_t)(i + 1)};
+        assert_int_equal(pthread_create(&t[i], NULL, write_stream, &w[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        void *failed;
+        pthread_join(t[i], &failed);
+        assert_null(failed);
+    }
+    expect_flush(d, 0, NULL);
+    drop_free(d);
+    expect_new(s);
+    d = new_drop(s, "backwards");
+    for (size_t end = s->tar.n; end > 0;) {
+        size_t from = end > 9999 ? end - 9999 : 0;
+        write_range(s, d, from, end, 9999);
+        end = from;
+    }
+    expect_flush(d, 0, NULL);
+    drop_free(d);
+}
+
+/* rsync: a dot-name is verified at its close, and restored by its rename. */
+static void test_dot_name(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, ".now.tar.Xa8Kd2");
+    struct err e = {0};
+    write_range(s, d, 0, s->tar.n, 1 << 18);
+    assert_int_equal(drop_commit(d, &e), -EINVAL);
+    expect_flush(d, 0, NULL);
+    assert_true(drop_done(d));
+    assert_false(drop_restored(d));
+    expect_state(s, "verified");
+    assert_int_equal(drop_rename(d, ".other/x", &e), 0);
+    assert_false(drop_restored(d));
+    struct drop *second = new_drop(s, "second.tar");
+    int r = 0;
+    for (size_t at = 0; r == 0 && at < s->tar.n; at += 4096)
+        r = drop_write(second, s->tar.p + at, 4096, at, &e);
+    if (r == 0)
+        r = drop_flush(second, &e);
+    assert_int_equal(r, -EAGAIN);
+    drop_free(second);
+    assert_int_equal(drop_rename(d, "now.tar", &e), 0);
+    assert_true(drop_restored(d));
+    expect_new(s);
+    drop_free(d);
+    d = new_drop(s, ".again");
+    write_range(s, d, 0, s->tar.n, 1 << 18);
+    expect_flush(d, 0, NULL);
+    drop_free(d); /* unlinked */
+    assert_int_equal(restore_count(s->room), 1);
+    expect_new(s);
+}
+
+static void *abandon_soon(void *arg)
+{
+    usleep(30000);
+    drop_abandon(arg, "the mount ends");
+    return NULL;
+}
+
+static void test_abandon_while_waiting(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    pthread_t t;
+    write_range(s, d, 0, 4096, 4096);
+    assert_int_equal(pthread_create(&t, NULL, abandon_soon, d), 0);
+    /* Writers and flushes come and go meanwhile; none may hang. */
+    size_t at = 4096;
+    while (drop_write(d, s->tar.p + at, 512, at, NULL) == 0)
+        if (at < s->tar.n - 2048)
+            at += 512;
+        else if (drop_flush(d, NULL) == -ECANCELED)
+            break;
+        else
+            usleep(1000);
+    pthread_join(t, NULL);
+    drop_free(d);
+    expect_old(s);
+}
+
+static void test_no_room(void **state)
+{
+    struct scene *s = *state;
+    char small[PATH_MAX + 64];
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0)
+        skip();
+    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    snprintf(small, sizeof(small), "%s/small", s->root);
+    assert_int_equal(mkdir(small, 0755), 0);
+    assert_int_equal(mount("tmpfs", small, "tmpfs", 0, "size=2m"), 0);
+    char meta[PATH_MAX + 96], data[PATH_MAX + 96], wal[PATH_MAX + 96];
+    snprintf(meta, sizeof(meta), "%s/meta", small);
+    snprintf(data, sizeof(data), "%s/data", small);
+    snprintf(wal, sizeof(wal), "%s/wal", small);
+    put(meta, "meta.db", "old");
+    put(data, "old", "old");
+    put(wal, "old", "old");
+    const struct store_paths paths = {meta, data, wal, NULL};
+    const struct restore_options o = {
+        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
+    struct restore *room = NULL;
+    assert_int_equal(restore_open(&o, &room, NULL), 0);
+    char *before = tree_text(small);
+    for (int backwards = 0; backwards < 2; backwards++) {
+        struct drop *d = NULL;
+        int r = 0;
+        assert_int_equal(drop_new(room, "now.tar", &d), 0);
+        for (size_t at = 0; r == 0 && at < s->tar.n; at += 65536) {
+            size_t n = s->tar.n - at < 65536 ? s->tar.n - at : 65536;
+            size_t off = backwards ? s->tar.n - at - n : at;
+            r = drop_write(d, s->tar.p + off, n, off, NULL);
+        }
+        if (r == 0)
+            r = drop_flush(d, NULL);
+        assert_int_equal(r, -ENOSPC);
+        char *after = tree_text(small);
+        assert_string_equal(before, after);
+        free(after);
+        drop_free(d);
+    }
+    free(before);
+    restore_close(room);
+    assert_int_equal(umount2(small, MNT_DETACH), 0);
+    rmdir(small);
+}
+
+static void test_zstd(void **state)
+{
+    struct scene *s = *state;
+    struct buffer plain = s->tar;
+    s->tar = snap_compress(&plain, archive_write_add_filter_zstd);
+    struct drop *d = new_drop(s, "now.tar.zst");
+    write_range(s, d, 0, s->tar.n, 10000);
+    expect_flush(d, 0, NULL);
+    drop_free(d);
+    expect_new(s);
+    d = new_drop(s, "cut.tar.zst");
+    write_range(s, d, 0, s->tar.n - 10, 10000);
+    expect_flush(d, -EBADMSG, "ends early");
+    drop_free(d);
+    buffer_free(&plain);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_in_order),      T(test_odd_pieces),
+        T(test_early_flushes), T(test_cut_off),
+        T(test_refusals),      T(test_rewrite),
+        T(test_holes),         T(test_streams),
+        T(test_dot_name),      T(test_abandon_while_waiting),
+        T(test_no_room),       T(test_zstd),
+    };
+    setlocale(LC_CTYPE, "C.UTF-8");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

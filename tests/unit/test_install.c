@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Killed after each system call that changes the disk, a restore leaves the old store, the new one,
+ * or a fence; and the next mount makes it the old one or the new one, with nothing left over.
+ *
+ * The program runs itself again under preload_kill.so to be killed.
+ */
+#include "tests/unit/snap.h"
+
+#include "store/restore/drop.h"
+#include "store/restore/restore.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+static const char *const folders[] = {"meta", "data", "wal"};
+
+struct store {
+    char *root;
+    struct store_paths paths;
+};
+
+static char *in(const char *root, const char *name)
+{
+    size_t n = strlen(root) + strlen(name) + 2;
+    char *p = malloc(n);
+    if (!p)
+        abort();
+    snprintf(p, n, "%s/%s", root, name);
+    return p;
+}
+
+static struct store_paths paths_in(const char *root)
+{
+    return (struct store_paths){in(root, "meta"), in(root, "data"), in(root, "wal"), NULL};
+}
+
+static void paths_free(struct store_paths *p)
+{
+    free(p->meta);
+    free(p->data);
+    free(p->wal);
+}
+
+static struct buffer new_snapshot(void)
+{
+    static const char tsm[3000] = "new tsm";
+    const struct snap_member m[] = SNAP_MEMBERS(tsm, sizeof(tsm), "new meta");
+    return snap_build(m, SNAP_COUNT, NULL);
+}
+
+/* Restores in this process. */
+static int restore_into(const char *root, int (*in_use)(const struct store_paths *, struct err *),
+                        struct err *e)
+{
+    struct store_paths paths = paths_in(root);
+    struct buffer tar = new_snapshot();
+    struct restore *room = NULL;
+    struct drop *d = NULL;
+    const struct restore_options o = {
+        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .in_use = in_use, .state_fd = -1};
+    int r = restore_open(&o, &room, e);
+    if (r == 0)
+        r = restore_may_begin(room, e);
+    if (r == 0)
+        r = drop_new(room, "now.tar", &d);
+    for (size_t at = 0; r == 0 && at < tar.n; at += 4096)
+        r = drop_write(d, tar.p + at, tar.n - at < 4096 ? tar.n - at : 4096, at, e);
+    if (r == 0)
+        r = drop_flush(d, e);
+    drop_free(d);
+    restore_close(room);
+    buffer_free(&tar);
+    paths_free(&paths);
+    return r;
+}
+
+static int recover(const char *root, struct err *e)
+{
+    struct store_paths paths = paths_in(root);
+    struct restore *room = NULL;
+    const struct restore_options o = {
+        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
+    int r = restore_open(&o, &room, e);
+    restore_close(room);
+    paths_free(&paths);
+    return r;
+}
+
+/* What the killed process does. */
+static int child_main(const char *what, const char *root)
+{
+    struct err e = {0};
+    int r = strcmp(what, "restore") == 0 ? restore_into(root, NULL, &e) : recover(root, &e);
+    if (r < 0)
+        fprintf(stderr, "%s: %d %s\n", what, r, e.text);
+    return r < 0 ? 1 : 0;
+}
+
+/* Runs it, to be killed after call n. True if it was; it must have succeeded otherwise. */
+static bool killed_at(const char *what, const char *root, long n)
+{
+    char self[PATH_MAX], preload[PATH_MAX + 32], at[32];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    assert_true(len > 0);
+    self[len] = 0;
+    snprintf(preload, sizeof(preload), "%.*s/preload_kill.so", (int)(strrchr(self, '/') - self),
+             self);
+    snprintf(at, sizeof(at), "%ld", n);
+    if (access(preload, R_OK) < 0)
+        fail_msg("%s is not there: make units", preload);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("LD_PRELOAD", preload, 1);
+        setenv("KILL_ROOT", root, 1);
+        setenv("KILL_AT", at, 1);
+        setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+        execl(self, self, what, root, NULL);
+        _exit(127);
+    }
+    int status = 0;
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    if (WIFSIGNALED(status)) {
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+        return true;
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return false;
+}
+
+enum layout { PLAIN, KEPT_BEFORE, ABSENT, MOUNTED, MOUNTED_KEPT, LAYOUTS };
+static const char *const layout_names[] = {"plain", "kept before", "absent", "mounted",
+                                           "mounted, kept before"};
+
+static void put(const char *root, const char *name, const char *text)
+{
+    char *p = in(root, name);
+    char *slash = strrchr(p, '/');
+    *slash = 0;
+    assert_int_equal(io_mkdir_p(p, 0755, (uid_t)-1, (gid_t)-1), 0);
+    *slash = '/';
+    int fd = open(p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    free(p);
+}
+
+static bool is_mounted(enum layout l)
+{
+    return l == MOUNTED || l == MOUNTED_KEPT;
+}
+
+static char *make_store(enum layout l)
+{
+    char *root = temp_folder();
+    if (l == ABSENT)
+        return root;
+    if (is_mounted(l)) {
+        char *data = in(root, "data");
+        assert_int_equal(mkdir(data, 0755), 0);
+        assert_int_equal(mount("tmpfs", data, "tmpfs", 0, "size=8m,mode=0755"), 0);
+        free(data);
+    }
+    put(root, "meta/meta.db", "old meta");
+    put(root, "meta/node.json", "{}");
+    put(root, "data/old db/rp/7/000000001-000000001.tsm", "old tsm");
+    put(root, "data/other/rp/8/000000002-000000001.tsm", "old tsm two");
+    put(root, "wal/old db/rp/7/_00002.wal", "old wal");
+    if (l == KEPT_BEFORE || l == MOUNTED_KEPT) {
+        put(root, "meta.before-restore/meta.db", "older meta");
+        put(root, "wal.before-restore/x/rp/1/_00001.wal", "older wal");
+        put(root,
+            l == MOUNTED_KEPT ? "data/.influxfs/before-restore/data/x/rp/1/a.tsm"
+                              : "data.before-restore/x/rp/1/a.tsm",
+            "older tsm");
+    }
+    return root;
+}
+
+static void drop_store(char *root, enum layout l)
+{
+    if (is_mounted(l)) {
+        char *data = in(root, "data");
+        assert_int_equal(umount2(data, MNT_DETACH), 0);
+        free(data);
+    }
+    tree_remove(root);
+}
+
+/* Three folders (of the store, or those kept) as one text. */
+static char *store_text(const char *root, enum layout l, bool kept)
+{
+    struct buffer out = {0};
+    for (int i = 0; i < 3; i++) {
+        char *name = NULL;
+        bool inside = kept && i == 1 && is_mounted(l);
+        assert_true(asprintf(&name, "%s/%s%s", root,
+                             inside ? "data/.influxfs/before-restore/data" : folders[i],
+                             kept && !inside ? ".before-restore" : "") > 0);
+        char *text = tree_text(name);
+        buffer_text(&out, "[%s]\n", folders[i]);
+        buffer_add(&out, text, strlen(text));
+        free(text);
+        free(name);
+    }
+    buffer_add(&out, "", 1);
+    return out.p;
+}
+
+static bool fenced(const char *root)
+{
+    char *p = in(root, "meta/raft.db");
+    bool there = access(p, F_OK) == 0;
+    free(p);
+    return there;
+}
+
+/* Names beside the store's folders, or in .influxfs, that are no one's business after recovery. */
+static void check_litter(const char *root, enum layout l)
+{
+    static const char *const places[] = {"", "data", "meta", "wal", "data/.influxfs"};
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        char *p = in(root, places[i]);
+        cleanup(dir_free) struct dir list = {0};
+        autoclose int fd = open(p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        free(p);
+        if (fd < 0)
+            continue;
+        assert_int_equal(dir_read(fd, &list), 0);
+        for (size_t k = 0; k < list.n; k++) {
+            const char *n = list.names[k];
+            const char *dot = strrchr(n, '.');
+            if (strstr(n, "restoring") || strstr(n, "journal") || strstr(n, "probe") ||
+                strstr(n, "spool") || strstr(n, "raft") ||
+                (dot && (strcmp(dot, ".tmp") == 0 || strcmp(dot, ".old") == 0)) ||
+                (!is_mounted(l) && strcmp(n, ".influxfs") == 0))
+                fail_msg("%s: left over: %s/%s", layout_names[l], places[i], n);
+        }
+    }
+}
+
+struct texts {
+    char *old_store, *old_kept, *new_store;
+};
+
+/* The fence on its way in: influxd takes no notice of it. */
+static void forget_half_fence(char *text)
+{
+    char *line = strstr(text, "/raft.db.tmp ");
+    char *end = line ? strchr(line, '\n') : NULL;
+    if (end)
+        memmove(line, end + 1, strlen(end + 1) + 1);
+}
+
+static void check_whole(const char *root, enum layout l, const struct texts *t, bool recovered,
+                        long n)
+{
+    char *now = store_text(root, l, false);
+    char *kept = store_text(root, l, true);
+    if (!recovered)
+        forget_half_fence(now);
+    bool is_old = strcmp(now, t->old_store) == 0;
+    bool is_new = strcmp(now, t->new_store) == 0;
+    if (!is_old && !is_new && (recovered || !fenced(root)))
+        fail_msg("%s, killed after call %ld, %s: half a store\n%s", layout_names[l], n,
+                 recovered ? "recovered" : "as left", now);
+    if (recovered) {
+        check_litter(root, l);
+        if (is_old)
+            assert_string_equal(kept, t->old_kept);
+        else
+            assert_string_equal(kept, t->old_store);
+    }
+    free(now);
+    free(kept);
+}
+
+static struct texts learn(enum layout l)
+{
+    char *root = make_store(l);
+    struct err e = {0};
+    struct texts t = {store_text(root, l, false), store_text(root, l, true), NULL};
+    if (restore_into(root, NULL, &e) < 0)
+        fail_msg("%s: %s", layout_names[l], e.text);
+    t.new_store = store_text(root, l, false);
+    assert_string_not_equal(t.old_store, t.new_store);
+    check_whole(root, l, &t, true, 0);
+    if (l == ABSENT) {
+        /* Nothing was there, so nothing is kept: not even empty folders. */
+        char *p = in(root, "meta.before-restore");
+        assert_int_not_equal(access(p, F_OK), 0);
+        free(p);
+    }
+    drop_store(root, l);
+    return t;
+}
+
+static void kill_everywhere(enum layout l)
+{
+    struct texts t = learn(l);
+    long finished = 0, undone = 0, n = 0;
+    for (bool killed = true; killed;) {
+        char *root = make_store(l);
+        struct err e = {0};
+        killed = killed_at("restore", root, ++n);
+        check_whole(root, l, &t, false, n);
+        /* The recovery may be cut off too, at places that differ from one to the next. */
+        for (long again = n % 11 + 1; killed && again < 40; again += 13) {
+            if (!killed_at("recover", root, again))
+                break;
+            check_whole(root, l, &t, false, n);
+        }
+        if (recover(root, &e) < 0)
+            fail_msg("%s, call %ld: recovery: %s", layout_names[l], n, e.text);
+        check_whole(root, l, &t, true, n);
+        char *now = store_text(root, l, false);
+        if (strcmp(now, t.new_store) == 0)
+            finished++;
+        else
+            undone++;
+        free(now);
+        drop_store(root, l);
+    }
+    print_message("%s: %ld calls, %ld undone, %ld finished\n", layout_names[l], n - 1, undone,
+                  finished);
+    assert_true(finished > 20 && undone > 20);
+    free(t.old_store);
+    free(t.old_kept);
+    free(t.new_store);
+}
+
+static bool private_mounts(void)
+{
+    static int can = -1;
+    if (can < 0)
+        can = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+              mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    return can;
+}
+
+static void test_kill_plain(void **state)
+{
+    (void)state;
+    kill_everywhere(PLAIN);
+}
+
+static void test_kill_kept(void **state)
+{
+    (void)state;
+    kill_everywhere(KEPT_BEFORE);
+}
+
+static void test_kill_absent(void **state)
+{
+    (void)state;
+    kill_everywhere(ABSENT);
+}
+
+static void test_kill_mounted(void **state)
+{
+    (void)state;
+    if (!private_mounts())
+        skip();
+    kill_everywhere(MOUNTED);
+    kill_everywhere(MOUNTED_KEPT);
+}
+
+/* A raft.db of somebody else stays, and stops the restore. */
+static void test_foreign_fence(void **state)
+{
+    char *root = make_store(PLAIN);
+    struct err e = {0};
+    (void)state;
+    put(root, "meta/raft.db", "a real one");
+    char *before = store_text(root, PLAIN, false);
+    assert_int_equal(restore_into(root, NULL, &e), -EEXIST);
+    assert_non_null(strstr(e.text, "raft.db"));
+    char *after = store_text(root, PLAIN, false);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    drop_store(root, PLAIN);
+}
+
+static int asked;
+static int free_for; /* how often nobody uses the store */
+
+static int used_later(const struct store_paths *p, struct err *e)
+{
+    (void)p;
+    return ++asked > free_for ? err_set(e, -EBUSY, "influxd uses the store") : 0;
+}
+
+/* influxd starts at whatever moment one asks: the store is the old one, or the restore was done. */
+static void test_busy_at_any_time(void **state)
+{
+    struct texts t = learn(PLAIN);
+    (void)state;
+    for (free_for = 0;; free_for++) {
+        char *root = make_store(PLAIN);
+        struct err e = {0};
+        asked = 0;
+        int r = restore_into(root, used_later, &e);
+        assert_false(fenced(root));
+        check_whole(root, PLAIN, &t, true, free_for);
+        drop_store(root, PLAIN);
+        if (r == 0)
+            break;
+        assert_int_equal(r, -EBUSY);
+    }
+    assert_true(free_for >= 4);
+    free(t.old_store);
+    free(t.old_kept);
+    free(t.new_store);
+}
+
+/* A damaged journal: said, and nothing touched. */
+static void test_damaged_journal(void **state)
+{
+    char *root = make_store(PLAIN);
+    struct err e = {0};
+    (void)state;
+    put(root, "meta.influxfs-journal", "influxfs-journal 1\nphase exchange\nsum 00\n");
+    put(root, "data.restoring/x", "staged");
+    char *before = tree_text(root);
+    assert_int_equal(recover(root, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "journal"));
+    char *after = tree_text(root);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    drop_store(root, PLAIN);
+}
+
+/* One folder in another cannot be exchanged in one step: refused, but the mount goes on. */
+static void test_nested(void **state)
+{
+    char *root = make_store(PLAIN);
+    struct store_paths paths = {in(root, "meta"), in(root, "data"), in(root, "data/wal"), NULL};
+    struct restore *room = NULL;
+    struct err e = {0};
+    const struct restore_options o = {
+        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
+    (void)state;
+    assert_int_equal(restore_open(&o, &room, &e), 0);
+    assert_int_equal(restore_may_begin(room, &e), -EINVAL);
+    assert_non_null(strstr(e.text, "lies in"));
+    restore_close(room);
+    paths_free(&paths);
+    drop_store(root, PLAIN);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_foreign_fence),   cmocka_unit_test(test_busy_at_any_time),
+        cmocka_unit_test(test_damaged_journal), cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_kill_plain),      cmocka_unit_test(test_kill_kept),
+        cmocka_unit_test(test_kill_absent),     cmocka_unit_test(test_kill_mounted),
+    };
+    setlocale(LC_CTYPE, "C.UTF-8");
+    if (argc == 3)
+        return child_main(argv[1], argv[2]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* The manifest's reader, on good, foreign, damaged and hostile text. */
+#include "tests/unit/snap.h"
+
+#include "store/snapshot/manifest.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define HEAD                                                                                       \
+    "{\"version\":1,\"id\":\"i\",\"kind\":\"full\",\"parent\":null,\"number\":null,"               \
+    "\"created\":\"2016-06-11T12:00:00Z\",\"host\":\"h\",\"index\":18446744073709551615,"          \
+    "\"skew_ns\":5,"
+#define TAIL ",\"removed\":[\"data/z\",\"data/a\"],\"left_out\":[\"db/rp/9\"]}"
+#define FILE_OF(name, size) "{\"name\":\"" name "\",\"size\":" size ",\"index\":3,\"mtime_ns\":-4}"
+
+static int parse(const char *json, struct manifest **out, struct err *e)
+{
+    /* Exactly sized, so that reading beyond it shows. */
+    size_t n = strlen(json);
+    char *copy = malloc(n ? n : 1);
+    assert_non_null(copy);
+    memcpy(copy, json, n);
+    int r = manifest_parse(copy, n, out, e);
+    free(copy);
+    return r;
+}
+
+static void expect(const char *json, int code)
+{
+    struct manifest *m = NULL;
+    struct err e = {0};
+    int r = parse(json, &m, &e);
+    if (r != code)
+        fail_msg("%d (%s), not %d: %s", r, e.text, code, json);
+    assert_true(r == 0 || (!m && e.text[0]));
+    manifest_free(m);
+}
+
+static void test_good(void **state)
+{
+    struct manifest *m = NULL;
+    (void)state;
+    assert_int_equal(parse(HEAD "\"files\":[" FILE_OF("wal/b", "7") "," FILE_OF(
+                               "data/a/b.c", "0") "," FILE_OF("meta/meta.db", "9") "]" TAIL "\n",
+                           &m, NULL),
+                     0);
+    assert_string_equal(m->id, "i");
+    assert_null(m->parent);
+    assert_int_equal(m->number, -1);
+    assert_int_equal(m->kind, MANIFEST_FULL);
+    assert_true(m->index == UINT64_MAX);
+    assert_int_equal(m->skew_ns, 5);
+    assert_int_equal(m->nfiles, 3);
+    assert_int_equal(m->bytes, 16);
+    assert_string_equal(m->files[0].name, "data/a/b.c");
+    assert_int_equal(manifest_find(m, "wal/b")->size, 7);
+    assert_int_equal(manifest_find(m, "wal/b")->mtime_ns, -4);
+    assert_null(manifest_find(m, "wal/c"));
+    assert_int_equal(m->nremoved, 2);
+    assert_string_equal(m->removed[0], "data/a");
+    assert_int_equal(m->nleft_out, 1);
+    manifest_free(m);
+    expect(HEAD "\"files\":[]" TAIL, 0);
+    expect("{\"future\":{},\"version\":1,\"id\":\"i\",\"kind\":\"incremental\",\"parent\":\"p\","
+           "\"number\":4,\"created\":\"x\",\"host\":\"\",\"index\":0,\"skew_ns\":0,\"files\":[],"
+           "\"removed\":[],\"left_out\":[]}",
+           0);
+}
+
+static void test_foreign(void **state)
+{
+    static const char *const other[] = {"",
+                                        "x",
+                                        "[]",
+                                        "{}",
+                                        "null",
+                                        "{\"version\":1}x",
+                                        "{\"version\":2}",
+                                        "{\"name\":\"npm\",\"version\":\"1\"}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
+        expect(other[i], -EINVAL);
+    expect("{\"version\":2,\"kind\":\"new\",\"files\":{},\"left_out\":[]}", -EINVAL);
+}
+
+static void test_names(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "data",
+                                      "meta",
+                                      "meta/x",
+                                      "meta/raft.db",
+                                      "meta/meta.db/x",
+                                      "/data/x",
+                                      "data/",
+                                      "data//x",
+                                      "data/../x",
+                                      "data/./x",
+                                      "data/..",
+                                      "../data/x",
+                                      "other/x",
+                                      "manifest",
+                                      "SHA256SUMS",
+                                      "data/a\\nb",
+                                      "data/a\\u0000b",
+                                      "data/\\u007f",
+                                      "data/.influxfs/x",
+                                      "data/.influxfs",
+                                      "wal/.influxfs/x",
+                                      "datax/y",
+                                      "data\\u0001/x"};
+    char json[2048];
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        snprintf(json, sizeof(json),
+                 HEAD "\"files\":[{\"name\":\"%s\",\"size\":1,\"index\":3,\"mtime_ns\":4}]" TAIL,
+                 bad[i]);
+        expect(json, -EBADMSG);
+        snprintf(json, sizeof(json), HEAD "\"files\":[],\"removed\":[\"%s\"],\"left_out\":[]}",
+                 bad[i]);
+        expect(json, -EBADMSG);
+    }
+    char *name = malloc(5000);
+    assert_non_null(name);
+    memset(name, 'a', 4999);
+    memcpy(name, "data/", 5);
+    name[5 + 255] = 0;
+    assert_true(manifest_name_ok(name, false));
+    name[5 + 255] = 'a';
+    name[5 + 256] = 0;
+    assert_false(manifest_name_ok(name, false));
+    name[5 + 256] = 'a';
+    for (size_t i = 100; i < 4999; i += 100)
+        name[i] = '/';
+    name[4998] = 0;
+    assert_false(manifest_name_ok(name, false));
+    free(name);
+    assert_true(manifest_name_ok("data", true));
+    assert_false(manifest_name_ok("meta/x", true));
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+#define ONE(f) HEAD "\"files\":[" f "]" TAIL
+    expect(ONE(FILE_OF("data/x", "-1")), -EBADMSG);
+    expect(ONE(FILE_OF("data/x", "1.5")), -EBADMSG);
+    expect(ONE(FILE_OF("data/x", "\"1\"")), -EBADMSG);
+    expect(ONE(FILE_OF("data/x", "null")), -EBADMSG);
+    expect(ONE(FILE_OF("data/x", "9223372036854775807")), -EBADMSG);
+    expect(ONE(FILE_OF("data/x", "99999999999999999999999")), -EBADMSG);
+    expect(ONE(FILE_OF("data/x", "1125899906842624")), 0);
+    expect(ONE(FILE_OF("data/x", "1125899906842624") "," FILE_OF("data/y", "1")), -EBADMSG);
+    expect(ONE("{\"name\":\"data/x\",\"size\":1,\"index\":-3,\"mtime_ns\":4}"), -EBADMSG);
+    expect(ONE("{\"name\":\"data/x\",\"size\":1,\"index\":3}"), -EBADMSG);
+    expect(ONE("{\"size\":1,\"index\":3,\"mtime_ns\":4}"), -EBADMSG);
+    expect(ONE("7"), -EBADMSG);
+    expect(ONE("null"), -EBADMSG);
+    expect(ONE(FILE_OF("data/x", "1") "," FILE_OF("data/x", "1")), -EBADMSG);
+    expect(ONE(FILE_OF("data/a", "1") "," FILE_OF("data/a.b", "1") "," FILE_OF("data/a/c", "1")),
+           -EBADMSG);
+    expect(HEAD "\"files\":{}" TAIL, -EBADMSG);
+    expect(HEAD "\"files\":[]}", -EBADMSG);
+    expect(HEAD "\"files\":[]" TAIL "x", -EBADMSG);
+    expect(HEAD "\"files\":[", -EBADMSG);
+}
+
+/* Any byte changed, any end: never a crash, and only the errors that are promised. */
+static void test_flips(void **state)
+{
+    const char *json = ONE(FILE_OF("data/x", "1"));
+    size_t n = strlen(json);
+    char *copy = malloc(n);
+    (void)state;
+    assert_non_null(copy);
+    for (int bit = 0; bit < 8; bit++) {
+        for (size_t i = 0; i < n; i++) {
+            struct manifest *m = NULL;
+            memcpy(copy, json, n);
+            copy[i] = (char)(copy[i] ^ 1 << bit);
+            int r = manifest_parse(copy, n, &m, NULL);
+            assert_true(r == 0 || r == -EBADMSG || (r == -EINVAL && i < 20));
+            manifest_free(m);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct manifest *m = NULL;
+        int r = manifest_parse(json, i, &m, NULL);
+        assert_true(r == -EBADMSG || r == -EINVAL);
+    }
+    free(copy);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),   cmocka_unit_test(test_foreign), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_flips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
