@@ -7,8 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 int io_pread_all(int fd, void *buf, size_t n, uint64_t off)
@@ -154,23 +158,53 @@ static int open_parent_beneath(int dirfd, const char *rel, char name[NAME_MAX + 
     return steal_fd(&cur);
 }
 
-int io_open_beneath(int dirfd, const char *rel, int flags)
+static int open_by_steps(int dirfd, const char *rel, int flags)
 {
     char name[NAME_MAX + 1] = ".";
     autoclose int parent = -1;
     if (*rel && (parent = open_parent_beneath(dirfd, rel, name)) < 0)
         return parent;
-    int fd = openat(*rel ? parent : dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    int fd = openat(*rel ? parent : dirfd, name, flags);
     return fd < 0 ? -errno : fd;
+}
+
+static int check_components(const char *rel)
+{
+    char name[NAME_MAX + 1];
+    int r = 0;
+    while (r == 0 && *rel)
+        r = next_component(&rel, name);
+    return r;
+}
+
+/* openat2(2) does in one call what the steps do; it is missing before Linux 5.6, and some containers
+ * forbid it. */
+int io_open_beneath(int dirfd, const char *rel, int flags)
+{
+    static atomic_bool missing;
+    flags |= O_NOFOLLOW | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY);
+    int r = check_components(rel);
+    if (r < 0)
+        return r;
+    if (!atomic_load(&missing)) {
+        struct open_how how = {.flags = (uint64_t)flags,
+                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+        long fd = syscall(SYS_openat2, dirfd, *rel ? rel : ".", &how, sizeof(how));
+        if (fd >= 0)
+            return (int)fd;
+        if (errno != ENOSYS && errno != EPERM)
+            return -errno;
+        atomic_store(&missing, true);
+    }
+    return open_by_steps(dirfd, rel, flags);
 }
 
 int io_stat_beneath(int dirfd, const char *rel, struct stat *st)
 {
-    char name[NAME_MAX + 1] = ".";
-    autoclose int parent = -1;
-    if (*rel && (parent = open_parent_beneath(dirfd, rel, name)) < 0)
-        return parent;
-    return fstatat(*rel ? parent : dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+    autoclose int fd = io_open_beneath(dirfd, rel, O_PATH);
+    if (fd < 0)
+        return fd;
+    return fstat(fd, st) < 0 ? -errno : 0;
 }
 
 int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid)

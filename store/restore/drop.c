@@ -61,7 +61,9 @@ static ssize_t give_block(void *arg, int if_ended, const void **block)
     ring_release(&d->ring);
     d->if_ended = if_ended;
     d->starving = d->ring.used == 0;
-    pthread_cond_broadcast(&d->changed);
+    /* Not at every block: a writer that waits is woken when there is room for much. */
+    if (d->starving || d->ring.used <= RING_BYTES / 2)
+        pthread_cond_broadcast(&d->changed);
     while (d->ring.used == 0 && !d->eof && !d->abandoned)
         pthread_cond_wait(&d->changed, &d->lock);
     d->starving = false;
@@ -166,9 +168,9 @@ static int feed(struct drop *d, const void *buf, size_t n, struct err *e)
     for (size_t done = 0; done < n;) {
         size_t k = ring_put(&d->ring, (const char *)buf + done, n - done);
         done += k;
-        if (k)
+        if (k && d->starving)
             pthread_cond_broadcast(&d->changed);
-        else
+        else if (k == 0)
             pthread_cond_wait(&d->changed, &d->lock);
         if (dead(d))
             return refusal(d, e);

@@ -166,6 +166,10 @@ int plain_open(struct plain *p, const struct unpack_io *io, struct err *e)
     if (archive_read_open(p->filters, p, NULL, read_input, NULL) != ARCHIVE_OK ||
         archive_read_next_header(p->filters, &entry) != ARCHIVE_OK)
         return failure(p, e);
+    /* It began as a compressed file does, but libarchive sees none in it. */
+    if (p->compressed && archive_filter_code(p->filters, 0) == ARCHIVE_FILTER_NONE)
+        return p->ended ? ends_early(e, p->fed)
+                        : err_set(e, -EBADMSG, "damaged: the header of the compressed file");
     return 0;
 }
 

@@ -146,11 +146,12 @@ static bool between_states(const struct window *w, const struct meta *meta)
 }
 
 static int settle_window(struct capture_source *s, const struct roots *roots,
-                         const struct window_wait *wait, struct capture_parts *b, struct err *e)
+                         const struct window *earlier, const struct window_wait *wait,
+                         struct capture_parts *b, struct err *e)
 {
     for (;;) {
         ino_t before = meta_inode(roots);
-        int r = window_take(s->held, roots->data, roots->wal, wait, &b->window, e);
+        int r = window_take(s->held, roots->data, roots->wal, earlier, wait, &b->window, e);
         if (r < 0)
             return r;
         r = read_meta(s, roots, b, e);
@@ -219,7 +220,7 @@ static int take(struct capture_source *s, struct capture *newest, const struct w
         return 0;
     }
     cleanup(capture_parts_clear) struct capture_parts parts = {0};
-    r = settle_window(s, &roots, wait, &parts, e);
+    r = settle_window(s, &roots, newest ? &newest->window : NULL, wait, &parts, e);
     if (r < 0)
         return r;
     cleanup(capture_unrefp) struct capture *c = NULL;
@@ -272,13 +273,17 @@ void capture_unref(struct capture *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
-    for (size_t i = 0; i < c->n; i++) {
-        held_put(c->members[i].held);
+    for (size_t i = 0; i < c->n; i++)
         free((void *)c->members[i].parts);
-    }
     for (size_t i = 0; i < c->nstrings; i++)
         free(c->strings[i]);
+    for (size_t i = 0; i < c->nsets; i++)
+        window_set_unref(c->sets[i]);
+    for (size_t i = 0; i < c->nholds; i++)
+        held_put(c->holds[i]);
     window_free(&c->window);
+    free(c->sets);
+    free(c->holds);
     free(c->members);
     free(c->strings);
     free(c->left_out);

@@ -119,29 +119,37 @@ static int add_parents(struct capture *c, const struct window *w, bool in_wal, c
     return 0;
 }
 
-static int add_files(struct capture *c, const char *dir, struct window_file *files, size_t n)
+/* Gives h to the capture, which puts it. */
+static int hold(struct capture *c, struct held *h)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct member m = {
-            .dir = dir, .name = files[i].name, .held = files[i].held, .attr = files[i].attr};
-        int r = add(c, &m);
-        if (r < 0)
-            return r;
-        files[i].held = NULL;
-    }
-    return 0;
+    int r = room(&c->holds, c->nholds, sizeof(*c->holds));
+    if (r == 0)
+        c->holds[c->nholds++] = held_ref(h);
+    return r;
 }
 
-static int add_data(struct capture *c, struct window_shard *s)
+static int add_set(struct capture *c, const char *dir, struct window_set *set)
+{
+    int r = room(&c->sets, c->nsets, sizeof(*c->sets));
+    if (r < 0)
+        return r;
+    c->sets[c->nsets++] = window_set_ref(set);
+    for (size_t i = 0; r == 0 && i < set->n; i++) {
+        const struct window_file *f = &set->files[i];
+        r = add(c, &(struct member){
+                       .dir = dir, .name = f->name, .held = f->held, .attr = f->attr});
+    }
+    return r;
+}
+
+static int add_data(struct capture *c, const struct window_shard *s)
 {
     const char *dir;
     int r = add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
     if (r == 0)
         r = keep_path(c, "data", s->path, &dir);
     if (r == 0)
-        r = keep(c, steal_ptr(&s->data_names));
-    if (r == 0)
-        r = add_files(c, dir, s->files, s->nfiles);
+        r = add_set(c, dir, s->set);
     if (r == 0 && s->has_index)
         r = add_folder(c, dir, NAME_INDEX, s->index);
     return r;
@@ -187,7 +195,7 @@ static int cut_segment(const struct window_file *f, struct member *m)
     return 0;
 }
 
-static int add_wal(struct capture *c, struct window_shard *s, struct err *e)
+static int add_wal(struct capture *c, const struct window_shard *s, struct err *e)
 {
     const char *dir;
     int r = add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
@@ -201,9 +209,10 @@ static int add_wal(struct capture *c, struct window_shard *s, struct err *e)
             r = cut_segment(f, &m);
         if (r < 0)
             return err_sys(e, r == -ENODATA ? -EIO : r, "%s/%s", dir, f->name);
-        /* The window keeps its hold: it watches the segment's size. */
-        m.held = held_ref(f->held);
-        r = add(c, &m);
+        m.held = f->held;
+        r = hold(c, f->held);
+        if (r == 0)
+            r = add(c, &m);
     }
     return r;
 }
@@ -216,10 +225,8 @@ static int add_meta(struct capture *c, struct capture_parts *p)
     struct member m = {
         .dir = "meta", .name = "meta.db", .held = p->meta_held, .attr = p->meta_attr};
     c->meta = c->n;
-    r = add(c, &m);
-    if (r == 0)
-        p->meta_held = NULL;
-    return r;
+    r = hold(c, p->meta_held);
+    return r < 0 ? r : add(c, &m);
 }
 
 static int add_root(struct capture *c, const struct window *w, bool in_wal)
@@ -259,7 +266,7 @@ static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, 
     const char *before = NULL;
     int r = add_root(c, w, false);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        struct window_shard *s = &w->shards[i];
+        const struct window_shard *s = &w->shards[i];
         r = wanted(c, p->meta, s, &chosen[i]);
         if (r < 0 || !chosen[i])
             continue;
@@ -272,7 +279,7 @@ static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, 
     if (r == 0)
         r = add_root(c, w, true);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        struct window_shard *s = &w->shards[i];
+        const struct window_shard *s = &w->shards[i];
         if (!chosen[i] || !s->has_wal)
             continue;
         r = add_parents(c, w, true, before, s->path);
@@ -286,7 +293,7 @@ static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, 
 static bool holds_data(const struct window *w)
 {
     for (size_t i = 0; i < w->nshards; i++)
-        if (w->shards[i].nfiles || w->shards[i].nsegments)
+        if ((w->shards[i].set && w->shards[i].set->n) || w->shards[i].nsegments)
             return true;
     return false;
 }
@@ -335,19 +342,6 @@ static int digest(struct capture *c)
     return 0;
 }
 
-/* What the window is kept for is the folders and segments; the rest has become members. */
-static void trim(struct window *w)
-{
-    for (size_t i = 0; i < w->nshards; i++) {
-        struct window_shard *s = &w->shards[i];
-        for (size_t k = 0; k < s->nfiles; k++)
-            held_put(s->files[k].held);
-        free(s->files);
-        s->files = NULL;
-        s->nfiles = 0;
-    }
-}
-
 static int build(struct capture *c, struct capture_parts *p, struct err *e)
 {
     autofree bool *chosen = calloc(p->window.nshards + 1, sizeof(*chosen));
@@ -366,7 +360,6 @@ static int build(struct capture *c, struct capture_parts *p, struct err *e)
     c->have_sum = calloc(c->n, sizeof(*c->have_sum));
     if (!c->sums || !c->have_sum)
         return -ENOMEM;
-    trim(&p->window);
     c->window = p->window;
     p->window = (struct window){0};
     return 0;

@@ -17,12 +17,15 @@ struct capture {
     size_t meta; /* which member is meta/meta.db */
     char **strings; /* memory that members and left_out point into */
     size_t nstrings;
+    struct window_set **sets; /* what members of data are held by, */
+    size_t nsets;
+    struct held **holds; /* and the others */
+    size_t nholds;
     const char **left_out;
     size_t nleft_out;
     uint8_t digest[SHA256_BYTES]; /* of everything that makes the tar's bytes */
     struct catalog_record record;
-    struct window window; /* folders and segments only, to tell quickly that nothing changed;
-                             used under the source's lock */
+    struct window window; /* to tell quickly what changed since; used under the source's lock */
     pthread_mutex_t lock; /* guards the rest */
     uint8_t (*sums)[SHA256_BYTES];
     bool *have_sum;

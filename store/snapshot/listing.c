@@ -17,7 +17,10 @@ struct listing {
     const struct capture *capture;
     /* Renders line i into *buf (grown as needed) and returns its length; a folder has none. */
     int (*render)(const struct listing *l, size_t i, char **buf, size_t *cap);
-    uint8_t manifest_sum[SHA256_BYTES];
+    /* The length alone. */
+    int (*length)(const struct listing *l, size_t i, char **buf, size_t *cap);
+    listing_sum_fn *manifest_sum; /* of SHA256SUMS */
+    void *ctx;
     size_t first_file; /* which line is the first without a comma before it */
     size_t nlines;     /* line 0, a line for each member, and for the manifest a last one */
     uint64_t *marks;   /* offset of every STRIDE-th line */
@@ -98,6 +101,42 @@ static int manifest_tail(const struct listing *l, char **buf, size_t *cap)
     return put_json(names, "\n],\"removed\":[],\"left_out\":", "}\n", buf, cap);
 }
 
+static size_t digits(uint64_t n)
+{
+    size_t d = 1;
+    while (n >= 10) {
+        n /= 10;
+        d++;
+    }
+    return d;
+}
+
+/* Whether JSON shows the name as it is. */
+static bool is_plain(const char *name)
+{
+    for (; *name; name++)
+        if ((unsigned char)*name < ' ' || *name == '"' || *name == '\\' || *name == 0x7f)
+            return false;
+    return true;
+}
+
+static const char entry_format[] = "%s{\"name\":%s,\"size\":%" PRIu64 ",\"index\":%" PRIu64
+                                   ",\"mtime_ns\":%" PRId64 "}";
+/* What of that does not vary, with the quotes of a plain name. */
+#define ENTRY_FIXED (sizeof("{\"name\":\"\",\"size\":,\"index\":,\"mtime_ns\":}") - 1)
+
+static int quote(const char *path, char **out)
+{
+    if (is_plain(path))
+        return asprintf(out, "\"%s\"", path) < 0 ? -ENOMEM : 0;
+    struct json_object *o = json_object_new_string(path);
+    const char *text =
+        o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
+    *out = text ? strdup(text) : NULL;
+    json_object_put(o);
+    return *out ? 0 : -ENOMEM;
+}
+
 static int manifest_line(const struct listing *l, size_t i, char **buf, size_t *cap)
 {
     if (i == 0)
@@ -108,14 +147,27 @@ static int manifest_line(const struct listing *l, size_t i, char **buf, size_t *
     if (member_is_folder(m))
         return 0;
     char path[MEMBER_PATH_MAX];
-    struct json_object *o = json_object_new_object();
-    if (!o)
-        return -ENOMEM;
-    json_object_object_add(o, "name", json_object_new_string(member_path(m, path)));
-    json_object_object_add(o, "size", json_object_new_uint64(m->attr.size));
-    json_object_object_add(o, "index", json_object_new_uint64(m->index));
-    json_object_object_add(o, "mtime_ns", json_object_new_int64(m->attr.mtime_ns));
-    return put_json(o, i == l->first_file ? "\n" : ",\n", "", buf, cap);
+    autofree char *name = NULL;
+    int r = quote(member_path(m, path), &name);
+    if (r == 0)
+        r = grow(buf, cap, strlen(name) + 128);
+    if (r < 0)
+        return r;
+    return sprintf(*buf, entry_format, i == l->first_file ? "\n" : ",\n", name, m->attr.size,
+                   m->index, m->attr.mtime_ns);
+}
+
+/* The same without the work: a look-up measures every line. */
+static int manifest_length(const struct listing *l, size_t i, char **buf, size_t *cap)
+{
+    const struct member *m =
+        i > 0 && i < l->nlines - 1 ? capture_member(l->capture, i - 1) : NULL;
+    if (m && member_is_folder(m))
+        return 0;
+    if (!m || m->attr.mtime_ns < 0 || !is_plain(m->dir) || !is_plain(m->name))
+        return manifest_line(l, i, buf, cap);
+    return (int)(ENTRY_FIXED + member_path_len(m) + digits(m->attr.size) + digits(m->index) +
+                 digits((uint64_t)m->attr.mtime_ns) + (i == l->first_file ? 1 : 2));
 }
 
 /* sha256sum(1) marks a line with a backslash when its name holds one, or a newline, escaped. */
@@ -141,25 +193,38 @@ static int sum_line(const uint8_t sum[SHA256_BYTES], const char *path, char **bu
 
 static int sums_line(const struct listing *l, size_t i, char **buf, size_t *cap)
 {
-    if (i == 0)
-        return sum_line(l->manifest_sum, "manifest", buf, cap);
+    uint8_t sum[SHA256_BYTES];
+    if (i == 0) {
+        int r = l->manifest_sum(l->ctx, sum);
+        return r < 0 ? r : sum_line(sum, "manifest", buf, cap);
+    }
     const struct member *m = capture_member(l->capture, i - 1);
     if (member_is_folder(m))
         return 0;
     char path[MEMBER_PATH_MAX];
-    uint8_t sum[SHA256_BYTES];
     return capture_sum(l->capture, i - 1, sum) ? sum_line(sum, member_path(m, path), buf, cap)
                                                : -EIO;
 }
 
+static size_t escaped(const char *name)
+{
+    size_t n = 0;
+    for (; *name; name++)
+        n += *name == '\\' || *name == '\n' || *name == '\r';
+    return n;
+}
+
 static int sums_length(const struct listing *l, size_t i, char **buf, size_t *cap)
 {
-    static const uint8_t any[SHA256_BYTES];
-    const struct member *m = i ? capture_member(l->capture, i - 1) : NULL;
-    char path[MEMBER_PATH_MAX];
-    if (m && member_is_folder(m))
+    (void)buf, (void)cap;
+    size_t fixed = SHA256_HEX + sizeof("  \n") - 1;
+    if (i == 0)
+        return (int)(fixed + strlen("manifest"));
+    const struct member *m = capture_member(l->capture, i - 1);
+    if (member_is_folder(m))
         return 0;
-    return sum_line(any, m ? member_path(m, path) : "manifest", buf, cap);
+    size_t n = escaped(m->dir) + escaped(m->name);
+    return (int)(fixed + member_path_len(m) + n + (n > 0));
 }
 
 static int measure(struct listing *l)
@@ -172,7 +237,7 @@ static int measure(struct listing *l)
     for (size_t i = 0; i < l->nlines; i++) {
         if (i % STRIDE == 0)
             l->marks[i / STRIDE] = l->size;
-        int n = l->render(l, i, &buf, &cap);
+        int n = l->length(l, i, &buf, &cap);
         if (n < 0)
             return n;
         l->size += (uint64_t)n;
@@ -198,6 +263,7 @@ int listing_manifest(const struct capture *c, struct listing **out)
         return -ENOMEM;
     l->capture = c;
     l->render = manifest_line;
+    l->length = manifest_length;
     l->nlines = capture_count(c) + 2;
     while (l->first_file < capture_count(c) && member_is_folder(capture_member(c, l->first_file)))
         l->first_file++;
@@ -205,20 +271,19 @@ int listing_manifest(const struct capture *c, struct listing **out)
     return finish(l, out);
 }
 
-int listing_sums(const struct capture *c, const uint8_t manifest_sum[SHA256_BYTES],
+int listing_sums(const struct capture *c, listing_sum_fn *manifest_sum, void *ctx,
                  struct listing **out)
 {
     struct listing *l = calloc(1, sizeof(*l));
     if (!l)
         return -ENOMEM;
     l->capture = c;
-    l->render = sums_length;
+    l->render = sums_line;
+    l->length = sums_length;
+    l->manifest_sum = manifest_sum;
+    l->ctx = ctx;
     l->nlines = capture_count(c) + 1;
-    memcpy(l->manifest_sum, manifest_sum, SHA256_BYTES);
-    int r = finish(l, out);
-    if (r == 0)
-        l->render = sums_line;
-    return r;
+    return finish(l, out);
 }
 
 void listing_free(struct listing *l)

@@ -16,8 +16,9 @@ struct listing;
 
 /* The capture must outlive the listing. */
 int listing_manifest(const struct capture *c, struct listing **out);
-/* manifest_sum is that of the manifest's bytes. */
-int listing_sums(const struct capture *c, const uint8_t manifest_sum[SHA256_BYTES],
+/* manifest_sum gives the sum of the manifest's bytes when its line is read; 0 or -errno. */
+typedef int listing_sum_fn(void *ctx, uint8_t sum[SHA256_BYTES]);
+int listing_sums(const struct capture *c, listing_sum_fn *manifest_sum, void *ctx,
                  struct listing **out);
 void listing_free(struct listing *l);
 

@@ -20,6 +20,8 @@ struct tarball {
     size_t nentries;
     pthread_mutex_t lock;
     uint64_t front; /* everything before it has been read, by readers in order */
+    bool have_sum;
+    uint8_t sum[SHA256_BYTES]; /* of the manifest */
 };
 
 static uint64_t round_up(uint64_t n)
@@ -69,7 +71,7 @@ static int lay_out(struct tarball *t)
     return 0;
 }
 
-static int sum_of_manifest(const struct listing *l, uint8_t sum[SHA256_BYTES])
+static int sum_listing(const struct listing *l, uint8_t sum[SHA256_BYTES])
 {
     char buf[65536];
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
@@ -88,14 +90,24 @@ static int sum_of_manifest(const struct listing *l, uint8_t sum[SHA256_BYTES])
     return 0;
 }
 
+/* Found when it is first asked for: most look-ups never read that far. */
+static int manifest_sum(void *ctx, uint8_t sum[SHA256_BYTES])
+{
+    struct tarball *t = ctx;
+    pthread_mutex_lock(&t->lock);
+    int r = t->have_sum ? 0 : sum_listing(t->manifest, t->sum);
+    t->have_sum = r == 0;
+    if (r == 0)
+        memcpy(sum, t->sum, SHA256_BYTES);
+    pthread_mutex_unlock(&t->lock);
+    return r;
+}
+
 static int fill(struct tarball *t, struct hasher *h)
 {
-    uint8_t sum[SHA256_BYTES];
     int r = listing_manifest(t->capture, &t->manifest);
     if (r == 0)
-        r = sum_of_manifest(t->manifest, sum);
-    if (r == 0)
-        r = listing_sums(t->capture, sum, &t->sums);
+        r = listing_sums(t->capture, manifest_sum, t, &t->sums);
     if (r == 0)
         r = lay_out(t);
     if (r == 0)

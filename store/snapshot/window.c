@@ -13,23 +13,37 @@
 #include <string.h>
 #include <time.h>
 
-/* Folder times come from the kernel's clock tick: a change within the same tick leaves them as
- * they were, so a folder changed this shortly before it was looked at is not to be trusted. */
-#define TICK_NS 10000000
+/* Folder times come from the kernel's clock tick, and some file systems keep whole seconds only: a
+ * change within the same tick leaves them as they were, so a folder changed this shortly before it
+ * was looked at is not to be trusted. */
+#define TICK_NS 20000000
+#define COARSE_NS ((int64_t)2100000000)
+
+struct window_set *window_set_ref(struct window_set *set)
+{
+    atomic_fetch_add(&set->refs, 1);
+    return set;
+}
+
+void window_set_unref(struct window_set *set)
+{
+    if (!set || atomic_fetch_sub(&set->refs, 1) > 1)
+        return;
+    for (size_t i = 0; i < set->n; i++)
+        held_put(set->files[i].held);
+    free(set->files);
+    free(set->names);
+    free(set);
+}
 
 static void shard_clear(struct window_shard *s)
 {
-    for (size_t i = 0; i < s->nfiles; i++)
-        held_put(s->files[i].held);
+    window_set_unref(s->set);
     for (size_t i = 0; i < s->nsegments; i++)
         held_put(s->segments[i].held);
-    free(s->files);
     free(s->segments);
-    free(s->data_names);
-    free(s->wal_names);
-    char *path = s->path;
-    uint64_t id = s->id;
-    *s = (struct window_shard){.path = path, .id = id};
+    free(s->segment_names);
+    *s = (struct window_shard){.path = s->path, .id = s->id};
 }
 
 void window_free(struct window *w)
@@ -63,6 +77,18 @@ static int open_folder(int root, const char *path, struct window_folder *out)
     }
     out->seen_ns = seen;
     return fd;
+}
+
+/* Whether the folder is as it was when it was listed; false as well if that cannot be told. */
+static bool folder_same(int root, const char *path, const struct window_folder *f)
+{
+    struct stat st;
+    int64_t mtime = io_ts_ns(&f->st.st_mtim);
+    if (f->seen_ns - mtime < (mtime % 1000000000 ? TICK_NS : COARSE_NS))
+        return false;
+    return io_stat_beneath(root, path, &st) == 0 && st.st_ino == f->st.st_ino &&
+           st.st_dev == f->st.st_dev && io_ts_ns(&st.st_mtim) == mtime &&
+           st.st_mode == f->st.st_mode && st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
 }
 
 /* A tombstone without its TSM file is an orphan that influxd ignores. */
@@ -118,6 +144,21 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
     return 0;
 }
 
+static int hold_set(struct held_table *t, int fd, struct dir *list, struct window_set **out)
+{
+    struct window_set *set = calloc(1, sizeof(*set));
+    if (!set)
+        return -ENOMEM;
+    atomic_init(&set->refs, 1);
+    int r = hold_files(t, fd, list, wanted_in_data, &set->names, &set->files, &set->n);
+    if (r < 0) {
+        window_set_unref(set);
+        return r;
+    }
+    *out = set;
+    return 0;
+}
+
 static int open_wal(struct held_table *t, int wal_fd, struct window_shard *s)
 {
     autoclose int fd = open_folder(wal_fd, s->path, &s->wal);
@@ -130,14 +171,11 @@ static int open_wal(struct held_table *t, int wal_fd, struct window_shard *s)
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
-    return hold_files(t, fd, &list, wanted_in_wal, &s->wal_names, &s->segments, &s->nsegments);
+    return hold_files(t, fd, &list, wanted_in_wal, &s->segment_names, &s->segments, &s->nsegments);
 }
 
-/* First listing of a shard. The WAL is opened after the TSM files, and the cut comes later still;
- * whatever influxd did in between is found by the second listing. */
-static int shard_open(struct held_table *t, int data_fd, int wal_fd, struct window_shard *s)
+static int open_data(struct held_table *t, int data_fd, struct window_shard *s)
 {
-    shard_clear(s);
     autoclose int fd = open_folder(data_fd, s->path, &s->data);
     if (vanished(fd)) {
         s->gone = true;
@@ -155,10 +193,27 @@ static int shard_open(struct held_table *t, int data_fd, int wal_fd, struct wind
         s->has_index = S_ISDIR(st.st_mode);
         s->index = file_attr_of(&st);
     }
-    r = hold_files(t, fd, &list, wanted_in_data, &s->data_names, &s->files, &s->nfiles);
-    if (r < 0)
-        return r;
-    return open_wal(t, wal_fd, s);
+    return hold_set(t, fd, &list, &s->set);
+}
+
+/* First listing of a shard, spared where the folder is as it was in an earlier window. The WAL is
+ * opened after the TSM files, and the cut comes later still; whatever influxd did in between is
+ * found by the second listing. */
+static int shard_open(struct held_table *t, int data_fd, int wal_fd,
+                      const struct window_shard *before, struct window_shard *s)
+{
+    shard_clear(s);
+    if (before && before->set && folder_same(data_fd, s->path, &before->data)) {
+        s->data = before->data;
+        s->has_index = before->has_index;
+        s->index = before->index;
+        s->set = window_set_ref(before->set);
+    } else {
+        int r = open_data(t, data_fd, s);
+        if (r < 0)
+            return r;
+    }
+    return s->gone ? 0 : open_wal(t, wal_fd, s);
 }
 
 /* The cut. Sizes only: no path is looked up, so that all shards are cut as close together as can
@@ -186,6 +241,8 @@ static bool same_file(int fd, const struct window_file *f, bool whole)
 
 static int recheck_data(int data_fd, const struct window_shard *s)
 {
+    if (folder_same(data_fd, s->path, &s->data))
+        return 0;
     autoclose int fd = io_open_beneath(data_fd, s->path, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return vanished(fd) ? -ESTALE : fd;
@@ -193,10 +250,10 @@ static int recheck_data(int data_fd, const struct window_shard *s)
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
-    if (count_wanted(&list, wanted_in_data) != s->nfiles)
+    if (count_wanted(&list, wanted_in_data) != s->set->n)
         return -ESTALE;
-    for (size_t i = 0; i < s->nfiles; i++)
-        if (!same_file(fd, &s->files[i], true))
+    for (size_t i = 0; i < s->set->n; i++)
+        if (!same_file(fd, &s->set->files[i], true))
             return -ESTALE;
     return 0;
 }
@@ -206,7 +263,7 @@ static int recheck_data(int data_fd, const struct window_shard *s)
 static int shard_recheck(int data_fd, int wal_fd, const struct window_shard *s)
 {
     int r = recheck_data(data_fd, s);
-    if (r < 0 || s->nsegments == 0)
+    if (r < 0 || s->nsegments == 0 || folder_same(wal_fd, s->path, &s->wal))
         return r;
     autoclose int fd = io_open_beneath(wal_fd, s->path, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
@@ -243,10 +300,11 @@ static int explain(int r, const struct window_shard *s, struct err *e)
 
 /* Opens one shard until its first listing holds; what vanishes in between is tried again. */
 static int shard_open_retry(struct held_table *t, int data_fd, int wal_fd,
-                            const struct window_wait *wait, struct window_shard *s, struct err *e)
+                            const struct window_shard *before, const struct window_wait *wait,
+                            struct window_shard *s, struct err *e)
 {
     for (;;) {
-        int r = shard_open(t, data_fd, wal_fd, s);
+        int r = shard_open(t, data_fd, wal_fd, before, s);
         if (r == 0)
             return 0;
         if (r != -ENOENT)
@@ -272,7 +330,7 @@ static int shard_settle(struct held_table *t, int data_fd, int wal_fd,
         r = out_of_time(wait);
         if (r < 0)
             return explain(r, s, e);
-        r = shard_open_retry(t, data_fd, wal_fd, wait, s, e);
+        r = shard_open_retry(t, data_fd, wal_fd, NULL, wait, s, e);
         if (r < 0)
             return r;
         r = shard_cut(s);
@@ -376,8 +434,21 @@ static int64_t skew(const struct window *w)
     return last > first ? last - first : 0;
 }
 
-static int take(struct held_table *t, int data_fd, int wal_fd, const struct window_wait *wait,
-                struct window *w, struct err *e)
+/* The shard of that path in an earlier window, or NULL. Shards are asked for in the order of the
+ * walk, which both windows have: *k goes on from where the last one was found. */
+static const struct window_shard *find_shard(const struct window *w, const char *path, size_t *k)
+{
+    for (size_t n = w ? w->nshards : 0, tried = 0; tried < n; tried++, ++*k) {
+        if (*k >= n)
+            *k = 0;
+        if (strcmp(w->shards[*k].path, path) == 0)
+            return &w->shards[*k];
+    }
+    return NULL;
+}
+
+static int take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
+                const struct window_wait *wait, struct window *w, struct err *e)
 {
     int r = walk(w, data_fd, false, "", LEVEL_ROOT);
     if (r == 0 && wal_fd >= 0)
@@ -387,8 +458,9 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
     if (wal_fd < 0 && w->nshards > 0)
         return err_set(e, -EIO, "the data folder holds %zu shards, and there is no WAL folder",
                        w->nshards);
-    for (size_t i = 0; i < w->nshards; i++) {
-        r = shard_open_retry(t, data_fd, wal_fd, wait, &w->shards[i], e);
+    for (size_t i = 0, k = 0; i < w->nshards; i++) {
+        const struct window_shard *was = find_shard(before, w->shards[i].path, &k);
+        r = shard_open_retry(t, data_fd, wal_fd, was, wait, &w->shards[i], e);
         if (r < 0)
             return r;
     }
@@ -409,11 +481,11 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
     return 0;
 }
 
-int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window_wait *wait,
-                struct window *out, struct err *e)
+int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
+                const struct window_wait *wait, struct window *out, struct err *e)
 {
     struct window w = {0};
-    int r = take(t, data_fd, wal_fd, wait, &w, e);
+    int r = take(t, data_fd, wal_fd, before, wait, &w, e);
     if (r < 0) {
         window_free(&w);
         return r;
@@ -432,17 +504,6 @@ int window_recheck(const struct window *w, int data_fd, int wal_fd)
             return r;
     }
     return 0;
-}
-
-static bool folder_same(int root, const char *path, const struct window_folder *f)
-{
-    struct stat st;
-    int64_t mtime = io_ts_ns(&f->st.st_mtim);
-    if (f->seen_ns - mtime < TICK_NS)
-        return false;
-    return io_stat_beneath(root, path, &st) == 0 && st.st_ino == f->st.st_ino &&
-           st.st_dev == f->st.st_dev && io_ts_ns(&st.st_mtim) == mtime &&
-           st.st_mode == f->st.st_mode && st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
 }
 
 int window_unchanged(const struct window *w, int data_fd, int wal_fd)

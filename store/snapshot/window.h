@@ -7,9 +7,10 @@
  * each WAL segment, by one fstat; then the folders are listed again. If the set of TSM files and
  * tombstones is the same (name, inode, size, mtime) and no opened WAL segment has vanished, the
  * set was constant across the cut, and everything acknowledged before the cut is in it. Otherwise
- * the shard is done again. Names are never used again within one run of influxd, and held files
- * keep their inode, so equal listings mean an unchanged set. Source: influxd 1.x writes TSM and
- * tombstones by rename and flushes a WAL entry before it acknowledges it.
+ * the shard is done again. A folder whose modification time is the same, and is older than a tick of
+ * the clock, counts as listed again. Names are never used again within one run of influxd, and held
+ * files keep their inode, so equal listings mean an unchanged set. Source: influxd 1.x writes TSM
+ * and tombstones by rename and flushes a WAL entry before it acknowledges it.
  *
  * A window is used by one thread; its results are plain data.
  */
@@ -19,11 +20,25 @@
 #include "store/base/err.h"
 #include "store/snapshot/held.h"
 
+#include <stdatomic.h>
+
 struct window_file {
-    const char *name; /* within the shard's folder; kept in the shard's names */
+    const char *name; /* within the shard's folder */
     struct held *held;
     struct file_attr attr; /* the size of a WAL segment is its cut */
 };
+
+/* A shard's TSM files and tombstones, by name. It never changes, and windows of later times share
+ * it as long as the shard's folder does not change. */
+struct window_set {
+    atomic_uint refs;
+    struct window_file *files;
+    size_t n;
+    char *names; /* memory of the names */
+};
+
+struct window_set *window_set_ref(struct window_set *set);
+void window_set_unref(struct window_set *set); /* NULL is allowed */
 
 /* A folder as it was when it was listed: what tells quickly that nothing changed since. */
 struct window_folder {
@@ -35,14 +50,13 @@ struct window_shard {
     char *path; /* "DB/RP/ID" */
     uint64_t id;
     struct window_folder data, wal;
-    char *data_names, *wal_names; /* memory of the names below */
-    bool has_wal;                 /* the shard has a WAL folder */
-    bool has_index;               /* a tsi1 shard: it has an index/ folder */
-    struct file_attr index;       /* of index/, if has_index */
-    struct window_file *files; /* TSM files and tombstones, by name */
-    size_t nfiles;
+    bool has_wal;           /* the shard has a WAL folder */
+    bool has_index;         /* a tsi1 shard: it has an index/ folder */
+    struct file_attr index; /* of index/, if has_index */
+    struct window_set *set;
     struct window_file *segments; /* WAL segments, by name */
     size_t nsegments;
+    char *segment_names; /* memory of their names */
     int64_t cut_ns; /* monotonic time of its cut */
     bool gone;      /* its folder vanished while it was looked at */
 };
@@ -71,11 +85,12 @@ struct window_wait {
 
 /* Catches all shards of the store whose data and WAL folders are open at data_fd and wal_fd.
  * wal_fd may be -1: influxd makes the WAL folder with the first shard, so without one a store that
- * has shards is -EIO.
+ * has shards is -EIO. before is an earlier window of the same store, or NULL: a shard whose folder
+ * has not changed since need not be listed again.
  * -EAGAIN when the store did not settle before the deadline, -EINTR when interrupted, -ENFILE when
  * descriptors ran out. On success the caller releases *out with window_free. */
-int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window_wait *wait,
-                struct window *out, struct err *e);
+int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
+                const struct window_wait *wait, struct window *out, struct err *e);
 
 /* Lists every shard once more: 0 if all are as caught, -ESTALE if any is not. */
 int window_recheck(const struct window *w, int data_fd, int wal_fd);

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import mmap
 import multiprocessing
 import os
 import random
@@ -16,6 +17,7 @@ import time
 from lib.archive import Archive
 from lib.case import StoreTest
 from lib.files import files_in, run, sha256, wait_until
+from lib.influxd import Influxd
 from lib.stores import big_file, some_store
 
 RESTIC = {"RESTIC_PASSWORD": "secret", "HOME": "/nonexistent"}
@@ -429,7 +431,6 @@ class LiveTest(StoreTest):
             self.assertEqual((self.live / "meta/meta.db").read_bytes(), b"x" * (number + 1))
 
     def test_mapped(self):
-        import mmap
         there = big_file(self.store)
         with open(self.live / there.relative_to(self.store), "rb") as file:
             with mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ) as mapped:
@@ -583,7 +584,6 @@ class ServerTest(StoreTest):
 
     def test_acknowledged_just_now(self):
         """A write is in the snapshot of a process that begins after it was acknowledged."""
-        from lib.influxd import Influxd
         for number in range(8):
             self.live.write([f"last v={number} {number}"], "db")
             out = self.folder / f"now-{number}.tar"

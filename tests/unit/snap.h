@@ -93,7 +93,7 @@ static inline void snap_entry(struct archive *a, const struct snap_member *m)
         archive_entry_set_symlink(e, m->link);
     else if (m->link)
         archive_entry_set_hardlink(e, m->link);
-    if (archive_write_header(a, e) != ARCHIVE_OK)
+    if (archive_write_header(a, e) < ARCHIVE_WARN)
         fprintf(stderr, "snap: %s: %s\n", m->name, archive_error_string(a));
     if (m->size && !m->link)
         archive_write_data(a, m->data, m->size);

@@ -255,7 +255,8 @@ static void refuse_members(const struct snap_member *extra, size_t n, const stru
     const struct snap_member base[] = SNAP_MEMBERS(tsm, sizeof(tsm), "meta one");
     struct snap_member all[SNAP_COUNT + 4];
     memcpy(all, base, sizeof(base));
-    memcpy(all + SNAP_COUNT, extra, n * sizeof(*extra));
+    if (n)
+        memcpy(all + SNAP_COUNT, extra, n * sizeof(*extra));
     struct buffer tar = snap_build(all, SNAP_COUNT + n, o);
     expect(&tar, code, words);
     buffer_free(&tar);
