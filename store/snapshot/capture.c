@@ -101,7 +101,7 @@ static int read_meta(struct capture_source *s, const struct roots *roots, struct
                      struct err *e)
 {
     struct stat st;
-    int r = held_get(s->held, roots->meta, "meta.db", &b->meta_held, &st);
+    int r = held_get(s->held, roots->meta, NAME_META_DB, true, &b->meta_held, &st);
     if (r < 0) {
         err_sys(e, r, "%s/meta.db", s->paths->meta);
         return r == -ENFILE || r == -EMFILE ? -ENFILE : -EIO;
@@ -189,6 +189,7 @@ static void view_get(void *ctx, size_t i, struct catalog_file *f)
     f->ino = m->held ? held_inode(m->held) : 0;
     f->size = m->attr.size;
     f->mtime_ns = m->attr.mtime_ns;
+    f->index = m->index;
     f->have_sum = capture_sum(c, i, f->sum);
 }
 
@@ -224,6 +225,7 @@ static int take(struct capture_source *s, struct capture *newest, const struct w
     if (r < 0)
         return r;
     cleanup(capture_unrefp) struct capture *c = NULL;
+    parts.earlier = newest;
     r = capture_build(&parts, &c, e);
     if (r < 0)
         return r;
@@ -236,8 +238,8 @@ static int take(struct capture_source *s, struct capture *newest, const struct w
         return 0;
     }
     struct catalog_view view = view_of(c);
-    r = catalog_settle(s->catalog, c->digest, &view, s->host, io_now_ns(), c->window.skew_ns,
-                       &c->record, e);
+    r = catalog_settle(s->catalog, c->digest, newest ? newest->digest : NULL, &view, s->host,
+                       io_now_ns(), c->window.skew_ns, &c->record, e);
     if (r < 0)
         return r;
     *out = steal_ptr(&c);
@@ -274,11 +276,11 @@ void capture_unref(struct capture *c)
     if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
     for (size_t i = 0; i < c->n; i++)
-        free((void *)c->members[i].parts);
+        free(c->members[i].cut);
     for (size_t i = 0; i < c->nstrings; i++)
         free(c->strings[i]);
     for (size_t i = 0; i < c->nsets; i++)
-        window_set_unref(c->sets[i]);
+        window_set_unref(c->sets[i].set);
     for (size_t i = 0; i < c->nholds; i++)
         held_put(c->holds[i]);
     window_free(&c->window);
@@ -287,8 +289,6 @@ void capture_unref(struct capture *c)
     free(c->members);
     free(c->strings);
     free(c->left_out);
-    free(c->sums);
-    free(c->have_sum);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -338,32 +338,33 @@ bool capture_sum(const struct capture *cc, size_t i, uint8_t out[SHA256_BYTES])
     const struct member *m = &c->members[i];
     if (!m->held)
         return false;
+    if (!m->cut)
+        return held_sum(m->held, out);
     pthread_mutex_lock(&c->lock);
-    bool have = c->have_sum[i];
+    bool have = m->cut->have_sum;
     if (have)
-        memcpy(out, c->sums[i], SHA256_BYTES);
+        memcpy(out, m->cut->sum, SHA256_BYTES);
     pthread_mutex_unlock(&c->lock);
-    /* Another capture may have read the file meanwhile. */
-    return have || (!m->parts && held_sum(m->held, m->attr.size, out));
+    return have;
 }
 
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
 {
     const struct member *m = &c->members[i];
+    if (!m->cut)
+        held_set_sum(m->held, sum);
     pthread_mutex_lock(&c->lock);
-    if (!c->have_sum[i]) {
-        memcpy(c->sums[i], sum, SHA256_BYTES);
-        c->have_sum[i] = true;
-        c->sums_kept = false;
+    if (m->cut) {
+        memcpy(m->cut->sum, sum, SHA256_BYTES);
+        m->cut->have_sum = true;
     }
+    c->sums_kept = false;
     pthread_mutex_unlock(&c->lock);
-    if (!m->parts)
-        held_set_sum(m->held, m->attr.size, sum);
 }
 
 static int read_part(const struct member *m, void *buf, size_t n, uint64_t off, struct err *e)
 {
-    int r = io_pread_all(held_fd(m->held), buf, n, off);
+    int r = held_read(m->held, buf, n, off);
     if (r == -ENODATA)
         return err_set(e, -EIO, "%s/%s: the file became shorter while it was captured", m->dir,
                        m->name);
@@ -378,16 +379,16 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
                  struct err *e)
 {
     const struct member *m = &c->members[i];
-    if (!m->parts)
+    if (!m->cut)
         return read_part(m, buf, n, off, e);
-    for (size_t k = 0; k < m->nparts && n > 0; k++) {
-        const struct capture_part *p = &m->parts[k];
-        if (off >= p->len) {
-            off -= p->len;
+    for (size_t k = 0; k < m->cut->nparts && n > 0; k++) {
+        uint64_t start = m->cut->part[k].off, len = m->cut->part[k].len;
+        if (off >= len) {
+            off -= len;
             continue;
         }
-        size_t take_n = n < p->len - off ? n : (size_t)(p->len - off);
-        int r = read_part(m, buf, take_n, p->off + off, e);
+        size_t take_n = n < len - off ? n : (size_t)(len - off);
+        int r = read_part(m, buf, take_n, start + off, e);
         if (r < 0)
             return r;
         buf = (char *)buf + take_n;

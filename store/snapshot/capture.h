@@ -22,8 +22,13 @@ struct capture;
 /* The bytes of a WAL segment that a snapshot holds. Usually one part, from 0. influxd 1.x, started
  * after a crash, leaves a run of zeros before the entries that it appends, and would drop those
  * at its next start: the run is left out, so that the entries are kept. */
-struct capture_part {
-    uint64_t off, len;
+struct capture_cut {
+    bool have_sum; /* guarded by the capture */
+    uint8_t sum[SHA256_BYTES];
+    size_t nparts;
+    struct {
+        uint64_t off, len;
+    } part[];
 };
 
 struct member {
@@ -31,9 +36,8 @@ struct member {
     const char *name; /* in dir */
     struct held *held; /* NULL for a folder */
     struct file_attr attr;
-    uint64_t index;                   /* the change counter when it last changed; 0 for a folder */
-    const struct capture_part *parts; /* NULL: the first attr.size bytes of the file */
-    size_t nparts;
+    uint64_t index; /* the change counter when it last changed; 0 for a folder */
+    struct capture_cut *cut; /* of a WAL segment; NULL: the whole file */
 };
 
 /* Where captures are taken from: one for each mounted store. Takes one capture at a time, by a

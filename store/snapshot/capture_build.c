@@ -128,70 +128,93 @@ static int hold(struct capture *c, struct held *h)
     return r;
 }
 
-static int add_set(struct capture *c, const char *dir, struct window_set *set)
+/* The members that an earlier capture has of the same set, or NULL. Sets come in the order of the
+ * walk, so the search goes on from a like place. */
+static const struct member *earlier_members(const struct capture *earlier, size_t near,
+                                            const struct window_set *set)
+{
+    size_t n = earlier ? earlier->nsets : 0;
+    for (size_t tried = 0; tried < n; tried++) {
+        const struct capture_set *s = &earlier->sets[(near + tried) % n];
+        if (s->set == set)
+            return &earlier->members[s->first];
+    }
+    return NULL;
+}
+
+static int add_set(struct capture *c, const struct capture *earlier, const char *dir,
+                   struct window_set *set)
 {
     int r = room(&c->sets, c->nsets, sizeof(*c->sets));
     if (r < 0)
         return r;
-    c->sets[c->nsets++] = window_set_ref(set);
+    const struct member *was = earlier_members(earlier, c->nsets, set);
+    c->sets[c->nsets++] = (struct capture_set){window_set_ref(set), c->n};
     for (size_t i = 0; r == 0 && i < set->n; i++) {
         const struct window_file *f = &set->files[i];
-        r = add(c, &(struct member){
-                       .dir = dir, .name = f->name, .held = f->held, .attr = f->attr});
+        r = add(c, &(struct member){.dir = dir,
+                                    .name = f->name,
+                                    .held = f->held,
+                                    .attr = f->attr,
+                                    .index = was ? was[i].index : 0});
     }
     return r;
 }
 
-static int add_data(struct capture *c, const struct window_shard *s)
+static int add_data(struct capture *c, const struct capture *earlier, const struct window_shard *s)
 {
     const char *dir;
     int r = add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
     if (r == 0)
         r = keep_path(c, "data", s->path, &dir);
     if (r == 0)
-        r = add_set(c, dir, s->set);
+        r = add_set(c, earlier, dir, s->set);
     if (r == 0 && s->has_index)
         r = add_folder(c, dir, NAME_INDEX, s->index);
     return r;
 }
 
-/* The parts of a WAL segment below its cut that hold complete entries. */
-static int cut_segment(const struct window_file *f, struct member *m)
+#define PARTS_MAX 16
+
+/* Finds the parts of a WAL segment, below its cut, that hold complete entries. */
+static int find_parts(const struct window_file *f, struct capture_cut *cut)
 {
-    struct capture_part parts[16];
-    size_t n = 0;
     int fd = held_fd(f->held);
-    uint64_t cut = f->attr.size, pos = 0, good, total = 0;
-    uint64_t from = held_scanned(f->held);
-    int r = wal_scan(fd, from <= cut ? from : 0, cut, &good);
+    uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held);
+    int r = wal_scan(fd, from <= end ? from : 0, end, &good);
     if (r < 0)
         return r;
     held_set_scanned(f->held, good);
     for (;;) {
-        parts[n++] = (struct capture_part){pos, good - pos};
-        total += good - pos;
-        if (good == cut || n == sizeof(parts) / sizeof(*parts))
-            break;
-        r = wal_hole(fd, good, cut, &pos);
-        if (r < 0)
+        cut->part[cut->nparts].off = pos;
+        cut->part[cut->nparts++].len = good - pos;
+        if (good == end || cut->nparts == PARTS_MAX)
+            return 0;
+        r = wal_hole(fd, good, end, &pos);
+        if (r < 0 || pos == good || pos == end)
             return r;
-        if (pos == good || pos == cut)
-            break;
-        r = wal_scan(fd, pos, cut, &good);
-        if (r < 0)
+        r = wal_scan(fd, pos, end, &good);
+        if (r < 0 || good == pos)
             return r;
-        if (good == pos)
-            break;
     }
-    m->attr.size = total;
-    if (n == 1)
-        return 0;
-    struct capture_part *p = malloc(n * sizeof(*p));
-    if (!p)
+}
+
+static int cut_segment(const struct window_file *f, struct member *m)
+{
+    autofree struct capture_cut *cut =
+        calloc(1, sizeof(*cut) + PARTS_MAX * sizeof(cut->part[0]));
+    if (!cut)
         return -ENOMEM;
-    memcpy(p, parts, n * sizeof(*p));
-    m->parts = p;
-    m->nparts = n;
+    int r = find_parts(f, cut);
+    if (r < 0)
+        return r;
+    m->attr.size = 0;
+    for (size_t i = 0; i < cut->nparts; i++)
+        m->attr.size += cut->part[i].len;
+    struct capture_cut *fit =
+        realloc(cut, sizeof(*cut) + cut->nparts * sizeof(cut->part[0]));
+    m->cut = fit ? fit : cut;
+    cut = NULL;
     return 0;
 }
 
@@ -213,6 +236,8 @@ static int add_wal(struct capture *c, const struct window_shard *s, struct err *
         r = hold(c, f->held);
         if (r == 0)
             r = add(c, &m);
+        if (r < 0)
+            free(m.cut);
     }
     return r;
 }
@@ -272,7 +297,7 @@ static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, 
             continue;
         r = add_parents(c, w, false, before, s->path);
         if (r == 0)
-            r = add_data(c, s);
+            r = add_data(c, p->earlier, s);
         before = s->path;
     }
     before = NULL;
@@ -356,10 +381,6 @@ static int build(struct capture *c, struct capture_parts *p, struct err *e)
         r = digest(c);
     if (r < 0)
         return r;
-    c->sums = calloc(c->n, sizeof(*c->sums));
-    c->have_sum = calloc(c->n, sizeof(*c->have_sum));
-    if (!c->sums || !c->have_sum)
-        return -ENOMEM;
     c->window = p->window;
     p->window = (struct window){0};
     return 0;

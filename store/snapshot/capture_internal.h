@@ -17,7 +17,10 @@ struct capture {
     size_t meta; /* which member is meta/meta.db */
     char **strings; /* memory that members and left_out point into */
     size_t nstrings;
-    struct window_set **sets; /* what members of data are held by, */
+    struct capture_set { /* what members of data are held by, */
+        struct window_set *set;
+        size_t first; /* the first of them */
+    } *sets;
     size_t nsets;
     struct held **holds; /* and the others */
     size_t nholds;
@@ -26,10 +29,8 @@ struct capture {
     uint8_t digest[SHA256_BYTES]; /* of everything that makes the tar's bytes */
     struct catalog_record record;
     struct window window; /* to tell quickly what changed since; used under the source's lock */
-    pthread_mutex_t lock; /* guards the rest */
-    uint8_t (*sums)[SHA256_BYTES];
-    bool *have_sum;
-    bool sums_kept; /* in the catalogue */
+    pthread_mutex_t lock; /* guards the sums of cuts, and: */
+    bool sums_kept;       /* in the catalogue */
 };
 
 /* What a capture is built from. */
@@ -38,6 +39,7 @@ struct capture_parts {
     struct meta *meta;
     struct held *meta_held;
     struct file_attr meta_attr, meta_folder;
+    const struct capture *earlier; /* of the same store, or NULL: what it knows need not be asked */
 };
 
 void capture_parts_clear(struct capture_parts *p);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,10 +22,14 @@
 #define FILE_NAME "catalog.mdb"
 
 struct catalog {
-    MDB_env *env;
-    MDB_dbi files, states;
-    pthread_mutex_t lock; /* an environment in memory has no lock of LMDB's own */
+    char *path;
+    unsigned flags;
     int memory_fd;        /* -1 unless in memory */
+    pthread_mutex_t lock; /* a process may have an environment open only once */
+    /* While a function works: */
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi files, states;
 };
 
 /* Stored as they are in memory: the catalogue never leaves its machine. */
@@ -82,23 +87,7 @@ static int check_size(MDB_env *env)
                                                                                     : 0;
 }
 
-static int open_tables(struct catalog *c)
-{
-    MDB_txn *txn;
-    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
-    if (rc)
-        return rc;
-    rc = mdb_dbi_open(txn, "files", MDB_CREATE, &c->files);
-    if (rc == 0)
-        rc = mdb_dbi_open(txn, "states", MDB_CREATE, &c->states);
-    if (rc) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-    return mdb_txn_commit(txn);
-}
-
-static int open_env(struct catalog *c, const char *path, unsigned flags)
+static int open_env(struct catalog *c)
 {
     int dead;
     int rc = mdb_env_create(&c->env);
@@ -108,44 +97,72 @@ static int open_env(struct catalog *c, const char *path, unsigned flags)
     if (rc == 0)
         rc = mdb_env_set_mapsize(c->env, MAP_BYTES);
     if (rc == 0)
-        rc = mdb_env_open(c->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD | flags, 0600);
+        rc = mdb_env_open(c->env, c->path, MDB_NOSUBDIR | MDB_NORDAHEAD | c->flags, 0600);
     if (rc == 0)
         rc = check_size(c->env);
-    if (rc == 0 && !(flags & MDB_NOLOCK))
+    if (rc == 0 && !(c->flags & MDB_NOLOCK))
         rc = mdb_reader_check(c->env, &dead);
-    if (rc == 0)
-        rc = open_tables(c);
-    if (rc) {
-        mdb_env_close(c->env);
-        c->env = NULL;
-    }
     return rc;
+}
+
+/* Ends what begin began: commits if rc is 0, and gives back rc or what went wrong. */
+static int end(struct catalog *c, int rc)
+{
+    if (c->txn && rc == 0)
+        rc = mdb_txn_commit(c->txn);
+    else if (c->txn)
+        mdb_txn_abort(c->txn);
+    if (c->env)
+        mdb_env_close(c->env);
+    c->txn = NULL;
+    c->env = NULL;
+    /* A large transaction has thousands of pages in small pieces of memory. */
+    malloc_trim(0);
+    return rc;
+}
+
+/* Opens the environment and a transaction that may write. */
+static int begin(struct catalog *c)
+{
+    int rc = open_env(c);
+    if (rc == 0)
+        rc = mdb_txn_begin(c->env, NULL, 0, &c->txn);
+    if (rc == 0)
+        rc = mdb_dbi_open(c->txn, "files", MDB_CREATE, &c->files);
+    if (rc == 0)
+        rc = mdb_dbi_open(c->txn, "states", MDB_CREATE, &c->states);
+    return rc ? end(c, rc) : 0;
 }
 
 static int open_memory(struct catalog *c)
 {
-    char path[64];
+    c->flags = MDB_NOLOCK | MDB_NOSYNC;
     c->memory_fd = memfd_create("influxfs-catalog", MFD_CLOEXEC);
     if (c->memory_fd < 0)
         return errno;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", c->memory_fd);
-    return open_env(c, path, MDB_NOLOCK | MDB_NOSYNC);
+    if (asprintf(&c->path, "/proc/self/fd/%d", c->memory_fd) < 0)
+        return ENOMEM;
+    int rc = begin(c);
+    return rc ? rc : end(c, 0);
 }
 
 static int open_file(struct catalog *c, const char *dir, struct err *note)
 {
-    char path[4096], aside[4096 + 16];
-    if (snprintf(path, sizeof(path), "%s/" FILE_NAME, dir) >= (int)sizeof(path))
-        return ENAMETOOLONG;
-    int rc = open_env(c, path, 0);
+    autofree char *aside = NULL;
+    if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 ||
+        asprintf(&aside, "%s.damaged", c->path) < 0)
+        return ENOMEM;
+    int rc = begin(c);
+    if (rc == 0)
+        return end(c, 0);
     if (from_lmdb(rc) != -EBADMSG)
         return rc;
-    snprintf(aside, sizeof(aside), "%s.damaged", path);
-    if (rename(path, aside) < 0)
+    if (rename(c->path, aside) < 0)
         return errno;
-    err_set(note, 0, "%s was damaged (%s): set aside as %s and begun anew", path, mdb_strerror(rc),
-            aside);
-    return open_env(c, path, 0);
+    err_set(note, 0, "%s was damaged (%s): set aside as %s and begun anew", c->path,
+            mdb_strerror(rc), aside);
+    rc = begin(c);
+    return rc ? rc : end(c, 0);
 }
 
 int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e)
@@ -154,16 +171,14 @@ int catalog_open(const char *dir, struct catalog **out, struct err *note, struct
     if (!c)
         return -ENOMEM;
     c->memory_fd = -1;
+    pthread_mutex_init(&c->lock, NULL);
     note->text[0] = 0;
     int rc = dir ? open_file(c, dir, note) : open_memory(c);
     if (rc) {
-        err_set(e, 0, "%s/" FILE_NAME ": %s", dir ? dir : "(memory)", mdb_strerror(rc));
-        if (c->memory_fd >= 0)
-            close(c->memory_fd);
-        free(c);
+        err_set(e, 0, "%s: %s", c->path ? c->path : FILE_NAME, mdb_strerror(rc));
+        catalog_close(c);
         return from_lmdb(rc);
     }
-    pthread_mutex_init(&c->lock, NULL);
     *out = c;
     return 0;
 }
@@ -172,7 +187,7 @@ void catalog_close(struct catalog *c)
 {
     if (!c)
         return;
-    mdb_env_close(c->env);
+    free(c->path);
     if (c->memory_fd >= 0)
         close(c->memory_fd);
     pthread_mutex_destroy(&c->lock);
@@ -194,11 +209,11 @@ static MDB_val key_of(const char *path, char buf[KEY_MAX])
     return (MDB_val){KEY_MAX, buf};
 }
 
-static int get_row(struct catalog *c, MDB_txn *txn, const char *path, struct row *row)
+static int get_row(struct catalog *c, const char *path, struct row *row)
 {
     char buf[KEY_MAX];
     MDB_val k = key_of(path, buf), v;
-    int rc = mdb_get(txn, c->files, &k, &v);
+    int rc = mdb_get(c->txn, c->files, &k, &v);
     if (rc == 0 && v.mv_size != sizeof(*row))
         return MDB_CORRUPTED;
     if (rc == 0)
@@ -206,17 +221,17 @@ static int get_row(struct catalog *c, MDB_txn *txn, const char *path, struct row
     return rc;
 }
 
-static int put_row(struct catalog *c, MDB_txn *txn, const char *path, const struct row *row)
+static int put_row(struct catalog *c, const char *path, const struct row *row)
 {
     char buf[KEY_MAX];
     MDB_val k = key_of(path, buf), v = {sizeof(*row), (void *)row};
-    return mdb_put(txn, c->files, &k, &v, 0);
+    return mdb_put(c->txn, c->files, &k, &v, 0);
 }
 
-static int get_state(struct catalog *c, MDB_txn *txn, struct state *s)
+static int get_state(struct catalog *c, struct state *s)
 {
     MDB_val k = {6, (void *)"newest"}, v;
-    int rc = mdb_get(txn, c->states, &k, &v);
+    int rc = mdb_get(c->txn, c->states, &k, &v);
     if (rc == 0 && v.mv_size != sizeof(*s))
         return MDB_CORRUPTED;
     if (rc == 0)
@@ -224,10 +239,10 @@ static int get_state(struct catalog *c, MDB_txn *txn, struct state *s)
     return rc;
 }
 
-static int put_state(struct catalog *c, MDB_txn *txn, const struct state *s)
+static int put_state(struct catalog *c, const struct state *s)
 {
     MDB_val k = {6, (void *)"newest"}, v = {sizeof(*s), (void *)s};
-    return mdb_put(txn, c->states, &k, &v, 0);
+    return mdb_put(c->txn, c->states, &k, &v, 0);
 }
 
 static bool same(const struct row *row, const struct catalog_file *f)
@@ -245,21 +260,25 @@ static void tell(const struct catalog_view *view, size_t i, struct catalog_file 
 }
 
 /* Gives every file its row; one that is new or has changed gets a new row with index. */
-static int settle_files(struct catalog *c, MDB_txn *txn, const struct catalog_view *view,
-                        uint64_t index, size_t *known)
+static int settle_files(struct catalog *c, const struct catalog_view *view, uint64_t index,
+                        bool believe, size_t *known)
 {
     *known = 0;
     for (size_t i = 0; i < view->n; i++) {
         struct catalog_file f = {0};
         struct row row;
         view->get(view->ctx, i, &f);
-        int rc = get_row(c, txn, f.path, &row);
+        if (believe && f.index) {
+            ++*known;
+            continue;
+        }
+        int rc = get_row(c, f.path, &row);
         if (rc && rc != MDB_NOTFOUND)
             return rc;
         *known += rc == 0;
         if (rc || !same(&row, &f)) {
             row = (struct row){.ino = f.ino, .size = f.size, .index = index, .mtime_ns = f.mtime_ns};
-            rc = put_row(c, txn, f.path, &row);
+            rc = put_row(c, f.path, &row);
             if (rc)
                 return rc;
         }
@@ -294,11 +313,11 @@ static int all_keys(const struct catalog_view *view, MDB_val *keys)
     return 0;
 }
 
-static int drop_others(struct catalog *c, MDB_txn *txn, const MDB_val *keys, size_t n)
+static int drop_others(struct catalog *c, const MDB_val *keys, size_t n)
 {
     MDB_cursor *cur;
     MDB_val k, v;
-    int rc = mdb_cursor_open(txn, c->files, &cur);
+    int rc = mdb_cursor_open(c->txn, c->files, &cur);
     if (rc)
         return rc;
     while ((rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) == 0) {
@@ -313,14 +332,14 @@ static int drop_others(struct catalog *c, MDB_txn *txn, const MDB_val *keys, siz
 }
 
 /* Forgets the files that the view does not have. */
-static int forget_vanished(struct catalog *c, MDB_txn *txn, const struct catalog_view *view)
+static int forget_vanished(struct catalog *c, const struct catalog_view *view)
 {
     MDB_val *keys = calloc(view->n + 1, sizeof(*keys));
     if (!keys)
         return ENOMEM;
     int rc = all_keys(view, keys);
     if (rc == 0)
-        rc = drop_others(c, txn, keys, view->n);
+        rc = drop_others(c, keys, view->n);
     for (size_t i = 0; i < view->n; i++)
         free(keys[i].mv_data);
     free(keys);
@@ -346,9 +365,10 @@ static int make_id(struct state *s)
     return 0;
 }
 
-static int new_state(struct catalog *c, MDB_txn *txn, const struct catalog_view *view,
-                     const struct state *before, struct state *s)
+static int new_state(struct catalog *c, const struct catalog_view *view,
+                     const struct state *before, const uint8_t *earlier, struct state *s)
 {
+    bool believe = earlier && memcmp(earlier, before->digest, SHA256_BYTES) == 0;
     MDB_stat stat;
     size_t known;
     if (s->rec.created_ns <= before->rec.created_ns)
@@ -356,56 +376,55 @@ static int new_state(struct catalog *c, MDB_txn *txn, const struct catalog_view 
     s->rec.index = before->rec.index + 1;
     int rc = make_id(s);
     if (rc == 0)
-        rc = mdb_stat(txn, c->files, &stat);
+        rc = mdb_stat(c->txn, c->files, &stat);
     if (rc == 0)
-        rc = settle_files(c, txn, view, s->rec.index, &known);
+        rc = settle_files(c, view, s->rec.index, believe, &known);
     if (rc == 0 && known < stat.ms_entries)
-        rc = forget_vanished(c, txn, view);
-    return rc ? rc : put_state(c, txn, s);
+        rc = forget_vanished(c, view);
+    return rc ? rc : put_state(c, s);
 }
 
-static int settle(struct catalog *c, MDB_txn *txn, const struct catalog_view *view, struct state *s)
+static int settle(struct catalog *c, const struct catalog_view *view, const uint8_t *earlier,
+                  struct state *s)
 {
     struct state before;
     memset(&before, 0, sizeof(before));
-    int rc = get_state(c, txn, &before);
+    int rc = get_state(c, &before);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
     if (rc || memcmp(before.digest, s->digest, SHA256_BYTES) != 0)
-        return new_state(c, txn, view, &before, s);
+        return new_state(c, view, &before, earlier, s);
     size_t known;
     s->rec = before.rec;
-    return settle_files(c, txn, view, s->rec.index, &known);
+    return settle_files(c, view, s->rec.index, false, &known);
 }
 
-int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES],
+static int explain(int rc, const struct catalog *c, struct err *e)
+{
+    return rc ? err_set(e, from_lmdb(rc), "catalogue %s: %s", c->path, mdb_strerror(rc)) : 0;
+}
+
+int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
                    const struct catalog_view *view, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e)
 {
     struct state s;
-    MDB_txn *txn;
     memset(&s, 0, sizeof(s));
     memcpy(s.digest, digest, SHA256_BYTES);
     snprintf(s.rec.host, sizeof(s.rec.host), "%s", host);
     s.rec.created_ns = now_ns;
     s.rec.skew_ns = skew_ns;
     pthread_mutex_lock(&c->lock);
-    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
-    if (rc == 0) {
-        rc = settle(c, txn, view, &s);
-        if (rc)
-            mdb_txn_abort(txn);
-        else
-            rc = mdb_txn_commit(txn);
-    }
+    int rc = begin(c);
+    if (rc == 0)
+        rc = end(c, settle(c, view, earlier, &s));
     pthread_mutex_unlock(&c->lock);
-    if (rc)
-        return err_set(e, from_lmdb(rc), "catalogue " FILE_NAME ": %s", mdb_strerror(rc));
-    *rec = s.rec;
-    return 0;
+    if (rc == 0)
+        *rec = s.rec;
+    return explain(rc, c, e);
 }
 
-static int put_sums(struct catalog *c, MDB_txn *txn, const struct catalog_view *view)
+static int put_sums(struct catalog *c, const struct catalog_view *view)
 {
     for (size_t i = 0; i < view->n; i++) {
         struct catalog_file f = {0};
@@ -413,14 +432,14 @@ static int put_sums(struct catalog *c, MDB_txn *txn, const struct catalog_view *
         view->get(view->ctx, i, &f);
         if (!f.have_sum)
             continue;
-        int rc = get_row(c, txn, f.path, &row);
+        int rc = get_row(c, f.path, &row);
         if (rc && rc != MDB_NOTFOUND)
             return rc;
         if (rc || !same(&row, &f) || row.have_sum)
             continue;
         row.have_sum = 1;
         memcpy(row.sum, f.sum, SHA256_BYTES);
-        rc = put_row(c, txn, f.path, &row);
+        rc = put_row(c, f.path, &row);
         if (rc)
             return rc;
     }
@@ -429,16 +448,10 @@ static int put_sums(struct catalog *c, MDB_txn *txn, const struct catalog_view *
 
 int catalog_put_sums(struct catalog *c, const struct catalog_view *view, struct err *e)
 {
-    MDB_txn *txn;
     pthread_mutex_lock(&c->lock);
-    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
-    if (rc == 0) {
-        rc = put_sums(c, txn, view);
-        if (rc)
-            mdb_txn_abort(txn);
-        else
-            rc = mdb_txn_commit(txn);
-    }
+    int rc = begin(c);
+    if (rc == 0)
+        rc = end(c, put_sums(c, view));
     pthread_mutex_unlock(&c->lock);
-    return rc ? err_set(e, from_lmdb(rc), "catalogue " FILE_NAME ": %s", mdb_strerror(rc)) : 0;
+    return explain(rc, c, e);
 }

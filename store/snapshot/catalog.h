@@ -11,8 +11,9 @@
  *
  * LMDB has no page checksums, and a file that is too short raises SIGBUS when read: the size is
  * checked at open, and a damaged catalogue is set aside as catalog.mdb.damaged and begun anew.
- * It must not lie on a network file system, nor be open across fork(2). Functions are safe in any
- * thread. LMDB's codes come back as -errno.
+ * It must not lie on a network file system. The environment is open only while a function works,
+ * so that its pages do not count as memory of the process. Functions are safe in any thread. LMDB's
+ * codes come back as -errno.
  */
 #ifndef INFLUXFS_SNAPSHOT_CATALOG_H
 #define INFLUXFS_SNAPSHOT_CATALOG_H
@@ -47,8 +48,8 @@ struct catalog_file {
     uint8_t sum[SHA256_BYTES];
 };
 
-/* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns), and
- * takes what is known of it (index, have_sum, sum). path need only live until the next call. */
+/* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns, index if
+ * it is known from an earlier capture, else 0), and takes what is known of it (index, have_sum, sum). path need only live until the next call. */
 struct catalog_view {
     size_t n;
     void (*get)(void *ctx, size_t i, struct catalog_file *f);
@@ -64,8 +65,9 @@ void catalog_close(struct catalog *c);
 /* Makes the captured state the newest one. If digest is that of the newest state known, *rec is its
  * record; otherwise the counter rises, files that are new or changed get its value, files that are
  * gone are forgotten, and *rec is the new record, made of now_ns, host and skew_ns, durable on
- * return. Either way every file gets its index and its sum, if known. */
-int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES],
+ * return. Either way every file gets its index and its sum, if known. earlier is the digest of the
+ * capture that known indexes come from, or NULL: they are believed if that is the newest state. */
+int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
                    const struct catalog_view *view, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e);
 

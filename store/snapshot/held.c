@@ -3,33 +3,39 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
-#include <uthash.h>
+#include <sys/resource.h>
 
-struct key {
+/* One for each file of the store, so its size matters: a generic table's links would double it. */
+struct held {
+    struct held *next; /* in its bucket */
+    struct held_table *table;
     dev_t dev;
     ino_t ino;
-};
-
-struct held {
-    struct key key;
-    struct held_table *table;
-    int fd;
+    struct kept kept; /* keeper NULL: fd is in our own table */
     unsigned refs;
-    bool have_sum;
-    uint64_t sum_size;
+    unsigned readers : 30; /* of fd, while it is in our own table */
+    unsigned have_sum : 1;
+    unsigned at_hand : 1;
     uint8_t sum[SHA256_BYTES];
     uint64_t scanned;
-    UT_hash_handle hh;
 };
 
+#define BATCH 256 /* files that go to a keeper at once */
+
 struct held_table {
-    pthread_mutex_t lock;
-    struct held *files;
+    pthread_mutex_t lock; /* guards all that can change in the files, too */
+    struct held **buckets;
+    size_t nbuckets, nfiles; /* nbuckets is a power of two */
+    struct keepers *keepers;
+    size_t here, roomy;          /* descriptors in our own table, and how many there may be */
+    struct held *scarce[BATCH];  /* what was opened beyond that, and waits for a batch */
+    size_t nscarce;
 };
 
 struct file_attr file_attr_of(const struct stat *st)
@@ -45,9 +51,23 @@ struct file_attr file_attr_of(const struct stat *st)
 
 struct held_table *held_table_new(void)
 {
+    struct rlimit l = {1024, 1024};
     struct held_table *t = calloc(1, sizeof(*t));
-    if (t)
-        pthread_mutex_init(&t->lock, NULL);
+    if (!t)
+        return NULL;
+    t->nbuckets = 1024;
+    t->buckets = calloc(t->nbuckets, sizeof(struct held *));
+    t->keepers = keepers_new();
+    if (!t->buckets || !t->keepers) {
+        keepers_free(t->keepers);
+        free(t->buckets);
+        free(t);
+        return NULL;
+    }
+    pthread_mutex_init(&t->lock, NULL);
+    getrlimit(RLIMIT_NOFILE, &l);
+    /* The rest is for whatever else the process opens. */
+    t->roomy = l.rlim_cur > 4096 ? l.rlim_cur - 2048 : l.rlim_cur / 2;
     return t;
 }
 
@@ -55,46 +75,131 @@ void held_table_free(struct held_table *t)
 {
     if (!t)
         return;
+    keepers_free(t->keepers);
     pthread_mutex_destroy(&t->lock);
+    free(t->buckets);
     free(t);
 }
 
-static struct key key_of(const struct stat *st)
+static struct held **bucket(struct held **buckets, size_t n, dev_t dev, ino_t ino)
 {
-    struct key k;
-    memset(&k, 0, sizeof(k));
-    k.dev = st->st_dev;
-    k.ino = st->st_ino;
-    return k;
+    /* Inode numbers are dense; a multiplication spreads them (Knuth). */
+    uint64_t h = ((uint64_t)ino ^ (uint64_t)dev << 32) * 0x9e3779b97f4a7c15u;
+    return &buckets[(h >> 32) & (n - 1)];
 }
 
+/* Called with the lock. */
 static struct held *find(struct held_table *t, const struct stat *st)
 {
-    struct key k = key_of(st);
-    struct held *h = NULL;
-    HASH_FIND(hh, t->files, &k, sizeof(k), h);
+    struct held *h = *bucket(t->buckets, t->nbuckets, st->st_dev, st->st_ino);
+    while (h && (h->dev != st->st_dev || h->ino != st->st_ino))
+        h = h->next;
     if (h)
         h->refs++;
     return h;
 }
 
-static struct held *add(struct held_table *t, int *fd, const struct stat *st)
+static void link_in(struct held **buckets, size_t n, struct held *h)
 {
-    struct held *h = find(t, st);
-    if (h)
-        return h;
-    h = calloc(1, sizeof(*h));
-    if (!h)
-        return NULL;
-    h->key = key_of(st);
-    h->table = t;
-    h->refs = 1;
-    h->fd = steal_fd(fd);
-    HASH_ADD(hh, t->files, key, sizeof(h->key), h);
-    return h;
+    struct held **b = bucket(buckets, n, h->dev, h->ino);
+    h->next = *b;
+    *b = h;
 }
 
-int held_get(struct held_table *t, int dirfd, const char *name, struct held **out, struct stat *st)
+/* Keeps buckets short; without the memory they grow longer. */
+static void make_room(struct held_table *t)
+{
+    size_t n = t->nbuckets * 2;
+    struct held **more = t->nfiles < t->nbuckets ? NULL : calloc(n, sizeof(struct held *));
+    if (!more)
+        return;
+    for (size_t i = 0; i < t->nbuckets; i++) {
+        for (struct held *h = t->buckets[i], *next; h; h = next) {
+            next = h->next;
+            link_in(more, n, h);
+        }
+    }
+    free(t->buckets);
+    t->buckets = more;
+    t->nbuckets = n;
+}
+
+static void unlink_from(struct held_table *t, const struct held *h)
+{
+    struct held **p = bucket(t->buckets, t->nbuckets, h->dev, h->ino);
+    while (*p != h)
+        p = &(*p)->next;
+    *p = h->next;
+    t->nfiles--;
+}
+
+/* Gives the files that wait, but for those that are being read just now, to a keeper. Called with
+ * the lock. */
+static int relieve(struct held_table *t)
+{
+    int fds[BATCH];
+    struct kept kept[BATCH];
+    struct held *go[BATCH], *stay[BATCH];
+    size_t n = 0, nstay = 0;
+    for (size_t i = 0; i < t->nscarce; i++) {
+        struct held *h = t->scarce[i];
+        if (h->readers) {
+            stay[nstay++] = h;
+            continue;
+        }
+        fds[n] = h->kept.fd;
+        go[n++] = h;
+    }
+    int r = n ? keepers_take(t->keepers, fds, n, kept) : -ENFILE;
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n; i++)
+        go[i]->kept = kept[i];
+    t->here -= n;
+    memcpy(t->scarce, stay, nstay * sizeof(*stay));
+    t->nscarce = nstay;
+    return 0;
+}
+
+static void forget_scarce(struct held_table *t, const struct held *h)
+{
+    for (size_t i = 0; i < t->nscarce; i++)
+        if (t->scarce[i] == h)
+            t->scarce[i] = t->scarce[--t->nscarce];
+}
+
+/* Called with the lock. */
+static int add(struct held_table *t, int *fd, const struct stat *st, bool at_hand,
+               struct held **out)
+{
+    struct held *h = find(t, st);
+    if (h) {
+        *out = h;
+        return 0;
+    }
+    int r = t->nscarce == BATCH ? relieve(t) : 0;
+    if (r < 0)
+        return r;
+    h = calloc(1, sizeof(*h));
+    if (!h)
+        return -ENOMEM;
+    h->dev = st->st_dev;
+    h->ino = st->st_ino;
+    h->table = t;
+    h->refs = 1;
+    h->at_hand = at_hand;
+    h->kept.fd = steal_fd(fd);
+    make_room(t);
+    link_in(t->buckets, t->nbuckets, h);
+    t->nfiles++;
+    if (++t->here > t->roomy && !at_hand)
+        t->scarce[t->nscarce++] = h;
+    *out = h;
+    return 0;
+}
+
+int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, struct held **out,
+             struct stat *st)
 {
     if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
@@ -115,12 +220,9 @@ int held_get(struct held_table *t, int dirfd, const char *name, struct held **ou
     if (!S_ISREG(st->st_mode))
         return -EINVAL;
     pthread_mutex_lock(&t->lock);
-    h = add(t, &fd, st);
+    int r = add(t, &fd, st, at_hand, out);
     pthread_mutex_unlock(&t->lock);
-    if (!h)
-        return -ENOMEM;
-    *out = h;
-    return 0;
+    return r;
 }
 
 struct held *held_ref(struct held *h)
@@ -138,45 +240,67 @@ void held_put(struct held *h)
     struct held_table *t = h->table;
     pthread_mutex_lock(&t->lock);
     bool last = --h->refs == 0;
-    if (last)
-        HASH_DEL(t->files, h);
-    pthread_mutex_unlock(&t->lock);
     if (last) {
-        close(h->fd);
-        free(h);
+        unlink_from(t, h);
+        forget_scarce(t, h);
+        t->here -= !h->kept.keeper;
     }
+    pthread_mutex_unlock(&t->lock);
+    if (!last)
+        return;
+    if (h->kept.keeper)
+        kept_drop(&h->kept);
+    else
+        close(h->kept.fd);
+    free(h);
 }
 
 int held_fd(const struct held *h)
 {
-    return h->fd;
+    return h->kept.fd;
+}
+
+int held_read(struct held *h, void *buf, size_t n, uint64_t off)
+{
+    pthread_mutex_lock(&h->table->lock);
+    bool here = !h->kept.keeper;
+    h->readers += here;
+    pthread_mutex_unlock(&h->table->lock);
+    if (here) {
+        int r = io_pread_all(h->kept.fd, buf, n, off);
+        pthread_mutex_lock(&h->table->lock);
+        h->readers--;
+        pthread_mutex_unlock(&h->table->lock);
+        return r;
+    }
+    autoclose int own = kept_open(&h->kept);
+    return own < 0 ? own : io_pread_all(own, buf, n, off);
 }
 
 ino_t held_inode(const struct held *h)
 {
-    return h->key.ino;
+    return h->ino;
 }
 
 bool held_is(const struct held *h, const struct stat *st)
 {
-    return h->key.dev == st->st_dev && h->key.ino == st->st_ino;
+    return h->dev == st->st_dev && h->ino == st->st_ino;
 }
 
-bool held_sum(struct held *h, uint64_t size, uint8_t out[SHA256_BYTES])
+bool held_sum(struct held *h, uint8_t out[SHA256_BYTES])
 {
     pthread_mutex_lock(&h->table->lock);
-    bool have = h->have_sum && h->sum_size == size;
+    bool have = h->have_sum;
     if (have)
         memcpy(out, h->sum, SHA256_BYTES);
     pthread_mutex_unlock(&h->table->lock);
     return have;
 }
 
-void held_set_sum(struct held *h, uint64_t size, const uint8_t sum[SHA256_BYTES])
+void held_set_sum(struct held *h, const uint8_t sum[SHA256_BYTES])
 {
     pthread_mutex_lock(&h->table->lock);
     h->have_sum = true;
-    h->sum_size = size;
     memcpy(h->sum, sum, SHA256_BYTES);
     pthread_mutex_unlock(&h->table->lock);
 }

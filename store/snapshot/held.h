@@ -2,10 +2,10 @@
 /*
  * Files held open, so that what influxd unlinks stays readable.
  *
- * A table gives one descriptor for each file, shared by all captures: a capture of a store that
- * hardly changed since the last one opens only what is new. A held file is identified by device
- * and inode; while it is held its inode number cannot be used again. The table locks itself; a
- * struct held is immutable but for what held_sum_* and held_scanned_* guard by the same lock.
+ * A table holds each file once for all captures: a capture of a store that hardly changed since the
+ * last one opens only what is new. A held file is identified by device and inode; while it is held
+ * its inode number cannot be used again. When descriptors become scarce, files are given to keepers
+ * (store/base/keeper.h). Everything here locks itself and is safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_HELD_H
 #define INFLUXFS_SNAPSHOT_HELD_H
@@ -33,21 +33,23 @@ struct held_table *held_table_new(void); /* NULL when out of memory */
 void held_table_free(struct held_table *t); /* every file must have been released */
 
 /* Holds the regular file dirfd/name, opening it if no capture holds it yet, and gives its stat as
- * of now. Links are not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller
- * owes one held_put. */
-int held_get(struct held_table *t, int dirfd, const char *name, struct held **out,
+ * of now. at_hand: its descriptor is never given to a keeper, so that held_fd can be used. Links are
+ * not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller owes one held_put. */
+int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, struct held **out,
              struct stat *st);
 struct held *held_ref(struct held *h);
 void held_put(struct held *h); /* closes the file when its last user is gone; NULL is allowed */
 
-int held_fd(const struct held *h);
+int held_fd(const struct held *h); /* of a file that is at hand */
+
+/* Reads exactly n bytes at off, wherever the file is kept: as io_pread_all. */
+int held_read(struct held *h, void *buf, size_t n, uint64_t off);
 ino_t held_inode(const struct held *h);
 bool held_is(const struct held *h, const struct stat *st); /* same device and inode */
 
-/* The sum of the first size bytes, if it is known. A file that is only ever appended to keeps the
- * sum of one prefix, the last one told. */
-bool held_sum(struct held *h, uint64_t size, uint8_t out[SHA256_BYTES]);
-void held_set_sum(struct held *h, uint64_t size, const uint8_t sum[SHA256_BYTES]);
+/* The sum of the whole file, if it is known: only for files that do not change any more. */
+bool held_sum(struct held *h, uint8_t out[SHA256_BYTES]);
+void held_set_sum(struct held *h, const uint8_t sum[SHA256_BYTES]);
 
 /* How far a WAL segment has been found to hold complete entries without a gap; 0 at first. */
 uint64_t held_scanned(struct held *h);

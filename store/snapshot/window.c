@@ -135,7 +135,7 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
             if (name_is_tombstone(f->name) != (pass == 0))
                 continue;
             struct stat st;
-            int r = held_get(t, fd, f->name, &f->held, &st);
+            int r = held_get(t, fd, f->name, name_is_wal(f->name), &f->held, &st);
             if (r < 0)
                 return r;
             f->attr = file_attr_of(&st);

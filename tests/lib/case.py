@@ -19,7 +19,11 @@ class StoreTest(unittest.TestCase):
 
     def mount(self, store, name="mnt", **how):
         """Mounted until the end of the test."""
-        return self.enterContext(Mount(store, self.folder / name, **how))
+        return self.enterContext(self.mounted(store, name, **how))
+
+    def mounted(self, store, name="mnt", **how):
+        """For a with statement: mounted until its end."""
+        return Mount(store, self.folder / name, **how)
 
     def influxd(self, root, **how):
         """Running until the end of the test."""

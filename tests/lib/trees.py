@@ -15,7 +15,10 @@ def tree(folder, times=True, owners=True):
     for place, folders, files in os.walk(folder):
         for name in folders + files:
             path = os.path.join(place, name)
-            found[os.path.relpath(path, folder)] = entry(path, times, owners)
+            try:
+                found[os.path.relpath(path, folder)] = entry(path, times, owners)
+            except FileNotFoundError:
+                continue  # it went while we looked
     return found
 
 
