@@ -40,7 +40,8 @@ struct caller caller_of(pid_t tid)
 {
     char buf[4096];
     int pid = 0;
-    const char *p = tid && read_proc(tid, "status", buf, sizeof(buf)) ? strstr(buf, "\nTgid:") : NULL;
+    const char *p =
+        tid && read_proc(tid, "status", buf, sizeof(buf)) ? strstr(buf, "\nTgid:") : NULL;
     if (!p || sscanf(p, "\nTgid: %d", &pid) != 1)
         return (struct caller){0, 0};
     return (struct caller){pid, start_of(pid)};

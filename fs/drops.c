@@ -141,7 +141,7 @@ static int entry_lookup(struct request *r, struct node *dir, const char *name, s
     struct drops *drops = d->drops;
     if (!d->folder)
         return -ENOTDIR;
-    struct node *fixed = d != &drops->root                ? NULL
+    struct node *fixed = d != &drops->root                  ? NULL
                          : strcmp(name, "log") == 0         ? drops->log
                          : strcmp(name, "status.json") == 0 ? drops->status
                                                             : NULL;
@@ -273,8 +273,7 @@ static ssize_t entry_read(struct request *r, struct handle *h, void *buf, size_t
     return off >= drop_size(e->drop) ? 0 : -EIO;
 }
 
-static int entry_write(struct request *r, struct handle *h, const void *buf, size_t n,
-                       uint64_t off)
+static int entry_write(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off)
 {
     struct entry *e = (struct entry *)h->node;
     struct err why = {0};
@@ -334,11 +333,11 @@ static int entry_unlink(struct request *r, struct node *dir, const char *name, b
     struct drop *drop = NULL;
     pthread_mutex_lock(&d->drops->lock);
     struct entry *e = find(d, name);
-    int rc = !e                       ? -ENOENT
-             : folder && !e->folder   ? -ENOTDIR
-             : !folder && e->folder   ? -EISDIR
-             : folder && e->children  ? -ENOTEMPTY
-                                      : 0;
+    int rc = !e                      ? -ENOENT
+             : folder && !e->folder  ? -ENOTDIR
+             : !folder && e->folder  ? -EISDIR
+             : folder && e->children ? -ENOTEMPTY
+                                     : 0;
     if (rc == 0) {
         take_out(e);
         drop = take_drop(e);
@@ -418,8 +417,8 @@ static int64_t time_of(const struct timespec *t, bool now)
     return now ? io_now_ns() : io_ts_ns(t);
 }
 
-static int entry_setattr(struct request *r, struct node *n, struct handle *h,
-                         const struct stat *st, int to_set)
+static int entry_setattr(struct request *r, struct node *n, struct handle *h, const struct stat *st,
+                         int to_set)
 {
     struct entry *e = (struct entry *)n;
     struct err why = {0};

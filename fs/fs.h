@@ -21,9 +21,9 @@ struct status;
 struct fs {
     const struct options *options;
     const struct store_paths *paths;
-    const char *state;  /* the state folder, or NULL if there is none to write to */
-    const char *lacks;  /* in words, what is missing without it; or "" */
-    uid_t uid;          /* who owns what is not the store's own file */
+    const char *state; /* the state folder, or NULL if there is none to write to */
+    const char *lacks; /* in words, what is missing without it; or "" */
+    uid_t uid;         /* who owns what is not the store's own file */
     gid_t gid;
     struct node_table *nodes;
     struct snapshots *snapshots;

@@ -27,9 +27,9 @@ struct live {
     struct node node;
     struct live_branch *branch;
     struct key key;
-    char *path;   /* below the root; "" for the root itself */
+    char *path;    /* below the root; "" for the root itself */
     unsigned open; /* handles */
-    int fd;       /* of one of them, while there is one */
+    int fd;        /* of one of them, while there is one */
     UT_hash_handle by_key;
 };
 
@@ -317,8 +317,7 @@ static int branch_getattr(struct request *r, struct node *n, struct handle *h, s
     return 0;
 }
 
-static int branch_lookup(struct request *r, struct node *dir, const char *name,
-                         struct node **child)
+static int branch_lookup(struct request *r, struct node *dir, const char *name, struct node **child)
 {
     struct live_branch *b = (struct live_branch *)dir;
     for (int i = 0; i < ROOTS; i++) {

@@ -64,7 +64,8 @@ static int open_restore(struct daemon *d, struct err *e)
     };
     if (d->options.ro)
         return 0;
-    autoclose int state = d->state.path ? open(d->state.path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    autoclose int state =
+        d->state.path ? open(d->state.path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     o.state_fd = state;
     return restore_open(&o, &d->fs.restore, e);
 }

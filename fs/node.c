@@ -58,7 +58,8 @@ void node_table_free(struct node_table *t)
     struct node *n, *next;
     if (!t)
         return;
-    HASH_ITER (hh, t->nodes, n, next) {
+    HASH_ITER(hh, t->nodes, n, next)
+    {
         HASH_DEL(t->nodes, n);
         n->ops->free(n);
     }

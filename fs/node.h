@@ -52,7 +52,7 @@ struct names {
         char *name;
         ino_t ino;
         mode_t type;
-    } *at;
+    } * at;
     size_t n;
 };
 int names_add(struct names *l, const char *name, ino_t ino, mode_t type);

@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define SECOND ((int64_t)1000000000)
-#define KEEP_NS (60 * SECOND)       /* since it was taken */
+#define KEEP_NS (60 * SECOND)        /* since it was taken */
 #define KEEP_CLOSED_NS (10 * SECOND) /* since the last close */
 #define SHARE_NS (2 * SECOND)        /* among callers that cannot be told apart */
 

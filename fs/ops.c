@@ -51,9 +51,8 @@ static void put(const struct request *r, struct node *n)
 
 static int entry_of(struct request *r, struct node *n, struct fuse_entry_param *e)
 {
-    *e = (struct fuse_entry_param){.ino = n->id,
-                                   .attr_timeout = n->ops->attr_timeout,
-                                   .entry_timeout = n->ops->entry_timeout};
+    *e = (struct fuse_entry_param){
+        .ino = n->id, .attr_timeout = n->ops->attr_timeout, .entry_timeout = n->ops->entry_timeout};
     return n->ops->getattr(r, n, NULL, &e->attr);
 }
 
@@ -245,7 +244,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (!n)
         return;
     bool writing = (fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC);
-    int rc = !n->ops->open ? -EISDIR
+    int rc = !n->ops->open               ? -EISDIR
              : writing && !n->ops->write ? -EROFS
                                          : n->ops->open(&r, n, fi->flags, &h);
     if (rc < 0) {
@@ -464,7 +463,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
     if (!n)
         return;
     autofree char *buf = malloc(size ? size : 1);
-    ssize_t len = !buf ? -ENOMEM
+    ssize_t len = !buf               ? -ENOMEM
                   : n->ops->getxattr ? n->ops->getxattr(&r, n, name, buf, size)
                                      : -ENODATA;
     reply_xattr(req, len, buf, size);

@@ -32,7 +32,10 @@ const char options_usage[] =
     "  -o uid=N,gid=N,umask=M show these owners and modes\n"
     "  -o allow_other         let other users in; and libfuse's other options\n";
 
-#define OPT(text, member) {text, offsetof(struct options, member), 1}
+#define OPT(text, member)                                                                          \
+    {                                                                                              \
+        text, offsetof(struct options, member), 1                                                  \
+    }
 
 static const struct fuse_opt specs[] = {
     OPT("meta=%s", override.meta),
@@ -85,7 +88,7 @@ static int parse_number(const char *text, const char *name, int base, unsigned l
 
 static int parse_id(const char *text, const char *name, bool *set, unsigned *id, struct err *e)
 {
-    unsigned long v;
+    unsigned long v = 0;
     if (!text)
         return 0;
     int r = parse_number(text, name, 10, UINT_MAX - 1, &v, e);
@@ -96,7 +99,7 @@ static int parse_id(const char *text, const char *name, bool *set, unsigned *id,
 
 static int find_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
 {
-    unsigned long v;
+    unsigned long v = 0;
     const struct passwd *pw = getpwnam(name);
     if (pw) {
         *uid = pw->pw_uid;
@@ -112,7 +115,7 @@ static int find_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
 
 static int find_group(const char *name, gid_t *gid, struct err *e)
 {
-    unsigned long v;
+    unsigned long v = 0;
     const struct group *gr = getgrnam(name);
     if (gr) {
         *gid = gr->gr_gid;

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 struct options {
-    char *store;      /* an influxdb.conf or a folder */
+    char *store; /* an influxdb.conf or a folder */
     char *mountpoint;
     struct store_paths override; /* meta= data= wal= */
     char *state;                 /* state=, or NULL */

@@ -40,7 +40,7 @@ void state_open(const struct store_paths *paths, const char *given, struct state
     autofree char *path = NULL;
     *out = (struct state){0};
     int r = given ? absolute(given, &path) : default_path(paths->data, &path);
-    if (r == 0)
+    if (r == 0 && path)
         r = make(path);
     if (r == 0)
         out->path = steal_ptr(&path);
@@ -48,7 +48,10 @@ void state_open(const struct store_paths *paths, const char *given, struct state
         err_set(&out->lacks, 0,
                 "state folder %s: %s; without it checksums are computed again and now.tar gets "
                 "another id after each mount (set -o state=)",
-                path ? path : given ? given : "", strerror(-r));
+                path    ? path
+                : given ? given
+                        : "",
+                strerror(-r));
 }
 
 void state_close(struct state *s)

@@ -234,8 +234,8 @@ static const struct node_ops text_ops = {
     .release = text_release,
 };
 
-int status_text_node(struct fs *fs, ino_t ino, mode_t mode,
-                     int (*make)(struct fs *fs, char **text), struct node **out)
+int status_text_node(struct fs *fs, ino_t ino, mode_t mode, int (*make)(struct fs *fs, char **text),
+                     struct node **out)
 {
     struct text_node *t = calloc(1, sizeof(*t));
     if (!t)

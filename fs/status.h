@@ -16,7 +16,7 @@ void status_read_whole(struct status *s, const struct tarball *t);
 
 /* A file of the given number whose text is made when it is opened; make returns memory that the
  * caller frees. Direct: its size is that of the text as of the question. */
-int status_text_node(struct fs *fs, ino_t ino, mode_t mode,
-                     int (*make)(struct fs *fs, char **text), struct node **out);
+int status_text_node(struct fs *fs, ino_t ino, mode_t mode, int (*make)(struct fs *fs, char **text),
+                     struct node **out);
 
 #endif

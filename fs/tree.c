@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The fixed folders: the root, and snapshots/. */
-#include "fs/fs.h"
 #include "fs/drops.h"
+#include "fs/fs.h"
 #include "fs/live.h"
 #include "fs/now.h"
 #include "fs/status.h"
@@ -64,8 +64,7 @@ static int folder_getattr(struct request *r, struct node *n, struct handle *h, s
     return 0;
 }
 
-static int folder_lookup(struct request *r, struct node *dir, const char *name,
-                         struct node **child)
+static int folder_lookup(struct request *r, struct node *dir, const char *name, struct node **child)
 {
     const struct folder *f = (const struct folder *)dir;
     for (size_t i = 0; i < f->n; i++) {
@@ -126,7 +125,7 @@ static struct folder *new_folder(struct fs *fs, ino_t ino)
 
 int fs_tree_new(struct fs *fs)
 {
-    struct node *live, *drops = NULL, *status;
+    struct node *live = NULL, *drops = NULL, *status = NULL;
     struct folder *root = new_folder(fs, INO_ROOT);
     struct folder *snapshots = new_folder(fs, INO_SNAPSHOTS);
     if (!root || !snapshots)

@@ -33,8 +33,7 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
         put(e, fmt, ap);
         va_end(ap);
         size_t n = strlen(e->text);
-        snprintf(e->text + n, sizeof(e->text) - n, ": %s",
-                 strerror_r(-code, words, sizeof(words)));
+        snprintf(e->text + n, sizeof(e->text) - n, ": %s", strerror_r(-code, words, sizeof(words)));
     }
     return code;
 }

@@ -142,8 +142,8 @@ static int open_parent_beneath(int dirfd, const char *rel, char name[NAME_MAX + 
     autoclose int cur = -1;
     int r = next_component(&rel, name);
     while (r == 0 && *rel) {
-        int next = openat(cur < 0 ? dirfd : cur, name,
-                          O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int next =
+            openat(cur < 0 ? dirfd : cur, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0)
             return -errno;
         if (cur >= 0)
@@ -177,8 +177,8 @@ static int check_components(const char *rel)
     return r;
 }
 
-/* openat2(2) does in one call what the steps do; it is missing before Linux 5.6, and some containers
- * forbid it. */
+/* openat2(2) does in one call what the steps do; it is missing before Linux 5.6, and some
+ * containers forbid it. */
 int io_open_beneath(int dirfd, const char *rel, int flags)
 {
     static atomic_bool missing;
@@ -257,7 +257,8 @@ int io_remove_tree(int dirfd, const char *name)
 int io_open_parent(const char *path, const char **name)
 {
     const char *slash = strrchr(path, '/');
-    autofree char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    autofree char *parent =
+        slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     if (!parent)
         return -ENOMEM;
     int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

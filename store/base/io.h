@@ -41,7 +41,8 @@ int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mo
  * absolute path, an empty component, "." or "..". rel "" opens the folder itself. */
 int io_open_beneath(int dirfd, const char *rel, int flags);
 
-/* fstat of rel below dirfd with the same guarantees; a link as last component is reported as link. */
+/* fstat of rel below dirfd with the same guarantees; a link as last component is reported as link.
+ */
 int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
 
 /* mkdir -p of an absolute or relative path. Each folder made gets mode and, where uid is not

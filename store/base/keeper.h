@@ -21,7 +21,7 @@ struct kept {
     int fd;
 };
 
-struct keepers *keepers_new(void); /* NULL when out of memory */
+struct keepers *keepers_new(void);    /* NULL when out of memory */
 void keepers_free(struct keepers *k); /* closes what is still kept */
 
 /* Has n descriptors kept, and closes them here: *out tells where each is. Everything or nothing;

@@ -85,7 +85,8 @@ static int open_roots(const struct store_paths *p, struct roots *r, struct err *
         return -EIO;
     if (faccessat(r->meta, NAME_RAFT_DB, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return err_set(e, -EAGAIN,
-                       "%s/" NAME_RAFT_DB " exists: a restore is being installed, or was cut off (mount "
+                       "%s/" NAME_RAFT_DB
+                       " exists: a restore is being installed, or was cut off (mount "
                        "again to finish it)",
                        p->meta);
     return 0;
@@ -159,8 +160,8 @@ static int settle_window(struct capture_source *s, const struct roots *roots,
             return r;
         /* meta.db is read last. If it was replaced meanwhile, what was caught before must still be
          * there: then all of it is the store as of the reading. */
-        bool settled = meta_inode(roots) == before ||
-                       window_recheck(&b->window, roots->data, roots->wal) == 0;
+        bool settled =
+            meta_inode(roots) == before || window_recheck(&b->window, roots->data, roots->wal) == 0;
         if (settled && !between_states(&b->window, b->meta))
             return 0;
         capture_parts_clear(b);

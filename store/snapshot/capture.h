@@ -32,11 +32,11 @@ struct capture_cut {
 };
 
 struct member {
-    const char *dir;  /* "meta", "data/DB/RP/ID", …; "" for the three roots */
-    const char *name; /* in dir */
+    const char *dir;   /* "meta", "data/DB/RP/ID", …; "" for the three roots */
+    const char *name;  /* in dir */
     struct held *held; /* NULL for a folder */
     struct file_attr attr;
-    uint64_t index; /* the change counter when it last changed; 0 for a folder */
+    uint64_t index;          /* the change counter when it last changed; 0 for a folder */
     struct capture_cut *cut; /* of a WAL segment; NULL: the whole file */
 };
 

@@ -201,8 +201,7 @@ static int find_parts(const struct window_file *f, struct capture_cut *cut)
 
 static int cut_segment(const struct window_file *f, struct member *m)
 {
-    autofree struct capture_cut *cut =
-        calloc(1, sizeof(*cut) + PARTS_MAX * sizeof(cut->part[0]));
+    autofree struct capture_cut *cut = calloc(1, sizeof(*cut) + PARTS_MAX * sizeof(cut->part[0]));
     if (!cut)
         return -ENOMEM;
     int r = find_parts(f, cut);
@@ -211,8 +210,7 @@ static int cut_segment(const struct window_file *f, struct member *m)
     m->attr.size = 0;
     for (size_t i = 0; i < cut->nparts; i++)
         m->attr.size += cut->part[i].len;
-    struct capture_cut *fit =
-        realloc(cut, sizeof(*cut) + cut->nparts * sizeof(cut->part[0]));
+    struct capture_cut *fit = realloc(cut, sizeof(*cut) + cut->nparts * sizeof(cut->part[0]));
     m->cut = fit ? fit : cut;
     cut = NULL;
     return 0;
@@ -323,7 +321,8 @@ static bool holds_data(const struct window *w)
     return false;
 }
 
-/* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one. */
+/* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one.
+ */
 static int refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
 {
     size_t live = meta_live_shards(p->meta), here = 0;
@@ -351,8 +350,8 @@ static int digest(struct capture *c)
         const struct member *m = &c->members[i];
         char path[MEMBER_PATH_MAX];
         const char *user = owner_user(m->attr.uid), *group = owner_group(m->attr.gid);
-        uint64_t f[] = {m->attr.size, (uint64_t)m->attr.mtime_ns,  m->attr.mode,
-                        m->attr.uid,  m->attr.gid,                 m->held ? held_inode(m->held) : 0};
+        uint64_t f[] = {m->attr.size, (uint64_t)m->attr.mtime_ns,       m->attr.mode, m->attr.uid,
+                        m->attr.gid,  m->held ? held_inode(m->held) : 0};
         if (member_path_len(m) >= sizeof(path))
             return -ENAMETOOLONG;
         member_path(m, path);

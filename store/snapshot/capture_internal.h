@@ -14,13 +14,13 @@ struct capture {
     atomic_uint refs;
     struct member *members;
     size_t n;
-    size_t meta; /* which member is meta/meta.db */
+    size_t meta;    /* which member is meta/meta.db */
     char **strings; /* memory that members and left_out point into */
     size_t nstrings;
     struct capture_set { /* what members of data are held by, */
         struct window_set *set;
         size_t first; /* the first of them */
-    } *sets;
+    } * sets;
     size_t nsets;
     struct held **holds; /* and the others */
     size_t nholds;

@@ -149,8 +149,7 @@ static int open_memory(struct catalog *c)
 static int open_file(struct catalog *c, const char *dir, struct err *note)
 {
     autofree char *aside = NULL;
-    if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 ||
-        asprintf(&aside, "%s.damaged", c->path) < 0)
+    if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 || asprintf(&aside, "%s.damaged", c->path) < 0)
         return ENOMEM;
     int rc = begin(c);
     if (rc == 0)
@@ -277,7 +276,8 @@ static int settle_files(struct catalog *c, const struct catalog_view *view, uint
             return rc;
         *known += rc == 0;
         if (rc || !same(&row, &f)) {
-            row = (struct row){.ino = f.ino, .size = f.size, .index = index, .mtime_ns = f.mtime_ns};
+            row =
+                (struct row){.ino = f.ino, .size = f.size, .index = index, .mtime_ns = f.mtime_ns};
             rc = put_row(c, f.path, &row);
             if (rc)
                 return rc;
@@ -365,8 +365,8 @@ static int make_id(struct state *s)
     return 0;
 }
 
-static int new_state(struct catalog *c, const struct catalog_view *view,
-                     const struct state *before, const uint8_t *earlier, struct state *s)
+static int new_state(struct catalog *c, const struct catalog_view *view, const struct state *before,
+                     const uint8_t *earlier, struct state *s)
 {
     bool believe = earlier && memcmp(earlier, before->digest, SHA256_BYTES) == 0;
     MDB_stat stat;

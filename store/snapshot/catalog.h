@@ -49,7 +49,8 @@ struct catalog_file {
 };
 
 /* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns, index if
- * it is known from an earlier capture, else 0), and takes what is known of it (index, have_sum, sum). path need only live until the next call. */
+ * it is known from an earlier capture, else 0), and takes what is known of it (index, have_sum,
+ * sum). path need only live until the next call. */
 struct catalog_view {
     size_t n;
     void (*get)(void *ctx, size_t i, struct catalog_file *f);

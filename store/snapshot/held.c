@@ -33,8 +33,8 @@ struct held_table {
     struct held **buckets;
     size_t nbuckets, nfiles; /* nbuckets is a power of two */
     struct keepers *keepers;
-    size_t here, roomy;          /* descriptors in our own table, and how many there may be */
-    struct held *scarce[BATCH];  /* what was opened beyond that, and waits for a batch */
+    size_t here, roomy;         /* descriptors in our own table, and how many there may be */
+    struct held *scarce[BATCH]; /* what was opened beyond that, and waits for a batch */
     size_t nscarce;
 };
 
@@ -214,7 +214,8 @@ int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, st
         *out = h;
         return 0;
     }
-    autoclose int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    autoclose int fd =
+        openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, st) < 0)
         return -errno;
     if (!S_ISREG(st->st_mode))

@@ -29,12 +29,13 @@ struct file_attr {
 
 struct file_attr file_attr_of(const struct stat *st);
 
-struct held_table *held_table_new(void); /* NULL when out of memory */
+struct held_table *held_table_new(void);    /* NULL when out of memory */
 void held_table_free(struct held_table *t); /* every file must have been released */
 
 /* Holds the regular file dirfd/name, opening it if no capture holds it yet, and gives its stat as
- * of now. at_hand: its descriptor is never given to a keeper, so that held_fd can be used. Links are
- * not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller owes one held_put. */
+ * of now. at_hand: its descriptor is never given to a keeper, so that held_fd can be used. Links
+ * are not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller owes one
+ * held_put. */
 int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, struct held **out,
              struct stat *st);
 struct held *held_ref(struct held *h);

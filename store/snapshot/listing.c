@@ -120,8 +120,8 @@ static bool is_plain(const char *name)
     return true;
 }
 
-static const char entry_format[] = "%s{\"name\":%s,\"size\":%" PRIu64 ",\"index\":%" PRIu64
-                                   ",\"mtime_ns\":%" PRId64 "}";
+static const char entry_format[] =
+    "%s{\"name\":%s,\"size\":%" PRIu64 ",\"index\":%" PRIu64 ",\"mtime_ns\":%" PRId64 "}";
 /* What of that does not vary, with the quotes of a plain name. */
 #define ENTRY_FIXED (sizeof("{\"name\":\"\",\"size\":,\"index\":,\"mtime_ns\":}") - 1)
 
@@ -130,8 +130,7 @@ static int quote(const char *path, char **out)
     if (is_plain(path))
         return asprintf(out, "\"%s\"", path) < 0 ? -ENOMEM : 0;
     struct json_object *o = json_object_new_string(path);
-    const char *text =
-        o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
+    const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
     *out = text ? strdup(text) : NULL;
     json_object_put(o);
     return *out ? 0 : -ENOMEM;
@@ -160,8 +159,7 @@ static int manifest_line(const struct listing *l, size_t i, char **buf, size_t *
 /* The same without the work: a look-up measures every line. */
 static int manifest_length(const struct listing *l, size_t i, char **buf, size_t *cap)
 {
-    const struct member *m =
-        i > 0 && i < l->nlines - 1 ? capture_member(l->capture, i - 1) : NULL;
+    const struct member *m = i > 0 && i < l->nlines - 1 ? capture_member(l->capture, i - 1) : NULL;
     if (m && member_is_folder(m))
         return 0;
     if (!m || m->attr.mtime_ns < 0 || !is_plain(m->dir) || !is_plain(m->name))

@@ -29,7 +29,6 @@ uint64_t listing_size(const struct listing *l);
 int listing_read(const struct listing *l, char *buf, size_t n, uint64_t off);
 
 /* Which members [*first, *end) have a line in [off, off+n). */
-void listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first,
-                     size_t *end);
+void listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end);
 
 #endif

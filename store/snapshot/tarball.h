@@ -22,8 +22,8 @@ int tarball_new(struct hasher *h, struct capture *c, struct tarball **out);
 void tarball_free(struct tarball *t);
 
 const struct capture *tarball_capture(const struct tarball *t);
-uint64_t tarball_size(const struct tarball *t);     /* bytes */
-int64_t tarball_mtime_ns(const struct tarball *t);  /* when this state was first captured */
+uint64_t tarball_size(const struct tarball *t);    /* bytes */
+int64_t tarball_mtime_ns(const struct tarball *t); /* when this state was first captured */
 
 /* Whoever reads may be interrupted while a sum is waited for; interrupted may be NULL. */
 struct tarball_reader {

@@ -116,8 +116,8 @@ static size_t count_wanted(const struct dir *list, wanted_fn *wanted)
     return n;
 }
 
-/* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a TSM file before
- * its tombstone, so a tombstone missed would bring deleted points back. */
+/* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a
+ * TSM file before its tombstone, so a tombstone missed would bring deleted points back. */
 static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted,
                       char **names, struct window_file **files, size_t *n)
 {

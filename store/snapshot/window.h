@@ -7,10 +7,10 @@
  * each WAL segment, by one fstat; then the folders are listed again. If the set of TSM files and
  * tombstones is the same (name, inode, size, mtime) and no opened WAL segment has vanished, the
  * set was constant across the cut, and everything acknowledged before the cut is in it. Otherwise
- * the shard is done again. A folder whose modification time is the same, and is older than a tick of
- * the clock, counts as listed again. Names are never used again within one run of influxd, and held
- * files keep their inode, so equal listings mean an unchanged set. Source: influxd 1.x writes TSM
- * and tombstones by rename and flushes a WAL entry before it acknowledges it.
+ * the shard is done again. A folder whose modification time is the same, and is older than a tick
+ * of the clock, counts as listed again. Names are never used again within one run of influxd, and
+ * held files keep their inode, so equal listings mean an unchanged set. Source: influxd 1.x writes
+ * TSM and tombstones by rename and flushes a WAL entry before it acknowledges it.
  *
  * A window is used by one thread; its results are plain data.
  */
@@ -57,8 +57,8 @@ struct window_shard {
     struct window_file *segments; /* WAL segments, by name */
     size_t nsegments;
     char *segment_names; /* memory of their names */
-    int64_t cut_ns; /* monotonic time of its cut */
-    bool gone;      /* its folder vanished while it was looked at */
+    int64_t cut_ns;      /* monotonic time of its cut */
+    bool gone;           /* its folder vanished while it was looked at */
 };
 
 /* A folder above the shards: "" (the data or WAL folder itself), "DB" or "DB/RP". */
