@@ -12,8 +12,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1
 
-suffix := $(if $(filter clang%,$(CC)),-clang)$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))$(if $(COVERAGE),-coverage)
 comma := ,
+suffix := $(if $(filter clang%,$(CC)),-clang)$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))$(if $(COVERAGE),-coverage)
 BUILD ?= build$(suffix)
 
 LIBS := libarchive lmdb json-c libprotobuf-c libcrypto

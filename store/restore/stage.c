@@ -10,8 +10,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-/* Written back while more arrives, so that the wait at the end is short. */
-#define WRITEBACK_BYTES (8 << 20)
+/* Written back while more arrives, so that the wait at the end is short; not more often, since what
+ * is on its way to the disk cannot be written to meanwhile. */
+#define WRITEBACK_BYTES (64 << 20)
 
 struct folder {
     char *name;

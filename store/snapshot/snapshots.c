@@ -100,7 +100,7 @@ static int take(struct snapshots *s, const struct window_wait *wait, struct tarb
         *out = newest->tarball;
         return 0;
     }
-    struct shared *fresh;
+    struct shared *fresh = NULL;
     if (r == 0)
         r = share(s, c, &fresh);
     if (newest)
