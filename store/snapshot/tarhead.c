@@ -54,10 +54,10 @@ static int header(struct archive *a, struct archive_entry *entry, char *buf)
         archive_write_set_bytes_per_block(a, 0) != ARCHIVE_OK ||
         archive_write_open_memory(a, buf, TARHEAD_MAX, &used) != ARCHIVE_OK)
         return from_archive(a);
-    /* A warning says that the name is not valid UTF-8; it is then stored as it is. */
+    /* A warning says that the name is not valid UTF-8; it is then stored as it is. The body never
+     * comes: freeing the archive writes zeros in its place, as far as the buffer goes. */
     int r = archive_write_header(a, entry);
     int rc = r == ARCHIVE_OK || r == ARCHIVE_WARN ? (int)used : from_archive(a);
-    archive_write_fail(a); /* or closing would write the body as zeros */
     return rc;
 }
 

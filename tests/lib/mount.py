@@ -1,5 +1,6 @@
 """influxfs, mounted for a test and always unmounted after it."""
 
+import errno
 import os
 import re
 import signal
@@ -93,9 +94,9 @@ class Mount:
         """Whether a daemon is behind the mount; a killed one leaves a mount that is not."""
         try:
             os.statvfs(self.point)
-            return True
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno != errno.ENOTCONN
+        return True
 
     def pid(self):
         """The daemon's process: the one that runs with this mount point as an argument."""

@@ -341,11 +341,11 @@ class RefusalTest(StoreTest):
     @contextlib.contextmanager
     def refused(self, *words):
         """The same whether it happens before the mount or while mounted; and it heals."""
-        with self.mount(self.root) as mnt:
+        with self.mounted(self.root) as mnt:
             run("cp", mnt / "snapshots/now.tar", self.folder / "before.tar")
             yield
             self.check_refused(mnt, words)
-        with self.mount(self.root, "again") as mnt:
+        with self.mounted(self.root, "again") as mnt:
             self.check_refused(mnt, words)
 
     def check_refused(self, mnt, words):
@@ -415,7 +415,7 @@ class RefusalTest(StoreTest):
                 (self.root / name).mkdir()
 
     def test_half_a_restore(self):
-        with self.mount(self.root) as mnt:
+        with self.mounted(self.root) as mnt:
             (self.root / "meta/raft.db").write_bytes(b"")
             done = subprocess.run(["stat", mnt / "snapshots/now.tar"], capture_output=True, text=True)
             self.assertIn("temporarily unavailable", done.stderr)
@@ -424,7 +424,7 @@ class RefusalTest(StoreTest):
         Archive(self.folder / "now.tar")
 
     def test_it_heals(self):
-        with self.mount(self.root) as mnt:
+        with self.mounted(self.root) as mnt:
             os.rename(self.root / "data", self.root / "elsewhere")
             self.check_refused(mnt, ["data"])
             os.rename(self.root / "elsewhere", self.root / "data")
@@ -435,7 +435,7 @@ class RefusalTest(StoreTest):
         """A store to be restored into: not there is another thing than empty."""
         nothing = self.folder / "nothing"
         nothing.mkdir()
-        with self.mount(nothing) as mnt:
+        with self.mounted(nothing) as mnt:
             self.assertEqual(os.listdir(mnt / "snapshots"), [])
             self.assertEqual(os.listdir(mnt / "live"), [])
             with self.assertRaises(FileNotFoundError):

@@ -422,7 +422,7 @@ static void test_no_room(void **state)
     char small[PATH_MAX + 64];
     if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0)
         skip();
-    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
     snprintf(small, sizeof(small), "%s/small", s->root);
     assert_int_equal(mkdir(small, 0755), 0);
     assert_int_equal(mount("tmpfs", small, "tmpfs", 0, "size=2m"), 0);

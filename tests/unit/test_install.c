@@ -342,7 +342,7 @@ static bool private_mounts(void)
     static int can = -1;
     if (can < 0)
         can = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-              mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+              mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
     return can;
 }
 
