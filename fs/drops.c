@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/drops.h"
 
+#include "fs/reports.h"
 #include "fs/status.h"
 #include "fs/xattrs.h"
 #include "store/base/cleanup.h"
@@ -558,69 +559,11 @@ void drops_expire(struct fs *fs)
     }
 }
 
-static int log_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
-{
-    struct stat real = {0};
-    (void)n, (void)h;
-    if (r->fs->restore && fstat(restore_log_fd(r->fs->restore), &real) < 0)
-        return -errno;
-    fs_attr(r->fs, st, INO_RESTORE_LOG, S_IFREG | 0400, (uint64_t)real.st_size,
-            io_ts_ns(&real.st_mtim));
-    return 0;
-}
-
-static int log_open(struct request *r, struct node *n, int flags, struct handle **h)
-{
-    (void)r, (void)n, (void)flags;
-    *h = calloc(1, sizeof(**h));
-    return *h ? 0 : -ENOMEM;
-}
-
-static ssize_t log_read(struct request *r, struct handle *h, void *buf, size_t n, uint64_t off)
-{
-    (void)h;
-    if (!r->fs->restore)
-        return 0;
-    ssize_t got = pread(restore_log_fd(r->fs->restore), buf, n, (off_t)off);
-    return got < 0 ? -errno : got;
-}
-
-static void log_release(struct handle *h)
-{
-    free(h);
-}
-
-static void log_free(struct node *n)
-{
-    free(n);
-}
-
-static const struct node_ops log_ops = {
-    .direct = true,
-    .getattr = log_getattr,
-    .free = log_free,
-    .open = log_open,
-    .read = log_read,
-    .release = log_release,
-};
-
-static int make_restore_status(struct fs *fs, char **text)
-{
-    if (fs->restore)
-        return restore_status_json(fs->restore, text);
-    *text = strdup("{\"state\":\"read-only\"}\n");
-    return *text ? 0 : -ENOMEM;
-}
-
 int drops_new(struct fs *fs, struct node **out)
 {
     struct drops *d = calloc(1, sizeof(*d));
-    struct node *log = calloc(1, sizeof(*log));
-    if (!d || !log) {
-        free(d);
-        free(log);
+    if (!d)
         return -ENOMEM;
-    }
     pthread_mutex_init(&d->lock, NULL);
     d->fs = fs;
     d->next_ino = INO_DROPS;
@@ -630,12 +573,13 @@ int drops_new(struct fs *fs, struct node **out)
     d->root.ino = INO_RESTORE;
     d->root.mode = 0700;
     d->root.mtime_ns = d->root.atime_ns = fs->started_ns;
-    log->ops = &log_ops;
-    node_add(fs->nodes, log, false);
-    d->log = log;
-    int r = status_text_node(fs, INO_RESTORE_STATUS, 0400, make_restore_status, &d->status);
-    if (r < 0)
+    int r = report_log(fs, &d->log);
+    if (r == 0)
+        r = report_status(fs, &d->status);
+    if (r < 0) {
+        drops_free(d);
         return r;
+    }
     node_add(fs->nodes, &d->root.node, false);
     fs->drops = d;
     *out = &d->root.node;
