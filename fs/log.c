@@ -35,14 +35,21 @@ void log_to_syslog(void)
     to_syslog = true;
 }
 
+/* libfuse says one line in several calls. */
 static void catch_words(enum fuse_log_level level, const char *fmt, va_list ap)
 {
+    static bool begun;
+    char piece[sizeof(fuse_words)];
     (void)level;
-    char line[sizeof(fuse_words)];
-    vsnprintf(line, sizeof(line), fmt, ap);
-    line[strcspn(line, "\n")] = 0;
-    const char *text = strncmp(line, "fuse: ", 6) == 0 ? line + 6 : line;
-    memmove(fuse_words, text, strlen(text) + 1);
+    vsnprintf(piece, sizeof(piece), fmt, ap);
+    size_t used = begun ? strlen(fuse_words) : 0;
+    const char *text = used == 0 && strncmp(piece, "fuse: ", 6) == 0 ? piece + 6 : piece;
+    size_t n = strcspn(text, "\n");
+    begun = text[n] != '\n';
+    if (n > sizeof(fuse_words) - 1 - used)
+        n = sizeof(fuse_words) - 1 - used;
+    memcpy(fuse_words + used, text, n);
+    fuse_words[used + n] = 0;
 }
 
 static void pass_words(enum fuse_log_level level, const char *fmt, va_list ap)

@@ -150,7 +150,7 @@ static int start(struct daemon *d, struct err *e)
     if (r == 0)
         r = running_mismatch(&d->paths, e);
     if (r == 0)
-        r = mountpoint_prepare(d->options.mountpoint, &d->mountpoint, e);
+        r = mountpoint_prepare(d->options.mountpoint, &d->paths, &d->mountpoint, e);
     if (r == 0)
         r = open_store(d, e);
     if (r == 0)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 /* realpath(3) fails on a mount whose daemon is dead: resolve the folder above it. */
@@ -76,9 +77,10 @@ static int unmount_dead(const char *path)
 static int clear_dead(const char *path, struct err *e)
 {
     char type[64];
-    struct stat st;
+    struct statvfs v;
     while (find_mount(path, type)) {
-        if (stat(path, &st) == 0 || errno != ENOTCONN)
+        /* Not stat(2): its answer may come from the kernel's cache, long after the daemon died. */
+        if (statvfs(path, &v) == 0 || errno != ENOTCONN)
             return err_set(e, -EBUSY, "mountpoint %s: a %s file system is mounted there already",
                            path, type);
         if (strcmp(type, "fuse.influxfs") != 0)
@@ -91,7 +93,26 @@ static int clear_dead(const char *path, struct err *e)
     return 0;
 }
 
-int mountpoint_prepare(const char *path, char **out, struct err *e)
+/* Whether path is folder or lies below it. */
+static bool is_within(const char *path, const char *folder)
+{
+    autofree char *real = realpath(folder, NULL);
+    size_t n = real ? strlen(real) : 0;
+    return real && strncmp(path, real, n) == 0 && (path[n] == '/' || path[n] == 0);
+}
+
+/* A store that holds its own mount would be captured through itself. */
+static int refuse_within(const char *path, const struct store_paths *store, struct err *e)
+{
+    const char *const folders[] = {store->meta, store->data, store->wal};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+        if (is_within(path, folders[i]))
+            return err_set(e, -EINVAL, "mountpoint %s: lies within the store's folder %s", path,
+                           folders[i]);
+    return 0;
+}
+
+int mountpoint_prepare(const char *path, const struct store_paths *store, char **out, struct err *e)
 {
     struct stat st;
     autofree char *real = NULL;
@@ -99,6 +120,8 @@ int mountpoint_prepare(const char *path, char **out, struct err *e)
     if (r < 0)
         return err_sys(e, r, "mountpoint %s", path);
     r = clear_dead(real, e);
+    if (r == 0)
+        r = refuse_within(real, store, e);
     if (r < 0)
         return r;
     if (stat(real, &st) < 0)

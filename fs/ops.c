@@ -425,8 +425,9 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
     (void)ino;
     struct fs *fs = fuse_req_userdata(req);
     struct statvfs v = {0};
-    int rc = fs->restore ? restore_statvfs(fs->restore, &v)
-                         : (statvfs(fs->paths->data, &v) < 0 ? -errno : 0);
+    int rc = fs->restore ? restore_statvfs(fs->restore, &v) : -ENOENT;
+    if (rc < 0)
+        rc = statvfs(fs->paths->data, &v) < 0 ? -errno : 0;
     if (rc < 0)
         reply(req, rc);
     else

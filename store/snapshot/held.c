@@ -278,6 +278,16 @@ int held_read(struct held *h, void *buf, size_t n, uint64_t off)
     return own < 0 ? own : io_pread_all(own, buf, n, off);
 }
 
+int held_stat(struct held *h, struct stat *st)
+{
+    int r = -EAGAIN;
+    pthread_mutex_lock(&h->table->lock);
+    if (!h->kept.keeper)
+        r = fstat(h->kept.fd, st) < 0 ? -errno : 0;
+    pthread_mutex_unlock(&h->table->lock);
+    return r;
+}
+
 ino_t held_inode(const struct held *h)
 {
     return h->ino;

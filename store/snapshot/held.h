@@ -46,6 +46,9 @@ int held_fd(const struct held *h); /* of a file that is at hand */
 /* Reads exactly n bytes at off, wherever the file is kept: as io_pread_all. */
 int held_read(struct held *h, void *buf, size_t n, uint64_t off);
 ino_t held_inode(const struct held *h);
+
+/* Its stat as of now; -EAGAIN if a keeper has it: then it must be asked by its name. */
+int held_stat(struct held *h, struct stat *st);
 bool held_is(const struct held *h, const struct stat *st); /* same device and inode */
 
 /* The sum of the whole file, if it is known: only for files that do not change any more. */

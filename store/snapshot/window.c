@@ -91,6 +91,45 @@ static bool folder_same(int root, const char *path, const struct window_folder *
            st.st_mode == f->st.st_mode && st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
 }
 
+static bool same_attr(const struct file_attr *a, const struct file_attr *b)
+{
+    return a->size == b->size && a->mtime_ns == b->mtime_ns && a->mode == b->mode &&
+           a->uid == b->uid && a->gid == b->gid;
+}
+
+/* Whether the name still stands for the held file; whole: and that has not changed, either. */
+static bool same_file(int fd, const struct window_file *f, bool whole)
+{
+    struct stat st;
+    if (fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !held_is(f->held, &st))
+        return false;
+    struct file_attr now = file_attr_of(&st);
+    return !whole || same_attr(&now, &f->attr);
+}
+
+/* Whether the files of an unchanged folder are unchanged themselves: influxd never touches them,
+ * but an operator's chown does, or a disk's repair, and the folder does not show it. */
+static bool set_same(int data_fd, const char *path, const struct window_set *set)
+{
+    autoclose int fd = -1;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct window_file *f = &set->files[i];
+        struct stat st;
+        int r = held_stat(f->held, &st);
+        if (r == 0) {
+            struct file_attr now = file_attr_of(&st);
+            if (same_attr(&now, &f->attr))
+                continue;
+            return false;
+        }
+        if (fd < 0)
+            fd = io_open_beneath(data_fd, path, O_PATH | O_DIRECTORY);
+        if (fd < 0 || !same_file(fd, f, true))
+            return false;
+    }
+    return true;
+}
+
 /* A tombstone without its TSM file is an orphan that influxd ignores. */
 static bool wanted_in_data(const struct dir *list, const char *name)
 {
@@ -203,7 +242,8 @@ static int shard_open(struct held_table *t, int data_fd, int wal_fd,
                       const struct window_shard *before, struct window_shard *s)
 {
     shard_clear(s);
-    if (before && before->set && folder_same(data_fd, s->path, &before->data)) {
+    if (before && before->set && folder_same(data_fd, s->path, &before->data) &&
+        set_same(data_fd, s->path, before->set)) {
         s->data = before->data;
         s->has_index = before->has_index;
         s->index = before->index;
@@ -228,15 +268,6 @@ static int shard_cut(struct window_shard *s)
         s->segments[i].attr = file_attr_of(&st);
     }
     return 0;
-}
-
-static bool same_file(int fd, const struct window_file *f, bool whole)
-{
-    struct stat st;
-    if (fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !held_is(f->held, &st))
-        return false;
-    struct file_attr now = file_attr_of(&st);
-    return !whole || (now.size == f->attr.size && now.mtime_ns == f->attr.mtime_ns);
 }
 
 static int recheck_data(int data_fd, const struct window_shard *s)
@@ -516,6 +547,7 @@ int window_unchanged(const struct window *w, int data_fd, int wal_fd)
     for (size_t i = 0; i < w->nshards; i++) {
         const struct window_shard *s = &w->shards[i];
         if (s->gone || !folder_same(data_fd, s->path, &s->data) ||
+            !set_same(data_fd, s->path, s->set) ||
             (s->has_wal && !folder_same(wal_fd, s->path, &s->wal)))
             return -ESTALE;
     }

@@ -95,8 +95,8 @@ int window_take(struct held_table *t, int data_fd, int wal_fd, const struct wind
 /* Lists every shard once more: 0 if all are as caught, -ESTALE if any is not. */
 int window_recheck(const struct window *w, int data_fd, int wal_fd);
 
-/* 0 if neither a folder nor a WAL segment has changed since the window was taken, judged by folder
- * times and segment sizes alone; -ESTALE if something has, or if it cannot be told. */
+/* 0 if nothing has changed since the window was taken, judged by folder times, the attributes of
+ * the held files and segment sizes; -ESTALE if something has, or if it cannot be told. */
 int window_unchanged(const struct window *w, int data_fd, int wal_fd);
 
 void window_free(struct window *w);
