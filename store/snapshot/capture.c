@@ -340,7 +340,7 @@ bool capture_sum(const struct capture *cc, size_t i, uint8_t out[SHA256_BYTES])
     if (!m->held)
         return false;
     if (!m->cut)
-        return held_sum(m->held, out);
+        return held_sum(m->held, &m->attr, out);
     pthread_mutex_lock(&c->lock);
     bool have = m->cut->have_sum;
     if (have)
@@ -353,7 +353,7 @@ void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES
 {
     const struct member *m = &c->members[i];
     if (!m->cut)
-        held_set_sum(m->held, sum);
+        held_set_sum(m->held, &m->attr, sum);
     pthread_mutex_lock(&c->lock);
     if (m->cut) {
         memcpy(m->cut->sum, sum, SHA256_BYTES);

@@ -23,6 +23,8 @@ struct held {
     unsigned have_sum : 1;
     unsigned at_hand : 1;
     uint8_t sum[SHA256_BYTES];
+    uint64_t sum_size; /* what the file was like then */
+    int64_t sum_mtime_ns;
     uint64_t scanned;
 };
 
@@ -298,20 +300,22 @@ bool held_is(const struct held *h, const struct stat *st)
     return h->dev == st->st_dev && h->ino == st->st_ino;
 }
 
-bool held_sum(struct held *h, uint8_t out[SHA256_BYTES])
+bool held_sum(struct held *h, const struct file_attr *as, uint8_t out[SHA256_BYTES])
 {
     pthread_mutex_lock(&h->table->lock);
-    bool have = h->have_sum;
+    bool have = h->have_sum && h->sum_size == as->size && h->sum_mtime_ns == as->mtime_ns;
     if (have)
         memcpy(out, h->sum, SHA256_BYTES);
     pthread_mutex_unlock(&h->table->lock);
     return have;
 }
 
-void held_set_sum(struct held *h, const uint8_t sum[SHA256_BYTES])
+void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[SHA256_BYTES])
 {
     pthread_mutex_lock(&h->table->lock);
     h->have_sum = true;
+    h->sum_size = as->size;
+    h->sum_mtime_ns = as->mtime_ns;
     memcpy(h->sum, sum, SHA256_BYTES);
     pthread_mutex_unlock(&h->table->lock);
 }

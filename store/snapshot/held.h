@@ -51,9 +51,9 @@ ino_t held_inode(const struct held *h);
 int held_stat(struct held *h, struct stat *st);
 bool held_is(const struct held *h, const struct stat *st); /* same device and inode */
 
-/* The sum of the whole file, if it is known: only for files that do not change any more. */
-bool held_sum(struct held *h, uint8_t out[SHA256_BYTES]);
-void held_set_sum(struct held *h, const uint8_t sum[SHA256_BYTES]);
+/* The sum of the whole file as it is with these attributes, if it is known. */
+bool held_sum(struct held *h, const struct file_attr *as, uint8_t out[SHA256_BYTES]);
+void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[SHA256_BYTES]);
 
 /* How far a WAL segment has been found to hold complete entries without a gap; 0 at first. */
 uint64_t held_scanned(struct held *h);
