@@ -1,0 +1,118 @@
+"""How many points influxd takes in while now.tar is read again and again, and while it is not."""
+
+import os
+import shlex
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+from bench.pairs import RUNS, compared
+from bench.stores import fill, warm
+from bench.table import progress
+from lib.influxd import Influxd
+from lib.mount import Mount
+
+MEGABYTES = 300
+WINDOW = 4      # seconds
+SETTLE = 0.5    # after a change, before the next window
+READERS = {"cat": "cat {now} | wc -c", "cp": "cp {now} {target} && stat -c %s {target}; rm -f {target}"}
+
+
+class Load:
+    """Two connections that write as fast as influxd acknowledges, in a process of its own, and in
+    a session of its own as all that is measured here: Linux shares its processors by session."""
+
+    def __init__(self, influxd, counters):
+        influxd.run("CREATE DATABASE load")
+        self.counters = counters
+        counters.write_bytes(bytes(16))
+        self.process = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(__file__), "load.py"),
+                                         influxd.address, "load", counters],
+                                        start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def points(self):
+        if self.process.poll() is not None:
+            raise RuntimeError("the load generator has ended")
+        return sum(struct.unpack("<2q", self.counters.read_bytes()))
+
+    def rate(self):
+        """Points a second in the next window."""
+        time.sleep(SETTLE)
+        first, started = self.points(), time.monotonic()
+        time.sleep(WINDOW)
+        return (self.points() - first) / (time.monotonic() - started)
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.process.pid)
+
+
+class Reading:
+    """A shell that reads now.tar in a loop; each read is a process's own, so a new snapshot."""
+
+    def __init__(self, command, log):
+        self.command, self.log = command, log
+
+    def __enter__(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(["sh", "-c", f"while :; do {self.command}; done"],
+                                            stdout=log, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def __exit__(self, *_):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def measure(table, disk, memory):
+    # In memory influxd is limited by the processors alone, and the load is even: the harder case.
+    with_store_in(memory, "in memory", ("cat", "cp"), table, disk, memory)
+    with_store_in(disk, "on disk", ("cat",), table, disk, memory)
+
+
+def with_store_in(place, where, readers, table, disk, memory):
+    with Influxd(place / "live") as live:
+        fill(live, MEGABYTES)
+        warm(live.root)
+        # As users run it: a daemon, in a session of its own.
+        with Mount(live.root, disk / "mnt", foreground=False) as mnt, Load(live, memory / "points") as load:
+            for name in readers:
+                measure_one(table, name, where, mnt, load, memory, live)
+    shutil.rmtree(live.root)
+
+
+def measure_one(table, name, where, mnt, load, memory, live):
+    log, target = memory / f"{name}.log", memory / "now.tar"
+    log.unlink(missing_ok=True)
+    command = READERS[name].format(now=shlex.quote(str(mnt / "snapshots/now.tar")), target=shlex.quote(str(target)))
+    ours, alone = [], []
+    pids = {"influxd": live.pid, "influxfs": mnt.pid(), "the load": load.process.pid}
+    used = dict.fromkeys(pids, 0)
+    for number in range(RUNS + 1):
+        progress(f"influxd's ingest, {name}, {where}: " + (f"run {number} of {RUNS}" if number else "warming up"))
+        alone.append(load.rate())
+        before = {who: cpu_seconds(pid) for who, pid in pids.items()}
+        with Reading(command, log):
+            ours.append(load.rate())
+        used = {who: used[who] + cpu_seconds(pid) - before[who] for who, pid in pids.items()}
+        target.unlink(missing_ok=True)
+    pairs = compared([rate / 1000 for rate in ours[1:]], [rate / 1000 for rate in alone[1:]])
+    table.pairs(f"points into influxd {where}, {name} now.tar in a loop / alone", pairs, least=0.9, unit="k/s")
+    sizes = list(map(int, log.read_text().split()))
+    elapsed = (RUNS + 1) * (WINDOW + SETTLE)
+    table.note(f"meanwhile {len(sizes)} snapshots were read whole, {sum(sizes) / elapsed / 2**20:.0f} MB/s; processors used: " +
+               ", ".join(f"{who} {seconds / elapsed:.2f}" for who, seconds in used.items()))
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        words = file.read().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

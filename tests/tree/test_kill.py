@@ -1,0 +1,223 @@
+"""The daemon, killed after each step of a restore: influxd never finds half a store, the next mount
+finishes what was begun or undoes it, and then a restore works."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from lib.files import run, wait_until
+from lib.influxd import InfluxError, Influxd
+from lib.mount import INFLUXFS, Mount, MountError, mounts_under
+from lib.restores import RestoreTest
+from lib.trees import difference, litter, store_tree
+
+PRELOAD = Path(INFLUXFS).parent / "tests/preload_kill.so"
+PARTS = 3       # every PARTS-th step is a test of its own: they run side by side
+SPARSE = 4      # while it is only staged, each SPARSE-th step will do
+EXCHANGE = 70   # so many of the last steps are taken one by one
+STARTS = 5      # in each part influxd is started so often on what is there right after the kill
+
+
+class KillerTest(RestoreTest):
+    timeout = 240
+    on_disks = ()
+
+    def setUp(self):
+        super().setUp()
+        if not PRELOAD.exists():
+            self.skipTest(f"{PRELOAD} is not built: make units")
+        if self.on_disks and os.geteuid():
+            self.skipTest("only root can mount file systems")
+        self.old = self.real_store(self.folder / "old", 1)
+        self.root = self.folder / "root"
+        for folder in ("meta", "data", "wal"):
+            (self.root / folder).mkdir(parents=True)
+        for folder in self.on_disks:
+            run("mount", "-t", "tmpfs", "-o", "size=32m,mode=755", "tmpfs", self.root / folder)
+            self.addCleanup(run, "umount", self.root / folder)
+
+    def make_source(self, root):
+        return self.real_store(root, 2)
+
+    def real_store(self, root, value):
+        """influxd's own, with a flushed file, a WAL and that value in two databases."""
+        with Influxd(root, cache_snapshot_memory_size=1, cache_snapshot_write_cold_duration="1s") as influxd:
+            for database in ("db", f"only{value}"):
+                influxd.run(f"CREATE DATABASE {database} WITH DURATION INF")
+                influxd.write([f"m v={value} 1"], database)
+            wait_until(lambda: list(root.glob("data/db/autogen/*/*.tsm")), 20, "a flush")
+            influxd.write([f"m v={value} 2"], "db")
+        return root
+
+    def fresh(self):
+        """The old store, as if nothing had happened yet."""
+        for folder in ("meta", "data", "wal"):
+            for beside in self.root.glob(f"{folder}?*"):
+                shutil.rmtree(beside) if beside.is_dir() else beside.unlink()
+            place = self.root / folder
+            if folder in self.on_disks:
+                for name in os.listdir(place):
+                    run("rm", "-rf", place / name)
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+            run("cp", "-aT", self.old / folder, place)
+
+    def states(self):
+        """What the store is before and after: (old, new)."""
+        self.fresh()
+        before = self.look()
+        with self.killed(0) as mnt:
+            run("cp", self.tar, mnt / "restore/")
+        after = self.look()
+        self.assertNotEqual(before, after)
+        return before, after
+
+    def look(self, root=None):
+        """The store as influxd would see it. A fence that is not yet up is nothing to it."""
+        return {name: what for name, what in store_tree(root or self.root, times=False).items()
+                if ".influxfs" not in name.split("/") and name != "meta/raft.db.tmp"}
+
+    def killed(self, at):
+        """A mount whose daemon ends after that many changes to the disk."""
+        environment = {"LD_PRELOAD": str(PRELOAD), "KILL_ROOT": str(self.root), "KILL_AT": str(at),
+                       "KILL_COUNT": str(self.folder / "count"), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        return Mount(self.root, self.folder / "mnt", f"state={self.folder}/state", environment=environment)
+
+    def count(self):
+        """How many steps a whole restore has."""
+        self.fresh()
+        with self.killed(0) as mnt:
+            run("cp", self.tar, mnt / "restore/")
+        return int((self.folder / "count").read_text())
+
+    def restore_killed(self, at):
+        """False if the daemon outlived it."""
+        mnt = self.killed(at)
+        try:
+            mnt.start()
+            subprocess.run(["cp", self.tar, mnt / "restore/"], check=False, capture_output=True)
+            return mnt.process.poll() is not None or not mnt.answers()
+        except MountError:
+            return True
+        finally:
+            mnt.close()
+            for point in mounts_under(mnt.point):
+                subprocess.run(["umount", "-l", point], check=False)
+
+    def check_right_then(self, at, old, new):
+        """Before anything is put in order."""
+        now = self.look()
+        if (self.root / "meta/raft.db").exists():
+            return "fence"
+        if now == new:
+            return "new"
+        self.assertTrue(now == old, f"step {at}: neither old nor new, and no fence\n{difference(old, now)}")
+        return "old"
+
+    def start_influxd(self, at, state):
+        """On a copy, as an operator's service manager would at this instant."""
+        copy = self.folder / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir()
+        for folder in ("meta", "data", "wal"):
+            run("cp", "-a", self.root / folder, copy)
+        try:
+            with Influxd(copy) as influxd:
+                names = [row[0] for row in influxd.run("SHOW DATABASES")[0]["values"]]
+                values = [row[1] for row in influxd.run("SELECT v FROM m", "db")[0]["values"]]
+                value = {"old": 1, "new": 2}.get(state)
+                self.assertEqual((sorted(names), values), (["db", f"only{value}"], [value] * 2), f"step {at}: {state}")
+        except InfluxError as error:
+            self.assertEqual(state, "fence", f"step {at}: {error}")
+            self.assertIn("raft.db", str(error))
+
+    def check_recovered(self, at, state, old, new):
+        """The next mount makes it whole, and then a restore works."""
+        with Mount(self.root, self.folder / "mnt", f"state={self.folder}/state") as mnt:
+            now = self.look()
+            self.assertTrue(now in (old, new), f"step {at}, {state}: after recovery\n{difference(old, now)}")
+            if state != "fence":
+                self.assertTrue(now == {"old": old, "new": new}[state], f"step {at}: it was {state}")
+            self.check_litter(at)
+            if at % 5 == 0:
+                run("cp", self.tar, mnt / "restore/again.tar")
+                self.assertTrue(self.look() == new, f"step {at}: restored again\n{difference(new, self.look())}")
+                self.check_litter(at)
+
+    def check_litter(self, at):
+        found = [name for name in litter(self.root) if not name.endswith("/.influxfs")]
+        for folder in self.on_disks:
+            own = self.root / folder / ".influxfs"
+            names = set(os.listdir(own)) if own.exists() else set()
+            found += [f"{own}/{name}" for name in names - {"before-restore"}]
+        self.assertEqual(found, [], f"step {at}")
+
+
+class KillTest(KillerTest):
+    """The three folders lie side by side: they are renamed."""
+
+    def check_part(self, part):
+        old, new = self.states()
+        last = self.count()
+        self.assertGreater(last, 20)
+        print(f"{last} steps", flush=True)
+        states, started = [], 0
+        for at in [*range(1, last - EXCHANGE, SPARSE), *range(last - EXCHANGE, last + 2)][part::PARTS]:
+            self.fresh()
+            shutil.rmtree(self.folder / "state", ignore_errors=True)
+            if not self.restore_killed(at):
+                self.assertGreater(at, last - 10, "the daemon was not killed")
+                continue
+            states.append(self.check_right_then(at, old, new))
+            # At each change of state, and now and then.
+            if states[-1:] != states[-2:-1] or len(states) * STARTS * PARTS // last > started:
+                self.start_influxd(at, states[-1])
+                started += 1
+            self.check_recovered(at, states[-1], old, new)
+        self.assertEqual({"old", "new", "fence"}, set(states), "kills in every phase")
+        self.assertEqual(states, sorted(states, key=["old", "fence", "new"].index))
+        self.assertGreaterEqual(started, 3)
+
+    def test_first_third(self):
+        self.check_part(0)
+
+    def test_second_third(self):
+        self.check_part(1)
+
+    def test_last_third(self):
+        self.check_part(2)
+
+
+class MountedKillTest(KillTest):
+    """data is a mount point: its contents are exchanged, entry by entry."""
+    on_disks = ("data",)
+
+
+class RecoveryKillTest(KillerTest):
+    """Killed while it puts in order what the first kill has left."""
+
+    def test_twice(self):
+        old, new = self.states()
+        last = self.count()
+        done = 0
+        for at in range(last - 30, last + 1, 3):
+            for again in range(1, 30, 4):
+                self.fresh()
+                shutil.rmtree(self.folder / "state", ignore_errors=True)
+                self.restore_killed(at)
+                self.check_right_then(at, old, new)
+                mnt = self.killed(again)
+                try:
+                    mnt.start()
+                    outlived = True
+                except MountError:
+                    outlived = False
+                finally:
+                    mnt.close()
+                state = self.check_right_then(f"{at}, {again}", old, new)
+                self.check_recovered(1, state, old, new)
+                if outlived:
+                    break
+                done += 1
+        self.assertGreater(done, 5)

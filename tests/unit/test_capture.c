@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: MIT */
+/* capture: which members a store gives and in which order, what is refused, how WAL segments are
+ * cut, and what stays the same from one capture to the next. */
+#include "store/snapshot/capture.h"
+#include "tests/unit/store_builder.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define SECOND ((int64_t)1000000000)
+
+struct fixture {
+    struct store store;
+    struct catalog *catalog;
+    struct capture_source *source;
+    char *state;
+};
+
+static void open_source(struct fixture *f)
+{
+    struct err note, e = {0};
+    assert_int_equal(catalog_open(f->state, &f->catalog, &note, &e), 0);
+    assert_string_equal(note.text, "");
+    assert_int_equal(capture_source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
+}
+
+static void close_source(struct fixture *f)
+{
+    capture_source_free(f->source);
+    catalog_close(f->catalog);
+}
+
+/* As after a remount. */
+static void reopen(struct fixture *f)
+{
+    close_source(f);
+    open_source(f);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    f->store = store_new();
+    f->state = temp_folder();
+    open_source(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    close_source(f);
+    store_free(&f->store);
+    tree_remove(f->state);
+    free(f);
+    return 0;
+}
+
+static int take(struct fixture *f, struct capture *newest, struct capture **out, struct err *e)
+{
+    struct window_wait wait = {io_mono_ns() + SECOND / 5, NULL, NULL};
+    e->text[0] = 0;
+    return capture_take(f->source, newest, &wait, out, e);
+}
+
+static struct capture *must_take(struct fixture *f, struct capture *newest)
+{
+    struct capture *c;
+    struct err e;
+    int r = take(f, newest, &c, &e);
+    if (r < 0)
+        fail_msg("capture_take: %d %s", r, e.text);
+    return c;
+}
+
+#define assert_refused(f, code, words)                                                             \
+    do {                                                                                           \
+        struct capture *refused;                                                                   \
+        struct err why;                                                                            \
+        int got = take(f, NULL, &refused, &why);                                                   \
+        if (got != (code) || !strstr(why.text, words))                                             \
+            fail_msg("%d, not %d %s: %s", got, code, words, why.text);                             \
+    } while (0)
+
+static long find(const struct capture *c, const char *name)
+{
+    char path[MEMBER_PATH_MAX];
+    for (size_t i = 0; i < capture_count(c); i++)
+        if (strcmp(member_path(capture_member(c, i), path), name) == 0)
+            return (long)i;
+    return -1;
+}
+
+static uint64_t index_of(const struct capture *c, const char *name)
+{
+    long i = find(c, name);
+    if (i < 0)
+        fail_msg("%s is no member", name);
+    return capture_member(c, (size_t)i)->index;
+}
+
+/* All paths, folders with a trailing slash, a line each. */
+static char *members(const struct capture *c)
+{
+    struct buffer b = {0};
+    char path[MEMBER_PATH_MAX];
+    for (size_t i = 0; i < capture_count(c); i++) {
+        const struct member *m = capture_member(c, i);
+        assert_int_equal(strlen(member_path(m, path)), member_path_len(m));
+        buffer_text(&b, "%s%s\n", path, member_is_folder(m) ? "/" : "");
+    }
+    buffer_add(&b, "", 1);
+    return b.p;
+}
+
+/* A member's bytes, read in pieces of an odd size. */
+static struct buffer bytes_of(const struct capture *c, const char *name)
+{
+    struct buffer b = {0};
+    struct err e = {0};
+    long i = find(c, name);
+    if (i < 0)
+        fail_msg("%s is no member", name);
+    uint64_t size = capture_member(c, (size_t)i)->attr.size;
+    for (uint64_t off = 0; off < size;) {
+        char piece[997];
+        size_t n = size - off < sizeof(piece) ? (size_t)(size - off) : sizeof(piece);
+        if (capture_read(c, (size_t)i, piece, n, off, &e) < 0)
+            fail_msg("%s", e.text);
+        buffer_add(&b, piece, n);
+        off += n;
+    }
+    return b;
+}
+
+static const struct meta_entry meta[] = {
+    {"a db", "autogen", 1, false}, {"a db", "autogen", 2, false},  {"a db", "old", 3, true},
+    {"b.c", "autogen", 10, false}, {"b.c", "autogen", 11, false},
+};
+#define METAS (sizeof(meta) / sizeof(*meta))
+
+static void build(struct store *s)
+{
+    struct buffer wal = {0};
+    wal_entry(&wal, "m#!~#f", 10);
+    store_meta(s, meta, METAS);
+    store_text(s, "data/a db/autogen/1/000000002-000000001.tsm", "second");
+    store_text(s, "data/a db/autogen/1/000000001-000000001.tsm", "first");
+    store_text(s, "data/a db/autogen/1/000000001-000000001.tombstone", "dead");
+    store_text(s, "data/a db/autogen/1/fields.idx", "fields");
+    store_text(s, "data/a db/autogen/1/index/0/MANIFEST", "manifest");
+    store_text(s, "data/a db/_series/00/0000", "series");
+    store_mkdir(s, "data/a db/autogen/2");
+    store_text(s, "data/a db/old/3/000000001-000000001.tsm", "deleted");
+    store_text(s, "data/b.c/autogen/10/000000001-000000001.tsm", "ten");
+    store_text(s, "data/b.c/autogen/99/000000001-000000001.tsm", "unknown");
+    store_put(s, "wal/a db/autogen/1/_00002.wal", wal.p, wal.n);
+    store_put(s, "wal/a db/autogen/1/_00001.wal", wal.p, wal.n);
+    store_put(s, "wal/b.c/autogen/99/_00001.wal", wal.p, wal.n);
+    store_put(s, "wal/b.c/autogen/55/_00001.wal", wal.p, wal.n);
+    store_mkdir(s, "wal/b.c/autogen/10");
+    buffer_free(&wal);
+}
+
+static void members_and_their_order(void **state)
+{
+    struct fixture *f = *state;
+    build(&f->store);
+    struct capture *c = must_take(f, NULL);
+    autofree char *all = members(c);
+    assert_string_equal(all, "meta/\n"
+                             "meta/meta.db\n"
+                             "data/\n"
+                             "data/a db/\n"
+                             "data/a db/autogen/\n"
+                             "data/a db/autogen/1/\n"
+                             "data/a db/autogen/1/000000001-000000001.tombstone\n"
+                             "data/a db/autogen/1/000000001-000000001.tsm\n"
+                             "data/a db/autogen/1/000000002-000000001.tsm\n"
+                             "data/a db/autogen/1/index/\n"
+                             "data/a db/autogen/2/\n"
+                             "data/a db/old/\n"
+                             "data/a db/old/3/\n"
+                             "data/a db/old/3/000000001-000000001.tsm\n"
+                             "data/b.c/\n"
+                             "data/b.c/autogen/\n"
+                             "data/b.c/autogen/10/\n"
+                             "data/b.c/autogen/10/000000001-000000001.tsm\n"
+                             "wal/\n"
+                             "wal/a db/\n"
+                             "wal/a db/autogen/\n"
+                             "wal/a db/autogen/1/\n"
+                             "wal/a db/autogen/1/_00001.wal\n"
+                             "wal/a db/autogen/1/_00002.wal\n"
+                             "wal/b.c/\n"
+                             "wal/b.c/autogen/\n"
+                             "wal/b.c/autogen/10/\n");
+    assert_int_equal(capture_left_out(c), 1);
+    assert_string_equal(capture_left_out_at(c, 0), "b.c/autogen/99");
+    struct buffer b = bytes_of(c, "data/a db/autogen/1/000000002-000000001.tsm");
+    assert_int_equal(b.n, 6);
+    assert_memory_equal(b.p, "second", 6);
+    buffer_free(&b);
+    /* What influxd removes afterwards stays readable. */
+    store_remove(&f->store, "data/a db");
+    b = bytes_of(c, "data/a db/autogen/1/000000001-000000001.tsm");
+    assert_memory_equal(b.p, "first", 5);
+    buffer_free(&b);
+    capture_unref(c);
+}
+
+static void stores_that_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    assert_refused(f, -ENOENT, "there is no store yet");
+    store_mkdir(s, "data");
+    assert_refused(f, -EIO, "meta");
+    store_mkdir(s, "meta");
+    assert_refused(f, -EIO, "meta.db");
+    store_text(s, "meta/meta.db", "no protobuf");
+    assert_refused(f, -EIO, "meta.db");
+    store_text(s, "meta/meta.db", "");
+    assert_refused(f, -EIO, "meta.db");
+    store_meta(s, meta, METAS);
+    assert_refused(f, -EIO, "holds none of them");
+    store_text(s, "data/b.c/autogen/10/000000001-000000001.tsm", "ten");
+    assert_refused(f, -EIO, "no WAL folder");
+    store_mkdir(s, "wal");
+    capture_unref(must_take(f, NULL));
+    store_remove(s, "data");
+    assert_refused(f, -EIO, "the data folder");
+    store_text(s, "data/x/autogen/5/000000001-000000001.tsm", "unknown");
+    assert_refused(f, -EIO, "meta.db");
+    store_meta(s, NULL, 0);
+    assert_refused(f, -EIO, "knows none of them");
+    store_text(s, "meta/raft.db", "fence");
+    assert_refused(f, -EAGAIN, "raft.db");
+    store_remove(s, "meta");
+    assert_refused(f, -EIO, "the meta folder");
+}
+
+static void stores_that_are_empty(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    store_meta(s, NULL, 0);
+    store_mkdir(s, "data");
+    struct capture *c = must_take(f, NULL);
+    autofree char *a = members(c);
+    assert_string_equal(a, "meta/\nmeta/meta.db\ndata/\n");
+    capture_unref(c);
+    /* A database without points. */
+    store_meta(s, &(struct meta_entry){"db", "autogen", 0, false}, 1);
+    store_mkdir(s, "wal");
+    c = must_take(f, NULL);
+    autofree char *b = members(c);
+    assert_string_equal(b, "meta/\nmeta/meta.db\ndata/\nwal/\n");
+    capture_unref(c);
+}
+
+static struct buffer entries(unsigned n)
+{
+    struct buffer b = {0};
+    for (unsigned i = 0; i < n; i++)
+        wal_entry(&b, i % 2 ? "m,host=a#!~#value" : "m#!~#f", 1 + i * 7);
+    return b;
+}
+
+#define SEGMENT "wal/b.c/autogen/10/_00001.wal"
+
+/* Puts these bytes there as a segment; what a capture makes of it must be the other ones. */
+static void check_segment(struct fixture *f, const struct buffer *put, const struct buffer *want)
+{
+    store_put(&f->store, SEGMENT, put->p, put->n);
+    struct capture *c = must_take(f, NULL);
+    struct buffer got = bytes_of(c, SEGMENT);
+    assert_int_equal(got.n, want->n);
+    if (want->n)
+        assert_memory_equal(got.p, want->p, want->n);
+    buffer_free(&got);
+    capture_unref(c);
+}
+
+static void wal_tails_are_trimmed(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer whole = entries(5), four = entries(4);
+    build(&f->store);
+    check_segment(f, &whole, &whole);
+    for (size_t n = four.n; n < whole.n; n++) {
+        struct buffer torn = {whole.p, n, n};
+        check_segment(f, &torn, &four);
+    }
+    struct buffer none = {0}, head = {(char *)"\1\0\0", 3, 3}, junk = entries(5);
+    check_segment(f, &none, &none);
+    check_segment(f, &head, &none);
+    buffer_add(&junk, "junk junk junk", 14);
+    check_segment(f, &junk, &whole);
+    buffer_free(&whole);
+    buffer_free(&four);
+    buffer_free(&junk);
+}
+
+static void wal_holes_are_left_out(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer part = entries(3), put = {0}, want = {0};
+    char zeros[5000] = "";
+    build(&f->store);
+    for (unsigned holes = 1; holes <= 5; holes++) {
+        buffer_add(&put, part.p, part.n);
+        buffer_add(&want, part.p, part.n);
+        buffer_add(&put, zeros, holes * 997);
+        check_segment(f, &put, &want);
+    }
+    buffer_add(&put, part.p, part.n);
+    buffer_add(&want, part.p, part.n);
+    check_segment(f, &put, &want);
+    buffer_add(&put, "torn", 4);
+    check_segment(f, &put, &want);
+    buffer_free(&part);
+    buffer_free(&put);
+    buffer_free(&want);
+}
+
+/* A segment that is being appended to: each capture goes on where the one before it ended. */
+static void growing_segments(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer all = entries(40), next_whole = entries(1);
+    struct capture *c = NULL;
+    size_t whole = 0; /* how much of what is there is complete entries */
+    unsigned n_whole = 0;
+    build(&f->store);
+    store_put(&f->store, SEGMENT, "", 0);
+    for (size_t done = 0; done < all.n;) {
+        size_t n = all.n - done < 333 ? all.n - done : 333;
+        store_append(&f->store, SEGMENT, all.p + done, n);
+        done += n;
+        while (n_whole < 40 && next_whole.n <= done) {
+            whole = next_whole.n;
+            buffer_free(&next_whole);
+            next_whole = entries(++n_whole + 1);
+        }
+        struct capture *next = must_take(f, c);
+        assert_ptr_not_equal(next, c);
+        struct buffer got = bytes_of(next, SEGMENT);
+        assert_int_equal(got.n, whole);
+        if (got.n)
+            assert_memory_equal(got.p, all.p, got.n);
+        buffer_free(&got);
+        capture_unref(c);
+        c = next;
+    }
+    assert_int_equal(whole, all.n);
+    capture_unref(c);
+    buffer_free(&all);
+    buffer_free(&next_whole);
+}
+
+static void the_same_state_is_the_same_capture(void **state)
+{
+    struct fixture *f = *state;
+    build(&f->store);
+    struct capture *a = must_take(f, NULL), *b = must_take(f, a);
+    assert_ptr_equal(a, b);
+    struct catalog_record rec = *capture_record(a);
+    capture_unref(b);
+    usleep(30000);
+    b = must_take(f, a);
+    assert_ptr_equal(a, b);
+    capture_unref(b);
+    b = must_take(f, a); /* now by folder times alone */
+    assert_ptr_equal(a, b);
+    capture_unref(b);
+    /* And without the earlier one, or after a remount, the same record. */
+    b = must_take(f, NULL);
+    assert_memory_equal(capture_record(b), &rec, sizeof(rec));
+    capture_unref(b);
+    capture_unref(a);
+    reopen(f);
+    a = must_take(f, NULL);
+    assert_memory_equal(capture_record(a), &rec, sizeof(rec));
+    capture_unref(a);
+}
+
+static void whatever_changes_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    struct buffer entry = entries(1);
+    build(s);
+    struct capture *c = must_take(f, NULL);
+    for (int i = 0; i < 6; i++) {
+        usleep(i % 2 ? 30000 : 0);
+        capture_unref(must_take(f, c));
+        switch (i) {
+        case 0:
+            store_append(s, "wal/a db/autogen/1/_00002.wal", entry.p, entry.n);
+            break;
+        case 1:
+            store_meta(s, meta, METAS);
+            break;
+        case 2:
+            store_text(s, "data/a db/autogen/2/000000001-000000001.tsm", "new");
+            break;
+        case 3:
+            store_mkdir(s, "data/b.c/autogen/11");
+            break;
+        case 4:
+            store_put(s, "wal/a db/autogen/1/_00003.wal", entry.p, entry.n);
+            break;
+        case 5:
+            store_remove(s, "data/a db/autogen/1/000000001-000000001.tombstone");
+        }
+        struct capture *next = must_take(f, c);
+        if (next == c)
+            fail_msg("change %d", i);
+        assert_true(capture_record(next)->index == capture_record(c)->index + 1);
+        assert_true(capture_record(next)->created_ns > capture_record(c)->created_ns);
+        assert_string_not_equal(capture_record(next)->id, capture_record(c)->id);
+        capture_unref(c);
+        c = next;
+    }
+    capture_unref(c);
+    buffer_free(&entry);
+}
+
+/* "index rises whenever a file changes; a file bears the value at which it last changed". */
+static void indexes(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    static const char first[] = "data/a db/autogen/1/000000001-000000001.tsm",
+                      fresh[] = "data/a db/autogen/2/000000001-000000001.tsm",
+                      tomb[] = "data/a db/autogen/1/000000001-000000001.tombstone",
+                      wal[] = "wal/a db/autogen/1/_00002.wal";
+    build(s);
+    struct capture *a = must_take(f, NULL);
+    assert_int_equal(index_of(a, first), 1);
+    store_text(s, fresh, "new");
+    struct capture *b = must_take(f, a);
+    assert_int_equal(index_of(b, first), 1);
+    assert_int_equal(index_of(b, fresh), 2);
+    struct buffer more = entries(1);
+    store_append(s, wal, more.p, more.n);
+    store_text(s, tomb, "deader");
+    struct capture *c = must_take(f, b);
+    assert_int_equal(index_of(c, first), 1);
+    assert_int_equal(index_of(c, fresh), 2);
+    assert_int_equal(index_of(c, tomb), 3);
+    assert_int_equal(index_of(c, wal), 3);
+    assert_int_equal(index_of(c, "meta/meta.db"), 1);
+    capture_unref(a);
+    capture_unref(b);
+    capture_unref(c);
+    reopen(f);
+    store_remove(s, "data/a db/old");
+    a = must_take(f, NULL);
+    assert_int_equal(capture_record(a)->index, 4);
+    assert_int_equal(index_of(a, first), 1);
+    assert_int_equal(index_of(a, fresh), 2);
+    assert_int_equal(index_of(a, wal), 3);
+    assert_int_equal(find(a, "data/a db/old/3"), -1);
+    capture_unref(a);
+    buffer_free(&more);
+}
+
+static void fill_sum(uint8_t sum[SHA256_BYTES], uint8_t v)
+{
+    memset(sum, v, SHA256_BYTES);
+}
+
+static void sums_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    uint8_t sum[SHA256_BYTES];
+    build(&f->store);
+    struct capture *a = must_take(f, NULL);
+    long tsm = find(a, "data/a db/autogen/1/000000001-000000001.tsm");
+    long wal = find(a, "wal/a db/autogen/1/_00002.wal");
+    assert_false(capture_sum(a, 0, sum));
+    assert_false(capture_sum(a, (size_t)tsm, sum));
+    fill_sum(sum, 1);
+    capture_set_sum(a, (size_t)tsm, sum);
+    fill_sum(sum, 2);
+    capture_set_sum(a, (size_t)wal, sum);
+    assert_int_equal(capture_keep_sums(f->source, a, &e), 0);
+    /* A segment's sum is that of its cut, and goes with it. */
+    struct buffer more = entries(1);
+    store_append(&f->store, "wal/a db/autogen/1/_00002.wal", more.p, more.n);
+    struct capture *b = must_take(f, a);
+    assert_true(capture_sum(b, (size_t)tsm, sum) && sum[0] == 1);
+    assert_false(capture_sum(b, (size_t)wal, sum));
+    assert_true(capture_sum(a, (size_t)wal, sum) && sum[0] == 2);
+    capture_unref(a);
+    capture_unref(b);
+    reopen(f);
+    a = must_take(f, NULL);
+    assert_true(capture_sum(a, (size_t)tsm, sum) && sum[0] == 1);
+    assert_false(capture_sum(a, (size_t)wal, sum));
+    capture_unref(a);
+    buffer_free(&more);
+}
+
+static void a_truncated_file_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    char buf[16];
+    build(&f->store);
+    struct capture *c = must_take(f, NULL);
+    long i = find(c, "data/a db/autogen/1/000000002-000000001.tsm");
+    autofree char *path = store_path(&f->store, "data/a db/autogen/1/000000002-000000001.tsm");
+    assert_int_equal(truncate(path, 5), 0);
+    assert_int_equal(capture_read(c, (size_t)i, buf, 5, 0, &e), 0);
+    assert_int_equal(capture_read(c, (size_t)i, buf, 6, 0, &e), -EIO);
+    assert_non_null(strstr(e.text, "000000002-000000001.tsm"));
+    capture_unref(c);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(members_and_their_order),
+        T(stores_that_are_refused),
+        T(stores_that_are_empty),
+        T(wal_tails_are_trimmed),
+        T(wal_holes_are_left_out),
+        T(growing_segments),
+        T(the_same_state_is_the_same_capture),
+        T(whatever_changes_is_noticed),
+        T(indexes),
+        T(sums_are_kept),
+        T(a_truncated_file_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

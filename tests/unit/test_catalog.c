@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/* catalog: what it remembers, over a reopening too, and what becomes of a damaged one. */
+#include "store/snapshot/catalog.h"
+#include "tests/unit/store_builder.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+/* The files of a made-up capture. */
+struct files {
+    size_t n;
+    struct catalog_file at[2000];
+    char *names[2000];
+};
+
+static void add(struct files *l, const char *path, uint64_t ino, uint64_t size, int64_t mtime_ns)
+{
+    l->names[l->n] = strdup(path);
+    l->at[l->n] = (struct catalog_file){.ino = ino, .size = size, .mtime_ns = mtime_ns};
+    l->n++;
+}
+
+static void clear(struct files *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->names[i]);
+    memset(l, 0, sizeof(*l));
+}
+
+static void view_get(void *ctx, size_t i, struct catalog_file *f)
+{
+    struct files *l = ctx;
+    *f = l->at[i];
+    f->path = l->names[i];
+}
+
+static void view_put(void *ctx, size_t i, const struct catalog_file *f)
+{
+    struct files *l = ctx;
+    l->at[i].index = f->index;
+    l->at[i].have_sum = f->have_sum;
+    memcpy(l->at[i].sum, f->sum, sizeof(f->sum));
+}
+
+static struct catalog_view view_of(struct files *l)
+{
+    return (struct catalog_view){l->n, view_get, view_put, l};
+}
+
+static struct catalog *must_open(const char *dir, struct err *note)
+{
+    struct catalog *c;
+    struct err e = {0};
+    int r = catalog_open(dir, &c, note, &e);
+    if (r < 0)
+        fail_msg("catalog_open: %d %s", r, e.text);
+    return c;
+}
+
+static struct catalog *open_well(const char *dir)
+{
+    struct err note;
+    struct catalog *c = must_open(dir, &note);
+    assert_string_equal(note.text, "");
+    return c;
+}
+
+static int64_t now = 1465646400 * INT64_C(1000000000);
+
+/* Settles the state named by a digest of one byte; believes what the view says if earlier is
+ * not 0. */
+static struct catalog_record settle(struct catalog *c, uint8_t state, uint8_t earlier,
+                                    struct files *l)
+{
+    uint8_t digest[SHA256_BYTES] = {state}, was[SHA256_BYTES] = {earlier};
+    struct catalog_view view = view_of(l);
+    struct catalog_record rec;
+    struct err e = {0};
+    int r = catalog_settle(c, digest, earlier ? was : NULL, &view, "host", ++now, 5, &rec, &e);
+    if (r < 0)
+        fail_msg("catalog_settle: %d %s", r, e.text);
+    return rec;
+}
+
+static void forget_what_is_known(struct files *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        l->at[i].index = 0;
+        l->at[i].have_sum = false;
+    }
+}
+
+static int setup(void **state)
+{
+    *state = temp_folder();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    tree_remove(*state);
+    return 0;
+}
+
+static void reopening_gives_the_same_record(void **state)
+{
+    struct files l = {0};
+    add(&l, "meta/meta.db", 1, 100, 7);
+    add(&l, "data/db/rp/1/000000001-000000001.tsm", 2, 200, 8);
+    struct catalog *c = open_well(*state);
+    struct catalog_record a = settle(c, 1, 0, &l), b = settle(c, 1, 0, &l);
+    assert_memory_equal(&a, &b, sizeof(a));
+    assert_int_equal(strlen(a.id), CATALOG_ID_HEX);
+    assert_string_equal(a.host, "host");
+    assert_int_equal(a.skew_ns, 5);
+    assert_int_equal(a.index, 1);
+    assert_int_equal(l.at[1].index, 1);
+    catalog_close(c);
+    c = open_well(*state);
+    forget_what_is_known(&l);
+    b = settle(c, 1, 0, &l);
+    assert_memory_equal(&a, &b, sizeof(a));
+    assert_int_equal(l.at[0].index, 1);
+    /* Another state, and back: that is a third one. */
+    b = settle(c, 2, 0, &l);
+    struct catalog_record third = settle(c, 1, 0, &l);
+    assert_true(a.index < b.index && b.index < third.index);
+    assert_true(a.created_ns < b.created_ns && b.created_ns < third.created_ns);
+    assert_string_not_equal(a.id, third.id);
+    catalog_close(c);
+    clear(&l);
+}
+
+static void times_rise_when_the_clock_goes_back(void **state)
+{
+    struct files l = {0};
+    struct catalog *c = open_well(*state);
+    struct catalog_record a = settle(c, 1, 0, &l);
+    now -= 1000000;
+    struct catalog_record b = settle(c, 2, 0, &l);
+    assert_int_equal(b.created_ns, a.created_ns + 1);
+    catalog_close(c);
+}
+
+static void an_index_is_that_of_the_last_change(void **state)
+{
+    struct files l = {0};
+    struct catalog *c = open_well(*state);
+    add(&l, "a", 1, 10, 100);
+    add(&l, "b", 2, 20, 200);
+    add(&l, "c", 3, 30, 300);
+    settle(c, 1, 0, &l);
+    l.at[0].size = 11;
+    settle(c, 2, 0, &l);
+    l.at[1].mtime_ns = 201;
+    settle(c, 3, 0, &l);
+    l.at[2].ino = 33;
+    settle(c, 4, 0, &l);
+    assert_int_equal(l.at[0].index, 2);
+    assert_int_equal(l.at[1].index, 3);
+    assert_int_equal(l.at[2].index, 4);
+    /* What is known is believed only if it comes from the newest state. */
+    l.at[0].index = 77;
+    settle(c, 5, 4, &l);
+    assert_int_equal(l.at[0].index, 77);
+    settle(c, 6, 3, &l);
+    assert_int_equal(l.at[0].index, 2);
+    catalog_close(c);
+    clear(&l);
+}
+
+static void sums_are_kept_until_the_file_changes(void **state)
+{
+    struct files l = {0};
+    struct err e = {0};
+    struct catalog *c = open_well(*state);
+    add(&l, "a", 1, 10, 100);
+    add(&l, "b", 2, 20, 200);
+    settle(c, 1, 0, &l);
+    assert_false(l.at[0].have_sum);
+    l.at[0].have_sum = l.at[1].have_sum = true;
+    memset(l.at[0].sum, 0xaa, SHA256_BYTES);
+    memset(l.at[1].sum, 0xbb, SHA256_BYTES);
+    struct catalog_view view = view_of(&l);
+    assert_int_equal(catalog_put_sums(c, &view, &e), 0);
+    catalog_close(c);
+    c = open_well(*state);
+    forget_what_is_known(&l);
+    l.at[1].size++;
+    settle(c, 2, 0, &l);
+    assert_true(l.at[0].have_sum);
+    assert_int_equal(l.at[0].sum[31], 0xaa);
+    assert_false(l.at[1].have_sum);
+    /* A sum of a file as it was before is not taken. */
+    struct files old = {0};
+    add(&old, "b", 2, 20, 200);
+    add(&old, "unknown", 9, 9, 9);
+    old.at[0].have_sum = old.at[1].have_sum = true;
+    struct catalog_view old_view = view_of(&old);
+    assert_int_equal(catalog_put_sums(c, &old_view, &e), 0);
+    settle(c, 2, 0, &l);
+    assert_false(l.at[1].have_sum);
+    catalog_close(c);
+    clear(&l);
+    clear(&old);
+}
+
+static void vanished_files_are_forgotten(void **state)
+{
+    struct files l = {0}, fewer = {0};
+    struct catalog *c = open_well(*state);
+    add(&l, "a", 1, 10, 100);
+    add(&l, "b", 2, 20, 200);
+    add(&fewer, "b", 2, 20, 200);
+    settle(c, 1, 0, &l);
+    settle(c, 2, 0, &fewer);
+    assert_int_equal(fewer.at[0].index, 1);
+    settle(c, 3, 0, &l);
+    assert_int_equal(l.at[0].index, 3);
+    assert_int_equal(l.at[1].index, 1);
+    struct files none = {0};
+    settle(c, 4, 0, &none);
+    settle(c, 5, 0, &l);
+    assert_int_equal(l.at[1].index, 5);
+    catalog_close(c);
+    clear(&l);
+    clear(&fewer);
+}
+
+/* Paths longer than an LMDB key, which differ only behind what a key holds. */
+static void long_paths(void **state)
+{
+    struct files l = {0};
+    char path[2001];
+    struct catalog *c = open_well(*state);
+    for (size_t n = 505; n < 520; n++) {
+        memset(path, 'x', n);
+        path[n] = 0;
+        add(&l, path, n, n, 1);
+    }
+    for (int i = 0; i < 10; i++) {
+        memset(path, 'y', 2000);
+        path[1999] = (char)('0' + i);
+        path[2000] = 0;
+        add(&l, path, 1000 + (unsigned)i, 5, 1);
+    }
+    settle(c, 1, 0, &l);
+    for (size_t i = 0; i < l.n; i++) {
+        l.at[i].mtime_ns++;
+        settle(c, (uint8_t)(2 + i), 0, &l);
+        for (size_t k = 0; k < l.n; k++)
+            assert_int_equal(l.at[k].index, k <= i ? 2 + k : 1);
+    }
+    catalog_close(c);
+    clear(&l);
+}
+
+static void memory_mode(void **state)
+{
+    struct files l = {0};
+    (void)state;
+    add(&l, "a", 1, 10, 100);
+    struct catalog *c = open_well(NULL), *other = open_well(NULL);
+    struct catalog_record a = settle(c, 1, 0, &l), b = settle(c, 1, 0, &l);
+    assert_memory_equal(&a, &b, sizeof(a));
+    b = settle(other, 1, 0, &l);
+    assert_string_not_equal(a.id, b.id);
+    catalog_close(c);
+    catalog_close(other);
+    clear(&l);
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+static void fill(const char *dir, struct files *l)
+{
+    char path[200];
+    struct catalog *c = open_well(dir);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(path, sizeof(path), "data/a database/autogen/%u/%09u-000000001.tsm", i, i);
+        add(l, path, i, i, i);
+    }
+    settle(c, 1, 0, l);
+    catalog_close(c);
+}
+
+/* Whatever is wrong with the file: it is set aside, and everything works. */
+static void must_begin_anew(const char *dir, struct files *l)
+{
+    struct err note;
+    autofree char *aside = NULL;
+    assert_true(asprintf(&aside, "%s/catalog.mdb.damaged", dir) > 0);
+    struct catalog *c = must_open(dir, &note);
+    assert_non_null(strstr(note.text, "damaged"));
+    assert_int_equal(access(aside, F_OK), 0);
+    struct catalog_record rec = settle(c, 1, 0, l);
+    assert_int_equal(rec.index, 1);
+    catalog_close(c);
+    c = open_well(dir);
+    struct catalog_record again = settle(c, 1, 0, l);
+    assert_memory_equal(&rec, &again, sizeof(rec));
+    catalog_close(c);
+}
+
+static void damaged_files_are_set_aside(void **state)
+{
+    struct files l = {0};
+    autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/catalog.mdb", (char *)*state) > 0);
+    fill(*state, &l);
+    off_t whole = size_of(path);
+    assert_true(whole > 20 * 4096);
+    /* The last page cut off, half of the file, the meta pages alone, less than these. */
+    const off_t lengths[] = {whole - 4096, whole - 1, whole / 2, 8192, 8191, 4096, 1000, 10};
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        assert_int_equal(truncate(path, lengths[i]), 0);
+        must_begin_anew(*state, &l);
+        unlink(path);
+        clear(&l);
+        fill(*state, &l);
+    }
+    autoclose int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    for (unsigned i = 0; i < 9000; i++)
+        assert_int_equal(write(fd, &(uint32_t){i * 2654435761u}, 4), 4);
+    must_begin_anew(*state, &l);
+    clear(&l);
+}
+
+static void an_empty_file_is_a_new_catalogue(void **state)
+{
+    struct files l = {0};
+    autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/catalog.mdb", (char *)*state) > 0);
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    struct catalog *c = open_well(*state);
+    assert_int_equal(settle(c, 1, 0, &l).index, 1);
+    catalog_close(c);
+    c = open_well(*state);
+    assert_int_equal(settle(c, 1, 0, &l).index, 1);
+    catalog_close(c);
+}
+
+static void errors_have_words(void **state)
+{
+    struct catalog *c;
+    struct err note, e = {0};
+    autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/no/such/folder", (char *)*state) > 0);
+    assert_int_equal(catalog_open(path, &c, &note, &e), -ENOENT);
+    assert_non_null(strstr(e.text, path));
+}
+
+/* Files that come and go in random numbers: the size check must never take a sound file for a
+ * torn one, though LMDB leaves freed pages at its end unwritten. */
+static void churn_is_no_damage(void **state)
+{
+    unsigned seed = 1;
+    for (unsigned round = 0; round < 60; round++) {
+        struct files l = {0};
+        struct catalog *c = open_well(*state);
+        unsigned n = rand_r(&seed) % 3 ? (unsigned)rand_r(&seed) % 1500 : (unsigned)rand_r(&seed) % 9;
+        for (unsigned i = 0; i < n; i++) {
+            char path[200];
+            snprintf(path, sizeof(path), "data/%u/%0*u", (unsigned)rand_r(&seed) % 50,
+                     1 + rand_r(&seed) % 90, i);
+            add(&l, path, (unsigned)rand_r(&seed) % 4, 1, 1);
+        }
+        struct catalog_record rec = settle(c, (uint8_t)(1 + round), 0, &l);
+        assert_int_equal(rec.index, 1 + round);
+        catalog_close(c);
+        clear(&l);
+    }
+}
+
+/* Another process settles states of its own meanwhile: the counter counts them all. */
+static void two_processes(void **state)
+{
+    enum { ROUNDS = 60 };
+    struct files l = {0};
+    add(&l, "a", 1, 10, 100);
+    struct catalog *c = open_well(*state);
+    settle(c, 255, 0, &l);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        l.at[0].size++;
+        settle(c, (uint8_t)(2 * i + (pid == 0)), 0, &l);
+    }
+    if (pid == 0)
+        _exit(0);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(settle(c, 200, 0, &l).index, 2 * ROUNDS + 2);
+    catalog_close(c);
+    clear(&l);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(reopening_gives_the_same_record),
+        T(times_rise_when_the_clock_goes_back),
+        T(an_index_is_that_of_the_last_change),
+        T(sums_are_kept_until_the_file_changes),
+        T(vanished_files_are_forgotten),
+        T(long_paths),
+        T(memory_mode),
+        T(damaged_files_are_set_aside),
+        T(an_empty_file_is_a_new_catalogue),
+        T(errors_have_words),
+        T(churn_is_no_damage),
+        T(two_processes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
