@@ -14,6 +14,8 @@
 #include "store/restore/restore.h"
 #include "store/snapshot/snapshots.h"
 
+#include <stdatomic.h>
+
 struct now;
 struct drops;
 struct status;
@@ -23,8 +25,8 @@ struct fs {
     const struct store_paths *paths;
     const char *state; /* the state folder, or NULL if there is none to write to */
     const char *lacks; /* in words, what is missing without it; or "" */
-    uid_t uid;         /* who owns what is not the store's own file */
-    gid_t gid;
+    atomic_uint uid;   /* who owns what is not the store's own file; a restore may change it */
+    atomic_uint gid;
     struct node_table *nodes;
     struct snapshots *snapshots;
     struct restore *restore; /* NULL when mounted with `ro` */

@@ -53,6 +53,22 @@ static void keep_memory_small(void)
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
 }
 
+static void find_owner(struct daemon *d)
+{
+    uid_t uid;
+    gid_t gid;
+    owner_of_store(&d->paths, d->options.owner_uid, d->options.owner_gid, &uid, &gid);
+    atomic_store(&d->fs.uid, uid);
+    atomic_store(&d->fs.gid, gid);
+}
+
+static void restored(void *arg)
+{
+    struct daemon *d = arg;
+    find_owner(d);
+    now_restored(d->fs.now);
+}
+
 static int open_restore(struct daemon *d, struct err *e)
 {
     struct restore_options o = {
@@ -61,6 +77,8 @@ static int open_restore(struct daemon *d, struct err *e)
         .gid = d->options.owner_gid,
         .in_use = d->options.force ? NULL : running_uses,
         .state_fd = -1,
+        .restored = restored,
+        .arg = d,
     };
     if (d->options.ro)
         return 0;
@@ -96,7 +114,7 @@ static int build_tree(struct daemon *d)
     fs->state = d->state.path;
     fs->lacks = d->state.lacks.text;
     fs->started_ns = io_now_ns();
-    owner_of_store(&d->paths, d->options.owner_uid, d->options.owner_gid, &fs->uid, &fs->gid);
+    find_owner(d);
     fs->nodes = node_table_new();
     if (!fs->nodes)
         return -ENOMEM;

@@ -398,6 +398,17 @@ static const struct node_ops now_ops = {
     .release = now_release,
 };
 
+static bool is_closed(const struct now *n, const struct binding *b)
+{
+    (void)n;
+    return !b->open;
+}
+
+void now_restored(struct now *n)
+{
+    drop_all(n, is_closed);
+}
+
 size_t now_held(struct fs *fs)
 {
     size_t n = 0;

@@ -29,6 +29,9 @@ void now_stop(struct now *n);
 bool now_listed(const struct fs *fs);
 int now_lookup(struct request *r, struct node **out);
 
+/* Another store lies in the folders: whoever has no capture open gets a new one. */
+void now_restored(struct now *n);
+
 /* How many captures are held. */
 size_t now_held(struct fs *fs);
 

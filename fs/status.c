@@ -127,13 +127,15 @@ static struct json_object *json_captured(const struct captured *c)
 
 static struct json_object *json_store(const struct fs *fs)
 {
+    struct err trouble;
+    snapshots_trouble(fs->snapshots, &trouble);
     struct json_object *o = json_object_new_object();
     add_text(o, "meta", fs->paths->meta);
     add_text(o, "data", fs->paths->data);
     add_text(o, "wal", fs->paths->wal);
     add_text(o, "config", fs->paths->config);
     add_text(o, "state", fs->state);
-    add_text(o, "lacks", fs->lacks);
+    add_text(o, "lacks", *fs->lacks ? fs->lacks : trouble.text);
     return o;
 }
 

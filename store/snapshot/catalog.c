@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -22,10 +23,12 @@
 #define FILE_NAME "catalog.mdb"
 
 struct catalog {
-    char *path;
-    unsigned flags;
-    int memory_fd;        /* -1 unless in memory */
-    pthread_mutex_t lock; /* a process may have an environment open only once */
+    char *path;    /* of the file; NULL: in memory */
+    int lock_fd;   /* the state folder, for flock(2) */
+    int memory_fd; /* what serves when there is no file, or it fails; -1 until then */
+    pthread_mutex_t lock;
+    struct err trouble;         /* why the file did not serve last time; else empty */
+    struct catalog_record last; /* the newest record given: what comes next must rise above it */
     /* While a function works: */
     MDB_env *env;
     MDB_txn *txn;
@@ -87,21 +90,19 @@ static int check_size(MDB_env *env)
                                                                                     : 0;
 }
 
-static int open_env(struct catalog *c)
+static int open_env(struct catalog *c, const char *path, unsigned flags)
 {
-    int dead;
     int rc = mdb_env_create(&c->env);
     if (rc)
         return rc;
     rc = mdb_env_set_maxdbs(c->env, 4);
     if (rc == 0)
         rc = mdb_env_set_mapsize(c->env, MAP_BYTES);
+    /* LMDB's own lock is a mapped file, which raises SIGBUS on a full disk; flock(2) serves. */
     if (rc == 0)
-        rc = mdb_env_open(c->env, c->path, MDB_NOSUBDIR | MDB_NORDAHEAD | c->flags, 0600);
+        rc = mdb_env_open(c->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOLOCK | flags, 0600);
     if (rc == 0)
         rc = check_size(c->env);
-    if (rc == 0 && !(c->flags & MDB_NOLOCK))
-        rc = mdb_reader_check(c->env, &dead);
     return rc;
 }
 
@@ -122,9 +123,9 @@ static int end(struct catalog *c, int rc)
 }
 
 /* Opens the environment and a transaction that may write. */
-static int begin(struct catalog *c)
+static int begin(struct catalog *c, const char *path, unsigned flags)
 {
-    int rc = open_env(c);
+    int rc = open_env(c, path, flags);
     if (rc == 0)
         rc = mdb_txn_begin(c->env, NULL, 0, &c->txn);
     if (rc == 0)
@@ -134,34 +135,76 @@ static int begin(struct catalog *c)
     return rc ? end(c, rc) : 0;
 }
 
-static int open_memory(struct catalog *c)
+typedef int work_fn(struct catalog *c, void *arg);
+
+static int in_file(struct catalog *c, work_fn *work, void *arg)
 {
-    c->flags = MDB_NOLOCK | MDB_NOSYNC;
-    c->memory_fd = memfd_create("influxfs-catalog", MFD_CLOEXEC);
+    int rc;
+    do
+        rc = flock(c->lock_fd, LOCK_EX) < 0 ? errno : 0;
+    while (rc == EINTR);
+    if (rc)
+        return rc;
+    rc = begin(c, c->path, 0);
+    if (rc == 0)
+        rc = end(c, work(c, arg));
+    flock(c->lock_fd, LOCK_UN);
+    return rc;
+}
+
+static int in_memory(struct catalog *c, work_fn *work, void *arg)
+{
+    char path[64];
+    if (c->memory_fd < 0)
+        c->memory_fd = memfd_create("influxfs-catalog", MFD_CLOEXEC);
     if (c->memory_fd < 0)
         return errno;
-    if (asprintf(&c->path, "/proc/self/fd/%d", c->memory_fd) < 0)
-        return ENOMEM;
-    int rc = begin(c);
-    return rc ? rc : end(c, 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", c->memory_fd);
+    int rc = begin(c, path, MDB_NOSYNC);
+    return rc ? rc : end(c, work(c, arg));
+}
+
+/* Does the work in one transaction, in the file if there is one. A file that fails, on a full disk
+ * for example, is no reason to go without a snapshot: then memory serves, until the file does
+ * again.
+ */
+static int transact(struct catalog *c, work_fn *work, void *arg)
+{
+    int rc = c->path ? in_file(c, work, arg) : 0;
+    if (c->path && rc == 0) {
+        c->trouble.text[0] = 0;
+        return 0;
+    }
+    if (rc)
+        err_set(&c->trouble, 0,
+                "catalogue %s: %s; until this is mended, checksums are computed again and now.tar "
+                "gets another id after each mount",
+                c->path, mdb_strerror(rc));
+    return in_memory(c, work, arg);
+}
+
+static int nothing(struct catalog *c, void *arg)
+{
+    (void)c, (void)arg;
+    return 0;
 }
 
 static int open_file(struct catalog *c, const char *dir, struct err *note)
 {
     autofree char *aside = NULL;
+    c->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->lock_fd < 0)
+        return errno;
     if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 || asprintf(&aside, "%s.damaged", c->path) < 0)
         return ENOMEM;
-    int rc = begin(c);
-    if (rc == 0)
-        return end(c, 0);
+    int rc = in_file(c, nothing, NULL);
     if (from_lmdb(rc) != -EBADMSG)
         return rc;
     if (rename(c->path, aside) < 0)
         return errno;
     err_set(note, 0, "%s was damaged (%s): set aside as %s and begun anew", c->path,
             mdb_strerror(rc), aside);
-    rc = begin(c);
-    return rc ? rc : end(c, 0);
+    return in_file(c, nothing, NULL);
 }
 
 int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e)
@@ -169,10 +212,12 @@ int catalog_open(const char *dir, struct catalog **out, struct err *note, struct
     struct catalog *c = calloc(1, sizeof(*c));
     if (!c)
         return -ENOMEM;
-    c->memory_fd = -1;
+    c->memory_fd = c->lock_fd = -1;
     pthread_mutex_init(&c->lock, NULL);
     note->text[0] = 0;
-    int rc = dir ? open_file(c, dir, note) : open_memory(c);
+    int rc = dir ? open_file(c, dir, note) : 0;
+    if (rc == 0 || from_lmdb(rc) == -ENOSPC)
+        rc = transact(c, nothing, NULL);
     if (rc) {
         err_set(e, 0, "%s: %s", c->path ? c->path : FILE_NAME, mdb_strerror(rc));
         catalog_close(c);
@@ -187,10 +232,17 @@ void catalog_close(struct catalog *c)
     if (!c)
         return;
     free(c->path);
-    if (c->memory_fd >= 0)
-        close(c->memory_fd);
+    cleanup_close(&c->memory_fd);
+    cleanup_close(&c->lock_fd);
     pthread_mutex_destroy(&c->lock);
     free(c);
+}
+
+void catalog_trouble(struct catalog *c, struct err *out)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = c->trouble;
+    pthread_mutex_unlock(&c->lock);
 }
 
 static MDB_val key_of(const char *path, char buf[KEY_MAX])
@@ -384,48 +436,60 @@ static int new_state(struct catalog *c, const struct catalog_view *view, const s
     return rc ? rc : put_state(c, s);
 }
 
-static int settle(struct catalog *c, const struct catalog_view *view, const uint8_t *earlier,
-                  struct state *s)
+struct settling {
+    const struct catalog_view *view;
+    const uint8_t *earlier;
+    struct state given, result;
+};
+
+static int settle(struct catalog *c, void *arg)
 {
-    struct state before;
+    struct settling *job = arg;
+    struct state *s = &job->result, before;
+    size_t known;
+    *s = job->given;
     memset(&before, 0, sizeof(before));
     int rc = get_state(c, &before);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
-    if (rc || memcmp(before.digest, s->digest, SHA256_BYTES) != 0)
-        return new_state(c, view, &before, earlier, s);
-    size_t known;
-    s->rec = before.rec;
-    return settle_files(c, view, s->rec.index, false, &known);
+    bool same_state = rc == 0 && memcmp(before.digest, s->digest, SHA256_BYTES) == 0;
+    if (same_state && before.rec.index >= c->last.index) {
+        s->rec = before.rec;
+        return settle_files(c, job->view, s->rec.index, false, &known);
+    }
+    if (before.rec.index < c->last.index)
+        before.rec = c->last;
+    return new_state(c, job->view, &before, job->earlier, s);
 }
 
-static int explain(int rc, const struct catalog *c, struct err *e)
+static int explain(int rc, struct err *e)
 {
-    return rc ? err_set(e, from_lmdb(rc), "catalogue %s: %s", c->path, mdb_strerror(rc)) : 0;
+    return rc ? err_set(e, from_lmdb(rc), "catalogue: %s", mdb_strerror(rc)) : 0;
 }
 
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
                    const struct catalog_view *view, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e)
 {
-    struct state s;
-    memset(&s, 0, sizeof(s));
-    memcpy(s.digest, digest, SHA256_BYTES);
-    snprintf(s.rec.host, sizeof(s.rec.host), "%s", host);
-    s.rec.created_ns = now_ns;
-    s.rec.skew_ns = skew_ns;
+    struct settling job;
+    memset(&job, 0, sizeof(job));
+    job.view = view;
+    job.earlier = earlier;
+    memcpy(job.given.digest, digest, SHA256_BYTES);
+    snprintf(job.given.rec.host, sizeof(job.given.rec.host), "%s", host);
+    job.given.rec.created_ns = now_ns;
+    job.given.rec.skew_ns = skew_ns;
     pthread_mutex_lock(&c->lock);
-    int rc = begin(c);
+    int rc = transact(c, settle, &job);
     if (rc == 0)
-        rc = end(c, settle(c, view, earlier, &s));
+        *rec = c->last = job.result.rec;
     pthread_mutex_unlock(&c->lock);
-    if (rc == 0)
-        *rec = s.rec;
-    return explain(rc, c, e);
+    return explain(rc, e);
 }
 
-static int put_sums(struct catalog *c, const struct catalog_view *view)
+static int put_sums(struct catalog *c, void *arg)
 {
+    const struct catalog_view *view = arg;
     for (size_t i = 0; i < view->n; i++) {
         struct catalog_file f = {0};
         struct row row;
@@ -449,9 +513,7 @@ static int put_sums(struct catalog *c, const struct catalog_view *view)
 int catalog_put_sums(struct catalog *c, const struct catalog_view *view, struct err *e)
 {
     pthread_mutex_lock(&c->lock);
-    int rc = begin(c);
-    if (rc == 0)
-        rc = end(c, put_sums(c, view));
+    int rc = transact(c, put_sums, (void *)view);
     pthread_mutex_unlock(&c->lock);
-    return explain(rc, c, e);
+    return explain(rc, e);
 }

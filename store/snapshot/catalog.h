@@ -12,8 +12,8 @@
  * LMDB has no page checksums, and a file that is too short raises SIGBUS when read: the size is
  * checked at open, and a damaged catalogue is set aside as catalog.mdb.damaged and begun anew.
  * It must not lie on a network file system. The environment is open only while a function works,
- * so that its pages do not count as memory of the process. Functions are safe in any thread. LMDB's
- * codes come back as -errno.
+ * under a flock(2) of the state folder, so that its pages do not count as memory of the process.
+ * Functions are safe in any thread. LMDB's codes come back as -errno.
  */
 #ifndef INFLUXFS_SNAPSHOT_CATALOG_H
 #define INFLUXFS_SNAPSHOT_CATALOG_H
@@ -62,6 +62,10 @@ struct catalog_view {
  * what was found wrong and mended, or is empty. */
 int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e);
 void catalog_close(struct catalog *c);
+
+/* Why the file does not serve just now (a full disk), in words, or empty: until it does again the
+ * catalogue goes on in memory. */
+void catalog_trouble(struct catalog *c, struct err *out);
 
 /* Makes the captured state the newest one. If digest is that of the newest state known, *rec is its
  * record; otherwise the counter rises, files that are new or changed get its value, files that are

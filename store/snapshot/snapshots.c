@@ -152,3 +152,8 @@ void snapshots_put(struct snapshots *s, struct tarball *t)
         free(gone);
     }
 }
+
+void snapshots_trouble(struct snapshots *s, struct err *out)
+{
+    catalog_trouble(s->catalog, out);
+}

@@ -30,4 +30,7 @@ int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, stru
 void snapshots_ref(struct snapshots *s, struct tarball *t);
 void snapshots_put(struct snapshots *s, struct tarball *t);
 
+/* What the catalogue lacks just now, in words, or empty. */
+void snapshots_trouble(struct snapshots *s, struct err *out);
+
 #endif

@@ -52,9 +52,6 @@ class Load:
         time.sleep(WINDOW)
         return (self.points() - first) / (time.monotonic() - started)
 
-    def cpu_seconds(self):
-        return cpu_seconds(self.process.pid)
-
 
 class Reading:
     """A shell that reads now.tar in a loop; each read is a process's own, so a new snapshot."""
@@ -108,8 +105,8 @@ def measure_one(table, name, where, mnt, load, memory, live):
     table.pairs(f"points into influxd {where}, {name} now.tar in a loop / alone", pairs, least=0.9, unit="k/s")
     sizes = list(map(int, log.read_text().split()))
     elapsed = (RUNS + 1) * (WINDOW + SETTLE)
-    table.note(f"meanwhile {len(sizes)} snapshots were read whole, {sum(sizes) / elapsed / 2**20:.0f} MB/s; processors used: " +
-               ", ".join(f"{who} {seconds / elapsed:.2f}" for who, seconds in used.items()))
+    table.note(f"meanwhile {len(sizes)} snapshots were read whole, {sum(sizes) / elapsed / 2**20:.0f} MB/s; "
+               "processors used: " + ", ".join(f"{who} {seconds / elapsed:.2f}" for who, seconds in used.items()))
 
 
 def cpu_seconds(pid):

@@ -47,8 +47,8 @@ def memory_taken(table, disk):
         second = stat(mnt)
         after = memory(mnt)
     table.single(f"resident memory after a stat, {MANY_FILES} files", [rss], "MiB", most=64)
-    table.note(f"at its peak {peak:.0f} MiB; after a change and another stat {after[0]:.0f}, at its peak {after[1]:.0f}; "
-               f"the stats took {first:.2f} s and {second:.2f} s")
+    table.note(f"at its peak {peak:.0f} MiB; after a change and another stat {after[0]:.0f}, "
+               f"at its peak {after[1]:.0f}; the stats took {first:.2f} s and {second:.2f} s")
 
 
 def change(store, number):

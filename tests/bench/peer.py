@@ -35,10 +35,11 @@ def measure(table, disk, _):
         with Mount(live.root, disk / "mnt") as mnt:
             name = f"cp now.tar / influxd backup -portable, {MEGABYTES} MB"
             table.pairs(name, in_turn(name, with_cp, with_influxd))
-            table.note(f"{size_of(copied)} MB as now.tar, {size_of(backup)} MB as influxd's backup, which is compressed")
+            table.note(f"{size_of(copied)} MB as now.tar, {size_of(backup)} MB as influxd's backup, compressed")
     shutil.rmtree(disk / "live")
     name = "cp into restore/ / influxd restore -portable of these"
-    table.pairs(name, in_turn(name, lambda: restore_by_cp(copied, disk), lambda: restore_by_influxd(backup, disk), RESTORES))
+    table.pairs(name, in_turn(name, lambda: restore_by_cp(copied, disk),
+                              lambda: restore_by_influxd(backup, disk), RESTORES))
 
 
 def restore_by_cp(copied, disk):

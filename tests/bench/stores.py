@@ -18,7 +18,8 @@ def store_of_size(root, megabytes, file_megabytes=32):
     files = megabytes // file_megabytes
     for number in range(0, files, 2):
         progress(f"writing a store of {megabytes} MB: {number * file_megabytes}")
-        store.shard(tsm={f"{n:09d}-000000002.tsm": content for n in (1, 2)[:files - number]}, wal={"_00001.wal": wal_entry(number)})
+        store.shard(tsm={f"{n:09d}-000000002.tsm": content for n in (1, 2)[:files - number]},
+                    wal={"_00001.wal": wal_entry(number)})
     return store.write_meta()
 
 

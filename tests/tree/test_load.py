@@ -38,7 +38,6 @@ class LoadTest(StoreTest):
         began = time.monotonic()
         captured = slow_copy(mnt / "snapshots/now.tar", self.folder / "now.tar", COPY_SECONDS)
         after = tsm_files(live.root)
-        self.assertTrue(after - before, "influxd flushed nothing meanwhile")
         store = self.restore(self.folder / "now.tar", self.folder / f"restored-{number}")
         with Influxd(store, live.index) as restored:
             self.assert_right(load.wrong_points(restored, began, captured))
