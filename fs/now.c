@@ -73,9 +73,15 @@ int now_new(struct fs *fs)
 
 static bool is_current(const struct binding *b, int64_t now)
 {
-    int64_t keep = b->who.pid ? KEEP_NS : SHARE_NS;
-    return b->open || now - b->taken_ns < keep ||
+    return b->open || now - b->taken_ns < KEEP_NS ||
            (b->closed_ns && now - b->closed_ns < KEEP_CLOSED_NS);
+}
+
+/* Whether a look-up may still be given it. Callers that cannot be told apart are many: what one has
+ * open is not for the others. */
+static bool may_give(const struct binding *b, int64_t now)
+{
+    return b->who.pid ? is_current(b, now) : now - b->taken_ns < SHARE_NS;
 }
 
 /* What a dropped binding sets free, to be given back without the lock. */
@@ -202,7 +208,7 @@ bool now_listed(const struct fs *fs)
 {
     const char *const folders[] = {fs->paths->meta, fs->paths->data, fs->paths->wal};
     for (int i = 0; i < 3; i++)
-        if (access(folders[i], F_OK) == 0)
+        if (access(folders[i], F_OK) == 0 || errno != ENOENT)
             return true;
     return false;
 }
@@ -212,7 +218,7 @@ static struct binding *find(struct now *n, const struct caller *who)
 {
     int64_t now = io_mono_ns();
     for (struct binding *b = n->bindings; b; b = b->next)
-        if (caller_same(&b->who, who) && b->to->tarball && is_current(b, now))
+        if (caller_same(&b->who, who) && b->to->tarball && may_give(b, now))
             return b;
     return NULL;
 }

@@ -48,6 +48,7 @@ static const struct fuse_opt specs[] = {
     OPT("uid=%s", uid_text),
     OPT("gid=%s", gid_text),
     OPT("umask=%s", umask_text),
+    OPT("max_read=%s", max_read),
     OPT("-f", foreground),
     OPT("-d", debug),
     OPT("-h", help),
@@ -148,6 +149,8 @@ static int check(struct options *o, struct err *e)
     unsigned long mask = 0;
     if (!o->store || !o->mountpoint)
         return err_set(e, -EINVAL, "needs a STORE and a MOUNTPOINT; see influxfs --help");
+    if (o->max_read)
+        return err_set(e, -EINVAL, "option max_read: the size of reads is fixed");
     int r = parse_owner(o, e);
     if (r == 0)
         r = parse_id(o->uid_text, "uid", &o->set_uid, &o->uid, e);
@@ -183,5 +186,6 @@ void options_free(struct options *o)
     free(o->uid_text);
     free(o->gid_text);
     free(o->umask_text);
+    free(o->max_read);
     fuse_opt_free_args(&o->fuse);
 }

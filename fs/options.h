@@ -19,7 +19,7 @@ struct options {
     uid_t owner_uid;             /* what it says, or -1 */
     gid_t owner_gid;
     int force, ro, foreground, debug, help, version;
-    char *uid_text, *gid_text, *umask_text;
+    char *uid_text, *gid_text, *umask_text, *max_read;
     bool set_uid, set_gid, set_umask;
     uid_t uid;
     gid_t gid;
