@@ -573,9 +573,9 @@ int drops_new(struct fs *fs, struct node **out)
     d->root.ino = INO_RESTORE;
     d->root.mode = 0700;
     d->root.mtime_ns = d->root.atime_ns = fs->started_ns;
-    int r = report_log(fs, &d->log);
+    int r = report_restore_log(fs, &d->log);
     if (r == 0)
-        r = report_status(fs, &d->status);
+        r = report_restore_status(fs, &d->status);
     if (r < 0) {
         drops_free(d);
         return r;

@@ -10,6 +10,7 @@
 #include "fs/owner.h"
 #include "fs/state.h"
 #include "fs/status.h"
+#include "fs/timer.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/config.h"
@@ -29,6 +30,7 @@ struct daemon {
     char *mountpoint;
     struct state state;
     struct fs fs;
+    struct timer *timer;
     bool mounted, signals;
 };
 
@@ -116,7 +118,8 @@ static int build_tree(struct daemon *d)
     fs->started_ns = io_now_ns();
     find_owner(d);
     fs->nodes = node_table_new();
-    if (!fs->nodes)
+    fs->status = status_new();
+    if (!fs->nodes || !fs->status)
         return -ENOMEM;
     int r = now_new(fs);
     return r < 0 ? r : fs_tree_new(fs);
@@ -176,7 +179,7 @@ static int start(struct daemon *d, struct err *e)
     if (r == 0)
         r = mount_it(d, e);
     if (r == 0)
-        r = now_start(d->fs.now);
+        r = timer_start(&d->fs, &d->timer);
     if (r < 0 && !e->text[0])
         err_sys(e, r, "starting");
     return r;
@@ -200,7 +203,7 @@ static int serve(struct daemon *d)
 static void stop(struct daemon *d)
 {
     struct fs *fs = &d->fs;
-    now_stop(fs->now);
+    timer_stop(d->timer);
     if (d->mounted)
         fuse_session_unmount(fs->session);
     if (d->signals)

@@ -2,7 +2,6 @@
 #include "fs/now.h"
 
 #include "fs/caller.h"
-#include "fs/drops.h"
 #include "fs/status.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
@@ -11,7 +10,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SECOND ((int64_t)1000000000)
 #define KEEP_NS (60 * SECOND)        /* since it was taken */
@@ -46,9 +44,6 @@ struct now_handle {
 struct now {
     struct fs *fs;
     pthread_mutex_t lock; /* guards both lists and what is in them */
-    pthread_cond_t wake;
-    pthread_t thread;
-    bool started, stop;
     struct now_node *nodes;
     struct binding *bindings;
 };
@@ -60,12 +55,7 @@ int now_new(struct fs *fs)
     struct now *n = calloc(1, sizeof(*n));
     if (!n)
         return -ENOMEM;
-    pthread_condattr_t mono;
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_mutex_init(&n->lock, NULL);
-    pthread_cond_init(&n->wake, &mono);
-    pthread_condattr_destroy(&mono);
     n->fs = fs;
     fs->now = n;
     return 0;
@@ -142,45 +132,12 @@ static size_t drop_all(struct now *n, bool (*over)(const struct now *, const str
     return gone;
 }
 
-static void *run(void *arg)
+void now_expire(struct now *n)
 {
-    struct now *n = arg;
-    pthread_mutex_lock(&n->lock);
-    while (!n->stop) {
-        int64_t at = io_mono_ns() + SECOND;
-        struct timespec t = {at / SECOND, at % SECOND};
-        pthread_cond_timedwait(&n->wake, &n->lock, &t);
-        if (n->stop)
-            break;
-        pthread_mutex_unlock(&n->lock);
-        if (drop_all(n, is_over) > 0)
-            fuse_lowlevel_notify_inval_entry(n->fs->session, n->fs->snapshots_node, "now.tar",
-                                             strlen("now.tar"));
-        drop_all(n, is_dead);
-        drops_expire(n->fs);
-        pthread_mutex_lock(&n->lock);
-    }
-    pthread_mutex_unlock(&n->lock);
-    return NULL;
-}
-
-int now_start(struct now *n)
-{
-    int r = -pthread_create(&n->thread, NULL, run, n);
-    n->started = r == 0;
-    return r;
-}
-
-void now_stop(struct now *n)
-{
-    if (!n || !n->started)
-        return;
-    pthread_mutex_lock(&n->lock);
-    n->stop = true;
-    pthread_cond_signal(&n->wake);
-    pthread_mutex_unlock(&n->lock);
-    pthread_join(n->thread, NULL);
-    n->started = false;
+    if (drop_all(n, is_over) > 0)
+        fuse_lowlevel_notify_inval_entry(n->fs->session, n->fs->snapshots_node, "now.tar",
+                                         strlen("now.tar"));
+    drop_all(n, is_dead);
 }
 
 static bool always(const struct now *n, const struct binding *b)
@@ -199,7 +156,6 @@ void now_free(struct now *n)
 {
     if (!n)
         return;
-    pthread_cond_destroy(&n->wake);
     pthread_mutex_destroy(&n->lock);
     free(n);
 }

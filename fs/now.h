@@ -6,8 +6,8 @@
  * as it has it open, and for 10 s after its last close. Another process gets the store as it is
  * then. Each capture is a node of its own, all under one st_ino, so that the kernel and the tools
  * may cache a node freely: it never changes. A capture that nobody is bound to any more is let go
- * by a thread, which also tells the kernel; a late open of its node gets ESTALE, and the kernel
- * looks again.
+ * by the timer (timer.h), which also tells the kernel; a late open of its node gets ESTALE, and the
+ * kernel looks again.
  *
  * A caller in another pid namespace is seen as process 0: it shares captures younger than 2 s.
  */
@@ -21,9 +21,9 @@ int now_new(struct fs *fs);
 void now_drop_all(struct now *n);
 void now_free(struct now *n); /* after its nodes */
 
-/* Starts and stops the thread that lets go. */
-int now_start(struct now *n);
-void now_stop(struct now *n);
+/* Lets go of the captures whose time has come, and tells the kernel. Holds no lock while it does.
+ */
+void now_expire(struct now *n);
 
 /* Whether a look-up can find anything: no, while there is no store at all. */
 bool now_listed(const struct fs *fs);

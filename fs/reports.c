@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/reports.h"
 
+#include "fs/now.h"
 #include "fs/status.h"
+#include "fs/text.h"
+#include "store/base/cleanup.h"
 #include "store/base/io.h"
 
 #include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int log_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
@@ -55,7 +61,7 @@ static const struct node_ops log_ops = {
     .release = log_release,
 };
 
-static int make_status(struct fs *fs, char **text)
+static int make_restore_status(struct fs *fs, char **text)
 {
     if (fs->restore)
         return restore_status_json(fs->restore, text);
@@ -63,7 +69,96 @@ static int make_status(struct fs *fs, char **text)
     return *text ? 0 : -ENOMEM;
 }
 
-int report_log(struct fs *fs, struct node **out)
+static struct json_object *json_time(int64_t ns)
+{
+    char text[40];
+    time_t sec = (time_t)(ns / 1000000000);
+    struct tm tm;
+    if (ns == 0)
+        return NULL;
+    gmtime_r(&sec, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_object_new_string(text);
+}
+
+static void add_text(struct json_object *o, const char *key, const char *text)
+{
+    json_object_object_add(o, key, text && *text ? json_object_new_string(text) : NULL);
+}
+
+static struct json_object *json_event(const struct status_event *ev)
+{
+    if (ev->at_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "time", json_time(ev->at_ns));
+    add_text(o, "what", ev->what);
+    add_text(o, "text", ev->text);
+    return o;
+}
+
+static struct json_object *json_captured(const struct status_capture *c)
+{
+    if (c->at_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    add_text(o, "id", c->record.id);
+    json_object_object_add(o, "time", json_time(c->at_ns));
+    json_object_object_add(o, "created", json_time(c->record.created_ns));
+    json_object_object_add(o, "index", json_object_new_uint64(c->record.index));
+    json_object_object_add(o, "skew_ns", json_object_new_int64(c->record.skew_ns));
+    json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
+    json_object_object_add(o, "files", json_object_new_uint64(c->files));
+    json_object_object_add(o, "left_out", json_object_new_uint64(c->left_out));
+    return o;
+}
+
+static struct json_object *json_store(const struct fs *fs)
+{
+    struct err trouble;
+    snapshots_trouble(fs->snapshots, &trouble);
+    struct json_object *o = json_object_new_object();
+    add_text(o, "meta", fs->paths->meta);
+    add_text(o, "data", fs->paths->data);
+    add_text(o, "wal", fs->paths->wal);
+    add_text(o, "config", fs->paths->config);
+    add_text(o, "state", fs->state);
+    add_text(o, "lacks", *fs->lacks ? fs->lacks : trouble.text);
+    return o;
+}
+
+static struct json_object *json_restore(struct fs *fs)
+{
+    autofree char *text = NULL;
+    if (!fs->restore || restore_status_json(fs->restore, &text) < 0)
+        return NULL;
+    return json_tokener_parse(text);
+}
+
+static int make_status(struct fs *fs, char **text)
+{
+    struct status_now now;
+    struct json_object *o = json_object_new_object();
+    if (!o)
+        return -ENOMEM;
+    size_t held = now_held(fs);
+    status_get(fs->status, &now);
+    json_object_object_add(o, "version", json_object_new_string(INFLUXFS_VERSION));
+    json_object_object_add(o, "mounted", json_time(fs->started_ns));
+    json_object_object_add(o, "store", json_store(fs));
+    json_object_object_add(o, "last_capture", json_captured(&now.capture));
+    json_object_object_add(o, "last_success", json_event(&now.success));
+    json_object_object_add(o, "last_error", json_event(&now.error));
+    json_object_object_add(o, "captures_held", json_object_new_uint64(held));
+    json_object_object_add(o, "restore", json_restore(fs));
+    const char *json = json_object_to_json_string_ext(
+        o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
+    int r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;
+    json_object_put(o);
+    return r;
+}
+
+int report_restore_log(struct fs *fs, struct node **out)
 {
     struct node *n = calloc(1, sizeof(*n));
     if (!n)
@@ -74,7 +169,12 @@ int report_log(struct fs *fs, struct node **out)
     return 0;
 }
 
+int report_restore_status(struct fs *fs, struct node **out)
+{
+    return text_node_new(fs, INO_RESTORE_STATUS, 0400, make_restore_status, out);
+}
+
 int report_status(struct fs *fs, struct node **out)
 {
-    return status_text_node(fs, INO_RESTORE_STATUS, 0400, make_status, out);
+    return text_node_new(fs, INO_STATUS, 0444, make_status, out);
 }

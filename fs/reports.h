@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What restore/ says of itself: restore/log, readable while a restore runs, and
- * restore/status.json. */
+/* What the mount says of itself: status.json at the top, and restore/log and restore/status.json,
+ * readable while a restore runs. */
 #ifndef INFLUXFS_FS_REPORTS_H
 #define INFLUXFS_FS_REPORTS_H
 
 #include "fs/fs.h"
 
-/* Make the nodes; each has one pin, for the folder that lists them. */
-int report_log(struct fs *fs, struct node **out);
+/* Make the nodes; each has one pin, for the folder that lists it. */
 int report_status(struct fs *fs, struct node **out);
+int report_restore_log(struct fs *fs, struct node **out);
+int report_restore_status(struct fs *fs, struct node **out);
 
 #endif

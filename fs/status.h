@@ -1,22 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* status.json: the store, the last capture, the last error and success, the restore. Also the place
- * where the branches tell such things, from any thread. */
+/* What happened last: the branches tell it, status.json shows it. Safe in any thread. */
 #ifndef INFLUXFS_FS_STATUS_H
 #define INFLUXFS_FS_STATUS_H
 
-#include "fs/fs.h"
+#include "store/snapshot/tarball.h"
 
-/* Makes the file's node and fs->status. */
-int status_new(struct fs *fs, struct node **out);
+struct status;
+
+struct status_event {
+    int64_t at_ns; /* since 1970; 0: it has not happened */
+    char what[64];
+    char text[800];
+};
+
+struct status_capture {
+    int64_t at_ns;
+    struct catalog_record record;
+    uint64_t bytes;
+    size_t files, left_out;
+};
+
+struct status_now {
+    struct status_event error, success;
+    struct status_capture capture;
+};
+
+struct status *status_new(void); /* NULL when out of memory */
 void status_free(struct status *s);
 
-void status_failed(struct status *s, const char *what, const char *why);
+void status_failed(struct status *s, const char *what, const char *why); /* logged, too */
 void status_captured(struct status *s, const struct tarball *t);
 void status_read_whole(struct status *s, const struct tarball *t);
 
-/* A file of the given number whose text is made when it is opened; make returns memory that the
- * caller frees. Direct: its size is that of the text as of the question. */
-int status_text_node(struct fs *fs, ino_t ino, mode_t mode, int (*make)(struct fs *fs, char **text),
-                     struct node **out);
+void status_get(struct status *s, struct status_now *out);
 
 #endif

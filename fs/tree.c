@@ -4,7 +4,7 @@
 #include "fs/fs.h"
 #include "fs/live.h"
 #include "fs/now.h"
-#include "fs/status.h"
+#include "fs/reports.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,37 +24,6 @@ struct folder {
     } child[CHILDREN];
     size_t n;
 };
-
-void fs_mask(const struct fs *fs, struct stat *st)
-{
-    const struct options *o = fs->options;
-    if (o->set_uid)
-        st->st_uid = o->uid;
-    if (o->set_gid)
-        st->st_gid = o->gid;
-    if (o->set_umask)
-        st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask);
-}
-
-void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint64_t size,
-             int64_t mtime_ns)
-{
-    struct timespec t = {mtime_ns / 1000000000, mtime_ns % 1000000000};
-    *st = (struct stat){
-        .st_ino = ino,
-        .st_mode = mode,
-        .st_nlink = S_ISDIR(mode) ? 2 : 1,
-        .st_uid = fs->uid,
-        .st_gid = fs->gid,
-        .st_size = (off_t)size,
-        .st_blocks = (blkcnt_t)((size + 511) / 512),
-        .st_blksize = S_ISDIR(mode) ? 4096 : 1 << 20, /* what cp(1) reads and writes at once */
-        .st_atim = t,
-        .st_mtim = t,
-        .st_ctim = t,
-    };
-    fs_mask(fs, st);
-}
 
 static int folder_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
@@ -133,7 +102,7 @@ int fs_tree_new(struct fs *fs)
     fs->snapshots_node = snapshots->node.id;
     int r = live_new(fs, &live);
     if (r == 0)
-        r = status_new(fs, &status);
+        r = report_status(fs, &status);
     if (r == 0)
         r = drops_new(fs, &drops);
     if (r < 0)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/timer.h"
+
+#include "fs/drops.h"
+#include "fs/now.h"
+#include "store/base/io.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SECOND ((int64_t)1000000000)
+
+struct timer {
+    struct fs *fs;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+};
+
+static void *run(void *arg)
+{
+    struct timer *t = arg;
+    pthread_mutex_lock(&t->lock);
+    while (!t->stop) {
+        int64_t at = io_mono_ns() + SECOND;
+        struct timespec until = {at / SECOND, at % SECOND};
+        pthread_cond_timedwait(&t->wake, &t->lock, &until);
+        if (t->stop)
+            break;
+        pthread_mutex_unlock(&t->lock);
+        now_expire(t->fs->now);
+        drops_expire(t->fs);
+        pthread_mutex_lock(&t->lock);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+int timer_start(struct fs *fs, struct timer **out)
+{
+    struct timer *t = calloc(1, sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    pthread_condattr_t mono;
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->wake, &mono);
+    pthread_condattr_destroy(&mono);
+    t->fs = fs;
+    int r = -pthread_create(&t->thread, NULL, run, t);
+    if (r < 0)
+        free(t);
+    else
+        *out = t;
+    return r;
+}
+
+void timer_stop(struct timer *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->stop = true;
+    pthread_cond_signal(&t->wake);
+    pthread_mutex_unlock(&t->lock);
+    pthread_join(t->thread, NULL);
+    pthread_cond_destroy(&t->wake);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
