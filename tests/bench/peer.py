@@ -3,12 +3,10 @@
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 
 from bench.pairs import in_turn, seconds
 from bench.stores import fill, warm
-from lib.files import run
 from lib.influxd import Influxd, find_influxd
 from lib.mount import Mount
 
