@@ -17,6 +17,11 @@ int detach_start(void);
  * /dev/null. If the process ends without calling it, the parent exits with 1. */
 void detach_ready(int fd);
 
+/* Lets influxd go first: a snapshot is background work. Where the kernel groups processes by
+ * session (autogroup, the default) a nice value counts within the session only, and the session has
+ * one of its own; so this is done by a process that leads its session, as a daemon does. */
+void detach_give_way(void);
+
 /* Makes sure that descriptors 0, 1 and 2 are open, or files opened later would take their place. */
 void detach_guard_stdio(void);
 

@@ -29,8 +29,10 @@ struct entry {
     mode_t mode; /* permission bits */
     uid_t uid;
     gid_t gid;
-    int64_t atime_ns, mtime_ns, used_ns; /* used_ns: monotonic */
-    unsigned open, writers;
+    int64_t atime_ns, mtime_ns;
+    int64_t written_ns; /* the mtime of what was refused, whatever its tool sets */
+    int64_t used_ns;    /* monotonic */
+    unsigned open;
     struct drop *drop; /* of a file; NULL once its time has come */
     uint64_t size;     /* what it had then */
     struct xattrs xattrs;
@@ -38,7 +40,7 @@ struct entry {
 
 struct drop_handle {
     struct handle h;
-    bool writer;
+    bool writer, wrote;
 };
 
 struct drops {
@@ -109,7 +111,7 @@ static int add(struct request *r, struct entry *dir, const char *name, mode_t mo
     e->mode = mode & 07777;
     e->uid = r->ctx->uid;
     e->gid = r->ctx->gid;
-    e->atime_ns = e->mtime_ns = io_now_ns();
+    e->atime_ns = e->mtime_ns = e->written_ns = io_now_ns();
     e->drop = drop;
     touch(e);
     node_add(d->fs->nodes, &e->node, false);
@@ -125,7 +127,8 @@ static int entry_getattr(struct request *r, struct node *n, struct handle *h, st
     (void)h;
     pthread_mutex_lock(&e->drops->lock);
     uint64_t size = e->drop ? drop_size(e->drop) : e->size;
-    fs_attr(r->fs, st, e->ino, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, e->mtime_ns);
+    int64_t mtime = e->drop && drop_refused(e->drop) ? e->written_ns : e->mtime_ns;
+    fs_attr(r->fs, st, e->ino, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
     st->st_atim = (struct timespec){e->atime_ns / 1000000000, e->atime_ns % 1000000000};
     if (e != &e->drops->root) {
         st->st_uid = e->uid;
@@ -184,7 +187,8 @@ static struct handle *new_handle(struct entry *e, bool writer)
         return NULL;
     h->writer = writer;
     e->open++;
-    e->writers += writer;
+    if (writer)
+        drop_open(e->drop);
     touch(e);
     return &h->h;
 }
@@ -267,7 +271,7 @@ static int entry_open(struct request *r, struct node *n, int flags, struct handl
 }
 
 /* What was copied here has been unpacked: there is nothing to read back. */
-static ssize_t entry_read(struct request *r, struct handle *h, void *buf, size_t n, uint64_t off)
+static ssize_t entry_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     const struct entry *e = (const struct entry *)h->node;
     (void)r, (void)buf, (void)n;
@@ -276,12 +280,19 @@ static ssize_t entry_read(struct request *r, struct handle *h, void *buf, size_t
 
 static int entry_write(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off)
 {
+    struct drop_handle *dh = (struct drop_handle *)h;
     struct entry *e = (struct entry *)h->node;
     struct err why = {0};
     (void)r;
+    pthread_mutex_lock(&e->drops->lock);
+    bool first = !dh->wrote && off == 0;
+    dh->wrote = true;
+    pthread_mutex_unlock(&e->drops->lock);
+    if (first)
+        drop_rewind(e->drop);
     int rc = drop_write(e->drop, buf, n, off, &why);
     pthread_mutex_lock(&e->drops->lock);
-    e->mtime_ns = io_now_ns();
+    e->mtime_ns = e->written_ns = io_now_ns();
     touch(e);
     pthread_mutex_unlock(&e->drops->lock);
     return rc;
@@ -304,15 +315,11 @@ static void entry_release(struct handle *h)
 {
     struct drop_handle *dh = (struct drop_handle *)h;
     struct entry *e = (struct entry *)h->node;
-    pthread_mutex_lock(&e->drops->lock);
-    bool last = dh->writer && --e->writers == 0;
-    struct drop *d = e->drop;
-    touch(e);
-    pthread_mutex_unlock(&e->drops->lock);
-    if (last && !drop_done(d))
-        drop_abandon(d, NULL);
+    if (dh->writer)
+        drop_close(e->drop);
     pthread_mutex_lock(&e->drops->lock);
     e->open--;
+    touch(e);
     pthread_mutex_unlock(&e->drops->lock);
     free(dh);
 }
@@ -346,7 +353,7 @@ static int entry_unlink(struct request *r, struct node *dir, const char *name, b
     pthread_mutex_unlock(&d->drops->lock);
     if (rc < 0)
         return e || find(d, name) ? rc : -EROFS;
-    if (!drop && e->drop && !drop_done(e->drop))
+    if (!drop && e->drop)
         drop_abandon(e->drop, "it was removed while it was written");
     drop_free(drop);
     node_unpin(r->fs->nodes, &e->node);

@@ -255,13 +255,13 @@ static int live_open(struct request *r, struct node *n, int flags, struct handle
     return 0;
 }
 
-static ssize_t live_read(struct request *r, struct handle *h, void *buf, size_t n, uint64_t off)
+static ssize_t live_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     const struct live_handle *lh = (struct live_handle *)h;
     size_t done = 0;
     (void)r;
     while (done < n) {
-        ssize_t got = pread(lh->fd, (char *)buf + done, n - done, (off_t)(off + done));
+        ssize_t got = pread(lh->fd, *buf + done, n - done, (off_t)(off + done));
         if (got < 0 && errno != EINTR)
             return -errno;
         if (got == 0)

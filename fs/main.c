@@ -233,6 +233,7 @@ static int run(struct daemon *d)
     }
     raise_open_files();
     keep_memory_small();
+    detach_give_way();
     int r = start(d, &e);
     if (r < 0) {
         log_line("%s", e.text);

@@ -80,7 +80,11 @@ struct node_ops {
 
     /* Files */
     int (*open)(struct request *r, struct node *n, int flags, struct handle **h);
-    ssize_t (*read)(struct request *r, struct handle *h, void *buf, size_t n, uint64_t off);
+    /* Up to n bytes at off into *buf, which may be exchanged for another of its size. */
+    ssize_t (*read)(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off);
+    /* Called after each read that gave n bytes at off, once the reader has them; may be NULL. The
+     * handle must not be freed in between, though the reader may have closed it. */
+    void (*has_read)(struct handle *h, size_t n, uint64_t off);
     int (*write)(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off);
     int (*flush)(struct request *r, struct handle *h);
     void (*release)(struct handle *h); /* frees it, but for the pin on its node */

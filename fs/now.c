@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/now.h"
 
+#include "fs/ahead.h"
 #include "fs/caller.h"
 #include "fs/status.h"
 #include "store/base/cleanup.h"
@@ -39,6 +40,7 @@ struct binding {
 struct now_handle {
     struct handle h;
     struct binding *binding;
+    struct ahead ahead;
 };
 
 struct now {
@@ -319,30 +321,56 @@ static int now_open(struct request *r, struct node *node, int flags, struct hand
         return -ESTALE;
     }
     nh->binding = b;
+    ahead_init(&nh->ahead);
     *h = &nh->h;
     return 0;
 }
 
-static ssize_t now_read(struct request *r, struct handle *h, void *buf, size_t n, uint64_t off)
+static ssize_t read_tarball(struct request *r, const struct now_node *k, char *buf, size_t n,
+                            uint64_t off)
 {
-    struct now_node *k = (struct now_node *)h->node;
     struct tarball_reader reader = {request_interrupted, r};
     struct err e = {0};
     /* An open handle keeps the binding, and the binding the tarball. */
     ssize_t got = tarball_read(k->tarball, buf, n, off, &reader, &e);
-    if (got < 0 && got != -EINTR) {
-        status_failed(r->fs->status, "snapshots/now.tar", e.text);
-        return -EIO;
-    }
-    if (got >= 0 && off + (uint64_t)got == k->size)
+    if (got >= 0 || got == -EINTR)
+        return got;
+    status_failed(r->fs->status, "snapshots/now.tar", e.text);
+    return -EIO;
+}
+
+static ssize_t now_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
+{
+    const struct now_node *k = (const struct now_node *)h->node;
+    struct now_handle *nh = (struct now_handle *)h;
+    ssize_t got = (ssize_t)ahead_take(&nh->ahead, buf, n, off);
+    if (got == 0)
+        got = read_tarball(r, k, *buf, n, off);
+    if (got < 0)
+        ahead_go_on(&nh->ahead, 0, off, NULL, NULL);
+    else if (off + (uint64_t)got == k->size)
         status_read_whole(r->fs->status, k->tarball);
     return got;
+}
+
+static ssize_t read_quietly(void *ctx, void *buf, size_t n, uint64_t off)
+{
+    return tarball_read(ctx, buf, n, off, NULL, NULL);
+}
+
+/* While sums are still to be found, the other core has enough to do. */
+static void now_has_read(struct handle *h, size_t n, uint64_t off)
+{
+    const struct now_node *k = (const struct now_node *)h->node;
+    bool ready = n > 0 && tarball_is_ready(k->tarball, n, off + n);
+    ahead_go_on(&((struct now_handle *)h)->ahead, n, off, ready ? read_quietly : NULL, k->tarball);
 }
 
 static void now_release(struct handle *h)
 {
     struct now_node *k = (struct now_node *)h->node;
     struct now_handle *nh = (struct now_handle *)h;
+    ahead_clear(&nh->ahead);
     pthread_mutex_lock(&k->now->lock);
     nh->binding->open--;
     nh->binding->closed_ns = io_mono_ns();
@@ -357,6 +385,7 @@ static const struct node_ops now_ops = {
     .free = now_node_free,
     .open = now_open,
     .read = now_read,
+    .has_read = now_has_read,
     .release = now_release,
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From FUSE's requests to the nodes' operations: every request is answered exactly once, here. */
+#include "fs/ahead.h"
 #include "fs/fs.h"
 
 #include "store/base/cleanup.h"
@@ -10,9 +11,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/statvfs.h>
-
-/* The largest request, as the kernel allows it: 256 pages. */
-#define READ_MAX ((size_t)1 << 20)
 
 /* A folder opened: its names, as of then. */
 struct dir_handle {
@@ -76,7 +74,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     (void)userdata;
     /* Copying beats splicing for what is laid out in memory. */
     conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
-    conn->max_write = READ_MAX;
+    conn->max_write = AHEAD_BYTES; /* 256 pages, the kernel's own bound */
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -304,9 +302,9 @@ static char *read_buffer(size_t size)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_buffer_key);
     char *buf = pthread_getspecific(buffer_key);
-    if (!buf && (buf = malloc(READ_MAX)))
+    if (!buf && (buf = malloc(AHEAD_BYTES)))
         pthread_setspecific(buffer_key, buf);
-    return size <= READ_MAX ? buf : NULL;
+    return size <= AHEAD_BYTES ? buf : NULL;
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -316,11 +314,18 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     struct request r = request_of(req);
     struct handle *h = handle_of(fi);
     char *buf = read_buffer(size);
-    ssize_t n = buf ? h->node->ops->read(&r, h, buf, size, (uint64_t)off) : -ENOMEM;
-    if (n < 0)
+    ssize_t n = buf ? h->node->ops->read(&r, h, &buf, size, (uint64_t)off) : -ENOMEM;
+    if (buf)
+        pthread_setspecific(buffer_key, buf);
+    if (n < 0) {
         reply(req, (int)n);
-    else
-        fuse_reply_buf(req, buf, (size_t)n);
+        return;
+    }
+    /* The reader may close the file as soon as it has its answer. */
+    const struct node_ops *ops = h->node->ops;
+    fuse_reply_buf(req, buf, (size_t)n);
+    if (ops->has_read)
+        ops->has_read(h, (size_t)n, (uint64_t)off);
 }
 
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,

@@ -33,12 +33,12 @@ static int log_open(struct request *r, struct node *n, int flags, struct handle 
     return *h ? 0 : -ENOMEM;
 }
 
-static ssize_t log_read(struct request *r, struct handle *h, void *buf, size_t n, uint64_t off)
+static ssize_t log_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     (void)h;
     if (!r->fs->restore)
         return 0;
-    ssize_t got = pread(restore_log_fd(r->fs->restore), buf, n, (off_t)off);
+    ssize_t got = pread(restore_log_fd(r->fs->restore), *buf, n, (off_t)off);
     return got < 0 ? -errno : got;
 }
 

@@ -53,7 +53,7 @@ static int text_open(struct request *r, struct node *n, int flags, struct handle
     return 0;
 }
 
-static ssize_t text_read(struct request *r, struct handle *h, void *buf, size_t n, uint64_t off)
+static ssize_t text_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     const struct text_handle *th = (const struct text_handle *)h;
     (void)r;
@@ -61,7 +61,7 @@ static ssize_t text_read(struct request *r, struct handle *h, void *buf, size_t 
         return 0;
     if (n > th->len - off)
         n = (size_t)(th->len - off);
-    memcpy(buf, th->text + off, n);
+    memcpy(*buf, th->text + off, n);
     return (ssize_t)n;
 }
 

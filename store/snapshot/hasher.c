@@ -220,6 +220,16 @@ void hash_job_follow(struct hash_job *j, size_t i, uint64_t off)
     pthread_mutex_unlock(&h->lock);
 }
 
+bool hash_job_idle(struct hash_job *j)
+{
+    pthread_mutex_lock(&j->hasher->lock);
+    if (!j->busy)
+        skip_known(j);
+    bool idle = !j->busy && j->member == capture_count(j->capture);
+    pthread_mutex_unlock(&j->hasher->lock);
+    return idle;
+}
+
 /* Moves *i past the members up to end whose sums are known; true when there are no others. */
 static bool all_known(const struct capture *c, size_t *i, size_t end)
 {

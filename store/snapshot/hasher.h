@@ -25,6 +25,9 @@ void hash_job_free(struct hash_job *j); /* waits until the thread has let go of 
 /* A reader has read everything before byte off of member i, in order. */
 void hash_job_follow(struct hash_job *j, size_t i, uint64_t off);
 
+/* Whether there is nothing to do: every sum was known, or is by now. */
+bool hash_job_idle(struct hash_job *j);
+
 /* Waits until the sums of members [first, end) are known. -EINTR when interrupted says so (asked
  * every now and then; may be NULL), -EIO when a file cannot be read whole. */
 int hash_job_wait(struct hash_job *j, size_t first, size_t end, bool (*interrupted)(void *ctx),

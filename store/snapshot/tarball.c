@@ -237,6 +237,11 @@ static ssize_t read_region(const struct tarball *t, size_t i, char *buf, size_t 
     return r < 0 ? r : (ssize_t)n;
 }
 
+bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off)
+{
+    return off + n <= t->off[t->nentries - 1] && hash_job_idle(t->job);
+}
+
 /* Lets the hasher follow a reader who goes on where reading in order had come to. */
 static void follow(struct tarball *t, uint64_t from, uint64_t to)
 {

@@ -25,6 +25,9 @@ const struct capture *tarball_capture(const struct tarball *t);
 uint64_t tarball_size(const struct tarball *t);    /* bytes */
 int64_t tarball_mtime_ns(const struct tarball *t); /* when this state was first captured */
 
+/* Whether the n bytes at off lie within the tar and can be had without waiting for a sum. */
+bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off);
+
 /* Whoever reads may be interrupted while a sum is waited for; interrupted may be NULL. */
 struct tarball_reader {
     bool (*interrupted)(void *ctx);
