@@ -33,7 +33,6 @@ struct fs {
     struct now *now;
     struct drops *drops;
     struct status *status;
-    uint64_t snapshots_node; /* the number of the folder snapshots/ */
     struct fuse_session *session;
     int64_t started_ns; /* wall clock: the time of the fixed folders */
 };

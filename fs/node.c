@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/node.h"
+#include "fs/fs.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@ struct node_table {
 bool request_interrupted(void *ctx)
 {
     const struct request *r = ctx;
-    return fuse_req_interrupted(r->req);
+    return fuse_req_interrupted(r->req) || fuse_session_exited(r->fs->session);
 }
 
 int names_add(struct names *l, const char *name, ino_t ino, mode_t type)

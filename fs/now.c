@@ -23,7 +23,8 @@ struct now_node {
     struct now *now;
     struct tarball *tarball; /* NULL once let go */
     unsigned bindings;
-    uint64_t size; /* both stay when the capture has gone */
+    int64_t taken_ns; /* monotonic: when it was last found to be the store as it is */
+    uint64_t size;    /* both stay when the capture has gone */
     int64_t mtime_ns;
     struct now_node *next;
 };
@@ -41,6 +42,7 @@ struct now_handle {
     struct handle h;
     struct binding *binding;
     struct ahead ahead;
+    uint64_t front; /* it has read everything before; guarded by the lock of all */
 };
 
 struct now {
@@ -119,26 +121,20 @@ static bool is_dead(const struct now *n, const struct binding *b)
     return !b->open && b->to != n->nodes && !caller_alive(&b->who);
 }
 
-/* Drops the bindings that are over; how many captures were let go by that. */
-static size_t drop_all(struct now *n, bool (*over)(const struct now *, const struct binding *))
+/* Drops the bindings that are over, and lets go of the captures that are nobody's by that. */
+static void drop_all(struct now *n, bool (*over)(const struct now *, const struct binding *))
 {
     struct freed f;
-    size_t gone = 0;
     while (drop_one(n, over, &f)) {
-        if (f.tarball) {
+        if (f.tarball)
             snapshots_put(n->fs->snapshots, f.tarball);
-            gone++;
-        }
         node_unpin(n->fs->nodes, &f.node->node);
     }
-    return gone;
 }
 
 void now_expire(struct now *n)
 {
-    if (drop_all(n, is_over) > 0)
-        fuse_lowlevel_notify_inval_entry(n->fs->session, n->fs->snapshots_node, "now.tar",
-                                         strlen("now.tar"));
+    drop_all(n, is_over);
     drop_all(n, is_dead);
 }
 
@@ -209,7 +205,7 @@ static struct now_node *node_of(struct now *n, struct tarball *t, struct tarball
 /* Binds the caller to a node, which the binding pins. Called with the lock. */
 static void bind(struct now *n, struct binding *b, const struct caller *who, struct now_node *to)
 {
-    *b = (struct binding){.who = *who, .to = to, .taken_ns = io_mono_ns(), .next = n->bindings};
+    *b = (struct binding){.who = *who, .to = to, .taken_ns = to->taken_ns, .next = n->bindings};
     n->bindings = b;
     to->bindings++;
     node_repin(n->fs->nodes, &to->node);
@@ -229,6 +225,7 @@ static int bind_new(struct now *n, const struct caller *who, struct tarball *t, 
         k = b->to;
         node_repin(n->fs->nodes, &k->node);
     } else if (fresh && (k = node_of(n, t, &spare))) {
+        k->taken_ns = io_mono_ns();
         bind(n, steal_ptr(&fresh), who, k);
     }
     pthread_mutex_unlock(&n->lock);
@@ -339,6 +336,17 @@ static ssize_t read_tarball(struct request *r, const struct now_node *k, char *b
     return -EIO;
 }
 
+/* Whether the reader has read everything up to the end of this piece. */
+static bool completes(struct now *n, struct now_handle *h, uint64_t len, uint64_t off)
+{
+    pthread_mutex_lock(&n->lock);
+    if (off <= h->front && off + len > h->front)
+        h->front = off + len;
+    bool all = h->front == off + len;
+    pthread_mutex_unlock(&n->lock);
+    return all;
+}
+
 static ssize_t now_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     const struct now_node *k = (const struct now_node *)h->node;
@@ -348,7 +356,7 @@ static ssize_t now_read(struct request *r, struct handle *h, char **buf, size_t 
         got = read_tarball(r, k, *buf, n, off);
     if (got < 0)
         ahead_go_on(&nh->ahead, 0, off, NULL, NULL);
-    else if (off + (uint64_t)got == k->size)
+    else if (completes(k->now, nh, (uint64_t)got, off) && off + (uint64_t)got == k->size)
         status_read_whole(r->fs->status, k->tarball);
     return got;
 }

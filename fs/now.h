@@ -6,8 +6,7 @@
  * as it has it open, and for 10 s after its last close. Another process gets the store as it is
  * then. Each capture is a node of its own, all under one st_ino, so that the kernel and the tools
  * may cache a node freely: it never changes. A capture that nobody is bound to any more is let go
- * by the timer (timer.h), which also tells the kernel; a late open of its node gets ESTALE, and the
- * kernel looks again.
+ * by the timer (timer.h); a late open of its node gets ESTALE, and the kernel looks again.
  *
  * A caller in another pid namespace is seen as process 0: it shares captures younger than 2 s.
  */

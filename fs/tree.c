@@ -99,7 +99,6 @@ int fs_tree_new(struct fs *fs)
     struct folder *snapshots = new_folder(fs, INO_SNAPSHOTS);
     if (!root || !snapshots)
         return -ENOMEM;
-    fs->snapshots_node = snapshots->node.id;
     int r = live_new(fs, &live);
     if (r == 0)
         r = report_status(fs, &status);

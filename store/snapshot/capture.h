@@ -13,7 +13,6 @@
 #define INFLUXFS_SNAPSHOT_CAPTURE_H
 
 #include "store/base/err.h"
-#include "store/influx/paths.h"
 #include "store/snapshot/catalog.h"
 #include "store/snapshot/window.h"
 
@@ -39,22 +38,6 @@ struct member {
     uint64_t index;          /* the change counter when it last changed; 0 for a folder */
     struct capture_cut *cut; /* of a WAL segment; NULL: the whole file */
 };
-
-/* Where captures are taken from: one for each mounted store. Takes one capture at a time, by a
- * lock of its own. */
-struct capture_source;
-
-/* host is shown in manifests. The catalogue and paths stay the caller's and must outlive it. */
-int capture_source_new(const struct store_paths *paths, struct catalog *catalog, const char *host,
-                       struct capture_source **out);
-void capture_source_free(struct capture_source *s);
-
-/* The store as it is now. Gives newest again (a new reference) if nothing has changed since; newest
- * may be NULL. -ENOENT: none of the three folders is there. -EIO: a store that cannot be captured
- * whole (a folder or meta.db missing, a data folder that is empty although meta.db lists shards).
- * -EAGAIN: not settled in time. -EINTR: interrupted. -ENFILE: out of descriptors. */
-int capture_take(struct capture_source *s, struct capture *newest, const struct window_wait *wait,
-                 struct capture **out, struct err *e);
 
 struct capture *capture_ref(struct capture *c);
 void capture_unref(struct capture *c);
@@ -86,9 +69,6 @@ static inline bool member_is_folder(const struct member *m)
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
 /* Tells the sum of member i. */
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
-/* Writes the sums known by now into the catalogue. */
-int capture_keep_sums(struct capture_source *s, struct capture *c, struct err *e);
-
 /* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,
  * when the file is shorter than it was. */
 int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,

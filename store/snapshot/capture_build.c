@@ -131,7 +131,7 @@ static int hold(struct capture *c, struct held *h)
 /* The members that an earlier capture has of the same set, or NULL. Sets come in the order of the
  * walk, so the search goes on from a like place. */
 static const struct member *earlier_members(const struct capture *earlier, size_t near,
-                                            const struct window_set *set)
+                                            const struct shard_set *set)
 {
     size_t n = earlier ? earlier->nsets : 0;
     for (size_t tried = 0; tried < n; tried++) {
@@ -143,15 +143,15 @@ static const struct member *earlier_members(const struct capture *earlier, size_
 }
 
 static int add_set(struct capture *c, const struct capture *earlier, const char *dir,
-                   struct window_set *set)
+                   struct shard_set *set)
 {
     int r = room(&c->sets, c->nsets, sizeof(*c->sets));
     if (r < 0)
         return r;
     const struct member *was = earlier_members(earlier, c->nsets, set);
-    c->sets[c->nsets++] = (struct capture_set){window_set_ref(set), c->n};
+    c->sets[c->nsets++] = (struct capture_set){shard_set_ref(set), c->n};
     for (size_t i = 0; r == 0 && i < set->n; i++) {
-        const struct window_file *f = &set->files[i];
+        const struct shard_file *f = &set->files[i];
         r = add(c, &(struct member){.dir = dir,
                                     .name = f->name,
                                     .held = f->held,
@@ -161,7 +161,7 @@ static int add_set(struct capture *c, const struct capture *earlier, const char 
     return r;
 }
 
-static int add_data(struct capture *c, const struct capture *earlier, const struct window_shard *s)
+static int add_data(struct capture *c, const struct capture *earlier, const struct shard *s)
 {
     const char *dir;
     int r = add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
@@ -174,10 +174,23 @@ static int add_data(struct capture *c, const struct capture *earlier, const stru
     return r;
 }
 
-#define PARTS_MAX 16
+static int add_part(struct capture_cut **cut, uint64_t off, uint64_t len)
+{
+    size_t n = *cut ? (*cut)->nparts : 0;
+    struct capture_cut *more = realloc(*cut, sizeof(*more) + (n + 1) * sizeof(more->part[0]));
+    if (!more)
+        return -ENOMEM;
+    if (n == 0)
+        memset(more, 0, sizeof(*more));
+    more->part[n].off = off;
+    more->part[n].len = len;
+    more->nparts = n + 1;
+    *cut = more;
+    return 0;
+}
 
 /* Finds the parts of a WAL segment, below its cut, that hold complete entries. */
-static int find_parts(const struct window_file *f, struct capture_cut *cut)
+static int find_parts(const struct shard_file *f, struct capture_cut **cut)
 {
     int fd = held_fd(f->held);
     uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held);
@@ -186,10 +199,9 @@ static int find_parts(const struct window_file *f, struct capture_cut *cut)
         return r;
     held_set_scanned(f->held, good);
     for (;;) {
-        cut->part[cut->nparts].off = pos;
-        cut->part[cut->nparts++].len = good - pos;
-        if (good == end || cut->nparts == PARTS_MAX)
-            return 0;
+        r = add_part(cut, pos, good - pos);
+        if (r < 0 || good == end)
+            return r;
         r = wal_hole(fd, good, end, &pos);
         if (r < 0 || pos == good || pos == end)
             return r;
@@ -199,31 +211,27 @@ static int find_parts(const struct window_file *f, struct capture_cut *cut)
     }
 }
 
-static int cut_segment(const struct window_file *f, struct member *m)
+static int cut_segment(const struct shard_file *f, struct member *m)
 {
-    autofree struct capture_cut *cut = calloc(1, sizeof(*cut) + PARTS_MAX * sizeof(cut->part[0]));
-    if (!cut)
-        return -ENOMEM;
-    int r = find_parts(f, cut);
+    autofree struct capture_cut *cut = NULL;
+    int r = find_parts(f, &cut);
     if (r < 0)
         return r;
     m->attr.size = 0;
     for (size_t i = 0; i < cut->nparts; i++)
         m->attr.size += cut->part[i].len;
-    struct capture_cut *fit = realloc(cut, sizeof(*cut) + cut->nparts * sizeof(cut->part[0]));
-    m->cut = fit ? fit : cut;
-    cut = NULL;
+    m->cut = steal_ptr(&cut);
     return 0;
 }
 
-static int add_wal(struct capture *c, const struct window_shard *s, struct err *e)
+static int add_wal(struct capture *c, const struct shard *s, struct err *e)
 {
     const char *dir;
     int r = add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
     if (r == 0)
         r = keep_path(c, "wal", s->path, &dir);
     for (size_t i = 0; r == 0 && i < s->nsegments; i++) {
-        const struct window_file *f = &s->segments[i];
+        const struct shard_file *f = &s->segments[i];
         struct member m = {.dir = dir, .attr = f->attr};
         r = keep_path(c, f->name, "", &m.name);
         if (r == 0)
@@ -262,8 +270,7 @@ static int add_root(struct capture *c, const struct window *w, bool in_wal)
 
 /* Whether a shard goes into the snapshot; one that meta.db does not list is left out by name, since
  * influxd would give its id, and its data, to somebody else. */
-static int wanted(struct capture *c, const struct meta *meta, const struct window_shard *s,
-                  bool *yes)
+static int wanted(struct capture *c, const struct meta *meta, const struct shard *s, bool *yes)
 {
     autofree char *path = strdup(s->path);
     if (!path)
@@ -289,7 +296,7 @@ static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, 
     const char *before = NULL;
     int r = add_root(c, w, false);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        const struct window_shard *s = &w->shards[i];
+        const struct shard *s = &w->shards[i];
         r = wanted(c, p->meta, s, &chosen[i]);
         if (r < 0 || !chosen[i])
             continue;
@@ -302,7 +309,7 @@ static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, 
     if (r == 0)
         r = add_root(c, w, true);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        const struct window_shard *s = &w->shards[i];
+        const struct shard *s = &w->shards[i];
         if (!chosen[i] || !s->has_wal)
             continue;
         r = add_parents(c, w, true, before, s->path);
@@ -321,6 +328,20 @@ static bool holds_data(const struct window *w)
     return false;
 }
 
+/* Whether any database of the shards that meta.db lists has a folder: then the disk is there, and
+ * the shards only hold nothing yet, or no longer. */
+static bool databases_are_there(const struct capture_parts *p)
+{
+    for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
+        const char *db, *rp;
+        uint64_t id;
+        meta_live_shard_at(p->meta, i, &db, &rp, &id);
+        if (parent(&p->window, false, db, strlen(db)))
+            return true;
+    }
+    return false;
+}
+
 /* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one.
  */
 static int refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
@@ -328,7 +349,7 @@ static int refuse_empty(const struct capture_parts *p, const bool *chosen, struc
     size_t live = meta_live_shards(p->meta), here = 0;
     for (size_t i = 0; i < p->window.nshards; i++)
         here += chosen[i];
-    if (live > 0 && here == 0)
+    if (live > 0 && here == 0 && !databases_are_there(p))
         return err_set(e, -EIO,
                        "meta.db lists %zu shards, and the data folder holds none of them: is its "
                        "disk mounted?",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a capture is made of: shared by capture.c (when and from where) and capture_build.c (how a
- * window and a metastore become the members of a snapshot). */
+/* What a capture is made of: shared by capture.c (what it answers), capture_build.c (how a window
+ * and a metastore become the members of a snapshot) and source.c (when, and from where). */
 #ifndef INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
 #define INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
 
@@ -18,7 +18,7 @@ struct capture {
     char **strings; /* memory that members and left_out point into */
     size_t nstrings;
     struct capture_set { /* what members of data are held by, */
-        struct window_set *set;
+        struct shard_set *set;
         size_t first; /* the first of them */
     } * sets;
     size_t nsets;
@@ -30,7 +30,7 @@ struct capture {
     struct catalog_record record;
     struct window window; /* to tell quickly what changed since; used under the source's lock */
     pthread_mutex_t lock; /* guards the sums of cuts, and: */
-    bool sums_kept;       /* in the catalogue */
+    bool sums_to_keep;    /* the catalogue does not have all of them */
 };
 
 /* What a capture is built from. */
@@ -41,6 +41,9 @@ struct capture_parts {
     struct file_attr meta_attr, meta_folder;
     const struct capture *earlier; /* of the same store, or NULL: what it knows need not be asked */
 };
+
+/* As capture_set_sum, for a sum that the catalogue has. */
+void capture_know_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
 
 void capture_parts_clear(struct capture_parts *p);
 

@@ -192,11 +192,11 @@ static int nothing(struct catalog *c, void *arg)
 static int open_file(struct catalog *c, const char *dir, struct err *note)
 {
     autofree char *aside = NULL;
+    if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 || asprintf(&aside, "%s.damaged", c->path) < 0)
+        return ENOMEM;
     c->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (c->lock_fd < 0)
         return errno;
-    if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 || asprintf(&aside, "%s.damaged", c->path) < 0)
-        return ENOMEM;
     int rc = in_file(c, nothing, NULL);
     if (from_lmdb(rc) != -EBADMSG)
         return rc;

@@ -22,21 +22,21 @@ struct hash_job {
     unsigned waiters; /* while there are any, everything may */
     bool busy;        /* the thread is at work on it */
     bool failed;
+    bool closing; /* being freed */
     struct err why;
     /* Used by the thread alone: */
     size_t member; /* the first whose sum may be unknown */
     uint64_t off;  /* how far its sum has come */
+    struct sha256 *sha;
 };
 
 struct hasher {
-    struct capture_source *source;
+    struct source *source;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work, progress;
     struct hash_job *jobs;
     bool stop;
-    struct sha256 *sha; /* of the job that was worked on last */
-    struct hash_job *sha_job;
     char *buf;
 };
 
@@ -52,7 +52,7 @@ static void skip_known(struct hash_job *j)
 
 static bool may_hash(const struct hash_job *j)
 {
-    if (j->failed || j->member >= capture_count(j->capture))
+    if (j->failed || j->closing || j->member >= capture_count(j->capture))
         return false;
     return j->waiters || j->member < j->follow_member ||
            (j->member == j->follow_member && j->off < j->follow_off);
@@ -60,37 +60,33 @@ static bool may_hash(const struct hash_job *j)
 
 static struct hash_job *next_job(struct hasher *h)
 {
+    struct hash_job *found = NULL;
     for (struct hash_job *j = h->jobs; j; j = j->next) {
         skip_known(j);
-        if (may_hash(j))
-            return j;
+        if (may_hash(j) && (!found || (j->waiters && !found->waiters)))
+            found = j;
     }
-    return NULL;
+    return found;
 }
 
 /* Hashes the next piece of the job's member, up to limit. Called without the lock. */
 static int hash_piece(struct hasher *h, struct hash_job *j, uint64_t limit, struct err *e)
 {
     const struct member *m = capture_member(j->capture, j->member);
-    if (h->sha_job != j) {
-        /* Another job's half sum was in there: begin the member again. */
-        h->sha_job = j;
-        j->off = 0;
-    }
     if (j->off == 0)
-        sha256_reset(h->sha);
+        sha256_reset(j->sha);
     uint64_t left = (limit < m->attr.size ? limit : m->attr.size);
     left = left > j->off ? left - j->off : 0;
     size_t n = left < CHUNK ? (size_t)left : CHUNK;
     int r = capture_read(j->capture, j->member, h->buf, n, j->off, e);
     if (r < 0)
         return r;
-    sha256_add(h->sha, h->buf, n);
+    sha256_add(j->sha, h->buf, n);
     j->off += n;
     if (j->off < m->attr.size)
         return 0;
     uint8_t sum[SHA256_BYTES];
-    sha256_end(h->sha, sum);
+    sha256_end(j->sha, sum);
     capture_set_sum(j->capture, j->member, sum);
     j->member++;
     j->off = 0;
@@ -106,7 +102,7 @@ static void work_on(struct hasher *h, struct hash_job *j)
     int r = hash_piece(h, j, limit, &e);
     skip_known(j);
     if (r == 0 && j->member == capture_count(j->capture))
-        capture_keep_sums(h->source, j->capture, NULL);
+        source_keep_sums(h->source, j->capture, NULL);
     pthread_mutex_lock(&h->lock);
     j->busy = false;
     if (r < 0) {
@@ -131,7 +127,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-int hasher_new(struct capture_source *source, struct hasher **out)
+int hasher_new(struct source *source, struct hasher **out)
 {
     struct hasher *h = calloc(1, sizeof(*h));
     if (!h)
@@ -144,11 +140,9 @@ int hasher_new(struct capture_source *source, struct hasher **out)
     pthread_cond_init(&h->progress, &mono);
     pthread_condattr_destroy(&mono);
     h->source = source;
-    h->sha = sha256_new();
     h->buf = malloc(CHUNK);
-    int r = h->sha && h->buf ? -pthread_create(&h->thread, NULL, run, h) : -ENOMEM;
+    int r = h->buf ? -pthread_create(&h->thread, NULL, run, h) : -ENOMEM;
     if (r < 0) {
-        sha256_free(h->sha);
         free(h->buf);
         free(h);
         return r;
@@ -169,7 +163,6 @@ void hasher_free(struct hasher *h)
     pthread_cond_destroy(&h->work);
     pthread_cond_destroy(&h->progress);
     pthread_mutex_destroy(&h->lock);
-    sha256_free(h->sha);
     free(h->buf);
     free(h);
 }
@@ -179,6 +172,11 @@ int hash_job_new(struct hasher *h, struct capture *c, struct hash_job **out)
     struct hash_job *j = calloc(1, sizeof(*j));
     if (!j)
         return -ENOMEM;
+    j->sha = sha256_new();
+    if (!j->sha) {
+        free(j);
+        return -ENOMEM;
+    }
     j->hasher = h;
     j->capture = c;
     pthread_mutex_lock(&h->lock);
@@ -195,16 +193,16 @@ void hash_job_free(struct hash_job *j)
         return;
     struct hasher *h = j->hasher;
     pthread_mutex_lock(&h->lock);
+    j->closing = true;
     while (j->busy)
         pthread_cond_wait(&h->progress, &h->lock);
     struct hash_job **p = &h->jobs;
     while (*p != j)
         p = &(*p)->next;
     *p = j->next;
-    if (h->sha_job == j)
-        h->sha_job = NULL;
     pthread_mutex_unlock(&h->lock);
-    capture_keep_sums(h->source, j->capture, NULL);
+    source_keep_sums(h->source, j->capture, NULL);
+    sha256_free(j->sha);
     free(j);
 }
 

@@ -18,7 +18,7 @@ struct shared {
 /* Lock order: take before lock. */
 struct snapshots {
     struct catalog *catalog;
-    struct capture_source *source;
+    struct source *source;
     struct hasher *hasher;
     pthread_mutex_t take; /* one look at the store at a time */
     pthread_mutex_t lock; /* guards the list */
@@ -37,7 +37,7 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
     gethostname(host, sizeof(host) - 1);
     int r = catalog_open(state, &s->catalog, note, e);
     if (r == 0)
-        r = capture_source_new(paths, s->catalog, host, &s->source);
+        r = source_new(paths, s->catalog, host, &s->source);
     if (r == 0)
         r = hasher_new(s->source, &s->hasher);
     if (r < 0) {
@@ -53,7 +53,7 @@ void snapshots_close(struct snapshots *s)
     if (!s)
         return;
     hasher_free(s->hasher);
-    capture_source_free(s->source);
+    source_free(s->source);
     catalog_close(s->catalog);
     pthread_mutex_destroy(&s->take);
     pthread_mutex_destroy(&s->lock);
@@ -94,7 +94,7 @@ static int take(struct snapshots *s, const struct window_wait *wait, struct tarb
     struct shared *newest = ref_newest(s);
     struct capture *before = newest ? (struct capture *)tarball_capture(newest->tarball) : NULL;
     struct capture *c;
-    int r = capture_take(s->source, before, wait, &c, e);
+    int r = source_take(s->source, before, wait, &c, e);
     if (r == 0 && c == before) {
         capture_unref(c);
         *out = newest->tarball;
@@ -113,9 +113,9 @@ static int take(struct snapshots *s, const struct window_wait *wait, struct tarb
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e)
 {
+    pthread_mutex_lock(&s->take);
     struct window_wait wait = {io_mono_ns() + SNAPSHOTS_SETTLE_NS,
                                reader ? reader->interrupted : NULL, reader ? reader->ctx : NULL};
-    pthread_mutex_lock(&s->take);
     int r = take(s, &wait, out, e);
     pthread_mutex_unlock(&s->take);
     if (r < 0 && e && !e->text[0])

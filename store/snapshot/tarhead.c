@@ -47,41 +47,78 @@ static int from_archive(struct archive *a)
     return err > 0 ? -err : -EIO;
 }
 
-static int header(struct archive *a, struct archive_entry *entry, char *buf)
+static bool is_ascii(const char *s)
+{
+    while (*s && (unsigned char)*s < 0x80)
+        s++;
+    return *s == 0;
+}
+
+/* Writes the header with a new archive. charset: of the names, or NULL for UTF-8. */
+static int write_header(struct archive_entry *entry, const char *charset, char *buf)
 {
     size_t used = 0;
+    int rc;
+    struct archive *a = archive_write_new();
+    if (!a)
+        return -ENOMEM;
     if (archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
+        (charset &&
+         archive_write_set_format_option(a, NULL, "hdrcharset", charset) != ARCHIVE_OK) ||
         archive_write_set_bytes_per_block(a, 0) != ARCHIVE_OK ||
-        archive_write_open_memory(a, buf, TARHEAD_MAX, &used) != ARCHIVE_OK)
-        return from_archive(a);
-    /* A warning says that the name is not valid UTF-8; it is then stored as it is. The body never
-     * comes: freeing the archive writes zeros in its place, as far as the buffer goes. */
-    int r = archive_write_header(a, entry);
-    int rc = r == ARCHIVE_OK || r == ARCHIVE_WARN ? (int)used : from_archive(a);
+        archive_write_open_memory(a, buf, TARHEAD_MAX, &used) != ARCHIVE_OK) {
+        rc = from_archive(a);
+    } else {
+        /* A warning says that the name is not valid UTF-8; it is then stored as it is. The body
+         * never comes: freeing the archive writes zeros in its place, as far as the buffer goes. */
+        int r = archive_write_header(a, entry);
+        rc = r == ARCHIVE_OK || r == ARCHIVE_WARN ? (int)used : from_archive(a);
+    }
+    archive_write_free(a);
     return rc;
+}
+
+/* Whether a reader finds the same name in the header. */
+static bool reads_back(struct archive_entry *entry, const char *buf, size_t len)
+{
+    struct archive_entry *found;
+    struct archive *a = archive_read_new();
+    bool same = a && archive_read_support_format_tar(a) == ARCHIVE_OK &&
+                archive_read_open_memory(a, buf, len) == ARCHIVE_OK &&
+                archive_read_next_header(a, &found) == ARCHIVE_OK &&
+                archive_entry_pathname(found) &&
+                strcmp(archive_entry_pathname(found), archive_entry_pathname(entry)) == 0;
+    archive_read_free(a);
+    return same;
+}
+
+/* Some readers, libarchive's for one, compose what UTF-8 names have decomposed, which makes them
+ * other names. Called binary, they are left alone; but GNU tar grumbles at that, so it is done only
+ * where it matters. */
+static int header(struct archive_entry *entry, char *buf)
+{
+    int len = write_header(entry, NULL, buf);
+    if (len < 0 || is_ascii(archive_entry_pathname(entry)) || reads_back(entry, buf, (size_t)len))
+        return len;
+    return write_header(entry, "BINARY", buf);
 }
 
 int tarhead_write(const char *path, const struct file_attr *attr, char buf[TARHEAD_MAX])
 {
-    int r = -ENOMEM;
-    locale_t before = enter_utf8();
-    struct archive *a = archive_write_new();
+    char name[4096 + 2];
+    size_t n = strlen(path);
+    if (n > 4095)
+        return -ENAMETOOLONG;
+    memcpy(name, path, n + 1);
+    if (S_ISDIR(attr->mode))
+        strcpy(name + n, "/");
     struct archive_entry *entry = archive_entry_new();
-    if (a && entry) {
-        char folder[4096 + 2];
-        size_t n = strlen(path);
-        if (n > 4095) {
-            r = -ENAMETOOLONG;
-        } else {
-            memcpy(folder, path, n + 1);
-            if (S_ISDIR(attr->mode))
-                strcpy(folder + n, "/");
-            fill(entry, folder, attr);
-            r = header(a, entry, buf);
-        }
-    }
+    if (!entry)
+        return -ENOMEM;
+    locale_t before = enter_utf8();
+    fill(entry, name, attr);
+    int r = header(entry, buf);
     archive_entry_free(entry);
-    archive_write_free(a);
     if (utf8)
         uselocale(before);
     return r;
@@ -92,12 +129,9 @@ static bool is_plain(const char *path, const struct file_attr *attr)
 {
     size_t n = strlen(path);
     if (n > 98 || attr->size >= (uint64_t)1 << 33 || attr->uid > 0777777 || attr->gid > 0777777 ||
-        attr->mtime_ns < 0)
+        attr->mtime_ns < 0 || attr->mtime_ns / 1000000000 >= INT32_MAX)
         return false;
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)path[i] >= 0x80)
-            return false;
-    return true;
+    return is_ascii(path) && is_ascii(owner_user(attr->uid)) && is_ascii(owner_group(attr->gid));
 }
 
 int tarhead_len(const char *path, const struct file_attr *attr)

@@ -17,63 +17,21 @@
 #ifndef INFLUXFS_SNAPSHOT_WINDOW_H
 #define INFLUXFS_SNAPSHOT_WINDOW_H
 
-#include "store/base/err.h"
-#include "store/snapshot/held.h"
-
-#include <stdatomic.h>
-
-struct window_file {
-    const char *name; /* within the shard's folder */
-    struct held *held;
-    struct file_attr attr; /* the size of a WAL segment is its cut */
-};
-
-/* A shard's TSM files and tombstones, by name. It never changes, and windows of later times share
- * it as long as the shard's folder does not change. */
-struct window_set {
-    atomic_uint refs;
-    struct window_file *files;
-    size_t n;
-    char *names; /* memory of the names */
-};
-
-struct window_set *window_set_ref(struct window_set *set);
-void window_set_unref(struct window_set *set); /* NULL is allowed */
-
-/* A folder as it was when it was listed: what tells quickly that nothing changed since. */
-struct window_folder {
-    struct stat st;
-    int64_t seen_ns; /* wall clock just before st was taken */
-};
-
-struct window_shard {
-    char *path; /* "DB/RP/ID" */
-    uint64_t id;
-    struct window_folder data, wal;
-    bool has_wal;           /* the shard has a WAL folder */
-    bool has_index;         /* a tsi1 shard: it has an index/ folder */
-    struct file_attr index; /* of index/, if has_index */
-    struct window_set *set;
-    struct window_file *segments; /* WAL segments, by name */
-    size_t nsegments;
-    char *segment_names; /* memory of their names */
-    int64_t cut_ns;      /* monotonic time of its cut */
-    bool gone;           /* its folder vanished while it was looked at */
-};
+#include "store/snapshot/shard.h"
 
 /* A folder above the shards: "" (the data or WAL folder itself), "DB" or "DB/RP". */
 struct window_parent {
     char *path;
     bool in_wal;
-    struct window_folder folder;
+    struct folder_seen folder;
 };
 
 struct window {
-    struct window_shard *shards; /* in the order of a sorted walk */
+    struct shard *shards; /* in the order of a sorted walk */
     size_t nshards;
     struct window_parent *parents; /* in the order of that walk, data first */
     size_t nparents;
-    int64_t skew_ns; /* distance of the first cut from the last; 0: one true instant */
+    int64_t skew_ns; /* from the first listing to the last cut; 0: one true instant */
 };
 
 /* Stops a wait: returns true when whoever asked has gone away. May be NULL. */

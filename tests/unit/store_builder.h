@@ -153,8 +153,7 @@ static inline void store_put(const struct store *s, const char *rel, const void 
         abort();
     autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     autoclose int fd = openat(dir, "new.put", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (dir < 0 || fd < 0 || io_write_all(fd, p, n) < 0 ||
-        renameat(dir, "new.put", dir, name) < 0)
+    if (dir < 0 || fd < 0 || io_write_all(fd, p, n) < 0 || renameat(dir, "new.put", dir, name) < 0)
         abort();
 }
 

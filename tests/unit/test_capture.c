@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* capture: which members a store gives and in which order, what is refused, how WAL segments are
  * cut, and what stays the same from one capture to the next. */
-#include "store/snapshot/capture.h"
+#include "store/snapshot/source.h"
 #include "tests/unit/store_builder.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 struct fixture {
     struct store store;
     struct catalog *catalog;
-    struct capture_source *source;
+    struct source *source;
     char *state;
 };
 
@@ -25,12 +25,12 @@ static void open_source(struct fixture *f)
     struct err note, e = {0};
     assert_int_equal(catalog_open(f->state, &f->catalog, &note, &e), 0);
     assert_string_equal(note.text, "");
-    assert_int_equal(capture_source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
+    assert_int_equal(source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
 }
 
 static void close_source(struct fixture *f)
 {
-    capture_source_free(f->source);
+    source_free(f->source);
     catalog_close(f->catalog);
 }
 
@@ -65,7 +65,7 @@ static int take(struct fixture *f, struct capture *newest, struct capture **out,
 {
     struct window_wait wait = {io_mono_ns() + SECOND / 5, NULL, NULL};
     e->text[0] = 0;
-    return capture_take(f->source, newest, &wait, out, e);
+    return source_take(f->source, newest, &wait, out, e);
 }
 
 static struct capture *must_take(struct fixture *f, struct capture *newest)
@@ -139,7 +139,7 @@ static struct buffer bytes_of(const struct capture *c, const char *name)
 }
 
 static const struct meta_entry meta[] = {
-    {"a db", "autogen", 1, false}, {"a db", "autogen", 2, false},  {"a db", "old", 3, true},
+    {"a db", "autogen", 1, false}, {"a db", "autogen", 2, false}, {"a db", "old", 3, true},
     {"b.c", "autogen", 10, false}, {"b.c", "autogen", 11, false},
 };
 #define METAS (sizeof(meta) / sizeof(*meta))
@@ -492,7 +492,7 @@ static void sums_are_kept(void **state)
     capture_set_sum(a, (size_t)tsm, sum);
     fill_sum(sum, 2);
     capture_set_sum(a, (size_t)wal, sum);
-    assert_int_equal(capture_keep_sums(f->source, a, &e), 0);
+    assert_int_equal(source_keep_sums(f->source, a, &e), 0);
     /* A segment's sum is that of its cut, and goes with it. */
     struct buffer more = entries(1);
     store_append(&f->store, "wal/a db/autogen/1/_00002.wal", more.p, more.n);

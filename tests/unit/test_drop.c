@@ -167,7 +167,7 @@ static void test_in_order(void **state)
     struct drop *d = new_drop(s, "now.tar");
     expect_state(s, "idle");
     write_range(s, d, 0, s->tar.n, 128 << 10);
-    assert_false(drop_done(d));
+    assert_false(drop_restored(d));
     expect_flush(d, 0, NULL);
     assert_true(drop_restored(d));
     expect_flush(d, 0, NULL);
@@ -215,7 +215,7 @@ static void test_early_flushes(void **state)
     expect_said(s, "ends early");
     write_range(s, d, 1 << 20, s->tar.n - 1, 100000);
     expect_flush(d, -EBADMSG, "ends early");
-    assert_false(drop_done(d));
+    assert_false(drop_refused(d));
     write_range(s, d, s->tar.n - 1, s->tar.n, 1);
     expect_flush(d, 0, NULL);
     drop_free(d);
@@ -228,9 +228,9 @@ static void test_cut_off(void **state)
     struct drop *d = new_drop(s, "now.tar");
     write_range(s, d, 0, s->tar.n - 512, 1 << 20);
     expect_flush(d, -EBADMSG, "ends early");
-    drop_abandon(d, NULL);
+    drop_abandon(d, "it was removed");
     assert_int_equal(drop_flush(d, NULL), -ECANCELED);
-    expect_said(s, "ends early");
+    expect_said(s, "it was removed");
     expect_state(s, "refused");
     expect_old(s);
     drop_free(d);
@@ -255,7 +255,11 @@ static void test_refusals(void **state)
     /* The same file, started over, with something better. */
     assert_int_equal(drop_truncate(d, 0, NULL), 0);
     s->tar.p[s->tar.n / 2] ^= 1;
-    write_range(s, d, 0, s->tar.n, 1 << 20);
+    write_range(s, d, 0, s->tar.n - 1024, 1 << 20);
+    size_t end = s->tar.n - 1024; /* the last write knows, before the flush */
+    assert_int_equal(drop_write(d, s->tar.p + end, 1024, end, NULL), -EBADMSG);
+    assert_true(drop_refused(d));
+    assert_int_equal(drop_size(d), 0);
     expect_flush(d, -EBADMSG, "SHA-256");
     expect_said(s, "SHA-256");
     expect_old(s);
@@ -267,6 +271,139 @@ static void test_refusals(void **state)
     expect_flush(d, -EINVAL, NULL);
     drop_free(d);
     expect_old(s);
+}
+
+struct stream {
+    struct scene *s;
+    struct drop *d;
+    size_t from, to;
+};
+
+static int count_lines(struct scene *s, const char *words)
+{
+    struct stat st;
+    int n = 0;
+    int fd = restore_log_fd(s->room);
+    assert_int_equal(fstat(fd, &st), 0);
+    char *text = calloc(1, (size_t)st.st_size + 1);
+    assert_non_null(text);
+    assert_int_equal(io_pread_all(fd, text, (size_t)st.st_size, 0), 0);
+    for (const char *p = text; (p = strstr(p, words)); p++)
+        n++;
+    free(text);
+    return n;
+}
+
+/* The last close refuses what is not complete, and says nothing that the flush has said. */
+static void test_last_close(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    drop_open(d);
+    write_range(s, d, 0, 1 << 20, 1 << 18);
+    expect_flush(d, -EBADMSG, "ends early");
+    drop_open(d);
+    drop_close(d);
+    assert_false(drop_refused(d));
+    assert_true(drop_size(d) == 1 << 20);
+    drop_close(d);
+    assert_true(drop_refused(d));
+    assert_int_equal(drop_size(d), 0);
+    assert_int_equal(count_lines(s, "ends early"), 1);
+    expect_state(s, "refused");
+    expect_flush(d, -EBADMSG, "ends early");
+    expect_old(s);
+    /* Killed: there was no flush. */
+    drop_open(d);
+    drop_rewind(d);
+    write_range(s, d, 0, 1 << 20, 1 << 18);
+    drop_close(d);
+    assert_int_equal(count_lines(s, "ends early"), 2);
+    /* Too short to be anything. */
+    drop_open(d);
+    assert_int_equal(drop_truncate(d, 0, NULL), 0);
+    assert_int_equal(drop_write(d, "hello", 5, 0, NULL), 0);
+    expect_flush(d, -EINVAL, "not a snapshot");
+    drop_close(d);
+    expect_said(s, "not a snapshot");
+    expect_flush(d, -EINVAL, "not a snapshot");
+    /* And then the right one, after which it may be restored once more. */
+    for (int i = 1; i <= 2; i++) {
+        drop_open(d);
+        drop_rewind(d);
+        write_range(s, d, 0, s->tar.n, 1 << 18);
+        expect_flush(d, 0, NULL);
+        drop_close(d);
+        assert_int_equal(restore_count(s->room), i);
+        assert_true(drop_size(d) == s->tar.n);
+    }
+    expect_new(s);
+    drop_free(d);
+}
+
+/* What two programs do that copy half a snapshot to one name, one right after the other. */
+static void *copy_half(void *arg)
+{
+    struct stream *w = arg;
+    for (int i = 0; i < 30; i++) {
+        drop_open(w->d);
+        drop_truncate(w->d, 0, NULL);
+        for (size_t at = 0; at < w->to; at += 40000)
+            if (drop_write(w->d, w->s->tar.p + at, 40000, at, NULL) < 0)
+                break;
+        drop_flush(w->d, NULL);
+        drop_close(w->d);
+    }
+    return NULL;
+}
+
+static void test_again_and_again(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "now.tar");
+    struct stream w = {s, d, 0, 800000};
+    pthread_t t[3];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, copy_half, &w), 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i], NULL);
+    expect_old(s);
+    drop_open(d);
+    assert_int_equal(drop_truncate(d, 0, NULL), 0);
+    write_range(s, d, 0, s->tar.n, 1 << 18);
+    expect_flush(d, 0, NULL);
+    drop_close(d);
+    drop_free(d);
+    expect_new(s);
+}
+
+/* A copy straight after one that broke off, of whose last close nobody has heard yet. */
+static void *close_soon(void *arg)
+{
+    usleep(100000);
+    drop_close(arg);
+    return NULL;
+}
+
+static void test_waits_for_the_room(void **state)
+{
+    struct scene *s = *state;
+    struct drop *d = new_drop(s, "half.tar");
+    pthread_t t;
+    drop_open(d);
+    write_range(s, d, 0, 1 << 20, 1 << 20);
+    expect_flush(d, -EBADMSG, "ends early");
+    struct drop *next = new_drop(s, "now.tar");
+    drop_open(next);
+    assert_int_equal(pthread_create(&t, NULL, close_soon, d), 0);
+    write_range(s, next, 0, s->tar.n, 1 << 18);
+    expect_flush(next, 0, NULL);
+    pthread_join(t, NULL);
+    drop_close(next);
+    drop_free(d);
+    drop_free(next);
+    expect_new(s);
+    expect_state(s, "restored");
 }
 
 static void test_rewrite(void **state)
@@ -307,12 +444,6 @@ static void test_holes(void **state)
     drop_free(d);
     expect_new(s);
 }
-
-struct stream {
-    struct scene *s;
-    struct drop *d;
-    size_t from, to;
-};
 
 static void *write_stream(void *arg)
 {
@@ -363,7 +494,7 @@ static void test_dot_name(void **state)
     write_range(s, d, 0, s->tar.n, 1 << 18);
     assert_int_equal(drop_commit(d, &e), -EINVAL);
     expect_flush(d, 0, NULL);
-    assert_true(drop_done(d));
+    assert_false(drop_refused(d));
     assert_false(drop_restored(d));
     expect_state(s, "verified");
     assert_int_equal(drop_rename(d, ".other/x", &e), 0);
@@ -484,12 +615,21 @@ static void test_zstd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_in_order),      T(test_odd_pieces),
-        T(test_early_flushes), T(test_cut_off),
-        T(test_refusals),      T(test_rewrite),
-        T(test_holes),         T(test_streams),
-        T(test_dot_name),      T(test_abandon_while_waiting),
-        T(test_no_room),       T(test_zstd),
+        T(test_in_order),
+        T(test_odd_pieces),
+        T(test_early_flushes),
+        T(test_cut_off),
+        T(test_last_close),
+        T(test_again_and_again),
+        T(test_waits_for_the_room),
+        T(test_refusals),
+        T(test_rewrite),
+        T(test_holes),
+        T(test_streams),
+        T(test_dot_name),
+        T(test_abandon_while_waiting),
+        T(test_no_room),
+        T(test_zstd),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);

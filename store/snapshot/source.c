@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/source.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/influx/names.h"
+#include "store/snapshot/capture_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+struct source {
+    const struct store_paths *paths;
+    struct catalog *catalog;
+    char *host;
+    struct held_table *held;
+    pthread_mutex_t lock; /* one capture at a time */
+};
+
+/* A store that is only just being made, or dropped, may look damaged for a moment. */
+#define PATIENCE_NS 1000000000
+#define RETRY_US 5000
+
+struct roots {
+    int meta, data, wal;
+};
+
+static void roots_close(struct roots *r)
+{
+    cleanup_close(&r->meta);
+    cleanup_close(&r->data);
+    cleanup_close(&r->wal);
+}
+
+int source_new(const struct store_paths *paths, struct catalog *catalog, const char *host,
+               struct source **out)
+{
+    struct source *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    *s = (struct source){paths, catalog, strdup(host), held_table_new(), PTHREAD_MUTEX_INITIALIZER};
+    if (!s->host || !s->held) {
+        source_free(s);
+        return -ENOMEM;
+    }
+    *out = s;
+    return 0;
+}
+
+void source_free(struct source *s)
+{
+    if (!s)
+        return;
+    held_table_free(s->held);
+    free(s->host);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* A folder that does not exist is no error yet: *fd is -1. */
+static int open_root(const char *path, const char *what, int *fd, struct err *e)
+{
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = *fd < 0 ? -errno : 0;
+    if (r < 0)
+        err_sys(e, r, "the %s folder %s", what, path);
+    return r == 0 || r == -ENOENT ? 0 : -EIO;
+}
+
+/* A restore holds up influxd, and us. */
+static bool is_fenced(const struct roots *r)
+{
+    return faccessat(r->meta, NAME_RAFT_DB, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The folders are opened anew for each capture: a restore may have exchanged them. */
+static int open_roots(const struct store_paths *p, struct roots *r, struct err *e)
+{
+    int rc = open_root(p->wal, "WAL", &r->wal, e);
+    if (rc == 0)
+        rc = open_root(p->data, "data", &r->data, e);
+    if (rc == 0)
+        rc = open_root(p->meta, "meta", &r->meta, e);
+    if (rc < 0)
+        return rc;
+    if (r->meta < 0 && r->data < 0 && r->wal < 0)
+        return err_set(e, -ENOENT, "there is no store yet: %s, %s and %s do not exist", p->meta,
+                       p->data, p->wal);
+    /* influxd makes the WAL folder with its first shard only. */
+    if (r->meta < 0 || r->data < 0)
+        return -EIO;
+    if (is_fenced(r))
+        return err_set(e, -EAGAIN,
+                       "%s/" NAME_RAFT_DB
+                       " exists: a restore is being installed, or was cut off (mount "
+                       "again to finish it)",
+                       p->meta);
+    return 0;
+}
+
+static int read_meta(struct source *s, const struct roots *roots, struct capture_parts *b,
+                     struct err *e)
+{
+    struct stat st;
+    int r = held_get(s->held, roots->meta, NAME_META_DB, true, &b->meta_held, &st);
+    if (r < 0) {
+        err_sys(e, r, "%s/meta.db", s->paths->meta);
+        return r == -ENFILE || r == -EMFILE ? -ENFILE : -EIO;
+    }
+    b->meta_attr = file_attr_of(&st);
+    size_t size = b->meta_attr.size;
+    if (size > META_DB_MAX)
+        return err_set(e, -EIO, "%s/meta.db: %zu bytes are too many for a metastore",
+                       s->paths->meta, size);
+    autofree char *buf = malloc(size + 1);
+    if (!buf)
+        return -ENOMEM;
+    r = io_pread_all(held_fd(b->meta_held), buf, size, 0);
+    if (r < 0) {
+        err_sys(e, r, "%s/meta.db", s->paths->meta);
+        return -EIO;
+    }
+    struct err why = {0};
+    if (fstat(roots->meta, &st) < 0)
+        return -errno;
+    b->meta_folder = file_attr_of(&st);
+    if (meta_parse(buf, size, &b->meta, &why) < 0)
+        return err_set(e, -EIO, "%s/meta.db: %s", s->paths->meta, why.text);
+    return 0;
+}
+
+/* A shard that vanished while it was looked at was dropped; influxd removes a shard's files before
+ * it tells the metastore, so until meta.db agrees the store is between two states. */
+static bool between_states(const struct window *w, const struct meta *meta)
+{
+    for (size_t i = 0; i < w->nshards; i++) {
+        if (!w->shards[i].gone)
+            continue;
+        const char *path = w->shards[i].path;
+        const char *slash = strchr(path, '/'), *last = strrchr(path, '/');
+        autofree char *db = strndup(path, (size_t)(slash - path));
+        autofree char *rp = strndup(slash + 1, (size_t)(last - slash - 1));
+        if (!db || !rp || meta_shard(meta, db, rp, w->shards[i].id) == META_LIVE)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the paths still lead to the folders that were opened. */
+static bool same_roots(const struct store_paths *p, const struct roots *r)
+{
+    const char *const paths[] = {p->meta, p->data, p->wal};
+    const int fds[] = {r->meta, r->data, r->wal};
+    for (int i = 0; i < 3; i++) {
+        struct stat now, then;
+        bool there = stat(paths[i], &now) == 0;
+        if (there != (fds[i] >= 0))
+            return false;
+        if (there &&
+            (fstat(fds[i], &then) < 0 || now.st_dev != then.st_dev || now.st_ino != then.st_ino))
+            return false;
+    }
+    return true;
+}
+
+/* Catches the shards, then reads meta.db: -ESTALE if they may not belong together. */
+static int catch (struct source *s, const struct roots *roots, const struct capture *newest,
+                  const struct window_wait *wait, struct capture_parts *b, struct err *e)
+{
+    struct folder_seen meta;
+    autoclose int fd = folder_open(roots->meta, "", &meta);
+    if (fd < 0)
+        return err_sys(e, fd, "%s", s->paths->meta);
+    int r = window_take(s->held, roots->data, roots->wal, newest ? &newest->window : NULL, wait,
+                        &b->window, e);
+    if (r == 0)
+        r = read_meta(s, roots, b, e);
+    /* A restore leaves its trace in the meta folder, as a new meta.db does. */
+    if ((r == 0 || r == -EIO) &&
+        (!folder_same(roots->meta, "", &meta) || is_fenced(roots) || !same_roots(s->paths, roots)))
+        return -ESTALE;
+    return r == 0 && between_states(&b->window, b->meta) ? -ESTALE : r;
+}
+
+static bool same_meta(const struct capture *c, const struct roots *roots)
+{
+    struct stat st;
+    const struct member *m = &c->members[c->meta];
+    return fstatat(roots->meta, "meta.db", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           held_is(m->held, &st) && io_ts_ns(&st.st_mtim) == m->attr.mtime_ns;
+}
+
+static void view_get(void *ctx, size_t i, struct catalog_file *f)
+{
+    struct capture *c = ctx;
+    const struct member *m = &c->members[i];
+    static _Thread_local char path[MEMBER_PATH_MAX];
+    f->path = member_path(m, path);
+    f->ino = m->held ? held_inode(m->held) : 0;
+    f->size = m->attr.size;
+    f->mtime_ns = m->attr.mtime_ns;
+    f->index = m->index;
+    f->have_sum = capture_sum(c, i, f->sum);
+}
+
+static void view_put(void *ctx, size_t i, const struct catalog_file *f)
+{
+    struct capture *c = ctx;
+    if (!c->members[i].held)
+        return;
+    c->members[i].index = f->index;
+    if (f->have_sum)
+        capture_know_sum(c, i, f->sum);
+}
+
+static struct catalog_view view_of(struct capture *c)
+{
+    return (struct catalog_view){c->n, view_get, view_put, c};
+}
+
+/* One attempt. -ESTALE: the store was between two states. */
+static int attempt(struct source *s, struct capture *newest, const struct window_wait *wait,
+                   struct capture **out, struct err *e)
+{
+    cleanup(roots_close) struct roots roots = {-1, -1, -1};
+    int r = open_roots(s->paths, &roots, e);
+    if (r < 0)
+        return r;
+    if (newest && same_meta(newest, &roots) &&
+        window_unchanged(&newest->window, roots.data, roots.wal) == 0) {
+        *out = capture_ref(newest);
+        return 0;
+    }
+    cleanup(capture_parts_clear) struct capture_parts parts = {.earlier = newest};
+    r = catch (s, &roots, newest, wait, &parts, e);
+    return r < 0 ? r : capture_build(&parts, out, e);
+}
+
+static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
+{
+    if (wait->interrupted && wait->interrupted(wait->ctx))
+        return false;
+    int64_t now = io_mono_ns();
+    return now < wait->deadline_ns && (r == -ESTALE || (r == -EIO && now - began_ns < PATIENCE_NS));
+}
+
+static int settle(struct source *s, struct capture *newest, const struct window_wait *wait,
+                  struct capture **out, struct err *e)
+{
+    int64_t began = io_mono_ns();
+    int r = attempt(s, newest, wait, out, e);
+    while (r < 0 && may_retry(r, wait, began)) {
+        usleep(RETRY_US);
+        r = attempt(s, newest, wait, out, e);
+    }
+    if (r == -ESTALE && wait->interrupted && wait->interrupted(wait->ctx))
+        return err_set(e, -EINTR, "interrupted while the store settled");
+    return r == -ESTALE ? err_set(e, -EAGAIN, "meta.db and the shards kept changing; try again")
+                        : r;
+}
+
+static int take(struct source *s, struct capture *newest, const struct window_wait *wait,
+                struct capture **out, struct err *e)
+{
+    cleanup(capture_unrefp) struct capture *c = NULL;
+    int r = settle(s, newest, wait, &c, e);
+    if (r < 0)
+        return r;
+    if (newest && c != newest && memcmp(newest->digest, c->digest, sizeof(c->digest)) == 0) {
+        /* The same state, looked at later: its folder times can be trusted now. */
+        struct window w = newest->window;
+        newest->window = c->window;
+        c->window = w;
+        capture_unref(c);
+        c = capture_ref(newest);
+    }
+    if (c != newest) {
+        struct catalog_view view = view_of(c);
+        r = catalog_settle(s->catalog, c->digest, newest ? newest->digest : NULL, &view, s->host,
+                           io_now_ns(), c->window.skew_ns, &c->record, e);
+        if (r < 0)
+            return r;
+    }
+    *out = steal_ptr(&c);
+    return 0;
+}
+
+int source_take(struct source *s, struct capture *newest, const struct window_wait *wait,
+                struct capture **out, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    int r = take(s, newest, wait, out, e);
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+int source_keep_sums(struct source *s, struct capture *c, struct err *e)
+{
+    pthread_mutex_lock(&c->lock);
+    bool any = c->sums_to_keep;
+    c->sums_to_keep = false;
+    pthread_mutex_unlock(&c->lock);
+    if (!any)
+        return 0;
+    struct catalog_view view = view_of(c);
+    int r = catalog_put_sums(s->catalog, &view, e);
+    if (r < 0) {
+        pthread_mutex_lock(&c->lock);
+        c->sums_to_keep = true;
+        pthread_mutex_unlock(&c->lock);
+    }
+    return r;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where captures are taken from: one source for each mounted store.
+ *
+ * A capture is only given when nothing but influxd's ordinary work can have happened while it was
+ * taken: meta.db is read last, and its folder must be the same before and after, as must the three
+ * folders themselves, with no restore at work (meta/raft.db, see store/restore/install.h).
+ * Otherwise it is taken again.
+ *
+ * Takes one capture at a time, by a lock of its own; safe in any thread.
+ */
+#ifndef INFLUXFS_SNAPSHOT_SOURCE_H
+#define INFLUXFS_SNAPSHOT_SOURCE_H
+
+#include "store/influx/paths.h"
+#include "store/snapshot/capture.h"
+
+struct source;
+
+/* host is shown in manifests. The catalogue and paths stay the caller's and must outlive it. */
+int source_new(const struct store_paths *paths, struct catalog *catalog, const char *host,
+               struct source **out);
+void source_free(struct source *s);
+
+/* The store as it is now. Gives newest again (a new reference) if nothing has changed since; newest
+ * may be NULL. -ENOENT: none of the three folders is there. -EIO: a store that cannot be captured
+ * whole (a folder or meta.db missing, a data folder that is empty although meta.db lists shards).
+ * -EAGAIN: not settled in time, or a restore is at work. -EINTR: interrupted. -ENFILE: out of
+ * descriptors. */
+int source_take(struct source *s, struct capture *newest, const struct window_wait *wait,
+                struct capture **out, struct err *e);
+
+/* Writes the sums that c has learned into the catalogue, if there are any. */
+int source_keep_sums(struct source *s, struct capture *c, struct err *e);
+
+#endif
