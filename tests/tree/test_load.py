@@ -30,7 +30,9 @@ class LoadTest(StoreTest):
             for number in range(ROUNDS):
                 with self.subTest(index=index, round=number):
                     compacted += self.round(live, mnt, load, number)
+            removals = sum(writer.removals for writer in load.writers)
         self.assertGreater(compacted, ROUNDS, "too few compactions to prove anything")
+        self.assertGreater(removals, 0, "nothing was ever deleted")
 
     def round(self, live, mnt, load, number):
         """Returns how many TSM files were compacted away while the snapshot was read."""
