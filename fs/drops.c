@@ -547,13 +547,10 @@ void drops_expire(struct fs *fs)
 {
     struct drops *d = fs->drops;
     for (;;) {
+        struct drop *drop = NULL;
         pthread_mutex_lock(&d->lock);
         struct entry *e = expired(&d->root, io_mono_ns());
-        uint64_t parent = e ? e->parent->node.id : 0;
-        char name[NAME_MAX + 1] = "";
-        struct drop *drop = NULL;
         if (e) {
-            snprintf(name, sizeof(name), "%s", e->name);
             take_out(e);
             drop = take_drop(e);
         }
@@ -562,7 +559,6 @@ void drops_expire(struct fs *fs)
             return;
         drop_free(drop);
         node_unpin(fs->nodes, &e->node);
-        fuse_lowlevel_notify_inval_entry(fs->session, parent, name, strlen(name));
     }
 }
 

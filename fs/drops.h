@@ -17,7 +17,7 @@ int drops_new(struct fs *fs, struct node **out);
 /* Ends what is under way. */
 void drops_free(struct drops *d);
 
-/* Removes the files whose time has come, and tells the kernel. Holds no lock while it does. */
+/* Removes the files whose time has come. */
 void drops_expire(struct fs *fs);
 
 #endif

@@ -13,6 +13,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
+
+/* How long a process that is ending is given to be gone: half a second. */
+#define ENDING_TRIES 50
+#define ENDING_PAUSE_US 10000
 
 /* The strings of /proc/PID/cmdline or environ, one after the other. */
 struct strings {
@@ -243,16 +248,26 @@ static bool env_is_enough(const struct strings *env)
            variable(env, "INFLUXDB_DATA_WAL_DIR");
 }
 
+/* What all the rest goes by. A process that is ending has no folders and no arguments any more. */
+static int look_into(const struct process *p, struct server *s, struct strings *args,
+                     struct strings *env)
+{
+    s->root = openat(p->dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    s->cwd = s->root < 0 ? -1 : openat(p->dir, "cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (s->cwd < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    int r = process_read(p, "cmdline", &args->s, &args->len);
+    if (r == 0)
+        r = process_read(p, "environ", &env->s, &env->len);
+    return r == 0 && args->len == 0 ? -ESRCH : r;
+}
+
 /* As server_read, into what the caller releases in any case. */
 static int read_into(const struct process *p, struct server *s, struct err *e)
 {
     bool runs = true;
     cleanup(strings_release) struct strings args = {0}, env = {0};
-    s->root = openat(p->dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    s->cwd = s->root < 0 ? -1 : openat(p->dir, "cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int r = s->cwd < 0 ? -errno : process_read(p, "cmdline", &args.s, &args.len);
-    if (r == 0)
-        r = process_read(p, "environ", &env.s, &env.len);
+    int r = look_into(p, s, &args, &env);
     if (r < 0)
         return err_sys(e, r, "it cannot be looked into");
     r = find_config(s, &args, &env, &runs);
@@ -271,6 +286,11 @@ int server_read(const struct process *p, struct server *out, struct err *e)
 {
     cleanup(server_close) struct server s = {.root = -1, .cwd = -1};
     int r = read_into(p, &s, e);
+    for (int i = 0; i < ENDING_TRIES && r == -ESRCH && process_is_alive(p); i++) {
+        usleep(ENDING_PAUSE_US);
+        server_close(&s);
+        r = read_into(p, &s, e);
+    }
     if (r < 0 && !process_is_alive(p))
         return -ESRCH;
     if (r == 1) {

@@ -27,8 +27,8 @@ struct server {
 };
 
 /* 1: *out is filled in; release it with server_close. 0: not a server of InfluxDB 1.x (another
- * command of influxd, such as backup, or 2.x). -ESRCH: it has gone. Anything else: what it uses
- * cannot be found out, e says why. */
+ * command of influxd, such as backup, or 2.x). -ESRCH: it has gone, or is just going (it gets half
+ * a second for that). Anything else: what it uses cannot be found out, e says why. */
 int server_read(const struct process *p, struct server *out, struct err *e);
 void server_close(struct server *s);
 

@@ -8,11 +8,11 @@
  * unpacked cannot be written again (-EIO); truncation to 0 starts over.
  *
  * What the caller (a file system) does:
- *   create, open       restore_may_begin, drop_new
- *   write, truncate    drop_write, drop_truncate
+ *   create, open       restore_may_begin, drop_new; drop_open for each handle that writes
+ *   write, truncate    drop_write, drop_truncate; drop_rewind before a handle's first write
  *   flush, fsync       drop_flush: its result is the verdict that the writer sees
  *   rename             drop_rename: its result is the verdict for names that began with a dot
- *   last close         if !drop_done(d): drop_abandon; the node may stay visible for a while
+ *   close, unlink      drop_close; drop_abandon. The node may stay visible for a while
  *   forget             drop_free
  *
  * A name is the path below restore/. While one of its components begins with a dot (rsync's
@@ -22,7 +22,8 @@
  * Thread rules: every function may be called from any thread at any time, except that drop_free
  * must be the last. drop_write, drop_flush and drop_rename may block for as long as the disk takes;
  * drop_abandon from another thread wakes them (they return -ECANCELED), save during the exchange
- * itself. Lock order: a drop's lock, then the room's (restore.h).
+ * itself. Whoever ends a drop waits until what it had staged is gone. Lock order: a drop's lock,
+ * then the room's (restore.h).
  */
 #ifndef INFLUXFS_RESTORE_DROP_H
 #define INFLUXFS_RESTORE_DROP_H
@@ -40,10 +41,23 @@ struct drop;
  * -ENOMEM. */
 int drop_new(struct restore *r, const char *name, struct drop **out);
 
+/* Somebody has opened it for writing; has closed it. The last close of what is not complete refuses
+ * it, for the reason that the last flush gave. */
+void drop_open(struct drop *d);
+void drop_close(struct drop *d);
+
+/* One who has opened it is about to write its first byte, at offset 0. If byte 0 was written before
+ * and nobody else has it open, the drop starts over, as after drop_truncate to 0: scp, dd
+ * conv=notrunc and rsync --inplace do not truncate what they found. May wait a second for the last
+ * close of a program that has ended. */
+void drop_rewind(struct drop *d);
+
 /* Takes n bytes at off. Returns 0 when all of them were taken; else what the unpacker found wrong
  * (-EINVAL not a snapshot, -EBADMSG damaged, -ESTALE an incremental one, -ENOSPC, -EAGAIN another
  * restore is under way, -EBUSY another program restores this store), -EIO for bytes that were
- * unpacked already, -EFBIG. Once failed it stays failed until it is truncated to 0. */
+ * unpacked already, -EFBIG. The write that brings the end of a plain tar waits for the verdict on
+ * its sums (not for the disk): bsdtar does not look at what close(2) says. Once failed it stays
+ * failed until it is truncated to 0. */
 int drop_write(struct drop *d, const void *buf, size_t n, uint64_t off, struct err *e);
 
 /* Sets the size. To 0: everything so far is forgotten, the drop starts over (also after a verdict).
@@ -63,7 +77,8 @@ int drop_truncate(struct drop *d, uint64_t size, struct err *e);
 int drop_flush(struct drop *d, struct err *e);
 
 /* Gives it another name. If it is verified and waiting, and the new name has no dot, the store is
- * exchanged first and the result of that returned; on failure the name stays as it was. */
+ * exchanged first and the result of that returned; if it was refused, that is returned. On failure
+ * the name stays as it was. */
 int drop_rename(struct drop *d, const char *name, struct err *e);
 
 /* Restores a drop that drop_flush verified, whatever its name. Sticky, as drop_flush.
@@ -71,11 +86,10 @@ int drop_rename(struct drop *d, const char *name, struct err *e);
 int drop_commit(struct drop *d, struct err *e);
 
 /* Ends it: what was staged is removed, waiting calls return -ECANCELED, later ones too, until it is
- * truncated to 0. Harmless after a restore (it stays restored). `why` goes to the log as the reason
- * if there was no verdict yet; NULL: "ends early". */
+ * truncated to 0. Nothing happens after a verdict. `why` is the reason for the log. */
 void drop_abandon(struct drop *d, const char *why);
 
-/* Abandons it if it is under way, and releases it. NULL is allowed. */
+/* Abandons it if it is under way, and frees it. NULL is allowed. */
 void drop_free(struct drop *d);
 
 static inline void drop_freep(struct drop **d)
@@ -83,12 +97,10 @@ static inline void drop_freep(struct drop **d)
     drop_free(*d);
 }
 
-/* The size a stat should show: the end of the last byte written, or what drop_truncate set. */
+/* The size a stat should show: the end of the last byte written, or what drop_truncate set. 0 for
+ * what was refused: by its size and time it must not look like a copy that succeeded. */
 uint64_t drop_size(struct drop *d);
-
-/* True when there is nothing to wait for at the last close: restored, or verified and waiting for
- * its rename. */
-bool drop_done(struct drop *d);
+bool drop_refused(struct drop *d);
 
 /* True once its snapshot lies in the store's folders. */
 bool drop_restored(struct drop *d);

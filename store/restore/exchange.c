@@ -78,13 +78,30 @@ static int move_entries(const struct target *t, int from, int to)
     return r < 0 ? r : io_sync_dir(from);
 }
 
+/* The folder itself goes to the owner that the staged one has, or influxd could not write in it. */
+static int adopt(const struct target *t, int self, int staged)
+{
+    struct stat old, want;
+    autoclose int home = t->inside ? target_open_home(t, false) : -1;
+    if (fstat(self, &old) < 0 || fstat(staged, &want) < 0)
+        return -errno;
+    if (geteuid() != 0 || (old.st_uid == want.st_uid && old.st_gid == want.st_gid))
+        return 0;
+    if (home >= 0 && fchown(home, want.st_uid, want.st_gid) < 0)
+        return -errno;
+    return fchown(self, want.st_uid, want.st_gid) < 0 ? -errno : 0;
+}
+
 static int move_side_entries(const struct target *t, enum target_side side, bool into)
 {
     autoclose int self = target_open_folder(t);
     autoclose int other = target_open_side(t, side);
     if (self < 0 || other < 0)
         return self < 0 ? self : other;
-    return into ? move_entries(t, self, other) : move_entries(t, other, self);
+    if (into)
+        return move_entries(t, self, other);
+    int r = adopt(t, self, other);
+    return r < 0 ? r : move_entries(t, other, self);
 }
 
 static int exchange_entries(const struct target *t)
@@ -178,7 +195,7 @@ int fence_raise(const struct target *meta, struct err *e)
 
 int fence_lift(const struct target *meta, struct err *e)
 {
-    enum fence fence;
+    enum fence fence = FENCE_NONE;
     autoclose int self = target_open_folder(meta);
     if (self == -ENOENT)
         return 0;

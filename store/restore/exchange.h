@@ -6,7 +6,8 @@
  * Whole:    older kept -> trash; target -> kept; new -> target. While `new` is there, it is not
  *           done.
  * Entries:  older kept -> trash; entries of target -> kept.tmp; kept.tmp -> kept; entries of new ->
- *           target; rmdir new. kept.tmp, made beforehand, marks the first half, new the second.
+ *           target, which gets the owner of new; rmdir new. kept.tmp, made beforehand, marks the
+ *           first half, new the second.
  *
  * Every rename is on disk (fsync of the folders) before the next kind of step begins.
  */

@@ -77,15 +77,20 @@ int journal_write(const struct targets *t, enum journal_phase phase, const char 
 int journal_remove(const struct targets *t, struct err *e)
 {
     const struct target *meta = &t->at[TARGET_META];
-    char name[NAME_MAX + 1];
+    char name[NAME_MAX + sizeof(".tmp")];
     int r = journal_name(meta, name);
     autoclose int home = r < 0 ? -1 : target_open_home(meta, false);
     if (home == -ENOENT)
         return 0;
     if (r == 0)
         r = home;
+    if (r >= 0 && unlinkat(home, name, 0) < 0 && errno != ENOENT)
+        r = -errno;
+    strcat(name, ".tmp"); /* of one that was being written */
+    if (r >= 0 && unlinkat(home, name, 0) < 0 && errno != ENOENT && errno != ENAMETOOLONG)
+        r = -errno;
     if (r >= 0)
-        r = unlinkat(home, name, 0) < 0 && errno != ENOENT ? -errno : io_sync_dir(home);
+        r = io_sync_dir(home);
     return r < 0 ? err_sys(e, r, "%s: cannot remove the journal of the restore", meta->path) : 0;
 }
 

@@ -34,7 +34,7 @@ int journal_write(const struct targets *t, enum journal_phase phase, const char 
  * written to id. No journal: JOURNAL_NONE. -EBADMSG: it is damaged, or speaks of other folders. */
 int journal_read(struct targets *t, enum journal_phase *phase, char id[129], struct err *e);
 
-/* Removes it, durably. */
+/* Removes it, durably, and a newer one that was still being written. */
 int journal_remove(const struct targets *t, struct err *e);
 
 #endif

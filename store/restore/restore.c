@@ -13,6 +13,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define CLAIM_SECONDS 2 /* what a copy waits for another that may have broken off */
 
 struct restore {
     struct store_paths paths;
@@ -20,7 +23,9 @@ struct restore {
     int log;
 
     pthread_mutex_t lock;    /* what follows; held for moments only */
-    const void *owner;       /* the drop that has the staging folders, or is about to */
+    pthread_cond_t freed;    /* nobody has the staging folders */
+    const void *owner;       /* the drop that has them, or is about to */
+    bool probing;            /* somebody asks whether a restore could begin, and has the lock */
     struct targets *targets; /* its; used by that drop's threads without the lock */
     char id[129];            /* of its snapshot */
     bool half;               /* an exchange was begun and could not be finished */
@@ -85,6 +90,11 @@ int restore_open(const struct restore_options *o, struct restore **out, struct e
         return err_sys(e, -ENOMEM, "restore");
     r->options = *o;
     pthread_mutex_init(&r->lock, NULL);
+    pthread_condattr_t mono;
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->freed, &mono);
+    pthread_condattr_destroy(&mono);
     r->log = reslog_open(o->state_fd);
     if (r->log < 0)
         return err_sys(e, r->log, "restore/log");
@@ -114,6 +124,7 @@ void restore_close(struct restore *r)
     free(r->paths.config);
     progress_clear(&r->status);
     cleanup_close(&r->log);
+    pthread_cond_destroy(&r->freed);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }
@@ -129,23 +140,35 @@ static int check_half(struct restore *r, struct err *e)
                 : 0;
 }
 
-static int may_begin(struct restore *r, struct err *e)
+static int probe(struct restore *r, struct err *e)
 {
     cleanup(targets_freep) struct targets *t = NULL;
+    int ret = open_targets(r, &t, e);
+    if (ret < 0 || (ret = targets_lock(t, false, e)) < 0)
+        return ret;
+    return targets_probe(t, e);
+}
+
+static int may_begin(struct restore *r, struct err *e)
+{
     int ret = check_half(r, e);
     if (ret == 0 && r->options.in_use)
         ret = r->options.in_use(&r->paths, e);
     if (ret < 0)
         return ret;
     pthread_mutex_lock(&r->lock);
-    bool busy = r->owner != NULL;
+    bool busy = r->owner || r->probing;
+    if (!busy)
+        r->probing = true;
     pthread_mutex_unlock(&r->lock);
     if (busy)
-        return 0; /* the other drop has probed; this one is told -EAGAIN when it is clear what it is
-                   */
-    if ((ret = open_targets(r, &t, e)) < 0 || (ret = targets_lock(t, false, e)) < 0)
-        return ret;
-    return targets_probe(t, e);
+        return 0; /* the other one probes; this one is told when it is clear what it is */
+    ret = probe(r, e);
+    pthread_mutex_lock(&r->lock);
+    r->probing = false;
+    pthread_cond_broadcast(&r->freed);
+    pthread_mutex_unlock(&r->lock);
+    return ret;
 }
 
 int restore_may_begin(struct restore *r, struct err *e)
@@ -180,15 +203,26 @@ static int prepare_staging(struct restore *r, struct targets **out, struct stage
     return 0;
 }
 
+static bool take_room(struct restore *r, const void *who)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += CLAIM_SECONDS;
+    pthread_mutex_lock(&r->lock);
+    int ret = 0;
+    while (ret == 0 && (r->owner || r->probing))
+        ret = pthread_cond_timedwait(&r->freed, &r->lock, &until);
+    bool taken = !r->owner && !r->probing;
+    if (taken)
+        r->owner = who;
+    pthread_mutex_unlock(&r->lock);
+    return taken;
+}
+
 int room_claim(struct restore *r, const void *who, const char *name, const struct manifest *m,
                struct stage **out, struct err *e)
 {
-    pthread_mutex_lock(&r->lock);
-    bool taken = r->owner != NULL;
-    if (!taken)
-        r->owner = who;
-    pthread_mutex_unlock(&r->lock);
-    if (taken)
+    if (!take_room(r, who))
         return err_set(e, -EAGAIN, "another restore is under way; copy %s when it is done", name);
     reslog_begin(r->log);
     room_say(r, "restoring %s: snapshot %s of %s, taken %s, %zu files, %llu bytes", name, m->id,
@@ -198,9 +232,11 @@ int room_claim(struct restore *r, const void *who, const char *name, const struc
     pthread_mutex_lock(&r->lock);
     if (ret < 0) {
         r->owner = NULL;
+        pthread_cond_broadcast(&r->freed);
     } else {
         r->targets = t;
         snprintf(r->id, sizeof(r->id), "%s", m->id);
+        progress_begin(&r->status, name); /* again, if it had to wait for another */
         progress_manifest(&r->status, m);
     }
     pthread_mutex_unlock(&r->lock);
@@ -221,6 +257,7 @@ static void end_ownership(struct restore *r, const void *who)
     pthread_mutex_lock(&r->lock);
     if (r->owner == who && !r->half)
         r->owner = NULL;
+    pthread_cond_broadcast(&r->freed);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -267,6 +304,8 @@ int room_install(struct restore *r, const void *who, const char *name, struct er
     bool half = t->half;
     if (ret == 0)
         note_kept(r, t);
+    if (!half)
+        targets_free(t); /* and its lock, before anybody else begins */
     pthread_mutex_lock(&r->lock);
     r->half = half;
     r->count += ret == 0;
@@ -274,11 +313,10 @@ int room_install(struct restore *r, const void *who, const char *name, struct er
         r->targets = t; /* with its lock: nobody else may begin before this is finished */
     else
         r->owner = NULL;
+    pthread_cond_broadcast(&r->freed);
     progress_state(&r->status, ret == 0 ? PROGRESS_RESTORED : PROGRESS_REFUSED, name,
                    ret == 0 ? NULL : e->text);
     pthread_mutex_unlock(&r->lock);
-    if (!half)
-        targets_free(t);
     if (note.text[0])
         room_say(r, "left over, to be removed at the next mount: %s", note.text);
     room_say(r, ret == 0 ? "restored %s%s%s" : "refused %s%s%s", name, ret == 0 ? "" : ": ",
@@ -398,4 +436,9 @@ void room_pending(struct restore *r, const void *who, const char *name, const ch
 {
     room_say(r, "refused %s: %s", name, why);
     tell(r, who, PROGRESS_RECEIVING, name, why);
+}
+
+void room_ended(struct restore *r, const void *who, const char *name, const char *why)
+{
+    tell(r, who, PROGRESS_REFUSED, name, why);
 }

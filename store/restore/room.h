@@ -10,7 +10,9 @@
 #include "store/restore/stage.h"
 #include "store/snapshot/manifest.h"
 
-/* Takes the staging folders for one drop. -EAGAIN: another has them; -EBUSY: influxd or another
+/* Takes the staging folders for one drop; waits a little for one that has them to end, since the
+ * last close of a copy that broke off is heard of after its program has gone. -EAGAIN: it keeps
+ * them; -EBUSY: influxd or another
  * program uses the store; and what targets_probe and targets_stage return. */
 int room_claim(struct restore *r, const void *who, const char *name, const struct manifest *m,
                struct stage **out, struct err *e);
@@ -34,7 +36,9 @@ void room_progress(struct restore *r, const void *who, uint64_t bytes);
 void room_verified(struct restore *r, const void *who, const char *name);
 void room_refused(struct restore *r, const void *who, const char *name, const char *why);
 
-/* Ends early, but may go on: to the log and the status, not as an end. */
+/* Ends early, but may go on: to the log and the status, not as an end. And that this was the end
+ * after all: to the status. */
 void room_pending(struct restore *r, const void *who, const char *name, const char *why);
+void room_ended(struct restore *r, const void *who, const char *name, const char *why);
 
 #endif

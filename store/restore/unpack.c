@@ -108,7 +108,7 @@ static int check_kind(const struct unpack *u, struct archive_entry *entry, struc
 
 static int next_member(struct unpack *u, struct member *out)
 {
-    struct archive_entry *entry;
+    struct archive_entry *entry = NULL;
     int r = archive_read_next_header(u->tar, &entry);
     if (r == ARCHIVE_EOF && !u->failed)
         return err_set(u->e, -EBADMSG, "ends early: SHA256SUMS is missing");
@@ -306,7 +306,7 @@ static int check_sums(struct unpack *u, const struct member *m)
 static int unpack_members(struct unpack *u)
 {
     for (;;) {
-        struct member m;
+        struct member m = {0};
         int r = next_member(u, &m);
         if (r < 0)
             return r;
