@@ -92,20 +92,22 @@ $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
 
 units: $(units) $(preloads)
 
+jobs = $(shell nproc)
+
 # Installing packages and building are two steps, so that pkg-config is asked after the first.
 demo:
 	tests/setup build && tests/setup demo
-	$(MAKE) all
+	$(MAKE) -j$(jobs) all
 	python3 tests/demo.py
 
 test:
 	tests/setup build && tests/setup test
-	$(MAKE) all units
+	$(MAKE) -j$(jobs) all units
 	python3 tests/run
 
 bench:
 	tests/setup build && tests/setup test
-	$(MAKE) all
+	$(MAKE) -j$(jobs) all
 	python3 tests/bench/run
 
 install: all
