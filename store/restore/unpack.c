@@ -207,7 +207,7 @@ static int not_a_tar(const struct unpack *u)
 
 static int read_manifest(struct unpack *u)
 {
-    struct member head;
+    struct member head = {0};
     autofree char *text = NULL;
     int r = next_member(u, &head);
     if (r == -EBADMSG && u->foreign)
