@@ -552,8 +552,10 @@ static void test_no_room(void **state)
 {
     struct scene *s = *state;
     char small[PATH_MAX + 64];
-    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0)
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0) {
+        print_message("needs root and a mount namespace of its own\n");
         skip();
+    }
     mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
     snprintf(small, sizeof(small), "%s/small", s->root);
     assert_int_equal(mkdir(small, 0755), 0);
