@@ -85,12 +85,6 @@ int io_sync_dir(int fd)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-int io_sync_dirat(int dirfd, const char *path)
-{
-    autoclose int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : io_sync_dir(fd);
-}
-
 static int write_synced(int dirfd, const char *name, const void *buf, size_t len, mode_t mode)
 {
     autoclose int fd =
@@ -252,20 +246,6 @@ int io_remove_tree(int dirfd, const char *name)
     if (r < 0)
         return r;
     return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-int io_open_parent(const char *path, const char **name)
-{
-    const char *slash = strrchr(path, '/');
-    autofree char *parent =
-        slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    if (!parent)
-        return -ENOMEM;
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    *name = slash ? slash + 1 : path;
-    return fd;
 }
 
 static int64_t clock_ns(clockid_t id)

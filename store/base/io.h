@@ -28,9 +28,8 @@ int io_read_file(int dirfd, const char *path, size_t max, char **buf, size_t *le
 /* Closes *fd, which becomes -1, and reports what close(2) says. For descriptors written to. */
 int io_close(int *fd);
 
-/* Flushes the entries of a folder to disk: by descriptor, or by path below dirfd. */
+/* Flushes the entries of a folder to disk. */
 int io_sync_dir(int fd);
-int io_sync_dirat(int dirfd, const char *path);
 
 /* Makes dirfd/name hold exactly these bytes, or leaves it as it was: temporary file beside it
  * (name plus ".tmp"), write, fsync, rename, fsync of the folder. */
@@ -51,10 +50,6 @@ int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 /* Removes dirfd/name and everything below it, links unfollowed. 0 when it did not exist. */
 int io_remove_tree(int dirfd, const char *name);
-
-/* Opens the folder that holds path and gives the last component in *name, which points into path.
- * A trailing slash is not allowed. Returns the descriptor. */
-int io_open_parent(const char *path, const char **name);
 
 /* Nanoseconds since 1970 (wall clock), and on the monotonic clock. */
 int64_t io_now_ns(void);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/sha256.h"
 
-#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -56,27 +55,4 @@ void sha256_hex(const uint8_t sum[SHA256_BYTES], char out[SHA256_HEX + 1])
         out[2 * i + 1] = digits[sum[i] & 15];
     }
     out[SHA256_HEX] = 0;
-}
-
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-int sha256_unhex(const char *hex, uint8_t out[SHA256_BYTES])
-{
-    for (int i = 0; i < SHA256_BYTES; i++) {
-        int hi = nibble(hex[2 * i]);
-        int lo = hi < 0 ? -1 : nibble(hex[2 * i + 1]);
-        if (lo < 0)
-            return -EINVAL;
-        out[i] = (uint8_t)(hi << 4 | lo);
-    }
-    return 0;
 }

@@ -24,7 +24,4 @@ static inline void sha256_freep(struct sha256 **s)
 /* Lower-case hexadecimal, NUL-terminated. */
 void sha256_hex(const uint8_t sum[SHA256_BYTES], char out[SHA256_HEX + 1]);
 
-/* Reads 64 hexadecimal digits (either case): 0, or -EINVAL. */
-int sha256_unhex(const char *hex, uint8_t out[SHA256_BYTES]);
-
 #endif

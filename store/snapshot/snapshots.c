@@ -131,13 +131,6 @@ static struct shared **find(struct snapshots *s, const struct tarball *t)
     return p;
 }
 
-void snapshots_ref(struct snapshots *s, struct tarball *t)
-{
-    pthread_mutex_lock(&s->lock);
-    (*find(s, t))->refs++;
-    pthread_mutex_unlock(&s->lock);
-}
-
 void snapshots_put(struct snapshots *s, struct tarball *t)
 {
     pthread_mutex_lock(&s->lock);

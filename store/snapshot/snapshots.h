@@ -27,7 +27,6 @@ void snapshots_close(struct snapshots *s); /* every tarball must have been put *
 /* The store as it is now; errors as capture_take. The caller owes one snapshots_put. */
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e);
-void snapshots_ref(struct snapshots *s, struct tarball *t);
 void snapshots_put(struct snapshots *s, struct tarball *t);
 
 /* What the catalogue lacks just now, in words, or empty. */
