@@ -352,7 +352,7 @@ static int entry_unlink(struct request *r, struct node *dir, const char *name, b
     }
     pthread_mutex_unlock(&d->drops->lock);
     if (rc < 0)
-        return e || find(d, name) ? rc : -EROFS;
+        return e ? rc : -EROFS; /* what has no entry is the log, or status.json */
     if (!drop && e->drop)
         drop_abandon(e->drop, "it was removed while it was written");
     drop_free(drop);
