@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -14,7 +15,7 @@
 
 struct timer {
     struct fs *fs;
-    pthread_t thread;
+    pthread_t thread, main;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop;
@@ -31,6 +32,10 @@ static void *run(void *arg)
         if (t->stop)
             break;
         pthread_mutex_unlock(&t->lock);
+        /* libfuse's loop misses a signal that comes just before it goes to sleep; its handler is
+         * there until this thread has been stopped. */
+        if (fuse_session_exited(t->fs->session))
+            pthread_kill(t->main, SIGTERM);
         now_expire(t->fs->now);
         drops_expire(t->fs);
         pthread_mutex_lock(&t->lock);
@@ -51,6 +56,7 @@ int timer_start(struct fs *fs, struct timer **out)
     pthread_cond_init(&t->wake, &mono);
     pthread_condattr_destroy(&mono);
     t->fs = fs;
+    t->main = pthread_self();
     int r = -pthread_create(&t->thread, NULL, run, t);
     if (r < 0)
         free(t);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A capture: the whole store at one instant, pinned.
+ * A capture: the store at one instant, or what changed up to that instant.
  *
  * It lists the members of a snapshot in their order in the tar, folders included, without the
- * manifest and SHA256SUMS, and holds open every file of them. What it lists: meta/meta.db, and for
+ * manifest and SHA256SUMS, and gives their bytes. What it lists: meta/meta.db, and for
  * each shard its folder, an empty index/ if it is a tsi1 shard, TSM files, tombstones, and WAL
  * segments cut at the last complete entry. influxd derives everything else from these.
+ *
+ * Where the bytes come from depends on who made it: source.h pins the files of the live store,
+ * delta.h takes some of these, a cut has retained them (store/chain).
  *
  * A capture never changes and may be read by any number of threads; it is counted by reference.
  */
@@ -14,7 +17,8 @@
 
 #include "store/base/err.h"
 #include "store/snapshot/catalog.h"
-#include "store/snapshot/window.h"
+#include "store/snapshot/held.h"
+#include "store/snapshot/manifest.h"
 
 struct capture;
 
@@ -33,10 +37,22 @@ struct capture_cut {
 struct member {
     const char *dir;   /* "meta", "data/DB/RP/ID", …; "" for the three roots */
     const char *name;  /* in dir */
-    struct held *held; /* NULL for a folder */
+    struct held *held; /* of a file of the live store; NULL for folders and what a cut retains */
     struct file_attr attr;
     uint64_t index;          /* the change counter when it last changed; 0 for a folder */
     struct capture_cut *cut; /* of a WAL segment; NULL: the whole file */
+};
+
+/* What a snapshot says of its place among others. */
+struct capture_origin {
+    enum manifest_kind kind;
+    const char *chain;  /* of the chain of cuts or of a backup that it belongs to; NULL: none */
+    const char *parent; /* id of the state that an incremental one builds on; else NULL */
+    int64_t number;     /* -1: none */
+    const char *const *removed; /* files of the parent that are not there any more, sorted */
+    size_t nremoved;
+    const char *const *removed_folders;
+    size_t nremoved_folders;
 };
 
 struct capture *capture_ref(struct capture *c);
@@ -49,6 +65,7 @@ static inline void capture_unrefp(struct capture **c)
 size_t capture_count(const struct capture *c);
 const struct member *capture_member(const struct capture *c, size_t i);
 const struct catalog_record *capture_record(const struct capture *c);
+const struct capture_origin *capture_origin(const struct capture *c);
 
 /* Shards that were left out since meta.db does not list them, each as "DB/RP/ID". */
 size_t capture_left_out(const struct capture *c);
@@ -62,13 +79,15 @@ char *member_path(const struct member *m, char *buf);
 
 static inline bool member_is_folder(const struct member *m)
 {
-    return !m->held;
+    return S_ISDIR(m->attr.mode);
 }
 
 /* The SHA-256 of the member's bytes if it is known. */
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
 /* Tells the sum of member i. */
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+/* Has the sums that were told remembered beyond its own life, if there are any. */
+int capture_keep_sums(struct capture *c, struct err *e);
 /* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,
  * when the file is shorter than it was. */
 int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,

@@ -32,7 +32,7 @@ static int room(void *pp, size_t n, size_t item)
 }
 
 /* Gives s to the capture, which frees it. */
-static int keep(struct capture *c, char *s)
+static int keep(struct pinned *c, char *s)
 {
     if (!s || room(&c->strings, c->nstrings, sizeof(*c->strings)) < 0) {
         free(s);
@@ -42,7 +42,7 @@ static int keep(struct capture *c, char *s)
     return 0;
 }
 
-static int keep_path(struct capture *c, const char *root, const char *path, const char **out)
+static int keep_path(struct pinned *c, const char *root, const char *path, const char **out)
 {
     char *s = NULL;
     if (asprintf(&s, "%s%s%s", root, *path ? "/" : "", path) < 0)
@@ -53,22 +53,22 @@ static int keep_path(struct capture *c, const char *root, const char *path, cons
     return r;
 }
 
-static int add(struct capture *c, const struct member *m)
+static int add(struct pinned *c, const struct member *m)
 {
-    int r = room(&c->members, c->n, sizeof(*c->members));
+    int r = room(&c->c.members, c->c.n, sizeof(*c->c.members));
     if (r < 0)
         return r;
-    c->members[c->n++] = *m;
+    c->c.members[c->c.n++] = *m;
     return 0;
 }
 
-static int add_folder(struct capture *c, const char *dir, const char *name, struct file_attr attr)
+static int add_folder(struct pinned *c, const char *dir, const char *name, struct file_attr attr)
 {
     return add(c, &(struct member){.dir = dir, .name = name, .attr = attr});
 }
 
 /* Adds the folder root/path, split into dir and name. */
-static int add_folder_at(struct capture *c, const char *root, const char *path,
+static int add_folder_at(struct pinned *c, const char *root, const char *path,
                          struct file_attr attr)
 {
     const char *whole;
@@ -101,7 +101,7 @@ static size_t head(const char *path, int levels)
 }
 
 /* Adds the folders above a shard that the shard before it does not share. */
-static int add_parents(struct capture *c, const struct window *w, bool in_wal, const char *before,
+static int add_parents(struct pinned *c, const struct window *w, bool in_wal, const char *before,
                        const char *path)
 {
     for (int level = 1; level <= 2; level++) {
@@ -110,7 +110,7 @@ static int add_parents(struct capture *c, const struct window *w, bool in_wal, c
             continue;
         const struct window_parent *p = parent(w, in_wal, path, n);
         /* A WAL folder made since the walk: it has the shard's own times and owner. */
-        struct file_attr attr = p ? file_attr_of(&p->folder.st) : c->members[0].attr;
+        struct file_attr attr = p ? file_attr_of(&p->folder.st) : c->c.members[0].attr;
         autofree char *sub = strndup(path, n);
         int r = sub ? add_folder_at(c, in_wal ? "wal" : "data", sub, attr) : -ENOMEM;
         if (r < 0)
@@ -120,7 +120,7 @@ static int add_parents(struct capture *c, const struct window *w, bool in_wal, c
 }
 
 /* Gives h to the capture, which puts it. */
-static int hold(struct capture *c, struct held *h)
+static int hold(struct pinned *c, struct held *h)
 {
     int r = room(&c->holds, c->nholds, sizeof(*c->holds));
     if (r == 0)
@@ -130,26 +130,26 @@ static int hold(struct capture *c, struct held *h)
 
 /* The members that an earlier capture has of the same set, or NULL. Sets come in the order of the
  * walk, so the search goes on from a like place. */
-static const struct member *earlier_members(const struct capture *earlier, size_t near,
+static const struct member *earlier_members(const struct pinned *earlier, size_t near,
                                             const struct shard_set *set)
 {
     size_t n = earlier ? earlier->nsets : 0;
     for (size_t tried = 0; tried < n; tried++) {
         const struct capture_set *s = &earlier->sets[(near + tried) % n];
         if (s->set == set)
-            return &earlier->members[s->first];
+            return &earlier->c.members[s->first];
     }
     return NULL;
 }
 
-static int add_set(struct capture *c, const struct capture *earlier, const char *dir,
+static int add_set(struct pinned *c, const struct pinned *earlier, const char *dir,
                    struct shard_set *set)
 {
     int r = room(&c->sets, c->nsets, sizeof(*c->sets));
     if (r < 0)
         return r;
     const struct member *was = earlier_members(earlier, c->nsets, set);
-    c->sets[c->nsets++] = (struct capture_set){shard_set_ref(set), c->n};
+    c->sets[c->nsets++] = (struct capture_set){shard_set_ref(set), c->c.n};
     for (size_t i = 0; r == 0 && i < set->n; i++) {
         const struct shard_file *f = &set->files[i];
         r = add(c, &(struct member){.dir = dir,
@@ -161,7 +161,7 @@ static int add_set(struct capture *c, const struct capture *earlier, const char 
     return r;
 }
 
-static int add_data(struct capture *c, const struct capture *earlier, const struct shard *s)
+static int add_data(struct pinned *c, const struct pinned *earlier, const struct shard *s)
 {
     const char *dir;
     int r = add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
@@ -224,7 +224,7 @@ static int cut_segment(const struct shard_file *f, struct member *m)
     return 0;
 }
 
-static int add_wal(struct capture *c, const struct shard *s, struct err *e)
+static int add_wal(struct pinned *c, const struct shard *s, struct err *e)
 {
     const char *dir;
     int r = add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
@@ -248,19 +248,19 @@ static int add_wal(struct capture *c, const struct shard *s, struct err *e)
     return r;
 }
 
-static int add_meta(struct capture *c, struct capture_parts *p)
+static int add_meta(struct pinned *c, struct capture_parts *p)
 {
     int r = add_folder(c, "", "meta", p->meta_folder);
     if (r < 0)
         return r;
     struct member m = {
         .dir = "meta", .name = "meta.db", .held = p->meta_held, .attr = p->meta_attr};
-    c->meta = c->n;
+    c->meta = c->c.n;
     r = hold(c, p->meta_held);
     return r < 0 ? r : add(c, &m);
 }
 
-static int add_root(struct capture *c, const struct window *w, bool in_wal)
+static int add_root(struct pinned *c, const struct window *w, bool in_wal)
 {
     const struct window_parent *p = parent(w, in_wal, "", 0);
     if (!p)
@@ -270,7 +270,7 @@ static int add_root(struct capture *c, const struct window *w, bool in_wal)
 
 /* Whether a shard goes into the snapshot; one that meta.db does not list is left out by name, since
  * influxd would give its id, and its data, to somebody else. */
-static int wanted(struct capture *c, const struct meta *meta, const struct shard *s, bool *yes)
+static int wanted(struct pinned *c, const struct meta *meta, const struct shard *s, bool *yes)
 {
     autofree char *path = strdup(s->path);
     if (!path)
@@ -284,13 +284,13 @@ static int wanted(struct capture *c, const struct meta *meta, const struct shard
     char *name = strdup(s->path);
     int r = keep(c, name);
     if (r == 0)
-        r = room(&c->left_out, c->nleft_out, sizeof(*c->left_out));
+        r = room(&c->c.left_out, c->c.nleft_out, sizeof(*c->c.left_out));
     if (r == 0)
-        c->left_out[c->nleft_out++] = name;
+        c->c.left_out[c->c.nleft_out++] = name;
     return r;
 }
 
-static int add_shards(struct capture *c, struct capture_parts *p, bool *chosen, struct err *e)
+static int add_shards(struct pinned *c, struct capture_parts *p, bool *chosen, struct err *e)
 {
     struct window *w = &p->window;
     const char *before = NULL;
@@ -362,13 +362,13 @@ static int refuse_empty(const struct capture_parts *p, const bool *chosen, struc
     return 0;
 }
 
-static int digest(struct capture *c)
+static int digest(struct pinned *c)
 {
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
     if (!h)
         return -ENOMEM;
-    for (size_t i = 0; i < c->n; i++) {
-        const struct member *m = &c->members[i];
+    for (size_t i = 0; i < c->c.n; i++) {
+        const struct member *m = &c->c.members[i];
         char path[MEMBER_PATH_MAX];
         const char *user = owner_user(m->attr.uid), *group = owner_group(m->attr.gid);
         uint64_t f[] = {m->attr.size, (uint64_t)m->attr.mtime_ns,       m->attr.mode, m->attr.uid,
@@ -381,13 +381,13 @@ static int digest(struct capture *c)
         sha256_add(h, user, strlen(user) + 1);
         sha256_add(h, group, strlen(group) + 1);
     }
-    for (size_t i = 0; i < c->nleft_out; i++)
-        sha256_add(h, c->left_out[i], strlen(c->left_out[i]) + 1);
+    for (size_t i = 0; i < c->c.nleft_out; i++)
+        sha256_add(h, c->c.left_out[i], strlen(c->c.left_out[i]) + 1);
     sha256_end(h, c->digest);
     return 0;
 }
 
-static int build(struct capture *c, struct capture_parts *p, struct err *e)
+static int build(struct pinned *c, struct capture_parts *p, struct err *e)
 {
     autofree bool *chosen = calloc(p->window.nshards + 1, sizeof(*chosen));
     if (!chosen)
@@ -406,16 +406,17 @@ static int build(struct capture *c, struct capture_parts *p, struct err *e)
     return 0;
 }
 
-int capture_build(struct capture_parts *p, struct capture **out, struct err *e)
+int capture_build(struct capture_parts *p, struct catalog *catalog, struct pinned **out,
+                  struct err *e)
 {
-    cleanup(capture_unrefp) struct capture *c = calloc(1, sizeof(*c));
+    struct pinned *c = pinned_new(catalog);
     if (!c)
         return -ENOMEM;
-    atomic_init(&c->refs, 1);
-    pthread_mutex_init(&c->lock, NULL);
     int r = build(c, p, e);
-    if (r < 0)
+    if (r < 0) {
+        capture_unref(&c->c);
         return e && e->text[0] ? r : err_sys(e, r, "building the capture");
-    *out = steal_ptr(&c);
+    }
+    *out = c;
     return 0;
 }

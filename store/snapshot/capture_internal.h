@@ -1,19 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* What a capture is made of: shared by capture.c (what it answers), capture_build.c (how a window
- * and a metastore become the members of a snapshot) and source.c (when, and from where). */
+/* The inside of captures, for those who make them: what all have in common, and what one of the
+ * live store is made of. */
 #ifndef INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
 #define INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
 
 #include "store/influx/meta.h"
 #include "store/snapshot/capture.h"
+#include "store/snapshot/window.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* Where the bytes and sums of a capture come from. */
+struct capture_ops {
+    void (*free)(struct capture *c); /* all that it is made of, and c itself */
+    int (*read)(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
+                struct err *e);
+    bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]); /* of a file */
+    void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+    int (*keep_sums)(struct capture *c, struct err *e);
+};
+
 struct capture {
+    const struct capture_ops *ops;
     atomic_uint refs;
     struct member *members;
     size_t n;
+    const char **left_out;
+    size_t nleft_out;
+    struct catalog_record record;
+    struct capture_origin origin;
+};
+
+/* Of the live store. capture_build.c makes it, source.c says when and from where. */
+struct pinned {
+    struct capture c;
     size_t meta;    /* which member is meta/meta.db */
     char **strings; /* memory that members and left_out point into */
     size_t nstrings;
@@ -24,11 +45,9 @@ struct capture {
     size_t nsets;
     struct held **holds; /* and the others */
     size_t nholds;
-    const char **left_out;
-    size_t nleft_out;
     uint8_t digest[SHA256_BYTES]; /* of everything that makes the tar's bytes */
-    struct catalog_record record;
     struct window window; /* to tell quickly what changed since; used under the source's lock */
+    struct catalog *catalog;
     pthread_mutex_t lock; /* guards the sums of cuts, and: */
     bool sums_to_keep;    /* the catalogue does not have all of them */
 };
@@ -39,16 +58,23 @@ struct capture_parts {
     struct meta *meta;
     struct held *meta_held;
     struct file_attr meta_attr, meta_folder;
-    const struct capture *earlier; /* of the same store, or NULL: what it knows need not be asked */
+    const struct pinned *earlier; /* of the same store, or NULL: what it knows need not be asked */
 };
 
+/* An empty one; NULL when out of memory. The catalogue, which keeps its sums, must outlive it. */
+struct pinned *pinned_new(struct catalog *catalog);
+
 /* As capture_set_sum, for a sum that the catalogue has. */
-void capture_know_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES]);
+
+/* How the catalogue sees it (catalog_settle, catalog_put_sums). */
+struct catalog_view pinned_view(struct pinned *p);
 
 void capture_parts_clear(struct capture_parts *p);
 
 /* Builds the members and the digest; takes what it needs out of *p. The record is not set yet.
  * -EIO for a store that would come out empty though it is not. */
-int capture_build(struct capture_parts *p, struct capture **out, struct err *e);
+int capture_build(struct capture_parts *p, struct catalog *catalog, struct pinned **out,
+                  struct err *e);
 
 #endif

@@ -31,7 +31,6 @@ struct hash_job {
 };
 
 struct hasher {
-    struct source *source;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work, progress;
@@ -102,7 +101,7 @@ static void work_on(struct hasher *h, struct hash_job *j)
     int r = hash_piece(h, j, limit, &e);
     skip_known(j);
     if (r == 0 && j->member == capture_count(j->capture))
-        source_keep_sums(h->source, j->capture, NULL);
+        capture_keep_sums(j->capture, NULL);
     pthread_mutex_lock(&h->lock);
     j->busy = false;
     if (r < 0) {
@@ -127,7 +126,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-int hasher_new(struct source *source, struct hasher **out)
+int hasher_new(struct hasher **out)
 {
     struct hasher *h = calloc(1, sizeof(*h));
     if (!h)
@@ -139,7 +138,6 @@ int hasher_new(struct source *source, struct hasher **out)
     pthread_cond_init(&h->work, NULL);
     pthread_cond_init(&h->progress, &mono);
     pthread_condattr_destroy(&mono);
-    h->source = source;
     h->buf = malloc(CHUNK);
     int r = h->buf ? -pthread_create(&h->thread, NULL, run, h) : -ENOMEM;
     if (r < 0) {
@@ -201,7 +199,7 @@ void hash_job_free(struct hash_job *j)
         p = &(*p)->next;
     *p = j->next;
     pthread_mutex_unlock(&h->lock);
-    source_keep_sums(h->source, j->capture, NULL);
+    capture_keep_sums(j->capture, NULL);
     sha256_free(j->sha);
     free(j);
 }

@@ -11,12 +11,12 @@
 #ifndef INFLUXFS_SNAPSHOT_HASHER_H
 #define INFLUXFS_SNAPSHOT_HASHER_H
 
-#include "store/snapshot/source.h"
+#include "store/snapshot/capture.h"
 
 struct hasher;
 struct hash_job;
 
-int hasher_new(struct source *source, struct hasher **out);
+int hasher_new(struct hasher **out);
 void hasher_free(struct hasher *h); /* every job must have been freed */
 
 int hash_job_new(struct hasher *h, struct capture *c, struct hash_job **out);

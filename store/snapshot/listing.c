@@ -63,9 +63,15 @@ static void rfc3339(int64_t ns, char out[40])
     snprintf(out + n, 40 - n, ".%09dZ", (int)(ns % 1000000000));
 }
 
+static struct json_object *text_or_null(const char *text)
+{
+    return text ? json_object_new_string(text) : NULL;
+}
+
 static int manifest_head(const struct listing *l, char **buf, size_t *cap)
 {
     const struct catalog_record *rec = capture_record(l->capture);
+    const struct capture_origin *origin = capture_origin(l->capture);
     char created[40];
     rfc3339(rec->created_ns, created);
     struct json_object *o = json_object_new_object();
@@ -73,9 +79,12 @@ static int manifest_head(const struct listing *l, char **buf, size_t *cap)
         return -ENOMEM;
     json_object_object_add(o, "version", json_object_new_int(1));
     json_object_object_add(o, "id", json_object_new_string(rec->id));
-    json_object_object_add(o, "kind", json_object_new_string("full"));
-    json_object_object_add(o, "parent", NULL);
-    json_object_object_add(o, "number", NULL);
+    json_object_object_add(o, "kind", json_object_new_string(manifest_kind_name(origin->kind)));
+    if (origin->chain)
+        json_object_object_add(o, "chain", json_object_new_string(origin->chain));
+    json_object_object_add(o, "parent", text_or_null(origin->parent));
+    json_object_object_add(o, "number",
+                           origin->number < 0 ? NULL : json_object_new_int64(origin->number));
     json_object_object_add(o, "created", json_object_new_string(created));
     json_object_object_add(o, "host", json_object_new_string(rec->host));
     json_object_object_add(o, "index", json_object_new_uint64(rec->index));
@@ -91,14 +100,32 @@ static int manifest_head(const struct listing *l, char **buf, size_t *cap)
     return n + (int)strlen(",\"files\":[");
 }
 
+static struct json_object *json_names(const char *const *names, size_t n)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < n; i++)
+        json_object_array_add(list, json_object_new_string(names[i]));
+    return list;
+}
+
 static int manifest_tail(const struct listing *l, char **buf, size_t *cap)
 {
-    struct json_object *names = json_object_new_array();
-    if (!names)
+    const struct capture_origin *origin = capture_origin(l->capture);
+    struct json_object *o = json_object_new_object();
+    struct json_object *left_out = json_object_new_array();
+    if (!o || !left_out)
         return -ENOMEM;
     for (size_t i = 0; i < capture_left_out(l->capture); i++)
-        json_object_array_add(names, json_object_new_string(capture_left_out_at(l->capture, i)));
-    return put_json(names, "\n],\"removed\":[],\"left_out\":", "}\n", buf, cap);
+        json_object_array_add(left_out, json_object_new_string(capture_left_out_at(l->capture, i)));
+    json_object_object_add(o, "removed", json_names(origin->removed, origin->nremoved));
+    if (origin->chain)
+        json_object_object_add(o, "removed_folders",
+                               json_names(origin->removed_folders, origin->nremoved_folders));
+    json_object_object_add(o, "left_out", left_out);
+    int n = put_json(o, "\n],", "\n", buf, cap);
+    if (n > 0) /* the object goes on here as well: without its opening bracket */
+        memmove(*buf + 3, *buf + 4, (size_t)n - 3);
+    return n < 0 ? n : n - 1;
 }
 
 static size_t digits(uint64_t n)

@@ -183,8 +183,10 @@ static int check_tree(const struct manifest *m, struct err *e)
     return 0;
 }
 
-static int read_names(struct json_object *root, const char *key, bool paths, char ***out, size_t *n,
-                      struct err *e)
+enum names { TEXTS, FILES, FOLDERS };
+
+static int read_names(struct json_object *root, const char *key, enum names what, char ***out,
+                      size_t *n, struct err *e)
 {
     struct json_object *list = member(root, key, json_type_array);
     if (!list)
@@ -198,7 +200,7 @@ static int read_names(struct json_object *root, const char *key, bool paths, cha
         if (r < 0)
             return damaged(e, r, key);
         *n = i + 1;
-        if (paths && !manifest_name_ok((*out)[i], false))
+        if (what != TEXTS && !manifest_name_ok((*out)[i], what == FOLDERS))
             return err_set(e, -EBADMSG, "manifest: %s may not stand in `%s`", (*out)[i], key);
     }
     if (len)
@@ -206,9 +208,15 @@ static int read_names(struct json_object *root, const char *key, bool paths, cha
     return 0;
 }
 
+static const char *const kinds[] = {"full", "incremental", "database"};
+
+const char *manifest_kind_name(enum manifest_kind kind)
+{
+    return kinds[kind];
+}
+
 static int read_kind(struct json_object *root, struct manifest *m, struct err *e)
 {
-    static const char *const kinds[] = {"full", "incremental", "database"};
     struct json_object *v = member(root, "kind", json_type_string);
     for (size_t i = 0; v && i < sizeof(kinds) / sizeof(*kinds); i++) {
         if (strcmp(json_object_get_string(v), kinds[i]) == 0) {
@@ -233,7 +241,19 @@ static int read_origin(struct json_object *root, struct manifest *m, struct err 
         return damaged(e, -EBADMSG, "`number`");
     if (v)
         m->number = (int64_t)number;
+    if (json_object_object_get_ex(root, "chain", &v) && (r = get_text(v, &m->chain)) < 0)
+        return damaged(e, r, "`chain`");
     return 0;
+}
+
+/* What vanished, and what was left out. Manifests of no chain have no `removed_folders`. */
+static int read_absent(struct json_object *root, struct manifest *m, struct err *e)
+{
+    int r = read_names(root, "removed", FILES, &m->removed, &m->nremoved, e);
+    if (r == 0 && json_object_object_get_ex(root, "removed_folders", NULL))
+        r = read_names(root, "removed_folders", FOLDERS, &m->removed_folders, &m->nremoved_folders,
+                       e);
+    return r < 0 ? r : read_names(root, "left_out", TEXTS, &m->left_out, &m->nleft_out, e);
 }
 
 static int read_head(struct json_object *root, struct manifest *m, struct err *e)
@@ -311,9 +331,7 @@ int manifest_parse(const char *json, size_t len, struct manifest **out, struct e
     if (!m)
         return damaged(e, -ENOMEM, "");
     if ((r = read_head(root, m, e)) < 0 || (r = read_files(root, m, e)) < 0 ||
-        (r = check_tree(m, e)) < 0 ||
-        (r = read_names(root, "removed", true, &m->removed, &m->nremoved, e)) < 0 ||
-        (r = read_names(root, "left_out", false, &m->left_out, &m->nleft_out, e)) < 0)
+        (r = check_tree(m, e)) < 0 || (r = read_absent(root, m, e)) < 0)
         return r;
     *out = steal_ptr(&m);
     return 0;
@@ -334,8 +352,10 @@ void manifest_free(struct manifest *m)
         free(m->files[i].name);
     free(m->files);
     free_names(m->removed, m->nremoved);
+    free_names(m->removed_folders, m->nremoved_folders);
     free_names(m->left_out, m->nleft_out);
     free(m->id);
+    free(m->chain);
     free(m->parent);
     free(m->host);
     free(m->created);

@@ -26,6 +26,7 @@ struct manifest_file {
 
 struct manifest {
     char *id;
+    char *chain;  /* the chain of cuts, or of a backup, that it belongs to; NULL: none */
     char *parent; /* NULL: none */
     char *host;
     char *created; /* RFC 3339 */
@@ -36,8 +37,10 @@ struct manifest {
     struct manifest_file *files; /* sorted bytewise by name */
     size_t nfiles;
     uint64_t bytes; /* of all files together */
-    char **removed; /* names that vanished since the parent; sorted */
+    char **removed; /* files that vanished since the parent; sorted */
     size_t nremoved;
+    char **removed_folders; /* folders likewise, each before what was in it */
+    size_t nremoved_folders;
     char **left_out; /* shards that meta.db does not know; free text */
     size_t nleft_out;
 };
@@ -49,6 +52,9 @@ struct manifest {
 /* Reads len bytes of JSON. The caller releases *out with manifest_free. -EINVAL: not a manifest of
  * influxfs, or of a version that is not known; -EBADMSG: one, but damaged or hostile; -ENOMEM. */
 int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e);
+
+/* "full", "incremental", "database". */
+const char *manifest_kind_name(enum manifest_kind kind);
 
 /* The file of that name, or NULL. */
 const struct manifest_file *manifest_find(const struct manifest *m, const char *name);

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/snapshot/source.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -39,7 +40,7 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
     if (r == 0)
         r = source_new(paths, s->catalog, host, &s->source);
     if (r == 0)
-        r = hasher_new(s->source, &s->hasher);
+        r = hasher_new(&s->hasher);
     if (r < 0) {
         snapshots_close(s);
         return r;

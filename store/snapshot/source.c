@@ -167,7 +167,7 @@ static bool same_roots(const struct store_paths *p, const struct roots *r)
 }
 
 /* Catches the shards, then reads meta.db: -ESTALE if they may not belong together. */
-static int catch (struct source *s, const struct roots *roots, const struct capture *newest,
+static int catch (struct source *s, const struct roots *roots, const struct pinned *newest,
                   const struct window_wait *wait, struct capture_parts *b, struct err *e)
 {
     struct folder_seen meta;
@@ -185,45 +185,17 @@ static int catch (struct source *s, const struct roots *roots, const struct capt
     return r == 0 && between_states(&b->window, b->meta) ? -ESTALE : r;
 }
 
-static bool same_meta(const struct capture *c, const struct roots *roots)
+static bool same_meta(const struct pinned *c, const struct roots *roots)
 {
     struct stat st;
-    const struct member *m = &c->members[c->meta];
+    const struct member *m = &c->c.members[c->meta];
     return fstatat(roots->meta, "meta.db", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            held_is(m->held, &st) && io_ts_ns(&st.st_mtim) == m->attr.mtime_ns;
 }
 
-static void view_get(void *ctx, size_t i, struct catalog_file *f)
-{
-    struct capture *c = ctx;
-    const struct member *m = &c->members[i];
-    static _Thread_local char path[MEMBER_PATH_MAX];
-    f->path = member_path(m, path);
-    f->ino = m->held ? held_inode(m->held) : 0;
-    f->size = m->attr.size;
-    f->mtime_ns = m->attr.mtime_ns;
-    f->index = m->index;
-    f->have_sum = capture_sum(c, i, f->sum);
-}
-
-static void view_put(void *ctx, size_t i, const struct catalog_file *f)
-{
-    struct capture *c = ctx;
-    if (!c->members[i].held)
-        return;
-    c->members[i].index = f->index;
-    if (f->have_sum)
-        capture_know_sum(c, i, f->sum);
-}
-
-static struct catalog_view view_of(struct capture *c)
-{
-    return (struct catalog_view){c->n, view_get, view_put, c};
-}
-
 /* One attempt. -ESTALE: the store was between two states. */
-static int attempt(struct source *s, struct capture *newest, const struct window_wait *wait,
-                   struct capture **out, struct err *e)
+static int attempt(struct source *s, struct pinned *newest, const struct window_wait *wait,
+                   struct pinned **out, struct err *e)
 {
     cleanup(roots_close) struct roots roots = {-1, -1, -1};
     int r = open_roots(s->paths, &roots, e);
@@ -231,12 +203,13 @@ static int attempt(struct source *s, struct capture *newest, const struct window
         return r;
     if (newest && same_meta(newest, &roots) &&
         window_unchanged(&newest->window, roots.data, roots.wal) == 0) {
-        *out = capture_ref(newest);
+        capture_ref(&newest->c);
+        *out = newest;
         return 0;
     }
     cleanup(capture_parts_clear) struct capture_parts parts = {.earlier = newest};
     r = catch (s, &roots, newest, wait, &parts, e);
-    return r < 0 ? r : capture_build(&parts, out, e);
+    return r < 0 ? r : capture_build(&parts, s->catalog, out, e);
 }
 
 static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
@@ -247,8 +220,8 @@ static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
     return now < wait->deadline_ns && (r == -ESTALE || (r == -EIO && now - began_ns < PATIENCE_NS));
 }
 
-static int settle(struct source *s, struct capture *newest, const struct window_wait *wait,
-                  struct capture **out, struct err *e)
+static int settle(struct source *s, struct pinned *newest, const struct window_wait *wait,
+                  struct pinned **out, struct err *e)
 {
     int64_t began = io_mono_ns();
     int r = attempt(s, newest, wait, out, e);
@@ -262,10 +235,15 @@ static int settle(struct source *s, struct capture *newest, const struct window_
                         : r;
 }
 
-static int take(struct source *s, struct capture *newest, const struct window_wait *wait,
+static void unrefp(struct pinned **c)
+{
+    capture_unref(*c ? &(*c)->c : NULL);
+}
+
+static int take(struct source *s, struct pinned *newest, const struct window_wait *wait,
                 struct capture **out, struct err *e)
 {
-    cleanup(capture_unrefp) struct capture *c = NULL;
+    cleanup(unrefp) struct pinned *c = NULL;
     int r = settle(s, newest, wait, &c, e);
     if (r < 0)
         return r;
@@ -274,17 +252,18 @@ static int take(struct source *s, struct capture *newest, const struct window_wa
         struct window w = newest->window;
         newest->window = c->window;
         c->window = w;
-        capture_unref(c);
-        c = capture_ref(newest);
+        capture_unref(&c->c);
+        capture_ref(&newest->c);
+        c = newest;
     }
     if (c != newest) {
-        struct catalog_view view = view_of(c);
+        struct catalog_view view = pinned_view(c);
         r = catalog_settle(s->catalog, c->digest, newest ? newest->digest : NULL, &view, s->host,
-                           io_now_ns(), c->window.skew_ns, &c->record, e);
+                           io_now_ns(), c->window.skew_ns, &c->c.record, e);
         if (r < 0)
             return r;
     }
-    *out = steal_ptr(&c);
+    *out = &steal_ptr(&c)->c;
     return 0;
 }
 
@@ -292,25 +271,7 @@ int source_take(struct source *s, struct capture *newest, const struct window_wa
                 struct capture **out, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
-    int r = take(s, newest, wait, out, e);
+    int r = take(s, (struct pinned *)newest, wait, out, e);
     pthread_mutex_unlock(&s->lock);
-    return r;
-}
-
-int source_keep_sums(struct source *s, struct capture *c, struct err *e)
-{
-    pthread_mutex_lock(&c->lock);
-    bool any = c->sums_to_keep;
-    c->sums_to_keep = false;
-    pthread_mutex_unlock(&c->lock);
-    if (!any)
-        return 0;
-    struct catalog_view view = view_of(c);
-    int r = catalog_put_sums(s->catalog, &view, e);
-    if (r < 0) {
-        pthread_mutex_lock(&c->lock);
-        c->sums_to_keep = true;
-        pthread_mutex_unlock(&c->lock);
-    }
     return r;
 }

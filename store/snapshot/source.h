@@ -14,6 +14,7 @@
 
 #include "store/influx/paths.h"
 #include "store/snapshot/capture.h"
+#include "store/snapshot/window.h"
 
 struct source;
 
@@ -22,15 +23,12 @@ int source_new(const struct store_paths *paths, struct catalog *catalog, const c
                struct source **out);
 void source_free(struct source *s);
 
-/* The store as it is now. Gives newest again (a new reference) if nothing has changed since; newest
- * may be NULL. -ENOENT: none of the three folders is there. -EIO: a store that cannot be captured
- * whole (a folder or meta.db missing, a data folder that is empty although meta.db lists shards).
- * -EAGAIN: not settled in time, or a restore is at work. -EINTR: interrupted. -ENFILE: out of
- * descriptors. */
+/* The store as it is now. Gives newest again (a new reference) if nothing has changed since;
+ * newest, which is one that a source gave, may be NULL. -ENOENT: none of the three folders is
+ * there. -EIO: a store that cannot be captured whole (a folder or meta.db missing, a data folder
+ * that is empty although meta.db lists shards). -EAGAIN: not settled in time, or a restore is at
+ * work. -EINTR: interrupted. -ENFILE: out of descriptors. */
 int source_take(struct source *s, struct capture *newest, const struct window_wait *wait,
                 struct capture **out, struct err *e);
-
-/* Writes the sums that c has learned into the catalogue, if there are any. */
-int source_keep_sums(struct source *s, struct capture *c, struct err *e);
 
 #endif

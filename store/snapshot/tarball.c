@@ -39,13 +39,13 @@ static const char *describe(const struct tarball *t, size_t i, char path[MEMBER_
         return member_path(m, path);
     }
     /* The two texts belong to the owner of the meta folder: they tell as much as it does. */
-    const struct member *meta = capture_member(t->capture, 0);
+    const struct member *meta = capture_count(t->capture) ? capture_member(t->capture, 0) : NULL;
     *attr = (struct file_attr){
         .size = listing_size(i == 0 ? t->manifest : t->sums),
         .mtime_ns = capture_record(t->capture)->created_ns,
         .mode = S_IFREG | 0400,
-        .uid = meta->attr.uid,
-        .gid = meta->attr.gid,
+        .uid = meta ? meta->attr.uid : 0,
+        .gid = meta ? meta->attr.gid : 0,
     };
     return i == 0 ? "manifest" : "SHA256SUMS";
 }

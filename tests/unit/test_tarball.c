@@ -2,6 +2,7 @@
 /* tarball: any range of the tar at any time, what other readers of tars make of it, and the sums
  * that are found while it is read. */
 #include "store/snapshot/manifest.h"
+#include "store/snapshot/source.h"
 #include "store/snapshot/tarball.h"
 #include "store/snapshot/tarhead.h"
 #include "tests/unit/store_builder.h"
@@ -31,7 +32,7 @@ static int setup(void **state)
     f->store = store_new();
     assert_int_equal(catalog_open(NULL, &f->catalog, &note, &e), 0);
     assert_int_equal(source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
-    assert_int_equal(hasher_new(f->source, &f->hasher), 0);
+    assert_int_equal(hasher_new(&f->hasher), 0);
     *state = f;
     return 0;
 }

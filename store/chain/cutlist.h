@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manifest file of a cut: which state of the store it retains, and where each file of it lies.
+ *
+ * A text file of lines, sealed by the SHA-256 of all of them:
+ *
+ *   influxfs-cut 1
+ *   serial N            of the cut: 0 the first, rising by 1, never used again
+ *   number N            the name that users see; absent: the first base
+ *   chain HEX           names the chain that the cut belongs to
+ *   id HEX              of the state
+ *   parent HEX          of the state that the lines below build on; absent: they are all there is
+ *   created NS          since 1970
+ *   host TEXT
+ *   index N             the store's change counter
+ *   skew NS
+ *   d MODE UID GID MTIME_NS PATH                                      a folder
+ *   f MODE UID GID MTIME_NS SIZE INDEX INO SERIAL/SEQ SUM|- PATH      a file; where it is retained
+ *   r PATH              a file of the parent that is not there any more
+ *   R PATH              a folder likewise
+ *   l TEXT              a shard that was left out
+ *   end SHA-256
+ *
+ * Numbers are decimal but for MODE (octal) and sums (hexadecimal). In a TEXT or PATH, control bytes
+ * and % stand as %XX. Lines of one kind are sorted by path (cut_path_cmp).
+ *
+ * A list does not change once it is made, and may be read by any number of threads.
+ */
+#ifndef INFLUXFS_CHAIN_CUTLIST_H
+#define INFLUXFS_CHAIN_CUTLIST_H
+
+#include "store/base/err.h"
+#include "store/base/sha256.h"
+#include "store/snapshot/catalog.h"
+#include "store/snapshot/held.h"
+
+#include <stdint.h>
+
+#define CUT_ID_MAX 64 /* characters of an id or chain */
+
+struct cut_head {
+    uint64_t serial;
+    int64_t number; /* -1: none */
+    char chain[CUT_ID_MAX + 1];
+    char id[CUT_ID_MAX + 1];
+    char parent[CUT_ID_MAX + 1]; /* "": none */
+    char host[CATALOG_HOST + 1];
+    int64_t created_ns;
+    uint64_t index;
+    int64_t skew_ns;
+};
+
+/* Where a file is retained: the serial of the cut that first had it, and a number within that. */
+struct cut_place {
+    uint64_t serial;
+    uint32_t seq;
+};
+
+/* A file or folder of the store: attr.mode tells which. */
+struct cut_entry {
+    const char *path; /* "data/DB/RP/ID/NAME" */
+    struct file_attr attr;
+    /* Of a file: */
+    uint64_t index; /* the change counter when it last changed */
+    uint64_t ino;   /* what it had in the store: with size and time it tells whether it changed */
+    struct cut_place place;
+    bool have_sum;
+    uint8_t sum[SHA256_BYTES];
+};
+
+struct cutlist {
+    unsigned refs; /* of its owner's book-keeping; not used here */
+    struct cut_head head;
+    struct cut_entry *entries;
+    size_t n;
+    const char **removed; /* files */
+    size_t nremoved;
+    const char **removed_folders;
+    size_t nremoved_folders;
+    const char **left_out;
+    size_t nleft_out;
+    char *text; /* memory that the strings point into; may be NULL */
+};
+
+/* The order of a snapshot's members: meta, data, wal; below these bytewise by component, a folder
+ * before what is in it. */
+int cut_path_cmp(const char *a, const char *b);
+
+static inline bool cut_is_folder(const struct cut_entry *e)
+{
+    return S_ISDIR(e->attr.mode);
+}
+
+/* Reads and checks dirfd/name. The caller frees *out with cutlist_free. -ENOENT; -EBADMSG: it is
+ * damaged, or does not make sense; -EINVAL: of a later version. */
+int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e);
+
+/* Only the head, and that the file is whole. */
+int cutlist_read_head(int dirfd, const char *name, struct cut_head *out, struct err *e);
+
+/* Writes dirfd/name durably, in one step (io_replace_file). */
+int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e);
+
+/* Frees the arrays and the text. NULL is allowed. */
+void cutlist_free(struct cutlist *l);
+static inline void cutlist_freep(struct cutlist **l)
+{
+    cutlist_free(*l);
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What has changed in a capture since an earlier snapshot, as a capture of its own: its tar is an
+ * incremental snapshot.
+ */
+#ifndef INFLUXFS_SNAPSHOT_DELTA_H
+#define INFLUXFS_SNAPSHOT_DELTA_H
+
+#include "store/snapshot/capture.h"
+
+/* Which of the members of whole go in (one flag for each), and what it says of itself. A reference
+ * to whole is taken; origin and what it points to is copied. origin->kind is
+ * MANIFEST_INCREMENTAL. */
+int delta_new(struct capture *whole, const bool *in, const struct capture_origin *origin,
+              struct capture **out);
+
+#endif

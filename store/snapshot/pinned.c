@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* What a capture of the live store answers: from the files that it holds. */
+#include "store/snapshot/capture_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct pinned *of(const struct capture *c)
+{
+    return (struct pinned *)c;
+}
+
+static void pinned_free(struct capture *c)
+{
+    struct pinned *p = of(c);
+    for (size_t i = 0; i < c->n; i++)
+        free(c->members[i].cut);
+    for (size_t i = 0; i < p->nstrings; i++)
+        free(p->strings[i]);
+    for (size_t i = 0; i < p->nsets; i++)
+        shard_set_unref(p->sets[i].set);
+    for (size_t i = 0; i < p->nholds; i++)
+        held_put(p->holds[i]);
+    window_free(&p->window);
+    free(p->sets);
+    free(p->holds);
+    free(c->members);
+    free(p->strings);
+    free(c->left_out);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+static bool pinned_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
+{
+    struct pinned *p = of(c);
+    const struct member *m = &c->members[i];
+    if (!m->cut)
+        return held_sum(m->held, &m->attr, out);
+    pthread_mutex_lock(&p->lock);
+    bool have = m->cut->have_sum;
+    if (have)
+        memcpy(out, m->cut->sum, SHA256_BYTES);
+    pthread_mutex_unlock(&p->lock);
+    return have;
+}
+
+void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES])
+{
+    const struct member *m = &p->c.members[i];
+    if (!m->cut) {
+        held_set_sum(m->held, &m->attr, sum);
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    memcpy(m->cut->sum, sum, SHA256_BYTES);
+    m->cut->have_sum = true;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void pinned_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
+{
+    struct pinned *p = of(c);
+    pinned_know_sum(p, i, sum);
+    pthread_mutex_lock(&p->lock);
+    p->sums_to_keep = true;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static int read_part(const struct member *m, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    int r = held_read(m->held, buf, n, off);
+    if (r == -ENODATA)
+        return err_set(e, -EIO, "%s/%s: the file became shorter while it was captured", m->dir,
+                       m->name);
+    if (r < 0) {
+        err_sys(e, r, "%s/%s", m->dir, m->name);
+        return -EIO;
+    }
+    return 0;
+}
+
+static int pinned_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
+                       struct err *e)
+{
+    const struct member *m = &c->members[i];
+    if (!m->cut)
+        return read_part(m, buf, n, off, e);
+    for (size_t k = 0; k < m->cut->nparts && n > 0; k++) {
+        uint64_t start = m->cut->part[k].off, len = m->cut->part[k].len;
+        if (off >= len) {
+            off -= len;
+            continue;
+        }
+        size_t take_n = n < len - off ? n : (size_t)(len - off);
+        int r = read_part(m, buf, take_n, start + off, e);
+        if (r < 0)
+            return r;
+        buf = (char *)buf + take_n;
+        n -= take_n;
+        off = 0;
+    }
+    return 0;
+}
+
+static void view_get(void *ctx, size_t i, struct catalog_file *f)
+{
+    struct pinned *p = ctx;
+    const struct member *m = &p->c.members[i];
+    static _Thread_local char path[MEMBER_PATH_MAX];
+    f->path = member_path(m, path);
+    f->ino = m->held ? held_inode(m->held) : 0;
+    f->size = m->attr.size;
+    f->mtime_ns = m->attr.mtime_ns;
+    f->index = m->index;
+    f->have_sum = capture_sum(&p->c, i, f->sum);
+}
+
+static void view_put(void *ctx, size_t i, const struct catalog_file *f)
+{
+    struct pinned *p = ctx;
+    if (member_is_folder(&p->c.members[i]))
+        return;
+    p->c.members[i].index = f->index;
+    if (f->have_sum)
+        pinned_know_sum(p, i, f->sum);
+}
+
+struct catalog_view pinned_view(struct pinned *p)
+{
+    return (struct catalog_view){p->c.n, view_get, view_put, p};
+}
+
+static int pinned_keep_sums(struct capture *c, struct err *e)
+{
+    struct pinned *p = of(c);
+    pthread_mutex_lock(&p->lock);
+    bool any = p->sums_to_keep;
+    p->sums_to_keep = false;
+    pthread_mutex_unlock(&p->lock);
+    if (!any)
+        return 0;
+    struct catalog_view view = pinned_view(p);
+    int r = catalog_put_sums(p->catalog, &view, e);
+    if (r < 0) {
+        pthread_mutex_lock(&p->lock);
+        p->sums_to_keep = true;
+        pthread_mutex_unlock(&p->lock);
+    }
+    return r;
+}
+
+static const struct capture_ops pinned_ops = {
+    .free = pinned_free,
+    .read = pinned_read,
+    .sum = pinned_sum,
+    .set_sum = pinned_set_sum,
+    .keep_sums = pinned_keep_sums,
+};
+
+struct pinned *pinned_new(struct catalog *catalog)
+{
+    struct pinned *p = calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    atomic_init(&p->c.refs, 1);
+    p->c.ops = &pinned_ops;
+    p->c.origin = (struct capture_origin){.kind = MANIFEST_FULL, .number = -1};
+    p->catalog = catalog;
+    pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
