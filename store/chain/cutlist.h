@@ -69,7 +69,6 @@ struct cut_entry {
 };
 
 struct cutlist {
-    unsigned refs; /* of its owner's book-keeping; not used here */
     struct cut_head head;
     struct cut_entry *entries;
     size_t n;
@@ -94,9 +93,6 @@ static inline bool cut_is_folder(const struct cut_entry *e)
 /* Reads and checks dirfd/name. The caller frees *out with cutlist_free. -ENOENT; -EBADMSG: it is
  * damaged, or does not make sense; -EINVAL: of a later version. */
 int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e);
-
-/* Only the head, and that the file is whole. */
-int cutlist_read_head(int dirfd, const char *name, struct cut_head *out, struct err *e);
 
 /* Writes dirfd/name durably, in one step (io_replace_file). */
 int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e);

@@ -59,7 +59,7 @@ struct cut_rules {
     size_t nexclude;
     uint64_t reserve_bytes; /* no cut is made where less is free, of the state folder's disk */
     double reserve_part;    /* the same as a part of the disk's size, 0 to 1; both must hold */
-    /* Called for each file that is retained, before it is; may be NULL. */
+    /* Called for each file as soon as it is retained; may be NULL. */
     void (*file)(void *arg, const char *path, uint64_t size, bool linked);
     void *arg;
 };

@@ -7,6 +7,9 @@
  * its SHA-256; and the record of the newest state's first capture, so that an unchanged store
  * gives the same bytes again, after a remount too. Several processes may have it open.
  *
+ * It also remembers what was found in the cuts (store/chain): checksums of retained files, and
+ * sizes.
+ *
  * Without a writable state folder the catalogue lives in memory and ends with the process.
  *
  * LMDB has no page checksums, and a file that is too short raises SIGBUS when read: the size is
@@ -76,8 +79,39 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
                    const struct catalog_view *view, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e);
 
+/* Whether it knows no state at all: it is new, or had to be begun anew. */
+bool catalog_is_new(struct catalog *c);
+
+/* Begins a new one with what a cut tells: rec is the record of its state, the view gives its files
+ * with index and sum. Later indexes rise from there. */
+int catalog_seed(struct catalog *c, const struct catalog_record *rec,
+                 const struct catalog_view *view, struct err *e);
+
 /* Remembers the sums that the view's files have now; files that changed meanwhile are passed
  * over. */
 int catalog_put_sums(struct catalog *c, const struct catalog_view *view, struct err *e);
+
+/* A file that a cut retains, by the numbers of its place, and its sum. */
+struct catalog_retained {
+    uint64_t serial;
+    uint32_t seq;
+    bool have_sum;
+    uint8_t sum[SHA256_BYTES];
+};
+
+/* Fills in the sums that are known, where have_sum is false; remembers those where it is true. */
+int catalog_get_retained(struct catalog *c, struct catalog_retained *files, size_t n,
+                         struct err *e);
+int catalog_put_retained(struct catalog *c, const struct catalog_retained *files, size_t n,
+                         struct err *e);
+/* Forgets the retained files with serials up to last for which keep says no. */
+int catalog_forget_retained(struct catalog *c, uint64_t last,
+                            bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
+                            struct err *e);
+
+/* A number under a name of at most 255 bytes. -ENOENT: none is known. */
+int catalog_get_size(struct catalog *c, const char *name, uint64_t *size, struct err *e);
+int catalog_put_size(struct catalog *c, const char *name, uint64_t size, struct err *e);
+int catalog_forget_sizes(struct catalog *c, struct err *e);
 
 #endif

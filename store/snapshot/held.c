@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -278,6 +279,30 @@ int held_read(struct held *h, void *buf, size_t n, uint64_t off)
     }
     autoclose int own = kept_open(&h->kept);
     return own < 0 ? own : io_pread_all(own, buf, n, off);
+}
+
+static int link_fd(int fd, int dirfd, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+int held_link(struct held *h, int dirfd, const char *name)
+{
+    pthread_mutex_lock(&h->table->lock);
+    bool here = !h->kept.keeper;
+    h->readers += here;
+    pthread_mutex_unlock(&h->table->lock);
+    if (here) {
+        int r = link_fd(h->kept.fd, dirfd, name);
+        pthread_mutex_lock(&h->table->lock);
+        h->readers--;
+        pthread_mutex_unlock(&h->table->lock);
+        return r;
+    }
+    autoclose int own = kept_open(&h->kept);
+    return own < 0 ? own : link_fd(own, dirfd, name);
 }
 
 int held_stat(struct held *h, struct stat *st)

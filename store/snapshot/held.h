@@ -45,6 +45,9 @@ int held_fd(const struct held *h); /* of a file that is at hand */
 
 /* Reads exactly n bytes at off, wherever the file is kept: as io_pread_all. */
 int held_read(struct held *h, void *buf, size_t n, uint64_t off);
+/* Gives the file one more name, dirfd/name, as link(2) does. -ENOENT: it has no name any more;
+ * -EXDEV, -EPERM, -EMLINK, …: it cannot be linked there. */
+int held_link(struct held *h, int dirfd, const char *name);
 ino_t held_inode(const struct held *h);
 
 /* Its stat as of now; -EAGAIN if a keeper has it: then it must be asked by its name. */

@@ -12,6 +12,7 @@
 
 struct shared {
     struct tarball *tarball;
+    bool live; /* of the store as it was when it was taken */
     unsigned refs;
     struct shared *next;
 };
@@ -65,13 +66,15 @@ static struct shared *ref_newest(struct snapshots *s)
 {
     pthread_mutex_lock(&s->lock);
     struct shared *n = s->list;
+    while (n && !n->live)
+        n = n->next;
     if (n)
         n->refs++;
     pthread_mutex_unlock(&s->lock);
     return n;
 }
 
-static int share(struct snapshots *s, struct capture *c, struct shared **out)
+static int share(struct snapshots *s, struct capture *c, bool live, struct shared **out)
 {
     struct shared *n = calloc(1, sizeof(*n));
     int r = n ? tarball_new(s->hasher, c, &n->tarball) : -ENOMEM;
@@ -80,6 +83,7 @@ static int share(struct snapshots *s, struct capture *c, struct shared **out)
         free(n);
         return r;
     }
+    n->live = live;
     n->refs = 1;
     pthread_mutex_lock(&s->lock);
     n->next = s->list;
@@ -103,7 +107,7 @@ static int take(struct snapshots *s, const struct window_wait *wait, struct tarb
     }
     struct shared *fresh = NULL;
     if (r == 0)
-        r = share(s, c, &fresh);
+        r = share(s, c, true, &fresh);
     if (newest)
         snapshots_put(s, newest->tarball);
     if (r == 0)
@@ -145,6 +149,20 @@ void snapshots_put(struct snapshots *s, struct tarball *t)
         tarball_free(gone->tarball);
         free(gone);
     }
+}
+
+int snapshots_share(struct snapshots *s, struct capture *c, struct tarball **out)
+{
+    struct shared *fresh;
+    int r = share(s, c, false, &fresh);
+    if (r == 0)
+        *out = fresh->tarball;
+    return r;
+}
+
+struct catalog *snapshots_catalog(struct snapshots *s)
+{
+    return s->catalog;
 }
 
 void snapshots_trouble(struct snapshots *s, struct err *out)

@@ -29,6 +29,13 @@ int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, stru
                   struct err *e);
 void snapshots_put(struct snapshots *s, struct tarball *t);
 
+/* A tar of another capture. The caller's reference to c is taken over, on failure too, and one
+ * snapshots_put is owed. */
+int snapshots_share(struct snapshots *s, struct capture *c, struct tarball **out);
+
+/* What is remembered of the store; as long as s. */
+struct catalog *snapshots_catalog(struct snapshots *s);
+
 /* What the catalogue lacks just now, in words, or empty. */
 void snapshots_trouble(struct snapshots *s, struct err *out);
 

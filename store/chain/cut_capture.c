@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* A capture of what a cut retains: its members are those of a manifest, their bytes lie in the
+ * pool. */
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/chain/cuts_internal.h"
+#include "store/chain/pool.h"
+#include "store/snapshot/capture_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct cut_capture {
+    struct capture c;
+    struct cuts *cuts;
+    int fd;                 /* the folder cuts/ */
+    struct cutstate *state; /* one of these two gives the strings, */
+    struct cutlist *list;
+    int lease; /* and this goes with the list */
+    const struct cut_entry *entries;
+    pthread_mutex_t lock; /* guards the sums, and: */
+    struct catalog_retained *sums;
+    size_t learned; /* sums that were told and are not kept yet */
+};
+
+static struct cut_capture *of(const struct capture *c)
+{
+    return (struct cut_capture *)c;
+}
+
+static void cut_free(struct capture *c)
+{
+    struct cut_capture *k = of(c);
+    cuts_put_state(k->cuts, k->state);
+    cutlist_free(k->list);
+    cleanup_close(&k->lease);
+    cleanup_close(&k->fd);
+    pthread_mutex_destroy(&k->lock);
+    free(k->sums);
+    free(c->members);
+    free(k);
+}
+
+static int cut_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
+                    struct err *e)
+{
+    const struct cut_capture *k = of(c);
+    const struct cut_entry *entry = &k->entries[i];
+    autoclose int fd = pool_open(k->fd, &entry->place, entry->attr.size, e);
+    if (fd < 0)
+        return fd;
+    int r = io_pread_all(fd, buf, n, off);
+    if (r < 0) {
+        err_sys(e, r == -ENODATA ? -EIO : r, "the retained file of %s", entry->path);
+        return -EIO;
+    }
+    return 0;
+}
+
+static bool cut_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
+{
+    struct cut_capture *k = of(c);
+    pthread_mutex_lock(&k->lock);
+    bool have = k->sums[i].have_sum;
+    if (have)
+        memcpy(out, k->sums[i].sum, SHA256_BYTES);
+    pthread_mutex_unlock(&k->lock);
+    return have;
+}
+
+static void cut_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
+{
+    struct cut_capture *k = of(c);
+    pthread_mutex_lock(&k->lock);
+    k->learned += !k->sums[i].have_sum;
+    k->sums[i].have_sum = true;
+    memcpy(k->sums[i].sum, sum, SHA256_BYTES);
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* Those that the manifest does not have. */
+static size_t copy_learned(struct cut_capture *k, struct catalog_retained *out)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->c.n; i++)
+        if (k->sums[i].have_sum && !k->entries[i].have_sum && !cut_is_folder(&k->entries[i]))
+            out[n++] = k->sums[i];
+    k->learned = 0;
+    pthread_mutex_unlock(&k->lock);
+    return n;
+}
+
+static int cut_keep_sums(struct capture *c, struct err *e)
+{
+    struct cut_capture *k = of(c);
+    pthread_mutex_lock(&k->lock);
+    bool any = k->learned > 0;
+    pthread_mutex_unlock(&k->lock);
+    if (!any)
+        return 0;
+    autofree struct catalog_retained *files = calloc(c->n, sizeof(*files));
+    if (!files)
+        return -ENOMEM;
+    size_t n = copy_learned(k, files);
+    return catalog_put_retained(snapshots_catalog(k->cuts->snapshots), files, n, e);
+}
+
+static const struct capture_ops cut_ops = {
+    .free = cut_free,
+    .read = cut_read,
+    .sum = cut_sum,
+    .set_sum = cut_set_sum,
+    .keep_sums = cut_keep_sums,
+};
+
+/* What is known of the sums: from the manifest, else from the catalogue. */
+static int know_sums(struct cut_capture *k)
+{
+    k->sums = calloc(k->c.n + 1, sizeof(*k->sums));
+    if (!k->sums)
+        return -ENOMEM;
+    bool missing = false;
+    for (size_t i = 0; i < k->c.n; i++) {
+        const struct cut_entry *e = &k->entries[i];
+        struct catalog_retained *s = &k->sums[i];
+        s->serial = e->place.serial;
+        s->seq = e->place.seq;
+        s->have_sum = e->have_sum || cut_is_folder(e);
+        memcpy(s->sum, e->sum, SHA256_BYTES);
+        missing |= !s->have_sum;
+    }
+    /* Without a catalogue they are found again by whoever reads. */
+    if (missing)
+        catalog_get_retained(snapshots_catalog(k->cuts->snapshots), k->sums, k->c.n, NULL);
+    return 0;
+}
+
+static int make_members(struct cut_capture *k)
+{
+    k->c.members = calloc(k->c.n + 1, sizeof(*k->c.members));
+    if (!k->c.members)
+        return -ENOMEM;
+    for (size_t i = 0; i < k->c.n; i++)
+        k->c.members[i] = (struct member){.dir = "",
+                                          .name = k->entries[i].path,
+                                          .attr = k->entries[i].attr,
+                                          .index = k->entries[i].index};
+    return 0;
+}
+
+static void fill_record(const struct cut_head *h, struct catalog_record *rec)
+{
+    *rec = (struct catalog_record){
+        .created_ns = h->created_ns, .index = h->index, .skew_ns = h->skew_ns};
+    snprintf(rec->id, sizeof(rec->id), "%.*s", CATALOG_ID_HEX, h->id);
+    snprintf(rec->host, sizeof(rec->host), "%s", h->host);
+}
+
+static struct cut_capture *begin(struct cuts *c)
+{
+    struct cut_capture *k = calloc(1, sizeof(*k));
+    if (!k)
+        return NULL;
+    atomic_init(&k->c.refs, 1);
+    k->c.ops = &cut_ops;
+    k->cuts = c;
+    k->lease = k->fd = -1;
+    pthread_mutex_init(&k->lock, NULL);
+    return k;
+}
+
+/* What both kinds have in common, once the strings and entries are there. */
+static int complete(struct cut_capture *k, const struct cut_head *h, const char *const *left_out,
+                    size_t nleft_out, struct capture **out, struct err *e)
+{
+    fill_record(h, &k->c.record);
+    k->c.left_out = (const char **)left_out;
+    k->c.nleft_out = nleft_out;
+    k->fd = cuts_folder(k->cuts, e);
+    int r = k->fd < 0 ? k->fd : make_members(k);
+    if (r == 0)
+        r = know_sums(k);
+    if (r < 0) {
+        capture_unref(&k->c);
+        return e && e->text[0] ? r : err_sys(e, r, "a cut");
+    }
+    *out = &k->c;
+    return 0;
+}
+
+int cut_capture_of_state(struct cuts *c, struct cutstate *state, struct capture **out,
+                         struct err *e)
+{
+    struct cut_capture *k = begin(c);
+    if (!k) {
+        cuts_put_state(c, state);
+        return err_sys(e, -ENOMEM, "a cut");
+    }
+    const struct cut_head *h = cutstate_head(state);
+    size_t nleft_out;
+    const char *const *left_out = cutstate_left_out(state, &nleft_out);
+    k->state = state;
+    k->entries = cutstate_entries(state, &k->c.n);
+    k->c.origin =
+        (struct capture_origin){.kind = MANIFEST_FULL, .chain = h->chain, .number = h->number};
+    return complete(k, h, left_out, nleft_out, out, e);
+}
+
+int cut_capture_of_list(struct cuts *c, struct cutlist *list, int lease, struct capture **out,
+                        struct err *e)
+{
+    struct cut_capture *k = begin(c);
+    if (!k) {
+        cutlist_free(list);
+        cleanup_close(&lease);
+        return err_sys(e, -ENOMEM, "a cut");
+    }
+    const struct cut_head *h = &list->head;
+    k->list = list;
+    k->lease = lease;
+    k->entries = list->entries;
+    k->c.n = list->n;
+    k->c.origin = (struct capture_origin){.kind = MANIFEST_INCREMENTAL,
+                                          .chain = h->chain,
+                                          .parent = h->parent,
+                                          .number = h->number,
+                                          .removed = list->removed,
+                                          .nremoved = list->nremoved,
+                                          .removed_folders = list->removed_folders,
+                                          .nremoved_folders = list->nremoved_folders};
+    return complete(k, h, list->left_out, list->nleft_out, out, e);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* Folding: the oldest numbers go into the base. The new base's manifest is the commit; what nothing
+ * refers to any more is removed after it, and again by the next one who comes if a kill came first:
+ * the numbers that the base has taken in are removed last, as a sign that there is more to do. */
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+#include "store/chain/cuts_internal.h"
+#include "store/chain/lease.h"
+#include "store/chain/pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The places of a state's files, to be asked for. */
+struct places {
+    struct cut_place *at;
+    size_t n;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct cut_place *x = a, *y = b;
+    return x->serial != y->serial ? (x->serial < y->serial ? -1 : 1)
+                                  : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static int places_of(const struct cut_entry *entries, size_t n, struct places *out)
+{
+    out->n = 0;
+    out->at = calloc(n + 1, sizeof(*out->at));
+    if (!out->at)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!cut_is_folder(&entries[i]))
+            out->at[out->n++] = entries[i].place;
+    qsort(out->at, out->n, sizeof(*out->at), by_place);
+    return 0;
+}
+
+static bool is_needed(void *ctx, uint64_t serial, uint32_t seq)
+{
+    const struct places *p = ctx;
+    const struct cut_place key = {serial, seq};
+    return bsearch(&key, p->at, p->n, sizeof(key), by_place) != NULL;
+}
+
+/* Removes the numbers that the base stands for, and temporary files. */
+static int remove_superseded(int cuts_fd, const struct cut_head *base, struct err *e)
+{
+    cleanup(dir_free) struct dir names = {0};
+    int r = dir_read(cuts_fd, &names);
+    for (size_t i = 0; r == 0 && i < names.n; i++) {
+        char *end;
+        const char *name = names.names[i];
+        int64_t number = strtoll(name, &end, 10);
+        bool superseded = *name >= '0' && *name <= '9' && !*end && number <= base->number;
+        if ((superseded || strcmp(end, ".tmp") == 0 || strcmp(name, CUTS_BASE ".tmp") == 0) &&
+            unlinkat(cuts_fd, name, 0) < 0)
+            r = -errno;
+        if (r == 0 && superseded)
+            lease_remove(cuts_fd, cuts_serial_of(number) - 1);
+    }
+    if (r == 0)
+        r = io_sync_dir(cuts_fd);
+    return r < 0 ? err_sys(e, r, "cuts: removing what was folded") : 0;
+}
+
+/* What the base alone needs of the files up to its serial stays. */
+static int sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
+                 const struct cut_entry *entries, size_t n, struct prune_result *out, struct err *e)
+{
+    struct places p = {0};
+    uint64_t removed = 0, freed = 0;
+    int r = places_of(entries, n, &p);
+    if (r < 0)
+        return err_sys(e, r, "cuts");
+    r = pool_sweep(cuts_fd, base->serial, is_needed, &p, &removed, &freed, e);
+    if (r == 0 && c->snapshots) {
+        /* What the catalogue remembers of files that are gone does no harm. */
+        catalog_forget_retained(snapshots_catalog(c->snapshots), base->serial, is_needed, &p, NULL);
+        catalog_forget_sizes(snapshots_catalog(c->snapshots), NULL);
+    }
+    free(p.at);
+    if (r == 0 && out) {
+        out->removed += removed;
+        out->freed += freed;
+    }
+    return r < 0 ? r : remove_superseded(cuts_fd, base, e);
+}
+
+/* Whether there is a number, or a temporary file, that should be gone. */
+static int is_untidy(int cuts_fd, int64_t base_number, bool *yes, struct err *e)
+{
+    cleanup(dir_free) struct dir names = {0};
+    int r = dir_read(cuts_fd, &names);
+    *yes = false;
+    for (size_t i = 0; r == 0 && i < names.n; i++) {
+        char *end;
+        const char *name = names.names[i];
+        int64_t number = strtoll(name, &end, 10);
+        size_t len = strlen(name);
+        *yes |= (*name >= '0' && *name <= '9' && !*end && number <= base_number) ||
+                (len > 4 && strcmp(name + len - 4, ".tmp") == 0);
+    }
+    return r < 0 ? err_sys(e, r, "cuts") : 0;
+}
+
+static int finish_fold(struct cuts *c, int cuts_fd, struct err *e)
+{
+    cleanup(cutlist_freep) struct cutlist *base = NULL;
+    int r = cutlist_read(cuts_fd, CUTS_BASE, &base, e);
+    return r < 0 ? r : sweep(c, cuts_fd, &base->head, base->entries, base->n, NULL, e);
+}
+
+int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e)
+{
+    autofree struct cut_info *list = NULL;
+    struct err broken = {0};
+    size_t n;
+    bool untidy;
+    int r = cuts_list(c, &list, &n, &broken, e);
+    /* Where something is wrong nothing is removed: it may be needed to mend it. */
+    if (r < 0 || broken.text[0])
+        return r;
+    if (n > 0) {
+        r = is_untidy(cuts_fd, list[0].head.number, &untidy, e);
+        if (r == 0 && untidy)
+            r = finish_fold(c, cuts_fd, e);
+    }
+    return r < 0 ? r : pool_remove_from(cuts_fd, n ? list[n - 1].head.serial + 1 : 0, e);
+}
+
+/* How many of the numbers list[1..want] can be folded: a cut that is in use must stay. Those that
+ * go are closed off by the descriptors, which are the caller's. */
+static int close_off(int cuts_fd, const struct cut_info *list, size_t want, int *fds, size_t *can,
+                     struct err *e)
+{
+    for (*can = 0; *can < want; ++*can) {
+        fds[*can] = lease_close_off(cuts_fd, list[*can].head.serial, NULL);
+        if (fds[*can] == -EBUSY)
+            return 0;
+        if (fds[*can] < 0)
+            return err_sys(e, fds[*can], "cuts/leases");
+    }
+    return 0;
+}
+
+/* The sums that have been found since go into the manifest. */
+static int add_sums(struct cuts *c, struct cut_entry *entries, size_t n)
+{
+    autofree struct catalog_retained *sums = calloc(n + 1, sizeof(*sums));
+    if (!sums)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        sums[i] = (struct catalog_retained){.serial = entries[i].place.serial,
+                                            .seq = entries[i].place.seq,
+                                            .have_sum =
+                                                entries[i].have_sum || cut_is_folder(&entries[i])};
+    if (catalog_get_retained(snapshots_catalog(c->snapshots), sums, n, NULL) < 0)
+        return 0; /* they are found again */
+    for (size_t i = 0; i < n; i++) {
+        if (entries[i].have_sum || !sums[i].have_sum || cut_is_folder(&entries[i]))
+            continue;
+        entries[i].have_sum = true;
+        memcpy(entries[i].sum, sums[i].sum, SHA256_BYTES);
+    }
+    return 0;
+}
+
+static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_result *out,
+                     struct err *e)
+{
+    cleanup(cutstate_unrefp) struct cutstate *s = NULL;
+    size_t n, nleft_out;
+    int r = cuts_build_state(c, serial, &s, e);
+    if (r < 0)
+        return r;
+    const struct cut_entry *old = cutstate_entries(s, &n);
+    const char *const *left_out = cutstate_left_out(s, &nleft_out);
+    autofree struct cut_entry *entries = malloc((n + 1) * sizeof(*entries));
+    if (!entries)
+        return err_sys(e, -ENOMEM, "cuts");
+    if (n)
+        memcpy(entries, old, n * sizeof(*entries));
+    if (c->snapshots && (r = add_sums(c, entries, n)) < 0)
+        return err_sys(e, r, "cuts");
+    const struct cutlist base = {.head = *cutstate_head(s),
+                                 .entries = entries,
+                                 .n = n,
+                                 .left_out = (const char **)left_out,
+                                 .nleft_out = nleft_out};
+    r = cutlist_write(cuts_fd, CUTS_BASE, &base, e);
+    return r < 0 ? r : sweep(c, cuts_fd, &base.head, entries, n, out, e);
+}
+
+static int fold(struct cuts *c, int cuts_fd, uint64_t keep, struct prune_result *out, struct err *e)
+{
+    autofree struct cut_info *list = NULL;
+    size_t n, can = 0;
+    int r = cuts_list(c, &list, &n, NULL, e);
+    if (r < 0)
+        return r;
+    size_t want = n > keep + 1 ? n - 1 - keep : 0;
+    autofree int *fds = calloc(want + 1, sizeof(*fds));
+    if (!fds)
+        return err_sys(e, -ENOMEM, "cuts");
+    out->base = n ? list[0].head.number : -1;
+    r = close_off(cuts_fd, list, want, fds, &can, e);
+    out->held_back = can < want;
+    if (r == 0 && can > 0)
+        r = fold_into(c, cuts_fd, list[can].head.serial, out, e);
+    if (r == 0 && can > 0) {
+        out->folded = can;
+        out->base = list[can].head.number;
+    }
+    for (size_t i = 0; i < can; i++)
+        close(fds[i]);
+    return r;
+}
+
+int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct err *e)
+{
+    struct prune_result result = {.base = -1};
+    autoclose int fd = cuts_folder(c, e);
+    if (fd < 0)
+        return fd;
+    autoclose int lock = lease_lock(fd, NULL, NULL, e);
+    if (lock < 0)
+        return lock;
+    int r = cuts_tidy(c, fd, e);
+    if (r == 0)
+        r = fold(c, fd, keep, &result, e);
+    if (r == 0)
+        *out = result;
+    return r;
+}

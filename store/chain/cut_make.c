@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a cut: what differs from the newest one is retained, and its manifest written. That
+ * manifest is the commit; whatever a kill leaves before it is litter. */
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/chain/cuts_internal.h"
+#include "store/chain/lease.h"
+#include "store/chain/pool.h"
+#include "store/snapshot/manifest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+/* A member of the capture, by its whole path. */
+struct item {
+    const char *path;
+    size_t i;
+};
+
+struct making {
+    struct cuts *c;
+    const struct cut_rules *rules;
+    const struct tarball_reader *reader;
+    int cuts_fd;
+    const struct capture *capture;
+    struct item *items; /* what is to be in the cut, sorted */
+    size_t n;
+    char *paths;             /* memory of theirs */
+    struct cutstate *before; /* the newest cut, or NULL */
+    struct cutlist *list;    /* the new one */
+    struct pool_adding pool;
+    bool matters; /* something but _internal has changed */
+    struct cut_result *out;
+};
+
+/* What is to be in it */
+
+/* Whether the path lies in, or is, the folder of that database. */
+static bool in_database(const char *path, const char *db)
+{
+    const char *below = strncmp(path, "data/", 5) == 0  ? path + 5
+                        : strncmp(path, "wal/", 4) == 0 ? path + 4
+                                                        : NULL;
+    size_t n = strlen(db);
+    return below && strncmp(below, db, n) == 0 && (below[n] == '/' || !below[n]);
+}
+
+static bool is_excluded(const struct cut_rules *rules, const char *path)
+{
+    for (size_t i = 0; i < rules->nexclude; i++)
+        if (in_database(path, rules->exclude[i]))
+            return true;
+    return false;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return cut_path_cmp(((const struct item *)a)->path, ((const struct item *)b)->path);
+}
+
+static int choose(struct making *m, struct err *e)
+{
+    size_t all = capture_count(m->capture), bytes = 0;
+    for (size_t i = 0; i < all; i++)
+        bytes += member_path_len(capture_member(m->capture, i)) + 1;
+    m->items = calloc(all + 1, sizeof(*m->items));
+    char *at = m->paths = malloc(bytes + 1);
+    if (!m->items || !at)
+        return err_sys(e, -ENOMEM, "cut");
+    for (size_t i = 0; i < all; i++) {
+        const struct member *member = capture_member(m->capture, i);
+        member_path(member, at);
+        if (is_excluded(m->rules, at))
+            continue;
+        if (!manifest_name_ok(at, member_is_folder(member)))
+            return err_set(e, -EINVAL, "%s has a name that no snapshot may hold", at);
+        m->items[m->n++] = (struct item){at, i};
+        at += strlen(at) + 1;
+    }
+    qsort(m->items, m->n, sizeof(*m->items), by_path);
+    return 0;
+}
+
+/* The difference */
+
+static bool same_attr(const struct file_attr *a, const struct file_attr *b)
+{
+    return a->mtime_ns == b->mtime_ns && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
+}
+
+static bool same_bytes(const struct cut_entry *old, const struct member *m)
+{
+    return old->ino == (m->held ? held_inode(m->held) : 0) && old->attr.size == m->attr.size &&
+           old->attr.mtime_ns == m->attr.mtime_ns;
+}
+
+static bool is_internal(const char *path)
+{
+    return in_database(path, "_internal");
+}
+
+/* Retains a file, unless it is retained already: only its owner or mode has changed then. */
+static int retain(struct making *m, const struct cut_entry *old, const struct item *item,
+                  struct cut_entry *out, struct err *e)
+{
+    const struct member *member = capture_member(m->capture, item->i);
+    bool linked = true;
+    out->index = member->index;
+    out->ino = member->held ? held_inode(member->held) : 0;
+    out->have_sum = capture_sum(m->capture, item->i, out->sum);
+    if (old && same_bytes(old, member)) {
+        out->place = old->place;
+        if (!out->have_sum && (out->have_sum = old->have_sum))
+            memcpy(out->sum, old->sum, SHA256_BYTES);
+        return 0;
+    }
+    if (m->reader && m->reader->interrupted && m->reader->interrupted(m->reader->ctx))
+        return err_set(e, -EINTR, "interrupted while the cut was made");
+    int r = pool_add(&m->pool, m->capture, item->i, &out->place, &linked, e);
+    if (r < 0)
+        return r;
+    m->out->files++;
+    m->out->bytes += member->attr.size;
+    if (m->rules->file)
+        m->rules->file(m->rules->arg, item->path, member->attr.size, linked);
+    return 0;
+}
+
+static int add_changed(struct making *m, const struct cut_entry *old, const struct item *item,
+                       struct err *e)
+{
+    const struct member *member = capture_member(m->capture, item->i);
+    struct cut_entry *entry = &m->list->entries[m->list->n];
+    bool folder = member_is_folder(member);
+    if (old && cut_is_folder(old) != folder)
+        return err_set(e, -EIO, "%s was a file and is a folder now, or the reverse", item->path);
+    *entry = (struct cut_entry){.path = item->path, .attr = member->attr};
+    int r = folder ? 0 : retain(m, old, item, entry, e);
+    if (r == 0)
+        m->list->n++;
+    return r;
+}
+
+/* A folder's time changes with each file in it, and that alone is no change that matters. */
+static bool is_changed(const struct cut_entry *old, const struct member *m, bool *matters)
+{
+    *matters = !member_is_folder(m);
+    return !same_attr(&old->attr, &m->attr) || (!member_is_folder(m) && !same_bytes(old, m));
+}
+
+static void add_removed(struct making *m, const struct cut_entry *old)
+{
+    struct cutlist *l = m->list;
+    if (cut_is_folder(old))
+        l->removed_folders[l->nremoved_folders++] = old->path;
+    else
+        l->removed[l->nremoved++] = old->path;
+    m->matters |= !is_internal(old->path);
+}
+
+/* Finds first whether anything matters, and then, called again, retains it. */
+static int compare(struct making *m, bool dry, struct err *e)
+{
+    size_t nold = 0, i = 0, k = 0;
+    const struct cut_entry *old = m->before ? cutstate_entries(m->before, &nold) : NULL;
+    while (i < nold || k < m->n) {
+        int d = i == nold ? 1 : k == m->n ? -1 : cut_path_cmp(old[i].path, m->items[k].path);
+        if (d < 0) {
+            if (dry)
+                add_removed(m, &old[i]);
+            i++;
+            continue;
+        }
+        const struct item *item = &m->items[k++];
+        const struct cut_entry *was = d == 0 ? &old[i++] : NULL;
+        bool matters = true;
+        if (was && !is_changed(was, capture_member(m->capture, item->i), &matters))
+            continue;
+        if (dry)
+            m->matters |= matters && !is_internal(item->path);
+        int r = dry ? 0 : add_changed(m, was, item, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The new manifest */
+
+/* With databases left out it is another state than the one that was captured. */
+static int make_id(struct making *m, char out[CUT_ID_MAX + 1])
+{
+    const char *id = capture_record(m->capture)->id;
+    uint8_t sum[SHA256_BYTES];
+    char hex[SHA256_HEX + 1];
+    strcpy(out, id);
+    if (m->n == capture_count(m->capture))
+        return 0;
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    sha256_add(h, id, strlen(id) + 1);
+    for (size_t i = 0; i < m->rules->nexclude; i++)
+        sha256_add(h, m->rules->exclude[i], strlen(m->rules->exclude[i]) + 1);
+    sha256_end(h, sum);
+    sha256_hex(sum, hex);
+    snprintf(out, CUT_ID_MAX + 1, "%.*s", CATALOG_ID_HEX, hex);
+    return 0;
+}
+
+static void fill_head(struct making *m, const char *id)
+{
+    const struct catalog_record *rec = capture_record(m->capture);
+    struct cut_head *h = &m->list->head;
+    const struct cut_head *before = m->before ? cutstate_head(m->before) : NULL;
+    h->number = before ? before->number + 1 : -1;
+    h->serial = cuts_serial_of(h->number);
+    snprintf(h->chain, sizeof(h->chain), "%s", before ? before->chain : id);
+    snprintf(h->id, sizeof(h->id), "%s", id);
+    snprintf(h->parent, sizeof(h->parent), "%s", before ? before->id : "");
+    snprintf(h->host, sizeof(h->host), "%s", rec->host);
+    h->created_ns = rec->created_ns;
+    h->index = rec->index;
+    h->skew_ns = rec->skew_ns;
+}
+
+static int begin_list(struct making *m, struct err *e)
+{
+    size_t nold = 0, nleft = capture_left_out(m->capture);
+    if (m->before)
+        cutstate_entries(m->before, &nold);
+    struct cutlist *l = m->list = calloc(1, sizeof(*l));
+    if (!l)
+        return err_sys(e, -ENOMEM, "cut");
+    l->entries = calloc(m->n + 1, sizeof(*l->entries));
+    l->removed = calloc(nold + 1, sizeof(*l->removed));
+    l->removed_folders = calloc(nold + 1, sizeof(*l->removed_folders));
+    l->left_out = calloc(nleft + 1, sizeof(*l->left_out));
+    if (!l->entries || !l->removed || !l->removed_folders || !l->left_out)
+        return err_sys(e, -ENOMEM, "cut");
+    for (size_t i = 0; i < nleft; i++)
+        l->left_out[l->nleft_out++] = capture_left_out_at(m->capture, i);
+    return 0;
+}
+
+static int reserve_of(const struct making *m, uint64_t *out, struct err *e)
+{
+    struct statvfs v;
+    if (fstatvfs(m->cuts_fd, &v) < 0)
+        return err_sys(e, -errno, "the state folder");
+    uint64_t part = (uint64_t)((double)v.f_blocks * (double)v.f_frsize * m->rules->reserve_part);
+    *out = part > m->rules->reserve_bytes ? part : m->rules->reserve_bytes;
+    uint64_t avail = (uint64_t)v.f_bavail * v.f_frsize;
+    if (avail < *out)
+        return err_set(e, -ENOSPC,
+                       "no cut: %llu MiB are free on the state folder's disk, and %llu MiB are to "
+                       "stay free (reserve=); prune, or free space",
+                       (unsigned long long)(avail >> 20), (unsigned long long)(*out >> 20));
+    return 0;
+}
+
+/* Retains what has changed and writes the manifest. */
+static int commit(struct making *m, struct err *e)
+{
+    struct cut_head *h = &m->list->head;
+    struct cut_info info = {.head = *h, .base = h->number < 0};
+    char name[32];
+    m->pool = (struct pool_adding){.cuts_fd = m->cuts_fd, .folder = -1, .serial = h->serial};
+    int r = reserve_of(m, &m->pool.reserve, e);
+    if (r == 0)
+        r = compare(m, false, e);
+    if (r == 0)
+        r = pool_finish(&m->pool, e);
+    cuts_file_name(&info, name);
+    if (r == 0)
+        r = cutlist_write(m->cuts_fd, name, m->list, e);
+    if (r < 0) {
+        cleanup_close(&m->pool.folder);
+        pool_remove_from(m->cuts_fd, h->serial, NULL);
+        return r;
+    }
+    m->out->made = true;
+    m->out->number = h->number;
+    strcpy(m->out->id, h->id);
+    m->out->copied = m->pool.copied;
+    m->out->copied_bytes = m->pool.copied_bytes;
+    m->out->said = m->pool.said;
+    return 0;
+}
+
+static int make(struct making *m, struct err *e)
+{
+    char id[CUT_ID_MAX + 1];
+    struct cut_info newest;
+    int r = cuts_latest(m->c, &newest, e);
+    bool first = r == -ENOENT;
+    if (r < 0 && !first)
+        return r;
+    if (!first && (r = cuts_build_state(m->c, newest.head.serial, &m->before, e)) < 0)
+        return r;
+    e->text[0] = 0;
+    if ((r = choose(m, e)) < 0 || (r = make_id(m, id)) < 0)
+        return r;
+    m->out->number = first ? -1 : newest.head.number;
+    strcpy(m->out->id, first ? "" : newest.head.id);
+    if (!first && strcmp(id, newest.head.id) == 0)
+        return 0;
+    if ((r = begin_list(m, e)) < 0)
+        return r;
+    fill_head(m, id);
+    if ((r = compare(m, true, e)) < 0 || (!first && !m->matters))
+        return r;
+    return commit(m, e);
+}
+
+/* Everything but the lock. */
+static int capture_and_make(struct making *m, struct err *e)
+{
+    struct err broken = {0};
+    autofree struct cut_info *list = NULL;
+    struct tarball *t;
+    size_t n;
+    int r = cuts_list(m->c, &list, &n, &broken, e);
+    if (r == 0 && broken.text[0])
+        r = err_set(e, -EBADMSG,
+                    "%s; no cut can follow it: move the folder " CUTS_FOLDER
+                    " out of the state folder, and the next cut begins a new chain",
+                    broken.text);
+    if (r == 0)
+        r = snapshots_now(m->c->snapshots, m->reader, &t, e);
+    if (r < 0)
+        return r;
+    m->capture = tarball_capture(t);
+    r = make(m, e);
+    snapshots_put(m->c->snapshots, t);
+    cutlist_free(m->list);
+    cutstate_unref(m->before);
+    free(m->items);
+    free(m->paths);
+    return r;
+}
+
+static int make_folder(int dirfd, const char *name)
+{
+    return mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* The folders that cuts need; the descriptor is the caller's. */
+static int make_folders(struct cuts *c, struct err *e)
+{
+    int r = make_folder(c->state_fd, CUTS_FOLDER);
+    if (r == 0)
+        r = make_folder(c->state_fd, CUTS_FOLDER "/files");
+    if (r == 0)
+        r = make_folder(c->state_fd, CUTS_FOLDER "/leases");
+    if (r == 0)
+        r = io_sync_dir(c->state_fd);
+    return r < 0 ? err_sys(e, r, "the folder " CUTS_FOLDER " in the state folder")
+                 : cuts_folder(c, e);
+}
+
+int cuts_make(struct cuts *c, const struct cut_rules *rules, const struct tarball_reader *reader,
+              struct cut_result *out, struct err *e)
+{
+    struct err own = {0};
+    struct cut_result result = {.number = -1};
+    autoclose int fd = make_folders(c, e);
+    if (fd < 0)
+        return fd;
+    autoclose int lock =
+        lease_lock(fd, reader ? reader->interrupted : NULL, reader ? reader->ctx : NULL, e);
+    if (lock < 0)
+        return lock;
+    struct making m = {.c = c, .rules = rules, .reader = reader, .cuts_fd = fd, .out = &result};
+    int r = cuts_tidy(c, fd, &own);
+    if (r == 0)
+        r = capture_and_make(&m, &own);
+    if (r < 0)
+        return own.text[0] ? err_set(e, r, "%s", own.text) : err_sys(e, r, "cut");
+    *out = result;
+    return 0;
+}

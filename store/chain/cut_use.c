@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* Using cuts: their states and tars, leased for as long as somebody has them. */
+#include "store/base/cleanup.h"
+#include "store/chain/cuts_internal.h"
+#include "store/chain/lease.h"
+#include "store/chain/pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TRIES 20 /* a fold may come in between */
+
+static void free_lists(struct cutlist **lists, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        cutlist_free(lists[i]);
+    free(lists);
+}
+
+/* The cuts from the base to serial, as known just now. */
+static int names_up_to(struct cuts *c, uint64_t serial, struct cut_info **out, size_t *n,
+                       struct err *e)
+{
+    struct err broken = {0};
+    int r = cuts_list(c, out, n, &broken, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < *n; i++) {
+        if ((*out)[i].head.serial == serial) {
+            *n = i + 1;
+            return 0;
+        }
+    }
+    free(*out);
+    return broken.text[0] ? err_set(e, -EBADMSG, "%s", broken.text)
+                          : err_set(e, -ENOENT, "there is no such cut any more");
+}
+
+/* One attempt. -ENOENT as well if a fold came in between. */
+static int read_lists(int cuts_fd, const struct cut_info *infos, size_t n, struct cutlist **lists,
+                      struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        char name[32];
+        cuts_file_name(&infos[i], name);
+        int r = cutlist_read(cuts_fd, name, &lists[i], e);
+        if (r == 0 && strcmp(lists[i]->head.id, infos[i].head.id) != 0) {
+            cutlist_free(lists[i]);
+            lists[i] = NULL;
+            r = -ENOENT;
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size_t *n,
+                    struct err *e)
+{
+    int r = -ENOENT;
+    for (int i = 0; r == -ENOENT && i < TRIES; i++) {
+        autofree struct cut_info *infos = NULL;
+        autoclose int fd = cuts_folder(c, e);
+        if (fd < 0)
+            return fd;
+        if ((r = names_up_to(c, serial, &infos, n, e)) < 0)
+            return r;
+        struct cutlist **lists = calloc(*n, sizeof(struct cutlist *));
+        if (!lists)
+            return err_sys(e, -ENOMEM, "cuts");
+        r = read_lists(fd, infos, *n, lists, e);
+        if (r == 0)
+            *out = lists;
+        else
+            free_lists(lists, *n);
+    }
+    return r;
+}
+
+int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e)
+{
+    struct cutlist **lists;
+    size_t n;
+    int r = cuts_read_lists(c, serial, &lists, &n, e);
+    if (r < 0)
+        return r;
+    r = cutstate_build(lists, n, out, e);
+    free(lists);
+    return r;
+}
+
+static int take_lease(struct cuts *c, uint64_t serial, struct err *e)
+{
+    autoclose int fd = cuts_folder(c, e);
+    return fd < 0 ? fd : lease_take(fd, serial, e);
+}
+
+/* States, shared by those who use one cut */
+
+static struct used *find_used(struct cuts *c, uint64_t serial)
+{
+    struct used *u = c->used;
+    while (u && u->serial != serial)
+        u = u->next;
+    if (u)
+        u->refs++;
+    return u;
+}
+
+static int build_used(struct cuts *c, uint64_t serial, struct used **out, struct err *e)
+{
+    struct used *u = calloc(1, sizeof(*u));
+    if (!u)
+        return err_sys(e, -ENOMEM, "cuts");
+    *u = (struct used){.serial = serial, .lease = take_lease(c, serial, e), .refs = 1};
+    int r = u->lease < 0 ? u->lease : cuts_build_state(c, serial, &u->state, e);
+    if (r < 0) {
+        cleanup_close(&u->lease);
+        free(u);
+        return r;
+    }
+    *out = u;
+    return 0;
+}
+
+int cuts_get_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e)
+{
+    pthread_mutex_lock(&c->lock);
+    struct used *u = find_used(c, serial);
+    pthread_mutex_unlock(&c->lock);
+    if (!u) {
+        int r = build_used(c, serial, &u, e);
+        if (r < 0)
+            return r;
+        /* Should another thread have been as fast, both serve. */
+        pthread_mutex_lock(&c->lock);
+        u->next = c->used;
+        c->used = u;
+        pthread_mutex_unlock(&c->lock);
+    }
+    *out = u->state;
+    return 0;
+}
+
+void cuts_put_state(struct cuts *c, struct cutstate *s)
+{
+    struct used *gone = NULL;
+    if (!s)
+        return;
+    pthread_mutex_lock(&c->lock);
+    struct used **p = &c->used;
+    while ((*p)->state != s)
+        p = &(*p)->next;
+    if (--(*p)->refs == 0) {
+        gone = *p;
+        *p = gone->next;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (!gone)
+        return;
+    cutstate_unref(gone->state);
+    cleanup_close(&gone->lease);
+    free(gone);
+}
+
+int cuts_open_file(struct cuts *c, const struct cut_entry *f, struct err *e)
+{
+    autoclose int fd = cuts_folder(c, e);
+    return fd < 0 ? fd : pool_open(fd, &f->place, f->attr.size, e);
+}
+
+/* Tars */
+
+static int capture_changes(struct cuts *c, uint64_t serial, struct capture **out, struct err *e)
+{
+    struct cut_info info;
+    char name[32];
+    autoclose int lease = take_lease(c, serial, e);
+    int r = lease < 0 ? lease : cuts_by_serial(c, serial, &info, e);
+    if (r < 0)
+        return r;
+    if (info.base)
+        return err_set(e, -ENOENT, "the base has no changes");
+    autoclose int fd = cuts_folder(c, e);
+    if (fd < 0)
+        return fd;
+    struct cutlist *list;
+    cuts_file_name(&info, name);
+    r = cutlist_read(fd, name, &list, e);
+    return r < 0 ? r : cut_capture_of_list(c, list, steal_fd(&lease), out, e);
+}
+
+static int capture_full(struct cuts *c, uint64_t serial, struct capture **out, struct err *e)
+{
+    struct cutstate *state;
+    int r = cuts_get_state(c, serial, &state, e);
+    return r < 0 ? r : cut_capture_of_state(c, state, out, e);
+}
+
+int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarball **out,
+                 struct err *e)
+{
+    struct capture *capture;
+    int r = kind == CUT_FULL ? capture_full(c, serial, &capture, e)
+                             : capture_changes(c, serial, &capture, e);
+    if (r == 0 && (r = snapshots_share(c->snapshots, capture, out)) < 0)
+        err_sys(e, r, "the tar of a cut");
+    return r;
+}
+
+void cuts_put_tar(struct cuts *c, struct tarball *t)
+{
+    snapshots_put(c->snapshots, t);
+}
+
+int cuts_tar_size(struct cuts *c, uint64_t serial, enum cut_tar kind, uint64_t *size, struct err *e)
+{
+    struct catalog *catalog = snapshots_catalog(c->snapshots);
+    struct cut_info info;
+    char name[128];
+    struct tarball *t;
+    int r = cuts_by_serial(c, serial, &info, e);
+    if (r < 0)
+        return r;
+    snprintf(name, sizeof(name), "cut %" PRIu64 " %s %s", serial,
+             kind == CUT_FULL ? "full" : "changes", info.head.id);
+    if (catalog_get_size(catalog, name, size, NULL) == 0)
+        return 0;
+    if ((r = cuts_get_tar(c, serial, kind, &t, e)) < 0)
+        return r;
+    *size = tarball_size(t);
+    cuts_put_tar(c, t);
+    /* If it cannot be remembered, it is found again. */
+    catalog_put_size(catalog, name, *size, NULL);
+    return 0;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/chain/cutlist.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/snapshot/manifest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FILE_MAX ((size_t)1 << 30)
+#define MAGIC "influxfs-cut 1\n"
+#define SEAL_BYTES (sizeof("end \n") - 1 + SHA256_HEX)
+
+static int root_rank(const char *path)
+{
+    return *path == 'm' ? 0 : *path == 'd' ? 1 : 2;
+}
+
+/* A slash sorts before any other byte, so that a folder's own come right behind it. */
+static int weight(char c)
+{
+    return c == '/' ? 1 : c ? (unsigned char)c + 1 : 0;
+}
+
+int cut_path_cmp(const char *a, const char *b)
+{
+    int d = root_rank(a) - root_rank(b);
+    if (d)
+        return d;
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return weight(*a) - weight(*b);
+}
+
+void cutlist_free(struct cutlist *l)
+{
+    if (!l)
+        return;
+    free(l->entries);
+    free(l->removed);
+    free(l->removed_folders);
+    free(l->left_out);
+    free(l->text);
+    free(l);
+}
+
+/* Writing */
+
+static void put_text(FILE *f, const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s < ' ' || *s == 0x7f || *s == '%')
+            fprintf(f, "%%%02X", (unsigned char)*s);
+        else
+            putc(*s, f);
+    }
+    putc('\n', f);
+}
+
+static void put_head(FILE *f, const struct cut_head *h)
+{
+    fprintf(f, MAGIC "serial %" PRIu64 "\n", h->serial);
+    if (h->number >= 0)
+        fprintf(f, "number %" PRId64 "\n", h->number);
+    fprintf(f, "chain %s\nid %s\n", h->chain, h->id);
+    if (*h->parent)
+        fprintf(f, "parent %s\n", h->parent);
+    fprintf(f, "created %" PRId64 "\nhost ", h->created_ns);
+    put_text(f, h->host);
+    fprintf(f, "index %" PRIu64 "\nskew %" PRId64 "\n", h->index, h->skew_ns);
+}
+
+static void put_entry(FILE *f, const struct cut_entry *e)
+{
+    const struct file_attr *a = &e->attr;
+    char hex[SHA256_HEX + 1] = "-";
+    bool folder = cut_is_folder(e);
+    fprintf(f, "%c %o %u %u %" PRId64 " ", folder ? 'd' : 'f', a->mode & 07777, a->uid, a->gid,
+            a->mtime_ns);
+    if (!folder) {
+        if (e->have_sum)
+            sha256_hex(e->sum, hex);
+        fprintf(f, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "/%" PRIu32 " %s ", a->size,
+                e->index, e->ino, e->place.serial, e->place.seq, hex);
+    }
+    put_text(f, e->path);
+}
+
+static void put_names(FILE *f, char kind, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fprintf(f, "%c ", kind);
+        put_text(f, names[i]);
+    }
+}
+
+/* All but the seal. The text is the caller's. */
+static int render(const struct cutlist *l, char **text, size_t *len)
+{
+    FILE *f = open_memstream(text, len);
+    if (!f)
+        return -ENOMEM;
+    put_head(f, &l->head);
+    for (size_t i = 0; i < l->n; i++)
+        put_entry(f, &l->entries[i]);
+    put_names(f, 'r', l->removed, l->nremoved);
+    put_names(f, 'R', l->removed_folders, l->nremoved_folders);
+    put_names(f, 'l', l->left_out, l->nleft_out);
+    bool failed = ferror(f);
+    if (fclose(f) != 0 || failed)
+        return -ENOMEM;
+    return 0;
+}
+
+static int sum_of(const char *text, size_t len, char hex[SHA256_HEX + 1])
+{
+    uint8_t sum[SHA256_BYTES];
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    sha256_add(h, text, len);
+    sha256_end(h, sum);
+    sha256_hex(sum, hex);
+    return 0;
+}
+
+int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e)
+{
+    autofree char *text = NULL;
+    size_t len = 0;
+    char hex[SHA256_HEX + 1];
+    int r = render(l, &text, &len);
+    char *sealed = r == 0 ? realloc(text, len + SEAL_BYTES + 1) : NULL;
+    if (!sealed)
+        return err_sys(e, -ENOMEM, "manifest of cut %s", name);
+    text = sealed;
+    r = sum_of(text, len, hex);
+    if (r == 0) {
+        snprintf(text + len, SEAL_BYTES + 1, "end %s\n", hex);
+        r = io_replace_file(dirfd, name, text, len + SEAL_BYTES, 0600);
+    }
+    return r < 0 ? err_sys(e, r, "manifest of cut %s", name) : 0;
+}
+
+/* Reading: the text is cut into lines and words in place. */
+
+struct reader {
+    const char *name;
+    char *at, *end;
+    size_t line;
+    struct err *e;
+};
+
+static int bad(const struct reader *r, const char *what)
+{
+    return err_set(r->e, -EBADMSG, "the manifest of cut %s is damaged: line %zu, %s", r->name,
+                   r->line, what);
+}
+
+/* The next line without its newline, or NULL at the end. */
+static char *next_line(struct reader *r)
+{
+    if (r->at >= r->end)
+        return NULL;
+    char *line = r->at, *nl = memchr(line, '\n', (size_t)(r->end - line));
+    if (!nl)
+        return NULL;
+    *nl = 0;
+    r->at = nl + 1;
+    r->line++;
+    return line;
+}
+
+/* Cuts the next word off *p; "" if there is none. */
+static char *word(char **p)
+{
+    char *w = *p, *space = strchr(w, ' ');
+    *p = space ? space + 1 : w + strlen(w);
+    if (space)
+        *space = 0;
+    return w;
+}
+
+static bool number(const char *text, int base, uint64_t max, uint64_t *out)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, base);
+    *out = v;
+    return errno == 0 && *end == 0 && v <= max;
+}
+
+static bool signed_number(const char *text, int64_t *out)
+{
+    char *end;
+    if (*text != '-' && (*text < '0' || *text > '9'))
+        return false;
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    return errno == 0 && *end == 0;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+/* Takes the %XX out of a text, in place. */
+static bool decode(char *s)
+{
+    char *to = s;
+    for (; *s; s++) {
+        if (*s != '%') {
+            *to++ = *s;
+            continue;
+        }
+        int hi = hex_digit(s[1]), lo = hi < 0 ? -1 : hex_digit(s[2]);
+        if (lo < 0 || (hi == 0 && lo == 0))
+            return false;
+        *to++ = (char)(hi << 4 | lo);
+        s += 2;
+    }
+    *to = 0;
+    return true;
+}
+
+static bool read_sum(const char *text, struct cut_entry *out)
+{
+    if (strcmp(text, "-") == 0)
+        return true;
+    if (strlen(text) != SHA256_HEX)
+        return false;
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+        if (hi < 0 || lo < 0)
+            return false;
+        out->sum[i] = (uint8_t)(hi << 4 | lo);
+    }
+    out->have_sum = true;
+    return true;
+}
+
+static bool read_place(char *text, struct cut_place *out)
+{
+    uint64_t seq;
+    char *slash = strchr(text, '/');
+    if (!slash)
+        return false;
+    *slash = 0;
+    if (!number(text, 10, INT64_MAX, &out->serial) || !number(slash + 1, 10, UINT32_MAX, &seq))
+        return false;
+    out->seq = (uint32_t)seq;
+    return true;
+}
+
+static int read_entry(const struct reader *r, bool folder, char *p, struct cut_entry *out)
+{
+    uint64_t mode, uid, gid;
+    *out = (struct cut_entry){0};
+    if (!number(word(&p), 8, 07777, &mode) || !number(word(&p), 10, UINT32_MAX, &uid) ||
+        !number(word(&p), 10, UINT32_MAX, &gid) || !signed_number(word(&p), &out->attr.mtime_ns))
+        return bad(r, "the attributes of a file or folder");
+    out->attr.mode = (mode_t)mode | (folder ? S_IFDIR : S_IFREG);
+    out->attr.uid = (uid_t)uid;
+    out->attr.gid = (gid_t)gid;
+    if (!folder && (!number(word(&p), 10, MANIFEST_FILE_MAX, &out->attr.size) ||
+                    !number(word(&p), 10, UINT64_MAX, &out->index) ||
+                    !number(word(&p), 10, UINT64_MAX, &out->ino) ||
+                    !read_place(word(&p), &out->place) || !read_sum(word(&p), out)))
+        return bad(r, "what it says of a file");
+    if (!decode(p) || !manifest_name_ok(p, folder))
+        return bad(r, "a name that may not stand there");
+    out->path = p;
+    return 0;
+}
+
+static int copy_text(const struct reader *r, const char *from, char *to, size_t size)
+{
+    if (strlen(from) >= size || !*from)
+        return bad(r, "a text that is empty or too long");
+    strcpy(to, from);
+    return 0;
+}
+
+static int read_head_line(const struct reader *r, const char *key, char *value, struct cut_head *h)
+{
+    uint64_t n;
+    if (strcmp(key, "serial") == 0)
+        return number(value, 10, INT64_MAX, &h->serial) ? 0 : bad(r, "the serial");
+    if (strcmp(key, "number") == 0) {
+        bool ok = number(value, 10, INT64_MAX, &n);
+        h->number = ok ? (int64_t)n : -1;
+        return ok ? 0 : bad(r, "the number");
+    }
+    if (strcmp(key, "chain") == 0)
+        return copy_text(r, value, h->chain, sizeof(h->chain));
+    if (strcmp(key, "id") == 0)
+        return copy_text(r, value, h->id, sizeof(h->id));
+    if (strcmp(key, "parent") == 0)
+        return copy_text(r, value, h->parent, sizeof(h->parent));
+    if (strcmp(key, "created") == 0)
+        return signed_number(value, &h->created_ns) ? 0 : bad(r, "the time");
+    if (strcmp(key, "host") == 0) {
+        bool ok = decode(value) && strlen(value) < sizeof(h->host);
+        return ok ? (strcpy(h->host, value), 0) : bad(r, "the host");
+    }
+    if (strcmp(key, "index") == 0)
+        return number(value, 10, UINT64_MAX, &h->index) ? 0 : bad(r, "the index");
+    if (strcmp(key, "skew") == 0)
+        return signed_number(value, &h->skew_ns) ? 0 : bad(r, "the skew");
+    return bad(r, "an unknown word");
+}
+
+static size_t count_lines(const char *at, const char *end, char kind)
+{
+    size_t n = 0;
+    for (const char *p = at; p && p + 1 < end;) {
+        n += p[0] == kind && p[1] == ' ';
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : NULL;
+    }
+    return n;
+}
+
+static int make_room(struct cutlist *l, const struct reader *r)
+{
+    size_t files = count_lines(r->at, r->end, 'f') + count_lines(r->at, r->end, 'd');
+    l->entries = calloc(files + 1, sizeof(*l->entries));
+    l->removed = calloc(count_lines(r->at, r->end, 'r') + 1, sizeof(*l->removed));
+    l->removed_folders = calloc(count_lines(r->at, r->end, 'R') + 1, sizeof(*l->removed_folders));
+    l->left_out = calloc(count_lines(r->at, r->end, 'l') + 1, sizeof(*l->left_out));
+    return l->entries && l->removed && l->removed_folders && l->left_out ? 0 : -ENOMEM;
+}
+
+static int read_name(const struct reader *r, bool path, bool folder, char *p, const char **list,
+                     size_t *n)
+{
+    if (!decode(p) || (path && !manifest_name_ok(p, folder)))
+        return bad(r, "a name that may not stand there");
+    list[(*n)++] = p;
+    return 0;
+}
+
+static int read_line(const struct reader *r, char *line, struct cutlist *l)
+{
+    char *p = line;
+    const char *key = word(&p);
+    int rc;
+    switch (key[0] && !key[1] ? key[0] : 0) {
+    case 'f':
+    case 'd':
+        rc = read_entry(r, key[0] == 'd', p, &l->entries[l->n]);
+        if (rc < 0)
+            return rc;
+        l->n++;
+        if (l->n > 1 && cut_path_cmp(l->entries[l->n - 2].path, l->entries[l->n - 1].path) >= 0)
+            return bad(r, "names out of order");
+        return 0;
+    case 'r':
+        return read_name(r, true, false, p, l->removed, &l->nremoved);
+    case 'R':
+        return read_name(r, true, true, p, l->removed_folders, &l->nremoved_folders);
+    case 'l':
+        return read_name(r, false, false, p, l->left_out, &l->nleft_out);
+    default:
+        return read_head_line(r, key, p, &l->head);
+    }
+}
+
+/* The seal is the last line, and holds the sum of all before it. */
+static int check_seal(struct reader *r, char *text, size_t len)
+{
+    char hex[SHA256_HEX + 1];
+    if (len < sizeof(MAGIC) - 1 + SEAL_BYTES || memcmp(text, "influxfs-cut ", 13) != 0)
+        return err_set(r->e, -EBADMSG,
+                       "the manifest of cut %s is damaged: it is cut off or no "
+                       "manifest of a cut",
+                       r->name);
+    if (memcmp(text, MAGIC, sizeof(MAGIC) - 1) != 0)
+        return err_set(r->e, -EINVAL,
+                       "the manifest of cut %s is of a later version, or damaged; use a newer "
+                       "influxfs",
+                       r->name);
+    char *seal = text + len - SEAL_BYTES;
+    int rc = sum_of(text, len - SEAL_BYTES, hex);
+    if (rc < 0)
+        return err_sys(r->e, rc, "manifest of cut %s", r->name);
+    if (memcmp(seal, "end ", 4) != 0 || memcmp(seal + 4, hex, SHA256_HEX) != 0 ||
+        text[len - 1] != '\n')
+        return err_set(r->e, -EBADMSG,
+                       "the manifest of cut %s is damaged: its checksum is not that of its lines",
+                       r->name);
+    r->at = text + sizeof(MAGIC) - 1;
+    r->end = seal;
+    r->line = 1;
+    return 0;
+}
+
+static int parse(struct reader *r, struct cutlist *l)
+{
+    int rc = make_room(l, r);
+    if (rc < 0)
+        return err_sys(r->e, rc, "manifest of cut %s", r->name);
+    for (char *line; rc == 0 && (line = next_line(r));)
+        rc = read_line(r, line, l);
+    if (rc == 0 && r->at != r->end)
+        rc = bad(r, "the last line");
+    if (rc == 0 && (!*l->head.id || !*l->head.chain))
+        rc = bad(r, "its id or chain is missing");
+    return rc;
+}
+
+int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e)
+{
+    struct reader r = {.name = name, .e = e};
+    size_t len;
+    cleanup(cutlist_freep) struct cutlist *l = calloc(1, sizeof(*l));
+    if (!l)
+        return err_sys(e, -ENOMEM, "manifest of cut %s", name);
+    l->head.number = -1;
+    int rc = io_read_file(dirfd, name, FILE_MAX, &l->text, &len);
+    if (rc < 0)
+        return err_sys(e, rc, "the manifest of cut %s", name);
+    if ((rc = check_seal(&r, l->text, len)) < 0 || (rc = parse(&r, l)) < 0)
+        return rc;
+    *out = steal_ptr(&l);
+    return 0;
+}

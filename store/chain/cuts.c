@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/chain/cuts.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+#include "store/chain/cuts_internal.h"
+#include "store/chain/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define USAGE_NS ((int64_t)30 * 1000000000) /* influxd's compactions change it without a sign */
+
+void cuts_file_name(const struct cut_info *i, char out[32])
+{
+    if (i->base)
+        strcpy(out, CUTS_BASE);
+    else
+        snprintf(out, 32, "%" PRId64, i->head.number);
+}
+
+/* Looking at what there is */
+
+static int sum_up(const struct cutlist *l, bool base, struct cut_info *out)
+{
+    *out = (struct cut_info){.head = l->head, .base = base};
+    for (size_t i = 0; i < l->n; i++) {
+        if (cut_is_folder(&l->entries[i]))
+            continue;
+        out->files++;
+        out->bytes += l->entries[i].attr.size;
+    }
+    return 0;
+}
+
+static const struct known *find_known(const struct cuts *c, const char *name, const struct stat *st)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        char own[32];
+        cuts_file_name(&c->list[i].info, own);
+        if (strcmp(own, name) == 0 && c->list[i].ino == st->st_ino &&
+            c->list[i].size == (uint64_t)st->st_size &&
+            c->list[i].mtime_ns == io_ts_ns(&st->st_mtim))
+            return &c->list[i];
+    }
+    return NULL;
+}
+
+static int look_at(const struct cuts *c, const char *name, bool base, struct known *out,
+                   struct err *e)
+{
+    struct stat st;
+    if (fstatat(c->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? -ENOENT : err_sys(e, -errno, "the manifest of cut %s", name);
+    const struct known *k = find_known(c, name, &st);
+    if (k) {
+        *out = *k;
+        return 0;
+    }
+    cleanup(cutlist_freep) struct cutlist *l = NULL;
+    int r = cutlist_read(c->fd, name, &l, e);
+    if (r < 0)
+        return r;
+    *out = (struct known){
+        .ino = st.st_ino, .size = (uint64_t)st.st_size, .mtime_ns = io_ts_ns(&st.st_mtim)};
+    return sum_up(l, base, &out->info);
+}
+
+static int check_base(const struct cut_head *h, struct err *e)
+{
+    if (h->serial != cuts_serial_of(h->number) || *h->parent)
+        return err_set(e, -EBADMSG, "the manifest of the base does not fit itself");
+    return 0;
+}
+
+static int check_next(const struct cut_head *before, const struct cut_head *h, int64_t number,
+                      struct err *e)
+{
+    if (h->number != number || h->serial != cuts_serial_of(number))
+        return err_set(e, -EBADMSG, "the manifest of cut %" PRId64 " is that of another cut",
+                       number);
+    if (strcmp(h->chain, before->chain) != 0 || strcmp(h->parent, before->id) != 0)
+        return err_set(e, -EBADMSG,
+                       "the chain of cuts is broken: cut %" PRId64
+                       " builds on state %s, but what comes before it is %s",
+                       number, h->parent, before->id);
+    return 0;
+}
+
+static bool number_of(const char *name, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoll(name, &end, 10);
+    return *name >= '0' && *name <= '9' && !*end && errno == 0;
+}
+
+/* The greatest number among the names; -1: none. */
+static int64_t last_number(const struct dir *list)
+{
+    int64_t last = -1, n;
+    for (size_t i = 0; i < list->n; i++)
+        if (number_of(list->names[i], &n) && n > last)
+            last = n;
+    return last;
+}
+
+/* Reads the base, then the numbers behind it for as long as they are good. */
+static int read_chain(struct cuts *c, const struct dir *names, struct known **out, size_t *n,
+                      struct err *broken)
+{
+    int64_t last = last_number(names);
+    char name[32];
+    bool any = dir_find(names, CUTS_BASE) >= 0;
+    struct known *list = calloc(1, sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    *n = 0;
+    *out = list;
+    if (!any && last >= 0)
+        err_set(broken, 0, "the manifest cuts/" CUTS_BASE " is missing");
+    if (!any)
+        return 0;
+    int r = look_at(c, CUTS_BASE, true, &list[0], broken);
+    if (r == 0)
+        r = check_base(&list[0].info.head, broken);
+    for (*n = r == 0; r == 0 && list[*n - 1].info.head.number < last; ++*n) {
+        int64_t next = list[*n - 1].info.head.number + 1;
+        struct known *more = realloc(list, (*n + 1) * sizeof(*list));
+        if (!more)
+            return -ENOMEM;
+        *out = list = more;
+        snprintf(name, sizeof(name), "%" PRId64, next);
+        r = look_at(c, name, false, &list[*n], broken);
+        if (r == 0)
+            r = check_next(&list[*n - 1].info.head, &list[*n].info.head, next, broken);
+        if (r == -ENOENT)
+            err_set(broken, 0, "the chain of cuts has a gap: the manifest cuts/%s is missing",
+                    name);
+        if (r < 0)
+            break;
+    }
+    return r == -ENOMEM ? r : 0;
+}
+
+static void forget(struct cuts *c)
+{
+    free(c->list);
+    c->list = NULL;
+    c->n = 0;
+    c->broken.text[0] = 0;
+    c->version++;
+    c->usage_ns = 0;
+}
+
+int cuts_refresh(struct cuts *c, struct err *e)
+{
+    struct folder_seen seen;
+    if (c->fd >= 0 && folder_same(c->state_fd, CUTS_FOLDER, &c->seen))
+        return 0;
+    autoclose int fd = folder_open(c->state_fd, CUTS_FOLDER, &seen);
+    if (fd == -ENOENT) {
+        if (c->fd >= 0)
+            forget(c);
+        cleanup_close(&c->fd);
+        c->fd = -1;
+        return 0;
+    }
+    if (fd < 0)
+        return err_sys(e, fd, "the folder " CUTS_FOLDER " in the state folder");
+    cleanup(dir_free) struct dir names = {0};
+    int r = dir_read(fd, &names);
+    if (r < 0)
+        return err_sys(e, r, "the folder " CUTS_FOLDER " in the state folder");
+    cleanup_close(&c->fd);
+    c->fd = steal_fd(&fd);
+    struct known *list = NULL;
+    size_t n;
+    struct err broken = {0};
+    r = read_chain(c, &names, &list, &n, &broken);
+    if (r < 0) {
+        free(list);
+        return err_sys(e, r, "cuts");
+    }
+    bool same = n == c->n && strcmp(broken.text, c->broken.text) == 0 &&
+                (n == 0 || memcmp(list, c->list, n * sizeof(*list)) == 0);
+    free(c->list);
+    c->list = list;
+    c->n = n;
+    c->broken = broken;
+    c->seen = seen;
+    c->version += !same;
+    c->usage_ns = same ? c->usage_ns : 0;
+    return 0;
+}
+
+/* What others ask */
+
+int cuts_list(struct cuts *c, struct cut_info **out, size_t *n, struct err *broken, struct err *e)
+{
+    pthread_mutex_lock(&c->lock);
+    int r = cuts_refresh(c, e);
+    struct cut_info *list = r == 0 ? calloc(c->n + 1, sizeof(*list)) : NULL;
+    if (r == 0 && !list)
+        r = -ENOMEM;
+    if (r == 0 && c->broken.text[0] && !broken)
+        r = err_set(e, -EBADMSG, "%s", c->broken.text);
+    if (r == 0) {
+        for (size_t i = 0; i < c->n; i++)
+            list[i] = c->list[i].info;
+        *n = c->n;
+        *out = steal_ptr(&list);
+        if (broken)
+            *broken = c->broken;
+    }
+    pthread_mutex_unlock(&c->lock);
+    free(list);
+    return r;
+}
+
+typedef bool match_fn(const struct cut_info *i, int64_t key);
+
+/* The last cut that matches. */
+static int find(struct cuts *c, match_fn *match, int64_t key, struct cut_info *out, struct err *e)
+{
+    pthread_mutex_lock(&c->lock);
+    int r = cuts_refresh(c, e);
+    size_t i = r == 0 ? c->n : 0;
+    while (i > 0 && !match(&c->list[i - 1].info, key))
+        i--;
+    if (r == 0 && i == 0)
+        r = c->broken.text[0] ? err_set(e, -ENOENT, "there is no such cut; %s", c->broken.text)
+            : c->n            ? err_set(e, -ENOENT, "there is no such cut")
+                              : err_set(e, -ENOENT, "there are no cuts yet");
+    if (r == 0)
+        *out = c->list[i - 1].info;
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+static bool has_serial(const struct cut_info *i, int64_t key)
+{
+    return i->head.serial == (uint64_t)key;
+}
+
+static bool has_number(const struct cut_info *i, int64_t key)
+{
+    return key >= 0 && i->head.number == key;
+}
+
+static bool is_any(const struct cut_info *i, int64_t key)
+{
+    (void)i, (void)key;
+    return true;
+}
+
+static bool is_at_or_before(const struct cut_info *i, int64_t key)
+{
+    return i->head.created_ns <= key;
+}
+
+int cuts_by_serial(struct cuts *c, uint64_t serial, struct cut_info *out, struct err *e)
+{
+    return find(c, has_serial, (int64_t)serial, out, e);
+}
+
+int cuts_by_number(struct cuts *c, int64_t number, struct cut_info *out, struct err *e)
+{
+    return find(c, has_number, number, out, e);
+}
+
+int cuts_latest(struct cuts *c, struct cut_info *out, struct err *e)
+{
+    return find(c, is_any, 0, out, e);
+}
+
+int cuts_at_time(struct cuts *c, int64_t ns, struct cut_info *out, struct err *e)
+{
+    return find(c, is_at_or_before, ns, out, e);
+}
+
+uint64_t cuts_version(struct cuts *c)
+{
+    pthread_mutex_lock(&c->lock);
+    cuts_refresh(c, NULL);
+    uint64_t v = c->version;
+    pthread_mutex_unlock(&c->lock);
+    return v;
+}
+
+int cuts_folder(struct cuts *c, struct err *e)
+{
+    int fd = io_open_beneath(c->state_fd, CUTS_FOLDER, O_RDONLY | O_DIRECTORY);
+    if (fd == -ENOENT)
+        return err_set(e, fd, "there are no cuts yet");
+    return fd < 0 ? err_sys(e, fd, "the folder " CUTS_FOLDER " in the state folder") : fd;
+}
+
+int cuts_usage(struct cuts *c, uint64_t *files, uint64_t *bytes, uint64_t *only_ours, struct err *e)
+{
+    uint64_t u[3] = {0};
+    pthread_mutex_lock(&c->lock);
+    int r = cuts_refresh(c, e);
+    int64_t now = io_mono_ns();
+    bool known = c->usage_ns && now - c->usage_ns < USAGE_NS;
+    if (known)
+        memcpy(u, c->usage, sizeof(u));
+    uint64_t version = c->version;
+    pthread_mutex_unlock(&c->lock);
+    if (r == 0 && !known) {
+        autoclose int fd = cuts_folder(c, e);
+        r = fd < 0 ? fd : pool_usage(fd, &u[0], &u[1], &u[2], e);
+        r = r == -ENOENT ? 0 : r;
+        pthread_mutex_lock(&c->lock);
+        if (r == 0 && c->version == version) {
+            memcpy(c->usage, u, sizeof(u));
+            c->usage_ns = now;
+        }
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (r < 0)
+        return r;
+    *files = u[0];
+    *bytes = u[1];
+    *only_ours = u[2];
+    return 0;
+}
+
+/* A catalogue that was lost, or had to be begun anew, goes on from the newest cut. */
+struct seeding {
+    const struct cut_entry *entries;
+};
+
+static void seed_get(void *ctx, size_t i, struct catalog_file *f)
+{
+    const struct cut_entry *e = &((const struct seeding *)ctx)->entries[i];
+    *f = (struct catalog_file){.path = e->path,
+                               .ino = e->ino,
+                               .size = e->attr.size,
+                               .mtime_ns = e->attr.mtime_ns,
+                               .index = e->index,
+                               .have_sum = e->have_sum};
+    memcpy(f->sum, e->sum, SHA256_BYTES);
+}
+
+static int seed_catalog(struct cuts *c, struct err *e)
+{
+    struct catalog *catalog = snapshots_catalog(c->snapshots);
+    struct cut_info newest;
+    if (!catalog_is_new(catalog))
+        return 0;
+    int r = cuts_latest(c, &newest, e);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    cleanup(cutstate_unrefp) struct cutstate *s = NULL;
+    r = cuts_build_state(c, newest.head.serial, &s, e);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    const struct cut_head *h = cutstate_head(s);
+    struct catalog_record rec = {
+        .created_ns = h->created_ns, .index = h->index, .skew_ns = h->skew_ns};
+    snprintf(rec.id, sizeof(rec.id), "%.*s", CATALOG_ID_HEX, h->id);
+    snprintf(rec.host, sizeof(rec.host), "%s", h->host);
+    struct seeding ctx;
+    struct catalog_view view = {.get = seed_get, .ctx = &ctx};
+    ctx.entries = cutstate_entries(s, &view.n);
+    return catalog_seed(catalog, &rec, &view, e);
+}
+
+int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct err *e)
+{
+    struct cuts *c = calloc(1, sizeof(*c));
+    if (!c)
+        return err_sys(e, -ENOMEM, "cuts");
+    pthread_mutex_init(&c->lock, NULL);
+    c->snapshots = s;
+    c->fd = -1;
+    c->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = c->state_fd < 0 ? err_sys(e, -errno, "the state folder %s", state) : 0;
+    if (r == 0 && s) {
+        /* A broken chain is told to those who ask for cuts; the rest works all the same. */
+        r = seed_catalog(c, e);
+        r = r == -EBADMSG || r == -EINVAL ? 0 : r;
+    }
+    if (r < 0) {
+        cuts_close(c);
+        return r;
+    }
+    *out = c;
+    return 0;
+}
+
+void cuts_close(struct cuts *c)
+{
+    if (!c)
+        return;
+    cleanup_close(&c->fd);
+    cleanup_close(&c->state_fd);
+    free(c->list);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}

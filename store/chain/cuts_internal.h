@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of the cuts, for cuts.c (what there is), cut_use.c (tars and states), cut_make.c and
+ * cut_fold.c. */
+#ifndef INFLUXFS_CHAIN_CUTS_INTERNAL_H
+#define INFLUXFS_CHAIN_CUTS_INTERNAL_H
+
+#include "store/chain/cuts.h"
+#include "store/snapshot/shard.h"
+
+#include <pthread.h>
+
+#define CUTS_FOLDER "cuts"
+#define CUTS_BASE "base"
+
+/* A cut, and the manifest file that it was read from: read again only when that is another. */
+struct known {
+    struct cut_info info;
+    uint64_t ino, size;
+    int64_t mtime_ns;
+};
+
+/* A state that somebody has got. */
+struct used {
+    uint64_t serial;
+    struct cutstate *state;
+    int lease;
+    unsigned refs;
+    struct used *next;
+};
+
+struct cuts {
+    struct snapshots *snapshots; /* may be NULL */
+    int state_fd;
+    pthread_mutex_t lock; /* guards all below; nothing is waited for while it is held */
+    int fd;               /* the folder cuts/; -1: there is none yet */
+    struct folder_seen seen;
+    struct known *list; /* the base, and what follows it without a gap */
+    size_t n;
+    struct err broken; /* why there is no more of them; else empty */
+    uint64_t version;
+    struct used *used;
+    int64_t usage_ns; /* monotonic: when the usage was counted; 0: never */
+    uint64_t usage[3];
+};
+
+/* Looks at what there is now. c->lock is held. */
+int cuts_refresh(struct cuts *c, struct err *e);
+
+/* The folder cuts/, as a descriptor of the caller's; -ENOENT: nothing was ever cut. */
+int cuts_folder(struct cuts *c, struct err *e);
+
+/* The name of a cut's manifest file. */
+void cuts_file_name(const struct cut_info *i, char out[32]);
+
+static inline uint64_t cuts_serial_of(int64_t number)
+{
+    return (uint64_t)(number + 1);
+}
+
+/* Reads the manifests from the base to serial; the caller frees each and the array. -ENOENT: it is
+ * not there (any more). */
+int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size_t *n,
+                    struct err *e);
+/* The whole state, not leased: for those who hold the cuts' lock. */
+int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
+
+/* Removes what a kill has left over. The cuts' lock (lease_lock) is held. */
+int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e);
+
+/* A capture of what a cut retains. Takes over state (CUT_FULL) or list and lease (CUT_CHANGES), on
+ * failure too. */
+int cut_capture_of_state(struct cuts *c, struct cutstate *state, struct capture **out,
+                         struct err *e);
+int cut_capture_of_list(struct cuts *c, struct cutlist *list, int lease, struct capture **out,
+                        struct err *e);
+
+#endif

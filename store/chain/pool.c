@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/chain/pool.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+#include "store/influx/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#define FILES "files"
+#define PIECE ((size_t)1 << 20)
+#define HOLE 4096 /* runs of zeros of this many bytes are left out of a copy */
+
+static void place_path(const struct cut_place *p, char out[64])
+{
+    snprintf(out, 64, FILES "/%" PRIu64 "/%" PRIu32, p->serial, p->seq);
+}
+
+int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct err *e)
+{
+    char path[64];
+    struct stat st;
+    place_path(place, path);
+    autoclose int fd = io_open_beneath(cuts_fd, path, O_RDONLY);
+    if (fd < 0) {
+        err_sys(e, fd, "the retained file cuts/%s", path);
+        return fd == -EMFILE || fd == -ENFILE ? -ENFILE : -EIO;
+    }
+    if (fstat(fd, &st) < 0)
+        return err_sys(e, -errno, "the retained file cuts/%s", path);
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+        return err_set(e, -EIO,
+                       "the retained file cuts/%s has %lld bytes instead of %llu: it was damaged",
+                       path, (long long)st.st_size, (unsigned long long)size);
+    return steal_fd(&fd);
+}
+
+/* Adding */
+
+static int open_folder(struct pool_adding *p)
+{
+    char path[64];
+    if (p->folder >= 0)
+        return 0;
+    snprintf(path, sizeof(path), FILES "/%" PRIu64, p->serial);
+    if (mkdirat(p->cuts_fd, path, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    p->folder = io_open_beneath(p->cuts_fd, path, O_RDONLY | O_DIRECTORY);
+    return p->folder < 0 ? p->folder : 0;
+}
+
+/* Whether the file can be kept by a link: 1 done, 0 it must be copied. */
+static int try_link(struct pool_adding *p, const struct member *m, const char *name)
+{
+    const char *base = strrchr(m->name, '/');
+    base = base ? base + 1 : m->name;
+    if (p->links_fail || m->cut || !m->held || !(name_is_tsm(base) || name_is_tombstone(base)))
+        return 0;
+    int r = held_link(m->held, p->folder, name);
+    if (r == 0)
+        return 1;
+    /* ENOENT: influxd has removed it just now. EMLINK is a matter of this file alone. */
+    if (r == -ENOSPC || r == -EIO || r == -EDQUOT)
+        return r;
+    if (r != -ENOENT && r != -EMLINK) {
+        p->links_fail = true;
+        err_sys(&p->said, r, "files are copied, since %s/%s cannot be linked into the state folder",
+                m->dir, m->name);
+    }
+    return 0;
+}
+
+static int check_reserve(const struct pool_adding *p, uint64_t more, struct err *e)
+{
+    struct statvfs v;
+    if (fstatvfs(p->cuts_fd, &v) < 0)
+        return err_sys(e, -errno, "the state folder");
+    uint64_t avail = (uint64_t)v.f_bavail * v.f_frsize;
+    if (avail >= more && avail - more >= p->reserve)
+        return 0;
+    return err_set(e, -ENOSPC,
+                   "no cut: %llu MiB are free on the state folder's disk, and %llu MiB are to stay "
+                   "free (reserve=); prune, or free space",
+                   (unsigned long long)(avail >> 20), (unsigned long long)(p->reserve >> 20));
+}
+
+static bool is_zero(const char *buf, size_t n)
+{
+    return n > 0 && buf[0] == 0 && memcmp(buf, buf + 1, n - 1) == 0;
+}
+
+/* Writes a piece at off, but for the parts of it that are zeros. */
+static int write_sparsely(int fd, const char *buf, size_t n, uint64_t off)
+{
+    for (size_t at = 0; at < n;) {
+        size_t end = at;
+        while (end < n && !is_zero(buf + end, n - end < HOLE ? n - end : HOLE))
+            end += n - end < HOLE ? n - end : HOLE;
+        int r = end > at ? io_pwrite_all(fd, buf + at, end - at, off + at) : 0;
+        if (r < 0)
+            return r;
+        at = end;
+        while (at < n && is_zero(buf + at, n - at < HOLE ? n - at : HOLE))
+            at += n - at < HOLE ? n - at : HOLE;
+    }
+    return 0;
+}
+
+static int copy_bytes(const struct capture *c, size_t i, int fd, struct err *e)
+{
+    uint64_t size = capture_member(c, i)->attr.size;
+    autofree char *buf = malloc(PIECE);
+    if (!buf)
+        return -ENOMEM;
+    for (uint64_t off = 0; off < size;) {
+        size_t n = size - off < PIECE ? (size_t)(size - off) : PIECE;
+        int r = capture_read(c, i, buf, n, off, e);
+        if (r == 0)
+            r = write_sparsely(fd, buf, n, off);
+        if (r < 0)
+            return r;
+        off += n;
+    }
+    return ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int copy_file(struct pool_adding *p, const struct capture *c, size_t i, const char *name,
+                     struct err *e)
+{
+    uint64_t size = capture_member(c, i)->attr.size;
+    int r = check_reserve(p, size, e);
+    if (r < 0)
+        return r;
+    autoclose int fd =
+        openat(p->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    r = copy_bytes(c, i, fd, e);
+    int closed = io_close(&fd);
+    if (r == 0)
+        r = closed;
+    p->copied += r == 0;
+    p->copied_bytes += r == 0 ? size : 0;
+    return r;
+}
+
+int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cut_place *out,
+             bool *linked, struct err *e)
+{
+    const struct member *m = capture_member(c, i);
+    char name[16], path[MEMBER_PATH_MAX];
+    snprintf(name, sizeof(name), "%" PRIu32, p->next);
+    int r = open_folder(p);
+    if (r == 0)
+        r = try_link(p, m, name);
+    *linked = r == 1;
+    if (r == 0)
+        r = copy_file(p, c, i, name, e);
+    if (r < 0)
+        return e && e->text[0] ? r : err_sys(e, r, "retaining %s", member_path(m, path));
+    *out = (struct cut_place){p->serial, p->next++};
+    return 0;
+}
+
+int pool_finish(struct pool_adding *p, struct err *e)
+{
+    if (p->folder < 0)
+        return 0;
+    autoclose int files = io_open_beneath(p->cuts_fd, FILES, O_RDONLY | O_DIRECTORY);
+    int r = files < 0 ? files : io_sync_dir(p->folder);
+    if (r == 0)
+        r = io_sync_dir(files);
+    cleanup_close(&p->folder);
+    p->folder = -1;
+    return r < 0 ? err_sys(e, r, "cuts/" FILES) : 0;
+}
+
+/* Removing */
+
+static bool read_number(const char *name, uint64_t max, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(name, &end, 10);
+    return *name >= '0' && *name <= '9' && !*end && errno == 0 && *out <= max;
+}
+
+struct sweep {
+    bool (*keep)(void *ctx, uint64_t serial, uint32_t seq);
+    void *ctx;
+    uint64_t removed, freed;
+};
+
+static int sweep_folder(struct sweep *s, int fd, uint64_t serial, bool *empty)
+{
+    cleanup(dir_free) struct dir list = {0};
+    int r = dir_read(fd, &list);
+    *empty = true;
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        uint64_t seq;
+        struct stat st;
+        if (read_number(list.names[i], UINT32_MAX, &seq) &&
+            s->keep(s->ctx, serial, (uint32_t)seq)) {
+            *empty = false;
+            continue;
+        }
+        if (fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            unlinkat(fd, list.names[i], 0) < 0)
+            return -errno;
+        s->removed++;
+        s->freed += st.st_nlink == 1 ? (uint64_t)st.st_blocks * 512 : 0;
+    }
+    return r;
+}
+
+/* Calls for each folder of files, in no order. */
+static int each_cut(int cuts_fd,
+                    int (*call)(void *ctx, int files, const char *name, uint64_t serial), void *ctx,
+                    struct err *e)
+{
+    autoclose int files = io_open_beneath(cuts_fd, FILES, O_RDONLY | O_DIRECTORY);
+    if (files == -ENOENT)
+        return 0;
+    cleanup(dir_free) struct dir list = {0};
+    int r = files < 0 ? files : dir_read(files, &list);
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        uint64_t serial;
+        if (read_number(list.names[i], INT64_MAX, &serial))
+            r = call(ctx, files, list.names[i], serial);
+        if (r < 0)
+            return err_sys(e, r, "cuts/" FILES "/%s", list.names[i]);
+    }
+    return r < 0 ? err_sys(e, r, "cuts/" FILES) : 0;
+}
+
+struct sweeping {
+    struct sweep s;
+    uint64_t last;
+};
+
+static int sweep_one(void *ctx, int files, const char *name, uint64_t serial)
+{
+    struct sweeping *w = ctx;
+    bool empty;
+    if (serial > w->last)
+        return 0;
+    autoclose int fd = io_open_beneath(files, name, O_RDONLY | O_DIRECTORY);
+    int r = fd < 0 ? fd : sweep_folder(&w->s, fd, serial, &empty);
+    if (r == 0 && empty && unlinkat(files, name, AT_REMOVEDIR) < 0)
+        r = -errno;
+    return r;
+}
+
+int pool_sweep(int cuts_fd, uint64_t last, bool (*keep)(void *ctx, uint64_t serial, uint32_t seq),
+               void *ctx, uint64_t *removed, uint64_t *freed, struct err *e)
+{
+    struct sweeping w = {{keep, ctx, 0, 0}, last};
+    int r = each_cut(cuts_fd, sweep_one, &w, e);
+    *removed = w.s.removed;
+    *freed = w.s.freed;
+    return r;
+}
+
+static int remove_one(void *ctx, int files, const char *name, uint64_t serial)
+{
+    return serial >= *(const uint64_t *)ctx ? io_remove_tree(files, name) : 0;
+}
+
+int pool_remove_from(int cuts_fd, uint64_t first, struct err *e)
+{
+    return each_cut(cuts_fd, remove_one, &first, e);
+}
+
+struct usage {
+    uint64_t files, bytes, only_ours;
+};
+
+static int count_one(void *ctx, int files, const char *name, uint64_t serial)
+{
+    struct usage *u = ctx;
+    (void)serial;
+    autoclose int fd = io_open_beneath(files, name, O_RDONLY | O_DIRECTORY);
+    cleanup(dir_free) struct dir list = {0};
+    if (fd == -ENOENT)
+        return 0; /* folded meanwhile */
+    int r = fd < 0 ? fd : dir_read(fd, &list);
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        struct stat st;
+        if (fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        u->files++;
+        u->bytes += (uint64_t)st.st_size;
+        u->only_ours += st.st_nlink == 1 ? (uint64_t)st.st_blocks * 512 : 0;
+    }
+    return r;
+}
+
+int pool_usage(int cuts_fd, uint64_t *files, uint64_t *bytes, uint64_t *only_ours, struct err *e)
+{
+    struct usage u = {0};
+    int r = each_cut(cuts_fd, count_one, &u, e);
+    *files = u.files;
+    *bytes = u.bytes;
+    *only_ours = u.only_ours;
+    return r;
+}
