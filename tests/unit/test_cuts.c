@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: MIT */
+/* cuts: every state is what the store was, whatever came later; folding, leases, what is left after
+ * damage; and that each retained file belongs to a cut. */
+#include "store/base/dir.h"
+#include "store/chain/cuts.h"
+#include "tests/unit/store_builder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct store store;
+    struct snapshots *snapshots;
+    struct cuts *cuts;
+    char *state;
+};
+
+static void open_all(struct fixture *f)
+{
+    struct err note, e = {0};
+    assert_int_equal(snapshots_open(&f->store.paths, f->state, &f->snapshots, &note, &e), 0);
+    int r = cuts_open(f->snapshots, f->state, &f->cuts, &e);
+    if (r < 0)
+        fail_msg("cuts_open: %d %s", r, e.text);
+}
+
+static void close_all(struct fixture *f)
+{
+    cuts_close(f->cuts);
+    snapshots_close(f->snapshots);
+}
+
+static const struct meta_entry shards[] = {
+    {"db", "rp", 1, false}, {"db", "rp", 2, false}, {"_internal", "monitor", 3, false}};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct buffer wal = {0};
+    f->store = store_new();
+    f->state = temp_folder();
+    store_meta(&f->store, shards, 3);
+    store_text(&f->store, "data/db/rp/1/000000001-000000001.tsm", "one");
+    store_mkdir(&f->store, "data/db/rp/1/index");
+    store_text(&f->store, "data/db/rp/2/000000001-000000001.tsm", "two");
+    wal_entry(&wal, "cpu", 3);
+    store_put(&f->store, "wal/db/rp/1/_00001.wal", wal.p, wal.n);
+    buffer_free(&wal);
+    open_all(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    close_all(f);
+    store_free(&f->store);
+    tree_remove(f->state);
+    free(f);
+    return 0;
+}
+
+static int try_cut(struct fixture *f, const struct cut_rules *rules, struct cut_result *out,
+                   struct err *e)
+{
+    static const struct cut_rules none;
+    e->text[0] = 0;
+    return cuts_make(f->cuts, rules ? rules : &none, NULL, out, e);
+}
+
+static struct cut_result must_cut(struct fixture *f)
+{
+    struct cut_result result;
+    struct err e;
+    int r = try_cut(f, NULL, &result, &e);
+    if (r < 0)
+        fail_msg("cuts_make: %d %s", r, e.text);
+    return result;
+}
+
+static void must_prune(struct fixture *f, uint64_t keep, struct prune_result *out)
+{
+    struct err e = {0};
+    int r = cuts_prune(f->cuts, keep, out, &e);
+    if (r < 0)
+        fail_msg("cuts_prune: %d %s", r, e.text);
+}
+
+/* Paths, sizes, modes, times and bytes of all files and folders, as text to be freed. */
+static char *describe_state(struct fixture *f, uint64_t serial)
+{
+    struct cutstate *s;
+    struct err e = {0};
+    struct buffer out = {0};
+    size_t n;
+    int r = cuts_get_state(f->cuts, serial, &s, &e);
+    if (r < 0)
+        fail_msg("state %llu: %d %s", (unsigned long long)serial, r, e.text);
+    const struct cut_entry *entry = cutstate_entries(s, &n);
+    for (size_t i = 0; i < n; i++, entry++) {
+        buffer_text(&out, "%s %o %lld ", entry->path, entry->attr.mode,
+                    (long long)entry->attr.mtime_ns);
+        if (!cut_is_folder(entry)) {
+            autoclose int fd = cuts_open_file(f->cuts, entry, &e);
+            autofree char *bytes = malloc(entry->attr.size + 1);
+            if (fd < 0)
+                fail_msg("%s: %d %s", entry->path, fd, e.text);
+            assert_int_equal(io_pread_all(fd, bytes, entry->attr.size, 0), 0);
+            snap_sum(&out, "", bytes, entry->attr.size);
+        }
+        buffer_text(&out, "\n");
+    }
+    cuts_put_state(f->cuts, s);
+    buffer_add(&out, "", 1);
+    return out.p;
+}
+
+/* The same of the store as it is now. */
+static char *describe_now(struct fixture *f)
+{
+    struct tarball *t;
+    struct err e = {0};
+    struct buffer out = {0};
+    assert_int_equal(snapshots_now(f->snapshots, NULL, &t, &e), 0);
+    const struct capture *c = tarball_capture(t);
+    const struct member **sorted = calloc(capture_count(c) + 1, sizeof(*sorted));
+    char a[MEMBER_PATH_MAX], b[MEMBER_PATH_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < capture_count(c); i++) {
+        size_t k = n++;
+        for (; k > 0; k--) {
+            if (cut_path_cmp(member_path(sorted[k - 1], a), member_path(capture_member(c, i), b)) <
+                0)
+                break;
+            sorted[k] = sorted[k - 1];
+        }
+        sorted[k] = capture_member(c, i);
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (size_t)(sorted[i] - capture_member(c, 0));
+        buffer_text(&out, "%s %o %lld ", member_path(sorted[i], a), sorted[i]->attr.mode,
+                    (long long)sorted[i]->attr.mtime_ns);
+        if (!member_is_folder(sorted[i])) {
+            autofree char *bytes = malloc(sorted[i]->attr.size + 1);
+            assert_int_equal(capture_read(c, at, bytes, sorted[i]->attr.size, 0, &e), 0);
+            snap_sum(&out, "", bytes, sorted[i]->attr.size);
+        }
+        buffer_text(&out, "\n");
+    }
+    free(sorted);
+    snapshots_put(f->snapshots, t);
+    buffer_add(&out, "", 1);
+    return out.p;
+}
+
+static void check_same_text(const char *what, const char *got, const char *expected)
+{
+    if (strcmp(got, expected) != 0)
+        fail_msg("%s\n--- got\n%s--- expected\n%s", what, got, expected);
+}
+
+/* Every retained file belongs to a cut, and nothing else lies there. */
+static void check_accounts(struct fixture *f)
+{
+    struct cut_info *list;
+    struct err e = {0};
+    size_t n, files = 0;
+    uint64_t retained = 0, bytes, ours;
+    assert_int_equal(cuts_list(f->cuts, &list, &n, NULL, &e), 0);
+    char *seen[1000];
+    for (size_t i = 0; i < n; i++) {
+        struct cutstate *s;
+        size_t entries;
+        assert_int_equal(cuts_get_state(f->cuts, list[i].head.serial, &s, &e), 0);
+        const struct cut_entry *entry = cutstate_entries(s, &entries);
+        for (size_t k = 0; k < entries; k++) {
+            char *place = NULL;
+            if (cut_is_folder(&entry[k]) ||
+                asprintf(&place, "%llu/%u", (unsigned long long)entry[k].place.serial,
+                         entry[k].place.seq) < 0)
+                continue;
+            size_t at = 0;
+            while (at < files && strcmp(seen[at], place) != 0)
+                at++;
+            if (at < files)
+                free(place);
+            else
+                seen[files++] = place;
+        }
+        cuts_put_state(f->cuts, s);
+    }
+    free(list);
+    for (size_t i = 0; i < files; i++)
+        free(seen[i]);
+    struct cuts *fresh; /* the usage is remembered for a while */
+    assert_int_equal(cuts_open(NULL, f->state, &fresh, &e), 0);
+    assert_int_equal(cuts_usage(fresh, &retained, &bytes, &ours, &e), 0);
+    cuts_close(fresh);
+    assert_int_equal(retained, files);
+}
+
+static void nothing_yet(void **state)
+{
+    struct fixture *f = *state;
+    struct cut_info *list, info;
+    struct err e = {0};
+    size_t n = 7;
+    assert_int_equal(cuts_list(f->cuts, &list, &n, NULL, &e), 0);
+    assert_int_equal(n, 0);
+    free(list);
+    assert_int_equal(cuts_latest(f->cuts, &info, &e), -ENOENT);
+    autofree char *folder = NULL;
+    assert_true(asprintf(&folder, "%s/cuts", f->state) > 0);
+    assert_int_equal(access(folder, F_OK), -1);
+}
+
+static void first_makes_the_base(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    struct cut_info info;
+    struct cut_result r = must_cut(f);
+    assert_true(r.made);
+    assert_int_equal(r.number, -1);
+    assert_int_equal(r.files, 4);
+    assert_int_equal(cuts_latest(f->cuts, &info, &e), 0);
+    assert_true(info.base);
+    assert_int_equal(info.head.number, -1);
+    assert_int_equal(info.files, 4);
+    autofree char *now = describe_now(f), *then = describe_state(f, 0);
+    check_same_text("base", then, now);
+    r = must_cut(f);
+    assert_false(r.made);
+    check_accounts(f);
+}
+
+static void links_what_never_changes(void **state)
+{
+    struct fixture *f = *state;
+    struct cut_result r = must_cut(f);
+    struct stat st;
+    assert_int_equal(r.copied, 2); /* meta.db and the WAL segment */
+    assert_string_equal(r.said.text, "");
+    autofree char *tsm = store_path(&f->store, "data/db/rp/1/000000001-000000001.tsm");
+    assert_int_equal(stat(tsm, &st), 0);
+    assert_int_equal(st.st_nlink, 2);
+}
+
+static void internal_makes_no_number(void **state)
+{
+    struct fixture *f = *state;
+    must_cut(f);
+    store_text(&f->store, "data/_internal/monitor/3/000000001-000000001.tsm", "monitor");
+    assert_false(must_cut(f).made);
+    store_text(&f->store, "data/db/rp/2/000000002-000000001.tsm", "more");
+    struct cut_result r = must_cut(f);
+    assert_true(r.made);
+    assert_int_equal(r.number, 0);
+    assert_int_equal(r.files, 2);
+}
+
+static void excluded_databases(void **state)
+{
+    struct fixture *f = *state;
+    const char *names[] = {"_internal", "no such"};
+    const struct cut_rules rules = {.exclude = names, .nexclude = 2};
+    struct cut_result r;
+    struct err e;
+    store_text(&f->store, "data/_internal/monitor/3/000000001-000000001.tsm", "monitor");
+    assert_int_equal(try_cut(f, &rules, &r, &e), 0);
+    autofree char *text = describe_state(f, 0);
+    assert_null(strstr(text, "_internal"));
+    assert_non_null(strstr(text, "data/db/rp/1"));
+    assert_int_equal(try_cut(f, &rules, &r, &e), 0);
+    assert_false(r.made);
+}
+
+static void reserve(void **state)
+{
+    struct fixture *f = *state;
+    const struct cut_rules rules = {.reserve_bytes = UINT64_MAX / 2};
+    struct cut_result r;
+    struct err e;
+    assert_int_equal(try_cut(f, &rules, &r, &e), -ENOSPC);
+    assert_non_null(strstr(e.text, "reserve"));
+    must_cut(f);
+    check_accounts(f);
+}
+
+/* What influxd does, at random: files come, go and grow, shards come and go. */
+static void mutate(struct fixture *f, unsigned *seed, int step)
+{
+    char name[128], text[64];
+    struct buffer wal = {0};
+    autofree char *path = NULL;
+    int shard = 1 + rand_r(seed) % 2;
+    snprintf(text, sizeof(text), "step %d", step);
+    switch (rand_r(seed) % 6) {
+    case 0:
+    case 1:
+        snprintf(name, sizeof(name), "data/db/rp/%d/%09d-000000001.tsm", shard, 10 + step);
+        store_text(&f->store, name, text);
+        break;
+    case 2:
+        snprintf(name, sizeof(name), "data/db/rp/%d/%09d-000000001.tsm", shard, 9 + step);
+        store_remove(&f->store, name);
+        break;
+    case 3:
+        wal_entry(&wal, "cpu", 1 + (uint32_t)step);
+        store_mkdir(&f->store, "wal/db/rp/1");
+        snprintf(name, sizeof(name), "wal/db/rp/1/_%05d.wal", 1 + step / 8);
+        path = store_path(&f->store, name);
+        if (access(path, F_OK) == 0)
+            store_append(&f->store, name, wal.p, wal.n);
+        else
+            store_put(&f->store, name, wal.p, wal.n);
+        buffer_free(&wal);
+        break;
+    case 4:
+        store_remove(&f->store, "data/db/rp/2");
+        store_mkdir(&f->store, "data/db/rp/2/index");
+        break;
+    case 5:
+        snprintf(name, sizeof(name), "data/db/rp/1/%09d-000000001.tombstone", 10 + step - 1);
+        store_text(&f->store, name, text);
+        break;
+    }
+}
+
+#define STEPS 40
+
+/* At each step a cut; now and then a fold, or another process. */
+static void any_state(void **state)
+{
+    struct fixture *f = *state;
+    char *were[STEPS + 1] = {0};
+    for (unsigned round = 1; round <= 3; round++) {
+        unsigned seed = round;
+        struct prune_result pruned;
+        struct cut_info *list;
+        struct err e = {0};
+        size_t n;
+        for (int step = 0; step < STEPS; step++) {
+            mutate(f, &seed, step + (int)round * 100);
+            struct cut_result r = must_cut(f);
+            if (r.made && round == 1 && step == 0)
+                assert_int_equal(r.number, -1);
+            assert_int_equal(cuts_list(f->cuts, &list, &n, NULL, &e), 0);
+            uint64_t at = list[n - 1].head.serial % (STEPS + 1);
+            free(list);
+            if (r.made) { /* else only a folder's time may have changed */
+                free(were[at]);
+                were[at] = describe_now(f);
+            }
+            if (step % 13 == 12)
+                must_prune(f, 5, &pruned);
+            if (step % 17 == 16) {
+                close_all(f);
+                open_all(f);
+            }
+        }
+        assert_int_equal(cuts_list(f->cuts, &list, &n, NULL, &e), 0);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t serial = list[i].head.serial;
+            autofree char *then = describe_state(f, serial);
+            check_same_text("state", then, were[serial % (STEPS + 1)]);
+        }
+        free(list);
+        check_accounts(f);
+        must_prune(f, 0, &pruned);
+        check_accounts(f);
+    }
+    for (int i = 0; i <= STEPS; i++)
+        free(were[i]);
+}
+
+static void folding(void **state)
+{
+    struct fixture *f = *state;
+    struct prune_result p;
+    struct cut_info *list;
+    struct err e = {0};
+    char name[64];
+    size_t n;
+    must_cut(f);
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof(name), "data/db/rp/1/%09d-000000001.tsm", 10 + i);
+        store_text(&f->store, name, name);
+        if (i) {
+            snprintf(name, sizeof(name), "data/db/rp/1/%09d-000000001.tsm", 9 + i);
+            store_remove(&f->store, name);
+        }
+        assert_int_equal(must_cut(f).number, i);
+    }
+    autofree char *third = describe_state(f, 4);
+    must_prune(f, 2, &p);
+    assert_int_equal(p.folded, 4);
+    assert_int_equal(p.base, 3);
+    assert_int_equal(p.removed, 3);
+    assert_false(p.held_back);
+    assert_int_equal(cuts_list(f->cuts, &list, &n, NULL, &e), 0);
+    assert_int_equal(n, 3);
+    assert_true(list[0].base);
+    assert_int_equal(list[0].head.number, 3);
+    assert_int_equal(list[1].head.number, 4);
+    free(list);
+    autofree char *again = describe_state(f, 4);
+    check_same_text("the base", again, third);
+    store_text(&f->store, "data/db/rp/1/000000099-000000001.tsm", "x");
+    assert_int_equal(must_cut(f).number, 6);
+    check_accounts(f);
+}
+
+static void cuts_in_use_stay(void **state)
+{
+    struct fixture *f = *state;
+    struct prune_result p;
+    struct cutstate *s;
+    struct tarball *t;
+    struct err e = {0};
+    char name[64], buf[4096];
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof(name), "data/db/rp/1/%09d-000000001.tsm", 10 + i);
+        store_text(&f->store, name, name);
+        must_cut(f);
+    }
+    /* serials 0 to 5, numbers 0 to 4 */
+    assert_int_equal(cuts_get_state(f->cuts, 3, &s, &e), 0);
+    must_prune(f, 0, &p);
+    assert_true(p.held_back);
+    assert_int_equal(p.base, 2);
+    must_prune(f, 0, &p);
+    assert_int_equal(p.folded, 0);
+    autofree char *text = describe_state(f, 3);
+    cuts_put_state(f->cuts, s);
+    assert_int_equal(cuts_get_tar(f->cuts, 5, CUT_CHANGES, &t, &e), 0);
+    must_prune(f, 0, &p);
+    assert_int_equal(p.base, 4); /* what it adds is in the base */
+    assert_true(tarball_read(t, buf, sizeof(buf), 0, NULL, &e) > 0);
+    store_remove(&f->store, name);
+    must_cut(f);
+    must_prune(f, 0, &p);
+    assert_int_equal(p.folded, 0);
+    assert_true(tarball_read(t, buf, sizeof(buf), 512, NULL, &e) > 0);
+    cuts_put_tar(f->cuts, t);
+    must_prune(f, 0, &p);
+    assert_int_equal(p.base, 5);
+    check_accounts(f);
+}
+
+static void tars_say_what_they_are(void **state)
+{
+    struct fixture *f = *state;
+    struct tarball *t;
+    struct err e = {0};
+    uint64_t size;
+    must_cut(f);
+    store_remove(&f->store, "data/db/rp/2");
+    store_text(&f->store, "data/db/rp/1/000000002-000000001.tsm", "new");
+    must_cut(f);
+    assert_int_equal(cuts_get_tar(f->cuts, 1, CUT_CHANGES, &t, &e), 0);
+    const struct capture_origin *o = capture_origin(tarball_capture(t));
+    assert_int_equal(o->kind, MANIFEST_INCREMENTAL);
+    assert_int_equal(o->number, 0);
+    assert_int_equal(o->nremoved, 1);
+    assert_string_equal(o->removed[0], "data/db/rp/2/000000001-000000001.tsm");
+    assert_int_equal(o->nremoved_folders, 1);
+    assert_string_equal(o->removed_folders[0], "data/db/rp/2");
+    assert_int_equal(cuts_tar_size(f->cuts, 1, CUT_CHANGES, &size, &e), 0);
+    assert_int_equal(size, tarball_size(t));
+    /* All of it, with its sums. */
+    autofree char *all = malloc(size);
+    assert_int_equal(tarball_read(t, all, size, 0, NULL, &e), size);
+    cuts_put_tar(f->cuts, t);
+    assert_int_equal(cuts_get_tar(f->cuts, 1, CUT_FULL, &t, &e), 0);
+    o = capture_origin(tarball_capture(t));
+    assert_int_equal(o->kind, MANIFEST_FULL);
+    assert_null(o->parent);
+    assert_int_equal(o->number, 0);
+    cuts_put_tar(f->cuts, t);
+}
+
+static void damage(struct fixture *f, const char *rel, off_t at)
+{
+    autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/%s", f->state, rel) > 0);
+    autoclose int fd = open(path, O_RDWR | O_CLOEXEC);
+    char c;
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &c, 1, at), 1);
+    c ^= 1;
+    assert_int_equal(pwrite(fd, &c, 1, at), 1);
+}
+
+static void damaged_manifests_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct cut_info *list;
+    struct err e = {0}, broken = {0};
+    struct cut_result r;
+    size_t n;
+    must_cut(f);
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "data/db/rp/1/%09d-000000001.tsm", 10 + i);
+        store_text(&f->store, name, name);
+        must_cut(f);
+    }
+    close_all(f);
+    damage(f, "cuts/1", 60);
+    open_all(f);
+    assert_int_equal(cuts_list(f->cuts, &list, &n, &broken, &e), 0);
+    assert_int_equal(n, 2); /* base and 0 */
+    free(list);
+    assert_non_null(strstr(broken.text, "cut 1"));
+    assert_int_equal(cuts_list(f->cuts, &list, &n, NULL, &e), -EBADMSG);
+    assert_int_equal(try_cut(f, NULL, &r, &e), -EBADMSG);
+    autofree char *text = describe_state(f, 1);
+    assert_non_null(strstr(text, "000000010-"));
+}
+
+static void a_retained_file_cut_short(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    struct tarball *t;
+    char buf[8192];
+    must_cut(f);
+    autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/cuts/files/0/0", f->state) > 0);
+    assert_int_equal(truncate(path, 1), 0);
+    assert_int_equal(cuts_get_tar(f->cuts, 0, CUT_FULL, &t, &e), 0);
+    assert_int_equal(tarball_read(t, buf, sizeof(buf), 0, NULL, &e), -EIO);
+    assert_non_null(strstr(e.text, "cuts/files/0/0"));
+    cuts_put_tar(f->cuts, t);
+}
+
+/* The index goes on from the manifests. */
+static void a_lost_catalogue(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    struct cut_info before, after;
+    must_cut(f);
+    store_text(&f->store, "data/db/rp/1/000000002-000000001.tsm", "new");
+    must_cut(f);
+    assert_int_equal(cuts_latest(f->cuts, &before, &e), 0);
+    close_all(f);
+    autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/catalog.mdb", f->state) > 0);
+    assert_int_equal(unlink(path), 0);
+    open_all(f);
+    store_text(&f->store, "data/db/rp/1/000000003-000000001.tsm", "newer");
+    struct cut_result r = must_cut(f);
+    assert_int_equal(r.number, 1);
+    assert_int_equal(r.files, 1);
+    assert_int_equal(cuts_latest(f->cuts, &after, &e), 0);
+    assert_true(after.head.index > before.head.index);
+    assert_true(after.head.created_ns > before.head.created_ns);
+}
+
+static void litter_of_a_kill(void **state)
+{
+    struct fixture *f = *state;
+    must_cut(f);
+    autofree char *folder = NULL, *file = NULL, *tmp = NULL;
+    assert_true(asprintf(&folder, "%s/cuts/files/1", f->state) > 0);
+    assert_true(asprintf(&file, "%s/0", folder) > 0);
+    assert_true(asprintf(&tmp, "%s/cuts/0.tmp", f->state) > 0);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    close(open(tmp, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_false(must_cut(f).made);
+    assert_int_equal(access(folder, F_OK), -1);
+    assert_int_equal(access(tmp, F_OK), -1);
+    check_accounts(f);
+}
+
+static void times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ns;
+    } good[] = {
+        {"20160611T120000Z", 1465646400000000000},
+        {"2016-06-11T12:00:00Z", 1465646400000000000},
+        {"2016-06-11T14:00:00+02:00", 1465646400000000000},
+        {"2016-06-11T14:00:00.5+0200", 1465646400500000000},
+        {"2016-06-11t07:30:00.123456789-04:30", 1465646400123456789},
+        {"1969-12-31T23:59:59Z", -1000000000},
+    };
+    static const char *const bad[] = {"",
+                                      "latest",
+                                      "2016",
+                                      "2016-06-11",
+                                      "2016-06-11T12:00:00",
+                                      "2016-02-30T00:00:00Z",
+                                      "2016-06-11T25:00:00Z",
+                                      "20160611T120000Zx",
+                                      "2016-06-11T12:00:00.Z",
+                                      "9999-01-01T00:00:00Z",
+                                      "2016-13-01T00:00:00Z"};
+    int64_t ns;
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        assert_int_equal(cuts_parse_time(good[i].text, strlen(good[i].text), &ns), 0);
+        assert_int_equal(ns, good[i].ns);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_int_equal(cuts_parse_time(bad[i], strlen(bad[i]), &ns), -EINVAL);
+}
+
+static void by_time(void **state)
+{
+    struct fixture *f = *state;
+    struct cut_info first, found;
+    struct err e = {0};
+    must_cut(f);
+    assert_int_equal(cuts_latest(f->cuts, &first, &e), 0);
+    store_text(&f->store, "data/db/rp/1/000000002-000000001.tsm", "new");
+    must_cut(f);
+    assert_int_equal(cuts_at_time(f->cuts, first.head.created_ns, &found, &e), 0);
+    assert_true(found.base);
+    assert_int_equal(cuts_at_time(f->cuts, first.head.created_ns - 1, &found, &e), -ENOENT);
+    assert_int_equal(cuts_at_time(f->cuts, INT64_MAX, &found, &e), 0);
+    assert_int_equal(found.head.number, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nothing_yet, setup, teardown),
+        cmocka_unit_test_setup_teardown(first_makes_the_base, setup, teardown),
+        cmocka_unit_test_setup_teardown(links_what_never_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(internal_makes_no_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(excluded_databases, setup, teardown),
+        cmocka_unit_test_setup_teardown(reserve, setup, teardown),
+        cmocka_unit_test_setup_teardown(any_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(folding, setup, teardown),
+        cmocka_unit_test_setup_teardown(cuts_in_use_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(tars_say_what_they_are, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_manifests_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_retained_file_cut_short, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_catalogue, setup, teardown),
+        cmocka_unit_test_setup_teardown(litter_of_a_kill, setup, teardown),
+        cmocka_unit_test_setup_teardown(by_time, setup, teardown),
+        cmocka_unit_test(times),
+    };
+    return cmocka_run_group_tests_name("cuts", tests, NULL, NULL);
+}
