@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* What was found in the cuts: checksums of retained files, and sizes. */
+#include "store/snapshot/catalog_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Keys are big-endian, so that they sort by serial. */
+#define PLACE_BYTES 12
+
+static MDB_val place_key(uint64_t serial, uint32_t seq, uint8_t buf[PLACE_BYTES])
+{
+    for (int i = 0; i < 8; i++)
+        buf[i] = (uint8_t)(serial >> (56 - 8 * i));
+    for (int i = 0; i < 4; i++)
+        buf[8 + i] = (uint8_t)(seq >> (24 - 8 * i));
+    return (MDB_val){PLACE_BYTES, buf};
+}
+
+static void place_of(const MDB_val *k, uint64_t *serial, uint32_t *seq)
+{
+    const uint8_t *b = k->mv_data;
+    *serial = 0;
+    *seq = 0;
+    for (int i = 0; i < 8; i++)
+        *serial = *serial << 8 | b[i];
+    for (int i = 8; i < PLACE_BYTES; i++)
+        *seq = *seq << 8 | b[i];
+}
+
+struct retained_job {
+    struct catalog_retained *files;
+    size_t n;
+    uint64_t last;
+    bool (*keep)(void *ctx, uint64_t serial, uint32_t seq);
+    void *ctx;
+};
+
+static int get_retained(struct catalog *c, void *arg)
+{
+    const struct retained_job *job = arg;
+    for (size_t i = 0; i < job->n; i++) {
+        struct catalog_retained *f = &job->files[i];
+        uint8_t buf[PLACE_BYTES];
+        if (f->have_sum)
+            continue;
+        MDB_val k = place_key(f->serial, f->seq, buf), v;
+        int rc = mdb_get(c->txn, c->retained, &k, &v);
+        if (rc == MDB_NOTFOUND)
+            continue;
+        if (rc || v.mv_size != SHA256_BYTES)
+            return rc ? rc : MDB_CORRUPTED;
+        memcpy(f->sum, v.mv_data, SHA256_BYTES);
+        f->have_sum = true;
+    }
+    return 0;
+}
+
+static int put_retained(struct catalog *c, void *arg)
+{
+    const struct retained_job *job = arg;
+    for (size_t i = 0; i < job->n; i++) {
+        struct catalog_retained *f = &job->files[i];
+        uint8_t buf[PLACE_BYTES];
+        if (!f->have_sum)
+            continue;
+        MDB_val k = place_key(f->serial, f->seq, buf), v = {SHA256_BYTES, f->sum};
+        int rc = mdb_put(c->txn, c->retained, &k, &v, 0);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int forget_retained(struct catalog *c, void *arg)
+{
+    const struct retained_job *job = arg;
+    MDB_cursor *cur;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(c->txn, c->retained, &cur);
+    if (rc)
+        return rc;
+    while ((rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) == 0) {
+        uint64_t serial;
+        uint32_t seq;
+        if (k.mv_size != PLACE_BYTES) {
+            rc = MDB_CORRUPTED;
+            break;
+        }
+        place_of(&k, &serial, &seq);
+        if (serial > job->last)
+            break;
+        if (!job->keep(job->ctx, serial, seq) && (rc = mdb_cursor_del(cur, 0)))
+            break;
+    }
+    mdb_cursor_close(cur);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int with_retained(struct catalog *c, catalog_work_fn *work, const struct retained_job *job,
+                         struct err *e)
+{
+    pthread_mutex_lock(&c->lock);
+    int rc = catalog_transact(c, work, (void *)job);
+    pthread_mutex_unlock(&c->lock);
+    return catalog_explain(rc, e);
+}
+
+int catalog_get_retained(struct catalog *c, struct catalog_retained *files, size_t n, struct err *e)
+{
+    return with_retained(c, get_retained, &(struct retained_job){.files = files, .n = n}, e);
+}
+
+int catalog_put_retained(struct catalog *c, const struct catalog_retained *files, size_t n,
+                         struct err *e)
+{
+    return with_retained(c, put_retained,
+                         &(struct retained_job){.files = (struct catalog_retained *)files, .n = n},
+                         e);
+}
+
+int catalog_forget_retained(struct catalog *c, uint64_t last,
+                            bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
+                            struct err *e)
+{
+    return with_retained(c, forget_retained,
+                         &(struct retained_job){.last = last, .keep = keep, .ctx = ctx}, e);
+}
+
+struct size_job {
+    const char *name;
+    uint64_t size;
+    bool found;
+};
+
+static int get_size(struct catalog *c, void *arg)
+{
+    struct size_job *job = arg;
+    MDB_val k = {strlen(job->name), (void *)job->name}, v;
+    int rc = mdb_get(c->txn, c->sizes, &k, &v);
+    job->found = rc == 0;
+    if (rc == 0 && v.mv_size != sizeof(job->size))
+        return MDB_CORRUPTED;
+    if (rc == 0)
+        memcpy(&job->size, v.mv_data, sizeof(job->size));
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int put_size(struct catalog *c, void *arg)
+{
+    struct size_job *job = arg;
+    MDB_val k = {strlen(job->name), (void *)job->name}, v = {sizeof(job->size), &job->size};
+    return mdb_put(c->txn, c->sizes, &k, &v, 0);
+}
+
+static int with_size(struct catalog *c, catalog_work_fn *work, struct size_job *job, struct err *e)
+{
+    pthread_mutex_lock(&c->lock);
+    int rc = catalog_transact(c, work, job);
+    pthread_mutex_unlock(&c->lock);
+    return catalog_explain(rc, e);
+}
+
+int catalog_get_size(struct catalog *c, const char *name, uint64_t *size, struct err *e)
+{
+    struct size_job job = {.name = name};
+    int r = with_size(c, get_size, &job, e);
+    if (r == 0 && !job.found)
+        return -ENOENT;
+    if (r == 0)
+        *size = job.size;
+    return r;
+}
+
+int catalog_put_size(struct catalog *c, const char *name, uint64_t size, struct err *e)
+{
+    return with_size(c, put_size, &(struct size_job){.name = name, .size = size}, e);
+}
+
+static int forget_sizes(struct catalog *c, void *arg)
+{
+    (void)arg;
+    return mdb_drop(c->txn, c->sizes, 0);
+}
+
+int catalog_forget_sizes(struct catalog *c, struct err *e)
+{
+    return with_size(c, forget_sizes, NULL, e);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/base/cleanup.h"
+#include "store/snapshot/catalog_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* Address space only; the file grows with what is stored. Room for some 20 million files. */
+#define MAP_BYTES ((size_t)4 << 30)
+#define FILE_NAME "catalog.mdb"
+
+int catalog_from_lmdb(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return -ENOENT;
+    case MDB_MAP_FULL:
+        return -ENOSPC;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_PANIC:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+        return -EBADMSG;
+    case MDB_READERS_FULL:
+        return -EAGAIN;
+    default:
+        return rc > 0 ? -rc : -EIO;
+    }
+}
+
+/* A file one page short opens well, and raises SIGBUS when that page is read. */
+static int check_size(MDB_env *env)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat st;
+    mdb_filehandle_t fd;
+    int rc = mdb_env_info(env, &info);
+    if (rc == 0)
+        rc = mdb_env_stat(env, &stat);
+    if (rc == 0)
+        rc = mdb_env_get_fd(env, &fd);
+    if (rc)
+        return rc;
+    if (fstat(fd, &st) < 0)
+        return errno;
+    return (uint64_t)st.st_size < (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize ? MDB_INVALID
+                                                                                    : 0;
+}
+
+static int open_env(struct catalog *c, const char *path, unsigned flags)
+{
+    int rc = mdb_env_create(&c->env);
+    if (rc)
+        return rc;
+    rc = mdb_env_set_maxdbs(c->env, 8);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(c->env, MAP_BYTES);
+    /* LMDB's own lock is a mapped file, which raises SIGBUS on a full disk; flock(2) serves. */
+    if (rc == 0)
+        rc = mdb_env_open(c->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOLOCK | flags, 0600);
+    if (rc == 0)
+        rc = check_size(c->env);
+    return rc;
+}
+
+/* Ends what begin began: commits if rc is 0, and gives back rc or what went wrong. */
+static int end(struct catalog *c, int rc)
+{
+    if (c->txn && rc == 0)
+        rc = mdb_txn_commit(c->txn);
+    else if (c->txn)
+        mdb_txn_abort(c->txn);
+    if (c->env)
+        mdb_env_close(c->env);
+    c->txn = NULL;
+    c->env = NULL;
+    /* A large transaction has thousands of pages in small pieces of memory. */
+    malloc_trim(0);
+    return rc;
+}
+
+/* Opens the environment and a transaction that may write. */
+static int begin(struct catalog *c, const char *path, unsigned flags)
+{
+    int rc = open_env(c, path, flags);
+    if (rc == 0)
+        rc = mdb_txn_begin(c->env, NULL, 0, &c->txn);
+    if (rc == 0)
+        rc = mdb_dbi_open(c->txn, "files", MDB_CREATE, &c->files);
+    if (rc == 0)
+        rc = mdb_dbi_open(c->txn, "states", MDB_CREATE, &c->states);
+    if (rc == 0)
+        rc = mdb_dbi_open(c->txn, "retained", MDB_CREATE, &c->retained);
+    if (rc == 0)
+        rc = mdb_dbi_open(c->txn, "sizes", MDB_CREATE, &c->sizes);
+    return rc ? end(c, rc) : 0;
+}
+
+static int in_file(struct catalog *c, catalog_work_fn *work, void *arg)
+{
+    int rc;
+    do
+        rc = flock(c->lock_fd, LOCK_EX) < 0 ? errno : 0;
+    while (rc == EINTR);
+    if (rc)
+        return rc;
+    rc = begin(c, c->path, 0);
+    if (rc == 0)
+        rc = end(c, work(c, arg));
+    flock(c->lock_fd, LOCK_UN);
+    return rc;
+}
+
+static int in_memory(struct catalog *c, catalog_work_fn *work, void *arg)
+{
+    char path[64];
+    if (c->memory_fd < 0)
+        c->memory_fd = memfd_create("influxfs-catalog", MFD_CLOEXEC);
+    if (c->memory_fd < 0)
+        return errno;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", c->memory_fd);
+    int rc = begin(c, path, MDB_NOSYNC);
+    return rc ? rc : end(c, work(c, arg));
+}
+
+int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg)
+{
+    int rc = c->path ? in_file(c, work, arg) : 0;
+    if (c->path && rc == 0) {
+        c->trouble.text[0] = 0;
+        return 0;
+    }
+    if (rc)
+        err_set(&c->trouble, 0,
+                "catalogue %s: %s; until this is mended, checksums are computed again and now.tar "
+                "gets another id after each mount",
+                c->path, mdb_strerror(rc));
+    return in_memory(c, work, arg);
+}
+
+static int nothing(struct catalog *c, void *arg)
+{
+    (void)c, (void)arg;
+    return 0;
+}
+
+static int open_file(struct catalog *c, const char *dir, struct err *note)
+{
+    autofree char *aside = NULL;
+    if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 || asprintf(&aside, "%s.damaged", c->path) < 0)
+        return ENOMEM;
+    c->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->lock_fd < 0)
+        return errno;
+    int rc = in_file(c, nothing, NULL);
+    if (catalog_from_lmdb(rc) != -EBADMSG)
+        return rc;
+    if (rename(c->path, aside) < 0)
+        return errno;
+    err_set(note, 0, "%s was damaged (%s): set aside as %s and begun anew", c->path,
+            mdb_strerror(rc), aside);
+    return in_file(c, nothing, NULL);
+}
+
+int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e)
+{
+    struct catalog *c = calloc(1, sizeof(*c));
+    if (!c)
+        return -ENOMEM;
+    c->memory_fd = c->lock_fd = -1;
+    pthread_mutex_init(&c->lock, NULL);
+    note->text[0] = 0;
+    int rc = dir ? open_file(c, dir, note) : 0;
+    if (rc == 0 || catalog_from_lmdb(rc) == -ENOSPC)
+        rc = catalog_transact(c, nothing, NULL);
+    if (rc) {
+        err_set(e, 0, "%s: %s", c->path ? c->path : FILE_NAME, mdb_strerror(rc));
+        catalog_close(c);
+        return catalog_from_lmdb(rc);
+    }
+    *out = c;
+    return 0;
+}
+
+void catalog_close(struct catalog *c)
+{
+    if (!c)
+        return;
+    free(c->path);
+    cleanup_close(&c->memory_fd);
+    cleanup_close(&c->lock_fd);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+void catalog_trouble(struct catalog *c, struct err *out)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = c->trouble;
+    pthread_mutex_unlock(&c->lock);
+}
+
+int catalog_explain(int rc, struct err *e)
+{
+    return rc ? err_set(e, catalog_from_lmdb(rc), "catalogue: %s", mdb_strerror(rc)) : 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of the catalogue: its environment (catalog_env.c), for what is kept in it: catalog.c
+ * (files and states of the store) and catalog_cuts.c (what was found in cuts). */
+#ifndef INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
+#define INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
+
+#include "store/snapshot/catalog.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+
+struct catalog {
+    char *path;                 /* of the file; NULL: in memory */
+    int lock_fd;                /* the state folder, for flock(2) */
+    int memory_fd;              /* what serves when there is no file, or it fails; -1 until then */
+    pthread_mutex_t lock;       /* guards all below */
+    struct err trouble;         /* why the file did not serve last time; else empty */
+    struct catalog_record last; /* the newest record given: what comes next must rise above it */
+    /* While a function works: */
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi files, states, retained, sizes;
+};
+
+/* Works within c->txn; returns 0 or one of LMDB's codes. */
+typedef int catalog_work_fn(struct catalog *c, void *arg);
+
+/* Does the work in one transaction, in the file if there is one. A file that fails, on a full disk
+ * for example, is no reason to go without a snapshot: then memory serves, until the file does
+ * again. c->lock is held. Returns one of LMDB's codes. */
+int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg);
+
+/* LMDB's codes as -errno, and in words. */
+int catalog_from_lmdb(int rc);
+int catalog_explain(int rc, struct err *e);
+
+#endif
