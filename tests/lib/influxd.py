@@ -28,6 +28,10 @@ bind-address = "127.0.0.1:0"
   bind-address = "127.0.0.1:0"
   log-enabled = false
 
+# A write that influxd gives up waiting for may be done later still, and nobody would know.
+[coordinator]
+  write-timeout = "10m"
+
 # Nothing may write or drop data but the test itself.
 [monitor]
   store-enabled = false

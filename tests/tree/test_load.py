@@ -30,7 +30,10 @@ class LoadTest(StoreTest):
             for number in range(ROUNDS):
                 with self.subTest(index=index, round=number):
                     compacted += self.round(live, mnt, load, number)
+            load.check()
             removals = sum(writer.removals for writer in load.writers)
+            refusals = sum(writer.refusals for writer in load.writers)
+        print(f"{compacted} files compacted away, {removals} removals, {refusals} refused")
         self.assertGreater(compacted, ROUNDS, "too few compactions to prove anything")
         self.assertGreater(removals, 0, "nothing was ever deleted")
 
