@@ -39,7 +39,7 @@ def clean_up(folder):
     left = [f"mount {point}" for point in mounts_under(folder)]
     for point in mounts_under(folder):
         subprocess.run(["umount", "-l", point], check=False)
-    wait_for_end(folder, 2)  # a daemon that was unmounted just now is on its way out
+    wait_for_end(folder, 10)  # a daemon that was unmounted just now is on its way out
     for pid, command in processes_of(folder):
         left.append(f"process {pid} {command}")
         try:

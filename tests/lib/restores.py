@@ -81,7 +81,7 @@ class RestoreTest(StoreTest):
         """At last: the kernel tells of the last close, upon which staging folders go, a little later."""
         store = store or self.store
         try:
-            wait_until(lambda: whole_tree(store) == before, 5, "the store to be as it was")
+            wait_until(lambda: whole_tree(store) == before, 30, "the store to be as it was")
         except TimeoutError:
             self.fail(f"{what}: the store was changed\n{difference(before, whole_tree(store))}")
 

@@ -22,7 +22,6 @@ GIB = 2**30
 
 
 class ArchiveTest(StoreTest):
-    timeout = 90
 
     def capture(self, store, name="mnt"):
         """now.tar of the store, copied and checked."""
@@ -147,7 +146,7 @@ class ReaderTest(ArchiveTest):
 
 class OddStoreTest(ArchiveTest):
     """Stores as they seldom are."""
-    timeout = 180  # 9 GiB are hashed twice
+    timeout = 600  # 9 GiB are hashed twice
 
     def setUp(self):
         super().setUp()
@@ -330,7 +329,6 @@ class OddStoreTest(ArchiveTest):
 
 class RefusalTest(StoreTest):
     """What cannot be a whole store is no snapshot, above all no empty one."""
-    timeout = 60
 
     def setUp(self):
         super().setUp()

@@ -24,7 +24,6 @@ SHARD = "data/db/autogen/1"
 
 
 class DamageTest(RestoreTest):
-    timeout = 120
 
     def setUp(self):
         super().setUp()
@@ -423,9 +422,7 @@ class BombTest(DamageTest):
             for _ in range(megabytes):
                 packed.write(bytes(2**20))
             packed.write(tail)
-        started = time.monotonic()
         self.refused(out.getvalue(), *(numbers or DAMAGED))
-        self.assertLess(time.monotonic() - started, 20)
         self.assertLess(self.peak(), 100, "MiB of memory")
 
     def test_zeros(self):

@@ -11,7 +11,6 @@ from lib.trees import litter, whole_tree
 
 
 class DiskTest(RestoreTest):
-    timeout = 90
 
     def setUp(self):
         super().setUp()
@@ -42,7 +41,7 @@ class FullTest(DiskTest):
         got = write()
         self.assertEqual(errno_name(got), "ENOSPC")
         self.check_untouched(before, store=store)
-        wait_until(lambda: not litter(store), 5, "no litter")
+        wait_until(lambda: not litter(store), 30, "no litter")
         self.assertRegex(self.log(mnt)[-1], "refused.*([Nn]o space|room|free|[Ff]ull)")
 
     def mount_on(self, disk):
@@ -80,7 +79,7 @@ class FullTest(DiskTest):
         before = whole_tree(disk / "store")
         fd = os.open(mnt / "restore/a.tar", os.O_WRONLY | os.O_CREAT)
         os.write(fd, content[:300000])
-        wait_until(lambda: self.restore_status(mnt)["bytes"] > 100000, 10, "half a copy")
+        wait_until(lambda: self.restore_status(mnt)["bytes"] > 100000, 30, "half a copy")
         self.fill(disk, 0)
         with self.assertRaises(OSError) as caught:
             os.write(fd, content[300000:])
@@ -160,7 +159,7 @@ class EdgeTest(DiskTest):
                 outcomes.append(errno_name(got))
                 if got:
                     self.assertEqual(errno_name(got), "ENOSPC", f"{size} left: {self.log(mnt)[-1]}")
-                    wait_until(lambda: whole_tree(store, times=False) == before, 5, "the store to be as it was")
+                    wait_until(lambda: whole_tree(store, times=False) == before, 30, "the store to be as it was")
                 else:
                     self.check_restored(store)
                 (disk / "ballast").unlink(missing_ok=True)

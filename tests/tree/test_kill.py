@@ -20,7 +20,7 @@ STARTS = 5      # in each part influxd is started so often on what is there righ
 
 
 class KillerTest(RestoreTest):
-    timeout = 240
+    timeout = 600
     on_disks = ()
 
     def setUp(self):
@@ -46,7 +46,7 @@ class KillerTest(RestoreTest):
             for database in ("db", f"only{value}"):
                 influxd.run(f"CREATE DATABASE {database} WITH DURATION INF")
                 influxd.write([f"m v={value} 1"], database)
-            wait_until(lambda: list(root.glob("data/db/autogen/*/*.tsm")), 20, "a flush")
+            wait_until(lambda: list(root.glob("data/db/autogen/*/*.tsm")), 60, "a flush")
             influxd.write([f"m v={value} 2"], "db")
         return root
 

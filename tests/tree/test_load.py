@@ -14,7 +14,7 @@ COPY_SECONDS = 4
 
 
 class LoadTest(StoreTest):
-    timeout = 400
+    timeout = 600
 
     def test_inmem(self):
         self.rounds("inmem")

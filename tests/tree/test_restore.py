@@ -19,7 +19,6 @@ from lib.trees import difference, litter, store_tree, whole_tree
 
 
 class StoreRestoreTest(RestoreTest):
-    timeout = 60
 
     def setUp(self):
         super().setUp()
@@ -109,7 +108,7 @@ class KeepTest(StoreRestoreTest):
         self.assertEqual((before["state"], before["restores"], before["error"]), ("idle", 0, None))
         with open(self.inside / "a.tar", "wb", buffering=0) as file:
             file.write(self.tar.read_bytes()[:500000])
-            wait_until(lambda: self.restore_status(self.mnt)["bytes"] > 100000, 10, "bytes in status.json")
+            wait_until(lambda: self.restore_status(self.mnt)["bytes"] > 100000, 30, "bytes in status.json")
             during = self.restore_status(self.mnt)
             self.assertEqual((during["state"], during["name"]), ("receiving", "a.tar"))
             self.assertLess(during["bytes"], during["total_bytes"])
@@ -141,7 +140,7 @@ class WriterTest(StoreRestoreTest):
         content = self.tar.read_bytes()
         first = os.open(self.inside / "first.tar", os.O_WRONLY | os.O_CREAT)
         os.write(first, content[:300000])
-        wait_until(lambda: self.restore_status(self.mnt)["total_bytes"], 10, "the first to begin")
+        wait_until(lambda: self.restore_status(self.mnt)["total_bytes"], 30, "the first to begin")
         before = store_tree(self.store)
         self.assertEqual(errno_name(drop(self.inside / "second.tar", content)), "EAGAIN")
         self.assertIn("another restore is under way", self.log(self.mnt)[-1])
@@ -181,7 +180,7 @@ class WriterTest(StoreRestoreTest):
         before = whole_tree(self.store)
         writer = subprocess.Popen(["sh", "-c", f"(head -c 500000 {self.tar}; sleep 60) > {self.inside}/a.tar"],
                                   start_new_session=True)
-        wait_until(lambda: self.restore_status(self.mnt)["bytes"] > 100000, 10, "half a copy")
+        wait_until(lambda: self.restore_status(self.mnt)["bytes"] > 100000, 30, "half a copy")
         os.killpg(writer.pid, 9)
         writer.wait()
         self.check_untouched(before)
@@ -306,7 +305,6 @@ class VisibleTest(StoreRestoreTest):
 
 class RealStoreTest(RestoreTest):
     """The snapshot is one of influxd's own store."""
-    timeout = 90
 
     def make_source(self, root):
         return self.real_store(root, ["m v=1 1", "m v=2 2"])
@@ -359,7 +357,7 @@ class BusyTest(RealStoreTest):
             os.close(fd)
         self.assertEqual(errno_name(caught.exception.errno), "EBUSY")
         self.assertRegex(self.log(mnt)[-1], "refused.*influxd")
-        wait_until(lambda: not litter(root), 5, "the staged store to be removed")
+        wait_until(lambda: not litter(root), 30, "the staged store to be removed")
         self.assertEqual(influxd.run("SELECT v FROM m", "db")[0]["values"][0][1], 7)
         influxd.stop()
         self.assertEqual(self.answers(root), [7])
@@ -385,7 +383,6 @@ class BusyTest(RealStoreTest):
 
 class OwnerTest(RestoreTest):
     """Whose the restored files are."""
-    timeout = 60
 
     def setUp(self):
         super().setUp()
@@ -443,7 +440,6 @@ class OwnerTest(RestoreTest):
 
 class PlaceTest(RestoreTest):
     """Where the store may lie."""
-    timeout = 60
 
     def setUp(self):
         super().setUp()
@@ -491,7 +487,7 @@ class PlaceTest(RestoreTest):
         bad[500000] ^= 1
         before = whole_tree(root, times=False)  # those of the mount points change: staging lies in them
         self.assertIn(drop(mnt / "restore/bad.tar", bytes(bad)), (errno.EBADMSG, errno.EIO))
-        wait_until(lambda: whole_tree(root, times=False) == before, 5, "the store to be as it was")
+        wait_until(lambda: whole_tree(root, times=False) == before, 30, "the store to be as it was")
         for number in (1, 2):  # the second has a kept store to replace
             run("cp", self.tar, mnt / f"restore/{number}.tar")
             self.check_contents(root)

@@ -74,7 +74,6 @@ COPIES = {
 
 
 class ToolTest(RestoreTest):
-    timeout = 60
 
     def setUp(self):
         super().setUp()
