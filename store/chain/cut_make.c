@@ -6,6 +6,8 @@
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
 #include "store/chain/pool.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
 #include "store/snapshot/manifest.h"
 
 #include <errno.h>
@@ -14,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+
+#define INTERNAL "_internal" /* what influxd writes about itself */
 
 /* A member of the capture, by its whole path. */
 struct item {
@@ -100,7 +104,27 @@ static bool same_bytes(const struct cut_entry *old, const struct member *m)
 
 static bool is_internal(const char *path)
 {
-    return in_database(path, "_internal");
+    return in_database(path, INTERNAL);
+}
+
+/* influxd makes and drops shards of _internal every day, and says so in meta.db. */
+static int meta_matters(const struct making *m, const struct cut_entry *old,
+                        const struct item *item, bool *out, struct err *e)
+{
+    size_t size = capture_member(m->capture, item->i)->attr.size;
+    bool same = false;
+    autofree char *was = malloc(old->attr.size + 1), *now = malloc(size + 1);
+    autoclose int fd = pool_open(m->cuts_fd, &old->place, old->attr.size, e);
+    if (fd < 0 || !was || !now)
+        return fd < 0 ? fd : err_sys(e, -ENOMEM, "meta.db");
+    int r = io_pread_all(fd, was, old->attr.size, 0);
+    if (r < 0)
+        return err_sys(e, r, "the retained file of %s", old->path);
+    if ((r = capture_read(m->capture, item->i, now, size, 0, e)) < 0 ||
+        (r = meta_same_but(was, old->attr.size, now, size, INTERNAL, &same, e)) < 0)
+        return r;
+    *out = !same;
+    return 0;
 }
 
 /* Retains a file, unless it is retained already: only its owner or mode has changed then. */
@@ -180,11 +204,14 @@ static int compare(struct making *m, bool dry, struct err *e)
         bool matters = true;
         if (was && !is_changed(was, capture_member(m->capture, item->i), &matters))
             continue;
-        if (dry)
-            m->matters |= matters && !is_internal(item->path);
-        int r = dry ? 0 : add_changed(m, was, item, e);
+        int r = 0;
+        if (!dry)
+            r = add_changed(m, was, item, e);
+        else if (was && strcmp(item->path, "meta/" NAME_META_DB) == 0)
+            r = meta_matters(m, was, item, &matters, e);
         if (r < 0)
             return r;
+        m->matters |= matters && !is_internal(item->path);
     }
     return 0;
 }

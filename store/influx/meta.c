@@ -209,6 +209,50 @@ size_t meta_databases(const struct meta *m)
     return m->databases;
 }
 
+/* Packs the message without that database and with the counters at 0. The bytes are the caller's.
+ */
+static int pack_without(pb_data *d, const char *db, uint8_t **out, size_t *len)
+{
+    size_t all = d->n_databases, n = 0;
+    pb_database **list = d->databases;
+    autofree pb_database **others = calloc(all + 1, sizeof(pb_database *));
+    if (!others)
+        return -ENOMEM;
+    for (size_t i = 0; i < all; i++)
+        if (strcmp(list[i]->name, db) != 0)
+            others[n++] = list[i];
+    d->databases = others;
+    d->n_databases = n;
+    d->term = d->index = d->max_shard_group_id = d->max_shard_id = 0;
+    *len = influxfs__meta__data__get_packed_size(d);
+    *out = malloc(*len + 1);
+    if (*out)
+        influxfs__meta__data__pack(d, *out);
+    d->databases = list;
+    d->n_databases = all;
+    return *out ? 0 : -ENOMEM;
+}
+
+int meta_same_but(const void *a, size_t alen, const void *b, size_t blen, const char *db,
+                  bool *same, struct err *e)
+{
+    cleanup(data_freep) pb_data *one = NULL, *other = NULL;
+    autofree uint8_t *pa = NULL, *pb = NULL;
+    size_t na = 0, nb = 0;
+    int r = unpack(a, alen, &one, e);
+    if (r == 0)
+        r = unpack(b, blen, &other, e);
+    if (r < 0)
+        return r;
+    r = pack_without(one, db, &pa, &na);
+    if (r == 0)
+        r = pack_without(other, db, &pb, &nb);
+    if (r < 0)
+        return err_sys(e, r, "meta.db");
+    *same = na == nb && memcmp(pa, pb, na) == 0;
+    return 0;
+}
+
 void meta_free(struct meta *m)
 {
     if (!m)

@@ -14,6 +14,7 @@
 
 #include "store/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,11 @@ void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const c
 
 /* How many databases there are, _internal included. */
 size_t meta_databases(const struct meta *m);
+
+/* Whether two meta.db say the same of everything but one database, and the counters that rise with
+ * any change. Errors as meta_parse. */
+int meta_same_but(const void *a, size_t alen, const void *b, size_t blen, const char *db,
+                  bool *same, struct err *e);
 
 void meta_free(struct meta *m);
 static inline void meta_freep(struct meta **m)

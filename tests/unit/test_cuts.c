@@ -258,11 +258,21 @@ static void internal_makes_no_number(void **state)
     must_cut(f);
     store_text(&f->store, "data/_internal/monitor/3/000000001-000000001.tsm", "monitor");
     assert_false(must_cut(f).made);
+    static const struct meta_entry more[] = {{"db", "rp", 1, false},
+                                             {"db", "rp", 2, false},
+                                             {"_internal", "monitor", 3, true},
+                                             {"_internal", "monitor", 4, false}};
+    store_meta(&f->store, more, 4);
+    assert_false(must_cut(f).made);
     store_text(&f->store, "data/db/rp/2/000000002-000000001.tsm", "more");
     struct cut_result r = must_cut(f);
     assert_true(r.made);
     assert_int_equal(r.number, 0);
-    assert_int_equal(r.files, 2);
+    assert_int_equal(r.files, 3);
+    static const struct meta_entry less[] = {
+        {"db", "rp", 1, false}, {"db", "rp", 2, true}, {"_internal", "monitor", 4, false}};
+    store_meta(&f->store, less, 3);
+    assert_true(must_cut(f).made);
 }
 
 static void excluded_databases(void **state)
