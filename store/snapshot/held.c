@@ -201,8 +201,9 @@ static int add(struct held_table *t, int *fd, const struct stat *st, bool at_han
     return 0;
 }
 
-int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, struct held **out,
-             struct stat *st)
+/* The file if it is held already: 1, with a reference; 0 if it is not. */
+static int look(struct held_table *t, int dirfd, const char *name, struct held **out,
+                struct stat *st)
 {
     if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
@@ -213,10 +214,16 @@ int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, st
     pthread_mutex_lock(&t->lock);
     struct held *h = find(t, st);
     pthread_mutex_unlock(&t->lock);
-    if (h) {
-        *out = h;
-        return 0;
-    }
+    *out = h;
+    return h != NULL;
+}
+
+int held_get(struct held_table *t, int dirfd, const char *name, int how, struct held **out,
+             struct stat *st)
+{
+    int r = how & HELD_NEW ? 0 : look(t, dirfd, name, out, st);
+    if (r != 0)
+        return r < 0 ? r : 0;
     autoclose int fd =
         openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, st) < 0)
@@ -224,7 +231,7 @@ int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, st
     if (!S_ISREG(st->st_mode))
         return -EINVAL;
     pthread_mutex_lock(&t->lock);
-    int r = add(t, &fd, st, at_hand, out);
+    r = add(t, &fd, st, how & HELD_AT_HAND, out);
     pthread_mutex_unlock(&t->lock);
     return r;
 }

@@ -33,10 +33,13 @@ struct held_table *held_table_new(void);    /* NULL when out of memory */
 void held_table_free(struct held_table *t); /* every file must have been released */
 
 /* Holds the regular file dirfd/name, opening it if no capture holds it yet, and gives its stat as
- * of now. at_hand: its descriptor is never given to a keeper, so that held_fd can be used. Links
- * are not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller owes one
- * held_put. */
-int held_get(struct held_table *t, int dirfd, const char *name, bool at_hand, struct held **out,
+ * of now. Links are not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller
+ * owes one held_put. */
+enum {
+    HELD_AT_HAND = 1, /* its descriptor is never given to a keeper, so that held_fd can be used */
+    HELD_NEW = 2,     /* it is most likely not held yet: then it is opened without looking first */
+};
+int held_get(struct held_table *t, int dirfd, const char *name, int how, struct held **out,
              struct stat *st);
 struct held *held_ref(struct held *h);
 void held_put(struct held *h); /* closes the file when its last user is gone; NULL is allowed */

@@ -144,7 +144,7 @@ static size_t count_wanted(const struct dir *list, wanted_fn *wanted)
 
 /* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a
  * TSM file before its tombstone, so a tombstone missed would bring deleted points back. */
-static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted,
+static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted, int how,
                       char **names, struct shard_file **files, size_t *n)
 {
     *n = 0;
@@ -161,7 +161,7 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
             if (name_is_tombstone(f->name) != (pass == 0))
                 continue;
             struct stat st;
-            int r = held_get(t, fd, f->name, name_is_wal(f->name), &f->held, &st);
+            int r = held_get(t, fd, f->name, how, &f->held, &st);
             if (r < 0)
                 return r;
             f->attr = file_attr_of(&st);
@@ -170,13 +170,13 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
     return 0;
 }
 
-static int hold_set(struct held_table *t, int fd, struct dir *list, struct shard_set **out)
+static int hold_set(struct held_table *t, int fd, struct dir *list, int how, struct shard_set **out)
 {
     struct shard_set *set = calloc(1, sizeof(*set));
     if (!set)
         return -ENOMEM;
     atomic_init(&set->refs, 1);
-    int r = hold_files(t, fd, list, wanted_in_data, &set->names, &set->files, &set->n);
+    int r = hold_files(t, fd, list, wanted_in_data, how, &set->names, &set->files, &set->n);
     if (r < 0) {
         shard_set_unref(set);
         return r;
@@ -198,10 +198,11 @@ static int open_wal(struct held_table *t, int wal_fd, struct shard *s)
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
-    return hold_files(t, fd, &list, wanted_in_wal, &s->segment_names, &s->segments, &s->nsegments);
+    return hold_files(t, fd, &list, wanted_in_wal, HELD_AT_HAND, &s->segment_names, &s->segments,
+                      &s->nsegments);
 }
 
-static int open_data(struct held_table *t, int data_fd, struct shard *s)
+static int open_data(struct held_table *t, int data_fd, const struct shard *before, struct shard *s)
 {
     autoclose int fd = folder_open(data_fd, s->path, &s->data);
     if (shard_vanished(fd)) {
@@ -220,7 +221,7 @@ static int open_data(struct held_table *t, int data_fd, struct shard *s)
         s->has_index = S_ISDIR(st.st_mode);
         s->index = file_attr_of(&st);
     }
-    return hold_set(t, fd, &list, &s->set);
+    return hold_set(t, fd, &list, before ? 0 : HELD_NEW, &s->set);
 }
 
 /* First listing of a shard, spared where the folder is as it was in an earlier window. The WAL is
@@ -237,7 +238,7 @@ int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard
         s->index = before->index;
         s->set = shard_set_ref(before->set);
     } else {
-        int r = open_data(t, data_fd, s);
+        int r = open_data(t, data_fd, before, s);
         if (r < 0)
             return r;
     }

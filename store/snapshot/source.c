@@ -105,7 +105,7 @@ static int read_meta(struct source *s, const struct roots *roots, struct capture
                      struct err *e)
 {
     struct stat st;
-    int r = held_get(s->held, roots->meta, NAME_META_DB, true, &b->meta_held, &st);
+    int r = held_get(s->held, roots->meta, NAME_META_DB, HELD_AT_HAND, &b->meta_held, &st);
     if (r < 0) {
         err_sys(e, r, "%s/meta.db", s->paths->meta);
         return r == -ENFILE || r == -EMFILE ? -ENFILE : -EIO;
