@@ -13,7 +13,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SPARE 64 /* descriptors of a keeper's table that are left alone */
+#define SPARE 64  /* descriptors of a keeper's table that are left alone */
+#define MANY 1024 /* so many are cheaper taken over with the whole table than opened one by one */
 
 struct keeper {
     struct keeper *next;
@@ -23,6 +24,9 @@ struct keeper {
     pid_t tid; /* 0 until it has its table; -1 if it could not get one */
     size_t held, limit;
     bool stop;
+    /* What it takes over when it starts; sorted: */
+    const int *born_with;
+    size_t nborn;
     /* One request to take at a time: */
     const int *take;
     size_t ntake;
@@ -65,13 +69,23 @@ static int take_all(const struct keeper *k)
     return 0;
 }
 
+/* The new table begins as a copy of everybody's: all but what it is to have is closed. */
+static bool take_over(const struct keeper *k)
+{
+    int next = 0;
+    if (unshare(CLONE_FILES) < 0)
+        return false;
+    for (size_t i = 0; i < k->nborn; next = k->born_with[i++] + 1)
+        if (k->born_with[i] > next)
+            close_range((unsigned)next, (unsigned)k->born_with[i] - 1, 0);
+    closefrom(next);
+    return true;
+}
+
 static void *run(void *arg)
 {
     struct keeper *k = arg;
-    /* The new table begins as a copy. */
-    bool own = unshare(CLONE_FILES) == 0;
-    if (own)
-        closefrom(0);
+    bool own = take_over(k);
     pthread_mutex_lock(&k->lock);
     k->tid = own ? gettid() : -1;
     pthread_cond_broadcast(&k->done);
@@ -116,7 +130,8 @@ void keepers_free(struct keepers *k)
     free(k);
 }
 
-static int add_keeper(struct keepers *all)
+/* One that is born with n descriptors, which are sorted. */
+static int add_keeper(struct keepers *all, const int *fds, size_t n)
 {
     struct rlimit l;
     struct keeper *k = calloc(1, sizeof(*k));
@@ -128,6 +143,8 @@ static int add_keeper(struct keepers *all)
     pthread_cond_init(&k->work, NULL);
     pthread_cond_init(&k->done, NULL);
     k->limit = l.rlim_cur > 2 * SPARE ? l.rlim_cur - SPARE : SPARE;
+    k->born_with = fds;
+    k->nborn = k->held = n;
     if (pthread_create(&k->thread, NULL, run, k) != 0) {
         free(k);
         return -ENFILE;
@@ -177,7 +194,7 @@ static int take_somewhere(struct keepers *all, const int *fds, size_t n, int *ta
     while (k && !has_room(k, n))
         k = k->next;
     if (!k) {
-        int r = add_keeper(all);
+        int r = add_keeper(all, NULL, 0);
         if (r < 0)
             return r;
         k = all->list;
@@ -186,14 +203,38 @@ static int take_somewhere(struct keepers *all, const int *fds, size_t n, int *ta
     return take(k, fds, n, taken);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* They keep their numbers. */
+static int take_many(struct keepers *all, const int *fds, size_t n, int *taken,
+                     struct keeper **where)
+{
+    autofree int *sorted = malloc(n * sizeof(*sorted));
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, fds, n * sizeof(*sorted));
+    qsort(sorted, n, sizeof(*sorted), by_number);
+    int r = add_keeper(all, sorted, n);
+    if (r == 0) {
+        memcpy(taken, fds, n * sizeof(*taken));
+        *where = all->list;
+        (*where)->born_with = NULL; /* it has them: add_keeper has waited */
+    }
+    return r;
+}
+
 int keepers_take(struct keepers *all, const int *fds, size_t n, struct kept *out)
 {
-    struct keeper *where;
+    struct keeper *where = NULL;
     autofree int *taken = malloc((n + 1) * sizeof(*taken));
     if (!taken)
         return -ENOMEM;
     pthread_mutex_lock(&all->lock);
-    int r = take_somewhere(all, fds, n, taken, &where);
+    int r = n >= MANY ? take_many(all, fds, n, taken, &where)
+                      : take_somewhere(all, fds, n, taken, &where);
     pthread_mutex_unlock(&all->lock);
     for (size_t i = 0; r == 0 && i < n; i++) {
         out[i] = (struct kept){where, taken[i]};

@@ -20,7 +20,8 @@ struct held {
     ino_t ino;
     struct kept kept; /* keeper NULL: fd is in our own table */
     unsigned refs;
-    unsigned readers : 30; /* of fd, while it is in our own table */
+    unsigned readers : 29; /* of fd, while it is in our own table */
+    unsigned scarce : 1;   /* it stands in the table's list of these */
     unsigned have_sum : 1;
     unsigned at_hand : 1;
     uint8_t sum[SHA256_BYTES];
@@ -29,16 +30,18 @@ struct held {
     uint64_t scanned;
 };
 
-#define BATCH 256 /* files that go to a keeper at once */
+/* Files that go to a keeper at once: many are cheaper by the file. */
+#define BATCH_LEAST 256
+#define BATCH_MOST 8192
 
 struct held_table {
     pthread_mutex_t lock; /* guards all that can change in the files, too */
     struct held **buckets;
     size_t nbuckets, nfiles; /* nbuckets is a power of two */
     struct keepers *keepers;
-    size_t here, roomy;         /* descriptors in our own table, and how many there may be */
-    struct held *scarce[BATCH]; /* what was opened beyond that, and waits for a batch */
-    size_t nscarce;
+    size_t here, roomy;   /* descriptors in our own table, and how many there may be */
+    struct held **scarce; /* what was opened beyond that, and waits for a batch */
+    size_t nscarce, batch;
 };
 
 struct file_attr file_attr_of(const struct stat *st)
@@ -52,25 +55,34 @@ struct file_attr file_attr_of(const struct stat *st)
     };
 }
 
+static struct held_table *release(struct held_table *t)
+{
+    keepers_free(t->keepers);
+    free(t->buckets);
+    free(t->scarce);
+    free(t);
+    return NULL;
+}
+
 struct held_table *held_table_new(void)
 {
     struct rlimit l = {1024, 1024};
     struct held_table *t = calloc(1, sizeof(*t));
     if (!t)
         return NULL;
+    getrlimit(RLIMIT_NOFILE, &l);
+    t->batch = l.rlim_cur / 4 < BATCH_MOST ? l.rlim_cur / 4 : BATCH_MOST;
+    if (t->batch < BATCH_LEAST)
+        t->batch = BATCH_LEAST;
+    /* The rest is for whatever else the process opens. */
+    t->roomy = l.rlim_cur > 4096 ? l.rlim_cur - 2048 - t->batch : l.rlim_cur / 4;
     t->nbuckets = 1024;
     t->buckets = calloc(t->nbuckets, sizeof(struct held *));
+    t->scarce = calloc(t->batch, sizeof(struct held *));
     t->keepers = keepers_new();
-    if (!t->buckets || !t->keepers) {
-        keepers_free(t->keepers);
-        free(t->buckets);
-        free(t);
-        return NULL;
-    }
+    if (!t->buckets || !t->scarce || !t->keepers)
+        return release(t);
     pthread_mutex_init(&t->lock, NULL);
-    getrlimit(RLIMIT_NOFILE, &l);
-    /* The rest is for whatever else the process opens. */
-    t->roomy = l.rlim_cur > 4096 ? l.rlim_cur - 2048 : l.rlim_cur / 2;
     return t;
 }
 
@@ -78,10 +90,8 @@ void held_table_free(struct held_table *t)
 {
     if (!t)
         return;
-    keepers_free(t->keepers);
     pthread_mutex_destroy(&t->lock);
-    free(t->buckets);
-    free(t);
+    release(t);
 }
 
 static struct held **bucket(struct held **buckets, size_t n, dev_t dev, ino_t ino)
@@ -140,33 +150,36 @@ static void unlink_from(struct held_table *t, const struct held *h)
  * the lock. */
 static int relieve(struct held_table *t)
 {
-    int fds[BATCH];
-    struct kept kept[BATCH];
-    struct held *go[BATCH], *stay[BATCH];
     size_t n = 0, nstay = 0;
+    autofree int *fds = malloc(t->nscarce * sizeof(*fds));
+    autofree struct kept *kept = malloc(t->nscarce * sizeof(*kept));
+    if (!fds || !kept)
+        return -ENOMEM;
+    /* Those that go come to stand behind those that stay. */
     for (size_t i = 0; i < t->nscarce; i++) {
         struct held *h = t->scarce[i];
-        if (h->readers) {
-            stay[nstay++] = h;
+        if (!h->readers)
             continue;
-        }
-        fds[n] = h->kept.fd;
-        go[n++] = h;
+        t->scarce[i] = t->scarce[nstay];
+        t->scarce[nstay++] = h;
     }
+    for (size_t i = nstay; i < t->nscarce; i++)
+        fds[n++] = t->scarce[i]->kept.fd;
     int r = n ? keepers_take(t->keepers, fds, n, kept) : -ENFILE;
     if (r < 0)
         return r;
-    for (size_t i = 0; i < n; i++)
-        go[i]->kept = kept[i];
+    for (size_t i = 0; i < n; i++) {
+        t->scarce[nstay + i]->kept = kept[i];
+        t->scarce[nstay + i]->scarce = 0;
+    }
     t->here -= n;
-    memcpy(t->scarce, stay, nstay * sizeof(*stay));
     t->nscarce = nstay;
     return 0;
 }
 
 static void forget_scarce(struct held_table *t, const struct held *h)
 {
-    for (size_t i = 0; i < t->nscarce; i++)
+    for (size_t i = 0; h->scarce && i < t->nscarce; i++)
         if (t->scarce[i] == h)
             t->scarce[i] = t->scarce[--t->nscarce];
 }
@@ -180,7 +193,7 @@ static int add(struct held_table *t, int *fd, const struct stat *st, bool at_han
         *out = h;
         return 0;
     }
-    int r = t->nscarce == BATCH ? relieve(t) : 0;
+    int r = t->nscarce == t->batch ? relieve(t) : 0;
     if (r < 0)
         return r;
     h = calloc(1, sizeof(*h));
@@ -195,8 +208,10 @@ static int add(struct held_table *t, int *fd, const struct stat *st, bool at_han
     make_room(t);
     link_in(t->buckets, t->nbuckets, h);
     t->nfiles++;
-    if (++t->here > t->roomy && !at_hand)
+    if (++t->here > t->roomy && !at_hand) {
+        h->scarce = 1;
         t->scarce[t->nscarce++] = h;
+    }
     *out = h;
     return 0;
 }
