@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/now.h"
 
-#include "fs/ahead.h"
 #include "fs/caller.h"
 #include "fs/status.h"
+#include "fs/tarfile.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME "snapshots/now.tar" /* in status.json */
 #define SECOND ((int64_t)1000000000)
 #define KEEP_NS (60 * SECOND)        /* since it was taken */
 #define KEEP_CLOSED_NS (10 * SECOND) /* since the last close */
@@ -39,10 +40,8 @@ struct binding {
 };
 
 struct now_handle {
-    struct handle h;
-    struct binding *binding;
-    struct ahead ahead;
-    uint64_t front; /* it has read everything before; guarded by the lock of all */
+    struct tarfile file;
+    struct binding *binding; /* keeps the tarball while it is open */
 };
 
 struct now {
@@ -257,7 +256,7 @@ int now_lookup(struct request *r, struct node **out)
     int rc = snapshots_now(r->fs->snapshots, &reader, &t, &e);
     if (rc < 0) {
         if (rc != -ENOENT && rc != -EINTR)
-            status_failed(r->fs->status, "snapshots/now.tar", e.text);
+            status_failed(r->fs->status, NAME, e.text);
         return rc;
     }
     status_captured(r->fs->status, t);
@@ -318,67 +317,16 @@ static int now_open(struct request *r, struct node *node, int flags, struct hand
         return -ESTALE;
     }
     nh->binding = b;
-    ahead_init(&nh->ahead);
-    *h = &nh->h;
+    tarfile_init(&nh->file, k->tarball, NAME);
+    *h = &nh->file.h;
     return 0;
-}
-
-static ssize_t read_tarball(struct request *r, const struct now_node *k, char *buf, size_t n,
-                            uint64_t off)
-{
-    struct tarball_reader reader = {request_interrupted, r};
-    struct err e = {0};
-    /* An open handle keeps the binding, and the binding the tarball. */
-    ssize_t got = tarball_read(k->tarball, buf, n, off, &reader, &e);
-    if (got >= 0 || got == -EINTR)
-        return got;
-    status_failed(r->fs->status, "snapshots/now.tar", e.text);
-    return -EIO;
-}
-
-/* Whether the reader has read everything up to the end of this piece. */
-static bool completes(struct now *n, struct now_handle *h, uint64_t len, uint64_t off)
-{
-    pthread_mutex_lock(&n->lock);
-    if (off <= h->front && off + len > h->front)
-        h->front = off + len;
-    bool all = h->front == off + len;
-    pthread_mutex_unlock(&n->lock);
-    return all;
-}
-
-static ssize_t now_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
-{
-    const struct now_node *k = (const struct now_node *)h->node;
-    struct now_handle *nh = (struct now_handle *)h;
-    ssize_t got = (ssize_t)ahead_take(&nh->ahead, buf, n, off);
-    if (got == 0)
-        got = read_tarball(r, k, *buf, n, off);
-    if (got < 0)
-        ahead_go_on(&nh->ahead, 0, off, NULL, NULL);
-    else if (completes(k->now, nh, (uint64_t)got, off) && off + (uint64_t)got == k->size)
-        status_read_whole(r->fs->status, k->tarball);
-    return got;
-}
-
-static ssize_t read_quietly(void *ctx, void *buf, size_t n, uint64_t off)
-{
-    return tarball_read(ctx, buf, n, off, NULL, NULL);
-}
-
-/* While sums are still to be found, the other core has enough to do. */
-static void now_has_read(struct handle *h, size_t n, uint64_t off)
-{
-    const struct now_node *k = (const struct now_node *)h->node;
-    bool ready = n > 0 && tarball_is_ready(k->tarball, n, off + n);
-    ahead_go_on(&((struct now_handle *)h)->ahead, n, off, ready ? read_quietly : NULL, k->tarball);
 }
 
 static void now_release(struct handle *h)
 {
     struct now_node *k = (struct now_node *)h->node;
     struct now_handle *nh = (struct now_handle *)h;
-    ahead_clear(&nh->ahead);
+    tarfile_clear(&nh->file);
     pthread_mutex_lock(&k->now->lock);
     nh->binding->open--;
     nh->binding->closed_ns = io_mono_ns();
@@ -392,8 +340,8 @@ static const struct node_ops now_ops = {
     .getattr = now_getattr,
     .free = now_node_free,
     .open = now_open,
-    .read = now_read,
-    .has_read = now_has_read,
+    .read = tarfile_read,
+    .has_read = tarfile_has_read,
     .release = now_release,
 };
 

@@ -41,12 +41,12 @@ void status_captured(struct status *s, const struct tarball *t)
     pthread_mutex_unlock(&s->lock);
 }
 
-void status_read_whole(struct status *s, const struct tarball *t)
+void status_read_whole(struct status *s, const char *what, const struct tarball *t)
 {
     char text[128];
     snprintf(text, sizeof(text), "%s, %llu bytes", capture_record(tarball_capture(t))->id,
              (unsigned long long)tarball_size(t));
-    happened(s, &s->now.success, "snapshots/now.tar", text);
+    happened(s, &s->now.success, what, text);
 }
 
 struct status *status_new(void)

@@ -30,7 +30,7 @@ void status_free(struct status *s);
 
 void status_failed(struct status *s, const char *what, const char *why); /* logged, too */
 void status_captured(struct status *s, const struct tarball *t);
-void status_read_whole(struct status *s, const struct tarball *t);
+void status_read_whole(struct status *s, const char *what, const struct tarball *t);
 
 void status_get(struct status *s, struct status_now *out);
 

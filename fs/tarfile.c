@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/tarfile.h"
+
+#include "fs/status.h"
+
+#include <errno.h>
+
+void tarfile_init(struct tarfile *f, struct tarball *t, const char *name)
+{
+    f->tarball = t;
+    f->name = name;
+    f->front = 0;
+    ahead_init(&f->ahead);
+    pthread_mutex_init(&f->lock, NULL);
+}
+
+void tarfile_clear(struct tarfile *f)
+{
+    ahead_clear(&f->ahead);
+    pthread_mutex_destroy(&f->lock);
+}
+
+static ssize_t read_tarball(struct request *r, const struct tarfile *f, char *buf, size_t n,
+                            uint64_t off)
+{
+    struct tarball_reader reader = {request_interrupted, r};
+    struct err e = {0};
+    ssize_t got = tarball_read(f->tarball, buf, n, off, &reader, &e);
+    if (got >= 0 || got == -EINTR)
+        return got;
+    status_failed(r->fs->status, f->name, e.text);
+    return -EIO;
+}
+
+/* Whether the reader has read everything up to the end of this piece. */
+static bool completes(struct tarfile *f, uint64_t len, uint64_t off)
+{
+    pthread_mutex_lock(&f->lock);
+    if (off <= f->front && off + len > f->front)
+        f->front = off + len;
+    bool all = f->front == off + len;
+    pthread_mutex_unlock(&f->lock);
+    return all;
+}
+
+ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
+{
+    struct tarfile *f = (struct tarfile *)h;
+    ssize_t got = (ssize_t)ahead_take(&f->ahead, buf, n, off);
+    if (got == 0)
+        got = read_tarball(r, f, *buf, n, off);
+    if (got < 0)
+        ahead_go_on(&f->ahead, 0, off, NULL, NULL);
+    else if (completes(f, (uint64_t)got, off) && off + (uint64_t)got == tarball_size(f->tarball))
+        status_read_whole(r->fs->status, f->name, f->tarball);
+    return got;
+}
+
+static ssize_t read_quietly(void *ctx, void *buf, size_t n, uint64_t off)
+{
+    return tarball_read(ctx, buf, n, off, NULL, NULL);
+}
+
+/* While sums are still to be found, the other core has enough to do. */
+void tarfile_has_read(struct handle *h, size_t n, uint64_t off)
+{
+    struct tarfile *f = (struct tarfile *)h;
+    bool ready = n > 0 && tarball_is_ready(f->tarball, n, off + n);
+    ahead_go_on(&f->ahead, n, off, ready ? read_quietly : NULL, f->tarball);
+}

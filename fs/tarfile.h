@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An open tar: what the branches whose files are tarballs have in common. A branch embeds the
+ * handle in its own and opens and releases it; reading is the same for all.
+ */
+#ifndef INFLUXFS_FS_TARFILE_H
+#define INFLUXFS_FS_TARFILE_H
+
+#include "fs/ahead.h"
+#include "fs/fs.h"
+
+struct tarfile {
+    struct handle h;
+    struct tarball *tarball; /* which the branch keeps, as the name, while the handle is open */
+    const char *name;        /* for status.json */
+    struct ahead ahead;
+    pthread_mutex_t lock;
+    uint64_t front; /* the reader has read everything before; guarded by lock */
+};
+
+void tarfile_init(struct tarfile *f, struct tarball *t, const char *name);
+void tarfile_clear(struct tarfile *f); /* waits for what is still being read ahead */
+
+/* For the node's operations. -EIO, with the reason in status.json; -EINTR. */
+ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off);
+void tarfile_has_read(struct handle *h, size_t n, uint64_t off);
+
+#endif
