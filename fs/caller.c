@@ -3,7 +3,10 @@
 
 #include "store/base/cleanup.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,4 +58,31 @@ bool caller_same(const struct caller *a, const struct caller *b)
 bool caller_alive(const struct caller *c)
 {
     return c->pid == 0 || start_of(c->pid) == c->start;
+}
+
+static bool leads_into(int proc, const char *pid, const char *link, const char *folder)
+{
+    char name[NAME_MAX + 8], target[PATH_MAX];
+    size_t len = strlen(folder);
+    snprintf(name, sizeof(name), "%s/%s", pid, link);
+    ssize_t n = readlinkat(proc, name, target, sizeof(target) - 1);
+    if (n < (ssize_t)len)
+        return false;
+    target[n] = 0;
+    const char *rest = target + len;
+    /* What the kernel appends where a folder stands at its name no more. */
+    return memcmp(target, folder, len) == 0 &&
+           (*rest == 0 || *rest == '/' || strcmp(rest, " (deleted)") == 0);
+}
+
+bool caller_works_in(const char *folder)
+{
+    autoclosedir DIR *proc = opendir("/proc");
+    const struct dirent *d;
+    bool found = false;
+    while (proc && !found && (d = readdir(proc)))
+        found = isdigit((unsigned char)*d->d_name) &&
+                (leads_into(dirfd(proc), d->d_name, "cwd", folder) ||
+                 leads_into(dirfd(proc), d->d_name, "root", folder));
+    return found;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which process a request comes from. */
+/* Which process a request comes from, and where processes are. */
 #ifndef INFLUXFS_FS_CALLER_H
 #define INFLUXFS_FS_CALLER_H
 
@@ -16,5 +16,9 @@ struct caller caller_of(pid_t tid);
 bool caller_same(const struct caller *a, const struct caller *b);
 /* Whether the process still runs; one that cannot be seen is taken to. */
 bool caller_alive(const struct caller *c);
+
+/* Whether some process has its working folder or its root in this folder, or below it. The path is
+ * compared, so that no file system is asked. */
+bool caller_works_in(const char *folder);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "fs/node.h"
 #include "fs/options.h"
+#include "store/chain/cuts.h"
 #include "store/influx/paths.h"
 #include "store/restore/restore.h"
 #include "store/snapshot/snapshots.h"
@@ -17,27 +18,36 @@
 #include <stdatomic.h>
 
 struct now;
+struct cutfiles;
+struct cutter;
+struct views;
 struct drops;
 struct status;
 
 struct fs {
     const struct options *options;
     const struct store_paths *paths;
-    const char *state; /* the state folder, or NULL if there is none to write to */
-    const char *lacks; /* in words, what is missing without it; or "" */
-    atomic_uint uid;   /* who owns what is not the store's own file; a restore may change it */
+    const char *mountpoint; /* as the kernel names it */
+    const char *state;      /* the state folder, or NULL if there is none to write to */
+    const char *lacks;      /* in words, what is missing without it; or "" */
+    atomic_uint uid;        /* who owns what is not the store's own file; a restore may change it */
     atomic_uint gid;
     struct node_table *nodes;
     struct snapshots *snapshots;
+    struct cuts *cuts;       /* NULL without a state folder */
     struct restore *restore; /* NULL when mounted with `ro` */
     struct now *now;
+    struct cutfiles *cutfiles;
+    struct views *views;
+    struct cutter *cutter; /* NULL when nothing is to be cut or folded here */
     struct drops *drops;
     struct status *status;
     struct fuse_session *session;
     int64_t started_ns; /* wall clock: the time of the fixed folders */
 };
 
-/* st_ino of what is not a file of the store. Those of live/ have a high bit set (live.h). */
+/* st_ino of what is not a file of the store. The tars of cuts have ranges of their own
+ * (cutfile.c); files of the store have a high bit set, in live/ one of two, in at/ a third. */
 enum {
     INO_ROOT = 1,
     INO_LIVE,
@@ -47,6 +57,9 @@ enum {
     INO_NOW,
     INO_RESTORE_LOG,
     INO_RESTORE_STATUS,
+    INO_AT,
+    INO_BASE,
+    INO_LATEST,
     INO_DROPS = 1 << 16, /* the first of those in restore/ */
 };
 
@@ -60,7 +73,7 @@ void fs_mask(const struct fs *fs, struct stat *st);
 /* The low-level operations; userdata is a struct fs. */
 extern const struct fuse_lowlevel_ops fs_ops;
 
-/* Fixed folders. A child is a node that the tree keeps. */
+/* The root, with all branches below it. */
 int fs_tree_new(struct fs *fs);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* influxfs: mounts an InfluxDB 1.x store. This file is the life of the daemon, from its command
  * line to the unmount. */
+#include "fs/cutfile.h"
+#include "fs/cutter.h"
 #include "fs/detach.h"
 #include "fs/drops.h"
 #include "fs/fs.h"
@@ -11,6 +13,7 @@
 #include "fs/state.h"
 #include "fs/status.h"
 #include "fs/timer.h"
+#include "fs/view.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/config.h"
@@ -99,8 +102,12 @@ static int open_store(struct daemon *d, struct err *e)
     if (r < 0)
         return r;
     r = snapshots_open(&d->paths, d->state.path, &d->fs.snapshots, &note, e);
+    if (r == 0 && d->state.path)
+        r = cuts_open(d->fs.snapshots, d->state.path, &d->fs.cuts, e);
     if (r < 0)
         return r;
+    if (d->state.lacks.text[0] && d->options.every_ns)
+        return err_set(e, -EROFS, "option every= needs a place for cuts; %s", d->state.lacks.text);
     if (d->state.lacks.text[0])
         log_line("%s", d->state.lacks.text);
     if (note.text[0])
@@ -113,6 +120,7 @@ static int build_tree(struct daemon *d)
     struct fs *fs = &d->fs;
     fs->options = &d->options;
     fs->paths = &d->paths;
+    fs->mountpoint = d->mountpoint;
     fs->state = d->state.path;
     fs->lacks = d->state.lacks.text;
     fs->started_ns = io_now_ns();
@@ -122,6 +130,10 @@ static int build_tree(struct daemon *d)
     if (!fs->nodes || !fs->status)
         return -ENOMEM;
     int r = now_new(fs);
+    if (r == 0)
+        r = cutfiles_new(fs);
+    if (r == 0)
+        r = views_new(fs);
     return r < 0 ? r : fs_tree_new(fs);
 }
 
@@ -180,6 +192,8 @@ static int start(struct daemon *d, struct err *e)
         r = mount_it(d, e);
     if (r == 0)
         r = timer_start(&d->fs, &d->timer);
+    if (r == 0)
+        r = cutter_start(&d->fs);
     if (r < 0 && !e->text[0])
         err_sys(e, r, "starting");
     return r;
@@ -210,11 +224,15 @@ static void stop(struct daemon *d)
         fuse_remove_signal_handlers(fs->session);
     if (fs->session)
         fuse_session_destroy(fs->session);
+    cutter_stop(fs->cutter);
     now_drop_all(fs->now);
     node_table_free(fs->nodes);
     now_free(fs->now);
+    cutfiles_free(fs->cutfiles);
+    views_free(fs->views);
     drops_free(fs->drops);
     status_free(fs->status);
+    cuts_close(fs->cuts);
     snapshots_close(fs->snapshots);
     restore_close(fs->restore);
     state_close(&d->state);

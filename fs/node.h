@@ -10,9 +10,11 @@
  * Cache policy, one row for each class of nodes (seconds; 0: the kernel asks each time):
  *
  *   class      entry  attr     data
- *   folder     60     60       -            the fixed folders
+ *   folder     60     60       -            the fixed folders; attr of those that list cuts: 1
  *   live       0      0        page cache, dropped at open; an open file pins its inode
  *   now        0      for ever direct       entry: the asking process decides; a node never changes
+ *   cut        1      for ever direct       a tar of a cut; entry of base.tar and latest.tar: 0
+ *   view       ever   for ever page cache   files of a cut; entry of at/N: 1, of at/latest: 0
  *   drop       0      0        direct       restore/ and what is copied there
  *   text       0      0        direct       status files, made when they are opened
  */
@@ -64,6 +66,7 @@ void names_clear(struct names *l);
 struct node_ops {
     double entry_timeout, attr_timeout;
     bool direct; /* its data bypasses the page cache */
+    bool keep;   /* its data never changes: the page cache outlives the last close */
 
     int (*getattr)(struct request *r, struct node *n, struct handle *h, struct stat *st);
     void (*free)(struct node *n); /* the last pin and look-up are gone */

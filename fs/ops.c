@@ -232,6 +232,7 @@ static void fill_open(const struct node *n, struct handle *h, struct fuse_file_i
 {
     fi->fh = (uintptr_t)h;
     fi->direct_io = n->ops->direct;
+    fi->keep_cache = n->ops->keep;
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -26,6 +26,11 @@ const char options_usage[] =
     "  -o data=DIR            the data folder\n"
     "  -o wal=DIR             the WAL folder\n"
     "  -o state=DIR           what influxfs remembers; default: influxfs beside the data folder\n"
+    "  -o every=TIME          make a cut of the store that often: 1h, 30m, 1d; seconds without "
+    "unit\n"
+    "  -o keep=N              fold the oldest cuts into the base when there are 2N numbers\n"
+    "  -o reserve=SIZE        free disk below which nothing is cut: 5% (default), or 10G\n"
+    "  -o exclude=DB[:DB…]    databases that are left out of cuts\n"
     "  -o owner=USER[:GROUP]  who owns restored files\n"
     "  -o force               restore although influxd seems to use the store\n"
     "  -o ro                  no restore\n"
@@ -42,6 +47,10 @@ static const struct fuse_opt specs[] = {
     OPT("data=%s", override.data),
     OPT("wal=%s", override.wal),
     OPT("state=%s", state),
+    OPT("every=%s", every_text),
+    OPT("keep=%s", keep_text),
+    OPT("reserve=%s", reserve_text),
+    OPT("exclude=%s", exclude_text),
     OPT("owner=%s", owner),
     OPT("force", force),
     OPT("ro", ro),
@@ -144,6 +153,101 @@ static int parse_owner(struct options *o, struct err *e)
     return r < 0 || !group ? r : find_group(group, &o->owner_gid, e);
 }
 
+/* A number with a unit of one letter, or none; units holds the letters, and scale what they stand
+ * for. False: it is not that, or too large. */
+static bool parse_amount(const char *text, const char *units, const uint64_t *scale, uint64_t max,
+                         uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (errno || *text < '0' || *text > '9')
+        return false;
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    uint64_t times = unit ? scale[unit - units] : 1;
+    if (*end && (!unit || end[1]))
+        return false;
+    *out = v * times;
+    return v <= max / times;
+}
+
+static int parse_every(struct options *o, struct err *e)
+{
+    static const uint64_t seconds[] = {1, 60, 3600, 86400};
+    uint64_t v = 0;
+    if (!o->every_text)
+        return 0;
+    if (!parse_amount(o->every_text, "smhd", seconds, 100 * 366 * 86400ull, &v) || v == 0)
+        return err_set(e, -EINVAL,
+                       "option every=%s: not a time; it is a number with s, m, h or d, as 1h",
+                       o->every_text);
+    o->every_ns = (int64_t)v * 1000000000;
+    return 0;
+}
+
+static int parse_keep(struct options *o, struct err *e)
+{
+    unsigned long v = 0;
+    int r = o->keep_text ? parse_number(o->keep_text, "keep", 10, 1ul << 40, &v, e) : 0;
+    if (r == 0 && o->keep_text && v == 0)
+        r = err_set(e, -EINVAL, "option keep=0: at least one number is kept");
+    o->keep = v;
+    return r;
+}
+
+static int parse_reserve(struct options *o, struct err *e)
+{
+    static const uint64_t sizes[] = {1ull << 10, 1ull << 20, 1ull << 30, 1ull << 40};
+    char *end;
+    o->reserve_part = 0.05;
+    if (!o->reserve_text)
+        return 0;
+    const char *text = o->reserve_text;
+    double part = strtod(text, &end);
+    if (*text >= '0' && *text <= '9' && strcmp(end, "%") == 0 && part <= 100) {
+        o->reserve_part = part / 100;
+        return 0;
+    }
+    o->reserve_part = 0;
+    if (parse_amount(text, "KMGT", sizes, INT64_MAX, &o->reserve_bytes))
+        return 0;
+    return err_set(
+        e, -EINVAL,
+        "option reserve=%s: not a size; it is a part of the disk, as 5%%, or a number of "
+        "bytes with or without K, M, G or T",
+        text);
+}
+
+static int parse_exclude(struct options *o, struct err *e)
+{
+    const char *p = o->exclude_text;
+    if (!p)
+        return 0;
+    o->exclude = calloc(strlen(p) + 1, sizeof(*o->exclude));
+    for (size_t n; o->exclude; p += n + 1) {
+        n = strcspn(p, ":");
+        if (n == 0)
+            return err_set(e, -EINVAL, "option exclude=%s: a name of a database is empty",
+                           o->exclude_text);
+        if (!(o->exclude[o->nexclude] = strndup(p, n)))
+            break;
+        o->nexclude++;
+        if (!p[n])
+            return 0;
+    }
+    return -ENOMEM;
+}
+
+static int parse_cuts(struct options *o, struct err *e)
+{
+    int r = parse_every(o, e);
+    if (r == 0)
+        r = parse_keep(o, e);
+    if (r == 0)
+        r = parse_reserve(o, e);
+    return r < 0 ? r : parse_exclude(o, e);
+}
+
 static int check(struct options *o, struct err *e)
 {
     unsigned long mask = 0;
@@ -152,6 +256,8 @@ static int check(struct options *o, struct err *e)
     if (o->max_read)
         return err_set(e, -EINVAL, "option max_read: the size of reads is fixed");
     int r = parse_owner(o, e);
+    if (r == 0)
+        r = parse_cuts(o, e);
     if (r == 0)
         r = parse_id(o->uid_text, "uid", &o->set_uid, &o->uid, e);
     if (r == 0)
@@ -183,6 +289,13 @@ void options_free(struct options *o)
     free(o->mountpoint);
     free(o->state);
     free(o->owner);
+    for (size_t i = 0; i < o->nexclude; i++)
+        free(o->exclude[i]);
+    free(o->exclude);
+    free(o->every_text);
+    free(o->keep_text);
+    free(o->reserve_text);
+    free(o->exclude_text);
     free(o->uid_text);
     free(o->gid_text);
     free(o->umask_text);

@@ -8,6 +8,7 @@
 
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct options {
@@ -18,7 +19,14 @@ struct options {
     char *owner;                 /* owner=USER[:GROUP], or NULL */
     uid_t owner_uid;             /* what it says, or -1 */
     gid_t owner_gid;
+    int64_t every_ns;       /* every=, or 0 */
+    uint64_t keep;          /* keep=, or 0 */
+    double reserve_part;    /* reserve=: this part of the disk, or */
+    uint64_t reserve_bytes; /* this much, is to stay free */
+    char **exclude;         /* exclude=: names of databases */
+    size_t nexclude;
     int force, ro, foreground, debug, help, version;
+    char *every_text, *keep_text, *reserve_text, *exclude_text;
     char *uid_text, *gid_text, *umask_text, *max_read;
     bool set_uid, set_gid, set_umask;
     uid_t uid;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/reports.h"
 
+#include "fs/cutter.h"
 #include "fs/now.h"
 #include "fs/status.h"
 #include "fs/text.h"
@@ -135,6 +136,93 @@ static struct json_object *json_restore(struct fs *fs)
     return json_tokener_parse(text);
 }
 
+static struct json_object *json_cut(const struct cut_head *h)
+{
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "number", h->number < 0 ? NULL : json_object_new_int64(h->number));
+    add_text(o, "id", h->id);
+    json_object_object_add(o, "created", json_time(h->created_ns));
+    return o;
+}
+
+static void add_chain(struct json_object *o, const struct cut_info *list, size_t n)
+{
+    struct json_object *numbers = json_object_new_object();
+    json_object_object_add(o, "base", n > 0 ? json_cut(&list[0].head) : NULL);
+    json_object_object_add(numbers, "count", json_object_new_uint64(n > 0 ? n - 1 : 0));
+    json_object_object_add(numbers, "first",
+                           n > 1 ? json_object_new_int64(list[1].head.number) : NULL);
+    json_object_object_add(numbers, "last",
+                           n > 1 ? json_object_new_int64(list[n - 1].head.number) : NULL);
+    json_object_object_add(o, "numbers", numbers);
+    json_object_object_add(o, "latest", n > 0 ? json_cut(&list[n - 1].head) : NULL);
+}
+
+static void add_retained(struct json_object *o, struct fs *fs)
+{
+    uint64_t files, bytes, only_here;
+    bool known = cuts_usage(fs->cuts, &files, &bytes, &only_here, NULL) == 0;
+    json_object_object_add(o, "retained_files", known ? json_object_new_uint64(files) : NULL);
+    json_object_object_add(o, "retained_bytes", known ? json_object_new_uint64(bytes) : NULL);
+    json_object_object_add(o, "retained_bytes_only_here",
+                           known ? json_object_new_uint64(only_here) : NULL);
+}
+
+static struct json_object *json_last_cut(const struct cutter_report *c)
+{
+    if (c->cut_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "time", json_time(c->cut_ns));
+    json_object_object_add(o, "made", json_object_new_boolean(c->cut.made));
+    json_object_object_add(o, "number",
+                           c->cut.number < 0 ? NULL : json_object_new_int64(c->cut.number));
+    json_object_object_add(o, "files", json_object_new_uint64(c->cut.files));
+    json_object_object_add(o, "bytes", json_object_new_uint64(c->cut.bytes));
+    json_object_object_add(o, "copied_files", json_object_new_uint64(c->cut.copied));
+    json_object_object_add(o, "copied_bytes", json_object_new_uint64(c->cut.copied_bytes));
+    add_text(o, "why_copied", c->cut.said.text);
+    return o;
+}
+
+static struct json_object *json_last_fold(const struct cutter_report *c)
+{
+    if (c->fold_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "time", json_time(c->fold_ns));
+    json_object_object_add(o, "folded", json_object_new_uint64(c->fold.folded));
+    json_object_object_add(o, "freed_bytes", json_object_new_uint64(c->fold.freed));
+    json_object_object_add(o, "held_back", json_object_new_boolean(c->fold.held_back));
+    return o;
+}
+
+static struct json_object *json_cuts(struct fs *fs)
+{
+    autofree struct cut_info *list = NULL;
+    struct cutter_report last = {0};
+    struct err broken = {0};
+    size_t n = 0;
+    if (!fs->cuts)
+        return NULL;
+    if (cuts_list(fs->cuts, &list, &n, &broken, &broken) < 0)
+        n = 0;
+    if (fs->cutter)
+        cutter_get(fs->cutter, &last);
+    struct json_object *o = json_object_new_object();
+    add_chain(o, list, n);
+    add_text(o, "damaged", broken.text);
+    add_retained(o, fs);
+    int64_t every = fs->options->every_ns / 1000000000;
+    json_object_object_add(o, "every", every ? json_object_new_int64(every) : NULL);
+    json_object_object_add(o, "keep",
+                           fs->options->keep ? json_object_new_uint64(fs->options->keep) : NULL);
+    json_object_object_add(o, "last_cut", json_last_cut(&last));
+    json_object_object_add(o, "last_fold", json_last_fold(&last));
+    json_object_object_add(o, "last_error", json_event(&last.error));
+    return o;
+}
+
 static int make_status(struct fs *fs, char **text)
 {
     struct status_now now;
@@ -150,6 +238,7 @@ static int make_status(struct fs *fs, char **text)
     json_object_object_add(o, "last_success", json_event(&now.success));
     json_object_object_add(o, "last_error", json_event(&now.error));
     json_object_object_add(o, "captures_held", json_object_new_uint64(held));
+    json_object_object_add(o, "cuts", json_cuts(fs));
     json_object_object_add(o, "restore", json_restore(fs));
     const char *json = json_object_to_json_string_ext(
         o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);

@@ -9,6 +9,10 @@
 struct timer;
 
 int timer_start(struct fs *fs, struct timer **out);
-void timer_stop(struct timer *t); /* NULL is allowed */
+
+/* Once nothing serves the mount any more, or will. The thread may just be telling the kernel
+ * something, and the kernel wait for a folder that some request has locked: so requests are
+ * answered here until the thread has ended. NULL is allowed. */
+void timer_stop(struct timer *t);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The fixed folders: the root, and snapshots/. */
+/* The root: a fixed folder, whose children are the branches of the tree. */
+#include "fs/at.h"
 #include "fs/drops.h"
 #include "fs/fs.h"
 #include "fs/live.h"
-#include "fs/now.h"
+#include "fs/numbers.h"
 #include "fs/reports.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CHILDREN 8
 
@@ -39,8 +39,6 @@ static int folder_lookup(struct request *r, struct node *dir, const char *name, 
     for (size_t i = 0; i < f->n; i++) {
         if (strcmp(f->child[i].name, name) != 0)
             continue;
-        if (!f->child[i].node)
-            return now_lookup(r, child);
         node_repin(r->fs->nodes, f->child[i].node);
         *child = f->child[i].node;
         return 0;
@@ -52,9 +50,9 @@ static int folder_list(struct request *r, struct node *dir, struct names *out)
 {
     const struct folder *f = (const struct folder *)dir;
     int rc = 0;
+    (void)r;
     for (size_t i = 0; rc == 0 && i < f->n; i++)
-        if (f->child[i].node || now_listed(r->fs))
-            rc = names_add(out, f->child[i].name, f->child[i].ino, f->child[i].type);
+        rc = names_add(out, f->child[i].name, f->child[i].ino, f->child[i].type);
     return rc;
 }
 
@@ -81,35 +79,29 @@ static void add_child(struct folder *f, const char *name, struct node *n, ino_t 
     f->n++;
 }
 
-static struct folder *new_folder(struct fs *fs, ino_t ino)
-{
-    struct folder *f = calloc(1, sizeof(*f));
-    if (!f)
-        return NULL;
-    f->node.ops = &folder_ops;
-    f->ino = ino;
-    node_add(fs->nodes, &f->node, ino == INO_ROOT);
-    return f;
-}
-
 int fs_tree_new(struct fs *fs)
 {
-    struct node *live = NULL, *drops = NULL, *status = NULL;
-    struct folder *root = new_folder(fs, INO_ROOT);
-    struct folder *snapshots = new_folder(fs, INO_SNAPSHOTS);
-    if (!root || !snapshots)
+    struct node *live, *snapshots, *at, *drops, *status;
+    struct folder *root = calloc(1, sizeof(*root));
+    if (!root)
         return -ENOMEM;
+    root->node.ops = &folder_ops;
+    root->ino = INO_ROOT;
+    node_add(fs->nodes, &root->node, true);
     int r = live_new(fs, &live);
     if (r == 0)
-        r = report_status(fs, &status);
+        r = numbers_new(fs, &snapshots);
+    if (r == 0)
+        r = at_new(fs, &at);
     if (r == 0)
         r = drops_new(fs, &drops);
+    if (r == 0)
+        r = report_status(fs, &status);
     if (r < 0)
         return r;
-    /* Its node is another one for each asking process. */
-    add_child(snapshots, "now.tar", NULL, INO_NOW, S_IFREG);
     add_child(root, "live", live, INO_LIVE, S_IFDIR);
-    add_child(root, "snapshots", &snapshots->node, INO_SNAPSHOTS, S_IFDIR);
+    add_child(root, "snapshots", snapshots, INO_SNAPSHOTS, S_IFDIR);
+    add_child(root, "at", at, INO_AT, S_IFDIR);
     add_child(root, "restore", drops, INO_RESTORE, S_IFDIR);
     add_child(root, "status.json", status, INO_STATUS, S_IFREG);
     return 0;

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/cutter.h"
+
+#include "fs/log.h"
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SECOND ((int64_t)1000000000)
+#define LOOK_NS (5 * SECOND)   /* how often it looks at what others did, at most */
+#define RETRY_NS (60 * SECOND) /* after a failure */
+
+struct cutter {
+    struct fs *fs;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards stop and report */
+    pthread_cond_t wake;
+    bool stop;
+    struct cutter_report report;
+    struct err said; /* why whole files were copied, as logged */
+    /* Monotonic; the thread's own: */
+    int64_t began_ns, cut_ns; /* the start; the last attempt */
+    int64_t not_before_ns;    /* since it failed */
+    int64_t fold_ns;          /* the last attempt, and of which state of the chain */
+    uint64_t fold_version;
+};
+
+static bool is_stopped(void *arg)
+{
+    struct cutter *c = arg;
+    pthread_mutex_lock(&c->lock);
+    bool stop = c->stop;
+    pthread_mutex_unlock(&c->lock);
+    return stop;
+}
+
+/* Numbers apart: how much is free is another one each time. */
+static bool same_reason(const char *a, const char *b)
+{
+    for (;;) {
+        while (isdigit((unsigned char)*a))
+            a++;
+        while (isdigit((unsigned char)*b))
+            b++;
+        if (*a != *b || !*a)
+            return *a == *b;
+        a++, b++;
+    }
+}
+
+static void failed(struct cutter *c, const char *what, const char *why)
+{
+    struct status_event *ev = &c->report.error;
+    pthread_mutex_lock(&c->lock);
+    bool told = strcmp(ev->what, what) == 0 && same_reason(ev->text, why);
+    ev->at_ns = io_now_ns();
+    snprintf(ev->what, sizeof(ev->what), "%s", what);
+    snprintf(ev->text, sizeof(ev->text), "%s", why);
+    pthread_mutex_unlock(&c->lock);
+    if (!told)
+        status_failed(c->fs->status, what, why);
+}
+
+/* Called with the lock. */
+static void succeeded(struct cutter *c, const char *what)
+{
+    if (strcmp(c->report.error.what, what) == 0)
+        c->report.error = (struct status_event){0};
+}
+
+static bool is_due(const struct cutter *c)
+{
+    int64_t every = c->fs->options->every_ns, now = io_mono_ns();
+    struct cut_info latest;
+    if (!every || now < c->not_before_ns || (c->cut_ns && now - c->cut_ns < every))
+        return false;
+    int r = cuts_latest(c->fs->cuts, &latest, NULL);
+    int64_t age = r == 0 ? io_now_ns() - latest.head.created_ns : every;
+    /* A clock that was set back says nothing about age. */
+    return age < 0 ? now - c->began_ns >= every : age >= every;
+}
+
+/* Nothing to be cut yet is no failure: the store may still have to be restored. */
+static void cut(struct cutter *c)
+{
+    const struct options *o = c->fs->options;
+    const struct cut_rules rules = {.exclude = (const char *const *)o->exclude,
+                                    .nexclude = o->nexclude,
+                                    .reserve_bytes = o->reserve_bytes,
+                                    .reserve_part = o->reserve_part};
+    const struct tarball_reader reader = {is_stopped, c};
+    struct cut_result res;
+    struct err e = {0};
+    int64_t began = io_mono_ns();
+    int r = cuts_make(c->fs->cuts, &rules, &reader, &res, &e);
+    if (r < 0) {
+        c->not_before_ns = io_mono_ns() + (o->every_ns < RETRY_NS ? o->every_ns : RETRY_NS);
+        if (r != -ENOENT && r != -EINTR)
+            failed(c, "cut", e.text);
+        return;
+    }
+    c->cut_ns = began;
+    if (res.made && res.number < 0)
+        log_line("first cut: %llu files, %llu bytes", (unsigned long long)res.files,
+                 (unsigned long long)res.bytes);
+    else if (res.made)
+        log_line("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
+                 (unsigned long long)res.files, (unsigned long long)res.bytes);
+    if (res.said.text[0] && strcmp(res.said.text, c->said.text) != 0)
+        log_line("cut: %s", res.said.text);
+    c->said = res.said.text[0] ? res.said : c->said;
+    pthread_mutex_lock(&c->lock);
+    c->report.cut_ns = io_now_ns();
+    c->report.cut = res;
+    succeeded(c, "cut");
+    pthread_mutex_unlock(&c->lock);
+}
+
+static bool must_fold(const struct cutter *c)
+{
+    autofree struct cut_info *list = NULL;
+    struct err broken = {0};
+    size_t n;
+    uint64_t keep = c->fs->options->keep;
+    if (!keep || (c->fold_ns && c->fold_version == cuts_version(c->fs->cuts) &&
+                  io_mono_ns() - c->fold_ns < RETRY_NS))
+        return false;
+    if (cuts_list(c->fs->cuts, &list, &n, &broken, NULL) < 0 || broken.text[0])
+        return false; /* a cut says so */
+    return n > 0 && n - 1 >= 2 * keep;
+}
+
+static void fold(struct cutter *c)
+{
+    struct prune_result res;
+    struct err e = {0};
+    int r = cuts_prune(c->fs->cuts, c->fs->options->keep, &res, &e);
+    c->fold_ns = io_mono_ns();
+    c->fold_version = cuts_version(c->fs->cuts);
+    if (r < 0) {
+        failed(c, "folding cuts", e.text);
+        return;
+    }
+    if (res.folded)
+        log_line("%llu cuts folded: the base stands for %lld, %llu bytes freed",
+                 (unsigned long long)res.folded, (long long)res.base,
+                 (unsigned long long)res.freed);
+    pthread_mutex_lock(&c->lock);
+    c->report.fold_ns = io_now_ns();
+    c->report.fold = res;
+    succeeded(c, "folding cuts");
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Returns whether to go on. */
+static bool rest(struct cutter *c)
+{
+    int64_t part = c->fs->options->every_ns / 4;
+    int64_t at = io_mono_ns() + (part && part < LOOK_NS ? part : LOOK_NS);
+    struct timespec until = {at / SECOND, at % SECOND};
+    pthread_mutex_lock(&c->lock);
+    while (!c->stop && pthread_cond_timedwait(&c->wake, &c->lock, &until) != ETIMEDOUT)
+        continue;
+    bool on = !c->stop;
+    pthread_mutex_unlock(&c->lock);
+    return on;
+}
+
+static void *run(void *arg)
+{
+    struct cutter *c = arg;
+    do {
+        if (is_due(c))
+            cut(c);
+        if (!is_stopped(c) && must_fold(c))
+            fold(c);
+    } while (rest(c));
+    return NULL;
+}
+
+int cutter_start(struct fs *fs)
+{
+    if (!fs->cuts || (!fs->options->every_ns && !fs->options->keep))
+        return 0;
+    struct cutter *c = calloc(1, sizeof(*c));
+    if (!c)
+        return -ENOMEM;
+    pthread_condattr_t mono;
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->wake, &mono);
+    pthread_condattr_destroy(&mono);
+    c->fs = fs;
+    c->began_ns = io_mono_ns();
+    fs->cutter = c;
+    int r = -pthread_create(&c->thread, NULL, run, c);
+    if (r < 0) {
+        free(c);
+        fs->cutter = NULL;
+    }
+    return r;
+}
+
+void cutter_stop(struct cutter *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->stop = true;
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+void cutter_get(struct cutter *c, struct cutter_report *out)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = c->report;
+    pthread_mutex_unlock(&c->lock);
+}
