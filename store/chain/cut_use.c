@@ -34,6 +34,7 @@ static int names_up_to(struct cuts *c, uint64_t serial, struct cut_info **out, s
         }
     }
     free(*out);
+    *out = NULL;
     return broken.text[0] ? err_set(e, -EBADMSG, "%s", broken.text)
                           : err_set(e, -ENOENT, "there is no such cut any more");
 }
