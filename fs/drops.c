@@ -546,6 +546,8 @@ static struct entry *expired(struct entry *dir, int64_t now)
 void drops_expire(struct fs *fs)
 {
     struct drops *d = fs->drops;
+    if (fs->restore)
+        restore_expire(fs->restore);
     for (;;) {
         struct drop *drop = NULL;
         pthread_mutex_lock(&d->lock);

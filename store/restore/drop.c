@@ -48,7 +48,8 @@ static int begin(void *arg, const struct manifest *m, struct stage **out, struct
     autofree char *name = name_of(d);
     if (!name)
         return err_sys(e, -ENOMEM, "restore");
-    int r = room_claim(d->room, d, name, m, &d->stage, e);
+    int r = m->kind == MANIFEST_INCREMENTAL ? room_receive(d->room, name, m, &d->in, &d->stage, e)
+                                            : room_claim(d->room, d, name, m, &d->stage, e);
     if (r == 0)
         *out = d->stage;
     return r;
@@ -66,12 +67,23 @@ static void progress(void *arg, uint64_t n)
     room_progress(d->room, d, n);
 }
 
+/* What was staged is not wanted. */
+static void give_back(struct drop *d)
+{
+    if (d->in)
+        room_discard(d->room, steal_ptr(&d->in));
+    else
+        room_release(d->room, d);
+}
+
 static void *unpack_thread(void *arg)
 {
     struct drop *d = arg;
     struct err why = {0};
     const struct unpack_io io = {give_block, begin, member, progress, d};
     int r = unpack_run(&io, &why);
+    if (r == 0 && d->in)
+        r = incoming_seal(d->in, d->stage, &why);
     autofree char *name = name_of(d);
     const char *shown = name ? name : "?";
     stage_free(steal_ptr(&d->stage));
@@ -81,7 +93,7 @@ static void *unpack_thread(void *arg)
         /* A cancellation is told by whoever cancels. */
         if (r != -ECANCELED)
             room_refused(d->room, d, shown, why.text);
-        room_release(d->room, d);
+        give_back(d);
     }
     pthread_mutex_lock(&d->lock);
     ring_free(&d->ring);
@@ -121,7 +133,7 @@ void drop_end(struct drop *d, int code, const char *why)
         return;
     d->state = INSTALLING;
     pthread_mutex_unlock(&d->lock);
-    room_release(d->room, d);
+    give_back(d);
     pthread_mutex_lock(&d->lock);
     d->state = REFUSED;
     pthread_cond_broadcast(&d->changed);
@@ -147,7 +159,7 @@ static void restart(struct drop *d)
     reap(d);
     spool_free(&d->spool);
     d->state = EMPTY;
-    d->cancelled = d->eof = d->starving = false;
+    d->cancelled = d->eof = d->starving = d->waits = false;
     d->code = d->incomplete = 0;
     d->why.text[0] = 0;
     d->size = d->fed = 0;
@@ -246,8 +258,11 @@ static int install(struct drop *d, const char *name, struct err *e)
         return err_sys(e, -ENOMEM, "%s", name);
     d->state = INSTALLING;
     pthread_mutex_unlock(&d->lock);
-    int r = room_install(d->room, d, copy, &why);
+    bool waits = false;
+    int r = d->in ? room_accept(d->room, d, steal_ptr(&d->in), copy, &waits, &why)
+                  : room_install(d->room, d, copy, &why);
     pthread_mutex_lock(&d->lock);
+    d->waits = waits;
     d->state = r == 0 ? RESTORED : REFUSED;
     d->code = r;
     d->why = why;
@@ -423,7 +438,7 @@ bool drop_refused(struct drop *d)
 bool drop_restored(struct drop *d)
 {
     pthread_mutex_lock(&d->lock);
-    bool done = d->state == RESTORED;
+    bool done = d->state == RESTORED && !d->waits;
     pthread_mutex_unlock(&d->lock);
     return done;
 }

@@ -53,11 +53,11 @@ void drop_close(struct drop *d);
 void drop_rewind(struct drop *d);
 
 /* Takes n bytes at off. Returns 0 when all of them were taken; else what the unpacker found wrong
- * (-EINVAL not a snapshot, -EBADMSG damaged, -ESTALE an incremental one, -ENOSPC, -EAGAIN another
- * restore is under way, -EBUSY another program restores this store), -EIO for bytes that were
- * unpacked already, -EFBIG. The write that brings the end of a plain tar waits for the verdict on
- * its sums (not for the disk): bsdtar does not look at what close(2) says. Once failed it stays
- * failed until it is truncated to 0. */
+ * (-EINVAL not a snapshot, -EBADMSG damaged, -ENOSPC, -EAGAIN another restore is under way, -EBUSY
+ * another program restores this store), -EIO for bytes that were unpacked already, -EFBIG. The
+ * write that brings the end of a plain tar waits for the verdict on its sums (not for the disk):
+ * bsdtar does not look at what close(2) says. Once failed it stays failed until it is truncated to
+ * 0. */
 int drop_write(struct drop *d, const void *buf, size_t n, uint64_t off, struct err *e);
 
 /* Sets the size. To 0: everything so far is forgotten, the drop starts over (also after a verdict).
@@ -67,7 +67,9 @@ int drop_truncate(struct drop *d, uint64_t size, struct err *e);
 
 /* The verdict on what was written so far:
  *   0         complete and verified, and restored unless the name has a dot (then it waits for
- *             drop_rename)
+ *             drop_rename). A number may also wait for its parent, or the store may hold it or a
+ *             later one already: restore_waiting and the log tell
+ *   -ESTALE   a number that does not follow what the store holds
  *   -EINVAL   nothing was written, or not a snapshot. A flush of an empty file does no harm: dd,
  *             cat and shells do one before they write
  *   -EBADMSG  damaged; or it "ends early": then it stays pending and more may be written (a
@@ -102,7 +104,8 @@ static inline void drop_freep(struct drop **d)
 uint64_t drop_size(struct drop *d);
 bool drop_refused(struct drop *d);
 
-/* True once its snapshot lies in the store's folders. */
+/* True once its snapshot lies in the store's folders, or one that was built on it. False for a
+ * number that waits. */
 bool drop_restored(struct drop *d);
 
 #endif

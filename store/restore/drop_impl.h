@@ -34,7 +34,9 @@ struct drop {
     unsigned attempt; /* how often it was started over */
     bool joinable;
     pthread_t thread;
-    struct stage *stage; /* the thread's while it runs */
+    struct stage *stage; /* the thread's while it runs, */
+    struct incoming *in; /* as is this, of a number */
+    bool waits;          /* RESTORED, but for a number that waits for its parent */
 
     uint64_t size; /* as stat shows it */
     uint64_t fed;  /* bytes below this went to the ring, or are about to */

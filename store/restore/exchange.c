@@ -31,17 +31,17 @@ static int rename_synced(int dirfd, const char *from, const char *to)
     return io_sync_dir(dirfd);
 }
 
-/* The kept store of the restore before this one goes out of the way, but not yet away. */
-static int move_to_trash(const struct target *t, int home, const char *kept)
+/* What is not to be kept (any longer) goes out of the way, but not yet away. */
+static int move_to_trash(const struct target *t, int home, const char *from)
 {
     char trash[NAME_MAX + 1];
     int r = target_unit(t, SIDE_TRASH, trash);
     if (r == 0 && exists(home, trash) != 0)
         r = io_remove_tree(home, trash);
-    return r < 0 ? r : rename_synced(home, kept, trash);
+    return r < 0 ? r : rename_synced(home, from, trash);
 }
 
-static int exchange_whole(const struct target *t)
+static int exchange_whole(const struct target *t, bool discard)
 {
     char kept[NAME_MAX + 1], fresh[NAME_MAX + 1];
     int r = target_unit(t, SIDE_KEPT, kept);
@@ -57,10 +57,11 @@ static int exchange_whole(const struct target *t)
     if (has_kept < 0 || has_old < 0)
         return has_kept < 0 ? has_kept : has_old;
     /* It is an older one unless the target has already become it. */
-    if (has_kept && (has_old || !t->existed))
+    if (!discard && has_kept && (has_old || !t->existed))
         r = move_to_trash(t, t->parent, kept);
     if (r == 0 && has_old && t->existed)
-        r = rename_synced(t->parent, t->name, kept);
+        r = discard ? move_to_trash(t, t->parent, t->name)
+                    : rename_synced(t->parent, t->name, kept);
     return r < 0 ? r : rename_synced(t->parent, fresh, t->name);
 }
 
@@ -104,7 +105,7 @@ static int move_side_entries(const struct target *t, enum target_side side, bool
     return r < 0 ? r : move_entries(t, other, self);
 }
 
-static int exchange_entries(const struct target *t)
+static int exchange_entries(const struct target *t, bool discard)
 {
     char kept[NAME_MAX + 1], tmp[NAME_MAX + 1];
     autoclose int home = target_open_home(t, false);
@@ -114,12 +115,12 @@ static int exchange_entries(const struct target *t)
     if (r < 0)
         return r;
     if (exists(home, tmp) == 1) {
-        if (exists(home, kept) == 1)
+        if (!discard && exists(home, kept) == 1)
             r = move_to_trash(t, home, kept);
         if (r == 0)
             r = move_side_entries(t, SIDE_KEPT_TMP, true);
         if (r == 0)
-            r = rename_synced(home, tmp, kept);
+            r = discard ? move_to_trash(t, home, tmp) : rename_synced(home, tmp, kept);
     }
     if (r == 0 && target_has_side(t, SIDE_NEW)) {
         r = move_side_entries(t, SIDE_NEW, false);
@@ -135,9 +136,9 @@ int exchange_prepare(const struct target *t, struct err *e)
     return r < 0 ? err_sys(e, r, "%s: cannot make a folder for the old store", t->path) : 0;
 }
 
-int exchange_run(const struct target *t, struct err *e)
+int exchange_run(const struct target *t, bool discard, struct err *e)
 {
-    int r = target_by_contents(t) ? exchange_entries(t) : exchange_whole(t);
+    int r = target_by_contents(t) ? exchange_entries(t, discard) : exchange_whole(t, discard);
     return r < 0 ? err_sys(e, r, "%s: cannot be exchanged with what was restored", t->path) : 0;
 }
 

@@ -9,6 +9,9 @@
  *           target, which gets the owner of new; rmdir new. kept.tmp, made beforehand, marks the
  *           first half, new the second.
  *
+ * To discard what is replaced, `kept` stays as it is and trash takes its part: target -> trash, or
+ * kept.tmp -> trash.
+ *
  * Every rename is on disk (fsync of the folders) before the next kind of step begins.
  */
 #ifndef INFLUXFS_RESTORE_EXCHANGE_H
@@ -21,7 +24,7 @@
 int exchange_prepare(const struct target *t, struct err *e);
 
 /* Does what is still to be done. */
-int exchange_run(const struct target *t, struct err *e);
+int exchange_run(const struct target *t, bool discard, struct err *e);
 
 /* The fence: META/raft.db, because of which influxd does not start. */
 enum fence { FENCE_NONE, FENCE_OURS, FENCE_OTHER };

@@ -53,6 +53,8 @@ static int prepare(struct targets *t, const struct install_check *c, const char 
         return r;
     if ((r = fence_raise(meta, e)) == 0)
         r = ask_use(c, e);
+    if (r == 0 && c->still)
+        r = c->still(c->arg, e);
     if (r < 0)
         fence_lift(meta, NULL);
     return r;
@@ -62,7 +64,7 @@ static int prepare(struct targets *t, const struct install_check *c, const char 
 static int finish(struct targets *t, struct err *e)
 {
     for (int i = 0; i < TARGETS; i++) {
-        int r = exchange_run(&t->at[i], e);
+        int r = exchange_run(&t->at[i], t->discard, e);
         if (r < 0)
             return r;
     }
@@ -78,7 +80,7 @@ static int finish(struct targets *t, struct err *e)
 static int clean(struct targets *t, bool in_use, struct err *e)
 {
     int r = targets_tidy(t, e);
-    for (int i = 0; r == 0 && i < TARGETS; i++)
+    for (int i = 0; r == 0 && !t->discard && i < TARGETS; i++)
         if (!t->at[i].existed && target_remove_empty_side(&t->at[i], SIDE_KEPT) < 0)
             r = err_set(e, -EIO, "%s: cannot remove an empty folder beside it", t->at[i].path);
     if (r == 0)

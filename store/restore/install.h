@@ -7,11 +7,12 @@
  *   2 the journal says `prepared`
  *   3 the fence: META/raft.db, because of which influxd does not start (it is never read: [T] every
  *     influxd 1.x refuses to run while there is such a file)
- *   4 asked again: nobody has begun to use the store meanwhile
+ *   4 asked again: nobody has begun to use the store meanwhile, and it is still what was built on
  *   5 the journal says `exchange`: up to here recovery undoes, from here it finishes
  *   6 the three folders are exchanged (exchange.h)
  *   7 the fence is removed: the commit
- *   8 what the restore before kept is deleted, then the journal
+ *   8 what is not kept is deleted, then the journal: what the restore before kept, or with
+ *     targets' `discard` what was replaced just now
  *
  * So whoever looks at the folders at any instant finds the old store, the new one, or a fence.
  */
@@ -22,10 +23,14 @@
 #include "store/influx/paths.h"
 #include "store/restore/target.h"
 
-/* Who is asked whether influxd uses the store: 0, or -EBUSY with words. in_use NULL: nobody. */
+/* Who is asked whether influxd uses the store: 0, or -EBUSY with words. And, once influxd cannot
+ * start any more, whether the store is still the one that was built on: 0 or an error, which ends
+ * it. NULL: nobody. */
 struct install_check {
     int (*in_use)(const struct store_paths *paths, struct err *e);
     const struct store_paths *paths;
+    int (*still)(void *arg, struct err *e);
+    void *arg;
 };
 
 /* Exchanges staging with the store. Needs targets_probe, _lock and _stage, and everything staged to

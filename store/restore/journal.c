@@ -41,6 +41,8 @@ static int format(const struct targets *t, enum journal_phase phase, const char 
         return -ENOMEM;
     fprintf(f, "influxfs-journal 1\nphase %s\nid %s\n",
             phase == JOURNAL_EXCHANGE ? "exchange" : "prepared", id);
+    if (t->discard)
+        fputs("replaced discarded\n", f);
     for (int i = 0; i < TARGETS; i++)
         fprintf(f, "%s %s %s %s\n", target_kind_name((enum target_kind)i),
                 t->at[i].inside ? "inside" : "beside", t->at[i].existed ? "existed" : "absent",
@@ -146,6 +148,9 @@ static int parse(char *p, struct targets *t, enum journal_phase *phase, char id[
     const char *text = word ? line(&p, "id") : NULL;
     if (!text || strcmp(version, "1") != 0 || strlen(text) > 128)
         return -EBADMSG;
+    const char *replaced = line(&p, "replaced"); /* most have no such line */
+    if (replaced && strcmp(replaced, "discarded") != 0)
+        return -EBADMSG;
     for (int i = 0; i < TARGETS; i++) {
         char *rest = line(&p, target_kind_name((enum target_kind)i));
         int in = rest ? either(&rest, "inside", "beside") : -1;
@@ -164,6 +169,7 @@ static int parse(char *p, struct targets *t, enum journal_phase *phase, char id[
         t->at[i].inside = inside[i];
         t->at[i].existed = existed[i];
     }
+    t->discard = replaced != NULL;
     strcpy(id, text);
     *phase = exchange ? JOURNAL_EXCHANGE : JOURNAL_PREPARED;
     return 0;

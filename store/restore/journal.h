@@ -6,6 +6,7 @@
  *   influxfs-journal 1
  *   phase prepared|exchange
  *   id SNAPSHOT
+ *   replaced discarded      only where what is replaced is not kept (target.h)
  *   meta beside|inside existed|absent PATH
  *   data …
  *   wal …
@@ -27,11 +28,12 @@ enum journal_phase {
     JOURNAL_EXCHANGE, /* they may be half exchanged, behind the fence: to be finished */
 };
 
-/* Writes it for these targets (their `inside` and `existed`), durably. */
+/* Writes it for these targets (their `inside`, `existed` and `discard`), durably. */
 int journal_write(const struct targets *t, enum journal_phase phase, const char *id, struct err *e);
 
-/* Reads it. If there is one, the targets' `inside` and `existed` become what it says, and the id is
- * written to id. No journal: JOURNAL_NONE. -EBADMSG: it is damaged, or speaks of other folders. */
+/* Reads it. If there is one, the targets' `inside`, `existed` and `discard` become what it says,
+ * and the id is written to id. No journal: JOURNAL_NONE. -EBADMSG: it is damaged, or speaks of
+ * other folders. */
 int journal_read(struct targets *t, enum journal_phase *phase, char id[129], struct err *e);
 
 /* Removes it, durably, and a newer one that was still being written. */

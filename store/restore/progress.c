@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {"idle",       "receiving", "verified",
-                                    "installing", "restored",  "refused"};
+static const char *const names[] = {"idle",     "receiving", "verified", "installing",
+                                    "restored", "pending",   "refused"};
 
 /* Status is no reason to fail: where memory is out a text is missing. */
 static void set(char **to, const char *text)
@@ -47,7 +47,7 @@ void progress_state(struct progress *s, enum progress_state state, const char *n
         set(&s->name, name);
     set(&s->error, error);
     s->state = state;
-    s->ended_ns = state == PROGRESS_RESTORED || state == PROGRESS_REFUSED ? io_now_ns() : 0;
+    s->ended_ns = progress_ended(s) ? io_now_ns() : 0;
 }
 
 void progress_kept(struct progress *s, char *const kept[], size_t n)
@@ -62,6 +62,9 @@ void progress_clear(struct progress *s)
     set(&s->id, NULL);
     set(&s->error, NULL);
     progress_kept(s, NULL, 0);
+    restore_waiting_free(s->waiting, s->nwaiting);
+    s->waiting = NULL;
+    s->nwaiting = 0;
 }
 
 static void add_text(struct json_object *o, const char *key, const char *text)
@@ -74,6 +77,24 @@ static void add_time(struct json_object *o, const char *key, int64_t ns)
     char text[RESLOG_TIME];
     reslog_time(ns, text);
     add_text(o, key, ns ? text : NULL);
+}
+
+static struct json_object *waiting_json(const struct progress *s)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < s->nwaiting; i++) {
+        const struct restore_waiting *w = &s->waiting[i];
+        struct json_object *o = json_object_new_object();
+        if (!o)
+            break;
+        add_text(o, "name", w->name);
+        json_object_object_add(o, "number", json_object_new_int64(w->number));
+        add_text(o, "id", w->id);
+        add_text(o, "parent", w->parent);
+        add_text(o, "waits_for", w->waits_for);
+        json_object_array_add(list, o);
+    }
+    return list;
 }
 
 int progress_json(const struct progress *s, uint64_t restores, char **text)
@@ -100,6 +121,7 @@ int progress_json(const struct progress *s, uint64_t restores, char **text)
             json_object_array_add(kept, json_object_new_string(s->kept[i]));
     json_object_object_add(o, "kept", kept);
     json_object_object_add(o, "restores", json_object_new_uint64(restores));
+    json_object_object_add(o, "pending", waiting_json(s));
     const char *json =
         json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
     int r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;

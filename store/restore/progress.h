@@ -3,6 +3,7 @@
 #ifndef INFLUXFS_RESTORE_PROGRESS_H
 #define INFLUXFS_RESTORE_PROGRESS_H
 
+#include "store/restore/restore.h"
 #include "store/snapshot/manifest.h"
 
 #include <stddef.h>
@@ -14,6 +15,7 @@ enum progress_state {
     PROGRESS_VERIFIED,
     PROGRESS_INSTALLING,
     PROGRESS_RESTORED,
+    PROGRESS_PENDING, /* a number waits for its parent */
     PROGRESS_REFUSED
 };
 
@@ -23,8 +25,15 @@ struct progress {
     char *kept[4];
     uint64_t bytes, total_bytes;
     size_t files, total_files;
-    int64_t started_ns, ended_ns; /* 0: not */
+    int64_t started_ns, ended_ns;    /* 0: not */
+    struct restore_waiting *waiting; /* numbers that wait for their parent */
+    size_t nwaiting;
 };
+
+static inline bool progress_ended(const struct progress *s)
+{
+    return s->state == PROGRESS_IDLE || s->state >= PROGRESS_RESTORED;
+}
 
 void progress_begin(struct progress *s, const char *name);
 void progress_manifest(struct progress *s, const struct manifest *m);

@@ -3,7 +3,11 @@
  * The room in which one store is restored: where it lies, who is at work, what was said.
  *
  * One struct restore stands for one store. Files that are being copied in are struct drop
- * (drop.h); one of them at a time may hold the staging folders. The old store is touched by
+ * (drop.h); one of them at a time may hold the staging folders. Incremental snapshots ("numbers")
+ * have places of their own, so any number of them may be received at once. One whose parent the
+ * store holds, as it was restored, is restored with all that follow it; others wait for their
+ * parent, also across a restart. A full snapshot is restored together with those that follow it.
+ * What was restored last is known from the state folder (record.h). The old store is touched by
  * nobody but install.h, after everything was verified and synced.
  *
  * Every function may be called from any thread. No thread is started by restore_open, so it may
@@ -34,7 +38,12 @@ struct restore_options {
      * never asked (the mount option `force`). */
     int (*in_use)(const struct store_paths *paths, struct err *e);
 
-    int state_fd; /* folder for `restore.log`, borrowed during restore_open; -1: log in memory */
+    /* Folder for `restore.log` and `restored.json`, borrowed during restore_open; -1: in memory. */
+    int state_fd;
+
+    /* Numbers are only collected, whatever the store holds, for the full snapshot that comes last;
+     * they are gone with restore_close. Those that wait on disk are let be. */
+    bool collect;
 
     /* Called with no lock held, in the thread that restored, once another store lies in the
      * folders: descriptors of the old ones are to be opened anew. May be NULL. */
@@ -68,10 +77,27 @@ int restore_may_begin(struct restore *r, struct err *e);
 int restore_log_fd(const struct restore *r);
 
 /* What restore/status.json shows, as text with a newline at its end; the caller frees it. -ENOMEM.
- * {"state":"idle|receiving|verified|installing|restored|refused","name":…,"id":…,
+ * {"state":"idle|receiving|verified|installing|restored|pending|refused","name":…,"id":…,
  *  "bytes":N,"total_bytes":N,"files":N,"total_files":N,"started":RFC3339|null,"ended":RFC3339|null,"error":text|null,
- *  "kept":[folder,…],"restores":N} */
+ *  "kept":[folder,…],"restores":N,
+ *  "pending":[{"name":…,"number":N,"id":…,"parent":…,"waits_for":words},…]} */
 int restore_status_json(struct restore *r, char **text);
+
+/* The verified numbers that wait. The caller frees the list with restore_waiting_free. -ENOMEM. */
+struct restore_waiting {
+    char *name; /* as it was dropped */
+    int64_t number;
+    char *id, *parent; /* of snapshots */
+    char *waits_for;   /* in words */
+};
+int restore_waiting(struct restore *r, struct restore_waiting **out, size_t *n);
+void restore_waiting_free(struct restore_waiting *list, size_t n);
+
+/* Removes them all. -EAGAIN: a restore is under way. */
+int restore_forget_waiting(struct restore *r, struct err *e);
+
+/* Lets go what is only kept for a while; to be called every few seconds. */
+void restore_expire(struct restore *r);
 
 /* Free space where the data folder's files would be staged, for statfs(2). */
 int restore_statvfs(struct restore *r, struct statvfs *out);

@@ -6,6 +6,8 @@
 #ifndef INFLUXFS_RESTORE_ROOM_H
 #define INFLUXFS_RESTORE_ROOM_H
 
+#include "store/restore/pending.h"
+#include "store/restore/progress.h"
 #include "store/restore/restore.h"
 #include "store/restore/stage.h"
 #include "store/snapshot/manifest.h"
@@ -24,10 +26,25 @@ void room_release(struct restore *r, const void *who);
 /* Exchanges what is staged with the store, and gives the folders back in any case. */
 int room_install(struct restore *r, const void *who, const char *name, struct err *e);
 
+/* A place for a number, beside all others: needs no claim. The result is ended by room_discard or
+ * room_accept. Errors as room_claim. */
+int room_receive(struct restore *r, const char *name, const struct manifest *m,
+                 struct incoming **in, struct stage **stage, struct err *e);
+void room_discard(struct restore *r, struct incoming *in);
+
+/* Takes over a number that is verified and sealed, and does what is to be done with it: restores
+ * it with those that follow, or keeps it until its parent comes (*waits), or neither if the store
+ * holds it already. -ESTALE: it does not follow what the store holds; and as room_install. */
+int room_accept(struct restore *r, const void *who, struct incoming *in, const char *name,
+                bool *waits, struct err *e);
+
 /* A file to keep bytes in that lies with the store but has no name. The caller's; -errno. */
 int room_spool(struct restore *r, struct err *e);
 
 void room_say(struct restore *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The owner's own word. */
+void room_tell(struct restore *r, enum progress_state state, const char *name, const char *why);
 
 /* Status. Ignored while another drop has the staging folders. */
 void room_receiving(struct restore *r, const void *who, const char *name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/stage.h"
+#include "store/restore/stage_impl.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
@@ -13,27 +13,6 @@
 /* Written back while more arrives, so that the wait at the end is short; not more often, since what
  * is on its way to the disk cannot be written to meanwhile. */
 #define WRITEBACK_BYTES (64 << 20)
-
-struct folder {
-    char *name;
-    mode_t mode;
-    int64_t mtime_ns; /* -1: not said */
-};
-
-struct stage {
-    int fds[TARGETS];
-    uid_t uid[TARGETS];
-    gid_t gid[TARGETS];
-    struct folder *folders; /* in the order they were made: parents first */
-    size_t nfolders, cap;
-
-    int parent;                 /* the folder that the last file went to, */
-    char parent_name[PATH_MAX]; /* and its name */
-
-    int file; /* being written */
-    char file_name[PATH_MAX];
-    uint64_t written, pushed; /* of it: bytes written, bytes whose writeback has begun */
-};
 
 int stage_new(const struct targets *t, const int fds[TARGETS], struct stage **out)
 {
@@ -88,15 +67,14 @@ int stage_check_space(const struct stage *s, const uint64_t need[TARGETS], struc
     return 0;
 }
 
-/* Which target a name belongs to, and its path there ("" for the folder itself). */
-static enum target_kind locate(const char *name, const char **rest)
+enum target_kind stage_locate(const char *name, const char **rest)
 {
     size_t n = strcspn(name, "/");
     *rest = name[n] ? name + n + 1 : name + n;
     return *name == 'm' ? TARGET_META : *name == 'd' ? TARGET_DATA : TARGET_WAL;
 }
 
-static int remember(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns)
+int stage_remember(struct stage *s, enum word word, const char *name, mode_t mode, int64_t mtime_ns)
 {
     if (s->nfolders == s->cap) {
         size_t cap = s->cap * 2 + 64;
@@ -109,7 +87,8 @@ static int remember(struct stage *s, const char *name, mode_t mode, int64_t mtim
     char *copy = strdup(name);
     if (!copy)
         return -ENOMEM;
-    s->folders[s->nfolders++] = (struct folder){copy, mode, mtime_ns};
+    s->folders[s->nfolders] = (struct folder){copy, word, mode, mtime_ns, s->nfolders};
+    s->nfolders++;
     return 0;
 }
 
@@ -117,7 +96,7 @@ static int remember(struct stage *s, const char *name, mode_t mode, int64_t mtim
 static int open_folder(struct stage *s, const char *name)
 {
     const char *rest;
-    enum target_kind kind = locate(name, &rest);
+    enum target_kind kind = stage_locate(name, &rest);
     int fd = io_open_beneath(s->fds[kind], rest, O_RDONLY | O_DIRECTORY);
     if (fd != -ENOENT || !*rest)
         return fd;
@@ -134,21 +113,31 @@ static int open_folder(struct stage *s, const char *name)
     if (s->uid[kind] != (uid_t)-1 &&
         fchownat(parent, slash + 1, s->uid[kind], s->gid[kind], AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    int r = remember(s, name, 0755, -1);
+    int r = stage_remember(s, MADE, name, 0755, -1);
     return r < 0 ? r : io_open_beneath(parent, slash + 1, O_RDONLY | O_DIRECTORY);
 }
 
 int stage_folder(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns, struct err *e)
 {
     autoclose int fd = open_folder(s, name);
-    int r = fd < 0 ? fd : remember(s, name, mode & 0777, mtime_ns);
+    int r = fd < 0 ? fd : stage_remember(s, SAID, name, mode & 0777, mtime_ns);
     if (r == -ENOTDIR || r == -ELOOP)
         return err_set(e, -EBADMSG, "hostile: %s is a file and a folder", name);
     return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
 }
 
-/* The folder of a file; the last one is kept open, since files come folder by folder. */
-static int open_parent(struct stage *s, const char *name)
+int stage_each_folder(const struct stage *s, stage_folder_fn *fn, void *arg)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->nfolders; i++) {
+        const struct folder *f = &s->folders[i];
+        if (f->word == SAID)
+            r = fn(arg, &(struct stage_folder){f->name, f->mode, f->mtime_ns});
+    }
+    return r;
+}
+
+int stage_parent(struct stage *s, const char *name)
 {
     char up[PATH_MAX];
     strcpy(up, name);
@@ -167,8 +156,8 @@ static int open_parent(struct stage *s, const char *name)
 int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e)
 {
     const char *rest;
-    enum target_kind kind = locate(name, &rest);
-    int r = open_parent(s, name);
+    enum target_kind kind = stage_locate(name, &rest);
+    int r = stage_parent(s, name);
     if (r == 0) {
         s->file = openat(s->parent, strrchr(name, '/') + 1,
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -225,7 +214,7 @@ int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
 static int finish_folder(const struct stage *s, const struct folder *f)
 {
     const char *rest;
-    enum target_kind kind = locate(f->name, &rest);
+    enum target_kind kind = stage_locate(f->name, &rest);
     autoclose int fd = io_open_beneath(s->fds[kind], rest, O_RDONLY | O_DIRECTORY);
     if (fd < 0 || fchmod(fd, f->mode) < 0)
         return fd < 0 ? fd : -errno;
@@ -233,19 +222,25 @@ static int finish_folder(const struct stage *s, const struct folder *f)
     return f->mtime_ns >= 0 && futimens(fd, times) < 0 ? -errno : 0;
 }
 
+/* By name, each before what is in it; of one name, the last word at the end. */
+static int by_name(const void *a, const void *b)
+{
+    const struct folder *x = a, *y = b;
+    int c = strcmp(x->name, y->name);
+    return c ? c : x->turn < y->turn ? -1 : 1;
+}
+
 int stage_finish(struct stage *s, struct err *e)
 {
-    /* First those that were made on the way, of which some were named later. Then the named ones,
-     * deepest first, so that what lies below a locked one is still reachable. */
-    for (size_t i = 0; i < s->nfolders; i++) {
-        int r = s->folders[i].mtime_ns < 0 ? finish_folder(s, &s->folders[i]) : 0;
+    if (s->nfolders)
+        qsort(s->folders, s->nfolders, sizeof(*s->folders), by_name);
+    /* Deepest first, so that what lies below a locked one is still reachable. */
+    const char *done = "";
+    for (size_t i = s->nfolders; i-- > 0; done = s->folders[i].name) {
+        const struct folder *f = &s->folders[i];
+        int r = f->word == GONE || strcmp(f->name, done) == 0 ? 0 : finish_folder(s, f);
         if (r < 0)
-            return err_sys(e, r, "staging %s", s->folders[i].name);
-    }
-    for (size_t i = s->nfolders; i-- > 0;) {
-        int r = s->folders[i].mtime_ns >= 0 ? finish_folder(s, &s->folders[i]) : 0;
-        if (r < 0)
-            return err_sys(e, r, "staging %s", s->folders[i].name);
+            return err_sys(e, r, "staging %s", f->name);
     }
     for (int i = 0; i < TARGETS; i++) {
         /* Reports what any earlier writeback of this file system ran into since it was opened. */

@@ -13,7 +13,7 @@
 
 static const char *const kind_names[TARGETS] = {"meta", "data", "wal"};
 static const char *const side_names[SIDES] = {"restoring", "before-restore", "before-restore.tmp",
-                                              "before-restore.old"};
+                                              "before-restore.old", "pending"};
 
 const char *target_kind_name(enum target_kind kind)
 {
@@ -187,6 +187,42 @@ int targets_stage(struct targets *t, int fds[TARGETS], struct err *e)
     return 0;
 }
 
+void targets_close(int fds[TARGETS])
+{
+    for (int i = 0; i < TARGETS; i++) {
+        cleanup_close(&fds[i]);
+        fds[i] = -1;
+    }
+}
+
+int targets_open_staged(const struct targets *t, int fds[TARGETS], struct err *e)
+{
+    int r = 0;
+    for (int i = 0; i < TARGETS; i++) {
+        fds[i] = r < 0 ? -1 : target_open_side(&t->at[i], SIDE_NEW);
+        if (r == 0 && fds[i] < 0)
+            r = err_sys(e, fds[i], "%s: its staging folder", t->at[i].path);
+    }
+    if (r < 0)
+        targets_close(fds);
+    return r;
+}
+
+int targets_open_store(const struct targets *t, int fds[TARGETS], struct err *e)
+{
+    int r = 0;
+    for (int i = 0; i < TARGETS; i++) {
+        fds[i] = r < 0 ? -1 : target_open_folder(&t->at[i]);
+        if (r == 0 && fds[i] < 0 && fds[i] != -ENOENT)
+            r = err_sys(e, fds[i], "%s", t->at[i].path);
+        if (fds[i] < 0)
+            fds[i] = -1;
+    }
+    if (r < 0)
+        targets_close(fds);
+    return r;
+}
+
 bool target_has_side(const struct target *t, enum target_side side)
 {
     autoclose int fd = open_unit(t, side, NULL);
@@ -231,9 +267,9 @@ int targets_tidy(const struct targets *t, struct err *e)
     return 0;
 }
 
-int targets_lock(struct targets *t, bool make, struct err *e)
+int targets_make_parents(struct targets *t, struct err *e)
 {
-    for (int i = 0; make && i < TARGETS; i++) {
+    for (int i = 0; i < TARGETS; i++) {
         struct target *at = &t->at[i];
         if (at->parent >= 0)
             continue;
@@ -247,6 +283,14 @@ int targets_lock(struct targets *t, bool make, struct err *e)
         if (at->parent < 0)
             return err_sys(e, -errno, "%s", parent);
     }
+    return 0;
+}
+
+int targets_lock(struct targets *t, bool make, struct err *e)
+{
+    int r = make ? targets_make_parents(t, e) : 0;
+    if (r < 0)
+        return r;
     if (t->lock >= 0 || t->at[TARGET_META].parent < 0)
         return 0;
     autoclose int fd = open_folder(t->at[TARGET_META].parent, ".");

@@ -35,7 +35,8 @@ enum target_side {
     SIDE_NEW,      /* staging: what is being restored */
     SIDE_KEPT,     /* the store that was there before */
     SIDE_KEPT_TMP, /* the same while entries are still being moved into it */
-    SIDE_TRASH,    /* what was kept by the restore before this one */
+    SIDE_TRASH,    /* what was kept by the restore before this one, or is not to be kept */
+    SIDE_PENDING,  /* of data only: verified numbers that wait for their parent (pending.h) */
     SIDES
 };
 
@@ -54,8 +55,9 @@ struct target {
 
 struct targets {
     struct target at[TARGETS];
-    int lock;  /* descriptor that holds the lock, or -1 */
-    bool half; /* an exchange has begun and not ended: nothing may be tidied but by recovery */
+    int lock;     /* descriptor that holds the lock, or -1 */
+    bool half;    /* an exchange has begun and not ended: nothing may be tidied but by recovery */
+    bool discard; /* what is replaced is not kept, and what was kept before stays */
 };
 
 /* Resolves the paths; makes nothing. uid, gid: owner=, or -1 for the rule of restore.h. -EINVAL:
@@ -75,6 +77,9 @@ int targets_probe(struct targets *t, struct err *e);
 /* Removes what a killed targets_probe left. */
 void targets_remove_probes(const struct targets *t);
 
+/* Makes the folders that are to hold the targets, where they do not exist. */
+int targets_make_parents(struct targets *t, struct err *e);
+
 /* Takes the lock that tells other processes that side folders are in use: flock on the folder that
  * holds meta, which leaves nothing behind. Parents that do not exist are made first if `make`, else
  * there is nothing to lock. -EBUSY: another process has it. Locking twice is allowed. */
@@ -83,6 +88,11 @@ void targets_unlock(struct targets *t);
 
 /* Makes the three staging folders afresh (needs probe and lock) and opens them. */
 int targets_stage(struct targets *t, int fds[TARGETS], struct err *e);
+
+/* Opens the staging folders that are there; the store's own folders, -1 for one that is not. */
+int targets_open_staged(const struct targets *t, int fds[TARGETS], struct err *e);
+int targets_open_store(const struct targets *t, int fds[TARGETS], struct err *e);
+void targets_close(int fds[TARGETS]);
 
 /* Removes what targets_stage and a failed restore left: staging, empty units, older trash. None of
  * it is in use by anybody. -ENOTEMPTY: a half moved store was found, nothing was removed. */

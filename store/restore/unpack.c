@@ -182,14 +182,25 @@ static int read_text(struct unpack *u, const struct member *m, char **out,
     return 0;
 }
 
+static int check_number(const struct unpack *u)
+{
+    const struct manifest *m = u->m;
+    if (m->number < 0 || !m->parent || strcmp(m->parent, m->id) == 0)
+        return err_set(u->e, -EBADMSG,
+                       "damaged: snapshot %s holds only changes, but does not say since when",
+                       m->id);
+    for (size_t i = 0; i < m->nremoved; i++)
+        if (manifest_find(m, m->removed[i]))
+            return err_set(u->e, -EBADMSG, "damaged: snapshot %s both holds and removes %s", m->id,
+                           m->removed[i]);
+    return 0;
+}
+
 static int check_restorable(const struct unpack *u)
 {
     const struct manifest *m = u->m;
     if (m->kind == MANIFEST_INCREMENTAL)
-        return err_set(u->e, -ESTALE,
-                       "snapshot %s holds only what changed since snapshot %s, which is not what "
-                       "this store is known to hold; copy a full snapshot",
-                       m->id, m->parent ? m->parent : "(unknown)");
+        return check_number(u);
     if (m->kind == MANIFEST_DATABASE)
         return err_set(u->e, -EINVAL,
                        "snapshot %s holds a single database, which cannot be restored by itself; "

@@ -39,7 +39,8 @@ struct unpack_io {
 };
 
 /* 0: verified and on disk. -EINVAL: no snapshot of a kind that can be restored; -EBADMSG: damaged,
- * hostile, or it ends early; -ESTALE: incremental; -ENOSPC, -EIO, … of staging. */
+ * hostile, or it ends early; -ENOSPC, -EIO, … of staging. Of an incremental snapshot, what it has
+ * to do with the store is the caller's question. */
 int unpack_run(const struct unpack_io *io, struct err *e);
 
 #endif

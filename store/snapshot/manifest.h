@@ -53,6 +53,13 @@ struct manifest {
  * influxfs, or of a version that is not known; -EBADMSG: one, but damaged or hostile; -ENOMEM. */
 int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e);
 
+/* As JSON text of *len bytes, a newline at its end, which manifest_parse reads; the caller frees
+ * it. -ENOMEM. */
+int manifest_write(const struct manifest *m, char **text, size_t *len);
+
+/* The caller releases it. -ENOMEM. */
+int manifest_copy(const struct manifest *m, struct manifest **out);
+
 /* "full", "incremental", "database". */
 const char *manifest_kind_name(enum manifest_kind kind);
 

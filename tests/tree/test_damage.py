@@ -170,8 +170,10 @@ class KindTest(DamageTest):
         self.check_untouched(before)
 
     def test_incremental(self):
-        self.forged.manifest |= {"kind": "incremental", "parent": "0" * 32, "number": 3}
-        self.refused(self.forged.bytes(), errno.ESTALE, words="full")
+        """One that does not say what it builds on."""
+        for parent, number in ((None, 3), ("0" * 32, None), (self.forged.manifest["id"], 3)):
+            self.forged.manifest |= {"kind": "incremental", "parent": parent, "number": number}
+            self.refused(self.forged.bytes(), errno.EBADMSG, words="since when")
 
     def test_database(self):
         self.forged.manifest["kind"] = "database"

@@ -66,8 +66,13 @@ struct snap_member {
 };
 
 struct snap_options {
-    const char *kind;     /* NULL: full */
-    const char *manifest; /* instead of the right one */
+    const char *kind; /* NULL: full */
+    const char *id;   /* NULL: snap-1 */
+    const char *chain, *parent;
+    const char *number;          /* as in JSON; NULL: null */
+    const char *removed;         /* the list's inside as JSON; NULL: empty */
+    const char *removed_folders; /* likewise */
+    const char *manifest;        /* instead of the right one */
     const char *sums;
     const struct snap_member *after; /* a member behind SHA256SUMS */
     const char *first;               /* name of the first member, if not "manifest" */
@@ -127,13 +132,17 @@ static inline void snap_json_name(struct buffer *b, const char *name)
 }
 
 static inline void snap_manifest(struct buffer *b, const struct snap_member *m, size_t n,
-                                 const char *kind)
+                                 const struct snap_options *o)
 {
+    const char *q = o->parent ? "\"" : "";
+    buffer_text(b, "{\"version\":1,\"id\":\"%s\",\"kind\":\"%s\",", o->id ? o->id : "snap-1",
+                o->kind ? o->kind : "full");
+    if (o->chain)
+        buffer_text(b, "\"chain\":\"%s\",", o->chain);
     buffer_text(b,
-                "{\"version\":1,\"id\":\"snap-1\",\"kind\":\"%s\",\"parent\":null,\"number\":null,"
-                "\"created\":\"2016-06-11T12:00:00Z\",\"host\":\"db1\",\"index\":7,\"skew_ns\":0,"
-                "\"files\":[",
-                kind ? kind : "full");
+                "\"parent\":%s%s%s,\"number\":%s,\"created\":\"2016-06-11T12:00:00Z\","
+                "\"host\":\"db1\",\"index\":7,\"skew_ns\":0,\"files\":[",
+                q, o->parent ? o->parent : "null", q, o->number ? o->number : "null");
     const char *comma = "";
     for (size_t i = 0; i < n; i++) {
         if (m[i].unlisted || (m[i].type && m[i].type != AE_IFREG))
@@ -144,7 +153,8 @@ static inline void snap_manifest(struct buffer *b, const struct snap_member *m, 
                     m[i].claimed ? m[i].claimed : m[i].size, i);
         comma = ",";
     }
-    buffer_text(b, "],\"removed\":[],\"left_out\":[]}\n");
+    buffer_text(b, "],\"removed\":[%s],\"removed_folders\":[%s],\"left_out\":[]}\n",
+                o->removed ? o->removed : "", o->removed_folders ? o->removed_folders : "");
 }
 
 /* The tar; buffer_free it. */
@@ -157,7 +167,7 @@ static inline struct buffer snap_build(const struct snap_member *m, size_t n,
     if (o->manifest)
         buffer_add(&json, o->manifest, strlen(o->manifest));
     else
-        snap_manifest(&json, m, n, o->kind);
+        snap_manifest(&json, m, n, o);
     struct archive *a = archive_write_new();
     archive_write_set_format_pax_restricted(a);
     archive_write_set_bytes_per_block(a, 512);

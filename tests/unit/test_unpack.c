@@ -316,7 +316,7 @@ static void test_hostile(void **state)
     refuse_members(NULL, 0, &(struct snap_options){.sums = ""}, -EBADMSG, "SHA256SUMS");
     refuse_members(NULL, 0, &(struct snap_options){.first = "other"}, -EINVAL, "first member");
     refuse_members(NULL, 0, &(struct snap_options){.manifest = "[1]"}, -EINVAL, "manifest");
-    refuse_members(NULL, 0, &(struct snap_options){.kind = "incremental"}, -ESTALE, "full");
+    refuse_members(NULL, 0, &(struct snap_options){.kind = "incremental"}, -EBADMSG, "since when");
     refuse_members(NULL, 0, &(struct snap_options){.kind = "database"}, -EINVAL, "database");
 }
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/job.h"
+
+#include "store/base/cleanup.h"
+#include "store/restore/lineage.h"
+#include "store/restore/merge.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+static int plan(struct job *j, const struct manifest *const *manifests, struct err *e)
+{
+    while (j->nrun < j->n) {
+        size_t next = lineage_next(manifests, j->n, j->state);
+        if (next == SIZE_MAX)
+            break;
+        cleanup(manifest_freep) struct manifest *then = NULL;
+        int r = manifest_copy(j->state, &then);
+        if (r == 0)
+            r = lineage_apply(then, manifests[next], &j->why);
+        if (r == -EBADMSG) {
+            j->unfit = j->all[next];
+            break;
+        }
+        if (r < 0)
+            return err_sys(e, r, "restore");
+        j->run[j->nrun++] = j->all[next];
+        manifest_free(j->state);
+        j->state = steal_ptr(&then);
+    }
+    return 0;
+}
+
+int job_plan(struct job *j, const struct manifest *from, struct err *e)
+{
+    autofree const struct manifest **manifests = calloc(j->n + 1, sizeof(*manifests));
+    j->run = calloc(j->n + 1, sizeof(*j->run));
+    if (!manifests || !j->run || manifest_copy(from, &j->state) < 0)
+        return err_sys(e, -ENOMEM, "restore");
+    for (size_t i = 0; i < j->n; i++)
+        manifests[i] = j->all[i]->m;
+    return plan(j, manifests, e);
+}
+
+void job_clear(struct job *j)
+{
+    manifest_free(j->state);
+    free(j->run);
+    j->state = NULL;
+    j->run = NULL;
+    j->nrun = 0;
+}
+
+bool job_has(const struct job *j, const struct number *n)
+{
+    for (size_t i = 0; i < j->nrun; i++)
+        if (j->run[i] == n)
+            return true;
+    return false;
+}
+
+static int open_stage(struct job *j, bool fresh, struct stage **out, struct err *e)
+{
+    int fds[TARGETS];
+    int r = fresh ? targets_stage(j->t, fds, e) : targets_open_staged(j->t, fds, e);
+    if (r < 0)
+        return r;
+    if ((r = stage_new(j->t, fds, out)) < 0) {
+        targets_close(fds);
+        return err_sys(e, r, "staging");
+    }
+    return 0;
+}
+
+static int fill(struct job *j, const struct manifest *from, struct err *e)
+{
+    cleanup(stage_freep) struct stage *s = NULL;
+    int r = open_stage(j, from != NULL, &s, e);
+    if (r == 0)
+        r = from ? merge_store(s, j->t, from, j->run, j->nrun, e) : stage_adopt(s, e);
+    if (r == 0)
+        r = merge_numbers(s, j->t, j->run, j->nrun, e);
+    return r < 0 ? r : stage_finish(s, e);
+}
+
+struct built_on {
+    const struct targets *t;
+    const struct manifest *from;
+};
+
+static int still(void *arg, struct err *e)
+{
+    const struct built_on *b = arg;
+    int r = record_fits(b->from, b->t);
+    if (r < 0)
+        return err_sys(e, r, "whether the store is as it was cannot be told");
+    return r == 1 ? 0
+                  : err_set(e, -ESTALE, "the store has moved on since snapshot %s was restored",
+                            b->from->id);
+}
+
+static int record(struct job *j, struct err *e)
+{
+    int fds[TARGETS];
+    int r = targets_open_staged(j->t, fds, e);
+    if (r < 0)
+        return r;
+    r = record_prepare(j->record, j->state, fds, &j->note, e);
+    targets_close(fds);
+    return r;
+}
+
+int job_run(struct job *j, const struct manifest *from, struct err *e)
+{
+    struct err note = {0};
+    const struct built_on built_on = {j->t, from};
+    int r = from || j->nrun ? fill(j, from, e) : 0;
+    if (r == 0)
+        r = record(j, e);
+    if (r < 0) {
+        targets_tidy(j->t, NULL);
+        return r;
+    }
+    if (from) {
+        j->check.still = still;
+        j->check.arg = (void *)&built_on;
+    }
+    j->t->discard = from != NULL;
+    r = install_run(j->t, &j->check, j->state->id, &note, e);
+    if (!j->t->half)
+        record_end(j->record, r == 0);
+    if (note.text[0])
+        err_set(&j->note, 0, "left over, to be removed at the next mount: %s", note.text);
+    return r;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/present.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/influx/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum depth { TOP, DATABASE, POLICY, SHARD, BELOW };
+
+struct walk {
+    enum target_kind kind;
+    present_fn *fn;
+    void *arg;
+};
+
+static bool wanted_file(const struct walk *w, enum depth depth, const char *name)
+{
+    switch (w->kind) {
+    case TARGET_META:
+        return depth == TOP && strcmp(name, NAME_META_DB) == 0;
+    case TARGET_DATA:
+        return depth == SHARD && (name_is_tsm(name) || name_is_tombstone(name));
+    default:
+        return depth == SHARD && name_is_wal(name);
+    }
+}
+
+/* depth: of the folder that it lies in. */
+static bool wanted_folder(const struct walk *w, enum depth depth, const char *name)
+{
+    if (w->kind == TARGET_META || strcmp(name, TARGET_HOME) == 0)
+        return false;
+    switch (depth) {
+    case TOP:
+        return strcmp(name, "lost+found") != 0;
+    case DATABASE:
+        return !name_is_series(name);
+    case POLICY:
+        return name_is_shard(name, NULL);
+    default:
+        return depth == SHARD && w->kind == TARGET_DATA && strcmp(name, NAME_INDEX) == 0;
+    }
+}
+
+static int walk(const struct walk *w, enum depth depth, int fd, const char *path);
+
+static int visit(const struct walk *w, enum depth depth, int dir, const char *path,
+                 const char *name)
+{
+    struct stat st;
+    autofree char *whole = NULL;
+    bool file = wanted_file(w, depth, name);
+    if (!file && !wanted_folder(w, depth, name))
+        return 0;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (asprintf(&whole, "%s/%s", path, name) < 0)
+        return -ENOMEM;
+    if (S_ISREG(st.st_mode) && file)
+        return w->fn(w->arg, whole, &st);
+    if (!S_ISDIR(st.st_mode) || file)
+        return 0;
+    int r = w->fn(w->arg, whole, &st);
+    if (r != 0 || depth == SHARD)
+        return r;
+    autoclose int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : walk(w, depth + 1, fd, whole);
+}
+
+static int walk(const struct walk *w, enum depth depth, int fd, const char *path)
+{
+    cleanup(dir_free) struct dir list = {0};
+    int r = dir_read(fd, &list);
+    for (size_t i = 0; r == 0 && i < list.n; i++)
+        r = visit(w, depth, fd, path, list.names[i]);
+    return r;
+}
+
+int present_walk(const int fds[TARGETS], present_fn *fn, void *arg)
+{
+    int r = 0;
+    for (int i = 0; r == 0 && i < TARGETS; i++) {
+        struct stat st;
+        const struct walk w = {(enum target_kind)i, fn, arg};
+        const char *name = target_kind_name(w.kind);
+        if (fds[i] < 0)
+            continue;
+        r = fstat(fds[i], &st) < 0 ? -errno : fn(arg, name, &st);
+        if (r == 0)
+            r = walk(&w, TOP, fds[i], name);
+    }
+    return r;
+}
