@@ -6,7 +6,7 @@ import time
 
 from lib.case import StoreTest
 from lib.cuts import accounts, chain, snap
-from lib.files import run
+from lib.files import run, wait_until
 from lib.influxd import Influxd, tsm_files
 from lib.load import FLUSH_BYTES, Load
 from lib.mount import Mount
@@ -43,7 +43,7 @@ class PointsTest(StoreTest):
                 if number == CUTS // 2:
                     # A mirror as of now, then the first three numbers go into the base.
                     self.mirror(mnt, mirrors[0])
-                    snap(live.root, "prune", "--keep=2")
+                    wait_until(lambda: self.fold(live.root), 60, "rsync to let go of what it has read", step=1)
             self.mirror(mnt, mirrors[1])
             load.check()
         self.assertGreater(compacted, CUTS, "too few compactions to prove anything")
@@ -56,6 +56,11 @@ class PointsTest(StoreTest):
         for number in range(0, folded):  # gone from the server, but not from the mirror
             with self.subTest(index=index, number=number):
                 self.from_mirror(mirrors[0], number, -1, windows[number], load, live.index)
+
+    def fold(self, store):
+        """Whether all were folded: what was read just now is held for a little longer."""
+        snap(store, "prune", "--keep=2")
+        return len(chain(store / "influxfs")) == 3
 
     def mirror(self, mnt, folder):
         run("rsync", "-a", "--exclude=now.tar", f"{mnt.point}/snapshots/", folder)
