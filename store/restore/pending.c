@@ -430,7 +430,7 @@ void pending_tidy(const struct targets *t, struct err *said)
         struct target data;
         cleanup(dir_free) struct dir list = {0};
         autoclose int place = open_place(t, inside, &data);
-        if (place < 0 || dir_read(place, &list) < 0)
+        if (place >= 0 && dir_read(place, &list) < 0)
             continue;
         for (size_t i = 0; i < list.n; i++) {
             bool unreadable;

@@ -23,6 +23,9 @@
 
 static const char *const folders[] = {"meta", "data", "wal"};
 
+#define CHAIN_STAGED 160
+#define CHAIN_STRIDE 7
+
 struct store {
     char *root;
     struct store_paths paths;
@@ -57,16 +60,41 @@ static struct buffer new_snapshot(void)
     return snap_build(m, SNAP_COUNT, NULL);
 }
 
+/* What follows new_snapshot: of every file something else. */
+static struct buffer new_number(void)
+{
+    const struct snap_member m[] = {
+        {"meta/meta.db", 0, "newer meta", 10, NULL, false, false, 0},
+        {"data/my db/rp/2", AE_IFDIR, NULL, 0, NULL, false, false, 0},
+        {"data/my db/rp/2/000000002-000000001.tsm", 0, "newer tsm", 9, NULL, false, false, 0},
+        {"wal/my db/rp/1/_00001.wal", 0, "segment, longer", 15, NULL, false, false, 0}};
+    return snap_build(m, sizeof(m) / sizeof(*m),
+                      &(struct snap_options){.kind = "incremental",
+                                             .id = "snap-2",
+                                             .parent = "snap-1",
+                                             .number = "0",
+                                             .removed_folders = "\"data/my db/rp/1/index\""});
+}
+
+/* Where there is such a folder; -1. */
+static int open_state(const char *root)
+{
+    char *p = in(root, "state");
+    int fd = open(p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(p);
+    return fd;
+}
+
 /* Restores in this process. */
-static int restore_into(const char *root, int (*in_use)(const struct store_paths *, struct err *),
-                        struct err *e)
+static int drop_into(const char *root, struct buffer tar,
+                     int (*in_use)(const struct store_paths *, struct err *), struct err *e)
 {
     struct store_paths paths = paths_in(root);
-    struct buffer tar = new_snapshot();
+    autoclose int state = open_state(root);
     struct restore *room = NULL;
     struct drop *d = NULL;
     const struct restore_options o = {
-        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .in_use = in_use, .state_fd = -1};
+        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .in_use = in_use, .state_fd = state};
     int r = restore_open(&o, &room, e);
     if (r == 0)
         r = restore_may_begin(room, e);
@@ -83,12 +111,19 @@ static int restore_into(const char *root, int (*in_use)(const struct store_paths
     return r;
 }
 
+static int restore_into(const char *root, int (*in_use)(const struct store_paths *, struct err *),
+                        struct err *e)
+{
+    return drop_into(root, new_snapshot(), in_use, e);
+}
+
 static int recover(const char *root, struct err *e)
 {
     struct store_paths paths = paths_in(root);
+    autoclose int state = open_state(root);
     struct restore *room = NULL;
     const struct restore_options o = {
-        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
+        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = state};
     int r = restore_open(&o, &room, e);
     restore_close(room);
     paths_free(&paths);
@@ -99,7 +134,9 @@ static int recover(const char *root, struct err *e)
 static int child_main(const char *what, const char *root)
 {
     struct err e = {0};
-    int r = strcmp(what, "restore") == 0 ? restore_into(root, NULL, &e) : recover(root, &e);
+    int r = strcmp(what, "restore") == 0  ? restore_into(root, NULL, &e)
+            : strcmp(what, "number") == 0 ? drop_into(root, new_number(), NULL, &e)
+                                          : recover(root, &e);
     if (r < 0)
         fprintf(stderr, "%s: %d %s\n", what, r, e.text);
     return r < 0 ? 1 : 0;
@@ -136,9 +173,15 @@ static bool killed_at(const char *what, const char *root, long n)
     return false;
 }
 
-enum layout { PLAIN, KEPT_BEFORE, ABSENT, MOUNTED, MOUNTED_KEPT, LAYOUTS };
-static const char *const layout_names[] = {"plain", "kept before", "absent", "mounted",
-                                           "mounted, kept before"};
+/* CHAIN: the store is new_snapshot's, and new_number is restored onto it. */
+enum layout { PLAIN, KEPT_BEFORE, ABSENT, MOUNTED, MOUNTED_KEPT, CHAIN, CHAIN_MOUNTED };
+static const char *const layout_names[] = {
+    "plain", "kept before", "absent", "mounted", "mounted, kept before", "chain", "chain, mounted"};
+
+static bool is_chain(enum layout l)
+{
+    return l >= CHAIN;
+}
 
 static void put(const char *root, const char *name, const char *text)
 {
@@ -155,7 +198,16 @@ static void put(const char *root, const char *name, const char *text)
 
 static bool is_mounted(enum layout l)
 {
-    return l == MOUNTED || l == MOUNTED_KEPT;
+    return l == MOUNTED || l == MOUNTED_KEPT || l == CHAIN_MOUNTED;
+}
+
+static bool private_mounts(void)
+{
+    static int can = -1;
+    if (can < 0)
+        can = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+              mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
+    return can;
 }
 
 static char *make_store(enum layout l)
@@ -163,6 +215,8 @@ static char *make_store(enum layout l)
     char *root = temp_folder();
     if (l == ABSENT)
         return root;
+    if (is_chain(l) && private_mounts()) /* each is restored into twice: no disk is that quick */
+        assert_int_equal(mount("tmpfs", root, "tmpfs", 0, "size=8m,mode=0755"), 0);
     if (is_mounted(l)) {
         char *data = in(root, "data");
         assert_int_equal(mkdir(data, 0755), 0);
@@ -182,6 +236,14 @@ static char *make_store(enum layout l)
                               : "data.before-restore/x/rp/1/a.tsm",
             "older tsm");
     }
+    if (is_chain(l)) {
+        char *state = in(root, "state");
+        struct err e;
+        assert_int_equal(mkdir(state, 0700), 0);
+        free(state);
+        if (restore_into(root, NULL, &e) < 0)
+            fail_msg("%s: %s", layout_names[l], e.text);
+    }
     return root;
 }
 
@@ -192,6 +254,8 @@ static void drop_store(char *root, enum layout l)
         assert_int_equal(umount2(data, MNT_DETACH), 0);
         free(data);
     }
+    if (is_chain(l) && private_mounts())
+        assert_int_equal(umount2(root, MNT_DETACH), 0);
     tree_remove(root);
 }
 
@@ -238,7 +302,7 @@ static void check_litter(const char *root, enum layout l)
         for (size_t k = 0; k < list.n; k++) {
             const char *n = list.names[k];
             const char *dot = strrchr(n, '.');
-            if (strstr(n, "restoring") || strstr(n, "journal") || strstr(n, "probe") ||
+            if (strstr(n, "restoring") || strstr(n, "journal") || strstr(n, "pending") || strstr(n, "probe") ||
                 strstr(n, "spool") || strstr(n, "raft") ||
                 (dot && (strcmp(dot, ".tmp") == 0 || strcmp(dot, ".old") == 0)) ||
                 (!is_mounted(l) && strcmp(n, ".influxfs") == 0))
@@ -274,7 +338,7 @@ static void check_whole(const char *root, enum layout l, const struct texts *t, 
                  recovered ? "recovered" : "as left", now);
     if (recovered) {
         check_litter(root, l);
-        if (is_old)
+        if (is_old || is_chain(l))
             assert_string_equal(kept, t->old_kept);
         else
             assert_string_equal(kept, t->old_store);
@@ -288,7 +352,7 @@ static struct texts learn(enum layout l)
     char *root = make_store(l);
     struct err e = {0};
     struct texts t = {store_text(root, l, false), store_text(root, l, true), NULL};
-    if (restore_into(root, NULL, &e) < 0)
+    if (drop_into(root, is_chain(l) ? new_number() : new_snapshot(), NULL, &e) < 0)
         fail_msg("%s: %s", layout_names[l], e.text);
     t.new_store = store_text(root, l, false);
     assert_string_not_equal(t.old_store, t.new_store);
@@ -303,6 +367,18 @@ static struct texts learn(enum layout l)
     return t;
 }
 
+/* What was recovered is known for what it is: the number is restored, or was already. */
+static void check_goes_on(const char *root, enum layout l, const struct texts *t, long n)
+{
+    struct err e = {0};
+    if (drop_into(root, new_number(), NULL, &e) < 0)
+        fail_msg("%s, call %ld: the number again: %s", layout_names[l], n, e.text);
+    char *now = store_text(root, l, false);
+    assert_string_equal(now, t->new_store);
+    free(now);
+    check_whole(root, l, t, true, n);
+}
+
 static void kill_everywhere(enum layout l)
 {
     struct texts t = learn(l);
@@ -310,7 +386,9 @@ static void kill_everywhere(enum layout l)
     for (bool killed = true; killed;) {
         char *root = make_store(l);
         struct err e = {0};
-        killed = killed_at("restore", root, ++n);
+        /* Of a chain, while it is staged, some calls will do. */
+        n += is_chain(l) && n < CHAIN_STAGED ? CHAIN_STRIDE : 1;
+        killed = killed_at(is_chain(l) ? "number" : "restore", root, n);
         check_whole(root, l, &t, false, n);
         /* The recovery may be cut off too, at places that differ from one to the next. */
         for (long again = n % 11 + 1; killed && again < 40; again += 13) {
@@ -327,6 +405,8 @@ static void kill_everywhere(enum layout l)
         else
             undone++;
         free(now);
+        if (is_chain(l))
+            check_goes_on(root, l, &t, n);
         drop_store(root, l);
     }
     print_message("%s: %ld calls, %ld undone, %ld finished\n", layout_names[l], n - 1, undone,
@@ -335,15 +415,6 @@ static void kill_everywhere(enum layout l)
     free(t.old_store);
     free(t.old_kept);
     free(t.new_store);
-}
-
-static bool private_mounts(void)
-{
-    static int can = -1;
-    if (can < 0)
-        can = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-              mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
-    return can;
 }
 
 static void test_kill_plain(void **state)
@@ -373,6 +444,22 @@ static void test_kill_mounted(void **state)
     }
     kill_everywhere(MOUNTED);
     kill_everywhere(MOUNTED_KEPT);
+}
+
+static void test_kill_chain(void **state)
+{
+    (void)state;
+    kill_everywhere(CHAIN);
+}
+
+static void test_kill_chain_mounted(void **state)
+{
+    (void)state;
+    if (!private_mounts()) {
+        print_message("needs root and private mounts, which a bare chroot does not allow\n");
+        skip();
+    }
+    kill_everywhere(CHAIN_MOUNTED);
 }
 
 /* A raft.db of somebody else stays, and stops the restore. */
@@ -467,6 +554,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_damaged_journal), cmocka_unit_test(test_nested),
         cmocka_unit_test(test_kill_plain),      cmocka_unit_test(test_kill_kept),
         cmocka_unit_test(test_kill_absent),     cmocka_unit_test(test_kill_mounted),
+        cmocka_unit_test(test_kill_chain),      cmocka_unit_test(test_kill_chain_mounted),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     if (argc == 3)
