@@ -17,6 +17,7 @@
 
 struct unpack {
     const struct unpack_io *io;
+    const struct unpack_sink *sink; /* NULL: into staging folders */
     struct plain plain;  /* input -> plain tar, */
     struct frame frame;  /* watched as it goes by, */
     struct archive *tar; /* -> members */
@@ -39,6 +40,7 @@ struct member {
     mode_t mode;
     int64_t mtime_ns; /* -1: not said */
     uint64_t size;
+    uint64_t at; /* where its data lie in the plain tar */
 };
 
 static la_ssize_t read_plain(struct archive *a, void *arg, const void **block)
@@ -125,8 +127,8 @@ static int next_member(struct unpack *u, struct member *out)
     out->mtime_ns = archive_entry_mtime_is_set(entry) && t >= 0 && t < INT64_MAX / 1000000000
                         ? t * 1000000000 + archive_entry_mtime_nsec(entry)
                         : -1;
-    return frame_member(&u->frame, (uint64_t)archive_filter_bytes(u->tar, 0), out->size,
-                        out->folder, u->e);
+    out->at = (uint64_t)archive_filter_bytes(u->tar, 0);
+    return frame_member(&u->frame, out->at, out->size, out->folder, u->e);
 }
 
 /* The member's next bytes, which stay until the next call: their number, or 0 at its end. */
@@ -229,7 +231,8 @@ static int read_manifest(struct unpack *u)
         return err_set(u->e, -EINVAL,
                        "not a snapshot: a tar, but its first member is not `manifest`");
     if ((r = read_text(u, &head, &text, u->of_manifest)) < 0 ||
-        (r = manifest_parse(text, head.size, &u->m, u->e)) < 0 || (r = check_restorable(u)) < 0)
+        (r = manifest_parse(text, head.size, &u->m, u->e)) < 0 ||
+        (!u->sink && (r = check_restorable(u)) < 0))
         return r;
     u->left = u->m->nfiles;
     u->seen = calloc(u->left + 1, sizeof(*u->seen));
@@ -242,6 +245,8 @@ static int read_manifest(struct unpack *u)
 static int begin_staging(struct unpack *u)
 {
     uint64_t need[TARGETS] = {0};
+    if (u->sink)
+        return u->sink->begin(u->sink->arg, u->m, u->e);
     int r = u->io->begin(u->io->arg, u->m, &u->stage, u->e);
     if (r < 0)
         return r;
@@ -252,6 +257,26 @@ static int begin_staging(struct unpack *u)
     return stage_check_space(u->stage, need, u->e);
 }
 
+/* The file's way: into the staging folders, or to the sink. */
+
+static int open_file(struct unpack *u, const struct member *m)
+{
+    return u->sink ? u->sink->open(u->sink->arg, m->name, m->size, m->at, u->e)
+                   : stage_open(u->stage, m->name, m->mode, u->e);
+}
+
+static int write_file(struct unpack *u, const void *buf, size_t n)
+{
+    return u->sink ? u->sink->write(u->sink->arg, buf, n, u->e)
+                   : stage_write(u->stage, buf, n, u->e);
+}
+
+static int close_file(struct unpack *u, const struct manifest_file *f)
+{
+    return u->sink ? u->sink->close(u->sink->arg, u->e)
+                   : stage_close(u->stage, f->mtime_ns, u->e);
+}
+
 static int unpack_data(struct unpack *u, const struct member *m, uint8_t sum[SHA256_BYTES])
 {
     uint64_t done = 0;
@@ -260,7 +285,7 @@ static int unpack_data(struct unpack *u, const struct member *m, uint8_t sum[SHA
     sidehash_begin(u->hash);
     while ((n = next_data(u, m, done, &buf)) > 0) {
         sidehash_add(u->hash, buf, (size_t)n);
-        int r = stage_write(u->stage, buf, (size_t)n, u->e);
+        int r = write_file(u, buf, (size_t)n);
         sidehash_wait(u->hash);
         if (r < 0)
             return r;
@@ -286,16 +311,18 @@ static int unpack_file(struct unpack *u, const struct member *m)
     u->seen[i] = true;
     u->left--;
     u->io->member(u->io->arg, m->name, m->size);
-    int r = stage_open(u->stage, m->name, m->mode, u->e);
+    int r = open_file(u, m);
     if (r == 0)
         r = unpack_data(u, m, u->sums[i]);
-    return r < 0 ? r : stage_close(u->stage, f->mtime_ns, u->e);
+    return r < 0 ? r : close_file(u, f);
 }
 
 static int unpack_folder(struct unpack *u, const struct member *m)
 {
     if (!manifest_name_ok(m->name, true))
         return refuse(u, m->name, "may not stand in a snapshot");
+    if (u->sink)
+        return 0;
     return stage_folder(u->stage, m->name, m->mode, m->mtime_ns, u->e);
 }
 
@@ -363,13 +390,14 @@ static int run(struct unpack *u)
     if ((r = read_manifest(u)) < 0 || (r = begin_staging(u)) < 0 || (r = unpack_members(u)) < 0 ||
         (r = read_tail(u)) < 0)
         return r;
-    return stage_finish(u->stage, u->e);
+    return u->sink ? 0 : stage_finish(u->stage, u->e);
 }
 
-int unpack_run(const struct unpack_io *io, struct err *e)
+static int unpack(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
+                  struct err *e)
 {
     struct err unheard;
-    struct unpack u = {.io = io, .e = e ? e : &unheard};
+    struct unpack u = {.io = io, .sink = sink, .e = e ? e : &unheard};
     u.e->text[0] = 0;
     frame_init(&u.frame);
     /* libarchive converts pax names by the thread's locale, and fails on UTF-8 in the C locale. */
@@ -386,8 +414,22 @@ int unpack_run(const struct unpack_io *io, struct err *e)
     }
     sidehash_free(u.hash);
     frame_free(&u.frame);
-    manifest_free(u.m);
+    if (m)
+        *m = u.m;
+    else
+        manifest_free(u.m);
     free(u.sums);
     free(u.seen);
     return r;
+}
+
+int unpack_run(const struct unpack_io *io, struct err *e)
+{
+    return unpack(io, NULL, NULL, e);
+}
+
+int unpack_check(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
+                 struct err *e)
+{
+    return unpack(io, sink, m, e);
 }

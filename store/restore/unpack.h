@@ -8,6 +8,7 @@
  * xz or lz4. Anything else, or less, or more, is refused whole.
  *
  * unpack_run works in the calling thread (and hashes in another), from the first byte to the last.
+ * unpack_check is the same without staging folders: whoever wants to may look at the files instead.
  */
 #ifndef INFLUXFS_RESTORE_UNPACK_H
 #define INFLUXFS_RESTORE_UNPACK_H
@@ -42,5 +43,20 @@ struct unpack_io {
  * hostile, or it ends early; -ENOSPC, -EIO, … of staging. Of an incremental snapshot, what it has
  * to do with the store is the caller's question. */
 int unpack_run(const struct unpack_io *io, struct err *e);
+
+/* Where files go instead. A function that returns -errno ends it, and unpack_check returns that. */
+struct unpack_sink {
+    int (*begin)(void *arg, const struct manifest *m, struct err *e);
+    /* One file: at is where its bytes lie in the plain tar. Then its bytes, and its end. */
+    int (*open)(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e);
+    int (*write)(void *arg, const void *buf, size_t n, struct err *e);
+    int (*close)(void *arg, struct err *e);
+    void *arg;
+};
+
+/* Of any kind of snapshot; io->begin is not called. If its manifest could be read, the caller gets
+ * it, on failure too: *m is to be NULL before. */
+int unpack_check(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
+                 struct err *e);
 
 #endif

@@ -108,6 +108,18 @@ static struct json_object *json_names(const char *const *names, size_t n)
     return list;
 }
 
+static struct json_object *json_folders(const struct capture *c)
+{
+    char path[MEMBER_PATH_MAX];
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < capture_count(c); i++) {
+        const struct member *m = capture_member(c, i);
+        if (member_is_folder(m))
+            json_object_array_add(list, json_object_new_string(member_path(m, path)));
+    }
+    return list;
+}
+
 static int manifest_tail(const struct listing *l, char **buf, size_t *cap)
 {
     const struct capture_origin *origin = capture_origin(l->capture);
@@ -118,9 +130,11 @@ static int manifest_tail(const struct listing *l, char **buf, size_t *cap)
     for (size_t i = 0; i < capture_left_out(l->capture); i++)
         json_object_array_add(left_out, json_object_new_string(capture_left_out_at(l->capture, i)));
     json_object_object_add(o, "removed", json_names(origin->removed, origin->nremoved));
-    if (origin->chain)
+    if (origin->chain) {
         json_object_object_add(o, "removed_folders",
                                json_names(origin->removed_folders, origin->nremoved_folders));
+        json_object_object_add(o, "folders", json_folders(l->capture));
+    }
     json_object_object_add(o, "left_out", left_out);
     int n = put_json(o, "\n],", "\n", buf, cap);
     if (n > 0) /* the object goes on here as well: without its opening bracket */

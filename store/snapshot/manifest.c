@@ -246,13 +246,17 @@ static int read_origin(struct json_object *root, struct manifest *m, struct err 
     return 0;
 }
 
-/* What vanished, and what was left out. Manifests of no chain have no `removed_folders`. */
+/* What vanished, folder members, and what was left out. Manifests of no chain have neither
+ * `removed_folders` nor `folders`. */
 static int read_absent(struct json_object *root, struct manifest *m, struct err *e)
 {
     int r = read_names(root, "removed", FILES, &m->removed, &m->nremoved, e);
     if (r == 0 && json_object_object_get_ex(root, "removed_folders", NULL))
         r = read_names(root, "removed_folders", FOLDERS, &m->removed_folders, &m->nremoved_folders,
                        e);
+    m->lists_folders = json_object_object_get_ex(root, "folders", NULL);
+    if (r == 0 && m->lists_folders)
+        r = read_names(root, "folders", FOLDERS, &m->folders, &m->nfolders, e);
     return r < 0 ? r : read_names(root, "left_out", TEXTS, &m->left_out, &m->nleft_out, e);
 }
 
@@ -353,6 +357,7 @@ void manifest_free(struct manifest *m)
     free(m->files);
     free_names(m->removed, m->nremoved);
     free_names(m->removed_folders, m->nremoved_folders);
+    free_names(m->folders, m->nfolders);
     free_names(m->left_out, m->nleft_out);
     free(m->id);
     free(m->chain);

@@ -41,6 +41,9 @@ struct manifest {
     size_t nremoved;
     char **removed_folders; /* folders likewise, each before what was in it */
     size_t nremoved_folders;
+    bool lists_folders; /* its folder members are: */
+    char **folders;     /* sorted */
+    size_t nfolders;
     char **left_out; /* shards that meta.db does not know; free text */
     size_t nleft_out;
 };

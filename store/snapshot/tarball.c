@@ -174,6 +174,12 @@ static size_t entry_at(const struct tarball *t, uint64_t off)
     return lo;
 }
 
+size_t tarball_begun(const struct tarball *t, uint64_t off)
+{
+    size_t i = off ? entry_at(t, off - 1) : 0; /* 0 is the manifest */
+    return i < capture_count(t->capture) ? i : capture_count(t->capture);
+}
+
 static int read_head(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t off)
 {
     char head[TARHEAD_MAX], path[MEMBER_PATH_MAX];

@@ -25,6 +25,9 @@ const struct capture *tarball_capture(const struct tarball *t);
 uint64_t tarball_size(const struct tarball *t);    /* bytes */
 int64_t tarball_mtime_ns(const struct tarball *t); /* when this state was first captured */
 
+/* How many of the capture's members have their header, or a part of it, before byte off. */
+size_t tarball_begun(const struct tarball *t, uint64_t off);
+
 /* Whether the n bytes at off lie within the tar and can be had without waiting for a sum. */
 bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off);
 

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The state folder: where what is remembered of a store, and its cuts, are kept. */
+#ifndef INFLUXFS_INFLUX_STATE_H
+#define INFLUXFS_INFLUX_STATE_H
+
+#include "store/influx/paths.h"
+
+/* Finds or makes the folder: given, or `influxfs` beside the data folder, mode 0700. Its parent
+ * must exist. *out is its absolute path, the caller's; where the folder cannot be had it is what
+ * was tried, or NULL, and -errno is returned. */
+int state_folder(const struct store_paths *paths, const char *given, char **out);
+
+#endif
