@@ -1,6 +1,6 @@
 # influxfs: backup of a live InfluxDB 1.x store by copying a file. See README.md.
 #
-#   make                    build/influxfs
+#   make                    build/influxfs, build/influxsnap
 #   make demo | test        each does all of its own set-up (as root on Debian 12)
 #   make install PREFIX=/usr/local DESTDIR=
 #   make bench | lint | format | clean
@@ -16,7 +16,7 @@ comma := ,
 suffix := $(if $(filter clang%,$(CC)),-clang)$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))$(if $(COVERAGE),-coverage)
 BUILD ?= build$(suffix)
 
-LIBS := libarchive lmdb json-c libprotobuf-c libcrypto
+LIBS := libarchive lmdb json-c libprotobuf-c libcrypto zlib
 PKG_CONFIG ?= pkg-config
 store_flags := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 store_libs := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lsnappy
@@ -39,13 +39,16 @@ base_flags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -I. -I$(BUILD) -pthread -MMD -MP
 
-store_src := $(sort $(wildcard store/*/*.c))
+# influxsnap is a program beside the others: it links the store as they do.
+store_src := $(sort $(filter-out store/influxsnap/%,$(wildcard store/*/*.c)))
+snap_src := $(sort $(wildcard store/influxsnap/*.c))
 fs_src := $(sort $(wildcard fs/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
 proto := store/influx/meta.proto
 proto_obj := $(BUILD)/store/influx/meta.pb-c.o
 
 store_obj := $(store_src:%.c=$(BUILD)/%.o) $(proto_obj)
+snap_obj := $(snap_src:%.c=$(BUILD)/%.o)
 fs_obj := $(fs_src:%.c=$(BUILD)/%.o)
 units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
 preloads := $(patsubst tests/unit/%.c,$(BUILD)/tests/%.so,$(wildcard tests/unit/preload_*.c))
@@ -55,10 +58,13 @@ ifndef V
 say = @echo "  $(1) $@";
 endif
 
-all: $(BUILD)/influxfs
+all: $(BUILD)/influxfs $(BUILD)/influxsnap
 
 $(BUILD)/influxfs: $(fs_obj) $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(LDFLAGS) -pthread -o $@ $^ $(fuse_libs) $(store_libs)
+
+$(BUILD)/influxsnap: $(snap_obj) $(BUILD)/libstore.a
+	$(call say,LD)$(CC) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)
 
 $(BUILD)/libstore.a: $(store_obj)
 	@rm -f $@
@@ -113,7 +119,7 @@ bench:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 0755 $(BUILD)/influxfs $(DESTDIR)$(PREFIX)/bin/influxfs
+	install -m 0755 $(BUILD)/influxfs $(BUILD)/influxsnap $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 
@@ -128,7 +134,7 @@ lint:
 	clang-format --dry-run -Werror $(c_files)
 	! grep -rn 'fuse' store --include='*.[ch]' | grep '#include'
 	$(MAKE) BUILD=build-clang CC=clang all units
-	clang-tidy --quiet $(store_src) $(fs_src) -- -std=c17 -D_GNU_SOURCE \
+	clang-tidy --quiet $(store_src) $(snap_src) $(fs_src) -- -std=c17 -D_GNU_SOURCE \
 		-D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='"$(VERSION)"' -I. -Ibuild-clang \
 		$(store_flags) $(fuse_flags)
 	shellcheck tests/setup .ci/run
@@ -140,4 +146,4 @@ clean:
 .PHONY: all units demo test bench install format lint clean
 .DELETE_ON_ERROR:
 
--include $(store_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d)
+-include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d)

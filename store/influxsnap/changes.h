@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What differs between the store as a chain of snapshots has it and the store now.
+ *
+ * The chain is known by its manifests alone: of files name, size and time, of folders the name.
+ */
+#ifndef INFLUXFS_INFLUXSNAP_CHANGES_H
+#define INFLUXFS_INFLUXSNAP_CHANGES_H
+
+#include "store/base/err.h"
+#include "store/snapshot/capture.h"
+#include "store/snapshot/manifest.h"
+
+struct changes {
+    bool *in; /* of each member of the capture: whether it goes into the next snapshot */
+    const char **removed, **removed_folders; /* sorted; they point into the manifests */
+    size_t nremoved, nremoved_folders;
+    uint64_t files, bytes; /* that are new or have changed */
+    bool meta;             /* meta/meta.db is among them */
+    bool matters;          /* anything else, outside of _internal */
+};
+
+/* chain[0] is the full snapshot and each other follows the one before it. They must outlive *out,
+ * which the caller releases with changes_clear. -EBADMSG: a file has become a folder, or the
+ * reverse. */
+int changes_find(const struct manifest *const chain[], size_t n, const struct capture *now,
+                 struct changes *out, struct err *e);
+void changes_clear(struct changes *c);
+
+#endif

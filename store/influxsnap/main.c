@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* influxsnap: the commands, and what they have in common. */
+#include "store/base/cleanup.h"
+#include "store/influxsnap/snap.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command commands[] = {
+    {"backup", "PATH", "zj", 1, 1, snap_backup, "write a snapshot, or what changed since the last",
+     "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has changed\n"
+     "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
+     "appears whole or not at all. PATH - is standard output: always a full one.\n"},
+    {"restore", "PATH…", "nfo", 1, -1, snap_restore, "put a snapshot in the place of the store",
+     "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
+     "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
+     "Everything is checked before the store is touched. influxd must not run.\n"},
+    {"verify", "PATH…", "j", 1, -1, snap_verify, "check snapshots, to the last byte",
+     "Checks every header and checksum, every block of every TSM file, and that the chain is whole.\n"
+     "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
+     "base.tar, 0.tar, 1.tar, ….\n"},
+    {"cut", "", "kjrx", 0, 0, snap_cut, "retain the store as it is now",
+     "The first cut makes the base, each later one the next number. Nothing is made if nothing has\n"
+     "changed. With --keep=N, when there are 2N numbers, all but N are folded into the base.\n"},
+    {"list", "", "j", 0, 0, snap_list, "show the cuts", "Shows the base and the numbers.\n"},
+    {"prune", "", "kj", 0, 0, snap_prune, "fold the oldest cuts into the base",
+     "Folds all but the newest N numbers into the base. Without --keep, removes only what a killed\n"
+     "influxsnap has left.\n"},
+    {"clone", "N|base|latest|TIME FOLDER", "m", 1, 2, snap_clone,
+     "a store as it was at a cut, for another influxd",
+     "Mounts the store as it was at a cut on FOLDER, which is empty, so that a second influxd can\n"
+     "run on FOLDER/meta, FOLDER/data and FOLDER/wal. Nothing it does touches the store or the\n"
+     "cut. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it.\n"
+     "`influxsnap clone --remove FOLDER` takes it away again.\n"},
+    {"status", "", "j", 0, 0, snap_status, "show where the store lies and what is retained",
+     "Shows the folders, whether influxd uses them, and what the cuts take up.\n"},
+    {0}};
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+/* Without SA_RESTART: what waits on a pipe or a lock is to notice. A second signal, while something
+ * does not, ends it at once. */
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sa = (struct sigaction){.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &sa, NULL);
+}
+
+bool snap_stopped(void *ctx)
+{
+    (void)ctx;
+    return stopped;
+}
+
+const struct tarball_reader snap_reader = {.interrupted = snap_stopped};
+
+void snap_say(const char *fmt, ...)
+{
+    char text[2048];
+    struct err line;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    err_set(&line, 0, "%s", text);
+    fprintf(stderr, "influxsnap: %s\n", line.text);
+}
+
+int snap_fail(int code, const struct err *e)
+{
+    snap_say("%s", e->text[0] ? e->text : strerror(-code));
+    return EXIT_FAILED;
+}
+
+/* What was printed must have arrived, or the command has not done what it says. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    snap_say("standard output: %s", strerror(errno));
+    return code == EXIT_DONE ? EXIT_FAILED : code;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    struct snap s = {0};
+    /* libarchive converts names of members by it. */
+    setlocale(LC_CTYPE, "C.UTF-8");
+    catch_signals();
+    int r = options_parse(argc, argv, commands, &s.o, &e);
+    int code = EXIT_DONE;
+    if (r < 0) {
+        snap_say("%s", e.text);
+        code = EXIT_USAGE;
+    } else if (s.o.version) {
+        printf("influxsnap %s\n", INFLUXFS_VERSION);
+    } else if (s.o.help) {
+        options_help(commands, s.o.command);
+    } else {
+        code = s.o.command->run(&s);
+    }
+    snap_close(&s);
+    options_clear(&s.o);
+    return finish(code);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influxsnap/meter.h"
+
+#include "store/base/err.h"
+#include "store/base/io.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define EVERY_NS 100000000
+#define ERASE "\r\033[K"
+
+void meter_size(double bytes, char out[16])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t u = 0;
+    while (bytes >= 1024 && u + 1 < sizeof(units) / sizeof(*units)) {
+        bytes /= 1024;
+        u++;
+    }
+    snprintf(out, 16, u && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, units[u]);
+}
+
+void meter_begin(struct meter *m, const char *verb, uint64_t total)
+{
+    *m = (struct meter){
+        .verb = verb, .bar = isatty(STDERR_FILENO), .total = total, .began = io_mono_ns()};
+}
+
+void meter_file(struct meter *m, const char *name, uint64_t size)
+{
+    struct err line;
+    if (m->bar)
+        return;
+    /* A name may hold bytes that a terminal or a log would stumble over. */
+    err_set(&line, 0, "%s %s (%llu bytes)", m->verb, name, (unsigned long long)size);
+    fprintf(stderr, "%s\n", line.text);
+}
+
+static int columns(void)
+{
+    struct winsize w;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}
+
+static void time_left(const struct meter *m, double rate, char out[32])
+{
+    double s = rate > 0 && m->total > m->done ? (double)(m->total - m->done) / rate : 0;
+    unsigned long whole = s < 360000 ? (unsigned long)(s + 0.5) : 360000;
+    if (whole >= 3600)
+        snprintf(out, 32, "%lu:%02lu:%02lu left", whole / 3600, whole / 60 % 60, whole % 60);
+    else
+        snprintf(out, 32, "%lu:%02lu left", whole / 60, whole % 60);
+}
+
+static void draw(const struct meter *m)
+{
+    char done[16], total[16], per_second[16], left[32], text[160], bar[64] = "";
+    double seconds = (double)(io_mono_ns() - m->began) / 1e9;
+    double rate = seconds > 0 ? (double)m->done / seconds : 0;
+    double part = m->total ? (double)m->done / (double)m->total : 0;
+    meter_size((double)m->done, done);
+    meter_size((double)m->total, total);
+    meter_size(rate, per_second);
+    time_left(m, rate, left);
+    if (!m->total) {
+        fprintf(stderr, ERASE "%s %s, %s/s", m->verb, done, per_second);
+        return;
+    }
+    int n = snprintf(text, sizeof(text), "%s of %s, %s/s, %s", done, total, per_second, left);
+    int room = columns() - n - (int)strlen(m->verb) - 10;
+    int width = room < 0 ? 0 : room > 40 ? 40 : room;
+    if (width > 4) {
+        memset(bar, ' ', (size_t)width);
+        memset(bar, '=', (size_t)(part * width));
+        fprintf(stderr, ERASE "%s %3.0f%% [%.*s] %s", m->verb, part * 100, width, bar, text);
+    } else {
+        fprintf(stderr, ERASE "%s %3.0f%% %s", m->verb, part * 100, text);
+    }
+}
+
+void meter_add(struct meter *m, uint64_t bytes)
+{
+    m->done += bytes;
+    if (m->total && m->done > m->total)
+        m->done = m->total;
+    int64_t now = m->bar ? io_mono_ns() : 0;
+    if (m->bar && now - m->shown >= EVERY_NS) {
+        m->shown = now;
+        draw(m);
+    }
+}
+
+void meter_end(struct meter *m)
+{
+    if (m->bar && m->shown)
+        fprintf(stderr, ERASE);
+    m->bar = false;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Progress on stderr: on a terminal a bar with bytes, rate and time left; otherwise a line for each
+ * file. One at a time.
+ */
+#ifndef INFLUXFS_INFLUXSNAP_METER_H
+#define INFLUXFS_INFLUXSNAP_METER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct meter {
+    const char *verb;
+    bool bar;
+    uint64_t done, total; /* bytes; total 0: not known */
+    int64_t began, shown; /* monotonic */
+};
+
+/* verb: "backing up". */
+void meter_begin(struct meter *m, const char *verb, uint64_t total);
+void meter_file(struct meter *m, const char *name, uint64_t size);
+void meter_add(struct meter *m, uint64_t bytes);
+
+/* Takes the bar away. May be called again, and of a meter that is all zeros. */
+void meter_end(struct meter *m);
+
+/* "1.5 GiB" */
+void meter_size(double bytes, char out[16]);
+
+#endif

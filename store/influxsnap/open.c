@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The store that a command works on, opened as far as it needs. */
+#include "store/base/cleanup.h"
+#include "store/influx/config.h"
+#include "store/influx/running.h"
+#include "store/influx/state.h"
+#include "store/influxsnap/snap.h"
+#include "store/restore/restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* A capture of a large store holds a descriptor for each file. */
+static void raise_open_files(void)
+{
+    struct rlimit l, more = {1 << 20, 1 << 20};
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+        return;
+    if (l.rlim_max >= more.rlim_max || setrlimit(RLIMIT_NOFILE, &more) < 0) {
+        l.rlim_cur = l.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &l);
+    }
+}
+
+static int open_paths(struct snap *s, struct err *e)
+{
+    struct err why = {0};
+    int r = config_load(s->o.store, &s->o.override, &s->paths, &why);
+    if (r == -ENOENT)
+        return err_set(e, r, "%s; say with -c where the store is", why.text);
+    if (r < 0)
+        return err_set(e, r, "%s", why.text);
+    if ((r = running_mismatch(&s->paths, e)) < 0)
+        return r;
+    autofree char *path = NULL;
+    r = state_folder(&s->paths, s->o.state, &path);
+    if (r == 0)
+        s->state = steal_ptr(&path);
+    else
+        err_set(&s->lacks, r, "state folder %s: %s", path ? path : "", strerror(-r));
+    return 0;
+}
+
+/* Until a restore that was cut off is dealt with, the store is none. */
+static void recover(const struct snap *s)
+{
+    struct err why = {0};
+    autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    const struct restore_options o = {.paths = &s->paths,
+                                      .uid = (uid_t)-1,
+                                      .gid = (gid_t)-1,
+                                      .in_use = running_uses,
+                                      .state_fd = state};
+    cleanup(restore_closep) struct restore *r = NULL;
+    /* The store can be read all the same, unless half exchanged: then the capture says so. */
+    if (restore_open(&o, &r, &why) < 0)
+        snap_say("%s", why.text);
+}
+
+static int open_snapshots(struct snap *s, struct err *e)
+{
+    struct err note = {0};
+    recover(s);
+    int r = snapshots_open(&s->paths, s->state, &s->snapshots, &note, e);
+    if (r == 0 && note.text[0])
+        snap_say("%s", note.text);
+    return r;
+}
+
+int snap_open(struct snap *s, enum snap_need need, struct err *e)
+{
+    raise_open_files();
+    int r = open_paths(s, e);
+    if (r == 0 && need == SNAP_CUTS && !s->state)
+        r = err_set(e, -ENOENT, "%s; cuts need one (--state=)", s->lacks.text);
+    if (r == 0 && need >= SNAP_SNAPSHOTS)
+        r = open_snapshots(s, e);
+    if (r == 0 && need >= SNAP_CUTS)
+        r = cuts_open(s->snapshots, s->state, &s->cuts, e);
+    return r;
+}
+
+void snap_close(struct snap *s)
+{
+    cuts_close(s->cuts);
+    snapshots_close(s->snapshots);
+    store_paths_free(&s->paths);
+    free(s->state);
+}

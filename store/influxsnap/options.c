@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influxsnap/options.h"
+
+#include "store/influxsnap/values.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct option_def {
+    char letter;
+    const char *name, *value, *help;
+};
+
+/* Lines after the first are indented by options_help. */
+static const struct option_def defs[] = {
+    {'c', "config", "CONF|FOLDER",
+     "the store: an influxdb.conf, or a folder that holds\n"
+     "meta, data and wal; default /etc/influxdb/influxdb.conf"},
+    {'s', "state", "DIR", "what is remembered of the store;\ndefault: influxfs beside the data folder"},
+    {'M', "meta", "DIR", "the metastore's folder"},
+    {'D', "data", "DIR", "the data folder"},
+    {'W', "wal", "DIR", "the WAL folder"},
+    {'h', "help", NULL, "print this; after a command, its help"},
+    {'V', "version", NULL, "print the version"},
+    {'j', "json", NULL, "results as JSON"},
+    {'z', "compress", "zstd|gzip", "compress the snapshot; its name stays PATH"},
+    {'n', "dry-run", NULL, "check everything and say what would be done"},
+    {'f', "force", NULL, "although influxd seems to use the store"},
+    {'o', "owner", "USER[:GROUP]", "who owns restored files"},
+    {'k', "keep", "N", "how many numbers are kept"},
+    {'r', "reserve", "5%|SIZE", "no cut where less of the disk is free; default 5%"},
+    {'x', "exclude", "DB[:DB]", "databases that are left out"},
+    {'m', "remove", NULL, "unmount the clone and remove it"},
+};
+#define DEFS (sizeof(defs) / sizeof(*defs))
+#define COMMON "csMDWhV"
+
+static const struct option_def *find(int letter)
+{
+    for (size_t i = 0; i < DEFS; i++)
+        if (defs[i].letter == letter)
+            return &defs[i];
+    return NULL;
+}
+
+static int set_compress(struct options *o, const char *text, struct err *e)
+{
+    if (strcmp(text, "zstd") == 0)
+        o->compress = COMPRESS_ZSTD;
+    else if (strcmp(text, "gzip") == 0)
+        o->compress = COMPRESS_GZIP;
+    else
+        return err_set(e, -EINVAL, "option --compress=%s: it is zstd or gzip", text);
+    return 0;
+}
+
+static int set(struct options *o, int letter, char *value, struct err *e)
+{
+    switch (letter) {
+    case 'c':
+        o->store = value;
+        return 0;
+    case 's':
+        o->state = value;
+        return 0;
+    case 'M':
+        o->override.meta = value;
+        return 0;
+    case 'D':
+        o->override.data = value;
+        return 0;
+    case 'W':
+        o->override.wal = value;
+        return 0;
+    case 'h':
+        o->help = true;
+        return 0;
+    case 'V':
+        o->version = true;
+        return 0;
+    case 'j':
+        o->json = true;
+        return 0;
+    case 'n':
+        o->dry_run = true;
+        return 0;
+    case 'f':
+        o->force = true;
+        return 0;
+    case 'm':
+        o->remove = true;
+        return 0;
+    case 'z':
+        return set_compress(o, value, e);
+    case 'o':
+        return value_owner(value, &o->uid, &o->gid, e);
+    case 'k':
+        o->have_keep = true;
+        return value_count("keep", value, &o->keep, e);
+    case 'r':
+        return value_reserve(value, &o->rules, e);
+    default:
+        free(o->exclude_text);
+        free((void *)o->rules.exclude);
+        o->exclude_text = NULL;
+        o->rules.exclude = NULL;
+        return value_exclude(value, &o->rules, &o->exclude_text, e);
+    }
+}
+
+/* Reads all options; given[] gets their letters. */
+static int read_options(int argc, char **argv, struct options *o, char given[DEFS + 1],
+                        struct err *e)
+{
+    struct option longs[DEFS + 1] = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < DEFS; i++)
+        longs[i] = (struct option){defs[i].name, defs[i].value ? required_argument : no_argument,
+                                   NULL, defs[i].letter};
+    opterr = 0;
+    for (int letter; (letter = getopt_long(argc, argv, ":c:hV", longs, NULL)) != -1;) {
+        const char *word = argv[optind - 1];
+        if (letter == ':')
+            return err_set(e, -EINVAL, "option %s needs a value", word);
+        if (letter == '?')
+            return err_set(e, -EINVAL, "option %s is not known or cannot be used so", word);
+        if (!strchr(given, letter))
+            given[n++] = (char)letter;
+        int r = set(o, letter, optarg, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check(const struct options *o, const char *given, struct err *e)
+{
+    const struct command *c = o->command;
+    for (; *given; given++)
+        if (!strchr(COMMON, *given) && !strchr(c->takes, *given))
+            return err_set(e, -EINVAL, "%s takes no option --%s", c->name, find(*given)->name);
+    if (o->nargs < (size_t)c->least || (c->most >= 0 && o->nargs > (size_t)c->most))
+        return err_set(e, -EINVAL, "usage: influxsnap [options] %s %s", c->name, c->arguments);
+    return 0;
+}
+
+int options_parse(int argc, char **argv, const struct command *commands, struct options *out,
+                  struct err *e)
+{
+    char given[DEFS + 1] = "";
+    *out = (struct options){.store = "/etc/influxdb/influxdb.conf",
+                            .uid = (uid_t)-1,
+                            .gid = (gid_t)-1,
+                            .rules.reserve_part = 0.05};
+    int r = read_options(argc, argv, out, given, e);
+    if (r < 0)
+        return r;
+    out->args = argv + optind;
+    out->nargs = (size_t)(argc - optind);
+    if (out->version || (out->help && !out->nargs))
+        return 0;
+    if (!out->nargs)
+        return err_set(e, -EINVAL, "needs a command; see influxsnap --help");
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, out->args[0]) == 0)
+            out->command = c;
+    if (!out->command)
+        return err_set(e, -EINVAL, "%s is no command; see influxsnap --help", out->args[0]);
+    out->args++;
+    out->nargs--;
+    return out->help ? 0 : check(out, given, e);
+}
+
+void options_clear(struct options *o)
+{
+    free((void *)o->rules.exclude);
+    free(o->exclude_text);
+}
+
+static void print_option(const struct option_def *d)
+{
+    char text[64];
+    const char *p = d->help;
+    snprintf(text, sizeof(text), "%s%c%s--%s%s%s", strchr("chV", d->letter) ? "-" : "  ",
+             strchr("chV", d->letter) ? d->letter : ' ', strchr("chV", d->letter) ? ", " : "",
+             d->name, d->value ? "=" : "", d->value ? d->value : "");
+    printf("  %-27s", text);
+    for (size_t n; (n = strcspn(p, "\n")), p[n]; p += n + 1)
+        printf(" %.*s\n%29s", (int)n, p, "");
+    printf(" %s\n", p);
+}
+
+void options_help(const struct command *commands, const struct command *one)
+{
+    if (one) {
+        printf("usage: influxsnap [options] %s %s\n\n%s\n", one->name, one->arguments,
+               one->details);
+    } else {
+        printf("usage: influxsnap [options] COMMAND …\n\n"
+               "Backs up and restores the store of an InfluxDB 1.x server, without a mount.\n\n");
+        for (const struct command *c = commands; c->name; c++)
+            printf("  %-8s %s\n", c->name, c->summary);
+        printf("\nOptions of all commands; `influxsnap COMMAND --help` tells of one:\n");
+    }
+    for (size_t i = 0; i < DEFS; i++)
+        if (strchr(one ? one->takes : COMMON, defs[i].letter))
+            print_option(&defs[i]);
+    if (one)
+        printf("\nOptions of all commands: influxsnap --help\n");
+    else
+        printf("\nExit codes: 0 done, 1 failed, 2 usage, 3 refused because influxd uses the store,\n"
+               "4 a snapshot is damaged or is none, 5 the chain of snapshots is incomplete.\n");
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file that appears whole or not at all: written as .NAME.part beside PATH, synced, and renamed.
+ *
+ * Whoever has .NAME.part open has PATH and what belongs to it to himself: another waits. One that a
+ * kill has left is taken over by the next who comes.
+ */
+#ifndef INFLUXFS_INFLUXSNAP_OUTFILE_H
+#define INFLUXFS_INFLUXSNAP_OUTFILE_H
+
+#include "store/base/err.h"
+
+struct outfile;
+
+/* Waits for another process that writes to PATH; -EINTR when stopped. */
+int outfile_open(const char *path, struct outfile **out, struct err *e);
+int outfile_fd(const struct outfile *o); /* to write to; mode 0600 */
+
+/* Makes it durable under path plus suffix ("" or ".N"). -EEXIST: there is such a file. */
+int outfile_commit(struct outfile *o, const char *suffix, struct err *e);
+
+/* Removes what was not committed. NULL is allowed. */
+void outfile_close(struct outfile *o);
+static inline void outfile_closep(struct outfile **o)
+{
+    outfile_close(*o);
+}
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* influxsnap restore: snapshots are dropped into the restore room as the mount does it, numbers
+ * first, so that nothing is exchanged before the last byte of all has been checked. */
+#include "store/base/cleanup.h"
+#include "store/influx/running.h"
+#include "store/influxsnap/logtail.h"
+#include "store/influxsnap/meter.h"
+#include "store/influxsnap/snap.h"
+#include "store/influxsnap/tarlook.h"
+#include "store/influxsnap/tarset.h"
+#include "store/restore/drop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define PIECE (1u << 20)
+#define STDIN "-"
+
+struct restoring {
+    struct snap *s;
+    struct tarset set;
+    struct restore *room;
+    struct logtail tail;
+    struct meter meter;
+    bool restored;
+};
+
+static int exit_code(int r)
+{
+    switch (r) {
+    case -EBUSY:
+        return EXIT_IN_USE;
+    case -EBADMSG:
+    case -EINVAL:
+        return EXIT_CORRUPT;
+    case -ESTALE:
+        return EXIT_INCOMPLETE;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+/* What is to be restored */
+
+static bool from_stdin(const struct snap *s)
+{
+    return s->o.nargs == 1 && strcmp(s->o.args[0], "-") == 0;
+}
+
+static int check_set(struct tarset *set, struct err *e)
+{
+    bool full = false;
+    for (size_t i = 0; i < set->n; i++) {
+        if (!set->at[i].m)
+            return err_set(e, set->at[i].code, "%s", set->at[i].why.text);
+        if (set->at[i].m->kind == MANIFEST_DATABASE)
+            return err_set(e, -EINVAL, "%s: holds a single database, which cannot be restored by "
+                                       "itself; give a full snapshot",
+                           set->at[i].path);
+        full |= set->at[i].m->kind == MANIFEST_FULL;
+    }
+    if (tarset_chain_end(set, 0) != set->n)
+        return err_set(e, -ESTALE, "%s and %s do not belong together: they are of two chains",
+                       set->at[0].path, set->at[set->n - 1].path);
+    /* Numbers alone may follow what the store holds: the restore room knows. */
+    int r = full ? tarset_check(set, 0, set->n, e) : 0;
+    for (size_t i = 0; r == 0 && i < set->n; i++)
+        if (set->at[i].superseded)
+            snap_say("%s is not needed: the full snapshot has taken it in", set->at[i].path);
+    return r;
+}
+
+static int gather(struct restoring *r, struct err *e)
+{
+    const struct options *o = &r->s->o;
+    int ret = tarset_gather(o->args, o->nargs, o->nargs == 1, &r->set, e);
+    return ret < 0 ? ret : check_set(&r->set, e);
+}
+
+static uint64_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
+static uint64_t size_of_all(const struct restoring *r)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < r->set.n; i++)
+        total += r->set.at[i].superseded ? 0 : size_of(r->set.at[i].path);
+    return total;
+}
+
+/* Restoring it */
+
+static void told(void *arg, const char *name, uint64_t size)
+{
+    meter_file(arg, name, size);
+}
+
+static int pour(struct restoring *r, int fd, const char *path, struct drop *d, struct err *e)
+{
+    autofree char *buf = malloc(PIECE);
+    if (!buf)
+        return err_sys(e, -ENOMEM, "%s", path);
+    for (uint64_t at = 0;;) {
+        ssize_t n = snap_stopped(NULL) ? -1 : read(fd, buf, PIECE);
+        if (snap_stopped(NULL))
+            return err_set(e, -EINTR, "interrupted; the store is as it was");
+        if (n < 0)
+            return err_sys(e, -errno, "%s", path);
+        if (n == 0)
+            return 0;
+        int ret = drop_write(d, buf, (size_t)n, at, e);
+        if (ret < 0)
+            return ret;
+        at += (uint64_t)n;
+        meter_add(&r->meter, (uint64_t)n);
+        logtail_follow(&r->tail, told, &r->meter);
+    }
+}
+
+/* As what it is dropped: its name, without dots at the beginning, which mean "not yet". */
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    path = slash ? slash + 1 : path;
+    path += strspn(path, ".");
+    return *path ? path : "snapshot";
+}
+
+static int drop_file(struct restoring *r, const char *path, struct err *e)
+{
+    struct err why = {0};
+    cleanup(drop_freep) struct drop *d = NULL;
+    bool is_stdin = strcmp(path, STDIN) == 0;
+    autoclose int fd =
+        is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
+    path = is_stdin ? "standard input" : path;
+    int ret = fd < 0 ? -errno : drop_new(r->room, name_of(path), &d);
+    if (ret < 0)
+        return err_sys(e, ret, "%s", path);
+    drop_open(d);
+    ret = pour(r, fd, path, d, &why);
+    if (ret == 0)
+        ret = drop_flush(d, &why);
+    if (ret == -EINTR)
+        drop_abandon(d, "interrupted");
+    r->restored |= ret == 0 && drop_restored(d);
+    drop_close(d);
+    logtail_follow(&r->tail, told, &r->meter);
+    return ret < 0 ? err_set(e, ret, "%s: %s", path, why.text) : 0;
+}
+
+/* The full snapshot comes last: the numbers have been checked by then. */
+static int drop_all(struct restoring *r, struct err *e)
+{
+    const struct tarfile *full = NULL;
+    if (from_stdin(r->s))
+        return drop_file(r, STDIN, e);
+    for (size_t i = 0; i < r->set.n; i++) {
+        const struct tarfile *f = &r->set.at[i];
+        int ret = 0;
+        if (f->superseded)
+            continue;
+        if (f->m->kind == MANIFEST_FULL)
+            full = f;
+        else
+            ret = drop_file(r, f->path, e);
+        if (ret < 0)
+            return ret;
+    }
+    return full ? drop_file(r, full->path, e) : 0;
+}
+
+static int open_room(struct restoring *r, struct err *e)
+{
+    const struct options *o = &r->s->o;
+    autoclose int state =
+        r->s->state ? open(r->s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    const struct restore_options ro = {.paths = &r->s->paths,
+                                       .uid = o->uid,
+                                       .gid = o->gid,
+                                       .in_use = o->force ? NULL : running_uses,
+                                       .state_fd = state};
+    int ret = restore_open(&ro, &r->room, e);
+    if (ret == 0)
+        ret = restore_may_begin(r->room, e);
+    /* A store that cannot be restored into is no fault of the snapshot. */
+    return ret < 0 && ret != -EBUSY ? -EIO : ret;
+}
+
+static int restore(struct restoring *r, struct err *e)
+{
+    int ret = open_room(r, e);
+    if (ret < 0)
+        return ret;
+    logtail_begin(&r->tail, restore_log_fd(r->room));
+    meter_begin(&r->meter, "unpacking", size_of_all(r));
+    ret = drop_all(r, e);
+    meter_end(&r->meter);
+    if (ret == 0 && !r->restored)
+        ret = err_set(e, -ESTALE, "nothing was restored: a snapshot before these is missing; give "
+                                  "the full one and all numbers");
+    return ret;
+}
+
+/* Only saying what would be done */
+
+static int check_room(const struct snap *s, uint64_t need, struct err *e)
+{
+    autofree char *up = strdup(s->paths.data);
+    struct statvfs v;
+    if (!up)
+        return err_sys(e, -ENOMEM, "%s", s->paths.data);
+    while (statvfs(up, &v) < 0) {
+        char *slash = strrchr(up, '/');
+        if (!slash || slash == up)
+            return err_sys(e, -errno, "%s", s->paths.data);
+        *slash = 0;
+    }
+    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
+    return need <= room ? 0
+                        : err_set(e, -ENOSPC,
+                                  "there is no room for it: %" PRIu64 " bytes are needed beside %s, "
+                                  "%" PRIu64 " are free",
+                                  need, s->paths.data, room);
+}
+
+static int verify_all(struct restoring *r, struct tar_counts *sum, struct err *e)
+{
+    const size_t n = from_stdin(r->s) ? 1 : r->set.n;
+    for (size_t i = 0; i < n; i++) {
+        struct tar_counts counts;
+        cleanup(manifest_freep) struct manifest *m = NULL;
+        if (!from_stdin(r->s) && r->set.at[i].superseded)
+            continue;
+        int ret = tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &m, &counts, e);
+        if (ret < 0)
+            return ret;
+        sum->files += counts.files;
+        sum->bytes += counts.bytes;
+    }
+    return 0;
+}
+
+static int dry_run(struct restoring *r, struct err *e)
+{
+    const struct store_paths *p = &r->s->paths;
+    struct tar_counts sum = {0};
+    int ret = r->s->o.force ? 0 : running_uses(p, e);
+    if (ret < 0)
+        return ret;
+    meter_begin(&r->meter, "verifying", size_of_all(r));
+    ret = verify_all(r, &sum, e);
+    meter_end(&r->meter);
+    if (ret == 0)
+        ret = check_room(r->s, sum.bytes, e);
+    if (ret < 0)
+        return ret;
+    printf("would unpack %" PRIu64 " files, %" PRIu64 " bytes, into %s, %s and %s, and keep what "
+           "is there now as *.before-restore\n",
+           sum.files, sum.bytes, p->meta, p->data, p->wal);
+    return 0;
+}
+
+int snap_restore(struct snap *s)
+{
+    struct err e = {0};
+    struct restoring r = {.s = s};
+    int code = EXIT_DONE, ret = snap_open(s, SNAP_PATHS, &e);
+    if (ret < 0)
+        return snap_fail(ret, &e);
+    if (!from_stdin(s))
+        ret = gather(&r, &e);
+    if (ret == 0)
+        ret = s->o.dry_run ? dry_run(&r, &e) : restore(&r, &e);
+    if (ret < 0) {
+        snap_fail(ret, &e);
+        code = exit_code(ret);
+    } else if (!s->o.dry_run) {
+        printf("restored\n");
+    }
+    restore_close(r.room);
+    tarset_clear(&r.set);
+    return code;
+}

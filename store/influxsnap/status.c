@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* influxsnap status: where the store lies, who uses it, what the cuts retain. */
+#include "store/base/cleanup.h"
+#include "store/influx/running.h"
+#include "store/influxsnap/meter.h"
+#include "store/influxsnap/snap.h"
+#include "store/influxsnap/words.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+struct found {
+    struct err in_use; /* who uses the store; empty: nobody */
+    struct err broken; /* what is wrong with the cuts; else empty */
+    struct cut_info *cuts;
+    size_t n;
+    uint64_t files, bytes, only_ours, free_bytes;
+};
+
+static int look(struct snap *s, struct found *f, struct err *e)
+{
+    struct statvfs v;
+    int r = snap_open(s, SNAP_PATHS, e);
+    if (r < 0)
+        return r;
+    r = running_uses(&s->paths, &f->in_use);
+    if (r < 0 && !f->in_use.text[0])
+        return err_sys(e, r, "looking for an influxd");
+    if (!s->state)
+        return 0;
+    if (statvfs(s->state, &v) == 0)
+        f->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    if ((r = cuts_open(NULL, s->state, &s->cuts, e)) < 0 ||
+        (r = cuts_list(s->cuts, &f->cuts, &f->n, &f->broken, e)) < 0)
+        return r;
+    return cuts_usage(s->cuts, &f->files, &f->bytes, &f->only_ours, e);
+}
+
+static struct json_object *text_or_null(const char *text)
+{
+    return text && *text ? json_object_new_string(text) : NULL;
+}
+
+static void print_json(const struct snap *s, const struct found *f)
+{
+    struct json_object *o = json_object_new_object(), *store = json_object_new_object(),
+                       *cuts = json_object_new_object();
+    json_object_object_add(store, "config", text_or_null(s->paths.config));
+    json_object_object_add(store, "meta", text_or_null(s->paths.meta));
+    json_object_object_add(store, "data", text_or_null(s->paths.data));
+    json_object_object_add(store, "wal", text_or_null(s->paths.wal));
+    json_object_object_add(o, "store", store);
+    json_object_object_add(o, "in_use", text_or_null(f->in_use.text));
+    json_object_object_add(o, "state", text_or_null(s->state));
+    json_object_object_add(o, "lacks", text_or_null(s->lacks.text));
+    json_object_object_add(o, "free", json_object_new_uint64(f->free_bytes));
+    json_object_object_add(cuts, "base", f->n ? words_cut_json(&f->cuts[0]) : NULL);
+    json_object_object_add(cuts, "newest", f->n ? words_cut_json(&f->cuts[f->n - 1]) : NULL);
+    json_object_object_add(cuts, "numbers", json_object_new_uint64(f->n ? f->n - 1 : 0));
+    json_object_object_add(cuts, "files", json_object_new_uint64(f->files));
+    json_object_object_add(cuts, "bytes", json_object_new_uint64(f->bytes));
+    json_object_object_add(cuts, "only_ours", json_object_new_uint64(f->only_ours));
+    json_object_object_add(cuts, "error", text_or_null(f->broken.text));
+    json_object_object_add(o, "cuts", cuts);
+    words_json(o);
+}
+
+static void print_text(const struct snap *s, const struct found *f)
+{
+    char bytes[16], ours[16], room[16], time[40], name[32];
+    meter_size((double)f->bytes, bytes);
+    meter_size((double)f->only_ours, ours);
+    meter_size((double)f->free_bytes, room);
+    printf("meta     %s\ndata     %s\nwal      %s\n", s->paths.meta, s->paths.data, s->paths.wal);
+    printf("in use   %s\n", f->in_use.text[0] ? f->in_use.text : "no");
+    if (s->state)
+        printf("state    %s, %s free\n", s->state, room);
+    else
+        printf("state    none: %s\n", s->lacks.text);
+    if (!f->n) {
+        printf("cuts     none\n");
+        return;
+    }
+    words_time(f->cuts[f->n - 1].head.created_ns, time);
+    words_cut(f->cuts[f->n - 1].head.number, name);
+    printf("cuts     %zu numbers, the newest is %s of %s\n", f->n - 1, name, time);
+    printf("retained %" PRIu64 " files, %s, of which only the cuts hold %s\n", f->files, bytes,
+           ours);
+}
+
+int snap_status(struct snap *s)
+{
+    struct err e = {0};
+    struct found f = {0};
+    int r = look(s, &f, &e);
+    if (r == 0 && s->o.json)
+        print_json(s, &f);
+    else if (r == 0)
+        print_text(s, &f);
+    free(f.cuts);
+    if (r < 0)
+        return snap_fail(r, &e);
+    if (!f.broken.text[0])
+        return EXIT_DONE;
+    snap_fail(-1, &f.broken);
+    return EXIT_INCOMPLETE;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influxsnap/tarlook.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
+#include "store/influx/tsm.h"
+#include "store/influxsnap/snap.h"
+#include "store/restore/frame.h"
+#include "store/restore/unpack.h"
+#include "store/snapshot/tarhead.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#define BLOCK (1u << 20)
+#define HEAD (64u << 10) /* where only the beginning is wanted */
+#define META "meta/" NAME_META_DB
+
+struct look {
+    const char *path;
+    int fd;
+    size_t piece; /* how much is read at once */
+    char *buf;
+    struct meter *meter; /* NULL: none */
+    /* Of the first file: */
+    char **meta;
+    size_t *len, room;
+    bool done; /* what was wanted has been found */
+    /* Of every file: */
+    bool plain; /* what is read is the tar itself */
+    int spool;  /* the member, where the tar is compressed; -1: not open yet */
+    bool tsm;
+    uint64_t at, size;
+    char name[PATH_MAX];
+    struct tar_counts counts;
+};
+
+static ssize_t pull(void *arg, int if_ended, const void **block)
+{
+    struct look *l = arg;
+    (void)if_ended;
+    if (snap_stopped(NULL))
+        return -EINTR;
+    ssize_t n = read(l->fd, l->buf, l->piece);
+    if (n < 0)
+        return -errno;
+    *block = l->buf;
+    if (l->meter)
+        meter_add(l->meter, (uint64_t)n);
+    return n;
+}
+
+static void pass_member(void *arg, const char *name, uint64_t size)
+{
+    struct look *l = arg;
+    if (l->meter)
+        meter_file(l->meter, name, size);
+}
+
+static void pass_progress(void *arg, uint64_t n)
+{
+    (void)arg, (void)n;
+}
+
+static int open_look(struct look *l, struct err *e)
+{
+    /* A socket, as stdin may be one, cannot be opened by a name. */
+    bool is_stdin = strcmp(l->path, "-") == 0;
+    l->fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(l->path, O_RDONLY | O_CLOEXEC);
+    if (is_stdin)
+        l->path = "standard input";
+    if (l->fd < 0)
+        return err_sys(e, -errno, "%s", l->path);
+    l->buf = malloc(l->piece);
+    return l->buf ? 0 : err_sys(e, -ENOMEM, "%s", l->path);
+}
+
+static void close_look(struct look *l)
+{
+    cleanup_close(&l->fd);
+    cleanup_close(&l->spool);
+    free(l->buf);
+}
+
+static int run(struct look *l, const struct unpack_sink *sink, struct manifest **m, struct err *e)
+{
+    struct err why = {0};
+    const struct unpack_io io = {.pull = pull,
+                                 .begin = NULL,
+                                 .member = pass_member,
+                                 .progress = pass_progress,
+                                 .arg = l};
+    int r = open_look(l, e);
+    if (r < 0)
+        return r;
+    r = unpack_check(&io, sink, m, &why);
+    if (r < 0 && l->done)
+        return 0;
+    return r < 0 ? err_set(e, r, "%s: %s", l->path, why.text) : 0;
+}
+
+/* The beginning */
+
+static int stop_at_manifest(void *arg, const struct manifest *m, struct err *e)
+{
+    struct look *l = arg;
+    (void)m, (void)e;
+    l->done = !l->meta;
+    return l->done ? -ECANCELED : 0;
+}
+
+int tar_manifest(const char *path, struct manifest **out, struct err *e)
+{
+    cleanup(close_look) struct look l = {.path = path, .fd = -1, .spool = -1, .piece = HEAD};
+    const struct unpack_sink sink = {.begin = stop_at_manifest, .arg = &l};
+    cleanup(manifest_freep) struct manifest *m = NULL;
+    int r = run(&l, &sink, &m, e);
+    if (r == 0)
+        *out = steal_ptr(&m);
+    return r;
+}
+
+static int open_first(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
+{
+    struct look *l = arg;
+    (void)at;
+    if (strcmp(name, META) != 0 || size > META_DB_MAX)
+        return err_set(e, -EBADMSG, "damaged: its first file is not a %s", META);
+    l->room = (size_t)size;
+    *l->meta = malloc(l->room + 1);
+    *l->len = 0;
+    return *l->meta ? 0 : -ENOMEM;
+}
+
+static int keep(void *arg, const void *buf, size_t n, struct err *e)
+{
+    struct look *l = arg;
+    (void)e;
+    memcpy(*l->meta + *l->len, buf, n); /* the unpacker keeps to the size */
+    *l->len += n;
+    return 0;
+}
+
+static int stop_at_end(void *arg, struct err *e)
+{
+    struct look *l = arg;
+    (void)e;
+    l->done = true;
+    return -ECANCELED;
+}
+
+int tar_meta(const char *path, char **buf, size_t *len, struct err *e)
+{
+    autofree char *meta = NULL;
+    cleanup(close_look) struct look l = {
+        .path = path, .fd = -1, .spool = -1, .piece = HEAD, .meta = &meta, .len = len};
+    const struct unpack_sink sink = {stop_at_manifest, open_first, keep, stop_at_end, &l};
+    int r = run(&l, &sink, NULL, e);
+    if (r == 0)
+        *buf = steal_ptr(&meta);
+    return r;
+}
+
+/* The headers */
+
+static void free_archive(struct archive **a)
+{
+    archive_read_free(*a);
+}
+
+static int add_name(const char *name, char ***names, size_t *n)
+{
+    if (!name)
+        return -EBADMSG;
+    size_t len = strlen(name);
+    if ((*n & (*n - 1)) == 0) {
+        char **more = realloc(*names, (*n ? *n * 2 : 1) * sizeof(*more));
+        if (!more)
+            return -ENOMEM;
+        *names = more;
+    }
+    char *copy = strndup(name, len && name[len - 1] == '/' ? len - 1 : len);
+    if (!copy)
+        return -ENOMEM;
+    (*names)[(*n)++] = copy;
+    return manifest_name_ok(copy, true) ? 0 : -EBADMSG;
+}
+
+int tar_folders(const char *path, char ***names, size_t *n, struct err *e)
+{
+    cleanup(free_archive) struct archive *a = archive_read_new();
+    struct archive_entry *entry;
+    int got = ARCHIVE_OK, r = 0;
+    if (!a)
+        return err_sys(e, -ENOMEM, "%s", path);
+    archive_read_support_filter_all(a);
+    archive_read_support_format_tar(a);
+    *names = NULL;
+    *n = 0;
+    if (archive_read_open_filename(a, path, TAR_BLOCK) != ARCHIVE_OK)
+        return err_set(e, -EIO, "%s: %s", path, archive_error_string(a));
+    while (r == 0 && (got = archive_read_next_header(a, &entry)) == ARCHIVE_OK)
+        if (archive_entry_filetype(entry) == AE_IFDIR)
+            r = add_name(archive_entry_pathname(entry), names, n);
+    if (r == 0 && got == ARCHIVE_EOF)
+        return 0;
+    for (size_t i = 0; i < *n; i++)
+        free((*names)[i]);
+    free(*names);
+    return r < 0 ? err_sys(e, r, "%s", path)
+                 : err_set(e, -EBADMSG, "%s: damaged: %s", path, archive_error_string(a));
+}
+
+/* Everything */
+
+static int begin_all(void *arg, const struct manifest *m, struct err *e)
+{
+    struct look *l = arg;
+    if (m->kind == MANIFEST_FULL && !manifest_find(m, META))
+        return err_set(e, -EBADMSG, "damaged: it is a full snapshot without %s", META);
+    l->counts.files = m->nfiles;
+    l->counts.bytes = m->bytes;
+    return 0;
+}
+
+static int open_spool(struct look *l, struct err *e)
+{
+    const char *folder = getenv("TMPDIR");
+    folder = folder && *folder ? folder : "/var/tmp";
+    if (l->spool < 0)
+        l->spool = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (l->spool < 0)
+        return err_sys(e, -errno, "a temporary file in %s (TMPDIR)", folder);
+    if (ftruncate(l->spool, 0) < 0 || lseek(l->spool, 0, SEEK_SET) < 0)
+        return err_sys(e, -errno, "a temporary file in %s (TMPDIR)", folder);
+    return 0;
+}
+
+static bool is_tsm(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return strncmp(name, "data/", 5) == 0 && name_is_tsm(slash + 1);
+}
+
+static int open_any(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
+{
+    struct look *l = arg;
+    l->tsm = is_tsm(name);
+    l->at = at;
+    l->size = size;
+    strcpy(l->name, name); /* shorter than PATH_MAX: manifest_name_ok */
+    return l->tsm && !l->plain ? open_spool(l, e) : 0;
+}
+
+static int write_any(void *arg, const void *buf, size_t n, struct err *e)
+{
+    struct look *l = arg;
+    if (!l->tsm || l->plain)
+        return 0;
+    int r = io_write_all(l->spool, buf, n);
+    return r < 0 ? err_sys(e, r, "a temporary file for %s (TMPDIR)", l->name) : 0;
+}
+
+static int close_any(void *arg, struct err *e)
+{
+    struct look *l = arg;
+    struct err why = {0};
+    if (!l->tsm)
+        return 0;
+    l->counts.tsm++;
+    int r = l->plain ? tsm_check(l->fd, l->at, l->size, &why)
+                     : tsm_check(l->spool, 0, l->size, &why);
+    if (r == -EBADMSG)
+        return err_set(e, r, "damaged: TSM file %s, %s", l->name, why.text);
+    return r < 0 ? err_set(e, r, "TSM file %s: %s", l->name, why.text) : 0;
+}
+
+/* Whether the file is itself a tar whose members can be read by their place. */
+static bool is_plain(int fd)
+{
+    unsigned char head[FRAME_BLOCK];
+    return pread(fd, head, sizeof(head), 0) == FRAME_BLOCK && frame_header_ok(head);
+}
+
+int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,
+               struct err *e)
+{
+    cleanup(close_look) struct look l = {
+        .path = path, .fd = -1, .spool = -1, .piece = BLOCK, .meter = meter};
+    const struct unpack_sink sink = {begin_all, open_any, write_any, close_any, &l};
+    autoclose int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    l.plain = fd >= 0 && is_plain(fd);
+    int r = run(&l, &sink, m, e);
+    if (r == 0)
+        *out = l.counts;
+    return r;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking into the tar of a snapshot, compressed or not: at its beginning only, or at every byte.
+ *
+ * Errors name the file. -EINVAL: it is no snapshot; -EBADMSG: it is damaged; -EINTR; others from
+ * the system.
+ */
+#ifndef INFLUXFS_INFLUXSNAP_TARLOOK_H
+#define INFLUXFS_INFLUXSNAP_TARLOOK_H
+
+#include "store/base/err.h"
+#include "store/influxsnap/meter.h"
+#include "store/snapshot/manifest.h"
+
+#include <stddef.h>
+
+/* The manifest, which the caller frees. Nothing behind it is read. */
+int tar_manifest(const char *path, struct manifest **out, struct err *e);
+
+/* The bytes of meta/meta.db, which the tar must hold; it is read up to there only. The caller
+ * frees *buf. */
+int tar_meta(const char *path, char **buf, size_t *len, struct err *e);
+
+/* The names of its folders, from the members' headers: for a tar whose manifest does not list
+ * them. The caller frees each, and the list. */
+int tar_folders(const char *path, char ***names, size_t *n, struct err *e);
+
+struct tar_counts {
+    uint64_t files, bytes, tsm; /* TSM files among them */
+};
+
+/* Checks everything (path "-": of stdin): what a restore checks, and the blocks of TSM files. If the manifest could be
+ * read the caller gets it, on failure too: *m is to be NULL before. */
+int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,
+               struct err *e);
+
+#endif

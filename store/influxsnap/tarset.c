@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influxsnap/tarset.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/influxsnap/tarlook.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Gathering */
+
+static int add(struct tarset *s, const char *path, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return err_sys(e, -errno, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, -EINVAL, "%s: not a file", path);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->at[i].dev == st.st_dev && s->at[i].ino == st.st_ino)
+            return 0;
+    struct tarfile *more = realloc(s->at, (s->n + 1) * sizeof(*more));
+    if (!more)
+        return err_sys(e, -ENOMEM, "%s", path);
+    s->at = more;
+    struct tarfile *f = &s->at[s->n];
+    *f = (struct tarfile){.path = strdup(path), .dev = st.st_dev, .ino = st.st_ino};
+    if (!f->path)
+        return err_sys(e, -ENOMEM, "%s", path);
+    s->n++;
+    f->code = tar_manifest(path, &f->m, &f->why);
+    return f->code == -EINTR || f->code == -ENOMEM ? err_set(e, f->code, "%s", f->why.text) : 0;
+}
+
+static bool is_number(const char *text, size_t n)
+{
+    return n > 0 && n < 19 && strspn(text, "0123456789") >= n && (n == 1 || text[0] != '0');
+}
+
+/* N.tar, base.tar, and what compressing programs make of these names. */
+static bool is_of_chain(const char *name)
+{
+    static const char *const ends[] = {".tar", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.lz4"};
+    size_t n = strcspn(name, ".");
+    if (!is_number(name, n) && strncmp(name, "base", n) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        if (n > 0 && strcmp(name + n, ends[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Adds what in the folder has a name of the chain: with a stem, STEM.N. */
+static int add_folder(struct tarset *s, const char *folder, const char *stem, struct err *e)
+{
+    autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup(dir_free) struct dir names = {0};
+    int r = fd < 0 ? -errno : dir_read(fd, &names);
+    if (r < 0)
+        return err_sys(e, r, "%s", folder);
+    size_t len = stem ? strlen(stem) : 0, found = 0;
+    for (size_t i = 0; i < names.n; i++) {
+        const char *name = names.names[i];
+        bool wanted = stem ? strncmp(name, stem, len) == 0 && name[len] == '.' &&
+                                 is_number(name + len + 1, strlen(name + len + 1))
+                           : is_of_chain(name);
+        autofree char *path = NULL;
+        if (!wanted)
+            continue;
+        if (asprintf(&path, "%s/%s", folder, name) < 0)
+            return err_sys(e, -ENOMEM, "%s", folder);
+        if ((r = add(s, path, e)) < 0)
+            return r;
+        found++;
+    }
+    return found || stem ? 0 : err_set(e, -ENOENT, "%s: no base.tar or 0.tar, 1.tar, … in it",
+                                       folder);
+}
+
+static int add_numbers(struct tarset *s, const char *path, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    autofree char *folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+    if (!folder)
+        return err_sys(e, -ENOMEM, "%s", path);
+    return add_folder(s, *folder ? folder : "/", slash ? slash + 1 : path, e);
+}
+
+/* The order of the set: by chain, numbers rising, a full snapshot behind the number that it stands
+ * for. */
+
+/* A full snapshot that is not told to belong to a chain may be the beginning of one. */
+static const char *chain_of(const struct manifest *m)
+{
+    return m->chain ? m->chain : m->kind == MANIFEST_INCREMENTAL ? "" : m->id;
+}
+
+static bool is_full(const struct tarfile *f)
+{
+    return f->m->kind != MANIFEST_INCREMENTAL;
+}
+
+static int by_chain(const void *a, const void *b)
+{
+    const struct tarfile *x = a, *y = b;
+    if (!x->m || !y->m)
+        return (x->m != NULL) - (y->m != NULL);
+    int d = strcmp(chain_of(x->m), chain_of(y->m));
+    if (d)
+        return d;
+    if (x->m->number != y->m->number)
+        return x->m->number < y->m->number ? -1 : 1;
+    return is_full(x) - is_full(y);
+}
+
+static int finish(struct tarset *s, int r, struct tarset *out)
+{
+    if (r < 0) {
+        tarset_clear(s);
+        return r;
+    }
+    if (s->n)
+        qsort(s->at, s->n, sizeof(*s->at), by_chain);
+    *out = *s;
+    return 0;
+}
+
+int tarset_numbers(const char *path, struct tarset *out, struct err *e)
+{
+    struct tarset s = {0};
+    return finish(&s, add_numbers(&s, path, e), out);
+}
+
+int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e)
+{
+    struct tarset s = {0};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct stat st;
+        if (stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode)) {
+            r = add_folder(&s, paths[i], NULL, e);
+            continue;
+        }
+        r = add(&s, paths[i], e);
+        if (r == 0 && numbers)
+            r = add_numbers(&s, paths[i], e);
+    }
+    return finish(&s, r, out);
+}
+
+void tarset_clear(struct tarset *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->at[i].path);
+        manifest_free(s->at[i].m);
+    }
+    free(s->at);
+    *s = (struct tarset){0};
+}
+
+/* Whether a chain is whole */
+
+size_t tarset_chain_end(const struct tarset *s, size_t first)
+{
+    size_t end = first + 1;
+    while (s->at[first].m && end < s->n &&
+           strcmp(chain_of(s->at[first].m), chain_of(s->at[end].m)) == 0)
+        end++;
+    return end;
+}
+
+static int check_same_number(const struct tarfile *a, const struct tarfile *b, struct err *e)
+{
+    if (strcmp(a->m->id, b->m->id) == 0)
+        return err_set(e, -ESTALE, "%s and %s are the same snapshot: leave one of them out",
+                       a->path, b->path);
+    return err_set(e, -ESTALE, "%s and %s are both number %" PRId64 " of one chain, and differ",
+                   a->path, b->path, b->m->number);
+}
+
+static int check_next(const struct tarfile *before, const struct tarfile *f, struct err *e)
+{
+    int64_t wanted = before->m->number + 1;
+    if (f->m->number < wanted)
+        return check_same_number(before, f, e);
+    if (f->m->number == wanted + 1)
+        return err_set(e, -ESTALE, "number %" PRId64 " is missing, which %s builds on", wanted,
+                       f->path);
+    if (f->m->number > wanted)
+        return err_set(e, -ESTALE,
+                       "numbers %" PRId64 " to %" PRId64 " are missing, which %s builds on", wanted,
+                       f->m->number - 1, f->path);
+    if (!f->m->parent || strcmp(f->m->parent, before->m->id) != 0)
+        return err_set(e, -ESTALE, "%s builds on snapshot %s, but %s before it is snapshot %s",
+                       f->path, f->m->parent ? f->m->parent : "(none)", before->path,
+                       before->m->id);
+    return 0;
+}
+
+int tarset_check(struct tarset *s, size_t first, size_t end, struct err *e)
+{
+    size_t base = end;
+    while (base > first && !is_full(&s->at[base - 1]))
+        base--;
+    if (base == first)
+        return err_set(e, -ESTALE, "the full snapshot that %s builds on is missing",
+                       s->at[first].path);
+    base--;
+    for (size_t i = first; i < base; i++) {
+        if (is_full(&s->at[i]) && s->at[i].m->number == s->at[base].m->number)
+            return check_same_number(&s->at[i], &s->at[base], e);
+        s->at[i].superseded = true;
+    }
+    for (size_t i = base + 1; i < end; i++) {
+        int r = check_next(&s->at[i - 1], &s->at[i], e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which snapshots the arguments of a command mean, and how they hang together.
+ *
+ *   PATH      the file, and where it is the only argument or each stands for itself, its numbers
+ *             PATH.0, PATH.1, …
+ *   a folder  base.tar, 0.tar, 1.tar, … in it, compressed or not
+ *
+ * Of each file the manifest is read, and nothing else. Those of one chain follow each other in the
+ * set: what counts of it is the full snapshot that stands for the greatest number, and the numbers
+ * above that; older ones are superseded.
+ */
+#ifndef INFLUXFS_INFLUXSNAP_TARSET_H
+#define INFLUXFS_INFLUXSNAP_TARSET_H
+
+#include "store/base/err.h"
+#include "store/snapshot/manifest.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct tarfile {
+    char *path;
+    dev_t dev;
+    ino_t ino;
+    struct manifest *m; /* NULL: it could not be read, */
+    int code;           /* for this reason */
+    struct err why;
+    bool superseded; /* set by tarset_check */
+};
+
+struct tarset {
+    struct tarfile *at; /* those that cannot be read first; then chain by chain */
+    size_t n;
+};
+
+/* numbers: PATH.0, PATH.1, … belong to a PATH. The caller releases *out with tarset_clear. -ENOENT
+ * and the like: a path that was given is not there; a file that is no snapshot is no error. */
+int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e);
+/* Only PATH.0, PATH.1, …, of which there may be none. */
+int tarset_numbers(const char *path, struct tarset *out, struct err *e);
+void tarset_clear(struct tarset *s);
+
+/* Where the chain that begins at `first` ends in the set. */
+size_t tarset_chain_end(const struct tarset *s, size_t first);
+
+/* Whether the chain [first, end) is whole; marks what is superseded. -ESTALE, with words: its full
+ * snapshot or a number is missing, one builds on another state, or two have the same number. */
+int tarset_check(struct tarset *s, size_t first, size_t end, struct err *e);
+
+#endif

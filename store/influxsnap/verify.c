@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* influxsnap verify: snapshots to the last byte, and whether their chains are whole. */
+#include "store/base/cleanup.h"
+#include "store/influxsnap/meter.h"
+#include "store/influxsnap/snap.h"
+#include "store/influxsnap/tarlook.h"
+#include "store/influxsnap/tarset.h"
+#include "store/influxsnap/words.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* What was found; json collects it where it is wanted. */
+struct report {
+    bool json;
+    struct json_object *snapshots, *chains;
+    int code; /* the exit code so far: the first kind of trouble, damage before gaps */
+};
+
+static void trouble(struct report *r, int code, const struct err *why)
+{
+    snap_say("%s", why->text);
+    if (r->code == EXIT_DONE || code < r->code)
+        r->code = code;
+}
+
+static struct json_object *describe(const struct tarfile *f, const char *state)
+{
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "path", json_object_new_string(f->path));
+    json_object_object_add(o, "state", json_object_new_string(state));
+    json_object_object_add(
+        o, "kind", f->m ? json_object_new_string(manifest_kind_name(f->m->kind)) : NULL);
+    json_object_object_add(
+        o, "number", f->m && f->m->number >= 0 ? json_object_new_int64(f->m->number) : NULL);
+    json_object_object_add(o, "id", f->m ? json_object_new_string(f->m->id) : NULL);
+    return o;
+}
+
+static void tell_good(struct report *r, const struct tarfile *f, const struct tar_counts *n)
+{
+    if (!r->json) {
+        printf("%s: good, %s, %" PRIu64 " files (%" PRIu64 " of TSM), %" PRIu64 " bytes\n", f->path,
+               manifest_kind_name(f->m->kind), n->files, n->tsm, n->bytes);
+        return;
+    }
+    struct json_object *o = describe(f, "good");
+    json_object_object_add(o, "files", json_object_new_uint64(n->files));
+    json_object_object_add(o, "tsm_files", json_object_new_uint64(n->tsm));
+    json_object_object_add(o, "bytes", json_object_new_uint64(n->bytes));
+    json_object_object_add(o, "error", NULL);
+    json_object_array_add(r->snapshots, o);
+}
+
+static void tell_bad(struct report *r, const struct tarfile *f, const struct err *why)
+{
+    trouble(r, EXIT_CORRUPT, why);
+    if (!r->json)
+        return;
+    struct json_object *o = describe(f, "damaged");
+    json_object_object_add(o, "error", json_object_new_string(why->text));
+    json_object_array_add(r->snapshots, o);
+}
+
+static void tell_superseded(struct report *r, const struct tarfile *f)
+{
+    if (r->json)
+        json_object_array_add(r->snapshots, describe(f, "superseded"));
+    else
+        printf("%s: superseded, the full snapshot has taken it in; not needed\n", f->path);
+}
+
+static int verify_file(struct report *r, const struct tarfile *f, struct meter *meter,
+                       struct err *e)
+{
+    struct tar_counts counts;
+    cleanup(manifest_freep) struct manifest *m = NULL;
+    struct err why = {0};
+    int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &why) : f->code;
+    if (ret == 0)
+        tell_good(r, f, &counts);
+    else if (ret == -EBADMSG || ret == -EINVAL)
+        tell_bad(r, f, f->m ? &why : &f->why);
+    else
+        return err_set(e, ret, "%s", f->m ? why.text : f->why.text);
+    return 0;
+}
+
+static void check_chain(struct report *r, struct tarset *s, size_t first, size_t end)
+{
+    struct err why = {0};
+    int ret = tarset_check(s, first, end, &why);
+    if (ret < 0)
+        trouble(r, EXIT_INCOMPLETE, &why);
+    if (!r->json)
+        return;
+    struct json_object *o = json_object_new_object();
+    const struct manifest *m = s->at[first].m;
+    json_object_object_add(o, "chain", json_object_new_string(m->chain ? m->chain : m->id));
+    json_object_object_add(o, "snapshots", json_object_new_uint64(end - first));
+    json_object_object_add(o, "error", ret < 0 ? json_object_new_string(why.text) : NULL);
+    json_object_array_add(r->chains, o);
+}
+
+/* The chains first, for what is superseded need not be good. */
+static int verify(struct report *r, struct tarset *s, struct err *e)
+{
+    struct meter meter;
+    uint64_t total = 0;
+    for (size_t i = 0, end; i < s->n; i = end) {
+        end = tarset_chain_end(s, i);
+        if (s->at[i].m)
+            check_chain(r, s, i, end);
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        struct stat st;
+        if (!s->at[i].superseded && stat(s->at[i].path, &st) == 0)
+            total += (uint64_t)st.st_size;
+    }
+    meter_begin(&meter, "verifying", total);
+    int ret = 0;
+    for (size_t i = 0; ret == 0 && i < s->n; i++) {
+        if (s->at[i].superseded)
+            tell_superseded(r, &s->at[i]);
+        else
+            ret = verify_file(r, &s->at[i], &meter, e);
+    }
+    meter_end(&meter);
+    return ret;
+}
+
+static void print_json(struct report *r)
+{
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "good", json_object_new_boolean(r->code == EXIT_DONE));
+    json_object_object_add(o, "snapshots", json_object_get(r->snapshots));
+    json_object_object_add(o, "chains", json_object_get(r->chains));
+    words_json(o);
+}
+
+int snap_verify(struct snap *s)
+{
+    struct err e = {0};
+    struct tarset set = {0};
+    struct report r = {.json = s->o.json,
+                       .snapshots = json_object_new_array(),
+                       .chains = json_object_new_array()};
+    int ret = tarset_gather(s->o.args, s->o.nargs, true, &set, &e);
+    if (ret == 0)
+        ret = verify(&r, &set, &e);
+    if (ret == 0 && s->o.json)
+        print_json(&r);
+    json_object_put(r.snapshots);
+    json_object_put(r.chains);
+    tarset_clear(&set);
+    return ret < 0 ? snap_fail(ret, &e) : r.code;
+}
