@@ -241,7 +241,7 @@ static int cut_open(struct request *r, struct node *n, int flags, struct handle 
         if (fresh) /* another thread was as fast */
             cuts_put_tar(r->fs->cuts, fresh);
     }
-    tarfile_init(f, k->tarball, k->name);
+    tarfile_init(r->fs, f, k->tarball, k->name);
     *h = &f->h;
     return 0;
 }

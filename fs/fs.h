@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 struct now;
+struct pace;
 struct cutfiles;
 struct cutter;
 struct views;
@@ -37,6 +38,7 @@ struct fs {
     struct cuts *cuts;       /* NULL without a state folder */
     struct restore *restore; /* NULL when mounted with `ro` */
     struct now *now;
+    struct pace *pace; /* of whoever reads a tar */
     struct cutfiles *cutfiles;
     struct views *views;
     struct cutter *cutter; /* NULL when nothing is to be cut or folded here */

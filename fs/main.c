@@ -10,6 +10,7 @@
 #include "fs/mountpoint.h"
 #include "fs/now.h"
 #include "fs/owner.h"
+#include "fs/pace.h"
 #include "fs/state.h"
 #include "fs/status.h"
 #include "fs/timer.h"
@@ -127,7 +128,8 @@ static int build_tree(struct daemon *d)
     find_owner(d);
     fs->nodes = node_table_new();
     fs->status = status_new();
-    if (!fs->nodes || !fs->status)
+    fs->pace = pace_new();
+    if (!fs->nodes || !fs->status || !fs->pace)
         return -ENOMEM;
     int r = now_new(fs);
     if (r == 0)
@@ -231,6 +233,7 @@ static void stop(struct daemon *d)
     cutfiles_free(fs->cutfiles);
     views_free(fs->views);
     drops_free(fs->drops);
+    pace_free(fs->pace);
     status_free(fs->status);
     cuts_close(fs->cuts);
     snapshots_close(fs->snapshots);

@@ -317,7 +317,7 @@ static int now_open(struct request *r, struct node *node, int flags, struct hand
         return -ESTALE;
     }
     nh->binding = b;
-    tarfile_init(&nh->file, k->tarball, NAME);
+    tarfile_init(r->fs, &nh->file, k->tarball, NAME);
     *h = &nh->file.h;
     return 0;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/tarfile.h"
 
+#include "fs/pace.h"
 #include "fs/status.h"
 
 #include <errno.h>
 
-void tarfile_init(struct tarfile *f, struct tarball *t, const char *name)
+void tarfile_init(struct fs *fs, struct tarfile *f, struct tarball *t, const char *name)
 {
+    pace_look(fs->pace);
     f->tarball = t;
     f->name = name;
     f->front = 0;
@@ -49,6 +51,8 @@ ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, 
     ssize_t got = (ssize_t)ahead_take(&f->ahead, buf, n, off);
     if (got == 0)
         got = read_tarball(r, f, *buf, n, off);
+    if (got > 0)
+        pace_wait(r->fs->pace, (size_t)got);
     if (got < 0)
         ahead_go_on(&f->ahead, 0, off, NULL, NULL);
     else if (completes(f, (uint64_t)got, off) && off + (uint64_t)got == tarball_size(f->tarball))

@@ -18,7 +18,7 @@ struct tarfile {
     uint64_t front; /* the reader has read everything before; guarded by lock */
 };
 
-void tarfile_init(struct tarfile *f, struct tarball *t, const char *name);
+void tarfile_init(struct fs *fs, struct tarfile *f, struct tarball *t, const char *name);
 void tarfile_clear(struct tarfile *f); /* waits for what is still being read ahead */
 
 /* For the node's operations. -EIO, with the reason in status.json; -EINTR. */
