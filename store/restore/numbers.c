@@ -37,6 +37,7 @@ int room_receive(struct restore *r, const char *name, const struct manifest *m,
         room_discard(r, steal_ptr(in));
         return err_sys(e, ret, "staging");
     }
+    stage_unsynced(*stage);
     pthread_mutex_lock(&r->lock);
     if (!r->owner && r->status.name && strcmp(r->status.name, name) == 0)
         progress_manifest(&r->status, m);

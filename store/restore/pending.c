@@ -225,6 +225,8 @@ int incoming_keep(struct incoming *in, struct err *e)
     size_t len = 0;
     autoclose int place = target_open_side(&in->data, SIDE_PENDING);
     int r = place < 0 ? place : slot_of(in->n.m->id, &slot);
+    if (r == 0 && syncfs(in->fd) < 0)
+        r = -errno;
     if (r == 0)
         r = write_about(in->fd, &in->n);
     if (r == 0)

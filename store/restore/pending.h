@@ -32,8 +32,8 @@ struct number {
 
 struct incoming;
 
-/* Makes a place for a number, and opens its three folders: the caller's. The manifest is copied.
- * -ENOSPC, … */
+/* Makes a place for a number, and opens its three folders: the caller's. What is staged there need
+ * not be synced. The manifest is copied. -ENOSPC, … */
 int incoming_new(struct targets *t, const struct manifest *m, int fds[TARGETS],
                  struct incoming **out, struct err *e);
 
@@ -46,8 +46,8 @@ const struct number *incoming_number(const struct incoming *in);
 /* As what it was dropped, from now on. */
 int incoming_name(struct incoming *in, const char *name);
 
-/* Makes it one that waits: durable, and no longer removed by incoming_free. Needs a name. 1: the
- * same waits already. */
+/* Makes it one that waits: all of it on disk, and no longer removed by incoming_free. Needs a name.
+ * 1: the same waits already. */
 int incoming_keep(struct incoming *in, struct err *e);
 
 /* The way back: one that waits becomes one that is gone with this process. */

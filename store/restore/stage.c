@@ -230,6 +230,31 @@ static int by_name(const void *a, const void *b)
     return c ? c : x->turn < y->turn ? -1 : 1;
 }
 
+void stage_unsynced(struct stage *s)
+{
+    s->unsynced = true;
+}
+
+/* Each file system once: it may have much to write that is not ours. */
+static int sync_all(const struct stage *s, struct err *e)
+{
+    dev_t done[TARGETS];
+    for (int i = 0; i < TARGETS; i++) {
+        struct stat st;
+        bool again = false;
+        if (fstat(s->fds[i], &st) < 0)
+            return err_sys(e, -errno, "staging %s", target_kind_name((enum target_kind)i));
+        done[i] = st.st_dev;
+        for (int k = 0; k < i; k++)
+            again |= done[k] == st.st_dev;
+        /* Reports what any earlier writeback of this file system ran into since it was opened. */
+        if ((!again && syncfs(s->fds[i]) < 0) || fsync(s->fds[i]) < 0)
+            return err_sys(e, -errno, "staging %s: cannot be written to disk",
+                           target_kind_name((enum target_kind)i));
+    }
+    return 0;
+}
+
 int stage_finish(struct stage *s, struct err *e)
 {
     if (s->nfolders)
@@ -242,11 +267,5 @@ int stage_finish(struct stage *s, struct err *e)
         if (r < 0)
             return err_sys(e, r, "staging %s", f->name);
     }
-    for (int i = 0; i < TARGETS; i++) {
-        /* Reports what any earlier writeback of this file system ran into since it was opened. */
-        if (syncfs(s->fds[i]) < 0 || fsync(s->fds[i]) < 0)
-            return err_sys(e, -errno, "staging %s: cannot be written to disk",
-                           target_kind_name((enum target_kind)i));
-    }
-    return 0;
+    return s->unsynced ? 0 : sync_all(s, e);
 }

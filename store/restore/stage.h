@@ -57,7 +57,9 @@ int stage_remove(struct stage *s, const char *name, struct err *e);
 /* Takes over what another stage has left in these folders: they keep mode and time. */
 int stage_adopt(struct stage *s, struct err *e);
 
-/* Sets what the folders are to have, and waits until all is on disk. */
+/* Sets what the folders are to have, and waits until all is on disk; unless stage_unsynced was
+ * called: then that is left to the caller. */
+void stage_unsynced(struct stage *s);
 int stage_finish(struct stage *s, struct err *e);
 
 #endif

@@ -26,6 +26,7 @@ struct stage {
     gid_t gid[TARGETS];
     struct folder *folders; /* in the order in which they were spoken of, until stage_finish */
     size_t nfolders, cap;
+    bool unsynced;
 
     int parent;                 /* the folder that the last file went to, */
     char parent_name[PATH_MAX]; /* and its name */

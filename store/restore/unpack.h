@@ -39,9 +39,9 @@ struct unpack_io {
     void *arg;
 };
 
-/* 0: verified and on disk. -EINVAL: no snapshot of a kind that can be restored; -EBADMSG: damaged,
- * hostile, or it ends early; -ENOSPC, -EIO, … of staging. Of an incremental snapshot, what it has
- * to do with the store is the caller's question. */
+/* 0: verified and on disk (see stage_finish). -EINVAL: no snapshot of a kind that can be restored;
+ * -EBADMSG: damaged, hostile, or it ends early; -ENOSPC, -EIO, … of staging. Of an incremental
+ * snapshot, what it has to do with the store is the caller's question. */
 int unpack_run(const struct unpack_io *io, struct err *e);
 
 /* Where files go instead. A function that returns -errno ends it, and unpack_check returns that. */

@@ -302,8 +302,8 @@ static void check_litter(const char *root, enum layout l)
         for (size_t k = 0; k < list.n; k++) {
             const char *n = list.names[k];
             const char *dot = strrchr(n, '.');
-            if (strstr(n, "restoring") || strstr(n, "journal") || strstr(n, "pending") || strstr(n, "probe") ||
-                strstr(n, "spool") || strstr(n, "raft") ||
+            if (strstr(n, "restoring") || strstr(n, "journal") || strstr(n, "pending") ||
+                strstr(n, "probe") || strstr(n, "spool") || strstr(n, "raft") ||
                 (dot && (strcmp(dot, ".tmp") == 0 || strcmp(dot, ".old") == 0)) ||
                 (!is_mounted(l) && strcmp(n, ".influxfs") == 0))
                 fail_msg("%s: left over: %s/%s", layout_names[l], places[i], n);
