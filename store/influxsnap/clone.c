@@ -1,7 +1,291 @@
 /* SPDX-License-Identifier: MIT */
+/* influxsnap clone: an overlay mount above the files of a cut, in which another influxd may write.
+ *
+ *   STATE/clones/NAME/folder          where it is mounted
+ *                     lower/          the store at the cut
+ *                     upper/ work/    what has been written since */
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+#include "store/influxsnap/clonetree.h"
 #include "store/influxsnap/snap.h"
+#include "store/influxsnap/words.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#define CLONES "clones"
+#define RECORD "folder"
+#define LAYERS "lowerdir=lower,upperdir=upper,workdir=work"
+
+/* Which cut */
+
+static bool is_number(const char *text)
+{
+    return *text && !text[strspn(text, "0123456789")] && strlen(text) < 19;
+}
+
+static int find_base(struct cuts *c, struct cut_info *out, struct err *e)
+{
+    autofree struct cut_info *list = NULL;
+    struct err broken = {0};
+    size_t n;
+    int r = cuts_list(c, &list, &n, &broken, e);
+    if (r == 0 && n == 0)
+        r = err_set(e, -ENOENT, "%s", broken.text[0] ? broken.text : "there are no cuts yet");
+    if (r == 0)
+        *out = list[0];
+    return r;
+}
+
+static int find_cut(struct cuts *c, const char *which, struct cut_info *out, struct err *e)
+{
+    struct err why = {0};
+    int64_t ns;
+    int r;
+    if (strcmp(which, "latest") == 0)
+        r = cuts_latest(c, out, &why);
+    else if (strcmp(which, "base") == 0)
+        r = find_base(c, out, &why);
+    else if (is_number(which))
+        r = cuts_by_number(c, strtoll(which, NULL, 10), out, &why);
+    else if (cuts_parse_time(which, strlen(which), &ns) == 0)
+        r = cuts_at_time(c, ns, out, &why);
+    else
+        r = err_set(&why, -EINVAL,
+                    "neither a number, nor base, latest or a time as 2016-06-11T12:00:00Z");
+    return r < 0 ? err_set(e, r, "cut %s: %s", which, why.text) : 0;
+}
+
+/* Where it is to be */
+
+static bool is_below(const char *path, const char *folder)
+{
+    autofree char *real = folder ? realpath(folder, NULL) : NULL;
+    size_t n = real ? strlen(real) : 0;
+    return real && strncmp(path, real, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+static bool is_overlay(const char *folder)
+{
+    struct statfs f;
+    return statfs(folder, &f) == 0 && f.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+static int check_folder(const struct snap *s, const char *folder, struct err *e)
+{
+    const char *const own[] = {s->paths.meta, s->paths.data, s->paths.wal, s->state};
+    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+        if (is_below(folder, own[i]))
+            return err_set(e, -EINVAL, "%s lies in %s, which is part of the store", folder, own[i]);
+    cleanup(dir_free) struct dir list = {0};
+    autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : dir_read(fd, &list);
+    if (r < 0)
+        return err_sys(e, r, "%s", folder);
+    return list.n ? err_set(e, -ENOTEMPTY, "%s is not empty: give an empty folder", folder) : 0;
+}
+
+/* The folder's whole path, which the caller frees; it is made if its parent exists. */
+static int prepare_folder(const struct snap *s, const char *given, char **out, struct err *e)
+{
+    if (mkdir(given, 0755) < 0 && errno != EEXIST)
+        return err_sys(e, -errno, "%s", given);
+    autofree char *folder = realpath(given, NULL);
+    int r = folder ? check_folder(s, folder, e) : err_sys(e, -errno, "%s", given);
+    if (r == 0)
+        *out = steal_ptr(&folder);
+    return r;
+}
+
+/* The folder STATE/clones, as a descriptor of the caller's. */
+static int open_clones(const struct snap *s, struct err *e)
+{
+    autofree char *path = NULL;
+    if (asprintf(&path, "%s/" CLONES, s->state) < 0)
+        return err_sys(e, -ENOMEM, "clone");
+    int r = io_mkdir_p(path, 0700, (uid_t)-1, (gid_t)-1);
+    int fd = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_sys(e, r < 0 ? r : -errno, "%s", path) : fd;
+}
+
+/* The name of the clone that is mounted on the folder, which the caller frees; NULL: none. */
+static int find_clone(int clones, const char *folder, char **out, struct err *e)
+{
+    cleanup(dir_free) struct dir list = {0};
+    int r = dir_read(clones, &list);
+    if (r < 0)
+        return err_sys(e, r, CLONES);
+    *out = NULL;
+    for (size_t i = 0; i < list.n; i++) {
+        autofree char *path = NULL, *text = NULL;
+        size_t len;
+        if (asprintf(&path, "%s/" RECORD, list.names[i]) < 0)
+            return err_sys(e, -ENOMEM, "clone");
+        if (io_read_file(clones, path, PATH_MAX, &text, &len) < 0 || strcmp(text, folder) != 0)
+            continue;
+        *out = strdup(list.names[i]);
+        return *out ? 0 : err_sys(e, -ENOMEM, "clone");
+    }
+    return 0;
+}
+
+/* Making it */
+
+/* Relative layers, so that no byte in a path can be taken for a separator of options. */
+static int mount_overlay(int fd, const char *folder, struct err *e)
+{
+    if (fchdir(fd) < 0)
+        return err_sys(e, -errno, CLONES);
+    if (mount("influxsnap", folder, "overlay", MS_NODEV | MS_NOSUID, LAYERS) == 0)
+        return 0;
+    int r = -errno;
+    switch (-r) {
+    case EPERM:
+    case EACCES:
+        return err_set(e, r, "%s: an overlay may not be mounted here: run it as root, in a container "
+                             "with the right to mount (CAP_SYS_ADMIN)", folder);
+    case ENODEV:
+        return err_set(e, r, "%s: this kernel has no overlay file system", folder);
+    case EINVAL:
+        return err_set(e, r, "%s: the kernel refuses an overlay: the file system of the state folder "
+                             "cannot hold its upper layer (as an overlay or NFS cannot); its log "
+                             "(dmesg) says more", folder);
+    default:
+        return err_sys(e, r, "mounting an overlay on %s", folder);
+    }
+}
+
+static int make_layer(int fd, const char *name, struct err *e)
+{
+    if (mkdirat(fd, name, 0755) < 0)
+        return err_sys(e, -errno, "the clone's %s", name);
+    int layer = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return layer < 0 ? err_sys(e, -errno, "the clone's %s", name) : layer;
+}
+
+/* The top of the mount belongs to whom the store belongs to. */
+static int own_layer(int layer, const struct cutstate *s, struct err *e)
+{
+    size_t n;
+    const struct cut_entry *entries = cutstate_entries(s, &n);
+    if (n && fchown(layer, entries[0].attr.uid, entries[0].attr.gid) < 0)
+        return err_sys(e, -errno, "the clone's upper layer");
+    return 0;
+}
+
+static int fill(struct cuts *c, const struct cutstate *s, int fd, const char *folder, struct err *e)
+{
+    int r = io_replace_file(fd, RECORD, folder, strlen(folder), 0600);
+    if (r < 0)
+        return err_sys(e, r, "the clone's record");
+    autoclose int lower = make_layer(fd, "lower", e);
+    autoclose int upper = lower < 0 ? lower : make_layer(fd, "upper", e);
+    autoclose int work = upper < 0 ? upper : make_layer(fd, "work", e);
+    if (work < 0)
+        return work;
+    r = clonetree_build(c, s, lower, e);
+    if (r == 0)
+        r = own_layer(upper, s, e);
+    return r < 0 ? r : mount_overlay(fd, folder, e);
+}
+
+static int make_clone(struct snap *s, int clones, uint64_t serial, const char *folder,
+                      struct err *e)
+{
+    autofree char *path = NULL;
+    struct cutstate *state;
+    if (asprintf(&path, "%s/" CLONES "/XXXXXX", s->state) < 0)
+        return err_sys(e, -ENOMEM, "clone");
+    int r = cuts_get_state(s->cuts, serial, &state, e);
+    if (r < 0)
+        return r;
+    r = mkdtemp(path) ? 0 : err_sys(e, -errno, "%s", path);
+    autoclose int fd = r < 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r == 0 && fd < 0)
+        r = err_sys(e, -errno, "%s", path);
+    if (r == 0) {
+        r = fill(s->cuts, state, fd, folder, e);
+        if (r < 0)
+            io_remove_tree(clones, strrchr(path, '/') + 1);
+    }
+    cuts_put_state(s->cuts, state);
+    return r;
+}
+
+static void print_clone(const struct cut_info *cut, const char *folder)
+{
+    char name[32], time[40];
+    words_cut(cut->head.number, name);
+    words_time(cut->head.created_ns, time);
+    printf("%s is the store as it was at cut %s, %s.\n"
+           "For another influxd, in an influxdb.conf of its own:\n\n"
+           "bind-address = \"127.0.0.1:18088\"\n"
+           "[meta]\n  dir = \"%s/meta\"\n"
+           "[data]\n  dir = \"%s/data\"\n  wal-dir = \"%s/wal\"\n"
+           "[http]\n  bind-address = \"127.0.0.1:18086\"\n\n"
+           "To end it, stop that influxd and say: influxsnap clone --remove %s\n",
+           folder, name, time, folder, folder, folder, folder);
+}
+
+static int clone_cut(struct snap *s, int clones, struct err *e)
+{
+    struct cut_info cut;
+    autofree char *folder = NULL, *name = NULL;
+    int r = find_cut(s->cuts, s->o.args[0], &cut, e);
+    if (r < 0 || (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
+        (r = find_clone(clones, folder, &name, e)) < 0)
+        return r;
+    if (name)
+        return err_set(e, -EEXIST,
+                       "a clone was made on %s before, and is not mounted any more: take it away "
+                       "with influxsnap clone --remove %s",
+                       folder, folder);
+    r = make_clone(s, clones, cut.head.serial, folder, e);
+    if (r == 0)
+        print_clone(&cut, folder);
+    return r;
+}
+
+/* Taking it away */
+
+static int remove_clone(struct snap *s, int clones, struct err *e)
+{
+    const char *given = s->o.args[s->o.nargs - 1];
+    autofree char *folder = realpath(given, NULL), *name = NULL;
+    int r = folder ? find_clone(clones, folder, &name, e) : err_sys(e, -errno, "%s", given);
+    if (r < 0)
+        return r;
+    if (!name)
+        return err_set(e, -ENOENT, "%s: no clone of this store", given);
+    if (is_overlay(folder) && umount2(folder, 0) < 0)
+        return errno == EBUSY ? err_set(e, -EBUSY, "%s is in use: stop the influxd that runs there",
+                                        folder)
+                              : err_sys(e, -errno, "unmounting %s", folder);
+    r = io_remove_tree(clones, name);
+    return r < 0 ? err_sys(e, r, "%s/" CLONES "/%s", s->state, name) : 0;
+}
+
 int snap_clone(struct snap *s)
 {
-    (void)s;
-    return EXIT_FAILED;
+    struct err e = {0};
+    if (!s->o.remove && s->o.nargs != 2) {
+        snap_say("usage: influxsnap [options] clone N|base|latest|TIME FOLDER, or --remove FOLDER");
+        return EXIT_USAGE;
+    }
+    int r = snap_open(s, SNAP_CUTS, &e);
+    if (r < 0)
+        return snap_fail(r, &e);
+    autoclose int clones = open_clones(s, &e);
+    r = clones < 0           ? clones
+        : s->o.remove        ? remove_clone(s, clones, &e)
+                             : clone_cut(s, clones, &e);
+    return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
 }

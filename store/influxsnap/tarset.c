@@ -14,7 +14,7 @@
 
 /* Gathering */
 
-static int add(struct tarset *s, const char *path, struct err *e)
+static int add(struct tarset *s, const char *path, size_t argument, struct err *e)
 {
     struct stat st;
     if (stat(path, &st) < 0)
@@ -29,7 +29,8 @@ static int add(struct tarset *s, const char *path, struct err *e)
         return err_sys(e, -ENOMEM, "%s", path);
     s->at = more;
     struct tarfile *f = &s->at[s->n];
-    *f = (struct tarfile){.path = strdup(path), .dev = st.st_dev, .ino = st.st_ino};
+    *f = (struct tarfile){
+        .path = strdup(path), .argument = argument, .dev = st.st_dev, .ino = st.st_ino};
     if (!f->path)
         return err_sys(e, -ENOMEM, "%s", path);
     s->n++;
@@ -55,9 +56,12 @@ static bool is_of_chain(const char *name)
     return false;
 }
 
-/* Adds what in the folder has a name of the chain: with a stem, STEM.N. */
-static int add_folder(struct tarset *s, const char *folder, const char *stem, struct err *e)
+/* Adds what in the folder has a name of the chain: with a stem, STEM.N. prefix is the folder with a
+ * slash, or nothing. */
+static int add_folder(struct tarset *s, const char *prefix, const char *stem, size_t argument,
+                      struct err *e)
 {
+    const char *folder = *prefix ? prefix : ".";
     autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup(dir_free) struct dir names = {0};
     int r = fd < 0 ? -errno : dir_read(fd, &names);
@@ -72,9 +76,9 @@ static int add_folder(struct tarset *s, const char *folder, const char *stem, st
         autofree char *path = NULL;
         if (!wanted)
             continue;
-        if (asprintf(&path, "%s/%s", folder, name) < 0)
+        if (asprintf(&path, "%s%s", prefix, name) < 0)
             return err_sys(e, -ENOMEM, "%s", folder);
-        if ((r = add(s, path, e)) < 0)
+        if ((r = add(s, path, argument, e)) < 0)
             return r;
         found++;
     }
@@ -82,13 +86,27 @@ static int add_folder(struct tarset *s, const char *folder, const char *stem, st
                                        folder);
 }
 
-static int add_numbers(struct tarset *s, const char *path, struct err *e)
+static int add_numbers(struct tarset *s, const char *path, size_t argument, struct err *e)
 {
     const char *slash = strrchr(path, '/');
-    autofree char *folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
-    if (!folder)
-        return err_sys(e, -ENOMEM, "%s", path);
-    return add_folder(s, *folder ? folder : "/", slash ? slash + 1 : path, e);
+    size_t n = slash ? (size_t)(slash + 1 - path) : 0;
+    autofree char *prefix = strndup(path, n);
+    return prefix ? add_folder(s, prefix, path + n, argument, e)
+                  : err_sys(e, -ENOMEM, "%s", path);
+}
+
+static int add_argument(struct tarset *s, const char *path, size_t argument, bool numbers,
+                        struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        autofree char *prefix = NULL;
+        if (asprintf(&prefix, "%s/", path) < 0)
+            return err_sys(e, -ENOMEM, "%s", path);
+        return add_folder(s, prefix, NULL, argument, e);
+    }
+    int r = add(s, path, argument, e);
+    return r == 0 && numbers ? add_numbers(s, path, argument, e) : r;
 }
 
 /* The order of the set: by chain, numbers rising, a full snapshot behind the number that it stands
@@ -108,6 +126,8 @@ static bool is_full(const struct tarfile *f)
 static int by_chain(const void *a, const void *b)
 {
     const struct tarfile *x = a, *y = b;
+    if (x->argument != y->argument)
+        return x->argument < y->argument ? -1 : 1;
     if (!x->m || !y->m)
         return (x->m != NULL) - (y->m != NULL);
     int d = strcmp(chain_of(x->m), chain_of(y->m));
@@ -118,12 +138,33 @@ static int by_chain(const void *a, const void *b)
     return is_full(x) - is_full(y);
 }
 
+/* The argument that has the full snapshot of f's chain: its own, if there are several. */
+static size_t home_of(const struct tarset *s, const struct tarfile *f)
+{
+    size_t home = f->argument;
+    bool found = false;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct tarfile *g = &s->at[i];
+        if (!g->m || !is_full(g) || strcmp(chain_of(g->m), chain_of(f->m)) != 0)
+            continue;
+        if (g->argument == f->argument)
+            return f->argument;
+        if (!found)
+            home = g->argument;
+        found = true;
+    }
+    return home;
+}
+
 static int finish(struct tarset *s, int r, struct tarset *out)
 {
     if (r < 0) {
         tarset_clear(s);
         return r;
     }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->at[i].m && !is_full(&s->at[i]))
+            s->at[i].argument = home_of(s, &s->at[i]);
     if (s->n)
         qsort(s->at, s->n, sizeof(*s->at), by_chain);
     *out = *s;
@@ -133,23 +174,15 @@ static int finish(struct tarset *s, int r, struct tarset *out)
 int tarset_numbers(const char *path, struct tarset *out, struct err *e)
 {
     struct tarset s = {0};
-    return finish(&s, add_numbers(&s, path, e), out);
+    return finish(&s, add_numbers(&s, path, 0, e), out);
 }
 
 int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e)
 {
     struct tarset s = {0};
     int r = 0;
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        struct stat st;
-        if (stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode)) {
-            r = add_folder(&s, paths[i], NULL, e);
-            continue;
-        }
-        r = add(&s, paths[i], e);
-        if (r == 0 && numbers)
-            r = add_numbers(&s, paths[i], e);
-    }
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = add_argument(&s, paths[i], i, numbers, e);
     return finish(&s, r, out);
 }
 
@@ -168,7 +201,8 @@ void tarset_clear(struct tarset *s)
 size_t tarset_chain_end(const struct tarset *s, size_t first)
 {
     size_t end = first + 1;
-    while (s->at[first].m && end < s->n &&
+    while (s->at[first].m && end < s->n && s->at[end].m &&
+           s->at[end].argument == s->at[first].argument &&
            strcmp(chain_of(s->at[first].m), chain_of(s->at[end].m)) == 0)
         end++;
     return end;

@@ -2,13 +2,13 @@
 /*
  * Which snapshots the arguments of a command mean, and how they hang together.
  *
- *   PATH      the file, and where it is the only argument or each stands for itself, its numbers
- *             PATH.0, PATH.1, …
+ *   PATH      the file, and its numbers PATH.0, PATH.1, … where the command wants them
  *   a folder  base.tar, 0.tar, 1.tar, … in it, compressed or not
  *
- * Of each file the manifest is read, and nothing else. Those of one chain follow each other in the
- * set: what counts of it is the full snapshot that stands for the greatest number, and the numbers
- * above that; older ones are superseded.
+ * Of each file the manifest is read, and nothing else. Each argument is a chain of its own, but for
+ * numbers without their full snapshot: they belong to an argument that has it. Those of a chain
+ * follow each other in the set: what counts of it is the full snapshot that stands for the greatest
+ * number, and the numbers above that; older ones are superseded.
  */
 #ifndef INFLUXFS_INFLUXSNAP_TARSET_H
 #define INFLUXFS_INFLUXSNAP_TARSET_H
@@ -21,6 +21,7 @@
 
 struct tarfile {
     char *path;
+    size_t argument; /* that it came with, or belongs to */
     dev_t dev;
     ino_t ino;
     struct manifest *m; /* NULL: it could not be read, */
@@ -30,7 +31,7 @@ struct tarfile {
 };
 
 struct tarset {
-    struct tarfile *at; /* those that cannot be read first; then chain by chain */
+    struct tarfile *at; /* by argument; of each, those that cannot be read first, then by chain */
     size_t n;
 };
 
