@@ -27,6 +27,7 @@ struct restoring {
     struct restore *room;
     struct logtail tail;
     struct meter meter;
+    bool full; /* there is a full snapshot among them */
     bool restored;
 };
 
@@ -52,9 +53,9 @@ static bool from_stdin(const struct snap *s)
     return s->o.nargs == 1 && strcmp(s->o.args[0], "-") == 0;
 }
 
-static int check_set(struct tarset *set, struct err *e)
+static int check_set(struct restoring *r, struct err *e)
 {
-    bool full = false;
+    struct tarset *set = &r->set;
     for (size_t i = 0; i < set->n; i++) {
         if (!set->at[i].m)
             return err_set(e, set->at[i].code, "%s", set->at[i].why.text);
@@ -62,24 +63,24 @@ static int check_set(struct tarset *set, struct err *e)
             return err_set(e, -EINVAL, "%s: holds a single database, which cannot be restored by "
                                        "itself; give a full snapshot",
                            set->at[i].path);
-        full |= set->at[i].m->kind == MANIFEST_FULL;
+        r->full |= set->at[i].m->kind == MANIFEST_FULL;
     }
     if (tarset_chain_end(set, 0) != set->n)
         return err_set(e, -ESTALE, "%s and %s do not belong together: they are of two chains",
                        set->at[0].path, set->at[set->n - 1].path);
     /* Numbers alone may follow what the store holds: the restore room knows. */
-    int r = full ? tarset_check(set, 0, set->n, e) : 0;
-    for (size_t i = 0; r == 0 && i < set->n; i++)
+    int ret = r->full ? tarset_check(set, 0, set->n, e) : 0;
+    for (size_t i = 0; ret == 0 && i < set->n; i++)
         if (set->at[i].superseded)
             snap_say("%s is not needed: the full snapshot has taken it in", set->at[i].path);
-    return r;
+    return ret;
 }
 
 static int gather(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
     int ret = tarset_gather(o->args, o->nargs, o->nargs == 1, &r->set, e);
-    return ret < 0 ? ret : check_set(&r->set, e);
+    return ret < 0 ? ret : check_set(r, e);
 }
 
 static uint64_t size_of(const char *path)
@@ -187,7 +188,8 @@ static int open_room(struct restoring *r, struct err *e)
                                        .uid = o->uid,
                                        .gid = o->gid,
                                        .in_use = o->force ? NULL : running_uses,
-                                       .state_fd = state};
+                                       .state_fd = state,
+                                       .collect = r->full};
     int ret = restore_open(&ro, &r->room, e);
     if (ret == 0)
         ret = restore_may_begin(r->room, e);
@@ -195,19 +197,49 @@ static int open_room(struct restoring *r, struct err *e)
     return ret < 0 && ret != -EBUSY ? -EIO : ret;
 }
 
+/* Numbers were given without what they build on. Unless others wait there as well, none of them
+ * stays: this is no mount, where what is missing may come next. */
+static int not_restored(struct restoring *r, size_t before, struct err *e)
+{
+    struct restore_waiting *list;
+    struct err why = {0};
+    size_t n;
+    int ret = restore_waiting(r->room, &list, &n);
+    if (ret < 0)
+        return err_sys(e, ret, "restore");
+    if (n)
+        err_set(&why, 0, "%s builds on %s", list[0].name, list[0].waits_for);
+    else
+        err_set(&why, 0, "the store holds them, or later ones, already");
+    restore_waiting_free(list, n);
+    if (before == 0 && n && (ret = restore_forget_waiting(r->room, e)) < 0)
+        return ret;
+    return err_set(e, -ESTALE,
+                   "nothing was restored: %s; give the full snapshot and all numbers after it",
+                   why.text);
+}
+
+static int count_waiting(struct restoring *r, size_t *n, struct err *e)
+{
+    struct restore_waiting *list;
+    int ret = restore_waiting(r->room, &list, n);
+    if (ret < 0)
+        return err_sys(e, ret, "restore");
+    restore_waiting_free(list, *n);
+    return 0;
+}
+
 static int restore(struct restoring *r, struct err *e)
 {
+    size_t before;
     int ret = open_room(r, e);
-    if (ret < 0)
+    if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;
     logtail_begin(&r->tail, restore_log_fd(r->room));
     meter_begin(&r->meter, "unpacking", size_of_all(r));
     ret = drop_all(r, e);
     meter_end(&r->meter);
-    if (ret == 0 && !r->restored)
-        ret = err_set(e, -ESTALE, "nothing was restored: a snapshot before these is missing; give "
-                                  "the full one and all numbers");
-    return ret;
+    return ret == 0 && !r->restored ? not_restored(r, before, e) : ret;
 }
 
 /* Only saying what would be done */

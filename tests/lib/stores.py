@@ -2,6 +2,7 @@
 
 import random
 import struct
+import zlib
 from pathlib import Path
 
 TSM_HEADER = bytes.fromhex("16d116d101")
@@ -38,6 +39,15 @@ def wal_entry(number=1, size=0):
     # Snappy without compression: one literal, its length in two bytes.
     packed = varint(len(payload)) + bytes([61 << 2]) + struct.pack("<H", len(payload) - 1) + payload
     return b"\x01" + struct.pack(">I", len(packed)) + packed
+
+
+def tsm(content, key=b"m,host=a#!~#v"):
+    """A TSM file that is whole, with one block whose data are these bytes behind a type."""
+    data = b"\x03" + content
+    block = struct.pack(">I", zlib.crc32(data)) + data
+    entry = struct.pack(">qqQI", 1, 2, len(TSM_HEADER), len(block))
+    index = struct.pack(">H", len(key)) + key + b"\x03" + struct.pack(">H", 1) + entry
+    return TSM_HEADER + block + index + struct.pack(">Q", len(TSM_HEADER) + len(block))
 
 
 class HandmadeStore:
