@@ -16,7 +16,7 @@ from lib.trees import difference, litter, store_tree, whole_tree
 
 class ChainRestoreTest(RestoreTest):
     """self.store is to be restored into; self.chain is a chain of another one."""
-    timeout = 60
+    timeout = 300
     steps = 3
     size = 2000
     in_memory = True    # many are restored: none waits for what else the disk has to do

@@ -35,7 +35,7 @@ def leased(state):
 
 
 class CutTest(StoreTest):
-    timeout = 60
+    timeout = 300
 
     def setUp(self):
         super().setUp()
@@ -328,7 +328,7 @@ class AtTest(CutTest):
 
 class InUseTest(CutTest):
     """What is in use is not folded away, and nothing else is kept."""
-    timeout = 110
+    timeout = 400
 
     def setUp(self):
         super().setUp()
@@ -444,7 +444,7 @@ class InUseTest(CutTest):
 
 class CloneTest(StoreTest):
     """A second influxd on at/N, under an overlay."""
-    timeout = 100
+    timeout = 300
 
     def setUp(self):
         super().setUp()
