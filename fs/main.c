@@ -11,6 +11,7 @@
 #include "fs/now.h"
 #include "fs/owner.h"
 #include "fs/pace.h"
+#include "fs/signals.h"
 #include "fs/state.h"
 #include "fs/status.h"
 #include "fs/timer.h"
@@ -35,7 +36,7 @@ struct daemon {
     struct state state;
     struct fs fs;
     struct timer *timer;
-    bool mounted, signals;
+    bool mounted;
 };
 
 /* A capture of a large store holds a descriptor for each file. */
@@ -170,9 +171,9 @@ static int mount_it(struct daemon *d, struct err *e)
     fs->session = fuse_session_new(&d->options.fuse, &fs_ops, sizeof(fs_ops), fs);
     if (!fs->session)
         return err_set(e, -EINVAL, "%s; see influxfs --help", log_fuse_words());
-    if (fuse_set_signal_handlers(fs->session) < 0)
-        return err_set(e, -EIO, "signal handlers: %s", log_fuse_words());
-    d->signals = true;
+    r = signals_catch();
+    if (r < 0)
+        return err_sys(e, r, "signal handlers");
     if (fuse_session_mount(fs->session, d->mountpoint) < 0)
         return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, log_fuse_words());
     d->mounted = true;
@@ -212,8 +213,9 @@ static int serve(struct daemon *d)
     log_pass_fuse();
     int r = fuse_session_loop_mt(d->fs.session, config);
     fuse_loop_cfg_destroy(config);
-    /* What ended it may have been a signal, which is as good as an unmount. */
-    return r < 0 ? r : 0;
+    /* What ended it may have been a signal, which is as good as an unmount. And a request that is
+     * being read when the last user goes ends with another error than libfuse expects. */
+    return r < 0 && r != -ECONNABORTED ? r : 0;
 }
 
 static void stop(struct daemon *d)
@@ -222,8 +224,6 @@ static void stop(struct daemon *d)
     timer_stop(d->timer);
     if (d->mounted)
         fuse_session_unmount(fs->session);
-    if (d->signals)
-        fuse_remove_signal_handlers(fs->session);
     if (fs->session)
         fuse_session_destroy(fs->session);
     cutter_stop(fs->cutter);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that lets go, once a second, of captures and dropped files whose time has come. It is
- * started by the main thread, which serves the mount. */
+/*
+ * The thread that lets go, once a second, of captures, tars and views of cuts, and dropped files
+ * whose time has come; and that ends the mount when a signal says so (signals.h). It is started by
+ * the main thread, which serves the mount.
+ */
 #ifndef INFLUXFS_FS_TIMER_H
 #define INFLUXFS_FS_TIMER_H
 
@@ -8,11 +11,8 @@
 
 struct timer;
 
+/* After signals_catch. */
 int timer_start(struct fs *fs, struct timer **out);
-
-/* Once nothing serves the mount any more, or will. The thread may just be telling the kernel
- * something, and the kernel wait for a folder that some request has locked: so requests are
- * answered here until the thread has ended. NULL is allowed. */
-void timer_stop(struct timer *t);
+void timer_stop(struct timer *t); /* NULL is allowed */
 
 #endif

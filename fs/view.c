@@ -508,7 +508,7 @@ static bool is_worked_in(const struct fs *fs, const char *view)
 void views_expire(struct fs *fs)
 {
     struct places p = {0};
-    while (next_idle(fs->views, &p)) {
+    while (!fuse_session_exited(fs->session) && next_idle(fs->views, &p)) {
         bool leave = is_worked_in(fs, p.view);
         for (size_t i = 0; i < p.n; i++) {
             /* Nothing depends on it: the kernel may have forgotten it, or the mount has ended. */
