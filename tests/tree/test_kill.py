@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from lib.chains import Chain
 from lib.files import run, wait_until
 from lib.influxd import InfluxError, Influxd
 from lib.mount import INFLUXFS, Mount, MountError, mounts_under
@@ -33,7 +34,7 @@ class KillerTest(RestoreTest):
         self.root = self.folder / "root"
         for folder in ("meta", "data", "wal"):
             (self.root / folder).mkdir(parents=True)
-        for folder in self.on_disks:
+        for folder in self.on_disks:  # "." is all of it
             run("mount", "-t", "tmpfs", "-o", "size=32m,mode=755", "tmpfs", self.root / folder)
             self.addCleanup(run, "umount", self.root / folder)
 
@@ -62,6 +63,7 @@ class KillerTest(RestoreTest):
             else:
                 shutil.rmtree(place, ignore_errors=True)
             run("cp", "-aT", self.old / folder, place)
+        shutil.rmtree(self.folder / "state", ignore_errors=True)
 
     def states(self):
         """What the store is before and after: (old, new)."""
@@ -143,7 +145,7 @@ class KillerTest(RestoreTest):
             if at % 5 == 0:
                 run("cp", self.tar, mnt / "restore/again.tar")
                 self.assertTrue(self.look() == new, f"step {at}: restored again\n{difference(new, self.look())}")
-                self.check_litter(at)
+        self.check_litter(at)
 
     def check_litter(self, at):
         found = [name for name in litter(self.root) if not name.endswith("/.influxfs")]
@@ -155,17 +157,18 @@ class KillerTest(RestoreTest):
 
 
 class KillTest(KillerTest):
-    """The three folders lie side by side: they are renamed."""
 
     def check_part(self, part):
-        old, new = self.states()
         last = self.count()
         self.assertGreater(last, 20)
+        self.check_steps([*range(1, last - EXCHANGE, SPARSE), *range(last - EXCHANGE, last + 2)][part::PARTS], last)
+
+    def check_steps(self, steps, last):
+        old, new = self.states()
         print(f"{last} steps", flush=True)
         states, started = [], 0
-        for at in [*range(1, last - EXCHANGE, SPARSE), *range(last - EXCHANGE, last + 2)][part::PARTS]:
+        for at in steps:
             self.fresh()
-            shutil.rmtree(self.folder / "state", ignore_errors=True)
             if not self.restore_killed(at):
                 self.assertGreater(at, last - 10, "the daemon was not killed")
                 continue
@@ -179,6 +182,10 @@ class KillTest(KillerTest):
         self.assertEqual(states, sorted(states, key=["old", "fence", "new"].index))
         self.assertGreaterEqual(started, 3)
 
+
+class SideBySideKillTest(KillTest):
+    """The three folders lie side by side: they are renamed."""
+
     def test_first_third(self):
         self.check_part(0)
 
@@ -189,9 +196,47 @@ class KillTest(KillerTest):
         self.check_part(2)
 
 
-class MountedKillTest(KillTest):
+class MountedKillTest(SideBySideKillTest):
     """data is a mount point: its contents are exchanged, entry by entry."""
     on_disks = ("data",)
+
+
+class NumberKillTest(KillTest):
+    """A number is restored onto its base; what is kept stays the store before both."""
+    on_disks = (".",)
+
+    def setUp(self):
+        super().setUp()
+        chain = Chain(self.folder / "chain", 1, self.next_store)
+        self.first, self.based = self.old, self.folder / "based"
+        self.tar = chain.tars / "base.tar"
+        super().fresh()
+        with self.killed(0) as mnt:
+            run("cp", self.tar, mnt / "restore/")
+        run("cp", "-a", self.root, self.based)
+        run("cp", "-a", self.folder / "state", self.based / "state")
+        self.tar = chain.tars / "0.tar"
+
+    def next_store(self, root, step):
+        shutil.rmtree(root, ignore_errors=True)
+        self.real_store(root, step + 1)
+
+    def fresh(self):
+        super().fresh()
+        run("cp", "-a", self.based / "state", self.folder)
+        for folder in ("meta", "data", "wal"):
+            shutil.rmtree(self.root / folder)
+            run("cp", "-a", self.based / folder, self.root)
+            run("cp", "-a", self.based / f"{folder}.before-restore", self.root)
+
+    def check_litter(self, at):
+        super().check_litter(at)
+        for folder in ("meta", "data", "wal"):
+            run("diff", "-r", self.first / folder, self.root / f"{folder}.before-restore")
+
+    def test_number(self):
+        last = self.count()
+        self.check_steps([*range(1, last - EXCHANGE, 19), *range(last - EXCHANGE, last + 2, 4)], last)
 
 
 class RecoveryKillTest(KillerTest):
@@ -204,7 +249,6 @@ class RecoveryKillTest(KillerTest):
         for at in range(last - 30, last + 1, 3):
             for again in range(1, 30, 4):
                 self.fresh()
-                shutil.rmtree(self.folder / "state", ignore_errors=True)
                 self.restore_killed(at)
                 self.check_right_then(at, old, new)
                 mnt = self.killed(again)
