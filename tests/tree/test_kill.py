@@ -236,7 +236,8 @@ class NumberKillTest(KillTest):
 
     def test_number(self):
         last = self.count()
-        self.check_steps([*range(1, last - EXCHANGE, 19), *range(last - EXCHANGE, last + 2, 4)], last)
+        exchange = EXCHANGE + 40  # what is not kept is then removed
+        self.check_steps([*range(1, last - exchange, 23), *range(last - exchange, last + 2, 5)], last)
 
 
 class RecoveryKillTest(KillerTest):

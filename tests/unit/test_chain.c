@@ -19,6 +19,7 @@ struct scene {
     char meta[PATH_MAX], data[PATH_MAX], wal[PATH_MAX];
     int state_fd;
     bool collect;
+    int (*in_use)(const struct store_paths *paths, struct err *e);
     struct restore *room;
     struct buffer base, at0, number[3]; /* at0: the whole store as of number 0 */
     char *text[4];                      /* the store as of the base, 0, 1, 2 */
@@ -43,6 +44,7 @@ static void open_room(struct scene *s)
                                       .uid = (uid_t)-1,
                                       .gid = (gid_t)-1,
                                       .state_fd = s->state_fd,
+                                      .in_use = s->in_use,
                                       .collect = s->collect};
     struct err e = {0};
     if (restore_open(&o, &s->room, &e) < 0)
@@ -417,6 +419,50 @@ static void test_moved_on(void **state)
     expect_waiting(s, 0, NULL);
 }
 
+static int asked, change_at; /* the store changes when it is asked for the Nth time */
+static bool changed_before;  /* it was still the store before the number */
+
+static int changes_the_store(const struct store_paths *p, struct err *e)
+{
+    char path[PATH_MAX], *text = NULL;
+    size_t n;
+    (void)e;
+    if (++asked != change_at)
+        return 0;
+    snprintf(path, sizeof(path), "%s/meta.db", p->meta);
+    assert_int_equal(io_read_file(AT_FDCWD, path, 100, &text, &n), 0);
+    changed_before = strcmp(text, "meta base") == 0;
+    free(text);
+    snprintf(path, sizeof(path), "%s/%s", p->data, strchr(TSM1, '/') + 1);
+    FILE *f = fopen(path, "ae");
+    fputs("more", f);
+    fclose(f);
+    return 0;
+}
+
+/* What is staged is linked with the store: it must not be changed in the last moment. */
+static void test_changed_meanwhile(void **state)
+{
+    struct scene *s = *state;
+    int before = 0;
+    for (change_at = 1; change_at == 1 || asked >= change_at - 1; change_at++) {
+        struct err e;
+        s->in_use = NULL;
+        reopen(s);
+        give_all(s, "b");
+        s->in_use = changes_the_store;
+        asked = -1000; /* the opening asks, too */
+        reopen(s);
+        asked = 0;
+        changed_before = false;
+        int r = drop_bytes(s, "0.tar", &s->number[0], &e);
+        assert_int_equal(r, changed_before ? -ESTALE : 0);
+        expect_waiting(s, 0, NULL);
+        before += changed_before;
+    }
+    assert_true(before >= 5);
+}
+
 /* What influxd derives does not count. */
 static void test_derived(void **state)
 {
@@ -642,12 +688,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_states),      TEST(test_every_order),  TEST(test_one_exchange),
-        TEST(test_gap),         TEST(test_nothing_new),  TEST(test_same_again),
-        TEST(test_back),        TEST(test_wrong_parent), TEST(test_moved_on),
-        TEST(test_derived),     TEST(test_unfit),        TEST(test_hostile),
-        TEST(test_damaged),     TEST(test_dot_names),    TEST(test_while_another),
-        TEST(test_all_at_once), TEST(test_collect),      TEST(test_no_state),
+        TEST(test_states),       TEST(test_every_order),
+        TEST(test_one_exchange), TEST(test_gap),
+        TEST(test_nothing_new),  TEST(test_same_again),
+        TEST(test_back),         TEST(test_wrong_parent),
+        TEST(test_moved_on),     TEST(test_changed_meanwhile),
+        TEST(test_derived),      TEST(test_unfit),
+        TEST(test_hostile),      TEST(test_damaged),
+        TEST(test_dot_names),    TEST(test_while_another),
+        TEST(test_all_at_once),  TEST(test_collect),
+        TEST(test_no_state),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);
