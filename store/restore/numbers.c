@@ -218,6 +218,8 @@ void numbers_tell_one(struct restore *r, const struct number *n, const char *wai
     struct restore_waiting *more = NULL;
     bool bad = copy_waiting(n, waits_for, &one) < 0;
     pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->status.nwaiting; i++)
+        bad = bad || strcmp(r->status.waiting[i].id, n->m->id) == 0; /* it is told already */
     if (!bad)
         more = realloc(r->status.waiting, (r->status.nwaiting + 1) * sizeof(*more));
     if (more) {

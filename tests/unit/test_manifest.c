@@ -196,11 +196,45 @@ static void test_flips(void **state)
     free(copy);
 }
 
+/* What is written is read again, and a copy is the same. */
+static void test_write(void **state)
+{
+    static const char json[] =
+        "{\"version\":1,\"id\":\"i\\\"\\\\\",\"kind\":\"incremental\",\"chain\":\"c\",\"parent\":"
+        "\"p\","
+        "\"number\":4,\"created\":\"x\",\"host\":\"h/\xc3\xa4\",\"index\":18446744073709551615,"
+        "\"skew_ns\":-1,\"files\":[{\"name\":\"wal/\\\"b\",\"size\":7,\"index\":3,\"mtime_ns\":-4},"
+        "{\"name\":\"data/a\",\"size\":0,\"index\":0,\"mtime_ns\":5}],\"removed\":[\"data/z\"],"
+        "\"removed_folders\":[\"data/y\",\"wal/y\"],\"left_out\":[\"a/b/1\"]}";
+    struct manifest *m = NULL, *copy = NULL, *again = NULL;
+    char *text = NULL, *second = NULL;
+    size_t n = 0, k = 0;
+    (void)state;
+    assert_int_equal(manifest_parse(json, strlen(json), &m, NULL), 0);
+    assert_int_equal(manifest_copy(m, &copy), 0);
+    manifest_free(m);
+    assert_int_equal(manifest_write(copy, &text, &n), 0);
+    assert_int_equal(manifest_parse(text, n, &again, NULL), 0);
+    assert_int_equal(manifest_write(again, &second, &k), 0);
+    assert_true(n == k && memcmp(text, second, n) == 0);
+    assert_string_equal(again->id, "i\"\\");
+    assert_string_equal(again->host, "h/\xc3\xa4");
+    assert_int_equal(again->number, 4);
+    assert_true(again->index == UINT64_MAX && again->skew_ns == -1 && again->bytes == 7);
+    assert_int_equal(manifest_find(again, "wal/\"b")->mtime_ns, -4);
+    assert_int_equal(again->nremoved_folders, 2);
+    assert_string_equal(again->left_out[0], "a/b/1");
+    manifest_free(copy);
+    manifest_free(again);
+    free(text);
+    free(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),   cmocka_unit_test(test_foreign), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_values), cmocka_unit_test(test_flips),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_flips),   cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
