@@ -27,9 +27,9 @@ struct window {
 struct tsm {
     int fd;
     uint64_t off, size;
-    uint64_t index; /* where the index begins */
-    uint64_t end;   /* and ends */
-    uint64_t at;    /* how far it has been read */
+    uint64_t index;  /* where the index begins */
+    uint64_t end;    /* and ends */
+    uint64_t at;     /* how far it has been read */
     uint64_t blocks; /* bytes of the blocks seen so far */
     struct window of_index, of_blocks;
     char last[UINT16_MAX]; /* the key before */
@@ -81,7 +81,7 @@ static int next(struct tsm *t, size_t n, const uint8_t **out)
 
 static int check_data(struct tsm *t, uint64_t at, uint64_t size, uint8_t type)
 {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     int r = look(t, &t->of_blocks, at, CRC + 1, t->index, &p);
     if (r < 0)
         return r;
@@ -101,7 +101,7 @@ static int check_data(struct tsm *t, uint64_t at, uint64_t size, uint8_t type)
 
 static int check_entry(struct tsm *t, uint8_t type)
 {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     uint64_t here = t->at;
     int r = next(t, ENTRY, &p);
     if (r < 0)
@@ -121,7 +121,7 @@ static int check_entry(struct tsm *t, uint8_t type)
 
 static int check_key(struct tsm *t)
 {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     uint64_t here = t->at;
     int r = next(t, 2, &p);
     if (r < 0)
@@ -147,7 +147,7 @@ static int check_key(struct tsm *t)
 
 static int check(struct tsm *t)
 {
-    uint8_t head[HEADER], foot[FOOTER];
+    uint8_t head[HEADER], foot[FOOTER] = {0};
     if (t->size < HEADER + FOOTER)
         return damaged(t, t->size, "too short for a TSM file");
     int r = io_pread_all(t->fd, head, HEADER, t->off);

@@ -71,7 +71,8 @@ static int check_chain(struct backup *b, struct err *e)
     if (set->n == 0)
         return 0;
     if (!set->at[0].m)
-        return err_set(e, set->at[0].code, "%s; nothing was written: move it away, or give another name",
+        return err_set(e, set->at[0].code,
+                       "%s; nothing was written: move it away, or give another name",
                        set->at[0].why.text);
     if (tarset_chain_end(set, 0) != set->n)
         return err_set(e, -ESTALE,

@@ -65,8 +65,8 @@ static int read_chain(struct comparing *c, const struct manifest *const chain[],
 {
     size_t most = 0;
     for (size_t k = 0; k < n; k++)
-        most += chain[k]->nfiles + chain[k]->nfolders + chain[k]->nremoved +
-                chain[k]->nremoved_folders;
+        most +=
+            chain[k]->nfiles + chain[k]->nfolders + chain[k]->nremoved + chain[k]->nremoved_folders;
     c->events = calloc(most + 1, sizeof(*c->events));
     if (!c->events)
         return -ENOMEM;
@@ -131,8 +131,7 @@ static void touch_parent(struct comparing *c, const char *path)
     memcpy(parent, path, (size_t)(slash - path));
     parent[slash - path] = 0;
     const struct item key = {.path = parent};
-    const struct item *found =
-        bsearch(&key, c->items, c->nitems, sizeof(*c->items), by_path);
+    const struct item *found = bsearch(&key, c->items, c->nitems, sizeof(*c->items), by_path);
     if (found)
         c->out->in[found->i] = true;
 }

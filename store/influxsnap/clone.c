@@ -150,14 +150,18 @@ static int mount_overlay(int fd, const char *folder, struct err *e)
     switch (-r) {
     case EPERM:
     case EACCES:
-        return err_set(e, r, "%s: an overlay may not be mounted here: run it as root, in a container "
-                             "with the right to mount (CAP_SYS_ADMIN)", folder);
+        return err_set(e, r,
+                       "%s: an overlay may not be mounted here: run it as root, in a container "
+                       "with the right to mount (CAP_SYS_ADMIN)",
+                       folder);
     case ENODEV:
         return err_set(e, r, "%s: this kernel has no overlay file system", folder);
     case EINVAL:
-        return err_set(e, r, "%s: the kernel refuses an overlay: the file system of the state folder "
-                             "cannot hold its upper layer (as an overlay or NFS cannot); its log "
-                             "(dmesg) says more", folder);
+        return err_set(e, r,
+                       "%s: the kernel refuses an overlay: the file system of the state folder "
+                       "cannot hold its upper layer (as an overlay or NFS cannot); its log "
+                       "(dmesg) says more",
+                       folder);
     default:
         return err_sys(e, r, "mounting an overlay on %s", folder);
     }
@@ -237,7 +241,7 @@ static void print_clone(const struct cut_info *cut, const char *folder)
 
 static int clone_cut(struct snap *s, int clones, struct err *e)
 {
-    struct cut_info cut;
+    struct cut_info cut = {0};
     autofree char *folder = NULL, *name = NULL;
     int r = find_cut(s->cuts, s->o.args[0], &cut, e);
     if (r < 0 || (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
@@ -266,9 +270,9 @@ static int remove_clone(struct snap *s, int clones, struct err *e)
     if (!name)
         return err_set(e, -ENOENT, "%s: no clone of this store", given);
     if (is_overlay(folder) && umount2(folder, 0) < 0)
-        return errno == EBUSY ? err_set(e, -EBUSY, "%s is in use: stop the influxd that runs there",
-                                        folder)
-                              : err_sys(e, -errno, "unmounting %s", folder);
+        return errno == EBUSY
+                   ? err_set(e, -EBUSY, "%s is in use: stop the influxd that runs there", folder)
+                   : err_sys(e, -errno, "unmounting %s", folder);
     r = io_remove_tree(clones, name);
     return r < 0 ? err_sys(e, r, "%s/" CLONES "/%s", s->state, name) : 0;
 }
@@ -284,8 +288,6 @@ int snap_clone(struct snap *s)
     if (r < 0)
         return snap_fail(r, &e);
     autoclose int clones = open_clones(s, &e);
-    r = clones < 0           ? clones
-        : s->o.remove        ? remove_clone(s, clones, &e)
-                             : clone_cut(s, clones, &e);
+    r = clones < 0 ? clones : s->o.remove ? remove_clone(s, clones, &e) : clone_cut(s, clones, &e);
     return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
 }

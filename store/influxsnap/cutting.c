@@ -100,14 +100,14 @@ static void list_json(const struct cut_info *list, size_t n, const struct err *b
 static void list_text(const struct cut_info *list, size_t n)
 {
     if (n)
-        printf("%-12s %-20s %8s %14s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID");
+        printf("%-12s %-30s %8s %14s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID");
     for (size_t i = 0; i < n; i++) {
         char name[48], number[32], time[40];
         words_cut(list[i].head.number, number);
         snprintf(name, sizeof(name), list[i].base && list[i].head.number >= 0 ? "base (%s)" : "%s",
                  number);
         words_time(list[i].head.created_ns, time);
-        printf("%-12s %-20s %8" PRIu64 " %14" PRIu64 "  %s\n", name, time, list[i].files,
+        printf("%-12s %-30s %8" PRIu64 " %14" PRIu64 "  %s\n", name, time, list[i].files,
                list[i].bytes, list[i].head.id);
     }
 }
@@ -116,7 +116,7 @@ int snap_list(struct snap *s)
 {
     struct err e = {0}, broken = {0};
     autofree struct cut_info *list = NULL;
-    size_t n;
+    size_t n = 0;
     int r = snap_open(s, SNAP_PATHS, &e);
     if (r == 0 && !s->state)
         r = err_set(&e, -ENOENT, "%s", s->lacks.text);

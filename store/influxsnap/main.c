@@ -12,7 +12,8 @@
 
 static const struct command commands[] = {
     {"backup", "PATH", "zj", 1, 1, snap_backup, "write a snapshot, or what changed since the last",
-     "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has changed\n"
+     "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
+     "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
      "appears whole or not at all. PATH - is standard output: always a full one.\n"},
     {"restore", "PATH…", "nfo", 1, -1, snap_restore, "put a snapshot in the place of the store",
@@ -20,15 +21,18 @@ static const struct command commands[] = {
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
      "Everything is checked before the store is touched. influxd must not run.\n"},
     {"verify", "PATH…", "j", 1, -1, snap_verify, "check snapshots, to the last byte",
-     "Checks every header and checksum, every block of every TSM file, and that the chain is whole.\n"
+     "Checks every header and checksum, every block of every TSM file, and that the chain is "
+     "whole.\n"
      "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
      "base.tar, 0.tar, 1.tar, ….\n"},
     {"cut", "", "kjrx", 0, 0, snap_cut, "retain the store as it is now",
-     "The first cut makes the base, each later one the next number. Nothing is made if nothing has\n"
+     "The first cut makes the base, each later one the next number. Nothing is made if nothing "
+     "has\n"
      "changed. With --keep=N, when there are 2N numbers, all but N are folded into the base.\n"},
     {"list", "", "j", 0, 0, snap_list, "show the cuts", "Shows the base and the numbers.\n"},
     {"prune", "", "kj", 0, 0, snap_prune, "fold the oldest cuts into the base",
-     "Folds all but the newest N numbers into the base. Without --keep, removes only what a killed\n"
+     "Folds all but the newest N numbers into the base. Without --keep, removes only what a "
+     "killed\n"
      "influxsnap has left.\n"},
     {"clone", "N|base|latest|TIME FOLDER", "m", 1, 2, snap_clone,
      "a store as it was at a cut, for another influxd",

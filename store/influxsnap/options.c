@@ -19,7 +19,8 @@ static const struct option_def defs[] = {
     {'c', "config", "CONF|FOLDER",
      "the store: an influxdb.conf, or a folder that holds\n"
      "meta, data and wal; default /etc/influxdb/influxdb.conf"},
-    {'s', "state", "DIR", "what is remembered of the store;\ndefault: influxfs beside the data folder"},
+    {'s', "state", "DIR",
+     "what is remembered of the store;\ndefault: influxfs beside the data folder"},
     {'M', "meta", "DIR", "the metastore's folder"},
     {'D', "data", "DIR", "the data folder"},
     {'W', "wal", "DIR", "the WAL folder"},
@@ -211,6 +212,7 @@ void options_help(const struct command *commands, const struct command *one)
     if (one)
         printf("\nOptions of all commands: influxsnap --help\n");
     else
-        printf("\nExit codes: 0 done, 1 failed, 2 usage, 3 refused because influxd uses the store,\n"
-               "4 a snapshot is damaged or is none, 5 the chain of snapshots is incomplete.\n");
+        printf(
+            "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused because influxd uses the store,\n"
+            "4 a snapshot is damaged or is none, 5 the chain of snapshots is incomplete.\n");
 }

@@ -29,8 +29,8 @@ struct command {
 struct options {
     const struct command *command; /* NULL: none was given */
     bool help, version;
-    const char *store; /* an influxdb.conf or a folder */
-    const char *state; /* NULL: not given */
+    const char *store;           /* an influxdb.conf or a folder */
+    const char *state;           /* NULL: not given */
     struct store_paths override; /* borrowed strings */
     bool json, dry_run, force, remove;
     enum compress compress;

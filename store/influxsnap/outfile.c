@@ -36,9 +36,8 @@ static int split(struct outfile *o)
 static bool is_current(const struct outfile *o)
 {
     struct stat a, b;
-    return fstat(o->fd, &a) == 0 &&
-           fstatat(o->folder_fd, o->part, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
+    return fstat(o->fd, &a) == 0 && fstatat(o->folder_fd, o->part, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 static int wait_for_lock(const struct outfile *o, bool *said, struct err *e)

@@ -60,8 +60,9 @@ static int check_set(struct restoring *r, struct err *e)
         if (!set->at[i].m)
             return err_set(e, set->at[i].code, "%s", set->at[i].why.text);
         if (set->at[i].m->kind == MANIFEST_DATABASE)
-            return err_set(e, -EINVAL, "%s: holds a single database, which cannot be restored by "
-                                       "itself; give a full snapshot",
+            return err_set(e, -EINVAL,
+                           "%s: holds a single database, which cannot be restored by "
+                           "itself; give a full snapshot",
                            set->at[i].path);
         r->full |= set->at[i].m->kind == MANIFEST_FULL;
     }
@@ -182,8 +183,7 @@ static int drop_all(struct restoring *r, struct err *e)
 static int open_room(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
-    autoclose int state =
-        r->s->state ? open(r->s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    autoclose int state = r->s->state ? open(r->s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     const struct restore_options ro = {.paths = &r->s->paths,
                                        .uid = o->uid,
                                        .gid = o->gid,
@@ -257,11 +257,12 @@ static int check_room(const struct snap *s, uint64_t need, struct err *e)
         *slash = 0;
     }
     uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
-    return need <= room ? 0
-                        : err_set(e, -ENOSPC,
-                                  "there is no room for it: %" PRIu64 " bytes are needed beside %s, "
-                                  "%" PRIu64 " are free",
-                                  need, s->paths.data, room);
+    return need <= room
+               ? 0
+               : err_set(e, -ENOSPC,
+                         "there is no room for it: %" PRIu64 " bytes are needed beside %s, "
+                         "%" PRIu64 " are free",
+                         need, s->paths.data, room);
 }
 
 static int verify_all(struct restoring *r, struct tar_counts *sum, struct err *e)
@@ -272,7 +273,8 @@ static int verify_all(struct restoring *r, struct tar_counts *sum, struct err *e
         cleanup(manifest_freep) struct manifest *m = NULL;
         if (!from_stdin(r->s) && r->set.at[i].superseded)
             continue;
-        int ret = tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &m, &counts, e);
+        int ret =
+            tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &m, &counts, e);
         if (ret < 0)
             return ret;
         sum->files += counts.files;

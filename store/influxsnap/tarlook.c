@@ -72,7 +72,8 @@ static int open_look(struct look *l, struct err *e)
 {
     /* A socket, as stdin may be one, cannot be opened by a name. */
     bool is_stdin = strcmp(l->path, "-") == 0;
-    l->fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(l->path, O_RDONLY | O_CLOEXEC);
+    l->fd =
+        is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(l->path, O_RDONLY | O_CLOEXEC);
     if (is_stdin)
         l->path = "standard input";
     if (l->fd < 0)
@@ -91,11 +92,8 @@ static void close_look(struct look *l)
 static int run(struct look *l, const struct unpack_sink *sink, struct manifest **m, struct err *e)
 {
     struct err why = {0};
-    const struct unpack_io io = {.pull = pull,
-                                 .begin = NULL,
-                                 .member = pass_member,
-                                 .progress = pass_progress,
-                                 .arg = l};
+    const struct unpack_io io = {
+        .pull = pull, .begin = NULL, .member = pass_member, .progress = pass_progress, .arg = l};
     int r = open_look(l, e);
     if (r < 0)
         return r;
@@ -274,8 +272,8 @@ static int close_any(void *arg, struct err *e)
     if (!l->tsm)
         return 0;
     l->counts.tsm++;
-    int r = l->plain ? tsm_check(l->fd, l->at, l->size, &why)
-                     : tsm_check(l->spool, 0, l->size, &why);
+    int r =
+        l->plain ? tsm_check(l->fd, l->at, l->size, &why) : tsm_check(l->spool, 0, l->size, &why);
     if (r == -EBADMSG)
         return err_set(e, r, "damaged: TSM file %s, %s", l->name, why.text);
     return r < 0 ? err_set(e, r, "TSM file %s: %s", l->name, why.text) : 0;

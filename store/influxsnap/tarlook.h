@@ -29,8 +29,8 @@ struct tar_counts {
     uint64_t files, bytes, tsm; /* TSM files among them */
 };
 
-/* Checks everything (path "-": of stdin): what a restore checks, and the blocks of TSM files. If the manifest could be
- * read the caller gets it, on failure too: *m is to be NULL before. */
+/* Checks everything (path "-": of stdin): what a restore checks, and the blocks of TSM files. If
+ * the manifest could be read the caller gets it, on failure too: *m is to be NULL before. */
 int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,
                struct err *e);
 

@@ -82,8 +82,8 @@ static int add_folder(struct tarset *s, const char *prefix, const char *stem, si
             return r;
         found++;
     }
-    return found || stem ? 0 : err_set(e, -ENOENT, "%s: no base.tar or 0.tar, 1.tar, … in it",
-                                       folder);
+    return found || stem ? 0
+                         : err_set(e, -ENOENT, "%s: no base.tar or 0.tar, 1.tar, … in it", folder);
 }
 
 static int add_numbers(struct tarset *s, const char *path, size_t argument, struct err *e)
@@ -91,8 +91,7 @@ static int add_numbers(struct tarset *s, const char *path, size_t argument, stru
     const char *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash + 1 - path) : 0;
     autofree char *prefix = strndup(path, n);
-    return prefix ? add_folder(s, prefix, path + n, argument, e)
-                  : err_sys(e, -ENOMEM, "%s", path);
+    return prefix ? add_folder(s, prefix, path + n, argument, e) : err_sys(e, -ENOMEM, "%s", path);
 }
 
 static int add_argument(struct tarset *s, const char *path, size_t argument, bool numbers,

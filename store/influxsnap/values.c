@@ -106,8 +106,7 @@ int value_reserve(const char *text, struct cut_rules *out, struct err *e)
 {
     out->reserve_bytes = 0;
     out->reserve_part = 0;
-    if (parse_percent(text, &out->reserve_part) == 0 ||
-        parse_bytes(text, &out->reserve_bytes) == 0)
+    if (parse_percent(text, &out->reserve_part) == 0 || parse_bytes(text, &out->reserve_bytes) == 0)
         return 0;
     return err_set(e, -EINVAL,
                    "option --reserve=%s: neither a part of the disk, as 5%%, nor bytes, as 10G",

@@ -32,10 +32,10 @@ static struct json_object *describe(const struct tarfile *f, const char *state)
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "path", json_object_new_string(f->path));
     json_object_object_add(o, "state", json_object_new_string(state));
-    json_object_object_add(
-        o, "kind", f->m ? json_object_new_string(manifest_kind_name(f->m->kind)) : NULL);
-    json_object_object_add(
-        o, "number", f->m && f->m->number >= 0 ? json_object_new_int64(f->m->number) : NULL);
+    json_object_object_add(o, "kind",
+                           f->m ? json_object_new_string(manifest_kind_name(f->m->kind)) : NULL);
+    json_object_object_add(o, "number",
+                           f->m && f->m->number >= 0 ? json_object_new_int64(f->m->number) : NULL);
     json_object_object_add(o, "id", f->m ? json_object_new_string(f->m->id) : NULL);
     return o;
 }
@@ -76,7 +76,7 @@ static void tell_superseded(struct report *r, const struct tarfile *f)
 static int verify_file(struct report *r, const struct tarfile *f, struct meter *meter,
                        struct err *e)
 {
-    struct tar_counts counts;
+    struct tar_counts counts = {0};
     cleanup(manifest_freep) struct manifest *m = NULL;
     struct err why = {0};
     int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &why) : f->code;
@@ -145,9 +145,8 @@ int snap_verify(struct snap *s)
 {
     struct err e = {0};
     struct tarset set = {0};
-    struct report r = {.json = s->o.json,
-                       .snapshots = json_object_new_array(),
-                       .chains = json_object_new_array()};
+    struct report r = {
+        .json = s->o.json, .snapshots = json_object_new_array(), .chains = json_object_new_array()};
     int ret = tarset_gather(s->o.args, s->o.nargs, true, &set, &e);
     if (ret == 0)
         ret = verify(&r, &set, &e);

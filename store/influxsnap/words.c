@@ -18,7 +18,8 @@ void words_time(int64_t ns, char out[40])
     time_t s = (time_t)(ns / 1000000000);
     struct tm tm;
     gmtime_r(&s, &tm);
-    strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + n, 40 - n, ".%09dZ", (int)(ns % 1000000000));
 }
 
 struct json_object *words_cut_json(const struct cut_info *c)

@@ -11,7 +11,7 @@
 /* "base" for -1, else the number. */
 void words_cut(int64_t number, char out[32]);
 
-/* RFC 3339, UTC, whole seconds. */
+/* RFC 3339, UTC, to the nanosecond: given back to `clone`, it means the same cut. */
 void words_time(int64_t ns, char out[40]);
 
 /* A cut as an object of its own. */

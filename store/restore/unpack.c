@@ -18,9 +18,9 @@
 struct unpack {
     const struct unpack_io *io;
     const struct unpack_sink *sink; /* NULL: into staging folders */
-    struct plain plain;  /* input -> plain tar, */
-    struct frame frame;  /* watched as it goes by, */
-    struct archive *tar; /* -> members */
+    struct plain plain;             /* input -> plain tar, */
+    struct frame frame;             /* watched as it goes by, */
+    struct archive *tar;            /* -> members */
     struct sidehash *hash;
     struct manifest *m;
     struct stage *stage;
@@ -273,8 +273,7 @@ static int write_file(struct unpack *u, const void *buf, size_t n)
 
 static int close_file(struct unpack *u, const struct manifest_file *f)
 {
-    return u->sink ? u->sink->close(u->sink->arg, u->e)
-                   : stage_close(u->stage, f->mtime_ns, u->e);
+    return u->sink ? u->sink->close(u->sink->arg, u->e) : stage_close(u->stage, f->mtime_ns, u->e);
 }
 
 static int unpack_data(struct unpack *u, const struct member *m, uint8_t sum[SHA256_BYTES])

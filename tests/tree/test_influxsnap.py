@@ -658,6 +658,10 @@ class CloneTest(SnapTest):
         self.make(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60)))
         self.assertTrue((self.clone / "data/db/autogen/1/000000002-000000001.tsm").exists())
         self.remove()
+        for cut in json.loads(self.call("list", "--json")[0])["cuts"]:
+            self.make(cut["time"])
+            self.assertEqual((self.clone / "data/db/autogen/1/000000002-000000001.tsm").exists(), cut["number"] == 0)
+            self.remove()
         self.make("0")
         self.remove()
 

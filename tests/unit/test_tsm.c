@@ -257,8 +257,8 @@ static void check_member(struct archive *a, const char *name, uint64_t size)
 /* The stores of real servers; tests/run starts us where they are. */
 static void test_real(void **state)
 {
-    static const char *const names[] = {"1.6.7-inmem",   "1.6.7-tsi1",   "1.8.10-inmem",
-                                        "1.8.10-tsi1",   "1.12.4-inmem", "1.12.4-tsi1"};
+    static const char *const names[] = {"1.6.7-inmem", "1.6.7-tsi1",   "1.8.10-inmem",
+                                        "1.8.10-tsi1", "1.12.4-inmem", "1.12.4-tsi1"};
     unsigned found = 0;
     (void)state;
     if (access("fixtures", R_OK) < 0) {
@@ -288,10 +288,14 @@ static void test_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),         cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_names_the_block), cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_ends_early),   cmocka_unit_test(test_hostile_index),
-        cmocka_unit_test(test_keys),         cmocka_unit_test(test_real),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_names_the_block),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_ends_early),
+        cmocka_unit_test(test_hostile_index),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_real),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
