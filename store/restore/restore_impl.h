@@ -32,7 +32,6 @@ struct restore {
     pthread_mutex_t lock;    /* what follows; held for moments only */
     pthread_cond_t freed;    /* nobody has the staging folders */
     const void *owner;       /* the drop that has them, or is about to */
-    bool claimed;            /* it is a full snapshot, which ends when its writer ends */
     bool probing;            /* somebody asks whether a restore could begin, and has the lock */
     bool owed;               /* a number was kept because somebody else had the room */
     struct targets *targets; /* the owner's; used by that drop's threads without the lock */
@@ -64,7 +63,7 @@ int room_prepare(struct restore *r, struct targets **out, struct err *e);
 /* How the folders can be exchanged, as was found out last. */
 int room_layout(struct restore *r, bool inside[TARGETS], struct err *e);
 
-/* Becomes the owner; waits for numbers to be applied, and a little for a full snapshot to end. */
+/* Becomes the owner; waits a little for another to end. */
 bool room_take(struct restore *r, const void *who);
 
 /* Is not the owner any more; then what is owed to others is done. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#define CLAIM_SECONDS 2 /* what a copy waits for a full one, which may have broken off */
+#define CLAIM_SECONDS 2 /* what a copy waits for another that may have broken off */
 
 static int prepare_staging(struct restore *r, struct targets **out, struct stage **stage,
                            struct err *e)
@@ -37,13 +37,8 @@ bool room_take(struct restore *r, const void *who)
     until.tv_sec += CLAIM_SECONDS;
     pthread_mutex_lock(&r->lock);
     int ret = 0;
-    while (r->owner || r->probing) {
-        if (ret == ETIMEDOUT && (r->claimed || r->half))
-            break;
-        if (ret == ETIMEDOUT) /* numbers are applied by themselves, and come to an end */
-            until.tv_sec += CLAIM_SECONDS;
+    while (ret == 0 && (r->owner || r->probing))
         ret = pthread_cond_timedwait(&r->freed, &r->lock, &until);
-    }
     bool taken = !r->owner && !r->probing;
     if (taken)
         r->owner = who;
@@ -60,9 +55,6 @@ int room_claim(struct restore *r, const void *who, const char *name, const struc
     if (!room_take(r, who))
         return err_set(e, -EAGAIN, "another restore is under way; copy %s when it is done", name);
     reslog_begin(r->log);
-    pthread_mutex_lock(&r->lock);
-    r->claimed = true;
-    pthread_mutex_unlock(&r->lock);
     aside_expire(r);
     room_say(r, "restoring %s: snapshot %s of %s, taken %s, %zu files, %llu bytes", name, m->id,
              m->host, m->created, m->nfiles, (unsigned long long)m->bytes);
@@ -96,10 +88,8 @@ static struct targets *take_targets(struct restore *r, const void *who, struct m
 void room_leave(struct restore *r, const void *who)
 {
     pthread_mutex_lock(&r->lock);
-    if (r->owner == who && !r->half) {
+    if (r->owner == who && !r->half)
         r->owner = NULL;
-        r->claimed = false;
-    }
     pthread_cond_broadcast(&r->freed);
     pthread_mutex_unlock(&r->lock);
     numbers_pick_up(r);

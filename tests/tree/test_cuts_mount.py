@@ -29,7 +29,8 @@ NOBODY = 65534
 def leased(state):
     """Serials of the cuts that are in use, by the kernel's table of locks."""
     with open("/proc/locks", encoding="ascii") as table:
-        locked = {int(line.split()[5].rsplit(":", 1)[1]) for line in table if " FLOCK " in line}
+        locked = {int(inode) for line in table if " FLOCK " in line
+                  for inode in re.findall(r" [0-9a-f]+:[0-9a-f]+:(\d+) ", line)}
     folder = state / "cuts/leases"
     return {int(name) for name in os.listdir(folder) if os.stat(folder / name).st_ino in locked}
 

@@ -447,8 +447,9 @@ static void cuts_in_use_stay(void **state)
     assert_int_equal(p.base, 2);
     must_prune(f, 0, &p);
     assert_int_equal(p.folded, 0);
-    autofree char *text = describe_state(f, 3);
+    autofree char *before = describe_state(f, 3);
     cuts_put_state(f->cuts, s);
+    assert_non_null(strstr(before, "000000013-"));
     assert_int_equal(cuts_get_tar(f->cuts, 5, CUT_CHANGES, &t, &e), 0);
     must_prune(f, 0, &p);
     assert_int_equal(p.base, 4); /* what it adds is in the base */
