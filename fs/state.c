@@ -10,7 +10,7 @@ void state_open(const struct store_paths *paths, const char *given, struct state
 {
     autofree char *path = NULL;
     *out = (struct state){0};
-    int r = state_folder(paths, given, &path);
+    int r = state_folder(paths, given, true, &path);
     if (r == 0)
         out->path = steal_ptr(&path);
     else

@@ -27,17 +27,17 @@ static int absolute(const char *given, char **out)
 }
 
 /* Its parent must exist: a store that does not exist yet gets no folders for our sake. */
-static int make(const char *path)
+static int check(const char *path, bool make)
 {
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+    if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
         return -errno;
     return access(path, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
 }
 
-int state_folder(const struct store_paths *paths, const char *given, char **out)
+int state_folder(const struct store_paths *paths, const char *given, bool make, char **out)
 {
     char *path = NULL;
     int r = given ? absolute(given, &path) : default_path(paths->data, &path);
     *out = r < 0 ? NULL : path;
-    return r < 0 ? r : make(path);
+    return r < 0 ? r : check(path, make);
 }

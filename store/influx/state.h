@@ -5,9 +5,11 @@
 
 #include "store/influx/paths.h"
 
-/* Finds or makes the folder: given, or `influxfs` beside the data folder, mode 0700. Its parent
- * must exist. *out is its absolute path, the caller's; where the folder cannot be had it is what
- * was tried, or NULL, and -errno is returned. */
-int state_folder(const struct store_paths *paths, const char *given, char **out);
+#include <stdbool.h>
+
+/* Finds the folder: given, or `influxfs` beside the data folder. make: if it is not there it is
+ * made, mode 0700; its parent must exist. *out is its absolute path, the caller's; where the folder
+ * cannot be had it is what was tried, or NULL, and -errno is returned. */
+int state_folder(const struct store_paths *paths, const char *given, bool make, char **out);
 
 #endif

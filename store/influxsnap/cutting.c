@@ -117,15 +117,15 @@ int snap_list(struct snap *s)
     struct err e = {0}, broken = {0};
     autofree struct cut_info *list = NULL;
     size_t n = 0;
-    int r = snap_open(s, SNAP_PATHS, &e);
-    if (r == 0 && !s->state)
-        r = err_set(&e, -ENOENT, "%s", s->lacks.text);
-    if (r == 0)
+    int r = snap_open(s, SNAP_LOOK, &e);
+    if (r == 0 && s->state)
         r = cuts_open(NULL, s->state, &s->cuts, &e);
-    if (r == 0)
+    if (r == 0 && s->cuts)
         r = cuts_list(s->cuts, &list, &n, &broken, &e);
     if (r < 0)
         return fail(r, &e);
+    if (s->lacks.text[0])
+        snap_say("%s: no cuts", s->lacks.text);
     if (s->o.json)
         list_json(list, n, &broken);
     else

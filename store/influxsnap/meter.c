@@ -93,9 +93,15 @@ void meter_add(struct meter *m, uint64_t bytes)
     }
 }
 
-void meter_end(struct meter *m)
+void meter_hide(struct meter *m)
 {
     if (m->bar && m->shown)
         fprintf(stderr, ERASE);
+    m->shown = 0;
+}
+
+void meter_end(struct meter *m)
+{
+    meter_hide(m);
     m->bar = false;
 }

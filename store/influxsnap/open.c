@@ -24,7 +24,7 @@ static void raise_open_files(void)
     }
 }
 
-static int open_paths(struct snap *s, struct err *e)
+static int open_paths(struct snap *s, bool make, struct err *e)
 {
     struct err why = {0};
     int r = config_load(s->o.store, &s->o.override, &s->paths, &why);
@@ -35,7 +35,7 @@ static int open_paths(struct snap *s, struct err *e)
     if ((r = running_mismatch(&s->paths, e)) < 0)
         return r;
     autofree char *path = NULL;
-    r = state_folder(&s->paths, s->o.state, &path);
+    r = state_folder(&s->paths, s->o.state, make, &path);
     if (r == 0)
         s->state = steal_ptr(&path);
     else
@@ -72,7 +72,7 @@ static int open_snapshots(struct snap *s, struct err *e)
 int snap_open(struct snap *s, enum snap_need need, struct err *e)
 {
     raise_open_files();
-    int r = open_paths(s, e);
+    int r = open_paths(s, need > SNAP_LOOK, e);
     if (r == 0 && need == SNAP_CUTS && !s->state)
         r = err_set(e, -ENOENT, "%s; cuts need one (--state=)", s->lacks.text);
     if (r == 0 && need >= SNAP_SNAPSHOTS)

@@ -185,9 +185,9 @@ static void print_option(const struct option_def *d)
 {
     char text[64];
     const char *p = d->help;
-    snprintf(text, sizeof(text), "%s%c%s--%s%s%s", strchr("chV", d->letter) ? "-" : "  ",
-             strchr("chV", d->letter) ? d->letter : ' ', strchr("chV", d->letter) ? ", " : "",
-             d->name, d->value ? "=" : "", d->value ? d->value : "");
+    char letter[] = {'-', d->letter, ',', ' ', 0};
+    snprintf(text, sizeof(text), "%s--%s%s%s", strchr("chV", d->letter) ? letter : "    ", d->name,
+             d->value ? "=" : "", d->value ? d->value : "");
     printf("  %-27s", text);
     for (size_t n; (n = strcspn(p, "\n")), p[n]; p += n + 1)
         printf(" %.*s\n%29s", (int)n, p, "");

@@ -307,7 +307,7 @@ int snap_restore(struct snap *s)
 {
     struct err e = {0};
     struct restoring r = {.s = s};
-    int code = EXIT_DONE, ret = snap_open(s, SNAP_PATHS, &e);
+    int code = EXIT_DONE, ret = snap_open(s, s->o.dry_run ? SNAP_LOOK : SNAP_PATHS, &e);
     if (ret < 0)
         return snap_fail(ret, &e);
     if (!from_stdin(s))

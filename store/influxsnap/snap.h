@@ -34,7 +34,8 @@ struct snap {
 
 /* How much of the store a command needs. */
 enum snap_need {
-    SNAP_PATHS,     /* where it lies, and the state folder if there is one */
+    SNAP_LOOK,      /* where it lies, and the state folder if there is one */
+    SNAP_PATHS,     /* the state folder is made if there is none */
     SNAP_SNAPSHOTS, /* what a killed restore left is dealt with; it can be captured */
     SNAP_CUTS,      /* its cuts; without a state folder this fails */
 };

@@ -22,7 +22,7 @@ struct found {
 static int look(struct snap *s, struct found *f, struct err *e)
 {
     struct statvfs v;
-    int r = snap_open(s, SNAP_PATHS, e);
+    int r = snap_open(s, SNAP_LOOK, e);
     if (r < 0)
         return r;
     r = running_uses(&s->paths, &f->in_use);

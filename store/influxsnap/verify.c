@@ -80,6 +80,7 @@ static int verify_file(struct report *r, const struct tarfile *f, struct meter *
     cleanup(manifest_freep) struct manifest *m = NULL;
     struct err why = {0};
     int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &why) : f->code;
+    meter_hide(meter);
     if (ret == 0)
         tell_good(r, f, &counts);
     else if (ret == -EBADMSG || ret == -EINVAL)

@@ -315,6 +315,12 @@ class BackupTest(SnapTest):
             done, said = self.call("--state=/proc/none/here", "backup", self.path)
             self.assertIn("state folder", said)
         self.assertIn("nothing has changed", done)
+        for step in range(3):  # its counter begins at 1 each time
+            self.change(step)
+            self.call("--state=/proc/none/here", "backup", self.path)
+        self.backup(path=self.folder / "whole.tar")
+        shutil.rmtree(self.store / "influxfs")
+        self.same(self.restored(self.folder / "whole.tar"), self.restored(self.path))
         self.assertFalse((self.store / "influxfs").exists())
         self.call("--state=/proc/none/here", "cut", code=FAILED)
 
@@ -546,6 +552,11 @@ class CommandTest(SnapTest):
                 self.call(*words, code=USAGE)
         self.call("list", code=FAILED, store=self.folder / "nothing")
 
+    def test_looking_makes_nothing(self):
+        self.assertEqual(json.loads(self.call("list", "--json")[0])["cuts"], [])
+        self.assertEqual(json.loads(self.call("status", "--json")[0])["cuts"]["numbers"], 0)
+        self.assertEqual(sorted(os.listdir(self.store)), ["data", "meta", "wal"])
+
     def test_help(self):
         whole, _ = self.call("--help")
         for command in ("backup", "restore", "verify", "cut", "list", "prune", "clone", "status"):
@@ -560,7 +571,7 @@ class CommandTest(SnapTest):
         self.assertEqual(len(said.splitlines()), len(Archive(self.path).files()))
 
     def test_bar(self):
-        (self.place(1) / "000000002-000000001.tsm").write_bytes(tsm(bytes(300 << 20)))
+        (self.place(1) / "000000002-000000001.tsm").write_bytes(tsm(bytes(30 << 20)))
         reader, terminal = pty.openpty()
         process = subprocess.Popen([INFLUXSNAP, "-c", self.store, "backup", "-"], stdout=subprocess.DEVNULL,
                                    stdin=subprocess.DEVNULL, stderr=terminal)
@@ -576,7 +587,7 @@ class CommandTest(SnapTest):
             said += piece
         os.close(reader)
         self.assertEqual(process.wait(), DONE)
-        self.assertRegex(said.decode(), r"backing up +\d+% \[=* *\] [\d.]+ MiB of 300 MiB, [\d.]+ [KMG]iB/s, \d+:\d\d left")
+        self.assertRegex(said.decode(), r"backing up +\d+% \[=* *\] [\d.]+ MiB of 30.0 MiB, [\d.]+ [KMG]iB/s, \d+:\d\d left")
         self.assertTrue(said.endswith(b"\r\x1b[K"), said[-50:])
         self.assertNotIn(b"\n", said)
 
