@@ -28,10 +28,11 @@ struct look {
     size_t piece; /* how much is read at once */
     char *buf;
     struct meter *meter; /* NULL: none */
-    /* Of the first file: */
+    /* Where meta.db is wanted: */
     char **meta;
-    size_t *len, room;
-    bool done; /* what was wanted has been found */
+    size_t *len;
+    bool taking; /* the file at hand is it */
+    bool done;   /* what was wanted has been found */
     /* Of every file: */
     bool plain; /* what is read is the tar itself */
     int spool;  /* the member, where the tar is compressed; -1: not open yet */
@@ -124,14 +125,17 @@ int tar_manifest(const char *path, struct manifest **out, struct err *e)
     return r;
 }
 
-static int open_first(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
+/* It is the first file, unless somebody has packed the tar again. */
+static int open_one(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
 {
     struct look *l = arg;
     (void)at;
-    if (strcmp(name, META) != 0 || size > META_DB_MAX)
-        return err_set(e, -EBADMSG, "damaged: its first file is not a %s", META);
-    l->room = (size_t)size;
-    *l->meta = malloc(l->room + 1);
+    l->taking = strcmp(name, META) == 0;
+    if (!l->taking)
+        return 0;
+    if (size > META_DB_MAX)
+        return err_set(e, -EBADMSG, "damaged: %s is too large", META);
+    *l->meta = malloc((size_t)size + 1);
     *l->len = 0;
     return *l->meta ? 0 : -ENOMEM;
 }
@@ -140,8 +144,10 @@ static int keep(void *arg, const void *buf, size_t n, struct err *e)
 {
     struct look *l = arg;
     (void)e;
-    memcpy(*l->meta + *l->len, buf, n); /* the unpacker keeps to the size */
-    *l->len += n;
+    if (l->taking) {
+        memcpy(*l->meta + *l->len, buf, n); /* the unpacker keeps to the size */
+        *l->len += n;
+    }
     return 0;
 }
 
@@ -149,8 +155,8 @@ static int stop_at_end(void *arg, struct err *e)
 {
     struct look *l = arg;
     (void)e;
-    l->done = true;
-    return -ECANCELED;
+    l->done = l->taking;
+    return l->done ? -ECANCELED : 0;
 }
 
 int tar_meta(const char *path, char **buf, size_t *len, struct err *e)
@@ -158,7 +164,7 @@ int tar_meta(const char *path, char **buf, size_t *len, struct err *e)
     autofree char *meta = NULL;
     cleanup(close_look) struct look l = {
         .path = path, .fd = -1, .spool = -1, .piece = HEAD, .meta = &meta, .len = len};
-    const struct unpack_sink sink = {stop_at_manifest, open_first, keep, stop_at_end, &l};
+    const struct unpack_sink sink = {stop_at_manifest, open_one, keep, stop_at_end, &l};
     int r = run(&l, &sink, NULL, e);
     if (r == 0)
         *buf = steal_ptr(&meta);

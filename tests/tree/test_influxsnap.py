@@ -162,6 +162,9 @@ class BackupTest(SnapTest):
         self.shard("_internal")
         self.made.write_meta()
         self.assertFalse(self.backup()["written"])
+        # Packed again in another order.
+        self.forge(self.path, lambda forged: forged.entries.sort(key=lambda entry: entry[0].name == "meta/meta.db"))
+        self.assertFalse(self.backup()["written"])
         self.shard("db")
         self.made.write_meta()
         done = self.backup()
