@@ -13,15 +13,12 @@
 
 #define GRACE_NS ((int64_t)5 * 1000000000)
 
-struct key {
-    uint64_t serial;
-    uint64_t what;
-};
-
 struct cut_node {
     struct node node;
     struct cutfiles *of;
-    struct key key;
+    uint64_t key;
+    uint64_t serial;
+    enum cutfile what;
     char id[CUT_ID_MAX + 1];
     char name[48]; /* for status.json */
     uint64_t size;
@@ -41,15 +38,15 @@ struct cutfiles {
 static const struct node_ops lasting_ops, moving_ops;
 
 static const struct {
-    enum cut_tar kind;
     ino_t ino;
-    bool each; /* an st_ino for each cut, from ino */
     const struct node_ops *ops;
+    enum cut_tar kind;
+    bool each; /* an st_ino for each cut, from ino */
 } kinds[] = {
-    [CUTFILE_BASE] = {CUT_FULL, INO_BASE, false, &moving_ops},
-    [CUTFILE_NUMBER] = {CUT_CHANGES, (ino_t)1 << 40, true, &lasting_ops},
-    [CUTFILE_LATEST] = {CUT_FULL, INO_LATEST, false, &moving_ops},
-    [CUTFILE_AT] = {CUT_FULL, (ino_t)1 << 41, true, &lasting_ops},
+    [CUTFILE_BASE] = {INO_BASE, &moving_ops, CUT_FULL, false},
+    [CUTFILE_NUMBER] = {(ino_t)1 << 40, &lasting_ops, CUT_CHANGES, true},
+    [CUTFILE_LATEST] = {INO_LATEST, &moving_ops, CUT_FULL, false},
+    [CUTFILE_AT] = {(ino_t)1 << 41, &lasting_ops, CUT_FULL, true},
 };
 
 int cutfiles_new(struct fs *fs)
@@ -106,6 +103,11 @@ int64_t cutfile_folder_time(const struct fs *fs)
     return latest.head.created_ns;
 }
 
+static uint64_t key_of(enum cutfile what, uint64_t serial)
+{
+    return serial << 2 | what;
+}
+
 static void name_it(struct cut_node *k, enum cutfile what, int64_t number)
 {
     static const char *const moving[] = {
@@ -120,10 +122,10 @@ static void name_it(struct cut_node *k, enum cutfile what, int64_t number)
 }
 
 /* The node that is there, pinned, or NULL. Called with the lock. */
-static struct cut_node *find(struct cutfiles *c, const struct key *key, const char *id)
+static struct cut_node *find(struct cutfiles *c, uint64_t key, const char *id)
 {
     struct cut_node *k;
-    HASH_FIND(by_key, c->nodes, key, sizeof(*key), k);
+    HASH_FIND(by_key, c->nodes, &key, sizeof(key), k);
     /* A serial comes again when the whole chain was moved away. A node that is being freed is no
      * longer in the node table. */
     return k && strcmp(k->id, id) == 0 && node_pin(c->fs->nodes, k->node.id) ? k : NULL;
@@ -137,13 +139,15 @@ static int add(struct cutfiles *c, enum cutfile what, const struct cut_info *cut
         return -ENOMEM;
     k->node.ops = kinds[what].ops;
     k->of = c;
-    k->key = (struct key){cut->head.serial, what};
+    k->key = key_of(what, cut->head.serial);
+    k->serial = cut->head.serial;
+    k->what = what;
     memcpy(k->id, cut->head.id, sizeof(k->id));
     name_it(k, what, cut->head.number);
     k->size = size;
     k->mtime_ns = cut->head.created_ns;
     pthread_mutex_lock(&c->lock);
-    struct cut_node *there = find(c, &k->key, k->id);
+    struct cut_node *there = find(c, k->key, k->id);
     if (!there) {
         HASH_REPLACE(by_key, c->nodes, key, sizeof(k->key), k, old);
         node_add(c->fs->nodes, &k->node, false);
@@ -158,11 +162,10 @@ static int add(struct cutfiles *c, enum cutfile what, const struct cut_info *cut
 int cutfile_lookup(struct fs *fs, enum cutfile what, const struct cut_info *cut, struct node **out)
 {
     struct cutfiles *c = fs->cutfiles;
-    struct key key = {cut->head.serial, what};
     struct err e = {0};
     uint64_t size;
     pthread_mutex_lock(&c->lock);
-    struct cut_node *k = find(c, &key, cut->head.id);
+    struct cut_node *k = find(c, key_of(what, cut->head.serial), cut->head.id);
     pthread_mutex_unlock(&c->lock);
     if (k) {
         *out = &k->node;
@@ -176,8 +179,7 @@ static int cut_getattr(struct request *r, struct node *n, struct handle *h, stru
 {
     const struct cut_node *k = (const struct cut_node *)n;
     (void)h;
-    fs_attr(r->fs, st, cutfile_ino((enum cutfile)k->key.what, k->key.serial), S_IFREG | 0400,
-            k->size, k->mtime_ns);
+    fs_attr(r->fs, st, cutfile_ino(k->what, k->serial), S_IFREG | 0400, k->size, k->mtime_ns);
     return 0;
 }
 
@@ -199,7 +201,7 @@ static void cut_node_free(struct node *n)
 static int get_tar(struct fs *fs, const struct cut_node *k, struct tarball **out)
 {
     struct err e = {0};
-    int r = cuts_get_tar(fs->cuts, k->key.serial, kinds[k->key.what].kind, out, &e);
+    int r = cuts_get_tar(fs->cuts, k->serial, kinds[k->what].kind, out, &e);
     if (r < 0)
         return r == -ENOENT ? -ESTALE : cutfile_failed(fs, k->name, r, &e);
     const struct catalog_record *rec = capture_record(tarball_capture(*out));

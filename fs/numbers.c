@@ -35,7 +35,7 @@ static int numbers_lookup(struct request *r, struct node *dir, const char *name,
                           struct node **child)
 {
     struct fs *fs = r->fs;
-    struct cut_info cut;
+    struct cut_info cut = {0};
     struct err e = {0};
     int64_t number;
     (void)dir;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/view.h"
 
-#include "fs/caller.h"
 #include "fs/cutfile.h"
-#include "fs/status.h"
+#include "fs/view_internal.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 
@@ -14,39 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define IDLE_NS ((int64_t)60 * 1000000000)
-#define TOP SIZE_MAX /* the view's own folder, which is no entry of the state */
-
-struct view_node {
-    struct node node;
-    struct view *view;
-    size_t entry;
-    UT_hash_handle by_entry;
-};
-
-struct view {
-    struct views *all;
-    uint64_t dir; /* the node's number of at/ */
-    char *name;
-    uint64_t serial;
-    char id[CUT_ID_MAX + 1];
-    int64_t created_ns;
-    bool moving;
-    struct cutstate *state; /* NULL until somebody looks into it; then it stays */
-    struct view_node *nodes;
-    size_t refs;   /* nodes, also those that are just being freed */
-    unsigned open; /* files */
-    int64_t used_ns;
-    bool asked; /* the kernel was asked before to forget it */
-    struct view *next;
-};
-
-struct views {
-    struct fs *fs;
-    pthread_mutex_t lock; /* guards the list and all that changes in views */
-    struct view *list;
-};
 
 struct view_handle {
     struct handle h;
@@ -102,18 +68,6 @@ static ino_t entry_ino(const struct view *v, const struct cut_entry *e)
                             : ino_of(e->place.serial, e->place.seq, e->path);
 }
 
-static const struct cut_entry *entry_of(const struct view_node *n)
-{
-    size_t count;
-    return n->entry == TOP ? NULL : &cutstate_entries(n->view->state, &count)[n->entry];
-}
-
-static const char *path_of(const struct view_node *n)
-{
-    const struct cut_entry *e = entry_of(n);
-    return e ? e->path : "";
-}
-
 /* Nodes */
 
 static int add_node(struct view *v, size_t entry, struct view_node **out)
@@ -123,7 +77,7 @@ static int add_node(struct view *v, size_t entry, struct view_node **out)
         return -ENOMEM;
     n->view = v;
     n->entry = entry;
-    const struct cut_entry *e = entry_of(n);
+    const struct cut_entry *e = view_entry_of(n);
     n->node.ops = !e                 ? v->moving ? &moving_top_ops : &fixed_top_ops
                   : cut_is_folder(e) ? &folder_ops
                                      : &file_ops;
@@ -220,7 +174,7 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
         v->moving = moving;
     }
     v->used_ns = io_mono_ns();
-    int r = node_for(v, TOP, out);
+    int r = node_for(v, VIEW_TOP, out);
     if (r == 0 && v == fresh) {
         v->next = s->list;
         s->list = steal_ptr(&fresh);
@@ -273,7 +227,7 @@ static int folder_lookup(struct request *r, struct node *dir, const char *name, 
     int rc = look_into(r->fs, v);
     if (rc < 0)
         return rc;
-    const char *above = path_of(d);
+    const char *above = view_path_of(d);
     if (snprintf(path, sizeof(path), "%s%s%s", above, *above ? "/" : "", name) >= (int)sizeof(path))
         return -ENAMETOOLONG;
     size_t i = cutstate_find(v->state, path);
@@ -294,7 +248,7 @@ static int folder_list(struct request *r, struct node *dir, struct names *out)
     if (rc < 0)
         return rc;
     const struct cut_entry *e = cutstate_entries(v->state, &n);
-    const char *path = path_of(d);
+    const char *path = view_path_of(d);
     for (size_t i = cutstate_first_child(v->state, path); rc == 0 && i != SIZE_MAX;
          i = cutstate_next_child(v->state, path, i + 1)) {
         const char *slash = strrchr(e[i].path, '/');
@@ -326,7 +280,7 @@ static nlink_t count_folders(const struct cutstate *s, const char *path)
 static int entry_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     const struct view_node *k = (const struct view_node *)n;
-    const struct cut_entry *e = entry_of(k);
+    const struct cut_entry *e = view_entry_of(k);
     (void)h;
     fs_attr(r->fs, st, entry_ino(k->view, e), e->attr.mode, e->attr.size, e->attr.mtime_ns);
     st->st_uid = e->attr.uid;
@@ -353,7 +307,7 @@ static int file_open(struct request *r, struct node *n, int flags, struct handle
     struct view_handle *vh = calloc(1, sizeof(*vh));
     if (!vh)
         return -ENOMEM;
-    vh->fd = cuts_open_file(r->fs->cuts, entry_of(k), &e);
+    vh->fd = cuts_open_file(r->fs->cuts, view_entry_of(k), &e);
     if (vh->fd < 0) {
         int rc = vh->fd;
         free(vh);
@@ -368,7 +322,7 @@ static int file_open(struct request *r, struct node *n, int flags, struct handle
 static ssize_t file_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     const struct view_handle *vh = (const struct view_handle *)h;
-    const struct cut_entry *f = entry_of((const struct view_node *)h->node);
+    const struct cut_entry *f = view_entry_of((const struct view_node *)h->node);
     if (off >= f->attr.size)
         return 0;
     if (n > f->attr.size - off)
@@ -425,100 +379,3 @@ static const struct node_ops file_ops = {
     .read = file_read,
     .release = file_release,
 };
-
-/* Letting go */
-
-/* Where the kernel is to forget something of a view, and what. */
-struct places {
-    char *view;
-    struct {
-        uint64_t dir;
-        char *name;
-    } * at;
-    size_t n;
-};
-
-static void add_place(struct places *p, uint64_t dir, const char *name)
-{
-    p->at[p->n].dir = dir;
-    p->at[p->n].name = strdup(name);
-    p->n += p->at[p->n].name != NULL;
-}
-
-/* The folder that a node lies in: the kernel knows it as long as it knows the node. */
-static const struct view_node *parent_of(const struct view *v, const struct view_node *n)
-{
-    const char *path = path_of(n), *slash = strrchr(path, '/');
-    struct view_node *above;
-    size_t entry = TOP;
-    if (slash) {
-        autofree char *folder = strndup(path, (size_t)(slash - path));
-        entry = folder ? cutstate_find(v->state, folder) : SIZE_MAX;
-    }
-    HASH_FIND(by_entry, v->nodes, &entry, sizeof(entry), above);
-    return above;
-}
-
-/* At first its name in at/: with it everything goes that is not in use. What is still there a
- * minute later was in use, and must be asked for one by one, since the name leads there no more.
- * Without memory for it, it is done the next time. */
-static void gather(struct view *v, struct places *out)
-{
-    size_t max = v->asked ? v->refs + 1 : 1;
-    out->view = strdup(v->name);
-    out->at = calloc(max, sizeof(*out->at));
-    if (!out->view || !out->at)
-        return;
-    add_place(out, v->dir, v->name);
-    for (const struct view_node *n = v->nodes; n && v->asked; n = n->by_entry.next) {
-        const struct view_node *above = n->entry == TOP ? NULL : parent_of(v, n);
-        const char *slash = strrchr(path_of(n), '/');
-        if (above)
-            add_place(out, above->node.id, slash ? slash + 1 : path_of(n));
-    }
-    v->asked = true;
-}
-
-static bool next_idle(struct views *s, struct places *out)
-{
-    int64_t now = io_mono_ns();
-    pthread_mutex_lock(&s->lock);
-    struct view *v = s->list;
-    while (v && (!v->state || v->open || now - v->used_ns < IDLE_NS))
-        v = v->next;
-    if (v) {
-        v->used_ns = now; /* if it stays, it is asked for again in a while */
-        gather(v, out);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return v;
-}
-
-/* A working folder that the kernel is to forget stays, but getcwd(3) fails in it. */
-static bool is_worked_in(const struct fs *fs, const char *view)
-{
-    autofree char *path = NULL;
-    if (!view || asprintf(&path, "%s/at/%s", fs->mountpoint, view) < 0) {
-        path = NULL;
-        return true;
-    }
-    return caller_works_in(path);
-}
-
-void views_expire(struct fs *fs)
-{
-    struct places p = {0};
-    while (!fuse_session_exited(fs->session) && next_idle(fs->views, &p)) {
-        bool leave = is_worked_in(fs, p.view);
-        for (size_t i = 0; i < p.n; i++) {
-            /* Nothing depends on it: the kernel may have forgotten it, or the mount has ended. */
-            if (!leave && !fuse_session_exited(fs->session))
-                fuse_lowlevel_notify_inval_entry(fs->session, p.at[i].dir, p.at[i].name,
-                                                 strlen(p.at[i].name));
-            free(p.at[i].name);
-        }
-        free(p.at);
-        free(p.view);
-        p = (struct places){0};
-    }
-}

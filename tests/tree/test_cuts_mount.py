@@ -29,10 +29,11 @@ NOBODY = 65534
 def leased(state):
     """Serials of the cuts that are in use, by the kernel's table of locks."""
     with open("/proc/locks", encoding="ascii") as table:
-        locked = {int(inode) for line in table if " FLOCK " in line
-                  for inode in re.findall(r" [0-9a-f]+:[0-9a-f]+:(\d+) ", line)}
-    folder = state / "cuts/leases"
-    return {int(name) for name in os.listdir(folder) if os.stat(folder / name).st_ino in locked}
+        locked = {line.split()[-3] for line in table if " FLOCK " in line}
+
+    def key(there):
+        return f"{os.major(there.st_dev):02x}:{os.minor(there.st_dev):02x}:{there.st_ino}"
+    return {int(entry.name) for entry in os.scandir(state / "cuts/leases") if key(os.stat(entry)) in locked}
 
 
 class CutTest(StoreTest):
