@@ -32,6 +32,7 @@ struct restore {
     pthread_mutex_t lock;    /* what follows; held for moments only */
     pthread_cond_t freed;    /* nobody has the staging folders */
     const void *owner;       /* the drop that has them, or is about to */
+    bool at_mercy;           /* of its writer is the owner: there is no telling when it will end */
     bool probing;            /* somebody asks whether a restore could begin, and has the lock */
     bool owed;               /* a number was kept because somebody else had the room */
     struct targets *targets; /* the owner's; used by that drop's threads without the lock */
@@ -63,7 +64,8 @@ int room_prepare(struct restore *r, struct targets **out, struct err *e);
 /* How the folders can be exchanged, as was found out last. */
 int room_layout(struct restore *r, bool inside[TARGETS], struct err *e);
 
-/* Becomes the owner; waits a little for another to end. */
+/* Becomes the owner; waits for another that works by itself, and a little for one that waits for
+ * its writer. */
 bool room_take(struct restore *r, const void *who);
 
 /* Is not the owner any more; then what is owed to others is done. */

@@ -32,13 +32,21 @@ static int prepare_staging(struct restore *r, struct targets **out, struct stage
 
 bool room_take(struct restore *r, const void *who)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += CLAIM_SECONDS;
+    struct timespec until = {0};
     pthread_mutex_lock(&r->lock);
-    int ret = 0;
-    while (ret == 0 && (r->owner || r->probing))
-        ret = pthread_cond_timedwait(&r->freed, &r->lock, &until);
+    while ((r->owner || r->probing) && !r->half) {
+        if (!r->at_mercy) {
+            until.tv_sec = 0;
+            pthread_cond_wait(&r->freed, &r->lock);
+            continue;
+        }
+        if (!until.tv_sec) {
+            clock_gettime(CLOCK_MONOTONIC, &until);
+            until.tv_sec += CLAIM_SECONDS;
+        }
+        if (pthread_cond_timedwait(&r->freed, &r->lock, &until) == ETIMEDOUT && r->at_mercy)
+            break;
+    }
     bool taken = !r->owner && !r->probing;
     if (taken)
         r->owner = who;
@@ -67,6 +75,8 @@ int room_claim(struct restore *r, const void *who, const char *name, const struc
     pthread_mutex_lock(&r->lock);
     r->targets = t;
     r->full = steal_ptr(&copy);
+    r->at_mercy = true;
+    pthread_cond_broadcast(&r->freed);
     progress_begin(&r->status, name); /* again, if it had to wait for another */
     progress_manifest(&r->status, m);
     pthread_mutex_unlock(&r->lock);
@@ -81,6 +91,7 @@ static struct targets *take_targets(struct restore *r, const void *who, struct m
     bool mine = r->owner == who && !r->half;
     struct targets *t = mine ? steal_ptr(&r->targets) : NULL;
     *full = t ? steal_ptr(&r->full) : NULL;
+    r->at_mercy &= !t;
     pthread_mutex_unlock(&r->lock);
     return t;
 }

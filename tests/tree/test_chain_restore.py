@@ -71,11 +71,12 @@ class ChainRestoreTest(RestoreTest):
 
 class OrderTest(ChainRestoreTest):
 
-    def test_every_order(self):
+    def test_orders(self):
+        """Every third; unit.chain has them all."""
         old = self.folder / "old"
         run("cp", "-a", self.store, old)
         other = pack(self.store, self.folder / "other.tar", names_of(self.store), id="other")
-        for order in itertools.permutations(["base", "0", "1", "2"]):
+        for order in [*itertools.permutations(["base", "0", "1", "2"])][::3]:
             run("cp", other, self.inside / "other.tar")
             run("cp", *(self.chain.tars / f"{name}.tar" for name in order), self.inside)
             self.check_state(2, kept=old)
