@@ -20,18 +20,27 @@ static void handle(int number)
     errno = saved;
 }
 
+static void do_nothing(int number)
+{
+    (void)number;
+}
+
 int signals_catch(void)
 {
-    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE};
-    struct sigaction now, then = {.sa_handler = handle};
+    static const struct {
+        void (*handler)(int);
+        int number;
+    } all[] = {
+        {handle, SIGHUP},   {handle, SIGINT},      {handle, SIGTERM},
+        {SIG_IGN, SIGPIPE}, {do_nothing, SIGUSR1},
+    };
     if (sem_init(&wake, 0, 0) < 0)
         return -errno;
-    sigemptyset(&then.sa_mask);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        if (numbers[i] == SIGPIPE)
-            then.sa_handler = SIG_IGN;
-        if (sigaction(numbers[i], NULL, &now) < 0 ||
-            (now.sa_handler == SIG_DFL && sigaction(numbers[i], &then, NULL) < 0))
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct sigaction now, then = {.sa_handler = all[i].handler};
+        sigemptyset(&then.sa_mask);
+        if (sigaction(all[i].number, NULL, &now) < 0 ||
+            (now.sa_handler == SIG_DFL && sigaction(all[i].number, &then, NULL) < 0))
             return -errno;
     }
     return 0;
@@ -47,6 +56,11 @@ void signals_wait(int64_t until_ns)
 void signals_wake(void)
 {
     sem_post(&wake);
+}
+
+void signals_interrupt(pthread_t thread)
+{
+    pthread_kill(thread, SIGUSR1);
 }
 
 bool signals_came(void)

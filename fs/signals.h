@@ -11,6 +11,7 @@
 #ifndef INFLUXFS_FS_SIGNALS_H
 #define INFLUXFS_FS_SIGNALS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,5 +24,8 @@ void signals_wake(void);
 
 /* Whether a signal has come, ever. */
 bool signals_came(void);
+
+/* Interrupts a system call that the thread waits in. */
+void signals_interrupt(pthread_t thread);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -23,13 +22,13 @@ struct timer {
     atomic_bool stop;
 };
 
-/* libfuse's loop sleeps in the main thread, and misses a signal that comes just before it goes to
- * sleep: it is sent again until the loop has ended. */
+/* libfuse's loop sleeps in the main thread, and misses an interruption that comes just before it
+ * goes to sleep. */
 static void end_the_loop(struct timer *t)
 {
     while (!t->stop) {
         fuse_session_exit(t->fs->session);
-        pthread_kill(t->main, SIGTERM);
+        signals_interrupt(t->main);
         int64_t until = io_mono_ns() + AGAIN_NS;
         while (!t->stop && io_mono_ns() < until)
             signals_wait(until);

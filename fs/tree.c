@@ -81,7 +81,7 @@ static void add_child(struct folder *f, const char *name, struct node *n, ino_t 
 
 int fs_tree_new(struct fs *fs)
 {
-    struct node *live, *snapshots, *at, *drops, *status;
+    struct node *live = NULL, *snapshots = NULL, *at = NULL, *drops = NULL, *status = NULL;
     struct folder *root = calloc(1, sizeof(*root));
     if (!root)
         return -ENOMEM;

@@ -458,17 +458,22 @@ class CloneTest(StoreTest):
         for batch in range(first, first + count, 100):
             self.live.write([f"m,host=h{i % 7} v={i}i {1465600000 + i}000000000" for i in range(batch, batch + 100)], "db")
 
+    def unmount(self, point):
+        """Whoever looks at processes just then may keep it busy for a moment."""
+        wait_until(lambda: subprocess.run(["umount", point], capture_output=True).returncode == 0, 10,
+                   f"the unmount of {point}", 0.1)
+
     def overlay(self, lower):
         """Merged, upper layer in memory: folders of a test may themselves lie on an overlay."""
         memory = self.folder / "memory"
         memory.mkdir()
         run("mount", "-t", "tmpfs", "none", memory)
-        self.addCleanup(run, "umount", memory)
+        self.addCleanup(self.unmount, memory)
         for name in ("upper", "work", "merged"):
             (memory / name).mkdir()
         run("mount", "-t", "overlay", "overlay", "-o",
             f"lowerdir={lower},upperdir={memory}/upper,workdir={memory}/work", memory / "merged")
-        self.addCleanup(run, "umount", memory / "merged")
+        self.addCleanup(self.unmount, memory / "merged")
         return memory / "merged"
 
     def test_it_answers(self):
