@@ -91,15 +91,11 @@ static bool is_due(const struct cutter *c)
 static void cut(struct cutter *c)
 {
     const struct options *o = c->fs->options;
-    const struct cut_rules rules = {.exclude = (const char *const *)o->exclude,
-                                    .nexclude = o->nexclude,
-                                    .reserve_bytes = o->reserve_bytes,
-                                    .reserve_part = o->reserve_part};
     const struct tarball_reader reader = {is_stopped, c};
     struct cut_result res;
     struct err e = {0};
     int64_t began = io_mono_ns();
-    int r = cuts_make(c->fs->cuts, &rules, &reader, &res, &e);
+    int r = cuts_make(c->fs->cuts, &o->rules, &reader, &res, &e);
     if (r < 0) {
         c->not_before_ns = io_mono_ns() + (o->every_ns < RETRY_NS ? o->every_ns : RETRY_NS);
         if (r != -ENOENT && r != -EINTR)

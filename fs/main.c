@@ -18,6 +18,7 @@
 #include "fs/view.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/keeper.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 
@@ -26,7 +27,6 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 /* Everything that the daemon holds, in the order in which it is made. */
 struct daemon {
@@ -38,19 +38,6 @@ struct daemon {
     struct timer *timer;
     bool mounted;
 };
-
-/* A capture of a large store holds a descriptor for each file. */
-static void raise_open_files(void)
-{
-    struct rlimit l;
-    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-        return;
-    struct rlimit more = {1 << 20, 1 << 20};
-    if (l.rlim_max >= more.rlim_max || setrlimit(RLIMIT_NOFILE, &more) < 0) {
-        l.rlim_cur = l.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &l);
-    }
-}
 
 /* Many threads read, few allocate much: two heaps are enough, and keep memory small. */
 static void keep_memory_small(void)
@@ -252,7 +239,7 @@ static int run(struct daemon *d)
         log_line("going to the background: %s", strerror(-ready));
         return EXIT_FAILURE;
     }
-    raise_open_files();
+    keepers_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     keep_memory_small();
     detach_give_way();
     int r = start(d, &e);

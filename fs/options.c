@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/options.h"
 
-#include "store/base/cleanup.h"
+#include "store/base/owner.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,81 +105,31 @@ static int parse_id(const char *text, const char *name, bool *set, unsigned *id,
     return r;
 }
 
-static int find_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
-{
-    unsigned long v = 0;
-    const struct passwd *pw = getpwnam(name);
-    if (pw) {
-        *uid = pw->pw_uid;
-        *gid = pw->pw_gid;
-        return 0;
-    }
-    if (parse_number(name, "owner", 10, UINT_MAX - 1, &v, NULL) < 0)
-        return err_set(e, -EINVAL, "option owner=: there is no user %s", name);
-    *uid = (uid_t)v;
-    *gid = (gid_t)v;
-    return 0;
-}
-
-static int find_group(const char *name, gid_t *gid, struct err *e)
-{
-    unsigned long v = 0;
-    const struct group *gr = getgrnam(name);
-    if (gr) {
-        *gid = gr->gr_gid;
-        return 0;
-    }
-    if (parse_number(name, "owner", 10, UINT_MAX - 1, &v, NULL) < 0)
-        return err_set(e, -EINVAL, "option owner=: there is no group %s", name);
-    *gid = (gid_t)v;
-    return 0;
-}
-
 static int parse_owner(struct options *o, struct err *e)
 {
     o->owner_uid = (uid_t)-1;
     o->owner_gid = (gid_t)-1;
-    if (!o->owner)
-        return 0;
-    autofree char *user = strdup(o->owner);
-    if (!user)
-        return -ENOMEM;
-    char *group = strchr(user, ':');
-    if (group)
-        *group++ = 0;
-    int r = find_user(user, &o->owner_uid, &o->owner_gid, e);
-    return r < 0 || !group ? r : find_group(group, &o->owner_gid, e);
-}
-
-/* A number with a unit of one letter, or none; units holds the letters, and scale what they stand
- * for. False: it is not that, or too large. */
-static bool parse_amount(const char *text, const char *units, const uint64_t *scale, uint64_t max,
-                         uint64_t *out)
-{
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (errno || *text < '0' || *text > '9')
-        return false;
-    const char *unit = *end ? strchr(units, *end) : NULL;
-    uint64_t times = unit ? scale[unit - units] : 1;
-    if (*end && (!unit || end[1]))
-        return false;
-    *out = v * times;
-    return v <= max / times;
+    return o->owner ? owner_parse(o->owner, &o->owner_uid, &o->owner_gid, e) : 0;
 }
 
 static int parse_every(struct options *o, struct err *e)
 {
+    static const char units[] = "smhd";
     static const uint64_t seconds[] = {1, 60, 3600, 86400};
-    uint64_t v = 0;
+    const uint64_t most = 100 * 366 * 86400ull;
+    char *end;
     if (!o->every_text)
         return 0;
-    if (!parse_amount(o->every_text, "smhd", seconds, 100 * 366 * 86400ull, &v) || v == 0)
+    errno = 0;
+    unsigned long long v = strtoull(o->every_text, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : units;
+    uint64_t times = unit ? seconds[unit - units] : 1;
+    if (errno || *o->every_text < '0' || *o->every_text > '9' || !unit || (*end && end[1]) ||
+        v == 0 || v > most / times)
         return err_set(e, -EINVAL,
                        "option every=%s: not a time; it is a number with s, m, h or d, as 1h",
                        o->every_text);
-    o->every_ns = (int64_t)v * 1000000000;
+    o->every_ns = (int64_t)(v * times) * 1000000000;
     return 0;
 }
 
@@ -195,57 +143,17 @@ static int parse_keep(struct options *o, struct err *e)
     return r;
 }
 
-static int parse_reserve(struct options *o, struct err *e)
-{
-    static const uint64_t sizes[] = {1ull << 10, 1ull << 20, 1ull << 30, 1ull << 40};
-    char *end;
-    o->reserve_part = 0.05;
-    if (!o->reserve_text)
-        return 0;
-    const char *text = o->reserve_text;
-    double part = strtod(text, &end);
-    if (*text >= '0' && *text <= '9' && strcmp(end, "%") == 0 && part <= 100) {
-        o->reserve_part = part / 100;
-        return 0;
-    }
-    o->reserve_part = 0;
-    if (parse_amount(text, "KMGT", sizes, INT64_MAX, &o->reserve_bytes))
-        return 0;
-    return err_set(
-        e, -EINVAL,
-        "option reserve=%s: not a size; it is a part of the disk, as 5%%, or a number of "
-        "bytes with or without K, M, G or T",
-        text);
-}
-
-static int parse_exclude(struct options *o, struct err *e)
-{
-    const char *p = o->exclude_text;
-    if (!p)
-        return 0;
-    o->exclude = calloc(strlen(p) + 1, sizeof(*o->exclude));
-    for (size_t n; o->exclude; p += n + 1) {
-        n = strcspn(p, ":");
-        if (n == 0)
-            return err_set(e, -EINVAL, "option exclude=%s: a name of a database is empty",
-                           o->exclude_text);
-        if (!(o->exclude[o->nexclude] = strndup(p, n)))
-            break;
-        o->nexclude++;
-        if (!p[n])
-            return 0;
-    }
-    return -ENOMEM;
-}
-
 static int parse_cuts(struct options *o, struct err *e)
 {
     int r = parse_every(o, e);
     if (r == 0)
         r = parse_keep(o, e);
-    if (r == 0)
-        r = parse_reserve(o, e);
-    return r < 0 ? r : parse_exclude(o, e);
+    rules_default(&o->rules);
+    if (r == 0 && o->reserve_text)
+        r = rules_reserve(o->reserve_text, &o->rules, e);
+    if (r == 0 && o->exclude_text)
+        r = rules_exclude(o->exclude_text, &o->rules, e);
+    return r;
 }
 
 static int check(struct options *o, struct err *e)
@@ -289,9 +197,7 @@ void options_free(struct options *o)
     free(o->mountpoint);
     free(o->state);
     free(o->owner);
-    for (size_t i = 0; i < o->nexclude; i++)
-        free(o->exclude[i]);
-    free(o->exclude);
+    rules_clear(&o->rules);
     free(o->every_text);
     free(o->keep_text);
     free(o->reserve_text);

@@ -4,6 +4,7 @@
 #define INFLUXFS_FS_OPTIONS_H
 
 #include "store/base/err.h"
+#include "store/chain/rules.h"
 #include "store/influx/paths.h"
 
 #include <fuse_lowlevel.h>
@@ -21,10 +22,7 @@ struct options {
     gid_t owner_gid;
     int64_t every_ns;       /* every=, or 0 */
     uint64_t keep;          /* keep=, or 0 */
-    double reserve_part;    /* reserve=: this part of the disk, or */
-    uint64_t reserve_bytes; /* this much, is to stay free */
-    char **exclude;         /* exclude=: names of databases */
-    size_t nexclude;
+    struct cut_rules rules; /* reserve=, exclude= */
     int force, ro, foreground, debug, help, version;
     char *every_text, *keep_text, *reserve_text, *exclude_text;
     char *uid_text, *gid_text, *umask_text, *max_read;

@@ -42,6 +42,17 @@ struct keepers {
     struct keeper *list;
 };
 
+void keepers_raise_limit(void)
+{
+    struct rlimit l, more = {1 << 20, 1 << 20};
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+        return;
+    if (l.rlim_max >= more.rlim_max || setrlimit(RLIMIT_NOFILE, &more) < 0) {
+        l.rlim_cur = l.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &l);
+    }
+}
+
 struct keepers *keepers_new(void)
 {
     struct keepers *k = calloc(1, sizeof(*k));

@@ -21,6 +21,9 @@ struct kept {
     int fd;
 };
 
+/* Raises the limit as far as it may be, but not beyond a million. At the start of a process. */
+void keepers_raise_limit(void);
+
 struct keepers *keepers_new(void);    /* NULL when out of memory */
 void keepers_free(struct keepers *k); /* closes what is still kept */
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/owner.h"
 
+#include "store/base/cleanup.h"
+
+#include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,4 +65,51 @@ const char *owner_user(uid_t uid)
 const char *owner_group(gid_t gid)
 {
     return look_up(&groups, gid, group_name);
+}
+
+/* Digits only: no sign, no space. */
+static bool number(const char *text, unsigned *out)
+{
+    if (!*text || text[strspn(text, "0123456789")])
+        return false;
+    errno = 0;
+    unsigned long v = strtoul(text, NULL, 10);
+    *out = (unsigned)v;
+    return errno == 0 && v < UINT_MAX;
+}
+
+static bool find_user(const char *name, uid_t *uid, gid_t *gid)
+{
+    const struct passwd *pw = getpwnam(name);
+    unsigned id = 0;
+    if (!pw && !number(name, &id))
+        return false;
+    *uid = pw ? pw->pw_uid : id;
+    *gid = pw ? pw->pw_gid : id;
+    return true;
+}
+
+static bool find_group(const char *name, gid_t *gid)
+{
+    const struct group *gr = getgrnam(name);
+    unsigned id = 0;
+    if (!gr && !number(name, &id))
+        return false;
+    *gid = gr ? gr->gr_gid : id;
+    return true;
+}
+
+int owner_parse(const char *text, uid_t *uid, gid_t *gid, struct err *e)
+{
+    autofree char *user = strdup(text);
+    if (!user)
+        return err_sys(e, -ENOMEM, "option owner");
+    char *group = strchr(user, ':');
+    if (group)
+        *group++ = 0;
+    if (!find_user(user, uid, gid))
+        return err_set(e, -EINVAL, "option owner=: there is no user %s", user);
+    if (group && !find_group(group, gid))
+        return err_set(e, -EINVAL, "option owner=: there is no group %s", group);
+    return 0;
 }

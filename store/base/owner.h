@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of users and groups, looked up once for the life of the process. Safe in any thread. */
+/* Users and groups: their names, looked up once for the life of the process, in any thread; and
+ * what an option says of an owner. */
 #ifndef INFLUXFS_BASE_OWNER_H
 #define INFLUXFS_BASE_OWNER_H
+
+#include "store/base/err.h"
 
 #include <sys/types.h>
 
@@ -9,5 +12,10 @@
  * string lives as long as the process. */
 const char *owner_user(uid_t uid);
 const char *owner_group(gid_t gid);
+
+/* USER[:GROUP], by name or number, as in an option called owner. Without a group: the user's own;
+ * of a number that no user has, the same number. -EINVAL, with words. Not while other threads ask
+ * for users (getpwnam). */
+int owner_parse(const char *text, uid_t *uid, gid_t *gid, struct err *e);
 
 #endif

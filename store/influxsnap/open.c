@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The store that a command works on, opened as far as it needs. */
 #include "store/base/cleanup.h"
+#include "store/base/keeper.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/state.h"
@@ -10,19 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
-
-/* A capture of a large store holds a descriptor for each file. */
-static void raise_open_files(void)
-{
-    struct rlimit l, more = {1 << 20, 1 << 20};
-    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-        return;
-    if (l.rlim_max >= more.rlim_max || setrlimit(RLIMIT_NOFILE, &more) < 0) {
-        l.rlim_cur = l.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &l);
-    }
-}
 
 static int open_paths(struct snap *s, bool make, struct err *e)
 {
@@ -71,7 +59,7 @@ static int open_snapshots(struct snap *s, struct err *e)
 
 int snap_open(struct snap *s, enum snap_need need, struct err *e)
 {
-    raise_open_files();
+    keepers_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     int r = open_paths(s, need > SNAP_LOOK, e);
     if (r == 0 && need == SNAP_CUTS && !s->state)
         r = err_set(e, -ENOENT, "%s; cuts need one (--state=)", s->lacks.text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/options.h"
 
-#include "store/influxsnap/values.h"
+#include "store/base/owner.h"
+#include "store/chain/rules.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -58,6 +59,17 @@ static int set_compress(struct options *o, const char *text, struct err *e)
     return 0;
 }
 
+static int set_keep(struct options *o, const char *text, struct err *e)
+{
+    errno = 0;
+    unsigned long long v = strtoull(text, NULL, 10);
+    if (!*text || text[strspn(text, "0123456789")] || errno || v > INT64_MAX)
+        return err_set(e, -EINVAL, "option --keep=%s: not a number", text);
+    o->have_keep = true;
+    o->keep = v;
+    return 0;
+}
+
 static int set(struct options *o, int letter, char *value, struct err *e)
 {
     switch (letter) {
@@ -97,18 +109,13 @@ static int set(struct options *o, int letter, char *value, struct err *e)
     case 'z':
         return set_compress(o, value, e);
     case 'o':
-        return value_owner(value, &o->uid, &o->gid, e);
+        return owner_parse(value, &o->uid, &o->gid, e);
     case 'k':
-        o->have_keep = true;
-        return value_count("keep", value, &o->keep, e);
+        return set_keep(o, value, e);
     case 'r':
-        return value_reserve(value, &o->rules, e);
+        return rules_reserve(value, &o->rules, e);
     default:
-        free(o->exclude_text);
-        free((void *)o->rules.exclude);
-        o->exclude_text = NULL;
-        o->rules.exclude = NULL;
-        return value_exclude(value, &o->rules, &o->exclude_text, e);
+        return rules_exclude(value, &o->rules, e);
     }
 }
 
@@ -152,10 +159,9 @@ int options_parse(int argc, char **argv, const struct command *commands, struct 
                   struct err *e)
 {
     char given[DEFS + 1] = "";
-    *out = (struct options){.store = "/etc/influxdb/influxdb.conf",
-                            .uid = (uid_t)-1,
-                            .gid = (gid_t)-1,
-                            .rules.reserve_part = 0.05};
+    *out = (struct options){
+        .store = "/etc/influxdb/influxdb.conf", .uid = (uid_t)-1, .gid = (gid_t)-1};
+    rules_default(&out->rules);
     int r = read_options(argc, argv, out, given, e);
     if (r < 0)
         return r;
@@ -177,8 +183,7 @@ int options_parse(int argc, char **argv, const struct command *commands, struct 
 
 void options_clear(struct options *o)
 {
-    free((void *)o->rules.exclude);
-    free(o->exclude_text);
+    rules_clear(&o->rules);
 }
 
 static void print_option(const struct option_def *d)

@@ -39,7 +39,6 @@ struct options {
     bool have_keep;
     uint64_t keep;
     struct cut_rules rules; /* reserve and exclude */
-    char *exclude_text;     /* memory of rules.exclude */
     char **args;            /* NULL-terminated; point into argv */
     size_t nargs;
 };
