@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/influx/walentry.h"
 
 #include <errno.h>
 #include <snappy-c.h>
@@ -11,16 +12,6 @@
 
 #define HEADER 5
 #define READ_AHEAD (256 << 10)
-
-enum entry_type { ENTRY_WRITE = 1, ENTRY_DELETE = 2, ENTRY_DELETE_RANGE = 3 };
-
-enum value_type {
-    VALUE_FLOAT = 1,
-    VALUE_INTEGER = 2,
-    VALUE_BOOLEAN = 3,
-    VALUE_STRING = 4,
-    VALUE_UNSIGNED = 5,
-};
 
 /* A part of the file in memory, and room for one entry's payload. */
 struct segment {
@@ -39,96 +30,12 @@ static void segment_release(struct segment *s)
     free(s->plain);
 }
 
-/* What is left of a payload while it is walked. */
-struct bytes {
-    const uint8_t *p;
-    size_t n;
-};
-
 static uint32_t be(const uint8_t *p, size_t n)
 {
     uint32_t v = 0;
     while (n--)
         v = v << 8 | *p++;
     return v;
-}
-
-static bool skip(struct bytes *b, uint64_t n)
-{
-    if (n > b->n)
-        return false;
-    b->p += n;
-    b->n -= (size_t)n;
-    return true;
-}
-
-/* Takes a big-endian number of n bytes. */
-static bool take(struct bytes *b, size_t n, uint32_t *v)
-{
-    if (n > b->n)
-        return false;
-    *v = be(b->p, n);
-    return skip(b, n);
-}
-
-static bool skip_strings(struct bytes *b, uint32_t count)
-{
-    uint32_t len;
-    while (count--)
-        if (!skip(b, 8) || !take(b, 4, &len) || !skip(b, len))
-            return false;
-    return true;
-}
-
-static bool skip_values(struct bytes *b, uint32_t type, uint32_t count)
-{
-    switch (type) {
-    case VALUE_FLOAT:
-    case VALUE_INTEGER:
-    case VALUE_UNSIGNED:
-        return skip(b, (uint64_t)count * 16);
-    case VALUE_BOOLEAN:
-        return skip(b, (uint64_t)count * 9);
-    case VALUE_STRING:
-        return skip_strings(b, count);
-    default:
-        return false;
-    }
-}
-
-static bool is_write(struct bytes b)
-{
-    uint32_t type, keylen, count;
-    while (b.n > 0)
-        if (!take(&b, 1, &type) || !take(&b, 2, &keylen) || !skip(&b, keylen) ||
-            !take(&b, 4, &count) || count == 0 || !skip_values(&b, type, count))
-            return false;
-    return true;
-}
-
-static bool is_delete_range(struct bytes b)
-{
-    uint32_t keylen;
-    if (!skip(&b, 16))
-        return false;
-    while (b.n > 0)
-        if (!take(&b, 4, &keylen) || !skip(&b, keylen))
-            return false;
-    return true;
-}
-
-static bool is_payload(uint8_t type, struct bytes b)
-{
-    switch (type) {
-    case ENTRY_WRITE:
-        return is_write(b);
-    case ENTRY_DELETE:
-        return true; /* keys between newlines: any bytes are some */
-    case ENTRY_DELETE_RANGE:
-        return is_delete_range(b);
-    default:
-        return false;
-    }
 }
 
 /* Makes n bytes at off, which end below the cut, addressable at *p until the next call. */
@@ -183,7 +90,7 @@ static int payload_check(struct segment *s, uint8_t type, const uint8_t *src, si
     }
     if (snappy_uncompress(packed, len, s->plain, &n) != SNAPPY_OK)
         return 0;
-    return is_payload(type, (struct bytes){(const uint8_t *)s->plain, n});
+    return walentry_walk(type, s->plain, n, &(struct walentry_visitor){0}) == 0;
 }
 
 /* The length of the whole entry at off, 0 if there is no good one. */
@@ -199,7 +106,7 @@ static int64_t entry_check(struct segment *s, uint64_t off)
         return r;
     uint8_t type = p[0];
     size_t len = be(p + 1, 4), n;
-    if (type < ENTRY_WRITE || type > ENTRY_DELETE_RANGE || len == 0 || len > left - HEADER)
+    if (type < WALENTRY_WRITE || type > WALENTRY_DELETE_RANGE || len == 0 || len > left - HEADER)
         return 0;
     size_t head = len < peek - HEADER ? len : peek - HEADER;
     if (snappy_uncompressed_length((const char *)p + HEADER, head, &n) != SNAPPY_OK ||

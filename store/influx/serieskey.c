@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influx/serieskey.h"
+
+#include <string.h>
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int c = n ? memcmp(a.p, b.p, n) : 0;
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+bool serieskey_split(struct slice composite, struct slice *series, struct slice *field)
+{
+    const size_t len = strlen(SERIESKEY_SEPARATOR);
+    const char *at = memmem(composite.p, composite.n, SERIESKEY_SEPARATOR, len);
+    if (!at)
+        return false;
+    *series = (struct slice){composite.p, (size_t)(at - composite.p)};
+    *field = (struct slice){at + len, composite.n - series->n - len};
+    return true;
+}
+
+/* The first c at or behind `from` that has no backslash before it; s.n if there is none. */
+static size_t find(struct slice s, size_t from, char c)
+{
+    size_t i = from;
+    while (i < s.n && !(s.p[i] == c && (i == 0 || s.p[i - 1] != '\\')))
+        i++;
+    return i;
+}
+
+struct slice serieskey_measurement(struct slice series, struct slice *rest)
+{
+    size_t n = find(series, 0, ',');
+    *rest = (struct slice){series.p + n, series.n - n};
+    return (struct slice){series.p, n};
+}
+
+bool serieskey_tag(struct slice *rest, struct slice *name, struct slice *value)
+{
+    if (rest->n == 0)
+        return false;
+    struct slice s = {rest->p + 1, rest->n - 1}; /* the comma */
+    size_t equals = find(s, 0, '=');
+    size_t begin = equals < s.n ? equals + 1 : s.n;
+    size_t end = find(s, begin, ',');
+    *name = (struct slice){s.p, equals};
+    *value = (struct slice){s.p + begin, end - begin};
+    *rest = (struct slice){s.p + end, s.n - end};
+    return true;
+}
+
+size_t serieskey_unescape(struct slice in, char *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < in.n; i++) {
+        if (in.p[i] == '\\' && i + 1 < in.n && memchr(", =", in.p[i + 1], 3))
+            i++;
+        out[n++] = in.p[i];
+    }
+    return n;
+}
+
+size_t serieskey_escape_measurement(struct slice in, char *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < in.n; i++) {
+        if (in.p[i] == ',' || in.p[i] == ' ')
+            out[n++] = '\\';
+        out[n++] = in.p[i];
+    }
+    return n;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influx/tsmfile.h"
+
+#include "store/base/cleanup.h"
+#include "store/influx/bytes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <zlib.h>
+
+#define HEADER 5
+#define FOOTER 8
+#define CRC 4
+#define ENTRY 28
+#define READ_AHEAD ((size_t)128 << 10)
+
+struct tsmfile {
+    struct source s;
+    uint64_t index, end; /* of the index */
+    const uint8_t *prefix;
+    size_t nprefix;
+    uint64_t at;       /* of the next key */
+    uint64_t block_at; /* where its blocks begin */
+    char *last;        /* the key before it */
+    size_t nlast, last_cap;
+    uint8_t *window; /* the file from window_at on */
+    uint64_t window_at;
+    size_t nwindow, window_cap;
+    uint8_t *block;
+    size_t block_cap;
+};
+
+static int bad(const struct tsmfile *f, struct err *e, uint64_t off, const char *what)
+{
+    return err_set(e, -EBADMSG, "%s: damaged at byte %" PRIu64 ": %s", f->s.name, off, what);
+}
+
+static int no_memory(const struct tsmfile *f, struct err *e)
+{
+    return err_sys(e, -ENOMEM, "%s", f->s.name);
+}
+
+static int check_ends(struct tsmfile *f, struct err *e)
+{
+    static const uint8_t header[HEADER] = {0x16, 0xd1, 0x16, 0xd1, 1};
+    uint8_t head[HEADER], foot[FOOTER];
+    if (f->s.size <= HEADER + FOOTER)
+        return bad(f, e, f->s.size, "too short for a TSM file");
+    int r = f->s.read(f->s.ctx, head, HEADER, 0, e);
+    if (r == 0)
+        r = f->s.read(f->s.ctx, foot, FOOTER, f->s.size - FOOTER, e);
+    if (r < 0)
+        return r;
+    if (memcmp(head, header, HEADER) != 0)
+        return bad(f, e, 0, "not the header of a TSM file");
+    f->end = f->s.size - FOOTER;
+    bytes_be(&(struct bytes){foot, FOOTER}, FOOTER, &f->index);
+    if (f->index < HEADER || f->index >= f->end)
+        return bad(f, e, f->end, "the index is not where the footer says");
+    return 0;
+}
+
+int tsmfile_open(const struct source *s, struct tsmfile **out, struct err *e)
+{
+    cleanup(tsmfile_freep) struct tsmfile *f = calloc(1, sizeof(*f));
+    if (!f)
+        return err_sys(e, -ENOMEM, "%s", s->name);
+    f->s = *s;
+    int r = check_ends(f, e);
+    if (r < 0)
+        return r;
+    tsmfile_seek(f, NULL, 0);
+    *out = steal_ptr(&f);
+    return 0;
+}
+
+void tsmfile_free(struct tsmfile *f)
+{
+    if (!f)
+        return;
+    free(f->last);
+    free(f->window);
+    free(f->block);
+    free(f);
+}
+
+const char *tsmfile_name(const struct tsmfile *f)
+{
+    return f->s.name;
+}
+
+void tsmfile_seek(struct tsmfile *f, const void *prefix, size_t n)
+{
+    f->prefix = prefix;
+    f->nprefix = n;
+    f->at = f->index;
+    f->block_at = HEADER;
+    f->nlast = 0;
+}
+
+/* Grows *p to at least n bytes; what was in it is lost. */
+static int room(uint8_t **p, size_t *cap, size_t n)
+{
+    if (n <= *cap)
+        return 0;
+    free(*p);
+    *cap = 0;
+    *p = malloc(n);
+    if (!*p)
+        return -ENOMEM;
+    *cap = n;
+    return 0;
+}
+
+/* Makes n bytes of the index at off addressable at *p until the next call. */
+static int window(struct tsmfile *f, uint64_t off, size_t n, const uint8_t **p, struct err *e)
+{
+    if (n > f->end - off)
+        return bad(f, e, off, "the index ends within a key");
+    if (off < f->window_at || off + n > f->window_at + f->nwindow) {
+        size_t want = n > READ_AHEAD ? n : READ_AHEAD;
+        if (want > f->end - off)
+            want = (size_t)(f->end - off);
+        f->nwindow = 0;
+        if (room(&f->window, &f->window_cap, want) < 0)
+            return no_memory(f, e);
+        int r = f->s.read(f->s.ctx, f->window, want, off, e);
+        if (r < 0)
+            return r;
+        f->window_at = off;
+        f->nwindow = want;
+    }
+    *p = f->window + (off - f->window_at);
+    return 0;
+}
+
+static int compare(const void *a, size_t na, const void *b, size_t nb)
+{
+    int c = memcmp(a, b, na < nb ? na : nb);
+    return c ? c : (na > nb) - (na < nb);
+}
+
+struct tsmfile_entry tsmfile_entry(const struct tsmfile_key *key, size_t i)
+{
+    struct bytes b = {key->raw + i * ENTRY, ENTRY};
+    uint64_t min = 0, max = 0, offset = 0, size = 0;
+    bytes_be(&b, 8, &min);
+    bytes_be(&b, 8, &max);
+    bytes_be(&b, 8, &offset);
+    bytes_be(&b, 4, &size);
+    return (struct tsmfile_entry){(int64_t)min, (int64_t)max, offset, (uint32_t)size};
+}
+
+/* Blocks follow each other as their keys do: an entry that was damaged cannot name another's. */
+static int check_entries(struct tsmfile *f, const struct tsmfile_key *key, uint64_t off,
+                         struct err *e)
+{
+    int64_t before = INT64_MIN;
+    for (size_t i = 0; i < key->nentries; i++, off += ENTRY) {
+        struct tsmfile_entry n = tsmfile_entry(key, i);
+        if (n.min > n.max || n.min < before)
+            return bad(f, e, off, "times of blocks that go back");
+        if (n.offset != f->block_at || n.size <= CRC || n.size > f->index - n.offset)
+            return bad(f, e, off, "a block that is not where the one before it ends");
+        before = n.max;
+        f->block_at += n.size;
+    }
+    return 0;
+}
+
+/* The key is kept to see that the next one is greater. */
+static int keep_last(struct tsmfile *f, const struct tsmfile_key *key, struct err *e)
+{
+    if (f->nlast > 0 && compare(key->key, key->len, f->last, f->nlast) <= 0)
+        return bad(f, e, f->at, "keys that do not ascend");
+    if (!f->last || key->len > f->last_cap) {
+        free(f->last);
+        f->last_cap = 0;
+        f->last = malloc(key->len + 1);
+        if (!f->last)
+            return no_memory(f, e);
+        f->last_cap = key->len;
+    }
+    memcpy(f->last, key->key, key->len);
+    f->nlast = key->len;
+    return 0;
+}
+
+/* The key at f->at, and in *next where it ends. */
+static int read_key(struct tsmfile *f, struct tsmfile_key *key, uint64_t *next, struct err *e)
+{
+    const uint8_t *p;
+    uint64_t len = 0, type = 0, count = 0;
+    int r = window(f, f->at, 2, &p, e);
+    if (r < 0)
+        return r;
+    bytes_be(&(struct bytes){p, 2}, 2, &len);
+    r = window(f, f->at, 2 + (size_t)len + 3, &p, e);
+    if (r < 0)
+        return r;
+    struct bytes b = {p + 2 + len, 3};
+    bytes_be(&b, 1, &type);
+    bytes_be(&b, 2, &count);
+    if (len == 0 || type >= VALUE_TYPES || count == 0)
+        return bad(f, e, f->at, "a key without name, type or blocks");
+    uint64_t entries = f->at + 2 + len + 3;
+    r = window(f, f->at, 2 + (size_t)len + 3 + (size_t)count * ENTRY, &p, e);
+    if (r < 0)
+        return r;
+    *key = (struct tsmfile_key){.key = (const char *)p + 2,
+                                .len = (size_t)len,
+                                .type = (enum value_type)type,
+                                .nentries = (size_t)count,
+                                .raw = p + 2 + len + 3};
+    key->min = tsmfile_entry(key, 0).min;
+    key->max = tsmfile_entry(key, key->nentries - 1).max;
+    *next = entries + count * ENTRY;
+    r = check_entries(f, key, entries, e);
+    if (r == 0 && *next == f->end && f->block_at != f->index)
+        return bad(f, e, entries, "the last block does not end where the index begins");
+    return r < 0 ? r : keep_last(f, key, e);
+}
+
+/* Whether the key sorts before, within or behind those that begin with the prefix. */
+static int place(const struct tsmfile *f, const struct tsmfile_key *key)
+{
+    size_t n = key->len < f->nprefix ? key->len : f->nprefix;
+    return f->nprefix ? compare(key->key, n, f->prefix, f->nprefix) : 0;
+}
+
+int tsmfile_next(struct tsmfile *f, struct tsmfile_key *key, struct err *e)
+{
+    while (f->at < f->end) {
+        uint64_t next = f->end;
+        int r = read_key(f, key, &next, e);
+        if (r < 0)
+            return r;
+        int where = place(f, key);
+        f->at = where > 0 ? f->end : next;
+        if (where == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int check_block(const struct tsmfile *f, const struct tsmfile_entry *n, struct err *e)
+{
+    uint64_t sum = 0;
+    bytes_be(&(struct bytes){f->block, CRC}, CRC, &sum);
+    if (sum != crc32(0, f->block + CRC, n->size - CRC))
+        return bad(f, e, n->offset, "the block does not match its CRC");
+    return 0;
+}
+
+int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
+                  struct tsmblock *out, struct err *e)
+{
+    struct err inner = {""};
+    out->n = 0;
+    if (room(&f->block, &f->block_cap, n->size) < 0)
+        return no_memory(f, e);
+    int r = f->s.read(f->s.ctx, f->block, n->size, n->offset, e);
+    if (r == 0)
+        r = check_block(f, n, e);
+    if (r < 0)
+        return r;
+    r = tsmblock_decode(out, f->block + CRC, n->size - CRC, &inner);
+    if (r < 0)
+        return err_set(e, r, "%s: damaged block at byte %" PRIu64 ": %s", f->s.name, n->offset,
+                       inner.text);
+    if (out->type == type && out->times[0] == n->min && out->times[out->n - 1] == n->max)
+        return 0;
+    out->n = 0;
+    return bad(f, e, n->offset, "a block of another type or other times than the index says");
+}
