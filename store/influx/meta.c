@@ -17,10 +17,17 @@ struct shard {
     const char *db, *rp; /* in the arena */
     uint64_t id;
     bool live;
+    int64_t start, end;
+};
+
+struct policy {
+    const char *db, *rp; /* in the arena */
 };
 
 struct meta {
     size_t databases;
+    size_t n_policies;
+    struct policy *policies;
     size_t n, n_live;
     struct shard *shards; /* by database, policy, id */
     size_t *live;         /* indexes into shards, ascending */
@@ -95,13 +102,14 @@ static int check_name(const char *what, const char *s, struct err *e)
 }
 
 /* Checks the names, counts the shards and adds up the room that the names take. */
-static int measure(const pb_data *d, size_t *shards, size_t *names, struct err *e)
+static int measure(const pb_data *d, size_t *shards, size_t *policies, size_t *names, struct err *e)
 {
-    size_t n = 0, bytes = 0;
+    size_t n = 0, n_policies = 0, bytes = 0;
     for (size_t i = 0; i < d->n_databases; i++) {
         const pb_database *db = d->databases[i];
         int r = check_name("database", db->name, e);
         bytes += strlen(db->name) + 1;
+        n_policies += db->n_policies;
         for (size_t j = 0; r == 0 && j < db->n_policies; j++) {
             const pb_policy *rp = db->policies[j];
             r = check_name("retention policy", rp->name, e);
@@ -113,6 +121,7 @@ static int measure(const pb_data *d, size_t *shards, size_t *names, struct err *
             return r;
     }
     *shards = n;
+    *policies = n_policies;
     *names = bytes;
     return 0;
 }
@@ -129,7 +138,8 @@ static const char *keep_name(struct meta *m, const char *s)
 static void add_group(struct meta *m, const char *db, const char *rp, const pb_group *g)
 {
     for (size_t i = 0; i < g->n_shards; i++)
-        m->shards[m->n++] = (struct shard){db, rp, g->shards[i]->id, g->deleted_at == 0};
+        m->shards[m->n++] = (struct shard){
+            db, rp, g->shards[i]->id, g->deleted_at == 0, g->start_time, g->end_time};
 }
 
 static void add_all(struct meta *m, const pb_data *d)
@@ -140,6 +150,7 @@ static void add_all(struct meta *m, const pb_data *d)
         for (size_t j = 0; j < d->databases[i]->n_policies; j++) {
             const pb_policy *p = d->databases[i]->policies[j];
             const char *rp = keep_name(m, p->name);
+            m->policies[m->n_policies++] = (struct policy){db, rp};
             for (size_t k = 0; k < p->n_shard_groups; k++)
                 add_group(m, db, rp, p->shard_groups[k]);
         }
@@ -158,10 +169,10 @@ static int by_place(const void *va, const void *vb)
 int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e)
 {
     cleanup(data_freep) pb_data *d = NULL;
-    size_t shards = 0, names = 0;
+    size_t shards = 0, policies = 0, names = 0;
     int r = unpack(buf, len, &d, e);
     if (r == 0)
-        r = measure(d, &shards, &names, e);
+        r = measure(d, &shards, &policies, &names, e);
     if (r < 0)
         return r;
     cleanup(meta_freep) struct meta *m = calloc(1, sizeof(*m));
@@ -169,8 +180,9 @@ int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e)
         return err_sys(e, -ENOMEM, "meta.db");
     m->shards = calloc(shards + 1, sizeof(*m->shards));
     m->live = calloc(shards + 1, sizeof(*m->live));
+    m->policies = calloc(policies + 1, sizeof(*m->policies));
     m->arena = malloc(names + 1);
-    if (!m->shards || !m->live || !m->arena)
+    if (!m->shards || !m->live || !m->policies || !m->arena)
         return err_sys(e, -ENOMEM, "meta.db");
     add_all(m, d);
     qsort(m->shards, m->n, sizeof(*m->shards), by_place);
@@ -183,7 +195,7 @@ int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e)
 
 enum meta_state meta_shard(const struct meta *m, const char *db, const char *rp, uint64_t id)
 {
-    struct shard key = {db, rp, id, false};
+    struct shard key = {db, rp, id, false, 0, 0};
     const struct shard *s = bsearch(&key, m->shards, m->n, sizeof(key), by_place);
     if (!s)
         return META_UNKNOWN;
@@ -202,6 +214,20 @@ void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const c
     *db = s->db;
     *rp = s->rp;
     *id = s->id;
+}
+
+void meta_live_shard_times(const struct meta *m, size_t i, int64_t *start, int64_t *end)
+{
+    *start = m->shards[m->live[i]].start;
+    *end = m->shards[m->live[i]].end;
+}
+
+bool meta_has_policy(const struct meta *m, const char *db, const char *rp)
+{
+    for (size_t i = 0; i < m->n_policies; i++)
+        if (strcmp(m->policies[i].db, db) == 0 && strcmp(m->policies[i].rp, rp) == 0)
+            return true;
+    return false;
 }
 
 size_t meta_databases(const struct meta *m)
@@ -259,6 +285,7 @@ void meta_free(struct meta *m)
         return;
     free(m->shards);
     free(m->live);
+    free(m->policies);
     free(m->arena);
     free(m);
 }

@@ -43,6 +43,12 @@ size_t meta_live_shards(const struct meta *m);
 void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const char **rp,
                         uint64_t *id);
 
+/* The times of the points in it, nanoseconds since 1970: start <= time < end. */
+void meta_live_shard_times(const struct meta *m, size_t i, int64_t *start, int64_t *end);
+
+/* Whether there is this database with this policy; linear in the number of policies. */
+bool meta_has_policy(const struct meta *m, const char *db, const char *rp);
+
 /* How many databases there are, _internal included. */
 size_t meta_databases(const struct meta *m);
 

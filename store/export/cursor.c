@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/export/cursor.h"
+
+#include <stdlib.h>
+
+/* A file's place in time: that of its value at hand, or of its next block. false: it has no more.
+ */
+static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
+{
+    *loaded = b->at < b->block.n;
+    if (!*loaded && b->next >= b->nentries)
+        return false;
+    *time = *loaded ? b->block.times[b->at] : b->entries[b->next].min;
+    return true;
+}
+
+static bool is_deleted(const struct cursor_blocks *b, int64_t time)
+{
+    for (size_t i = 0; i < b->ndeleted; i++)
+        if (b->deleted[i].min <= time && time <= b->deleted[i].max)
+            return true;
+    return false;
+}
+
+/* Moves b->at to the last of the values that have its time, past those that do not count. */
+static void settle(const struct cursor *c, struct cursor_blocks *b)
+{
+    const struct tsmblock *k = &b->block;
+    for (; b->at < k->n; b->at++) {
+        int64_t t = k->times[b->at];
+        bool repeated = b->at + 1 < k->n && k->times[b->at + 1] == t;
+        if (!repeated && t >= c->range.min && t <= c->range.max && !is_deleted(b, t))
+            return;
+    }
+}
+
+static int load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+{
+    int r = tsmfile_block(b->file, &b->entries[b->next], c->type, &b->block, e);
+    if (r < 0)
+        return r;
+    b->next++;
+    b->at = 0;
+    settle(c, b);
+    return 0;
+}
+
+/* Drops the memory of a file that has no more to give. */
+static void retire(struct cursor_blocks *b)
+{
+    if (b->at >= b->block.n && b->next >= b->nentries)
+        tsmblock_free(&b->block);
+}
+
+/* The earliest time at which a file has a value, its blocks loaded; *any false: none has. */
+static int earliest(struct cursor *c, int64_t *time, bool *any, struct err *e)
+{
+    for (;;) {
+        struct cursor_blocks *first = NULL;
+        bool first_loaded = false, loaded;
+        int64_t t;
+        for (size_t i = 0; i < c->nblocks; i++)
+            if (place(&c->blocks[i], &t, &loaded) &&
+                (!first || t < *time || (t == *time && first_loaded && !loaded))) {
+                first = &c->blocks[i];
+                first_loaded = loaded;
+                *time = t;
+            }
+        *any = first != NULL;
+        if (!first || first_loaded)
+            return 0;
+        int r = load(c, first, e);
+        if (r < 0)
+            return r;
+        retire(first);
+    }
+}
+
+static void take_wal(struct cursor *c)
+{
+    c->time = c->wal[c->wal_at].time;
+    c->value = c->wal[c->wal_at].value;
+    c->text = c->wal[c->wal_at].text;
+}
+
+static void take_block(struct cursor *c, const struct cursor_blocks *b)
+{
+    c->time = b->block.times[b->at];
+    c->value = b->block.values[b->at];
+    c->text = b->block.strings;
+}
+
+int cursor_first(struct cursor *c, struct err *e)
+{
+    int64_t t = 0;
+    bool any;
+    int r = earliest(c, &t, &any, e);
+    if (r < 0)
+        return r;
+    while (c->wal_at < c->nwal && c->wal[c->wal_at].time < c->range.min)
+        c->wal_at++;
+    bool wal = c->wal_at < c->nwal && c->wal[c->wal_at].time <= c->range.max;
+    c->done = !any && !wal;
+    if (wal && (!any || c->wal[c->wal_at].time <= t)) {
+        take_wal(c);
+        return 0;
+    }
+    for (size_t i = 0; any && i < c->nblocks; i++)
+        if (c->blocks[i].at < c->blocks[i].block.n &&
+            c->blocks[i].block.times[c->blocks[i].at] == t)
+            take_block(c, &c->blocks[i]);
+    return 0;
+}
+
+int cursor_next(struct cursor *c, struct err *e)
+{
+    int64_t t = c->time;
+    for (size_t i = 0; i < c->nblocks; i++) {
+        struct cursor_blocks *b = &c->blocks[i];
+        if (b->at < b->block.n && b->block.times[b->at] == t) {
+            b->at++;
+            settle(c, b);
+            retire(b);
+        }
+    }
+    if (c->wal_at < c->nwal && c->wal[c->wal_at].time == t)
+        c->wal_at++;
+    return cursor_first(c, e);
+}
+
+void cursor_clear(struct cursor *c)
+{
+    for (size_t i = 0; i < c->nblocks; i++) {
+        free(c->blocks[i].entries);
+        free(c->blocks[i].deleted);
+        tsmblock_free(&c->blocks[i].block);
+    }
+    free(c->blocks);
+    free(c->wal);
+    *c = (struct cursor){.done = true};
+}

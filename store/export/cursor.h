@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The values of one field of one series in one shard, by time: what its TSM files hold without what
+ * their tombstones delete, and what the WAL holds. Of values with the same time the one of the
+ * latest file counts, and that of the WAL before all (influxdb tsdb/engine/tsm1/iterator.gen.go).
+ *
+ * Blocks are read when their time comes: memory is one block for each file that has values at the
+ * time that has been reached. One thread at a time.
+ */
+#ifndef INFLUXFS_EXPORT_CURSOR_H
+#define INFLUXFS_EXPORT_CURSOR_H
+
+#include "store/influx/serieskey.h"
+#include "store/influx/tsmfile.h"
+
+/* Times of values, both included. */
+struct cursor_range {
+    int64_t min, max;
+};
+
+/* The blocks of the field in one file. The arrays are the cursor's, by malloc. */
+struct cursor_blocks {
+    struct tsmfile *file; /* not owned; shared by all cursors of a shard */
+    struct tsmfile_entry *entries;
+    size_t nentries;
+    struct cursor_range *deleted;
+    size_t ndeleted;
+    size_t next; /* entry to be read next */
+    struct tsmblock block;
+    size_t at; /* in block; block.n: it is used up */
+};
+
+/* A value that the WAL holds; strings lie in memory of whoever made the list. */
+struct cursor_wal {
+    int64_t time;
+    union value value;
+    const char *text; /* of a string, where it begins */
+};
+
+struct cursor {
+    enum value_type type;
+    struct cursor_range range;    /* values outside of it are left out */
+    struct cursor_blocks *blocks; /* by file, the oldest first */
+    size_t nblocks;
+    struct cursor_wal *wal; /* by time, each once */
+    size_t nwal, wal_at;
+    /* The value at hand; valid until the cursor moves. */
+    bool done;
+    int64_t time;
+    union value value;
+    const char *text; /* what value.s.off counts from */
+};
+
+/* Moves to the first value at all, or to the one after the value at hand. c->done if there is none.
+ * Errors as tsmfile_block. */
+int cursor_first(struct cursor *c, struct err *e);
+int cursor_next(struct cursor *c, struct err *e);
+
+/* Releases all but c itself. */
+void cursor_clear(struct cursor *c);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The points of a measurement in a capture, in order: what its shards hold within a range of times.
+ *
+ * In one of two ways:
+ *
+ *   POINTS_ANSWER  as influxd 1.6 answers SELECT * FROM "RP"."MEASUREMENT" WHERE time >= FROM AND
+ *                  time < TO: by time. Columns are the fields and tags of the shards whose time
+ *                  meets the range, whether or not they hold a point in it. A field that has
+ * several types in these shards is shown as the first of float, integer, unsigned, string and
+ * boolean; the numbers of others are converted to it, all else of them is missing, and a point of
+ * nothing else too. Points of the same time come in the order of their columns as long as these are
+ * strings, else as influxd's merging happens to take them (merge.h). POINTS_ALL     everything, in
+ * its own type: by series, then time.
+ *
+ * What influxd knows is what it finds in TSM files and WAL when it starts on this capture. A series
+ * of which everything was deleted is forgotten; with a tsi1 index the tags are those of the shards
+ * in the range, else those of the measurement in all shards of the database. (influxdb
+ * tsdb/shard.go FieldDimensions, query/iterator.gen.go floatSortedMergeHeap, influxql
+ * RewriteFields)
+ *
+ * Memory: one block for each field of each series of a shard, what the WAL holds of the
+ * measurement, and for POINTS_ALL an entry for each block in the range. One thread at a time.
+ */
+#ifndef INFLUXFS_EXPORT_POINTS_H
+#define INFLUXFS_EXPORT_POINTS_H
+
+#include "store/export/shards.h"
+#include "store/influx/serieskey.h"
+#include "store/influx/value.h"
+
+enum points_way { POINTS_ANSWER, POINTS_ALL };
+
+struct points_query {
+    const char *db, *rp;
+    struct slice measurement; /* as users write it */
+    int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
+    enum points_way way;
+};
+
+/* By name; a tag behind a field of the same name, but before an unsigned one. */
+struct points_column {
+    struct slice name;
+    bool is_tag;
+    enum value_type type; /* of a field, for POINTS_ANSWER */
+};
+
+struct points_cell {
+    bool present;
+    enum value_type type; /* of a tag: string */
+    union value value;
+    const char *text; /* where a string begins (s.off counted in), value.s.len bytes */
+};
+
+struct points_row {
+    int64_t time;
+    struct slice series;             /* its key as it is stored, with escapes */
+    const struct points_cell *cells; /* one for each column */
+};
+
+struct points;
+
+/* The capture must outlive the result. -ENOENT, with words, if there is no such database or policy
+ * (a measurement that is not there just has no points); other errors as table_open. */
+int points_open(const struct capture *c, const struct points_query *q, struct points **out,
+                struct err *e);
+void points_free(struct points *p);
+static inline void points_freep(struct points **p)
+{
+    points_free(*p);
+}
+
+size_t points_columns(const struct points *p);
+const struct points_column *points_column(const struct points *p, size_t i);
+
+/* 1 and the next row, valid until the next call; 0 when there are no more. */
+int points_next(struct points *p, struct points_row *row, struct err *e);
+
+#endif

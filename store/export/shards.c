@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/export/shards.h"
+
+#include "store/base/cleanup.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct shards {
+    const struct capture *capture;
+    const char *db;
+    size_t n;
+    struct shard *list;
+    struct shard *last; /* that was found: members of one shard stand together */
+};
+
+void shards_free(struct shards *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->list[i].rp);
+        free(s->list[i].tsm);
+        free(s->list[i].wal);
+    }
+    free(s->list);
+    free(s);
+}
+
+size_t shards_count(const struct shards *s)
+{
+    return s->n;
+}
+
+const struct shard *shards_at(const struct shards *s, size_t i)
+{
+    return &s->list[i];
+}
+
+static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    const struct shard_source *s = ctx;
+    return capture_read(s->capture, s->member, buf, n, off, e);
+}
+
+int shard_source_init(struct shard_source *s, const struct capture *c, size_t member)
+{
+    const struct member *m = capture_member(c, member);
+    char *path = malloc(member_path_len(m) + 1);
+    if (!path)
+        return -ENOMEM;
+    s->capture = c;
+    s->member = member;
+    s->path = member_path(m, path);
+    s->source = (struct source){read_member, s, (uint64_t)m->attr.size, path};
+    return 0;
+}
+
+void shard_source_clear(struct shard_source *s)
+{
+    free(s->path);
+    s->path = NULL;
+}
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "the list of shards");
+}
+
+/* Appends to an array that doubles whenever it is full, at powers of two. */
+static int append(void *list, size_t *n, size_t size, const void *item)
+{
+    void **p = list;
+    if ((*n & (*n - 1)) == 0) {
+        void *grown = realloc(*p, (*n ? *n * 2 : 1) * size);
+        if (!grown)
+            return -ENOMEM;
+        *p = grown;
+    }
+    memcpy((char *)*p + *n * size, item, size);
+    (*n)++;
+    return 0;
+}
+
+static int add_shards(struct shards *s, const struct meta *m)
+{
+    for (size_t i = 0; i < meta_live_shards(m); i++) {
+        const char *db, *rp;
+        struct shard sh = {.tsi1 = false};
+        meta_live_shard_at(m, i, &db, &rp, &sh.id);
+        if (strcmp(db, s->db) != 0)
+            continue;
+        meta_live_shard_times(m, i, &sh.start, &sh.end);
+        sh.rp = strdup(rp);
+        if (!sh.rp || append(&s->list, &s->n, sizeof(sh), &sh) < 0) {
+            free(sh.rp);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* The shard whose folder dir is: "ROOT/DB/RP/ID". */
+static struct shard *find(struct shards *s, const char *root, const char *dir)
+{
+    size_t nroot = strlen(root), ndb = strlen(s->db);
+    if (strncmp(dir, root, nroot) != 0 || strncmp(dir + nroot, s->db, ndb) != 0 ||
+        dir[nroot + ndb] != '/')
+        return NULL;
+    const char *rp = dir + nroot + ndb + 1, *slash = strchr(rp, '/');
+    uint64_t id;
+    if (!slash || !name_is_shard(slash + 1, &id))
+        return NULL;
+    size_t nrp = (size_t)(slash - rp);
+    for (size_t i = 0; i <= s->n; i++) {
+        struct shard *sh = i == 0 ? s->last : &s->list[i - 1];
+        if (sh && sh->id == id && strlen(sh->rp) == nrp && memcmp(sh->rp, rp, nrp) == 0)
+            return s->last = sh;
+    }
+    return NULL;
+}
+
+static int add_file(struct shards *s, size_t member)
+{
+    const struct member *m = capture_member(s->capture, member);
+    struct shard *sh = find(s, "data/", m->dir);
+    if (sh && name_is_tsm(m->name)) {
+        struct shard_tsm t = {member, SHARD_NONE};
+        return append(&sh->tsm, &sh->ntsm, sizeof(t), &t);
+    }
+    if (sh && strcmp(m->name, NAME_INDEX) == 0)
+        sh->tsi1 = true;
+    sh = sh ? NULL : find(s, "wal/", m->dir);
+    if (sh && name_is_wal(m->name))
+        return append(&sh->wal, &sh->nwal, sizeof(member), &member);
+    return 0;
+}
+
+static void add_tombstone(struct shards *s, size_t member)
+{
+    const struct member *m = capture_member(s->capture, member);
+    char tsm[NAME_MAX + 1];
+    struct shard *sh = name_tsm_of(m->name, tsm) ? find(s, "data/", m->dir) : NULL;
+    for (size_t i = 0; sh && i < sh->ntsm; i++)
+        if (strcmp(capture_member(s->capture, sh->tsm[i].tsm)->name, tsm) == 0)
+            sh->tsm[i].tombstone = member;
+}
+
+static int by_name(const void *a, const void *b, void *capture)
+{
+    /* Both kinds of items begin with the number of the member. */
+    return strcmp(capture_member(capture, *(const size_t *)a)->name,
+                  capture_member(capture, *(const size_t *)b)->name);
+}
+
+static int add_files(struct shards *s)
+{
+    for (size_t i = 0; i < capture_count(s->capture); i++)
+        if (add_file(s, i) < 0)
+            return -ENOMEM;
+    for (size_t i = 0; i < capture_count(s->capture); i++)
+        add_tombstone(s, i);
+    for (size_t i = 0; i < s->n; i++) {
+        struct shard *sh = &s->list[i];
+        if (sh->ntsm)
+            qsort_r(sh->tsm, sh->ntsm, sizeof(*sh->tsm), by_name, (void *)s->capture);
+        if (sh->nwal)
+            qsort_r(sh->wal, sh->nwal, sizeof(*sh->wal), by_name, (void *)s->capture);
+    }
+    return 0;
+}
+
+static int read_meta(const struct capture *c, struct meta **out, struct err *e)
+{
+    for (size_t i = 0; i < capture_count(c); i++) {
+        const struct member *m = capture_member(c, i);
+        if (strcmp(m->dir, "meta") != 0 || strcmp(m->name, NAME_META_DB) != 0)
+            continue;
+        size_t n = (size_t)m->attr.size;
+        if (n > META_DB_MAX)
+            return err_set(e, -EFBIG, "meta/" NAME_META_DB ": larger than influxfs reads");
+        autofree uint8_t *buf = malloc(n + 1);
+        if (!buf)
+            return no_memory(e);
+        int r = capture_read(c, i, buf, n, 0, e);
+        return r < 0 ? r : meta_parse(buf, n, out, e);
+    }
+    return err_set(e, -ENOENT, "meta/" NAME_META_DB ": not there");
+}
+
+/* Policies apart; else as influxd keeps them: by end, then start. */
+static int by_time(const void *va, const void *vb)
+{
+    const struct shard *a = va, *b = vb;
+    int c = strcmp(a->rp, b->rp);
+    if (c == 0)
+        c = (a->end > b->end) - (a->end < b->end);
+    if (c == 0)
+        c = (a->start > b->start) - (a->start < b->start);
+    return c ? c : (a->id > b->id) - (a->id < b->id);
+}
+
+int shards_open(const struct capture *c, const char *db, const char *rp, struct shards **out,
+                struct err *e)
+{
+    cleanup(meta_freep) struct meta *meta = NULL;
+    cleanup(shards_freep) struct shards *s = calloc(1, sizeof(*s));
+    if (!s)
+        return no_memory(e);
+    s->capture = c;
+    s->db = db;
+    if (capture_origin(c)->parent)
+        return err_set(e, -EINVAL, "this snapshot holds only what changed since another");
+    int r = read_meta(c, &meta, e);
+    if (r < 0)
+        return r;
+    if (!meta_has_policy(meta, db, rp))
+        return err_set(e, -ENOENT, "no database %s with a policy %s", db, rp);
+    if (add_shards(s, meta) < 0 || add_files(s) < 0)
+        return no_memory(e);
+    if (s->n)
+        qsort(s->list, s->n, sizeof(*s->list), by_time);
+    s->last = NULL;
+    *out = steal_ptr(&s);
+    return 0;
+}

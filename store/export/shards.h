@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shards of a database in a capture: which members each is made of, and which times it covers.
+ *
+ * Built once from the list of members and meta.db, then only read. Members are numbers of the
+ * capture, which must outlive this.
+ */
+#ifndef INFLUXFS_EXPORT_SHARDS_H
+#define INFLUXFS_EXPORT_SHARDS_H
+
+#include "store/influx/source.h"
+#include "store/snapshot/capture.h"
+
+#define SHARD_NONE SIZE_MAX
+
+struct shard_tsm {
+    size_t tsm, tombstone; /* members; tombstone may be SHARD_NONE */
+};
+
+struct shard {
+    char *rp;
+    uint64_t id;
+    int64_t start, end; /* of its points, as meta.db says: start <= time < end */
+    bool tsi1;          /* it has an index of its own; else the database has one for all */
+    size_t ntsm, nwal;
+    struct shard_tsm *tsm; /* the oldest first: the value of a later file counts */
+    size_t *wal;           /* members, in the order of replay */
+};
+
+struct shards;
+
+/* The shards of the database that influxd would read, by policy and then in its order; db must
+ * outlive them. -ENOENT, with words, if there is no such database with a policy rp; -EBADMSG if
+ * meta.db is damaged; -EINVAL for a capture that holds only what changed. */
+int shards_open(const struct capture *c, const char *db, const char *rp, struct shards **out,
+                struct err *e);
+void shards_free(struct shards *s);
+static inline void shards_freep(struct shards **s)
+{
+    shards_free(*s);
+}
+
+size_t shards_count(const struct shards *s);
+const struct shard *shards_at(const struct shards *s, size_t i);
+
+/* A member of a capture as a source of bytes. */
+struct shard_source {
+    const struct capture *capture;
+    size_t member;
+    char *path;
+    struct source source; /* its ctx is this struct, which therefore stays where it is */
+};
+
+/* 0 or -ENOMEM. */
+int shard_source_init(struct shard_source *s, const struct capture *c, size_t member);
+void shard_source_clear(struct shard_source *s);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/export/table.h"
+
+#include "store/base/cleanup.h"
+#include "store/export/table_internal.h"
+#include "store/influx/tombstone.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "a measurement of a shard");
+}
+
+bool table_has(const struct table *t, struct slice key)
+{
+    size_t n = t->measurement.n, nsep = strlen(SERIESKEY_SEPARATOR);
+    if (key.n <= n || memcmp(key.p, t->measurement.p, n) != 0)
+        return false;
+    return key.p[n] == ',' ||
+           (key.n - n >= nsep && memcmp(key.p + n, SERIESKEY_SEPARATOR, nsep) == 0);
+}
+
+static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
+                                                    "unsigned"};
+
+static int new_entry(struct table *t, struct slice key, struct table_entry **out)
+{
+    struct table_entry *n = calloc(1, sizeof(*n) + key.n);
+    if (!n)
+        return -ENOMEM;
+    memcpy(n->key, key.p, key.n);
+    n->field.key = (struct slice){n->key, key.n};
+    n->field.cursor.range = t->range;
+    HASH_ADD_KEYPTR(hh, t->entries, n->key, key.n, n);
+    *out = n;
+    return 0;
+}
+
+int table_entry(struct table *t, struct slice key, enum value_type type, const char *source,
+                struct table_entry **out, struct err *e)
+{
+    struct table_entry *n;
+    struct slice series, name;
+    if (!serieskey_split(key, &series, &name) || name.n == 0)
+        return err_set(e, -EBADMSG, "%s: damaged: a key without a field", source);
+    HASH_FIND(hh, t->entries, key.p, key.n, n);
+    if (!n) {
+        if (new_entry(t, key, &n) < 0)
+            return no_memory(e);
+        serieskey_split(n->field.key, &n->field.series, &n->field.name);
+        n->field.cursor.type = type;
+    }
+    if (n->field.cursor.type != type)
+        return err_set(e, -EBADMSG, "%s: the field %.*s is %s here and %s elsewhere in its shard",
+                       source, (int)name.n, name.p, type_names[type],
+                       type_names[n->field.cursor.type]);
+    *out = n;
+    return 0;
+}
+
+/* The tombstones of one file. */
+struct deletes {
+    struct table *t;
+    struct table_deletes *keys; /* hash */
+};
+
+static void deletes_release(struct deletes *d)
+{
+    struct table_deletes *k, *tmp;
+    HASH_ITER(hh, d->keys, k, tmp)
+    {
+        HASH_DEL(d->keys, k);
+        free(k->list);
+        free(k);
+    }
+}
+
+static int on_delete(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+{
+    struct deletes *d = ctx;
+    struct table_deletes *k;
+    if (!table_has(d->t, (struct slice){key, len}))
+        return 0;
+    HASH_FIND(hh, d->keys, key, len, k);
+    if (!k) {
+        k = calloc(1, sizeof(*k) + len);
+        if (!k)
+            return -ENOMEM;
+        memcpy(k->key, key, len);
+        HASH_ADD_KEYPTR(hh, d->keys, k->key, len, k);
+    }
+    struct cursor_range *list = realloc(k->list, (k->n + 1) * sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    k->list = list;
+    list[k->n++] = (struct cursor_range){min, max};
+    return 0;
+}
+
+static int read_deletes(struct deletes *d, size_t member, struct err *e)
+{
+    if (member == SHARD_NONE)
+        return 0;
+    cleanup(shard_source_clear) struct shard_source source = {.path = NULL};
+    if (shard_source_init(&source, d->t->capture, member) < 0)
+        return no_memory(e);
+    int r = tombstone_read(&source.source, on_delete, d, e);
+    return r == -ENOMEM ? no_memory(e) : r;
+}
+
+static int by_min(const void *va, const void *vb)
+{
+    const struct cursor_range *a = va, *b = vb;
+    if (a->min != b->min)
+        return a->min < b->min ? -1 : 1;
+    return (a->max > b->max) - (a->max < b->max);
+}
+
+/* Joins ranges that touch, and says whether one of them covers the whole key. */
+static bool join(struct table_deletes *k, const struct tsmfile_key *key)
+{
+    size_t n = 0;
+    qsort(k->list, k->n, sizeof(*k->list), by_min);
+    for (size_t i = 0; i < k->n; i++) {
+        struct cursor_range r = k->list[i];
+        struct cursor_range *last = n ? &k->list[n - 1] : NULL;
+        if (r.min > r.max)
+            continue;
+        if (last && (last->max == INT64_MAX || r.min <= last->max + 1))
+            last->max = r.max > last->max ? r.max : last->max;
+        else
+            k->list[n++] = r;
+    }
+    k->n = n;
+    for (size_t i = 0; i < n; i++)
+        if (k->list[i].min <= key->min && k->list[i].max >= key->max)
+            return true;
+    return false;
+}
+
+/* Whether nothing of the block is left to be read. */
+static bool is_outside(const struct table *t, const struct table_deletes *k,
+                       const struct tsmfile_entry *n)
+{
+    if (n->max < t->range.min || n->min > t->range.max)
+        return true;
+    for (size_t i = 0; k && i < k->n; i++)
+        if (k->list[i].min <= n->min && k->list[i].max >= n->max)
+            return true;
+    return false;
+}
+
+static int keep_entries(const struct table *t, struct cursor_blocks *b, struct table_deletes *k,
+                        const struct tsmfile_key *key)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < key->nentries; i++) {
+        struct tsmfile_entry entry = tsmfile_entry(key, i);
+        n += !is_outside(t, k, &entry);
+    }
+    if (n == 0)
+        return 0;
+    b->entries = malloc(n * sizeof(*b->entries));
+    if (!b->entries)
+        return -ENOMEM;
+    for (size_t i = 0; i < key->nentries; i++) {
+        struct tsmfile_entry entry = tsmfile_entry(key, i);
+        if (!is_outside(t, k, &entry))
+            b->entries[b->nentries++] = entry;
+    }
+    if (k) {
+        b->deleted = k->list;
+        b->ndeleted = k->n;
+        k->list = NULL;
+        k->n = 0;
+    }
+    return 0;
+}
+
+/* Adds a key of a file to the table. */
+static int add_key(struct table *t, struct tsmfile *f, struct deletes *d,
+                   const struct tsmfile_key *key, struct err *e)
+{
+    struct table_deletes *k;
+    struct table_entry *n;
+    HASH_FIND(hh, d->keys, key->key, key->len, k);
+    if (k && join(k, key))
+        return 0;
+    struct slice name = {key->key, key->len};
+    int r = table_entry(t, name, key->type, tsmfile_name(f), &n, e);
+    if (r < 0)
+        return r;
+    struct cursor *c = &n->field.cursor;
+    struct cursor_blocks b = {.file = f};
+    if (keep_entries(t, &b, k, key) < 0)
+        return no_memory(e);
+    if (b.nentries == 0)
+        return 0;
+    struct cursor_blocks *grown = realloc(c->blocks, (c->nblocks + 1) * sizeof(*grown));
+    if (!grown) {
+        free(b.entries);
+        free(b.deleted);
+        return no_memory(e);
+    }
+    c->blocks = grown;
+    c->blocks[c->nblocks++] = b;
+    return 0;
+}
+
+/* The keys that begin with the measurement and what may follow it. */
+static int add_keys(struct table *t, struct tsmfile *f, struct deletes *d, const char *next,
+                    struct err *e)
+{
+    struct tsmfile_key key;
+    size_t n = t->measurement.n;
+    autofree char *prefix = malloc(n + strlen(next) + 1);
+    if (!prefix)
+        return no_memory(e);
+    memcpy(prefix, t->measurement.p, n);
+    strcpy(prefix + n, next);
+    tsmfile_seek(f, prefix, n + strlen(next));
+    int r;
+    while ((r = tsmfile_next(f, &key, e)) == 1) {
+        r = add_key(t, f, d, &key, e);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+static int add_file(struct table *t, size_t i, struct err *e)
+{
+    cleanup(deletes_release) struct deletes d = {.t = t};
+    if (shard_source_init(&t->sources[i], t->capture, t->shard->tsm[i].tsm) < 0)
+        return no_memory(e);
+    int r = read_deletes(&d, t->shard->tsm[i].tombstone, e);
+    if (r == 0)
+        r = tsmfile_open(&t->sources[i].source, &t->files[i], e);
+    if (r == 0)
+        r = add_keys(t, t->files[i], &d, SERIESKEY_SEPARATOR, e);
+    if (r == 0)
+        r = add_keys(t, t->files[i], &d, ",", e);
+    return r;
+}
+
+static int by_key(const void *va, const void *vb)
+{
+    const struct table_field *a = *(struct table_field *const *)va;
+    const struct table_field *b = *(struct table_field *const *)vb;
+    int c = slice_compare(a->series, b->series);
+    return c ? c : slice_compare(a->name, b->name);
+}
+
+static int sort_fields(struct table *t, struct err *e)
+{
+    struct table_entry *n, *tmp;
+    t->sorted = calloc(HASH_COUNT(t->entries) + 1, sizeof(struct table_field *));
+    if (!t->sorted)
+        return no_memory(e);
+    HASH_ITER(hh, t->entries, n, tmp)
+    t->sorted[t->n++] = &n->field;
+    qsort(t->sorted, t->n, sizeof(struct table_field *), by_key);
+    return 0;
+}
+
+static int build(struct table *t, struct slice measurement, struct err *e)
+{
+    char *escaped = malloc(2 * measurement.n + 1);
+    t->measurement.p = escaped;
+    t->sources = calloc(t->shard->ntsm + 1, sizeof(*t->sources));
+    t->files = calloc(t->shard->ntsm + 1, sizeof(struct tsmfile *));
+    if (!escaped || !t->sources || !t->files)
+        return no_memory(e);
+    t->measurement.n = serieskey_escape_measurement(measurement, escaped);
+    int r = table_replay(t, e);
+    for (size_t i = 0; r == 0 && i < t->shard->ntsm; i++)
+        r = add_file(t, i, e);
+    return r < 0 ? r : sort_fields(t, e);
+}
+
+int table_open(const struct capture *c, const struct shard *sh, struct slice measurement,
+               struct cursor_range range, struct table **out, struct err *e)
+{
+    cleanup(table_freep) struct table *t = calloc(1, sizeof(*t));
+    if (!t)
+        return no_memory(e);
+    t->capture = c;
+    t->shard = sh;
+    t->range = range;
+    int r = build(t, measurement, e);
+    if (r < 0)
+        return r;
+    *out = steal_ptr(&t);
+    return 0;
+}
+
+void table_free(struct table *t)
+{
+    struct table_entry *n, *tmp;
+    if (!t)
+        return;
+    HASH_ITER(hh, t->entries, n, tmp)
+    {
+        HASH_DEL(t->entries, n);
+        cursor_clear(&n->field.cursor);
+        free(n);
+    }
+    for (size_t i = 0; t->files && i < t->shard->ntsm; i++)
+        tsmfile_free(t->files[i]);
+    for (size_t i = 0; t->sources && i < t->shard->ntsm; i++)
+        shard_source_clear(&t->sources[i]);
+    while (t->texts) {
+        struct table_text *next = t->texts->next;
+        free(t->texts);
+        t->texts = next;
+    }
+    free(t->sources);
+    free(t->files);
+    free(t->sorted);
+    free((char *)t->measurement.p);
+    free(t);
+}
+
+size_t table_count(const struct table *t)
+{
+    return t->n;
+}
+
+struct table_field *table_at(struct table *t, size_t i)
+{
+    return t->sorted[i];
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a table while it is built: fields by their keys. */
+#ifndef INFLUXFS_EXPORT_TABLE_INTERNAL_H
+#define INFLUXFS_EXPORT_TABLE_INTERNAL_H
+
+#include "store/export/table.h"
+
+#include <stdbool.h>
+#include <uthash.h>
+
+/* Deletes of one key in the file at hand. */
+struct table_deletes {
+    UT_hash_handle hh;
+    struct cursor_range *list;
+    size_t n;
+    char key[];
+};
+
+struct table_entry {
+    struct table_field field;
+    UT_hash_handle hh;
+    size_t wal_cap;
+    char key[];
+};
+
+/* A piece of memory for strings of the WAL. */
+struct table_text {
+    struct table_text *next;
+    char bytes[];
+};
+
+struct table {
+    const struct capture *capture;
+    const struct shard *shard;
+    struct slice measurement; /* escaped; memory of its own */
+    struct cursor_range range;
+    struct table_entry *entries; /* hash by key */
+    struct table_field **sorted;
+    size_t n;
+    struct shard_source *sources; /* one for each TSM file */
+    struct tsmfile **files;
+    struct table_text *texts;
+};
+
+/* Whether a composite key is of the measurement. */
+bool table_has(const struct table *t, struct slice key);
+
+/* The entry with this key, made if there is none; its type is checked against what it was. */
+int table_entry(struct table *t, struct slice key, enum value_type type, const char *source,
+                struct table_entry **out, struct err *e);
+
+/* Replays the WAL of the shard (table_wal.c). */
+int table_replay(struct table *t, struct err *e);
+
+#endif
