@@ -144,9 +144,10 @@ class Influxd:
         if status != 204:
             raise InfluxError(f"write: {status} {answer.decode(errors='replace')}")
 
-    def query(self, query, db="", **parameters):
+    def query(self, query, db="", accept=None, **parameters):
         """The raw bytes that the server answers."""
-        status, answer = self._request("POST", "/query", {"q": query, "db": db, **parameters})
+        headers = {"Accept": accept} if accept else {}
+        status, answer = self._request("POST", "/query", {"q": query, "db": db, **parameters}, headers=headers)
         if status != 200:
             raise InfluxError(f"{query}: {status} {answer.decode(errors='replace')}")
         return answer
@@ -158,13 +159,13 @@ class Influxd:
             raise InfluxError(f"{query}: {result['error']}")
         return result.get("series", [])
 
-    def _request(self, method, path, parameters, body=None):
+    def _request(self, method, path, parameters, body=None, headers=None):
         url = path + "?" + urllib.parse.urlencode({k: v for k, v in parameters.items() if v != ""})
         connection = self._connections.get(threading.get_ident())
         if not connection:
             connection = self._connections[threading.get_ident()] = http.client.HTTPConnection(self.address, timeout=60)
         try:
-            connection.request(method, url, body)
+            connection.request(method, url, body, headers or {})
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException):

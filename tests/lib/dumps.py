@@ -1,0 +1,62 @@
+"""Dumps of stores by build/tests/tool_dump, and what influxd answers to the same question."""
+
+import shutil
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+from lib.files import files_in
+from lib.mount import INFLUXFS
+
+TOOL = Path(INFLUXFS).parent / "tests/tool_dump"
+EARLIEST, LATEST = -9223372036 * 10**9, 9223372036 * 10**9  # influxd takes no others in a query
+DERIVED = ("fields.idx", "fields.idxl", "_series", "index")
+
+
+class DumpError(Exception):
+    """The tool refused; its words."""
+
+
+def dump(store, form, db, rp, measurement, start=EARLIEST, end=LATEST):
+    """form: json, csv or lp; times in nanoseconds, start included, end not."""
+    done = subprocess.run([TOOL, store, form, db, rp, measurement, str(start), str(end)],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    if done.returncode == 1:
+        raise DumpError(done.stderr.decode(errors="replace").strip())
+    if done.returncode:
+        raise AssertionError(f"{TOOL}: exit {done.returncode}\n{done.stderr.decode(errors='replace')}")
+    return done.stdout
+
+
+def rfc3339(ns):
+    seconds, rest = divmod(ns, 10**9)
+    # Years before 1900 and the like: strftime would not pad them.
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None).isoformat() + f".{rest:09d}Z"
+
+
+def quoted(name):
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def answer(influxd, form, db, rp, measurement, start=EARLIEST, end=LATEST):
+    query = (f"SELECT * FROM {quoted(rp)}.{quoted(measurement)} "
+             f"WHERE time >= '{rfc3339(start)}' AND time < '{rfc3339(end)}'")
+    return influxd.query(query, db, accept="application/csv" if form == "csv" else None)
+
+
+def difference(wanted, got):
+    """Where two answers part, for a reader."""
+    if wanted == got:
+        return None
+    at = next((i for i, (a, b) in enumerate(zip(wanted, got)) if a != b), min(len(wanted), len(got)))
+    return f"at byte {at}: influxd {wanted[max(0, at - 120):at + 160]!r}\ndump    {got[max(0, at - 120):at + 160]!r}"
+
+
+def copy_stripped(store, target):
+    """What a snapshot holds of a store: influxd makes the rest anew."""
+    shutil.copytree(store, target, ignore=lambda folder, names: [
+        name for name in names if name in DERIVED or name.endswith((".log", ".conf", ".tmp"))])
+    for folder in {Path(path).parents[1] for path in files_in(store) if "/index/" in path}:
+        shard = next(p for p in (folder, *folder.parents) if p.name == "index")
+        (target / shard.relative_to(store)).mkdir(exist_ok=True)
+    return target

@@ -1,0 +1,279 @@
+"""Dumps against the answers of the real influxd 1.6.7, byte for byte."""
+
+import gzip
+import json
+import random
+import re
+import struct
+import time
+from pathlib import Path
+import shutil
+
+from lib import fixtures
+from lib.case import StoreTest
+from lib.dumps import EARLIEST, LATEST, DumpError, answer, copy_stripped, difference, dump
+from lib.files import FIXTURES, files_in
+from lib.influxd import Influxd
+from lib.measurements import HOUR, MEASUREMENTS, START, Measurements
+
+RANGES = 6  # of each measurement
+SEEDS = range(1, 3)
+FLUSHES = 3
+
+
+class DumpTest(StoreTest):
+    timeout = 300
+
+    def compare(self, influxd, store, form, *question):
+        """The dump's bytes, which are influxd's."""
+        wanted, got = answer(influxd, form, *question), dump(store, form, *question)
+        if wanted != got:
+            self.fail(f"{form} {question}: {difference(wanted, got)}")
+        return got
+
+
+def times_of(csv):
+    """In the third column; names are quoted if need be."""
+    return sorted({int(t) for t in re.findall(rb'^(?:"(?:[^"]|"")*"|[^,"]*),,(-?\d+)', csv, re.M)})
+
+
+def some_range(rng, times):
+    """From one point to another, a nanosecond to either side or at it."""
+    if not times or rng.random() < 0.1:
+        return EARLIEST, LATEST
+    start, end = sorted(rng.choices(times, k=2))
+    if rng.random() < 0.5:  # short ones cut through blocks, not only through shards
+        end = times[min(len(times) - 1, times.index(start) + rng.randrange(20))]
+    return start + rng.randint(-1, 1), end + rng.randint(-1, 1)
+
+
+class FixtureDumpTest(DumpTest):
+
+    def questions(self, name):
+        answers = json.loads(gzip.decompress((FIXTURES / name / "answers.json.gz").read_bytes()))
+        return [(one["db"], one["rp"], one["measurement"]) for one in answers]
+
+    def check(self, name):
+        store = fixtures.unpack(name, self.folder / "store")
+        served = copy_stripped(store, self.folder / "served")
+        rng = random.Random(name)
+        index = fixtures.index_of(name)
+        influxd = self.influxd(served, index=index)
+        whole = {}
+        for question in self.questions(name):
+            whole[question] = self.compare(influxd, store, "json", *question)
+            times = times_of(self.compare(influxd, store, "csv", *question))
+            for _ in range(RANGES if times else 1):
+                form = rng.choice(("json", "csv"))
+                self.compare(influxd, store, form, *question, *some_range(rng, times))
+        self.assertTrue(any(len(text) > 100_000 for text in whole.values()))
+        self.check_lines(store, whole)
+
+    def check_lines(self, store, whole):
+        """Line protocol into an empty influxd gives the same answers."""
+        influxd = self.influxd(self.folder / "fresh")
+        for db, rp, measurement in whole:
+            influxd.run(f'CREATE DATABASE "{db}"')
+            influxd.run(f'CREATE RETENTION POLICY "{rp}" ON "{db}" DURATION INF REPLICATION 1')
+            lines = dump(store, "lp", db, rp, measurement)
+            if lines:
+                influxd.write(lines, db, rp)
+        for question, text in whole.items():
+            self.assertIsNone(difference(text, answer(influxd, "json", *question)), question)
+
+
+def add_test(name):
+    method = f"test_{name}".replace(".", "_").replace("-", "_")
+    setattr(FixtureDumpTest, method, lambda self: self.check(name))
+
+
+for fixture in fixtures.NAMES:
+    add_test(fixture)
+
+
+class RandomDumpTest(DumpTest):
+    """Stores that influxd made of random writes and deletes with a tiny cache."""
+
+    def test_inmem(self):
+        for seed in SEEDS:
+            self.check(seed, "inmem")
+
+    def test_tsi1(self):
+        for seed in SEEDS:
+            self.check(seed + 1000, "tsi1")
+
+    def check(self, seed, index):
+        root = fill(self.folder / f"live-{seed}", seed, index)
+        rng = random.Random(seed)
+        whole = {}
+        with Influxd(copy_stripped(root, self.folder / f"served-{seed}"), index=index) as influxd:
+            for measurement in MEASUREMENTS:
+                question = ("db", "rp", measurement)
+                whole[question] = self.compare(influxd, root, "json", *question)
+                times = times_of(self.compare(influxd, root, "csv", *question))
+                for _ in range(2 * RANGES if times else 0):
+                    form = rng.choice(("json", "csv"))
+                    self.compare(influxd, root, form, *question, *some_range(rng, times))
+        self.check_lines(root, whole)
+
+    def check_lines(self, root, whole):
+        with Influxd(self.folder / f"fresh-{root.name}") as influxd:
+            influxd.run(CREATE)
+            for question, text in whole.items():
+                lines = dump(root, "lp", *question)
+                if lines:
+                    influxd.write(lines, "db")
+                keys = [(line.rpartition(b" ")[0].partition(b" ")[0], line) for line in lines.splitlines()]
+                self.assertTrue(keys or b"values" not in text)
+                self.assertEqual(rows(text), rows(answer(influxd, "json", *question)), question)
+
+
+CREATE = 'CREATE DATABASE db WITH DURATION INF SHARD DURATION 1h NAME "rp"'
+
+
+def fill(root, seed, index):
+    """A store as a SIGKILL leaves it."""
+    lines = Measurements(seed)
+    with Influxd(root, index=index, cache_snapshot_memory_size=3000) as influxd:
+        influxd.run(CREATE)
+        for _ in range(FLUSHES):
+            for _ in range(lines.rng.randrange(2, 10)):
+                if lines.rng.random() < 0.2:
+                    influxd.run(lines.delete(), "db")
+                else:
+                    influxd.write(lines.batch(), "db")
+            time.sleep(1.1)  # it looks at its caches every second
+        influxd.run(lines.delete(), "db")
+        influxd.write(lines.batch(), "db")
+    return root
+
+
+def rows(text):
+    """The rows of an answer in an order of ours, without what is null: a server that has forgotten
+    a field does not show it."""
+    series = json.loads(text)["results"][0].get("series", [])
+    return sorted(json.dumps([pair for pair in zip(series[0]["columns"], row) if pair[1] is not None])
+                  for one in series for row in one["values"])
+
+
+class OddDumpTest(DumpTest):
+
+    def test_floats(self):
+        rng = random.Random(1)
+        numbers = [struct.unpack(">d", rng.randbytes(8))[0] for _ in range(6000)]
+        numbers += [2.0**n for n in range(-1074, 1024)] + [rng.randrange(10**18) / 10**rng.randrange(20) for _ in range(6000)]
+        numbers += [rng.randrange(2**51, 10**15 * 4) / 4 for _ in range(2000)] + [10.0**n for n in range(-320, 309)]
+        lines = [f"m v={number!r} {i}" for i, number in enumerate(numbers) if abs(number) < float("inf")]
+        influxd = self.influxd(self.folder / "store")
+        influxd.run("CREATE DATABASE db")
+        influxd.write(lines, "db")
+        for form in ("json", "csv"):
+            self.assertGreater(self.compare(influxd, influxd.root, form, "db", "autogen", "m").count(b"0"), 10000)
+
+    def test_tags_of_other_shards(self):
+        """With an index in memory a database's measurement has all its tags everywhere."""
+        for index in ("inmem", "tsi1"):
+            influxd = self.influxd(self.folder / index, index=index)
+            influxd.run('CREATE DATABASE db WITH DURATION INF SHARD DURATION 1h NAME "rp"')
+            influxd.run('CREATE RETENTION POLICY other ON db DURATION INF REPLICATION 1')
+            influxd.write([f"m,a=1 v=1 {START}", f"m,b=1 w=1 {START + HOUR}", f"m,b=1 w=2i {START + 3 * HOUR}"], "db")
+            influxd.write([f"m,c=1 x=1 {START}"], "db", "other")
+            seen = set()
+            for start in range(-1, 5):
+                for end in range(start, 5):
+                    seen.add(self.compare(influxd, influxd.root, "csv", "db", "rp", "m", START + start * HOUR,
+                                          START + end * HOUR).partition(b"\n")[0])
+            self.compare(influxd, influxd.root, "json", "db", "other", "m")
+            self.assertEqual(any(b"c" in head[len("name,tags,"):] for head in seen), index == "inmem")
+
+    def test_names(self):
+        influxd = self.influxd(self.folder / "store")
+        influxd.run("CREATE DATABASE db")
+        influxd.write([f"m,k=1,k_1=x k=2,k_2=3i {START}", f'm,k=1 k_1=true {START}', f'm,f_1=t f=1,z="s" {START}'], "db")
+        for form in ("json", "csv"):
+            self.compare(influxd, influxd.root, form, "db", "autogen", "m")
+
+    def test_overlapping_shards(self):
+        """A policy whose shards became longer has some that cover the same time."""
+        influxd = self.influxd(self.folder / "store")
+        influxd.run(CREATE)
+        hours = [2, 3, 7, 30]
+        influxd.write([f"m,h={n} v={n} {START + hour * HOUR}" for hour in hours for n in range(5)], "db")
+        influxd.run("ALTER RETENTION POLICY rp ON db SHARD DURATION 1d")
+        influxd.write([f"m,h={n} v={n} {START + hour * HOUR + 5}" for hour in range(40) for n in range(5)], "db")
+        for start in range(0, 40, 3):
+            self.compare(influxd, influxd.root, "json", "db", "rp", "m", START + start * HOUR, START + (start + 9) * HOUR)
+
+    def test_many_points(self):
+        """More than influxd answers in one piece, in blocks of a thousand, cut anywhere."""
+        influxd = self.influxd(self.folder / "store", cache_snapshot_memory_size=100_000)
+        influxd.run("CREATE DATABASE db")
+        for part in range(4):
+            influxd.write([f"m,h={i % 3} v={i},i={i * i}i {START + i * 10**9}" for i in range(part, 24000, 4)], "db")
+            time.sleep(1.1)
+        influxd.run(f"DELETE FROM m WHERE time >= {START + 5000 * 10**9} AND time < {START + 7777 * 10**9} AND h = '1'", "db")
+        rng = random.Random(1)
+        influxd.write([f"n v=1 {i}" for i in range(10_001)], "db")
+        for end, partial in ((10_000, False), (10_001, True)):
+            text = self.compare(influxd, influxd.root, "json", "db", "autogen", "n", 0, end)
+            self.assertEqual(b'"partial":true' in text, partial)
+        self.assertGreater(self.compare(influxd, influxd.root, "json", "db", "autogen", "m").count(b"["), 20_000)
+        for _ in range(20):
+            start, end = sorted(START + rng.randrange(24000) * 10**9 + rng.randint(-1, 1) for _ in range(2))
+            self.compare(influxd, influxd.root, rng.choice(("json", "csv")), "db", "autogen", "m", start, end)
+
+    def test_not_there(self):
+        influxd = self.influxd(self.folder / "store")
+        influxd.run("CREATE DATABASE db")
+        for form, text in (("json", b'{"results":[{"statement_id":0}]}\n'), ("csv", b""), ("lp", b"")):
+            self.assertEqual(dump(influxd.root, form, "db", "autogen", "m"), text)
+        for place in (("nodb", "autogen"), ("db", "norp")):
+            with self.assertRaisesRegex(DumpError, "no database"):
+                dump(influxd.root, "json", *place, "m")
+
+
+def names_of_keys(data):
+    """Which bytes of a TSM file are names of keys: nothing protects them."""
+    at, end = int.from_bytes(data[-8:], "big"), len(data) - 8
+    found = set()
+    while at < end:
+        n = int.from_bytes(data[at:at + 2], "big")
+        found.update(range(at + 2, at + 2 + n))
+        at += 2 + n + 3 + int.from_bytes(data[at + 3 + n:at + 5 + n], "big") * 28
+    return found
+
+
+class DamagedDumpTest(DumpTest):
+    """An error, or what it was: never another value, never a crash. The WAL has no checksums, so
+    that only its structure can be found damaged."""
+
+    def damaged(self, data, rng, kind):
+        if kind == "cut":
+            return data[:rng.randrange(len(data))]
+        allowed = sorted(set(range(len(data))) - (names_of_keys(data) if data[:4] == b"\x16\xd1\x16\xd1" else set()))
+        copy = bytearray(data)
+        copy[rng.choice(allowed)] ^= 1 << rng.randrange(8) if kind == "bit" else rng.randrange(1, 256)
+        return bytes(copy)
+
+    def test_damage(self):
+        rng = random.Random(1)
+        root = fill(self.folder / "store", 7, "inmem")
+        whole = {measurement: dump(root, "json", "db", "rp", measurement) for measurement in MEASUREMENTS}
+        refused = 0
+        files = [Path(path) for path in files_in(root / "data", root / "wal")
+                 if path.endswith((".tsm", ".tombstone", ".wal")) and Path(path).stat().st_size]
+        self.assertEqual({path.suffix for path in files}, {".tsm", ".tombstone", ".wal"})
+        for path in rng.choices(files, k=30) + [path for path in files if path.suffix == ".tombstone"]:
+            data = path.read_bytes()
+            path.write_bytes(self.damaged(data, rng, rng.choice(("cut", "bit", "byte"))))
+            for measurement in MEASUREMENTS:
+                try:
+                    got = dump(root, "json", "db", "rp", measurement)
+                except DumpError as error:
+                    self.assertRegex(str(error), rf"^-74 (data|wal)/db/rp/.*{re.escape(path.name)}.*damaged")
+                    refused += 1
+                else:
+                    self.assertTrue(got == whole[measurement] or path.suffix == ".wal", path)
+            path.write_bytes(data)
+        self.assertGreater(refused, 20)
+        self.assertEqual({m: dump(root, "json", "db", "rp", m) for m in MEASUREMENTS}, whole)
