@@ -35,6 +35,10 @@ static int new_entry(struct table *t, struct slice key, struct table_entry **out
     n->field.key = (struct slice){n->key, key.n};
     n->field.cursor.range = t->range;
     HASH_ADD_KEYPTR(hh, t->entries, n->key, key.n, n);
+    if (!n->hh.tbl) {
+        free(n);
+        return -ENOMEM;
+    }
     *out = n;
     return 0;
 }
@@ -91,6 +95,10 @@ static int on_delete(void *ctx, const char *key, size_t len, int64_t min, int64_
             return -ENOMEM;
         memcpy(k->key, key, len);
         HASH_ADD_KEYPTR(hh, d->keys, k->key, len, k);
+        if (!k->hh.tbl) {
+            free(k);
+            return -ENOMEM;
+        }
     }
     struct cursor_range *list = realloc(k->list, (k->n + 1) * sizeof(*list));
     if (!list)

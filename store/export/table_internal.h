@@ -6,6 +6,9 @@
 #include "store/export/table.h"
 
 #include <stdbool.h>
+
+/* What could not be added for want of memory has hh.tbl NULL. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 /* Deletes of one key in the file at hand. */

@@ -190,7 +190,7 @@ static int keep_last(struct tsmfile *f, const struct tsmfile_key *key, struct er
 /* The key at f->at, and in *next where it ends. */
 static int read_key(struct tsmfile *f, struct tsmfile_key *key, uint64_t *next, struct err *e)
 {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     uint64_t len = 0, type = 0, count = 0;
     int r = window(f, f->at, 2, &p, e);
     if (r < 0)
