@@ -60,8 +60,9 @@ struct points_row {
 
 struct points;
 
-/* The capture must outlive the result. -ENOENT, with words, if there is no such database or policy
- * (a measurement that is not there just has no points); other errors as table_open. */
+/* The capture, and what *q points to, must outlive the result. -ENOENT, with words, if there is no
+ * such database or policy (a measurement that is not there just has no points); other errors as
+ * table_open. */
 int points_open(const struct capture *c, const struct points_query *q, struct points **out,
                 struct err *e);
 void points_free(struct points *p);

@@ -218,20 +218,15 @@ static int add_key(struct table *t, struct tsmfile *f, struct deletes *d,
     return 0;
 }
 
-/* The keys that begin with the measurement and what may follow it. */
-static int add_keys(struct table *t, struct tsmfile *f, struct deletes *d, const char *next,
-                    struct err *e)
+/* Keys that begin as the measurement does are not all its own: "cpu2" begins as "cpu". */
+static int add_keys(struct table *t, struct tsmfile *f, struct deletes *d, struct err *e)
 {
     struct tsmfile_key key;
-    size_t n = t->measurement.n;
-    autofree char *prefix = malloc(n + strlen(next) + 1);
-    if (!prefix)
-        return no_memory(e);
-    memcpy(prefix, t->measurement.p, n);
-    strcpy(prefix + n, next);
-    tsmfile_seek(f, prefix, n + strlen(next));
     int r;
+    tsmfile_seek(f, t->measurement.p, t->measurement.n);
     while ((r = tsmfile_next(f, &key, e)) == 1) {
+        if (!table_has(t, (struct slice){key.key, key.len}))
+            continue;
         r = add_key(t, f, d, &key, e);
         if (r < 0)
             return r;
@@ -248,9 +243,7 @@ static int add_file(struct table *t, size_t i, struct err *e)
     if (r == 0)
         r = tsmfile_open(&t->sources[i].source, &t->files[i], e);
     if (r == 0)
-        r = add_keys(t, t->files[i], &d, SERIESKEY_SEPARATOR, e);
-    if (r == 0)
-        r = add_keys(t, t->files[i], &d, ",", e);
+        r = add_keys(t, t->files[i], &d, e);
     return r;
 }
 
