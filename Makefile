@@ -51,7 +51,6 @@ store_obj := $(store_src:%.c=$(BUILD)/%.o) $(proto_obj)
 snap_obj := $(snap_src:%.c=$(BUILD)/%.o)
 fs_obj := $(fs_src:%.c=$(BUILD)/%.o)
 units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
-tools := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/tool_*.c))
 preloads := $(patsubst tests/unit/%.c,$(BUILD)/tests/%.so,$(wildcard tests/unit/preload_*.c))
 
 # One short line a command; V=1 shows them whole.
@@ -93,16 +92,11 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libstore.a \
 		-lcmocka $(store_libs)
 
-$(BUILD)/tests/tool_%: tests/unit/tool_%.c $(BUILD)/libstore.a
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libstore.a \
-		$(store_libs)
-
 $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(base_flags) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
 
-units: $(units) $(tools) $(preloads)
+units: $(units) $(preloads)
 
 jobs = $(shell nproc)
 
@@ -152,4 +146,4 @@ clean:
 .PHONY: all units demo test bench install format lint clean
 .DELETE_ON_ERROR:
 
--include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(tools:=.d) $(preloads:.so=.d)
+-include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d)

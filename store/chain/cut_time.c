@@ -94,9 +94,8 @@ int cuts_parse_time(const char *text, size_t len, int64_t *ns)
     gmtime_r(&s, &back);
     if (t.tm_sec > 60 || (t.tm_sec < 60 && !is_sound(&t, &back)))
         return -EINVAL;
-    /* What 64 bits of nanoseconds hold. */
-    if (s < -9223372000 || s > 9223372000)
-        return -EINVAL;
-    *ns = ((int64_t)s - offset) * 1000000000 + below;
-    return 0;
+    return __builtin_mul_overflow((int64_t)s - offset, (int64_t)1000000000, ns) ||
+                   __builtin_add_overflow(*ns, below, ns)
+               ? -EINVAL
+               : 0;
 }

@@ -35,6 +35,10 @@ static const struct option_def defs[] = {
     {'k', "keep", "N", "how many numbers are kept"},
     {'r', "reserve", "5%|SIZE", "no cut where less of the disk is free; default 5%"},
     {'x', "exclude", "DB[:DB]", "databases that are left out"},
+    {'F', "format", "lp|json|csv", "line protocol (the default), or as influxd answers over HTTP"},
+    {'a', "from", "TIME", "points at this time or later"},
+    {'b', "to", "TIME", "points before this time"},
+    {'O', "output", "PATH", "write to this file, whole or not at all, instead of stdout"},
     {'m', "remove", NULL, "unmount the clone and remove it"},
 };
 #define DEFS (sizeof(defs) / sizeof(*defs))
@@ -57,6 +61,29 @@ static int set_compress(struct options *o, const char *text, struct err *e)
     else
         return err_set(e, -EINVAL, "option --compress=%s: it is zstd or gzip", text);
     return 0;
+}
+
+static int set_format(struct options *o, const char *text, struct err *e)
+{
+    static const struct {
+        const char *name;
+        enum dump_format format;
+    } known[] = {{"lp", DUMP_LP}, {"json", DUMP_JSON}, {"csv", DUMP_CSV}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (strcmp(text, known[i].name) == 0) {
+            o->format = known[i].format;
+            return 0;
+        }
+    }
+    return err_set(e, -EINVAL, "option --format=%s: it is lp, json or csv", text);
+}
+
+static int set_time(const char *name, const char *text, int64_t *out, struct err *e)
+{
+    return cuts_parse_time(text, strlen(text), out) < 0
+               ? err_set(e, -EINVAL, "option --%s=%s: not a time as 2016-06-11T12:00:00Z", name,
+                         text)
+               : 0;
 }
 
 static int set_keep(struct options *o, const char *text, struct err *e)
@@ -105,6 +132,15 @@ static int set(struct options *o, int letter, char *value, struct err *e)
         return 0;
     case 'm':
         o->remove = true;
+        return 0;
+    case 'F':
+        return set_format(o, value, e);
+    case 'a':
+        return set_time("from", value, &o->from, e);
+    case 'b':
+        return set_time("to", value, &o->to, e);
+    case 'O':
+        o->output = value;
         return 0;
     case 'z':
         return set_compress(o, value, e);

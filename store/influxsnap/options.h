@@ -6,6 +6,7 @@
 
 #include "store/base/err.h"
 #include "store/chain/cuts.h"
+#include "store/export/dump.h"
 #include "store/influx/paths.h"
 
 #include <stdbool.h>
@@ -34,7 +35,10 @@ struct options {
     struct store_paths override; /* borrowed strings */
     bool json, dry_run, force, remove;
     enum compress compress;
-    uid_t uid; /* owner=; -1: not given */
+    enum dump_format format;
+    int64_t from, to;   /* nanoseconds since 1970; from <= time < to */
+    const char *output; /* NULL: stdout */
+    uid_t uid;          /* owner=; -1: not given */
     gid_t gid;
     bool have_keep;
     uint64_t keep;

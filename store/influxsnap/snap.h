@@ -62,5 +62,6 @@ int snap_list(struct snap *s);
 int snap_prune(struct snap *s);
 int snap_status(struct snap *s);
 int snap_clone(struct snap *s);
+int snap_dump(struct snap *s);
 
 #endif

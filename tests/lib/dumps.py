@@ -1,30 +1,30 @@
-"""Dumps of stores by build/tests/tool_dump, and what influxd answers to the same question."""
+"""Dumps of stores by influxsnap, and what influxd answers to the same question."""
 
 import shutil
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
+from lib.cuts import INFLUXSNAP
 from lib.files import files_in
-from lib.mount import INFLUXFS
 
-TOOL = Path(INFLUXFS).parent / "tests/tool_dump"
 EARLIEST, LATEST = -9223372036 * 10**9, 9223372036 * 10**9  # influxd takes no others in a query
 DERIVED = ("fields.idx", "fields.idxl", "_series", "index")
 
 
 class DumpError(Exception):
-    """The tool refused; its words."""
+    """It was refused; with which words."""
 
 
 def dump(store, form, db, rp, measurement, start=EARLIEST, end=LATEST):
     """form: json, csv or lp; times in nanoseconds, start included, end not."""
-    done = subprocess.run([TOOL, store, form, db, rp, measurement, str(start), str(end)],
+    done = subprocess.run([INFLUXSNAP, "-c", store, "dump", f"--format={form}", f"--from={rfc3339(start)}",
+                           f"--to={rfc3339(end)}", "--", db, rp, measurement],
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
     if done.returncode == 1:
         raise DumpError(done.stderr.decode(errors="replace").strip())
     if done.returncode:
-        raise AssertionError(f"{TOOL}: exit {done.returncode}\n{done.stderr.decode(errors='replace')}")
+        raise AssertionError(f"influxsnap dump: exit {done.returncode}\n{done.stderr.decode(errors='replace')}")
     return done.stdout
 
 

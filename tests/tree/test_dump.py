@@ -273,7 +273,7 @@ class DamagedDumpTest(DumpTest):
                 try:
                     got = dump(root, "json", "db", "rp", measurement)
                 except DumpError as error:
-                    self.assertRegex(str(error), rf"^-74 (data|wal)/db/rp/.*{re.escape(path.name)}.*damaged")
+                    self.assertRegex(str(error), rf"^influxsnap: (data|wal)/db/rp/.*{re.escape(path.name)}.*damaged")
                     refused += 1
                 else:
                     self.assertTrue(got == whole[measurement] or path.suffix == ".wal", path)
