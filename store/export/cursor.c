@@ -16,10 +16,15 @@ static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
 
 static bool is_deleted(const struct cursor_blocks *b, int64_t time)
 {
-    for (size_t i = 0; i < b->ndeleted; i++)
-        if (b->deleted[i].min <= time && time <= b->deleted[i].max)
-            return true;
-    return false;
+    size_t low = 0, high = b->ndeleted; /* the first range that ends at or after time */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (b->deleted[middle].max < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < b->ndeleted && b->deleted[low].min <= time;
 }
 
 /* Moves b->at to the last of the values that have its time, past those that do not count. */

@@ -23,7 +23,7 @@ struct cursor_blocks {
     struct tsmfile *file; /* not owned; shared by all cursors of a shard */
     struct tsmfile_entry *entries;
     size_t nentries;
-    struct cursor_range *deleted;
+    struct cursor_range *deleted; /* ascending, apart from each other */
     size_t ndeleted;
     size_t next; /* entry to be read next */
     struct tsmblock block;
