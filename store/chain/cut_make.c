@@ -322,7 +322,7 @@ static int commit(struct making *m, struct err *e)
 static int make(struct making *m, struct err *e)
 {
     char id[CUT_ID_MAX + 1];
-    struct cut_info newest;
+    struct cut_info newest = {0};
     int r = cuts_latest(m->c, &newest, e);
     bool first = r == -ENOENT;
     if (r < 0 && !first)
@@ -349,7 +349,7 @@ static int capture_and_make(struct making *m, struct err *e)
 {
     struct err broken = {0};
     autofree struct cut_info *list = NULL;
-    struct tarball *t;
+    struct tarball *t = NULL;
     size_t n;
     int r = cuts_list(m->c, &list, &n, &broken, e);
     if (r == 0 && broken.text[0])

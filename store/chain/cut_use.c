@@ -69,7 +69,7 @@ int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size
             return fd;
         if ((r = names_up_to(c, serial, &infos, n, e)) < 0)
             return r;
-        struct cutlist **lists = calloc(*n, sizeof(struct cutlist *));
+        struct cutlist **lists = calloc(*n + 1, sizeof(struct cutlist *));
         if (!lists)
             return err_sys(e, -ENOMEM, "cuts");
         r = read_lists(fd, infos, *n, lists, e);
@@ -83,8 +83,8 @@ int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size
 
 int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e)
 {
-    struct cutlist **lists;
-    size_t n;
+    struct cutlist **lists = NULL;
+    size_t n = 0;
     int r = cuts_read_lists(c, serial, &lists, &n, e);
     if (r < 0)
         return r;
@@ -188,7 +188,7 @@ static int capture_changes(struct cuts *c, uint64_t serial, struct capture **out
     autoclose int fd = cuts_folder(c, e);
     if (fd < 0)
         return fd;
-    struct cutlist *list;
+    struct cutlist *list = NULL;
     cuts_file_name(&info, name);
     r = cutlist_read(fd, name, &list, e);
     return r < 0 ? r : cut_capture_of_list(c, list, steal_fd(&lease), out, e);
@@ -196,7 +196,7 @@ static int capture_changes(struct cuts *c, uint64_t serial, struct capture **out
 
 static int capture_full(struct cuts *c, uint64_t serial, struct capture **out, struct err *e)
 {
-    struct cutstate *state;
+    struct cutstate *state = NULL;
     int r = cuts_get_state(c, serial, &state, e);
     return r < 0 ? r : cut_capture_of_state(c, state, out, e);
 }
@@ -204,7 +204,7 @@ static int capture_full(struct cuts *c, uint64_t serial, struct capture **out, s
 int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarball **out,
                  struct err *e)
 {
-    struct capture *capture;
+    struct capture *capture = NULL;
     int r = kind == CUT_FULL ? capture_full(c, serial, &capture, e)
                              : capture_changes(c, serial, &capture, e);
     if (r == 0 && (r = snapshots_share(c->snapshots, capture, out)) < 0)
@@ -222,7 +222,7 @@ int cuts_tar_size(struct cuts *c, uint64_t serial, enum cut_tar kind, uint64_t *
     struct catalog *catalog = snapshots_catalog(c->snapshots);
     struct cut_info info;
     char name[128];
-    struct tarball *t;
+    struct tarball *t = NULL;
     int r = cuts_by_serial(c, serial, &info, e);
     if (r < 0)
         return r;

@@ -350,7 +350,7 @@ static void seed_get(void *ctx, size_t i, struct catalog_file *f)
 static int seed_catalog(struct cuts *c, struct err *e)
 {
     struct catalog *catalog = snapshots_catalog(c->snapshots);
-    struct cut_info newest;
+    struct cut_info newest = {0};
     if (!catalog_is_new(catalog))
         return 0;
     int r = cuts_latest(c, &newest, e);

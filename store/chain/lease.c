@@ -38,7 +38,7 @@ static int open_lease(int cuts_fd, uint64_t serial, int how)
     char name[64];
     snprintf(name, sizeof(name), "leases/%" PRIu64, serial);
     for (;;) {
-        struct stat st;
+        struct stat st = {0};
         autoclose int fd = open_file(cuts_fd, name);
         if (fd < 0)
             return fd;

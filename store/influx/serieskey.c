@@ -53,9 +53,10 @@ bool serieskey_tag(struct slice *rest, struct slice *name, struct slice *value)
 
 size_t serieskey_unescape(struct slice in, char *out)
 {
+    static const char escaped[] = {',', ' ', '='};
     size_t n = 0;
     for (size_t i = 0; i < in.n; i++) {
-        if (in.p[i] == '\\' && i + 1 < in.n && memchr(", =", in.p[i + 1], 3))
+        if (in.p[i] == '\\' && i + 1 < in.n && memchr(escaped, in.p[i + 1], sizeof(escaped)))
             i++;
         out[n++] = in.p[i];
     }
