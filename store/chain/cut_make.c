@@ -75,6 +75,7 @@ static int choose(struct making *m, struct err *e)
     char *at = m->paths = malloc(bytes + 1);
     if (!m->items || !at)
         return err_sys(e, -ENOMEM, "cut");
+    bool sorted = true; /* as a rule: a capture has nearly this order */
     for (size_t i = 0; i < all; i++) {
         const struct member *member = capture_member(m->capture, i);
         member_path(member, at);
@@ -82,10 +83,12 @@ static int choose(struct making *m, struct err *e)
             continue;
         if (!manifest_name_ok(at, member_is_folder(member)))
             return err_set(e, -EINVAL, "%s has a name that no snapshot may hold", at);
+        sorted = sorted && (m->n == 0 || cut_path_cmp(m->items[m->n - 1].path, at) < 0);
         m->items[m->n++] = (struct item){at, i};
         at += strlen(at) + 1;
     }
-    qsort(m->items, m->n, sizeof(*m->items), by_path);
+    if (!sorted)
+        qsort(m->items, m->n, sizeof(*m->items), by_path);
     return 0;
 }
 

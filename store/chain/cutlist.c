@@ -437,3 +437,48 @@ int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *
     *out = steal_ptr(&l);
     return 0;
 }
+
+/* The size in a file's line, behind its mode, owner, group and time. */
+static uint64_t size_in(const char *line)
+{
+    for (int words = 0; words < 5 && line; words++) {
+        line = strchr(line, ' ');
+        line = line ? line + 1 : NULL;
+    }
+    return line ? strtoull(line, NULL, 10) : 0;
+}
+
+static int sum_up(struct reader *r, struct cut_head *head, uint64_t *files, uint64_t *bytes)
+{
+    int rc = 0;
+    for (char *line; rc == 0 && (line = next_line(r));) {
+        if (line[0] == 'f' && line[1] == ' ') {
+            ++*files;
+            *bytes += size_in(line);
+        } else if (line[0] && line[1] != ' ') {
+            char *p = line;
+            const char *key = word(&p);
+            rc = read_head_line(r, key, p, head);
+        }
+    }
+    return rc;
+}
+
+int cutlist_summary(int dirfd, const char *name, struct cut_head *head, uint64_t *files,
+                    uint64_t *bytes, struct err *e)
+{
+    struct reader r = {.name = name, .e = e};
+    struct cut_head found = {.number = -1};
+    autofree char *text = NULL;
+    uint64_t n = 0, sum = 0;
+    size_t len;
+    int rc = io_read_file(dirfd, name, FILE_MAX, &text, &len);
+    if (rc < 0)
+        return err_sys(e, rc, "the manifest of cut %s", name);
+    if ((rc = check_seal(&r, text, len)) < 0 || (rc = sum_up(&r, &found, &n, &sum)) < 0)
+        return rc;
+    *head = found;
+    *files = n;
+    *bytes = sum;
+    return 0;
+}

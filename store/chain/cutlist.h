@@ -94,6 +94,11 @@ static inline bool cut_is_folder(const struct cut_entry *e)
  * damaged, or does not make sense; -EINVAL: of a later version. */
 int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e);
 
+/* Only what it says in sum: the head, how many files its lines list, and their bytes. Checks the
+ * seal, and none of those lines. Errors as cutlist_read. */
+int cutlist_summary(int dirfd, const char *name, struct cut_head *head, uint64_t *files,
+                    uint64_t *bytes, struct err *e);
+
 /* Writes dirfd/name durably, in one step (io_replace_file). */
 int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e);
 

@@ -25,18 +25,6 @@ void cuts_file_name(const struct cut_info *i, char out[32])
 
 /* Looking at what there is */
 
-static int sum_up(const struct cutlist *l, bool base, struct cut_info *out)
-{
-    *out = (struct cut_info){.head = l->head, .base = base};
-    for (size_t i = 0; i < l->n; i++) {
-        if (cut_is_folder(&l->entries[i]))
-            continue;
-        out->files++;
-        out->bytes += l->entries[i].attr.size;
-    }
-    return 0;
-}
-
 static const struct known *find_known(const struct cuts *c, const char *name, const struct stat *st)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -61,13 +49,11 @@ static int look_at(const struct cuts *c, const char *name, bool base, struct kno
         *out = *k;
         return 0;
     }
-    cleanup(cutlist_freep) struct cutlist *l = NULL;
-    int r = cutlist_read(c->fd, name, &l, e);
-    if (r < 0)
-        return r;
-    *out = (struct known){
-        .ino = st.st_ino, .size = (uint64_t)st.st_size, .mtime_ns = io_ts_ns(&st.st_mtim)};
-    return sum_up(l, base, &out->info);
+    *out = (struct known){.info.base = base,
+                          .ino = st.st_ino,
+                          .size = (uint64_t)st.st_size,
+                          .mtime_ns = io_ts_ns(&st.st_mtim)};
+    return cutlist_summary(c->fd, name, &out->info.head, &out->info.files, &out->info.bytes, e);
 }
 
 static int check_base(const struct cut_head *h, struct err *e)

@@ -245,6 +245,16 @@ void targets_remove_homes(const struct targets *t)
     }
 }
 
+bool targets_have_homes(const struct targets *t)
+{
+    bool any = false;
+    for (int i = 0; i < TARGETS; i++) {
+        autoclose int self = target_open_folder(&t->at[i]);
+        any |= self >= 0 && faccessat(self, TARGET_HOME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    }
+    return any;
+}
+
 /* A half filled folder of kept entries holds the only copy of a store: where one is, nothing is
  * removed at all. */
 int targets_tidy(const struct targets *t, struct err *e)

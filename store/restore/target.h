@@ -100,6 +100,7 @@ int targets_tidy(const struct targets *t, struct err *e);
 
 /* Removes each TARGET/.influxfs that holds nothing of ours. Only while influxd does not run. */
 void targets_remove_homes(const struct targets *t);
+bool targets_have_homes(const struct targets *t); /* whether there is any */
 
 /* Free space where files of data are staged. */
 int targets_statvfs(const struct targets *t, struct statvfs *out);
