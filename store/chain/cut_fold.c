@@ -47,18 +47,30 @@ static bool is_needed(void *ctx, uint64_t serial, uint32_t seq)
     return bsearch(&key, p->at, p->n, sizeof(key), by_place) != NULL;
 }
 
+/* Whether it is a number that the base stands for. */
+static bool is_superseded(const char *name, int64_t base, int64_t *number)
+{
+    char *end;
+    *number = strtoll(name, &end, 10);
+    return *name >= '0' && *name <= '9' && !*end && *number <= base;
+}
+
+static bool is_temporary(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 4 && strcmp(name + n - 4, ".tmp") == 0;
+}
+
 /* Removes the numbers that the base stands for, and temporary files. */
 static int remove_superseded(int cuts_fd, const struct cut_head *base, struct err *e)
 {
     cleanup(dir_free) struct dir names = {0};
     int r = dir_read(cuts_fd, &names);
     for (size_t i = 0; r == 0 && i < names.n; i++) {
-        char *end;
+        int64_t number;
         const char *name = names.names[i];
-        int64_t number = strtoll(name, &end, 10);
-        bool superseded = *name >= '0' && *name <= '9' && !*end && number <= base->number;
-        if ((superseded || strcmp(end, ".tmp") == 0 || strcmp(name, CUTS_BASE ".tmp") == 0) &&
-            unlinkat(cuts_fd, name, 0) < 0)
+        bool superseded = is_superseded(name, base->number, &number);
+        if ((superseded || is_temporary(name)) && unlinkat(cuts_fd, name, 0) < 0)
             r = -errno;
         if (r == 0 && superseded)
             lease_remove(cuts_fd, cuts_serial_of(number) - 1);
@@ -98,12 +110,9 @@ static int is_untidy(int cuts_fd, int64_t base_number, bool *yes, struct err *e)
     int r = dir_read(cuts_fd, &names);
     *yes = false;
     for (size_t i = 0; r == 0 && i < names.n; i++) {
-        char *end;
+        int64_t number;
         const char *name = names.names[i];
-        int64_t number = strtoll(name, &end, 10);
-        size_t len = strlen(name);
-        *yes |= (*name >= '0' && *name <= '9' && !*end && number <= base_number) ||
-                (len > 4 && strcmp(name + len - 4, ".tmp") == 0);
+        *yes |= is_superseded(name, base_number, &number) || is_temporary(name);
     }
     return r < 0 ? err_sys(e, r, "cuts") : 0;
 }
