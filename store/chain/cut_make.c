@@ -17,8 +17,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define INTERNAL "_internal" /* what influxd writes about itself */
-
 /* A member of the capture, by its whole path. */
 struct item {
     const char *path;
@@ -43,20 +41,10 @@ struct making {
 
 /* What is to be in it */
 
-/* Whether the path lies in, or is, the folder of that database. */
-static bool in_database(const char *path, const char *db)
-{
-    const char *below = strncmp(path, "data/", 5) == 0  ? path + 5
-                        : strncmp(path, "wal/", 4) == 0 ? path + 4
-                                                        : NULL;
-    size_t n = strlen(db);
-    return below && strncmp(below, db, n) == 0 && (below[n] == '/' || !below[n]);
-}
-
 static bool is_excluded(const struct cut_rules *rules, const char *path)
 {
     for (size_t i = 0; i < rules->nexclude; i++)
-        if (in_database(path, rules->exclude[i]))
+        if (name_in_database(path, rules->exclude[i]))
             return true;
     return false;
 }
@@ -107,7 +95,7 @@ static bool same_bytes(const struct cut_entry *old, const struct member *m)
 
 static bool is_internal(const char *path)
 {
-    return in_database(path, INTERNAL);
+    return name_in_database(path, NAME_INTERNAL);
 }
 
 /* influxd makes and drops shards of _internal every day, and says so in meta.db. */
@@ -124,7 +112,7 @@ static int meta_matters(const struct making *m, const struct cut_entry *old,
     if (r < 0)
         return err_sys(e, r, "the retained file of %s", old->path);
     if ((r = capture_read(m->capture, item->i, now, size, 0, e)) < 0 ||
-        (r = meta_same_but(was, old->attr.size, now, size, INTERNAL, &same, e)) < 0)
+        (r = meta_same_but(was, old->attr.size, now, size, NAME_INTERNAL, &same, e)) < 0)
         return r;
     *out = !same;
     return 0;

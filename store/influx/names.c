@@ -75,3 +75,12 @@ bool name_tsm_of(const char *tombstone, char out[NAME_MAX + 1])
     strcpy(out + stem, NAME_TSM_SUFFIX);
     return true;
 }
+
+bool name_in_database(const char *path, const char *db)
+{
+    const char *below = strncmp(path, "data/", 5) == 0  ? path + 5
+                        : strncmp(path, "wal/", 4) == 0 ? path + 4
+                                                        : NULL;
+    size_t n = strlen(db);
+    return below && strncmp(below, db, n) == 0 && (below[n] == '/' || !below[n]);
+}

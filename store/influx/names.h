@@ -21,11 +21,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NAME_META_DB "meta.db"  /* META/ */
-#define NAME_RAFT_DB "raft.db"  /* META/: influxd refuses to start while it is there */
-#define NAME_INDEX "index"      /* DATA/DB/RP/SHARD/: a tsi1 shard has this folder */
-#define NAME_SERIES "_series"   /* DATA/DB/ */
-#define NAME_HIDDEN ".influxfs" /* our own staging folder, at the top of DATA */
+#define NAME_META_DB "meta.db"    /* META/ */
+#define NAME_RAFT_DB "raft.db"    /* META/: influxd refuses to start while it is there */
+#define NAME_INDEX "index"        /* DATA/DB/RP/SHARD/: a tsi1 shard has this folder */
+#define NAME_SERIES "_series"     /* DATA/DB/ */
+#define NAME_INTERNAL "_internal" /* the database that influxd writes about itself */
+#define NAME_HIDDEN ".influxfs"   /* our own staging folder, at the top of DATA */
 #define NAME_TSM_SUFFIX ".tsm"
 #define NAME_TOMBSTONE_SUFFIX ".tombstone"
 #define NAME_WAL_SUFFIX ".wal"
@@ -33,6 +34,10 @@
 /* Our own staging folder: no database, and not part of the store. influxd would take any other
  * folder at the top of DATA or WAL for a database. */
 bool name_is_hidden(const char *name);
+
+/* Whether a path in a snapshot ("data/DB/…", "wal/DB/…") lies in, or is, the folder of a database.
+ */
+bool name_in_database(const char *path, const char *db);
 
 /* The series file's folder: no policy, as any other folder below a database is. */
 bool name_is_series(const char *name);

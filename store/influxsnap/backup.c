@@ -2,6 +2,7 @@
 /* influxsnap backup: the store, or what has changed since the snapshots that lie at PATH. */
 #include "store/base/cleanup.h"
 #include "store/influx/meta.h"
+#include "store/influx/names.h"
 #include "store/influxsnap/changes.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/outfile.h"
@@ -21,7 +22,6 @@
 
 #define PIECE (1u << 20)
 #define META "meta/meta.db"
-#define INTERNAL "_internal" /* what influxd writes about itself */
 
 struct backup {
     struct snap *s;
@@ -113,7 +113,7 @@ static int meta_matters(const struct backup *b, bool *out, struct err *e)
         if (r == 0)
             r = capture_read(now(b), i, is, m->attr.size, 0, e);
         if (r == 0)
-            r = meta_same_but(was, len, is, m->attr.size, INTERNAL, &same, e);
+            r = meta_same_but(was, len, is, m->attr.size, NAME_INTERNAL, &same, e);
         if (r == 0)
             *out = !same;
         return r;

@@ -112,13 +112,7 @@ static int read_capture(struct comparing *c, const struct capture *now, struct e
 
 static bool is_internal(const char *path)
 {
-    static const char *const places[] = {"data/_internal", "wal/_internal"};
-    for (size_t i = 0; i < 2; i++) {
-        size_t n = strlen(places[i]);
-        if (strncmp(path, places[i], n) == 0 && (path[n] == '/' || !path[n]))
-            return true;
-    }
-    return false;
+    return name_in_database(path, NAME_INTERNAL);
 }
 
 /* A folder whose entries have changed has another time: it goes along. */
