@@ -25,6 +25,16 @@ def mounts_under(folder):
     return found[::-1]
 
 
+def has_ended(pid):
+    """Whether a process is gone, or a zombie. An empty command line tells less: memory is given
+    back some time before a process has ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in "ZX"
+
+
 class MountError(Exception):
     """influxfs did not mount; the text is what it said."""
 
@@ -123,7 +133,7 @@ class Mount:
         if self.foreground:
             self.process.wait(timeout)
         elif pid:
-            wait_until(lambda: self.pid() != pid, timeout, "the daemon to end")
+            wait_until(lambda: has_ended(pid), timeout, "the daemon to end")
 
     def unmount(self, *command):
         """Unmounts as a user does, and waits until the daemon is gone."""

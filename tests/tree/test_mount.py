@@ -15,7 +15,7 @@ from lib.archive import Archive
 from lib.case import StoreTest
 from lib.files import run, sha256, wait_until
 from lib.influxd import CONFIG
-from lib.mount import INFLUXFS, Mount, mounts_under
+from lib.mount import INFLUXFS, Mount, has_ended, mounts_under
 from lib.stores import TSM_HEADER, HandmadeStore, some_store
 
 NOBODY = 65534
@@ -230,8 +230,7 @@ class EndTest(MountTest):
                 pid = mnt.pid()
                 self.files_of(mnt)
                 mnt.unmount()
-                self.assertFalse(Path(f"/proc/{pid}").exists() and
-                                 "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1])
+                self.assertTrue(has_ended(pid))
 
     def test_fusermount(self):
         with self.mounted(self.store) as mnt:
