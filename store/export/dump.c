@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/export/dump.h"
-
 #include "store/base/cleanup.h"
 #include "store/export/dump_internal.h"
 
@@ -8,10 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* So much is made at a time, and a row more. */
+#define PIECE ((size_t)64 << 10)
+
 /* How often a name has been taken. */
 struct name {
     struct slice text;
     size_t count;
+    bool made; /* its text is memory of its own */
 };
 
 static struct name *find(struct name *names, size_t n, struct slice text)
@@ -23,91 +25,118 @@ static struct name *find(struct name *names, size_t n, struct slice text)
 }
 
 /* A free name for a column whose own is taken. */
-static bool resolve(struct name *names, size_t n, struct name *taken, struct slice *out)
+static bool resolve(struct name *names, size_t n, struct name *taken)
 {
-    for (size_t count = taken->count;; count++) {
-        char *p = malloc(taken->text.n + 24);
-        if (!p)
-            return false;
-        memcpy(p, taken->text.p, taken->text.n);
-        int digits = snprintf(p + taken->text.n, 24, "_%zu", count);
-        *out = (struct slice){p, taken->text.n + (size_t)digits};
-        if (!find(names, n, *out)) {
-            taken->count = count + 1;
-            return true;
-        }
-        free(p);
-    }
-}
-
-static bool copy(struct slice in, struct slice *out)
-{
-    char *p = malloc(in.n + 1);
+    char *p = malloc(taken->text.n + 24);
     if (!p)
         return false;
-    memcpy(p, in.p, in.n);
-    *out = (struct slice){p, in.n};
+    memcpy(p, taken->text.p, taken->text.n);
+    struct name *now = &names[n];
+    do {
+        int digits = snprintf(p + taken->text.n, 24, "_%zu", taken->count++);
+        now->text = (struct slice){p, taken->text.n + (size_t)digits};
+    } while (find(names, n, now->text));
+    now->made = true;
     return true;
 }
 
-struct slice *dump_names(const struct points *p)
+static bool name_columns(struct dump *d, struct name *names)
 {
-    size_t n = points_columns(p);
-    autofree struct name *names = calloc(n + 1, sizeof(*names));
-    struct slice *list = calloc(n + 1, sizeof(*list));
-    if (!names || !list) {
-        free(list);
-        return NULL;
+    for (size_t i = 0; i < points_columns(d->points); i++) {
+        struct slice own = points_column(d->points, i)->name;
+        /* A line has no tags among its fields, so that no name of a field is taken. */
+        struct name *taken = d->format == DUMP_LP ? NULL : find(names, i, own);
+        names[i] = (struct name){.text = own, .count = 1};
+        if (taken && !resolve(names, i, taken))
+            return false;
+        dump_name(d->format, &d->names[i], names[i].text);
+        if (d->names[i].failed)
+            return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        struct slice own = points_column(p, i)->name;
-        struct name *taken = find(names, i, own);
-        if (taken ? !resolve(names, i, taken, &list[i]) : !copy(own, &list[i])) {
-            dump_names_free(list, n);
-            return NULL;
-        }
-        names[i] = (struct name){list[i], 1};
-    }
-    return list;
+    return true;
 }
 
-void dump_names_free(struct slice *names, size_t n)
+static bool make_names(struct dump *d)
 {
+    size_t n = points_columns(d->points);
+    struct name *names = calloc(n + 1, sizeof(*names));
+    d->names = calloc(n + 1, sizeof(*d->names));
+    bool ok = names && d->names && name_columns(d, names);
     for (size_t i = 0; names && i < n; i++)
-        free((char *)names[i].p);
+        if (names[i].made)
+            free((char *)names[i].text.p);
     free(names);
+    return ok;
 }
 
-int dump(const struct capture *c, const struct dump_query *q, enum dump_format format,
-         dump_write write, void *ctx, struct err *e)
+int dump_open(const struct capture *c, const struct dump_query *q, struct dump **out, struct err *e)
 {
-    cleanup(points_freep) struct points *p = NULL;
+    cleanup(dump_freep) struct dump *d = calloc(1, sizeof(*d));
+    if (!d)
+        return err_sys(e, -ENOMEM, "a dump");
+    d->format = q->format;
+    d->measurement = (struct slice){q->measurement, q->n};
     struct points_query pq = {.db = q->db,
                               .rp = q->rp,
-                              .measurement = {q->measurement, q->n},
+                              .measurement = d->measurement,
                               .from = q->from,
                               .to = q->to,
-                              .way = format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER};
-    int r = points_open(c, &pq, &p, e);
+                              .way = q->format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER};
+    int r = points_open(c, &pq, &d->points, e);
     if (r < 0)
         return r;
-    autofree struct gotext_out *o = malloc(sizeof(*o));
-    if (!o)
-        return err_sys(e, -ENOMEM, "a dump");
-    o->write = write;
-    o->ctx = ctx;
-    o->e = e;
-    o->n = 0;
-    switch (format) {
-    case DUMP_JSON:
-        r = dump_json(p, pq.measurement, o);
-        break;
-    case DUMP_CSV:
-        r = dump_csv(p, pq.measurement, o);
-        break;
-    case DUMP_LP:
-        r = dump_lines(p, o);
-        break;
+    if (!make_names(d))
+        return err_sys(e, -ENOMEM, "the names of columns");
+    *out = steal_ptr(&d);
+    return 0;
+}
+
+void dump_free(struct dump *d)
+{
+    if (!d)
+        return;
+    for (size_t i = 0; d->names && i < points_columns(d->points); i++)
+        gotext_free(&d->names[i]);
+    free(d->names);
+    gotext_free(&d->prefix);
+    gotext_free(&d->text);
+    points_free(d->points);
+    free(d);
+}
+
+/* Makes the next piece of the text. */
+static int make(struct dump *d, struct err *e)
+{
+    struct points_row row;
+    d->at = d->text.n = 0;
+    while (!d->ended && d->text.n < PIECE) {
+        int r = points_next(d->points, &row, e);
+        if (r < 0)
+            return r;
+        if (r == 0) {
+            dump_tail(d);
+            d->ended = true;
+            break;
+        }
+        if (d->rows == 0)
+            dump_head(d);
+        dump_row(d, &row);
+        d->rows++;
     }
-    return r < 0 ? r : gotext_flush(o);
+    return d->text.failed || d->prefix.failed ? err_sys(e, -ENOMEM, "a dump") : 0;
+}
+
+ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e)
+{
+    if (d->at == d->text.n) {
+        int r = make(d, e);
+        if (r < 0)
+            return r;
+    }
+    if (n > d->text.n - d->at)
+        n = d->text.n - d->at;
+    if (buf && n)
+        memcpy(buf, d->text.p + d->at, n);
+    d->at += n;
+    return (ssize_t)n;
 }

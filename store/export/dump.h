@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A measurement of a capture as text.
+ * A measurement of a capture as text, read from its beginning to its end.
  *
  *   DUMP_JSON  byte for byte what influxd 1.6 answers over HTTP, with db=DB, to
  *              SELECT * FROM "RP"."MEASUREMENT" WHERE time >= FROM AND time < TO
@@ -11,11 +11,15 @@
  * points.h says which points and columns these are, and what memory they take; influxd's limits of
  * rows (max-row-limit) are taken to be off, as they are by default. A column whose name is taken
  * (a tag's of the same name as a field's) is called NAME_1 (influxql ColumnNames).
+ *
+ * The same capture and query give the same text. One thread at a time.
  */
 #ifndef INFLUXFS_EXPORT_DUMP_H
 #define INFLUXFS_EXPORT_DUMP_H
 
 #include "store/snapshot/capture.h"
+
+#include <sys/types.h>
 
 enum dump_format { DUMP_JSON, DUMP_CSV, DUMP_LP };
 
@@ -24,14 +28,23 @@ struct dump_query {
     const char *measurement; /* as users write it, n bytes */
     size_t n;
     int64_t from, to; /* nanoseconds since 1970; from <= time < to */
+    enum dump_format format;
 };
 
-/* Takes all n bytes, or returns a negative errno, with words. */
-typedef int (*dump_write)(void *ctx, const void *p, size_t n, struct err *e);
+struct dump;
 
-/* Writes the whole text. When it fails, what has been written is of no use. Errors as points_open
- * and points_next, and what write returned. */
-int dump(const struct capture *c, const struct dump_query *q, enum dump_format format,
-         dump_write write, void *ctx, struct err *e);
+/* The capture, and what *q points to, must outlive the result. Errors as points_open. */
+int dump_open(const struct capture *c, const struct dump_query *q, struct dump **out,
+              struct err *e);
+void dump_free(struct dump *d);
+static inline void dump_freep(struct dump **d)
+{
+    dump_free(*d);
+}
+
+/* The next bytes, as many of n as are at hand, at least one: more than some ten thousand are made
+ * at a time only where one point has so many. 0: the text has ended. buf NULL: they are passed
+ * over. After an error, what was read is of no use. Errors as points_next. */
+ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
 
 #endif

@@ -2,151 +2,136 @@
 /* Points as influxd answers a query: JSON and CSV. */
 #include "store/export/dump_internal.h"
 
-#include <errno.h>
-
 /* influxd makes an answer of pieces of so many rows, and leaves a mark of the first piece in it
  * when there are more (services/httpd/handler.go; query/emitter.go). */
 #define PIECE 10000
 
-static struct slice text_of(const struct points_cell *c)
+static void json_cell(struct gotext *o, const struct points_cell *c)
 {
-    return (struct slice){c->text + c->value.s.off, c->value.s.len};
-}
-
-static int json_cell(struct gotext_out *o, const struct points_cell *c)
-{
-    if (!c->present)
-        return gotext_text(o, "null");
+    if (!c->present) {
+        gotext_add(o, "null", 4);
+        return;
+    }
     switch (c->type) {
     case VALUE_FLOAT:
-        return gotext_float_json(o, c->value.f);
+        gotext_float_json(o, c->value.f);
+        break;
     case VALUE_INTEGER:
-        return gotext_integer(o, c->value.i);
+        gotext_integer(o, c->value.i);
+        break;
     case VALUE_UNSIGNED:
-        return gotext_unsigned(o, c->value.u);
+        gotext_unsigned(o, c->value.u);
+        break;
     case VALUE_BOOLEAN:
-        return gotext_text(o, c->value.b ? "true" : "false");
+        gotext_text(o, c->value.b ? "true" : "false");
+        break;
     default:
-        return gotext_string_json(o, text_of(c).p, text_of(c).n);
+        gotext_string_json(o, points_text(c).p, points_text(c).n);
     }
 }
 
-static int json_row(struct gotext_out *o, const struct points_row *row, size_t n, bool first)
+static void json_row(struct dump *d, const struct points_row *row)
 {
-    int r = gotext_text(o, first ? "[\"" : ",[\"");
-    if (r == 0)
-        r = gotext_time(o, row->time);
-    if (r == 0)
-        r = gotext_text(o, "\"");
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = gotext_text(o, ",");
-        if (r == 0)
-            r = json_cell(o, &row->cells[i]);
+    struct gotext *o = &d->text;
+    if (d->rows)
+        gotext_add(o, ",", 1);
+    gotext_add(o, "[\"", 2);
+    gotext_time(o, row->time);
+    gotext_add(o, "\"", 1);
+    for (size_t i = 0; i < points_columns(d->points); i++) {
+        gotext_add(o, ",", 1);
+        json_cell(o, &row->cells[i]);
     }
-    return r < 0 ? r : gotext_text(o, "]");
+    gotext_add(o, "]", 1);
 }
 
-static int json_head(struct gotext_out *o, struct slice measurement, const struct slice *names,
-                     size_t n)
+static void json_head(struct dump *d)
 {
-    int r = gotext_text(o, "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":");
-    if (r == 0)
-        r = gotext_string_json(o, measurement.p, measurement.n);
-    if (r == 0)
-        r = gotext_text(o, ",\"columns\":[\"time\"");
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = gotext_text(o, ",");
-        if (r == 0)
-            r = gotext_string_json(o, names[i].p, names[i].n);
+    struct gotext *o = &d->text;
+    gotext_text(o, "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":");
+    gotext_string_json(o, d->measurement.p, d->measurement.n);
+    gotext_text(o, ",\"columns\":[\"time\"");
+    for (size_t i = 0; i < points_columns(d->points); i++) {
+        gotext_add(o, ",", 1);
+        gotext_add(o, d->names[i].p, d->names[i].n);
     }
-    return r < 0 ? r : gotext_text(o, "],\"values\":[");
+    gotext_text(o, "],\"values\":[");
 }
 
-static int csv_head(struct gotext_out *o, const struct slice *names, size_t n)
+static void json_tail(struct dump *d)
 {
-    int r = gotext_text(o, "name,tags,time");
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = gotext_text(o, ",");
-        if (r == 0)
-            r = gotext_string_csv(o, names[i].p, names[i].n);
-    }
-    return r < 0 ? r : gotext_text(o, "\n");
+    if (d->rows == 0)
+        gotext_text(&d->text, "{\"results\":[{\"statement_id\":0}]}\n");
+    else
+        gotext_text(&d->text, d->rows > PIECE ? "],\"partial\":true}]}]}\n" : "]}]}]}\n");
 }
 
-static int csv_cell(struct gotext_out *o, const struct points_cell *c)
+static void csv_cell(struct gotext *o, const struct points_cell *c)
 {
     if (!c->present)
-        return 0;
-    switch (c->type) {
-    case VALUE_FLOAT:
-        return gotext_float_plain(o, c->value.f);
-    case VALUE_STRING:
-        return gotext_string_csv(o, text_of(c).p, text_of(c).n);
-    default:
-        return json_cell(o, c);
+        return;
+    if (c->type == VALUE_FLOAT)
+        gotext_float_plain(o, c->value.f);
+    else if (c->type == VALUE_STRING)
+        gotext_string_csv(o, points_text(c).p, points_text(c).n);
+    else
+        json_cell(o, c);
+}
+
+static void csv_row(struct dump *d, const struct points_row *row)
+{
+    struct gotext *o = &d->text;
+    gotext_add(o, d->prefix.p, d->prefix.n);
+    gotext_integer(o, row->time);
+    for (size_t i = 0; i < points_columns(d->points); i++) {
+        gotext_add(o, ",", 1);
+        csv_cell(o, &row->cells[i]);
     }
+    gotext_add(o, "\n", 1);
 }
 
-static int csv_row(struct gotext_out *o, struct slice measurement, const struct points_row *row,
-                   size_t n)
+static void csv_head(struct dump *d)
 {
-    int r = gotext_string_csv(o, measurement.p, measurement.n);
-    if (r == 0)
-        r = gotext_text(o, ",,"); /* tags, as there is no GROUP BY */
-    if (r == 0)
-        r = gotext_integer(o, row->time);
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = gotext_text(o, ",");
-        if (r == 0)
-            r = csv_cell(o, &row->cells[i]);
+    gotext_text(&d->text, "name,tags,time");
+    for (size_t i = 0; i < points_columns(d->points); i++) {
+        gotext_add(&d->text, ",", 1);
+        gotext_add(&d->text, d->names[i].p, d->names[i].n);
     }
-    return r < 0 ? r : gotext_text(o, "\n");
+    gotext_add(&d->text, "\n", 1);
+    gotext_string_csv(&d->prefix, d->measurement.p, d->measurement.n);
+    gotext_add(&d->prefix, ",,", 2); /* tags, as there is no GROUP BY */
 }
 
-/* All rows, the head before the first of them; *count says how many they are. */
-static int rows(struct points *p, struct slice measurement, const struct slice *names, bool json,
-                struct gotext_out *o, uint64_t *count)
+void dump_name(enum dump_format format, struct gotext *o, struct slice name)
 {
-    struct points_row row;
-    size_t n = points_columns(p);
-    int r;
-    *count = 0;
-    while ((r = points_next(p, &row, o->e)) == 1) {
-        if (*count == 0)
-            r = json ? json_head(o, measurement, names, n) : csv_head(o, names, n);
-        if (r >= 0)
-            r = json ? json_row(o, &row, n, *count == 0) : csv_row(o, measurement, &row, n);
-        if (r < 0)
-            return r;
-        (*count)++;
-    }
-    return r;
+    if (format == DUMP_JSON)
+        gotext_string_json(o, name.p, name.n);
+    else if (format == DUMP_CSV)
+        gotext_string_csv(o, name.p, name.n);
+    else
+        dump_lines_name(o, name);
 }
 
-static int answer(struct points *p, struct slice measurement, bool json, struct gotext_out *o,
-                  uint64_t *count)
+void dump_head(struct dump *d)
 {
-    struct slice *names = dump_names(p);
-    if (!names)
-        return err_sys(o->e, -ENOMEM, "the names of columns");
-    int r = rows(p, measurement, names, json, o, count);
-    dump_names_free(names, points_columns(p));
-    return r;
+    if (d->format == DUMP_JSON)
+        json_head(d);
+    else if (d->format == DUMP_CSV)
+        csv_head(d);
 }
 
-int dump_json(struct points *p, struct slice measurement, struct gotext_out *o)
+void dump_row(struct dump *d, const struct points_row *row)
 {
-    uint64_t count = 0;
-    int r = answer(p, measurement, true, o, &count);
-    if (r < 0)
-        return r;
-    if (count == 0)
-        return gotext_text(o, "{\"results\":[{\"statement_id\":0}]}\n");
-    return gotext_text(o, count > PIECE ? "],\"partial\":true}]}]}\n" : "]}]}]}\n");
+    if (d->format == DUMP_JSON)
+        json_row(d, row);
+    else if (d->format == DUMP_CSV)
+        csv_row(d, row);
+    else
+        dump_lines_row(d, row);
 }
 
-int dump_csv(struct points *p, struct slice measurement, struct gotext_out *o)
+void dump_tail(struct dump *d)
 {
-    uint64_t count = 0;
-    return answer(p, measurement, false, o, &count);
+    if (d->format == DUMP_JSON)
+        json_tail(d);
 }

@@ -3,17 +3,31 @@
 #ifndef INFLUXFS_EXPORT_DUMP_INTERNAL_H
 #define INFLUXFS_EXPORT_DUMP_INTERNAL_H
 
+#include "store/export/dump.h"
 #include "store/export/gotext.h"
 #include "store/export/points.h"
 
-/* All rows of p, opened for POINTS_ANSWER (JSON, CSV) or POINTS_ALL (line protocol). */
-int dump_json(struct points *p, struct slice measurement, struct gotext_out *o);
-int dump_csv(struct points *p, struct slice measurement, struct gotext_out *o);
-int dump_lines(struct points *p, struct gotext_out *o);
+struct dump {
+    enum dump_format format;
+    struct points *points; /* for POINTS_ANSWER (JSON, CSV) or POINTS_ALL (line protocol) */
+    struct slice measurement;
+    struct gotext *names; /* of the columns, as this format writes them */
+    struct gotext prefix; /* what each row begins with */
+    uint64_t rows;        /* written so far */
+    bool ended;
+    struct gotext text; /* what was made last */
+    size_t at;          /* how much of it has been read */
+};
 
-/* The names of the columns, without time: points_columns() strings, each to be freed and so is the
- * list (dump_names_free). */
-struct slice *dump_names(const struct points *p);
-void dump_names_free(struct slice *names, size_t n);
+/* The name of a column, no two of which are the same, in this format. */
+void dump_name(enum dump_format format, struct gotext *o, struct slice name);
+/* Before the first row, each row, behind the last (also if there is none). */
+void dump_head(struct dump *d);
+void dump_row(struct dump *d, const struct points_row *row);
+void dump_tail(struct dump *d);
+
+/* Of line protocol (dump_lines.c). */
+void dump_lines_name(struct gotext *o, struct slice name);
+void dump_lines_row(struct dump *d, const struct points_row *row);
 
 #endif

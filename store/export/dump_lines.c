@@ -5,78 +5,64 @@
 #include <string.h>
 
 /* With a backslash before each of the characters. */
-static int escaped(struct gotext_out *o, struct slice s, const char *which)
+static void escaped(struct gotext *o, struct slice s, const char *which)
 {
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < s.n; i++) {
-        if (s.p[i] && strchr(which, s.p[i]))
-            r = gotext_add(o, "\\", 1);
-        if (r == 0)
-            r = gotext_add(o, &s.p[i], 1);
+    size_t start = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!s.p[i] || !strchr(which, s.p[i]))
+            continue;
+        gotext_add(o, s.p + start, i - start);
+        gotext_add(o, "\\", 1);
+        start = i;
     }
-    return r;
+    gotext_add(o, s.p + start, s.n - start);
 }
 
-static int string(struct gotext_out *o, const struct points_cell *c)
+void dump_lines_name(struct gotext *o, struct slice name)
 {
-    int r = gotext_text(o, "\"");
-    if (r == 0)
-        r = escaped(o, (struct slice){c->text + c->value.s.off, c->value.s.len}, "\"\\");
-    return r < 0 ? r : gotext_text(o, "\"");
+    escaped(o, name, ",\" =");
+    gotext_add(o, "=", 1);
 }
 
-static int value(struct gotext_out *o, const struct points_cell *c)
+static void value(struct gotext *o, const struct points_cell *c)
 {
-    int r;
     switch (c->type) {
     case VALUE_FLOAT:
-        return gotext_float_json(o, c->value.f);
+        gotext_float_json(o, c->value.f);
+        break;
     case VALUE_INTEGER:
-        r = gotext_integer(o, c->value.i);
-        return r < 0 ? r : gotext_text(o, "i");
+        gotext_integer(o, c->value.i);
+        gotext_add(o, "i", 1);
+        break;
     case VALUE_UNSIGNED:
-        r = gotext_unsigned(o, c->value.u);
-        return r < 0 ? r : gotext_text(o, "u");
+        gotext_unsigned(o, c->value.u);
+        gotext_add(o, "u", 1);
+        break;
     case VALUE_BOOLEAN:
-        return gotext_text(o, c->value.b ? "true" : "false");
+        gotext_text(o, c->value.b ? "true" : "false");
+        break;
     default:
-        return string(o, c);
+        gotext_add(o, "\"", 1);
+        escaped(o, points_text(c), "\"\\");
+        gotext_add(o, "\"", 1);
     }
 }
 
 /* The key of a series is written as it is stored: line protocol has the same escapes. */
-static int line(struct points *p, const struct points_row *row, struct gotext_out *o)
+void dump_lines_row(struct dump *d, const struct points_row *row)
 {
-    const char *separator = " ";
-    int r = gotext_add(o, row->series.p, row->series.n);
-    for (size_t i = 0; r == 0 && i < points_columns(p); i++) {
-        const struct points_column *column = points_column(p, i);
-        if (column->is_tag || !row->cells[i].present)
+    struct gotext *o = &d->text;
+    char separator = ' ';
+    gotext_add(o, row->series.p, row->series.n);
+    for (size_t i = 0; i < points_columns(d->points); i++) {
+        if (!row->cells[i].present || points_column(d->points, i)->is_tag)
             continue;
-        r = gotext_text(o, separator);
-        separator = ",";
-        if (r == 0)
-            r = escaped(o, column->name, ",\" =");
-        if (r == 0)
-            r = gotext_text(o, "=");
-        if (r == 0)
-            r = value(o, &row->cells[i]);
+        gotext_add(o, &separator, 1);
+        separator = ',';
+        gotext_add(o, d->names[i].p, d->names[i].n);
+        value(o, &row->cells[i]);
     }
-    if (r == 0)
-        r = gotext_text(o, " ");
-    if (r == 0)
-        r = gotext_integer(o, row->time);
-    return r < 0 ? r : gotext_text(o, "\n");
-}
-
-int dump_lines(struct points *p, struct gotext_out *o)
-{
-    struct points_row row;
-    int r;
-    while ((r = points_next(p, &row, o->e)) == 1) {
-        r = line(p, &row, o);
-        if (r < 0)
-            return r;
-    }
-    return r;
+    gotext_add(o, " ", 1);
+    gotext_integer(o, row->time);
+    gotext_add(o, "\n", 1);
 }

@@ -8,45 +8,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-int gotext_flush(struct gotext_out *o)
+/* Room for n more bytes; NULL when there is no memory for them. */
+static char *room(struct gotext *o, size_t n)
 {
-    size_t n = o->n;
-    o->n = 0;
-    return n ? o->write(o->ctx, o->buf, n, o->e) : 0;
-}
-
-int gotext_add(struct gotext_out *o, const void *p, size_t n)
-{
-    if (n > sizeof(o->buf) - o->n) {
-        int r = gotext_flush(o);
-        if (r < 0)
-            return r;
-        if (n > sizeof(o->buf))
-            return o->write(o->ctx, p, n, o->e);
+    if (n > o->cap - o->n) {
+        size_t cap = o->cap ? o->cap : 4096;
+        while (n > cap - o->n)
+            cap *= 2;
+        char *p = realloc(o->p, cap);
+        if (!p) {
+            o->failed = true;
+            return NULL;
+        }
+        o->p = p;
+        o->cap = cap;
     }
-    memcpy(o->buf + o->n, p, n);
-    o->n += n;
-    return 0;
+    return o->p + o->n;
 }
 
-int gotext_text(struct gotext_out *o, const char *s)
+void gotext_free(struct gotext *o)
 {
-    return gotext_add(o, s, strlen(s));
+    free(o->p);
+    *o = (struct gotext){NULL};
 }
 
-int gotext_unsigned(struct gotext_out *o, uint64_t v)
+void gotext_add(struct gotext *o, const void *p, size_t n)
+{
+    char *to = room(o, n);
+    if (!to)
+        return;
+    memcpy(to, p, n);
+    o->n += n;
+}
+
+void gotext_text(struct gotext *o, const char *s)
+{
+    gotext_add(o, s, strlen(s));
+}
+
+void gotext_unsigned(struct gotext *o, uint64_t v)
 {
     char text[24], *p = text + sizeof(text);
     do
         *--p = (char)('0' + v % 10);
     while (v /= 10);
-    return gotext_add(o, p, (size_t)(text + sizeof(text) - p));
+    gotext_add(o, p, (size_t)(text + sizeof(text) - p));
 }
 
-int gotext_integer(struct gotext_out *o, int64_t v)
+void gotext_integer(struct gotext *o, int64_t v)
 {
-    int r = v < 0 ? gotext_add(o, "-", 1) : 0;
-    return r < 0 ? r : gotext_unsigned(o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+    if (v < 0)
+        gotext_add(o, "-", 1);
+    gotext_unsigned(o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 /* d.ddd times ten to the power of exponent. */
@@ -124,64 +137,66 @@ static void shortest(double v, struct decimal *d)
         d->n--;
 }
 
-static int zeros(struct gotext_out *o, int n)
+static void zeros(struct gotext *o, int n)
 {
-    int r = 0;
-    while (r == 0 && n-- > 0)
-        r = gotext_add(o, "0", 1);
-    return r;
+    while (n-- > 0)
+        gotext_add(o, "0", 1);
 }
 
-static int plain(struct gotext_out *o, const struct decimal *d)
+static void plain(struct gotext *o, const struct decimal *d)
 {
-    int whole = d->exponent + 1, r; /* digits before the point */
+    int whole = d->exponent + 1; /* digits before the point */
     if (whole <= 0) {
-        r = gotext_text(o, "0.");
-        if (r == 0)
-            r = zeros(o, -whole);
-        return r < 0 ? r : gotext_add(o, d->digits, (size_t)d->n);
+        gotext_text(o, "0.");
+        zeros(o, -whole);
+        gotext_add(o, d->digits, (size_t)d->n);
+    } else if (whole >= d->n) {
+        gotext_add(o, d->digits, (size_t)d->n);
+        zeros(o, whole - d->n);
+    } else {
+        gotext_add(o, d->digits, (size_t)whole);
+        gotext_add(o, ".", 1);
+        gotext_add(o, d->digits + whole, (size_t)(d->n - whole));
     }
-    if (whole >= d->n) {
-        r = gotext_add(o, d->digits, (size_t)d->n);
-        return r < 0 ? r : zeros(o, whole - d->n);
-    }
-    r = gotext_add(o, d->digits, (size_t)whole);
-    if (r == 0)
-        r = gotext_add(o, ".", 1);
-    return r < 0 ? r : gotext_add(o, d->digits + whole, (size_t)(d->n - whole));
 }
 
-static int scientific(struct gotext_out *o, const struct decimal *d)
+static void scientific(struct gotext *o, const struct decimal *d)
 {
     char text[64];
     int n = snprintf(text, sizeof(text), "%c%s%.*se%+d", d->digits[0], d->n > 1 ? "." : "",
                      d->n - 1, d->digits + 1, d->exponent);
-    return gotext_add(o, text, (size_t)n);
+    gotext_add(o, text, (size_t)n);
 }
 
-static int number(struct gotext_out *o, double v, bool exponents)
+static void number(struct gotext *o, double v, bool exponents)
 {
     struct decimal d;
-    if (!isfinite(v))
-        return gotext_text(o, "null");
-    int r = signbit(v) ? gotext_add(o, "-", 1) : 0;
+    if (!isfinite(v)) {
+        gotext_text(o, "null");
+        return;
+    }
+    if (signbit(v))
+        gotext_add(o, "-", 1);
     v = fabs(v);
-    if (r < 0)
-        return r;
-    if (v == 0)
-        return gotext_add(o, "0", 1);
+    if (v == 0) {
+        gotext_add(o, "0", 1);
+        return;
+    }
     shortest(v, &d);
-    return exponents && (v < 1e-6 || v >= 1e21) ? scientific(o, &d) : plain(o, &d);
+    if (exponents && (v < 1e-6 || v >= 1e21))
+        scientific(o, &d);
+    else
+        plain(o, &d);
 }
 
-int gotext_float_json(struct gotext_out *o, double v)
+void gotext_float_json(struct gotext *o, double v)
 {
-    return number(o, v, true);
+    number(o, v, true);
 }
 
-int gotext_float_plain(struct gotext_out *o, double v)
+void gotext_float_plain(struct gotext *o, double v)
 {
-    return number(o, v, false);
+    number(o, v, false);
 }
 
 #define NO_RUNE 0xfffd
@@ -232,25 +247,23 @@ static const char *escape(uint32_t c, size_t len, char buf[8])
     return buf;
 }
 
-int gotext_string_json(struct gotext_out *o, const char *s, size_t n)
+void gotext_string_json(struct gotext *o, const char *s, size_t n)
 {
     const uint8_t *p = (const uint8_t *)s;
     size_t start = 0, len;
     char buf[8];
-    int r = gotext_add(o, "\"", 1);
-    for (size_t i = 0; r == 0 && i < n; i += len) {
+    gotext_add(o, "\"", 1);
+    for (size_t i = 0; i < n; i += len) {
         uint32_t c = rune(p + i, n - i, &len);
         const char *text = escape(c, len, buf);
         if (!text)
             continue;
-        r = gotext_add(o, s + start, i - start);
-        if (r == 0)
-            r = gotext_text(o, text);
+        gotext_add(o, s + start, i - start);
+        gotext_text(o, text);
         start = i + len;
     }
-    if (r == 0)
-        r = gotext_add(o, s + start, n - start);
-    return r < 0 ? r : gotext_add(o, "\"", 1);
+    gotext_add(o, s + start, n - start);
+    gotext_add(o, "\"", 1);
 }
 
 /* unicode.IsSpace */
@@ -274,14 +287,19 @@ static bool needs_quotes(const char *s, size_t n)
     return is_space(rune((const uint8_t *)s, n, &len));
 }
 
-int gotext_string_csv(struct gotext_out *o, const char *s, size_t n)
+void gotext_string_csv(struct gotext *o, const char *s, size_t n)
 {
-    if (!needs_quotes(s, n))
-        return gotext_add(o, s, n);
-    int r = gotext_add(o, "\"", 1);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = s[i] == '"' ? gotext_text(o, "\"\"") : gotext_add(o, s + i, 1);
-    return r < 0 ? r : gotext_add(o, "\"", 1);
+    if (!needs_quotes(s, n)) {
+        gotext_add(o, s, n);
+        return;
+    }
+    gotext_add(o, "\"", 1);
+    for (size_t i = 0; i < n; i++)
+        if (s[i] == '"')
+            gotext_text(o, "\"\"");
+        else
+            gotext_add(o, s + i, 1);
+    gotext_add(o, "\"", 1);
 }
 
 /* The date of a day since 1970, by the proleptic Gregorian calendar (Howard Hinnant's
@@ -299,7 +317,7 @@ static void date_of(int64_t day, int64_t *year, unsigned *month, unsigned *mday)
     *year = (int64_t)yoe + era * 400 + (*month <= 2);
 }
 
-int gotext_time(struct gotext_out *o, int64_t ns)
+void gotext_time(struct gotext *o, int64_t ns)
 {
     int64_t seconds = ns / 1000000000, year;
     int64_t fraction = ns % 1000000000;
@@ -323,5 +341,5 @@ int gotext_time(struct gotext_out *o, int64_t ns)
             n--;
     }
     text[n++] = 'Z';
-    return gotext_add(o, text, (size_t)n);
+    gotext_add(o, text, (size_t)n);
 }

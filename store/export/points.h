@@ -2,16 +2,15 @@
 /*
  * The points of a measurement in a capture, in order: what its shards hold within a range of times.
  *
- * In one of two ways:
+ * POINTS_ANSWER: as influxd 1.6 answers SELECT * FROM "RP"."MEASUREMENT" WHERE time >= FROM AND
+ * time < TO, by time. Columns are the fields and tags of the shards whose time meets the range,
+ * whether or not they hold a point in it. A field that has several types in these shards is shown
+ * as the first of float, integer, unsigned, string and boolean; the numbers of others are converted
+ * to it, all else of them is missing, and a point of nothing else too. Points of the same time come
+ * in the order of their columns as long as these are strings, else as influxd's merging happens to
+ * take them (merge.h).
  *
- *   POINTS_ANSWER  as influxd 1.6 answers SELECT * FROM "RP"."MEASUREMENT" WHERE time >= FROM AND
- *                  time < TO: by time. Columns are the fields and tags of the shards whose time
- *                  meets the range, whether or not they hold a point in it. A field that has
- * several types in these shards is shown as the first of float, integer, unsigned, string and
- * boolean; the numbers of others are converted to it, all else of them is missing, and a point of
- * nothing else too. Points of the same time come in the order of their columns as long as these are
- * strings, else as influxd's merging happens to take them (merge.h). POINTS_ALL     everything, in
- * its own type: by series, then time.
+ * POINTS_ALL: everything, in its own type, by series, then time.
  *
  * What influxd knows is what it finds in TSM files and WAL when it starts on this capture. A series
  * of which everything was deleted is forgotten; with a tsi1 index the tags are those of the shards
@@ -51,6 +50,12 @@ struct points_cell {
     union value value;
     const char *text; /* where a string begins (s.off counted in), value.s.len bytes */
 };
+
+/* Of a cell that is present and holds a string. */
+static inline struct slice points_text(const struct points_cell *c)
+{
+    return (struct slice){c->text + c->value.s.off, c->value.s.len};
+}
 
 struct points_row {
     int64_t time;

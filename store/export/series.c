@@ -115,11 +115,6 @@ static bool is_string(const struct points_cell *c)
     return c->present && c->type == VALUE_STRING;
 }
 
-static struct slice text_of(const struct points_cell *c)
-{
-    return (struct slice){c->text + c->value.s.off, c->value.s.len};
-}
-
 bool series_less(const void *va, const void *vb, void *ctx)
 {
     const struct series *a = va, *b = vb;
@@ -129,7 +124,7 @@ bool series_less(const void *va, const void *vb, void *ctx)
     for (size_t i = 0; i < a->ncells; i++) {
         if (!is_string(&a->cells[i]) || !is_string(&b->cells[i]))
             return false;
-        int c = slice_compare(text_of(&a->cells[i]), text_of(&b->cells[i]));
+        int c = slice_compare(points_text(&a->cells[i]), points_text(&b->cells[i]));
         if (c)
             return c < 0;
     }

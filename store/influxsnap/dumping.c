@@ -16,16 +16,19 @@ struct dumping {
     struct meter meter;
 };
 
-static int take(void *ctx, const void *p, size_t n, struct err *e)
+static int copy(struct dump *dump, struct dumping *to, struct err *e)
 {
-    struct dumping *d = ctx;
-    if (snap_stopped(NULL))
-        return err_set(e, -EINTR, "interrupted");
-    errno = 0;
-    if (fwrite(p, 1, n, d->to) != n)
-        return err_sys(e, errno ? -errno : -EIO, "%s", d->name);
-    meter_add(&d->meter, n);
-    return 0;
+    char buf[64 << 10];
+    ssize_t n;
+    while ((n = dump_read(dump, buf, sizeof(buf), e)) > 0) {
+        if (snap_stopped(NULL))
+            return err_set(e, -EINTR, "interrupted");
+        errno = 0;
+        if (fwrite(buf, 1, (size_t)n, to->to) != (size_t)n)
+            return err_sys(e, errno ? -errno : -EIO, "%s", to->name);
+        meter_add(&to->meter, (size_t)n);
+    }
+    return (int)n;
 }
 
 static int dump_to(struct snap *s, struct dumping *d, struct err *e)
@@ -36,13 +39,18 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
                                  .measurement = o->args[2],
                                  .n = strlen(o->args[2]),
                                  .from = o->from,
-                                 .to = o->to};
+                                 .to = o->to,
+                                 .format = o->format};
+    cleanup(dump_freep) struct dump *dump = NULL;
     struct tarball *t;
     int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
     if (r < 0)
         return r;
     meter_begin(&d->meter, "dumping", 0);
-    r = dump(tarball_capture(t), &q, o->format, take, d, e);
+    r = dump_open(tarball_capture(t), &q, &dump, e);
+    if (r == 0)
+        r = copy(dump, d, e);
+    dump_free(steal_ptr(&dump));
     meter_end(&d->meter);
     snapshots_put(s->snapshots, t);
     return r;
