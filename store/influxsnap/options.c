@@ -196,7 +196,12 @@ int options_parse(int argc, char **argv, const struct command *commands, struct 
 {
     char given[DEFS + 1] = "";
     *out = (struct options){
-        .store = "/etc/influxdb/influxdb.conf", .uid = (uid_t)-1, .gid = (gid_t)-1};
+        .store = "/etc/influxdb/influxdb.conf",
+        .uid = (uid_t)-1,
+        .gid = (gid_t)-1,
+        .from = INT64_MIN,
+        .to = INT64_MAX,
+    };
     rules_default(&out->rules);
     int r = read_options(argc, argv, out, given, e);
     if (r < 0)
