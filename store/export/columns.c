@@ -59,36 +59,47 @@ static int add(struct columns *c, const struct points_column *one)
     return 0;
 }
 
-static int add_tags(struct columns *c, struct slice series)
+static int add_all(struct columns *c, const struct outline_measurement *m, bool fields)
 {
-    struct slice rest, name, value;
-    autofree char *plain = malloc(series.n + 1);
-    if (!plain)
-        return -ENOMEM;
-    serieskey_measurement(series, &rest);
-    while (serieskey_tag(&rest, &name, &value)) {
-        struct points_column one = {.is_tag = true, .type = VALUE_STRING};
-        one.name = (struct slice){plain, serieskey_unescape(name, plain)};
-        if (add(c, &one) < 0)
-            return -ENOMEM;
+    int r = 0;
+    for (size_t i = 0; fields && r == 0 && i < m->nfields; i++) {
+        const struct points_column one = {.name = m->fields[i].name, .type = m->fields[i].type};
+        r = add(c, &one);
     }
-    return 0;
+    for (size_t i = 0; r == 0 && i < m->ntags; i++) {
+        const struct points_column one = {
+            .name = m->tags[i], .is_tag = true, .type = VALUE_STRING};
+        r = add(c, &one);
+    }
+    return r;
 }
 
-int columns_add(struct columns *c, struct table *t, bool fields)
+static int no_memory(struct err *e)
 {
-    struct slice series = {NULL, 0};
-    for (size_t i = 0; i < table_count(t); i++) {
-        const struct table_field *f = table_at(t, i);
-        struct points_column one = {.name = f->name, .type = f->cursor.type};
-        if (fields && add(c, &one) < 0)
-            return -ENOMEM;
-        bool same = series.p && slice_compare(series, f->series) == 0;
-        if (!same && add_tags(c, f->series) < 0)
-            return -ENOMEM;
-        series = f->series;
-    }
-    return 0;
+    return err_sys(e, -ENOMEM, "the columns of a measurement");
+}
+
+static int add_shard(struct contents *contents, const struct points_query *q, size_t shard,
+                     struct columns *out, struct err *e)
+{
+    cleanup(outline_freep) struct outline *o = NULL;
+    int r = contents_outline(contents, shard, q->reader, &o, e);
+    if (r < 0)
+        return r;
+    const struct outline_measurement *m = outline_find(o, q->measurement);
+    return m && add_all(out, m, true) < 0 ? no_memory(e) : 0;
+}
+
+/* A database without tsi1 has one index, so its tags are those of all its shards. */
+static int add_shared(struct contents *contents, const struct points_query *q, struct columns *out,
+                      struct err *e)
+{
+    const struct outline *o;
+    int r = contents_shared(contents, q->db, q->reader, &o, e);
+    if (r < 0)
+        return r;
+    const struct outline_measurement *m = outline_find(o, q->measurement);
+    return m && add_all(out, m, false) < 0 ? no_memory(e) : 0;
 }
 
 static int by_name(const void *va, const void *vb)
@@ -98,10 +109,20 @@ static int by_name(const void *va, const void *vb)
     return c ? c : rank(a) - rank(b);
 }
 
-void columns_sort(struct columns *c)
+int columns_of(struct contents *contents, const struct points_query *q, const size_t *shards,
+               size_t n, struct columns *out, struct err *e)
 {
-    if (c->n)
-        qsort(c->list, c->n, sizeof(*c->list), by_name);
+    bool shared = false;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = add_shard(contents, q, shards[i], out, e);
+        shared |= !shards_at(contents_shards(contents), shards[i])->tsi1;
+    }
+    if (r == 0 && q->way == POINTS_ANSWER && shared && out->n)
+        r = add_shared(contents, q, out, e);
+    if (out->n)
+        qsort(out->list, out->n, sizeof(*out->list), by_name);
+    return r;
 }
 
 size_t columns_find(const struct columns *c, struct slice name, bool is_tag)

@@ -4,17 +4,16 @@
 #define INFLUXFS_EXPORT_COLUMNS_H
 
 #include "store/export/points.h"
-#include "store/export/table.h"
 
 struct columns {
     size_t n;
     struct points_column *list; /* sorted by columns_sort; names are its own */
 };
 
-/* Adds what the table has: its fields if asked for, and its tags. 0 or -ENOMEM. */
-int columns_add(struct columns *c, struct table *t, bool fields);
-
-void columns_sort(struct columns *c);
+/* Those of a query whose times the given shards meet. What the contents cannot tell is an error, as
+ * contents_outline. The caller clears *out. */
+int columns_of(struct contents *contents, const struct points_query *q, const size_t *shards,
+               size_t n, struct columns *out, struct err *e);
 
 /* The place of a field or a tag, once sorted; c->n if there is none. */
 size_t columns_find(const struct columns *c, struct slice name, bool is_tag);

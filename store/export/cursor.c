@@ -14,19 +14,6 @@ static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
     return true;
 }
 
-static bool is_deleted(const struct cursor_blocks *b, int64_t time)
-{
-    size_t low = 0, high = b->ndeleted; /* the first range that ends at or after time */
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (b->deleted[middle].max < time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < b->ndeleted && b->deleted[low].min <= time;
-}
-
 /* Moves b->at to the last of the values that have its time, past those that do not count. */
 static void settle(const struct cursor *c, struct cursor_blocks *b)
 {
@@ -34,7 +21,7 @@ static void settle(const struct cursor *c, struct cursor_blocks *b)
     for (; b->at < k->n; b->at++) {
         int64_t t = k->times[b->at];
         bool repeated = b->at + 1 < k->n && k->times[b->at + 1] == t;
-        if (!repeated && t >= c->range.min && t <= c->range.max && !is_deleted(b, t))
+        if (!repeated && t >= c->range.min && t <= c->range.max && !key_deletes_time(b->deleted, b->ndeleted, t))
             return;
     }
 }

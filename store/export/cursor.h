@@ -10,20 +10,14 @@
 #ifndef INFLUXFS_EXPORT_CURSOR_H
 #define INFLUXFS_EXPORT_CURSOR_H
 
-#include "store/influx/serieskey.h"
-#include "store/influx/tsmfile.h"
-
-/* Times of values, both included. */
-struct cursor_range {
-    int64_t min, max;
-};
+#include "store/export/deletes.h"
 
 /* The blocks of the field in one file. The arrays are the cursor's, by malloc. */
 struct cursor_blocks {
     struct tsmfile *file; /* not owned; shared by all cursors of a shard */
     struct tsmfile_entry *entries;
     size_t nentries;
-    struct cursor_range *deleted; /* ascending, apart from each other */
+    struct time_range *deleted; /* ascending, apart from each other */
     size_t ndeleted;
     size_t next; /* entry to be read next */
     struct tsmblock block;
@@ -39,7 +33,7 @@ struct cursor_wal {
 
 struct cursor {
     enum value_type type;
-    struct cursor_range range;    /* values outside of it are left out */
+    struct time_range range;    /* values outside of it are left out */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
     struct cursor_wal *wal; /* by time, each once */

@@ -69,19 +69,25 @@ static bool make_names(struct dump *d)
     return ok;
 }
 
-int dump_open(const struct capture *c, const struct dump_query *q, struct dump **out, struct err *e)
+struct points_query dump_points_query(const struct dump_query *q)
+{
+    return (struct points_query){.db = q->db,
+                                 .rp = q->rp,
+                                 .measurement = {q->measurement, q->n},
+                                 .from = q->from,
+                                 .to = q->to,
+                                 .way = q->format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER,
+                                 .reader = q->reader};
+}
+
+int dump_open(struct contents *c, const struct dump_query *q, struct dump **out, struct err *e)
 {
     cleanup(dump_freep) struct dump *d = calloc(1, sizeof(*d));
     if (!d)
         return err_sys(e, -ENOMEM, "a dump");
     d->format = q->format;
     d->measurement = (struct slice){q->measurement, q->n};
-    struct points_query pq = {.db = q->db,
-                              .rp = q->rp,
-                              .measurement = d->measurement,
-                              .from = q->from,
-                              .to = q->to,
-                              .way = q->format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER};
+    const struct points_query pq = dump_points_query(q);
     int r = points_open(c, &pq, &d->points, e);
     if (r < 0)
         return r;

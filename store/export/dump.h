@@ -17,7 +17,7 @@
 #ifndef INFLUXFS_EXPORT_DUMP_H
 #define INFLUXFS_EXPORT_DUMP_H
 
-#include "store/snapshot/capture.h"
+#include "store/export/contents.h"
 
 #include <sys/types.h>
 
@@ -29,12 +29,13 @@ struct dump_query {
     size_t n;
     int64_t from, to; /* nanoseconds since 1970; from <= time < to */
     enum dump_format format;
+    const struct tarball_reader *reader; /* may interrupt; may be NULL */
 };
 
 struct dump;
 
-/* The capture, and what *q points to, must outlive the result. Errors as points_open. */
-int dump_open(const struct capture *c, const struct dump_query *q, struct dump **out,
+/* The contents, and what *q points to, must outlive the result. Errors as points_open. */
+int dump_open(struct contents *c, const struct dump_query *q, struct dump **out,
               struct err *e);
 void dump_free(struct dump *d);
 static inline void dump_freep(struct dump **d)
@@ -46,5 +47,18 @@ static inline void dump_freep(struct dump **d)
  * at a time only where one point has so many. 0: the text has ended. buf NULL: they are passed
  * over. After an error, what was read is of no use. Errors as points_next. */
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
+
+/* What the text of a query depends on, as a digest: as long as it is the same, so is the text. The
+ * same errors as dump_open, but for those of damage that it did not meet. */
+int dump_digest(struct contents *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
+                struct err *e);
+
+/* How long the text is. It is made once, and remembered in the catalogue under its digest. Errors
+ * as dump_open and dump_read, and -EINTR. */
+int dump_size(struct contents *c, const struct dump_query *q, const uint8_t digest[SHA256_BYTES],
+              uint64_t *size, struct err *e);
+
+/* When what the text is made of was changed last, nanoseconds since 1970. */
+int dump_mtime(struct contents *c, const struct dump_query *q, int64_t *ns, struct err *e);
 
 #endif

@@ -19,6 +19,8 @@ struct dump {
     size_t at;          /* how much of it has been read */
 };
 
+struct points_query dump_points_query(const struct dump_query *q);
+
 /* The name of a column, no two of which are the same, in this format. */
 void dump_name(enum dump_format format, struct gotext *o, struct slice name);
 /* Before the first row, each row, behind the last (also if there is none). */

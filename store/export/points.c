@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many tables stay open from the look for columns until they are read. */
-#define KEEP 8
-
 /* The measurement in one shard of the range. */
 struct part {
     const struct shard *shard;
@@ -23,9 +20,8 @@ struct part {
 };
 
 struct points {
-    const struct capture *capture;
+    struct contents *contents; /* not owned */
     struct points_query q;
-    struct shards *shards;
     struct columns columns;
     size_t nparts;
     struct part *parts;
@@ -42,9 +38,9 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the points of a measurement");
 }
 
-static struct cursor_range range_of(const struct points *p)
+static struct time_range range_of(const struct points *p)
 {
-    return (struct cursor_range){p->q.from, p->q.to - 1};
+    return (struct time_range){p->q.from, p->q.to - 1};
 }
 
 static void part_close(struct part *t)
@@ -59,9 +55,7 @@ static void part_close(struct part *t)
 
 static int part_table(struct points *p, struct part *t, struct err *e)
 {
-    if (t->table)
-        return 0;
-    return table_open(p->capture, t->shard, p->q.measurement, range_of(p), &t->table, e);
+    return table_open(contents_capture(p->contents), t->shard, p->q.measurement, range_of(p), &t->table, e);
 }
 
 /* Makes the series of a part whose table is open. */
@@ -182,7 +176,9 @@ static int open_all(struct points *p, struct err *e)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->nparts; i++) {
-        int r = part_series(p, &p->parts[i], e);
+        int r = part_table(p, &p->parts[i], e);
+        if (r == 0)
+            r = part_series(p, &p->parts[i], e);
         if (r < 0)
             return r;
         n += p->parts[i].nseries;
@@ -234,74 +230,56 @@ int points_next(struct points *p, struct points_row *row, struct err *e)
     return p->q.way == POINTS_ANSWER ? next_answer(p, row, e) : next_all(p, row, e);
 }
 
-/* A database without tsi1 has one index, so its tags are those of all its shards. */
-static int add_shared_tags(struct points *p, struct err *e)
+int points_shards(const struct contents *c, const struct points_query *q, size_t **out, size_t *n,
+                  struct err *e)
 {
-    static const struct cursor_range nothing = {INT64_MAX, INT64_MIN};
-    bool shared = false;
-    for (size_t i = 0; i < p->nparts; i++)
-        shared |= !p->parts[i].shard->tsi1;
-    for (size_t i = 0; shared && p->columns.n && i < shards_count(p->shards); i++) {
-        cleanup(table_freep) struct table *t = NULL;
-        if (shards_at(p->shards, i)->tsi1)
-            continue;
-        int r = table_open(p->capture, shards_at(p->shards, i), p->q.measurement, nothing, &t, e);
-        if (r < 0)
-            return r;
-        if (columns_add(&p->columns, t, false) < 0)
-            return no_memory(e);
+    const struct shards *shards = contents_shards(c);
+    size_t *list = calloc(shards_count(shards) + 1, sizeof(*list));
+    if (!list)
+        return no_memory(e);
+    *n = 0;
+    for (size_t i = 0; i < shards_count(shards); i++) {
+        const struct shard *sh = shards_at(shards, i);
+        if (strcmp(sh->db, q->db) == 0 && strcmp(sh->rp, q->rp) == 0 && sh->start < q->to &&
+            sh->end > q->from && q->from < q->to)
+            list[(*n)++] = i;
     }
+    if (*n == 0 && !contents_has(c, q->db, q->rp)) {
+        free(list);
+        return err_set(e, -ENOENT, "no database %s with a policy %s", q->db, q->rp);
+    }
+    *out = list;
     return 0;
 }
 
-static int find_columns(struct points *p, struct err *e)
+static int find_parts(struct points *p, const size_t *list, size_t n, struct err *e)
 {
-    for (size_t i = 0; i < p->nparts; i++) {
-        struct part *t = &p->parts[i];
-        int r = part_table(p, t, e);
-        if (r < 0)
-            return r;
-        if (columns_add(&p->columns, t->table, true) < 0)
-            return no_memory(e);
-        if (p->q.way == POINTS_ANSWER && i >= KEEP)
-            part_close(t);
-    }
-    int r = p->q.way == POINTS_ANSWER ? add_shared_tags(p, e) : 0;
-    columns_sort(&p->columns);
-    return r;
-}
-
-/* The shards of the policy whose time meets the range. */
-static int find_parts(struct points *p, struct err *e)
-{
-    size_t n = shards_count(p->shards);
     p->parts = calloc(n + 1, sizeof(*p->parts));
     p->merge.less = part_less;
     p->merge.items = calloc(n + 1, sizeof(void *));
     if (!p->parts || !p->merge.items)
         return no_memory(e);
-    for (size_t i = 0; i < n; i++) {
-        const struct shard *sh = shards_at(p->shards, i);
-        if (strcmp(sh->rp, p->q.rp) == 0 && sh->start < p->q.to && sh->end > p->q.from &&
-            p->q.from < p->q.to)
-            p->parts[p->nparts++].shard = sh;
-    }
+    for (size_t i = 0; i < n; i++)
+        p->parts[i].shard = shards_at(contents_shards(p->contents), list[i]);
+    p->nparts = n;
     return 0;
 }
 
-int points_open(const struct capture *c, const struct points_query *q, struct points **out,
+int points_open(struct contents *c, const struct points_query *q, struct points **out,
                 struct err *e)
 {
     cleanup(points_freep) struct points *p = calloc(1, sizeof(*p));
+    autofree size_t *list = NULL;
+    size_t n;
     if (!p)
         return no_memory(e);
-    p->capture = c;
+    p->contents = c;
     p->q = *q;
-    int r = shards_open(c, q->db, q->rp, &p->shards, e);
+    int r = points_shards(c, q, &list, &n, e);
     if (r == 0)
-        r = find_parts(p, e);
+        r = find_parts(p, list, n, e);
     if (r == 0)
-        r = find_columns(p, e);
+        r = columns_of(c, q, list, n, &p->columns, e);
     if (r == 0 && q->way == POINTS_ALL)
         r = open_all(p, e);
     if (r < 0)
@@ -320,7 +298,6 @@ void points_free(struct points *p)
     free(p->merge.items);
     free(p->all);
     columns_clear(&p->columns);
-    shards_free(p->shards);
     free(p);
 }
 

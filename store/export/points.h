@@ -24,7 +24,7 @@
 #ifndef INFLUXFS_EXPORT_POINTS_H
 #define INFLUXFS_EXPORT_POINTS_H
 
-#include "store/export/shards.h"
+#include "store/export/contents.h"
 #include "store/influx/serieskey.h"
 #include "store/influx/value.h"
 
@@ -35,6 +35,7 @@ struct points_query {
     struct slice measurement; /* as users write it */
     int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
     enum points_way way;
+    const struct tarball_reader *reader; /* may interrupt; may be NULL */
 };
 
 /* By name; a tag behind a field of the same name, but before an unsigned one. */
@@ -65,10 +66,15 @@ struct points_row {
 
 struct points;
 
-/* The capture, and what *q points to, must outlive the result. -ENOENT, with words, if there is no
+/* The shards of the policy whose times meet the range, in the order in which they are read; the
+ * caller frees the list. -ENOENT, with words: there is no such database or policy. */
+int points_shards(const struct contents *c, const struct points_query *q, size_t **out, size_t *n,
+                  struct err *e);
+
+/* The contents, and what *q points to, must outlive the result. -ENOENT, with words, if there is no
  * such database or policy (a measurement that is not there just has no points); other errors as
- * table_open. */
-int points_open(const struct capture *c, const struct points_query *q, struct points **out,
+ * contents_outline and table_open. */
+int points_open(struct contents *c, const struct points_query *q, struct points **out,
                 struct err *e);
 void points_free(struct points *p);
 static inline void points_freep(struct points **p)

@@ -4,6 +4,7 @@
 #define INFLUXFS_EXPORT_SERIES_H
 
 #include "store/export/columns.h"
+#include "store/export/table.h"
 
 struct series_field {
     struct cursor *cursor;

@@ -10,7 +10,7 @@
 
 struct shards {
     const struct capture *capture;
-    const char *db;
+    struct meta *meta;
     size_t n;
     struct shard *list;
     struct shard *last; /* that was found: members of one shard stand together */
@@ -21,12 +21,17 @@ void shards_free(struct shards *s)
     if (!s)
         return;
     for (size_t i = 0; i < s->n; i++) {
-        free(s->list[i].rp);
         free(s->list[i].tsm);
         free(s->list[i].wal);
     }
     free(s->list);
+    meta_free(s->meta);
     free(s);
+}
+
+const struct meta *shards_meta(const struct shards *s)
+{
+    return s->meta;
 }
 
 size_t shards_count(const struct shards *s)
@@ -84,42 +89,60 @@ static int append(void *list, size_t *n, size_t size, const void *item)
     return 0;
 }
 
-static int add_shards(struct shards *s, const struct meta *m)
+/* By database, policy and id, as meta.db's are given. */
+static int add_shards(struct shards *s)
 {
-    for (size_t i = 0; i < meta_live_shards(m); i++) {
-        const char *db, *rp;
-        struct shard sh = {.tsi1 = false};
-        meta_live_shard_at(m, i, &db, &rp, &sh.id);
-        if (strcmp(db, s->db) != 0)
-            continue;
-        meta_live_shard_times(m, i, &sh.start, &sh.end);
-        sh.rp = strdup(rp);
-        if (!sh.rp || append(&s->list, &s->n, sizeof(sh), &sh) < 0) {
-            free(sh.rp);
-            return -ENOMEM;
-        }
+    s->n = meta_live_shards(s->meta);
+    s->list = calloc(s->n + 1, sizeof(*s->list));
+    if (!s->list)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->n; i++) {
+        struct shard *sh = &s->list[i];
+        meta_live_shard_at(s->meta, i, &sh->db, &sh->rp, &sh->id);
+        meta_live_shard_times(s->meta, i, &sh->start, &sh->end);
     }
     return 0;
+}
+
+/* Compares a name with the first component of a path. */
+static int compare_name(const char *path, size_t n, const char *name)
+{
+    int c = strncmp(path, name, n);
+    return c ? c : -(name[n] != 0);
+}
+
+/* "DB/RP/ID", as it is in the name of a folder. */
+struct place {
+    const char *db, *rp;
+    size_t ndb, nrp;
+    uint64_t id;
+};
+
+static int by_place(const void *vp, const void *vs)
+{
+    const struct place *p = vp;
+    const struct shard *s = vs;
+    int c = compare_name(p->db, p->ndb, s->db);
+    if (c == 0)
+        c = compare_name(p->rp, p->nrp, s->rp);
+    return c ? c : (p->id > s->id) - (p->id < s->id);
 }
 
 /* The shard whose folder dir is: "ROOT/DB/RP/ID". */
 static struct shard *find(struct shards *s, const char *root, const char *dir)
 {
-    size_t nroot = strlen(root), ndb = strlen(s->db);
-    if (strncmp(dir, root, nroot) != 0 || strncmp(dir + nroot, s->db, ndb) != 0 ||
-        dir[nroot + ndb] != '/')
+    size_t nroot = strlen(root);
+    struct place p = {.db = dir + nroot};
+    if (strncmp(dir, root, nroot) != 0)
         return NULL;
-    const char *rp = dir + nroot + ndb + 1, *slash = strchr(rp, '/');
-    uint64_t id;
-    if (!slash || !name_is_shard(slash + 1, &id))
+    p.ndb = strcspn(p.db, "/");
+    p.rp = p.db + p.ndb + (p.db[p.ndb] != 0);
+    p.nrp = strcspn(p.rp, "/");
+    if (p.rp[p.nrp] != '/' || !name_is_shard(p.rp + p.nrp + 1, &p.id))
         return NULL;
-    size_t nrp = (size_t)(slash - rp);
-    for (size_t i = 0; i <= s->n; i++) {
-        struct shard *sh = i == 0 ? s->last : &s->list[i - 1];
-        if (sh && sh->id == id && strlen(sh->rp) == nrp && memcmp(sh->rp, rp, nrp) == 0)
-            return s->last = sh;
-    }
-    return NULL;
+    if (!s->last || by_place(&p, s->last) != 0)
+        s->last = bsearch(&p, s->list, s->n, sizeof(*s->list), by_place);
+    return s->last;
 }
 
 static int add_file(struct shards *s, size_t member)
@@ -194,7 +217,9 @@ static int read_meta(const struct capture *c, struct meta **out, struct err *e)
 static int by_time(const void *va, const void *vb)
 {
     const struct shard *a = va, *b = vb;
-    int c = strcmp(a->rp, b->rp);
+    int c = strcmp(a->db, b->db);
+    if (c == 0)
+        c = strcmp(a->rp, b->rp);
     if (c == 0)
         c = (a->end > b->end) - (a->end < b->end);
     if (c == 0)
@@ -202,26 +227,20 @@ static int by_time(const void *va, const void *vb)
     return c ? c : (a->id > b->id) - (a->id < b->id);
 }
 
-int shards_open(const struct capture *c, const char *db, const char *rp, struct shards **out,
-                struct err *e)
+int shards_open(const struct capture *c, struct shards **out, struct err *e)
 {
-    cleanup(meta_freep) struct meta *meta = NULL;
     cleanup(shards_freep) struct shards *s = calloc(1, sizeof(*s));
     if (!s)
         return no_memory(e);
     s->capture = c;
-    s->db = db;
     if (capture_origin(c)->parent)
         return err_set(e, -EINVAL, "this snapshot holds only what changed since another");
-    int r = read_meta(c, &meta, e);
+    int r = read_meta(c, &s->meta, e);
     if (r < 0)
         return r;
-    if (!meta_has_policy(meta, db, rp))
-        return err_set(e, -ENOENT, "no database %s with a policy %s", db, rp);
-    if (add_shards(s, meta) < 0 || add_files(s) < 0)
+    if (add_shards(s) < 0 || add_files(s) < 0)
         return no_memory(e);
-    if (s->n)
-        qsort(s->list, s->n, sizeof(*s->list), by_time);
+    qsort(s->list, s->n, sizeof(*s->list), by_time);
     s->last = NULL;
     *out = steal_ptr(&s);
     return 0;

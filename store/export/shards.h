@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shards of a database in a capture: which members each is made of, and which times it covers.
+ * The shards in a capture: which members each is made of, and which times it covers.
  *
  * Built once from the list of members and meta.db, then only read. Members are numbers of the
  * capture, which must outlive this.
@@ -8,6 +8,7 @@
 #ifndef INFLUXFS_EXPORT_SHARDS_H
 #define INFLUXFS_EXPORT_SHARDS_H
 
+#include "store/influx/meta.h"
 #include "store/influx/source.h"
 #include "store/snapshot/capture.h"
 
@@ -18,7 +19,7 @@ struct shard_tsm {
 };
 
 struct shard {
-    char *rp;
+    const char *db, *rp; /* as long as the list */
     uint64_t id;
     int64_t start, end; /* of its points, as meta.db says: start <= time < end */
     bool tsi1;          /* it has an index of its own; else the database has one for all */
@@ -29,16 +30,18 @@ struct shard {
 
 struct shards;
 
-/* The shards of the database that influxd would read, by policy and then in its order; db must
- * outlive them. -ENOENT, with words, if there is no such database with a policy rp; -EBADMSG if
- * meta.db is damaged; -EINVAL for a capture that holds only what changed. */
-int shards_open(const struct capture *c, const char *db, const char *rp, struct shards **out,
-                struct err *e);
+/* The shards that influxd would read, by database, policy, and then in its order: by end, start and
+ * id. -EBADMSG if meta.db is damaged, -ENOENT if there is none; -EINVAL for a capture that holds
+ * only what changed. */
+int shards_open(const struct capture *c, struct shards **out, struct err *e);
 void shards_free(struct shards *s);
 static inline void shards_freep(struct shards **s)
 {
     shards_free(*s);
 }
+
+/* What meta.db says; as long as the list. */
+const struct meta *shards_meta(const struct shards *s);
 
 size_t shards_count(const struct shards *s);
 const struct shard *shards_at(const struct shards *s, size_t i);

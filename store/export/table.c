@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/export/table_internal.h"
-#include "store/influx/tombstone.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,15 +11,6 @@
 static int no_memory(struct err *e)
 {
     return err_sys(e, -ENOMEM, "a measurement of a shard");
-}
-
-bool table_has(const struct table *t, struct slice key)
-{
-    size_t n = t->measurement.n, nsep = strlen(SERIESKEY_SEPARATOR);
-    if (key.n <= n || memcmp(key.p, t->measurement.p, n) != 0)
-        return false;
-    return key.p[n] == ',' ||
-           (key.n - n >= nsep && memcmp(key.p + n, SERIESKEY_SEPARATOR, nsep) == 0);
 }
 
 static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
@@ -65,103 +55,22 @@ int table_entry(struct table *t, struct slice key, enum value_type type, const c
     return 0;
 }
 
-/* The tombstones of one file. */
-struct deletes {
-    struct table *t;
-    struct table_deletes *keys; /* hash */
-};
-
-static void deletes_release(struct deletes *d)
+static int read_deletes(struct table *t, size_t member, struct deletes **out, struct err *e)
 {
-    struct table_deletes *k, *tmp;
-    HASH_ITER(hh, d->keys, k, tmp)
-    {
-        HASH_DEL(d->keys, k);
-        free(k->list);
-        free(k);
-    }
-}
-
-static int on_delete(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
-{
-    struct deletes *d = ctx;
-    struct table_deletes *k;
-    if (!table_has(d->t, (struct slice){key, len}))
-        return 0;
-    HASH_FIND(hh, d->keys, key, len, k);
-    if (!k) {
-        k = calloc(1, sizeof(*k) + len);
-        if (!k)
-            return -ENOMEM;
-        memcpy(k->key, key, len);
-        HASH_ADD_KEYPTR(hh, d->keys, k->key, len, k);
-        if (!k->hh.tbl) {
-            free(k);
-            return -ENOMEM;
-        }
-    }
-    struct cursor_range *list = realloc(k->list, (k->n + 1) * sizeof(*list));
-    if (!list)
-        return -ENOMEM;
-    k->list = list;
-    list[k->n++] = (struct cursor_range){min, max};
-    return 0;
-}
-
-static int read_deletes(struct deletes *d, size_t member, struct err *e)
-{
-    if (member == SHARD_NONE)
-        return 0;
     cleanup(shard_source_clear) struct shard_source source = {.path = NULL};
-    if (shard_source_init(&source, d->t->capture, member) < 0)
+    if (member != SHARD_NONE && shard_source_init(&source, t->capture, member) < 0)
         return no_memory(e);
-    int r = tombstone_read(&source.source, on_delete, d, e);
-    return r == -ENOMEM ? no_memory(e) : r;
-}
-
-static int by_min(const void *va, const void *vb)
-{
-    const struct cursor_range *a = va, *b = vb;
-    if (a->min != b->min)
-        return a->min < b->min ? -1 : 1;
-    return (a->max > b->max) - (a->max < b->max);
-}
-
-/* Joins ranges that touch, and says whether one of them covers the whole key. */
-static bool join(struct table_deletes *k, const struct tsmfile_key *key)
-{
-    size_t n = 0;
-    qsort(k->list, k->n, sizeof(*k->list), by_min);
-    for (size_t i = 0; i < k->n; i++) {
-        struct cursor_range r = k->list[i];
-        struct cursor_range *last = n ? &k->list[n - 1] : NULL;
-        if (r.min > r.max)
-            continue;
-        if (last && (last->max == INT64_MAX || r.min <= last->max + 1))
-            last->max = r.max > last->max ? r.max : last->max;
-        else
-            k->list[n++] = r;
-    }
-    k->n = n;
-    for (size_t i = 0; i < n; i++)
-        if (k->list[i].min <= key->min && k->list[i].max >= key->max)
-            return true;
-    return false;
+    return deletes_read(member == SHARD_NONE ? NULL : &source.source, t->measurement, out, e);
 }
 
 /* Whether nothing of the block is left to be read. */
-static bool is_outside(const struct table *t, const struct table_deletes *k,
+static bool is_outside(const struct table *t, const struct key_deletes *k,
                        const struct tsmfile_entry *n)
 {
-    if (n->max < t->range.min || n->min > t->range.max)
-        return true;
-    for (size_t i = 0; k && i < k->n; i++)
-        if (k->list[i].min <= n->min && k->list[i].max >= n->max)
-            return true;
-    return false;
+    return n->max < t->range.min || n->min > t->range.max || key_deletes_all(k, n->min, n->max);
 }
 
-static int keep_entries(const struct table *t, struct cursor_blocks *b, struct table_deletes *k,
+static int keep_entries(const struct table *t, struct cursor_blocks *b, struct key_deletes *k,
                         const struct tsmfile_key *key)
 {
     size_t n = 0;
@@ -189,13 +98,12 @@ static int keep_entries(const struct table *t, struct cursor_blocks *b, struct t
 }
 
 /* Adds a key of a file to the table. */
-static int add_key(struct table *t, struct tsmfile *f, struct deletes *d,
+static int add_key(struct table *t, struct tsmfile *f, const struct deletes *d,
                    const struct tsmfile_key *key, struct err *e)
 {
-    struct table_deletes *k;
+    struct key_deletes *k = deletes_of(d, key);
     struct table_entry *n;
-    HASH_FIND(hh, d->keys, key->key, key->len, k);
-    if (k && join(k, key))
+    if (key_deletes_all(k, key->min, key->max))
         return 0;
     struct slice name = {key->key, key->len};
     int r = table_entry(t, name, key->type, tsmfile_name(f), &n, e);
@@ -219,13 +127,13 @@ static int add_key(struct table *t, struct tsmfile *f, struct deletes *d,
 }
 
 /* Keys that begin as the measurement does are not all its own: "cpu2" begins as "cpu". */
-static int add_keys(struct table *t, struct tsmfile *f, struct deletes *d, struct err *e)
+static int add_keys(struct table *t, struct tsmfile *f, const struct deletes *d, struct err *e)
 {
     struct tsmfile_key key;
     int r;
     tsmfile_seek(f, t->measurement.p, t->measurement.n);
     while ((r = tsmfile_next(f, &key, e)) == 1) {
-        if (!table_has(t, (struct slice){key.key, key.len}))
+        if (!serieskey_is_of((struct slice){key.key, key.len}, t->measurement))
             continue;
         r = add_key(t, f, d, &key, e);
         if (r < 0)
@@ -236,14 +144,14 @@ static int add_keys(struct table *t, struct tsmfile *f, struct deletes *d, struc
 
 static int add_file(struct table *t, size_t i, struct err *e)
 {
-    cleanup(deletes_release) struct deletes d = {.t = t};
+    cleanup(deletes_freep) struct deletes *d = NULL;
     if (shard_source_init(&t->sources[i], t->capture, t->shard->tsm[i].tsm) < 0)
         return no_memory(e);
-    int r = read_deletes(&d, t->shard->tsm[i].tombstone, e);
+    int r = read_deletes(t, t->shard->tsm[i].tombstone, &d, e);
     if (r == 0)
         r = tsmfile_open(&t->sources[i].source, &t->files[i], e);
     if (r == 0)
-        r = add_keys(t, t->files[i], &d, e);
+        r = add_keys(t, t->files[i], d, e);
     return r;
 }
 
@@ -283,7 +191,7 @@ static int build(struct table *t, struct slice measurement, struct err *e)
 }
 
 int table_open(const struct capture *c, const struct shard *sh, struct slice measurement,
-               struct cursor_range range, struct table **out, struct err *e)
+               struct time_range range, struct table **out, struct err *e)
 {
     cleanup(table_freep) struct table *t = calloc(1, sizeof(*t));
     if (!t)

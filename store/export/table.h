@@ -26,7 +26,7 @@ struct table;
  * range are. The capture and *sh must outlive the table. Errors: -EBADMSG, with the file and cause
  * in words, for damage, and for a field that has two types; -ENOMEM; what capture_read says. */
 int table_open(const struct capture *c, const struct shard *sh, struct slice measurement,
-               struct cursor_range range, struct table **out, struct err *e);
+               struct time_range range, struct table **out, struct err *e);
 void table_free(struct table *t);
 static inline void table_freep(struct table **t)
 {

@@ -11,14 +11,6 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* Deletes of one key in the file at hand. */
-struct table_deletes {
-    UT_hash_handle hh;
-    struct cursor_range *list;
-    size_t n;
-    char key[];
-};
-
 struct table_entry {
     struct table_field field;
     UT_hash_handle hh;
@@ -36,7 +28,7 @@ struct table {
     const struct capture *capture;
     const struct shard *shard;
     struct slice measurement; /* escaped; memory of its own */
-    struct cursor_range range;
+    struct time_range range;
     struct table_entry *entries; /* hash by key */
     struct table_field **sorted;
     size_t n;
@@ -44,9 +36,6 @@ struct table {
     struct tsmfile **files;
     struct table_text *texts;
 };
-
-/* Whether a composite key is of the measurement. */
-bool table_has(const struct table *t, struct slice key);
 
 /* The entry with this key, made if there is none; its type is checked against what it was. */
 int table_entry(struct table *t, struct slice key, enum value_type type, const char *source,

@@ -27,7 +27,7 @@ static int on_key(void *ctx, const char *key, size_t len, enum value_type type, 
     struct slice k = {key, len};
     (void)count;
     r->entry = NULL;
-    if (!table_has(r->t, k))
+    if (!serieskey_is_of(k, r->t->measurement))
         return 0;
     return table_entry(r->t, k, type, r->from->path, &r->entry, r->e);
 }

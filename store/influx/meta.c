@@ -25,7 +25,8 @@ struct policy {
 };
 
 struct meta {
-    size_t databases;
+    size_t n_databases;
+    const char **databases;
     size_t n_policies;
     struct policy *policies;
     size_t n, n_live;
@@ -144,9 +145,9 @@ static void add_group(struct meta *m, const char *db, const char *rp, const pb_g
 
 static void add_all(struct meta *m, const pb_data *d)
 {
-    m->databases = d->n_databases;
     for (size_t i = 0; i < d->n_databases; i++) {
         const char *db = keep_name(m, d->databases[i]->name);
+        m->databases[m->n_databases++] = db;
         for (size_t j = 0; j < d->databases[i]->n_policies; j++) {
             const pb_policy *p = d->databases[i]->policies[j];
             const char *rp = keep_name(m, p->name);
@@ -181,8 +182,9 @@ int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e)
     m->shards = calloc(shards + 1, sizeof(*m->shards));
     m->live = calloc(shards + 1, sizeof(*m->live));
     m->policies = calloc(policies + 1, sizeof(*m->policies));
+    m->databases = calloc(d->n_databases + 1, sizeof(char *));
     m->arena = malloc(names + 1);
-    if (!m->shards || !m->live || !m->policies || !m->arena)
+    if (!m->shards || !m->live || !m->policies || !m->databases || !m->arena)
         return err_sys(e, -ENOMEM, "meta.db");
     add_all(m, d);
     qsort(m->shards, m->n, sizeof(*m->shards), by_place);
@@ -232,7 +234,23 @@ bool meta_has_policy(const struct meta *m, const char *db, const char *rp)
 
 size_t meta_databases(const struct meta *m)
 {
-    return m->databases;
+    return m->n_databases;
+}
+
+const char *meta_database(const struct meta *m, size_t i)
+{
+    return m->databases[i];
+}
+
+size_t meta_policies(const struct meta *m)
+{
+    return m->n_policies;
+}
+
+void meta_policy(const struct meta *m, size_t i, const char **db, const char **rp)
+{
+    *db = m->policies[i].db;
+    *rp = m->policies[i].rp;
 }
 
 /* Packs the message without that database and with the counters at 0. The bytes are the caller's.
@@ -286,6 +304,7 @@ void meta_free(struct meta *m)
     free(m->shards);
     free(m->live);
     free(m->policies);
+    free(m->databases);
     free(m->arena);
     free(m);
 }

@@ -49,8 +49,12 @@ void meta_live_shard_times(const struct meta *m, size_t i, int64_t *start, int64
 /* Whether there is this database with this policy; linear in the number of policies. */
 bool meta_has_policy(const struct meta *m, const char *db, const char *rp);
 
-/* How many databases there are, _internal included. */
+/* The databases, _internal included, and the policies of each, in the order of meta.db. A database
+ * may have none. */
 size_t meta_databases(const struct meta *m);
+const char *meta_database(const struct meta *m, size_t i);
+size_t meta_policies(const struct meta *m);
+void meta_policy(const struct meta *m, size_t i, const char **db, const char **rp);
 
 /* Whether two meta.db say the same of everything but one database, and the counters that rise with
  * any change. Errors as meta_parse. */

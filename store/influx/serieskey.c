@@ -21,6 +21,15 @@ bool serieskey_split(struct slice composite, struct slice *series, struct slice 
     return true;
 }
 
+bool serieskey_is_of(struct slice composite, struct slice measurement)
+{
+    const size_t n = measurement.n, nsep = strlen(SERIESKEY_SEPARATOR);
+    if (composite.n <= n || memcmp(composite.p, measurement.p, n) != 0)
+        return false;
+    return composite.p[n] == ',' ||
+           (composite.n - n >= nsep && memcmp(composite.p + n, SERIESKEY_SEPARATOR, nsep) == 0);
+}
+
 /* The first c at or behind `from` that has no backslash before it; s.n if there is none. */
 static size_t find(struct slice s, size_t from, char c)
 {
@@ -51,16 +60,25 @@ bool serieskey_tag(struct slice *rest, struct slice *name, struct slice *value)
     return true;
 }
 
-size_t serieskey_unescape(struct slice in, char *out)
+static size_t unescape(struct slice in, const char *escaped, char *out)
 {
-    static const char escaped[] = {',', ' ', '='};
     size_t n = 0;
     for (size_t i = 0; i < in.n; i++) {
-        if (in.p[i] == '\\' && i + 1 < in.n && memchr(escaped, in.p[i + 1], sizeof(escaped)))
+        if (in.p[i] == '\\' && i + 1 < in.n && in.p[i + 1] && strchr(escaped, in.p[i + 1]))
             i++;
         out[n++] = in.p[i];
     }
     return n;
+}
+
+size_t serieskey_unescape(struct slice in, char *out)
+{
+    return unescape(in, ", =", out);
+}
+
+size_t serieskey_unescape_measurement(struct slice in, char *out)
+{
+    return unescape(in, ", ", out);
 }
 
 size_t serieskey_escape_measurement(struct slice in, char *out)

@@ -31,6 +31,9 @@ int slice_compare(struct slice a, struct slice b);
 /* Splits a composite key; false if it has no separator. */
 bool serieskey_split(struct slice composite, struct slice *series, struct slice *field);
 
+/* Whether a composite key is of the measurement, which is escaped as in keys. */
+bool serieskey_is_of(struct slice composite, struct slice measurement);
+
 /* What is before the tags, escaped as it is; *rest is the tags, from the comma before the first. */
 struct slice serieskey_measurement(struct slice series, struct slice *rest);
 
@@ -40,6 +43,9 @@ bool serieskey_tag(struct slice *rest, struct slice *name, struct slice *value);
 /* Writes the name or value of a tag without its escapes into out, which has room for in.n bytes.
  * Returns how many it wrote. */
 size_t serieskey_unescape(struct slice in, char *out);
+
+/* The same for a measurement, which has fewer escapes. */
+size_t serieskey_unescape_measurement(struct slice in, char *out);
 
 /* Writes a measurement with its escapes into out, which has room for twice in.n bytes. */
 size_t serieskey_escape_measurement(struct slice in, char *out);

@@ -41,13 +41,17 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
                                  .from = o->from,
                                  .to = o->to,
                                  .format = o->format};
+    cleanup(contents_unrefp) struct contents *contents = NULL;
     cleanup(dump_freep) struct dump *dump = NULL;
     struct tarball *t;
     int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
     if (r < 0)
         return r;
     meter_begin(&d->meter, "dumping", 0);
-    r = dump_open(tarball_capture(t), &q, &dump, e);
+    r = contents_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots),
+                      &contents, e);
+    if (r == 0)
+        r = dump_open(contents, &q, &dump, e);
     if (r == 0)
         r = copy(dump, d, e);
     dump_free(steal_ptr(&dump));

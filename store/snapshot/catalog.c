@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* LMDB's keys are at most 511 bytes: a longer path is cut and ends in its digest. */
-#define KEY_MAX 511
+#define KEY_MAX CATALOG_KEY_MAX
 #define KEY_HEAD (KEY_MAX - SHA256_BYTES)
 
 /* Stored as they are in memory: the catalogue never leaves its machine. */
@@ -25,7 +24,7 @@ struct state {
     struct catalog_record rec;
 };
 
-static MDB_val key_of(const char *path, char buf[KEY_MAX])
+MDB_val catalog_key(const char *path, char buf[KEY_MAX])
 {
     size_t n = strlen(path);
     if (n <= KEY_MAX)
@@ -43,7 +42,7 @@ static MDB_val key_of(const char *path, char buf[KEY_MAX])
 static int get_row(struct catalog *c, const char *path, struct row *row)
 {
     char buf[KEY_MAX];
-    MDB_val k = key_of(path, buf), v;
+    MDB_val k = catalog_key(path, buf), v;
     int rc = mdb_get(c->txn, c->files, &k, &v);
     if (rc == 0 && v.mv_size != sizeof(*row))
         return MDB_CORRUPTED;
@@ -55,7 +54,7 @@ static int get_row(struct catalog *c, const char *path, struct row *row)
 static int put_row(struct catalog *c, const char *path, const struct row *row)
 {
     char buf[KEY_MAX];
-    MDB_val k = key_of(path, buf), v = {sizeof(*row), (void *)row};
+    MDB_val k = catalog_key(path, buf), v = {sizeof(*row), (void *)row};
     return mdb_put(c->txn, c->files, &k, &v, 0);
 }
 
@@ -133,7 +132,7 @@ static int all_keys(const struct catalog_view *view, MDB_val *keys)
         struct catalog_file f = {0};
         char buf[KEY_MAX];
         view->get(view->ctx, i, &f);
-        MDB_val k = key_of(f.path, buf);
+        MDB_val k = catalog_key(f.path, buf);
         keys[i].mv_data = malloc(k.mv_size);
         if (!keys[i].mv_data)
             return ENOMEM;
@@ -155,7 +154,9 @@ static int drop_others(struct catalog *c, const MDB_val *keys, size_t n)
     while ((rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) == 0) {
         if (n && bsearch(&k, keys, n, sizeof(*keys), by_key))
             continue;
-        rc = mdb_cursor_del(cur, 0);
+        rc = mdb_del(c->txn, c->notes, &k, NULL);
+        if (rc == 0 || rc == MDB_NOTFOUND)
+            rc = mdb_cursor_del(cur, 0);
         if (rc)
             break;
     }

@@ -109,6 +109,28 @@ int catalog_forget_retained(struct catalog *c, uint64_t last,
                             bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
                             struct err *e);
 
+/* What somebody remembers of a file of the store (path as in catalog_file) for as long as it does
+ * not change: some bytes, which the caller of catalog_get_notes frees. */
+struct catalog_note {
+    const char *path;
+    uint64_t index[2]; /* of it, and of a file that goes with it, or 0 */
+    void *bytes;       /* NULL: nothing is known */
+    size_t n;
+};
+
+/* Fills in bytes and n where something is known of a file with these indexes. */
+int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
+/* Remembers those with bytes, until the file is gone from the store. */
+int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n,
+                      struct err *e);
+
+/* The size of a text that is made from the store (store/export/dump.h), by what it is made of. Some
+ * ten thousand are remembered. -ENOENT: it is not known. */
+int catalog_get_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t *size,
+                     struct err *e);
+int catalog_put_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t size,
+                     struct err *e);
+
 /* A number under a name of at most 255 bytes. -ENOENT: none is known. */
 int catalog_get_size(struct catalog *c, const char *name, uint64_t *size, struct err *e);
 int catalog_put_size(struct catalog *c, const char *name, uint64_t size, struct err *e);

@@ -95,14 +95,13 @@ static int begin(struct catalog *c, const char *path, unsigned flags)
     int rc = open_env(c, path, flags);
     if (rc == 0)
         rc = mdb_txn_begin(c->env, NULL, 0, &c->txn);
-    if (rc == 0)
-        rc = mdb_dbi_open(c->txn, "files", MDB_CREATE, &c->files);
-    if (rc == 0)
-        rc = mdb_dbi_open(c->txn, "states", MDB_CREATE, &c->states);
-    if (rc == 0)
-        rc = mdb_dbi_open(c->txn, "retained", MDB_CREATE, &c->retained);
-    if (rc == 0)
-        rc = mdb_dbi_open(c->txn, "sizes", MDB_CREATE, &c->sizes);
+    struct {
+        const char *name;
+        MDB_dbi *dbi;
+    } const all[] = {{"files", &c->files}, {"states", &c->states}, {"retained", &c->retained},
+                     {"sizes", &c->sizes}, {"notes", &c->notes},   {"dumps", &c->dumps}};
+    for (size_t i = 0; rc == 0 && i < sizeof(all) / sizeof(all[0]); i++)
+        rc = mdb_dbi_open(c->txn, all[i].name, MDB_CREATE, all[i].dbi);
     return rc ? end(c, rc) : 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of the catalogue: its environment (catalog_env.c), for what is kept in it: catalog.c
- * (files and states of the store) and catalog_cuts.c (what was found in cuts). */
+ * (files and states of the store), catalog_notes.c (what was found in files) and catalog_cuts.c (in
+ * cuts). */
 #ifndef INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
 #define INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
 
@@ -19,7 +20,7 @@ struct catalog {
     /* While a function works: */
     MDB_env *env;
     MDB_txn *txn;
-    MDB_dbi files, states, retained, sizes;
+    MDB_dbi files, states, retained, sizes, notes, dumps;
 };
 
 /* Works within c->txn; returns 0 or one of LMDB's codes. */
@@ -29,6 +30,10 @@ typedef int catalog_work_fn(struct catalog *c, void *arg);
  * for example, is no reason to go without a snapshot: then memory serves, until the file does
  * again. c->lock is held. Returns one of LMDB's codes. */
 int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg);
+
+/* LMDB's keys are at most 511 bytes: a longer path is cut and ends in its digest. */
+#define CATALOG_KEY_MAX 511
+MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
 
 /* LMDB's codes as -errno, and in words. */
 int catalog_from_lmdb(int rc);

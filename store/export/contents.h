@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a capture contains: its shards, and the outline of each, found when it is asked for.
+ *
+ * Outlines of TSM files are remembered in the catalogue until the files change, so that they are
+ * read once in their life; those of the WAL are found again for each capture. In memory a shard's
+ * outline is kept packed.
+ *
+ * Counted by reference; safe in any thread. Finding outlines can take long: one thread does it at a
+ * time, and the others wait.
+ */
+#ifndef INFLUXFS_EXPORT_CONTENTS_H
+#define INFLUXFS_EXPORT_CONTENTS_H
+
+#include "store/export/outline.h"
+#include "store/export/shards.h"
+#include "store/snapshot/tarball.h"
+
+struct contents;
+
+/* Takes a reference to the capture. k, which may be NULL, must outlive the result. Errors as
+ * shards_open. */
+int contents_open(struct capture *c, struct catalog *k, struct contents **out, struct err *e);
+struct contents *contents_ref(struct contents *c);
+void contents_unref(struct contents *c); /* NULL is allowed */
+static inline void contents_unrefp(struct contents **c)
+{
+    contents_unref(*c);
+}
+
+struct capture *contents_capture(const struct contents *c);
+struct catalog *contents_catalog(const struct contents *c); /* may be NULL */
+const struct shards *contents_shards(const struct contents *c);
+
+/* Whether there is such a database, and in it such a policy. */
+bool contents_has(const struct contents *c, const char *db, const char *rp);
+
+/* The outline of shard i; the caller frees it. reader may interrupt (-EINTR), and be NULL. Errors
+ * as outline_add_tsm. */
+int contents_outline(struct contents *c, size_t i, const struct tarball_reader *reader,
+                     struct outline **out, struct err *e);
+
+/* All shards without a tsi1 index of a database, as one outline, which is as long as c. Shards that
+ * cannot be read are left out, as influxd does. */
+int contents_shared(struct contents *c, const char *db, const struct tarball_reader *reader,
+                    const struct outline **out, struct err *e);
+
+/* The days on which a policy has points, which the caller clears. An error that comes with some
+ * days in *out is that of a shard that cannot be read, and these are the days of the others. */
+int contents_days(struct contents *c, const char *db, const char *rp,
+                  const struct tarball_reader *reader, struct days *out, struct err *e);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An outline as bytes: for each measurement
+ *
+ *   name | count, { type, name }… of fields | count, name… of tags | count, { first, last }… of days
+ *
+ * Numbers are u32 of the machine; a name is its length and its bytes.
+ */
+#include "store/base/cleanup.h"
+#include "store/export/gotext.h"
+#include "store/export/outline_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void put(struct gotext *t, uint32_t v)
+{
+    gotext_add(t, &v, sizeof(v));
+}
+
+static void put_name(struct gotext *t, struct slice name)
+{
+    put(t, (uint32_t)name.n);
+    gotext_add(t, name.p, name.n);
+}
+
+static void put_measurement(struct gotext *t, const struct outline_measurement *m)
+{
+    put_name(t, m->name);
+    put(t, (uint32_t)m->nfields);
+    for (size_t i = 0; i < m->nfields; i++) {
+        put(t, m->fields[i].type);
+        put_name(t, m->fields[i].name);
+    }
+    put(t, (uint32_t)m->ntags);
+    for (size_t i = 0; i < m->ntags; i++)
+        put_name(t, m->tags[i]);
+    put(t, (uint32_t)m->days.n);
+    for (size_t i = 0; i < m->days.n; i++) {
+        put(t, (uint32_t)m->days.list[i].first);
+        put(t, (uint32_t)m->days.list[i].last);
+    }
+}
+
+int outline_pack(const struct outline *o, void **bytes, size_t *n)
+{
+    struct gotext t = {NULL};
+    for (size_t i = 0; i < o->n; i++)
+        put_measurement(&t, &o->list[i]->m);
+    gotext_text(&t, ""); /* so that there is memory even for nothing */
+    if (t.failed) {
+        gotext_free(&t);
+        return -ENOMEM;
+    }
+    *bytes = t.p;
+    *n = t.n;
+    return 0;
+}
+
+/* What is left to be read. */
+struct packed {
+    const char *p;
+    size_t n;
+    bool bad;
+};
+
+static uint32_t take(struct packed *in)
+{
+    uint32_t v = 0;
+    if (in->n < sizeof(v)) {
+        in->bad = true;
+        in->n = 0;
+        return 0;
+    }
+    memcpy(&v, in->p, sizeof(v));
+    in->p += sizeof(v);
+    in->n -= sizeof(v);
+    return v;
+}
+
+static struct slice take_name(struct packed *in)
+{
+    size_t n = take(in);
+    if (n > in->n) {
+        in->bad = true;
+        in->n = n = 0;
+    }
+    struct slice name = {in->p, n};
+    in->p += n;
+    in->n -= n;
+    return name;
+}
+
+static int take_measurement(struct packed *in, struct outline *o)
+{
+    struct outline_entry *n = outline_entry(o, take_name(in));
+    int r = n ? 0 : -ENOMEM;
+    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
+        uint32_t type = take(in);
+        struct slice name = take_name(in);
+        in->bad |= type >= VALUE_TYPES;
+        r = in->bad ? 0 : outline_add_field(n, name, (enum value_type)type);
+    }
+    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
+        struct slice name = take_name(in);
+        r = in->bad ? 0 : outline_add_tag(n, name);
+    }
+    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
+        struct day_range days = {(int32_t)take(in), 0};
+        days.last = (int32_t)take(in);
+        in->bad |= days.first > days.last;
+        r = in->bad ? 0 : days_add(&n->m.days, days);
+    }
+    return r;
+}
+
+int outline_unpack(struct outline *o, const void *bytes, size_t n)
+{
+    struct packed in = {bytes, n, false};
+    int r = 0;
+    while (r == 0 && in.n > 0)
+        r = take_measurement(&in, o);
+    return r == 0 && in.bad ? -EBADMSG : r;
+}
