@@ -23,6 +23,7 @@ struct cutfiles;
 struct cutter;
 struct views;
 struct drops;
+struct dumps;
 struct status;
 
 struct fs {
@@ -41,6 +42,7 @@ struct fs {
     struct pace *pace; /* of whoever reads a tar */
     struct cutfiles *cutfiles;
     struct views *views;
+    struct dumps *dumps;
     struct cutter *cutter; /* NULL when nothing is to be cut or folded here */
     struct drops *drops;
     struct status *status;
@@ -49,7 +51,8 @@ struct fs {
 };
 
 /* st_ino of what is not a file of the store. The tars of cuts have ranges of their own
- * (cutfile.c); files of the store have a high bit set, in live/ one of two, in at/ a third. */
+ * (cutfile.c); files of the store have a high bit set, in live/ one of two, in at/ a third, of dumps a
+ * fourth. */
 enum {
     INO_ROOT = 1,
     INO_LIVE,
@@ -62,6 +65,7 @@ enum {
     INO_AT,
     INO_BASE,
     INO_LATEST,
+    INO_DUMP,
     INO_DROPS = 1 << 16, /* the first of those in restore/ */
 };
 

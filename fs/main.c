@@ -5,6 +5,7 @@
 #include "fs/cutter.h"
 #include "fs/detach.h"
 #include "fs/drops.h"
+#include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/log.h"
 #include "fs/mountpoint.h"
@@ -214,11 +215,13 @@ static void stop(struct daemon *d)
     if (fs->session)
         fuse_session_destroy(fs->session);
     cutter_stop(fs->cutter);
+    dumps_drop_all(fs->dumps);
     now_drop_all(fs->now);
     node_table_free(fs->nodes);
     now_free(fs->now);
     cutfiles_free(fs->cutfiles);
     views_free(fs->views);
+    dumps_free(fs->dumps);
     drops_free(fs->drops);
     pace_free(fs->pace);
     status_free(fs->status);

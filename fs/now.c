@@ -265,6 +265,25 @@ int now_lookup(struct request *r, struct node **out)
     return rc;
 }
 
+/* The timer may let go of it in between. */
+int now_capture(struct request *r, struct capture **out)
+{
+    struct node *node;
+    struct capture *c = NULL;
+    while (!c) {
+        int rc = now_lookup(r, &node);
+        if (rc < 0)
+            return rc;
+        pthread_mutex_lock(&r->fs->now->lock);
+        const struct tarball *t = ((const struct now_node *)node)->tarball;
+        c = t ? capture_ref((struct capture *)tarball_capture(t)) : NULL;
+        pthread_mutex_unlock(&r->fs->now->lock);
+        node_unpin(r->fs->nodes, node);
+    }
+    *out = c;
+    return 0;
+}
+
 static int now_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     const struct now_node *k = (const struct now_node *)n;

@@ -28,6 +28,9 @@ void now_expire(struct now *n);
 bool now_listed(const struct fs *fs);
 int now_lookup(struct request *r, struct node **out);
 
+/* The capture that the caller's now.tar is made of, as a reference of its own. */
+int now_capture(struct request *r, struct capture **out);
+
 /* Another store lies in the folders: whoever has no capture open gets a new one. */
 void now_restored(struct now *n);
 

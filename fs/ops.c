@@ -411,7 +411,10 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
             break;
         used += n;
     }
-    fuse_reply_buf(req, buf, used);
+    if (used == 0 && d->names.error)
+        reply(req, d->names.error);
+    else
+        fuse_reply_buf(req, buf, used);
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

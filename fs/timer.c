@@ -3,6 +3,7 @@
 
 #include "fs/cutfile.h"
 #include "fs/drops.h"
+#include "fs/dumps.h"
 #include "fs/now.h"
 #include "fs/signals.h"
 #include "fs/view.h"
@@ -46,6 +47,7 @@ static void *run(void *arg)
         drops_expire(t->fs);
         cutfiles_expire(t->fs->cutfiles);
         views_expire(t->fs);
+        dumps_expire(t->fs->dumps);
     }
     end_the_loop(t);
     return NULL;

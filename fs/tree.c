@@ -2,6 +2,7 @@
 /* The root: a fixed folder, whose children are the branches of the tree. */
 #include "fs/at.h"
 #include "fs/drops.h"
+#include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/live.h"
 #include "fs/numbers.h"
@@ -81,7 +82,8 @@ static void add_child(struct folder *f, const char *name, struct node *n, ino_t 
 
 int fs_tree_new(struct fs *fs)
 {
-    struct node *live = NULL, *snapshots = NULL, *at = NULL, *drops = NULL, *status = NULL;
+    struct node *live = NULL, *snapshots = NULL, *at = NULL, *dump = NULL, *drops = NULL,
+                *status = NULL;
     struct folder *root = calloc(1, sizeof(*root));
     if (!root)
         return -ENOMEM;
@@ -94,6 +96,8 @@ int fs_tree_new(struct fs *fs)
     if (r == 0)
         r = at_new(fs, &at);
     if (r == 0)
+        r = dumps_new(fs, &dump);
+    if (r == 0)
         r = drops_new(fs, &drops);
     if (r == 0)
         r = report_status(fs, &status);
@@ -102,6 +106,7 @@ int fs_tree_new(struct fs *fs)
     add_child(root, "live", live, INO_LIVE, S_IFDIR);
     add_child(root, "snapshots", snapshots, INO_SNAPSHOTS, S_IFDIR);
     add_child(root, "at", at, INO_AT, S_IFDIR);
+    add_child(root, "dump", dump, INO_DUMP, S_IFDIR);
     add_child(root, "restore", drops, INO_RESTORE, S_IFDIR);
     add_child(root, "status.json", status, INO_STATUS, S_IFREG);
     return 0;

@@ -297,6 +297,24 @@ static void range_of(const struct contents *c, const char *db, const char *rp, s
     }
 }
 
+int contents_range(const struct contents *c, const char *db, const char *rp, int64_t from,
+                   int64_t to, size_t **out, size_t *n, struct err *e)
+{
+    size_t first, end;
+    if (!contents_has(c, db, rp))
+        return err_set(e, -ENOENT, "no database %s with a policy %s", db, rp);
+    range_of(c, db, rp, &first, &end);
+    size_t *list = calloc(end - first + 1, sizeof(*list));
+    if (!list)
+        return no_memory(e);
+    *n = 0;
+    for (size_t i = first; from < to && i < end; i++)
+        if (shards_at(c->shards, i)->start < to && shards_at(c->shards, i)->end > from)
+            list[(*n)++] = i;
+    *out = list;
+    return 0;
+}
+
 static int unpack(const struct found *f, struct outline *o, struct err *e)
 {
     return outline_unpack(o, f->packed, f->n) < 0 ? no_memory(e) : 0;
@@ -355,6 +373,30 @@ int contents_shared(struct contents *c, const char *db, const struct tarball_rea
         *out = s->outline;
     pthread_mutex_unlock(&c->lock);
     return r;
+}
+
+int contents_outlines(struct contents *c, const char *db, const char *rp, int64_t from, int64_t to,
+                      const struct tarball_reader *reader, struct outline **out, struct err *e)
+{
+    cleanup(outline_freep) struct outline *o = outline_new();
+    autofree size_t *list = NULL;
+    size_t n;
+    int broken = 0;
+    int r = o ? contents_range(c, db, rp, from, to, &list, &n, e) : no_memory(e);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        cleanup(outline_freep) struct outline *one = NULL;
+        r = contents_outline(c, list[i], reader, &one, e);
+        if (r == 0 && outline_add(o, one) < 0)
+            r = no_memory(e);
+        if (r < 0 && r != -EINTR && r != -ENOMEM) {
+            broken = r;
+            r = 0;
+        }
+    }
+    if (r < 0)
+        return r;
+    *out = steal_ptr(&o);
+    return broken;
 }
 
 int contents_days(struct contents *c, const char *db, const char *rp,

@@ -35,6 +35,12 @@ const struct shards *contents_shards(const struct contents *c);
 /* Whether there is such a database, and in it such a policy. */
 bool contents_has(const struct contents *c, const char *db, const char *rp);
 
+/* The shards of a policy that may have points with from <= time < to, in the order in which influxd
+ * reads them; the caller frees the list. -ENOENT, with words: there is no such database or policy.
+ */
+int contents_range(const struct contents *c, const char *db, const char *rp, int64_t from,
+                   int64_t to, size_t **out, size_t *n, struct err *e);
+
 /* The outline of shard i; the caller frees it. reader may interrupt (-EINTR), and be NULL. Errors
  * as outline_add_tsm. */
 int contents_outline(struct contents *c, size_t i, const struct tarball_reader *reader,
@@ -45,8 +51,14 @@ int contents_outline(struct contents *c, size_t i, const struct tarball_reader *
 int contents_shared(struct contents *c, const char *db, const struct tarball_reader *reader,
                     const struct outline **out, struct err *e);
 
-/* The days on which a policy has points, which the caller clears. An error that comes with some
- * days in *out is that of a shard that cannot be read, and these are the days of the others. */
+/* The outline of the shards of a policy that may have points with from <= time < to, which the
+ * caller frees. An error that comes with one is that of a shard that cannot be read: it is the
+ * outline of the others. */
+int contents_outlines(struct contents *c, const char *db, const char *rp, int64_t from, int64_t to,
+                      const struct tarball_reader *reader, struct outline **out, struct err *e);
+
+/* The days on which a policy has points, which the caller clears; likewise those of the shards that
+ * can be read, if there is an error. */
 int contents_days(struct contents *c, const char *db, const char *rp,
                   const struct tarball_reader *reader, struct days *out, struct err *e);
 

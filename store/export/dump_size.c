@@ -72,7 +72,7 @@ int dump_digest(struct contents *c, const struct dump_query *q, uint8_t out[SHA2
     size_t n;
     if (!h)
         return err_sys(e, -ENOMEM, "a dump");
-    int r = points_shards(c, &pq, &list, &n, e);
+    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     if (r == 0)
         r = columns_of(c, &pq, list, n, &columns, e);
     if (r < 0)
@@ -124,11 +124,10 @@ static void latest(const struct capture *c, size_t i, int64_t *ns)
 
 int dump_mtime(struct contents *c, const struct dump_query *q, int64_t *ns, struct err *e)
 {
-    const struct points_query pq = dump_points_query(q);
     const struct capture *capture = contents_capture(c);
     autofree size_t *list = NULL;
     size_t n;
-    int r = points_shards(c, &pq, &list, &n, e);
+    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     *ns = 0;
     for (size_t i = 0; r == 0 && i < n; i++) {
         const struct shard *sh = shards_at(contents_shards(c), list[i]);

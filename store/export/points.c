@@ -230,28 +230,6 @@ int points_next(struct points *p, struct points_row *row, struct err *e)
     return p->q.way == POINTS_ANSWER ? next_answer(p, row, e) : next_all(p, row, e);
 }
 
-int points_shards(const struct contents *c, const struct points_query *q, size_t **out, size_t *n,
-                  struct err *e)
-{
-    const struct shards *shards = contents_shards(c);
-    size_t *list = calloc(shards_count(shards) + 1, sizeof(*list));
-    if (!list)
-        return no_memory(e);
-    *n = 0;
-    for (size_t i = 0; i < shards_count(shards); i++) {
-        const struct shard *sh = shards_at(shards, i);
-        if (strcmp(sh->db, q->db) == 0 && strcmp(sh->rp, q->rp) == 0 && sh->start < q->to &&
-            sh->end > q->from && q->from < q->to)
-            list[(*n)++] = i;
-    }
-    if (*n == 0 && !contents_has(c, q->db, q->rp)) {
-        free(list);
-        return err_set(e, -ENOENT, "no database %s with a policy %s", q->db, q->rp);
-    }
-    *out = list;
-    return 0;
-}
-
 static int find_parts(struct points *p, const size_t *list, size_t n, struct err *e)
 {
     p->parts = calloc(n + 1, sizeof(*p->parts));
@@ -275,7 +253,7 @@ int points_open(struct contents *c, const struct points_query *q, struct points 
         return no_memory(e);
     p->contents = c;
     p->q = *q;
-    int r = points_shards(c, q, &list, &n, e);
+    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     if (r == 0)
         r = find_parts(p, list, n, e);
     if (r == 0)

@@ -66,11 +66,6 @@ struct points_row {
 
 struct points;
 
-/* The shards of the policy whose times meet the range, in the order in which they are read; the
- * caller frees the list. -ENOENT, with words: there is no such database or policy. */
-int points_shards(const struct contents *c, const struct points_query *q, size_t **out, size_t *n,
-                  struct err *e);
-
 /* The contents, and what *q points to, must outlive the result. -ENOENT, with words, if there is no
  * such database or policy (a measurement that is not there just has no points); other errors as
  * contents_outline and table_open. */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dump/FORMAT/DB/RP/DAY/MEASUREMENT_FROM_TO.FORMAT: measurements as text (store/export/dump.h,
+ * dump_name.h).
+ *
+ * What is listed and dumped is the store as the caller's now.tar has it (now.h). A file is a node of
+ * its own for each text that it may have: its size is known before it is opened, from one making of
+ * the text or from the catalogue, and the node never changes. What it is made of stays pinned while
+ * it is open, and for 10 s after it was last looked up; a later open of it gets ESTALE, and the
+ * kernel looks again.
+ *
+ * A file of the store that is damaged gives EIO, with its name and the place in status.json, to
+ * whatever needs it. A list of days or measurements names those of all other shards first.
+ */
+#ifndef INFLUXFS_FS_DUMPS_H
+#define INFLUXFS_FS_DUMPS_H
+
+#include "fs/fs.h"
+
+int dumps_new(struct fs *fs, struct node **out);
+/* Lets go of what the files are made of: nothing is open any more. */
+void dumps_drop_all(struct dumps *d);
+void dumps_free(struct dumps *d); /* after its nodes; NULL is allowed */
+
+/* Lets go of what the files are made of whose time has come. */
+void dumps_expire(struct dumps *d);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/export/dump_name.h"
+
+#include "store/base/cleanup.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define CUT 180
+#define DIGEST 16 /* hexadecimal digits */
+#define SECOND 1000000000
+#define FROM_TO 40 /* bytes of "_FROM_TO", of whole seconds */
+
+const char *const dump_extensions[3] = {"json", "csv", "lp"};
+
+static bool is_coded(struct slice name, size_t i)
+{
+    unsigned char c = (unsigned char)name.p[i];
+    bool dots = name.n <= 2 && name.p[0] == '.' && name.p[name.n - 1] == '.';
+    return c == '/' || c == '%' || c < 0x20 || c == 0x7f || dots;
+}
+
+/* Writes as much of the name as fits into max bytes, whole characters; tells whether that is all. */
+static bool encode(struct slice name, size_t max, char *out)
+{
+    size_t n = 0, whole = 0;
+    for (size_t i = 0; i < name.n; i++) {
+        bool begins = (name.p[i] & 0xc0) != 0x80 || i == 0 || !(name.p[i - 1] & 0x80);
+        if (begins)
+            whole = n;
+        bool coded = is_coded(name, i);
+        if (n + (coded ? 3 : 1) > max) {
+            out[whole] = 0;
+            return false;
+        }
+        if (coded)
+            n += (size_t)snprintf(out + n, 4, "%%%02X", (unsigned char)name.p[i]);
+        else
+            out[n++] = name.p[i];
+    }
+    out[n] = 0;
+    return true;
+}
+
+/* The name within max bytes. */
+static void encode_or_cut(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
+{
+    uint8_t sum[SHA256_BYTES] = {0};
+    char hex[SHA256_HEX + 1];
+    if (encode(name, max, out))
+        return;
+    encode(name, CUT, out);
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (h) {
+        sha256_add(h, name.p, name.n);
+        sha256_end(h, sum);
+    }
+    sha256_hex(sum, hex);
+    size_t n = strlen(out);
+    snprintf(out + n, DUMP_NAME_MAX + 1 - n, "~%.*s", DIGEST, hex);
+}
+
+static void encode_measurement(struct slice name, enum dump_format format,
+                               char out[DUMP_NAME_MAX + 1])
+{
+    encode_or_cut(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]), out);
+}
+
+void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1])
+{
+    encode_or_cut(name, DUMP_NAME_MAX, out);
+}
+
+void dump_name_day(int32_t day, char out[DUMP_NAME_MAX + 1])
+{
+    struct tm tm;
+    const time_t seconds = (time_t)day * 86400;
+    gmtime_r(&seconds, &tm);
+    strftime(out, DUMP_NAME_MAX + 1, "%Y-%m-%d", &tm);
+}
+
+void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
+                    char out[DUMP_NAME_MAX + 1])
+{
+    char from[DUMP_NAME_MAX + 1], to[DUMP_NAME_MAX + 1];
+    dump_name_day(day, from);
+    dump_name_day(day + 1, to);
+    encode_measurement(measurement, format, out);
+    size_t n = strlen(out);
+    snprintf(out + n, DUMP_NAME_MAX + 1 - n, "_%.10s-00:00:00_%.10s-00:00:00.%s", from, to,
+             dump_extensions[format]);
+}
+
+/* Takes digits that make a number from least to most. */
+static bool number(const char **p, size_t digits, int least, int most, int *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < digits; i++) {
+        if (!isdigit((unsigned char)(*p)[i]))
+            return false;
+        *out = *out * 10 + ((*p)[i] - '0');
+    }
+    *p += digits;
+    return *out >= least && *out <= most;
+}
+
+static bool take(const char **p, char c)
+{
+    return **p == c ? (++*p, true) : false;
+}
+
+/* 2016-06-11, as seconds since 1970. */
+static bool date(const char **p, time_t *out)
+{
+    int year, month, day;
+    if (!number(p, 4, 0, 9999, &year) || !take(p, '-') || !number(p, 2, 1, 12, &month) ||
+        !take(p, '-') || !number(p, 2, 1, 31, &day))
+        return false;
+    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+    *out = timegm(&tm);
+    return tm.tm_mday == day; /* there is such a day in this month */
+}
+
+bool dump_name_is_day(const char *name, int32_t *day)
+{
+    time_t seconds;
+    if (!date(&name, &seconds) || *name)
+        return false;
+    *day = (int32_t)(seconds / 86400);
+    return true;
+}
+
+/* Up to nine digits behind a point. */
+static bool fraction(const char **p, int64_t *ns)
+{
+    int64_t unit = SECOND;
+    *ns = 0;
+    if (!take(p, '.'))
+        return true;
+    for (; isdigit((unsigned char)**p); ++*p) {
+        unit /= 10;
+        *ns += (**p - '0') * unit;
+        if (unit == 0)
+            return false;
+    }
+    return unit < SECOND;
+}
+
+/* From begin to end, as nanoseconds. */
+static bool moment(const char *begin, const char *end, int64_t *out)
+{
+    time_t seconds;
+    int hour, minute, second;
+    int64_t ns;
+    const char *p = begin;
+    if (!date(&p, &seconds) || !take(&p, '-') || !number(&p, 2, 0, 23, &hour) || !take(&p, ':') ||
+        !number(&p, 2, 0, 59, &minute) || !take(&p, ':') || !number(&p, 2, 0, 59, &second) ||
+        !fraction(&p, &ns) || p != end)
+        return false;
+    seconds += hour * 3600 + minute * 60 + second;
+    if (__builtin_mul_overflow((int64_t)seconds, (int64_t)SECOND, out) ||
+        __builtin_add_overflow(*out, ns, out))
+        *out = seconds < 0 ? INT64_MIN : INT64_MAX;
+    return true;
+}
+
+static bool decode(const char *p, size_t n, struct dump_name *out)
+{
+    out->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        char c = p[i];
+        if (c == '%') {
+            const char hex[3] = {i + 2 < n ? p[i + 1] : 0, i + 2 < n ? p[i + 2] : 0, 0};
+            if (!isxdigit((unsigned char)hex[0]) || !isxdigit((unsigned char)hex[1]))
+                return false;
+            c = (char)strtoul(hex, NULL, 16);
+            i += 2;
+        }
+        out->measurement[out->n++] = c;
+    }
+    return out->n > 0;
+}
+
+static bool looks_cut(const char *p, size_t n)
+{
+    if (n < DIGEST + 1 || p[n - DIGEST - 1] != '~' || n > CUT + DIGEST + 1)
+        return false;
+    return strspn(p + n - DIGEST, "0123456789abcdef") == DIGEST;
+}
+
+/* The last c in the n bytes at p. */
+static const char *last(const char *p, size_t n, char c)
+{
+    return memrchr(p, c, n);
+}
+
+bool dump_name_parse(const char *name, enum dump_format format, struct dump_name *out)
+{
+    size_t n = strlen(name), ext = strlen(dump_extensions[format]);
+    if (n > DUMP_NAME_MAX || n < ext + 2 || name[n - ext - 1] != '.' ||
+        strcmp(name + n - ext, dump_extensions[format]) != 0)
+        return false;
+    n -= ext + 1;
+    const char *to = last(name, n, '_');
+    const char *from = to ? last(name, (size_t)(to - name), '_') : NULL;
+    if (!from || !moment(from + 1, to, &out->from) || !moment(to + 1, name + n, &out->to))
+        return false;
+    n = (size_t)(from - name);
+    out->format = format;
+    memcpy(out->coded, name, n);
+    out->coded[n] = 0;
+    out->cut = looks_cut(name, n);
+    return decode(name, n, out);
+}
+
+bool dump_name_is_cut_of(const struct dump_name *name, struct slice measurement)
+{
+    char coded[DUMP_NAME_MAX + 1];
+    encode_measurement(measurement, name->format, coded);
+    return strcmp(coded, name->coded) == 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names of dumps:
+ *
+ *   DB/RP/DAY/MEASUREMENT_FROM_TO.EXT     DAY 2016-06-11, FROM and TO 2016-06-11-00:00:00, in UTC,
+ *                                         to which a fraction of a second may be appended
+ *
+ * In names of databases, policies and measurements, slashes, percent signs and control characters
+ * are written as % and two hexadecimal digits, and so are the dots of "." and "..". What would be
+ * longer than 255 bytes is cut to 180 (or fewer, so that no character is cut), followed by ~ and 16
+ * hexadecimal digits of the SHA-256 of the whole name.
+ *
+ * Pure functions.
+ */
+#ifndef INFLUXFS_EXPORT_DUMP_NAME_H
+#define INFLUXFS_EXPORT_DUMP_NAME_H
+
+#include "store/export/dump.h"
+
+#define DUMP_NAME_MAX 255
+
+extern const char *const dump_extensions[3]; /* by dump_format: "json", "csv", "lp" */
+
+/* The name of a database or policy; NUL-terminated, as the others. */
+void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1]);
+
+void dump_name_day(int32_t day, char out[DUMP_NAME_MAX + 1]);
+/* false: it is not one. */
+bool dump_name_is_day(const char *name, int32_t *day);
+
+/* A measurement on one day. */
+void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
+                    char out[DUMP_NAME_MAX + 1]);
+
+/* What the name of a file says. */
+struct dump_name {
+    enum dump_format format;
+    char measurement[DUMP_NAME_MAX + 1]; /* n bytes, decoded */
+    size_t n;
+    char coded[DUMP_NAME_MAX + 1]; /* as it stands in the name */
+    bool cut;                      /* the measurement may be one whose name was cut */
+    int64_t from, to;              /* nanoseconds since 1970; no further than these reach */
+};
+
+/* false: it is not such a name. */
+bool dump_name_parse(const char *name, enum dump_format format, struct dump_name *out);
+
+/* Whether the measurement is that of a name that was cut. */
+bool dump_name_is_cut_of(const struct dump_name *name, struct slice measurement);
+
+#endif
