@@ -212,19 +212,22 @@ static ssize_t file_read(struct request *r, struct handle *h, char **buf, size_t
     n = within(f, n, off);
     if (ahead_take(&f->ahead, buf, n, off) == 0 && n > 0)
         rc = read_at(f, *buf, n, off, &reader, &e);
-    if (rc == 0 && n > 0) {
-        pace_wait(r->fs->pace, n);
-        return (ssize_t)n;
+    if (rc < 0) {
+        ahead_go_on(&f->ahead, 0, off, NULL, NULL);
+        return dumps_failed(r->fs, node_of(h), rc, &e);
     }
-    ahead_go_on(&f->ahead, 0, off, NULL, NULL);
-    return rc < 0 ? dumps_failed(r->fs, node_of(h), rc, &e) : 0;
+    pace_wait(r->fs->pace, n);
+    return (ssize_t)n;
 }
 
+/* The reader may have been faster: then the text is further on, and must not begin again. */
 static ssize_t read_quietly(void *ctx, void *buf, size_t n, uint64_t off)
 {
     struct dumpfile *f = ctx;
     n = within(f, n, off);
-    int r = n ? read_at(f, buf, n, off, NULL, NULL) : 0;
+    pthread_mutex_lock(&f->lock);
+    int r = f->dump && f->at == off ? make(f, buf, n, off, NULL, NULL) : -EAGAIN;
+    pthread_mutex_unlock(&f->lock);
     return r < 0 ? r : (ssize_t)n;
 }
 

@@ -134,11 +134,11 @@ bool dump_name_is_day(const char *name, int32_t *day)
 }
 
 /* Up to nine digits behind a point. */
-static bool fraction(const char **p, int64_t *ns)
+static bool fraction(const char **p, const char *end, int64_t *ns)
 {
     int64_t unit = SECOND;
     *ns = 0;
-    if (!take(p, '.'))
+    if (*p == end || !take(p, '.'))
         return true;
     for (; isdigit((unsigned char)**p); ++*p) {
         unit /= 10;
@@ -158,7 +158,7 @@ static bool moment(const char *begin, const char *end, int64_t *out)
     const char *p = begin;
     if (!date(&p, &seconds) || !take(&p, '-') || !number(&p, 2, 0, 23, &hour) || !take(&p, ':') ||
         !number(&p, 2, 0, 59, &minute) || !take(&p, ':') || !number(&p, 2, 0, 59, &second) ||
-        !fraction(&p, &ns) || p != end)
+        !fraction(&p, end, &ns) || p != end)
         return false;
     seconds += hour * 3600 + minute * 60 + second;
     if (__builtin_mul_overflow((int64_t)seconds, (int64_t)SECOND, out) ||
