@@ -550,8 +550,8 @@ static int day_list(struct request *r, struct node *node, struct names *out)
 
 #define FOLDER(lookup_fn, list_fn)                                                                 \
     {                                                                                              \
-        .entry_timeout = 1, .attr_timeout = 60, .getattr = folder_getattr,                         \
-        .free = dumps_node_free, .lookup = lookup_fn, .list = list_fn                              \
+        .attr_timeout = 60, .getattr = folder_getattr, .free = dumps_node_free,                    \
+        .lookup = lookup_fn, .list = list_fn                                                       \
     }
 
 static const struct node_ops top_ops = FOLDER(top_lookup, top_list);

@@ -16,7 +16,7 @@
  *   cut        1      for ever direct       a tar of a cut; entry of base.tar and latest.tar: 0
  *   view       ever   for ever page cache   files of a cut; entry of at/N: 1, of at/latest: 0
  *   drop       0      0        direct       restore/ and what is copied there
- *   dump       0      for ever direct       a dump, made as it is read; folders: entry 1
+ *   dump       0      for ever direct       a dump, made as it is read; its folders: attr 60
  *   text       0      0        direct       status files, made when they are opened
  */
 #ifndef INFLUXFS_FS_NODE_H
