@@ -3,6 +3,7 @@
 
 #include "store/influx/bytes.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <snappy-c.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ enum encoding { ENCODING_RAW = 0, ENCODING_SIMPLE8B = 1, ENCODING_RLE = 2 };
 
 #define ENCODING_ONLY 0x10 /* the first byte of floats, booleans and strings */
 #define FLOAT_END 0x7ff8000000000001u
+#define SLACK 4 /* room behind the points, as they are unpacked so many at once */
 
 /* A block while it is decoded. */
 struct decoder {
@@ -26,9 +28,10 @@ static int bad(const struct decoder *d, const char *what)
     return err_set(d->e, -EBADMSG, "byte %zu of it: %s", (size_t)(d->in.p - d->start), what);
 }
 
-/* Room for n points, those that are there kept. */
+/* Room for n points and SLACK, those that are there kept. */
 static int reserve(struct tsmblock *b, size_t n)
 {
+    n += SLACK;
     if (n <= b->cap)
         return 0;
     size_t cap = b->cap ? b->cap : 1024;
@@ -46,73 +49,164 @@ static int reserve(struct tsmblock *b, size_t n)
     return 0;
 }
 
+/* Eight bytes, big-endian. */
+static uint64_t load(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+    return be64toh(v);
+}
+
 static const struct {
     uint8_t n, bits;
 } packing[16] = {{240, 0}, {120, 0}, {60, 1}, {30, 2}, {20, 3}, {15, 4}, {12, 5}, {10, 6},
                  {8, 7},   {7, 8},   {6, 10}, {5, 12}, {4, 15}, {3, 20}, {2, 30}, {1, 60}};
 
-/* Takes a word; room for 240. */
-static bool simple8b(struct bytes *in, uint64_t *out, size_t *n)
+static size_t simple8b_count(const uint8_t *word)
 {
-    uint64_t word;
-    if (!bytes_be(in, 8, &word))
-        return false;
-    unsigned selector = (unsigned)(word >> 60), bits = packing[selector].bits;
-    *n = packing[selector].n;
-    for (size_t i = 0; i < *n; i++)
-        out[i] = bits ? word >> (i * bits) & ((UINT64_C(1) << bits) - 1) : 1;
-    return true;
+    return packing[*word >> 4].n;
 }
 
-static int add_time(struct decoder *d, uint64_t t)
+/* Unpacks a word; up to SLACK - 1 numbers behind its own are overwritten. By fours, as a loop of
+ * exactly as many as there are ends where the processor does not expect it. */
+static void simple8b(const uint8_t *p, uint64_t *out)
 {
-    struct tsmblock *b = d->b;
-    if (b->n >= TSMBLOCK_MAX_POINTS)
-        return bad(d, "more points than a block can have");
-    int r = reserve(b, b->n + 1);
-    if (r < 0)
-        return r;
-    if (b->n > 0 && (int64_t)t < b->times[b->n - 1])
-        return bad(d, "times that go back");
-    b->times[b->n++] = (int64_t)t;
-    return 0;
+    uint64_t word = load(p);
+    size_t n = packing[word >> 60].n;
+    unsigned bits = packing[word >> 60].bits;
+    uint64_t mask = (UINT64_C(1) << bits) - 1;
+    if (n == 1) {
+        *out = word & mask;
+        return;
+    }
+    if (bits == 0) {
+        for (size_t i = 0; i < n; i++)
+            out[i] = 1;
+        return;
+    }
+    for (size_t i = 0; i < n; i += SLACK, word >>= bits) {
+        out[i] = word & mask;
+        out[i + 1] = (word >>= bits) & mask;
+        out[i + 2] = (word >>= bits) & mask;
+        out[i + 3] = (word >>= bits) & mask;
+    }
+}
+
+static int too_many(const struct decoder *d)
+{
+    return bad(d, "more points than a block can have");
+}
+
+/* The first time that is less than the one before it; how many there are if none is. */
+static size_t find_descent(const struct tsmblock *b)
+{
+    unsigned any = 0;
+    size_t i;
+    for (i = 1; i < b->n; i++)
+        any |= b->times[i] < b->times[i - 1];
+    if (!any)
+        return b->n;
+    for (i = 1; b->times[i] >= b->times[i - 1];)
+        i++;
+    return i;
+}
+
+/* The differences in b->times become times. */
+static void add_up(struct tsmblock *b, uint64_t divisor)
+{
+    uint64_t t = (uint64_t)b->times[0];
+    for (size_t i = 1; i < b->n; i++)
+        b->times[i] = (int64_t)(t += (uint64_t)b->times[i] * divisor);
 }
 
 static int times_raw(struct decoder *d)
 {
-    uint64_t t = 0, delta;
+    struct tsmblock *b = d->b;
+    const uint8_t *p = d->in.p;
+    size_t n = d->in.n / 8;
+    b->n = n < TSMBLOCK_MAX_POINTS ? n : TSMBLOCK_MAX_POINTS;
+    if (n == 0)
+        return 0;
+    int r = reserve(b, b->n);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < b->n; i++)
+        b->times[i] = (int64_t)load(p + i * 8);
+    add_up(b, 1);
+    size_t descent = find_descent(b);
+    bytes_skip(&d->in, (descent < n ? descent + 1 : n) * 8);
+    if (descent < b->n)
+        return bad(d, "times that go back");
+    return b->n < n ? too_many(d) : 0;
+}
+
+/* The differences as they are; *all is whether they fit. */
+static int unpack_times(struct decoder *d, bool *all)
+{
+    struct bytes in = d->in; /* else looked up again after each number that is stored */
+    size_t n = d->b->n, room = 0;
     int r = 0;
-    while (r == 0 && bytes_be(&d->in, 8, &delta))
-        r = add_time(d, t += delta);
-    return r;
+    for (*all = true; *all && in.n >= 8; bytes_skip(&in, 8)) {
+        size_t more = simple8b_count(in.p);
+        if (room < more) {
+            if ((r = reserve(d->b, n + more)) < 0)
+                return r;
+            room = d->b->cap - SLACK - n;
+        }
+        simple8b(in.p, (uint64_t *)d->b->times + n);
+        *all = more <= TSMBLOCK_MAX_POINTS - n;
+        n = *all ? n + more : TSMBLOCK_MAX_POINTS;
+        room -= more;
+    }
+    d->b->n = n;
+    d->in = in;
+    return 0;
 }
 
 static int times_simple8b(struct decoder *d, uint64_t divisor)
 {
-    uint64_t t, delta[240];
-    size_t n;
+    struct tsmblock *b = d->b;
+    uint64_t t;
+    bool all;
     if (!bytes_be(&d->in, 8, &t))
         return bad(d, "times without a first one");
-    int r = add_time(d, t);
-    while (r == 0 && d->in.n > 0) {
-        if (!simple8b(&d->in, delta, &n))
-            return bad(d, "times that end within a word");
-        for (size_t i = 0; r == 0 && i < n; i++)
-            r = add_time(d, t += delta[i] * divisor);
+    const uint8_t *word = d->in.p;
+    int r = reserve(b, 1);
+    if (r < 0)
+        return r;
+    b->times[b->n++] = (int64_t)t;
+    if ((r = unpack_times(d, &all)) < 0)
+        return r;
+    add_up(b, divisor);
+    size_t descent = find_descent(b);
+    if (descent < b->n) {
+        for (size_t n = 1; n <= descent; word += 8)
+            n += simple8b_count(word);
+        d->in.p = word;
+        return bad(d, "times that go back");
     }
-    return r;
+    if (!all)
+        return too_many(d);
+    return d->in.n > 0 ? bad(d, "times that end within a word") : 0;
 }
 
 static int times_rle(struct decoder *d, uint64_t divisor)
 {
+    struct tsmblock *b = d->b;
     uint64_t t, delta, count;
     if (!bytes_be(&d->in, 8, &t) || !bytes_uvarint(&d->in, &delta) ||
         !bytes_uvarint(&d->in, &count))
         return bad(d, "times that end within a number");
-    int r = 0;
-    for (uint64_t i = 0; r == 0 && i < count; i++)
-        r = add_time(d, t + i * delta * divisor);
-    return r;
+    size_t n = count < TSMBLOCK_MAX_POINTS ? (size_t)count : TSMBLOCK_MAX_POINTS;
+    int r = reserve(b, n);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n; i++, t += delta * divisor)
+        b->times[i] = (int64_t)t;
+    b->n = n;
+    if (find_descent(b) < n)
+        return bad(d, "times that go back");
+    return n < count ? too_many(d) : 0;
 }
 
 static int decode_times(struct decoder *d)
@@ -155,29 +249,35 @@ static int too_few(const struct decoder *d)
 
 static int integers_raw(struct decoder *d)
 {
-    uint64_t v = 0, delta;
-    for (size_t i = 0; i < d->b->n; i++) {
-        if (!bytes_be(&d->in, 8, &delta))
+    struct tsmblock *b = d->b;
+    uint64_t v = 0;
+    for (size_t i = 0; i < b->n; i++, bytes_skip(&d->in, 8)) {
+        if (d->in.n < 8)
             return too_few(d);
-        d->b->values[i].u = v += (uint64_t)unzigzag(delta);
+        b->values[i].u = v += (uint64_t)unzigzag(load(d->in.p));
     }
     return 0;
 }
 
 static int integers_simple8b(struct decoder *d)
 {
-    uint64_t v, delta[240];
+    union value *values = d->b->values;
+    struct bytes in;
+    uint64_t v;
+    size_t i = 1, n = d->b->n, more = 0;
     if (!bytes_be(&d->in, 8, &v))
         return too_few(d);
-    d->b->values[0].u = v = (uint64_t)unzigzag(v);
-    for (size_t i = 1, n = 0; i < d->b->n; i += n) {
-        if (!simple8b(&d->in, delta, &n))
-            return too_few(d);
-        if (n > d->b->n - i)
-            return bad(d, "more values than times");
-        for (size_t k = 0; k < n; k++)
-            d->b->values[i + k].u = v += (uint64_t)unzigzag(delta[k]);
-    }
+    for (in = d->in; i < n && in.n >= 8; bytes_skip(&in, 8), i += more)
+        if ((more = simple8b_count(in.p)) <= n - i)
+            simple8b(in.p, (uint64_t *)values + i);
+    d->in = in;
+    if (i < n)
+        return too_few(d);
+    if (i > n)
+        return bad(d, "more values than times");
+    values[0].u = v = (uint64_t)unzigzag(v);
+    for (i = 1; i < n; i++)
+        values[i].u = v += (uint64_t)unzigzag(values[i].u);
     return 0;
 }
 
@@ -190,8 +290,8 @@ static int integers_rle(struct decoder *d)
     if (count != d->b->n - 1)
         return bad(d, "not as many values as times");
     v = (uint64_t)unzigzag(v);
-    for (size_t i = 0; i < d->b->n; i++)
-        d->b->values[i].u = v + i * (uint64_t)unzigzag(delta);
+    for (size_t i = 0; i < d->b->n; i++, v += (uint64_t)unzigzag(delta))
+        d->b->values[i].u = v;
     return 0;
 }
 
@@ -212,60 +312,101 @@ static int decode_integers(struct decoder *d)
     }
 }
 
-/* Bits from the most significant one of each byte. */
-struct bits {
-    const uint8_t *p;
-    size_t at, n;
-};
-
-static bool take_bits(struct bits *b, unsigned n, uint64_t *v)
-{
-    if (n > b->n - b->at)
-        return false;
-    uint64_t x = 0;
-    while (n > 0) {
-        unsigned left = 8 - b->at % 8, take = n < left ? n : left;
-        x = x << take | (b->p[b->at / 8] >> (left - take) & ((1u << take) - 1));
-        b->at += take;
-        n -= take;
-    }
-    *v = x;
-    return true;
-}
-
-/* The window of bits that changed last. */
+/* Bits from the most significant one of each byte, and the window of those that changed last. */
 struct gorilla {
-    struct bits in;
+    const uint8_t *p;
+    size_t at, n; /* bits */
     uint64_t v;
     unsigned significant, trailing; /* significant 0: there has been none yet */
 };
 
+/* Bytes that are read from the one that a value begins in: 7 + 13 + 64 bits and more. */
+#define GORILLA_READS 16
+
+/* The 64 bits at `at`. */
+static inline uint64_t gorilla_bits(const struct gorilla *g)
+{
+    const uint8_t *p = g->p + g->at / 8;
+    unsigned skip = g->at % 8;
+    return load(p) << skip | p[8] >> (8 - skip);
+}
+
 /* NULL, or what is wrong. */
-static const char *gorilla_next(struct gorilla *g)
+static inline const char *gorilla_next(struct gorilla *g)
 {
     static const char *const torn = "fewer values than times";
-    uint64_t same, keep, leading, significant, x;
-    if (!take_bits(&g->in, 1, &same))
+    uint64_t bits = gorilla_bits(g);
+    size_t left = g->n - g->at;
+    if (left < 1)
         return torn;
-    if (!same)
+    if (!(bits >> 63)) {
+        g->at++;
         return NULL;
-    if (!take_bits(&g->in, 1, &keep))
-        return torn;
-    if (keep) {
-        if (!take_bits(&g->in, 5, &leading) || !take_bits(&g->in, 6, &significant))
+    }
+    if (bits >> 62 & 1) {
+        unsigned leading = bits >> 57 & 31, significant = bits >> 51 & 63;
+        if (left < 13)
             return torn;
+        g->at += 13;
         significant = significant ? significant : 64;
         if (leading + significant > 64)
             return "a float of more than 64 bits";
-        g->significant = (unsigned)significant;
-        g->trailing = (unsigned)(64 - leading - significant);
+        g->significant = significant;
+        g->trailing = 64 - leading - significant;
+    } else if (left < 2) {
+        return torn;
+    } else {
+        g->at += 2;
     }
     if (g->significant == 0)
         return "a float that goes by one which is not there";
-    if (!take_bits(&g->in, g->significant, &x))
+    if (g->significant > g->n - g->at)
         return torn;
-    g->v ^= x << g->trailing;
+    g->v ^= gorilla_bits(g) >> (64 - g->significant) << g->trailing;
+    g->at += g->significant;
     return NULL;
+}
+
+/* Takes values from *i on, while GORILLA_READS bytes can be read at those that begin before bit
+ * `until`. */
+static const char *gorilla_take(struct gorilla *g, size_t until, union value *values, size_t n,
+                                size_t *i)
+{
+    struct gorilla local = *g; /* in registers */
+    const char *wrong = NULL;
+    size_t k = *i;
+    for (; !wrong && k < n && local.at < until; k++) {
+        values[k].u = local.v;
+        wrong = local.v == FLOAT_END ? "fewer values than times" : gorilla_next(&local);
+    }
+    *g = local;
+    *i = k;
+    return wrong;
+}
+
+static const char *gorilla(struct bytes *in, union value *values, size_t n)
+{
+    uint8_t tail[GORILLA_READS * 2] = {0};
+    struct gorilla g = {.p = in->p, .at = 64, .n = in->n * 8};
+    size_t i = 0;
+    if (in->n < 8)
+        return "fewer values than times";
+    g.v = load(in->p);
+    const char *wrong = NULL;
+    if (in->n >= GORILLA_READS)
+        wrong = gorilla_take(&g, (in->n - GORILLA_READS + 1) * 8, values, n, &i);
+    size_t done = g.at / 8;
+    bytes_skip(in, done);
+    if (!wrong && i < n) {
+        memcpy(tail, in->p, in->n); /* less than GORILLA_READS */
+        g.p = tail;
+        g.n -= done * 8;
+        g.at -= done * 8;
+        wrong = gorilla_take(&g, SIZE_MAX, values, n, &i);
+        done = 0;
+    }
+    bytes_skip(in, (g.at + 7) / 8 - done);
+    return !wrong && g.v != FLOAT_END ? "more values than times" : wrong;
 }
 
 static int decode_floats(struct decoder *d)
@@ -273,18 +414,7 @@ static int decode_floats(struct decoder *d)
     uint64_t first;
     if (!bytes_be(&d->in, 1, &first) || first != ENCODING_ONLY)
         return bad(d, "floats of an unknown encoding");
-    struct gorilla g = {.in = {d->in.p, 0, d->in.n * 8}};
-    const char *wrong = take_bits(&g.in, 64, &g.v) ? NULL : "fewer values than times";
-    for (size_t i = 0; !wrong && i < d->b->n; i++) {
-        if (g.v == FLOAT_END)
-            wrong = "fewer values than times";
-        memcpy(&d->b->values[i].f, &g.v, sizeof(g.v));
-        if (!wrong)
-            wrong = gorilla_next(&g);
-    }
-    if (!wrong && g.v != FLOAT_END)
-        wrong = "more values than times";
-    bytes_skip(&d->in, (g.in.at + 7) / 8);
+    const char *wrong = gorilla(&d->in, d->b->values, d->b->n);
     if (wrong)
         return bad(d, wrong);
     return d->in.n > 0 ? bad(d, "more than the values") : 0;
@@ -310,10 +440,13 @@ static int unpack(struct decoder *d, size_t *n)
 {
     struct tsmblock *b = d->b;
     const char *packed = (const char *)d->in.p;
-    if (snappy_uncompressed_length(packed, d->in.n, n) != SNAPPY_OK || *n > TSMBLOCK_MAX_STRINGS ||
-        snappy_validate_compressed_buffer(packed, d->in.n) != SNAPPY_OK)
-        return bad(d, "strings that do not unpack");
+    const char *what = "strings that do not unpack";
+    if (snappy_uncompressed_length(packed, d->in.n, n) != SNAPPY_OK || *n > TSMBLOCK_MAX_STRINGS)
+        return bad(d, what);
     if (*n > b->strings_cap || !b->strings) {
+        /* Where there is room already, the unpacking itself will say. */
+        if (snappy_validate_compressed_buffer(packed, d->in.n) != SNAPPY_OK)
+            return bad(d, what);
         free(b->strings);
         b->strings_cap = 0;
         b->strings = malloc(*n + 1);
@@ -322,7 +455,7 @@ static int unpack(struct decoder *d, size_t *n)
         b->strings_cap = *n;
     }
     if (snappy_uncompress(packed, d->in.n, b->strings, n) != SNAPPY_OK)
-        return bad(d, "strings that do not unpack");
+        return bad(d, what);
     return 0;
 }
 
