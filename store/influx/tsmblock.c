@@ -497,7 +497,8 @@ static int decode_values(struct decoder *d)
     }
 }
 
-static int decode(struct decoder *d, size_t n)
+/* The type and the times; *values is then what is left of the n bytes. */
+static int decode_head(struct decoder *d, size_t n, struct bytes *values)
 {
     uint64_t type, len;
     if (!bytes_be(&d->in, 1, &type) || type >= VALUE_TYPES)
@@ -505,24 +506,37 @@ static int decode(struct decoder *d, size_t n)
     d->b->type = (enum value_type)type;
     if (!bytes_uvarint(&d->in, &len) || len > d->in.n)
         return bad(d, "times that leave the block");
-    const uint8_t *values = d->in.p + len;
+    const uint8_t *p = d->in.p + len;
     d->in.n = (size_t)len;
-    int r = decode_times(d);
+    *values = (struct bytes){p, (size_t)(d->start + n - p)};
+    return decode_times(d);
+}
+
+static int decode(struct tsmblock *b, const void *p, size_t n, bool with_values, struct err *e)
+{
+    struct decoder d = {.b = b, .start = p, .in = {p, n}, .e = e};
+    struct bytes values = {0};
+    b->n = 0;
+    int r = decode_head(&d, n, &values);
+    if (r == 0 && with_values) {
+        d.in = values;
+        r = decode_values(&d);
+        if (r == 0 && d.in.n > 0)
+            r = bad(&d, "more than the values");
+    }
     if (r < 0)
-        return r;
-    d->in = (struct bytes){values, (size_t)(d->start + n - values)};
-    r = decode_values(d);
-    return r == 0 && d->in.n > 0 ? bad(d, "more than the values") : r;
+        b->n = 0;
+    return r == -ENOMEM ? err_sys(e, r, "a block of %zu bytes", n) : r;
 }
 
 int tsmblock_decode(struct tsmblock *b, const void *p, size_t n, struct err *e)
 {
-    struct decoder d = {.b = b, .start = p, .in = {p, n}, .e = e};
-    b->n = 0;
-    int r = decode(&d, n);
-    if (r < 0)
-        b->n = 0;
-    return r == -ENOMEM ? err_sys(e, r, "a block of %zu bytes", n) : r;
+    return decode(b, p, n, true, e);
+}
+
+int tsmblock_decode_times(struct tsmblock *b, const void *p, size_t n, struct err *e)
+{
+    return decode(b, p, n, false, e);
 }
 
 void tsmblock_free(struct tsmblock *b)

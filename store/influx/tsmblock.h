@@ -42,6 +42,10 @@ struct tsmblock {
  * the cause in words, or -ENOMEM: *b then holds no points. */
 int tsmblock_decode(struct tsmblock *b, const void *p, size_t n, struct err *e);
 
+/* The same for the type and the times alone: the values are not looked at, and b->values holds
+ * nothing. */
+int tsmblock_decode_times(struct tsmblock *b, const void *p, size_t n, struct err *e);
+
 void tsmblock_free(struct tsmblock *b);
 
 #endif

@@ -253,8 +253,9 @@ static int check_block(const struct tsmfile *f, const struct tsmfile_entry *n, s
     return 0;
 }
 
-int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
-                  struct tsmblock *out, struct err *e)
+static int take_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
+                      int (*decode)(struct tsmblock *, const void *, size_t, struct err *),
+                      struct tsmblock *out, struct err *e)
 {
     struct err inner = {""};
     out->n = 0;
@@ -265,7 +266,7 @@ int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_t
         r = check_block(f, n, e);
     if (r < 0)
         return r;
-    r = tsmblock_decode(out, f->block + CRC, n->size - CRC, &inner);
+    r = decode(out, f->block + CRC, n->size - CRC, &inner);
     if (r < 0)
         return err_set(e, r, "%s: damaged block at byte %" PRIu64 ": %s", f->s.name, n->offset,
                        inner.text);
@@ -273,4 +274,16 @@ int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_t
         return 0;
     out->n = 0;
     return bad(f, e, n->offset, "a block of another type or other times than the index says");
+}
+
+int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
+                  struct tsmblock *out, struct err *e)
+{
+    return take_block(f, n, type, tsmblock_decode, out, e);
+}
+
+int tsmfile_times(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
+                  struct tsmblock *out, struct err *e)
+{
+    return take_block(f, n, type, tsmblock_decode_times, out, e);
 }

@@ -68,4 +68,8 @@ struct tsmfile_entry tsmfile_entry(const struct tsmfile_key *key, size_t i);
 int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *entry, enum value_type type,
                   struct tsmblock *out, struct err *e);
 
+/* The same for its times alone, by tsmblock_decode_times. */
+int tsmfile_times(struct tsmfile *f, const struct tsmfile_entry *entry, enum value_type type,
+                  struct tsmblock *out, struct err *e);
+
 #endif

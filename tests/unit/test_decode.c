@@ -223,6 +223,69 @@ static void test_booleans_and_strings(void **state)
     }
 }
 
+/* The n times of an encoding with values that do not count, and whether they are taken. */
+static int decode_only_times(struct tsmblock *b, struct buffer times)
+{
+    struct buffer values = {0};
+    buffer_add(&values, "what are not floats", 19);
+    struct buffer in = block(VALUE_FLOAT, &times, &values);
+    assert_int_equal(decode(b, &in), -EBADMSG);
+    err.text[0] = '\0';
+    int r = tsmblock_decode_times(b, in.p, in.n, &err);
+    assert_true(r == 0 ? b->n > 0 && b->type == VALUE_FLOAT : r == -EBADMSG && b->n == 0);
+    buffer_free(&in);
+    return r;
+}
+
+static void test_only_times(void **state)
+{
+    (void)state;
+    struct tsmblock b = {0};
+    assert_int_equal(decode_only_times(&b, times_rle(-7, 4, 30)), 0);
+    assert_int_equal(b.n, 30);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(b.times[i], -7 + i * 4);
+    assert_int_equal(decode_only_times(&b, times_rle(INT64_MAX - 3, 4, 2)), -EBADMSG);
+    assert_string_equal(err.text, "byte 13 of it: times that go back");
+    struct buffer in = {0};
+    add_be(&in, 5, 1);
+    assert_int_equal(tsmblock_decode_times(&b, in.p, in.n, &err), -EBADMSG);
+    buffer_free(&in);
+    tsmblock_free(&b);
+}
+
+/* Words of 240 differences each, but the fourth one of a single one that goes back, if wanted. */
+static struct buffer many_times(size_t words, bool back)
+{
+    struct buffer b = {0};
+    add_be(&b, 0x11, 1);
+    add_be(&b, 0, 8);
+    for (size_t i = 0; i < words; i++)
+        add_be(&b, i == 3 && back ? UINT64_MAX : 0, 8);
+    return b;
+}
+
+/* More than a block may have, and times that go back before that. */
+static void test_many_times(void **state)
+{
+    (void)state;
+    static const char *const back = "byte 44 of it: times that go back";
+    const size_t most = (TSMBLOCK_MAX_POINTS - 1) / 240;
+    struct tsmblock b = {0};
+    assert_int_equal(decode_only_times(&b, many_times(most, false)), 0);
+    assert_int_equal(b.n, 1 + most * 240);
+    assert_int_equal(decode_only_times(&b, many_times(most + 1, false)), -EBADMSG);
+    assert_non_null(strstr(err.text, "more points than a block can have"));
+    assert_int_equal(decode_only_times(&b, many_times(20, true)), -EBADMSG);
+    assert_string_equal(err.text, back);
+    assert_int_equal(decode_only_times(&b, many_times(most + 9, true)), -EBADMSG);
+    assert_string_equal(err.text, back);
+    assert_int_equal(decode_only_times(&b, times_rle(0, 1, TSMBLOCK_MAX_POINTS)), 0);
+    assert_int_equal(b.n, TSMBLOCK_MAX_POINTS);
+    assert_int_equal(decode_only_times(&b, times_rle(0, 1, TSMBLOCK_MAX_POINTS + 1)), -EBADMSG);
+    tsmblock_free(&b);
+}
+
 static void test_hostile_blocks(void **state)
 {
     (void)state;
@@ -288,6 +351,41 @@ static size_t lines(const struct buffer *b)
     for (size_t i = 0; i < b->n; i++)
         n += b->p[i] == '\n';
     return n;
+}
+
+static void check_file_times(struct tsmfile *f, const struct tsmfile_entry *entry)
+{
+    struct tsmblock b = {0};
+    struct tsmfile_entry other = *entry;
+    assert_int_equal(tsmfile_times(f, entry, VALUE_INTEGER, &b, &err), 0);
+    assert_int_equal(b.n, 10);
+    for (size_t i = 0; i < b.n; i++)
+        assert_true(b.times[i] == entry->min + (int64_t)i * 1000000000);
+    assert_int_equal(tsmfile_times(f, entry, VALUE_FLOAT, &b, &err), -EBADMSG);
+    assert_int_equal(b.n, 0);
+    other.max--;
+    assert_int_equal(tsmfile_times(f, &other, VALUE_INTEGER, &b, &err), -EBADMSG);
+    other = *entry;
+    other.size--;
+    assert_int_equal(tsmfile_times(f, &other, VALUE_INTEGER, &b, &err), -EBADMSG);
+    assert_non_null(strstr(err.text, "CRC"));
+    tsmblock_free(&b);
+}
+
+static void test_file_times(void **state)
+{
+    (void)state;
+    struct buffer file = tsm_file(keys, NKEYS, 3);
+    struct source s = source_of(&file);
+    cleanup(tsmfile_freep) struct tsmfile *f = NULL;
+    struct tsmfile_key key;
+    int r = tsmfile_open(&s, &f, &err);
+    while (r >= 0 && (r = tsmfile_next(f, &key, &err)) == 1) {
+        struct tsmfile_entry entry = tsmfile_entry(&key, 2);
+        check_file_times(f, &entry);
+    }
+    assert_int_equal(r, 0);
+    buffer_free(&file);
 }
 
 static void test_file(void **state)
@@ -569,8 +667,11 @@ int main(void)
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_floats),
         cmocka_unit_test(test_booleans_and_strings),
+        cmocka_unit_test(test_only_times),
+        cmocka_unit_test(test_many_times),
         cmocka_unit_test(test_hostile_blocks),
         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_file_times),
         cmocka_unit_test(test_damaged_file),
         cmocka_unit_test(test_tombstones),
         cmocka_unit_test(test_damaged_tombstones),
