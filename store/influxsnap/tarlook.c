@@ -274,15 +274,11 @@ static int write_any(void *arg, const void *buf, size_t n, struct err *e)
 static int close_any(void *arg, struct err *e)
 {
     struct look *l = arg;
-    struct err why = {0};
     if (!l->tsm)
         return 0;
     l->counts.tsm++;
-    int r =
-        l->plain ? tsm_check(l->fd, l->at, l->size, &why) : tsm_check(l->spool, 0, l->size, &why);
-    if (r == -EBADMSG)
-        return err_set(e, r, "damaged: TSM file %s, %s", l->name, why.text);
-    return r < 0 ? err_set(e, r, "TSM file %s: %s", l->name, why.text) : 0;
+    return l->plain ? tsm_check(l->fd, l->at, l->size, l->name, e)
+                    : tsm_check(l->spool, 0, l->size, l->name, e);
 }
 
 /* Whether the file is itself a tar whose members can be read by their place. */

@@ -363,11 +363,11 @@ class VerifyTest(SnapTest):
         """The sums are right: only the blocks tell."""
         self.forge(self.path, self.damage_tsm)
         report, said = self.verify(code=CORRUPT)
-        self.assertRegex(said, r"backup\.tar: damaged: TSM file data/db/autogen/1/\S+\.tsm, byte 5: the checksum")
+        self.assertRegex(said, r"backup\.tar: data/db/autogen/1/\S+\.tsm: damaged at byte 5: the block does not match")
         self.assertEqual([one["state"] for one in report["snapshots"]], ["damaged"] + ["good"] * 3)
         run("zstd", "-q", "--rm", self.path)
         _, said = self.verify(self.folder / "backup.tar.zst", code=CORRUPT)
-        self.assertIn("byte 5: the checksum", said)
+        self.assertIn("damaged at byte 5: the block does not match its CRC", said)
 
     def test_damaged_tar(self):
         content = self.path.read_bytes()

@@ -42,7 +42,8 @@ static void begin(struct making *m)
 
 static struct claim block(struct making *m, uint8_t type, size_t n)
 {
-    struct claim c = {10, 20, m->out.n, (uint32_t)(4 + 1 + n)};
+    int64_t first = (int64_t)m->out.n;
+    struct claim c = {first, first + 1, m->out.n, (uint32_t)(4 + 1 + n)};
     char *data = malloc(n + 1);
     assert_non_null(data);
     for (size_t i = 0; i <= n; i++)
@@ -86,7 +87,7 @@ static int check_at(const struct buffer *b, uint64_t off, struct err *e)
     assert_true(fd >= 0);
     assert_int_equal(io_pwrite_all(fd, b->p, b->n, off), 0);
     assert_int_equal(io_pwrite_all(fd, around, sizeof(around), off + b->n), 0);
-    return tsm_check(fd, off, b->n, e);
+    return tsm_check(fd, off, b->n, "a file", e);
 }
 
 static void check_good(struct buffer b)
@@ -166,7 +167,7 @@ static void test_names_the_block(void **state)
     (void)state;
     struct buffer b = small();
     b.p[5 + 4 + 50] ^= 1;
-    check_bad(b, "byte 5: the checksum of a block is wrong");
+    check_bad(b, "a file: damaged at byte 5: the block does not match its CRC");
 }
 
 static void test_cut_off(void **state)
@@ -186,7 +187,7 @@ static void test_ends_early(void **state)
     struct buffer b = small();
     autoclose int fd = memfd_create("tsm", MFD_CLOEXEC);
     assert_int_equal(io_pwrite_all(fd, b.p, b.n - 1, 0), 0);
-    assert_int_equal(tsm_check(fd, 0, b.n, NULL), -ENODATA);
+    assert_int_equal(tsm_check(fd, 0, b.n, "a file", NULL), -ENODATA);
     buffer_free(&b);
 }
 
@@ -207,18 +208,20 @@ static struct buffer with_claim(struct claim c, uint8_t type, size_t count)
 static void test_hostile_index(void **state)
 {
     (void)state;
+    static const char *const place = "not where the one before it ends";
     check_good(with_claim((struct claim){0}, 1, 1));
-    check_bad(with_claim((struct claim){.first = 2, .last = 1}, 1, 1), "ends before it begins");
-    check_bad(with_claim((struct claim){.at = 4}, 1, 1), "outside");
-    check_bad(with_claim((struct claim){.at = UINT64_MAX}, 1, 1), "outside");
-    check_bad(with_claim((struct claim){.at = UINT64_MAX - 50}, 1, 1), "outside");
-    check_bad(with_claim((struct claim){.size = UINT32_MAX}, 1, 1), "outside");
-    check_bad(with_claim((struct claim){.size = 106}, 1, 1), "outside");
-    check_bad(with_claim((struct claim){.size = 4}, 1, 1), "outside");
-    check_bad(with_claim((struct claim){0}, 1, 3), "overlap");
+    check_bad(with_claim((struct claim){.first = 2, .last = 1}, 1, 1), "go back");
+    check_bad(with_claim((struct claim){.at = 4}, 1, 1), place);
+    check_bad(with_claim((struct claim){.at = UINT64_MAX}, 1, 1), place);
+    check_bad(with_claim((struct claim){.at = UINT64_MAX - 50}, 1, 1), place);
+    check_bad(with_claim((struct claim){.size = UINT32_MAX}, 1, 1), place);
+    check_bad(with_claim((struct claim){.size = 106}, 1, 1), place);
+    check_bad(with_claim((struct claim){.size = 4}, 1, 1), place);
+    check_bad(with_claim((struct claim){.size = 104}, 1, 1), "does not end where the index begins");
+    check_bad(with_claim((struct claim){0}, 1, 3), place);
     check_bad(with_claim((struct claim){0}, 2, 1), "another type");
-    check_bad(with_claim((struct claim){0}, 5, 1), "no type");
-    check_bad(with_claim((struct claim){0}, 1, 0), "no blocks");
+    check_bad(with_claim((struct claim){0}, 5, 1), "without name, type");
+    check_bad(with_claim((struct claim){0}, 1, 0), "without name, type or blocks");
 }
 
 static struct buffer with_keys(const char *one, const char *two)
@@ -236,10 +239,10 @@ static void test_keys(void **state)
     (void)state;
     check_good(with_keys("a", "ab"));
     check_good(with_keys("a", "\xff"));
-    check_bad(with_keys("b", "a"), "not in order");
-    check_bad(with_keys("ab", "a"), "not in order");
-    check_bad(with_keys("a", "a"), "not in order");
-    check_bad(with_keys("", "a"), "not in order");
+    check_bad(with_keys("b", "a"), "do not ascend");
+    check_bad(with_keys("ab", "a"), "do not ascend");
+    check_bad(with_keys("a", "a"), "do not ascend");
+    check_bad(with_keys("", "a"), "without name");
 }
 
 static void check_member(struct archive *a, const char *name, uint64_t size)
