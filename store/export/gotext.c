@@ -1,202 +1,251 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/gotext.h"
+#include "store/export/shortest.h"
 
-#include <inttypes.h>
+#include <endian.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* Room for n more bytes; NULL when there is no memory for them. */
-static char *room(struct gotext *o, size_t n)
+bool gotext_grow(struct gotext *o, size_t n)
 {
-    if (n > o->cap - o->n) {
-        size_t cap = o->cap ? o->cap : 4096;
-        while (n > cap - o->n)
-            cap *= 2;
-        char *p = realloc(o->p, cap);
-        if (!p) {
-            o->failed = true;
-            return NULL;
-        }
-        o->p = p;
-        o->cap = cap;
+    size_t cap = o->cap ? o->cap : 4096;
+    while (n >= cap - o->n)
+        cap *= 2;
+    char *p = realloc(o->p, cap);
+    if (!p) {
+        o->failed = true;
+        return false;
     }
-    return o->p + o->n;
+    o->p = p;
+    o->cap = cap;
+    return true;
 }
 
 void gotext_free(struct gotext *o)
 {
     free(o->p);
-    *o = (struct gotext){NULL};
+    *o = (struct gotext){0};
 }
 
-void gotext_add(struct gotext *o, const void *p, size_t n)
+/* The eight digits of v < 10^8, a byte each, the first in the lowest: all at once, by splitting
+ * fours into twos and these into single digits. */
+static inline uint64_t eight(uint32_t v)
 {
-    char *to = room(o, n);
-    if (!to)
-        return;
-    memcpy(to, p, n);
-    o->n += n;
+    uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t high = x * 5243 >> 19 & 0x0000007f0000007f; /* x / 100 */
+    x = high | (x - 100 * high) << 16;
+    high = x * 103 >> 10 & 0x000f000f000f000f; /* x / 10 */
+    return high | (x - 10 * high) << 8;
 }
 
-void gotext_text(struct gotext *o, const char *s)
+static inline void put(char *p, uint64_t bytes)
 {
-    gotext_add(o, s, strlen(s));
+    bytes = htole64(bytes);
+    memcpy(p, &bytes, sizeof(bytes));
 }
+
+#define ZEROS UINT64_C(0x3030303030303030)
+
+static const char pairs[] = "00010203040506070809"
+                            "10111213141516171819"
+                            "20212223242526272829"
+                            "30313233343536373839"
+                            "40414243444546474849"
+                            "50515253545556575859"
+                            "60616263646566676869"
+                            "70717273747576777879"
+                            "80818283848586878889"
+                            "90919293949596979899";
+
+static inline void pair(char *p, uint32_t v)
+{
+    memcpy(p, pairs + 2 * (size_t)v, 2);
+}
+
+/* Faster than eight(), where all of them are wanted. Returns the end. */
+static inline char *put_eight(char *p, uint32_t v)
+{
+    uint32_t high = v / 10000, low = v % 10000;
+    pair(p, high / 100);
+    pair(p + 2, high % 100);
+    pair(p + 4, low / 100);
+    pair(p + 6, low % 100);
+    return p + 8;
+}
+
+/* v < 10^8. Here as below: text is put at p, where there is room for 8 bytes more than it has, and
+ * its end returned. */
+static inline char *short_number(char *p, uint32_t v)
+{
+    if (v < 100) {
+        memcpy(p, pairs + 2 * (size_t)v + (v < 10), 2);
+        return p + 1 + (v >= 10);
+    }
+    uint64_t x = eight(v);
+    int zeros = __builtin_ctzll(x | UINT64_C(1) << 56) / 8;
+    put(p, (x | ZEROS) >> 8 * zeros);
+    return p + 8 - zeros;
+}
+
+#define E8 UINT64_C(100000000)
+
+static inline char *digits(char *p, uint64_t v)
+{
+    if (v < E8)
+        return short_number(p, (uint32_t)v);
+    if (v < E8 * E8)
+        return put_eight(short_number(p, (uint32_t)(v / E8)), (uint32_t)(v % E8));
+    p = short_number(p, (uint32_t)(v / (E8 * E8)));
+    v %= E8 * E8;
+    return put_eight(put_eight(p, (uint32_t)(v / E8)), (uint32_t)(v % E8));
+}
+
+#define MAX_INTEGER (20 + 8)
 
 void gotext_unsigned(struct gotext *o, uint64_t v)
 {
-    char text[24], *p = text + sizeof(text);
-    do
-        *--p = (char)('0' + v % 10);
-    while (v /= 10);
-    gotext_add(o, p, (size_t)(text + sizeof(text) - p));
+    char *p = gotext_room(o, MAX_INTEGER);
+    if (p)
+        o->n += (size_t)(digits(p, v) - p);
 }
 
 void gotext_integer(struct gotext *o, int64_t v)
 {
-    if (v < 0)
-        gotext_add(o, "-", 1);
-    gotext_unsigned(o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
-}
-
-/* d.ddd times ten to the power of exponent. */
-struct decimal {
-    int n, exponent;
-    char digits[24];
-};
-
-/* The n digits nearest to v. */
-static void round_to(double v, int n, struct decimal *d)
-{
-    char text[64];
-    snprintf(text, sizeof(text), "%.*e", n - 1, v);
-    const char *p = text;
-    /* What stands behind the first digit depends on the locale. */
-    for (d->n = 0; *p != 'e'; p++)
-        if (*p >= '0' && *p <= '9')
-            d->digits[d->n++] = *p;
-    d->exponent = (int)strtol(p + 1, NULL, 10);
-}
-
-static bool reads_as(const struct decimal *d, double v)
-{
-    char text[64];
-    snprintf(text, sizeof(text), "%.*se%d", d->n, d->digits, d->exponent - d->n + 1);
-    return strtod(text, NULL) == v;
-}
-
-/* The next decimal of as many digits that is greater. */
-static void step_up(struct decimal *d)
-{
-    int i = d->n;
-    while (i > 0 && d->digits[i - 1] == '9')
-        d->digits[--i] = '0';
-    if (i > 0) {
-        d->digits[i - 1]++;
+    char *p = gotext_room(o, MAX_INTEGER), *start = p;
+    if (!p)
         return;
+    *p = '-';
+    p += v < 0;
+    o->n += (size_t)(digits(p, v < 0 ? 0 - (uint64_t)v : (uint64_t)v) - start);
+}
+
+static const uint64_t powers[] = {1,
+                                  10,
+                                  100,
+                                  1000,
+                                  10000,
+                                  100000,
+                                  1000000,
+                                  10000000,
+                                  100000000,
+                                  1000000000,
+                                  10000000000,
+                                  100000000000,
+                                  1000000000000,
+                                  10000000000000,
+                                  100000000000000,
+                                  1000000000000000,
+                                  10000000000000000,
+                                  100000000000000000};
+
+/* How many digits v has, up to 17: its bits times log10(2) are that, or one too few. */
+static inline int length(uint64_t v)
+{
+    int n = (64 - __builtin_clzll(v)) * 1233 >> 12;
+    return n + (v >= powers[n]);
+}
+
+/* d in n digits, up to 17, with zeros in front. To put 17 of them takes less than to find out how
+ * many it takes. */
+static inline char *fixed(char *p, uint64_t d, int n)
+{
+    d *= powers[17 - n];
+    *p = (char)('0' + d / (E8 * E8));
+    d %= E8 * E8;
+    put_eight(put_eight(p + 1, (uint32_t)(d / E8)), (uint32_t)(d % E8));
+    return p + n;
+}
+
+static inline char *zeros(char *p, int n)
+{
+    put(p, ZEROS);
+    if (n > 8)
+        memset(p + 8, '0', (size_t)n - 8);
+    return p + n;
+}
+
+/* d * 10^exponent, which reads as v. */
+static char *plain(char *p, double v, uint64_t d, int exponent)
+{
+    if (exponent >= 0)
+        return zeros(digits(p, d), exponent);
+    /* Integers so small are floats, so that none lies between v and what reads as v. */
+    uint64_t whole = (uint64_t)(int64_t)v;
+    if (whole) {
+        p = digits(p, whole);
+        *p++ = '.';
+        return fixed(p, d - whole * powers[-exponent], -exponent);
     }
-    d->digits[0] = '1';
-    d->exponent++;
+    *p++ = '0';
+    *p++ = '.';
+    int n = length(d);
+    return fixed(zeros(p, -exponent - n), d, n);
 }
 
-/* Below a power of two the floats lie closer, so that the nearest decimal may read as another one
- * while that above it, farther away, does not. */
-static bool is_lopsided(double v)
+static char *scientific(char *p, uint64_t d, int exponent)
 {
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof(bits));
-    return (bits & ((UINT64_C(1) << 52) - 1)) == 0;
+    int n = length(d);
+    char *end = fixed(p + 1, d, n);
+    exponent += n - 1;
+    p[0] = p[1];
+    p[1] = '.';
+    p = n > 1 ? end : p + 1;
+    *p++ = 'e';
+    *p++ = exponent < 0 ? '-' : '+';
+    return short_number(p, (uint32_t)abs(exponent));
 }
 
-/* Up to 2^53 an integer's own digits are the shortest: half a float's distance is below one. */
-static bool is_small_integer(double v)
+/* Of v from 0 on. */
+static char *number(char *p, double v, bool exponents)
 {
-    return v < 9007199254740992.0 && v == (double)(uint64_t)v;
-}
-
-/* Of v > 0. Any decimal of 15 digits survives a float, unless that is denormal. */
-static void shortest(double v, struct decimal *d)
-{
-    if (is_small_integer(v)) {
-        d->n = snprintf(d->digits, sizeof(d->digits), "%" PRIu64, (uint64_t)v);
-        d->exponent = d->n - 1;
-    } else {
-        int n = v < 2.2250738585072014e-308 ? 1 : 15;
-        for (round_to(v, n, d); n < 17 && !reads_as(d, v); round_to(v, ++n, d)) {
-            if (!is_lopsided(v))
-                continue;
-            step_up(d);
-            if (reads_as(d, v))
-                break;
+    /* Half a float's distance is below one up to 2^53: an integer's own digits are the shortest. */
+    if (v < 9007199254740992.0 && v == (double)(int64_t)v)
+        return digits(p, (uint64_t)v);
+    /* Most numbers have few digits. Of decimals up to 15 digits no two read as the same float, so
+     * that one found to read as v is the shortest. That quotient is rounded as reading it is. */
+    if (v >= 1e-6 && v < 1e7) {
+        uint64_t hundred_millionths = (uint64_t)(int64_t)(v * E8 + 0.5);
+        if ((double)(int64_t)hundred_millionths / E8 == v) {
+            p = short_number(p, (uint32_t)(hundred_millionths / E8));
+            *p++ = '.';
+            uint64_t x = eight((uint32_t)(hundred_millionths % E8));
+            put(p, x | ZEROS);
+            return p + 8 - __builtin_clzll(x) / 8;
         }
     }
-    while (d->n > 1 && d->digits[d->n - 1] == '0')
-        d->n--;
+    int exponent;
+    uint64_t d = shortest_decimal(v, &exponent);
+    if (exponents && (v < 1e-6 || v >= 1e21))
+        return scientific(p, d, exponent);
+    return plain(p, v, d, exponent);
 }
 
-static void zeros(struct gotext *o, int n)
-{
-    while (n-- > 0)
-        gotext_add(o, "0", 1);
-}
+/* A sign, and 309 digits before the point or 324 behind it. */
+#define MAX_FLOAT (1 + 2 + 324 + 17)
 
-static void plain(struct gotext *o, const struct decimal *d)
+static inline void any_number(struct gotext *o, double v, bool exponents)
 {
-    int whole = d->exponent + 1; /* digits before the point */
-    if (whole <= 0) {
-        gotext_text(o, "0.");
-        zeros(o, -whole);
-        gotext_add(o, d->digits, (size_t)d->n);
-    } else if (whole >= d->n) {
-        gotext_add(o, d->digits, (size_t)d->n);
-        zeros(o, whole - d->n);
-    } else {
-        gotext_add(o, d->digits, (size_t)whole);
-        gotext_add(o, ".", 1);
-        gotext_add(o, d->digits + whole, (size_t)(d->n - whole));
-    }
-}
-
-static void scientific(struct gotext *o, const struct decimal *d)
-{
-    char text[64];
-    int n = snprintf(text, sizeof(text), "%c%s%.*se%+d", d->digits[0], d->n > 1 ? "." : "",
-                     d->n - 1, d->digits + 1, d->exponent);
-    gotext_add(o, text, (size_t)n);
-}
-
-static void number(struct gotext *o, double v, bool exponents)
-{
-    struct decimal d;
+    char *p = gotext_room(o, MAX_FLOAT), *start = p;
+    if (!p)
+        return;
     if (!isfinite(v)) {
         gotext_text(o, "null");
         return;
     }
-    if (signbit(v))
-        gotext_add(o, "-", 1);
-    v = fabs(v);
-    if (v == 0) {
-        gotext_add(o, "0", 1);
-        return;
-    }
-    shortest(v, &d);
-    if (exponents && (v < 1e-6 || v >= 1e21))
-        scientific(o, &d);
-    else
-        plain(o, &d);
+    *p = '-';
+    p += signbit(v) != 0;
+    o->n += (size_t)(number(p, fabs(v), exponents) - start);
 }
 
 void gotext_float_json(struct gotext *o, double v)
 {
-    number(o, v, true);
+    any_number(o, v, true);
 }
 
 void gotext_float_plain(struct gotext *o, double v)
 {
-    number(o, v, false);
+    any_number(o, v, false);
 }
 
 #define NO_RUNE 0xfffd
@@ -247,20 +296,52 @@ static const char *escape(uint32_t c, size_t len, char buf[8])
     return buf;
 }
 
-void gotext_string_json(struct gotext *o, const char *s, size_t n)
+/* What encoding/json may have to escape, and what encoding/csv quotes a field for. */
+#define JSON 1
+#define CSV 2
+
+static const uint8_t special[256] = {
+    [0 ... 9] = JSON,   ['\n'] = JSON | CSV, [11 ... 12] = JSON, ['\r'] = JSON | CSV,
+    [14 ... 31] = JSON, ['"'] = JSON | CSV,  ['&'] = JSON,       [','] = CSV,
+    ['<'] = JSON,       ['>'] = JSON,        ['\\'] = JSON,      [0x80 ... 0xff] = JSON,
+};
+
+static inline bool is_ordinary(const uint8_t *p, uint8_t kind)
+{
+    return !((special[p[0]] | special[p[1]] | special[p[2]] | special[p[3]] | special[p[4]] |
+              special[p[5]] | special[p[6]] | special[p[7]]) &
+             kind);
+}
+
+/* How many bytes come before the first that is special. By eights, of which the last may lie across
+ * the one before. */
+static inline size_t ordinary(const char *s, size_t n, uint8_t kind)
 {
     const uint8_t *p = (const uint8_t *)s;
+    size_t i = 0;
+    while (n - i >= 8 && is_ordinary(p + i, kind))
+        i += 8;
+    if (i > 0 && n - i < 8 && is_ordinary(p + n - 8, kind))
+        return n;
+    while (i < n && !(special[p[i]] & kind))
+        i++;
+    return i;
+}
+
+void gotext_string_json(struct gotext *o, const char *s, size_t n)
+{
     size_t start = 0, len;
     char buf[8];
     gotext_add(o, "\"", 1);
-    for (size_t i = 0; i < n; i += len) {
-        uint32_t c = rune(p + i, n - i, &len);
+    for (size_t i = ordinary(s, n, JSON); i < n; i += ordinary(s + i, n - i, JSON)) {
+        uint32_t c = rune((const uint8_t *)s + i, n - i, &len);
         const char *text = escape(c, len, buf);
+        i += len;
         if (!text)
             continue;
-        gotext_add(o, s + start, i - start);
+        gotext_add(o, s + start, i - len - start);
         gotext_text(o, text);
-        start = i + len;
+        start = i;
     }
     gotext_add(o, s + start, n - start);
     gotext_add(o, "\"", 1);
@@ -281,10 +362,7 @@ static bool needs_quotes(const char *s, size_t n)
         return false;
     if (n == 2 && memcmp(s, "\\.", 2) == 0)
         return true;
-    for (size_t i = 0; i < n; i++)
-        if (s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r')
-            return true;
-    return is_space(rune((const uint8_t *)s, n, &len));
+    return ordinary(s, n, CSV) < n || is_space(rune((const uint8_t *)s, n, &len));
 }
 
 void gotext_string_csv(struct gotext *o, const char *s, size_t n)
@@ -294,11 +372,14 @@ void gotext_string_csv(struct gotext *o, const char *s, size_t n)
         return;
     }
     gotext_add(o, "\"", 1);
-    for (size_t i = 0; i < n; i++)
-        if (s[i] == '"')
-            gotext_text(o, "\"\"");
-        else
-            gotext_add(o, s + i, 1);
+    for (const char *quote; (quote = memchr(s, '"', n));) {
+        size_t taken = (size_t)(quote + 1 - s);
+        gotext_add(o, s, taken);
+        gotext_add(o, "\"", 1);
+        s += taken;
+        n -= taken;
+    }
+    gotext_add(o, s, n);
     gotext_add(o, "\"", 1);
 }
 
@@ -317,29 +398,58 @@ static void date_of(int64_t day, int64_t *year, unsigned *month, unsigned *mday)
     *year = (int64_t)yoe + era * 400 + (*month <= 2);
 }
 
+#define SECOND 1000000000
+#define DAY 86400
+
+/* Takes the second's day as the one that text is at hand of. */
+static void turn_to_day(struct gotext *o, int64_t second)
+{
+    int64_t year, day = second / DAY - (second % DAY < 0);
+    unsigned month, mday;
+    date_of(day, &year, &month, &mday);
+    /* Years are of four digits: from 1677 to 2262. */
+    char text[8];
+    put_eight(text, (uint32_t)year * 10000 + month * 100 + mday);
+    memcpy(o->date, text, 4);
+    o->date[4] = '-';
+    memcpy(o->date + 5, text + 4, 2);
+    o->date[7] = '-';
+    memcpy(o->date + 8, text + 6, 2);
+    o->date[10] = 'T';
+    o->midnight = day * DAY;
+}
+
+/* hh:mm:ss */
+static inline void put_clock(char *p, uint32_t second)
+{
+    pair(p, second / 3600);
+    p[2] = ':';
+    pair(p + 3, second / 60 % 60);
+    p[5] = ':';
+    pair(p + 6, second % 60);
+}
+
 void gotext_time(struct gotext *o, int64_t ns)
 {
-    int64_t seconds = ns / 1000000000, year;
-    int64_t fraction = ns % 1000000000;
-    if (fraction < 0) {
-        fraction += 1000000000;
-        seconds--;
-    }
-    int64_t day = seconds / 86400, second = seconds % 86400;
-    if (second < 0) {
-        second += 86400;
-        day--;
-    }
-    unsigned month, mday;
-    char text[96];
-    date_of(day, &year, &month, &mday);
-    int n = snprintf(text, sizeof(text), "%04d-%02u-%02uT%02d:%02d:%02d", (int)year, month, mday,
-                     (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60));
+    char *p = gotext_room(o, 32), *start = p;
+    if (!p)
+        return;
+    int64_t second = ns / SECOND - (ns % SECOND < 0);
+    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND);
+    if ((uint64_t)(second - o->midnight) >= DAY || !o->date[0])
+        turn_to_day(o, second);
+    memcpy(p, o->date, sizeof(o->date));
+    put_clock(p + 11, (uint32_t)(second - o->midnight));
+    p += 19;
     if (fraction) {
-        n += snprintf(text + n, sizeof(text) - (size_t)n, ".%09d", (int)fraction);
-        while (text[n - 1] == '0')
-            n--;
+        *p = '.';
+        put_eight(p + 1, fraction / 10);
+        p[9] = (char)('0' + fraction % 10);
+        /* Times are often of milliseconds or microseconds. */
+        p += fraction % 1000 ? 10 : fraction % 1000000 ? 7 : 4;
+        while (p[-1] == '0')
+            p--;
     }
-    text[n++] = 'Z';
-    gotext_add(o, text, (size_t)n);
+    *p++ = 'Z';
+    o->n += (size_t)(p - start);
 }

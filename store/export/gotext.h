@@ -11,18 +11,46 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Zeroed before its first use. */
 struct gotext {
     char *p;
     size_t n, cap;
     bool failed; /* memory ran out: text is missing */
+
+    /* For gotext_time: the day that it wrote last, as text ("" at first) and in seconds. */
+    char date[16];
+    int64_t midnight;
 };
 
 void gotext_free(struct gotext *o);
 
-void gotext_add(struct gotext *o, const void *p, size_t n);
-void gotext_text(struct gotext *o, const char *s);
+/* Makes room for n more bytes and one; false, and failed, when there is no memory for them. */
+bool gotext_grow(struct gotext *o, size_t n);
+
+/* Where to put the next n bytes, of which the caller then counts into o->n what it wrote; NULL when
+ * there is no memory for them. */
+static inline char *gotext_room(struct gotext *o, size_t n)
+{
+    if (__builtin_expect(n >= o->cap - o->n, 0) && !gotext_grow(o, n))
+        return NULL;
+    return o->p + o->n;
+}
+
+static inline void gotext_add(struct gotext *o, const void *p, size_t n)
+{
+    char *to = gotext_room(o, n);
+    if (!to)
+        return;
+    memcpy(to, p, n);
+    o->n += n;
+}
+
+static inline void gotext_text(struct gotext *o, const char *s)
+{
+    gotext_add(o, s, strlen(s));
+}
 
 void gotext_integer(struct gotext *o, int64_t v);
 void gotext_unsigned(struct gotext *o, uint64_t v);
