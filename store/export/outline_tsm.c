@@ -16,7 +16,7 @@ struct reading {
     struct deletes *deletes;
     struct tsmblock block;
     struct outline_names names;
-    struct tsmfile_entry *entries; /* of the key at hand: looking into blocks forgets it */
+    struct tsmfile_entry *entries; /* of the key at hand, which looking into blocks forgets */
     size_t cap;
     struct err *e;
 };
@@ -38,7 +38,7 @@ static int no_memory(const struct reading *r)
 static int add_times(struct reading *r, struct days *days, const struct key_deletes *k,
                      const struct tsmfile_entry *entry, enum value_type type)
 {
-    int rc = tsmfile_block(r->file, entry, type, &r->block, r->e);
+    int rc = tsmfile_times(r->file, entry, type, &r->block, r->e);
     for (size_t i = 0; rc == 0 && i < r->block.n; i++) {
         int64_t t = r->block.times[i];
         int32_t day = day_of(t);
