@@ -258,7 +258,8 @@ void dumps_node_free(struct node *node)
 /* Where a name in the folder lies below dump/. */
 static int path_of(const struct dump_node *dir, const char *name, char out[PATH_MAX])
 {
-    int n = snprintf(out, PATH_MAX, "%.*s%s%s", (int)dir->nkey, dir->key, dir->nkey ? "/" : "", name);
+    int n =
+        snprintf(out, PATH_MAX, "%.*s%s%s", (int)dir->nkey, dir->key, dir->nkey ? "/" : "", name);
     return n < PATH_MAX ? n : -ENAMETOOLONG;
 }
 
@@ -346,10 +347,10 @@ static int format_lookup(struct request *r, struct node *node, const char *name,
     const struct meta *m = shards_meta(contents_shards(c));
     for (size_t i = 0; i < meta_databases(m); i++)
         if (is_named(name, meta_database(m, i)))
-            return add_folder(dir, &database_ops, name,
-                              &(struct dump_node){.format = dir->format,
-                                                  .db = (char *)meta_database(m, i)},
-                              child);
+            return add_folder(
+                dir, &database_ops, name,
+                &(struct dump_node){.format = dir->format, .db = (char *)meta_database(m, i)},
+                child);
     return -ENOENT;
 }
 
@@ -461,10 +462,10 @@ static int day_lookup_in(struct request *r, const struct dump_node *dir, struct 
     struct err e = {0};
     int rc = contents_days(c, dir->db, dir->rp, &reader, &days, &e);
     if (days_have(&days, (struct day_range){day, day}))
-        return add_folder(dir, &day_ops, name,
-                          &(struct dump_node){
-                              .format = dir->format, .db = dir->db, .rp = dir->rp, .day = day},
-                          child);
+        return add_folder(
+            dir, &day_ops, name,
+            &(struct dump_node){.format = dir->format, .db = dir->db, .rp = dir->rp, .day = day},
+            child);
     return rc < 0 ? dumps_failed(r->fs, dir, rc, &e) : -ENOENT;
 }
 

@@ -51,8 +51,8 @@ struct fs {
 };
 
 /* st_ino of what is not a file of the store. The tars of cuts have ranges of their own
- * (cutfile.c); files of the store have a high bit set, in live/ one of two, in at/ a third, of dumps a
- * fourth. */
+ * (cutfile.c); files of the store have a high bit set, in live/ one of two, in at/ a third, of
+ * dumps a fourth. */
 enum {
     INO_ROOT = 1,
     INO_LIVE,

@@ -67,8 +67,7 @@ static int add_all(struct columns *c, const struct outline_measurement *m, bool 
         r = add(c, &one);
     }
     for (size_t i = 0; r == 0 && i < m->ntags; i++) {
-        const struct points_column one = {
-            .name = m->tags[i], .is_tag = true, .type = VALUE_STRING};
+        const struct points_column one = {.name = m->tags[i], .is_tag = true, .type = VALUE_STRING};
         r = add(c, &one);
     }
     return r;

@@ -151,7 +151,8 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
 static int find_tsm(const struct contents *c, const struct shard_tsm *t, struct catalog_note *note,
                     struct err *e)
 {
-    cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL}, tombstone = {.path = NULL};
+    cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL},
+                                                    tombstone = {.path = NULL};
     cleanup(outline_freep) struct outline *o = outline_new();
     bool has = t->tombstone != SHARD_NONE;
     if (!o || shard_source_init(&tsm, c->capture, t->tsm) < 0 ||

@@ -21,7 +21,8 @@ static void settle(const struct cursor *c, struct cursor_blocks *b)
     for (; b->at < k->n; b->at++) {
         int64_t t = k->times[b->at];
         bool repeated = b->at + 1 < k->n && k->times[b->at + 1] == t;
-        if (!repeated && t >= c->range.min && t <= c->range.max && !key_deletes_time(b->deleted, b->ndeleted, t))
+        if (!repeated && t >= c->range.min && t <= c->range.max &&
+            !key_deletes_time(b->deleted, b->ndeleted, t))
             return;
     }
 }

@@ -33,7 +33,7 @@ struct cursor_wal {
 
 struct cursor {
     enum value_type type;
-    struct time_range range;    /* values outside of it are left out */
+    struct time_range range;      /* values outside of it are left out */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
     struct cursor_wal *wal; /* by time, each once */

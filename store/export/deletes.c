@@ -60,7 +60,8 @@ static struct entry *entry_of(struct deletes *d, const char *key, size_t len)
 static int add(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct deletes *d = ctx;
-    if (min > max || (d->measurement.p && !serieskey_is_of((struct slice){key, len}, d->measurement)))
+    if (min > max ||
+        (d->measurement.p && !serieskey_is_of((struct slice){key, len}, d->measurement)))
         return 0;
     struct entry *k = entry_of(d, key, len);
     if (!k)

@@ -35,8 +35,7 @@ struct dump_query {
 struct dump;
 
 /* The contents, and what *q points to, must outlive the result. Errors as points_open. */
-int dump_open(struct contents *c, const struct dump_query *q, struct dump **out,
-              struct err *e);
+int dump_open(struct contents *c, const struct dump_query *q, struct dump **out, struct err *e);
 void dump_free(struct dump *d);
 static inline void dump_freep(struct dump **d)
 {

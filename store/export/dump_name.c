@@ -23,7 +23,8 @@ static bool is_coded(struct slice name, size_t i)
     return c == '/' || c == '%' || c < 0x20 || c == 0x7f || dots;
 }
 
-/* Writes as much of the name as fits into max bytes, whole characters; tells whether that is all. */
+/* Writes as much of the name as fits into max bytes, whole characters; tells whether that is all.
+ */
 static bool encode(struct slice name, size_t max, char *out)
 {
     size_t n = 0, whole = 0;

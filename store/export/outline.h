@@ -3,8 +3,8 @@
  * What is in a shard, or in one file of it, without the values: the measurements, the fields and
  * tags of each, and on which UTC days it has points.
  *
- * A series or field of which everything is deleted is not there. Built by one thread; then it may be
- * read by any number.
+ * A series or field of which everything is deleted is not there. Built by one thread; then it may
+ * be read by any number.
  */
 #ifndef INFLUXFS_EXPORT_OUTLINE_H
 #define INFLUXFS_EXPORT_OUTLINE_H

@@ -2,7 +2,8 @@
 /*
  * An outline as bytes: for each measurement
  *
- *   name | count, { type, name }… of fields | count, name… of tags | count, { first, last }… of days
+ *   name | count, { type, name }… of fields | count, name… of tags | count, { first, last }… of
+ * days
  *
  * Numbers are u32 of the machine; a name is its length and its bytes.
  */

@@ -106,4 +106,3 @@ int outline_add_tsm(struct outline *o, const struct source *tsm, const struct so
         rc = add_tsm_key(&r, &key);
     return rc;
 }
-

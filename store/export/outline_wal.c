@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The outline of a WAL. A value counts unless a later delete covers it: the segments are read twice,
- * first for the deletes, so that no values have to be kept.
+ * The outline of a WAL. A value counts unless a later delete covers it: the segments are read
+ * twice, first for the deletes, so that no values have to be kept.
  */
 #include "store/base/cleanup.h"
 #include "store/export/deletes.h"
@@ -126,8 +126,8 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
     (void)v, (void)text;
     if (is_removed(r, time))
         return 0;
-    int rc = r->entry ? 0
-                      : outline_add_key(r->o, &r->names, r->series, r->field, r->type, &r->entry);
+    int rc =
+        r->entry ? 0 : outline_add_key(r->o, &r->names, r->series, r->field, r->type, &r->entry);
     int32_t day = day_of(time);
     return rc < 0 ? rc : days_add(&r->entry->m.days, (struct day_range){day, day});
 }

@@ -55,7 +55,8 @@ static void part_close(struct part *t)
 
 static int part_table(struct points *p, struct part *t, struct err *e)
 {
-    return table_open(contents_capture(p->contents), t->shard, p->q.measurement, range_of(p), &t->table, e);
+    return table_open(contents_capture(p->contents), t->shard, p->q.measurement, range_of(p),
+                      &t->table, e);
 }
 
 /* Makes the series of a part whose table is open. */

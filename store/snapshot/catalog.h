@@ -121,8 +121,7 @@ struct catalog_note {
 /* Fills in bytes and n where something is known of a file with these indexes. */
 int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
 /* Remembers those with bytes, until the file is gone from the store. */
-int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n,
-                      struct err *e);
+int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e);
 
 /* The size of a text that is made from the store (store/export/dump.h), by what it is made of. Some
  * ten thousand are remembered. -ENOENT: it is not known. */
