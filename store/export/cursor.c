@@ -83,13 +83,56 @@ static void take_block(struct cursor *c, const struct cursor_blocks *b)
     c->text = b->block.strings;
 }
 
+/* The first value of a block, from one on, whose time is not below this. */
+static size_t find_time(const struct tsmblock *k, size_t from, int64_t time)
+{
+    size_t low = from, high = k->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (k->times[middle] < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The time at which something else than this file has a value, or the range ends. */
+static int64_t next_of_others(const struct cursor *c, const struct cursor_blocks *run)
+{
+    int64_t next = c->range.max < INT64_MAX ? c->range.max + 1 : INT64_MAX, t;
+    bool loaded;
+    for (size_t i = 0; i < c->nblocks; i++)
+        if (&c->blocks[i] != run && place(&c->blocks[i], &t, &loaded) && t < next)
+            next = t;
+    if (c->wal_at < c->nwal && c->wal[c->wal_at].time < next)
+        next = c->wal[c->wal_at].time;
+    return next;
+}
+
+/* How far the values of the block at hand can be taken as they stand: before anything else has a
+ * value, within the range, none deleted, no time twice. */
+static void find_run(struct cursor *c, struct cursor_blocks *run)
+{
+    const struct tsmblock *k = &run->block;
+    if (run->ndeleted)
+        return;
+    size_t end = find_time(k, run->at, next_of_others(c, run)), i = run->at + 1;
+    while (i < end && k->times[i] != k->times[i - 1])
+        i++;
+    c->run = run;
+    c->run_end = i < end ? i - 1 : end;
+}
+
 int cursor_first(struct cursor *c, struct err *e)
 {
+    struct cursor_blocks *last = NULL;
     int64_t t = 0;
     bool any;
     int r = earliest(c, &t, &any, e);
     if (r < 0)
         return r;
+    c->run = NULL;
     while (c->wal_at < c->nwal && c->wal[c->wal_at].time < c->range.min)
         c->wal_at++;
     bool wal = c->wal_at < c->nwal && c->wal[c->wal_at].time <= c->range.max;
@@ -101,11 +144,15 @@ int cursor_first(struct cursor *c, struct err *e)
     for (size_t i = 0; any && i < c->nblocks; i++)
         if (c->blocks[i].at < c->blocks[i].block.n &&
             c->blocks[i].block.times[c->blocks[i].at] == t)
-            take_block(c, &c->blocks[i]);
+            last = &c->blocks[i];
+    if (last) {
+        take_block(c, last);
+        find_run(c, last);
+    }
     return 0;
 }
 
-int cursor_next(struct cursor *c, struct err *e)
+int cursor_search(struct cursor *c, struct err *e)
 {
     int64_t t = c->time;
     for (size_t i = 0; i < c->nblocks; i++) {

@@ -43,12 +43,29 @@ struct cursor {
     int64_t time;
     union value value;
     const char *text; /* what value.s.off counts from */
+    /* The values of run behind the one at hand, up to run_end, are the next, whatever else there
+     * is. */
+    struct cursor_blocks *run;
+    size_t run_end;
 };
 
-/* Moves to the first value at all, or to the one after the value at hand. c->done if there is none.
- * Errors as tsmfile_block. */
+/* Moves to the first value at all. c->done if there is none. Errors as tsmfile_block. */
 int cursor_first(struct cursor *c, struct err *e);
-int cursor_next(struct cursor *c, struct err *e);
+
+/* For cursor_next. */
+int cursor_search(struct cursor *c, struct err *e);
+
+/* Moves to the value after the one at hand, likewise. */
+static inline int cursor_next(struct cursor *c, struct err *e)
+{
+    struct cursor_blocks *b = c->run;
+    if (!b || b->at + 1 >= c->run_end)
+        return cursor_search(c, e);
+    b->at++;
+    c->time = b->block.times[b->at];
+    c->value = b->block.values[b->at];
+    return 0;
+}
 
 /* Releases all but c itself. */
 void cursor_clear(struct cursor *c);

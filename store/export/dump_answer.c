@@ -33,12 +33,13 @@ static void json_cell(struct gotext *o, const struct points_cell *c)
 static void json_row(struct dump *d, const struct points_row *row)
 {
     struct gotext *o = &d->text;
+    const size_t n = points_columns(d->points);
     if (d->rows)
         gotext_add(o, ",", 1);
     gotext_add(o, "[\"", 2);
     gotext_time(o, row->time);
     gotext_add(o, "\"", 1);
-    for (size_t i = 0; i < points_columns(d->points); i++) {
+    for (size_t i = 0; i < n; i++) {
         gotext_add(o, ",", 1);
         json_cell(o, &row->cells[i]);
     }
@@ -81,9 +82,10 @@ static void csv_cell(struct gotext *o, const struct points_cell *c)
 static void csv_row(struct dump *d, const struct points_row *row)
 {
     struct gotext *o = &d->text;
+    const size_t n = points_columns(d->points);
     gotext_add(o, d->prefix.p, d->prefix.n);
     gotext_integer(o, row->time);
-    for (size_t i = 0; i < points_columns(d->points); i++) {
+    for (size_t i = 0; i < n; i++) {
         gotext_add(o, ",", 1);
         csv_cell(o, &row->cells[i]);
     }

@@ -52,9 +52,10 @@ static void value(struct gotext *o, const struct points_cell *c)
 void dump_lines_row(struct dump *d, const struct points_row *row)
 {
     struct gotext *o = &d->text;
+    const size_t n = points_columns(d->points);
     char separator = ' ';
     gotext_add(o, row->series.p, row->series.n);
-    for (size_t i = 0; i < points_columns(d->points); i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!row->cells[i].present || points_column(d->points, i)->is_tag)
             continue;
         gotext_add(o, &separator, 1);

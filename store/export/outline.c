@@ -16,6 +16,14 @@ bool days_have(const struct days *d, struct day_range r)
     return false;
 }
 
+bool days_meet(const struct days *d, struct day_range r)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->list[i].first <= r.last && d->list[i].last >= r.first)
+            return true;
+    return false;
+}
+
 int days_add(struct days *d, struct day_range r)
 {
     if (days_have(d, r))

@@ -32,6 +32,7 @@ static inline int32_t day_of(int64_t time_ns)
 /* 0 or -ENOMEM. */
 int days_add(struct days *d, struct day_range r);
 bool days_have(const struct days *d, struct day_range r); /* all of them */
+bool days_meet(const struct days *d, struct day_range r); /* any */
 void days_clear(struct days *d);
 
 struct outline_field {

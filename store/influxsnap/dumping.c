@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap dump: a measurement as text, read from the files, whether influxd runs or not. */
+/* influxsnap dump: measurements as text, read from the files, whether influxd runs or not. */
 #include "store/base/cleanup.h"
 #include "store/export/dump.h"
 #include "store/influxsnap/meter.h"
@@ -31,18 +31,100 @@ static int copy(struct dump *dump, struct dumping *to, struct err *e)
     return (int)n;
 }
 
+static int put(struct dumping *to, const char *text, struct err *e)
+{
+    errno = 0;
+    return fputs(text, to->to) == EOF ? err_sys(e, errno ? -errno : -EIO, "%s", to->name) : 0;
+}
+
+/* The lines by which influx -import knows where points go; /write takes them for comments. */
+static int put_context(struct dumping *to, const char *db, const char *rp, struct err *e)
+{
+    autofree char *text = NULL;
+    if (asprintf(&text, "# DML\n# CONTEXT-DATABASE: %s\n# CONTEXT-RETENTION-POLICY: %s\n", db, rp) < 0)
+        return err_sys(e, -ENOMEM, "%s", to->name);
+    return put(to, text, e);
+}
+
+static int dump_one(struct contents *c, const struct dump_query *q, struct dumping *to,
+                    struct err *e)
+{
+    cleanup(dump_freep) struct dump *dump = NULL;
+    autofree char *name = NULL;
+    uint64_t before = to->meter.done;
+    int r = dump_open(c, q, &dump, e);
+    if (r == 0)
+        r = copy(dump, to, e);
+    if (r == 0 && asprintf(&name, "%s/%s/%.*s", q->db, q->rp, (int)q->n, q->measurement) < 0)
+        return err_sys(e, -ENOMEM, "%s", to->name);
+    if (r == 0)
+        meter_file(&to->meter, name, to->meter.done - before);
+    return r;
+}
+
+/* All measurements of a policy that have points in the range. */
+static int dump_policy(struct contents *c, const struct dump_query *query, struct dumping *to,
+                       struct err *e)
+{
+    cleanup(outline_freep) struct outline *o = NULL;
+    struct dump_query q = *query;
+    int r = contents_outlines(c, q.db, q.rp, q.from, q.to, q.reader, &o, e);
+    if (r == 0 && q.format == DUMP_LP && outline_count(o) > 0)
+        r = put_context(to, q.db, q.rp, e);
+    for (size_t i = 0; r == 0 && q.from < q.to && i < outline_count(o); i++) {
+        const struct outline_measurement *m = outline_at(o, i);
+        const struct day_range days = {day_of(q.from), day_of(q.to - 1)};
+        if (!days_meet(&m->days, days))
+            continue;
+        q.measurement = m->name.p;
+        q.n = m->name.n;
+        r = dump_one(c, &q, to, e);
+    }
+    return r;
+}
+
+static int dump_database(struct contents *c, const struct dump_query *query, struct dumping *to,
+                         struct err *e)
+{
+    const struct meta *m = shards_meta(contents_shards(c));
+    struct dump_query q = *query;
+    bool found = false;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < meta_policies(m); i++) {
+        const char *db;
+        meta_policy(m, i, &db, &q.rp);
+        if (strcmp(db, q.db) != 0)
+            continue;
+        found = true;
+        r = dump_policy(c, &q, to, e);
+    }
+    return r == 0 && !found ? err_set(e, -ENOENT, "no database %s", q.db) : r;
+}
+
+/* What is asked for: a database, a policy, or some measurements. */
+static int dump_asked(const struct options *o, struct contents *c, struct dumping *to,
+                      struct err *e)
+{
+    struct dump_query q = {.db = o->args[0],
+                           .rp = o->nargs > 1 ? o->args[1] : NULL,
+                           .from = o->from,
+                           .to = o->to,
+                           .format = o->format,
+                           .reader = &snap_reader};
+    if (o->nargs < 3)
+        return q.rp ? dump_policy(c, &q, to, e) : dump_database(c, &q, to, e);
+    int r = 0;
+    for (size_t i = 2; r == 0 && i < o->nargs; i++) {
+        q.measurement = o->args[i];
+        q.n = strlen(o->args[i]);
+        r = dump_one(c, &q, to, e);
+    }
+    return r;
+}
+
 static int dump_to(struct snap *s, struct dumping *d, struct err *e)
 {
-    const struct options *o = &s->o;
-    const struct dump_query q = {.db = o->args[0],
-                                 .rp = o->args[1],
-                                 .measurement = o->args[2],
-                                 .n = strlen(o->args[2]),
-                                 .from = o->from,
-                                 .to = o->to,
-                                 .format = o->format};
     cleanup(contents_unrefp) struct contents *contents = NULL;
-    cleanup(dump_freep) struct dump *dump = NULL;
     struct tarball *t;
     int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
     if (r < 0)
@@ -51,11 +133,9 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     r = contents_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots),
                       &contents, e);
     if (r == 0)
-        r = dump_open(contents, &q, &dump, e);
-    if (r == 0)
-        r = copy(dump, d, e);
-    dump_free(steal_ptr(&dump));
+        r = dump_asked(&s->o, contents, d, e);
     meter_end(&d->meter);
+    contents_unref(steal_ptr(&contents));
     snapshots_put(s->snapshots, t);
     return r;
 }
