@@ -41,7 +41,8 @@ static int put(struct dumping *to, const char *text, struct err *e)
 static int put_context(struct dumping *to, const char *db, const char *rp, struct err *e)
 {
     autofree char *text = NULL;
-    if (asprintf(&text, "# DML\n# CONTEXT-DATABASE: %s\n# CONTEXT-RETENTION-POLICY: %s\n", db, rp) < 0)
+    if (asprintf(&text, "# DML\n# CONTEXT-DATABASE: %s\n# CONTEXT-RETENTION-POLICY: %s\n", db, rp) <
+        0)
         return err_sys(e, -ENOMEM, "%s", to->name);
     return put(to, text, e);
 }

@@ -100,10 +100,10 @@ int snap_fail(int code, const struct err *e)
 /* What was printed must have arrived, or the command has not done what it says. */
 static int finish(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (code != EXIT_DONE || (fflush(stdout) == 0 && !ferror(stdout)))
         return code;
     snap_say("standard output: %s", strerror(errno));
-    return code == EXIT_DONE ? EXIT_FAILED : code;
+    return EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

@@ -25,12 +25,12 @@ class Table:
         self._row(measure, amount(pairs.ours, unit), amount(pairs.theirs, unit), f"{ratio:.2f}",
                   f"{pairs.least:.2f}–{pairs.most:.2f}", ratio, most, least, "{:.2f}")
 
-    def single(self, measure, values, unit, most):
-        """A row of our own values only, the median of which is to be at most that."""
+    def single(self, measure, values, unit, most=None, least=None):
+        """A row of our own values only, the median of which is to be at most or at least that."""
         values = sorted(values)
         middle = values[len(values) // 2]
         spread = f"{values[0]:.0f}–{values[-1]:.0f}" if len(values) > 1 else ""
-        self._row(measure, amount(middle, unit), "", "", spread, middle, most, None, "{:.0f} " + unit)
+        self._row(measure, amount(middle, unit), "", "", spread, middle, most, least, "{:.0f} " + unit)
 
     def share(self, measure, value, most):
         """A row of one ratio that has no time."""
