@@ -4,16 +4,21 @@
 #   make demo | test        each does all of its own set-up (as root on Debian 12)
 #   make install PREFIX=/usr/local DESTDIR=
 #   make bench | lint | format | clean
+#   make fuzz FUZZ_SECONDS=30   each fuzz target that long; what it finds is in build-fuzz/found
 #
-# Switches: DEBUG=1, SANITIZE=address,undefined (or thread), COVERAGE=1, CC=clang. Each set of
-# switches builds in a folder of its own, so none disturbs another.
+# Switches: DEBUG=1, SANITIZE=address,undefined (or thread), COVERAGE=1, CC=clang, FUZZ=1 (what
+# fuzz targets link; takes clang). Each set of switches builds in a folder of its own, so none
+# disturbs another.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1
 
 comma := ,
-suffix := $(if $(filter clang%,$(CC)),-clang)$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))$(if $(COVERAGE),-coverage)
+ifdef FUZZ
+override CC := clang
+endif
+suffix := $(if $(FUZZ),-fuzz,$(if $(filter clang%,$(CC)),-clang))$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))$(if $(COVERAGE),-coverage)
 BUILD ?= build$(suffix)
 
 LIBS := libarchive lmdb json-c libprotobuf-c libcrypto zlib
@@ -35,6 +40,11 @@ ifdef COVERAGE
 CFLAGS := -O0 -g --coverage
 LDFLAGS += --coverage
 endif
+ifdef FUZZ
+fuzz_flags := -fno-sanitize-recover=all -fsanitize=address,undefined
+CFLAGS := -O1 -g -fno-omit-frame-pointer $(fuzz_flags) -fsanitize=fuzzer-no-link
+LDFLAGS += $(fuzz_flags)
+endif
 base_flags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -I. -I$(BUILD) -pthread -MMD -MP
@@ -44,6 +54,7 @@ store_src := $(sort $(filter-out store/influxsnap/%,$(wildcard store/*/*.c)))
 snap_src := $(sort $(wildcard store/influxsnap/*.c))
 fs_src := $(sort $(wildcard fs/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
+fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 proto := store/influx/meta.proto
 proto_obj := $(BUILD)/store/influx/meta.pb-c.o
 
@@ -51,6 +62,7 @@ store_obj := $(store_src:%.c=$(BUILD)/%.o) $(proto_obj)
 snap_obj := $(snap_src:%.c=$(BUILD)/%.o)
 fs_obj := $(fs_src:%.c=$(BUILD)/%.o)
 units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
+fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/tests/%)
 preloads := $(patsubst tests/unit/%.c,$(BUILD)/tests/%.so,$(wildcard tests/unit/preload_*.c))
 
 # One short line a command; V=1 shows them whole.
@@ -98,6 +110,13 @@ $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
 
 units: $(units) $(preloads)
 
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libstore.a
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+		$(BUILD)/libstore.a $(store_libs)
+
+fuzzers: $(fuzzers)
+
 jobs = $(shell nproc)
 
 # Installing packages and building are two steps, so that pkg-config is asked after the first.
@@ -109,7 +128,16 @@ demo:
 test:
 	tests/setup build && tests/setup test
 	$(MAKE) -j$(jobs) all units
+	$(MAKE) $(fuzz_switches) -j$(jobs) fuzzers
 	python3 tests/run
+
+FUZZ_SECONDS ?= 30
+fuzz_switches = FUZZ=1 DEBUG= SANITIZE= COVERAGE=
+
+fuzz:
+	tests/setup build && tests/setup fuzz
+	$(MAKE) $(fuzz_switches) -j$(jobs) fuzzers
+	python3 tests/fuzz/run $(FUZZ_SECONDS)
 
 bench:
 	tests/setup build && tests/setup test
@@ -143,7 +171,8 @@ lint:
 clean:
 	rm -rf build build-*
 
-.PHONY: all units demo test bench install format lint clean
+.PHONY: all units fuzzers demo test fuzz bench install format lint clean
 .DELETE_ON_ERROR:
 
--include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d)
+-include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \
+	$(fuzzers:=.d)
