@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Writes the inputs that corpus/ was made from: pieces of the stores in tests/fixtures.
+
+    tests/fuzz/seeds.py FOLDER      FOLDER/TARGET/…, for each target
+
+The corpus is what libFuzzer keeps of them, and of what it found beside them:
+
+    for t in FOLDER/*; do build-fuzz/tests/fuzz_${t##*/} -merge=1 tests/fuzz/corpus/${t##*/} $t; done"""
+
+import gzip
+import json
+import struct
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.dont_write_bytecode = True
+
+from lib import fixtures  # noqa: E402
+
+BLOCK_MAX = 700     # in a TSM file
+PIECE_MAX = 2000
+
+CONF = b"""# the folders
+reporting-disabled = true
+[meta]
+  dir = "/var/lib/influxdb/meta" # a comment
+  retention-autocreate = true
+
+[DATA]
+  Dir = '/var/lib/influxdb/data'
+  wal-dir = \"\"\"
+/var/lib/\\
+     influxdb/wal\"\"\"
+  series-id-set-cache-size = 100
+  max-series-per-database = [1_000, -2.5e3, 1979-05-27T07:32:00Z, ]
+[[graphite]]
+  templates = [ "*.app env.service", 'x' ] # each
+  tags = { "a.b" = "\\u00e9\\t\\"\\U0001F600", c.d = '''it''s''' }
+[[graphite]]
+[http."x y".'z']
+auth-enabled = false\r
+"""
+
+
+def manifests():
+    plain = {"version": 1, "id": "0123456789abcdef", "kind": "full", "parent": None, "number": None,
+             "created": "2016-06-11T12:00:00Z", "host": "a.example", "index": 7, "skew_ns": -5,
+             "files": [{"name": name, "size": 10, "index": 1, "mtime_ns": 10**18}
+                       for name in ("meta/meta.db", "data/db/rp/1/000000001-000000001.tsm", "wal/db/rp/1/_00001.wal")],
+             "removed": [], "left_out": ["data/db/rp/9"]}
+    yield plain
+    yield plain | {"kind": "incremental", "parent": "00", "number": 3, "chain": "c",
+                   "removed": ["data/db/rp/1/000000001-000000001.tombstone"],
+                   "removed_folders": ["wal/db/rp/2", "wal"], "folders": ["data", "data/db"]}
+    yield plain | {"kind": "database", "id": "\u00e9\\\"", "index": 2**64 - 1, "files": []}
+    yield plain | {"version": 2}
+    yield plain | {"files": plain["files"] + [{"name": "data/db", "size": 2**50, "index": 0, "mtime_ns": 0}]}
+
+
+def unsnappy(packed):
+    """One raw block of snappy."""
+    at = next(i for i, byte in enumerate(packed) if byte < 128) + 1
+    out = bytearray()
+    while at < len(packed):
+        tag = packed[at]
+        at += 1
+        if tag & 3 == 0:
+            n = tag >> 2
+            if n >= 60:
+                more = n - 59
+                n = int.from_bytes(packed[at:at + more], "little")
+                at += more
+            out += packed[at:at + n + 1]
+            at += n + 1
+            continue
+        width = (1, 2, 4)[(tag & 3) - 1]
+        offset = int.from_bytes(packed[at:at + width], "little")
+        n = (tag >> 2) + 1
+        if width == 1:
+            offset, n = offset | tag >> 5 << 8, (tag >> 2 & 7) + 4
+        at += width
+        for _ in range(n):
+            out.append(out[-offset])
+    return bytes(out)
+
+
+def keys_of(data):
+    """(key, type, blocks without their checksums, times) of a TSM file."""
+    at, end = int.from_bytes(data[-8:], "big"), len(data) - 8
+    while at < end:
+        n = int.from_bytes(data[at:at + 2], "big")
+        key, (kind, count) = data[at + 2:at + 2 + n], struct.unpack_from(">BH", data, at + 2 + n)
+        at += 2 + n + 3
+        entries = [struct.unpack_from(">qqQI", data, at + 28 * i) for i in range(count)]
+        at += 28 * count
+        yield key, kind, [data[off + 4:off + size] for _, _, off, size in entries], [entry[:2] for entry in entries]
+
+
+def tsm_file(keys):
+    out, index = bytearray(b"\x16\xd1\x16\xd1\x01"), b""
+    for key, kind, blocks, times in keys:
+        index += struct.pack(">H", len(key)) + key + struct.pack(">BH", kind, len(blocks))
+        for block, (first, last) in zip(blocks, times):
+            index += struct.pack(">qqQI", first, last, len(out), len(block) + 4)
+            out += struct.pack(">I", zlib.crc32(block)) + block
+    return bytes(out) + index + struct.pack(">Q", len(out))
+
+
+def way_of(block):
+    """How a block is encoded: its type, and what begins its times and its values."""
+    at, n, shift = 1, 0, 0
+    while True:
+        n |= (block[at] & 127) << shift
+        shift += 7
+        at += 1
+        if block[at - 1] < 128:
+            break
+    return block[0], block[at], block[at + n]
+
+
+def entries_of(segment):
+    at = 0
+    while at + 5 <= len(segment):
+        n = int.from_bytes(segment[at + 1:at + 5], "big")
+        yield segment[at], segment[at:at + 5 + n]
+        at += 5 + n
+
+
+def of_tsm(data):
+    ways, seen, chosen = {}, set(), []
+    for key, kind, blocks, times in keys_of(data):
+        yield "serieskey", key
+        small = [i for i, block in enumerate(blocks) if len(block) < BLOCK_MAX]
+        for block in blocks:
+            ways[way_of(block)] = min(block, ways.get(way_of(block), block), key=len)
+        for i in small:
+            if way_of(blocks[i]) not in seen:
+                seen.add(way_of(blocks[i]))
+                chosen.append((key, kind, [blocks[i] for i in small[:2]], [times[i] for i in small[:2]]))
+    for block in ways.values():
+        yield "tsmblock", block
+        if block[0] == 1:
+            yield "tsmblock", b"\x04" + block[1:]  # unsigned
+    names = sorted({one[0]: one for one in chosen}.values())
+    for one in names:
+        yield "tsmfile", tsm_file([one])
+    for i in range(0, len(names), 2):
+        yield "tsmfile", tsm_file(names[i:i + 3])
+
+
+def of_tombstone(data):
+    yield "tombstone", data
+    plain, rest = b"", data[4:]
+    while rest:
+        stream = zlib.decompressobj(31)
+        plain += stream.decompress(rest)
+        rest = stream.unused_data
+    yield "tombstone", b"\x00\x00\x15\x02" + plain
+    yield "tombstone", b"\x00\x00\x15\x03" + gzip.compress(plain, mtime=0)
+    n = int.from_bytes(plain[:4], "big")
+    yield "tombstone", plain[4:4 + n] + b"\n\n" + plain[4:4 + n]
+
+
+def of_wal(data):
+    some = b""
+    for kind, entry in entries_of(data):
+        if len(entry) < PIECE_MAX:
+            yield "walread", entry
+            if len(some) + len(entry) < PIECE_MAX:
+                some += entry
+            plain = unsnappy(entry[5:])
+            if len(plain) < PIECE_MAX:
+                yield "walentry", bytes([kind]) + plain
+    yield "walread", some
+    yield "walread", some + bytes(20) + some
+
+
+def seeds(store):
+    """(target, input) of a store's files."""
+    for path in sorted(store.rglob("*")):
+        of = {".tsm": of_tsm, ".tombstone": of_tombstone, ".wal": of_wal}.get(path.suffix)
+        if of and path.stat().st_size:
+            yield from of(path.read_bytes())
+    yield "meta", (store / "meta/meta.db").read_bytes()
+
+
+def all_seeds():
+    yield "config", CONF
+    yield "serieskey", rb"a\,b\ c\=d,e\,f=g\ h,i=j\,\=k,l,=,#!~#v#!~#w"
+    for manifest in manifests():
+        yield "manifest", json.dumps(manifest, ensure_ascii=False).encode()
+    # As the only types of entries that the fixtures lack.
+    yield "walentry", b"\x01" + b"\x05\x00\x01k\x00\x00\x00\x01" + bytes(16)
+    yield "walentry", b"\x02a#!~#v\n\nb#!~#v\n"
+    yield "walentry", b"\x03" + struct.pack(">qqI", -5, 5, 6) + b"a#!~#v"
+    for name in fixtures.NAMES:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from seeds(fixtures.unpack(name, Path(folder)))
+
+
+def main(folder):
+    for target, data in all_seeds():
+        path = folder / target / f"{zlib.crc32(data):08x}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))
