@@ -5,6 +5,8 @@
 #   make install PREFIX=/usr/local DESTDIR=
 #   make bench | lint | format | clean
 #   make fuzz FUZZ_SECONDS=30   each fuzz target that long; what it finds is in build-fuzz/found
+#   make soak SOAK_SEEDS=50     that many random stores dumped, from seed SOAK_FIRST=1 on, for
+#                               each kind of index; and the fuzz targets, FUZZ_SECONDS=300 each
 #
 # Switches: DEBUG=1, SANITIZE=address,undefined (or thread), COVERAGE=1, CC=clang, FUZZ=1 (what
 # fuzz targets link; takes clang). Each set of switches builds in a folder of its own, so none
@@ -131,13 +133,21 @@ test:
 	$(MAKE) $(fuzz_switches) -j$(jobs) fuzzers
 	python3 tests/run
 
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= $(if $(filter soak,$(MAKECMDGOALS)),300,30)
+SOAK_FIRST ?= 1
+SOAK_SEEDS ?= 50
 fuzz_switches = FUZZ=1 DEBUG= SANITIZE= COVERAGE=
 
 fuzz:
 	tests/setup build && tests/setup fuzz
 	$(MAKE) $(fuzz_switches) -j$(jobs) fuzzers
 	python3 tests/fuzz/run $(FUZZ_SECONDS)
+
+soak:
+	tests/setup build && tests/setup test
+	$(MAKE) -j$(jobs) all
+	INFLUXFS_SEEDS=$(SOAK_FIRST):$(SOAK_SEEDS) python3 tests/run RandomDumpTest
+	$(MAKE) fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
 
 bench:
 	tests/setup build && tests/setup test
@@ -171,7 +181,7 @@ lint:
 clean:
 	rm -rf build build-*
 
-.PHONY: all units fuzzers demo test fuzz bench install format lint clean
+.PHONY: all units fuzzers demo test fuzz soak bench install format lint clean
 .DELETE_ON_ERROR:
 
 -include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \

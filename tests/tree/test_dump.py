@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import re
 import struct
@@ -17,7 +18,8 @@ from lib.influxd import Influxd
 from lib.measurements import HOUR, MEASUREMENTS, START, Measurements
 
 RANGES = 6  # of each measurement
-SEEDS = range(1, 3)
+FIRST, COUNT = map(int, os.environ.get("INFLUXFS_SEEDS", "1:2").split(":"))  # make soak sets it
+SEEDS = range(FIRST, FIRST + COUNT)
 FLUSHES = 3
 
 
@@ -93,14 +95,18 @@ for fixture in fixtures.NAMES:
 
 class RandomDumpTest(DumpTest):
     """Stores that influxd made of random writes and deletes with a tiny cache."""
+    timeout = DumpTest.timeout + 60 * COUNT
 
     def test_inmem(self):
-        for seed in SEEDS:
-            self.check(seed, "inmem")
+        self.check_all("inmem", 0)
 
     def test_tsi1(self):
+        self.check_all("tsi1", 1000)
+
+    def check_all(self, index, more):
         for seed in SEEDS:
-            self.check(seed + 1000, "tsi1")
+            with self.subTest(seed=seed):
+                self.check(seed + more, index)
 
     def check(self, seed, index):
         root = fill(self.folder / f"live-{seed}", seed, index)
