@@ -3,12 +3,16 @@
 #include "store/influx/tsmblock.h"
 #include "tests/fuzz/fuzz.h"
 
+#define FLOAT_END 0x7ff8000000000001u
+
 static void check_points(const struct tsmblock *b)
 {
     must(b->n >= 1 && b->n <= TSMBLOCK_MAX_POINTS);
     must(b->type < VALUE_TYPES);
     for (size_t i = 1; i < b->n; i++)
         must(b->times[i] >= b->times[i - 1]);
+    for (size_t i = 0; b->type == VALUE_FLOAT && i < b->n; i++)
+        must(b->values[i].u != FLOAT_END);
     for (size_t i = 0; b->type == VALUE_STRING && i < b->n; i++)
         must((uint64_t)b->values[i].s.off + b->values[i].s.len <= b->strings_cap);
 }

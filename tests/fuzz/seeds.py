@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 
 from lib import fixtures  # noqa: E402
 
-BLOCK_MAX = 700     # in a TSM file
+BLOCK_MAX = 700     # changing long ones takes the fuzzer nowhere that small_blocks() does not
 PIECE_MAX = 2000
 
 CONF = b"""# the folders
@@ -109,6 +109,31 @@ def tsm_file(keys):
     return bytes(out) + index + struct.pack(">Q", len(out))
 
 
+def floats(values):
+    """Each as all 64 bits of its difference."""
+    numbers = [struct.unpack(">Q", struct.pack(">d", value))[0] for value in values] + [0x7ff8000000000001]
+    bits = f"{numbers[0]:064b}"
+    for before, number in zip(numbers, numbers[1:]):
+        bits += f"11{0:05b}{0:06b}{before ^ number:064b}" if number != before else "0"
+    bits += "0" * (-len(bits) % 8)
+    return b"\x10" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def small_blocks():
+    """Three points in every encoding; those of the fixtures are few, or long."""
+    def numbers(*of):
+        return b"".join(number.to_bytes(8, "big") for number in of)
+
+    texts = b"\x01a\x00\x03b\xffc"
+    times = [b"\x00" + numbers(10, 5, 0), b"\x11" + numbers(10, 14 << 60 | 7 << 30 | 5), b"\x23" + numbers(10) + b"\x05\x03"]
+    values = [(1, b"\x00" + numbers(9, 4, 3)), (4, b"\x10" + numbers(9, 14 << 60 | 7 << 30 | 5)),
+              (1, b"\x20" + numbers(9) + b"\x04\x02"), (0, floats([1.5, 1.5, -3e300])), (2, b"\x10\x03\xa0"),
+              (3, b"\x10" + bytes([len(texts), (len(texts) - 1) << 2]) + texts)]
+    for when in times:
+        for kind, what in values:
+            yield bytes([kind, len(when)]) + when + what
+
+
 def way_of(block):
     """How a block is encoded: its type, and what begins its times and its values."""
     at, n, shift = 1, 0, 0
@@ -130,15 +155,13 @@ def entries_of(segment):
 
 
 def of_tsm(data):
-    ways, seen, chosen = {}, set(), []
+    ways, chosen = {}, []
     for key, kind, blocks, times in keys_of(data):
         yield "serieskey", key
         small = [i for i, block in enumerate(blocks) if len(block) < BLOCK_MAX]
-        for block in blocks:
-            ways[way_of(block)] = min(block, ways.get(way_of(block), block), key=len)
         for i in small:
-            if way_of(blocks[i]) not in seen:
-                seen.add(way_of(blocks[i]))
+            if way_of(blocks[i]) not in ways:
+                ways[way_of(blocks[i])] = blocks[i]
                 chosen.append((key, kind, [blocks[i] for i in small[:2]], [times[i] for i in small[:2]]))
     for block in ways.values():
         yield "tsmblock", block
@@ -192,7 +215,12 @@ def all_seeds():
     yield "serieskey", rb"a\,b\ c\=d,e\,f=g\ h,i=j\,\=k,l,=,#!~#v#!~#w"
     for manifest in manifests():
         yield "manifest", json.dumps(manifest, ensure_ascii=False).encode()
-    # As the only types of entries that the fixtures lack.
+    small = list(small_blocks())
+    for block in small:
+        yield "tsmblock", block
+    for blocks, last in ((small[:6], 15), (small[6:12], 130), (small[12:], 10010)):
+        yield "tsmfile", tsm_file((b"m,t=%d#!~#v" % i, block[0], [block], [(10, last)]) for i, block in enumerate(blocks))
+    # The types of entries that the fixtures lack.
     yield "walentry", b"\x01" + b"\x05\x00\x01k\x00\x00\x00\x01" + bytes(16)
     yield "walentry", b"\x02a#!~#v\n\nb#!~#v\n"
     yield "walentry", b"\x03" + struct.pack(">qqI", -5, 5, 6) + b"a#!~#v"
