@@ -407,6 +407,58 @@ static void two_processes(void **state)
     clear(&l);
 }
 
+/* A note lasts as long as its file stays as it is. */
+static void notes_last_as_their_files(void **state)
+{
+    const char *dir = *state;
+    struct files files = {0};
+    struct catalog_view view = view_of(&files);
+    struct catalog_record rec;
+    char longest[900] = "data/";
+    memset(longest + 5, 'd', sizeof(longest) - 6);
+    add(&files, "data/a", 1, 10, 100);
+    add(&files, longest, 2, 20, 200);
+    view.n = files.n;
+    struct catalog *c = open_well(dir);
+    uint8_t digest[SHA256_BYTES] = {1};
+    assert_int_equal(catalog_settle(c, digest, NULL, &view, "host", 1, 0, &rec, NULL), 0);
+    struct catalog_note put[] = {{"data/a", {1, 0}, (void *)"one", 3}, {longest, {1, 7}, (void *)"", 0}};
+    assert_int_equal(catalog_put_notes(c, put, 2, NULL), 0);
+    catalog_close(c);
+    c = open_well(dir);
+    struct catalog_note got[] = {{.path = "data/a", .index = {1, 0}},
+                                 {.path = longest, .index = {1, 7}},
+                                 {.path = "data/a", .index = {2, 0}},
+                                 {.path = longest, .index = {1, 8}},
+                                 {.path = "data/b", .index = {1, 0}}};
+    assert_int_equal(catalog_get_notes(c, got, 5, NULL), 0);
+    assert_int_equal(got[0].n, 3);
+    assert_memory_equal(got[0].bytes, "one", 3);
+    assert_true(got[1].bytes && got[1].n == 0);
+    assert_true(!got[2].bytes && !got[3].bytes && !got[4].bytes);
+    free(got[0].bytes);
+    free(got[1].bytes);
+    /* The first file goes, and with it what was known of it. */
+    struct files rest = {0};
+    add(&rest, longest, 2, 20, 200);
+    view = view_of(&rest);
+    digest[0] = 2;
+    assert_int_equal(catalog_settle(c, digest, NULL, &view, "host", 2, 0, &rec, NULL), 0);
+    got[0] = (struct catalog_note){.path = "data/a", .index = {1, 0}};
+    got[1] = (struct catalog_note){.path = longest, .index = {1, 7}};
+    assert_int_equal(catalog_get_notes(c, got, 2, NULL), 0);
+    assert_true(!got[0].bytes && got[1].bytes);
+    free(got[1].bytes);
+    uint64_t size;
+    assert_int_equal(catalog_get_dump(c, digest, &size, NULL), -ENOENT);
+    assert_int_equal(catalog_put_dump(c, digest, 12345, NULL), 0);
+    assert_int_equal(catalog_get_dump(c, digest, &size, NULL), 0);
+    assert_int_equal(size, 12345);
+    catalog_close(c);
+    clear(&files);
+    clear(&rest);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -423,6 +475,7 @@ int main(void)
         T(errors_have_words),
         T(churn_is_no_damage),
         T(two_processes),
+        T(notes_last_as_their_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,9 +152,10 @@ static inline struct buffer integers_rle(int64_t first, size_t n)
     return b;
 }
 
-/* A TSM file of keys with integers: for each key `blocks` blocks of ten points, a second apart from
- * time 0 on, counting up from 0. */
-static inline struct buffer tsm_file(const char *const *keys, size_t nkeys, size_t blocks)
+/* A TSM file of keys with integers: for each key `blocks` blocks of ten points, so many seconds
+ * apart from time 0 on, counting up from 0. */
+static inline struct buffer tsm_file_every(int64_t step, const char *const *keys, size_t nkeys,
+                                           size_t blocks)
 {
     struct buffer f = {0}, index = {0};
     buffer_add(&f, "\x16\xd1\x16\xd1\x01", 5);
@@ -165,11 +166,12 @@ static inline struct buffer tsm_file(const char *const *keys, size_t nkeys, size
         add_be(&index, blocks, 2);
         for (size_t i = 0; i < blocks; i++) {
             int64_t first = (int64_t)i * 10;
-            struct buffer times = times_rle(first * 1000000000, 1000000000, 10);
+            struct buffer times =
+                times_rle(first * step * 1000000000, (uint64_t)step * 1000000000, 10);
             struct buffer values = integers_rle(first, 10);
             struct buffer b = block(VALUE_INTEGER, &times, &values);
-            add_be(&index, (uint64_t)first * 1000000000, 8);
-            add_be(&index, (uint64_t)(first + 9) * 1000000000, 8);
+            add_be(&index, (uint64_t)(first * step) * 1000000000, 8);
+            add_be(&index, (uint64_t)((first + 9) * step) * 1000000000, 8);
             add_be(&index, f.n, 8);
             add_be(&index, b.n + 4, 4);
             add_be(&f, crc32(0, (const Bytef *)b.p, (uInt)b.n), 4);
@@ -182,6 +184,11 @@ static inline struct buffer tsm_file(const char *const *keys, size_t nkeys, size
     add_be(&f, at, 8);
     buffer_free(&index);
     return f;
+}
+
+static inline struct buffer tsm_file(const char *const *keys, size_t nkeys, size_t blocks)
+{
+    return tsm_file_every(1, keys, nkeys, blocks);
 }
 
 /* A record of a tombstone of version 2 and later. */
