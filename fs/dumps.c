@@ -299,6 +299,7 @@ static int folder_getattr(struct request *r, struct node *n, struct handle *h, s
 {
     (void)h;
     fs_attr(r->fs, st, ((const struct dump_node *)n)->ino, S_IFDIR | 0755, 0, r->fs->started_ns);
+    st->st_nlink = 1; /* how many folders are in it takes long to find out: it is not said */
     return 0;
 }
 

@@ -129,6 +129,8 @@ int dump_mtime(struct contents *c, const struct dump_query *q, int64_t *ns, stru
     size_t n;
     int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     *ns = 0;
+    if (r == 0 && n == 0) /* nothing, since meta.db says so */
+        latest(capture, shards_meta_member(contents_shards(c)), ns);
     for (size_t i = 0; r == 0 && i < n; i++) {
         const struct shard *sh = shards_at(contents_shards(c), list[i]);
         for (size_t k = 0; k < sh->ntsm; k++) {

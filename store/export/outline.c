@@ -188,7 +188,7 @@ int outline_add_tag(struct outline_entry *n, struct slice name)
 void outline_names_clear(struct outline_names *t)
 {
     free(t->text);
-    *t = (struct outline_names){NULL};
+    *t = (struct outline_names){0};
 }
 
 static int make_room(struct outline_names *t, size_t n)

@@ -45,7 +45,7 @@ static void put_measurement(struct gotext *t, const struct outline_measurement *
 
 int outline_pack(const struct outline *o, void **bytes, size_t *n)
 {
-    struct gotext t = {NULL};
+    struct gotext t = {0};
     for (size_t i = 0; i < o->n; i++)
         put_measurement(&t, &o->list[i]->m);
     gotext_text(&t, ""); /* so that there is memory even for nothing */

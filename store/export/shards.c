@@ -11,6 +11,7 @@
 struct shards {
     const struct capture *capture;
     struct meta *meta;
+    size_t meta_member;
     size_t n;
     struct shard *list;
     struct shard *last; /* that was found: members of one shard stand together */
@@ -32,6 +33,11 @@ void shards_free(struct shards *s)
 const struct meta *shards_meta(const struct shards *s)
 {
     return s->meta;
+}
+
+size_t shards_meta_member(const struct shards *s)
+{
+    return s->meta_member;
 }
 
 size_t shards_count(const struct shards *s)
@@ -195,8 +201,9 @@ static int add_files(struct shards *s)
     return 0;
 }
 
-static int read_meta(const struct capture *c, struct meta **out, struct err *e)
+static int read_meta(struct shards *s, struct err *e)
 {
+    const struct capture *c = s->capture;
     for (size_t i = 0; i < capture_count(c); i++) {
         const struct member *m = capture_member(c, i);
         if (strcmp(m->dir, "meta") != 0 || strcmp(m->name, NAME_META_DB) != 0)
@@ -207,8 +214,9 @@ static int read_meta(const struct capture *c, struct meta **out, struct err *e)
         autofree uint8_t *buf = malloc(n + 1);
         if (!buf)
             return no_memory(e);
+        s->meta_member = i;
         int r = capture_read(c, i, buf, n, 0, e);
-        return r < 0 ? r : meta_parse(buf, n, out, e);
+        return r < 0 ? r : meta_parse(buf, n, &s->meta, e);
     }
     return err_set(e, -ENOENT, "meta/" NAME_META_DB ": not there");
 }
@@ -235,7 +243,7 @@ int shards_open(const struct capture *c, struct shards **out, struct err *e)
     s->capture = c;
     if (capture_origin(c)->parent)
         return err_set(e, -EINVAL, "this snapshot holds only what changed since another");
-    int r = read_meta(c, &s->meta, e);
+    int r = read_meta(s, e);
     if (r < 0)
         return r;
     if (add_shards(s) < 0 || add_files(s) < 0)

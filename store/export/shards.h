@@ -42,6 +42,7 @@ static inline void shards_freep(struct shards **s)
 
 /* What meta.db says; as long as the list. */
 const struct meta *shards_meta(const struct shards *s);
+size_t shards_meta_member(const struct shards *s); /* of meta.db */
 
 size_t shards_count(const struct shards *s);
 const struct shard *shards_at(const struct shards *s, size_t i);

@@ -212,6 +212,10 @@ def seeds(store):
 
 def all_seeds():
     yield "config", CONF
+    for n, name in enumerate((b"2016-06-11", b"m_2016-06-11-00:00:00_2016-06-12-00:00:00.json", b"..", b"odd/%\x01\x7f\0",
+                              b"a%2Fb_2016-06-11-00:00:00.5_2016-06-12-00:00:00.123456789.csv", "\u00fc".encode() * 150,
+                              b"x" * 180 + b"~0123456789abcdef_1677-09-21-00:12:43_2262-04-11-23:47:17.lp")):
+        yield "dumpname", bytes([n % 3]) + name
     yield "serieskey", rb"a\,b\ c\=d,e\,f=g\ h,i=j\,\=k,l,=,#!~#v#!~#w"
     for manifest in manifests():
         yield "manifest", json.dumps(manifest, ensure_ascii=False).encode()
