@@ -199,6 +199,7 @@ int options_parse(int argc, char **argv, const struct command *commands, struct 
         .store = "/etc/influxdb/influxdb.conf",
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
+        .format = DUMP_LP,
         .from = INT64_MIN,
         .to = INT64_MAX,
     };

@@ -5,14 +5,16 @@ import json
 import os
 import random
 import re
+import shutil
 import struct
+import subprocess
 import time
 from pathlib import Path
-import shutil
 
 from lib import fixtures
 from lib.case import StoreTest
-from lib.dumps import EARLIEST, LATEST, DumpError, answer, copy_stripped, difference, dump
+from lib.cuts import INFLUXSNAP
+from lib.dumps import EARLIEST, LATEST, DumpError, answer, copy_stripped, difference, dump, rfc3339
 from lib.files import FIXTURES, files_in
 from lib.influxd import Influxd
 from lib.measurements import HOUR, MEASUREMENTS, START, Measurements
@@ -239,6 +241,73 @@ class OddDumpTest(DumpTest):
         for place in (("nodb", "autogen"), ("db", "norp")):
             with self.assertRaisesRegex(DumpError, "no database"):
                 dump(influxd.root, "json", *place, "m")
+
+
+class SeveralTest(DumpTest):
+    """A database, a policy, or some measurements in one go."""
+
+    def setUp(self):
+        super().setUp()
+        self.influx = self.influxd(self.folder / "store")
+        self.influx.run(CREATE)
+        self.influx.run("CREATE RETENTION POLICY other ON db DURATION INF REPLICATION 1")
+        self.influx.run("CREATE DATABASE empty")
+        for rp in ("rp", "other"):
+            self.influx.write([f"{m},h={n} v={n} {START + n * HOUR}" for m in ("a", "b", "c,d".replace(",", "\\,"))
+                               for n in range(48)], "db", rp)
+
+    def dump(self, *words, code=0):
+        done = subprocess.run([INFLUXSNAP, "-c", self.influx.root, "dump", *words], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.said = done.stderr.decode()
+        return done.stdout
+
+    def one(self, form, rp, measurement, *times):
+        return dump(self.influx.root, form, "db", rp, measurement, *times)
+
+    def test_database(self):
+        text = self.dump("db")
+        context = "# DML\n# CONTEXT-DATABASE: db\n# CONTEXT-RETENTION-POLICY: {}\n"
+        self.assertEqual(text, b"".join(part for rp in ("rp", "other") for part in (
+            context.format(rp).encode(), *(self.one("lp", rp, m) for m in ("a", "b", "c,d")))))
+        self.assertEqual(len(re.findall("dumping db/(other|rp)/", self.said)), 6)
+        fresh = self.influxd(self.folder / "fresh")
+        fresh.run(CREATE)
+        fresh.write(self.dump("db", "rp"), "db")
+        for m in ("a", "b", "c,d"):
+            self.assertEqual(answer(fresh, "json", "db", "rp", m), answer(self.influx, "json", "db", "rp", m))
+        self.assertEqual(self.dump("empty"), b"")
+
+    def test_filters(self):
+        self.assertEqual(self.dump("--format=json", "db", "rp", "c,d", "a"), self.one("json", "rp", "c,d") +
+                         self.one("json", "rp", "a"))
+        day = rfc3339(START + 24 * HOUR)
+        self.assertEqual(self.dump("--format=csv", f"--from={day}", "db", "rp"),
+                         b"".join(self.one("csv", "rp", m, START + 24 * HOUR) for m in ("a", "b", "c,d")))
+        self.assertNotRegex(self.dump(f"--from={rfc3339(START + 99 * 24 * HOUR)}", "db", "rp"), b"(?m)^[^#]")
+        self.assertIn(b"a,h=0 v=0", self.dump(f"--to={rfc3339(START + 1)}", "db", "rp"))
+        target = self.folder / "all.json"
+        self.assertEqual(self.dump("--format=json", f"--output={target}", "db"), b"")
+        self.assertEqual(target.read_bytes().count(b"statement_id"), 6)
+
+    def test_not_there(self):
+        for words in (("nodb",), ("db", "norp"), ("db", "norp", "a")):
+            self.assertEqual(self.dump(*words, code=1), b"")
+            self.assertIn("no database", self.said)
+        self.dump(code=2)
+
+    def test_nobody_reads(self):
+        """A reader that goes away, and a full disk: said once."""
+        for target in ("/dev/full", None):
+            with open(target or os.devnull, "wb") as out:
+                command = [INFLUXSNAP, "-c", self.influx.root, "dump", "db", "rp", "a"]
+                if target is None:
+                    reader, writer = os.pipe()
+                    os.close(reader)
+                    out = os.fdopen(writer, "wb")
+                done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True)
+                out.close()
+            self.assertEqual((done.returncode, done.stderr.count("standard output")), (1, 1), done.stderr)
 
 
 def names_of_keys(data):
