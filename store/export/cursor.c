@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/cursor.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* A file's place in time: that of its value at hand, or of its next block. false: it has no more.
@@ -10,7 +11,10 @@ static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
     *loaded = b->at < b->block.n;
     if (!*loaded && b->next >= b->nentries)
         return false;
-    *time = *loaded ? b->block.times[b->at] : b->entries[b->next].min;
+    if (*loaded)
+        *time = b->block.times[b->at];
+    else
+        *time = b->taken ? b->resume : b->entries[b->next].min;
     return true;
 }
 
@@ -27,12 +31,39 @@ static void settle(const struct cursor *c, struct cursor_blocks *b)
     }
 }
 
-static int load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+/* The next values of the block, as many as the window takes; those of one time together. */
+static int load_window(const struct cursor *c, struct cursor_blocks *b, struct err *e)
 {
-    int r = tsmfile_block(b->file, &b->entries[b->next], c->type, &b->block, e);
+    const struct tsmblock *k = c->scratch;
+    int r = tsmfile_block(b->file, &b->entries[b->next], c->type, c->scratch, e);
     if (r < 0)
         return r;
-    b->next++;
+    size_t first = b->taken, end = k->n - first > c->window ? first + c->window : k->n;
+    while (end < k->n && k->times[end] == k->times[end - 1])
+        end++;
+    if (tsmblock_copy(&b->block, k, first, end) < 0)
+        return err_sys(e, -ENOMEM, "%s", tsmfile_name(b->file));
+    b->taken = end < k->n ? end : 0;
+    if (b->taken)
+        b->resume = k->times[end];
+    else
+        b->next++;
+    return 0;
+}
+
+static int load_block(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+{
+    int r = tsmfile_block(b->file, &b->entries[b->next], c->type, &b->block, e);
+    if (r == 0)
+        b->next++;
+    return r;
+}
+
+static int load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+{
+    int r = c->window ? load_window(c, b, e) : load_block(c, b, e);
+    if (r < 0)
+        return r;
     b->at = 0;
     settle(c, b);
     return 0;

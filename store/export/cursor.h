@@ -5,7 +5,9 @@
  * latest file counts, and that of the WAL before all (influxdb tsdb/engine/tsm1/iterator.gen.go).
  *
  * Blocks are read when their time comes: memory is one block for each file that has values at the
- * time that has been reached. One thread at a time.
+ * time that has been reached. Where many cursors move side by side each may be given a window
+ * instead, which is how many values of a block it keeps: the block is decoded again for the next of
+ * them. One thread at a time.
  */
 #ifndef INFLUXFS_EXPORT_CURSOR_H
 #define INFLUXFS_EXPORT_CURSOR_H
@@ -19,7 +21,9 @@ struct cursor_blocks {
     size_t nentries;
     struct time_range *deleted; /* ascending, apart from each other */
     size_t ndeleted;
-    size_t next; /* entry to be read next */
+    size_t next;    /* entry to be read next */
+    size_t taken;   /* how many of its values have been, if there is a window */
+    int64_t resume; /* the time of the one after these */
     struct tsmblock block;
     size_t at; /* in block; block.n: it is used up */
 };
@@ -34,6 +38,8 @@ struct cursor_wal {
 struct cursor {
     enum value_type type;
     struct time_range range;      /* values outside of it are left out */
+    size_t window;                /* 0: whole blocks */
+    struct tsmblock *scratch;     /* to decode into, if there is a window; not owned */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
     struct cursor_wal *wal; /* by time, each once */

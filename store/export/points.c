@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Values that the series of a shard have in memory while they are merged: some 32 MB. */
+#define SIDE_BY_SIDE ((size_t)2 << 20)
+
 /* The measurement in one shard of the range. */
 struct part {
     const struct shard *shard;
@@ -77,6 +80,8 @@ static int part_series(struct points *p, struct part *t, struct err *e)
 static int part_open(struct points *p, struct part *t, struct err *e)
 {
     int r = part_table(p, t, e);
+    if (r == 0)
+        table_limit(t->table, SIDE_BY_SIDE);
     if (r == 0)
         r = part_series(p, t, e);
     if (r < 0)

@@ -18,8 +18,9 @@
  * tsdb/shard.go FieldDimensions, query/iterator.gen.go floatSortedMergeHeap, influxql
  * RewriteFields)
  *
- * Memory: one block for each field of each series of a shard, what the WAL holds of the
- * measurement, and for POINTS_ALL an entry for each block in the range. One thread at a time.
+ * Memory: what the WAL holds of the measurement, some hundred bytes for each field of each series
+ * of a shard, and up to 32 MB of values of these; for POINTS_ALL an entry for each block in the
+ * range, and the blocks of one series. One thread at a time.
  */
 #ifndef INFLUXFS_EXPORT_POINTS_H
 #define INFLUXFS_EXPORT_POINTS_H

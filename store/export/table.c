@@ -226,11 +226,27 @@ void table_free(struct table *t)
         free(t->texts);
         t->texts = next;
     }
+    tsmblock_free(&t->scratch);
     free(t->sources);
     free(t->files);
     free(t->sorted);
     free((char *)t->measurement.p);
     free(t);
+}
+
+/* A smaller one would have blocks decoded more often than it saves memory. */
+#define LEAST_WINDOW 16
+#define USUAL_BLOCK 1000
+
+void table_limit(struct table *t, size_t values)
+{
+    size_t window = t->n ? values / t->n : USUAL_BLOCK;
+    if (window >= USUAL_BLOCK)
+        return;
+    for (size_t i = 0; i < t->n; i++) {
+        t->sorted[i]->cursor.window = window > LEAST_WINDOW ? window : LEAST_WINDOW;
+        t->sorted[i]->cursor.scratch = &t->scratch;
+    }
 }
 
 size_t table_count(const struct table *t)

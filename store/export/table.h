@@ -33,6 +33,10 @@ static inline void table_freep(struct table **t)
     table_free(*t);
 }
 
+/* Before they are used: all its cursors together keep about that many values of blocks, if they
+ * move side by side, but each at least a few. */
+void table_limit(struct table *t, size_t values);
+
 /* The fields, those of a series together: series by their keys bytewise, fields by name. */
 size_t table_count(const struct table *t);
 struct table_field *table_at(struct table *t, size_t i);

@@ -35,6 +35,7 @@ struct table {
     struct shard_source *sources; /* one for each TSM file */
     struct tsmfile **files;
     struct table_text *texts;
+    struct tsmblock scratch; /* of the cursors, if they have windows */
 };
 
 /* The entry with this key, made if there is none; its type is checked against what it was. */

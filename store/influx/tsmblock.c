@@ -34,7 +34,7 @@ static int reserve(struct tsmblock *b, size_t n)
     n += SLACK;
     if (n <= b->cap)
         return 0;
-    size_t cap = b->cap ? b->cap : 1024;
+    size_t cap = b->cap ? b->cap : 16;
     while (cap < n)
         cap *= 2;
     int64_t *times = realloc(b->times, cap * sizeof(*times));
@@ -537,6 +537,43 @@ int tsmblock_decode(struct tsmblock *b, const void *p, size_t n, struct err *e)
 int tsmblock_decode_times(struct tsmblock *b, const void *p, size_t n, struct err *e)
 {
     return decode(b, p, n, false, e);
+}
+
+static int copy_strings(struct tsmblock *to, const struct tsmblock *from, size_t first)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < to->n; i++)
+        bytes += from->values[first + i].s.len;
+    if (bytes > to->strings_cap || !to->strings) {
+        char *strings = realloc(to->strings, bytes + 1);
+        if (!strings)
+            return -ENOMEM;
+        to->strings = strings;
+        to->strings_cap = bytes;
+    }
+    bytes = 0;
+    for (size_t i = 0; i < to->n; i++) {
+        union value v = from->values[first + i];
+        memcpy(to->strings + bytes, from->strings + v.s.off, v.s.len);
+        to->values[i].s.off = (uint32_t)bytes;
+        to->values[i].s.len = v.s.len;
+        bytes += v.s.len;
+    }
+    return 0;
+}
+
+int tsmblock_copy(struct tsmblock *to, const struct tsmblock *from, size_t first, size_t end)
+{
+    to->n = 0;
+    if (reserve(to, end - first) < 0)
+        return -ENOMEM;
+    to->type = from->type;
+    to->n = end - first;
+    memcpy(to->times, from->times + first, to->n * sizeof(*to->times));
+    memcpy(to->values, from->values + first, to->n * sizeof(*to->values));
+    int r = from->type == VALUE_STRING ? copy_strings(to, from, first) : 0;
+    to->n = r < 0 ? 0 : to->n;
+    return r;
 }
 
 void tsmblock_free(struct tsmblock *b)

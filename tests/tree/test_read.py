@@ -317,12 +317,15 @@ class ReadTest(StoreTest):
         self.assertIn("meta.db", status(self.mnt)["last_error"]["text"])
 
     def test_listing(self):
-        self.assertEqual(sorted(os.listdir(self.mnt.point)), ["at", "live", "restore", "snapshots", "status.json"])
+        self.assertEqual(sorted(os.listdir(self.mnt.point)), ["at", "dump", "live", "restore", "snapshots", "status.json"])
         self.assertEqual(os.listdir(self.mnt / "snapshots"), ["now.tar"])
         with self.assertRaises(FileNotFoundError):
             os.stat(self.mnt / "snapshots/later.tar")
-        run("find", self.mnt.point, "-ls")
-        run("ls", "-lRi", self.mnt.point)
+        # The files of this store are TSM files by their names alone.
+        run("find", self.mnt.point, "-path", self.mnt / "dump", "-prune", "-o", "-ls")
+        run("ls", "-li", self.mnt.point, self.mnt / "dump")
+        for branch in ("live", "snapshots", "at", "restore"):
+            run("ls", "-lRi", self.mnt / branch)
 
 
 def add_copy(name, command):
