@@ -46,8 +46,8 @@ int tsmblock_decode(struct tsmblock *b, const void *p, size_t n, struct err *e);
  * nothing. */
 int tsmblock_decode_times(struct tsmblock *b, const void *p, size_t n, struct err *e);
 
-/* Makes *to the points [first, end) of another, with strings of its own. 0 or -ENOMEM: then it holds
- * no points. */
+/* Makes *to the points [first, end) of another, with strings of its own. 0 or -ENOMEM: then it
+ * holds no points. */
 int tsmblock_copy(struct tsmblock *to, const struct tsmblock *from, size_t first, size_t end);
 
 void tsmblock_free(struct tsmblock *b);

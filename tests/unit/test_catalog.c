@@ -422,7 +422,8 @@ static void notes_last_as_their_files(void **state)
     struct catalog *c = open_well(dir);
     uint8_t digest[SHA256_BYTES] = {1};
     assert_int_equal(catalog_settle(c, digest, NULL, &view, "host", 1, 0, &rec, NULL), 0);
-    struct catalog_note put[] = {{"data/a", {1, 0}, (void *)"one", 3}, {longest, {1, 7}, (void *)"", 0}};
+    struct catalog_note put[] = {{"data/a", {1, 0}, (void *)"one", 3},
+                                 {longest, {1, 7}, (void *)"", 0}};
     assert_int_equal(catalog_put_notes(c, put, 2, NULL), 0);
     catalog_close(c);
     c = open_well(dir);
