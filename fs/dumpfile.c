@@ -18,7 +18,16 @@ struct dumpfile {
     pthread_mutex_t lock; /* guards what follows */
     struct dump *dump;    /* NULL: to be begun */
     uint64_t at;          /* its next byte */
+    struct dump_query query;
+    struct tarball_reader reader; /* of the query: asks whoever reads just now */
+    struct request *request;      /* NULL: nobody does, it is read ahead */
 };
+
+static bool handle_interrupted(void *ctx)
+{
+    const struct dumpfile *f = ctx;
+    return f->request && request_interrupted(f->request);
+}
 
 static struct dump_node *node_of(const struct handle *h)
 {
@@ -148,38 +157,43 @@ static void file_release(struct handle *h)
     free(f);
 }
 
-/* Begins the text. The query is the node's own, but for who may interrupt. */
-static int begin(struct dumpfile *f, const struct tarball_reader *reader, struct err *e)
+static int begin(struct dumpfile *f, struct err *e)
 {
-    struct dump_query q = node_of(&f->h)->query;
-    q.reader = reader;
+    f->query = node_of(&f->h)->query;
+    f->reader = (struct tarball_reader){handle_interrupted, f};
+    f->query.reader = &f->reader;
     dump_free(f->dump);
     f->dump = NULL;
     f->at = 0;
-    return dump_open(f->contents, &q, &f->dump, e);
+    return dump_open(f->contents, &f->query, &f->dump, e);
 }
 
-static bool is_interrupted(const struct tarball_reader *reader)
+/* The text must be as long as was said. */
+static int check_end(struct dumpfile *f, struct err *e)
 {
-    return reader && reader->interrupted(reader->ctx);
+    char more;
+    if (f->at < node_of(&f->h)->size)
+        return 0;
+    ssize_t got = dump_read(f->dump, &more, 1, e);
+    return got > 0 ? err_set(e, -EIO, "the text is longer than it was") : (int)got;
 }
 
-/* The n bytes at off, which lie within the text; buf NULL: up to off alone. Called with the lock.
- */
-static int make(struct dumpfile *f, char *buf, size_t n, uint64_t off,
-                const struct tarball_reader *reader, struct err *e)
+/* The n bytes at off, which lie within the text. Called with the lock. */
+static int make(struct dumpfile *f, char *buf, size_t n, uint64_t off, struct err *e)
 {
-    int r = !f->dump || f->at > off ? begin(f, reader, e) : 0;
+    int r = !f->dump || f->at > off ? begin(f, e) : 0;
     while (r == 0 && f->at < off + n) {
         bool skip = f->at < off;
         uint64_t want = skip ? off - f->at : off + n - f->at;
         ssize_t got = dump_read(f->dump, skip ? NULL : buf + (f->at - off), want, e);
         if (got <= 0)
             r = got < 0 ? (int)got : err_set(e, -EIO, "the text is shorter than it was");
-        else if (skip && is_interrupted(reader))
+        else if (skip && handle_interrupted(f))
             r = err_set(e, -EINTR, "interrupted");
         f->at += got > 0 ? (uint64_t)got : 0;
     }
+    if (r == 0)
+        r = check_end(f, e);
     if (r < 0) {
         dump_free(f->dump);
         f->dump = NULL;
@@ -187,13 +201,15 @@ static int make(struct dumpfile *f, char *buf, size_t n, uint64_t off,
     return r;
 }
 
-static int read_at(struct dumpfile *f, char *buf, size_t n, uint64_t off,
-                   const struct tarball_reader *reader, struct err *e)
+static int read_at(struct request *r, struct dumpfile *f, char *buf, size_t n, uint64_t off,
+                   struct err *e)
 {
     pthread_mutex_lock(&f->lock);
-    int r = make(f, buf, n, off, reader, e);
+    f->request = r;
+    int rc = make(f, buf, n, off, e);
+    f->request = NULL;
     pthread_mutex_unlock(&f->lock);
-    return r;
+    return rc;
 }
 
 /* How many of n bytes at off there are. */
@@ -206,12 +222,11 @@ static size_t within(const struct dumpfile *f, size_t n, uint64_t off)
 static ssize_t file_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     struct dumpfile *f = (struct dumpfile *)h;
-    const struct tarball_reader reader = {request_interrupted, r};
     struct err e = {0};
     int rc = 0;
     n = within(f, n, off);
     if (ahead_take(&f->ahead, buf, n, off) == 0 && n > 0)
-        rc = read_at(f, *buf, n, off, &reader, &e);
+        rc = read_at(r, f, *buf, n, off, &e);
     if (rc < 0) {
         ahead_go_on(&f->ahead, 0, off, NULL, NULL);
         return dumps_failed(r->fs, node_of(h), rc, &e);
@@ -226,7 +241,7 @@ static ssize_t read_quietly(void *ctx, void *buf, size_t n, uint64_t off)
     struct dumpfile *f = ctx;
     n = within(f, n, off);
     pthread_mutex_lock(&f->lock);
-    int r = f->dump && f->at == off ? make(f, buf, n, off, NULL, NULL) : -EAGAIN;
+    int r = f->dump && f->at == off ? make(f, buf, n, off, NULL) : -EAGAIN;
     pthread_mutex_unlock(&f->lock);
     return r < 0 ? r : (ssize_t)n;
 }

@@ -62,14 +62,24 @@ static struct contents *known(struct dumps *d, const struct capture *c)
     return NULL;
 }
 
+/* Those that were opened last, as a reference; NULL: none are. */
+static struct contents *newest(struct dumps *d)
+{
+    pthread_mutex_lock(&d->lock);
+    struct contents *c = d->contents ? contents_ref(d->contents->contents) : NULL;
+    pthread_mutex_unlock(&d->lock);
+    return c;
+}
+
 static int open_contents(struct request *r, struct capture *c, struct contents **out)
 {
     struct dumps *d = r->fs->dumps;
     struct err e = {0};
     struct dump_contents *fresh = calloc(1, sizeof(*fresh));
+    cleanup(contents_unrefp) struct contents *before = newest(d);
     if (!fresh)
         return -ENOMEM;
-    int rc = contents_open(c, snapshots_catalog(r->fs->snapshots), &fresh->contents, &e);
+    int rc = contents_open(c, snapshots_catalog(r->fs->snapshots), before, &fresh->contents, &e);
     if (rc < 0) {
         free(fresh);
         status_failed(r->fs->status, "dump/", e.text);
@@ -104,12 +114,14 @@ int dumps_contents(struct request *r, struct contents **out)
     return rc;
 }
 
-/* Takes out contents that nobody has asked for since. */
+/* Takes out contents that nobody has used since. */
 static struct dump_contents *old_contents(struct dumps *d, int64_t since)
 {
     struct dump_contents *old = NULL;
     pthread_mutex_lock(&d->lock);
     for (struct dump_contents **p = &d->contents; *p && !old; p = old ? p : &(*p)->next) {
+        if (contents_used((*p)->contents))
+            (*p)->used_ns = io_mono_ns();
         if ((*p)->used_ns > since)
             continue;
         old = *p;
@@ -119,33 +131,36 @@ static struct dump_contents *old_contents(struct dumps *d, int64_t since)
     return old;
 }
 
-/* Takes what a file is made of, that is not open. */
-static struct contents *old_file(struct dumps *d, int64_t since)
+/* Takes what files are made of that are not open, of so many at a time. */
+#define AT_A_TIME 256
+
+static size_t old_files(struct dumps *d, int64_t since, struct contents *old[AT_A_TIME])
 {
     struct dump_node *n, *tmp;
-    struct contents *old = NULL;
+    size_t found = 0;
     pthread_mutex_lock(&d->lock);
     HASH_ITER(by_key, d->nodes, n, tmp)
     {
-        if (!n->contents || n->open || n->used_ns > since)
-            continue;
-        old = steal_ptr(&n->contents);
-        break;
+        if (found == AT_A_TIME)
+            break;
+        if (n->contents && !n->open && n->used_ns <= since)
+            old[found++] = steal_ptr(&n->contents);
     }
     pthread_mutex_unlock(&d->lock);
-    return old;
+    return found;
 }
 
 static void drop(struct dumps *d, int64_t since)
 {
     struct dump_contents *one;
-    struct contents *c;
+    struct contents *old[AT_A_TIME];
+    for (size_t n; (n = old_files(d, since, old)) > 0;)
+        while (n > 0)
+            contents_unref(old[--n]);
     while ((one = old_contents(d, since))) {
         contents_unref(one->contents);
         free(one);
     }
-    while ((c = old_file(d, since)))
-        contents_unref(c);
 }
 
 void dumps_expire(struct dumps *d)
@@ -461,7 +476,9 @@ static int day_lookup_in(struct request *r, const struct dump_node *dir, struct 
     const struct tarball_reader reader = {request_interrupted, r};
     cleanup(days_clear) struct days days = {0};
     struct err e = {0};
-    int rc = contents_days(c, dir->db, dir->rp, &reader, &days, &e);
+    int64_t from, to;
+    day_times(day, &from, &to);
+    int rc = contents_days(c, dir->db, dir->rp, from, to, &reader, &days, &e);
     if (days_have(&days, (struct day_range){day, day}))
         return add_folder(
             dir, &day_ops, name,
@@ -497,7 +514,7 @@ static int policy_list(struct request *r, struct node *node, struct names *out)
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    int broken = contents_days(c, dir->db, dir->rp, &reader, &days, &e);
+    int broken = contents_days(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &days, &e);
     for (size_t i = 0; rc == 0 && i < days.n; i++) {
         for (int32_t day = days.list[i].first; rc == 0 && day <= days.list[i].last; day++) {
             char name[DUMP_NAME_MAX + 1];
@@ -553,7 +570,7 @@ static int day_list(struct request *r, struct node *node, struct names *out)
 #define FOLDER(lookup_fn, list_fn)                                                                 \
     {                                                                                              \
         .attr_timeout = 60, .getattr = folder_getattr, .free = dumps_node_free,                    \
-        .lookup = lookup_fn, .list = list_fn                                                       \
+        .lookup = (lookup_fn), .list = (list_fn)                                                   \
     }
 
 static const struct node_ops top_ops = FOLDER(top_lookup, top_list);

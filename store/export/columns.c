@@ -82,7 +82,7 @@ static int add_shard(struct contents *contents, const struct points_query *q, si
                      struct columns *out, struct err *e)
 {
     cleanup(outline_freep) struct outline *o = NULL;
-    int r = contents_outline(contents, shard, q->reader, &o, e);
+    int r = contents_measurement(contents, shard, q->measurement, q->reader, &o, e);
     if (r < 0)
         return r;
     const struct outline_measurement *m = outline_find(o, q->measurement);

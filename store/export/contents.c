@@ -2,23 +2,32 @@
 #include "store/export/contents.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 /* So many files' outlines are asked of the catalogue at a time, and a shard's more. */
 #define BATCH 256
+/* How often a waiter asks whether it was interrupted. */
+#define ASK_NS ((int64_t)100000000)
 
-/* What has been found of a shard. */
+/* The outline of a shard; shared by the contents of captures between which it did not change. */
 struct found {
-    bool tried;
-    int error;
-    char *why; /* of the error, in words */
+    atomic_uint refs;
     void *packed;
     size_t n;
     struct days days; /* of all its measurements */
+};
+
+/* What is known of a shard. */
+struct looked {
+    struct found *found; /* NULL: it has not been looked into, or cannot be */
+    int error;           /* -EBADMSG stays; others are tried again */
+    char *why;           /* in words */
 };
 
 /* All shards of a database that share an index. */
@@ -33,8 +42,8 @@ struct contents {
     struct capture *capture;
     struct catalog *catalog;
     struct shards *shards;
-    pthread_mutex_t lock; /* guards what follows */
-    struct found *found;  /* one for each shard */
+    pthread_mutex_t lock;  /* guards what follows */
+    struct looked *looked; /* one for each shard */
     struct shared *shared;
 };
 
@@ -43,7 +52,60 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the contents of the store");
 }
 
-int contents_open(struct capture *c, struct catalog *k, struct contents **out, struct err *e)
+static struct found *found_ref(struct found *f)
+{
+    atomic_fetch_add(&f->refs, 1);
+    return f;
+}
+
+static void found_unref(struct found *f)
+{
+    if (!f || atomic_fetch_sub(&f->refs, 1) > 1)
+        return;
+    free(f->packed);
+    days_clear(&f->days);
+    free(f);
+}
+
+static bool same_member(const struct capture *a, size_t i, const struct capture *b, size_t k)
+{
+    if (i == SHARD_NONE || k == SHARD_NONE)
+        return i == k;
+    const struct member *m = capture_member(a, i), *n = capture_member(b, k);
+    return m->index == n->index && m->attr.size == n->attr.size &&
+           m->attr.mtime_ns == n->attr.mtime_ns && strcmp(m->name, n->name) == 0;
+}
+
+static bool same_shard(const struct contents *a, const struct shard *s, const struct contents *b,
+                       const struct shard *t)
+{
+    bool same = s->ntsm == t->ntsm && s->nwal == t->nwal;
+    for (size_t i = 0; same && i < s->ntsm; i++)
+        same = same_member(a->capture, s->tsm[i].tsm, b->capture, t->tsm[i].tsm) &&
+               same_member(a->capture, s->tsm[i].tombstone, b->capture, t->tsm[i].tombstone);
+    for (size_t i = 0; same && i < s->nwal; i++)
+        same = same_member(a->capture, s->wal[i], b->capture, t->wal[i]);
+    return same;
+}
+
+/* Both lists are in the same order, but for shards that have come or gone. */
+static void take_over(struct contents *c, struct contents *before)
+{
+    size_t k = 0, n = shards_count(before->shards);
+    pthread_mutex_lock(&before->lock);
+    for (size_t i = 0; i < shards_count(c->shards); i++) {
+        const struct shard *s = shards_at(c->shards, i);
+        while (k < n && shards_compare(shards_at(before->shards, k), s) < 0)
+            k++;
+        if (k < n && shards_compare(shards_at(before->shards, k), s) == 0 &&
+            before->looked[k].found && same_shard(c, s, before, shards_at(before->shards, k)))
+            c->looked[i].found = found_ref(before->looked[k].found);
+    }
+    pthread_mutex_unlock(&before->lock);
+}
+
+int contents_open(struct capture *c, struct catalog *k, struct contents *before,
+                  struct contents **out, struct err *e)
 {
     struct contents *t = calloc(1, sizeof(*t));
     if (!t)
@@ -53,12 +115,14 @@ int contents_open(struct capture *c, struct catalog *k, struct contents **out, s
     t->capture = capture_ref(c);
     t->catalog = k;
     int r = shards_open(c, &t->shards, e);
-    if (r == 0 && !(t->found = calloc(shards_count(t->shards) + 1, sizeof(*t->found))))
+    if (r == 0 && !(t->looked = calloc(shards_count(t->shards) + 1, sizeof(*t->looked))))
         r = no_memory(e);
     if (r < 0) {
         contents_unref(t);
         return r;
     }
+    if (before)
+        take_over(t, before);
     *out = t;
     return 0;
 }
@@ -73,21 +137,25 @@ void contents_unref(struct contents *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
-    for (size_t i = 0; c->found && i < shards_count(c->shards); i++) {
-        free(c->found[i].why);
-        free(c->found[i].packed);
-        days_clear(&c->found[i].days);
+    for (size_t i = 0; c->looked && i < shards_count(c->shards); i++) {
+        free(c->looked[i].why);
+        found_unref(c->looked[i].found);
     }
     for (struct shared *s; (s = c->shared);) {
         c->shared = s->next;
         outline_free(s->outline);
         free(s);
     }
-    free(c->found);
+    free(c->looked);
     shards_free(c->shards);
     capture_unref(c->capture);
     pthread_mutex_destroy(&c->lock);
     free(c);
+}
+
+bool contents_used(const struct contents *c)
+{
+    return atomic_load(&((struct contents *)c)->refs) > 1;
 }
 
 struct capture *contents_capture(const struct contents *c)
@@ -142,8 +210,14 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
         return -ENOMEM;
     l->list[l->n++] = (struct catalog_note){
         .path = member_path(m, path),
-        .index = {m->index,
-                  t->tombstone == SHARD_NONE ? 0 : capture_member(c, t->tombstone)->index}};
+        .stamp = {m->index, m->attr.size, (uint64_t)m->attr.mtime_ns, OUTLINE_VERSION}};
+    if (t->tombstone != SHARD_NONE) {
+        const struct member *tombstone = capture_member(c, t->tombstone);
+        uint64_t *stamp = l->list[l->n - 1].stamp;
+        stamp[4] = tombstone->index;
+        stamp[5] = tombstone->attr.size;
+        stamp[6] = (uint64_t)tombstone->attr.mtime_ns;
+    }
     return 0;
 }
 
@@ -184,40 +258,49 @@ static int add_wal(const struct contents *c, const struct shard *sh, struct outl
     return r;
 }
 
-static bool is_interrupted(const struct tarball_reader *reader)
-{
-    return reader && reader->interrupted && reader->interrupted(reader->ctx);
-}
-
-/* Adds the TSM files of a shard, whose notes begin at note. */
+/* Adds the TSM files of a shard, whose notes begin at note. A note that is no good is made anew. */
 static int add_files(const struct contents *c, const struct shard *sh, struct catalog_note *note,
                      const struct tarball_reader *reader, struct outline *o, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++, note++) {
-        if (!note->bytes && is_interrupted(reader))
+        if (reader_interrupted(reader))
             return err_set(e, -EINTR, "interrupted");
+        if (note->known && !outline_is_packed(note->bytes, note->n)) {
+            free(note->bytes);
+            note->bytes = NULL;
+            note->known = false;
+        }
         if (!note->bytes)
             r = find_tsm(c, &sh->tsm[i], note, e);
-        if (r == 0 && (r = outline_unpack(o, note->bytes, note->n)) < 0)
-            r = err_sys(e, r, "the catalogue's note about %s", note->path);
+        if (r == 0 && outline_unpack(o, note->bytes, note->n) < 0)
+            r = no_memory(e);
     }
     return r;
 }
 
-static int keep(struct found *f, const struct outline *o, struct err *e)
+static int keep(const struct outline *o, struct found **out, struct err *e)
 {
+    struct found *f = calloc(1, sizeof(*f));
+    if (!f)
+        return no_memory(e);
+    atomic_init(&f->refs, 1);
     int r = outline_pack(o, &f->packed, &f->n);
     for (size_t i = 0; r == 0 && i < outline_count(o); i++) {
         const struct days *days = &outline_at(o, i)->days;
         for (size_t k = 0; r == 0 && k < days->n; k++)
             r = days_add(&f->days, days->list[k]);
     }
-    return r < 0 ? no_memory(e) : 0;
+    if (r < 0) {
+        found_unref(f);
+        return no_memory(e);
+    }
+    *out = f;
+    return 0;
 }
 
 static int find_shard(const struct contents *c, size_t i, struct catalog_note *note,
-                      const struct tarball_reader *reader, struct err *e)
+                      const struct tarball_reader *reader, struct found **out, struct err *e)
 {
     const struct shard *sh = shards_at(c->shards, i);
     cleanup(outline_freep) struct outline *o = outline_new();
@@ -226,35 +309,37 @@ static int find_shard(const struct contents *c, size_t i, struct catalog_note *n
     int r = add_files(c, sh, note, reader, o, e);
     if (r == 0)
         r = add_wal(c, sh, o, e);
-    return r < 0 ? r : keep(&c->found[i], o, e);
+    return r < 0 ? r : keep(o, out, e);
 }
 
-/* Finds the shards [first, end), whose files' notes are asked for. What is damaged is so for good;
- * what else went wrong is not. */
+static bool is_known(const struct looked *l)
+{
+    return l->found || l->error == -EBADMSG;
+}
+
+/* Finds the shards [first, end), whose files' notes are asked for. */
 static int find_batch(struct contents *c, size_t first, size_t end, struct notes *notes,
                       const struct tarball_reader *reader, struct err *e)
 {
-    size_t at = 0, unknown = 0;
+    size_t at = 0;
     int r = 0;
     /* A catalogue that fails is no reason to go without: status.json says what it lacks. */
     if (c->catalog && notes->n)
         catalog_get_notes(c->catalog, notes->list, notes->n, NULL);
-    for (size_t i = 0; i < notes->n; i++)
-        unknown += !notes->list[i].bytes;
     for (size_t i = first; r == 0 && i < end; i++) {
-        struct found *f = &c->found[i];
-        if (f->tried)
+        struct looked *l = &c->looked[i];
+        if (is_known(l))
             continue;
-        r = find_shard(c, i, &notes->list[at], reader, e);
+        free(l->why);
+        l->why = NULL;
+        l->error = find_shard(c, i, &notes->list[at], reader, &l->found, e);
         at += shards_at(c->shards, i)->ntsm;
-        f->tried = r != -EINTR && r != -ENOMEM;
-        if (r < 0 && f->tried) {
-            f->error = r;
-            f->why = strdup(e->text);
-            r = f->why ? 0 : no_memory(e);
-        }
+        if (l->error == -EINTR || l->error == -ENOMEM)
+            r = l->error;
+        else if (l->error < 0 && !(l->why = strdup(e->text)))
+            r = l->error = no_memory(e);
     }
-    if (c->catalog && unknown)
+    if (c->catalog && notes->n)
         catalog_put_notes(c->catalog, notes->list, notes->n, NULL);
     return r;
 }
@@ -271,7 +356,7 @@ static int find_shards(struct contents *c, size_t first, size_t end,
         size_t i = first;
         for (; r == 0 && i < end && notes.n < BATCH; i++) {
             const struct shard *sh = shards_at(c->shards, i);
-            for (size_t k = 0; r == 0 && !c->found[i].tried && k < sh->ntsm; k++)
+            for (size_t k = 0; r == 0 && !is_known(&c->looked[i]) && k < sh->ntsm; k++)
                 r = notes_add(&notes, c->capture, &sh->tsm[k]) < 0 ? no_memory(e) : 0;
         }
         if (r == 0)
@@ -321,23 +406,66 @@ static int unpack(const struct found *f, struct outline *o, struct err *e)
     return outline_unpack(o, f->packed, f->n) < 0 ? no_memory(e) : 0;
 }
 
-int contents_outline(struct contents *c, size_t i, const struct tarball_reader *reader,
-                     struct outline **out, struct err *e)
+/* Another thread may be looking into many shards. */
+static int lock(struct contents *c, const struct tarball_reader *reader, struct err *e)
+{
+    for (;;) {
+        struct timespec until;
+        int64_t at = io_mono_ns() + ASK_NS;
+        until = (struct timespec){at / 1000000000, at % 1000000000};
+        int r = pthread_mutex_clocklock(&c->lock, CLOCK_MONOTONIC, &until);
+        if (r != ETIMEDOUT)
+            return -r;
+        if (reader_interrupted(reader))
+            return err_set(e, -EINTR, "interrupted");
+    }
+}
+
+/* What is found of a shard, as a reference. */
+static int look_into(struct contents *c, size_t i, const struct tarball_reader *reader,
+                     struct found **out, struct err *e)
+{
+    int r = lock(c, reader, e);
+    if (r < 0)
+        return r;
+    r = find_shards(c, i, i + 1, reader, e);
+    const struct looked *l = &c->looked[i];
+    if (r == 0 && l->error < 0)
+        r = err_set(e, l->error, "%s", l->why);
+    if (r == 0)
+        *out = found_ref(l->found);
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+static int outline_of(struct contents *c, size_t i, const struct slice *measurement,
+                      const struct tarball_reader *reader, struct outline **out, struct err *e)
 {
     cleanup(outline_freep) struct outline *o = outline_new();
-    if (!o)
-        return no_memory(e);
-    pthread_mutex_lock(&c->lock);
-    int r = find_shards(c, i, i + 1, reader, e);
-    const struct found *f = &c->found[i];
-    if (r == 0 && f->error < 0)
-        r = err_set(e, f->error, "%s", f->why);
-    if (r == 0)
+    struct found *f = NULL;
+    int r = o ? look_into(c, i, reader, &f, e) : no_memory(e);
+    if (r < 0)
+        return r;
+    if (!measurement)
         r = unpack(f, o, e);
-    pthread_mutex_unlock(&c->lock);
+    else if (outline_unpack_one(o, f->packed, f->n, *measurement) < 0)
+        r = no_memory(e);
+    found_unref(f);
     if (r == 0)
         *out = steal_ptr(&o);
     return r;
+}
+
+int contents_outline(struct contents *c, size_t i, const struct tarball_reader *reader,
+                     struct outline **out, struct err *e)
+{
+    return outline_of(c, i, NULL, reader, out, e);
+}
+
+int contents_measurement(struct contents *c, size_t i, struct slice measurement,
+                         const struct tarball_reader *reader, struct outline **out, struct err *e)
+{
+    return outline_of(c, i, &measurement, reader, out, e);
 }
 
 static int share(struct contents *c, const char *db, const struct tarball_reader *reader,
@@ -347,9 +475,12 @@ static int share(struct contents *c, const char *db, const struct tarball_reader
     size_t first, end;
     range_of(c, db, NULL, &first, &end);
     int r = o ? find_shards(c, first, end, reader, e) : no_memory(e);
-    for (size_t i = first; r == 0 && i < end; i++)
-        if (!shards_at(c->shards, i)->tsi1 && c->found[i].error == 0)
-            r = unpack(&c->found[i], o, e);
+    for (size_t i = first; r == 0 && i < end; i++) {
+        const struct looked *l = &c->looked[i];
+        if (shards_at(c->shards, i)->tsi1 || l->error == -EBADMSG)
+            continue;
+        r = l->error < 0 ? err_set(e, l->error, "%s", l->why) : unpack(l->found, o, e);
+    }
     struct shared *s = r == 0 ? calloc(1, sizeof(*s)) : NULL;
     if (!s)
         return r < 0 ? r : no_memory(e);
@@ -363,8 +494,9 @@ static int share(struct contents *c, const char *db, const struct tarball_reader
 int contents_shared(struct contents *c, const char *db, const struct tarball_reader *reader,
                     const struct outline **out, struct err *e)
 {
-    int r = 0;
-    pthread_mutex_lock(&c->lock);
+    int r = lock(c, reader, e);
+    if (r < 0)
+        return r;
     struct shared *s = c->shared;
     while (s && !(s->db && strcmp(s->db, db) == 0))
         s = s->next;
@@ -381,7 +513,7 @@ int contents_outlines(struct contents *c, const char *db, const char *rp, int64_
 {
     cleanup(outline_freep) struct outline *o = outline_new();
     autofree size_t *list = NULL;
-    size_t n;
+    size_t n = 0;
     int broken = 0;
     int r = o ? contents_range(c, db, rp, from, to, &list, &n, e) : no_memory(e);
     for (size_t i = 0; r == 0 && i < n; i++) {
@@ -400,20 +532,30 @@ int contents_outlines(struct contents *c, const char *db, const char *rp, int64_
     return broken;
 }
 
-int contents_days(struct contents *c, const char *db, const char *rp,
+int contents_days(struct contents *c, const char *db, const char *rp, int64_t from, int64_t to,
                   const struct tarball_reader *reader, struct days *out, struct err *e)
 {
-    size_t first, end;
+    autofree size_t *list = NULL;
+    size_t n = 0;
     int broken = 0;
-    range_of(c, db, rp, &first, &end);
-    pthread_mutex_lock(&c->lock);
-    int r = find_shards(c, first, end, reader, e);
-    for (size_t i = first; r == 0 && i < end; i++) {
-        const struct found *f = &c->found[i];
-        if (f->error < 0 && broken == 0)
-            broken = err_set(e, f->error, "%s", f->why);
-        for (size_t k = 0; r == 0 && k < f->days.n; k++)
-            r = days_add(out, f->days.list[k]) < 0 ? no_memory(e) : 0;
+    int r = contents_range(c, db, rp, from, to, &list, &n, e);
+    if (r == 0)
+        r = lock(c, reader, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        size_t end = i + 1;
+        while (end < n && list[end] == list[end - 1] + 1)
+            end++;
+        r = find_shards(c, list[i], list[end - 1] + 1, reader, e);
+        i = end - 1;
+    }
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const struct looked *l = &c->looked[list[i]];
+        if (l->error < 0)
+            broken = err_set(e, l->error, "%s", l->why);
+        for (size_t k = 0; r == 0 && l->found && k < l->found->days.n; k++)
+            r = days_add(out, l->found->days.list[k]) < 0 ? no_memory(e) : 0;
     }
     pthread_mutex_unlock(&c->lock);
     return r < 0 ? r : broken;

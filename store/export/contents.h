@@ -18,11 +18,14 @@
 
 struct contents;
 
-/* Takes a reference to the capture. k, which may be NULL, must outlive the result. Errors as
- * shards_open. */
-int contents_open(struct capture *c, struct catalog *k, struct contents **out, struct err *e);
+/* Takes a reference to the capture. k, which may be NULL, must outlive the result. What has been
+ * found of shards that have not changed since another capture is taken over from before, unless
+ * that is NULL. Errors as shards_open. */
+int contents_open(struct capture *c, struct catalog *k, struct contents *before,
+                  struct contents **out, struct err *e);
 struct contents *contents_ref(struct contents *c);
-void contents_unref(struct contents *c); /* NULL is allowed */
+void contents_unref(struct contents *c);      /* NULL is allowed */
+bool contents_used(const struct contents *c); /* whether there is more than one reference */
 static inline void contents_unrefp(struct contents **c)
 {
     contents_unref(*c);
@@ -46,8 +49,12 @@ int contents_range(const struct contents *c, const char *db, const char *rp, int
 int contents_outline(struct contents *c, size_t i, const struct tarball_reader *reader,
                      struct outline **out, struct err *e);
 
+/* The same, but of one measurement alone. */
+int contents_measurement(struct contents *c, size_t i, struct slice measurement,
+                         const struct tarball_reader *reader, struct outline **out, struct err *e);
+
 /* All shards without a tsi1 index of a database, as one outline, which is as long as c. Shards that
- * cannot be read are left out, as influxd does. */
+ * are damaged are left out, as influxd does. */
 int contents_shared(struct contents *c, const char *db, const struct tarball_reader *reader,
                     const struct outline **out, struct err *e);
 
@@ -57,9 +64,9 @@ int contents_shared(struct contents *c, const char *db, const struct tarball_rea
 int contents_outlines(struct contents *c, const char *db, const char *rp, int64_t from, int64_t to,
                       const struct tarball_reader *reader, struct outline **out, struct err *e);
 
-/* The days on which a policy has points, which the caller clears; likewise those of the shards that
- * can be read, if there is an error. */
-int contents_days(struct contents *c, const char *db, const char *rp,
+/* The days on which these shards have points, which the caller clears; likewise those of the shards
+ * that can be read, if there is an error. */
+int contents_days(struct contents *c, const char *db, const char *rp, int64_t from, int64_t to,
                   const struct tarball_reader *reader, struct days *out, struct err *e);
 
 #endif

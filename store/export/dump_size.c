@@ -69,7 +69,7 @@ int dump_digest(struct contents *c, const struct dump_query *q, uint8_t out[SHA2
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
     cleanup(columns_clear) struct columns columns = {0};
     autofree size_t *list = NULL;
-    size_t n;
+    size_t n = 0;
     if (!h)
         return err_sys(e, -ENOMEM, "a dump");
     int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
@@ -97,7 +97,7 @@ static int make_all(struct contents *c, const struct dump_query *q, uint64_t *si
     *size = 0;
     while (r == 0 && (n = dump_read(d, NULL, SIZE_MAX, e)) > 0) {
         *size += (uint64_t)n;
-        if (q->reader && q->reader->interrupted && q->reader->interrupted(q->reader->ctx))
+        if (reader_interrupted(q->reader))
             r = err_set(e, -EINTR, "interrupted");
     }
     return r < 0 ? r : (int)n;
@@ -126,7 +126,7 @@ int dump_mtime(struct contents *c, const struct dump_query *q, int64_t *ns, stru
 {
     const struct capture *capture = contents_capture(c);
     autofree size_t *list = NULL;
-    size_t n;
+    size_t n = 0;
     int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     *ns = 0;
     if (r == 0 && n == 0) /* nothing, since meta.db says so */

@@ -80,7 +80,14 @@ int outline_add(struct outline *o, const struct outline *from);
 /* As bytes for outline_unpack, which the caller frees; only for the machine that they were made on.
  * -ENOMEM. */
 int outline_pack(const struct outline *o, void **bytes, size_t *n);
+/* Whether these bytes are such. */
+bool outline_is_packed(const void *bytes, size_t n);
 /* Adds what was packed. -EBADMSG: these are no such bytes; -ENOMEM. */
 int outline_unpack(struct outline *o, const void *bytes, size_t n);
+/* Adds one measurement of it, if it is there. */
+int outline_unpack_one(struct outline *o, const void *bytes, size_t n, struct slice measurement);
+
+/* Rises when what is found in the same files, or how it is packed, changes. */
+#define OUTLINE_VERSION 1
 
 #endif

@@ -92,34 +92,70 @@ static struct slice take_name(struct packed *in)
     return name;
 }
 
-static int take_measurement(struct packed *in, struct outline *o)
+/* All days that there are, and one more at either end. */
+#define LAST_DAY (INT64_MAX / DAY_NS + 1)
+
+static struct day_range take_days(struct packed *in)
 {
-    struct outline_entry *n = outline_entry(o, take_name(in));
-    int r = n ? 0 : -ENOMEM;
+    struct day_range days = {(int32_t)take(in), 0};
+    days.last = (int32_t)take(in);
+    in->bad |= days.first > days.last || days.first < -LAST_DAY || days.last > LAST_DAY;
+    return days;
+}
+
+/* What follows the name; n NULL: it is passed over. */
+static int take_measurement(struct packed *in, struct outline_entry *n)
+{
+    int r = 0;
     for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
         uint32_t type = take(in);
         struct slice name = take_name(in);
         in->bad |= type >= VALUE_TYPES;
-        r = in->bad ? 0 : outline_add_field(n, name, (enum value_type)type);
+        r = in->bad || !n ? 0 : outline_add_field(n, name, (enum value_type)type);
     }
     for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
         struct slice name = take_name(in);
-        r = in->bad ? 0 : outline_add_tag(n, name);
+        r = in->bad || !n ? 0 : outline_add_tag(n, name);
     }
     for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
-        struct day_range days = {(int32_t)take(in), 0};
-        days.last = (int32_t)take(in);
-        in->bad |= days.first > days.last;
-        r = in->bad ? 0 : days_add(&n->m.days, days);
+        struct day_range days = take_days(in);
+        r = in->bad || !n ? 0 : days_add(&n->m.days, days);
     }
     return r;
+}
+
+bool outline_is_packed(const void *bytes, size_t n)
+{
+    struct packed in = {bytes, n, false};
+    while (in.n > 0 && !in.bad) {
+        take_name(&in);
+        take_measurement(&in, NULL);
+    }
+    return !in.bad;
 }
 
 int outline_unpack(struct outline *o, const void *bytes, size_t n)
 {
     struct packed in = {bytes, n, false};
     int r = 0;
-    while (r == 0 && in.n > 0)
-        r = take_measurement(&in, o);
+    while (r == 0 && in.n > 0 && !in.bad) {
+        struct outline_entry *entry = outline_entry(o, take_name(&in));
+        r = entry ? take_measurement(&in, entry) : -ENOMEM;
+    }
+    return r == 0 && in.bad ? -EBADMSG : r;
+}
+
+int outline_unpack_one(struct outline *o, const void *bytes, size_t n, struct slice measurement)
+{
+    struct packed in = {bytes, n, false};
+    int r = 0;
+    while (r == 0 && in.n > 0 && !in.bad) {
+        struct slice name = take_name(&in);
+        bool wanted = slice_compare(name, measurement) == 0;
+        struct outline_entry *entry = wanted ? outline_entry(o, name) : NULL;
+        r = wanted && !entry ? -ENOMEM : take_measurement(&in, entry);
+        if (wanted)
+            break;
+    }
     return r == 0 && in.bad ? -EBADMSG : r;
 }

@@ -59,7 +59,7 @@ static void part_close(struct part *t)
 static int part_table(struct points *p, struct part *t, struct err *e)
 {
     return table_open(contents_capture(p->contents), t->shard, p->q.measurement, range_of(p),
-                      &t->table, e);
+                      p->q.reader, &t->table, e);
 }
 
 /* Makes the series of a part whose table is open. */
@@ -254,7 +254,7 @@ int points_open(struct contents *c, const struct points_query *q, struct points 
 {
     cleanup(points_freep) struct points *p = calloc(1, sizeof(*p));
     autofree size_t *list = NULL;
-    size_t n;
+    size_t n = 0;
     if (!p)
         return no_memory(e);
     p->contents = c;

@@ -222,9 +222,8 @@ static int read_meta(struct shards *s, struct err *e)
 }
 
 /* Policies apart; else as influxd keeps them: by end, then start. */
-static int by_time(const void *va, const void *vb)
+int shards_compare(const struct shard *a, const struct shard *b)
 {
-    const struct shard *a = va, *b = vb;
     int c = strcmp(a->db, b->db);
     if (c == 0)
         c = strcmp(a->rp, b->rp);
@@ -233,6 +232,11 @@ static int by_time(const void *va, const void *vb)
     if (c == 0)
         c = (a->start > b->start) - (a->start < b->start);
     return c ? c : (a->id > b->id) - (a->id < b->id);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    return shards_compare(a, b);
 }
 
 int shards_open(const struct capture *c, struct shards **out, struct err *e)

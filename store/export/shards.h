@@ -44,6 +44,9 @@ static inline void shards_freep(struct shards **s)
 const struct meta *shards_meta(const struct shards *s);
 size_t shards_meta_member(const struct shards *s); /* of meta.db */
 
+/* Their order in the list; 0: the same shard, perhaps of two lists. */
+int shards_compare(const struct shard *a, const struct shard *b);
+
 size_t shards_count(const struct shards *s);
 const struct shard *shards_at(const struct shards *s, size_t i);
 

@@ -152,6 +152,8 @@ static int add_file(struct table *t, size_t i, struct err *e)
         r = tsmfile_open(&t->sources[i].source, &t->files[i], e);
     if (r == 0)
         r = add_keys(t, t->files[i], d, e);
+    if (t->files[i])
+        tsmfile_rest(t->files[i]);
     return r;
 }
 
@@ -175,7 +177,8 @@ static int sort_fields(struct table *t, struct err *e)
     return 0;
 }
 
-static int build(struct table *t, struct slice measurement, struct err *e)
+static int build(struct table *t, struct slice measurement, const struct tarball_reader *reader,
+                 struct err *e)
 {
     char *escaped = malloc(2 * measurement.n + 1);
     t->measurement.p = escaped;
@@ -184,14 +187,15 @@ static int build(struct table *t, struct slice measurement, struct err *e)
     if (!escaped || !t->sources || !t->files)
         return no_memory(e);
     t->measurement.n = serieskey_escape_measurement(measurement, escaped);
-    int r = table_replay(t, e);
+    int r = reader_interrupted(reader) ? err_set(e, -EINTR, "interrupted") : table_replay(t, e);
     for (size_t i = 0; r == 0 && i < t->shard->ntsm; i++)
-        r = add_file(t, i, e);
+        r = reader_interrupted(reader) ? err_set(e, -EINTR, "interrupted") : add_file(t, i, e);
     return r < 0 ? r : sort_fields(t, e);
 }
 
 int table_open(const struct capture *c, const struct shard *sh, struct slice measurement,
-               struct time_range range, struct table **out, struct err *e)
+               struct time_range range, const struct tarball_reader *reader, struct table **out,
+               struct err *e)
 {
     cleanup(table_freep) struct table *t = calloc(1, sizeof(*t));
     if (!t)
@@ -199,7 +203,7 @@ int table_open(const struct capture *c, const struct shard *sh, struct slice mea
     t->capture = c;
     t->shard = sh;
     t->range = range;
-    int r = build(t, measurement, e);
+    int r = build(t, measurement, reader, e);
     if (r < 0)
         return r;
     *out = steal_ptr(&t);

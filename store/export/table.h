@@ -11,6 +11,7 @@
 
 #include "store/export/cursor.h"
 #include "store/export/shards.h"
+#include "store/snapshot/tarball.h"
 
 /* A field of a series. */
 struct table_field {
@@ -24,9 +25,11 @@ struct table;
 /* measurement is as users write it, not escaped. Fields of which the tombstones of a file or the
  * WAL delete everything are not among them, as influxd forgets these; fields without values in the
  * range are. The capture and *sh must outlive the table. Errors: -EBADMSG, with the file and cause
- * in words, for damage, and for a field that has two types; -ENOMEM; what capture_read says. */
+ * in words, for damage, and for a field that has two types; -EINTR, if the reader (which may be
+ * NULL) says so; -ENOMEM; what capture_read says. */
 int table_open(const struct capture *c, const struct shard *sh, struct slice measurement,
-               struct time_range range, struct table **out, struct err *e);
+               struct time_range range, const struct tarball_reader *reader, struct table **out,
+               struct err *e);
 void table_free(struct table *t);
 static inline void table_freep(struct table **t)
 {

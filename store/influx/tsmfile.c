@@ -85,6 +85,16 @@ void tsmfile_free(struct tsmfile *f)
     free(f);
 }
 
+void tsmfile_rest(struct tsmfile *f)
+{
+    free(f->last);
+    free(f->window);
+    f->last = NULL;
+    f->window = NULL;
+    f->nlast = f->last_cap = f->nwindow = f->window_cap = 0;
+    f->at = f->end;
+}
+
 const char *tsmfile_name(const struct tsmfile *f)
 {
     return f->s.name;

@@ -61,6 +61,9 @@ void tsmfile_seek(struct tsmfile *f, const void *prefix, size_t n);
 /* 1 and a key, or 0 when there are no more. */
 int tsmfile_next(struct tsmfile *f, struct tsmfile_key *key, struct err *e);
 
+/* Gives back the memory that walking the index took, until it is walked again. */
+void tsmfile_rest(struct tsmfile *f);
+
 /* Entry i of the key. */
 struct tsmfile_entry tsmfile_entry(const struct tsmfile_key *key, size_t i);
 

@@ -131,7 +131,7 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     if (r < 0)
         return r;
     meter_begin(&d->meter, "dumping", 0);
-    r = contents_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots),
+    r = contents_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots), NULL,
                       &contents, e);
     if (r == 0)
         r = dump_asked(&s->o, contents, d, e);

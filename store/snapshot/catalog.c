@@ -51,6 +51,14 @@ static int get_row(struct catalog *c, const char *path, struct row *row)
     return rc;
 }
 
+int catalog_index_of(struct catalog *c, const char *path, uint64_t *index)
+{
+    struct row row;
+    int rc = get_row(c, path, &row);
+    *index = rc == 0 ? row.index : 0;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 static int put_row(struct catalog *c, const char *path, const struct row *row)
 {
     char buf[KEY_MAX];

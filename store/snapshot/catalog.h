@@ -110,21 +110,24 @@ int catalog_forget_retained(struct catalog *c, uint64_t last,
                             struct err *e);
 
 /* What somebody remembers of a file of the store (path as in catalog_file) for as long as it does
- * not change: some bytes, which the caller of catalog_get_notes frees. */
+ * not change: some bytes, which the caller of catalog_get_notes frees. It is a help and no more:
+ * when there are too many notes all are forgotten. */
+#define CATALOG_STAMP 8
 struct catalog_note {
     const char *path;
-    uint64_t index[2]; /* of it, and of a file that goes with it, or 0 */
-    void *bytes;       /* NULL: nothing is known */
+    uint64_t stamp[CATALOG_STAMP]; /* what the bytes depend on; the first is the file's index */
+    bool known;                    /* the bytes were remembered */
+    void *bytes;                   /* NULL: there are none */
     size_t n;
 };
 
-/* Fills in bytes and n where something is known of a file with these indexes. */
+/* Fills in known, bytes and n where something is remembered of a file with this stamp. */
 int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
-/* Remembers those with bytes, until the file is gone from the store. */
+/* Remembers those with bytes that are not known yet, of files that have this index still. */
 int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e);
 
-/* The size of a text that is made from the store (store/export/dump.h), by what it is made of. Some
- * ten thousand are remembered. -ENOENT: it is not known. */
+/* The size of a text that is made from the store (store/export/dump.h), by what it is made of.
+ * Those asked for last are remembered, some hundred thousand. -ENOENT: it is not known. */
 int catalog_get_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t *size,
                      struct err *e);
 int catalog_put_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t size,

@@ -11,7 +11,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-/* Address space only; the file grows with what is stored. Room for some 20 million files. */
+/* Address space only; the file grows with what is stored. Room for some 15 million files, and what
+ * catalog_notes.c allows itself. */
 #define MAP_BYTES ((size_t)4 << 30)
 #define FILE_NAME "catalog.mdb"
 

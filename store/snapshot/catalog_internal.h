@@ -35,6 +35,9 @@ int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg);
 #define CATALOG_KEY_MAX 511
 MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
 
+/* The index of a file of the store; 0: it is not known. */
+int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
+
 /* LMDB's codes as -errno, and in words. */
 int catalog_from_lmdb(int rc);
 int catalog_explain(int rc, struct err *e);

@@ -37,6 +37,11 @@ struct tarball_reader {
     void *ctx;
 };
 
+static inline bool reader_interrupted(const struct tarball_reader *reader)
+{
+    return reader && reader->interrupted && reader->interrupted(reader->ctx);
+}
+
 /* Reads up to n bytes at off: as many as there are before the end of the tar (0 at or behind it),
  * never fewer. -EIO, with words, when a captured file can no longer be read whole; -EINTR. */
 ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,

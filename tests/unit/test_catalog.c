@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* catalog: what it remembers, over a reopening too, and what becomes of a damaged one. */
-#include "store/snapshot/catalog.h"
+#include "store/snapshot/catalog_internal.h"
 #include "tests/unit/store_builder.h"
 
 #include <errno.h>
@@ -407,6 +407,54 @@ static void two_processes(void **state)
     clear(&l);
 }
 
+static bool dump_is_known(struct catalog *c, uint32_t number)
+{
+    uint8_t digest[SHA256_BYTES] = {0};
+    uint64_t size;
+    memcpy(digest, &number, sizeof(number));
+    int r = catalog_get_dump(c, digest, &size, NULL);
+    assert_true(r == -ENOENT || (r == 0 && size == number));
+    return r == 0;
+}
+
+static void put_dump_size(struct catalog *c, uint32_t number)
+{
+    uint8_t digest[SHA256_BYTES] = {0};
+    memcpy(digest, &number, sizeof(number));
+    assert_int_equal(catalog_put_dump(c, digest, number, NULL), 0);
+}
+
+/* As after very many sizes. */
+static int fill_generation(struct catalog *c, void *arg)
+{
+    static const char name[] = "newest generation";
+    MDB_val k = {sizeof(name), (void *)name}, v;
+    uint64_t latest[2];
+    (void)arg;
+    assert_int_equal(mdb_get(c->txn, c->dumps, &k, &v), 0);
+    assert_int_equal(v.mv_size, sizeof(latest));
+    memcpy(latest, v.mv_data, sizeof(latest));
+    latest[1] = UINT32_MAX;
+    v.mv_data = latest;
+    return mdb_put(c->txn, c->dumps, &k, &v, 0);
+}
+
+/* Those that are asked for stay; of the others the oldest go. */
+static void sizes_of_dumps(void **state)
+{
+    struct catalog *c = open_well(*state);
+    for (uint32_t i = 1; i <= 100; i++)
+        put_dump_size(c, i);
+    for (uint32_t round = 1; round < 5; round++) {
+        assert_int_equal(catalog_transact(c, fill_generation, NULL), 0);
+        put_dump_size(c, 100 + round);
+        assert_true(dump_is_known(c, 7));
+    }
+    assert_true(dump_is_known(c, 103) && dump_is_known(c, 104));
+    assert_false(dump_is_known(c, 8) || dump_is_known(c, 101));
+    catalog_close(c);
+}
+
 /* A note lasts as long as its file stays as it is. */
 static void notes_last_as_their_files(void **state)
 {
@@ -422,21 +470,25 @@ static void notes_last_as_their_files(void **state)
     struct catalog *c = open_well(dir);
     uint8_t digest[SHA256_BYTES] = {1};
     assert_int_equal(catalog_settle(c, digest, NULL, &view, "host", 1, 0, &rec, NULL), 0);
-    struct catalog_note put[] = {{"data/a", {1, 0}, (void *)"one", 3},
-                                 {longest, {1, 7}, (void *)"", 0}};
-    assert_int_equal(catalog_put_notes(c, put, 2, NULL), 0);
+    struct catalog_note put[] = {
+        {.path = "data/a", .stamp = {1, 0}, .bytes = (void *)"one", .n = 3},
+        {.path = longest, .stamp = {1, 7}, .bytes = (void *)""},
+        {.path = "data/c", .stamp = {1}, .bytes = (void *)"not in the store"},
+        {.path = "data/a", .stamp = {2, 9}, .bytes = (void *)"of another index"},
+    };
+    assert_int_equal(catalog_put_notes(c, put, 4, NULL), 0);
     catalog_close(c);
     c = open_well(dir);
-    struct catalog_note got[] = {{.path = "data/a", .index = {1, 0}},
-                                 {.path = longest, .index = {1, 7}},
-                                 {.path = "data/a", .index = {2, 0}},
-                                 {.path = longest, .index = {1, 8}},
-                                 {.path = "data/b", .index = {1, 0}}};
-    assert_int_equal(catalog_get_notes(c, got, 5, NULL), 0);
+    struct catalog_note got[] = {
+        {.path = "data/a", .stamp = {1, 0}}, {.path = longest, .stamp = {1, 7}},
+        {.path = "data/a", .stamp = {2, 9}}, {.path = longest, .stamp = {1, 8}},
+        {.path = "data/b", .stamp = {1, 0}}, {.path = "data/c", .stamp = {1}}};
+    assert_int_equal(catalog_get_notes(c, got, 6, NULL), 0);
     assert_int_equal(got[0].n, 3);
     assert_memory_equal(got[0].bytes, "one", 3);
-    assert_true(got[1].bytes && got[1].n == 0);
-    assert_true(!got[2].bytes && !got[3].bytes && !got[4].bytes);
+    assert_true(got[0].known && got[1].known && got[1].bytes && got[1].n == 0);
+    for (size_t i = 2; i < 6; i++)
+        assert_true(!got[i].bytes && !got[i].known);
     free(got[0].bytes);
     free(got[1].bytes);
     /* The first file goes, and with it what was known of it. */
@@ -445,11 +497,11 @@ static void notes_last_as_their_files(void **state)
     view = view_of(&rest);
     digest[0] = 2;
     assert_int_equal(catalog_settle(c, digest, NULL, &view, "host", 2, 0, &rec, NULL), 0);
-    got[0] = (struct catalog_note){.path = "data/a", .index = {1, 0}};
-    got[1] = (struct catalog_note){.path = longest, .index = {1, 7}};
-    assert_int_equal(catalog_get_notes(c, got, 2, NULL), 0);
-    assert_true(!got[0].bytes && got[1].bytes);
-    free(got[1].bytes);
+    struct catalog_note later[] = {{.path = "data/a", .stamp = {1, 0}},
+                                   {.path = longest, .stamp = {1, 7}}};
+    assert_int_equal(catalog_get_notes(c, later, 2, NULL), 0);
+    assert_true(!later[0].bytes && later[1].bytes);
+    free(later[1].bytes);
     uint64_t size;
     assert_int_equal(catalog_get_dump(c, digest, &size, NULL), -ENOENT);
     assert_int_equal(catalog_put_dump(c, digest, 12345, NULL), 0);
@@ -477,6 +529,7 @@ int main(void)
         T(churn_is_no_damage),
         T(two_processes),
         T(notes_last_as_their_files),
+        T(sizes_of_dumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
