@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/export/image.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -30,6 +31,16 @@ struct looked {
     char *why;           /* in words */
 };
 
+/* Images take memory: that many are kept. A day has as many shards at most, but for rare policies.
+ */
+#define IMAGES 24
+
+struct kept_image {
+    size_t shard;
+    struct image *image; /* NULL: the shard has been asked for once, or has none */
+    bool damaged;
+};
+
 /* All shards of a database that share an index. */
 struct shared {
     const char *db;
@@ -45,6 +56,8 @@ struct contents {
     pthread_mutex_t lock;  /* guards what follows */
     struct looked *looked; /* one for each shard */
     struct shared *shared;
+    size_t nimages;
+    struct kept_image images[IMAGES]; /* asked for last first */
 };
 
 static int no_memory(struct err *e)
@@ -146,6 +159,8 @@ void contents_unref(struct contents *c)
         outline_free(s->outline);
         free(s);
     }
+    for (size_t i = 0; i < c->nimages; i++)
+        image_unref(c->images[i].image);
     free(c->looked);
     shards_free(c->shards);
     capture_unref(c->capture);
@@ -466,6 +481,44 @@ int contents_measurement(struct contents *c, size_t i, struct slice measurement,
                          const struct tarball_reader *reader, struct outline **out, struct err *e)
 {
     return outline_of(c, i, &measurement, reader, out, e);
+}
+
+/* Moves the shard to the front of the images; false: it was not there. */
+static bool move_to_front(struct contents *c, size_t shard)
+{
+    size_t at = 0;
+    while (at < c->nimages && c->images[at].shard != shard)
+        at++;
+    bool there = at < c->nimages;
+    struct kept_image one = there ? c->images[at] : (struct kept_image){.shard = shard};
+    if (!there && c->nimages < IMAGES)
+        c->nimages++;
+    else if (!there)
+        image_unref(c->images[--at].image);
+    memmove(&c->images[1], &c->images[0], at * sizeof(c->images[0]));
+    c->images[0] = one;
+    return there;
+}
+
+int contents_image(struct contents *c, size_t i, const struct tarball_reader *reader,
+                   struct image **out, struct err *e)
+{
+    int r = lock(c, reader, e);
+    *out = NULL;
+    if (r < 0)
+        return r;
+    struct kept_image *k = &c->images[0];
+    if (move_to_front(c, i) && !k->image && !k->damaged) {
+        struct err why = {0};
+        r = image_new(c->capture, shards_at(c->shards, i), reader, &k->image, &why);
+        /* A measurement that the damage does not touch can be read all the same. */
+        k->damaged = r == -EBADMSG;
+        r = r == -EBADMSG ? 0 : r < 0 ? err_set(e, r, "%s", why.text) : 0;
+    }
+    if (k->image)
+        *out = image_ref(k->image);
+    pthread_mutex_unlock(&c->lock);
+    return r;
 }
 
 static int share(struct contents *c, const char *db, const struct tarball_reader *reader,

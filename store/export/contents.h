@@ -53,6 +53,13 @@ int contents_outline(struct contents *c, size_t i, const struct tarball_reader *
 int contents_measurement(struct contents *c, size_t i, struct slice measurement,
                          const struct tarball_reader *reader, struct outline **out, struct err *e);
 
+struct image;
+
+/* What opening measurements of shard i takes from all of it (image.h), as a reference; NULL the
+ * first time that it is asked for, as one measurement is opened sooner without. */
+int contents_image(struct contents *c, size_t i, const struct tarball_reader *reader,
+                   struct image **out, struct err *e);
+
 /* All shards without a tsi1 index of a database, as one outline, which is as long as c. Shards that
  * are damaged are left out, as influxd does. */
 int contents_shared(struct contents *c, const char *db, const struct tarball_reader *reader,

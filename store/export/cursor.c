@@ -207,6 +207,7 @@ void cursor_clear(struct cursor *c)
         tsmblock_free(&c->blocks[i].block);
     }
     free(c->blocks);
-    free(c->wal);
+    if (!c->borrowed)
+        free(c->wal);
     *c = (struct cursor){.done = true};
 }

@@ -43,6 +43,7 @@ struct cursor {
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
     struct cursor_wal *wal; /* by time, each once */
+    bool borrowed;          /* it is not the cursor's */
     size_t nwal, wal_at;
     /* The value at hand; valid until the cursor moves. */
     bool done;

@@ -2,6 +2,7 @@
 #include "store/export/points.h"
 
 #include "store/base/cleanup.h"
+#include "store/export/image.h"
 #include "store/export/merge.h"
 #include "store/export/series.h"
 
@@ -14,6 +15,7 @@
 
 /* The measurement in one shard of the range. */
 struct part {
+    size_t number; /* of the shard in the contents */
     const struct shard *shard;
     struct table *table;
     size_t nseries;
@@ -53,13 +55,18 @@ static void part_close(struct part *t)
     free(t->series);
     free(t->merge.items);
     table_free(t->table);
-    *t = (struct part){.shard = t->shard};
+    *t = (struct part){.number = t->number, .shard = t->shard};
 }
 
 static int part_table(struct points *p, struct part *t, struct err *e)
 {
-    return table_open(contents_capture(p->contents), t->shard, p->q.measurement, range_of(p),
-                      p->q.reader, &t->table, e);
+    struct image *image = NULL;
+    int r = contents_image(p->contents, t->number, p->q.reader, &image, e);
+    if (r == 0)
+        r = table_open(contents_capture(p->contents), t->shard, image, p->q.measurement,
+                       range_of(p), p->q.reader, &t->table, e);
+    image_unref(image);
+    return r;
 }
 
 /* Makes the series of a part whose table is open. */
@@ -244,7 +251,8 @@ static int find_parts(struct points *p, const size_t *list, size_t n, struct err
     if (!p->parts || !p->merge.items)
         return no_memory(e);
     for (size_t i = 0; i < n; i++)
-        p->parts[i].shard = shards_at(contents_shards(p->contents), list[i]);
+        p->parts[i] = (struct part){.number = list[i],
+                                    .shard = shards_at(contents_shards(p->contents), list[i])};
     p->nparts = n;
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "store/export/table.h"
 
 #include "store/base/cleanup.h"
+#include "store/export/image.h"
 #include "store/export/table_internal.h"
 
 #include <errno.h>
@@ -131,7 +132,6 @@ static int add_keys(struct table *t, struct tsmfile *f, const struct deletes *d,
 {
     struct tsmfile_key key;
     int r;
-    tsmfile_seek(f, t->measurement.p, t->measurement.n);
     while ((r = tsmfile_next(f, &key, e)) == 1) {
         if (!serieskey_is_of((struct slice){key.key, key.len}, t->measurement))
             continue;
@@ -145,15 +145,22 @@ static int add_keys(struct table *t, struct tsmfile *f, const struct deletes *d,
 static int add_file(struct table *t, size_t i, struct err *e)
 {
     cleanup(deletes_freep) struct deletes *d = NULL;
+    struct tsmfile_place place;
+    if (t->image && !image_find(t->image, i, t->measurement, &place))
+        return 0;
     if (shard_source_init(&t->sources[i], t->capture, t->shard->tsm[i].tsm) < 0)
         return no_memory(e);
     int r = read_deletes(t, t->shard->tsm[i].tombstone, &d, e);
     if (r == 0)
         r = tsmfile_open(&t->sources[i].source, &t->files[i], e);
-    if (r == 0)
-        r = add_keys(t, t->files[i], d, e);
-    if (t->files[i])
-        tsmfile_rest(t->files[i]);
+    if (r < 0)
+        return r;
+    if (t->image)
+        tsmfile_seek_place(t->files[i], place, t->measurement.p, t->measurement.n);
+    else
+        tsmfile_seek(t->files[i], t->measurement.p, t->measurement.n);
+    r = add_keys(t, t->files[i], d, e);
+    tsmfile_rest(t->files[i]);
     return r;
 }
 
@@ -187,21 +194,42 @@ static int build(struct table *t, struct slice measurement, const struct tarball
     if (!escaped || !t->sources || !t->files)
         return no_memory(e);
     t->measurement.n = serieskey_escape_measurement(measurement, escaped);
-    int r = reader_interrupted(reader) ? err_set(e, -EINTR, "interrupted") : table_replay(t, e);
+    struct table *wal = t->image ? image_wal(t->image) : NULL;
+    if (reader_interrupted(reader))
+        return err_set(e, -EINTR, "interrupted");
+    int r = wal ? table_borrow(t, wal, e) : table_replay(t, e);
     for (size_t i = 0; r == 0 && i < t->shard->ntsm; i++)
         r = reader_interrupted(reader) ? err_set(e, -EINTR, "interrupted") : add_file(t, i, e);
     return r < 0 ? r : sort_fields(t, e);
 }
 
-int table_open(const struct capture *c, const struct shard *sh, struct slice measurement,
-               struct time_range range, const struct tarball_reader *reader, struct table **out,
-               struct err *e)
+int table_open_wal(const struct capture *c, const struct shard *sh, struct table **out,
+                   struct err *e)
 {
     cleanup(table_freep) struct table *t = calloc(1, sizeof(*t));
     if (!t)
         return no_memory(e);
     t->capture = c;
     t->shard = sh;
+    int r = table_replay(t, e);
+    if (r == 0)
+        r = sort_fields(t, e);
+    if (r < 0)
+        return r;
+    *out = steal_ptr(&t);
+    return 0;
+}
+
+int table_open(const struct capture *c, const struct shard *sh, struct image *image,
+               struct slice measurement, struct time_range range,
+               const struct tarball_reader *reader, struct table **out, struct err *e)
+{
+    cleanup(table_freep) struct table *t = calloc(1, sizeof(*t));
+    if (!t)
+        return no_memory(e);
+    t->capture = c;
+    t->shard = sh;
+    t->image = image ? image_ref(image) : NULL;
     t->range = range;
     int r = build(t, measurement, reader, e);
     if (r < 0)
@@ -235,6 +263,7 @@ void table_free(struct table *t)
     free(t->files);
     free(t->sorted);
     free((char *)t->measurement.p);
+    image_unref(t->image);
     free(t);
 }
 

@@ -27,7 +27,8 @@ struct table_text {
 struct table {
     const struct capture *capture;
     const struct shard *shard;
-    struct slice measurement; /* escaped; memory of its own */
+    struct image *image;      /* may be NULL */
+    struct slice measurement; /* escaped; memory of its own; p NULL: all */
     struct time_range range;
     struct table_entry *entries; /* hash by key */
     struct table_field **sorted;
@@ -42,7 +43,13 @@ struct table {
 int table_entry(struct table *t, struct slice key, enum value_type type, const char *source,
                 struct table_entry **out, struct err *e);
 
-/* Replays the WAL of the shard (table_wal.c). */
+/* Replays the WAL of the shard (table_wal.c), or takes what is of the measurement from one that was
+ * replayed, which must outlive t. */
 int table_replay(struct table *t, struct err *e);
+int table_borrow(struct table *t, struct table *wal, struct err *e);
+
+/* What the WAL of a shard holds, of all measurements: a table without files. */
+int table_open_wal(const struct capture *c, const struct shard *sh, struct table **out,
+                   struct err *e);
 
 #endif

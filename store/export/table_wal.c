@@ -27,7 +27,7 @@ static int on_key(void *ctx, const char *key, size_t len, enum value_type type, 
     struct slice k = {key, len};
     (void)count;
     r->entry = NULL;
-    if (!serieskey_is_of(k, r->t->measurement))
+    if (r->t->measurement.p && !serieskey_is_of(k, r->t->measurement))
         return 0;
     return table_entry(r->t, k, type, r->from->path, &r->entry, r->e);
 }
@@ -156,6 +156,41 @@ int table_replay(struct table *t, struct err *e)
     {
         if (sort_values(&n->field.cursor) < 0)
             return err_sys(e, -ENOMEM, "the WAL");
+    }
+    return 0;
+}
+
+/* The first field whose series is not less. */
+static size_t find_series(const struct table *wal, struct slice series)
+{
+    size_t low = 0, high = wal->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (slice_compare(wal->sorted[middle]->series, series) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* All keys of a measurement begin as it does, and so do some others. */
+int table_borrow(struct table *t, struct table *wal, struct err *e)
+{
+    struct slice m = t->measurement;
+    for (size_t i = find_series(wal, m); i < wal->n; i++) {
+        const struct table_field *f = wal->sorted[i];
+        struct table_entry *n;
+        if (f->series.n < m.n || memcmp(f->series.p, m.p, m.n) != 0)
+            break;
+        if (!serieskey_is_of(f->key, m))
+            continue;
+        int r = table_entry(t, f->key, f->cursor.type, "the WAL", &n, e);
+        if (r < 0)
+            return r;
+        n->field.cursor.wal = f->cursor.wal;
+        n->field.cursor.nwal = f->cursor.nwal;
+        n->field.cursor.borrowed = true;
     }
     return 0;
 }

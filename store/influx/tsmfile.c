@@ -109,6 +109,18 @@ void tsmfile_seek(struct tsmfile *f, const void *prefix, size_t n)
     f->nlast = 0;
 }
 
+struct tsmfile_place tsmfile_place(const struct tsmfile *f)
+{
+    return (struct tsmfile_place){f->at, f->block_at};
+}
+
+void tsmfile_seek_place(struct tsmfile *f, struct tsmfile_place place, const void *prefix, size_t n)
+{
+    tsmfile_seek(f, prefix, n);
+    f->at = place.at;
+    f->block_at = place.block_at;
+}
+
 /* Grows *p to at least n bytes; what was in it is lost. */
 static int room(uint8_t **p, size_t *cap, size_t n)
 {

@@ -58,6 +58,15 @@ const char *tsmfile_name(const struct tsmfile *f);
  * long; n 0: all keys. The index is not searched but walked, as it has no table of keys. */
 void tsmfile_seek(struct tsmfile *f, const void *prefix, size_t n);
 
+/* Where the next key stands in the index; and going on from there, for keys with a prefix as above.
+ * A place is good for the same bytes only. */
+struct tsmfile_place {
+    uint64_t at, block_at;
+};
+struct tsmfile_place tsmfile_place(const struct tsmfile *f);
+void tsmfile_seek_place(struct tsmfile *f, struct tsmfile_place place, const void *prefix,
+                        size_t n);
+
 /* 1 and a key, or 0 when there are no more. */
 int tsmfile_next(struct tsmfile *f, struct tsmfile_key *key, struct err *e);
 
