@@ -99,7 +99,7 @@ int dumpfile_lookup(struct request *r, const struct dump_node *dir, struct conte
     const struct tarball_reader reader = {request_interrupted, r};
     struct dump_query q = *query;
     uint8_t digest[SHA256_BYTES];
-    struct dump_node *n;
+    struct dump_node *n = NULL;
     struct err e = {0};
     q.reader = &reader;
     int rc = dump_digest(c, &q, digest, &e);

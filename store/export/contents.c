@@ -196,7 +196,7 @@ bool contents_has(const struct contents *c, const char *db, const char *rp)
 /* The outlines of the TSM files of some shards, as the catalogue keeps them. */
 struct notes {
     struct catalog_note *list;
-    size_t n, cap;
+    size_t n;
 };
 
 static void notes_clear(struct notes *l)
@@ -212,27 +212,20 @@ static void notes_clear(struct notes *l)
 static int notes_add(struct notes *l, const struct capture *c, const struct shard_tsm *t)
 {
     const struct member *m = capture_member(c, t->tsm);
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 16;
-        struct catalog_note *list = realloc(l->list, cap * sizeof(*list));
-        if (!list)
-            return -ENOMEM;
-        l->list = list;
-        l->cap = cap;
-    }
     char *path = malloc(member_path_len(m) + 1);
     if (!path)
         return -ENOMEM;
-    l->list[l->n++] = (struct catalog_note){
+    l->list[l->n] = (struct catalog_note){
         .path = member_path(m, path),
         .stamp = {m->index, m->attr.size, (uint64_t)m->attr.mtime_ns, OUTLINE_VERSION}};
     if (t->tombstone != SHARD_NONE) {
         const struct member *tombstone = capture_member(c, t->tombstone);
-        uint64_t *stamp = l->list[l->n - 1].stamp;
+        uint64_t *stamp = l->list[l->n].stamp;
         stamp[4] = tombstone->index;
         stamp[5] = tombstone->attr.size;
         stamp[6] = (uint64_t)tombstone->attr.mtime_ns;
     }
+    l->n++;
     return 0;
 }
 
@@ -359,6 +352,23 @@ static int find_batch(struct contents *c, size_t first, size_t end, struct notes
     return r;
 }
 
+/* Notes of shards from first on that are not known: a batch. *end is behind the last of them. */
+static int notes_of(const struct contents *c, size_t first, size_t *end, struct notes *out)
+{
+    size_t n = 0, i = first;
+    for (; i < *end && n < BATCH; i++)
+        n += is_known(&c->looked[i]) ? 0 : shards_at(c->shards, i)->ntsm;
+    *end = i;
+    out->list = calloc(n + 1, sizeof(*out->list));
+    int r = out->list ? 0 : -ENOMEM;
+    for (i = first; r == 0 && i < *end; i++) {
+        const struct shard *sh = shards_at(c->shards, i);
+        for (size_t k = 0; r == 0 && !is_known(&c->looked[i]) && k < sh->ntsm; k++)
+            r = notes_add(out, c->capture, &sh->tsm[k]);
+    }
+    return r;
+}
+
 /* Finds all shards [first, end). Called with the lock. */
 static int find_shards(struct contents *c, size_t first, size_t end,
                        const struct tarball_reader *reader, struct err *e)
@@ -368,15 +378,11 @@ static int find_shards(struct contents *c, size_t first, size_t end,
     e = e ? e : &mine;
     while (r == 0 && first < end) {
         cleanup(notes_clear) struct notes notes = {0};
-        size_t i = first;
-        for (; r == 0 && i < end && notes.n < BATCH; i++) {
-            const struct shard *sh = shards_at(c->shards, i);
-            for (size_t k = 0; r == 0 && !is_known(&c->looked[i]) && k < sh->ntsm; k++)
-                r = notes_add(&notes, c->capture, &sh->tsm[k]) < 0 ? no_memory(e) : 0;
-        }
+        size_t last = end;
+        r = notes_of(c, first, &last, &notes) < 0 ? no_memory(e) : 0;
         if (r == 0)
-            r = find_batch(c, first, i, &notes, reader, e);
-        first = i;
+            r = find_batch(c, first, last, &notes, reader, e);
+        first = last;
     }
     return r;
 }
