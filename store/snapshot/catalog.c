@@ -296,10 +296,7 @@ static int put_sums(struct catalog *c, void *arg)
 
 int catalog_put_sums(struct catalog *c, const struct catalog_view *view, struct err *e)
 {
-    pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, put_sums, (void *)view);
-    pthread_mutex_unlock(&c->lock);
-    return catalog_explain(rc, e);
+    return catalog_run(c, put_sums, (void *)view, e);
 }
 
 static int find_state(struct catalog *c, void *arg)
@@ -347,8 +344,5 @@ int catalog_seed(struct catalog *c, const struct catalog_record *rec,
                  const struct catalog_view *view, struct err *e)
 {
     struct seeding job = {rec, view};
-    pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, seed, &job);
-    pthread_mutex_unlock(&c->lock);
-    return catalog_explain(rc, e);
+    return catalog_run(c, seed, &job, e);
 }

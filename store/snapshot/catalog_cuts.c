@@ -97,34 +97,25 @@ static int forget_retained(struct catalog *c, void *arg)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int with_retained(struct catalog *c, catalog_work_fn *work, const struct retained_job *job,
-                         struct err *e)
-{
-    pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, work, (void *)job);
-    pthread_mutex_unlock(&c->lock);
-    return catalog_explain(rc, e);
-}
-
 int catalog_get_retained(struct catalog *c, struct catalog_retained *files, size_t n, struct err *e)
 {
-    return with_retained(c, get_retained, &(struct retained_job){.files = files, .n = n}, e);
+    return catalog_run(c, get_retained, &(struct retained_job){.files = files, .n = n}, e);
 }
 
 int catalog_put_retained(struct catalog *c, const struct catalog_retained *files, size_t n,
                          struct err *e)
 {
-    return with_retained(c, put_retained,
-                         &(struct retained_job){.files = (struct catalog_retained *)files, .n = n},
-                         e);
+    return catalog_run(c, put_retained,
+                       &(struct retained_job){.files = (struct catalog_retained *)files, .n = n},
+                       e);
 }
 
 int catalog_forget_retained(struct catalog *c, uint64_t last,
                             bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
                             struct err *e)
 {
-    return with_retained(c, forget_retained,
-                         &(struct retained_job){.last = last, .keep = keep, .ctx = ctx}, e);
+    return catalog_run(c, forget_retained,
+                       &(struct retained_job){.last = last, .keep = keep, .ctx = ctx}, e);
 }
 
 struct size_job {
@@ -136,14 +127,8 @@ struct size_job {
 static int get_size(struct catalog *c, void *arg)
 {
     struct size_job *job = arg;
-    MDB_val k = {strlen(job->name), (void *)job->name}, v;
-    int rc = mdb_get(c->txn, c->sizes, &k, &v);
-    job->found = rc == 0;
-    if (rc == 0 && v.mv_size != sizeof(job->size))
-        return MDB_CORRUPTED;
-    if (rc == 0)
-        memcpy(&job->size, v.mv_data, sizeof(job->size));
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    MDB_val k = {strlen(job->name), (void *)job->name};
+    return catalog_number(c, c->sizes, k, &job->size, &job->found);
 }
 
 static int put_size(struct catalog *c, void *arg)
@@ -153,18 +138,10 @@ static int put_size(struct catalog *c, void *arg)
     return mdb_put(c->txn, c->sizes, &k, &v, 0);
 }
 
-static int with_size(struct catalog *c, catalog_work_fn *work, struct size_job *job, struct err *e)
-{
-    pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, work, job);
-    pthread_mutex_unlock(&c->lock);
-    return catalog_explain(rc, e);
-}
-
 int catalog_get_size(struct catalog *c, const char *name, uint64_t *size, struct err *e)
 {
     struct size_job job = {.name = name};
-    int r = with_size(c, get_size, &job, e);
+    int r = catalog_run(c, get_size, &job, e);
     if (r == 0 && !job.found)
         return -ENOENT;
     if (r == 0)
@@ -174,7 +151,7 @@ int catalog_get_size(struct catalog *c, const char *name, uint64_t *size, struct
 
 int catalog_put_size(struct catalog *c, const char *name, uint64_t size, struct err *e)
 {
-    return with_size(c, put_size, &(struct size_job){.name = name, .size = size}, e);
+    return catalog_run(c, put_size, &(struct size_job){.name = name, .size = size}, e);
 }
 
 static int forget_sizes(struct catalog *c, void *arg)
@@ -185,5 +162,5 @@ static int forget_sizes(struct catalog *c, void *arg)
 
 int catalog_forget_sizes(struct catalog *c, struct err *e)
 {
-    return with_size(c, forget_sizes, NULL, e);
+    return catalog_run(c, forget_sizes, NULL, e);
 }

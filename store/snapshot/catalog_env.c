@@ -214,3 +214,23 @@ int catalog_explain(int rc, struct err *e)
 {
     return rc ? err_set(e, catalog_from_lmdb(rc), "catalogue: %s", mdb_strerror(rc)) : 0;
 }
+
+int catalog_run(struct catalog *c, catalog_work_fn *work, void *arg, struct err *e)
+{
+    pthread_mutex_lock(&c->lock);
+    int rc = catalog_transact(c, work, arg);
+    pthread_mutex_unlock(&c->lock);
+    return catalog_explain(rc, e);
+}
+
+int catalog_number(struct catalog *c, MDB_dbi dbi, MDB_val key, uint64_t *number, bool *found)
+{
+    MDB_val v;
+    int rc = mdb_get(c->txn, dbi, &key, &v);
+    *found = rc == 0;
+    if (rc == 0 && v.mv_size != sizeof(*number))
+        return MDB_CORRUPTED;
+    if (rc == 0)
+        memcpy(number, v.mv_data, sizeof(*number));
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}

@@ -38,6 +38,12 @@ MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
 /* The index of a file of the store; 0: it is not known. */
 int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
 
+/* Takes the lock, does the work, and tells in words what went wrong. Returns -errno. */
+int catalog_run(struct catalog *c, catalog_work_fn *work, void *arg, struct err *e);
+
+/* A number under a key. Gives one of LMDB's codes; *found false: there is none. */
+int catalog_number(struct catalog *c, MDB_dbi dbi, MDB_val key, uint64_t *number, bool *found);
+
 /* LMDB's codes as -errno, and in words. */
 int catalog_from_lmdb(int rc);
 int catalog_explain(int rc, struct err *e);

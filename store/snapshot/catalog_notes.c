@@ -81,22 +81,14 @@ static int put_notes(struct catalog *c, void *arg)
     return rc;
 }
 
-static int transact(struct catalog *c, catalog_work_fn *work, void *job, struct err *e)
-{
-    pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, work, job);
-    pthread_mutex_unlock(&c->lock);
-    return catalog_explain(rc, e);
-}
-
 int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e)
 {
-    return transact(c, get_notes, &(struct notes_job){notes, n}, e);
+    return catalog_run(c, get_notes, &(struct notes_job){notes, n}, e);
 }
 
 int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e)
 {
-    return transact(c, put_notes, &(struct notes_job){(struct catalog_note *)notes, n}, e);
+    return catalog_run(c, put_notes, &(struct notes_job){(struct catalog_note *)notes, n}, e);
 }
 
 /*
@@ -174,15 +166,8 @@ static int put_size(struct catalog *c, const struct dump_job *job)
 static int get_size(struct catalog *c, uint8_t generation, struct dump_job *job)
 {
     struct dump_key key = {.generation = generation};
-    MDB_val k = {sizeof(key), &key}, v;
     memcpy(key.digest, job->digest, SHA256_BYTES);
-    int rc = mdb_get(c->txn, c->dumps, &k, &v);
-    job->found = rc == 0;
-    if (rc == 0 && v.mv_size != sizeof(job->size))
-        return MDB_CORRUPTED;
-    if (rc == 0)
-        memcpy(&job->size, v.mv_data, sizeof(job->size));
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return catalog_number(c, c->dumps, (MDB_val){sizeof(key), &key}, &job->size, &job->found);
 }
 
 static int get_dump(struct catalog *c, void *arg)
@@ -208,7 +193,7 @@ int catalog_get_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint
                      struct err *e)
 {
     struct dump_job job = {.digest = digest};
-    int r = transact(c, get_dump, &job, e);
+    int r = catalog_run(c, get_dump, &job, e);
     if (r == 0 && !job.found)
         return -ENOENT;
     if (r == 0)
@@ -219,5 +204,5 @@ int catalog_get_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint
 int catalog_put_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t size,
                      struct err *e)
 {
-    return transact(c, put_dump, &(struct dump_job){.digest = digest, .size = size}, e);
+    return catalog_run(c, put_dump, &(struct dump_job){.digest = digest, .size = size}, e);
 }
