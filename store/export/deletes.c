@@ -16,7 +16,6 @@ struct entry {
     UT_hash_handle hh;
     struct key_deletes of;
     size_t cap;
-    size_t len;
     char key[];
 };
 
@@ -49,7 +48,6 @@ static struct entry *entry_of(struct deletes *d, const char *key, size_t len)
     if (!k)
         return NULL;
     memcpy(k->key, key, len);
-    k->len = len;
     HASH_ADD_KEYPTR(hh, d->keys, k->key, len, k);
     if (k->hh.tbl)
         return k;
