@@ -32,3 +32,11 @@ void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint6
     };
     fs_mask(fs, st);
 }
+
+uint64_t fs_hash(uint64_t hash, const void *p, size_t n)
+{
+    const unsigned char *c = p;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ c[i]) * 0x100000001b3; /* FNV-1a */
+    return hash;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of dump/: its folders (dumps.c) and its files (dumpfile.c). */
+/* The inside of dump/: its nodes (dumpnodes.c), its folders (dumps.c) and its files (dumpfile.c).
+ */
 #ifndef INFLUXFS_FS_DUMPS_INTERNAL_H
 #define INFLUXFS_FS_DUMPS_INTERNAL_H
 

@@ -76,6 +76,10 @@ void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint6
 /* Lets the options uid=, gid= and umask= have their way with an attribute. */
 void fs_mask(const struct fs *fs, struct stat *st);
 
+/* A hash of n bytes and what was hashed before them (first FS_HASH): for st_ino. */
+#define FS_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t fs_hash(uint64_t hash, const void *p, size_t n);
+
 /* The low-level operations; userdata is a struct fs. */
 extern const struct fuse_lowlevel_ops fs_ops;
 

@@ -40,19 +40,11 @@ void views_free(struct views *s)
     free(s);
 }
 
-static uint64_t mix(uint64_t hash, const void *p, size_t n)
-{
-    const unsigned char *c = p;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ c[i]) * 0x100000001b3; /* FNV-1a */
-    return hash;
-}
-
 static ino_t ino_of(uint64_t serial, uint64_t seq, const char *path)
 {
-    uint64_t hash = mix(0xcbf29ce484222325, &serial, sizeof(serial));
-    hash = mix(hash, &seq, sizeof(seq));
-    hash = mix(hash, path, strlen(path));
+    uint64_t hash = fs_hash(FS_HASH, &serial, sizeof(serial));
+    hash = fs_hash(hash, &seq, sizeof(seq));
+    hash = fs_hash(hash, path, strlen(path));
     return (hash & (((uint64_t)1 << 60) - 1)) | (uint64_t)4 << 60;
 }
 
