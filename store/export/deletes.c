@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/deletes.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/tombstone.h"
 
@@ -64,14 +65,8 @@ static int add(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
     struct entry *k = entry_of(d, key, len);
     if (!k)
         return -ENOMEM;
-    if (k->of.n == k->cap) {
-        size_t cap = k->cap ? k->cap * 2 : 1;
-        struct time_range *list = realloc(k->of.list, cap * sizeof(*list));
-        if (!list)
-            return -ENOMEM;
-        k->of.list = list;
-        k->cap = cap;
-    }
+    if (!array_room(&k->of.list, &k->cap, k->of.n, sizeof(*k->of.list)))
+        return -ENOMEM;
     k->of.list[k->of.n++] = (struct time_range){min, max};
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/image.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/export/table_internal.h"
 
@@ -74,14 +75,8 @@ static size_t find(const struct starts *s, struct slice name, bool *found)
 
 static int insert(struct starts *s, size_t i, struct slice name, struct tsmfile_place place)
 {
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 8;
-        struct start *list = realloc(s->list, cap * sizeof(*list));
-        if (!list)
-            return -ENOMEM;
-        s->list = list;
-        s->cap = cap;
-    }
+    if (!array_room(&s->list, &s->cap, s->n, sizeof(*s->list)))
+        return -ENOMEM;
     char *copy = malloc(name.n + 1);
     if (!copy)
         return -ENOMEM;

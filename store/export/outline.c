@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/outline.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/export/outline_internal.h"
 
@@ -114,14 +115,8 @@ const struct outline_measurement *outline_find(const struct outline *o, struct s
 
 static struct outline_entry *insert(struct outline *o, size_t i, struct slice name)
 {
-    if (o->n == o->cap) {
-        size_t cap = o->cap ? o->cap * 2 : 8;
-        struct outline_entry **list = realloc(o->list, cap * sizeof(struct outline_entry *));
-        if (!list)
-            return NULL;
-        o->list = list;
-        o->cap = cap;
-    }
+    if (!array_room(&o->list, &o->cap, o->n, sizeof(struct outline_entry *)))
+        return NULL;
     struct outline_entry *n = calloc(1, sizeof(*n) + name.n);
     if (!n)
         return NULL;

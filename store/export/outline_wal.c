@@ -3,6 +3,7 @@
  * The outline of a WAL. A value counts unless a later delete covers it: the segments are read
  * twice, first for the deletes, so that no values have to be kept.
  */
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/export/deletes.h"
 #include "store/export/outline_internal.h"
@@ -76,14 +77,8 @@ static int keep_removal(void *ctx, const char *key, size_t len, int64_t min, int
         k = new_removals(r, key, len);
     if (!k)
         return -ENOMEM;
-    if (k->n == k->cap) {
-        size_t cap = k->cap ? k->cap * 2 : 1;
-        struct removal *list = realloc(k->list, cap * sizeof(*list));
-        if (!list)
-            return -ENOMEM;
-        k->list = list;
-        k->cap = cap;
-    }
+    if (!array_room(&k->list, &k->cap, k->n, sizeof(*k->list)))
+        return -ENOMEM;
     k->list[k->n++] = (struct removal){{min, max}, r->removed++};
     return 0;
 }

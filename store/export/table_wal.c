@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the WAL holds of a measurement, as influxd has it in its cache after replaying. */
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/export/table_internal.h"
 #include "store/influx/walread.h"
@@ -49,14 +50,8 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
     if (!r->entry)
         return 0;
     struct cursor *c = &r->entry->field.cursor;
-    if (c->nwal == r->entry->wal_cap) {
-        size_t cap = c->nwal ? c->nwal * 2 : 16;
-        struct cursor_wal *grown = realloc(c->wal, cap * sizeof(*grown));
-        if (!grown)
-            return no_memory(r);
-        c->wal = grown;
-        r->entry->wal_cap = cap;
-    }
+    if (!array_room(&c->wal, &r->entry->wal_cap, c->nwal, sizeof(*c->wal)))
+        return no_memory(r);
     struct cursor_wal *w = &c->wal[c->nwal];
     *w = (struct cursor_wal){time, *v, NULL};
     if (c->type == VALUE_STRING) {
