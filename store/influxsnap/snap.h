@@ -21,6 +21,7 @@ enum {
     EXIT_IN_USE = 3,     /* refused because influxd uses the store */
     EXIT_CORRUPT = 4,    /* a snapshot is damaged, or is none */
     EXIT_INCOMPLETE = 5, /* a snapshot of the chain is missing, or does not fit */
+    EXIT_OMISSIONS = 6,  /* done, but for what was named on stderr */
 };
 
 struct snap {
