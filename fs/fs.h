@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 
+struct named;
 struct now;
 struct pace;
 struct cutfiles;
@@ -39,6 +40,7 @@ struct fs {
     struct cuts *cuts;       /* NULL without a state folder */
     struct restore *restore; /* NULL when mounted with `ro` */
     struct now *now;
+    struct named *named;
     struct pace *pace; /* of whoever reads a tar */
     struct cutfiles *cutfiles;
     struct views *views;
@@ -66,8 +68,10 @@ enum {
     INO_BASE,
     INO_LATEST,
     INO_DUMP,
+    INO_NAMED_FOLDER,
     INO_DROPS = 1 << 16, /* the first of those in restore/ */
 };
+#define INO_NAMED ((ino_t)1 << 42) /* a bit of those in snapshots/now/; a hash is below it */
 
 /* Fills in a file or folder that belongs to the store's owner. mode carries the type. */
 void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint64_t size,

@@ -9,6 +9,7 @@
 #include "fs/fs.h"
 #include "fs/log.h"
 #include "fs/mountpoint.h"
+#include "fs/named.h"
 #include "fs/now.h"
 #include "fs/owner.h"
 #include "fs/pace.h"
@@ -62,6 +63,7 @@ static void restored(void *arg)
     struct daemon *d = arg;
     find_owner(d);
     now_restored(d->fs.now);
+    named_restored(d->fs.named);
 }
 
 static int open_restore(struct daemon *d, struct err *e)
@@ -121,6 +123,8 @@ static int build_tree(struct daemon *d)
     if (!fs->nodes || !fs->status || !fs->pace)
         return -ENOMEM;
     int r = now_new(fs);
+    if (r == 0)
+        r = named_new(fs);
     if (r == 0)
         r = cutfiles_new(fs);
     if (r == 0)
@@ -217,8 +221,10 @@ static void stop(struct daemon *d)
     cutter_stop(fs->cutter);
     dumps_drop_all(fs->dumps);
     now_drop_all(fs->now);
+    named_drop_all(fs->named);
     node_table_free(fs->nodes);
     now_free(fs->now);
+    named_free(fs->named);
     cutfiles_free(fs->cutfiles);
     views_free(fs->views);
     dumps_free(fs->dumps);

@@ -237,6 +237,18 @@ static int bind_new(struct now *n, const struct caller *who, struct tarball *t, 
     return 0;
 }
 
+int now_take(struct request *r, const char *what, struct tarball **out)
+{
+    struct tarball_reader reader = {request_interrupted, r};
+    struct err e = {0};
+    int rc = snapshots_now(r->fs->snapshots, &reader, out, &e);
+    if (rc == 0)
+        status_captured(r->fs->status, *out);
+    else if (rc != -ENOENT && rc != -EINTR)
+        status_failed(r->fs->status, what, e.text);
+    return rc;
+}
+
 int now_lookup(struct request *r, struct node **out)
 {
     struct now *n = r->fs->now;
@@ -250,16 +262,10 @@ int now_lookup(struct request *r, struct node **out)
     pthread_mutex_unlock(&n->lock);
     if (b)
         return 0;
-    struct tarball_reader reader = {request_interrupted, r};
-    struct err e = {0};
     struct tarball *t;
-    int rc = snapshots_now(r->fs->snapshots, &reader, &t, &e);
-    if (rc < 0) {
-        if (rc != -ENOENT && rc != -EINTR)
-            status_failed(r->fs->status, NAME, e.text);
+    int rc = now_take(r, NAME, &t);
+    if (rc < 0)
         return rc;
-    }
-    status_captured(r->fs->status, t);
     rc = bind_new(n, &who, t, out);
     drop_all(n, is_dead);
     return rc;

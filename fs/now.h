@@ -28,6 +28,10 @@ void now_expire(struct now *n);
 bool now_listed(const struct fs *fs);
 int now_lookup(struct request *r, struct node **out);
 
+/* The store as it is now, whoever asks; `what` is named in status.json if it cannot be had. The
+ * caller owes one snapshots_put. */
+int now_take(struct request *r, const char *what, struct tarball **out);
+
 /* The capture that the caller's now.tar is made of, as a reference of its own. */
 int now_capture(struct request *r, struct capture **out);
 

@@ -2,6 +2,7 @@
 #include "fs/numbers.h"
 
 #include "fs/cutfile.h"
+#include "fs/named.h"
 #include "fs/now.h"
 #include "store/base/cleanup.h"
 
@@ -41,6 +42,10 @@ static int numbers_lookup(struct request *r, struct node *dir, const char *name,
     (void)dir;
     if (strcmp(name, "now.tar") == 0)
         return now_lookup(r, child);
+    if (strcmp(name, "now") == 0) {
+        *child = named_folder(fs);
+        return 0;
+    }
     size_t len = strlen(name);
     if (!fs->cuts || len < 4 || strcmp(name + len - 4, ".tar") != 0)
         return -ENOENT;

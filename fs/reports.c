@@ -2,6 +2,7 @@
 #include "fs/reports.h"
 
 #include "fs/cutter.h"
+#include "fs/named.h"
 #include "fs/now.h"
 #include "fs/status.h"
 #include "fs/text.h"
@@ -229,7 +230,7 @@ static int make_status(struct fs *fs, char **text)
     struct json_object *o = json_object_new_object();
     if (!o)
         return -ENOMEM;
-    size_t held = now_held(fs);
+    size_t held = now_held(fs) + named_held(fs->named);
     status_get(fs->status, &now);
     json_object_object_add(o, "version", json_object_new_string(INFLUXFS_VERSION));
     json_object_object_add(o, "mounted", json_time(fs->started_ns));

@@ -4,6 +4,7 @@
 #include "fs/cutfile.h"
 #include "fs/drops.h"
 #include "fs/dumps.h"
+#include "fs/named.h"
 #include "fs/now.h"
 #include "fs/signals.h"
 #include "fs/view.h"
@@ -44,6 +45,7 @@ static void *run(void *arg)
         if (t->stop || signals_came())
             break;
         now_expire(t->fs->now);
+        named_expire(t->fs->named);
         drops_expire(t->fs);
         cutfiles_expire(t->fs->cutfiles);
         views_expire(t->fs);

@@ -155,3 +155,17 @@ class Mount:
             if self.process and self.foreground and self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
+
+
+def held_files(mnt, below):
+    """The store's files that the daemon holds open, as the kernel names them."""
+    found = []
+    folder = f"/proc/{mnt.pid()}/fd"
+    for fd in os.listdir(folder):
+        try:
+            target = os.readlink(f"{folder}/{fd}")
+        except OSError:
+            continue
+        if target.startswith(str(below)):
+            found.append(target)
+    return found

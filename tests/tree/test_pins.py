@@ -11,24 +11,11 @@ import time
 from lib.archive import Archive
 from lib.case import StoreTest
 from lib.files import run, wait_until
+from lib.mount import held_files
 from lib.stores import TSM_HEADER, big_file, some_store
 
 KEPT_SECONDS = 60  # an unopened capture
 COPIES = {"cp": 60, "rclone": 30, "restic": 10}
-
-
-def held_files(mnt, below):
-    """The store's files that the daemon holds open, as the kernel names them."""
-    found = []
-    folder = f"/proc/{mnt.pid()}/fd"
-    for fd in os.listdir(folder):
-        try:
-            target = os.readlink(f"{folder}/{fd}")
-        except OSError:
-            continue
-        if target.startswith(str(below)):
-            found.append(target)
-    return found
 
 
 def captures_held(mnt):
