@@ -17,6 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Names that status.json shows; the manifest has all. */
+#define LEFT_OUT_NAMES 100
+
 static int log_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     struct stat real = {0};
@@ -111,7 +114,11 @@ static struct json_object *json_captured(const struct status_capture *c)
     json_object_object_add(o, "skew_ns", json_object_new_int64(c->record.skew_ns));
     json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
     json_object_object_add(o, "files", json_object_new_uint64(c->files));
-    json_object_object_add(o, "left_out", json_object_new_uint64(c->left_out));
+    json_object_object_add(o, "left_out", omissions_summary(&c->left_out, LEFT_OUT_NAMES));
+    struct json_object *links = json_object_new_array();
+    for (size_t i = 0; i < c->nlinks; i++)
+        json_object_array_add(links, json_object_new_string(c->links[i]));
+    json_object_object_add(o, "links", links);
     return o;
 }
 
@@ -231,7 +238,10 @@ static int make_status(struct fs *fs, char **text)
     if (!o)
         return -ENOMEM;
     size_t held = now_held(fs) + named_held(fs->named);
-    status_get(fs->status, &now);
+    if (status_get(fs->status, &now) < 0) {
+        json_object_put(o);
+        return -ENOMEM;
+    }
     json_object_object_add(o, "version", json_object_new_string(INFLUXFS_VERSION));
     json_object_object_add(o, "mounted", json_time(fs->started_ns));
     json_object_object_add(o, "store", json_store(fs));
@@ -245,6 +255,7 @@ static int make_status(struct fs *fs, char **text)
         o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
     int r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;
     json_object_put(o);
+    status_now_clear(&now);
     return r;
 }
 

@@ -17,7 +17,10 @@ struct status_capture {
     int64_t at_ns;
     struct catalog_record record;
     uint64_t bytes;
-    size_t files, left_out;
+    size_t files;
+    struct omissions left_out;
+    char **links; /* nlinks of them */
+    size_t nlinks;
 };
 
 struct status_now {
@@ -32,6 +35,8 @@ void status_failed(struct status *s, const char *what, const char *why); /* logg
 void status_captured(struct status *s, const struct tarball *t);
 void status_read_whole(struct status *s, const char *what, const struct tarball *t);
 
-void status_get(struct status *s, struct status_now *out);
+/* A copy, which the caller clears. -ENOMEM. */
+int status_get(struct status *s, struct status_now *out);
+void status_now_clear(struct status_now *now);
 
 #endif

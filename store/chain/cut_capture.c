@@ -172,12 +172,13 @@ static struct cut_capture *begin(struct cuts *c)
 }
 
 /* What both kinds have in common, once the strings and entries are there. */
-static int complete(struct cut_capture *k, const struct cut_head *h, const char *const *left_out,
-                    size_t nleft_out, struct capture **out, struct err *e)
+static int complete(struct cut_capture *k, const struct cut_head *h, const struct cutlist *newest,
+                    struct capture **out, struct err *e)
 {
     fill_record(h, &k->c.record);
-    k->c.left_out = (const char **)left_out;
-    k->c.nleft_out = nleft_out;
+    k->c.left_out = &newest->left_out;
+    k->c.links = newest->links;
+    k->c.nlinks = newest->nlinks;
     k->fd = cuts_folder(k->cuts, e);
     int r = k->fd < 0 ? k->fd : make_members(k);
     if (r == 0)
@@ -199,13 +200,11 @@ int cut_capture_of_state(struct cuts *c, struct cutstate *state, struct capture 
         return err_sys(e, -ENOMEM, "a cut");
     }
     const struct cut_head *h = cutstate_head(state);
-    size_t nleft_out;
-    const char *const *left_out = cutstate_left_out(state, &nleft_out);
     k->state = state;
     k->entries = cutstate_entries(state, &k->c.n);
     k->c.origin =
         (struct capture_origin){.kind = MANIFEST_FULL, .chain = h->chain, .number = h->number};
-    return complete(k, h, left_out, nleft_out, out, e);
+    return complete(k, h, cutstate_newest(state), out, e);
 }
 
 int cut_capture_of_list(struct cuts *c, struct cutlist *list, int lease, struct capture **out,
@@ -230,5 +229,5 @@ int cut_capture_of_list(struct cuts *c, struct cutlist *list, int lease, struct 
                                           .nremoved = list->nremoved,
                                           .removed_folders = list->removed_folders,
                                           .nremoved_folders = list->nremoved_folders};
-    return complete(k, h, list->left_out, list->nleft_out, out, e);
+    return complete(k, h, list, out, e);
 }

@@ -183,12 +183,12 @@ static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_
                      struct err *e)
 {
     cleanup(cutstate_unrefp) struct cutstate *s = NULL;
-    size_t n, nleft_out;
+    size_t n;
     int r = cuts_build_state(c, serial, &s, e);
     if (r < 0)
         return r;
     const struct cut_entry *old = cutstate_entries(s, &n);
-    const char *const *left_out = cutstate_left_out(s, &nleft_out);
+    const struct cutlist *newest = cutstate_newest(s);
     autofree struct cut_entry *entries = malloc((n + 1) * sizeof(*entries));
     if (!entries)
         return err_sys(e, -ENOMEM, "cuts");
@@ -199,8 +199,9 @@ static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_
     const struct cutlist base = {.head = *cutstate_head(s),
                                  .entries = entries,
                                  .n = n,
-                                 .left_out = (const char **)left_out,
-                                 .nleft_out = nleft_out};
+                                 .left_out = newest->left_out,
+                                 .links = newest->links,
+                                 .nlinks = newest->nlinks};
     r = cutlist_write(cuts_fd, CUTS_BASE, &base, e);
     return r < 0 ? r : sweep(c, cuts_fd, &base.head, entries, n, out, e);
 }

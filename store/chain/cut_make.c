@@ -248,7 +248,8 @@ static void fill_head(struct making *m, const char *id)
 
 static int begin_list(struct making *m, struct err *e)
 {
-    size_t nold = 0, nleft = capture_left_out(m->capture);
+    size_t nold = 0, nlinks;
+    const char *const *links = capture_links(m->capture, &nlinks);
     if (m->before)
         cutstate_entries(m->before, &nold);
     struct cutlist *l = m->list = calloc(1, sizeof(*l));
@@ -257,11 +258,12 @@ static int begin_list(struct making *m, struct err *e)
     l->entries = calloc(m->n + 1, sizeof(*l->entries));
     l->removed = calloc(nold + 1, sizeof(*l->removed));
     l->removed_folders = calloc(nold + 1, sizeof(*l->removed_folders));
-    l->left_out = calloc(nleft + 1, sizeof(*l->left_out));
-    if (!l->entries || !l->removed || !l->removed_folders || !l->left_out)
+    l->links = calloc(nlinks + 1, sizeof(*l->links));
+    if (!l->entries || !l->removed || !l->removed_folders || !l->links ||
+        omissions_copy(capture_left_out(m->capture), &l->left_out) < 0)
         return err_sys(e, -ENOMEM, "cut");
-    for (size_t i = 0; i < nleft; i++)
-        l->left_out[l->nleft_out++] = capture_left_out_at(m->capture, i);
+    for (size_t i = 0; i < nlinks; i++)
+        l->links[l->nlinks++] = links[i];
     return 0;
 }
 

@@ -45,7 +45,8 @@ void cutlist_free(struct cutlist *l)
     free(l->entries);
     free(l->removed);
     free(l->removed_folders);
-    free(l->left_out);
+    free(l->links);
+    omissions_clear(&l->left_out);
     free(l->text);
     free(l);
 }
@@ -100,6 +101,15 @@ static void put_names(FILE *f, char kind, const char *const *names, size_t n)
     }
 }
 
+static void put_left_out(FILE *f, const struct omissions *o)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        const struct omission *m = &o->at[i];
+        fprintf(f, "o %" PRIu64 " %" PRIu64 " %s ", m->files, m->bytes, omission_why_name(m->why));
+        put_text(f, m->name);
+    }
+}
+
 /* All but the seal. The text is the caller's. */
 static int render(const struct cutlist *l, char **text, size_t *len)
 {
@@ -111,7 +121,8 @@ static int render(const struct cutlist *l, char **text, size_t *len)
         put_entry(f, &l->entries[i]);
     put_names(f, 'r', l->removed, l->nremoved);
     put_names(f, 'R', l->removed_folders, l->nremoved_folders);
-    put_names(f, 'l', l->left_out, l->nleft_out);
+    put_names(f, 'L', l->links, l->nlinks);
+    put_left_out(f, &l->left_out);
     bool failed = ferror(f);
     if (fclose(f) != 0 || failed)
         return -ENOMEM;
@@ -339,8 +350,8 @@ static int make_room(struct cutlist *l, const struct reader *r)
     l->entries = calloc(files + 1, sizeof(*l->entries));
     l->removed = calloc(count_lines(r->at, r->end, 'r') + 1, sizeof(*l->removed));
     l->removed_folders = calloc(count_lines(r->at, r->end, 'R') + 1, sizeof(*l->removed_folders));
-    l->left_out = calloc(count_lines(r->at, r->end, 'l') + 1, sizeof(*l->left_out));
-    return l->entries && l->removed && l->removed_folders && l->left_out ? 0 : -ENOMEM;
+    l->links = calloc(count_lines(r->at, r->end, 'L') + 1, sizeof(*l->links));
+    return l->entries && l->removed && l->removed_folders && l->links ? 0 : -ENOMEM;
 }
 
 static int read_name(const struct reader *r, bool path, bool folder, char *p, const char **list,
@@ -350,6 +361,19 @@ static int read_name(const struct reader *r, bool path, bool folder, char *p, co
         return bad(r, "a name that may not stand there");
     list[(*n)++] = p;
     return 0;
+}
+
+static int read_left_out(const struct reader *r, bool old, char *p, struct omissions *o)
+{
+    struct omission m = {.why = OMITTED_UNKNOWN};
+    if (!old &&
+        (!number(word(&p), 10, UINT64_MAX, &m.files) ||
+         !number(word(&p), 10, UINT64_MAX, &m.bytes) || !omission_why_find(word(&p), &m.why)))
+        return bad(r, "what was left out");
+    if (!decode(p))
+        return bad(r, "a name that may not stand there");
+    int rc = omissions_add(o, p, m.files, m.bytes, m.why);
+    return rc < 0 ? err_sys(r->e, rc, "manifest of cut %s", r->name) : 0;
 }
 
 static int read_line(const struct reader *r, char *line, struct cutlist *l)
@@ -371,8 +395,11 @@ static int read_line(const struct reader *r, char *line, struct cutlist *l)
         return read_name(r, true, false, p, l->removed, &l->nremoved);
     case 'R':
         return read_name(r, true, true, p, l->removed_folders, &l->nremoved_folders);
+    case 'L':
+        return read_name(r, false, false, p, l->links, &l->nlinks);
+    case 'o':
     case 'l':
-        return read_name(r, false, false, p, l->left_out, &l->nleft_out);
+        return read_left_out(r, key[0] == 'l', p, &l->left_out);
     default:
         return read_head_line(r, key, p, &l->head);
     }

@@ -18,7 +18,9 @@
  *   f MODE UID GID MTIME_NS SIZE INDEX INO SERIAL/SEQ SUM|- PATH      a file; where it is retained
  *   r PATH              a file of the parent that is not there any more
  *   R PATH              a folder likewise
- *   l TEXT              a shard that was left out
+ *   o FILES BYTES WHY TEXT  what was left out (store/snapshot/omissions.h)
+ *   l TEXT              the same in older files: a shard that meta.db did not know
+ *   L TEXT              a shard that was a symbolic link: its folder, " -> ", the target
  *   end SHA-256
  *
  * Numbers are decimal but for MODE (octal) and sums (hexadecimal). In a TEXT or PATH, control bytes
@@ -33,6 +35,7 @@
 #include "store/base/sha256.h"
 #include "store/snapshot/catalog.h"
 #include "store/snapshot/held.h"
+#include "store/snapshot/omissions.h"
 
 #include <stdint.h>
 
@@ -76,8 +79,9 @@ struct cutlist {
     size_t nremoved;
     const char **removed_folders;
     size_t nremoved_folders;
-    const char **left_out;
-    size_t nleft_out;
+    struct omissions left_out;
+    const char **links;
+    size_t nlinks;
     char *text; /* memory that the strings point into; may be NULL */
 };
 

@@ -140,11 +140,9 @@ const struct cut_entry *cutstate_entries(const struct cutstate *s, size_t *n)
     return s->entries;
 }
 
-const char *const *cutstate_left_out(const struct cutstate *s, size_t *n)
+const struct cutlist *cutstate_newest(const struct cutstate *s)
 {
-    const struct cutlist *last = s->lists[s->nlists - 1];
-    *n = last->nleft_out;
-    return last->left_out;
+    return s->lists[s->nlists - 1];
 }
 
 /* The first entry that is not before path. */

@@ -29,8 +29,8 @@ const struct cut_head *cutstate_head(const struct cutstate *s);
 /* All files and folders, sorted by cut_path_cmp: the folders meta, data and wal and all below. */
 const struct cut_entry *cutstate_entries(const struct cutstate *s, size_t *n);
 
-/* Shards that were left out, as text. */
-const char *const *cutstate_left_out(const struct cutstate *s, size_t *n);
+/* The newest list in it: what it says of what was left out, and of links, holds for the state. */
+const struct cutlist *cutstate_newest(const struct cutstate *s);
 
 /* Where path stands among the entries; SIZE_MAX if it is not there. */
 size_t cutstate_find(const struct cutstate *s, const char *path);

@@ -37,14 +37,15 @@ const struct capture_origin *capture_origin(const struct capture *c)
     return &c->origin;
 }
 
-size_t capture_left_out(const struct capture *c)
+const struct omissions *capture_left_out(const struct capture *c)
 {
-    return c->nleft_out;
+    return c->left_out;
 }
 
-const char *capture_left_out_at(const struct capture *c, size_t i)
+const char *const *capture_links(const struct capture *c, size_t *n)
 {
-    return c->left_out[i];
+    *n = c->nlinks;
+    return c->links;
 }
 
 size_t member_path_len(const struct member *m)

@@ -19,6 +19,7 @@
 #include "store/snapshot/catalog.h"
 #include "store/snapshot/held.h"
 #include "store/snapshot/manifest.h"
+#include "store/snapshot/omissions.h"
 
 struct capture;
 
@@ -67,9 +68,12 @@ const struct member *capture_member(const struct capture *c, size_t i);
 const struct catalog_record *capture_record(const struct capture *c);
 const struct capture_origin *capture_origin(const struct capture *c);
 
-/* Shards that were left out since meta.db does not list them, each as "DB/RP/ID". */
-size_t capture_left_out(const struct capture *c);
-const char *capture_left_out_at(const struct capture *c, size_t i);
+/* What lies in the store's folders and is not in it. */
+const struct omissions *capture_left_out(const struct capture *c);
+
+/* Folders of shards that are symbolic links in the store, each as "data/DB/RP/ID -> TARGET". Their
+ * files are members like any others, and the folder is one. */
+const char *const *capture_links(const struct capture *c, size_t *n);
 
 /* Number of bytes of the path of m ("dir/name", folders without a trailing slash), and the path
  * itself, NUL-terminated, in buf of at least that many bytes plus one. */

@@ -281,13 +281,7 @@ static int wanted(struct pinned *c, const struct meta *meta, const struct shard 
     *yes = !s->gone && meta_shard(meta, path, rp, s->id) != META_UNKNOWN;
     if (*yes || s->gone)
         return 0;
-    char *name = strdup(s->path);
-    int r = keep(c, name);
-    if (r == 0)
-        r = room(&c->c.left_out, c->c.nleft_out, sizeof(*c->c.left_out));
-    if (r == 0)
-        c->c.left_out[c->c.nleft_out++] = name;
-    return r;
+    return omissions_add(&c->omissions, s->path, 0, 0, OMITTED_UNKNOWN);
 }
 
 static int add_shards(struct pinned *c, struct capture_parts *p, bool *chosen, struct err *e)
@@ -381,8 +375,14 @@ static int digest(struct pinned *c)
         sha256_add(h, user, strlen(user) + 1);
         sha256_add(h, group, strlen(group) + 1);
     }
-    for (size_t i = 0; i < c->c.nleft_out; i++)
-        sha256_add(h, c->c.left_out[i], strlen(c->c.left_out[i]) + 1);
+    for (size_t i = 0; i < c->omissions.n; i++) {
+        const struct omission *m = &c->omissions.at[i];
+        const uint64_t f[] = {m->files, m->bytes, m->why};
+        sha256_add(h, m->name, strlen(m->name) + 1);
+        sha256_add(h, f, sizeof(f));
+    }
+    for (size_t i = 0; i < c->c.nlinks; i++)
+        sha256_add(h, c->c.links[i], strlen(c->c.links[i]) + 1);
     sha256_end(h, c->digest);
     return 0;
 }

@@ -26,8 +26,9 @@ struct capture {
     atomic_uint refs;
     struct member *members;
     size_t n;
-    const char **left_out;
-    size_t nleft_out;
+    const struct omissions *left_out; /* never NULL */
+    const char *const *links;
+    size_t nlinks;
     struct catalog_record record;
     struct capture_origin origin;
 };
@@ -36,13 +37,15 @@ struct capture {
 struct pinned {
     struct capture c;
     size_t meta;    /* which member is meta/meta.db */
-    char **strings; /* memory that members and left_out point into */
+    char **strings; /* memory that members and links point into */
     size_t nstrings;
     struct capture_set { /* what members of data are held by, */
         struct shard_set *set;
         size_t first; /* the first of them */
     } * sets;
     size_t nsets;
+    struct omissions omissions;
+    const char **own_links;
     struct held **holds; /* and the others */
     size_t nholds;
     uint8_t digest[SHA256_BYTES]; /* of everything that makes the tar's bytes */

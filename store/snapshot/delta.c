@@ -125,7 +125,8 @@ int delta_new(struct capture *whole, const bool *in, const struct capture_origin
     d->c.ops = &delta_ops;
     d->c.record = *capture_record(whole);
     d->c.left_out = whole->left_out;
-    d->c.nleft_out = whole->nleft_out;
+    d->c.links = whole->links;
+    d->c.nlinks = whole->nlinks;
     d->whole = capture_ref(whole);
     int r = choose(d, in);
     if (r == 0)

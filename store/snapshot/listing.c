@@ -124,17 +124,19 @@ static int manifest_tail(const struct listing *l, char **buf, size_t *cap)
 {
     const struct capture_origin *origin = capture_origin(l->capture);
     struct json_object *o = json_object_new_object();
-    struct json_object *left_out = json_object_new_array();
+    struct json_object *left_out = omissions_json(capture_left_out(l->capture));
+    size_t nlinks;
+    const char *const *links = capture_links(l->capture, &nlinks);
     if (!o || !left_out)
         return -ENOMEM;
-    for (size_t i = 0; i < capture_left_out(l->capture); i++)
-        json_object_array_add(left_out, json_object_new_string(capture_left_out_at(l->capture, i)));
     json_object_object_add(o, "removed", json_names(origin->removed, origin->nremoved));
     if (origin->chain) {
         json_object_object_add(o, "removed_folders",
                                json_names(origin->removed_folders, origin->nremoved_folders));
         json_object_object_add(o, "folders", json_folders(l->capture));
     }
+    if (nlinks)
+        json_object_object_add(o, "links", json_names(links, nlinks));
     json_object_object_add(o, "left_out", left_out);
     int n = put_json(o, "\n],", "\n", buf, cap);
     if (n > 0) /* the object goes on here as well: without its opening bracket */

@@ -257,7 +257,12 @@ static int read_absent(struct json_object *root, struct manifest *m, struct err 
     m->lists_folders = json_object_object_get_ex(root, "folders", NULL);
     if (r == 0 && m->lists_folders)
         r = read_names(root, "folders", FOLDERS, &m->folders, &m->nfolders, e);
-    return r < 0 ? r : read_names(root, "left_out", TEXTS, &m->left_out, &m->nleft_out, e);
+    if (r == 0 && json_object_object_get_ex(root, "links", NULL))
+        r = read_names(root, "links", TEXTS, &m->links, &m->nlinks, e);
+    if (r < 0)
+        return r;
+    r = omissions_parse(member(root, "left_out", json_type_array), &m->left_out);
+    return r < 0 ? damaged(e, r, "left_out") : 0;
 }
 
 static int read_head(struct json_object *root, struct manifest *m, struct err *e)
@@ -358,7 +363,8 @@ void manifest_free(struct manifest *m)
     free_names(m->removed, m->nremoved);
     free_names(m->removed_folders, m->nremoved_folders);
     free_names(m->folders, m->nfolders);
-    free_names(m->left_out, m->nleft_out);
+    free_names(m->links, m->nlinks);
+    omissions_clear(&m->left_out);
     free(m->id);
     free(m->chain);
     free(m->parent);

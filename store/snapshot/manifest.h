@@ -10,6 +10,7 @@
 #define INFLUXFS_SNAPSHOT_MANIFEST_H
 
 #include "store/base/err.h"
+#include "store/snapshot/omissions.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,8 +45,9 @@ struct manifest {
     bool lists_folders; /* its folder members are: */
     char **folders;     /* sorted */
     size_t nfolders;
-    char **left_out; /* shards that meta.db does not know; free text */
-    size_t nleft_out;
+    struct omissions left_out; /* in their names nothing is believed but that they are text */
+    char **links; /* shards that were symbolic links: "data/DB/RP/ID -> TARGET"; free text */
+    size_t nlinks;
 };
 
 /* Largest manifest that is read at all, and largest size of one file in it. */

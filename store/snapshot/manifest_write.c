@@ -56,8 +56,13 @@ static void put_manifest(FILE *f, const struct manifest *m)
     }
     put_names(f, "removed", m->removed, m->nremoved);
     put_names(f, "removed_folders", m->removed_folders, m->nremoved_folders);
-    put_names(f, "left_out", m->left_out, m->nleft_out);
-    fputs("]}\n", f);
+    if (m->nlinks)
+        put_names(f, "links", m->links, m->nlinks);
+    struct json_object *left_out = omissions_json(&m->left_out);
+    fprintf(f, "],\n\"left_out\":%s}\n",
+            json_object_to_json_string_ext(left_out, JSON_C_TO_STRING_PLAIN |
+                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(left_out);
 }
 
 int manifest_write(const struct manifest *m, char **text, size_t *len)
@@ -123,7 +128,8 @@ int manifest_copy(const struct manifest *m, struct manifest **out)
         copy_names(m->removed, m->nremoved, &c->removed, &c->nremoved) < 0 ||
         copy_names(m->removed_folders, m->nremoved_folders, &c->removed_folders,
                    &c->nremoved_folders) < 0 ||
-        copy_names(m->left_out, m->nleft_out, &c->left_out, &c->nleft_out) < 0)
+        copy_names(m->links, m->nlinks, &c->links, &c->nlinks) < 0 ||
+        omissions_copy(&m->left_out, &c->left_out) < 0)
         return -ENOMEM;
     *out = steal_ptr(&c);
     return 0;

@@ -27,7 +27,8 @@ static void pinned_free(struct capture *c)
     free(p->holds);
     free(c->members);
     free(p->strings);
-    free(c->left_out);
+    omissions_clear(&p->omissions);
+    free(p->own_links);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -167,6 +168,7 @@ struct pinned *pinned_new(struct catalog *catalog)
     atomic_init(&p->c.refs, 1);
     p->c.ops = &pinned_ops;
     p->c.origin = (struct capture_origin){.kind = MANIFEST_FULL, .number = -1};
+    p->c.left_out = &p->omissions;
     p->catalog = catalog;
     pthread_mutex_init(&p->lock, NULL);
     return p;

@@ -200,8 +200,8 @@ static void members_and_their_order(void **state)
                              "wal/b.c/\n"
                              "wal/b.c/autogen/\n"
                              "wal/b.c/autogen/10/\n");
-    assert_int_equal(capture_left_out(c), 1);
-    assert_string_equal(capture_left_out_at(c, 0), "b.c/autogen/99");
+    assert_int_equal(capture_left_out(c)->n, 1);
+    assert_string_equal(capture_left_out(c)->at[0].name, "b.c/autogen/99");
     struct buffer b = bytes_of(c, "data/a db/autogen/1/000000002-000000001.tsm");
     assert_int_equal(b.n, 6);
     assert_memory_equal(b.p, "second", 6);

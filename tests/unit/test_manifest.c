@@ -63,7 +63,7 @@ static void test_good(void **state)
     assert_null(manifest_find(m, "wal/c"));
     assert_int_equal(m->nremoved, 2);
     assert_string_equal(m->removed[0], "data/a");
-    assert_int_equal(m->nleft_out, 1);
+    assert_int_equal(m->left_out.n, 1);
     manifest_free(m);
     expect(HEAD "\"files\":[]" TAIL, 0);
     expect("{\"future\":{},\"version\":1,\"id\":\"i\",\"kind\":\"incremental\",\"parent\":\"p\","
@@ -205,7 +205,9 @@ static void test_write(void **state)
         "\"number\":4,\"created\":\"x\",\"host\":\"h/\xc3\xa4\",\"index\":18446744073709551615,"
         "\"skew_ns\":-1,\"files\":[{\"name\":\"wal/\\\"b\",\"size\":7,\"index\":3,\"mtime_ns\":-4},"
         "{\"name\":\"data/a\",\"size\":0,\"index\":0,\"mtime_ns\":5}],\"removed\":[\"data/z\"],"
-        "\"removed_folders\":[\"data/y\",\"wal/y\"],\"left_out\":[\"a/b/1\"]}";
+        "\"removed_folders\":[\"data/y\",\"wal/y\"],\"links\":[\"data/d/r/1 -> /slow/1\"],"
+        "\"left_out\":[\"a/b/1\",{\"name\":\"data/a/b/2/1-1.tsm.bad\",\"files\":1,\"bytes\":77,"
+        "\"why\":\"bad\"}]}";
     struct manifest *m = NULL, *copy = NULL, *again = NULL;
     char *text = NULL, *second = NULL;
     size_t n = 0, k = 0;
@@ -223,7 +225,14 @@ static void test_write(void **state)
     assert_true(again->index == UINT64_MAX && again->skew_ns == -1 && again->bytes == 7);
     assert_int_equal(manifest_find(again, "wal/\"b")->mtime_ns, -4);
     assert_int_equal(again->nremoved_folders, 2);
-    assert_string_equal(again->left_out[0], "a/b/1");
+    assert_string_equal(again->left_out.at[0].name, "a/b/1");
+    assert_int_equal(again->left_out.at[0].why, OMITTED_UNKNOWN);
+    assert_string_equal(again->left_out.at[1].name, "data/a/b/2/1-1.tsm.bad");
+    assert_int_equal(again->left_out.at[1].why, OMITTED_BAD);
+    assert_int_equal(again->left_out.at[1].files, 1);
+    assert_int_equal(again->left_out.at[1].bytes, 77);
+    assert_int_equal(again->nlinks, 1);
+    assert_string_equal(again->links[0], "data/d/r/1 -> /slow/1");
     manifest_free(copy);
     manifest_free(again);
     free(text);
