@@ -148,7 +148,7 @@ int cuts_refresh(struct cuts *c, struct err *e)
     struct folder_seen seen;
     if (c->fd >= 0 && folder_same(c->state_fd, CUTS_FOLDER, &c->seen))
         return 0;
-    autoclose int fd = folder_open(c->state_fd, CUTS_FOLDER, &seen);
+    autoclose int fd = folder_open(c->state_fd, CUTS_FOLDER, FOLLOW_NONE, &seen);
     if (fd == -ENOENT) {
         if (c->fd >= 0)
             forget(c);

@@ -218,6 +218,25 @@ void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const c
     *id = s->id;
 }
 
+bool meta_live_find(const struct meta *m, const char *db, const char *rp, uint64_t id, size_t *i)
+{
+    const struct shard key = {db, rp, id, false, 0, 0};
+    size_t lo = 0, hi = m->n_live;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int d = by_place(&m->shards[m->live[mid]], &key);
+        if (d == 0) {
+            *i = mid;
+            return true;
+        }
+        if (d < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return false;
+}
+
 void meta_live_shard_times(const struct meta *m, size_t i, int64_t *start, int64_t *end)
 {
     *start = m->shards[m->live[i]].start;
@@ -228,6 +247,14 @@ bool meta_has_policy(const struct meta *m, const char *db, const char *rp)
 {
     for (size_t i = 0; i < m->n_policies; i++)
         if (strcmp(m->policies[i].db, db) == 0 && strcmp(m->policies[i].rp, rp) == 0)
+            return true;
+    return false;
+}
+
+bool meta_has_database(const struct meta *m, const char *db)
+{
+    for (size_t i = 0; i < m->n_databases; i++)
+        if (strcmp(m->databases[i], db) == 0)
             return true;
     return false;
 }

@@ -43,6 +43,9 @@ size_t meta_live_shards(const struct meta *m);
 void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const char **rp,
                         uint64_t *id);
 
+/* Which of them that is; false if it is none. */
+bool meta_live_find(const struct meta *m, const char *db, const char *rp, uint64_t id, size_t *i);
+
 /* The times of the points in it, nanoseconds since 1970: start <= time < end. */
 void meta_live_shard_times(const struct meta *m, size_t i, int64_t *start, int64_t *end);
 
@@ -53,6 +56,7 @@ bool meta_has_policy(const struct meta *m, const char *db, const char *rp);
  * may have none. */
 size_t meta_databases(const struct meta *m);
 const char *meta_database(const struct meta *m, size_t i);
+bool meta_has_database(const struct meta *m, const char *db); /* linear */
 size_t meta_policies(const struct meta *m);
 void meta_policy(const struct meta *m, size_t i, const char **db, const char **rp);
 

@@ -60,6 +60,16 @@ bool name_is_tombstone(const char *name)
     return is_generation(name, NAME_TOMBSTONE_SUFFIX);
 }
 
+bool name_is_bad_tsm(const char *name)
+{
+    return is_generation(name, NAME_BAD_SUFFIX);
+}
+
+bool name_is_foreign(const char *name)
+{
+    return name[0] == '.' || strcmp(name, "lost+found") == 0;
+}
+
 bool name_is_wal(const char *name)
 {
     uint64_t v;

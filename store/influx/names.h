@@ -30,6 +30,7 @@
 #define NAME_TSM_SUFFIX ".tsm"
 #define NAME_TOMBSTONE_SUFFIX ".tombstone"
 #define NAME_WAL_SUFFIX ".wal"
+#define NAME_BAD_SUFFIX ".tsm.bad"
 
 /* Our own staging folder: no database, and not part of the store. influxd would take any other
  * folder at the top of DATA or WAL for a database. */
@@ -49,6 +50,14 @@ bool name_is_shard(const char *name, uint64_t *id);
 /* GENERATION-SEQUENCE.tsm and .tombstone, each number within 32 bits. */
 bool name_is_tsm(const char *name);
 bool name_is_tombstone(const char *name);
+
+/* A TSM file that influxd could not open and has renamed: GENERATION-SEQUENCE.tsm.bad. It leaves it
+ * alone from then on. */
+bool name_is_bad_tsm(const char *name);
+
+/* A top-level folder that file systems and desktops make, and that is no database whatever is in
+ * it: lost+found, and what begins with a dot. */
+bool name_is_foreign(const char *name);
 
 /* _NUMBER.wal, the number within 32 bits. Segments are replayed in strcmp order. */
 bool name_is_wal(const char *name);

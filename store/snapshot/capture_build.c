@@ -268,35 +268,34 @@ static int add_root(struct pinned *c, const struct window *w, bool in_wal)
     return add_folder(c, "", in_wal ? "wal" : "data", file_attr_of(&p->folder.st));
 }
 
-/* Whether a shard goes into the snapshot; one that meta.db does not list is left out by name, since
- * influxd would give its id, and its data, to somebody else. */
-static int wanted(struct pinned *c, const struct meta *meta, const struct shard *s, bool *yes)
+static int add_link(struct pinned *c, bool in_wal, const char *path, const char *target)
 {
-    autofree char *path = strdup(s->path);
-    if (!path)
-        return -ENOMEM;
-    char *rp = path + head(path, 1);
-    *rp++ = 0;
-    rp[strcspn(rp, "/")] = 0;
-    *yes = !s->gone && meta_shard(meta, path, rp, s->id) != META_UNKNOWN;
-    if (*yes || s->gone)
-        return 0;
-    return omissions_add(&c->omissions, s->path, 0, 0, OMITTED_UNKNOWN);
+    char *text = NULL;
+    int r = room(&c->own_links, c->c.nlinks, sizeof(*c->own_links));
+    if (r == 0 && asprintf(&text, "%s/%s -> %s", in_wal ? "wal" : "data", path, target) < 0)
+        r = -ENOMEM;
+    if (r == 0)
+        r = keep(c, text);
+    if (r == 0)
+        c->own_links[c->c.nlinks++] = text;
+    c->c.links = c->own_links;
+    return r;
 }
 
-static int add_shards(struct pinned *c, struct capture_parts *p, bool *chosen, struct err *e)
+static int add_shards(struct pinned *c, struct capture_parts *p, const bool *chosen, struct err *e)
 {
     struct window *w = &p->window;
     const char *before = NULL;
     int r = add_root(c, w, false);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
         const struct shard *s = &w->shards[i];
-        r = wanted(c, p->meta, s, &chosen[i]);
-        if (r < 0 || !chosen[i])
+        if (!chosen[i])
             continue;
         r = add_parents(c, w, false, before, s->path);
         if (r == 0)
             r = add_data(c, p->earlier, s);
+        if (r == 0 && s->link)
+            r = add_link(c, false, s->path, s->link);
         before = s->path;
     }
     before = NULL;
@@ -309,51 +308,11 @@ static int add_shards(struct pinned *c, struct capture_parts *p, bool *chosen, s
         r = add_parents(c, w, true, before, s->path);
         if (r == 0)
             r = add_wal(c, s, e);
+        if (r == 0 && s->wal_link)
+            r = add_link(c, true, s->path, s->wal_link);
         before = s->path;
     }
     return r;
-}
-
-static bool holds_data(const struct window *w)
-{
-    for (size_t i = 0; i < w->nshards; i++)
-        if ((w->shards[i].set && w->shards[i].set->n) || w->shards[i].nsegments)
-            return true;
-    return false;
-}
-
-/* Whether any database of the shards that meta.db lists has a folder: then the disk is there, and
- * the shards only hold nothing yet, or no longer. */
-static bool databases_are_there(const struct capture_parts *p)
-{
-    for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
-        const char *db, *rp;
-        uint64_t id;
-        meta_live_shard_at(p->meta, i, &db, &rp, &id);
-        if (parent(&p->window, false, db, strlen(db)))
-            return true;
-    }
-    return false;
-}
-
-/* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one.
- */
-static int refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
-{
-    size_t live = meta_live_shards(p->meta), here = 0;
-    for (size_t i = 0; i < p->window.nshards; i++)
-        here += chosen[i];
-    if (live > 0 && here == 0 && !databases_are_there(p))
-        return err_set(e, -EIO,
-                       "meta.db lists %zu shards, and the data folder holds none of them: is its "
-                       "disk mounted?",
-                       live);
-    if (here == 0 && holds_data(&p->window))
-        return err_set(e, -EIO,
-                       "the data folder holds %zu shards, and meta.db knows none of them: is it "
-                       "the metastore of this store?",
-                       p->window.nshards);
-    return 0;
 }
 
 static int digest(struct pinned *c)
@@ -392,11 +351,13 @@ static int build(struct pinned *c, struct capture_parts *p, struct err *e)
     autofree bool *chosen = calloc(p->window.nshards + 1, sizeof(*chosen));
     if (!chosen)
         return -ENOMEM;
-    int r = add_meta(c, p);
+    int r = capture_choose(p, chosen, &c->omissions, e);
+    if (r == 0)
+        r = add_meta(c, p);
     if (r == 0)
         r = add_shards(c, p, chosen, e);
     if (r == 0)
-        r = refuse_empty(p, chosen, e);
+        r = capture_proportion(&c->c, p->allow_left_out, e);
     if (r == 0)
         r = digest(c);
     if (r < 0)

@@ -61,6 +61,8 @@ struct capture_parts {
     struct meta *meta;
     struct held *meta_held;
     struct file_attr meta_attr, meta_folder;
+    int data_fd, wal_fd;                  /* the folders; wal_fd may be -1 */
+    bool allow_left_out;                  /* more than what is kept */
     const struct pinned *earlier; /* of the same store, or NULL: what it knows need not be asked */
 };
 
@@ -74,6 +76,13 @@ void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES]
 struct catalog_view pinned_view(struct pinned *p);
 
 void capture_parts_clear(struct capture_parts *p);
+
+/* Which shards of the window go into the snapshot, and what is left out. -EIO: something that influxd
+ * serves, or would give to somebody else, would be missing or could not be told from it. */
+int capture_choose(const struct capture_parts *p, bool *chosen, struct omissions *left_out,
+                   struct err *e);
+/* -EIO: more bytes are left out than are in it, unless that is allowed. */
+int capture_proportion(const struct capture *c, bool allowed, struct err *e);
 
 /* Builds the members and the digest; takes what it needs out of *p. The record is not set yet.
  * -EIO for a store that would come out empty though it is not. */

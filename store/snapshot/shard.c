@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/shard.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/influx/names.h"
+#include "store/snapshot/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,7 @@ void shard_set_unref(struct shard_set *set)
     for (size_t i = 0; i < set->n; i++)
         held_put(set->files[i].held);
     free(set->files);
+    free(set->bad);
     free(set->names);
     free(set);
 }
@@ -41,7 +44,16 @@ void shard_clear(struct shard *s)
         held_put(s->segments[i].held);
     free(s->segments);
     free(s->segment_names);
-    *s = (struct shard){.path = s->path, .id = s->id};
+    free(s->wal_link);
+    free(s->why);
+    *s = (struct shard){.path = s->path, .id = s->id, .link = s->link};
+}
+
+void shard_free(struct shard *s)
+{
+    shard_clear(s);
+    free(s->path);
+    free(s->link);
 }
 
 bool shard_vanished(int r)
@@ -49,10 +61,32 @@ bool shard_vanished(int r)
     return r == -ENOENT || r == -ENOTDIR;
 }
 
-int folder_open(int root, const char *path, struct folder_seen *out)
+/* Opens root/path as a folder. All checks go by what was opened: a link that is changed meanwhile
+ * leads to another folder, which does not hold the files that are held. */
+static int follow_open(int root, const char *path, enum folder_follow follow, int flags)
+{
+    flags |= O_DIRECTORY | O_CLOEXEC;
+    if (follow == FOLLOW_NONE)
+        return io_open_beneath(root, path, flags);
+    const char *slash = follow == FOLLOW_LAST ? strrchr(path, '/') : NULL;
+    if (!slash) {
+        int fd = openat(root, *path ? path : ".", flags);
+        return fd < 0 ? -errno : fd;
+    }
+    char dir[PATH_MAX];
+    if ((size_t)(slash - path) >= sizeof(dir))
+        return -ENAMETOOLONG;
+    memcpy(dir, path, (size_t)(slash - path));
+    dir[slash - path] = 0;
+    autoclose int parent = io_open_beneath(root, dir, O_PATH | O_DIRECTORY);
+    int fd = parent < 0 ? parent : openat(parent, slash + 1, flags);
+    return fd < 0 && parent >= 0 ? -errno : fd;
+}
+
+int folder_open(int root, const char *path, enum folder_follow follow, struct folder_seen *out)
 {
     int64_t seen = io_now_ns();
-    int fd = io_open_beneath(root, path, O_RDONLY | O_DIRECTORY);
+    int fd = follow_open(root, path, follow, O_RDONLY);
     if (fd < 0)
         return fd;
     if (fstat(fd, &out->st) < 0) {
@@ -61,7 +95,18 @@ int folder_open(int root, const char *path, struct folder_seen *out)
         return r;
     }
     out->seen_ns = seen;
+    out->follow = follow;
     return fd;
+}
+
+static int stat_folder(int root, const char *path, enum folder_follow follow, struct stat *st)
+{
+    if (follow == FOLLOW_NONE)
+        return io_stat_beneath(root, path, st);
+    autoclose int fd = follow_open(root, path, follow, O_PATH);
+    if (fd < 0)
+        return fd;
+    return fstat(fd, st) < 0 ? -errno : 0;
 }
 
 bool folder_same(int root, const char *path, const struct folder_seen *f)
@@ -72,7 +117,7 @@ bool folder_same(int root, const char *path, const struct folder_seen *f)
     int64_t age = f->seen_ns > mtime ? f->seen_ns - mtime : mtime - f->seen_ns;
     if (age < (mtime % 1000000000 ? TICK_NS : COARSE_NS))
         return false;
-    return io_stat_beneath(root, path, &st) == 0 && st.st_ino == f->st.st_ino &&
+    return stat_folder(root, path, f->follow, &st) == 0 && st.st_ino == f->st.st_ino &&
            st.st_dev == f->st.st_dev && io_ts_ns(&st.st_mtim) == mtime &&
            io_ts_ns(&st.st_ctim) == io_ts_ns(&f->st.st_ctim) && st.st_mode == f->st.st_mode &&
            st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
@@ -96,8 +141,9 @@ static bool same_file(int fd, const struct shard_file *f, bool whole)
 
 /* Whether the files of an unchanged folder are unchanged themselves: influxd never touches them,
  * but an operator's chown does, or a disk's repair, and the folder does not show it. */
-static bool set_same(int data_fd, const char *path, const struct shard_set *set)
+static bool set_same(int data_fd, const struct shard *s)
 {
+    const struct shard_set *set = s->set;
     autoclose int fd = -1;
     for (size_t i = 0; i < set->n; i++) {
         const struct shard_file *f = &set->files[i];
@@ -110,7 +156,7 @@ static bool set_same(int data_fd, const char *path, const struct shard_set *set)
             return false;
         }
         if (fd < 0)
-            fd = io_open_beneath(data_fd, path, O_PATH | O_DIRECTORY);
+            fd = follow_open(data_fd, s->path, s->data.follow, O_PATH);
         if (fd < 0 || !same_file(fd, f, true))
             return false;
     }
@@ -170,13 +216,32 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
     return 0;
 }
 
+/* Notes what influxd has set aside. The names stay where they are when the list's arena is taken.
+ */
+static int find_bad(int fd, const struct dir *list, struct shard_set *set)
+{
+    size_t cap = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        struct stat st;
+        if (!name_is_bad_tsm(list->names[i]) ||
+            fstatat(fd, list->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (!array_room(&set->bad, &cap, set->nbad, sizeof(*set->bad)))
+            return -ENOMEM;
+        set->bad[set->nbad++] = (struct shard_bad){list->names[i], (uint64_t)st.st_size};
+    }
+    return 0;
+}
+
 static int hold_set(struct held_table *t, int fd, struct dir *list, int how, struct shard_set **out)
 {
     struct shard_set *set = calloc(1, sizeof(*set));
     if (!set)
         return -ENOMEM;
     atomic_init(&set->refs, 1);
-    int r = hold_files(t, fd, list, wanted_in_data, how, &set->names, &set->files, &set->n);
+    int r = find_bad(fd, list, set);
+    if (r == 0)
+        r = hold_files(t, fd, list, wanted_in_data, how, &set->names, &set->files, &set->n);
     if (r < 0) {
         shard_set_unref(set);
         return r;
@@ -188,8 +253,15 @@ static int hold_set(struct held_table *t, int fd, struct dir *list, int how, str
 static int open_wal(struct held_table *t, int wal_fd, struct shard *s)
 {
     s->listed_ns = io_mono_ns();
-    autoclose int fd = folder_open(wal_fd, s->path, &s->wal);
-    if (shard_vanished(fd))
+    autoclose int fd = folder_open(wal_fd, s->path, FOLLOW_NONE, &s->wal);
+    if (fd == -ELOOP || fd == -ENOTDIR) {
+        fd = folder_open(wal_fd, s->path, FOLLOW_ALL, &s->wal);
+        if (fd >= 0 && !(s->wal_link = place_link(wal_fd, s->path)))
+            return -ENOENT;
+        if (fd == -ENOENT || fd == -ELOOP) /* it leads nowhere: influxd cannot open such a shard */
+            return -ENOTDIR;
+    }
+    if (fd == -ENOENT)
         return 0;
     if (fd < 0)
         return fd;
@@ -202,10 +274,20 @@ static int open_wal(struct held_table *t, int wal_fd, struct shard *s)
                       &s->nsegments);
 }
 
+/* Whether the name of a shard that is a link still leads where it led. */
+static bool link_same(int data_fd, const struct shard *s)
+{
+    autofree char *now = s->link ? place_link(data_fd, s->path) : NULL;
+    return !s->link || (now && strcmp(now, s->link) == 0);
+}
+
 static int open_data(struct held_table *t, int data_fd, const struct shard *before, struct shard *s)
 {
-    autoclose int fd = folder_open(data_fd, s->path, &s->data);
-    if (shard_vanished(fd)) {
+    autoclose int fd = folder_open(data_fd, s->path, s->link ? FOLLOW_LAST : FOLLOW_NONE, &s->data);
+    bool nowhere = shard_vanished(fd) || fd == -ELOOP;
+    if (nowhere && s->link && link_same(data_fd, s))
+        return -ENOTDIR;
+    if (nowhere) {
         s->gone = true;
         return 0;
     }
@@ -216,8 +298,7 @@ static int open_data(struct held_table *t, int data_fd, const struct shard *befo
     if (r < 0)
         return r;
     struct stat st;
-    if (dir_find(&list, NAME_INDEX) >= 0 &&
-        fstatat(fd, NAME_INDEX, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (dir_find(&list, NAME_INDEX) >= 0 && fstatat(fd, NAME_INDEX, &st, 0) == 0) {
         s->has_index = S_ISDIR(st.st_mode);
         s->index = file_attr_of(&st);
     }
@@ -228,11 +309,12 @@ static int open_data(struct held_table *t, int data_fd, const struct shard *befo
  * opened after the TSM files, and the cut comes later still; whatever influxd did in between is
  * found by the second listing. */
 int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard *before,
-               struct shard *s)
+               struct shard *s, bool *in_wal)
 {
     shard_clear(s);
-    if (before && before->set && folder_same(data_fd, s->path, &before->data) &&
-        set_same(data_fd, s->path, before->set)) {
+    *in_wal = false;
+    if (before && before->set && link_same(data_fd, before) && !before->link == !s->link &&
+        folder_same(data_fd, s->path, &before->data) && set_same(data_fd, before)) {
         s->data = before->data;
         s->has_index = before->has_index;
         s->index = before->index;
@@ -242,6 +324,7 @@ int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard
         if (r < 0)
             return r;
     }
+    *in_wal = true;
     return s->gone ? 0 : open_wal(t, wal_fd, s);
 }
 
@@ -259,11 +342,13 @@ int shard_cut(struct shard *s)
 
 static int recheck_data(int data_fd, const struct shard *s)
 {
+    if (!link_same(data_fd, s))
+        return -ESTALE;
     if (folder_same(data_fd, s->path, &s->data))
         return 0;
-    autoclose int fd = io_open_beneath(data_fd, s->path, O_RDONLY | O_DIRECTORY);
+    autoclose int fd = follow_open(data_fd, s->path, s->data.follow, O_RDONLY);
     if (fd < 0)
-        return shard_vanished(fd) ? -ESTALE : fd;
+        return shard_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(fd, &list);
     if (r < 0)
@@ -282,9 +367,9 @@ int shard_recheck(int data_fd, int wal_fd, const struct shard *s)
     int r = recheck_data(data_fd, s);
     if (r < 0 || s->nsegments == 0 || folder_same(wal_fd, s->path, &s->wal))
         return r;
-    autoclose int fd = io_open_beneath(wal_fd, s->path, O_RDONLY | O_DIRECTORY);
+    autoclose int fd = follow_open(wal_fd, s->path, s->wal.follow, O_RDONLY);
     if (fd < 0)
-        return shard_vanished(fd) ? -ESTALE : fd;
+        return shard_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
     for (size_t i = 0; i < s->nsegments; i++)
         if (!same_file(fd, &s->segments[i], false))
             return -ESTALE;
@@ -304,7 +389,7 @@ bool shard_cut_holds(const struct shard *s)
 
 bool shard_unchanged(int data_fd, int wal_fd, const struct shard *s)
 {
-    return !s->gone && folder_same(data_fd, s->path, &s->data) &&
-           set_same(data_fd, s->path, s->set) &&
+    return !s->gone && !s->why && link_same(data_fd, s) &&
+           folder_same(data_fd, s->path, &s->data) && set_same(data_fd, s) &&
            (!s->has_wal || folder_same(wal_fd, s->path, &s->wal)) && shard_cut_holds(s);
 }

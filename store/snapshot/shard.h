@@ -26,16 +26,26 @@ struct shard_set {
     atomic_uint refs;
     struct shard_file *files;
     size_t n;
+    struct shard_bad { /* TSM files that influxd has set aside: they are not in the set */
+        const char *name;
+        uint64_t size;
+    } * bad;
+    size_t nbad;
     char *names; /* memory of the names */
 };
 
 struct shard_set *shard_set_ref(struct shard_set *set);
 void shard_set_unref(struct shard_set *set); /* NULL is allowed */
 
+/* Which symbolic links are followed on the way to a folder. influxd opens whatever a shard's name
+ * in a policy's folder leads to, and anything at all in the WAL. */
+enum folder_follow { FOLLOW_NONE, FOLLOW_LAST, FOLLOW_ALL };
+
 /* A folder as it was when it was listed: what tells quickly that nothing changed since. */
 struct folder_seen {
     struct stat st;
     int64_t seen_ns; /* wall clock just before st was taken */
+    enum folder_follow follow;
 };
 
 struct shard {
@@ -51,21 +61,24 @@ struct shard {
     char *segment_names;       /* memory of their names */
     int64_t listed_ns, cut_ns; /* monotonic: when its WAL was listed, and cut */
     bool gone;                 /* its folder vanished while it was looked at */
+    char *link;                /* the target, if its data folder is a symbolic link; else NULL */
+    char *wal_link;            /* likewise, if the path of its WAL folder leads through one */
+    char *why; /* it cannot be captured, for this reason; then it holds nothing; else NULL */
 };
 
 /* Whether a folder that could not be opened with result r is not there. */
 bool shard_vanished(int r);
 
 /* Opens root/path and takes its stat. The descriptor is the caller's. */
-int folder_open(int root, const char *path, struct folder_seen *out);
+int folder_open(int root, const char *path, enum folder_follow follow, struct folder_seen *out);
 /* Whether the folder is as it was when it was listed; false as well if that cannot be told. */
 bool folder_same(int root, const char *path, const struct folder_seen *f);
 
 /* First listing, spared where the folder and files are as they were in an earlier catch of it
  * (before; may be NULL). What *s held is let go. -ENOENT: something vanished meanwhile; a shard
- * whose folder has gone is `gone`. */
+ * whose folder has gone is `gone`. *in_wal says where an error was met. */
 int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard *before,
-               struct shard *s);
+               struct shard *s, bool *in_wal);
 
 /* The cut. Sizes only: no path is looked up, so that all shards are cut as close together as can
  * be. */
@@ -81,7 +94,8 @@ int shard_recheck(int data_fd, int wal_fd, const struct shard *s);
  * cannot be told. */
 bool shard_unchanged(int data_fd, int wal_fd, const struct shard *s);
 
-/* Lets go of what *s holds; path and id stay. */
+/* Lets go of what *s holds; path, id and link stay. */
 void shard_clear(struct shard *s);
+void shard_free(struct shard *s); /* and these, but not s */
 
 #endif

@@ -50,6 +50,11 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
     return 0;
 }
 
+void snapshots_allow_left_out(struct snapshots *s)
+{
+    source_allow_left_out(s->source);
+}
+
 void snapshots_close(struct snapshots *s)
 {
     if (!s)

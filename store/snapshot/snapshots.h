@@ -22,6 +22,8 @@ struct snapshots;
  * with the catalogue and mended, or is empty. */
 int snapshots_open(const struct store_paths *paths, const char *state, struct snapshots **out,
                    struct err *note, struct err *e);
+/* More may be left out of a snapshot than is in it; before the first one. */
+void snapshots_allow_left_out(struct snapshots *s);
 void snapshots_close(struct snapshots *s); /* every tarball must have been put */
 
 /* The store as it is now; errors as capture_take. The caller owes one snapshots_put. */

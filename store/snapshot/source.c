@@ -18,6 +18,7 @@ struct source {
     char *host;
     struct held_table *held;
     pthread_mutex_t lock; /* one capture at a time */
+    bool allow_left_out;
 };
 
 /* A store that is only just being made, or dropped, may look damaged for a moment. */
@@ -41,13 +42,22 @@ int source_new(const struct store_paths *paths, struct catalog *catalog, const c
     struct source *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    *s = (struct source){paths, catalog, strdup(host), held_table_new(), PTHREAD_MUTEX_INITIALIZER};
+    *s = (struct source){.paths = paths,
+                         .catalog = catalog,
+                         .host = strdup(host),
+                         .held = held_table_new(),
+                         .lock = PTHREAD_MUTEX_INITIALIZER};
     if (!s->host || !s->held) {
         source_free(s);
         return -ENOMEM;
     }
     *out = s;
     return 0;
+}
+
+void source_allow_left_out(struct source *s)
+{
+    s->allow_left_out = true;
 }
 
 void source_free(struct source *s)
@@ -171,7 +181,7 @@ static int catch (struct source *s, const struct roots *roots, const struct pinn
                   const struct window_wait *wait, struct capture_parts *b, struct err *e)
 {
     struct folder_seen meta;
-    autoclose int fd = folder_open(roots->meta, "", &meta);
+    autoclose int fd = folder_open(roots->meta, "", FOLLOW_NONE, &meta);
     if (fd < 0)
         return err_sys(e, fd, "%s", s->paths->meta);
     int r = window_take(s->held, roots->data, roots->wal, newest ? &newest->window : NULL, wait,
@@ -207,7 +217,10 @@ static int attempt(struct source *s, struct pinned *newest, const struct window_
         *out = newest;
         return 0;
     }
-    cleanup(capture_parts_clear) struct capture_parts parts = {.earlier = newest};
+    cleanup(capture_parts_clear) struct capture_parts parts = {.data_fd = roots.data,
+                                                               .wal_fd = roots.wal,
+                                                               .allow_left_out = s->allow_left_out,
+                                                               .earlier = newest};
     r = catch (s, &roots, newest, wait, &parts, e);
     return r < 0 ? r : capture_build(&parts, s->catalog, out, e);
 }

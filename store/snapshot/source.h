@@ -23,6 +23,9 @@ int source_new(const struct store_paths *paths, struct catalog *catalog, const c
                struct source **out);
 void source_free(struct source *s);
 
+/* From now on more may be left out of a capture than is in it. Before the first capture. */
+void source_allow_left_out(struct source *s);
+
 /* The store as it is now. Gives newest again (a new reference) if nothing has changed since;
  * newest, which is one that a source gave, may be NULL. -ENOENT: none of the three folders is
  * there. -EIO: a store that cannot be captured whole (a folder or meta.db missing, a data folder

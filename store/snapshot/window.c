@@ -5,6 +5,7 @@
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/influx/names.h"
+#include "store/snapshot/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +17,11 @@
 void window_free(struct window *w)
 {
     for (size_t i = 0; i < w->nshards; i++) {
-        shard_clear(&w->shards[i]);
-        free(w->shards[i].path);
+        shard_free(&w->shards[i]);
     }
+    for (size_t i = 0; i < w->nclosed; i++)
+        free(w->closed[i].path);
+    free(w->closed);
     for (size_t i = 0; i < w->nparents; i++)
         free(w->parents[i].path);
     free(w->shards);
@@ -33,8 +36,9 @@ static int out_of_time(const struct window_wait *wait)
     return io_mono_ns() >= wait->deadline_ns ? -EAGAIN : 0;
 }
 
-static int explain(int r, const struct shard *s, struct err *e)
+static int explain(int r, const struct shard *s, bool in_wal, struct err *e)
 {
+    const char *root = in_wal ? "wal" : "data";
     switch (r) {
     case -EAGAIN:
         return err_set(e, r, "shard %s: its files kept changing for too long; try again", s->path);
@@ -43,13 +47,36 @@ static int explain(int r, const struct shard *s, struct err *e)
         return err_set(e, -ENFILE, "shard %s: out of file descriptors; raise the open files limit",
                        s->path);
     case -ELOOP:
-        return err_set(e, -EIO, "shard %s: a file in it is a symbolic link, which is not followed",
+        return err_set(e, -EIO,
+                       "shard %s/%s: a file in it is a symbolic link, which is not followed", root,
                        s->path);
     case -EINVAL:
-        return err_set(e, -EIO, "shard %s: what bears a file's name in it is no file", s->path);
+        return err_set(e, -EIO, "shard %s/%s: what bears a file's name in it is no file", root,
+                       s->path);
+    case -ENOTDIR:
+        return err_set(e, -EIO, "shard %s/%s: is no folder, or a symbolic link that leads to none",
+                       root, s->path);
     default:
-        return err_sys(e, r, "shard %s", s->path);
+        return err_sys(e, r, "shard %s/%s", root, s->path);
     }
+}
+
+/* Whether it is the whole window that fails, not one shard. */
+static bool is_general(int r)
+{
+    return r == -EAGAIN || r == -EINTR || r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* A shard that cannot be captured: whether that matters depends on meta.db. */
+static int give_up(int r, struct shard *s, bool in_wal, struct err *e)
+{
+    struct err why = {0};
+    int code = explain(r, s, in_wal, &why);
+    if (is_general(r))
+        return err_set(e, code, "%s", why.text);
+    shard_clear(s);
+    s->why = strdup(why.text);
+    return s->why ? 0 : -ENOMEM;
 }
 
 /* Opens one shard until its first listing holds; what vanishes in between is tried again. */
@@ -58,14 +85,15 @@ static int shard_open_retry(struct held_table *t, int data_fd, int wal_fd,
                             struct shard *s, struct err *e)
 {
     for (;;) {
-        int r = shard_open(t, data_fd, wal_fd, before, s);
+        bool in_wal;
+        int r = shard_open(t, data_fd, wal_fd, before, s, &in_wal);
         if (r == 0)
             return 0;
         if (r != -ENOENT)
-            return explain(r, s, e);
+            return give_up(r, s, in_wal, e);
         r = out_of_time(wait);
         if (r < 0)
-            return explain(r, s, e);
+            return give_up(r, s, in_wal, e);
     }
 }
 
@@ -74,22 +102,22 @@ static int shard_settle(struct held_table *t, int data_fd, int wal_fd,
                         const struct window_wait *wait, struct shard *s, bool *redone,
                         struct err *e)
 {
-    while (!s->gone) {
+    while (!s->gone && !s->why) {
         int r = shard_recheck(data_fd, wal_fd, s);
         if (r == 0)
             return 0;
         if (r != -ESTALE)
-            return explain(r, s, e);
+            return give_up(r, s, false, e);
         *redone = true;
         r = out_of_time(wait);
         if (r < 0)
-            return explain(r, s, e);
+            return give_up(r, s, false, e);
         r = shard_open_retry(t, data_fd, wal_fd, NULL, wait, s, e);
         if (r < 0)
             return r;
         r = shard_cut(s);
         if (r < 0)
-            return explain(r, s, e);
+            return give_up(r, s, true, e);
     }
     return 0;
 }
@@ -111,7 +139,26 @@ static int add_parent(struct window *w, const char *path, bool in_wal,
     return 0;
 }
 
-static int add_shard(struct window *w, const char *path, uint64_t id)
+static int add_closed(struct window *w, int root, bool in_wal, const char *path, int code)
+{
+    if ((w->nclosed & (w->nclosed + 1)) == 0) {
+        void *p = realloc(w->closed, (w->nclosed + 1) * 2 * sizeof(*w->closed));
+        if (!p)
+            return -ENOMEM;
+        w->closed = p;
+    }
+    struct window_closed *c = &w->closed[w->nclosed];
+    *c = (struct window_closed){strdup(path), in_wal, code};
+    if (!c->path)
+        return -ENOMEM;
+    w->nclosed++;
+    /* Its permissions are noticed when they change. */
+    struct folder_seen folder = {.seen_ns = io_now_ns()};
+    int r = io_stat_beneath(root, path, &folder.st);
+    return r == 0 ? add_parent(w, path, in_wal, &folder) : 0;
+}
+
+static int add_shard(struct window *w, int root, const char *path, uint64_t id, bool linked)
 {
     if ((w->nshards & (w->nshards + 1)) == 0) {
         void *p = realloc(w->shards, (w->nshards + 1) * 2 * sizeof(*w->shards));
@@ -124,30 +171,50 @@ static int add_shard(struct window *w, const char *path, uint64_t id)
     if (!s->path)
         return -ENOMEM;
     w->nshards++;
+    if (linked)
+        s->link = place_link(root, path);
     return 0;
 }
 
 enum { LEVEL_ROOT, LEVEL_DB, LEVEL_RP };
 
-/* Walks DATA or WAL down to the shards. Only folders count, as for influxd, which skips links and
- * plain files at these levels. What vanishes meanwhile is as if it had not been listed. */
+static unsigned char type_of(int fd, const struct dir *list, size_t i)
+{
+    struct stat st;
+    unsigned char type = dir_type(list, i);
+    if (type != DT_UNKNOWN)
+        return type;
+    return fstatat(fd, list->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0
+               ? DT_UNKNOWN
+               : (unsigned char)IFTODT(st.st_mode);
+}
+
+/* Walks DATA or WAL down to the shards, as influxd does: databases and policies are folders, the
+ * name of a shard may also be a link, and in the WAL anything may. What vanishes meanwhile is as if
+ * it had not been listed. */
 static int walk(struct window *w, int root, bool in_wal, const char *path, int level)
 {
     struct folder_seen folder;
-    autoclose int fd = folder_open(root, path, &folder);
+    autoclose int fd = folder_open(root, path, in_wal ? FOLLOW_ALL : FOLLOW_NONE, &folder);
     if (level > LEVEL_ROOT && (shard_vanished(fd) || fd == -ELOOP))
         return 0;
+    if (level > LEVEL_ROOT && fd < 0 && !is_general(fd))
+        return add_closed(w, root, in_wal, path, fd);
     if (fd < 0)
         return fd;
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(fd, &list);
+    if (level > LEVEL_ROOT && r < 0 && !is_general(r))
+        return add_closed(w, root, in_wal, path, r);
     if (r == 0)
         r = add_parent(w, path, in_wal, &folder);
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         const char *name = list.names[i];
         char sub[PATH_MAX];
         uint64_t id;
-        if (dir_type(&list, i) != DT_DIR && dir_type(&list, i) != DT_UNKNOWN)
+        unsigned char type = type_of(fd, &list, i);
+        bool linked = type == DT_LNK && (in_wal || level == LEVEL_RP);
+        if (type != DT_DIR && !linked)
             continue;
         if (snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "/" : "", name) >= (int)sizeof(sub))
             return -ENAMETOOLONG;
@@ -156,7 +223,7 @@ static int walk(struct window *w, int root, bool in_wal, const char *path, int l
         else if (level == LEVEL_DB && !name_is_series(name))
             r = walk(w, root, in_wal, sub, LEVEL_RP);
         else if (level == LEVEL_RP && !in_wal && name_is_shard(name, &id))
-            r = add_shard(w, sub, id);
+            r = add_shard(w, root, sub, id, linked);
     }
     return r;
 }
@@ -172,6 +239,8 @@ static bool one_instant(const struct window *w, int data_fd, int wal_fd)
     }
     for (size_t i = 0; i < w->nshards; i++) {
         const struct shard *s = &w->shards[i];
+        if (s->why)
+            continue;
         if (s->gone || !shard_cut_holds(s) ||
             (s->has_wal && !folder_same(wal_fd, s->path, &s->wal)))
             return false;
@@ -185,7 +254,7 @@ static int64_t skew(const struct window *w)
     int64_t first = INT64_MAX, last = INT64_MIN;
     for (size_t i = 0; i < w->nshards; i++) {
         const struct shard *s = &w->shards[i];
-        if (s->gone)
+        if (s->gone || s->why)
             continue;
         first = s->listed_ns < first ? s->listed_ns : first;
         last = s->cut_ns > last ? s->cut_ns : last;
@@ -210,10 +279,10 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
                 const struct window_wait *wait, struct window *w, struct err *e)
 {
     int r = walk(w, data_fd, false, "", LEVEL_ROOT);
-    if (r == 0 && wal_fd >= 0)
-        r = walk(w, wal_fd, true, "", LEVEL_ROOT);
     if (r < 0)
-        return err_sys(e, r, "listing the data and WAL folders");
+        return err_sys(e, r, "listing the data folder");
+    if (wal_fd >= 0 && (r = walk(w, wal_fd, true, "", LEVEL_ROOT)) < 0)
+        return err_sys(e, r, "listing the WAL folder");
     if (wal_fd < 0 && w->nshards > 0)
         return err_set(e, -EIO, "the data folder holds %zu shards, and there is no WAL folder",
                        w->nshards);
@@ -225,8 +294,10 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
     }
     for (size_t i = 0; i < w->nshards; i++) {
         r = shard_cut(&w->shards[i]);
-        if (r < 0)
-            return explain(r, &w->shards[i], e);
+        if (r == 0)
+            continue;
+        if ((r = give_up(r, &w->shards[i], true, e)) < 0)
+            return r;
     }
     bool redone = false;
     for (size_t i = 0; i < w->nshards; i++) {
@@ -254,7 +325,7 @@ int window_take(struct held_table *t, int data_fd, int wal_fd, const struct wind
 int window_recheck(const struct window *w, int data_fd, int wal_fd)
 {
     for (size_t i = 0; i < w->nshards; i++) {
-        if (w->shards[i].gone)
+        if (w->shards[i].gone || w->shards[i].why)
             continue;
         int r = shard_recheck(data_fd, wal_fd, &w->shards[i]);
         if (r < 0)

@@ -12,6 +12,10 @@
  * held files keep their inode, so equal listings mean an unchanged set. Source: influxd 1.x writes
  * TSM and tombstones by rename and flushes a WAL entry before it acknowledges it.
  *
+ * A shard's folder may be a symbolic link, which influxd follows, as it does anywhere in the WAL;
+ * so does the window, and a link that is changed meanwhile is a change of the shard. Folders and
+ * shards that cannot be read do not fail a window: only meta.db tells whether they matter.
+ *
  * A window is used by one thread; its results are plain data.
  */
 #ifndef INFLUXFS_SNAPSHOT_WINDOW_H
@@ -26,9 +30,18 @@ struct window_parent {
     struct folder_seen folder;
 };
 
+/* A folder above the shards that may not be read: nothing below it is in the window. */
+struct window_closed {
+    char *path;
+    bool in_wal;
+    int code; /* why: -EACCES, … */
+};
+
 struct window {
-    struct shard *shards; /* in the order of a sorted walk */
+    struct shard *shards; /* in the order of a sorted walk; those that have `why` hold nothing */
     size_t nshards;
+    struct window_closed *closed;
+    size_t nclosed;
     struct window_parent *parents; /* in the order of that walk, data first */
     size_t nparents;
     int64_t skew_ns; /* from the first listing to the last cut; 0: one true instant */

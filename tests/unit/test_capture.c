@@ -245,6 +245,137 @@ static void stores_that_are_refused(void **state)
     assert_refused(f, -EIO, "the meta folder");
 }
 
+/* Each form in which a listed shard, or what it lies in, can be there and not be a folder. */
+static void what_is_listed_and_no_folder_is_refused(void **state)
+{
+    static const struct meta_entry listed[] = {{"db", "rp", 1, false}, {"db", "rp", 2, false}};
+    static const char *const levels[] = {"data/db", "data/db/rp", "data/db/rp/2"};
+    static const char *const wal_levels[] = {"wal/db", "wal/db/rp", "wal/db/rp/2"};
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    store_meta(s, listed, 2);
+    for (size_t i = 0; i < 6; i++) {
+        const char *level = i < 3 ? levels[i] : wal_levels[i - 3];
+        for (int form = 0; form < 4; form++) {
+            store_text(s, "data/db/rp/1/000000001-000000001.tsm", "one");
+            store_text(s, "data/db/rp/2/000000001-000000001.tsm", "two");
+            store_mkdir(s, "wal/db/rp/1");
+            store_mkdir(s, "wal/db/rp/2");
+            store_remove(s, level);
+            char path[4096];
+            snprintf(path, sizeof(path), "%s/%s", s->top, level);
+            if (form == 0)
+                store_text(s, level, "a file");
+            else if (form == 1)
+                assert_int_equal(mkfifo(path, 0600), 0);
+            else if (form == 2)
+                assert_int_equal(symlink("nowhere", path), 0);
+            else
+                assert_int_equal(symlink(strrchr(path, '/') + 1, path), 0);
+            assert_refused(f, -EIO, level);
+            store_remove(s, level);
+        }
+    }
+    /* Nothing by its name is right: influxd makes the folder with the first point. */
+    store_remove(s, "data/db/rp/2");
+    capture_unref(must_take(f, NULL));
+    /* But not if its WAL has points. */
+    store_text(s, "wal/db/rp/2/_00001.wal", "x");
+    assert_refused(f, -EIO, "data/db/rp/2");
+}
+
+static void ids_used_twice_are_refused(void **state)
+{
+    static const struct meta_entry listed[] = {{"db", "rp", 1, false},
+                                               {"other", "autogen", 2, false}};
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    store_meta(s, listed, 2);
+    store_text(s, "data/db/rp/1/000000001-000000001.tsm", "one");
+    store_text(s, "data/db/rp/2/000000001-000000001.tsm", "two");
+    store_mkdir(s, "wal");
+    assert_refused(f, -EIO, "gives its id to shard other/autogen/2");
+    store_text(s, "data/other/autogen/2/000000001-000000001.tsm", "its own");
+    assert_refused(f, -EIO, "data/db/rp/2");
+    store_remove(s, "data/db/rp/2");
+    capture_unref(must_take(f, NULL));
+}
+
+static void what_is_left_out_is_named(void **state)
+{
+    static const struct meta_entry listed = {"db", "rp", 1, false};
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    char text[500];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    store_meta(s, &listed, 1);
+    store_text(s, "data/db/rp/1/000000001-000000001.tsm", text);
+    store_text(s, "data/db/rp/1/000000002-000000001.tsm.bad", "bad");
+    store_text(s, "data/db/rp/1/000000003-000000001.tsm.tmp", "tmp");
+    store_text(s, "data/db/rp/9/000000001-000000001.tsm", "unknown");
+    store_text(s, "data/db/rp/9/000000002-000000001.tsm.bad", "more");
+    store_text(s, "wal/db/rp/9/_00001.wal", "w");
+    store_text(s, "data/lost+found/x", "what fsck found");
+    struct capture *c = must_take(f, NULL);
+    const struct omissions *o = capture_left_out(c);
+    assert_int_equal(o->n, 2);
+    assert_string_equal(o->at[0].name, "data/db/rp/1/000000002-000000001.tsm.bad");
+    assert_true(o->at[0].why == OMITTED_BAD && o->at[0].files == 1 && o->at[0].bytes == 3);
+    assert_string_equal(o->at[1].name, "db/rp/9");
+    assert_true(o->at[1].why == OMITTED_UNKNOWN && o->at[1].files == 3 && o->at[1].bytes == 12);
+    assert_int_equal(omissions_that_count(o), 2);
+    char line[400];
+    omissions_say(o, line, sizeof(line));
+    assert_non_null(
+        strstr(line, "left out: 2, 15 bytes: data/db/rp/1/000000002-000000001.tsm.bad ("));
+    omissions_say(o, line, 100);
+    assert_non_null(strstr(line, "and 2 more"));
+    capture_unref(c);
+    /* More than what is kept. */
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "data/db/rp/9/%09d-000000001.tsm", i + 5);
+        store_text(s, name, text);
+    }
+    assert_refused(f, -EIO, "more would be left out than kept");
+    source_allow_left_out(f->source);
+    c = must_take(f, NULL);
+    assert_int_equal(omissions_bytes(capture_left_out(c)), 15 + 3 * 499);
+    capture_unref(c);
+}
+
+static void linked_shards_are_captured(void **state)
+{
+    static const struct meta_entry listed = {"db", "rp", 1, false};
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    struct buffer wal = {0};
+    char path[4096];
+    size_t n;
+    wal_entry(&wal, "m#!~#f", 10);
+    store_meta(s, &listed, 1);
+    store_text(s, "slow/1/000000001-000000001.tsm", "one");
+    store_put(s, "slow/wal/rp/1/_00001.wal", wal.p, wal.n);
+    buffer_free(&wal);
+    store_mkdir(s, "data/db/rp");
+    store_mkdir(s, "wal");
+    snprintf(path, sizeof(path), "%s/data/db/rp/1", s->top);
+    assert_int_equal(symlink("../../../slow/1", path), 0);
+    snprintf(path, sizeof(path), "%s/wal/db", s->top);
+    assert_int_equal(symlink("../slow/wal", path), 0);
+    struct capture *c = must_take(f, NULL);
+    autofree char *all = members(c);
+    assert_string_equal(all, "meta/\nmeta/meta.db\ndata/\ndata/db/\ndata/db/rp/\ndata/db/rp/1/\n"
+                             "data/db/rp/1/000000001-000000001.tsm\nwal/\nwal/db/\nwal/db/rp/\n"
+                             "wal/db/rp/1/\nwal/db/rp/1/_00001.wal\n");
+    const char *const *links = capture_links(c, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(links[0], "data/db/rp/1 -> ../../../slow/1");
+    assert_string_equal(links[1], "wal/db/rp/1 -> ../slow/wal");
+    capture_unref(c);
+}
+
 static void stores_that_are_empty(void **state)
 {
     struct fixture *f = *state;
@@ -532,6 +663,10 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(members_and_their_order),
         T(stores_that_are_refused),
+        T(what_is_listed_and_no_folder_is_refused),
+        T(ids_used_twice_are_refused),
+        T(what_is_left_out_is_named),
+        T(linked_shards_are_captured),
         T(stores_that_are_empty),
         T(wal_tails_are_trimmed),
         T(wal_holes_are_left_out),

@@ -121,23 +121,74 @@ static void everything_is_found(void **state)
     window_free(&w);
 }
 
-static void links_are_not_followed(void **state)
+static void only_links_of_shards_are_followed(void **state)
 {
     struct fixture *f = *state;
     struct store *s = &f->store;
     struct window w;
-    struct err e;
     store_text(s, "outside/rp/1/000000001-000000001.tsm", "foreign");
     store_text(s, "data/db/rp/1/000000001-000000001.tsm", "own");
     assert_int_equal(symlinkat("../outside", f->data, "linked"), 0);
     assert_int_equal(symlinkat("../../outside/rp", f->data, "db/linked"), 0);
     assert_int_equal(symlinkat("../../../outside/rp/1", f->data, "db/rp/5"), 0);
     w = must_take(f, NULL);
-    assert_shown(&w, "db/rp/1: 000000001-000000001.tsm\n");
+    assert_shown(&w, "db/rp/1: 000000001-000000001.tsm\n"
+                     "db/rp/5: 000000001-000000001.tsm\n");
+    assert_null(w.shards[0].link);
+    assert_string_equal(w.shards[1].link, "../../../outside/rp/1");
     window_free(&w);
     assert_int_equal(symlinkat("/etc/passwd", f->data, "db/rp/1/000000002-000000001.tsm"), 0);
-    assert_int_equal(take(f, NULL, &w, &e), -EIO);
-    assert_non_null(strstr(e.text, "symbolic link"));
+    w = must_take(f, NULL);
+    assert_non_null(strstr(w.shards[0].why, "symbolic link"));
+    window_free(&w);
+}
+
+/* A link that leads elsewhere is a change of the shard, though no folder in its path has changed.
+ */
+static void a_link_that_changes_is_seen(void **state)
+{
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    store_text(s, "slow/1/000000001-000000001.tsm", "one");
+    store_text(s, "slow/2/000000001-000000001.tsm", "two");
+    store_text(s, "slow/w/_00001.wal", "wal");
+    store_mkdir(s, "data/db/rp");
+    store_mkdir(s, "wal/db/rp");
+    store_mkdir(s, "hop");
+    assert_int_equal(symlinkat("../../../hop/1", f->data, "db/rp/1"), 0);
+    assert_int_equal(symlinkat("../slow/1", f->data, "../hop/1"), 0);
+    assert_int_equal(symlinkat("../../../slow/w", f->wal, "db/rp/1"), 0);
+    struct window w = must_take(f, NULL);
+    assert_shown(&w, "db/rp/1: 000000001-000000001.tsm | _00001.wal\n");
+    assert_string_equal(w.shards[0].link, "../../../hop/1");
+    assert_string_equal(w.shards[0].wal_link, "../../../slow/w");
+    assert_int_equal(window_recheck(&w, f->data, f->wal), 0);
+    assert_int_equal(unlinkat(f->data, "../hop/1", 0), 0);
+    assert_int_equal(window_recheck(&w, f->data, f->wal), -ESTALE);
+    assert_int_equal(symlinkat("../slow/2", f->data, "../hop/1"), 0);
+    assert_int_equal(window_recheck(&w, f->data, f->wal), -ESTALE);
+    assert_int_equal(window_unchanged(&w, f->data, f->wal), -ESTALE);
+    window_free(&w);
+    /* The same files by another link. */
+    w = must_take(f, NULL);
+    assert_int_equal(unlinkat(f->data, "db/rp/1", 0), 0);
+    assert_int_equal(symlinkat("../../../slow/2", f->data, "db/rp/1"), 0);
+    assert_int_equal(window_recheck(&w, f->data, f->wal), -ESTALE);
+    window_free(&w);
+    /* Links that lead nowhere, or round. */
+    assert_int_equal(unlinkat(f->data, "db/rp/1", 0), 0);
+    assert_int_equal(symlinkat("nowhere", f->data, "db/rp/1"), 0);
+    assert_int_equal(symlinkat("2", f->data, "db/rp/2"), 0);
+    assert_int_equal(unlinkat(f->wal, "db/rp/1", 0), 0);
+    assert_int_equal(symlinkat("nowhere", f->wal, "db/rp/1"), 0);
+    store_mkdir(s, "data/db/rp/3");
+    assert_int_equal(symlinkat("nowhere", f->wal, "db/rp/3"), 0);
+    w = must_take(f, NULL);
+    assert_int_equal(w.nshards, 3);
+    assert_non_null(strstr(w.shards[0].why, "data/db/rp/1"));
+    assert_non_null(strstr(w.shards[1].why, "data/db/rp/2"));
+    assert_non_null(strstr(w.shards[2].why, "wal/db/rp/3"));
+    window_free(&w);
 }
 
 static void without_a_wal_folder(void **state)
@@ -656,7 +707,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(everything_is_found),
-        T(links_are_not_followed),
+        T(only_links_of_shards_are_followed),
+        T(a_link_that_changes_is_seen),
         T(without_a_wal_folder),
         T(changes_are_seen),
         T(fresh_folders_are_distrusted),

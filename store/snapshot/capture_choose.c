@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* What of a window a capture is made of. The rule: whatever meta.db lists and influxd serves is in
+ * it, or there is no capture; whatever else lies in the folders is named. */
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+#include "store/influx/names.h"
+#include "store/snapshot/capture_internal.h"
+#include "store/snapshot/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "DB/RP/ID" in its parts; the text that they point into is the caller's. */
+struct parts {
+    char *text, *db, *rp;
+};
+
+static int split(const char *path, struct parts *out)
+{
+    char *text = strdup(path);
+    if (!text)
+        return -ENOMEM;
+    char *rp = text + strcspn(text, "/");
+    *rp++ = 0;
+    rp[strcspn(rp, "/")] = 0;
+    *out = (struct parts){text, text, rp};
+    return 0;
+}
+
+static void parts_free(struct parts *p)
+{
+    free(p->text);
+}
+
+/* Folders that may not be read: those of a listed database may hold what influxd serves. */
+static int judge_closed(const struct capture_parts *p, struct omissions *left_out, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < p->window.nclosed; i++) {
+        const struct window_closed *c = &p->window.closed[i];
+        autofree char *db = strndup(c->path, strcspn(c->path, "/")), *name = NULL;
+        if (!db || asprintf(&name, "%s/%s", c->in_wal ? "wal" : "data", c->path) < 0)
+            return -ENOMEM;
+        if (meta_has_database(p->meta, db)) {
+            err_sys(e, c->code, "%s: belongs to a database, and cannot be read", name);
+            return -EIO;
+        }
+        bool foreign = !strchr(c->path, '/') && name_is_foreign(c->path);
+        r = omissions_add(left_out, name, 0, 0, foreign ? OMITTED_FOREIGN : OMITTED_UNREADABLE);
+    }
+    return r;
+}
+
+/* A shard that meta.db does not list has the id of one that it does: influxd keeps shards by id,
+ * and would serve, and write to, the one for the other. */
+static int judge_id(const struct capture_parts *p, const struct shard *s, struct err *e)
+{
+    for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
+        const char *db, *rp;
+        uint64_t id;
+        meta_live_shard_at(p->meta, i, &db, &rp, &id);
+        if (id == s->id)
+            return err_set(
+                e, -EIO,
+                "data/%s: meta.db does not list it, and gives its id to shard %s/%s/%" PRIu64
+                ": meta.db was lost and begun anew beside old data, or data was copied in; "
+                "influxd mixes the two up. Restore the meta.db that belongs to the data, or "
+                "move what does not out of the data folder",
+                s->path, db, rp, id);
+    }
+    return 0;
+}
+
+/* A shard that meta.db does not list. One that has vanished since it was caught was dropped. */
+static int leave_out(const struct capture_parts *p, const struct shard *s,
+                     struct omissions *left_out, struct err *e)
+{
+    enum place_kind kind = PLACE_FOLDER;
+    uint64_t files = 0, bytes = 0;
+    size_t len;
+    if (place_look(p->data_fd, s->path, &kind, &len) == 0 && kind == PLACE_NOTHING)
+        return 0;
+    int r = judge_id(p, s, e);
+    for (size_t i = 0; s->set && i < s->set->n; i++, files++)
+        bytes += s->set->files[i].attr.size;
+    for (size_t i = 0; s->set && i < s->set->nbad; i++, files++)
+        bytes += s->set->bad[i].size;
+    for (size_t i = 0; i < s->nsegments; i++, files++)
+        bytes += s->segments[i].attr.size;
+    return r < 0 ? r : omissions_add(left_out, s->path, files, bytes, OMITTED_UNKNOWN);
+}
+
+static int leave_out_bad(const struct shard *s, struct omissions *left_out)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->set->nbad; i++) {
+        autofree char *name = NULL;
+        if (asprintf(&name, "data/%s/%s", s->path, s->set->bad[i].name) < 0)
+            return -ENOMEM;
+        r = omissions_add(left_out, name, 1, s->set->bad[i].size, OMITTED_BAD);
+    }
+    return r;
+}
+
+/* Each shard of the window; found[] says which of the listed ones have a folder. */
+static int judge_shards(const struct capture_parts *p, bool *chosen, bool *found,
+                        struct omissions *left_out, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < p->window.nshards; i++) {
+        const struct shard *s = &p->window.shards[i];
+        cleanup(parts_free) struct parts at = {0};
+        size_t k;
+        if (s->gone)
+            continue;
+        if ((r = split(s->path, &at)) < 0)
+            return r;
+        chosen[i] = meta_shard(p->meta, at.db, at.rp, s->id) != META_UNKNOWN;
+        if (meta_live_find(p->meta, at.db, at.rp, s->id, &k))
+            found[k] = true;
+        if (!chosen[i])
+            r = leave_out(p, s, left_out, e);
+        else if (s->why)
+            r = err_set(e, -EIO, "%s", s->why);
+        else
+            r = leave_out_bad(s, left_out);
+    }
+    return r;
+}
+
+/* The bytes of WAL segments in a folder that no shard was caught with. */
+static int wal_bytes(int wal_fd, const char *path, uint64_t *bytes)
+{
+    *bytes = 0;
+    autoclose int fd =
+        wal_fd < 0 ? -ENOENT : openat(wal_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return wal_fd < 0 || errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+    cleanup(dir_free) struct dir list = {0};
+    int r = dir_read(fd, &list);
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        struct stat st;
+        if (name_is_wal(list.names[i]) && fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+            *bytes += (uint64_t)st.st_size;
+    }
+    return r;
+}
+
+/* A listed shard that the window has not: right if there is nothing by its name, since influxd
+ * makes the folder with the first point. Shards made since the walk have only what came after it.
+ */
+static int judge_absent(const struct capture_parts *p, const char *path, struct err *e)
+{
+    enum place_kind kind;
+    uint64_t bytes;
+    size_t len = 0;
+    int r = wal_bytes(p->wal_fd, path, &bytes);
+    if (r < 0) {
+        err_sys(e, r, "wal/%s", path);
+        return -EIO;
+    }
+    if ((r = place_look(p->data_fd, path, &kind, &len)) < 0) {
+        err_sys(e, r, "data/%.*s", (int)len, path);
+        return -EIO;
+    }
+    if (kind == PLACE_FOLDER)
+        return 0;
+    if (kind == PLACE_LINK && path[len])
+        return err_set(
+            e, -EIO,
+            "data/%.*s: is a symbolic link, behind which influxd 1.x loads nothing, though "
+            "meta.db lists shards in it: use a mount, or link single shards",
+            (int)len, path);
+    if (kind != PLACE_NOTHING)
+        return err_set(e, -EIO, "data/%.*s: meta.db lists %s, and this is no folder", (int)len,
+                       path, path[len] ? "shards in it" : "it as a shard");
+    if (bytes == 0)
+        return 0;
+    return err_set(e, -EIO,
+                   "data/%s: meta.db lists this shard, its WAL holds %" PRIu64
+                   " bytes, and data/%.*s is missing, so that influxd would ignore them: is a disk "
+                   "not mounted?",
+                   path, bytes, (int)len, path);
+}
+
+static int judge_all_absent(const struct capture_parts *p, const bool *found, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < meta_live_shards(p->meta); i++) {
+        const char *db, *rp;
+        uint64_t id;
+        char path[PATH_MAX];
+        if (found[i])
+            continue;
+        meta_live_shard_at(p->meta, i, &db, &rp, &id);
+        if (snprintf(path, sizeof(path), "%s/%s/%" PRIu64, db, rp, id) >= (int)sizeof(path))
+            return -ENAMETOOLONG;
+        r = judge_absent(p, path, e);
+    }
+    return r;
+}
+
+static bool holds_data(const struct window *w)
+{
+    for (size_t i = 0; i < w->nshards; i++)
+        if ((w->shards[i].set && w->shards[i].set->n) || w->shards[i].nsegments)
+            return true;
+    return false;
+}
+
+/* Whether any database of the shards that meta.db lists has a folder: then the disk is there, and
+ * the shards only hold nothing yet, or no longer. */
+static bool databases_are_there(const struct capture_parts *p)
+{
+    for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
+        const char *db, *rp;
+        uint64_t id;
+        struct stat st;
+        meta_live_shard_at(p->meta, i, &db, &rp, &id);
+        if (io_stat_beneath(p->data_fd, db, &st) == 0 && S_ISDIR(st.st_mode))
+            return true;
+    }
+    return false;
+}
+
+/* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one.
+ */
+static int refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
+{
+    size_t live = meta_live_shards(p->meta), here = 0;
+    for (size_t i = 0; i < p->window.nshards; i++)
+        here += chosen[i];
+    if (live > 0 && here == 0 && !databases_are_there(p))
+        return err_set(e, -EIO,
+                       "meta.db lists %zu shards, and the data folder holds none of them: is its "
+                       "disk mounted?",
+                       live);
+    if (here == 0 && holds_data(&p->window))
+        return err_set(e, -EIO,
+                       "the data folder holds %zu shards, and meta.db knows none of them: is it "
+                       "the metastore of this store?",
+                       p->window.nshards);
+    return 0;
+}
+
+int capture_choose(const struct capture_parts *p, bool *chosen, struct omissions *left_out,
+                   struct err *e)
+{
+    autofree bool *found = calloc(meta_live_shards(p->meta) + 1, sizeof(*found));
+    if (!found)
+        return -ENOMEM;
+    int r = judge_closed(p, left_out, e);
+    if (r == 0)
+        r = judge_shards(p, chosen, found, left_out, e);
+    if (r == 0)
+        r = judge_all_absent(p, found, e);
+    return r < 0 ? r : refuse_empty(p, chosen, e);
+}
+
+int capture_proportion(const struct capture *c, bool allowed, struct err *e)
+{
+    uint64_t kept = 0, gone = omissions_bytes(c->left_out);
+    char line[400];
+    for (size_t i = 0; i < c->n; i++)
+        kept += c->members[i].attr.size;
+    if (allowed || gone <= kept)
+        return 0;
+    omissions_say(c->left_out, line, sizeof(line));
+    return err_set(
+        e, -EIO,
+        "more would be left out than kept (%" PRIu64
+        " bytes): is it the metastore of this store? allow_left_out takes it as it is; %s",
+        kept, line);
+}
