@@ -94,6 +94,8 @@ static int open_store(struct daemon *d, struct err *e)
     if (r < 0)
         return r;
     r = snapshots_open(&d->paths, d->state.path, &d->fs.snapshots, &note, e);
+    if (r == 0 && d->options.allow_left_out)
+        snapshots_allow_left_out(d->fs.snapshots);
     if (r == 0 && d->state.path)
         r = cuts_open(d->fs.snapshots, d->state.path, &d->fs.cuts, e);
     if (r < 0)

@@ -356,6 +356,8 @@ static int capture_and_make(struct making *m, struct err *e)
         return r;
     m->capture = tarball_capture(t);
     r = make(m, e);
+    if (r == 0 && m->rules->captured)
+        m->rules->captured(m->rules->arg, m->capture);
     snapshots_put(m->c->snapshots, t);
     cutlist_free(m->list);
     cutstate_unref(m->before);

@@ -61,6 +61,8 @@ struct cut_rules {
     double reserve_part;    /* the same as a part of the disk's size, 0 to 1; both must hold */
     /* Called for each file as soon as it is retained; may be NULL. */
     void (*file)(void *arg, const char *path, uint64_t size, bool linked);
+    /* Called with the store as it was captured, changed or not; may be NULL. */
+    void (*captured)(void *arg, const struct capture *c);
     void *arg;
 };
 

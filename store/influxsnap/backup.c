@@ -10,6 +10,7 @@
 #include "store/influxsnap/stream.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
+#include "store/influxsnap/telling.h"
 #include "store/influxsnap/words.h"
 #include "store/snapshot/delta.h"
 
@@ -257,6 +258,7 @@ static void print_json(const struct backup *b)
     json_object_object_add(o, "files", json_object_new_uint64(c ? b->changes.files : 0));
     json_object_object_add(o, "bytes", json_object_new_uint64(c ? b->changes.bytes : 0));
     json_object_object_add(o, "size", json_object_new_uint64(b->written));
+    tell_capture_json(o, now(b));
     words_json(o);
 }
 
@@ -304,6 +306,8 @@ int snap_backup(struct snap *s)
         print_json(&b);
     else if (r == 0 && b.file)
         print_result(&b);
+    if (r == 0)
+        code = tell_capture(now(&b));
     if (b.part)
         snapshots_put(s->snapshots, b.part);
     if (b.now)

@@ -3,6 +3,7 @@
 #include "store/base/cleanup.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
+#include "store/influxsnap/telling.h"
 #include "store/influxsnap/words.h"
 
 #include <errno.h>
@@ -19,19 +20,36 @@ static int fail(int r, const struct err *e)
 
 /* cut */
 
+struct cutting {
+    struct meter meter;
+    struct json_object *told; /* what is to be said of the store as it was captured */
+    int code;
+};
+
 static void retained(void *arg, const char *path, uint64_t size, bool linked)
 {
+    struct cutting *c = arg;
     (void)linked;
-    meter_file(arg, path, size);
-    meter_add(arg, size);
+    meter_file(&c->meter, path, size);
+    meter_add(&c->meter, size);
 }
 
-static void print_cut(const struct snap *s, const struct cut_result *c)
+static void captured(void *arg, const struct capture *c)
+{
+    struct cutting *cutting = arg;
+    meter_hide(&cutting->meter);
+    cutting->code = tell_capture(c);
+    tell_capture_json(cutting->told, c);
+}
+
+static void print_cut(const struct snap *s, const struct cut_result *c, struct json_object *told)
 {
     char name[32];
     words_cut(c->number, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
+        json_object_object_foreach(told, key, value)
+            json_object_object_add(o, key, json_object_get(value));
         json_object_object_add(o, "made", json_object_new_boolean(c->made));
         json_object_object_add(o, "number",
                                c->number < 0 ? NULL : json_object_new_int64(c->number));
@@ -62,26 +80,32 @@ static int fold(struct snap *s, struct err *e)
     return cuts_prune(s->cuts, s->o.keep, &done, e);
 }
 
+static void put_told(struct cutting *c)
+{
+    json_object_put(c->told);
+}
+
 int snap_cut(struct snap *s)
 {
     struct err e = {0};
     struct cut_result result;
-    struct meter meter = {0};
+    cleanup(put_told) struct cutting c = {.told = json_object_new_object()};
     int r = snap_open(s, SNAP_CUTS, &e);
     if (r < 0)
         return fail(r, &e);
-    meter_begin(&meter, "backing up", 0);
+    meter_begin(&c.meter, "backing up", 0);
     s->o.rules.file = retained;
-    s->o.rules.arg = &meter;
+    s->o.rules.captured = captured;
+    s->o.rules.arg = &c;
     r = cuts_make(s->cuts, &s->o.rules, &snap_reader, &result, &e);
-    meter_end(&meter);
+    meter_end(&c.meter);
     if (r < 0)
         return fail(r, &e);
     if (result.said.text[0])
         snap_say("%s", result.said.text);
-    print_cut(s, &result);
+    print_cut(s, &result, c.told);
     r = fold(s, &e);
-    return r < 0 ? fail(r, &e) : EXIT_DONE;
+    return r < 0 ? fail(r, &e) : c.code;
 }
 
 /* list */

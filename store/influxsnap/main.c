@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"backup", "PATH", "zj", 1, 1, snap_backup, "write a snapshot, or what changed since the last",
+    {"backup", "PATH", "zjA", 1, 1, snap_backup, "write a snapshot, or what changed since the last",
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
@@ -25,7 +25,7 @@ static const struct command commands[] = {
      "whole.\n"
      "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
      "base.tar, 0.tar, 1.tar, ….\n"},
-    {"cut", "", "kjrx", 0, 0, snap_cut, "retain the store as it is now",
+    {"cut", "", "kjrxA", 0, 0, snap_cut, "retain the store as it is now",
      "The first cut makes the base, each later one the next number. Nothing is made if nothing "
      "has\n"
      "changed. With --keep=N, when there are 2N numbers, all but N are folded into the base.\n"},
@@ -40,7 +40,7 @@ static const struct command commands[] = {
      "run on FOLDER/meta, FOLDER/data and FOLDER/wal. Nothing it does touches the store or the\n"
      "cut. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it.\n"
      "`influxsnap clone --remove FOLDER` takes it away again.\n"},
-    {"dump", "DB [RP [MEASUREMENT]...]", "FabO", 1, -1, snap_dump,
+    {"dump", "DB [RP [MEASUREMENT]...]", "FabOA", 1, -1, snap_dump,
      "points as text, of a database, a policy or some measurements",
      "Reads the points from the files: influxd need not run, and may. --format=lp gives line\n"
      "protocol, sorted by series and time, ready for /write; json and csv give, byte for byte, "
@@ -100,7 +100,8 @@ int snap_fail(int code, const struct err *e)
 /* What was printed must have arrived, or the command has not done what it says. */
 static int finish(int code)
 {
-    if (code != EXIT_DONE || (fflush(stdout) == 0 && !ferror(stdout)))
+    bool done = code == EXIT_DONE || code == EXIT_OMISSIONS;
+    if (!done || (fflush(stdout) == 0 && !ferror(stdout)))
         return code;
     snap_say("standard output: %s", strerror(errno));
     return EXIT_FAILED;

@@ -52,6 +52,8 @@ static int open_snapshots(struct snap *s, struct err *e)
     struct err note = {0};
     recover(s);
     int r = snapshots_open(&s->paths, s->state, &s->snapshots, &note, e);
+    if (r == 0 && s->o.allow_left_out)
+        snapshots_allow_left_out(s->snapshots);
     if (r == 0 && note.text[0])
         snap_say("%s", note.text);
     return r;

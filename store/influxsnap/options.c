@@ -39,6 +39,7 @@ static const struct option_def defs[] = {
     {'a', "from", "TIME", "points at this time or later"},
     {'b', "to", "TIME", "points before this time"},
     {'O', "output", "PATH", "write to this file, whole or not at all, instead of stdout"},
+    {'A', "allow-left-out", NULL, "although more would be left out than kept"},
     {'m', "remove", NULL, "unmount the clone and remove it"},
 };
 #define DEFS (sizeof(defs) / sizeof(*defs))
@@ -132,6 +133,9 @@ static int set(struct options *o, int letter, char *value, struct err *e)
         return 0;
     case 'm':
         o->remove = true;
+        return 0;
+    case 'A':
+        o->allow_left_out = true;
         return 0;
     case 'F':
         return set_format(o, value, e);
@@ -261,5 +265,6 @@ void options_help(const struct command *commands, const struct command *one)
     else
         printf(
             "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused because influxd uses the store,\n"
-            "4 a snapshot is damaged or is none, 5 the chain of snapshots is incomplete.\n");
+            "4 a snapshot is damaged or is none, 5 the chain of snapshots is incomplete,\n"
+            "6 done, with omissions that were named.\n");
 }

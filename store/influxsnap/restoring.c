@@ -8,6 +8,7 @@
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
+#include "store/influxsnap/telling.h"
 #include "store/restore/drop.h"
 
 #include <errno.h>
@@ -303,6 +304,18 @@ static int dry_run(struct restoring *r, struct err *e)
     return 0;
 }
 
+/* The last one in: it says what the restored state lacks. */
+static void tell_manifest(const struct restoring *r)
+{
+    const struct manifest *m = NULL;
+    for (size_t i = 0; i < r->set.n; i++)
+        m = r->set.at[i].m && !r->set.at[i].superseded ? r->set.at[i].m : m;
+    if (!m)
+        return;
+    tell_links(NULL, (const char *const *)m->links, m->nlinks);
+    tell_left_out("the snapshot", &m->left_out);
+}
+
 int snap_restore(struct snap *s)
 {
     struct err e = {0};
@@ -314,6 +327,8 @@ int snap_restore(struct snap *s)
         ret = gather(&r, &e);
     if (ret == 0)
         ret = s->o.dry_run ? dry_run(&r, &e) : restore(&r, &e);
+    if (ret == 0)
+        tell_manifest(&r);
     if (ret < 0) {
         snap_fail(ret, &e);
         code = exit_code(ret);

@@ -5,6 +5,7 @@
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
+#include "store/influxsnap/telling.h"
 #include "store/influxsnap/words.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ static struct json_object *describe(const struct tarfile *f, const char *state)
 
 static void tell_good(struct report *r, const struct tarfile *f, const struct tar_counts *n)
 {
+    tell_left_out(f->path, &f->m->left_out);
     if (!r->json) {
         printf("%s: good, %s, %" PRIu64 " files (%" PRIu64 " of TSM), %" PRIu64 " bytes\n", f->path,
                manifest_kind_name(f->m->kind), n->files, n->tsm, n->bytes);
@@ -51,6 +53,7 @@ static void tell_good(struct report *r, const struct tarfile *f, const struct ta
     json_object_object_add(o, "files", json_object_new_uint64(n->files));
     json_object_object_add(o, "tsm_files", json_object_new_uint64(n->tsm));
     json_object_object_add(o, "bytes", json_object_new_uint64(n->bytes));
+    tell_json(o, &f->m->left_out, (const char *const *)f->m->links, f->m->nlinks);
     json_object_object_add(o, "error", NULL);
     json_object_array_add(r->snapshots, o);
 }

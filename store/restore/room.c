@@ -54,6 +54,19 @@ bool room_take(struct restore *r, const void *who)
     return taken;
 }
 
+/* What the operator should know of what he restores: what the snapshot lacks, and what it changes.
+ */
+static void say_omissions(struct restore *r, const struct manifest *m)
+{
+    char line[1024];
+    if (omissions_that_count(&m->left_out)) {
+        omissions_say(&m->left_out, line, sizeof(line));
+        room_say(r, "the snapshot lacks what was %s", line);
+    }
+    for (size_t i = 0; i < m->nlinks; i++)
+        room_say(r, "a symbolic link when it was taken, a plain folder now: %s", m->links[i]);
+}
+
 int room_claim(struct restore *r, const void *who, const char *name, const struct manifest *m,
                struct stage **out, struct err *e)
 {
@@ -66,6 +79,7 @@ int room_claim(struct restore *r, const void *who, const char *name, const struc
     aside_expire(r);
     room_say(r, "restoring %s: snapshot %s of %s, taken %s, %zu files, %llu bytes", name, m->id,
              m->host, m->created, m->nfiles, (unsigned long long)m->bytes);
+    say_omissions(r, m);
     struct targets *t = NULL;
     int ret = prepare_staging(r, &t, out, e);
     if (ret < 0) {

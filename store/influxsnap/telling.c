@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influxsnap/telling.h"
+
+#include "store/influxsnap/snap.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LINE 700 /* what a line on stderr may take (struct err) */
+
+static void say(const char *name, const char *line)
+{
+    if (name)
+        snap_say("%s: %s", name, line);
+    else
+        snap_say("%s", line);
+}
+
+void tell_left_out(const char *name, const struct omissions *left_out)
+{
+    char line[LINE];
+    if (omissions_that_count(left_out) == 0)
+        return;
+    omissions_say(left_out, line, sizeof(line) - (name ? strlen(name) % 256 : 0));
+    say(name, line);
+}
+
+void tell_links(const char *name, const char *const *links, size_t n)
+{
+    char line[LINE];
+    if (n == 0)
+        return;
+    snprintf(line, sizeof(line),
+             "%zu folder%s behind a symbolic link (%.300s%s): the files are in the snapshot, and a "
+             "restore makes a plain folder",
+             n, n == 1 ? "" : "s", links[0], n > 1 ? ", …" : "");
+    say(name, line);
+}
+
+int tell_capture(const struct capture *c)
+{
+    size_t n;
+    const char *const *links = capture_links(c, &n);
+    tell_links(NULL, links, n);
+    tell_left_out(NULL, capture_left_out(c));
+    return omissions_that_count(capture_left_out(c)) ? EXIT_OMISSIONS : EXIT_DONE;
+}
+
+void tell_json(struct json_object *o, const struct omissions *left_out, const char *const *links,
+               size_t n)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < n; i++)
+        json_object_array_add(list, json_object_new_string(links[i]));
+    json_object_object_add(o, "left_out", omissions_json(left_out));
+    json_object_object_add(o, "links", list);
+}
+
+void tell_capture_json(struct json_object *o, const struct capture *c)
+{
+    size_t n;
+    const char *const *links = capture_links(c, &n);
+    tell_json(o, capture_left_out(c), links, n);
+}
