@@ -181,11 +181,12 @@ static int judge_absent(const struct capture_parts *p, const char *path, struct 
                        path, path[len] ? "shards in it" : "it as a shard");
     if (bytes == 0)
         return 0;
-    return err_set(e, -EIO,
-                   "data/%s: meta.db lists this shard, its WAL holds %" PRIu64
-                   " bytes, and data/%.*s is missing, so that influxd would ignore them: is a disk "
-                   "not mounted?",
-                   path, bytes, (int)len, path);
+    return err_set(
+        e, -EIO,
+        "data/%s: meta.db lists this shard, its WAL holds %" PRIu64
+        " bytes, and data/%.*s is missing, so that influxd would ignore them: is its disk mounted? "
+        "If it was dropped, remove wal/%s",
+        path, bytes, (int)len, path, path);
 }
 
 static int judge_all_absent(const struct capture_parts *p, const bool *found, struct err *e)

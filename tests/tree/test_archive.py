@@ -256,13 +256,16 @@ class OddStoreTest(ArchiveTest):
         self.assertEqual([name for name in archive.members if name.startswith("wal")], ["wal"])
 
     def test_wal_without_a_shard(self):
-        """A shard that influxd is about to make, or was dropping: it ignores it, and so do we."""
+        """A shard that influxd is about to make, or has dropped: it ignores it, and so do we."""
         shard = self.store.shard(tsm=TSM, wal={"_00001.wal": wal_entry()})
-        gone = self.store.shard(wal={"_00001.wal": wal_entry()})
-        shutil.rmtree(self.store.root / f"data/db/autogen/{gone}")
+        new = self.store.shard()
+        gone = self.store.shard(wal={"_00001.wal": wal_entry()}, listed=False)
+        for number in (new, gone):
+            shutil.rmtree(self.store.root / f"data/db/autogen/{number}")
         archive = self.capture(self.store.write_meta())
         self.assertIn(f"wal/db/autogen/{shard}/_00001.wal", archive.members)
-        self.assertNotIn(f"wal/db/autogen/{gone}", archive.members)
+        for number in (new, gone):
+            self.assertNotIn(f"wal/db/autogen/{number}", archive.members)
 
     def wal(self, content):
         """A segment with these bytes as now.tar has it."""
@@ -318,11 +321,14 @@ class OddStoreTest(ArchiveTest):
             "meta/meta.db", f"{place}.tombstone", f"{place}.tsm", f"wal/db/autogen/{shard}/_00001.wal"])
 
     def test_shards_that_meta_does_not_list(self):
-        kept = self.store.shard(tsm=TSM)
+        kept = self.store.shard(tsm={"000000001-000000001.tsm": TSM_HEADER + b"x" * 1000})
         unknown = self.store.shard("db", tsm=TSM, wal={"_00001.wal": wal_entry()}, listed=False)
         other = self.store.shard("nobody's", "policy", tsm=TSM, listed=False)
         archive = self.capture(self.store.write_meta())
-        self.assertEqual(sorted(archive.manifest["left_out"]), [f"db/autogen/{unknown}", f"nobody's/policy/{other}"])
+        size = sum(map(len, TSM.values()))
+        self.assertEqual(archive.manifest["left_out"], [
+            {"name": f"db/autogen/{unknown}", "files": 2, "bytes": size + len(wal_entry()), "why": "unknown"},
+            {"name": f"nobody's/policy/{other}", "files": 1, "bytes": size, "why": "unknown"}])
         self.assertEqual(archive.files(), ["meta/meta.db", f"data/db/autogen/{kept}/000000001-000000001.tsm"])
         self.assertFalse([name for name in archive.members if "nobody" in name or name.endswith(f"/{unknown}")])
 

@@ -1,0 +1,273 @@
+"""Nothing is left out in silence: links, folders in every form, ids used twice, files set aside."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from lib.archive import Archive
+from lib.case import StoreTest
+from lib.cuts import INFLUXSNAP
+from lib.files import run
+from lib.influxd import Influxd
+from lib.stores import HandmadeStore, tsm, wal_entry
+
+DONE, FAILED, OMISSIONS = 0, 1, 6
+START, HOUR = 1499990400000000000, 3600 * 10**9
+FIRST = "000000001-000000001"
+NOBODY = ("setpriv", "--reuid=nobody", "--clear-groups")
+
+
+class OmissionTest(StoreTest):
+    def call(self, *words, code=DONE, store=None, prefix=()):
+        done = subprocess.run([*prefix, INFLUXSNAP, "-c", str(store or self.store), *map(str, words)], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+        self.assertEqual(done.returncode, code, f"{words}\n{done.stdout}\n{done.stderr}")
+        return done.stdout, done.stderr
+
+    def said(self, text):
+        """The lines on stderr that are no progress."""
+        return [line for line in text.splitlines() if line.startswith("influxsnap: ")]
+
+
+class ServedTest(OmissionTest):
+    """Against a real influxd: what it serves is in the backup, or the backup says what is not."""
+
+    def setUp(self):
+        super().setUp()
+        self.store = self.folder / "store"
+        self.slow = self.folder / "slow"
+        self.slow.mkdir()
+        self.path = self.folder / "b.tar"
+
+    def fill(self, **how):
+        """Three shards with a point each."""
+        with Influxd(self.store, **how) as influxd:
+            influxd.run('CREATE DATABASE db WITH DURATION INF SHARD DURATION 1h NAME "rp"')
+            for hour in range(3):
+                influxd.write([f"m v={hour} {START + hour * HOUR}"], "db")
+            influxd.stop()
+
+    def served(self, root):
+        with Influxd(root) as influxd:
+            rows = [row for series in influxd.run("SELECT * FROM m", "db") for row in series["values"]]
+            influxd.stop()
+        return rows
+
+    def move_away(self, place):
+        """What people do with cold shards."""
+        target = self.slow / place.replace("/", "-")
+        shutil.move(self.store / place, target)
+        (self.store / place).symlink_to(target)
+        return target
+
+    def restored(self, *words):
+        other = self.folder / "other"
+        shutil.rmtree(other, ignore_errors=True)
+        other.mkdir()
+        self.call("restore", *words, store=other)
+        return other
+
+    def test_linked_shards(self):
+        for index, flushed in (("inmem", False), ("tsi1", True)):
+            with self.subTest(index=index):
+                shutil.rmtree(self.store, ignore_errors=True)
+                shutil.rmtree(self.slow)
+                self.slow.mkdir()
+                self.fill(index=index, **({"cache_snapshot_memory_size": 1} if flushed else {}))
+                self.call("cut")
+                links = [self.move_away(place) for place in ("data/db/rp/1", "wal/db/rp/1", "wal/db/rp/2")]
+                rows = self.served(self.store)
+                self.assertEqual([row[1] for row in rows], [0, 1, 2])
+                self.path.unlink(missing_ok=True)
+                out, err = self.call("backup", "--json", self.path)
+                wanted = [f"{place} -> {target}" for place, target in
+                          zip(("data/db/rp/1", "wal/db/rp/1", "wal/db/rp/2"), links)]
+                self.assertEqual(json.loads(out)["links"], wanted)
+                self.assertEqual(json.loads(out)["left_out"], [])
+                self.assertIn("3 folders behind a symbolic link", err)
+                self.assertEqual(Archive(self.path).manifest["links"], wanted)
+                self.assertEqual(self.call("dump", "db")[0].count("m v="), 3)
+                other = self.restored(self.path)
+                self.assertFalse([path for path in other.rglob("*") if path.is_symlink()])
+                self.assertEqual(self.served(other), rows)
+                # Cuts: the files are where they were, for all that a cut says.
+                self.call("cut")
+                self.call("prune", "--keep=0")
+                with self.mount(self.store) as mnt:
+                    shutil.copy(mnt / "at/latest.tar", self.folder / "latest.tar")
+                    shutil.copy(mnt / "snapshots/now.tar", self.folder / "now.tar")
+                    status = json.loads((mnt / "status.json").read_text())["last_capture"]
+                self.assertEqual(status["links"], wanted)
+                for tar in ("latest.tar", "now.tar"):
+                    self.assertEqual(self.served(self.restored(self.folder / tar)), rows)
+
+    def test_links_that_influxd_does_not_follow(self):
+        for place in ("data/db", "data/db/rp"):
+            with self.subTest(place=place):
+                shutil.rmtree(self.store, ignore_errors=True)
+                self.fill()
+                self.move_away(place)
+                for words in (("backup", self.path), ("cut",), ("dump", "db")):
+                    self.assertIn(f"{place}: is a symbolic link", self.call(*words, code=FAILED)[1])
+                self.assertEqual(self.served(self.store), [])
+                self.assertFalse(self.path.exists())
+
+    def test_metastore_begun_anew(self):
+        self.fill()
+        shutil.rmtree(self.store / "meta")
+        with Influxd(self.store) as influxd:
+            influxd.run("CREATE DATABASE other")
+            for week in range(5):
+                influxd.write([f"x v={week} {START + week * 7 * 24 * HOUR}"], "other")
+            rows = influxd.run("SELECT * FROM x", "other")[0]["values"]
+            self.assertEqual(len(rows), 5)
+            for words in (("backup", self.path), ("cut",), ("dump", "other"), ("backup", "--allow-left-out", self.path)):
+                said = self.said(self.call(*words, code=FAILED)[1])
+                self.assertRegex(said[-1], r"data/db/rp/\d: meta\.db does not list it, and gives its id")
+            influxd.stop()
+        self.assertFalse(self.path.exists())
+
+    def test_a_missing_folder_whose_wal_has_points(self):
+        self.fill()
+        shutil.rmtree(self.store / "data/db/rp/2")
+        self.assertEqual(len(self.served(self.store)), 2)
+        self.assertIn("data/db/rp/2", self.call("backup", self.path, code=FAILED)[1])
+        # Without them there is nothing that could be missed: influxd makes the folder with a point.
+        shutil.rmtree(self.store / "wal/db/rp/2")
+        self.call("backup", self.path)
+        self.assertEqual(len(self.served(self.restored(self.path))), 2)
+
+    def test_a_file_that_influxd_sets_aside(self):
+        self.fill(cache_snapshot_memory_size=1)
+        with Influxd(self.store, cache_snapshot_memory_size=1, cache_snapshot_write_cold_duration="1s") as influxd:
+            influxd.stop()
+        shard = self.store / "data/db/rp/1"
+        (shard / f"{FIRST}.tsm").write_bytes(b"no TSM file")
+        self.served(self.store)
+        self.assertTrue((shard / f"{FIRST}.tsm.bad").exists())
+        out, err = self.call("backup", "--json", self.path, code=OMISSIONS)
+        self.assertEqual(json.loads(out)["left_out"], [
+            {"name": f"data/db/rp/1/{FIRST}.tsm.bad", "files": 1, "bytes": 11, "why": "bad"}])
+        self.assertIn(f"data/db/rp/1/{FIRST}.tsm.bad (set aside by influxd, 11 bytes)", err)
+
+
+class LeftOutTest(OmissionTest):
+    """On stores made by hand."""
+
+    def setUp(self):
+        super().setUp()
+        self.made = HandmadeStore(self.folder / "store")
+        self.made.shard(tsm={f"{FIRST}.tsm": tsm(bytes(5000))}, wal={"_00001.wal": wal_entry()})
+        self.store = self.made.write_meta()
+        self.path = self.folder / "b.tar"
+
+    def omit(self):
+        """A shard that nobody knows, and a file that influxd has set aside."""
+        unknown = self.made.shard("lost", tsm={f"{FIRST}.tsm": b"12345"}, wal={"_00001.wal": b"67"}, listed=False)
+        (self.store / f"data/db/autogen/1/{FIRST}.tsm.bad").write_bytes(b"890")
+        return [{"name": f"data/db/autogen/1/{FIRST}.tsm.bad", "files": 1, "bytes": 3, "why": "bad"},
+                {"name": f"lost/autogen/{unknown}", "files": 2, "bytes": 7, "why": "unknown"}]
+
+    def test_every_way_out_says_the_same(self):
+        wanted = self.omit()
+        line = "left out: 2, 10 bytes: "
+        out, err = self.call("backup", "--json", self.path, code=OMISSIONS)
+        self.assertEqual(json.loads(out)["left_out"], wanted)
+        self.assertEqual(len(self.said(err)), 1)
+        self.assertIn(line, self.said(err)[0])
+        for omission in wanted:
+            self.assertIn(omission["name"], err)
+        self.assertEqual(Archive(self.path).manifest["left_out"], wanted)
+        self.assertIn(line, self.call("backup", self.path, code=OMISSIONS)[1])  # nothing has changed
+        out, err = self.call("verify", "--json", self.path)
+        self.assertEqual(json.loads(out)["snapshots"][0]["left_out"], wanted)
+        self.assertIn(line, err)
+        for _ in range(2):
+            out, err = self.call("cut", "--json", code=OMISSIONS)
+            self.assertEqual(json.loads(out)["left_out"], wanted)
+            self.assertIn(line, err)
+        with self.mount(self.store) as mnt:
+            for tar in ("snapshots/now.tar", "at/latest.tar", "snapshots/base.tar"):
+                shutil.copy(mnt / tar, self.folder / "copy.tar")
+                self.assertEqual(Archive(self.folder / "copy.tar").manifest["left_out"], wanted, tar)
+            status = json.loads((mnt / "status.json").read_text())["last_capture"]["left_out"]
+            self.assertEqual(status, {"count": 2, "files": 3, "bytes": 10, "names": [o["name"] for o in wanted]})
+            shutil.copy(self.path, mnt / "restore")
+            self.assertIn(line, (mnt / "restore/log").read_text())
+        self.assertIn(line, self.call("restore", self.path)[1])
+
+    def test_more_left_out_than_kept(self):
+        self.made.shard("lost", tsm={f"{FIRST}.tsm": bytes(20000)}, listed=False)
+        for words in (("backup", self.path), ("cut",)):
+            err = self.call(*words, code=FAILED)[1]
+            self.assertIn("more would be left out than kept", err)
+            self.assertIn("lost/autogen/2", err)
+        self.assertFalse(self.path.exists())
+        with self.mount(self.store) as mnt:
+            with self.assertRaises(OSError):
+                (mnt / "snapshots/now.tar").stat()
+            self.assertIn("lost/autogen/2", json.loads((mnt / "status.json").read_text())["last_error"]["text"])
+        with self.mount(self.store, options="allow_left_out") as mnt:
+            (mnt / "snapshots/now.tar").stat()
+        self.call("backup", "--allow-left-out", self.path, code=OMISSIONS)
+        self.call("cut", "--allow-left-out", code=OMISSIONS)
+
+    def unreadable(self, place):
+        """Root's, in a store that is nobody's; the backup is nobody's, too."""
+        run("chown", "-R", "nobody", self.folder)
+        for above in (self.folder, self.folder.parent):
+            if not above.stat().st_mode & 0o001:
+                above.chmod(0o755)
+        folder = self.store / place
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.chown(folder, "root")
+        folder.chmod(0o700)
+
+    def test_unreadable_folders_of_a_database(self):
+        for place in ("data/db", "data/db/autogen", "data/db/autogen/1", "data/db/other",
+                      "wal/db", "wal/db/autogen", "wal/db/autogen/1"):
+            with self.subTest(place=place):
+                self.unreadable(place)
+                for words in (("backup", self.path), ("cut",)):
+                    err = self.call(*words, code=FAILED, prefix=NOBODY)[1]
+                    self.assertRegex(err, rf"{place}\b.*Permission denied")
+                self.assertFalse(self.path.exists())
+
+    def test_unreadable_folders_of_nobody(self):
+        for place, code, why in (("data/lost+found", DONE, "foreign"), ("wal/.Trash-0", DONE, "foreign"),
+                                 ("data/old", OMISSIONS, "unreadable")):
+            with self.subTest(place=place):
+                self.unreadable(place)
+                self.path.unlink(missing_ok=True)
+                out, err = self.call("backup", "--json", self.path, code=code, prefix=NOBODY)
+                self.assertEqual(json.loads(out)["left_out"], [{"name": place, "files": 0, "bytes": 0, "why": why}])
+                self.assertEqual(len(self.said(err)), code == OMISSIONS)
+                # What may be read again is looked into.
+                (self.store / place).chmod(0o755)
+                self.assertEqual(json.loads(self.call("cut", "--json", prefix=NOBODY)[0])["left_out"], [])
+                (self.store / place).rmdir()
+
+    def test_a_mounted_shard_is_like_any_folder(self):
+        cold = self.folder / "cold"
+        shard = self.store / "data/db/autogen/1"
+        shutil.move(shard, cold)
+        shard.mkdir()
+        run("mount", "--bind", cold, shard)
+        self.addCleanup(run, "umount", shard)
+        out, _ = self.call("backup", "--json", self.path)
+        self.assertEqual((json.loads(out)["left_out"], json.loads(out)["links"]), ([], []))
+        self.assertIn(f"data/db/autogen/1/{FIRST}.tsm", Archive(self.path).files())
+
+    def test_plain_files_and_pipes(self):
+        for root in ("data", "wal"):
+            for place in ("db", "db/autogen", "db/autogen/1"):
+                path, aside = self.store / root / place, self.folder / "aside"
+                path.rename(aside)
+                for make in (path.touch, lambda: os.mkfifo(path), lambda: path.symlink_to("nowhere")):
+                    make()
+                    with self.subTest(path=path):
+                        self.assertIn(f"{root}/{place}", self.call("backup", self.path, code=FAILED)[1])
+                    path.unlink()
+                aside.rename(path)
+        self.call("backup", self.path)
