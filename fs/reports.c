@@ -102,6 +102,14 @@ static struct json_object *json_event(const struct status_event *ev)
     return o;
 }
 
+static struct json_object *json_texts(const struct texts *t)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < t->n; i++)
+        json_object_array_add(list, json_object_new_string(t->at[i]));
+    return list;
+}
+
 static struct json_object *json_captured(const struct status_capture *c)
 {
     if (c->at_ns == 0)
@@ -115,10 +123,8 @@ static struct json_object *json_captured(const struct status_capture *c)
     json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
     json_object_object_add(o, "files", json_object_new_uint64(c->files));
     json_object_object_add(o, "left_out", omissions_summary(&c->left_out, LEFT_OUT_NAMES));
-    struct json_object *links = json_object_new_array();
-    for (size_t i = 0; i < c->nlinks; i++)
-        json_object_array_add(links, json_object_new_string(c->links[i]));
-    json_object_object_add(o, "links", links);
+    json_object_object_add(o, "links", json_texts(&c->links));
+    json_object_object_add(o, "damaged", json_texts(&c->damaged));
     return o;
 }
 

@@ -2,7 +2,9 @@
 #include "fs/status.h"
 
 #include "fs/log.h"
+#include "store/base/array.h"
 #include "store/base/io.h"
+#include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -30,28 +32,78 @@ void status_failed(struct status *s, const char *what, const char *why)
     happened(s, &s->now.error, what, why);
 }
 
+static void texts_clear(struct texts *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        free(t->at[i]);
+    free(t->at);
+    *t = (struct texts){0};
+}
+
+static int texts_add(struct texts *t, const char *text)
+{
+    char *own = array_room(&t->at, &t->cap, t->n, sizeof(*t->at)) ? strdup(text) : NULL;
+    if (!own)
+        return -ENOMEM;
+    t->at[t->n++] = own;
+    return 0;
+}
+
+static int texts_copy(const struct texts *from, struct texts *to)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < from->n; i++)
+        r = texts_add(to, from->at[i]);
+    return r;
+}
+
 static void clear_lists(struct status_capture *c)
 {
     omissions_clear(&c->left_out);
-    for (size_t i = 0; i < c->nlinks; i++)
-        free(c->links[i]);
-    free(c->links);
-    c->links = NULL;
-    c->nlinks = 0;
+    texts_clear(&c->links);
+    texts_clear(&c->damaged);
 }
 
-static int copy_lists(const struct omissions *left_out, const char *const *links, size_t nlinks,
-                      struct status_capture *out)
+static int copy_lists(const struct status_capture *from, struct status_capture *to)
 {
-    out->left_out = (struct omissions){0};
-    out->nlinks = 0;
-    out->links = calloc(nlinks + 1, sizeof(*out->links));
-    if (!out->links || omissions_copy(left_out, &out->left_out) < 0)
-        return -ENOMEM;
-    for (size_t i = 0; i < nlinks; i++)
-        if (!(out->links[out->nlinks++] = strdup(links[i])))
-            return -ENOMEM;
-    return 0;
+    to->left_out = (struct omissions){0};
+    to->links = to->damaged = (struct texts){0};
+    int r = omissions_copy(&from->left_out, &to->left_out);
+    if (r == 0)
+        r = texts_copy(&from->links, &to->links);
+    return r < 0 ? r : texts_copy(&from->damaged, &to->damaged);
+}
+
+static void add_damaged(void *arg, const char *words)
+{
+    if (texts_add(arg, words) < 0)
+        log_line("%s", words);
+}
+
+static int take_lists(const struct capture *c, struct status_capture *out)
+{
+    size_t n;
+    const char *const *links = capture_links(c, &n);
+    int r = omissions_copy(capture_left_out(c), &out->left_out);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = texts_add(&out->links, links[i]);
+    return r < 0 ? r : damage_tell((struct capture *)c, add_damaged, &out->damaged, NULL);
+}
+
+/* Once its bytes have been read, more is known of them. */
+static void learn_damage(struct status *s, const struct capture *c)
+{
+    struct texts found = {0};
+    if (damage_tell((struct capture *)c, add_damaged, &found, NULL) < 0)
+        log_line("what is damaged cannot be told");
+    pthread_mutex_lock(&s->lock);
+    if (found.n && strcmp(s->now.capture.record.id, capture_record(c)->id) == 0) {
+        struct texts before = s->now.capture.damaged;
+        s->now.capture.damaged = found;
+        found = before;
+    }
+    pthread_mutex_unlock(&s->lock);
+    texts_clear(&found);
 }
 
 void status_captured(struct status *s, const struct tarball *t)
@@ -59,10 +111,8 @@ void status_captured(struct status *s, const struct tarball *t)
     const struct capture *c = tarball_capture(t);
     struct status_capture now = {
         .at_ns = io_now_ns(), .record = *capture_record(c), .bytes = tarball_size(t)};
-    size_t nlinks;
-    const char *const *links = capture_links(c, &nlinks);
-    if (copy_lists(capture_left_out(c), links, nlinks, &now) < 0)
-        log_line("out of memory: status.json may lack what was left out");
+    if (take_lists(c, &now) < 0)
+        log_line("status.json may lack what was left out, or is damaged");
     for (size_t i = 0; i < capture_count(c); i++)
         now.files += !member_is_folder(capture_member(c, i));
     pthread_mutex_lock(&s->lock);
@@ -78,6 +128,7 @@ void status_read_whole(struct status *s, const char *what, const struct tarball 
     snprintf(text, sizeof(text), "%s, %llu bytes", capture_record(tarball_capture(t))->id,
              (unsigned long long)tarball_size(t));
     happened(s, &s->now.success, what, text);
+    learn_damage(s, tarball_capture(t));
 }
 
 struct status *status_new(void)
@@ -102,7 +153,7 @@ int status_get(struct status *s, struct status_now *out)
     pthread_mutex_lock(&s->lock);
     const struct status_capture *c = &s->now.capture;
     *out = s->now;
-    int r = copy_lists(&c->left_out, (const char *const *)c->links, c->nlinks, &out->capture);
+    int r = copy_lists(c, &out->capture);
     pthread_mutex_unlock(&s->lock);
     if (r < 0)
         status_now_clear(out);

@@ -13,14 +13,18 @@ struct status_event {
     char text[800];
 };
 
+struct texts {
+    char **at;
+    size_t n, cap;
+};
+
 struct status_capture {
     int64_t at_ns;
     struct catalog_record record;
     uint64_t bytes;
     size_t files;
     struct omissions left_out;
-    char **links; /* nlinks of them */
-    size_t nlinks;
+    struct texts links, damaged; /* TSM files that are not whole, in words; as far as is known */
 };
 
 struct status_now {

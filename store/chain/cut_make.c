@@ -8,6 +8,7 @@
 #include "store/chain/pool.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
+#include "store/snapshot/damage.h"
 #include "store/snapshot/manifest.h"
 
 #include <errno.h>
@@ -135,7 +136,11 @@ static int retain(struct making *m, const struct cut_entry *old, const struct it
     }
     if (m->reader && m->reader->interrupted && m->reader->interrupted(m->reader->ctx))
         return err_set(e, -EINTR, "interrupted while the cut was made");
-    int r = pool_add(&m->pool, m->capture, item->i, &out->place, &linked, e);
+    struct err damaged = {0}; /* told by whoever asks for it (damage.h); the bytes are retained */
+    int r = damage_look((struct capture *)m->capture, item->i, DAMAGE_ENDS, &damaged);
+    if (r < 0 && r != -EBADMSG)
+        return err_set(e, r, "%s", damaged.text);
+    r = pool_add(&m->pool, m->capture, item->i, &out->place, &linked, e);
     if (r < 0)
         return r;
     m->out->files++;
@@ -356,6 +361,7 @@ static int capture_and_make(struct making *m, struct err *e)
         return r;
     m->capture = tarball_capture(t);
     r = make(m, e);
+    capture_keep_sums((struct capture *)m->capture, NULL); /* what it cannot keep is found again */
     if (r == 0 && m->rules->captured)
         m->rules->captured(m->rules->arg, m->capture);
     snapshots_put(m->c->snapshots, t);

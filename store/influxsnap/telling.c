@@ -2,6 +2,7 @@
 #include "store/influxsnap/telling.h"
 
 #include "store/influxsnap/snap.h"
+#include "store/snapshot/damage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,13 +38,24 @@ void tell_links(const char *name, const char *const *links, size_t n)
     say(name, line);
 }
 
+static void say_damaged(void *arg, const char *words)
+{
+    ++*(size_t *)arg;
+    snap_say("%s; it is in the snapshot as it is", words);
+}
+
 int tell_capture(const struct capture *c)
 {
-    size_t n;
+    size_t n, damaged = 0;
+    struct err e = {0};
     const char *const *links = capture_links(c, &n);
     tell_links(NULL, links, n);
     tell_left_out(NULL, capture_left_out(c));
-    return omissions_that_count(capture_left_out(c)) ? EXIT_OMISSIONS : EXIT_DONE;
+    if (damage_tell((struct capture *)c, say_damaged, &damaged, &e) < 0) {
+        snap_say("%s", e.text);
+        damaged++;
+    }
+    return damaged || omissions_that_count(capture_left_out(c)) ? EXIT_OMISSIONS : EXIT_DONE;
 }
 
 void tell_json(struct json_object *o, const struct omissions *left_out, const char *const *links,
@@ -56,9 +68,17 @@ void tell_json(struct json_object *o, const struct omissions *left_out, const ch
     json_object_object_add(o, "links", list);
 }
 
+static void add_damaged(void *arg, const char *words)
+{
+    json_object_array_add(arg, json_object_new_string(words));
+}
+
 void tell_capture_json(struct json_object *o, const struct capture *c)
 {
     size_t n;
+    struct json_object *damaged = json_object_new_array();
+    damage_tell((struct capture *)c, add_damaged, damaged, NULL); /* what fails is said as text */
+    json_object_object_add(o, "damaged", damaged);
     const char *const *links = capture_links(c, &n);
     tell_json(o, capture_left_out(c), links, n);
 }

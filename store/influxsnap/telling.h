@@ -13,12 +13,14 @@
 void tell_left_out(const char *name, const struct omissions *left_out);
 void tell_links(const char *name, const char *const *links, size_t n);
 
-/* Both of a capture. Returns the exit code: EXIT_OMISSIONS if somebody could miss something. */
+/* Both of a capture, and which TSM files in it are damaged, as far as is known. Returns the exit
+ * code: EXIT_OMISSIONS if somebody could miss something. */
 int tell_capture(const struct capture *c);
 
 /* Adds `left_out` and `links` to a result. */
 void tell_json(struct json_object *o, const struct omissions *left_out, const char *const *links,
                size_t n);
+/* And `damaged`. */
 void tell_capture_json(struct json_object *o, const struct capture *c);
 
 #endif

@@ -72,6 +72,17 @@ void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES
     c->ops->set_sum(c, i, sum);
 }
 
+bool capture_damaged(const struct capture *c, size_t i)
+{
+    return c->ops->damaged && !member_is_folder(&c->members[i]) && c->ops->damaged(c, i);
+}
+
+void capture_set_damaged(struct capture *c, size_t i)
+{
+    if (c->ops->set_damaged)
+        c->ops->set_damaged(c, i);
+}
+
 int capture_keep_sums(struct capture *c, struct err *e)
 {
     return c->ops->keep_sums(c, e);

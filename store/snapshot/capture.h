@@ -90,7 +90,10 @@ static inline bool member_is_folder(const struct member *m)
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
 /* Tells the sum of member i. */
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
-/* Has the sums that were told remembered beyond its own life, if there are any. */
+/* Whether member i is known to be a TSM file that is damaged; and tells it. */
+bool capture_damaged(const struct capture *c, size_t i);
+void capture_set_damaged(struct capture *c, size_t i);
+/* Has what was told remembered beyond its own life: sums, and what is damaged. */
 int capture_keep_sums(struct capture *c, struct err *e);
 /* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,
  * when the file is shorter than it was. */

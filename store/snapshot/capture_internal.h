@@ -18,6 +18,8 @@ struct capture_ops {
                 struct err *e);
     bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]); /* of a file */
     void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+    bool (*damaged)(const struct capture *c, size_t i); /* both may be NULL: nothing is known */
+    void (*set_damaged)(struct capture *c, size_t i);
     int (*keep_sums)(struct capture *c, struct err *e);
 };
 
@@ -61,8 +63,8 @@ struct capture_parts {
     struct meta *meta;
     struct held *meta_held;
     struct file_attr meta_attr, meta_folder;
-    int data_fd, wal_fd;                  /* the folders; wal_fd may be -1 */
-    bool allow_left_out;                  /* more than what is kept */
+    int data_fd, wal_fd;          /* the folders; wal_fd may be -1 */
+    bool allow_left_out;          /* more than what is kept */
     const struct pinned *earlier; /* of the same store, or NULL: what it knows need not be asked */
 };
 
@@ -77,8 +79,8 @@ struct catalog_view pinned_view(struct pinned *p);
 
 void capture_parts_clear(struct capture_parts *p);
 
-/* Which shards of the window go into the snapshot, and what is left out. -EIO: something that influxd
- * serves, or would give to somebody else, would be missing or could not be told from it. */
+/* Which shards of the window go into the snapshot, and what is left out. -EIO: something that
+ * influxd serves, or would give to somebody else, would be missing or could not be told from it. */
 int capture_choose(const struct capture_parts *p, bool *chosen, struct omissions *left_out,
                    struct err *e);
 /* -EIO: more bytes are left out than are in it, unless that is allowed. */

@@ -15,9 +15,16 @@
 struct row {
     uint64_t ino, size, index;
     int64_t mtime_ns;
-    uint64_t have_sum;
+    uint64_t known; /* KNOWN_… */
     uint8_t sum[SHA256_BYTES];
 };
+
+enum { KNOWN_SUM = 1, KNOWN_DAMAGED = 2 };
+
+static uint64_t known_of(const struct catalog_file *f)
+{
+    return (f->have_sum ? KNOWN_SUM : 0) | (f->damaged ? KNOWN_DAMAGED : 0);
+}
 
 struct state {
     uint8_t digest[SHA256_BYTES];
@@ -92,7 +99,8 @@ static void tell(const struct catalog_view *view, size_t i, struct catalog_file 
                  const struct row *row)
 {
     f->index = row->index;
-    f->have_sum = row->have_sum;
+    f->have_sum = row->known & KNOWN_SUM;
+    f->damaged = row->known & KNOWN_DAMAGED;
     memcpy(f->sum, row->sum, SHA256_BYTES);
     view->put(view->ctx, i, f);
 }
@@ -278,15 +286,16 @@ static int put_sums(struct catalog *c, void *arg)
         struct catalog_file f = {0};
         struct row row;
         view->get(view->ctx, i, &f);
-        if (!f.have_sum)
+        if (!known_of(&f))
             continue;
         int rc = get_row(c, f.path, &row);
         if (rc && rc != MDB_NOTFOUND)
             return rc;
-        if (rc || !same(&row, &f) || row.have_sum)
+        if (rc || !same(&row, &f) || (row.known | known_of(&f)) == row.known)
             continue;
-        row.have_sum = 1;
-        memcpy(row.sum, f.sum, SHA256_BYTES);
+        row.known |= known_of(&f);
+        if (f.have_sum)
+            memcpy(row.sum, f.sum, SHA256_BYTES);
         rc = put_row(c, f.path, &row);
         if (rc)
             return rc;
@@ -331,7 +340,7 @@ static int seed(struct catalog *c, void *arg)
         struct catalog_file f = {0};
         job->view->get(job->view->ctx, i, &f);
         struct row row = {.ino = f.ino, .size = f.size, .index = f.index, .mtime_ns = f.mtime_ns};
-        row.have_sum = f.have_sum;
+        row.known = known_of(&f);
         memcpy(row.sum, f.sum, SHA256_BYTES);
         int rc = put_row(c, f.path, &row);
         if (rc)

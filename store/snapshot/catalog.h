@@ -49,11 +49,12 @@ struct catalog_file {
     uint64_t index; /* the counter's value when the file last changed */
     bool have_sum;
     uint8_t sum[SHA256_BYTES];
+    bool damaged; /* a TSM file that is not whole */
 };
 
 /* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns, index if
  * it is known from an earlier capture, else 0), and takes what is known of it (index, have_sum,
- * sum). path need only live until the next call. */
+ * sum, damaged). path need only live until the next call. */
 struct catalog_view {
     size_t n;
     void (*get)(void *ctx, size_t i, struct catalog_file *f);

@@ -47,6 +47,16 @@ static void delta_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_
     capture_set_sum(of(c)->whole, of(c)->at[i], sum);
 }
 
+static bool delta_damaged(const struct capture *c, size_t i)
+{
+    return capture_damaged(of(c)->whole, of(c)->at[i]);
+}
+
+static void delta_set_damaged(struct capture *c, size_t i)
+{
+    capture_set_damaged(of(c)->whole, of(c)->at[i]);
+}
+
 static int delta_keep_sums(struct capture *c, struct err *e)
 {
     return capture_keep_sums(of(c)->whole, e);
@@ -57,6 +67,8 @@ static const struct capture_ops delta_ops = {
     .read = delta_read,
     .sum = delta_sum,
     .set_sum = delta_set_sum,
+    .damaged = delta_damaged,
+    .set_damaged = delta_set_damaged,
     .keep_sums = delta_keep_sums,
 };
 

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -85,6 +86,10 @@ static int hash_piece(struct hasher *h, struct hash_job *j, uint64_t limit, stru
     if (j->off < m->attr.size)
         return 0;
     uint8_t sum[SHA256_BYTES];
+    struct err damaged = {0};
+    r = damage_look(j->capture, j->member, DAMAGE_INDEX, &damaged);
+    if (r < 0 && r != -EBADMSG) /* damage is told where it is asked for; the bytes are right */
+        return err_set(e, r, "%s", damaged.text);
     sha256_end(j->sha, sum);
     capture_set_sum(j->capture, j->member, sum);
     j->member++;

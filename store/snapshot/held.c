@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -24,6 +25,7 @@ struct held {
     unsigned scarce : 1;   /* it stands in the table's list of these */
     unsigned have_sum : 1;
     unsigned at_hand : 1;
+    atomic_bool damaged; /* asked of each file of a store at each look-up: without the lock */
     uint8_t sum[SHA256_BYTES];
     uint64_t sum_size; /* what the file was like then */
     int64_t sum_mtime_ns;
@@ -365,6 +367,16 @@ void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[
     h->sum_mtime_ns = as->mtime_ns;
     memcpy(h->sum, sum, SHA256_BYTES);
     pthread_mutex_unlock(&h->table->lock);
+}
+
+void held_set_damaged(struct held *h)
+{
+    atomic_store(&h->damaged, true);
+}
+
+bool held_damaged(const struct held *h)
+{
+    return atomic_load(&h->damaged);
 }
 
 uint64_t held_scanned(struct held *h)

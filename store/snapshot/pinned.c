@@ -69,6 +69,20 @@ static void pinned_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256
     pthread_mutex_unlock(&p->lock);
 }
 
+static bool pinned_damaged(const struct capture *c, size_t i)
+{
+    return held_damaged(c->members[i].held);
+}
+
+static void pinned_set_damaged(struct capture *c, size_t i)
+{
+    struct pinned *p = of(c);
+    held_set_damaged(c->members[i].held);
+    pthread_mutex_lock(&p->lock);
+    p->sums_to_keep = true;
+    pthread_mutex_unlock(&p->lock);
+}
+
 static int read_part(const struct member *m, void *buf, size_t n, uint64_t off, struct err *e)
 {
     int r = held_read(m->held, buf, n, off);
@@ -116,6 +130,7 @@ static void view_get(void *ctx, size_t i, struct catalog_file *f)
     f->mtime_ns = m->attr.mtime_ns;
     f->index = m->index;
     f->have_sum = capture_sum(&p->c, i, f->sum);
+    f->damaged = capture_damaged(&p->c, i);
 }
 
 static void view_put(void *ctx, size_t i, const struct catalog_file *f)
@@ -124,6 +139,8 @@ static void view_put(void *ctx, size_t i, const struct catalog_file *f)
     if (member_is_folder(&p->c.members[i]))
         return;
     p->c.members[i].index = f->index;
+    if (f->damaged)
+        held_set_damaged(p->c.members[i].held);
     if (f->have_sum)
         pinned_know_sum(p, i, f->sum);
 }
@@ -157,6 +174,8 @@ static const struct capture_ops pinned_ops = {
     .read = pinned_read,
     .sum = pinned_sum,
     .set_sum = pinned_set_sum,
+    .damaged = pinned_damaged,
+    .set_damaged = pinned_set_damaged,
     .keep_sums = pinned_keep_sums,
 };
 

@@ -197,6 +197,42 @@ class LeftOutTest(OmissionTest):
             self.assertIn(line, (mnt / "restore/log").read_text())
         self.assertIn(line, self.call("restore", self.path)[1])
 
+    def test_damaged_tsm_files_are_said(self):
+        """Header, footer, index and length; found when the file is read, and remembered."""
+        good = tsm(bytes(5000))
+        flipped = bytearray(good)
+        flipped[-30] ^= 0xff  # the offset of a block, in the index
+        for content in (b"", good[:100], good[:-1], b"x" + good[1:], good + b"more", bytes(flipped)):
+            with self.subTest(content=content[-20:]):
+                shard = self.made.shard("damaged", tsm={f"{FIRST}.tsm": content})
+                name = f"data/damaged/autogen/{shard}/{FIRST}.tsm"
+                self.made.write_meta()
+                self.path.unlink(missing_ok=True)
+                out, err = self.call("backup", "--json", self.path, code=OMISSIONS)
+                self.assertEqual(len(json.loads(out)["damaged"]), 1)
+                self.assertIn(f"influxsnap: {name}: damaged", err)
+                self.assertIn(name, Archive(self.path).files())
+                self.assertIn(name, self.call("backup", self.path, code=OMISSIONS)[1])  # remembered
+                self.call("verify", self.path, code=4)
+                with self.mount(self.store) as mnt:
+                    shutil.copy(mnt / "snapshots/now.tar", self.folder / "now.tar")
+                    damaged = json.loads((mnt / "status.json").read_text())["last_capture"]["damaged"]
+                self.assertEqual(len(damaged), 1)
+                self.assertIn(name, damaged[0])
+                self.made.databases["damaged"]["autogen"].remove(shard)
+                shutil.rmtree(self.store / f"data/damaged/autogen/{shard}")
+                self.made.write_meta()
+        self.path.unlink()
+        self.call("backup", self.path)
+
+    def test_a_cut_looks_at_what_it_retains(self):
+        shard = self.made.shard("damaged", tsm={f"{FIRST}.tsm": b""})
+        self.made.write_meta()
+        for _ in range(2):
+            out, err = self.call("cut", "--json", code=OMISSIONS)
+            self.assertIn(f"data/damaged/autogen/{shard}/{FIRST}.tsm", json.loads(out)["damaged"][0])
+            self.assertIn("damaged", self.said(err)[0])
+
     def test_more_left_out_than_kept(self):
         self.made.shard("lost", tsm={f"{FIRST}.tsm": bytes(20000)}, listed=False)
         for words in (("backup", self.path), ("cut",)):

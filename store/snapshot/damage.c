@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/damage.h"
+
+#include "store/base/cleanup.h"
+#include "store/influx/names.h"
+#include "store/influx/tsmfile.h"
+
+#include <errno.h>
+
+struct looked {
+    const struct capture *c;
+    size_t i;
+};
+
+static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    const struct looked *l = ctx;
+    return capture_read(l->c, l->i, buf, n, off, e);
+}
+
+int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e)
+{
+    const struct member *m = capture_member(c, i);
+    if (member_is_folder(m) || !name_is_tsm(m->name))
+        return 0;
+    char path[MEMBER_PATH_MAX];
+    struct looked l = {c, i};
+    const struct source source = {read_member, &l, m->attr.size, member_path(m, path)};
+    cleanup(tsmfile_freep) struct tsmfile *f = NULL;
+    struct tsmfile_key key;
+    int r = tsmfile_open(&source, &f, e);
+    while (r == 0 && depth == DAMAGE_INDEX && (r = tsmfile_next(f, &key, e)) == 1)
+        r = 0;
+    if (r == -EBADMSG)
+        capture_set_damaged(c, i);
+    return r;
+}
+
+int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words), void *arg,
+                struct err *e)
+{
+    for (size_t i = 0; i < capture_count(c); i++) {
+        struct err why = {0};
+        if (!capture_damaged(c, i))
+            continue;
+        int r = damage_look(c, i, DAMAGE_INDEX, &why);
+        if (r == -EBADMSG)
+            tell(arg, why.text);
+        else if (r < 0)
+            return err_set(e, r, "%s", why.text);
+    }
+    return 0;
+}
