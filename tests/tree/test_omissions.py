@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 
 from lib.archive import Archive
 from lib.case import StoreTest
@@ -150,6 +151,44 @@ class ServedTest(OmissionTest):
         self.assertEqual(json.loads(out)["left_out"], [
             {"name": f"data/db/rp/1/{FIRST}.tsm.bad", "files": 1, "bytes": 11, "why": "bad"}])
         self.assertIn(f"data/db/rp/1/{FIRST}.tsm.bad (set aside by influxd, 11 bytes)", err)
+
+
+    def test_ordinary_work_is_no_omission(self):
+        """Databases and shards come and go: nothing of that may raise an alarm."""
+        errors, stop = [], threading.Event()
+        with Influxd(self.store, cache_snapshot_memory_size=1000) as influxd:
+            influxd.run('CREATE DATABASE db WITH DURATION INF SHARD DURATION 1h NAME "rp"')
+            influxd.write([f"m v={hour} {START + hour * HOUR}" for hour in range(20)], "db")
+
+            def churn(name):
+                try:
+                    for turn in range(1000):
+                        if stop.is_set():
+                            return
+                        influxd.run(f'CREATE DATABASE {name} WITH DURATION INF SHARD DURATION 1h NAME "rp"')
+                        influxd.write([f"m v={hour} {START + hour * HOUR}" for hour in range(8)], name)
+                        for shard in influxd.run("SHOW SHARDS"):
+                            for row in shard.get("values", [])[:2]:
+                                if shard["name"] == name:
+                                    influxd.run(f"DROP SHARD {row[0]}")
+                        influxd.run(f"DROP DATABASE {name}")
+                except Exception as error:  # told below: a thread's own ends in silence
+                    errors.append(error)
+
+            threads = [threading.Thread(target=churn, args=(f"churn{number}",)) for number in range(2)]
+            for thread in threads:
+                thread.start()
+            try:
+                for _ in range(30):
+                    self.path.unlink(missing_ok=True)
+                    out, _ = self.call("backup", "--json", self.path)
+                    self.assertEqual(json.loads(out)["left_out"], [])
+            finally:
+                stop.set()
+                for thread in threads:
+                    thread.join()
+            self.assertEqual(errors, [])
+            influxd.stop()
 
 
 class LeftOutTest(OmissionTest):
