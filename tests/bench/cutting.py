@@ -14,7 +14,7 @@ from bench.table import progress
 from lib.cuts import INFLUXSNAP, snap
 from lib.files import files_in
 from lib.mount import Mount
-from lib.stores import TSM_HEADER
+from lib.stores import tsm
 
 FILES = 100_000
 RUNS = 5
@@ -32,7 +32,7 @@ def change(store, number, shards=100):
     """What a flush leaves: a new TSM file, and the WAL goes on."""
     shard = store / f"data/db/autogen/{number % shards + 1}"
     fresh = shard / f"{900000000 + number}-000000001.tsm"
-    fresh.with_suffix(".new").write_bytes(TSM_HEADER + b"x" * 4096)
+    fresh.with_suffix(".new").write_bytes(tsm(b"x" * 4096))
     fresh.with_suffix(".new").rename(fresh)
     return fresh
 

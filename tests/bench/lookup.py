@@ -8,7 +8,7 @@ from bench.pairs import seconds
 from bench.stores import store_of_files
 from bench.table import progress
 from lib.mount import Mount
-from lib.stores import TSM_HEADER, wal_entry
+from lib.stores import tsm, wal_entry
 
 FILES = 10_000
 MANY_FILES = 100_000
@@ -53,7 +53,7 @@ def memory_taken(table, disk):
 
 def change(store, number):
     """What a flush leaves behind: a new file in one shard, an entry more in another's WAL."""
-    (store / f"data/db/autogen/9/{900000000 + number}-000000001.tsm").write_bytes(TSM_HEADER)
+    (store / f"data/db/autogen/9/{900000000 + number}-000000001.tsm").write_bytes(tsm(b""))
     with (store / "wal/db/autogen/5/_00001.wal").open("ab") as segment:
         segment.write(wal_entry(number))
 

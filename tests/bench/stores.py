@@ -6,7 +6,7 @@ import random
 from bench.table import progress
 from lib.files import files_in, wait_until
 from lib.influxd import tsm_files
-from lib.stores import DAY, TSM_HEADER, HandmadeStore, wal_entry
+from lib.stores import DAY, HandmadeStore, tsm, wal_entry
 
 NOON = 1465646400 * 10**9  # 2016-06-11T12:00:00Z
 
@@ -14,7 +14,7 @@ NOON = 1465646400 * 10**9  # 2016-06-11T12:00:00Z
 def store_of_size(root, megabytes, file_megabytes=32):
     """Few files of a size that is common in stores that have been compacted."""
     store = HandmadeStore(root)
-    content = TSM_HEADER + random.Random(1).randbytes(file_megabytes * 2**20)
+    content = tsm(random.Random(1).randbytes(file_megabytes * 2**20))
     files = megabytes // file_megabytes
     for number in range(0, files, 2):
         progress(f"writing a store of {megabytes} MB: {number * file_megabytes}")
@@ -26,7 +26,7 @@ def store_of_size(root, megabytes, file_megabytes=32):
 def store_of_files(root, count, shards=100):
     """Many tiny files: for what costs time or memory by the file."""
     store = HandmadeStore(root)
-    files = {f"{number + 1:09d}-000000001.tsm": TSM_HEADER + b"x" * 95 for number in range(count // shards)}
+    files = {f"{number + 1:09d}-000000001.tsm": tsm(b"x" * 95) for number in range(count // shards)}
     for number in range(shards):
         progress(f"writing a store of {count} files: {number * len(files)}")
         store.shard(tsm=files, wal={"_00001.wal": wal_entry(number)})

@@ -9,7 +9,7 @@ import stat
 import tarfile
 from pathlib import Path
 
-from lib.stores import TSM_HEADER, HandmadeStore, wal_entry
+from lib.stores import HandmadeStore, tsm, wal_entry
 
 WANTED = (".tsm", ".tombstone", ".wal", "meta.db")
 
@@ -139,5 +139,5 @@ class Growing:
         os.utime(root / "meta/meta.db", ns=(0, 10**18 + step))
 
     def shard(self):
-        tsm = TSM_HEADER + bytes([self.store.last_id]) * self.size
-        self.store.shard(tsm={"000000001-000000001.tsm": tsm}, wal={"_00001.wal": wal_entry(1)}, index=True)
+        content = tsm(bytes([self.store.last_id]) * self.size)
+        self.store.shard(tsm={"000000001-000000001.tsm": content}, wal={"_00001.wal": wal_entry(1)}, index=True)

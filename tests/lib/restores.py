@@ -9,7 +9,7 @@ import subprocess
 from lib.case import StoreTest
 from lib.files import run, wait_until
 from lib.mount import Mount
-from lib.stores import TSM_HEADER, HandmadeStore, some_store, wal_entry
+from lib.stores import HandmadeStore, some_store, tsm, wal_entry
 from lib.trees import difference, litter, store_tree, whole_tree
 
 
@@ -17,7 +17,7 @@ def tiny_store(root):
     """A few files of a few bytes."""
     store = HandmadeStore(root)
     for number in range(2):
-        store.shard("old db", tsm={"000000007-000000002.tsm": TSM_HEADER + b"old" * 50 * number},
+        store.shard("old db", tsm={"000000007-000000002.tsm": tsm(b"old" * 50 * number)},
                     wal={"_00009.wal": wal_entry(7)})
     return store.write_meta()
 

@@ -102,7 +102,7 @@ def some_store(root, megabytes=6):
         for number in range(3):
             size = megabytes * 2**20 // 6 + number
             store.shard(database, index=number == 1,
-                        tsm={"000000001-000000001.tsm": TSM_HEADER + content.randbytes(size),
+                        tsm={"000000001-000000001.tsm": tsm(content.randbytes(size)),
                              "000000001-000000001.tombstone": content.randbytes(100)},
                         wal={"_00001.wal": wal_entry(1) + wal_entry(2, 3000), "_00002.wal": wal_entry(3)})
     return store.write_meta()

@@ -11,7 +11,7 @@ from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, accounts, chain, snap, snap_code
 from lib.files import run
 from lib.mount import INFLUXFS
-from lib.stores import TSM_HEADER, HandmadeStore, wal_entry
+from lib.stores import HandmadeStore, tsm, wal_entry
 
 PRELOAD = Path(INFLUXFS).parent / "tests/preload_kill.so"
 
@@ -27,7 +27,7 @@ class CutKillTest(StoreTest):
         self.state = self.store / "influxfs"
         store = HandmadeStore(self.store)
         for number in range(2):
-            store.shard(tsm={"000000001-000000001.tsm": TSM_HEADER + bytes([number])}, wal={"_00001.wal": wal_entry(1)})
+            store.shard(tsm={"000000001-000000001.tsm": tsm(bytes([number]))}, wal={"_00001.wal": wal_entry(1)})
         store.write_meta()
 
     def change(self, number):
@@ -36,7 +36,7 @@ class CutKillTest(StoreTest):
         for old in folder.glob("*.tsm"):
             old.unlink()
         fresh = folder / f"{number + 2:09}-000000002.tsm"
-        fresh.with_suffix(".tmp").write_bytes(TSM_HEADER + b"x" * number)
+        fresh.with_suffix(".tmp").write_bytes(tsm(b"x" * number))
         fresh.with_suffix(".tmp").rename(fresh)
         with (self.store / "wal/db/autogen/2/_00001.wal").open("ab") as segment:
             segment.write(wal_entry(number))
@@ -144,7 +144,7 @@ class CutKillTest(StoreTest):
         self.addCleanup(run, "umount", self.state)
         self.cuts(2)
         big = self.store / "data/db/autogen/1/000000077-000000001.tsm"
-        big.write_bytes(TSM_HEADER + os.urandom(3 << 20))
+        big.write_bytes(tsm(os.urandom(3 << 20)))
         code, said = snap_code(self.store, "cut", "--reserve=0")
         self.assertEqual(code, 1, said)
         self.assertRegex(said, "(?i)no space|free")

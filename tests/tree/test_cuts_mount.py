@@ -19,7 +19,7 @@ from lib.cuts import chain, snap
 from lib.files import files_in, run, sha256, wait_until
 from lib.influxd import Influxd
 from lib.mount import INFLUXFS
-from lib.stores import TSM_HEADER, big_file, some_store
+from lib.stores import big_file, some_store, tsm
 from lib.trees import difference, tree
 
 IDLE_SECONDS = 60  # after that a view that nobody uses is let go
@@ -49,7 +49,7 @@ class CutTest(StoreTest):
         """What a flush leaves."""
         self.grown += 1
         some = big_file(self.store)
-        some.with_name(f"{self.grown + 1:09}-000000001.tsm").write_bytes(TSM_HEADER + os.urandom(5000))
+        some.with_name(f"{self.grown + 1:09}-000000001.tsm").write_bytes(tsm(os.urandom(5000)))
 
     def cut(self, numbers=0):
         """A cut, and that many more."""

@@ -6,7 +6,7 @@ import shutil
 
 from lib.files import run, wait_until
 from lib.restores import RestoreTest, drop, errno_name
-from lib.stores import TSM_HEADER, HandmadeStore, wal_entry
+from lib.stores import HandmadeStore, tsm, wal_entry
 from lib.trees import litter, whole_tree
 
 
@@ -142,7 +142,7 @@ class EdgeTest(DiskTest):
 
     def make_source(self, root):
         store = HandmadeStore(root)
-        store.shard(tsm={"000000001-000000001.tsm": TSM_HEADER + os.urandom(60000)}, wal={"_00001.wal": wal_entry(1)})
+        store.shard(tsm={"000000001-000000001.tsm": tsm(os.urandom(60000))}, wal={"_00001.wal": wal_entry(1)})
         return store.write_meta()
 
     def check_edge(self, sizes, leave):

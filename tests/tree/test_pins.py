@@ -12,7 +12,7 @@ from lib.archive import Archive
 from lib.case import StoreTest
 from lib.files import run, wait_until
 from lib.mount import held_files
-from lib.stores import TSM_HEADER, big_file, some_store
+from lib.stores import big_file, some_store, tsm
 
 KEPT_SECONDS = 60  # an unopened capture
 COPIES = {"cp": 60, "rclone": 30, "restic": 10}
@@ -100,7 +100,7 @@ class PinTest(StoreTest):
                                              "print(flush=True); sys.stdin.read()", self.now],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             holders[-1].stdout.readline()
-            (self.store / f"data/first/autogen/1/{number + 2:09}-000000001.tsm").write_bytes(TSM_HEADER)
+            (self.store / f"data/first/autogen/1/{number + 2:09}-000000001.tsm").write_bytes(tsm(b""))
             time.sleep(0.02)
         self.assertEqual(captures_held(self.mnt), 5)
         held = self.held()
