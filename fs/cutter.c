@@ -24,7 +24,8 @@ struct cutter {
     pthread_cond_t wake;
     bool stop;
     struct cutter_report report;
-    struct err said; /* why whole files were copied, as logged */
+    struct err said;    /* why whole files were copied, as logged */
+    struct err omitted; /* what the last cut left out, as logged */
     /* Monotonic; the thread's own: */
     int64_t began_ns, cut_ns; /* the start; the last attempt */
     int64_t not_before_ns;    /* since it failed */
@@ -87,15 +88,30 @@ static bool is_due(const struct cutter *c)
     return age < 0 ? now - c->began_ns >= every : age >= every;
 }
 
+/* Logged once, until it is another thing that is left out. */
+static void captured(void *arg, const struct capture *capture)
+{
+    struct cutter *c = arg;
+    struct err now = {0};
+    if (omissions_that_count(capture_left_out(capture)))
+        omissions_say(capture_left_out(capture), now.text, sizeof(now.text));
+    if (now.text[0] && strcmp(now.text, c->omitted.text) != 0)
+        log_line("cut: %s", now.text);
+    c->omitted = now;
+}
+
 /* Nothing to be cut yet is no failure: the store may still have to be restored. */
 static void cut(struct cutter *c)
 {
     const struct options *o = c->fs->options;
     const struct tarball_reader reader = {is_stopped, c};
+    struct cut_rules rules = o->rules;
+    rules.captured = captured;
+    rules.arg = c;
     struct cut_result res;
     struct err e = {0};
     int64_t began = io_mono_ns();
-    int r = cuts_make(c->fs->cuts, &o->rules, &reader, &res, &e);
+    int r = cuts_make(c->fs->cuts, &rules, &reader, &res, &e);
     if (r < 0) {
         c->not_before_ns = io_mono_ns() + (o->every_ns < RETRY_NS ? o->every_ns : RETRY_NS);
         if (r != -ENOENT && r != -EINTR)

@@ -370,7 +370,7 @@ static int read_left_out(const struct reader *r, bool old, char *p, struct omiss
         (!number(word(&p), 10, UINT64_MAX, &m.files) ||
          !number(word(&p), 10, UINT64_MAX, &m.bytes) || !omission_why_find(word(&p), &m.why)))
         return bad(r, "what was left out");
-    if (!decode(p))
+    if (!*p || !decode(p))
         return bad(r, "a name that may not stand there");
     int rc = omissions_add(o, p, m.files, m.bytes, m.why);
     return rc < 0 ? err_sys(r->e, rc, "manifest of cut %s", r->name) : 0;

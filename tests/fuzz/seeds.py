@@ -57,6 +57,9 @@ def manifests():
                    "removed_folders": ["wal/db/rp/2", "wal"], "folders": ["data", "data/db"]}
     yield plain | {"kind": "database", "id": "\u00e9\\\"", "index": 2**64 - 1, "files": []}
     yield plain | {"version": 2}
+    yield plain | {"links": ["data/db/rp/1 -> /slow/1"],
+                   "left_out": ["db/rp/8", {"name": "db/rp/9", "files": 2, "bytes": 7, "why": "unknown"},
+                                {"name": "data/db/rp/1/1-1.tsm.bad", "files": 1, "bytes": 2**62, "why": "later"}]}
     yield plain | {"files": plain["files"] + [{"name": "data/db", "size": 2**50, "index": 0, "mtime_ns": 0}]}
 
 

@@ -2,6 +2,8 @@
 /* cuts: every state is what the store was, whatever came later; folding, leases, what is left after
  * damage; and that each retained file belongs to a cut. */
 #include "store/base/dir.h"
+#include "store/base/io.h"
+#include "store/chain/cutlist.h"
 #include "store/chain/cuts.h"
 #include "tests/unit/store_builder.h"
 
@@ -643,6 +645,52 @@ static void by_time(void **state)
     assert_int_equal(found.head.number, 0);
 }
 
+/* A manifest file of these lines, sealed. */
+static void put_cut(int dirfd, const char *lines)
+{
+    uint8_t sum[SHA256_BYTES];
+    char hex[SHA256_HEX + 1];
+    autofree char *text = NULL;
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    sha256_add(h, lines, strlen(lines));
+    sha256_end(h, sum);
+    sha256_hex(sum, hex);
+    assert_true(asprintf(&text, "%send %s\n", lines, hex) > 0);
+    assert_int_equal(io_replace_file(dirfd, "cut", text, strlen(text), 0600), 0);
+}
+
+#define CUT_HEAD "influxfs-cut 1\nserial 0\nchain c\nid i\ncreated 1\nhost h\nindex 1\nskew 0\n"
+
+static void what_cuts_say_of_omissions(void **state)
+{
+    static const char *const bad[] = {"o 1 2 bad\n",    "o x 2 bad n\n",  "o 1 2 worse n\n",
+                                      "o -1 2 bad n\n", "o 1 2 bad %0\n", "l %zz\n"};
+    struct fixture *f = *state;
+    struct cutlist *l = NULL, *again = NULL;
+    autoclose int fd = open(f->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    put_cut(fd, CUT_HEAD "L data/d/r/1 -> /slow disk/1\no 2 77 bad data/a b%0A\nl db/rp/9\n");
+    assert_int_equal(cutlist_read(fd, "cut", &l, NULL), 0);
+    assert_int_equal(cutlist_write(fd, "cut", l, NULL), 0);
+    cutlist_free(l);
+    assert_int_equal(cutlist_read(fd, "cut", &again, NULL), 0);
+    const struct omissions *o = &again->left_out;
+    assert_int_equal(o->n, 2);
+    assert_string_equal(o->at[0].name, "data/a b\n");
+    assert_true(o->at[0].why == OMITTED_BAD && o->at[0].files == 2 && o->at[0].bytes == 77);
+    assert_string_equal(o->at[1].name, "db/rp/9");
+    assert_true(o->at[1].why == OMITTED_UNKNOWN && o->at[1].files == 0 && o->at[1].bytes == 0);
+    assert_int_equal(again->nlinks, 1);
+    assert_string_equal(again->links[0], "data/d/r/1 -> /slow disk/1");
+    cutlist_free(again);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        autofree char *text = NULL;
+        assert_true(asprintf(&text, "%s%s", CUT_HEAD, bad[i]) > 0);
+        put_cut(fd, text);
+        if (cutlist_read(fd, "cut", &l, NULL) != -EBADMSG)
+            fail_msg("%s", bad[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -657,6 +705,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(cuts_in_use_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(tars_say_what_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_manifests_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cuts_say_of_omissions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_retained_file_cut_short, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_catalogue, setup, teardown),
         cmocka_unit_test_setup_teardown(litter_of_a_kill, setup, teardown),
