@@ -4,6 +4,7 @@
 #include "fs/log.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/chain/cut_loss.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -83,7 +84,7 @@ static bool is_due(const struct cutter *c)
     if (!every || now < c->not_before_ns || (c->cut_ns && now - c->cut_ns < every))
         return false;
     int r = cuts_latest(c->fs->cuts, &latest, NULL);
-    int64_t age = r == 0 ? io_now_ns() - latest.head.created_ns : every;
+    int64_t age = r == 0 ? io_now_ns() - latest.head.wall_ns : every;
     /* A clock that was set back says nothing about age. */
     return age < 0 ? now - c->began_ns >= every : age >= every;
 }
@@ -98,6 +99,18 @@ static void captured(void *arg, const struct capture *capture)
     if (now.text[0] && strcmp(now.text, c->omitted.text) != 0)
         log_line("cut: %s", now.text);
     c->omitted = now;
+}
+
+static void log_loss(const struct cut_result *res)
+{
+    char lost[LOSS_WORDS];
+    if (!res->made || !*loss_words(&res->head.lost, lost))
+        return;
+    if (res->head.guard == CUT_GUARD_TRIPPED)
+        log_line("cut %lld: %s; it is not folded until `influxsnap prune --accept-loss=%lld`",
+                  (long long)res->number, lost, (long long)res->number);
+    else
+        log_line("cut %lld: %s", (long long)res->number, lost);
 }
 
 /* Nothing to be cut yet is no failure: the store may still have to be restored. */
@@ -125,6 +138,7 @@ static void cut(struct cutter *c)
     else if (res.made)
         log_line("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
                  (unsigned long long)res.files, (unsigned long long)res.bytes);
+    log_loss(&res);
     if (res.said.text[0] && strcmp(res.said.text, c->said.text) != 0)
         log_line("cut: %s", res.said.text);
     c->said = res.said.text[0] ? res.said : c->said;

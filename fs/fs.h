@@ -10,6 +10,7 @@
 
 #include "fs/node.h"
 #include "fs/options.h"
+#include "store/chain/cut_links.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
 #include "store/restore/restore.h"
@@ -38,6 +39,7 @@ struct fs {
     struct node_table *nodes;
     struct snapshots *snapshots;
     struct cuts *cuts;       /* NULL without a state folder */
+    struct cut_links links;  /* whether they can keep files as links, as of the mount */
     struct restore *restore; /* NULL when mounted with `ro` */
     struct now *now;
     struct named *named;

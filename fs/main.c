@@ -85,6 +85,22 @@ static int open_restore(struct daemon *d, struct err *e)
     return restore_open(&o, &d->fs.restore, e);
 }
 
+/* Where files have to be copied that is said now, and not when the disk is full. */
+static int check_links(struct daemon *d, struct err *e)
+{
+    struct fs *fs = &d->fs;
+    if (!fs->cuts)
+        return 0;
+    int r = cut_links_try(fs->cuts, &d->paths, &d->options.rules, &fs->links, e);
+    if (r == 0 && d->options.every_ns)
+        r = cut_links_room(fs->cuts, &d->options.rules, &fs->links, e);
+    if (r == 0 && fs->links.files)
+        log_line("cuts copy files rather than link them, %llu of them, %llu bytes: %s",
+                 (unsigned long long)fs->links.files, (unsigned long long)fs->links.bytes,
+                 fs->links.why.text);
+    return r;
+}
+
 /* Finishes what a killed restore left, then opens what is remembered of the store. */
 static int open_store(struct daemon *d, struct err *e)
 {
@@ -106,7 +122,7 @@ static int open_store(struct daemon *d, struct err *e)
         log_line("%s", d->state.lacks.text);
     if (note.text[0])
         log_line("%s", note.text);
-    return 0;
+    return check_links(d, e);
 }
 
 static int build_tree(struct daemon *d)

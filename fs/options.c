@@ -28,6 +28,8 @@ const char options_usage[] =
     "unit\n"
     "  -o keep=N              fold the oldest cuts into the base when there are 2N numbers\n"
     "  -o reserve=SIZE        free disk below which nothing is cut: 5% (default), or 10G\n"
+    "  -o guard=PART|off      a cut that lost more of the store than this is not folded until\n"
+    "                         that is accepted: 20% (default)\n"
     "  -o exclude=DB[:DB…]    databases that are left out of cuts\n"
     "  -o owner=USER[:GROUP]  who owns restored files\n"
     "  -o force               restore although influxd seems to use the store\n"
@@ -49,6 +51,7 @@ static const struct fuse_opt specs[] = {
     OPT("every=%s", every_text),
     OPT("keep=%s", keep_text),
     OPT("reserve=%s", reserve_text),
+    OPT("guard=%s", guard_text),
     OPT("exclude=%s", exclude_text),
     OPT("owner=%s", owner),
     OPT("force", force),
@@ -153,6 +156,8 @@ static int parse_cuts(struct options *o, struct err *e)
     rules_default(&o->rules);
     if (r == 0 && o->reserve_text)
         r = rules_reserve(o->reserve_text, &o->rules, e);
+    if (r == 0 && o->guard_text)
+        r = rules_guard(o->guard_text, &o->rules, e);
     if (r == 0 && o->exclude_text)
         r = rules_exclude(o->exclude_text, &o->rules, e);
     return r;
@@ -203,6 +208,7 @@ void options_free(struct options *o)
     free(o->every_text);
     free(o->keep_text);
     free(o->reserve_text);
+    free(o->guard_text);
     free(o->exclude_text);
     free(o->uid_text);
     free(o->gid_text);

@@ -8,6 +8,7 @@
 #include "fs/text.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/chain/cut_loss.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -156,7 +157,26 @@ static struct json_object *json_cut(const struct cut_head *h)
     json_object_object_add(o, "number", h->number < 0 ? NULL : json_object_new_int64(h->number));
     add_text(o, "id", h->id);
     json_object_object_add(o, "created", json_time(h->created_ns));
+    json_object_object_add(o, "time", json_time(h->wall_ns));
+    json_object_object_add(o, "lost", loss_json(h));
     return o;
+}
+
+/* Cuts that are not folded because of what they lost: a check looks whether it is empty. */
+static struct json_object *json_not_accepted(const struct cut_info *list, size_t n)
+{
+    struct json_object *o = json_object_new_array();
+    for (size_t i = 0; i < n; i++)
+        if (list[i].head.guard == CUT_GUARD_TRIPPED)
+            json_object_array_add(o, json_cut(&list[i].head));
+    return o;
+}
+
+static void add_links(struct json_object *o, const struct cut_links *l)
+{
+    add_text(o, "kept_as", cut_links_word(l->how));
+    json_object_object_add(o, "copy_bytes", json_object_new_uint64(l->bytes));
+    add_text(o, "why_copied", l->why.text);
 }
 
 static void add_chain(struct json_object *o, const struct cut_info *list, size_t n)
@@ -196,6 +216,7 @@ static struct json_object *json_last_cut(const struct cutter_report *c)
     json_object_object_add(o, "copied_files", json_object_new_uint64(c->cut.copied));
     json_object_object_add(o, "copied_bytes", json_object_new_uint64(c->cut.copied_bytes));
     add_text(o, "why_copied", c->cut.said.text);
+    json_object_object_add(o, "lost", loss_json(&c->cut.head));
     return o;
 }
 
@@ -208,6 +229,8 @@ static struct json_object *json_last_fold(const struct cutter_report *c)
     json_object_object_add(o, "folded", json_object_new_uint64(c->fold.folded));
     json_object_object_add(o, "freed_bytes", json_object_new_uint64(c->fold.freed));
     json_object_object_add(o, "held_back", json_object_new_boolean(c->fold.held_back));
+    json_object_object_add(o, "guarded",
+                           c->fold.guarded ? json_object_new_int64(c->fold.guarded_number) : NULL);
     return o;
 }
 
@@ -226,7 +249,12 @@ static struct json_object *json_cuts(struct fs *fs)
     struct json_object *o = json_object_new_object();
     add_chain(o, list, n);
     add_text(o, "damaged", broken.text);
+    json_object_object_add(o, "not_accepted", json_not_accepted(list, n));
     add_retained(o, fs);
+    add_links(o, &fs->links);
+    const struct cut_rules *rules = &fs->options->rules;
+    json_object_object_add(o, "guard",
+                           rules->guard ? json_object_new_double(rules->guard_part) : NULL);
     int64_t every = fs->options->every_ns / 1000000000;
     json_object_object_add(o, "every", every ? json_object_new_int64(every) : NULL);
     json_object_object_add(o, "keep",

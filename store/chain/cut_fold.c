@@ -206,6 +206,20 @@ static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_
     return r < 0 ? r : sweep(c, cuts_fd, &base.head, entries, n, out, e);
 }
 
+/* How many of the numbers list[1..want] may be folded: none from the first on whose loss is not
+ * accepted, since what it lost would go. */
+static size_t unguarded(const struct cut_info *list, size_t want, struct prune_result *out)
+{
+    for (size_t i = 1; i <= want; i++) {
+        if (list[i].head.guard != CUT_GUARD_TRIPPED)
+            continue;
+        out->guarded = true;
+        out->guarded_number = list[i].head.number;
+        return i - 1;
+    }
+    return want;
+}
+
 static int fold(struct cuts *c, int cuts_fd, uint64_t keep, struct prune_result *out, struct err *e)
 {
     autofree struct cut_info *list = NULL;
@@ -213,7 +227,7 @@ static int fold(struct cuts *c, int cuts_fd, uint64_t keep, struct prune_result 
     int r = cuts_list(c, &list, &n, NULL, e);
     if (r < 0)
         return r;
-    size_t want = n > keep + 1 ? n - 1 - keep : 0;
+    size_t want = unguarded(list, n > keep + 1 ? n - 1 - keep : 0, out);
     autofree int *fds = calloc(want + 1, sizeof(*fds));
     if (!fds)
         return err_sys(e, -ENOMEM, "cuts");
@@ -246,4 +260,36 @@ int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct e
     if (r == 0)
         *out = result;
     return r;
+}
+
+static int accept(struct cuts *c, int cuts_fd, int64_t number, struct err *e)
+{
+    struct cut_info info;
+    char name[32];
+    int r = cuts_by_number(c, number, &info, e);
+    if (r < 0)
+        return r;
+    if (info.head.guard != CUT_GUARD_TRIPPED)
+        return info.head.guard == CUT_GUARD_ACCEPTED
+                   ? 0
+                   : err_set(e, -EINVAL, "cut %" PRId64 " has no loss that waits to be accepted",
+                             number);
+    cuts_file_name(&info, name);
+    cleanup(cutlist_freep) struct cutlist *l = NULL;
+    if ((r = cutlist_read(cuts_fd, name, &l, e)) < 0)
+        return r;
+    l->head.guard = CUT_GUARD_ACCEPTED;
+    return cutlist_write(cuts_fd, name, l, e);
+}
+
+int cuts_accept_loss(struct cuts *c, int64_t number, struct err *e)
+{
+    autoclose int fd = cuts_folder(c, e);
+    if (fd < 0)
+        return fd;
+    autoclose int lock = lease_lock(fd, NULL, NULL, e);
+    if (lock < 0)
+        return lock;
+    int r = cuts_tidy(c, fd, e);
+    return r < 0 ? r : accept(c, fd, number, e);
 }

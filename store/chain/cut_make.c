@@ -3,6 +3,7 @@
  * manifest is the commit; whatever a kill leaves before it is litter. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/chain/cut_loss.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
 #include "store/chain/pool.h"
@@ -16,7 +17,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 /* A member of the capture, by its whole path. */
 struct item {
@@ -35,6 +35,7 @@ struct making {
     char *paths;             /* memory of theirs */
     struct cutstate *before; /* the newest cut, or NULL */
     struct cutlist *list;    /* the new one */
+    struct loss *loss;       /* while what differs is looked for */
     struct pool_adding pool;
     bool matters; /* something but _internal has changed */
     struct cut_result *out;
@@ -172,7 +173,7 @@ static bool is_changed(const struct cut_entry *old, const struct member *m, bool
     return !same_attr(&old->attr, &m->attr) || (!member_is_folder(m) && !same_bytes(old, m));
 }
 
-static void add_removed(struct making *m, const struct cut_entry *old)
+static int add_removed(struct making *m, const struct cut_entry *old)
 {
     struct cutlist *l = m->list;
     if (cut_is_folder(old))
@@ -180,6 +181,16 @@ static void add_removed(struct making *m, const struct cut_entry *old)
     else
         l->removed[l->nremoved++] = old->path;
     m->matters |= !is_internal(old->path);
+    return cut_is_folder(old) ? 0 : loss_see(m->loss, old->path, &old->attr, NULL);
+}
+
+/* The same path in both; was is NULL if it is new. */
+static int see(struct making *m, const struct cut_entry *was, const struct item *item)
+{
+    const struct member *now = capture_member(m->capture, item->i);
+    if (member_is_folder(now))
+        return 0;
+    return loss_see(m->loss, item->path, was ? &was->attr : NULL, &now->attr);
 }
 
 /* Finds first whether anything matters, and then, called again, retains it. */
@@ -190,14 +201,16 @@ static int compare(struct making *m, bool dry, struct err *e)
     while (i < nold || k < m->n) {
         int d = i == nold ? 1 : k == m->n ? -1 : cut_path_cmp(old[i].path, m->items[k].path);
         if (d < 0) {
-            if (dry)
-                add_removed(m, &old[i]);
+            if (dry && add_removed(m, &old[i]) < 0)
+                return err_sys(e, -ENOMEM, "cut");
             i++;
             continue;
         }
         const struct item *item = &m->items[k++];
         const struct cut_entry *was = d == 0 ? &old[i++] : NULL;
         bool matters = true;
+        if (dry && see(m, was, item) < 0)
+            return err_sys(e, -ENOMEM, "cut");
         if (was && !is_changed(was, capture_member(m->capture, item->i), &matters))
             continue;
         int r = 0;
@@ -247,6 +260,9 @@ static void fill_head(struct making *m, const char *id)
     snprintf(h->parent, sizeof(h->parent), "%s", before ? before->id : "");
     snprintf(h->host, sizeof(h->host), "%s", rec->host);
     h->created_ns = rec->created_ns;
+    /* That only rises, so that after a clock that was ahead it is ahead of the clock for good. */
+    int64_t now = io_now_ns();
+    h->wall_ns = rec->created_ns < now ? rec->created_ns : now;
     h->index = rec->index;
     h->skew_ns = rec->skew_ns;
 }
@@ -274,18 +290,9 @@ static int begin_list(struct making *m, struct err *e)
 
 static int reserve_of(const struct making *m, uint64_t *out, struct err *e)
 {
-    struct statvfs v;
-    if (fstatvfs(m->cuts_fd, &v) < 0)
-        return err_sys(e, -errno, "the state folder");
-    uint64_t part = (uint64_t)((double)v.f_blocks * (double)v.f_frsize * m->rules->reserve_part);
-    *out = part > m->rules->reserve_bytes ? part : m->rules->reserve_bytes;
-    uint64_t avail = (uint64_t)v.f_bavail * v.f_frsize;
-    if (avail < *out)
-        return err_set(e, -ENOSPC,
-                       "no cut: %llu MiB are free on the state folder's disk, and %llu MiB are to "
-                       "stay free (reserve=); prune, or free space",
-                       (unsigned long long)(avail >> 20), (unsigned long long)(*out >> 20));
-    return 0;
+    uint64_t avail;
+    int r = pool_room(m->cuts_fd, m->rules, out, &avail, e);
+    return r < 0 ? r : pool_check_room(m->cuts_fd, *out, 0, e);
 }
 
 /* Retains what has changed and writes the manifest. */
@@ -314,7 +321,17 @@ static int commit(struct making *m, struct err *e)
     m->out->copied = m->pool.copied;
     m->out->copied_bytes = m->pool.copied_bytes;
     m->out->said = m->pool.said;
+    m->out->head = *h;
     return 0;
+}
+
+static int weigh(struct making *m)
+{
+    struct cut_head *h = &m->list->head;
+    int r = loss_sum(m->loss, &h->lost);
+    if (r == 0 && m->rules->guard && loss_exceeds(&h->lost, m->rules->guard_part))
+        h->guard = CUT_GUARD_TRIPPED;
+    return r;
 }
 
 static int make(struct making *m, struct err *e)
@@ -339,6 +356,8 @@ static int make(struct making *m, struct err *e)
     fill_head(m, id);
     if ((r = compare(m, true, e)) < 0 || (!first && !m->matters))
         return r;
+    if ((r = weigh(m)) < 0)
+        return err_sys(e, r, "cut");
     return commit(m, e);
 }
 
@@ -360,11 +379,13 @@ static int capture_and_make(struct making *m, struct err *e)
     if (r < 0)
         return r;
     m->capture = tarball_capture(t);
-    r = make(m, e);
+    m->loss = loss_new();
+    r = m->loss ? make(m, e) : -ENOMEM;
     capture_keep_sums((struct capture *)m->capture, NULL); /* what it cannot keep is found again */
     if (r == 0 && m->rules->captured)
         m->rules->captured(m->rules->arg, m->capture);
     snapshots_put(m->c->snapshots, t);
+    loss_free(m->loss);
     cutlist_free(m->list);
     cutstate_unref(m->before);
     free(m->items);

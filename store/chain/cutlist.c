@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define FILE_MAX ((size_t)1 << 30)
-#define MAGIC "influxfs-cut 1\n"
+#define MAGIC "influxfs-cut 2\n"
+#define MAGIC_1 "influxfs-cut 1\n" /* as long */
 #define SEAL_BYTES (sizeof("end \n") - 1 + SHA256_HEX)
 
 static int root_rank(const char *path)
@@ -64,6 +65,22 @@ static void put_text(FILE *f, const char *s)
     putc('\n', f);
 }
 
+static void put_lost(FILE *f, const struct cut_lost *l)
+{
+    char name[CUT_LOST_NAMES];
+    if (l->files)
+        fprintf(f, "lost %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", l->shards,
+                l->files, l->bytes, l->of, l->policies);
+    for (const char *p = l->names; *p;) {
+        size_t len = strcspn(p, "\n");
+        memcpy(name, p, len);
+        name[len] = 0;
+        fprintf(f, "lost-in ");
+        put_text(f, name);
+        p += len + (p[len] == '\n');
+    }
+}
+
 static void put_head(FILE *f, const struct cut_head *h)
 {
     fprintf(f, MAGIC "serial %" PRIu64 "\n", h->serial);
@@ -72,9 +89,12 @@ static void put_head(FILE *f, const struct cut_head *h)
     fprintf(f, "chain %s\nid %s\n", h->chain, h->id);
     if (*h->parent)
         fprintf(f, "parent %s\n", h->parent);
-    fprintf(f, "created %" PRId64 "\nhost ", h->created_ns);
+    fprintf(f, "created %" PRId64 "\nwall %" PRId64 "\nhost ", h->created_ns, h->wall_ns);
     put_text(f, h->host);
     fprintf(f, "index %" PRIu64 "\nskew %" PRId64 "\n", h->index, h->skew_ns);
+    put_lost(f, &h->lost);
+    if (h->guard != CUT_GUARD_FINE)
+        fprintf(f, "guard %s\n", h->guard == CUT_GUARD_TRIPPED ? "tripped" : "accepted");
 }
 
 static void put_entry(FILE *f, const struct cut_entry *e)
@@ -304,6 +324,44 @@ static int copy_text(const struct reader *r, const char *from, char *to, size_t 
     return 0;
 }
 
+static int read_lost(const struct reader *r, char *p, struct cut_lost *l)
+{
+    uint64_t *const values[] = {&l->shards, &l->files, &l->bytes, &l->of, &l->policies};
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+        if (!number(word(&p), 10, INT64_MAX, values[i]))
+            return bad(r, "what was lost");
+    return 0;
+}
+
+static int read_lost_in(const struct reader *r, char *name, struct cut_lost *l)
+{
+    size_t at = strlen(l->names);
+    if (!decode(name) || !*name || strchr(name, '\n') || at + strlen(name) + 2 > CUT_LOST_NAMES)
+        return bad(r, "where something was lost");
+    snprintf(l->names + at, CUT_LOST_NAMES - at, "%s%s", at ? "\n" : "", name);
+    return 0;
+}
+
+static int read_guard(const struct reader *r, const char *value, enum cut_guard *out)
+{
+    *out = strcmp(value, "accepted") == 0 ? CUT_GUARD_ACCEPTED : CUT_GUARD_TRIPPED;
+    return *out == CUT_GUARD_ACCEPTED || strcmp(value, "tripped") == 0 ? 0 : bad(r, "the guard");
+}
+
+/* What cuts have had since version 2. */
+static int read_later_line(const struct reader *r, const char *key, char *value, struct cut_head *h)
+{
+    if (strcmp(key, "wall") == 0)
+        return signed_number(value, &h->wall_ns) ? 0 : bad(r, "the clock's time");
+    if (strcmp(key, "lost") == 0)
+        return read_lost(r, value, &h->lost);
+    if (strcmp(key, "lost-in") == 0)
+        return read_lost_in(r, value, &h->lost);
+    if (strcmp(key, "guard") == 0)
+        return read_guard(r, value, &h->guard);
+    return bad(r, "an unknown word");
+}
+
 static int read_head_line(const struct reader *r, const char *key, char *value, struct cut_head *h)
 {
     uint64_t n;
@@ -320,8 +378,11 @@ static int read_head_line(const struct reader *r, const char *key, char *value, 
         return copy_text(r, value, h->id, sizeof(h->id));
     if (strcmp(key, "parent") == 0)
         return copy_text(r, value, h->parent, sizeof(h->parent));
-    if (strcmp(key, "created") == 0)
-        return signed_number(value, &h->created_ns) ? 0 : bad(r, "the time");
+    if (strcmp(key, "created") == 0) {
+        bool ok = signed_number(value, &h->created_ns);
+        h->wall_ns = h->created_ns; /* what version 2 knows better follows */
+        return ok ? 0 : bad(r, "the time");
+    }
     if (strcmp(key, "host") == 0) {
         bool ok = decode(value) && strlen(value) < sizeof(h->host);
         return ok ? (strcpy(h->host, value), 0) : bad(r, "the host");
@@ -330,7 +391,7 @@ static int read_head_line(const struct reader *r, const char *key, char *value, 
         return number(value, 10, UINT64_MAX, &h->index) ? 0 : bad(r, "the index");
     if (strcmp(key, "skew") == 0)
         return signed_number(value, &h->skew_ns) ? 0 : bad(r, "the skew");
-    return bad(r, "an unknown word");
+    return read_later_line(r, key, value, h);
 }
 
 static size_t count_lines(const char *at, const char *end, char kind)
@@ -414,7 +475,8 @@ static int check_seal(struct reader *r, char *text, size_t len)
                        "the manifest of cut %s is damaged: it is cut off or no "
                        "manifest of a cut",
                        r->name);
-    if (memcmp(text, MAGIC, sizeof(MAGIC) - 1) != 0)
+    if (memcmp(text, MAGIC, sizeof(MAGIC) - 1) != 0 &&
+        memcmp(text, MAGIC_1, sizeof(MAGIC_1) - 1) != 0)
         return err_set(r->e, -EINVAL,
                        "the manifest of cut %s is of a later version, or damaged; use a newer "
                        "influxfs",

@@ -4,16 +4,21 @@
  *
  * A text file of lines, sealed by the SHA-256 of all of them:
  *
- *   influxfs-cut 1
+ *   influxfs-cut 2      1 is read as well: it has neither wall nor lost, lost-in and guard
  *   serial N            of the cut: 0 the first, rising by 1, never used again
  *   number N            the name that users see; absent: the first base
  *   chain HEX           names the chain that the cut belongs to
  *   id HEX              of the state
  *   parent HEX          of the state that the lines below build on; absent: they are all there is
- *   created NS          since 1970
+ *   created NS          since 1970; rises from cut to cut, whatever is done to the clock
+ *   wall NS             what the clock said; absent: the same
  *   host TEXT
  *   index N             the store's change counter
  *   skew NS
+ *   lost SHARDS FILES BYTES OF POLICIES   what vanished since the parent (cut_loss.h), OF how many
+ *                       bytes, from how many policies; absent: nothing
+ *   lost-in TEXT        one of these policies, as DB/RP; the largest losses are named
+ *   guard tripped|accepted  it lost more than it should, and is not folded until that is accepted
  *   d MODE UID GID MTIME_NS PATH                                      a folder
  *   f MODE UID GID MTIME_NS SIZE INDEX INO SERIAL/SEQ SUM|- PATH      a file; where it is retained
  *   r PATH              a file of the parent that is not there any more
@@ -39,7 +44,19 @@
 
 #include <stdint.h>
 
-#define CUT_ID_MAX 64 /* characters of an id or chain */
+#define CUT_ID_MAX 64       /* characters of an id or chain */
+#define CUT_LOST_NAMES 1040 /* bytes of the names of what was lost; one always fits */
+
+/* What vanished since the cut before (cut_loss.h). */
+struct cut_lost {
+    uint64_t shards;           /* that are gone as a whole */
+    uint64_t files, bytes, of; /* of is what there was, in bytes */
+    uint64_t policies;
+    char names[CUT_LOST_NAMES]; /* of the policies with the largest losses, "DB/RP", by newlines */
+};
+
+/* Whether it lost more than was allowed. */
+enum cut_guard { CUT_GUARD_FINE, CUT_GUARD_TRIPPED, CUT_GUARD_ACCEPTED };
 
 struct cut_head {
     uint64_t serial;
@@ -48,9 +65,12 @@ struct cut_head {
     char id[CUT_ID_MAX + 1];
     char parent[CUT_ID_MAX + 1]; /* "": none */
     char host[CATALOG_HOST + 1];
-    int64_t created_ns;
+    int64_t created_ns; /* rises from cut to cut */
+    int64_t wall_ns;    /* what the clock said */
     uint64_t index;
     int64_t skew_ns;
+    struct cut_lost lost;
+    enum cut_guard guard;
 };
 
 /* Where a file is retained: the serial of the cut that first had it, and a number within that. */

@@ -246,7 +246,7 @@ static bool is_any(const struct cut_info *i, int64_t key)
 
 static bool is_at_or_before(const struct cut_info *i, int64_t key)
 {
-    return i->head.created_ns <= key;
+    return i->head.wall_ns <= key;
 }
 
 int cuts_by_serial(struct cuts *c, uint64_t serial, struct cut_info *out, struct err *e)

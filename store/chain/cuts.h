@@ -42,7 +42,7 @@ struct cut_info {
 int cuts_list(struct cuts *c, struct cut_info **out, size_t *n, struct err *broken, struct err *e);
 
 /* One that is there: -ENOENT if it is not. By serial; by number; the newest; the last one at or
- * before a time, in nanoseconds since 1970. */
+ * before a time, in nanoseconds since 1970, by what the clock said when it was made. */
 int cuts_by_serial(struct cuts *c, uint64_t serial, struct cut_info *out, struct err *e);
 int cuts_by_number(struct cuts *c, int64_t number, struct cut_info *out, struct err *e);
 int cuts_latest(struct cuts *c, struct cut_info *out, struct err *e);
@@ -59,6 +59,8 @@ struct cut_rules {
     size_t nexclude;
     uint64_t reserve_bytes; /* no cut is made where less is free, of the state folder's disk */
     double reserve_part;    /* the same as a part of the disk's size, 0 to 1; both must hold */
+    bool guard;             /* a cut that lost more than this part of the store is not folded */
+    double guard_part;      /* until that is accepted */
     /* Called for each file as soon as it is retained; may be NULL. */
     void (*file)(void *arg, const char *path, uint64_t size, bool linked);
     /* Called with the store as it was captured, changed or not; may be NULL. */
@@ -73,6 +75,7 @@ struct cut_result {
     uint64_t files, bytes;         /* that changed */
     uint64_t copied, copied_bytes; /* those of them that were copied, not linked */
     struct err said; /* why whole files had to be copied that could have been linked; else empty */
+    struct cut_head head; /* of the new one, with what it lost */
 };
 
 /* Cuts the store as it is now. Errors as snapshots_now; -ENOSPC: the reserve, or a full disk; then
@@ -85,11 +88,18 @@ struct prune_result {
     int64_t base;            /* what it stands for now; -1: none */
     uint64_t removed, freed; /* retained files that were removed, and their bytes on disk */
     bool held_back;          /* a cut that is in use kept more from being folded */
+    bool guarded;            /* a cut whose loss is not accepted did: this one */
+    int64_t guarded_number;
 };
 
-/* Folds until at most keep numbers are left, as far as no cut in use is lost by that. And removes
- * what a kill has left over. */
+/* Folds until at most keep numbers are left, as far as no cut in use is lost by that, and nothing
+ * that a cut lost which tripped the guard: what is before it stays until the loss is accepted. And
+ * removes what a kill has left over. */
 int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct err *e);
+
+/* Accepts what the cut with this number lost, for good: it is folded as others are. -ENOENT: there
+ * is no such number; -EINVAL: it did not trip the guard. Accepted before: 0. */
+int cuts_accept_loss(struct cuts *c, int64_t number, struct err *e);
 
 /* What is retained: files, and bytes of those that nothing but the cuts holds any more. */
 int cuts_usage(struct cuts *c, uint64_t *files, uint64_t *bytes, uint64_t *only_ours,

@@ -125,6 +125,8 @@ int cutstate_build(struct cutlist **lists, size_t n, struct cutstate **out, stru
         return err_sys(e, r, "cuts");
     s->head = lists[n - 1]->head;
     s->head.parent[0] = 0;
+    s->head.lost = (struct cut_lost){0};
+    s->head.guard = CUT_GUARD_FINE;
     *out = steal_ptr(&s);
     return 0;
 }

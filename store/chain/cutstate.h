@@ -23,7 +23,7 @@ static inline void cutstate_unrefp(struct cutstate **s)
     cutstate_unref(*s);
 }
 
-/* Of the newest cut in it: parent is "", since nothing is missing. */
+/* Of the newest cut in it: parent is "", since nothing is missing, and it tells of no loss. */
 const struct cut_head *cutstate_head(const struct cutstate *s);
 
 /* All files and folders, sorted by cut_path_cmp: the folders meta, data and wal and all below. */

@@ -60,7 +60,7 @@ static int try_link(struct pool_adding *p, const struct member *m, const char *n
 {
     const char *base = strrchr(m->name, '/');
     base = base ? base + 1 : m->name;
-    if (p->links_fail || m->cut || !m->held || !(name_is_tsm(base) || name_is_tombstone(base)))
+    if (m->cut || !m->held || !(name_is_tsm(base) || name_is_tombstone(base)))
         return 0;
     int r = held_link(m->held, p->folder, name);
     if (r == 0)
@@ -68,26 +68,46 @@ static int try_link(struct pool_adding *p, const struct member *m, const char *n
     /* ENOENT: influxd has removed it just now. EMLINK is a matter of this file alone. */
     if (r == -ENOSPC || r == -EIO || r == -EDQUOT)
         return r;
-    if (r != -ENOENT && r != -EMLINK) {
-        p->links_fail = true;
+    if (r != -ENOENT && r != -EMLINK && !p->said.text[0])
         err_sys(&p->said, r, "files are copied, since %s/%s cannot be linked into the state folder",
                 m->dir, m->name);
-    }
     return 0;
 }
 
-static int check_reserve(const struct pool_adding *p, uint64_t more, struct err *e)
+static int available(int fd, uint64_t *out, uint64_t *size, struct err *e)
 {
     struct statvfs v;
-    if (fstatvfs(p->cuts_fd, &v) < 0)
+    if (fstatvfs(fd, &v) < 0)
         return err_sys(e, -errno, "the state folder");
-    uint64_t avail = (uint64_t)v.f_bavail * v.f_frsize;
-    if (avail >= more && avail - more >= p->reserve)
+    *out = (uint64_t)v.f_bavail * v.f_frsize;
+    *size = (uint64_t)v.f_blocks * v.f_frsize;
+    return 0;
+}
+
+int pool_room(int fd, const struct cut_rules *rules, uint64_t *reserve, uint64_t *avail,
+              struct err *e)
+{
+    uint64_t size = 0;
+    int r = available(fd, avail, &size, e);
+    if (r < 0)
+        return r;
+    uint64_t part = (uint64_t)((double)size * rules->reserve_part);
+    *reserve = part > rules->reserve_bytes ? part : rules->reserve_bytes;
+    return 0;
+}
+
+int pool_check_room(int fd, uint64_t reserve, uint64_t more, struct err *e)
+{
+    uint64_t avail = 0, size;
+    int r = available(fd, &avail, &size, e);
+    if (r < 0)
+        return r;
+    if (avail >= more && avail - more >= reserve)
         return 0;
     return err_set(e, -ENOSPC,
                    "no cut: %llu MiB are free on the state folder's disk, and %llu MiB are to stay "
                    "free (reserve=); prune, or free space",
-                   (unsigned long long)(avail >> 20), (unsigned long long)(p->reserve >> 20));
+                   (unsigned long long)(avail >> 20), (unsigned long long)(reserve >> 20));
 }
 
 static bool is_zero(const char *buf, size_t n)
@@ -134,7 +154,7 @@ static int copy_file(struct pool_adding *p, const struct capture *c, size_t i, c
                      struct err *e)
 {
     uint64_t size = capture_member(c, i)->attr.size;
-    int r = check_reserve(p, size, e);
+    int r = pool_check_room(p->cuts_fd, p->reserve, size, e);
     if (r < 0)
         return r;
     autoclose int fd =

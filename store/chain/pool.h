@@ -12,7 +12,7 @@
 #ifndef INFLUXFS_CHAIN_POOL_H
 #define INFLUXFS_CHAIN_POOL_H
 
-#include "store/chain/cutlist.h"
+#include "store/chain/cuts.h"
 #include "store/snapshot/capture.h"
 
 #include <stdint.h>
@@ -27,8 +27,7 @@ struct pool_adding {
     int folder; /* cuts/files/SERIAL; -1 until the first file comes */
     uint64_t serial;
     uint32_t next;
-    bool links_fail; /* for a reason that holds for other files as well, told in said */
-    struct err said;
+    struct err said;  /* why the first one that is not a matter of that file alone was copied */
     uint64_t reserve; /* bytes that must stay free on the disk */
     uint64_t copied, copied_bytes;
 };
@@ -37,6 +36,13 @@ struct pool_adding {
  * disk is full. */
 int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cut_place *out,
              bool *linked, struct err *e);
+
+/* How much is free of the disk that fd lies on, and how much is to stay so by the rules. */
+int pool_room(int fd, const struct cut_rules *rules, uint64_t *reserve, uint64_t *avail,
+              struct err *e);
+
+/* Whether that much more can be written to it: -ENOSPC, with words. */
+int pool_check_room(int fd, uint64_t reserve, uint64_t more, struct err *e);
 
 /* Everything added is on disk. Closes the folder. */
 int pool_finish(struct pool_adding *p, struct err *e);

@@ -9,7 +9,7 @@
 
 void rules_default(struct cut_rules *out)
 {
-    *out = (struct cut_rules){.reserve_part = 0.05};
+    *out = (struct cut_rules){.reserve_part = 0.05, .guard = true, .guard_part = 0.2};
 }
 
 static bool read_percent(const char *text, double *part)
@@ -45,6 +45,18 @@ int rules_reserve(const char *text, struct cut_rules *out, struct err *e)
                        text);
     out->reserve_part = is_part ? part : 0;
     out->reserve_bytes = bytes;
+    return 0;
+}
+
+int rules_guard(const char *text, struct cut_rules *out, struct err *e)
+{
+    double part = 0;
+    bool on = strcmp(text, "off") != 0;
+    if (on && !read_percent(text, &part))
+        return err_set(e, -EINVAL,
+                       "option guard=%s: neither a part of the store, such as 20%%, nor off", text);
+    out->guard = on;
+    out->guard_part = part;
     return 0;
 }
 

@@ -228,7 +228,7 @@ static void print_clone(const struct cut_info *cut, const char *folder)
 {
     char name[32], time[40];
     words_cut(cut->head.number, name);
-    words_time(cut->head.created_ns, time);
+    words_time(cut->head.wall_ns, time);
     printf("%s is the store as it was at cut %s, %s.\n"
            "For another influxd, in an influxdb.conf of its own:\n\n"
            "bind-address = \"127.0.0.1:18088\"\n"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap cut, list and prune: the cuts of the store. */
 #include "store/base/cleanup.h"
+#include "store/chain/cut_links.h"
+#include "store/chain/cut_loss.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/telling.h"
@@ -44,7 +46,7 @@ static void captured(void *arg, const struct capture *c)
 
 static void print_cut(const struct snap *s, const struct cut_result *c, struct json_object *told)
 {
-    char name[32];
+    char name[32], lost[LOSS_WORDS];
     words_cut(c->number, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
@@ -58,14 +60,26 @@ static void print_cut(const struct snap *s, const struct cut_result *c, struct j
         json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
         json_object_object_add(o, "copied", json_object_new_uint64(c->copied));
         json_object_object_add(o, "copied_bytes", json_object_new_uint64(c->copied_bytes));
+        json_object_object_add(o, "lost", loss_json(&c->head));
         words_json(o);
     } else if (c->made) {
         printf("cut %s: %" PRIu64 " files, %" PRIu64 " bytes; %" PRIu64 " of them, %" PRIu64
                " bytes, copied\n",
                name, c->files, c->bytes, c->copied, c->copied_bytes);
+        if (*loss_words(&c->head.lost, lost))
+            printf("since the cut before it %s\n", lost);
     } else {
         printf("nothing has changed since cut %s\n", name);
     }
+}
+
+static void warn_guarded(const struct prune_result *p)
+{
+    if (p->guarded)
+        snap_say("cut %" PRId64
+                 " lost so much that it is not folded, nor what follows it; if that may be lost, "
+                 "say: influxsnap prune --accept-loss=%" PRId64,
+                 p->guarded_number, p->guarded_number);
 }
 
 /* Not at every cut, so that the base, and a mirror of it, changes rarely. */
@@ -77,7 +91,39 @@ static int fold(struct snap *s, struct err *e)
     int r = s->o.have_keep ? cuts_list(s->cuts, &list, &n, NULL, e) : 0;
     if (r < 0 || !s->o.have_keep || n <= 1 || (n - 1) / 2 < s->o.keep)
         return r;
-    return cuts_prune(s->cuts, s->o.keep, &done, e);
+    r = cuts_prune(s->cuts, s->o.keep, &done, e);
+    if (r == 0)
+        warn_guarded(&done);
+    return r;
+}
+
+/* Where files have to be copied, that is said before it takes hours, and not begun if it cannot end
+ * well. */
+static int check_links(struct snap *s, struct cut_links *links, struct err *e)
+{
+    char size[16];
+    int r = cut_links_try(s->cuts, &s->paths, &s->o.rules, links, e);
+    if (r == 0)
+        r = cut_links_room(s->cuts, &s->o.rules, links, e);
+    if (r < 0 || !links->files)
+        return r;
+    meter_size((double)links->bytes, size);
+    snap_say("%" PRIu64 " files of the store, %s, are copied rather than linked once they change: "
+             "%s",
+             links->files, size, links->why.text);
+    return 0;
+}
+
+static int tell_loss(const struct cut_result *c)
+{
+    char lost[LOSS_WORDS];
+    if (!c->made || c->head.guard != CUT_GUARD_TRIPPED)
+        return EXIT_DONE;
+    snap_say("cut %" PRId64
+             ": %s; it is not folded, nor what follows it, until you say that this may be lost: "
+             "influxsnap prune --accept-loss=%" PRId64,
+             c->number, loss_words(&c->head.lost, lost), c->number);
+    return EXIT_OMISSIONS;
 }
 
 static void put_told(struct cutting *c)
@@ -90,7 +136,10 @@ int snap_cut(struct snap *s)
     struct err e = {0};
     struct cut_result result;
     cleanup(put_told) struct cutting c = {.told = json_object_new_object()};
+    struct cut_links links;
     int r = snap_open(s, SNAP_CUTS, &e);
+    if (r == 0)
+        r = check_links(s, &links, &e);
     if (r < 0)
         return fail(r, &e);
     meter_begin(&c.meter, "backing up", 0);
@@ -101,11 +150,14 @@ int snap_cut(struct snap *s)
     meter_end(&c.meter);
     if (r < 0)
         return fail(r, &e);
-    if (result.said.text[0])
+    if (result.said.text[0] && !links.files)
         snap_say("%s", result.said.text);
     print_cut(s, &result, c.told);
+    int code = tell_loss(&result);
     r = fold(s, &e);
-    return r < 0 ? fail(r, &e) : c.code;
+    if (r < 0)
+        return fail(r, &e);
+    return code == EXIT_DONE ? c.code : code;
 }
 
 /* list */
@@ -114,25 +166,41 @@ static void list_json(const struct cut_info *list, size_t n, const struct err *b
 {
     struct json_object *o = json_object_new_object(), *cuts = json_object_new_array();
     for (size_t i = 0; i < n; i++)
-        json_object_array_add(cuts, words_cut_json(&list[i]));
+        json_object_array_add(cuts, words_cut_json(&list[i], i ? &list[i - 1] : NULL));
     json_object_object_add(o, "cuts", cuts);
     json_object_object_add(o, "error",
                            broken->text[0] ? json_object_new_string(broken->text) : NULL);
     words_json(o);
 }
 
+/* The end of its line: what is unusual about it. */
+static void list_notes(const struct cut_info *c, const struct cut_info *before)
+{
+    static const char *const guard[] = {"", "NOT FOLDED: ", "accepted: "};
+    char lost[LOSS_WORDS];
+    const char *gap = "  ";
+    if (words_clock_set(c, before)) {
+        printf("%sthe clock was set back before it", gap);
+        gap = "; ";
+    }
+    if (*loss_words(&c->head.lost, lost))
+        printf("%s%s%s", gap, guard[c->head.guard], lost);
+    putchar('\n');
+}
+
 static void list_text(const struct cut_info *list, size_t n)
 {
     if (n)
-        printf("%-12s %-30s %8s %14s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID");
+        printf("%-12s %-30s %8s %14s  %-32s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID", "NOTES");
     for (size_t i = 0; i < n; i++) {
         char name[48], number[32], time[40];
         words_cut(list[i].head.number, number);
         snprintf(name, sizeof(name), list[i].base && list[i].head.number >= 0 ? "base (%s)" : "%s",
                  number);
-        words_time(list[i].head.created_ns, time);
-        printf("%-12s %-30s %8" PRIu64 " %14" PRIu64 "  %s\n", name, time, list[i].files,
+        words_time(list[i].head.wall_ns, time);
+        printf("%-12s %-30s %8" PRIu64 " %14" PRIu64 "  %s", name, time, list[i].files,
                list[i].bytes, list[i].head.id);
+        list_notes(&list[i], i ? &list[i - 1] : NULL);
     }
 }
 
@@ -170,6 +238,10 @@ static void print_pruned(const struct snap *s, const struct prune_result *p)
         json_object_object_add(o, "removed", json_object_new_uint64(p->removed));
         json_object_object_add(o, "freed", json_object_new_uint64(p->freed));
         json_object_object_add(o, "held_back", json_object_new_boolean(p->held_back));
+        json_object_object_add(o, "guarded",
+                               p->guarded ? json_object_new_int64(p->guarded_number) : NULL);
+        json_object_object_add(
+            o, "accepted", s->o.accept_loss < 0 ? NULL : json_object_new_int64(s->o.accept_loss));
         words_json(o);
     } else if (p->folded) {
         printf("%" PRIu64 " numbers folded, the base stands for %s; %" PRIu64
@@ -185,6 +257,9 @@ int snap_prune(struct snap *s)
     struct err e = {0};
     struct prune_result result = {.base = -1};
     int r = snap_open(s, SNAP_CUTS, &e);
+    if (r == 0 && s->o.accept_loss >= 0 &&
+        (r = cuts_accept_loss(s->cuts, s->o.accept_loss, &e)) < 0)
+        return fail(r, &e);
     if (r == 0)
         r = cuts_prune(s->cuts, s->o.have_keep ? s->o.keep : INT64_MAX, &result, &e);
     if (r < 0 && r != -ENOENT) /* no cuts are none to fold */
@@ -193,6 +268,7 @@ int snap_prune(struct snap *s)
         return fail(r, &e);
     if (result.held_back)
         snap_say("a cut that is in use kept more from being folded");
+    warn_guarded(&result);
     print_pruned(s, &result);
-    return EXIT_DONE;
+    return result.guarded ? EXIT_OMISSIONS : EXIT_DONE;
 }

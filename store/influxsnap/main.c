@@ -25,15 +25,19 @@ static const struct command commands[] = {
      "whole.\n"
      "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
      "base.tar, 0.tar, 1.tar, ….\n"},
-    {"cut", "", "kjrxA", 0, 0, snap_cut, "retain the store as it is now",
+    {"cut", "", "kjrgxA", 0, 0, snap_cut, "retain the store as it is now",
      "The first cut makes the base, each later one the next number. Nothing is made if nothing "
      "has\n"
-     "changed. With --keep=N, when there are 2N numbers, all but N are folded into the base.\n"},
+     "changed. With --keep=N, when there are 2N numbers, all but N are folded into the base.\n"
+     "Exit code 6: it was made, and lost so much (--guard) that it is not folded until\n"
+     "`influxsnap prune --accept-loss=N` says that it may be.\n"},
     {"list", "", "j", 0, 0, snap_list, "show the cuts", "Shows the base and the numbers.\n"},
-    {"prune", "", "kj", 0, 0, snap_prune, "fold the oldest cuts into the base",
+    {"prune", "", "kjl", 0, 0, snap_prune, "fold the oldest cuts into the base",
      "Folds all but the newest N numbers into the base. Without --keep, removes only what a "
      "killed\n"
-     "influxsnap has left.\n"},
+     "influxsnap has left. A cut that lost more than its --guard allowed is not folded, nor what\n"
+     "follows it, before --accept-loss names it; exit code 6 if that kept more from being "
+     "folded.\n"},
     {"clone", "N|base|latest|TIME FOLDER", "m", 1, 2, snap_clone,
      "a store as it was at a cut, for another influxd",
      "Mounts the store as it was at a cut on FOLDER, which is empty, so that a second influxd can\n"

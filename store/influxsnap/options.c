@@ -34,6 +34,10 @@ static const struct option_def defs[] = {
     {'o', "owner", "USER[:GROUP]", "who owns restored files"},
     {'k', "keep", "N", "how many numbers are kept"},
     {'r', "reserve", "5%|SIZE", "no cut where less of the disk is free; default 5%"},
+    {'g', "guard", "20%|off",
+     "a cut that lost more of the store than this is not\n"
+     "folded until that is accepted; default 20%"},
+    {'l', "accept-loss", "N", "what cut N lost may be lost: it is folded as others are"},
     {'x', "exclude", "DB[:DB]", "databases that are left out"},
     {'F', "format", "lp|json|csv", "line protocol (the default), or as influxd answers over HTTP"},
     {'a', "from", "TIME", "points at this time or later"},
@@ -87,14 +91,30 @@ static int set_time(const char *name, const char *text, int64_t *out, struct err
                : 0;
 }
 
-static int set_keep(struct options *o, const char *text, struct err *e)
+static int read_number(const char *text, uint64_t *out)
 {
     errno = 0;
     unsigned long long v = strtoull(text, NULL, 10);
     if (!*text || text[strspn(text, "0123456789")] || errno || v > INT64_MAX)
+        return -EINVAL;
+    *out = v;
+    return 0;
+}
+
+static int set_keep(struct options *o, const char *text, struct err *e)
+{
+    if (read_number(text, &o->keep) < 0)
         return err_set(e, -EINVAL, "option --keep=%s: not a number", text);
     o->have_keep = true;
-    o->keep = v;
+    return 0;
+}
+
+static int set_accept(struct options *o, const char *text, struct err *e)
+{
+    uint64_t n;
+    if (read_number(text, &n) < 0)
+        return err_set(e, -EINVAL, "option --accept-loss=%s: not the number of a cut", text);
+    o->accept_loss = (int64_t)n;
     return 0;
 }
 
@@ -154,6 +174,10 @@ static int set(struct options *o, int letter, char *value, struct err *e)
         return set_keep(o, value, e);
     case 'r':
         return rules_reserve(value, &o->rules, e);
+    case 'g':
+        return rules_guard(value, &o->rules, e);
+    case 'l':
+        return set_accept(o, value, e);
     default:
         return rules_exclude(value, &o->rules, e);
     }
@@ -203,6 +227,7 @@ int options_parse(int argc, char **argv, const struct command *commands, struct 
         .store = "/etc/influxdb/influxdb.conf",
         .uid = (uid_t)-1,
         .gid = (gid_t)-1,
+        .accept_loss = -1,
         .format = DUMP_LP,
         .from = INT64_MIN,
         .to = INT64_MAX,

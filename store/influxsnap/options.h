@@ -42,7 +42,8 @@ struct options {
     gid_t gid;
     bool have_keep;
     uint64_t keep;
-    struct cut_rules rules; /* reserve and exclude */
+    int64_t accept_loss;    /* the number of a cut; -1: not given */
+    struct cut_rules rules; /* reserve, guard and exclude */
     char **args;            /* NULL-terminated; point into argv */
     size_t nargs;
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap status: where the store lies, who uses it, what the cuts retain. */
 #include "store/base/cleanup.h"
+#include "store/chain/cut_links.h"
+#include "store/chain/cut_loss.h"
 #include "store/influx/running.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
@@ -17,6 +19,7 @@ struct found {
     struct cut_info *cuts;
     size_t n;
     uint64_t files, bytes, only_ours, free_bytes;
+    struct cut_links links;
 };
 
 static int look(struct snap *s, struct found *f, struct err *e)
@@ -33,7 +36,8 @@ static int look(struct snap *s, struct found *f, struct err *e)
     if (statvfs(s->state, &v) == 0)
         f->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
     if ((r = cuts_open(NULL, s->state, &s->cuts, e)) < 0 ||
-        (r = cuts_list(s->cuts, &f->cuts, &f->n, &f->broken, e)) < 0)
+        (r = cuts_list(s->cuts, &f->cuts, &f->n, &f->broken, e)) < 0 ||
+        (r = cut_links_try(s->cuts, &s->paths, &s->o.rules, &f->links, e)) < 0)
         return r;
     return cuts_usage(s->cuts, &f->files, &f->bytes, &f->only_ours, e);
 }
@@ -41,6 +45,16 @@ static int look(struct snap *s, struct found *f, struct err *e)
 static struct json_object *text_or_null(const char *text)
 {
     return text && *text ? json_object_new_string(text) : NULL;
+}
+
+/* Cuts that are not folded because of what they lost. */
+static struct json_object *not_accepted(const struct found *f)
+{
+    struct json_object *o = json_object_new_array();
+    for (size_t i = 0; i < f->n; i++)
+        if (f->cuts[i].head.guard == CUT_GUARD_TRIPPED)
+            json_object_array_add(o, words_cut_json(&f->cuts[i], i ? &f->cuts[i - 1] : NULL));
+    return o;
 }
 
 static void print_json(const struct snap *s, const struct found *f)
@@ -56,8 +70,14 @@ static void print_json(const struct snap *s, const struct found *f)
     json_object_object_add(o, "state", text_or_null(s->state));
     json_object_object_add(o, "lacks", text_or_null(s->lacks.text));
     json_object_object_add(o, "free", json_object_new_uint64(f->free_bytes));
-    json_object_object_add(cuts, "base", f->n ? words_cut_json(&f->cuts[0]) : NULL);
-    json_object_object_add(cuts, "newest", f->n ? words_cut_json(&f->cuts[f->n - 1]) : NULL);
+    json_object_object_add(cuts, "base", f->n ? words_cut_json(&f->cuts[0], NULL) : NULL);
+    json_object_object_add(
+        cuts, "newest",
+        f->n ? words_cut_json(&f->cuts[f->n - 1], f->n > 1 ? &f->cuts[f->n - 2] : NULL) : NULL);
+    json_object_object_add(cuts, "not_accepted", not_accepted(f));
+    json_object_object_add(cuts, "kept_as", json_object_new_string(cut_links_word(f->links.how)));
+    json_object_object_add(cuts, "copy_bytes", json_object_new_uint64(f->links.bytes));
+    json_object_object_add(cuts, "why_copied", text_or_null(f->links.why.text));
     json_object_object_add(cuts, "numbers", json_object_new_uint64(f->n ? f->n - 1 : 0));
     json_object_object_add(cuts, "files", json_object_new_uint64(f->files));
     json_object_object_add(cuts, "bytes", json_object_new_uint64(f->bytes));
@@ -67,9 +87,19 @@ static void print_json(const struct snap *s, const struct found *f)
     words_json(o);
 }
 
+static void print_links(const struct cut_links *l)
+{
+    char bytes[16];
+    meter_size((double)l->bytes, bytes);
+    printf("kept as  %s", cut_links_word(l->how));
+    if (l->files)
+        printf(": %" PRIu64 " files, %s", l->files, bytes);
+    printf(l->why.text[0] ? "; %s\n" : "%s\n", l->why.text);
+}
+
 static void print_text(const struct snap *s, const struct found *f)
 {
-    char bytes[16], ours[16], room[16], time[40], name[32];
+    char bytes[16], ours[16], room[16], time[40], name[32], lost[LOSS_WORDS];
     meter_size((double)f->bytes, bytes);
     meter_size((double)f->only_ours, ours);
     meter_size((double)f->free_bytes, room);
@@ -79,15 +109,21 @@ static void print_text(const struct snap *s, const struct found *f)
         printf("state    %s, %s free\n", s->state, room);
     else
         printf("state    none: %s\n", s->lacks.text);
+    if (s->state)
+        print_links(&f->links);
     if (!f->n) {
         printf("cuts     none\n");
         return;
     }
-    words_time(f->cuts[f->n - 1].head.created_ns, time);
+    words_time(f->cuts[f->n - 1].head.wall_ns, time);
     words_cut(f->cuts[f->n - 1].head.number, name);
     printf("cuts     %zu numbers, the newest is %s of %s\n", f->n - 1, name, time);
     printf("retained %" PRIu64 " files, %s, of which only the cuts hold %s\n", f->files, bytes,
            ours);
+    for (size_t i = 0; i < f->n; i++)
+        if (f->cuts[i].head.guard == CUT_GUARD_TRIPPED)
+            printf("lost     cut %" PRId64 " is not folded: %s\n", f->cuts[i].head.number,
+                   loss_words(&f->cuts[i].head.lost, lost));
 }
 
 int snap_status(struct snap *s)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/words.h"
 
+#include "store/chain/cut_loss.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -15,26 +17,35 @@ void words_cut(int64_t number, char out[32])
 
 void words_time(int64_t ns, char out[40])
 {
-    time_t s = (time_t)(ns / 1000000000);
+    int64_t below = ns % 1000000000;
+    below += below < 0 ? 1000000000 : 0;
+    time_t s = (time_t)((ns - below) / 1000000000);
     struct tm tm;
     gmtime_r(&s, &tm);
     size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, 40 - n, ".%09dZ", (int)(ns % 1000000000));
+    snprintf(out + n, 40 - n, ".%09dZ", (int)below);
 }
 
-struct json_object *words_cut_json(const struct cut_info *c)
+bool words_clock_set(const struct cut_info *c, const struct cut_info *before)
+{
+    return before && c->head.wall_ns < before->head.wall_ns;
+}
+
+struct json_object *words_cut_json(const struct cut_info *c, const struct cut_info *before)
 {
     struct json_object *o = json_object_new_object();
     const struct cut_head *h = &c->head;
     char time[40];
-    words_time(h->created_ns, time);
+    words_time(h->wall_ns, time);
     json_object_object_add(o, "base", json_object_new_boolean(c->base));
     json_object_object_add(o, "number", h->number < 0 ? NULL : json_object_new_int64(h->number));
     json_object_object_add(o, "time", json_object_new_string(time));
+    json_object_object_add(o, "clock_set", json_object_new_boolean(words_clock_set(c, before)));
     json_object_object_add(o, "files", json_object_new_uint64(c->files));
     json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
     json_object_object_add(o, "id", json_object_new_string(h->id));
     json_object_object_add(o, "parent", *h->parent ? json_object_new_string(h->parent) : NULL);
+    json_object_object_add(o, "lost", loss_json(h));
     return o;
 }
 

@@ -30,7 +30,7 @@ class CutFile:
         self.head, self.files, self.folders = {}, {}, {}
         self.removed, self.removed_folders = set(), set()
         lines = Path(path).read_text().splitlines()
-        if lines[0] != "influxfs-cut 1" or not lines[-1].startswith("end "):
+        if lines[0] not in ("influxfs-cut 1", "influxfs-cut 2") or not lines[-1].startswith("end "):
             raise AssertionError(f"{path} is not whole")
         for line in lines[1:-1]:
             key, _, rest = line.partition(" ")
