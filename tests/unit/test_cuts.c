@@ -691,6 +691,115 @@ static void what_cuts_say_of_omissions(void **state)
     }
 }
 
+static const struct cut_rules guarded = {.guard = true, .guard_part = 0.2};
+
+static void cut_with_loss(struct fixture *f, const struct cut_rules *rules, struct cut_result *out)
+{
+    struct err e;
+    store_remove(&f->store, "data/db/rp/2/000000001-000000001.tsm");
+    int r = try_cut(f, rules, out, &e);
+    if (r < 0)
+        fail_msg("cuts_make: %d %s", r, e.text);
+    assert_int_equal(out->head.lost.shards, 1);
+    assert_int_equal(out->head.lost.bytes, 3);
+    assert_string_equal(out->head.lost.names, "db/rp");
+}
+
+/* What is before a cut that lost too much stays, whatever is to be kept, until that is accepted;
+ * and so it is without the catalogue. */
+static void losses_are_not_folded(void **state)
+{
+    struct fixture *f = *state;
+    struct cut_result result;
+    struct prune_result pruned;
+    struct cut_info info;
+    struct err e = {0};
+    const struct cut_rules strict = {.guard = true, .guard_part = 0.01};
+    must_cut(f);
+    store_text(&f->store, "data/db/rp/1/000000002-000000001.tsm", "new");
+    must_cut(f);
+    cut_with_loss(f, &strict, &result);
+    assert_int_equal(result.head.guard, CUT_GUARD_TRIPPED);
+    must_prune(f, 0, &pruned);
+    assert_int_equal(pruned.folded, 1);
+    assert_true(pruned.guarded);
+    assert_int_equal(pruned.guarded_number, 1);
+    autofree char *catalog = NULL;
+    assert_true(asprintf(&catalog, "%s/catalog.mdb", f->state) > 0);
+    close_all(f);
+    assert_int_equal(unlink(catalog), 0);
+    open_all(f);
+    store_text(&f->store, "data/db/rp/1/000000003-000000001.tsm", "more");
+    must_cut(f);
+    must_prune(f, 0, &pruned);
+    assert_int_equal(pruned.folded, 0);
+    assert_int_equal(pruned.guarded_number, 1);
+    assert_int_equal(cuts_accept_loss(f->cuts, 2, &e), -EINVAL);
+    assert_int_equal(cuts_accept_loss(f->cuts, 7, &e), -ENOENT);
+    assert_int_equal(cuts_accept_loss(f->cuts, 1, &e), 0);
+    assert_int_equal(cuts_accept_loss(f->cuts, 1, &e), 0);
+    close_all(f);
+    open_all(f);
+    assert_int_equal(cuts_by_number(f->cuts, 1, &info, &e), 0);
+    assert_int_equal(info.head.guard, CUT_GUARD_ACCEPTED);
+    assert_int_equal(info.head.lost.bytes, 3);
+    must_prune(f, 0, &pruned);
+    assert_int_equal(pruned.folded, 2);
+    assert_false(pruned.guarded);
+    assert_int_equal(cuts_latest(f->cuts, &info, &e), 0);
+    assert_int_equal(info.head.guard, CUT_GUARD_FINE);
+    assert_int_equal(info.head.lost.files, 0);
+    check_accounts(f);
+}
+
+/* Less than the part, or no guard: it is told, and folded. */
+static void small_losses_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct cut_result result;
+    struct prune_result pruned;
+    must_cut(f);
+    cut_with_loss(f, &guarded, &result);
+    assert_true((double)result.head.lost.of * 0.2 > 3);
+    assert_int_equal(result.head.guard, CUT_GUARD_FINE);
+    store_text(&f->store, "data/db/rp/2/000000001-000000001.tsm", "two");
+    must_cut(f);
+    cut_with_loss(f, NULL, &result);
+    assert_int_equal(result.head.guard, CUT_GUARD_FINE);
+    must_prune(f, 0, &pruned);
+    assert_int_equal(pruned.folded, 3);
+    assert_false(pruned.guarded);
+}
+
+/* A manifest file as version 1 wrote it is read, and its time is the clock's. */
+static void older_manifests(void **state)
+{
+    struct fixture *f = *state;
+    struct cutlist *l;
+    struct err e = {0};
+    autoclose int fd = open(f->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    put_cut(fd, "influxfs-cut 1\nserial 3\nnumber 2\nchain c1\nid a1\nparent b1\n"
+                "created 1465646400000000000\nhost h\nindex 9\nskew 0\n"
+                "d 755 0 0 1 meta\nr data/db/rp/1/000000001-000000001.tsm\n");
+    assert_int_equal(cutlist_read(fd, "cut", &l, &e), 0);
+    assert_int_equal(l->head.wall_ns, 1465646400000000000);
+    assert_int_equal(l->head.guard, CUT_GUARD_FINE);
+    assert_int_equal(l->nremoved, 1);
+    l->head.wall_ns = -5;
+    l->head.lost = (struct cut_lost){1, 2, 3, 4, 2, "a/b%\nc/d"};
+    l->head.guard = CUT_GUARD_ACCEPTED;
+    assert_int_equal(cutlist_write(fd, "new", l, &e), 0);
+    cutlist_free(l);
+    assert_int_equal(cutlist_read(fd, "new", &l, &e), 0);
+    assert_int_equal(l->head.wall_ns, -5);
+    assert_int_equal(l->head.created_ns, 1465646400000000000);
+    assert_int_equal(l->head.guard, CUT_GUARD_ACCEPTED);
+    assert_int_equal(l->head.lost.of, 4);
+    assert_string_equal(l->head.lost.names, "a/b%\nc/d");
+    cutlist_free(l);
+    assert_int_equal(unlinkat(fd, "cut", 0) | unlinkat(fd, "new", 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -710,6 +819,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_catalogue, setup, teardown),
         cmocka_unit_test_setup_teardown(litter_of_a_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(by_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(losses_are_not_folded, setup, teardown),
+        cmocka_unit_test_setup_teardown(small_losses_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(older_manifests, setup, teardown),
         cmocka_unit_test(times),
     };
     return cmocka_run_group_tests_name("cuts", tests, NULL, NULL);
