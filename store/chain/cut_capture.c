@@ -152,8 +152,10 @@ static int make_members(struct cut_capture *k)
 
 static void fill_record(const struct cut_head *h, struct catalog_record *rec)
 {
-    *rec = (struct catalog_record){
-        .created_ns = h->created_ns, .index = h->index, .skew_ns = h->skew_ns};
+    *rec = (struct catalog_record){.created_ns = h->created_ns,
+                                   .wall_ns = h->wall_ns,
+                                   .index = h->index,
+                                   .skew_ns = h->skew_ns};
     snprintf(rec->id, sizeof(rec->id), "%.*s", CATALOG_ID_HEX, h->id);
     snprintf(rec->host, sizeof(rec->host), "%s", h->host);
 }

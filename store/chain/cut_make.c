@@ -260,9 +260,9 @@ static void fill_head(struct making *m, const char *id)
     snprintf(h->parent, sizeof(h->parent), "%s", before ? before->id : "");
     snprintf(h->host, sizeof(h->host), "%s", rec->host);
     h->created_ns = rec->created_ns;
-    /* That only rises, so that after a clock that was ahead it is ahead of the clock for good. */
+    /* A state that was captured while the clock was ahead is cut when it is right again. */
     int64_t now = io_now_ns();
-    h->wall_ns = rec->created_ns < now ? rec->created_ns : now;
+    h->wall_ns = rec->wall_ns < now ? rec->wall_ns : now;
     h->index = rec->index;
     h->skew_ns = rec->skew_ns;
 }

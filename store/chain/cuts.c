@@ -347,8 +347,10 @@ static int seed_catalog(struct cuts *c, struct err *e)
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     const struct cut_head *h = cutstate_head(s);
-    struct catalog_record rec = {
-        .created_ns = h->created_ns, .index = h->index, .skew_ns = h->skew_ns};
+    struct catalog_record rec = {.created_ns = h->created_ns,
+                                 .wall_ns = h->wall_ns,
+                                 .index = h->index,
+                                 .skew_ns = h->skew_ns};
     snprintf(rec.id, sizeof(rec.id), "%.*s", CATALOG_ID_HEX, h->id);
     snprintf(rec.host, sizeof(rec.host), "%s", h->host);
     struct seeding ctx;

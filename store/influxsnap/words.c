@@ -2,10 +2,10 @@
 #include "store/influxsnap/words.h"
 
 #include "store/chain/cut_loss.h"
+#include "store/snapshot/manifest.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 void words_cut(int64_t number, char out[32])
 {
@@ -17,13 +17,7 @@ void words_cut(int64_t number, char out[32])
 
 void words_time(int64_t ns, char out[40])
 {
-    int64_t below = ns % 1000000000;
-    below += below < 0 ? 1000000000 : 0;
-    time_t s = (time_t)((ns - below) / 1000000000);
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, 40 - n, ".%09dZ", (int)below);
+    manifest_rfc3339(ns, out);
 }
 
 bool words_clock_set(const struct cut_info *c, const struct cut_info *before)

@@ -151,7 +151,7 @@ int lineage_apply(struct manifest *state, const struct manifest *number, struct 
         return r;
     if (set(&state->id, number->id) < 0 || set(&state->chain, number->chain) < 0 ||
         set(&state->parent, NULL) < 0 || set(&state->created, number->created) < 0 ||
-        set(&state->host, number->host) < 0)
+        set(&state->wall, number->wall) < 0 || set(&state->host, number->host) < 0)
         return err_sys(e, -ENOMEM, "number %" PRId64, number->number);
     state->kind = MANIFEST_FULL;
     state->number = number->number;

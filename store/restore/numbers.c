@@ -24,9 +24,9 @@ int room_receive(struct restore *r, const char *name, const struct manifest *m,
         return ret;
     for (int i = 0; i < TARGETS; i++)
         t->at[i].inside = inside[i];
-    room_say(r,
-             "receiving %s: number %" PRId64 ", snapshot %s of %s, taken %s, %zu files, %llu bytes",
-             name, m->number, m->id, m->host, m->created, m->nfiles, (unsigned long long)m->bytes);
+    room_say(
+        r, "receiving %s: number %" PRId64 ", snapshot %s of %s, taken %s, %zu files, %llu bytes",
+        name, m->number, m->id, m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
     if ((ret = incoming_new(t, m, fds, in, e)) < 0)
         return ret;
     pthread_mutex_lock(&r->lock);

@@ -78,7 +78,7 @@ int room_claim(struct restore *r, const void *who, const char *name, const struc
     reslog_begin(r->log);
     aside_expire(r);
     room_say(r, "restoring %s: snapshot %s of %s, taken %s, %zu files, %llu bytes", name, m->id,
-             m->host, m->created, m->nfiles, (unsigned long long)m->bytes);
+             m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
     say_omissions(r, m);
     struct targets *t = NULL;
     int ret = prepare_staging(r, &t, out, e);

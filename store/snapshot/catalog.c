@@ -5,6 +5,7 @@
 #include "store/snapshot/catalog_internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +31,10 @@ struct state {
     uint8_t digest[SHA256_BYTES];
     struct catalog_record rec;
 };
+
+/* What catalogues that do not know the clock's time hold. */
+#define STATE_WITHOUT_WALL (sizeof(struct state) - sizeof(int64_t))
+_Static_assert(offsetof(struct state, rec.wall_ns) == STATE_WITHOUT_WALL, "the last member");
 
 MDB_val catalog_key(const char *path, char buf[KEY_MAX])
 {
@@ -77,11 +82,14 @@ static int get_state(struct catalog *c, struct state *s)
 {
     MDB_val k = {6, (void *)"newest"}, v;
     int rc = mdb_get(c->txn, c->states, &k, &v);
-    if (rc == 0 && v.mv_size != sizeof(*s))
+    if (rc)
+        return rc;
+    if (v.mv_size != sizeof(*s) && v.mv_size != STATE_WITHOUT_WALL)
         return MDB_CORRUPTED;
-    if (rc == 0)
-        memcpy(s, v.mv_data, sizeof(*s));
-    return rc;
+    memcpy(s, v.mv_data, v.mv_size);
+    if (v.mv_size == STATE_WITHOUT_WALL)
+        s->rec.wall_ns = s->rec.created_ns;
+    return 0;
 }
 
 static int put_state(struct catalog *c, const struct state *s)
@@ -269,7 +277,7 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
     job.earlier = earlier;
     memcpy(job.given.digest, digest, SHA256_BYTES);
     snprintf(job.given.rec.host, sizeof(job.given.rec.host), "%s", host);
-    job.given.rec.created_ns = now_ns;
+    job.given.rec.created_ns = job.given.rec.wall_ns = now_ns;
     job.given.rec.skew_ns = skew_ns;
     pthread_mutex_lock(&c->lock);
     int rc = catalog_transact(c, settle, &job);

@@ -39,6 +39,7 @@ struct catalog_record {
     int64_t created_ns;          /* when, since 1970; rises from state to state */
     uint64_t index;              /* the change counter; rises from state to state */
     int64_t skew_ns;             /* of that capture */
+    int64_t wall_ns;             /* what the clock said: created_ns, or less if it was set back */
 };
 
 struct catalog_file {

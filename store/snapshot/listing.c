@@ -54,15 +54,6 @@ static int put_json(struct json_object *o, const char *before, const char *after
     return r;
 }
 
-static void rfc3339(int64_t ns, char out[40])
-{
-    time_t s = (time_t)(ns / 1000000000);
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, 40 - n, ".%09dZ", (int)(ns % 1000000000));
-}
-
 static struct json_object *text_or_null(const char *text)
 {
     return text ? json_object_new_string(text) : NULL;
@@ -73,7 +64,7 @@ static int manifest_head(const struct listing *l, char **buf, size_t *cap)
     const struct catalog_record *rec = capture_record(l->capture);
     const struct capture_origin *origin = capture_origin(l->capture);
     char created[40];
-    rfc3339(rec->created_ns, created);
+    manifest_rfc3339(rec->created_ns, created);
     struct json_object *o = json_object_new_object();
     if (!o)
         return -ENOMEM;
@@ -86,6 +77,10 @@ static int manifest_head(const struct listing *l, char **buf, size_t *cap)
     json_object_object_add(o, "number",
                            origin->number < 0 ? NULL : json_object_new_int64(origin->number));
     json_object_object_add(o, "created", json_object_new_string(created));
+    if (rec->wall_ns != rec->created_ns) {
+        manifest_rfc3339(rec->wall_ns, created);
+        json_object_object_add(o, "wall", json_object_new_string(created));
+    }
     json_object_object_add(o, "host", json_object_new_string(rec->host));
     json_object_object_add(o, "index", json_object_new_uint64(rec->index));
     json_object_object_add(o, "skew_ns", json_object_new_int64(rec->skew_ns));

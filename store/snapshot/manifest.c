@@ -274,6 +274,9 @@ static int read_head(struct json_object *root, struct manifest *m, struct err *e
         return damaged(e, r, "`host`");
     if ((r = get_text(member(root, "created", json_type_string), &m->created)) < 0)
         return damaged(e, r, "`created`");
+    if (json_object_object_get_ex(root, "wall", NULL) &&
+        (r = get_text(member(root, "wall", json_type_string), &m->wall)) < 0)
+        return damaged(e, r, "`wall`");
     if (get_uint(root, "index", UINT64_MAX, &m->index) < 0)
         return damaged(e, -EBADMSG, "`index`");
     if (get_int(root, "skew_ns", &m->skew_ns) < 0)
@@ -370,5 +373,6 @@ void manifest_free(struct manifest *m)
     free(m->parent);
     free(m->host);
     free(m->created);
+    free(m->wall);
     free(m);
 }

@@ -30,7 +30,8 @@ struct manifest {
     char *chain;  /* the chain of cuts, or of a backup, that it belongs to; NULL: none */
     char *parent; /* NULL: none */
     char *host;
-    char *created; /* RFC 3339 */
+    char *created; /* RFC 3339; rises from state to state */
+    char *wall;    /* what the clock said then; NULL: the same */
     enum manifest_kind kind;
     int64_t number; /* -1: none */
     uint64_t index;
@@ -49,6 +50,15 @@ struct manifest {
     char **links; /* shards that were symbolic links: "data/DB/RP/ID -> TARGET"; free text */
     size_t nlinks;
 };
+
+/* A time as manifests have it: UTC, to the nanosecond. */
+void manifest_rfc3339(int64_t ns, char out[40]);
+
+/* When it was, for people. */
+static inline const char *manifest_time(const struct manifest *m)
+{
+    return m->wall ? m->wall : m->created;
+}
 
 /* Largest manifest that is read at all, and largest size of one file in it. */
 #define MANIFEST_MAX (256u << 20)

@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static void put_text(FILE *f, const char *text)
 {
@@ -21,6 +22,17 @@ static void put_key(FILE *f, const char *key, const char *text)
     fprintf(f, "\"%s\":", key);
     put_text(f, text);
     fputc(',', f);
+}
+
+void manifest_rfc3339(int64_t ns, char out[40])
+{
+    int64_t below = ns % 1000000000;
+    below += below < 0 ? 1000000000 : 0;
+    time_t s = (time_t)((ns - below) / 1000000000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + n, 40 - n, ".%09dZ", (int)below);
 }
 
 static void put_names(FILE *f, const char *key, char *const *names, size_t n)
@@ -45,6 +57,8 @@ static void put_manifest(FILE *f, const struct manifest *m)
     else
         fputs("\"number\":null,", f);
     put_key(f, "created", m->created);
+    if (m->wall)
+        put_key(f, "wall", m->wall);
     put_key(f, "host", m->host);
     fprintf(f, "\"index\":%" PRIu64 ",\"skew_ns\":%" PRId64 ",\"files\":[", m->index, m->skew_ns);
     for (size_t i = 0; i < m->nfiles; i++) {
@@ -124,7 +138,8 @@ int manifest_copy(const struct manifest *m, struct manifest **out)
     c->bytes = m->bytes;
     if (copy_text(m->id, &c->id) < 0 || copy_text(m->chain, &c->chain) < 0 ||
         copy_text(m->parent, &c->parent) < 0 || copy_text(m->host, &c->host) < 0 ||
-        copy_text(m->created, &c->created) < 0 || copy_files(m, c) < 0 ||
+        copy_text(m->created, &c->created) < 0 || copy_text(m->wall, &c->wall) < 0 ||
+        copy_files(m, c) < 0 ||
         copy_names(m->removed, m->nremoved, &c->removed, &c->nremoved) < 0 ||
         copy_names(m->removed_folders, m->nremoved_folders, &c->removed_folders,
                    &c->nremoved_folders) < 0 ||

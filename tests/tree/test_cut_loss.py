@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+from lib.archive import Archive
 from lib.case import StoreTest
 from lib.cuts import chain, snap, snap_code
 from lib.files import files_in, run, wait_until
@@ -209,6 +210,15 @@ class ClockTest(LossTest):
                              (mnt / f"at/{name}/meta/meta.db").stat().st_ino, at)
         with self.assertRaises(FileNotFoundError):
             (mnt / "at/19600101T000000Z").stat()
+        for number, kind in ((1, "at"), (2, "at"), (2, "snapshots")):
+            manifest = Archive(mnt / f"{kind}/{number}.tar").manifest
+            self.assertEqual("wall" in manifest, number == 2)
+            when = datetime.fromisoformat(manifest.get("wall", manifest["created"])[:19] + "+00:00").timestamp()
+            self.assertLess(abs(when - begun - (0 if number == 2 else 5 * year)), 300)
+        (self.folder / "other").mkdir()
+        with self.mounted(self.folder / "other", "second") as second:
+            run("cp", mnt / "at/2.tar", second / "restore/")
+            self.assertIn(f"taken {time.strftime('%Y-', time.gmtime(begun))}", (second / "restore/log").read_text())
         last = [(mnt / f"at/{number}.tar").stat().st_mtime_ns for number in range(3)]
         self.assertEqual(last, sorted(last))
         status = json.loads((mnt / "status.json").read_text())["cuts"]

@@ -602,7 +602,8 @@ class CommandTest(SnapTest):
         self.assertFalse(json.loads(self.call("cut", "--json")[0])["made"])
         for step in range(4):
             self.change(step)
-            self.assertEqual(json.loads(self.call("cut", "--json")[0])["number"], step)
+            # One of the steps drops most of the store.
+            self.assertEqual(json.loads(self.call("cut", "--json", "--guard=off")[0])["number"], step)
         cuts = json.loads(self.call("list", "--json")[0])["cuts"]
         self.assertEqual([cut["number"] for cut in cuts], [None, 0, 1, 2, 3])
         self.assertEqual([cut["parent"] for cut in cuts[1:]], [cut["id"] for cut in cuts[:-1]])
@@ -623,7 +624,7 @@ class CommandTest(SnapTest):
     def test_broken_cuts(self):
         for step in range(3):
             self.change(step)
-            self.call("cut")
+            self.call("cut", "--guard=off")
         (self.store / "influxfs/cuts/0").unlink()
         out, said = self.call("list", "--json", code=INCOMPLETE)
         self.assertIn("gap", said)
