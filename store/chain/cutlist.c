@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/chain/cutlist_text.h"
 #include "store/snapshot/manifest.h"
 
 #include <errno.h>
@@ -54,49 +55,6 @@ void cutlist_free(struct cutlist *l)
 
 /* Writing */
 
-static void put_text(FILE *f, const char *s)
-{
-    for (; *s; s++) {
-        if ((unsigned char)*s < ' ' || *s == 0x7f || *s == '%')
-            fprintf(f, "%%%02X", (unsigned char)*s);
-        else
-            putc(*s, f);
-    }
-    putc('\n', f);
-}
-
-static void put_lost(FILE *f, const struct cut_lost *l)
-{
-    char name[CUT_LOST_NAMES];
-    if (l->files)
-        fprintf(f, "lost %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", l->shards,
-                l->files, l->bytes, l->of, l->policies);
-    for (const char *p = l->names; *p;) {
-        size_t len = strcspn(p, "\n");
-        memcpy(name, p, len);
-        name[len] = 0;
-        fprintf(f, "lost-in ");
-        put_text(f, name);
-        p += len + (p[len] == '\n');
-    }
-}
-
-static void put_head(FILE *f, const struct cut_head *h)
-{
-    fprintf(f, MAGIC "serial %" PRIu64 "\n", h->serial);
-    if (h->number >= 0)
-        fprintf(f, "number %" PRId64 "\n", h->number);
-    fprintf(f, "chain %s\nid %s\n", h->chain, h->id);
-    if (*h->parent)
-        fprintf(f, "parent %s\n", h->parent);
-    fprintf(f, "created %" PRId64 "\nwall %" PRId64 "\nhost ", h->created_ns, h->wall_ns);
-    put_text(f, h->host);
-    fprintf(f, "index %" PRIu64 "\nskew %" PRId64 "\n", h->index, h->skew_ns);
-    put_lost(f, &h->lost);
-    if (h->guard != CUT_GUARD_FINE)
-        fprintf(f, "guard %s\n", h->guard == CUT_GUARD_TRIPPED ? "tripped" : "accepted");
-}
-
 static void put_entry(FILE *f, const struct cut_entry *e)
 {
     const struct file_attr *a = &e->attr;
@@ -136,7 +94,8 @@ static int render(const struct cutlist *l, char **text, size_t *len)
     FILE *f = open_memstream(text, len);
     if (!f)
         return -ENOMEM;
-    put_head(f, &l->head);
+    fputs(MAGIC, f);
+    cutlist_put_head(f, &l->head);
     for (size_t i = 0; i < l->n; i++)
         put_entry(f, &l->entries[i]);
     put_names(f, 'r', l->removed, l->nremoved);
@@ -179,92 +138,7 @@ int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct e
     return r < 0 ? err_sys(e, r, "manifest of cut %s", name) : 0;
 }
 
-/* Reading: the text is cut into lines and words in place. */
-
-struct reader {
-    const char *name;
-    char *at, *end;
-    size_t line;
-    struct err *e;
-};
-
-static int bad(const struct reader *r, const char *what)
-{
-    return err_set(r->e, -EBADMSG, "the manifest of cut %s is damaged: line %zu, %s", r->name,
-                   r->line, what);
-}
-
-/* The next line without its newline, or NULL at the end. */
-static char *next_line(struct reader *r)
-{
-    if (r->at >= r->end)
-        return NULL;
-    char *line = r->at, *nl = memchr(line, '\n', (size_t)(r->end - line));
-    if (!nl)
-        return NULL;
-    *nl = 0;
-    r->at = nl + 1;
-    r->line++;
-    return line;
-}
-
-/* Cuts the next word off *p; "" if there is none. */
-static char *word(char **p)
-{
-    char *w = *p, *space = strchr(w, ' ');
-    *p = space ? space + 1 : w + strlen(w);
-    if (space)
-        *space = 0;
-    return w;
-}
-
-static bool number(const char *text, int base, uint64_t max, uint64_t *out)
-{
-    char *end;
-    if (*text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, base);
-    *out = v;
-    return errno == 0 && *end == 0 && v <= max;
-}
-
-static bool signed_number(const char *text, int64_t *out)
-{
-    char *end;
-    if (*text != '-' && (*text < '0' || *text > '9'))
-        return false;
-    errno = 0;
-    *out = strtoll(text, &end, 10);
-    return errno == 0 && *end == 0;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-}
-
-/* Takes the %XX out of a text, in place. */
-static bool decode(char *s)
-{
-    char *to = s;
-    for (; *s; s++) {
-        if (*s != '%') {
-            *to++ = *s;
-            continue;
-        }
-        int hi = hex_digit(s[1]), lo = hi < 0 ? -1 : hex_digit(s[2]);
-        if (lo < 0 || (hi == 0 && lo == 0))
-            return false;
-        *to++ = (char)(hi << 4 | lo);
-        s += 2;
-    }
-    *to = 0;
-    return true;
-}
+/* Reading */
 
 static bool read_sum(const char *text, struct cut_entry *out)
 {
@@ -314,84 +188,6 @@ static int read_entry(const struct reader *r, bool folder, char *p, struct cut_e
         return bad(r, "a name that may not stand there");
     out->path = p;
     return 0;
-}
-
-static int copy_text(const struct reader *r, const char *from, char *to, size_t size)
-{
-    if (strlen(from) >= size || !*from)
-        return bad(r, "a text that is empty or too long");
-    strcpy(to, from);
-    return 0;
-}
-
-static int read_lost(const struct reader *r, char *p, struct cut_lost *l)
-{
-    uint64_t *const values[] = {&l->shards, &l->files, &l->bytes, &l->of, &l->policies};
-    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
-        if (!number(word(&p), 10, INT64_MAX, values[i]))
-            return bad(r, "what was lost");
-    return 0;
-}
-
-static int read_lost_in(const struct reader *r, char *name, struct cut_lost *l)
-{
-    size_t at = strlen(l->names);
-    if (!decode(name) || !*name || strchr(name, '\n') || at + strlen(name) + 2 > CUT_LOST_NAMES)
-        return bad(r, "where something was lost");
-    snprintf(l->names + at, CUT_LOST_NAMES - at, "%s%s", at ? "\n" : "", name);
-    return 0;
-}
-
-static int read_guard(const struct reader *r, const char *value, enum cut_guard *out)
-{
-    *out = strcmp(value, "accepted") == 0 ? CUT_GUARD_ACCEPTED : CUT_GUARD_TRIPPED;
-    return *out == CUT_GUARD_ACCEPTED || strcmp(value, "tripped") == 0 ? 0 : bad(r, "the guard");
-}
-
-/* What cuts have had since version 2. */
-static int read_later_line(const struct reader *r, const char *key, char *value, struct cut_head *h)
-{
-    if (strcmp(key, "wall") == 0)
-        return signed_number(value, &h->wall_ns) ? 0 : bad(r, "the clock's time");
-    if (strcmp(key, "lost") == 0)
-        return read_lost(r, value, &h->lost);
-    if (strcmp(key, "lost-in") == 0)
-        return read_lost_in(r, value, &h->lost);
-    if (strcmp(key, "guard") == 0)
-        return read_guard(r, value, &h->guard);
-    return bad(r, "an unknown word");
-}
-
-static int read_head_line(const struct reader *r, const char *key, char *value, struct cut_head *h)
-{
-    uint64_t n;
-    if (strcmp(key, "serial") == 0)
-        return number(value, 10, INT64_MAX, &h->serial) ? 0 : bad(r, "the serial");
-    if (strcmp(key, "number") == 0) {
-        bool ok = number(value, 10, INT64_MAX, &n);
-        h->number = ok ? (int64_t)n : -1;
-        return ok ? 0 : bad(r, "the number");
-    }
-    if (strcmp(key, "chain") == 0)
-        return copy_text(r, value, h->chain, sizeof(h->chain));
-    if (strcmp(key, "id") == 0)
-        return copy_text(r, value, h->id, sizeof(h->id));
-    if (strcmp(key, "parent") == 0)
-        return copy_text(r, value, h->parent, sizeof(h->parent));
-    if (strcmp(key, "created") == 0) {
-        bool ok = signed_number(value, &h->created_ns);
-        h->wall_ns = h->created_ns; /* what version 2 knows better follows */
-        return ok ? 0 : bad(r, "the time");
-    }
-    if (strcmp(key, "host") == 0) {
-        bool ok = decode(value) && strlen(value) < sizeof(h->host);
-        return ok ? (strcpy(h->host, value), 0) : bad(r, "the host");
-    }
-    if (strcmp(key, "index") == 0)
-        return number(value, 10, UINT64_MAX, &h->index) ? 0 : bad(r, "the index");
-    if (strcmp(key, "skew") == 0)
-        return signed_number(value, &h->skew_ns) ? 0 : bad(r, "the skew");
-    return read_later_line(r, key, value, h);
 }
 
 static size_t count_lines(const char *at, const char *end, char kind)
@@ -462,7 +258,7 @@ static int read_line(const struct reader *r, char *line, struct cutlist *l)
     case 'l':
         return read_left_out(r, key[0] == 'l', p, &l->left_out);
     default:
-        return read_head_line(r, key, p, &l->head);
+        return cutlist_read_head(r, key, p, &l->head);
     }
 }
 
@@ -547,7 +343,7 @@ static int sum_up(struct reader *r, struct cut_head *head, uint64_t *files, uint
         } else if (line[0] && line[1] != ' ') {
             char *p = line;
             const char *key = word(&p);
-            rc = read_head_line(r, key, p, head);
+            rc = cutlist_read_head(r, key, p, head);
         }
     }
     return rc;

@@ -97,20 +97,23 @@ static int fold(struct snap *s, struct err *e)
     return r;
 }
 
-/* Where files have to be copied, that is said before it takes hours, and not begun if it cannot end
- * well. */
-static int check_links(struct snap *s, struct cut_links *links, struct err *e)
+/* Where the first cut has to copy files, that is said before it takes hours, and not begun if it
+ * cannot end well. */
+static int check_links(struct snap *s, bool *told, struct err *e)
 {
     char size[16];
-    int r = cut_links_try(s->cuts, &s->paths, &s->o.rules, links, e);
+    struct cut_info newest;
+    struct cut_links links;
+    if (cuts_latest(s->cuts, &newest, NULL) != -ENOENT)
+        return 0;
+    int r = cut_links_try(s->cuts, &s->paths, &s->o.rules, &links, e);
     if (r == 0)
-        r = cut_links_room(s->cuts, &s->o.rules, links, e);
-    if (r < 0 || !links->files)
+        r = cut_links_room(s->cuts, &s->o.rules, &links, e);
+    *told = r == 0 && links.files > 0;
+    if (!*told)
         return r;
-    meter_size((double)links->bytes, size);
-    snap_say("%" PRIu64 " files of the store, %s, are copied rather than linked once they change: "
-             "%s",
-             links->files, size, links->why.text);
+    meter_size((double)links.bytes, size);
+    snap_say("%" PRIu64 " files, %s, are copied: %s", links.files, size, links.why.text);
     return 0;
 }
 
@@ -136,10 +139,10 @@ int snap_cut(struct snap *s)
     struct err e = {0};
     struct cut_result result;
     cleanup(put_told) struct cutting c = {.told = json_object_new_object()};
-    struct cut_links links;
+    bool told = false;
     int r = snap_open(s, SNAP_CUTS, &e);
     if (r == 0)
-        r = check_links(s, &links, &e);
+        r = check_links(s, &told, &e);
     if (r < 0)
         return fail(r, &e);
     meter_begin(&c.meter, "backing up", 0);
@@ -150,7 +153,7 @@ int snap_cut(struct snap *s)
     meter_end(&c.meter);
     if (r < 0)
         return fail(r, &e);
-    if (result.said.text[0] && !links.files)
+    if (result.said.text[0] && !told)
         snap_say("%s", result.said.text);
     print_cut(s, &result, c.told);
     int code = tell_loss(&result);

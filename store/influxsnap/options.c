@@ -291,5 +291,5 @@ void options_help(const struct command *commands, const struct command *one)
         printf(
             "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused because influxd uses the store,\n"
             "4 a snapshot is damaged or is none, 5 the chain of snapshots is incomplete,\n"
-            "6 done, with omissions that were named.\n");
+            "6 done, with omissions that are named.\n");
 }
