@@ -144,6 +144,36 @@ static void times_rise_when_the_clock_goes_back(void **state)
     now -= 1000000;
     struct catalog_record b = settle(c, 2, 0, &l);
     assert_int_equal(b.created_ns, a.created_ns + 1);
+    assert_int_equal(a.wall_ns, a.created_ns);
+    assert_true(b.wall_ns < a.created_ns);
+    catalog_close(c);
+}
+
+/* The record as it was before it had the clock's time, which is its last member. */
+static int shorten_record(struct catalog *c, void *arg)
+{
+    MDB_val k = {6, (void *)"newest"}, v;
+    char old[1024];
+    (void)arg;
+    assert_int_equal(mdb_get(c->txn, c->states, &k, &v), 0);
+    assert_true(v.mv_size <= sizeof(old));
+    memcpy(old, v.mv_data, v.mv_size);
+    v = (MDB_val){v.mv_size - sizeof(int64_t), old};
+    return mdb_put(c->txn, c->states, &k, &v, 0);
+}
+
+static void older_records_are_read(void **state)
+{
+    struct files l = {0};
+    struct catalog *c = open_well(*state);
+    struct catalog_record a = settle(c, 1, 0, &l);
+    assert_int_equal(catalog_transact(c, shorten_record, NULL), 0);
+    catalog_close(c);
+    c = open_well(*state);
+    struct catalog_record b = settle(c, 1, 0, &l);
+    assert_string_equal(a.id, b.id);
+    assert_int_equal(b.created_ns, a.created_ns);
+    assert_int_equal(b.wall_ns, a.created_ns);
     catalog_close(c);
 }
 
@@ -518,6 +548,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(reopening_gives_the_same_record),
         T(times_rise_when_the_clock_goes_back),
+        T(older_records_are_read),
         T(an_index_is_that_of_the_last_change),
         T(sums_are_kept_until_the_file_changes),
         T(vanished_files_are_forgotten),
