@@ -50,6 +50,11 @@ def tsm(content, key=b"m,host=a#!~#v"):
     return TSM_HEADER + block + index + struct.pack(">Q", len(TSM_HEADER) + len(block))
 
 
+def tsm_of(size, seed=1):
+    """One of that many bytes, which do not compress."""
+    return tsm(random.Random(seed).randbytes(size - len(tsm(b""))))
+
+
 class HandmadeStore:
     """store = HandmadeStore(root); store.shard("db", tsm={…}, wal={…}); store.write_meta()
 

@@ -11,7 +11,7 @@ from lib.case import StoreTest
 from lib.cuts import chain, snap, snap_code
 from lib.files import files_in, run, wait_until
 from lib.mount import INFLUXFS, Mount, MountError
-from lib.stores import HandmadeStore
+from lib.stores import HandmadeStore, tsm_of
 
 T, HOUR = 1499990400000000000, 3600000000000
 OMISSIONS = 6
@@ -159,7 +159,7 @@ class ColdDiskTest(LossTest):
     def test_not_mounted(self):
         """The shard's folder is there, and nothing in it."""
         made = HandmadeStore(self.store)
-        numbers = [made.shard(tsm={"000000001-000000001.tsm": os.urandom(20000)}) for _ in range(3)]
+        numbers = [made.shard(tsm={"000000001-000000001.tsm": tsm_of(20000, seed)}) for seed in range(3)]
         made.write_meta()
         cold, point = self.folder / "cold", self.store / f"data/db/autogen/{numbers[0]}"
         os.rename(point, cold)
@@ -188,12 +188,12 @@ class ClockTest(LossTest):
 
     def test_jumps(self):
         made = HandmadeStore(self.store)
-        made.shard(tsm={"000000001-000000001.tsm": b"one"})
+        made.shard(tsm={"000000001-000000001.tsm": tsm_of(100)})
         made.write_meta()
         year = 365 * 86400
         begun = time.time()
         for generation, shift in enumerate((0, -56 * year, 5 * year, 0), 2):
-            (self.store / f"data/db/autogen/1/{generation:09}-000000001.tsm").write_bytes(b"more")
+            (self.store / f"data/db/autogen/1/{generation:09}-000000001.tsm").write_bytes(tsm_of(100 + generation))
             snap(self.store, "cut", **self.shifted(shift))
         cuts = json.loads(snap(self.store, "list", "--json"))["cuts"]
         times = [datetime.fromisoformat(cut["time"][:19] + "+00:00").timestamp() for cut in cuts]
@@ -272,7 +272,7 @@ class CopyTest(LossTest):
     def test_only_what_lies_elsewhere(self):
         """One shard on another disk does not make the others be copied."""
         made = HandmadeStore(self.folder / "two")
-        first, _ = (made.shard(tsm={"000000001-000000001.tsm": os.urandom(1000)}) for _ in range(2))
+        first, _ = (made.shard(tsm={"000000001-000000001.tsm": tsm_of(1000, seed)}) for seed in range(2))
         made.write_meta()
         place = self.folder / f"two/data/db/autogen/{first}"
         run("cp", "-a", place / "000000001-000000001.tsm", self.state)

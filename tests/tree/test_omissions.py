@@ -95,7 +95,7 @@ class ServedTest(OmissionTest):
                 # Cuts: the files are where they were, for all that a cut says.
                 self.call("cut")
                 self.call("prune", "--keep=0")
-                with self.mount(self.store) as mnt:
+                with self.mounted(self.store) as mnt:
                     shutil.copy(mnt / "at/latest.tar", self.folder / "latest.tar")
                     shutil.copy(mnt / "snapshots/now.tar", self.folder / "now.tar")
                     status = json.loads((mnt / "status.json").read_text())["last_capture"]
@@ -226,7 +226,7 @@ class LeftOutTest(OmissionTest):
             out, err = self.call("cut", "--json", code=OMISSIONS)
             self.assertEqual(json.loads(out)["left_out"], wanted)
             self.assertIn(line, err)
-        with self.mount(self.store) as mnt:
+        with self.mounted(self.store) as mnt:
             for tar in ("snapshots/now.tar", "at/latest.tar", "snapshots/base.tar"):
                 shutil.copy(mnt / tar, self.folder / "copy.tar")
                 self.assertEqual(Archive(self.folder / "copy.tar").manifest["left_out"], wanted, tar)
@@ -253,7 +253,7 @@ class LeftOutTest(OmissionTest):
                 self.assertIn(name, Archive(self.path).files())
                 self.assertIn(name, self.call("backup", self.path, code=OMISSIONS)[1])  # remembered
                 self.call("verify", self.path, code=4)
-                with self.mount(self.store) as mnt:
+                with self.mounted(self.store) as mnt:
                     shutil.copy(mnt / "snapshots/now.tar", self.folder / "now.tar")
                     damaged = json.loads((mnt / "status.json").read_text())["last_capture"]["damaged"]
                 self.assertEqual(len(damaged), 1)
@@ -279,11 +279,11 @@ class LeftOutTest(OmissionTest):
             self.assertIn("more would be left out than kept", err)
             self.assertIn("lost/autogen/2", err)
         self.assertFalse(self.path.exists())
-        with self.mount(self.store) as mnt:
+        with self.mounted(self.store) as mnt:
             with self.assertRaises(OSError):
                 (mnt / "snapshots/now.tar").stat()
             self.assertIn("lost/autogen/2", json.loads((mnt / "status.json").read_text())["last_error"]["text"])
-        with self.mount(self.store, options="allow_left_out") as mnt:
+        with self.mounted(self.store, options="allow_left_out") as mnt:
             (mnt / "snapshots/now.tar").stat()
         self.call("backup", "--allow-left-out", self.path, code=OMISSIONS)
         self.call("cut", "--allow-left-out", code=OMISSIONS)
