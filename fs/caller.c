@@ -7,7 +7,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* /proc files come in one read. */
@@ -23,20 +26,24 @@ static bool read_proc(pid_t pid, const char *file, char *buf, size_t size)
     return true;
 }
 
-static unsigned long long start_of(pid_t pid)
+enum { STAT_FLAGS = 9, STAT_START = 22, STAT_EXIT_CODE = 52 }; /* counted from 1, as in proc(5) */
+
+/* A number of /proc/PID/stat, or 0. The name may hold anything: fields are counted from its closing
+ * bracket, after which the third begins. */
+static unsigned long long stat_field(pid_t pid, int field)
 {
     char buf[1024];
-    unsigned long long start = 0;
     if (!read_proc(pid, "stat", buf, sizeof(buf)))
         return 0;
-    /* The name may hold anything: fields are counted from its closing bracket. */
     const char *p = strrchr(buf, ')');
-    if (!p || sscanf(p + 1,
-                     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                     "%*d %llu",
-                     &start) != 1)
-        return 0;
-    return start;
+    for (int i = 2; p && i < field; i++)
+        p = strchr(p + 1, ' ');
+    return p ? strtoull(p, NULL, 10) : 0;
+}
+
+static unsigned long long start_of(pid_t pid)
+{
+    return stat_field(pid, STAT_START);
 }
 
 struct caller caller_of(pid_t tid)
@@ -58,6 +65,39 @@ bool caller_same(const struct caller *a, const struct caller *b)
 bool caller_alive(const struct caller *c)
 {
     return c->pid == 0 || start_of(c->pid) == c->start;
+}
+
+#define BIT(sig) (UINT64_C(1) << ((sig)-1))
+
+/* Those that ask a program to end, though it may do so in its own way. */
+static const uint64_t asks_to_end =
+    BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGTERM) | BIT(SIGKILL);
+/* Those that do nothing, or stop it, where it has no handler. */
+static const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) |
+                                 BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU);
+
+static uint64_t signals_of(const char *status, const char *key)
+{
+    const char *p = strstr(status, key);
+    return p ? strtoull(p + strlen(key), NULL, 16) : 0;
+}
+
+bool caller_ends(pid_t tid)
+{
+    char buf[4096];
+    if (!tid || !read_proc(tid, "status", buf, sizeof(buf)))
+        return true;
+    uint64_t pending = signals_of(buf, "\nSigPnd:") | signals_of(buf, "\nShdPnd:");
+    uint64_t caught = signals_of(buf, "\nSigCgt:");
+    pending &= ~(signals_of(buf, "\nSigBlk:") | signals_of(buf, "\nSigIgn:"));
+    return pending & (asks_to_end | ~(caught | harmless));
+}
+
+bool caller_was_killed(pid_t tid)
+{
+    static const unsigned exiting = 4; /* PF_EXITING of the kernel's sched.h */
+    return tid && (stat_field(tid, STAT_FLAGS) & exiting) &&
+           (stat_field(tid, STAT_EXIT_CODE) & 0x7f) != 0;
 }
 
 static bool leads_into(int proc, const char *pid, const char *link, const char *folder)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/drops.h"
 
+#include "fs/caller.h"
 #include "fs/reports.h"
 #include "fs/status.h"
 #include "fs/xattrs.h"
@@ -43,8 +44,15 @@ struct drop_handle {
     bool writer, wrote;
 };
 
+/* A drop that was removed by one who did not wait for its end. */
+struct orphan {
+    struct drop *drop;
+    struct orphan *next;
+};
+
 struct drops {
     struct entry root;
+    struct orphan *orphans;
     struct fs *fs;
     struct node *log, *status;
     ino_t next_ino;
@@ -258,8 +266,9 @@ static int entry_open(struct request *r, struct node *n, int flags, struct handl
     rc = nh ? 0 : e->drop ? -ENOMEM : -ESTALE;
     pthread_mutex_unlock(&e->drops->lock);
     if (rc == 0 && writer && (flags & O_TRUNC)) {
+        const struct tarball_reader who = {request_interrupted, r};
         struct err why = {0};
-        rc = drop_truncate(e->drop, 0, &why);
+        rc = drop_truncate(e->drop, 0, &who, &why);
         if (rc < 0) {
             nh->node = n;
             entry_ops.release(nh);
@@ -282,15 +291,15 @@ static int entry_write(struct request *r, struct handle *h, const void *buf, siz
 {
     struct drop_handle *dh = (struct drop_handle *)h;
     struct entry *e = (struct entry *)h->node;
+    const struct tarball_reader who = {request_interrupted, r};
     struct err why = {0};
-    (void)r;
     pthread_mutex_lock(&e->drops->lock);
     bool first = !dh->wrote && off == 0;
     dh->wrote = true;
     pthread_mutex_unlock(&e->drops->lock);
-    if (first)
-        drop_rewind(e->drop);
-    int rc = drop_write(e->drop, buf, n, off, &why);
+    int rc = first ? drop_rewind(e->drop, &who) : 0;
+    if (rc == 0)
+        rc = drop_write(e->drop, buf, n, off, &who, &why);
     pthread_mutex_lock(&e->drops->lock);
     e->mtime_ns = e->written_ns = io_now_ns();
     touch(e);
@@ -302,10 +311,15 @@ static int entry_flush(struct request *r, struct handle *h)
 {
     const struct drop_handle *dh = (const struct drop_handle *)h;
     struct entry *e = (struct entry *)h->node;
+    const struct tarball_reader who = {request_interrupted, r};
     struct err why = {0};
     if (!dh->writer)
         return 0;
-    int rc = drop_flush(e->drop, &why);
+    if (caller_was_killed(r->ctx->pid)) {
+        drop_killed(e->drop);
+        return 0;
+    }
+    int rc = drop_flush(e->drop, &who, &why);
     if (rc < 0 && drop_size(e->drop) > 0)
         status_failed(r->fs->status, "restore", why.text);
     return rc;
@@ -335,6 +349,25 @@ static struct drop *take_drop(struct entry *e)
     return d;
 }
 
+/* Removes what was staged, and waits for it, unless the caller is killed meanwhile: then the timer
+ * frees what is left. */
+static void end_drop(struct request *r, struct drop *drop)
+{
+    const struct tarball_reader who = {request_interrupted, r};
+    struct drops *d = r->fs->drops;
+    struct orphan *o = NULL;
+    if (drop && drop_abandon(drop, "it was given up before it was restored", &who) == -EINTR)
+        o = malloc(sizeof(*o));
+    if (!o) {
+        drop_free(drop);
+        return;
+    }
+    pthread_mutex_lock(&d->lock);
+    *o = (struct orphan){drop, d->orphans};
+    d->orphans = o;
+    pthread_mutex_unlock(&d->lock);
+}
+
 static int entry_unlink(struct request *r, struct node *dir, const char *name, bool folder)
 {
     struct entry *d = (struct entry *)dir;
@@ -353,9 +386,10 @@ static int entry_unlink(struct request *r, struct node *dir, const char *name, b
     pthread_mutex_unlock(&d->drops->lock);
     if (rc < 0)
         return e ? rc : -EROFS; /* what has no entry is the log, or status.json */
+    const struct tarball_reader who = {request_interrupted, r};
     if (!drop && e->drop)
-        drop_abandon(e->drop, "it was removed while it was written");
-    drop_free(drop);
+        drop_abandon(e->drop, "it was removed while it was written", &who);
+    end_drop(r, drop);
     node_unpin(r->fs->nodes, &e->node);
     return 0;
 }
@@ -382,6 +416,7 @@ static int entry_rename(struct request *r, struct node *dir, const char *name, s
 {
     struct entry *from = (struct entry *)dir, *to = (struct entry *)to_dir, *e;
     struct drops *d = from->drops;
+    const struct tarball_reader who = {request_interrupted, r};
     char path[PATH_MAX];
     struct err why = {0};
     pthread_mutex_lock(&d->lock);
@@ -394,7 +429,7 @@ static int entry_rename(struct request *r, struct node *dir, const char *name, s
     pthread_mutex_unlock(&d->lock);
     if (rc < 0)
         return rc;
-    rc = fresh ? drop_rename(e->drop, path, &why) : -ENOMEM;
+    rc = fresh ? drop_rename(e->drop, path, &who, &why) : -ENOMEM;
     if (rc < 0)
         status_failed(r->fs->status, "restore", why.text);
     struct entry *replaced = NULL;
@@ -429,8 +464,9 @@ static int entry_setattr(struct request *r, struct node *n, struct handle *h, co
                          int to_set)
 {
     struct entry *e = (struct entry *)n;
+    const struct tarball_reader who = {request_interrupted, r};
     struct err why = {0};
-    (void)r, (void)h;
+    (void)h;
     pthread_mutex_lock(&e->drops->lock);
     if (to_set & FUSE_SET_ATTR_MODE)
         e->mode = st->st_mode & 07777;
@@ -448,7 +484,7 @@ static int entry_setattr(struct request *r, struct node *n, struct handle *h, co
     pthread_mutex_unlock(&e->drops->lock);
     if (!resize)
         return 0;
-    int rc = drop_truncate(e->drop, (uint64_t)st->st_size, &why);
+    int rc = drop_truncate(e->drop, (uint64_t)st->st_size, &who, &why);
     pthread_mutex_lock(&e->drops->lock);
     e->open--;
     pthread_mutex_unlock(&e->drops->lock);
@@ -543,9 +579,22 @@ static struct entry *expired(struct entry *dir, int64_t now)
     return NULL;
 }
 
+static void free_orphans(struct drops *d)
+{
+    pthread_mutex_lock(&d->lock);
+    struct orphan *o = steal_ptr(&d->orphans), *next;
+    pthread_mutex_unlock(&d->lock);
+    for (; o; o = next) {
+        next = o->next;
+        drop_free(o->drop);
+        free(o);
+    }
+}
+
 void drops_expire(struct fs *fs)
 {
     struct drops *d = fs->drops;
+    free_orphans(d);
     if (fs->restore)
         restore_expire(fs->restore);
     for (;;) {
@@ -595,6 +644,7 @@ void drops_free(struct drops *d)
 {
     if (!d)
         return;
+    free_orphans(d);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "fs/caller.h"
 #include "fs/fs.h"
 
 #include <errno.h>
@@ -15,7 +16,9 @@ struct node_table {
 bool request_interrupted(void *ctx)
 {
     const struct request *r = ctx;
-    return fuse_req_interrupted(r->req) || fuse_session_exited(r->fs->session);
+    /* The kernel tells of the first signal only: another that comes later is seen by the caller. */
+    return fuse_session_exited(r->fs->session) ||
+           (fuse_req_interrupted(r->req) && caller_ends(r->ctx->pid));
 }
 
 int names_add(struct names *l, const char *name, ino_t ino, mode_t type)

@@ -41,8 +41,8 @@ struct request {
     const struct fuse_ctx *ctx;
 };
 
-/* True when the caller got a signal, or the mount comes to its end: for waits of the store. ctx is
- * a struct request. */
+/* True when the caller got a signal that ends it (caller.h), or the mount comes to its end: for
+ * waits of the store. ctx is a struct request. */
 bool request_interrupted(void *ctx);
 
 /* An open file or folder. Branches embed it as the first member of their own. */

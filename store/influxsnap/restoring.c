@@ -119,7 +119,7 @@ static int pour(struct restoring *r, int fd, const char *path, struct drop *d, s
             return err_sys(e, -errno, "%s", path);
         if (n == 0)
             return 0;
-        int ret = drop_write(d, buf, (size_t)n, at, e);
+        int ret = drop_write(d, buf, (size_t)n, at, &snap_reader, e);
         if (ret < 0)
             return ret;
         at += (uint64_t)n;
@@ -151,9 +151,11 @@ static int drop_file(struct restoring *r, const char *path, struct err *e)
     drop_open(d);
     ret = pour(r, fd, path, d, &why);
     if (ret == 0)
-        ret = drop_flush(d, &why);
-    if (ret == -EINTR)
-        drop_abandon(d, "interrupted");
+        ret = drop_flush(d, &snap_reader, &why);
+    if (ret == -EINTR) { /* unless an exchange has begun: that is waited for */
+        drop_abandon(d, "interrupted", NULL);
+        ret = drop_restored(d) ? 0 : err_set(&why, -EINTR, "interrupted; the store is as it was");
+    }
     r->restored |= ret == 0 && drop_restored(d);
     drop_close(d);
     logtail_follow(&r->tail, told, &r->meter);

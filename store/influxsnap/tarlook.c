@@ -57,6 +57,11 @@ static ssize_t pull(void *arg, int if_ended, const void **block)
     return n;
 }
 
+static int stop(void *arg)
+{
+    return snap_stopped(arg) ? -EINTR : 0;
+}
+
 static void pass_member(void *arg, const char *name, uint64_t size)
 {
     struct look *l = arg;
@@ -94,7 +99,7 @@ static int run(struct look *l, const struct unpack_sink *sink, struct manifest *
 {
     struct err why = {0};
     const struct unpack_io io = {
-        .pull = pull, .begin = NULL, .member = pass_member, .progress = pass_progress, .arg = l};
+        .pull = pull, .member = pass_member, .progress = pass_progress, .stop = stop, .arg = l};
     int r = open_look(l, e);
     if (r < 0)
         return r;
@@ -203,7 +208,10 @@ int tar_folders(const char *path, char ***names, size_t *n, struct err *e)
     int got = ARCHIVE_OK, r = 0;
     if (!a)
         return err_sys(e, -ENOMEM, "%s", path);
-    archive_read_support_filter_all(a);
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_filter_xz(a);
+    archive_read_support_filter_lz4(a);
     archive_read_support_format_tar(a);
     *names = NULL;
     *n = 0;

@@ -24,12 +24,18 @@
  * drop_abandon from another thread wakes them (they return -ECANCELED), save during the exchange
  * itself. Whoever ends a drop waits until what it had staged is gone. Lock order: a drop's lock,
  * then the room's (restore.h).
+ *
+ * `who` asks whether the one who waits was killed or interrupted, and may be NULL. He is then let
+ * go with -EINTR, soon, whatever the disk does: verifying is given up when the last writer has
+ * gone, an exchange that has begun goes on in a thread of its own, and what was to be removed still
+ * is.
  */
 #ifndef INFLUXFS_RESTORE_DROP_H
 #define INFLUXFS_RESTORE_DROP_H
 
 #include "store/base/err.h"
 #include "store/restore/restore.h"
+#include "store/snapshot/tarball.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,24 +52,29 @@ int drop_new(struct restore *r, const char *name, struct drop **out);
 void drop_open(struct drop *d);
 void drop_close(struct drop *d);
 
+/* One who has opened it was killed and closes it only because he dies: nobody asks for a verdict.
+ * If nothing more is written, the last close refuses what was not restored. */
+void drop_killed(struct drop *d);
+
 /* One who has opened it is about to write its first byte, at offset 0. If byte 0 was written before
  * and nobody else has it open, the drop starts over, as after drop_truncate to 0: scp, dd
  * conv=notrunc and rsync --inplace do not truncate what they found. May wait a second for the last
  * close of a program that has ended. */
-void drop_rewind(struct drop *d);
+int drop_rewind(struct drop *d, const struct tarball_reader *who);
 
 /* Takes n bytes at off. Returns 0 when all of them were taken; else what the unpacker found wrong
  * (-EINVAL not a snapshot, -EBADMSG damaged, -ENOSPC, -EAGAIN another restore is under way, -EBUSY
  * another program restores this store), -EIO for bytes that were unpacked already, -EFBIG. The
  * write that brings the end of a plain tar waits for the verdict on its sums (not for the disk):
  * bsdtar does not look at what close(2) says. Once failed it stays failed until it is truncated to
- * 0. */
-int drop_write(struct drop *d, const void *buf, size_t n, uint64_t off, struct err *e);
+ * 0. Whoever is interrupted while he waits for room has his bytes set aside, and 0. */
+int drop_write(struct drop *d, const void *buf, size_t n, uint64_t off,
+               const struct tarball_reader *who, struct err *e);
 
 /* Sets the size. To 0: everything so far is forgotten, the drop starts over (also after a verdict).
  * Larger: what was not written reads as zeros, once a flush says so. Smaller than what was
  * unpacked: -EIO. */
-int drop_truncate(struct drop *d, uint64_t size, struct err *e);
+int drop_truncate(struct drop *d, uint64_t size, const struct tarball_reader *who, struct err *e);
 
 /* The verdict on what was written so far:
  *   0         complete and verified, and restored unless the name has a dot (then it waits for
@@ -74,14 +85,15 @@ int drop_truncate(struct drop *d, uint64_t size, struct err *e);
  *             cat and shells do one before they write
  *   -EBADMSG  damaged; or it "ends early": then it stays pending and more may be written (a
  *             compressed one may not, its end cannot be taken back)
+ *   -EINTR    its writer was killed or interrupted; more may be written
  *   others    as drop_write, and what install_run returns (-EBUSY: influxd uses the store)
  * Final verdicts are sticky: asked again, they are the same. */
-int drop_flush(struct drop *d, struct err *e);
+int drop_flush(struct drop *d, const struct tarball_reader *who, struct err *e);
 
 /* Gives it another name. If it is verified and waiting, and the new name has no dot, the store is
  * exchanged first and the result of that returned; if it was refused, that is returned. On failure
  * the name stays as it was. */
-int drop_rename(struct drop *d, const char *name, struct err *e);
+int drop_rename(struct drop *d, const char *name, const struct tarball_reader *who, struct err *e);
 
 /* Restores a drop that drop_flush verified, whatever its name. Sticky, as drop_flush.
  * -EINVAL: it is not verified. */
@@ -89,7 +101,7 @@ int drop_commit(struct drop *d, struct err *e);
 
 /* Ends it: what was staged is removed, waiting calls return -ECANCELED, later ones too, until it is
  * truncated to 0. Nothing happens after a verdict. `why` is the reason for the log. */
-void drop_abandon(struct drop *d, const char *why);
+int drop_abandon(struct drop *d, const char *why, const struct tarball_reader *who);
 
 /* Abandons it if it is under way, and frees it. NULL is allowed. */
 void drop_free(struct drop *d);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a drop, for drop.c (its life) and drop_take.c (its bytes); others use drop.h. */
+/* The inside of a drop, for drop.c (its life), drop_take.c (its bytes) and
+ * drop_work.c (its threads); others use drop.h. */
 #ifndef INFLUXFS_RESTORE_DROP_IMPL_H
 #define INFLUXFS_RESTORE_DROP_IMPL_H
 
@@ -36,6 +37,8 @@ struct drop {
     pthread_t thread;
     struct stage *stage; /* the thread's while it runs, */
     struct incoming *in; /* as is this, of a number */
+    char *target;        /* the name to install it under, for the thread that does */
+    bool killed;         /* a writer was, and nothing was written since */
     bool waits;          /* RESTORED, but for a number that waits for its parent */
 
     uint64_t size; /* as stat shows it */
@@ -59,14 +62,26 @@ static inline bool drop_dead(const struct drop *d)
 }
 int drop_refusal(const struct drop *d, struct err *e);
 
-/* Starts the thread, if that is still to be done. */
+/* Starts the thread that unpacks, if that is still to be done. */
 int drop_start(struct drop *d, struct err *e);
 
-/* Ends what is under way, for this reason, and what was staged is gone when it returns: the drop is
- * REFUSED, or RESTORED, or somebody else has already started it over. Waits. */
-void drop_end(struct drop *d, int code, const char *why);
+/* From VERIFIED to INSTALLING, and on by a thread: what is staged is exchanged with the store,
+ * under the name d->target, or removed. -errno: no thread, and all is as it was. */
+int drop_exchange(struct drop *d);
+int drop_give_back(struct drop *d);
 
-/* No more will come: whatever is still missing is a hole. Waits. */
-int drop_feed_holes(struct drop *d, struct err *e);
+/* Joins a thread that the state says has ended: it only has to return. */
+void drop_reap(struct drop *d);
+
+/* Waits for a change. -EINTR: `who`, which may be NULL, does not want to wait any longer. */
+int drop_wait(struct drop *d, const struct tarball_reader *who);
+
+/* Ends what is under way, for this reason, and what was staged is gone when it returns 0: the drop
+ * is REFUSED, or RESTORED, or somebody else has already started it over. Waits; -EINTR: it ends by
+ * itself, unless an exchange had begun, which goes on. */
+int drop_end(struct drop *d, int code, const char *why, const struct tarball_reader *who);
+
+/* No more will come: whatever is still missing is a hole. Waits; -EINTR. */
+int drop_feed_holes(struct drop *d, const struct tarball_reader *who, struct err *e);
 
 #endif

@@ -4,28 +4,32 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct {
+static const struct magic {
     const char *bytes;
     size_t n;
+    int filter; /* libarchive's */
 } magics[] = {
-    {"\x1f\x8b", 2},                 /* gzip */
-    {"\x28\xb5\x2f\xfd", 4},         /* zstd */
-    {"\xfd\x37\x7a\x58\x5a\x00", 6}, /* xz */
-    {"\x04\x22\x4d\x18", 4},         /* lz4 */
+    {"\x1f\x8b", 2, ARCHIVE_FILTER_GZIP},
+    {"\x28\xb5\x2f\xfd", 4, ARCHIVE_FILTER_ZSTD},
+    {"\xfd\x37\x7a\x58\x5a\x00", 6, ARCHIVE_FILTER_XZ},
+    {"\x04\x22\x4d\x18", 4, ARCHIVE_FILTER_LZ4},
 };
 
 static const char first_name[] = "manifest"; /* with its NUL, as in the header */
 
-/* 1: compressed; 0: not; -1: so far it may become so. */
-static int find_magic(const unsigned char *p, size_t n)
+/* By which of them it begins, or NULL; *may: so far it may become one. */
+static const struct magic *find_magic(const unsigned char *p, size_t n, bool *may)
 {
-    int found = 0;
+    *may = false;
     for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
         size_t k = n < magics[i].n ? n : magics[i].n;
-        if (memcmp(p, magics[i].bytes, k) == 0)
-            found = k == magics[i].n ? 1 : found ? found : -1;
+        if (memcmp(p, magics[i].bytes, k) != 0)
+            continue;
+        if (k == magics[i].n)
+            return &magics[i];
+        *may = true;
     }
-    return found;
+    return NULL;
 }
 
 /* How many bytes differ from the name of a snapshot's first member. */
@@ -35,11 +39,6 @@ static int name_distance(const unsigned char *p, size_t n)
     for (size_t i = 0; i < n && i < sizeof(first_name); i++)
         d += p[i] != (unsigned char)first_name[i];
     return d;
-}
-
-bool plain_begins_well(const void *block, size_t n)
-{
-    return name_distance(block, n) <= 1;
 }
 
 static int not_snapshot(struct err *e, const char *what)
@@ -66,10 +65,12 @@ static ssize_t pull(struct plain *p, int if_ended, const void **block)
 
 static int sniffed_so_far(const struct plain *p)
 {
+    bool may;
     if (p->nhead == 0)
         return -EINVAL;
-    return name_distance(p->head, p->nhead) == 0 || find_magic(p->head, p->nhead) ? -EBADMSG
-                                                                                  : -EINVAL;
+    return name_distance(p->head, p->nhead) == 0 || find_magic(p->head, p->nhead, &may) || may
+               ? -EBADMSG
+               : -EINVAL;
 }
 
 static int read_head(struct plain *p, struct err *e)
@@ -88,18 +89,19 @@ static int read_head(struct plain *p, struct err *e)
         p->nhead += k;
         p->rest = (const char *)p->rest + k;
         p->nrest = (size_t)n - k;
-        if (find_magic(p->head, p->nhead) > 0)
+        bool may;
+        if (find_magic(p->head, p->nhead, &may))
             break;
     }
     return 0;
 }
 
-/* A plain tar: its first header is here whole. */
-static int check_head(const struct plain *p, struct err *e)
+/* The first header of the plain tar, whole. */
+static int check_head(const unsigned char *head, struct err *e)
 {
-    int distance = name_distance(p->head, sizeof(first_name));
-    char type = (char)p->head[156];
-    if (frame_header_ok(p->head))
+    int distance = name_distance(head, sizeof(first_name));
+    char type = (char)head[156];
+    if (frame_header_ok(head))
         return distance == 0 || type == 'x' || type == 'L'
                    ? 0
                    : not_snapshot(e, "a tar, but its first member is not `manifest`");
@@ -143,37 +145,7 @@ static int failure(const struct plain *p, struct err *e)
                    words ? words : "damaged");
 }
 
-int plain_open(struct plain *p, const struct unpack_io *io, struct err *e)
-{
-    *p = (struct plain){.io = io, .if_ended = -EBADMSG};
-    int r = read_head(p, e);
-    if (r < 0)
-        return r;
-    p->compressed = find_magic(p->head, p->nhead) > 0;
-    if (!p->compressed && (r = check_head(p, e)) < 0)
-        return r;
-    struct archive_entry *entry;
-    p->filters = archive_read_new();
-    if (!p->filters)
-        return err_sys(e, -ENOMEM, "tar");
-    if (p->compressed) {
-        archive_read_support_filter_gzip(p->filters);
-        archive_read_support_filter_zstd(p->filters);
-        archive_read_support_filter_xz(p->filters);
-        archive_read_support_filter_lz4(p->filters);
-    }
-    archive_read_support_format_raw(p->filters);
-    if (archive_read_open(p->filters, p, NULL, read_input, NULL) != ARCHIVE_OK ||
-        archive_read_next_header(p->filters, &entry) != ARCHIVE_OK)
-        return failure(p, e);
-    /* It began as a compressed file does, but libarchive sees none in it. */
-    if (p->compressed && archive_filter_code(p->filters, 0) == ARCHIVE_FILTER_NONE)
-        return p->ended ? ends_early(e, p->fed)
-                        : err_set(e, -EBADMSG, "damaged: the header of the compressed file");
-    return 0;
-}
-
-ssize_t plain_next(struct plain *p, const void **block, struct err *e)
+static ssize_t next_block(struct plain *p, const void **block, struct err *e)
 {
     for (;;) {
         size_t n;
@@ -186,6 +158,107 @@ ssize_t plain_next(struct plain *p, const void **block, struct err *e)
         if (n)
             return (ssize_t)n;
     }
+}
+
+static int not_a_tar(struct err *e)
+{
+    return not_snapshot(e, "what is compressed in it is not a tar");
+}
+
+/* What is compressed ends within its first header. */
+static int ends_in_head(const struct plain *p, struct err *e)
+{
+    if (p->nfirst == 0) /* libarchive takes what is no such file for an empty one */
+        return p->ended ? ends_early(e, p->fed)
+                        : err_set(e, -EBADMSG, "damaged: the header of the compressed file");
+    return name_distance(p->first, p->nfirst) > 1 ? not_a_tar(e) : ends_early(e, p->fed);
+}
+
+/* Whether what is compressed, of which n bytes are here, may be a snapshot. */
+static int check_first(const struct plain *p, struct err *e)
+{
+    bool may;
+    if (find_magic(p->first, p->nfirst, &may))
+        return not_snapshot(e, "it is compressed twice");
+    if (p->nfirst < sizeof(p->first))
+        return 0;
+    return name_distance(p->first, sizeof(first_name)) <= 1 || frame_header_ok(p->first)
+               ? check_head(p->first, e)
+               : not_a_tar(e);
+}
+
+/* Unpacks the first header of what is compressed and looks at it. */
+static int read_first(struct plain *p, struct err *e)
+{
+    while (p->nfirst < sizeof(p->first)) {
+        const void *block;
+        ssize_t n = next_block(p, &block, e);
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return ends_in_head(p, e);
+        size_t room = sizeof(p->first) - p->nfirst;
+        size_t k = (size_t)n < room ? (size_t)n : room;
+        memcpy(p->first + p->nfirst, block, k);
+        p->nfirst += k;
+        p->next = (const char *)block + k;
+        p->nnext = (size_t)n - k;
+        int r = check_first(p, e);
+        if (r < 0)
+            return r;
+    }
+    p->given = false;
+    return 0;
+}
+
+/* The filter is told, not found: libarchive would go on to look for more in what comes out. */
+static int open_filters(struct plain *p, const struct magic *m, struct err *e)
+{
+    struct archive_entry *entry;
+    p->filters = archive_read_new();
+    if (!p->filters)
+        return err_sys(e, -ENOMEM, "tar");
+    /* A warning says that a program of the system is used in the place of a library. */
+    if (archive_read_support_format_raw(p->filters) != ARCHIVE_OK ||
+        archive_read_append_filter(p->filters, m ? m->filter : ARCHIVE_FILTER_NONE) != ARCHIVE_OK)
+        return err_set(e, -ENOTSUP, "this libarchive cannot read such a compressed file");
+    if (archive_read_open(p->filters, p, NULL, read_input, NULL) != ARCHIVE_OK)
+        return failure(p, e);
+    int r = archive_read_next_header(p->filters, &entry);
+    if (r == ARCHIVE_EOF && m)
+        return ends_in_head(p, e);
+    return r == ARCHIVE_OK ? 0 : failure(p, e);
+}
+
+int plain_open(struct plain *p, const struct unpack_io *io, struct err *e)
+{
+    bool may;
+    *p = (struct plain){.io = io, .if_ended = -EBADMSG, .given = true};
+    int r = read_head(p, e);
+    if (r < 0)
+        return r;
+    const struct magic *m = find_magic(p->head, p->nhead, &may);
+    p->compressed = m;
+    if (!m && (r = check_head(p->head, e)) < 0)
+        return r;
+    r = open_filters(p, m, e);
+    return r == 0 && m ? read_first(p, e) : r;
+}
+
+ssize_t plain_next(struct plain *p, const void **block, struct err *e)
+{
+    if (!p->given) {
+        p->given = true;
+        *block = p->first;
+        return (ssize_t)p->nfirst;
+    }
+    if (p->nnext) {
+        ssize_t n = (ssize_t)p->nnext;
+        *block = p->next;
+        p->nnext = 0;
+        return n;
+    }
+    return next_block(p, block, e);
 }
 
 int plain_end(struct plain *p, struct err *e)

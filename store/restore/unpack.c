@@ -27,9 +27,8 @@ struct unpack {
     uint8_t of_manifest[SHA256_BYTES];
     uint8_t (*sums)[SHA256_BYTES]; /* of m->files[i] */
     bool *seen;
-    size_t left;  /* files still to come */
-    bool foreign; /* what was compressed does not begin as a snapshot does */
-    int failed;   /* by our own callback below libarchive */
+    size_t left; /* files still to come */
+    int failed;  /* by our own callback below libarchive */
     struct err *e;
 };
 
@@ -43,14 +42,18 @@ struct member {
     uint64_t at; /* where its data lie in the plain tar */
 };
 
+static ssize_t next_plain(struct unpack *u, const void **block)
+{
+    int r = u->io->stop ? u->io->stop(u->io->arg) : 0;
+    return r < 0 ? r : plain_next(&u->plain, block, u->e);
+}
+
 static la_ssize_t read_plain(struct archive *a, void *arg, const void **block)
 {
     struct unpack *u = arg;
     ssize_t n = frame_leave(&u->frame, u->e);
     if (n == 0)
-        n = plain_next(&u->plain, block, u->e);
-    if (n > 0 && u->frame.end == 0)
-        u->foreign = u->plain.compressed && !plain_begins_well(*block, (size_t)n);
+        n = next_plain(u, block);
     if (n > 0) {
         int r = frame_block(&u->frame, *block, (size_t)n, u->e);
         n = r < 0 ? r : n;
@@ -213,18 +216,11 @@ static int check_restorable(const struct unpack *u)
     return 0;
 }
 
-static int not_a_tar(const struct unpack *u)
-{
-    return err_set(u->e, -EINVAL, "not a snapshot: what is compressed in it is not a tar");
-}
-
 static int read_manifest(struct unpack *u)
 {
     struct member head = {0};
     autofree char *text = NULL;
     int r = next_member(u, &head);
-    if (r == -EBADMSG && u->foreign)
-        return not_a_tar(u);
     if (r < 0)
         return r;
     if (strcmp(head.name, "manifest") != 0)
@@ -359,10 +355,13 @@ static int unpack_members(struct unpack *u)
 static int read_tail(struct unpack *u)
 {
     const void *block;
+    uint64_t zeros = 0;
     int r = frame_tail(&u->frame, u->e);
     while (r == 0) {
         u->plain.if_ended = frame_complete(&u->frame) ? 0 : -EBADMSG;
-        ssize_t n = plain_next(&u->plain, &block, u->e);
+        ssize_t n = next_plain(u, &block);
+        if (n > 0 && u->plain.compressed && (zeros += (uint64_t)n) > UNPACK_ZEROS_MAX)
+            n = err_set(u->e, -EBADMSG, "hostile or damaged: too many zeros follow the tar");
         if (n <= 0) {
             r = (int)n;
             break;
@@ -385,7 +384,7 @@ static int run(struct unpack *u)
     if (!u->tar || archive_read_support_format_tar(u->tar) != ARCHIVE_OK)
         return err_sys(u->e, -ENOMEM, "unpacking");
     if (archive_read_open(u->tar, u, NULL, read_plain, NULL) != ARCHIVE_OK)
-        return u->foreign && !u->failed ? not_a_tar(u) : failure(u);
+        return failure(u);
     if ((r = read_manifest(u)) < 0 || (r = begin_staging(u)) < 0 || (r = unpack_members(u)) < 0 ||
         (r = read_tail(u)) < 0)
         return r;

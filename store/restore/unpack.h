@@ -5,7 +5,8 @@
  * The members are to be: `manifest`; then, in any order, every file that it lists, once and with
  * that size, and folders below meta/, data/ and wal/; `SHA256SUMS`, which covers every file and
  * must be right; zeros to the end, 1024 bytes at least. The tar may be compressed with gzip, zstd,
- * xz or lz4. Anything else, or less, or more, is refused whole.
+ * xz or lz4, once; what follows it then is at most UNPACK_ZEROS_MAX. Anything else, or less, or
+ * more, is refused whole.
  *
  * unpack_run works in the calling thread (and hashes in another), from the first byte to the last.
  * unpack_check is the same without staging folders: whoever wants to may look at the files instead.
@@ -21,6 +22,8 @@
 
 enum { UNPACK_UNSURE = 1 };
 
+#define UNPACK_ZEROS_MAX (64u << 20)
+
 struct unpack_io {
     /* Gives the next bytes, which stay as they are until the next call: their number, 0 at the end,
      * or -errno to abandon (unpack_run returns it). May block. if_ended is what the verdict would
@@ -35,6 +38,10 @@ struct unpack_io {
     /* A file is about to be unpacked; n more bytes of it were. */
     void (*member)(void *arg, const char *name, uint64_t size);
     void (*progress)(void *arg, uint64_t n);
+
+    /* Not 0: the -errno to abandon it with, which unpack_run returns. Asked at every block, since a
+     * few compressed bytes can become very many. May be NULL. */
+    int (*stop)(void *arg);
 
     void *arg;
 };

@@ -123,9 +123,9 @@ static int drop_bytes(struct scene *s, const char *name, const struct buffer *ta
     if (r == 0)
         r = drop_new(s->room, name, &d);
     for (size_t at = 0; r == 0 && at < tar->n; at += 1000)
-        r = drop_write(d, tar->p + at, tar->n - at < 1000 ? tar->n - at : 1000, at, e);
+        r = drop_write(d, tar->p + at, tar->n - at < 1000 ? tar->n - at : 1000, at, NULL, e);
     if (r == 0)
-        r = drop_flush(d, e);
+        r = drop_flush(d, NULL, e);
     drop_free(d);
     return r;
 }
@@ -572,23 +572,23 @@ static void test_dot_names(void **state)
     struct err e = {0};
     give_all(s, "b");
     assert_int_equal(drop_new(s->room, ".0.tar.x", &d), 0);
-    assert_int_equal(drop_write(d, s->number[0].p, s->number[0].n, 0, &e), 0);
-    assert_int_equal(drop_flush(d, &e), 0);
+    assert_int_equal(drop_write(d, s->number[0].p, s->number[0].n, 0, NULL, &e), 0);
+    assert_int_equal(drop_flush(d, NULL, &e), 0);
     expect_store(s, s->text[0]);
-    assert_int_equal(drop_rename(d, "0.tar", &e), 0);
+    assert_int_equal(drop_rename(d, "0.tar", NULL, &e), 0);
     expect_store(s, s->text[1]);
     assert_true(drop_restored(d));
     drop_free(d);
     assert_int_equal(drop_new(s->room, ".2.tar.x", &d), 0);
-    assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, &e), 0);
-    assert_int_equal(drop_flush(d, &e), 0);
-    drop_abandon(d, "gone");
+    assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
+    assert_int_equal(drop_flush(d, NULL, &e), 0);
+    drop_abandon(d, "gone", NULL);
     expect_waiting(s, 0, NULL);
     drop_free(d);
     assert_int_equal(drop_new(s->room, ".2.tar.x", &d), 0);
-    assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, &e), 0);
-    assert_int_equal(drop_flush(d, &e), 0);
-    assert_int_equal(drop_rename(d, "2.tar", &e), 0);
+    assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
+    assert_int_equal(drop_flush(d, NULL, &e), 0);
+    assert_int_equal(drop_rename(d, "2.tar", NULL, &e), 0);
     assert_false(drop_restored(d));
     expect_waiting(s, 1, NULL);
     drop_free(d);
@@ -602,11 +602,11 @@ static void test_while_another(void **state)
     struct err e = {0};
     give_all(s, "b");
     assert_int_equal(drop_new(s->room, "base.tar", &d), 0);
-    assert_int_equal(drop_write(d, s->base.p, s->base.n - 1024, 0, &e), 0);
+    assert_int_equal(drop_write(d, s->base.p, s->base.n - 1024, 0, NULL, &e), 0);
     give_all(s, "0");
     expect_store(s, s->text[0]);
     expect_waiting(s, 1, "another restore");
-    drop_abandon(d, "gone");
+    drop_abandon(d, "gone", NULL);
     drop_free(d);
     expect_store(s, s->text[1]);
     expect_waiting(s, 0, NULL);

@@ -98,7 +98,7 @@ static void write_range(struct scene *s, struct drop *d, size_t from, size_t to,
 {
     for (size_t at = from; at < to; at += piece) {
         struct err e;
-        int r = drop_write(d, s->tar.p + at, to - at < piece ? to - at : piece, at, &e);
+        int r = drop_write(d, s->tar.p + at, to - at < piece ? to - at : piece, at, NULL, &e);
         if (r < 0)
             fail_msg("write at %zu: %d %s", at, r, e.text);
     }
@@ -107,7 +107,7 @@ static void write_range(struct scene *s, struct drop *d, size_t from, size_t to,
 static void expect_flush(struct drop *d, int code, const char *words)
 {
     struct err e = {0};
-    int r = drop_flush(d, &e);
+    int r = drop_flush(d, NULL, &e);
     if (r != code || (words && !strstr(e.text, words)))
         fail_msg("flush: %d (%s), not %d (%s)", r, e.text, code, words ? words : "");
 }
@@ -181,7 +181,7 @@ static void test_in_order(void **state)
     /* Again, from the same file truncated: the first new store is then the one that is kept. */
     d = new_drop(s, "now.tar");
     write_range(s, d, 0, 1000, 100);
-    assert_int_equal(drop_truncate(d, 0, NULL), 0);
+    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
     write_range(s, d, 0, s->tar.n, 100000);
     expect_flush(d, 0, NULL);
     assert_int_equal(restore_count(s->room), 2);
@@ -228,8 +228,8 @@ static void test_cut_off(void **state)
     struct drop *d = new_drop(s, "now.tar");
     write_range(s, d, 0, s->tar.n - 512, 1 << 20);
     expect_flush(d, -EBADMSG, "ends early");
-    drop_abandon(d, "it was removed");
-    assert_int_equal(drop_flush(d, NULL), -ECANCELED);
+    drop_abandon(d, "it was removed", NULL);
+    assert_int_equal(drop_flush(d, NULL, NULL), -ECANCELED);
     expect_said(s, "it was removed");
     expect_state(s, "refused");
     expect_old(s);
@@ -244,20 +244,20 @@ static void test_refusals(void **state)
     struct err e = {0};
     char text[4096];
     memset(text, 'x', sizeof(text));
-    int r = drop_write(d, text, sizeof(text), 0, &e);
+    int r = drop_write(d, text, sizeof(text), 0, NULL, &e);
     if (r == 0)
-        r = drop_flush(d, &e);
+        r = drop_flush(d, NULL, &e);
     assert_int_equal(r, -EINVAL);
     assert_non_null(strstr(e.text, "not a snapshot"));
-    assert_int_equal(drop_write(d, text, 1, sizeof(text), NULL), -EINVAL);
+    assert_int_equal(drop_write(d, text, 1, sizeof(text), NULL, NULL), -EINVAL);
     expect_flush(d, -EINVAL, "not a snapshot");
     expect_said(s, "not a snapshot");
     /* The same file, started over, with something better. */
-    assert_int_equal(drop_truncate(d, 0, NULL), 0);
+    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
     s->tar.p[s->tar.n / 2] ^= 1;
     write_range(s, d, 0, s->tar.n - 1024, 1 << 20);
     size_t end = s->tar.n - 1024; /* the last write knows, before the flush */
-    assert_int_equal(drop_write(d, s->tar.p + end, 1024, end, NULL), -EBADMSG);
+    assert_int_equal(drop_write(d, s->tar.p + end, 1024, end, NULL, NULL), -EBADMSG);
     assert_true(drop_refused(d));
     assert_int_equal(drop_size(d), 0);
     expect_flush(d, -EBADMSG, "SHA-256");
@@ -266,7 +266,7 @@ static void test_refusals(void **state)
     drop_free(d);
     s->tar.p[s->tar.n / 2] ^= 1;
     d = new_drop(s, "gap");
-    r = drop_write(d, text, 10, 5000, &e);
+    r = drop_write(d, text, 10, 5000, NULL, &e);
     assert_int_equal(r, 0);
     expect_flush(d, -EINVAL, NULL);
     drop_free(d);
@@ -315,14 +315,14 @@ static void test_last_close(void **state)
     expect_old(s);
     /* Killed: there was no flush. */
     drop_open(d);
-    drop_rewind(d);
+    drop_rewind(d, NULL);
     write_range(s, d, 0, 1 << 20, 1 << 18);
     drop_close(d);
     assert_int_equal(count_lines(s, "ends early"), 2);
     /* Too short to be anything. */
     drop_open(d);
-    assert_int_equal(drop_truncate(d, 0, NULL), 0);
-    assert_int_equal(drop_write(d, "hello", 5, 0, NULL), 0);
+    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
+    assert_int_equal(drop_write(d, "hello", 5, 0, NULL, NULL), 0);
     expect_flush(d, -EINVAL, "not a snapshot");
     drop_close(d);
     expect_said(s, "not a snapshot");
@@ -330,7 +330,7 @@ static void test_last_close(void **state)
     /* And then the right one, after which it may be restored once more. */
     for (int i = 1; i <= 2; i++) {
         drop_open(d);
-        drop_rewind(d);
+        drop_rewind(d, NULL);
         write_range(s, d, 0, s->tar.n, 1 << 18);
         expect_flush(d, 0, NULL);
         drop_close(d);
@@ -348,11 +348,11 @@ static void *copy_half(void *arg)
     struct stream *w = arg;
     for (int i = 0; i < 30; i++) {
         drop_open(w->d);
-        drop_truncate(w->d, 0, NULL);
+        drop_truncate(w->d, 0, NULL, NULL);
         for (size_t at = 0; at < w->to; at += 40000)
-            if (drop_write(w->d, w->s->tar.p + at, 40000, at, NULL) < 0)
+            if (drop_write(w->d, w->s->tar.p + at, 40000, at, NULL, NULL) < 0)
                 break;
-        drop_flush(w->d, NULL);
+        drop_flush(w->d, NULL, NULL);
         drop_close(w->d);
     }
     return NULL;
@@ -370,7 +370,7 @@ static void test_again_and_again(void **state)
         pthread_join(t[i], NULL);
     expect_old(s);
     drop_open(d);
-    assert_int_equal(drop_truncate(d, 0, NULL), 0);
+    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
     write_range(s, d, 0, s->tar.n, 1 << 18);
     expect_flush(d, 0, NULL);
     drop_close(d);
@@ -413,13 +413,13 @@ static void test_rewrite(void **state)
     struct drop *d = new_drop(s, "now.tar");
     struct err e = {0};
     write_range(s, d, 0, 1 << 20, 1 << 20);
-    assert_int_equal(drop_write(d, s->tar.p, 10, 5, &e), -EIO);
+    assert_int_equal(drop_write(d, s->tar.p, 10, 5, NULL, &e), -EIO);
     assert_non_null(strstr(e.text, "again"));
-    assert_int_equal(drop_truncate(d, 1000, &e), -EIO);
+    assert_int_equal(drop_truncate(d, 1000, NULL, &e), -EIO);
     write_range(s, d, 1 << 20, s->tar.n, 1 << 20);
-    assert_int_equal(drop_truncate(d, s->tar.n, &e), 0); /* rsync --inplace */
+    assert_int_equal(drop_truncate(d, s->tar.n, NULL, &e), 0); /* rsync --inplace */
     expect_flush(d, 0, NULL);
-    assert_int_equal(drop_write(d, "x", 1, s->tar.n, &e), -EIO);
+    assert_int_equal(drop_write(d, "x", 1, s->tar.n, NULL, &e), -EIO);
     drop_free(d);
     expect_new(s);
 }
@@ -439,7 +439,7 @@ static void test_holes(void **state)
             from += n;
     }
     assert_true(from >= (1 << 20) - 8192);
-    assert_int_equal(drop_truncate(d, s->tar.n, NULL), 0);
+    assert_int_equal(drop_truncate(d, s->tar.n, NULL, NULL), 0);
     assert_true(drop_size(d) == s->tar.n);
     expect_flush(d, 0, NULL);
     drop_free(d);
@@ -450,8 +450,8 @@ static void *write_stream(void *arg)
 {
     struct stream *w = arg;
     for (size_t at = w->from; at < w->to; at += 40000)
-        if (drop_write(w->d, w->s->tar.p + at, w->to - at < 40000 ? w->to - at : 40000, at, NULL) <
-            0)
+        if (drop_write(w->d, w->s->tar.p + at, w->to - at < 40000 ? w->to - at : 40000, at, NULL,
+                       NULL) < 0)
             return w;
     return NULL;
 }
@@ -498,17 +498,17 @@ static void test_dot_name(void **state)
     assert_false(drop_refused(d));
     assert_false(drop_restored(d));
     expect_state(s, "verified");
-    assert_int_equal(drop_rename(d, ".other/x", &e), 0);
+    assert_int_equal(drop_rename(d, ".other/x", NULL, &e), 0);
     assert_false(drop_restored(d));
     struct drop *second = new_drop(s, "second.tar");
     int r = 0;
     for (size_t at = 0; r == 0 && at < s->tar.n; at += 4096)
-        r = drop_write(second, s->tar.p + at, 4096, at, &e);
+        r = drop_write(second, s->tar.p + at, 4096, at, NULL, &e);
     if (r == 0)
-        r = drop_flush(second, &e);
+        r = drop_flush(second, NULL, &e);
     assert_int_equal(r, -EAGAIN);
     drop_free(second);
-    assert_int_equal(drop_rename(d, "now.tar", &e), 0);
+    assert_int_equal(drop_rename(d, "now.tar", NULL, &e), 0);
     assert_true(drop_restored(d));
     expect_new(s);
     drop_free(d);
@@ -523,7 +523,7 @@ static void test_dot_name(void **state)
 static void *abandon_soon(void *arg)
 {
     usleep(30000);
-    drop_abandon(arg, "the mount ends");
+    drop_abandon(arg, "the mount ends", NULL);
     return NULL;
 }
 
@@ -536,10 +536,10 @@ static void test_abandon_while_waiting(void **state)
     assert_int_equal(pthread_create(&t, NULL, abandon_soon, d), 0);
     /* Writers and flushes come and go meanwhile; none may hang. */
     size_t at = 4096;
-    while (drop_write(d, s->tar.p + at, 512, at, NULL) == 0)
+    while (drop_write(d, s->tar.p + at, 512, at, NULL, NULL) == 0)
         if (at < s->tar.n - 2048)
             at += 512;
-        else if (drop_flush(d, NULL) == -ECANCELED)
+        else if (drop_flush(d, NULL, NULL) == -ECANCELED)
             break;
         else
             usleep(1000);
@@ -580,10 +580,10 @@ static void test_no_room(void **state)
         for (size_t at = 0; r == 0 && at < s->tar.n; at += 65536) {
             size_t n = s->tar.n - at < 65536 ? s->tar.n - at : 65536;
             size_t off = backwards ? s->tar.n - at - n : at;
-            r = drop_write(d, s->tar.p + off, n, off, NULL);
+            r = drop_write(d, s->tar.p + off, n, off, NULL, NULL);
         }
         if (r == 0)
-            r = drop_flush(d, NULL);
+            r = drop_flush(d, NULL, NULL);
         assert_int_equal(r, -ENOSPC);
         char *after = tree_text(small);
         assert_string_equal(before, after);

@@ -101,9 +101,9 @@ static int drop_into(const char *root, struct buffer tar,
     if (r == 0)
         r = drop_new(room, "now.tar", &d);
     for (size_t at = 0; r == 0 && at < tar.n; at += 4096)
-        r = drop_write(d, tar.p + at, tar.n - at < 4096 ? tar.n - at : 4096, at, e);
+        r = drop_write(d, tar.p + at, tar.n - at < 4096 ? tar.n - at : 4096, at, NULL, e);
     if (r == 0)
-        r = drop_flush(d, e);
+        r = drop_flush(d, NULL, e);
     drop_free(d);
     restore_close(room);
     buffer_free(&tar);

@@ -144,14 +144,16 @@ static void test_times(void **state)
     buffer_free(&tar);
 }
 
+static int (*const filters[])(struct archive *) = {
+    archive_write_add_filter_gzip, archive_write_add_filter_zstd, archive_write_add_filter_xz,
+    archive_write_add_filter_lz4};
+#define NFILTERS (sizeof(filters) / sizeof(*filters))
+
 static void test_compressed(void **state)
 {
-    int (*const filters[])(struct archive *) = {
-        archive_write_add_filter_gzip, archive_write_add_filter_zstd, archive_write_add_filter_xz,
-        archive_write_add_filter_lz4};
     struct buffer tar = small();
     (void)state;
-    for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
+    for (size_t i = 0; i < NFILTERS; i++) {
         struct buffer z = snap_compress(&tar, filters[i]);
         struct err e;
         for (size_t piece = 1; piece < 5000; piece = piece * 13 + 1)
@@ -176,6 +178,65 @@ static void test_compressed(void **state)
     expect(&z, -EINVAL, "not a snapshot");
     buffer_free(&z);
     buffer_free(&text);
+    buffer_free(&tar);
+}
+
+/* One layer of compression is taken off. What is in it is known from its first bytes. */
+static void test_compressed_twice(void **state)
+{
+    struct buffer tar = small();
+    (void)state;
+    for (size_t i = 0; i < NFILTERS; i++) {
+        struct buffer once = snap_compress(&tar, filters[i]);
+        for (size_t k = 0; k < NFILTERS; k++) {
+            struct buffer twice = snap_compress(&once, filters[k]);
+            expect(&twice, -EINVAL, "not a snapshot: it is compressed twice");
+            buffer_free(&twice);
+        }
+        buffer_free(&once);
+    }
+    buffer_free(&tar);
+}
+
+/* What pigz, pzstd and cat make: one file after the other. */
+static void test_compressed_in_parts(void **state)
+{
+    struct buffer tar = small();
+    (void)state;
+    for (size_t i = 0; i < NFILTERS; i++) {
+        struct buffer all = {0};
+        for (size_t at = 0; at < tar.n; at += 300) {
+            struct buffer part = {0};
+            buffer_add(&part, tar.p + at, tar.n - at < 300 ? tar.n - at : 300);
+            struct buffer z = snap_compress(&part, filters[i]);
+            buffer_add(&all, z.p, z.n);
+            buffer_free(&z);
+            buffer_free(&part);
+        }
+        struct err e;
+        if (unpack(&all, 1000, &e, NULL) != 0)
+            fail_msg("filter %zu: %s", i, e.text);
+        buffer_free(&all);
+    }
+    buffer_free(&tar);
+}
+
+/* Few bytes that become very many: of nothing, and of what may follow a snapshot. */
+static void test_bombs(void **state)
+{
+    struct buffer tar = small(), zeros = {0};
+    static const char megabyte[1 << 20];
+    (void)state;
+    for (size_t i = 0; i <= UNPACK_ZEROS_MAX / sizeof(megabyte); i++)
+        buffer_add(&zeros, megabyte, sizeof(megabyte));
+    struct buffer z = snap_compress(&zeros, archive_write_add_filter_zstd);
+    expect(&z, -EINVAL, "not a snapshot: what is compressed in it is not a tar");
+    buffer_free(&z);
+    buffer_add(&tar, zeros.p, zeros.n);
+    z = snap_compress(&tar, archive_write_add_filter_zstd);
+    expect(&z, -EBADMSG, "too many zeros");
+    buffer_free(&z);
+    buffer_free(&zeros);
     buffer_free(&tar);
 }
 
@@ -368,6 +429,9 @@ int main(void)
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_compressed_twice),
+        cmocka_unit_test(test_compressed_in_parts),
+        cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_every_flip),
         cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_if_ended),
