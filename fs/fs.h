@@ -27,6 +27,7 @@ struct views;
 struct drops;
 struct dumps;
 struct status;
+struct space;
 
 struct fs {
     const struct options *options;
@@ -50,6 +51,7 @@ struct fs {
     struct cutter *cutter; /* NULL when nothing is to be cut or folded here */
     struct drops *drops;
     struct status *status;
+    struct space *space;
     struct fuse_session *session;
     int64_t started_ns; /* wall clock: the time of the fixed folders */
 };

@@ -8,12 +8,14 @@
 #include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/log.h"
+#include "fs/mapping.h"
 #include "fs/mountpoint.h"
 #include "fs/named.h"
 #include "fs/now.h"
 #include "fs/owner.h"
 #include "fs/pace.h"
 #include "fs/signals.h"
+#include "fs/space.h"
 #include "fs/state.h"
 #include "fs/status.h"
 #include "fs/timer.h"
@@ -187,7 +189,7 @@ static int mount_it(struct daemon *d, struct err *e)
     if (fuse_session_mount(fs->session, d->mountpoint) < 0)
         return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, log_fuse_words());
     d->mounted = true;
-    return 0;
+    return mapping_allow(fs->session);
 }
 
 static int start(struct daemon *d, struct err *e)
@@ -203,6 +205,8 @@ static int start(struct daemon *d, struct err *e)
         r = build_tree(d);
     if (r == 0)
         r = mount_it(d, e);
+    if (r == 0)
+        r = space_new(d->paths.data, d->fs.state, &d->fs.space);
     if (r == 0)
         r = timer_start(&d->fs, &d->timer);
     if (r == 0)
@@ -232,6 +236,7 @@ static void stop(struct daemon *d)
 {
     struct fs *fs = &d->fs;
     timer_stop(d->timer);
+    space_free(fs->space);
     if (d->mounted)
         fuse_session_unmount(fs->session);
     if (fs->session)

@@ -2,6 +2,7 @@
 /* From FUSE's requests to the nodes' operations: every request is answered exactly once, here. */
 #include "fs/ahead.h"
 #include "fs/fs.h"
+#include "fs/space.h"
 
 #include "store/base/cleanup.h"
 
@@ -10,7 +11,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 /* A folder opened: its names, as of then. */
 struct dir_handle {
@@ -433,14 +433,9 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     (void)ino;
     struct fs *fs = fuse_req_userdata(req);
-    struct statvfs v = {0};
-    int rc = fs->restore ? restore_statvfs(fs->restore, &v) : -ENOENT;
-    if (rc < 0)
-        rc = statvfs(fs->paths->data, &v) < 0 ? -errno : 0;
-    if (rc < 0)
-        reply(req, rc);
-    else
-        fuse_reply_statfs(req, &v);
+    struct statvfs v;
+    space_get(fs->space, &v);
+    fuse_reply_statfs(req, &v);
 }
 
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,

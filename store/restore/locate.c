@@ -284,18 +284,3 @@ int targets_probe(struct targets *t, struct err *e)
     }
     return 0;
 }
-
-int targets_statvfs(const struct targets *t, struct statvfs *out)
-{
-    const struct target *data = &t->at[TARGET_DATA];
-    autofree char *up = strdup(data->path);
-    if (!up)
-        return -ENOMEM;
-    while (statvfs(up, out) < 0) {
-        if (errno != ENOENT || strcmp(up, "/") == 0)
-            return -errno;
-        char *slash = strrchr(up, '/');
-        slash[slash == up] = 0;
-    }
-    return 0;
-}

@@ -216,13 +216,6 @@ int restore_log_fd(const struct restore *r)
     return r->log;
 }
 
-int restore_statvfs(struct restore *r, struct statvfs *out)
-{
-    cleanup(targets_freep) struct targets *t = NULL;
-    int ret = targets_open(&r->paths, (uid_t)-1, (gid_t)-1, &t, NULL);
-    return ret < 0 ? ret : targets_statvfs(t, out);
-}
-
 uint64_t restore_count(struct restore *r)
 {
     pthread_mutex_lock(&r->lock);

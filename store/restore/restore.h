@@ -24,7 +24,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/statvfs.h>
 #include <sys/types.h>
 
 struct restore;
@@ -98,9 +97,6 @@ int restore_forget_waiting(struct restore *r, struct err *e);
 
 /* Lets go what is only kept for a while; to be called every few seconds. */
 void restore_expire(struct restore *r);
-
-/* Free space where the data folder's files would be staged, for statfs(2). */
-int restore_statvfs(struct restore *r, struct statvfs *out);
 
 /* How many restores have been committed since restore_open. */
 uint64_t restore_count(struct restore *r);

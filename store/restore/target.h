@@ -26,7 +26,6 @@
 
 #include <limits.h>
 #include <stdbool.h>
-#include <sys/statvfs.h>
 #include <sys/types.h>
 
 enum target_kind { TARGET_META, TARGET_DATA, TARGET_WAL, TARGETS };
@@ -101,9 +100,6 @@ int targets_tidy(const struct targets *t, struct err *e);
 /* Removes each TARGET/.influxfs that holds nothing of ours. Only while influxd does not run. */
 void targets_remove_homes(const struct targets *t);
 bool targets_have_homes(const struct targets *t); /* whether there is any */
-
-/* Free space where files of data are staged. */
-int targets_statvfs(const struct targets *t, struct statvfs *out);
 
 const char *target_kind_name(enum target_kind kind); /* "meta", "data", "wal" */
 bool target_by_contents(const struct target *t);
