@@ -224,7 +224,13 @@ static int cut_segment(const struct shard_file *f, struct member *m)
     return 0;
 }
 
-static int add_wal(struct pinned *c, const struct shard *s, struct err *e)
+static bool is_interrupted(const struct window_wait *wait)
+{
+    return wait && wait->interrupted && wait->interrupted(wait->ctx);
+}
+
+static int add_wal(struct pinned *c, const struct shard *s, const struct window_wait *wait,
+                   struct err *e)
 {
     const char *dir;
     int r = add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
@@ -233,6 +239,8 @@ static int add_wal(struct pinned *c, const struct shard *s, struct err *e)
     for (size_t i = 0; r == 0 && i < s->nsegments; i++) {
         const struct shard_file *f = &s->segments[i];
         struct member m = {.dir = dir, .attr = f->attr};
+        if (is_interrupted(wait))
+            return err_set(e, -EINTR, "interrupted");
         r = keep_path(c, f->name, "", &m.name);
         if (r == 0)
             r = cut_segment(f, &m);
@@ -307,7 +315,7 @@ static int add_shards(struct pinned *c, struct capture_parts *p, const bool *cho
             continue;
         r = add_parents(c, w, true, before, s->path);
         if (r == 0)
-            r = add_wal(c, s, e);
+            r = add_wal(c, s, p->wait, e);
         if (r == 0 && s->wal_link)
             r = add_link(c, true, s->path, s->wal_link);
         before = s->path;

@@ -63,8 +63,9 @@ struct capture_parts {
     struct meta *meta;
     struct held *meta_held;
     struct file_attr meta_attr, meta_folder;
-    int data_fd, wal_fd;          /* the folders; wal_fd may be -1 */
-    bool allow_left_out;          /* more than what is kept */
+    int data_fd, wal_fd;            /* the folders; wal_fd may be -1 */
+    bool allow_left_out;            /* more than what is kept */
+    const struct window_wait *wait; /* asked while the WAL is read; NULL: nobody may interrupt */
     const struct pinned *earlier; /* of the same store, or NULL: what it knows need not be asked */
 };
 

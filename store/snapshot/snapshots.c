@@ -9,6 +9,9 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
+
+#define POLL_NS 50000000 /* how often a waiter asks whether it was interrupted */
 
 struct shared {
     struct tarball *tarball;
@@ -120,10 +123,26 @@ static int take(struct snapshots *s, const struct window_wait *wait, struct tarb
     return r;
 }
 
+/* Another may be at it for as long as the disk takes. */
+static int wait_for_turn(struct snapshots *s, const struct tarball_reader *reader, struct err *e)
+{
+    for (;;) {
+        int64_t at = io_mono_ns() + POLL_NS;
+        const struct timespec until = {at / 1000000000, at % 1000000000};
+        int r = pthread_mutex_clocklock(&s->take, CLOCK_MONOTONIC, &until);
+        if (r != ETIMEDOUT)
+            return -r;
+        if (reader_interrupted(reader))
+            return err_set(e, -EINTR, "interrupted while another took a capture");
+    }
+}
+
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e)
 {
-    pthread_mutex_lock(&s->take);
+    int turn = wait_for_turn(s, reader, e);
+    if (turn < 0)
+        return turn;
     struct window_wait wait = {io_mono_ns() + SNAPSHOTS_SETTLE_NS,
                                reader ? reader->interrupted : NULL, reader ? reader->ctx : NULL};
     int r = take(s, &wait, out, e);

@@ -220,6 +220,7 @@ static int attempt(struct source *s, struct pinned *newest, const struct window_
     cleanup(capture_parts_clear) struct capture_parts parts = {.data_fd = roots.data,
                                                                .wal_fd = roots.wal,
                                                                .allow_left_out = s->allow_left_out,
+                                                               .wait = wait,
                                                                .earlier = newest};
     r = catch (s, &roots, newest, wait, &parts, e);
     return r < 0 ? r : capture_build(&parts, s->catalog, out, e);

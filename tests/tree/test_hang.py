@@ -1,0 +1,239 @@
+"""Nobody is held by a slow disk: who is killed or interrupted is gone soon, whatever he asked for."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lib.files import CHECKOUT, run, wait_until
+from lib.mount import INFLUXFS, Mount, has_ended
+from lib.restores import RestoreTest, drop
+from lib.stores import some_store
+from lib.trees import whole_tree
+
+PRELOAD = Path(INFLUXFS).parent / "tests/preload_slow.so"
+RECURSIVE = CHECKOUT / "tests/hostile/gzip-recursive.gz"
+CALL_MS = 800       # how much longer each call takes
+SOON = 15           # seconds; the work itself takes more than WORK
+WORK = 25
+
+# Programs that write: they tell when they have come so far that only the close, or the rename, is left.
+WRITER = """
+import os, sys
+source, target, last = sys.argv[1:]
+content = open(source, 'rb').read()
+name = target if last != 'rename' else os.path.join(os.path.dirname(target), '.part')
+fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+for at in range(0, len(content), 65536):
+    if last == 'write':
+        print(flush=True)
+    os.write(fd, content[at:at + 65536])
+if last == 'close':
+    print(flush=True)
+if last == 'exit':
+    os.kill(os.getpid(), 9)
+os.close(fd)
+print(flush=True)
+sys.stdin.readline()
+os.rename(name, target)
+"""
+
+
+def waits_for_us(pid):
+    """Whether all it does is wait for the answer to a request."""
+    try:
+        return "request_wait" in Path(f"/proc/{pid}/stack").read_text()
+    except OSError:
+        return False
+
+
+class HangTest(RestoreTest):
+    timeout = 600
+
+    def setUp(self):
+        if not PRELOAD.exists():
+            self.skipTest(f"{PRELOAD} is not built: make units")
+        super().setUp()
+        self.switch = self.folder / "slow"
+
+    def make_source(self, root):
+        return some_store(root, 48)
+
+    def slow_mount(self, store, **how):
+        environment = {"LD_PRELOAD": str(PRELOAD), "SLOW_ROOT": str(store), "SLOW_SWITCH": str(self.switch)}
+        return self.mount(store, environment=environment, **how)
+
+    def slow(self, milliseconds=CALL_MS):
+        self.switch.write_text(f"{milliseconds}\n")
+        self.addCleanup(self.fast)
+
+    def fast(self):
+        self.switch.unlink(missing_ok=True)
+
+    def check_ends(self, what, number, *command, cue=False):
+        """Started, waiting, and sent a signal: how long until it has ended."""
+        process = subprocess.Popen(command, stdout=subprocess.PIPE if cue else subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        try:
+            if cue:
+                process.stdout.readline()
+            wait_until(lambda: waits_for_us(process.pid) or process.poll() is not None, 120, f"{what} to wait")
+            self.assertIsNone(process.poll(), f"{what} has ended by itself")
+            began = time.monotonic()
+            process.send_signal(number)
+            wait_until(lambda: has_ended(process.pid), WORK, f"{what} to end after {number!r}")
+            took = time.monotonic() - began
+            self.assertEqual(process.wait(), -number, what)
+            self.assertLess(took, SOON, f"{what}, {number!r}")
+        finally:
+            if cue:
+                process.stdout.close()
+
+    def test_readers(self):
+        """Each of these takes the daemon more than WORK seconds with a disk as slow as this."""
+        store = self.source
+        mnt = self.slow_mount(store, options=f"state={self.folder}/state")
+        now = mnt / "snapshots/now.tar"
+        named = mnt / "snapshots/now/one.tar"
+        size = named.stat().st_size
+        last = f"import os, sys; fd = os.open(sys.argv[1], os.O_RDONLY); os.pread(fd, 1024, {size - 1024})"
+        self.slow()
+        for number in (signal.SIGKILL, signal.SIGINT):
+            self.check_ends("the sums of now/one.tar", number, sys.executable, "-c", last, named)
+            self.check_ends("now.tar", number, "cat", now)
+
+    def test_dumps(self):
+        """Sizes and lists, each in a mount that has not found them yet."""
+        store = self.folder / "dumped"
+        store.mkdir()
+        run("tar", "xzf", CHECKOUT / "tests/fixtures/1.6.7-inmem/store.tar.gz", "-C", store)
+        policy = "dump/json/sensu_db/default"
+        with Mount(store, self.folder / "mnt-look") as mnt:
+            day = max((mnt / policy).iterdir(), key=lambda folder: len(list(folder.iterdir())))
+            file = max(day.iterdir(), key=lambda path: path.stat().st_size).relative_to(mnt.point)
+            day = day.relative_to(mnt.point)
+        for what, path in (("ls", policy), ("ls", day), ("stat", file), ("cat", file)):
+            for number in (signal.SIGKILL, signal.SIGINT):
+                run("rm", "-rf", store / "influxfs")
+                with self.mounted(store, f"mnt-{number}-{what}", environment={
+                        "LD_PRELOAD": str(PRELOAD), "SLOW_ROOT": str(store), "SLOW_SWITCH": str(self.switch)}) as mnt:
+                    self.slow()
+                    self.check_ends(f"{what} {path}", number, what, mnt / path)
+                    self.fast()
+
+    def writers(self, last, number):
+        """A writer that is ended at its last step. Afterwards the same file is restored."""
+        self.fast()
+        before = whole_tree(self.store)
+        with self.mounted(self.store, f"mnt-{last}-{number}", environment={
+                "LD_PRELOAD": str(PRELOAD), "SLOW_ROOT": str(self.folder), "SLOW_SWITCH": str(self.switch)}) as mnt:
+            command = [sys.executable, "-c", WRITER, self.tar, mnt / "restore/new.tar", last]
+            if last == "rename":
+                return self.ends_in_rename(mnt, number, command)
+            self.slow()
+            self.check_ends(f"a writer in its {last}", number, *command, cue=True)
+            self.fast()
+            wait_until(lambda: "its writer was killed" in "".join(self.log(mnt)[-1:]), 120, "the log to tell")
+            self.check_untouched(before, f"a writer in its {last}")
+            self.assertEqual(drop(mnt / "restore/again.tar", self.tar.read_bytes()), 0)
+        self.check_restored()
+
+    def ends_in_rename(self, mnt, number, command):
+        """The exchange has begun: it goes on without him."""
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(process.wait)
+        for stream in (process.stdin, process.stdout):
+            self.addCleanup(stream.close)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+        self.slow(4000)  # each call of the exchange
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        wait_until(lambda: any(re.search("installing", line) for line in self.log(mnt)), 120, "the exchange to begin")
+        began = time.monotonic()
+        process.send_signal(number)
+        wait_until(lambda: has_ended(process.pid), WORK, "the writer to end")
+        self.assertLess(time.monotonic() - began, SOON)
+        self.fast()
+        wait_until(lambda: re.search(" restored ", self.log(mnt)[-1]), 120, "the exchange to be finished")
+        self.check_restored()
+
+    def test_writer_in_write(self):
+        self.writers("write", signal.SIGKILL)
+
+    def test_writer_in_write_interrupted(self):
+        self.writers("write", signal.SIGINT)
+
+    def test_writer_in_close(self):
+        self.writers("close", signal.SIGKILL)
+
+    def test_writer_in_close_interrupted(self):
+        self.writers("close", signal.SIGINT)
+
+    def test_writer_killed_before_close(self):
+        """The kernel closes what it had open, and interrupts nothing any more."""
+        before = whole_tree(self.store)
+        mnt = self.slow_mount(self.store)
+        self.slow()
+        began = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", WRITER, self.tar, mnt / "restore/new.tar", "exit"],
+                              stdout=subprocess.DEVNULL, check=False)
+        self.assertEqual(done.returncode, -signal.SIGKILL)
+        ended = time.monotonic() - began
+        self.fast()
+        wait_until(lambda: "its writer was killed" in "".join(self.log(mnt)[-1:]), 120, f"the log to tell, after {ended:.0f} s")
+        self.check_untouched(before)
+
+    def test_writer_in_rename(self):
+        self.writers("rename", signal.SIGKILL)
+
+    def test_writer_in_rename_interrupted(self):
+        self.writers("rename", signal.SIGINT)
+
+    def test_other_signals(self):
+        """Programs written in Go send themselves SIGURG all the time; others have timers."""
+        mnt = self.mount(self.store)
+        code = ("import signal, sys, threading\nsignal.signal(signal.SIGALRM, lambda *_: None)\n"
+                "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
+                "out = open(sys.argv[2], 'wb', buffering=0)\nout.write(open(sys.argv[1], 'rb').read())\nout.close()\n"
+                "signal.setitimer(signal.ITIMER_REAL, 0)")
+        run(sys.executable, "-c", code, self.tar, mnt / "restore/new.tar")
+        self.check_restored()
+
+    def test_unpacks_to_itself(self):
+        before = whole_tree(self.store)
+        mnt = self.mount(self.store)
+        done = subprocess.run(["cp", RECURSIVE, mnt / "restore/"], capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Invalid argument", done.stderr)
+        self.assertIn("compressed twice", self.log(mnt)[-1])
+        self.check_untouched(before)
+        for command in ("verify", "restore"):
+            done = subprocess.run([CHECKOUT / "build/influxsnap", "--config", self.store, command, RECURSIVE],
+                                  capture_output=True, text=True, check=False, timeout=60)
+            self.assertEqual(done.returncode, 4, done.stderr)
+        self.check_untouched(before)
+
+    def test_free_space(self):
+        """Of a disk that hangs, of a store that is not there, of folders that were moved away."""
+        mnt = self.slow_mount(self.store)
+        there = os.statvfs(mnt.point)
+        self.slow(60000)
+        for _ in range(3):
+            self.assertEqual(os.statvfs(mnt.point).f_blocks, there.f_blocks)
+        run("df", mnt.point, timeout=30)
+        self.fast()
+        empty = self.folder / "empty"
+        empty.mkdir()
+        with self.mounted(empty, "mnt-empty", options="ro") as other:
+            run("df", other.point)
+        with self.mounted(self.store, "mnt-moved", options="ro") as other:
+            (self.store / "data").rename(self.store / "data.gone")
+            run("df", other.point)
+            (self.store / "data.gone").rename(self.store / "data")
