@@ -76,7 +76,7 @@ static void progress(void *arg, uint64_t n)
 static int unpack(const struct buffer *input, size_t piece, struct err *e, char **tree)
 {
     struct run r = {.input = input, .piece = piece, .root = temp_folder()};
-    const struct unpack_io io = {pull, begin, member, progress, &r};
+    const struct unpack_io io = {pull, begin, member, progress, NULL, &r};
     int result = unpack_run(&io, e);
     stage_free(r.stage);
     if (tree)
@@ -126,7 +126,7 @@ static void test_times(void **state)
 {
     struct buffer tar = small();
     struct run r = {.input = &tar, .piece = 700, .root = temp_folder()};
-    const struct unpack_io io = {pull, begin, member, progress, &r};
+    const struct unpack_io io = {pull, begin, member, progress, NULL, &r};
     struct stat st;
     char *path;
     (void)state;
@@ -284,7 +284,7 @@ static void test_if_ended(void **state)
     (void)state;
     for (tar.n = 0; tar.n <= whole; tar.n += 256) {
         struct run r = {.input = &tar, .piece = 300, .root = temp_folder(), .at_end = -ECANCELED};
-        const struct unpack_io io = {pull, begin, member, progress, &r};
+        const struct unpack_io io = {pull, begin, member, progress, NULL, &r};
         assert_int_equal(unpack_run(&io, NULL), -ECANCELED);
         stage_free(r.stage);
         tree_remove(r.root);
