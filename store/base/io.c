@@ -2,7 +2,6 @@
 #include "store/base/io.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,30 +221,6 @@ int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid)
             return 0;
         *p = c;
     }
-}
-
-static int remove_entries(int dirfd, const char *name)
-{
-    autoclose int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    cleanup(dir_free) struct dir list = {0};
-    int r = dir_read(fd, &list);
-    for (size_t i = 0; r == 0 && i < list.n; i++)
-        r = io_remove_tree(fd, list.names[i]);
-    return r;
-}
-
-int io_remove_tree(int dirfd, const char *name)
-{
-    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    if (errno != EISDIR && errno != EPERM)
-        return -errno;
-    int r = remove_entries(dirfd, name);
-    if (r < 0)
-        return r;
-    return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static int64_t clock_ns(clockid_t id)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whole reads and writes, paths below a folder, durable files and removal of trees.
+ * Whole reads and writes, paths below a folder, durable files.
  *
  * All functions return 0 (or what they say) or a negative errno and are safe in any thread.
  * Descriptors they return are close-on-exec and belong to the caller. No function follows a
@@ -47,9 +47,6 @@ int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
 /* mkdir -p of an absolute or relative path. Each folder made gets mode and, where uid is not
  * (uid_t)-1, the owner. Folders that exist are left as they are. */
 int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid);
-
-/* Removes dirfd/name and everything below it, links unfollowed. 0 when it did not exist. */
-int io_remove_tree(int dirfd, const char *name);
 
 /* Nanoseconds since 1970 (wall clock), and on the monotonic clock. */
 int64_t io_now_ns(void);

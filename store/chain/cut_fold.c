@@ -55,10 +55,13 @@ static bool is_superseded(const char *name, int64_t base, int64_t *number)
     return *name >= '0' && *name <= '9' && !*end && *number <= base;
 }
 
+/* Of a manifest that was being written. */
 static bool is_temporary(const char *name)
 {
-    size_t n = strlen(name);
-    return n > 4 && strcmp(name + n - 4, ".tmp") == 0;
+    size_t n = strspn(name, "0123456789");
+    if (n == 0 && strncmp(name, CUTS_BASE, strlen(CUTS_BASE)) == 0)
+        n = strlen(CUTS_BASE);
+    return n && strcmp(name + n, ".tmp") == 0;
 }
 
 /* Removes the numbers that the base stands for, and temporary files. */

@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/rmtree.h"
 #include "store/influx/names.h"
 
 #include <errno.h>
@@ -211,38 +212,28 @@ static bool read_number(const char *name, uint64_t max, uint64_t *out)
     return *name >= '0' && *name <= '9' && !*end && errno == 0 && *out <= max;
 }
 
+/* A cut's folder and the retained files in it that are not needed any more. */
 struct sweep {
-    bool (*keep)(void *ctx, uint64_t serial, uint32_t seq);
+    uint64_t serial;
+    bool (*keep)(void *ctx, uint64_t serial, uint32_t seq); /* NULL: none */
     void *ctx;
-    uint64_t removed, freed;
 };
 
-static int sweep_folder(struct sweep *s, int fd, uint64_t serial, bool *empty)
+static bool is_waste(const void *ctx, const char *path, const struct statx *st)
 {
-    cleanup(dir_free) struct dir list = {0};
-    int r = dir_read(fd, &list);
-    *empty = true;
-    for (size_t i = 0; r == 0 && i < list.n; i++) {
-        uint64_t seq;
-        struct stat st;
-        if (read_number(list.names[i], UINT32_MAX, &seq) &&
-            s->keep(s->ctx, serial, (uint32_t)seq)) {
-            *empty = false;
-            continue;
-        }
-        if (fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            unlinkat(fd, list.names[i], 0) < 0)
-            return -errno;
-        s->removed++;
-        s->freed += st.st_nlink == 1 ? (uint64_t)st.st_blocks * 512 : 0;
-    }
-    return r;
+    const struct sweep *s = ctx;
+    uint64_t seq;
+    if (!*path)
+        return S_ISDIR(st->stx_mode);
+    return S_ISREG(st->stx_mode) && read_number(path, UINT32_MAX, &seq) &&
+           !(s->keep && s->keep(s->ctx, s->serial, (uint32_t)seq));
 }
 
 /* Calls for each folder of files, in no order. */
 static int each_cut(int cuts_fd,
-                    int (*call)(void *ctx, int files, const char *name, uint64_t serial), void *ctx,
-                    struct err *e)
+                    int (*call)(void *ctx, int files, const char *name, uint64_t serial,
+                                struct err *e),
+                    void *ctx, struct err *e)
 {
     autoclose int files = io_open_beneath(cuts_fd, FILES, O_RDONLY | O_DIRECTORY);
     if (files == -ENOENT)
@@ -251,45 +242,51 @@ static int each_cut(int cuts_fd,
     int r = files < 0 ? files : dir_read(files, &list);
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         uint64_t serial;
+        struct err why = {0};
         if (read_number(list.names[i], INT64_MAX, &serial))
-            r = call(ctx, files, list.names[i], serial);
+            r = call(ctx, files, list.names[i], serial, &why);
         if (r < 0)
-            return err_sys(e, r, "cuts/" FILES "/%s", list.names[i]);
+            return why.text[0] ? err_set(e, r, "%s", why.text)
+                               : err_sys(e, r, "cuts/" FILES "/%s", list.names[i]);
     }
     return r < 0 ? err_sys(e, r, "cuts/" FILES) : 0;
 }
 
 struct sweeping {
     struct sweep s;
-    uint64_t last;
+    uint64_t last, removed, freed;
 };
 
-static int sweep_one(void *ctx, int files, const char *name, uint64_t serial)
+static int sweep_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
     struct sweeping *w = ctx;
-    bool empty;
+    struct rmtree_sum sum;
     if (serial > w->last)
         return 0;
-    autoclose int fd = io_open_beneath(files, name, O_RDONLY | O_DIRECTORY);
-    int r = fd < 0 ? fd : sweep_folder(&w->s, fd, serial, &empty);
-    if (r == 0 && empty && unlinkat(files, name, AT_REMOVEDIR) < 0)
-        r = -errno;
-    return r;
+    w->s.serial = serial;
+    int r = rmtree(files, name, &(struct rmtree_of){is_waste, &w->s}, &sum, e);
+    w->removed += sum.files;
+    w->freed += sum.freed;
+    return r < 0 ? r : 0;
 }
 
 int pool_sweep(int cuts_fd, uint64_t last, bool (*keep)(void *ctx, uint64_t serial, uint32_t seq),
                void *ctx, uint64_t *removed, uint64_t *freed, struct err *e)
 {
-    struct sweeping w = {{keep, ctx, 0, 0}, last};
+    struct sweeping w = {.s = {.keep = keep, .ctx = ctx}, .last = last};
     int r = each_cut(cuts_fd, sweep_one, &w, e);
-    *removed = w.s.removed;
-    *freed = w.s.freed;
+    *removed = w.removed;
+    *freed = w.freed;
     return r;
 }
 
-static int remove_one(void *ctx, int files, const char *name, uint64_t serial)
+static int remove_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
-    return serial >= *(const uint64_t *)ctx ? io_remove_tree(files, name) : 0;
+    const struct sweep all = {.serial = serial};
+    if (serial < *(const uint64_t *)ctx)
+        return 0;
+    int r = rmtree(files, name, &(struct rmtree_of){is_waste, &all}, NULL, e);
+    return r < 0 ? r : 0;
 }
 
 int pool_remove_from(int cuts_fd, uint64_t first, struct err *e)
@@ -301,10 +298,11 @@ struct usage {
     uint64_t files, bytes, only_ours;
 };
 
-static int count_one(void *ctx, int files, const char *name, uint64_t serial)
+static int count_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
     struct usage *u = ctx;
     (void)serial;
+    (void)e;
     autoclose int fd = io_open_beneath(files, name, O_RDONLY | O_DIRECTORY);
     cleanup(dir_free) struct dir list = {0};
     if (fd == -ENOENT)

@@ -48,7 +48,8 @@ int pool_check_room(int fd, uint64_t reserve, uint64_t more, struct err *e);
 int pool_finish(struct pool_adding *p, struct err *e);
 
 /* Removes the files of cuts with serials up to last for which keep says no, and folders that are
- * empty by that; counts what was removed. */
+ * empty by that; counts what was removed. What is no retained file by its name stays. -EBUSY:
+ * something is mounted in such a folder. */
 int pool_sweep(int cuts_fd, uint64_t last, bool (*keep)(void *ctx, uint64_t serial, uint32_t seq),
                void *ctx, uint64_t *removed, uint64_t *freed, struct err *e);
 

@@ -7,6 +7,8 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/rmtree.h"
+#include "store/influx/written.h"
 #include "store/influxsnap/clonetree.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/words.h"
@@ -137,6 +139,57 @@ static int find_clone(int clones, const char *folder, char **out, struct err *e)
     return 0;
 }
 
+/* What clones are made of */
+
+static const char *below(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && (path[n] == '/' || !path[n]) ? path + n : NULL;
+}
+
+/* What an overlay keeps in its work folder is the kernel's. */
+static bool is_work(const char *rest, mode_t type)
+{
+    if (!*rest || strcmp(rest, "/work") == 0 || strcmp(rest, "/index") == 0)
+        return S_ISDIR(type);
+    return strncmp(rest, "/work/#", 7) == 0 || strncmp(rest, "/index/", 7) == 0 ||
+           below(rest, "/work/incompat");
+}
+
+/* A character device 0/0 in the upper layer says that something of the lower one was removed. */
+static bool is_ours(const void *ctx, const char *path, const struct statx *st)
+{
+    const mode_t type = st->stx_mode & S_IFMT;
+    const char *rest;
+    (void)ctx;
+    if (!*path)
+        return S_ISDIR(type);
+    if (strcmp(path, RECORD) == 0 || strcmp(path, RECORD ".tmp") == 0)
+        return S_ISREG(type);
+    if ((rest = below(path, "work")))
+        return is_work(rest, type);
+    if (!(rest = below(path, "lower")) && !(rest = below(path, "upper")))
+        return false;
+    if (S_ISCHR(type) && st->stx_rdev_major == 0 && st->stx_rdev_minor == 0)
+        return true;
+    return *rest ? written_by_influxd(rest + 1, type) : S_ISDIR(type);
+}
+
+/* What somebody else wrote in the clone stays, under a name that is no clone's. */
+static int remove_folders(const struct snap *s, int clones, const char *name, struct err *e)
+{
+    char kept[NAME_MAX + 1];
+    int r = rmtree(clones, name, &(struct rmtree_of){is_ours, NULL}, NULL, e);
+    if (r <= 0)
+        return r;
+    if ((r = rmtree_set_aside(clones, name, "", kept)) < 0)
+        return err_sys(e, r, "%s/" CLONES "/%s", s->state, name);
+    snap_say("left over: %s/" CLONES "/%s holds what neither influxd nor influxfs has written; it "
+             "is not removed: look at it, and remove it by hand",
+             s->state, kept);
+    return 0;
+}
+
 /* Making it */
 
 /* Relative layers, so that no byte in a path can be taken for a separator of options. */
@@ -218,7 +271,7 @@ static int make_clone(struct snap *s, int clones, uint64_t serial, const char *f
     if (r == 0) {
         r = fill(s->cuts, state, fd, folder, e);
         if (r < 0)
-            io_remove_tree(clones, strrchr(path, '/') + 1);
+            remove_folders(s, clones, strrchr(path, '/') + 1, NULL);
     }
     cuts_put_state(s->cuts, state);
     return r;
@@ -273,8 +326,7 @@ static int remove_clone(struct snap *s, int clones, struct err *e)
         return errno == EBUSY
                    ? err_set(e, -EBUSY, "%s is in use: stop the influxd that runs there", folder)
                    : err_sys(e, -errno, "unmounting %s", folder);
-    r = io_remove_tree(clones, name);
-    return r < 0 ? err_sys(e, r, "%s/" CLONES "/%s", s->state, name) : 0;
+    return remove_folders(s, clones, name, e);
 }
 
 int snap_clone(struct snap *s)

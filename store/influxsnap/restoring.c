@@ -32,11 +32,19 @@ struct restoring {
     bool restored;
 };
 
-static int exit_code(int r)
+/* Whether it is influxd that stands in the way, or a mount below the store's folders. */
+static int busy_code(const struct snap *s)
+{
+    if (!s->o.force && running_uses(&s->paths, NULL) == -EBUSY)
+        return EXIT_IN_USE;
+    return restore_check_mounts(&s->paths, NULL) == -EBUSY ? EXIT_FAILED : EXIT_IN_USE;
+}
+
+static int exit_code(const struct snap *s, int r)
 {
     switch (r) {
     case -EBUSY:
-        return EXIT_IN_USE;
+        return busy_code(s);
     case -EBADMSG:
     case -EINVAL:
         return EXIT_CORRUPT;
@@ -183,6 +191,12 @@ static int drop_all(struct restoring *r, struct err *e)
     return full ? drop_file(r, full->path, e) : 0;
 }
 
+static void notice(void *arg, const char *text)
+{
+    (void)arg;
+    snap_say("%s", text);
+}
+
 static int open_room(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
@@ -192,7 +206,8 @@ static int open_room(struct restoring *r, struct err *e)
                                        .gid = o->gid,
                                        .in_use = o->force ? NULL : running_uses,
                                        .state_fd = state,
-                                       .collect = r->full};
+                                       .collect = r->full,
+                                       .notice = notice};
     int ret = restore_open(&ro, &r->room, e);
     if (ret == 0)
         ret = restore_may_begin(r->room, e);
@@ -291,6 +306,8 @@ static int dry_run(struct restoring *r, struct err *e)
     const struct store_paths *p = &r->s->paths;
     struct tar_counts sum = {0};
     int ret = r->s->o.force ? 0 : running_uses(p, e);
+    if (ret == 0)
+        ret = restore_check_mounts(p, e);
     if (ret < 0)
         return ret;
     meter_begin(&r->meter, "verifying", size_of_all(r));
@@ -333,7 +350,7 @@ int snap_restore(struct snap *s)
         tell_manifest(&r);
     if (ret < 0) {
         snap_fail(ret, &e);
-        code = exit_code(ret);
+        code = exit_code(s, ret);
     } else if (!s->o.dry_run) {
         printf("restored\n");
     }

@@ -32,16 +32,16 @@ static int rename_synced(int dirfd, const char *from, const char *to)
 }
 
 /* What is not to be kept (any longer) goes out of the way, but not yet away. */
-static int move_to_trash(const struct target *t, int home, const char *from)
+static int move_to_trash(const struct target *t, int home, const char *from, struct err *e)
 {
     char trash[NAME_MAX + 1];
     int r = target_unit(t, SIDE_TRASH, trash);
-    if (r == 0 && exists(home, trash) != 0)
-        r = io_remove_tree(home, trash);
+    if (r == 0)
+        r = target_remove_side(t, SIDE_TRASH, e);
     return r < 0 ? r : rename_synced(home, from, trash);
 }
 
-static int exchange_whole(const struct target *t, bool discard)
+static int exchange_whole(const struct target *t, bool discard, struct err *e)
 {
     char kept[NAME_MAX + 1], fresh[NAME_MAX + 1];
     int r = target_unit(t, SIDE_KEPT, kept);
@@ -58,9 +58,9 @@ static int exchange_whole(const struct target *t, bool discard)
         return has_kept < 0 ? has_kept : has_old;
     /* It is an older one unless the target has already become it. */
     if (!discard && has_kept && (has_old || !t->existed))
-        r = move_to_trash(t, t->parent, kept);
+        r = move_to_trash(t, t->parent, kept, e);
     if (r == 0 && has_old && t->existed)
-        r = discard ? move_to_trash(t, t->parent, t->name)
+        r = discard ? move_to_trash(t, t->parent, t->name, e)
                     : rename_synced(t->parent, t->name, kept);
     return r < 0 ? r : rename_synced(t->parent, fresh, t->name);
 }
@@ -105,7 +105,7 @@ static int move_side_entries(const struct target *t, enum target_side side, bool
     return r < 0 ? r : move_entries(t, other, self);
 }
 
-static int exchange_entries(const struct target *t, bool discard)
+static int exchange_entries(const struct target *t, bool discard, struct err *e)
 {
     char kept[NAME_MAX + 1], tmp[NAME_MAX + 1];
     autoclose int home = target_open_home(t, false);
@@ -116,11 +116,11 @@ static int exchange_entries(const struct target *t, bool discard)
         return r;
     if (exists(home, tmp) == 1) {
         if (!discard && exists(home, kept) == 1)
-            r = move_to_trash(t, home, kept);
+            r = move_to_trash(t, home, kept, e);
         if (r == 0)
             r = move_side_entries(t, SIDE_KEPT_TMP, true);
         if (r == 0)
-            r = discard ? move_to_trash(t, home, tmp) : rename_synced(home, tmp, kept);
+            r = discard ? move_to_trash(t, home, tmp, e) : rename_synced(home, tmp, kept);
     }
     if (r == 0 && target_has_side(t, SIDE_NEW)) {
         r = move_side_entries(t, SIDE_NEW, false);
@@ -138,7 +138,11 @@ int exchange_prepare(const struct target *t, struct err *e)
 
 int exchange_run(const struct target *t, bool discard, struct err *e)
 {
-    int r = target_by_contents(t) ? exchange_entries(t, discard) : exchange_whole(t, discard);
+    struct err why = {0};
+    int r = target_by_contents(t) ? exchange_entries(t, discard, &why)
+                                  : exchange_whole(t, discard, &why);
+    if (r < 0 && why.text[0])
+        return err_set(e, r, "%s", why.text);
     return r < 0 ? err_sys(e, r, "%s: cannot be exchanged with what was restored", t->path) : 0;
 }
 

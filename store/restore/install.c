@@ -38,7 +38,7 @@ static int prepare(struct targets *t, const struct install_check *c, const char 
     enum fence fence;
     const struct target *meta = &t->at[TARGET_META];
     int r = ask_use(c, e);
-    if (r < 0 || (r = fence_look(meta, &fence, e)) < 0)
+    if (r < 0 || (r = targets_check_mounts(t, e)) < 0 || (r = fence_look(meta, &fence, e)) < 0)
         return r;
     if (fence != FENCE_NONE)
         return err_set(e, -EEXIST,
@@ -55,6 +55,8 @@ static int prepare(struct targets *t, const struct install_check *c, const char 
         r = ask_use(c, e);
     if (r == 0 && c->still)
         r = c->still(c->arg, e);
+    if (r == 0)
+        r = targets_check_mounts(t, e);
     if (r < 0)
         fence_lift(meta, NULL);
     return r;
@@ -117,6 +119,7 @@ static int remove_litter(struct targets *t, bool in_use, struct err *done, struc
     struct target *meta = &t->at[TARGET_META];
     bool litter = false;
     char name[NAME_MAX + 1];
+    struct err why = {0}, mounted = {0};
     targets_remove_probes(t);
     for (int inside = 0; inside < 2; inside++) {
         for (int i = 0; i < TARGETS; i++) {
@@ -125,9 +128,11 @@ static int remove_litter(struct targets *t, bool in_use, struct err *done, struc
                       target_has_side(&t->at[i], SIDE_TRASH) ||
                       target_has_side(&t->at[i], SIDE_KEPT_TMP);
         }
-        int r = targets_tidy(t, e);
-        if (r < 0)
-            return r;
+        int r = targets_tidy(t, &why);
+        if (r == -EBUSY)
+            mounted = why;
+        else if (r < 0)
+            return err_set(e, r, "%s", why.text);
         autoclose int home = target_open_home(meta, false);
         int n = inside ? snprintf(name, sizeof(name), "journal.tmp")
                        : snprintf(name, sizeof(name), "%s.influxfs-journal.tmp", meta->name);
@@ -138,7 +143,9 @@ static int remove_litter(struct targets *t, bool in_use, struct err *done, struc
         t->at[i].inside = false;
     if (!in_use)
         targets_remove_homes(t);
-    if (litter)
+    if (mounted.text[0])
+        *done = mounted; /* no fault of the store, which can be read; a restore is refused */
+    else if (litter)
         err_set(done, 0,
                 "removed what a restore that was cut off had staged; the store is as it was");
     return 0;
@@ -156,13 +163,19 @@ static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
                                "raft.db, was removed by hand; put its parts in order by hand too "
                                "(*.restoring is the new store, *.before-restore* the old one)",
                                meta, id);
-        err_set(done, 0, "cleaned up after the restore of snapshot %s, which was complete", id);
-        return clean(t, use->text[0] != 0, e);
+        int r = clean(t, use->text[0] != 0, e);
+        if (r == -EBUSY) /* no fault of the store, which can be read; a restore is refused */
+            err_set(done, r = 0, "the restore of snapshot %s is complete, but %s", id, e->text);
+        else
+            err_set(done, 0, "cleaned up after the restore of snapshot %s, which was complete", id);
+        return r;
     }
     if (use->text[0])
         return err_set(e, -EBUSY, "%s: a restore is to be finished first, but %s", meta, use->text);
     t->half = true;
-    int r = finish(t, e);
+    int r = targets_check_mounts(t, e);
+    if (r == 0)
+        r = finish(t, e);
     if (r < 0)
         return r;
     t->half = false;

@@ -3,11 +3,12 @@
  * A staged, verified and synced store takes the place of the one that is there: one step, that a
  * kill or a power cut at any instant leaves either not begun or to be finished.
  *
- *   1 nobody uses the store, META holds no raft.db
+ *   1 nobody uses the store, nothing is mounted below its folders, META holds no raft.db
  *   2 the journal says `prepared`
  *   3 the fence: META/raft.db, because of which influxd does not start (it is never read: [T] every
  *     influxd 1.x refuses to run while there is such a file)
- *   4 asked again: nobody has begun to use the store meanwhile, and it is still what was built on
+ *   4 asked again: nobody has begun to use the store meanwhile or mounted anything below it, and it
+ *     is still what was built on
  *   5 the journal says `exchange`: up to here recovery undoes, from here it finishes
  *   6 the three folders are exchanged (exchange.h)
  *   7 the fence is removed: the commit
@@ -36,15 +37,17 @@ struct install_check {
 /* Exchanges staging with the store. Needs targets_probe, _lock and _stage, and everything staged to
  * be on disk. On failure the store is as it was and the staging folders are removed, unless
  * t->half: then the exchange has begun and is finished by install_recover, behind the fence.
- * -EBUSY: influxd uses the store; -EEXIST: a raft.db that is not ours. In *note, what went wrong
+ * -EBUSY: influxd uses the store, or something is mounted below it; -EEXIST: a raft.db that is not
+ * ours. In *note, what went wrong
  * after the commit, which is no failure; empty otherwise. */
 int install_run(struct targets *t, const struct install_check *c, const char *id, struct err *note,
                 struct err *e);
 
 /* Finishes or undoes what was cut off, and removes litter; what was done is in *done (empty:
  * nothing). Returns 0; 1 if another process is restoring this store, then nothing was looked at;
- * -EBUSY: it is to be finished but influxd uses the store; -EBADMSG: the journal is damaged. Locks
- * while it works. */
+ * -EBUSY: it is to be finished, but influxd uses the store or something is mounted below it;
+ * -EBADMSG: the journal is damaged. Litter in which something is mounted stays. Locks while it
+ * works. */
 int install_recover(struct targets *t, const struct install_check *c, struct err *done,
                     struct err *e);
 

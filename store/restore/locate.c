@@ -4,7 +4,8 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
-#include "store/base/io.h"
+#include "store/base/mounts.h"
+#include "store/base/rmtree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -159,14 +160,24 @@ void targets_free(struct targets *t)
     free(t);
 }
 
+static bool is_probe(const void *ctx, const char *path, const struct statx *st)
+{
+    (void)ctx;
+    return S_ISDIR(st->stx_mode) && (!*path || strcmp(path, "full") == 0);
+}
+
+static void remove_probe(int home, const char *name)
+{
+    rmtree(home, name, &(struct rmtree_of){is_probe, NULL}, NULL, NULL);
+}
+
 /* A folder with something in it, which rename(2) can therefore never replace. */
 static int make_probe(int home, const char *name)
 {
-    io_remove_tree(home, name);
-    if (mkdirat(home, name, 0700) < 0)
+    if (mkdirat(home, name, 0700) < 0 && errno != EEXIST)
         return -errno;
     autoclose int fd = openat(home, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || mkdirat(fd, "full", 0700) < 0)
+    if (fd < 0 || (mkdirat(fd, "full", 0700) < 0 && errno != EEXIST))
         return -errno;
     return 0;
 }
@@ -185,10 +196,10 @@ void targets_remove_probes(const struct targets *t)
         struct target inside = t->at[i];
         inside.inside = true;
         if (inside.parent >= 0 && probe_name(&inside, name) == 0)
-            io_remove_tree(inside.parent, name);
+            remove_probe(inside.parent, name);
         autoclose int home = target_open_home(&inside, false);
         if (home >= 0)
-            io_remove_tree(home, "probe");
+            remove_probe(home, "probe");
     }
 }
 
@@ -214,7 +225,7 @@ static int probe_beside(struct target *t, struct err *e)
     r = make_probe(t->parent, probe);
     if (r == 0)
         r = try_rename(t->parent, t->name, t->parent, probe);
-    io_remove_tree(t->parent, probe);
+    remove_probe(t->parent, probe);
     if (mountable(r)) {
         t->inside = true;
         return 0;
@@ -251,7 +262,7 @@ static int probe_inside(struct target *t, struct err *e)
         if (r < 0)
             err_sys(e, r, "%s/%s cannot be moved aside (a mount point?)", t->path, list.names[i]);
     }
-    io_remove_tree(home, "probe");
+    remove_probe(home, "probe");
     unlinkat(self, TARGET_HOME, AT_REMOVEDIR);
     return r;
 }
@@ -271,8 +282,40 @@ static int probe_absent(const struct target *t, struct err *e)
     return 0;
 }
 
+static int check_mounts(const char *path, bool itself, struct err *e)
+{
+    autofree char *point = NULL;
+    int r = mounts_below(path, itself, &point);
+    if (r < 0)
+        return err_sys(e, r, "%s: whether anything is mounted in it cannot be told", path);
+    return r == 0 ? 0
+                  : err_set(e, -EBUSY,
+                            "%s is a mount point: a restore would carry it off; unmount it, or put "
+                            "the whole folder %s on that disk",
+                            point, path);
+}
+
+int targets_check_mounts(const struct targets *t, struct err *e)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        struct target beside = t->at[i]; /* what lies inside is looked at with the folder */
+        beside.inside = false;
+        int r = check_mounts(beside.path, false, e);
+        for (int side = 0; r == 0 && side < SIDES; side++) {
+            autofree char *path = target_side_path(&beside, (enum target_side)side);
+            r = path ? check_mounts(path, true, e) : err_sys(e, -ENOMEM, "%s", beside.path);
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 int targets_probe(struct targets *t, struct err *e)
 {
+    int checked = targets_check_mounts(t, e);
+    if (checked < 0)
+        return checked;
     for (int i = 0; i < TARGETS; i++) {
         struct target *at = &t->at[i];
         at->inside = false;

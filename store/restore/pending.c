@@ -4,7 +4,9 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/rmtree.h"
 #include "store/base/sha256.h"
+#include "store/influx/written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +17,7 @@
 #include <sys/random.h>
 
 #define UNVERIFIED ".new"
+#define SLOT_HEX 32
 #define ABOUT_MAX (64 << 20)
 #define TRIES 5 /* another one may tidy up just now */
 
@@ -67,6 +70,34 @@ static bool ends_new(const char *slot)
     return n > k && strcmp(slot + n - k, UNVERIFIED) == 0;
 }
 
+/* Whether pending.c makes slots of such names. */
+static bool is_slot(const char *name)
+{
+    size_t hex = strspn(name, "0123456789abcdef");
+    return (hex == SLOT_HEX && !name[hex]) ||
+           ((hex == SLOT_HEX || hex == SLOT_HEX / 2) && strcmp(name + hex, UNVERIFIED) == 0);
+}
+
+static bool is_ours(const void *ctx, const char *path, const struct statx *st)
+{
+    (void)ctx;
+    if (!*path)
+        return S_ISDIR(st->stx_mode);
+    if (!strchr(path, '/') && S_ISREG(st->stx_mode) &&
+        (strcmp(path, "about") == 0 || strcmp(path, "about.tmp") == 0 ||
+         strcmp(path, "manifest") == 0 || strcmp(path, "manifest.tmp") == 0))
+        return true;
+    return written_by_influxd(path, st->stx_mode);
+}
+
+/* What is not ours in a slot stays, where no slot is looked for. */
+static int remove_slot(int place, const char *slot)
+{
+    char name[NAME_MAX + 1];
+    int r = rmtree(place, slot, &(struct rmtree_of){is_ours, NULL}, NULL, NULL);
+    return r == 1 ? rmtree_set_aside(place, slot, "", name) : r;
+}
+
 /* An id may be any text, a name may not. */
 static int slot_of(const char *id, char **out)
 {
@@ -78,7 +109,7 @@ static int slot_of(const char *id, char **out)
     sha256_add(s, id, strlen(id));
     sha256_end(s, sum);
     sha256_hex(sum, hex);
-    hex[32] = 0;
+    hex[SLOT_HEX] = 0;
     *out = strdup(hex);
     return *out ? 0 : -ENOMEM;
 }
@@ -263,7 +294,7 @@ int incoming_take(const struct targets *t, const struct number *n, struct incomi
     if (in->fd < 0 || flock(in->fd, LOCK_EX | LOCK_NB) < 0)
         return in->fd < 0 ? -ENOENT : -errno;
     snprintf(fresh, sizeof(fresh), "%s" UNVERIFIED, n->slot);
-    io_remove_tree(place, fresh); /* of an earlier time */
+    remove_slot(place, fresh); /* of an earlier time */
     if (!(in->n.slot = strdup(fresh)))
         return -ENOMEM;
     if (renameat(place, n->slot, place, fresh) < 0)
@@ -279,7 +310,7 @@ void incoming_free(struct incoming *in)
     if (in->n.slot && ends_new(in->n.slot)) {
         autoclose int place = target_open_side(&in->data, SIDE_PENDING);
         if (place >= 0)
-            io_remove_tree(place, in->n.slot);
+            remove_slot(place, in->n.slot);
         target_remove_empty_side(&in->data, SIDE_PENDING); /* unless others are there */
     }
     cleanup_close(&in->fd);
@@ -406,7 +437,7 @@ int pending_remove(const struct targets *t, const struct number *n)
     autoclose int place = open_place(t, n->inside, &data);
     if (place < 0)
         return place == -ENOENT ? 0 : place;
-    int r = io_remove_tree(place, n->slot);
+    int r = remove_slot(place, n->slot);
     target_remove_empty_side(&data, SIDE_PENDING); /* unless others are there */
     return r;
 }
@@ -416,6 +447,8 @@ static bool is_litter(int place, const char *slot, bool inside, bool *unreadable
 {
     cleanup(number_freep) struct number *n = NULL;
     *unreadable = false;
+    if (!is_slot(slot))
+        return false; /* somebody's own */
     if (!ends_new(slot)) {
         int r = read_number(place, slot, inside, &n);
         *unreadable = r < 0 && r != -ENOMEM && r != -EIO && r != -EACCES;
@@ -438,7 +471,8 @@ void pending_tidy(const struct targets *t, struct err *said)
             bool unreadable;
             if (!is_litter(place, list.names[i], inside, &unreadable))
                 continue;
-            io_remove_tree(place, list.names[i]);
+            if (remove_slot(place, list.names[i]) < 0)
+                continue;
             err_set(said, 0,
                     unreadable ? "removed a number that was waiting and cannot be read"
                                : "removed a number that was not received to its end");

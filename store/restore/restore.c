@@ -32,12 +32,29 @@ static int copy_paths(const struct store_paths *from, struct store_paths *to)
     return to->meta && to->data && to->wal && (to->config || !from->config) ? 0 : -ENOMEM;
 }
 
+static void tell_left(void *arg, const char *text)
+{
+    struct restore *r = arg;
+    room_say(r, "%s", text);
+    if (r->options.notice)
+        r->options.notice(r->options.arg, text);
+}
+
+/* That know whom to tell what they leave. */
+static int open_targets(struct restore *r, struct targets **out, struct err *e)
+{
+    int ret = targets_open(&r->paths, r->options.uid, r->options.gid, out, e);
+    if (ret == 0)
+        targets_tell(*out, tell_left, r);
+    return ret;
+}
+
 int room_open_targets(struct restore *r, struct targets **out, struct err *e)
 {
     struct err done = {0};
     const struct install_check check = room_check_of(r);
     cleanup(targets_freep) struct targets *t = NULL;
-    int ret = targets_open(&r->paths, r->options.uid, r->options.gid, &t, e);
+    int ret = open_targets(r, &t, e);
     if (ret < 0)
         return ret;
     ret = install_recover(t, &check, &done, e);
@@ -47,7 +64,7 @@ int room_open_targets(struct restore *r, struct targets **out, struct err *e)
         room_say(r, "%s", done.text);
     /* A folder may have come or gone by that. */
     targets_free(steal_ptr(&t));
-    ret = targets_open(&r->paths, r->options.uid, r->options.gid, &t, e);
+    ret = open_targets(r, &t, e);
     if (ret < 0)
         return ret;
     *out = steal_ptr(&t);
@@ -209,6 +226,13 @@ int restore_may_begin(struct restore *r, struct err *e)
         err_set(e, ret, "%s", why.text);
     }
     return ret;
+}
+
+int restore_check_mounts(const struct store_paths *paths, struct err *e)
+{
+    cleanup(targets_freep) struct targets *t = NULL;
+    int ret = targets_open(paths, (uid_t)-1, (gid_t)-1, &t, e);
+    return ret < 0 ? ret : targets_check_mounts(t, e);
 }
 
 int restore_log_fd(const struct restore *r)

@@ -47,6 +47,10 @@ struct restore_options {
     /* Called with no lock held, in the thread that restored, once another store lies in the
      * folders: descriptors of the old ones are to be opened anew. May be NULL. */
     void (*restored)(void *arg);
+
+    /* Told, besides the log, what an operator is to look at although nothing failed: that something
+     * was found in side folders which a restore does not remove. No lock is held. May be NULL. */
+    void (*notice)(void *arg, const char *text);
     void *arg;
 };
 
@@ -65,10 +69,14 @@ static inline void restore_closep(struct restore **r)
 }
 
 /* Whether a restore could begin now; to be asked when a file is opened for writing. -EBUSY: influxd
- * uses the store, or another program restores it; -EXDEV: its folders cannot be renamed (the lower
- * layer of an overlay); -EEXIST: a meta/raft.db that is not ours; -EACCES, -EROFS, … The reason is
- * also in the log. */
+ * uses the store, another program restores it, or something is mounted below its folders; -EXDEV:
+ * its folders cannot be renamed (the lower layer of an overlay); -EEXIST: a meta/raft.db that is
+ * not ours; -EACCES, -EROFS, … The reason is also in the log. */
 int restore_may_begin(struct restore *r, struct err *e);
+
+/* What of that needs no look at processes and makes nothing: -EBUSY if something is mounted below
+ * the folders, with its name. */
+int restore_check_mounts(const struct store_paths *paths, struct err *e);
 
 /* The log: a line an event, each "RFC3339 text\n"; the reason of a refusal is the last line. The
  * descriptor is the room's, good until restore_close; read it with pread and fstat. Emptied when a

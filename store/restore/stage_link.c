@@ -3,6 +3,8 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/rmtree.h"
+#include "store/influx/written.h"
 #include "store/restore/stage_impl.h"
 
 #include <errno.h>
@@ -98,6 +100,13 @@ int stage_link(struct stage *s, const char *name, const int from[TARGETS], struc
     return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
 }
 
+static bool is_staged(const void *ctx, const char *path, const struct statx *st)
+{
+    char whole[PATH_MAX];
+    int n = snprintf(whole, sizeof(whole), "%s%s%s", (const char *)ctx, *path ? "/" : "", path);
+    return n < (int)sizeof(whole) && written_by_influxd(whole, st->stx_mode);
+}
+
 int stage_remove(struct stage *s, const char *name, struct err *e)
 {
     const char *rest;
@@ -117,9 +126,9 @@ int stage_remove(struct stage *s, const char *name, struct err *e)
         s->parent = -1;
     }
     const char *base = slash ? slash + 1 : rest;
-    if (dir >= 0 && (unlinkat(dir, base, 0) == 0 || errno == ENOENT))
-        return 0;
-    int r = dir < 0 ? dir : io_remove_tree(dir, base);
+    int r = dir < 0 ? dir : rmtree(dir, base, &(struct rmtree_of){is_staged, name}, NULL, e);
+    if (r == 1)
+        return 0; /* somebody's own: it goes where the store goes */
     /* What was said of it, and of folders in it, is void. */
     for (size_t i = 0, was = s->nfolders; r == 0 && i < was; i++)
         if (strncmp(s->folders[i].name, name, n) == 0 &&

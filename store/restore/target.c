@@ -4,6 +4,8 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/rmtree.h"
+#include "store/influx/written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,19 +129,68 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
     return r < 0 ? r : io_sync_dir(home);
 }
 
-int target_remove_side(const struct target *t, enum target_side side)
+/* What a unit holds is what its target holds, one level down where that lies inside. */
+static bool is_ours(const void *ctx, const char *path, const struct statx *st)
+{
+    const struct target *t = ctx;
+    const char *kind = kind_names[t->kind];
+    size_t n = strlen(kind);
+    char whole[PATH_MAX];
+    if (!*path)
+        return S_ISDIR(st->stx_mode);
+    if (t->inside)
+        return strncmp(path, kind, n) == 0 && (!path[n] || path[n] == '/') &&
+               written_by_influxd(path, st->stx_mode);
+    return snprintf(whole, sizeof(whole), "%s/%s", kind, path) < (int)sizeof(whole) &&
+           written_by_influxd(whole, st->stx_mode);
+}
+
+/* Out of the way of what a restore makes, and named to whoever wants to know. */
+static int set_aside(const struct target *t, int home, const char *unit)
+{
+    char name[NAME_MAX + 1], prefix[NAME_MAX + 1] = "";
+    struct err words = {0};
+    if (!t->inside && snprintf(prefix, sizeof(prefix), "%s.", t->name) >= (int)sizeof(prefix))
+        return -ENAMETOOLONG;
+    int r = rmtree_set_aside(home, unit, prefix, name);
+    if (r < 0 || !t->left)
+        return r;
+    int folder = t->inside ? (int)strlen(t->path) : (int)(t->name - t->path);
+    err_set(&words, 0,
+            "left over: %.*s%s%s holds what neither influxd nor influxfs has written; it is not "
+            "removed: look at it, and remove it by hand",
+            folder, t->path, t->inside ? "/" TARGET_HOME "/" : "", name);
+    t->left(t->left_arg, words.text);
+    return 0;
+}
+
+int target_remove_side(const struct target *t, enum target_side side, struct err *e)
 {
     char unit[NAME_MAX + 1];
     int r = target_unit(t, side, unit);
-    if (r < 0)
-        return r;
-    autoclose int home = target_open_home(t, false);
+    autoclose int home = r < 0 ? r : target_open_home(t, false);
+    if (home == -ENOENT)
+        return 0;
     if (home < 0)
-        return home == -ENOENT ? 0 : home;
+        return err_sys(e, home, "%s: the folder of a restore", t->path);
     if (faccessat(home, unit, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    r = io_remove_tree(home, unit);
-    return r < 0 ? r : io_sync_dir(home);
+    r = rmtree(home, unit, &(struct rmtree_of){is_ours, t}, NULL, e);
+    if (r < 0)
+        return r;
+    if (r == 1)
+        r = set_aside(t, home, unit);
+    if (r == 0)
+        r = io_sync_dir(home);
+    return r < 0 ? err_sys(e, r, "%s: what was not removed from %s", t->path, unit) : 0;
+}
+
+void targets_tell(struct targets *t, void (*left)(void *arg, const char *text), void *arg)
+{
+    for (int i = 0; i < TARGETS; i++) {
+        t->at[i].left = left;
+        t->at[i].left_arg = arg;
+    }
 }
 
 int target_remove_empty_side(const struct target *t, enum target_side side)
@@ -229,6 +280,12 @@ bool target_has_side(const struct target *t, enum target_side side)
     return fd >= 0;
 }
 
+static bool is_series(const void *ctx, const char *path, const struct statx *st)
+{
+    (void)ctx;
+    return written_in_series(path, st->stx_mode);
+}
+
 /* influxd, which takes TARGET/.influxfs for a database, makes an empty series file in it whenever
  * it starts. */
 void targets_remove_homes(const struct targets *t)
@@ -240,7 +297,7 @@ void targets_remove_homes(const struct targets *t)
         if (home < 0 || dir_read(home, &list) < 0)
             continue;
         if (list.n == 1 && strcmp(list.names[0], "_series") == 0)
-            io_remove_tree(home, "_series");
+            rmtree(home, "_series", &(struct rmtree_of){is_series, NULL}, NULL, NULL);
         unlinkat(self, TARGET_HOME, AT_REMOVEDIR);
     }
 }
@@ -268,11 +325,11 @@ int targets_tidy(const struct targets *t, struct err *e)
                            t->at[i].path);
     }
     for (int i = 0; i < TARGETS; i++) {
-        int r = target_remove_side(&t->at[i], SIDE_NEW);
+        int r = target_remove_side(&t->at[i], SIDE_NEW, e);
         if (r == 0)
-            r = target_remove_side(&t->at[i], SIDE_TRASH);
+            r = target_remove_side(&t->at[i], SIDE_TRASH, e);
         if (r < 0)
-            return err_sys(e, r, "%s: cannot remove what an earlier restore left", t->at[i].path);
+            return r;
     }
     return 0;
 }

@@ -50,6 +50,8 @@ struct target {
     bool inside; /* set by targets_probe, or from a journal */
     uid_t uid;   /* owner of what is made; (uid_t)-1: leave it */
     gid_t gid;
+    void (*left)(void *arg, const char *text); /* targets_tell */
+    void *left_arg;
 };
 
 struct targets {
@@ -69,8 +71,17 @@ static inline void targets_freep(struct targets **t)
     targets_free(*t);
 }
 
-/* Finds out how each folder can be exchanged, by renames that cannot succeed. -EXDEV: it lies on
- * the lower layer of an overlay; -EBUSY: a folder in it is a mount point; -EACCES, -EROFS. */
+/* Who is told, in words, what was found in side folders that neither influxd nor influxfs has
+ * written, and where it lies now: a removal never takes it along. */
+void targets_tell(struct targets *t, void (*left)(void *arg, const char *text), void *arg);
+
+/* -EBUSY if anything is mounted below one of the folders, or on or below a side folder: renaming
+ * the folder would carry it off. A folder that is a mount point itself is exchanged in another way
+ * (`inside`). Makes nothing. */
+int targets_check_mounts(const struct targets *t, struct err *e);
+
+/* Asks that, and finds out how each folder can be exchanged, by renames that cannot succeed.
+ * -EXDEV: it lies on the lower layer of an overlay; -EBUSY; -EACCES, -EROFS. */
 int targets_probe(struct targets *t, struct err *e);
 
 /* Removes what a killed targets_probe left. */
@@ -94,7 +105,8 @@ int targets_open_store(const struct targets *t, int fds[TARGETS], struct err *e)
 void targets_close(int fds[TARGETS]);
 
 /* Removes what targets_stage and a failed restore left: staging, empty units, older trash. None of
- * it is in use by anybody. -ENOTEMPTY: a half moved store was found, nothing was removed. */
+ * it is in use by anybody. -ENOTEMPTY: a half moved store was found, nothing was removed; -EBUSY:
+ * something is mounted in one of them, which stays. */
 int targets_tidy(const struct targets *t, struct err *e);
 
 /* Removes each TARGET/.influxfs that holds nothing of ours. Only while influxd does not run. */
@@ -119,9 +131,10 @@ bool target_has_side(const struct target *t, enum target_side side);
 /* Makes a unit, empty, and what it stands for in it; existing ones stay. */
 int target_make_side(const struct target *t, enum target_side side, mode_t mode);
 
-/* Removes a unit: with all it holds, or (rmdir) only if it holds nothing: -ENOTEMPTY. Absence is
- * success. */
-int target_remove_side(const struct target *t, enum target_side side);
+/* Removes a unit: with what influxd and influxfs write there (what else it holds stays, under a
+ * name that no restore uses, and is told); or (rmdir) only if it holds nothing: -ENOTEMPTY. Absence
+ * is success. */
+int target_remove_side(const struct target *t, enum target_side side, struct err *e);
 int target_remove_empty_side(const struct target *t, enum target_side side);
 
 /* The name of a unit in its home. -ENAMETOOLONG */

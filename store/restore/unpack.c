@@ -2,6 +2,7 @@
 #include "store/restore/unpack.h"
 
 #include "store/base/cleanup.h"
+#include "store/influx/written.h"
 #include "store/restore/frame.h"
 #include "store/restore/plain.h"
 #include "store/restore/sidehash.h"
@@ -201,6 +202,18 @@ static int check_number(const struct unpack *u)
     return 0;
 }
 
+/* What influxd does not write it does not need; and whatever takes a store away knows by its name
+ * what belongs to one. */
+static int check_names(const struct unpack *u)
+{
+    for (size_t i = 0; i < u->m->nfiles; i++)
+        if (!written_by_influxd(u->m->files[i].name, S_IFREG))
+            return err_set(u->e, -EBADMSG,
+                           "hostile: snapshot %s holds %s, which is no file of a store", u->m->id,
+                           u->m->files[i].name);
+    return 0;
+}
+
 static int check_restorable(const struct unpack *u)
 {
     const struct manifest *m = u->m;
@@ -227,7 +240,7 @@ static int read_manifest(struct unpack *u)
         return err_set(u->e, -EINVAL,
                        "not a snapshot: a tar, but its first member is not `manifest`");
     if ((r = read_text(u, &head, &text, u->of_manifest)) < 0 ||
-        (r = manifest_parse(text, head.size, &u->m, u->e)) < 0 ||
+        (r = manifest_parse(text, head.size, &u->m, u->e)) < 0 || (r = check_names(u)) < 0 ||
         (!u->sink && (r = check_restorable(u)) < 0))
         return r;
     u->left = u->m->nfiles;
@@ -314,7 +327,7 @@ static int unpack_file(struct unpack *u, const struct member *m)
 
 static int unpack_folder(struct unpack *u, const struct member *m)
 {
-    if (!manifest_name_ok(m->name, true))
+    if (!manifest_name_ok(m->name, true) || !written_by_influxd(m->name, S_IFDIR))
         return refuse(u, m->name, "may not stand in a snapshot");
     if (u->sink)
         return 0;

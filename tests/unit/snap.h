@@ -7,6 +7,7 @@
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/sha256.h"
+#include "tests/unit/wipe.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -288,7 +289,7 @@ static inline char *temp_folder(void)
 
 static inline void tree_remove(char *path)
 {
-    io_remove_tree(AT_FDCWD, path);
+    wipe(path);
     free(path);
 }
 

@@ -5,6 +5,7 @@
 
 #include "store/influx/paths.h"
 #include "tests/unit/snap.h"
+#include "tests/unit/wipe.h"
 
 #include <snappy-c.h>
 #include <stdint.h>
@@ -173,7 +174,7 @@ static inline void store_append(const struct store *s, const char *rel, const vo
 static inline void store_remove(const struct store *s, const char *rel)
 {
     autofree char *path = store_path(s, rel);
-    if (io_remove_tree(AT_FDCWD, path) < 0)
+    if (wipe(path) < 0)
         abort();
 }
 

@@ -4,6 +4,7 @@
 #include "store/base/io.h"
 #include "store/influx/config.h"
 #include "store/influx/toml.h"
+#include "tests/unit/wipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    return io_remove_tree(AT_FDCWD, root);
+    return wipe(root);
 }
 
 static char *below(const char *rel)

@@ -25,6 +25,7 @@ static const char *const folders[] = {"meta", "data", "wal"};
 
 #define CHAIN_STAGED 160
 #define CHAIN_STRIDE 7
+#define STRANGER "x/rp/notes.txt"
 
 struct store {
     char *root;
@@ -210,6 +211,32 @@ static bool private_mounts(void)
     return can;
 }
 
+static const char *const kept_data[] = {"data.before-restore", "data.left-behind-1"};
+static const char *const kept_inside[] = {"data/.influxfs/before-restore/data",
+                                          "data/.influxfs/left-behind-1/data"};
+
+static void put_kept(const char *root, enum layout l, const char *name, const char *text)
+{
+    char *path = in(is_mounted(l) ? kept_inside[0] : kept_data[0], name);
+    put(root, path, text);
+    free(path);
+}
+
+/* What somebody put into the kept store is still there, whatever became of that. */
+static void check_stranger(const char *root, enum layout l)
+{
+    int found = 0;
+    for (int i = 0; i < 2; i++) {
+        char *name = in(is_mounted(l) ? kept_inside[i] : kept_data[i], STRANGER);
+        char *path = in(root, name);
+        found += access(path, F_OK) == 0;
+        free(path);
+        free(name);
+    }
+    if (found != 1)
+        fail_msg("%s: %d of %s", layout_names[l], found, STRANGER);
+}
+
 static char *make_store(enum layout l)
 {
     char *root = temp_folder();
@@ -231,10 +258,8 @@ static char *make_store(enum layout l)
     if (l == KEPT_BEFORE || l == MOUNTED_KEPT) {
         put(root, "meta.before-restore/meta.db", "older meta");
         put(root, "wal.before-restore/x/rp/1/_00001.wal", "older wal");
-        put(root,
-            l == MOUNTED_KEPT ? "data/.influxfs/before-restore/data/x/rp/1/a.tsm"
-                              : "data.before-restore/x/rp/1/a.tsm",
-            "older tsm");
+        put_kept(root, l, "x/rp/1/000000001-000000001.tsm", "older tsm");
+        put_kept(root, l, STRANGER, "somebody's own");
     }
     if (is_chain(l)) {
         char *state = in(root, "state");
@@ -338,6 +363,8 @@ static void check_whole(const char *root, enum layout l, const struct texts *t, 
                  recovered ? "recovered" : "as left", now);
     if (recovered) {
         check_litter(root, l);
+        if (l == KEPT_BEFORE || l == MOUNTED_KEPT)
+            check_stranger(root, l);
         if (is_old || is_chain(l))
             assert_string_equal(kept, t->old_kept);
         else
@@ -511,6 +538,57 @@ static void test_busy_at_any_time(void **state)
     free(t.new_store);
 }
 
+static const char *late_root;
+
+/* Nobody uses the store; but while one asks for the Nth time somebody mounts his disk. */
+static int mounted_later(const struct store_paths *p, struct err *e)
+{
+    (void)p;
+    (void)e;
+    if (asked++ == free_for) {
+        char *disk = in(late_root, "disk"), *shard = in(late_root, "data/old db/rp/7");
+        assert_int_equal(mount(disk, shard, NULL, MS_BIND, NULL), 0);
+        free(disk);
+        free(shard);
+    }
+    return 0;
+}
+
+/* However late it comes, what is mounted is not carried off: the store is as it was. */
+static void test_mounted_at_any_time(void **state)
+{
+    (void)state;
+    if (!private_mounts())
+        skip();
+    struct texts t = learn(PLAIN);
+    bool mounted = true;
+    for (free_for = 0; mounted; free_for++) {
+        char *root = make_store(PLAIN), *shard = in(root, "data/old db/rp/7");
+        char *precious = in(root, "disk/precious");
+        struct err e = {0};
+        put(root, "disk/precious", "precious");
+        asked = 0;
+        late_root = root;
+        int r = restore_into(root, mounted_later, &e);
+        mounted = asked > free_for;
+        assert_int_equal(r, mounted ? -EBUSY : 0);
+        if (mounted) {
+            assert_non_null(strstr(e.text, shard));
+            assert_int_equal(umount2(shard, 0), 0);
+        }
+        assert_int_equal(access(precious, F_OK), 0);
+        assert_false(fenced(root));
+        check_whole(root, PLAIN, &t, true, free_for);
+        free(precious);
+        free(shard);
+        drop_store(root, PLAIN);
+    }
+    assert_true(free_for > 4);
+    free(t.old_store);
+    free(t.old_kept);
+    free(t.new_store);
+}
+
 /* A damaged journal: said, and nothing touched. */
 static void test_damaged_journal(void **state)
 {
@@ -550,11 +628,17 @@ static void test_nested(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_foreign_fence),   cmocka_unit_test(test_busy_at_any_time),
-        cmocka_unit_test(test_damaged_journal), cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_kill_plain),      cmocka_unit_test(test_kill_kept),
-        cmocka_unit_test(test_kill_absent),     cmocka_unit_test(test_kill_mounted),
-        cmocka_unit_test(test_kill_chain),      cmocka_unit_test(test_kill_chain_mounted),
+        cmocka_unit_test(test_foreign_fence),
+        cmocka_unit_test(test_busy_at_any_time),
+        cmocka_unit_test(test_mounted_at_any_time),
+        cmocka_unit_test(test_damaged_journal),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_kill_plain),
+        cmocka_unit_test(test_kill_kept),
+        cmocka_unit_test(test_kill_absent),
+        cmocka_unit_test(test_kill_mounted),
+        cmocka_unit_test(test_kill_chain),
+        cmocka_unit_test(test_kill_chain_mounted),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     if (argc == 3)

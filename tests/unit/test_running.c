@@ -10,6 +10,7 @@
 #include "store/influx/process.h"
 #include "store/influx/running.h"
 #include "store/influx/server.h"
+#include "tests/unit/wipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +72,7 @@ static int tear_down(void **state)
 {
     (void)state;
     store_paths_free(&paths);
-    return io_remove_tree(AT_FDCWD, root);
+    return wipe(root);
 }
 
 /* ---- the helper ---- */
@@ -185,8 +186,8 @@ static void test_nobody(void **state)
     autoclose int own = open(wal, O_RDWR | O_CLOEXEC);
     assert_true(own >= 0);
     quiet(); /* what we hold ourselves does not count */
-    io_remove_tree(AT_FDCWD, paths.wal);
-    io_remove_tree(AT_FDCWD, paths.data);
+    wipe(paths.wal);
+    wipe(paths.data);
     quiet();
 }
 
@@ -312,9 +313,9 @@ static void test_missing_folders(void **state)
     write_config("influxdb.conf", paths.meta, paths.data, paths.wal);
     const char *const args[] = {"-config", "influxdb.conf", NULL};
     with_helper h = start("influxd", NULL, args, NULL);
-    io_remove_tree(AT_FDCWD, paths.meta);
-    io_remove_tree(AT_FDCWD, paths.data);
-    io_remove_tree(AT_FDCWD, paths.wal);
+    wipe(paths.meta);
+    wipe(paths.data);
+    wipe(paths.wal);
     busy(&h, "runs on the meta folder"); /* wiped beneath it */
 }
 

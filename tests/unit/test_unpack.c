@@ -352,9 +352,12 @@ static void test_hostile(void **state)
         {.name = "data/a\nb", .data = "x", .size = 1},
         {.name = "data", .data = "x", .size = 1},
         {.name = "data/my db", .data = "x", .size = 1},
-        {.name = "data/gone", .data = "x", .size = 1, .lost = true},
-        {.name = "data/longer", .data = "x", .size = 1, .claimed = 2},
-        {.name = "data/huge", .data = "x", .size = 1, .claimed = SIZE_MAX / 2},
+        {.name = "data/my db/rp/1/000000009-000000001.tsm", .data = "x", .size = 1, .lost = true},
+        {.name = "data/my db/rp/1/000000009-000000001.tsm", .data = "x", .size = 1, .claimed = 2},
+        {.name = "data/my db/rp/1/000000009-000000001.tsm",
+         .data = "x",
+         .size = 1,
+         .claimed = SIZE_MAX / 2},
         {.name = "meta/meta.db", .data = "meta one", .size = 8, .unlisted = true},
         {.name = "manifest", .data = "{}", .size = 2, .unlisted = true},
         {.name = "data/my db/rp/1/000000001-000000001.tsm", .type = AE_IFDIR},
@@ -362,17 +365,27 @@ static void test_hostile(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         refuse_members(&bad[i], 1, NULL, -EBADMSG, NULL);
-    refuse_members(
-        &(struct snap_member){
-            .name = "data/large", .data = "x", .size = 1, .claimed = (size_t)1 << 49},
-        1, NULL, -ENOSPC, "no room");
+    refuse_members(&(struct snap_member){.name = "data/my db/rp/1/000000009-000000001.tsm",
+                                         .data = "x",
+                                         .size = 1,
+                                         .claimed = (size_t)1 << 49},
+                   1, NULL, -ENOSPC, "no room");
     const struct snap_member twice[] = {
-        {.name = "data/x", .data = "x", .size = 1},
-        {.name = "data/x", .data = "y", .size = 1, .unlisted = true}};
+        {.name = "data/my db/rp/1/000000009-000000001.tsm", .data = "x", .size = 1},
+        {.name = "data/my db/rp/1/000000009-000000001.tsm",
+         .data = "y",
+         .size = 1,
+         .unlisted = true}};
     refuse_members(twice, 2, NULL, -EBADMSG, "twice");
     const struct snap_member both[] = {{.name = "data/x", .data = "x", .size = 1},
                                        {.name = "data/x/y", .data = "y", .size = 1}};
     refuse_members(both, 2, NULL, -EBADMSG, "a file and a folder");
+    static const char *const strangers[] = {"data/notes.txt",         "data/my db/rp/1/notes.txt",
+                                            "data/my db/rp/x/1.tsm",  "data/my db/rp/1/1-1.TSM",
+                                            "wal/my db/rp/1/1-1.tsm", "data/my db/rp/1/_00001.wal"};
+    for (size_t i = 0; i < sizeof(strangers) / sizeof(*strangers); i++)
+        refuse_members(&(struct snap_member){.name = strangers[i], .data = "x", .size = 1}, 1, NULL,
+                       -EBADMSG, "no file of a store");
     refuse_members(NULL, 0, &(struct snap_options){.after = &twice[0]}, -EBADMSG, "follows");
     refuse_members(NULL, 0, &(struct snap_options){.sums = ""}, -EBADMSG, "SHA256SUMS");
     refuse_members(NULL, 0, &(struct snap_options){.first = "other"}, -EINVAL, "first member");
@@ -384,10 +397,10 @@ static void test_hostile(void **state)
 static void test_strange_names(void **state)
 {
     const struct snap_member fine[] = {
-        {.name = "data/\xc3\xa9t\xc3\xa9/r p/1/\"q\".tsm", .data = "x", .size = 1},
-        {.name = "data/back\\slash/rp/1/x", .data = "y", .size = 1},
-        {.name = "data/.dotted./rp/1/x", .data = "y", .size = 1},
-        {.name = "data/..two/rp/1/x", .data = "", .size = 0},
+        {.name = "data/\xc3\xa9t\xc3\xa9/r p/1/1-1.tsm", .data = "x", .size = 1},
+        {.name = "data/back\\slash/rp/1/1-1.tsm", .data = "y", .size = 1},
+        {.name = "data/.dotted./rp/1/1-1.tsm", .data = "y", .size = 1},
+        {.name = "data/..two/r\"p/1/1-1.tsm", .data = "", .size = 0},
     };
     const struct snap_member base[] = SNAP_MEMBERS(tsm, sizeof(tsm), "meta one");
     struct snap_member all[SNAP_COUNT + 4];
@@ -399,12 +412,12 @@ static void test_strange_names(void **state)
     struct buffer tar = snap_build(all, SNAP_COUNT + 4, NULL);
     if (unpack(&tar, 1000, &e, &tree) != 0)
         fail_msg("%s", e.text);
-    assert_non_null(strstr(tree, "/data/\xc3\xa9t\xc3\xa9/r p/1/\"q\".tsm"));
-    assert_non_null(strstr(tree, "/data/back\\slash/rp/1/x"));
+    assert_non_null(strstr(tree, "/data/\xc3\xa9t\xc3\xa9/r p/1/1-1.tsm"));
+    assert_non_null(strstr(tree, "/data/back\\slash/rp/1/1-1.tsm"));
     free(tree);
     buffer_free(&tar);
     /* No UTF-8 at all: works, or is refused whole. */
-    all[SNAP_COUNT].name = "data/\xe9t\xe9/rp/1/x";
+    all[SNAP_COUNT].name = "data/\xe9t\xe9/rp/1/1-1.tsm";
     tar = snap_build(all, SNAP_COUNT + 1, NULL);
     int r = unpack(&tar, 1000, &e, NULL);
     assert_true(r == 0 || r == -EBADMSG);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/base/mounts.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+/* Since Linux 5.8; older headers lack it. */
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000U
+#endif
+
+#define WANTED (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_BLOCKS | STATX_MNT_ID)
+
+int mount_place_of(int fd, struct mount_place *out)
+{
+    return statx(fd, "", AT_EMPTY_PATH, WANTED, &out->st) < 0 ? -errno : 0;
+}
+
+int mount_stat(int dirfd, const char *name, struct statx *out)
+{
+    int r = statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, WANTED, out);
+    return r < 0 ? -errno : 0;
+}
+
+/* Files of an overlay have the devices of its layers: only that of a folder means something. */
+bool mount_is_other(const struct mount_place *here, const struct statx *st)
+{
+    if (st->stx_attributes & st->stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
+        return true;
+    if ((st->stx_mask & here->st.stx_mask & STATX_MNT_ID) && st->stx_mnt_id != here->st.stx_mnt_id)
+        return true;
+    return S_ISDIR(st->stx_mode) && (st->stx_dev_major != here->st.stx_dev_major ||
+                                     st->stx_dev_minor != here->st.stx_dev_minor);
+}
+
+/* openat2(2) is missing before Linux 5.6, and some containers forbid it: what was opened is looked
+ * at in any case. */
+static int open_folder(int dirfd, const char *name)
+{
+    static atomic_bool missing;
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if (!atomic_load(&missing)) {
+        struct open_how how = {.flags = (uint64_t)flags,
+                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+        long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+        if (fd >= 0)
+            return (int)fd;
+        if (errno != ENOSYS && errno != EPERM)
+            return -errno;
+        atomic_store(&missing, true);
+    }
+    int fd = openat(dirfd, name, flags);
+    return fd < 0 ? -errno : fd;
+}
+
+int mount_open_folder(const struct mount_place *here, int dirfd, const char *name)
+{
+    struct mount_place there;
+    autoclose int fd = open_folder(dirfd, name);
+    if (fd < 0)
+        return fd;
+    int r = mount_place_of(fd, &there);
+    if (r < 0)
+        return r;
+    return mount_is_other(here, &there.st) ? -EXDEV : steal_fd(&fd);
+}
+
+/* The walk */
+
+static int found(const char *path, char **out)
+{
+    *out = strdup(path);
+    return *out ? 1 : -ENOMEM;
+}
+
+static int walk_entries(const struct mount_place *here, int fd, const char *path, char **out);
+
+static int walk_entry(const struct mount_place *here, int dirfd, const char *name, const char *path,
+                      char **out)
+{
+    struct statx st;
+    int r = mount_stat(dirfd, name, &st);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    if (mount_is_other(here, &st))
+        return found(path, out);
+    if (!S_ISDIR(st.stx_mode))
+        return 0;
+    autoclose int fd = mount_open_folder(here, dirfd, name);
+    if (fd == -EXDEV)
+        return found(path, out);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    return walk_entries(here, fd, path, out);
+}
+
+static int walk_entries(const struct mount_place *here, int fd, const char *path, char **out)
+{
+    cleanup(dir_free) struct dir list = {0};
+    int r = dir_read(fd, &list);
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        autofree char *below = NULL;
+        if (asprintf(&below, "%s%s%s", path, *path ? "/" : "", list.names[i]) < 0)
+            return -ENOMEM;
+        r = walk_entry(here, fd, list.names[i], below, out);
+    }
+    return r;
+}
+
+int mounts_walk(int dirfd, const char *name, char **out)
+{
+    struct mount_place here;
+    int r = mount_place_of(dirfd, &here);
+    if (r < 0)
+        return r;
+    return name ? walk_entry(&here, dirfd, name, name, out) : walk_entries(&here, dirfd, "", out);
+}
+
+/* The kernel's table */
+
+/* Spaces, newlines, backslashes and the like stand there as \ooo. */
+static void unescape(char *s)
+{
+    char *to = s;
+    for (const char *p = s; *p;) {
+        if (p[0] == '\\' && strspn(p + 1, "01234567") >= 3) {
+            *to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+            p += 4;
+        } else {
+            *to++ = *p++;
+        }
+    }
+    *to = 0;
+}
+
+/* Another mount may cover this one, or a folder above it: then nobody can come to it. */
+static bool is_reachable(const char *point, uint64_t id)
+{
+    struct statx st;
+    if (statx(AT_FDCWD, point, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+              STATX_MNT_ID, &st) < 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    return !(st.stx_mask & STATX_MNT_ID) || st.stx_mnt_id == id;
+}
+
+static bool is_below(const char *point, const char *path, bool itself)
+{
+    size_t n = strlen(path);
+    return strncmp(point, path, n) == 0 && (point[n] == '/' || (itself && !point[n]));
+}
+
+static int look_up(FILE *table, const char *path, bool itself, char **out)
+{
+    autofree char *line = NULL;
+    size_t cap = 0;
+    while (getline(&line, &cap, table) >= 0) {
+        unsigned long long id;
+        int at = 0;
+        if (sscanf(line, "%llu %*u %*u:%*u %*s %n", &id, &at) != 1 || !at)
+            return -EIO;
+        char *point = line + at;
+        point[strcspn(point, " \n")] = 0;
+        unescape(point);
+        if (is_below(point, path, itself) && is_reachable(point, id))
+            return found(point, out);
+    }
+    return ferror(table) ? -EIO : 0;
+}
+
+static int walk_path(const char *path, bool itself, char **out)
+{
+    autofree char *up = strdup(path), *rest = NULL;
+    if (!up)
+        return -ENOMEM;
+    char *slash = strrchr(up, '/');
+    if (itself)
+        *slash = 0;
+    autoclose int fd = open(*up ? up : "/", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    int r = mounts_walk(fd, itself ? slash + 1 : NULL, &rest);
+    if (r == 1 && asprintf(out, "%s/%s", up, rest) < 0)
+        return -ENOMEM;
+    return r;
+}
+
+int mounts_below(const char *path, bool itself, char **out)
+{
+    FILE *table = fopen("/proc/thread-self/mountinfo", "re");
+    if (!table)
+        return walk_path(path, itself, out);
+    int r = look_up(table, path, itself, out);
+    fclose(table);
+    return r;
+}
