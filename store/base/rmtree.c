@@ -145,7 +145,7 @@ static int rename_new(int dirfd, const char *from, const char *to)
     return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
 }
 
-int rmtree_set_aside(int dirfd, const char *name, const char *prefix, char out[NAME_MAX + 1])
+static int set_aside(int dirfd, const char *name, const char *prefix, char out[NAME_MAX + 1])
 {
     int r = -EEXIST;
     for (int i = 1; r == -EEXIST && i <= ASIDE_MAX; i++) {
@@ -154,4 +154,22 @@ int rmtree_set_aside(int dirfd, const char *name, const char *prefix, char out[N
         r = rename_new(dirfd, name, out);
     }
     return r;
+}
+
+int rmtree_clear(int dirfd, const char *name, const char *prefix, const struct rmtree_of *of,
+                 struct err *said, struct err *e)
+{
+    char folder[PATH_MAX], kept[NAME_MAX + 1];
+    said->text[0] = 0;
+    int r = rmtree(dirfd, name, of, NULL, e);
+    if (r <= 0)
+        return r;
+    folder_path(dirfd, folder);
+    if ((r = set_aside(dirfd, name, prefix, kept)) < 0)
+        return err_sys(e, r, "%s%s holds what somebody else put there, and cannot be renamed",
+                       folder, name);
+    return err_set(said, 0,
+                   "left over: %s%s holds what neither influxd nor influxfs has written; it is not "
+                   "removed: look at it, and remove it by hand",
+                   folder, kept);
 }

@@ -12,7 +12,6 @@
 
 #include "store/base/err.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -37,8 +36,10 @@ struct rmtree_sum {
 int rmtree(int dirfd, const char *name, const struct rmtree_of *of, struct rmtree_sum *sum,
            struct err *e);
 
-/* Renames dirfd/name to the first of PREFIXleft-behind-1, -2, … that is free, which is written to
- * out: for what is to stay, but is in the way. */
-int rmtree_set_aside(int dirfd, const char *name, const char *prefix, char out[NAME_MAX + 1]);
+/* The same, where what stays must not be in the way: it is renamed to the first of
+ * PREFIXleft-behind-1, -2, … that is free, and *said tells where it lies (empty: nothing stays). 0
+ * in both cases. */
+int rmtree_clear(int dirfd, const char *name, const char *prefix, const struct rmtree_of *of,
+                 struct err *said, struct err *e);
 
 #endif

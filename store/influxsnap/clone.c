@@ -176,18 +176,13 @@ static bool is_ours(const void *ctx, const char *path, const struct statx *st)
 }
 
 /* What somebody else wrote in the clone stays, under a name that is no clone's. */
-static int remove_folders(const struct snap *s, int clones, const char *name, struct err *e)
+static int remove_folders(int clones, const char *name, struct err *e)
 {
-    char kept[NAME_MAX + 1];
-    int r = rmtree(clones, name, &(struct rmtree_of){is_ours, NULL}, NULL, e);
-    if (r <= 0)
-        return r;
-    if ((r = rmtree_set_aside(clones, name, "", kept)) < 0)
-        return err_sys(e, r, "%s/" CLONES "/%s", s->state, name);
-    snap_say("left over: %s/" CLONES "/%s holds what neither influxd nor influxfs has written; it "
-             "is not removed: look at it, and remove it by hand",
-             s->state, kept);
-    return 0;
+    struct err said;
+    int r = rmtree_clear(clones, name, "", &(struct rmtree_of){is_ours, NULL}, &said, e);
+    if (said.text[0])
+        snap_say("%s", said.text);
+    return r;
 }
 
 /* Making it */
@@ -271,7 +266,7 @@ static int make_clone(struct snap *s, int clones, uint64_t serial, const char *f
     if (r == 0) {
         r = fill(s->cuts, state, fd, folder, e);
         if (r < 0)
-            remove_folders(s, clones, strrchr(path, '/') + 1, NULL);
+            remove_folders(clones, strrchr(path, '/') + 1, NULL);
     }
     cuts_put_state(s->cuts, state);
     return r;
@@ -326,7 +321,7 @@ static int remove_clone(struct snap *s, int clones, struct err *e)
         return errno == EBUSY
                    ? err_set(e, -EBUSY, "%s is in use: stop the influxd that runs there", folder)
                    : err_sys(e, -errno, "unmounting %s", folder);
-    return remove_folders(s, clones, name, e);
+    return remove_folders(clones, name, e);
 }
 
 int snap_clone(struct snap *s)

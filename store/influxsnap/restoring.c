@@ -191,6 +191,12 @@ static int drop_all(struct restoring *r, struct err *e)
     return full ? drop_file(r, full->path, e) : 0;
 }
 
+/* A store that cannot be restored into is no fault of the snapshot. */
+static int not_of_snapshot(int r)
+{
+    return r < 0 && r != -EBUSY ? -EIO : r;
+}
+
 static void notice(void *arg, const char *text)
 {
     (void)arg;
@@ -211,8 +217,7 @@ static int open_room(struct restoring *r, struct err *e)
     int ret = restore_open(&ro, &r->room, e);
     if (ret == 0)
         ret = restore_may_begin(r->room, e);
-    /* A store that cannot be restored into is no fault of the snapshot. */
-    return ret < 0 && ret != -EBUSY ? -EIO : ret;
+    return not_of_snapshot(ret);
 }
 
 /* Numbers were given without what they build on. Unless others wait there as well, none of them
@@ -307,7 +312,7 @@ static int dry_run(struct restoring *r, struct err *e)
     struct tar_counts sum = {0};
     int ret = r->s->o.force ? 0 : running_uses(p, e);
     if (ret == 0)
-        ret = restore_check_mounts(p, e);
+        ret = not_of_snapshot(restore_check_mounts(p, e));
     if (ret < 0)
         return ret;
     meter_begin(&r->meter, "verifying", size_of_all(r));

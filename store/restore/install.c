@@ -165,7 +165,7 @@ static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
                                meta, id);
         int r = clean(t, use->text[0] != 0, e);
         if (r == -EBUSY) /* no fault of the store, which can be read; a restore is refused */
-            err_set(done, r = 0, "the restore of snapshot %s is complete, but %s", id, e->text);
+            r = err_set(done, 0, "the restore of snapshot %s is complete, but %s", id, e->text);
         else
             err_set(done, 0, "cleaned up after the restore of snapshot %s, which was complete", id);
         return r;
@@ -201,7 +201,10 @@ static int recover_locked(struct targets *t, const struct install_check *c, stru
         return finish_cut_off(t, id, fence, &use, done, e);
     if (phase == JOURNAL_PREPARED) {
         err_set(done, 0, "undid the restore of snapshot %s, which was cut off before it began", id);
-        return undo(t, use.text[0] != 0, e);
+        r = undo(t, use.text[0] != 0, e);
+        return r == -EBUSY /* as above */
+                   ? err_set(done, 0, "the restore of snapshot %s is undone, but %s", id, e->text)
+                   : r;
     }
     if (fence == FENCE_OURS)
         return err_set(e, -EIO,

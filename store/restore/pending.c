@@ -91,11 +91,12 @@ static bool is_ours(const void *ctx, const char *path, const struct statx *st)
 }
 
 /* What is not ours in a slot stays, where no slot is looked for. */
-static int remove_slot(int place, const char *slot)
+static int remove_slot(const struct target *data, int place, const char *slot)
 {
-    char name[NAME_MAX + 1];
-    int r = rmtree(place, slot, &(struct rmtree_of){is_ours, NULL}, NULL, NULL);
-    return r == 1 ? rmtree_set_aside(place, slot, "", name) : r;
+    struct err said;
+    int r = rmtree_clear(place, slot, "", &(struct rmtree_of){is_ours, NULL}, &said, NULL);
+    target_say_left(data, &said);
+    return r;
 }
 
 /* An id may be any text, a name may not. */
@@ -294,7 +295,7 @@ int incoming_take(const struct targets *t, const struct number *n, struct incomi
     if (in->fd < 0 || flock(in->fd, LOCK_EX | LOCK_NB) < 0)
         return in->fd < 0 ? -ENOENT : -errno;
     snprintf(fresh, sizeof(fresh), "%s" UNVERIFIED, n->slot);
-    remove_slot(place, fresh); /* of an earlier time */
+    remove_slot(&in->data, place, fresh); /* of an earlier time */
     if (!(in->n.slot = strdup(fresh)))
         return -ENOMEM;
     if (renameat(place, n->slot, place, fresh) < 0)
@@ -310,7 +311,7 @@ void incoming_free(struct incoming *in)
     if (in->n.slot && ends_new(in->n.slot)) {
         autoclose int place = target_open_side(&in->data, SIDE_PENDING);
         if (place >= 0)
-            remove_slot(place, in->n.slot);
+            remove_slot(&in->data, place, in->n.slot);
         target_remove_empty_side(&in->data, SIDE_PENDING); /* unless others are there */
     }
     cleanup_close(&in->fd);
@@ -437,7 +438,7 @@ int pending_remove(const struct targets *t, const struct number *n)
     autoclose int place = open_place(t, n->inside, &data);
     if (place < 0)
         return place == -ENOENT ? 0 : place;
-    int r = remove_slot(place, n->slot);
+    int r = remove_slot(&data, place, n->slot);
     target_remove_empty_side(&data, SIDE_PENDING); /* unless others are there */
     return r;
 }
@@ -471,7 +472,7 @@ void pending_tidy(const struct targets *t, struct err *said)
             bool unreadable;
             if (!is_litter(place, list.names[i], inside, &unreadable))
                 continue;
-            if (remove_slot(place, list.names[i]) < 0)
+            if (remove_slot(&data, place, list.names[i]) < 0)
                 continue;
             err_set(said, 0,
                     unreadable ? "removed a number that was waiting and cannot be read"

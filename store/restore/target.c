@@ -145,28 +145,10 @@ static bool is_ours(const void *ctx, const char *path, const struct statx *st)
            written_by_influxd(whole, st->stx_mode);
 }
 
-/* Out of the way of what a restore makes, and named to whoever wants to know. */
-static int set_aside(const struct target *t, int home, const char *unit)
-{
-    char name[NAME_MAX + 1], prefix[NAME_MAX + 1] = "";
-    struct err words = {0};
-    if (!t->inside && snprintf(prefix, sizeof(prefix), "%s.", t->name) >= (int)sizeof(prefix))
-        return -ENAMETOOLONG;
-    int r = rmtree_set_aside(home, unit, prefix, name);
-    if (r < 0 || !t->left)
-        return r;
-    int folder = t->inside ? (int)strlen(t->path) : (int)(t->name - t->path);
-    err_set(&words, 0,
-            "left over: %.*s%s%s holds what neither influxd nor influxfs has written; it is not "
-            "removed: look at it, and remove it by hand",
-            folder, t->path, t->inside ? "/" TARGET_HOME "/" : "", name);
-    t->left(t->left_arg, words.text);
-    return 0;
-}
-
 int target_remove_side(const struct target *t, enum target_side side, struct err *e)
 {
-    char unit[NAME_MAX + 1];
+    char unit[NAME_MAX + 1], prefix[NAME_MAX + 2] = "";
+    struct err said;
     int r = target_unit(t, side, unit);
     autoclose int home = r < 0 ? r : target_open_home(t, false);
     if (home == -ENOENT)
@@ -175,14 +157,20 @@ int target_remove_side(const struct target *t, enum target_side side, struct err
         return err_sys(e, home, "%s: the folder of a restore", t->path);
     if (faccessat(home, unit, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    r = rmtree(home, unit, &(struct rmtree_of){is_ours, t}, NULL, e);
+    if (!t->inside)
+        snprintf(prefix, sizeof(prefix), "%s.", t->name);
+    r = rmtree_clear(home, unit, prefix, &(struct rmtree_of){is_ours, t}, &said, e);
     if (r < 0)
         return r;
-    if (r == 1)
-        r = set_aside(t, home, unit);
-    if (r == 0)
-        r = io_sync_dir(home);
-    return r < 0 ? err_sys(e, r, "%s: what was not removed from %s", t->path, unit) : 0;
+    target_say_left(t, &said);
+    r = io_sync_dir(home);
+    return r < 0 ? err_sys(e, r, "%s: the folder that holds %s", t->path, unit) : 0;
+}
+
+void target_say_left(const struct target *t, const struct err *said)
+{
+    if (said->text[0] && t->left)
+        t->left(t->left_arg, said->text);
 }
 
 void targets_tell(struct targets *t, void (*left)(void *arg, const char *text), void *arg)

@@ -137,6 +137,9 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
 int target_remove_side(const struct target *t, enum target_side side, struct err *e);
 int target_remove_empty_side(const struct target *t, enum target_side side);
 
+/* Tells what rmtree_clear said, to whom targets_tell named; nothing if it said nothing. */
+void target_say_left(const struct target *t, const struct err *said);
+
 /* The name of a unit in its home. -ENAMETOOLONG */
 int target_unit(const struct target *t, enum target_side side, char out[NAME_MAX + 1]);
 

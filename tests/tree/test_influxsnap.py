@@ -721,4 +721,6 @@ class CloneTest(SnapTest):
             second.run("DELETE FROM m WHERE host = 'h3'", "db")
             self.assertIn("influxd", self.call("clone", "--remove", self.clone, code=FAILED)[1])
         self.assertRegex(live.query("SELECT count(v) FROM m", "db").decode(), r"31\]")
+        for name in ("influxdb.conf", "influxd.log"):
+            (self.clone / name).unlink()  # ours, and not influxd's: they would stay
         self.remove()

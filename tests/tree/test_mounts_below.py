@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 
+from lib import fixtures
 from lib.cuts import INFLUXSNAP, snap, snap_code
 from lib.files import run
 from lib.mount import mounts_under
@@ -285,6 +286,15 @@ class StrangerTest(OperatorTest):
         self.assertEqual(self.left_behind(), found)
         self.assertEqual(store_tree(self.store, times=False), store_tree(self.source, times=False))
 
+    def test_stores_of_servers(self):
+        """Whatever influxd itself makes is no stranger, of any version and kind of index."""
+        for name in fixtures.NAMES:
+            store = fixtures.unpack(name, self.folder / name)
+            for _ in range(2):
+                said = snap(store, "restore", self.tar)
+                self.assertNotIn("left over", said)
+            self.assertEqual(self.left_behind(store), {}, name)
+
     def test_in_side_folders(self):
         for name in ("data.restoring/mine", "wal.before-restore.old/mine too", "data.pending/also mine",
                      "data.pending/0123456789abcdef.new/and this"):
@@ -292,10 +302,12 @@ class StrangerTest(OperatorTest):
             (self.store / name).write_text(name)
         with self.mounted(self.store) as mnt:
             run("cp", self.tar, mnt / "restore/")
+            said = self.log(mnt)
         found = self.left_behind()
         self.assertEqual(sorted(found), ["and this", "data.left-behind-1", "left-behind-1", "mine", "mine too",
                                          "wal.left-behind-1"])
         self.assertEqual((self.store / "data.pending/also mine").read_text(), "data.pending/also mine")
+        self.assertTrue(any("data.pending/left-behind-1 holds" in line for line in said))
 
     def test_in_a_mounted_data_folder(self):
         """lost+found stays where it is, a README goes with the store that it lay in."""

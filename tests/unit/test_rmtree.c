@@ -237,16 +237,23 @@ static void test_strangers(void **state)
     assert_true(is_there("tree/notes/deep/in/a"));
     assert_false(is_there("tree/db/rp/1/a"));
     assert_false(is_there("tree/db/rp/2"));
-    char name[NAME_MAX + 1];
     for (int i = 1; i < 4; i++) {
-        char want[32];
-        snprintf(want, sizeof(want), "tree.left-behind-%d", i);
-        assert_int_equal(rmtree_set_aside(at, "tree", "tree.", name), 0);
-        assert_string_equal(name, want);
+        struct err said;
+        char want[PATH_MAX];
+        snprintf(want, sizeof(want), " %s/tree.left-behind-%d ", root, i);
+        assert_int_equal(rmtree_clear(at, "tree", "tree.", &of, &said, &e), 0);
+        assert_non_null(strstr(said.text, want));
+        assert_false(is_there("tree"));
+        put("tree/notes again", "mine");
         put("tree/x", "x");
     }
     assert_true(is_there("tree.left-behind-1/notes/deep/in/a"));
-    assert_true(is_there("tree.left-behind-2/x"));
+    assert_true(is_there("tree.left-behind-2/notes again"));
+    assert_false(is_there("tree.left-behind-2/x"));
+    struct err said;
+    assert_int_equal(rmtree_clear(at, "tree", "tree.", &everything, &said, &e), 0);
+    assert_string_equal(said.text, "");
+    assert_false(is_there("tree"));
 }
 
 static void test_deep(void **state)
