@@ -6,11 +6,16 @@
 #include "store/influx/written.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -392,14 +397,49 @@ static void test_written(void **state)
     assert_false(written_by_influxd("data/db/rp/1", S_IFREG));
 }
 
+/* From here on this process has a kernel, or a container, without openat2(2). */
+static int make_root_without(void **state)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog filter = {sizeof(code) / sizeof(*code), code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+        return -1;
+    struct open_how how = {.flags = O_PATH};
+    return syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how)) >= 0 || errno != ENOSYS
+               ? -1
+               : make_root(state);
+}
+
+#define WITHOUT(name)                                                                              \
+    {                                                                                              \
+#name "_without_openat2", name, make_root_without, drop_root, NULL                         \
+    }
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, drop_root)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_all),        TEST(test_mounted), TEST(test_mounted_file),        TEST(test_below),
-        TEST(test_covered),    TEST(test_links),   TEST(test_strangers),           TEST(test_deep),
-        TEST(test_unreadable), TEST(test_race),    cmocka_unit_test(test_written),
+        TEST(test_all),
+        TEST(test_mounted),
+        TEST(test_mounted_file),
+        TEST(test_below),
+        TEST(test_covered),
+        TEST(test_links),
+        TEST(test_strangers),
+        TEST(test_deep),
+        TEST(test_unreadable),
+        TEST(test_race),
+        cmocka_unit_test(test_written),
+        WITHOUT(test_all),
+        WITHOUT(test_mounted),
+        WITHOUT(test_links),
+        WITHOUT(test_race),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
