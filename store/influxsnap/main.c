@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,18 +82,6 @@ bool snap_stopped(void *ctx)
 
 const struct tarball_reader snap_reader = {.interrupted = snap_stopped};
 
-void snap_say(const char *fmt, ...)
-{
-    char text[2048];
-    struct err line;
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    err_set(&line, 0, "%s", text);
-    fprintf(stderr, "influxsnap: %s\n", line.text);
-}
-
 int snap_fail(int code, const struct err *e)
 {
     snap_say("%s", e->text[0] ? e->text : strerror(-code));
@@ -120,6 +107,7 @@ int main(int argc, char **argv)
     catch_signals();
     int r = options_parse(argc, argv, commands, &s.o, &e);
     int code = EXIT_DONE;
+    snap_set_quiet(s.o.quiet);
     if (r < 0) {
         snap_say("%s", e.text);
         code = EXIT_USAGE;
@@ -132,5 +120,6 @@ int main(int argc, char **argv)
     }
     snap_close(&s);
     options_clear(&s.o);
+    snap_say_end();
     return finish(code);
 }

@@ -3,6 +3,7 @@
 
 #include "store/base/err.h"
 #include "store/base/io.h"
+#include "store/influxsnap/say.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,14 +26,16 @@ void meter_size(double bytes, char out[16])
 
 void meter_begin(struct meter *m, const char *verb, uint64_t total)
 {
-    *m = (struct meter){
-        .verb = verb, .bar = isatty(STDERR_FILENO), .total = total, .began = io_mono_ns()};
+    *m = (struct meter){.verb = verb,
+                        .bar = !snap_is_quiet() && isatty(STDERR_FILENO),
+                        .total = total,
+                        .began = io_mono_ns()};
 }
 
 void meter_file(struct meter *m, const char *name, uint64_t size)
 {
     struct err line;
-    if (m->bar)
+    if (m->bar || snap_is_quiet())
         return;
     /* A name may hold bytes that a terminal or a log would stumble over. */
     err_set(&line, 0, "%s %s (%llu bytes)", m->verb, name, (unsigned long long)size);

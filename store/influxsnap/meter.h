@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Progress on stderr: on a terminal a bar with bytes, rate and time left; otherwise a line for each
- * file. One at a time.
+ * file; with --quiet nothing. One at a time.
  */
 #ifndef INFLUXFS_INFLUXSNAP_METER_H
 #define INFLUXFS_INFLUXSNAP_METER_H

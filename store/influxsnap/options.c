@@ -26,6 +26,7 @@ static const struct option_def defs[] = {
     {'D', "data", "DIR", "the data folder"},
     {'W', "wal", "DIR", "the WAL folder"},
     {'h', "help", NULL, "print this; after a command, its help"},
+    {'q', "quiet", NULL, "warnings, errors and results only: no progress"},
     {'V', "version", NULL, "print the version"},
     {'j', "json", NULL, "results as JSON"},
     {'z', "compress", "zstd|gzip", "compress the snapshot; its name stays PATH"},
@@ -47,7 +48,7 @@ static const struct option_def defs[] = {
     {'m', "remove", NULL, "unmount the clone and remove it"},
 };
 #define DEFS (sizeof(defs) / sizeof(*defs))
-#define COMMON "csMDWhV"
+#define COMMON "csMDWqhV"
 
 static const struct option_def *find(int letter)
 {
@@ -139,6 +140,9 @@ static int set(struct options *o, int letter, char *value, struct err *e)
     case 'h':
         o->help = true;
         return 0;
+    case 'q':
+        o->quiet = true;
+        return 0;
     case 'V':
         o->version = true;
         return 0;
@@ -193,7 +197,7 @@ static int read_options(int argc, char **argv, struct options *o, char given[DEF
         longs[i] = (struct option){defs[i].name, defs[i].value ? required_argument : no_argument,
                                    NULL, defs[i].letter};
     opterr = 0;
-    for (int letter; (letter = getopt_long(argc, argv, ":c:hV", longs, NULL)) != -1;) {
+    for (int letter; (letter = getopt_long(argc, argv, ":c:hqV", longs, NULL)) != -1;) {
         const char *word = argv[optind - 1];
         if (letter == ':')
             return err_set(e, -EINVAL, "option %s needs a value", word);
@@ -262,7 +266,7 @@ static void print_option(const struct option_def *d)
     char text[64];
     const char *p = d->help;
     char letter[] = {'-', d->letter, ',', ' ', 0};
-    snprintf(text, sizeof(text), "%s--%s%s%s", strchr("chV", d->letter) ? letter : "    ", d->name,
+    snprintf(text, sizeof(text), "%s--%s%s%s", strchr("cqhV", d->letter) ? letter : "    ", d->name,
              d->value ? "=" : "", d->value ? d->value : "");
     printf("  %-27s", text);
     for (size_t n; (n = strcspn(p, "\n")), p[n]; p += n + 1)

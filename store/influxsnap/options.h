@@ -29,7 +29,7 @@ struct command {
 
 struct options {
     const struct command *command; /* NULL: none was given */
-    bool help, version;
+    bool help, version, quiet;
     const char *store;           /* an influxdb.conf or a folder */
     const char *state;           /* NULL: not given */
     struct store_paths override; /* borrowed strings */

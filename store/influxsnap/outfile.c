@@ -45,7 +45,7 @@ static int wait_for_lock(const struct outfile *o, bool *said, struct err *e)
     if (flock(o->fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK && !*said)
-        snap_say("%s: waiting for another influxsnap that writes to it", o->path);
+        snap_note("%s: waiting for another influxsnap that writes to it", o->path);
     *said = true;
     while (flock(o->fd, LOCK_EX) < 0)
         if (errno != EINTR || snap_stopped(NULL))

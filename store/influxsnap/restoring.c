@@ -82,7 +82,7 @@ static int check_set(struct restoring *r, struct err *e)
     int ret = r->full ? tarset_check(set, 0, set->n, e) : 0;
     for (size_t i = 0; ret == 0 && i < set->n; i++)
         if (set->at[i].superseded)
-            snap_say("%s is not needed: the full snapshot has taken it in", set->at[i].path);
+            snap_note("%s is not needed: the full snapshot has taken it in", set->at[i].path);
     return ret;
 }
 

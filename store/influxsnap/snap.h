@@ -2,7 +2,7 @@
 /*
  * influxsnap: what the mount does, from the command line. One run does one command on one store.
  *
- * Results go to stdout, everything else to stderr: progress (meter.h), and one line for an error.
+ * Results go to stdout, everything else to stderr: progress (meter.h), errors and warnings (say.h).
  */
 #ifndef INFLUXFS_INFLUXSNAP_SNAP_H
 #define INFLUXFS_INFLUXSNAP_SNAP_H
@@ -11,6 +11,7 @@
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
 #include "store/influxsnap/options.h"
+#include "store/influxsnap/say.h"
 #include "store/snapshot/snapshots.h"
 
 /* Exit codes, as scripts know them. */
@@ -42,9 +43,6 @@ enum snap_need {
 };
 int snap_open(struct snap *s, enum snap_need need, struct err *e);
 void snap_close(struct snap *s);
-
-/* Says a line on stderr, after "influxsnap: ". */
-void snap_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Says what went wrong and returns the exit code that -errno stands for outside of the commands
  * that know better: EXIT_FAILED. */

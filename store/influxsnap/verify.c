@@ -16,7 +16,9 @@
 
 /* What was found; json collects it where it is wanted. */
 struct report {
-    bool json;
+    bool json, quiet;
+    size_t good, superseded, damaged;
+    uint64_t files, bytes;
     struct json_object *snapshots, *chains;
     int code; /* the exit code so far: the first kind of trouble, damage before gaps */
 };
@@ -44,7 +46,12 @@ static struct json_object *describe(const struct tarfile *f, const char *state)
 static void tell_good(struct report *r, const struct tarfile *f, const struct tar_counts *n)
 {
     tell_left_out(f->path, &f->m->left_out);
+    r->good++;
+    r->files += n->files;
+    r->bytes += n->bytes;
     if (!r->json) {
+        if (r->quiet)
+            return;
         printf("%s: good, %s, %" PRIu64 " files (%" PRIu64 " of TSM), %" PRIu64 " bytes\n", f->path,
                manifest_kind_name(f->m->kind), n->files, n->tsm, n->bytes);
         return;
@@ -61,6 +68,7 @@ static void tell_good(struct report *r, const struct tarfile *f, const struct ta
 static void tell_bad(struct report *r, const struct tarfile *f, const struct err *why)
 {
     trouble(r, EXIT_CORRUPT, why);
+    r->damaged++;
     if (!r->json)
         return;
     struct json_object *o = describe(f, "damaged");
@@ -70,9 +78,10 @@ static void tell_bad(struct report *r, const struct tarfile *f, const struct err
 
 static void tell_superseded(struct report *r, const struct tarfile *f)
 {
+    r->superseded++;
     if (r->json)
         json_object_array_add(r->snapshots, describe(f, "superseded"));
-    else
+    else if (!r->quiet)
         printf("%s: superseded, the full snapshot has taken it in; not needed\n", f->path);
 }
 
@@ -142,20 +151,33 @@ static void print_json(struct report *r)
     json_object_object_add(o, "good", json_object_new_boolean(r->code == EXIT_DONE));
     json_object_object_add(o, "snapshots", json_object_get(r->snapshots));
     json_object_object_add(o, "chains", json_object_get(r->chains));
+    json_object_object_add(o, "warnings", snap_warnings_json());
     words_json(o);
+}
+
+/* One line, where all else is silent. */
+static void print_summary(const struct report *r)
+{
+    printf("%zu snapshots good, %zu superseded, %zu damaged: %" PRIu64 " files, %" PRIu64
+           " bytes; %zu warnings\n",
+           r->good, r->superseded, r->damaged, r->files, r->bytes, snap_warnings());
 }
 
 int snap_verify(struct snap *s)
 {
     struct err e = {0};
     struct tarset set = {0};
-    struct report r = {
-        .json = s->o.json, .snapshots = json_object_new_array(), .chains = json_object_new_array()};
+    struct report r = {.json = s->o.json,
+                       .quiet = s->o.quiet,
+                       .snapshots = json_object_new_array(),
+                       .chains = json_object_new_array()};
     int ret = tarset_gather(s->o.args, s->o.nargs, true, &set, &e);
     if (ret == 0)
         ret = verify(&r, &set, &e);
     if (ret == 0 && s->o.json)
         print_json(&r);
+    else if (ret == 0 && s->o.quiet)
+        print_summary(&r);
     json_object_put(r.snapshots);
     json_object_put(r.chains);
     tarset_clear(&set);

@@ -575,6 +575,30 @@ class CommandTest(SnapTest):
         self.assertEqual(said.splitlines()[0], f"backing up meta/meta.db ({(self.store / 'meta/meta.db').stat().st_size} bytes)")
         self.assertEqual(len(said.splitlines()), len(Archive(self.path).files()))
 
+    def test_quiet(self):
+        """Before or after the command: results, and nothing on stderr while all is well."""
+        quiet = {"backup": (self.path,), "verify": (self.path,), "cut": (), "dump": ("db",), "prune": ()}
+        for command, words in quiet.items():
+            with self.subTest(command=command):
+                code = FAILED if command == "dump" else DONE  # these TSM files are none
+                _, said = self.call("--quiet", command, *words, code=code)
+                self.assertEqual(len(said.splitlines()), code != DONE, said)
+        said = self.call("verify", self.path, "-q")
+        self.assertRegex(said[0], r"\A1 snapshots good, 0 superseded, 0 damaged: \d+ files, \d+ bytes; 0 warnings\n\Z")
+        self.assertEqual(said[1], "")
+        self.change(0)
+        out, said = self.call("backup", self.path, "--quiet")
+        self.assertRegex(out, r"\A\S+backup\.tar\.0: what has changed, .*\n\Z")
+        self.assertEqual(said, "")
+        (self.folder / "target").mkdir()
+        out, said = self.call("restore", "--quiet", self.path, store=self.folder / "target")
+        self.assertRegex(out, r"\Arestored.*\n\Z")
+        self.assertEqual(said, "")
+        report = json.loads(self.call("verify", "--json", "--quiet", self.path)[0])
+        self.assertEqual(report["warnings"], [])
+        _, said = self.call("verify", "--quiet", self.folder / "nothing", code=FAILED)
+        self.assertIn("No such file", said)
+
     def test_bar(self):
         (self.place(1) / "000000002-000000001.tsm").write_bytes(tsm(bytes(30 << 20)))
         reader, terminal = pty.openpty()

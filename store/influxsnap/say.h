@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines on stderr, each after "influxsnap: ", and what --quiet leaves of them.
+ *
+ *              always  with --quiet  counted
+ *   snap_say     x          x                 errors, and what a command would be wrong without
+ *   snap_warn    x          x           x     done, but the operator is to know
+ *   snap_note    x                            everything is as it should be
+ *
+ * Progress (meter.h) is silent with --quiet too. Results go to stdout all the same.
+ */
+#ifndef INFLUXFS_INFLUXSNAP_SAY_H
+#define INFLUXFS_INFLUXSNAP_SAY_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+void snap_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void snap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* After "influxsnap: warning: ". The text without that is kept for the results as JSON. */
+void snap_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* How many there were so far. */
+size_t snap_warnings(void);
+
+/* Their texts, in order, as a fresh array. */
+struct json_object *snap_warnings_json(void);
+
+void snap_set_quiet(bool quiet);
+bool snap_is_quiet(void);
+
+/* Forgets the warnings. */
+void snap_say_end(void);
+
+#endif
