@@ -76,6 +76,7 @@ static int open_restore(struct daemon *d, struct err *e)
         .gid = d->options.owner_gid,
         .in_use = d->options.force ? NULL : running_uses,
         .state_fd = -1,
+        .keep_expired = d->options.keep_expired,
         .restored = restored,
         .arg = d,
     };

@@ -34,6 +34,8 @@ const char options_usage[] =
     "  -o owner=USER[:GROUP]  who owns restored files\n"
     "  -o force               restore although influxd seems to use the store\n"
     "  -o allow_left_out      although more would be left out of a snapshot than is in it\n"
+    "  -o keep_expired        policies whose restored shards retention would delete at once keep "
+    "points for ever\n"
     "  -o ro                  no restore\n"
     "  -o uid=N,gid=N,umask=M show these owners and modes\n"
     "  -o allow_other         let other users in; and libfuse's other options\n";
@@ -56,6 +58,7 @@ static const struct fuse_opt specs[] = {
     OPT("owner=%s", owner),
     OPT("force", force),
     OPT("allow_left_out", allow_left_out),
+    OPT("keep_expired", keep_expired),
     OPT("ro", ro),
     OPT("uid=%s", uid_text),
     OPT("gid=%s", gid_text),

@@ -22,6 +22,7 @@ struct shard {
 
 struct policy {
     const char *db, *rp; /* in the arena */
+    int64_t duration;
 };
 
 struct meta {
@@ -32,6 +33,7 @@ struct meta {
     size_t n, n_live;
     struct shard *shards; /* by database, policy, id */
     size_t *live;         /* indexes into shards, ascending */
+    struct meta_counts counts;
     char *arena;
     size_t arena_used;
 };
@@ -145,13 +147,16 @@ static void add_group(struct meta *m, const char *db, const char *rp, const pb_g
 
 static void add_all(struct meta *m, const pb_data *d)
 {
+    m->counts.users = d->n_users;
     for (size_t i = 0; i < d->n_databases; i++) {
         const char *db = keep_name(m, d->databases[i]->name);
         m->databases[m->n_databases++] = db;
+        m->counts.queries += d->databases[i]->n_continuous_queries;
         for (size_t j = 0; j < d->databases[i]->n_policies; j++) {
             const pb_policy *p = d->databases[i]->policies[j];
             const char *rp = keep_name(m, p->name);
-            m->policies[m->n_policies++] = (struct policy){db, rp};
+            m->policies[m->n_policies++] = (struct policy){db, rp, p->duration};
+            m->counts.subscriptions += p->n_subscriptions;
             for (size_t k = 0; k < p->n_shard_groups; k++)
                 add_group(m, db, rp, p->shard_groups[k]);
         }
@@ -278,6 +283,16 @@ void meta_policy(const struct meta *m, size_t i, const char **db, const char **r
 {
     *db = m->policies[i].db;
     *rp = m->policies[i].rp;
+}
+
+int64_t meta_policy_duration(const struct meta *m, size_t i)
+{
+    return m->policies[i].duration;
+}
+
+struct meta_counts meta_counts(const struct meta *m)
+{
+    return m->counts;
 }
 
 /* Packs the message without that database and with the counters at 0. The bytes are the caller's.

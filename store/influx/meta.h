@@ -60,6 +60,15 @@ bool meta_has_database(const struct meta *m, const char *db); /* linear */
 size_t meta_policies(const struct meta *m);
 void meta_policy(const struct meta *m, size_t i, const char **db, const char **rp);
 
+/* How long it keeps points, nanoseconds; 0: for ever. */
+int64_t meta_policy_duration(const struct meta *m, size_t i);
+
+/* How many there are of what acts, or lets in, by itself once influxd runs. */
+struct meta_counts {
+    size_t users, subscriptions, queries; /* continuous ones */
+};
+struct meta_counts meta_counts(const struct meta *m);
+
 /* Whether two meta.db say the same of everything but one database, and the counters that rise with
  * any change. Errors as meta_parse. */
 int meta_same_but(const void *a, size_t alen, const void *b, size_t blen, const char *db,

@@ -15,7 +15,7 @@ static const struct command commands[] = {
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
      "appears whole or not at all. PATH - is standard output: always a full one.\n"},
-    {"restore", "PATH…", "nfo", 1, -1, snap_restore, "put a snapshot in the place of the store",
+    {"restore", "PATH…", "nfoej", 1, -1, snap_restore, "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
      "Everything is checked before the store is touched. influxd must not run.\n"},

@@ -32,6 +32,9 @@ static const struct option_def defs[] = {
     {'z', "compress", "zstd|gzip", "compress the snapshot; its name stays PATH"},
     {'n', "dry-run", NULL, "check everything and say what would be done"},
     {'f', "force", NULL, "although influxd seems to use the store"},
+    {'e', "keep-expired", NULL,
+     "let policies whose shards retention would delete at\n"
+     "once keep points for ever"},
     {'o', "owner", "USER[:GROUP]", "who owns restored files"},
     {'k', "keep", "N", "how many numbers are kept"},
     {'r', "reserve", "5%|SIZE", "no cut where less of the disk is free; default 5%"},
@@ -154,6 +157,9 @@ static int set(struct options *o, int letter, char *value, struct err *e)
         return 0;
     case 'f':
         o->force = true;
+        return 0;
+    case 'e':
+        o->keep_expired = true;
         return 0;
     case 'm':
         o->remove = true;

@@ -3,12 +3,14 @@
  * first, so that nothing is exchanged before the last byte of all has been checked. */
 #include "store/base/cleanup.h"
 #include "store/influx/running.h"
+#include "store/influxsnap/advise.h"
 #include "store/influxsnap/logtail.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
+#include "store/influxsnap/words.h"
 #include "store/restore/drop.h"
 
 #include <errno.h>
@@ -30,6 +32,8 @@ struct restoring {
     struct meter meter;
     bool full; /* there is a full snapshot among them */
     bool restored;
+    struct tar_counts counts; /* of a dry run, */
+    struct advise advise;     /* and what it would bring */
 };
 
 /* Whether it is influxd that stands in the way, or a mount below the store's folders. */
@@ -212,6 +216,7 @@ static int open_room(struct restoring *r, struct err *e)
                                        .gid = o->gid,
                                        .in_use = o->force ? NULL : running_uses,
                                        .state_fd = state,
+                                       .keep_expired = o->keep_expired,
                                        .collect = r->full,
                                        .notice = notice};
     int ret = restore_open(&ro, &r->room, e);
@@ -288,20 +293,23 @@ static int check_room(const struct snap *s, uint64_t need, struct err *e)
                          need, s->paths.data, room);
 }
 
-static int verify_all(struct restoring *r, struct tar_counts *sum, struct err *e)
+static int verify_all(struct restoring *r, struct err *e)
 {
     const size_t n = from_stdin(r->s) ? 1 : r->set.n;
     for (size_t i = 0; i < n; i++) {
         struct tar_counts counts;
+        char *meta = NULL;
+        size_t len = 0;
         cleanup(manifest_freep) struct manifest *m = NULL;
         if (!from_stdin(r->s) && r->set.at[i].superseded)
             continue;
-        int ret =
-            tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &m, &counts, e);
+        int ret = tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &m, &counts,
+                             &meta, &len, e);
         if (ret < 0)
             return ret;
-        sum->files += counts.files;
-        sum->bytes += counts.bytes;
+        r->counts.files += counts.files;
+        r->counts.bytes += counts.bytes;
+        advise_next(&r->advise, meta, len, m);
     }
     return 0;
 }
@@ -309,23 +317,57 @@ static int verify_all(struct restoring *r, struct tar_counts *sum, struct err *e
 static int dry_run(struct restoring *r, struct err *e)
 {
     const struct store_paths *p = &r->s->paths;
-    struct tar_counts sum = {0};
     int ret = r->s->o.force ? 0 : running_uses(p, e);
     if (ret == 0)
         ret = not_of_snapshot(restore_check_mounts(p, e));
     if (ret < 0)
         return ret;
     meter_begin(&r->meter, "verifying", size_of_all(r));
-    ret = verify_all(r, &sum, e);
+    ret = verify_all(r, e);
     meter_end(&r->meter);
-    if (ret == 0)
-        ret = check_room(r->s, sum.bytes, e);
-    if (ret < 0)
-        return ret;
-    printf("would unpack %" PRIu64 " files, %" PRIu64 " bytes, into %s, %s and %s, and keep what "
-           "is there now as *.before-restore\n",
-           sum.files, sum.bytes, p->meta, p->data, p->wal);
-    return 0;
+    return ret == 0 ? check_room(r->s, r->counts.bytes, e) : ret;
+}
+
+/* What was done, or would be */
+
+static void tell_advice(struct restoring *r, struct json_object *into)
+{
+    if (r->s->o.dry_run) {
+        advise_end(&r->advise, NULL, r->s->o.keep_expired, into);
+        return;
+    }
+    advise_tell(restore_advised(r->room), NULL);
+    if (into)
+        advise_json(restore_advised(r->room), into);
+}
+
+static void print_json(struct restoring *r)
+{
+    const struct store_paths *p = &r->s->paths;
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "restored", json_object_new_boolean(!r->s->o.dry_run));
+    json_object_object_add(o, "meta", json_object_new_string(p->meta));
+    json_object_object_add(o, "data", json_object_new_string(p->data));
+    json_object_object_add(o, "wal", json_object_new_string(p->wal));
+    if (r->s->o.dry_run) {
+        json_object_object_add(o, "files", json_object_new_uint64(r->counts.files));
+        json_object_object_add(o, "bytes", json_object_new_uint64(r->counts.bytes));
+    }
+    tell_advice(r, o);
+    json_object_object_add(o, "warnings", snap_warnings_json());
+    words_json(o);
+}
+
+static void print_result(struct restoring *r)
+{
+    const struct store_paths *p = &r->s->paths;
+    tell_advice(r, NULL);
+    if (r->s->o.dry_run)
+        printf("would unpack %" PRIu64 " files, %" PRIu64 " bytes, into %s, %s and %s, and keep "
+               "what is there now as *.before-restore\n",
+               r->counts.files, r->counts.bytes, p->meta, p->data, p->wal);
+    else
+        printf("restored into %s, %s and %s\n", p->meta, p->data, p->wal);
 }
 
 /* The last one in: it says what the restored state lacks. */
@@ -356,9 +398,12 @@ int snap_restore(struct snap *s)
     if (ret < 0) {
         snap_fail(ret, &e);
         code = exit_code(s, ret);
-    } else if (!s->o.dry_run) {
-        printf("restored\n");
+    } else if (s->o.json) {
+        print_json(&r);
+    } else {
+        print_result(&r);
     }
+    advise_clear(&r.advise);
     restore_close(r.room);
     tarset_clear(&r.set);
     return code;

@@ -28,7 +28,7 @@ struct look {
     size_t piece; /* how much is read at once */
     char *buf;
     struct meter *meter; /* NULL: none */
-    /* Where meta.db is wanted: */
+    /* Where meta.db is wanted, which is taken once: */
     char **meta;
     size_t *len;
     bool taking; /* the file at hand is it */
@@ -267,13 +267,15 @@ static int open_any(void *arg, const char *name, uint64_t size, uint64_t at, str
     l->at = at;
     l->size = size;
     strcpy(l->name, name); /* shorter than PATH_MAX: manifest_name_ok */
-    return l->tsm && !l->plain ? open_spool(l, e) : 0;
+    return l->tsm ? (l->plain ? 0 : open_spool(l, e)) : open_one(l, name, size, at, e);
 }
 
 static int write_any(void *arg, const void *buf, size_t n, struct err *e)
 {
     struct look *l = arg;
-    if (!l->tsm || l->plain)
+    if (!l->tsm)
+        return keep(l, buf, n, e);
+    if (l->plain)
         return 0;
     int r = io_write_all(l->spool, buf, n);
     return r < 0 ? err_sys(e, r, "a temporary file for %s (TMPDIR)", l->name) : 0;
@@ -297,15 +299,23 @@ static bool is_plain(int fd)
 }
 
 int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,
-               struct err *e)
+               char **meta, size_t *len, struct err *e)
 {
-    cleanup(close_look) struct look l = {
-        .path = path, .fd = -1, .spool = -1, .piece = BLOCK, .meter = meter};
+    autofree char *found = NULL;
+    cleanup(close_look) struct look l = {.path = path,
+                                         .fd = -1,
+                                         .spool = -1,
+                                         .piece = BLOCK,
+                                         .meter = meter,
+                                         .meta = &found,
+                                         .len = len};
     const struct unpack_sink sink = {begin_all, open_any, write_any, close_any, &l};
     autoclose int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     l.plain = fd >= 0 && is_plain(fd);
     int r = run(&l, &sink, m, e);
-    if (r == 0)
+    if (r == 0) {
         *out = l.counts;
+        *meta = steal_ptr(&found);
+    }
     return r;
 }

@@ -30,8 +30,9 @@ struct tar_counts {
 };
 
 /* Checks everything (path "-": of stdin): what a restore checks, and the blocks of TSM files. If
- * the manifest could be read the caller gets it, on failure too: *m is to be NULL before. */
+ * the manifest could be read the caller gets it, on failure too: *m is to be NULL before. *meta
+ * gets the bytes of meta/meta.db, NULL if there is none; the caller frees it. */
 int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,
-               struct err *e);
+               char **meta, size_t *len, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap verify: snapshots to the last byte, and whether their chains are whole. */
 #include "store/base/cleanup.h"
+#include "store/influxsnap/advise.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
@@ -20,7 +21,8 @@ struct report {
     size_t good, superseded, damaged;
     uint64_t files, bytes;
     struct json_object *snapshots, *chains;
-    int code; /* the exit code so far: the first kind of trouble, damage before gaps */
+    struct advise advise; /* of the chain at hand */
+    int code;             /* the exit code so far: the first kind of trouble, damage before gaps */
 };
 
 static void trouble(struct report *r, int code, const struct err *why)
@@ -41,6 +43,11 @@ static struct json_object *describe(const struct tarfile *f, const char *state)
                            f->m && f->m->number >= 0 ? json_object_new_int64(f->m->number) : NULL);
     json_object_object_add(o, "id", f->m ? json_object_new_string(f->m->id) : NULL);
     return o;
+}
+
+static const char *chain_name(const struct manifest *m)
+{
+    return m->chain ? m->chain : m->id;
 }
 
 static void tell_good(struct report *r, const struct tarfile *f, const struct tar_counts *n)
@@ -88,18 +95,35 @@ static void tell_superseded(struct report *r, const struct tarfile *f)
 static int verify_file(struct report *r, const struct tarfile *f, struct meter *meter,
                        struct err *e)
 {
+    char *meta = NULL;
+    size_t len = 0;
     struct tar_counts counts = {0};
     cleanup(manifest_freep) struct manifest *m = NULL;
     struct err why = {0};
-    int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &why) : f->code;
+    int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &meta, &len, &why) : f->code;
     meter_hide(meter);
-    if (ret == 0)
+    if (ret == 0) {
         tell_good(r, f, &counts);
-    else if (ret == -EBADMSG || ret == -EINVAL)
+        advise_next(&r->advise, meta, len, m);
+    } else if (ret == -EBADMSG || ret == -EINVAL)
         tell_bad(r, f, f->m ? &why : &f->why);
     else
         return err_set(e, ret, "%s", f->m ? why.text : f->why.text);
     return 0;
+}
+
+/* What a restore of the chain that ends here would bring. */
+static void tell_advice(struct report *r, const struct tarfile *first)
+{
+    size_t n = r->json ? json_object_array_length(r->chains) : 0;
+    struct json_object *chain = NULL;
+    for (size_t i = 0; first->m && i < n; i++) {
+        struct json_object *o = json_object_array_get_idx(r->chains, i);
+        const char *id = json_object_get_string(json_object_object_get(o, "chain"));
+        if (strcmp(id, chain_name(first->m)) == 0)
+            chain = o;
+    }
+    advise_end(&r->advise, first->path, false, chain);
 }
 
 static void check_chain(struct report *r, struct tarset *s, size_t first, size_t end)
@@ -111,8 +135,7 @@ static void check_chain(struct report *r, struct tarset *s, size_t first, size_t
     if (!r->json)
         return;
     struct json_object *o = json_object_new_object();
-    const struct manifest *m = s->at[first].m;
-    json_object_object_add(o, "chain", json_object_new_string(m->chain ? m->chain : m->id));
+    json_object_object_add(o, "chain", json_object_new_string(chain_name(s->at[first].m)));
     json_object_object_add(o, "snapshots", json_object_new_uint64(end - first));
     json_object_object_add(o, "error", ret < 0 ? json_object_new_string(why.text) : NULL);
     json_object_array_add(r->chains, o);
@@ -135,11 +158,15 @@ static int verify(struct report *r, struct tarset *s, struct err *e)
     }
     meter_begin(&meter, "verifying", total);
     int ret = 0;
-    for (size_t i = 0; ret == 0 && i < s->n; i++) {
+    for (size_t i = 0, first = 0; ret == 0 && i < s->n; i++) {
         if (s->at[i].superseded)
             tell_superseded(r, &s->at[i]);
         else
             ret = verify_file(r, &s->at[i], &meter, e);
+        if (i + 1 < tarset_chain_end(s, first))
+            continue;
+        tell_advice(r, &s->at[first]);
+        first = i + 1;
     }
     meter_end(&meter);
     return ret;
@@ -178,6 +205,7 @@ int snap_verify(struct snap *s)
         print_json(&r);
     else if (ret == 0 && s->o.quiet)
         print_summary(&r);
+    advise_clear(&r.advise);
     json_object_put(r.snapshots);
     json_object_put(r.chains);
     tarset_clear(&set);

@@ -47,6 +47,7 @@ void job_clear(struct job *j)
 {
     manifest_free(j->state);
     free(j->run);
+    advice_clear(&j->advice);
     j->state = NULL;
     j->run = NULL;
     j->nrun = 0;
@@ -100,13 +101,16 @@ static int still(void *arg, struct err *e)
                             b->from->id);
 }
 
+/* What influxd will find is looked at, then written down. */
 static int record(struct job *j, struct err *e)
 {
     int fds[TARGETS];
     int r = targets_open_staged(j->t, fds, e);
     if (r < 0)
         return r;
-    r = record_prepare(j->record, j->state, fds, &j->note, e);
+    r = advice_take(j->state, fds, j->keep_expired, &j->advice, e);
+    if (r == 0)
+        r = record_prepare(j->record, j->state, fds, &j->note, e);
     targets_close(fds);
     return r;
 }

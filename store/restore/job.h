@@ -8,6 +8,7 @@
 #ifndef INFLUXFS_RESTORE_JOB_H
 #define INFLUXFS_RESTORE_JOB_H
 
+#include "store/restore/advice.h"
 #include "store/restore/install.h"
 #include "store/restore/pending.h"
 #include "store/restore/record.h"
@@ -17,6 +18,7 @@ struct job {
     struct targets *t;
     struct record *record;
     struct install_check check;
+    bool keep_expired;         /* see restore.h */
     const struct number **all; /* that may be applied */
     size_t n;
 
@@ -27,7 +29,8 @@ struct job {
     const struct number *unfit; /* the next one, if it does not fit, */
     struct err why;             /* and why */
 
-    struct err note; /* of job_run: what went wrong without harm; else empty */
+    struct restore_advice advice; /* made by job_run */
+    struct err note;              /* of job_run: what went wrong without harm; else empty */
 };
 
 /* Which of the numbers follow `from`. -ENOMEM. */

@@ -140,8 +140,7 @@ static int decide(struct trial *t, struct err *e)
 static int try(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
-    j->record = t->r->record;
-    j->check = room_check_of(t->r);
+    *j = room_job(t->r);
     int ret = room_prepare(t->r, &j->t, e);
     if (ret < 0) {
         incoming_free(steal_ptr(&t->in));
@@ -169,7 +168,7 @@ static void tell_end(struct trial *t, int ret, const struct err *e)
     if (refused)
         room_say(t->r, "refused %s: %s", t->name, e->text);
     else if (t->restored)
-        room_say(t->r, "restored %s", t->name);
+        room_say_restored(t->r, t->name);
     if (t->restored && t->r->options.restored)
         t->r->options.restored(t->r->options.arg);
 }

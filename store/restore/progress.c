@@ -56,8 +56,28 @@ void progress_kept(struct progress *s, char *const kept[], size_t n)
         set(&s->kept[i], i < n ? kept[i] : NULL);
 }
 
+void progress_warn(struct progress *s, const char *text)
+{
+    char **more = realloc(s->warnings, (s->nwarnings + 1) * sizeof(*more));
+    if (!more)
+        return;
+    s->warnings = more;
+    more[s->nwarnings] = strdup(text);
+    s->nwarnings += more[s->nwarnings] != NULL;
+}
+
+void progress_forget_warnings(struct progress *s)
+{
+    for (size_t i = 0; i < s->nwarnings; i++)
+        free(s->warnings[i]);
+    free(s->warnings);
+    s->warnings = NULL;
+    s->nwarnings = 0;
+}
+
 void progress_clear(struct progress *s)
 {
+    progress_forget_warnings(s);
     set(&s->name, NULL);
     set(&s->id, NULL);
     set(&s->error, NULL);
@@ -97,6 +117,14 @@ static struct json_object *waiting_json(const struct progress *s)
     return list;
 }
 
+static struct json_object *warnings_json(const struct progress *s)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && i < s->nwarnings; i++)
+        json_object_array_add(list, json_object_new_string(s->warnings[i]));
+    return list;
+}
+
 int progress_json(const struct progress *s, uint64_t restores, char **text)
 {
     struct json_object *o = json_object_new_object();
@@ -120,6 +148,7 @@ int progress_json(const struct progress *s, uint64_t restores, char **text)
         if (s->kept[i])
             json_object_array_add(kept, json_object_new_string(s->kept[i]));
     json_object_object_add(o, "kept", kept);
+    json_object_object_add(o, "warnings", warnings_json(s));
     json_object_object_add(o, "restores", json_object_new_uint64(restores));
     json_object_object_add(o, "pending", waiting_json(s));
     const char *json =

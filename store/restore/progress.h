@@ -23,6 +23,8 @@ struct progress {
     enum progress_state state;
     char *name, *id, *error;
     char *kept[4];
+    char **warnings; /* about what was restored last */
+    size_t nwarnings;
     uint64_t bytes, total_bytes;
     size_t files, total_files;
     int64_t started_ns, ended_ns;    /* 0: not */
@@ -41,6 +43,8 @@ void progress_state(struct progress *s, enum progress_state state, const char *n
                     const char *error);
 void progress_kept(struct progress *s, char *const kept[],
                    size_t n); /* copies; NULLs are left out */
+void progress_warn(struct progress *s, const char *text);
+void progress_forget_warnings(struct progress *s);
 void progress_clear(struct progress *s);
 
 /* JSON text with a newline at its end, the caller's. -ENOMEM. */

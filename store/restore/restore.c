@@ -118,6 +118,7 @@ void restore_close(struct restore *r)
     free(r->paths.wal);
     free(r->paths.config);
     progress_clear(&r->status);
+    advice_clear(&r->advice);
     cleanup_close(&r->log);
     pthread_cond_destroy(&r->freed);
     pthread_mutex_destroy(&r->lock);
@@ -238,6 +239,11 @@ int restore_check_mounts(const struct store_paths *paths, struct err *e)
 int restore_log_fd(const struct restore *r)
 {
     return r->log;
+}
+
+const struct restore_advice *restore_advised(const struct restore *r)
+{
+    return &r->advice;
 }
 
 uint64_t restore_count(struct restore *r)

@@ -20,6 +20,7 @@
 #define INFLUXFS_RESTORE_RESTORE_H
 
 #include "store/base/err.h"
+#include "store/influx/census.h"
 #include "store/influx/paths.h"
 
 #include <stdbool.h>
@@ -27,6 +28,14 @@
 #include <sys/types.h>
 
 struct restore;
+
+/* What came with the store that was restored last (advice.h has the lines for people). */
+struct restore_advice {
+    struct census census;
+    char *created; /* when the snapshot was taken, RFC 3339; NULL: nothing was restored yet */
+    bool kept;     /* the policies in it keep points for ever from now on */
+    bool unread;   /* its meta.db was not understood */
+};
 
 struct restore_options {
     const struct store_paths *paths; /* copied; the folders need not exist */
@@ -43,6 +52,10 @@ struct restore_options {
     /* Numbers are only collected, whatever the store holds, for the full snapshot that comes last;
      * they are gone with restore_close. Those that wait on disk are let be. */
     bool collect;
+
+    /* Policies whose shards retention would delete at influxd's first check are made to keep points
+     * for ever, in the meta.db that is restored. */
+    bool keep_expired;
 
     /* Called with no lock held, in the thread that restored, once another store lies in the
      * folders: descriptors of the old ones are to be opened anew. May be NULL. */
@@ -86,7 +99,7 @@ int restore_log_fd(const struct restore *r);
 /* What restore/status.json shows, as text with a newline at its end; the caller frees it. -ENOMEM.
  * {"state":"idle|receiving|verified|installing|restored|pending|refused","name":…,"id":…,
  *  "bytes":N,"total_bytes":N,"files":N,"total_files":N,"started":RFC3339|null,"ended":RFC3339|null,"error":text|null,
- *  "kept":[folder,…],"restores":N,
+ *  "kept":[folder,…],"warnings":[text,…],"restores":N,
  *  "pending":[{"name":…,"number":N,"id":…,"parent":…,"waits_for":words},…]} */
 int restore_status_json(struct restore *r, char **text);
 
@@ -105,6 +118,9 @@ int restore_forget_waiting(struct restore *r, struct err *e);
 
 /* Lets go what is only kept for a while; to be called every few seconds. */
 void restore_expire(struct restore *r);
+
+/* Of the last restore; good until the next one, or restore_close: for who is alone in the room. */
+const struct restore_advice *restore_advised(const struct restore *r);
 
 /* How many restores have been committed since restore_open. */
 uint64_t restore_count(struct restore *r);

@@ -4,6 +4,7 @@
 #ifndef INFLUXFS_RESTORE_RESTORE_IMPL_H
 #define INFLUXFS_RESTORE_RESTORE_IMPL_H
 
+#include "store/restore/advice.h"
 #include "store/restore/install.h"
 #include "store/restore/job.h"
 #include "store/restore/progress.h"
@@ -27,7 +28,8 @@ struct restore {
     struct store_paths paths;
     struct restore_options options; /* paths and state_fd are not used from here */
     int log;
-    struct record *record; /* the owner's */
+    struct record *record;        /* the owner's */
+    struct restore_advice advice; /* of the last restore; likewise */
 
     pthread_mutex_t lock;    /* what follows; held for moments only */
     pthread_cond_t freed;    /* nobody has the staging folders */
@@ -70,6 +72,12 @@ bool room_take(struct restore *r, const void *who);
 
 /* Is not the owner any more; then what is owed to others is done. */
 void room_leave(struct restore *r, const void *who);
+
+/* What a job is given by the room. */
+struct job room_job(const struct restore *r);
+
+/* A restore was done: its verdict, which names the folders, comes last in the log. */
+void room_say_restored(struct restore *r, const char *name);
 
 /* The job was done, or failed: its targets are freed, or kept if it was cut off half way. */
 void room_job_done(struct restore *r, struct job *j, int ret);

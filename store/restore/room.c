@@ -149,11 +149,47 @@ static void note_kept(struct restore *r, const struct targets *t)
         free(kept[i]);
 }
 
+struct job room_job(const struct restore *r)
+{
+    return (struct job){
+        .record = r->record, .check = room_check_of(r), .keep_expired = r->options.keep_expired};
+}
+
+static void advise(void *arg, const char *line, bool warning)
+{
+    struct restore *r = arg;
+    room_say(r, "%s%s", warning ? "warning: " : "", line);
+    if (!warning)
+        return;
+    pthread_mutex_lock(&r->lock);
+    progress_warn(&r->status, line);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* Takes over what was found out about the store that is there now. */
+static void note_advice(struct restore *r, struct job *j)
+{
+    advice_clear(&r->advice);
+    r->advice = j->advice;
+    j->advice = (struct restore_advice){0};
+    pthread_mutex_lock(&r->lock);
+    progress_forget_warnings(&r->status);
+    pthread_mutex_unlock(&r->lock);
+    advice_lines(&r->advice, advise, r);
+}
+
+void room_say_restored(struct restore *r, const char *name)
+{
+    room_say(r, "restored %s into %s, %s and %s", name, r->paths.meta, r->paths.data, r->paths.wal);
+}
+
 void room_job_done(struct restore *r, struct job *j, int ret)
 {
     bool half = j->t->half;
-    if (ret == 0)
+    if (ret == 0) {
         note_kept(r, j->t);
+        note_advice(r, j);
+    }
     if (j->note.text[0])
         room_say(r, "%s", j->note.text);
     if (!half)
@@ -196,7 +232,7 @@ static int install(struct restore *r, struct job *j, const struct manifest *full
 int room_install(struct restore *r, const void *who, const char *name, struct err *e)
 {
     cleanup(manifest_freep) struct manifest *full = NULL;
-    struct job j = {.record = r->record, .check = room_check_of(r)};
+    struct job j = room_job(r);
     j.t = take_targets(r, who, &full);
     if (!j.t)
         return err_set(e, -EINVAL, "%s is not verified", name);
@@ -206,8 +242,10 @@ int room_install(struct restore *r, const void *who, const char *name, struct er
     room_job_done(r, &j, ret);
     job_clear(&j);
     room_tell(r, ret == 0 ? PROGRESS_RESTORED : PROGRESS_REFUSED, name, ret == 0 ? NULL : e->text);
-    room_say(r, ret == 0 ? "restored %s%s%s" : "refused %s%s%s", name, ret == 0 ? "" : ": ",
-             ret == 0 ? "" : e->text);
+    if (ret == 0)
+        room_say_restored(r, name);
+    else
+        room_say(r, "refused %s: %s", name, e->text);
     if (ret == 0 && r->options.restored)
         r->options.restored(r->options.arg);
     room_leave(r, who);

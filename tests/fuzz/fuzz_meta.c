@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* meta_parse, and what is asked of its result. */
+/* meta_parse, what is asked of its result, and meta.db written anew by the census. */
+#include "store/influx/census.h"
 #include "store/influx/meta.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -29,6 +30,25 @@ static void check_shards(const struct meta *m)
     }
 }
 
+/* What retention would delete is kept, and nothing else has changed. */
+static void check_census(const uint8_t *data, size_t n)
+{
+    const int64_t now = INT64_C(1500000000000000000);
+    struct census c = {0}, again = {0};
+    struct err e = {""};
+    void *kept = NULL;
+    size_t len = 0;
+    int r = census_take(data, n, now, &c, &e);
+    if (r == 0 && census_keep(&c, data, n, &kept, &len, &e) == 0) {
+        must(len <= n && (c.nexpired || (len == n && memcmp(kept, data, n) == 0)));
+        must(census_take(kept, len, now, &again, &e) == 0);
+        must(again.counts.users == c.counts.users && again.counts.queries == c.counts.queries);
+    }
+    free(kept);
+    census_clear(&again);
+    census_clear(&c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct meta *m = NULL;
@@ -39,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     must((r == 0) == (m != NULL));
     if (m)
         check_shards(m);
+    check_census(data, n);
     meta_free(m);
     e.text[0] = '\0';
     int compared = meta_same_but(data, n, data, n, "db", &same, &e);

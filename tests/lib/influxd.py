@@ -66,9 +66,10 @@ def toml(value):
 
 class Influxd:
     """influxd on root/{meta,data,wal}. Extra arguments are settings of the [data] section:
-    Influxd(root, index="tsi1", cache_snapshot_memory_size=1000)."""
+    Influxd(root, index="tsi1", cache_snapshot_memory_size=1000). retention: what is past its time is
+    deleted each second. config: the text of another influxdb.conf, whose folders are its own."""
 
-    def __init__(self, root, index="inmem", monitor=False, **data):
+    def __init__(self, root, index="inmem", monitor=False, retention=False, config=None, **data):
         self.root = Path(root)
         self.index = index
         self.config = self.root / "influxdb.conf"
@@ -81,8 +82,10 @@ class Influxd:
         text = CONFIG.format(root=self.root, data="\n".join(f"  {k} = {toml(v)}" for k, v in settings.items()))
         if monitor:
             text = text.replace("store-enabled = false", "store-enabled = true")
+        if retention:
+            text = text.replace("[retention]\n  enabled = false", '[retention]\n  enabled = true\n  check-interval = "1s"')
         self.root.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(text)
+        self.config.write_text(config or text)
 
     def __enter__(self):
         return self.start()

@@ -467,7 +467,7 @@ class RestoreTest(SnapTest):
 
     def test_over_a_store(self):
         out, said = self.restore(self.path)
-        self.assertEqual(out, "restored\n")
+        self.assertEqual(out, f"restored into {self.target}/meta, {self.target}/data and {self.target}/wal\n")
         self.assertRegex(said, r"(?m)^unpacking meta/meta\.db \(\d+ bytes\)$")
         self.same(self.wanted, store_tree(self.target, times=False))
         self.assertTrue((self.target / "data.before-restore/old").is_dir())

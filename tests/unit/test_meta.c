@@ -4,6 +4,7 @@
 #include "store/influx/meta.h"
 #include "store/influx/meta.pb-c.h"
 #include "store/influx/names.h"
+#include "tests/unit/wire.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,38 +14,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* A message being written by hand, so that the test does not lean on what it tests. */
-struct wire {
-    uint8_t b[4096];
-    size_t n;
-};
-
-static void varint(struct wire *w, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        w->b[w->n++] = (uint8_t)(v | 0x80);
-    w->b[w->n++] = (uint8_t)v;
-}
-
-static void number(struct wire *w, unsigned field, uint64_t v)
-{
-    varint(w, field << 3);
-    varint(w, v);
-}
-
-static void bytes(struct wire *w, unsigned field, const void *p, size_t n)
-{
-    varint(w, field << 3 | 2);
-    varint(w, n);
-    memcpy(w->b + w->n, p, n);
-    w->n += n;
-}
-
-static void text(struct wire *w, unsigned field, const char *s)
-{
-    bytes(w, field, s, strlen(s));
-}
 
 static struct wire group(uint64_t id, uint64_t deleted_at, uint64_t shard1, uint64_t shard2)
 {
@@ -77,13 +46,6 @@ static struct wire database(const char *name)
     text(&d, 1, name);
     text(&d, 2, "autogen");
     return d;
-}
-
-static void header(struct wire *m)
-{
-    static const unsigned required[] = {1, 2, 3, 7, 8, 9};
-    for (size_t i = 0; i < 6; i++)
-        number(m, required[i], i);
 }
 
 /* Databases b (policy two: live 7 and 12, deleted 9 and 10) and a (policies two: 11, 7; none). */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a meta.db that is restored brings with it, and what influxd does about it by itself once it
+ * runs: retention deletes, subscriptions and continuous queries act, users can log in.
+ *
+ * Only numbers, and names of databases and policies: destinations of subscriptions, texts of
+ * queries and password hashes are secrets, and never leave meta.db.
+ */
+#ifndef INFLUXFS_INFLUX_CENSUS_H
+#define INFLUXFS_INFLUX_CENSUS_H
+
+#include "store/base/err.h"
+#include "store/influx/meta.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A policy with shards that end longer ago than it keeps points. */
+struct census_policy {
+    char *db, *rp;
+    int64_t duration; /* nanoseconds */
+    size_t shards;    /* that are past it */
+};
+
+struct census {
+    struct meta_counts counts;
+    struct census_policy *expired;
+    size_t nexpired;
+};
+
+/* Looks at the bytes of a meta.db as influxd will at `now` (nanoseconds since 1970): a shard group
+ * is deleted when its policy's duration is not 0 and its end plus that is before now. The database
+ * _internal, in which influxd notes things about itself, is left out. Errors as meta_parse. The
+ * caller releases *out with census_clear. */
+int census_take(const void *meta, size_t len, int64_t now, struct census *out, struct err *e);
+void census_clear(struct census *c);
+
+/* Whether the policy is among the expired ones. */
+bool census_has(const struct census *c, const char *db, const char *rp);
+
+/* The same meta.db with the duration of those policies at 0: points are kept for ever. Every other
+ * byte stays, but for the lengths around it. The caller frees *out. -EBADMSG: it does not parse;
+ * -ENOMEM. */
+int census_keep(const struct census *c, const void *meta, size_t len, void **out, size_t *outlen,
+                struct err *e);
+
+/* Lines for people. `kept`: the duration was set to 0. */
+void census_tell_expired(const struct census_policy *p, bool kept, struct err *line);
+
+/* Who came along; false, and nothing written, if nobody did. created: when the snapshot was taken,
+ * RFC 3339. */
+bool census_tell_company(const struct census *c, const char *created, struct err *line);
+
+/* A duration as influxd writes it: "30d", "1h30m", "1d12h". */
+void census_duration(int64_t ns, char out[64]);
+
+#endif

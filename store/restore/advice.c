@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/advice.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/influx/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define META "meta/" NAME_META_DB
+
+static struct manifest_file *find_meta(struct manifest *state)
+{
+    for (size_t i = 0; i < state->nfiles; i++)
+        if (strcmp(state->files[i].name, META) == 0)
+            return &state->files[i];
+    return NULL;
+}
+
+/* Under the name that is there, with its mode, owner and time; and those of the folder. It may be
+ * one file with that of the store, so it is replaced and not written to. */
+static int replace(int folder, const void *buf, size_t len)
+{
+    struct stat file, dir;
+    if (fstatat(folder, NAME_META_DB, &file, AT_SYMLINK_NOFOLLOW) < 0 || fstat(folder, &dir) < 0)
+        return -errno;
+    int r = io_replace_file(folder, NAME_META_DB, buf, len, file.st_mode & 0777);
+    if (r < 0)
+        return r;
+    const struct timespec file_times[2] = {{.tv_nsec = UTIME_OMIT}, file.st_mtim};
+    const struct timespec dir_times[2] = {{.tv_nsec = UTIME_OMIT}, dir.st_mtim};
+    autoclose int fd = openat(folder, NAME_META_DB, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || (geteuid() == 0 && fchown(fd, file.st_uid, file.st_gid) < 0) ||
+        fchmod(fd, file.st_mode & 0777) < 0 || futimens(fd, file_times) < 0 || fsync(fd) < 0 ||
+        futimens(folder, dir_times) < 0 || fsync(folder) < 0)
+        return -errno;
+    return 0;
+}
+
+/* What was written is read as influxd would: no shard is past its time any more. */
+static int check_kept(const void *meta, size_t len, int64_t now, struct err *e)
+{
+    cleanup(census_clear) struct census again = {0};
+    int r = census_take(meta, len, now, &again, e);
+    return r == 0 && again.nexpired
+               ? err_set(e, -EBADMSG, "%s.%s: its duration in meta.db cannot be changed",
+                         again.expired[0].db, again.expired[0].rp)
+               : r;
+}
+
+static int keep_all(const struct census *c, const char *meta, size_t len, int64_t now,
+                    struct manifest_file *file, int folder, struct err *e)
+{
+    autofree void *kept = NULL;
+    size_t n = 0;
+    int r = census_keep(c, meta, len, &kept, &n, e);
+    if (r == 0)
+        r = check_kept(kept, n, now, e);
+    if (r < 0)
+        return r;
+    r = replace(folder, kept, n);
+    if (r < 0)
+        return err_sys(e, r, "staging " META);
+    file->size = n;
+    return 0;
+}
+
+static int look(struct manifest_file *file, int folder, bool keep, struct restore_advice *a,
+                struct err *e)
+{
+    autofree char *meta = NULL;
+    size_t len = 0;
+    const int64_t now = io_now_ns();
+    struct err why = {0};
+    int r = io_read_file(folder, NAME_META_DB, META_DB_MAX, &meta, &len);
+    if (r < 0 && r != -EFBIG)
+        return err_sys(e, r, "staging " META);
+    r = r < 0 ? err_sys(&why, r, META) : census_take(meta, len, now, &a->census, &why);
+    if (r < 0 && !keep) {
+        a->unread = true;
+        return 0;
+    }
+    if (r < 0)
+        return err_set(e, r, "%s", why.text);
+    a->kept = keep && a->census.nexpired;
+    return a->kept ? keep_all(&a->census, meta, len, now, file, folder, e) : 0;
+}
+
+int advice_take(struct manifest *state, const int staged[TARGETS], bool keep,
+                struct restore_advice *out, struct err *e)
+{
+    cleanup(advice_clear) struct restore_advice a = {.created = strdup(state->created)};
+    struct manifest_file *file = find_meta(state);
+    if (!a.created)
+        return err_sys(e, -ENOMEM, "restore");
+    int r = file ? look(file, staged[TARGET_META], keep, &a, e) : 0;
+    if (r < 0)
+        return r;
+    *out = a;
+    a = (struct restore_advice){0};
+    return 0;
+}
+
+void advice_clear(struct restore_advice *a)
+{
+    census_clear(&a->census);
+    free(a->created);
+    *a = (struct restore_advice){0};
+}
+
+void advice_lines(const struct restore_advice *a,
+                  void (*fn)(void *arg, const char *line, bool warning), void *arg)
+{
+    struct err line = {0};
+    for (size_t i = 0; i < a->census.nexpired; i++) {
+        census_tell_expired(&a->census.expired[i], a->kept, &line);
+        fn(arg, line.text, !a->kept);
+    }
+    if (a->unread)
+        fn(arg, "its meta.db cannot be understood: influxd may not start on it", true);
+    if (a->created && census_tell_company(&a->census, a->created, &line))
+        fn(arg, line.text, false);
+}
