@@ -9,6 +9,7 @@
 #include "store/base/io.h"
 #include "store/base/rmtree.h"
 #include "store/influx/written.h"
+#include "store/influxsnap/cloneconf.h"
 #include "store/influxsnap/clonetree.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/words.h"
@@ -272,19 +273,21 @@ static int make_clone(struct snap *s, int clones, uint64_t serial, const char *f
     return r;
 }
 
-static void print_clone(const struct cut_info *cut, const char *folder)
+static int print_clone(const struct cut_info *cut, const char *folder, struct err *e)
 {
     char name[32], time[40];
+    autofree char *config = NULL;
+    int r = cloneconf_text(folder, &config);
+    if (r < 0)
+        return err_sys(e, r, "the clone's configuration");
     words_cut(cut->head.number, name);
     words_time(cut->head.wall_ns, time);
     printf("%s is the store as it was at cut %s, %s.\n"
            "For another influxd, in an influxdb.conf of its own:\n\n"
-           "bind-address = \"127.0.0.1:18088\"\n"
-           "[meta]\n  dir = \"%s/meta\"\n"
-           "[data]\n  dir = \"%s/data\"\n  wal-dir = \"%s/wal\"\n"
-           "[http]\n  bind-address = \"127.0.0.1:18086\"\n\n"
+           "%s\n"
            "To end it, stop that influxd and say: influxsnap clone --remove %s\n",
-           folder, name, time, folder, folder, folder, folder);
+           folder, name, time, config, folder);
+    return 0;
 }
 
 static int clone_cut(struct snap *s, int clones, struct err *e)
@@ -301,9 +304,7 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
                        "with influxsnap clone --remove %s",
                        folder, folder);
     r = make_clone(s, clones, cut.head.serial, folder, e);
-    if (r == 0)
-        print_clone(&cut, folder);
-    return r;
+    return r < 0 ? r : print_clone(&cut, folder, e);
 }
 
 /* Taking it away */
