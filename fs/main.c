@@ -25,6 +25,7 @@
 #include "store/base/keeper.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
+#include "store/influx/seen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,7 +198,7 @@ static int start(struct daemon *d, struct err *e)
 {
     int r = config_load(d->options.store, &d->options.override, &d->paths, e);
     if (r == 0)
-        r = running_mismatch(&d->paths, e);
+        r = seen_look(&d->paths, d->options.state, true, e);
     if (r == 0)
         r = mountpoint_prepare(d->options.mountpoint, &d->paths, &d->mountpoint, e);
     if (r == 0)

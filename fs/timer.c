@@ -7,21 +7,27 @@
 #include "fs/named.h"
 #include "fs/now.h"
 #include "fs/signals.h"
+#include "fs/status.h"
 #include "fs/view.h"
 #include "store/base/io.h"
+#include "store/influx/seen.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TICK_NS ((int64_t)1000000000)
+#define WATCH_NS (60 * TICK_NS)
 #define AGAIN_NS ((int64_t)50000000)
 
 struct timer {
     struct fs *fs;
     pthread_t thread, main;
     atomic_bool stop;
+    int64_t watch;       /* when influxd is looked for again; monotonic */
+    struct err mismatch; /* what was seen of it last; empty: nothing wrong */
 };
 
 /* libfuse's loop sleeps in the main thread, and misses an interruption that comes just before it
@@ -37,6 +43,20 @@ static void end_the_loop(struct timer *t)
     }
 }
 
+/* While it runs it can be seen which folders it uses, for the restore when it does not. That they
+ * are others than those mounted is told when it is new. */
+static void watch_influxd(struct timer *t)
+{
+    struct err why = {0};
+    if (!t->fs->paths->config || io_mono_ns() < t->watch)
+        return;
+    t->watch = io_mono_ns() + WATCH_NS;
+    if (seen_look(t->fs->paths, t->fs->state, false, &why) < 0 &&
+        strcmp(why.text, t->mismatch.text) != 0)
+        status_failed(t->fs->status, "store", why.text);
+    t->mismatch = why;
+}
+
 static void *run(void *arg)
 {
     struct timer *t = arg;
@@ -50,6 +70,7 @@ static void *run(void *arg)
         cutfiles_expire(t->fs->cutfiles);
         views_expire(t->fs);
         dumps_expire(t->fs->dumps);
+        watch_influxd(t);
     }
     end_the_loop(t);
     return NULL;
@@ -62,6 +83,7 @@ int timer_start(struct fs *fs, struct timer **out)
         return -ENOMEM;
     t->fs = fs;
     t->main = pthread_self();
+    t->watch = io_mono_ns() + WATCH_NS; /* the start has just looked */
     int r = -pthread_create(&t->thread, NULL, run, t);
     if (r < 0)
         free(t);

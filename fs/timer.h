@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The thread that lets go, once a second, of captures, tars and views of cuts, and dropped files
- * whose time has come; and that ends the mount when a signal says so (signals.h). It is started by
- * the main thread, which serves the mount.
+ * whose time has come; that looks once a minute which folders influxd uses (seen.h); and that ends
+ * the mount when a signal says so (signals.h). It is started by the main thread, which serves the
+ * mount.
  */
 #ifndef INFLUXFS_FS_TIMER_H
 #define INFLUXFS_FS_TIMER_H

@@ -140,6 +140,67 @@ static int from_folder(const char *store, struct store_paths *out, struct err *e
     return 0;
 }
 
+/* The value, without quotes around it, if the line sets this variable; else NULL. */
+static const char *value_in(char *line, const char *variable)
+{
+    size_t n = strlen(variable);
+    line += strspn(line, " \t");
+    if (strncmp(line, "export ", 7) == 0)
+        line += 7 + strspn(line + 7, " \t");
+    if (strncmp(line, variable, n) != 0 || line[n] != '=')
+        return NULL;
+    char *value = line + n + 1;
+    size_t len = strlen(value);
+    while (len && strchr(" \t\r", value[len - 1]))
+        value[--len] = 0;
+    if (len > 1 && strchr("\"'", *value) && value[len - 1] == *value) {
+        value[len - 1] = 0;
+        value++;
+    }
+    return value;
+}
+
+int config_parse_defaults(const char *text, size_t len, struct store_paths *out, struct err *e)
+{
+    cleanup(store_paths_free) struct store_paths p = {0};
+    autofree char *copy = strndup(text, len);
+    char *rest = copy;
+    int r = copy ? 0 : err_sys(e, -ENOMEM, "configuration");
+    for (char *line; r == 0 && (line = strsep(&rest, "\n"));) {
+        for (size_t k = 0; r == 0 && k < FOLDERS; k++) {
+            const char *value = value_in(line, folders[k].variable);
+            if (value && *value)
+                r = set(member(&p, &folders[k]), value, e);
+        }
+    }
+    if (r < 0)
+        return r;
+    *out = p;
+    p = (struct store_paths){0};
+    return 0;
+}
+
+/* What the package's unit gives to influxd; it need not be there. */
+static int from_defaults(const char *store, struct store_paths *out, struct err *e)
+{
+    autofree char *real = realpath(store, NULL), *package = realpath(CONFIG_PACKAGE, NULL);
+    autofree char *text = NULL;
+    size_t len;
+    if (!real || !package || strcmp(real, package) != 0)
+        return 0;
+    int r = io_read_file(AT_FDCWD, CONFIG_DEFAULTS, CONFIG_MAX, &text, &len);
+    if (r == -ENOENT || r == -ENOTDIR)
+        return 0;
+    if (r < 0)
+        return err_sys(e, r, CONFIG_DEFAULTS ", by which the service may set folders");
+    cleanup(store_paths_free) struct store_paths p = {0};
+    r = config_parse_defaults(text, len, &p, e);
+    for (size_t k = 0; r == 0 && k < FOLDERS; k++)
+        if (member_of(&p, &folders[k]))
+            r = set(member(out, &folders[k]), member_of(&p, &folders[k]), e);
+    return r;
+}
+
 static int from_environment(struct store_paths *out, struct err *e)
 {
     int r = 0;
@@ -167,6 +228,8 @@ static int from_file(const char *store, struct store_paths *out, struct err *e)
         return refuse_2x(store, e);
     if (r == 0)
         r = set(&out->config, store, e);
+    if (r == 0)
+        r = from_defaults(store, out, e);
     return r < 0 ? r : from_environment(out, e);
 }
 

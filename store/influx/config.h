@@ -5,7 +5,8 @@
  * In an influxdb.conf (TOML) the folders are [meta] dir, [data] dir and [data] wal-dir; as influxd
  * does it, upper and lower case of these keys are the same. The variables INFLUXDB_META_DIR,
  * INFLUXDB_DATA_DIR and INFLUXDB_DATA_WAL_DIR take precedence over it, empty ones count as not set
- * (influxdb cmd/influxd/run/config.go).
+ * (influxdb cmd/influxd/run/config.go). The service of the packages, whose file is
+ * CONFIG_PACKAGE, gets such variables from CONFIG_DEFAULTS.
  */
 #ifndef INFLUXFS_INFLUX_CONFIG_H
 #define INFLUXFS_INFLUX_CONFIG_H
@@ -15,12 +16,16 @@
 
 #include <stddef.h>
 
+#define CONFIG_PACKAGE "/etc/influxdb/influxdb.conf"
+#define CONFIG_DEFAULTS "/etc/default/influxdb"
+
 /* Larger files are not taken for an influxdb.conf. */
 #define CONFIG_MAX (1 << 20)
 
 /* Finds the folders of store, a file or a folder, which must exist.
  *
- *   file    the environment of this process overrides what it says, override overrides both.
+ *   file    the environment of this process overrides what it says, override overrides both. Of
+ *           CONFIG_PACKAGE, what CONFIG_DEFAULTS sets comes between the file and the environment.
  *           Relative folders in it are taken from this process's working folder, as influxd takes
  *           them from its own.
  *   folder  store/meta, store/data and store/wal, whether they exist or not; override overrides
@@ -43,5 +48,10 @@ int config_load(const char *store, const struct store_paths *override, struct st
  * The caller releases *out with store_paths_free. -EINVAL, -ENOMEM. */
 int config_parse(const char *text, size_t len, const char *name, struct store_paths *out,
                  struct err *e);
+
+/* The folders that the text of an environment file sets, as systemd.exec(5) has it: lines
+ * VARIABLE=VALUE, the value in quotes or not; the last one counts. Other lines are passed over.
+ * Released likewise. -ENOMEM. */
+int config_parse_defaults(const char *text, size_t len, struct store_paths *out, struct err *e);
 
 #endif

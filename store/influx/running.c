@@ -234,7 +234,8 @@ int running_uses(const struct store_paths *p, struct err *e)
 struct comparison {
     const struct store_paths *paths;
     struct place config, places[TREES];
-    bool same;        /* some influxd uses the file and the folders */
+    bool same;               /* some influxd uses the file and the folders */
+    struct store_paths seen; /* what the other one uses, if it sees what we see */
     struct err other; /* about one that uses the file but other folders; empty if there is none */
 };
 
@@ -251,6 +252,44 @@ static size_t find_difference(const struct comparison *c, const struct server *s
     return i;
 }
 
+static bool sees_our_root(const struct server *server)
+{
+    struct stat ours, its;
+    return stat("/", &ours) == 0 && fstat(server->root, &its) == 0 && ours.st_dev == its.st_dev &&
+           ours.st_ino == its.st_ino;
+}
+
+/* As it would be written here: its relative paths begin at its own working folder. */
+static int absolute(const struct server *server, const char *path, char **out)
+{
+    char cwd[PATH_MAX], link[64];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", server->cwd);
+    ssize_t n = *path == '/' ? 0 : readlink(link, cwd, sizeof(cwd) - 1);
+    if (n < 0)
+        return -errno;
+    cwd[n] = 0;
+    if (asprintf(out, "%s%s%s", cwd, n ? "/" : "", path) < 0) {
+        *out = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int note_folders(struct comparison *c, const struct server *server)
+{
+    char **const to[TREES] = {&c->seen.meta, &c->seen.data, &c->seen.wal};
+    store_paths_free(&c->seen);
+    for (size_t i = 0; sees_our_root(server) && i < TREES; i++) {
+        const char *path = tree_path(&server->paths, i);
+        int r = path ? absolute(server, path, to[i]) : -ENOENT;
+        if (r < 0) {
+            store_paths_free(&c->seen);
+            return r == -ENOMEM ? r : 0;
+        }
+    }
+    return 0;
+}
+
 static int compare(void *arg, const struct process *p)
 {
     struct comparison *c = arg;
@@ -260,6 +299,9 @@ static int compare(void *arg, const struct process *p)
         place_find(&server, server.paths.config, &config) < 0 || !place_same(&config, &c->config))
         return 0;
     size_t i = find_difference(c, &server);
+    int r = c->same ? 0 : note_folders(c, &server);
+    if (r < 0)
+        return err_sys(&c->other, r, "/proc");
     if (i == TREES)
         c->same = true;
     else
@@ -271,8 +313,10 @@ static int compare(void *arg, const struct process *p)
     return 0;
 }
 
-int running_mismatch(const struct store_paths *p, struct err *e)
+int running_mismatch(const struct store_paths *p, struct store_paths *seen, struct err *e)
 {
+    if (seen)
+        *seen = (struct store_paths){0};
     if (!p->config)
         return 0;
     struct comparison c = {.paths = p};
@@ -282,6 +326,10 @@ int running_mismatch(const struct store_paths *p, struct err *e)
     r = find_places(p, c.places, e);
     if (r == 0)
         r = each_process(compare, &c, e);
+    if (r == 0 && seen)
+        *seen = c.seen;
+    else
+        store_paths_free(&c.seen);
     if (r < 0 || c.same || !c.other.text[0])
         return r;
     return err_set(e, -EINVAL, "%s", c.other.text);

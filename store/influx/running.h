@@ -30,7 +30,10 @@ int running_uses(const struct store_paths *p, struct err *e);
 
 /* -EINVAL, with both folders in e, if p->config is set and a running influxd has been started with
  * this same file but uses other folders, by its environment for example; else 0. An influxd that
- * uses just these folders, or that cannot be looked into, does not count as such. */
-int running_mismatch(const struct store_paths *p, struct err *e);
+ * uses just these folders, or that cannot be looked into, does not count as such.
+ *
+ * *seen, unless NULL, gets the folders that such an influxd uses, also on failure: all NULL if none
+ * runs, or if it is in a container, where paths mean something else. The caller frees it. */
+int running_mismatch(const struct store_paths *p, struct store_paths *seen, struct err *e);
 
 #endif

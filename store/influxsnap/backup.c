@@ -259,6 +259,7 @@ static void print_json(const struct backup *b)
     json_object_object_add(o, "bytes", json_object_new_uint64(c ? b->changes.bytes : 0));
     json_object_object_add(o, "size", json_object_new_uint64(b->written));
     tell_capture_json(o, now(b));
+    json_object_object_add(o, "warnings", snap_warnings_json());
     words_json(o);
 }
 

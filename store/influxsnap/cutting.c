@@ -61,6 +61,7 @@ static void print_cut(const struct snap *s, const struct cut_result *c, struct j
         json_object_object_add(o, "copied", json_object_new_uint64(c->copied));
         json_object_object_add(o, "copied_bytes", json_object_new_uint64(c->copied_bytes));
         json_object_object_add(o, "lost", loss_json(&c->head));
+        json_object_object_add(o, "warnings", snap_warnings_json());
         words_json(o);
     } else if (c->made) {
         printf("cut %s: %" PRIu64 " files, %" PRIu64 " bytes; %" PRIu64 " of them, %" PRIu64

@@ -4,6 +4,7 @@
 #include "store/base/keeper.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
+#include "store/influx/seen.h"
 #include "store/influx/state.h"
 #include "store/influxsnap/snap.h"
 #include "store/restore/restore.h"
@@ -20,7 +21,7 @@ static int open_paths(struct snap *s, bool make, struct err *e)
         return err_set(e, r, "%s; say with -c where the store is", why.text);
     if (r < 0)
         return err_set(e, r, "%s", why.text);
-    if ((r = running_mismatch(&s->paths, e)) < 0)
+    if ((r = seen_look(&s->paths, s->o.state, make, e)) < 0)
         return r;
     autofree char *path = NULL;
     r = state_folder(&s->paths, s->o.state, make, &path);

@@ -3,6 +3,7 @@
  * first, so that nothing is exchanged before the last byte of all has been checked. */
 #include "store/base/cleanup.h"
 #include "store/influx/running.h"
+#include "store/influx/seen.h"
 #include "store/influxsnap/advise.h"
 #include "store/influxsnap/logtail.h"
 #include "store/influxsnap/meter.h"
@@ -207,10 +208,15 @@ static void notice(void *arg, const char *text)
     snap_say("%s", text);
 }
 
+static int open_state(const struct snap *s)
+{
+    return s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
 static int open_room(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
-    autoclose int state = r->s->state ? open(r->s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    autoclose int state = open_state(r->s);
     const struct restore_options ro = {.paths = &r->s->paths,
                                        .uid = o->uid,
                                        .gid = o->gid,
@@ -317,7 +323,10 @@ static int verify_all(struct restoring *r, struct err *e)
 static int dry_run(struct restoring *r, struct err *e)
 {
     const struct store_paths *p = &r->s->paths;
+    autoclose int state = open_state(r->s);
     int ret = r->s->o.force ? 0 : running_uses(p, e);
+    if (ret == 0 && !r->s->o.force)
+        ret = not_of_snapshot(seen_check(p, state, e));
     if (ret == 0)
         ret = not_of_snapshot(restore_check_mounts(p, e));
     if (ret < 0)

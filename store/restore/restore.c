@@ -2,9 +2,11 @@
 #include "store/restore/restore_impl.h"
 
 #include "store/base/cleanup.h"
+#include "store/influx/seen.h"
 #include "store/restore/reslog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -83,6 +85,7 @@ int restore_open(const struct restore_options *o, struct restore **out, struct e
     pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_cond_init(&r->freed, &mono);
     pthread_condattr_destroy(&mono);
+    r->state = o->state_fd < 0 ? -1 : fcntl(o->state_fd, F_DUPFD_CLOEXEC, 0);
     r->log = reslog_open(o->state_fd);
     if (r->log < 0)
         return err_sys(e, r->log, "restore/log");
@@ -120,6 +123,7 @@ void restore_close(struct restore *r)
     progress_clear(&r->status);
     advice_clear(&r->advice);
     cleanup_close(&r->log);
+    cleanup_close(&r->state);
     pthread_cond_destroy(&r->freed);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -139,7 +143,10 @@ static int check_half(struct restore *r, struct err *e)
 int room_check(struct restore *r, struct err *e)
 {
     int ret = check_half(r, e);
-    return ret == 0 && r->options.in_use ? r->options.in_use(&r->paths, e) : ret;
+    if (ret < 0 || !r->options.in_use)
+        return ret;
+    ret = r->options.in_use(&r->paths, e);
+    return ret == 0 ? seen_check(&r->paths, r->state, e) : ret;
 }
 
 static void remember_layout(struct restore *r, const struct targets *t)

@@ -43,7 +43,7 @@ struct restore_options {
     gid_t gid; /* else user influxdb where there is one. Without root's rights: this process */
 
     /* running_uses() of store/influx/running.h: 0, or -EBUSY while influxd uses the store. NULL:
-     * never asked (the mount option `force`). */
+     * never asked, nor which folders influxd uses (the mount option `force`). */
     int (*in_use)(const struct store_paths *paths, struct err *e);
 
     /* Folder for `restore.log` and `restored.json`, borrowed during restore_open; -1: in memory. */
@@ -82,9 +82,10 @@ static inline void restore_closep(struct restore **r)
 }
 
 /* Whether a restore could begin now; to be asked when a file is opened for writing. -EBUSY: influxd
- * uses the store, another program restores it, or something is mounted below its folders; -EXDEV:
- * its folders cannot be renamed (the lower layer of an overlay); -EEXIST: a meta/raft.db that is
- * not ours; -EACCES, -EROFS, … The reason is also in the log. */
+ * uses the store, another program restores it, or something is mounted below its folders; -EINVAL:
+ * influxd uses other folders with this configuration (seen.h); -EXDEV: its folders cannot be renamed
+ * (the lower layer of an overlay); -EEXIST: a meta/raft.db that is not ours; -EACCES, -EROFS, … The
+ * reason is also in the log. */
 int restore_may_begin(struct restore *r, struct err *e);
 
 /* What of that needs no look at processes and makes nothing: -EBUSY if something is mounted below

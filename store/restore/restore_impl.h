@@ -28,6 +28,7 @@ struct restore {
     struct store_paths paths;
     struct restore_options options; /* paths and state_fd are not used from here */
     int log;
+    int state;                    /* the state folder, or -1 */
     struct record *record;        /* the owner's */
     struct restore_advice advice; /* of the last restore; likewise */
 
@@ -54,7 +55,8 @@ static inline struct install_check room_check_of(const struct restore *r)
 
 bool room_store_in_use(struct restore *r);
 
-/* That no exchange was cut off, and influxd does not use the store. */
+/* That no exchange was cut off, influxd does not use the store, and this is the store that it
+ * uses. */
 int room_check(struct restore *r, struct err *e);
 
 /* Opens the targets and deals with what a killed restore has left. */

@@ -1,5 +1,6 @@
 """What a restored or cloned store would do by itself is said before, and can be kept from happening."""
 
+import errno
 import json
 import os
 import re
@@ -7,12 +8,13 @@ import socket
 import subprocess
 import time
 import unittest
+import unittest.mock
 
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
 from lib.files import run, wait_until
 from lib.influxd import Influxd
-from lib.mount import mounts_under
+from lib.mount import MountError, mounts_under
 
 T = 1499990400000000000  # in 2017: past every retention that is not infinite
 HOUR = 3600 * 10**9
@@ -170,6 +172,69 @@ class CompanyTest(AdviceTest):
         self.assertEqual((report["users"], report["created"]), (2, created))
         self.assertIn(words, (self.target / "influxfs/restore.log").read_text())
         self.assertNotIn(SECRET, (self.target / "influxfs/restore.log").read_text())
+
+
+class OtherFoldersTest(AdviceTest):
+    """The service's environment sets a data folder, the configuration another; influxd has been stopped."""
+
+    def setUp(self):
+        super().setUp()
+        self.backup()
+        self.elsewhere = self.folder / "elsewhere"
+        self.server = Influxd(self.folder / "server")
+        with unittest.mock.patch.dict(os.environ, INFLUXDB_DATA_DIR=str(self.elsewhere)):
+            self.server.start()
+        self.addCleanup(self.server.kill)
+
+    def config(self):
+        return self.server.config
+
+    def check_refused(self):
+        self.server.stop()
+        for words in ((), ("--dry-run",)):
+            _, said = self.call("restore", *words, self.tar, store=self.config(), code=1)
+            self.assertRegex(said, rf"its data folder was {self.elsewhere}, not {self.server.root}/data")
+        self.assertFalse((self.server.root / "data").exists())
+
+    def test_refused(self):
+        """influxsnap has seen it run, with whatever command."""
+        _, said = self.call("status", store=self.config(), code=1)
+        self.assertIn(f"its data folder is {self.elsewhere}", said)
+        self.check_refused()
+        with self.mounted(self.config()) as mnt:
+            with self.assertRaises(OSError) as failed:
+                (mnt / "restore/x.tar").open("wb")
+            self.assertEqual(failed.exception.errno, errno.EINVAL)
+            self.assertIn(f"its data folder was {self.elsewhere}", (mnt / "restore/log").read_text().splitlines()[-1])
+        with self.mounted(self.config(), options="force") as mnt:
+            run("cp", self.tar, mnt / "restore/")
+        out, _ = self.call("restore", "--force", self.tar, store=self.config())
+        self.assertIn(f"restored into {self.server.root}/meta, {self.server.root}/data and", out)
+
+    def test_seen_by_a_mount_that_fails(self):
+        with self.assertRaises(MountError):
+            self.mount(self.config())
+        self.check_refused()
+
+    def test_same_environment(self):
+        """With it the folders are the right ones."""
+        self.call("status", store=self.config(), code=1)
+        self.server.stop()
+        with unittest.mock.patch.dict(os.environ, INFLUXDB_DATA_DIR=str(self.elsewhere)):
+            out, _ = self.call("restore", self.tar, store=self.config())
+        self.assertIn(f"{self.elsewhere} and", out)
+
+    @unittest.skipIf(os.geteuid(), "only root can mount")
+    def test_defaults_of_the_package(self):
+        """/etc/default/influxdb counts for /etc/influxdb/influxdb.conf, and for no other file."""
+        script = ("mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w /mnt/u/influxdb && mkdir -p /mnt/u/default && "
+                  'cp "$1" /mnt/u/influxdb/influxdb.conf && echo "INFLUXDB_DATA_DIR=\'$2\'" > /mnt/u/default/influxdb && '
+                  "mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w /etc && "
+                  '"$3" status --json && "$3" -c "$1" --state=/mnt/none status --json')
+        self.server.stop()
+        out = run("unshare", "-m", "sh", "-ec", script, "sh", self.config(), self.elsewhere, INFLUXSNAP)
+        data = [json.loads(line)["store"]["data"] for line in out.splitlines()]
+        self.assertEqual(data, [str(self.elsewhere), f"{self.server.root}/data"])
 
 
 @unittest.skipIf(os.geteuid(), "only root can mount an overlay")

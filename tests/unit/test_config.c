@@ -46,6 +46,30 @@ static char *write_file(const char *rel, const char *text, size_t len)
     return below(rel);
 }
 
+/* The environment file of the package's service. */
+static void test_defaults(void **state)
+{
+    (void)state;
+    static const char text[] = "# INFLUXDB_META_DIR=/comment\n"
+                               "INFLUXD_OPTS=\"-pidfile /x\"\n"
+                               "INFLUXDB_DATA_DIR=/first\n"
+                               "  INFLUXDB_DATA_DIR = /no\n"
+                               "INFLUXDB_DATA_WAL_DIR='/with space/w' \r\n"
+                               "export INFLUXDB_DATA_DIR=\"/last\"\n"
+                               "INFLUXDB_DATA_WAL_DIR=\n"
+                               "INFLUXDB_META_DIRS=/x\n"
+                               "INFLUXDB_META_DIR=\"";
+    struct store_paths p = {0};
+    assert_int_equal(config_parse_defaults(text, sizeof(text) - 1, &p, NULL), 0);
+    assert_string_equal(p.meta, "\"");
+    assert_string_equal(p.data, "/last");
+    assert_string_equal(p.wal, "/with space/w");
+    store_paths_free(&p);
+    assert_int_equal(config_parse_defaults(text, 5, &p, NULL), 0);
+    assert_null(p.meta);
+    store_paths_free(&p);
+}
+
 static void parses_to(const char *text, const char *meta, const char *data, const char *wal)
 {
     static const char none[] = "(none)";
@@ -259,6 +283,7 @@ int main(void)
         unsetenv(own[i]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_passed_over),

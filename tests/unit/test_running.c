@@ -9,6 +9,7 @@
 #include "store/base/io.h"
 #include "store/influx/process.h"
 #include "store/influx/running.h"
+#include "store/influx/seen.h"
 #include "store/influx/server.h"
 #include "tests/unit/wipe.h"
 
@@ -356,20 +357,88 @@ static void test_mismatch(void **state)
     assert_true(asprintf(&var, "INFLUXDB_DATA_DIR=%s", other) > 0);
     write_config("influxdb.conf", paths.meta, paths.data, paths.wal);
     const char *const args[] = {"-config", "influxdb.conf", NULL}, *const env[] = {var, NULL};
-    assert_int_equal(running_mismatch(&paths, &e), 0);
+    assert_int_equal(running_mismatch(&paths, NULL, &e), 0);
     with_helper h = start("influxd", NULL, args, env);
-    assert_int_equal(running_mismatch(&paths, &e), 0); /* no file of ours to compare */
+    assert_int_equal(running_mismatch(&paths, NULL, &e), 0); /* no file of ours to compare */
     paths.config = below("influxdb.conf");
-    assert_int_equal(running_mismatch(&paths, &e), -EINVAL);
+    assert_int_equal(running_mismatch(&paths, NULL, &e), -EINVAL);
     if (!strstr(e.text, other) || !strstr(e.text, paths.data) || !strstr(e.text, "data=FOLDER"))
         fail_msg("%s", e.text);
     with_helper right = start("influxd", NULL, args, NULL);
-    assert_int_equal(running_mismatch(&paths, &e), 0);
+    assert_int_equal(running_mismatch(&paths, NULL, &e), 0);
     helper_end(&right);
     helper_end(&h);
     const char *const elsewhere[] = {"-config", "../etc/influxdb.conf", NULL};
     with_helper third = start("influxd", NULL, elsewhere, env);
-    assert_int_equal(running_mismatch(&paths, &e), 0);
+    assert_int_equal(running_mismatch(&paths, NULL, &e), 0);
+}
+
+static void others(int state, const char *word)
+{
+    struct err e = {0};
+    assert_int_equal(seen_check(&paths, state, &e), -EINVAL);
+    if (!strstr(e.text, word) || !strstr(e.text, paths.data))
+        fail_msg("%s", e.text);
+}
+
+/* What was seen of it is known when it has stopped. */
+static void test_seen(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    autofree char *other = below("other");
+    write_config("influxdb.conf", paths.meta, paths.data, paths.wal);
+    const char *const args[] = {"-config", "influxdb.conf", NULL};
+    const char *const env[] = {"INFLUXDB_DATA_DIR=other", NULL}; /* from its working folder */
+    paths.config = below("influxdb.conf");
+    assert_int_equal(seen_look(&paths, NULL, false, &e), 0); /* nobody, so no folder either */
+    autofree char *folder = below("influxfs");
+    assert_true(access(folder, F_OK) < 0);
+    with_helper h = start("influxd", NULL, args, env);
+    assert_int_equal(seen_look(&paths, NULL, false, &e), -EINVAL);
+    helper_end(&h);
+    assert_int_equal(seen_look(&paths, NULL, false, &e), 0);
+    autoclose int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    others(fd, other);
+    assert_int_equal(seen_check(&paths, -1, &e), 0);
+    /* It is moved to what the file says: that it ran there is what counts from then on. */
+    with_helper right = start("influxd", NULL, args, NULL);
+    assert_int_equal(seen_check(&paths, fd, &e), 0);
+    helper_end(&right);
+    assert_int_equal(seen_check(&paths, fd, &e), 0);
+    /* And back, while a mount looks; another file is another matter. */
+    with_helper again = start("influxd", NULL, args, env);
+    others(fd, "folder is other,");
+    helper_end(&again);
+    others(fd, other);
+    free(paths.config);
+    paths.config = below("meta/meta.db");
+    assert_int_equal(seen_check(&paths, fd, &e), 0);
+    free(paths.config);
+    paths.config = NULL;
+    assert_int_equal(seen_check(&paths, fd, &e), 0);
+}
+
+/* What is in the file may be anything. */
+static void test_seen_damaged(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "[]",
+                                        "null",
+                                        "{\"meta\":1}",
+                                        "{\"config\":\"/c\",\"meta\":\"m\",\"data\":\"/d\"}"};
+    autofree char *folder = below("influxfs");
+    write_config("influxdb.conf", paths.meta, paths.data, paths.wal);
+    paths.config = below("influxdb.conf");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        struct err e = {0};
+        make_file("influxfs/influxd.json", texts[i]);
+        autoclose int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(seen_check(&paths, fd, &e), 0);
+    }
 }
 
 int main(void)
@@ -387,6 +456,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_zombie, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mismatch, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_seen_damaged, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
