@@ -287,7 +287,7 @@ static int run(struct backup *b, struct err *e)
         (r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, &why)) < 0)
         return err_set(e, r == -EBADMSG || r == -EINVAL || r == -ESTALE ? -EIO : r, "%s", why.text);
     if (b->s->lacks.text[0])
-        snap_say("%s; without it every backup computes all checksums again", b->s->lacks.text);
+        snap_warn("%s; without it every backup computes all checksums again", b->s->lacks.text);
     r = b->set.n ? choose_number(b, e) : choose_full(b, e);
     return r == 0 && b->part ? write_it(b, e) : r;
 }
@@ -303,12 +303,12 @@ int snap_backup(struct snap *s)
         code = EXIT_CORRUPT;
     else if (r == -ESTALE)
         code = EXIT_INCOMPLETE;
+    if (r == 0)
+        code = tell_capture(now(&b));
     if (r == 0 && b.file && s->o.json)
         print_json(&b);
     else if (r == 0 && b.file)
         print_result(&b);
-    if (r == 0)
-        code = tell_capture(now(&b));
     if (b.part)
         snapshots_put(s->snapshots, b.part);
     if (b.now)

@@ -77,10 +77,10 @@ static void print_cut(const struct snap *s, const struct cut_result *c, struct j
 static void warn_guarded(const struct prune_result *p)
 {
     if (p->guarded)
-        snap_say("cut %" PRId64
-                 " lost so much that it is not folded, nor what follows it; if that may be lost, "
-                 "say: influxsnap prune --accept-loss=%" PRId64,
-                 p->guarded_number, p->guarded_number);
+        snap_warn("cut %" PRId64
+                  " lost so much that it is not folded, nor what follows it; if that may be lost, "
+                  "say: influxsnap prune --accept-loss=%" PRId64,
+                  p->guarded_number, p->guarded_number);
 }
 
 /* Not at every cut, so that the base, and a mirror of it, changes rarely. */
@@ -123,10 +123,10 @@ static int tell_loss(const struct cut_result *c)
     char lost[LOSS_WORDS];
     if (!c->made || c->head.guard != CUT_GUARD_TRIPPED)
         return EXIT_DONE;
-    snap_say("cut %" PRId64
-             ": %s; it is not folded, nor what follows it, until you say that this may be lost: "
-             "influxsnap prune --accept-loss=%" PRId64,
-             c->number, loss_words(&c->head.lost, lost), c->number);
+    snap_warn("cut %" PRId64
+              ": %s; it is not folded, nor what follows it, until you say that this may be lost: "
+              "influxsnap prune --accept-loss=%" PRId64,
+              c->number, loss_words(&c->head.lost, lost), c->number);
     return EXIT_OMISSIONS;
 }
 
@@ -156,8 +156,8 @@ int snap_cut(struct snap *s)
         return fail(r, &e);
     if (result.said.text[0] && !told)
         snap_say("%s", result.said.text);
-    print_cut(s, &result, c.told);
     int code = tell_loss(&result);
+    print_cut(s, &result, c.told);
     r = fold(s, &e);
     if (r < 0)
         return fail(r, &e);
@@ -271,7 +271,7 @@ int snap_prune(struct snap *s)
     if (r == -ENOENT && !s->cuts)
         return fail(r, &e);
     if (result.held_back)
-        snap_say("a cut that is in use kept more from being folded");
+        snap_warn("a cut that is in use kept more from being folded");
     warn_guarded(&result);
     print_pruned(s, &result);
     return result.guarded ? EXIT_OMISSIONS : EXIT_DONE;

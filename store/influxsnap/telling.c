@@ -12,9 +12,9 @@
 static void say(const char *name, const char *line)
 {
     if (name)
-        snap_say("%s: %s", name, line);
+        snap_warn("%s: %s", name, line);
     else
-        snap_say("%s", line);
+        snap_warn("%s", line);
 }
 
 void tell_left_out(const char *name, const struct omissions *left_out)
@@ -41,7 +41,7 @@ void tell_links(const char *name, const char *const *links, size_t n)
 static void say_damaged(void *arg, const char *words)
 {
     ++*(size_t *)arg;
-    snap_say("%s; it is in the snapshot as it is", words);
+    snap_warn("%s; it is in the snapshot as it is", words);
 }
 
 int tell_capture(const struct capture *c)
@@ -52,7 +52,7 @@ int tell_capture(const struct capture *c)
     tell_links(NULL, links, n);
     tell_left_out(NULL, capture_left_out(c));
     if (damage_tell((struct capture *)c, say_damaged, &damaged, &e) < 0) {
-        snap_say("%s", e.text);
+        snap_warn("%s", e.text);
         damaged++;
     }
     return damaged || omissions_that_count(capture_left_out(c)) ? EXIT_OMISSIONS : EXIT_DONE;

@@ -249,7 +249,7 @@ class LeftOutTest(OmissionTest):
                 self.path.unlink(missing_ok=True)
                 out, err = self.call("backup", "--json", self.path, code=OMISSIONS)
                 self.assertEqual(len(json.loads(out)["damaged"]), 1)
-                self.assertIn(f"influxsnap: {name}: damaged", err)
+                self.assertIn(f"influxsnap: warning: {name}: damaged", err)
                 self.assertIn(name, Archive(self.path).files())
                 self.assertIn(name, self.call("backup", self.path, code=OMISSIONS)[1])  # remembered
                 self.call("verify", self.path, code=4)
