@@ -120,17 +120,19 @@ $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libstore.a
 fuzzers: $(fuzzers)
 
 jobs = $(shell nproc)
+# make demo and make test may be started side by side: one of them builds at a time.
+alone = @mkdir -p $(BUILD); flock $(BUILD)/.lock
 
 # Installing packages and building are two steps, so that pkg-config is asked after the first.
 demo:
 	tests/setup build && tests/setup demo
-	$(MAKE) -j$(jobs) all
+	$(alone) $(MAKE) -j$(jobs) all
 	python3 tests/demo.py
 
 test:
 	tests/setup build && tests/setup test
-	$(MAKE) -j$(jobs) all units
-	$(MAKE) $(fuzz_switches) -j$(jobs) fuzzers
+	$(alone) $(MAKE) -j$(jobs) all units
+	$(alone) $(MAKE) $(fuzz_switches) -j$(jobs) fuzzers
 	python3 tests/run
 
 FUZZ_SECONDS ?= $(if $(filter soak,$(MAKECMDGOALS)),300,30)
