@@ -10,7 +10,7 @@ from lib.case import StoreTest
 from lib.files import run, wait_until
 from lib.mount import Mount
 from lib.stores import HandmadeStore, some_store, tsm, wal_entry
-from lib.trees import difference, litter, store_tree, whole_tree
+from lib.trees import difference, litter, owned_by, store_tree, whole_tree
 
 
 def tiny_store(root):
@@ -69,10 +69,13 @@ class RestoreTest(StoreTest):
     def restore_status(self, mnt):
         return json.loads((mnt / "restore/status.json").read_text())
 
-    def check_restored(self, store=None, source=None, owners=True):
-        """The store is what the snapshot holds, and nothing lies about."""
+    def check_restored(self, store=None, source=None, owners=True, owner=None):
+        """The store is what the snapshot holds, and nothing lies about. owner: whose it is now, if
+        not the source's."""
         store = store or self.store
         expected = store_tree(source or self.source, times=False, owners=owners)
+        if owner:
+            expected = owned_by(owner, expected)
         got = store_tree(store, times=False, owners=owners)
         self.assertTrue(expected == got, difference(expected, got))
         self.assertEqual(litter(store), [])

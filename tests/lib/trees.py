@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -40,6 +41,30 @@ def store_tree(root, **how):
     """The three folders of a store."""
     return {f"{folder}/{name}": what for folder in STORE_FOLDERS
             for name, what in tree(Path(root) / folder, **how).items()}
+
+
+def owned_by(owner, found):
+    """The same with another (uid, gid) all over."""
+    return {name: (what[0], owner, *what[2:]) for name, what in found.items()}
+
+
+def owners_in(found):
+    return {what[1] for what in found.values()}
+
+
+def owner_of(path):
+    there = os.lstat(path)
+    return there.st_uid, there.st_gid
+
+
+def owner_of_new():
+    """Whose is what was restored where no folder was, and without owner=: user influxdb's where there
+    is one and we may give files away, else ours. Machines with Debian's influxdb have that user."""
+    try:
+        user = pwd.getpwnam("influxdb")
+    except KeyError:
+        user = None
+    return (user.pw_uid, user.pw_gid) if user and os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
 def whole_tree(root, **how):

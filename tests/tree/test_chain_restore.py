@@ -11,7 +11,7 @@ from lib.files import run, wait_until
 from lib.forge import Forgery
 from lib.influxd import Influxd
 from lib.restores import RestoreTest, drop, errno_name, tiny_store
-from lib.trees import difference, litter, store_tree, whole_tree
+from lib.trees import difference, litter, owner_of_new, store_tree, whole_tree
 
 
 class ChainRestoreTest(RestoreTest):
@@ -56,9 +56,9 @@ class ChainRestoreTest(RestoreTest):
     def waiting(self):
         return {one["number"]: one["waits_for"] for one in self.restore_status(self.mnt)["pending"]}
 
-    def check_state(self, name, kept=None):
+    def check_state(self, name, kept=None, owner=None):
         """The store is as it was then, and nothing lies about."""
-        self.check_restored(source=self.chain.states[str(name)])
+        self.check_restored(source=self.chain.states[str(name)], owner=owner)
         if kept:
             for folder in ("meta", "data", "wal"):
                 run("diff", "-r", kept / folder, self.store / f"{folder}.before-restore")
@@ -115,7 +115,7 @@ class OrderTest(ChainRestoreTest):
         self.store.mkdir()
         self.mnt.start()
         self.give("0", "base", "1")
-        self.check_state(1)
+        self.check_state(1, owner=owner_of_new())
         self.assertEqual(sorted(os.listdir(self.store)), ["data", "meta", "wal"])
 
 
