@@ -11,7 +11,7 @@ from lib.mount import Mount
 
 
 class StoreTest(unittest.TestCase):
-    timeout = 180  # seconds that tests/run gives one test
+    timeout = 180  # seconds that are plenty for one test on a quiet machine
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="influxfs-"))

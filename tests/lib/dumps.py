@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from lib.cuts import INFLUXSNAP
-from lib.files import files_in
+from lib.files import HANG, files_in
 
 EARLIEST, LATEST = -9223372036 * 10**9, 9223372036 * 10**9  # influxd takes no others in a query
 DERIVED = ("fields.idx", "fields.idxl", "_series", "index")
@@ -20,7 +20,7 @@ def dump(store, form, db, rp, measurement, start=EARLIEST, end=LATEST):
     """form: json, csv or lp; times in nanoseconds, start included, end not."""
     done = subprocess.run([INFLUXSNAP, "-c", store, "dump", f"--format={form}", f"--from={rfc3339(start)}",
                            f"--to={rfc3339(end)}", "--", db, rp, measurement],
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG)
     if done.returncode == 1:
         raise DumpError(done.stderr.decode(errors="replace").strip())
     if done.returncode:

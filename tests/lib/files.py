@@ -12,8 +12,16 @@ FIXTURES = CHECKOUT / "tests/fixtures"
 STORE_FOLDERS = ("meta", "data", "wal")
 
 
+# A machine that does other things as well can be many times slower than a quiet one: limits are
+# meant for that one, and this many times as long must pass before something counts as hanging.
+PATIENCE = 8
+HANG = 75 * PATIENCE  # no program that a test runs takes so many seconds, unless it hangs
+
+
 def wait_until(condition, timeout, what, step=0.02):
-    """Returns what condition() returned as soon as that is true."""
+    """Returns what condition() returned as soon as that is true. The timeout: seconds that are
+    plenty on a quiet machine."""
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     while True:
         value = condition()

@@ -10,7 +10,7 @@ import threading
 import urllib.parse
 from pathlib import Path
 
-from lib.files import CHECKOUT, files_in, wait_until
+from lib.files import CHECKOUT, HANG, files_in, wait_until
 
 CONFIG = """\
 reporting-disabled = true
@@ -133,7 +133,7 @@ class Influxd:
         self._connections.clear()
         if self.process:
             self.process.send_signal(number)
-            self.process.wait(60)
+            self.process.wait(HANG)
             self.process = None
 
     def restart(self):
@@ -166,7 +166,7 @@ class Influxd:
         url = path + "?" + urllib.parse.urlencode({k: v for k, v in parameters.items() if v != ""})
         connection = self._connections.get(threading.get_ident())
         if not connection:
-            connection = self._connections[threading.get_ident()] = http.client.HTTPConnection(self.address, timeout=60)
+            connection = self._connections[threading.get_ident()] = http.client.HTTPConnection(self.address, timeout=HANG)
         try:
             connection.request(method, url, body, headers or {})
             response = connection.getresponse()

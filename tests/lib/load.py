@@ -9,7 +9,7 @@ import random
 import threading
 import time
 
-from lib.files import wait_until
+from lib.files import HANG, wait_until
 from lib.influxd import InfluxError
 
 FLUSH_BYTES = 2000  # a shard with more in its cache is flushed within a second
@@ -64,7 +64,7 @@ class Writer(threading.Thread):
                 for cache in self.influxd.run("SHOW STATS FOR 'tsm1_cache'")
                 if cache["tags"]["database"] == self.database)
         try:
-            wait_until(idle, 10, "influxd to flush", step=0.05)
+            wait_until(idle, 2, "influxd to flush", step=0.05)
         except TimeoutError:
             return False
         return not self.stopping.is_set()
@@ -203,7 +203,7 @@ class Load:
         for writer in self.writers:
             writer.stopping.set()
         for writer in self.writers:
-            writer.join(60)
+            writer.join(HANG)
 
     def check(self):
         """A writer's own failure is one of the test."""

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from lib.files import CHECKOUT, wait_until
+from lib.files import CHECKOUT, HANG, wait_until
 
 INFLUXFS = os.environ.get("INFLUXFS") or str(CHECKOUT / "build/influxfs")
 
@@ -78,7 +78,7 @@ class Mount:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command(), env=self.environment, start_new_session=True,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        if not self.foreground and self.process.wait(timeout):
+        if not self.foreground and self.process.wait(HANG):
             raise MountError(self.said())
         try:
             wait_until(self._ready, timeout, "the mount")
@@ -129,11 +129,11 @@ class Mount:
             os.kill(pid, number)
             self._wait_for_end(pid)
 
-    def _wait_for_end(self, pid, timeout=30):
+    def _wait_for_end(self, pid):
         if self.foreground:
-            self.process.wait(timeout)
+            self.process.wait(HANG)
         elif pid:
-            wait_until(lambda: has_ended(pid), timeout, "the daemon to end")
+            wait_until(lambda: has_ended(pid), 30, "the daemon to end")
 
     def unmount(self, *command):
         """Unmounts as a user does, and waits until the daemon is gone."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, accounts, chain, snap, snap_code
-from lib.files import run
+from lib.files import HANG, run
 from lib.mount import INFLUXFS
 from lib.stores import HandmadeStore, tsm, wal_entry
 
@@ -107,7 +107,7 @@ class CutKillTest(StoreTest):
             processes = [subprocess.Popen([INFLUXSNAP, "-c", self.store, "cut"], stdin=subprocess.DEVNULL,
                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
             for process in processes:
-                said, _ = process.communicate(timeout=60)
+                said, _ = process.communicate(timeout=HANG)
                 self.assertEqual(process.returncode, 0, said)
             self.assertEqual(chain(self.state)[-1].number, before + 1)
             self.assertEqual(accounts(self.state), (set(), set()))

@@ -15,7 +15,7 @@ from lib import fixtures
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
 from lib.dumps import EARLIEST, LATEST, DumpError, answer, copy_stripped, difference, dump, rfc3339
-from lib.files import FIXTURES, files_in
+from lib.files import FIXTURES, HANG, files_in
 from lib.influxd import Influxd
 from lib.measurements import HOUR, MEASUREMENTS, START, Measurements
 
@@ -257,7 +257,7 @@ class SeveralTest(DumpTest):
                                for n in range(48)], "db", rp)
 
     def dump(self, *words, code=0):
-        done = subprocess.run([INFLUXSNAP, "-c", self.influx.root, "dump", *words], capture_output=True, timeout=60)
+        done = subprocess.run([INFLUXSNAP, "-c", self.influx.root, "dump", *words], capture_output=True, timeout=HANG)
         self.assertEqual(done.returncode, code, done.stderr)
         self.said = done.stderr.decode()
         return done.stdout

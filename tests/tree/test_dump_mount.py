@@ -16,7 +16,7 @@ from pathlib import Path
 from lib import fixtures
 from lib.dumps import EARLIEST, LATEST, answer, copy_stripped, difference, dump
 from lib.dumptree import DAY, coded, day_name, day_path, file_name, path, policy
-from lib.files import FIXTURES, files_in, run
+from lib.files import FIXTURES, files_in, run, wait_until
 from lib.influxd import Influxd
 from lib.measurements import HOUR, MEASUREMENTS, START
 from tree.test_dump import CREATE, DumpTest, fill, some_range, times_of
@@ -350,11 +350,9 @@ class LiveTest(MountedDumpTest):
             return [n for n in os.listdir(folder) if "(deleted)" in _link(f"{folder}/{n}") and "/data/" in _link(f"{folder}/{n}")]
 
         run("cat", mnt / "status.json")
-        deadline = time.monotonic() + 75
-        while deleted() and time.monotonic() < deadline:
-            time.sleep(1)
-            os.path.exists(mnt / "snapshots/now.tar")
-        self.assertEqual(deleted(), [])
+        let_go = time.monotonic() + 75
+        wait_until(lambda: os.path.exists(mnt / "snapshots/now.tar") and not deleted(), 75, "the files to be let go", 1)
+        self.assertLess(time.monotonic(), let_go + 75)
 
 
 def _link(name):

@@ -12,12 +12,12 @@ import time
 from lib.archive import Archive
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
-from lib.files import run, wait_until
+from lib.files import HANG, run, wait_until
 from lib.forge import Forgery
 from lib.influxd import Influxd
 from lib.mount import mounts_under
 from lib.stores import HandmadeStore, tsm, wal_entry
-from lib.trees import difference, litter, store_tree, whole_tree
+from lib.trees import difference, litter, owned_by, owner_of, owner_of_new, owners_in, store_tree, whole_tree
 
 DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE = range(6)
 FIRST = "000000001-000000001"
@@ -92,6 +92,7 @@ class SnapTest(StoreTest):
         store.mkdir()
         self.call("restore", *paths, store=store, **how)
         found = store_tree(store, times=False)
+        self.assertEqual(owners_in(found), {owner_of_new()})
         self.assertEqual(litter(store), [])
         shutil.rmtree(store)
         return found
@@ -228,7 +229,7 @@ class BackupTest(SnapTest):
             wait_until(lambda: os.path.exists(self.folder / ".backup.tar.part") and
                        os.path.getsize(self.folder / ".backup.tar.part") > 1 << 20, 30, "bytes to be written")
             process.send_signal(number)
-            said, _ = process.communicate(timeout=30)
+            said, _ = process.communicate(timeout=HANG)
             self.assertEqual(process.returncode, FAILED, said)
             self.assertEqual(self.names(), ["backup.tar"])
         self.assertEqual(self.path.read_bytes(), before)
@@ -240,7 +241,7 @@ class BackupTest(SnapTest):
         process.stdout.read(1)
         time.sleep(0.3)  # it waits for the pipe now
         process.terminate()
-        self.assertEqual(process.wait(10), FAILED)
+        self.assertEqual(process.wait(HANG), FAILED)
         process.stdout.close()
 
     def test_killed(self):
@@ -279,7 +280,7 @@ class BackupTest(SnapTest):
             (self.place(1) / f"00000001{number}-000000001.tsm").write_bytes(tsm(b"x" * 1000))
             processes = [subprocess.Popen([INFLUXSNAP, "-c", self.store, "backup", "--json", self.path],
                                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)]
-            done = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+            done = [json.loads(process.communicate(timeout=HANG)[0]) for process in processes]
             self.assertEqual([process.returncode for process in processes], [0, 0, 0])
             self.assertEqual(sorted(one["written"] for one in done), [False, False, True])
             self.assertEqual({one["number"] for one in done}, {number})
@@ -466,14 +467,17 @@ class RestoreTest(SnapTest):
         self.same(self.wanted, self.restored(mirror))
 
     def test_over_a_store(self):
+        """What was there says whose it is."""
+        wanted = owned_by(owner_of(self.target / "data"), self.wanted)
         out, said = self.restore(self.path)
         self.assertEqual(out, f"restored into {self.target}/meta, {self.target}/data and {self.target}/wal\n")
         self.assertRegex(said, r"(?m)^unpacking meta/meta\.db \(\d+ bytes\)$")
-        self.same(self.wanted, store_tree(self.target, times=False))
+        self.same(wanted, store_tree(self.target, times=False))
         self.assertTrue((self.target / "data.before-restore/old").is_dir())
 
     def test_numbers_alone(self):
         """They follow what was restored before, and nothing else."""
+        wanted = owned_by(owner_of(self.target / "data"), self.wanted)
         kept = self.folder / "kept.tar"
         shutil.copy(self.path, kept)
         self.check_untouched("builds on", INCOMPLETE, self.part[1])
@@ -481,7 +485,7 @@ class RestoreTest(SnapTest):
         self.check_untouched("builds on", INCOMPLETE, self.part[1])
         self.restore(self.part[0])
         self.restore(self.part[1])
-        self.same(self.wanted, store_tree(self.target, times=False))
+        self.same(wanted, store_tree(self.target, times=False))
 
     def test_refused(self):
         whole = self.part[1].read_bytes()
@@ -533,7 +537,7 @@ class RestoreTest(SnapTest):
         process.stdin.flush()
         time.sleep(0.3)
         process.terminate()
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=HANG)
         self.assertEqual(process.returncode, FAILED, said)
         self.same(before, whole_tree(self.target))
 
@@ -680,11 +684,12 @@ class CloneTest(SnapTest):
         self.assertEqual(os.listdir(self.store / "influxfs/clones"), [])
 
     def test_tree(self):
-        """It is what a restore gives; the live store's files are not touched."""
+        """It is what a restore gives, but for the owners, which are those of the store; the live
+        store's files are not touched."""
         os.chmod(self.place(1) / f"{FIRST}.tsm", 0o640)
         self.call("cut")
         self.backup()
-        wanted = self.restored(self.path)
+        wanted = owned_by(owner_of(self.store / "data"), self.restored(self.path))
         self.change(0)
         self.call("cut")
         before = whole_tree(self.store)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lib.archive import Archive
 from lib.case import StoreTest
-from lib.files import run, sha256, wait_until
+from lib.files import HANG, run, sha256, wait_until
 from lib.influxd import CONFIG
 from lib.mount import INFLUXFS, Mount, has_ended, mounts_under
 from lib.stores import TSM_HEADER, HandmadeStore, some_store
@@ -135,7 +135,7 @@ class RefusalTest(MountTest):
     """One clear line, a bad exit code, before it detaches; and nothing is left mounted."""
 
     def refused(self, *words, said=()):
-        done = subprocess.run([INFLUXFS, *map(str, words)], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([INFLUXFS, *map(str, words)], capture_output=True, text=True, timeout=HANG)
         message = f"{words}: {done}"
         self.assertNotEqual(done.returncode, 0, message)
         self.assertGreater(done.returncode, 0, message)

