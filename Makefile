@@ -6,7 +6,8 @@
 #   make bench | lint | format | clean
 #   make fuzz FUZZ_SECONDS=30   each fuzz target that long; what it finds is in build-fuzz/found
 #   make soak SOAK_SEEDS=50     that many random stores dumped, from seed SOAK_FIRST=1 on, for
-#                               each kind of index; and the fuzz targets, FUZZ_SECONDS=300 each
+#                               each kind of index; as many mutated ones backed up; and the fuzz
+#                               targets, FUZZ_SECONDS=300 each
 #
 # Switches: DEBUG=1, SANITIZE=address,undefined (or thread), COVERAGE=1, CC=clang, FUZZ=1 (what
 # fuzz targets link; takes clang). Each set of switches builds in a folder of its own, so none
@@ -148,7 +149,7 @@ fuzz:
 soak:
 	tests/setup build && tests/setup test
 	$(MAKE) -j$(jobs) all
-	INFLUXFS_SEEDS=$(SOAK_FIRST):$(SOAK_SEEDS) python3 tests/run RandomDumpTest
+	INFLUXFS_SEEDS=$(SOAK_FIRST):$(SOAK_SEEDS) python3 tests/run RandomDumpTest MutatorTest
 	$(MAKE) fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
 
 bench:
