@@ -76,8 +76,7 @@ class Mutant:
 
     def mutate(self):
         """One more condition, of the kinds that this store allows."""
-        kinds = list(MUTATIONS)
-        self.rng.shuffle(kinds)
+        kinds = sorted(MUTATIONS, key=lambda kind: self.rng.random() ** (1 / MUTATIONS[kind]), reverse=True)
         return any(kind(self) for kind in kinds)
 
     # Links. influxd follows those for shards alone: others it passes over.
@@ -94,6 +93,25 @@ class Mutant:
         path.symlink_to(os.path.relpath(target, path.parent) if relative else target)
         return self.say(f"{root}/{place} is a{' relative' if relative else ''} link to {target.name}",
                         may_refuse=len(place.words) < 3)
+
+    def link_to_nothing(self):
+        """The disk that the shard was moved to is not there."""
+        place = self.pick()
+        if not place:
+            return False
+        path = self.store / "data" / str(place)
+        shutil.rmtree(path)
+        path.symlink_to(self.outside / "not mounted" / place.words[-1])
+        return self.say(f"data/{place} is a link to nothing", may_refuse=True)
+
+    def linked_file(self):
+        path = self.pick_file(self.rng.choice((".tsm", ".wal")))
+        if not path:
+            return False
+        target = self.elsewhere()
+        shutil.move(path, target)
+        path.symlink_to(target)
+        return self.say(f"{path.relative_to(self.store)} is a link to {target.name}", may_refuse=True)
 
     # Mounts.
 
@@ -257,6 +275,7 @@ class Mutant:
             run("umount", "-l", point)
 
 
-MUTATIONS = (Mutant.link, Mutant.link, Mutant.mount, Mutant.mount, Mutant.missing, Mutant.replaced_by_file,
-             Mutant.unreadable, Mutant.stray, Mutant.stray, Mutant.renamed, Mutant.id_reused, Mutant.begun_anew, Mutant.damaged,
-             Mutant.damaged)
+# How often each is taken, compared with the others: less often what a backup has to refuse.
+MUTATIONS = {Mutant.link: 4, Mutant.link_to_nothing: 1, Mutant.linked_file: 1, Mutant.mount: 4, Mutant.missing: 2,
+             Mutant.replaced_by_file: 1, Mutant.unreadable: 2, Mutant.stray: 4, Mutant.renamed: 3, Mutant.id_reused: 1,
+             Mutant.begun_anew: 1, Mutant.damaged: 5}
