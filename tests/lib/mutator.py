@@ -221,7 +221,8 @@ class Mutant:
         shutil.rmtree(self.store / "meta")
         with Influxd(self.store, index=self.index) as influxd:
             influxd.run("CREATE DATABASE anew")
-            influxd.write([f"x v={week} {week * WEEK + 1}" for week in range(2400, 2400 + self.rng.randint(1, 5))], "anew")
+            weeks = range(2400, 2400 + self.rng.randint(1, 5))
+            influxd.write([f"x v={week} {week * WEEK + 1}" for week in weeks], "anew")
             influxd.stop()
         for name in ("influxdb.conf", "influxd.log"):
             (self.store / name).unlink()

@@ -6,7 +6,7 @@ is changed or removed, neither by backups nor by restores.
 
 INFLUXFS_MUTATOR=FILE adds to the file what was done to each store, and what came of it."""
 
-import json
+import http.client
 import os
 import random
 import shutil
@@ -155,11 +155,11 @@ class MutatorTest(StoreTest):
         return self.snap(mutant.store, "backup", "--json", path, prefix=prefix)
 
     def served(self, store, index):
-        """None: it does not start."""
+        """None: it does not start, or a damaged file has ended it."""
         try:
             with Influxd(store, index=index) as influxd:
                 return Served(influxd)
-        except InfluxError:
+        except (InfluxError, OSError, http.client.HTTPException):
             return None
 
     def check_backup(self, mutant, served, index, code, said):
