@@ -106,6 +106,9 @@ static int add_shards(struct shards *s)
         struct shard *sh = &s->list[i];
         meta_live_shard_at(s->meta, i, &sh->db, &sh->rp, &sh->id);
         meta_live_shard_times(s->meta, i, &sh->start, &sh->end);
+        /* The week of the first day of time begins before 64 bits do: influxd lets that wrap. */
+        if (sh->start >= sh->end)
+            sh->start = INT64_MIN;
     }
     return 0;
 }
