@@ -2,8 +2,10 @@
 /*
  * A measurement of a capture as text, read from its beginning to its end.
  *
- *   DUMP_JSON  byte for byte what influxd 1.6 answers over HTTP, with db=DB, to
+ *   DUMP_JSON  byte for byte what influxd answers over HTTP, with db=DB, to
  *              SELECT * FROM "RP"."MEASUREMENT" WHERE time >= FROM AND time < TO
+ *              without the "partial":true that influxd 1.6 leaves in whole answers of more than
+ *              10,000 rows, and later versions do not
  *   DUMP_CSV   the same with Accept: application/csv
  *   DUMP_LP    line protocol: each point a line with all its fields, sorted by series, then time,
  *              ready for /write; times in nanoseconds

@@ -2,10 +2,6 @@
 /* Points as influxd answers a query: JSON and CSV. */
 #include "store/export/dump_internal.h"
 
-/* influxd makes an answer of pieces of so many rows, and leaves a mark of the first piece in it
- * when there are more (services/httpd/handler.go; query/emitter.go). */
-#define PIECE 10000
-
 static void json_cell(struct gotext *o, const struct points_cell *c)
 {
     if (!c->present) {
@@ -64,7 +60,7 @@ static void json_tail(struct dump *d)
     if (d->rows == 0)
         gotext_text(&d->text, "{\"results\":[{\"statement_id\":0}]}\n");
     else
-        gotext_text(&d->text, d->rows > PIECE ? "],\"partial\":true}]}]}\n" : "]}]}]}\n");
+        gotext_text(&d->text, "]}]}]}\n");
 }
 
 static void csv_cell(struct gotext *o, const struct points_cell *c)

@@ -41,7 +41,13 @@ def quoted(name):
 def answer(influxd, form, db, rp, measurement, start=EARLIEST, end=LATEST):
     query = (f"SELECT * FROM {quoted(rp)}.{quoted(measurement)} "
              f"WHERE time >= '{rfc3339(start)}' AND time < '{rfc3339(end)}'")
-    return influxd.query(query, db, accept="application/csv" if form == "csv" else None)
+    return whole(influxd.query(query, db, accept="application/csv" if form == "csv" else None))
+
+
+def whole(text):
+    """influxd 1.6 calls an answer of more than 10,000 rows partial although it is not; 1.8 and 1.12 do not."""
+    end = b'],"partial":true}]}]}\n'
+    return text.removesuffix(end) + b"]}]}]}\n" if text.endswith(end) else text
 
 
 def difference(wanted, got):
