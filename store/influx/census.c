@@ -56,12 +56,14 @@ int census_take(const void *meta, size_t len, int64_t now, struct census *out, s
     c.counts = meta_counts(m);
     for (size_t i = 0; r == 0 && i < meta_policies(m); i++) {
         const char *db, *rp;
-        int64_t duration = meta_policy_duration(m, i);
+        struct meta_rules rules;
         meta_policy(m, i, &db, &rp);
-        size_t n =
-            duration && strcmp(db, NAME_INTERNAL) != 0 ? count_past(m, db, rp, duration, now) : 0;
+        meta_policy_rules(m, i, &rules);
+        size_t n = rules.duration && strcmp(db, NAME_INTERNAL) != 0
+                       ? count_past(m, db, rp, rules.duration, now)
+                       : 0;
         if (n)
-            r = add(&c, &cap, db, rp, duration, n);
+            r = add(&c, &cap, db, rp, rules.duration, n);
     }
     if (r < 0)
         return err_sys(e, r, "meta.db");

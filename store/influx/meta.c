@@ -22,7 +22,7 @@ struct shard {
 
 struct policy {
     const char *db, *rp; /* in the arena */
-    int64_t duration;
+    struct meta_rules rules;
 };
 
 struct meta {
@@ -155,7 +155,9 @@ static void add_all(struct meta *m, const pb_data *d)
         for (size_t j = 0; j < d->databases[i]->n_policies; j++) {
             const pb_policy *p = d->databases[i]->policies[j];
             const char *rp = keep_name(m, p->name);
-            m->policies[m->n_policies++] = (struct policy){db, rp, p->duration};
+            const bool is_default = strcmp(p->name, d->databases[i]->default_policy) == 0;
+            m->policies[m->n_policies++] = (struct policy){
+                db, rp, {p->duration, p->shard_group_duration, p->replica_n, is_default}};
             m->counts.subscriptions += p->n_subscriptions;
             for (size_t k = 0; k < p->n_shard_groups; k++)
                 add_group(m, db, rp, p->shard_groups[k]);
@@ -285,9 +287,9 @@ void meta_policy(const struct meta *m, size_t i, const char **db, const char **r
     *rp = m->policies[i].rp;
 }
 
-int64_t meta_policy_duration(const struct meta *m, size_t i)
+void meta_policy_rules(const struct meta *m, size_t i, struct meta_rules *out)
 {
-    return m->policies[i].duration;
+    *out = m->policies[i].rules;
 }
 
 struct meta_counts meta_counts(const struct meta *m)

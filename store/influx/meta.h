@@ -60,8 +60,14 @@ bool meta_has_database(const struct meta *m, const char *db); /* linear */
 size_t meta_policies(const struct meta *m);
 void meta_policy(const struct meta *m, size_t i, const char **db, const char **rp);
 
-/* How long it keeps points, nanoseconds; 0: for ever. */
-int64_t meta_policy_duration(const struct meta *m, size_t i);
+/* What a policy does with its points. */
+struct meta_rules {
+    int64_t duration;       /* nanoseconds that they are kept; 0: for ever */
+    int64_t shard_duration; /* of new shards */
+    uint32_t replicas;
+    bool is_default; /* of its database */
+};
+void meta_policy_rules(const struct meta *m, size_t i, struct meta_rules *out);
 
 /* How many there are of what acts, or lets in, by itself once influxd runs. */
 struct meta_counts {
