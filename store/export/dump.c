@@ -86,12 +86,13 @@ int dump_open(struct contents *c, const struct dump_query *q, struct dump **out,
     if (!d)
         return err_sys(e, -ENOMEM, "a dump");
     d->format = q->format;
+    d->query = *q;
     d->measurement = (struct slice){q->measurement, q->n};
     const struct points_query pq = dump_points_query(q);
     int r = points_open(c, &pq, &d->points, e);
     if (r < 0)
         return r;
-    if (!make_names(d))
+    if (!make_names(d) || (d->format == DUMP_LP && dump_lines_begin(d) < 0))
         return err_sys(e, -ENOMEM, "the names of columns");
     *out = steal_ptr(&d);
     return 0;
@@ -104,6 +105,7 @@ void dump_free(struct dump *d)
     for (size_t i = 0; d->names && i < points_columns(d->points); i++)
         gotext_free(&d->names[i]);
     free(d->names);
+    free(d->lines.fields);
     gotext_free(&d->prefix);
     gotext_free(&d->text);
     points_free(d->points);
@@ -126,7 +128,9 @@ static int make(struct dump *d, struct err *e)
         }
         if (d->rows == 0)
             dump_head(d);
-        dump_row(d, &row);
+        r = dump_row(d, &row, e);
+        if (r < 0)
+            return r;
         d->rows++;
     }
     return d->text.failed || d->prefix.failed ? err_sys(e, -ENOMEM, "a dump") : 0;

@@ -10,6 +10,9 @@
  *   DUMP_LP    line protocol: each point a line with all its fields, sorted by series, then time,
  *              ready for /write; times in nanoseconds
  *
+ * What line protocol cannot express (sayable.h) is an error, -EILSEQ, or is left out: a
+ * measurement, a series, or a field, of which a point's other fields are written.
+ *
  * points.h says which points and columns these are, and what memory they take; influxd's limits of
  * rows (max-row-limit) are taken to be off, as they are by default. A column whose name is taken
  * (a tag's of the same name as a field's) is called NAME_1 (influxql ColumnNames).
@@ -20,6 +23,7 @@
 #define INFLUXFS_EXPORT_DUMP_H
 
 #include "store/export/contents.h"
+#include "store/export/gaps.h"
 
 #include <sys/types.h>
 
@@ -31,6 +35,7 @@ struct dump_query {
     size_t n;
     int64_t from, to; /* nanoseconds since 1970; from <= time < to */
     enum dump_format format;
+    const struct gaps *gaps;             /* what may be lacking; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
 };
 

@@ -118,18 +118,21 @@ void dump_head(struct dump *d)
         csv_head(d);
 }
 
-void dump_row(struct dump *d, const struct points_row *row)
+int dump_row(struct dump *d, const struct points_row *row, struct err *e)
 {
+    if (d->format == DUMP_LP)
+        return dump_lines_row(d, row, e);
     if (d->format == DUMP_JSON)
         json_row(d, row);
-    else if (d->format == DUMP_CSV)
-        csv_row(d, row);
     else
-        dump_lines_row(d, row);
+        csv_row(d, row);
+    return 0;
 }
 
 void dump_tail(struct dump *d)
 {
     if (d->format == DUMP_JSON)
         json_tail(d);
+    else if (d->format == DUMP_LP)
+        dump_lines_tail(d);
 }

@@ -7,8 +7,27 @@
 #include "store/export/gotext.h"
 #include "store/export/points.h"
 
+/* A field that line protocol cannot express. */
+struct lines_field {
+    const char *why; /* NULL: it can */
+    uint64_t left;   /* values that were left out */
+};
+
+/* What line protocol leaves out. */
+struct lines {
+    struct lines_field *fields; /* one for each column */
+    struct slice key;           /* of the series at hand */
+    const char *why;            /* it cannot be expressed; NULL: it can */
+    bool whole;                 /* nor can the measurement */
+    uint64_t left;              /* points of it that were left out, or of the measurement */
+    size_t series;              /* of which some were */
+    uint64_t more;              /* points of those that are not named */
+};
+
 struct dump {
     enum dump_format format;
+    struct dump_query query;
+    struct lines lines;
     struct points *points; /* for POINTS_ANSWER (JSON, CSV) or POINTS_ALL (line protocol) */
     struct slice measurement;
     struct gotext *names; /* of the columns, as this format writes them */
@@ -25,11 +44,13 @@ struct points_query dump_points_query(const struct dump_query *q);
 void dump_name(enum dump_format format, struct gotext *o, struct slice name);
 /* Before the first row, each row, behind the last (also if there is none). */
 void dump_head(struct dump *d);
-void dump_row(struct dump *d, const struct points_row *row);
+int dump_row(struct dump *d, const struct points_row *row, struct err *e);
 void dump_tail(struct dump *d);
 
 /* Of line protocol (dump_lines.c). */
 void dump_lines_name(struct gotext *o, struct slice name);
-void dump_lines_row(struct dump *d, const struct points_row *row);
+int dump_lines_begin(struct dump *d); /* 0 or -ENOMEM */
+int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e);
+void dump_lines_tail(struct dump *d);
 
 #endif

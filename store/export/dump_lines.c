@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Points as line protocol, which influxd takes at /write. */
 #include "store/export/dump_internal.h"
+#include "store/export/sayable.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* So many series of a measurement are named when they are left out. */
+#define NAMED 20
 
 /* With a backslash before each of the characters. */
 static void escaped(struct gotext *o, struct slice s, const char *which)
@@ -48,22 +55,127 @@ static void value(struct gotext *o, const struct points_cell *c)
     }
 }
 
+int dump_lines_begin(struct dump *d)
+{
+    const size_t n = points_columns(d->points);
+    d->lines.fields = calloc(n + 1, sizeof(*d->lines.fields));
+    if (!d->lines.fields)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!points_column(d->points, i)->is_tag)
+            d->lines.fields[i].why = sayable_field(points_column(d->points, i)->name);
+    return 0;
+}
+
+static bool may_leave(const struct dump *d)
+{
+    return d->query.gaps && d->query.gaps->names;
+}
+
+/* Says that something of the measurement is left out; what: "the series", "the field". */
+static void say_left(const struct dump *d, const char *what, struct slice name, uint64_t n,
+                     const char *of, const char *why)
+{
+    char measurement[GAPS_NAME], shown[GAPS_NAME];
+    gaps_name(d->measurement, measurement);
+    gaps_name(name, shown);
+    gaps_say(d->query.gaps, "%s/%s/%s: left out: %s%s, %" PRIu64 " %s: %s", d->query.db,
+             d->query.rp, measurement, what, shown, n, of, why);
+}
+
+static int refuse(const struct dump *d, const char *what, struct slice name, const char *why,
+                  struct err *e)
+{
+    char measurement[GAPS_NAME], shown[GAPS_NAME];
+    gaps_name(d->measurement, measurement);
+    gaps_name(name, shown);
+    return err_set(e, -EILSEQ, "%s/%s/%s: cannot be line protocol: %s%s: %s", d->query.db,
+                   d->query.rp, measurement, what, shown, why);
+}
+
+/* Says which points of the series at hand were left out, unless its measurement is. */
+static void end_series(struct dump *d)
+{
+    struct lines *l = &d->lines;
+    if (!l->why || l->whole || !l->left)
+        return;
+    if (l->series < NAMED)
+        say_left(d, "the series ", l->key, l->left, "points", l->why);
+    else
+        l->more += l->left;
+    l->series++;
+    l->left = 0;
+}
+
+static int begin_series(struct dump *d, struct slice key, struct err *e)
+{
+    struct lines *l = &d->lines;
+    bool same = l->key.p && slice_compare(l->key, key) == 0;
+    if (!same)
+        end_series(d);
+    l->key = key;
+    if (same)
+        return 0;
+    l->why = sayable_series(key);
+    l->whole = sayable_measurement(key) != NULL;
+    return l->why && !may_leave(d) ? refuse(d, "the series ", key, l->why, e) : 0;
+}
+
+/* Counts a value of a field that cannot be written. */
+static int leave_field(struct dump *d, size_t i, struct err *e)
+{
+    struct lines_field *f = &d->lines.fields[i];
+    if (!may_leave(d))
+        return refuse(d, "the field ", points_column(d->points, i)->name, f->why, e);
+    f->left++;
+    return 0;
+}
+
 /* The key of a series is written as it is stored: line protocol has the same escapes. */
-void dump_lines_row(struct dump *d, const struct points_row *row)
+int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e)
 {
     struct gotext *o = &d->text;
-    const size_t n = points_columns(d->points);
+    const size_t n = points_columns(d->points), begin = o->n;
     char separator = ' ';
+    int r = row->series.p != d->lines.key.p ? begin_series(d, row->series, e) : 0;
+    if (d->lines.why) {
+        d->lines.left++;
+        return r;
+    }
     gotext_add(o, row->series.p, row->series.n);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; r == 0 && i < n; i++) {
         if (!row->cells[i].present || points_column(d->points, i)->is_tag)
             continue;
+        if (d->lines.fields[i].why) {
+            r = leave_field(d, i, e);
+            continue;
+        }
         gotext_add(o, &separator, 1);
         separator = ',';
         gotext_add(o, d->names[i].p, d->names[i].n);
         value(o, &row->cells[i]);
     }
+    if (separator == ' ') { /* none of its fields could be written */
+        o->n = begin;
+        return r;
+    }
     gotext_add(o, " ", 1);
     gotext_integer(o, row->time);
     gotext_add(o, "\n", 1);
+    return r;
+}
+
+void dump_lines_tail(struct dump *d)
+{
+    struct lines *l = &d->lines;
+    const struct slice none = {"", 0};
+    if (l->why && l->whole)
+        say_left(d, "the measurement", none, l->left, "points", l->why);
+    end_series(d);
+    if (l->more)
+        say_left(d, "further series", none, l->more, "points", "as those before");
+    for (size_t i = 0; i < points_columns(d->points); i++)
+        if (l->fields[i].left)
+            say_left(d, "the field ", points_column(d->points, i)->name, l->fields[i].left,
+                     "values", l->fields[i].why);
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap dump: measurements as text, read from the files, whether influxd runs or not. */
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/export/dump.h"
+#include "store/influxsnap/ddl.h"
+#include "store/influxsnap/dump_advice.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/outfile.h"
 #include "store/influxsnap/snap.h"
+#include "store/influxsnap/told.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +17,9 @@
 struct dumping {
     FILE *to;
     const char *name; /* of it */
+    bool ddl;
     struct meter meter;
+    struct told told;
 };
 
 static int copy(struct dump *dump, struct dumping *to, struct err *e)
@@ -31,20 +37,22 @@ static int copy(struct dump *dump, struct dumping *to, struct err *e)
     return (int)n;
 }
 
-static int put(struct dumping *to, const char *text, struct err *e)
+/* The bytes written to the stream must have arrived. */
+static int flush(struct dumping *d, struct err *e)
 {
     errno = 0;
-    return fputs(text, to->to) == EOF ? err_sys(e, errno ? -errno : -EIO, "%s", to->name) : 0;
+    return fflush(d->to) == 0 && !ferror(d->to) ? 0
+                                                : err_sys(e, errno ? -errno : -EIO, "%s", d->name);
 }
 
 /* The lines by which influx -import knows where points go; /write takes them for comments. */
 static int put_context(struct dumping *to, const char *db, const char *rp, struct err *e)
 {
-    autofree char *text = NULL;
-    if (asprintf(&text, "# DML\n# CONTEXT-DATABASE: %s\n# CONTEXT-RETENTION-POLICY: %s\n", db, rp) <
+    errno = 0;
+    if (fprintf(to->to, "# DML\n# CONTEXT-DATABASE: %s\n# CONTEXT-RETENTION-POLICY: %s\n", db, rp) <
         0)
-        return err_sys(e, -ENOMEM, "%s", to->name);
-    return put(to, text, e);
+        return err_sys(e, errno ? -errno : -EIO, "%s", to->name);
+    return 0;
 }
 
 static int dump_one(struct contents *c, const struct dump_query *q, struct dumping *to,
@@ -80,6 +88,8 @@ static int dump_policy(struct contents *c, const struct dump_query *query, struc
         q.measurement = m->name.p;
         q.n = m->name.n;
         r = dump_one(c, &q, to, e);
+        if (r == 0 && q.format == DUMP_LP)
+            dump_advice_types(&to->told, q.db, q.rp, m);
     }
     return r;
 }
@@ -91,81 +101,96 @@ static int dump_database(struct contents *c, const struct dump_query *query, str
     struct dump_query q = *query;
     bool found = false;
     int r = 0;
+    if (to->ddl && meta_has_database(m, q.db)) {
+        fputs("# DDL\n", to->to);
+        ddl_write(m, q.db, to->to);
+        r = flush(to, e);
+    }
     for (size_t i = 0; r == 0 && i < meta_policies(m); i++) {
         const char *db;
         meta_policy(m, i, &db, &q.rp);
         if (strcmp(db, q.db) != 0)
             continue;
         found = true;
+        if (q.format == DUMP_LP)
+            dump_advice_policy(&to->told, contents_shards(c), i, &q, io_now_ns());
         r = dump_policy(c, &q, to, e);
     }
     return r == 0 && !found ? err_set(e, -ENOENT, "no database %s", q.db) : r;
 }
 
+/* The named measurements of a policy. */
+static int dump_named(struct contents *c, struct dump_query *q, char *const *names, size_t n,
+                      struct dumping *to, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        q->measurement = names[i];
+        q->n = strlen(names[i]);
+        r = dump_one(c, q, to, e);
+        if (r == 0 && q->format == DUMP_LP)
+            r = dump_advice_named(&to->told, c, q, e);
+    }
+    return r;
+}
+
 /* What is asked for: a database, a policy, or some measurements. */
 static int dump_asked(const struct options *o, struct contents *c, struct dumping *to,
-                      struct err *e)
+                      const struct gaps *gaps, struct err *e)
 {
     struct dump_query q = {.db = o->args[0],
                            .rp = o->nargs > 1 ? o->args[1] : NULL,
                            .from = o->from,
                            .to = o->to,
                            .format = o->format,
+                           .gaps = gaps,
                            .reader = &snap_reader};
-    if (o->nargs < 3)
-        return q.rp ? dump_policy(c, &q, to, e) : dump_database(c, &q, to, e);
-    int r = 0;
-    for (size_t i = 2; r == 0 && i < o->nargs; i++) {
-        q.measurement = o->args[i];
-        q.n = strlen(o->args[i]);
-        r = dump_one(c, &q, to, e);
-    }
+    int r = o->nargs > 2 ? dump_named(c, &q, o->args + 2, o->nargs - 2, to, e)
+            : q.rp       ? dump_policy(c, &q, to, e)
+                         : dump_database(c, &q, to, e);
     return r;
 }
 
 static int dump_to(struct snap *s, struct dumping *d, struct err *e)
 {
     cleanup(contents_unrefp) struct contents *contents = NULL;
+    const struct gaps gaps = {
+        .names = true, .damage = s->o.skip_damaged, .say = told_lacks, .ctx = &d->told};
     struct tarball *t;
     int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
     if (r < 0)
         return r;
+    d->ddl = s->o.format == DUMP_LP && !s->o.no_ddl;
+    d->told.meter = &d->meter;
     meter_begin(&d->meter, "dumping", 0);
     r = contents_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots), NULL,
                       &contents, e);
     if (r == 0)
-        r = dump_asked(&s->o, contents, d, e);
+        r = dump_asked(&s->o, contents, d, &gaps, e);
     meter_end(&d->meter);
     contents_unref(steal_ptr(&contents));
     snapshots_put(s->snapshots, t);
     return r;
 }
 
-/* The bytes written to the stream must have arrived. */
-static int flush(struct dumping *d, struct err *e)
+static int dump_to_file(struct snap *s, const char *path, struct dumping *d, struct err *e)
 {
-    errno = 0;
-    return fflush(d->to) == 0 ? 0 : err_sys(e, errno ? -errno : -EIO, "%s", d->name);
-}
-
-static int dump_to_file(struct snap *s, const char *path, struct err *e)
-{
-    struct dumping d = {.name = path};
     cleanup(outfile_closep) struct outfile *file = NULL;
+    d->name = path;
     int r = outfile_open(path, &file, e);
     if (r < 0)
         return r;
     int fd = dup(outfile_fd(file));
-    d.to = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!d.to) {
+    d->to = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!d->to) {
         r = err_sys(e, -errno, "%s", path);
         cleanup_close(&fd);
         return r;
     }
-    r = dump_to(s, &d, e);
+    r = dump_to(s, d, e);
     if (r == 0)
-        r = flush(&d, e);
-    fclose(d.to); /* nothing is left in it, unless it failed */
+        r = flush(d, e);
+    fclose(d->to); /* nothing is left in it, unless it failed */
     return r < 0 ? r : outfile_commit(file, "", e);
 }
 
@@ -175,8 +200,10 @@ int snap_dump(struct snap *s)
     struct dumping d = {.to = stdout, .name = "standard output"};
     int r = snap_open(s, SNAP_SNAPSHOTS, &e);
     if (r == 0 && s->o.output)
-        r = dump_to_file(s, s->o.output, &e);
+        r = dump_to_file(s, s->o.output, &d, &e);
     else if (r == 0 && (r = dump_to(s, &d, &e)) == 0)
         r = flush(&d, &e);
-    return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
+    int code = r < 0 ? snap_fail(r, &e) : d.told.lacking ? EXIT_OMISSIONS : EXIT_DONE;
+    told_clear(&d.told);
+    return code;
 }

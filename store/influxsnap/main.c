@@ -43,14 +43,15 @@ static const struct command commands[] = {
      "run on FOLDER/meta, FOLDER/data and FOLDER/wal. Nothing it does touches the store or the\n"
      "cut. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it.\n"
      "`influxsnap clone --remove FOLDER` takes it away again.\n"},
-    {"dump", "DB [RP [MEASUREMENT]...]", "FabOA", 1, -1, snap_dump,
+    {"dump", "DB [RP [MEASUREMENT]...]", "FabOALS", 1, -1, snap_dump,
      "points as text, of a database, a policy or some measurements",
      "Reads the points from the files: influxd need not run, and may. --format=lp gives line\n"
      "protocol, sorted by series and time, ready for /write; json and csv give, byte for byte, "
      "what\n"
-     "influxd 1.6 answers to SELECT * FROM \"RP\".\"MEASUREMENT\" with this range of times, one\n"
-     "answer after the other. Line protocol of more than named measurements has comments for\n"
-     "influx -import in it.\n"},
+     "influxd answers to SELECT * FROM \"RP\".\"MEASUREMENT\" with this range of times, one\n"
+     "answer after the other. Line protocol of a whole database begins with the statements that\n"
+     "create it, as influx -import takes them. What line protocol cannot express is left out, and\n"
+     "so is what is damaged with --skip-damaged; both are named, and then the exit code is 6.\n"},
     {"status", "", "j", 0, 0, snap_status, "show where the store lies and what is retained",
      "Shows the folders, whether influxd uses them, and what the cuts take up.\n"},
     {0}};

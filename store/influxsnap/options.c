@@ -48,6 +48,8 @@ static const struct option_def defs[] = {
     {'b', "to", "TIME", "points before this time"},
     {'O', "output", "PATH", "write to this file, whole or not at all, instead of stdout"},
     {'A', "allow-left-out", NULL, "although more would be left out than kept"},
+    {'L', "no-ddl", NULL, "no statements that create the database"},
+    {'S', "skip-damaged", NULL, "give all that is not damaged, and name the rest"},
     {'m', "remove", NULL, "unmount the clone and remove it"},
 };
 #define DEFS (sizeof(defs) / sizeof(*defs))
@@ -160,6 +162,12 @@ static int set(struct options *o, int letter, char *value, struct err *e)
         return 0;
     case 'e':
         o->keep_expired = true;
+        return 0;
+    case 'L':
+        o->no_ddl = true;
+        return 0;
+    case 'S':
+        o->skip_damaged = true;
         return 0;
     case 'm':
         o->remove = true;

@@ -33,7 +33,7 @@ struct options {
     const char *store;           /* an influxdb.conf or a folder */
     const char *state;           /* NULL: not given */
     struct store_paths override; /* borrowed strings */
-    bool json, dry_run, force, remove, allow_left_out, keep_expired;
+    bool json, dry_run, force, remove, allow_left_out, keep_expired, no_ddl, skip_damaged;
     enum compress compress;
     enum dump_format format;
     int64_t from, to;   /* nanoseconds since 1970; from <= time < to */

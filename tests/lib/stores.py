@@ -30,14 +30,19 @@ def message(*fields):
     return out
 
 
+def snappy(payload):
+    """Without compression: literals, whose lengths stand in two bytes."""
+    pieces = (payload[at:at + 60000] for at in range(0, len(payload), 60000))
+    return varint(len(payload)) + b"".join(bytes([61 << 2]) + struct.pack("<H", len(p) - 1) + p for p in pieces)
+
+
 def wal_entry(number=1, size=0):
     """A complete entry of a WAL segment: one integer, or one string of that many bytes."""
     key = b"m,host=a#!~#v"
     value = struct.pack(">q", number) if size == 0 else struct.pack(">I", size) + random.Random(number).randbytes(size)
     payload = (bytes([4 if size else 2]) + struct.pack(">H", len(key)) + key +
                struct.pack(">Iq", 1, number) + value)
-    # Snappy without compression: one literal, its length in two bytes.
-    packed = varint(len(payload)) + bytes([61 << 2]) + struct.pack("<H", len(payload) - 1) + payload
+    packed = snappy(payload)
     return b"\x01" + struct.pack(">I", len(packed)) + packed
 
 

@@ -267,7 +267,10 @@ class SeveralTest(DumpTest):
         return dump(self.influx.root, form, "db", rp, measurement, *times)
 
     def test_database(self):
-        text = self.dump("db")
+        text = self.dump("--no-ddl", "db")
+        ddl = (b'# DDL\nCREATE DATABASE "db" WITH DURATION INF REPLICATION 1 SHARD DURATION 1h NAME "rp"\n'
+               b'CREATE RETENTION POLICY "other" ON "db" DURATION INF REPLICATION 1 SHARD DURATION 1w\n')
+        self.assertEqual(self.dump("db"), ddl + text)
         context = "# DML\n# CONTEXT-DATABASE: db\n# CONTEXT-RETENTION-POLICY: {}\n"
         self.assertEqual(text, b"".join(part for rp in ("rp", "other") for part in (
             context.format(rp).encode(), *(self.one("lp", rp, m) for m in ("a", "b", "c,d")))))
@@ -277,7 +280,9 @@ class SeveralTest(DumpTest):
         fresh.write(self.dump("db", "rp"), "db")
         for m in ("a", "b", "c,d"):
             self.assertEqual(answer(fresh, "json", "db", "rp", m), answer(self.influx, "json", "db", "rp", m))
-        self.assertEqual(self.dump("empty"), b"")
+        self.assertEqual(self.dump("--no-ddl", "empty"), b"")
+        self.assertEqual(self.dump("empty"), b'# DDL\nCREATE DATABASE "empty" WITH DURATION INF REPLICATION 1 '
+                         b'SHARD DURATION 1w NAME "autogen"\n')
 
     def test_filters(self):
         self.assertEqual(self.dump("--format=json", "db", "rp", "c,d", "a"), self.one("json", "rp", "c,d") +

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/export/gaps.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void gaps_name(struct slice name, char out[GAPS_NAME])
+{
+    size_t n = 0, i = 0;
+    for (; i < name.n && n < GAPS_NAME - 8; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        if (c < 0x20 || c == 0x7f)
+            n += (size_t)snprintf(out + n, 4, "%%%02X", c);
+        else
+            out[n++] = name.p[i];
+    }
+    strcpy(out + n, i < name.n ? "…" : "");
+}
+
+int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, ...)
+{
+    char more[sizeof(e->text)];
+    struct err words = {0};
+    va_list ap;
+    if (code != -EBADMSG || !g || !g->damage)
+        return code;
+    va_start(ap, fmt);
+    vsnprintf(more, sizeof(more), fmt, ap);
+    va_end(ap);
+    err_set(&words, code, "%s: %s", e ? e->text : "damaged", more);
+    g->say(g->ctx, words.text);
+    if (e)
+        e->text[0] = 0;
+    return 0;
+}
+
+void gaps_say(const struct gaps *g, const char *fmt, ...)
+{
+    char text[sizeof(((struct err *)0)->text)];
+    struct err words = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    err_set(&words, 0, "%s", text);
+    g->say(g->ctx, words.text);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influxsnap/dump_advice.h"
+
+#include "store/base/cleanup.h"
+#include "store/influxsnap/ddl.h"
+
+#include <string.h>
+
+static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
+                                                    "unsigned"};
+
+/* Whether an earlier one has the same name. */
+static bool is_again(const struct outline_measurement *m, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (slice_compare(m->fields[k].name, m->fields[i].name) == 0)
+            return true;
+    return false;
+}
+
+void dump_advice_types(struct told *t, const char *db, const char *rp,
+                       const struct outline_measurement *m)
+{
+    for (size_t i = 0; i < m->nfields; i++) {
+        const struct slice name = m->fields[i].name;
+        char types[64] = "";
+        size_t n = 0;
+        if (is_again(m, i))
+            continue;
+        for (size_t k = i; k < m->nfields; k++) {
+            if (slice_compare(m->fields[k].name, name) != 0)
+                continue;
+            strcat(strcat(types, n++ ? ", " : ""), type_names[m->fields[k].type]);
+        }
+        if (n > 1)
+            told_warn(t,
+                      "%s/%s/%.*s: the field %.*s has several types (%s): a server takes each in a "
+                      "shard of its own only, so create the policy with the same shard duration",
+                      db, rp, (int)m->name.n, m->name.p, (int)name.n, name.p, types);
+    }
+}
+
+int dump_advice_named(struct told *t, struct contents *c, const struct dump_query *q, struct err *e)
+{
+    cleanup(outline_freep) struct outline *o = NULL;
+    int r = contents_outlines(c, q->db, q->rp, q->from, q->to, q->reader, &o, e);
+    const struct outline_measurement *m =
+        r == 0 ? outline_find(o, (struct slice){q->measurement, q->n}) : NULL;
+    if (m)
+        dump_advice_types(t, q->db, q->rp, m);
+    return r;
+}
+
+/* Whether influx -import, which cuts a name at its colon and trims it, takes it for another. */
+static bool is_mistaken(const char *name)
+{
+    return strchr(name, ':') || name[0] == ' ' || name[strlen(name) - 1] == ' ';
+}
+
+static size_t count_old(const struct shards *s, const struct dump_query *q, const char *rp,
+                        int64_t before)
+{
+    size_t old = 0;
+    for (size_t i = 0; i < shards_count(s); i++) {
+        const struct shard *sh = shards_at(s, i);
+        if (strcmp(sh->db, q->db) == 0 && strcmp(sh->rp, rp) == 0 && sh->start < q->to &&
+            sh->end > q->from && (sh->ntsm || sh->nwal))
+            old += sh->start < before;
+    }
+    return old;
+}
+
+void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
+                        const struct dump_query *q, int64_t now_ns)
+{
+    struct meta_rules rules;
+    const char *db, *rp;
+    char duration[32];
+    meta_policy(shards_meta(s), i, &db, &rp);
+    meta_policy_rules(shards_meta(s), i, &rules);
+    ddl_duration(rules.duration, duration);
+    size_t old = rules.duration > 0 ? count_old(s, q, rp, now_ns - rules.duration) : 0;
+    if (old)
+        told_warn(
+            t,
+            "%s/%s: points of %zu shards are older than the %s that the policy keeps, or will "
+            "soon be: a server refuses or deletes these, unless it is created with a longer "
+            "duration",
+            db, rp, old, duration);
+    if (is_mistaken(db) || is_mistaken(rp))
+        told_warn(t, "%s/%s: influx -import takes these names for others, /write does not", db, rp);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What whoever writes a dump into another server should know beforehand, as warnings. */
+#ifndef INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
+#define INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
+
+#include "store/export/dump.h"
+#include "store/influxsnap/told.h"
+
+/* Fields of several types: influxd takes only one in a shard. */
+void dump_advice_types(struct told *t, const char *db, const char *rp,
+                       const struct outline_measurement *m);
+/* The same of the measurement of a query. Errors as contents_outlines. */
+int dump_advice_named(struct told *t, struct contents *c, const struct dump_query *q,
+                      struct err *e);
+
+/* What of policy i of meta.db's another server would not take as it is. */
+void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
+                        const struct dump_query *q, int64_t now_ns);
+
+#endif
