@@ -239,9 +239,10 @@ static ssize_t file_read(struct request *r, struct handle *h, char **buf, size_t
 static ssize_t read_quietly(void *ctx, void *buf, size_t n, uint64_t off)
 {
     struct dumpfile *f = ctx;
+    struct err e = {0};
     n = within(f, n, off);
     pthread_mutex_lock(&f->lock);
-    int r = f->dump && f->at == off ? make(f, buf, n, off, NULL) : -EAGAIN;
+    int r = f->dump && f->at == off ? make(f, buf, n, off, &e) : -EAGAIN;
     pthread_mutex_unlock(&f->lock);
     return r < 0 ? r : (ssize_t)n;
 }

@@ -54,6 +54,8 @@ static int open_contents(struct request *r, struct capture *c, struct contents *
         status_failed(r->fs->status, "dump/", e.text);
         return rc == -ENOMEM ? rc : -EIO;
     }
+    if (d->gaps.damage)
+        contents_allow_damage(fresh->contents);
     pthread_mutex_lock(&d->lock);
     *out = known(d, c);
     if (!*out) {

@@ -23,6 +23,7 @@ int dumps_new(struct fs *fs, struct node **out)
     pthread_mutex_init(&d->lock, NULL);
     d->fs = fs;
     fs->dumps = d;
+    dumps_lacks_init(d);
     int r = dumps_node(d, &top_ops, &(struct dump_node){.ino = INO_DUMP}, "", 0, &n);
     if (r == 0)
         *out = &n->node;
@@ -33,6 +34,7 @@ void dumps_free(struct dumps *d)
 {
     if (!d)
         return;
+    dumps_lacks_clear(d);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }
@@ -225,7 +227,8 @@ static int file_lookup(struct request *r, const struct dump_node *dir, struct co
                            .n = name->n,
                            .from = name->from,
                            .to = name->to,
-                           .format = dir->format};
+                           .format = dir->format,
+                           .gaps = &dir->all->gaps};
     autofree char *whole = NULL;
     if (name->cut) {
         int rc = find_cut(r, dir, c, name, &whole, &q.n);

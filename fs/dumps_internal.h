@@ -16,11 +16,18 @@ struct dump_contents {
     struct dump_contents *next;
 };
 
+/* So many lines tell what dumps lack. */
+#define DUMPS_LACKS 200
+
 struct dumps {
     struct fs *fs;
+    struct gaps gaps;     /* what dumps may lack */
     pthread_mutex_t lock; /* guards what follows, and what changes in nodes */
     struct dump_contents *contents;
     struct dump_node *nodes; /* hash by key */
+    char *lacks[DUMPS_LACKS];
+    size_t nlacks;
+    bool more_lacks;
 };
 
 struct dump_node {
@@ -41,6 +48,10 @@ struct dump_node {
     size_t nkey;
     char key[]; /* a folder's path; of a file, its path and the digest of its text */
 };
+
+/* What dumps may lack, and what they were found to (dumplacks.c). */
+void dumps_lacks_init(struct dumps *d);
+void dumps_lacks_clear(struct dumps *d);
 
 /* What the caller's capture contains; the caller owes one contents_unref. */
 int dumps_contents(struct request *r, struct contents **out);

@@ -37,6 +37,7 @@ const char options_usage[] =
     "  -o keep_expired        policies whose restored shards retention would delete at once keep "
     "points for ever\n"
     "  -o ro                  no restore\n"
+    "  -o skip_damaged        dumps of all that is not damaged; status.json names the rest\n"
     "  -o uid=N,gid=N,umask=M show these owners and modes\n"
     "  -o allow_other         let other users in; and libfuse's other options\n";
 
@@ -60,6 +61,7 @@ static const struct fuse_opt specs[] = {
     OPT("allow_left_out", allow_left_out),
     OPT("keep_expired", keep_expired),
     OPT("ro", ro),
+    OPT("skip_damaged", skip_damaged),
     OPT("uid=%s", uid_text),
     OPT("gid=%s", gid_text),
     OPT("umask=%s", umask_text),

@@ -23,7 +23,7 @@ struct options {
     int64_t every_ns;       /* every=, or 0 */
     uint64_t keep;          /* keep=, or 0 */
     struct cut_rules rules; /* reserve=, guard=, exclude= */
-    int force, allow_left_out, keep_expired, ro, foreground, debug, help, version;
+    int force, allow_left_out, keep_expired, skip_damaged, ro, foreground, debug, help, version;
     char *every_text, *keep_text, *reserve_text, *guard_text, *exclude_text;
     char *uid_text, *gid_text, *umask_text, *max_read;
     bool set_uid, set_gid, set_umask;

@@ -2,6 +2,7 @@
 #include "fs/reports.h"
 
 #include "fs/cutter.h"
+#include "fs/dumps.h"
 #include "fs/named.h"
 #include "fs/now.h"
 #include "fs/status.h"
@@ -282,6 +283,8 @@ static int make_status(struct fs *fs, char **text)
     json_object_object_add(o, "last_capture", json_captured(&now.capture));
     json_object_object_add(o, "last_success", json_event(&now.success));
     json_object_object_add(o, "last_error", json_event(&now.error));
+    if (fs->options->skip_damaged)
+        json_object_object_add(o, "dumps_lack", dumps_lacks(fs->dumps));
     json_object_object_add(o, "captures_held", json_object_new_uint64(held));
     json_object_object_add(o, "cuts", json_cuts(fs));
     json_object_object_add(o, "restore", json_restore(fs));

@@ -53,6 +53,7 @@ struct contents {
     struct capture *capture;
     struct catalog *catalog;
     struct shards *shards;
+    bool allow_damage;
     pthread_mutex_t lock;  /* guards what follows */
     struct looked *looked; /* one for each shard */
     struct shared *shared;
@@ -138,6 +139,11 @@ int contents_open(struct capture *c, struct catalog *k, struct contents *before,
         take_over(t, before);
     *out = t;
     return 0;
+}
+
+void contents_allow_damage(struct contents *c)
+{
+    c->allow_damage = true;
 }
 
 struct contents *contents_ref(struct contents *c)
@@ -229,18 +235,26 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
     return 0;
 }
 
-/* The outline of a TSM file, packed. */
-static int find_tsm(const struct contents *c, const struct shard_tsm *t, struct catalog_note *note,
-                    struct err *e)
+/* Adds the outline of a TSM file, with what damage leaves of it if that is allowed. */
+static int read_tsm(const struct contents *c, const struct shard_tsm *t, bool allow,
+                    struct outline *o, struct err *e)
 {
     cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL},
                                                     tombstone = {.path = NULL};
-    cleanup(outline_freep) struct outline *o = outline_new();
     bool has = t->tombstone != SHARD_NONE;
-    if (!o || shard_source_init(&tsm, c->capture, t->tsm) < 0 ||
+    if (shard_source_init(&tsm, c->capture, t->tsm) < 0 ||
         (has && shard_source_init(&tombstone, c->capture, t->tombstone) < 0))
         return no_memory(e);
-    int r = outline_add_tsm(o, &tsm.source, has ? &tombstone.source : NULL, e);
+    outline_allow(o, allow);
+    return outline_add_tsm(o, &tsm.source, has ? &tombstone.source : NULL, e);
+}
+
+/* The outline of a whole TSM file, packed. */
+static int find_tsm(const struct contents *c, const struct shard_tsm *t, struct catalog_note *note,
+                    struct err *e)
+{
+    cleanup(outline_freep) struct outline *o = outline_new();
+    int r = o ? read_tsm(c, t, false, o, e) : no_memory(e);
     return r < 0 ? r : outline_pack(o, &note->bytes, &note->n) < 0 ? no_memory(e) : 0;
 }
 
@@ -260,6 +274,7 @@ static int add_wal(const struct contents *c, const struct shard *sh, struct outl
         r = shard_source_init(&list[i], c->capture, sh->wal[i]) < 0 ? no_memory(e) : 0;
         sources[i] = &list[i].source;
     }
+    outline_allow(o, c->allow_damage);
     if (r == 0)
         r = outline_add_wal(o, sources, sh->nwal, e);
     sources_clear(list, sh->nwal);
@@ -281,7 +296,9 @@ static int add_files(const struct contents *c, const struct shard *sh, struct ca
         }
         if (!note->bytes)
             r = find_tsm(c, &sh->tsm[i], note, e);
-        if (r == 0 && outline_unpack(o, note->bytes, note->n) < 0)
+        if (r == -EBADMSG && c->allow_damage) /* not noted: without leave it is an error */
+            r = read_tsm(c, &sh->tsm[i], true, o, e);
+        else if (r == 0 && outline_unpack(o, note->bytes, note->n) < 0)
             r = no_memory(e);
     }
     return r;

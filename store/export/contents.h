@@ -23,6 +23,9 @@ struct contents;
  * that is NULL. Errors as shards_open. */
 int contents_open(struct capture *c, struct catalog *k, struct contents *before,
                   struct contents **out, struct err *e);
+/* Before anything is asked of it: shards that are damaged are shown as far as they can be read. Who
+ * reads the values says what is lacking (gaps.h). */
+void contents_allow_damage(struct contents *c);
 struct contents *contents_ref(struct contents *c);
 void contents_unref(struct contents *c);      /* NULL is allowed */
 bool contents_used(const struct contents *c); /* whether there is more than one reference */

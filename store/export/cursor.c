@@ -59,9 +59,27 @@ static int load_block(const struct cursor *c, struct cursor_blocks *b, struct er
     return r;
 }
 
+/* Leaves out the block that could not be read, if that is allowed. */
+static int leave_block(const struct cursor *c, struct cursor_blocks *b, int code, struct err *e)
+{
+    const struct tsmfile_entry *entry = &b->entries[b->next];
+    char name[GAPS_NAME], times[GAPS_TIMES];
+    gaps_name(c->key, name);
+    gaps_times(entry->min, entry->max, times);
+    int r = gaps_damage(c->gaps, code, e, "left out: this block, key %s, %s", name, times);
+    if (r < 0)
+        return r;
+    b->next++;
+    b->taken = 0;
+    b->block.n = 0;
+    return 0;
+}
+
 static int load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
 {
     int r = c->window ? load_window(c, b, e) : load_block(c, b, e);
+    if (r == -EBADMSG)
+        r = leave_block(c, b, r, e);
     if (r < 0)
         return r;
     b->at = 0;

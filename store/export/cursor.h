@@ -13,6 +13,7 @@
 #define INFLUXFS_EXPORT_CURSOR_H
 
 #include "store/export/deletes.h"
+#include "store/export/gaps.h"
 
 /* The blocks of the field in one file. The arrays are the cursor's, by malloc. */
 struct cursor_blocks {
@@ -38,6 +39,8 @@ struct cursor_wal {
 struct cursor {
     enum value_type type;
     struct time_range range;      /* values outside of it are left out */
+    const struct gaps *gaps;      /* whether damaged blocks are left out; may be NULL */
+    struct slice key;             /* for its words: composite */
     size_t window;                /* 0: whole blocks */
     struct tsmblock *scratch;     /* to decode into, if there is a window; not owned */
     struct cursor_blocks *blocks; /* by file, the oldest first */

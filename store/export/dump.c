@@ -77,6 +77,7 @@ struct points_query dump_points_query(const struct dump_query *q)
                                  .from = q->from,
                                  .to = q->to,
                                  .way = q->format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER,
+                                 .gaps = q->gaps,
                                  .reader = q->reader};
 }
 

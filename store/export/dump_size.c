@@ -55,6 +55,7 @@ static void add_query(struct sha256 *h, const struct dump_query *q)
 {
     add_number(h, DIGEST_VERSION);
     add_number(h, q->format);
+    add_number(h, q->gaps ? q->gaps->names + 2u * q->gaps->damage : 0u);
     add_number(h, (uint64_t)q->from);
     add_number(h, (uint64_t)q->to);
     add_text(h, q->db, strlen(q->db));

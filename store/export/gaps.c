@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/gaps.h"
 
+#include "store/base/cleanup.h"
+#include "store/export/gotext.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +20,16 @@ void gaps_name(struct slice name, char out[GAPS_NAME])
             out[n++] = name.p[i];
     }
     strcpy(out + n, i < name.n ? "…" : "");
+}
+
+void gaps_times(int64_t first, int64_t last, char out[GAPS_TIMES])
+{
+    cleanup(gotext_free) struct gotext text = {0};
+    gotext_text(&text, "from ");
+    gotext_time(&text, first);
+    gotext_text(&text, " to ");
+    gotext_time(&text, last);
+    snprintf(out, GAPS_TIMES, "%.*s", (int)text.n, text.n ? text.p : "");
 }
 
 int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, ...)

@@ -11,10 +11,15 @@
 #include "store/influx/serieskey.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* A name as words show it: cut where it is long, control bytes as % and two hexadecimal digits. */
 #define GAPS_NAME 200
 void gaps_name(struct slice name, char out[GAPS_NAME]);
+
+/* "from 2016-06-11T00:00:00Z to 2016-06-11T23:59:59.999Z", both included. */
+#define GAPS_TIMES 96
+void gaps_times(int64_t first, int64_t last, char out[GAPS_TIMES]);
 
 struct gaps {
     bool names;  /* series and fields that a format cannot express may be left out */

@@ -69,6 +69,11 @@ static void free_entry(struct outline_entry *n)
     free(n);
 }
 
+void outline_allow(struct outline *o, bool damage)
+{
+    o->allow_damage = damage;
+}
+
 void outline_free(struct outline *o)
 {
     if (!o)

@@ -58,6 +58,10 @@ static inline void outline_freep(struct outline **o)
     outline_free(*o);
 }
 
+/* Whether damage is passed over from now on: blocks, and the rest of a file. Who reads the values
+ * says what is lacking. */
+void outline_allow(struct outline *o, bool damage);
+
 /* Sorted bytewise by name. */
 size_t outline_count(const struct outline *o);
 const struct outline_measurement *outline_at(const struct outline *o, size_t i);

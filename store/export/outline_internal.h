@@ -16,6 +16,7 @@ struct outline_entry {
 struct outline {
     size_t n, cap, at;           /* at: of the entry that was met last */
     struct outline_entry **list; /* sorted by name */
+    bool allow_damage;
 };
 
 /* The measurement of that name, made if it is not there yet; NULL when out of memory. */

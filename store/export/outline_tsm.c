@@ -39,6 +39,8 @@ static int add_times(struct reading *r, struct days *days, const struct key_dele
                      const struct tsmfile_entry *entry, enum value_type type)
 {
     int rc = tsmfile_times(r->file, entry, type, &r->block, r->e);
+    if (rc == -EBADMSG && r->o->allow_damage)
+        return 0;
     for (size_t i = 0; rc == 0 && i < r->block.n; i++) {
         int64_t t = r->block.times[i];
         int32_t day = day_of(t);
@@ -85,7 +87,9 @@ static int add_tsm_key(struct reading *r, const struct tsmfile_key *key)
     if (key_deletes_all(k, key->min, key->max))
         return 0;
     if (!serieskey_split((struct slice){key->key, key->len}, &series, &field) || field.n == 0)
-        return err_set(r->e, -EBADMSG, "%s: damaged: a key without a field", tsmfile_name(r->file));
+        return r->o->allow_damage ? 0
+                                  : err_set(r->e, -EBADMSG, "%s: damaged: a key without a field",
+                                            tsmfile_name(r->file));
     if (outline_add_key(r->o, &r->names, series, field, type, &n) < 0)
         return no_memory(r);
     int rc = keep_entries(r, key);
@@ -104,5 +108,5 @@ int outline_add_tsm(struct outline *o, const struct source *tsm, const struct so
         rc = tsmfile_open(tsm, &r.file, e);
     while (rc == 0 && (rc = tsmfile_next(r.file, &key, e)) == 1)
         rc = add_tsm_key(&r, &key);
-    return rc;
+    return rc == -EBADMSG && o->allow_damage ? 0 : rc;
 }

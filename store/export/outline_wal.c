@@ -41,6 +41,7 @@ struct replay {
     enum value_type type;
     const struct removals *removals; /* NULL: it has none */
     struct outline_entry *entry;     /* NULL: none of its values has counted yet */
+    bool key_is_bad;
 };
 
 static void replay_clear(struct replay *r)
@@ -96,8 +97,9 @@ static int on_key(void *ctx, const char *key, size_t len, enum value_type type, 
     struct replay *r = ctx;
     struct slice k = {key, len};
     (void)count;
-    if (!serieskey_split(k, &r->series, &r->field) || r->field.n == 0)
-        return -EBADMSG;
+    r->key_is_bad = !serieskey_split(k, &r->series, &r->field) || r->field.n == 0;
+    if (r->key_is_bad)
+        return r->o->allow_damage ? 0 : -EBADMSG;
     r->type = type;
     r->entry = NULL;
     struct removals *removals;
@@ -119,7 +121,7 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
 {
     struct replay *r = ctx;
     (void)v, (void)text;
-    if (is_removed(r, time))
+    if (r->key_is_bad || is_removed(r, time))
         return 0;
     int rc =
         r->entry ? 0 : outline_add_key(r->o, &r->names, r->series, r->field, r->type, &r->entry);
@@ -127,10 +129,13 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
     return rc < 0 ? rc : days_add(&r->entry->m.days, (struct day_range){day, day});
 }
 
-static int replay(const struct source *segment, const struct walentry_visitor *v, struct err *e)
+static int replay(const struct source *segment, const struct walentry_visitor *v, bool allow,
+                  struct err *e)
 {
     struct err why = {0};
     int r = walread(segment, v, &why);
+    if (r == -EBADMSG && allow)
+        return 0;
     if (r == -EBADMSG && !why.text[0])
         return err_set(e, r, "%s: damaged: a key without a field", segment->name);
     if (r == -ENOMEM)
@@ -148,9 +153,9 @@ int outline_add_wal(struct outline *o, const struct source *const *segments, siz
     const struct walentry_visitor second = {on_key, on_value, count_removal, &r};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = replay(segments[i], &first, e);
+        rc = replay(segments[i], &first, o->allow_damage, e);
     r.removed = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = replay(segments[i], &second, e);
+        rc = replay(segments[i], &second, o->allow_damage, e);
     return rc;
 }

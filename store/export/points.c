@@ -64,7 +64,7 @@ static int part_table(struct points *p, struct part *t, struct err *e)
     int r = contents_image(p->contents, t->number, p->q.reader, &image, e);
     if (r == 0)
         r = table_open(contents_capture(p->contents), t->shard, image, p->q.measurement,
-                       range_of(p), p->q.reader, &t->table, e);
+                       range_of(p), p->q.gaps, p->q.reader, &t->table, e);
     image_unref(image);
     return r;
 }

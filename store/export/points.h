@@ -26,6 +26,7 @@
 #define INFLUXFS_EXPORT_POINTS_H
 
 #include "store/export/contents.h"
+#include "store/export/gaps.h"
 #include "store/influx/serieskey.h"
 #include "store/influx/value.h"
 
@@ -36,6 +37,7 @@ struct points_query {
     struct slice measurement; /* as users write it */
     int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
     enum points_way way;
+    const struct gaps *gaps;             /* may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
 };
 

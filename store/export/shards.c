@@ -75,6 +75,16 @@ void shard_source_clear(struct shard_source *s)
     s->path = NULL;
 }
 
+int shard_leave_file(const struct capture *c, const struct shard *sh, size_t member,
+                     const struct gaps *g, int code, struct err *e)
+{
+    const struct member *m = capture_member(c, member);
+    char times[GAPS_TIMES];
+    gaps_times(sh->start, sh->end - 1, times);
+    return gaps_damage(g, code, e, "left out: what of file %s/%s cannot be read, %s", m->dir,
+                       m->name, times);
+}
+
 static int no_memory(struct err *e)
 {
     return err_sys(e, -ENOMEM, "the list of shards");

@@ -8,6 +8,7 @@
 #ifndef INFLUXFS_EXPORT_SHARDS_H
 #define INFLUXFS_EXPORT_SHARDS_H
 
+#include "store/export/gaps.h"
 #include "store/influx/meta.h"
 #include "store/influx/source.h"
 #include "store/snapshot/capture.h"
@@ -61,5 +62,10 @@ struct shard_source {
 /* 0 or -ENOMEM. */
 int shard_source_init(struct shard_source *s, const struct capture *c, size_t member);
 void shard_source_clear(struct shard_source *s);
+
+/* What became of damage of a TSM file or WAL segment of a shard, by gaps_damage: the file is left
+ * out, as far as it cannot be read. */
+int shard_leave_file(const struct capture *c, const struct shard *sh, size_t member,
+                     const struct gaps *g, int code, struct err *e);
 
 #endif

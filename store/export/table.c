@@ -25,6 +25,8 @@ static int new_entry(struct table *t, struct slice key, struct table_entry **out
     memcpy(n->key, key.p, key.n);
     n->field.key = (struct slice){n->key, key.n};
     n->field.cursor.range = t->range;
+    n->field.cursor.gaps = t->gaps;
+    n->field.cursor.key = n->field.key;
     HASH_ADD_KEYPTR(hh, t->entries, n->key, key.n, n);
     if (!n->hh.tbl) {
         free(n);
@@ -127,6 +129,15 @@ static int add_key(struct table *t, struct tsmfile *f, const struct deletes *d,
     return 0;
 }
 
+/* A key that cannot be used. */
+static int leave_key(const struct table *t, const struct tsmfile_key *key, int code, struct err *e)
+{
+    char name[GAPS_NAME], times[GAPS_TIMES];
+    gaps_name((struct slice){key->key, key->len}, name);
+    gaps_times(key->min, key->max, times);
+    return gaps_damage(t->gaps, code, e, "left out: key %s, %s", name, times);
+}
+
 /* Keys that begin as the measurement does are not all its own: "cpu2" begins as "cpu". */
 static int add_keys(struct table *t, struct tsmfile *f, const struct deletes *d, struct err *e)
 {
@@ -137,12 +148,14 @@ static int add_keys(struct table *t, struct tsmfile *f, const struct deletes *d,
             continue;
         r = add_key(t, f, d, &key, e);
         if (r < 0)
+            r = leave_key(t, &key, r, e);
+        if (r < 0)
             return r;
     }
     return r;
 }
 
-static int add_file(struct table *t, size_t i, struct err *e)
+static int add_keys_of(struct table *t, size_t i, struct err *e)
 {
     cleanup(deletes_freep) struct deletes *d = NULL;
     struct tsmfile_place place;
@@ -162,6 +175,14 @@ static int add_file(struct table *t, size_t i, struct err *e)
     r = add_keys(t, t->files[i], d, e);
     tsmfile_rest(t->files[i]);
     return r;
+}
+
+static int add_file(struct table *t, size_t i, struct err *e)
+{
+    int r = add_keys_of(t, i, e);
+    return r == -EBADMSG
+               ? shard_leave_file(t->capture, t->shard, t->shard->tsm[i].tsm, t->gaps, r, e)
+               : r;
 }
 
 static int by_key(const void *va, const void *vb)
@@ -221,7 +242,7 @@ int table_open_wal(const struct capture *c, const struct shard *sh, struct table
 }
 
 int table_open(const struct capture *c, const struct shard *sh, struct image *image,
-               struct slice measurement, struct time_range range,
+               struct slice measurement, struct time_range range, const struct gaps *gaps,
                const struct tarball_reader *reader, struct table **out, struct err *e)
 {
     cleanup(table_freep) struct table *t = calloc(1, sizeof(*t));
@@ -231,6 +252,7 @@ int table_open(const struct capture *c, const struct shard *sh, struct image *im
     t->shard = sh;
     t->image = image ? image_ref(image) : NULL;
     t->range = range;
+    t->gaps = gaps;
     int r = build(t, measurement, reader, e);
     if (r < 0)
         return r;

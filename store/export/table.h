@@ -26,11 +26,12 @@ struct image;
 /* image (image.h), which may be NULL, is that of the shard: a reference is taken. measurement is as
  * users write it, not escaped. Fields of which the tombstones of a file or the WAL delete
  * everything are not among them, as influxd forgets these; fields without values in the range are.
- * The capture and *sh must outlive the table. Errors: -EBADMSG, with the file and cause in words,
- * for damage, and for a field that has two types; -EINTR, if the reader (which may be NULL) says
- * so; -ENOMEM; what capture_read says. */
+ * The capture, *sh and *gaps (which may be NULL) must outlive the table. Errors: -EBADMSG, with the
+ * file and cause in words, for damage, and for a field that has two types, unless gaps allow to
+ * leave out what is; -EINTR, if the reader (which may be NULL) says so; -ENOMEM; what capture_read
+ * says. */
 int table_open(const struct capture *c, const struct shard *sh, struct image *image,
-               struct slice measurement, struct time_range range,
+               struct slice measurement, struct time_range range, const struct gaps *gaps,
                const struct tarball_reader *reader, struct table **out, struct err *e);
 void table_free(struct table *t);
 static inline void table_freep(struct table **t)

@@ -30,6 +30,7 @@ struct table {
     struct image *image;      /* may be NULL */
     struct slice measurement; /* escaped; memory of its own; p NULL: all */
     struct time_range range;
+    const struct gaps *gaps;
     struct table_entry *entries; /* hash by key */
     struct table_field **sorted;
     size_t n;

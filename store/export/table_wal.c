@@ -30,7 +30,12 @@ static int on_key(void *ctx, const char *key, size_t len, enum value_type type, 
     r->entry = NULL;
     if (r->t->measurement.p && !serieskey_is_of(k, r->t->measurement))
         return 0;
-    return table_entry(r->t, k, type, r->from->path, &r->entry, r->e);
+    int rc = table_entry(r->t, k, type, r->from->path, &r->entry, r->e);
+    if (rc != -EBADMSG)
+        return rc;
+    char name[GAPS_NAME];
+    gaps_name(k, name);
+    return gaps_damage(r->t->gaps, rc, r->e, "left out: key %s", name);
 }
 
 static const char *keep_text(struct table *t, const char *text, size_t n)
@@ -136,7 +141,8 @@ static int replay_segment(struct table *t, size_t member, struct err *e)
         return err_sys(e, -ENOMEM, "the WAL");
     struct replay r = {.t = t, .from = &source, .e = e};
     struct walentry_visitor v = {on_key, on_value, on_remove, &r};
-    return walread(&source.source, &v, e);
+    int rc = walread(&source.source, &v, e);
+    return rc == -EBADMSG ? shard_leave_file(t->capture, t->shard, member, t->gaps, rc, e) : rc;
 }
 
 int table_replay(struct table *t, struct err *e)

@@ -452,6 +452,34 @@ class DamageTest(MountedDumpTest):
         self.check_file(self.good[0], day_path(mnt, "json", "db", "rp", "m", START // DAY))
 
 
+    def test_skip_damaged(self):
+        """All else is there, in files whose sizes hold, and status.json says what is not."""
+        name = self.damage(lambda data: 1000)
+        mnt = self.mount(self.store, options="skip_damaged")
+        for form in FORMS:
+            file = day_path(mnt, form, "db", "rp", "m", START // DAY + 1)
+            got = read(file)
+            self.assertEqual(read(file), got)
+            self.check_file(self.good[0], day_path(mnt, "json", "db", "rp", "m", START // DAY))
+        self.assertEqual(len(got.splitlines()), 2000)  # of lp: a block of a thousand less
+        lacks = json.loads((mnt / "status.json").read_text())["dumps_lack"]
+        self.assertFalse(lacks["more"])
+        self.assertEqual(len(lacks["lines"]), 1, lacks)
+        self.assertRegex(lacks["lines"][0], rf"data/db/rp/\d+/{name}: damaged at byte \d+.*left out: this block, key m,h=a#!~#v, "
+                         "from 2016-06-12T")
+
+    def test_skip_a_file(self):
+        """The day is listed while it has a point that can be read."""
+        self.tsm[1].write_bytes(self.tsm[1].read_bytes()[:1000])
+        mnt = self.mount(self.store, options="skip_damaged")
+        top = os.fsdecode(policy(mnt, "json", "db", "rp"))
+        self.assertEqual(sorted(os.listdir(top)), [day_name(START // DAY), day_name(START // DAY + 2)])
+        self.assertNotIn(b"values", read(day_path(mnt, "json", "db", "rp", "m", START // DAY + 1).replace(
+            b"/" + day_name(START // DAY + 1).encode() + b"/", b"/")))
+        lacks = json.loads((mnt / "status.json").read_text())["dumps_lack"]["lines"]
+        self.assertRegex("|".join(lacks), rf"left out: what of file data/db/rp/\d+/{self.tsm[1].name} cannot be read")
+
+
 class NoStoreTest(MountedDumpTest):
 
     def test_no_store(self):
