@@ -2,8 +2,11 @@
 #include "store/influxsnap/dump_advice.h"
 
 #include "store/base/cleanup.h"
+#include "store/export/revived.h"
 #include "store/influxsnap/ddl.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
@@ -89,4 +92,27 @@ void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
             db, rp, old, duration);
     if (is_mistaken(db) || is_mistaken(rp))
         told_warn(t, "%s/%s: influx -import takes these names for others, /write does not", db, rp);
+}
+
+int dump_advice_deleted(struct told *t, struct contents *c, const struct dump_query *q,
+                        struct err *e)
+{
+    autofree size_t *list = NULL;
+    size_t n = 0;
+    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const struct shard *sh = shards_at(contents_shards(c), list[i]);
+        uint64_t values = 0;
+        r = revived_count(contents_capture(c), sh, &values, e);
+        if (r == -EBADMSG && q->gaps->damage) /* who reads it says so */
+            r = 0;
+        if (values)
+            told_warn(
+                t,
+                "%s/%s/%" PRIu64 ": values in the WAL that tombstones of the same shard cover: "
+                "%" PRIu64 "; influxd 1.6 has deleted them, and shows them again, as this text "
+                "does, after its next start",
+                sh->db, sh->rp, sh->id, values);
+    }
+    return r;
 }

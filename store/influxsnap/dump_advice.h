@@ -17,4 +17,9 @@ int dump_advice_named(struct told *t, struct contents *c, const struct dump_quer
 void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
                         const struct dump_query *q, int64_t now_ns);
 
+/* Deleted points in the shards of a query's range that are in the text again (revived.h). Errors as
+ * revived_count, but for damage that the query's gaps allow. */
+int dump_advice_deleted(struct told *t, struct contents *c, const struct dump_query *q,
+                        struct err *e);
+
 #endif

@@ -78,6 +78,8 @@ static int dump_policy(struct contents *c, const struct dump_query *query, struc
     cleanup(outline_freep) struct outline *o = NULL;
     struct dump_query q = *query;
     int r = contents_outlines(c, q.db, q.rp, q.from, q.to, q.reader, &o, e);
+    if (r == 0)
+        r = dump_advice_deleted(&to->told, c, &q, e);
     if (r == 0 && q.format == DUMP_LP && outline_count(o) > 0)
         r = put_context(to, q.db, q.rp, e);
     for (size_t i = 0; r == 0 && q.from < q.to && i < outline_count(o); i++) {
@@ -123,7 +125,7 @@ static int dump_database(struct contents *c, const struct dump_query *query, str
 static int dump_named(struct contents *c, struct dump_query *q, char *const *names, size_t n,
                       struct dumping *to, struct err *e)
 {
-    int r = 0;
+    int r = dump_advice_deleted(&to->told, c, q, e);
     for (size_t i = 0; r == 0 && i < n; i++) {
         q->measurement = names[i];
         q->n = strlen(names[i]);

@@ -363,6 +363,50 @@ class DamagedDumpTest(DumpTest):
         self.assertEqual({m: dump(root, "json", "db", "rp", m) for m in MEASUREMENTS}, whole)
 
 
+class RevivedTest(DumpTest):
+    """Points that influxd 1.6 has deleted and that its next start brings back: the dump says so."""
+
+    def dump(self, root, *words):
+        done = subprocess.run([INFLUXSNAP, "-c", root, "dump", "--no-ddl", *words], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout, done.stderr.decode()
+
+    def test_segment_that_was_kept(self):
+        root = self.folder / "store"
+        with Influxd(root) as influxd:
+            influxd.run("CREATE DATABASE db")
+            influxd.write([f"m v=1 {START}", f"m v=2 {START + 1}", f"n v=2 {START}"], "db")
+        with Influxd(root, cache_snapshot_write_cold_duration="1s") as influxd:
+            tsm = lambda: [path for path in files_in(root / "data") if path.endswith(".tsm")]
+            wait_until(tsm, 60, "the cache to be written")
+            self.assertNotIn("warning", self.dump(root, "db")[1])
+            influxd.run("DROP MEASUREMENT m", "db")
+            text, said = self.dump(root, "db", "autogen", "m")
+            kept = any(Path(path).stat().st_size for path in files_in(root / "wal"))
+            self.assertEqual(answer(influxd, "csv", "db", "autogen", "m"), b"")
+        self.assertTrue(kept, "this influxd keeps the segment")
+        self.assertEqual(text, f"m v=1 {START}\nm v=2 {START + 1}\n".encode())
+        self.assertIn("warning: db/autogen/1: values in the WAL that tombstones of the same shard cover: 2;", said)
+        with Influxd(root) as influxd:
+            self.assertEqual(answer(influxd, "csv", "db", "autogen", "m"), self.dump(root, "--format=csv", "db", "autogen", "m")[0])
+
+    def test_other_deletes(self):
+        """Written again after the delete, or deleted from the WAL: as it should be, and nothing is said."""
+        root = self.folder / "store"
+        with Influxd(root, cache_snapshot_write_cold_duration="1s") as influxd:
+            influxd.run("CREATE DATABASE db")
+            influxd.write([f"m v=1 {START}", f"n v=2 {START}"], "db")
+            wait_until(lambda: any(path.endswith(".tsm") for path in files_in(root / "data")), 60, "the cache to be written")
+        with Influxd(root) as influxd:
+            influxd.write([f"n v=3 {START}"], "db")
+            influxd.run("DROP MEASUREMENT m", "db")
+            influxd.run("DROP MEASUREMENT n", "db")
+            influxd.write([f"m v=1 {START}"], "db")
+            for form in ("csv", "json"):
+                self.compare(influxd, root, form, "db", "autogen", "m")
+            self.assertNotIn("warning", self.dump(root, "db")[1])
+
+
 class SkipDamagedTest(DumpTest):
     """Everything else is given, and what is missing is named."""
     DAY = 24 * HOUR
