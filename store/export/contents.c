@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/export/contents.h"
+#include "store/export/contents_internal.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
@@ -11,55 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-/* So many files' outlines are asked of the catalogue at a time, and a shard's more. */
-#define BATCH 256
 /* How often a waiter asks whether it was interrupted. */
 #define ASK_NS ((int64_t)100000000)
-
-/* The outline of a shard; shared by the contents of captures between which it did not change. */
-struct found {
-    atomic_uint refs;
-    void *packed;
-    size_t n;
-    struct days days; /* of all its measurements */
-};
-
-/* What is known of a shard. */
-struct looked {
-    struct found *found; /* NULL: it has not been looked into, or cannot be */
-    int error;           /* -EBADMSG stays; others are tried again */
-    char *why;           /* in words */
-};
-
-/* Images take memory: that many are kept. A day has as many shards at most, but for rare policies.
- */
-#define IMAGES 24
-
-struct kept_image {
-    size_t shard;
-    struct image *image; /* NULL: the shard has been asked for once, or has none */
-    bool damaged;
-};
-
-/* All shards of a database that share an index. */
-struct shared {
-    const char *db;
-    struct outline *outline;
-    struct shared *next;
-};
-
-struct contents {
-    atomic_uint refs;
-    struct capture *capture;
-    struct catalog *catalog;
-    struct shards *shards;
-    bool allow_damage;
-    pthread_mutex_t lock;  /* guards what follows */
-    struct looked *looked; /* one for each shard */
-    struct shared *shared;
-    size_t nimages;
-    struct kept_image images[IMAGES]; /* asked for last first */
-};
 
 static int no_memory(struct err *e)
 {
@@ -70,15 +23,6 @@ static struct found *found_ref(struct found *f)
 {
     atomic_fetch_add(&f->refs, 1);
     return f;
-}
-
-static void found_unref(struct found *f)
-{
-    if (!f || atomic_fetch_sub(&f->refs, 1) > 1)
-        return;
-    free(f->packed);
-    days_clear(&f->days);
-    free(f);
 }
 
 static bool same_member(const struct capture *a, size_t i, const struct capture *b, size_t k)
@@ -199,211 +143,6 @@ bool contents_has(const struct contents *c, const char *db, const char *rp)
     return meta_has_policy(shards_meta(c->shards), db, rp);
 }
 
-/* The outlines of the TSM files of some shards, as the catalogue keeps them. */
-struct notes {
-    struct catalog_note *list;
-    size_t n;
-};
-
-static void notes_clear(struct notes *l)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        free((char *)l->list[i].path);
-        free(l->list[i].bytes);
-    }
-    free(l->list);
-    *l = (struct notes){0};
-}
-
-static int notes_add(struct notes *l, const struct capture *c, const struct shard_tsm *t)
-{
-    const struct member *m = capture_member(c, t->tsm);
-    char *path = malloc(member_path_len(m) + 1);
-    if (!path)
-        return -ENOMEM;
-    l->list[l->n] = (struct catalog_note){
-        .path = member_path(m, path),
-        .stamp = {m->index, m->attr.size, (uint64_t)m->attr.mtime_ns, OUTLINE_VERSION}};
-    if (t->tombstone != SHARD_NONE) {
-        const struct member *tombstone = capture_member(c, t->tombstone);
-        uint64_t *stamp = l->list[l->n].stamp;
-        stamp[4] = tombstone->index;
-        stamp[5] = tombstone->attr.size;
-        stamp[6] = (uint64_t)tombstone->attr.mtime_ns;
-    }
-    l->n++;
-    return 0;
-}
-
-/* Adds the outline of a TSM file, with what damage leaves of it if that is allowed. */
-static int read_tsm(const struct contents *c, const struct shard_tsm *t, bool allow,
-                    struct outline *o, struct err *e)
-{
-    cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL},
-                                                    tombstone = {.path = NULL};
-    bool has = t->tombstone != SHARD_NONE;
-    if (shard_source_init(&tsm, c->capture, t->tsm) < 0 ||
-        (has && shard_source_init(&tombstone, c->capture, t->tombstone) < 0))
-        return no_memory(e);
-    outline_allow(o, allow);
-    return outline_add_tsm(o, &tsm.source, has ? &tombstone.source : NULL, e);
-}
-
-/* The outline of a whole TSM file, packed. */
-static int find_tsm(const struct contents *c, const struct shard_tsm *t, struct catalog_note *note,
-                    struct err *e)
-{
-    cleanup(outline_freep) struct outline *o = outline_new();
-    int r = o ? read_tsm(c, t, false, o, e) : no_memory(e);
-    return r < 0 ? r : outline_pack(o, &note->bytes, &note->n) < 0 ? no_memory(e) : 0;
-}
-
-static void sources_clear(struct shard_source *list, size_t n)
-{
-    for (size_t i = 0; list && i < n; i++)
-        shard_source_clear(&list[i]);
-}
-
-static int add_wal(const struct contents *c, const struct shard *sh, struct outline *o,
-                   struct err *e)
-{
-    autofree struct shard_source *list = calloc(sh->nwal + 1, sizeof(*list));
-    autofree const struct source **sources = calloc(sh->nwal + 1, sizeof(struct source *));
-    int r = list && sources ? 0 : no_memory(e);
-    for (size_t i = 0; r == 0 && i < sh->nwal; i++) {
-        r = shard_source_init(&list[i], c->capture, sh->wal[i]) < 0 ? no_memory(e) : 0;
-        sources[i] = &list[i].source;
-    }
-    outline_allow(o, c->allow_damage);
-    if (r == 0)
-        r = outline_add_wal(o, sources, sh->nwal, e);
-    sources_clear(list, sh->nwal);
-    return r;
-}
-
-/* Adds the TSM files of a shard, whose notes begin at note. A note that is no good is made anew. */
-static int add_files(const struct contents *c, const struct shard *sh, struct catalog_note *note,
-                     const struct tarball_reader *reader, struct outline *o, struct err *e)
-{
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < sh->ntsm; i++, note++) {
-        if (reader_interrupted(reader))
-            return err_set(e, -EINTR, "interrupted");
-        if (note->known && !outline_is_packed(note->bytes, note->n)) {
-            free(note->bytes);
-            note->bytes = NULL;
-            note->known = false;
-        }
-        if (!note->bytes)
-            r = find_tsm(c, &sh->tsm[i], note, e);
-        if (r == -EBADMSG && c->allow_damage) /* not noted: without leave it is an error */
-            r = read_tsm(c, &sh->tsm[i], true, o, e);
-        else if (r == 0 && outline_unpack(o, note->bytes, note->n) < 0)
-            r = no_memory(e);
-    }
-    return r;
-}
-
-static int keep(const struct outline *o, struct found **out, struct err *e)
-{
-    struct found *f = calloc(1, sizeof(*f));
-    if (!f)
-        return no_memory(e);
-    atomic_init(&f->refs, 1);
-    int r = outline_pack(o, &f->packed, &f->n);
-    for (size_t i = 0; r == 0 && i < outline_count(o); i++) {
-        const struct days *days = &outline_at(o, i)->days;
-        for (size_t k = 0; r == 0 && k < days->n; k++)
-            r = days_add(&f->days, days->list[k]);
-    }
-    if (r < 0) {
-        found_unref(f);
-        return no_memory(e);
-    }
-    *out = f;
-    return 0;
-}
-
-static int find_shard(const struct contents *c, size_t i, struct catalog_note *note,
-                      const struct tarball_reader *reader, struct found **out, struct err *e)
-{
-    const struct shard *sh = shards_at(c->shards, i);
-    cleanup(outline_freep) struct outline *o = outline_new();
-    if (!o)
-        return no_memory(e);
-    int r = add_files(c, sh, note, reader, o, e);
-    if (r == 0)
-        r = add_wal(c, sh, o, e);
-    return r < 0 ? r : keep(o, out, e);
-}
-
-static bool is_known(const struct looked *l)
-{
-    return l->found || l->error == -EBADMSG;
-}
-
-/* Finds the shards [first, end), whose files' notes are asked for. */
-static int find_batch(struct contents *c, size_t first, size_t end, struct notes *notes,
-                      const struct tarball_reader *reader, struct err *e)
-{
-    size_t at = 0;
-    int r = 0;
-    /* A catalogue that fails is no reason to go without: status.json says what it lacks. */
-    if (c->catalog && notes->n)
-        catalog_get_notes(c->catalog, notes->list, notes->n, NULL);
-    for (size_t i = first; r == 0 && i < end; i++) {
-        struct looked *l = &c->looked[i];
-        if (is_known(l))
-            continue;
-        free(l->why);
-        l->why = NULL;
-        l->error = find_shard(c, i, &notes->list[at], reader, &l->found, e);
-        at += shards_at(c->shards, i)->ntsm;
-        if (l->error == -EINTR || l->error == -ENOMEM)
-            r = l->error;
-        else if (l->error < 0 && !(l->why = strdup(e->text)))
-            r = l->error = no_memory(e);
-    }
-    if (c->catalog && notes->n)
-        catalog_put_notes(c->catalog, notes->list, notes->n, NULL);
-    return r;
-}
-
-/* Notes of shards from first on that are not known: a batch. *end is behind the last of them. */
-static int notes_of(const struct contents *c, size_t first, size_t *end, struct notes *out)
-{
-    size_t n = 0, i = first;
-    for (; i < *end && n < BATCH; i++)
-        n += is_known(&c->looked[i]) ? 0 : shards_at(c->shards, i)->ntsm;
-    *end = i;
-    out->list = calloc(n + 1, sizeof(*out->list));
-    int r = out->list ? 0 : -ENOMEM;
-    for (i = first; r == 0 && i < *end; i++) {
-        const struct shard *sh = shards_at(c->shards, i);
-        for (size_t k = 0; r == 0 && !is_known(&c->looked[i]) && k < sh->ntsm; k++)
-            r = notes_add(out, c->capture, &sh->tsm[k]);
-    }
-    return r;
-}
-
-/* Finds all shards [first, end). Called with the lock. */
-static int find_shards(struct contents *c, size_t first, size_t end,
-                       const struct tarball_reader *reader, struct err *e)
-{
-    struct err mine = {0};
-    int r = 0;
-    e = e ? e : &mine;
-    while (r == 0 && first < end) {
-        cleanup(notes_clear) struct notes notes = {0};
-        size_t last = end;
-        r = notes_of(c, first, &last, &notes) < 0 ? no_memory(e) : 0;
-        if (r == 0)
-            r = find_batch(c, first, last, &notes, reader, e);
-        first = last;
-    }
-    return r;
-}
-
 /* The shards [*first, *end) of a database, and of one policy unless rp is NULL. */
 static void range_of(const struct contents *c, const char *db, const char *rp, size_t *first,
                      size_t *end)
@@ -466,7 +205,7 @@ static int look_into(struct contents *c, size_t i, const struct tarball_reader *
     int r = lock(c, reader, e);
     if (r < 0)
         return r;
-    r = find_shards(c, i, i + 1, reader, e);
+    r = contents_find(c, i, i + 1, reader, e);
     const struct looked *l = &c->looked[i];
     if (r == 0 && l->error < 0)
         r = err_set(e, l->error, "%s", l->why);
@@ -550,7 +289,7 @@ static int share(struct contents *c, const char *db, const struct tarball_reader
     cleanup(outline_freep) struct outline *o = outline_new();
     size_t first, end;
     range_of(c, db, NULL, &first, &end);
-    int r = o ? find_shards(c, first, end, reader, e) : no_memory(e);
+    int r = o ? contents_find(c, first, end, reader, e) : no_memory(e);
     for (size_t i = first; r == 0 && i < end; i++) {
         const struct looked *l = &c->looked[i];
         if (shards_at(c->shards, i)->tsi1 || l->error == -EBADMSG)
@@ -623,7 +362,7 @@ int contents_days(struct contents *c, const char *db, const char *rp, int64_t fr
         size_t end = i + 1;
         while (end < n && list[end] == list[end - 1] + 1)
             end++;
-        r = find_shards(c, list[i], list[end - 1] + 1, reader, e);
+        r = contents_find(c, list[i], list[end - 1] + 1, reader, e);
         i = end - 1;
     }
     for (size_t i = 0; r == 0 && i < n; i++) {
