@@ -49,7 +49,10 @@ static int open_contents(struct request *r, struct capture *c, struct contents *
     if (!fresh)
         return -ENOMEM;
     int rc = contents_open(c, snapshots_catalog(r->fs->snapshots), before, &fresh->contents, &e);
+    if (rc == 0 && contents_live(fresh->contents, r->fs->paths->data) < 0)
+        rc = -ENOMEM;
     if (rc < 0) {
+        contents_unref(fresh->contents);
         free(fresh);
         status_failed(r->fs->status, "dump/", e.text);
         return rc == -ENOMEM ? rc : -EIO;

@@ -83,6 +83,11 @@ static int add_shard(struct contents *contents, const struct points_query *q, si
 {
     cleanup(outline_freep) struct outline *o = NULL;
     int r = contents_measurement(contents, shard, q->measurement, q->reader, &o, e);
+    /* A tsi1 index knows the measurements of its shard, the other one those of the database. */
+    bool known = r == 0 && (!shards_at(contents_shards(contents), shard)->tsi1 ||
+                            outline_find(o, q->measurement));
+    if (known && q->way == POINTS_ANSWER)
+        r = contents_live_fields(contents, shard, q->measurement, q->reader, o, e);
     if (r < 0)
         return r;
     const struct outline_measurement *m = outline_find(o, q->measurement);

@@ -4,10 +4,13 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/export/image.h"
+#include "store/export/livefields.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -90,6 +93,12 @@ void contents_allow_damage(struct contents *c)
     c->allow_damage = true;
 }
 
+int contents_live(struct contents *c, const char *data)
+{
+    c->data = strdup(data);
+    return c->data ? 0 : -ENOMEM;
+}
+
 struct contents *contents_ref(struct contents *c)
 {
     atomic_fetch_add(&c->refs, 1);
@@ -102,6 +111,7 @@ void contents_unref(struct contents *c)
         return;
     for (size_t i = 0; c->looked && i < shards_count(c->shards); i++) {
         free(c->looked[i].why);
+        outline_free(c->looked[i].live);
         found_unref(c->looked[i].found);
     }
     for (struct shared *s; (s = c->shared);) {
@@ -112,6 +122,7 @@ void contents_unref(struct contents *c)
     for (size_t i = 0; i < c->nimages; i++)
         image_unref(c->images[i].image);
     free(c->looked);
+    free(c->data);
     shards_free(c->shards);
     capture_unref(c->capture);
     pthread_mutex_destroy(&c->lock);
@@ -243,6 +254,33 @@ int contents_measurement(struct contents *c, size_t i, struct slice measurement,
                          const struct tarball_reader *reader, struct outline **out, struct err *e)
 {
     return outline_of(c, i, &measurement, reader, out, e);
+}
+
+/* Called with the lock. */
+static int read_live(struct contents *c, size_t i)
+{
+    const struct shard *sh = shards_at(c->shards, i);
+    autofree char *folder = NULL;
+    if (c->looked[i].live)
+        return 0;
+    cleanup(outline_freep) struct outline *o = outline_new();
+    if (!o || asprintf(&folder, "%s/%s/%s/%" PRIu64, c->data, sh->db, sh->rp, sh->id) < 0 ||
+        livefields_read(folder, o) < 0)
+        return -ENOMEM;
+    c->looked[i].live = steal_ptr(&o);
+    return 0;
+}
+
+int contents_live_fields(struct contents *c, size_t i, struct slice measurement,
+                         const struct tarball_reader *reader, struct outline *o, struct err *e)
+{
+    int r = c->data ? lock(c, reader, e) : 0;
+    if (!c->data || r < 0)
+        return r;
+    if (read_live(c, i) < 0 || outline_add_one(o, c->looked[i].live, measurement) < 0)
+        r = no_memory(e);
+    pthread_mutex_unlock(&c->lock);
+    return r;
 }
 
 /* Moves the shard to the front of the images; false: it was not there. */

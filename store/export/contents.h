@@ -26,6 +26,11 @@ int contents_open(struct capture *c, struct catalog *k, struct contents *before,
 /* Before anything is asked of it: shards that are damaged are shown as far as they can be read. Who
  * reads the values says what is lacking (gaps.h). */
 void contents_allow_damage(struct contents *c);
+
+/* Before anything is asked of it: the capture is of the store that has this data folder and may be
+ * in use, so that its influxd may know fields without values. 0 or -ENOMEM. */
+int contents_live(struct contents *c, const char *data);
+
 struct contents *contents_ref(struct contents *c);
 void contents_unref(struct contents *c);      /* NULL is allowed */
 bool contents_used(const struct contents *c); /* whether there is more than one reference */
@@ -55,6 +60,12 @@ int contents_outline(struct contents *c, size_t i, const struct tarball_reader *
 /* The same, but of one measurement alone. */
 int contents_measurement(struct contents *c, size_t i, struct slice measurement,
                          const struct tarball_reader *reader, struct outline **out, struct err *e);
+
+/* Adds the fields of a measurement that influxd knows in shard i, whether or not they have values,
+ * as its files said when that was asked of *c first: they are no part of the capture. Nothing
+ * without contents_live. 0 or -ENOMEM, with words. */
+int contents_live_fields(struct contents *c, size_t i, struct slice measurement,
+                         const struct tarball_reader *reader, struct outline *o, struct err *e);
 
 struct image;
 

@@ -19,9 +19,10 @@ struct found {
 
 /* What is known of a shard. */
 struct looked {
-    struct found *found; /* NULL: it has not been looked into, or cannot be */
-    int error;           /* -EBADMSG stays; others are tried again */
-    char *why;           /* in words */
+    struct found *found;  /* NULL: it has not been looked into, or cannot be */
+    int error;            /* -EBADMSG stays; others are tried again */
+    char *why;            /* in words */
+    struct outline *live; /* livefields.h; NULL: not asked for yet */
 };
 
 /* Images take memory: that many are kept. A day has as many shards at most, but for rare policies.
@@ -47,6 +48,7 @@ struct contents {
     struct catalog *catalog;
     struct shards *shards;
     bool allow_damage;
+    char *data;            /* the live store's data folder; NULL: none */
     pthread_mutex_t lock;  /* guards what follows */
     struct looked *looked; /* one for each shard */
     struct shared *shared;

@@ -234,6 +234,12 @@ static int add_measurement(struct outline *o, const struct outline_measurement *
     return r;
 }
 
+int outline_add_one(struct outline *o, const struct outline *from, struct slice measurement)
+{
+    const struct outline_measurement *m = outline_find(from, measurement);
+    return m ? add_measurement(o, m) : 0;
+}
+
 int outline_add(struct outline *o, const struct outline *from)
 {
     int r = 0;

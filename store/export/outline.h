@@ -81,6 +81,9 @@ int outline_add_wal(struct outline *o, const struct source *const *segments, siz
 /* Adds what is in another. 0 or -ENOMEM. */
 int outline_add(struct outline *o, const struct outline *from);
 
+/* Adds one measurement of another, if it is there. */
+int outline_add_one(struct outline *o, const struct outline *from, struct slice measurement);
+
 /* As bytes for outline_unpack, which the caller frees; only for the machine that they were made on.
  * -ENOMEM. */
 int outline_pack(const struct outline *o, void **bytes, size_t *n);

@@ -12,8 +12,9 @@
  *
  * POINTS_ALL: everything, in its own type, by series, then time.
  *
- * What influxd knows is what it finds in TSM files and WAL when it starts on this capture. A series
- * of which everything was deleted is forgotten; with a tsi1 index the tags are those of the shards
+ * What influxd knows is what it finds in TSM files and WAL when it starts on this capture, and, for
+ * POINTS_ANSWER, fields of the live store without values (contents_live). A series of which
+ * everything was deleted is forgotten; with a tsi1 index the tags are those of the shards
  * in the range, else those of the measurement in all shards of the database. (influxdb
  * tsdb/shard.go FieldDimensions, query/iterator.gen.go floatSortedMergeHeap, influxql
  * RewriteFields)

@@ -167,6 +167,8 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     meter_begin(&d->meter, "dumping", 0);
     r = contents_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots), NULL,
                       &contents, e);
+    if (r == 0 && contents_live(contents, s->paths.data) < 0)
+        r = err_sys(e, -ENOMEM, "the contents of the store");
     if (r == 0 && gaps.damage)
         contents_allow_damage(contents);
     if (r == 0)

@@ -111,7 +111,7 @@ class RandomDumpTest(DumpTest):
                 self.check(seed + more, index)
 
     def check(self, seed, index):
-        root = fill(self.folder / f"live-{seed}", seed, index)
+        root = copy_stripped(fill(self.folder / f"live-{seed}", seed, index), self.folder / f"store-{seed}")
         rng = random.Random(seed)
         whole = {}
         with Influxd(copy_stripped(root, self.folder / f"served-{seed}"), index=index) as influxd:
@@ -361,6 +361,47 @@ class DamagedDumpTest(DumpTest):
             path.write_bytes(data)
         self.assertGreater(refused, 20)
         self.assertEqual({m: dump(root, "json", "db", "rp", m) for m in MEASUREMENTS}, whole)
+
+
+class LiveColumnsTest(DumpTest):
+    """Columns of which all values were deleted, as the running server still shows them."""
+
+    def stores(self):
+        for index in ("inmem", "tsi1"):
+            with Influxd(self.folder / index, index=index) as influxd, self.subTest(index=index):
+                influxd.run(CREATE)
+                yield influxd
+                influxd.restart()
+                yield influxd
+
+    def test_fields(self):
+        for influxd in self.stores():
+            influxd.write([f"m,t=1 v=1 {START}", f"m,t=1 w=1i,x=true {START + 1}"], "db")
+            influxd.run(f"DELETE FROM m WHERE time = {START + 1}", "db")
+            for form in ("json", "csv"):
+                text = self.compare(influxd, influxd.root, form, "db", "rp", "m")
+                self.assertIn(b"w", text)
+
+    def test_tags(self):
+        """A tag that no series has any more is known to the index alone: its column is missing, and no other."""
+        for influxd in self.stores():
+            influxd.write([f"n,a=1 f=1 {START}", f"n,b=2 g=1 {START + 1}"], "db")
+            influxd.run("DROP SERIES FROM n WHERE b='2'", "db")
+            wanted = json.loads(answer(influxd, "json", "db", "rp", "n"))["results"][0]["series"][0]
+            got = json.loads(dump(influxd.root, "json", "db", "rp", "n"))["results"][0]["series"][0]
+            self.assertEqual(got["columns"], ["time", "a", "f", "g"])
+            self.assertLessEqual(set(got["columns"]), set(wanted["columns"]))
+            self.assertEqual(rows(json.dumps({"results": [{"series": [got]}]})),
+                             rows(json.dumps({"results": [{"series": [wanted]}]})))
+
+    def test_new_measurement(self):
+        """What was dropped whole is forgotten."""
+        for influxd in self.stores():
+            influxd.write([f"m v=1,w=2 {START}", f"o v=1 {START}"], "db")
+            influxd.run("DROP MEASUREMENT m", "db")
+            influxd.write([f"m x=1 {START}"], "db")
+            for m in ("m", "o"):
+                self.compare(influxd, influxd.root, "json", "db", "rp", m)
 
 
 class RevivedTest(DumpTest):

@@ -497,7 +497,7 @@ class NoStoreTest(MountedDumpTest):
 
     def test_random_store(self):
         """The tree of a store of random writes and deletes, after restart, by days."""
-        root = fill(self.folder / "live", 11, "inmem")
+        root = copy_stripped(fill(self.folder / "live", 11, "inmem"), self.folder / "store")
         served = copy_stripped(root, self.folder / "served")
         mnt = self.mount(root)
         with Influxd(served) as influxd:

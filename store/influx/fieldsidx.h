@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which fields influxd knows in a shard, whether or not they have a value still: fields.idx, and
+ * since 1.11 what has changed since it was written, fields.idxl.
+ *
+ *   fields.idx    00 06 01 03 | { 1 measurement { 1 name | 2 field { 1 name | 2 type }… } }…
+ *   fields.idxl   { length u64 little-endian | { 1 change { 1 measurement | 2 field { 1 name |
+ *                 2 type } | 3 kind: 0 a field is new, 1 the measurement was dropped } }… }…
+ *
+ * in protobuf; types are 1 float, 2 integer, 3 string, 4 boolean, 9 unsigned. influxd replaces the
+ * one by rename and appends to the other, whose last change may be torn. (influxdb tsdb/shard.go,
+ * tsdb/internal/fieldsindex.proto)
+ *
+ * Pure functions on untrusted bytes.
+ */
+#ifndef INFLUXFS_INFLUX_FIELDSIDX_H
+#define INFLUXFS_INFLUX_FIELDSIDX_H
+
+#include "store/influx/serieskey.h"
+#include "store/influx/value.h"
+
+/* What returns non-zero ends the reading, and that is returned. */
+struct fieldsidx_visitor {
+    int (*field)(void *ctx, struct slice measurement, struct slice name, enum value_type type);
+    int (*drop)(void *ctx, struct slice measurement);
+    void *ctx;
+};
+
+/* -EBADMSG: these bytes are no fields.idx; influxd makes it anew then. Fields of unknown types are
+ * passed over. */
+int fieldsidx_read(const void *bytes, size_t n, const struct fieldsidx_visitor *v);
+
+/* What is in fields.idxl, as far as it is whole. 0, or what the visitor returned. */
+int fieldsidx_changes(const void *bytes, size_t n, const struct fieldsidx_visitor *v);
+
+#endif
