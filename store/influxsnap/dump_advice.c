@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
@@ -115,4 +116,33 @@ int dump_advice_deleted(struct told *t, struct contents *c, const struct dump_qu
                 sh->db, sh->rp, sh->id, values);
     }
     return r;
+}
+
+/* Takes a component off a path if it is this one. */
+static bool enters(const char **path, const char *name)
+{
+    size_t n = strlen(name);
+    if (strncmp(*path, name, n) != 0 || (*path)[n] != '/')
+        return false;
+    *path += n + 1;
+    return true;
+}
+
+void dump_advice_omitted(struct told *t, const struct capture *c, const char *db, const char *rp)
+{
+    const struct omissions *left = capture_left_out(c);
+    for (size_t i = 0; i < left->n; i++) {
+        const struct omission *m = &left->at[i];
+        const char *path = m->name;
+        char words[sizeof(((struct err *)0)->text)];
+        if (m->why != OMITTED_UNKNOWN && !enters(&path, "data"))
+            continue;
+        if (!enters(&path, db) || (rp && !enters(&path, rp)))
+            continue;
+        snprintf(words, sizeof(words), "%.400s: left out, %" PRIu64 " bytes: %s", m->name, m->bytes,
+                 m->why == OMITTED_UNKNOWN ? "meta.db does not know this shard"
+                 : m->why == OMITTED_BAD   ? "influxd has set this file aside"
+                                           : "it cannot be read");
+        told_lacks(t, words);
+    }
 }

@@ -22,4 +22,8 @@ void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
 int dump_advice_deleted(struct told *t, struct contents *c, const struct dump_query *q,
                         struct err *e);
 
+/* What the capture leaves out of the database: files that influxd has set aside, shards that
+ * meta.db does not know. rp NULL: of any policy. */
+void dump_advice_omitted(struct told *t, const struct capture *c, const char *db, const char *rp);
+
 #endif

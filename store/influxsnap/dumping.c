@@ -172,6 +172,9 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     if (r == 0 && gaps.damage)
         contents_allow_damage(contents);
     if (r == 0)
+        dump_advice_omitted(&d->told, tarball_capture(t), s->o.args[0],
+                            s->o.nargs > 1 ? s->o.args[1] : NULL);
+    if (r == 0)
         r = dump_asked(&s->o, contents, d, &gaps, e);
     meter_end(&d->meter);
     contents_unref(steal_ptr(&contents));

@@ -448,6 +448,25 @@ class RevivedTest(DumpTest):
             self.assertNotIn("warning", self.dump(root, "db")[1])
 
 
+class OmittedTest(DumpTest):
+    """What influxd does not show of a database is said of its dumps."""
+
+    def test_set_aside(self):
+        root = self.folder / "store"
+        with Influxd(root, cache_snapshot_write_cold_duration="1s") as influxd:
+            for db in ("db", "other"):
+                influxd.run(f"CREATE DATABASE {db}")
+                influxd.write([f"m v=1 {START}"], db)
+            tsm = lambda: [Path(path) for path in files_in(root / "data/db") if path.endswith(".tsm")]
+            wait_until(tsm, 60, "the cache to be written")
+        path = tsm()[0]
+        path.rename(path.with_suffix(".tsm.bad"))
+        for words, code in ((("db",), 6), (("db", "autogen"), 6), (("db", "autogen", "m"), 6), (("other",), 0)):
+            done = subprocess.run([INFLUXSNAP, "-c", root, "dump", *words], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(f"data/db/autogen/1/{path.name}.bad: left out, " in done.stderr, code == 6)
+
+
 class SkipDamagedTest(DumpTest):
     """Everything else is given, and what is missing is named."""
     DAY = 24 * HOUR
