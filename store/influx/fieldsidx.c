@@ -94,10 +94,9 @@ static int read_measurement(struct slice rest, const struct fieldsidx_visitor *v
     while ((r = next(&rest, &p)) == 1) {
         if (p.number == 1)
             name = p.bytes;
-        else if (p.number == 2)
-            r = read_field(name, p.bytes, v);
-        if (r < 0)
-            return r;
+        int rc = p.number == 2 ? read_field(name, p.bytes, v) : 0;
+        if (rc != 0)
+            return rc;
     }
     return r;
 }
@@ -105,16 +104,15 @@ static int read_measurement(struct slice rest, const struct fieldsidx_visitor *v
 int fieldsidx_read(const void *bytes, size_t n, const struct fieldsidx_visitor *v)
 {
     static const uint8_t magic[MAGIC_SIZE] = {0x00, 0x06, 0x01, 0x03};
-    struct slice rest = {(const char *)bytes + MAGIC_SIZE, n - MAGIC_SIZE};
     struct part p;
     int r;
     if (n < MAGIC_SIZE || memcmp(bytes, magic, MAGIC_SIZE) != 0)
         return -EBADMSG;
+    struct slice rest = {(const char *)bytes + MAGIC_SIZE, n - MAGIC_SIZE};
     while ((r = next(&rest, &p)) == 1) {
-        if (p.number == 1)
-            r = read_measurement(p.bytes, v);
-        if (r < 0)
-            return r;
+        int rc = p.number == 1 ? read_measurement(p.bytes, v) : 0;
+        if (rc != 0)
+            return rc;
     }
     return r;
 }
@@ -143,10 +141,9 @@ static int read_changes(struct slice rest, const struct fieldsidx_visitor *v)
     struct part p;
     int r;
     while ((r = next(&rest, &p)) == 1) {
-        if (p.number == 1)
-            r = read_change(p.bytes, v);
-        if (r < 0)
-            return r;
+        int rc = p.number == 1 ? read_change(p.bytes, v) : 0;
+        if (rc != 0)
+            return rc;
     }
     return r;
 }
