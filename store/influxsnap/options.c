@@ -124,8 +124,44 @@ static int set_accept(struct options *o, const char *text, struct err *e)
     return 0;
 }
 
+/* NULL: the option has a value. */
+static bool *flag_of(struct options *o, int letter)
+{
+    switch (letter) {
+    case 'h':
+        return &o->help;
+    case 'V':
+        return &o->version;
+    case 'j':
+        return &o->json;
+    case 'n':
+        return &o->dry_run;
+    case 'f':
+        return &o->force;
+    case 'q':
+        return &o->quiet;
+    case 'e':
+        return &o->keep_expired;
+    case 'L':
+        return &o->no_ddl;
+    case 'S':
+        return &o->skip_damaged;
+    case 'm':
+        return &o->remove;
+    case 'A':
+        return &o->allow_left_out;
+    default:
+        return NULL;
+    }
+}
+
 static int set(struct options *o, int letter, char *value, struct err *e)
 {
+    bool *flag = flag_of(o, letter);
+    if (flag) {
+        *flag = true;
+        return 0;
+    }
     switch (letter) {
     case 'c':
         o->store = value;
@@ -141,39 +177,6 @@ static int set(struct options *o, int letter, char *value, struct err *e)
         return 0;
     case 'W':
         o->override.wal = value;
-        return 0;
-    case 'h':
-        o->help = true;
-        return 0;
-    case 'q':
-        o->quiet = true;
-        return 0;
-    case 'V':
-        o->version = true;
-        return 0;
-    case 'j':
-        o->json = true;
-        return 0;
-    case 'n':
-        o->dry_run = true;
-        return 0;
-    case 'f':
-        o->force = true;
-        return 0;
-    case 'e':
-        o->keep_expired = true;
-        return 0;
-    case 'L':
-        o->no_ddl = true;
-        return 0;
-    case 'S':
-        o->skip_damaged = true;
-        return 0;
-    case 'm':
-        o->remove = true;
-        return 0;
-    case 'A':
-        o->allow_left_out = true;
         return 0;
     case 'F':
         return set_format(o, value, e);
