@@ -42,7 +42,7 @@ void told_lacks(void *ctx, const char *words)
         return;
     t->lacking++;
     meter_hide(t->meter);
-    snap_say("%s", words);
+    snap_warn("%s", words);
 }
 
 void told_warn(struct told *t, const char *fmt, ...)
@@ -55,7 +55,7 @@ void told_warn(struct told *t, const char *fmt, ...)
     if (!add(t, words.text))
         return;
     meter_hide(t->meter);
-    snap_say("warning: %s", words.text);
+    snap_warn("%s", words.text);
 }
 
 void told_clear(struct told *t)
