@@ -108,7 +108,7 @@ static void log_loss(const struct cut_result *res)
         return;
     if (res->head.guard == CUT_GUARD_TRIPPED)
         log_line("cut %lld: %s; it is not folded until `influxsnap prune --accept-loss=%lld`",
-                  (long long)res->number, lost, (long long)res->number);
+                 (long long)res->number, lost, (long long)res->number);
     else
         log_line("cut %lld: %s", (long long)res->number, lost);
 }

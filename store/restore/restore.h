@@ -83,9 +83,9 @@ static inline void restore_closep(struct restore **r)
 
 /* Whether a restore could begin now; to be asked when a file is opened for writing. -EBUSY: influxd
  * uses the store, another program restores it, or something is mounted below its folders; -EINVAL:
- * influxd uses other folders with this configuration (seen.h); -EXDEV: its folders cannot be renamed
- * (the lower layer of an overlay); -EEXIST: a meta/raft.db that is not ours; -EACCES, -EROFS, … The
- * reason is also in the log. */
+ * influxd uses other folders with this configuration (seen.h); -EXDEV: its folders cannot be
+ * renamed (the lower layer of an overlay); -EEXIST: a meta/raft.db that is not ours; -EACCES,
+ * -EROFS, … The reason is also in the log. */
 int restore_may_begin(struct restore *r, struct err *e);
 
 /* What of that needs no look at processes and makes nothing: -EBUSY if something is mounted below
