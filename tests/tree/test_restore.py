@@ -15,7 +15,7 @@ from lib.influxd import Influxd
 from lib.mount import Mount, MountError
 from lib.restores import RestoreTest, drop, errno_name, tiny_store
 from lib.stores import TSM_HEADER, big_file, some_store
-from lib.trees import difference, litter, store_tree, whole_tree
+from lib.trees import difference, litter, owner_of_new, store_tree, whole_tree
 
 
 class StoreRestoreTest(RestoreTest):
@@ -467,7 +467,7 @@ class PlaceTest(RestoreTest):
         self.assertEqual(os.listdir(mnt / "live"), [])
         self.assertEqual(os.listdir(mnt / "snapshots"), [])
         run("cp", self.tar, mnt / "restore/")
-        self.check_restored(root)
+        self.check_restored(root, owner=owner_of_new())
         self.assertEqual(sorted(set(os.listdir(root)) - {"influxfs"}), ["data", "meta", "wal"])
         run("cp", mnt / "snapshots/now.tar", self.folder / "again.tar")
 
