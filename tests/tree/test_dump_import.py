@@ -7,6 +7,7 @@ import time
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer
+from lib.files import HANG
 from lib.importing import import_text
 from lib.measurements import HOUR, START
 
@@ -17,7 +18,7 @@ class ImportTest(StoreTest):
     timeout = 300
 
     def dump(self, influxd, *words, code=0):
-        done = subprocess.run([INFLUXSNAP, "-c", influxd.root, "dump", *words], capture_output=True, timeout=120)
+        done = subprocess.run([INFLUXSNAP, "-c", influxd.root, "dump", *words], capture_output=True, timeout=HANG)
         self.assertEqual(done.returncode, code, done.stderr)
         self.said = done.stderr.decode()
         return done.stdout.decode(errors="surrogateescape")

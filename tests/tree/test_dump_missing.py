@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer
-from lib.files import files_in, wait_until
+from lib.files import HANG, files_in, wait_until
 from lib.influxd import Influxd
 from lib.measurements import HOUR, START
 from tree.test_dump import DumpTest
@@ -16,7 +16,7 @@ class RevivedTest(DumpTest):
     """Points that influxd 1.6 has deleted and that its next start brings back: the dump says so."""
 
     def dump(self, root, *words):
-        done = subprocess.run([INFLUXSNAP, "-c", root, "dump", "--no-ddl", *words], capture_output=True, timeout=60)
+        done = subprocess.run([INFLUXSNAP, "-c", root, "dump", "--no-ddl", *words], capture_output=True, timeout=HANG)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout, done.stderr.decode()
 
@@ -70,7 +70,7 @@ class OmittedTest(DumpTest):
         path = tsm()[0]
         path.rename(path.with_suffix(".tsm.bad"))
         for words, code in ((("db",), 6), (("db", "autogen"), 6), (("db", "autogen", "m"), 6), (("other",), 0)):
-            done = subprocess.run([INFLUXSNAP, "-c", root, "dump", *words], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([INFLUXSNAP, "-c", root, "dump", *words], capture_output=True, text=True, timeout=HANG)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertEqual(f"data/db/autogen/1/{path.name}.bad: left out, " in done.stderr, code == 6)
 
@@ -96,7 +96,7 @@ class SkipDamagedTest(DumpTest):
         return sorted(Path(name) for name in files_in(self.store / "data", self.store / "wal") if name.endswith(suffix))
 
     def run_dump(self, *words):
-        done = subprocess.run([INFLUXSNAP, "-c", self.store, "dump", "--no-ddl", *words], capture_output=True, timeout=120)
+        done = subprocess.run([INFLUXSNAP, "-c", self.store, "dump", "--no-ddl", *words], capture_output=True, timeout=HANG)
         self.said = done.stderr.decode(errors="replace")
         self.missing = [row for row in self.said.splitlines() if "left out" in row]
         return done.returncode, done.stdout

@@ -8,6 +8,7 @@ import subprocess
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
 from lib.dumptree import path
+from lib.files import HANG
 from lib.influxd import InfluxError
 from lib.measurements import START
 from lib.oddnames import OddPoints, answers, decoded, line, shown
@@ -23,7 +24,7 @@ class NamesTest(StoreTest):
 
     def dump(self, store, *words):
         """Exit code, text and what was said."""
-        done = subprocess.run([INFLUXSNAP, "-c", store, "dump", "--no-ddl", *words], capture_output=True, timeout=240)
+        done = subprocess.run([INFLUXSNAP, "-c", store, "dump", "--no-ddl", *words], capture_output=True, timeout=HANG)
         self.assertIn(done.returncode, (0, 6), done.stderr)
         return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
