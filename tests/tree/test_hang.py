@@ -41,11 +41,11 @@ sys.stdin.readline()
 os.rename(name, target)
 """
 
-# The trailer of a tar, which needs all of its sums.
+# The end of a tar, which needs all of its sums.
 LAST = """
 import os, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
-os.pread(fd, 1024, os.fstat(fd).st_size - 1024)
+os.pread(fd, 65536, os.fstat(fd).st_size - 65536)
 """
 
 
