@@ -28,7 +28,7 @@ content = open(source, 'rb').read()
 name = target if last != 'rename' else os.path.join(os.path.dirname(target), '.part')
 fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 for at in range(0, len(content), 65536):
-    if last == 'write':
+    if last == 'write' and at == 1 << 20:  # something has been taken
         print(flush=True)
     os.write(fd, content[at:at + 65536])
 if last == 'close':
