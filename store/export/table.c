@@ -11,7 +11,8 @@
 
 static int no_memory(struct err *e)
 {
-    return err_sys(e, -ENOMEM, "a measurement of a shard");
+    err_sys(e, -ENOMEM, "a measurement of a shard");
+    return -ENOMEM;
 }
 
 static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
@@ -41,8 +42,10 @@ int table_entry(struct table *t, struct slice key, enum value_type type, const c
 {
     struct table_entry *n;
     struct slice series, name;
-    if (!serieskey_split(key, &series, &name) || name.n == 0)
-        return err_set(e, -EBADMSG, "%s: damaged: a key without a field", source);
+    if (!serieskey_split(key, &series, &name) || name.n == 0) {
+        err_set(e, -EBADMSG, "%s: damaged: a key without a field", source);
+        return -EBADMSG;
+    }
     HASH_FIND(hh, t->entries, key.p, key.n, n);
     if (!n) {
         if (new_entry(t, key, &n) < 0)
@@ -50,10 +53,11 @@ int table_entry(struct table *t, struct slice key, enum value_type type, const c
         serieskey_split(n->field.key, &n->field.series, &n->field.name);
         n->field.cursor.type = type;
     }
-    if (n->field.cursor.type != type)
-        return err_set(e, -EBADMSG, "%s: the field %.*s is %s here and %s elsewhere in its shard",
-                       source, (int)name.n, name.p, type_names[type],
-                       type_names[n->field.cursor.type]);
+    if (n->field.cursor.type != type) {
+        err_set(e, -EBADMSG, "%s: the field %.*s is %s here and %s elsewhere in its shard", source,
+                (int)name.n, name.p, type_names[type], type_names[n->field.cursor.type]);
+        return -EBADMSG;
+    }
     *out = n;
     return 0;
 }
