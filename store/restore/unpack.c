@@ -415,7 +415,9 @@ static int unpack(const struct unpack_io *io, const struct unpack_sink *sink, st
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
     int r = run(&u);
-    if (r < 0 && !u.e->text[0])
+    if (r == -EINTR && !u.e->text[0])
+        err_set(u.e, r, "interrupted");
+    else if (r < 0 && !u.e->text[0])
         err_sys(u.e, r, "unpacking");
     archive_read_free(u.tar);
     plain_close(&u.plain);
