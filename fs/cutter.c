@@ -28,9 +28,9 @@ struct cutter {
     struct err said;    /* why whole files were copied, as logged */
     struct err omitted; /* what the last cut left out, as logged */
     /* Monotonic; the thread's own: */
-    int64_t began_ns, cut_ns; /* the start; the last attempt */
-    int64_t not_before_ns;    /* since it failed */
-    int64_t fold_ns;          /* the last attempt, and of which state of the chain */
+    int64_t cut_ns;        /* monotonic: the last attempt */
+    int64_t not_before_ns; /* since it failed */
+    int64_t fold_ns;       /* the last attempt, and of which state of the chain */
     uint64_t fold_version;
 };
 
@@ -85,8 +85,8 @@ static bool is_due(const struct cutter *c)
         return false;
     int r = cuts_latest(c->fs->cuts, &latest, NULL);
     int64_t age = r == 0 ? io_now_ns() - latest.head.wall_ns : every;
-    /* A clock that was set back says nothing about age. */
-    return age < 0 ? now - c->began_ns >= every : age >= every;
+    /* A clock that was set back says nothing about age; the cut that is made now heals that. */
+    return age < 0 || age >= every;
 }
 
 /* Logged once, until it is another thing that is left out. */
@@ -225,7 +225,6 @@ int cutter_start(struct fs *fs)
     pthread_cond_init(&c->wake, &mono);
     pthread_condattr_destroy(&mono);
     c->fs = fs;
-    c->began_ns = io_mono_ns();
     fs->cutter = c;
     int r = -pthread_create(&c->thread, NULL, run, c);
     if (r < 0) {

@@ -66,7 +66,6 @@ static void restored(void *arg)
     struct daemon *d = arg;
     find_owner(d);
     now_restored(d->fs.now);
-    named_restored(d->fs.named);
 }
 
 static int open_restore(struct daemon *d, struct err *e)

@@ -72,11 +72,6 @@ static bool is_over(const struct named_node *k)
            (!k->closed_ns || now - k->closed_ns >= KEEP_NS);
 }
 
-static bool is_closed(const struct named_node *k)
-{
-    return !k->open;
-}
-
 static bool always(const struct named_node *k)
 {
     (void)k;
@@ -116,11 +111,6 @@ static void named_drop(struct named *n, bool (*over)(const struct named_node *))
 void named_expire(struct named *n)
 {
     named_drop(n, is_over);
-}
-
-void named_restored(struct named *n)
-{
-    named_drop(n, is_closed);
 }
 
 void named_drop_all(struct named *n)

@@ -9,6 +9,8 @@
  * Then the timer (timer.h) lets it go: a late open gets ESTALE, upon which the kernel looks again,
  * and the name stands for the store as it is then, as another file of the same st_ino.
  *
+ * A restore in between changes nothing of that: what was captured is held open.
+ *
  * The folder lists the names that are held; snapshots/ does not list the folder, so that a mirror
  * of the numbers does not take them along.
  */
@@ -31,9 +33,6 @@ struct node *named_folder(struct fs *fs);
 
 /* Lets go of the captures whose time has come. */
 void named_expire(struct named *n);
-
-/* Another store lies in the folders: names that nobody has open stand for that one. */
-void named_restored(struct named *n);
 
 /* How many captures are held. */
 size_t named_held(struct named *n);

@@ -118,7 +118,7 @@ int loss_see(struct loss *l, const char *path, const struct file_attr *was,
     if (now && !(was && before == after) && name_is_tsm(base_name(path)) &&
         generation(path) >= s->newest)
         s->newest = generation(path) + 1;
-    if (!was || (now && after >= before))
+    if (!before || (now && after >= before))
         return 0;
     if (!array_room(&l->gone, &l->gone_cap, l->ngone, sizeof(*l->gone)))
         return -ENOMEM;

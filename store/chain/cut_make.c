@@ -181,7 +181,9 @@ static int add_removed(struct making *m, const struct cut_entry *old)
     else
         l->removed[l->nremoved++] = old->path;
     m->matters |= !is_internal(old->path);
-    return cut_is_folder(old) ? 0 : loss_see(m->loss, old->path, &old->attr, NULL);
+    return cut_is_folder(old) || is_excluded(m->rules, old->path)
+               ? 0
+               : loss_see(m->loss, old->path, &old->attr, NULL);
 }
 
 /* The same path in both; was is NULL if it is new. */

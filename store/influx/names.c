@@ -31,6 +31,12 @@ bool name_is_series(const char *name)
     return strcmp(name, NAME_SERIES) == 0;
 }
 
+bool name_is_padded_shard(const char *name, uint64_t *id)
+{
+    const char *p = name;
+    return name[0] == '0' && name[1] && number(&p, UINT64_MAX, id) && !*p;
+}
+
 bool name_is_shard(const char *name, uint64_t *id)
 {
     const char *p = name;

@@ -47,6 +47,9 @@ bool name_is_series(const char *name);
  * (influxd would read 007 as a second shard 7). *id (may be NULL) is written if so. */
 bool name_is_shard(const char *name, uint64_t *id);
 
+/* The same with zeros before it: influxd serves such a folder as the shard of that number. */
+bool name_is_padded_shard(const char *name, uint64_t *id);
+
 /* GENERATION-SEQUENCE.tsm and .tombstone, each number within 32 bits. */
 bool name_is_tsm(const char *name);
 bool name_is_tombstone(const char *name);

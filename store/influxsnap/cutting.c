@@ -118,16 +118,16 @@ static int check_links(struct snap *s, bool *told, struct err *e)
     return 0;
 }
 
-static int tell_loss(const struct cut_result *c)
+/* Nothing is missing from the cut itself. */
+static void tell_loss(const struct cut_result *c)
 {
     char lost[LOSS_WORDS];
     if (!c->made || c->head.guard != CUT_GUARD_TRIPPED)
-        return EXIT_DONE;
+        return;
     snap_warn("cut %" PRId64
               ": %s; it is not folded, nor what follows it, until you say that this may be lost: "
               "influxsnap prune --accept-loss=%" PRId64,
               c->number, loss_words(&c->head.lost, lost), c->number);
-    return EXIT_OMISSIONS;
 }
 
 static void put_told(struct cutting *c)
@@ -156,12 +156,10 @@ int snap_cut(struct snap *s)
         return fail(r, &e);
     if (result.said.text[0] && !told)
         snap_say("%s", result.said.text);
-    int code = tell_loss(&result);
+    tell_loss(&result);
     print_cut(s, &result, c.told);
     r = fold(s, &e);
-    if (r < 0)
-        return fail(r, &e);
-    return code == EXIT_DONE ? c.code : code;
+    return r < 0 ? fail(r, &e) : c.code;
 }
 
 /* list */

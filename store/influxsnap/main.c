@@ -28,8 +28,9 @@ static const struct command commands[] = {
      "The first cut makes the base, each later one the next number. Nothing is made if nothing "
      "has\n"
      "changed. With --keep=N, when there are 2N numbers, all but N are folded into the base.\n"
-     "Exit code 6: it was made, and lost so much (--guard) that it is not folded until\n"
-     "`influxsnap prune --accept-loss=N` says that it may be.\n"},
+     "One that lost too much (--guard) since the cut before it is made with a warning, and not "
+     "folded\n"
+     "until `influxsnap prune --accept-loss=N` says that it may be.\n"},
     {"list", "", "j", 0, 0, snap_list, "show the cuts", "Shows the base and the numbers.\n"},
     {"prune", "", "kjl", 0, 0, snap_prune, "fold the oldest cuts into the base",
      "Folds all but the newest N numbers into the base. Without --keep, removes only what a "

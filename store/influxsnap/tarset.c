@@ -137,11 +137,16 @@ static int by_chain(const void *a, const void *b)
     return is_full(x) - is_full(y);
 }
 
-/* The argument that has the full snapshot of f's chain: its own, if there are several. */
+/* The argument that has the full snapshot of f's chain: its own, if there are several; if there is
+ * none, the first that has a number of the chain. */
 static size_t home_of(const struct tarset *s, const struct tarfile *f)
 {
     size_t home = f->argument;
     bool found = false;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->at[i].m && s->at[i].argument < home &&
+            strcmp(chain_of(s->at[i].m), chain_of(f->m)) == 0)
+            home = s->at[i].argument;
     for (size_t i = 0; i < s->n; i++) {
         const struct tarfile *g = &s->at[i];
         if (!g->m || !is_full(g) || strcmp(chain_of(g->m), chain_of(f->m)) != 0)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/advice.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/names.h"
+#include "store/influx/tsmfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,6 +90,47 @@ static int look(struct manifest_file *file, int folder, bool keep, struct restor
     return a->kept ? keep_all(&a->census, meta, len, now, file, folder, e) : 0;
 }
 
+static int read_staged(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    const int *fd = ctx;
+    int r = io_pread_all(*fd, buf, n, off);
+    return r < 0 ? err_sys(e, r, "staging") : 0;
+}
+
+static int add_damaged(struct restore_advice *a, size_t *cap, const char *words)
+{
+    if (!array_room(&a->damaged, cap, a->ndamaged, sizeof(*a->damaged)))
+        return -ENOMEM;
+    char *copy = strdup(words);
+    if (copy)
+        a->damaged[a->ndamaged++] = copy;
+    return copy ? 0 : -ENOMEM;
+}
+
+static int look_at_tsm(const struct manifest *state, int data, struct restore_advice *a,
+                       struct err *e)
+{
+    static const char top[] = "data/";
+    size_t cap = 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < state->nfiles; i++) {
+        const struct manifest_file *m = &state->files[i];
+        const char *base = strrchr(m->name, '/');
+        if (strncmp(m->name, top, strlen(top)) != 0 || !base || !name_is_tsm(base + 1))
+            continue;
+        cleanup(tsmfile_freep) struct tsmfile *f = NULL;
+        struct err why = {0};
+        autoclose int fd = io_open_beneath(data, m->name + strlen(top), O_RDONLY | O_CLOEXEC);
+        const struct source source = {read_staged, &fd, m->size, m->name};
+        r = fd < 0 ? err_sys(&why, fd, "staging %s", m->name) : tsmfile_open(&source, &f, &why);
+        if (r == -EBADMSG)
+            r = add_damaged(a, &cap, why.text);
+        if (r < 0)
+            err_set(e, r, "%s", why.text[0] ? why.text : strerror(-r));
+    }
+    return r;
+}
+
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep,
                 struct restore_advice *out, struct err *e)
 {
@@ -96,6 +139,8 @@ int advice_take(struct manifest *state, const int staged[TARGETS], bool keep,
     if (!a.created)
         return err_sys(e, -ENOMEM, "restore");
     int r = file ? look(file, staged[TARGET_META], keep, &a, e) : 0;
+    if (r == 0)
+        r = look_at_tsm(state, staged[TARGET_DATA], &a, e);
     if (r < 0)
         return r;
     *out = a;
@@ -107,6 +152,9 @@ void advice_clear(struct restore_advice *a)
 {
     census_clear(&a->census);
     free(a->created);
+    for (size_t i = 0; i < a->ndamaged; i++)
+        free(a->damaged[i]);
+    free(a->damaged);
     *a = (struct restore_advice){0};
 }
 
@@ -117,6 +165,12 @@ void advice_lines(const struct restore_advice *a,
     for (size_t i = 0; i < a->census.nexpired; i++) {
         census_tell_expired(&a->census.expired[i], a->kept, &line);
         fn(arg, line.text, !a->kept);
+    }
+    for (size_t i = 0; i < a->ndamaged; i++) {
+        err_set(&line, 0,
+                "%s; it was so when the snapshot was taken, and influxd will set it aside",
+                a->damaged[i]);
+        fn(arg, line.text, true);
     }
     if (a->unread)
         fn(arg, "its meta.db cannot be understood: influxd may not start on it", true);

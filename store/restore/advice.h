@@ -11,10 +11,12 @@
 #include "store/restore/target.h"
 #include "store/snapshot/manifest.h"
 
-/* Looks at the meta.db that is staged. keep: the policies whose shards retention would delete keep
- * points for ever from now on; meta.db is written anew then, and its size in `state` with it. A
- * meta.db that cannot be understood is only told of, unless `keep` was asked for: -EBADMSG or
- * -EFBIG. Others from the system. The caller releases *out with advice_clear. */
+/* Looks at the meta.db that is staged, and at the header and footer of each TSM file: one that was
+ * damaged when the snapshot was taken is restored as it is, and influxd will set it aside. keep:
+ * the policies whose shards retention would delete keep points for ever from now on; meta.db is
+ * written anew then, and its size in `state` with it. A meta.db that cannot be understood is only
+ * told of, unless `keep` was asked for: -EBADMSG or -EFBIG. Others from the system. The caller
+ * releases *out with advice_clear. */
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep,
                 struct restore_advice *out, struct err *e);
 void advice_clear(struct restore_advice *a);

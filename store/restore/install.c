@@ -114,6 +114,12 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
 }
 
 /* Without a journal no target says which way it went: both layouts are looked at. */
+/* Something of an earlier restore cannot be removed: a mount is in it, or rights are missing. */
+static bool is_stuck(int r)
+{
+    return r == -EBUSY || r == -EPERM || r == -EACCES || r == -EROFS;
+}
+
 static int remove_litter(struct targets *t, bool in_use, struct err *done, struct err *e)
 {
     struct target *meta = &t->at[TARGET_META];
@@ -129,7 +135,7 @@ static int remove_litter(struct targets *t, bool in_use, struct err *done, struc
                       target_has_side(&t->at[i], SIDE_KEPT_TMP);
         }
         int r = targets_tidy(t, &why);
-        if (r == -EBUSY)
+        if (is_stuck(r))
             mounted = why;
         else if (r < 0)
             return err_set(e, r, "%s", why.text);
@@ -164,7 +170,7 @@ static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
                                "(*.restoring is the new store, *.before-restore* the old one)",
                                meta, id);
         int r = clean(t, use->text[0] != 0, e);
-        if (r == -EBUSY) /* no fault of the store, which can be read; a restore is refused */
+        if (is_stuck(r)) /* no fault of the store, which can be read; a restore is refused */
             r = err_set(done, 0, "the restore of snapshot %s is complete, but %s", id, e->text);
         else
             err_set(done, 0, "cleaned up after the restore of snapshot %s, which was complete", id);

@@ -32,9 +32,11 @@ struct restore;
 /* What came with the store that was restored last (advice.h has the lines for people). */
 struct restore_advice {
     struct census census;
-    char *created; /* when the snapshot was taken, RFC 3339; NULL: nothing was restored yet */
-    bool kept;     /* the policies in it keep points for ever from now on */
-    bool unread;   /* its meta.db was not understood */
+    char *created;  /* when the snapshot was taken, RFC 3339; NULL: nothing was restored yet */
+    bool kept;      /* the policies in it keep points for ever from now on */
+    bool unread;    /* its meta.db was not understood */
+    char **damaged; /* TSM files whose header or footer is damaged, in words */
+    size_t ndamaged;
 };
 
 struct restore_options {

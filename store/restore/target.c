@@ -5,6 +5,7 @@
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/rmtree.h"
+#include "store/influx/names.h"
 #include "store/influx/written.h"
 
 #include <errno.h>
@@ -133,11 +134,14 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
 static bool is_ours(const void *ctx, const char *path, const struct statx *st)
 {
     const struct target *t = ctx;
-    const char *kind = kind_names[t->kind];
+    const char *kind = kind_names[t->kind], *base = strrchr(path, '/');
     size_t n = strlen(kind);
     char whole[PATH_MAX];
     if (!*path)
         return S_ISDIR(st->stx_mode);
+    /* influxd gave it up, no snapshot holds it, and it may be good all the same. */
+    if (base && name_is_bad_tsm(base + 1))
+        return false;
     if (t->inside)
         return strncmp(path, kind, n) == 0 && (!path[n] || path[n] == '/') &&
                written_by_influxd(path, st->stx_mode);

@@ -46,11 +46,14 @@ static int judge_closed(const struct capture_parts *p, struct omissions *left_ou
         autofree char *db = strndup(c->path, strcspn(c->path, "/")), *name = NULL;
         if (!db || asprintf(&name, "%s/%s", c->in_wal ? "wal" : "data", c->path) < 0)
             return -ENOMEM;
-        if (meta_has_database(p->meta, db)) {
+        const char *rp = strchr(c->path, '/');
+        bool below = rp && !strchr(rp + 1, '/') && name_is_foreign(rp + 1) &&
+                     !meta_has_policy(p->meta, db, rp + 1);
+        if (meta_has_database(p->meta, db) && !below) {
             err_sys(e, c->code, "%s: belongs to a database, and cannot be read", name);
             return -EIO;
         }
-        bool foreign = !strchr(c->path, '/') && name_is_foreign(c->path);
+        bool foreign = below || (!rp && name_is_foreign(c->path));
         r = omissions_add(left_out, name, 0, 0, foreign ? OMITTED_FOREIGN : OMITTED_UNREADABLE);
     }
     return r;
@@ -92,7 +95,10 @@ static int leave_out(const struct capture_parts *p, const struct shard *s,
         bytes += s->set->bad[i].size;
     for (size_t i = 0; i < s->nsegments; i++, files++)
         bytes += s->segments[i].attr.size;
-    return r < 0 ? r : omissions_add(left_out, s->path, files, bytes, OMITTED_UNKNOWN);
+    /* influxd leaves empty folders when it is written to while it drops a database. */
+    return r < 0 || (!bytes && !s->why)
+               ? r
+               : omissions_add(left_out, s->path, files, bytes, OMITTED_UNKNOWN);
 }
 
 static int leave_out_bad(const struct shard *s, struct omissions *left_out)
@@ -133,16 +139,23 @@ static int judge_shards(const struct capture_parts *p, bool *chosen, bool *found
     return r;
 }
 
-/* The bytes of WAL segments in a folder that no shard was caught with. */
-static int wal_bytes(int wal_fd, const char *path, uint64_t *bytes)
+#define SETTLED_NS ((int64_t)60 * 1000000000)
+
+/* The bytes of WAL segments in a folder that no shard was caught with, and whether it has been
+ * there for a while: influxd makes it first, and on a slow disk that of the data some time later.
+ */
+static int wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool *settled)
 {
     *bytes = 0;
+    *settled = false;
     autoclose int fd =
         wal_fd < 0 ? -ENOENT : openat(wal_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return wal_fd < 0 || errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
     cleanup(dir_free) struct dir list = {0};
-    int r = dir_read(fd, &list);
+    struct stat folder;
+    int r = fstat(fd, &folder) < 0 ? -errno : dir_read(fd, &list);
+    *settled = r == 0 && io_now_ns() - io_ts_ns(&folder.st_mtim) > SETTLED_NS;
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         struct stat st;
         if (name_is_wal(list.names[i]) && fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -152,14 +165,16 @@ static int wal_bytes(int wal_fd, const char *path, uint64_t *bytes)
 }
 
 /* A listed shard that the window has not: right if there is nothing by its name, since influxd
- * makes the folder with the first point. Shards made since the walk have only what came after it.
+ * makes both folders with the first point, and removes both. Shards made since the walk have only
+ * what came after it.
  */
 static int judge_absent(const struct capture_parts *p, const char *path, struct err *e)
 {
     enum place_kind kind;
     uint64_t bytes;
     size_t len = 0;
-    int r = wal_bytes(p->wal_fd, path, &bytes);
+    bool settled;
+    int r = wal_bytes(p->wal_fd, path, &bytes, &settled);
     if (r < 0) {
         err_sys(e, r, "wal/%s", path);
         return -EIO;
@@ -179,11 +194,11 @@ static int judge_absent(const struct capture_parts *p, const char *path, struct 
     if (kind != PLACE_NOTHING)
         return err_set(e, -EIO, "data/%.*s: meta.db lists %s, and this is no folder", (int)len,
                        path, path[len] ? "shards in it" : "it as a shard");
-    if (bytes == 0)
+    if (bytes == 0 && !settled)
         return 0;
     return err_set(
         e, -EIO,
-        "data/%s: meta.db lists this shard, its WAL holds %" PRIu64
+        "data/%s: meta.db lists this shard, its WAL folder is there with %" PRIu64
         " bytes, and data/%.*s is missing, so that influxd would ignore them: is its disk mounted? "
         "If it was dropped, remove wal/%s",
         path, bytes, (int)len, path, path);

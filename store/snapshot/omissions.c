@@ -149,17 +149,9 @@ struct json_object *omissions_summary(const struct omissions *o, size_t most)
     return sum;
 }
 
-/* Text without control bytes, NULL if v is anything else. */
-static const char *plain_text(struct json_object *v)
+static const char *text_of(struct json_object *v)
 {
-    if (!v || !json_object_is_type(v, json_type_string))
-        return NULL;
-    const char *s = json_object_get_string(v);
-    size_t n = (size_t)json_object_get_string_len(v);
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
-            return NULL;
-    return s;
+    return v && json_object_is_type(v, json_type_string) ? json_object_get_string(v) : NULL;
 }
 
 static bool read_count(struct json_object *o, const char *key, uint64_t *out)
@@ -176,13 +168,13 @@ static int parse_one(struct json_object *one, struct omissions *o)
 {
     struct json_object *v = NULL;
     struct omission m = {.why = OMITTED_UNKNOWN};
-    const char *name = plain_text(one), *why;
+    const char *name = text_of(one), *why;
     if (!one || name)
         return name ? omissions_add(o, name, 0, 0, OMITTED_UNKNOWN) : -EBADMSG;
     if (!json_object_is_type(one, json_type_object) ||
-        !json_object_object_get_ex(one, "name", &v) || !(name = plain_text(v)) ||
+        !json_object_object_get_ex(one, "name", &v) || !(name = text_of(v)) ||
         !read_count(one, "files", &m.files) || !read_count(one, "bytes", &m.bytes) ||
-        !json_object_object_get_ex(one, "why", &v) || !(why = plain_text(v)))
+        !json_object_object_get_ex(one, "why", &v) || !(why = text_of(v)))
         return -EBADMSG;
     /* A later version may know more causes; that something is missing must be said all the same. */
     if (!omission_why_find(why, &m.why))

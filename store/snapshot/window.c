@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -176,6 +177,21 @@ static int add_shard(struct window *w, int root, const char *path, uint64_t id, 
     return 0;
 }
 
+/* influxd serves it, and finds nothing of it in a snapshot under that name's number. */
+static int add_padded(struct window *w, int root, const char *path, uint64_t id)
+{
+    int r = add_shard(w, root, path, id, false);
+    char **why = &w->shards[w->nshards - 1].why;
+    if (r == 0 && asprintf(why,
+                           "data/%s: influxd serves it as shard %" PRIu64
+                           ": stop influxd, and rename the folder to %" PRIu64,
+                           path, id, id) < 0) {
+        *why = NULL;
+        r = -ENOMEM;
+    }
+    return r;
+}
+
 enum { LEVEL_ROOT, LEVEL_DB, LEVEL_RP };
 
 static unsigned char type_of(int fd, const struct dir *list, size_t i)
@@ -224,6 +240,8 @@ static int walk(struct window *w, int root, bool in_wal, const char *path, int l
             r = walk(w, root, in_wal, sub, LEVEL_RP);
         else if (level == LEVEL_RP && !in_wal && name_is_shard(name, &id))
             r = add_shard(w, root, sub, id, linked);
+        else if (level == LEVEL_RP && !in_wal && name_is_padded_shard(name, &id))
+            r = add_padded(w, root, sub, id);
     }
     return r;
 }
@@ -288,12 +306,14 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
                        w->nshards);
     for (size_t i = 0, k = 0; i < w->nshards; i++) {
         const struct shard *was = find_shard(before, w->shards[i].path, &k);
+        if (w->shards[i].why)
+            continue;
         r = shard_open_retry(t, data_fd, wal_fd, was, wait, &w->shards[i], e);
         if (r < 0)
             return r;
     }
     for (size_t i = 0; i < w->nshards; i++) {
-        r = shard_cut(&w->shards[i]);
+        r = w->shards[i].why ? 0 : shard_cut(&w->shards[i]);
         if (r == 0)
             continue;
         if ((r = give_up(r, &w->shards[i], true, e)) < 0)

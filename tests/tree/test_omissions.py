@@ -346,3 +346,66 @@ class LeftOutTest(OmissionTest):
                     path.unlink()
                 aside.rename(path)
         self.call("backup", self.path)
+
+    def test_a_shard_under_another_number(self):
+        """influxd reads the name as a number, zeros before it or not."""
+        (self.store / "data/db/autogen/1").rename(self.store / "data/db/autogen/001")
+        for words in (("backup", self.path), ("cut",), ("dump", "db")):
+            self.assertIn("data/db/autogen/001: influxd serves it as shard 1", self.call(*words, code=FAILED)[1])
+
+    def test_names_with_control_bytes(self):
+        """What is left out by such a name is named, and the snapshot can be restored."""
+        self.made.shard("lost\r", policy="a\nb", tsm={f"{FIRST}.tsm": tsm(b"x")}, listed=False)
+        self.call("backup", self.path, code=OMISSIONS)
+        self.assertIn("lost\r/a\nb/2", [left["name"] for left in Archive(self.path).manifest["left_out"]])
+        self.call("verify", self.path)
+        other = self.folder / "other"
+        other.mkdir()
+        self.call("restore", self.path, store=other)
+
+    def test_a_policy_whose_disk_is_not_mounted(self):
+        for place in ("data/db/autogen", "data/db"):
+            moved = self.folder / "moved"
+            (self.store / place).rename(moved)
+            (self.store / place).mkdir()
+            for words in (("backup", self.path), ("cut",)):
+                self.assertIn("is its disk mounted?", self.call(*words, code=FAILED)[1])
+            (self.store / place).rmdir()
+            moved.rename(self.store / place)
+
+    def test_unlisted_shards_without_data(self):
+        """influxd leaves some when it is written to while it drops a database."""
+        number = self.made.shard("db", wal={"_00001.wal": b""}, listed=False)
+        (self.store / f"data/db/autogen/{number}").mkdir(exist_ok=True)
+        self.assertEqual(self.said(self.call("backup", self.path)[1])[:-1], [])
+
+    def test_lost_and_found_of_a_database(self):
+        """A file system of its own brings one along."""
+        self.unreadable("data/db/lost+found")
+        out, err = self.call("backup", "--json", self.path, prefix=NOBODY)
+        self.assertEqual([left["why"] for left in json.loads(out)["left_out"]], ["foreign"])
+
+    def test_a_damaged_file_is_restored_and_named(self):
+        self.made.shard("damaged", tsm={f"{FIRST}.tsm": b""})
+        self.made.write_meta()
+        self.call("backup", self.path, code=OMISSIONS)
+        other = self.folder / "other"
+        other.mkdir()
+        out, err = self.call("restore", "--json", self.path, code=OMISSIONS, store=other)
+        self.assertIn(f"data/damaged/autogen/2/{FIRST}.tsm", json.loads(out)["damaged"][0])
+        self.assertIn("warning", err)
+        with self.mounted(other) as mnt:
+            self.assertIn("damaged", (mnt / "restore/log").read_text())
+            shutil.copy(self.path, mnt / "restore/again.tar")
+            self.assertIn("damaged", "".join(json.loads((mnt / "restore/status.json").read_text())["warnings"]))
+
+    def test_files_set_aside_outlive_restores(self):
+        """influxd gave them up, and no snapshot holds them."""
+        bad = f"data/db/autogen/1/{FIRST}.tsm.bad"
+        self.call("backup", self.path)
+        (self.store / bad).write_bytes(b"perhaps good")
+        for _ in range(2):
+            self.call("restore", self.path)
+        found = [path for path in self.store.rglob("*.tsm.bad") if path.read_bytes() == b"perhaps good"]
+        self.assertEqual(len(found), 1)
+        self.assertIn("left-behind", str(found[0]))

@@ -108,14 +108,16 @@ static void everything_is_found(void **state)
     store_mkdir(s, "wal/a.b c/rp 1/77");
     usleep(50000); /* one instant is claimed only of folders older than the clock's tick */
     struct window w = must_take(f, NULL);
-    assert_shown(&w, "a.b c/rp 1/10:\n"
+    assert_shown(&w, "a.b c/rp 1/007:\n"
+                     "a.b c/rp 1/10:\n"
                      "a.b c/rp 1/2: 000000001-000000001.tombstone 000000001-000000001.tsm "
                      "000000002-000000001.tsm | _00001.wal _00002.wal\n");
-    assert_true(w.shards[1].has_wal && w.shards[1].has_index);
-    assert_false(w.shards[0].has_wal || w.shards[0].has_index);
-    assert_int_equal(w.shards[1].id, 2);
-    assert_int_equal(w.shards[1].segments[0].attr.size, 2);
-    assert_int_equal(w.shards[1].set->files[1].attr.size, 3);
+    assert_non_null(strstr(w.shards[0].why, "rename the folder to 7"));
+    assert_true(w.shards[2].has_wal && w.shards[2].has_index);
+    assert_false(w.shards[1].has_wal || w.shards[1].has_index);
+    assert_int_equal(w.shards[2].id, 2);
+    assert_int_equal(w.shards[2].segments[0].attr.size, 2);
+    assert_int_equal(w.shards[2].set->files[1].attr.size, 3);
     assert_int_equal(w.skew_ns, 0);
     assert_string_equal(w.parents[0].path, "");
     window_free(&w);
