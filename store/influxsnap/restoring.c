@@ -412,8 +412,6 @@ int snap_restore(struct snap *s)
     } else {
         print_result(&r);
     }
-    if (ret == 0 && r.room && restore_advised(r.room)->ndamaged)
-        code = EXIT_OMISSIONS;
     advise_clear(&r.advise);
     restore_close(r.room);
     tarset_clear(&r.set);

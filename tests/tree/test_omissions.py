@@ -391,7 +391,7 @@ class LeftOutTest(OmissionTest):
         self.call("backup", self.path, code=OMISSIONS)
         other = self.folder / "other"
         other.mkdir()
-        out, err = self.call("restore", "--json", self.path, code=OMISSIONS, store=other)
+        out, err = self.call("restore", "--json", self.path, store=other)
         self.assertIn(f"data/damaged/autogen/2/{FIRST}.tsm", json.loads(out)["damaged"][0])
         self.assertIn("warning", err)
         with self.mounted(other) as mnt:
