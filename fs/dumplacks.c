@@ -3,6 +3,7 @@
 #include "fs/dumps_internal.h"
 #include "fs/log.h"
 #include "fs/options.h"
+#include "store/base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ struct json_object *dumps_lacks(struct dumps *d)
     struct json_object *o = json_object_new_object(), *list = json_object_new_array();
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < d->nlacks; i++)
-        json_object_array_add(list, json_object_new_string(d->lacks[i]));
+        json_object_array_add(list, json_text(d->lacks[i]));
     json_object_object_add(o, "more", json_object_new_boolean(d->more_lacks));
     pthread_mutex_unlock(&d->lock);
     json_object_object_add(o, "lines", list);

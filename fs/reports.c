@@ -9,6 +9,7 @@
 #include "fs/text.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/json.h"
 #include "store/chain/cut_loss.h"
 
 #include <errno.h>
@@ -85,12 +86,12 @@ static struct json_object *json_time(int64_t ns)
         return NULL;
     gmtime_r(&sec, &tm);
     strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    return json_object_new_string(text);
+    return json_text(text);
 }
 
 static void add_text(struct json_object *o, const char *key, const char *text)
 {
-    json_object_object_add(o, key, text && *text ? json_object_new_string(text) : NULL);
+    json_object_object_add(o, key, json_text_or_null(text));
 }
 
 static struct json_object *json_event(const struct status_event *ev)
@@ -108,7 +109,7 @@ static struct json_object *json_texts(const struct texts *t)
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < t->n; i++)
-        json_object_array_add(list, json_object_new_string(t->at[i]));
+        json_object_array_add(list, json_text(t->at[i]));
     return list;
 }
 
@@ -277,7 +278,7 @@ static int make_status(struct fs *fs, char **text)
         json_object_put(o);
         return -ENOMEM;
     }
-    json_object_object_add(o, "version", json_object_new_string(INFLUXFS_VERSION));
+    json_object_object_add(o, "version", json_text(INFLUXFS_VERSION));
     json_object_object_add(o, "mounted", json_time(fs->started_ns));
     json_object_object_add(o, "store", json_store(fs));
     json_object_object_add(o, "last_capture", json_captured(&now.capture));

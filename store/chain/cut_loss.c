@@ -3,6 +3,7 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/base/json.h"
 #include "store/influx/names.h"
 
 #include <errno.h>
@@ -277,7 +278,7 @@ struct json_object *loss_json(const struct cut_head *h)
     struct json_object *o = json_object_new_object(), *names = json_object_new_array();
     for (const char *p = lost->names; *p;) {
         int len = (int)strcspn(p, "\n");
-        json_object_array_add(names, json_object_new_string_len(p, len));
+        json_object_array_add(names, json_text_len(p, (size_t)len));
         p += len + (p[len] == '\n');
     }
     json_object_object_add(o, "shards", json_object_new_uint64(lost->shards));

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/json.h"
 #include "store/influxsnap/say.h"
 #include "store/restore/advice.h"
 
@@ -34,7 +35,7 @@ void advise_tell(const struct restore_advice *r, const char *name)
 void advise_json(const struct restore_advice *r, struct json_object *into)
 {
     const struct meta_counts *n = &r->census.counts;
-    json_object_object_add(into, "created", r->created ? json_object_new_string(r->created) : NULL);
+    json_object_object_add(into, "created", r->created ? json_text(r->created) : NULL);
     json_object_object_add(into, "users", json_object_new_uint64(n->users));
     json_object_object_add(into, "subscriptions", json_object_new_uint64(n->subscriptions));
     json_object_object_add(into, "continuous_queries", json_object_new_uint64(n->queries));

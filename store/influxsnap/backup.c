@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap backup: the store, or what has changed since the snapshots that lie at PATH. */
 #include "store/base/cleanup.h"
+#include "store/base/json.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
 #include "store/influxsnap/changes.h"
@@ -249,12 +250,11 @@ static void print_json(const struct backup *b)
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s%s", c ? b->path : b->set.at[b->set.n - 1].path, b->suffix);
     json_object_object_add(o, "written", json_object_new_boolean(c != NULL));
-    json_object_object_add(o, "path", json_object_new_string(path));
-    json_object_object_add(
-        o, "kind",
-        json_object_new_string(manifest_kind_name(c ? capture_origin(c)->kind : last->kind)));
+    json_object_object_add(o, "path", json_text(path));
+    json_object_object_add(o, "kind",
+                           json_text(manifest_kind_name(c ? capture_origin(c)->kind : last->kind)));
     json_object_object_add(o, "number", number < 0 ? NULL : json_object_new_int64(number));
-    json_object_object_add(o, "id", json_object_new_string(id));
+    json_object_object_add(o, "id", json_text(id));
     json_object_object_add(o, "files", json_object_new_uint64(c ? b->changes.files : 0));
     json_object_object_add(o, "bytes", json_object_new_uint64(c ? b->changes.bytes : 0));
     json_object_object_add(o, "size", json_object_new_uint64(b->written));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap cut, list and prune: the cuts of the store. */
 #include "store/base/cleanup.h"
+#include "store/base/json.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cut_loss.h"
 #include "store/influxsnap/meter.h"
@@ -55,7 +56,7 @@ static void print_cut(const struct snap *s, const struct cut_result *c, struct j
         json_object_object_add(o, "made", json_object_new_boolean(c->made));
         json_object_object_add(o, "number",
                                c->number < 0 ? NULL : json_object_new_int64(c->number));
-        json_object_object_add(o, "id", json_object_new_string(c->id));
+        json_object_object_add(o, "id", json_text(c->id));
         json_object_object_add(o, "files", json_object_new_uint64(c->files));
         json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
         json_object_object_add(o, "copied", json_object_new_uint64(c->copied));
@@ -170,8 +171,7 @@ static void list_json(const struct cut_info *list, size_t n, const struct err *b
     for (size_t i = 0; i < n; i++)
         json_object_array_add(cuts, words_cut_json(&list[i], i ? &list[i - 1] : NULL));
     json_object_object_add(o, "cuts", cuts);
-    json_object_object_add(o, "error",
-                           broken->text[0] ? json_object_new_string(broken->text) : NULL);
+    json_object_object_add(o, "error", json_text_or_null(broken->text));
     words_json(o);
 }
 

@@ -2,6 +2,7 @@
 /* influxsnap restore: snapshots are dropped into the restore room as the mount does it, numbers
  * first, so that nothing is exchanged before the last byte of all has been checked. */
 #include "store/base/cleanup.h"
+#include "store/base/json.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
 #include "store/influxsnap/advise.h"
@@ -355,9 +356,9 @@ static void print_json(struct restoring *r)
     const struct store_paths *p = &r->s->paths;
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "restored", json_object_new_boolean(!r->s->o.dry_run));
-    json_object_object_add(o, "meta", json_object_new_string(p->meta));
-    json_object_object_add(o, "data", json_object_new_string(p->data));
-    json_object_object_add(o, "wal", json_object_new_string(p->wal));
+    json_object_object_add(o, "meta", json_text(p->meta));
+    json_object_object_add(o, "data", json_text(p->data));
+    json_object_object_add(o, "wal", json_text(p->wal));
     if (r->s->o.dry_run) {
         json_object_object_add(o, "files", json_object_new_uint64(r->counts.files));
         json_object_object_add(o, "bytes", json_object_new_uint64(r->counts.bytes));

@@ -2,6 +2,7 @@
 #include "store/influxsnap/say.h"
 
 #include "store/base/err.h"
+#include "store/base/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ void snap_warn(const char *fmt, ...)
     warnings++;
     if (!texts)
         texts = json_object_new_array();
-    json_object_array_add(texts, json_object_new_string(line.text));
+    json_object_array_add(texts, json_text(line.text));
 }
 
 size_t snap_warnings(void)

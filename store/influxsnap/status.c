@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap status: where the store lies, who uses it, what the cuts retain. */
 #include "store/base/cleanup.h"
+#include "store/base/json.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cut_loss.h"
 #include "store/influx/running.h"
@@ -42,11 +43,6 @@ static int look(struct snap *s, struct found *f, struct err *e)
     return cuts_usage(s->cuts, &f->files, &f->bytes, &f->only_ours, e);
 }
 
-static struct json_object *text_or_null(const char *text)
-{
-    return text && *text ? json_object_new_string(text) : NULL;
-}
-
 /* Cuts that are not folded because of what they lost. */
 static struct json_object *not_accepted(const struct found *f)
 {
@@ -61,28 +57,28 @@ static void print_json(const struct snap *s, const struct found *f)
 {
     struct json_object *o = json_object_new_object(), *store = json_object_new_object(),
                        *cuts = json_object_new_object();
-    json_object_object_add(store, "config", text_or_null(s->paths.config));
-    json_object_object_add(store, "meta", text_or_null(s->paths.meta));
-    json_object_object_add(store, "data", text_or_null(s->paths.data));
-    json_object_object_add(store, "wal", text_or_null(s->paths.wal));
+    json_object_object_add(store, "config", json_text_or_null(s->paths.config));
+    json_object_object_add(store, "meta", json_text_or_null(s->paths.meta));
+    json_object_object_add(store, "data", json_text_or_null(s->paths.data));
+    json_object_object_add(store, "wal", json_text_or_null(s->paths.wal));
     json_object_object_add(o, "store", store);
-    json_object_object_add(o, "in_use", text_or_null(f->in_use.text));
-    json_object_object_add(o, "state", text_or_null(s->state));
-    json_object_object_add(o, "lacks", text_or_null(s->lacks.text));
+    json_object_object_add(o, "in_use", json_text_or_null(f->in_use.text));
+    json_object_object_add(o, "state", json_text_or_null(s->state));
+    json_object_object_add(o, "lacks", json_text_or_null(s->lacks.text));
     json_object_object_add(o, "free", json_object_new_uint64(f->free_bytes));
     json_object_object_add(cuts, "base", f->n ? words_cut_json(&f->cuts[0], NULL) : NULL);
     json_object_object_add(
         cuts, "newest",
         f->n ? words_cut_json(&f->cuts[f->n - 1], f->n > 1 ? &f->cuts[f->n - 2] : NULL) : NULL);
     json_object_object_add(cuts, "not_accepted", not_accepted(f));
-    json_object_object_add(cuts, "kept_as", json_object_new_string(cut_links_word(f->links.how)));
+    json_object_object_add(cuts, "kept_as", json_text(cut_links_word(f->links.how)));
     json_object_object_add(cuts, "copy_bytes", json_object_new_uint64(f->links.bytes));
-    json_object_object_add(cuts, "why_copied", text_or_null(f->links.why.text));
+    json_object_object_add(cuts, "why_copied", json_text_or_null(f->links.why.text));
     json_object_object_add(cuts, "numbers", json_object_new_uint64(f->n ? f->n - 1 : 0));
     json_object_object_add(cuts, "files", json_object_new_uint64(f->files));
     json_object_object_add(cuts, "bytes", json_object_new_uint64(f->bytes));
     json_object_object_add(cuts, "only_ours", json_object_new_uint64(f->only_ours));
-    json_object_object_add(cuts, "error", text_or_null(f->broken.text));
+    json_object_object_add(cuts, "error", json_text_or_null(f->broken.text));
     json_object_object_add(o, "cuts", cuts);
     words_json(o);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/telling.h"
 
+#include "store/base/json.h"
 #include "store/influxsnap/snap.h"
 #include "store/snapshot/damage.h"
 
@@ -63,14 +64,14 @@ void tell_json(struct json_object *o, const struct omissions *left_out, const ch
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < n; i++)
-        json_object_array_add(list, json_object_new_string(links[i]));
+        json_object_array_add(list, json_text(links[i]));
     json_object_object_add(o, "left_out", omissions_json(left_out));
     json_object_object_add(o, "links", list);
 }
 
 static void add_damaged(void *arg, const char *words)
 {
-    json_object_array_add(arg, json_object_new_string(words));
+    json_object_array_add(arg, json_text(words));
 }
 
 void tell_capture_json(struct json_object *o, const struct capture *c)

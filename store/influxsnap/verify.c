@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap verify: snapshots to the last byte, and whether their chains are whole. */
 #include "store/base/cleanup.h"
+#include "store/base/json.h"
 #include "store/influxsnap/advise.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
@@ -35,13 +36,12 @@ static void trouble(struct report *r, int code, const struct err *why)
 static struct json_object *describe(const struct tarfile *f, const char *state)
 {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "path", json_object_new_string(f->path));
-    json_object_object_add(o, "state", json_object_new_string(state));
-    json_object_object_add(o, "kind",
-                           f->m ? json_object_new_string(manifest_kind_name(f->m->kind)) : NULL);
+    json_object_object_add(o, "path", json_text(f->path));
+    json_object_object_add(o, "state", json_text(state));
+    json_object_object_add(o, "kind", f->m ? json_text(manifest_kind_name(f->m->kind)) : NULL);
     json_object_object_add(o, "number",
                            f->m && f->m->number >= 0 ? json_object_new_int64(f->m->number) : NULL);
-    json_object_object_add(o, "id", f->m ? json_object_new_string(f->m->id) : NULL);
+    json_object_object_add(o, "id", f->m ? json_text(f->m->id) : NULL);
     return o;
 }
 
@@ -79,7 +79,7 @@ static void tell_bad(struct report *r, const struct tarfile *f, const struct err
     if (!r->json)
         return;
     struct json_object *o = describe(f, "damaged");
-    json_object_object_add(o, "error", json_object_new_string(why->text));
+    json_object_object_add(o, "error", json_text(why->text));
     json_object_array_add(r->snapshots, o);
 }
 
@@ -135,9 +135,9 @@ static void check_chain(struct report *r, struct tarset *s, size_t first, size_t
     if (!r->json)
         return;
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "chain", json_object_new_string(chain_name(s->at[first].m)));
+    json_object_object_add(o, "chain", json_text(chain_name(s->at[first].m)));
     json_object_object_add(o, "snapshots", json_object_new_uint64(end - first));
-    json_object_object_add(o, "error", ret < 0 ? json_object_new_string(why.text) : NULL);
+    json_object_object_add(o, "error", ret < 0 ? json_text(why.text) : NULL);
     json_object_array_add(r->chains, o);
 }
 

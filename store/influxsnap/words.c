@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/words.h"
 
+#include "store/base/json.h"
 #include "store/chain/cut_loss.h"
 #include "store/snapshot/manifest.h"
 
@@ -33,12 +34,12 @@ struct json_object *words_cut_json(const struct cut_info *c, const struct cut_in
     words_time(h->wall_ns, time);
     json_object_object_add(o, "base", json_object_new_boolean(c->base));
     json_object_object_add(o, "number", h->number < 0 ? NULL : json_object_new_int64(h->number));
-    json_object_object_add(o, "time", json_object_new_string(time));
+    json_object_object_add(o, "time", json_text(time));
     json_object_object_add(o, "clock_set", json_object_new_boolean(words_clock_set(c, before)));
     json_object_object_add(o, "files", json_object_new_uint64(c->files));
     json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
-    json_object_object_add(o, "id", json_object_new_string(h->id));
-    json_object_object_add(o, "parent", *h->parent ? json_object_new_string(h->parent) : NULL);
+    json_object_object_add(o, "id", json_text(h->id));
+    json_object_object_add(o, "parent", json_text_or_null(h->parent));
     json_object_object_add(o, "lost", loss_json(h));
     return o;
 }

@@ -2,6 +2,7 @@
 #include "store/restore/progress.h"
 
 #include "store/base/io.h"
+#include "store/base/json.h"
 #include "store/restore/reslog.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ void progress_clear(struct progress *s)
 
 static void add_text(struct json_object *o, const char *key, const char *text)
 {
-    json_object_object_add(o, key, text ? json_object_new_string(text) : NULL);
+    json_object_object_add(o, key, text ? json_text(text) : NULL);
 }
 
 static void add_time(struct json_object *o, const char *key, int64_t ns)
@@ -121,7 +122,7 @@ static struct json_object *warnings_json(const struct progress *s)
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; list && i < s->nwarnings; i++)
-        json_object_array_add(list, json_object_new_string(s->warnings[i]));
+        json_object_array_add(list, json_text(s->warnings[i]));
     return list;
 }
 
@@ -146,7 +147,7 @@ int progress_json(const struct progress *s, uint64_t restores, char **text)
     add_text(o, "error", s->error);
     for (size_t i = 0; i < sizeof(s->kept) / sizeof(*s->kept); i++)
         if (s->kept[i])
-            json_object_array_add(kept, json_object_new_string(s->kept[i]));
+            json_object_array_add(kept, json_text(s->kept[i]));
     json_object_object_add(o, "kept", kept);
     json_object_object_add(o, "warnings", warnings_json(s));
     json_object_object_add(o, "restores", json_object_new_uint64(restores));

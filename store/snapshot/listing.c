@@ -3,10 +3,10 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -81,7 +81,7 @@ static int manifest_head(const struct listing *l, char **buf, size_t *cap)
         manifest_rfc3339(rec->wall_ns, created);
         json_object_object_add(o, "wall", json_object_new_string(created));
     }
-    json_object_object_add(o, "host", json_object_new_string(rec->host));
+    json_object_object_add(o, "host", json_text(rec->host));
     json_object_object_add(o, "index", json_object_new_uint64(rec->index));
     json_object_object_add(o, "skew_ns", json_object_new_int64(rec->skew_ns));
     int n = put_json(o, "", "", buf, cap);
@@ -95,11 +95,14 @@ static int manifest_head(const struct listing *l, char **buf, size_t *cap)
     return n + (int)strlen(",\"files\":[");
 }
 
-static struct json_object *json_names(const char *const *names, size_t n)
+/* Names of members stay exact, whatever bytes they are: a chain is applied by them. */
+typedef struct json_object *json_text_fn(const char *text);
+
+static struct json_object *json_names(const char *const *names, size_t n, json_text_fn *make)
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; list && i < n; i++)
-        json_object_array_add(list, json_object_new_string(names[i]));
+        json_object_array_add(list, make(names[i]));
     return list;
 }
 
@@ -124,14 +127,16 @@ static int manifest_tail(const struct listing *l, char **buf, size_t *cap)
     const char *const *links = capture_links(l->capture, &nlinks);
     if (!o || !left_out)
         return -ENOMEM;
-    json_object_object_add(o, "removed", json_names(origin->removed, origin->nremoved));
+    json_object_object_add(o, "removed",
+                           json_names(origin->removed, origin->nremoved, json_object_new_string));
     if (origin->chain) {
-        json_object_object_add(o, "removed_folders",
-                               json_names(origin->removed_folders, origin->nremoved_folders));
+        json_object_object_add(
+            o, "removed_folders",
+            json_names(origin->removed_folders, origin->nremoved_folders, json_object_new_string));
         json_object_object_add(o, "folders", json_folders(l->capture));
     }
     if (nlinks)
-        json_object_object_add(o, "links", json_names(links, nlinks));
+        json_object_object_add(o, "links", json_names(links, nlinks, json_text));
     json_object_object_add(o, "left_out", left_out);
     int n = put_json(o, "\n],", "\n", buf, cap);
     if (n > 0) /* the object goes on here as well: without its opening bracket */

@@ -2,6 +2,7 @@
 #include "store/snapshot/omissions.h"
 
 #include "store/base/array.h"
+#include "store/base/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -128,10 +129,10 @@ struct json_object *omissions_json(const struct omissions *o)
     for (size_t i = 0; list && i < o->n; i++) {
         const struct omission *m = &o->at[i];
         struct json_object *one = json_object_new_object();
-        json_object_object_add(one, "name", json_object_new_string(m->name));
+        json_object_object_add(one, "name", json_text(m->name));
         json_object_object_add(one, "files", json_object_new_uint64(m->files));
         json_object_object_add(one, "bytes", json_object_new_uint64(m->bytes));
-        json_object_object_add(one, "why", json_object_new_string(whys[m->why].name));
+        json_object_object_add(one, "why", json_text(whys[m->why].name));
         json_object_array_add(list, one);
     }
     return list;
@@ -141,7 +142,7 @@ struct json_object *omissions_summary(const struct omissions *o, size_t most)
 {
     struct json_object *sum = json_object_new_object(), *names = json_object_new_array();
     for (size_t i = 0; i < o->n && i < most; i++)
-        json_object_array_add(names, json_object_new_string(o->at[i].name));
+        json_object_array_add(names, json_text(o->at[i].name));
     json_object_object_add(sum, "count", json_object_new_uint64(o->n));
     json_object_object_add(sum, "files", json_object_new_uint64(count_files(o)));
     json_object_object_add(sum, "bytes", json_object_new_uint64(omissions_bytes(o)));
