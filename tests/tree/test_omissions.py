@@ -236,6 +236,52 @@ class LeftOutTest(OmissionTest):
             self.assertIn(line, (mnt / "restore/log").read_text())
         self.assertIn(line, self.call("restore", self.path)[1])
 
+    def test_json_of_names_that_are_not_utf8(self):
+        """JSON is UTF-8, which names need not be: each byte of none comes out as U+FFFD."""
+        def read(data):
+            return json.loads(data.decode())  # strictly
+
+        def call(*words, code=DONE, store=None):
+            done = subprocess.run([INFLUXSNAP, "-c", store or self.store, *words, "--json"], stdin=subprocess.DEVNULL,
+                                  capture_output=True)
+            self.assertEqual(done.returncode, code, f"{words}\n{done.stdout}\n{done.stderr}")
+            return read(done.stdout)
+        odd = self.folder / os.fsdecode(b"st\xffre")
+        os.rename(self.store, odd)
+        self.store, self.path = odd, self.folder / os.fsdecode(b"\xff.tar")
+        aside = self.folder / os.fsdecode(b"asid\xe9")
+        os.rename(odd / "data/db/autogen/1", aside)
+        os.symlink(aside, odd / "data/db/autogen/1")
+        unknown = odd / os.fsdecode(b"data/caf\xe9/rp/50")
+        unknown.mkdir(parents=True)
+        (unknown / f"{FIRST}.tsm").write_bytes(tsm(bytes(100)))
+        wanted = [("caf\ufffd/rp/50", "unknown")]
+
+        def left_out(o):
+            return [(one["name"], one["why"]) for one in o["left_out"]]
+        told = call("backup", self.path, code=OMISSIONS)
+        self.assertEqual(left_out(told), wanted)
+        self.assertEqual(told["path"], f"{self.folder}/\ufffd.tar")
+        self.assertTrue(any("asid\ufffd" in link for link in told["links"]), told)
+        told = call("verify", self.path)["snapshots"][0]
+        self.assertEqual((told["path"], left_out(told)), (f"{self.folder}/\ufffd.tar", wanted))
+        self.assertEqual(left_out(call("cut", code=OMISSIONS)), wanted)
+        self.assertEqual(len(call("list")["cuts"]), 1)
+        call("prune")
+        self.assertEqual(call("status")["store"]["data"], f"{self.folder}/st\ufffdre/data")
+        empty = self.folder / os.fsdecode(b"n\xe9w")
+        empty.mkdir()
+        self.assertEqual(call("restore", self.path, store=empty)["data"], f"{self.folder}/n\ufffdw/data")
+        with self.mounted(odd) as mnt:
+            shutil.copy(mnt / "snapshots/now.tar", self.folder / "now.tar")
+            manifest = Archive(self.folder / "now.tar").manifest
+            self.assertEqual(left_out(manifest), wanted)
+            self.assertTrue(any("asid\ufffd" in link for link in manifest["links"]), manifest)
+            shutil.copy(self.path, mnt / "restore")
+            self.assertEqual(read((mnt / "restore/status.json").read_bytes())["name"], "\ufffd.tar")
+            status = read((mnt / "status.json").read_bytes())
+            self.assertEqual(status["store"]["data"], f"{self.folder}/st\ufffdre/data")
+
     def test_damaged_tsm_files_are_said(self):
         """Header, footer, index and length; found when the file is read, and remembered."""
         good = tsm(bytes(5000))
