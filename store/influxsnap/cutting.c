@@ -218,12 +218,17 @@ int snap_list(struct snap *s)
         r = cuts_list(s->cuts, &list, &n, &broken, &e);
     if (r < 0)
         return fail(r, &e);
-    if (s->lacks.text[0])
+    bool unknown = snap_cuts_unknown(s);
+    if (unknown)
+        broken = s->lacks;
+    else if (s->lacks.text[0])
         snap_say("%s: no cuts", s->lacks.text);
     if (s->o.json)
         list_json(list, n, &broken);
     else
         list_text(list, n);
+    if (unknown)
+        return snap_fail(s->lacking, &s->lacks);
     return broken.text[0] ? fail(-EBADMSG, &broken) : EXIT_DONE;
 }
 

@@ -28,7 +28,7 @@ static int open_paths(struct snap *s, bool make, struct err *e)
     if (r == 0)
         s->state = steal_ptr(&path);
     else
-        err_set(&s->lacks, r, "state folder %s: %s", path ? path : "", strerror(-r));
+        s->lacking = err_set(&s->lacks, r, "state folder %s: %s", path ? path : "", strerror(-r));
     return 0;
 }
 
@@ -71,6 +71,11 @@ int snap_open(struct snap *s, enum snap_need need, struct err *e)
     if (r == 0 && need >= SNAP_CUTS)
         r = cuts_open(s->snapshots, s->state, &s->cuts, e);
     return r;
+}
+
+bool snap_cuts_unknown(const struct snap *s)
+{
+    return !s->state && s->lacking != -ENOENT && s->lacking != -ENOTDIR;
 }
 
 void snap_close(struct snap *s)

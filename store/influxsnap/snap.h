@@ -29,7 +29,8 @@ struct snap {
     struct options o;
     struct store_paths paths;
     char *state;                 /* the state folder; NULL: none that can be written to, */
-    struct err lacks;            /* for this reason */
+    struct err lacks;            /* for this reason, */
+    int lacking;                 /* whose -errno is this; see snap_cuts_unknown */
     struct snapshots *snapshots; /* from snap_open with SNAP_SNAPSHOTS on */
     struct cuts *cuts;           /* with SNAP_CUTS */
 };
@@ -43,6 +44,9 @@ enum snap_need {
 };
 int snap_open(struct snap *s, enum snap_need need, struct err *e);
 void snap_close(struct snap *s);
+
+/* Whether there may be cuts, in a state folder that could not be looked into (lacks says why). */
+bool snap_cuts_unknown(const struct snap *s);
 
 /* Says what went wrong and returns the exit code that -errno stands for outside of the commands
  * that know better: EXIT_FAILED. */

@@ -32,6 +32,8 @@ static int look(struct snap *s, struct found *f, struct err *e)
     r = running_uses(&s->paths, &f->in_use);
     if (r < 0 && !f->in_use.text[0])
         return err_sys(e, r, "looking for an influxd");
+    if (snap_cuts_unknown(s))
+        f->broken = s->lacks;
     if (!s->state)
         return 0;
     if (statvfs(s->state, &v) == 0)
@@ -53,6 +55,12 @@ static struct json_object *not_accepted(const struct found *f)
     return o;
 }
 
+/* What could not be looked at is null, not 0. */
+static struct json_object *count(const struct snap *s, uint64_t n)
+{
+    return snap_cuts_unknown(s) ? NULL : json_object_new_uint64(n);
+}
+
 static void print_json(const struct snap *s, const struct found *f)
 {
     struct json_object *o = json_object_new_object(), *store = json_object_new_object(),
@@ -70,14 +78,14 @@ static void print_json(const struct snap *s, const struct found *f)
     json_object_object_add(
         cuts, "newest",
         f->n ? words_cut_json(&f->cuts[f->n - 1], f->n > 1 ? &f->cuts[f->n - 2] : NULL) : NULL);
-    json_object_object_add(cuts, "not_accepted", not_accepted(f));
+    json_object_object_add(cuts, "not_accepted", snap_cuts_unknown(s) ? NULL : not_accepted(f));
     json_object_object_add(cuts, "kept_as", json_text(cut_links_word(f->links.how)));
     json_object_object_add(cuts, "copy_bytes", json_object_new_uint64(f->links.bytes));
     json_object_object_add(cuts, "why_copied", json_text_or_null(f->links.why.text));
-    json_object_object_add(cuts, "numbers", json_object_new_uint64(f->n ? f->n - 1 : 0));
-    json_object_object_add(cuts, "files", json_object_new_uint64(f->files));
-    json_object_object_add(cuts, "bytes", json_object_new_uint64(f->bytes));
-    json_object_object_add(cuts, "only_ours", json_object_new_uint64(f->only_ours));
+    json_object_object_add(cuts, "numbers", count(s, f->n ? f->n - 1 : 0));
+    json_object_object_add(cuts, "files", count(s, f->files));
+    json_object_object_add(cuts, "bytes", count(s, f->bytes));
+    json_object_object_add(cuts, "only_ours", count(s, f->only_ours));
     json_object_object_add(cuts, "error", json_text_or_null(f->broken.text));
     json_object_object_add(o, "cuts", cuts);
     words_json(o);
@@ -108,7 +116,7 @@ static void print_text(const struct snap *s, const struct found *f)
     if (s->state)
         print_links(&f->links);
     if (!f->n) {
-        printf("cuts     none\n");
+        printf("cuts     %s\n", snap_cuts_unknown(s) ? "unknown" : "none");
         return;
     }
     words_time(f->cuts[f->n - 1].head.wall_ns, time);
@@ -137,5 +145,5 @@ int snap_status(struct snap *s)
     if (!f.broken.text[0])
         return EXIT_DONE;
     snap_fail(-1, &f.broken);
-    return EXIT_INCOMPLETE;
+    return snap_cuts_unknown(s) ? EXIT_FAILED : EXIT_INCOMPLETE;
 }

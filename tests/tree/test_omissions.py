@@ -345,6 +345,27 @@ class LeftOutTest(OmissionTest):
         shutil.chown(folder, "root")
         folder.chmod(0o700)
 
+    def test_cuts_that_may_not_be_read_are_not_none(self):
+        self.call("cut")
+        for place in ("influxfs", "influxfs/cuts"):
+            with self.subTest(place=place):
+                self.unreadable(place)
+                out, err = self.call("list", "--json", code=FAILED, prefix=NOBODY)
+                self.assertRegex(err, rf"{place.split('/')[-1]}.*Permission denied")
+                self.assertNotIn("no cuts", err)
+                if out:  # the state folder itself: the rest is known
+                    self.assertRegex(json.loads(out)["error"], rf"{place.split('/')[-1]}.*Permission denied")
+                out, err = self.call("status", "--json", code=FAILED, prefix=NOBODY)
+                self.assertRegex(err, rf"{place.split('/')[-1]}.*Permission denied")
+                if place == "influxfs":
+                    cuts = json.loads(out)["cuts"]
+                    self.assertRegex(cuts["error"], "Permission denied")
+                    for key in ("base", "newest", "not_accepted", "numbers", "files", "bytes", "only_ours"):
+                        self.assertIsNone(cuts[key], key)
+                    self.assertRegex(self.call("status", code=FAILED, prefix=NOBODY)[0], r"(?m)^cuts +unknown$")
+                shutil.chown(self.store / place, "nobody")
+                self.assertEqual(len(json.loads(self.call("list", "--json", prefix=NOBODY)[0])["cuts"]), 1)
+
     def test_unreadable_folders_of_a_database(self):
         for place in ("data/db", "data/db/autogen", "data/db/autogen/1", "data/db/other",
                       "wal/db", "wal/db/autogen", "wal/db/autogen/1"):
