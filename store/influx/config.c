@@ -180,20 +180,27 @@ int config_parse_defaults(const char *text, size_t len, struct store_paths *out,
     return 0;
 }
 
-/* What the package's unit gives to influxd; it need not be there. */
-static int from_defaults(const char *store, struct store_paths *out, struct err *e)
+/* What the package's unit gives to influxd, the caller's; NULL: it need not be there. */
+static int read_defaults(const char *store, char **text, size_t *len, struct err *e)
 {
     autofree char *real = realpath(store, NULL), *package = realpath(CONFIG_PACKAGE, NULL);
-    autofree char *text = NULL;
-    size_t len;
+    *text = NULL;
     if (!real || !package || strcmp(real, package) != 0)
         return 0;
-    int r = io_read_file(AT_FDCWD, CONFIG_DEFAULTS, CONFIG_MAX, &text, &len);
+    int r = io_read_file(AT_FDCWD, CONFIG_DEFAULTS, CONFIG_MAX, text, len);
     if (r == -ENOENT || r == -ENOTDIR)
         return 0;
-    if (r < 0)
-        return err_sys(e, r, CONFIG_DEFAULTS ", by which the service may set folders");
+    return r < 0 ? err_sys(e, r, CONFIG_DEFAULTS ", by which the service may set folders") : 0;
+}
+
+static int from_defaults(const char *store, struct store_paths *out, struct err *e)
+{
     cleanup(store_paths_free) struct store_paths p = {0};
+    autofree char *text = NULL;
+    size_t len;
+    int r = read_defaults(store, &text, &len, e);
+    if (r < 0 || !text)
+        return r;
     r = config_parse_defaults(text, len, &p, e);
     for (size_t k = 0; r == 0 && k < FOLDERS; k++)
         if (member_of(&p, &folders[k]))
@@ -297,5 +304,48 @@ int config_load(const char *store, const struct store_paths *override, struct st
         return r;
     *out = p;
     p = (struct store_paths){0};
+    return 0;
+}
+
+#define AUTH_VARIABLE "INFLUXDB_HTTP_AUTH_ENABLED"
+
+/* As Go's ParseBool has it. With anything else influxd does not start: nothing is to be opened. */
+static bool is_false(const char *value)
+{
+    static const char *const words[] = {"0", "f", "F", "false", "FALSE", "False"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(value, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static int on_auth(void *arg, const struct toml_item *i)
+{
+    bool *asks = arg;
+    if (i->depth == 2 && strcasecmp(i->key[0], "http") == 0 &&
+        strcasecmp(i->key[1], "auth-enabled") == 0)
+        *asks = !i->word || !is_false(i->word);
+    return 0;
+}
+
+int config_asks_passwords(const char *file, bool *out, struct err *e)
+{
+    autofree char *text = NULL, *defaults = NULL;
+    const char *variable = getenv(AUTH_VARIABLE);
+    size_t len = 0;
+    bool asks = false;
+    int r = io_read_file(AT_FDCWD, file, CONFIG_MAX, &text, &len);
+    if (r < 0)
+        return err_sys(e, r, "%s", file);
+    if ((r = toml_read(text, len, file, on_auth, &asks, e)) < 0 ||
+        (r = read_defaults(file, &defaults, &len, e)) < 0)
+        return r;
+    char *rest = defaults;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        const char *value = value_in(line, AUTH_VARIABLE);
+        if (value && *value)
+            asks = !is_false(value);
+    }
+    *out = variable && *variable ? !is_false(variable) : asks;
     return 0;
 }

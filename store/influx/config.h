@@ -14,6 +14,7 @@
 #include "store/base/err.h"
 #include "store/influx/paths.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CONFIG_PACKAGE "/etc/influxdb/influxdb.conf"
@@ -48,6 +49,11 @@ int config_load(const char *store, const struct store_paths *override, struct st
  * The caller releases *out with store_paths_free. -EINVAL, -ENOMEM. */
 int config_parse(const char *text, size_t len, const char *name, struct store_paths *out,
                  struct err *e);
+
+/* Whether influxd with this influxdb.conf asks for passwords: [http] auth-enabled, which variables
+ * (INFLUXDB_HTTP_AUTH_ENABLED) override as they do the folders. What is no boolean counts as yes.
+ * Errors as those of config_load. */
+int config_asks_passwords(const char *file, bool *out, struct err *e);
 
 /* The folders that the text of an environment file sets, as systemd.exec(5) has it: lines
  * VARIABLE=VALUE, the value in quotes or not; the last one counts. Other lines are passed over.

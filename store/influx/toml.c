@@ -27,13 +27,15 @@ struct toml {
     void *arg;
     const char *key[KEY_PARTS];
     size_t depth;
-    struct sink keys;  /* holds the parts of key, one after the other */
-    struct sink value; /* the last string; an escape is never shorter than what it stands for */
-    unsigned nesting;  /* of arrays and inline tables */
-    unsigned arrays;   /* how many arrays (of tables too) surround this place */
+    struct sink keys; /* holds the parts of key, one after the other */
+    struct sink
+        value; /* the last string or word; an escape is never shorter than what it stands for */
+    unsigned nesting; /* of arrays and inline tables */
+    unsigned arrays;  /* how many arrays (of tables too) surround this place */
 };
 
-static int value(struct toml *t, bool *is_string);
+enum kind { KIND_LIST, KIND_STRING, KIND_WORD };
+static int value(struct toml *t, enum kind *kind);
 
 static int fail(const struct toml *t, const char *what)
 {
@@ -239,11 +241,15 @@ static int dotted_key(struct toml *t)
     return r;
 }
 
-static int report(const struct toml *t, bool is_string)
+static int report(const struct toml *t, enum kind kind)
 {
     if (t->arrays)
         return 0;
-    struct toml_item item = {t->key, t->depth, is_string ? t->value.s : NULL, t->line};
+    struct toml_item item = {.key = t->key,
+                             .depth = t->depth,
+                             .string = kind == KIND_STRING ? t->value.s : NULL,
+                             .word = kind == KIND_WORD ? t->value.s : NULL,
+                             .line = t->line};
     return t->fn(t->arg, &item);
 }
 
@@ -251,16 +257,16 @@ static int report(const struct toml *t, bool is_string)
 static int pair(struct toml *t)
 {
     size_t depth = t->depth, used = t->keys.n;
-    bool is_string = false;
+    enum kind kind = KIND_LIST;
     int r = dotted_key(t);
     if (r == 0 && !eat(t, "="))
         r = fail(t, "KEY = VALUE or [SECTION] was expected here");
     if (r == 0) {
         skip_blank(t);
-        r = value(t, &is_string);
+        r = value(t, &kind);
     }
     if (r == 0)
-        r = report(t, is_string);
+        r = report(t, kind);
     t->depth = depth;
     t->keys.n = used;
     return r;
@@ -270,7 +276,7 @@ static int pair(struct toml *t)
  * allowed, as TOML does in arrays. */
 static int list(struct toml *t, const char *close, bool table)
 {
-    bool ignored;
+    enum kind ignored;
     for (;;) {
         skip_space(t);
         if (eat(t, close))
@@ -299,20 +305,26 @@ static int bracketed(struct toml *t)
 
 static int word(struct toml *t)
 {
-    const char *start = t->p;
-    while (is_bare(peek(t)) || at(t, "+") || at(t, ".") || at(t, ":"))
-        t->p++;
-    return t->p > start ? 0 : fail(t, "a value was expected here (strings stand between quotes)");
+    int r = 0;
+    while (r == 0 && (is_bare(peek(t)) || at(t, "+") || at(t, ".") || at(t, ":")))
+        r = put(t, &t->value, *t->p++);
+    if (r == 0 && t->value.n == 0)
+        r = fail(t, "a value was expected here (strings stand between quotes)");
+    if (r == 0)
+        t->value.s[t->value.n] = 0;
+    return r;
 }
 
-static int value(struct toml *t, bool *is_string)
+static int value(struct toml *t, enum kind *kind)
 {
-    *is_string = at(t, "\"") || at(t, "'");
-    if (*is_string) {
-        t->value.n = 0;
+    *kind = at(t, "\"") || at(t, "'") ? KIND_STRING : KIND_WORD;
+    t->value.n = 0;
+    if (*kind == KIND_STRING)
         return string(t, &t->value, true);
-    }
-    return at(t, "[") || at(t, "{") ? bracketed(t) : word(t);
+    if (!at(t, "[") && !at(t, "{"))
+        return word(t);
+    *kind = KIND_LIST;
+    return bracketed(t);
 }
 
 static int header(struct toml *t)

@@ -19,6 +19,7 @@ struct toml_item {
     const char *const *key; /* the whole path of it, tables included */
     size_t depth;           /* of how many parts */
     const char *string;     /* UTF-8 without NUL, or NULL if the value is not a string */
+    const char *word;       /* a number, a boolean or a date as it is written there, or NULL */
     unsigned line;          /* where the value ends, from 1 */
 };
 

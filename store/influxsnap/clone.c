@@ -8,6 +8,7 @@
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/rmtree.h"
+#include "store/influx/config.h"
 #include "store/influx/written.h"
 #include "store/influxsnap/cloneconf.h"
 #include "store/influxsnap/clonetree.h"
@@ -273,20 +274,23 @@ static int make_clone(struct snap *s, int clones, uint64_t serial, const char *f
     return r;
 }
 
-static int print_clone(const struct cut_info *cut, const char *folder, struct err *e)
+/* A store that is given as a folder has no influxdb.conf that is known. */
+static int asks_passwords(const struct snap *s, bool *out, struct err *e)
+{
+    *out = false;
+    return s->paths.config ? config_asks_passwords(s->paths.config, out, e) : 0;
+}
+
+static int print_clone(const struct cut_info *cut, const char *folder, bool auth, struct err *e)
 {
     char name[32], time[40];
     autofree char *config = NULL;
-    int r = cloneconf_text(folder, &config);
-    if (r < 0)
-        return err_sys(e, r, "the clone's configuration");
     words_cut(cut->head.number, name);
     words_time(cut->head.wall_ns, time);
-    printf("%s is the store as it was at cut %s, %s.\n"
-           "For another influxd, in an influxdb.conf of its own:\n\n"
-           "%s\n"
-           "To end it, stop that influxd and say: influxsnap clone --remove %s\n",
-           folder, name, time, config, folder);
+    int r = cloneconf_text(folder, name, time, auth, &config);
+    if (r < 0)
+        return err_sys(e, r, "the clone's configuration");
+    fputs(config, stdout);
     return 0;
 }
 
@@ -294,8 +298,10 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
 {
     struct cut_info cut = {0};
     autofree char *folder = NULL, *name = NULL;
-    int r = find_cut(s->cuts, s->o.args[0], &cut, e);
-    if (r < 0 || (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
+    bool auth;
+    int r = asks_passwords(s, &auth, e);
+    if (r < 0 || (r = find_cut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
+        (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
         (r = find_clone(clones, folder, &name, e)) < 0)
         return r;
     if (name)
@@ -304,7 +310,7 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
                        "with influxsnap clone --remove %s",
                        folder, folder);
     r = make_clone(s, clones, cut.head.serial, folder, e);
-    return r < 0 ? r : print_clone(&cut, folder, e);
+    return r < 0 ? r : print_clone(&cut, folder, auth, e);
 }
 
 /* Taking it away */

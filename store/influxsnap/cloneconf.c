@@ -2,10 +2,10 @@
 #include "store/influxsnap/cloneconf.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/json.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +16,11 @@
 #define HTTP_PORT 18086
 
 static const char form[] =
+    "# %s is the store as it was at cut %s, %s.\n"
+    "# This is the influxdb.conf for another influxd on it. To end the clone, stop\n"
+    "# that influxd and say:\n"
+    "#   influxsnap clone --remove %s\n"
+    "\n"
     "# A clone speaks to nobody and changes nothing by itself: all that influxd\n"
     "# would do unasked is off.\n"
     "\n"
@@ -31,6 +36,7 @@ static const char form[] =
     "  wal-dir = %s\n"
     "[http]\n"
     "  bind-address = \"127.0.0.1:%d\"\n"
+    "%s"
     "\n"
     "# The subscriptions in the clone lead to where those of the store do: what is\n"
     "# written here would arrive there a second time.\n"
@@ -41,6 +47,9 @@ static const char form[] =
     "  enabled = false\n"
     "# Retention would delete from an old cut just what it was made for.\n"
     "[retention]\n"
+    "  enabled = false\n"
+    "# No empty shards made ahead, for points that are not to come.\n"
+    "[shard-precreation]\n"
     "  enabled = false\n"
     "# No notes of influxd on itself in the database _internal.\n"
     "[monitor]\n"
@@ -58,6 +67,12 @@ static const char form[] =
     "[[udp]]\n"
     "  enabled = false\n"
     "  bind-address = \"127.0.0.1:0\"\n";
+
+static const char with_auth[] = "  # As in the store's own influxdb.conf.\n"
+                                "  auth-enabled = true\n";
+static const char without_auth[] =
+    "  # Everybody on this host may read it; with true, who has a password of the store.\n"
+    "  auth-enabled = false\n";
 
 /* The port that is wanted, or any other if somebody has it. */
 static int free_port(int wanted)
@@ -93,18 +108,20 @@ static const char *text_of(struct json_object *o)
                                           JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
-int cloneconf_text(const char *folder, char **text)
+int cloneconf_text(const char *folder, const char *cut, const char *time, bool auth, char **text)
 {
     int rpc = free_port(RPC_PORT), http = rpc < 0 ? rpc : free_port(HTTP_PORT), r = 0;
     if (http < 0)
         return http;
     struct json_object *meta = quoted(folder, "meta"), *data = quoted(folder, "data"),
-                       *wal = quoted(folder, "wal");
-    if (!meta || !data || !wal ||
-        asprintf(text, form, rpc, text_of(meta), text_of(data), text_of(wal), http) < 0)
+                       *wal = quoted(folder, "wal"), *whole = json_text(folder);
+    if (!meta || !data || !wal || !whole ||
+        asprintf(text, form, text_of(whole), cut, time, text_of(whole), rpc, text_of(meta),
+                 text_of(data), text_of(wal), http, auth ? with_auth : without_auth) < 0)
         r = -ENOMEM;
     json_object_put(meta);
     json_object_put(data);
     json_object_put(wal);
+    json_object_put(whole);
     return r;
 }

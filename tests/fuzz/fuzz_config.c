@@ -16,6 +16,7 @@ static int on_item(void *arg, const struct toml_item *i)
     for (size_t k = 0; k < i->depth; k++)
         must(strlen(i->key[k]) <= s->bytes);
     must(!i->string || strlen(i->string) <= s->bytes);
+    must(!i->word || (*i->word && strlen(i->word) <= s->bytes && !i->string));
     s->last = i->line;
     s->items++;
     return 0;

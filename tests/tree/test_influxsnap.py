@@ -14,7 +14,7 @@ from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
 from lib.files import HANG, run, wait_until
 from lib.forge import Forgery
-from lib.influxd import Influxd
+from lib.influxd import Influxd, InfluxError
 from lib.mount import mounts_under
 from lib.stores import HandmadeStore, tsm, wal_entry
 from lib.trees import difference, litter, owned_by, owner_of, owner_of_new, owners_in, store_tree, whole_tree
@@ -673,9 +673,11 @@ class CloneTest(SnapTest):
             self.skipTest("only root can mount an overlay")
         self.clone = self.folder / "clone"
 
-    def make(self, which="latest"):
-        self.call("clone", which, self.clone)
-        self.addCleanup(lambda: mounts_under(self.clone) and run("umount", self.clone))
+    def make(self, which="latest", **how):
+        """The influxdb.conf that was printed."""
+        out, _ = self.call("clone", which, self.clone, **how)
+        self.addCleanup(lambda folder: mounts_under(folder) and run("umount", folder), self.clone)
+        return out
 
     def remove(self):
         self.call("clone", "--remove", self.clone)
@@ -753,3 +755,32 @@ class CloneTest(SnapTest):
         for name in ("influxdb.conf", "influxd.log"):
             (self.clone / name).unlink()  # ours, and not influxd's: they would stay
         self.remove()
+
+    def test_what_is_printed_is_a_configuration(self):
+        """influxd takes it as it stands, wherever the clone lies, and asks for passwords if the first one does."""
+        live = self.influxd(self.folder / "live", index="tsi1")
+        live.run("CREATE DATABASE db")
+        live.write(["m v=1 1"], "db")
+        live.run("CREATE USER root WITH PASSWORD 'secret' WITH ALL PRIVILEGES")
+        self.call("cut", store=live.root)
+        conf = self.folder / "influxdb.conf"
+        for number, (setting, store, variables, asks) in enumerate((
+                ("", conf, {}, False), ("  auth-enabled = false\n", conf, {}, False),
+                ("  auth-enabled = true\n", conf, {}, True), ("  auth-enabled = true\n", live.root, {}, False),
+                ("", conf, {"INFLUXDB_HTTP_AUTH_ENABLED": "true"}, True))):
+            with self.subTest(setting=setting, store=store, variables=variables):
+                conf.write_text(live.config.read_text().replace("[http]\n", f"[http]\n{setting}"))
+                self.clone = self.folder / f'a "clone"\nnumber {number}'
+                printed = self.make(store=store, env=os.environ | variables)
+                with Influxd(self.folder / f"second{number}", config=printed) as second:
+                    wanted = live.query("SELECT * FROM m", "db")
+                    self.assertEqual(second.query("SELECT * FROM m", "db", u="root", p="secret"), wanted)
+                    if asks:
+                        with self.assertRaisesRegex(InfluxError, "401"):
+                            second.query("SELECT * FROM m", "db")
+                    else:
+                        self.assertEqual(second.query("SELECT * FROM m", "db"), wanted)
+                    said = second.log.read_text()
+                    for service in ("shard-precreation", "continuous_querier", "retention"):
+                        self.assertNotIn(f"service={service}", said)
+                self.call("clone", "--remove", self.clone, store=store)

@@ -259,6 +259,37 @@ static void test_file(void **state)
     unsetenv("INFLUXDB_DATA_WAL_DIR");
 }
 
+static bool asks(const char *text)
+{
+    struct err e = {""};
+    bool yes = false;
+    if (config_asks_passwords(write_file("auth.toml", text, strlen(text)), &yes, &e) < 0)
+        fail_msg("%s", e.text);
+    return yes;
+}
+
+static void test_passwords(void **state)
+{
+    static const char on[] = "[http]\nauth-enabled = true\n";
+    (void)state;
+    assert_false(asks(""));
+    assert_false(asks("[http]\n# auth-enabled = true\nauth-enabled = false\n"));
+    assert_false(asks("auth-enabled = true\n[httpd]\nauth-enabled = true\n[[http]]\n"
+                      "auth-enabled = true\n[http]\nx = [{auth-enabled = true}]\n"));
+    assert_true(asks(on));
+    assert_true(asks("[HTTP]\n  Auth-Enabled=true # yes\n"));
+    assert_true(asks("http = {enabled = false, auth-enabled = true}"));
+    assert_true(asks("[http]\nauth-enabled = true\nhttps-enabled = false\n"));
+    assert_true(asks("[http]\nauth-enabled = 'false'\n")); /* influxd would not start */
+    setenv("INFLUXDB_HTTP_AUTH_ENABLED", "", 1);
+    assert_true(asks(on));
+    setenv("INFLUXDB_HTTP_AUTH_ENABLED", "f", 1);
+    assert_false(asks(on));
+    setenv("INFLUXDB_HTTP_AUTH_ENABLED", "T", 1);
+    assert_true(asks(""));
+    unsetenv("INFLUXDB_HTTP_AUTH_ENABLED");
+}
+
 static void test_2x(void **state)
 {
     (void)state;
@@ -291,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_hostile),
         cmocka_unit_test_setup_teardown(test_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_passwords, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_2x, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
