@@ -41,7 +41,7 @@ void advise_json(const struct restore_advice *r, struct json_object *into)
     json_object_object_add(into, "continuous_queries", json_object_new_uint64(n->queries));
     struct json_object *damaged = json_object_new_array();
     for (size_t i = 0; i < r->ndamaged; i++)
-        json_object_array_add(damaged, json_object_new_string(r->damaged[i]));
+        json_object_array_add(damaged, json_text(r->damaged[i]));
     json_object_object_add(into, "damaged", damaged);
 }
 

@@ -66,10 +66,12 @@ static void stop(int number)
 }
 
 /* Without SA_RESTART: what waits on a pipe or a lock is to notice. A second signal, while something
- * does not, ends it at once. */
+ * does not, ends it at once. A hangup that nohup(1) has made to be ignored stays so. */
 static void catch_signals(void)
 {
-    struct sigaction sa = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction sa = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND}, hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &sa, NULL);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
     sa = (struct sigaction){.sa_handler = SIG_IGN};

@@ -52,7 +52,7 @@ bool snap_cuts_unknown(const struct snap *s);
  * that know better: EXIT_FAILED. */
 int snap_fail(int code, const struct err *e);
 
-/* Whether SIGINT or SIGTERM has come. The argument is not used. */
+/* Whether SIGINT, SIGTERM or SIGHUP has come. The argument is not used. */
 bool snap_stopped(void *ctx);
 extern const struct tarball_reader snap_reader; /* asks that */
 

@@ -8,6 +8,7 @@
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/words.h"
+#include "store/restore/restore.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,8 +16,9 @@
 #include <sys/statvfs.h>
 
 struct found {
-    struct err in_use; /* who uses the store; empty: nobody */
-    struct err broken; /* what is wrong with the cuts; else empty */
+    struct err in_use;  /* who uses the store; empty: nobody */
+    struct err restore; /* what is to be said of one that was cut off; empty: nothing */
+    struct err broken;  /* what is wrong with the cuts; else empty */
     struct cut_info *cuts;
     size_t n;
     uint64_t files, bytes, only_ours, free_bytes;
@@ -26,12 +28,15 @@ struct found {
 static int look(struct snap *s, struct found *f, struct err *e)
 {
     struct statvfs v;
+    struct err why = {0};
     int r = snap_open(s, SNAP_LOOK, e);
     if (r < 0)
         return r;
     r = running_uses(&s->paths, &f->in_use);
     if (r < 0 && !f->in_use.text[0])
         return err_sys(e, r, "looking for an influxd");
+    if (restore_look(&s->paths, &f->restore, &why) < 0)
+        err_set(&f->restore, 0, "unknown: %s", why.text);
     if (snap_cuts_unknown(s))
         f->broken = s->lacks;
     if (!s->state)
@@ -71,6 +76,7 @@ static void print_json(const struct snap *s, const struct found *f)
     json_object_object_add(store, "wal", json_text_or_null(s->paths.wal));
     json_object_object_add(o, "store", store);
     json_object_object_add(o, "in_use", json_text_or_null(f->in_use.text));
+    json_object_object_add(o, "restore", json_text_or_null(f->restore.text));
     json_object_object_add(o, "state", json_text_or_null(s->state));
     json_object_object_add(o, "lacks", json_text_or_null(s->lacks.text));
     json_object_object_add(o, "free", json_object_new_uint64(f->free_bytes));
@@ -109,6 +115,8 @@ static void print_text(const struct snap *s, const struct found *f)
     meter_size((double)f->free_bytes, room);
     printf("meta     %s\ndata     %s\nwal      %s\n", s->paths.meta, s->paths.data, s->paths.wal);
     printf("in use   %s\n", f->in_use.text[0] ? f->in_use.text : "no");
+    if (f->restore.text[0])
+        printf("restore  %s\n", f->restore.text);
     if (s->state)
         printf("state    %s, %s free\n", s->state, room);
     else

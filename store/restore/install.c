@@ -189,6 +189,15 @@ static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
     return clean(t, false, e);
 }
 
+static int say_no_journal(const char *meta, struct err *e)
+{
+    return err_set(e, -EIO,
+                   "%s/raft.db says that a restore was cut off, but its journal was removed; "
+                   "put its parts in order by hand (*.restoring is the new store, "
+                   "*.before-restore* the old one), then remove raft.db",
+                   meta);
+}
+
 static int recover_locked(struct targets *t, const struct install_check *c, struct err *done,
                           struct err *e)
 {
@@ -213,11 +222,7 @@ static int recover_locked(struct targets *t, const struct install_check *c, stru
                    : r;
     }
     if (fence == FENCE_OURS)
-        return err_set(e, -EIO,
-                       "%s/raft.db says that a restore was cut off, but its journal was removed; "
-                       "put its parts in order by hand (*.restoring is the new store, "
-                       "*.before-restore* the old one), then remove raft.db",
-                       meta);
+        return say_no_journal(meta, e);
     return remove_litter(t, use.text[0] != 0, done, e);
 }
 
@@ -237,4 +242,35 @@ int install_recover(struct targets *t, const struct install_check *c, struct err
         r = recover_locked(t, c, done, e);
     targets_unlock(t);
     return r;
+}
+
+#define NEXT "the next mount or `influxsnap backup` "
+
+int install_look(struct targets *t, struct err *what, struct err *e)
+{
+    char id[129];
+    enum fence fence = FENCE_NONE;
+    enum journal_phase phase;
+    what->text[0] = 0;
+    if (t->at[TARGET_META].parent < 0)
+        return 0;
+    int r = journal_read(t, &phase, id, e);
+    if (r < 0 || (r = fence_look(&t->at[TARGET_META], &fence, e)) < 0 ||
+        (phase == JOURNAL_NONE && fence != FENCE_OURS))
+        return r;
+    /* Who restores has locked before it writes either of them. */
+    if (targets_lock(t, false, NULL) == -EBUSY) {
+        err_set(what, 0, "under way");
+        return 0;
+    }
+    targets_unlock(t);
+    if (phase == JOURNAL_NONE)
+        say_no_journal(t->at[TARGET_META].path, what);
+    else if (phase == JOURNAL_PREPARED)
+        err_set(what, 0, "cut off, snapshot %s, before it began; " NEXT "undoes it", id);
+    else if (fence == FENCE_OURS)
+        err_set(what, 0, "cut off, snapshot %s; " NEXT "finishes it", id);
+    else
+        err_set(what, 0, "complete, snapshot %s; " NEXT "cleans up after it", id);
+    return 0;
 }

@@ -51,4 +51,8 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
 int install_recover(struct targets *t, const struct install_check *c, struct err *done,
                     struct err *e);
 
+/* What install_recover would find to do, in words in *what; empty: nothing, or litter only. Changes
+ * nothing; locks for a moment if there is something. -EBADMSG: the journal is damaged. */
+int install_look(struct targets *t, struct err *what, struct err *e);
+
 #endif

@@ -243,6 +243,13 @@ int restore_check_mounts(const struct store_paths *paths, struct err *e)
     return ret < 0 ? ret : targets_check_mounts(t, e);
 }
 
+int restore_look(const struct store_paths *paths, struct err *what, struct err *e)
+{
+    cleanup(targets_freep) struct targets *t = NULL;
+    int ret = targets_open(paths, (uid_t)-1, (gid_t)-1, &t, e);
+    return ret < 0 ? ret : install_look(t, what, e);
+}
+
 int restore_log_fd(const struct restore *r)
 {
     return r->log;

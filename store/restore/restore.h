@@ -94,6 +94,10 @@ int restore_may_begin(struct restore *r, struct err *e);
  * the folders, with its name. */
 int restore_check_mounts(const struct store_paths *paths, struct err *e);
 
+/* Whether a restore of this store was cut off, and what becomes of it, in words in *what; empty:
+ * no. Changes nothing. Errors: it cannot be known; -EBADMSG: its journal is damaged. */
+int restore_look(const struct store_paths *paths, struct err *what, struct err *e);
+
 /* The log: a line an event, each "RFC3339 text\n"; the reason of a refusal is the last line. The
  * descriptor is the room's, good until restore_close; read it with pread and fstat. Emptied when a
  * restore begins and it has grown past 8 MiB. */

@@ -1,13 +1,16 @@
 """influxsnap: backup, restore, verify, clone and the rest, on stores made by hand and of a real influxd."""
 
+import fcntl
 import json
 import os
 import pty
 import random
+import re
 import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from lib.archive import Archive
 from lib.case import StoreTest
@@ -15,12 +18,13 @@ from lib.cuts import INFLUXSNAP
 from lib.files import HANG, run, wait_until
 from lib.forge import Forgery
 from lib.influxd import Influxd, InfluxError
-from lib.mount import mounts_under
+from lib.mount import INFLUXFS, mounts_under
 from lib.stores import HandmadeStore, tsm, wal_entry
 from lib.trees import difference, litter, owned_by, owner_of, owner_of_new, owners_in, store_tree, whole_tree
 
 DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE = range(6)
 FIRST = "000000001-000000001"
+PRELOAD = Path(INFLUXFS).parent / "tests/preload_kill.so"
 
 
 class SnapTest(StoreTest):
@@ -223,7 +227,7 @@ class BackupTest(SnapTest):
         self.backup()
         before = self.path.read_bytes()
         self.big()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             process = subprocess.Popen([INFLUXSNAP, "-c", self.store, "backup", self.path],
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             wait_until(lambda: os.path.exists(self.folder / ".backup.tar.part") and
@@ -233,6 +237,19 @@ class BackupTest(SnapTest):
             self.assertEqual(process.returncode, FAILED, said)
             self.assertEqual(self.names(), ["backup.tar"])
         self.assertEqual(self.path.read_bytes(), before)
+
+    def test_nohup(self):
+        """A hangup that was ignored from the start ends nothing."""
+        self.big()
+        process = subprocess.Popen([INFLUXSNAP, "-c", self.store, "backup", "-"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL,
+                                   preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        process.stdout.read(1)
+        ignored = re.search(r"(?m)^SigIgn:\s+(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1]
+        self.assertTrue(int(ignored, 16) & 1 << (signal.SIGHUP - 1), ignored)
+        process.terminate()
+        self.assertEqual(process.wait(HANG), FAILED)
+        process.stdout.close()
 
     def test_stopped_at_a_pipe(self):
         self.big()
@@ -540,6 +557,57 @@ class RestoreTest(SnapTest):
         said, _ = process.communicate(timeout=HANG)
         self.assertEqual(process.returncode, FAILED, said)
         self.same(before, whole_tree(self.target))
+
+    def killed(self, at):
+        """Whether a restore was killed after that many changes to the target."""
+        environment = os.environ | {"LD_PRELOAD": str(PRELOAD), "KILL_ROOT": str(self.target), "KILL_AT": str(at),
+                                    "KILL_COUNT": str(self.folder / "count"),
+                                    "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        done = subprocess.run([INFLUXSNAP, "-c", self.target, f"--state={self.folder}/state", "restore", "--force",
+                               self.path], capture_output=True, text=True, env=environment)
+        self.assertIn(done.returncode, (DONE, -9), done.stderr)
+        return done.returncode == -9
+
+    def test_cut_off_is_said(self):
+        """status says what was left, and leaves it so; the next backup does what it said."""
+        if not PRELOAD.exists():
+            self.skipTest(f"{PRELOAD} is not built: make units")
+        kept, journal = self.folder / "kept", self.target / "meta.influxfs-journal"
+        run("cp", "-a", self.target, kept)
+        self.assertFalse(self.killed(0))
+        steps, words = int((self.folder / "count").read_text()), set()
+        for at in range(max(1, steps - 90), steps, 2):
+            if len(words) == 3:
+                break
+            with self.subTest(at=at):
+                shutil.rmtree(self.target)
+                run("cp", "-a", kept, self.target)
+                self.assertTrue(self.killed(at))
+                before = whole_tree(self.target)
+                told = json.loads(self.call("status", "--json", store=self.target)[0])["restore"]
+                self.assertEqual(f"restore  {told}" in self.call("status", store=self.target)[0].splitlines(),
+                                 told is not None)
+                self.same(before, whole_tree(self.target))
+                self.assertEqual(told is not None, journal.exists(), told)
+                if told:
+                    does = re.search(r"`influxsnap backup` (undoes|finishes|cleans)", told)[1]
+                    words.add(does)
+                    holder = os.open(self.target, os.O_RDONLY)
+                    fcntl.flock(holder, fcntl.LOCK_EX)  # as who restores has it
+                    told = json.loads(self.call("status", "--json", store=self.target)[0])["restore"]
+                    self.assertEqual(told, "under way")
+                    os.close(holder)
+                    log = self.folder / "state/restore.log"
+                    already = len(log.read_text())
+                    # An influxd of another test, whose store cannot be told, delays it.
+                    backup = [INFLUXSNAP, "-c", self.target, f"--state={self.folder}/state", "backup",
+                              self.folder / f"after{at}.tar"]
+                    wait_until(lambda: subprocess.run(backup, capture_output=True).returncode == DONE and
+                               not journal.exists(), HANG, "the restore to be dealt with", step=0.2)
+                    did = {"undoes": "undid the restore", "finishes": "finished the restore", "cleans": "cleaned up after"}
+                    self.assertRegex(log.read_text()[already:], did[does])
+                    self.assertIsNone(json.loads(self.call("status", "--json", store=self.target)[0])["restore"])
+        self.assertEqual(words, {"undoes", "finishes", "cleans"})
 
     def test_in_use(self):
         with Influxd(self.target / "live") as influxd:
