@@ -74,8 +74,9 @@ static int copy_lists(const struct status_capture *from, struct status_capture *
     return r < 0 ? r : texts_copy(&from->damaged, &to->damaged);
 }
 
-static void add_damaged(void *arg, const char *words)
+static void add_damaged(void *arg, const char *words, bool whole)
 {
+    (void)whole;
     if (texts_add(arg, words) < 0)
         log_line("%s", words);
 }

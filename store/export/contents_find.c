@@ -2,6 +2,7 @@
 /* Finding what is in shards: their outlines, of files or from the catalogue's notes. */
 #include "store/base/cleanup.h"
 #include "store/export/contents_internal.h"
+#include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <string.h>
@@ -97,6 +98,8 @@ static int add_wal(const struct contents *c, const struct shard *sh, struct outl
     for (size_t i = 0; r == 0 && i < sh->nwal; i++) {
         r = shard_source_init(&list[i], c->capture, sh->wal[i]) < 0 ? no_memory(e) : 0;
         sources[i] = &list[i].source;
+        if (r == 0 && !c->allow_damage)
+            r = damage_cut_off(c->capture, sh->wal[i], e);
     }
     outline_allow(o, c->allow_damage);
     if (r == 0)

@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/export/table_internal.h"
 #include "store/influx/walread.h"
+#include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -141,7 +142,12 @@ static int replay_segment(struct table *t, size_t member, struct err *e)
         return err_sys(e, -ENOMEM, "the WAL");
     struct replay r = {.t = t, .from = &source, .e = e};
     struct walentry_visitor v = {on_key, on_value, on_remove, &r};
-    int rc = walread(&source.source, &v, e);
+    int rc = damage_cut_off(t->capture, member, e);
+    if (rc == -EBADMSG)
+        rc = shard_leave_file(t->capture, t->shard, member, t->gaps, rc, e);
+    if (rc < 0)
+        return rc;
+    rc = walread(&source.source, &v, e);
     return rc == -EBADMSG ? shard_leave_file(t->capture, t->shard, member, t->gaps, rc, e) : rc;
 }
 

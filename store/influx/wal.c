@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define HEADER 5
+#define VARINT 5 /* at most, of 32 bits */
 #define READ_AHEAD (256 << 10)
 
 /* A part of the file in memory, and room for one entry's payload. */
@@ -72,14 +73,14 @@ static bool is_plausible(uint64_t len, uint64_t n)
     return n <= 22 * len && len <= 6 * n + 5;
 }
 
-/* 1 if the len bytes at src unpack to a payload of this type, 0 if not. */
+/* 0 if the len bytes at src unpack to a payload of this type, -EBADMSG if not. */
 static int payload_check(struct segment *s, uint8_t type, const uint8_t *src, size_t len)
 {
     const char *packed = (const char *)src;
     size_t n;
     if (snappy_uncompressed_length(packed, len, &n) != SNAPPY_OK ||
         snappy_validate_compressed_buffer(packed, len) != SNAPPY_OK)
-        return 0;
+        return -EBADMSG;
     if (n > s->plain_cap || !s->plain) {
         free(s->plain);
         s->plain_cap = 0;
@@ -89,33 +90,43 @@ static int payload_check(struct segment *s, uint8_t type, const uint8_t *src, si
         s->plain_cap = n;
     }
     if (snappy_uncompress(packed, len, s->plain, &n) != SNAPPY_OK)
-        return 0;
-    return walentry_walk(type, s->plain, n, &(struct walentry_visitor){0}) == 0;
+        return -EBADMSG;
+    return walentry_walk(type, s->plain, n, &(struct walentry_visitor){0}) == 0 ? 0 : -EBADMSG;
 }
 
-/* The length of the whole entry at off, 0 if there is no good one. */
+/* -EBADMSG if no entry can begin with these n bytes, of which payload are of its payload. */
+static int head_check(const uint8_t *p, size_t payload, size_t len)
+{
+    size_t n, head = len < payload ? len : payload;
+    if (p[0] < WALENTRY_WRITE || p[0] > WALENTRY_DELETE_RANGE || len == 0)
+        return -EBADMSG;
+    if (snappy_uncompressed_length((const char *)p + HEADER, head, &n) == SNAPPY_OK)
+        return is_plausible(len, n) ? 0 : -EBADMSG;
+    return head == len || head == VARINT ? -EBADMSG : 0;
+}
+
+/* The length of the whole entry at off; 0 if it is torn, -EBADMSG if it is none. */
 static int64_t entry_check(struct segment *s, uint64_t off)
 {
     const uint8_t *p;
     uint64_t left = s->cut - off;
-    if (left <= HEADER)
+    if (left == 0)
         return 0;
-    size_t peek = left < HEADER + 5 ? (size_t)left : HEADER + 5;
+    size_t peek = left < HEADER + VARINT ? (size_t)left : HEADER + VARINT;
     int r = segment_at(s, off, peek, &p);
     if (r < 0)
         return r;
     uint8_t type = p[0];
-    size_t len = be(p + 1, 4), n;
-    if (type < WALENTRY_WRITE || type > WALENTRY_DELETE_RANGE || len == 0 || len > left - HEADER)
-        return 0;
-    size_t head = len < peek - HEADER ? len : peek - HEADER;
-    if (snappy_uncompressed_length((const char *)p + HEADER, head, &n) != SNAPPY_OK ||
-        !is_plausible(len, n))
-        return 0;
+    if (left < HEADER)
+        return type < WALENTRY_WRITE || type > WALENTRY_DELETE_RANGE ? -EBADMSG : 0;
+    size_t len = be(p + 1, 4);
+    r = head_check(p, peek - HEADER, len);
+    if (r < 0 || len > left - HEADER)
+        return r;
     r = segment_at(s, off + HEADER, len, &p);
     if (r == 0)
         r = payload_check(s, type, p, len);
-    return r <= 0 ? r : (int64_t)(HEADER + len);
+    return r < 0 ? r : (int64_t)(HEADER + len);
 }
 
 static int check_range(int fd, uint64_t from, uint64_t cut)
@@ -128,22 +139,20 @@ static int check_range(int fd, uint64_t from, uint64_t cut)
     return (uint64_t)st.st_size < cut ? -ENODATA : 0;
 }
 
-int wal_scan(int fd, uint64_t from, uint64_t cut, uint64_t *good)
+int wal_scan(int fd, uint64_t from, uint64_t cut, uint64_t *good, enum wal_end *end)
 {
     int r = check_range(fd, from, cut);
     if (r < 0)
         return r;
     cleanup(segment_release) struct segment s = {.fd = fd, .cut = cut};
     uint64_t off = from;
-    for (;;) {
-        int64_t n = entry_check(&s, off);
-        if (n < 0)
-            return (int)n;
-        if (n == 0)
-            break;
+    int64_t n;
+    while ((n = entry_check(&s, off)) > 0)
         off += (uint64_t)n;
-    }
+    if (n < 0 && n != -EBADMSG)
+        return (int)n;
     *good = off;
+    *end = off == cut ? WAL_WHOLE : n == 0 ? WAL_TORN : WAL_BAD;
     return 0;
 }
 

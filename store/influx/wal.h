@@ -19,11 +19,20 @@
 
 #include <stdint.h>
 
+/* What a run of entries ends at. */
+enum wal_end {
+    WAL_WHOLE, /* the cut */
+    WAL_TORN,  /* the beginning of an entry, of which the rest may be still to come */
+    WAL_BAD,   /* what is no entry and cannot become one; or a hole, which wal_hole tells */
+};
+
 /* Follows the entries from `from`, which is where one begins (0, or an earlier *good, or where a
  * hole ends), and sets *good just past the last one that is whole below cut and that influxd's
  * replay would take: known type, decodable, and a payload whose inner lengths add up. A torn or bad
- * entry is no error: the run ends before it, *good == from if it is the first. */
-int wal_scan(int fd, uint64_t from, uint64_t cut, uint64_t *good);
+ * entry is no error: the run ends before it, *good == from if it is the first, and *end says which
+ * it was. A length that was damaged so that it leads past the cut looks torn, unless it does not
+ * fit what the payload says of itself. */
+int wal_scan(int fd, uint64_t from, uint64_t cut, uint64_t *good, enum wal_end *end);
 
 /* Sets *next to the first byte at or after `from` that is not zero, or to cut if there is none.
  * Holes of a sparse file are skipped, not read; the descriptor's position may move. */

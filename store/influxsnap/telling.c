@@ -39,10 +39,10 @@ void tell_links(const char *name, const char *const *links, size_t n)
     say(name, line);
 }
 
-static void say_damaged(void *arg, const char *words)
+static void say_damaged(void *arg, const char *words, bool whole)
 {
     ++*(size_t *)arg;
-    snap_warn("%s; it is in the snapshot as it is", words);
+    snap_warn("%s%s", words, whole ? "; it is in the snapshot as it is" : "");
 }
 
 int tell_capture(const struct capture *c)
@@ -69,8 +69,9 @@ void tell_json(struct json_object *o, const struct omissions *left_out, const ch
     json_object_object_add(o, "links", list);
 }
 
-static void add_damaged(void *arg, const char *words)
+static void add_damaged(void *arg, const char *words, bool whole)
 {
+    (void)whole;
     json_object_array_add(arg, json_text(words));
 }
 

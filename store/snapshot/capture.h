@@ -25,9 +25,12 @@ struct capture;
 
 /* The bytes of a WAL segment that a snapshot holds. Usually one part, from 0. influxd 1.x, started
  * after a crash, leaves a run of zeros before the entries that it appends, and would drop those
- * at its next start: the run is left out, so that the entries are kept. */
+ * at its next start: the run is left out, so that the entries are kept. An entry that is torn at
+ * the end of a shard's newest segment is one in the making, or what a crash left of it. Anything
+ * else that is no entry is damage: influxd may still have in memory what it and the rest held. */
 struct capture_cut {
-    bool have_sum; /* guarded by the capture */
+    uint64_t bad_at, nbad; /* in the store's file: where damage begins, bytes from there; 0: none */
+    bool have_sum;         /* guarded by the capture */
     uint8_t sum[SHA256_BYTES];
     size_t nparts;
     struct {
@@ -90,7 +93,8 @@ static inline bool member_is_folder(const struct member *m)
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
 /* Tells the sum of member i. */
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
-/* Whether member i is known to be a TSM file that is damaged; and tells it. */
+/* Whether member i is known to be damaged: a WAL segment from its cut, and a TSM file after that
+ * was told. */
 bool capture_damaged(const struct capture *c, size_t i);
 void capture_set_damaged(struct capture *c, size_t i);
 /* Has what was told remembered beyond its own life: sums, and what is damaged. */

@@ -189,12 +189,13 @@ static int add_part(struct capture_cut **cut, uint64_t off, uint64_t len)
     return 0;
 }
 
-/* Finds the parts of a WAL segment, below its cut, that hold complete entries. */
-static int find_parts(const struct shard_file *f, struct capture_cut **cut)
+/* Finds the parts of a WAL segment, below its cut, that hold complete entries. *how says what comes
+ * after the last of them, at bad_at: zeros up to the cut are nothing. */
+static int find_parts(const struct shard_file *f, struct capture_cut **cut, enum wal_end *how)
 {
     int fd = held_fd(f->held);
     uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held);
-    int r = wal_scan(fd, from <= end ? from : 0, end, &good);
+    int r = wal_scan(fd, from <= end ? from : 0, end, &good, how);
     if (r < 0)
         return r;
     held_set_scanned(f->held, good);
@@ -203,23 +204,40 @@ static int find_parts(const struct shard_file *f, struct capture_cut **cut)
         if (r < 0 || good == end)
             return r;
         r = wal_hole(fd, good, end, &pos);
-        if (r < 0 || pos == good || pos == end)
+        if (r == 0 && pos == end)
+            *how = WAL_WHOLE;
+        if (r < 0 || pos == end)
             return r;
-        r = wal_scan(fd, pos, end, &good);
-        if (r < 0 || good == pos)
+        if (pos > good)
+            r = wal_scan(fd, pos, end, &good, how);
+        if (r < 0 || good == pos) {
+            (*cut)->bad_at = pos;
             return r;
+        }
     }
 }
 
-static int cut_segment(const struct shard_file *f, struct member *m)
+/* Whether influxd may be writing the segment, or was when it was killed: the newest. Names with
+ * more digits than five do not sort by number, and a start takes the last by name for the newest.
+ */
+static bool may_be_torn(const struct shard *s, size_t i)
+{
+    size_t last = s->nsegments - 1;
+    return i == last || strlen(s->segments[i].name) > strlen(s->segments[last].name);
+}
+
+static int cut_segment(const struct shard_file *f, bool growing, struct member *m)
 {
     autofree struct capture_cut *cut = NULL;
-    int r = find_parts(f, &cut);
+    enum wal_end how;
+    int r = find_parts(f, &cut, &how);
     if (r < 0)
         return r;
     m->attr.size = 0;
     for (size_t i = 0; i < cut->nparts; i++)
         m->attr.size += cut->part[i].len;
+    if (how == WAL_BAD || (how == WAL_TORN && !growing))
+        cut->nbad = f->attr.size - cut->bad_at;
     m->cut = steal_ptr(&cut);
     return 0;
 }
@@ -243,7 +261,7 @@ static int add_wal(struct pinned *c, const struct shard *s, const struct window_
             return err_set(e, -EINTR, "interrupted");
         r = keep_path(c, f->name, "", &m.name);
         if (r == 0)
-            r = cut_segment(f, &m);
+            r = cut_segment(f, may_be_torn(s, i), &m);
         if (r < 0)
             return err_sys(e, r == -ENODATA ? -EIO : r, "%s/%s", dir, f->name);
         m.held = f->held;

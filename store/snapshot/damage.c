@@ -6,6 +6,7 @@
 #include "store/influx/tsmfile.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 struct looked {
     const struct capture *c;
@@ -18,11 +19,22 @@ static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err 
     return capture_read(l->c, l->i, buf, n, off, e);
 }
 
+int damage_cut_off(const struct capture *c, size_t i, struct err *e)
+{
+    const struct member *m = capture_member(c, i);
+    if (!m->cut || m->cut->nbad == 0)
+        return 0;
+    return err_set(e, -EBADMSG,
+                   "%s/%s: damaged at byte %" PRIu64 ": the %" PRIu64
+                   " bytes from there on are not in the snapshot",
+                   m->dir, m->name, m->cut->bad_at, m->cut->nbad);
+}
+
 int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e)
 {
     const struct member *m = capture_member(c, i);
     if (member_is_folder(m) || !name_is_tsm(m->name))
-        return 0;
+        return damage_cut_off(c, i, e);
     char path[MEMBER_PATH_MAX];
     struct looked l = {c, i};
     const struct source source = {read_member, &l, m->attr.size, member_path(m, path)};
@@ -36,8 +48,8 @@ int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err
     return r;
 }
 
-int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words), void *arg,
-                struct err *e)
+int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bool whole),
+                void *arg, struct err *e)
 {
     for (size_t i = 0; i < capture_count(c); i++) {
         struct err why = {0};
@@ -45,7 +57,7 @@ int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words), v
             continue;
         int r = damage_look(c, i, DAMAGE_INDEX, &why);
         if (r == -EBADMSG)
-            tell(arg, why.text);
+            tell(arg, why.text, !capture_member(c, i)->cut);
         else if (r < 0)
             return err_set(e, r, "%s", why.text);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TSM files that are not whole: a look at a captured file before it is trusted for years. The bytes
- * are in the snapshot all the same, as they are.
+ * are in the snapshot all the same, as they are. And WAL segments that are not: what is damaged was
+ * cut off them when they were captured.
  */
 #ifndef INFLUXFS_SNAPSHOT_DAMAGE_H
 #define INFLUXFS_SNAPSHOT_DAMAGE_H
@@ -12,12 +13,17 @@
  * reads the index. Blocks are not read: `influxsnap verify` does that. */
 enum damage_depth { DAMAGE_ENDS, DAMAGE_INDEX };
 
-/* 0 if member i is whole, or no TSM file. -EBADMSG: it is not, e says where and how, and the
- * capture knows it from now on. Else what reading it says. */
+/* 0 if member i is whole, or neither a TSM file nor a WAL segment. -EBADMSG: it is not, e says
+ * where and how, and the capture knows it from now on. Else what reading it says. */
 int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e);
 
-/* Calls tell with the words for each member that is known to be damaged. */
-int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words), void *arg,
-                struct err *e);
+/* -EBADMSG, with the same words, if member i is a WAL segment of which damage is cut off; else 0.
+ * Nothing is read. */
+int damage_cut_off(const struct capture *c, size_t i, struct err *e);
+
+/* Calls tell with the words for each member that is known to be damaged. whole: its bytes are in
+ * the snapshot as they are; else the words say which are not. */
+int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bool whole),
+                void *arg, struct err *e);
 
 #endif

@@ -71,7 +71,8 @@ static void pinned_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256
 
 static bool pinned_damaged(const struct capture *c, size_t i)
 {
-    return held_damaged(c->members[i].held);
+    const struct member *m = &c->members[i];
+    return m->cut ? m->cut->nbad > 0 : held_damaged(m->held);
 }
 
 static void pinned_set_damaged(struct capture *c, size_t i)

@@ -41,11 +41,13 @@ static size_t scan(const uint8_t *data, size_t n)
 {
     static int fd = -1;
     uint64_t good = UINT64_MAX, next = 0;
+    enum wal_end how;
     if (fd < 0)
         fd = memfd_create("segment", MFD_CLOEXEC);
     must(fd >= 0 && ftruncate(fd, 0) == 0);
     must(pwrite(fd, data, n, 0) == (ssize_t)n);
-    must(wal_scan(fd, 0, n, &good) == 0 && good <= n);
+    must(wal_scan(fd, 0, n, &good, &how) == 0 && good <= n);
+    must((how == WAL_WHOLE) == (good == n));
     must(wal_hole(fd, good, n, &next) == 0 && next >= good && next <= n);
     for (uint64_t i = good; i < next; i++)
         must(data[i] == 0);

@@ -1,14 +1,17 @@
 """Nothing is left out in silence: links, folders in every form, ids used twice, files set aside."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 from lib.archive import Archive
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
+from lib.dumptree import day_path
 from lib.files import run
 from lib.influxd import Influxd
 from lib.stores import HandmadeStore, tsm, wal_entry
@@ -189,6 +192,53 @@ class ServedTest(OmissionTest):
                     thread.join()
             self.assertEqual(errors, [])
             influxd.stop()
+
+    def test_damage_in_the_wal(self):
+        """What influxd has in its cache, and cannot read at its next start."""
+        with Influxd(self.store) as influxd:
+            influxd.run('CREATE DATABASE db WITH DURATION INF SHARD DURATION 1h NAME "rp"')
+            segment = self.store / "wal/db/rp/1/_00001.wal"
+            ends = [0]
+            for n in range(10):
+                influxd.write([f"m v={n} {START + n}"], "db")
+                ends.append(segment.stat().st_size)
+            self.call("backup", self.path)
+            with segment.open("r+b") as file:
+                file.seek(ends[4] + 7)
+                file.write(b"\xff\xff")
+            self.assertEqual(influxd.run("SELECT COUNT(v) FROM m", "db")[0]["values"][0][1], 10)
+            words = (f"wal/db/rp/1/_00001.wal: damaged at byte {ends[4]}: "
+                     f"the {ends[10] - ends[4]} bytes from there on are not in the snapshot")
+            for _ in range(2):
+                self.path.unlink()
+                out, err = self.call("backup", "--json", self.path, code=OMISSIONS)
+                self.assertEqual(json.loads(out)["damaged"], [words])
+                self.assertEqual([line for line in self.said(err) if "damaged" in line], [f"influxsnap: warning: {words}"])
+                out, err = self.call("cut", "--json", code=OMISSIONS)
+                self.assertEqual(json.loads(out)["damaged"], [words])
+            self.check_dumps(words)
+        restored = self.restored(self.path)
+        self.assertEqual([row[1] for row in self.served(restored)], [0, 1, 2, 3])
+
+    def check_dumps(self, words):
+        dump = ("dump", "--no-ddl")
+        for asked in (("db", "rp", "m"), ("db",)):
+            out, err = self.call(*dump, *asked, code=FAILED)
+            self.assertIn(words, err)
+            out, err = self.call(*dump, "--skip-damaged", *asked, code=OMISSIONS)
+            self.assertEqual([line for line in out.splitlines() if line[0] != "#"], [f"m v={n} {START + n}" for n in range(4)])
+            self.assertEqual(err.count(words), 1, err)
+        file = lambda mnt: Path(os.fsdecode(day_path(mnt, "lp", "db", "rp", "m", START // (24 * HOUR))))
+        with self.mounted(self.store) as mnt:
+            with self.assertRaises(OSError) as caught:
+                file(mnt).read_bytes()
+            self.assertEqual(caught.exception.errno, errno.EIO)
+            self.assertIn(words, (mnt / "status.json").read_text())
+        with self.mounted(self.store, options="skip_damaged") as mnt:
+            self.assertEqual(file(mnt).read_text().count("m v="), 4)
+            status = json.loads((mnt / "status.json").read_text())
+            self.assertEqual(status["last_capture"]["damaged"], [words])
+            self.assertIn(words, status["dumps_lack"]["lines"][0])
 
 
 class LeftOutTest(OmissionTest):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* capture: which members a store gives and in which order, what is refused, how WAL segments are
  * cut, and what stays the same from one capture to the next. */
+#include "store/snapshot/damage.h"
 #include "store/snapshot/source.h"
 #include "tests/unit/store_builder.h"
 
@@ -418,6 +419,19 @@ static void check_segment(struct fixture *f, const struct buffer *put, const str
     capture_unref(c);
 }
 
+/* What is said of the segment, in a store that has it and others; NULL: nothing. */
+static void check_damage(struct fixture *f, const struct buffer *put, const char *want)
+{
+    struct err e = {0};
+    store_put(&f->store, SEGMENT, put->p, put->n);
+    struct capture *c = must_take(f, NULL);
+    size_t i = (size_t)find(c, SEGMENT);
+    assert_int_equal(capture_damaged(c, i), want != NULL);
+    assert_int_equal(damage_look(c, i, DAMAGE_ENDS, &e), want ? -EBADMSG : 0);
+    assert_string_equal(e.text, want ? want : "");
+    capture_unref(c);
+}
+
 static void wal_tails_are_trimmed(void **state)
 {
     struct fixture *f = *state;
@@ -427,6 +441,7 @@ static void wal_tails_are_trimmed(void **state)
     for (size_t n = four.n; n < whole.n; n++) {
         struct buffer torn = {whole.p, n, n};
         check_segment(f, &torn, &four);
+        check_damage(f, &torn, NULL);
     }
     struct buffer none = {0}, head = {(char *)"\1\0\0", 3, 3}, junk = entries(5);
     check_segment(f, &none, &none);
@@ -436,6 +451,47 @@ static void wal_tails_are_trimmed(void **state)
     buffer_free(&whole);
     buffer_free(&four);
     buffer_free(&junk);
+}
+
+/* Torn at the end of the newest segment is an entry in the making; all else is damage. */
+static void wal_damage_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer four = entries(4), put = entries(5), zeros = entries(4);
+    char want[200];
+    size_t n = put.n;
+    build(&f->store);
+    buffer_add(&zeros, "\0\0\0\0\0\0\0", 7);
+    check_damage(f, &zeros, NULL);
+    put.n -= 3; /* torn */
+    check_damage(f, &put, NULL);
+    store_put(&f->store, "wal/b.c/autogen/10/_00002.wal", "", 0);
+    snprintf(want, sizeof(want),
+             SEGMENT ": damaged at byte %zu: the %zu bytes from there on are not in the snapshot",
+             four.n, put.n - four.n);
+    check_damage(f, &put, want);
+    check_segment(f, &put, &four);
+    check_damage(f, &four, NULL);
+    check_damage(f, &zeros, NULL);
+    store_remove(&f->store, "wal/b.c/autogen/10/_00002.wal");
+    store_put(&f->store, "wal/b.c/autogen/10/_100000.wal", "", 0); /* the newer one, before it */
+    put.p[four.n] = 9;
+    put.n = n;
+    snprintf(want, sizeof(want),
+             SEGMENT ": damaged at byte %zu: the %zu bytes from there on are not in the snapshot",
+             four.n, n - four.n);
+    check_damage(f, &put, want);
+    check_segment(f, &put, &four);
+    /* After a hole. */
+    buffer_add(&zeros, four.p, four.n);
+    buffer_add(&zeros, "junk", 4);
+    snprintf(want, sizeof(want),
+             SEGMENT ": damaged at byte %zu: the 4 bytes from there on are not in the snapshot",
+             2 * four.n + 7);
+    check_damage(f, &zeros, want);
+    buffer_free(&four);
+    buffer_free(&put);
+    buffer_free(&zeros);
 }
 
 static void wal_holes_are_left_out(void **state)
@@ -669,6 +725,7 @@ int main(void)
         T(linked_shards_are_captured),
         T(stores_that_are_empty),
         T(wal_tails_are_trimmed),
+        T(wal_damage_is_told),
         T(wal_holes_are_left_out),
         T(growing_segments),
         T(the_same_state_is_the_same_capture),

@@ -94,10 +94,13 @@ static int new_file(void)
     return fd;
 }
 
+static enum wal_end how; /* the last scan ended */
+
 static uint64_t scan(int fd, uint64_t from, uint64_t cut)
 {
     uint64_t good = 12345;
-    assert_int_equal(wal_scan(fd, from, cut, &good), 0);
+    assert_int_equal(wal_scan(fd, from, cut, &good, &how), 0);
+    assert_true((how == WAL_WHOLE) == (good == cut));
     return good;
 }
 
@@ -123,6 +126,7 @@ static void test_entries(void **state)
         while (e < 4 && ends[e + 1] <= i)
             e++;
         assert_int_equal(scan(fd, 0, i), ends[e]);
+        assert_int_equal(how, i == ends[e] ? WAL_WHOLE : WAL_TORN);
         if (i >= ends[1])
             assert_int_equal(scan(fd, ends[1], i), ends[e]);
     }
@@ -143,6 +147,7 @@ static void ends_here(int type)
     uint64_t end = entry(fd, 1);
     assert_int_equal(scan(fd, 0, end), good);
     assert_int_equal(scan(fd, good, end), good);
+    assert_int_equal(how, WAL_BAD);
 }
 
 static void test_bad_payloads(void **state)
@@ -211,6 +216,38 @@ static void test_bad_snappy(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(io_pwrite_all(fd, bad[i].b, bad[i].n, good), 0);
         assert_int_equal(scan(fd, 0, end), good);
+        assert_int_equal(how, WAL_BAD);
+    }
+}
+
+/* Whether what a cut leaves of an entry can be the beginning of one. */
+static void test_torn_or_bad(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *b;
+        size_t n;
+        enum wal_end how;
+    } tail[] = {
+        {"\1", 1, WAL_TORN},
+        {"\4", 1, WAL_BAD},
+        {"\0", 1, WAL_BAD}, /* a hole */
+        {"\3\0\0\0", 4, WAL_TORN},
+        {"\377\0\0\0", 4, WAL_BAD},
+        {"\1\0\0\0\0", 5, WAL_BAD},
+        {"\1\0\0\0\7", 5, WAL_TORN},
+        {"\1\0\0\1\0\377\1", 7, WAL_TORN},           /* 255 bytes of 256 */
+        {"\1\0\0\1\0\1", 6, WAL_BAD},                /* 1 byte of 256 */
+        {"\1\0\0\1\0\377\377\377\377", 9, WAL_TORN}, /* half a number */
+        {"\1\0\0\1\0\377\377\377\377\377", 10, WAL_BAD},
+    };
+    for (size_t i = 0; i < sizeof(tail) / sizeof(tail[0]); i++) {
+        autoclose int fd = new_file();
+        floats("k", 50);
+        uint64_t good = entry(fd, 1);
+        assert_int_equal(io_pwrite_all(fd, tail[i].b, tail[i].n, good), 0);
+        assert_int_equal(scan(fd, 0, good + tail[i].n), good);
+        assert_int_equal(how, tail[i].how);
     }
 }
 
@@ -277,12 +314,12 @@ static void test_errors(void **state)
     uint64_t out = 99;
     floats("k", 1);
     uint64_t end = entry(fd, 1);
-    assert_int_equal(wal_scan(fd, 0, end + 1, &out), -ENODATA);
+    assert_int_equal(wal_scan(fd, 0, end + 1, &out, &how), -ENODATA);
     assert_int_equal(wal_hole(fd, 0, end + 1, &out), -ENODATA);
-    assert_int_equal(wal_scan(fd, 0, UINT64_MAX, &out), -ENODATA);
-    assert_int_equal(wal_scan(fd, 2, 1, &out), -EINVAL);
+    assert_int_equal(wal_scan(fd, 0, UINT64_MAX, &out, &how), -ENODATA);
+    assert_int_equal(wal_scan(fd, 2, 1, &out, &how), -EINVAL);
     assert_int_equal(wal_hole(fd, 2, 1, &out), -EINVAL);
-    assert_int_equal(wal_scan(-1, 0, 1, &out), -EBADF);
+    assert_int_equal(wal_scan(-1, 0, 1, &out, &how), -EBADF);
     assert_int_equal(out, 99);
 }
 
@@ -311,9 +348,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entries),    cmocka_unit_test(test_bad_payloads),
-        cmocka_unit_test(test_bad_snappy), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_hole),       cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_bad_snappy), cmocka_unit_test(test_torn_or_bad),
+        cmocka_unit_test(test_large),      cmocka_unit_test(test_hole),
+        cmocka_unit_test(test_errors),     cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
