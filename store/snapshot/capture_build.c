@@ -194,11 +194,11 @@ static int add_part(struct capture_cut **cut, uint64_t off, uint64_t len)
 static int find_parts(const struct shard_file *f, struct capture_cut **cut, enum wal_end *how)
 {
     int fd = held_fd(f->held);
-    uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held);
+    uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held, &f->attr);
     int r = wal_scan(fd, from <= end ? from : 0, end, &good, how);
     if (r < 0)
         return r;
-    held_set_scanned(f->held, good);
+    held_set_scanned(f->held, &f->attr, good);
     for (;;) {
         r = add_part(cut, pos, good - pos);
         if (r < 0 || good == end)

@@ -27,8 +27,8 @@ struct held {
     unsigned at_hand : 1;
     atomic_bool damaged; /* asked of each file of a store at each look-up: without the lock */
     uint8_t sum[SHA256_BYTES];
-    uint64_t sum_size; /* what the file was like then */
-    int64_t sum_mtime_ns;
+    uint64_t seen_size; /* what the file was like then, or, of a WAL segment, when scanned */
+    int64_t seen_mtime_ns;
     uint64_t scanned;
 };
 
@@ -352,7 +352,7 @@ bool held_is(const struct held *h, const struct stat *st)
 bool held_sum(struct held *h, const struct file_attr *as, uint8_t out[SHA256_BYTES])
 {
     pthread_mutex_lock(&h->table->lock);
-    bool have = h->have_sum && h->sum_size == as->size && h->sum_mtime_ns == as->mtime_ns;
+    bool have = h->have_sum && h->seen_size == as->size && h->seen_mtime_ns == as->mtime_ns;
     if (have)
         memcpy(out, h->sum, SHA256_BYTES);
     pthread_mutex_unlock(&h->table->lock);
@@ -363,8 +363,8 @@ void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[
 {
     pthread_mutex_lock(&h->table->lock);
     h->have_sum = true;
-    h->sum_size = as->size;
-    h->sum_mtime_ns = as->mtime_ns;
+    h->seen_size = as->size;
+    h->seen_mtime_ns = as->mtime_ns;
     memcpy(h->sum, sum, SHA256_BYTES);
     pthread_mutex_unlock(&h->table->lock);
 }
@@ -379,17 +379,20 @@ bool held_damaged(const struct held *h)
     return atomic_load(&h->damaged);
 }
 
-uint64_t held_scanned(struct held *h)
+uint64_t held_scanned(struct held *h, const struct file_attr *as)
 {
     pthread_mutex_lock(&h->table->lock);
-    uint64_t n = h->scanned;
+    bool appended = as->size > h->seen_size || as->mtime_ns == h->seen_mtime_ns;
+    uint64_t n = appended ? h->scanned : 0;
     pthread_mutex_unlock(&h->table->lock);
     return n;
 }
 
-void held_set_scanned(struct held *h, uint64_t good)
+void held_set_scanned(struct held *h, const struct file_attr *as, uint64_t good)
 {
     pthread_mutex_lock(&h->table->lock);
     h->scanned = good;
+    h->seen_size = as->size;
+    h->seen_mtime_ns = as->mtime_ns;
     pthread_mutex_unlock(&h->table->lock);
 }

@@ -65,8 +65,9 @@ void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[
 void held_set_damaged(struct held *h);
 bool held_damaged(const struct held *h);
 
-/* How far a WAL segment has been found to hold complete entries without a gap; 0 at first. */
-uint64_t held_scanned(struct held *h);
-void held_set_scanned(struct held *h, uint64_t good);
+/* How far a WAL segment has been found to hold complete entries without a gap; 0 at first, and when
+ * it has another time now and no more bytes: influxd only appends, so somebody else wrote to it. */
+uint64_t held_scanned(struct held *h, const struct file_attr *as);
+void held_set_scanned(struct held *h, const struct file_attr *as, uint64_t good);
 
 #endif

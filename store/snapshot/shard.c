@@ -381,7 +381,8 @@ bool shard_cut_holds(const struct shard *s)
     for (size_t k = 0; k < s->nsegments; k++) {
         struct stat st;
         if (fstat(held_fd(s->segments[k].held), &st) < 0 ||
-            (uint64_t)st.st_size != s->segments[k].attr.size)
+            (uint64_t)st.st_size != s->segments[k].attr.size ||
+            io_ts_ns(&st.st_mtim) != s->segments[k].attr.mtime_ns)
             return false;
     }
     return true;

@@ -83,7 +83,7 @@ int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard
 /* The cut. Sizes only: no path is looked up, so that all shards are cut as close together as can
  * be. */
 int shard_cut(struct shard *s);
-/* Whether no segment has grown since. */
+/* Whether no segment has been written to since. */
 bool shard_cut_holds(const struct shard *s);
 
 /* Second listing: 0 if the TSM files and tombstones are the same set and no WAL segment has gone,

@@ -203,12 +203,18 @@ class ServedTest(OmissionTest):
                 influxd.write([f"m v={n} {START + n}"], "db")
                 ends.append(segment.stat().st_size)
             self.call("backup", self.path)
-            with segment.open("r+b") as file:
-                file.seek(ends[4] + 7)
-                file.write(b"\xff\xff")
+            with self.mounted(self.store, name="before") as mnt:
+                damaged = []
+                for _ in range(2):
+                    run("cp", mnt / "snapshots/now.tar", self.folder)  # a process gets the same one again
+                    damaged += json.loads((mnt / "status.json").read_text())["last_capture"]["damaged"]
+                    with segment.open("r+b") as file:
+                        file.seek(ends[4] + 7)
+                        file.write(b"\xff\xff")
             self.assertEqual(influxd.run("SELECT COUNT(v) FROM m", "db")[0]["values"][0][1], 10)
             words = (f"wal/db/rp/1/_00001.wal: damaged at byte {ends[4]}: "
                      f"the {ends[10] - ends[4]} bytes from there on are not in the snapshot")
+            self.assertEqual(damaged, [words])
             for _ in range(2):
                 self.path.unlink()
                 out, err = self.call("backup", "--json", self.path, code=OMISSIONS)

@@ -494,6 +494,29 @@ static void wal_damage_is_told(void **state)
     buffer_free(&zeros);
 }
 
+/* What was scanned for an earlier capture, which still has the file, is not believed for ever. */
+static void wal_damage_is_noticed_later(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer put = entries(5), two = entries(2);
+    build(&f->store);
+    store_put(&f->store, SEGMENT, put.p, put.n);
+    store_age(&f->store, SEGMENT, 60);
+    struct capture *c = must_take(f, NULL);
+    autofree char *path = store_path(&f->store, SEGMENT);
+    autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+    put.p[two.n] = 9;
+    assert_int_equal(io_pwrite_all(fd, put.p, put.n, 0), 0);
+    struct capture *next = must_take(f, c);
+    assert_false(capture_damaged(c, (size_t)find(c, SEGMENT)));
+    assert_true(capture_damaged(next, (size_t)find(next, SEGMENT)));
+    capture_unref(c);
+    capture_unref(next);
+    check_segment(f, &put, &two);
+    buffer_free(&put);
+    buffer_free(&two);
+}
+
 static void wal_holes_are_left_out(void **state)
 {
     struct fixture *f = *state;
@@ -726,6 +749,7 @@ int main(void)
         T(stores_that_are_empty),
         T(wal_tails_are_trimmed),
         T(wal_damage_is_told),
+        T(wal_damage_is_noticed_later),
         T(wal_holes_are_left_out),
         T(growing_segments),
         T(the_same_state_is_the_same_capture),
