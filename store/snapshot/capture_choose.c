@@ -197,7 +197,7 @@ static int judge_absent(const struct capture_parts *p, const char *path, struct 
     if (bytes == 0 && !settled)
         return 0;
     return err_set(
-        e, -EIO,
+        e, CAPTURE_DROPPING,
         "data/%s: meta.db lists this shard, its WAL folder is there with %" PRIu64
         " bytes, and data/%.*s is missing, so that influxd would ignore them: is its disk mounted? "
         "If it was dropped, remove wal/%s",

@@ -80,6 +80,10 @@ struct catalog_view pinned_view(struct pinned *p);
 
 void capture_parts_clear(struct capture_parts *p);
 
+/* As -EIO, where influxd may be at work: it removes a shard's data before its WAL, and tells the
+ * metastore last. To be tried again for as long as there is time. */
+#define CAPTURE_DROPPING (-EUCLEAN)
+
 /* Which shards of the window go into the snapshot, and what is left out. -EIO: something that
  * influxd serves, or would give to somebody else, would be missing or could not be told from it. */
 int capture_choose(const struct capture_parts *p, bool *chosen, struct omissions *left_out,

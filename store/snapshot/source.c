@@ -231,7 +231,8 @@ static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
     if (wait->interrupted && wait->interrupted(wait->ctx))
         return false;
     int64_t now = io_mono_ns();
-    return now < wait->deadline_ns && (r == -ESTALE || (r == -EIO && now - began_ns < PATIENCE_NS));
+    return now < wait->deadline_ns &&
+           (r == -ESTALE || r == CAPTURE_DROPPING || (r == -EIO && now - began_ns < PATIENCE_NS));
 }
 
 static int settle(struct source *s, struct pinned *newest, const struct window_wait *wait,
@@ -243,8 +244,11 @@ static int settle(struct source *s, struct pinned *newest, const struct window_w
         usleep(RETRY_US);
         r = attempt(s, newest, wait, out, e);
     }
-    if (r == -ESTALE && wait->interrupted && wait->interrupted(wait->ctx))
+    if ((r == -ESTALE || r == CAPTURE_DROPPING) && wait->interrupted &&
+        wait->interrupted(wait->ctx))
         return err_set(e, -EINTR, "interrupted while the store settled");
+    if (r == CAPTURE_DROPPING)
+        return -EIO;
     return r == -ESTALE ? err_set(e, -EAGAIN, "meta.db and the shards kept changing; try again")
                         : r;
 }
