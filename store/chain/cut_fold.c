@@ -248,16 +248,22 @@ static int fold(struct cuts *c, int cuts_fd, uint64_t keep, struct prune_result 
     return r;
 }
 
+/* The folder of the cuts and its lock, without what a kill has left. Both are the caller's, on
+ * failure too: -1, or to be closed. */
+static int open_tidied(struct cuts *c, int *fd, int *lock, struct err *e)
+{
+    if ((*fd = cuts_folder(c, e)) < 0)
+        return *fd;
+    if ((*lock = lease_lock(*fd, NULL, NULL, e)) < 0)
+        return *lock;
+    return cuts_tidy(c, *fd, e);
+}
+
 int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct err *e)
 {
     struct prune_result result = {.base = -1};
-    autoclose int fd = cuts_folder(c, e);
-    if (fd < 0)
-        return fd;
-    autoclose int lock = lease_lock(fd, NULL, NULL, e);
-    if (lock < 0)
-        return lock;
-    int r = cuts_tidy(c, fd, e);
+    autoclose int fd = -1, lock = -1;
+    int r = open_tidied(c, &fd, &lock, e);
     if (r == 0)
         r = fold(c, fd, keep, &result, e);
     if (r == 0)
@@ -287,12 +293,7 @@ static int accept(struct cuts *c, int cuts_fd, int64_t number, struct err *e)
 
 int cuts_accept_loss(struct cuts *c, int64_t number, struct err *e)
 {
-    autoclose int fd = cuts_folder(c, e);
-    if (fd < 0)
-        return fd;
-    autoclose int lock = lease_lock(fd, NULL, NULL, e);
-    if (lock < 0)
-        return lock;
-    int r = cuts_tidy(c, fd, e);
+    autoclose int fd = -1, lock = -1;
+    int r = open_tidied(c, &fd, &lock, e);
     return r < 0 ? r : accept(c, fd, number, e);
 }
