@@ -205,7 +205,7 @@ static struct handle *new_handle(struct entry *e, bool writer)
 static int may_begin(struct request *r)
 {
     struct err why = {0};
-    int rc = r->fs->restore ? restore_may_begin(r->fs->restore, &why) : -EROFS;
+    int rc = r->fs->restore ? session_may_begin(r->fs->restore, &why) : -EROFS;
     if (rc < 0 && why.text[0])
         status_failed(r->fs->status, "restore", why.text);
     return rc;
@@ -596,7 +596,7 @@ void drops_expire(struct fs *fs)
     struct drops *d = fs->drops;
     free_orphans(d);
     if (fs->restore)
-        restore_expire(fs->restore);
+        session_expire(fs->restore);
     for (;;) {
         struct drop *drop = NULL;
         pthread_mutex_lock(&d->lock);

@@ -13,7 +13,7 @@
 #include "store/chain/cut_links.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 #include "store/snapshot/snapshots.h"
 
 #include <stdatomic.h>
@@ -41,7 +41,7 @@ struct fs {
     struct snapshots *snapshots;
     struct cuts *cuts;       /* NULL without a state folder */
     struct cut_links links;  /* whether they can keep files as links, as of the mount */
-    struct restore *restore; /* NULL when mounted with `ro` */
+    struct session *restore; /* NULL when mounted with `ro` */
     struct now *now;
     struct named *named;
     struct pace *pace; /* of whoever reads a tar */

@@ -70,7 +70,7 @@ static void restored(void *arg)
 
 static int open_restore(struct daemon *d, struct err *e)
 {
-    struct restore_options o = {
+    struct session_options o = {
         .paths = &d->paths,
         .uid = d->options.owner_uid,
         .gid = d->options.owner_gid,
@@ -85,7 +85,7 @@ static int open_restore(struct daemon *d, struct err *e)
     autoclose int state =
         d->state.path ? open(d->state.path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     o.state_fd = state;
-    return restore_open(&o, &d->fs.restore, e);
+    return session_open(&o, &d->fs.restore, e);
 }
 
 /* Where files have to be copied that is said now, and not when the disk is full. */
@@ -257,7 +257,7 @@ static void stop(struct daemon *d)
     status_free(fs->status);
     cuts_close(fs->cuts);
     snapshots_close(fs->snapshots);
-    restore_close(fs->restore);
+    session_close(fs->restore);
     state_close(&d->state);
     free(d->mountpoint);
     store_paths_free(&d->paths);

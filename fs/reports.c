@@ -27,7 +27,7 @@ static int log_getattr(struct request *r, struct node *n, struct handle *h, stru
 {
     struct stat real = {0};
     (void)n, (void)h;
-    if (r->fs->restore && fstat(restore_log_fd(r->fs->restore), &real) < 0)
+    if (r->fs->restore && fstat(session_log_fd(r->fs->restore), &real) < 0)
         return -errno;
     fs_attr(r->fs, st, INO_RESTORE_LOG, S_IFREG | 0400, (uint64_t)real.st_size,
             io_ts_ns(&real.st_mtim));
@@ -46,7 +46,7 @@ static ssize_t log_read(struct request *r, struct handle *h, char **buf, size_t 
     (void)h;
     if (!r->fs->restore)
         return 0;
-    ssize_t got = pread(restore_log_fd(r->fs->restore), *buf, n, (off_t)off);
+    ssize_t got = pread(session_log_fd(r->fs->restore), *buf, n, (off_t)off);
     return got < 0 ? -errno : got;
 }
 
@@ -72,7 +72,7 @@ static const struct node_ops log_ops = {
 static int make_restore_status(struct fs *fs, char **text)
 {
     if (fs->restore)
-        return restore_status_json(fs->restore, text);
+        return session_status_json(fs->restore, text);
     *text = strdup("{\"state\":\"read-only\"}\n");
     return *text ? 0 : -ENOMEM;
 }
@@ -148,7 +148,7 @@ static struct json_object *json_store(const struct fs *fs)
 static struct json_object *json_restore(struct fs *fs)
 {
     autofree char *text = NULL;
-    if (!fs->restore || restore_status_json(fs->restore, &text) < 0)
+    if (!fs->restore || session_status_json(fs->restore, &text) < 0)
         return NULL;
     return json_tokener_parse(text);
 }

@@ -27,12 +27,12 @@ static void say(void *arg, const char *line, bool warning)
     how("%s%s%s", name ? name : "", name ? ": " : "", line);
 }
 
-void advise_tell(const struct restore_advice *r, const char *name)
+void advise_tell(const struct advice *r, const char *name)
 {
     advice_lines(r, say, (void *)name);
 }
 
-void advise_json(const struct restore_advice *r, struct json_object *into)
+void advise_json(const struct advice *r, struct json_object *into)
 {
     const struct meta_counts *n = &r->census.counts;
     json_object_object_add(into, "created", r->created ? json_text(r->created) : NULL);
@@ -54,7 +54,7 @@ void advise_clear(struct advise *a)
 
 void advise_end(struct advise *a, const char *name, bool kept, struct json_object *into)
 {
-    struct restore_advice r = {.created = steal_ptr(&a->created)};
+    struct advice r = {.created = steal_ptr(&a->created)};
     if (a->meta) {
         r.unread = census_take(a->meta, a->len, io_now_ns(), &r.census, NULL) < 0;
         r.kept = kept;

@@ -3,7 +3,7 @@
 #ifndef INFLUXFS_INFLUXSNAP_ADVISE_H
 #define INFLUXFS_INFLUXSNAP_ADVISE_H
 
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 #include "store/snapshot/manifest.h"
 
 #include <json-c/json.h>
@@ -28,9 +28,9 @@ void advise_end(struct advise *a, const char *name, bool kept, struct json_objec
 void advise_clear(struct advise *a);
 
 /* Says what a restore has brought. */
-void advise_tell(const struct restore_advice *r, const char *name);
+void advise_tell(const struct advice *r, const char *name);
 
 /* Adds "created", "users", "subscriptions" and "continuous_queries". */
-void advise_json(const struct restore_advice *r, struct json_object *into);
+void advise_json(const struct advice *r, struct json_object *into);
 
 #endif

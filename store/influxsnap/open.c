@@ -7,7 +7,7 @@
 #include "store/influx/seen.h"
 #include "store/influx/state.h"
 #include "store/influxsnap/snap.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,14 +37,14 @@ static void recover(const struct snap *s)
 {
     struct err why = {0};
     autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    const struct restore_options o = {.paths = &s->paths,
+    const struct session_options o = {.paths = &s->paths,
                                       .uid = (uid_t)-1,
                                       .gid = (gid_t)-1,
                                       .in_use = running_uses,
                                       .state_fd = state};
-    cleanup(restore_closep) struct restore *r = NULL;
+    cleanup(session_closep) struct session *r = NULL;
     /* The store can be read all the same, unless half exchanged: then the capture says so. */
-    if (restore_open(&o, &r, &why) < 0)
+    if (session_open(&o, &r, &why) < 0)
         snap_say("%s", why.text);
 }
 

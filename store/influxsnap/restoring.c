@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap restore: snapshots are dropped into the restore room as the mount does it, numbers
+/* influxsnap restore: snapshots are dropped into a restore session as the mount does it, numbers
  * first, so that nothing is exchanged before the last byte of all has been checked. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
@@ -29,7 +29,7 @@
 struct restoring {
     struct snap *s;
     struct tarset set;
-    struct restore *room;
+    struct session *session;
     struct logtail tail;
     struct meter meter;
     bool full; /* there is a full snapshot among them */
@@ -43,7 +43,7 @@ static int busy_code(const struct snap *s)
 {
     if (!s->o.force && running_uses(&s->paths, NULL) == -EBUSY)
         return EXIT_IN_USE;
-    return restore_check_mounts(&s->paths, NULL) == -EBUSY ? EXIT_FAILED : EXIT_IN_USE;
+    return session_check_mounts(&s->paths, NULL) == -EBUSY ? EXIT_FAILED : EXIT_IN_USE;
 }
 
 static int exit_code(const struct snap *s, int r)
@@ -84,7 +84,7 @@ static int check_set(struct restoring *r, struct err *e)
     if (tarset_chain_end(set, 0) != set->n)
         return err_set(e, -ESTALE, "%s and %s do not belong together: they are of two chains",
                        set->at[0].path, set->at[set->n - 1].path);
-    /* Numbers alone may follow what the store holds: the restore room knows. */
+    /* Numbers alone may follow what the store holds: the session knows. */
     int ret = r->full ? tarset_check(set, 0, set->n, e) : 0;
     for (size_t i = 0; ret == 0 && i < set->n; i++)
         if (set->at[i].superseded)
@@ -159,7 +159,7 @@ static int drop_file(struct restoring *r, const char *path, struct err *e)
     autoclose int fd =
         is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     path = is_stdin ? "standard input" : path;
-    int ret = fd < 0 ? -errno : drop_new(r->room, name_of(path), &d);
+    int ret = fd < 0 ? -errno : drop_new(r->session, name_of(path), &d);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
     drop_open(d);
@@ -214,11 +214,11 @@ static int open_state(const struct snap *s)
     return s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
-static int open_room(struct restoring *r, struct err *e)
+static int open_session(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
     autoclose int state = open_state(r->s);
-    const struct restore_options ro = {.paths = &r->s->paths,
+    const struct session_options ro = {.paths = &r->s->paths,
                                        .uid = o->uid,
                                        .gid = o->gid,
                                        .in_use = o->force ? NULL : running_uses,
@@ -226,9 +226,9 @@ static int open_room(struct restoring *r, struct err *e)
                                        .keep_expired = o->keep_expired,
                                        .collect = r->full,
                                        .notice = notice};
-    int ret = restore_open(&ro, &r->room, e);
+    int ret = session_open(&ro, &r->session, e);
     if (ret == 0)
-        ret = restore_may_begin(r->room, e);
+        ret = session_may_begin(r->session, e);
     return not_of_snapshot(ret);
 }
 
@@ -236,18 +236,18 @@ static int open_room(struct restoring *r, struct err *e)
  * stays: this is no mount, where what is missing may come next. */
 static int not_restored(struct restoring *r, size_t before, struct err *e)
 {
-    struct restore_waiting *list;
+    struct session_waiting *list;
     struct err why = {0};
     size_t n;
-    int ret = restore_waiting(r->room, &list, &n);
+    int ret = session_waiting(r->session, &list, &n);
     if (ret < 0)
         return err_sys(e, ret, "restore");
     if (n)
         err_set(&why, 0, "%s builds on %s", list[0].name, list[0].waits_for);
     else
         err_set(&why, 0, "the store holds them, or later ones, already");
-    restore_waiting_free(list, n);
-    if (before == 0 && n && (ret = restore_forget_waiting(r->room, e)) < 0)
+    session_waiting_free(list, n);
+    if (before == 0 && n && (ret = session_forget_waiting(r->session, e)) < 0)
         return ret;
     return err_set(e, -ESTALE,
                    "nothing was restored: %s; give the full snapshot and all numbers after it",
@@ -256,21 +256,21 @@ static int not_restored(struct restoring *r, size_t before, struct err *e)
 
 static int count_waiting(struct restoring *r, size_t *n, struct err *e)
 {
-    struct restore_waiting *list;
-    int ret = restore_waiting(r->room, &list, n);
+    struct session_waiting *list;
+    int ret = session_waiting(r->session, &list, n);
     if (ret < 0)
         return err_sys(e, ret, "restore");
-    restore_waiting_free(list, *n);
+    session_waiting_free(list, *n);
     return 0;
 }
 
 static int restore(struct restoring *r, struct err *e)
 {
     size_t before;
-    int ret = open_room(r, e);
+    int ret = open_session(r, e);
     if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;
-    logtail_begin(&r->tail, restore_log_fd(r->room));
+    logtail_begin(&r->tail, session_log_fd(r->session));
     meter_begin(&r->meter, "unpacking", size_of_all(r));
     ret = drop_all(r, e);
     meter_end(&r->meter);
@@ -329,7 +329,7 @@ static int dry_run(struct restoring *r, struct err *e)
     if (ret == 0 && !r->s->o.force)
         ret = not_of_snapshot(seen_check(p, state, e));
     if (ret == 0)
-        ret = not_of_snapshot(restore_check_mounts(p, e));
+        ret = not_of_snapshot(session_check_mounts(p, e));
     if (ret < 0)
         return ret;
     meter_begin(&r->meter, "verifying", size_of_all(r));
@@ -346,9 +346,9 @@ static void tell_advice(struct restoring *r, struct json_object *into)
         advise_end(&r->advise, NULL, r->s->o.keep_expired, into);
         return;
     }
-    advise_tell(restore_advised(r->room), NULL);
+    advise_tell(session_advised(r->session), NULL);
     if (into)
-        advise_json(restore_advised(r->room), into);
+        advise_json(session_advised(r->session), into);
 }
 
 static void print_json(struct restoring *r)
@@ -414,7 +414,7 @@ int snap_restore(struct snap *s)
         print_result(&r);
     }
     advise_clear(&r.advise);
-    restore_close(r.room);
+    session_close(r.session);
     tarset_clear(&r.set);
     return code;
 }

@@ -8,7 +8,7 @@
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/words.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static int look(struct snap *s, struct found *f, struct err *e)
     r = running_uses(&s->paths, &f->in_use);
     if (r < 0 && !f->in_use.text[0])
         return err_sys(e, r, "looking for an influxd");
-    if (restore_look(&s->paths, &f->restore, &why) < 0)
+    if (session_look(&s->paths, &f->restore, &why) < 0)
         err_set(&f->restore, 0, "unknown: %s", why.text);
     if (snap_cuts_unknown(s))
         f->broken = s->lacks;

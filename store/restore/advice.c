@@ -69,8 +69,7 @@ static int keep_all(const struct census *c, const char *meta, size_t len, int64_
     return 0;
 }
 
-static int look(struct manifest_file *file, int folder, bool keep, struct restore_advice *a,
-                struct err *e)
+static int look(struct manifest_file *file, int folder, bool keep, struct advice *a, struct err *e)
 {
     autofree char *meta = NULL;
     size_t len = 0;
@@ -97,7 +96,7 @@ static int read_staged(void *ctx, void *buf, size_t n, uint64_t off, struct err 
     return r < 0 ? err_sys(e, r, "staging") : 0;
 }
 
-static int add_damaged(struct restore_advice *a, size_t *cap, const char *words)
+static int add_damaged(struct advice *a, size_t *cap, const char *words)
 {
     if (!array_room(&a->damaged, cap, a->ndamaged, sizeof(*a->damaged)))
         return -ENOMEM;
@@ -107,8 +106,7 @@ static int add_damaged(struct restore_advice *a, size_t *cap, const char *words)
     return copy ? 0 : -ENOMEM;
 }
 
-static int look_at_tsm(const struct manifest *state, int data, struct restore_advice *a,
-                       struct err *e)
+static int look_at_tsm(const struct manifest *state, int data, struct advice *a, struct err *e)
 {
     static const char top[] = "data/";
     size_t cap = 0;
@@ -131,10 +129,10 @@ static int look_at_tsm(const struct manifest *state, int data, struct restore_ad
     return r;
 }
 
-int advice_take(struct manifest *state, const int staged[TARGETS], bool keep,
-                struct restore_advice *out, struct err *e)
+int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct advice *out,
+                struct err *e)
 {
-    cleanup(advice_clear) struct restore_advice a = {.created = strdup(state->created)};
+    cleanup(advice_clear) struct advice a = {.created = strdup(state->created)};
     struct manifest_file *file = find_meta(state);
     if (!a.created)
         return err_sys(e, -ENOMEM, "restore");
@@ -144,22 +142,22 @@ int advice_take(struct manifest *state, const int staged[TARGETS], bool keep,
     if (r < 0)
         return r;
     *out = a;
-    a = (struct restore_advice){0};
+    a = (struct advice){0};
     return 0;
 }
 
-void advice_clear(struct restore_advice *a)
+void advice_clear(struct advice *a)
 {
     census_clear(&a->census);
     free(a->created);
     for (size_t i = 0; i < a->ndamaged; i++)
         free(a->damaged[i]);
     free(a->damaged);
-    *a = (struct restore_advice){0};
+    *a = (struct advice){0};
 }
 
-void advice_lines(const struct restore_advice *a,
-                  void (*fn)(void *arg, const char *line, bool warning), void *arg)
+void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line, bool warning),
+                  void *arg)
 {
     struct err line = {0};
     for (size_t i = 0; i < a->census.nexpired; i++) {

@@ -7,7 +7,7 @@
 #define INFLUXFS_RESTORE_ADVICE_H
 
 #include "store/influx/census.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 #include "store/restore/target.h"
 #include "store/snapshot/manifest.h"
 
@@ -17,12 +17,12 @@
  * written anew then, and its size in `state` with it. A meta.db that cannot be understood is only
  * told of, unless `keep` was asked for: -EBADMSG or -EFBIG. Others from the system. The caller
  * releases *out with advice_clear. */
-int advice_take(struct manifest *state, const int staged[TARGETS], bool keep,
-                struct restore_advice *out, struct err *e);
-void advice_clear(struct restore_advice *a);
+int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct advice *out,
+                struct err *e);
+void advice_clear(struct advice *a);
 
 /* Calls fn with each line. warning: it is about what will be lost. */
-void advice_lines(const struct restore_advice *a,
-                  void (*fn)(void *arg, const char *line, bool warning), void *arg);
+void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line, bool warning),
+                  void *arg);
 
 #endif

@@ -114,9 +114,9 @@ void drop_close(struct drop *d)
     bool begun = last && d->state == RECEIVING;
     const char *why = d->incomplete ? before.text : d->killed ? KILLED : "ends early";
     if (d->incomplete && (begun || (last && d->state == EMPTY)))
-        room_ended(d->room, d, d->name, why); /* the flush has told */
+        session_ended(d->session, d, d->name, why); /* the flush has told */
     else if (begun)
-        room_refused(d->room, d, d->name, why);
+        session_refused(d->session, d, d->name, why);
     if (begun)
         drop_end(d, d->incomplete ? d->incomplete : d->killed ? -EINTR : -EBADMSG, why, NULL);
     pthread_cond_broadcast(&d->changed);
@@ -213,7 +213,7 @@ static int pending(struct drop *d, int code, struct err *e)
                 (unsigned long long)d->size);
     d->incomplete = code;
     if (strcmp(before.text, d->why.text) != 0)
-        room_pending(d->room, d, d->name, d->why.text);
+        session_pending(d->session, d, d->name, d->why.text);
     return err_set(e, code, "%s: %s", d->name, d->why.text);
 }
 
@@ -287,7 +287,7 @@ int drop_rename(struct drop *d, const char *name, const struct tarball_reader *w
     return r;
 }
 
-int drop_new(struct restore *r, const char *name, struct drop **out)
+int drop_new(struct session *r, const char *name, struct drop **out)
 {
     struct drop *d = calloc(1, sizeof(*d));
     if (!d)
@@ -297,7 +297,7 @@ int drop_new(struct restore *r, const char *name, struct drop **out)
         free(d);
         return -ENOMEM;
     }
-    d->room = r;
+    d->session = r;
     pthread_condattr_t mono;
     pthread_condattr_init(&mono);
     pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
@@ -313,7 +313,7 @@ int drop_abandon(struct drop *d, const char *why, const struct tarball_reader *w
 {
     pthread_mutex_lock(&d->lock);
     if (!drop_dead(d) && (d->state == RECEIVING || d->state == VERIFIED))
-        room_refused(d->room, d, d->name, why);
+        session_refused(d->session, d, d->name, why);
     int r = drop_end(d, -ECANCELED, why, who);
     pthread_mutex_unlock(&d->lock);
     return r;

@@ -8,7 +8,7 @@
  * unpacked cannot be written again (-EIO); truncation to 0 starts over.
  *
  * What the caller (a file system) does:
- *   create, open       restore_may_begin, drop_new; drop_open for each handle that writes
+ *   create, open       session_may_begin, drop_new; drop_open for each handle that writes
  *   write, truncate    drop_write, drop_truncate; drop_rewind before a handle's first write
  *   flush, fsync       drop_flush: its result is the verdict that the writer sees
  *   rename             drop_rename: its result is the verdict for names that began with a dot
@@ -23,7 +23,7 @@
  * must be the last. drop_write, drop_flush and drop_rename may block for as long as the disk takes;
  * drop_abandon from another thread wakes them (they return -ECANCELED), save during the exchange
  * itself. Whoever ends a drop waits until what it had staged is gone. Lock order: a drop's lock,
- * then the room's (restore.h).
+ * then the session's (session.h).
  *
  * `who` asks whether the one who waits was killed or interrupted, and may be NULL. He is then let
  * go with -EINTR, soon, whatever the disk does: verifying is given up when the last writer has
@@ -34,7 +34,7 @@
 #define INFLUXFS_RESTORE_DROP_H
 
 #include "store/base/err.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 #include "store/snapshot/tarball.h"
 
 #include <stdbool.h>
@@ -45,7 +45,7 @@ struct drop;
 
 /* An empty drop. Nothing is made on disk, and no thread started, before the first byte is written.
  * -ENOMEM. */
-int drop_new(struct restore *r, const char *name, struct drop **out);
+int drop_new(struct session *r, const char *name, struct drop **out);
 
 /* Somebody has opened it for writing; has closed it. The last close of what is not complete refuses
  * it, for the reason that the last flush gave. */
@@ -79,7 +79,7 @@ int drop_truncate(struct drop *d, uint64_t size, const struct tarball_reader *wh
 /* The verdict on what was written so far:
  *   0         complete and verified, and restored unless the name has a dot (then it waits for
  *             drop_rename). A number may also wait for its parent, or the store may hold it or a
- *             later one already: restore_waiting and the log tell
+ *             later one already: session_waiting and the log tell
  *   -ESTALE   a number that does not follow what the store holds
  *   -EINVAL   nothing was written, or not a snapshot. A flush of an empty file does no harm: dd,
  *             cat and shells do one before they write

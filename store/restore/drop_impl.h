@@ -6,7 +6,7 @@
 
 #include "store/restore/drop.h"
 #include "store/restore/ring.h"
-#include "store/restore/room.h"
+#include "store/restore/session_upload.h"
 #include "store/restore/spool.h"
 
 #include <pthread.h>
@@ -21,7 +21,7 @@ enum state {
 };
 
 struct drop {
-    struct restore *room;
+    struct session *session;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* anything below that somebody may wait for */
 

@@ -38,7 +38,7 @@ static int spool(struct drop *d, const void *buf, size_t n, uint64_t off, struct
 {
     int r = 0;
     if (d->spool.fd < 0) {
-        r = room_spool(d->room, e);
+        r = session_spool(d->session, e);
         if (r < 0)
             return r;
         d->spool.fd = r;
@@ -109,7 +109,7 @@ int drop_feed_holes(struct drop *d, const struct tarball_reader *who, struct err
 static int spoil(struct drop *d, int code, const struct tarball_reader *who, const struct err *e)
 {
     if (d->state == RECEIVING && !d->cancelled) {
-        room_refused(d->room, d, d->name, e->text);
+        session_refused(d->session, d, d->name, e->text);
         drop_end(d, code, e->text, who);
     }
     return code;

@@ -52,8 +52,9 @@ static int begin(void *arg, const struct manifest *m, struct stage **out, struct
     autofree char *name = name_of(d);
     if (!name)
         return err_sys(e, -ENOMEM, "restore");
-    int r = m->kind == MANIFEST_INCREMENTAL ? room_receive(d->room, name, m, &d->in, &d->stage, e)
-                                            : room_claim(d->room, d, name, m, &d->stage, e);
+    int r = m->kind == MANIFEST_INCREMENTAL
+                ? session_receive(d->session, name, m, &d->in, &d->stage, e)
+                : session_claim(d->session, d, name, m, &d->stage, e);
     if (r == 0)
         *out = d->stage;
     return r;
@@ -62,22 +63,22 @@ static int begin(void *arg, const struct manifest *m, struct stage **out, struct
 static void member(void *arg, const char *name, uint64_t size)
 {
     struct drop *d = arg;
-    room_member(d->room, d, name, size);
+    session_member(d->session, d, name, size);
 }
 
 static void progress(void *arg, uint64_t n)
 {
     struct drop *d = arg;
-    room_progress(d->room, d, n);
+    session_progress(d->session, d, n);
 }
 
 /* What was staged is not wanted. */
 static void give_back(struct drop *d)
 {
     if (d->in)
-        room_discard(d->room, steal_ptr(&d->in));
+        session_discard(d->session, steal_ptr(&d->in));
     else
-        room_release(d->room, d);
+        session_release(d->session, d);
 }
 
 /* The thread's last step: r is what came of it. Whoever cancels need not wait for the end. */
@@ -114,11 +115,11 @@ static void *unpack_thread(void *arg)
     const char *shown = name ? name : "?";
     stage_free(steal_ptr(&d->stage));
     if (r == 0) {
-        room_verified(d->room, d, shown);
+        session_verified(d->session, d, shown);
     } else {
         /* A cancellation is told by whoever cancels. */
         if (r != -ECANCELED)
-            room_refused(d->room, d, shown, why.text);
+            session_refused(d->session, d, shown, why.text);
         give_back(d);
     }
     conclude(d, r, &why);
@@ -133,8 +134,8 @@ static void *install_thread(void *arg)
     struct err why = {0};
     bool waits = false;
     autofree char *name = steal_ptr(&d->target);
-    int r = d->in ? room_accept(d->room, d, steal_ptr(&d->in), name, &waits, &why)
-                  : room_install(d->room, d, name, &why);
+    int r = d->in ? session_accept(d->session, d, steal_ptr(&d->in), name, &waits, &why)
+                  : session_install(d->session, d, name, &why);
     pthread_mutex_lock(&d->lock);
     d->waits = waits;
     d->state = r == 0 ? RESTORED : REFUSED;
@@ -188,7 +189,7 @@ int drop_start(struct drop *d, struct err *e)
         return err_sys(e, r, "%s", d->name);
     d->joinable = true;
     d->state = RECEIVING;
-    room_receiving(d->room, d, d->name);
+    session_receiving(d->session, d, d->name);
     return 0;
 }
 

@@ -29,7 +29,7 @@ struct job {
     const struct number *unfit; /* the next one, if it does not fit, */
     struct err why;             /* and why */
 
-    struct restore_advice advice; /* made by job_run */
+    struct advice advice; /* made by job_run */
     struct err note;              /* of job_run: what went wrong without harm; else empty */
 };
 

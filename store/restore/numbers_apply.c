@@ -2,15 +2,15 @@
 /* What becomes of a number that was received whole: the verdict on it. */
 #include "store/base/cleanup.h"
 #include "store/restore/lineage.h"
-#include "store/restore/restore_impl.h"
+#include "store/restore/session_impl.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-/* One number and what there is to judge it by; the caller is the owner of the room. */
+/* One number and what there is to judge it by; the caller has the staging folders. */
 struct trial {
-    struct restore *r;
+    struct session *s;
     struct incoming *in; /* NULL: none came, only those that wait are looked at */
     const char *name;
     struct job job;
@@ -33,10 +33,10 @@ static int keep(struct trial *t, const char *why, struct err *e)
         return ret;
     t->waits = true;
     if (ret == 1)
-        room_say(t->r, "%s is verified; the same number waits already", t->name);
+        session_say(t->s, "%s is verified; the same number waits already", t->name);
     else
-        room_say(t->r, "%s is number %" PRId64 ", verified, and waits: %s", t->name,
-                 number_of(t)->m->number, why);
+        session_say(t->s, "%s is number %" PRId64 ", verified, and waits: %s", t->name,
+                    number_of(t)->m->number, why);
     return 0;
 }
 
@@ -64,13 +64,13 @@ static int judge(struct trial *t, struct err *e)
         return err_set(e, -EBADMSG, "damaged: %s", t->job.why.text);
     switch (lineage_judge(n->m, t->held, t->moved_on)) {
     case VERDICT_ALREADY:
-        room_say(t->r, "%s: number %" PRId64 " is already restored%s", t->name, n->m->number,
-                 t->moved_on ? "; the store has moved on since" : "");
-        return aside_add(t->r, steal_ptr(&t->in), true);
+        session_say(t->s, "%s: number %" PRId64 " is already restored%s", t->name, n->m->number,
+                    t->moved_on ? "; the store has moved on since" : "");
+        return aside_add(t->s, steal_ptr(&t->in), true);
     case VERDICT_SUPERSEDED:
-        room_say(t->r, "%s: number %" PRId64 " is superseded, number %" PRId64 " was restored",
-                 t->name, n->m->number, t->held->number);
-        return aside_add(t->r, steal_ptr(&t->in), true);
+        session_say(t->s, "%s: number %" PRId64 " is superseded, number %" PRId64 " was restored",
+                    t->name, n->m->number, t->held->number);
+        return aside_add(t->s, steal_ptr(&t->in), true);
     case VERDICT_WRONG_PARENT:
         return err_set(e, -ESTALE,
                        "number %" PRId64 " builds on snapshot %s, and the store holds another "
@@ -91,8 +91,8 @@ static int apply(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
     const char *name = t->in && job_has(j, number_of(t)) ? t->name : j->run[0]->name;
-    room_tell(t->r, PROGRESS_INSTALLING, name, NULL);
-    room_say(t->r, "installing %s, on top of snapshot %s", name, t->held->id);
+    session_tell(t->s, PROGRESS_INSTALLING, name, NULL);
+    session_say(t->s, "installing %s, on top of snapshot %s", name, t->held->id);
     int ret = job_run(j, t->held, e);
     if (ret < 0)
         return ret;
@@ -100,7 +100,7 @@ static int apply(struct trial *t, struct err *e)
     manifest_free(t->held);
     t->held = NULL;
     t->moved_on = false;
-    numbers_settle(t->r, j, &t->c, number_of(t));
+    numbers_settle(t->s, j, &t->c, number_of(t));
     ret = manifest_copy(j->state, &t->held);
     return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
@@ -109,16 +109,16 @@ static int finish(struct trial *t, struct err *e)
 {
     if (!job_has(&t->job, number_of(t)))
         return judge(t, e);
-    return t->r->aside.n ? aside_add(t->r, steal_ptr(&t->in), false) : 0;
+    return t->s->aside.n ? aside_add(t->s, steal_ptr(&t->in), false) : 0;
 }
 
 /* With everything open that is needed. */
 static int decide(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
-    int ret = record_look(t->r->record, j->t, &t->held, &t->moved_on, e);
+    int ret = record_look(t->s->record, j->t, &t->held, &t->moved_on, e);
     if (ret == 0)
-        ret = numbers_list(t->r, j->t, NULL, number_of(t), &t->c, e);
+        ret = numbers_list(t->s, j->t, NULL, number_of(t), &t->c, e);
     j->all = t->c.all;
     j->n = t->c.n;
     if (ret == 0 && t->held && !t->moved_on)
@@ -128,11 +128,11 @@ static int decide(struct trial *t, struct err *e)
     if (j->nrun > 0)
         ret = apply(t, e);
     else
-        numbers_drop_unfit(t->r, j, &t->c);
+        numbers_drop_unfit(t->s, j, &t->c);
     if (ret == 0 && t->in)
         ret = finish(t, e);
     if (ret == 0 && (t->waits || !t->restored))
-        numbers_tell(t->r, j->t, t->held);
+        numbers_tell(t->s, j->t, t->held);
     return ret;
 }
 
@@ -140,17 +140,17 @@ static int decide(struct trial *t, struct err *e)
 static int try(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
-    *j = room_job(t->r);
-    int ret = room_prepare(t->r, &j->t, e);
+    *j = session_job(t->s);
+    int ret = session_prepare(t->s, &j->t, e);
     if (ret < 0) {
         incoming_free(steal_ptr(&t->in));
         return ret;
     }
     ret = decide(t, e);
     incoming_free(steal_ptr(&t->in));
-    if (!j->t->half && !room_store_in_use(t->r))
+    if (!j->t->half && !session_store_in_use(t->s))
         targets_remove_homes(j->t);
-    room_job_done(t->r, j, t->restored ? 0 : ret < 0 ? ret : 1);
+    session_job_done(t->s, j, t->restored ? 0 : ret < 0 ? ret : 1);
     job_clear(j);
     numbers_free(&t->c);
     manifest_free(t->held);
@@ -160,95 +160,95 @@ static int try(struct trial *t, struct err *e)
 static void tell_end(struct trial *t, int ret, const struct err *e)
 {
     const bool refused = ret < 0;
-    room_tell(t->r,
-              refused    ? PROGRESS_REFUSED
-              : t->waits ? PROGRESS_PENDING
-                         : PROGRESS_RESTORED,
-              t->name, refused ? e->text : NULL);
+    session_tell(t->s,
+                 refused    ? PROGRESS_REFUSED
+                 : t->waits ? PROGRESS_PENDING
+                            : PROGRESS_RESTORED,
+                 t->name, refused ? e->text : NULL);
     if (refused)
-        room_say(t->r, "refused %s: %s", t->name, e->text);
+        session_say(t->s, "refused %s: %s", t->name, e->text);
     else if (t->restored)
-        room_say_restored(t->r, t->name);
-    if (t->restored && t->r->options.restored)
-        t->r->options.restored(t->r->options.arg);
+        session_say_restored(t->s, t->name);
+    if (t->restored && t->s->options.restored)
+        t->s->options.restored(t->s->options.arg);
 }
 
-/* Somebody else has the room, and will look after it. */
+/* Another has the staging folders, and will look after it. */
 static int keep_for_later(struct trial *t, struct err *e)
 {
     static const char why[] = "another restore is under way";
     int ret = keep(t, why, e);
     if (ret == 0)
-        numbers_tell_one(t->r, number_of(t), why);
+        numbers_tell_one(t->s, number_of(t), why);
     incoming_free(steal_ptr(&t->in));
     if (ret < 0) {
-        room_say(t->r, "refused %s: %s", t->name, e->text);
+        session_say(t->s, "refused %s: %s", t->name, e->text);
         return ret;
     }
-    pthread_mutex_lock(&t->r->lock);
-    t->r->owed = true;
-    pthread_mutex_unlock(&t->r->lock);
-    numbers_pick_up(t->r);
+    pthread_mutex_lock(&t->s->lock);
+    t->s->owed = true;
+    pthread_mutex_unlock(&t->s->lock);
+    numbers_pick_up(t->s);
     return 0;
 }
 
 static int accept(struct trial *t, const void *who, struct err *e)
 {
-    if (!room_take(t->r, who))
+    if (!session_take(t->s, who))
         return keep_for_later(t, e);
     int ret = try(t, e);
     tell_end(t, ret, e);
-    room_leave(t->r, who);
+    session_leave(t->s, who);
     return ret;
 }
 
-int room_accept(struct restore *r, const void *who, struct incoming *in, const char *name,
-                bool *waits, struct err *e)
+int session_accept(struct session *s, const void *who, struct incoming *in, const char *name,
+                   bool *waits, struct err *e)
 {
     struct err own = {0};
-    struct trial t = {.r = r, .in = in, .name = name, .waits = r->options.collect};
+    struct trial t = {.s = s, .in = in, .name = name, .waits = s->options.collect};
     int ret = incoming_name(in, name);
-    if (ret == 0 && r->options.collect) {
-        room_say(r, "%s is number %" PRId64 ", verified, and waits for the full snapshot", name,
-                 incoming_number(in)->m->number);
-        ret = aside_add(r, in, true);
+    if (ret == 0 && s->options.collect) {
+        session_say(s, "%s is number %" PRId64 ", verified, and waits for the full snapshot", name,
+                    incoming_number(in)->m->number);
+        ret = aside_add(s, in, true);
     } else if (ret == 0) {
         ret = accept(&t, who, &own);
     } else {
         incoming_free(in);
     }
-    numbers_received(r);
+    numbers_received(s);
     *waits = ret == 0 && t.waits;
     return ret < 0 ? err_set(e, ret, "%s", own.text[0] ? own.text : strerror(-ret)) : 0;
 }
 
 /* Becomes the owner if there is something to do. */
-static bool take_owed(struct restore *r)
+static bool take_owed(struct session *s)
 {
-    pthread_mutex_lock(&r->lock);
-    while (r->owed && !r->owner && r->probing)
-        pthread_cond_wait(&r->freed, &r->lock);
-    bool mine = r->owed && !r->owner;
+    pthread_mutex_lock(&s->lock);
+    while (s->owed && !s->owner && s->probing)
+        pthread_cond_wait(&s->freed, &s->lock);
+    bool mine = s->owed && !s->owner;
     if (mine) {
-        r->owed = false;
-        r->owner = r;
+        s->owed = false;
+        s->owner = s;
     }
-    pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(&s->lock);
     return mine;
 }
 
-void numbers_pick_up(struct restore *r)
+void numbers_pick_up(struct session *s)
 {
-    while (take_owed(r)) {
+    while (take_owed(s)) {
         struct err why = {0};
-        struct trial t = {.r = r, .name = "numbers that were waiting"};
+        struct trial t = {.s = s, .name = "numbers that were waiting"};
         int ret = try(&t, &why);
         if (ret < 0 || t.restored)
             tell_end(&t, ret, &why);
-        pthread_mutex_lock(&r->lock);
-        if (!r->half)
-            r->owner = NULL;
-        pthread_cond_broadcast(&r->freed);
-        pthread_mutex_unlock(&r->lock);
+        pthread_mutex_lock(&s->lock);
+        if (!s->half)
+            s->owner = NULL;
+        pthread_cond_broadcast(&s->freed);
+        pthread_mutex_unlock(&s->lock);
     }
 }

@@ -83,7 +83,7 @@ void progress_clear(struct progress *s)
     set(&s->id, NULL);
     set(&s->error, NULL);
     progress_kept(s, NULL, 0);
-    restore_waiting_free(s->waiting, s->nwaiting);
+    session_waiting_free(s->waiting, s->nwaiting);
     s->waiting = NULL;
     s->nwaiting = 0;
 }
@@ -104,7 +104,7 @@ static struct json_object *waiting_json(const struct progress *s)
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; list && i < s->nwaiting; i++) {
-        const struct restore_waiting *w = &s->waiting[i];
+        const struct session_waiting *w = &s->waiting[i];
         struct json_object *o = json_object_new_object();
         if (!o)
             break;

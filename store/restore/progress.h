@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What restore/status.json says. Not locked: the room's lock guards it. */
+/* What restore/status.json says. Not locked: the session's lock guards it. */
 #ifndef INFLUXFS_RESTORE_PROGRESS_H
 #define INFLUXFS_RESTORE_PROGRESS_H
 
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 #include "store/snapshot/manifest.h"
 
 #include <stddef.h>
@@ -28,7 +28,7 @@ struct progress {
     uint64_t bytes, total_bytes;
     size_t files, total_files;
     int64_t started_ns, ended_ns;    /* 0: not */
-    struct restore_waiting *waiting; /* numbers that wait for their parent */
+    struct session_waiting *waiting; /* numbers that wait for their parent */
     size_t nwaiting;
 };
 

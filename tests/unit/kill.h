@@ -15,7 +15,7 @@
 #include "tests/unit/snap.h"
 
 #include "store/restore/drop.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -96,21 +96,21 @@ static inline int drop_into(const char *root, struct buffer tar,
 {
     struct store_paths paths = paths_in(root);
     autoclose int state = open_state(root);
-    struct restore *room = NULL;
+    struct session *session = NULL;
     struct drop *d = NULL;
-    const struct restore_options o = {
+    const struct session_options o = {
         .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .in_use = in_use, .state_fd = state};
-    int r = restore_open(&o, &room, e);
+    int r = session_open(&o, &session, e);
     if (r == 0)
-        r = restore_may_begin(room, e);
+        r = session_may_begin(session, e);
     if (r == 0)
-        r = drop_new(room, "now.tar", &d);
+        r = drop_new(session, "now.tar", &d);
     for (size_t at = 0; r == 0 && at < tar.n; at += 4096)
         r = drop_write(d, tar.p + at, tar.n - at < 4096 ? tar.n - at : 4096, at, NULL, e);
     if (r == 0)
         r = drop_flush(d, NULL, e);
     drop_free(d);
-    restore_close(room);
+    session_close(session);
     buffer_free(&tar);
     paths_free(&paths);
     return r;
@@ -127,11 +127,11 @@ static inline int recover(const char *root, struct err *e)
 {
     struct store_paths paths = paths_in(root);
     autoclose int state = open_state(root);
-    struct restore *room = NULL;
-    const struct restore_options o = {
+    struct session *session = NULL;
+    const struct session_options o = {
         .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = state};
-    int r = restore_open(&o, &room, e);
-    restore_close(room);
+    int r = session_open(&o, &session, e);
+    session_close(session);
     paths_free(&paths);
     return r;
 }

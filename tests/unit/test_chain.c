@@ -3,7 +3,7 @@
 #include "tests/unit/snap.h"
 
 #include "store/restore/drop.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -20,7 +20,7 @@ struct scene {
     int state_fd;
     bool collect;
     int (*in_use)(const struct store_paths *paths, struct err *e);
-    struct restore *room;
+    struct session *session;
     struct buffer base, at0, number[3]; /* at0: the whole store as of number 0 */
     char *text[4];                      /* the store as of the base, 0, 1, 2 */
     char *old;
@@ -37,24 +37,24 @@ static void put(const char *folder, const char *name, const char *text)
     fclose(f);
 }
 
-static void open_room(struct scene *s)
+static void open_session(struct scene *s)
 {
     const struct store_paths paths = {s->meta, s->data, s->wal, NULL};
-    const struct restore_options o = {.paths = &paths,
+    const struct session_options o = {.paths = &paths,
                                       .uid = (uid_t)-1,
                                       .gid = (gid_t)-1,
                                       .state_fd = s->state_fd,
                                       .in_use = s->in_use,
                                       .collect = s->collect};
     struct err e = {0};
-    if (restore_open(&o, &s->room, &e) < 0)
+    if (session_open(&o, &s->session, &e) < 0)
         fail_msg("open: %s", e.text);
 }
 
 static void reopen(struct scene *s)
 {
-    restore_close(s->room);
-    open_room(s);
+    session_close(s->session);
+    open_session(s);
 }
 
 #define FOLDER(name)                                                                               \
@@ -119,9 +119,9 @@ static int drop_bytes(struct scene *s, const char *name, const struct buffer *ta
 {
     struct drop *d = NULL;
     e->text[0] = 0;
-    int r = restore_may_begin(s->room, e);
+    int r = session_may_begin(s->session, e);
     if (r == 0)
-        r = drop_new(s->room, name, &d);
+        r = drop_new(s->session, name, &d);
     for (size_t at = 0; r == 0 && at < tar->n; at += 1000)
         r = drop_write(d, tar->p + at, tar->n - at < 1000 ? tar->n - at : 1000, at, NULL, e);
     if (r == 0)
@@ -186,19 +186,19 @@ static bool there(const struct scene *s, const char *name)
 
 static void expect_waiting(struct scene *s, size_t n, const char *words)
 {
-    struct restore_waiting *list = NULL;
+    struct session_waiting *list = NULL;
     size_t got = 0;
-    assert_int_equal(restore_waiting(s->room, &list, &got), 0);
+    assert_int_equal(session_waiting(s->session, &list, &got), 0);
     if (got != n || (n && words && !strstr(list[0].waits_for, words)))
         fail_msg("%zu wait, for %s", got, got ? list[0].waits_for : "nothing");
-    restore_waiting_free(list, got);
+    session_waiting_free(list, got);
     assert_true(there(s, "data.pending") == (n > 0));
 }
 
 static void expect_said(struct scene *s, const char *words)
 {
     struct stat st;
-    int fd = restore_log_fd(s->room);
+    int fd = session_log_fd(s->session);
     assert_int_equal(fstat(fd, &st), 0);
     char *text = calloc(1, (size_t)st.st_size + 1);
     assert_int_equal(io_pread_all(fd, text, (size_t)st.st_size, 0), 0);
@@ -226,7 +226,7 @@ static int set_up(void **state)
     snprintf(s->data, sizeof(s->data), "%s/data", s->root);
     snprintf(s->wal, sizeof(s->wal), "%s/wal", s->root);
     build(s);
-    open_room(s);
+    open_session(s);
     give_all(s, "b");
     s->text[0] = store_text(s);
     for (int i = 0; i < 3; i++) {
@@ -234,7 +234,7 @@ static int set_up(void **state)
         s->text[i + 1] = store_text(s);
         assert_string_not_equal(s->text[i], s->text[i + 1]);
     }
-    restore_close(s->room);
+    session_close(s->session);
     assert_int_equal(wipe(s->meta), 0);
     assert_int_equal(wipe(s->data), 0);
     assert_int_equal(wipe(s->wal), 0);
@@ -243,14 +243,14 @@ static int set_up(void **state)
     assert_int_equal(unlinkat(s->state_fd, "restore.log", 0), 0);
     old_store(s);
     s->old = tree_text(s->root);
-    open_room(s);
+    open_session(s);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     struct scene *s = *state;
-    restore_close(s->room);
+    session_close(s->session);
     tree_remove(s->root);
     tree_remove(s->state_path);
     close(s->state_fd);
@@ -296,13 +296,13 @@ static void test_every_order(void **state)
                                          "012b", "021b", "102b", "120b", "201b", "210b"};
     struct scene *s = *state;
     for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
-        restore_close(s->room);
+        session_close(s->session);
         tree_remove(s->root);
         s->root = strdup(s->meta);
         *strrchr(s->root, '/') = 0;
         unlinkat(s->state_fd, "restored.json", 0);
         old_store(s);
-        open_room(s);
+        open_session(s);
         give_all(s, orders[i]);
         expect_store(s, s->text[3]);
         expect_waiting(s, 0, NULL);
@@ -320,9 +320,9 @@ static void test_one_exchange(void **state)
     struct scene *s = *state;
     give_all(s, "120");
     expect_waiting(s, 3, "base.tar");
-    assert_int_equal(restore_count(s->room), 0);
+    assert_int_equal(session_count(s->session), 0);
     give_all(s, "b");
-    assert_int_equal(restore_count(s->room), 1);
+    assert_int_equal(session_count(s->session), 1);
     expect_store(s, s->text[3]);
     expect_kept_old(s);
 }
@@ -354,7 +354,7 @@ static void test_nothing_new(void **state)
     give_all(s, "0");
     expect_said(s, "0.tar: number 0 is superseded");
     expect_store(s, s->text[2]);
-    assert_int_equal(restore_count(s->room), 3);
+    assert_int_equal(session_count(s->session), 3);
     reopen(s);
     expect_waiting(s, 0, NULL);
 }
@@ -542,7 +542,7 @@ static void test_hostile(void **state)
     expect_waiting(s, 1, NULL);
     buffer_free(&tar);
     struct err e;
-    assert_int_equal(restore_forget_waiting(s->room, &e), 0);
+    assert_int_equal(session_forget_waiting(s->session, &e), 0);
     expect_waiting(s, 0, NULL);
     expect_store(s, s->text[0]);
 }
@@ -571,7 +571,7 @@ static void test_dot_names(void **state)
     struct drop *d = NULL;
     struct err e = {0};
     give_all(s, "b");
-    assert_int_equal(drop_new(s->room, ".0.tar.x", &d), 0);
+    assert_int_equal(drop_new(s->session, ".0.tar.x", &d), 0);
     assert_int_equal(drop_write(d, s->number[0].p, s->number[0].n, 0, NULL, &e), 0);
     assert_int_equal(drop_flush(d, NULL, &e), 0);
     expect_store(s, s->text[0]);
@@ -579,13 +579,13 @@ static void test_dot_names(void **state)
     expect_store(s, s->text[1]);
     assert_true(drop_restored(d));
     drop_free(d);
-    assert_int_equal(drop_new(s->room, ".2.tar.x", &d), 0);
+    assert_int_equal(drop_new(s->session, ".2.tar.x", &d), 0);
     assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
     assert_int_equal(drop_flush(d, NULL, &e), 0);
     drop_abandon(d, "gone", NULL);
     expect_waiting(s, 0, NULL);
     drop_free(d);
-    assert_int_equal(drop_new(s->room, ".2.tar.x", &d), 0);
+    assert_int_equal(drop_new(s->session, ".2.tar.x", &d), 0);
     assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
     assert_int_equal(drop_flush(d, NULL, &e), 0);
     assert_int_equal(drop_rename(d, "2.tar", NULL, &e), 0);
@@ -594,14 +594,14 @@ static void test_dot_names(void **state)
     drop_free(d);
 }
 
-/* A number that comes while another restore has the room waits, and is then looked after. */
+/* A number that comes while another restore is under way waits, and is then looked after. */
 static void test_while_another(void **state)
 {
     struct scene *s = *state;
     struct drop *d = NULL;
     struct err e = {0};
     give_all(s, "b");
-    assert_int_equal(drop_new(s->room, "base.tar", &d), 0);
+    assert_int_equal(drop_new(s->session, "base.tar", &d), 0);
     assert_int_equal(drop_write(d, s->base.p, s->base.n - 1024, 0, NULL, &e), 0);
     give_all(s, "0");
     expect_store(s, s->text[0]);

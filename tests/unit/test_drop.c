@@ -3,7 +3,7 @@
 #include "tests/unit/snap.h"
 
 #include "store/restore/drop.h"
-#include "store/restore/restore.h"
+#include "store/restore/session.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -21,7 +21,7 @@
 struct scene {
     char *root;
     char meta[PATH_MAX], data[PATH_MAX], wal[PATH_MAX];
-    struct restore *room;
+    struct session *session;
     struct buffer tar;
     char *tsm;
     char *old; /* data as it was */
@@ -57,13 +57,13 @@ static int set_up(void **state)
     put(s->data, "old", "old data");
     put(s->wal, "old", "old wal");
     const struct store_paths paths = {s->meta, s->data, s->wal, NULL};
-    const struct restore_options o = {.paths = &paths,
+    const struct session_options o = {.paths = &paths,
                                       .uid = (uid_t)-1,
                                       .gid = (gid_t)-1,
                                       .state_fd = -1,
                                       .restored = on_restored,
                                       .arg = s};
-    assert_int_equal(restore_open(&o, &s->room, NULL), 0);
+    assert_int_equal(session_open(&o, &s->session, NULL), 0);
     s->tsm = malloc(TSM_BYTES);
     assert_non_null(s->tsm);
     for (size_t i = 0; i < TSM_BYTES; i++)
@@ -78,7 +78,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct scene *s = *state;
-    restore_close(s->room);
+    session_close(s->session);
     tree_remove(s->root);
     buffer_free(&s->tar);
     free(s->tsm);
@@ -90,7 +90,7 @@ static int tear_down(void **state)
 static struct drop *new_drop(struct scene *s, const char *name)
 {
     struct drop *d = NULL;
-    assert_int_equal(drop_new(s->room, name, &d), 0);
+    assert_int_equal(drop_new(s->session, name, &d), 0);
     return d;
 }
 
@@ -133,7 +133,7 @@ static void expect_new(const struct scene *s)
 static char *last_line(struct scene *s, char line[4096])
 {
     struct stat st;
-    int fd = restore_log_fd(s->room);
+    int fd = session_log_fd(s->session);
     assert_int_equal(fstat(fd, &st), 0);
     size_t n = st.st_size < 4095 ? (size_t)st.st_size : 4095;
     assert_int_equal(io_pread_all(fd, line, n, (uint64_t)st.st_size - n), 0);
@@ -155,7 +155,7 @@ static void expect_state(struct scene *s, const char *state)
 {
     char *json = NULL, want[64];
     snprintf(want, sizeof(want), "\"state\":\"%s\"", state);
-    assert_int_equal(restore_status_json(s->room, &json), 0);
+    assert_int_equal(session_status_json(s->session, &json), 0);
     if (!strstr(json, want))
         fail_msg("%s", json);
     free(json);
@@ -184,7 +184,7 @@ static void test_in_order(void **state)
     assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
     write_range(s, d, 0, s->tar.n, 100000);
     expect_flush(d, 0, NULL);
-    assert_int_equal(restore_count(s->room), 2);
+    assert_int_equal(session_count(s->session), 2);
     drop_free(d);
 }
 
@@ -283,7 +283,7 @@ static int count_lines(struct scene *s, const char *words)
 {
     struct stat st;
     int n = 0;
-    int fd = restore_log_fd(s->room);
+    int fd = session_log_fd(s->session);
     assert_int_equal(fstat(fd, &st), 0);
     char *text = calloc(1, (size_t)st.st_size + 1);
     assert_non_null(text);
@@ -334,7 +334,7 @@ static void test_last_close(void **state)
         write_range(s, d, 0, s->tar.n, 1 << 18);
         expect_flush(d, 0, NULL);
         drop_close(d);
-        assert_int_equal(restore_count(s->room), i);
+        assert_int_equal(session_count(s->session), i);
         assert_true(drop_size(d) == s->tar.n);
         if (i == 1)
             expect_new(s);
@@ -516,7 +516,7 @@ static void test_dot_name(void **state)
     write_range(s, d, 0, s->tar.n, 1 << 18);
     expect_flush(d, 0, NULL);
     drop_free(d); /* unlinked */
-    assert_int_equal(restore_count(s->room), 1);
+    assert_int_equal(session_count(s->session), 1);
     expect_new(s);
 }
 
@@ -568,15 +568,15 @@ static void test_no_room(void **state)
     put(data, "old", "old");
     put(wal, "old", "old");
     const struct store_paths paths = {meta, data, wal, NULL};
-    const struct restore_options o = {
+    const struct session_options o = {
         .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
-    struct restore *room = NULL;
-    assert_int_equal(restore_open(&o, &room, NULL), 0);
+    struct session *session = NULL;
+    assert_int_equal(session_open(&o, &session, NULL), 0);
     char *before = tree_text(small);
     for (int backwards = 0; backwards < 2; backwards++) {
         struct drop *d = NULL;
         int r = 0;
-        assert_int_equal(drop_new(room, "now.tar", &d), 0);
+        assert_int_equal(drop_new(session, "now.tar", &d), 0);
         for (size_t at = 0; r == 0 && at < s->tar.n; at += 65536) {
             size_t n = s->tar.n - at < 65536 ? s->tar.n - at : 65536;
             size_t off = backwards ? s->tar.n - at - n : at;
@@ -591,7 +591,7 @@ static void test_no_room(void **state)
         drop_free(d);
     }
     free(before);
-    restore_close(room);
+    session_close(session);
     assert_int_equal(umount2(small, MNT_DETACH), 0);
     rmdir(small);
 }

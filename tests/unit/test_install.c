@@ -155,15 +155,15 @@ static void test_nested(void **state)
 {
     char *root = make_store(PLAIN);
     struct store_paths paths = {in(root, "meta"), in(root, "data"), in(root, "data/wal"), NULL};
-    struct restore *room = NULL;
+    struct session *session = NULL;
     struct err e = {0};
-    const struct restore_options o = {
+    const struct session_options o = {
         .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
     (void)state;
-    assert_int_equal(restore_open(&o, &room, &e), 0);
-    assert_int_equal(restore_may_begin(room, &e), -EINVAL);
+    assert_int_equal(session_open(&o, &session, &e), 0);
+    assert_int_equal(session_may_begin(session, &e), -EINVAL);
     assert_non_null(strstr(e.text, "lies in"));
-    restore_close(room);
+    session_close(session);
     paths_free(&paths);
     drop_store(root, PLAIN);
 }
