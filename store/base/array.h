@@ -7,6 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Makes room for one more item in *list, which holds n items; NULL while it holds none.
+ *
+ *   if (!array_grow(&o->list, o->n))
+ *       return -ENOMEM;
+ *   o->list[o->n++] = item;
+ *
+ * false: out of memory, and nothing has changed. There is no capacity to keep: an array that grew
+ * by this alone has room for the next power of two, so it moves when n is one. Items may be taken
+ * out; what was allocated otherwise must not be passed. Freed with free.
+ */
+#define array_grow(list, n) array_grow_((list), (n), sizeof(**(list)))
+
+static inline bool array_grow_(void *list, size_t n, size_t size)
+{
+    void *p;
+    if (n & (n - 1))
+        return true;
+    memcpy(&p, list, sizeof(p));
+    p = reallocarray(p, n ? n * 2 : 1, size);
+    if (!p)
+        return false;
+    memcpy(list, &p, sizeof(p));
+    return true;
+}
+
 /* Room for one more item of this size in *list (a pointer to the array), which holds n and has room
  * for *cap: it doubles when it is full. false: out of memory, and nothing has changed. */
 static inline bool array_room(void *list, size_t *cap, size_t n, size_t size)

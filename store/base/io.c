@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 int io_pread_all(int fd, void *buf, size_t n, uint64_t off)
 {
@@ -221,21 +220,4 @@ int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid)
             return 0;
         *p = c;
     }
-}
-
-static int64_t clock_ns(clockid_t id)
-{
-    struct timespec t;
-    clock_gettime(id, &t);
-    return io_ts_ns(&t);
-}
-
-int64_t io_now_ns(void)
-{
-    return clock_ns(CLOCK_REALTIME);
-}
-
-int64_t io_mono_ns(void)
-{
-    return clock_ns(CLOCK_MONOTONIC);
 }

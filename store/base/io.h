@@ -9,6 +9,8 @@
 #ifndef INFLUXFS_BASE_IO_H
 #define INFLUXFS_BASE_IO_H
 
+#include "store/base/time.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -48,14 +50,9 @@ int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
  * (uid_t)-1, the owner. Folders that exist are left as they are. */
 int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
-/* Nanoseconds since 1970 (wall clock), and on the monotonic clock. */
-int64_t io_now_ns(void);
-int64_t io_mono_ns(void);
-
-/* A file time in nanoseconds since 1970. */
-static inline int64_t io_ts_ns(const struct timespec *t)
-{
-    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
+/* The clock's names before there was store/base/time.h. */
+#define io_now_ns time_wall_ns
+#define io_mono_ns time_mono_ns
+#define io_ts_ns time_from_spec
 
 #endif

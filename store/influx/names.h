@@ -21,7 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NAME_META_DB "meta.db"    /* META/ */
+#define NAME_META_DB "meta.db"                /* META/ */
+#define NAME_META_MEMBER "meta/" NAME_META_DB /* its name in a snapshot */
 #define NAME_RAFT_DB "raft.db"    /* META/: influxd refuses to start while it is there */
 #define NAME_INDEX "index"        /* DATA/DB/RP/SHARD/: a tsi1 shard has this folder */
 #define NAME_SERIES "_series"     /* DATA/DB/ */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Times: the clock, units and texts. A time is an int64_t of nanoseconds, since 1970 (wall clock,
+ * UTC) or since the machine started (monotonic). Functions are safe in any thread.
+ */
+#ifndef INFLUXFS_BASE_TIME_H
+#define INFLUXFS_BASE_TIME_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define SECOND_NS ((int64_t)1000000000)
+#define MILLISECOND_NS ((int64_t)1000000)
+#define DAY_NS ((int64_t)86400 * 1000000000)
+
+/* The only clock of the program: the time now, by the wall clock and by the monotonic one. */
+int64_t time_wall_ns(void);
+int64_t time_mono_ns(void);
+
+/* For tests of what happens later: from now on both clocks are ahead of the system's by so much;
+ * 0 and 0: they are the system's again. Waits of store/base/lock.h allow for it, if it does not
+ * change while they last. */
+void time_shift(int64_t wall_ns, int64_t mono_ns);
+int64_t time_mono_shift(void);
+
+/* Between nanoseconds and the struct of system calls, in which tv_nsec is never negative. */
+struct timespec time_to_spec(int64_t ns);
+int64_t time_from_spec(const struct timespec *t);
+
+/* The day that a time belongs to, and its text; 0 is 1970-01-01. */
+int32_t time_day(int64_t ns);
+
+#define TIME_TEXT 40                                   /* bytes for any of these texts */
+void time_day_text(int32_t day, char out[TIME_TEXT]);  /* 2016-06-11 */
+void time_text(int64_t ns, char out[TIME_TEXT]);       /* 2016-06-11T12:00:00Z, rounded down */
+void time_exact_text(int64_t ns, char out[TIME_TEXT]); /* 2016-06-11T12:00:00.000000000Z */
+
+#endif
