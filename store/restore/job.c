@@ -2,7 +2,7 @@
 #include "store/restore/job.h"
 
 #include "store/base/cleanup.h"
-#include "store/restore/lineage.h"
+#include "store/restore/chain_order.h"
 #include "store/restore/merge.h"
 
 #include <errno.h>
@@ -12,13 +12,13 @@
 static int plan(struct job *j, const struct manifest *const *manifests, struct err *e)
 {
     while (j->nrun < j->n) {
-        size_t next = lineage_next(manifests, j->n, j->state);
+        size_t next = chain_order_next(manifests, j->n, j->state);
         if (next == SIZE_MAX)
             break;
         cleanup(manifest_freep) struct manifest *then = NULL;
         int r = manifest_copy(j->state, &then);
         if (r == 0)
-            r = lineage_apply(then, manifests[next], &j->why);
+            r = chain_order_apply(then, manifests[next], &j->why);
         if (r == -EBADMSG) {
             j->unfit = j->all[next];
             break;

@@ -3,7 +3,7 @@
  * their parent comes. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/restore/lineage.h"
+#include "store/restore/chain_order.h"
 #include "store/restore/session_impl.h"
 
 #include <errno.h>
@@ -181,7 +181,7 @@ void numbers_settle(struct session *s, const struct job *j, struct candidates *c
         const struct number *n = c->waiting.at[i];
         if (job_has(j, n)) {
             retire(s, j->t, n);
-        } else if (lineage_stale(n->m, j->state)) {
+        } else if (chain_order_stale(n->m, j->state)) {
             session_say(s, "%s: number %" PRId64 " is superseded by what was restored", n->name,
                         n->m->number);
             pending_remove(j->t, n);
@@ -248,7 +248,7 @@ void numbers_tell(struct session *s, const struct targets *t, const struct manif
         all[i] = p.at[i]->m;
     for (size_t i = 0; !bad && i < p.n; i++) {
         struct err words;
-        lineage_waits_for(all, p.n, i, held, &words);
+        chain_order_waits_for(all, p.n, i, held, &words);
         bad = copy_waiting(p.at[i], words.text, &list[i]) < 0;
     }
     if (!bad) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What becomes of a number that was received whole: the verdict on it. */
 #include "store/base/cleanup.h"
-#include "store/restore/lineage.h"
+#include "store/restore/chain_order.h"
 #include "store/restore/session_impl.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ static int keep_waiting(struct trial *t, struct err *e)
         all[i] = t->c.all[i]->m;
         me = t->c.all[i] == n ? i : me;
     }
-    lineage_waits_for(all, t->c.n, me, t->held, &words);
+    chain_order_waits_for(all, t->c.n, me, t->held, &words);
     return keep(t, words.text, e);
 }
 
@@ -62,7 +62,7 @@ static int judge(struct trial *t, struct err *e)
     const struct number *n = number_of(t);
     if (n == t->job.unfit)
         return err_set(e, -EBADMSG, "damaged: %s", t->job.why.text);
-    switch (lineage_judge(n->m, t->held, t->moved_on)) {
+    switch (chain_order_judge(n->m, t->held, t->moved_on)) {
     case VERDICT_ALREADY:
         session_say(t->s, "%s: number %" PRId64 " is already restored%s", t->name, n->m->number,
                     t->moved_on ? "; the store has moved on since" : "");

@@ -3,8 +3,8 @@
  * Which snapshot follows which: what a number means to a store that holds some state, and what
  * state it makes of it. Pure; manifests only.
  */
-#ifndef INFLUXFS_RESTORE_LINEAGE_H
-#define INFLUXFS_RESTORE_LINEAGE_H
+#ifndef INFLUXFS_RESTORE_CHAIN_ORDER_H
+#define INFLUXFS_RESTORE_CHAIN_ORDER_H
 
 #include "store/base/err.h"
 #include "store/snapshot/manifest.h"
@@ -20,21 +20,22 @@ enum verdict {
 
 /* held: what was restored last, NULL if that is not known; moved_on: the store is not that any
  * more. */
-enum verdict lineage_judge(const struct manifest *number, const struct manifest *held,
-                           bool moved_on);
+enum verdict chain_order_judge(const struct manifest *number, const struct manifest *held,
+                               bool moved_on);
 
 /* Whether a number can never be of use to a store that holds this. */
-bool lineage_stale(const struct manifest *number, const struct manifest *held);
+bool chain_order_stale(const struct manifest *number, const struct manifest *held);
 
 /* Which of the numbers builds on `at`: one of its chain, if there are several. SIZE_MAX: none. */
-size_t lineage_next(const struct manifest *const numbers[], size_t n, const struct manifest *at);
+size_t chain_order_next(const struct manifest *const numbers[], size_t n,
+                        const struct manifest *at);
 
 /* The state becomes that which the number makes of it: a full manifest. -EBADMSG: the number does
  * not fit it; then, and with -ENOMEM, the state is of no use any more. */
-int lineage_apply(struct manifest *state, const struct manifest *number, struct err *e);
+int chain_order_apply(struct manifest *state, const struct manifest *number, struct err *e);
 
 /* What the i-th of these numbers, which waits, waits for. */
-void lineage_waits_for(const struct manifest *const numbers[], size_t n, size_t i,
-                       const struct manifest *held, struct err *words);
+void chain_order_waits_for(const struct manifest *const numbers[], size_t n, size_t i,
+                           const struct manifest *held, struct err *words);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/lineage.h"
+#include "store/restore/chain_order.h"
 
 #include "store/base/cleanup.h"
 
@@ -14,20 +14,20 @@ static bool same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-bool lineage_stale(const struct manifest *number, const struct manifest *held)
+bool chain_order_stale(const struct manifest *number, const struct manifest *held)
 {
     return held && (same(number->id, held->id) ||
                     (same(number->chain, held->chain) && number->number <= held->number));
 }
 
-enum verdict lineage_judge(const struct manifest *number, const struct manifest *held,
-                           bool moved_on)
+enum verdict chain_order_judge(const struct manifest *number, const struct manifest *held,
+                               bool moved_on)
 {
     if (!held)
         return VERDICT_WAITS;
     if (same(number->id, held->id))
         return VERDICT_ALREADY;
-    if (lineage_stale(number, held))
+    if (chain_order_stale(number, held))
         return VERDICT_SUPERSEDED;
     if (same(number->parent, held->id))
         return moved_on ? VERDICT_MOVED_ON : VERDICT_APPLY;
@@ -36,7 +36,7 @@ enum verdict lineage_judge(const struct manifest *number, const struct manifest 
                : VERDICT_WAITS;
 }
 
-size_t lineage_next(const struct manifest *const numbers[], size_t n, const struct manifest *at)
+size_t chain_order_next(const struct manifest *const numbers[], size_t n, const struct manifest *at)
 {
     size_t found = SIZE_MAX;
     for (size_t i = 0; i < n; i++) {
@@ -140,7 +140,7 @@ static int set(char **to, const char *text)
     return 0;
 }
 
-int lineage_apply(struct manifest *state, const struct manifest *number, struct err *e)
+int chain_order_apply(struct manifest *state, const struct manifest *number, struct err *e)
 {
     int r = check_removed(state, number, e);
     if (r < 0)
@@ -160,8 +160,8 @@ int lineage_apply(struct manifest *state, const struct manifest *number, struct 
     return 0;
 }
 
-void lineage_waits_for(const struct manifest *const numbers[], size_t n, size_t i,
-                       const struct manifest *held, struct err *words)
+void chain_order_waits_for(const struct manifest *const numbers[], size_t n, size_t i,
+                           const struct manifest *held, struct err *words)
 {
     /* Down to the first of those that are here: a circle of parents is no longer than their list.
      */
