@@ -32,8 +32,8 @@ static int journal_name(const struct target *meta, char out[NAME_MAX + 1])
     return n > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-static int format(const struct targets *t, enum journal_phase phase, const char *id, char **out,
-                  size_t *len)
+int journal_format(const struct targets *t, enum journal_phase phase, const char *id, char **out,
+                   size_t *len)
 {
     char *text = NULL;
     FILE *f = open_memstream(&text, len);
@@ -69,7 +69,7 @@ int journal_write(const struct targets *t, enum journal_phase phase, const char 
     size_t len = 0;
     int r = journal_name(meta, name);
     if (r == 0)
-        r = format(t, phase, id, &text, &len);
+        r = journal_format(t, phase, id, &text, &len);
     autoclose int home = r < 0 ? -1 : target_open_home(meta, true);
     if (r == 0)
         r = home < 0 ? home : io_replace_file(home, name, text, len, 0600);
@@ -137,7 +137,7 @@ static int check_sum(const char *text)
                : -EBADMSG;
 }
 
-static int parse(char *p, struct targets *t, enum journal_phase *phase, char id[129])
+int journal_parse(char *p, struct targets *t, enum journal_phase *phase, char id[129])
 {
     bool inside[TARGETS], existed[TARGETS];
     int r = check_sum(p);
@@ -192,7 +192,7 @@ static int read_at(struct targets *t, bool inside, enum journal_phase *phase, ch
     if (r < 0)
         return r == -ENOENT ? r : err_sys(e, r, "%s: the journal of a restore", meta.path);
     /* A journal that lies at one place and speaks of the other was not written by us. */
-    r = parse(text, t, phase, id);
+    r = journal_parse(text, t, phase, id);
     if (r == 0 && t->at[TARGET_META].inside != inside)
         r = -EBADMSG;
     if (r == -ESTALE)

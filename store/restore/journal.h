@@ -39,4 +39,12 @@ int journal_read(struct targets *t, enum journal_phase *phase, char id[129], str
 /* Removes it, durably, and a newer one that was still being written. */
 int journal_remove(const struct targets *t, struct err *e);
 
+/* The text of a journal for these targets, the caller's. -ENOMEM. */
+int journal_format(const struct targets *t, enum journal_phase phase, const char *id, char **text,
+                   size_t *len);
+
+/* Reads such a text, which it changes. The targets change only if it returns 0. -EBADMSG: damaged;
+ * -ESTALE: of other folders; -ENOMEM. */
+int journal_parse(char *text, struct targets *t, enum journal_phase *phase, char id[129]);
+
 #endif

@@ -63,6 +63,14 @@ def manifests():
     yield plain | {"files": plain["files"] + [{"name": "data/db", "size": 2**50, "index": 0, "mtime_ns": 0}]}
 
 
+def journals():
+    """Without the sum, which the target adds."""
+    folders = "meta beside existed /s/meta\ndata inside absent /s/data\nwal beside absent /s/wal\n"
+    for head in ("phase prepared\nid x\n", "phase exchange\nid 0123456789abcdef\nreplaced discarded\n"):
+        yield f"influxfs-journal 1\n{head}{folders}"
+    yield f"influxfs-journal 1\nphase exchange\nid x\n{folders}".replace("/s/wal", "/other/wal")
+
+
 def unsnappy(packed):
     """One raw block of snappy."""
     at = next(i for i, byte in enumerate(packed) if byte < 128) + 1
@@ -222,6 +230,8 @@ def all_seeds():
     yield "serieskey", rb"a\,b\ c\=d,e\,f=g\ h,i=j\,\=k,l,=,#!~#v#!~#w"
     for manifest in manifests():
         yield "manifest", json.dumps(manifest, ensure_ascii=False).encode()
+    for journal in journals():
+        yield "journal", journal.encode()
     small = list(small_blocks())
     for block in small:
         yield "tsmblock", block
