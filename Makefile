@@ -4,6 +4,7 @@
 #   make demo | test        each does all of its own set-up (as root on Debian 12)
 #   make install PREFIX=/usr/local DESTDIR=
 #   make bench | lint | format | clean
+#   make coverage TESTS=…   lines and branches that the tests (all, or those named) reach, by room
 #   make fuzz FUZZ_SECONDS=30   each fuzz target that long; what it finds is in build-fuzz/found
 #   make soak SOAK_SEEDS=50     that many random stores dumped, from seed SOAK_FIRST=1 on, for
 #                               each kind of index; as many mutated ones backed up; and the fuzz
@@ -11,7 +12,8 @@
 #
 # Switches: DEBUG=1, SANITIZE=address,undefined (or thread), COVERAGE=1, CC=clang, FUZZ=1 (what
 # fuzz targets link; takes clang). Each set of switches builds in a folder of its own, so none
-# disturbs another.
+# disturbs another. WERROR=1 makes warnings errors, as DEBUG=1, tests and lint do; a package is
+# built without it, so that the next compiler's new warnings do not break it.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -31,9 +33,15 @@ store_libs := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lsnappy
 fuse_flags := -DFUSE_USE_VERSION=314 $(shell $(PKG_CONFIG) --cflags fuse3 2>/dev/null)
 fuse_libs := $(shell $(PKG_CONFIG) --libs fuse3 2>/dev/null)
 
+# Ahead of CPPFLAGS and CFLAGS of the environment, which may say more or otherwise.
+hardening := $(if $(DEBUG)$(SANITIZE)$(COVERAGE)$(FUZZ),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
+	-fstack-protector-strong -fstack-clash-protection -fPIE)
+hardened_link := $(if $(hardening),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+
 CFLAGS ?= -O2 -g
 ifdef DEBUG
 CFLAGS := -O0 -g3
+WERROR := 1
 endif
 ifdef SANITIZE
 CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
@@ -49,8 +57,8 @@ CFLAGS := -O1 -g -fno-omit-frame-pointer $(fuzz_flags) -fsanitize=fuzzer-no-link
 LDFLAGS += $(fuzz_flags)
 endif
 base_flags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='"$(VERSION)"' \
-	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-	-Wwrite-strings -Wvla -I. -I$(BUILD) -pthread -MMD -MP
+	-Wall -Wextra $(if $(WERROR),-Werror) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wwrite-strings -Wvla $(hardening) -I. -I$(BUILD) -pthread -MMD -MP
 
 # influxsnap is a program beside the others: it links the store as they do.
 store_src := $(sort $(filter-out store/influxsnap/%,$(wildcard store/*/*.c)))
@@ -76,10 +84,10 @@ endif
 all: $(BUILD)/influxfs $(BUILD)/influxsnap
 
 $(BUILD)/influxfs: $(fs_obj) $(BUILD)/libstore.a
-	$(call say,LD)$(CC) $(LDFLAGS) -pthread -o $@ $^ $(fuse_libs) $(store_libs)
+	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(fuse_libs) $(store_libs)
 
 $(BUILD)/influxsnap: $(snap_obj) $(BUILD)/libstore.a
-	$(call say,LD)$(CC) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)
+	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)
 
 $(BUILD)/libstore.a: $(store_obj)
 	@rm -f $@
@@ -95,7 +103,7 @@ $(BUILD)/store/influx/meta.pb-c.c: $(proto)
 	$(call say,GEN)protoc-c --c_out=$(BUILD) $<
 
 $(proto_obj): $(BUILD)/store/influx/meta.pb-c.c
-	$(call say,CC)$(CC) -std=c17 $(store_flags) $(CFLAGS) -I$(BUILD) -c -o $@ $<
+	$(call say,CC)$(CC) -std=c17 $(hardening) $(store_flags) $(CPPFLAGS) $(CFLAGS) -I$(BUILD) -c -o $@ $<
 
 $(BUILD)/fs/%.o: fs/%.c
 	@mkdir -p $(@D)
@@ -132,9 +140,24 @@ demo:
 
 test:
 	tests/setup build && tests/setup test
-	$(alone) $(MAKE) -j$(jobs) all units
-	$(alone) $(MAKE) $(fuzz_switches) -j$(jobs) fuzzers
+	$(alone) $(MAKE) WERROR=1 -j$(jobs) all units
+	$(alone) $(MAKE) WERROR=1 $(fuzz_switches) -j$(jobs) fuzzers
 	python3 tests/run
+
+# The unit tests once more, with their memory and their threads watched. Not with WERROR: what the
+# sanitizers put into the code brings gcc to warn of what cannot be.
+sanitize:
+	tests/setup build && tests/setup test
+	for what in address,undefined thread; do \
+		$(MAKE) SANITIZE=$$what -j$(jobs) all units && \
+		INFLUXFS=$(CURDIR)/build-$${what%,*}/influxfs python3 tests/run unit. || exit 1; \
+	done
+
+coverage:
+	tests/setup build && tests/setup coverage
+	$(MAKE) COVERAGE=1 -j$(jobs) all units
+	find build-coverage -name '*.gcda' -delete
+	INFLUXFS=$(CURDIR)/build-coverage/influxfs python3 tests/run $(TESTS); python3 tests/coverage build-coverage
 
 FUZZ_SECONDS ?= $(if $(filter soak,$(MAKECMDGOALS)),300,30)
 SOAK_FIRST ?= 1
@@ -164,27 +187,29 @@ install: all
 	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 
-c_files = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+c_files = $(wildcard fs/*.[ch] store/*/*.[ch] mount-helper/*.[ch] tests/*/*.[ch])
 
 format:
 	tests/setup lint
 	clang-format -i $(c_files)
 
 lint:
-	tests/setup build && tests/setup test && tests/setup lint
+	tests/setup build && tests/setup lint
 	clang-format --dry-run -Werror $(c_files)
-	! grep -rn 'fuse' store --include='*.[ch]' | grep '#include'
-	$(MAKE) BUILD=build-clang CC=clang all units
-	clang-tidy --quiet $(store_src) $(snap_src) $(fs_src) -- -std=c17 -D_GNU_SOURCE \
-		-D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='"$(VERSION)"' -I. -Ibuild-clang \
-		$(store_flags) $(fuse_flags)
+	$(MAKE) WERROR=1 BUILD=build-clang CC=clang -j$(jobs) all units
+	$(MAKE) BUILD=build-clang tidy
 	shellcheck tests/setup .ci/run
 	for m in man/*; do mandoc -T lint -W warning $$m || exit 1; done
+
+tidy:
+	@echo $(store_src) $(snap_src) $(fs_src) | xargs -P$(jobs) -n8 sh -c 'clang-tidy --quiet "$$@" \
+		-- -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION=\"$(VERSION)\" \
+		-I. -I$(BUILD) $(store_flags) $(fuse_flags)' tidy
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all units fuzzers demo test fuzz soak bench install format lint clean
+.PHONY: all units fuzzers demo test sanitize coverage fuzz soak bench install format lint tidy clean
 .DELETE_ON_ERROR:
 
 -include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \
