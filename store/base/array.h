@@ -33,6 +33,21 @@ static inline bool array_grow_(void *list, size_t n, size_t size)
     return true;
 }
 
+/* Makes *buf, which has room for *cap bytes, one for at least n; what was in it is lost. Never NULL
+ * then. false: out of memory, and *cap is 0. */
+static inline bool array_renew(void *buf, size_t *cap, size_t n)
+{
+    void *p;
+    memcpy(&p, buf, sizeof(p));
+    if (p && n <= *cap)
+        return true;
+    free(p);
+    p = malloc(n ? n : 1);
+    memcpy(buf, &p, sizeof(p));
+    *cap = p ? n : 0;
+    return p;
+}
+
 /* Room for one more item of this size in *list (a pointer to the array), which holds n and has room
  * for *cap: it doubles when it is full. false: out of memory, and nothing has changed. */
 static inline bool array_room(void *list, size_t *cap, size_t n, size_t size)

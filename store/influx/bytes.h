@@ -4,9 +4,11 @@
 #ifndef INFLUXFS_INFLUX_BYTES_H
 #define INFLUXFS_INFLUX_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct bytes {
     const uint8_t *p;
@@ -20,6 +22,14 @@ static inline bool bytes_skip(struct bytes *b, uint64_t n)
     b->p += n;
     b->n -= (size_t)n;
     return true;
+}
+
+/* The eight bytes at p, big-endian. */
+static inline uint64_t bytes_load(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+    return be64toh(v);
 }
 
 /* A big-endian number of n bytes, at most eight. */
