@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/tsmfile.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/bytes.h"
+#include "store/influx/serieskey.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +20,7 @@
 struct tsmfile {
     struct source s;
     uint64_t index, end; /* of the index */
-    const uint8_t *prefix;
+    const char *prefix;
     size_t nprefix;
     uint64_t at;       /* of the next key */
     uint64_t block_at; /* where its blocks begin */
@@ -41,7 +43,7 @@ static int no_memory(const struct tsmfile *f, struct err *e)
     return err_sys(e, -ENOMEM, "%s", f->s.name);
 }
 
-static int check_ends(struct tsmfile *f, struct err *e)
+static int tsmfile_check_ends(struct tsmfile *f, struct err *e)
 {
     static const uint8_t header[HEADER] = {0x16, 0xd1, 0x16, 0xd1, 1};
     uint8_t head[HEADER], foot[FOOTER];
@@ -67,7 +69,7 @@ int tsmfile_open(const struct source *s, struct tsmfile **out, struct err *e)
     if (!f)
         return err_sys(e, -ENOMEM, "%s", s->name);
     f->s = *s;
-    int r = check_ends(f, e);
+    int r = tsmfile_check_ends(f, e);
     if (r < 0)
         return r;
     tsmfile_seek(f, NULL, 0);
@@ -121,22 +123,9 @@ void tsmfile_seek_place(struct tsmfile *f, struct tsmfile_place place, const voi
     f->block_at = place.block_at;
 }
 
-/* Grows *p to at least n bytes; what was in it is lost. */
-static int room(uint8_t **p, size_t *cap, size_t n)
-{
-    if (n <= *cap)
-        return 0;
-    free(*p);
-    *cap = 0;
-    *p = malloc(n);
-    if (!*p)
-        return -ENOMEM;
-    *cap = n;
-    return 0;
-}
-
 /* Makes n bytes of the index at off addressable at *p until the next call. */
-static int window(struct tsmfile *f, uint64_t off, size_t n, const uint8_t **p, struct err *e)
+static int tsmfile_window(struct tsmfile *f, uint64_t off, size_t n, const uint8_t **p,
+                          struct err *e)
 {
     if (n > f->end - off)
         return bad(f, e, off, "the index ends within a key");
@@ -145,7 +134,7 @@ static int window(struct tsmfile *f, uint64_t off, size_t n, const uint8_t **p, 
         if (want > f->end - off)
             want = (size_t)(f->end - off);
         f->nwindow = 0;
-        if (room(&f->window, &f->window_cap, want) < 0)
+        if (!array_renew(&f->window, &f->window_cap, want))
             return no_memory(f, e);
         int r = f->s.read(f->s.ctx, f->window, want, off, e);
         if (r < 0)
@@ -155,12 +144,6 @@ static int window(struct tsmfile *f, uint64_t off, size_t n, const uint8_t **p, 
     }
     *p = f->window + (off - f->window_at);
     return 0;
-}
-
-static int compare(const void *a, size_t na, const void *b, size_t nb)
-{
-    int c = memcmp(a, b, na < nb ? na : nb);
-    return c ? c : (na > nb) - (na < nb);
 }
 
 struct tsmfile_entry tsmfile_entry(const struct tsmfile_key *key, size_t i)
@@ -175,8 +158,8 @@ struct tsmfile_entry tsmfile_entry(const struct tsmfile_key *key, size_t i)
 }
 
 /* Blocks follow each other as their keys do: an entry that was damaged cannot name another's. */
-static int check_entries(struct tsmfile *f, const struct tsmfile_key *key, uint64_t off,
-                         struct err *e)
+static int tsmfile_check_entries(struct tsmfile *f, const struct tsmfile_key *key, uint64_t off,
+                                 struct err *e)
 {
     int64_t before = INT64_MIN;
     for (size_t i = 0; i < key->nentries; i++, off += ENTRY) {
@@ -192,33 +175,29 @@ static int check_entries(struct tsmfile *f, const struct tsmfile_key *key, uint6
 }
 
 /* The key is kept to see that the next one is greater. */
-static int keep_last(struct tsmfile *f, const struct tsmfile_key *key, struct err *e)
+static int tsmfile_keep_last(struct tsmfile *f, const struct tsmfile_key *key, struct err *e)
 {
-    if (f->nlast > 0 && compare(key->key, key->len, f->last, f->nlast) <= 0)
+    if (f->nlast > 0 &&
+        slice_compare((struct slice){key->key, key->len}, (struct slice){f->last, f->nlast}) <= 0)
         return bad(f, e, f->at, "keys that do not ascend");
-    if (!f->last || key->len > f->last_cap) {
-        free(f->last);
-        f->last_cap = 0;
-        f->last = malloc(key->len + 1);
-        if (!f->last)
-            return no_memory(f, e);
-        f->last_cap = key->len;
-    }
+    if (!array_renew(&f->last, &f->last_cap, key->len))
+        return no_memory(f, e);
     memcpy(f->last, key->key, key->len);
     f->nlast = key->len;
     return 0;
 }
 
 /* The key at f->at, and in *next where it ends. */
-static int read_key(struct tsmfile *f, struct tsmfile_key *key, uint64_t *next, struct err *e)
+static int tsmfile_read_key(struct tsmfile *f, struct tsmfile_key *key, uint64_t *next,
+                            struct err *e)
 {
     const uint8_t *p = NULL;
     uint64_t len = 0, type = 0, count = 0;
-    int r = window(f, f->at, 2, &p, e);
+    int r = tsmfile_window(f, f->at, 2, &p, e);
     if (r < 0)
         return r;
     bytes_be(&(struct bytes){p, 2}, 2, &len);
-    r = window(f, f->at, 2 + (size_t)len + 3, &p, e);
+    r = tsmfile_window(f, f->at, 2 + (size_t)len + 3, &p, e);
     if (r < 0)
         return r;
     struct bytes b = {p + 2 + len, 3};
@@ -227,7 +206,7 @@ static int read_key(struct tsmfile *f, struct tsmfile_key *key, uint64_t *next, 
     if (len == 0 || type >= VALUE_TYPES || count == 0)
         return bad(f, e, f->at, "a key without name, type or blocks");
     uint64_t entries = f->at + 2 + len + 3;
-    r = window(f, f->at, 2 + (size_t)len + 3 + (size_t)count * ENTRY, &p, e);
+    r = tsmfile_window(f, f->at, 2 + (size_t)len + 3 + (size_t)count * ENTRY, &p, e);
     if (r < 0)
         return r;
     *key = (struct tsmfile_key){.key = (const char *)p + 2,
@@ -238,24 +217,24 @@ static int read_key(struct tsmfile *f, struct tsmfile_key *key, uint64_t *next, 
     key->min = tsmfile_entry(key, 0).min;
     key->max = tsmfile_entry(key, key->nentries - 1).max;
     *next = entries + count * ENTRY;
-    r = check_entries(f, key, entries, e);
+    r = tsmfile_check_entries(f, key, entries, e);
     if (r == 0 && *next == f->end && f->block_at != f->index)
         return bad(f, e, entries, "the last block does not end where the index begins");
-    return r < 0 ? r : keep_last(f, key, e);
+    return r < 0 ? r : tsmfile_keep_last(f, key, e);
 }
 
-/* Whether the key sorts before, within or behind those that begin with the prefix. */
+/* Whether the key sorts before, among or after those that begin with the prefix. */
 static int place(const struct tsmfile *f, const struct tsmfile_key *key)
 {
     size_t n = key->len < f->nprefix ? key->len : f->nprefix;
-    return f->nprefix ? compare(key->key, n, f->prefix, f->nprefix) : 0;
+    return slice_compare((struct slice){key->key, n}, (struct slice){f->prefix, f->nprefix});
 }
 
 int tsmfile_next(struct tsmfile *f, struct tsmfile_key *key, struct err *e)
 {
     while (f->at < f->end) {
         uint64_t next = f->end;
-        int r = read_key(f, key, &next, e);
+        int r = tsmfile_read_key(f, key, &next, e);
         if (r < 0)
             return r;
         int where = place(f, key);
@@ -266,7 +245,8 @@ int tsmfile_next(struct tsmfile *f, struct tsmfile_key *key, struct err *e)
     return 0;
 }
 
-static int check_block(const struct tsmfile *f, const struct tsmfile_entry *n, struct err *e)
+static int tsmfile_check_block(const struct tsmfile *f, const struct tsmfile_entry *n,
+                               struct err *e)
 {
     uint64_t sum = 0;
     bytes_be(&(struct bytes){f->block, CRC}, CRC, &sum);
@@ -275,17 +255,18 @@ static int check_block(const struct tsmfile *f, const struct tsmfile_entry *n, s
     return 0;
 }
 
-static int take_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
-                      int (*decode)(struct tsmblock *, const void *, size_t, struct err *),
-                      struct tsmblock *out, struct err *e)
+static int tsmfile_take_block(struct tsmfile *f, const struct tsmfile_entry *n,
+                              enum value_type type,
+                              int (*decode)(struct tsmblock *, const void *, size_t, struct err *),
+                              struct tsmblock *out, struct err *e)
 {
     struct err inner = {""};
     out->n = 0;
-    if (room(&f->block, &f->block_cap, n->size) < 0)
+    if (!array_renew(&f->block, &f->block_cap, n->size))
         return no_memory(f, e);
     int r = f->s.read(f->s.ctx, f->block, n->size, n->offset, e);
     if (r == 0)
-        r = check_block(f, n, e);
+        r = tsmfile_check_block(f, n, e);
     if (r < 0)
         return r;
     r = decode(out, f->block + CRC, n->size - CRC, &inner);
@@ -301,11 +282,11 @@ static int take_block(struct tsmfile *f, const struct tsmfile_entry *n, enum val
 int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
                   struct tsmblock *out, struct err *e)
 {
-    return take_block(f, n, type, tsmblock_decode, out, e);
+    return tsmfile_take_block(f, n, type, tsmblock_decode, out, e);
 }
 
 int tsmfile_times(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
                   struct tsmblock *out, struct err *e)
 {
-    return take_block(f, n, type, tsmblock_decode_times, out, e);
+    return tsmfile_take_block(f, n, type, tsmblock_decode_times, out, e);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/wal.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/walentry.h"
@@ -17,7 +18,7 @@
 /* A part of the file in memory, and room for one entry's payload. */
 struct segment {
     int fd;
-    uint64_t cut;
+    uint64_t wal_cut;
     uint64_t at; /* the file offset of buf[0] */
     size_t have, cap;
     uint8_t *buf;
@@ -39,22 +40,16 @@ static uint32_t be(const uint8_t *p, size_t n)
     return v;
 }
 
-/* Makes n bytes at off, which end below the cut, addressable at *p until the next call. */
+/* Makes n bytes at off, which end below wal_cut, addressable at *p until the next call. */
 static int segment_at(struct segment *s, uint64_t off, size_t n, const uint8_t **p)
 {
     if (off < s->at || off + n > s->at + s->have) {
         size_t want = n > READ_AHEAD ? n : READ_AHEAD;
-        if (want > s->cut - off)
-            want = (size_t)(s->cut - off);
-        if (want > s->cap) {
-            free(s->buf);
-            s->have = s->cap = 0;
-            s->buf = malloc(want);
-            if (!s->buf)
-                return -ENOMEM;
-            s->cap = want;
-        }
+        if (want > s->wal_cut - off)
+            want = (size_t)(s->wal_cut - off);
         s->have = 0;
+        if (!array_renew(&s->buf, &s->cap, want))
+            return -ENOMEM;
         int r = io_pread_all(s->fd, s->buf, want, off);
         if (r < 0)
             return r;
@@ -74,28 +69,22 @@ static bool is_plausible(uint64_t len, uint64_t n)
 }
 
 /* 0 if the len bytes at src unpack to a payload of this type, -EBADMSG if not. */
-static int payload_check(struct segment *s, uint8_t type, const uint8_t *src, size_t len)
+static int segment_payload(struct segment *s, uint8_t type, const uint8_t *src, size_t len)
 {
     const char *packed = (const char *)src;
     size_t n;
     if (snappy_uncompressed_length(packed, len, &n) != SNAPPY_OK ||
         snappy_validate_compressed_buffer(packed, len) != SNAPPY_OK)
         return -EBADMSG;
-    if (n > s->plain_cap || !s->plain) {
-        free(s->plain);
-        s->plain_cap = 0;
-        s->plain = malloc(n + 1);
-        if (!s->plain)
-            return -ENOMEM;
-        s->plain_cap = n;
-    }
+    if (!array_renew(&s->plain, &s->plain_cap, n))
+        return -ENOMEM;
     if (snappy_uncompress(packed, len, s->plain, &n) != SNAPPY_OK)
         return -EBADMSG;
     return walentry_walk(type, s->plain, n, &(struct walentry_visitor){0}) == 0 ? 0 : -EBADMSG;
 }
 
 /* -EBADMSG if no entry can begin with these n bytes, of which payload are of its payload. */
-static int head_check(const uint8_t *p, size_t payload, size_t len)
+static int segment_head(const uint8_t *p, size_t payload, size_t len)
 {
     size_t n, head = len < payload ? len : payload;
     if (p[0] < WALENTRY_WRITE || p[0] > WALENTRY_DELETE_RANGE || len == 0)
@@ -106,10 +95,10 @@ static int head_check(const uint8_t *p, size_t payload, size_t len)
 }
 
 /* The length of the whole entry at off; 0 if it is torn, -EBADMSG if it is none. */
-static int64_t entry_check(struct segment *s, uint64_t off)
+static int64_t segment_entry(struct segment *s, uint64_t off)
 {
     const uint8_t *p;
-    uint64_t left = s->cut - off;
+    uint64_t left = s->wal_cut - off;
     if (left == 0)
         return 0;
     size_t peek = left < HEADER + VARINT ? (size_t)left : HEADER + VARINT;
@@ -120,62 +109,62 @@ static int64_t entry_check(struct segment *s, uint64_t off)
     if (left < HEADER)
         return type < WALENTRY_WRITE || type > WALENTRY_DELETE_RANGE ? -EBADMSG : 0;
     size_t len = be(p + 1, 4);
-    r = head_check(p, peek - HEADER, len);
+    r = segment_head(p, peek - HEADER, len);
     if (r < 0 || len > left - HEADER)
         return r;
     r = segment_at(s, off + HEADER, len, &p);
     if (r == 0)
-        r = payload_check(s, type, p, len);
+        r = segment_payload(s, type, p, len);
     return r < 0 ? r : (int64_t)(HEADER + len);
 }
 
-static int check_range(int fd, uint64_t from, uint64_t cut)
+static int check_range(int fd, uint64_t from, uint64_t wal_cut)
 {
     struct stat st;
-    if (from > cut)
+    if (from > wal_cut)
         return -EINVAL;
     if (fstat(fd, &st) < 0)
         return -errno;
-    return (uint64_t)st.st_size < cut ? -ENODATA : 0;
+    return (uint64_t)st.st_size < wal_cut ? -ENODATA : 0;
 }
 
-int wal_scan(int fd, uint64_t from, uint64_t cut, uint64_t *good, enum wal_end *end)
+int wal_scan(int fd, uint64_t from, uint64_t wal_cut, uint64_t *good, enum wal_end *end)
 {
-    int r = check_range(fd, from, cut);
+    int r = check_range(fd, from, wal_cut);
     if (r < 0)
         return r;
-    cleanup(segment_release) struct segment s = {.fd = fd, .cut = cut};
+    cleanup(segment_release) struct segment s = {.fd = fd, .wal_cut = wal_cut};
     uint64_t off = from;
     int64_t n;
-    while ((n = entry_check(&s, off)) > 0)
+    while ((n = segment_entry(&s, off)) > 0)
         off += (uint64_t)n;
     if (n < 0 && n != -EBADMSG)
         return (int)n;
     *good = off;
-    *end = off == cut ? WAL_WHOLE : n == 0 ? WAL_TORN : WAL_BAD;
+    *end = off == wal_cut ? WAL_WHOLE : n == 0 ? WAL_TORN : WAL_BAD;
     return 0;
 }
 
 /* The next offset at or after off that may hold data. */
-static uint64_t skip_sparse(int fd, uint64_t off, uint64_t cut)
+static uint64_t skip_sparse(int fd, uint64_t off, uint64_t wal_cut)
 {
     off_t data = lseek(fd, (off_t)off, SEEK_DATA);
     if (data < 0)
-        return errno == ENXIO ? cut : off;
-    return (uint64_t)data < cut ? (uint64_t)data : cut;
+        return errno == ENXIO ? wal_cut : off;
+    return (uint64_t)data < wal_cut ? (uint64_t)data : wal_cut;
 }
 
-int wal_hole(int fd, uint64_t from, uint64_t cut, uint64_t *next)
+int wal_hole(int fd, uint64_t from, uint64_t wal_cut, uint64_t *next)
 {
-    int r = check_range(fd, from, cut);
+    int r = check_range(fd, from, wal_cut);
     if (r < 0)
         return r;
     autofree uint8_t *buf = malloc(READ_AHEAD);
     if (!buf)
         return -ENOMEM;
     uint64_t off = from;
-    while (off < cut && (off = skip_sparse(fd, off, cut)) < cut) {
-        size_t n = cut - off < READ_AHEAD ? (size_t)(cut - off) : READ_AHEAD;
+    while (off < wal_cut && (off = skip_sparse(fd, off, wal_cut)) < wal_cut) {
+        size_t n = wal_cut - off < READ_AHEAD ? (size_t)(wal_cut - off) : READ_AHEAD;
         r = io_pread_all(fd, buf, n, off);
         if (r < 0)
             return r;
@@ -186,6 +175,6 @@ int wal_hole(int fd, uint64_t from, uint64_t cut, uint64_t *next)
             }
         off += n;
     }
-    *next = cut;
+    *next = wal_cut;
     return 0;
 }

@@ -5,13 +5,14 @@
  * A segment is { type u8 | length u32 big-endian | raw snappy of that length }…, without header or
  * checksum (influxdb tsdb/engine/tsm1/wal.go). influxd flushes it through a buffer, so it may end
  * anywhere within an entry; after a crash an influxd up to 1.12 leaves a run of zeros in the middle
- * and writes on behind it. Offsets and lengths are bytes from the start of the file.
+ * and writes on after it. Offsets and lengths are bytes from the start of the file.
  *
- * Both functions read by pread(2), up to cut only, and may be called in any thread. The contents
- * are untrusted. Memory: the largest entry, which must fit below cut, and what it unpacks to, which
- * snappy limits to 22 times that; nothing is allocated for an entry before its claim is plausible.
+ * Both functions read by pread(2), up to wal_cut only, and may be called in any thread. The
+ * contents are untrusted. Memory: the largest entry, which must fit below wal_cut, and what it
+ * unpacks to, which snappy limits to 22 times that; nothing is allocated for an entry before its
+ * claim is plausible.
  *
- * Errors: -ENODATA if the file is shorter than cut, -EINVAL if from > cut, -ENOMEM, or what
+ * Errors: -ENODATA if the file is shorter than wal_cut, -EINVAL if from > wal_cut, -ENOMEM, or what
  * pread(2) says.
  */
 #ifndef INFLUXFS_INFLUX_WAL_H
@@ -21,21 +22,21 @@
 
 /* What a run of entries ends at. */
 enum wal_end {
-    WAL_WHOLE, /* the cut */
-    WAL_TORN,  /* the beginning of an entry, of which the rest may be still to come */
-    WAL_BAD,   /* what is no entry and cannot become one; or a hole, which wal_hole tells */
+    WAL_WHOLE, /* wal_cut */
+    WAL_TORN,  /* the beginning of an entry, whose rest may still be to come */
+    WAL_BAD,   /* what is no entry and cannot become one; or a hole, which wal_hole finds */
 };
 
 /* Follows the entries from `from`, which is where one begins (0, or an earlier *good, or where a
- * hole ends), and sets *good just past the last one that is whole below cut and that influxd's
+ * hole ends), and sets *good just past the last one that is whole below wal_cut and that influxd's
  * replay would take: known type, decodable, and a payload whose inner lengths add up. A torn or bad
  * entry is no error: the run ends before it, *good == from if it is the first, and *end says which
- * it was. A length that was damaged so that it leads past the cut looks torn, unless it does not
+ * it was. A length that was damaged so that it leads past wal_cut looks torn, unless it does not
  * fit what the payload says of itself. */
-int wal_scan(int fd, uint64_t from, uint64_t cut, uint64_t *good, enum wal_end *end);
+int wal_scan(int fd, uint64_t from, uint64_t wal_cut, uint64_t *good, enum wal_end *end);
 
-/* Sets *next to the first byte at or after `from` that is not zero, or to cut if there is none.
+/* Sets *next to the first byte at or after `from` that is not zero, or to wal_cut if there is none.
  * Holes of a sparse file are skipped, not read; the descriptor's position may move. */
-int wal_hole(int fd, uint64_t from, uint64_t cut, uint64_t *next);
+int wal_hole(int fd, uint64_t from, uint64_t wal_cut, uint64_t *next);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/walread.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/bytes.h"
 
@@ -31,29 +32,20 @@ static int bad(const struct segment *g, const char *what)
                    what);
 }
 
-static int room(const struct segment *g, char **p, size_t *cap, size_t n)
+static int no_memory(const struct segment *g)
 {
-    if (n <= *cap && *p)
-        return 0;
-    free(*p);
-    *cap = 0;
-    *p = malloc(n + 1);
-    if (!*p)
-        return err_sys(g->e, -ENOMEM, "%s", g->s->name);
-    *cap = n;
-    return 0;
+    return err_sys(g->e, -ENOMEM, "%s", g->s->name);
 }
 
 /* Unpacks the n bytes of g->packed and walks them. */
-static int replay(struct segment *g, int type, size_t n)
+static int walread_replay(struct segment *g, int type, size_t n)
 {
     size_t plain;
     if (snappy_uncompressed_length(g->packed, n, &plain) != SNAPPY_OK || plain / 22 > n ||
         snappy_validate_compressed_buffer(g->packed, n) != SNAPPY_OK)
         return bad(g, "it does not unpack");
-    int r = room(g, &g->plain, &g->plain_cap, plain);
-    if (r < 0)
-        return r;
+    if (!array_renew(&g->plain, &g->plain_cap, plain))
+        return no_memory(g);
     if (snappy_uncompress(g->packed, n, g->plain, &plain) != SNAPPY_OK)
         return bad(g, "it does not unpack");
     /* Looked through first, so that what the visitor returns cannot be taken for damage. */
@@ -63,7 +55,7 @@ static int replay(struct segment *g, int type, size_t n)
 }
 
 /* The entry at g->at; moves on behind it. */
-static int read_entry(struct segment *g)
+static int walread_entry(struct segment *g)
 {
     uint8_t head[HEADER];
     uint64_t type = 0, len = 0, left = g->s->size - g->at;
@@ -77,11 +69,11 @@ static int read_entry(struct segment *g)
     bytes_be(&b, 4, &len);
     if (len == 0 || len > left - HEADER)
         return bad(g, "it is torn");
-    r = room(g, &g->packed, &g->packed_cap, (size_t)len);
+    if (!array_renew(&g->packed, &g->packed_cap, (size_t)len))
+        return no_memory(g);
+    r = g->s->read(g->s->ctx, g->packed, (size_t)len, g->at + HEADER, g->e);
     if (r == 0)
-        r = g->s->read(g->s->ctx, g->packed, (size_t)len, g->at + HEADER, g->e);
-    if (r == 0)
-        r = replay(g, (int)type, (size_t)len);
+        r = walread_replay(g, (int)type, (size_t)len);
     g->at += HEADER + len;
     return r;
 }
@@ -91,6 +83,6 @@ int walread(const struct source *s, const struct walentry_visitor *v, struct err
     cleanup(segment_release) struct segment g = {.s = s, .v = v, .e = e};
     int r = 0;
     while (r == 0 && g.at < s->size)
-        r = read_entry(&g);
+        r = walread_entry(&g);
     return r;
 }
