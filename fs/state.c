@@ -2,7 +2,7 @@
 #include "fs/state.h"
 
 #include "store/base/cleanup.h"
-#include "store/influx/state.h"
+#include "store/influx/statefolder.h"
 
 #include <string.h>
 

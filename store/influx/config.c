@@ -3,36 +3,19 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/influx/toml.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-static const struct folder {
-    size_t member;
-    const char *table, *key, *variable, *option;
-} folders[] = {
-    {offsetof(struct store_paths, meta), "meta", "dir", "INFLUXDB_META_DIR", "meta"},
-    {offsetof(struct store_paths, data), "data", "dir", "INFLUXDB_DATA_DIR", "data"},
-    {offsetof(struct store_paths, wal), "data", "wal-dir", "INFLUXDB_DATA_WAL_DIR", "wal"},
-};
-
-#define FOLDERS (sizeof(folders) / sizeof(folders[0]))
-
-static char **member(struct store_paths *p, const struct folder *f)
-{
-    return (char **)((char *)p + f->member);
-}
-
-static const char *member_of(const struct store_paths *p, const struct folder *f)
-{
-    return *(char *const *)((const char *)p + f->member);
-}
+/* Where an influxdb.conf sets each folder. */
+static const struct {
+    const char *table, *key;
+} settings[STORE_FOLDERS] = {{"meta", "dir"}, {"data", "dir"}, {"data", "wal-dir"}};
 
 /* Puts a copy of value in the place of *p. */
 static int set(char **p, const char *value, struct err *e)
@@ -48,25 +31,25 @@ static int set(char **p, const char *value, struct err *e)
 struct reading {
     const char *name;
     struct store_paths paths;
-    bool set[FOLDERS];
+    bool set[STORE_FOLDERS];
     struct err *e;
 };
 
 static int on_item(void *arg, const struct toml_item *i)
 {
     struct reading *rd = arg;
-    for (size_t k = 0; k < FOLDERS; k++) {
-        const struct folder *f = &folders[k];
-        if (i->depth != 2 || strcasecmp(i->key[0], f->table) || strcasecmp(i->key[1], f->key))
+    for (size_t k = 0; k < STORE_FOLDERS; k++) {
+        const char *table = settings[k].table, *key = settings[k].key;
+        if (i->depth != 2 || strcasecmp(i->key[0], table) || strcasecmp(i->key[1], key))
             continue;
         if (!i->string)
             return err_set(rd->e, -EINVAL, "%s:%u: %s in [%s] must be a string", rd->name, i->line,
-                           f->key, f->table);
+                           key, table);
         if (rd->set[k])
             return err_set(rd->e, -EINVAL, "%s:%u: %s in [%s] is set a second time", rd->name,
-                           i->line, f->key, f->table);
+                           i->line, key, table);
         rd->set[k] = true;
-        return *i->string ? set(member(&rd->paths, f), i->string, rd->e) : 0;
+        return *i->string ? set(store_folder_of(&rd->paths, k), i->string, rd->e) : 0;
     }
     return 0;
 }
@@ -94,8 +77,7 @@ static int refuse_2x(const char *store, struct err *e)
 static bool is_bolt(const char *store, const char *text, size_t len)
 {
     static const unsigned char magic[] = {0xed, 0xda, 0x0c, 0xed};
-    const char *slash = strrchr(store, '/');
-    return strcmp(slash ? slash + 1 : store, "influxd.bolt") == 0 ||
+    return strcmp(path_last(store), "influxd.bolt") == 0 ||
            (len >= 20 && memcmp(text + 16, magic, sizeof(magic)) == 0);
 }
 
@@ -130,12 +112,11 @@ static int from_folder(const char *store, struct store_paths *out, struct err *e
         return err_sys(e, -errno, "%s", store);
     if (is_2x_folder(dir))
         return refuse_2x(store, e);
-    for (size_t k = 0; k < FOLDERS; k++) {
-        char **p = member(out, &folders[k]);
-        if (asprintf(p, "%s/%s", strcmp(store, "/") == 0 ? "" : store, folders[k].option) < 0) {
-            *p = NULL;
+    for (size_t k = 0; k < STORE_FOLDERS; k++) {
+        char **p = store_folder_of(out, k);
+        *p = path_join(store, store_folder_names[k]);
+        if (!*p)
             return err_sys(e, -ENOMEM, "%s", store);
-        }
     }
     return 0;
 }
@@ -167,10 +148,10 @@ int config_parse_defaults(const char *text, size_t len, struct store_paths *out,
     char *rest = copy;
     int r = copy ? 0 : err_sys(e, -ENOMEM, "configuration");
     for (char *line; r == 0 && (line = strsep(&rest, "\n"));) {
-        for (size_t k = 0; r == 0 && k < FOLDERS; k++) {
-            const char *value = value_in(line, folders[k].variable);
+        for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++) {
+            const char *value = value_in(line, store_folder_variables[k]);
             if (value && *value)
-                r = set(member(&p, &folders[k]), value, e);
+                r = set(store_folder_of(&p, k), value, e);
         }
     }
     if (r < 0)
@@ -202,19 +183,19 @@ static int from_defaults(const char *store, struct store_paths *out, struct err 
     if (r < 0 || !text)
         return r;
     r = config_parse_defaults(text, len, &p, e);
-    for (size_t k = 0; r == 0 && k < FOLDERS; k++)
-        if (member_of(&p, &folders[k]))
-            r = set(member(out, &folders[k]), member_of(&p, &folders[k]), e);
+    for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++)
+        if (store_folder(&p, k))
+            r = set(store_folder_of(out, k), store_folder(&p, k), e);
     return r;
 }
 
 static int from_environment(struct store_paths *out, struct err *e)
 {
     int r = 0;
-    for (size_t k = 0; r == 0 && k < FOLDERS; k++) {
-        const char *value = getenv(folders[k].variable);
+    for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++) {
+        const char *value = getenv(store_folder_variables[k]);
         if (value && *value)
-            r = set(member(out, &folders[k]), value, e);
+            r = set(store_folder_of(out, k), value, e);
     }
     return r;
 }
@@ -243,23 +224,23 @@ static int from_file(const char *store, struct store_paths *out, struct err *e)
 static int from_override(const struct store_paths *override, struct store_paths *out, struct err *e)
 {
     int r = 0;
-    for (size_t k = 0; r == 0 && override && k < FOLDERS; k++) {
-        const char *value = member_of(override, &folders[k]);
+    for (size_t k = 0; r == 0 && override && k < STORE_FOLDERS; k++) {
+        const char *value = store_folder(override, k);
         if (value && !*value)
-            return err_set(e, -EINVAL, "%s= names no folder", folders[k].option);
+            return err_set(e, -EINVAL, "%s= names no folder", store_folder_names[k]);
         if (value)
-            r = set(member(out, &folders[k]), value, e);
+            r = set(store_folder_of(out, k), value, e);
     }
     return r;
 }
 
 static int check_complete(const char *store, const struct store_paths *p, struct err *e)
 {
-    for (size_t k = 0; k < FOLDERS; k++)
-        if (!member_of(p, &folders[k]))
+    for (size_t k = 0; k < STORE_FOLDERS; k++)
+        if (!store_folder(p, k))
             return err_set(e, -EINVAL,
                            "%s does not set %s in [%s]: set it there, or give %s=FOLDER", store,
-                           folders[k].key, folders[k].table, folders[k].option);
+                           settings[k].key, settings[k].table, store_folder_names[k]);
     return 0;
 }
 
@@ -271,10 +252,10 @@ static int make_absolute(char **p, struct err *e)
     if (**p == '/')
         return 0;
     autofree char *cwd = getcwd(NULL, 0);
-    char *whole;
     if (!cwd)
         return err_sys(e, -errno, "working folder");
-    if (asprintf(&whole, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, *p) < 0)
+    char *whole = path_join(cwd, *p);
+    if (!whole)
         return err_sys(e, -ENOMEM, "%s", *p);
     free(*p);
     *p = whole;
@@ -298,8 +279,8 @@ int config_load(const char *store, const struct store_paths *override, struct st
         r = from_override(override, &p, e);
     if (r == 0)
         r = check_complete(whole, &p, e);
-    for (size_t k = 0; r == 0 && k < FOLDERS; k++)
-        r = make_absolute(member(&p, &folders[k]), e);
+    for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++)
+        r = make_absolute(store_folder_of(&p, k), e);
     if (r < 0)
         return r;
     *out = p;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/names.h"
 
+#include "store/base/path.h"
+
 #include <string.h>
 
-/* Reads decimal digits, one at least, of a value up to max, and moves *p behind them. */
-static bool number(const char **p, uint64_t max, uint64_t *value)
+/* Reads decimal digits, one at least, of a value up to max, and moves *p past them. */
+static bool parse_number(const char **p, uint64_t max, uint64_t *value)
 {
     uint64_t v = 0;
     const char *s = *p;
@@ -34,14 +36,14 @@ bool name_is_series(const char *name)
 bool name_is_padded_shard(const char *name, uint64_t *id)
 {
     const char *p = name;
-    return name[0] == '0' && name[1] && number(&p, UINT64_MAX, id) && !*p;
+    return name[0] == '0' && name[1] && parse_number(&p, UINT64_MAX, id) && !*p;
 }
 
 bool name_is_shard(const char *name, uint64_t *id)
 {
     const char *p = name;
     uint64_t v;
-    if (!number(&p, UINT64_MAX, &v) || *p || (name[0] == '0' && name[1]))
+    if (!parse_number(&p, UINT64_MAX, &v) || *p || (name[0] == '0' && name[1]))
         return false;
     if (id)
         *id = v;
@@ -51,7 +53,8 @@ bool name_is_shard(const char *name, uint64_t *id)
 static bool is_generation(const char *name, const char *suffix)
 {
     uint64_t v;
-    if (!number(&name, UINT32_MAX, &v) || *name++ != '-' || !number(&name, UINT32_MAX, &v))
+    if (!parse_number(&name, UINT32_MAX, &v) || *name++ != '-' ||
+        !parse_number(&name, UINT32_MAX, &v))
         return false;
     return strcmp(name, suffix) == 0;
 }
@@ -79,7 +82,8 @@ bool name_is_foreign(const char *name)
 bool name_is_wal(const char *name)
 {
     uint64_t v;
-    return *name++ == '_' && number(&name, UINT32_MAX, &v) && strcmp(name, NAME_WAL_SUFFIX) == 0;
+    return *name++ == '_' && parse_number(&name, UINT32_MAX, &v) &&
+           strcmp(name, NAME_WAL_SUFFIX) == 0;
 }
 
 bool name_tsm_of(const char *tombstone, char out[NAME_MAX + 1])
@@ -94,9 +98,8 @@ bool name_tsm_of(const char *tombstone, char out[NAME_MAX + 1])
 
 bool name_in_database(const char *path, const char *db)
 {
-    const char *below = strncmp(path, "data/", 5) == 0  ? path + 5
-                        : strncmp(path, "wal/", 4) == 0 ? path + 4
-                                                        : NULL;
-    size_t n = strlen(db);
-    return below && strncmp(below, db, n) == 0 && (below[n] == '/' || !below[n]);
+    const char *below = path_below(path, "data");
+    if (!below)
+        below = path_below(path, "wal");
+    return below && path_below(below, db);
 }

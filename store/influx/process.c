@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/err.h"
+#include "store/base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,12 +73,6 @@ static int open_thread(int dir)
     return r < 0 ? gone(r) : -ESRCH;
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static bool runs_influxd(int dir)
 {
     static const char deleted[] = " (deleted)";
@@ -89,7 +84,7 @@ static bool runs_influxd(int dir)
     size_t tail = sizeof(deleted) - 1;
     if ((size_t)n > tail && strcmp(exe + n - tail, deleted) == 0)
         exe[n - (ssize_t)tail] = 0;
-    return strcmp(last_part(exe), "influxd") == 0;
+    return strcmp(path_last(exe), "influxd") == 0;
 }
 
 int process_open(int proc, const char *pid, struct process *out)
@@ -228,7 +223,7 @@ bool process_holds_name(const struct process *p, const char *name)
         if (n < 0)
             continue;
         target[n] = 0;
-        if (strcmp(last_part(target), name) == 0)
+        if (strcmp(path_last(target), name) == 0)
             return true;
     }
     return false;

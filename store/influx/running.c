@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/running.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/path.h"
 #include "store/influx/names.h"
 #include "store/influx/process.h"
 #include "store/influx/server.h"
@@ -14,18 +16,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TREES 3
 #define DEPTH_MAX 32 /* of folders; influxd makes six levels */
 
-static const char *const tree_names[TREES] = {"meta", "data", "wal"};
-
-static const char *tree_path(const struct store_paths *p, size_t i)
-{
-    return i == 0 ? p->meta : i == 1 ? p->data : p->wal;
-}
-
-/* A file that some process holds. */
-struct held {
+/* A file that some process has open. */
+struct open_file {
     struct process_file file;
     pid_t pid;
     char name[64];
@@ -33,16 +27,16 @@ struct held {
 
 struct scan {
     const struct store_paths *paths;
-    struct place places[TREES];
+    struct place places[STORE_FOLDERS];
     struct err *e;
     const struct process *now; /* the one being looked at */
-    struct held *held;
-    size_t n, cap;
+    struct open_file *open_files;
+    size_t n;
 };
 
 static void scan_release(struct scan *s)
 {
-    free(s->held);
+    free(s->open_files);
 }
 
 /* Calls fn for each process but our own. Those that have vanished are no error. */
@@ -70,46 +64,41 @@ static int each_process(int (*fn)(void *arg, const struct process *p), void *arg
     return r;
 }
 
-static int find_places(const struct store_paths *p, struct place places[TREES], struct err *e)
+static int find_places(const struct store_paths *p, struct place places[STORE_FOLDERS],
+                       struct err *e)
 {
-    for (size_t i = 0; i < TREES; i++) {
-        int r = place_find(NULL, tree_path(p, i), &places[i]);
+    for (size_t i = 0; i < STORE_FOLDERS; i++) {
+        int r = place_find(NULL, store_folder(p, i), &places[i]);
         if (r < 0)
-            return err_sys(e, r, "%s", tree_path(p, i));
+            return err_sys(e, r, "%s", store_folder(p, i));
     }
     return 0;
 }
 
-static int remember(void *arg, const struct process_file *f)
+static int remember(void *arg, const struct process_file *file)
 {
     struct scan *s = arg;
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 64;
-        struct held *h = realloc(s->held, cap * sizeof(*h));
-        if (!h)
-            return -ENOMEM;
-        s->held = h;
-        s->cap = cap;
-    }
-    struct held *h = &s->held[s->n++];
-    *h = (struct held){.file = *f, .pid = s->now->pid};
-    memcpy(h->name, s->now->name, sizeof(h->name));
+    if (!array_grow(&s->open_files, s->n))
+        return -ENOMEM;
+    struct open_file *f = &s->open_files[s->n++];
+    *f = (struct open_file){.file = *file, .pid = s->now->pid};
+    memcpy(f->name, s->now->name, sizeof(f->name));
     return 0;
 }
 
 /* Compares what an influxd is configured for; it holds nothing open while it has no databases. */
 static int check_folders(struct scan *s, const struct server *server)
 {
-    for (size_t i = 0; i < TREES; i++) {
+    for (size_t i = 0; i < STORE_FOLDERS; i++) {
         struct place theirs;
-        const char *path = tree_path(&server->paths, i);
+        const char *path = store_folder(&server->paths, i);
         if (!path || place_find(server, path, &theirs) < 0)
             continue;
-        for (size_t k = 0; k < TREES; k++)
+        for (size_t k = 0; k < STORE_FOLDERS; k++)
             if (place_same(&theirs, &s->places[k]))
                 return err_set(
                     s->e, -EBUSY, "influxd (pid %d) runs on the %s folder %s (%s): stop it first",
-                    (int)s->now->pid, tree_names[k], tree_path(s->paths, k),
+                    (int)s->now->pid, store_folder_names[k], store_folder(s->paths, k),
                     server->paths.config ? server->paths.config : "its settings without a file");
     }
     return 0;
@@ -149,23 +138,23 @@ static int look_at(void *arg, const struct process *p)
 
 static int by_inode(const void *va, const void *vb)
 {
-    const struct process_file *a = &((const struct held *)va)->file;
-    const struct process_file *b = &((const struct held *)vb)->file;
+    const struct process_file *a = &((const struct open_file *)va)->file;
+    const struct process_file *b = &((const struct open_file *)vb)->file;
     if (a->dev != b->dev)
         return a->dev < b->dev ? -1 : 1;
     return (a->ino > b->ino) - (a->ino < b->ino);
 }
 
-/* -EBUSY if the file or folder at path is among those held. */
-static int check_held(const struct scan *s, const struct stat *st, const char *path)
+/* -EBUSY if the file or folder at path is among those open. */
+static int check_open(const struct scan *s, const struct stat *st, const char *path)
 {
-    struct held key = {.file = {.dev = st->st_dev, .ino = st->st_ino}};
-    const struct held *h = bsearch(&key, s->held, s->n, sizeof(key), by_inode);
-    if (!h)
+    struct open_file key = {.file = {.dev = st->st_dev, .ino = st->st_ino}};
+    const struct open_file *f = bsearch(&key, s->open_files, s->n, sizeof(key), by_inode);
+    if (!f)
         return 0;
-    return err_set(s->e, -EBUSY, "%s (pid %d) has %s %s%s: stop it first", h->name, (int)h->pid,
-                   path, h->file.is_mapped ? "mapped" : "open",
-                   h->file.is_writable ? " for writing" : "");
+    return err_set(s->e, -EBUSY, "%s (pid %d) has %s %s%s: stop it first", f->name, (int)f->pid,
+                   path, f->file.is_mapped ? "mapped" : "open",
+                   f->file.is_writable ? " for writing" : "");
 }
 
 /* Checks the folder open at fd, whose path of len bytes is in path, and all below it. */
@@ -174,7 +163,7 @@ static int walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, i
     struct stat st;
     if (fstat(fd, &st) < 0)
         return err_sys(s->e, -errno, "%s", path);
-    int r = check_held(s, &st, path);
+    int r = check_open(s, &st, path);
     cleanup(dir_free) struct dir list = {0};
     if (r == 0 && (r = dir_read(fd, &list)) < 0)
         return err_sys(s->e, r, "%s", path);
@@ -187,7 +176,7 @@ static int walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, i
             continue;
         snprintf(path + len, PATH_MAX - len, "/%s", name);
         if (S_ISREG(st.st_mode)) {
-            r = check_held(s, &st, path);
+            r = check_open(s, &st, path);
         } else if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
             autoclose int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             if (sub >= 0)
@@ -200,19 +189,19 @@ static int walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, i
     return r;
 }
 
-/* Looks for the files held in the trees: these may be many, what processes hold is little. */
+/* Looks for the open files in the store: its files may be many, what processes hold is little. */
 static int walk_trees(struct scan *s)
 {
     autofree char *path = malloc(PATH_MAX);
     if (!path)
         return err_sys(s->e, -ENOMEM, "/proc");
     if (s->n)
-        qsort(s->held, s->n, sizeof(*s->held), by_inode);
+        qsort(s->open_files, s->n, sizeof(*s->open_files), by_inode);
     int r = 0;
-    for (size_t i = 0; r == 0 && s->n && i < TREES; i++) {
-        int len = snprintf(path, PATH_MAX, "%s", tree_path(s->paths, i));
+    for (size_t i = 0; r == 0 && s->n && i < STORE_FOLDERS; i++) {
+        int len = snprintf(path, PATH_MAX, "%s", store_folder(s->paths, i));
         if (len >= PATH_MAX)
-            return err_sys(s->e, -ENAMETOOLONG, "%s", tree_path(s->paths, i));
+            return err_sys(s->e, -ENAMETOOLONG, "%s", store_folder(s->paths, i));
         autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0)
             r = walk(s, fd, path, (size_t)len, 0);
@@ -233,19 +222,19 @@ int running_uses(const struct store_paths *p, struct err *e)
 
 struct comparison {
     const struct store_paths *paths;
-    struct place config, places[TREES];
+    struct place config, places[STORE_FOLDERS];
     bool same;               /* some influxd uses the file and the folders */
     struct store_paths seen; /* what the other one uses, if it sees what we see */
     struct err other; /* about one that uses the file but other folders; empty if there is none */
 };
 
-/* Which of the folders is another one for the server, or TREES. */
+/* Which of the folders is another one for the server, or STORE_FOLDERS. */
 static size_t find_difference(const struct comparison *c, const struct server *server)
 {
     size_t i = 0;
-    for (; i < TREES; i++) {
+    for (; i < STORE_FOLDERS; i++) {
         struct place theirs;
-        const char *path = tree_path(&server->paths, i);
+        const char *path = store_folder(&server->paths, i);
         if (path && place_find(server, path, &theirs) == 0 && !place_same(&theirs, &c->places[i]))
             break;
     }
@@ -268,20 +257,16 @@ static int absolute(const struct server *server, const char *path, char **out)
     if (n < 0)
         return -errno;
     cwd[n] = 0;
-    if (asprintf(out, "%s%s%s", cwd, n ? "/" : "", path) < 0) {
-        *out = NULL;
-        return -ENOMEM;
-    }
-    return 0;
+    *out = path_join(cwd, path);
+    return *out ? 0 : -ENOMEM;
 }
 
 static int note_folders(struct comparison *c, const struct server *server)
 {
-    char **const to[TREES] = {&c->seen.meta, &c->seen.data, &c->seen.wal};
     store_paths_free(&c->seen);
-    for (size_t i = 0; sees_our_root(server) && i < TREES; i++) {
-        const char *path = tree_path(&server->paths, i);
-        int r = path ? absolute(server, path, to[i]) : -ENOENT;
+    for (size_t i = 0; sees_our_root(server) && i < STORE_FOLDERS; i++) {
+        const char *path = store_folder(&server->paths, i);
+        int r = path ? absolute(server, path, store_folder_of(&c->seen, i)) : -ENOENT;
         if (r < 0) {
             store_paths_free(&c->seen);
             return r == -ENOMEM ? r : 0;
@@ -302,14 +287,14 @@ static int compare(void *arg, const struct process *p)
     int r = c->same ? 0 : note_folders(c, &server);
     if (r < 0)
         return err_sys(&c->other, r, "/proc");
-    if (i == TREES)
+    if (i == STORE_FOLDERS)
         c->same = true;
     else
         err_set(&c->other, -EINVAL,
                 "influxd (pid %d) runs with %s but its %s folder is %s, not %s: give influxfs the "
                 "same environment, or %s=FOLDER",
-                (int)p->pid, c->paths->config, tree_names[i], tree_path(&server.paths, i),
-                tree_path(c->paths, i), tree_names[i]);
+                (int)p->pid, c->paths->config, store_folder_names[i],
+                store_folder(&server.paths, i), store_folder(c->paths, i), store_folder_names[i]);
     return 0;
 }
 

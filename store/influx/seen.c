@@ -3,22 +3,19 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/running.h"
 #include "store/influx/server.h"
-#include "store/influx/state.h"
+#include "store/influx/statefolder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <string.h>
-#include <time.h>
 
 #define RECORD "influxd.json"
 #define RECORD_MAX (64 << 10)
-#define FOLDERS 3
-#define AGAIN_S (24 * 3600) /* the date is no more precise than that */
-
-static const char *const keys[FOLDERS] = {"meta", "data", "wal"};
+#define AGAIN_S (DAY_NS / SECOND_NS) /* the date is no more precise than that */
 
 struct memory {
     struct store_paths paths; /* with config */
@@ -28,11 +25,6 @@ struct memory {
 static void memory_clear(struct memory *m)
 {
     store_paths_free(&m->paths);
-}
-
-static const char *folder(const struct store_paths *p, size_t i)
-{
-    return i == 0 ? p->meta : i == 1 ? p->data : p->wal;
 }
 
 static char *text_of(struct json_object *o, const char *key)
@@ -76,8 +68,9 @@ static int store(int state_fd, const struct store_paths *seen, const char *confi
     if (!o)
         return -ENOMEM;
     json_object_object_add(o, "config", json_object_new_string(config));
-    for (size_t i = 0; i < FOLDERS; i++)
-        json_object_object_add(o, keys[i], json_object_new_string(folder(seen, i)));
+    for (size_t i = 0; i < STORE_FOLDERS; i++)
+        json_object_object_add(o, store_folder_names[i],
+                               json_object_new_string(store_folder(seen, i)));
     json_object_object_add(o, "seconds", json_object_new_int64(seconds));
     const char *text =
         json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -93,11 +86,11 @@ static bool same_place(const char *a, const char *b)
            (place_find(NULL, a, &x) == 0 && place_find(NULL, b, &y) == 0 && place_same(&x, &y));
 }
 
-/* Which folder is another one, or FOLDERS. */
+/* Which folder is another one, or STORE_FOLDERS. */
 static size_t difference(const struct store_paths *a, const struct store_paths *b)
 {
     size_t i = 0;
-    while (i < FOLDERS && same_place(folder(a, i), folder(b, i)))
+    while (i < STORE_FOLDERS && same_place(store_folder(a, i), store_folder(b, i)))
         i++;
     return i;
 }
@@ -106,9 +99,9 @@ static size_t difference(const struct store_paths *a, const struct store_paths *
 static void remember(int state_fd, const struct store_paths *p, const struct store_paths *seen)
 {
     cleanup(memory_clear) struct memory was = {0};
-    int64_t now = (int64_t)time(NULL);
+    int64_t now = time_wall_ns() / SECOND_NS;
     if (load(state_fd, &was) && strcmp(was.paths.config, p->config) == 0 &&
-        difference(&was.paths, seen) == FOLDERS && now >= was.seconds &&
+        difference(&was.paths, seen) == STORE_FOLDERS && now >= was.seconds &&
         now - was.seconds < AGAIN_S)
         return;
     (void)store(state_fd, seen, p->config, now);
@@ -131,20 +124,17 @@ int seen_look(const struct store_paths *p, const char *state, bool make, struct 
 
 static int check_memory(const struct store_paths *p, const struct memory *m, struct err *e)
 {
-    char day[32];
-    struct tm tm;
-    time_t seconds = (time_t)m->seconds;
-    size_t i = same_place(m->paths.config, p->config) ? difference(&m->paths, p) : FOLDERS;
-    if (i == FOLDERS)
+    char day[TIME_TEXT];
+    size_t i = same_place(m->paths.config, p->config) ? difference(&m->paths, p) : STORE_FOLDERS;
+    if (i == STORE_FOLDERS)
         return 0;
-    gmtime_r(&seconds, &tm);
-    strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+    time_day_text((int32_t)(m->seconds / (DAY_NS / SECOND_NS)), day);
     return err_set(e, -EINVAL,
                    "when influxd last ran with %s, on %s, its %s folder was %s, not %s: set its "
                    "environment here too (INFLUXDB_META_DIR, …), give %s=FOLDER, or restore with "
                    "force if it is to use %s from now on",
-                   p->config, day, keys[i], folder(&m->paths, i), folder(p, i), keys[i],
-                   folder(p, i));
+                   p->config, day, store_folder_names[i], store_folder(&m->paths, i),
+                   store_folder(p, i), store_folder_names[i], store_folder(p, i));
 }
 
 int seen_check(const struct store_paths *p, int state_fd, struct err *e)

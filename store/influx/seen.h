@@ -16,8 +16,8 @@
 #include <stdbool.h>
 
 /* Looks for a running influxd and remembers its folders. -EINVAL as running_mismatch. state: the
- * state folder as it was given, or NULL (state.h). It is made if `make`, or if there is a mismatch,
- * for that is to be remembered. Where it cannot be written to, nothing is. */
+ * state folder as it was given, or NULL (statefolder.h). It is made if `make`, or if there is a
+ * mismatch, for that is to be remembered. Where it cannot be written to, nothing is. */
 int seen_look(const struct store_paths *p, const char *state, bool make, struct err *e);
 
 /* Whether a restore into these folders would reach the influxd that uses the file: looks as above,

@@ -195,13 +195,13 @@ static int home_paths(struct server *s, const struct process *p, const struct st
     if ((!home || !exists_as(s, data)) && fstat(p->dir, &st) == 0 &&
         getpwuid_r(st.st_uid, &pw, buf, sizeof(buf), &found) == 0 && found)
         home = found->pw_dir;
-    char **const members[] = {&s->paths.meta, &s->paths.data, &s->paths.wal};
-    static const char *const names[] = {"meta", "data", "wal"};
-    for (size_t i = 0; home && i < 3; i++)
-        if (asprintf(members[i], "%s/.influxdb/%s", home, names[i]) < 0) {
-            *members[i] = NULL;
+    for (size_t i = 0; home && i < STORE_FOLDERS; i++) {
+        char **path = store_folder_of(&s->paths, i);
+        if (asprintf(path, "%s/.influxdb/%s", home, store_folder_names[i]) < 0) {
+            *path = NULL;
             return -ENOMEM;
         }
+    }
     return 0;
 }
 
@@ -230,22 +230,21 @@ static int file_paths(struct server *s, struct err *e)
 
 static int env_paths(struct server *s, const struct strings *env)
 {
-    static const char *const names[] = {"INFLUXDB_META_DIR", "INFLUXDB_DATA_DIR",
-                                        "INFLUXDB_DATA_WAL_DIR"};
-    char **const members[] = {&s->paths.meta, &s->paths.data, &s->paths.wal};
     int r = 0;
-    for (size_t i = 0; r == 0 && i < 3; i++) {
-        const char *value = variable(env, names[i]);
+    for (size_t i = 0; r == 0 && i < STORE_FOLDERS; i++) {
+        const char *value = variable(env, store_folder_variables[i]);
         if (value)
-            r = copy(members[i], value);
+            r = copy(store_folder_of(&s->paths, i), value);
     }
     return r;
 }
 
 static bool env_is_enough(const struct strings *env)
 {
-    return variable(env, "INFLUXDB_META_DIR") && variable(env, "INFLUXDB_DATA_DIR") &&
-           variable(env, "INFLUXDB_DATA_WAL_DIR");
+    size_t i = 0;
+    while (i < STORE_FOLDERS && variable(env, store_folder_variables[i]))
+        i++;
+    return i == STORE_FOLDERS;
 }
 
 /* What all the rest goes by. A process that is ending has no folders and no arguments any more. */

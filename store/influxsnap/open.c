@@ -5,7 +5,7 @@
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
-#include "store/influx/state.h"
+#include "store/influx/statefolder.h"
 #include "store/influxsnap/snap.h"
 #include "store/restore/session.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The state folder: where what is remembered of a store, and its cuts, are kept. */
-#ifndef INFLUXFS_INFLUX_STATE_H
-#define INFLUXFS_INFLUX_STATE_H
+#ifndef INFLUXFS_INFLUX_STATEFOLDER_H
+#define INFLUXFS_INFLUX_STATEFOLDER_H
 
 #include "store/influx/paths.h"
 

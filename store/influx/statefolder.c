@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/influx/state.h"
+#include "store/influx/statefolder.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/path.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 static int default_path(const char *data, char **out)
 {
-    autofree char *real = realpath(data, NULL);
-    const char *path = real ? real : data;
-    const char *slash = strrchr(path, '/');
-    return asprintf(out, "%.*s/influxfs", slash ? (int)(slash - path) : 1, slash ? path : ".") < 0
-               ? -ENOMEM
-               : 0;
+    autofree char *real = realpath(data, NULL), *up = strdup(real ? real : data);
+    if (!up)
+        return -ENOMEM;
+    path_up(up);
+    *out = path_join(*up ? up : ".", "influxfs");
+    return *out ? 0 : -ENOMEM;
 }
 
 static int absolute(const char *given, char **out)
@@ -23,7 +23,8 @@ static int absolute(const char *given, char **out)
     autofree char *here = *given == '/' ? NULL : getcwd(NULL, 0);
     if (*given != '/' && !here)
         return -errno;
-    return asprintf(out, "%s%s%s", here ? here : "", here ? "/" : "", given) < 0 ? -ENOMEM : 0;
+    *out = path_join(here ? here : "", given);
+    return *out ? 0 : -ENOMEM;
 }
 
 /* Its parent must exist: a store that does not exist yet gets no folders for our sake. */
