@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/meta.h"
 
+#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/influx/meta.pb-c.h"
 
@@ -13,7 +14,7 @@ typedef Influxfs__Meta__Database pb_database;
 typedef Influxfs__Meta__Policy pb_policy;
 typedef Influxfs__Meta__ShardGroup pb_group;
 
-struct shard {
+struct meta_entry {
     const char *db, *rp; /* in the arena */
     uint64_t id;
     bool live;
@@ -31,8 +32,8 @@ struct meta {
     size_t n_policies;
     struct policy *policies;
     size_t n, n_live;
-    struct shard *shards; /* by database, policy, id */
-    size_t *live;         /* indexes into shards, ascending */
+    struct meta_entry *shards;      /* by_place */
+    const struct meta_entry **live; /* those of them that are live */
     struct meta_counts counts;
     char *arena;
     size_t arena_used;
@@ -74,7 +75,7 @@ static void data_freep(pb_data **d)
         influxfs__meta__data__free_unpacked(*d, &a);
 }
 
-static int unpack(const void *buf, size_t len, pb_data **out, struct err *e)
+static int meta_unpack(const void *buf, size_t len, pb_data **out, struct err *e)
 {
     if (len > META_DB_MAX)
         return err_set(e, -EFBIG, "meta.db: %zu bytes are more than influxfs reads", len);
@@ -105,7 +106,8 @@ static int check_name(const char *what, const char *s, struct err *e)
 }
 
 /* Checks the names, counts the shards and adds up the room that the names take. */
-static int measure(const pb_data *d, size_t *shards, size_t *policies, size_t *names, struct err *e)
+static int meta_measure(const pb_data *d, size_t *shards, size_t *policies, size_t *names,
+                        struct err *e)
 {
     size_t n = 0, n_policies = 0, bytes = 0;
     for (size_t i = 0; i < d->n_databases; i++) {
@@ -141,11 +143,11 @@ static const char *keep_name(struct meta *m, const char *s)
 static void add_group(struct meta *m, const char *db, const char *rp, const pb_group *g)
 {
     for (size_t i = 0; i < g->n_shards; i++)
-        m->shards[m->n++] = (struct shard){
+        m->shards[m->n++] = (struct meta_entry){
             db, rp, g->shards[i]->id, g->deleted_at == 0, g->start_time, g->end_time};
 }
 
-static void add_all(struct meta *m, const pb_data *d)
+static void meta_add_all(struct meta *m, const pb_data *d)
 {
     m->counts.users = d->n_users;
     for (size_t i = 0; i < d->n_databases; i++) {
@@ -165,22 +167,30 @@ static void add_all(struct meta *m, const pb_data *d)
     }
 }
 
-static int by_place(const void *va, const void *vb)
+static int compare_places(const struct meta_entry *a, const struct meta_entry *b)
 {
-    const struct shard *a = va, *b = vb;
     int c = strcmp(a->db, b->db);
     if (c == 0)
         c = strcmp(a->rp, b->rp);
     return c ? c : (a->id > b->id) - (a->id < b->id);
 }
 
+/* By database, policy and id. Of a shard that is listed twice, once deleted, the live entry comes
+ * first, to be found: influxd serves it. */
+static int by_place(const void *va, const void *vb)
+{
+    const struct meta_entry *a = va, *b = vb;
+    int c = compare_places(a, b);
+    return c ? c : b->live - a->live;
+}
+
 int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e)
 {
     cleanup(data_freep) pb_data *d = NULL;
     size_t shards = 0, policies = 0, names = 0;
-    int r = unpack(buf, len, &d, e);
+    int r = meta_unpack(buf, len, &d, e);
     if (r == 0)
-        r = measure(d, &shards, &policies, &names, e);
+        r = meta_measure(d, &shards, &policies, &names, e);
     if (r < 0)
         return r;
     cleanup(meta_freep) struct meta *m = calloc(1, sizeof(*m));
@@ -193,22 +203,27 @@ int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e)
     m->arena = malloc(names + 1);
     if (!m->shards || !m->live || !m->policies || !m->databases || !m->arena)
         return err_sys(e, -ENOMEM, "meta.db");
-    add_all(m, d);
+    meta_add_all(m, d);
     qsort(m->shards, m->n, sizeof(*m->shards), by_place);
     for (size_t i = 0; i < m->n; i++)
         if (m->shards[i].live)
-            m->live[m->n_live++] = i;
+            m->live[m->n_live++] = &m->shards[i];
     *out = steal_ptr(&m);
     return 0;
 }
 
+static bool is_before(const void *item, const void *key)
+{
+    return compare_places(item, key) < 0;
+}
+
 enum meta_state meta_shard(const struct meta *m, const char *db, const char *rp, uint64_t id)
 {
-    struct shard key = {db, rp, id, false, 0, 0};
-    const struct shard *s = bsearch(&key, m->shards, m->n, sizeof(key), by_place);
-    if (!s)
+    const struct meta_entry key = {.db = db, .rp = rp, .id = id};
+    size_t i = bisect(m->shards, m->n, sizeof(key), &key, is_before);
+    if (i == m->n || compare_places(&m->shards[i], &key) != 0)
         return META_UNKNOWN;
-    return s->live ? META_LIVE : META_DELETED;
+    return m->shards[i].live ? META_LIVE : META_DELETED;
 }
 
 size_t meta_live_shards(const struct meta *m)
@@ -219,35 +234,31 @@ size_t meta_live_shards(const struct meta *m)
 void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const char **rp,
                         uint64_t *id)
 {
-    const struct shard *s = &m->shards[m->live[i]];
+    const struct meta_entry *s = m->live[i];
     *db = s->db;
     *rp = s->rp;
     *id = s->id;
 }
 
+static bool is_live_before(const void *item, const void *key)
+{
+    return compare_places(*(const struct meta_entry *const *)item, key) < 0;
+}
+
 bool meta_live_find(const struct meta *m, const char *db, const char *rp, uint64_t id, size_t *i)
 {
-    const struct shard key = {db, rp, id, false, 0, 0};
-    size_t lo = 0, hi = m->n_live;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int d = by_place(&m->shards[m->live[mid]], &key);
-        if (d == 0) {
-            *i = mid;
-            return true;
-        }
-        if (d < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return false;
+    const struct meta_entry key = {.db = db, .rp = rp, .id = id};
+    size_t at = bisect(m->live, m->n_live, sizeof(*m->live), &key, is_live_before);
+    if (at == m->n_live || compare_places(m->live[at], &key) != 0)
+        return false;
+    *i = at;
+    return true;
 }
 
 void meta_live_shard_times(const struct meta *m, size_t i, int64_t *start, int64_t *end)
 {
-    *start = m->shards[m->live[i]].start;
-    *end = m->shards[m->live[i]].end;
+    *start = m->live[i]->start;
+    *end = m->live[i]->end;
 }
 
 bool meta_has_policy(const struct meta *m, const char *db, const char *rp)
@@ -299,7 +310,7 @@ struct meta_counts meta_counts(const struct meta *m)
 
 /* Packs the message without that database and with the counters at 0. The bytes are the caller's.
  */
-static int pack_without(pb_data *d, const char *db, uint8_t **out, size_t *len)
+static int meta_pack_without(pb_data *d, const char *db, uint8_t **out, size_t *len)
 {
     size_t all = d->n_databases, n = 0;
     pb_database **list = d->databases;
@@ -327,14 +338,14 @@ int meta_same_but(const void *a, size_t alen, const void *b, size_t blen, const 
     cleanup(data_freep) pb_data *one = NULL, *other = NULL;
     autofree uint8_t *pa = NULL, *pb = NULL;
     size_t na = 0, nb = 0;
-    int r = unpack(a, alen, &one, e);
+    int r = meta_unpack(a, alen, &one, e);
     if (r == 0)
-        r = unpack(b, blen, &other, e);
+        r = meta_unpack(b, blen, &other, e);
     if (r < 0)
         return r;
-    r = pack_without(one, db, &pa, &na);
+    r = meta_pack_without(one, db, &pa, &na);
     if (r == 0)
-        r = pack_without(other, db, &pb, &nb);
+        r = meta_pack_without(other, db, &pb, &nb);
     if (r < 0)
         return err_sys(e, r, "meta.db");
     *same = na == nb && memcmp(pa, pb, na) == 0;

@@ -100,6 +100,33 @@ static void test_shards(void **state)
     }
 }
 
+/* Once in a deleted group and once in another, in either order. */
+static void test_listed_twice(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct wire m = {.n = 0}, d = database("a"), p = policy("two");
+        cleanup(meta_freep) struct meta *meta = NULL;
+        const char *db, *rp;
+        uint64_t id;
+        size_t i;
+        header(&m);
+        for (int k = 0; k < 2; k++) {
+            struct wire g = group((uint64_t)k + 1, k == first ? 1500000000000000000 : 0, 7, 8);
+            bytes(&p, 5, g.b, g.n);
+        }
+        bytes(&d, 3, p.b, p.n);
+        bytes(&m, 5, d.b, d.n);
+        assert_int_equal(meta_parse(m.b, m.n, &meta, NULL), 0);
+        assert_int_equal(meta_shard(meta, "a", "two", 7), META_LIVE);
+        assert_int_equal(meta_shard(meta, "a", "two", 8), META_LIVE);
+        assert_int_equal(meta_live_shards(meta), 2);
+        assert_true(meta_live_find(meta, "a", "two", 8, &i));
+        meta_live_shard_at(meta, i, &db, &rp, &id);
+        assert_int_equal(id, 8);
+    }
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -251,9 +278,10 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shards),    cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_damaged),   cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_thousands), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_shards),  cmocka_unit_test(test_listed_twice),
+        cmocka_unit_test(test_empty),   cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_hostile), cmocka_unit_test(test_thousands),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
