@@ -41,7 +41,7 @@ static void group_name(unsigned id, char name[NAME_BYTES])
         strcpy(name, gr.gr_name);
 }
 
-static const char *look_up(struct known **list, unsigned id, void (*fill)(unsigned, char *))
+static const char *owner_name(struct known **list, unsigned id, void (*fill)(unsigned, char *))
 {
     pthread_mutex_lock(&lock);
     struct known *k = *list;
@@ -59,16 +59,16 @@ static const char *look_up(struct known **list, unsigned id, void (*fill)(unsign
 
 const char *owner_user(uid_t uid)
 {
-    return look_up(&users, uid, user_name);
+    return owner_name(&users, uid, user_name);
 }
 
 const char *owner_group(gid_t gid)
 {
-    return look_up(&groups, gid, group_name);
+    return owner_name(&groups, gid, group_name);
 }
 
 /* Digits only: no sign, no space. */
-static bool number(const char *text, unsigned *out)
+static bool parse_id(const char *text, unsigned *out)
 {
     if (!*text || text[strspn(text, "0123456789")])
         return false;
@@ -78,24 +78,35 @@ static bool number(const char *text, unsigned *out)
     return errno == 0 && v < UINT_MAX;
 }
 
-static bool find_user(const char *name, uid_t *uid, gid_t *gid)
+bool owner_find_user(const char *name, uid_t *uid, gid_t *gid)
 {
-    const struct passwd *pw = getpwnam(name);
-    unsigned id = 0;
-    if (!pw && !number(name, &id))
+    struct passwd pw, *found = NULL;
+    char buf[4096];
+    if (getpwnam_r(name, &pw, buf, sizeof(buf), &found) != 0 || !found)
         return false;
-    *uid = pw ? pw->pw_uid : id;
-    *gid = pw ? pw->pw_gid : id;
+    *uid = pw.pw_uid;
+    *gid = pw.pw_gid;
     return true;
 }
 
-static bool find_group(const char *name, gid_t *gid)
+static bool parse_user(const char *name, uid_t *uid, gid_t *gid)
 {
-    const struct group *gr = getgrnam(name);
-    unsigned id = 0;
-    if (!gr && !number(name, &id))
+    unsigned id;
+    if (owner_find_user(name, uid, gid))
+        return true;
+    if (!parse_id(name, &id))
         return false;
-    *gid = gr ? gr->gr_gid : id;
+    *uid = *gid = id;
+    return true;
+}
+
+static bool parse_group(const char *name, gid_t *gid)
+{
+    struct group gr, *found = NULL;
+    char buf[16384];
+    if (getgrnam_r(name, &gr, buf, sizeof(buf), &found) != 0 || !found)
+        return parse_id(name, gid);
+    *gid = gr.gr_gid;
     return true;
 }
 
@@ -107,9 +118,9 @@ int owner_parse(const char *text, uid_t *uid, gid_t *gid, struct err *e)
     char *group = strchr(user, ':');
     if (group)
         *group++ = 0;
-    if (!find_user(user, uid, gid))
+    if (!parse_user(user, uid, gid))
         return err_set(e, -EINVAL, "option owner=: there is no user %s", user);
-    if (group && !find_group(group, gid))
+    if (group && !parse_group(group, gid))
         return err_set(e, -EINVAL, "option owner=: there is no group %s", group);
     return 0;
 }

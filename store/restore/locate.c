@@ -5,11 +5,11 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/mounts.h"
+#include "store/base/owner.h"
 #include "store/base/rmtree.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,18 +49,6 @@ static int resolve(const char *path, char **out, struct err *e)
     }
 }
 
-static int influxdb_user(uid_t *uid, gid_t *gid)
-{
-    struct passwd pw;
-    struct passwd *found = NULL;
-    char buf[4096];
-    if (getpwnam_r("influxdb", &pw, buf, sizeof(buf), &found) != 0 || !found)
-        return -ENOENT;
-    *uid = pw.pw_uid;
-    *gid = pw.pw_gid;
-    return 0;
-}
-
 /* owner=, else the owner of the folder replaced, else user influxdb: as far as root may. */
 static void choose_owner(struct target *t, const struct stat *st, uid_t uid, gid_t gid)
 {
@@ -75,7 +63,7 @@ static void choose_owner(struct target *t, const struct stat *st, uid_t uid, gid
         t->uid = st->st_uid;
         t->gid = st->st_gid;
     } else {
-        influxdb_user(&t->uid, &t->gid);
+        owner_find_user("influxdb", &t->uid, &t->gid);
     }
 }
 
