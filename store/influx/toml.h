@@ -4,8 +4,9 @@
  *
  * Understood: comments, [tables], [[arrays of tables]], bare, quoted and dotted keys, basic and
  * literal strings in one line or several, arrays, inline tables, and any other value as one word
- * (numbers, booleans, dates: not checked further). LF and CRLF; a byte order mark is skipped. Keys
- * set twice are the caller's to notice.
+ * (numbers, booleans, dates: not checked further). LF and CRLF; a byte order mark is skipped. The
+ * bytes of a string need not be UTF-8: influxd hands them on as they are, and a folder may have such
+ * a name. Keys set twice are the caller's to notice.
  */
 #ifndef INFLUXFS_INFLUX_TOML_H
 #define INFLUXFS_INFLUX_TOML_H
@@ -18,7 +19,7 @@
 struct toml_item {
     const char *const *key; /* the whole path of it, tables included */
     size_t depth;           /* of how many parts */
-    const char *string;     /* UTF-8 without NUL, or NULL if the value is not a string */
+    const char *string;     /* without NUL; NULL if the value is not a string */
     const char *word;       /* a number, a boolean or a date as it is written there, or NULL */
     unsigned line;          /* where the value ends, from 1 */
 };

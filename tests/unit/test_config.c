@@ -128,6 +128,13 @@ static void test_strings(void **state)
     parses_to("meta.dir = \"/a#b\" # c\n", "/a#b", NULL, NULL);
 }
 
+/* A folder's name is any bytes. */
+static void test_latin1(void **state)
+{
+    (void)state;
+    parses_to("[meta]\ndir = \"/m\xe9ta\"\n[data]\ndir = '/d\xff'\n", "/m\xe9ta", "/d\xff", NULL);
+}
+
 static void test_passed_over(void **state)
 {
     (void)state;
@@ -317,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_latin1),
         cmocka_unit_test(test_passed_over),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hostile),
