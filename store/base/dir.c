@@ -13,7 +13,7 @@ struct growing {
     size_t n;
 };
 
-static int add(struct growing *g, const struct dirent *e)
+static int dir_add(struct growing *g, const struct dirent *e)
 {
     size_t len = strlen(e->d_name) + 2;
     if (g->used + len > g->cap) {
@@ -36,7 +36,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int index_names(struct growing *g, struct dir *out)
+static int dir_index(struct growing *g, struct dir *out)
 {
     char **names = malloc((g->n + 1) * sizeof(*names));
     if (!names)
@@ -72,12 +72,12 @@ int dir_read(int fd, struct dir *out)
         }
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        r = add(&g, e);
+        r = dir_add(&g, e);
         if (r < 0)
             break;
     }
     if (r == 0)
-        r = index_names(&g, out);
+        r = dir_index(&g, out);
     free(g.arena);
     return r;
 }

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ bool mount_is_other(const struct mount_place *here, const struct statx *st)
 
 /* openat2(2) is missing before Linux 5.6, and some containers forbid it: what was opened is looked
  * at in any case. */
-static int open_folder(int dirfd, const char *name)
+static int mounts_open(int dirfd, const char *name)
 {
     static atomic_bool missing;
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -66,7 +67,7 @@ static int open_folder(int dirfd, const char *name)
 int mount_open_folder(const struct mount_place *here, int dirfd, const char *name)
 {
     struct mount_place there;
-    autoclose int fd = open_folder(dirfd, name);
+    autoclose int fd = mounts_open(dirfd, name);
     if (fd < 0)
         return fd;
     int r = mount_place_of(fd, &there);
@@ -83,10 +84,11 @@ static int found(const char *path, char **out)
     return *out ? 1 : -ENOMEM;
 }
 
-static int walk_entries(const struct mount_place *here, int fd, const char *path, char **out);
+static int mounts_walk_entries(const struct mount_place *here, int fd, const char *path,
+                               char **out);
 
-static int walk_entry(const struct mount_place *here, int dirfd, const char *name, const char *path,
-                      char **out)
+static int mounts_walk_entry(const struct mount_place *here, int dirfd, const char *name,
+                             const char *path, char **out)
 {
     struct statx st;
     int r = mount_stat(dirfd, name, &st);
@@ -101,18 +103,18 @@ static int walk_entry(const struct mount_place *here, int dirfd, const char *nam
         return found(path, out);
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
-    return walk_entries(here, fd, path, out);
+    return mounts_walk_entries(here, fd, path, out);
 }
 
-static int walk_entries(const struct mount_place *here, int fd, const char *path, char **out)
+static int mounts_walk_entries(const struct mount_place *here, int fd, const char *path, char **out)
 {
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(fd, &list);
     for (size_t i = 0; r == 0 && i < list.n; i++) {
-        autofree char *below = NULL;
-        if (asprintf(&below, "%s%s%s", path, *path ? "/" : "", list.names[i]) < 0)
+        autofree char *below = path_join(path, list.names[i]);
+        if (!below)
             return -ENOMEM;
-        r = walk_entry(here, fd, list.names[i], below, out);
+        r = mounts_walk_entry(here, fd, list.names[i], below, out);
     }
     return r;
 }
@@ -123,7 +125,8 @@ int mounts_walk(int dirfd, const char *name, char **out)
     int r = mount_place_of(dirfd, &here);
     if (r < 0)
         return r;
-    return name ? walk_entry(&here, dirfd, name, name, out) : walk_entries(&here, dirfd, "", out);
+    return name ? mounts_walk_entry(&here, dirfd, name, name, out)
+                : mounts_walk_entries(&here, dirfd, "", out);
 }
 
 /* The kernel's table */
@@ -153,13 +156,7 @@ static bool is_reachable(const char *point, uint64_t id)
     return !(st.stx_mask & STATX_MNT_ID) || st.stx_mnt_id == id;
 }
 
-static bool is_below(const char *point, const char *path, bool itself)
-{
-    size_t n = strlen(path);
-    return strncmp(point, path, n) == 0 && (point[n] == '/' || (itself && !point[n]));
-}
-
-static int look_up(FILE *table, const char *path, bool itself, char **out)
+static int mounts_look_up(FILE *table, const char *path, bool itself, char **out)
 {
     autofree char *line = NULL;
     size_t cap = 0;
@@ -171,25 +168,25 @@ static int look_up(FILE *table, const char *path, bool itself, char **out)
         char *point = line + at;
         point[strcspn(point, " \n")] = 0;
         unescape(point);
-        if (is_below(point, path, itself) && is_reachable(point, id))
+        const char *below = path_below(point, path);
+        if (below && (itself || *below) && is_reachable(point, id))
             return found(point, out);
     }
     return ferror(table) ? -EIO : 0;
 }
 
-static int walk_path(const char *path, bool itself, char **out)
+static int mounts_walk_path(const char *path, bool itself, char **out)
 {
     autofree char *up = strdup(path), *rest = NULL;
     if (!up)
         return -ENOMEM;
-    char *slash = strrchr(up, '/');
     if (itself)
-        *slash = 0;
-    autoclose int fd = open(*up ? up : "/", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        path_up(up);
+    autoclose int fd = open(up, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    int r = mounts_walk(fd, itself ? slash + 1 : NULL, &rest);
-    if (r == 1 && asprintf(out, "%s/%s", up, rest) < 0)
+    int r = mounts_walk(fd, itself ? path_last(path) : NULL, &rest);
+    if (r == 1 && !(*out = path_join(up, rest)))
         return -ENOMEM;
     return r;
 }
@@ -198,8 +195,8 @@ int mounts_below(const char *path, bool itself, char **out)
 {
     FILE *table = fopen("/proc/thread-self/mountinfo", "re");
     if (!table)
-        return walk_path(path, itself, out);
-    int r = look_up(table, path, itself, out);
+        return mounts_walk_path(path, itself, out);
+    int r = mounts_look_up(table, path, itself, out);
     fclose(table);
     return r;
 }

@@ -35,10 +35,9 @@ static size_t count_past(const struct meta *m, const char *db, const char *rp, i
     return n;
 }
 
-static int add(struct census *c, size_t *cap, const char *db, const char *rp, int64_t duration,
-               size_t shards)
+static int add(struct census *c, const char *db, const char *rp, int64_t duration, size_t shards)
 {
-    if (!array_room(&c->expired, cap, c->nexpired, sizeof(*c->expired)))
+    if (!array_grow(&c->expired, c->nexpired))
         return -ENOMEM;
     struct census_policy p = {strdup(db), strdup(rp), duration, shards};
     c->expired[c->nexpired++] = p;
@@ -49,7 +48,6 @@ int census_take(const void *meta, size_t len, int64_t now, struct census *out, s
 {
     cleanup(meta_freep) struct meta *m = NULL;
     cleanup(census_clear) struct census c = {0};
-    size_t cap = 0;
     int r = meta_parse(meta, len, &m, e);
     if (r < 0)
         return r;
@@ -63,7 +61,7 @@ int census_take(const void *meta, size_t len, int64_t now, struct census *out, s
                        ? count_past(m, db, rp, rules.duration, now)
                        : 0;
         if (n)
-            r = add(&c, &cap, db, rp, rules.duration, n);
+            r = add(&c, db, rp, rules.duration, n);
     }
     if (r < 0)
         return err_sys(e, r, "meta.db");
