@@ -3,14 +3,12 @@
  * changed. It is done on the wire and not by packing what was unpacked, so that what a later
  * version of influxd has put there stays, in its order. */
 #include "store/base/cleanup.h"
-#include "store/influx/bytes.h"
 #include "store/influx/census.h"
+#include "store/influx/protowire.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 /* Of meta.proto. */
 enum {
@@ -21,15 +19,7 @@ enum {
     POLICY_DURATION = 2
 };
 
-struct field {
-    uint64_t number;
-    unsigned wire;
-    const uint8_t *all, *head_end; /* with its key, and where that ends */
-    size_t n;                      /* bytes from all */
-    struct bytes body;             /* WIRE_BYTES */
-};
-
-/* A message shrinks or stays as it is: the room of the whole is enough. */
+/* A message shrinks or stays as it is: what the whole takes is enough. */
 struct out {
     uint8_t *p;
     size_t n;
@@ -49,80 +39,77 @@ static void put_varint(struct out *o, uint64_t v)
     o->p[o->n++] = (uint8_t)v;
 }
 
-static bool next(struct bytes *in, struct field *f)
+static void put_field(struct out *o, const struct protowire_field *f)
 {
-    uint64_t key, v = 0;
-    bool ok = false;
-    f->all = in->p;
-    if (!bytes_uvarint(in, &key))
-        return false;
-    f->number = key >> 3;
-    f->wire = key & 7;
-    f->head_end = in->p;
-    f->body = (struct bytes){0};
-    if (f->wire == WIRE_VARINT) {
-        ok = bytes_uvarint(in, &v);
-    } else if (f->wire == WIRE_64 || f->wire == WIRE_32) {
-        ok = bytes_skip(in, f->wire == WIRE_64 ? 8 : 4);
-    } else if (f->wire == WIRE_BYTES && bytes_uvarint(in, &v)) {
-        f->body.p = in->p;
-        f->body.n = (size_t)v;
-        ok = bytes_skip(in, v);
-    }
-    f->n = (size_t)(in->p - f->all);
-    return ok;
+    put(o, f->all.p, f->all.n);
 }
 
-/* A string of a message, NULL if it has none; the last one counts. The caller frees it. */
+/* A string of a message, "" if it has none; the last one counts. The caller frees it. */
 static int text_of(struct bytes in, uint64_t number, char **out)
 {
-    struct field f;
+    struct protowire_field f;
     struct bytes found = {0};
-    while (in.n) {
-        if (!next(&in, &f))
-            return -EBADMSG;
-        if (f.number == number && f.wire == WIRE_BYTES)
+    int r;
+    while ((r = protowire_next(&in, &f)) == 1)
+        if (f.number == number && f.type == WIRE_BYTES)
             found = f.body;
-    }
+    if (r < 0)
+        return r;
     *out = found.p ? strndup((const char *)found.p, found.n) : strdup("");
     return *out ? 0 : -ENOMEM;
 }
 
 static int keep_policy(struct bytes in, struct out *o)
 {
-    struct field f;
-    while (in.n) {
-        if (!next(&in, &f))
-            return -EBADMSG;
-        if (f.number == POLICY_DURATION && f.wire == WIRE_VARINT) {
-            put(o, f.all, (size_t)(f.head_end - f.all));
+    struct protowire_field f;
+    int r;
+    while ((r = protowire_next(&in, &f)) == 1) {
+        if (f.number == POLICY_DURATION && f.type == WIRE_VARINT) {
+            put(o, f.all.p, f.nkey);
             put_varint(o, 0);
         } else {
-            put(o, f.all, f.n);
+            put_field(o, &f);
         }
     }
-    return 0;
+    return r;
 }
 
+/* Appends what becomes of a message. */
+typedef int rewrite_fn(const void *arg, struct bytes in, struct out *o);
+
 /* Appends the field with what fn makes of its body, whose length is known only then. */
-static int put_message(const struct field *f, struct out *o,
-                       int (*fn)(const void *arg, struct bytes in, struct out *o), const void *arg)
+static int put_message(const struct protowire_field *f, rewrite_fn *fn, const void *arg,
+                       struct out *o)
 {
-    autofree uint8_t *room = malloc(f->body.n + 1);
-    struct out body = {.p = room};
-    if (!room)
+    autofree uint8_t *buf = malloc(f->body.n + 1);
+    struct out body = {.p = buf};
+    if (!buf)
         return -ENOMEM;
     int r = fn(arg, f->body, &body);
     if (r < 0)
         return r;
     if (body.n == f->body.n && (!body.n || memcmp(body.p, f->body.p, body.n) == 0)) {
-        put(o, f->all, f->n); /* with its length as it is written there */
+        put_field(o, f); /* with its length as it is written there */
         return 0;
     }
-    put(o, f->all, (size_t)(f->head_end - f->all));
+    put(o, f->all.p, f->nkey);
     put_varint(o, body.n);
     put(o, body.p, body.n);
     return 0;
+}
+
+/* Appends a message, with what fn makes of the messages in it that have this number. */
+static int rewrite(struct bytes in, uint64_t number, rewrite_fn *fn, const void *arg, struct out *o)
+{
+    struct protowire_field f;
+    int r;
+    while ((r = protowire_next(&in, &f)) == 1) {
+        if (f.number != number || f.type != WIRE_BYTES)
+            put_field(o, &f);
+        else if ((r = put_message(&f, fn, arg, o)) < 0)
+            return r;
+    }
+    return r;
 }
 
 struct database {
@@ -148,45 +135,21 @@ static int rewrite_database(const void *arg, struct bytes in, struct out *o)
     autofree char *name = NULL;
     int r = text_of(in, DATABASE_NAME, &name);
     const struct database db = {arg, name};
-    while (r == 0 && in.n) {
-        struct field f;
-        if (!next(&in, &f))
-            return -EBADMSG;
-        if (f.number == DATABASE_POLICIES && f.wire == WIRE_BYTES)
-            r = put_message(&f, o, rewrite_policy, &db);
-        else
-            put(o, f.all, f.n);
-    }
-    return r;
-}
-
-static int rewrite(const struct census *c, struct bytes in, struct out *o)
-{
-    int r = 0;
-    while (r == 0 && in.n) {
-        struct field f;
-        if (!next(&in, &f))
-            return -EBADMSG;
-        if (f.number == DATA_DATABASES && f.wire == WIRE_BYTES)
-            r = put_message(&f, o, rewrite_database, c);
-        else
-            put(o, f.all, f.n);
-    }
-    return r;
+    return r < 0 ? r : rewrite(in, DATABASE_POLICIES, rewrite_policy, &db, o);
 }
 
 int census_keep(const struct census *c, const void *meta, size_t len, void **out, size_t *outlen,
                 struct err *e)
 {
-    autofree uint8_t *room = malloc(len + 1);
-    struct out o = {.p = room};
-    if (!room)
+    autofree uint8_t *buf = malloc(len + 1);
+    struct out o = {.p = buf};
+    if (!buf)
         return err_sys(e, -ENOMEM, "meta.db");
-    int r = rewrite(c, (struct bytes){meta, len}, &o);
+    int r = rewrite((struct bytes){meta, len}, DATA_DATABASES, rewrite_database, c, &o);
     if (r < 0)
         return err_set(e, r, "meta.db: %s",
                        r == -EBADMSG ? "damaged, or not written by InfluxDB 1.x" : strerror(-r));
-    *out = steal_ptr(&room);
+    *out = steal_ptr(&buf);
     *outlen = o.n;
     return 0;
 }

@@ -1,51 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/fieldsidx.h"
 
+#include "store/influx/protowire.h"
+
 #include <errno.h>
 #include <string.h>
 
 #define MAGIC_SIZE 4
 #define CHANGE_HEAD 8 /* bytes of the length before changes */
 
-/* A field of a protobuf message. */
-struct part {
-    uint64_t number, value; /* value: of a varint */
-    struct slice bytes;     /* of a string or message */
-};
-
-static bool take_varint(struct slice *rest, uint64_t *out)
+static struct slice text_of(const struct protowire_field *f)
 {
-    *out = 0;
-    for (unsigned shift = 0; rest->n > 0 && shift < 64; shift += 7) {
-        uint8_t byte = (uint8_t)*rest->p;
-        rest->p++;
-        rest->n--;
-        *out |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return true;
-    }
-    return false;
-}
-
-/* 1 and the next part, 0 at the end, -EBADMSG for what these messages cannot have. */
-static int next(struct slice *rest, struct part *out)
-{
-    uint64_t tag, n;
-    if (rest->n == 0)
-        return 0;
-    *out = (struct part){0};
-    if (!take_varint(rest, &tag) || !take_varint(rest, &n))
-        return -EBADMSG;
-    out->number = tag >> 3;
-    out->value = n;
-    if ((tag & 7) == 0)
-        return 1;
-    if ((tag & 7) != 2 || n > rest->n)
-        return -EBADMSG;
-    out->bytes = (struct slice){rest->p, n};
-    rest->p += n;
-    rest->n -= n;
-    return 1;
+    return (struct slice){(const char *)f->body.p, f->body.n};
 }
 
 static bool type_of(uint64_t number, enum value_type *out)
@@ -67,34 +33,34 @@ static bool type_of(uint64_t number, enum value_type *out)
     return false;
 }
 
-static int read_field(struct slice measurement, struct slice rest,
-                      const struct fieldsidx_visitor *v)
+static int fieldsidx_field(struct slice measurement, struct bytes rest,
+                           const struct fieldsidx_visitor *v)
 {
-    struct part p;
+    struct protowire_field f;
     struct slice name = {NULL, 0};
     enum value_type type;
     uint64_t number = 0;
     int r;
-    while ((r = next(&rest, &p)) == 1) {
-        if (p.number == 1)
-            name = p.bytes;
-        else if (p.number == 2)
-            number = p.value;
+    while ((r = protowire_next(&rest, &f)) == 1) {
+        if (f.number == 1)
+            name = text_of(&f);
+        else if (f.number == 2)
+            number = f.value;
     }
     if (r < 0 || !name.n || !type_of(number, &type))
         return r;
     return v->field(v->ctx, measurement, name, type);
 }
 
-static int read_measurement(struct slice rest, const struct fieldsidx_visitor *v)
+static int fieldsidx_measurement(struct bytes rest, const struct fieldsidx_visitor *v)
 {
-    struct part p;
+    struct protowire_field f;
     struct slice name = {NULL, 0};
     int r;
-    while ((r = next(&rest, &p)) == 1) {
-        if (p.number == 1)
-            name = p.bytes;
-        int rc = p.number == 2 ? read_field(name, p.bytes, v) : 0;
+    while ((r = protowire_next(&rest, &f)) == 1) {
+        if (f.number == 1)
+            name = text_of(&f);
+        int rc = f.number == 2 ? fieldsidx_field(name, f.body, v) : 0;
         if (rc != 0)
             return rc;
     }
@@ -104,44 +70,45 @@ static int read_measurement(struct slice rest, const struct fieldsidx_visitor *v
 int fieldsidx_read(const void *bytes, size_t n, const struct fieldsidx_visitor *v)
 {
     static const uint8_t magic[MAGIC_SIZE] = {0x00, 0x06, 0x01, 0x03};
-    struct part p;
+    struct protowire_field f;
     int r;
     if (n < MAGIC_SIZE || memcmp(bytes, magic, MAGIC_SIZE) != 0)
         return -EBADMSG;
-    struct slice rest = {(const char *)bytes + MAGIC_SIZE, n - MAGIC_SIZE};
-    while ((r = next(&rest, &p)) == 1) {
-        int rc = p.number == 1 ? read_measurement(p.bytes, v) : 0;
+    struct bytes rest = {(const uint8_t *)bytes + MAGIC_SIZE, n - MAGIC_SIZE};
+    while ((r = protowire_next(&rest, &f)) == 1) {
+        int rc = f.number == 1 ? fieldsidx_measurement(f.body, v) : 0;
         if (rc != 0)
             return rc;
     }
     return r;
 }
 
-static int read_change(struct slice rest, const struct fieldsidx_visitor *v)
+static int fieldsidx_change(struct bytes rest, const struct fieldsidx_visitor *v)
 {
-    struct part p;
-    struct slice measurement = {NULL, 0}, field = {NULL, 0};
+    struct protowire_field f;
+    struct slice measurement = {NULL, 0};
+    struct bytes field = {0};
     uint64_t kind = 0;
     int r;
-    while ((r = next(&rest, &p)) == 1) {
-        if (p.number == 1)
-            measurement = p.bytes;
-        else if (p.number == 2)
-            field = p.bytes;
-        else if (p.number == 3)
-            kind = p.value;
+    while ((r = protowire_next(&rest, &f)) == 1) {
+        if (f.number == 1)
+            measurement = text_of(&f);
+        else if (f.number == 2)
+            field = f.body;
+        else if (f.number == 3)
+            kind = f.value;
     }
     if (r < 0)
         return r;
-    return kind == 1 ? v->drop(v->ctx, measurement) : read_field(measurement, field, v);
+    return kind == 1 ? v->drop(v->ctx, measurement) : fieldsidx_field(measurement, field, v);
 }
 
-static int read_changes(struct slice rest, const struct fieldsidx_visitor *v)
+static int fieldsidx_batch(struct bytes rest, const struct fieldsidx_visitor *v)
 {
-    struct part p;
+    struct protowire_field f;
     int r;
-    while ((r = next(&rest, &p)) == 1) {
-        int rc = p.number == 1 ? read_change(p.bytes, v) : 0;
+    while ((r = protowire_next(&rest, &f)) == 1) {
+        int rc = f.number == 1 ? fieldsidx_change(f.body, v) : 0;
         if (rc != 0)
             return rc;
     }
@@ -160,7 +127,7 @@ int fieldsidx_changes(const void *bytes, size_t n, const struct fieldsidx_visito
         n -= CHANGE_HEAD;
         if (len > n)
             break;
-        r = read_changes((struct slice){(const char *)p, len}, v);
+        r = fieldsidx_batch((struct bytes){p, len}, v);
         p += len;
         n -= len;
     }

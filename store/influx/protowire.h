@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages of protobuf field by field, for what generated code would not do: keep the fields that
+ * it does not know, in their order, or read without allocating. (protobuf.dev, "Encoding")
+ *
+ * A pure function on untrusted bytes.
+ */
+#ifndef INFLUXFS_INFLUX_PROTOWIRE_H
+#define INFLUXFS_INFLUX_PROTOWIRE_H
+
+#include "store/influx/bytes.h"
+
+enum protowire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+
+struct protowire_field {
+    uint64_t number;
+    enum protowire_type type;
+    uint64_t value;    /* of WIRE_VARINT */
+    struct bytes body; /* of WIRE_BYTES: a string or a message */
+    struct bytes all;  /* the whole field as it is written */
+    size_t nkey;       /* how many bytes of that are its number and type */
+};
+
+/* Takes the next field of a message: 1; 0 at its end; -EBADMSG. */
+int protowire_next(struct bytes *in, struct protowire_field *out);
+
+#endif
