@@ -83,7 +83,7 @@ int io_sync_dir(int fd)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int write_synced(int dirfd, const char *name, const void *buf, size_t len, mode_t mode)
+static int io_write_synced(int dirfd, const char *name, const void *buf, size_t len, mode_t mode)
 {
     autoclose int fd =
         openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
@@ -102,7 +102,7 @@ int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mo
     char tmp[NAME_MAX + 1];
     if (snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= (int)sizeof(tmp))
         return -ENAMETOOLONG;
-    int r = write_synced(dirfd, tmp, buf, len, mode);
+    int r = io_write_synced(dirfd, tmp, buf, len, mode);
     if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
         r = -errno;
     if (r < 0) {
@@ -113,7 +113,7 @@ int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mo
 }
 
 /* Copies the next component of *p into name and moves *p behind it; 0 at the end of the path. */
-static int next_component(const char **p, char name[NAME_MAX + 1])
+static int io_next_component(const char **p, char name[NAME_MAX + 1])
 {
     size_t n = strcspn(*p, "/");
     if (n == 0 || (n == 1 && (*p)[0] == '.') || (n == 2 && (*p)[0] == '.' && (*p)[1] == '.'))
@@ -129,10 +129,10 @@ static int next_component(const char **p, char name[NAME_MAX + 1])
 }
 
 /* Opens the folder that holds the last component of rel, and copies that component. */
-static int open_parent_beneath(int dirfd, const char *rel, char name[NAME_MAX + 1])
+static int io_open_parent(int dirfd, const char *rel, char name[NAME_MAX + 1])
 {
     autoclose int cur = -1;
-    int r = next_component(&rel, name);
+    int r = io_next_component(&rel, name);
     while (r == 0 && *rel) {
         int next =
             openat(cur < 0 ? dirfd : cur, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -141,7 +141,7 @@ static int open_parent_beneath(int dirfd, const char *rel, char name[NAME_MAX + 
         if (cur >= 0)
             close(cur);
         cur = next;
-        r = next_component(&rel, name);
+        r = io_next_component(&rel, name);
     }
     if (r < 0)
         return r;
@@ -154,7 +154,7 @@ static int open_by_steps(int dirfd, const char *rel, int flags)
 {
     char name[NAME_MAX + 1] = ".";
     autoclose int parent = -1;
-    if (*rel && (parent = open_parent_beneath(dirfd, rel, name)) < 0)
+    if (*rel && (parent = io_open_parent(dirfd, rel, name)) < 0)
         return parent;
     int fd = openat(*rel ? parent : dirfd, name, flags);
     return fd < 0 ? -errno : fd;
@@ -165,7 +165,7 @@ static int check_components(const char *rel)
     char name[NAME_MAX + 1];
     int r = 0;
     while (r == 0 && *rel)
-        r = next_component(&rel, name);
+        r = io_next_component(&rel, name);
     return r;
 }
 

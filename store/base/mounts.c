@@ -132,7 +132,7 @@ int mounts_walk(int dirfd, const char *name, char **out)
 /* The kernel's table */
 
 /* Spaces, newlines, backslashes and the like stand there as \ooo. */
-static void unescape(char *s)
+static void mounts_unescape(char *s)
 {
     char *to = s;
     for (const char *p = s; *p;) {
@@ -167,7 +167,7 @@ static int mounts_look_up(FILE *table, const char *path, bool itself, char **out
             return -EIO;
         char *point = line + at;
         point[strcspn(point, " \n")] = 0;
-        unescape(point);
+        mounts_unescape(point);
         const char *below = path_below(point, path);
         if (below && (itself || *below) && is_reachable(point, id))
             return found(point, out);

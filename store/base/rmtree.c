@@ -54,9 +54,9 @@ static int failed(const struct removal *r, int code)
     return err_sys(r->e, code, "%s%s cannot be removed", folder, path);
 }
 
-static int remove_entry(struct removal *r, int dirfd, const char *name);
+static int rmtree_entry(struct removal *r, int dirfd, const char *name);
 
-static int remove_entries(struct removal *r, int fd)
+static int rmtree_entries(struct removal *r, int fd)
 {
     cleanup(dir_free) struct dir list = {0};
     size_t top = strlen(r->path);
@@ -67,7 +67,7 @@ static int remove_entries(struct removal *r, int fd)
         size_t room = sizeof(r->path) - top;
         int n = snprintf(r->path + top, room, "%s%s", top ? "/" : "", list.names[i]);
         if (n < (int)room)
-            code = remove_entry(r, fd, list.names[i]);
+            code = rmtree_entry(r, fd, list.names[i]);
         else
             r->sum.left++; /* too deep to be anybody's but a stranger's */
         r->path[top] = 0;
@@ -75,13 +75,13 @@ static int remove_entries(struct removal *r, int fd)
     return code;
 }
 
-static int remove_folder(struct removal *r, int dirfd, const char *name)
+static int rmtree_folder(struct removal *r, int dirfd, const char *name)
 {
     uint64_t left = r->sum.left;
     autoclose int fd = mount_open_folder(&r->here, dirfd, name);
     if (fd < 0)
         return fd == -ENOENT ? 0 : failed(r, fd);
-    int code = remove_entries(r, fd);
+    int code = rmtree_entries(r, fd);
     if (code < 0 || r->sum.left > left)
         return code;
     if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
@@ -92,7 +92,7 @@ static int remove_folder(struct removal *r, int dirfd, const char *name)
     return 0;
 }
 
-static int remove_entry(struct removal *r, int dirfd, const char *name)
+static int rmtree_entry(struct removal *r, int dirfd, const char *name)
 {
     struct statx st;
     int code = mount_stat(dirfd, name, &st);
@@ -105,7 +105,7 @@ static int remove_entry(struct removal *r, int dirfd, const char *name)
         return 0;
     }
     if (S_ISDIR(st.stx_mode))
-        return remove_folder(r, dirfd, name);
+        return rmtree_folder(r, dirfd, name);
     if (unlinkat(dirfd, name, 0) < 0)
         return errno == ENOENT ? 0 : failed(r, -errno);
     r->sum.files++;
@@ -127,7 +127,7 @@ int rmtree(int dirfd, const char *name, const struct rmtree_of *of, struct rmtre
     if (code == 1)
         return mounted(own, point, e);
     r.dirfd = own;
-    code = code < 0 ? failed(&r, code) : remove_entry(&r, own, name);
+    code = code < 0 ? failed(&r, code) : rmtree_entry(&r, own, name);
     if (sum)
         *sum = r.sum;
     return code < 0 ? code : r.sum.left > 0;

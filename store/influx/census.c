@@ -20,8 +20,8 @@ static bool is_past(int64_t end, int64_t duration, int64_t now)
     return end == 0 || (__int128)end + duration < now;
 }
 
-static size_t count_past(const struct meta *m, const char *db, const char *rp, int64_t duration,
-                         int64_t now)
+static size_t census_count_past(const struct meta *m, const char *db, const char *rp,
+                                int64_t duration, int64_t now)
 {
     size_t n = 0;
     for (size_t i = 0; i < meta_live_shards(m); i++) {
@@ -58,7 +58,7 @@ int census_take(const void *meta, size_t len, int64_t now, struct census *out, s
         meta_policy(m, i, &db, &rp);
         meta_policy_rules(m, i, &rules);
         size_t n = rules.duration && strcmp(db, NAME_INTERNAL) != 0
-                       ? count_past(m, db, rp, rules.duration, now)
+                       ? census_count_past(m, db, rp, rules.duration, now)
                        : 0;
         if (n)
             r = add(&c, db, rp, rules.duration, n);

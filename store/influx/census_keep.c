@@ -45,7 +45,7 @@ static void put_field(struct out *o, const struct protowire_field *f)
 }
 
 /* A string of a message, "" if it has none; the last one counts. The caller frees it. */
-static int text_of(struct bytes in, uint64_t number, char **out)
+static int census_text_of(struct bytes in, uint64_t number, char **out)
 {
     struct protowire_field f;
     struct bytes found = {0};
@@ -78,8 +78,8 @@ static int keep_policy(struct bytes in, struct out *o)
 typedef int rewrite_fn(const void *arg, struct bytes in, struct out *o);
 
 /* Appends the field with what fn makes of its body, whose length is known only then. */
-static int put_message(const struct protowire_field *f, rewrite_fn *fn, const void *arg,
-                       struct out *o)
+static int census_put_message(const struct protowire_field *f, rewrite_fn *fn, const void *arg,
+                              struct out *o)
 {
     autofree uint8_t *buf = malloc(f->body.n + 1);
     struct out body = {.p = buf};
@@ -106,7 +106,7 @@ static int rewrite(struct bytes in, uint64_t number, rewrite_fn *fn, const void 
     while ((r = protowire_next(&in, &f)) == 1) {
         if (f.number != number || f.type != WIRE_BYTES)
             put_field(o, &f);
-        else if ((r = put_message(&f, fn, arg, o)) < 0)
+        else if ((r = census_put_message(&f, fn, arg, o)) < 0)
             return r;
     }
     return r;
@@ -121,7 +121,7 @@ static int rewrite_policy(const void *arg, struct bytes in, struct out *o)
 {
     const struct database *db = arg;
     autofree char *name = NULL;
-    int r = text_of(in, POLICY_NAME, &name);
+    int r = census_text_of(in, POLICY_NAME, &name);
     if (r < 0)
         return r;
     if (census_has(db->c, db->name, name))
@@ -133,7 +133,7 @@ static int rewrite_policy(const void *arg, struct bytes in, struct out *o)
 static int rewrite_database(const void *arg, struct bytes in, struct out *o)
 {
     autofree char *name = NULL;
-    int r = text_of(in, DATABASE_NAME, &name);
+    int r = census_text_of(in, DATABASE_NAME, &name);
     const struct database db = {arg, name};
     return r < 0 ? r : rewrite(in, DATABASE_POLICIES, rewrite_policy, &db, o);
 }

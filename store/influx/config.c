@@ -35,7 +35,7 @@ struct reading {
     struct err *e;
 };
 
-static int on_item(void *arg, const struct toml_item *i)
+static int config_item(void *arg, const struct toml_item *i)
 {
     struct reading *rd = arg;
     for (size_t k = 0; k < STORE_FOLDERS; k++) {
@@ -58,7 +58,7 @@ int config_parse(const char *text, size_t len, const char *name, struct store_pa
                  struct err *e)
 {
     struct reading rd = {.name = name, .e = e};
-    int r = toml_read(text, len, name, on_item, &rd, e);
+    int r = toml_read(text, len, name, config_item, &rd, e);
     if (r < 0) {
         store_paths_free(&rd.paths);
         return r;
@@ -105,7 +105,7 @@ static bool is_2x_folder(int dir)
     return false;
 }
 
-static int from_folder(const char *store, struct store_paths *out, struct err *e)
+static int config_from_folder(const char *store, struct store_paths *out, struct err *e)
 {
     autoclose int dir = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
@@ -122,7 +122,7 @@ static int from_folder(const char *store, struct store_paths *out, struct err *e
 }
 
 /* The value, without quotes around it, if the line sets this variable; else NULL. */
-static const char *value_in(char *line, const char *variable)
+static const char *config_value_in(char *line, const char *variable)
 {
     size_t n = strlen(variable);
     line += strspn(line, " \t");
@@ -149,7 +149,7 @@ int config_parse_defaults(const char *text, size_t len, struct store_paths *out,
     int r = copy ? 0 : err_sys(e, -ENOMEM, "configuration");
     for (char *line; r == 0 && (line = strsep(&rest, "\n"));) {
         for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++) {
-            const char *value = value_in(line, store_folder_variables[k]);
+            const char *value = config_value_in(line, store_folder_variables[k]);
             if (value && *value)
                 r = set(store_folder_of(&p, k), value, e);
         }
@@ -174,7 +174,7 @@ static int read_defaults(const char *store, char **text, size_t *len, struct err
     return r < 0 ? err_sys(e, r, CONFIG_DEFAULTS ", by which the service may set folders") : 0;
 }
 
-static int from_defaults(const char *store, struct store_paths *out, struct err *e)
+static int config_from_defaults(const char *store, struct store_paths *out, struct err *e)
 {
     cleanup(store_paths_free) struct store_paths p = {0};
     autofree char *text = NULL;
@@ -189,7 +189,7 @@ static int from_defaults(const char *store, struct store_paths *out, struct err 
     return r;
 }
 
-static int from_environment(struct store_paths *out, struct err *e)
+static int config_from_environment(struct store_paths *out, struct err *e)
 {
     int r = 0;
     for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++) {
@@ -200,7 +200,7 @@ static int from_environment(struct store_paths *out, struct err *e)
     return r;
 }
 
-static int from_file(const char *store, struct store_paths *out, struct err *e)
+static int config_from_file(const char *store, struct store_paths *out, struct err *e)
 {
     autofree char *text = NULL;
     size_t len = 0;
@@ -217,11 +217,12 @@ static int from_file(const char *store, struct store_paths *out, struct err *e)
     if (r == 0)
         r = set(&out->config, store, e);
     if (r == 0)
-        r = from_defaults(store, out, e);
-    return r < 0 ? r : from_environment(out, e);
+        r = config_from_defaults(store, out, e);
+    return r < 0 ? r : config_from_environment(out, e);
 }
 
-static int from_override(const struct store_paths *override, struct store_paths *out, struct err *e)
+static int config_from_override(const struct store_paths *override, struct store_paths *out,
+                                struct err *e)
 {
     int r = 0;
     for (size_t k = 0; r == 0 && override && k < STORE_FOLDERS; k++) {
@@ -244,7 +245,7 @@ static int check_complete(const char *store, const struct store_paths *p, struct
     return 0;
 }
 
-static int make_absolute(char **p, struct err *e)
+static int config_make_absolute(char **p, struct err *e)
 {
     size_t n = strlen(*p);
     while (n > 1 && (*p)[n - 1] == '/')
@@ -272,15 +273,15 @@ int config_load(const char *store, const struct store_paths *override, struct st
     cleanup(store_paths_free) struct store_paths p = {0};
     int r = set(&whole, store, e);
     if (r == 0)
-        r = make_absolute(&whole, e);
+        r = config_make_absolute(&whole, e);
     if (r == 0)
-        r = S_ISDIR(st.st_mode) ? from_folder(whole, &p, e) : from_file(whole, &p, e);
+        r = S_ISDIR(st.st_mode) ? config_from_folder(whole, &p, e) : config_from_file(whole, &p, e);
     if (r == 0)
-        r = from_override(override, &p, e);
+        r = config_from_override(override, &p, e);
     if (r == 0)
         r = check_complete(whole, &p, e);
     for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++)
-        r = make_absolute(store_folder_of(&p, k), e);
+        r = config_make_absolute(store_folder_of(&p, k), e);
     if (r < 0)
         return r;
     *out = p;
@@ -300,7 +301,7 @@ static bool is_false(const char *value)
     return false;
 }
 
-static int on_auth(void *arg, const struct toml_item *i)
+static int config_auth(void *arg, const struct toml_item *i)
 {
     bool *asks = arg;
     if (i->depth == 2 && strcasecmp(i->key[0], "http") == 0 &&
@@ -318,12 +319,12 @@ int config_asks_passwords(const char *file, bool *out, struct err *e)
     int r = io_read_file(AT_FDCWD, file, CONFIG_MAX, &text, &len);
     if (r < 0)
         return err_sys(e, r, "%s", file);
-    if ((r = toml_read(text, len, file, on_auth, &asks, e)) < 0 ||
+    if ((r = toml_read(text, len, file, config_auth, &asks, e)) < 0 ||
         (r = read_defaults(file, &defaults, &len, e)) < 0)
         return r;
     char *rest = defaults;
     for (char *line; (line = strsep(&rest, "\n"));) {
-        const char *value = value_in(line, AUTH_VARIABLE);
+        const char *value = config_value_in(line, AUTH_VARIABLE);
         if (value && *value)
             asks = !is_false(value);
     }

@@ -14,7 +14,7 @@ static struct slice text_of(const struct protowire_field *f)
     return (struct slice){(const char *)f->body.p, f->body.n};
 }
 
-static bool type_of(uint64_t number, enum value_type *out)
+static bool fieldsidx_type(uint64_t number, enum value_type *out)
 {
     static const struct {
         uint64_t number;
@@ -47,7 +47,7 @@ static int fieldsidx_field(struct slice measurement, struct bytes rest,
         else if (f.number == 2)
             number = f.value;
     }
-    if (r < 0 || !name.n || !type_of(number, &type))
+    if (r < 0 || !name.n || !fieldsidx_type(number, &type))
         return r;
     return v->field(v->ctx, measurement, name, type);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Reads decimal digits, one at least, of a value up to max, and moves *p past them. */
-static bool parse_number(const char **p, uint64_t max, uint64_t *value)
+static bool names_parse_number(const char **p, uint64_t max, uint64_t *value)
 {
     uint64_t v = 0;
     const char *s = *p;
@@ -36,14 +36,14 @@ bool name_is_series(const char *name)
 bool name_is_padded_shard(const char *name, uint64_t *id)
 {
     const char *p = name;
-    return name[0] == '0' && name[1] && parse_number(&p, UINT64_MAX, id) && !*p;
+    return name[0] == '0' && name[1] && names_parse_number(&p, UINT64_MAX, id) && !*p;
 }
 
 bool name_is_shard(const char *name, uint64_t *id)
 {
     const char *p = name;
     uint64_t v;
-    if (!parse_number(&p, UINT64_MAX, &v) || *p || (name[0] == '0' && name[1]))
+    if (!names_parse_number(&p, UINT64_MAX, &v) || *p || (name[0] == '0' && name[1]))
         return false;
     if (id)
         *id = v;
@@ -53,8 +53,8 @@ bool name_is_shard(const char *name, uint64_t *id)
 static bool is_generation(const char *name, const char *suffix)
 {
     uint64_t v;
-    if (!parse_number(&name, UINT32_MAX, &v) || *name++ != '-' ||
-        !parse_number(&name, UINT32_MAX, &v))
+    if (!names_parse_number(&name, UINT32_MAX, &v) || *name++ != '-' ||
+        !names_parse_number(&name, UINT32_MAX, &v))
         return false;
     return strcmp(name, suffix) == 0;
 }
@@ -82,7 +82,7 @@ bool name_is_foreign(const char *name)
 bool name_is_wal(const char *name)
 {
     uint64_t v;
-    return *name++ == '_' && parse_number(&name, UINT32_MAX, &v) &&
+    return *name++ == '_' && names_parse_number(&name, UINT32_MAX, &v) &&
            strcmp(name, NAME_WAL_SUFFIX) == 0;
 }
 

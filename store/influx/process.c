@@ -35,7 +35,7 @@ static int read_at(int dir, const char *file, char *buf, size_t cap)
 }
 
 /* Reads "PID (NAME) STATE …"; the name may hold blanks and brackets itself. */
-static int read_stat(int dir, char *state, char *name, size_t cap)
+static int process_read_stat(int dir, char *state, char *name, size_t cap)
 {
     char buf[512];
     int n = read_at(dir, "stat", buf, sizeof(buf));
@@ -57,7 +57,7 @@ static bool is_dead(char state)
 
 /* A program's other threads go on when its first one has ended, and only their entries show what
  * it holds. Returns the folder of one of them. */
-static int open_thread(int dir)
+static int process_open_thread(int dir)
 {
     autoclose int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (tasks < 0)
@@ -67,13 +67,13 @@ static int open_thread(int dir)
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         char state, name[64];
         autoclose int fd = openat(tasks, list.names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0 && read_stat(fd, &state, name, sizeof(name)) == 0 && !is_dead(state))
+        if (fd >= 0 && process_read_stat(fd, &state, name, sizeof(name)) == 0 && !is_dead(state))
             return steal_fd(&fd);
     }
     return r < 0 ? gone(r) : -ESRCH;
 }
 
-static bool runs_influxd(int dir)
+static bool process_runs_influxd(int dir)
 {
     static const char deleted[] = " (deleted)";
     char exe[4096];
@@ -94,17 +94,17 @@ int process_open(int proc, const char *pid, struct process *out)
     autoclose int dir = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return gone(-errno);
-    int r = read_stat(dir, &state, p.name, sizeof(p.name));
+    int r = process_read_stat(dir, &state, p.name, sizeof(p.name));
     if (r < 0)
         return r;
     if (is_dead(state)) {
-        int thread = open_thread(dir);
+        int thread = process_open_thread(dir);
         if (thread < 0)
             return thread;
         close(dir);
         dir = thread;
     }
-    p.is_influxd = strcmp(p.name, "influxd") == 0 || runs_influxd(dir);
+    p.is_influxd = strcmp(p.name, "influxd") == 0 || process_runs_influxd(dir);
     p.dir = steal_fd(&dir);
     *out = p;
     return 0;
@@ -120,7 +120,7 @@ void process_close(struct process *p)
 bool process_is_alive(const struct process *p)
 {
     char state, name[64];
-    return read_stat(p->dir, &state, name, sizeof(name)) == 0 && !is_dead(state);
+    return process_read_stat(p->dir, &state, name, sizeof(name)) == 0 && !is_dead(state);
 }
 
 /* 1 if it is a file or folder. Waiting for an answer could hang: it may lie on our own mount. */
@@ -134,8 +134,8 @@ static int identify(int dir, const char *name, struct process_file *f)
     return S_ISREG(sx.stx_mode) || S_ISDIR(sx.stx_mode);
 }
 
-static int descriptors(const struct process *p, bool writable_only,
-                       int (*fn)(void *arg, const struct process_file *f), void *arg)
+static int process_descriptors(const struct process *p, bool writable_only,
+                               int (*fn)(void *arg, const struct process_file *f), void *arg)
 {
     autoclose int fds = openat(p->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fds < 0)
@@ -157,7 +157,7 @@ static int descriptors(const struct process *p, bool writable_only,
 }
 
 /* Reads "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH". true if it maps a file. */
-static bool parse_mapping(int dir, const char *line, struct process_file *f)
+static bool process_parse_mapping(int dir, const char *line, struct process_file *f)
 {
     char range[64], perms[8], link[80];
     unsigned major, minor;
@@ -180,8 +180,8 @@ static void closep(FILE **f)
         fclose(*f);
 }
 
-static int mappings(const struct process *p, bool writable_only,
-                    int (*fn)(void *arg, const struct process_file *f), void *arg)
+static int process_mappings(const struct process *p, bool writable_only,
+                            int (*fn)(void *arg, const struct process_file *f), void *arg)
 {
     autoclose int fd = openat(p->dir, "maps", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -196,7 +196,7 @@ static int mappings(const struct process *p, bool writable_only,
     while (r == 0 && getline(&line, &cap, file) >= 0) {
         struct process_file f = {0};
         bool maybe = !writable_only || strstr(line, "w-s ") || strstr(line, "wxs ");
-        if (!maybe || !parse_mapping(p->dir, line, &f))
+        if (!maybe || !process_parse_mapping(p->dir, line, &f))
             continue;
         if (!writable_only || f.is_writable)
             r = fn(arg, &f);
@@ -207,8 +207,8 @@ static int mappings(const struct process *p, bool writable_only,
 int process_files(const struct process *p, bool writable_only,
                   int (*fn)(void *arg, const struct process_file *f), void *arg)
 {
-    int r = descriptors(p, writable_only, fn, arg);
-    return r < 0 ? r : mappings(p, writable_only, fn, arg);
+    int r = process_descriptors(p, writable_only, fn, arg);
+    return r < 0 ? r : process_mappings(p, writable_only, fn, arg);
 }
 
 bool process_holds_name(const struct process *p, const char *name)

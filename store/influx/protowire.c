@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-static bool take_body(struct bytes *in, struct protowire_field *f)
+static bool protowire_body(struct bytes *in, struct protowire_field *f)
 {
     uint64_t n;
     switch (f->type) {
@@ -34,7 +34,7 @@ int protowire_next(struct bytes *in, struct protowire_field *out)
     f.number = key >> 3;
     f.type = (enum protowire_type)(key & 7);
     f.nkey = f.all.n - in->n;
-    if (!take_body(in, &f))
+    if (!protowire_body(in, &f))
         return -EBADMSG;
     f.all.n -= in->n;
     *out = f;

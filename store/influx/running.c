@@ -40,7 +40,8 @@ static void scan_release(struct scan *s)
 }
 
 /* Calls fn for each process but our own. Those that have vanished are no error. */
-static int each_process(int (*fn)(void *arg, const struct process *p), void *arg, struct err *e)
+static int running_each_process(int (*fn)(void *arg, const struct process *p), void *arg,
+                                struct err *e)
 {
     char self[32];
     autoclose int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -87,7 +88,7 @@ static int remember(void *arg, const struct process_file *file)
 }
 
 /* Compares what an influxd is configured for; it holds nothing open while it has no databases. */
-static int check_folders(struct scan *s, const struct server *server)
+static int running_check_folders(struct scan *s, const struct server *server)
 {
     for (size_t i = 0; i < STORE_FOLDERS; i++) {
         struct place theirs;
@@ -123,7 +124,7 @@ static int look_at_influxd(struct scan *s, const struct process *p)
     r = server_read(p, &server, &why);
     if (r == 0 || r == -ESRCH)
         return 0;
-    return r < 0 ? opaque(s, r, why.text) : check_folders(s, &server);
+    return r < 0 ? opaque(s, r, why.text) : running_check_folders(s, &server);
 }
 
 static int look_at(void *arg, const struct process *p)
@@ -158,7 +159,7 @@ static int check_open(const struct scan *s, const struct stat *st, const char *p
 }
 
 /* Checks the folder open at fd, whose path of len bytes is in path, and all below it. */
-static int walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, int depth)
+static int running_walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, int depth)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
@@ -180,7 +181,7 @@ static int walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, i
         } else if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
             autoclose int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             if (sub >= 0)
-                r = walk(s, sub, path, n, depth + 1);
+                r = running_walk(s, sub, path, n, depth + 1);
             else if (errno != ENOENT)
                 r = err_sys(s->e, -errno, "%s", path);
         }
@@ -190,7 +191,7 @@ static int walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, i
 }
 
 /* Looks for the open files in the store: its files may be many, what processes hold is little. */
-static int walk_trees(struct scan *s)
+static int running_walk_trees(struct scan *s)
 {
     autofree char *path = malloc(PATH_MAX);
     if (!path)
@@ -204,7 +205,7 @@ static int walk_trees(struct scan *s)
             return err_sys(s->e, -ENAMETOOLONG, "%s", store_folder(s->paths, i));
         autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0)
-            r = walk(s, fd, path, (size_t)len, 0);
+            r = running_walk(s, fd, path, (size_t)len, 0);
         else if (errno != ENOENT && errno != ENOTDIR)
             r = err_sys(s->e, -errno, "%s", path);
     }
@@ -216,8 +217,8 @@ int running_uses(const struct store_paths *p, struct err *e)
     cleanup(scan_release) struct scan s = {.paths = p, .e = e};
     int r = find_places(p, s.places, e);
     if (r == 0)
-        r = each_process(look_at, &s, e);
-    return r < 0 ? r : walk_trees(&s);
+        r = running_each_process(look_at, &s, e);
+    return r < 0 ? r : running_walk_trees(&s);
 }
 
 struct comparison {
@@ -261,7 +262,7 @@ static int absolute(const struct server *server, const char *path, char **out)
     return *out ? 0 : -ENOMEM;
 }
 
-static int note_folders(struct comparison *c, const struct server *server)
+static int running_note_folders(struct comparison *c, const struct server *server)
 {
     store_paths_free(&c->seen);
     for (size_t i = 0; sees_our_root(server) && i < STORE_FOLDERS; i++) {
@@ -275,7 +276,7 @@ static int note_folders(struct comparison *c, const struct server *server)
     return 0;
 }
 
-static int compare(void *arg, const struct process *p)
+static int running_compare(void *arg, const struct process *p)
 {
     struct comparison *c = arg;
     struct place config;
@@ -284,7 +285,7 @@ static int compare(void *arg, const struct process *p)
         place_find(&server, server.paths.config, &config) < 0 || !place_same(&config, &c->config))
         return 0;
     size_t i = find_difference(c, &server);
-    int r = c->same ? 0 : note_folders(c, &server);
+    int r = c->same ? 0 : running_note_folders(c, &server);
     if (r < 0)
         return err_sys(&c->other, r, "/proc");
     if (i == STORE_FOLDERS)
@@ -310,7 +311,7 @@ int running_mismatch(const struct store_paths *p, struct store_paths *seen, stru
         return err_sys(e, r, "%s", p->config);
     r = find_places(p, c.places, e);
     if (r == 0)
-        r = each_process(compare, &c, e);
+        r = running_each_process(running_compare, &c, e);
     if (r == 0 && seen)
         *seen = c.seen;
     else

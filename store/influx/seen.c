@@ -38,7 +38,7 @@ static char *text_of(struct json_object *o, const char *key)
 }
 
 /* 1: there is a memory; 0: none, or one that is damaged, which is as good. */
-static int load(int state_fd, struct memory *out)
+static int seen_load(int state_fd, struct memory *out)
 {
     autofree char *text = NULL;
     size_t len;
@@ -62,7 +62,8 @@ static int load(int state_fd, struct memory *out)
     return 0;
 }
 
-static int store(int state_fd, const struct store_paths *seen, const char *config, int64_t seconds)
+static int seen_store(int state_fd, const struct store_paths *seen, const char *config,
+                      int64_t seconds)
 {
     struct json_object *o = json_object_new_object();
     if (!o)
@@ -100,11 +101,11 @@ static void remember(int state_fd, const struct store_paths *p, const struct sto
 {
     cleanup(memory_clear) struct memory was = {0};
     int64_t now = time_wall_ns() / SECOND_NS;
-    if (load(state_fd, &was) && strcmp(was.paths.config, p->config) == 0 &&
+    if (seen_load(state_fd, &was) && strcmp(was.paths.config, p->config) == 0 &&
         difference(&was.paths, seen) == STORE_FOLDERS && now >= was.seconds &&
         now - was.seconds < AGAIN_S)
         return;
-    (void)store(state_fd, seen, p->config, now);
+    (void)seen_store(state_fd, seen, p->config, now);
 }
 
 int seen_look(const struct store_paths *p, const char *state, bool make, struct err *e)
@@ -122,7 +123,7 @@ int seen_look(const struct store_paths *p, const char *state, bool make, struct 
     return r;
 }
 
-static int check_memory(const struct store_paths *p, const struct memory *m, struct err *e)
+static int seen_check_memory(const struct store_paths *p, const struct memory *m, struct err *e)
 {
     char day[TIME_TEXT];
     size_t i = same_place(m->paths.config, p->config) ? difference(&m->paths, p) : STORE_FOLDERS;
@@ -148,5 +149,5 @@ int seen_check(const struct store_paths *p, int state_fd, struct err *e)
     int r = running_mismatch(p, &seen, e);
     if (seen.meta && fd >= 0)
         remember(fd, p, &seen);
-    return r == 0 && load(fd, &m) ? check_memory(p, &m, e) : r;
+    return r == 0 && seen_load(fd, &m) ? seen_check_memory(p, &m, e) : r;
 }

@@ -47,7 +47,7 @@ static const char *variable(const struct strings *env, const char *name)
 }
 
 /* Opens a path as the process would: absolute ones from its root, links in them as well. */
-static int open_as(const struct server *s, const char *path, int flags)
+static int server_open_as(const struct server *s, const char *path, int flags)
 {
     flags |= O_CLOEXEC;
     int fd;
@@ -68,7 +68,7 @@ static int open_as(const struct server *s, const char *path, int flags)
 
 static bool exists_as(const struct server *s, const char *path)
 {
-    autoclose int fd = open_as(s, path, O_PATH);
+    autoclose int fd = server_open_as(s, path, O_PATH);
     return fd >= 0;
 }
 
@@ -94,7 +94,7 @@ int place_find(const struct server *s, const char *path, struct place *out)
     size_t keep = strlen(path);
     for (;;) {
         struct stat st;
-        autoclose int fd = open_as(s, *part ? part : ".", O_PATH);
+        autoclose int fd = server_open_as(s, *part ? part : ".", O_PATH);
         if (fd >= 0) {
             if (fstat(fd, &st) < 0)
                 return -errno;
@@ -127,7 +127,7 @@ bool place_same(const struct place *a, const struct place *b)
 
 /* The value of the last -config among the flags. *runs is false if the command is not "run", which
  * is also what influxd does without a command. */
-static const char *config_argument(const struct strings *args, bool *runs)
+static const char *server_config_argument(const struct strings *args, bool *runs)
 {
     const char *found = NULL, *a = next(args, NULL);
     a = a ? next(args, a) : NULL;
@@ -156,10 +156,10 @@ static int copy(char **p, const char *value)
 }
 
 /* The file that it read, NULL for none. */
-static int find_config(struct server *s, const struct strings *args, const struct strings *env,
-                       bool *runs)
+static int server_find_config(struct server *s, const struct strings *args,
+                              const struct strings *env, bool *runs)
 {
-    const char *given = config_argument(args, runs), *home = variable(env, "HOME");
+    const char *given = server_config_argument(args, runs), *home = variable(env, "HOME");
     bool by_argument = given && *given;
     if (!by_argument)
         given = variable(env, "INFLUXDB_CONFIG_PATH");
@@ -181,7 +181,7 @@ static int find_config(struct server *s, const struct strings *args, const struc
 
 /* HOME and the user's entry seldom differ; builds of influxd prefer one or the other, so the one
  * that has a store counts. */
-static int home_paths(struct server *s, const struct process *p, const struct strings *env)
+static int server_home_paths(struct server *s, const struct process *p, const struct strings *env)
 {
     struct stat st;
     struct passwd pw, *found = NULL;
@@ -205,11 +205,11 @@ static int home_paths(struct server *s, const struct process *p, const struct st
     return 0;
 }
 
-static int file_paths(struct server *s, struct err *e)
+static int server_file_paths(struct server *s, struct err *e)
 {
     struct stat st;
     const char *name = s->paths.config;
-    autoclose int fd = open_as(s, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    autoclose int fd = server_open_as(s, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return err_sys(e, fd, "its configuration %s", name);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CONFIG_MAX)
@@ -228,7 +228,7 @@ static int file_paths(struct server *s, struct err *e)
     return 0;
 }
 
-static int env_paths(struct server *s, const struct strings *env)
+static int server_env_paths(struct server *s, const struct strings *env)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < STORE_FOLDERS; i++) {
@@ -262,33 +262,33 @@ static int look_into(const struct process *p, struct server *s, struct strings *
 }
 
 /* As server_read, into what the caller releases in any case. */
-static int read_into(const struct process *p, struct server *s, struct err *e)
+static int server_read_into(const struct process *p, struct server *s, struct err *e)
 {
     bool runs = true;
     cleanup(strings_release) struct strings args = {0}, env = {0};
     int r = look_into(p, s, &args, &env);
     if (r < 0)
         return err_sys(e, r, "it cannot be looked into");
-    r = find_config(s, &args, &env, &runs);
+    r = server_find_config(s, &args, &env, &runs);
     if (r == 0 && (!runs || process_holds_name(p, "influxd.bolt")))
         return 0;
     if (r == 0)
-        r = s->paths.config ? file_paths(s, e) : home_paths(s, p, &env);
+        r = s->paths.config ? server_file_paths(s, e) : server_home_paths(s, p, &env);
     if (r < 0 && r != -ENOMEM && env_is_enough(&env))
         r = 0;
     if (r == 0)
-        r = env_paths(s, &env);
+        r = server_env_paths(s, &env);
     return r < 0 ? r : 1;
 }
 
 int server_read(const struct process *p, struct server *out, struct err *e)
 {
     cleanup(server_close) struct server s = {.root = -1, .cwd = -1};
-    int r = read_into(p, &s, e);
+    int r = server_read_into(p, &s, e);
     for (int i = 0; i < ENDING_TRIES && r == -ESRCH && process_is_alive(p); i++) {
         usleep(ENDING_PAUSE_US);
         server_close(&s);
-        r = read_into(p, &s, e);
+        r = server_read_into(p, &s, e);
     }
     if (r < 0 && !process_is_alive(p))
         return -ESRCH;

@@ -39,7 +39,7 @@ static int bad(const struct reader *r, const char *what)
 }
 
 /* Takes a record: 1, or 0 if it is not there whole. */
-static int take_record(struct reader *r, struct bytes *b)
+static int tombstone_record(struct reader *r, struct bytes *b)
 {
     struct bytes in = *b;
     uint64_t len, min, max;
@@ -55,7 +55,7 @@ static int take_record(struct reader *r, struct bytes *b)
     return done ? done : 1;
 }
 
-static int take_line(struct reader *r, struct bytes *b, bool last)
+static int tombstone_line(struct reader *r, struct bytes *b, bool last)
 {
     const uint8_t *end = memchr(b->p, '\n', b->n);
     if (!end && b->n > KEY_MAX)
@@ -76,12 +76,12 @@ static int take_line(struct reader *r, struct bytes *b, bool last)
 }
 
 /* Hands on the records that are whole and keeps the rest of plain for later. */
-static int take_all(struct reader *r, bool last)
+static int tombstone_take_all(struct reader *r, bool last)
 {
     struct bytes b = {r->plain, r->nplain};
     int done;
     do
-        done = r->lines ? take_line(r, &b, last) : take_record(r, &b);
+        done = r->lines ? tombstone_line(r, &b, last) : tombstone_record(r, &b);
     while (done == 1);
     if (done != 0)
         return done;
@@ -101,7 +101,7 @@ static int read_piece(struct reader *r, uint8_t *buf, size_t *n)
     return err;
 }
 
-static int read_plain(struct reader *r)
+static int tombstone_read_plain(struct reader *r)
 {
     size_t n;
     do {
@@ -109,7 +109,7 @@ static int read_plain(struct reader *r)
         if (err < 0)
             return err;
         r->nplain += n;
-        err = take_all(r, n == 0);
+        err = tombstone_take_all(r, n == 0);
         if (err != 0)
             return err;
     } while (n > 0);
@@ -118,7 +118,7 @@ static int read_plain(struct reader *r)
 
 /* Unpacks what z has, through any number of streams; *inside says whether one has begun and not
  * ended. */
-static int inflate_piece(struct reader *r, z_stream *z, bool many, bool *inside)
+static int tombstone_inflate(struct reader *r, z_stream *z, bool many, bool *inside)
 {
     do {
         if (!*inside && !many && z->total_in > 0)
@@ -136,14 +136,14 @@ static int inflate_piece(struct reader *r, z_stream *z, bool many, bool *inside)
         *inside = err != Z_STREAM_END;
         if (!*inside && many)
             inflateReset(z);
-        err = take_all(r, false);
+        err = tombstone_take_all(r, false);
         if (err != 0)
             return err;
     } while (z->avail_in > 0 || *inside);
     return 0;
 }
 
-static int read_streams(struct reader *r, z_stream *z, bool many)
+static int tombstone_read_streams(struct reader *r, z_stream *z, bool many)
 {
     bool inside = false;
     size_t n;
@@ -154,11 +154,11 @@ static int read_streams(struct reader *r, z_stream *z, bool many)
             return err;
         z->next_in = r->packed;
         z->avail_in = (uInt)n;
-        err = n ? inflate_piece(r, z, many, &inside) : 0;
+        err = n ? tombstone_inflate(r, z, many, &inside) : 0;
         if (err != 0)
             return err;
     } while (n > 0);
-    return inside ? bad(r, "it ends within a stream") : take_all(r, true);
+    return inside ? bad(r, "it ends within a stream") : tombstone_take_all(r, true);
 }
 
 static int read_packed(struct reader *r, bool many)
@@ -166,7 +166,7 @@ static int read_packed(struct reader *r, bool many)
     z_stream z = {0};
     if (inflateInit2(&z, 15 + 16) != Z_OK)
         return err_sys(r->e, -ENOMEM, "%s", r->s->name);
-    int err = read_streams(r, &z, many);
+    int err = tombstone_read_streams(r, &z, many);
     inflateEnd(&z);
     return err;
 }
@@ -196,7 +196,7 @@ int tombstone_read(const struct source *s, tombstone_fn fn, void *ctx, struct er
     bytes_be(&(struct bytes){head, MAGIC}, MAGIC, &magic);
     switch (magic) {
     case VERSION_2:
-        return read_plain(r);
+        return tombstone_read_plain(r);
     case VERSION_3:
         return read_packed(r, false);
     case VERSION_4:
@@ -204,6 +204,6 @@ int tombstone_read(const struct source *s, tombstone_fn fn, void *ctx, struct er
     default:
         r->lines = true;
         r->at = 0;
-        return read_plain(r);
+        return tombstone_read_plain(r);
     }
 }

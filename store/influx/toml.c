@@ -35,7 +35,7 @@ struct toml {
 };
 
 enum kind { KIND_LIST, KIND_STRING, KIND_WORD };
-static int value(struct toml *t, enum kind *kind);
+static int toml_value(struct toml *t, enum kind *kind);
 
 static int fail(const struct toml *t, const char *what)
 {
@@ -140,7 +140,7 @@ static int unicode_escape(struct toml *t, struct sink *out, int digits)
 }
 
 /* What follows a backslash. */
-static int escape(struct toml *t, struct sink *out, bool multiline)
+static int toml_escape(struct toml *t, struct sink *out, bool multiline)
 {
     static const char from[] = "btnfr\"\\", to[] = "\b\t\n\f\r\"\\";
     int c = peek(t);
@@ -166,7 +166,7 @@ static int escape(struct toml *t, struct sink *out, bool multiline)
 }
 
 /* One character of a string. */
-static int string_char(struct toml *t, struct sink *out, bool literal, bool multiline)
+static int toml_char(struct toml *t, struct sink *out, bool literal, bool multiline)
 {
     if (multiline && eat_newline(t))
         return put(t, out, '\n');
@@ -176,11 +176,11 @@ static int string_char(struct toml *t, struct sink *out, bool literal, bool mult
     if ((c < ' ' && c != '\t') || c == 0x7f)
         return fail(t, "a control character in a string");
     t->p++;
-    return c == '\\' && !literal ? escape(t, out, multiline) : put(t, out, c);
+    return c == '\\' && !literal ? toml_escape(t, out, multiline) : put(t, out, c);
 }
 
 /* A string at its opening quote, appended to out with a NUL. */
-static int string(struct toml *t, struct sink *out, bool may_span)
+static int toml_string(struct toml *t, struct sink *out, bool may_span)
 {
     bool literal = peek(t) == '\'';
     const char *quote = literal ? "'''" : "\"\"\"";
@@ -192,7 +192,7 @@ static int string(struct toml *t, struct sink *out, bool may_span)
         eat_newline(t);
     int r = 0;
     while (r == 0 && !eat(t, quote))
-        r = string_char(t, out, literal, multiline);
+        r = toml_char(t, out, literal, multiline);
     /* Up to two quotes may stand right before the closing three. */
     for (int i = 0; r == 0 && multiline && i < 2 && eat(t, quote + 2); i++)
         r = put(t, out, quote[0]);
@@ -208,14 +208,14 @@ static bool is_bare(int c)
            c == '-';
 }
 
-static int key_part(struct toml *t)
+static int toml_key_part(struct toml *t)
 {
     if (t->depth == KEY_PARTS || t->keys.n + 1 >= t->keys.cap)
         return fail(t, "a key of too many parts");
     const char *start = t->keys.s + t->keys.n;
     int r = 0;
     if (at(t, "\"") || at(t, "'")) {
-        r = string(t, &t->keys, false);
+        r = toml_string(t, &t->keys, false);
     } else {
         if (!is_bare(peek(t)))
             return fail(t, "a key was expected here");
@@ -230,12 +230,12 @@ static int key_part(struct toml *t)
 }
 
 /* A key of one or more parts, appended to the path. */
-static int dotted_key(struct toml *t)
+static int toml_dotted_key(struct toml *t)
 {
     int r;
     do {
         skip_blank(t);
-        r = key_part(t);
+        r = toml_key_part(t);
         skip_blank(t);
     } while (r == 0 && eat(t, "."));
     return r;
@@ -254,16 +254,16 @@ static int report(const struct toml *t, enum kind kind)
 }
 
 /* KEY = VALUE; the path is as before afterwards. */
-static int pair(struct toml *t)
+static int toml_pair(struct toml *t)
 {
     size_t depth = t->depth, used = t->keys.n;
     enum kind kind = KIND_LIST;
-    int r = dotted_key(t);
+    int r = toml_dotted_key(t);
     if (r == 0 && !eat(t, "="))
         r = fail(t, "KEY = VALUE or [SECTION] was expected here");
     if (r == 0) {
         skip_blank(t);
-        r = value(t, &kind);
+        r = toml_value(t, &kind);
     }
     if (r == 0)
         r = report(t, kind);
@@ -274,14 +274,14 @@ static int pair(struct toml *t)
 
 /* What stands between an opening and a closing bracket, commas between. A comma before the end is
  * allowed, as TOML does in arrays. */
-static int list(struct toml *t, const char *close, bool table)
+static int toml_list(struct toml *t, const char *close, bool table)
 {
     enum kind ignored;
     for (;;) {
         skip_space(t);
         if (eat(t, close))
             return 0;
-        int r = table ? pair(t) : value(t, &ignored);
+        int r = table ? toml_pair(t) : toml_value(t, &ignored);
         if (r < 0)
             return r;
         skip_space(t);
@@ -290,20 +290,20 @@ static int list(struct toml *t, const char *close, bool table)
     }
 }
 
-static int bracketed(struct toml *t)
+static int toml_bracketed(struct toml *t)
 {
     if (t->nesting == NESTING_MAX)
         return fail(t, "brackets nested too deep");
     t->nesting++;
     bool table = *t->p++ == '{';
     t->arrays += !table;
-    int r = list(t, table ? "}" : "]", table);
+    int r = toml_list(t, table ? "}" : "]", table);
     t->arrays -= !table;
     t->nesting--;
     return r;
 }
 
-static int word(struct toml *t)
+static int toml_word(struct toml *t)
 {
     int r = 0;
     while (r == 0 && (is_bare(peek(t)) || at(t, "+") || at(t, ".") || at(t, ":")))
@@ -315,19 +315,19 @@ static int word(struct toml *t)
     return r;
 }
 
-static int value(struct toml *t, enum kind *kind)
+static int toml_value(struct toml *t, enum kind *kind)
 {
     *kind = at(t, "\"") || at(t, "'") ? KIND_STRING : KIND_WORD;
     t->value.n = 0;
     if (*kind == KIND_STRING)
-        return string(t, &t->value, true);
+        return toml_string(t, &t->value, true);
     if (!at(t, "[") && !at(t, "{"))
-        return word(t);
+        return toml_word(t);
     *kind = KIND_LIST;
-    return bracketed(t);
+    return toml_bracketed(t);
 }
 
-static int header(struct toml *t)
+static int toml_header(struct toml *t)
 {
     bool array = eat(t, "[[");
     if (!array)
@@ -335,7 +335,7 @@ static int header(struct toml *t)
     t->depth = 0;
     t->keys.n = 0;
     t->arrays = array;
-    int r = dotted_key(t);
+    int r = toml_dotted_key(t);
     if (r == 0 && !eat(t, array ? "]]" : "]"))
         r = fail(t, "a section without its closing bracket");
     return r;
@@ -361,7 +361,7 @@ int toml_read(const char *text, size_t len, const char *name, toml_fn *fn, void 
         skip_space(&t);
         if (peek(&t) < 0)
             return 0;
-        int r = at(&t, "[") ? header(&t) : pair(&t);
+        int r = at(&t, "[") ? toml_header(&t) : toml_pair(&t);
         if (r == 0)
             r = end_of_line(&t);
         if (r < 0)

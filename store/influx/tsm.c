@@ -35,7 +35,7 @@ static int damaged(const struct tsm *t, uint64_t at, const char *what, struct er
 }
 
 /* n bytes at `at`, at most WINDOW and within the file; they stay until the next call. */
-static int look(struct tsm *t, uint64_t at, size_t n, const uint8_t **out, struct err *e)
+static int tsm_look(struct tsm *t, uint64_t at, size_t n, const uint8_t **out, struct err *e)
 {
     if (at < t->at || at + n > t->at + t->n) {
         size_t take = t->size - at < WINDOW ? (size_t)(t->size - at) : WINDOW;
@@ -50,13 +50,13 @@ static int look(struct tsm *t, uint64_t at, size_t n, const uint8_t **out, struc
     return 0;
 }
 
-static int check_block(struct tsm *t, const struct tsmfile_entry *block, enum value_type type,
-                       struct err *e)
+static int tsm_check_block(struct tsm *t, const struct tsmfile_entry *block, enum value_type type,
+                           struct err *e)
 {
     const uint8_t *p = NULL;
     uint64_t wanted = 0, really = 0;
     uLong crc = crc32(0, NULL, 0);
-    int r = look(t, block->offset, CRC + 1, &p, e);
+    int r = tsm_look(t, block->offset, CRC + 1, &p, e);
     if (r < 0)
         return r;
     struct bytes head = {p, CRC + 1};
@@ -64,7 +64,7 @@ static int check_block(struct tsm *t, const struct tsmfile_entry *block, enum va
     bytes_be(&head, 1, &really);
     for (uint64_t done = CRC; done < block->size;) {
         size_t n = block->size - done < WINDOW ? (size_t)(block->size - done) : WINDOW;
-        if ((r = look(t, block->offset + done, n, &p, e)) < 0)
+        if ((r = tsm_look(t, block->offset + done, n, &p, e)) < 0)
             return r;
         crc = crc32(crc, p, (uInt)n);
         done += n;
@@ -91,7 +91,7 @@ int tsm_check(int fd, uint64_t off, uint64_t size, const char *name, struct err 
     while ((r = tsmfile_next(f, &key, e)) == 1)
         for (size_t i = 0; i < key.nentries; i++) {
             struct tsmfile_entry block = tsmfile_entry(&key, i);
-            if ((r = check_block(&t, &block, key.type, e)) < 0)
+            if ((r = tsm_check_block(&t, &block, key.type, e)) < 0)
                 return r;
         }
     return r;

@@ -17,7 +17,7 @@ struct gorilla {
 #define GORILLA_READS 16
 
 /* The 64 bits at `at`. */
-static inline uint64_t gorilla_bits(const struct gorilla *g)
+static inline uint64_t tsmfloats_bits(const struct gorilla *g)
 {
     const uint8_t *p = g->p + g->at / 8;
     unsigned skip = g->at % 8;
@@ -25,10 +25,10 @@ static inline uint64_t gorilla_bits(const struct gorilla *g)
 }
 
 /* NULL, or what is wrong. */
-static inline const char *gorilla_next(struct gorilla *g)
+static inline const char *tsmfloats_next(struct gorilla *g)
 {
     static const char *const torn = "fewer values than times";
-    uint64_t bits = gorilla_bits(g);
+    uint64_t bits = tsmfloats_bits(g);
     size_t left = g->n - g->at;
     if (left < 1)
         return torn;
@@ -55,29 +55,29 @@ static inline const char *gorilla_next(struct gorilla *g)
         return "a float that goes by one which is not there";
     if (g->significant > g->n - g->at)
         return torn;
-    g->v ^= gorilla_bits(g) >> (64 - g->significant) << g->trailing;
+    g->v ^= tsmfloats_bits(g) >> (64 - g->significant) << g->trailing;
     g->at += g->significant;
     return NULL;
 }
 
 /* Takes values from *i on, while GORILLA_READS bytes can be read at those that begin before bit
  * `until`. */
-static const char *gorilla_take(struct gorilla *g, size_t until, union value *values, size_t n,
-                                size_t *i)
+static const char *tsmfloats_take(struct gorilla *g, size_t until, union value *values, size_t n,
+                                  size_t *i)
 {
     struct gorilla local = *g; /* in registers */
     const char *wrong = NULL;
     size_t k = *i;
     for (; !wrong && k < n && local.at < until; k++) {
         values[k].u = local.v;
-        wrong = local.v == FLOAT_END ? "fewer values than times" : gorilla_next(&local);
+        wrong = local.v == FLOAT_END ? "fewer values than times" : tsmfloats_next(&local);
     }
     *g = local;
     *i = k;
     return wrong;
 }
 
-static const char *gorilla(struct bytes *in, union value *values, size_t n)
+static const char *tsmfloats_gorilla(struct bytes *in, union value *values, size_t n)
 {
     uint8_t tail[GORILLA_READS * 2] = {0};
     struct gorilla g = {.p = in->p, .at = 64, .n = in->n * 8};
@@ -87,7 +87,7 @@ static const char *gorilla(struct bytes *in, union value *values, size_t n)
     g.v = bytes_load(in->p);
     const char *wrong = NULL;
     if (in->n >= GORILLA_READS)
-        wrong = gorilla_take(&g, (in->n - GORILLA_READS + 1) * 8, values, n, &i);
+        wrong = tsmfloats_take(&g, (in->n - GORILLA_READS + 1) * 8, values, n, &i);
     size_t done = g.at / 8;
     bytes_skip(in, done);
     if (!wrong && i < n) {
@@ -95,7 +95,7 @@ static const char *gorilla(struct bytes *in, union value *values, size_t n)
         g.p = tail;
         g.n -= done * 8;
         g.at -= done * 8;
-        wrong = gorilla_take(&g, SIZE_MAX, values, n, &i);
+        wrong = tsmfloats_take(&g, SIZE_MAX, values, n, &i);
         done = 0;
     }
     bytes_skip(in, (g.at + 7) / 8 - done);
@@ -107,7 +107,7 @@ int tsmfloats_decode(struct decoder *d)
     uint64_t first;
     if (!bytes_be(&d->in, 1, &first) || first != ENCODING_ONLY)
         return decoder_bad(d, "floats of an unknown encoding");
-    const char *wrong = gorilla(&d->in, d->b->values, d->b->n);
+    const char *wrong = tsmfloats_gorilla(&d->in, d->b->values, d->b->n);
     if (wrong)
         return decoder_bad(d, wrong);
     return d->in.n > 0 ? decoder_bad(d, "more than the values") : 0;

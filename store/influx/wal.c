@@ -41,7 +41,7 @@ static uint32_t be(const uint8_t *p, size_t n)
 }
 
 /* Makes n bytes at off, which end below wal_cut, addressable at *p until the next call. */
-static int segment_at(struct segment *s, uint64_t off, size_t n, const uint8_t **p)
+static int wal_segment_at(struct segment *s, uint64_t off, size_t n, const uint8_t **p)
 {
     if (off < s->at || off + n > s->at + s->have) {
         size_t want = n > READ_AHEAD ? n : READ_AHEAD;
@@ -69,7 +69,7 @@ static bool is_plausible(uint64_t len, uint64_t n)
 }
 
 /* 0 if the len bytes at src unpack to a payload of this type, -EBADMSG if not. */
-static int segment_payload(struct segment *s, uint8_t type, const uint8_t *src, size_t len)
+static int wal_payload(struct segment *s, uint8_t type, const uint8_t *src, size_t len)
 {
     const char *packed = (const char *)src;
     size_t n;
@@ -84,7 +84,7 @@ static int segment_payload(struct segment *s, uint8_t type, const uint8_t *src, 
 }
 
 /* -EBADMSG if no entry can begin with these n bytes, of which payload are of its payload. */
-static int segment_head(const uint8_t *p, size_t payload, size_t len)
+static int wal_head(const uint8_t *p, size_t payload, size_t len)
 {
     size_t n, head = len < payload ? len : payload;
     if (p[0] < WALENTRY_WRITE || p[0] > WALENTRY_DELETE_RANGE || len == 0)
@@ -95,26 +95,26 @@ static int segment_head(const uint8_t *p, size_t payload, size_t len)
 }
 
 /* The length of the whole entry at off; 0 if it is torn, -EBADMSG if it is none. */
-static int64_t segment_entry(struct segment *s, uint64_t off)
+static int64_t wal_entry(struct segment *s, uint64_t off)
 {
     const uint8_t *p;
     uint64_t left = s->wal_cut - off;
     if (left == 0)
         return 0;
     size_t peek = left < HEADER + VARINT ? (size_t)left : HEADER + VARINT;
-    int r = segment_at(s, off, peek, &p);
+    int r = wal_segment_at(s, off, peek, &p);
     if (r < 0)
         return r;
     uint8_t type = p[0];
     if (left < HEADER)
         return type < WALENTRY_WRITE || type > WALENTRY_DELETE_RANGE ? -EBADMSG : 0;
     size_t len = be(p + 1, 4);
-    r = segment_head(p, peek - HEADER, len);
+    r = wal_head(p, peek - HEADER, len);
     if (r < 0 || len > left - HEADER)
         return r;
-    r = segment_at(s, off + HEADER, len, &p);
+    r = wal_segment_at(s, off + HEADER, len, &p);
     if (r == 0)
-        r = segment_payload(s, type, p, len);
+        r = wal_payload(s, type, p, len);
     return r < 0 ? r : (int64_t)(HEADER + len);
 }
 
@@ -136,7 +136,7 @@ int wal_scan(int fd, uint64_t from, uint64_t wal_cut, uint64_t *good, enum wal_e
     cleanup(segment_release) struct segment s = {.fd = fd, .wal_cut = wal_cut};
     uint64_t off = from;
     int64_t n;
-    while ((n = segment_entry(&s, off)) > 0)
+    while ((n = wal_entry(&s, off)) > 0)
         off += (uint64_t)n;
     if (n < 0 && n != -EBADMSG)
         return (int)n;

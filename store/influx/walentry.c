@@ -12,7 +12,7 @@ static const enum value_type types[] = {
     [4] = VALUE_STRING, [5] = VALUE_UNSIGNED,
 };
 
-static bool take_value(struct bytes *b, enum value_type type, union value *v, const void **text)
+static bool walentry_value(struct bytes *b, enum value_type type, union value *v, const void **text)
 {
     uint64_t x;
     switch (type) {
@@ -44,7 +44,7 @@ static int walk_values(struct bytes *b, enum value_type type, uint64_t count,
     for (uint64_t i = 0; i < count; i++) {
         union value value = {.u = 0};
         const void *text = NULL;
-        if (!bytes_be(b, 8, &time) || !take_value(b, type, &value, &text))
+        if (!bytes_be(b, 8, &time) || !walentry_value(b, type, &value, &text))
             return -EBADMSG;
         int r = v->value ? v->value(v->ctx, (int64_t)time, &value, text) : 0;
         if (r != 0)

@@ -47,7 +47,7 @@ static bool is_tsm_kind(const char *name)
     return generation && sequence && is_one_of(name + generation + 1 + sequence, suffixes);
 }
 
-static bool in_series(const char *path, bool folder)
+static bool written_series(const char *path, bool folder)
 {
     static const char *const indexes[] = {"index", "index.compacting", NULL};
     char name[NAME_MAX + 1];
@@ -68,7 +68,7 @@ static bool in_series(const char *path, bool folder)
 }
 
 /* L0-00000001.tsl, L1-00000002.tsi, with .compacting while they are made. */
-static bool is_index_file(const char *name)
+static bool written_index_file(const char *name)
 {
     static const char *const suffixes[] = {".tsl", ".tsi", ".tsi.compacting", NULL};
     if (strncmp(name, "MANIFEST", 8) == 0) { /* a new one has digits after it */
@@ -82,7 +82,7 @@ static bool is_index_file(const char *name)
     return level && id && is_one_of(name + level + 1 + id, suffixes);
 }
 
-static bool in_index(const char *path, bool folder)
+static bool written_index(const char *path, bool folder)
 {
     char name[NAME_MAX + 1];
     if (!next(&path, name))
@@ -91,7 +91,7 @@ static bool in_index(const char *path, bool folder)
         return false;
     if (!next(&path, name))
         return folder;
-    return !folder && !*path && is_index_file(name);
+    return !folder && !*path && written_index_file(name);
 }
 
 /* N.tmp: hard links of the shard's files, while influxd makes a backup. */
@@ -101,7 +101,7 @@ static bool is_backup_folder(const char *name)
     return n && strcmp(name + n, ".tmp") == 0;
 }
 
-static bool in_data_shard(const char *path, bool folder)
+static bool written_data_shard(const char *path, bool folder)
 {
     static const char *const names[] = {"fields.idx", "fields.idx.tmp", "fields.idxl",
                                         "digest.tsd", "digest.tsd.tmp", NULL};
@@ -109,7 +109,7 @@ static bool in_data_shard(const char *path, bool folder)
     if (!next(&path, name))
         return folder;
     if (strcmp(name, NAME_INDEX) == 0)
-        return in_index(path, folder);
+        return written_index(path, folder);
     if (is_backup_folder(name) && (*path || folder))
         return *path ? !folder && !strchr(path, '/') && is_tsm_kind(path) : folder;
     if (folder || *path)
@@ -118,7 +118,7 @@ static bool in_data_shard(const char *path, bool folder)
            (strncmp(name, "tombstone", 9) == 0 && strspn(name + 9, DIGITS) == strlen(name + 9));
 }
 
-static bool in_wal_shard(const char *path, bool folder)
+static bool written_wal_shard(const char *path, bool folder)
 {
     char name[NAME_MAX + 1];
     if (!next(&path, name))
@@ -126,7 +126,7 @@ static bool in_wal_shard(const char *path, bool folder)
     return !folder && !*path && name_is_wal(name);
 }
 
-static bool in_tree(const char *path, bool folder, bool data)
+static bool written_tree(const char *path, bool folder, bool data)
 {
     char name[NAME_MAX + 1];
     if (!next(&path, name)) /* data, wal */
@@ -136,15 +136,15 @@ static bool in_tree(const char *path, bool folder, bool data)
     if (!next(&path, name)) /* a database */
         return folder;
     if (data && name_is_series(name))
-        return in_series(path, folder);
+        return written_series(path, folder);
     if (!next(&path, name)) /* a policy */
         return folder;
     if (!name_is_shard(name, NULL))
         return false;
-    return data ? in_data_shard(path, folder) : in_wal_shard(path, folder);
+    return data ? written_data_shard(path, folder) : written_wal_shard(path, folder);
 }
 
-static bool in_meta(const char *path, bool folder)
+static bool written_meta(const char *path, bool folder)
 {
     static const char *const names[] = {NAME_META_DB, "meta.dbtmp", "node.json", "peers.json",
                                         NULL};
@@ -157,9 +157,9 @@ static bool is_written(const char *path, bool folder)
     if (!next(&path, top))
         return false;
     if (strcmp(top, "meta") == 0)
-        return in_meta(path, folder);
+        return written_meta(path, folder);
     bool data = strcmp(top, "data") == 0;
-    return (data || strcmp(top, "wal") == 0) && in_tree(path, folder, data);
+    return (data || strcmp(top, "wal") == 0) && written_tree(path, folder, data);
 }
 
 bool written_by_influxd(const char *path, mode_t type)
@@ -171,5 +171,5 @@ bool written_by_influxd(const char *path, mode_t type)
 
 bool written_in_series(const char *path, mode_t type)
 {
-    return (S_ISDIR(type) || S_ISREG(type)) && in_series(path, S_ISDIR(type));
+    return (S_ISDIR(type) || S_ISREG(type)) && written_series(path, S_ISDIR(type));
 }
