@@ -11,8 +11,8 @@ struct dir {
     char *arena; /* holds the names */
 };
 
-/* Reads the folder open at fd (from its start; the descriptor stays the caller's and its position
- * is left anywhere). On success the caller releases *out with dir_free. */
+/* Reads the folder open at fd, whose position does not matter and stays as it is. The caller
+ * releases *out with dir_free. 0 or -errno. */
 int dir_read(int fd, struct dir *out);
 
 /* DT_REG, DT_DIR, … of entry i; DT_UNKNOWN on file systems that do not say. */
@@ -21,7 +21,7 @@ static inline unsigned char dir_type(const struct dir *d, size_t i)
     return (unsigned char)d->names[i][-1];
 }
 
-/* Where name stands in the list, or -1. */
+/* The index of name in the list, or -1. */
 long dir_find(const struct dir *d, const char *name);
 
 void dir_free(struct dir *d);

@@ -112,7 +112,7 @@ int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mo
     return io_sync_dir(dirfd);
 }
 
-/* Copies the next component of *p into name and moves *p behind it; 0 at the end of the path. */
+/* Copies the next component of *p into name and moves *p past it; 0 at the end of the path. */
 static int io_next_component(const char **p, char name[NAME_MAX + 1])
 {
     size_t n = strcspn(*p, "/");

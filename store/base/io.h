@@ -2,8 +2,8 @@
 /*
  * Whole reads and writes, paths below a folder, durable files.
  *
- * All functions return 0 (or what they say) or a negative errno and are safe in any thread.
- * Descriptors they return are close-on-exec and belong to the caller. No function follows a
+ * All functions return 0 (or what they say) or a negative errno, and are safe in any thread.
+ * Descriptors that they return are close-on-exec and belong to the caller. No function follows a
  * symbolic link in the last component of a path below a folder.
  */
 #ifndef INFLUXFS_BASE_IO_H

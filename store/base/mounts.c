@@ -146,7 +146,7 @@ static void mounts_unescape(char *s)
     *to = 0;
 }
 
-/* Another mount may cover this one, or a folder above it: then nobody can come to it. */
+/* Another mount may cover this one, or a folder above it: then it cannot be reached. */
 static bool is_reachable(const char *point, uint64_t id)
 {
     struct statx st;

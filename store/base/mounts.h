@@ -3,8 +3,8 @@
  * Mount points below a folder, and folders opened without crossing one.
  *
  * A bind mount of the same file system has the device of what it covers; only the id of the mount
- * tells them apart. A folder of another device counts as a mount even where it is none (a btrfs
- * subvolume).
+ * tells them apart. A folder of another device counts as a mount even where it is not one (a
+ * btrfs subvolume).
  *
  * All functions return 0 (or what they say) or a negative errno and are safe in any thread. No
  * link is followed, and nothing is mounted by looking (autofs).

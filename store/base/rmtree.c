@@ -22,7 +22,7 @@ struct removal {
     struct err *e;
 };
 
-/* The path of dirfd, for words only. */
+/* The path of dirfd, for messages. */
 static void folder_path(int dirfd, char out[PATH_MAX])
 {
     char link[64];
@@ -69,7 +69,7 @@ static int rmtree_entries(struct removal *r, int fd)
         if (n < (int)room)
             code = rmtree_entry(r, fd, list.names[i]);
         else
-            r->sum.left++; /* too deep to be anybody's but a stranger's */
+            r->sum.left++; /* too deep to be the caller's */
         r->path[top] = 0;
     }
     return code;

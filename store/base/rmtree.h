@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Removal of trees: the only one there is.
+ * Removes trees. All removing of folders goes through here.
  *
  * A tree is first looked through: if anything is mounted in it, or a folder of another device lies
- * in it, nothing is removed. Then each entry is removed that the caller knows as its own; what
- * somebody else put there stays where it is, and so do the folders that lead to it. No link is
- * followed and no mount crossed, whatever is linked or mounted meanwhile.
+ * in it, nothing is removed. Then each entry is removed that the caller knows as its own; anything
+ * else stays where it is, and so do the folders that lead to it. No link is followed and no mount
+ * crossed, whatever is linked or mounted meanwhile.
  */
 #ifndef INFLUXFS_BASE_RMTREE_H
 #define INFLUXFS_BASE_RMTREE_H
@@ -31,14 +31,14 @@ struct rmtree_sum {
 };
 
 /* Removes dirfd/name, one component. 0: it is gone, or was not there; 1: something stays. -EBUSY:
- * something is mounted in it. What was removed is in *sum, also after an error; sum may be NULL.
- * The words name the whole path. */
+ * something is mounted in it. *sum (may be NULL) counts what was removed, also after an error. The
+ * message names the whole path. */
 int rmtree(int dirfd, const char *name, const struct rmtree_of *of, struct rmtree_sum *sum,
            struct err *e);
 
 /* The same, where what stays must not be in the way: it is renamed to the first of
- * PREFIXleft-behind-1, -2, … that is free, and *said tells where it lies (empty: nothing stays). 0
- * in both cases. */
+ * PREFIXleft-behind-1, -2, … that is free, and *said is a message that names it (empty: nothing
+ * stays). 0 in both cases. */
 int rmtree_clear(int dirfd, const char *name, const char *prefix, const struct rmtree_of *of,
                  struct err *said, struct err *e);
 

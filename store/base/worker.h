@@ -3,7 +3,7 @@
  * A thread that works for others, with the lock that guards what they share with it.
  *
  * The thread calls its step again and again until it is stopped, and sleeps in between for as long
- * as the step says, or until somebody wakes it. Deadlines are times of time_mono_ns().
+ * as the step says, or until it is woken. Deadlines are times of time_mono_ns().
  *
  *   static int64_t hash_step(struct worker *w, void *arg)
  *   {

@@ -45,11 +45,11 @@ bool census_has(const struct census *c, const char *db, const char *rp);
 int census_keep(const struct census *c, const void *meta, size_t len, void **out, size_t *outlen,
                 struct err *e);
 
-/* Lines for people. `kept`: the duration was set to 0. */
+/* Messages. `kept`: the duration was set to 0. */
 void census_tell_expired(const struct census_policy *p, bool kept, struct err *line);
 
-/* Who came along; false, and nothing written, if nobody did. created: when the snapshot was taken,
- * RFC 3339. */
+/* Which users, subscriptions and queries come with it; false, and nothing written, if there are
+ * none. created: when the snapshot was taken, RFC 3339. */
 bool census_tell_company(const struct census *c, const char *created, struct err *line);
 
 /* A duration as influxd writes it: "30d", "1h30m", "1d12h". */

@@ -36,9 +36,9 @@
  * absolute and without a slash at the end; symbolic links and ".." are left in them. out->config is
  * the file's path, NULL for a folder. The caller releases *out with store_paths_free.
  *
- * Errors, in words in e: what stat or open says of store; -EINVAL for a line that is no TOML
- * (FILE:LINE), a folder that is not set anywhere or set to nothing, a file that is no text file of
- * at most CONFIG_MAX bytes, and for what belongs to InfluxDB 2.x; -ENOMEM.
+ * Errors, with a message in e: what stat or open says of store; -EINVAL for a line that is not TOML
+ * (FILE:LINE), a folder that is not set anywhere or set to nothing, a file that is not a text file
+ * of at most CONFIG_MAX bytes, and for what belongs to InfluxDB 2.x; -ENOMEM.
  *
  * Reads the environment: no thread may change it meanwhile. */
 int config_load(const char *store, const struct store_paths *override, struct store_paths *out,

@@ -18,11 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Larger files are not read: a hundred thousand shards are some 5 MB. */
+/* Larger files are not read: a hundred thousand shards take about 5 MB. */
 #define META_DB_MAX (64 << 20)
 
 enum meta_state {
-    META_UNKNOWN, /* not in meta.db: influxd opens such a folder, but nobody can query it */
+    META_UNKNOWN, /* not in meta.db: influxd opens such a folder, but it cannot be queried */
     META_LIVE,
     META_DELETED, /* its shard group is marked: influxd will remove the files soon */
 };
@@ -34,7 +34,8 @@ struct meta;
  * have; -EFBIG if it is larger than META_DB_MAX, -ENOMEM. */
 int meta_parse(const void *buf, size_t len, struct meta **out, struct err *e);
 
-/* What meta.db says about the shard DB/RP/ID; logarithmic in the number of shards. */
+/* What meta.db says about the shard DB/RP/ID; live if it is listed twice, once deleted. Logarithmic
+ * in the number of shards. */
 enum meta_state meta_shard(const struct meta *m, const char *db, const char *rp, uint64_t id);
 
 /* The shards that are META_LIVE, i below meta_live_shards, by database, policy (both bytewise) and
@@ -43,7 +44,7 @@ size_t meta_live_shards(const struct meta *m);
 void meta_live_shard_at(const struct meta *m, size_t i, const char **db, const char **rp,
                         uint64_t *id);
 
-/* Which of them that is; false if it is none. */
+/* The i of a live shard; false if it is not one. */
 bool meta_live_find(const struct meta *m, const char *db, const char *rp, uint64_t id, size_t *i);
 
 /* The times of the points in it, nanoseconds since 1970: start <= time < end. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is anybody using the store?
+ * Does any process use the store?
  *
  * influxd takes no lock of any kind, so /proc is asked. Other machines and sibling containers
  * cannot be seen, nor can what starts right after the answer. Needs root, or the same user as
@@ -16,16 +16,16 @@
 #include "store/base/err.h"
 #include "store/influx/paths.h"
 
-/* 0 if nobody uses the store, -EBUSY if
+/* 0 if no process uses the store, -EBUSY if
  *   - an influxd (by its name or the file that it runs) holds a file or folder of the meta, data or
  *     wal tree open or mapped, or is configured for one of these folders (see server.h), or cannot
  *     be looked into; or
  *   - any other process has a file in there open for writing, or mapped shared and writable.
- * e then says who, what and how it was seen. Who only reads (tail, rsync, another influxfs) does
- * not count, nor do zombies. Folders that are missing are fine; .influxfs at the top of a tree is
+ * e then names the process and the file. Processes that only read (tail, rsync, another influxfs)
+ * do not count, nor do zombies. Folders that are missing are fine; .influxfs at the top of a tree is
  * left out. The trees are walked only when some process holds files that could be in there.
  *
- * Other errors, with words in e: /proc or a folder that cannot be read, -ENOMEM. */
+ * Other errors, with a message in e: /proc or a folder that cannot be read, -ENOMEM. */
 int running_uses(const struct store_paths *p, struct err *e);
 
 /* -EINVAL, with both folders in e, if p->config is set and a running influxd has been started with

@@ -96,7 +96,7 @@ static size_t difference(const struct store_paths *a, const struct store_paths *
     return i;
 }
 
-/* That it cannot be written is told by whoever needs the state folder for more. */
+/* A state folder that cannot be written to is reported where it is needed for more. */
 static void remember(int state_fd, const struct store_paths *p, const struct store_paths *seen)
 {
     cleanup(memory_clear) struct memory was = {0};

@@ -247,7 +247,7 @@ static bool env_is_enough(const struct strings *env)
     return i == STORE_FOLDERS;
 }
 
-/* What all the rest goes by. A process that is ending has no folders and no arguments any more. */
+/* What all the rest depends on. A process that is ending has no folders and no arguments any more. */
 static int look_into(const struct process *p, struct server *s, struct strings *args,
                      struct strings *env)
 {

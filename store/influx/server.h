@@ -4,9 +4,9 @@
  * itself (influxdb cmd/influxd/run/command.go, config.go):
  *
  *   file     -config FILE or --config=FILE; else INFLUXDB_CONFIG_PATH; else the first that exists
- * of $HOME/.influxdb/influxdb.conf and /etc/influxdb/influxdb.conf; else none folders  the file's,
- * or without a file .influxdb/{meta,data,wal} in the home folder; each overridden by
- * INFLUXDB_META_DIR, INFLUXDB_DATA_DIR, INFLUXDB_DATA_WAL_DIR
+ *            of $HOME/.influxdb/influxdb.conf and /etc/influxdb/influxdb.conf; else none
+ *   folders  the file's, or without a file .influxdb/{meta,data,wal} in the home folder; each
+ *            overridden by INFLUXDB_META_DIR, INFLUXDB_DATA_DIR, INFLUXDB_DATA_WAL_DIR
  *
  * All paths are the process's own and are followed from its root and working folder, so that
  * containers are seen into. Comparing is by device and inode number. The file is read as it is
@@ -28,7 +28,7 @@ struct server {
 
 /* 1: *out is filled in; release it with server_close. 0: not a server of InfluxDB 1.x (another
  * command of influxd, such as backup, or 2.x). -ESRCH: it has gone, or is just going (it gets half
- * a second for that). Anything else: what it uses cannot be found out, e says why. */
+ * a second for that). Anything else: what it uses cannot be found out, for the reason in e. */
 int server_read(const struct process *p, struct server *out, struct err *e);
 void server_close(struct server *s);
 

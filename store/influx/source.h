@@ -13,7 +13,7 @@ struct source {
     int (*read)(void *ctx, void *buf, size_t n, uint64_t off, struct err *e);
     void *ctx;
     uint64_t size;    /* bytes */
-    const char *name; /* for words about errors: the path in the store */
+    const char *name; /* for messages: the path in the store */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decodes a block of a TSM file: the values of one field of one series, some thousand at most.
+ * Decodes a block of a TSM file: the values of one field of one series, up to a few thousand.
  *
  *   type u8 | length of the times uvarint | times | values up to the end of the block
  *
@@ -13,7 +13,7 @@
  * tsdb/engine/tsm1/encoding.go, timestamp.go, int.go, float.go, bool.go, string.go; simple8b:
  * github.com/jwilder/encoding)
  *
- * The bytes are untrusted. There must be as many values as times, and nothing behind them.
+ * The bytes are untrusted. There must be as many values as times, and nothing after them.
  */
 #ifndef INFLUXFS_INFLUX_TSMBLOCK_H
 #define INFLUXFS_INFLUX_TSMBLOCK_H
@@ -39,7 +39,7 @@ struct tsmblock {
 };
 
 /* Decodes the n bytes of a block, its checksum left out. -EBADMSG, with the byte of the block and
- * the cause in words, or -ENOMEM: *b then holds no points. */
+ * the cause in e, or -ENOMEM: *b then holds no points. */
 int tsmblock_decode(struct tsmblock *b, const void *p, size_t n, struct err *e);
 
 /* The same for the type and the times alone: the values are not looked at, and b->values holds

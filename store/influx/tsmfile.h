@@ -15,7 +15,7 @@
  * that its entry says. A damaged name of a key that still sorts between its neighbours is not
  * found.
  *
- * Everything is untrusted. Errors: -EBADMSG, with the file, the offset and the cause in words,
+ * Everything is untrusted. Errors: -EBADMSG, with the file, the offset and the cause in e,
  * -ENOMEM, or what the source says. One thread at a time may use a struct tsmfile. Memory: the
  * index is read a piece at a time.
  */
@@ -54,7 +54,7 @@ static inline void tsmfile_freep(struct tsmfile **f)
 
 const char *tsmfile_name(const struct tsmfile *f);
 
-/* The next calls of tsmfile_next give the keys that begin with these bytes, which must last so
+/* The next calls of tsmfile_next give the keys that begin with these bytes, which must live as
  * long; n 0: all keys. The index is not searched but walked, as it has no table of keys. */
 void tsmfile_seek(struct tsmfile *f, const void *prefix, size_t n);
 

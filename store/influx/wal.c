@@ -94,7 +94,7 @@ static int wal_head(const uint8_t *p, size_t payload, size_t len)
     return head == len || head == VARINT ? -EBADMSG : 0;
 }
 
-/* The length of the whole entry at off; 0 if it is torn, -EBADMSG if it is none. */
+/* The length of the whole entry at off; 0 if it is torn, -EBADMSG if it is not one. */
 static int64_t wal_entry(struct segment *s, uint64_t off)
 {
     const uint8_t *p;

@@ -54,7 +54,7 @@ static int walread_replay(struct segment *g, int type, size_t n)
     return walentry_walk(type, g->plain, plain, g->v);
 }
 
-/* The entry at g->at; moves on behind it. */
+/* The entry at g->at; moves on past it. */
 static int walread_entry(struct segment *g)
 {
     uint8_t head[HEADER];

@@ -4,7 +4,7 @@
  * { type u8 | length u32 big-endian | raw snappy of that length }… (wal.h, walentry.h).
  *
  * The bytes are untrusted. Errors: -EBADMSG for anything but whole, good entries, with the file,
- * the offset and the cause in words, -ENOMEM, what the source says. Memory: the largest entry and
+ * the offset and the cause in e, -ENOMEM, what the source says. Memory: the largest entry and
  * what it unpacks to, at most 22 times that.
  */
 #ifndef INFLUXFS_INFLUX_WALREAD_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which files and folders influxd makes in a store: what may go with a store that is given up.
- * Anything else there is somebody's own. */
+ * Anything else there belongs to others. */
 #ifndef INFLUXFS_INFLUX_WRITTEN_H
 #define INFLUXFS_INFLUX_WRITTEN_H
 
