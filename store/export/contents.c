@@ -30,15 +30,15 @@ static struct found *found_ref(struct found *f)
 
 static bool same_member(const struct capture *a, size_t i, const struct capture *b, size_t k)
 {
-    if (i == SHARD_NONE || k == SHARD_NONE)
+    if (i == MEMBER_NONE || k == MEMBER_NONE)
         return i == k;
     const struct member *m = capture_member(a, i), *n = capture_member(b, k);
     return m->index == n->index && m->attr.size == n->attr.size &&
            m->attr.mtime_ns == n->attr.mtime_ns && strcmp(m->name, n->name) == 0;
 }
 
-static bool same_shard(const struct contents *a, const struct shard *s, const struct contents *b,
-                       const struct shard *t)
+static bool same_shard(const struct contents *a, const struct shard_files *s,
+                       const struct contents *b, const struct shard_files *t)
 {
     bool same = s->ntsm == t->ntsm && s->nwal == t->nwal;
     for (size_t i = 0; same && i < s->ntsm; i++)
@@ -55,7 +55,7 @@ static void take_over(struct contents *c, struct contents *before)
     size_t k = 0, n = shards_count(before->shards);
     pthread_mutex_lock(&before->lock);
     for (size_t i = 0; i < shards_count(c->shards); i++) {
-        const struct shard *s = shards_at(c->shards, i);
+        const struct shard_files *s = shards_at(c->shards, i);
         while (k < n && shards_compare(shards_at(before->shards, k), s) < 0)
             k++;
         if (k < n && shards_compare(shards_at(before->shards, k), s) == 0 &&
@@ -160,12 +160,12 @@ static void range_of(const struct contents *c, const char *db, const char *rp, s
 {
     size_t n = shards_count(c->shards);
     for (*first = 0; *first < n; ++*first) {
-        const struct shard *sh = shards_at(c->shards, *first);
+        const struct shard_files *sh = shards_at(c->shards, *first);
         if (strcmp(sh->db, db) == 0 && (!rp || strcmp(sh->rp, rp) == 0))
             break;
     }
     for (*end = *first; *end < n; ++*end) {
-        const struct shard *sh = shards_at(c->shards, *end);
+        const struct shard_files *sh = shards_at(c->shards, *end);
         if (strcmp(sh->db, db) != 0 || (rp && strcmp(sh->rp, rp) != 0))
             break;
     }
@@ -259,7 +259,7 @@ int contents_measurement(struct contents *c, size_t i, struct slice measurement,
 /* Called with the lock. */
 static int read_live(struct contents *c, size_t i)
 {
-    const struct shard *sh = shards_at(c->shards, i);
+    const struct shard_files *sh = shards_at(c->shards, i);
     autofree char *folder = NULL;
     if (c->looked[i].live)
         return 0;

@@ -49,7 +49,7 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
     l->list[l->n] = (struct catalog_note){
         .path = member_path(m, path),
         .stamp = {m->index, m->attr.size, (uint64_t)m->attr.mtime_ns, OUTLINE_VERSION}};
-    if (t->tombstone != SHARD_NONE) {
+    if (t->tombstone != MEMBER_NONE) {
         const struct member *tombstone = capture_member(c, t->tombstone);
         uint64_t *stamp = l->list[l->n].stamp;
         stamp[4] = tombstone->index;
@@ -66,7 +66,7 @@ static int read_tsm(const struct contents *c, const struct shard_tsm *t, bool al
 {
     cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL},
                                                     tombstone = {.path = NULL};
-    bool has = t->tombstone != SHARD_NONE;
+    bool has = t->tombstone != MEMBER_NONE;
     if (shard_source_init(&tsm, c->capture, t->tsm) < 0 ||
         (has && shard_source_init(&tombstone, c->capture, t->tombstone) < 0))
         return no_memory(e);
@@ -89,7 +89,7 @@ static void sources_clear(struct shard_source *list, size_t n)
         shard_source_clear(&list[i]);
 }
 
-static int add_wal(const struct contents *c, const struct shard *sh, struct outline *o,
+static int add_wal(const struct contents *c, const struct shard_files *sh, struct outline *o,
                    struct err *e)
 {
     autofree struct shard_source *list = calloc(sh->nwal + 1, sizeof(*list));
@@ -109,8 +109,9 @@ static int add_wal(const struct contents *c, const struct shard *sh, struct outl
 }
 
 /* Adds the TSM files of a shard, whose notes begin at note. A note that is no good is made anew. */
-static int add_files(const struct contents *c, const struct shard *sh, struct catalog_note *note,
-                     const struct tarball_reader *reader, struct outline *o, struct err *e)
+static int add_files(const struct contents *c, const struct shard_files *sh,
+                     struct catalog_note *note, const struct tarball_reader *reader,
+                     struct outline *o, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++, note++) {
@@ -154,7 +155,7 @@ static int keep(const struct outline *o, struct found **out, struct err *e)
 static int find_shard(const struct contents *c, size_t i, struct catalog_note *note,
                       const struct tarball_reader *reader, struct found **out, struct err *e)
 {
-    const struct shard *sh = shards_at(c->shards, i);
+    const struct shard_files *sh = shards_at(c->shards, i);
     cleanup(outline_freep) struct outline *o = outline_new();
     if (!o)
         return no_memory(e);
@@ -206,7 +207,7 @@ static int notes_of(const struct contents *c, size_t first, size_t *end, struct 
     out->list = calloc(n + 1, sizeof(*out->list));
     int r = out->list ? 0 : -ENOMEM;
     for (i = first; r == 0 && i < *end; i++) {
-        const struct shard *sh = shards_at(c->shards, i);
+        const struct shard_files *sh = shards_at(c->shards, i);
         for (size_t k = 0; r == 0 && !is_known(&c->looked[i]) && k < sh->ntsm; k++)
             r = notes_add(out, c->capture, &sh->tsm[k]);
     }

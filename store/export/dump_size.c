@@ -24,7 +24,7 @@ static void add_text(struct sha256 *h, const char *p, size_t n)
 /* The catalogue's index of a file rises when it changes; a WAL segment grows. */
 static void add_member(struct sha256 *h, const struct capture *c, size_t i)
 {
-    if (i == SHARD_NONE) {
+    if (i == MEMBER_NONE) {
         add_number(h, UINT64_MAX);
         return;
     }
@@ -35,7 +35,7 @@ static void add_member(struct sha256 *h, const struct capture *c, size_t i)
     add_number(h, (uint64_t)m->attr.mtime_ns);
 }
 
-static void add_shard(struct sha256 *h, const struct capture *c, const struct shard *sh)
+static void add_shard(struct sha256 *h, const struct capture *c, const struct shard_files *sh)
 {
     add_number(h, sh->id);
     add_number(h, (uint64_t)sh->start);
@@ -119,7 +119,7 @@ int dump_size(struct contents *c, const struct dump_query *q, const uint8_t dige
 
 static void latest(const struct capture *c, size_t i, int64_t *ns)
 {
-    if (i != SHARD_NONE && capture_member(c, i)->attr.mtime_ns > *ns)
+    if (i != MEMBER_NONE && capture_member(c, i)->attr.mtime_ns > *ns)
         *ns = capture_member(c, i)->attr.mtime_ns;
 }
 
@@ -133,7 +133,7 @@ int dump_mtime(struct contents *c, const struct dump_query *q, int64_t *ns, stru
     if (r == 0 && n == 0) /* nothing, since meta.db says so */
         latest(capture, shards_meta_member(contents_shards(c)), ns);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct shard *sh = shards_at(contents_shards(c), list[i]);
+        const struct shard_files *sh = shards_at(contents_shards(c), list[i]);
         for (size_t k = 0; k < sh->ntsm; k++) {
             latest(capture, sh->tsm[k].tsm, ns);
             latest(capture, sh->tsm[k].tombstone, ns);

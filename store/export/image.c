@@ -126,7 +126,7 @@ static int walk_file(const struct capture *c, size_t member, struct starts *s, s
     return r < 0 ? r : walk(s, f, e);
 }
 
-static int make(struct image *m, const struct capture *c, const struct shard *sh,
+static int make(struct image *m, const struct capture *c, const struct shard_files *sh,
                 const struct tarball_reader *reader, struct err *e)
 {
     uint64_t logged = 0;
@@ -145,8 +145,8 @@ static int make(struct image *m, const struct capture *c, const struct shard *sh
     return r;
 }
 
-int image_new(const struct capture *c, const struct shard *sh, const struct tarball_reader *reader,
-              struct image **out, struct err *e)
+int image_new(const struct capture *c, const struct shard_files *sh,
+              const struct tarball_reader *reader, struct image **out, struct err *e)
 {
     struct image *m = calloc(1, sizeof(*m));
     if (!m)

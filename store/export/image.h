@@ -15,8 +15,8 @@
 struct image;
 
 /* The capture and *sh must outlive it. Errors as table_open. */
-int image_new(const struct capture *c, const struct shard *sh, const struct tarball_reader *reader,
-              struct image **out, struct err *e);
+int image_new(const struct capture *c, const struct shard_files *sh,
+              const struct tarball_reader *reader, struct image **out, struct err *e);
 struct image *image_ref(struct image *m);
 void image_unref(struct image *m); /* NULL is allowed */
 

@@ -16,7 +16,7 @@
 /* The measurement in one shard of the range. */
 struct part {
     size_t number; /* of the shard in the contents */
-    const struct shard *shard;
+    const struct shard_files *shard;
     struct table *table;
     size_t nseries;
     struct series *series;

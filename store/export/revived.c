@@ -47,13 +47,13 @@ static uint64_t count_field(const struct table *whole, const struct table_field 
 }
 
 /* Of one tombstone, and the first segments, which are not younger. */
-static int count(const struct capture *c, const struct shard *sh, size_t tombstone, size_t nwal,
-                 const struct table *whole, uint64_t *n, struct err *e)
+static int count(const struct capture *c, const struct shard_files *sh, size_t tombstone,
+                 size_t nwal, const struct table *whole, uint64_t *n, struct err *e)
 {
     cleanup(shard_source_clear) struct shard_source source = {.path = NULL};
     cleanup(deletes_freep) struct deletes *d = NULL;
     cleanup(table_freep) struct table *old = NULL;
-    struct shard part = *sh;
+    struct shard_files part = *sh;
     part.nwal = nwal;
     if (shard_source_init(&source, c, tombstone) < 0)
         return err_sys(e, -ENOMEM, "the WAL");
@@ -65,14 +65,14 @@ static int count(const struct capture *c, const struct shard *sh, size_t tombsto
     return r;
 }
 
-int revived_count(const struct capture *c, const struct shard *sh, uint64_t *n, struct err *e)
+int revived_count(const struct capture *c, const struct shard_files *sh, uint64_t *n, struct err *e)
 {
     cleanup(table_freep) struct table *whole = NULL;
     int r = 0;
     *n = 0;
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++) {
         size_t tombstone = sh->tsm[i].tombstone, nwal = 0;
-        while (tombstone != SHARD_NONE && nwal < sh->nwal &&
+        while (tombstone != MEMBER_NONE && nwal < sh->nwal &&
                mtime_of(c, sh->wal[nwal]) <= mtime_of(c, tombstone))
             nwal++;
         if (nwal > 0 && !whole)

@@ -13,8 +13,8 @@ struct shards {
     struct meta *meta;
     size_t meta_member;
     size_t n;
-    struct shard *list;
-    struct shard *last; /* that was found: members of one shard stand together */
+    struct shard_files *list;
+    struct shard_files *last; /* that was found: members of one shard stand together */
 };
 
 void shards_free(struct shards *s)
@@ -45,7 +45,7 @@ size_t shards_count(const struct shards *s)
     return s->n;
 }
 
-const struct shard *shards_at(const struct shards *s, size_t i)
+const struct shard_files *shards_at(const struct shards *s, size_t i)
 {
     return &s->list[i];
 }
@@ -75,7 +75,7 @@ void shard_source_clear(struct shard_source *s)
     s->path = NULL;
 }
 
-int shard_leave_file(const struct capture *c, const struct shard *sh, size_t member,
+int shard_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
                      const struct gaps *g, int code, struct err *e)
 {
     const struct member *m = capture_member(c, member);
@@ -113,7 +113,7 @@ static int add_shards(struct shards *s)
     if (!s->list)
         return -ENOMEM;
     for (size_t i = 0; i < s->n; i++) {
-        struct shard *sh = &s->list[i];
+        struct shard_files *sh = &s->list[i];
         meta_live_shard_at(s->meta, i, &sh->db, &sh->rp, &sh->id);
         meta_live_shard_times(s->meta, i, &sh->start, &sh->end);
         /* The week of the first day of time begins before 64 bits do: influxd lets that wrap. */
@@ -140,7 +140,7 @@ struct place {
 static int by_place(const void *vp, const void *vs)
 {
     const struct place *p = vp;
-    const struct shard *s = vs;
+    const struct shard_files *s = vs;
     int c = compare_name(p->db, p->ndb, s->db);
     if (c == 0)
         c = compare_name(p->rp, p->nrp, s->rp);
@@ -148,7 +148,7 @@ static int by_place(const void *vp, const void *vs)
 }
 
 /* The shard whose folder dir is: "ROOT/DB/RP/ID". */
-static struct shard *find(struct shards *s, const char *root, const char *dir)
+static struct shard_files *find(struct shards *s, const char *root, const char *dir)
 {
     size_t nroot = strlen(root);
     struct place p = {.db = dir + nroot};
@@ -167,9 +167,9 @@ static struct shard *find(struct shards *s, const char *root, const char *dir)
 static int add_file(struct shards *s, size_t member)
 {
     const struct member *m = capture_member(s->capture, member);
-    struct shard *sh = find(s, "data/", m->dir);
+    struct shard_files *sh = find(s, "data/", m->dir);
     if (sh && name_is_tsm(m->name)) {
-        struct shard_tsm t = {member, SHARD_NONE};
+        struct shard_tsm t = {member, MEMBER_NONE};
         return append(&sh->tsm, &sh->ntsm, sizeof(t), &t);
     }
     if (sh && strcmp(m->name, NAME_INDEX) == 0)
@@ -184,7 +184,7 @@ static void add_tombstone(struct shards *s, size_t member)
 {
     const struct member *m = capture_member(s->capture, member);
     char tsm[NAME_MAX + 1];
-    struct shard *sh = name_tsm_of(m->name, tsm) ? find(s, "data/", m->dir) : NULL;
+    struct shard_files *sh = name_tsm_of(m->name, tsm) ? find(s, "data/", m->dir) : NULL;
     for (size_t i = 0; sh && i < sh->ntsm; i++)
         if (strcmp(capture_member(s->capture, sh->tsm[i].tsm)->name, tsm) == 0)
             sh->tsm[i].tombstone = member;
@@ -205,7 +205,7 @@ static int add_files(struct shards *s)
     for (size_t i = 0; i < capture_count(s->capture); i++)
         add_tombstone(s, i);
     for (size_t i = 0; i < s->n; i++) {
-        struct shard *sh = &s->list[i];
+        struct shard_files *sh = &s->list[i];
         if (sh->ntsm)
             qsort_r(sh->tsm, sh->ntsm, sizeof(*sh->tsm), by_name, (void *)s->capture);
         if (sh->nwal)
@@ -235,7 +235,7 @@ static int read_meta(struct shards *s, struct err *e)
 }
 
 /* Policies apart; else as influxd keeps them: by end, then start. */
-int shards_compare(const struct shard *a, const struct shard *b)
+int shards_compare(const struct shard_files *a, const struct shard_files *b)
 {
     int c = strcmp(a->db, b->db);
     if (c == 0)

@@ -13,13 +13,13 @@
 #include "store/influx/source.h"
 #include "store/snapshot/capture.h"
 
-#define SHARD_NONE SIZE_MAX
+#define MEMBER_NONE SIZE_MAX
 
 struct shard_tsm {
-    size_t tsm, tombstone; /* members; tombstone may be SHARD_NONE */
+    size_t tsm, tombstone; /* members; tombstone may be MEMBER_NONE */
 };
 
-struct shard {
+struct shard_files {
     const char *db, *rp; /* as long as the list */
     uint64_t id;
     int64_t start, end; /* of its points, as meta.db says: start <= time < end */
@@ -46,10 +46,10 @@ const struct meta *shards_meta(const struct shards *s);
 size_t shards_meta_member(const struct shards *s); /* of meta.db */
 
 /* Their order in the list; 0: the same shard, perhaps of two lists. */
-int shards_compare(const struct shard *a, const struct shard *b);
+int shards_compare(const struct shard_files *a, const struct shard_files *b);
 
 size_t shards_count(const struct shards *s);
-const struct shard *shards_at(const struct shards *s, size_t i);
+const struct shard_files *shards_at(const struct shards *s, size_t i);
 
 /* A member of a capture as a source of bytes. */
 struct shard_source {
@@ -65,7 +65,7 @@ void shard_source_clear(struct shard_source *s);
 
 /* What became of damage of a TSM file or WAL segment of a shard, by gaps_damage: the file is left
  * out, as far as it cannot be read. */
-int shard_leave_file(const struct capture *c, const struct shard *sh, size_t member,
+int shard_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
                      const struct gaps *g, int code, struct err *e);
 
 #endif

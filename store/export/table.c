@@ -65,9 +65,9 @@ int table_entry(struct table *t, struct slice key, enum value_type type, const c
 static int read_deletes(struct table *t, size_t member, struct deletes **out, struct err *e)
 {
     cleanup(shard_source_clear) struct shard_source source = {.path = NULL};
-    if (member != SHARD_NONE && shard_source_init(&source, t->capture, member) < 0)
+    if (member != MEMBER_NONE && shard_source_init(&source, t->capture, member) < 0)
         return no_memory(e);
-    return deletes_read(member == SHARD_NONE ? NULL : &source.source, t->measurement, out, e);
+    return deletes_read(member == MEMBER_NONE ? NULL : &source.source, t->measurement, out, e);
 }
 
 /* Whether nothing of the block is left to be read. */
@@ -228,7 +228,7 @@ static int build(struct table *t, struct slice measurement, const struct tarball
     return r < 0 ? r : sort_fields(t, e);
 }
 
-int table_open_wal(const struct capture *c, const struct shard *sh, struct table **out,
+int table_open_wal(const struct capture *c, const struct shard_files *sh, struct table **out,
                    struct err *e)
 {
     cleanup(table_freep) struct table *t = calloc(1, sizeof(*t));
@@ -245,7 +245,7 @@ int table_open_wal(const struct capture *c, const struct shard *sh, struct table
     return 0;
 }
 
-int table_open(const struct capture *c, const struct shard *sh, struct image *image,
+int table_open(const struct capture *c, const struct shard_files *sh, struct image *image,
                struct slice measurement, struct time_range range, const struct gaps *gaps,
                const struct tarball_reader *reader, struct table **out, struct err *e)
 {

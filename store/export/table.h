@@ -30,7 +30,7 @@ struct image;
  * file and cause in words, for damage, and for a field that has two types, unless gaps allow to
  * leave out what is; -EINTR, if the reader (which may be NULL) says so; -ENOMEM; what capture_read
  * says. */
-int table_open(const struct capture *c, const struct shard *sh, struct image *image,
+int table_open(const struct capture *c, const struct shard_files *sh, struct image *image,
                struct slice measurement, struct time_range range, const struct gaps *gaps,
                const struct tarball_reader *reader, struct table **out, struct err *e);
 void table_free(struct table *t);

@@ -26,7 +26,7 @@ struct table_text {
 
 struct table {
     const struct capture *capture;
-    const struct shard *shard;
+    const struct shard_files *shard;
     struct image *image;      /* may be NULL */
     struct slice measurement; /* escaped; memory of its own; p NULL: all */
     struct time_range range;
@@ -50,7 +50,7 @@ int table_replay(struct table *t, struct err *e);
 int table_borrow(struct table *t, struct table *wal, struct err *e);
 
 /* What the WAL of a shard holds, of all measurements: a table without files. */
-int table_open_wal(const struct capture *c, const struct shard *sh, struct table **out,
+int table_open_wal(const struct capture *c, const struct shard_files *sh, struct table **out,
                    struct err *e);
 
 #endif

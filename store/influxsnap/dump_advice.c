@@ -66,7 +66,7 @@ static size_t count_old(const struct shards *s, const struct dump_query *q, cons
 {
     size_t old = 0;
     for (size_t i = 0; i < shards_count(s); i++) {
-        const struct shard *sh = shards_at(s, i);
+        const struct shard_files *sh = shards_at(s, i);
         if (strcmp(sh->db, q->db) == 0 && strcmp(sh->rp, rp) == 0 && sh->start < q->to &&
             sh->end > q->from && (sh->ntsm || sh->nwal))
             old += sh->start < before;
@@ -102,7 +102,7 @@ int dump_advice_deleted(struct told *t, struct contents *c, const struct dump_qu
     size_t n = 0;
     int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct shard *sh = shards_at(contents_shards(c), list[i]);
+        const struct shard_files *sh = shards_at(contents_shards(c), list[i]);
         uint64_t values = 0;
         r = revived_count(contents_capture(c), sh, &values, e);
         if (r == -EBADMSG && q->gaps->damage) /* who reads it says so */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* gotext, shortest and merge: numbers, times and strings as Go writes them, and a heap that moves
- * as Go's. */
+/* gotext and shortest: numbers, times and strings as Go writes them. */
 #include "store/export/gotext.h"
-#include "store/export/merge.h"
 #include "store/export/shortest.h"
 #include "tests/unit/snap.h"
 
@@ -353,34 +351,6 @@ static void test_growth(void **state)
     assert_false(out.failed);
 }
 
-static bool less(const void *a, const void *b, void *ctx)
-{
-    (void)ctx;
-    return *(const int *)a / 10 < *(const int *)b / 10;
-}
-
-static void test_merge(void **state)
-{
-    (void)state;
-    int values[] = {50, 31, 52, 33, 34, 15, 56, 37};
-    void *items[16];
-    struct merge m = {.items = items, .less = less};
-    for (size_t i = 0; i < 8; i++)
-        items[m.n++] = &values[i];
-    merge_init(&m);
-    int before = 0;
-    for (int i = 0; i < 100; i++) {
-        int *p = merge_pop(&m);
-        assert_true(*p / 10 >= before);
-        before = *p / 10;
-        if (i < 92) {
-            *p += 10;
-            merge_push(&m, p);
-        }
-    }
-    assert_int_equal(m.n, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,7 +358,7 @@ int main(void)
         cmocka_unit_test(test_short_decimals), cmocka_unit_test(test_integers_and_times),
         cmocka_unit_test(test_many_integers),  cmocka_unit_test(test_many_times),
         cmocka_unit_test(test_strings),        cmocka_unit_test(test_places_in_strings),
-        cmocka_unit_test(test_growth),         cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_growth),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

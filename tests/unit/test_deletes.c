@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* deletes: what the tombstones of a file delete, by key, against a plain array of times. */
+#include "store/export/deletes.h"
+#include "tests/unit/tsm_builder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define TIMES 100
+#define KEYS 4
+
+static const char *const keys[KEYS] = {"cpu#!~#v", "cpu,host=a#!~#v", "cpu2#!~#v", "m#!~#v"};
+static uint32_t state = 7;
+
+static uint32_t any(uint32_t below)
+{
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state % below;
+}
+
+static const struct key_deletes *of(const struct deletes *d, const char *key)
+{
+    const struct tsmfile_key k = {.key = key, .len = strlen(key)};
+    return deletes_of(d, &k);
+}
+
+static bool covers(const bool *gone, int64_t min, int64_t max)
+{
+    for (int64_t t = min; t <= max; t++)
+        if (!gone[t])
+            return false;
+    return true;
+}
+
+static bool meets(const bool *gone, int64_t min, int64_t max)
+{
+    for (int64_t t = min; t <= max; t++)
+        if (gone[t])
+            return true;
+    return false;
+}
+
+static void check_key(const struct key_deletes *k, const bool *gone)
+{
+    for (size_t i = 1; k && i < k->n; i++)
+        assert_true(k->list[i - 1].max + 1 < k->list[i].min);
+    for (int64_t t = 0; t < TIMES; t++)
+        assert_int_equal(k && key_deletes_time(k->list, k->n, t), gone[t]);
+    for (int i = 0; i < 50; i++) {
+        int64_t min = any(TIMES), max = min + any((uint32_t)(TIMES - min));
+        assert_int_equal(key_deletes_all(k, min, max), covers(gone, min, max));
+        assert_int_equal(key_deletes_some(k, min, max), meets(gone, min, max));
+    }
+}
+
+static void test_rounds(void **unused)
+{
+    (void)unused;
+    for (int round = 0; round < 500; round++) {
+        bool gone[KEYS][TIMES] = {{false}};
+        struct buffer b = {0};
+        struct deletes *d;
+        add_be(&b, 0x1502, 4);
+        for (uint32_t n = 1 + any(12); n > 0; n--) {
+            uint32_t k = any(KEYS);
+            int64_t min = any(TIMES), max = min + any(15);
+            add_delete(&b, keys[k], min, max);
+            for (int64_t t = min; t <= max && t < TIMES; t++)
+                gone[k][t] = true;
+        }
+        struct source s = source_of(&b);
+        assert_int_equal(deletes_read(&s, (struct slice){NULL, 0}, &d, NULL), 0);
+        for (size_t k = 0; k < KEYS; k++)
+            check_key(of(d, keys[k]), gone[k]);
+        deletes_free(d);
+        buffer_free(&b);
+    }
+}
+
+static void test_of_a_measurement(void **unused)
+{
+    (void)unused;
+    struct buffer b = {0};
+    struct deletes *d;
+    add_be(&b, 0x1502, 4);
+    for (size_t k = 0; k < KEYS; k++)
+        add_delete(&b, keys[k], 1, 2);
+    struct source s = source_of(&b);
+    assert_int_equal(deletes_read(&s, (struct slice){"cpu", 3}, &d, NULL), 0);
+    assert_non_null(of(d, keys[0]));
+    assert_non_null(of(d, keys[1]));
+    assert_null(of(d, keys[2]));
+    assert_null(of(d, keys[3]));
+    deletes_free(d);
+    buffer_free(&b);
+}
+
+/* Ranges that end at the last time there is, or are empty. */
+static void test_extremes(void **unused)
+{
+    (void)unused;
+    struct buffer b = {0};
+    struct deletes *d;
+    add_be(&b, 0x1502, 4);
+    add_delete(&b, keys[0], 5, INT64_MAX);
+    add_delete(&b, keys[0], 7, 9);
+    add_delete(&b, keys[0], INT64_MIN, 3);
+    add_delete(&b, keys[1], 3, 2);
+    struct source s = source_of(&b);
+    assert_int_equal(deletes_read(&s, (struct slice){NULL, 0}, &d, NULL), 0);
+    const struct key_deletes *k = of(d, keys[0]);
+    assert_int_equal(k->n, 2);
+    assert_false(key_deletes_time(k->list, k->n, 4));
+    assert_true(key_deletes_time(k->list, k->n, INT64_MAX));
+    assert_true(key_deletes_time(k->list, k->n, INT64_MIN));
+    assert_null(of(d, keys[1]));
+    deletes_free(d);
+    assert_int_equal(deletes_read(NULL, (struct slice){NULL, 0}, &d, NULL), 0);
+    assert_null(of(d, keys[0]));
+    assert_false(key_deletes_some(NULL, INT64_MIN, INT64_MAX));
+    deletes_free(d);
+    buffer_free(&b);
+}
+
+static void test_damage(void **unused)
+{
+    (void)unused;
+    struct err e = {0};
+    struct buffer b = {0};
+    struct deletes *d;
+    add_be(&b, 0x1502, 4);
+    add_delete(&b, keys[0], 1, 2);
+    b.n -= 3;
+    struct source s = source_of(&b);
+    assert_int_equal(deletes_read(&s, (struct slice){NULL, 0}, &d, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "a file"));
+    buffer_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_of_a_measurement),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
