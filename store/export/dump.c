@@ -104,11 +104,11 @@ void dump_free(struct dump *d)
     if (!d)
         return;
     for (size_t i = 0; d->names && i < points_columns(d->points); i++)
-        gotext_free(&d->names[i]);
+        buffer_free(&d->names[i]);
     free(d->names);
     free(d->lines.fields);
-    gotext_free(&d->prefix);
-    gotext_free(&d->text);
+    buffer_free(&d->prefix);
+    buffer_free(&d->text);
     points_free(d->points);
     free(d);
 }

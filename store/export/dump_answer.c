@@ -2,10 +2,10 @@
 /* Points as influxd answers a query: JSON and CSV. */
 #include "store/export/dump_internal.h"
 
-static void json_cell(struct gotext *o, const struct points_cell *c)
+static void json_cell(struct buffer *o, const struct points_cell *c)
 {
     if (!c->present) {
-        gotext_add(o, "null", 4);
+        buffer_add(o, "null", 4);
         return;
     }
     switch (c->type) {
@@ -19,7 +19,7 @@ static void json_cell(struct gotext *o, const struct points_cell *c)
         gotext_unsigned(o, c->value.u);
         break;
     case VALUE_BOOLEAN:
-        gotext_text(o, c->value.b ? "true" : "false");
+        buffer_string(o, c->value.b ? "true" : "false");
         break;
     default:
         gotext_string_json(o, points_text(c).p, points_text(c).n);
@@ -28,42 +28,42 @@ static void json_cell(struct gotext *o, const struct points_cell *c)
 
 static void json_row(struct dump *d, const struct points_row *row)
 {
-    struct gotext *o = &d->text;
+    struct buffer *o = &d->text;
     const size_t n = points_columns(d->points);
     if (d->rows)
-        gotext_add(o, ",", 1);
-    gotext_add(o, "[\"", 2);
-    gotext_time(o, row->time);
-    gotext_add(o, "\"", 1);
+        buffer_add(o, ",", 1);
+    buffer_add(o, "[\"", 2);
+    gotext_time(o, &d->day, row->time);
+    buffer_add(o, "\"", 1);
     for (size_t i = 0; i < n; i++) {
-        gotext_add(o, ",", 1);
+        buffer_add(o, ",", 1);
         json_cell(o, &row->cells[i]);
     }
-    gotext_add(o, "]", 1);
+    buffer_add(o, "]", 1);
 }
 
 static void json_head(struct dump *d)
 {
-    struct gotext *o = &d->text;
-    gotext_text(o, "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":");
+    struct buffer *o = &d->text;
+    buffer_string(o, "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":");
     gotext_string_json(o, d->measurement.p, d->measurement.n);
-    gotext_text(o, ",\"columns\":[\"time\"");
+    buffer_string(o, ",\"columns\":[\"time\"");
     for (size_t i = 0; i < points_columns(d->points); i++) {
-        gotext_add(o, ",", 1);
-        gotext_add(o, d->names[i].p, d->names[i].n);
+        buffer_add(o, ",", 1);
+        buffer_add(o, d->names[i].p, d->names[i].n);
     }
-    gotext_text(o, "],\"values\":[");
+    buffer_string(o, "],\"values\":[");
 }
 
 static void json_tail(struct dump *d)
 {
     if (d->rows == 0)
-        gotext_text(&d->text, "{\"results\":[{\"statement_id\":0}]}\n");
+        buffer_string(&d->text, "{\"results\":[{\"statement_id\":0}]}\n");
     else
-        gotext_text(&d->text, "]}]}]}\n");
+        buffer_string(&d->text, "]}]}]}\n");
 }
 
-static void csv_cell(struct gotext *o, const struct points_cell *c)
+static void csv_cell(struct buffer *o, const struct points_cell *c)
 {
     if (!c->present)
         return;
@@ -77,30 +77,30 @@ static void csv_cell(struct gotext *o, const struct points_cell *c)
 
 static void csv_row(struct dump *d, const struct points_row *row)
 {
-    struct gotext *o = &d->text;
+    struct buffer *o = &d->text;
     const size_t n = points_columns(d->points);
-    gotext_add(o, d->prefix.p, d->prefix.n);
+    buffer_add(o, d->prefix.p, d->prefix.n);
     gotext_integer(o, row->time);
     for (size_t i = 0; i < n; i++) {
-        gotext_add(o, ",", 1);
+        buffer_add(o, ",", 1);
         csv_cell(o, &row->cells[i]);
     }
-    gotext_add(o, "\n", 1);
+    buffer_add(o, "\n", 1);
 }
 
 static void csv_head(struct dump *d)
 {
-    gotext_text(&d->text, "name,tags,time");
+    buffer_string(&d->text, "name,tags,time");
     for (size_t i = 0; i < points_columns(d->points); i++) {
-        gotext_add(&d->text, ",", 1);
-        gotext_add(&d->text, d->names[i].p, d->names[i].n);
+        buffer_add(&d->text, ",", 1);
+        buffer_add(&d->text, d->names[i].p, d->names[i].n);
     }
-    gotext_add(&d->text, "\n", 1);
+    buffer_add(&d->text, "\n", 1);
     gotext_string_csv(&d->prefix, d->measurement.p, d->measurement.n);
-    gotext_add(&d->prefix, ",,", 2); /* tags, as there is no GROUP BY */
+    buffer_add(&d->prefix, ",,", 2); /* tags, as there is no GROUP BY */
 }
 
-void dump_name(enum dump_format format, struct gotext *o, struct slice name)
+void dump_name(enum dump_format format, struct buffer *o, struct slice name)
 {
     if (format == DUMP_JSON)
         gotext_string_json(o, name.p, name.n);

@@ -30,25 +30,26 @@ struct dump {
     struct lines lines;
     struct points *points; /* for POINTS_ANSWER (JSON, CSV) or POINTS_ALL (line protocol) */
     struct slice measurement;
-    struct gotext *names; /* of the columns, as this format writes them */
-    struct gotext prefix; /* what each row begins with */
+    struct buffer *names; /* of the columns, as this format writes them */
+    struct buffer prefix; /* what each row begins with */
     uint64_t rows;        /* written so far */
     bool ended;
-    struct gotext text; /* what was made last */
-    size_t at;          /* how much of it has been read */
+    struct buffer text; /* what was made last */
+    struct gotext_day day;
+    size_t at; /* how much of it has been read */
 };
 
 struct points_query dump_points_query(const struct dump_query *q);
 
 /* The name of a column, no two of which are the same, in this format. */
-void dump_name(enum dump_format format, struct gotext *o, struct slice name);
+void dump_name(enum dump_format format, struct buffer *o, struct slice name);
 /* Before the first row, each row, behind the last (also if there is none). */
 void dump_head(struct dump *d);
 int dump_row(struct dump *d, const struct points_row *row, struct err *e);
 void dump_tail(struct dump *d);
 
 /* Of line protocol (dump_lines.c). */
-void dump_lines_name(struct gotext *o, struct slice name);
+void dump_lines_name(struct buffer *o, struct slice name);
 int dump_lines_begin(struct dump *d); /* 0 or -ENOMEM */
 int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e);
 void dump_lines_tail(struct dump *d);

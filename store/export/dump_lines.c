@@ -12,26 +12,26 @@
 #define NAMED 20
 
 /* With a backslash before each of the characters. */
-static void escaped(struct gotext *o, struct slice s, const char *which)
+static void escaped(struct buffer *o, struct slice s, const char *which)
 {
     size_t start = 0;
     for (size_t i = 0; i < s.n; i++) {
         if (!s.p[i] || !strchr(which, s.p[i]))
             continue;
-        gotext_add(o, s.p + start, i - start);
-        gotext_add(o, "\\", 1);
+        buffer_add(o, s.p + start, i - start);
+        buffer_add(o, "\\", 1);
         start = i;
     }
-    gotext_add(o, s.p + start, s.n - start);
+    buffer_add(o, s.p + start, s.n - start);
 }
 
-void dump_lines_name(struct gotext *o, struct slice name)
+void dump_lines_name(struct buffer *o, struct slice name)
 {
     escaped(o, name, ",\" =");
-    gotext_add(o, "=", 1);
+    buffer_add(o, "=", 1);
 }
 
-static void value(struct gotext *o, const struct points_cell *c)
+static void value(struct buffer *o, const struct points_cell *c)
 {
     switch (c->type) {
     case VALUE_FLOAT:
@@ -39,19 +39,19 @@ static void value(struct gotext *o, const struct points_cell *c)
         break;
     case VALUE_INTEGER:
         gotext_integer(o, c->value.i);
-        gotext_add(o, "i", 1);
+        buffer_add(o, "i", 1);
         break;
     case VALUE_UNSIGNED:
         gotext_unsigned(o, c->value.u);
-        gotext_add(o, "u", 1);
+        buffer_add(o, "u", 1);
         break;
     case VALUE_BOOLEAN:
-        gotext_text(o, c->value.b ? "true" : "false");
+        buffer_string(o, c->value.b ? "true" : "false");
         break;
     default:
-        gotext_add(o, "\"", 1);
+        buffer_add(o, "\"", 1);
         escaped(o, points_text(c), "\"\\");
-        gotext_add(o, "\"", 1);
+        buffer_add(o, "\"", 1);
     }
 }
 
@@ -134,7 +134,7 @@ static int leave_field(struct dump *d, size_t i, struct err *e)
 /* The key of a series is written as it is stored: line protocol has the same escapes. */
 int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e)
 {
-    struct gotext *o = &d->text;
+    struct buffer *o = &d->text;
     const size_t n = points_columns(d->points), begin = o->n;
     char separator = ' ';
     int r = row->series.p != d->lines.key.p ? begin_series(d, row->series, e) : 0;
@@ -142,7 +142,7 @@ int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e)
         d->lines.left++;
         return r;
     }
-    gotext_add(o, row->series.p, row->series.n);
+    buffer_add(o, row->series.p, row->series.n);
     for (size_t i = 0; r == 0 && i < n; i++) {
         if (!row->cells[i].present || points_column(d->points, i)->is_tag)
             continue;
@@ -150,18 +150,18 @@ int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e)
             r = leave_field(d, i, e);
             continue;
         }
-        gotext_add(o, &separator, 1);
+        buffer_add(o, &separator, 1);
         separator = ',';
-        gotext_add(o, d->names[i].p, d->names[i].n);
+        buffer_add(o, d->names[i].p, d->names[i].n);
         value(o, &row->cells[i]);
     }
     if (separator == ' ') { /* none of its fields could be written */
         o->n = begin;
         return r;
     }
-    gotext_add(o, " ", 1);
+    buffer_add(o, " ", 1);
     gotext_integer(o, row->time);
-    gotext_add(o, "\n", 1);
+    buffer_add(o, "\n", 1);
     return r;
 }
 

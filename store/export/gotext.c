@@ -7,27 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool gotext_grow(struct gotext *o, size_t n)
-{
-    size_t cap = o->cap ? o->cap : 4096;
-    while (n >= cap - o->n)
-        cap *= 2;
-    char *p = realloc(o->p, cap);
-    if (!p) {
-        o->failed = true;
-        return false;
-    }
-    o->p = p;
-    o->cap = cap;
-    return true;
-}
-
-void gotext_free(struct gotext *o)
-{
-    free(o->p);
-    *o = (struct gotext){0};
-}
-
 /* The eight digits of v < 10^8, a byte each, the first in the lowest: all at once, by splitting
  * fours into twos and these into single digits. */
 static inline uint64_t eight(uint32_t v)
@@ -103,16 +82,16 @@ static inline char *digits(char *p, uint64_t v)
 
 #define MAX_INTEGER (20 + 8)
 
-void gotext_unsigned(struct gotext *o, uint64_t v)
+void gotext_unsigned(struct buffer *o, uint64_t v)
 {
-    char *p = gotext_room(o, MAX_INTEGER);
+    char *p = buffer_reserve(o, MAX_INTEGER);
     if (p)
         o->n += (size_t)(digits(p, v) - p);
 }
 
-void gotext_integer(struct gotext *o, int64_t v)
+void gotext_integer(struct buffer *o, int64_t v)
 {
-    char *p = gotext_room(o, MAX_INTEGER), *start = p;
+    char *p = buffer_reserve(o, MAX_INTEGER), *start = p;
     if (!p)
         return;
     *p = '-';
@@ -224,13 +203,13 @@ static char *number(char *p, double v, bool exponents)
 /* A sign, and 309 digits before the point or 324 behind it. */
 #define MAX_FLOAT (1 + 2 + 324 + 17)
 
-static inline void any_number(struct gotext *o, double v, bool exponents)
+static inline void any_number(struct buffer *o, double v, bool exponents)
 {
-    char *p = gotext_room(o, MAX_FLOAT), *start = p;
+    char *p = buffer_reserve(o, MAX_FLOAT), *start = p;
     if (!p)
         return;
     if (!isfinite(v)) {
-        gotext_text(o, "null");
+        buffer_string(o, "null");
         return;
     }
     *p = '-';
@@ -238,12 +217,12 @@ static inline void any_number(struct gotext *o, double v, bool exponents)
     o->n += (size_t)(number(p, fabs(v), exponents) - start);
 }
 
-void gotext_float_json(struct gotext *o, double v)
+void gotext_float_json(struct buffer *o, double v)
 {
     any_number(o, v, true);
 }
 
-void gotext_float_plain(struct gotext *o, double v)
+void gotext_float_plain(struct buffer *o, double v)
 {
     any_number(o, v, false);
 }
@@ -328,23 +307,23 @@ static inline size_t ordinary(const char *s, size_t n, uint8_t kind)
     return i;
 }
 
-void gotext_string_json(struct gotext *o, const char *s, size_t n)
+void gotext_string_json(struct buffer *o, const char *s, size_t n)
 {
     size_t start = 0, len;
     char buf[8];
-    gotext_add(o, "\"", 1);
+    buffer_add(o, "\"", 1);
     for (size_t i = ordinary(s, n, JSON); i < n; i += ordinary(s + i, n - i, JSON)) {
         uint32_t c = rune((const uint8_t *)s + i, n - i, &len);
         const char *text = escape(c, len, buf);
         i += len;
         if (!text)
             continue;
-        gotext_add(o, s + start, i - len - start);
-        gotext_text(o, text);
+        buffer_add(o, s + start, i - len - start);
+        buffer_string(o, text);
         start = i;
     }
-    gotext_add(o, s + start, n - start);
-    gotext_add(o, "\"", 1);
+    buffer_add(o, s + start, n - start);
+    buffer_add(o, "\"", 1);
 }
 
 /* unicode.IsSpace */
@@ -365,22 +344,22 @@ static bool needs_quotes(const char *s, size_t n)
     return ordinary(s, n, CSV) < n || is_space(rune((const uint8_t *)s, n, &len));
 }
 
-void gotext_string_csv(struct gotext *o, const char *s, size_t n)
+void gotext_string_csv(struct buffer *o, const char *s, size_t n)
 {
     if (!needs_quotes(s, n)) {
-        gotext_add(o, s, n);
+        buffer_add(o, s, n);
         return;
     }
-    gotext_add(o, "\"", 1);
+    buffer_add(o, "\"", 1);
     for (const char *quote; (quote = memchr(s, '"', n));) {
         size_t taken = (size_t)(quote + 1 - s);
-        gotext_add(o, s, taken);
-        gotext_add(o, "\"", 1);
+        buffer_add(o, s, taken);
+        buffer_add(o, "\"", 1);
         s += taken;
         n -= taken;
     }
-    gotext_add(o, s, n);
-    gotext_add(o, "\"", 1);
+    buffer_add(o, s, n);
+    buffer_add(o, "\"", 1);
 }
 
 /* The date of a day since 1970, by the proleptic Gregorian calendar (Howard Hinnant's
@@ -402,7 +381,7 @@ static void date_of(int64_t day, int64_t *year, unsigned *month, unsigned *mday)
 #define DAY 86400
 
 /* Takes the second's day as the one that text is at hand of. */
-static void turn_to_day(struct gotext *o, int64_t second)
+static void turn_to_day(struct gotext_day *d, int64_t second)
 {
     int64_t year, day = second / DAY - (second % DAY < 0);
     unsigned month, mday;
@@ -410,13 +389,13 @@ static void turn_to_day(struct gotext *o, int64_t second)
     /* Years are of four digits: from 1677 to 2262. */
     char text[8];
     put_eight(text, (uint32_t)year * 10000 + month * 100 + mday);
-    memcpy(o->date, text, 4);
-    o->date[4] = '-';
-    memcpy(o->date + 5, text + 4, 2);
-    o->date[7] = '-';
-    memcpy(o->date + 8, text + 6, 2);
-    o->date[10] = 'T';
-    o->midnight = day * DAY;
+    memcpy(d->date, text, 4);
+    d->date[4] = '-';
+    memcpy(d->date + 5, text + 4, 2);
+    d->date[7] = '-';
+    memcpy(d->date + 8, text + 6, 2);
+    d->date[10] = 'T';
+    d->midnight = day * DAY;
 }
 
 /* hh:mm:ss */
@@ -429,17 +408,17 @@ static inline void put_clock(char *p, uint32_t second)
     pair(p + 6, second % 60);
 }
 
-void gotext_time(struct gotext *o, int64_t ns)
+void gotext_time(struct buffer *o, struct gotext_day *day, int64_t ns)
 {
-    char *p = gotext_room(o, 32), *start = p;
+    char *p = buffer_reserve(o, 32), *start = p;
     if (!p)
         return;
     int64_t second = ns / SECOND - (ns % SECOND < 0);
     uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND);
-    if ((uint64_t)(second - o->midnight) >= DAY || !o->date[0])
-        turn_to_day(o, second);
-    memcpy(p, o->date, sizeof(o->date));
-    put_clock(p + 11, (uint32_t)(second - o->midnight));
+    if ((uint64_t)(second - day->midnight) >= DAY || !day->date[0])
+        turn_to_day(day, second);
+    memcpy(p, day->date, sizeof(day->date));
+    put_clock(p + 11, (uint32_t)(second - day->midnight));
     p += 19;
     if (fraction) {
         *p = '.';

@@ -2,73 +2,39 @@
 /*
  * Numbers, times and strings as Go's standard library writes them, in which influxd answers.
  *
- * Text is appended to a struct gotext, which grows. Independent of the locale; pure but for that
- * text.
+ * Each function appends to a buffer. The locale does not matter.
  */
 #ifndef INFLUXFS_EXPORT_GOTEXT_H
 #define INFLUXFS_EXPORT_GOTEXT_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "store/base/buffer.h"
+
 #include <stdint.h>
-#include <string.h>
 
-/* Zeroed before its first use. */
-struct gotext {
-    char *p;
-    size_t n, cap;
-    bool failed; /* memory ran out: text is missing */
-
-    /* For gotext_time: the day that it wrote last, as text ("" at first) and in seconds. */
-    char date[16];
-    int64_t midnight;
-};
-
-void gotext_free(struct gotext *o);
-
-/* Makes room for n more bytes and one; false, and failed, when there is no memory for them. */
-bool gotext_grow(struct gotext *o, size_t n);
-
-/* Where to put the next n bytes, of which the caller then counts into o->n what it wrote; NULL when
- * there is no memory for them. */
-static inline char *gotext_room(struct gotext *o, size_t n)
-{
-    if (__builtin_expect(n >= o->cap - o->n, 0) && !gotext_grow(o, n))
-        return NULL;
-    return o->p + o->n;
-}
-
-static inline void gotext_add(struct gotext *o, const void *p, size_t n)
-{
-    char *to = gotext_room(o, n);
-    if (!to)
-        return;
-    memcpy(to, p, n);
-    o->n += n;
-}
-
-static inline void gotext_text(struct gotext *o, const char *s)
-{
-    gotext_add(o, s, strlen(s));
-}
-
-void gotext_integer(struct gotext *o, int64_t v);
-void gotext_unsigned(struct gotext *o, uint64_t v);
+void gotext_integer(struct buffer *o, int64_t v);
+void gotext_unsigned(struct buffer *o, uint64_t v);
 
 /* The fewest digits that read back as the same number, nearest to it. As encoding/json: with an
  * exponent below 1e-6 and from 1e21 on; as strconv.FormatFloat(v, 'f', -1, 64): never. Infinities
  * and NaN cannot be stored, and come out as null. */
-void gotext_float_json(struct gotext *o, double v);
-void gotext_float_plain(struct gotext *o, double v);
+void gotext_float_json(struct buffer *o, double v);
+void gotext_float_plain(struct buffer *o, double v);
 
 /* A quoted string as encoding/json writes it: control characters, quotes, backslashes, <, >, &,
  * U+2028 and U+2029 escaped, bytes that are no UTF-8 as \ufffd. */
-void gotext_string_json(struct gotext *o, const char *s, size_t n);
+void gotext_string_json(struct buffer *o, const char *s, size_t n);
 
 /* A field as encoding/csv writes it: in quotes where it has to be. */
-void gotext_string_csv(struct gotext *o, const char *s, size_t n);
+void gotext_string_csv(struct buffer *o, const char *s, size_t n);
+
+/* The day of the time that was written last: most times are of the same day as the one before.
+ * Zeroed before its first use. */
+struct gotext_day {
+    char date[16];    /* "2016-06-11T" */
+    int64_t midnight; /* seconds since 1970 */
+};
 
 /* Nanoseconds since 1970 as time.RFC3339Nano in UTC, without zeros at the end of the fraction. */
-void gotext_time(struct gotext *o, int64_t ns);
+void gotext_time(struct buffer *o, struct gotext_day *day, int64_t ns);
 
 #endif

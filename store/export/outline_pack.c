@@ -7,54 +7,53 @@
  *
  * Numbers are u32 of the machine; a name is its length and its bytes.
  */
-#include "store/base/cleanup.h"
-#include "store/export/gotext.h"
+#include "store/base/buffer.h"
 #include "store/export/outline_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void put(struct gotext *t, uint32_t v)
+static void put(struct buffer *b, uint32_t v)
 {
-    gotext_add(t, &v, sizeof(v));
+    buffer_add(b, &v, sizeof(v));
 }
 
-static void put_name(struct gotext *t, struct slice name)
+static void put_name(struct buffer *b, struct slice name)
 {
-    put(t, (uint32_t)name.n);
-    gotext_add(t, name.p, name.n);
+    put(b, (uint32_t)name.n);
+    buffer_add(b, name.p, name.n);
 }
 
-static void put_measurement(struct gotext *t, const struct outline_measurement *m)
+static void put_measurement(struct buffer *b, const struct outline_measurement *m)
 {
-    put_name(t, m->name);
-    put(t, (uint32_t)m->nfields);
+    put_name(b, m->name);
+    put(b, (uint32_t)m->nfields);
     for (size_t i = 0; i < m->nfields; i++) {
-        put(t, m->fields[i].type);
-        put_name(t, m->fields[i].name);
+        put(b, m->fields[i].type);
+        put_name(b, m->fields[i].name);
     }
-    put(t, (uint32_t)m->ntags);
+    put(b, (uint32_t)m->ntags);
     for (size_t i = 0; i < m->ntags; i++)
-        put_name(t, m->tags[i]);
-    put(t, (uint32_t)m->days.n);
+        put_name(b, m->tags[i]);
+    put(b, (uint32_t)m->days.n);
     for (size_t i = 0; i < m->days.n; i++) {
-        put(t, (uint32_t)m->days.list[i].first);
-        put(t, (uint32_t)m->days.list[i].last);
+        put(b, (uint32_t)m->days.list[i].first);
+        put(b, (uint32_t)m->days.list[i].last);
     }
 }
 
 int outline_pack(const struct outline *o, void **bytes, size_t *n)
 {
-    struct gotext t = {0};
+    struct buffer b = {0};
     for (size_t i = 0; i < o->n; i++)
-        put_measurement(&t, &o->list[i]->m);
-    gotext_text(&t, ""); /* so that there is memory even for nothing */
-    if (t.failed) {
-        gotext_free(&t);
+        put_measurement(&b, &o->list[i]->m);
+    buffer_add(&b, NULL, 0); /* so that there is memory even for nothing */
+    if (b.failed) {
+        buffer_free(&b);
         return -ENOMEM;
     }
-    *bytes = t.p;
-    *n = t.n;
+    *bytes = b.p;
+    *n = b.n;
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef INFLUXFS_TESTS_SNAP_H
 #define INFLUXFS_TESTS_SNAP_H
 
+#include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
@@ -19,24 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct buffer {
-    char *p;
-    size_t n, cap;
-};
-
-static inline void buffer_add(struct buffer *b, const void *p, size_t n)
-{
-    if (b->n + n > b->cap) {
-        b->cap = (b->n + n) * 2 + 4096;
-        b->p = realloc(b->p, b->cap);
-        if (!b->p)
-            abort();
-    }
-    if (n)
-        memcpy(b->p + b->n, p, n);
-    b->n += n;
-}
-
 static inline void buffer_text(struct buffer *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 static inline void buffer_text(struct buffer *b, const char *fmt, ...)
@@ -47,12 +30,6 @@ static inline void buffer_text(struct buffer *b, const char *fmt, ...)
     int n = vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
     buffer_add(b, line, (size_t)n);
-}
-
-static inline void buffer_free(struct buffer *b)
-{
-    free(b->p);
-    *b = (struct buffer){0};
 }
 
 struct snap_member {

@@ -439,11 +439,11 @@ static void wal_tails_are_trimmed(void **state)
     build(&f->store);
     check_segment(f, &whole, &whole);
     for (size_t n = four.n; n < whole.n; n++) {
-        struct buffer torn = {whole.p, n, n};
+        struct buffer torn = {.p = whole.p, .n = n};
         check_segment(f, &torn, &four);
         check_damage(f, &torn, NULL);
     }
-    struct buffer none = {0}, head = {(char *)"\1\0\0", 3, 3}, junk = entries(5);
+    struct buffer none = {0}, head = {.p = (char *)"\1\0\0", .n = 3}, junk = entries(5);
     check_segment(f, &none, &none);
     check_segment(f, &head, &none);
     buffer_add(&junk, "junk junk junk", 14);

@@ -48,7 +48,7 @@ static void check_damage(const struct buffer *in)
 {
     struct tsmblock b = {0};
     for (size_t n = 0; n < in->n; n++)
-        assert_int_equal(decode(&b, &(struct buffer){in->p, n, n}), -EBADMSG);
+        assert_int_equal(decode(&b, &(struct buffer){.p = in->p, .n = n}), -EBADMSG);
     for (size_t bit = 0; bit < in->n * 8; bit++) {
         in->p[bit / 8] ^= (char)(1 << bit % 8);
         if (decode(&b, in) == 0)
@@ -305,7 +305,8 @@ static void test_hostile_blocks(void **state)
     };
     struct tsmblock b = {0};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(decode(&b, &(struct buffer){(char *)bad[i].b, bad[i].n, 0}), -EBADMSG);
+        assert_int_equal(decode(&b, &(struct buffer){.p = (char *)bad[i].b, .n = bad[i].n}),
+                         -EBADMSG);
     tsmblock_free(&b);
 }
 
@@ -425,7 +426,7 @@ static void test_damaged_file(void **state)
     (void)state;
     struct buffer file = tsm_file(keys, NKEYS, 2), out = {0};
     for (size_t n = 0; n < file.n; n++)
-        assert_int_equal(read_file(&(struct buffer){file.p, n, n}, "", &out), -EBADMSG);
+        assert_int_equal(read_file(&(struct buffer){.p = file.p, .n = n}, "", &out), -EBADMSG);
     for (size_t bit = 0; bit < file.n * 8; bit++) {
         bool key = in_key(&file, bit / 8);
         file.p[bit / 8] ^= (char)(1 << bit % 8);
@@ -522,7 +523,7 @@ static void test_damaged_tombstones(void **state)
         size_t good = 0;
         assert_int_equal(read_tombstone(&b, &whole), 0);
         for (size_t n = 1; n < b.n; n++)
-            if (read_tombstone(&(struct buffer){b.p, n, n}, &out) == 0 && version > 1) {
+            if (read_tombstone(&(struct buffer){.p = b.p, .n = n}, &out) == 0 && version > 1) {
                 assert_true(is_prefix(&whole, &out));
                 good++;
             }
@@ -606,7 +607,7 @@ static void test_wal(void **state)
                                "k2 -9223372036854775808 9223372036854775807\nk3 5 6\n");
     for (size_t n = 0; n < b.n; n++) {
         bool whole = n == 0 || n == ends[1] || n == ends[2];
-        assert_int_equal(read_wal(&(struct buffer){b.p, n, n}, &out), whole ? 0 : -EBADMSG);
+        assert_int_equal(read_wal(&(struct buffer){.p = b.p, .n = n}, &out), whole ? 0 : -EBADMSG);
     }
     for (size_t bit = 0; bit < b.n * 8; bit++) {
         b.p[bit / 8] ^= (char)(1 << bit % 8);

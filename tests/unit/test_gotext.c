@@ -14,14 +14,15 @@
 
 #include <cmocka.h>
 
-static struct gotext out;
+static struct buffer out;
+static struct gotext_day day;
 
 /* What a call appends. */
 #define text(call) (out.n = 0, (call), ended())
 
 static const char *ended(void)
 {
-    gotext_add(&out, "", 1);
+    buffer_add(&out, "", 1);
     assert_false(out.failed);
     return out.p;
 }
@@ -29,7 +30,7 @@ static const char *ended(void)
 static int teardown(void **state)
 {
     (void)state;
-    gotext_free(&out);
+    buffer_free(&out);
     return 0;
 }
 
@@ -220,7 +221,7 @@ static void test_integers_and_times(void **state)
         {INT64_MAX - 1, "2262-04-11T23:47:16.854775806Z"},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        assert_string_equal(text(gotext_time(&out, known[i].ns)), known[i].text);
+        assert_string_equal(text(gotext_time(&out, &day, known[i].ns)), known[i].text);
 }
 
 static void test_many_integers(void **state)
@@ -253,7 +254,7 @@ static void check_time(int64_t ns)
             n--;
     }
     memcpy(s + n, "Z", 2);
-    assert_string_equal(text(gotext_time(&out, ns)), s);
+    assert_string_equal(text(gotext_time(&out, &day, ns)), s);
 }
 
 /* The day that was written last is remembered: within it, over its ends, forwards, backwards. */
@@ -344,8 +345,8 @@ static void test_growth(void **state)
     memset(large, 'x', sizeof(large));
     out.n = 0;
     for (int i = 0; i < 5000; i++)
-        gotext_text(&out, "0123456789");
-    gotext_add(&out, large, sizeof(large));
+        buffer_string(&out, "0123456789");
+    buffer_add(&out, large, sizeof(large));
     assert_int_equal(out.n, 50000 + sizeof(large));
     assert_memory_equal(out.p + 49990, "0123456789xxx", 13);
     assert_false(out.failed);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes that are appended to, text or binary; the memory grows as needed.
+ *
+ * Zeroed before its first use. When memory runs out, bytes are missing and `failed` stays set:
+ * writers append without checking, and whoever uses the bytes checks once. Appending even nothing
+ * makes p non-NULL, unless failed.
+ */
+#ifndef INFLUXFS_BASE_BUFFER_H
+#define INFLUXFS_BASE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct buffer {
+    char *p; /* by malloc; not NUL-terminated */
+    size_t n, cap;
+    bool failed;
+};
+
+/* Releases the memory; *b is as new. */
+void buffer_free(struct buffer *b);
+
+/* Makes space for n more bytes and one; false, and failed, when there is no memory for them. */
+bool buffer_grow(struct buffer *b, size_t n);
+
+/* Where to put the next n bytes; the caller adds to b->n as many as it wrote. NULL when there is no
+ * memory for them. */
+static inline char *buffer_reserve(struct buffer *b, size_t n)
+{
+    if (__builtin_expect(n >= b->cap - b->n, 0) && !buffer_grow(b, n))
+        return NULL;
+    return b->p + b->n;
+}
+
+/* p may be NULL if n is 0. */
+static inline void buffer_add(struct buffer *b, const void *p, size_t n)
+{
+    char *to = buffer_reserve(b, n);
+    if (!to || n == 0)
+        return;
+    memcpy(to, p, n);
+    b->n += n;
+}
+
+static inline void buffer_string(struct buffer *b, const char *s)
+{
+    buffer_add(b, s, strlen(s));
+}
+
+#endif
