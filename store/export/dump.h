@@ -22,8 +22,8 @@
 #ifndef INFLUXFS_EXPORT_DUMP_H
 #define INFLUXFS_EXPORT_DUMP_H
 
-#include "store/export/contents.h"
-#include "store/export/gaps.h"
+#include "store/points/contents.h"
+#include "store/points/gaps.h"
 
 #include <sys/types.h>
 

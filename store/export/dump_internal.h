@@ -5,7 +5,7 @@
 
 #include "store/export/dump.h"
 #include "store/export/gotext.h"
-#include "store/export/points.h"
+#include "store/points/points.h"
 
 /* A field that line protocol cannot express. */
 struct lines_field {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What is known of a dump without making it, or by making it once. */
 #include "store/base/cleanup.h"
-#include "store/export/columns.h"
 #include "store/export/dump_internal.h"
+#include "store/points/columns.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #include "store/influxsnap/dump_advice.h"
 
 #include "store/base/cleanup.h"
-#include "store/export/revived.h"
 #include "store/influxsnap/ddl.h"
+#include "store/points/revived.h"
 
 #include <errno.h>
 #include <inttypes.h>

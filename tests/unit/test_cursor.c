@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cursor: values of several files, with deletes and a WAL, against a plain array of what counts. */
-#include "store/export/cursor.h"
+#include "store/points/cursor.h"
 #include "tests/unit/tsm_builder.h"
 
 #include <setjmp.h>

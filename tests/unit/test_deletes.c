@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* deletes: what the tombstones of a file delete, by key, against a plain array of times. */
-#include "store/export/deletes.h"
+#include "store/points/deletes.h"
 #include "tests/unit/tsm_builder.h"
 
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /* goheap: the very moves of Go's container/heap. Items are equal if their tens are, so that the
  * order in which they come out tells the moves; what is expected was computed with a transcription
  * of Go's source. */
-#include "store/export/merge.h"
+#include "store/points/merge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

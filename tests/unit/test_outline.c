@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* outline and dump_name: what files hold without their values, and the names of dumps. */
 #include "store/export/dump_name.h"
-#include "store/export/outline.h"
+#include "store/points/outline.h"
 #include "tests/unit/tsm_builder.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* points and columns: the rows of a measurement out of TSM files, tombstones and WAL, as text. */
-#include "store/export/columns.h"
-#include "store/export/points.h"
+#include "store/points/columns.h"
+#include "store/points/points.h"
 #include "tests/unit/memory_capture.h"
 
 #include <inttypes.h>

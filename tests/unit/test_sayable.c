@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* sayable, gaps, fieldsidx: names that line protocol can express, words about what is left out, and
  * the fields that influxd knows. What /write makes of names is tried in the tree tests. */
-#include "store/export/gaps.h"
 #include "store/export/sayable.h"
 #include "store/influx/fieldsidx.h"
+#include "store/points/gaps.h"
 #include "tests/unit/snap.h"
 
 #include <errno.h>

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/points/columns.h"
+
+#include "store/base/cleanup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which type wins: the least. */
+static const int precedence[VALUE_TYPES] = {
+    [VALUE_FLOAT] = 0,  [VALUE_INTEGER] = 1, [VALUE_UNSIGNED] = 2,
+    [VALUE_STRING] = 3, [VALUE_BOOLEAN] = 4,
+};
+
+/* Where columns of the same name stand. */
+static int rank(const struct points_column *c)
+{
+    static const int fields[VALUE_TYPES] = {
+        [VALUE_FLOAT] = 0,   [VALUE_INTEGER] = 1,  [VALUE_STRING] = 2,
+        [VALUE_BOOLEAN] = 3, [VALUE_UNSIGNED] = 5,
+    };
+    return c->is_tag ? 4 : fields[c->type];
+}
+
+bool columns_fits(enum value_type column, enum value_type value)
+{
+    return column == value ||
+           (column <= VALUE_INTEGER && precedence[value] <= precedence[VALUE_UNSIGNED]);
+}
+
+static struct points_column *find(const struct columns *c, struct slice name, bool is_tag)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->list[i].is_tag == is_tag && slice_compare(c->list[i].name, name) == 0)
+            return &c->list[i];
+    return NULL;
+}
+
+/* Takes over name.p if it is new. */
+static int add(struct columns *c, const struct points_column *one)
+{
+    struct points_column *old = find(c, one->name, one->is_tag);
+    if (old) {
+        if (!one->is_tag && precedence[one->type] < precedence[old->type])
+            old->type = one->type;
+        return 0;
+    }
+    struct points_column *list = realloc(c->list, (c->n + 1) * sizeof(*list));
+    char *name = malloc(one->name.n + 1);
+    c->list = list ? list : c->list;
+    if (!list || !name) {
+        free(name);
+        return -ENOMEM;
+    }
+    memcpy(name, one->name.p, one->name.n);
+    list[c->n] = *one;
+    list[c->n++].name.p = name;
+    return 0;
+}
+
+static int add_all(struct columns *c, const struct outline_measurement *m, bool fields)
+{
+    int r = 0;
+    for (size_t i = 0; fields && r == 0 && i < m->nfields; i++) {
+        const struct points_column one = {.name = m->fields[i].name, .type = m->fields[i].type};
+        r = add(c, &one);
+    }
+    for (size_t i = 0; r == 0 && i < m->ntags; i++) {
+        const struct points_column one = {.name = m->tags[i], .is_tag = true, .type = VALUE_STRING};
+        r = add(c, &one);
+    }
+    return r;
+}
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "the columns of a measurement");
+}
+
+static int add_shard(struct contents *contents, const struct points_query *q, size_t shard,
+                     struct columns *out, struct err *e)
+{
+    cleanup(outline_freep) struct outline *o = NULL;
+    int r = contents_measurement(contents, shard, q->measurement, q->reader, &o, e);
+    /* A tsi1 index knows the measurements of its shard, the other one those of the database. */
+    bool known = r == 0 && (!shards_at(contents_shards(contents), shard)->tsi1 ||
+                            outline_find(o, q->measurement));
+    if (known && q->way == POINTS_ANSWER)
+        r = contents_live_fields(contents, shard, q->measurement, q->reader, o, e);
+    if (r < 0)
+        return r;
+    const struct outline_measurement *m = outline_find(o, q->measurement);
+    return m && add_all(out, m, true) < 0 ? no_memory(e) : 0;
+}
+
+/* A database without tsi1 has one index, so its tags are those of all its shards. */
+static int add_shared(struct contents *contents, const struct points_query *q, struct columns *out,
+                      struct err *e)
+{
+    const struct outline *o;
+    int r = contents_shared(contents, q->db, q->reader, &o, e);
+    if (r < 0)
+        return r;
+    const struct outline_measurement *m = outline_find(o, q->measurement);
+    return m && add_all(out, m, false) < 0 ? no_memory(e) : 0;
+}
+
+static int by_name(const void *va, const void *vb)
+{
+    const struct points_column *a = va, *b = vb;
+    int c = slice_compare(a->name, b->name);
+    return c ? c : rank(a) - rank(b);
+}
+
+int columns_of(struct contents *contents, const struct points_query *q, const size_t *shards,
+               size_t n, struct columns *out, struct err *e)
+{
+    bool shared = false;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = add_shard(contents, q, shards[i], out, e);
+        shared |= !shards_at(contents_shards(contents), shards[i])->tsi1;
+    }
+    if (r == 0 && q->way == POINTS_ANSWER && shared && out->n)
+        r = add_shared(contents, q, out, e);
+    if (out->n)
+        qsort(out->list, out->n, sizeof(*out->list), by_name);
+    return r;
+}
+
+size_t columns_find(const struct columns *c, struct slice name, bool is_tag)
+{
+    const struct points_column *p = find(c, name, is_tag);
+    return p ? (size_t)(p - c->list) : c->n;
+}
+
+void columns_clear(struct columns *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        free((char *)c->list[i].name.p);
+    free(c->list);
+    *c = (struct columns){0};
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Which fields and tags a measurement has in some shards, as points.h says. */
+#ifndef INFLUXFS_POINTS_COLUMNS_H
+#define INFLUXFS_POINTS_COLUMNS_H
+
+#include "store/points/points.h"
+
+struct columns {
+    size_t n;
+    struct points_column *list; /* sorted by columns_sort; names are its own */
+};
+
+/* Those of a query whose times the given shards meet. What the contents cannot tell is an error, as
+ * contents_outline. The caller clears *out. */
+int columns_of(struct contents *contents, const struct points_query *q, const size_t *shards,
+               size_t n, struct columns *out, struct err *e);
+
+/* The place of a field or a tag, once sorted; c->n if there is none. */
+size_t columns_find(const struct columns *c, struct slice name, bool is_tag);
+
+/* Whether influxd shows a value of one type in a column of the other. */
+bool columns_fits(enum value_type column, enum value_type value);
+
+void columns_clear(struct columns *c);
+
+#endif

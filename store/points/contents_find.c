@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding what is in shards: their outlines, of files or from the catalogue's notes. */
+#include "store/base/cleanup.h"
+#include "store/points/contents_internal.h"
+#include "store/snapshot/damage.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* So many files' outlines are asked of the catalogue at a time, and a shard's more. */
+#define BATCH 256
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "the contents of the store");
+}
+
+void found_unref(struct found *f)
+{
+    if (!f || atomic_fetch_sub(&f->refs, 1) > 1)
+        return;
+    free(f->packed);
+    days_clear(&f->days);
+    free(f);
+}
+
+/* The outlines of the TSM files of some shards, as the catalogue keeps them. */
+struct notes {
+    struct catalog_note *list;
+    size_t n;
+};
+
+static void notes_clear(struct notes *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        free((char *)l->list[i].path);
+        free(l->list[i].bytes);
+    }
+    free(l->list);
+    *l = (struct notes){0};
+}
+
+static int notes_add(struct notes *l, const struct capture *c, const struct shard_tsm *t)
+{
+    const struct member *m = capture_member(c, t->tsm);
+    char *path = malloc(member_path_len(m) + 1);
+    if (!path)
+        return -ENOMEM;
+    l->list[l->n] = (struct catalog_note){
+        .path = member_path(m, path),
+        .stamp = {m->index, m->attr.size, (uint64_t)m->attr.mtime_ns, OUTLINE_VERSION}};
+    if (t->tombstone != MEMBER_NONE) {
+        const struct member *tombstone = capture_member(c, t->tombstone);
+        uint64_t *stamp = l->list[l->n].stamp;
+        stamp[4] = tombstone->index;
+        stamp[5] = tombstone->attr.size;
+        stamp[6] = (uint64_t)tombstone->attr.mtime_ns;
+    }
+    l->n++;
+    return 0;
+}
+
+/* Adds the outline of a TSM file, with what damage leaves of it if that is allowed. */
+static int read_tsm(const struct contents *c, const struct shard_tsm *t, bool allow,
+                    struct outline *o, struct err *e)
+{
+    cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL},
+                                                    tombstone = {.path = NULL};
+    bool has = t->tombstone != MEMBER_NONE;
+    if (shard_source_init(&tsm, c->capture, t->tsm) < 0 ||
+        (has && shard_source_init(&tombstone, c->capture, t->tombstone) < 0))
+        return no_memory(e);
+    outline_allow(o, allow);
+    return outline_add_tsm(o, &tsm.source, has ? &tombstone.source : NULL, e);
+}
+
+/* The outline of a whole TSM file, packed. */
+static int find_tsm(const struct contents *c, const struct shard_tsm *t, struct catalog_note *note,
+                    struct err *e)
+{
+    cleanup(outline_freep) struct outline *o = outline_new();
+    int r = o ? read_tsm(c, t, false, o, e) : no_memory(e);
+    return r < 0 ? r : outline_pack(o, &note->bytes, &note->n) < 0 ? no_memory(e) : 0;
+}
+
+static void sources_clear(struct shard_source *list, size_t n)
+{
+    for (size_t i = 0; list && i < n; i++)
+        shard_source_clear(&list[i]);
+}
+
+static int add_wal(const struct contents *c, const struct shard_files *sh, struct outline *o,
+                   struct err *e)
+{
+    autofree struct shard_source *list = calloc(sh->nwal + 1, sizeof(*list));
+    autofree const struct source **sources = calloc(sh->nwal + 1, sizeof(struct source *));
+    int r = list && sources ? 0 : no_memory(e);
+    for (size_t i = 0; r == 0 && i < sh->nwal; i++) {
+        r = shard_source_init(&list[i], c->capture, sh->wal[i]) < 0 ? no_memory(e) : 0;
+        sources[i] = &list[i].source;
+        if (r == 0 && !c->allow_damage)
+            r = damage_cut_off(c->capture, sh->wal[i], e);
+    }
+    outline_allow(o, c->allow_damage);
+    if (r == 0)
+        r = outline_add_wal(o, sources, sh->nwal, e);
+    sources_clear(list, sh->nwal);
+    return r;
+}
+
+/* Adds the TSM files of a shard, whose notes begin at note. A note that is no good is made anew. */
+static int add_files(const struct contents *c, const struct shard_files *sh,
+                     struct catalog_note *note, const struct tarball_reader *reader,
+                     struct outline *o, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sh->ntsm; i++, note++) {
+        if (reader_interrupted(reader))
+            return err_set(e, -EINTR, "interrupted");
+        if (note->known && !outline_is_packed(note->bytes, note->n)) {
+            free(note->bytes);
+            note->bytes = NULL;
+            note->known = false;
+        }
+        if (!note->bytes)
+            r = find_tsm(c, &sh->tsm[i], note, e);
+        if (r == -EBADMSG && c->allow_damage) /* not noted: without leave it is an error */
+            r = read_tsm(c, &sh->tsm[i], true, o, e);
+        else if (r == 0 && outline_unpack(o, note->bytes, note->n) < 0)
+            r = no_memory(e);
+    }
+    return r;
+}
+
+static int keep(const struct outline *o, struct found **out, struct err *e)
+{
+    struct found *f = calloc(1, sizeof(*f));
+    if (!f)
+        return no_memory(e);
+    atomic_init(&f->refs, 1);
+    int r = outline_pack(o, &f->packed, &f->n);
+    for (size_t i = 0; r == 0 && i < outline_count(o); i++) {
+        const struct days *days = &outline_at(o, i)->days;
+        for (size_t k = 0; r == 0 && k < days->n; k++)
+            r = days_add(&f->days, days->list[k]);
+    }
+    if (r < 0) {
+        found_unref(f);
+        return no_memory(e);
+    }
+    *out = f;
+    return 0;
+}
+
+static int find_shard(const struct contents *c, size_t i, struct catalog_note *note,
+                      const struct tarball_reader *reader, struct found **out, struct err *e)
+{
+    const struct shard_files *sh = shards_at(c->shards, i);
+    cleanup(outline_freep) struct outline *o = outline_new();
+    if (!o)
+        return no_memory(e);
+    int r = add_files(c, sh, note, reader, o, e);
+    if (r == 0)
+        r = add_wal(c, sh, o, e);
+    return r < 0 ? r : keep(o, out, e);
+}
+
+static bool is_known(const struct looked *l)
+{
+    return l->found || l->error == -EBADMSG;
+}
+
+/* Finds the shards [first, end), whose files' notes are asked for. */
+static int find_batch(struct contents *c, size_t first, size_t end, struct notes *notes,
+                      const struct tarball_reader *reader, struct err *e)
+{
+    size_t at = 0;
+    int r = 0;
+    /* A catalogue that fails is no reason to go without: status.json says what it lacks. */
+    if (c->catalog && notes->n)
+        catalog_get_notes(c->catalog, notes->list, notes->n, NULL);
+    for (size_t i = first; r == 0 && i < end; i++) {
+        struct looked *l = &c->looked[i];
+        if (is_known(l))
+            continue;
+        free(l->why);
+        l->why = NULL;
+        l->error = find_shard(c, i, &notes->list[at], reader, &l->found, e);
+        at += shards_at(c->shards, i)->ntsm;
+        if (l->error == -EINTR || l->error == -ENOMEM)
+            r = l->error;
+        else if (l->error < 0 && !(l->why = strdup(e->text)))
+            r = l->error = no_memory(e);
+    }
+    if (c->catalog && notes->n)
+        catalog_put_notes(c->catalog, notes->list, notes->n, NULL);
+    return r;
+}
+
+/* Notes of shards from first on that are not known: a batch. *end is behind the last of them. */
+static int notes_of(const struct contents *c, size_t first, size_t *end, struct notes *out)
+{
+    size_t n = 0, i = first;
+    for (; i < *end && n < BATCH; i++)
+        n += is_known(&c->looked[i]) ? 0 : shards_at(c->shards, i)->ntsm;
+    *end = i;
+    out->list = calloc(n + 1, sizeof(*out->list));
+    int r = out->list ? 0 : -ENOMEM;
+    for (i = first; r == 0 && i < *end; i++) {
+        const struct shard_files *sh = shards_at(c->shards, i);
+        for (size_t k = 0; r == 0 && !is_known(&c->looked[i]) && k < sh->ntsm; k++)
+            r = notes_add(out, c->capture, &sh->tsm[k]);
+    }
+    return r;
+}
+
+int contents_find(struct contents *c, size_t first, size_t end, const struct tarball_reader *reader,
+                  struct err *e)
+{
+    struct err mine = {0};
+    int r = 0;
+    e = e ? e : &mine;
+    while (r == 0 && first < end) {
+        cleanup(notes_clear) struct notes notes = {0};
+        size_t last = end;
+        r = notes_of(c, first, &last, &notes) < 0 ? no_memory(e) : 0;
+        if (r == 0)
+            r = find_batch(c, first, last, &notes, reader, e);
+        first = last;
+    }
+    return r;
+}

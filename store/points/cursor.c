@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/points/cursor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A file's place in time: that of its value at hand, or of its next block. false: it has no more.
+ */
+static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
+{
+    *loaded = b->at < b->block.n;
+    if (!*loaded && b->next >= b->nentries)
+        return false;
+    if (*loaded)
+        *time = b->block.times[b->at];
+    else
+        *time = b->taken ? b->resume : b->entries[b->next].min;
+    return true;
+}
+
+/* Moves b->at to the last of the values that have its time, past those that do not count. */
+static void settle(const struct cursor *c, struct cursor_blocks *b)
+{
+    const struct tsmblock *k = &b->block;
+    for (; b->at < k->n; b->at++) {
+        int64_t t = k->times[b->at];
+        bool repeated = b->at + 1 < k->n && k->times[b->at + 1] == t;
+        if (!repeated && t >= c->range.min && t <= c->range.max &&
+            !key_deletes_time(b->deleted, b->ndeleted, t))
+            return;
+    }
+}
+
+/* The next values of the block, as many as the window takes; those of one time together. */
+static int load_window(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+{
+    const struct tsmblock *k = c->scratch;
+    int r = tsmfile_block(b->file, &b->entries[b->next], c->type, c->scratch, e);
+    if (r < 0)
+        return r;
+    size_t first = b->taken, end = k->n - first > c->window ? first + c->window : k->n;
+    while (end < k->n && k->times[end] == k->times[end - 1])
+        end++;
+    if (tsmblock_copy(&b->block, k, first, end) < 0)
+        return err_sys(e, -ENOMEM, "%s", tsmfile_name(b->file));
+    b->taken = end < k->n ? end : 0;
+    if (b->taken)
+        b->resume = k->times[end];
+    else
+        b->next++;
+    return 0;
+}
+
+static int load_block(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+{
+    int r = tsmfile_block(b->file, &b->entries[b->next], c->type, &b->block, e);
+    if (r == 0)
+        b->next++;
+    return r;
+}
+
+/* Leaves out the block that could not be read, if that is allowed. */
+static int leave_block(const struct cursor *c, struct cursor_blocks *b, int code, struct err *e)
+{
+    const struct tsmfile_entry *entry = &b->entries[b->next];
+    char name[GAPS_NAME], times[GAPS_TIMES];
+    gaps_name(c->key, name);
+    gaps_times(entry->min, entry->max, times);
+    int r = gaps_damage(c->gaps, code, e, "left out: this block, key %s, %s", name, times);
+    if (r < 0)
+        return r;
+    b->next++;
+    b->taken = 0;
+    b->block.n = 0;
+    return 0;
+}
+
+static int load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+{
+    int r = c->window ? load_window(c, b, e) : load_block(c, b, e);
+    if (r == -EBADMSG)
+        r = leave_block(c, b, r, e);
+    if (r < 0)
+        return r;
+    b->at = 0;
+    settle(c, b);
+    return 0;
+}
+
+/* Drops the memory of a file that has no more to give. */
+static void retire(struct cursor_blocks *b)
+{
+    if (b->at >= b->block.n && b->next >= b->nentries)
+        tsmblock_free(&b->block);
+}
+
+/* The earliest time at which a file has a value, its blocks loaded; *any false: none has. */
+static int earliest(struct cursor *c, int64_t *time, bool *any, struct err *e)
+{
+    for (;;) {
+        struct cursor_blocks *first = NULL;
+        bool first_loaded = false, loaded;
+        int64_t t;
+        for (size_t i = 0; i < c->nblocks; i++)
+            if (place(&c->blocks[i], &t, &loaded) &&
+                (!first || t < *time || (t == *time && first_loaded && !loaded))) {
+                first = &c->blocks[i];
+                first_loaded = loaded;
+                *time = t;
+            }
+        *any = first != NULL;
+        if (!first || first_loaded)
+            return 0;
+        int r = load(c, first, e);
+        if (r < 0)
+            return r;
+        retire(first);
+    }
+}
+
+static void take_wal(struct cursor *c)
+{
+    c->time = c->wal[c->wal_at].time;
+    c->value = c->wal[c->wal_at].value;
+    c->text = c->wal[c->wal_at].text;
+}
+
+static void take_block(struct cursor *c, const struct cursor_blocks *b)
+{
+    c->time = b->block.times[b->at];
+    c->value = b->block.values[b->at];
+    c->text = b->block.strings;
+}
+
+/* The first value of a block, from one on, whose time is not below this. */
+static size_t find_time(const struct tsmblock *k, size_t from, int64_t time)
+{
+    size_t low = from, high = k->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (k->times[middle] < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The time at which something else than this file has a value, or the range ends. */
+static int64_t next_of_others(const struct cursor *c, const struct cursor_blocks *run)
+{
+    int64_t next = c->range.max < INT64_MAX ? c->range.max + 1 : INT64_MAX, t;
+    bool loaded;
+    for (size_t i = 0; i < c->nblocks; i++)
+        if (&c->blocks[i] != run && place(&c->blocks[i], &t, &loaded) && t < next)
+            next = t;
+    if (c->wal_at < c->nwal && c->wal[c->wal_at].time < next)
+        next = c->wal[c->wal_at].time;
+    return next;
+}
+
+/* How far the values of the block at hand can be taken as they stand: before anything else has a
+ * value, within the range, none deleted, no time twice. */
+static void find_run(struct cursor *c, struct cursor_blocks *run)
+{
+    const struct tsmblock *k = &run->block;
+    if (run->ndeleted)
+        return;
+    size_t end = find_time(k, run->at, next_of_others(c, run)), i = run->at + 1;
+    while (i < end && k->times[i] != k->times[i - 1])
+        i++;
+    c->run = run;
+    c->run_end = i < end ? i - 1 : end;
+}
+
+int cursor_first(struct cursor *c, struct err *e)
+{
+    struct cursor_blocks *last = NULL;
+    int64_t t = 0;
+    bool any;
+    int r = earliest(c, &t, &any, e);
+    if (r < 0)
+        return r;
+    c->run = NULL;
+    while (c->wal_at < c->nwal && c->wal[c->wal_at].time < c->range.min)
+        c->wal_at++;
+    bool wal = c->wal_at < c->nwal && c->wal[c->wal_at].time <= c->range.max;
+    c->done = !any && !wal;
+    if (wal && (!any || c->wal[c->wal_at].time <= t)) {
+        take_wal(c);
+        return 0;
+    }
+    for (size_t i = 0; any && i < c->nblocks; i++)
+        if (c->blocks[i].at < c->blocks[i].block.n &&
+            c->blocks[i].block.times[c->blocks[i].at] == t)
+            last = &c->blocks[i];
+    if (last) {
+        take_block(c, last);
+        find_run(c, last);
+    }
+    return 0;
+}
+
+int cursor_search(struct cursor *c, struct err *e)
+{
+    int64_t t = c->time;
+    for (size_t i = 0; i < c->nblocks; i++) {
+        struct cursor_blocks *b = &c->blocks[i];
+        if (b->at < b->block.n && b->block.times[b->at] == t) {
+            b->at++;
+            settle(c, b);
+            retire(b);
+        }
+    }
+    if (c->wal_at < c->nwal && c->wal[c->wal_at].time == t)
+        c->wal_at++;
+    return cursor_first(c, e);
+}
+
+void cursor_clear(struct cursor *c)
+{
+    for (size_t i = 0; i < c->nblocks; i++) {
+        free(c->blocks[i].entries);
+        free(c->blocks[i].deleted);
+        tsmblock_free(&c->blocks[i].block);
+    }
+    free(c->blocks);
+    if (!c->borrowed)
+        free(c->wal);
+    *c = (struct cursor){.done = true};
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/points/outline.h"
+
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/points/outline_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool days_have(const struct days *d, struct day_range r)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->list[i].first <= r.first && d->list[i].last >= r.last)
+            return true;
+    return false;
+}
+
+bool days_meet(const struct days *d, struct day_range r)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (d->list[i].first <= r.last && d->list[i].last >= r.first)
+            return true;
+    return false;
+}
+
+int days_add(struct days *d, struct day_range r)
+{
+    if (days_have(d, r))
+        return 0;
+    struct day_range *list = realloc(d->list, (d->n + 1) * sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    d->list = list;
+    size_t i = 0, end;
+    while (i < d->n && list[i].last + 1 < r.first)
+        i++;
+    for (end = i; end < d->n && list[end].first - 1 <= r.last; end++) {
+        r.first = list[end].first < r.first ? list[end].first : r.first;
+        r.last = list[end].last > r.last ? list[end].last : r.last;
+    }
+    memmove(&list[i + 1], &list[end], (d->n - end) * sizeof(*list));
+    list[i] = r;
+    d->n = d->n - (end - i) + 1;
+    return 0;
+}
+
+void days_clear(struct days *d)
+{
+    free(d->list);
+    *d = (struct days){0};
+}
+
+struct outline *outline_new(void)
+{
+    return calloc(1, sizeof(struct outline));
+}
+
+static void free_entry(struct outline_entry *n)
+{
+    for (size_t i = 0; i < n->m.nfields; i++)
+        free((char *)n->m.fields[i].name.p);
+    for (size_t i = 0; i < n->m.ntags; i++)
+        free((char *)n->m.tags[i].p);
+    free(n->m.fields);
+    free(n->m.tags);
+    days_clear(&n->m.days);
+    free(n);
+}
+
+void outline_allow(struct outline *o, bool damage)
+{
+    o->allow_damage = damage;
+}
+
+void outline_free(struct outline *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->n; i++)
+        free_entry(o->list[i]);
+    free(o->list);
+    free(o);
+}
+
+/* Where the name is, or belongs. */
+static size_t place(const struct outline *o, struct slice name, bool *found)
+{
+    size_t low = 0, high = o->n;
+    *found = false;
+    while (low < high && !*found) {
+        size_t middle = low + (high - low) / 2;
+        int c = slice_compare(o->list[middle]->m.name, name);
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+        *found = c == 0;
+    }
+    return *found ? high : low;
+}
+
+size_t outline_count(const struct outline *o)
+{
+    return o->n;
+}
+
+const struct outline_measurement *outline_at(const struct outline *o, size_t i)
+{
+    return &o->list[i]->m;
+}
+
+const struct outline_measurement *outline_find(const struct outline *o, struct slice name)
+{
+    bool found;
+    size_t i = place(o, name, &found);
+    return found ? &o->list[i]->m : NULL;
+}
+
+static struct outline_entry *insert(struct outline *o, size_t i, struct slice name)
+{
+    if (!array_room(&o->list, &o->cap, o->n, sizeof(struct outline_entry *)))
+        return NULL;
+    struct outline_entry *n = calloc(1, sizeof(*n) + name.n);
+    if (!n)
+        return NULL;
+    memcpy(n->name, name.p, name.n);
+    n->m.name = (struct slice){n->name, name.n};
+    memmove(&o->list[i + 1], &o->list[i], (o->n - i) * sizeof(struct outline_entry *));
+    o->list[i] = n;
+    o->n++;
+    return n;
+}
+
+struct outline_entry *outline_entry(struct outline *o, struct slice name)
+{
+    bool found;
+    if (o->at < o->n && slice_compare(o->list[o->at]->m.name, name) == 0)
+        return o->list[o->at];
+    o->at = place(o, name, &found);
+    return found ? o->list[o->at] : insert(o, o->at, name);
+}
+
+static char *copy(struct slice name)
+{
+    char *p = malloc(name.n + 1);
+    return p ? memcpy(p, name.p, name.n) : NULL;
+}
+
+int outline_add_field(struct outline_entry *n, struct slice name, enum value_type type)
+{
+    for (size_t i = 0; i < n->m.nfields; i++) {
+        size_t at = (n->field_at + i) % n->m.nfields;
+        if (n->m.fields[at].type == type && slice_compare(n->m.fields[at].name, name) == 0) {
+            n->field_at = at;
+            return 0;
+        }
+    }
+    struct outline_field *list = realloc(n->m.fields, (n->m.nfields + 1) * sizeof(*list));
+    char *p = copy(name);
+    n->m.fields = list ? list : n->m.fields;
+    if (!list || !p) {
+        free(p);
+        return -ENOMEM;
+    }
+    n->field_at = n->m.nfields++;
+    list[n->field_at] = (struct outline_field){{p, name.n}, type};
+    return 0;
+}
+
+int outline_add_tag(struct outline_entry *n, struct slice name)
+{
+    for (size_t i = 0; i < n->m.ntags; i++)
+        if (slice_compare(n->m.tags[i], name) == 0)
+            return 0;
+    struct slice *list = realloc(n->m.tags, (n->m.ntags + 1) * sizeof(*list));
+    char *p = copy(name);
+    n->m.tags = list ? list : n->m.tags;
+    if (!list || !p) {
+        free(p);
+        return -ENOMEM;
+    }
+    list[n->m.ntags++] = (struct slice){p, name.n};
+    return 0;
+}
+
+void outline_names_clear(struct outline_names *t)
+{
+    free(t->text);
+    *t = (struct outline_names){0};
+}
+
+static int make_room(struct outline_names *t, size_t n)
+{
+    if (n <= t->cap)
+        return 0;
+    char *text = realloc(t->text, 2 * n);
+    if (!text)
+        return -ENOMEM;
+    t->text = text;
+    t->cap = 2 * n;
+    return 0;
+}
+
+int outline_add_key(struct outline *o, struct outline_names *t, struct slice series,
+                    struct slice field, enum value_type type, struct outline_entry **out)
+{
+    struct slice rest, name, value;
+    if (make_room(t, series.n + 1) < 0)
+        return -ENOMEM;
+    name = serieskey_measurement(series, &rest);
+    size_t n = serieskey_unescape_measurement(name, t->text);
+    struct outline_entry *entry = outline_entry(o, (struct slice){t->text, n});
+    if (!entry)
+        return -ENOMEM;
+    int r = outline_add_field(entry, field, type);
+    while (r == 0 && serieskey_tag(&rest, &name, &value))
+        r = outline_add_tag(entry, (struct slice){t->text, serieskey_unescape(name, t->text)});
+    *out = entry;
+    return r;
+}
+
+static int add_measurement(struct outline *o, const struct outline_measurement *m)
+{
+    struct outline_entry *n = outline_entry(o, m->name);
+    int r = n ? 0 : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < m->nfields; i++)
+        r = outline_add_field(n, m->fields[i].name, m->fields[i].type);
+    for (size_t i = 0; r == 0 && i < m->ntags; i++)
+        r = outline_add_tag(n, m->tags[i]);
+    for (size_t i = 0; r == 0 && i < m->days.n; i++)
+        r = days_add(&n->m.days, m->days.list[i]);
+    return r;
+}
+
+int outline_add_one(struct outline *o, const struct outline *from, struct slice measurement)
+{
+    const struct outline_measurement *m = outline_find(from, measurement);
+    return m ? add_measurement(o, m) : 0;
+}
+
+int outline_add(struct outline *o, const struct outline *from)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < from->n; i++)
+        r = add_measurement(o, &from->list[i]->m);
+    return r;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An outline as bytes: for each measurement
+ *
+ *   name | count, { type, name }… of fields | count, name… of tags | count, { first, last }… of
+ * days
+ *
+ * Numbers are u32 of the machine; a name is its length and its bytes.
+ */
+#include "store/base/buffer.h"
+#include "store/points/outline_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void put(struct buffer *b, uint32_t v)
+{
+    buffer_add(b, &v, sizeof(v));
+}
+
+static void put_name(struct buffer *b, struct slice name)
+{
+    put(b, (uint32_t)name.n);
+    buffer_add(b, name.p, name.n);
+}
+
+static void put_measurement(struct buffer *b, const struct outline_measurement *m)
+{
+    put_name(b, m->name);
+    put(b, (uint32_t)m->nfields);
+    for (size_t i = 0; i < m->nfields; i++) {
+        put(b, m->fields[i].type);
+        put_name(b, m->fields[i].name);
+    }
+    put(b, (uint32_t)m->ntags);
+    for (size_t i = 0; i < m->ntags; i++)
+        put_name(b, m->tags[i]);
+    put(b, (uint32_t)m->days.n);
+    for (size_t i = 0; i < m->days.n; i++) {
+        put(b, (uint32_t)m->days.list[i].first);
+        put(b, (uint32_t)m->days.list[i].last);
+    }
+}
+
+int outline_pack(const struct outline *o, void **bytes, size_t *n)
+{
+    struct buffer b = {0};
+    for (size_t i = 0; i < o->n; i++)
+        put_measurement(&b, &o->list[i]->m);
+    buffer_add(&b, NULL, 0); /* so that there is memory even for nothing */
+    if (b.failed) {
+        buffer_free(&b);
+        return -ENOMEM;
+    }
+    *bytes = b.p;
+    *n = b.n;
+    return 0;
+}
+
+/* What is left to be read. */
+struct packed {
+    const char *p;
+    size_t n;
+    bool bad;
+};
+
+static uint32_t take(struct packed *in)
+{
+    uint32_t v = 0;
+    if (in->n < sizeof(v)) {
+        in->bad = true;
+        in->n = 0;
+        return 0;
+    }
+    memcpy(&v, in->p, sizeof(v));
+    in->p += sizeof(v);
+    in->n -= sizeof(v);
+    return v;
+}
+
+static struct slice take_name(struct packed *in)
+{
+    size_t n = take(in);
+    if (n > in->n) {
+        in->bad = true;
+        in->n = n = 0;
+    }
+    struct slice name = {in->p, n};
+    in->p += n;
+    in->n -= n;
+    return name;
+}
+
+/* All days that there are, and one more at either end. */
+#define LAST_DAY (INT64_MAX / DAY_NS + 1)
+
+static struct day_range take_days(struct packed *in)
+{
+    struct day_range days = {(int32_t)take(in), 0};
+    days.last = (int32_t)take(in);
+    in->bad |= days.first > days.last || days.first < -LAST_DAY || days.last > LAST_DAY;
+    return days;
+}
+
+/* What follows the name; n NULL: it is passed over. */
+static int take_measurement(struct packed *in, struct outline_entry *n)
+{
+    int r = 0;
+    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
+        uint32_t type = take(in);
+        struct slice name = take_name(in);
+        in->bad |= type >= VALUE_TYPES;
+        r = in->bad || !n ? 0 : outline_add_field(n, name, (enum value_type)type);
+    }
+    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
+        struct slice name = take_name(in);
+        r = in->bad || !n ? 0 : outline_add_tag(n, name);
+    }
+    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
+        struct day_range days = take_days(in);
+        r = in->bad || !n ? 0 : days_add(&n->m.days, days);
+    }
+    return r;
+}
+
+bool outline_is_packed(const void *bytes, size_t n)
+{
+    struct packed in = {bytes, n, false};
+    while (in.n > 0 && !in.bad) {
+        take_name(&in);
+        take_measurement(&in, NULL);
+    }
+    return !in.bad;
+}
+
+int outline_unpack(struct outline *o, const void *bytes, size_t n)
+{
+    struct packed in = {bytes, n, false};
+    int r = 0;
+    while (r == 0 && in.n > 0 && !in.bad) {
+        struct outline_entry *entry = outline_entry(o, take_name(&in));
+        r = entry ? take_measurement(&in, entry) : -ENOMEM;
+    }
+    return r == 0 && in.bad ? -EBADMSG : r;
+}
+
+int outline_unpack_one(struct outline *o, const void *bytes, size_t n, struct slice measurement)
+{
+    struct packed in = {bytes, n, false};
+    int r = 0;
+    while (r == 0 && in.n > 0 && !in.bad) {
+        struct slice name = take_name(&in);
+        bool wanted = slice_compare(name, measurement) == 0;
+        struct outline_entry *entry = wanted ? outline_entry(o, name) : NULL;
+        r = wanted && !entry ? -ENOMEM : take_measurement(&in, entry);
+        if (wanted)
+            break;
+    }
+    return r == 0 && in.bad ? -EBADMSG : r;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* The outline of a TSM file. */
+#include "store/base/cleanup.h"
+#include "store/influx/tsmfile.h"
+#include "store/points/deletes.h"
+#include "store/points/outline_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A TSM file while it is read. */
+struct reading {
+    struct outline *o;
+    struct tsmfile *file;
+    struct deletes *deletes;
+    struct tsmblock block;
+    struct outline_names names;
+    struct tsmfile_entry *entries; /* of the key at hand, which looking into blocks forgets */
+    size_t cap;
+    struct err *e;
+};
+
+static void reading_clear(struct reading *r)
+{
+    tsmfile_free(r->file);
+    deletes_free(r->deletes);
+    tsmblock_free(&r->block);
+    outline_names_clear(&r->names);
+    free(r->entries);
+}
+
+static int no_memory(const struct reading *r)
+{
+    return err_sys(r->e, -ENOMEM, "%s", tsmfile_name(r->file));
+}
+
+static int add_times(struct reading *r, struct days *days, const struct key_deletes *k,
+                     const struct tsmfile_entry *entry, enum value_type type)
+{
+    int rc = tsmfile_times(r->file, entry, type, &r->block, r->e);
+    if (rc == -EBADMSG && r->o->allow_damage)
+        return 0;
+    for (size_t i = 0; rc == 0 && i < r->block.n; i++) {
+        int64_t t = r->block.times[i];
+        int32_t day = day_of(t);
+        bool first = i == 0 || day_of(r->block.times[i - 1]) != day || k;
+        if (first && !(k && key_deletes_time(k->list, k->n, t)))
+            rc = days_add(days, (struct day_range){day, day}) < 0 ? no_memory(r) : 0;
+    }
+    return rc;
+}
+
+/* The first and the last time of a block are those of points, which tells the days of most. */
+static int add_days(struct reading *r, struct days *days, const struct key_deletes *k,
+                    const struct tsmfile_entry *entry, enum value_type type)
+{
+    struct day_range range = {day_of(entry->min), day_of(entry->max)};
+    if (days_have(days, range) || key_deletes_all(k, entry->min, entry->max))
+        return 0;
+    if (range.last - range.first > 1 || key_deletes_some(k, entry->min, entry->max))
+        return add_times(r, days, k, entry, type);
+    return days_add(days, range) < 0 ? no_memory(r) : 0;
+}
+
+static int keep_entries(struct reading *r, const struct tsmfile_key *key)
+{
+    if (key->nentries > r->cap) {
+        struct tsmfile_entry *list = realloc(r->entries, key->nentries * sizeof(*list));
+        if (!list)
+            return no_memory(r);
+        r->entries = list;
+        r->cap = key->nentries;
+    }
+    for (size_t i = 0; i < key->nentries; i++)
+        r->entries[i] = tsmfile_entry(key, i);
+    return 0;
+}
+
+static int add_tsm_key(struct reading *r, const struct tsmfile_key *key)
+{
+    const struct key_deletes *k = deletes_of(r->deletes, key);
+    struct slice series, field;
+    struct outline_entry *n;
+    enum value_type type = key->type;
+    size_t nentries = key->nentries;
+    if (key_deletes_all(k, key->min, key->max))
+        return 0;
+    if (!serieskey_split((struct slice){key->key, key->len}, &series, &field) || field.n == 0)
+        return r->o->allow_damage ? 0
+                                  : err_set(r->e, -EBADMSG, "%s: damaged: a key without a field",
+                                            tsmfile_name(r->file));
+    if (outline_add_key(r->o, &r->names, series, field, type, &n) < 0)
+        return no_memory(r);
+    int rc = keep_entries(r, key);
+    for (size_t i = 0; rc == 0 && i < nentries; i++)
+        rc = add_days(r, &n->m.days, k, &r->entries[i], type);
+    return rc;
+}
+
+int outline_add_tsm(struct outline *o, const struct source *tsm, const struct source *tombstone,
+                    struct err *e)
+{
+    cleanup(reading_clear) struct reading r = {.o = o, .e = e};
+    struct tsmfile_key key;
+    int rc = deletes_read(tombstone, (struct slice){NULL, 0}, &r.deletes, e);
+    if (rc == 0)
+        rc = tsmfile_open(tsm, &r.file, e);
+    while (rc == 0 && (rc = tsmfile_next(r.file, &key, e)) == 1)
+        rc = add_tsm_key(&r, &key);
+    return rc == -EBADMSG && o->allow_damage ? 0 : rc;
+}

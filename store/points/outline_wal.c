@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The outline of a WAL. A value counts unless a later delete covers it: the segments are read
+ * twice, first for the deletes, so that no values have to be kept.
+ */
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/influx/walread.h"
+#include "store/points/deletes.h"
+#include "store/points/outline_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What could not be added for want of memory has hh.tbl NULL. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* A delete, and how many came before it. */
+struct removal {
+    struct time_range range;
+    size_t number;
+};
+
+/* The deletes of one key, in their order. */
+struct removals {
+    UT_hash_handle hh;
+    size_t n, cap;
+    struct removal *list;
+    char key[];
+};
+
+struct replay {
+    struct outline *o;
+    struct outline_names names;
+    struct removals *keys; /* hash */
+    size_t removed;        /* deletes met so far */
+    /* Of the key whose values are at hand: */
+    struct slice series, field;
+    enum value_type type;
+    const struct removals *removals; /* NULL: it has none */
+    struct outline_entry *entry;     /* NULL: none of its values has counted yet */
+    bool key_is_bad;
+};
+
+static void replay_clear(struct replay *r)
+{
+    struct removals *k, *tmp;
+    HASH_ITER(hh, r->keys, k, tmp)
+    {
+        HASH_DEL(r->keys, k);
+        free(k->list);
+        free(k);
+    }
+    outline_names_clear(&r->names);
+}
+
+static struct removals *new_removals(struct replay *r, const char *key, size_t len)
+{
+    struct removals *k = calloc(1, sizeof(*k) + len);
+    if (!k)
+        return NULL;
+    memcpy(k->key, key, len);
+    HASH_ADD_KEYPTR(hh, r->keys, k->key, len, k);
+    if (k->hh.tbl)
+        return k;
+    free(k);
+    return NULL;
+}
+
+static int keep_removal(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+{
+    struct replay *r = ctx;
+    struct removals *k;
+    HASH_FIND(hh, r->keys, key, len, k);
+    if (!k)
+        k = new_removals(r, key, len);
+    if (!k)
+        return -ENOMEM;
+    if (!array_room(&k->list, &k->cap, k->n, sizeof(*k->list)))
+        return -ENOMEM;
+    k->list[k->n++] = (struct removal){{min, max}, r->removed++};
+    return 0;
+}
+
+static int count_removal(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+{
+    struct replay *r = ctx;
+    (void)key, (void)len, (void)min, (void)max;
+    r->removed++;
+    return 0;
+}
+
+static int on_key(void *ctx, const char *key, size_t len, enum value_type type, size_t count)
+{
+    struct replay *r = ctx;
+    struct slice k = {key, len};
+    (void)count;
+    r->key_is_bad = !serieskey_split(k, &r->series, &r->field) || r->field.n == 0;
+    if (r->key_is_bad)
+        return r->o->allow_damage ? 0 : -EBADMSG;
+    r->type = type;
+    r->entry = NULL;
+    struct removals *removals;
+    HASH_FIND(hh, r->keys, key, len, removals);
+    r->removals = removals;
+    return 0;
+}
+
+static bool is_removed(const struct replay *r, int64_t time)
+{
+    const struct removals *k = r->removals;
+    for (size_t i = k ? k->n : 0; i > 0 && k->list[i - 1].number >= r->removed; i--)
+        if (k->list[i - 1].range.min <= time && time <= k->list[i - 1].range.max)
+            return true;
+    return false;
+}
+
+static int on_value(void *ctx, int64_t time, const union value *v, const char *text)
+{
+    struct replay *r = ctx;
+    (void)v, (void)text;
+    if (r->key_is_bad || is_removed(r, time))
+        return 0;
+    int rc =
+        r->entry ? 0 : outline_add_key(r->o, &r->names, r->series, r->field, r->type, &r->entry);
+    int32_t day = day_of(time);
+    return rc < 0 ? rc : days_add(&r->entry->m.days, (struct day_range){day, day});
+}
+
+static int replay(const struct source *segment, const struct walentry_visitor *v, bool allow,
+                  struct err *e)
+{
+    struct err why = {0};
+    int r = walread(segment, v, &why);
+    if (r == -EBADMSG && allow)
+        return 0;
+    if (r == -EBADMSG && !why.text[0])
+        return err_set(e, r, "%s: damaged: a key without a field", segment->name);
+    if (r == -ENOMEM)
+        return err_sys(e, r, "%s", segment->name);
+    if (r < 0 && e)
+        *e = why;
+    return r;
+}
+
+int outline_add_wal(struct outline *o, const struct source *const *segments, size_t n,
+                    struct err *e)
+{
+    cleanup(replay_clear) struct replay r = {.o = o};
+    const struct walentry_visitor first = {.remove = keep_removal, .ctx = &r};
+    const struct walentry_visitor second = {on_key, on_value, count_removal, &r};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = replay(segments[i], &first, o->allow_damage, e);
+    r.removed = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = replay(segments[i], &second, o->allow_damage, e);
+    return rc;
+}

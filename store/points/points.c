@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/points/points.h"
+
+#include "store/base/cleanup.h"
+#include "store/points/image.h"
+#include "store/points/merge.h"
+#include "store/points/series.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Values that the series of a shard have in memory while they are merged: some 32 MB. */
+#define SIDE_BY_SIDE ((size_t)2 << 20)
+
+/* The measurement in one shard of the range. */
+struct part {
+    size_t number; /* of the shard in the contents */
+    const struct shard_files *shard;
+    struct table *table;
+    size_t nseries;
+    struct series *series;
+    struct merge merge;  /* POINTS_ANSWER: of its series */
+    struct series *head; /* taken off the merge; NULL: there are no more */
+};
+
+struct points {
+    struct contents *contents; /* not owned */
+    struct points_query q;
+    struct columns columns;
+    size_t nparts;
+    struct part *parts;
+    size_t next;        /* POINTS_ANSWER: part to be opened next */
+    struct merge merge; /* POINTS_ANSWER: of the parts that are open */
+    struct part *head;
+    size_t nall, first, last; /* POINTS_ALL: all series, and those that are at hand */
+    struct series **all;
+    struct series *row; /* that was given last, POINTS_ALL */
+};
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "the points of a measurement");
+}
+
+static struct time_range range_of(const struct points *p)
+{
+    return (struct time_range){p->q.from, p->q.to - 1};
+}
+
+static void part_close(struct part *t)
+{
+    for (size_t i = 0; i < t->nseries; i++)
+        series_clear(&t->series[i]);
+    free(t->series);
+    free(t->merge.items);
+    table_free(t->table);
+    *t = (struct part){.number = t->number, .shard = t->shard};
+}
+
+static int part_table(struct points *p, struct part *t, struct err *e)
+{
+    struct image *image = NULL;
+    int r = contents_image(p->contents, t->number, p->q.reader, &image, e);
+    if (r == 0)
+        r = table_open(contents_capture(p->contents), t->shard, image, p->q.measurement,
+                       range_of(p), p->q.gaps, p->q.reader, &t->table, e);
+    image_unref(image);
+    return r;
+}
+
+/* Makes the series of a part whose table is open. */
+static int part_series(struct points *p, struct part *t, struct err *e)
+{
+    size_t n = table_count(t->table);
+    t->series = calloc(n + 1, sizeof(*t->series));
+    if (!t->series)
+        return no_memory(e);
+    for (size_t i = 0; i < n; t->nseries++)
+        if (series_init(&t->series[t->nseries], t->table, &i, &p->columns,
+                        p->q.way == POINTS_ANSWER) < 0)
+            return no_memory(e);
+    return 0;
+}
+
+/* Readies a part for POINTS_ANSWER. */
+static int part_open(struct points *p, struct part *t, struct err *e)
+{
+    int r = part_table(p, t, e);
+    if (r == 0)
+        table_limit(t->table, SIDE_BY_SIDE);
+    if (r == 0)
+        r = part_series(p, t, e);
+    if (r < 0)
+        return r;
+    t->merge.less = series_less;
+    t->merge.items = calloc(t->nseries + 1, sizeof(void *));
+    if (!t->merge.items)
+        return no_memory(e);
+    for (size_t i = 0; i < t->nseries; i++) {
+        r = series_first(&t->series[i], e);
+        if (r < 0)
+            return r;
+        if (!t->series[i].done)
+            t->merge.items[t->merge.n++] = &t->series[i];
+    }
+    merge_init(&t->merge);
+    t->head = t->merge.n ? merge_pop(&t->merge) : NULL;
+    return 0;
+}
+
+static int part_next(struct part *t, struct err *e)
+{
+    int r = series_next(t->head, e);
+    if (r < 0)
+        return r;
+    if (!t->head->done)
+        merge_push(&t->merge, t->head);
+    t->head = t->merge.n ? merge_pop(&t->merge) : NULL;
+    return 0;
+}
+
+static bool part_less(const void *a, const void *b, void *ctx)
+{
+    return series_less(((const struct part *)a)->head, ((const struct part *)b)->head, ctx);
+}
+
+/* How many of the parts that are still to be opened have to be merged, since their times overlap;
+ * they are sorted by their ends. */
+static size_t overlapping(const struct points *p)
+{
+    size_t n = 1;
+    for (size_t i = p->next + 1; i < p->nparts; i++) {
+        int64_t end = p->parts[p->next + n - 1].shard->end;
+        if (p->parts[i].shard->start < end)
+            n = i - p->next + 1;
+    }
+    return n;
+}
+
+static int open_parts(struct points *p, struct err *e)
+{
+    size_t n = overlapping(p);
+    for (; n > 0; n--) {
+        struct part *t = &p->parts[p->next++];
+        int r = part_open(p, t, e);
+        if (r < 0)
+            return r;
+        if (t->head)
+            p->merge.items[p->merge.n++] = t;
+        else
+            part_close(t);
+    }
+    merge_init(&p->merge);
+    return 0;
+}
+
+static int next_answer(struct points *p, struct points_row *row, struct err *e)
+{
+    int r = p->head ? part_next(p->head, e) : 0;
+    if (r < 0)
+        return r;
+    if (p->head && p->head->head)
+        merge_push(&p->merge, p->head);
+    else if (p->head)
+        part_close(p->head);
+    p->head = NULL;
+    while (p->merge.n == 0 && p->next < p->nparts) {
+        r = open_parts(p, e);
+        if (r < 0)
+            return r;
+    }
+    if (p->merge.n == 0)
+        return 0;
+    p->head = merge_pop(&p->merge);
+    const struct series *s = p->head->head;
+    *row = (struct points_row){s->time, s->key, s->cells};
+    return 1;
+}
+
+static int by_key(const void *va, const void *vb)
+{
+    const struct series *a = *(struct series *const *)va, *b = *(struct series *const *)vb;
+    return slice_compare(a->key, b->key);
+}
+
+/* POINTS_ALL: every series of every part, those with the same key together. */
+static int open_all(struct points *p, struct err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->nparts; i++) {
+        int r = part_table(p, &p->parts[i], e);
+        if (r == 0)
+            r = part_series(p, &p->parts[i], e);
+        if (r < 0)
+            return r;
+        n += p->parts[i].nseries;
+    }
+    p->all = calloc(n + 1, sizeof(struct series *));
+    if (!p->all)
+        return no_memory(e);
+    for (size_t i = 0; i < p->nparts; i++)
+        for (size_t k = 0; k < p->parts[i].nseries; k++)
+            p->all[p->nall++] = &p->parts[i].series[k];
+    qsort(p->all, p->nall, sizeof(struct series *), by_key);
+    return 0;
+}
+
+/* Takes up the next series, in all the parts that have it. */
+static int next_series(struct points *p, struct err *e)
+{
+    for (size_t i = p->first; i < p->last; i++)
+        series_clear(p->all[i]);
+    p->first = p->last;
+    while (p->last < p->nall && by_key(&p->all[p->first], &p->all[p->last]) == 0) {
+        int r = series_first(p->all[p->last++], e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int next_all(struct points *p, struct points_row *row, struct err *e)
+{
+    int r = p->row ? series_next(p->row, e) : 0;
+    p->row = NULL;
+    while (r == 0) {
+        for (size_t i = p->first; i < p->last; i++)
+            if (!p->all[i]->done && (!p->row || p->all[i]->time < p->row->time))
+                p->row = p->all[i];
+        if (p->row || p->last == p->nall)
+            break;
+        r = next_series(p, e);
+    }
+    if (r < 0 || !p->row)
+        return r;
+    *row = (struct points_row){p->row->time, p->row->key, p->row->cells};
+    return 1;
+}
+
+int points_next(struct points *p, struct points_row *row, struct err *e)
+{
+    return p->q.way == POINTS_ANSWER ? next_answer(p, row, e) : next_all(p, row, e);
+}
+
+static int find_parts(struct points *p, const size_t *list, size_t n, struct err *e)
+{
+    p->parts = calloc(n + 1, sizeof(*p->parts));
+    p->merge.less = part_less;
+    p->merge.items = calloc(n + 1, sizeof(void *));
+    if (!p->parts || !p->merge.items)
+        return no_memory(e);
+    for (size_t i = 0; i < n; i++)
+        p->parts[i] = (struct part){.number = list[i],
+                                    .shard = shards_at(contents_shards(p->contents), list[i])};
+    p->nparts = n;
+    return 0;
+}
+
+int points_open(struct contents *c, const struct points_query *q, struct points **out,
+                struct err *e)
+{
+    cleanup(points_freep) struct points *p = calloc(1, sizeof(*p));
+    autofree size_t *list = NULL;
+    size_t n = 0;
+    if (!p)
+        return no_memory(e);
+    p->contents = c;
+    p->q = *q;
+    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    if (r == 0)
+        r = find_parts(p, list, n, e);
+    if (r == 0)
+        r = columns_of(c, q, list, n, &p->columns, e);
+    if (r == 0 && q->way == POINTS_ALL)
+        r = open_all(p, e);
+    if (r < 0)
+        return r;
+    *out = steal_ptr(&p);
+    return 0;
+}
+
+void points_free(struct points *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->nparts; i++)
+        part_close(&p->parts[i]);
+    free(p->parts);
+    free(p->merge.items);
+    free(p->all);
+    columns_clear(&p->columns);
+    free(p);
+}
+
+size_t points_columns(const struct points *p)
+{
+    return p->columns.n;
+}
+
+const struct points_column *points_column(const struct points *p, size_t i)
+{
+    return &p->columns.list[i];
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/points/series.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Text of the tags that have a column; an empty one is missing. */
+static void set_tags(struct series *s)
+{
+    struct slice rest, name, value;
+    char *text = s->tags;
+    serieskey_measurement(s->key, &rest);
+    while (serieskey_tag(&rest, &name, &value)) {
+        size_t n = serieskey_unescape(name, text);
+        size_t column = columns_find(s->columns, (struct slice){text, n}, true);
+        n = serieskey_unescape(value, text);
+        if (column == s->columns->n || n == 0)
+            continue;
+        s->cells[column] = (struct points_cell){
+            .present = true, .type = VALUE_STRING, .value.s = {0, (uint32_t)n}, .text = text};
+        text += n;
+    }
+}
+
+static size_t count_fields(struct table *t, size_t i)
+{
+    struct slice key = table_at(t, i)->series;
+    size_t n = 1;
+    while (i + n < table_count(t) && slice_compare(table_at(t, i + n)->series, key) == 0)
+        n++;
+    return n;
+}
+
+int series_init(struct series *s, struct table *t, size_t *i, const struct columns *c, bool convert)
+{
+    size_t n = count_fields(t, *i);
+    *s = (struct series){.key = table_at(t, *i)->series, .columns = c, .ncells = c->n};
+    s->fields = calloc(n, sizeof(*s->fields));
+    s->cells = calloc(c->n + 1, sizeof(*s->cells));
+    s->tags = malloc(s->key.n + 1);
+    if (!s->fields || !s->cells || !s->tags) {
+        series_clear(s);
+        return -ENOMEM;
+    }
+    for (size_t k = 0; k < n; k++) {
+        struct table_field *f = table_at(t, *i + k);
+        size_t column = columns_find(c, f->name, false);
+        if (column == c->n || (convert && !columns_fits(c->list[column].type, f->cursor.type)))
+            continue;
+        s->fields[s->nfields++] = (struct series_field){&f->cursor, column};
+        s->cells[column].type = convert ? c->list[column].type : f->cursor.type;
+    }
+    set_tags(s);
+    *i += n;
+    return 0;
+}
+
+static void set_cell(struct points_cell *cell, const struct cursor *c)
+{
+    cell->value = c->value;
+    cell->text = c->text;
+    if (cell->type == VALUE_FLOAT && c->type == VALUE_INTEGER)
+        cell->value.f = (double)c->value.i;
+    else if (cell->type == VALUE_FLOAT && c->type == VALUE_UNSIGNED)
+        cell->value.f = (double)c->value.u;
+    /* An unsigned one in a column of integers: the same bits. */
+}
+
+/* The row at the earliest time that a cursor has. */
+static void settle(struct series *s)
+{
+    s->done = true;
+    for (size_t i = 0; i < s->nfields; i++) {
+        const struct cursor *c = s->fields[i].cursor;
+        if (!c->done && (s->done || c->time < s->time)) {
+            s->time = c->time;
+            s->done = false;
+        }
+    }
+    for (size_t i = 0; !s->done && i < s->nfields; i++) {
+        const struct cursor *c = s->fields[i].cursor;
+        struct points_cell *cell = &s->cells[s->fields[i].column];
+        cell->present = !c->done && c->time == s->time;
+        if (cell->present)
+            set_cell(cell, c);
+    }
+}
+
+int series_first(struct series *s, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->nfields; i++)
+        r = cursor_first(s->fields[i].cursor, e);
+    if (r == 0)
+        settle(s);
+    return r;
+}
+
+int series_next(struct series *s, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->nfields; i++) {
+        struct cursor *c = s->fields[i].cursor;
+        if (!c->done && c->time == s->time)
+            r = cursor_next(c, e);
+    }
+    if (r == 0)
+        settle(s);
+    return r;
+}
+
+static bool is_string(const struct points_cell *c)
+{
+    return c->present && c->type == VALUE_STRING;
+}
+
+bool series_less(const void *va, const void *vb, void *ctx)
+{
+    const struct series *a = va, *b = vb;
+    (void)ctx;
+    if (a->time != b->time)
+        return a->time < b->time;
+    for (size_t i = 0; i < a->ncells; i++) {
+        if (!is_string(&a->cells[i]) || !is_string(&b->cells[i]))
+            return false;
+        int c = slice_compare(points_text(&a->cells[i]), points_text(&b->cells[i]));
+        if (c)
+            return c < 0;
+    }
+    return false;
+}
+
+void series_clear(struct series *s)
+{
+    for (size_t i = 0; i < s->nfields; i++)
+        cursor_clear(s->fields[i].cursor);
+    free(s->fields);
+    free(s->cells);
+    free(s->tags);
+    *s = (struct series){.done = true};
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/points/shards.h"
+
+#include "store/base/cleanup.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct shards {
+    const struct capture *capture;
+    struct meta *meta;
+    size_t meta_member;
+    size_t n;
+    struct shard_files *list;
+    struct shard_files *last; /* that was found: members of one shard stand together */
+};
+
+void shards_free(struct shards *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->list[i].tsm);
+        free(s->list[i].wal);
+    }
+    free(s->list);
+    meta_free(s->meta);
+    free(s);
+}
+
+const struct meta *shards_meta(const struct shards *s)
+{
+    return s->meta;
+}
+
+size_t shards_meta_member(const struct shards *s)
+{
+    return s->meta_member;
+}
+
+size_t shards_count(const struct shards *s)
+{
+    return s->n;
+}
+
+const struct shard_files *shards_at(const struct shards *s, size_t i)
+{
+    return &s->list[i];
+}
+
+static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    const struct shard_source *s = ctx;
+    return capture_read(s->capture, s->member, buf, n, off, e);
+}
+
+int shard_source_init(struct shard_source *s, const struct capture *c, size_t member)
+{
+    const struct member *m = capture_member(c, member);
+    char *path = malloc(member_path_len(m) + 1);
+    if (!path)
+        return -ENOMEM;
+    s->capture = c;
+    s->member = member;
+    s->path = member_path(m, path);
+    s->source = (struct source){read_member, s, (uint64_t)m->attr.size, path};
+    return 0;
+}
+
+void shard_source_clear(struct shard_source *s)
+{
+    free(s->path);
+    s->path = NULL;
+}
+
+int shard_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
+                     const struct gaps *g, int code, struct err *e)
+{
+    const struct member *m = capture_member(c, member);
+    char times[GAPS_TIMES];
+    gaps_times(sh->start, sh->end - 1, times);
+    return gaps_damage(g, code, e, "left out: what of file %s/%s cannot be read, %s", m->dir,
+                       m->name, times);
+}
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "the list of shards");
+}
+
+/* Appends to an array that doubles whenever it is full, at powers of two. */
+static int append(void *list, size_t *n, size_t size, const void *item)
+{
+    void **p = list;
+    if ((*n & (*n - 1)) == 0) {
+        void *grown = realloc(*p, (*n ? *n * 2 : 1) * size);
+        if (!grown)
+            return -ENOMEM;
+        *p = grown;
+    }
+    memcpy((char *)*p + *n * size, item, size);
+    (*n)++;
+    return 0;
+}
+
+/* By database, policy and id, as meta.db's are given. */
+static int add_shards(struct shards *s)
+{
+    s->n = meta_live_shards(s->meta);
+    s->list = calloc(s->n + 1, sizeof(*s->list));
+    if (!s->list)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->n; i++) {
+        struct shard_files *sh = &s->list[i];
+        meta_live_shard_at(s->meta, i, &sh->db, &sh->rp, &sh->id);
+        meta_live_shard_times(s->meta, i, &sh->start, &sh->end);
+        /* The week of the first day of time begins before 64 bits do: influxd lets that wrap. */
+        if (sh->start >= sh->end)
+            sh->start = INT64_MIN;
+    }
+    return 0;
+}
+
+/* Compares a name with the first component of a path. */
+static int compare_name(const char *path, size_t n, const char *name)
+{
+    int c = strncmp(path, name, n);
+    return c ? c : -(name[n] != 0);
+}
+
+/* "DB/RP/ID", as it is in the name of a folder. */
+struct place {
+    const char *db, *rp;
+    size_t ndb, nrp;
+    uint64_t id;
+};
+
+static int by_place(const void *vp, const void *vs)
+{
+    const struct place *p = vp;
+    const struct shard_files *s = vs;
+    int c = compare_name(p->db, p->ndb, s->db);
+    if (c == 0)
+        c = compare_name(p->rp, p->nrp, s->rp);
+    return c ? c : (p->id > s->id) - (p->id < s->id);
+}
+
+/* The shard whose folder dir is: "ROOT/DB/RP/ID". */
+static struct shard_files *find(struct shards *s, const char *root, const char *dir)
+{
+    size_t nroot = strlen(root);
+    struct place p = {.db = dir + nroot};
+    if (strncmp(dir, root, nroot) != 0)
+        return NULL;
+    p.ndb = strcspn(p.db, "/");
+    p.rp = p.db + p.ndb + (p.db[p.ndb] != 0);
+    p.nrp = strcspn(p.rp, "/");
+    if (p.rp[p.nrp] != '/' || !name_is_shard(p.rp + p.nrp + 1, &p.id))
+        return NULL;
+    if (!s->last || by_place(&p, s->last) != 0)
+        s->last = bsearch(&p, s->list, s->n, sizeof(*s->list), by_place);
+    return s->last;
+}
+
+static int add_file(struct shards *s, size_t member)
+{
+    const struct member *m = capture_member(s->capture, member);
+    struct shard_files *sh = find(s, "data/", m->dir);
+    if (sh && name_is_tsm(m->name)) {
+        struct shard_tsm t = {member, MEMBER_NONE};
+        return append(&sh->tsm, &sh->ntsm, sizeof(t), &t);
+    }
+    if (sh && strcmp(m->name, NAME_INDEX) == 0)
+        sh->tsi1 = true;
+    sh = sh ? NULL : find(s, "wal/", m->dir);
+    if (sh && name_is_wal(m->name))
+        return append(&sh->wal, &sh->nwal, sizeof(member), &member);
+    return 0;
+}
+
+static void add_tombstone(struct shards *s, size_t member)
+{
+    const struct member *m = capture_member(s->capture, member);
+    char tsm[NAME_MAX + 1];
+    struct shard_files *sh = name_tsm_of(m->name, tsm) ? find(s, "data/", m->dir) : NULL;
+    for (size_t i = 0; sh && i < sh->ntsm; i++)
+        if (strcmp(capture_member(s->capture, sh->tsm[i].tsm)->name, tsm) == 0)
+            sh->tsm[i].tombstone = member;
+}
+
+static int by_name(const void *a, const void *b, void *capture)
+{
+    /* Both kinds of items begin with the number of the member. */
+    return strcmp(capture_member(capture, *(const size_t *)a)->name,
+                  capture_member(capture, *(const size_t *)b)->name);
+}
+
+static int add_files(struct shards *s)
+{
+    for (size_t i = 0; i < capture_count(s->capture); i++)
+        if (add_file(s, i) < 0)
+            return -ENOMEM;
+    for (size_t i = 0; i < capture_count(s->capture); i++)
+        add_tombstone(s, i);
+    for (size_t i = 0; i < s->n; i++) {
+        struct shard_files *sh = &s->list[i];
+        if (sh->ntsm)
+            qsort_r(sh->tsm, sh->ntsm, sizeof(*sh->tsm), by_name, (void *)s->capture);
+        if (sh->nwal)
+            qsort_r(sh->wal, sh->nwal, sizeof(*sh->wal), by_name, (void *)s->capture);
+    }
+    return 0;
+}
+
+static int read_meta(struct shards *s, struct err *e)
+{
+    const struct capture *c = s->capture;
+    for (size_t i = 0; i < capture_count(c); i++) {
+        const struct member *m = capture_member(c, i);
+        if (strcmp(m->dir, "meta") != 0 || strcmp(m->name, NAME_META_DB) != 0)
+            continue;
+        size_t n = (size_t)m->attr.size;
+        if (n > META_DB_MAX)
+            return err_set(e, -EFBIG, "meta/" NAME_META_DB ": larger than influxfs reads");
+        autofree uint8_t *buf = malloc(n + 1);
+        if (!buf)
+            return no_memory(e);
+        s->meta_member = i;
+        int r = capture_read(c, i, buf, n, 0, e);
+        return r < 0 ? r : meta_parse(buf, n, &s->meta, e);
+    }
+    return err_set(e, -ENOENT, "meta/" NAME_META_DB ": not there");
+}
+
+/* Policies apart; else as influxd keeps them: by end, then start. */
+int shards_compare(const struct shard_files *a, const struct shard_files *b)
+{
+    int c = strcmp(a->db, b->db);
+    if (c == 0)
+        c = strcmp(a->rp, b->rp);
+    if (c == 0)
+        c = (a->end > b->end) - (a->end < b->end);
+    if (c == 0)
+        c = (a->start > b->start) - (a->start < b->start);
+    return c ? c : (a->id > b->id) - (a->id < b->id);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    return shards_compare(a, b);
+}
+
+int shards_open(const struct capture *c, struct shards **out, struct err *e)
+{
+    cleanup(shards_freep) struct shards *s = calloc(1, sizeof(*s));
+    if (!s)
+        return no_memory(e);
+    s->capture = c;
+    if (capture_origin(c)->parent)
+        return err_set(e, -EINVAL, "this snapshot holds only what changed since another");
+    int r = read_meta(s, e);
+    if (r < 0)
+        return r;
+    if (add_shards(s) < 0 || add_files(s) < 0)
+        return no_memory(e);
+    qsort(s->list, s->n, sizeof(*s->list), by_time);
+    s->last = NULL;
+    *out = steal_ptr(&s);
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shards in a capture: which members each is made of, and which times it covers.
+ *
+ * Built once from the list of members and meta.db, then only read. Members are numbers of the
+ * capture, which must outlive this.
+ */
+#ifndef INFLUXFS_POINTS_SHARDS_H
+#define INFLUXFS_POINTS_SHARDS_H
+
+#include "store/influx/meta.h"
+#include "store/influx/source.h"
+#include "store/points/gaps.h"
+#include "store/snapshot/capture.h"
+
+#define MEMBER_NONE SIZE_MAX
+
+struct shard_tsm {
+    size_t tsm, tombstone; /* members; tombstone may be MEMBER_NONE */
+};
+
+struct shard_files {
+    const char *db, *rp; /* as long as the list */
+    uint64_t id;
+    int64_t start, end; /* of its points, as meta.db says: start <= time < end */
+    bool tsi1;          /* it has an index of its own; else the database has one for all */
+    size_t ntsm, nwal;
+    struct shard_tsm *tsm; /* the oldest first: the value of a later file counts */
+    size_t *wal;           /* members, in the order of replay */
+};
+
+struct shards;
+
+/* The shards that influxd would read, by database, policy, and then in its order: by end, start and
+ * id. -EBADMSG if meta.db is damaged, -ENOENT if there is none; -EINVAL for a capture that holds
+ * only what changed. */
+int shards_open(const struct capture *c, struct shards **out, struct err *e);
+void shards_free(struct shards *s);
+static inline void shards_freep(struct shards **s)
+{
+    shards_free(*s);
+}
+
+/* What meta.db says; as long as the list. */
+const struct meta *shards_meta(const struct shards *s);
+size_t shards_meta_member(const struct shards *s); /* of meta.db */
+
+/* Their order in the list; 0: the same shard, perhaps of two lists. */
+int shards_compare(const struct shard_files *a, const struct shard_files *b);
+
+size_t shards_count(const struct shards *s);
+const struct shard_files *shards_at(const struct shards *s, size_t i);
+
+/* A member of a capture as a source of bytes. */
+struct shard_source {
+    const struct capture *capture;
+    size_t member;
+    char *path;
+    struct source source; /* its ctx is this struct, which therefore stays where it is */
+};
+
+/* 0 or -ENOMEM. */
+int shard_source_init(struct shard_source *s, const struct capture *c, size_t member);
+void shard_source_clear(struct shard_source *s);
+
+/* What became of damage of a TSM file or WAL segment of a shard, by gaps_damage: the file is left
+ * out, as far as it cannot be read. */
+int shard_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
+                     const struct gaps *g, int code, struct err *e);
+
+#endif
