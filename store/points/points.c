@@ -2,8 +2,8 @@
 #include "store/points/points.h"
 
 #include "store/base/cleanup.h"
+#include "store/points/goheap.h"
 #include "store/points/image.h"
-#include "store/points/merge.h"
 #include "store/points/series.h"
 
 #include <errno.h>
@@ -20,8 +20,8 @@ struct part {
     struct table *table;
     size_t nseries;
     struct series *series;
-    struct merge merge;  /* POINTS_ANSWER: of its series */
-    struct series *head; /* taken off the merge; NULL: there are no more */
+    struct goheap heap;  /* POINTS_ANSWER: of its series */
+    struct series *head; /* taken off the heap; NULL: there are no more */
 };
 
 struct points {
@@ -31,7 +31,7 @@ struct points {
     size_t nparts;
     struct part *parts;
     size_t next;        /* POINTS_ANSWER: part to be opened next */
-    struct merge merge; /* POINTS_ANSWER: of the parts that are open */
+    struct goheap heap; /* POINTS_ANSWER: of the parts that are open */
     struct part *head;
     size_t nall, first, last; /* POINTS_ALL: all series, and those that are at hand */
     struct series **all;
@@ -53,7 +53,7 @@ static void part_close(struct part *t)
     for (size_t i = 0; i < t->nseries; i++)
         series_clear(&t->series[i]);
     free(t->series);
-    free(t->merge.items);
+    free(t->heap.items);
     table_free(t->table);
     *t = (struct part){.number = t->number, .shard = t->shard};
 }
@@ -93,19 +93,19 @@ static int part_open(struct points *p, struct part *t, struct err *e)
         r = part_series(p, t, e);
     if (r < 0)
         return r;
-    t->merge.less = series_less;
-    t->merge.items = calloc(t->nseries + 1, sizeof(void *));
-    if (!t->merge.items)
+    t->heap.less = series_less;
+    t->heap.items = calloc(t->nseries + 1, sizeof(void *));
+    if (!t->heap.items)
         return no_memory(e);
     for (size_t i = 0; i < t->nseries; i++) {
         r = series_first(&t->series[i], e);
         if (r < 0)
             return r;
         if (!t->series[i].done)
-            t->merge.items[t->merge.n++] = &t->series[i];
+            t->heap.items[t->heap.n++] = &t->series[i];
     }
-    merge_init(&t->merge);
-    t->head = t->merge.n ? merge_pop(&t->merge) : NULL;
+    goheap_init(&t->heap);
+    t->head = t->heap.n ? goheap_pop(&t->heap) : NULL;
     return 0;
 }
 
@@ -115,8 +115,8 @@ static int part_next(struct part *t, struct err *e)
     if (r < 0)
         return r;
     if (!t->head->done)
-        merge_push(&t->merge, t->head);
-    t->head = t->merge.n ? merge_pop(&t->merge) : NULL;
+        goheap_push(&t->heap, t->head);
+    t->head = t->heap.n ? goheap_pop(&t->heap) : NULL;
     return 0;
 }
 
@@ -147,11 +147,11 @@ static int open_parts(struct points *p, struct err *e)
         if (r < 0)
             return r;
         if (t->head)
-            p->merge.items[p->merge.n++] = t;
+            p->heap.items[p->heap.n++] = t;
         else
             part_close(t);
     }
-    merge_init(&p->merge);
+    goheap_init(&p->heap);
     return 0;
 }
 
@@ -161,18 +161,18 @@ static int next_answer(struct points *p, struct points_row *row, struct err *e)
     if (r < 0)
         return r;
     if (p->head && p->head->head)
-        merge_push(&p->merge, p->head);
+        goheap_push(&p->heap, p->head);
     else if (p->head)
         part_close(p->head);
     p->head = NULL;
-    while (p->merge.n == 0 && p->next < p->nparts) {
+    while (p->heap.n == 0 && p->next < p->nparts) {
         r = open_parts(p, e);
         if (r < 0)
             return r;
     }
-    if (p->merge.n == 0)
+    if (p->heap.n == 0)
         return 0;
-    p->head = merge_pop(&p->merge);
+    p->head = goheap_pop(&p->heap);
     const struct series *s = p->head->head;
     *row = (struct points_row){s->time, s->key, s->cells};
     return 1;
@@ -246,9 +246,9 @@ int points_next(struct points *p, struct points_row *row, struct err *e)
 static int find_parts(struct points *p, const size_t *list, size_t n, struct err *e)
 {
     p->parts = calloc(n + 1, sizeof(*p->parts));
-    p->merge.less = part_less;
-    p->merge.items = calloc(n + 1, sizeof(void *));
-    if (!p->parts || !p->merge.items)
+    p->heap.less = part_less;
+    p->heap.items = calloc(n + 1, sizeof(void *));
+    if (!p->parts || !p->heap.items)
         return no_memory(e);
     for (size_t i = 0; i < n; i++)
         p->parts[i] = (struct part){.number = list[i],
@@ -287,7 +287,7 @@ void points_free(struct points *p)
     for (size_t i = 0; i < p->nparts; i++)
         part_close(&p->parts[i]);
     free(p->parts);
-    free(p->merge.items);
+    free(p->heap.items);
     free(p->all);
     columns_clear(&p->columns);
     free(p);

@@ -8,7 +8,7 @@
  * as the first of float, integer, unsigned, string and boolean; the numbers of others are converted
  * to it, all else of them is missing, and a point of nothing else too. Points of the same time come
  * in the order of their columns as long as these are strings, else as influxd's merging happens to
- * take them (merge.h).
+ * take them (goheap.h).
  *
  * POINTS_ALL: everything, in its own type, by series, then time.
  *

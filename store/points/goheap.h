@@ -6,21 +6,21 @@
  * unlike fields equal: which comes first follows from the moves that were made before. To answer as
  * it answers is to make the same moves.
  */
-#ifndef INFLUXFS_POINTS_MERGE_H
-#define INFLUXFS_POINTS_MERGE_H
+#ifndef INFLUXFS_POINTS_GOHEAP_H
+#define INFLUXFS_POINTS_GOHEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct merge {
+struct goheap {
     void **items; /* the first is the least; room for all there will be */
     size_t n;
     bool (*less)(const void *a, const void *b, void *ctx);
     void *ctx;
 };
 
-void merge_init(struct merge *m); /* orders items that were put there */
-void *merge_pop(struct merge *m); /* takes the least; m->n must not be 0 */
-void merge_push(struct merge *m, void *item);
+void goheap_init(struct goheap *h); /* orders items that were put there */
+void *goheap_pop(struct goheap *h); /* takes the least; h->n must not be 0 */
+void goheap_push(struct goheap *h, void *item);
 
 #endif
