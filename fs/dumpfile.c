@@ -13,7 +13,7 @@
 
 struct dumpfile {
     struct handle h;
-    struct contents *contents;
+    struct schema_cache *contents;
     struct ahead ahead;
     pthread_mutex_t lock; /* guards what follows */
     struct dump *dump;    /* NULL: to be begun */
@@ -63,17 +63,17 @@ ino_t dumpfile_ino(const struct dump_query *q)
 static const struct node_ops file_ops;
 
 /* Makes a node what it is from now on made of. */
-static void use(struct dump_node *n, struct contents *c)
+static void use(struct dump_node *n, struct schema_cache *c)
 {
     pthread_mutex_lock(&n->all->lock);
-    struct contents *old = n->contents;
-    n->contents = contents_ref(c);
+    struct schema_cache *old = n->contents;
+    n->contents = schema_cache_ref(c);
     n->used_ns = io_mono_ns();
     pthread_mutex_unlock(&n->all->lock);
-    contents_unref(old);
+    schema_cache_unref(old);
 }
 
-static int make_node(struct request *r, const struct dump_node *dir, struct contents *c,
+static int make_node(struct request *r, const struct dump_node *dir, struct schema_cache *c,
                      const struct dump_query *q, const uint8_t digest[SHA256_BYTES],
                      struct dump_node **out, struct err *e)
 {
@@ -93,7 +93,7 @@ static int make_node(struct request *r, const struct dump_node *dir, struct cont
     return rc < 0 ? rc : dumps_node(r->fs->dumps, &file_ops, &proto, key, n, out);
 }
 
-int dumpfile_lookup(struct request *r, const struct dump_node *dir, struct contents *c,
+int dumpfile_lookup(struct request *r, const struct dump_node *dir, struct schema_cache *c,
                     const struct dump_query *query, struct node **out)
 {
     const struct tarball_reader reader = {request_interrupted, r};
@@ -128,7 +128,7 @@ static int file_open(struct request *r, struct node *node, int flags, struct han
     if (!f)
         return -ENOMEM;
     pthread_mutex_lock(&n->all->lock);
-    f->contents = n->contents ? contents_ref(n->contents) : NULL;
+    f->contents = n->contents ? schema_cache_ref(n->contents) : NULL;
     n->open += f->contents != NULL;
     pthread_mutex_unlock(&n->all->lock);
     if (!f->contents) {
@@ -152,7 +152,7 @@ static void file_release(struct handle *h)
     n->open--;
     n->used_ns = io_mono_ns();
     pthread_mutex_unlock(&n->all->lock);
-    contents_unref(f->contents);
+    schema_cache_unref(f->contents);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }

@@ -20,59 +20,60 @@ static void add_contents(struct dumps *d, struct dump_contents *one)
 }
 
 /* Those of a capture, if they are known. Called with the lock. */
-static struct contents *known(struct dumps *d, const struct capture *c)
+static struct schema_cache *known(struct dumps *d, const struct capture *c)
 {
     for (struct dump_contents *p = d->contents; p; p = p->next) {
-        if (contents_capture(p->contents) != c)
+        if (schema_cache_capture(p->contents) != c)
             continue;
         p->used_ns = io_mono_ns();
-        return contents_ref(p->contents);
+        return schema_cache_ref(p->contents);
     }
     return NULL;
 }
 
 /* Those that were opened last, as a reference; NULL: none are. */
-static struct contents *newest(struct dumps *d)
+static struct schema_cache *newest(struct dumps *d)
 {
     pthread_mutex_lock(&d->lock);
-    struct contents *c = d->contents ? contents_ref(d->contents->contents) : NULL;
+    struct schema_cache *c = d->contents ? schema_cache_ref(d->contents->contents) : NULL;
     pthread_mutex_unlock(&d->lock);
     return c;
 }
 
-static int open_contents(struct request *r, struct capture *c, struct contents **out)
+static int open_contents(struct request *r, struct capture *c, struct schema_cache **out)
 {
     struct dumps *d = r->fs->dumps;
     struct err e = {0};
     struct dump_contents *fresh = calloc(1, sizeof(*fresh));
-    cleanup(contents_unrefp) struct contents *before = newest(d);
+    cleanup(schema_cache_unrefp) struct schema_cache *before = newest(d);
     if (!fresh)
         return -ENOMEM;
-    int rc = contents_open(c, snapshots_catalog(r->fs->snapshots), before, &fresh->contents, &e);
-    if (rc == 0 && contents_live(fresh->contents, r->fs->paths->data) < 0)
+    int rc =
+        schema_cache_open(c, snapshots_catalog(r->fs->snapshots), before, &fresh->contents, &e);
+    if (rc == 0 && schema_cache_live(fresh->contents, r->fs->paths->data) < 0)
         rc = -ENOMEM;
     if (rc < 0) {
-        contents_unref(fresh->contents);
+        schema_cache_unref(fresh->contents);
         free(fresh);
         status_failed(r->fs->status, "dump/", e.text);
         return rc == -ENOMEM ? rc : -EIO;
     }
     if (d->gaps.damage)
-        contents_allow_damage(fresh->contents);
+        schema_cache_allow_damage(fresh->contents);
     pthread_mutex_lock(&d->lock);
     *out = known(d, c);
     if (!*out) {
-        *out = contents_ref(fresh->contents);
+        *out = schema_cache_ref(fresh->contents);
         add_contents(d, steal_ptr(&fresh));
     }
     pthread_mutex_unlock(&d->lock);
     if (fresh)
-        contents_unref(fresh->contents);
+        schema_cache_unref(fresh->contents);
     free(fresh);
     return 0;
 }
 
-int dumps_contents(struct request *r, struct contents **out)
+int dumps_contents(struct request *r, struct schema_cache **out)
 {
     struct dumps *d = r->fs->dumps;
     struct capture *c;
@@ -94,7 +95,7 @@ static struct dump_contents *old_contents(struct dumps *d, int64_t since)
     struct dump_contents *old = NULL;
     pthread_mutex_lock(&d->lock);
     for (struct dump_contents **p = &d->contents; *p && !old; p = old ? p : &(*p)->next) {
-        if (contents_used((*p)->contents))
+        if (schema_cache_used((*p)->contents))
             (*p)->used_ns = io_mono_ns();
         if ((*p)->used_ns > since)
             continue;
@@ -108,7 +109,7 @@ static struct dump_contents *old_contents(struct dumps *d, int64_t since)
 /* Takes what files are made of that are not open, of so many at a time. */
 #define AT_A_TIME 256
 
-static size_t old_files(struct dumps *d, int64_t since, struct contents *old[AT_A_TIME])
+static size_t old_files(struct dumps *d, int64_t since, struct schema_cache *old[AT_A_TIME])
 {
     struct dump_node *n, *tmp;
     size_t found = 0;
@@ -127,12 +128,12 @@ static size_t old_files(struct dumps *d, int64_t since, struct contents *old[AT_
 static void drop(struct dumps *d, int64_t since)
 {
     struct dump_contents *one;
-    struct contents *old[AT_A_TIME];
+    struct schema_cache *old[AT_A_TIME];
     for (size_t n; (n = old_files(d, since, old)) > 0;)
         while (n > 0)
-            contents_unref(old[--n]);
+            schema_cache_unref(old[--n]);
     while ((one = old_contents(d, since))) {
-        contents_unref(one->contents);
+        schema_cache_unref(one->contents);
         free(one);
     }
 }
@@ -234,6 +235,6 @@ void dumps_node_free(struct node *node)
     if (listed == n)
         HASH_DELETE(by_key, d->nodes, n);
     pthread_mutex_unlock(&d->lock);
-    contents_unref(n->contents);
+    schema_cache_unref(n->contents);
     free_node(n);
 }

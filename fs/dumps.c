@@ -125,11 +125,11 @@ static int format_lookup(struct request *r, struct node *node, const char *name,
                          struct node **child)
 {
     const struct dump_node *dir = (const struct dump_node *)node;
-    cleanup(contents_unrefp) struct contents *c = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    const struct meta *m = shards_meta(contents_shards(c));
+    const struct meta *m = shards_meta(schema_cache_shards(c));
     for (size_t i = 0; i < meta_databases(m); i++)
         if (is_named(name, meta_database(m, i)))
             return add_folder(
@@ -141,11 +141,11 @@ static int format_lookup(struct request *r, struct node *node, const char *name,
 
 static int format_list(struct request *r, struct node *node, struct names *out)
 {
-    cleanup(contents_unrefp) struct contents *c = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc == -ENOENT ? 0 : rc; /* there is no store */
-    const struct meta *m = shards_meta(contents_shards(c));
+    const struct meta *m = shards_meta(schema_cache_shards(c));
     for (size_t i = 0; rc == 0 && i < meta_databases(m); i++)
         rc = list_named(out, (const struct dump_node *)node, meta_database(m, i));
     return rc;
@@ -155,11 +155,11 @@ static int database_lookup(struct request *r, struct node *node, const char *nam
                            struct node **child)
 {
     const struct dump_node *dir = (const struct dump_node *)node;
-    cleanup(contents_unrefp) struct contents *c = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    const struct meta *m = shards_meta(contents_shards(c));
+    const struct meta *m = shards_meta(schema_cache_shards(c));
     for (size_t i = 0; i < meta_policies(m); i++) {
         const char *db, *rp;
         meta_policy(m, i, &db, &rp);
@@ -174,11 +174,11 @@ static int database_lookup(struct request *r, struct node *node, const char *nam
 static int database_list(struct request *r, struct node *node, struct names *out)
 {
     const struct dump_node *dir = (const struct dump_node *)node;
-    cleanup(contents_unrefp) struct contents *c = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    const struct meta *m = shards_meta(contents_shards(c));
+    const struct meta *m = shards_meta(schema_cache_shards(c));
     for (size_t i = 0; rc == 0 && i < meta_policies(m); i++) {
         const char *db, *rp;
         meta_policy(m, i, &db, &rp);
@@ -197,15 +197,15 @@ static void day_times(int32_t day, int64_t *from, int64_t *to)
 }
 
 /* The measurement whose name was cut, of the whole policy. */
-static int find_cut(struct request *r, const struct dump_node *dir, struct contents *c,
+static int find_cut(struct request *r, const struct dump_node *dir, struct schema_cache *c,
                     struct dump_name *name, char **out, size_t *n)
 {
     const struct tarball_reader reader = {request_interrupted, r};
     struct err e = {0};
-    cleanup(outline_freep) struct outline *o = NULL;
-    int rc = contents_outlines(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &o, &e);
-    for (size_t i = 0; o && i < outline_count(o); i++) {
-        struct slice m = outline_at(o, i)->name;
+    cleanup(schema_freep) struct schema *o = NULL;
+    int rc = schema_cache_policy(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &o, &e);
+    for (size_t i = 0; o && i < schema_count(o); i++) {
+        struct slice m = schema_at(o, i)->name;
         if (!dump_name_is_cut_of(name, m))
             continue;
         *out = malloc(m.n + 1);
@@ -218,7 +218,7 @@ static int find_cut(struct request *r, const struct dump_node *dir, struct conte
     return rc < 0 ? dumps_failed(r->fs, dir, rc, &e) : -ENOENT;
 }
 
-static int file_lookup(struct request *r, const struct dump_node *dir, struct contents *c,
+static int file_lookup(struct request *r, const struct dump_node *dir, struct schema_cache *c,
                        struct dump_name *name, struct node **child)
 {
     struct dump_query q = {.db = dir->db,
@@ -240,7 +240,7 @@ static int file_lookup(struct request *r, const struct dump_node *dir, struct co
     return dumpfile_lookup(r, dir, c, &q, child);
 }
 
-static int day_lookup_in(struct request *r, const struct dump_node *dir, struct contents *c,
+static int day_lookup_in(struct request *r, const struct dump_node *dir, struct schema_cache *c,
                          const char *name, int32_t day, struct node **child)
 {
     const struct tarball_reader reader = {request_interrupted, r};
@@ -248,7 +248,7 @@ static int day_lookup_in(struct request *r, const struct dump_node *dir, struct 
     struct err e = {0};
     int64_t from, to;
     day_times(day, &from, &to);
-    int rc = contents_days(c, dir->db, dir->rp, from, to, &reader, &days, &e);
+    int rc = schema_cache_days(c, dir->db, dir->rp, from, to, &reader, &days, &e);
     if (days_have(&days, (struct day_range){day, day}))
         return add_folder(
             dir, &day_ops, name,
@@ -261,7 +261,7 @@ static int policy_lookup(struct request *r, struct node *node, const char *name,
                          struct node **child)
 {
     const struct dump_node *dir = (const struct dump_node *)node;
-    cleanup(contents_unrefp) struct contents *c = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     struct dump_name parsed;
     int32_t day;
     bool is_day = dump_name_is_day(name, &day);
@@ -278,13 +278,13 @@ static int policy_list(struct request *r, struct node *node, struct names *out)
 {
     const struct dump_node *dir = (const struct dump_node *)node;
     const struct tarball_reader reader = {request_interrupted, r};
-    cleanup(contents_unrefp) struct contents *c = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     cleanup(days_clear) struct days days = {0};
     struct err e = {0};
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    int broken = contents_days(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &days, &e);
+    int broken = schema_cache_days(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &days, &e);
     for (size_t i = 0; rc == 0 && i < days.n; i++) {
         for (int32_t day = days.list[i].first; rc == 0 && day <= days.list[i].last; day++) {
             char name[DUMP_NAME_MAX + 1];
@@ -300,7 +300,7 @@ static int policy_list(struct request *r, struct node *node, struct names *out)
 static int day_lookup(struct request *r, struct node *node, const char *name, struct node **child)
 {
     const struct dump_node *dir = (const struct dump_node *)node;
-    cleanup(contents_unrefp) struct contents *c = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     struct dump_name parsed;
     int64_t from, to;
     day_times(dir->day, &from, &to);
@@ -313,8 +313,8 @@ static int day_lookup(struct request *r, struct node *node, const char *name, st
 static int day_list(struct request *r, struct node *node, struct names *out)
 {
     const struct dump_node *dir = (const struct dump_node *)node;
-    cleanup(contents_unrefp) struct contents *c = NULL;
-    cleanup(outline_freep) struct outline *o = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
+    cleanup(schema_freep) struct schema *o = NULL;
     struct err e = {0};
     const struct tarball_reader reader = {request_interrupted, r};
     struct dump_query q = {.db = dir->db, .rp = dir->rp, .format = dir->format};
@@ -322,9 +322,9 @@ static int day_list(struct request *r, struct node *node, struct names *out)
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    int broken = contents_outlines(c, dir->db, dir->rp, q.from, q.to, &reader, &o, &e);
-    for (size_t i = 0; rc == 0 && o && i < outline_count(o); i++) {
-        const struct outline_measurement *m = outline_at(o, i);
+    int broken = schema_cache_policy(c, dir->db, dir->rp, q.from, q.to, &reader, &o, &e);
+    for (size_t i = 0; rc == 0 && o && i < schema_count(o); i++) {
+        const struct schema_measurement *m = schema_at(o, i);
         char name[DUMP_NAME_MAX + 1];
         if (!days_have(&m->days, (struct day_range){dir->day, dir->day}))
             continue;

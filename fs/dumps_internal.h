@@ -11,7 +11,7 @@
 
 /* What a capture contains, for as long as somebody asks. */
 struct dump_contents {
-    struct contents *contents;
+    struct schema_cache *contents;
     int64_t used_ns; /* monotonic */
     struct dump_contents *next;
 };
@@ -41,8 +41,8 @@ struct dump_node {
     struct dump_query query; /* its names are the node's own */
     uint64_t size;
     int64_t mtime_ns;
-    struct contents *contents; /* what it is made of; NULL once let go */
-    int64_t used_ns;           /* monotonic: when it was looked up or closed last */
+    struct schema_cache *contents; /* what it is made of; NULL once let go */
+    int64_t used_ns;               /* monotonic: when it was looked up or closed last */
     unsigned open;
     UT_hash_handle by_key;
     size_t nkey;
@@ -53,8 +53,8 @@ struct dump_node {
 void dumps_lacks_init(struct dumps *d);
 void dumps_lacks_clear(struct dumps *d);
 
-/* What the caller's capture contains; the caller owes one contents_unref. */
-int dumps_contents(struct request *r, struct contents **out);
+/* What the caller's capture contains; the caller owes one schema_cache_unref. */
+int dumps_contents(struct request *r, struct schema_cache **out);
 
 /* Tells status.json why something in a folder failed, unless it is the caller's affair, and gives
  * what the caller is told. */
@@ -73,7 +73,7 @@ ino_t dumps_ino(const void *path, size_t n);
 void dumps_node_free(struct node *n);
 
 /* The file of a measurement, n bytes, and a range of times in a policy's folder. */
-int dumpfile_lookup(struct request *r, const struct dump_node *dir, struct contents *c,
+int dumpfile_lookup(struct request *r, const struct dump_node *dir, struct schema_cache *c,
                     const struct dump_query *q, struct node **out);
 ino_t dumpfile_ino(const struct dump_query *q);
 

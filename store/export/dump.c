@@ -81,7 +81,7 @@ struct points_query dump_points_query(const struct dump_query *q)
                                  .reader = q->reader};
 }
 
-int dump_open(struct contents *c, const struct dump_query *q, struct dump **out, struct err *e)
+int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e)
 {
     cleanup(dump_freep) struct dump *d = calloc(1, sizeof(*d));
     if (!d)

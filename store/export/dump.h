@@ -22,8 +22,8 @@
 #ifndef INFLUXFS_EXPORT_DUMP_H
 #define INFLUXFS_EXPORT_DUMP_H
 
-#include "store/points/contents.h"
 #include "store/points/gaps.h"
+#include "store/points/schema_cache.h"
 
 #include <sys/types.h>
 
@@ -41,8 +41,8 @@ struct dump_query {
 
 struct dump;
 
-/* The contents, and what *q points to, must outlive the result. Errors as points_open. */
-int dump_open(struct contents *c, const struct dump_query *q, struct dump **out, struct err *e);
+/* The cache, and what *q points to, must outlive the result. Errors as points_open. */
+int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e);
 void dump_free(struct dump *d);
 static inline void dump_freep(struct dump **d)
 {
@@ -56,15 +56,15 @@ ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
 
 /* What the text of a query depends on, as a digest: as long as it is the same, so is the text. The
  * same errors as dump_open, but for those of damage that it did not meet. */
-int dump_digest(struct contents *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
+int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
                 struct err *e);
 
 /* How long the text is. It is made once, and remembered in the catalogue under its digest. Errors
  * as dump_open and dump_read, and -EINTR. */
-int dump_size(struct contents *c, const struct dump_query *q, const uint8_t digest[SHA256_BYTES],
-              uint64_t *size, struct err *e);
+int dump_size(struct schema_cache *c, const struct dump_query *q,
+              const uint8_t digest[SHA256_BYTES], uint64_t *size, struct err *e);
 
 /* When what the text is made of was changed last, nanoseconds since 1970. */
-int dump_mtime(struct contents *c, const struct dump_query *q, int64_t *ns, struct err *e);
+int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, struct err *e);
 
 #endif

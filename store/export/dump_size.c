@@ -63,7 +63,7 @@ static void add_query(struct sha256 *h, const struct dump_query *q)
     add_text(h, q->measurement, q->n);
 }
 
-int dump_digest(struct contents *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
+int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
                 struct err *e)
 {
     const struct points_query pq = dump_points_query(q);
@@ -73,7 +73,7 @@ int dump_digest(struct contents *c, const struct dump_query *q, uint8_t out[SHA2
     size_t n = 0;
     if (!h)
         return err_sys(e, -ENOMEM, "a dump");
-    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     if (r == 0)
         r = columns_of(c, &pq, list, n, &columns, e);
     if (r < 0)
@@ -85,12 +85,13 @@ int dump_digest(struct contents *c, const struct dump_query *q, uint8_t out[SHA2
         add_text(h, columns.list[i].name.p, columns.list[i].name.n);
     }
     for (size_t i = 0; i < n; i++)
-        add_shard(h, contents_capture(c), shards_at(contents_shards(c), list[i]));
+        add_shard(h, schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]));
     sha256_end(h, out);
     return 0;
 }
 
-static int make_all(struct contents *c, const struct dump_query *q, uint64_t *size, struct err *e)
+static int make_all(struct schema_cache *c, const struct dump_query *q, uint64_t *size,
+                    struct err *e)
 {
     cleanup(dump_freep) struct dump *d = NULL;
     int r = dump_open(c, q, &d, e);
@@ -104,10 +105,10 @@ static int make_all(struct contents *c, const struct dump_query *q, uint64_t *si
     return r < 0 ? r : (int)n;
 }
 
-int dump_size(struct contents *c, const struct dump_query *q, const uint8_t digest[SHA256_BYTES],
-              uint64_t *size, struct err *e)
+int dump_size(struct schema_cache *c, const struct dump_query *q,
+              const uint8_t digest[SHA256_BYTES], uint64_t *size, struct err *e)
 {
-    struct catalog *k = contents_catalog(c);
+    struct catalog *k = schema_cache_catalog(c);
     if (k && catalog_get_dump(k, digest, size, NULL) == 0)
         return 0;
     int r = make_all(c, q, size, e);
@@ -123,17 +124,17 @@ static void latest(const struct capture *c, size_t i, int64_t *ns)
         *ns = capture_member(c, i)->attr.mtime_ns;
 }
 
-int dump_mtime(struct contents *c, const struct dump_query *q, int64_t *ns, struct err *e)
+int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, struct err *e)
 {
-    const struct capture *capture = contents_capture(c);
+    const struct capture *capture = schema_cache_capture(c);
     autofree size_t *list = NULL;
     size_t n = 0;
-    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     *ns = 0;
     if (r == 0 && n == 0) /* nothing, since meta.db says so */
-        latest(capture, shards_meta_member(contents_shards(c)), ns);
+        latest(capture, shards_meta_member(schema_cache_shards(c)), ns);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct shard_files *sh = shards_at(contents_shards(c), list[i]);
+        const struct shard_files *sh = shards_at(schema_cache_shards(c), list[i]);
         for (size_t k = 0; k < sh->ntsm; k++) {
             latest(capture, sh->tsm[k].tsm, ns);
             latest(capture, sh->tsm[k].tombstone, ns);

@@ -14,7 +14,7 @@ static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean
                                                     "unsigned"};
 
 /* Whether an earlier one has the same name. */
-static bool is_again(const struct outline_measurement *m, size_t i)
+static bool is_again(const struct schema_measurement *m, size_t i)
 {
     for (size_t k = 0; k < i; k++)
         if (slice_compare(m->fields[k].name, m->fields[i].name) == 0)
@@ -23,7 +23,7 @@ static bool is_again(const struct outline_measurement *m, size_t i)
 }
 
 void dump_advice_types(struct told *t, const char *db, const char *rp,
-                       const struct outline_measurement *m)
+                       const struct schema_measurement *m)
 {
     for (size_t i = 0; i < m->nfields; i++) {
         const struct slice name = m->fields[i].name;
@@ -44,12 +44,13 @@ void dump_advice_types(struct told *t, const char *db, const char *rp,
     }
 }
 
-int dump_advice_named(struct told *t, struct contents *c, const struct dump_query *q, struct err *e)
+int dump_advice_named(struct told *t, struct schema_cache *c, const struct dump_query *q,
+                      struct err *e)
 {
-    cleanup(outline_freep) struct outline *o = NULL;
-    int r = contents_outlines(c, q->db, q->rp, q->from, q->to, q->reader, &o, e);
-    const struct outline_measurement *m =
-        r == 0 ? outline_find(o, (struct slice){q->measurement, q->n}) : NULL;
+    cleanup(schema_freep) struct schema *o = NULL;
+    int r = schema_cache_policy(c, q->db, q->rp, q->from, q->to, q->reader, &o, e);
+    const struct schema_measurement *m =
+        r == 0 ? schema_find(o, (struct slice){q->measurement, q->n}) : NULL;
     if (m)
         dump_advice_types(t, q->db, q->rp, m);
     return r;
@@ -95,16 +96,16 @@ void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
         told_warn(t, "%s/%s: influx -import takes these names for others, /write does not", db, rp);
 }
 
-int dump_advice_deleted(struct told *t, struct contents *c, const struct dump_query *q,
+int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dump_query *q,
                         struct err *e)
 {
     autofree size_t *list = NULL;
     size_t n = 0;
-    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct shard_files *sh = shards_at(contents_shards(c), list[i]);
+        const struct shard_files *sh = shards_at(schema_cache_shards(c), list[i]);
         uint64_t values = 0;
-        r = revived_count(contents_capture(c), sh, &values, e);
+        r = revived_count(schema_cache_capture(c), sh, &values, e);
         if (r == -EBADMSG && q->gaps->damage) /* who reads it says so */
             r = 0;
         if (values)

@@ -8,9 +8,9 @@
 
 /* Fields of several types: influxd takes only one in a shard. */
 void dump_advice_types(struct told *t, const char *db, const char *rp,
-                       const struct outline_measurement *m);
-/* The same of the measurement of a query. Errors as contents_outlines. */
-int dump_advice_named(struct told *t, struct contents *c, const struct dump_query *q,
+                       const struct schema_measurement *m);
+/* The same of the measurement of a query. Errors as schema_cache_policy. */
+int dump_advice_named(struct told *t, struct schema_cache *c, const struct dump_query *q,
                       struct err *e);
 
 /* What of policy i of meta.db's another server would not take as it is. */
@@ -19,7 +19,7 @@ void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
 
 /* Deleted points in the shards of a query's range that are in the text again (revived.h). Errors as
  * revived_count, but for damage that the query's gaps allow. */
-int dump_advice_deleted(struct told *t, struct contents *c, const struct dump_query *q,
+int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dump_query *q,
                         struct err *e);
 
 /* What the capture leaves out of the database: files that influxd has set aside, shards that

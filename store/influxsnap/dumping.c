@@ -55,7 +55,7 @@ static int put_context(struct dumping *to, const char *db, const char *rp, struc
     return 0;
 }
 
-static int dump_one(struct contents *c, const struct dump_query *q, struct dumping *to,
+static int dump_one(struct schema_cache *c, const struct dump_query *q, struct dumping *to,
                     struct err *e)
 {
     cleanup(dump_freep) struct dump *dump = NULL;
@@ -72,18 +72,18 @@ static int dump_one(struct contents *c, const struct dump_query *q, struct dumpi
 }
 
 /* All measurements of a policy that have points in the range. */
-static int dump_policy(struct contents *c, const struct dump_query *query, struct dumping *to,
+static int dump_policy(struct schema_cache *c, const struct dump_query *query, struct dumping *to,
                        struct err *e)
 {
-    cleanup(outline_freep) struct outline *o = NULL;
+    cleanup(schema_freep) struct schema *o = NULL;
     struct dump_query q = *query;
-    int r = contents_outlines(c, q.db, q.rp, q.from, q.to, q.reader, &o, e);
+    int r = schema_cache_policy(c, q.db, q.rp, q.from, q.to, q.reader, &o, e);
     if (r == 0)
         r = dump_advice_deleted(&to->told, c, &q, e);
-    if (r == 0 && q.format == DUMP_LP && outline_count(o) > 0)
+    if (r == 0 && q.format == DUMP_LP && schema_count(o) > 0)
         r = put_context(to, q.db, q.rp, e);
-    for (size_t i = 0; r == 0 && q.from < q.to && i < outline_count(o); i++) {
-        const struct outline_measurement *m = outline_at(o, i);
+    for (size_t i = 0; r == 0 && q.from < q.to && i < schema_count(o); i++) {
+        const struct schema_measurement *m = schema_at(o, i);
         const struct day_range days = {day_of(q.from), day_of(q.to - 1)};
         if (!days_meet(&m->days, days))
             continue;
@@ -96,10 +96,10 @@ static int dump_policy(struct contents *c, const struct dump_query *query, struc
     return r;
 }
 
-static int dump_database(struct contents *c, const struct dump_query *query, struct dumping *to,
+static int dump_database(struct schema_cache *c, const struct dump_query *query, struct dumping *to,
                          struct err *e)
 {
-    const struct meta *m = shards_meta(contents_shards(c));
+    const struct meta *m = shards_meta(schema_cache_shards(c));
     struct dump_query q = *query;
     bool found = false;
     int r = 0;
@@ -115,14 +115,14 @@ static int dump_database(struct contents *c, const struct dump_query *query, str
             continue;
         found = true;
         if (q.format == DUMP_LP)
-            dump_advice_policy(&to->told, contents_shards(c), i, &q, io_now_ns());
+            dump_advice_policy(&to->told, schema_cache_shards(c), i, &q, io_now_ns());
         r = dump_policy(c, &q, to, e);
     }
     return r == 0 && !found ? err_set(e, -ENOENT, "no database %s", q.db) : r;
 }
 
 /* The named measurements of a policy. */
-static int dump_named(struct contents *c, struct dump_query *q, char *const *names, size_t n,
+static int dump_named(struct schema_cache *c, struct dump_query *q, char *const *names, size_t n,
                       struct dumping *to, struct err *e)
 {
     int r = dump_advice_deleted(&to->told, c, q, e);
@@ -137,7 +137,7 @@ static int dump_named(struct contents *c, struct dump_query *q, char *const *nam
 }
 
 /* What is asked for: a database, a policy, or some measurements. */
-static int dump_asked(const struct options *o, struct contents *c, struct dumping *to,
+static int dump_asked(const struct options *o, struct schema_cache *c, struct dumping *to,
                       const struct gaps *gaps, struct err *e)
 {
     struct dump_query q = {.db = o->args[0],
@@ -155,7 +155,7 @@ static int dump_asked(const struct options *o, struct contents *c, struct dumpin
 
 static int dump_to(struct snap *s, struct dumping *d, struct err *e)
 {
-    cleanup(contents_unrefp) struct contents *contents = NULL;
+    cleanup(schema_cache_unrefp) struct schema_cache *cache = NULL;
     const struct gaps gaps = {
         .names = true, .damage = s->o.skip_damaged, .say = told_lacks, .ctx = &d->told};
     struct tarball *t;
@@ -165,19 +165,19 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     d->ddl = s->o.format == DUMP_LP && !s->o.no_ddl;
     d->told.meter = &d->meter;
     meter_begin(&d->meter, "dumping", 0);
-    r = contents_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots), NULL,
-                      &contents, e);
-    if (r == 0 && contents_live(contents, s->paths.data) < 0)
+    r = schema_cache_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots),
+                          NULL, &cache, e);
+    if (r == 0 && schema_cache_live(cache, s->paths.data) < 0)
         r = err_sys(e, -ENOMEM, "the contents of the store");
     if (r == 0 && gaps.damage)
-        contents_allow_damage(contents);
+        schema_cache_allow_damage(cache);
     if (r == 0)
         dump_advice_omitted(&d->told, tarball_capture(t), s->o.args[0],
                             s->o.nargs > 1 ? s->o.args[1] : NULL);
     if (r == 0)
-        r = dump_asked(&s->o, contents, d, &gaps, e);
+        r = dump_asked(&s->o, cache, d, &gaps, e);
     meter_end(&d->meter);
-    contents_unref(steal_ptr(&contents));
+    schema_cache_unref(steal_ptr(&cache));
     snapshots_put(s->snapshots, t);
     return r;
 }

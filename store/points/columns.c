@@ -59,7 +59,7 @@ static int add(struct columns *c, const struct points_column *one)
     return 0;
 }
 
-static int add_all(struct columns *c, const struct outline_measurement *m, bool fields)
+static int add_all(struct columns *c, const struct schema_measurement *m, bool fields)
 {
     int r = 0;
     for (size_t i = 0; fields && r == 0 && i < m->nfields; i++) {
@@ -78,31 +78,31 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the columns of a measurement");
 }
 
-static int add_shard(struct contents *contents, const struct points_query *q, size_t shard,
+static int add_shard(struct schema_cache *cache, const struct points_query *q, size_t shard,
                      struct columns *out, struct err *e)
 {
-    cleanup(outline_freep) struct outline *o = NULL;
-    int r = contents_measurement(contents, shard, q->measurement, q->reader, &o, e);
+    cleanup(schema_freep) struct schema *o = NULL;
+    int r = schema_cache_measurement(cache, shard, q->measurement, q->reader, &o, e);
     /* A tsi1 index knows the measurements of its shard, the other one those of the database. */
-    bool known = r == 0 && (!shards_at(contents_shards(contents), shard)->tsi1 ||
-                            outline_find(o, q->measurement));
+    bool known = r == 0 && (!shards_at(schema_cache_shards(cache), shard)->tsi1 ||
+                            schema_find(o, q->measurement));
     if (known && q->way == POINTS_ANSWER)
-        r = contents_live_fields(contents, shard, q->measurement, q->reader, o, e);
+        r = schema_cache_live_fields(cache, shard, q->measurement, q->reader, o, e);
     if (r < 0)
         return r;
-    const struct outline_measurement *m = outline_find(o, q->measurement);
+    const struct schema_measurement *m = schema_find(o, q->measurement);
     return m && add_all(out, m, true) < 0 ? no_memory(e) : 0;
 }
 
 /* A database without tsi1 has one index, so its tags are those of all its shards. */
-static int add_shared(struct contents *contents, const struct points_query *q, struct columns *out,
+static int add_shared(struct schema_cache *cache, const struct points_query *q, struct columns *out,
                       struct err *e)
 {
-    const struct outline *o;
-    int r = contents_shared(contents, q->db, q->reader, &o, e);
+    const struct schema *o;
+    int r = schema_cache_database(cache, q->db, q->reader, &o, e);
     if (r < 0)
         return r;
-    const struct outline_measurement *m = outline_find(o, q->measurement);
+    const struct schema_measurement *m = schema_find(o, q->measurement);
     return m && add_all(out, m, false) < 0 ? no_memory(e) : 0;
 }
 
@@ -113,17 +113,17 @@ static int by_name(const void *va, const void *vb)
     return c ? c : rank(a) - rank(b);
 }
 
-int columns_of(struct contents *contents, const struct points_query *q, const size_t *shards,
+int columns_of(struct schema_cache *cache, const struct points_query *q, const size_t *shards,
                size_t n, struct columns *out, struct err *e)
 {
     bool shared = false;
     int r = 0;
     for (size_t i = 0; r == 0 && i < n; i++) {
-        r = add_shard(contents, q, shards[i], out, e);
-        shared |= !shards_at(contents_shards(contents), shards[i])->tsi1;
+        r = add_shard(cache, q, shards[i], out, e);
+        shared |= !shards_at(schema_cache_shards(cache), shards[i])->tsi1;
     }
     if (r == 0 && q->way == POINTS_ANSWER && shared && out->n)
-        r = add_shared(contents, q, out, e);
+        r = add_shared(cache, q, out, e);
     if (out->n)
         qsort(out->list, out->n, sizeof(*out->list), by_name);
     return r;

@@ -10,9 +10,9 @@ struct columns {
     struct points_column *list; /* sorted by columns_sort; names are its own */
 };
 
-/* Those of a query whose times the given shards meet. What the contents cannot tell is an error, as
- * contents_outline. The caller clears *out. */
-int columns_of(struct contents *contents, const struct points_query *q, const size_t *shards,
+/* Those of a query whose times the given shards meet. What the cache cannot tell is an error, as
+ * schema_cache_shard. The caller clears *out. */
+int columns_of(struct schema_cache *cache, const struct points_query *q, const size_t *shards,
                size_t n, struct columns *out, struct err *e);
 
 /* The place of a field or a tag, once sorted; c->n if there is none. */

@@ -4,7 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/fieldsidx.h"
-#include "store/points/outline_internal.h"
+#include "store/points/schema_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +15,13 @@
 
 static int add_field(void *ctx, struct slice measurement, struct slice name, enum value_type type)
 {
-    struct outline_entry *n = outline_entry(ctx, measurement);
-    return n ? outline_add_field(n, name, type) : -ENOMEM;
+    struct schema_entry *n = schema_entry(ctx, measurement);
+    return n ? schema_add_field(n, name, type) : -ENOMEM;
 }
 
 static int drop_fields(void *ctx, struct slice measurement)
 {
-    struct outline_entry *n = outline_entry(ctx, measurement);
+    struct schema_entry *n = schema_entry(ctx, measurement);
     if (!n)
         return -ENOMEM;
     while (n->m.nfields > 0)
@@ -31,7 +31,7 @@ static int drop_fields(void *ctx, struct slice measurement)
 }
 
 /* The changes are read first, as they are removed after the other file has taken them up. */
-int livefields_read(const char *folder, struct outline *o)
+int livefields_read(const char *folder, struct schema *o)
 {
     const struct fieldsidx_visitor v = {add_field, drop_fields, o};
     autofree char *index = NULL, *changes = NULL;

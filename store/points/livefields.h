@@ -4,10 +4,10 @@
 #ifndef INFLUXFS_POINTS_LIVEFIELDS_H
 #define INFLUXFS_POINTS_LIVEFIELDS_H
 
-#include "store/points/outline.h"
+#include "store/points/schema.h"
 
 /* Adds those that the files in a shard's folder tell of. What is not there or no good, influxd does
  * not know either. 0 or -ENOMEM. */
-int livefields_read(const char *folder, struct outline *o);
+int livefields_read(const char *folder, struct schema *o);
 
 #endif

@@ -15,7 +15,7 @@
 
 /* The measurement in one shard of the range. */
 struct part {
-    size_t number; /* of the shard in the contents */
+    size_t number; /* of the shard in the cache */
     const struct shard_files *shard;
     struct table *table;
     size_t nseries;
@@ -25,7 +25,7 @@ struct part {
 };
 
 struct points {
-    struct contents *contents; /* not owned */
+    struct schema_cache *cache; /* not owned */
     struct points_query q;
     struct columns columns;
     size_t nparts;
@@ -61,9 +61,9 @@ static void part_close(struct part *t)
 static int part_table(struct points *p, struct part *t, struct err *e)
 {
     struct image *image = NULL;
-    int r = contents_image(p->contents, t->number, p->q.reader, &image, e);
+    int r = schema_cache_image(p->cache, t->number, p->q.reader, &image, e);
     if (r == 0)
-        r = table_open(contents_capture(p->contents), t->shard, image, p->q.measurement,
+        r = table_open(schema_cache_capture(p->cache), t->shard, image, p->q.measurement,
                        range_of(p), p->q.gaps, p->q.reader, &t->table, e);
     image_unref(image);
     return r;
@@ -252,12 +252,12 @@ static int find_parts(struct points *p, const size_t *list, size_t n, struct err
         return no_memory(e);
     for (size_t i = 0; i < n; i++)
         p->parts[i] = (struct part){.number = list[i],
-                                    .shard = shards_at(contents_shards(p->contents), list[i])};
+                                    .shard = shards_at(schema_cache_shards(p->cache), list[i])};
     p->nparts = n;
     return 0;
 }
 
-int points_open(struct contents *c, const struct points_query *q, struct points **out,
+int points_open(struct schema_cache *c, const struct points_query *q, struct points **out,
                 struct err *e)
 {
     cleanup(points_freep) struct points *p = calloc(1, sizeof(*p));
@@ -265,9 +265,9 @@ int points_open(struct contents *c, const struct points_query *q, struct points 
     size_t n = 0;
     if (!p)
         return no_memory(e);
-    p->contents = c;
+    p->cache = c;
     p->q = *q;
-    int r = contents_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
     if (r == 0)
         r = find_parts(p, list, n, e);
     if (r == 0)

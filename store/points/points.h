@@ -13,7 +13,7 @@
  * POINTS_ALL: everything, in its own type, by series, then time.
  *
  * What influxd knows is what it finds in TSM files and WAL when it starts on this capture, and, for
- * POINTS_ANSWER, fields of the live store without values (contents_live). A series of which
+ * POINTS_ANSWER, fields of the live store without values (schema_cache_live). A series of which
  * everything was deleted is forgotten; with a tsi1 index the tags are those of the shards
  * in the range, else those of the measurement in all shards of the database. (influxdb
  * tsdb/shard.go FieldDimensions, query/iterator.gen.go floatSortedMergeHeap, influxql
@@ -28,8 +28,8 @@
 
 #include "store/influx/serieskey.h"
 #include "store/influx/value.h"
-#include "store/points/contents.h"
 #include "store/points/gaps.h"
+#include "store/points/schema_cache.h"
 
 enum points_way { POINTS_ANSWER, POINTS_ALL };
 
@@ -70,10 +70,10 @@ struct points_row {
 
 struct points;
 
-/* The contents, and what *q points to, must outlive the result. -ENOENT, with words, if there is no
+/* The cache, and what *q points to, must outlive the result. -ENOENT, with words, if there is no
  * such database or policy (a measurement that is not there just has no points); other errors as
- * contents_outline and table_open. */
-int points_open(struct contents *c, const struct points_query *q, struct points **out,
+ * schema_cache_shard and table_open. */
+int points_open(struct schema_cache *c, const struct points_query *q, struct points **out,
                 struct err *e);
 void points_free(struct points *p);
 static inline void points_freep(struct points **p)

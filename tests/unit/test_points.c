@@ -55,7 +55,7 @@ static void put_value(struct buffer *b, const struct points_cell *c)
 }
 
 /* "TIME COLUMN=VALUE…" of each row, one a line. */
-static int read_all(struct contents *c, const struct points_query *q, struct buffer *out,
+static int read_all(struct schema_cache *c, const struct points_query *q, struct buffer *out,
                     struct err *e)
 {
     struct points *p = NULL;
@@ -84,11 +84,11 @@ static struct points_query query_of(enum points_way way, int64_t from, int64_t t
         .db = "db", .rp = "rp", .measurement = {"m", 1}, .from = from, .to = to, .way = way};
 }
 
-static struct contents *open_contents(struct memory *m)
+static struct schema_cache *open_contents(struct memory *m)
 {
-    struct contents *c;
+    struct schema_cache *c;
     struct err e = {0};
-    if (contents_open(&m->c, NULL, NULL, &c, &e) < 0)
+    if (schema_cache_open(&m->c, NULL, NULL, &c, &e) < 0)
         fail_msg("%s", e.text);
     return c;
 }
@@ -97,7 +97,7 @@ static struct contents *open_contents(struct memory *m)
 static void check(struct memory *m, enum points_way way, int64_t from, int64_t to, const char *want)
 {
     const struct points_query q = query_of(way, from, to);
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     for (int i = 0; i < 3; i++) {
         struct buffer b = {0};
         struct err e = {0};
@@ -106,7 +106,7 @@ static void check(struct memory *m, enum points_way way, int64_t from, int64_t t
         assert_string_equal(b.p, want);
         buffer_free(&b);
     }
-    contents_unref(c);
+    schema_cache_unref(c);
 }
 
 /* Of values of the same time the latest file's counts, and the WAL's before all; a tombstone
@@ -234,12 +234,12 @@ static void test_names(void **state)
     wal_write(&wal, FIELDS({"a\\ b2#!~#v", VALUE_INTEGER, "4=4"}));
     wal_write(&wal, FIELDS({"a\\ b#!~#v", VALUE_INTEGER, "5=5"}));
     memory_add(m, WAL1, "_00001.wal", wal);
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     q.measurement = (struct slice){"a b", 3};
     assert_int_equal(read_all(c, &q, &b, NULL), 0);
     assert_string_equal(b.p, "1 v=1\n2 t,1='x y' v w=2\n5 v=5\n");
     buffer_free(&b);
-    contents_unref(c);
+    schema_cache_unref(c);
     capture_unref(&m->c);
 }
 
@@ -248,10 +248,10 @@ static const char *columns_text(struct memory *m, enum points_way way, int64_t f
 {
     static char text[512];
     const struct points_query q = query_of(way, from, to);
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     struct columns columns = {0};
     size_t *list, n, at = 0;
-    assert_int_equal(contents_range(c, "db", "rp", from, to, &list, &n, NULL), 0);
+    assert_int_equal(schema_cache_range(c, "db", "rp", from, to, &list, &n, NULL), 0);
     assert_int_equal(columns_of(c, &q, list, n, &columns, NULL), 0);
     text[0] = 0;
     for (size_t i = 0; i < columns.n; i++) {
@@ -263,7 +263,7 @@ static const char *columns_text(struct memory *m, enum points_way way, int64_t f
     assert_int_equal(columns_find(&columns, (struct slice){"none", 4}, false), columns.n);
     columns_clear(&columns);
     free(list);
-    contents_unref(c);
+    schema_cache_unref(c);
     return text;
 }
 
@@ -307,7 +307,7 @@ static void test_nothing_there(void **state)
 {
     (void)state;
     struct memory *m = store_of_two();
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     struct points_query q = query_of(POINTS_ANSWER, 0, 10000);
     struct buffer b = {0};
     struct err e = {0};
@@ -317,7 +317,7 @@ static void test_nothing_there(void **state)
     assert_int_equal(read_all(c, &q, &b, &e), -ENOENT);
     assert_string_equal(e.text, "no database none with a policy rp");
     buffer_free(&b);
-    contents_unref(c);
+    schema_cache_unref(c);
     capture_unref(&m->c);
 }
 
@@ -331,15 +331,15 @@ static char *read_damaged(struct memory *m, struct buffer *said)
 {
     const struct gaps gaps = {.damage = true, .say = say, .ctx = said};
     struct points_query q = query_of(POINTS_ANSWER, 0, 10000);
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     struct buffer b = {0};
     struct err e = {0};
-    contents_allow_damage(c);
+    schema_cache_allow_damage(c);
     q.gaps = &gaps;
     if (read_all(c, &q, &b, &e) < 0)
         fail_msg("%s", e.text);
     buffer_add(said, "", 1);
-    contents_unref(c);
+    schema_cache_unref(c);
     return b.p;
 }
 
@@ -353,7 +353,7 @@ static void test_damaged_block(void **state)
     memory_add(m, ONE, FILE1, TSM({"m#!~#v", VALUE_INTEGER, "1=10 2=20"}));
     memory_add(m, ONE, FILE2, TSM({"m#!~#v", VALUE_INTEGER, "2=21 3=31"}));
     m->bytes[2].p[12] ^= 1;
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     assert_int_equal(read_all(c, &q, &b, &e), -EBADMSG);
     assert_non_null(strstr(e.text, ONE "/" FILE2));
     autofree char *rest = read_damaged(m, &said);
@@ -362,7 +362,7 @@ static void test_damaged_block(void **state)
                                    "000000002Z to 1970-01-01T00:00:00.000000003Z"));
     buffer_free(&said);
     buffer_free(&b);
-    contents_unref(c);
+    schema_cache_unref(c);
     capture_unref(&m->c);
 }
 
@@ -377,7 +377,7 @@ static void test_damaged_key(void **state)
     wal_write(&wal, FIELDS({"m,#!~#", VALUE_INTEGER, "1=1"}));
     wal_write(&wal, FIELDS({"m#!~#v", VALUE_INTEGER, "2=2"}));
     memory_add(m, WAL1, "_00001.wal", wal);
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     assert_int_equal(read_all(c, &q, &b, &e), -EBADMSG);
     assert_non_null(strstr(e.text, WAL1 "/_00001.wal: damaged: a key without a field"));
     autofree char *rest = read_damaged(m, &said);
@@ -385,7 +385,7 @@ static void test_damaged_key(void **state)
     assert_non_null(strstr(said.p, "left out: key m,#!~#"));
     buffer_free(&said);
     buffer_free(&b);
-    contents_unref(c);
+    schema_cache_unref(c);
     capture_unref(&m->c);
 }
 
@@ -400,17 +400,17 @@ static void test_interrupted(void **state)
     (void)state;
     const struct tarball_reader reader = {at_once, NULL};
     struct memory *m = store_of_two();
-    struct contents *c = open_contents(m);
+    struct schema_cache *c = open_contents(m);
     struct points_query q = query_of(POINTS_ANSWER, 0, 10000);
     struct buffer b = {0};
     struct err e = {0};
     memory_add(m, ONE, FILE1, TSM({"m#!~#v", VALUE_INTEGER, "1=10"}));
-    contents_unref(c);
+    schema_cache_unref(c);
     c = open_contents(m);
     q.reader = &reader;
     assert_int_equal(read_all(c, &q, &b, &e), -EINTR);
     buffer_free(&b);
-    contents_unref(c);
+    schema_cache_unref(c);
     capture_unref(&m->c);
 }
 

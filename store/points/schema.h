@@ -6,8 +6,8 @@
  * A series or field of which everything is deleted is not there. Built by one thread; then it may
  * be read by any number.
  */
-#ifndef INFLUXFS_POINTS_OUTLINE_H
-#define INFLUXFS_POINTS_OUTLINE_H
+#ifndef INFLUXFS_POINTS_SCHEMA_H
+#define INFLUXFS_POINTS_SCHEMA_H
 
 #include "store/influx/serieskey.h"
 #include "store/influx/source.h"
@@ -35,66 +35,65 @@ bool days_have(const struct days *d, struct day_range r); /* all of them */
 bool days_meet(const struct days *d, struct day_range r); /* any */
 void days_clear(struct days *d);
 
-struct outline_field {
+struct schema_field {
     struct slice name;
     enum value_type type; /* a field of several types is there once for each */
 };
 
 /* Neither fields nor tags are sorted. */
-struct outline_measurement {
+struct schema_measurement {
     struct slice name; /* as users write it */
     size_t nfields, ntags;
-    struct outline_field *fields;
+    struct schema_field *fields;
     struct slice *tags; /* as users write them */
     struct days days;
 };
 
-struct outline;
+struct schema;
 
-struct outline *outline_new(void); /* NULL when out of memory */
-void outline_free(struct outline *o);
-static inline void outline_freep(struct outline **o)
+struct schema *schema_new(void); /* NULL when out of memory */
+void schema_free(struct schema *o);
+static inline void schema_freep(struct schema **o)
 {
-    outline_free(*o);
+    schema_free(*o);
 }
 
 /* Whether damage is passed over from now on: blocks, and the rest of a file. Who reads the values
  * says what is lacking. */
-void outline_allow(struct outline *o, bool damage);
+void schema_allow(struct schema *o, bool damage);
 
 /* Sorted bytewise by name. */
-size_t outline_count(const struct outline *o);
-const struct outline_measurement *outline_at(const struct outline *o, size_t i);
+size_t schema_count(const struct schema *o);
+const struct schema_measurement *schema_at(const struct schema *o, size_t i);
 /* NULL: there is none of that name. */
-const struct outline_measurement *outline_find(const struct outline *o, struct slice name);
+const struct schema_measurement *schema_find(const struct schema *o, struct slice name);
 
 /* Adds what is in a TSM file but for what its tombstones delete (NULL: it has none). Times are
  * decoded where the index does not tell the days, values never. -EBADMSG with the file and cause in
  * words for damage that was met; -ENOMEM; what the sources say. */
-int outline_add_tsm(struct outline *o, const struct source *tsm, const struct source *tombstone,
-                    struct err *e);
+int schema_add_tsm(struct schema *o, const struct source *tsm, const struct source *tombstone,
+                   struct err *e);
 
 /* Adds what is in the segments of a shard's WAL, in the order of their replay. Errors likewise. */
-int outline_add_wal(struct outline *o, const struct source *const *segments, size_t n,
-                    struct err *e);
+int schema_add_wal(struct schema *o, const struct source *const *segments, size_t n, struct err *e);
 
 /* Adds what is in another. 0 or -ENOMEM. */
-int outline_add(struct outline *o, const struct outline *from);
+int schema_add(struct schema *o, const struct schema *from);
 
 /* Adds one measurement of another, if it is there. */
-int outline_add_one(struct outline *o, const struct outline *from, struct slice measurement);
+int schema_add_one(struct schema *o, const struct schema *from, struct slice measurement);
 
-/* As bytes for outline_unpack, which the caller frees; only for the machine that they were made on.
+/* As bytes for schema_unpack, which the caller frees; only for the machine that they were made on.
  * -ENOMEM. */
-int outline_pack(const struct outline *o, void **bytes, size_t *n);
+int schema_pack(const struct schema *o, void **bytes, size_t *n);
 /* Whether these bytes are such. */
-bool outline_is_packed(const void *bytes, size_t n);
+bool schema_is_packed(const void *bytes, size_t n);
 /* Adds what was packed. -EBADMSG: these are no such bytes; -ENOMEM. */
-int outline_unpack(struct outline *o, const void *bytes, size_t n);
+int schema_unpack(struct schema *o, const void *bytes, size_t n);
 /* Adds one measurement of it, if it is there. */
-int outline_unpack_one(struct outline *o, const void *bytes, size_t n, struct slice measurement);
+int schema_unpack_one(struct schema *o, const void *bytes, size_t n, struct slice measurement);
 
 /* Rises when what is found in the same files, or how it is packed, changes. */
-#define OUTLINE_VERSION 1
+#define SCHEMA_VERSION 1
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The outline of a WAL. A value counts unless a later delete covers it: the segments are read
+ * The schema of a WAL. A value counts unless a later delete covers it: the segments are read
  * twice, first for the deletes, so that no values have to be kept.
  */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walread.h"
 #include "store/points/deletes.h"
-#include "store/points/outline_internal.h"
+#include "store/points/schema_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,15 +32,15 @@ struct removals {
 };
 
 struct replay {
-    struct outline *o;
-    struct outline_names names;
+    struct schema *o;
+    struct schema_names names;
     struct removals *keys; /* hash */
     size_t removed;        /* deletes met so far */
     /* Of the key whose values are at hand: */
     struct slice series, field;
     enum value_type type;
     const struct removals *removals; /* NULL: it has none */
-    struct outline_entry *entry;     /* NULL: none of its values has counted yet */
+    struct schema_entry *entry;      /* NULL: none of its values has counted yet */
     bool key_is_bad;
 };
 
@@ -53,7 +53,7 @@ static void replay_clear(struct replay *r)
         free(k->list);
         free(k);
     }
-    outline_names_clear(&r->names);
+    schema_names_clear(&r->names);
 }
 
 static struct removals *new_removals(struct replay *r, const char *key, size_t len)
@@ -124,7 +124,7 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
     if (r->key_is_bad || is_removed(r, time))
         return 0;
     int rc =
-        r->entry ? 0 : outline_add_key(r->o, &r->names, r->series, r->field, r->type, &r->entry);
+        r->entry ? 0 : schema_add_key(r->o, &r->names, r->series, r->field, r->type, &r->entry);
     int32_t day = day_of(time);
     return rc < 0 ? rc : days_add(&r->entry->m.days, (struct day_range){day, day});
 }
@@ -145,8 +145,7 @@ static int replay(const struct source *segment, const struct walentry_visitor *v
     return r;
 }
 
-int outline_add_wal(struct outline *o, const struct source *const *segments, size_t n,
-                    struct err *e)
+int schema_add_wal(struct schema *o, const struct source *const *segments, size_t n, struct err *e)
 {
     cleanup(replay_clear) struct replay r = {.o = o};
     const struct walentry_visitor first = {.remove = keep_removal, .ctx = &r};

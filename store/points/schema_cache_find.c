@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding what is in shards: their outlines, of files or from the catalogue's notes. */
+/* Finding what is in shards: their schemas, of files or from the catalogue's notes. */
 #include "store/base/cleanup.h"
-#include "store/points/contents_internal.h"
+#include "store/points/schema_cache_internal.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* So many files' outlines are asked of the catalogue at a time, and a shard's more. */
+/* So many files' schemas are asked of the catalogue at a time, and a shard's more. */
 #define BATCH 256
 
 static int no_memory(struct err *e)
@@ -24,7 +24,7 @@ void found_unref(struct found *f)
     free(f);
 }
 
-/* The outlines of the TSM files of some shards, as the catalogue keeps them. */
+/* The schemas of the TSM files of some shards, as the catalogue keeps them. */
 struct notes {
     struct catalog_note *list;
     size_t n;
@@ -48,7 +48,7 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
         return -ENOMEM;
     l->list[l->n] = (struct catalog_note){
         .path = member_path(m, path),
-        .stamp = {m->index, m->attr.size, (uint64_t)m->attr.mtime_ns, OUTLINE_VERSION}};
+        .stamp = {m->index, m->attr.size, (uint64_t)m->attr.mtime_ns, SCHEMA_VERSION}};
     if (t->tombstone != MEMBER_NONE) {
         const struct member *tombstone = capture_member(c, t->tombstone);
         uint64_t *stamp = l->list[l->n].stamp;
@@ -60,9 +60,9 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
     return 0;
 }
 
-/* Adds the outline of a TSM file, with what damage leaves of it if that is allowed. */
-static int read_tsm(const struct contents *c, const struct shard_tsm *t, bool allow,
-                    struct outline *o, struct err *e)
+/* Adds the schema of a TSM file, with what damage leaves of it if that is allowed. */
+static int read_tsm(const struct schema_cache *c, const struct shard_tsm *t, bool allow,
+                    struct schema *o, struct err *e)
 {
     cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL},
                                                     tombstone = {.path = NULL};
@@ -70,17 +70,17 @@ static int read_tsm(const struct contents *c, const struct shard_tsm *t, bool al
     if (shard_source_init(&tsm, c->capture, t->tsm) < 0 ||
         (has && shard_source_init(&tombstone, c->capture, t->tombstone) < 0))
         return no_memory(e);
-    outline_allow(o, allow);
-    return outline_add_tsm(o, &tsm.source, has ? &tombstone.source : NULL, e);
+    schema_allow(o, allow);
+    return schema_add_tsm(o, &tsm.source, has ? &tombstone.source : NULL, e);
 }
 
-/* The outline of a whole TSM file, packed. */
-static int find_tsm(const struct contents *c, const struct shard_tsm *t, struct catalog_note *note,
-                    struct err *e)
+/* The schema of a whole TSM file, packed. */
+static int find_tsm(const struct schema_cache *c, const struct shard_tsm *t,
+                    struct catalog_note *note, struct err *e)
 {
-    cleanup(outline_freep) struct outline *o = outline_new();
+    cleanup(schema_freep) struct schema *o = schema_new();
     int r = o ? read_tsm(c, t, false, o, e) : no_memory(e);
-    return r < 0 ? r : outline_pack(o, &note->bytes, &note->n) < 0 ? no_memory(e) : 0;
+    return r < 0 ? r : schema_pack(o, &note->bytes, &note->n) < 0 ? no_memory(e) : 0;
 }
 
 static void sources_clear(struct shard_source *list, size_t n)
@@ -89,7 +89,7 @@ static void sources_clear(struct shard_source *list, size_t n)
         shard_source_clear(&list[i]);
 }
 
-static int add_wal(const struct contents *c, const struct shard_files *sh, struct outline *o,
+static int add_wal(const struct schema_cache *c, const struct shard_files *sh, struct schema *o,
                    struct err *e)
 {
     autofree struct shard_source *list = calloc(sh->nwal + 1, sizeof(*list));
@@ -101,23 +101,23 @@ static int add_wal(const struct contents *c, const struct shard_files *sh, struc
         if (r == 0 && !c->allow_damage)
             r = damage_cut_off(c->capture, sh->wal[i], e);
     }
-    outline_allow(o, c->allow_damage);
+    schema_allow(o, c->allow_damage);
     if (r == 0)
-        r = outline_add_wal(o, sources, sh->nwal, e);
+        r = schema_add_wal(o, sources, sh->nwal, e);
     sources_clear(list, sh->nwal);
     return r;
 }
 
 /* Adds the TSM files of a shard, whose notes begin at note. A note that is no good is made anew. */
-static int add_files(const struct contents *c, const struct shard_files *sh,
+static int add_files(const struct schema_cache *c, const struct shard_files *sh,
                      struct catalog_note *note, const struct tarball_reader *reader,
-                     struct outline *o, struct err *e)
+                     struct schema *o, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++, note++) {
         if (reader_interrupted(reader))
             return err_set(e, -EINTR, "interrupted");
-        if (note->known && !outline_is_packed(note->bytes, note->n)) {
+        if (note->known && !schema_is_packed(note->bytes, note->n)) {
             free(note->bytes);
             note->bytes = NULL;
             note->known = false;
@@ -126,21 +126,21 @@ static int add_files(const struct contents *c, const struct shard_files *sh,
             r = find_tsm(c, &sh->tsm[i], note, e);
         if (r == -EBADMSG && c->allow_damage) /* not noted: without leave it is an error */
             r = read_tsm(c, &sh->tsm[i], true, o, e);
-        else if (r == 0 && outline_unpack(o, note->bytes, note->n) < 0)
+        else if (r == 0 && schema_unpack(o, note->bytes, note->n) < 0)
             r = no_memory(e);
     }
     return r;
 }
 
-static int keep(const struct outline *o, struct found **out, struct err *e)
+static int keep(const struct schema *o, struct found **out, struct err *e)
 {
     struct found *f = calloc(1, sizeof(*f));
     if (!f)
         return no_memory(e);
     atomic_init(&f->refs, 1);
-    int r = outline_pack(o, &f->packed, &f->n);
-    for (size_t i = 0; r == 0 && i < outline_count(o); i++) {
-        const struct days *days = &outline_at(o, i)->days;
+    int r = schema_pack(o, &f->packed, &f->n);
+    for (size_t i = 0; r == 0 && i < schema_count(o); i++) {
+        const struct days *days = &schema_at(o, i)->days;
         for (size_t k = 0; r == 0 && k < days->n; k++)
             r = days_add(&f->days, days->list[k]);
     }
@@ -152,11 +152,11 @@ static int keep(const struct outline *o, struct found **out, struct err *e)
     return 0;
 }
 
-static int find_shard(const struct contents *c, size_t i, struct catalog_note *note,
+static int find_shard(const struct schema_cache *c, size_t i, struct catalog_note *note,
                       const struct tarball_reader *reader, struct found **out, struct err *e)
 {
     const struct shard_files *sh = shards_at(c->shards, i);
-    cleanup(outline_freep) struct outline *o = outline_new();
+    cleanup(schema_freep) struct schema *o = schema_new();
     if (!o)
         return no_memory(e);
     int r = add_files(c, sh, note, reader, o, e);
@@ -171,7 +171,7 @@ static bool is_known(const struct looked *l)
 }
 
 /* Finds the shards [first, end), whose files' notes are asked for. */
-static int find_batch(struct contents *c, size_t first, size_t end, struct notes *notes,
+static int find_batch(struct schema_cache *c, size_t first, size_t end, struct notes *notes,
                       const struct tarball_reader *reader, struct err *e)
 {
     size_t at = 0;
@@ -198,7 +198,7 @@ static int find_batch(struct contents *c, size_t first, size_t end, struct notes
 }
 
 /* Notes of shards from first on that are not known: a batch. *end is behind the last of them. */
-static int notes_of(const struct contents *c, size_t first, size_t *end, struct notes *out)
+static int notes_of(const struct schema_cache *c, size_t first, size_t *end, struct notes *out)
 {
     size_t n = 0, i = first;
     for (; i < *end && n < BATCH; i++)
@@ -214,8 +214,8 @@ static int notes_of(const struct contents *c, size_t first, size_t *end, struct 
     return r;
 }
 
-int contents_find(struct contents *c, size_t first, size_t end, const struct tarball_reader *reader,
-                  struct err *e)
+int schema_cache_find(struct schema_cache *c, size_t first, size_t end,
+                      const struct tarball_reader *reader, struct err *e)
 {
     struct err mine = {0};
     int r = 0;

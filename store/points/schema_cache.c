@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/points/contents_internal.h"
+#include "store/points/schema_cache_internal.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
@@ -37,8 +37,8 @@ static bool same_member(const struct capture *a, size_t i, const struct capture 
            m->attr.mtime_ns == n->attr.mtime_ns && strcmp(m->name, n->name) == 0;
 }
 
-static bool same_shard(const struct contents *a, const struct shard_files *s,
-                       const struct contents *b, const struct shard_files *t)
+static bool same_shard(const struct schema_cache *a, const struct shard_files *s,
+                       const struct schema_cache *b, const struct shard_files *t)
 {
     bool same = s->ntsm == t->ntsm && s->nwal == t->nwal;
     for (size_t i = 0; same && i < s->ntsm; i++)
@@ -50,7 +50,7 @@ static bool same_shard(const struct contents *a, const struct shard_files *s,
 }
 
 /* Both lists are in the same order, but for shards that have come or gone. */
-static void take_over(struct contents *c, struct contents *before)
+static void take_over(struct schema_cache *c, struct schema_cache *before)
 {
     size_t k = 0, n = shards_count(before->shards);
     pthread_mutex_lock(&before->lock);
@@ -65,10 +65,10 @@ static void take_over(struct contents *c, struct contents *before)
     pthread_mutex_unlock(&before->lock);
 }
 
-int contents_open(struct capture *c, struct catalog *k, struct contents *before,
-                  struct contents **out, struct err *e)
+int schema_cache_open(struct capture *c, struct catalog *k, struct schema_cache *before,
+                      struct schema_cache **out, struct err *e)
 {
-    struct contents *t = calloc(1, sizeof(*t));
+    struct schema_cache *t = calloc(1, sizeof(*t));
     if (!t)
         return no_memory(e);
     atomic_init(&t->refs, 1);
@@ -79,7 +79,7 @@ int contents_open(struct capture *c, struct catalog *k, struct contents *before,
     if (r == 0 && !(t->looked = calloc(shards_count(t->shards) + 1, sizeof(*t->looked))))
         r = no_memory(e);
     if (r < 0) {
-        contents_unref(t);
+        schema_cache_unref(t);
         return r;
     }
     if (before)
@@ -88,35 +88,35 @@ int contents_open(struct capture *c, struct catalog *k, struct contents *before,
     return 0;
 }
 
-void contents_allow_damage(struct contents *c)
+void schema_cache_allow_damage(struct schema_cache *c)
 {
     c->allow_damage = true;
 }
 
-int contents_live(struct contents *c, const char *data)
+int schema_cache_live(struct schema_cache *c, const char *data)
 {
     c->data = strdup(data);
     return c->data ? 0 : -ENOMEM;
 }
 
-struct contents *contents_ref(struct contents *c)
+struct schema_cache *schema_cache_ref(struct schema_cache *c)
 {
     atomic_fetch_add(&c->refs, 1);
     return c;
 }
 
-void contents_unref(struct contents *c)
+void schema_cache_unref(struct schema_cache *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
     for (size_t i = 0; c->looked && i < shards_count(c->shards); i++) {
         free(c->looked[i].why);
-        outline_free(c->looked[i].live);
+        schema_free(c->looked[i].live);
         found_unref(c->looked[i].found);
     }
     for (struct shared *s; (s = c->shared);) {
         c->shared = s->next;
-        outline_free(s->outline);
+        schema_free(s->schema);
         free(s);
     }
     for (size_t i = 0; i < c->nimages; i++)
@@ -129,33 +129,33 @@ void contents_unref(struct contents *c)
     free(c);
 }
 
-bool contents_used(const struct contents *c)
+bool schema_cache_used(const struct schema_cache *c)
 {
-    return atomic_load(&((struct contents *)c)->refs) > 1;
+    return atomic_load(&((struct schema_cache *)c)->refs) > 1;
 }
 
-struct capture *contents_capture(const struct contents *c)
+struct capture *schema_cache_capture(const struct schema_cache *c)
 {
     return c->capture;
 }
 
-struct catalog *contents_catalog(const struct contents *c)
+struct catalog *schema_cache_catalog(const struct schema_cache *c)
 {
     return c->catalog;
 }
 
-const struct shards *contents_shards(const struct contents *c)
+const struct shards *schema_cache_shards(const struct schema_cache *c)
 {
     return c->shards;
 }
 
-bool contents_has(const struct contents *c, const char *db, const char *rp)
+bool schema_cache_has(const struct schema_cache *c, const char *db, const char *rp)
 {
     return meta_has_policy(shards_meta(c->shards), db, rp);
 }
 
 /* The shards [*first, *end) of a database, and of one policy unless rp is NULL. */
-static void range_of(const struct contents *c, const char *db, const char *rp, size_t *first,
+static void range_of(const struct schema_cache *c, const char *db, const char *rp, size_t *first,
                      size_t *end)
 {
     size_t n = shards_count(c->shards);
@@ -171,11 +171,11 @@ static void range_of(const struct contents *c, const char *db, const char *rp, s
     }
 }
 
-int contents_range(const struct contents *c, const char *db, const char *rp, int64_t from,
-                   int64_t to, size_t **out, size_t *n, struct err *e)
+int schema_cache_range(const struct schema_cache *c, const char *db, const char *rp, int64_t from,
+                       int64_t to, size_t **out, size_t *n, struct err *e)
 {
     size_t first, end;
-    if (!contents_has(c, db, rp))
+    if (!schema_cache_has(c, db, rp))
         return err_set(e, -ENOENT, "no database %s with a policy %s", db, rp);
     range_of(c, db, rp, &first, &end);
     size_t *list = calloc(end - first + 1, sizeof(*list));
@@ -189,13 +189,13 @@ int contents_range(const struct contents *c, const char *db, const char *rp, int
     return 0;
 }
 
-static int unpack(const struct found *f, struct outline *o, struct err *e)
+static int unpack(const struct found *f, struct schema *o, struct err *e)
 {
-    return outline_unpack(o, f->packed, f->n) < 0 ? no_memory(e) : 0;
+    return schema_unpack(o, f->packed, f->n) < 0 ? no_memory(e) : 0;
 }
 
 /* Another thread may be looking into many shards. */
-static int lock(struct contents *c, const struct tarball_reader *reader, struct err *e)
+static int lock(struct schema_cache *c, const struct tarball_reader *reader, struct err *e)
 {
     for (;;) {
         struct timespec until;
@@ -210,13 +210,13 @@ static int lock(struct contents *c, const struct tarball_reader *reader, struct 
 }
 
 /* What is found of a shard, as a reference. */
-static int look_into(struct contents *c, size_t i, const struct tarball_reader *reader,
+static int look_into(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
                      struct found **out, struct err *e)
 {
     int r = lock(c, reader, e);
     if (r < 0)
         return r;
-    r = contents_find(c, i, i + 1, reader, e);
+    r = schema_cache_find(c, i, i + 1, reader, e);
     const struct looked *l = &c->looked[i];
     if (r == 0 && l->error < 0)
         r = err_set(e, l->error, "%s", l->why);
@@ -226,17 +226,17 @@ static int look_into(struct contents *c, size_t i, const struct tarball_reader *
     return r;
 }
 
-static int outline_of(struct contents *c, size_t i, const struct slice *measurement,
-                      const struct tarball_reader *reader, struct outline **out, struct err *e)
+static int schema_of(struct schema_cache *c, size_t i, const struct slice *measurement,
+                     const struct tarball_reader *reader, struct schema **out, struct err *e)
 {
-    cleanup(outline_freep) struct outline *o = outline_new();
+    cleanup(schema_freep) struct schema *o = schema_new();
     struct found *f = NULL;
     int r = o ? look_into(c, i, reader, &f, e) : no_memory(e);
     if (r < 0)
         return r;
     if (!measurement)
         r = unpack(f, o, e);
-    else if (outline_unpack_one(o, f->packed, f->n, *measurement) < 0)
+    else if (schema_unpack_one(o, f->packed, f->n, *measurement) < 0)
         r = no_memory(e);
     found_unref(f);
     if (r == 0)
@@ -244,26 +244,27 @@ static int outline_of(struct contents *c, size_t i, const struct slice *measurem
     return r;
 }
 
-int contents_outline(struct contents *c, size_t i, const struct tarball_reader *reader,
-                     struct outline **out, struct err *e)
+int schema_cache_shard(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
+                       struct schema **out, struct err *e)
 {
-    return outline_of(c, i, NULL, reader, out, e);
+    return schema_of(c, i, NULL, reader, out, e);
 }
 
-int contents_measurement(struct contents *c, size_t i, struct slice measurement,
-                         const struct tarball_reader *reader, struct outline **out, struct err *e)
+int schema_cache_measurement(struct schema_cache *c, size_t i, struct slice measurement,
+                             const struct tarball_reader *reader, struct schema **out,
+                             struct err *e)
 {
-    return outline_of(c, i, &measurement, reader, out, e);
+    return schema_of(c, i, &measurement, reader, out, e);
 }
 
 /* Called with the lock. */
-static int read_live(struct contents *c, size_t i)
+static int read_live(struct schema_cache *c, size_t i)
 {
     const struct shard_files *sh = shards_at(c->shards, i);
     autofree char *folder = NULL;
     if (c->looked[i].live)
         return 0;
-    cleanup(outline_freep) struct outline *o = outline_new();
+    cleanup(schema_freep) struct schema *o = schema_new();
     if (!o || asprintf(&folder, "%s/%s/%s/%" PRIu64, c->data, sh->db, sh->rp, sh->id) < 0 ||
         livefields_read(folder, o) < 0)
         return -ENOMEM;
@@ -271,20 +272,20 @@ static int read_live(struct contents *c, size_t i)
     return 0;
 }
 
-int contents_live_fields(struct contents *c, size_t i, struct slice measurement,
-                         const struct tarball_reader *reader, struct outline *o, struct err *e)
+int schema_cache_live_fields(struct schema_cache *c, size_t i, struct slice measurement,
+                             const struct tarball_reader *reader, struct schema *o, struct err *e)
 {
     int r = c->data ? lock(c, reader, e) : 0;
     if (!c->data || r < 0)
         return r;
-    if (read_live(c, i) < 0 || outline_add_one(o, c->looked[i].live, measurement) < 0)
+    if (read_live(c, i) < 0 || schema_add_one(o, c->looked[i].live, measurement) < 0)
         r = no_memory(e);
     pthread_mutex_unlock(&c->lock);
     return r;
 }
 
 /* Moves the shard to the front of the images; false: it was not there. */
-static bool move_to_front(struct contents *c, size_t shard)
+static bool move_to_front(struct schema_cache *c, size_t shard)
 {
     size_t at = 0;
     while (at < c->nimages && c->images[at].shard != shard)
@@ -300,8 +301,8 @@ static bool move_to_front(struct contents *c, size_t shard)
     return there;
 }
 
-int contents_image(struct contents *c, size_t i, const struct tarball_reader *reader,
-                   struct image **out, struct err *e)
+int schema_cache_image(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
+                       struct image **out, struct err *e)
 {
     int r = lock(c, reader, e);
     *out = NULL;
@@ -321,13 +322,13 @@ int contents_image(struct contents *c, size_t i, const struct tarball_reader *re
     return r;
 }
 
-static int share(struct contents *c, const char *db, const struct tarball_reader *reader,
+static int share(struct schema_cache *c, const char *db, const struct tarball_reader *reader,
                  struct shared **out, struct err *e)
 {
-    cleanup(outline_freep) struct outline *o = outline_new();
+    cleanup(schema_freep) struct schema *o = schema_new();
     size_t first, end;
     range_of(c, db, NULL, &first, &end);
-    int r = o ? contents_find(c, first, end, reader, e) : no_memory(e);
+    int r = o ? schema_cache_find(c, first, end, reader, e) : no_memory(e);
     for (size_t i = first; r == 0 && i < end; i++) {
         const struct looked *l = &c->looked[i];
         if (shards_at(c->shards, i)->tsi1 || l->error == -EBADMSG)
@@ -338,14 +339,15 @@ static int share(struct contents *c, const char *db, const struct tarball_reader
     if (!s)
         return r < 0 ? r : no_memory(e);
     *s = (struct shared){.db = first < end ? shards_at(c->shards, first)->db : NULL,
-                         .outline = steal_ptr(&o),
+                         .schema = steal_ptr(&o),
                          .next = c->shared};
     c->shared = *out = s;
     return 0;
 }
 
-int contents_shared(struct contents *c, const char *db, const struct tarball_reader *reader,
-                    const struct outline **out, struct err *e)
+int schema_cache_database(struct schema_cache *c, const char *db,
+                          const struct tarball_reader *reader, const struct schema **out,
+                          struct err *e)
 {
     int r = lock(c, reader, e);
     if (r < 0)
@@ -356,23 +358,24 @@ int contents_shared(struct contents *c, const char *db, const struct tarball_rea
     if (!s)
         r = share(c, db, reader, &s, e);
     if (r == 0)
-        *out = s->outline;
+        *out = s->schema;
     pthread_mutex_unlock(&c->lock);
     return r;
 }
 
-int contents_outlines(struct contents *c, const char *db, const char *rp, int64_t from, int64_t to,
-                      const struct tarball_reader *reader, struct outline **out, struct err *e)
+int schema_cache_policy(struct schema_cache *c, const char *db, const char *rp, int64_t from,
+                        int64_t to, const struct tarball_reader *reader, struct schema **out,
+                        struct err *e)
 {
-    cleanup(outline_freep) struct outline *o = outline_new();
+    cleanup(schema_freep) struct schema *o = schema_new();
     autofree size_t *list = NULL;
     size_t n = 0;
     int broken = 0;
-    int r = o ? contents_range(c, db, rp, from, to, &list, &n, e) : no_memory(e);
+    int r = o ? schema_cache_range(c, db, rp, from, to, &list, &n, e) : no_memory(e);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        cleanup(outline_freep) struct outline *one = NULL;
-        r = contents_outline(c, list[i], reader, &one, e);
-        if (r == 0 && outline_add(o, one) < 0)
+        cleanup(schema_freep) struct schema *one = NULL;
+        r = schema_cache_shard(c, list[i], reader, &one, e);
+        if (r == 0 && schema_add(o, one) < 0)
             r = no_memory(e);
         if (r < 0 && r != -EINTR && r != -ENOMEM) {
             broken = r;
@@ -385,13 +388,14 @@ int contents_outlines(struct contents *c, const char *db, const char *rp, int64_
     return broken;
 }
 
-int contents_days(struct contents *c, const char *db, const char *rp, int64_t from, int64_t to,
-                  const struct tarball_reader *reader, struct days *out, struct err *e)
+int schema_cache_days(struct schema_cache *c, const char *db, const char *rp, int64_t from,
+                      int64_t to, const struct tarball_reader *reader, struct days *out,
+                      struct err *e)
 {
     autofree size_t *list = NULL;
     size_t n = 0;
     int broken = 0;
-    int r = contents_range(c, db, rp, from, to, &list, &n, e);
+    int r = schema_cache_range(c, db, rp, from, to, &list, &n, e);
     if (r == 0)
         r = lock(c, reader, e);
     if (r < 0)
@@ -400,7 +404,7 @@ int contents_days(struct contents *c, const char *db, const char *rp, int64_t fr
         size_t end = i + 1;
         while (end < n && list[end] == list[end - 1] + 1)
             end++;
-        r = contents_find(c, list[i], list[end - 1] + 1, reader, e);
+        r = schema_cache_find(c, list[i], list[end - 1] + 1, reader, e);
         i = end - 1;
     }
     for (size_t i = 0; r == 0 && i < n; i++) {

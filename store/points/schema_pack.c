@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An outline as bytes: for each measurement
+ * A schema as bytes: for each measurement
  *
  *   name | count, { type, name }… of fields | count, name… of tags | count, { first, last }… of
  * days
@@ -8,7 +8,7 @@
  * Numbers are u32 of the machine; a name is its length and its bytes.
  */
 #include "store/base/buffer.h"
-#include "store/points/outline_internal.h"
+#include "store/points/schema_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static void put_name(struct buffer *b, struct slice name)
     buffer_add(b, name.p, name.n);
 }
 
-static void put_measurement(struct buffer *b, const struct outline_measurement *m)
+static void put_measurement(struct buffer *b, const struct schema_measurement *m)
 {
     put_name(b, m->name);
     put(b, (uint32_t)m->nfields);
@@ -42,7 +42,7 @@ static void put_measurement(struct buffer *b, const struct outline_measurement *
     }
 }
 
-int outline_pack(const struct outline *o, void **bytes, size_t *n)
+int schema_pack(const struct schema *o, void **bytes, size_t *n)
 {
     struct buffer b = {0};
     for (size_t i = 0; i < o->n; i++)
@@ -103,18 +103,18 @@ static struct day_range take_days(struct packed *in)
 }
 
 /* What follows the name; n NULL: it is passed over. */
-static int take_measurement(struct packed *in, struct outline_entry *n)
+static int take_measurement(struct packed *in, struct schema_entry *n)
 {
     int r = 0;
     for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
         uint32_t type = take(in);
         struct slice name = take_name(in);
         in->bad |= type >= VALUE_TYPES;
-        r = in->bad || !n ? 0 : outline_add_field(n, name, (enum value_type)type);
+        r = in->bad || !n ? 0 : schema_add_field(n, name, (enum value_type)type);
     }
     for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
         struct slice name = take_name(in);
-        r = in->bad || !n ? 0 : outline_add_tag(n, name);
+        r = in->bad || !n ? 0 : schema_add_tag(n, name);
     }
     for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
         struct day_range days = take_days(in);
@@ -123,7 +123,7 @@ static int take_measurement(struct packed *in, struct outline_entry *n)
     return r;
 }
 
-bool outline_is_packed(const void *bytes, size_t n)
+bool schema_is_packed(const void *bytes, size_t n)
 {
     struct packed in = {bytes, n, false};
     while (in.n > 0 && !in.bad) {
@@ -133,25 +133,25 @@ bool outline_is_packed(const void *bytes, size_t n)
     return !in.bad;
 }
 
-int outline_unpack(struct outline *o, const void *bytes, size_t n)
+int schema_unpack(struct schema *o, const void *bytes, size_t n)
 {
     struct packed in = {bytes, n, false};
     int r = 0;
     while (r == 0 && in.n > 0 && !in.bad) {
-        struct outline_entry *entry = outline_entry(o, take_name(&in));
+        struct schema_entry *entry = schema_entry(o, take_name(&in));
         r = entry ? take_measurement(&in, entry) : -ENOMEM;
     }
     return r == 0 && in.bad ? -EBADMSG : r;
 }
 
-int outline_unpack_one(struct outline *o, const void *bytes, size_t n, struct slice measurement)
+int schema_unpack_one(struct schema *o, const void *bytes, size_t n, struct slice measurement)
 {
     struct packed in = {bytes, n, false};
     int r = 0;
     while (r == 0 && in.n > 0 && !in.bad) {
         struct slice name = take_name(&in);
         bool wanted = slice_compare(name, measurement) == 0;
-        struct outline_entry *entry = wanted ? outline_entry(o, name) : NULL;
+        struct schema_entry *entry = wanted ? schema_entry(o, name) : NULL;
         r = wanted && !entry ? -ENOMEM : take_measurement(&in, entry);
         if (wanted)
             break;

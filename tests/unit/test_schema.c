@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* outline and dump_name: what files hold without their values, and the names of dumps. */
+/* schema and dump_name: what files hold without their values, and the names of dumps. */
 #include "store/export/dump_name.h"
-#include "store/points/outline.h"
+#include "store/points/schema.h"
 #include "tests/unit/tsm_builder.h"
 
 #include <setjmp.h>
@@ -15,12 +15,12 @@
 static struct err err;
 
 /* "measurement: fields; tags; days" of all measurements, one a line. */
-static const char *text_of(const struct outline *o)
+static const char *text_of(const struct schema *o)
 {
     static struct buffer b;
     b.n = 0;
-    for (size_t i = 0; i < outline_count(o); i++) {
-        const struct outline_measurement *m = outline_at(o, i);
+    for (size_t i = 0; i < schema_count(o); i++) {
+        const struct schema_measurement *m = schema_at(o, i);
         buffer_text(&b, "%.*s:", (int)m->name.n, m->name.p);
         for (size_t k = 0; k < m->nfields; k++)
             buffer_text(&b, " %.*s/%d", (int)m->fields[k].name.n, m->fields[k].name.p,
@@ -68,19 +68,19 @@ static void test_tsm(void **state)
     (void)state;
     struct buffer f = tsm_file(keys, 3, 2);
     struct source s = source_of(&f);
-    struct outline *o = outline_new();
-    assert_int_equal(outline_add_tsm(o, &s, NULL, &err), 0);
+    struct schema *o = schema_new();
+    assert_int_equal(schema_add_tsm(o, &s, NULL, &err), 0);
     assert_string_equal(text_of(o), "a: v/1;; 0-0\nb c: f/1 g/1; host x,y; 0-0\n");
-    assert_non_null(outline_find(o, (struct slice){"b c", 3}));
-    assert_null(outline_find(o, (struct slice){"b", 1}));
-    outline_free(o);
+    assert_non_null(schema_find(o, (struct slice){"b c", 3}));
+    assert_null(schema_find(o, (struct slice){"b", 1}));
+    schema_free(o);
     /* Whatever byte of the index is damaged: an error, or other names. */
     for (size_t i = f.n - 8 - 30; i < f.n; i++) {
         f.p[i] ^= 0x55;
-        o = outline_new();
-        int r = outline_add_tsm(o, &s, NULL, &err);
+        o = schema_new();
+        int r = schema_add_tsm(o, &s, NULL, &err);
         assert_true(r == 0 || r == -EBADMSG);
-        outline_free(o);
+        schema_free(o);
         f.p[i] ^= 0x55;
     }
     buffer_free(&f);
@@ -92,26 +92,26 @@ static void test_days_of_blocks(void **state)
     (void)state;
     struct buffer f = tsm_file_every(2 * 86400, keys, 1, 2), t = {0}, deletes = {0};
     struct source s = source_of(&f);
-    struct outline *o = outline_new();
-    assert_int_equal(outline_add_tsm(o, &s, NULL, &err), 0);
-    assert_int_equal(outline_at(o, 0)->days.n, 20);
-    assert_int_equal(outline_at(o, 0)->days.list[19].first, 38);
-    outline_free(o);
+    struct schema *o = schema_new();
+    assert_int_equal(schema_add_tsm(o, &s, NULL, &err), 0);
+    assert_int_equal(schema_at(o, 0)->days.n, 20);
+    assert_int_equal(schema_at(o, 0)->days.list[19].first, 38);
+    schema_free(o);
     add_be(&t, 0x1502, 4);
     add_delete(&deletes, keys[0], 1, 6 * DAY_NS);
     add_delete(&deletes, keys[0], 10 * DAY_NS, INT64_MAX);
     buffer_add(&t, deletes.p, deletes.n);
     struct source tombstone = source_of(&t);
-    o = outline_new();
-    assert_int_equal(outline_add_tsm(o, &s, &tombstone, &err), 0);
+    o = schema_new();
+    assert_int_equal(schema_add_tsm(o, &s, &tombstone, &err), 0);
     assert_string_equal(text_of(o), "a: v/1;; 0-0 8-8\n");
-    outline_free(o);
+    schema_free(o);
     add_delete(&t, keys[0], INT64_MIN, INT64_MAX);
     tombstone = source_of(&t);
-    o = outline_new();
-    assert_int_equal(outline_add_tsm(o, &s, &tombstone, &err), 0);
-    assert_int_equal(outline_count(o), 0);
-    outline_free(o);
+    o = schema_new();
+    assert_int_equal(schema_add_tsm(o, &s, &tombstone, &err), 0);
+    assert_int_equal(schema_count(o), 0);
+    schema_free(o);
     buffer_free(&f);
     buffer_free(&t);
     buffer_free(&deletes);
@@ -157,14 +157,14 @@ static void test_wal(void **state)
     add_remove(&two, "m,t=1#!~#v", 5, 9);
     struct source a = source_of(&one), b = source_of(&two);
     const struct source *segments[] = {&a, &b};
-    struct outline *o = outline_new();
-    assert_int_equal(outline_add_wal(o, segments, 2, &err), 0);
+    struct schema *o = schema_new();
+    assert_int_equal(schema_add_wal(o, segments, 2, &err), 0);
     assert_string_equal(text_of(o), "m: w/1 v/1; u t; 2-3\n");
-    outline_free(o);
-    o = outline_new();
-    assert_int_equal(outline_add_wal(o, segments, 1, &err), 0);
+    schema_free(o);
+    o = schema_new();
+    assert_int_equal(schema_add_wal(o, segments, 1, &err), 0);
     assert_string_equal(text_of(o), "gone: v/1; t; 2-2\nm: v/1 w/1; t u; 1-3\n");
-    outline_free(o);
+    schema_free(o);
     buffer_free(&one);
     buffer_free(&two);
 }
@@ -174,34 +174,34 @@ static void test_pack(void **state)
     (void)state;
     struct buffer f = tsm_file_every(2 * 86400, keys, 3, 1);
     struct source s = source_of(&f);
-    struct outline *o = outline_new(), *again = outline_new();
+    struct schema *o = schema_new(), *again = schema_new();
     void *bytes;
     size_t n;
-    assert_int_equal(outline_add_tsm(o, &s, NULL, &err), 0);
-    assert_int_equal(outline_pack(o, &bytes, &n), 0);
-    assert_int_equal(outline_unpack(again, bytes, n), 0);
+    assert_int_equal(schema_add_tsm(o, &s, NULL, &err), 0);
+    assert_int_equal(schema_pack(o, &bytes, &n), 0);
+    assert_int_equal(schema_unpack(again, bytes, n), 0);
     char *before = strdup(text_of(o));
     assert_string_equal(text_of(again), before);
-    assert_int_equal(outline_add(again, o), 0); /* nothing new */
+    assert_int_equal(schema_add(again, o), 0); /* nothing new */
     assert_string_equal(text_of(again), before);
     free(before);
-    outline_free(again);
+    schema_free(again);
     for (size_t i = 0; i < n; i++) {
-        again = outline_new();
+        again = schema_new();
         char *copy = malloc(i + 1); /* so that reading past its end is seen */
         memcpy(copy, bytes, i);
-        int r = outline_unpack(again, copy, i);
+        int r = schema_unpack(again, copy, i);
         assert_true(r == 0 || r == -EBADMSG);
         free(copy);
-        outline_free(again);
+        schema_free(again);
     }
     free(bytes);
-    outline_free(o);
-    o = outline_new();
-    assert_int_equal(outline_pack(o, &bytes, &n), 0);
+    schema_free(o);
+    o = schema_new();
+    assert_int_equal(schema_pack(o, &bytes, &n), 0);
     assert_int_equal(n, 0);
     free(bytes);
-    outline_free(o);
+    schema_free(o);
     buffer_free(&f);
 }
 

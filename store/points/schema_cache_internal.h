@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of contents: what is known of shards (contents.c), and how it is found
- * (contents_find.c). */
-#ifndef INFLUXFS_POINTS_CONTENTS_INTERNAL_H
-#define INFLUXFS_POINTS_CONTENTS_INTERNAL_H
+/* The inside of the cache: what is known of shards (schema_cache.c), and how it is found
+ * (schema_cache_find.c). */
+#ifndef INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
+#define INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
 
-#include "store/points/contents.h"
+#include "store/points/schema_cache.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* The outline of a shard; shared by the contents of captures between which it did not change. */
+/* The schema of a shard; shared by the caches of captures between which it did not change. */
 struct found {
     atomic_uint refs;
     void *packed;
@@ -19,10 +19,10 @@ struct found {
 
 /* What is known of a shard. */
 struct looked {
-    struct found *found;  /* NULL: it has not been looked into, or cannot be */
-    int error;            /* -EBADMSG stays; others are tried again */
-    char *why;            /* in words */
-    struct outline *live; /* livefields.h; NULL: not asked for yet */
+    struct found *found; /* NULL: it has not been looked into, or cannot be */
+    int error;           /* -EBADMSG stays; others are tried again */
+    char *why;           /* in words */
+    struct schema *live; /* livefields.h; NULL: not asked for yet */
 };
 
 /* Images take memory: that many are kept. A day has as many shards at most, but for rare policies.
@@ -38,11 +38,11 @@ struct kept_image {
 /* All shards of a database that share an index. */
 struct shared {
     const char *db;
-    struct outline *outline;
+    struct schema *schema;
     struct shared *next;
 };
 
-struct contents {
+struct schema_cache {
     atomic_uint refs;
     struct capture *capture;
     struct catalog *catalog;
@@ -60,7 +60,7 @@ void found_unref(struct found *f); /* NULL is allowed */
 
 /* Looks into all shards [first, end) that are not known. Called with the lock. Errors of a shard
  * are its own; those that are returned end it: -EINTR, -ENOMEM. */
-int contents_find(struct contents *c, size_t first, size_t end, const struct tarball_reader *reader,
-                  struct err *e);
+int schema_cache_find(struct schema_cache *c, size_t first, size_t end,
+                      const struct tarball_reader *reader, struct err *e);
 
 #endif

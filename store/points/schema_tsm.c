@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The outline of a TSM file. */
+/* The schema of a TSM file. */
 #include "store/base/cleanup.h"
 #include "store/influx/tsmfile.h"
 #include "store/points/deletes.h"
-#include "store/points/outline_internal.h"
+#include "store/points/schema_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,11 +11,11 @@
 
 /* A TSM file while it is read. */
 struct reading {
-    struct outline *o;
+    struct schema *o;
     struct tsmfile *file;
     struct deletes *deletes;
     struct tsmblock block;
-    struct outline_names names;
+    struct schema_names names;
     struct tsmfile_entry *entries; /* of the key at hand, which looking into blocks forgets */
     size_t cap;
     struct err *e;
@@ -26,7 +26,7 @@ static void reading_clear(struct reading *r)
     tsmfile_free(r->file);
     deletes_free(r->deletes);
     tsmblock_free(&r->block);
-    outline_names_clear(&r->names);
+    schema_names_clear(&r->names);
     free(r->entries);
 }
 
@@ -81,7 +81,7 @@ static int add_tsm_key(struct reading *r, const struct tsmfile_key *key)
 {
     const struct key_deletes *k = deletes_of(r->deletes, key);
     struct slice series, field;
-    struct outline_entry *n;
+    struct schema_entry *n;
     enum value_type type = key->type;
     size_t nentries = key->nentries;
     if (key_deletes_all(k, key->min, key->max))
@@ -90,7 +90,7 @@ static int add_tsm_key(struct reading *r, const struct tsmfile_key *key)
         return r->o->allow_damage ? 0
                                   : err_set(r->e, -EBADMSG, "%s: damaged: a key without a field",
                                             tsmfile_name(r->file));
-    if (outline_add_key(r->o, &r->names, series, field, type, &n) < 0)
+    if (schema_add_key(r->o, &r->names, series, field, type, &n) < 0)
         return no_memory(r);
     int rc = keep_entries(r, key);
     for (size_t i = 0; rc == 0 && i < nentries; i++)
@@ -98,8 +98,8 @@ static int add_tsm_key(struct reading *r, const struct tsmfile_key *key)
     return rc;
 }
 
-int outline_add_tsm(struct outline *o, const struct source *tsm, const struct source *tombstone,
-                    struct err *e)
+int schema_add_tsm(struct schema *o, const struct source *tsm, const struct source *tombstone,
+                   struct err *e)
 {
     cleanup(reading_clear) struct reading r = {.o = o, .e = e};
     struct tsmfile_key key;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/points/outline.h"
+#include "store/points/schema.h"
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/points/outline_internal.h"
+#include "store/points/schema_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,12 +52,12 @@ void days_clear(struct days *d)
     *d = (struct days){0};
 }
 
-struct outline *outline_new(void)
+struct schema *schema_new(void)
 {
-    return calloc(1, sizeof(struct outline));
+    return calloc(1, sizeof(struct schema));
 }
 
-static void free_entry(struct outline_entry *n)
+static void free_entry(struct schema_entry *n)
 {
     for (size_t i = 0; i < n->m.nfields; i++)
         free((char *)n->m.fields[i].name.p);
@@ -69,12 +69,12 @@ static void free_entry(struct outline_entry *n)
     free(n);
 }
 
-void outline_allow(struct outline *o, bool damage)
+void schema_allow(struct schema *o, bool damage)
 {
     o->allow_damage = damage;
 }
 
-void outline_free(struct outline *o)
+void schema_free(struct schema *o)
 {
     if (!o)
         return;
@@ -85,7 +85,7 @@ void outline_free(struct outline *o)
 }
 
 /* Where the name is, or belongs. */
-static size_t place(const struct outline *o, struct slice name, bool *found)
+static size_t place(const struct schema *o, struct slice name, bool *found)
 {
     size_t low = 0, high = o->n;
     *found = false;
@@ -101,39 +101,39 @@ static size_t place(const struct outline *o, struct slice name, bool *found)
     return *found ? high : low;
 }
 
-size_t outline_count(const struct outline *o)
+size_t schema_count(const struct schema *o)
 {
     return o->n;
 }
 
-const struct outline_measurement *outline_at(const struct outline *o, size_t i)
+const struct schema_measurement *schema_at(const struct schema *o, size_t i)
 {
     return &o->list[i]->m;
 }
 
-const struct outline_measurement *outline_find(const struct outline *o, struct slice name)
+const struct schema_measurement *schema_find(const struct schema *o, struct slice name)
 {
     bool found;
     size_t i = place(o, name, &found);
     return found ? &o->list[i]->m : NULL;
 }
 
-static struct outline_entry *insert(struct outline *o, size_t i, struct slice name)
+static struct schema_entry *insert(struct schema *o, size_t i, struct slice name)
 {
-    if (!array_room(&o->list, &o->cap, o->n, sizeof(struct outline_entry *)))
+    if (!array_room(&o->list, &o->cap, o->n, sizeof(struct schema_entry *)))
         return NULL;
-    struct outline_entry *n = calloc(1, sizeof(*n) + name.n);
+    struct schema_entry *n = calloc(1, sizeof(*n) + name.n);
     if (!n)
         return NULL;
     memcpy(n->name, name.p, name.n);
     n->m.name = (struct slice){n->name, name.n};
-    memmove(&o->list[i + 1], &o->list[i], (o->n - i) * sizeof(struct outline_entry *));
+    memmove(&o->list[i + 1], &o->list[i], (o->n - i) * sizeof(struct schema_entry *));
     o->list[i] = n;
     o->n++;
     return n;
 }
 
-struct outline_entry *outline_entry(struct outline *o, struct slice name)
+struct schema_entry *schema_entry(struct schema *o, struct slice name)
 {
     bool found;
     if (o->at < o->n && slice_compare(o->list[o->at]->m.name, name) == 0)
@@ -148,7 +148,7 @@ static char *copy(struct slice name)
     return p ? memcpy(p, name.p, name.n) : NULL;
 }
 
-int outline_add_field(struct outline_entry *n, struct slice name, enum value_type type)
+int schema_add_field(struct schema_entry *n, struct slice name, enum value_type type)
 {
     for (size_t i = 0; i < n->m.nfields; i++) {
         size_t at = (n->field_at + i) % n->m.nfields;
@@ -157,7 +157,7 @@ int outline_add_field(struct outline_entry *n, struct slice name, enum value_typ
             return 0;
         }
     }
-    struct outline_field *list = realloc(n->m.fields, (n->m.nfields + 1) * sizeof(*list));
+    struct schema_field *list = realloc(n->m.fields, (n->m.nfields + 1) * sizeof(*list));
     char *p = copy(name);
     n->m.fields = list ? list : n->m.fields;
     if (!list || !p) {
@@ -165,11 +165,11 @@ int outline_add_field(struct outline_entry *n, struct slice name, enum value_typ
         return -ENOMEM;
     }
     n->field_at = n->m.nfields++;
-    list[n->field_at] = (struct outline_field){{p, name.n}, type};
+    list[n->field_at] = (struct schema_field){{p, name.n}, type};
     return 0;
 }
 
-int outline_add_tag(struct outline_entry *n, struct slice name)
+int schema_add_tag(struct schema_entry *n, struct slice name)
 {
     for (size_t i = 0; i < n->m.ntags; i++)
         if (slice_compare(n->m.tags[i], name) == 0)
@@ -185,13 +185,13 @@ int outline_add_tag(struct outline_entry *n, struct slice name)
     return 0;
 }
 
-void outline_names_clear(struct outline_names *t)
+void schema_names_clear(struct schema_names *t)
 {
     free(t->text);
-    *t = (struct outline_names){0};
+    *t = (struct schema_names){0};
 }
 
-static int make_room(struct outline_names *t, size_t n)
+static int make_room(struct schema_names *t, size_t n)
 {
     if (n <= t->cap)
         return 0;
@@ -203,44 +203,44 @@ static int make_room(struct outline_names *t, size_t n)
     return 0;
 }
 
-int outline_add_key(struct outline *o, struct outline_names *t, struct slice series,
-                    struct slice field, enum value_type type, struct outline_entry **out)
+int schema_add_key(struct schema *o, struct schema_names *t, struct slice series,
+                   struct slice field, enum value_type type, struct schema_entry **out)
 {
     struct slice rest, name, value;
     if (make_room(t, series.n + 1) < 0)
         return -ENOMEM;
     name = serieskey_measurement(series, &rest);
     size_t n = serieskey_unescape_measurement(name, t->text);
-    struct outline_entry *entry = outline_entry(o, (struct slice){t->text, n});
+    struct schema_entry *entry = schema_entry(o, (struct slice){t->text, n});
     if (!entry)
         return -ENOMEM;
-    int r = outline_add_field(entry, field, type);
+    int r = schema_add_field(entry, field, type);
     while (r == 0 && serieskey_tag(&rest, &name, &value))
-        r = outline_add_tag(entry, (struct slice){t->text, serieskey_unescape(name, t->text)});
+        r = schema_add_tag(entry, (struct slice){t->text, serieskey_unescape(name, t->text)});
     *out = entry;
     return r;
 }
 
-static int add_measurement(struct outline *o, const struct outline_measurement *m)
+static int add_measurement(struct schema *o, const struct schema_measurement *m)
 {
-    struct outline_entry *n = outline_entry(o, m->name);
+    struct schema_entry *n = schema_entry(o, m->name);
     int r = n ? 0 : -ENOMEM;
     for (size_t i = 0; r == 0 && i < m->nfields; i++)
-        r = outline_add_field(n, m->fields[i].name, m->fields[i].type);
+        r = schema_add_field(n, m->fields[i].name, m->fields[i].type);
     for (size_t i = 0; r == 0 && i < m->ntags; i++)
-        r = outline_add_tag(n, m->tags[i]);
+        r = schema_add_tag(n, m->tags[i]);
     for (size_t i = 0; r == 0 && i < m->days.n; i++)
         r = days_add(&n->m.days, m->days.list[i]);
     return r;
 }
 
-int outline_add_one(struct outline *o, const struct outline *from, struct slice measurement)
+int schema_add_one(struct schema *o, const struct schema *from, struct slice measurement)
 {
-    const struct outline_measurement *m = outline_find(from, measurement);
+    const struct schema_measurement *m = schema_find(from, measurement);
     return m ? add_measurement(o, m) : 0;
 }
 
-int outline_add(struct outline *o, const struct outline *from)
+int schema_add(struct schema *o, const struct schema *from)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < from->n; i++)
