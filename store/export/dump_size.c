@@ -73,7 +73,7 @@ int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[
     size_t n = 0;
     if (!h)
         return err_sys(e, -ENOMEM, "a dump");
-    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = shards_range(schema_cache_shards(c), q->db, q->rp, q->from, q->to, &list, &n, e);
     if (r == 0)
         r = columns_of(c, &pq, list, n, &columns, e);
     if (r < 0)
@@ -129,7 +129,7 @@ int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, 
     const struct capture *capture = schema_cache_capture(c);
     autofree size_t *list = NULL;
     size_t n = 0;
-    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = shards_range(schema_cache_shards(c), q->db, q->rp, q->from, q->to, &list, &n, e);
     *ns = 0;
     if (r == 0 && n == 0) /* nothing, since meta.db says so */
         latest(capture, shards_meta_member(schema_cache_shards(c)), ns);

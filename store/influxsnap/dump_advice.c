@@ -101,7 +101,7 @@ int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dum
 {
     autofree size_t *list = NULL;
     size_t n = 0;
-    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = shards_range(schema_cache_shards(c), q->db, q->rp, q->from, q->to, &list, &n, e);
     for (size_t i = 0; r == 0 && i < n; i++) {
         const struct shard_files *sh = shards_at(schema_cache_shards(c), list[i]);
         uint64_t values = 0;

@@ -225,7 +225,5 @@ void cursor_clear(struct cursor *c)
         tsmblock_free(&c->blocks[i].block);
     }
     free(c->blocks);
-    if (!c->borrowed)
-        free(c->wal);
     *c = (struct cursor){.done = true};
 }

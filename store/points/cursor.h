@@ -14,6 +14,7 @@
 
 #include "store/points/deletes.h"
 #include "store/points/gaps.h"
+#include "store/points/walcache.h"
 
 /* The blocks of the field in one file. The arrays are the cursor's, by malloc. */
 struct cursor_blocks {
@@ -29,13 +30,6 @@ struct cursor_blocks {
     size_t at; /* in block; block.n: it is used up */
 };
 
-/* A value that the WAL holds; strings lie in memory of whoever made the list. */
-struct cursor_wal {
-    int64_t time;
-    union value value;
-    const char *text; /* of a string, where it begins */
-};
-
 struct cursor {
     enum value_type type;
     struct time_range range;      /* values outside of it are left out */
@@ -45,8 +39,7 @@ struct cursor {
     struct tsmblock *scratch;     /* to decode into, if there is a window; not owned */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
-    struct cursor_wal *wal; /* by time, each once */
-    bool borrowed;          /* it is not the cursor's */
+    const struct walcache_value *wal; /* by time, each once; not owned */
     size_t nwal, wal_at;
     /* The value at hand; valid until the cursor moves. */
     bool done;

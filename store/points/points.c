@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/points/goheap.h"
-#include "store/points/image.h"
 #include "store/points/series.h"
 
 #include <errno.h>
@@ -17,7 +16,7 @@
 struct part {
     size_t number; /* of the shard in the cache */
     const struct shard_files *shard;
-    struct table *table;
+    struct measurement *measurement;
     size_t nseries;
     struct series *series;
     struct goheap heap;  /* POINTS_ANSWER: of its series */
@@ -43,41 +42,43 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the points of a measurement");
 }
 
-static struct time_range range_of(const struct points *p)
-{
-    return (struct time_range){p->q.from, p->q.to - 1};
-}
-
 static void part_close(struct part *t)
 {
     for (size_t i = 0; i < t->nseries; i++)
         series_clear(&t->series[i]);
     free(t->series);
     free(t->heap.items);
-    table_free(t->table);
+    measurement_free(t->measurement);
     *t = (struct part){.number = t->number, .shard = t->shard};
 }
 
-static int part_table(struct points *p, struct part *t, struct err *e)
+static int part_measurement(struct points *p, struct part *t, struct err *e)
 {
-    struct image *image = NULL;
-    int r = schema_cache_image(p->cache, t->number, p->q.reader, &image, e);
-    if (r == 0)
-        r = table_open(schema_cache_capture(p->cache), t->shard, image, p->q.measurement,
-                       range_of(p), p->q.gaps, p->q.reader, &t->table, e);
-    image_unref(image);
-    return r;
+    cleanup(walcache_unrefp) struct walcache *wal = NULL;
+    cleanup(keyindex_unrefp) struct keyindex *keys = NULL;
+    int r = schema_cache_recent(p->cache, t->number, p->q.reader, &wal, &keys, e);
+    if (r < 0)
+        return r;
+    const struct measurement_query q = {.capture = schema_cache_capture(p->cache),
+                                        .shard = t->shard,
+                                        .name = p->q.measurement,
+                                        .range = {p->q.from, p->q.to - 1},
+                                        .gaps = p->q.gaps,
+                                        .reader = p->q.reader,
+                                        .wal = wal,
+                                        .keys = keys};
+    return measurement_open(&q, &t->measurement, e);
 }
 
-/* Makes the series of a part whose table is open. */
+/* Makes the series of a part whose measurement is open. */
 static int part_series(struct points *p, struct part *t, struct err *e)
 {
-    size_t n = table_count(t->table);
+    size_t n = measurement_count(t->measurement);
     t->series = calloc(n + 1, sizeof(*t->series));
     if (!t->series)
         return no_memory(e);
     for (size_t i = 0; i < n; t->nseries++)
-        if (series_init(&t->series[t->nseries], t->table, &i, &p->columns,
+        if (series_init(&t->series[t->nseries], t->measurement, &i, &p->columns,
                         p->q.way == POINTS_ANSWER) < 0)
             return no_memory(e);
     return 0;
@@ -86,9 +87,9 @@ static int part_series(struct points *p, struct part *t, struct err *e)
 /* Readies a part for POINTS_ANSWER. */
 static int part_open(struct points *p, struct part *t, struct err *e)
 {
-    int r = part_table(p, t, e);
+    int r = part_measurement(p, t, e);
     if (r == 0)
-        table_limit(t->table, SIDE_BY_SIDE);
+        measurement_limit(t->measurement, SIDE_BY_SIDE);
     if (r == 0)
         r = part_series(p, t, e);
     if (r < 0)
@@ -189,7 +190,7 @@ static int open_all(struct points *p, struct err *e)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->nparts; i++) {
-        int r = part_table(p, &p->parts[i], e);
+        int r = part_measurement(p, &p->parts[i], e);
         if (r == 0)
             r = part_series(p, &p->parts[i], e);
         if (r < 0)
@@ -267,7 +268,7 @@ int points_open(struct schema_cache *c, const struct points_query *q, struct poi
         return no_memory(e);
     p->cache = c;
     p->q = *q;
-    int r = schema_cache_range(c, q->db, q->rp, q->from, q->to, &list, &n, e);
+    int r = shards_range(schema_cache_shards(c), q->db, q->rp, q->from, q->to, &list, &n, e);
     if (r == 0)
         r = find_parts(p, list, n, e);
     if (r == 0)

@@ -26,53 +26,15 @@
 #ifndef INFLUXFS_POINTS_POINTS_H
 #define INFLUXFS_POINTS_POINTS_H
 
-#include "store/influx/serieskey.h"
-#include "store/influx/value.h"
-#include "store/points/gaps.h"
+#include "store/points/points_query.h"
+#include "store/points/points_row.h"
 #include "store/points/schema_cache.h"
-
-enum points_way { POINTS_ANSWER, POINTS_ALL };
-
-struct points_query {
-    const char *db, *rp;
-    struct slice measurement; /* as users write it */
-    int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
-    enum points_way way;
-    const struct gaps *gaps;             /* may be NULL */
-    const struct tarball_reader *reader; /* may interrupt; may be NULL */
-};
-
-/* By name; a tag behind a field of the same name, but before an unsigned one. */
-struct points_column {
-    struct slice name;
-    bool is_tag;
-    enum value_type type; /* of a field, for POINTS_ANSWER */
-};
-
-struct points_cell {
-    bool present;
-    enum value_type type; /* of a tag: string */
-    union value value;
-    const char *text; /* where a string begins (s.off counted in), value.s.len bytes */
-};
-
-/* Of a cell that is present and holds a string. */
-static inline struct slice points_text(const struct points_cell *c)
-{
-    return (struct slice){c->text + c->value.s.off, c->value.s.len};
-}
-
-struct points_row {
-    int64_t time;
-    struct slice series;             /* its key as it is stored, with escapes */
-    const struct points_cell *cells; /* one for each column */
-};
 
 struct points;
 
 /* The cache, and what *q points to, must outlive the result. -ENOENT, with words, if there is no
  * such database or policy (a measurement that is not there just has no points); other errors as
- * schema_cache_shard and table_open. */
+ * schema_cache_shard and measurement_open. */
 int points_open(struct schema_cache *c, const struct points_query *q, struct points **out,
                 struct err *e);
 void points_free(struct points *p);

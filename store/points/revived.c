@@ -2,16 +2,20 @@
 #include "store/points/revived.h"
 
 #include "store/base/cleanup.h"
-#include "store/points/table_internal.h"
+#include "store/points/deletes.h"
+#include "store/points/membersource.h"
+#include "store/points/walcache.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int64_t mtime_of(const struct capture *c, size_t member)
 {
     return capture_member(c, member)->attr.mtime_ns;
 }
 
-static bool is_same(enum value_type type, const struct cursor_wal *a, const struct cursor_wal *b)
+static bool is_same(enum value_type type, const struct walcache_value *a,
+                    const struct walcache_value *b)
 {
     if (type != VALUE_STRING)
         return a->value.u == b->value.u;
@@ -19,55 +23,53 @@ static bool is_same(enum value_type type, const struct cursor_wal *a, const stru
 }
 
 /* Whether the value is still what the whole WAL says. Both lists ascend by time. */
-static bool survives(const struct cursor *whole, size_t *at, const struct cursor_wal *w)
+static bool survives(const struct walcache_key *whole, size_t *at, const struct walcache_value *v)
 {
-    while (*at < whole->nwal && whole->wal[*at].time < w->time)
+    while (*at < whole->n && whole->values[*at].time < v->time)
         ++*at;
-    return *at < whole->nwal && whole->wal[*at].time == w->time &&
-           is_same(whole->type, &whole->wal[*at], w);
+    return *at < whole->n && whole->values[*at].time == v->time &&
+           is_same(whole->type, &whole->values[*at], v);
 }
 
 /* Values of a field in the older segments that the tombstone covers. */
-static uint64_t count_field(const struct table *whole, const struct table_field *f,
+static uint64_t count_field(const struct walcache *whole, const struct walcache_key *old,
                             const struct deletes *d)
 {
-    const struct tsmfile_key key = {.key = f->key.p, .len = f->key.n};
+    const struct tsmfile_key key = {.key = old->key.p, .len = old->key.n};
     const struct key_deletes *k = deletes_of(d, &key);
-    const struct cursor *c = &f->cursor;
-    struct table_entry *now;
+    const struct walcache_key *now = walcache_find(whole, old->key);
     size_t at = 0;
     uint64_t n = 0;
-    HASH_FIND(hh, whole->entries, f->key.p, f->key.n, now);
-    if (!now || !k || now->field.cursor.type != c->type)
+    if (!now || !k || now->type != old->type)
         return 0;
-    for (size_t i = 0; i < c->nwal; i++)
-        n += key_deletes_time(k->list, k->n, c->wal[i].time) &&
-             survives(&now->field.cursor, &at, &c->wal[i]);
+    for (size_t i = 0; i < old->n; i++)
+        n += key_deletes_time(k->list, k->n, old->values[i].time) &&
+             survives(now, &at, &old->values[i]);
     return n;
 }
 
 /* Of one tombstone, and the first segments, which are not younger. */
 static int count(const struct capture *c, const struct shard_files *sh, size_t tombstone,
-                 size_t nwal, const struct table *whole, uint64_t *n, struct err *e)
+                 size_t nwal, const struct walcache *whole, uint64_t *n, struct err *e)
 {
-    cleanup(shard_source_clear) struct shard_source source = {.path = NULL};
+    cleanup(membersource_clear) struct membersource source = {.path = NULL};
     cleanup(deletes_freep) struct deletes *d = NULL;
-    cleanup(table_freep) struct table *old = NULL;
+    cleanup(walcache_unrefp) struct walcache *old = NULL;
     struct shard_files part = *sh;
     part.nwal = nwal;
-    if (shard_source_init(&source, c, tombstone) < 0)
+    if (membersource_init(&source, c, tombstone) < 0)
         return err_sys(e, -ENOMEM, "the WAL");
     int r = deletes_read(&source.source, (struct slice){NULL, 0}, &d, e);
     if (r == 0)
-        r = table_open_wal(c, &part, &old, e);
-    for (size_t i = 0; r == 0 && i < table_count(old); i++)
-        *n += count_field(whole, table_at(old, i), d);
+        r = walcache_open(c, &part, NULL, NULL, &old, e);
+    for (size_t i = 0; r == 0 && i < walcache_count(old); i++)
+        *n += count_field(whole, walcache_at(old, i), d);
     return r;
 }
 
 int revived_count(const struct capture *c, const struct shard_files *sh, uint64_t *n, struct err *e)
 {
-    cleanup(table_freep) struct table *whole = NULL;
+    cleanup(walcache_unrefp) struct walcache *whole = NULL;
     int r = 0;
     *n = 0;
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++) {
@@ -76,7 +78,7 @@ int revived_count(const struct capture *c, const struct shard_files *sh, uint64_
                mtime_of(c, sh->wal[nwal]) <= mtime_of(c, tombstone))
             nwal++;
         if (nwal > 0 && !whole)
-            r = table_open_wal(c, sh, &whole, e);
+            r = walcache_open(c, sh, NULL, NULL, &whole, e);
         if (nwal > 0 && r == 0)
             r = count(c, sh, tombstone, nwal, whole, n, e);
     }

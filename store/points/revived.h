@@ -13,7 +13,7 @@
 #include "store/points/shards.h"
 
 /* How many values of a shard's WAL are covered by a tombstone that is not older than their segment.
- * Errors as table_open. Reads nothing unless there is such a segment. */
+ * Errors as measurement_open. Reads nothing unless there is such a segment. */
 int revived_count(const struct capture *c, const struct shard_files *sh, uint64_t *n,
                   struct err *e);
 

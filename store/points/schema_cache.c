@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/points/image.h"
 #include "store/points/livefields.h"
 
 #include <errno.h>
@@ -22,7 +21,7 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the contents of the store");
 }
 
-static struct found *found_ref(struct found *f)
+static struct shard_schema *shard_schema_ref(struct shard_schema *f)
 {
     atomic_fetch_add(&f->refs, 1);
     return f;
@@ -59,8 +58,8 @@ static void take_over(struct schema_cache *c, struct schema_cache *before)
         while (k < n && shards_compare(shards_at(before->shards, k), s) < 0)
             k++;
         if (k < n && shards_compare(shards_at(before->shards, k), s) == 0 &&
-            before->looked[k].found && same_shard(c, s, before, shards_at(before->shards, k)))
-            c->looked[i].found = found_ref(before->looked[k].found);
+            before->cached[k].schema && same_shard(c, s, before, shards_at(before->shards, k)))
+            c->cached[i].schema = shard_schema_ref(before->cached[k].schema);
     }
     pthread_mutex_unlock(&before->lock);
 }
@@ -76,7 +75,7 @@ int schema_cache_open(struct capture *c, struct catalog *k, struct schema_cache 
     t->capture = capture_ref(c);
     t->catalog = k;
     int r = shards_open(c, &t->shards, e);
-    if (r == 0 && !(t->looked = calloc(shards_count(t->shards) + 1, sizeof(*t->looked))))
+    if (r == 0 && !(t->cached = calloc(shards_count(t->shards) + 1, sizeof(*t->cached))))
         r = no_memory(e);
     if (r < 0) {
         schema_cache_unref(t);
@@ -109,19 +108,18 @@ void schema_cache_unref(struct schema_cache *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
-    for (size_t i = 0; c->looked && i < shards_count(c->shards); i++) {
-        free(c->looked[i].why);
-        schema_free(c->looked[i].live);
-        found_unref(c->looked[i].found);
+    for (size_t i = 0; c->cached && i < shards_count(c->shards); i++) {
+        free(c->cached[i].why);
+        schema_free(c->cached[i].live);
+        shard_schema_unref(c->cached[i].schema);
     }
-    for (struct shared *s; (s = c->shared);) {
-        c->shared = s->next;
+    for (struct cached_database *s; (s = c->databases);) {
+        c->databases = s->next;
         schema_free(s->schema);
         free(s);
     }
-    for (size_t i = 0; i < c->nimages; i++)
-        image_unref(c->images[i].image);
-    free(c->looked);
+    schema_cache_forget(c);
+    free(c->cached);
     free(c->data);
     shards_free(c->shards);
     capture_unref(c->capture);
@@ -149,53 +147,12 @@ const struct shards *schema_cache_shards(const struct schema_cache *c)
     return c->shards;
 }
 
-bool schema_cache_has(const struct schema_cache *c, const char *db, const char *rp)
+int schema_cache_unpack(const struct shard_schema *s, struct schema *o, struct err *e)
 {
-    return meta_has_policy(shards_meta(c->shards), db, rp);
+    return schema_unpack(o, s->packed, s->n) < 0 ? no_memory(e) : 0;
 }
 
-/* The shards [*first, *end) of a database, and of one policy unless rp is NULL. */
-static void range_of(const struct schema_cache *c, const char *db, const char *rp, size_t *first,
-                     size_t *end)
-{
-    size_t n = shards_count(c->shards);
-    for (*first = 0; *first < n; ++*first) {
-        const struct shard_files *sh = shards_at(c->shards, *first);
-        if (strcmp(sh->db, db) == 0 && (!rp || strcmp(sh->rp, rp) == 0))
-            break;
-    }
-    for (*end = *first; *end < n; ++*end) {
-        const struct shard_files *sh = shards_at(c->shards, *end);
-        if (strcmp(sh->db, db) != 0 || (rp && strcmp(sh->rp, rp) != 0))
-            break;
-    }
-}
-
-int schema_cache_range(const struct schema_cache *c, const char *db, const char *rp, int64_t from,
-                       int64_t to, size_t **out, size_t *n, struct err *e)
-{
-    size_t first, end;
-    if (!schema_cache_has(c, db, rp))
-        return err_set(e, -ENOENT, "no database %s with a policy %s", db, rp);
-    range_of(c, db, rp, &first, &end);
-    size_t *list = calloc(end - first + 1, sizeof(*list));
-    if (!list)
-        return no_memory(e);
-    *n = 0;
-    for (size_t i = first; from < to && i < end; i++)
-        if (shards_at(c->shards, i)->start < to && shards_at(c->shards, i)->end > from)
-            list[(*n)++] = i;
-    *out = list;
-    return 0;
-}
-
-static int unpack(const struct found *f, struct schema *o, struct err *e)
-{
-    return schema_unpack(o, f->packed, f->n) < 0 ? no_memory(e) : 0;
-}
-
-/* Another thread may be looking into many shards. */
-static int lock(struct schema_cache *c, const struct tarball_reader *reader, struct err *e)
+int schema_cache_lock(struct schema_cache *c, const struct tarball_reader *reader, struct err *e)
 {
     for (;;) {
         struct timespec until;
@@ -211,17 +168,17 @@ static int lock(struct schema_cache *c, const struct tarball_reader *reader, str
 
 /* What is found of a shard, as a reference. */
 static int look_into(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
-                     struct found **out, struct err *e)
+                     struct shard_schema **out, struct err *e)
 {
-    int r = lock(c, reader, e);
+    int r = schema_cache_lock(c, reader, e);
     if (r < 0)
         return r;
     r = schema_cache_find(c, i, i + 1, reader, e);
-    const struct looked *l = &c->looked[i];
+    const struct cached_shard *l = &c->cached[i];
     if (r == 0 && l->error < 0)
         r = err_set(e, l->error, "%s", l->why);
     if (r == 0)
-        *out = found_ref(l->found);
+        *out = shard_schema_ref(l->schema);
     pthread_mutex_unlock(&c->lock);
     return r;
 }
@@ -230,15 +187,15 @@ static int schema_of(struct schema_cache *c, size_t i, const struct slice *measu
                      const struct tarball_reader *reader, struct schema **out, struct err *e)
 {
     cleanup(schema_freep) struct schema *o = schema_new();
-    struct found *f = NULL;
+    struct shard_schema *f = NULL;
     int r = o ? look_into(c, i, reader, &f, e) : no_memory(e);
     if (r < 0)
         return r;
     if (!measurement)
-        r = unpack(f, o, e);
+        r = schema_cache_unpack(f, o, e);
     else if (schema_unpack_one(o, f->packed, f->n, *measurement) < 0)
         r = no_memory(e);
-    found_unref(f);
+    shard_schema_unref(f);
     if (r == 0)
         *out = steal_ptr(&o);
     return r;
@@ -262,158 +219,24 @@ static int read_live(struct schema_cache *c, size_t i)
 {
     const struct shard_files *sh = shards_at(c->shards, i);
     autofree char *folder = NULL;
-    if (c->looked[i].live)
+    if (c->cached[i].live)
         return 0;
     cleanup(schema_freep) struct schema *o = schema_new();
     if (!o || asprintf(&folder, "%s/%s/%s/%" PRIu64, c->data, sh->db, sh->rp, sh->id) < 0 ||
         livefields_read(folder, o) < 0)
         return -ENOMEM;
-    c->looked[i].live = steal_ptr(&o);
+    c->cached[i].live = steal_ptr(&o);
     return 0;
 }
 
 int schema_cache_live_fields(struct schema_cache *c, size_t i, struct slice measurement,
                              const struct tarball_reader *reader, struct schema *o, struct err *e)
 {
-    int r = c->data ? lock(c, reader, e) : 0;
+    int r = c->data ? schema_cache_lock(c, reader, e) : 0;
     if (!c->data || r < 0)
         return r;
-    if (read_live(c, i) < 0 || schema_add_one(o, c->looked[i].live, measurement) < 0)
+    if (read_live(c, i) < 0 || schema_add_one(o, c->cached[i].live, measurement) < 0)
         r = no_memory(e);
     pthread_mutex_unlock(&c->lock);
     return r;
-}
-
-/* Moves the shard to the front of the images; false: it was not there. */
-static bool move_to_front(struct schema_cache *c, size_t shard)
-{
-    size_t at = 0;
-    while (at < c->nimages && c->images[at].shard != shard)
-        at++;
-    bool there = at < c->nimages;
-    struct kept_image one = there ? c->images[at] : (struct kept_image){.shard = shard};
-    if (!there && c->nimages < IMAGES)
-        c->nimages++;
-    else if (!there)
-        image_unref(c->images[--at].image);
-    memmove(&c->images[1], &c->images[0], at * sizeof(c->images[0]));
-    c->images[0] = one;
-    return there;
-}
-
-int schema_cache_image(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
-                       struct image **out, struct err *e)
-{
-    int r = lock(c, reader, e);
-    *out = NULL;
-    if (r < 0)
-        return r;
-    struct kept_image *k = &c->images[0];
-    if (move_to_front(c, i) && !k->image && !k->damaged) {
-        struct err why = {0};
-        r = image_new(c->capture, shards_at(c->shards, i), reader, &k->image, &why);
-        /* A measurement that the damage does not touch can be read all the same. */
-        k->damaged = r == -EBADMSG;
-        r = r == -EBADMSG ? 0 : r < 0 ? err_set(e, r, "%s", why.text) : 0;
-    }
-    if (k->image)
-        *out = image_ref(k->image);
-    pthread_mutex_unlock(&c->lock);
-    return r;
-}
-
-static int share(struct schema_cache *c, const char *db, const struct tarball_reader *reader,
-                 struct shared **out, struct err *e)
-{
-    cleanup(schema_freep) struct schema *o = schema_new();
-    size_t first, end;
-    range_of(c, db, NULL, &first, &end);
-    int r = o ? schema_cache_find(c, first, end, reader, e) : no_memory(e);
-    for (size_t i = first; r == 0 && i < end; i++) {
-        const struct looked *l = &c->looked[i];
-        if (shards_at(c->shards, i)->tsi1 || l->error == -EBADMSG)
-            continue;
-        r = l->error < 0 ? err_set(e, l->error, "%s", l->why) : unpack(l->found, o, e);
-    }
-    struct shared *s = r == 0 ? calloc(1, sizeof(*s)) : NULL;
-    if (!s)
-        return r < 0 ? r : no_memory(e);
-    *s = (struct shared){.db = first < end ? shards_at(c->shards, first)->db : NULL,
-                         .schema = steal_ptr(&o),
-                         .next = c->shared};
-    c->shared = *out = s;
-    return 0;
-}
-
-int schema_cache_database(struct schema_cache *c, const char *db,
-                          const struct tarball_reader *reader, const struct schema **out,
-                          struct err *e)
-{
-    int r = lock(c, reader, e);
-    if (r < 0)
-        return r;
-    struct shared *s = c->shared;
-    while (s && !(s->db && strcmp(s->db, db) == 0))
-        s = s->next;
-    if (!s)
-        r = share(c, db, reader, &s, e);
-    if (r == 0)
-        *out = s->schema;
-    pthread_mutex_unlock(&c->lock);
-    return r;
-}
-
-int schema_cache_policy(struct schema_cache *c, const char *db, const char *rp, int64_t from,
-                        int64_t to, const struct tarball_reader *reader, struct schema **out,
-                        struct err *e)
-{
-    cleanup(schema_freep) struct schema *o = schema_new();
-    autofree size_t *list = NULL;
-    size_t n = 0;
-    int broken = 0;
-    int r = o ? schema_cache_range(c, db, rp, from, to, &list, &n, e) : no_memory(e);
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        cleanup(schema_freep) struct schema *one = NULL;
-        r = schema_cache_shard(c, list[i], reader, &one, e);
-        if (r == 0 && schema_add(o, one) < 0)
-            r = no_memory(e);
-        if (r < 0 && r != -EINTR && r != -ENOMEM) {
-            broken = r;
-            r = 0;
-        }
-    }
-    if (r < 0)
-        return r;
-    *out = steal_ptr(&o);
-    return broken;
-}
-
-int schema_cache_days(struct schema_cache *c, const char *db, const char *rp, int64_t from,
-                      int64_t to, const struct tarball_reader *reader, struct days *out,
-                      struct err *e)
-{
-    autofree size_t *list = NULL;
-    size_t n = 0;
-    int broken = 0;
-    int r = schema_cache_range(c, db, rp, from, to, &list, &n, e);
-    if (r == 0)
-        r = lock(c, reader, e);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        size_t end = i + 1;
-        while (end < n && list[end] == list[end - 1] + 1)
-            end++;
-        r = schema_cache_find(c, list[i], list[end - 1] + 1, reader, e);
-        i = end - 1;
-    }
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct looked *l = &c->looked[list[i]];
-        if (l->error < 0)
-            broken = err_set(e, l->error, "%s", l->why);
-        for (size_t k = 0; r == 0 && l->found && k < l->found->days.n; k++)
-            r = days_add(out, l->found->days.list[k]) < 0 ? no_memory(e) : 0;
-    }
-    pthread_mutex_unlock(&c->lock);
-    return r < 0 ? r : broken;
 }

@@ -43,15 +43,6 @@ struct capture *schema_cache_capture(const struct schema_cache *c);
 struct catalog *schema_cache_catalog(const struct schema_cache *c); /* may be NULL */
 const struct shards *schema_cache_shards(const struct schema_cache *c);
 
-/* Whether there is such a database, and in it such a policy. */
-bool schema_cache_has(const struct schema_cache *c, const char *db, const char *rp);
-
-/* The shards of a policy that may have points with from <= time < to, in the order in which influxd
- * reads them; the caller frees the list. -ENOENT, with words: there is no such database or policy.
- */
-int schema_cache_range(const struct schema_cache *c, const char *db, const char *rp, int64_t from,
-                       int64_t to, size_t **out, size_t *n, struct err *e);
-
 /* The schema of shard i; the caller frees it. reader may interrupt (-EINTR), and be NULL. Errors
  * as schema_add_tsm. */
 int schema_cache_shard(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
@@ -68,12 +59,14 @@ int schema_cache_measurement(struct schema_cache *c, size_t i, struct slice meas
 int schema_cache_live_fields(struct schema_cache *c, size_t i, struct slice measurement,
                              const struct tarball_reader *reader, struct schema *o, struct err *e);
 
-struct image;
+struct walcache;
+struct keyindex;
 
-/* What opening measurements of shard i takes from all of it (image.h), as a reference; NULL the
- * first time that it is asked for, as one measurement is opened sooner without. */
-int schema_cache_image(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
-                       struct image **out, struct err *e);
+/* What is known of all of shard i, as references: its WAL replayed, unless that is large, and where
+ * measurements begin in its TSM files. Both are NULL the first time that it is asked for, as one
+ * measurement is opened sooner without, and if the shard is damaged. */
+int schema_cache_recent(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
+                        struct walcache **wal, struct keyindex **keys, struct err *e);
 
 /* All shards without a tsi1 index of a database, as one schema, which is as long as c. Shards that
  * are damaged are left out, as influxd does. */

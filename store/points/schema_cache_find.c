@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding what is in shards: their schemas, of files or from the catalogue's notes. */
 #include "store/base/cleanup.h"
+#include "store/points/membersource.h"
 #include "store/points/schema_cache_internal.h"
 #include "store/snapshot/damage.h"
 
@@ -15,7 +16,7 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the contents of the store");
 }
 
-void found_unref(struct found *f)
+void shard_schema_unref(struct shard_schema *f)
 {
     if (!f || atomic_fetch_sub(&f->refs, 1) > 1)
         return;
@@ -64,11 +65,11 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
 static int read_tsm(const struct schema_cache *c, const struct shard_tsm *t, bool allow,
                     struct schema *o, struct err *e)
 {
-    cleanup(shard_source_clear) struct shard_source tsm = {.path = NULL},
+    cleanup(membersource_clear) struct membersource tsm = {.path = NULL},
                                                     tombstone = {.path = NULL};
     bool has = t->tombstone != MEMBER_NONE;
-    if (shard_source_init(&tsm, c->capture, t->tsm) < 0 ||
-        (has && shard_source_init(&tombstone, c->capture, t->tombstone) < 0))
+    if (membersource_init(&tsm, c->capture, t->tsm) < 0 ||
+        (has && membersource_init(&tombstone, c->capture, t->tombstone) < 0))
         return no_memory(e);
     schema_allow(o, allow);
     return schema_add_tsm(o, &tsm.source, has ? &tombstone.source : NULL, e);
@@ -83,20 +84,20 @@ static int find_tsm(const struct schema_cache *c, const struct shard_tsm *t,
     return r < 0 ? r : schema_pack(o, &note->bytes, &note->n) < 0 ? no_memory(e) : 0;
 }
 
-static void sources_clear(struct shard_source *list, size_t n)
+static void sources_clear(struct membersource *list, size_t n)
 {
     for (size_t i = 0; list && i < n; i++)
-        shard_source_clear(&list[i]);
+        membersource_clear(&list[i]);
 }
 
 static int add_wal(const struct schema_cache *c, const struct shard_files *sh, struct schema *o,
                    struct err *e)
 {
-    autofree struct shard_source *list = calloc(sh->nwal + 1, sizeof(*list));
+    autofree struct membersource *list = calloc(sh->nwal + 1, sizeof(*list));
     autofree const struct source **sources = calloc(sh->nwal + 1, sizeof(struct source *));
     int r = list && sources ? 0 : no_memory(e);
     for (size_t i = 0; r == 0 && i < sh->nwal; i++) {
-        r = shard_source_init(&list[i], c->capture, sh->wal[i]) < 0 ? no_memory(e) : 0;
+        r = membersource_init(&list[i], c->capture, sh->wal[i]) < 0 ? no_memory(e) : 0;
         sources[i] = &list[i].source;
         if (r == 0 && !c->allow_damage)
             r = damage_cut_off(c->capture, sh->wal[i], e);
@@ -132,9 +133,9 @@ static int add_files(const struct schema_cache *c, const struct shard_files *sh,
     return r;
 }
 
-static int keep(const struct schema *o, struct found **out, struct err *e)
+static int keep(const struct schema *o, struct shard_schema **out, struct err *e)
 {
-    struct found *f = calloc(1, sizeof(*f));
+    struct shard_schema *f = calloc(1, sizeof(*f));
     if (!f)
         return no_memory(e);
     atomic_init(&f->refs, 1);
@@ -145,7 +146,7 @@ static int keep(const struct schema *o, struct found **out, struct err *e)
             r = days_add(&f->days, days->list[k]);
     }
     if (r < 0) {
-        found_unref(f);
+        shard_schema_unref(f);
         return no_memory(e);
     }
     *out = f;
@@ -153,7 +154,7 @@ static int keep(const struct schema *o, struct found **out, struct err *e)
 }
 
 static int find_shard(const struct schema_cache *c, size_t i, struct catalog_note *note,
-                      const struct tarball_reader *reader, struct found **out, struct err *e)
+                      const struct tarball_reader *reader, struct shard_schema **out, struct err *e)
 {
     const struct shard_files *sh = shards_at(c->shards, i);
     cleanup(schema_freep) struct schema *o = schema_new();
@@ -165,9 +166,9 @@ static int find_shard(const struct schema_cache *c, size_t i, struct catalog_not
     return r < 0 ? r : keep(o, out, e);
 }
 
-static bool is_known(const struct looked *l)
+static bool is_known(const struct cached_shard *l)
 {
-    return l->found || l->error == -EBADMSG;
+    return l->schema || l->error == -EBADMSG;
 }
 
 /* Finds the shards [first, end), whose files' notes are asked for. */
@@ -180,12 +181,12 @@ static int find_batch(struct schema_cache *c, size_t first, size_t end, struct n
     if (c->catalog && notes->n)
         catalog_get_notes(c->catalog, notes->list, notes->n, NULL);
     for (size_t i = first; r == 0 && i < end; i++) {
-        struct looked *l = &c->looked[i];
+        struct cached_shard *l = &c->cached[i];
         if (is_known(l))
             continue;
         free(l->why);
         l->why = NULL;
-        l->error = find_shard(c, i, &notes->list[at], reader, &l->found, e);
+        l->error = find_shard(c, i, &notes->list[at], reader, &l->schema, e);
         at += shards_at(c->shards, i)->ntsm;
         if (l->error == -EINTR || l->error == -ENOMEM)
             r = l->error;
@@ -202,13 +203,13 @@ static int notes_of(const struct schema_cache *c, size_t first, size_t *end, str
 {
     size_t n = 0, i = first;
     for (; i < *end && n < BATCH; i++)
-        n += is_known(&c->looked[i]) ? 0 : shards_at(c->shards, i)->ntsm;
+        n += is_known(&c->cached[i]) ? 0 : shards_at(c->shards, i)->ntsm;
     *end = i;
     out->list = calloc(n + 1, sizeof(*out->list));
     int r = out->list ? 0 : -ENOMEM;
     for (i = first; r == 0 && i < *end; i++) {
         const struct shard_files *sh = shards_at(c->shards, i);
-        for (size_t k = 0; r == 0 && !is_known(&c->looked[i]) && k < sh->ntsm; k++)
+        for (size_t k = 0; r == 0 && !is_known(&c->cached[i]) && k < sh->ntsm; k++)
             r = notes_add(out, c->capture, &sh->tsm[k]);
     }
     return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the cache: what is known of shards (schema_cache.c), and how it is found
- * (schema_cache_find.c). */
+/* The inside of the schema cache: keeping what is known (schema_cache.c), finding it
+ * (schema_cache_find.c), answering for many shards (schema_cache_many.c), and what is kept of the
+ * shards that were read last (schema_cache_recent.c). */
 #ifndef INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
 #define INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
 
@@ -10,7 +11,7 @@
 #include <stdatomic.h>
 
 /* The schema of a shard; shared by the caches of captures between which it did not change. */
-struct found {
+struct shard_schema {
     atomic_uint refs;
     void *packed;
     size_t n;
@@ -18,28 +19,28 @@ struct found {
 };
 
 /* What is known of a shard. */
-struct looked {
-    struct found *found; /* NULL: it has not been looked into, or cannot be */
-    int error;           /* -EBADMSG stays; others are tried again */
-    char *why;           /* in words */
-    struct schema *live; /* livefields.h; NULL: not asked for yet */
-};
-
-/* Images take memory: that many are kept. A day has as many shards at most, but for rare policies.
- */
-#define IMAGES 24
-
-struct kept_image {
-    size_t shard;
-    struct image *image; /* NULL: the shard has been asked for once, or has none */
-    bool damaged;
+struct cached_shard {
+    struct shard_schema *schema; /* NULL: it has not been looked for, or cannot be found */
+    int error;                   /* -EBADMSG stays; others are tried again */
+    char *why;                   /* the message of that error */
+    struct schema *live;         /* livefields.h; NULL: not asked for yet */
 };
 
 /* All shards of a database that share an index. */
-struct shared {
+struct cached_database {
     const char *db;
     struct schema *schema;
-    struct shared *next;
+    struct cached_database *next;
+};
+
+/* How many shards' WALs and keys are kept. A day has fewer shards, but for rare policies. */
+#define RECENT_SHARDS 24
+
+struct recent_shard {
+    size_t shard;
+    struct walcache *wal;  /* NULL: too large */
+    struct keyindex *keys; /* NULL: the shard has been asked for once, or is damaged */
+    bool damaged;
 };
 
 struct schema_cache {
@@ -48,19 +49,29 @@ struct schema_cache {
     struct catalog *catalog;
     struct shards *shards;
     bool allow_damage;
-    char *data;            /* the live store's data folder; NULL: none */
-    pthread_mutex_t lock;  /* guards what follows */
-    struct looked *looked; /* one for each shard */
-    struct shared *shared;
-    size_t nimages;
-    struct kept_image images[IMAGES]; /* asked for last first */
+    char *data;                  /* the live store's data folder; NULL: none */
+    pthread_mutex_t lock;        /* guards what follows */
+    struct cached_shard *cached; /* one for each shard */
+    struct cached_database *databases;
+    size_t nrecent;
+    struct recent_shard recent[RECENT_SHARDS]; /* asked for last first */
 };
 
-void found_unref(struct found *f); /* NULL is allowed */
+void shard_schema_unref(struct shard_schema *s); /* NULL is allowed */
 
-/* Looks into all shards [first, end) that are not known. Called with the lock. Errors of a shard
- * are its own; those that are returned end it: -EINTR, -ENOMEM. */
+/* Takes the lock. Another thread may be reading many shards: -EINTR if the reader says so
+ * meanwhile. */
+int schema_cache_lock(struct schema_cache *c, const struct tarball_reader *reader, struct err *e);
+
+/* Finds the schemas of all shards [first, end) that are not known. Called with the lock. Errors of
+ * a shard are kept with it; those that are returned end the search: -EINTR, -ENOMEM. */
 int schema_cache_find(struct schema_cache *c, size_t first, size_t end,
                       const struct tarball_reader *reader, struct err *e);
+
+/* Adds what is packed to o. */
+int schema_cache_unpack(const struct shard_schema *s, struct schema *o, struct err *e);
+
+/* Drops what is kept of recent shards. */
+void schema_cache_forget(struct schema_cache *c);
 
 #endif

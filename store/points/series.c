@@ -23,19 +23,21 @@ static void set_tags(struct series *s)
     }
 }
 
-static size_t count_fields(struct table *t, size_t i)
+static size_t count_fields(struct measurement *m, size_t i)
 {
-    struct slice key = table_at(t, i)->series;
+    struct slice key = measurement_at(m, i)->series;
     size_t n = 1;
-    while (i + n < table_count(t) && slice_compare(table_at(t, i + n)->series, key) == 0)
+    while (i + n < measurement_count(m) &&
+           slice_compare(measurement_at(m, i + n)->series, key) == 0)
         n++;
     return n;
 }
 
-int series_init(struct series *s, struct table *t, size_t *i, const struct columns *c, bool convert)
+int series_init(struct series *s, struct measurement *m, size_t *i, const struct columns *c,
+                bool convert)
 {
-    size_t n = count_fields(t, *i);
-    *s = (struct series){.key = table_at(t, *i)->series, .columns = c, .ncells = c->n};
+    size_t n = count_fields(m, *i);
+    *s = (struct series){.key = measurement_at(m, *i)->series, .columns = c, .ncells = c->n};
     s->fields = calloc(n, sizeof(*s->fields));
     s->cells = calloc(c->n + 1, sizeof(*s->cells));
     s->tags = malloc(s->key.n + 1);
@@ -44,7 +46,7 @@ int series_init(struct series *s, struct table *t, size_t *i, const struct colum
         return -ENOMEM;
     }
     for (size_t k = 0; k < n; k++) {
-        struct table_field *f = table_at(t, *i + k);
+        struct measurement_field *f = measurement_at(m, *i + k);
         size_t column = columns_find(c, f->name, false);
         if (column == c->n || (convert && !columns_fits(c->list[column].type, f->cursor.type)))
             continue;

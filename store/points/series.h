@@ -4,7 +4,7 @@
 #define INFLUXFS_POINTS_SERIES_H
 
 #include "store/points/columns.h"
-#include "store/points/table.h"
+#include "store/points/measurement.h"
 
 struct series_field {
     struct cursor *cursor;
@@ -23,9 +23,9 @@ struct series {
     int64_t time; /* of the row at hand */
 };
 
-/* Makes the series of which fields i and following of the table are, and moves *i behind them.
- * Cells have the types of the columns (convert), or their own. 0 or -ENOMEM. */
-int series_init(struct series *s, struct table *t, size_t *i, const struct columns *c,
+/* Makes the series of which fields i and following of the measurement are, and moves *i behind
+ * them. Cells have the types of the columns (convert), or their own. 0 or -ENOMEM. */
+int series_init(struct series *s, struct measurement *m, size_t *i, const struct columns *c,
                 bool convert);
 
 /* Moves to the first row, or to the next. Errors as cursor_first. */

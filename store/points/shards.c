@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/shards.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
@@ -50,33 +51,8 @@ const struct shard_files *shards_at(const struct shards *s, size_t i)
     return &s->list[i];
 }
 
-static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
-{
-    const struct shard_source *s = ctx;
-    return capture_read(s->capture, s->member, buf, n, off, e);
-}
-
-int shard_source_init(struct shard_source *s, const struct capture *c, size_t member)
-{
-    const struct member *m = capture_member(c, member);
-    char *path = malloc(member_path_len(m) + 1);
-    if (!path)
-        return -ENOMEM;
-    s->capture = c;
-    s->member = member;
-    s->path = member_path(m, path);
-    s->source = (struct source){read_member, s, (uint64_t)m->attr.size, path};
-    return 0;
-}
-
-void shard_source_clear(struct shard_source *s)
-{
-    free(s->path);
-    s->path = NULL;
-}
-
-int shard_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
-                     const struct gaps *g, int code, struct err *e)
+int shards_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
+                      const struct gaps *g, int code, struct err *e)
 {
     const struct member *m = capture_member(c, member);
     char times[GAPS_TIMES];
@@ -88,21 +64,6 @@ int shard_leave_file(const struct capture *c, const struct shard_files *sh, size
 static int no_memory(struct err *e)
 {
     return err_sys(e, -ENOMEM, "the list of shards");
-}
-
-/* Appends to an array that doubles whenever it is full, at powers of two. */
-static int append(void *list, size_t *n, size_t size, const void *item)
-{
-    void **p = list;
-    if ((*n & (*n - 1)) == 0) {
-        void *grown = realloc(*p, (*n ? *n * 2 : 1) * size);
-        if (!grown)
-            return -ENOMEM;
-        *p = grown;
-    }
-    memcpy((char *)*p + *n * size, item, size);
-    (*n)++;
-    return 0;
 }
 
 /* By database, policy and id, as meta.db's are given. */
@@ -169,14 +130,18 @@ static int add_file(struct shards *s, size_t member)
     const struct member *m = capture_member(s->capture, member);
     struct shard_files *sh = find(s, "data/", m->dir);
     if (sh && name_is_tsm(m->name)) {
-        struct shard_tsm t = {member, MEMBER_NONE};
-        return append(&sh->tsm, &sh->ntsm, sizeof(t), &t);
+        if (!array_room(&sh->tsm, &sh->tsm_cap, sh->ntsm, sizeof(*sh->tsm)))
+            return -ENOMEM;
+        sh->tsm[sh->ntsm++] = (struct shard_tsm){member, MEMBER_NONE};
     }
     if (sh && strcmp(m->name, NAME_INDEX) == 0)
         sh->tsi1 = true;
     sh = sh ? NULL : find(s, "wal/", m->dir);
-    if (sh && name_is_wal(m->name))
-        return append(&sh->wal, &sh->nwal, sizeof(member), &member);
+    if (sh && name_is_wal(m->name)) {
+        if (!array_room(&sh->wal, &sh->wal_cap, sh->nwal, sizeof(*sh->wal)))
+            return -ENOMEM;
+        sh->wal[sh->nwal++] = member;
+    }
     return 0;
 }
 
@@ -268,5 +233,38 @@ int shards_open(const struct capture *c, struct shards **out, struct err *e)
     qsort(s->list, s->n, sizeof(*s->list), by_time);
     s->last = NULL;
     *out = steal_ptr(&s);
+    return 0;
+}
+
+static bool is_in(const struct shard_files *sh, const char *db, const char *rp)
+{
+    return strcmp(sh->db, db) == 0 && (!rp || strcmp(sh->rp, rp) == 0);
+}
+
+void shards_span(const struct shards *s, const char *db, const char *rp, size_t *first, size_t *end)
+{
+    *first = 0;
+    while (*first < s->n && !is_in(&s->list[*first], db, rp))
+        ++*first;
+    *end = *first;
+    while (*end < s->n && is_in(&s->list[*end], db, rp))
+        ++*end;
+}
+
+int shards_range(const struct shards *s, const char *db, const char *rp, int64_t from, int64_t to,
+                 size_t **out, size_t *n, struct err *e)
+{
+    size_t first, end;
+    if (!meta_has_policy(s->meta, db, rp))
+        return err_set(e, -ENOENT, "no database %s with a policy %s", db, rp);
+    shards_span(s, db, rp, &first, &end);
+    size_t *list = calloc(end - first + 1, sizeof(*list));
+    if (!list)
+        return no_memory(e);
+    *n = 0;
+    for (size_t i = first; from < to && i < end; i++)
+        if (s->list[i].start < to && s->list[i].end > from)
+            list[(*n)++] = i;
+    *out = list;
     return 0;
 }

@@ -9,7 +9,6 @@
 #define INFLUXFS_POINTS_SHARDS_H
 
 #include "store/influx/meta.h"
-#include "store/influx/source.h"
 #include "store/points/gaps.h"
 #include "store/snapshot/capture.h"
 
@@ -27,6 +26,7 @@ struct shard_files {
     size_t ntsm, nwal;
     struct shard_tsm *tsm; /* the oldest first: the value of a later file counts */
     size_t *wal;           /* members, in the order of replay */
+    size_t tsm_cap, wal_cap;
 };
 
 struct shards;
@@ -51,21 +51,19 @@ int shards_compare(const struct shard_files *a, const struct shard_files *b);
 size_t shards_count(const struct shards *s);
 const struct shard_files *shards_at(const struct shards *s, size_t i);
 
-/* A member of a capture as a source of bytes. */
-struct shard_source {
-    const struct capture *capture;
-    size_t member;
-    char *path;
-    struct source source; /* its ctx is this struct, which therefore stays where it is */
-};
+/* The shards [*first, *end) of a database, and of one policy unless rp is NULL. */
+void shards_span(const struct shards *s, const char *db, const char *rp, size_t *first,
+                 size_t *end);
 
-/* 0 or -ENOMEM. */
-int shard_source_init(struct shard_source *s, const struct capture *c, size_t member);
-void shard_source_clear(struct shard_source *s);
+/* The shards of a policy that may have points with from <= time < to, in the order in which influxd
+ * reads them; the caller frees the list. -ENOENT, with the names in *e: there is no such database
+ * or policy; -ENOMEM. */
+int shards_range(const struct shards *s, const char *db, const char *rp, int64_t from, int64_t to,
+                 size_t **out, size_t *n, struct err *e);
 
-/* What became of damage of a TSM file or WAL segment of a shard, by gaps_damage: the file is left
- * out, as far as it cannot be read. */
-int shard_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
-                     const struct gaps *g, int code, struct err *e);
+/* As gaps_damage, for damage of a TSM file or WAL segment of a shard: what of the file cannot be
+ * read is left out. */
+int shards_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
+                      const struct gaps *g, int code, struct err *e);
 
 #endif

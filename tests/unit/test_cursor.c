@@ -125,10 +125,11 @@ static void add_wal(struct cursor *c, struct content *sum)
 {
     struct content wal;
     some_content(&wal, 20, 9000000);
-    c->wal = calloc(TIMES, sizeof(*c->wal));
+    struct walcache_value *values = calloc(TIMES, sizeof(*values));
+    c->wal = values;
     for (int t = 0; t < TIMES; t++)
         if (wal.has[t]) {
-            c->wal[c->nwal++] = (struct cursor_wal){.time = t, .value.i = wal.value[t]};
+            values[c->nwal++] = (struct walcache_value){.time = t, .value.i = wal.value[t]};
             sum->has[t] = true;
             sum->value[t] = wal.value[t];
         }
@@ -173,6 +174,7 @@ static void one_round(size_t window, size_t most)
     if (any(2))
         add_wal(&c, &sum);
     check(&c, &sum);
+    free((void *)c.wal);
     cursor_clear(&c);
     for (size_t i = 0; i < n; i++) {
         tsmfile_free(files[i]);

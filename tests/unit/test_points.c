@@ -251,7 +251,8 @@ static const char *columns_text(struct memory *m, enum points_way way, int64_t f
     struct schema_cache *c = open_contents(m);
     struct columns columns = {0};
     size_t *list, n, at = 0;
-    assert_int_equal(schema_cache_range(c, "db", "rp", from, to, &list, &n, NULL), 0);
+    assert_int_equal(shards_range(schema_cache_shards(c), "db", "rp", from, to, &list, &n, NULL),
+                     0);
     assert_int_equal(columns_of(c, &q, list, n, &columns, NULL), 0);
     text[0] = 0;
     for (size_t i = 0; i < columns.n; i++) {
@@ -389,6 +390,24 @@ static void test_damaged_key(void **state)
     capture_unref(&m->c);
 }
 
+/* One that does not tell its measurement may be of any, so that each names it. */
+static void test_damaged_key_of_no_measurement(void **state)
+{
+    (void)state;
+    struct memory *m = store_of_two();
+    struct buffer wal = {0}, said = {0};
+    wal_write(&wal, FIELDS({"x#!~_v", VALUE_INTEGER, "1=1"}));
+    wal_write(&wal, FIELDS({"x#!~#", VALUE_INTEGER, "1=1"}));
+    wal_write(&wal, FIELDS({"m#!~#v", VALUE_INTEGER, "2=2"}));
+    memory_add(m, WAL1, "_00001.wal", wal);
+    autofree char *rest = read_damaged(m, &said);
+    assert_string_equal(rest, "2 v=2\n");
+    assert_non_null(strstr(said.p, "left out: key x#!~_v\n"));
+    assert_null(strstr(said.p, "x#!~#"));
+    buffer_free(&said);
+    capture_unref(&m->c);
+}
+
 static bool at_once(void *ctx)
 {
     (void)ctx;
@@ -429,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_nothing_there),
         cmocka_unit_test(test_damaged_block),
         cmocka_unit_test(test_damaged_key),
+        cmocka_unit_test(test_damaged_key_of_no_measurement),
         cmocka_unit_test(test_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/points/measurement.h"
+
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/points/fieldkey.h"
+#include "store/points/membersource.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What could not be added for want of memory has hh.tbl NULL. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct entry {
+    struct measurement_field field;
+    size_t cap; /* of its cursor's blocks */
+    UT_hash_handle hh;
+    char key[];
+};
+
+struct measurement {
+    const struct capture *capture;
+    const struct shard_files *shard;
+    struct slice name; /* escaped; memory of its own */
+    struct time_range range;
+    const struct gaps *gaps;
+    struct walcache *wal;
+    struct entry *entries; /* hash by key */
+    struct measurement_field **sorted;
+    size_t n;
+    struct membersource *sources; /* one for each TSM file */
+    struct tsmfile **files;
+    struct tsmblock scratch; /* of the cursors, if they have windows */
+};
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "a measurement of a shard");
+}
+
+static int new_entry(struct measurement *m, struct slice key, struct entry **out)
+{
+    struct entry *n = calloc(1, sizeof(*n) + key.n);
+    if (!n)
+        return -ENOMEM;
+    memcpy(n->key, key.p, key.n);
+    n->field.key = (struct slice){n->key, key.n};
+    serieskey_split(n->field.key, &n->field.series, &n->field.name);
+    n->field.cursor.range = m->range;
+    n->field.cursor.gaps = m->gaps;
+    n->field.cursor.key = n->field.key;
+    HASH_ADD_KEYPTR(hh, m->entries, n->key, key.n, n);
+    if (!n->hh.tbl) {
+        free(n);
+        return -ENOMEM;
+    }
+    *out = n;
+    return 0;
+}
+
+/* The field of a key of a TSM file, made if there is none. */
+static int entry_of(struct measurement *m, struct slice key, enum value_type type, const char *file,
+                    struct entry **out, struct err *e)
+{
+    struct slice series, name;
+    struct entry *n;
+    int r = fieldkey_split(key, file, &series, &name, e);
+    if (r < 0)
+        return r;
+    HASH_FIND(hh, m->entries, key.p, key.n, n);
+    if (!n) {
+        if (new_entry(m, key, &n) < 0)
+            return no_memory(e);
+        n->field.cursor.type = type;
+    }
+    if (n->field.cursor.type != type)
+        return fieldkey_two_types(name, file, type, n->field.cursor.type, e);
+    *out = n;
+    return 0;
+}
+
+static int add_wal(struct measurement *m, struct err *e)
+{
+    const struct walcache_key *k;
+    struct entry *n;
+    for (size_t i = 0; (k = walcache_next(m->wal, m->name, &i));) {
+        if (new_entry(m, k->key, &n) < 0)
+            return no_memory(e);
+        n->field.cursor.type = k->type;
+        n->field.cursor.wal = k->values;
+        n->field.cursor.nwal = k->n;
+    }
+    return 0;
+}
+
+static int read_deletes(struct measurement *m, size_t member, struct deletes **out, struct err *e)
+{
+    cleanup(membersource_clear) struct membersource source = {.path = NULL};
+    if (member != MEMBER_NONE && membersource_init(&source, m->capture, member) < 0)
+        return no_memory(e);
+    return deletes_read(member == MEMBER_NONE ? NULL : &source.source, m->name, out, e);
+}
+
+/* Whether nothing of the block is left to be read. */
+static bool is_outside(const struct measurement *m, const struct key_deletes *k,
+                       const struct tsmfile_entry *n)
+{
+    return n->max < m->range.min || n->min > m->range.max || key_deletes_all(k, n->min, n->max);
+}
+
+static int keep_entries(const struct measurement *m, struct cursor_blocks *b, struct key_deletes *k,
+                        const struct tsmfile_key *key)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < key->nentries; i++) {
+        struct tsmfile_entry entry = tsmfile_entry(key, i);
+        n += !is_outside(m, k, &entry);
+    }
+    if (n == 0)
+        return 0;
+    b->entries = malloc(n * sizeof(*b->entries));
+    if (!b->entries)
+        return -ENOMEM;
+    for (size_t i = 0; i < key->nentries; i++) {
+        struct tsmfile_entry entry = tsmfile_entry(key, i);
+        if (!is_outside(m, k, &entry))
+            b->entries[b->nentries++] = entry;
+    }
+    if (k) {
+        b->deleted = k->list;
+        b->ndeleted = k->n;
+        k->list = NULL;
+        k->n = 0;
+    }
+    return 0;
+}
+
+/* Adds a key of a file to the fields. */
+static int add_key(struct measurement *m, struct tsmfile *f, const struct deletes *d,
+                   const struct tsmfile_key *key, struct err *e)
+{
+    struct key_deletes *k = deletes_of(d, key);
+    struct entry *n = NULL;
+    if (key_deletes_all(k, key->min, key->max))
+        return 0;
+    struct slice name = {key->key, key->len};
+    int r = entry_of(m, name, key->type, tsmfile_name(f), &n, e);
+    if (r < 0)
+        return r;
+    struct cursor *c = &n->field.cursor;
+    struct cursor_blocks b = {.file = f};
+    if (keep_entries(m, &b, k, key) < 0)
+        return no_memory(e);
+    if (b.nentries == 0)
+        return 0;
+    if (!array_room(&c->blocks, &n->cap, c->nblocks, sizeof(b))) {
+        free(b.entries);
+        free(b.deleted);
+        return no_memory(e);
+    }
+    c->blocks[c->nblocks++] = b;
+    return 0;
+}
+
+/* A key that cannot be used. */
+static int leave_key(const struct measurement *m, const struct tsmfile_key *key, int code,
+                     struct err *e)
+{
+    char name[GAPS_NAME], times[GAPS_TIMES];
+    gaps_name((struct slice){key->key, key->len}, name);
+    gaps_times(key->min, key->max, times);
+    return gaps_damage(m->gaps, code, e, "left out: key %s, %s", name, times);
+}
+
+/* Keys that begin as the measurement does are not all its own: "cpu2" begins as "cpu". */
+static int add_keys(struct measurement *m, struct tsmfile *f, const struct deletes *d,
+                    struct err *e)
+{
+    struct tsmfile_key key;
+    int r;
+    while ((r = tsmfile_next(f, &key, e)) == 1) {
+        if (!serieskey_is_of((struct slice){key.key, key.len}, m->name))
+            continue;
+        r = add_key(m, f, d, &key, e);
+        if (r < 0)
+            r = leave_key(m, &key, r, e);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+static int add_keys_of(struct measurement *m, size_t i, const struct keyindex *keys, struct err *e)
+{
+    cleanup(deletes_freep) struct deletes *d = NULL;
+    struct tsmfile_place place;
+    if (keys && !keyindex_find(keys, i, m->name, &place))
+        return 0;
+    if (membersource_init(&m->sources[i], m->capture, m->shard->tsm[i].tsm) < 0)
+        return no_memory(e);
+    int r = read_deletes(m, m->shard->tsm[i].tombstone, &d, e);
+    if (r == 0)
+        r = tsmfile_open(&m->sources[i].source, &m->files[i], e);
+    if (r < 0)
+        return r;
+    if (keys)
+        tsmfile_seek_place(m->files[i], place, m->name.p, m->name.n);
+    else
+        tsmfile_seek(m->files[i], m->name.p, m->name.n);
+    r = add_keys(m, m->files[i], d, e);
+    tsmfile_rest(m->files[i]);
+    return r;
+}
+
+static int add_file(struct measurement *m, size_t i, const struct keyindex *keys, struct err *e)
+{
+    int r = add_keys_of(m, i, keys, e);
+    return r == -EBADMSG
+               ? shards_leave_file(m->capture, m->shard, m->shard->tsm[i].tsm, m->gaps, r, e)
+               : r;
+}
+
+static int by_key(const void *va, const void *vb)
+{
+    const struct measurement_field *a = *(struct measurement_field *const *)va;
+    const struct measurement_field *b = *(struct measurement_field *const *)vb;
+    int c = slice_compare(a->series, b->series);
+    return c ? c : slice_compare(a->name, b->name);
+}
+
+static int sort_fields(struct measurement *m, struct err *e)
+{
+    struct entry *n, *tmp;
+    m->sorted = calloc(HASH_COUNT(m->entries) + 1, sizeof(struct measurement_field *));
+    if (!m->sorted)
+        return no_memory(e);
+    HASH_ITER(hh, m->entries, n, tmp)
+    {
+        m->sorted[m->n++] = &n->field;
+    }
+    qsort(m->sorted, m->n, sizeof(struct measurement_field *), by_key);
+    return 0;
+}
+
+/* Opens what the query asks for. */
+static int build(struct measurement *m, const struct measurement_query *q, struct err *e)
+{
+    char *escaped = malloc(2 * q->name.n + 1);
+    m->name.p = escaped;
+    m->sources = calloc(m->shard->ntsm + 1, sizeof(*m->sources));
+    m->files = calloc(m->shard->ntsm + 1, sizeof(struct tsmfile *));
+    if (!escaped || !m->sources || !m->files)
+        return no_memory(e);
+    m->name.n = serieskey_escape_measurement(q->name, escaped);
+    if (reader_interrupted(q->reader))
+        return err_set(e, -EINTR, "interrupted");
+    int r = 0;
+    if (q->wal)
+        m->wal = walcache_ref(q->wal);
+    else
+        r = walcache_open(m->capture, m->shard, &m->name, m->gaps, &m->wal, e);
+    if (r == 0)
+        r = add_wal(m, e);
+    for (size_t i = 0; r == 0 && i < m->shard->ntsm; i++)
+        r = reader_interrupted(q->reader) ? err_set(e, -EINTR, "interrupted")
+                                          : add_file(m, i, q->keys, e);
+    return r < 0 ? r : sort_fields(m, e);
+}
+
+int measurement_open(const struct measurement_query *q, struct measurement **out, struct err *e)
+{
+    cleanup(measurement_freep) struct measurement *m = calloc(1, sizeof(*m));
+    if (!m)
+        return no_memory(e);
+    m->capture = q->capture;
+    m->shard = q->shard;
+    m->range = q->range;
+    m->gaps = q->gaps;
+    int r = build(m, q, e);
+    if (r < 0)
+        return r;
+    *out = steal_ptr(&m);
+    return 0;
+}
+
+void measurement_free(struct measurement *m)
+{
+    struct entry *n, *tmp;
+    if (!m)
+        return;
+    HASH_ITER(hh, m->entries, n, tmp)
+    {
+        HASH_DEL(m->entries, n);
+        cursor_clear(&n->field.cursor);
+        free(n);
+    }
+    for (size_t i = 0; m->files && i < m->shard->ntsm; i++)
+        tsmfile_free(m->files[i]);
+    for (size_t i = 0; m->sources && i < m->shard->ntsm; i++)
+        membersource_clear(&m->sources[i]);
+    tsmblock_free(&m->scratch);
+    free(m->sources);
+    free(m->files);
+    free(m->sorted);
+    free((char *)m->name.p);
+    walcache_unref(m->wal);
+    free(m);
+}
+
+/* A smaller one would have blocks decoded more often than it saves memory. */
+#define LEAST_WINDOW 16
+#define USUAL_BLOCK 1000
+
+void measurement_limit(struct measurement *m, size_t values)
+{
+    size_t window = m->n ? values / m->n : USUAL_BLOCK;
+    if (window >= USUAL_BLOCK)
+        return;
+    for (size_t i = 0; i < m->n; i++) {
+        m->sorted[i]->cursor.window = window > LEAST_WINDOW ? window : LEAST_WINDOW;
+        m->sorted[i]->cursor.scratch = &m->scratch;
+    }
+}
+
+size_t measurement_count(const struct measurement *m)
+{
+    return m->n;
+}
+
+struct measurement_field *measurement_at(struct measurement *m, size_t i)
+{
+    return m->sorted[i];
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What opening a measurement takes from all of its shard, kept for the shards that were read last.
+ */
+#include "store/points/keyindex.h"
+#include "store/points/schema_cache_internal.h"
+#include "store/points/walcache.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The replayed WAL of a shard is kept if its segments have no more bytes together. */
+#define WAL_MAX ((uint64_t)16 << 20)
+
+static void recent_clear(struct recent_shard *s)
+{
+    walcache_unref(s->wal);
+    keyindex_unref(s->keys);
+}
+
+void schema_cache_forget(struct schema_cache *c)
+{
+    for (size_t i = 0; i < c->nrecent; i++)
+        recent_clear(&c->recent[i]);
+    c->nrecent = 0;
+}
+
+/* Moves the shard to the front of the list; false: it was not there. */
+static bool move_to_front(struct schema_cache *c, size_t shard)
+{
+    size_t at = 0;
+    while (at < c->nrecent && c->recent[at].shard != shard)
+        at++;
+    bool there = at < c->nrecent;
+    struct recent_shard one = there ? c->recent[at] : (struct recent_shard){.shard = shard};
+    if (!there && c->nrecent < RECENT_SHARDS)
+        c->nrecent++;
+    else if (!there)
+        recent_clear(&c->recent[--at]);
+    memmove(&c->recent[1], &c->recent[0], at * sizeof(c->recent[0]));
+    c->recent[0] = one;
+    return there;
+}
+
+static uint64_t wal_bytes(const struct capture *c, const struct shard_files *sh)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < sh->nwal; i++)
+        n += capture_member(c, sh->wal[i])->attr.size;
+    return n;
+}
+
+/* Reads all of a shard. A measurement that damage does not touch can be read without this. */
+static int read_shard(const struct schema_cache *c, struct recent_shard *s,
+                      const struct tarball_reader *reader, struct err *e)
+{
+    const struct shard_files *sh = shards_at(c->shards, s->shard);
+    int r = 0;
+    if (wal_bytes(c->capture, sh) <= WAL_MAX)
+        r = walcache_open(c->capture, sh, NULL, NULL, &s->wal, e);
+    if (r == 0)
+        r = keyindex_open(c->capture, sh, reader, &s->keys, e);
+    if (r < 0) {
+        walcache_unref(s->wal);
+        s->wal = NULL;
+    }
+    s->damaged = r == -EBADMSG;
+    return s->damaged ? 0 : r;
+}
+
+int schema_cache_recent(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
+                        struct walcache **wal, struct keyindex **keys, struct err *e)
+{
+    struct err why = {0};
+    int r = schema_cache_lock(c, reader, e);
+    if (r < 0)
+        return r;
+    struct recent_shard *s = &c->recent[0];
+    if (move_to_front(c, i) && !s->keys && !s->damaged) {
+        r = read_shard(c, s, reader, &why);
+        r = r < 0 ? err_set(e, r, "%s", why.text) : 0;
+    }
+    if (r == 0) {
+        *wal = s->wal ? walcache_ref(s->wal) : NULL;
+        *keys = s->keys ? keyindex_ref(s->keys) : NULL;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}

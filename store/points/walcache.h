@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The WAL of a shard, replayed: the values of each key, as influxd has them in its cache once it
+ * has started (influxdb tsdb/engine/tsm1/cache.go).
+ *
+ * Counted by reference; does not change once made, and may be read by any number of threads.
+ * Memory: what the WAL unpacks to.
+ */
+#ifndef INFLUXFS_POINTS_WALCACHE_H
+#define INFLUXFS_POINTS_WALCACHE_H
+
+#include "store/influx/value.h"
+#include "store/points/shards.h"
+
+struct walcache_value {
+    int64_t time; /* nanoseconds since 1970 */
+    union value value;
+    const char *text; /* of a string, where it begins */
+};
+
+struct walcache_key {
+    struct slice key;           /* composite, as it is stored */
+    struct slice series, field; /* its two parts */
+    enum value_type type;
+    size_t n;
+    const struct walcache_value *values; /* by time, each time once: the value written last */
+};
+
+struct walcache;
+
+/* Replays the segments of *sh, for the keys of one measurement (escaped as in keys), or for all if
+ * it is NULL. Errors: -EBADMSG, with the file and the cause in *e, for damage and for a field of
+ * two types, unless gaps (which may be NULL) allow it to be left out; -ENOMEM; as capture_read. */
+int walcache_open(const struct capture *c, const struct shard_files *sh,
+                  const struct slice *measurement, const struct gaps *gaps, struct walcache **out,
+                  struct err *e);
+struct walcache *walcache_ref(struct walcache *w);
+void walcache_unref(struct walcache *w); /* NULL is allowed */
+static inline void walcache_unrefp(struct walcache **w)
+{
+    walcache_unref(*w);
+}
+
+/* The keys, by series and then by field, bytewise. */
+size_t walcache_count(const struct walcache *w);
+const struct walcache_key *walcache_at(const struct walcache *w, size_t i);
+
+/* The key; NULL: it has no values. */
+const struct walcache_key *walcache_find(const struct walcache *w, struct slice key);
+
+/* The next key of a measurement, escaped as in keys; NULL: there are no more. *i is 0 at first. */
+const struct walcache_key *walcache_next(const struct walcache *w, struct slice measurement,
+                                         size_t *i);
+
+#endif
