@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/columns.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>
@@ -46,16 +47,14 @@ static int add(struct columns *c, const struct points_column *one)
             old->type = one->type;
         return 0;
     }
-    struct points_column *list = realloc(c->list, (c->n + 1) * sizeof(*list));
     char *name = malloc(one->name.n + 1);
-    c->list = list ? list : c->list;
-    if (!list || !name) {
+    if (!name || !array_grow(&c->list, c->n)) {
         free(name);
         return -ENOMEM;
     }
     memcpy(name, one->name.p, one->name.n);
-    list[c->n] = *one;
-    list[c->n++].name.p = name;
+    c->list[c->n] = *one;
+    c->list[c->n++].name.p = name;
     return 0;
 }
 

@@ -132,18 +132,15 @@ static void take_block(struct cursor *c, const struct cursor_blocks *b)
     c->text = b->block.strings;
 }
 
+static bool is_before(const void *time, const void *key)
+{
+    return *(const int64_t *)time < *(const int64_t *)key;
+}
+
 /* The first value of a block, from one on, whose time is not below this. */
 static size_t find_time(const struct tsmblock *k, size_t from, int64_t time)
 {
-    size_t low = from, high = k->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (k->times[middle] < time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return from + bisect(k->times + from, k->n - from, sizeof(*k->times), &time, is_before);
 }
 
 /* The time at which something else than this file has a value, or the range ends. */

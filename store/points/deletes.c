@@ -16,7 +16,6 @@
 struct entry {
     UT_hash_handle hh;
     struct key_deletes of;
-    size_t cap;
     char key[];
 };
 
@@ -65,7 +64,7 @@ static int add(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
     struct entry *k = entry_of(d, key, len);
     if (!k)
         return -ENOMEM;
-    if (!array_room(&k->of.list, &k->cap, k->of.n, sizeof(*k->of.list)))
+    if (!array_grow(&k->of.list, k->of.n))
         return -ENOMEM;
     k->of.list[k->of.n++] = (struct time_range){min, max};
     return 0;

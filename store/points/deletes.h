@@ -7,6 +7,7 @@
 #ifndef INFLUXFS_POINTS_DELETES_H
 #define INFLUXFS_POINTS_DELETES_H
 
+#include "store/base/bisect.h"
 #include "store/influx/serieskey.h"
 #include "store/influx/source.h"
 #include "store/influx/tsmfile.h"
@@ -41,18 +42,16 @@ struct key_deletes *deletes_of(const struct deletes *d, const struct tsmfile_key
 bool key_deletes_all(const struct key_deletes *k, int64_t min, int64_t max);
 bool key_deletes_some(const struct key_deletes *k, int64_t min, int64_t max);
 
+static inline bool time_range_ends_before(const void *range, const void *time)
+{
+    return ((const struct time_range *)range)->max < *(const int64_t *)time;
+}
+
 /* Whether a time is. */
 static inline bool key_deletes_time(const struct time_range *list, size_t n, int64_t time)
 {
-    size_t low = 0, high = n; /* the first range that ends at or after time */
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list[middle].max < time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < n && list[low].min <= time;
+    size_t i = bisect(list, n, sizeof(*list), &time, time_range_ends_before);
+    return i < n && list[i].min <= time;
 }
 
 #endif

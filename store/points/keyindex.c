@@ -2,6 +2,7 @@
 #include "store/points/keyindex.h"
 
 #include "store/base/array.h"
+#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/points/membersource.h"
 
@@ -17,7 +18,7 @@ struct start {
 /* Those of one file, by name. */
 struct starts {
     struct start *list;
-    size_t n, cap;
+    size_t n;
 };
 
 struct keyindex {
@@ -55,23 +56,20 @@ static bool is_at(const struct starts *s, size_t i, struct slice name)
     return i < s->n && slice_compare(s->list[i].name, name) == 0;
 }
 
+static bool is_before(const void *start, const void *name)
+{
+    return slice_compare(((const struct start *)start)->name, *(const struct slice *)name) < 0;
+}
+
 /* Where the name is, or belongs. */
 static size_t find(const struct starts *s, struct slice name)
 {
-    size_t low = 0, high = s->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (slice_compare(s->list[middle].name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return bisect(s->list, s->n, sizeof(*s->list), &name, is_before);
 }
 
 static int insert(struct starts *s, size_t i, struct slice name, struct tsmfile_place place)
 {
-    if (!array_room(&s->list, &s->cap, s->n, sizeof(*s->list)))
+    if (!array_grow(&s->list, s->n))
         return -ENOMEM;
     char *copy = malloc(name.n + 1);
     if (!copy)

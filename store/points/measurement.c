@@ -16,7 +16,6 @@
 
 struct entry {
     struct measurement_field field;
-    size_t cap; /* of its cursor's blocks */
     UT_hash_handle hh;
     char key[];
 };
@@ -156,7 +155,7 @@ static int add_key(struct measurement *m, struct tsmfile *f, const struct delete
         return no_memory(e);
     if (b.nentries == 0)
         return 0;
-    if (!array_room(&c->blocks, &n->cap, c->nblocks, sizeof(b))) {
+    if (!array_grow(&c->blocks, c->nblocks)) {
         free(b.entries);
         free(b.deleted);
         return no_memory(e);

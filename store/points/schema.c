@@ -2,6 +2,7 @@
 #include "store/points/schema.h"
 
 #include "store/base/array.h"
+#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/points/schema_internal.h"
 
@@ -29,10 +30,9 @@ int days_add(struct days *d, struct day_range r)
 {
     if (days_have(d, r))
         return 0;
-    struct day_range *list = realloc(d->list, (d->n + 1) * sizeof(*list));
-    if (!list)
+    if (!array_grow(&d->list, d->n))
         return -ENOMEM;
-    d->list = list;
+    struct day_range *list = d->list;
     size_t i = 0, end;
     while (i < d->n && list[i].last + 1 < r.first)
         i++;
@@ -84,21 +84,18 @@ void schema_free(struct schema *o)
     free(o);
 }
 
+static bool is_before(const void *entry, const void *name)
+{
+    const struct schema_entry *n = *(struct schema_entry *const *)entry;
+    return slice_compare(n->m.name, *(const struct slice *)name) < 0;
+}
+
 /* Where the name is, or belongs. */
 static size_t place(const struct schema *o, struct slice name, bool *found)
 {
-    size_t low = 0, high = o->n;
-    *found = false;
-    while (low < high && !*found) {
-        size_t middle = low + (high - low) / 2;
-        int c = slice_compare(o->list[middle]->m.name, name);
-        if (c < 0)
-            low = middle + 1;
-        else
-            high = middle;
-        *found = c == 0;
-    }
-    return *found ? high : low;
+    size_t i = bisect(o->list, o->n, sizeof(struct schema_entry *), &name, is_before);
+    *found = i < o->n && slice_compare(o->list[i]->m.name, name) == 0;
+    return i;
 }
 
 size_t schema_count(const struct schema *o)
@@ -120,7 +117,7 @@ const struct schema_measurement *schema_find(const struct schema *o, struct slic
 
 static struct schema_entry *insert(struct schema *o, size_t i, struct slice name)
 {
-    if (!array_room(&o->list, &o->cap, o->n, sizeof(struct schema_entry *)))
+    if (!array_grow(&o->list, o->n))
         return NULL;
     struct schema_entry *n = calloc(1, sizeof(*n) + name.n);
     if (!n)
@@ -157,15 +154,13 @@ int schema_add_field(struct schema_entry *n, struct slice name, enum value_type 
             return 0;
         }
     }
-    struct schema_field *list = realloc(n->m.fields, (n->m.nfields + 1) * sizeof(*list));
     char *p = copy(name);
-    n->m.fields = list ? list : n->m.fields;
-    if (!list || !p) {
+    if (!p || !array_grow(&n->m.fields, n->m.nfields)) {
         free(p);
         return -ENOMEM;
     }
     n->field_at = n->m.nfields++;
-    list[n->field_at] = (struct schema_field){{p, name.n}, type};
+    n->m.fields[n->field_at] = (struct schema_field){{p, name.n}, type};
     return 0;
 }
 
@@ -174,14 +169,12 @@ int schema_add_tag(struct schema_entry *n, struct slice name)
     for (size_t i = 0; i < n->m.ntags; i++)
         if (slice_compare(n->m.tags[i], name) == 0)
             return 0;
-    struct slice *list = realloc(n->m.tags, (n->m.ntags + 1) * sizeof(*list));
     char *p = copy(name);
-    n->m.tags = list ? list : n->m.tags;
-    if (!list || !p) {
+    if (!p || !array_grow(&n->m.tags, n->m.ntags)) {
         free(p);
         return -ENOMEM;
     }
-    list[n->m.ntags++] = (struct slice){p, name.n};
+    n->m.tags[n->m.ntags++] = (struct slice){p, name.n};
     return 0;
 }
 

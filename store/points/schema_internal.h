@@ -14,7 +14,7 @@ struct schema_entry {
 };
 
 struct schema {
-    size_t n, cap, at;          /* at: of the entry that was met last */
+    size_t n, at;               /* at: of the entry that was met last */
     struct schema_entry **list; /* sorted by name */
     bool allow_damage;
 };

@@ -26,7 +26,7 @@ struct removal {
 /* The deletes of one key, in their order. */
 struct removals {
     UT_hash_handle hh;
-    size_t n, cap;
+    size_t n;
     struct removal *list;
     char key[];
 };
@@ -78,7 +78,7 @@ static int keep_removal(void *ctx, const char *key, size_t len, int64_t min, int
         k = new_removals(r, key, len);
     if (!k)
         return -ENOMEM;
-    if (!array_room(&k->list, &k->cap, k->n, sizeof(*k->list)))
+    if (!array_grow(&k->list, k->n))
         return -ENOMEM;
     k->list[k->n++] = (struct removal){{min, max}, r->removed++};
     return 0;

@@ -130,7 +130,7 @@ static int add_file(struct shards *s, size_t member)
     const struct member *m = capture_member(s->capture, member);
     struct shard_files *sh = find(s, "data/", m->dir);
     if (sh && name_is_tsm(m->name)) {
-        if (!array_room(&sh->tsm, &sh->tsm_cap, sh->ntsm, sizeof(*sh->tsm)))
+        if (!array_grow(&sh->tsm, sh->ntsm))
             return -ENOMEM;
         sh->tsm[sh->ntsm++] = (struct shard_tsm){member, MEMBER_NONE};
     }
@@ -138,7 +138,7 @@ static int add_file(struct shards *s, size_t member)
         sh->tsi1 = true;
     sh = sh ? NULL : find(s, "wal/", m->dir);
     if (sh && name_is_wal(m->name)) {
-        if (!array_room(&sh->wal, &sh->wal_cap, sh->nwal, sizeof(*sh->wal)))
+        if (!array_grow(&sh->wal, sh->nwal))
             return -ENOMEM;
         sh->wal[sh->nwal++] = member;
     }

@@ -26,7 +26,6 @@ struct shard_files {
     size_t ntsm, nwal;
     struct shard_tsm *tsm; /* the oldest first: the value of a later file counts */
     size_t *wal;           /* members, in the order of replay */
-    size_t tsm_cap, wal_cap;
 };
 
 struct shards;

@@ -2,6 +2,7 @@
 #include "store/points/walcache.h"
 
 #include "store/base/array.h"
+#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walread.h"
 #include "store/points/fieldkey.h"
@@ -19,7 +20,6 @@
 struct entry {
     struct walcache_key of;
     struct walcache_value *list; /* of.n values, which of.values points to at the end */
-    size_t cap;
     UT_hash_handle hh;
     char key[];
 };
@@ -162,7 +162,7 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
     struct entry *n = r->entry;
     if (!n)
         return 0;
-    if (!array_room(&n->list, &n->cap, n->of.n, sizeof(*n->list)))
+    if (!array_grow(&n->list, n->of.n))
         return no_memory(r->e);
     struct walcache_value *w = &n->list[n->of.n];
     *w = (struct walcache_value){time, *v, NULL};
@@ -310,18 +310,10 @@ const struct walcache_key *walcache_find(const struct walcache *w, struct slice 
     return n ? &n->of : NULL;
 }
 
-/* The first key whose series is not less. */
-static size_t find_series(const struct walcache *w, struct slice series)
+static bool is_before(const void *entry, const void *series)
 {
-    size_t low = 0, high = w->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (slice_compare(w->sorted[middle]->of.series, series) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    const struct entry *n = *(struct entry *const *)entry;
+    return slice_compare(n->of.series, *(const struct slice *)series) < 0;
 }
 
 /* All keys of a measurement begin as it does, and so do some others. */
@@ -329,7 +321,7 @@ const struct walcache_key *walcache_next(const struct walcache *w, struct slice 
                                          size_t *i)
 {
     if (*i == 0)
-        *i = find_series(w, measurement);
+        *i = bisect(w->sorted, w->n, sizeof(struct entry *), &measurement, is_before);
     while (*i < w->n) {
         const struct walcache_key *k = &w->sorted[(*i)++]->of;
         if (k->series.n < measurement.n || memcmp(k->series.p, measurement.p, measurement.n) != 0)
