@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/gotext.h"
+
+#include "store/base/time.h"
 #include "store/export/shortest.h"
 
 #include <endian.h>
@@ -7,14 +9,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The eight digits of v < 10^8, a byte each, the first in the lowest: all at once, by splitting
- * fours into twos and these into single digits. */
+/*
+ * The eight digits of v < 10^8, a byte each, the first in the lowest byte. All are found at once, by
+ * splitting lanes of one word: v into two numbers of four digits, each of these into two of two
+ * digits, and these into single digits. The quotients are products with a reciprocal, exact for
+ * numbers so small: x * 5243 >> 19 is x / 100 below 10^4, x * 103 >> 10 is x / 10 below 100. For
+ * v = 12345678, with the lanes of x in decimal, the lowest first:
+ *
+ *   1234 . . . 5678 . . .      x: two lanes of 32 bits
+ *   12 . . . 56 . . .          high: their hundreds
+ *   12 . 34 . 56 . 78 .        x: high, and above it x - 100 * high; four lanes of 16 bits
+ *   1 . 3 . 5 . 7 .            high: their tens
+ *   1 2 3 4 5 6 7 8            high, and above it x - 10 * high; eight bytes
+ */
 static inline uint64_t eight(uint32_t v)
 {
     uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
-    uint64_t high = x * 5243 >> 19 & 0x0000007f0000007f; /* x / 100 */
+    uint64_t high = x * 5243 >> 19 & 0x0000007f0000007f;
     x = high | (x - 100 * high) << 16;
-    high = x * 103 >> 10 & 0x000f000f000f000f; /* x / 10 */
+    high = x * 103 >> 10 & 0x000f000f000f000f;
     return high | (x - 10 * high) << 8;
 }
 
@@ -99,24 +112,9 @@ void gotext_integer(struct buffer *o, int64_t v)
     o->n += (size_t)(digits(p, v < 0 ? 0 - (uint64_t)v : (uint64_t)v) - start);
 }
 
-static const uint64_t powers[] = {1,
-                                  10,
-                                  100,
-                                  1000,
-                                  10000,
-                                  100000,
-                                  1000000,
-                                  10000000,
-                                  100000000,
-                                  1000000000,
-                                  10000000000,
-                                  100000000000,
-                                  1000000000000,
-                                  10000000000000,
-                                  100000000000000,
-                                  1000000000000000,
-                                  10000000000000000,
-                                  100000000000000000};
+/* Exact: a double holds every power of ten up to 10^22. */
+static const uint64_t powers[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
+                                  1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
 
 /* How many digits v has, up to 17: its bits times log10(2) are that, or one too few. */
 static inline int length(uint64_t v)
@@ -377,8 +375,7 @@ static void date_of(int64_t day, int64_t *year, unsigned *month, unsigned *mday)
     *year = (int64_t)yoe + era * 400 + (*month <= 2);
 }
 
-#define SECOND 1000000000
-#define DAY 86400
+#define DAY (DAY_NS / SECOND_NS)
 
 /* Takes the second's day as the one that text is at hand of. */
 static void turn_to_day(struct gotext_day *d, int64_t second)
@@ -413,8 +410,8 @@ void gotext_time(struct buffer *o, struct gotext_day *day, int64_t ns)
     char *p = buffer_reserve(o, 32), *start = p;
     if (!p)
         return;
-    int64_t second = ns / SECOND - (ns % SECOND < 0);
-    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND);
+    int64_t second = ns / SECOND_NS - (ns % SECOND_NS < 0);
+    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND_NS);
     if ((uint64_t)(second - day->midnight) >= DAY || !day->date[0])
         turn_to_day(day, second);
     memcpy(p, day->date, sizeof(day->date));
