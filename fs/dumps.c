@@ -206,7 +206,7 @@ static int find_cut(struct request *r, const struct dump_node *dir, struct schem
     int rc = schema_cache_policy(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &o, &e);
     for (size_t i = 0; o && i < schema_count(o); i++) {
         struct slice m = schema_at(o, i)->name;
-        if (!dump_name_is_cut_of(name, m))
+        if (!dump_name_is_shortened_of(name, m))
             continue;
         *out = malloc(m.n + 1);
         if (!*out)
@@ -230,7 +230,7 @@ static int file_lookup(struct request *r, const struct dump_node *dir, struct sc
                            .format = dir->format,
                            .gaps = &dir->all->gaps};
     autofree char *whole = NULL;
-    if (name->cut) {
+    if (name->shortened) {
         int rc = find_cut(r, dir, c, name, &whole, &q.n);
         if (rc < 0 && rc != -ENOENT)
             return rc;
@@ -288,7 +288,7 @@ static int policy_list(struct request *r, struct node *node, struct names *out)
     for (size_t i = 0; rc == 0 && i < days.n; i++) {
         for (int32_t day = days.list[i].first; rc == 0 && day <= days.list[i].last; day++) {
             char name[DUMP_NAME_MAX + 1];
-            dump_name_day(day, name);
+            time_day_text(day, name);
             rc = list_folder(out, dir, name);
         }
     }

@@ -2,16 +2,15 @@
 #include "store/export/dump_name.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 
 #include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#define CUT 180
-#define DIGEST 16 /* hexadecimal digits */
-#define SECOND 1000000000
+#define SHORTENED 180
+#define DIGEST 16  /* hexadecimal digits */
 #define FROM_TO 40 /* bytes of "_FROM_TO", of whole seconds */
 
 const char *const dump_extensions[3] = {"json", "csv", "lp"};
@@ -47,13 +46,13 @@ static bool encode(struct slice name, size_t max, char *out)
 }
 
 /* The name within max bytes. */
-static void encode_or_cut(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
+static void encode_or_shorten(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
 {
     uint8_t sum[SHA256_BYTES] = {0};
     char hex[SHA256_HEX + 1];
     if (encode(name, max, out))
         return;
-    encode(name, CUT, out);
+    encode(name, SHORTENED, out);
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
     if (h) {
         sha256_add(h, name.p, name.n);
@@ -67,28 +66,20 @@ static void encode_or_cut(struct slice name, size_t max, char out[DUMP_NAME_MAX 
 static void encode_measurement(struct slice name, enum dump_format format,
                                char out[DUMP_NAME_MAX + 1])
 {
-    encode_or_cut(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]), out);
+    encode_or_shorten(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]), out);
 }
 
 void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1])
 {
-    encode_or_cut(name, DUMP_NAME_MAX, out);
-}
-
-void dump_name_day(int32_t day, char out[DUMP_NAME_MAX + 1])
-{
-    struct tm tm;
-    const time_t seconds = (time_t)day * 86400;
-    gmtime_r(&seconds, &tm);
-    strftime(out, DUMP_NAME_MAX + 1, "%Y-%m-%d", &tm);
+    encode_or_shorten(name, DUMP_NAME_MAX, out);
 }
 
 void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
                     char out[DUMP_NAME_MAX + 1])
 {
-    char from[DUMP_NAME_MAX + 1], to[DUMP_NAME_MAX + 1];
-    dump_name_day(day, from);
-    dump_name_day(day + 1, to);
+    char from[TIME_TEXT], to[TIME_TEXT];
+    time_day_text(day, from);
+    time_day_text(day + 1, to);
     encode_measurement(measurement, format, out);
     size_t n = strlen(out);
     snprintf(out + n, DUMP_NAME_MAX + 1 - n, "_%.10s-00:00:00_%.10s-00:00:00.%s", from, to,
@@ -96,7 +87,7 @@ void dump_name_file(struct slice measurement, int32_t day, enum dump_format form
 }
 
 /* Takes digits that make a number from least to most. */
-static bool number(const char **p, size_t digits, int least, int most, int *out)
+static bool parse_digits(const char **p, size_t digits, int least, int most, int *out)
 {
     *out = 0;
     for (size_t i = 0; i < digits; i++) {
@@ -114,11 +105,11 @@ static bool take(const char **p, char c)
 }
 
 /* 2016-06-11, as seconds since 1970. */
-static bool date(const char **p, time_t *out)
+static bool parse_date(const char **p, time_t *out)
 {
     int year, month, day;
-    if (!number(p, 4, 0, 9999, &year) || !take(p, '-') || !number(p, 2, 1, 12, &month) ||
-        !take(p, '-') || !number(p, 2, 1, 31, &day))
+    if (!parse_digits(p, 4, 0, 9999, &year) || !take(p, '-') ||
+        !parse_digits(p, 2, 1, 12, &month) || !take(p, '-') || !parse_digits(p, 2, 1, 31, &day))
         return false;
     struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
     *out = timegm(&tm);
@@ -128,16 +119,16 @@ static bool date(const char **p, time_t *out)
 bool dump_name_is_day(const char *name, int32_t *day)
 {
     time_t seconds;
-    if (!date(&name, &seconds) || *name)
+    if (!parse_date(&name, &seconds) || *name)
         return false;
     *day = (int32_t)(seconds / 86400);
     return true;
 }
 
 /* Up to nine digits behind a point. */
-static bool fraction(const char **p, const char *end, int64_t *ns)
+static bool parse_fraction(const char **p, const char *end, int64_t *ns)
 {
-    int64_t unit = SECOND;
+    int64_t unit = SECOND_NS;
     *ns = 0;
     if (*p == end || !take(p, '.'))
         return true;
@@ -147,22 +138,22 @@ static bool fraction(const char **p, const char *end, int64_t *ns)
         if (unit == 0)
             return false;
     }
-    return unit < SECOND;
+    return unit < SECOND_NS;
 }
 
 /* From begin to end, as nanoseconds. */
-static bool moment(const char *begin, const char *end, int64_t *out)
+static bool parse_time(const char *begin, const char *end, int64_t *out)
 {
     time_t seconds;
     int hour, minute, second;
     int64_t ns;
     const char *p = begin;
-    if (!date(&p, &seconds) || !take(&p, '-') || !number(&p, 2, 0, 23, &hour) || !take(&p, ':') ||
-        !number(&p, 2, 0, 59, &minute) || !take(&p, ':') || !number(&p, 2, 0, 59, &second) ||
-        !fraction(&p, end, &ns) || p != end)
+    if (!parse_date(&p, &seconds) || !take(&p, '-') || !parse_digits(&p, 2, 0, 23, &hour) ||
+        !take(&p, ':') || !parse_digits(&p, 2, 0, 59, &minute) || !take(&p, ':') ||
+        !parse_digits(&p, 2, 0, 59, &second) || !parse_fraction(&p, end, &ns) || p != end)
         return false;
     seconds += hour * 3600 + minute * 60 + second;
-    if (__builtin_mul_overflow((int64_t)seconds, (int64_t)SECOND, out) ||
+    if (__builtin_mul_overflow((int64_t)seconds, SECOND_NS, out) ||
         __builtin_add_overflow(*out, ns, out))
         *out = seconds < 0 ? INT64_MIN : INT64_MAX;
     return true;
@@ -185,9 +176,9 @@ static bool decode(const char *p, size_t n, struct dump_name *out)
     return out->n > 0;
 }
 
-static bool looks_cut(const char *p, size_t n)
+static bool looks_shortened(const char *p, size_t n)
 {
-    if (n < DIGEST + 1 || p[n - DIGEST - 1] != '~' || n > CUT + DIGEST + 1)
+    if (n < DIGEST + 1 || p[n - DIGEST - 1] != '~' || n > SHORTENED + DIGEST + 1)
         return false;
     return strspn(p + n - DIGEST, "0123456789abcdef") == DIGEST;
 }
@@ -207,17 +198,17 @@ bool dump_name_parse(const char *name, enum dump_format format, struct dump_name
     n -= ext + 1;
     const char *to = last(name, n, '_');
     const char *from = to ? last(name, (size_t)(to - name), '_') : NULL;
-    if (!from || !moment(from + 1, to, &out->from) || !moment(to + 1, name + n, &out->to))
+    if (!from || !parse_time(from + 1, to, &out->from) || !parse_time(to + 1, name + n, &out->to))
         return false;
     n = (size_t)(from - name);
     out->format = format;
     memcpy(out->coded, name, n);
     out->coded[n] = 0;
-    out->cut = looks_cut(name, n);
+    out->shortened = looks_shortened(name, n);
     return decode(name, n, out);
 }
 
-bool dump_name_is_cut_of(const struct dump_name *name, struct slice measurement)
+bool dump_name_is_shortened_of(const struct dump_name *name, struct slice measurement)
 {
     char coded[DUMP_NAME_MAX + 1];
     encode_measurement(measurement, name->format, coded);

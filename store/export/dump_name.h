@@ -6,11 +6,11 @@
  *                                         to which a fraction of a second may be appended
  *
  * In names of databases, policies and measurements, slashes, percent signs and control characters
- * are written as % and two hexadecimal digits, and so are the dots of "." and "..". What would be
- * longer than 255 bytes is cut to 180 (or fewer, so that no character is cut), followed by ~ and 16
- * hexadecimal digits of the SHA-256 of the whole name.
+ * are written as % and two hexadecimal digits, and so are the dots of "." and "..". A name that would
+ * be longer than 255 bytes is shortened to 180 (or fewer, so that no character is split), followed by
+ * ~ and 16 hexadecimal digits of the SHA-256 of the whole name.
  *
- * Pure functions.
+ * All functions are pure; texts are NUL-terminated.
  */
 #ifndef INFLUXFS_EXPORT_DUMP_NAME_H
 #define INFLUXFS_EXPORT_DUMP_NAME_H
@@ -21,11 +21,10 @@
 
 extern const char *const dump_extensions[3]; /* by dump_format: "json", "csv", "lp" */
 
-/* The name of a database or policy; NUL-terminated, as the others. */
+/* The name of a database or policy. */
 void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1]);
 
-void dump_name_day(int32_t day, char out[DUMP_NAME_MAX + 1]);
-/* false: it is not one. */
+/* Whether it is the name of a day's folder, as time_day_text writes it. */
 bool dump_name_is_day(const char *name, int32_t *day);
 
 /* A measurement on one day. */
@@ -38,14 +37,14 @@ struct dump_name {
     char measurement[DUMP_NAME_MAX + 1]; /* n bytes, decoded */
     size_t n;
     char coded[DUMP_NAME_MAX + 1]; /* as it stands in the name */
-    bool cut;                      /* the measurement may be one whose name was cut */
+    bool shortened;                /* the measurement may be one whose name was shortened */
     int64_t from, to;              /* nanoseconds since 1970; no further than these reach */
 };
 
 /* false: it is not such a name. */
 bool dump_name_parse(const char *name, enum dump_format format, struct dump_name *out);
 
-/* Whether the measurement is that of a name that was cut. */
-bool dump_name_is_cut_of(const struct dump_name *name, struct slice measurement);
+/* Whether the measurement is that of a name that was shortened. */
+bool dump_name_is_shortened_of(const struct dump_name *name, struct slice measurement);
 
 #endif

@@ -84,7 +84,7 @@ static int dump_policy(struct schema_cache *c, const struct dump_query *query, s
         r = put_context(to, q.db, q.rp, e);
     for (size_t i = 0; r == 0 && q.from < q.to && i < schema_count(o); i++) {
         const struct schema_measurement *m = schema_at(o, i);
-        const struct day_range days = {day_of(q.from), day_of(q.to - 1)};
+        const struct day_range days = {time_day(q.from), time_day(q.to - 1)};
         if (!days_meet(&m->days, days))
             continue;
         q.measurement = m->name.p;

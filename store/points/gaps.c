@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/gaps.h"
 
+#include "store/base/time.h"
+
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#define SECOND INT64_C(1000000000)
 
 void gaps_name(struct slice name, char out[GAPS_NAME])
 {
@@ -23,25 +21,23 @@ void gaps_name(struct slice name, char out[GAPS_NAME])
     strcpy(out + n, i < name.n ? "…" : "");
 }
 
-/* RFC 3339, without zeros at the end of the fraction. Returns the number of bytes. */
-static size_t put_time(int64_t ns, char *out, size_t max)
+/* Without the zeros at the end of the fraction, and without its point. */
+static void short_text(int64_t ns, char out[TIME_TEXT])
 {
-    const time_t second = (time_t)(ns / SECOND - (ns % SECOND < 0));
-    struct tm tm;
-    size_t n = strftime(out, max, "%Y-%m-%dT%H:%M:%S", gmtime_r(&second, &tm));
-    n += (size_t)snprintf(out + n, max - n, ".%09" PRId64, ns - second * SECOND);
-    while (out[n - 1] == '0')
-        n--;
-    n -= out[n - 1] == '.';
-    return n + (size_t)snprintf(out + n, max - n, "Z");
+    time_exact_text(ns, out);
+    char *end = strchr(out, 'Z');
+    while (end[-1] == '0')
+        end--;
+    end -= end[-1] == '.';
+    strcpy(end, "Z");
 }
 
 void gaps_times(int64_t first, int64_t last, char out[GAPS_TIMES])
 {
-    size_t n = (size_t)snprintf(out, GAPS_TIMES, "from ");
-    n += put_time(first, out + n, GAPS_TIMES - n);
-    n += (size_t)snprintf(out + n, GAPS_TIMES - n, " to ");
-    put_time(last, out + n, GAPS_TIMES - n);
+    char from[TIME_TEXT], to[TIME_TEXT];
+    short_text(first, from);
+    short_text(last, to);
+    snprintf(out, GAPS_TIMES, "from %s to %s", from, to);
 }
 
 int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, ...)

@@ -9,6 +9,7 @@
 #ifndef INFLUXFS_POINTS_SCHEMA_H
 #define INFLUXFS_POINTS_SCHEMA_H
 
+#include "store/base/time.h"
 #include "store/influx/serieskey.h"
 #include "store/influx/source.h"
 #include "store/influx/value.h"
@@ -21,13 +22,6 @@ struct days {
     size_t n;
     struct day_range *list;
 };
-
-#define DAY_NS ((int64_t)86400 * 1000000000)
-
-static inline int32_t day_of(int64_t time_ns)
-{
-    return (int32_t)(time_ns / DAY_NS - (time_ns % DAY_NS < 0));
-}
 
 /* 0 or -ENOMEM. */
 int days_add(struct days *d, struct day_range r);

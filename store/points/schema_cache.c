@@ -2,19 +2,12 @@
 #include "store/points/schema_cache_internal.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/points/livefields.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-/* How often a waiter asks whether it was interrupted. */
-#define ASK_NS ((int64_t)100000000)
 
 static int no_memory(struct err *e)
 {
@@ -147,25 +140,6 @@ const struct shards *schema_cache_shards(const struct schema_cache *c)
     return c->shards;
 }
 
-int schema_cache_unpack(const struct shard_schema *s, struct schema *o, struct err *e)
-{
-    return schema_unpack(o, s->packed, s->n) < 0 ? no_memory(e) : 0;
-}
-
-int schema_cache_lock(struct schema_cache *c, const struct tarball_reader *reader, struct err *e)
-{
-    for (;;) {
-        struct timespec until;
-        int64_t at = io_mono_ns() + ASK_NS;
-        until = (struct timespec){at / 1000000000, at % 1000000000};
-        int r = pthread_mutex_clocklock(&c->lock, CLOCK_MONOTONIC, &until);
-        if (r != ETIMEDOUT)
-            return -r;
-        if (reader_interrupted(reader))
-            return err_set(e, -EINTR, "interrupted");
-    }
-}
-
 /* What is found of a shard, as a reference. */
 static int look_into(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
                      struct shard_schema **out, struct err *e)
@@ -187,18 +161,17 @@ static int schema_of(struct schema_cache *c, size_t i, const struct slice *measu
                      const struct tarball_reader *reader, struct schema **out, struct err *e)
 {
     cleanup(schema_freep) struct schema *o = schema_new();
-    struct shard_schema *f = NULL;
-    int r = o ? look_into(c, i, reader, &f, e) : no_memory(e);
+    struct shard_schema *s = NULL;
+    int r = o ? look_into(c, i, reader, &s, e) : no_memory(e);
     if (r < 0)
         return r;
-    if (!measurement)
-        r = schema_cache_unpack(f, o, e);
-    else if (schema_unpack_one(o, f->packed, f->n, *measurement) < 0)
-        r = no_memory(e);
-    shard_schema_unref(f);
-    if (r == 0)
-        *out = steal_ptr(&o);
-    return r;
+    r = measurement ? schema_unpack_one(o, s->packed, s->n, *measurement)
+                    : schema_unpack(o, s->packed, s->n);
+    shard_schema_unref(s);
+    if (r < 0)
+        return no_memory(e);
+    *out = steal_ptr(&o);
+    return 0;
 }
 
 int schema_cache_shard(struct schema_cache *c, size_t i, const struct tarball_reader *reader,

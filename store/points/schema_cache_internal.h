@@ -5,9 +5,9 @@
 #ifndef INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
 #define INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
 
+#include "store/base/lock.h"
 #include "store/points/schema_cache.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 /* The schema of a shard; shared by the caches of captures between which it did not change. */
@@ -61,15 +61,17 @@ void shard_schema_unref(struct shard_schema *s); /* NULL is allowed */
 
 /* Takes the lock. Another thread may be reading many shards: -EINTR if the reader says so
  * meanwhile. */
-int schema_cache_lock(struct schema_cache *c, const struct tarball_reader *reader, struct err *e);
+static inline int schema_cache_lock(struct schema_cache *c, const struct tarball_reader *reader,
+                                    struct err *e)
+{
+    int r = lock_unless(&c->lock, reader ? reader->interrupted : NULL, reader ? reader->ctx : NULL);
+    return r < 0 ? err_set(e, r, "interrupted") : 0;
+}
 
 /* Finds the schemas of all shards [first, end) that are not known. Called with the lock. Errors of
  * a shard are kept with it; those that are returned end the search: -EINTR, -ENOMEM. */
 int schema_cache_find(struct schema_cache *c, size_t first, size_t end,
                       const struct tarball_reader *reader, struct err *e);
-
-/* Adds what is packed to o. */
-int schema_cache_unpack(const struct shard_schema *s, struct schema *o, struct err *e);
 
 /* Drops what is kept of recent shards. */
 void schema_cache_forget(struct schema_cache *c);

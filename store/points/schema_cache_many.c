@@ -22,8 +22,10 @@ static int share(struct schema_cache *c, const char *db, const struct tarball_re
         const struct cached_shard *l = &c->cached[i];
         if (shards_at(c->shards, i)->tsi1 || l->error == -EBADMSG)
             continue;
-        r = l->error < 0 ? err_set(e, l->error, "%s", l->why)
-                         : schema_cache_unpack(l->schema, o, e);
+        if (l->error < 0)
+            r = err_set(e, l->error, "%s", l->why);
+        else if (schema_unpack(o, l->schema->packed, l->schema->n) < 0)
+            r = no_memory(e);
     }
     struct cached_database *s = r == 0 ? calloc(1, sizeof(*s)) : NULL;
     if (!s)

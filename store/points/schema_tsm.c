@@ -43,8 +43,8 @@ static int add_times(struct reading *r, struct days *days, const struct key_dele
         return 0;
     for (size_t i = 0; rc == 0 && i < r->block.n; i++) {
         int64_t t = r->block.times[i];
-        int32_t day = day_of(t);
-        bool first = i == 0 || day_of(r->block.times[i - 1]) != day || k;
+        int32_t day = time_day(t);
+        bool first = i == 0 || time_day(r->block.times[i - 1]) != day || k;
         if (first && !(k && key_deletes_time(k->list, k->n, t)))
             rc = days_add(days, (struct day_range){day, day}) < 0 ? no_memory(r) : 0;
     }
@@ -55,7 +55,7 @@ static int add_times(struct reading *r, struct days *days, const struct key_dele
 static int add_days(struct reading *r, struct days *days, const struct key_deletes *k,
                     const struct tsmfile_entry *entry, enum value_type type)
 {
-    struct day_range range = {day_of(entry->min), day_of(entry->max)};
+    struct day_range range = {time_day(entry->min), time_day(entry->max)};
     if (days_have(days, range) || key_deletes_all(k, entry->min, entry->max))
         return 0;
     if (range.last - range.first > 1 || key_deletes_some(k, entry->min, entry->max))

@@ -125,7 +125,7 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
         return 0;
     int rc =
         r->entry ? 0 : schema_add_key(r->o, &r->names, r->series, r->field, r->type, &r->entry);
-    int32_t day = day_of(time);
+    int32_t day = time_day(time);
     return rc < 0 ? rc : days_add(&r->entry->m.days, (struct day_range){day, day});
 }
 

@@ -15,8 +15,8 @@ static void there_and_back(const char *p, size_t n, enum dump_format format)
     must(strlen(name) <= DUMP_NAME_MAX && !strchr(name, '/'));
     must(dump_name_parse(name, format, &parsed));
     must(parsed.from == 16963 * DAY_NS && parsed.to == 16964 * DAY_NS);
-    must(dump_name_is_cut_of(&parsed, measurement));
-    if (!parsed.cut)
+    must(dump_name_is_shortened_of(&parsed, measurement));
+    if (!parsed.shortened)
         must(parsed.n == n && memcmp(parsed.measurement, p, n) == 0);
     dump_name_folder(measurement, name);
     must(strlen(name) <= DUMP_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
