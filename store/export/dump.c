@@ -25,7 +25,7 @@ static struct name *find(struct name *names, size_t n, struct slice text)
 }
 
 /* A free name for a column whose own is taken. */
-static bool resolve(struct name *names, size_t n, struct name *taken)
+static bool dump_new_name(struct name *names, size_t n, struct name *taken)
 {
     char *p = malloc(taken->text.n + 24);
     if (!p)
@@ -40,14 +40,14 @@ static bool resolve(struct name *names, size_t n, struct name *taken)
     return true;
 }
 
-static bool name_columns(struct dump *d, struct name *names)
+static bool dump_name_columns(struct dump *d, struct name *names)
 {
     for (size_t i = 0; i < points_columns(d->points); i++) {
         struct slice own = points_column(d->points, i)->name;
         /* A line has no tags among its fields, so that no name of a field is taken. */
         struct name *taken = d->format == DUMP_LP ? NULL : find(names, i, own);
         names[i] = (struct name){.text = own, .count = 1};
-        if (taken && !resolve(names, i, taken))
+        if (taken && !dump_new_name(names, i, taken))
             return false;
         dump_name(d->format, &d->names[i], names[i].text);
         if (d->names[i].failed)
@@ -56,12 +56,12 @@ static bool name_columns(struct dump *d, struct name *names)
     return true;
 }
 
-static bool make_names(struct dump *d)
+static bool dump_make_names(struct dump *d)
 {
     size_t n = points_columns(d->points);
     struct name *names = calloc(n + 1, sizeof(*names));
     d->names = calloc(n + 1, sizeof(*d->names));
-    bool ok = names && d->names && name_columns(d, names);
+    bool ok = names && d->names && dump_name_columns(d, names);
     for (size_t i = 0; names && i < n; i++)
         if (names[i].made)
             free((char *)names[i].text.p);
@@ -93,7 +93,7 @@ int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **
     int r = points_open(c, &pq, &d->points, e);
     if (r < 0)
         return r;
-    if (!make_names(d) || (d->format == DUMP_LP && dump_lines_begin(d) < 0))
+    if (!dump_make_names(d) || (d->format == DUMP_LP && dump_lines_begin(d) < 0))
         return err_sys(e, -ENOMEM, "the names of columns");
     *out = steal_ptr(&d);
     return 0;
@@ -114,7 +114,7 @@ void dump_free(struct dump *d)
 }
 
 /* Makes the next piece of the text. */
-static int make(struct dump *d, struct err *e)
+static int dump_make(struct dump *d, struct err *e)
 {
     struct points_row row;
     d->at = d->text.n = 0;
@@ -140,7 +140,7 @@ static int make(struct dump *d, struct err *e)
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e)
 {
     if (d->at == d->text.n) {
-        int r = make(d, e);
+        int r = dump_make(d, e);
         if (r < 0)
             return r;
     }

@@ -2,7 +2,7 @@
 /* Points as influxd answers a query: JSON and CSV. */
 #include "store/export/dump_internal.h"
 
-static void json_cell(struct buffer *o, const struct points_cell *c)
+static void answer_json_cell(struct buffer *o, const struct points_cell *c)
 {
     if (!c->present) {
         buffer_add(o, "null", 4);
@@ -26,7 +26,7 @@ static void json_cell(struct buffer *o, const struct points_cell *c)
     }
 }
 
-static void json_row(struct dump *d, const struct points_row *row)
+static void answer_json_row(struct dump *d, const struct points_row *row)
 {
     struct buffer *o = &d->text;
     const size_t n = points_columns(d->points);
@@ -37,12 +37,12 @@ static void json_row(struct dump *d, const struct points_row *row)
     buffer_add(o, "\"", 1);
     for (size_t i = 0; i < n; i++) {
         buffer_add(o, ",", 1);
-        json_cell(o, &row->cells[i]);
+        answer_json_cell(o, &row->cells[i]);
     }
     buffer_add(o, "]", 1);
 }
 
-static void json_head(struct dump *d)
+static void answer_json_head(struct dump *d)
 {
     struct buffer *o = &d->text;
     buffer_string(o, "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":");
@@ -55,7 +55,7 @@ static void json_head(struct dump *d)
     buffer_string(o, "],\"values\":[");
 }
 
-static void json_tail(struct dump *d)
+static void answer_json_tail(struct dump *d)
 {
     if (d->rows == 0)
         buffer_string(&d->text, "{\"results\":[{\"statement_id\":0}]}\n");
@@ -63,7 +63,7 @@ static void json_tail(struct dump *d)
         buffer_string(&d->text, "]}]}]}\n");
 }
 
-static void csv_cell(struct buffer *o, const struct points_cell *c)
+static void answer_csv_cell(struct buffer *o, const struct points_cell *c)
 {
     if (!c->present)
         return;
@@ -72,10 +72,10 @@ static void csv_cell(struct buffer *o, const struct points_cell *c)
     else if (c->type == VALUE_STRING)
         gotext_string_csv(o, points_text(c).p, points_text(c).n);
     else
-        json_cell(o, c);
+        answer_json_cell(o, c);
 }
 
-static void csv_row(struct dump *d, const struct points_row *row)
+static void answer_csv_row(struct dump *d, const struct points_row *row)
 {
     struct buffer *o = &d->text;
     const size_t n = points_columns(d->points);
@@ -83,12 +83,12 @@ static void csv_row(struct dump *d, const struct points_row *row)
     gotext_integer(o, row->time);
     for (size_t i = 0; i < n; i++) {
         buffer_add(o, ",", 1);
-        csv_cell(o, &row->cells[i]);
+        answer_csv_cell(o, &row->cells[i]);
     }
     buffer_add(o, "\n", 1);
 }
 
-static void csv_head(struct dump *d)
+static void answer_csv_head(struct dump *d)
 {
     buffer_string(&d->text, "name,tags,time");
     for (size_t i = 0; i < points_columns(d->points); i++) {
@@ -113,9 +113,9 @@ void dump_name(enum dump_format format, struct buffer *o, struct slice name)
 void dump_head(struct dump *d)
 {
     if (d->format == DUMP_JSON)
-        json_head(d);
+        answer_json_head(d);
     else if (d->format == DUMP_CSV)
-        csv_head(d);
+        answer_csv_head(d);
 }
 
 int dump_row(struct dump *d, const struct points_row *row, struct err *e)
@@ -123,16 +123,16 @@ int dump_row(struct dump *d, const struct points_row *row, struct err *e)
     if (d->format == DUMP_LP)
         return dump_lines_row(d, row, e);
     if (d->format == DUMP_JSON)
-        json_row(d, row);
+        answer_json_row(d, row);
     else
-        csv_row(d, row);
+        answer_csv_row(d, row);
     return 0;
 }
 
 void dump_tail(struct dump *d)
 {
     if (d->format == DUMP_JSON)
-        json_tail(d);
+        answer_json_tail(d);
     else if (d->format == DUMP_LP)
         dump_lines_tail(d);
 }

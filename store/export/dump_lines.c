@@ -12,7 +12,7 @@
 #define NAMED 20
 
 /* With a backslash before each of the characters. */
-static void escaped(struct buffer *o, struct slice s, const char *which)
+static void lines_escaped(struct buffer *o, struct slice s, const char *which)
 {
     size_t start = 0;
     for (size_t i = 0; i < s.n; i++) {
@@ -27,11 +27,11 @@ static void escaped(struct buffer *o, struct slice s, const char *which)
 
 void dump_lines_name(struct buffer *o, struct slice name)
 {
-    escaped(o, name, ",\" =");
+    lines_escaped(o, name, ",\" =");
     buffer_add(o, "=", 1);
 }
 
-static void value(struct buffer *o, const struct points_cell *c)
+static void lines_value(struct buffer *o, const struct points_cell *c)
 {
     switch (c->type) {
     case VALUE_FLOAT:
@@ -50,7 +50,7 @@ static void value(struct buffer *o, const struct points_cell *c)
         break;
     default:
         buffer_add(o, "\"", 1);
-        escaped(o, points_text(c), "\"\\");
+        lines_escaped(o, points_text(c), "\"\\");
         buffer_add(o, "\"", 1);
     }
 }
@@ -67,14 +67,14 @@ int dump_lines_begin(struct dump *d)
     return 0;
 }
 
-static bool may_leave(const struct dump *d)
+static bool lines_may_leave(const struct dump *d)
 {
     return d->query.gaps && d->query.gaps->names;
 }
 
 /* Says that something of the measurement is left out; what: "the series", "the field". */
-static void say_left(const struct dump *d, const char *what, struct slice name, uint64_t n,
-                     const char *of, const char *why)
+static void lines_say_left(const struct dump *d, const char *what, struct slice name, uint64_t n,
+                           const char *of, const char *why)
 {
     char measurement[GAPS_NAME], shown[GAPS_NAME];
     gaps_name(d->measurement, measurement);
@@ -83,8 +83,8 @@ static void say_left(const struct dump *d, const char *what, struct slice name, 
              d->query.rp, measurement, what, shown, n, of, why);
 }
 
-static int refuse(const struct dump *d, const char *what, struct slice name, const char *why,
-                  struct err *e)
+static int lines_refuse(const struct dump *d, const char *what, struct slice name, const char *why,
+                        struct err *e)
 {
     char measurement[GAPS_NAME], shown[GAPS_NAME];
     gaps_name(d->measurement, measurement);
@@ -94,39 +94,39 @@ static int refuse(const struct dump *d, const char *what, struct slice name, con
 }
 
 /* Says which points of the series at hand were left out, unless its measurement is. */
-static void end_series(struct dump *d)
+static void lines_end_series(struct dump *d)
 {
     struct lines *l = &d->lines;
     if (!l->why || l->whole || !l->left)
         return;
     if (l->series < NAMED)
-        say_left(d, "the series ", l->key, l->left, "points", l->why);
+        lines_say_left(d, "the series ", l->key, l->left, "points", l->why);
     else
         l->more += l->left;
     l->series++;
     l->left = 0;
 }
 
-static int begin_series(struct dump *d, struct slice key, struct err *e)
+static int lines_begin_series(struct dump *d, struct slice key, struct err *e)
 {
     struct lines *l = &d->lines;
     bool same = l->key.p && slice_compare(l->key, key) == 0;
     if (!same)
-        end_series(d);
+        lines_end_series(d);
     l->key = key;
     if (same)
         return 0;
     l->why = sayable_series(key);
     l->whole = sayable_measurement(key) != NULL;
-    return l->why && !may_leave(d) ? refuse(d, "the series ", key, l->why, e) : 0;
+    return l->why && !lines_may_leave(d) ? lines_refuse(d, "the series ", key, l->why, e) : 0;
 }
 
 /* Counts a value of a field that cannot be written. */
-static int leave_field(struct dump *d, size_t i, struct err *e)
+static int lines_leave_field(struct dump *d, size_t i, struct err *e)
 {
     struct lines_field *f = &d->lines.fields[i];
-    if (!may_leave(d))
-        return refuse(d, "the field ", points_column(d->points, i)->name, f->why, e);
+    if (!lines_may_leave(d))
+        return lines_refuse(d, "the field ", points_column(d->points, i)->name, f->why, e);
     f->left++;
     return 0;
 }
@@ -137,7 +137,7 @@ int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e)
     struct buffer *o = &d->text;
     const size_t n = points_columns(d->points), begin = o->n;
     char separator = ' ';
-    int r = row->series.p != d->lines.key.p ? begin_series(d, row->series, e) : 0;
+    int r = row->series.p != d->lines.key.p ? lines_begin_series(d, row->series, e) : 0;
     if (d->lines.why) {
         d->lines.left++;
         return r;
@@ -147,13 +147,13 @@ int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e)
         if (!row->cells[i].present || points_column(d->points, i)->is_tag)
             continue;
         if (d->lines.fields[i].why) {
-            r = leave_field(d, i, e);
+            r = lines_leave_field(d, i, e);
             continue;
         }
         buffer_add(o, &separator, 1);
         separator = ',';
         buffer_add(o, d->names[i].p, d->names[i].n);
-        value(o, &row->cells[i]);
+        lines_value(o, &row->cells[i]);
     }
     if (separator == ' ') { /* none of its fields could be written */
         o->n = begin;
@@ -170,12 +170,12 @@ void dump_lines_tail(struct dump *d)
     struct lines *l = &d->lines;
     const struct slice none = {"", 0};
     if (l->why && l->whole)
-        say_left(d, "the measurement", none, l->left, "points", l->why);
-    end_series(d);
+        lines_say_left(d, "the measurement", none, l->left, "points", l->why);
+    lines_end_series(d);
     if (l->more)
-        say_left(d, "further series", none, l->more, "points", "as those before");
+        lines_say_left(d, "further series", none, l->more, "points", "as those before");
     for (size_t i = 0; i < points_columns(d->points); i++)
         if (l->fields[i].left)
-            say_left(d, "the field ", points_column(d->points, i)->name, l->fields[i].left,
-                     "values", l->fields[i].why);
+            lines_say_left(d, "the field ", points_column(d->points, i)->name, l->fields[i].left,
+                           "values", l->fields[i].why);
 }

@@ -24,7 +24,7 @@ static bool is_coded(struct slice name, size_t i)
 
 /* Writes as much of the name as fits into max bytes, whole characters; tells whether that is all.
  */
-static bool encode(struct slice name, size_t max, char *out)
+static bool name_encode(struct slice name, size_t max, char *out)
 {
     size_t n = 0, whole = 0;
     for (size_t i = 0; i < name.n; i++) {
@@ -46,13 +46,13 @@ static bool encode(struct slice name, size_t max, char *out)
 }
 
 /* The name within max bytes. */
-static void encode_or_shorten(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
+static void name_encode_or_shorten(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
 {
     uint8_t sum[SHA256_BYTES] = {0};
     char hex[SHA256_HEX + 1];
-    if (encode(name, max, out))
+    if (name_encode(name, max, out))
         return;
-    encode(name, SHORTENED, out);
+    name_encode(name, SHORTENED, out);
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
     if (h) {
         sha256_add(h, name.p, name.n);
@@ -63,15 +63,16 @@ static void encode_or_shorten(struct slice name, size_t max, char out[DUMP_NAME_
     snprintf(out + n, DUMP_NAME_MAX + 1 - n, "~%.*s", DIGEST, hex);
 }
 
-static void encode_measurement(struct slice name, enum dump_format format,
-                               char out[DUMP_NAME_MAX + 1])
+static void name_encode_measurement(struct slice name, enum dump_format format,
+                                    char out[DUMP_NAME_MAX + 1])
 {
-    encode_or_shorten(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]), out);
+    name_encode_or_shorten(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]),
+                           out);
 }
 
 void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1])
 {
-    encode_or_shorten(name, DUMP_NAME_MAX, out);
+    name_encode_or_shorten(name, DUMP_NAME_MAX, out);
 }
 
 void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
@@ -80,14 +81,14 @@ void dump_name_file(struct slice measurement, int32_t day, enum dump_format form
     char from[TIME_TEXT], to[TIME_TEXT];
     time_day_text(day, from);
     time_day_text(day + 1, to);
-    encode_measurement(measurement, format, out);
+    name_encode_measurement(measurement, format, out);
     size_t n = strlen(out);
     snprintf(out + n, DUMP_NAME_MAX + 1 - n, "_%.10s-00:00:00_%.10s-00:00:00.%s", from, to,
              dump_extensions[format]);
 }
 
 /* Takes digits that make a number from least to most. */
-static bool parse_digits(const char **p, size_t digits, int least, int most, int *out)
+static bool name_parse_digits(const char **p, size_t digits, int least, int most, int *out)
 {
     *out = 0;
     for (size_t i = 0; i < digits; i++) {
@@ -105,11 +106,12 @@ static bool take(const char **p, char c)
 }
 
 /* 2016-06-11, as seconds since 1970. */
-static bool parse_date(const char **p, time_t *out)
+static bool name_parse_date(const char **p, time_t *out)
 {
     int year, month, day;
-    if (!parse_digits(p, 4, 0, 9999, &year) || !take(p, '-') ||
-        !parse_digits(p, 2, 1, 12, &month) || !take(p, '-') || !parse_digits(p, 2, 1, 31, &day))
+    if (!name_parse_digits(p, 4, 0, 9999, &year) || !take(p, '-') ||
+        !name_parse_digits(p, 2, 1, 12, &month) || !take(p, '-') ||
+        !name_parse_digits(p, 2, 1, 31, &day))
         return false;
     struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
     *out = timegm(&tm);
@@ -119,14 +121,14 @@ static bool parse_date(const char **p, time_t *out)
 bool dump_name_is_day(const char *name, int32_t *day)
 {
     time_t seconds;
-    if (!parse_date(&name, &seconds) || *name)
+    if (!name_parse_date(&name, &seconds) || *name)
         return false;
     *day = (int32_t)(seconds / 86400);
     return true;
 }
 
 /* Up to nine digits behind a point. */
-static bool parse_fraction(const char **p, const char *end, int64_t *ns)
+static bool name_parse_fraction(const char **p, const char *end, int64_t *ns)
 {
     int64_t unit = SECOND_NS;
     *ns = 0;
@@ -142,15 +144,16 @@ static bool parse_fraction(const char **p, const char *end, int64_t *ns)
 }
 
 /* From begin to end, as nanoseconds. */
-static bool parse_time(const char *begin, const char *end, int64_t *out)
+static bool name_parse_time(const char *begin, const char *end, int64_t *out)
 {
     time_t seconds;
     int hour, minute, second;
     int64_t ns;
     const char *p = begin;
-    if (!parse_date(&p, &seconds) || !take(&p, '-') || !parse_digits(&p, 2, 0, 23, &hour) ||
-        !take(&p, ':') || !parse_digits(&p, 2, 0, 59, &minute) || !take(&p, ':') ||
-        !parse_digits(&p, 2, 0, 59, &second) || !parse_fraction(&p, end, &ns) || p != end)
+    if (!name_parse_date(&p, &seconds) || !take(&p, '-') ||
+        !name_parse_digits(&p, 2, 0, 23, &hour) || !take(&p, ':') ||
+        !name_parse_digits(&p, 2, 0, 59, &minute) || !take(&p, ':') ||
+        !name_parse_digits(&p, 2, 0, 59, &second) || !name_parse_fraction(&p, end, &ns) || p != end)
         return false;
     seconds += hour * 3600 + minute * 60 + second;
     if (__builtin_mul_overflow((int64_t)seconds, SECOND_NS, out) ||
@@ -159,7 +162,7 @@ static bool parse_time(const char *begin, const char *end, int64_t *out)
     return true;
 }
 
-static bool decode(const char *p, size_t n, struct dump_name *out)
+static bool name_decode(const char *p, size_t n, struct dump_name *out)
 {
     out->n = 0;
     for (size_t i = 0; i < n; i++) {
@@ -198,19 +201,20 @@ bool dump_name_parse(const char *name, enum dump_format format, struct dump_name
     n -= ext + 1;
     const char *to = last(name, n, '_');
     const char *from = to ? last(name, (size_t)(to - name), '_') : NULL;
-    if (!from || !parse_time(from + 1, to, &out->from) || !parse_time(to + 1, name + n, &out->to))
+    if (!from || !name_parse_time(from + 1, to, &out->from) ||
+        !name_parse_time(to + 1, name + n, &out->to))
         return false;
     n = (size_t)(from - name);
     out->format = format;
     memcpy(out->coded, name, n);
     out->coded[n] = 0;
     out->shortened = looks_shortened(name, n);
-    return decode(name, n, out);
+    return name_decode(name, n, out);
 }
 
 bool dump_name_is_shortened_of(const struct dump_name *name, struct slice measurement)
 {
     char coded[DUMP_NAME_MAX + 1];
-    encode_measurement(measurement, name->format, coded);
+    name_encode_measurement(measurement, name->format, coded);
     return strcmp(coded, name->coded) == 0;
 }

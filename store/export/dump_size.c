@@ -10,57 +10,57 @@
 /* Rises whenever the same store gives another text. */
 #define DIGEST_VERSION 2
 
-static void add_number(struct sha256 *h, uint64_t v)
+static void size_add_integer(struct sha256 *h, uint64_t v)
 {
     sha256_add(h, &v, sizeof(v));
 }
 
-static void add_text(struct sha256 *h, const char *p, size_t n)
+static void size_add_text(struct sha256 *h, const char *p, size_t n)
 {
-    add_number(h, n);
+    size_add_integer(h, n);
     sha256_add(h, p, n);
 }
 
 /* The catalogue's index of a file rises when it changes; a WAL segment grows. */
-static void add_member(struct sha256 *h, const struct capture *c, size_t i)
+static void size_add_member(struct sha256 *h, const struct capture *c, size_t i)
 {
     if (i == MEMBER_NONE) {
-        add_number(h, UINT64_MAX);
+        size_add_integer(h, UINT64_MAX);
         return;
     }
     const struct member *m = capture_member(c, i);
-    add_text(h, m->name, strlen(m->name));
-    add_number(h, m->index);
-    add_number(h, m->attr.size);
-    add_number(h, (uint64_t)m->attr.mtime_ns);
+    size_add_text(h, m->name, strlen(m->name));
+    size_add_integer(h, m->index);
+    size_add_integer(h, m->attr.size);
+    size_add_integer(h, (uint64_t)m->attr.mtime_ns);
 }
 
-static void add_shard(struct sha256 *h, const struct capture *c, const struct shard_files *sh)
+static void size_add_shard(struct sha256 *h, const struct capture *c, const struct shard_files *sh)
 {
-    add_number(h, sh->id);
-    add_number(h, (uint64_t)sh->start);
-    add_number(h, (uint64_t)sh->end);
-    add_number(h, sh->tsi1);
-    add_number(h, sh->ntsm);
+    size_add_integer(h, sh->id);
+    size_add_integer(h, (uint64_t)sh->start);
+    size_add_integer(h, (uint64_t)sh->end);
+    size_add_integer(h, sh->tsi1);
+    size_add_integer(h, sh->ntsm);
     for (size_t i = 0; i < sh->ntsm; i++) {
-        add_member(h, c, sh->tsm[i].tsm);
-        add_member(h, c, sh->tsm[i].tombstone);
+        size_add_member(h, c, sh->tsm[i].tsm);
+        size_add_member(h, c, sh->tsm[i].tombstone);
     }
-    add_number(h, sh->nwal);
+    size_add_integer(h, sh->nwal);
     for (size_t i = 0; i < sh->nwal; i++)
-        add_member(h, c, sh->wal[i]);
+        size_add_member(h, c, sh->wal[i]);
 }
 
-static void add_query(struct sha256 *h, const struct dump_query *q)
+static void size_add_query(struct sha256 *h, const struct dump_query *q)
 {
-    add_number(h, DIGEST_VERSION);
-    add_number(h, q->format);
-    add_number(h, q->gaps ? q->gaps->names + 2u * q->gaps->damage : 0u);
-    add_number(h, (uint64_t)q->from);
-    add_number(h, (uint64_t)q->to);
-    add_text(h, q->db, strlen(q->db));
-    add_text(h, q->rp, strlen(q->rp));
-    add_text(h, q->measurement, q->n);
+    size_add_integer(h, DIGEST_VERSION);
+    size_add_integer(h, q->format);
+    size_add_integer(h, q->gaps ? q->gaps->names + 2u * q->gaps->damage : 0u);
+    size_add_integer(h, (uint64_t)q->from);
+    size_add_integer(h, (uint64_t)q->to);
+    size_add_text(h, q->db, strlen(q->db));
+    size_add_text(h, q->rp, strlen(q->rp));
+    size_add_text(h, q->measurement, q->n);
 }
 
 int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
@@ -78,20 +78,20 @@ int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[
         r = columns_of(c, &pq, list, n, &columns, e);
     if (r < 0)
         return r;
-    add_query(h, q);
+    size_add_query(h, q);
     for (size_t i = 0; i < columns.n; i++) {
-        add_number(h, columns.list[i].is_tag);
-        add_number(h, columns.list[i].type);
-        add_text(h, columns.list[i].name.p, columns.list[i].name.n);
+        size_add_integer(h, columns.list[i].is_tag);
+        size_add_integer(h, columns.list[i].type);
+        size_add_text(h, columns.list[i].name.p, columns.list[i].name.n);
     }
     for (size_t i = 0; i < n; i++)
-        add_shard(h, schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]));
+        size_add_shard(h, schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]));
     sha256_end(h, out);
     return 0;
 }
 
-static int make_all(struct schema_cache *c, const struct dump_query *q, uint64_t *size,
-                    struct err *e)
+static int size_make_all(struct schema_cache *c, const struct dump_query *q, uint64_t *size,
+                         struct err *e)
 {
     cleanup(dump_freep) struct dump *d = NULL;
     int r = dump_open(c, q, &d, e);
@@ -111,14 +111,14 @@ int dump_size(struct schema_cache *c, const struct dump_query *q,
     struct catalog *k = schema_cache_catalog(c);
     if (k && catalog_get_dump(k, digest, size, NULL) == 0)
         return 0;
-    int r = make_all(c, q, size, e);
+    int r = size_make_all(c, q, size, e);
     /* Not remembered, it is found again. */
     if (r == 0 && k)
         catalog_put_dump(k, digest, *size, NULL);
     return r;
 }
 
-static void latest(const struct capture *c, size_t i, int64_t *ns)
+static void size_latest(const struct capture *c, size_t i, int64_t *ns)
 {
     if (i != MEMBER_NONE && capture_member(c, i)->attr.mtime_ns > *ns)
         *ns = capture_member(c, i)->attr.mtime_ns;
@@ -132,15 +132,15 @@ int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, 
     int r = shards_range(schema_cache_shards(c), q->db, q->rp, q->from, q->to, &list, &n, e);
     *ns = 0;
     if (r == 0 && n == 0) /* nothing, since meta.db says so */
-        latest(capture, shards_meta_member(schema_cache_shards(c)), ns);
+        size_latest(capture, shards_meta_member(schema_cache_shards(c)), ns);
     for (size_t i = 0; r == 0 && i < n; i++) {
         const struct shard_files *sh = shards_at(schema_cache_shards(c), list[i]);
         for (size_t k = 0; k < sh->ntsm; k++) {
-            latest(capture, sh->tsm[k].tsm, ns);
-            latest(capture, sh->tsm[k].tombstone, ns);
+            size_latest(capture, sh->tsm[k].tsm, ns);
+            size_latest(capture, sh->tsm[k].tombstone, ns);
         }
         for (size_t k = 0; k < sh->nwal; k++)
-            latest(capture, sh->wal[k], ns);
+            size_latest(capture, sh->wal[k], ns);
     }
     return r;
 }

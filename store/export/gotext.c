@@ -143,7 +143,7 @@ static inline char *zeros(char *p, int n)
 }
 
 /* d * 10^exponent, which reads as v. */
-static char *plain(char *p, double v, uint64_t d, int exponent)
+static char *gotext_plain(char *p, double v, uint64_t d, int exponent)
 {
     if (exponent >= 0)
         return zeros(digits(p, d), exponent);
@@ -160,7 +160,7 @@ static char *plain(char *p, double v, uint64_t d, int exponent)
     return fixed(zeros(p, -exponent - n), d, n);
 }
 
-static char *scientific(char *p, uint64_t d, int exponent)
+static char *gotext_scientific(char *p, uint64_t d, int exponent)
 {
     int n = length(d);
     char *end = fixed(p + 1, d, n);
@@ -174,7 +174,7 @@ static char *scientific(char *p, uint64_t d, int exponent)
 }
 
 /* Of v from 0 on. */
-static char *number(char *p, double v, bool exponents)
+static char *gotext_number(char *p, double v, bool exponents)
 {
     /* Half a float's distance is below one up to 2^53: an integer's own digits are the shortest. */
     if (v < 9007199254740992.0 && v == (double)(int64_t)v)
@@ -194,14 +194,14 @@ static char *number(char *p, double v, bool exponents)
     int exponent;
     uint64_t d = shortest_decimal(v, &exponent);
     if (exponents && (v < 1e-6 || v >= 1e21))
-        return scientific(p, d, exponent);
-    return plain(p, v, d, exponent);
+        return gotext_scientific(p, d, exponent);
+    return gotext_plain(p, v, d, exponent);
 }
 
 /* A sign, and 309 digits before the point or 324 behind it. */
 #define MAX_FLOAT (1 + 2 + 324 + 17)
 
-static inline void any_number(struct buffer *o, double v, bool exponents)
+static inline void gotext_any_number(struct buffer *o, double v, bool exponents)
 {
     char *p = buffer_reserve(o, MAX_FLOAT), *start = p;
     if (!p)
@@ -212,23 +212,23 @@ static inline void any_number(struct buffer *o, double v, bool exponents)
     }
     *p = '-';
     p += signbit(v) != 0;
-    o->n += (size_t)(number(p, fabs(v), exponents) - start);
+    o->n += (size_t)(gotext_number(p, fabs(v), exponents) - start);
 }
 
 void gotext_float_json(struct buffer *o, double v)
 {
-    any_number(o, v, true);
+    gotext_any_number(o, v, true);
 }
 
 void gotext_float_plain(struct buffer *o, double v)
 {
-    any_number(o, v, false);
+    gotext_any_number(o, v, false);
 }
 
 #define NO_RUNE 0xfffd
 
 /* The code point at s and in *len its bytes; NO_RUNE and 1 where there is no UTF-8. */
-static uint32_t rune(const uint8_t *s, size_t n, size_t *len)
+static uint32_t gotext_rune(const uint8_t *s, size_t n, size_t *len)
 {
     *len = 1;
     if (s[0] < 0x80)
@@ -250,7 +250,7 @@ static uint32_t rune(const uint8_t *s, size_t n, size_t *len)
 }
 
 /* How encoding/json writes the character; NULL: as it is. */
-static const char *escape(uint32_t c, size_t len, char buf[8])
+static const char *gotext_escape(uint32_t c, size_t len, char buf[8])
 {
     switch (c) {
     case '"':
@@ -311,8 +311,8 @@ void gotext_string_json(struct buffer *o, const char *s, size_t n)
     char buf[8];
     buffer_add(o, "\"", 1);
     for (size_t i = ordinary(s, n, JSON); i < n; i += ordinary(s + i, n - i, JSON)) {
-        uint32_t c = rune((const uint8_t *)s + i, n - i, &len);
-        const char *text = escape(c, len, buf);
+        uint32_t c = gotext_rune((const uint8_t *)s + i, n - i, &len);
+        const char *text = gotext_escape(c, len, buf);
         i += len;
         if (!text)
             continue;
@@ -339,7 +339,7 @@ static bool needs_quotes(const char *s, size_t n)
         return false;
     if (n == 2 && memcmp(s, "\\.", 2) == 0)
         return true;
-    return ordinary(s, n, CSV) < n || is_space(rune((const uint8_t *)s, n, &len));
+    return ordinary(s, n, CSV) < n || is_space(gotext_rune((const uint8_t *)s, n, &len));
 }
 
 void gotext_string_csv(struct buffer *o, const char *s, size_t n)
@@ -378,7 +378,7 @@ static void date_of(int64_t day, int64_t *year, unsigned *month, unsigned *mday)
 #define DAY (DAY_NS / SECOND_NS)
 
 /* Takes the second's day as the one that text is at hand of. */
-static void turn_to_day(struct gotext_day *d, int64_t second)
+static void gotext_turn_to_day(struct gotext_day *d, int64_t second)
 {
     int64_t year, day = second / DAY - (second % DAY < 0);
     unsigned month, mday;
@@ -413,7 +413,7 @@ void gotext_time(struct buffer *o, struct gotext_day *day, int64_t ns)
     int64_t second = ns / SECOND_NS - (ns % SECOND_NS < 0);
     uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND_NS);
     if ((uint64_t)(second - day->midnight) >= DAY || !day->date[0])
-        turn_to_day(day, second);
+        gotext_turn_to_day(day, second);
     memcpy(p, day->date, sizeof(day->date));
     put_clock(p + 11, (uint32_t)(second - day->midnight));
     p += 19;

@@ -37,7 +37,7 @@ static size_t find_bare(struct slice s, size_t i, const char *which)
 }
 
 /* Whether the key ends where influxd's reader of keys sees its end. */
-static bool is_one_key(struct slice key)
+static bool sayable_is_one_key(struct slice key)
 {
     size_t i = find_bare(key, 1, ", ");
     while (i < key.n && key.p[i] == ',') {
@@ -56,7 +56,7 @@ static bool is_one_key(struct slice key)
 
 /* Whether, behind the key and a space, influxd's reader of lines is at the beginning of the first
  * field: else it would end the line within a string, or go on past its end. */
-static bool leaves_fields(struct slice key)
+static bool sayable_leaves_fields(struct slice key)
 {
     bool fields = false, quoted = false;
     int open = 0; /* equals signs less commas */
@@ -113,7 +113,7 @@ const char *sayable_series(struct slice key)
         return why;
     if (has_newline(key))
         return "line protocol cannot express a newline in a tag";
-    if (ends_with_backslash(key) || !is_one_key(key) || !leaves_fields(key))
+    if (ends_with_backslash(key) || !sayable_is_one_key(key) || !sayable_leaves_fields(key))
         return at_backslash;
     serieskey_measurement(key, &rest);
     while (serieskey_tag(&rest, &name, &value))

@@ -20,7 +20,7 @@ static atomic_bool are_made; /* as pthread_once knows too, but takes longer to s
 #define WORDS 40
 
 /* The first 128 bits of a number of five words at least, rounded up if there are more. */
-static u128 first_bits(const uint32_t *x, bool more)
+static u128 shortest_first_bits(const uint32_t *x, bool more)
 {
     int i = WORDS - 1;
     while (!x[i])
@@ -55,17 +55,17 @@ static void divide_by_ten(uint32_t *x)
     }
 }
 
-static void make_powers(void)
+static void shortest_make_powers(void)
 {
     uint32_t x[WORDS] = {[4] = 1};
     for (int k = 0; k <= LAST; k++, times_ten(x))
-        powers[k - FIRST] = first_bits(x, false);
+        powers[k - FIRST] = shortest_first_bits(x, false);
     /* Dropping what is below 1 at each step is dropping it at the end; and there always is some. */
     memset(x, 0, sizeof(x));
     x[WORDS - 1] = 1;
     for (int k = -1; k >= FIRST; k--) {
         divide_by_ten(x);
-        powers[k - FIRST] = first_bits(x, true);
+        powers[k - FIRST] = shortest_first_bits(x, true);
     }
     atomic_store_explicit(&are_made, true, memory_order_release);
 }
@@ -78,7 +78,7 @@ static uint64_t scaled(u128 g, uint64_t c)
     return (uint64_t)(product >> 64) | ((uint64_t)product > 1);
 }
 
-static inline bool cut(uint64_t *d, int *exponent, uint64_t power, int zeros)
+static inline bool strip(uint64_t *d, int *exponent, uint64_t power, int zeros)
 {
     if (*d % power)
         return false;
@@ -89,11 +89,11 @@ static inline bool cut(uint64_t *d, int *exponent, uint64_t power, int zeros)
 
 static uint64_t without_zeros(uint64_t d, int *exponent)
 {
-    while (cut(&d, exponent, 100000000, 8))
+    while (strip(&d, exponent, 100000000, 8))
         ;
-    cut(&d, exponent, 10000, 4);
-    cut(&d, exponent, 100, 2);
-    cut(&d, exponent, 10, 1);
+    strip(&d, exponent, 10000, 4);
+    strip(&d, exponent, 100, 2);
+    strip(&d, exponent, 10, 1);
     return d;
 }
 
@@ -104,7 +104,7 @@ uint64_t shortest_decimal(double v, int *exponent)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (!atomic_load_explicit(&are_made, memory_order_acquire))
-        pthread_once(&once, make_powers);
+        pthread_once(&once, shortest_make_powers);
     uint64_t bits;
     memcpy(&bits, &v, sizeof(bits));
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);

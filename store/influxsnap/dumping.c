@@ -22,7 +22,7 @@ struct dumping {
     struct told told;
 };
 
-static int copy(struct dump *dump, struct dumping *to, struct err *e)
+static int dumping_copy(struct dump *dump, struct dumping *to, struct err *e)
 {
     char buf[64 << 10];
     ssize_t n;
@@ -63,7 +63,7 @@ static int dump_one(struct schema_cache *c, const struct dump_query *q, struct d
     uint64_t before = to->meter.done;
     int r = dump_open(c, q, &dump, e);
     if (r == 0)
-        r = copy(dump, to, e);
+        r = dumping_copy(dump, to, e);
     if (r == 0 && asprintf(&name, "%s/%s/%.*s", q->db, q->rp, (int)q->n, q->measurement) < 0)
         return err_sys(e, -ENOMEM, "%s", to->name);
     if (r == 0)

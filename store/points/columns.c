@@ -39,7 +39,7 @@ static struct points_column *find(const struct columns *c, struct slice name, bo
 }
 
 /* Takes over name.p if it is new. */
-static int add(struct columns *c, const struct points_column *one)
+static int columns_add(struct columns *c, const struct points_column *one)
 {
     struct points_column *old = find(c, one->name, one->is_tag);
     if (old) {
@@ -58,16 +58,16 @@ static int add(struct columns *c, const struct points_column *one)
     return 0;
 }
 
-static int add_all(struct columns *c, const struct schema_measurement *m, bool fields)
+static int columns_add_all(struct columns *c, const struct schema_measurement *m, bool fields)
 {
     int r = 0;
     for (size_t i = 0; fields && r == 0 && i < m->nfields; i++) {
         const struct points_column one = {.name = m->fields[i].name, .type = m->fields[i].type};
-        r = add(c, &one);
+        r = columns_add(c, &one);
     }
     for (size_t i = 0; r == 0 && i < m->ntags; i++) {
         const struct points_column one = {.name = m->tags[i], .is_tag = true, .type = VALUE_STRING};
-        r = add(c, &one);
+        r = columns_add(c, &one);
     }
     return r;
 }
@@ -77,8 +77,8 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the columns of a measurement");
 }
 
-static int add_shard(struct schema_cache *cache, const struct points_query *q, size_t shard,
-                     struct columns *out, struct err *e)
+static int columns_add_shard(struct schema_cache *cache, const struct points_query *q, size_t shard,
+                             struct columns *out, struct err *e)
 {
     cleanup(schema_freep) struct schema *o = NULL;
     int r = schema_cache_measurement(cache, shard, q->measurement, q->reader, &o, e);
@@ -90,19 +90,19 @@ static int add_shard(struct schema_cache *cache, const struct points_query *q, s
     if (r < 0)
         return r;
     const struct schema_measurement *m = schema_find(o, q->measurement);
-    return m && add_all(out, m, true) < 0 ? no_memory(e) : 0;
+    return m && columns_add_all(out, m, true) < 0 ? no_memory(e) : 0;
 }
 
 /* A database without tsi1 has one index, so its tags are those of all its shards. */
-static int add_shared(struct schema_cache *cache, const struct points_query *q, struct columns *out,
-                      struct err *e)
+static int columns_add_shared(struct schema_cache *cache, const struct points_query *q,
+                              struct columns *out, struct err *e)
 {
     const struct schema *o;
     int r = schema_cache_database(cache, q->db, q->reader, &o, e);
     if (r < 0)
         return r;
     const struct schema_measurement *m = schema_find(o, q->measurement);
-    return m && add_all(out, m, false) < 0 ? no_memory(e) : 0;
+    return m && columns_add_all(out, m, false) < 0 ? no_memory(e) : 0;
 }
 
 static int by_name(const void *va, const void *vb)
@@ -118,11 +118,11 @@ int columns_of(struct schema_cache *cache, const struct points_query *q, const s
     bool shared = false;
     int r = 0;
     for (size_t i = 0; r == 0 && i < n; i++) {
-        r = add_shard(cache, q, shards[i], out, e);
+        r = columns_add_shard(cache, q, shards[i], out, e);
         shared |= !shards_at(schema_cache_shards(cache), shards[i])->tsi1;
     }
     if (r == 0 && q->way == POINTS_ANSWER && shared && out->n)
-        r = add_shared(cache, q, out, e);
+        r = columns_add_shared(cache, q, out, e);
     if (out->n)
         qsort(out->list, out->n, sizeof(*out->list), by_name);
     return r;

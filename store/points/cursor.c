@@ -32,7 +32,7 @@ static void settle(const struct cursor *c, struct cursor_blocks *b)
 }
 
 /* The next values of the block, as many as the window takes; those of one time together. */
-static int load_window(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+static int cursor_load_window(const struct cursor *c, struct cursor_blocks *b, struct err *e)
 {
     const struct tsmblock *k = c->scratch;
     int r = tsmfile_block(b->file, &b->entries[b->next], c->type, c->scratch, e);
@@ -51,7 +51,7 @@ static int load_window(const struct cursor *c, struct cursor_blocks *b, struct e
     return 0;
 }
 
-static int load_block(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+static int cursor_load_block(const struct cursor *c, struct cursor_blocks *b, struct err *e)
 {
     int r = tsmfile_block(b->file, &b->entries[b->next], c->type, &b->block, e);
     if (r == 0)
@@ -60,7 +60,8 @@ static int load_block(const struct cursor *c, struct cursor_blocks *b, struct er
 }
 
 /* Leaves out the block that could not be read, if that is allowed. */
-static int leave_block(const struct cursor *c, struct cursor_blocks *b, int code, struct err *e)
+static int cursor_leave_block(const struct cursor *c, struct cursor_blocks *b, int code,
+                              struct err *e)
 {
     const struct tsmfile_entry *entry = &b->entries[b->next];
     char name[GAPS_NAME], times[GAPS_TIMES];
@@ -75,11 +76,11 @@ static int leave_block(const struct cursor *c, struct cursor_blocks *b, int code
     return 0;
 }
 
-static int load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
+static int cursor_load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
 {
-    int r = c->window ? load_window(c, b, e) : load_block(c, b, e);
+    int r = c->window ? cursor_load_window(c, b, e) : cursor_load_block(c, b, e);
     if (r == -EBADMSG)
-        r = leave_block(c, b, r, e);
+        r = cursor_leave_block(c, b, r, e);
     if (r < 0)
         return r;
     b->at = 0;
@@ -95,7 +96,7 @@ static void retire(struct cursor_blocks *b)
 }
 
 /* The earliest time at which a file has a value, its blocks loaded; *any false: none has. */
-static int earliest(struct cursor *c, int64_t *time, bool *any, struct err *e)
+static int cursor_earliest(struct cursor *c, int64_t *time, bool *any, struct err *e)
 {
     for (;;) {
         struct cursor_blocks *first = NULL;
@@ -111,7 +112,7 @@ static int earliest(struct cursor *c, int64_t *time, bool *any, struct err *e)
         *any = first != NULL;
         if (!first || first_loaded)
             return 0;
-        int r = load(c, first, e);
+        int r = cursor_load(c, first, e);
         if (r < 0)
             return r;
         retire(first);
@@ -175,7 +176,7 @@ int cursor_first(struct cursor *c, struct err *e)
     struct cursor_blocks *last = NULL;
     int64_t t = 0;
     bool any;
-    int r = earliest(c, &t, &any, e);
+    int r = cursor_earliest(c, &t, &any, e);
     if (r < 0)
         return r;
     c->run = NULL;

@@ -38,7 +38,7 @@ void deletes_free(struct deletes *d)
     free(d);
 }
 
-static struct entry *entry_of(struct deletes *d, const char *key, size_t len)
+static struct entry *deletes_entry(struct deletes *d, const char *key, size_t len)
 {
     struct entry *k;
     HASH_FIND(hh, d->keys, key, len, k);
@@ -55,13 +55,13 @@ static struct entry *entry_of(struct deletes *d, const char *key, size_t len)
     return NULL;
 }
 
-static int add(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+static int deletes_add(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct deletes *d = ctx;
     if (min > max ||
         (d->measurement.p && !serieskey_is_of((struct slice){key, len}, d->measurement)))
         return 0;
-    struct entry *k = entry_of(d, key, len);
+    struct entry *k = deletes_entry(d, key, len);
     if (!k)
         return -ENOMEM;
     if (!array_grow(&k->of.list, k->of.n))
@@ -79,7 +79,7 @@ static int by_min(const void *va, const void *vb)
 }
 
 /* Joins ranges that touch. */
-static void join(struct key_deletes *k)
+static void deletes_join(struct key_deletes *k)
 {
     size_t n = 0;
     qsort(k->list, k->n, sizeof(*k->list), by_min);
@@ -102,12 +102,12 @@ int deletes_read(const struct source *s, struct slice measurement, struct delete
     if (!d)
         return err_sys(e, -ENOMEM, "tombstones");
     d->measurement = measurement;
-    int r = s ? tombstone_read(s, add, d, e) : 0;
+    int r = s ? tombstone_read(s, deletes_add, d, e) : 0;
     if (r < 0)
         return r == -ENOMEM ? err_sys(e, r, "%s", s->name) : r;
     HASH_ITER(hh, d->keys, k, tmp)
     {
-        join(&k->of);
+        deletes_join(&k->of);
     }
     *out = steal_ptr(&d);
     return 0;

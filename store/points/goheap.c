@@ -13,7 +13,7 @@ static void swap(struct goheap *h, size_t i, size_t j)
     h->items[j] = p;
 }
 
-static void up(struct goheap *h, size_t j)
+static void goheap_up(struct goheap *h, size_t j)
 {
     while (j > 0) {
         size_t i = (j - 1) / 2;
@@ -24,7 +24,7 @@ static void up(struct goheap *h, size_t j)
     }
 }
 
-static void down(struct goheap *h, size_t i, size_t n)
+static void goheap_down(struct goheap *h, size_t i, size_t n)
 {
     for (;;) {
         size_t j = 2 * i + 1;
@@ -42,19 +42,19 @@ static void down(struct goheap *h, size_t i, size_t n)
 void goheap_init(struct goheap *h)
 {
     for (size_t i = h->n / 2; i-- > 0;)
-        down(h, i, h->n);
+        goheap_down(h, i, h->n);
 }
 
 void *goheap_pop(struct goheap *h)
 {
     h->n--;
     swap(h, 0, h->n);
-    down(h, 0, h->n);
+    goheap_down(h, 0, h->n);
     return h->items[h->n];
 }
 
 void goheap_push(struct goheap *h, void *item)
 {
     h->items[h->n] = item;
-    up(h, h->n++);
+    goheap_up(h, h->n++);
 }

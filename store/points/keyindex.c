@@ -62,12 +62,13 @@ static bool is_before(const void *start, const void *name)
 }
 
 /* Where the name is, or belongs. */
-static size_t find(const struct starts *s, struct slice name)
+static size_t keyindex_place(const struct starts *s, struct slice name)
 {
     return bisect(s->list, s->n, sizeof(*s->list), &name, is_before);
 }
 
-static int insert(struct starts *s, size_t i, struct slice name, struct tsmfile_place place)
+static int keyindex_insert(struct starts *s, size_t i, struct slice name,
+                           struct tsmfile_place place)
 {
     if (!array_grow(&s->list, s->n))
         return -ENOMEM;
@@ -91,7 +92,7 @@ static struct slice measurement_of(const struct tsmfile_key *key)
 }
 
 /* Keys of one measurement need not stand together: what counts is the first. */
-static int walk(struct starts *s, struct tsmfile *f, struct err *e)
+static int keyindex_walk(struct starts *s, struct tsmfile *f, struct err *e)
 {
     struct tsmfile_place place = tsmfile_place(f);
     struct tsmfile_key key;
@@ -100,22 +101,23 @@ static int walk(struct starts *s, struct tsmfile *f, struct err *e)
     while ((r = tsmfile_next(f, &key, e)) == 1) {
         struct slice name = measurement_of(&key);
         if (!is_at(s, at, name))
-            at = find(s, name);
-        if (!is_at(s, at, name) && insert(s, at, name, place) < 0)
+            at = keyindex_place(s, name);
+        if (!is_at(s, at, name) && keyindex_insert(s, at, name, place) < 0)
             return no_memory(e);
         place = tsmfile_place(f);
     }
     return r;
 }
 
-static int walk_file(const struct capture *c, size_t member, struct starts *s, struct err *e)
+static int keyindex_walk_file(const struct capture *c, size_t member, struct starts *s,
+                              struct err *e)
 {
     cleanup(membersource_clear) struct membersource m = {.path = NULL};
     cleanup(tsmfile_freep) struct tsmfile *f = NULL;
     if (membersource_init(&m, c, member) < 0)
         return no_memory(e);
     int r = tsmfile_open(&m.source, &f, e);
-    return r < 0 ? r : walk(s, f, e);
+    return r < 0 ? r : keyindex_walk(s, f, e);
 }
 
 int keyindex_open(const struct capture *c, const struct shard_files *sh,
@@ -132,7 +134,7 @@ int keyindex_open(const struct capture *c, const struct shard_files *sh,
         return no_memory(e);
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++)
         r = reader_interrupted(reader) ? err_set(e, -EINTR, "interrupted")
-                                       : walk_file(c, sh->tsm[i].tsm, &k->files[i], e);
+                                       : keyindex_walk_file(c, sh->tsm[i].tsm, &k->files[i], e);
     if (r == 0)
         *out = steal_ptr(&k);
     return r;
@@ -142,7 +144,7 @@ bool keyindex_find(const struct keyindex *k, size_t i, struct slice measurement,
                    struct tsmfile_place *out)
 {
     const struct starts *s = &k->files[i];
-    size_t at = find(s, measurement);
+    size_t at = keyindex_place(s, measurement);
     if (!is_at(s, at, measurement))
         return false;
     *out = s->list[at].place;

@@ -40,7 +40,7 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "a measurement of a shard");
 }
 
-static int new_entry(struct measurement *m, struct slice key, struct entry **out)
+static int measurement_new_entry(struct measurement *m, struct slice key, struct entry **out)
 {
     struct entry *n = calloc(1, sizeof(*n) + key.n);
     if (!n)
@@ -61,8 +61,8 @@ static int new_entry(struct measurement *m, struct slice key, struct entry **out
 }
 
 /* The field of a key of a TSM file, made if there is none. */
-static int entry_of(struct measurement *m, struct slice key, enum value_type type, const char *file,
-                    struct entry **out, struct err *e)
+static int measurement_entry(struct measurement *m, struct slice key, enum value_type type,
+                             const char *file, struct entry **out, struct err *e)
 {
     struct slice series, name;
     struct entry *n;
@@ -71,7 +71,7 @@ static int entry_of(struct measurement *m, struct slice key, enum value_type typ
         return r;
     HASH_FIND(hh, m->entries, key.p, key.n, n);
     if (!n) {
-        if (new_entry(m, key, &n) < 0)
+        if (measurement_new_entry(m, key, &n) < 0)
             return no_memory(e);
         n->field.cursor.type = type;
     }
@@ -81,12 +81,12 @@ static int entry_of(struct measurement *m, struct slice key, enum value_type typ
     return 0;
 }
 
-static int add_wal(struct measurement *m, struct err *e)
+static int measurement_add_wal(struct measurement *m, struct err *e)
 {
     const struct walcache_key *k;
     struct entry *n;
     for (size_t i = 0; (k = walcache_next(m->wal, m->name, &i));) {
-        if (new_entry(m, k->key, &n) < 0)
+        if (measurement_new_entry(m, k->key, &n) < 0)
             return no_memory(e);
         n->field.cursor.type = k->type;
         n->field.cursor.wal = k->values;
@@ -95,7 +95,8 @@ static int add_wal(struct measurement *m, struct err *e)
     return 0;
 }
 
-static int read_deletes(struct measurement *m, size_t member, struct deletes **out, struct err *e)
+static int measurement_deletes(struct measurement *m, size_t member, struct deletes **out,
+                               struct err *e)
 {
     cleanup(membersource_clear) struct membersource source = {.path = NULL};
     if (member != MEMBER_NONE && membersource_init(&source, m->capture, member) < 0)
@@ -110,8 +111,8 @@ static bool is_outside(const struct measurement *m, const struct key_deletes *k,
     return n->max < m->range.min || n->min > m->range.max || key_deletes_all(k, n->min, n->max);
 }
 
-static int keep_entries(const struct measurement *m, struct cursor_blocks *b, struct key_deletes *k,
-                        const struct tsmfile_key *key)
+static int measurement_keep_entries(const struct measurement *m, struct cursor_blocks *b,
+                                    struct key_deletes *k, const struct tsmfile_key *key)
 {
     size_t n = 0;
     for (size_t i = 0; i < key->nentries; i++) {
@@ -138,20 +139,20 @@ static int keep_entries(const struct measurement *m, struct cursor_blocks *b, st
 }
 
 /* Adds a key of a file to the fields. */
-static int add_key(struct measurement *m, struct tsmfile *f, const struct deletes *d,
-                   const struct tsmfile_key *key, struct err *e)
+static int measurement_add_key(struct measurement *m, struct tsmfile *f, const struct deletes *d,
+                               const struct tsmfile_key *key, struct err *e)
 {
     struct key_deletes *k = deletes_of(d, key);
     struct entry *n = NULL;
     if (key_deletes_all(k, key->min, key->max))
         return 0;
     struct slice name = {key->key, key->len};
-    int r = entry_of(m, name, key->type, tsmfile_name(f), &n, e);
+    int r = measurement_entry(m, name, key->type, tsmfile_name(f), &n, e);
     if (r < 0)
         return r;
     struct cursor *c = &n->field.cursor;
     struct cursor_blocks b = {.file = f};
-    if (keep_entries(m, &b, k, key) < 0)
+    if (measurement_keep_entries(m, &b, k, key) < 0)
         return no_memory(e);
     if (b.nentries == 0)
         return 0;
@@ -165,8 +166,8 @@ static int add_key(struct measurement *m, struct tsmfile *f, const struct delete
 }
 
 /* A key that cannot be used. */
-static int leave_key(const struct measurement *m, const struct tsmfile_key *key, int code,
-                     struct err *e)
+static int measurement_leave_key(const struct measurement *m, const struct tsmfile_key *key,
+                                 int code, struct err *e)
 {
     char name[GAPS_NAME], times[GAPS_TIMES];
     gaps_name((struct slice){key->key, key->len}, name);
@@ -175,24 +176,25 @@ static int leave_key(const struct measurement *m, const struct tsmfile_key *key,
 }
 
 /* Keys that begin as the measurement does are not all its own: "cpu2" begins as "cpu". */
-static int add_keys(struct measurement *m, struct tsmfile *f, const struct deletes *d,
-                    struct err *e)
+static int measurement_add_keys(struct measurement *m, struct tsmfile *f, const struct deletes *d,
+                                struct err *e)
 {
     struct tsmfile_key key;
     int r;
     while ((r = tsmfile_next(f, &key, e)) == 1) {
         if (!serieskey_is_of((struct slice){key.key, key.len}, m->name))
             continue;
-        r = add_key(m, f, d, &key, e);
+        r = measurement_add_key(m, f, d, &key, e);
         if (r < 0)
-            r = leave_key(m, &key, r, e);
+            r = measurement_leave_key(m, &key, r, e);
         if (r < 0)
             return r;
     }
     return r;
 }
 
-static int add_keys_of(struct measurement *m, size_t i, const struct keyindex *keys, struct err *e)
+static int measurement_add_keys_of(struct measurement *m, size_t i, const struct keyindex *keys,
+                                   struct err *e)
 {
     cleanup(deletes_freep) struct deletes *d = NULL;
     struct tsmfile_place place;
@@ -200,7 +202,7 @@ static int add_keys_of(struct measurement *m, size_t i, const struct keyindex *k
         return 0;
     if (membersource_init(&m->sources[i], m->capture, m->shard->tsm[i].tsm) < 0)
         return no_memory(e);
-    int r = read_deletes(m, m->shard->tsm[i].tombstone, &d, e);
+    int r = measurement_deletes(m, m->shard->tsm[i].tombstone, &d, e);
     if (r == 0)
         r = tsmfile_open(&m->sources[i].source, &m->files[i], e);
     if (r < 0)
@@ -209,14 +211,15 @@ static int add_keys_of(struct measurement *m, size_t i, const struct keyindex *k
         tsmfile_seek_place(m->files[i], place, m->name.p, m->name.n);
     else
         tsmfile_seek(m->files[i], m->name.p, m->name.n);
-    r = add_keys(m, m->files[i], d, e);
+    r = measurement_add_keys(m, m->files[i], d, e);
     tsmfile_rest(m->files[i]);
     return r;
 }
 
-static int add_file(struct measurement *m, size_t i, const struct keyindex *keys, struct err *e)
+static int measurement_add_file(struct measurement *m, size_t i, const struct keyindex *keys,
+                                struct err *e)
 {
-    int r = add_keys_of(m, i, keys, e);
+    int r = measurement_add_keys_of(m, i, keys, e);
     return r == -EBADMSG
                ? shards_leave_file(m->capture, m->shard, m->shard->tsm[i].tsm, m->gaps, r, e)
                : r;
@@ -230,7 +233,7 @@ static int by_key(const void *va, const void *vb)
     return c ? c : slice_compare(a->name, b->name);
 }
 
-static int sort_fields(struct measurement *m, struct err *e)
+static int measurement_sort(struct measurement *m, struct err *e)
 {
     struct entry *n, *tmp;
     m->sorted = calloc(HASH_COUNT(m->entries) + 1, sizeof(struct measurement_field *));
@@ -245,7 +248,8 @@ static int sort_fields(struct measurement *m, struct err *e)
 }
 
 /* Opens what the query asks for. */
-static int build(struct measurement *m, const struct measurement_query *q, struct err *e)
+static int measurement_build(struct measurement *m, const struct measurement_query *q,
+                             struct err *e)
 {
     char *escaped = malloc(2 * q->name.n + 1);
     m->name.p = escaped;
@@ -262,11 +266,11 @@ static int build(struct measurement *m, const struct measurement_query *q, struc
     else
         r = walcache_open(m->capture, m->shard, &m->name, m->gaps, &m->wal, e);
     if (r == 0)
-        r = add_wal(m, e);
+        r = measurement_add_wal(m, e);
     for (size_t i = 0; r == 0 && i < m->shard->ntsm; i++)
         r = reader_interrupted(q->reader) ? err_set(e, -EINTR, "interrupted")
-                                          : add_file(m, i, q->keys, e);
-    return r < 0 ? r : sort_fields(m, e);
+                                          : measurement_add_file(m, i, q->keys, e);
+    return r < 0 ? r : measurement_sort(m, e);
 }
 
 int measurement_open(const struct measurement_query *q, struct measurement **out, struct err *e)
@@ -278,7 +282,7 @@ int measurement_open(const struct measurement_query *q, struct measurement **out
     m->shard = q->shard;
     m->range = q->range;
     m->gaps = q->gaps;
-    int r = build(m, q, e);
+    int r = measurement_build(m, q, e);
     if (r < 0)
         return r;
     *out = steal_ptr(&m);

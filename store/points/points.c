@@ -42,7 +42,7 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the points of a measurement");
 }
 
-static void part_close(struct part *t)
+static void points_part_close(struct part *t)
 {
     for (size_t i = 0; i < t->nseries; i++)
         series_clear(&t->series[i]);
@@ -52,7 +52,7 @@ static void part_close(struct part *t)
     *t = (struct part){.number = t->number, .shard = t->shard};
 }
 
-static int part_measurement(struct points *p, struct part *t, struct err *e)
+static int points_part_measurement(struct points *p, struct part *t, struct err *e)
 {
     cleanup(walcache_unrefp) struct walcache *wal = NULL;
     cleanup(keyindex_unrefp) struct keyindex *keys = NULL;
@@ -71,7 +71,7 @@ static int part_measurement(struct points *p, struct part *t, struct err *e)
 }
 
 /* Makes the series of a part whose measurement is open. */
-static int part_series(struct points *p, struct part *t, struct err *e)
+static int points_part_series(struct points *p, struct part *t, struct err *e)
 {
     size_t n = measurement_count(t->measurement);
     t->series = calloc(n + 1, sizeof(*t->series));
@@ -85,13 +85,13 @@ static int part_series(struct points *p, struct part *t, struct err *e)
 }
 
 /* Readies a part for POINTS_ANSWER. */
-static int part_open(struct points *p, struct part *t, struct err *e)
+static int points_part_open(struct points *p, struct part *t, struct err *e)
 {
-    int r = part_measurement(p, t, e);
+    int r = points_part_measurement(p, t, e);
     if (r == 0)
         measurement_limit(t->measurement, SIDE_BY_SIDE);
     if (r == 0)
-        r = part_series(p, t, e);
+        r = points_part_series(p, t, e);
     if (r < 0)
         return r;
     t->heap.less = series_less;
@@ -110,7 +110,7 @@ static int part_open(struct points *p, struct part *t, struct err *e)
     return 0;
 }
 
-static int part_next(struct part *t, struct err *e)
+static int points_part_next(struct part *t, struct err *e)
 {
     int r = series_next(t->head, e);
     if (r < 0)
@@ -121,7 +121,7 @@ static int part_next(struct part *t, struct err *e)
     return 0;
 }
 
-static bool part_less(const void *a, const void *b, void *ctx)
+static bool points_part_less(const void *a, const void *b, void *ctx)
 {
     return series_less(((const struct part *)a)->head, ((const struct part *)b)->head, ctx);
 }
@@ -139,35 +139,35 @@ static size_t overlapping(const struct points *p)
     return n;
 }
 
-static int open_parts(struct points *p, struct err *e)
+static int points_open_parts(struct points *p, struct err *e)
 {
     size_t n = overlapping(p);
     for (; n > 0; n--) {
         struct part *t = &p->parts[p->next++];
-        int r = part_open(p, t, e);
+        int r = points_part_open(p, t, e);
         if (r < 0)
             return r;
         if (t->head)
             p->heap.items[p->heap.n++] = t;
         else
-            part_close(t);
+            points_part_close(t);
     }
     goheap_init(&p->heap);
     return 0;
 }
 
-static int next_answer(struct points *p, struct points_row *row, struct err *e)
+static int points_next_answer(struct points *p, struct points_row *row, struct err *e)
 {
-    int r = p->head ? part_next(p->head, e) : 0;
+    int r = p->head ? points_part_next(p->head, e) : 0;
     if (r < 0)
         return r;
     if (p->head && p->head->head)
         goheap_push(&p->heap, p->head);
     else if (p->head)
-        part_close(p->head);
+        points_part_close(p->head);
     p->head = NULL;
     while (p->heap.n == 0 && p->next < p->nparts) {
-        r = open_parts(p, e);
+        r = points_open_parts(p, e);
         if (r < 0)
             return r;
     }
@@ -186,13 +186,13 @@ static int by_key(const void *va, const void *vb)
 }
 
 /* POINTS_ALL: every series of every part, those with the same key together. */
-static int open_all(struct points *p, struct err *e)
+static int points_open_all(struct points *p, struct err *e)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->nparts; i++) {
-        int r = part_measurement(p, &p->parts[i], e);
+        int r = points_part_measurement(p, &p->parts[i], e);
         if (r == 0)
-            r = part_series(p, &p->parts[i], e);
+            r = points_part_series(p, &p->parts[i], e);
         if (r < 0)
             return r;
         n += p->parts[i].nseries;
@@ -208,7 +208,7 @@ static int open_all(struct points *p, struct err *e)
 }
 
 /* Takes up the next series, in all the parts that have it. */
-static int next_series(struct points *p, struct err *e)
+static int points_next_series(struct points *p, struct err *e)
 {
     for (size_t i = p->first; i < p->last; i++)
         series_clear(p->all[i]);
@@ -221,7 +221,7 @@ static int next_series(struct points *p, struct err *e)
     return 0;
 }
 
-static int next_all(struct points *p, struct points_row *row, struct err *e)
+static int points_next_all(struct points *p, struct points_row *row, struct err *e)
 {
     int r = p->row ? series_next(p->row, e) : 0;
     p->row = NULL;
@@ -231,7 +231,7 @@ static int next_all(struct points *p, struct points_row *row, struct err *e)
                 p->row = p->all[i];
         if (p->row || p->last == p->nall)
             break;
-        r = next_series(p, e);
+        r = points_next_series(p, e);
     }
     if (r < 0 || !p->row)
         return r;
@@ -241,13 +241,13 @@ static int next_all(struct points *p, struct points_row *row, struct err *e)
 
 int points_next(struct points *p, struct points_row *row, struct err *e)
 {
-    return p->q.way == POINTS_ANSWER ? next_answer(p, row, e) : next_all(p, row, e);
+    return p->q.way == POINTS_ANSWER ? points_next_answer(p, row, e) : points_next_all(p, row, e);
 }
 
-static int find_parts(struct points *p, const size_t *list, size_t n, struct err *e)
+static int points_find_parts(struct points *p, const size_t *list, size_t n, struct err *e)
 {
     p->parts = calloc(n + 1, sizeof(*p->parts));
-    p->heap.less = part_less;
+    p->heap.less = points_part_less;
     p->heap.items = calloc(n + 1, sizeof(void *));
     if (!p->parts || !p->heap.items)
         return no_memory(e);
@@ -270,11 +270,11 @@ int points_open(struct schema_cache *c, const struct points_query *q, struct poi
     p->q = *q;
     int r = shards_range(schema_cache_shards(c), q->db, q->rp, q->from, q->to, &list, &n, e);
     if (r == 0)
-        r = find_parts(p, list, n, e);
+        r = points_find_parts(p, list, n, e);
     if (r == 0)
         r = columns_of(c, q, list, n, &p->columns, e);
     if (r == 0 && q->way == POINTS_ALL)
-        r = open_all(p, e);
+        r = points_open_all(p, e);
     if (r < 0)
         return r;
     *out = steal_ptr(&p);
@@ -286,7 +286,7 @@ void points_free(struct points *p)
     if (!p)
         return;
     for (size_t i = 0; i < p->nparts; i++)
-        part_close(&p->parts[i]);
+        points_part_close(&p->parts[i]);
     free(p->parts);
     free(p->heap.items);
     free(p->all);

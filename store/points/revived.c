@@ -32,8 +32,8 @@ static bool survives(const struct walcache_key *whole, size_t *at, const struct 
 }
 
 /* Values of a field in the older segments that the tombstone covers. */
-static uint64_t count_field(const struct walcache *whole, const struct walcache_key *old,
-                            const struct deletes *d)
+static uint64_t revived_in_field(const struct walcache *whole, const struct walcache_key *old,
+                                 const struct deletes *d)
 {
     const struct tsmfile_key key = {.key = old->key.p, .len = old->key.n};
     const struct key_deletes *k = deletes_of(d, &key);
@@ -49,8 +49,9 @@ static uint64_t count_field(const struct walcache *whole, const struct walcache_
 }
 
 /* Of one tombstone, and the first segments, which are not younger. */
-static int count(const struct capture *c, const struct shard_files *sh, size_t tombstone,
-                 size_t nwal, const struct walcache *whole, uint64_t *n, struct err *e)
+static int revived_by_tombstone(const struct capture *c, const struct shard_files *sh,
+                                size_t tombstone, size_t nwal, const struct walcache *whole,
+                                uint64_t *n, struct err *e)
 {
     cleanup(membersource_clear) struct membersource source = {.path = NULL};
     cleanup(deletes_freep) struct deletes *d = NULL;
@@ -63,7 +64,7 @@ static int count(const struct capture *c, const struct shard_files *sh, size_t t
     if (r == 0)
         r = walcache_open(c, &part, NULL, NULL, &old, e);
     for (size_t i = 0; r == 0 && i < walcache_count(old); i++)
-        *n += count_field(whole, walcache_at(old, i), d);
+        *n += revived_in_field(whole, walcache_at(old, i), d);
     return r;
 }
 
@@ -80,7 +81,7 @@ int revived_count(const struct capture *c, const struct shard_files *sh, uint64_
         if (nwal > 0 && !whole)
             r = walcache_open(c, sh, NULL, NULL, &whole, e);
         if (nwal > 0 && r == 0)
-            r = count(c, sh, tombstone, nwal, whole, n, e);
+            r = revived_by_tombstone(c, sh, tombstone, nwal, whole, n, e);
     }
     return r;
 }

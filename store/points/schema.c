@@ -91,7 +91,7 @@ static bool is_before(const void *entry, const void *name)
 }
 
 /* Where the name is, or belongs. */
-static size_t place(const struct schema *o, struct slice name, bool *found)
+static size_t schema_place(const struct schema *o, struct slice name, bool *found)
 {
     size_t i = bisect(o->list, o->n, sizeof(struct schema_entry *), &name, is_before);
     *found = i < o->n && slice_compare(o->list[i]->m.name, name) == 0;
@@ -111,11 +111,11 @@ const struct schema_measurement *schema_at(const struct schema *o, size_t i)
 const struct schema_measurement *schema_find(const struct schema *o, struct slice name)
 {
     bool found;
-    size_t i = place(o, name, &found);
+    size_t i = schema_place(o, name, &found);
     return found ? &o->list[i]->m : NULL;
 }
 
-static struct schema_entry *insert(struct schema *o, size_t i, struct slice name)
+static struct schema_entry *schema_insert(struct schema *o, size_t i, struct slice name)
 {
     if (!array_grow(&o->list, o->n))
         return NULL;
@@ -135,8 +135,8 @@ struct schema_entry *schema_entry(struct schema *o, struct slice name)
     bool found;
     if (o->at < o->n && slice_compare(o->list[o->at]->m.name, name) == 0)
         return o->list[o->at];
-    o->at = place(o, name, &found);
-    return found ? o->list[o->at] : insert(o, o->at, name);
+    o->at = schema_place(o, name, &found);
+    return found ? o->list[o->at] : schema_insert(o, o->at, name);
 }
 
 static char *copy(struct slice name)
@@ -214,7 +214,7 @@ int schema_add_key(struct schema *o, struct schema_names *t, struct slice series
     return r;
 }
 
-static int add_measurement(struct schema *o, const struct schema_measurement *m)
+static int schema_add_measurement(struct schema *o, const struct schema_measurement *m)
 {
     struct schema_entry *n = schema_entry(o, m->name);
     int r = n ? 0 : -ENOMEM;
@@ -230,13 +230,13 @@ static int add_measurement(struct schema *o, const struct schema_measurement *m)
 int schema_add_one(struct schema *o, const struct schema *from, struct slice measurement)
 {
     const struct schema_measurement *m = schema_find(from, measurement);
-    return m ? add_measurement(o, m) : 0;
+    return m ? schema_add_measurement(o, m) : 0;
 }
 
 int schema_add(struct schema *o, const struct schema *from)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < from->n; i++)
-        r = add_measurement(o, &from->list[i]->m);
+        r = schema_add_measurement(o, &from->list[i]->m);
     return r;
 }

@@ -42,7 +42,7 @@ static bool same_shard(const struct schema_cache *a, const struct shard_files *s
 }
 
 /* Both lists are in the same order, but for shards that have come or gone. */
-static void take_over(struct schema_cache *c, struct schema_cache *before)
+static void cache_take_over(struct schema_cache *c, struct schema_cache *before)
 {
     size_t k = 0, n = shards_count(before->shards);
     pthread_mutex_lock(&before->lock);
@@ -75,7 +75,7 @@ int schema_cache_open(struct capture *c, struct catalog *k, struct schema_cache 
         return r;
     }
     if (before)
-        take_over(t, before);
+        cache_take_over(t, before);
     *out = t;
     return 0;
 }
@@ -141,8 +141,8 @@ const struct shards *schema_cache_shards(const struct schema_cache *c)
 }
 
 /* What is found of a shard, as a reference. */
-static int look_into(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
-                     struct shard_schema **out, struct err *e)
+static int cache_look_into(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
+                           struct shard_schema **out, struct err *e)
 {
     int r = schema_cache_lock(c, reader, e);
     if (r < 0)
@@ -157,12 +157,12 @@ static int look_into(struct schema_cache *c, size_t i, const struct tarball_read
     return r;
 }
 
-static int schema_of(struct schema_cache *c, size_t i, const struct slice *measurement,
-                     const struct tarball_reader *reader, struct schema **out, struct err *e)
+static int cache_schema(struct schema_cache *c, size_t i, const struct slice *measurement,
+                        const struct tarball_reader *reader, struct schema **out, struct err *e)
 {
     cleanup(schema_freep) struct schema *o = schema_new();
     struct shard_schema *s = NULL;
-    int r = o ? look_into(c, i, reader, &s, e) : no_memory(e);
+    int r = o ? cache_look_into(c, i, reader, &s, e) : no_memory(e);
     if (r < 0)
         return r;
     r = measurement ? schema_unpack_one(o, s->packed, s->n, *measurement)
@@ -177,18 +177,18 @@ static int schema_of(struct schema_cache *c, size_t i, const struct slice *measu
 int schema_cache_shard(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
                        struct schema **out, struct err *e)
 {
-    return schema_of(c, i, NULL, reader, out, e);
+    return cache_schema(c, i, NULL, reader, out, e);
 }
 
 int schema_cache_measurement(struct schema_cache *c, size_t i, struct slice measurement,
                              const struct tarball_reader *reader, struct schema **out,
                              struct err *e)
 {
-    return schema_of(c, i, &measurement, reader, out, e);
+    return cache_schema(c, i, &measurement, reader, out, e);
 }
 
 /* Called with the lock. */
-static int read_live(struct schema_cache *c, size_t i)
+static int cache_read_live(struct schema_cache *c, size_t i)
 {
     const struct shard_files *sh = shards_at(c->shards, i);
     autofree char *folder = NULL;
@@ -208,7 +208,7 @@ int schema_cache_live_fields(struct schema_cache *c, size_t i, struct slice meas
     int r = c->data ? schema_cache_lock(c, reader, e) : 0;
     if (!c->data || r < 0)
         return r;
-    if (read_live(c, i) < 0 || schema_add_one(o, c->cached[i].live, measurement) < 0)
+    if (cache_read_live(c, i) < 0 || schema_add_one(o, c->cached[i].live, measurement) < 0)
         r = no_memory(e);
     pthread_mutex_unlock(&c->lock);
     return r;

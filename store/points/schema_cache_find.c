@@ -41,7 +41,7 @@ static void notes_clear(struct notes *l)
     *l = (struct notes){0};
 }
 
-static int notes_add(struct notes *l, const struct capture *c, const struct shard_tsm *t)
+static int cache_add_note(struct notes *l, const struct capture *c, const struct shard_tsm *t)
 {
     const struct member *m = capture_member(c, t->tsm);
     char *path = malloc(member_path_len(m) + 1);
@@ -62,8 +62,8 @@ static int notes_add(struct notes *l, const struct capture *c, const struct shar
 }
 
 /* Adds the schema of a TSM file, with what damage leaves of it if that is allowed. */
-static int read_tsm(const struct schema_cache *c, const struct shard_tsm *t, bool allow,
-                    struct schema *o, struct err *e)
+static int cache_read_tsm(const struct schema_cache *c, const struct shard_tsm *t, bool allow,
+                          struct schema *o, struct err *e)
 {
     cleanup(membersource_clear) struct membersource tsm = {.path = NULL},
                                                     tombstone = {.path = NULL};
@@ -76,11 +76,11 @@ static int read_tsm(const struct schema_cache *c, const struct shard_tsm *t, boo
 }
 
 /* The schema of a whole TSM file, packed. */
-static int find_tsm(const struct schema_cache *c, const struct shard_tsm *t,
-                    struct catalog_note *note, struct err *e)
+static int cache_find_tsm(const struct schema_cache *c, const struct shard_tsm *t,
+                          struct catalog_note *note, struct err *e)
 {
     cleanup(schema_freep) struct schema *o = schema_new();
-    int r = o ? read_tsm(c, t, false, o, e) : no_memory(e);
+    int r = o ? cache_read_tsm(c, t, false, o, e) : no_memory(e);
     return r < 0 ? r : schema_pack(o, &note->bytes, &note->n) < 0 ? no_memory(e) : 0;
 }
 
@@ -90,8 +90,8 @@ static void sources_clear(struct membersource *list, size_t n)
         membersource_clear(&list[i]);
 }
 
-static int add_wal(const struct schema_cache *c, const struct shard_files *sh, struct schema *o,
-                   struct err *e)
+static int cache_add_wal(const struct schema_cache *c, const struct shard_files *sh,
+                         struct schema *o, struct err *e)
 {
     autofree struct membersource *list = calloc(sh->nwal + 1, sizeof(*list));
     autofree const struct source **sources = calloc(sh->nwal + 1, sizeof(struct source *));
@@ -110,9 +110,9 @@ static int add_wal(const struct schema_cache *c, const struct shard_files *sh, s
 }
 
 /* Adds the TSM files of a shard, whose notes begin at note. A note that is no good is made anew. */
-static int add_files(const struct schema_cache *c, const struct shard_files *sh,
-                     struct catalog_note *note, const struct tarball_reader *reader,
-                     struct schema *o, struct err *e)
+static int cache_add_files(const struct schema_cache *c, const struct shard_files *sh,
+                           struct catalog_note *note, const struct tarball_reader *reader,
+                           struct schema *o, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++, note++) {
@@ -124,16 +124,16 @@ static int add_files(const struct schema_cache *c, const struct shard_files *sh,
             note->known = false;
         }
         if (!note->bytes)
-            r = find_tsm(c, &sh->tsm[i], note, e);
+            r = cache_find_tsm(c, &sh->tsm[i], note, e);
         if (r == -EBADMSG && c->allow_damage) /* not noted: without leave it is an error */
-            r = read_tsm(c, &sh->tsm[i], true, o, e);
+            r = cache_read_tsm(c, &sh->tsm[i], true, o, e);
         else if (r == 0 && schema_unpack(o, note->bytes, note->n) < 0)
             r = no_memory(e);
     }
     return r;
 }
 
-static int keep(const struct schema *o, struct shard_schema **out, struct err *e)
+static int cache_keep(const struct schema *o, struct shard_schema **out, struct err *e)
 {
     struct shard_schema *f = calloc(1, sizeof(*f));
     if (!f)
@@ -153,17 +153,18 @@ static int keep(const struct schema *o, struct shard_schema **out, struct err *e
     return 0;
 }
 
-static int find_shard(const struct schema_cache *c, size_t i, struct catalog_note *note,
-                      const struct tarball_reader *reader, struct shard_schema **out, struct err *e)
+static int cache_find_shard(const struct schema_cache *c, size_t i, struct catalog_note *note,
+                            const struct tarball_reader *reader, struct shard_schema **out,
+                            struct err *e)
 {
     const struct shard_files *sh = shards_at(c->shards, i);
     cleanup(schema_freep) struct schema *o = schema_new();
     if (!o)
         return no_memory(e);
-    int r = add_files(c, sh, note, reader, o, e);
+    int r = cache_add_files(c, sh, note, reader, o, e);
     if (r == 0)
-        r = add_wal(c, sh, o, e);
-    return r < 0 ? r : keep(o, out, e);
+        r = cache_add_wal(c, sh, o, e);
+    return r < 0 ? r : cache_keep(o, out, e);
 }
 
 static bool is_known(const struct cached_shard *l)
@@ -172,8 +173,8 @@ static bool is_known(const struct cached_shard *l)
 }
 
 /* Finds the shards [first, end), whose files' notes are asked for. */
-static int find_batch(struct schema_cache *c, size_t first, size_t end, struct notes *notes,
-                      const struct tarball_reader *reader, struct err *e)
+static int cache_find_batch(struct schema_cache *c, size_t first, size_t end, struct notes *notes,
+                            const struct tarball_reader *reader, struct err *e)
 {
     size_t at = 0;
     int r = 0;
@@ -186,7 +187,7 @@ static int find_batch(struct schema_cache *c, size_t first, size_t end, struct n
             continue;
         free(l->why);
         l->why = NULL;
-        l->error = find_shard(c, i, &notes->list[at], reader, &l->schema, e);
+        l->error = cache_find_shard(c, i, &notes->list[at], reader, &l->schema, e);
         at += shards_at(c->shards, i)->ntsm;
         if (l->error == -EINTR || l->error == -ENOMEM)
             r = l->error;
@@ -199,7 +200,8 @@ static int find_batch(struct schema_cache *c, size_t first, size_t end, struct n
 }
 
 /* Notes of shards from first on that are not known: a batch. *end is behind the last of them. */
-static int notes_of(const struct schema_cache *c, size_t first, size_t *end, struct notes *out)
+static int cache_notes_of(const struct schema_cache *c, size_t first, size_t *end,
+                          struct notes *out)
 {
     size_t n = 0, i = first;
     for (; i < *end && n < BATCH; i++)
@@ -210,7 +212,7 @@ static int notes_of(const struct schema_cache *c, size_t first, size_t *end, str
     for (i = first; r == 0 && i < *end; i++) {
         const struct shard_files *sh = shards_at(c->shards, i);
         for (size_t k = 0; r == 0 && !is_known(&c->cached[i]) && k < sh->ntsm; k++)
-            r = notes_add(out, c->capture, &sh->tsm[k]);
+            r = cache_add_note(out, c->capture, &sh->tsm[k]);
     }
     return r;
 }
@@ -224,9 +226,9 @@ int schema_cache_find(struct schema_cache *c, size_t first, size_t end,
     while (r == 0 && first < end) {
         cleanup(notes_clear) struct notes notes = {0};
         size_t last = end;
-        r = notes_of(c, first, &last, &notes) < 0 ? no_memory(e) : 0;
+        r = cache_notes_of(c, first, &last, &notes) < 0 ? no_memory(e) : 0;
         if (r == 0)
-            r = find_batch(c, first, last, &notes, reader, e);
+            r = cache_find_batch(c, first, last, &notes, reader, e);
         first = last;
     }
     return r;

@@ -11,8 +11,8 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the contents of the store");
 }
 
-static int share(struct schema_cache *c, const char *db, const struct tarball_reader *reader,
-                 struct cached_database **out, struct err *e)
+static int cache_share(struct schema_cache *c, const char *db, const struct tarball_reader *reader,
+                       struct cached_database **out, struct err *e)
 {
     cleanup(schema_freep) struct schema *o = schema_new();
     size_t first, end;
@@ -48,7 +48,7 @@ int schema_cache_database(struct schema_cache *c, const char *db,
     while (s && !(s->db && strcmp(s->db, db) == 0))
         s = s->next;
     if (!s)
-        r = share(c, db, reader, &s, e);
+        r = cache_share(c, db, reader, &s, e);
     if (r == 0)
         *out = s->schema;
     pthread_mutex_unlock(&c->lock);

@@ -25,7 +25,7 @@ void schema_cache_forget(struct schema_cache *c)
 }
 
 /* Moves the shard to the front of the list; false: it was not there. */
-static bool move_to_front(struct schema_cache *c, size_t shard)
+static bool recent_move_to_front(struct schema_cache *c, size_t shard)
 {
     size_t at = 0;
     while (at < c->nrecent && c->recent[at].shard != shard)
@@ -50,8 +50,8 @@ static uint64_t wal_bytes(const struct capture *c, const struct shard_files *sh)
 }
 
 /* Reads all of a shard. A measurement that damage does not touch can be read without this. */
-static int read_shard(const struct schema_cache *c, struct recent_shard *s,
-                      const struct tarball_reader *reader, struct err *e)
+static int recent_read(const struct schema_cache *c, struct recent_shard *s,
+                       const struct tarball_reader *reader, struct err *e)
 {
     const struct shard_files *sh = shards_at(c->shards, s->shard);
     int r = 0;
@@ -75,8 +75,8 @@ int schema_cache_recent(struct schema_cache *c, size_t i, const struct tarball_r
     if (r < 0)
         return r;
     struct recent_shard *s = &c->recent[0];
-    if (move_to_front(c, i) && !s->keys && !s->damaged) {
-        r = read_shard(c, s, reader, &why);
+    if (recent_move_to_front(c, i) && !s->keys && !s->damaged) {
+        r = recent_read(c, s, reader, &why);
         r = r < 0 ? err_set(e, r, "%s", why.text) : 0;
     }
     if (r == 0) {

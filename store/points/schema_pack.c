@@ -13,32 +13,32 @@
 #include <errno.h>
 #include <string.h>
 
-static void put(struct buffer *b, uint32_t v)
+static void pack_put(struct buffer *b, uint32_t v)
 {
     buffer_add(b, &v, sizeof(v));
 }
 
-static void put_name(struct buffer *b, struct slice name)
+static void pack_put_name(struct buffer *b, struct slice name)
 {
-    put(b, (uint32_t)name.n);
+    pack_put(b, (uint32_t)name.n);
     buffer_add(b, name.p, name.n);
 }
 
-static void put_measurement(struct buffer *b, const struct schema_measurement *m)
+static void pack_put_measurement(struct buffer *b, const struct schema_measurement *m)
 {
-    put_name(b, m->name);
-    put(b, (uint32_t)m->nfields);
+    pack_put_name(b, m->name);
+    pack_put(b, (uint32_t)m->nfields);
     for (size_t i = 0; i < m->nfields; i++) {
-        put(b, m->fields[i].type);
-        put_name(b, m->fields[i].name);
+        pack_put(b, m->fields[i].type);
+        pack_put_name(b, m->fields[i].name);
     }
-    put(b, (uint32_t)m->ntags);
+    pack_put(b, (uint32_t)m->ntags);
     for (size_t i = 0; i < m->ntags; i++)
-        put_name(b, m->tags[i]);
-    put(b, (uint32_t)m->days.n);
+        pack_put_name(b, m->tags[i]);
+    pack_put(b, (uint32_t)m->days.n);
     for (size_t i = 0; i < m->days.n; i++) {
-        put(b, (uint32_t)m->days.list[i].first);
-        put(b, (uint32_t)m->days.list[i].last);
+        pack_put(b, (uint32_t)m->days.list[i].first);
+        pack_put(b, (uint32_t)m->days.list[i].last);
     }
 }
 
@@ -46,7 +46,7 @@ int schema_pack(const struct schema *o, void **bytes, size_t *n)
 {
     struct buffer b = {0};
     for (size_t i = 0; i < o->n; i++)
-        put_measurement(&b, &o->list[i]->m);
+        pack_put_measurement(&b, &o->list[i]->m);
     buffer_add(&b, NULL, 0); /* so that there is memory even for nothing */
     if (b.failed) {
         buffer_free(&b);
@@ -64,7 +64,7 @@ struct packed {
     bool bad;
 };
 
-static uint32_t take(struct packed *in)
+static uint32_t pack_take(struct packed *in)
 {
     uint32_t v = 0;
     if (in->n < sizeof(v)) {
@@ -78,9 +78,9 @@ static uint32_t take(struct packed *in)
     return v;
 }
 
-static struct slice take_name(struct packed *in)
+static struct slice pack_take_name(struct packed *in)
 {
-    size_t n = take(in);
+    size_t n = pack_take(in);
     if (n > in->n) {
         in->bad = true;
         in->n = n = 0;
@@ -94,30 +94,30 @@ static struct slice take_name(struct packed *in)
 /* All days that there are, and one more at either end. */
 #define LAST_DAY (INT64_MAX / DAY_NS + 1)
 
-static struct day_range take_days(struct packed *in)
+static struct day_range pack_take_days(struct packed *in)
 {
-    struct day_range days = {(int32_t)take(in), 0};
-    days.last = (int32_t)take(in);
+    struct day_range days = {(int32_t)pack_take(in), 0};
+    days.last = (int32_t)pack_take(in);
     in->bad |= days.first > days.last || days.first < -LAST_DAY || days.last > LAST_DAY;
     return days;
 }
 
 /* What follows the name; n NULL: it is passed over. */
-static int take_measurement(struct packed *in, struct schema_entry *n)
+static int pack_take_measurement(struct packed *in, struct schema_entry *n)
 {
     int r = 0;
-    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
-        uint32_t type = take(in);
-        struct slice name = take_name(in);
+    for (uint32_t i = pack_take(in); r == 0 && !in->bad && i > 0; i--) {
+        uint32_t type = pack_take(in);
+        struct slice name = pack_take_name(in);
         in->bad |= type >= VALUE_TYPES;
         r = in->bad || !n ? 0 : schema_add_field(n, name, (enum value_type)type);
     }
-    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
-        struct slice name = take_name(in);
+    for (uint32_t i = pack_take(in); r == 0 && !in->bad && i > 0; i--) {
+        struct slice name = pack_take_name(in);
         r = in->bad || !n ? 0 : schema_add_tag(n, name);
     }
-    for (uint32_t i = take(in); r == 0 && !in->bad && i > 0; i--) {
-        struct day_range days = take_days(in);
+    for (uint32_t i = pack_take(in); r == 0 && !in->bad && i > 0; i--) {
+        struct day_range days = pack_take_days(in);
         r = in->bad || !n ? 0 : days_add(&n->m.days, days);
     }
     return r;
@@ -127,8 +127,8 @@ bool schema_is_packed(const void *bytes, size_t n)
 {
     struct packed in = {bytes, n, false};
     while (in.n > 0 && !in.bad) {
-        take_name(&in);
-        take_measurement(&in, NULL);
+        pack_take_name(&in);
+        pack_take_measurement(&in, NULL);
     }
     return !in.bad;
 }
@@ -138,8 +138,8 @@ int schema_unpack(struct schema *o, const void *bytes, size_t n)
     struct packed in = {bytes, n, false};
     int r = 0;
     while (r == 0 && in.n > 0 && !in.bad) {
-        struct schema_entry *entry = schema_entry(o, take_name(&in));
-        r = entry ? take_measurement(&in, entry) : -ENOMEM;
+        struct schema_entry *entry = schema_entry(o, pack_take_name(&in));
+        r = entry ? pack_take_measurement(&in, entry) : -ENOMEM;
     }
     return r == 0 && in.bad ? -EBADMSG : r;
 }
@@ -149,10 +149,10 @@ int schema_unpack_one(struct schema *o, const void *bytes, size_t n, struct slic
     struct packed in = {bytes, n, false};
     int r = 0;
     while (r == 0 && in.n > 0 && !in.bad) {
-        struct slice name = take_name(&in);
+        struct slice name = pack_take_name(&in);
         bool wanted = slice_compare(name, measurement) == 0;
         struct schema_entry *entry = wanted ? schema_entry(o, name) : NULL;
-        r = wanted && !entry ? -ENOMEM : take_measurement(&in, entry);
+        r = wanted && !entry ? -ENOMEM : pack_take_measurement(&in, entry);
         if (wanted)
             break;
     }

@@ -35,8 +35,8 @@ static int no_memory(const struct reading *r)
     return err_sys(r->e, -ENOMEM, "%s", tsmfile_name(r->file));
 }
 
-static int add_times(struct reading *r, struct days *days, const struct key_deletes *k,
-                     const struct tsmfile_entry *entry, enum value_type type)
+static int tsm_add_times(struct reading *r, struct days *days, const struct key_deletes *k,
+                         const struct tsmfile_entry *entry, enum value_type type)
 {
     int rc = tsmfile_times(r->file, entry, type, &r->block, r->e);
     if (rc == -EBADMSG && r->o->allow_damage)
@@ -52,18 +52,18 @@ static int add_times(struct reading *r, struct days *days, const struct key_dele
 }
 
 /* The first and the last time of a block are those of points, which tells the days of most. */
-static int add_days(struct reading *r, struct days *days, const struct key_deletes *k,
-                    const struct tsmfile_entry *entry, enum value_type type)
+static int tsm_add_days(struct reading *r, struct days *days, const struct key_deletes *k,
+                        const struct tsmfile_entry *entry, enum value_type type)
 {
     struct day_range range = {time_day(entry->min), time_day(entry->max)};
     if (days_have(days, range) || key_deletes_all(k, entry->min, entry->max))
         return 0;
     if (range.last - range.first > 1 || key_deletes_some(k, entry->min, entry->max))
-        return add_times(r, days, k, entry, type);
+        return tsm_add_times(r, days, k, entry, type);
     return days_add(days, range) < 0 ? no_memory(r) : 0;
 }
 
-static int keep_entries(struct reading *r, const struct tsmfile_key *key)
+static int tsm_keep_entries(struct reading *r, const struct tsmfile_key *key)
 {
     if (key->nentries > r->cap) {
         struct tsmfile_entry *list = realloc(r->entries, key->nentries * sizeof(*list));
@@ -77,7 +77,7 @@ static int keep_entries(struct reading *r, const struct tsmfile_key *key)
     return 0;
 }
 
-static int add_tsm_key(struct reading *r, const struct tsmfile_key *key)
+static int tsm_add_key(struct reading *r, const struct tsmfile_key *key)
 {
     const struct key_deletes *k = deletes_of(r->deletes, key);
     struct slice series, field;
@@ -92,9 +92,9 @@ static int add_tsm_key(struct reading *r, const struct tsmfile_key *key)
                                             tsmfile_name(r->file));
     if (schema_add_key(r->o, &r->names, series, field, type, &n) < 0)
         return no_memory(r);
-    int rc = keep_entries(r, key);
+    int rc = tsm_keep_entries(r, key);
     for (size_t i = 0; rc == 0 && i < nentries; i++)
-        rc = add_days(r, &n->m.days, k, &r->entries[i], type);
+        rc = tsm_add_days(r, &n->m.days, k, &r->entries[i], type);
     return rc;
 }
 
@@ -107,6 +107,6 @@ int schema_add_tsm(struct schema *o, const struct source *tsm, const struct sour
     if (rc == 0)
         rc = tsmfile_open(tsm, &r.file, e);
     while (rc == 0 && (rc = tsmfile_next(r.file, &key, e)) == 1)
-        rc = add_tsm_key(&r, &key);
+        rc = tsm_add_key(&r, &key);
     return rc == -EBADMSG && o->allow_damage ? 0 : rc;
 }

@@ -56,7 +56,7 @@ static void replay_clear(struct replay *r)
     schema_names_clear(&r->names);
 }
 
-static struct removals *new_removals(struct replay *r, const char *key, size_t len)
+static struct removals *wal_new_removals(struct replay *r, const char *key, size_t len)
 {
     struct removals *k = calloc(1, sizeof(*k) + len);
     if (!k)
@@ -69,13 +69,13 @@ static struct removals *new_removals(struct replay *r, const char *key, size_t l
     return NULL;
 }
 
-static int keep_removal(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+static int wal_keep_removal(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct replay *r = ctx;
     struct removals *k;
     HASH_FIND(hh, r->keys, key, len, k);
     if (!k)
-        k = new_removals(r, key, len);
+        k = wal_new_removals(r, key, len);
     if (!k)
         return -ENOMEM;
     if (!array_grow(&k->list, k->n))
@@ -84,7 +84,7 @@ static int keep_removal(void *ctx, const char *key, size_t len, int64_t min, int
     return 0;
 }
 
-static int count_removal(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+static int wal_count_removal(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct replay *r = ctx;
     (void)key, (void)len, (void)min, (void)max;
@@ -92,7 +92,7 @@ static int count_removal(void *ctx, const char *key, size_t len, int64_t min, in
     return 0;
 }
 
-static int on_key(void *ctx, const char *key, size_t len, enum value_type type, size_t count)
+static int wal_on_key(void *ctx, const char *key, size_t len, enum value_type type, size_t count)
 {
     struct replay *r = ctx;
     struct slice k = {key, len};
@@ -117,7 +117,7 @@ static bool is_removed(const struct replay *r, int64_t time)
     return false;
 }
 
-static int on_value(void *ctx, int64_t time, const union value *v, const char *text)
+static int wal_on_value(void *ctx, int64_t time, const union value *v, const char *text)
 {
     struct replay *r = ctx;
     (void)v, (void)text;
@@ -129,8 +129,8 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
     return rc < 0 ? rc : days_add(&r->entry->m.days, (struct day_range){day, day});
 }
 
-static int replay(const struct source *segment, const struct walentry_visitor *v, bool allow,
-                  struct err *e)
+static int wal_replay(const struct source *segment, const struct walentry_visitor *v, bool allow,
+                      struct err *e)
 {
     struct err why = {0};
     int r = walread(segment, v, &why);
@@ -148,13 +148,13 @@ static int replay(const struct source *segment, const struct walentry_visitor *v
 int schema_add_wal(struct schema *o, const struct source *const *segments, size_t n, struct err *e)
 {
     cleanup(replay_clear) struct replay r = {.o = o};
-    const struct walentry_visitor first = {.remove = keep_removal, .ctx = &r};
-    const struct walentry_visitor second = {on_key, on_value, count_removal, &r};
+    const struct walentry_visitor first = {.remove = wal_keep_removal, .ctx = &r};
+    const struct walentry_visitor second = {wal_on_key, wal_on_value, wal_count_removal, &r};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = replay(segments[i], &first, o->allow_damage, e);
+        rc = wal_replay(segments[i], &first, o->allow_damage, e);
     r.removed = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = replay(segments[i], &second, o->allow_damage, e);
+        rc = wal_replay(segments[i], &second, o->allow_damage, e);
     return rc;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Text of the tags that have a column; an empty one is missing. */
-static void set_tags(struct series *s)
+static void series_set_tags(struct series *s)
 {
     struct slice rest, name, value;
     char *text = s->tags;
@@ -23,7 +23,7 @@ static void set_tags(struct series *s)
     }
 }
 
-static size_t count_fields(struct measurement *m, size_t i)
+static size_t series_count_fields(struct measurement *m, size_t i)
 {
     struct slice key = measurement_at(m, i)->series;
     size_t n = 1;
@@ -36,7 +36,7 @@ static size_t count_fields(struct measurement *m, size_t i)
 int series_init(struct series *s, struct measurement *m, size_t *i, const struct columns *c,
                 bool convert)
 {
-    size_t n = count_fields(m, *i);
+    size_t n = series_count_fields(m, *i);
     *s = (struct series){.key = measurement_at(m, *i)->series, .columns = c, .ncells = c->n};
     s->fields = calloc(n, sizeof(*s->fields));
     s->cells = calloc(c->n + 1, sizeof(*s->cells));
@@ -53,7 +53,7 @@ int series_init(struct series *s, struct measurement *m, size_t *i, const struct
         s->fields[s->nfields++] = (struct series_field){&f->cursor, column};
         s->cells[column].type = convert ? c->list[column].type : f->cursor.type;
     }
-    set_tags(s);
+    series_set_tags(s);
     *i += n;
     return 0;
 }
@@ -70,7 +70,7 @@ static void set_cell(struct points_cell *cell, const struct cursor *c)
 }
 
 /* The row at the earliest time that a cursor has. */
-static void settle(struct series *s)
+static void series_settle(struct series *s)
 {
     s->done = true;
     for (size_t i = 0; i < s->nfields; i++) {
@@ -95,7 +95,7 @@ int series_first(struct series *s, struct err *e)
     for (size_t i = 0; r == 0 && i < s->nfields; i++)
         r = cursor_first(s->fields[i].cursor, e);
     if (r == 0)
-        settle(s);
+        series_settle(s);
     return r;
 }
 
@@ -108,7 +108,7 @@ int series_next(struct series *s, struct err *e)
             r = cursor_next(c, e);
     }
     if (r == 0)
-        settle(s);
+        series_settle(s);
     return r;
 }
 

@@ -67,7 +67,7 @@ static int no_memory(struct err *e)
 }
 
 /* By database, policy and id, as meta.db's are given. */
-static int add_shards(struct shards *s)
+static int shards_add_all(struct shards *s)
 {
     s->n = meta_live_shards(s->meta);
     s->list = calloc(s->n + 1, sizeof(*s->list));
@@ -109,7 +109,7 @@ static int by_place(const void *vp, const void *vs)
 }
 
 /* The shard whose folder dir is: "ROOT/DB/RP/ID". */
-static struct shard_files *find(struct shards *s, const char *root, const char *dir)
+static struct shard_files *shards_find(struct shards *s, const char *root, const char *dir)
 {
     size_t nroot = strlen(root);
     struct place p = {.db = dir + nroot};
@@ -125,10 +125,10 @@ static struct shard_files *find(struct shards *s, const char *root, const char *
     return s->last;
 }
 
-static int add_file(struct shards *s, size_t member)
+static int shards_add_file(struct shards *s, size_t member)
 {
     const struct member *m = capture_member(s->capture, member);
-    struct shard_files *sh = find(s, "data/", m->dir);
+    struct shard_files *sh = shards_find(s, "data/", m->dir);
     if (sh && name_is_tsm(m->name)) {
         if (!array_grow(&sh->tsm, sh->ntsm))
             return -ENOMEM;
@@ -136,7 +136,7 @@ static int add_file(struct shards *s, size_t member)
     }
     if (sh && strcmp(m->name, NAME_INDEX) == 0)
         sh->tsi1 = true;
-    sh = sh ? NULL : find(s, "wal/", m->dir);
+    sh = sh ? NULL : shards_find(s, "wal/", m->dir);
     if (sh && name_is_wal(m->name)) {
         if (!array_grow(&sh->wal, sh->nwal))
             return -ENOMEM;
@@ -145,11 +145,11 @@ static int add_file(struct shards *s, size_t member)
     return 0;
 }
 
-static void add_tombstone(struct shards *s, size_t member)
+static void shards_add_tombstone(struct shards *s, size_t member)
 {
     const struct member *m = capture_member(s->capture, member);
     char tsm[NAME_MAX + 1];
-    struct shard_files *sh = name_tsm_of(m->name, tsm) ? find(s, "data/", m->dir) : NULL;
+    struct shard_files *sh = name_tsm_of(m->name, tsm) ? shards_find(s, "data/", m->dir) : NULL;
     for (size_t i = 0; sh && i < sh->ntsm; i++)
         if (strcmp(capture_member(s->capture, sh->tsm[i].tsm)->name, tsm) == 0)
             sh->tsm[i].tombstone = member;
@@ -162,13 +162,13 @@ static int by_name(const void *a, const void *b, void *capture)
                   capture_member(capture, *(const size_t *)b)->name);
 }
 
-static int add_files(struct shards *s)
+static int shards_add_files(struct shards *s)
 {
     for (size_t i = 0; i < capture_count(s->capture); i++)
-        if (add_file(s, i) < 0)
+        if (shards_add_file(s, i) < 0)
             return -ENOMEM;
     for (size_t i = 0; i < capture_count(s->capture); i++)
-        add_tombstone(s, i);
+        shards_add_tombstone(s, i);
     for (size_t i = 0; i < s->n; i++) {
         struct shard_files *sh = &s->list[i];
         if (sh->ntsm)
@@ -179,7 +179,7 @@ static int add_files(struct shards *s)
     return 0;
 }
 
-static int read_meta(struct shards *s, struct err *e)
+static int shards_read_meta(struct shards *s, struct err *e)
 {
     const struct capture *c = s->capture;
     for (size_t i = 0; i < capture_count(c); i++) {
@@ -225,10 +225,10 @@ int shards_open(const struct capture *c, struct shards **out, struct err *e)
     s->capture = c;
     if (capture_origin(c)->parent)
         return err_set(e, -EINVAL, "this snapshot holds only what changed since another");
-    int r = read_meta(s, e);
+    int r = shards_read_meta(s, e);
     if (r < 0)
         return r;
-    if (add_shards(s) < 0 || add_files(s) < 0)
+    if (shards_add_all(s) < 0 || shards_add_files(s) < 0)
         return no_memory(e);
     qsort(s->list, s->n, sizeof(*s->list), by_time);
     s->last = NULL;

@@ -86,7 +86,8 @@ void walcache_unref(struct walcache *w)
     free(w);
 }
 
-static int add_entry(struct walcache *w, struct slice key, enum value_type type, struct entry **out)
+static int walcache_add(struct walcache *w, struct slice key, enum value_type type,
+                        struct entry **out)
 {
     struct entry *n = calloc(1, sizeof(*n) + key.n);
     if (!n)
@@ -105,7 +106,7 @@ static int add_entry(struct walcache *w, struct slice key, enum value_type type,
 }
 
 /* Makes the values that follow those of a key. */
-static int take_key(struct replay *r, struct slice key, enum value_type type)
+static int walcache_take_key(struct replay *r, struct slice key, enum value_type type)
 {
     struct slice series, field;
     struct entry *n;
@@ -113,7 +114,7 @@ static int take_key(struct replay *r, struct slice key, enum value_type type)
     if (rc < 0)
         return rc;
     HASH_FIND(hh, r->cache->entries, key.p, key.n, n);
-    if (!n && add_entry(r->cache, key, type, &n) < 0)
+    if (!n && walcache_add(r->cache, key, type, &n) < 0)
         return no_memory(r->e);
     if (n->of.type != type)
         return fieldkey_two_types(field, r->path, type, n->of.type, r->e);
@@ -129,7 +130,8 @@ static bool is_of_another(const struct replay *r, struct slice key)
            serieskey_split(key, &series, &field);
 }
 
-static int on_key(void *ctx, const char *key, size_t len, enum value_type type, size_t count)
+static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_type type,
+                           size_t count)
 {
     struct replay *r = ctx;
     const struct slice k = {key, len};
@@ -138,14 +140,14 @@ static int on_key(void *ctx, const char *key, size_t len, enum value_type type, 
     r->entry = NULL;
     if (is_of_another(r, k))
         return 0;
-    int rc = take_key(r, k, type);
+    int rc = walcache_take_key(r, k, type);
     if (rc != -EBADMSG)
         return rc;
     gaps_name(k, name);
     return gaps_damage(r->gaps, rc, r->e, "left out: key %s", name);
 }
 
-static const char *keep_text(struct walcache *w, const char *text, size_t n)
+static const char *walcache_keep_text(struct walcache *w, const char *text, size_t n)
 {
     struct text *k = malloc(sizeof(*k) + n);
     if (!k)
@@ -156,7 +158,7 @@ static const char *keep_text(struct walcache *w, const char *text, size_t n)
     return k->bytes;
 }
 
-static int on_value(void *ctx, int64_t time, const union value *v, const char *text)
+static int walcache_on_value(void *ctx, int64_t time, const union value *v, const char *text)
 {
     struct replay *r = ctx;
     struct entry *n = r->entry;
@@ -166,14 +168,14 @@ static int on_value(void *ctx, int64_t time, const union value *v, const char *t
         return no_memory(r->e);
     struct walcache_value *w = &n->list[n->of.n];
     *w = (struct walcache_value){time, *v, NULL};
-    if (n->of.type == VALUE_STRING && !(w->text = keep_text(r->cache, text, v->s.len)))
+    if (n->of.type == VALUE_STRING && !(w->text = walcache_keep_text(r->cache, text, v->s.len)))
         return no_memory(r->e);
     n->of.n++;
     return 0;
 }
 
 /* Only what has been replayed so far goes: never a value of a TSM file. */
-static int on_remove(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+static int walcache_on_remove(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct replay *r = ctx;
     struct entry *n;
@@ -196,10 +198,10 @@ static int leave_file(const struct replay *r, size_t member, int code)
                             : code;
 }
 
-static int replay_segment(struct replay *r, size_t member)
+static int walcache_replay_segment(struct replay *r, size_t member)
 {
     cleanup(membersource_clear) struct membersource m = {.path = NULL};
-    const struct walentry_visitor v = {on_key, on_value, on_remove, r};
+    const struct walentry_visitor v = {walcache_on_key, walcache_on_value, walcache_on_remove, r};
     if (membersource_init(&m, r->capture, member) < 0)
         return no_memory(r->e);
     r->path = m.path;
@@ -230,7 +232,7 @@ static bool is_sorted(const struct entry *n)
 }
 
 /* By time, and of those with the same time the last. */
-static int sort_values(struct entry *n)
+static int walcache_sort(struct entry *n)
 {
     if (is_sorted(n))
         return 0;
@@ -256,7 +258,7 @@ static int by_key(const void *va, const void *vb)
 }
 
 /* Puts keys and values into their order, once all of them are there. */
-static int finish(struct walcache *w)
+static int walcache_finish(struct walcache *w)
 {
     struct entry *n, *tmp;
     w->sorted = calloc(HASH_COUNT(w->entries) + 1, sizeof(struct entry *));
@@ -264,7 +266,7 @@ static int finish(struct walcache *w)
         return -ENOMEM;
     HASH_ITER(hh, w->entries, n, tmp)
     {
-        if (sort_values(n) < 0)
+        if (walcache_sort(n) < 0)
             return -ENOMEM;
         n->of.values = n->list;
         w->sorted[w->n++] = n;
@@ -285,9 +287,9 @@ int walcache_open(const struct capture *c, const struct shard_files *sh,
         return no_memory(e);
     atomic_init(&w->refs, 1);
     for (size_t i = 0; r == 0 && i < sh->nwal; i++)
-        r = replay_segment(&replay, sh->wal[i]);
+        r = walcache_replay_segment(&replay, sh->wal[i]);
     if (r == 0)
-        r = finish(w) < 0 ? no_memory(e) : 0;
+        r = walcache_finish(w) < 0 ? no_memory(e) : 0;
     if (r == 0)
         *out = steal_ptr(&w);
     return r;
