@@ -3,8 +3,7 @@
 #ifndef INFLUXFS_POINTS_COLUMNS_H
 #define INFLUXFS_POINTS_COLUMNS_H
 
-#include "store/points/points_query.h"
-#include "store/points/points_row.h"
+#include "store/points/points_types.h"
 #include "store/points/schema_cache.h"
 
 struct columns {

@@ -12,6 +12,7 @@
 #ifndef INFLUXFS_POINTS_CURSOR_H
 #define INFLUXFS_POINTS_CURSOR_H
 
+#include "store/influx/tsmfile.h"
 #include "store/points/deletes.h"
 #include "store/points/gaps.h"
 #include "store/points/walcache.h"

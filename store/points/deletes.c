@@ -113,10 +113,10 @@ int deletes_read(const struct source *s, struct slice measurement, struct delete
     return 0;
 }
 
-struct key_deletes *deletes_of(const struct deletes *d, const struct tsmfile_key *key)
+struct key_deletes *deletes_of(const struct deletes *d, struct slice key)
 {
     struct entry *k;
-    HASH_FIND(hh, d->keys, key->key, key->len, k);
+    HASH_FIND(hh, d->keys, key.p, key.n, k);
     return k ? &k->of : NULL;
 }
 

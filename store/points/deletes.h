@@ -10,7 +10,6 @@
 #include "store/base/bisect.h"
 #include "store/influx/serieskey.h"
 #include "store/influx/source.h"
-#include "store/influx/tsmfile.h"
 
 /* Times of values, both included. */
 struct time_range {
@@ -35,8 +34,8 @@ static inline void deletes_freep(struct deletes **d)
     deletes_free(*d);
 }
 
-/* What is deleted of a key; NULL: nothing. The list may be taken over (list NULL, n 0). */
-struct key_deletes *deletes_of(const struct deletes *d, const struct tsmfile_key *key);
+/* What is deleted of a composite key; NULL: nothing. The list may be taken over (list NULL, n 0). */
+struct key_deletes *deletes_of(const struct deletes *d, struct slice key);
 
 /* Whether all times from min to max are deleted, and whether any of them may be. */
 bool key_deletes_all(const struct key_deletes *k, int64_t min, int64_t max);

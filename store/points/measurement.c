@@ -3,7 +3,6 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/points/fieldkey.h"
 #include "store/points/membersource.h"
 
 #include <errno.h>
@@ -40,7 +39,8 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "a measurement of a shard");
 }
 
-static int measurement_new_entry(struct measurement *m, struct slice key, struct entry **out)
+static int measurement_new_entry(struct measurement *m, struct slice key, enum value_type type,
+                                 struct entry **out)
 {
     struct entry *n = calloc(1, sizeof(*n) + key.n);
     if (!n)
@@ -48,6 +48,7 @@ static int measurement_new_entry(struct measurement *m, struct slice key, struct
     memcpy(n->key, key.p, key.n);
     n->field.key = (struct slice){n->key, key.n};
     serieskey_split(n->field.key, &n->field.series, &n->field.name);
+    n->field.cursor.type = type;
     n->field.cursor.range = m->range;
     n->field.cursor.gaps = m->gaps;
     n->field.cursor.key = n->field.key;
@@ -64,21 +65,13 @@ static int measurement_new_entry(struct measurement *m, struct slice key, struct
 static int measurement_entry(struct measurement *m, struct slice key, enum value_type type,
                              const char *file, struct entry **out, struct err *e)
 {
-    struct slice series, name;
     struct entry *n;
-    int r = fieldkey_split(key, file, &series, &name, e);
-    if (r < 0)
-        return r;
     HASH_FIND(hh, m->entries, key.p, key.n, n);
-    if (!n) {
-        if (measurement_new_entry(m, key, &n) < 0)
-            return no_memory(e);
-        n->field.cursor.type = type;
-    }
-    if (n->field.cursor.type != type)
-        return fieldkey_two_types(name, file, type, n->field.cursor.type, e);
+    int r = shards_check_field(key, file, type, n ? &n->field.cursor.type : NULL, e);
+    if (r == 0 && !n)
+        r = measurement_new_entry(m, key, type, &n) < 0 ? no_memory(e) : 0;
     *out = n;
-    return 0;
+    return r;
 }
 
 static int measurement_add_wal(struct measurement *m, struct err *e)
@@ -86,9 +79,8 @@ static int measurement_add_wal(struct measurement *m, struct err *e)
     const struct walcache_key *k;
     struct entry *n;
     for (size_t i = 0; (k = walcache_next(m->wal, m->name, &i));) {
-        if (measurement_new_entry(m, k->key, &n) < 0)
+        if (measurement_new_entry(m, k->key, k->type, &n) < 0)
             return no_memory(e);
-        n->field.cursor.type = k->type;
         n->field.cursor.wal = k->values;
         n->field.cursor.nwal = k->n;
     }
@@ -111,29 +103,22 @@ static bool is_outside(const struct measurement *m, const struct key_deletes *k,
     return n->max < m->range.min || n->min > m->range.max || key_deletes_all(k, n->min, n->max);
 }
 
-static int measurement_keep_entries(const struct measurement *m, struct cursor_blocks *b,
-                                    struct key_deletes *k, const struct tsmfile_key *key)
+/* The blocks of a key that have something to be read. */
+static int measurement_blocks(const struct measurement *m, const struct tsmfile_key *key,
+                              struct key_deletes *k, struct cursor_blocks *b)
 {
-    size_t n = 0;
     for (size_t i = 0; i < key->nentries; i++) {
         struct tsmfile_entry entry = tsmfile_entry(key, i);
-        n += !is_outside(m, k, &entry);
+        if (is_outside(m, k, &entry))
+            continue;
+        if (!array_grow(&b->entries, b->nentries))
+            return -ENOMEM;
+        b->entries[b->nentries++] = entry;
     }
-    if (n == 0)
-        return 0;
-    b->entries = malloc(n * sizeof(*b->entries));
-    if (!b->entries)
-        return -ENOMEM;
-    for (size_t i = 0; i < key->nentries; i++) {
-        struct tsmfile_entry entry = tsmfile_entry(key, i);
-        if (!is_outside(m, k, &entry))
-            b->entries[b->nentries++] = entry;
-    }
-    if (k) {
+    if (b->nentries && k) {
         b->deleted = k->list;
         b->ndeleted = k->n;
-        k->list = NULL;
-        k->n = 0;
+        *k = (struct key_deletes){0};
     }
     return 0;
 }
@@ -142,26 +127,23 @@ static int measurement_keep_entries(const struct measurement *m, struct cursor_b
 static int measurement_add_key(struct measurement *m, struct tsmfile *f, const struct deletes *d,
                                const struct tsmfile_key *key, struct err *e)
 {
-    struct key_deletes *k = deletes_of(d, key);
+    const struct slice name = {key->key, key->len};
+    struct key_deletes *k = deletes_of(d, name);
     struct entry *n = NULL;
     if (key_deletes_all(k, key->min, key->max))
         return 0;
-    struct slice name = {key->key, key->len};
     int r = measurement_entry(m, name, key->type, tsmfile_name(f), &n, e);
     if (r < 0)
         return r;
     struct cursor *c = &n->field.cursor;
-    struct cursor_blocks b = {.file = f};
-    if (measurement_keep_entries(m, &b, k, key) < 0)
+    if (!array_grow(&c->blocks, c->nblocks))
         return no_memory(e);
-    if (b.nentries == 0)
-        return 0;
-    if (!array_grow(&c->blocks, c->nblocks)) {
-        free(b.entries);
-        free(b.deleted);
+    struct cursor_blocks *b = &c->blocks[c->nblocks++];
+    *b = (struct cursor_blocks){.file = f};
+    if (measurement_blocks(m, key, k, b) < 0)
         return no_memory(e);
-    }
-    c->blocks[c->nblocks++] = b;
+    if (b->nentries == 0)
+        c->nblocks--;
     return 0;
 }
 

@@ -35,8 +35,7 @@ static bool survives(const struct walcache_key *whole, size_t *at, const struct 
 static uint64_t revived_in_field(const struct walcache *whole, const struct walcache_key *old,
                                  const struct deletes *d)
 {
-    const struct tsmfile_key key = {.key = old->key.p, .len = old->key.n};
-    const struct key_deletes *k = deletes_of(d, &key);
+    const struct key_deletes *k = deletes_of(d, old->key);
     const struct walcache_key *now = walcache_find(whole, old->key);
     size_t at = 0;
     uint64_t n = 0;

@@ -178,38 +178,21 @@ int schema_add_tag(struct schema_entry *n, struct slice name)
     return 0;
 }
 
-void schema_names_clear(struct schema_names *t)
+int schema_add_key(struct schema *o, struct buffer *names, struct slice series, struct slice field,
+                   enum value_type type, struct schema_entry **out)
 {
-    free(t->text);
-    *t = (struct schema_names){0};
-}
-
-static int make_room(struct schema_names *t, size_t n)
-{
-    if (n <= t->cap)
-        return 0;
-    char *text = realloc(t->text, 2 * n);
+    char *text = buffer_reserve(names, series.n);
+    struct slice rest, name, value;
     if (!text)
         return -ENOMEM;
-    t->text = text;
-    t->cap = 2 * n;
-    return 0;
-}
-
-int schema_add_key(struct schema *o, struct schema_names *t, struct slice series,
-                   struct slice field, enum value_type type, struct schema_entry **out)
-{
-    struct slice rest, name, value;
-    if (make_room(t, series.n + 1) < 0)
-        return -ENOMEM;
     name = serieskey_measurement(series, &rest);
-    size_t n = serieskey_unescape_measurement(name, t->text);
-    struct schema_entry *entry = schema_entry(o, (struct slice){t->text, n});
+    name = (struct slice){text, serieskey_unescape_measurement(name, text)};
+    struct schema_entry *entry = schema_entry(o, name);
     if (!entry)
         return -ENOMEM;
     int r = schema_add_field(entry, field, type);
     while (r == 0 && serieskey_tag(&rest, &name, &value))
-        r = schema_add_tag(entry, (struct slice){t->text, serieskey_unescape(name, t->text)});
+        r = schema_add_tag(entry, (struct slice){text, serieskey_unescape(name, text)});
     *out = entry;
     return r;
 }

@@ -3,6 +3,7 @@
 #ifndef INFLUXFS_POINTS_SCHEMA_INTERNAL_H
 #define INFLUXFS_POINTS_SCHEMA_INTERNAL_H
 
+#include "store/base/buffer.h"
 #include "store/points/schema.h"
 
 #include <stddef.h>
@@ -26,15 +27,9 @@ struct schema_entry *schema_entry(struct schema *o, struct slice name);
 int schema_add_field(struct schema_entry *n, struct slice name, enum value_type type);
 int schema_add_tag(struct schema_entry *n, struct slice name);
 
-/* Room to unescape the names of a key. Zeroed before its first use. */
-struct schema_names {
-    char *text;
-    size_t cap;
-};
-void schema_names_clear(struct schema_names *t);
-
-/* Adds the measurement, the tags and the field of a key. 0 or -ENOMEM. */
-int schema_add_key(struct schema *o, struct schema_names *t, struct slice series,
-                   struct slice field, enum value_type type, struct schema_entry **out);
+/* Adds the measurement, the tags and the field of a key; names is memory to unescape them in. 0 or
+ * -ENOMEM. */
+int schema_add_key(struct schema *o, struct buffer *names, struct slice series, struct slice field,
+                   enum value_type type, struct schema_entry **out);
 
 #endif

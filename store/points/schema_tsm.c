@@ -15,7 +15,7 @@ struct reading {
     struct tsmfile *file;
     struct deletes *deletes;
     struct tsmblock block;
-    struct schema_names names;
+    struct buffer names;
     struct tsmfile_entry *entries; /* of the key at hand, which looking into blocks forgets */
     size_t cap;
     struct err *e;
@@ -26,7 +26,7 @@ static void reading_clear(struct reading *r)
     tsmfile_free(r->file);
     deletes_free(r->deletes);
     tsmblock_free(&r->block);
-    schema_names_clear(&r->names);
+    buffer_free(&r->names);
     free(r->entries);
 }
 
@@ -79,14 +79,15 @@ static int tsm_keep_entries(struct reading *r, const struct tsmfile_key *key)
 
 static int tsm_add_key(struct reading *r, const struct tsmfile_key *key)
 {
-    const struct key_deletes *k = deletes_of(r->deletes, key);
+    const struct slice name = {key->key, key->len};
+    const struct key_deletes *k = deletes_of(r->deletes, name);
     struct slice series, field;
     struct schema_entry *n;
     enum value_type type = key->type;
     size_t nentries = key->nentries;
     if (key_deletes_all(k, key->min, key->max))
         return 0;
-    if (!serieskey_split((struct slice){key->key, key->len}, &series, &field) || field.n == 0)
+    if (!serieskey_split(name, &series, &field) || field.n == 0)
         return r->o->allow_damage ? 0
                                   : err_set(r->e, -EBADMSG, "%s: damaged: a key without a field",
                                             tsmfile_name(r->file));

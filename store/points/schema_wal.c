@@ -33,7 +33,7 @@ struct removals {
 
 struct replay {
     struct schema *o;
-    struct schema_names names;
+    struct buffer names;
     struct removals *keys; /* hash */
     size_t removed;        /* deletes met so far */
     /* Of the key whose values are at hand: */
@@ -53,7 +53,7 @@ static void replay_clear(struct replay *r)
         free(k->list);
         free(k);
     }
-    schema_names_clear(&r->names);
+    buffer_free(&r->names);
 }
 
 static struct removals *wal_new_removals(struct replay *r, const char *key, size_t len)

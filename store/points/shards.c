@@ -61,6 +61,20 @@ int shards_leave_file(const struct capture *c, const struct shard_files *sh, siz
                        m->name, times);
 }
 
+int shards_check_field(struct slice key, const char *file, enum value_type type,
+                       const enum value_type *elsewhere, struct err *e)
+{
+    static const char *const names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
+                                                   "unsigned"};
+    struct slice series, field;
+    if (!serieskey_split(key, &series, &field) || field.n == 0)
+        return err_set(e, -EBADMSG, "%s: damaged: a key without a field", file);
+    if (elsewhere && *elsewhere != type)
+        return err_set(e, -EBADMSG, "%s: the field %.*s is %s here and %s elsewhere in its shard",
+                       file, (int)field.n, field.p, names[type], names[*elsewhere]);
+    return 0;
+}
+
 static int no_memory(struct err *e)
 {
     return err_sys(e, -ENOMEM, "the list of shards");

@@ -9,6 +9,7 @@
 #define INFLUXFS_POINTS_SHARDS_H
 
 #include "store/influx/meta.h"
+#include "store/influx/value.h"
 #include "store/points/gaps.h"
 #include "store/snapshot/capture.h"
 
@@ -59,6 +60,11 @@ void shards_span(const struct shards *s, const char *db, const char *rp, size_t 
  * or policy; -ENOMEM. */
 int shards_range(const struct shards *s, const char *db, const char *rp, int64_t from, int64_t to,
                  size_t **out, size_t *n, struct err *e);
+
+/* -EBADMSG for the key of a field (serieskey.h) that has no field, or that has another type elsewhere
+ * in its shard (NULL: it is not there). file: where it is, for the message. */
+int shards_check_field(struct slice key, const char *file, enum value_type type,
+                       const enum value_type *elsewhere, struct err *e);
 
 /* As gaps_damage, for damage of a TSM file or WAL segment of a shard: what of the file cannot be
  * read is left out. */

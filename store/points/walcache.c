@@ -5,7 +5,6 @@
 #include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walread.h"
-#include "store/points/fieldkey.h"
 #include "store/points/membersource.h"
 #include "store/snapshot/damage.h"
 
@@ -16,10 +15,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* A key while its values are collected. */
 struct entry {
     struct walcache_key of;
-    struct walcache_value *list; /* of.n values, which of.values points to at the end */
     UT_hash_handle hh;
     char key[];
 };
@@ -58,7 +55,7 @@ static int no_memory(struct err *e)
 static void free_entry(struct walcache *w, struct entry *n)
 {
     HASH_DEL(w->entries, n);
-    free(n->list);
+    free(n->of.values);
     free(n);
 }
 
@@ -105,21 +102,16 @@ static int walcache_add(struct walcache *w, struct slice key, enum value_type ty
     return 0;
 }
 
-/* Makes the values that follow those of a key. */
+/* The values that follow are of this key. */
 static int walcache_take_key(struct replay *r, struct slice key, enum value_type type)
 {
-    struct slice series, field;
     struct entry *n;
-    int rc = fieldkey_split(key, r->path, &series, &field, r->e);
-    if (rc < 0)
-        return rc;
     HASH_FIND(hh, r->cache->entries, key.p, key.n, n);
-    if (!n && walcache_add(r->cache, key, type, &n) < 0)
-        return no_memory(r->e);
-    if (n->of.type != type)
-        return fieldkey_two_types(field, r->path, type, n->of.type, r->e);
-    r->entry = n;
-    return 0;
+    int rc = shards_check_field(key, r->path, type, n ? &n->of.type : NULL, r->e);
+    if (rc == 0 && !n)
+        rc = walcache_add(r->cache, key, type, &n) < 0 ? no_memory(r->e) : 0;
+    r->entry = rc == 0 ? n : NULL;
+    return rc;
 }
 
 /* A damaged key that does not tell its measurement may be of any. */
@@ -164,9 +156,9 @@ static int walcache_on_value(void *ctx, int64_t time, const union value *v, cons
     struct entry *n = r->entry;
     if (!n)
         return 0;
-    if (!array_grow(&n->list, n->of.n))
+    if (!array_grow(&n->of.values, n->of.n))
         return no_memory(r->e);
-    struct walcache_value *w = &n->list[n->of.n];
+    struct walcache_value *w = &n->of.values[n->of.n];
     *w = (struct walcache_value){time, *v, NULL};
     if (n->of.type == VALUE_STRING && !(w->text = walcache_keep_text(r->cache, text, v->s.len)))
         return no_memory(r->e);
@@ -184,8 +176,8 @@ static int walcache_on_remove(void *ctx, const char *key, size_t len, int64_t mi
         return 0;
     size_t kept = 0;
     for (size_t i = 0; i < n->of.n; i++)
-        if (n->list[i].time < min || n->list[i].time > max)
-            n->list[kept++] = n->list[i];
+        if (n->of.values[i].time < min || n->of.values[i].time > max)
+            n->of.values[kept++] = n->of.values[i];
     n->of.n = kept;
     if (kept == 0)
         free_entry(r->cache, n);
@@ -226,7 +218,7 @@ static int by_time(const void *va, const void *vb)
 static bool is_sorted(const struct entry *n)
 {
     for (size_t i = 1; i < n->of.n; i++)
-        if (n->list[i - 1].time >= n->list[i].time)
+        if (n->of.values[i - 1].time >= n->of.values[i].time)
             return false;
     return true;
 }
@@ -240,12 +232,12 @@ static int walcache_sort(struct entry *n)
     if (!all)
         return -ENOMEM;
     for (size_t i = 0; i < n->of.n; i++)
-        all[i] = (struct numbered){n->list[i], i};
+        all[i] = (struct numbered){n->of.values[i], i};
     qsort(all, n->of.n, sizeof(*all), by_time);
     size_t kept = 0;
     for (size_t i = 0; i < n->of.n; i++)
         if (i + 1 == n->of.n || all[i + 1].value.time != all[i].value.time)
-            n->list[kept++] = all[i].value;
+            n->of.values[kept++] = all[i].value;
     n->of.n = kept;
     return 0;
 }
@@ -268,7 +260,6 @@ static int walcache_finish(struct walcache *w)
     {
         if (walcache_sort(n) < 0)
             return -ENOMEM;
-        n->of.values = n->list;
         w->sorted[w->n++] = n;
     }
     qsort(w->sorted, w->n, sizeof(struct entry *), by_key);

@@ -23,7 +23,7 @@ struct walcache_key {
     struct slice series, field; /* its two parts */
     enum value_type type;
     size_t n;
-    const struct walcache_value *values; /* by time, each time once: the value written last */
+    struct walcache_value *values; /* by time, each time once: the value written last */
 };
 
 struct walcache;

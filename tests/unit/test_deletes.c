@@ -25,8 +25,7 @@ static uint32_t any(uint32_t below)
 
 static const struct key_deletes *of(const struct deletes *d, const char *key)
 {
-    const struct tsmfile_key k = {.key = key, .len = strlen(key)};
-    return deletes_of(d, &k);
+    return deletes_of(d, (struct slice){key, strlen(key)});
 }
 
 static bool covers(const bool *gone, int64_t min, int64_t max)

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* A row of points and its columns (points.h). */
-#ifndef INFLUXFS_POINTS_POINTS_ROW_H
-#define INFLUXFS_POINTS_POINTS_ROW_H
+/* What is asked of points.h, and what it gives. */
+#ifndef INFLUXFS_POINTS_POINTS_TYPES_H
+#define INFLUXFS_POINTS_POINTS_TYPES_H
 
-#include "store/influx/serieskey.h"
 #include "store/influx/value.h"
+#include "store/points/gaps.h"
+#include "store/snapshot/tarball.h"
 
-#include <stdint.h>
+enum points_way { POINTS_ANSWER, POINTS_ALL };
+
+struct points_query {
+    const char *db, *rp;
+    struct slice measurement; /* as users write it */
+    int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
+    enum points_way way;
+    const struct gaps *gaps;             /* may be NULL */
+    const struct tarball_reader *reader; /* may interrupt; may be NULL */
+};
 
 /* By name; a tag behind a field of the same name, but before an unsigned one. */
 struct points_column {
