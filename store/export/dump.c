@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* So much is made at a time, and a row more. */
+/* How many bytes are made at a time; one row may exceed it. */
 #define PIECE ((size_t)64 << 10)
 
 /* How often a name has been taken. */

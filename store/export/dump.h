@@ -41,7 +41,7 @@ struct dump_query {
 
 struct dump;
 
-/* The cache, and what *q points to, must outlive the result. Errors as points_open. */
+/* The cache, and what *q points to, must outlive the result. Errors as those of points_open. */
 int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e);
 void dump_free(struct dump *d);
 static inline void dump_freep(struct dump **d)
@@ -49,22 +49,22 @@ static inline void dump_freep(struct dump **d)
     dump_free(*d);
 }
 
-/* The next bytes, as many of n as are at hand, at least one: more than some ten thousand are made
- * at a time only where one point has so many. 0: the text has ended. buf NULL: they are passed
- * over. After an error, what was read is of no use. Errors as points_next. */
+/* Reads the next bytes: at least one and at most n; 0 when the text has ended. buf NULL: they are
+ * passed over. About 64 KiB are made at a time, or one row if that is longer. After an error, the
+ * bytes read so far are no whole text. Errors as those of points_next. */
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
 
-/* What the text of a query depends on, as a digest: as long as it is the same, so is the text. The
- * same errors as dump_open, but for those of damage that it did not meet. */
+/* A digest of all that the text depends on: the same digest means the same text. Errors as those of
+ * dump_open, but for damage in what it does not read. */
 int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
                 struct err *e);
 
-/* How long the text is. It is made once, and remembered in the catalogue under its digest. Errors
- * as dump_open and dump_read, and -EINTR. */
+/* The size of the text in bytes. The text is made once to learn it; the catalogue remembers it
+ * under the digest. Errors as those of dump_open and dump_read; -EINTR. */
 int dump_size(struct schema_cache *c, const struct dump_query *q,
               const uint8_t digest[SHA256_BYTES], uint64_t *size, struct err *e);
 
-/* When what the text is made of was changed last, nanoseconds since 1970. */
+/* When the files that the text is made of last changed, in nanoseconds since 1970. */
 int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, struct err *e);
 
 #endif

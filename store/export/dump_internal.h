@@ -43,7 +43,7 @@ struct points_query dump_points_query(const struct dump_query *q);
 
 /* The name of a column, no two of which are the same, in this format. */
 void dump_name(enum dump_format format, struct buffer *o, struct slice name);
-/* Before the first row, each row, behind the last (also if there is none). */
+/* Before the first row; each row; after the last one (also if there is none). */
 void dump_head(struct dump *d);
 int dump_row(struct dump *d, const struct points_row *row, struct err *e);
 void dump_tail(struct dump *d);

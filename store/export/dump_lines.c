@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many series of a measurement are named when they are left out. */
+/* How many series of a measurement are named when they are left out. */
 #define NAMED 20
 
 /* With a backslash before each of the characters. */

@@ -127,7 +127,7 @@ bool dump_name_is_day(const char *name, int32_t *day)
     return true;
 }
 
-/* Up to nine digits behind a point. */
+/* A point and up to nine digits, or nothing. */
 static bool name_parse_fraction(const char **p, const char *end, int64_t *ns)
 {
     int64_t unit = SECOND_NS;

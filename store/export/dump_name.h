@@ -6,9 +6,9 @@
  *                                         to which a fraction of a second may be appended
  *
  * In names of databases, policies and measurements, slashes, percent signs and control characters
- * are written as % and two hexadecimal digits, and so are the dots of "." and "..". A name that would
- * be longer than 255 bytes is shortened to 180 (or fewer, so that no character is split), followed by
- * ~ and 16 hexadecimal digits of the SHA-256 of the whole name.
+ * are written as % and two hexadecimal digits, and so are the dots of "." and "..". A name that
+ * would be longer than 255 bytes is shortened to 180 (or fewer, so that no character is split),
+ * followed by ~ and 16 hexadecimal digits of the SHA-256 of the whole name.
  *
  * All functions are pure; texts are NUL-terminated.
  */

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 /*
- * The eight digits of v < 10^8, a byte each, the first in the lowest byte. All are found at once, by
- * splitting lanes of one word: v into two numbers of four digits, each of these into two of two
+ * The eight digits of v < 10^8, a byte each, the first in the lowest byte. All are found at once,
+ * by splitting lanes of one word: v into two numbers of four digits, each of these into two of two
  * digits, and these into single digits. The quotients are products with a reciprocal, exact for
  * numbers so small: x * 5243 >> 19 is x / 100 below 10^4, x * 103 >> 10 is x / 10 below 100. For
  * v = 12345678, with the lanes of x in decimal, the lowest first:
@@ -198,7 +198,7 @@ static char *gotext_number(char *p, double v, bool exponents)
     return gotext_plain(p, v, d, exponent);
 }
 
-/* A sign, and 309 digits before the point or 324 behind it. */
+/* A sign, and 309 digits before the point or 324 after it. */
 #define MAX_FLOAT (1 + 2 + 324 + 17)
 
 static inline void gotext_any_number(struct buffer *o, double v, bool exponents)

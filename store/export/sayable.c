@@ -54,7 +54,7 @@ static bool sayable_is_one_key(struct slice key)
     return i >= key.n;
 }
 
-/* Whether, behind the key and a space, influxd's reader of lines is at the beginning of the first
+/* Whether, after the key and a space, influxd's reader of lines is at the beginning of the first
  * field: else it would end the line within a string, or go on past its end. */
 static bool sayable_leaves_fields(struct slice key)
 {

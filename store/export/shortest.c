@@ -70,7 +70,7 @@ static void shortest_make_powers(void)
     atomic_store_explicit(&are_made, true, memory_order_release);
 }
 
-/* The integer part of g * c / 2^128, made odd if there was more behind it than g's own error. */
+/* The integer part of g * c / 2^128, made odd if there was more after it than g's own error. */
 static uint64_t scaled(u128 g, uint64_t c)
 {
     u128 low = (u128)(uint64_t)g * c;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which fields and tags a measurement has in some shards, as points.h says. */
+/* The columns of a query: which fields and tags a measurement has in some shards (points.h). */
 #ifndef INFLUXFS_POINTS_COLUMNS_H
 #define INFLUXFS_POINTS_COLUMNS_H
 
@@ -8,15 +8,16 @@
 
 struct columns {
     size_t n;
-    struct points_column *list; /* sorted by columns_sort; names are its own */
+    struct points_column *list; /* in the order of points_types.h; names are its own */
 };
 
-/* Those of a query whose times the given shards meet. What the cache cannot tell is an error, as
- * schema_cache_shard. The caller clears *out. */
+/* The columns of a query that reads n shards, given by their places in the list of shards. *out is
+ * zeroed before, and cleared by the caller, also after an error. Errors as those of
+ * schema_cache_shard. */
 int columns_of(struct schema_cache *cache, const struct points_query *q, const size_t *shards,
                size_t n, struct columns *out, struct err *e);
 
-/* The place of a field or a tag, once sorted; c->n if there is none. */
+/* The place of a field or a tag; c->n if there is none. */
 size_t columns_find(const struct columns *c, struct slice name, bool is_tag);
 
 /* Whether influxd shows a value of one type in a column of the other. */

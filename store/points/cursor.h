@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The values of one field of one series in one shard, by time: what its TSM files hold without what
- * their tombstones delete, and what the WAL holds. Of values with the same time the one of the
+ * The values of one field of one series in one shard, by time: those of its TSM files, without what
+ * their tombstones delete, and those of the WAL. Of several values with the same time, that of the
  * latest file counts, and that of the WAL before all (influxdb tsdb/engine/tsm1/iterator.gen.go).
  *
- * Blocks are read when their time comes: memory is one block for each file that has values at the
- * time that has been reached. Where many cursors move side by side each may be given a window
- * instead, which is how many values of a block it keeps: the block is decoded again for the next of
- * them. One thread at a time.
+ * A block is read when its time comes, so that memory is one block for each file that has values
+ * around the current time. Where many cursors move side by side, each can be given a window
+ * instead: it keeps only that many values of a block, and decodes the block again for the following
+ * ones. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_CURSOR_H
 #define INFLUXFS_POINTS_CURSOR_H
@@ -24,42 +24,43 @@ struct cursor_blocks {
     size_t nentries;
     struct time_range *deleted; /* ascending, apart from each other */
     size_t ndeleted;
-    size_t next;    /* entry to be read next */
-    size_t taken;   /* how many of its values have been, if there is a window */
-    int64_t resume; /* the time of the one after these */
+    size_t next;    /* the entry to be read next */
+    size_t taken;   /* with a window: how many of its values have been read */
+    int64_t resume; /* the time of the value after these */
     struct tsmblock block;
-    size_t at; /* in block; block.n: it is used up */
+    size_t at; /* the current value of the block; block.n: it is used up */
 };
 
 struct cursor {
     enum value_type type;
     struct time_range range;      /* values outside of it are left out */
     const struct gaps *gaps;      /* whether damaged blocks are left out; may be NULL */
-    struct slice key;             /* for its words: composite */
+    struct slice key;             /* composite; for messages */
     size_t window;                /* 0: whole blocks */
     struct tsmblock *scratch;     /* to decode into, if there is a window; not owned */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
     const struct walcache_value *wal; /* by time, each once; not owned */
     size_t nwal, wal_at;
-    /* The value at hand; valid until the cursor moves. */
+    /* The current value; valid until the cursor moves. */
     bool done;
     int64_t time;
     union value value;
     const char *text; /* what value.s.off counts from */
-    /* The values of run behind the one at hand, up to run_end, are the next, whatever else there
-     * is. */
+    /* The values of this file's block after the current one, up to run_end, can be taken without a
+     * look at other blocks. */
     struct cursor_blocks *run;
     size_t run_end;
 };
 
-/* Moves to the first value at all. c->done if there is none. Errors as tsmfile_block. */
+/* Moves to the first value; c->done if there is none. Errors as those of tsmfile_block, but for
+ * damage that the gaps allow to be left out. */
 int cursor_first(struct cursor *c, struct err *e);
 
-/* For cursor_next. */
+/* cursor_next where there is no run. */
 int cursor_search(struct cursor *c, struct err *e);
 
-/* Moves to the value after the one at hand, likewise. */
+/* Moves to the next value, likewise. */
 static inline int cursor_next(struct cursor *c, struct err *e)
 {
     struct cursor_blocks *b = c->run;
@@ -71,7 +72,7 @@ static inline int cursor_next(struct cursor *c, struct err *e)
     return 0;
 }
 
-/* Releases all but c itself. */
+/* Releases what the cursor holds, but not c itself. */
 void cursor_clear(struct cursor *c);
 
 #endif

@@ -16,7 +16,7 @@ struct time_range {
     int64_t min, max;
 };
 
-/* Deletes of one key: ascending, apart from each other. */
+/* The deleted ranges of one key: ascending, with gaps between them. */
 struct key_deletes {
     struct time_range *list;
     size_t n;
@@ -24,8 +24,8 @@ struct key_deletes {
 
 struct deletes;
 
-/* Of the keys that belong to a measurement, escaped as in keys; of all if measurement.p is NULL.
- * The source may be NULL: nothing is deleted. Errors as tombstone_read. */
+/* Reads a tombstone file (NULL: nothing is deleted), for the keys of a measurement, escaped as in
+ * keys, or for all if measurement.p is NULL. Errors as those of tombstone_read. */
 int deletes_read(const struct source *s, struct slice measurement, struct deletes **out,
                  struct err *e);
 void deletes_free(struct deletes *d);
@@ -34,10 +34,11 @@ static inline void deletes_freep(struct deletes **d)
     deletes_free(*d);
 }
 
-/* What is deleted of a composite key; NULL: nothing. The list may be taken over (list NULL, n 0). */
+/* What is deleted of a composite key; NULL: nothing. The caller may take over the list by zeroing
+ * the struct. */
 struct key_deletes *deletes_of(const struct deletes *d, struct slice key);
 
-/* Whether all times from min to max are deleted, and whether any of them may be. */
+/* Whether all times from min to max are deleted, and whether any of them is. k may be NULL. */
 bool key_deletes_all(const struct key_deletes *k, int64_t min, int64_t max);
 bool key_deletes_some(const struct key_deletes *k, int64_t min, int64_t max);
 
@@ -46,7 +47,7 @@ static inline bool time_range_ends_before(const void *range, const void *time)
     return ((const struct time_range *)range)->max < *(const int64_t *)time;
 }
 
-/* Whether a time is. */
+/* Whether one time is deleted, by such a list. */
 static inline bool key_deletes_time(const struct time_range *list, size_t n, int64_t time)
 {
     size_t i = bisect(list, n, sizeof(*list), &time, time_range_ends_before);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a text lacks of the points that it is of, and who is told of it. Without a struct gaps, or
- * where it does not allow that kind, what would be lacking is an error.
+ * What may be left out of a text of points, and how that is reported. Without a struct gaps, or
+ * where it does not allow that kind of gap, what would be left out is an error.
  */
 #ifndef INFLUXFS_POINTS_GAPS_H
 #define INFLUXFS_POINTS_GAPS_H
 
 #include "store/base/err.h"
-
 #include "store/influx/serieskey.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A name as words show it: cut where it is long, control bytes as % and two hexadecimal digits. */
+/* A name as messages show it: shortened if it is long, control bytes as % and two hexadecimal
+ * digits. */
 #define GAPS_NAME 200
 void gaps_name(struct slice name, char out[GAPS_NAME]);
 
@@ -24,18 +24,18 @@ void gaps_times(int64_t first, int64_t last, char out[GAPS_TIMES]);
 struct gaps {
     bool names;  /* series and fields that a format cannot express may be left out */
     bool damage; /* and so may what is damaged */
-    /* A line of words as in struct err; the same may come several times. Called in the thread that
-     * reads. */
+    /* Reports a gap in a line as that of struct err; the same line may come several times. Called
+     * in the thread that reads. */
     void (*say)(void *ctx, const char *words);
     void *ctx;
 };
 
-/* Of damage (-EBADMSG, with its words in *e) that may be left out, the words are said, with these
- * after them, and it is no error: 0. Anything else is code as it is. */
+/* 0 if code is damage (-EBADMSG, with its message in *e) that may be left out: it is reported, with
+ * this text after the message, and *e is emptied. Else code. */
 int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Says a line. */
+/* Reports a line. */
 void gaps_say(const struct gaps *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is asked of points.h, and what it gives. */
+/* Queries for points, and the rows that they give (points.h). */
 #ifndef INFLUXFS_POINTS_POINTS_TYPES_H
 #define INFLUXFS_POINTS_POINTS_TYPES_H
 
@@ -14,11 +14,11 @@ struct points_query {
     struct slice measurement; /* as users write it */
     int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
     enum points_way way;
-    const struct gaps *gaps;             /* may be NULL */
+    const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
 };
 
-/* By name; a tag behind a field of the same name, but before an unsigned one. */
+/* Sorted by name; a tag stands after a field of its name, but before an unsigned one. */
 struct points_column {
     struct slice name;
     bool is_tag;
@@ -29,7 +29,7 @@ struct points_cell {
     bool present;
     enum value_type type; /* of a tag: string */
     union value value;
-    const char *text; /* where a string begins (s.off counted in), value.s.len bytes */
+    const char *text; /* of a string: what value.s.off counts from */
 };
 
 /* Of a cell that is present and holds a string. */

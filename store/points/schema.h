@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is in a shard, or in one file of it, without the values: the measurements, the fields and
- * tags of each, and on which UTC days it has points.
+ * The schema of a shard, or of one of its files: the measurements, the fields and tags of each, and
+ * the UTC days on which it has points.
  *
- * A series or field of which everything is deleted is not there. Built by one thread; then it may
- * be read by any number.
+ * Series and fields of which everything is deleted are not in it. Built by one thread; after that
+ * it may be read by any number.
  */
 #ifndef INFLUXFS_POINTS_SCHEMA_H
 #define INFLUXFS_POINTS_SCHEMA_H
@@ -52,8 +52,8 @@ static inline void schema_freep(struct schema **o)
     schema_free(*o);
 }
 
-/* Whether damage is passed over from now on: blocks, and the rest of a file. Who reads the values
- * says what is lacking. */
+/* Whether damaged blocks, and the rest of a damaged file, are passed over from now on instead of
+ * being an error. Nothing is reported: whoever reads the values does that. */
 void schema_allow(struct schema *o, bool damage);
 
 /* Sorted bytewise by name. */
@@ -62,32 +62,32 @@ const struct schema_measurement *schema_at(const struct schema *o, size_t i);
 /* NULL: there is none of that name. */
 const struct schema_measurement *schema_find(const struct schema *o, struct slice name);
 
-/* Adds what is in a TSM file but for what its tombstones delete (NULL: it has none). Times are
- * decoded where the index does not tell the days, values never. -EBADMSG with the file and cause in
- * words for damage that was met; -ENOMEM; what the sources say. */
+/* Adds a TSM file, without what its tombstones delete (NULL: it has none). Times are decoded where
+ * the index does not tell the days, values never. Errors: -EBADMSG, with the file and the cause in
+ * *e, for damage that was met; -ENOMEM; those of the sources. */
 int schema_add_tsm(struct schema *o, const struct source *tsm, const struct source *tombstone,
                    struct err *e);
 
-/* Adds what is in the segments of a shard's WAL, in the order of their replay. Errors likewise. */
+/* Adds the segments of a shard's WAL, in the order of their replay. Errors likewise. */
 int schema_add_wal(struct schema *o, const struct source *const *segments, size_t n, struct err *e);
 
-/* Adds what is in another. 0 or -ENOMEM. */
+/* Adds another schema. 0 or -ENOMEM. */
 int schema_add(struct schema *o, const struct schema *from);
 
-/* Adds one measurement of another, if it is there. */
+/* Adds one measurement of another schema, if it is there. 0 or -ENOMEM. */
 int schema_add_one(struct schema *o, const struct schema *from, struct slice measurement);
 
-/* As bytes for schema_unpack, which the caller frees; only for the machine that they were made on.
- * -ENOMEM. */
+/* Packs a schema into bytes for schema_unpack, which are good for this machine only; the caller
+ * frees them. 0 or -ENOMEM. */
 int schema_pack(const struct schema *o, void **bytes, size_t *n);
-/* Whether these bytes are such. */
+/* Whether these bytes are a packed schema. */
 bool schema_is_packed(const void *bytes, size_t n);
-/* Adds what was packed. -EBADMSG: these are no such bytes; -ENOMEM. */
+/* Adds a packed schema. -EBADMSG: the bytes are not one; -ENOMEM. */
 int schema_unpack(struct schema *o, const void *bytes, size_t n);
-/* Adds one measurement of it, if it is there. */
+/* Adds one measurement of a packed schema, if it is there. Errors likewise. */
 int schema_unpack_one(struct schema *o, const void *bytes, size_t n, struct slice measurement);
 
-/* Rises when what is found in the same files, or how it is packed, changes. */
+/* To be raised when the same files give another schema, or it is packed in another way. */
 #define SCHEMA_VERSION 1
 
 #endif

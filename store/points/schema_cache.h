@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a capture contains: its shards, and the schema of each, found when it is asked for.
+ * The schemas of the shards of a capture, each found when it is first asked for.
  *
- * Schemas of TSM files are remembered in the catalogue until the files change, so that they are
- * read once in their life; those of the WAL are found again for each capture. In memory a shard's
- * schema is kept packed.
+ * The schema of a TSM file is remembered in the catalogue until the file changes, so that its index
+ * is read once in its life; that of a WAL is found again for each capture. Shards are given by
+ * their places in schema_cache_shards(). In memory, schemas are kept packed.
  *
- * Counted by reference; safe in any thread. Finding schemas can take long: one thread does it at a
- * time, and the others wait.
+ * Counted by reference; safe in any thread. Finding schemas can take long: one thread at a time
+ * does it, and the others wait; a reader (which may be NULL) can interrupt that wait with -EINTR.
  */
 #ifndef INFLUXFS_POINTS_SCHEMA_CACHE_H
 #define INFLUXFS_POINTS_SCHEMA_CACHE_H
@@ -18,17 +18,17 @@
 
 struct schema_cache;
 
-/* Takes a reference to the capture. k, which may be NULL, must outlive the result. What has been
- * found of shards that have not changed since another capture is taken over from before, unless
- * that is NULL. Errors as shards_open. */
+/* Takes a reference to the capture. The catalogue (which may be NULL) must outlive the result.
+ * Schemas of shards that have not changed since an earlier capture are taken over from its cache,
+ * `before` (which may be NULL). Errors as those of shards_open. */
 int schema_cache_open(struct capture *c, struct catalog *k, struct schema_cache *before,
                       struct schema_cache **out, struct err *e);
-/* Before anything is asked of it: shards that are damaged are shown as far as they can be read. Who
- * reads the values says what is lacking (gaps.h). */
+/* To be called first, if at all: schemas of damaged shards are what can be read of them. What is
+ * missing is reported by whoever reads the values (gaps.h). */
 void schema_cache_allow_damage(struct schema_cache *c);
 
-/* Before anything is asked of it: the capture is of the store that has this data folder and may be
- * in use, so that its influxd may know fields without values. 0 or -ENOMEM. */
+/* To be called first, if at all: the capture is of a live store with this data folder, whose
+ * influxd may know fields that have no values. 0 or -ENOMEM. */
 int schema_cache_live(struct schema_cache *c, const char *data);
 
 struct schema_cache *schema_cache_ref(struct schema_cache *c);
@@ -43,46 +43,46 @@ struct capture *schema_cache_capture(const struct schema_cache *c);
 struct catalog *schema_cache_catalog(const struct schema_cache *c); /* may be NULL */
 const struct shards *schema_cache_shards(const struct schema_cache *c);
 
-/* The schema of shard i; the caller frees it. reader may interrupt (-EINTR), and be NULL. Errors
- * as schema_add_tsm. */
+/* The schema of shard i; the caller frees it. Errors as those of schema_add_tsm. */
 int schema_cache_shard(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
                        struct schema **out, struct err *e);
 
-/* The same, but of one measurement alone. */
+/* The same for one measurement alone. */
 int schema_cache_measurement(struct schema_cache *c, size_t i, struct slice measurement,
                              const struct tarball_reader *reader, struct schema **out,
                              struct err *e);
 
-/* Adds the fields of a measurement that influxd knows in shard i, whether or not they have values,
- * as its files said when that was asked of *c first: they are no part of the capture. Nothing
- * without schema_cache_live. 0 or -ENOMEM, with words. */
+/* Adds the fields of a measurement that influxd knows in shard i although they may have no values,
+ * as its own files said when this was first asked: they are no part of the capture. Adds nothing
+ * without schema_cache_live. 0, -ENOMEM or -EINTR. */
 int schema_cache_live_fields(struct schema_cache *c, size_t i, struct slice measurement,
                              const struct tarball_reader *reader, struct schema *o, struct err *e);
 
 struct walcache;
 struct keyindex;
 
-/* What is known of all of shard i, as references: its WAL replayed, unless that is large, and where
- * measurements begin in its TSM files. Both are NULL the first time that it is asked for, as one
- * measurement is opened sooner without, and if the shard is damaged. */
+/* What helps to open measurements of shard i, as references: its WAL replayed, unless that is
+ * large, and where measurements begin in its TSM files. Both are NULL the first time that a shard
+ * is asked for, as a single measurement is opened sooner without them, and if it is damaged.
+ * -EINTR, -ENOMEM, and errors of reading. */
 int schema_cache_recent(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
                         struct walcache **wal, struct keyindex **keys, struct err *e);
 
-/* All shards without a tsi1 index of a database, as one schema, which is as long as c. Shards that
- * are damaged are left out, as influxd does. */
+/* One schema of all shards of a database that have no tsi1 index; it lives as long as the cache.
+ * Damaged shards are left out, as influxd leaves them out. */
 int schema_cache_database(struct schema_cache *c, const char *db,
                           const struct tarball_reader *reader, const struct schema **out,
                           struct err *e);
 
-/* The schema of the shards of a policy that may have points with from <= time < to, which the
- * caller frees. An error that comes with one is that of a shard that cannot be read: it is the
- * schema of the others. */
+/* One schema of the shards of a policy that may have points with from <= time < to; the caller
+ * frees it. *out may be written although there is an error: that of a shard that cannot be read,
+ * and the schema is that of the others. */
 int schema_cache_policy(struct schema_cache *c, const char *db, const char *rp, int64_t from,
                         int64_t to, const struct tarball_reader *reader, struct schema **out,
                         struct err *e);
 
-/* The days on which these shards have points, which the caller clears; likewise those of the shards
- * that can be read, if there is an error. */
+/* The days on which these shards have points; the caller clears them. Likewise, after an error they
+ * are those of the shards that can be read. */
 int schema_cache_days(struct schema_cache *c, const char *db, const char *rp, int64_t from,
                       int64_t to, const struct tarball_reader *reader, struct days *out,
                       struct err *e);

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* So many files' schemas are asked of the catalogue at a time, and a shard's more. */
+/* The catalogue is asked for the schemas of that many files at a time, and of whole shards. */
 #define BATCH 256
 
 static int no_memory(struct err *e)
@@ -199,7 +199,8 @@ static int cache_find_batch(struct schema_cache *c, size_t first, size_t end, st
     return r;
 }
 
-/* Notes of shards from first on that are not known: a batch. *end is behind the last of them. */
+/* A batch of notes: those of the shards from first on that are not known. *end becomes the shard
+ * after the last of them. */
 static int cache_notes_of(const struct schema_cache *c, size_t first, size_t *end,
                           struct notes *out)
 {

@@ -2,10 +2,12 @@
 /*
  * A schema as bytes: for each measurement
  *
- *   name | count, { type, name }… of fields | count, name… of tags | count, { first, last }… of
- * days
+ *   name
+ *   | count of fields, { type, name }…
+ *   | count of tags,   { name }…
+ *   | count of days,   { first, last }…
  *
- * Numbers are u32 of the machine; a name is its length and its bytes.
+ * Numbers are u32 in the order of the machine; a name is its length and its bytes.
  */
 #include "store/base/buffer.h"
 #include "store/points/schema_internal.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One series in one shard as a stream of rows: its fields' cursors side by side. */
+/* One series in one shard as a stream of rows: the cursors of its fields side by side. One thread
+ * at a time. */
 #ifndef INFLUXFS_POINTS_SERIES_H
 #define INFLUXFS_POINTS_SERIES_H
 
@@ -20,23 +21,25 @@ struct series {
     char *tags;                /* their text */
     const struct columns *columns;
     bool done;
-    int64_t time; /* of the row at hand */
+    int64_t time; /* of the current row */
 };
 
-/* Makes the series of which fields i and following of the measurement are, and moves *i behind
- * them. Cells have the types of the columns (convert), or their own. 0 or -ENOMEM. */
+/* Makes the series that field *i of the measurement belongs to, out of this and the following
+ * fields, and moves *i past them. convert: cells have the types of their columns; else their own.
+ * The measurement and the columns must outlive the series. 0 or -ENOMEM. */
 int series_init(struct series *s, struct measurement *m, size_t *i, const struct columns *c,
                 bool convert);
 
-/* Moves to the first row, or to the next. Errors as cursor_first. */
+/* Moves to the first row, or to the next; s->done if there is none. Errors as those of
+ * cursor_first. */
 int series_first(struct series *s, struct err *e);
 int series_next(struct series *s, struct err *e);
 
-/* The order in which influxd merges rows: by time, then by the cells as long as both are strings.
- */
+/* Whether row a comes before row b where influxd merges: by time, then by the cells as long as both
+ * are strings. For struct goheap; ctx is not used. */
 bool series_less(const void *a, const void *b, void *ctx);
 
-/* Also releases what its cursors hold. */
+/* Releases the series and what its cursors hold. */
 void series_clear(struct series *s);
 
 #endif

@@ -31,9 +31,9 @@ struct shard_files {
 
 struct shards;
 
-/* The shards that influxd would read, by database, policy, and then in its order: by end, start and
- * id. -EBADMSG if meta.db is damaged, -ENOENT if there is none; -EINVAL for a capture that holds
- * only what changed. */
+/* Lists the shards that influxd would read, by database, policy, and then in its order: by end,
+ * start and id. -EBADMSG: meta.db is damaged; -ENOENT: there is none; -EINVAL: the capture is
+ * incremental; -ENOMEM; as capture_read. */
 int shards_open(const struct capture *c, struct shards **out, struct err *e);
 void shards_free(struct shards *s);
 static inline void shards_freep(struct shards **s)
@@ -61,8 +61,8 @@ void shards_span(const struct shards *s, const char *db, const char *rp, size_t 
 int shards_range(const struct shards *s, const char *db, const char *rp, int64_t from, int64_t to,
                  size_t **out, size_t *n, struct err *e);
 
-/* -EBADMSG for the key of a field (serieskey.h) that has no field, or that has another type elsewhere
- * in its shard (NULL: it is not there). file: where it is, for the message. */
+/* -EBADMSG for the key of a field (serieskey.h) that has no field, or that has another type
+ * elsewhere in its shard (NULL: it is not there). file: where it is, for the message. */
 int shards_check_field(struct slice key, const char *file, enum value_type type,
                        const enum value_type *elsewhere, struct err *e);
 
