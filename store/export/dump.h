@@ -35,7 +35,7 @@ struct dump_query {
     size_t n;
     int64_t from, to; /* nanoseconds since 1970; from <= time < to */
     enum dump_format format;
-    const struct gaps *gaps;             /* what may be lacking; may be NULL */
+    const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
 };
 
