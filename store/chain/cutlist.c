@@ -88,27 +88,7 @@ static void put_left_out(FILE *f, const struct omissions *o)
     }
 }
 
-/* All but the seal. The text is the caller's. */
-static int render(const struct cutlist *l, char **text, size_t *len)
-{
-    FILE *f = open_memstream(text, len);
-    if (!f)
-        return -ENOMEM;
-    fputs(MAGIC, f);
-    cutlist_put_head(f, &l->head);
-    for (size_t i = 0; i < l->n; i++)
-        put_entry(f, &l->entries[i]);
-    put_names(f, 'r', l->removed, l->nremoved);
-    put_names(f, 'R', l->removed_folders, l->nremoved_folders);
-    put_names(f, 'L', l->links, l->nlinks);
-    put_left_out(f, &l->left_out);
-    bool failed = ferror(f);
-    if (fclose(f) != 0 || failed)
-        return -ENOMEM;
-    return 0;
-}
-
-static int sum_of(const char *text, size_t len, char hex[SHA256_HEX + 1])
+static int seal(const char *text, size_t len, char hex[SHA256_HEX + 1])
 {
     uint8_t sum[SHA256_BYTES];
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
@@ -120,21 +100,45 @@ static int sum_of(const char *text, size_t len, char hex[SHA256_HEX + 1])
     return 0;
 }
 
+static void put_lines(FILE *f, const struct cutlist *l)
+{
+    fputs(MAGIC, f);
+    cutlist_put_head(f, &l->head);
+    for (size_t i = 0; i < l->n; i++)
+        put_entry(f, &l->entries[i]);
+    put_names(f, 'r', l->removed, l->nremoved);
+    put_names(f, 'R', l->removed_folders, l->nremoved_folders);
+    put_names(f, 'L', l->links, l->nlinks);
+    put_left_out(f, &l->left_out);
+}
+
+int cutlist_render(const struct cutlist *l, char **text, size_t *len)
+{
+    char hex[SHA256_HEX + 1];
+    autofree char *own = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&own, &n);
+    if (!f)
+        return -ENOMEM;
+    put_lines(f, l);
+    int r = fflush(f) != 0 ? -ENOMEM : seal(own, n, hex);
+    if (r == 0)
+        fprintf(f, "end %s\n", hex);
+    bool failed = ferror(f) != 0;
+    if (fclose(f) != 0 || failed || r < 0)
+        return -ENOMEM;
+    *text = steal_ptr(&own);
+    *len = n;
+    return 0;
+}
+
 int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e)
 {
     autofree char *text = NULL;
     size_t len = 0;
-    char hex[SHA256_HEX + 1];
-    int r = render(l, &text, &len);
-    char *sealed = r == 0 ? realloc(text, len + SEAL_BYTES + 1) : NULL;
-    if (!sealed)
-        return err_sys(e, -ENOMEM, "manifest of cut %s", name);
-    text = sealed;
-    r = sum_of(text, len, hex);
-    if (r == 0) {
-        snprintf(text + len, SEAL_BYTES + 1, "end %s\n", hex);
-        r = io_replace_file(dirfd, name, text, len + SEAL_BYTES, 0600);
-    }
+    int r = cutlist_render(l, &text, &len);
+    if (r == 0)
+        r = io_replace_file(dirfd, name, text, len, 0600);
     return r < 0 ? err_sys(e, r, "manifest of cut %s", name) : 0;
 }
 
@@ -190,11 +194,17 @@ static int read_entry(const struct reader *r, bool folder, char *p, struct cut_e
     return 0;
 }
 
+/* The letter that a line of a file, folder or name begins with; 0: it is one of the head. */
+static char kind_of(const char *line)
+{
+    return *line && line[1] == ' ' ? *line : 0;
+}
+
 static size_t count_lines(const char *at, const char *end, char kind)
 {
     size_t n = 0;
     for (const char *p = at; p && p + 1 < end;) {
-        n += p[0] == kind && p[1] == ' ';
+        n += kind_of(p) == kind;
         p = memchr(p, '\n', (size_t)(end - p));
         p = p ? p + 1 : NULL;
     }
@@ -235,13 +245,13 @@ static int read_left_out(const struct reader *r, bool old, char *p, struct omiss
 
 static int read_line(const struct reader *r, char *line, struct cutlist *l)
 {
-    char *p = line;
+    char *p = line, kind = kind_of(line);
     const char *key = word(&p);
     int rc;
-    switch (key[0] && !key[1] ? key[0] : 0) {
+    switch (kind) {
     case 'f':
     case 'd':
-        rc = read_entry(r, key[0] == 'd', p, &l->entries[l->n]);
+        rc = read_entry(r, kind == 'd', p, &l->entries[l->n]);
         if (rc < 0)
             return rc;
         l->n++;
@@ -256,7 +266,7 @@ static int read_line(const struct reader *r, char *line, struct cutlist *l)
         return read_name(r, false, false, p, l->links, &l->nlinks);
     case 'o':
     case 'l':
-        return read_left_out(r, key[0] == 'l', p, &l->left_out);
+        return read_left_out(r, kind == 'l', p, &l->left_out);
     default:
         return cutlist_read_head(r, key, p, &l->head);
     }
@@ -277,22 +287,22 @@ static int check_seal(struct reader *r, char *text, size_t len)
                        "the manifest of cut %s is of a later version, or damaged; use a newer "
                        "influxfs",
                        r->name);
-    char *seal = text + len - SEAL_BYTES;
-    int rc = sum_of(text, len - SEAL_BYTES, hex);
+    char *last = text + len - SEAL_BYTES;
+    int rc = seal(text, len - SEAL_BYTES, hex);
     if (rc < 0)
         return err_sys(r->e, rc, "manifest of cut %s", r->name);
-    if (memcmp(seal, "end ", 4) != 0 || memcmp(seal + 4, hex, SHA256_HEX) != 0 ||
+    if (memcmp(last, "end ", 4) != 0 || memcmp(last + 4, hex, SHA256_HEX) != 0 ||
         text[len - 1] != '\n')
         return err_set(r->e, -EBADMSG,
                        "the manifest of cut %s is damaged: its checksum is not that of its lines",
                        r->name);
     r->at = text + sizeof(MAGIC) - 1;
-    r->end = seal;
+    r->end = last;
     r->line = 1;
     return 0;
 }
 
-static int parse(struct reader *r, struct cutlist *l)
+static int read_lines(struct reader *r, struct cutlist *l)
 {
     int rc = make_room(l, r);
     if (rc < 0)
@@ -306,21 +316,31 @@ static int parse(struct reader *r, struct cutlist *l)
     return rc;
 }
 
-int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e)
+int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e)
 {
     struct reader r = {.name = name, .e = e};
-    size_t len;
     cleanup(cutlist_freep) struct cutlist *l = calloc(1, sizeof(*l));
-    if (!l)
+    if (!l) {
+        free(text);
         return err_sys(e, -ENOMEM, "manifest of cut %s", name);
+    }
     l->head.number = -1;
-    int rc = io_read_file(dirfd, name, FILE_MAX, &l->text, &len);
-    if (rc < 0)
-        return err_sys(e, rc, "the manifest of cut %s", name);
-    if ((rc = check_seal(&r, l->text, len)) < 0 || (rc = parse(&r, l)) < 0)
-        return rc;
-    *out = steal_ptr(&l);
-    return 0;
+    l->text = text;
+    int rc = check_seal(&r, text, len);
+    if (rc == 0)
+        rc = read_lines(&r, l);
+    if (rc == 0)
+        *out = steal_ptr(&l);
+    return rc;
+}
+
+int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e)
+{
+    char *text;
+    size_t len;
+    int r = io_read_file(dirfd, name, FILE_MAX, &text, &len);
+    return r < 0 ? err_sys(e, r, "the manifest of cut %s", name)
+                 : cutlist_parse(name, text, len, out, e);
 }
 
 /* The size in a file's line, behind its mode, owner, group and time. */
@@ -333,37 +353,40 @@ static uint64_t size_in(const char *line)
     return line ? strtoull(line, NULL, 10) : 0;
 }
 
-static int sum_up(struct reader *r, struct cut_head *head, uint64_t *files, uint64_t *bytes)
+static int sum_lines(struct reader *r, struct cut_summary *sum)
 {
     int rc = 0;
     for (char *line; rc == 0 && (line = next_line(r));) {
-        if (line[0] == 'f' && line[1] == ' ') {
-            ++*files;
-            *bytes += size_in(line);
-        } else if (line[0] && line[1] != ' ') {
+        char kind = kind_of(line);
+        if (kind == 'f') {
+            sum->files++;
+            sum->bytes += size_in(line);
+        } else if (!kind) {
             char *p = line;
             const char *key = word(&p);
-            rc = cutlist_read_head(r, key, p, head);
+            rc = cutlist_read_head(r, key, p, &sum->head);
         }
     }
     return rc;
 }
 
-int cutlist_summary(int dirfd, const char *name, struct cut_head *head, uint64_t *files,
-                    uint64_t *bytes, struct err *e)
+int cutlist_sum_up(const char *name, char *text, size_t len, struct cut_summary *out, struct err *e)
 {
     struct reader r = {.name = name, .e = e};
-    struct cut_head found = {.number = -1};
+    struct cut_summary sum = {.head.number = -1};
+    int rc = check_seal(&r, text, len);
+    if (rc == 0)
+        rc = sum_lines(&r, &sum);
+    if (rc == 0)
+        *out = sum;
+    return rc;
+}
+
+int cutlist_summary(int dirfd, const char *name, struct cut_summary *out, struct err *e)
+{
     autofree char *text = NULL;
-    uint64_t n = 0, sum = 0;
     size_t len;
-    int rc = io_read_file(dirfd, name, FILE_MAX, &text, &len);
-    if (rc < 0)
-        return err_sys(e, rc, "the manifest of cut %s", name);
-    if ((rc = check_seal(&r, text, len)) < 0 || (rc = sum_up(&r, &found, &n, &sum)) < 0)
-        return rc;
-    *head = found;
-    *files = n;
-    *bytes = sum;
-    return 0;
+    int r = io_read_file(dirfd, name, FILE_MAX, &text, &len);
+    return r < 0 ? err_sys(e, r, "the manifest of cut %s", name)
+                 : cutlist_sum_up(name, text, len, out, e);
 }

@@ -118,10 +118,24 @@ static inline bool cut_is_folder(const struct cut_entry *e)
  * damaged, or does not make sense; -EINVAL: of a later version. */
 int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e);
 
-/* Only what it says in sum: the head, how many files its lines list, and their bytes. Checks the
- * seal, and none of those lines. Errors as cutlist_read. */
-int cutlist_summary(int dirfd, const char *name, struct cut_head *head, uint64_t *files,
-                    uint64_t *bytes, struct err *e);
+/* The same of len bytes, by malloc and followed by a NUL, which it takes over, on failure too. name
+ * is for messages. */
+int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e);
+
+/* What it says in sum: the head, how many files its lines list, and their bytes. */
+struct cut_summary {
+    struct cut_head head;
+    uint64_t files, bytes;
+};
+
+/* Checks the seal, and none of the lines of files. Errors as cutlist_read. cutlist_sum_up takes the
+ * text, as cutlist_parse does, but leaves it to the caller, cut into pieces. */
+int cutlist_summary(int dirfd, const char *name, struct cut_summary *out, struct err *e);
+int cutlist_sum_up(const char *name, char *text, size_t len, struct cut_summary *out,
+                   struct err *e);
+
+/* The text of such a file, sealed; the caller frees it. -ENOMEM. */
+int cutlist_render(const struct cutlist *l, char **text, size_t *len);
 
 /* Writes dirfd/name durably, in one step (io_replace_file). */
 int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e);

@@ -53,7 +53,14 @@ static int look_at(const struct cuts *c, const char *name, bool base, struct kno
                           .ino = st.st_ino,
                           .size = (uint64_t)st.st_size,
                           .mtime_ns = io_ts_ns(&st.st_mtim)};
-    return cutlist_summary(c->fd, name, &out->info.head, &out->info.files, &out->info.bytes, e);
+    struct cut_summary sum;
+    int r = cutlist_summary(c->fd, name, &sum, e);
+    if (r == 0) {
+        out->info.head = sum.head;
+        out->info.files = sum.files;
+        out->info.bytes = sum.bytes;
+    }
+    return r;
 }
 
 static int check_base(const struct cut_head *h, struct err *e)

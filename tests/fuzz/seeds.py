@@ -8,6 +8,7 @@ The corpus is what libFuzzer keeps of them, and of what it found beside them:
     for t in FOLDER/*; do build-fuzz/tests/fuzz_${t##*/} -merge=1 tests/fuzz/corpus/${t##*/} $t; done"""
 
 import gzip
+import hashlib
 import json
 import struct
 import sys
@@ -69,6 +70,23 @@ def journals():
     for head in ("phase prepared\nid x\n", "phase exchange\nid 0123456789abcdef\nreplaced discarded\n"):
         yield f"influxfs-journal 1\n{head}{folders}"
     yield f"influxfs-journal 1\nphase exchange\nid x\n{folders}".replace("/s/wal", "/other/wal")
+
+
+def cutlists():
+    """Lines of cuts' manifests behind a byte that says how they are sealed; and one as it is."""
+    head = b"serial 3\nnumber 2\nchain 0123456789abcdef\nid fedcba98\nparent 00ff\ncreated 1465646400000000000\n"
+    wall = b"wall -5\nhost a.example%25\nindex 9\nskew -7\n"
+    lost = b"lost 1 2 3400 5000 2\nlost-in db/rp\nlost-in %C3%BC/auto gen\nguard tripped\n"
+    entries = (b"d 755 0 0 1 meta\nf 600 108 114 1465646400000000001 7 9 77 3/0 " + b"5e" * 32 + b" meta/meta.db\n"
+               b"d 755 0 0 1 data\nd 700 1 2 -3 data/d b\nf 644 0 0 0 1125899906842624 18446744073709551615 1 0/4294967295 - "
+               b"data/d b/r/1/000000001-000000001.tsm\n")
+    gone = b"r data/db/rp/1/000000001-000000001.tombstone\nR wal/db/rp/2\nL data/db/rp/1 -> /slow disk/1\n"
+    yield b"\2" + head + wall + lost + entries + gone + b"o 2 77 bad data/a b%0A\no 0 0 unreadable data/x\n"
+    yield b"\1" + head + b"host h\nindex 1\nskew 0\n" + entries + b"l db/rp/9\n"
+    yield b"\2chain c\nid i\ncreated 1\nhost \nguard accepted\n"
+    whole = b"influxfs-cut 2\nchain c\nid i\n"
+    yield b"\0" + whole + b"end " + hashlib.sha256(whole).hexdigest().encode() + b"\n"
+    yield b"\0influxfs-cut 3\n" + bytes(100)
 
 
 def unsnappy(packed):
@@ -232,6 +250,8 @@ def all_seeds():
         yield "manifest", json.dumps(manifest, ensure_ascii=False).encode()
     for journal in journals():
         yield "journal", journal.encode()
+    for cut in cutlists():
+        yield "cutlist", cut
     small = list(small_blocks())
     for block in small:
         yield "tsmblock", block
