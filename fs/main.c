@@ -22,10 +22,10 @@
 #include "fs/view.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/base/keeper.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
+#include "store/snapshot/held.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -272,7 +272,7 @@ static int run(struct daemon *d)
         log_line("going to the background: %s", strerror(-ready));
         return EXIT_FAILURE;
     }
-    keepers_raise_limit(); /* a capture of a large store holds a descriptor for each file */
+    held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     keep_memory_small();
     detach_give_way();
     int r = start(d, &e);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The store that a command works on, opened as far as it needs. */
 #include "store/base/cleanup.h"
-#include "store/base/keeper.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
 #include "store/influx/statefolder.h"
 #include "store/influxsnap/snap.h"
 #include "store/restore/session.h"
+#include "store/snapshot/held.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +62,7 @@ static int open_snapshots(struct snap *s, struct err *e)
 
 int snap_open(struct snap *s, enum snap_need need, struct err *e)
 {
-    keepers_raise_limit(); /* a capture of a large store holds a descriptor for each file */
+    held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     int r = open_paths(s, need > SNAP_LOOK, e);
     if (r == 0 && need == SNAP_CUTS && !s->state)
         r = err_set(e, -ENOENT, "%s; cuts need one (--state=)", s->lacks.text);

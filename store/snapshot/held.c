@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/base/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +18,9 @@ struct held {
     struct held_table *table;
     dev_t dev;
     ino_t ino;
-    struct kept kept; /* keeper NULL: fd is in our own table */
+    int fd;
     unsigned refs;
-    unsigned readers : 29; /* of fd, while it is in our own table */
-    unsigned scarce : 1;   /* it stands in the table's list of these */
-    unsigned have_sum : 1;
-    unsigned at_hand : 1;
+    bool have_sum;
     atomic_bool damaged; /* asked of each file of a store at each look-up: without the lock */
     uint8_t sum[SHA256_BYTES];
     uint64_t seen_size; /* what the file was like then, or, of a WAL segment, when scanned */
@@ -32,19 +28,23 @@ struct held {
     uint64_t scanned;
 };
 
-/* Files that go to a keeper at once: many are cheaper by the file. */
-#define BATCH_LEAST 256
-#define BATCH_MOST 8192
-
 struct held_table {
     pthread_mutex_t lock; /* guards all that can change in the files, too */
     struct held **buckets;
     size_t nbuckets, nfiles; /* nbuckets is a power of two */
-    struct keepers *keepers;
-    size_t here, roomy;   /* descriptors in our own table, and how many there may be */
-    struct held **scarce; /* what was opened beyond that, and waits for a batch */
-    size_t nscarce, batch;
+    size_t most;             /* files that may be held: the process needs descriptors for others */
 };
+
+void held_raise_limit(void)
+{
+    struct rlimit l, more = {1 << 20, 1 << 20};
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+        return;
+    if (l.rlim_max >= more.rlim_max || setrlimit(RLIMIT_NOFILE, &more) < 0) {
+        l.rlim_cur = l.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &l);
+    }
+}
 
 struct file_attr file_attr_of(const struct stat *st)
 {
@@ -57,13 +57,14 @@ struct file_attr file_attr_of(const struct stat *st)
     };
 }
 
-static struct held_table *release(struct held_table *t)
+int held_no_more(const char *what, struct err *e)
 {
-    keepers_free(t->keepers);
-    free(t->buckets);
-    free(t->scarce);
-    free(t);
-    return NULL;
+    struct rlimit l = {0};
+    getrlimit(RLIMIT_NOFILE, &l);
+    return err_set(e, -ENFILE,
+                   "%s: the limit on open files (%llu) is reached: a snapshot holds each file of "
+                   "the store open, as influxd does; raise it (LimitNOFILE= of a unit, ulimit -n)",
+                   what, (unsigned long long)l.rlim_cur);
 }
 
 struct held_table *held_table_new(void)
@@ -73,17 +74,13 @@ struct held_table *held_table_new(void)
     if (!t)
         return NULL;
     getrlimit(RLIMIT_NOFILE, &l);
-    t->batch = l.rlim_cur / 4 < BATCH_MOST ? l.rlim_cur / 4 : BATCH_MOST;
-    if (t->batch < BATCH_LEAST)
-        t->batch = BATCH_LEAST;
-    /* The rest is for whatever else the process opens. */
-    t->roomy = l.rlim_cur > 4096 ? l.rlim_cur - 2048 - t->batch : l.rlim_cur / 4;
+    t->most = l.rlim_cur - l.rlim_cur / 8;
     t->nbuckets = 1024;
     t->buckets = calloc(t->nbuckets, sizeof(struct held *));
-    t->scarce = calloc(t->batch, sizeof(struct held *));
-    t->keepers = keepers_new();
-    if (!t->buckets || !t->scarce || !t->keepers)
-        return release(t);
+    if (!t->buckets) {
+        free(t);
+        return NULL;
+    }
     pthread_mutex_init(&t->lock, NULL);
     return t;
 }
@@ -93,7 +90,8 @@ void held_table_free(struct held_table *t)
     if (!t)
         return;
     pthread_mutex_destroy(&t->lock);
-    release(t);
+    free(t->buckets);
+    free(t);
 }
 
 static struct held **bucket(struct held **buckets, size_t n, dev_t dev, ino_t ino)
@@ -148,56 +146,16 @@ static void unlink_from(struct held_table *t, const struct held *h)
     t->nfiles--;
 }
 
-/* Gives the files that wait, but for those that are being read just now, to a keeper. Called with
- * the lock. */
-static int relieve(struct held_table *t)
-{
-    size_t n = 0, nstay = 0;
-    autofree int *fds = malloc(t->nscarce * sizeof(*fds));
-    autofree struct kept *kept = malloc(t->nscarce * sizeof(*kept));
-    if (!fds || !kept)
-        return -ENOMEM;
-    /* Those that go come to stand behind those that stay. */
-    for (size_t i = 0; i < t->nscarce; i++) {
-        struct held *h = t->scarce[i];
-        if (!h->readers)
-            continue;
-        t->scarce[i] = t->scarce[nstay];
-        t->scarce[nstay++] = h;
-    }
-    for (size_t i = nstay; i < t->nscarce; i++)
-        fds[n++] = t->scarce[i]->kept.fd;
-    int r = n ? keepers_take(t->keepers, fds, n, kept) : -ENFILE;
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < n; i++) {
-        t->scarce[nstay + i]->kept = kept[i];
-        t->scarce[nstay + i]->scarce = 0;
-    }
-    t->here -= n;
-    t->nscarce = nstay;
-    return 0;
-}
-
-static void forget_scarce(struct held_table *t, const struct held *h)
-{
-    for (size_t i = 0; h->scarce && i < t->nscarce; i++)
-        if (t->scarce[i] == h)
-            t->scarce[i] = t->scarce[--t->nscarce];
-}
-
 /* Called with the lock. */
-static int add(struct held_table *t, int *fd, const struct stat *st, bool at_hand,
-               struct held **out)
+static int add(struct held_table *t, int *fd, const struct stat *st, struct held **out)
 {
     struct held *h = find(t, st);
     if (h) {
         *out = h;
         return 0;
     }
-    int r = t->nscarce == t->batch ? relieve(t) : 0;
-    if (r < 0)
-        return r;
+    if (t->nfiles >= t->most)
+        return -ENFILE;
     h = calloc(1, sizeof(*h));
     if (!h)
         return -ENOMEM;
@@ -205,15 +163,10 @@ static int add(struct held_table *t, int *fd, const struct stat *st, bool at_han
     h->ino = st->st_ino;
     h->table = t;
     h->refs = 1;
-    h->at_hand = at_hand;
-    h->kept.fd = steal_fd(fd);
+    h->fd = steal_fd(fd);
     make_room(t);
     link_in(t->buckets, t->nbuckets, h);
     t->nfiles++;
-    if (++t->here > t->roomy && !at_hand) {
-        h->scarce = 1;
-        t->scarce[t->nscarce++] = h;
-    }
     *out = h;
     return 0;
 }
@@ -235,20 +188,20 @@ static int look(struct held_table *t, int dirfd, const char *name, struct held *
     return h != NULL;
 }
 
-int held_get(struct held_table *t, int dirfd, const char *name, int how, struct held **out,
+int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, struct held **out,
              struct stat *st)
 {
-    int r = how & HELD_NEW ? 0 : look(t, dirfd, name, out, st);
+    int r = fresh ? 0 : look(t, dirfd, name, out, st);
     if (r != 0)
         return r < 0 ? r : 0;
     autoclose int fd =
         openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, st) < 0)
-        return -errno;
+        return errno == EMFILE ? -ENFILE : -errno;
     if (!S_ISREG(st->st_mode))
         return -EINVAL;
     pthread_mutex_lock(&t->lock);
-    r = add(t, &fd, st, how & HELD_AT_HAND, out);
+    r = add(t, &fd, st, out);
     pthread_mutex_unlock(&t->lock);
     return r;
 }
@@ -268,75 +221,25 @@ void held_put(struct held *h)
     struct held_table *t = h->table;
     pthread_mutex_lock(&t->lock);
     bool last = --h->refs == 0;
-    if (last) {
+    if (last)
         unlink_from(t, h);
-        forget_scarce(t, h);
-        t->here -= !h->kept.keeper;
-    }
     pthread_mutex_unlock(&t->lock);
     if (!last)
         return;
-    if (h->kept.keeper)
-        kept_drop(&h->kept);
-    else
-        close(h->kept.fd);
+    close(h->fd);
     free(h);
 }
 
 int held_fd(const struct held *h)
 {
-    return h->kept.fd;
+    return h->fd;
 }
 
-int held_read(struct held *h, void *buf, size_t n, uint64_t off)
-{
-    pthread_mutex_lock(&h->table->lock);
-    bool here = !h->kept.keeper;
-    h->readers += here;
-    pthread_mutex_unlock(&h->table->lock);
-    if (here) {
-        int r = io_pread_all(h->kept.fd, buf, n, off);
-        pthread_mutex_lock(&h->table->lock);
-        h->readers--;
-        pthread_mutex_unlock(&h->table->lock);
-        return r;
-    }
-    autoclose int own = kept_open(&h->kept);
-    return own < 0 ? own : io_pread_all(own, buf, n, off);
-}
-
-static int link_fd(int fd, int dirfd, const char *name)
+int held_link(const struct held *h, int dirfd, const char *name)
 {
     char path[64];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", h->fd);
     return linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
-}
-
-int held_link(struct held *h, int dirfd, const char *name)
-{
-    pthread_mutex_lock(&h->table->lock);
-    bool here = !h->kept.keeper;
-    h->readers += here;
-    pthread_mutex_unlock(&h->table->lock);
-    if (here) {
-        int r = link_fd(h->kept.fd, dirfd, name);
-        pthread_mutex_lock(&h->table->lock);
-        h->readers--;
-        pthread_mutex_unlock(&h->table->lock);
-        return r;
-    }
-    autoclose int own = kept_open(&h->kept);
-    return own < 0 ? own : link_fd(own, dirfd, name);
-}
-
-int held_stat(struct held *h, struct stat *st)
-{
-    int r = -EAGAIN;
-    pthread_mutex_lock(&h->table->lock);
-    if (!h->kept.keeper)
-        r = fstat(h->kept.fd, st) < 0 ? -errno : 0;
-    pthread_mutex_unlock(&h->table->lock);
-    return r;
 }
 
 ino_t held_inode(const struct held *h)

@@ -4,12 +4,15 @@
  *
  * A table holds each file once for all captures: a capture of a store that hardly changed since the
  * last one opens only what is new. A held file is identified by device and inode; while it is held
- * its inode number cannot be used again. When descriptors become scarce, files are given to keepers
- * (store/base/keeper.h). Everything here locks itself and is safe in any thread.
+ * its inode number cannot be used again. It takes one descriptor of the process, as it does of
+ * influxd, whose TSM files are all open too: a limit that influxd can work with will do.
+ *
+ * Everything here locks itself and is safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_HELD_H
 #define INFLUXFS_SNAPSHOT_HELD_H
 
+#include "store/base/err.h"
 #include "store/base/sha256.h"
 
 #include <stdbool.h>
@@ -29,32 +32,32 @@ struct file_attr {
 
 struct file_attr file_attr_of(const struct stat *st);
 
+/* Raises the limit on open files as far as it may be, but not beyond a million. At the start of a
+ * process, before the first table. */
+void held_raise_limit(void);
+
 struct held_table *held_table_new(void);    /* NULL when out of memory */
 void held_table_free(struct held_table *t); /* every file must have been released */
 
 /* Holds the regular file dirfd/name, opening it if no capture holds it yet, and gives its stat as
- * of now. Links are not followed: -ELOOP; anything else but a regular file: -EINVAL. The caller
- * owes one held_put. */
-enum {
-    HELD_AT_HAND = 1, /* its descriptor is never given to a keeper, so that held_fd can be used */
-    HELD_NEW = 2,     /* it is most likely not held yet: then it is opened without looking first */
-};
-int held_get(struct held_table *t, int dirfd, const char *name, int how, struct held **out,
+ * of now. fresh: it is most likely not held yet, and is opened without looking first. Links are not
+ * followed: -ELOOP; anything else but a regular file: -EINVAL; -ENFILE: seven eighths of the open
+ * files that the process may have are held. The caller owes one held_put. */
+int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, struct held **out,
              struct stat *st);
+/* -ENFILE, with the words: what could not be opened. */
+int held_no_more(const char *what, struct err *e);
+
 struct held *held_ref(struct held *h);
 void held_put(struct held *h); /* closes the file when its last user is gone; NULL is allowed */
 
-int held_fd(const struct held *h); /* of a file that is at hand */
+int held_fd(const struct held *h); /* stays the table's; for pread(2) and fstat(2) */
 
-/* Reads exactly n bytes at off, wherever the file is kept: as io_pread_all. */
-int held_read(struct held *h, void *buf, size_t n, uint64_t off);
 /* Gives the file one more name, dirfd/name, as link(2) does. -ENOENT: it has no name any more;
  * -EXDEV, -EPERM, -EMLINK, …: it cannot be linked there. */
-int held_link(struct held *h, int dirfd, const char *name);
+int held_link(const struct held *h, int dirfd, const char *name);
 ino_t held_inode(const struct held *h);
 
-/* Its stat as of now; -EAGAIN if a keeper has it: then it must be asked by its name. */
-int held_stat(struct held *h, struct stat *st);
 bool held_is(const struct held *h, const struct stat *st); /* same device and inode */
 
 /* The sum of the whole file as it is with these attributes, if it is known. */

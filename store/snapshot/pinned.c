@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a capture of the live store answers: from the files that it holds. */
+#include "store/base/io.h"
 #include "store/snapshot/capture_internal.h"
 
 #include <errno.h>
@@ -86,7 +87,7 @@ static void pinned_set_damaged(struct capture *c, size_t i)
 
 static int read_part(const struct member *m, void *buf, size_t n, uint64_t off, struct err *e)
 {
-    int r = held_read(m->held, buf, n, off);
+    int r = io_pread_all(held_fd(m->held), buf, n, off);
     if (r == -ENODATA)
         return err_set(e, -EIO, "%s/%s: the file became shorter while it was captured", m->dir,
                        m->name);

@@ -141,23 +141,15 @@ static bool same_file(int fd, const struct shard_file *f, bool whole)
 
 /* Whether the files of an unchanged folder are unchanged themselves: influxd never touches them,
  * but an operator's chown does, or a disk's repair, and the folder does not show it. */
-static bool set_same(int data_fd, const struct shard *s)
+static bool set_same(const struct shard_set *set)
 {
-    const struct shard_set *set = s->set;
-    autoclose int fd = -1;
     for (size_t i = 0; i < set->n; i++) {
         const struct shard_file *f = &set->files[i];
         struct stat st;
-        int r = held_stat(f->held, &st);
-        if (r == 0) {
-            struct file_attr now = file_attr_of(&st);
-            if (same_attr(&now, &f->attr))
-                continue;
+        if (fstat(held_fd(f->held), &st) < 0)
             return false;
-        }
-        if (fd < 0)
-            fd = follow_open(data_fd, s->path, s->data.follow, O_PATH);
-        if (fd < 0 || !same_file(fd, f, true))
+        struct file_attr now = file_attr_of(&st);
+        if (!same_attr(&now, &f->attr))
             return false;
     }
     return true;
@@ -190,7 +182,7 @@ static size_t count_wanted(const struct dir *list, wanted_fn *wanted)
 
 /* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a
  * TSM file before its tombstone, so a tombstone missed would bring deleted points back. */
-static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted, int how,
+static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted, bool fresh,
                       char **names, struct shard_file **files, size_t *n)
 {
     *n = 0;
@@ -207,7 +199,7 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
             if (name_is_tombstone(f->name) != (pass == 0))
                 continue;
             struct stat st;
-            int r = held_get(t, fd, f->name, how, &f->held, &st);
+            int r = held_get(t, fd, f->name, fresh, &f->held, &st);
             if (r < 0)
                 return r;
             f->attr = file_attr_of(&st);
@@ -233,7 +225,8 @@ static int find_bad(int fd, const struct dir *list, struct shard_set *set)
     return 0;
 }
 
-static int hold_set(struct held_table *t, int fd, struct dir *list, int how, struct shard_set **out)
+static int hold_set(struct held_table *t, int fd, struct dir *list, bool fresh,
+                    struct shard_set **out)
 {
     struct shard_set *set = calloc(1, sizeof(*set));
     if (!set)
@@ -241,7 +234,7 @@ static int hold_set(struct held_table *t, int fd, struct dir *list, int how, str
     atomic_init(&set->refs, 1);
     int r = find_bad(fd, list, set);
     if (r == 0)
-        r = hold_files(t, fd, list, wanted_in_data, how, &set->names, &set->files, &set->n);
+        r = hold_files(t, fd, list, wanted_in_data, fresh, &set->names, &set->files, &set->n);
     if (r < 0) {
         shard_set_unref(set);
         return r;
@@ -270,7 +263,7 @@ static int open_wal(struct held_table *t, int wal_fd, struct shard *s)
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
-    return hold_files(t, fd, &list, wanted_in_wal, HELD_AT_HAND, &s->segment_names, &s->segments,
+    return hold_files(t, fd, &list, wanted_in_wal, false, &s->segment_names, &s->segments,
                       &s->nsegments);
 }
 
@@ -302,7 +295,7 @@ static int open_data(struct held_table *t, int data_fd, const struct shard *befo
         s->has_index = S_ISDIR(st.st_mode);
         s->index = file_attr_of(&st);
     }
-    return hold_set(t, fd, &list, before ? 0 : HELD_NEW, &s->set);
+    return hold_set(t, fd, &list, !before, &s->set);
 }
 
 /* First listing of a shard, spared where the folder is as it was in an earlier window. The WAL is
@@ -314,7 +307,7 @@ int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard
     shard_clear(s);
     *in_wal = false;
     if (before && before->set && link_same(data_fd, before) && !before->link == !s->link &&
-        folder_same(data_fd, s->path, &before->data) && set_same(data_fd, before)) {
+        folder_same(data_fd, s->path, &before->data) && set_same(before->set)) {
         s->data = before->data;
         s->has_index = before->has_index;
         s->index = before->index;
@@ -391,6 +384,6 @@ bool shard_cut_holds(const struct shard *s)
 bool shard_unchanged(int data_fd, int wal_fd, const struct shard *s)
 {
     return !s->gone && !s->why && link_same(data_fd, s) &&
-           folder_same(data_fd, s->path, &s->data) && set_same(data_fd, s) &&
+           folder_same(data_fd, s->path, &s->data) && set_same(s->set) &&
            (!s->has_wal || folder_same(wal_fd, s->path, &s->wal)) && shard_cut_holds(s);
 }

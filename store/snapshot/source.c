@@ -75,6 +75,8 @@ static int open_root(const char *path, const char *what, int *fd, struct err *e)
 {
     *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = *fd < 0 ? -errno : 0;
+    if (r == -EMFILE)
+        return held_no_more(path, e);
     if (r < 0)
         err_sys(e, r, "the %s folder %s", what, path);
     return r == 0 || r == -ENOENT ? 0 : -EIO;
@@ -115,10 +117,12 @@ static int read_meta(struct source *s, const struct roots *roots, struct capture
                      struct err *e)
 {
     struct stat st;
-    int r = held_get(s->held, roots->meta, NAME_META_DB, HELD_AT_HAND, &b->meta_held, &st);
+    int r = held_get(s->held, roots->meta, NAME_META_DB, false, &b->meta_held, &st);
+    if (r == -ENFILE)
+        return held_no_more("meta/" NAME_META_DB, e);
     if (r < 0) {
         err_sys(e, r, "%s/meta.db", s->paths->meta);
-        return r == -ENFILE || r == -EMFILE ? -ENFILE : -EIO;
+        return -EIO;
     }
     b->meta_attr = file_attr_of(&st);
     size_t size = b->meta_attr.size;

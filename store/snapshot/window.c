@@ -45,8 +45,7 @@ static int explain(int r, const struct shard *s, bool in_wal, struct err *e)
         return err_set(e, r, "shard %s: its files kept changing for too long; try again", s->path);
     case -EMFILE:
     case -ENFILE:
-        return err_set(e, -ENFILE, "shard %s: out of file descriptors; raise the open files limit",
-                       s->path);
+        return held_no_more(s->path, e);
     case -ELOOP:
         return err_set(e, -EIO,
                        "shard %s/%s: a file in it is a symbolic link, which is not followed", root,
@@ -298,9 +297,11 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
 {
     int r = walk(w, data_fd, false, "", LEVEL_ROOT);
     if (r < 0)
-        return err_sys(e, r, "listing the data folder");
+        return r == -EMFILE ? held_no_more("the data folder", e)
+                            : err_sys(e, r, "listing the data folder");
     if (wal_fd >= 0 && (r = walk(w, wal_fd, true, "", LEVEL_ROOT)) < 0)
-        return err_sys(e, r, "listing the WAL folder");
+        return r == -EMFILE ? held_no_more("the WAL folder", e)
+                            : err_sys(e, r, "listing the WAL folder");
     if (wal_fd < 0 && w->nshards > 0)
         return err_set(e, -EIO, "the data folder holds %zu shards, and there is no WAL folder",
                        w->nshards);

@@ -44,15 +44,17 @@ class Mount:
 
     The mount point is made if it is not there; what influxfs says goes to point.log. In the
     foreground its process is our child; daemonised (foreground=False) the command has
-    returned and the daemon is looked up in /proc."""
+    returned and the daemon is looked up in /proc. prefix: a command that becomes influxfs, as
+    prlimit(1) does; in the foreground only."""
 
-    def __init__(self, store, point, options="", foreground=True, environment=None):
+    def __init__(self, store, point, options="", foreground=True, environment=None, prefix=()):
         self.store = Path(store)
         self.options = options
         self.foreground = foreground
         self.point = Path(point)
         self.log = Path(f"{point}.log")
         self.environment = os.environ | (environment or {})
+        self.prefix = prefix
         self.process = None
 
     def __enter__(self):
@@ -68,7 +70,7 @@ class Mount:
         return self.point / name
 
     def command(self):
-        words = [INFLUXFS] + ["-f"] * self.foreground
+        words = [*self.prefix, INFLUXFS] + ["-f"] * self.foreground
         if self.options:
             words += ["-o", self.options]
         return words + [str(self.store), str(self.point)]

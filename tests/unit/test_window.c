@@ -617,7 +617,7 @@ static char *caught_state(const struct shard *s, unsigned *flushed)
         char text[64];
         unsigned gen, n;
         assert_true(f->attr.size < sizeof(text));
-        assert_int_equal(held_read(f->held, text, f->attr.size, 0), 0);
+        assert_int_equal(io_pread_all(held_fd(f->held), text, f->attr.size, 0), 0);
         text[f->attr.size] = 0;
         if (sscanf(text, "T%u.%u", &gen, &n) == 2 && n > *flushed)
             *flushed = n;
