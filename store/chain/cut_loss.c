@@ -37,9 +37,9 @@ struct policy_loss {
 
 struct loss {
     struct shard_loss *shards;
-    size_t n, cap;
+    size_t n;
     struct gone *gone;
-    size_t ngone, gone_cap;
+    size_t ngone;
 };
 
 struct loss *loss_new(void)
@@ -90,7 +90,7 @@ static struct shard_loss *shard_of(struct loss *l, const char *key, size_t len)
     const struct shard_loss fresh = {.key = key, .len = len};
     if (l->n && by_key(&l->shards[l->n - 1], &fresh) == 0)
         return &l->shards[l->n - 1];
-    if (!array_room(&l->shards, &l->cap, l->n, sizeof(*l->shards)))
+    if (!array_grow(&l->shards, l->n))
         return NULL;
     l->shards[l->n] = fresh;
     return &l->shards[l->n++];
@@ -121,7 +121,7 @@ int loss_see(struct loss *l, const char *path, const struct file_attr *was,
         s->newest = generation(path) + 1;
     if (!before || (now && after >= before))
         return 0;
-    if (!array_room(&l->gone, &l->gone_cap, l->ngone, sizeof(*l->gone)))
+    if (!array_grow(&l->gone, l->ngone))
         return -ENOMEM;
     l->gone[l->ngone++] = (struct gone){path, before - after, now != NULL};
     return 0;

@@ -3,6 +3,7 @@
  * manifest is the commit; whatever a kill leaves before it is litter. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/chain/cut_loss.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
@@ -263,7 +264,7 @@ static void fill_head(struct making *m, const char *id)
     snprintf(h->host, sizeof(h->host), "%s", rec->host);
     h->created_ns = rec->created_ns;
     /* A state that was captured while the clock was ahead is cut when it is right again. */
-    int64_t now = io_now_ns();
+    int64_t now = time_wall_ns();
     h->wall_ns = rec->wall_ns < now ? rec->wall_ns : now;
     h->index = rec->index;
     h->skew_ns = rec->skew_ns;

@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/pool.h"
 
@@ -298,7 +299,7 @@ int cuts_usage(struct cuts *c, uint64_t *files, uint64_t *bytes, uint64_t *only_
     uint64_t u[3] = {0};
     pthread_mutex_lock(&c->lock);
     int r = cuts_refresh(c, e);
-    int64_t now = io_mono_ns();
+    int64_t now = time_mono_ns();
     bool known = c->usage_ns && now - c->usage_ns < USAGE_NS;
     if (known)
         memcpy(u, c->usage, sizeof(u));
@@ -361,7 +362,7 @@ static int seed_catalog(struct cuts *c, struct err *e)
     snprintf(rec.id, sizeof(rec.id), "%.*s", CATALOG_ID_HEX, h->id);
     snprintf(rec.host, sizeof(rec.host), "%s", h->host);
     struct seeding ctx;
-    struct catalog_view view = {.get = seed_get, .ctx = &ctx};
+    struct catalog_files view = {.get = seed_get, .ctx = &ctx};
     ctx.entries = cutstate_entries(s, &view.n);
     return catalog_seed(catalog, &rec, &view, e);
 }

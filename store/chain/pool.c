@@ -61,7 +61,7 @@ static int try_link(struct pool_adding *p, const struct member *m, const char *n
 {
     const char *base = strrchr(m->name, '/');
     base = base ? base + 1 : m->name;
-    if (m->cut || !m->held || !(name_is_tsm(base) || name_is_tombstone(base)))
+    if (m->wal_cut || !m->held || !(name_is_tsm(base) || name_is_tombstone(base)))
         return 0;
     int r = held_link(m->held, p->folder, name);
     if (r == 0)

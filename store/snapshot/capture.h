@@ -28,7 +28,7 @@ struct capture;
  * at its next start: the run is left out, so that the entries are kept. An entry that is torn at
  * the end of a shard's newest segment is one in the making, or what a crash left of it. Anything
  * else that is no entry is damage: influxd may still have in memory what it and the rest held. */
-struct capture_cut {
+struct wal_cut {
     uint64_t bad_at, nbad; /* in the store's file: where damage begins, bytes from there; 0: none */
     bool have_sum;         /* guarded by the capture */
     uint8_t sum[SHA256_BYTES];
@@ -44,7 +44,7 @@ struct member {
     struct held *held; /* of a file of the live store; NULL for folders and what a cut retains */
     struct file_attr attr;
     uint64_t index;          /* the change counter when it last changed; 0 for a folder */
-    struct capture_cut *cut; /* of a WAL segment; NULL: the whole file */
+    struct wal_cut *wal_cut; /* of a WAL segment; NULL: the whole file */
 };
 
 /* What a snapshot says of its place among others. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/owner.h"
@@ -19,22 +20,10 @@ void capture_parts_clear(struct capture_parts *p)
     *p = (struct capture_parts){0};
 }
 
-/* Grows a list that has n items so that one more fits. */
-static int room(void *pp, size_t n, size_t item)
-{
-    if (n & (n + 1))
-        return 0;
-    void *p = realloc(*(void **)pp, (n + 1) * 2 * item);
-    if (!p)
-        return -ENOMEM;
-    *(void **)pp = p;
-    return 0;
-}
-
 /* Gives s to the capture, which frees it. */
 static int keep(struct pinned *c, char *s)
 {
-    if (!s || room(&c->strings, c->nstrings, sizeof(*c->strings)) < 0) {
+    if (!s || !array_grow(&c->strings, c->nstrings)) {
         free(s);
         return -ENOMEM;
     }
@@ -55,9 +44,8 @@ static int keep_path(struct pinned *c, const char *root, const char *path, const
 
 static int add(struct pinned *c, const struct member *m)
 {
-    int r = room(&c->c.members, c->c.n, sizeof(*c->c.members));
-    if (r < 0)
-        return r;
+    if (!array_grow(&c->c.members, c->c.n))
+        return -ENOMEM;
     c->c.members[c->c.n++] = *m;
     return 0;
 }
@@ -122,10 +110,10 @@ static int add_parents(struct pinned *c, const struct window *w, bool in_wal, co
 /* Gives h to the capture, which puts it. */
 static int hold(struct pinned *c, struct held *h)
 {
-    int r = room(&c->holds, c->nholds, sizeof(*c->holds));
-    if (r == 0)
-        c->holds[c->nholds++] = held_ref(h);
-    return r;
+    if (!array_grow(&c->holds, c->nholds))
+        return -ENOMEM;
+    c->holds[c->nholds++] = held_ref(h);
+    return 0;
 }
 
 /* The members that an earlier capture has of the same set, or NULL. Sets come in the order of the
@@ -145,9 +133,9 @@ static const struct member *earlier_members(const struct pinned *earlier, size_t
 static int add_set(struct pinned *c, const struct pinned *earlier, const char *dir,
                    struct shard_set *set)
 {
-    int r = room(&c->sets, c->nsets, sizeof(*c->sets));
-    if (r < 0)
-        return r;
+    int r = 0;
+    if (!array_grow(&c->sets, c->nsets))
+        return -ENOMEM;
     const struct member *was = earlier_members(earlier, c->nsets, set);
     c->sets[c->nsets++] = (struct capture_set){shard_set_ref(set), c->c.n};
     for (size_t i = 0; r == 0 && i < set->n; i++) {
@@ -161,7 +149,7 @@ static int add_set(struct pinned *c, const struct pinned *earlier, const char *d
     return r;
 }
 
-static int add_data(struct pinned *c, const struct pinned *earlier, const struct shard *s)
+static int add_data(struct pinned *c, const struct pinned *earlier, const struct shard_pin *s)
 {
     const char *dir;
     int r = add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
@@ -174,10 +162,10 @@ static int add_data(struct pinned *c, const struct pinned *earlier, const struct
     return r;
 }
 
-static int add_part(struct capture_cut **cut, uint64_t off, uint64_t len)
+static int add_part(struct wal_cut **cut, uint64_t off, uint64_t len)
 {
     size_t n = *cut ? (*cut)->nparts : 0;
-    struct capture_cut *more = realloc(*cut, sizeof(*more) + (n + 1) * sizeof(more->part[0]));
+    struct wal_cut *more = realloc(*cut, sizeof(*more) + (n + 1) * sizeof(more->part[0]));
     if (!more)
         return -ENOMEM;
     if (n == 0)
@@ -189,9 +177,9 @@ static int add_part(struct capture_cut **cut, uint64_t off, uint64_t len)
     return 0;
 }
 
-/* Finds the parts of a WAL segment, below its cut, that hold complete entries. *how says what comes
- * after the last of them, at bad_at: zeros up to the cut are nothing. */
-static int find_parts(const struct shard_file *f, struct capture_cut **cut, enum wal_end *how)
+/* Finds the parts of a WAL segment, below its WAL cut, that hold complete entries. *how says what comes
+ * after the last of them, at bad_at: zeros up to the WAL cut are nothing. */
+static int find_parts(const struct shard_file *f, struct wal_cut **cut, enum wal_end *how)
 {
     int fd = held_fd(f->held);
     uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held, &f->attr);
@@ -220,15 +208,15 @@ static int find_parts(const struct shard_file *f, struct capture_cut **cut, enum
 /* Whether influxd may be writing the segment, or was when it was killed: the newest. Names with
  * more digits than five do not sort by number, and a start takes the last by name for the newest.
  */
-static bool may_be_torn(const struct shard *s, size_t i)
+static bool may_be_torn(const struct shard_pin *s, size_t i)
 {
     size_t last = s->nsegments - 1;
     return i == last || strlen(s->segments[i].name) > strlen(s->segments[last].name);
 }
 
-static int cut_segment(const struct shard_file *f, bool growing, struct member *m)
+static int cut_wal(const struct shard_file *f, bool growing, struct member *m)
 {
-    autofree struct capture_cut *cut = NULL;
+    autofree struct wal_cut *cut = NULL;
     enum wal_end how;
     int r = find_parts(f, &cut, &how);
     if (r < 0)
@@ -238,7 +226,7 @@ static int cut_segment(const struct shard_file *f, bool growing, struct member *
         m->attr.size += cut->part[i].len;
     if (how == WAL_BAD || (how == WAL_TORN && !growing))
         cut->nbad = f->attr.size - cut->bad_at;
-    m->cut = steal_ptr(&cut);
+    m->wal_cut = steal_ptr(&cut);
     return 0;
 }
 
@@ -247,7 +235,7 @@ static bool is_interrupted(const struct window_wait *wait)
     return wait && wait->interrupted && wait->interrupted(wait->ctx);
 }
 
-static int add_wal(struct pinned *c, const struct shard *s, const struct window_wait *wait,
+static int add_wal(struct pinned *c, const struct shard_pin *s, const struct window_wait *wait,
                    struct err *e)
 {
     const char *dir;
@@ -261,7 +249,7 @@ static int add_wal(struct pinned *c, const struct shard *s, const struct window_
             return err_set(e, -EINTR, "interrupted");
         r = keep_path(c, f->name, "", &m.name);
         if (r == 0)
-            r = cut_segment(f, may_be_torn(s, i), &m);
+            r = cut_wal(f, may_be_torn(s, i), &m);
         if (r < 0)
             return err_sys(e, r == -ENODATA ? -EIO : r, "%s/%s", dir, f->name);
         m.held = f->held;
@@ -269,7 +257,7 @@ static int add_wal(struct pinned *c, const struct shard *s, const struct window_
         if (r == 0)
             r = add(c, &m);
         if (r < 0)
-            free(m.cut);
+            free(m.wal_cut);
     }
     return r;
 }
@@ -297,11 +285,10 @@ static int add_root(struct pinned *c, const struct window *w, bool in_wal)
 static int add_link(struct pinned *c, bool in_wal, const char *path, const char *target)
 {
     char *text = NULL;
-    int r = room(&c->own_links, c->c.nlinks, sizeof(*c->own_links));
-    if (r == 0 && asprintf(&text, "%s/%s -> %s", in_wal ? "wal" : "data", path, target) < 0)
-        r = -ENOMEM;
-    if (r == 0)
-        r = keep(c, text);
+    if (!array_grow(&c->own_links, c->c.nlinks) ||
+        asprintf(&text, "%s/%s -> %s", in_wal ? "wal" : "data", path, target) < 0)
+        return -ENOMEM;
+    int r = keep(c, text);
     if (r == 0)
         c->own_links[c->c.nlinks++] = text;
     c->c.links = c->own_links;
@@ -314,7 +301,7 @@ static int add_shards(struct pinned *c, struct capture_parts *p, const bool *cho
     const char *before = NULL;
     int r = add_root(c, w, false);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        const struct shard *s = &w->shards[i];
+        const struct shard_pin *s = &w->shards[i];
         if (!chosen[i])
             continue;
         r = add_parents(c, w, false, before, s->path);
@@ -328,7 +315,7 @@ static int add_shards(struct pinned *c, struct capture_parts *p, const bool *cho
     if (r == 0)
         r = add_root(c, w, true);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        const struct shard *s = &w->shards[i];
+        const struct shard_pin *s = &w->shards[i];
         if (!chosen[i] || !s->has_wal)
             continue;
         r = add_parents(c, w, true, before, s->path);

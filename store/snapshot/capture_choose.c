@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/capture_internal.h"
 #include "store/snapshot/place.h"
@@ -61,7 +62,7 @@ static int judge_closed(const struct capture_parts *p, struct omissions *left_ou
 
 /* A shard that meta.db does not list has the id of one that it does: influxd keeps shards by id,
  * and would serve, and write to, the one for the other. */
-static int judge_id(const struct capture_parts *p, const struct shard *s, struct err *e)
+static int judge_id(const struct capture_parts *p, const struct shard_pin *s, struct err *e)
 {
     for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
         const char *db, *rp;
@@ -80,7 +81,7 @@ static int judge_id(const struct capture_parts *p, const struct shard *s, struct
 }
 
 /* A shard that meta.db does not list. One that has vanished since it was caught was dropped. */
-static int leave_out(const struct capture_parts *p, const struct shard *s,
+static int leave_out(const struct capture_parts *p, const struct shard_pin *s,
                      struct omissions *left_out, struct err *e)
 {
     enum place_kind kind = PLACE_FOLDER;
@@ -101,7 +102,7 @@ static int leave_out(const struct capture_parts *p, const struct shard *s,
                : omissions_add(left_out, s->path, files, bytes, OMITTED_UNKNOWN);
 }
 
-static int leave_out_bad(const struct shard *s, struct omissions *left_out)
+static int leave_out_bad(const struct shard_pin *s, struct omissions *left_out)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < s->set->nbad; i++) {
@@ -119,7 +120,7 @@ static int judge_shards(const struct capture_parts *p, bool *chosen, bool *found
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < p->window.nshards; i++) {
-        const struct shard *s = &p->window.shards[i];
+        const struct shard_pin *s = &p->window.shards[i];
         cleanup(parts_free) struct parts at = {0};
         size_t k;
         if (s->gone)
@@ -155,7 +156,7 @@ static int wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool *settle
     cleanup(dir_free) struct dir list = {0};
     struct stat folder;
     int r = fstat(fd, &folder) < 0 ? -errno : dir_read(fd, &list);
-    *settled = r == 0 && io_now_ns() - io_ts_ns(&folder.st_mtim) > SETTLED_NS;
+    *settled = r == 0 && time_wall_ns() - io_ts_ns(&folder.st_mtim) > SETTLED_NS;
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         struct stat st;
         if (name_is_wal(list.names[i]) && fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)

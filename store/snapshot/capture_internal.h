@@ -76,7 +76,7 @@ struct pinned *pinned_new(struct catalog *catalog);
 void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES]);
 
 /* How the catalogue sees it (catalog_settle, catalog_put_sums). */
-struct catalog_view pinned_view(struct pinned *p);
+struct catalog_files pinned_files(struct pinned *p);
 
 void capture_parts_clear(struct capture_parts *p);
 

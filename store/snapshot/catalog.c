@@ -103,7 +103,7 @@ static bool same(const struct row *row, const struct catalog_file *f)
     return row->ino == f->ino && row->size == f->size && row->mtime_ns == f->mtime_ns;
 }
 
-static void tell(const struct catalog_view *view, size_t i, struct catalog_file *f,
+static void tell(const struct catalog_files *view, size_t i, struct catalog_file *f,
                  const struct row *row)
 {
     f->index = row->index;
@@ -114,7 +114,7 @@ static void tell(const struct catalog_view *view, size_t i, struct catalog_file 
 }
 
 /* Gives every file its row; one that is new or has changed gets a new row with index. */
-static int settle_files(struct catalog *c, const struct catalog_view *view, uint64_t index,
+static int settle_files(struct catalog *c, const struct catalog_files *view, uint64_t index,
                         bool believe, size_t *known)
 {
     *known = 0;
@@ -150,7 +150,7 @@ static int by_key(const void *a, const void *b)
     return d ? d : (x->mv_size > y->mv_size) - (x->mv_size < y->mv_size);
 }
 
-static int all_keys(const struct catalog_view *view, MDB_val *keys)
+static int all_keys(const struct catalog_files *view, MDB_val *keys)
 {
     for (size_t i = 0; i < view->n; i++) {
         struct catalog_file f = {0};
@@ -189,7 +189,7 @@ static int drop_others(struct catalog *c, const MDB_val *keys, size_t n)
 }
 
 /* Forgets the files that the view does not have. */
-static int forget_vanished(struct catalog *c, const struct catalog_view *view)
+static int forget_vanished(struct catalog *c, const struct catalog_files *view)
 {
     MDB_val *keys = calloc(view->n + 1, sizeof(*keys));
     if (!keys)
@@ -222,8 +222,8 @@ static int make_id(struct state *s)
     return 0;
 }
 
-static int new_state(struct catalog *c, const struct catalog_view *view, const struct state *before,
-                     const uint8_t *earlier, struct state *s)
+static int new_state(struct catalog *c, const struct catalog_files *view,
+                     const struct state *before, const uint8_t *earlier, struct state *s)
 {
     bool believe = earlier && memcmp(earlier, before->digest, SHA256_BYTES) == 0;
     MDB_stat stat;
@@ -242,7 +242,7 @@ static int new_state(struct catalog *c, const struct catalog_view *view, const s
 }
 
 struct settling {
-    const struct catalog_view *view;
+    const struct catalog_files *view;
     const uint8_t *earlier;
     struct state given, result;
 };
@@ -268,7 +268,7 @@ static int settle(struct catalog *c, void *arg)
 }
 
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
-                   const struct catalog_view *view, const char *host, int64_t now_ns,
+                   const struct catalog_files *view, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e)
 {
     struct settling job;
@@ -289,7 +289,7 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
 
 static int put_sums(struct catalog *c, void *arg)
 {
-    const struct catalog_view *view = arg;
+    const struct catalog_files *view = arg;
     for (size_t i = 0; i < view->n; i++) {
         struct catalog_file f = {0};
         struct row row;
@@ -311,7 +311,7 @@ static int put_sums(struct catalog *c, void *arg)
     return 0;
 }
 
-int catalog_put_sums(struct catalog *c, const struct catalog_view *view, struct err *e)
+int catalog_put_sums(struct catalog *c, const struct catalog_files *view, struct err *e)
 {
     return catalog_run(c, put_sums, (void *)view, e);
 }
@@ -335,7 +335,7 @@ bool catalog_is_new(struct catalog *c)
 
 struct seeding {
     const struct catalog_record *rec;
-    const struct catalog_view *view;
+    const struct catalog_files *view;
 };
 
 static int seed(struct catalog *c, void *arg)
@@ -358,7 +358,7 @@ static int seed(struct catalog *c, void *arg)
 }
 
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
-                 const struct catalog_view *view, struct err *e)
+                 const struct catalog_files *view, struct err *e)
 {
     struct seeding job = {rec, view};
     return catalog_run(c, seed, &job, e);

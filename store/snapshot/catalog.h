@@ -56,7 +56,7 @@ struct catalog_file {
 /* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns, index if
  * it is known from an earlier capture, else 0), and takes what is known of it (index, have_sum,
  * sum, damaged). path need only live until the next call. */
-struct catalog_view {
+struct catalog_files {
     size_t n;
     void (*get)(void *ctx, size_t i, struct catalog_file *f);
     void (*put)(void *ctx, size_t i, const struct catalog_file *f);
@@ -78,7 +78,7 @@ void catalog_trouble(struct catalog *c, struct err *out);
  * return. Either way every file gets its index and its sum, if known. earlier is the digest of the
  * capture that known indexes come from, or NULL: they are believed if that is the newest state. */
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
-                   const struct catalog_view *view, const char *host, int64_t now_ns,
+                   const struct catalog_files *view, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e);
 
 /* Whether it knows no state at all: it is new, or had to be begun anew. */
@@ -87,11 +87,11 @@ bool catalog_is_new(struct catalog *c);
 /* Begins a new one with what a cut tells: rec is the record of its state, the view gives its files
  * with index and sum. Later indexes rise from there. */
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
-                 const struct catalog_view *view, struct err *e);
+                 const struct catalog_files *view, struct err *e);
 
 /* Remembers the sums that the view's files have now; files that changed meanwhile are passed
  * over. */
-int catalog_put_sums(struct catalog *c, const struct catalog_view *view, struct err *e);
+int catalog_put_sums(struct catalog *c, const struct catalog_files *view, struct err *e);
 
 /* A file that a cut retains, by the numbers of its place, and its sum. */
 struct catalog_retained {

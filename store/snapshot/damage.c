@@ -22,12 +22,12 @@ static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err 
 int damage_cut_off(const struct capture *c, size_t i, struct err *e)
 {
     const struct member *m = capture_member(c, i);
-    if (!m->cut || m->cut->nbad == 0)
+    if (!m->wal_cut || m->wal_cut->nbad == 0)
         return 0;
     return err_set(e, -EBADMSG,
                    "%s/%s: damaged at byte %" PRIu64 ": the %" PRIu64
                    " bytes from there on are not in the snapshot",
-                   m->dir, m->name, m->cut->bad_at, m->cut->nbad);
+                   m->dir, m->name, m->wal_cut->bad_at, m->wal_cut->nbad);
 }
 
 int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e)
@@ -57,7 +57,7 @@ int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bo
             continue;
         int r = damage_look(c, i, DAMAGE_INDEX, &why);
         if (r == -EBADMSG)
-            tell(arg, why.text, !capture_member(c, i)->cut);
+            tell(arg, why.text, !capture_member(c, i)->wal_cut);
         else if (r < 0)
             return err_set(e, r, "%s", why.text);
     }

@@ -2,7 +2,7 @@
 #include "store/snapshot/hasher.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
@@ -242,7 +242,7 @@ static bool all_known(const struct capture *c, size_t *i, size_t end)
 
 static void wait_a_little(struct hasher *h)
 {
-    int64_t until = io_mono_ns() + POLL_NS;
+    int64_t until = time_mono_ns() + POLL_NS;
     struct timespec t = {until / 1000000000, until % 1000000000};
     pthread_cond_timedwait(&h->progress, &h->lock, &t);
 }

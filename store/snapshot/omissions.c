@@ -24,7 +24,7 @@ static const struct {
 int omissions_add(struct omissions *o, const char *name, uint64_t files, uint64_t bytes,
                   enum omission_why why)
 {
-    char *own = array_room(&o->at, &o->cap, o->n, sizeof(*o->at)) ? strdup(name) : NULL;
+    char *own = array_grow(&o->at, o->n) ? strdup(name) : NULL;
     if (!own)
         return -ENOMEM;
     o->at[o->n++] = (struct omission){own, files, bytes, why};

@@ -31,7 +31,7 @@ struct omission {
 
 struct omissions {
     struct omission *at;
-    size_t n, cap;
+    size_t n;
 };
 
 /* -ENOMEM: the list is as it was. The name is copied. */

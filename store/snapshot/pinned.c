@@ -16,7 +16,7 @@ static void pinned_free(struct capture *c)
 {
     struct pinned *p = of(c);
     for (size_t i = 0; i < c->n; i++)
-        free(c->members[i].cut);
+        free(c->members[i].wal_cut);
     for (size_t i = 0; i < p->nstrings; i++)
         free(p->strings[i]);
     for (size_t i = 0; i < p->nsets; i++)
@@ -38,12 +38,12 @@ static bool pinned_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYT
 {
     struct pinned *p = of(c);
     const struct member *m = &c->members[i];
-    if (!m->cut)
+    if (!m->wal_cut)
         return held_sum(m->held, &m->attr, out);
     pthread_mutex_lock(&p->lock);
-    bool have = m->cut->have_sum;
+    bool have = m->wal_cut->have_sum;
     if (have)
-        memcpy(out, m->cut->sum, SHA256_BYTES);
+        memcpy(out, m->wal_cut->sum, SHA256_BYTES);
     pthread_mutex_unlock(&p->lock);
     return have;
 }
@@ -51,13 +51,13 @@ static bool pinned_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYT
 void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES])
 {
     const struct member *m = &p->c.members[i];
-    if (!m->cut) {
+    if (!m->wal_cut) {
         held_set_sum(m->held, &m->attr, sum);
         return;
     }
     pthread_mutex_lock(&p->lock);
-    memcpy(m->cut->sum, sum, SHA256_BYTES);
-    m->cut->have_sum = true;
+    memcpy(m->wal_cut->sum, sum, SHA256_BYTES);
+    m->wal_cut->have_sum = true;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -73,7 +73,7 @@ static void pinned_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256
 static bool pinned_damaged(const struct capture *c, size_t i)
 {
     const struct member *m = &c->members[i];
-    return m->cut ? m->cut->nbad > 0 : held_damaged(m->held);
+    return m->wal_cut ? m->wal_cut->nbad > 0 : held_damaged(m->held);
 }
 
 static void pinned_set_damaged(struct capture *c, size_t i)
@@ -102,10 +102,10 @@ static int pinned_read(const struct capture *c, size_t i, void *buf, size_t n, u
                        struct err *e)
 {
     const struct member *m = &c->members[i];
-    if (!m->cut)
+    if (!m->wal_cut)
         return read_part(m, buf, n, off, e);
-    for (size_t k = 0; k < m->cut->nparts && n > 0; k++) {
-        uint64_t start = m->cut->part[k].off, len = m->cut->part[k].len;
+    for (size_t k = 0; k < m->wal_cut->nparts && n > 0; k++) {
+        uint64_t start = m->wal_cut->part[k].off, len = m->wal_cut->part[k].len;
         if (off >= len) {
             off -= len;
             continue;
@@ -147,9 +147,9 @@ static void view_put(void *ctx, size_t i, const struct catalog_file *f)
         pinned_know_sum(p, i, f->sum);
 }
 
-struct catalog_view pinned_view(struct pinned *p)
+struct catalog_files pinned_files(struct pinned *p)
 {
-    return (struct catalog_view){p->c.n, view_get, view_put, p};
+    return (struct catalog_files){p->c.n, view_get, view_put, p};
 }
 
 static int pinned_keep_sums(struct capture *c, struct err *e)
@@ -161,7 +161,7 @@ static int pinned_keep_sums(struct capture *c, struct err *e)
     pthread_mutex_unlock(&p->lock);
     if (!any)
         return 0;
-    struct catalog_view view = pinned_view(p);
+    struct catalog_files view = pinned_files(p);
     int r = catalog_put_sums(p->catalog, &view, e);
     if (r < 0) {
         pthread_mutex_lock(&p->lock);

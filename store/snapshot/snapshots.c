@@ -2,8 +2,8 @@
 #include "store/snapshot/snapshots.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
-#include "store/snapshot/source.h"
+#include "store/base/time.h"
+#include "store/snapshot/capture_source.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +23,7 @@ struct shared {
 /* Lock order: take before lock. */
 struct snapshots {
     struct catalog *catalog;
-    struct source *source;
+    struct capture_source *source;
     struct hasher *hasher;
     pthread_mutex_t take; /* one look at the store at a time */
     pthread_mutex_t lock; /* guards the list */
@@ -42,7 +42,7 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
     gethostname(host, sizeof(host) - 1);
     int r = catalog_open(state, &s->catalog, note, e);
     if (r == 0)
-        r = source_new(paths, s->catalog, host, &s->source);
+        r = capture_source_new(paths, s->catalog, host, &s->source);
     if (r == 0)
         r = hasher_new(&s->hasher);
     if (r < 0) {
@@ -55,7 +55,7 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
 
 void snapshots_allow_left_out(struct snapshots *s)
 {
-    source_allow_left_out(s->source);
+    capture_source_allow_left_out(s->source);
 }
 
 void snapshots_close(struct snapshots *s)
@@ -63,7 +63,7 @@ void snapshots_close(struct snapshots *s)
     if (!s)
         return;
     hasher_free(s->hasher);
-    source_free(s->source);
+    capture_source_free(s->source);
     catalog_close(s->catalog);
     pthread_mutex_destroy(&s->take);
     pthread_mutex_destroy(&s->lock);
@@ -107,7 +107,7 @@ static int take(struct snapshots *s, const struct window_wait *wait, struct tarb
     struct shared *newest = ref_newest(s);
     struct capture *before = newest ? (struct capture *)tarball_capture(newest->tarball) : NULL;
     struct capture *c;
-    int r = source_take(s->source, before, wait, &c, e);
+    int r = capture_source_take(s->source, before, wait, &c, e);
     if (r == 0 && c == before) {
         capture_unref(c);
         *out = newest->tarball;
@@ -127,7 +127,7 @@ static int take(struct snapshots *s, const struct window_wait *wait, struct tarb
 static int wait_for_turn(struct snapshots *s, const struct tarball_reader *reader, struct err *e)
 {
     for (;;) {
-        int64_t at = io_mono_ns() + POLL_NS;
+        int64_t at = time_mono_ns() + POLL_NS;
         const struct timespec until = {at / 1000000000, at % 1000000000};
         int r = pthread_mutex_clocklock(&s->take, CLOCK_MONOTONIC, &until);
         if (r != ETIMEDOUT)
@@ -143,7 +143,7 @@ int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, stru
     int turn = wait_for_turn(s, reader, e);
     if (turn < 0)
         return turn;
-    struct window_wait wait = {io_mono_ns() + SNAPSHOTS_SETTLE_NS,
+    struct window_wait wait = {time_mono_ns() + SNAPSHOTS_SETTLE_NS,
                                reader ? reader->interrupted : NULL, reader ? reader->ctx : NULL};
     int r = take(s, &wait, out, e);
     pthread_mutex_unlock(&s->take);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/window.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/place.h"
 
@@ -17,9 +19,8 @@
 
 void window_free(struct window *w)
 {
-    for (size_t i = 0; i < w->nshards; i++) {
-        shard_free(&w->shards[i]);
-    }
+    for (size_t i = 0; i < w->nshards; i++)
+        shard_pin_free(&w->shards[i]);
     for (size_t i = 0; i < w->nclosed; i++)
         free(w->closed[i].path);
     free(w->closed);
@@ -34,10 +35,10 @@ static int out_of_time(const struct window_wait *wait)
 {
     if (wait->interrupted && wait->interrupted(wait->ctx))
         return -EINTR;
-    return io_mono_ns() >= wait->deadline_ns ? -EAGAIN : 0;
+    return time_mono_ns() >= wait->deadline_ns ? -EAGAIN : 0;
 }
 
-static int explain(int r, const struct shard *s, bool in_wal, struct err *e)
+static int explain(int r, const struct shard_pin *s, bool in_wal, struct err *e)
 {
     const char *root = in_wal ? "wal" : "data";
     switch (r) {
@@ -68,25 +69,25 @@ static bool is_general(int r)
 }
 
 /* A shard that cannot be captured: whether that matters depends on meta.db. */
-static int give_up(int r, struct shard *s, bool in_wal, struct err *e)
+static int give_up(int r, struct shard_pin *s, bool in_wal, struct err *e)
 {
     struct err why = {0};
     int code = explain(r, s, in_wal, &why);
     if (is_general(r))
         return err_set(e, code, "%s", why.text);
-    shard_clear(s);
+    shard_pin_clear(s);
     s->why = strdup(why.text);
     return s->why ? 0 : -ENOMEM;
 }
 
 /* Opens one shard until its first listing holds; what vanishes in between is tried again. */
-static int shard_open_retry(struct held_table *t, int data_fd, int wal_fd,
-                            const struct shard *before, const struct window_wait *wait,
-                            struct shard *s, struct err *e)
+static int window_open_shard(struct held_table *t, int data_fd, int wal_fd,
+                             const struct shard_pin *before, const struct window_wait *wait,
+                             struct shard_pin *s, struct err *e)
 {
     for (;;) {
         bool in_wal;
-        int r = shard_open(t, data_fd, wal_fd, before, s, &in_wal);
+        int r = shard_pin_open(t, data_fd, wal_fd, before, s, &in_wal);
         if (r == 0)
             return 0;
         if (r != -ENOENT)
@@ -98,12 +99,12 @@ static int shard_open_retry(struct held_table *t, int data_fd, int wal_fd,
 }
 
 /* Second listing of one shard; where it differs from the first, the shard is done again alone. */
-static int shard_settle(struct held_table *t, int data_fd, int wal_fd,
-                        const struct window_wait *wait, struct shard *s, bool *redone,
-                        struct err *e)
+static int window_settle_shard(struct held_table *t, int data_fd, int wal_fd,
+                               const struct window_wait *wait, struct shard_pin *s, bool *redone,
+                               struct err *e)
 {
     while (!s->gone && !s->why) {
-        int r = shard_recheck(data_fd, wal_fd, s);
+        int r = shard_pin_recheck(data_fd, wal_fd, s);
         if (r == 0)
             return 0;
         if (r != -ESTALE)
@@ -112,10 +113,10 @@ static int shard_settle(struct held_table *t, int data_fd, int wal_fd,
         r = out_of_time(wait);
         if (r < 0)
             return give_up(r, s, false, e);
-        r = shard_open_retry(t, data_fd, wal_fd, NULL, wait, s, e);
+        r = window_open_shard(t, data_fd, wal_fd, NULL, wait, s, e);
         if (r < 0)
             return r;
-        r = shard_cut(s);
+        r = shard_pin_cut_wal(s);
         if (r < 0)
             return give_up(r, s, true, e);
     }
@@ -125,12 +126,8 @@ static int shard_settle(struct held_table *t, int data_fd, int wal_fd,
 static int add_parent(struct window *w, const char *path, bool in_wal,
                       const struct folder_seen *folder)
 {
-    if ((w->nparents & (w->nparents + 1)) == 0) {
-        void *p = realloc(w->parents, (w->nparents + 1) * 2 * sizeof(*w->parents));
-        if (!p)
-            return -ENOMEM;
-        w->parents = p;
-    }
+    if (!array_grow(&w->parents, w->nparents))
+        return -ENOMEM;
     struct window_parent *d = &w->parents[w->nparents];
     *d = (struct window_parent){strdup(path), in_wal, *folder};
     if (!d->path)
@@ -141,33 +138,25 @@ static int add_parent(struct window *w, const char *path, bool in_wal,
 
 static int add_closed(struct window *w, int root, bool in_wal, const char *path, int code)
 {
-    if ((w->nclosed & (w->nclosed + 1)) == 0) {
-        void *p = realloc(w->closed, (w->nclosed + 1) * 2 * sizeof(*w->closed));
-        if (!p)
-            return -ENOMEM;
-        w->closed = p;
-    }
+    if (!array_grow(&w->closed, w->nclosed))
+        return -ENOMEM;
     struct window_closed *c = &w->closed[w->nclosed];
     *c = (struct window_closed){strdup(path), in_wal, code};
     if (!c->path)
         return -ENOMEM;
     w->nclosed++;
     /* Its permissions are noticed when they change. */
-    struct folder_seen folder = {.seen_ns = io_now_ns()};
+    struct folder_seen folder = {.seen_ns = time_wall_ns()};
     int r = io_stat_beneath(root, path, &folder.st);
     return r == 0 ? add_parent(w, path, in_wal, &folder) : 0;
 }
 
 static int add_shard(struct window *w, int root, const char *path, uint64_t id, bool linked)
 {
-    if ((w->nshards & (w->nshards + 1)) == 0) {
-        void *p = realloc(w->shards, (w->nshards + 1) * 2 * sizeof(*w->shards));
-        if (!p)
-            return -ENOMEM;
-        w->shards = p;
-    }
-    struct shard *s = &w->shards[w->nshards];
-    *s = (struct shard){.path = strdup(path), .id = id};
+    if (!array_grow(&w->shards, w->nshards))
+        return -ENOMEM;
+    struct shard_pin *s = &w->shards[w->nshards];
+    *s = (struct shard_pin){.path = strdup(path), .id = id};
     if (!s->path)
         return -ENOMEM;
     w->nshards++;
@@ -211,7 +200,7 @@ static int walk(struct window *w, int root, bool in_wal, const char *path, int l
 {
     struct folder_seen folder;
     autoclose int fd = folder_open(root, path, in_wal ? FOLLOW_ALL : FOLLOW_NONE, &folder);
-    if (level > LEVEL_ROOT && (shard_vanished(fd) || fd == -ELOOP))
+    if (level > LEVEL_ROOT && (folder_vanished(fd) || fd == -ELOOP))
         return 0;
     if (level > LEVEL_ROOT && fd < 0 && !is_general(fd))
         return add_closed(w, root, in_wal, path, fd);
@@ -245,8 +234,8 @@ static int walk(struct window *w, int root, bool in_wal, const char *path, int l
     return r;
 }
 
-/* Whether the cuts are the state of one instant: nothing was written, no segment begun and no shard
- * made from the first listing to the last cut. */
+/* Whether the WAL cuts are the state of one instant: nothing was written, no segment begun and no
+ * shard made from the first listing to the last cut. */
 static bool one_instant(const struct window *w, int data_fd, int wal_fd)
 {
     for (size_t i = 0; i < w->nparents; i++) {
@@ -255,33 +244,33 @@ static bool one_instant(const struct window *w, int data_fd, int wal_fd)
             return false;
     }
     for (size_t i = 0; i < w->nshards; i++) {
-        const struct shard *s = &w->shards[i];
+        const struct shard_pin *s = &w->shards[i];
         if (s->why)
             continue;
-        if (s->gone || !shard_cut_holds(s) ||
+        if (s->gone || !shard_pin_wal_cut_holds(s) ||
             (s->has_wal && !folder_same(wal_fd, s->path, &s->wal)))
             return false;
     }
     return true;
 }
 
-/* From the first listing, since segments begun after it are not in the cut, to the last cut. */
+/* From the first listing, since segments begun after it are not in the window, to the last cut. */
 static int64_t skew(const struct window *w)
 {
     int64_t first = INT64_MAX, last = INT64_MIN;
     for (size_t i = 0; i < w->nshards; i++) {
-        const struct shard *s = &w->shards[i];
+        const struct shard_pin *s = &w->shards[i];
         if (s->gone || s->why)
             continue;
         first = s->listed_ns < first ? s->listed_ns : first;
-        last = s->cut_ns > last ? s->cut_ns : last;
+        last = s->wal_cut_ns > last ? s->wal_cut_ns : last;
     }
     return last > first ? last - first : 0;
 }
 
 /* The shard of that path in an earlier window, or NULL. Shards are asked for in the order of the
  * walk, which both windows have: *k goes on from where the last one was found. */
-static const struct shard *find_shard(const struct window *w, const char *path, size_t *k)
+static const struct shard_pin *find_shard(const struct window *w, const char *path, size_t *k)
 {
     for (size_t n = w ? w->nshards : 0, tried = 0; tried < n; tried++, ++*k) {
         if (*k >= n)
@@ -306,15 +295,15 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
         return err_set(e, -EIO, "the data folder holds %zu shards, and there is no WAL folder",
                        w->nshards);
     for (size_t i = 0, k = 0; i < w->nshards; i++) {
-        const struct shard *was = find_shard(before, w->shards[i].path, &k);
+        const struct shard_pin *was = find_shard(before, w->shards[i].path, &k);
         if (w->shards[i].why)
             continue;
-        r = shard_open_retry(t, data_fd, wal_fd, was, wait, &w->shards[i], e);
+        r = window_open_shard(t, data_fd, wal_fd, was, wait, &w->shards[i], e);
         if (r < 0)
             return r;
     }
     for (size_t i = 0; i < w->nshards; i++) {
-        r = w->shards[i].why ? 0 : shard_cut(&w->shards[i]);
+        r = w->shards[i].why ? 0 : shard_pin_cut_wal(&w->shards[i]);
         if (r == 0)
             continue;
         if ((r = give_up(r, &w->shards[i], true, e)) < 0)
@@ -322,7 +311,7 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
     }
     bool redone = false;
     for (size_t i = 0; i < w->nshards; i++) {
-        r = shard_settle(t, data_fd, wal_fd, wait, &w->shards[i], &redone, e);
+        r = window_settle_shard(t, data_fd, wal_fd, wait, &w->shards[i], &redone, e);
         if (r < 0)
             return r;
     }
@@ -348,7 +337,7 @@ int window_recheck(const struct window *w, int data_fd, int wal_fd)
     for (size_t i = 0; i < w->nshards; i++) {
         if (w->shards[i].gone || w->shards[i].why)
             continue;
-        int r = shard_recheck(data_fd, wal_fd, &w->shards[i]);
+        int r = shard_pin_recheck(data_fd, wal_fd, &w->shards[i]);
         if (r < 0)
             return r;
     }
@@ -363,7 +352,7 @@ int window_unchanged(const struct window *w, int data_fd, int wal_fd)
             return -ESTALE;
     }
     for (size_t i = 0; i < w->nshards; i++)
-        if (!shard_unchanged(data_fd, wal_fd, &w->shards[i]))
+        if (!shard_pin_unchanged(data_fd, wal_fd, &w->shards[i]))
             return -ESTALE;
     return 0;
 }

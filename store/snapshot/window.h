@@ -3,10 +3,10 @@
  * The window rule: how the files of a running influxd are caught in a state that a kill -9 could
  * have left, without its help.
  *
- * A shard's TSM files, tombstones and WAL segments are listed and opened; the cut is the size of
- * each WAL segment, by one fstat; then the folders are listed again. If the set of TSM files and
+ * A shard's TSM files, tombstones and WAL segments are listed and opened; the WAL cut is the size of
+ * each segment, by one fstat; then the folders are listed again. If the set of TSM files and
  * tombstones is the same (name, inode, size, mtime) and no opened WAL segment has vanished, the
- * set was constant across the cut, and everything acknowledged before the cut is in it. Otherwise
+ * set was constant across the WAL cut, and everything acknowledged before that is in it. Otherwise
  * the shard is done again. A folder whose modification time is the same, and is older than a tick
  * of the clock, counts as listed again. Names are never used again within one run of influxd, and
  * held files keep their inode, so equal listings mean an unchanged set. Source: influxd 1.x writes
@@ -21,7 +21,7 @@
 #ifndef INFLUXFS_SNAPSHOT_WINDOW_H
 #define INFLUXFS_SNAPSHOT_WINDOW_H
 
-#include "store/snapshot/shard.h"
+#include "store/snapshot/shard_pin.h"
 
 /* A folder above the shards: "" (the data or WAL folder itself), "DB" or "DB/RP". */
 struct window_parent {
@@ -38,13 +38,14 @@ struct window_closed {
 };
 
 struct window {
-    struct shard *shards; /* in the order of a sorted walk; those that have `why` hold nothing */
+    struct shard_pin
+        *shards; /* in the order of a sorted walk; those that have `why` hold nothing */
     size_t nshards;
     struct window_closed *closed;
     size_t nclosed;
     struct window_parent *parents; /* in the order of that walk, data first */
     size_t nparents;
-    int64_t skew_ns; /* from the first listing to the last cut; 0: one true instant */
+    int64_t skew_ns; /* from the first listing to the last WAL cut; 0: one true instant */
 };
 
 /* Stops a wait: returns true when whoever asked has gone away. May be NULL. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* capture: which members a store gives and in which order, what is refused, how WAL segments are
  * cut, and what stays the same from one capture to the next. */
+#include "store/snapshot/capture_source.h"
 #include "store/snapshot/damage.h"
-#include "store/snapshot/source.h"
 #include "tests/unit/store_builder.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 struct fixture {
     struct store store;
     struct catalog *catalog;
-    struct source *source;
+    struct capture_source *source;
     char *state;
 };
 
@@ -26,12 +26,12 @@ static void open_source(struct fixture *f)
     struct err note, e = {0};
     assert_int_equal(catalog_open(f->state, &f->catalog, &note, &e), 0);
     assert_string_equal(note.text, "");
-    assert_int_equal(source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
+    assert_int_equal(capture_source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
 }
 
 static void close_source(struct fixture *f)
 {
-    source_free(f->source);
+    capture_source_free(f->source);
     catalog_close(f->catalog);
 }
 
@@ -66,7 +66,7 @@ static int take(struct fixture *f, struct capture *newest, struct capture **out,
 {
     struct window_wait wait = {io_mono_ns() + SECOND / 5, NULL, NULL};
     e->text[0] = 0;
-    return source_take(f->source, newest, &wait, out, e);
+    return capture_source_take(f->source, newest, &wait, out, e);
 }
 
 static struct capture *must_take(struct fixture *f, struct capture *newest)
@@ -340,7 +340,7 @@ static void what_is_left_out_is_named(void **state)
         store_text(s, name, text);
     }
     assert_refused(f, -EIO, "more would be left out than kept");
-    source_allow_left_out(f->source);
+    capture_source_allow_left_out(f->source);
     c = must_take(f, NULL);
     assert_int_equal(omissions_bytes(capture_left_out(c)), 15 + 3 * 499);
     capture_unref(c);

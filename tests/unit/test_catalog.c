@@ -47,9 +47,9 @@ static void view_put(void *ctx, size_t i, const struct catalog_file *f)
     memcpy(l->at[i].sum, f->sum, sizeof(f->sum));
 }
 
-static struct catalog_view view_of(struct files *l)
+static struct catalog_files view_of(struct files *l)
 {
-    return (struct catalog_view){l->n, view_get, view_put, l};
+    return (struct catalog_files){l->n, view_get, view_put, l};
 }
 
 static struct catalog *must_open(const char *dir, struct err *note)
@@ -78,7 +78,7 @@ static struct catalog_record settle(struct catalog *c, uint8_t state, uint8_t ea
                                     struct files *l)
 {
     uint8_t digest[SHA256_BYTES] = {state}, was[SHA256_BYTES] = {earlier};
-    struct catalog_view view = view_of(l);
+    struct catalog_files view = view_of(l);
     struct catalog_record rec;
     struct err e = {0};
     int r = catalog_settle(c, digest, earlier ? was : NULL, &view, "host", ++now, 5, &rec, &e);
@@ -216,7 +216,7 @@ static void sums_are_kept_until_the_file_changes(void **state)
     l.at[0].have_sum = l.at[1].have_sum = true;
     memset(l.at[0].sum, 0xaa, SHA256_BYTES);
     memset(l.at[1].sum, 0xbb, SHA256_BYTES);
-    struct catalog_view view = view_of(&l);
+    struct catalog_files view = view_of(&l);
     assert_int_equal(catalog_put_sums(c, &view, &e), 0);
     catalog_close(c);
     c = open_well(*state);
@@ -231,7 +231,7 @@ static void sums_are_kept_until_the_file_changes(void **state)
     add(&old, "b", 2, 20, 200);
     add(&old, "unknown", 9, 9, 9);
     old.at[0].have_sum = old.at[1].have_sum = true;
-    struct catalog_view old_view = view_of(&old);
+    struct catalog_files old_view = view_of(&old);
     assert_int_equal(catalog_put_sums(c, &old_view, &e), 0);
     settle(c, 2, 0, &l);
     assert_false(l.at[1].have_sum);
@@ -490,7 +490,7 @@ static void notes_last_as_their_files(void **state)
 {
     const char *dir = *state;
     struct files files = {0};
-    struct catalog_view view = view_of(&files);
+    struct catalog_files view = view_of(&files);
     struct catalog_record rec;
     char longest[900] = "data/";
     memset(longest + 5, 'd', sizeof(longest) - 6);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* tarball: any range of the tar at any time, what other readers of tars make of it, and the sums
  * that are found while it is read. */
+#include "store/snapshot/capture_source.h"
 #include "store/snapshot/manifest.h"
-#include "store/snapshot/source.h"
 #include "store/snapshot/tarball.h"
 #include "store/snapshot/tarhead.h"
 #include "tests/unit/store_builder.h"
@@ -21,7 +21,7 @@
 struct fixture {
     struct store store;
     struct catalog *catalog;
-    struct source *source;
+    struct capture_source *source;
     struct hasher *hasher;
 };
 
@@ -31,7 +31,7 @@ static int setup(void **state)
     struct err note, e = {0};
     f->store = store_new();
     assert_int_equal(catalog_open(NULL, &f->catalog, &note, &e), 0);
-    assert_int_equal(source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
+    assert_int_equal(capture_source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
     assert_int_equal(hasher_new(&f->hasher), 0);
     *state = f;
     return 0;
@@ -41,7 +41,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     hasher_free(f->hasher);
-    source_free(f->source);
+    capture_source_free(f->source);
     catalog_close(f->catalog);
     store_free(&f->store);
     free(f);
@@ -54,7 +54,7 @@ static struct tarball *must_make(struct fixture *f)
     struct capture *c;
     struct tarball *t;
     struct err e = {0};
-    int r = source_take(f->source, NULL, &wait, &c, &e);
+    int r = capture_source_take(f->source, NULL, &wait, &c, &e);
     if (r < 0)
         fail_msg("capture_take: %d %s", r, e.text);
     assert_int_equal(tarball_new(f->hasher, c, &t), 0);
@@ -507,7 +507,7 @@ static void letting_go_is_quick(void **state)
     struct err e = {0};
     build(&f->store);
     put_sparse(&f->store, "data/db/autogen/1/000000001-000000001.tsm", (off_t)90 << 30);
-    assert_int_equal(source_take(f->source, NULL, &wait, &c, &e), 0);
+    assert_int_equal(capture_source_take(f->source, NULL, &wait, &c, &e), 0);
     assert_int_equal(hash_job_new(f->hasher, c, &j), 0);
     hash_job_follow(j, capture_count(c), 0);
     usleep(100000);

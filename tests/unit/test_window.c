@@ -67,7 +67,7 @@ static char *shown(const struct window *w)
 {
     struct buffer b = {0};
     for (size_t i = 0; i < w->nshards; i++) {
-        const struct shard *s = &w->shards[i];
+        const struct shard_pin *s = &w->shards[i];
         buffer_text(&b, "%s:%s", s->path, s->gone ? " gone" : "");
         for (size_t k = 0; s->set && k < s->set->n; k++)
             buffer_text(&b, " %s", s->set->files[k].name);
@@ -608,7 +608,7 @@ static void model_free(struct model *m)
     free(m);
 }
 
-static char *caught_state(const struct shard *s, unsigned *flushed)
+static char *caught_state(const struct shard_pin *s, unsigned *flushed)
 {
     struct buffer b = {0};
     *flushed = 0;
@@ -628,7 +628,7 @@ static char *caught_state(const struct shard *s, unsigned *flushed)
 }
 
 /* Checks that the WAL that was cut holds all records from flushed on; gives the last one. */
-static unsigned caught_records(const struct shard *s, unsigned flushed)
+static unsigned caught_records(const struct shard_pin *s, unsigned flushed)
 {
     unsigned last = 0;
     for (size_t i = 0; i < s->nsegments; i++) {
@@ -647,7 +647,7 @@ static unsigned caught_records(const struct shard *s, unsigned flushed)
     return last;
 }
 
-static void check_shard(const struct model *m, const struct shard *s, unsigned acked)
+static void check_shard(const struct model *m, const struct shard_pin *s, unsigned acked)
 {
     unsigned flushed;
     autofree char *got = caught_state(s, &flushed);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/snapshot/shard.h"
+#include "store/snapshot/shard_pin.h"
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/place.h"
 
@@ -12,12 +13,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-
-/* Folder times come from the kernel's clock tick, and some file systems keep whole seconds only: a
- * change within the same tick leaves them as they were, so a folder changed this shortly before it
- * was looked at is not to be trusted. */
-#define TICK_NS 20000000
-#define COARSE_NS ((int64_t)2100000000)
 
 struct shard_set *shard_set_ref(struct shard_set *set)
 {
@@ -37,7 +32,7 @@ void shard_set_unref(struct shard_set *set)
     free(set);
 }
 
-void shard_clear(struct shard *s)
+void shard_pin_clear(struct shard_pin *s)
 {
     shard_set_unref(s->set);
     for (size_t i = 0; i < s->nsegments; i++)
@@ -46,81 +41,14 @@ void shard_clear(struct shard *s)
     free(s->segment_names);
     free(s->wal_link);
     free(s->why);
-    *s = (struct shard){.path = s->path, .id = s->id, .link = s->link};
+    *s = (struct shard_pin){.path = s->path, .id = s->id, .link = s->link};
 }
 
-void shard_free(struct shard *s)
+void shard_pin_free(struct shard_pin *s)
 {
-    shard_clear(s);
+    shard_pin_clear(s);
     free(s->path);
     free(s->link);
-}
-
-bool shard_vanished(int r)
-{
-    return r == -ENOENT || r == -ENOTDIR;
-}
-
-/* Opens root/path as a folder. All checks go by what was opened: a link that is changed meanwhile
- * leads to another folder, which does not hold the files that are held. */
-static int follow_open(int root, const char *path, enum folder_follow follow, int flags)
-{
-    flags |= O_DIRECTORY | O_CLOEXEC;
-    if (follow == FOLLOW_NONE)
-        return io_open_beneath(root, path, flags);
-    const char *slash = follow == FOLLOW_LAST ? strrchr(path, '/') : NULL;
-    if (!slash) {
-        int fd = openat(root, *path ? path : ".", flags);
-        return fd < 0 ? -errno : fd;
-    }
-    char dir[PATH_MAX];
-    if ((size_t)(slash - path) >= sizeof(dir))
-        return -ENAMETOOLONG;
-    memcpy(dir, path, (size_t)(slash - path));
-    dir[slash - path] = 0;
-    autoclose int parent = io_open_beneath(root, dir, O_PATH | O_DIRECTORY);
-    int fd = parent < 0 ? parent : openat(parent, slash + 1, flags);
-    return fd < 0 && parent >= 0 ? -errno : fd;
-}
-
-int folder_open(int root, const char *path, enum folder_follow follow, struct folder_seen *out)
-{
-    int64_t seen = io_now_ns();
-    int fd = follow_open(root, path, follow, O_RDONLY);
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &out->st) < 0) {
-        int r = -errno;
-        close(fd);
-        return r;
-    }
-    out->seen_ns = seen;
-    out->follow = follow;
-    return fd;
-}
-
-static int stat_folder(int root, const char *path, enum folder_follow follow, struct stat *st)
-{
-    if (follow == FOLLOW_NONE)
-        return io_stat_beneath(root, path, st);
-    autoclose int fd = follow_open(root, path, follow, O_PATH);
-    if (fd < 0)
-        return fd;
-    return fstat(fd, st) < 0 ? -errno : 0;
-}
-
-bool folder_same(int root, const char *path, const struct folder_seen *f)
-{
-    struct stat st;
-    int64_t mtime = io_ts_ns(&f->st.st_mtim);
-    /* A time in the future is as good as one in the past: a change would not leave it. */
-    int64_t age = f->seen_ns > mtime ? f->seen_ns - mtime : mtime - f->seen_ns;
-    if (age < (mtime % 1000000000 ? TICK_NS : COARSE_NS))
-        return false;
-    return stat_folder(root, path, f->follow, &st) == 0 && st.st_ino == f->st.st_ino &&
-           st.st_dev == f->st.st_dev && io_ts_ns(&st.st_mtim) == mtime &&
-           io_ts_ns(&st.st_ctim) == io_ts_ns(&f->st.st_ctim) && st.st_mode == f->st.st_mode &&
-           st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
 }
 
 static bool same_attr(const struct file_attr *a, const struct file_attr *b)
@@ -212,13 +140,12 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
  */
 static int find_bad(int fd, const struct dir *list, struct shard_set *set)
 {
-    size_t cap = 0;
     for (size_t i = 0; i < list->n; i++) {
         struct stat st;
         if (!name_is_bad_tsm(list->names[i]) ||
             fstatat(fd, list->names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
-        if (!array_room(&set->bad, &cap, set->nbad, sizeof(*set->bad)))
+        if (!array_grow(&set->bad, set->nbad))
             return -ENOMEM;
         set->bad[set->nbad++] = (struct shard_bad){list->names[i], (uint64_t)st.st_size};
     }
@@ -243,9 +170,9 @@ static int hold_set(struct held_table *t, int fd, struct dir *list, bool fresh,
     return 0;
 }
 
-static int open_wal(struct held_table *t, int wal_fd, struct shard *s)
+static int open_wal(struct held_table *t, int wal_fd, struct shard_pin *s)
 {
-    s->listed_ns = io_mono_ns();
+    s->listed_ns = time_mono_ns();
     autoclose int fd = folder_open(wal_fd, s->path, FOLLOW_NONE, &s->wal);
     if (fd == -ELOOP || fd == -ENOTDIR) {
         fd = folder_open(wal_fd, s->path, FOLLOW_ALL, &s->wal);
@@ -268,16 +195,17 @@ static int open_wal(struct held_table *t, int wal_fd, struct shard *s)
 }
 
 /* Whether the name of a shard that is a link still leads where it led. */
-static bool link_same(int data_fd, const struct shard *s)
+static bool link_same(int data_fd, const struct shard_pin *s)
 {
     autofree char *now = s->link ? place_link(data_fd, s->path) : NULL;
     return !s->link || (now && strcmp(now, s->link) == 0);
 }
 
-static int open_data(struct held_table *t, int data_fd, const struct shard *before, struct shard *s)
+static int open_data(struct held_table *t, int data_fd, const struct shard_pin *before,
+                     struct shard_pin *s)
 {
     autoclose int fd = folder_open(data_fd, s->path, s->link ? FOLLOW_LAST : FOLLOW_NONE, &s->data);
-    bool nowhere = shard_vanished(fd) || fd == -ELOOP;
+    bool nowhere = folder_vanished(fd) || fd == -ELOOP;
     if (nowhere && s->link && link_same(data_fd, s))
         return -ENOTDIR;
     if (nowhere) {
@@ -299,12 +227,12 @@ static int open_data(struct held_table *t, int data_fd, const struct shard *befo
 }
 
 /* First listing of a shard, spared where the folder is as it was in an earlier window. The WAL is
- * opened after the TSM files, and the cut comes later still; whatever influxd did in between is
+ * opened after the TSM files, and the WAL cut comes later still; whatever influxd did in between is
  * found by the second listing. */
-int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard *before,
-               struct shard *s, bool *in_wal)
+int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct shard_pin *before,
+                   struct shard_pin *s, bool *in_wal)
 {
-    shard_clear(s);
+    shard_pin_clear(s);
     *in_wal = false;
     if (before && before->set && link_same(data_fd, before) && !before->link == !s->link &&
         folder_same(data_fd, s->path, &before->data) && set_same(before->set)) {
@@ -321,9 +249,9 @@ int shard_open(struct held_table *t, int data_fd, int wal_fd, const struct shard
     return s->gone ? 0 : open_wal(t, wal_fd, s);
 }
 
-int shard_cut(struct shard *s)
+int shard_pin_cut_wal(struct shard_pin *s)
 {
-    s->cut_ns = io_mono_ns();
+    s->wal_cut_ns = time_mono_ns();
     for (size_t i = 0; i < s->nsegments; i++) {
         struct stat st;
         if (fstat(held_fd(s->segments[i].held), &st) < 0)
@@ -333,15 +261,15 @@ int shard_cut(struct shard *s)
     return 0;
 }
 
-static int recheck_data(int data_fd, const struct shard *s)
+static int recheck_data(int data_fd, const struct shard_pin *s)
 {
     if (!link_same(data_fd, s))
         return -ESTALE;
     if (folder_same(data_fd, s->path, &s->data))
         return 0;
-    autoclose int fd = follow_open(data_fd, s->path, s->data.follow, O_RDONLY);
+    autoclose int fd = folder_open_by(data_fd, s->path, s->data.follow, O_RDONLY);
     if (fd < 0)
-        return shard_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
+        return folder_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(fd, &list);
     if (r < 0)
@@ -354,22 +282,22 @@ static int recheck_data(int data_fd, const struct shard *s)
     return 0;
 }
 
-/* New segments are welcome: they hold only what came after the cut. */
-int shard_recheck(int data_fd, int wal_fd, const struct shard *s)
+/* New segments are welcome: they hold only what came after the WAL cut. */
+int shard_pin_recheck(int data_fd, int wal_fd, const struct shard_pin *s)
 {
     int r = recheck_data(data_fd, s);
     if (r < 0 || s->nsegments == 0 || folder_same(wal_fd, s->path, &s->wal))
         return r;
-    autoclose int fd = follow_open(wal_fd, s->path, s->wal.follow, O_RDONLY);
+    autoclose int fd = folder_open_by(wal_fd, s->path, s->wal.follow, O_RDONLY);
     if (fd < 0)
-        return shard_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
+        return folder_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
     for (size_t i = 0; i < s->nsegments; i++)
         if (!same_file(fd, &s->segments[i], false))
             return -ESTALE;
     return 0;
 }
 
-bool shard_cut_holds(const struct shard *s)
+bool shard_pin_wal_cut_holds(const struct shard_pin *s)
 {
     for (size_t k = 0; k < s->nsegments; k++) {
         struct stat st;
@@ -381,9 +309,9 @@ bool shard_cut_holds(const struct shard *s)
     return true;
 }
 
-bool shard_unchanged(int data_fd, int wal_fd, const struct shard *s)
+bool shard_pin_unchanged(int data_fd, int wal_fd, const struct shard_pin *s)
 {
     return !s->gone && !s->why && link_same(data_fd, s) &&
            folder_same(data_fd, s->path, &s->data) && set_same(s->set) &&
-           (!s->has_wal || folder_same(wal_fd, s->path, &s->wal)) && shard_cut_holds(s);
+           (!s->has_wal || folder_same(wal_fd, s->path, &s->wal)) && shard_pin_wal_cut_holds(s);
 }

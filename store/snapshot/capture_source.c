@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/snapshot/source.h"
+#include "store/snapshot/capture_source.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/capture_internal.h"
 
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct source {
+struct capture_source {
     const struct store_paths *paths;
     struct catalog *catalog;
     char *host;
@@ -36,31 +37,31 @@ static void roots_close(struct roots *r)
     cleanup_close(&r->wal);
 }
 
-int source_new(const struct store_paths *paths, struct catalog *catalog, const char *host,
-               struct source **out)
+int capture_source_new(const struct store_paths *paths, struct catalog *catalog, const char *host,
+                       struct capture_source **out)
 {
-    struct source *s = calloc(1, sizeof(*s));
+    struct capture_source *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    *s = (struct source){.paths = paths,
-                         .catalog = catalog,
-                         .host = strdup(host),
-                         .held = held_table_new(),
-                         .lock = PTHREAD_MUTEX_INITIALIZER};
+    *s = (struct capture_source){.paths = paths,
+                                 .catalog = catalog,
+                                 .host = strdup(host),
+                                 .held = held_table_new(),
+                                 .lock = PTHREAD_MUTEX_INITIALIZER};
     if (!s->host || !s->held) {
-        source_free(s);
+        capture_source_free(s);
         return -ENOMEM;
     }
     *out = s;
     return 0;
 }
 
-void source_allow_left_out(struct source *s)
+void capture_source_allow_left_out(struct capture_source *s)
 {
     s->allow_left_out = true;
 }
 
-void source_free(struct source *s)
+void capture_source_free(struct capture_source *s)
 {
     if (!s)
         return;
@@ -113,7 +114,7 @@ static int open_roots(const struct store_paths *p, struct roots *r, struct err *
     return 0;
 }
 
-static int read_meta(struct source *s, const struct roots *roots, struct capture_parts *b,
+static int read_meta(struct capture_source *s, const struct roots *roots, struct capture_parts *b,
                      struct err *e)
 {
     struct stat st;
@@ -181,7 +182,7 @@ static bool same_roots(const struct store_paths *p, const struct roots *r)
 }
 
 /* Catches the shards, then reads meta.db: -ESTALE if they may not belong together. */
-static int catch (struct source *s, const struct roots *roots, const struct pinned *newest,
+static int catch (struct capture_source *s, const struct roots *roots, const struct pinned *newest,
                   const struct window_wait *wait, struct capture_parts *b, struct err *e)
 {
     struct folder_seen meta;
@@ -208,7 +209,7 @@ static bool same_meta(const struct pinned *c, const struct roots *roots)
 }
 
 /* One attempt. -ESTALE: the store was between two states. */
-static int attempt(struct source *s, struct pinned *newest, const struct window_wait *wait,
+static int attempt(struct capture_source *s, struct pinned *newest, const struct window_wait *wait,
                    struct pinned **out, struct err *e)
 {
     cleanup(roots_close) struct roots roots = {-1, -1, -1};
@@ -234,15 +235,15 @@ static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
 {
     if (wait->interrupted && wait->interrupted(wait->ctx))
         return false;
-    int64_t now = io_mono_ns();
+    int64_t now = time_mono_ns();
     return now < wait->deadline_ns &&
            (r == -ESTALE || r == CAPTURE_DROPPING || (r == -EIO && now - began_ns < PATIENCE_NS));
 }
 
-static int settle(struct source *s, struct pinned *newest, const struct window_wait *wait,
+static int settle(struct capture_source *s, struct pinned *newest, const struct window_wait *wait,
                   struct pinned **out, struct err *e)
 {
-    int64_t began = io_mono_ns();
+    int64_t began = time_mono_ns();
     int r = attempt(s, newest, wait, out, e);
     while (r < 0 && may_retry(r, wait, began)) {
         usleep(RETRY_US);
@@ -262,7 +263,7 @@ static void unrefp(struct pinned **c)
     capture_unref(*c ? &(*c)->c : NULL);
 }
 
-static int take(struct source *s, struct pinned *newest, const struct window_wait *wait,
+static int take(struct capture_source *s, struct pinned *newest, const struct window_wait *wait,
                 struct capture **out, struct err *e)
 {
     cleanup(unrefp) struct pinned *c = NULL;
@@ -279,9 +280,9 @@ static int take(struct source *s, struct pinned *newest, const struct window_wai
         c = newest;
     }
     if (c != newest) {
-        struct catalog_view view = pinned_view(c);
+        struct catalog_files view = pinned_files(c);
         r = catalog_settle(s->catalog, c->digest, newest ? newest->digest : NULL, &view, s->host,
-                           io_now_ns(), c->window.skew_ns, &c->c.record, e);
+                           time_wall_ns(), c->window.skew_ns, &c->c.record, e);
         if (r < 0)
             return r;
     }
@@ -289,8 +290,8 @@ static int take(struct source *s, struct pinned *newest, const struct window_wai
     return 0;
 }
 
-int source_take(struct source *s, struct capture *newest, const struct window_wait *wait,
-                struct capture **out, struct err *e)
+int capture_source_take(struct capture_source *s, struct capture *newest,
+                        const struct window_wait *wait, struct capture **out, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
     int r = take(s, (struct pinned *)newest, wait, out, e);

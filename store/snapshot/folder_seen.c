@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/folder_seen.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/base/time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+/* Folder times come from the kernel's clock tick, and some file systems keep whole seconds only: a
+ * change within the same tick leaves them as they were, so a folder changed this shortly before it
+ * was looked at is not to be trusted. */
+#define TICK_NS (20 * MILLISECOND_NS)
+#define COARSE_NS (2100 * MILLISECOND_NS)
+
+bool folder_vanished(int r)
+{
+    return r == -ENOENT || r == -ENOTDIR;
+}
+
+/* All checks go by what was opened: a link that is changed meanwhile leads to another folder, which
+ * does not have the files that are held. */
+int folder_open_by(int root, const char *path, enum folder_follow follow, int flags)
+{
+    flags |= O_DIRECTORY | O_CLOEXEC;
+    if (follow == FOLLOW_NONE)
+        return io_open_beneath(root, path, flags);
+    const char *slash = follow == FOLLOW_LAST ? strrchr(path, '/') : NULL;
+    if (!slash) {
+        int fd = openat(root, *path ? path : ".", flags);
+        return fd < 0 ? -errno : fd;
+    }
+    char dir[PATH_MAX];
+    if ((size_t)(slash - path) >= sizeof(dir))
+        return -ENAMETOOLONG;
+    memcpy(dir, path, (size_t)(slash - path));
+    dir[slash - path] = 0;
+    autoclose int parent = io_open_beneath(root, dir, O_PATH | O_DIRECTORY);
+    int fd = parent < 0 ? parent : openat(parent, slash + 1, flags);
+    return fd < 0 && parent >= 0 ? -errno : fd;
+}
+
+int folder_open(int root, const char *path, enum folder_follow follow, struct folder_seen *out)
+{
+    int64_t seen = time_wall_ns();
+    int fd = folder_open_by(root, path, follow, O_RDONLY);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &out->st) < 0) {
+        int r = -errno;
+        close(fd);
+        return r;
+    }
+    out->seen_ns = seen;
+    out->follow = follow;
+    return fd;
+}
+
+static int folder_stat(int root, const char *path, enum folder_follow follow, struct stat *st)
+{
+    if (follow == FOLLOW_NONE)
+        return io_stat_beneath(root, path, st);
+    autoclose int fd = folder_open_by(root, path, follow, O_PATH);
+    if (fd < 0)
+        return fd;
+    return fstat(fd, st) < 0 ? -errno : 0;
+}
+
+bool folder_same(int root, const char *path, const struct folder_seen *f)
+{
+    struct stat st;
+    int64_t mtime = io_ts_ns(&f->st.st_mtim);
+    /* A time in the future is as good as one in the past: a change would not leave it. */
+    int64_t age = f->seen_ns > mtime ? f->seen_ns - mtime : mtime - f->seen_ns;
+    if (age < (mtime % SECOND_NS ? TICK_NS : COARSE_NS))
+        return false;
+    return folder_stat(root, path, f->follow, &st) == 0 && st.st_ino == f->st.st_ino &&
+           st.st_dev == f->st.st_dev && io_ts_ns(&st.st_mtim) == mtime &&
+           io_ts_ns(&st.st_ctim) == io_ts_ns(&f->st.st_ctim) && st.st_mode == f->st.st_mode &&
+           st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A folder of the store as it was when it was listed, and whether it is so still: quicker to tell
+ * than by listing it again.
+ *
+ * A folder's time rises with every name that is made or removed in it. What was changed within the
+ * clock's tick before it was looked at cannot be told, and counts as changed. Functions return
+ * -errno, and are safe in any thread.
+ */
+#ifndef INFLUXFS_SNAPSHOT_FOLDER_SEEN_H
+#define INFLUXFS_SNAPSHOT_FOLDER_SEEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+/* Which symbolic links are followed on the way to a folder. influxd opens whatever a shard's name
+ * in a policy's folder leads to, and anything at all in the WAL. */
+enum folder_follow { FOLLOW_NONE, FOLLOW_LAST, FOLLOW_ALL };
+
+/* A folder as it was when it was listed: what tells quickly that nothing changed since. */
+struct folder_seen {
+    struct stat st;
+    int64_t seen_ns; /* wall clock just before st was taken */
+    enum folder_follow follow;
+};
+
+/* Whether a folder that could not be opened with result r is not there. */
+bool folder_vanished(int r);
+
+/* Opens root/path, with the flags of open(2) and O_DIRECTORY. The descriptor is the caller's. */
+int folder_open_by(int root, const char *path, enum folder_follow follow, int flags);
+
+/* Opens root/path for listing and takes its stat. The descriptor is the caller's. */
+int folder_open(int root, const char *path, enum folder_follow follow, struct folder_seen *out);
+
+/* Whether the folder is as it was when it was listed; false as well if that cannot be told. */
+bool folder_same(int root, const char *path, const struct folder_seen *f);
+
+#endif
