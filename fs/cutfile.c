@@ -193,7 +193,7 @@ static void cut_node_free(struct node *n)
         HASH_DELETE(by_key, c->nodes, k);
     pthread_mutex_unlock(&c->lock);
     if (k->tarball)
-        cuts_put_tar(c->fs->cuts, k->tarball);
+        tarball_unref(k->tarball);
     free(k);
 }
 
@@ -207,7 +207,7 @@ static int get_tar(struct fs *fs, const struct cut_node *k, struct tarball **out
     const struct catalog_record *rec = capture_record(tarball_capture(*out));
     if (strncmp(rec->id, k->id, sizeof(rec->id) - 1) == 0 && tarball_size(*out) == k->size)
         return 0;
-    cuts_put_tar(fs->cuts, *out);
+    tarball_unref(*out);
     return -ESTALE;
 }
 
@@ -241,7 +241,7 @@ static int cut_open(struct request *r, struct node *n, int flags, struct handle 
         }
         open_at_hand(k, &fresh);
         if (fresh) /* another thread was as fast */
-            cuts_put_tar(r->fs->cuts, fresh);
+            tarball_unref(fresh);
     }
     tarfile_init(r->fs, f, k->tarball, k->name);
     *h = &f->h;
@@ -283,7 +283,7 @@ void cutfiles_expire(struct cutfiles *c)
 {
     struct tarball *t;
     while ((t = take_idle(c)))
-        cuts_put_tar(c->fs->cuts, t);
+        tarball_unref(t);
 }
 
 /* A name that stands for one cut as long as that is there. */

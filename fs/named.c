@@ -103,7 +103,7 @@ static void named_drop(struct named *n, bool (*over)(const struct named_node *))
     struct named_node *k;
     struct tarball *t;
     while ((k = take_off(n, over, &t))) {
-        snapshots_put(n->fs->snapshots, t);
+        tarball_unref(t);
         node_unpin(n->fs->nodes, &k->node);
     }
 }
@@ -193,7 +193,7 @@ static int hold(struct named *n, const char *name, struct tarball *t, struct nam
     pthread_mutex_unlock(&n->lock);
     node_discard(fresh);
     if (t)
-        snapshots_put(n->fs->snapshots, t);
+        tarball_unref(t);
     *out = there;
     return there ? 0 : r;
 }

@@ -126,7 +126,7 @@ static void drop_all(struct now *n, bool (*over)(const struct now *, const struc
     struct freed f;
     while (drop_one(n, over, &f)) {
         if (f.tarball)
-            snapshots_put(n->fs->snapshots, f.tarball);
+            tarball_unref(f.tarball);
         node_unpin(n->fs->nodes, &f.node->node);
     }
 }
@@ -230,7 +230,7 @@ static int bind_new(struct now *n, const struct caller *who, struct tarball *t, 
     pthread_mutex_unlock(&n->lock);
     free(fresh);
     if (spare || !k)
-        snapshots_put(n->fs->snapshots, t);
+        tarball_unref(t);
     if (!k)
         return -ENOMEM;
     *out = &k->node;
@@ -282,7 +282,7 @@ int now_capture(struct request *r, struct capture **out)
             return rc;
         pthread_mutex_lock(&r->fs->now->lock);
         const struct tarball *t = ((const struct now_node *)node)->tarball;
-        c = t ? capture_ref((struct capture *)tarball_capture(t)) : NULL;
+        c = t ? capture_ref(tarball_capture(t)) : NULL;
         pthread_mutex_unlock(&r->fs->now->lock);
         node_unpin(r->fs->nodes, node);
     }

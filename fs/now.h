@@ -29,7 +29,7 @@ bool now_listed(const struct fs *fs);
 int now_lookup(struct request *r, struct node **out);
 
 /* The store as it is now, whoever asks; `what` is named in status.json if it cannot be had. The
- * caller owes one snapshots_put. */
+ * caller owes one tarball_unref. */
 int now_take(struct request *r, const char *what, struct tarball **out);
 
 /* The capture that the caller's now.tar is made of, as a reference of its own. */

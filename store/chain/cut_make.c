@@ -30,7 +30,7 @@ struct making {
     const struct cut_rules *rules;
     const struct tarball_reader *reader;
     int cuts_fd;
-    const struct capture *capture;
+    struct capture *capture;
     struct item *items; /* what is to be in the cut, sorted */
     size_t n;
     char *paths;             /* memory of theirs */
@@ -139,7 +139,7 @@ static int retain(struct making *m, const struct cut_entry *old, const struct it
     if (m->reader && m->reader->interrupted && m->reader->interrupted(m->reader->ctx))
         return err_set(e, -EINTR, "interrupted while the cut was made");
     struct err damaged = {0}; /* told by whoever asks for it (damage.h); the bytes are retained */
-    int r = damage_look((struct capture *)m->capture, item->i, DAMAGE_ENDS, &damaged);
+    int r = damage_look(m->capture, item->i, DAMAGE_ENDS, &damaged);
     if (r < 0 && r != -EBADMSG)
         return err_set(e, r, "%s", damaged.text);
     r = pool_add(&m->pool, m->capture, item->i, &out->place, &linked, e);
@@ -384,10 +384,10 @@ static int capture_and_make(struct making *m, struct err *e)
     m->capture = tarball_capture(t);
     m->loss = loss_new();
     r = m->loss ? make(m, e) : -ENOMEM;
-    capture_keep_sums((struct capture *)m->capture, NULL); /* what it cannot keep is found again */
+    capture_keep_sums(m->capture, NULL); /* what it cannot keep is found again */
     if (r == 0 && m->rules->captured)
         m->rules->captured(m->rules->arg, m->capture);
-    snapshots_put(m->c->snapshots, t);
+    tarball_unref(t);
     loss_free(m->loss);
     cutlist_free(m->list);
     cutstate_unref(m->before);

@@ -207,14 +207,9 @@ int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarb
     struct capture *capture = NULL;
     int r = kind == CUT_FULL ? capture_full(c, serial, &capture, e)
                              : capture_changes(c, serial, &capture, e);
-    if (r == 0 && (r = snapshots_share(c->snapshots, capture, out)) < 0)
+    if (r == 0 && (r = snapshots_tarball(c->snapshots, capture, out)) < 0)
         err_sys(e, r, "the tar of a cut");
     return r;
-}
-
-void cuts_put_tar(struct cuts *c, struct tarball *t)
-{
-    snapshots_put(c->snapshots, t);
 }
 
 int cuts_tar_size(struct cuts *c, uint64_t serial, enum cut_tar kind, uint64_t *size, struct err *e)
@@ -233,7 +228,7 @@ int cuts_tar_size(struct cuts *c, uint64_t serial, enum cut_tar kind, uint64_t *
     if ((r = cuts_get_tar(c, serial, kind, &t, e)) < 0)
         return r;
     *size = tarball_size(t);
-    cuts_put_tar(c, t);
+    tarball_unref(t);
     /* If it cannot be remembered, it is found again. */
     catalog_put_size(catalog, name, *size, NULL);
     return 0;

@@ -28,7 +28,7 @@ struct cuts;
 /* state is the state folder, which must outlive the result, as must s. Nothing is made on disk
  * before the first cut. s may be NULL: then nothing can be cut, and no tar made. */
 int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct err *e);
-void cuts_close(struct cuts *c); /* everything must have been put; NULL is allowed */
+void cuts_close(struct cuts *c); /* no state or tarball may be left; NULL is allowed */
 
 struct cut_info {
     struct cut_head head; /* of the base: of the state that it stands for; number -1: none yet */
@@ -106,12 +106,11 @@ int cuts_usage(struct cuts *c, uint64_t *files, uint64_t *bytes, uint64_t *only_
                struct err *e);
 
 /* A tar of a cut. CUT_FULL: the whole store as it was then (base.tar, at/N.tar); CUT_CHANGES: what
- * changed since the cut before it (N.tar). The cut is leased until cuts_put_tar. -ENOENT: it is
- * not there (any more). */
+ * changed since the cut before it (N.tar). The cut is leased until the last tarball_unref, which
+ * must come before cuts_close. -ENOENT: it is not there (any more). */
 enum cut_tar { CUT_FULL, CUT_CHANGES };
 int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarball **out,
                  struct err *e);
-void cuts_put_tar(struct cuts *c, struct tarball *t);
 
 /* Its size, remembered in the catalogue. */
 int cuts_tar_size(struct cuts *c, uint64_t serial, enum cut_tar kind, uint64_t *size,

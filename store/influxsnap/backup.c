@@ -129,7 +129,7 @@ static int share(struct backup *b, const bool *in, const struct capture_origin *
     struct capture *c;
     int r = delta_new((struct capture *)now(b), in, origin, &c);
     if (r == 0)
-        r = snapshots_share(b->s->snapshots, c, &b->part);
+        r = snapshots_tarball(b->s->snapshots, c, &b->part);
     return r < 0 ? err_sys(e, r, "%s", b->path) : 0;
 }
 
@@ -309,10 +309,8 @@ int snap_backup(struct snap *s)
         print_json(&b);
     else if (r == 0 && b.file)
         print_result(&b);
-    if (b.part)
-        snapshots_put(s->snapshots, b.part);
-    if (b.now)
-        snapshots_put(s->snapshots, b.now);
+    tarball_unref(b.part);
+    tarball_unref(b.now);
     changes_clear(&b.changes);
     tarset_clear(&b.set);
     outfile_close(b.file);

@@ -165,8 +165,7 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     d->ddl = s->o.format == DUMP_LP && !s->o.no_ddl;
     d->told.meter = &d->meter;
     meter_begin(&d->meter, "dumping", 0);
-    r = schema_cache_open((struct capture *)tarball_capture(t), snapshots_catalog(s->snapshots),
-                          NULL, &cache, e);
+    r = schema_cache_open(tarball_capture(t), snapshots_catalog(s->snapshots), NULL, &cache, e);
     if (r == 0 && schema_cache_live(cache, s->paths.data) < 0)
         r = err_sys(e, -ENOMEM, "the contents of the store");
     if (r == 0 && gaps.damage)
@@ -178,7 +177,7 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
         r = dump_asked(&s->o, cache, d, &gaps, e);
     meter_end(&d->meter);
     schema_cache_unref(steal_ptr(&cache));
-    snapshots_put(s->snapshots, t);
+    tarball_unref(t);
     return r;
 }
 

@@ -2,32 +2,22 @@
 #include "store/snapshot/snapshots.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 #include "store/snapshot/capture_source.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <string.h>
-#include <time.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-#define POLL_NS 50000000 /* how often a waiter asks whether it was interrupted */
-
-struct shared {
-    struct tarball *tarball;
-    bool live; /* of the store as it was when it was taken */
-    unsigned refs;
-    struct shared *next;
-};
-
-/* Lock order: take before lock. */
 struct snapshots {
     struct catalog *catalog;
     struct capture_source *source;
     struct hasher *hasher;
-    pthread_mutex_t take; /* one look at the store at a time */
-    pthread_mutex_t lock; /* guards the list */
-    struct shared *list;  /* the tarballs in use, newest first */
+    pthread_mutex_t take;       /* one look at the store at a time */
+    struct tarball_weak newest; /* of the store as it was when it was last looked at */
 };
 
 int snapshots_open(const struct store_paths *paths, const char *state, struct snapshots **out,
@@ -38,7 +28,7 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
     if (!s)
         return -ENOMEM;
     pthread_mutex_init(&s->take, NULL);
-    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->newest.lock, NULL);
     gethostname(host, sizeof(host) - 1);
     int r = catalog_open(state, &s->catalog, note, e);
     if (r == 0)
@@ -66,121 +56,48 @@ void snapshots_close(struct snapshots *s)
     capture_source_free(s->source);
     catalog_close(s->catalog);
     pthread_mutex_destroy(&s->take);
-    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->newest.lock);
     free(s);
 }
 
-static struct shared *ref_newest(struct snapshots *s)
+int snapshots_tarball(struct snapshots *s, struct capture *c, struct tarball **out)
 {
-    pthread_mutex_lock(&s->lock);
-    struct shared *n = s->list;
-    while (n && !n->live)
-        n = n->next;
-    if (n)
-        n->refs++;
-    pthread_mutex_unlock(&s->lock);
-    return n;
+    return tarball_new(s->hasher, c, out);
 }
 
-static int share(struct snapshots *s, struct capture *c, bool live, struct shared **out)
+/* Gives the newest one again if nothing has changed. */
+static int snapshots_take(struct snapshots *s, const struct window_wait *wait, struct tarball **out,
+                          struct err *e)
 {
-    struct shared *n = calloc(1, sizeof(*n));
-    int r = n ? tarball_new(s->hasher, c, &n->tarball) : -ENOMEM;
-    if (r < 0) {
-        capture_unref(c);
-        free(n);
-        return r;
-    }
-    n->live = live;
-    n->refs = 1;
-    pthread_mutex_lock(&s->lock);
-    n->next = s->list;
-    s->list = n;
-    pthread_mutex_unlock(&s->lock);
-    *out = n;
-    return 0;
-}
-
-static int take(struct snapshots *s, const struct window_wait *wait, struct tarball **out,
-                struct err *e)
-{
-    struct shared *newest = ref_newest(s);
-    struct capture *before = newest ? (struct capture *)tarball_capture(newest->tarball) : NULL;
-    struct capture *c;
+    cleanup(tarball_unrefp) struct tarball *newest = tarball_weak_ref(&s->newest);
+    struct capture *before = newest ? tarball_capture(newest) : NULL, *c;
     int r = capture_source_take(s->source, before, wait, &c, e);
-    if (r == 0 && c == before) {
+    if (r < 0)
+        return r;
+    if (c == before) {
         capture_unref(c);
-        *out = newest->tarball;
+        *out = steal_ptr(&newest);
         return 0;
     }
-    struct shared *fresh = NULL;
+    r = snapshots_tarball(s, c, out);
     if (r == 0)
-        r = share(s, c, true, &fresh);
-    if (newest)
-        snapshots_put(s, newest->tarball);
-    if (r == 0)
-        *out = fresh->tarball;
+        tarball_weak_set(&s->newest, *out);
     return r;
-}
-
-/* Another may be at it for as long as the disk takes. */
-static int wait_for_turn(struct snapshots *s, const struct tarball_reader *reader, struct err *e)
-{
-    for (;;) {
-        int64_t at = time_mono_ns() + POLL_NS;
-        const struct timespec until = {at / 1000000000, at % 1000000000};
-        int r = pthread_mutex_clocklock(&s->take, CLOCK_MONOTONIC, &until);
-        if (r != ETIMEDOUT)
-            return -r;
-        if (reader_interrupted(reader))
-            return err_set(e, -EINTR, "interrupted while another took a capture");
-    }
 }
 
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e)
 {
-    int turn = wait_for_turn(s, reader, e);
-    if (turn < 0)
-        return turn;
-    struct window_wait wait = {time_mono_ns() + SNAPSHOTS_SETTLE_NS,
-                               reader ? reader->interrupted : NULL, reader ? reader->ctx : NULL};
-    int r = take(s, &wait, out, e);
+    struct window_wait wait = {.interrupted = reader ? reader->interrupted : NULL,
+                               .ctx = reader ? reader->ctx : NULL};
+    /* Another may be at it for as long as the disk takes. */
+    if (lock_unless(&s->take, wait.interrupted, wait.ctx) < 0)
+        return err_set(e, -EINTR, "interrupted while another took a capture");
+    wait.deadline_ns = time_mono_ns() + SNAPSHOTS_SETTLE_NS;
+    int r = snapshots_take(s, &wait, out, e);
     pthread_mutex_unlock(&s->take);
     if (r < 0 && e && !e->text[0])
         err_sys(e, r, "capturing the store");
-    return r;
-}
-
-static struct shared **find(struct snapshots *s, const struct tarball *t)
-{
-    struct shared **p = &s->list;
-    while ((*p)->tarball != t)
-        p = &(*p)->next;
-    return p;
-}
-
-void snapshots_put(struct snapshots *s, struct tarball *t)
-{
-    pthread_mutex_lock(&s->lock);
-    struct shared **p = find(s, t), *gone = NULL;
-    if (--(*p)->refs == 0) {
-        gone = *p;
-        *p = gone->next;
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (gone) {
-        tarball_free(gone->tarball);
-        free(gone);
-    }
-}
-
-int snapshots_share(struct snapshots *s, struct capture *c, struct tarball **out)
-{
-    struct shared *fresh;
-    int r = share(s, c, false, &fresh);
-    if (r == 0)
-        *out = fresh->tarball;
     return r;
 }
 

@@ -6,13 +6,15 @@
 #include "store/snapshot/tarhead.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define END_BYTES ((uint64_t)2 * TAR_BLOCK)
 
 /* Entries: 0 is the manifest, 1 to n the capture's members, n+1 SHA256SUMS, n+2 the end. */
 struct tarball {
+    atomic_uint refs;
+    struct tarball_weak *weak; /* what leads to it; may be NULL */
     struct capture *capture;
     struct hash_job *job;
     struct listing *manifest, *sums;
@@ -115,27 +117,8 @@ static int fill(struct tarball *t, struct hasher *h)
     return r;
 }
 
-int tarball_new(struct hasher *h, struct capture *c, struct tarball **out)
+static void tarball_free(struct tarball *t)
 {
-    struct tarball *t = calloc(1, sizeof(*t));
-    if (!t)
-        return -ENOMEM;
-    pthread_mutex_init(&t->lock, NULL);
-    t->capture = c;
-    int r = fill(t, h);
-    if (r < 0) {
-        t->capture = NULL;
-        tarball_free(t);
-        return r;
-    }
-    *out = t;
-    return 0;
-}
-
-void tarball_free(struct tarball *t)
-{
-    if (!t)
-        return;
     hash_job_free(t->job);
     listing_free(t->manifest);
     listing_free(t->sums);
@@ -145,7 +128,65 @@ void tarball_free(struct tarball *t)
     free(t);
 }
 
-const struct capture *tarball_capture(const struct tarball *t)
+int tarball_new(struct hasher *h, struct capture *c, struct tarball **out)
+{
+    struct tarball *t = calloc(1, sizeof(*t));
+    if (!t) {
+        capture_unref(c);
+        return -ENOMEM;
+    }
+    atomic_init(&t->refs, 1);
+    pthread_mutex_init(&t->lock, NULL);
+    t->capture = c;
+    int r = fill(t, h);
+    if (r < 0) {
+        tarball_free(t);
+        return r;
+    }
+    *out = t;
+    return 0;
+}
+
+struct tarball *tarball_ref(struct tarball *t)
+{
+    atomic_fetch_add(&t->refs, 1);
+    return t;
+}
+
+void tarball_unref(struct tarball *t)
+{
+    if (!t || atomic_fetch_sub(&t->refs, 1) > 1)
+        return;
+    if (t->weak) {
+        pthread_mutex_lock(&t->weak->lock);
+        if (t->weak->to == t)
+            t->weak->to = NULL;
+        pthread_mutex_unlock(&t->weak->lock);
+    }
+    tarball_free(t);
+}
+
+void tarball_weak_set(struct tarball_weak *w, struct tarball *t)
+{
+    t->weak = w;
+    pthread_mutex_lock(&w->lock);
+    w->to = t;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Who lets go of the last reference waits for the lock before the tarball is freed. */
+struct tarball *tarball_weak_ref(struct tarball_weak *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct tarball *t = w->to;
+    unsigned n = t ? atomic_load(&t->refs) : 0;
+    while (n > 0 && !atomic_compare_exchange_weak(&t->refs, &n, n + 1))
+        ;
+    pthread_mutex_unlock(&w->lock);
+    return n > 0 ? t : NULL;
+}
+
+struct capture *tarball_capture(const struct tarball *t)
 {
     return t->capture;
 }

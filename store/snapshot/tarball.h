@@ -13,15 +13,38 @@
 
 #include "store/snapshot/hasher.h"
 
+#include <pthread.h>
 #include <sys/types.h>
 
 struct tarball;
 
-/* Takes over the caller's reference to c on success. */
+/* Takes over the caller's reference to c, on failure too. The caller owes one tarball_unref, before
+ * the hasher is freed. */
 int tarball_new(struct hasher *h, struct capture *c, struct tarball **out);
-void tarball_free(struct tarball *t);
+struct tarball *tarball_ref(struct tarball *t);
+void tarball_unref(struct tarball *t); /* NULL is allowed */
+static inline void tarball_unrefp(struct tarball **t)
+{
+    tarball_unref(*t);
+}
 
-const struct capture *tarball_capture(const struct tarball *t);
+/* Where a tarball is found for as long as others have references to it. It counts as none. */
+struct tarball_weak {
+    pthread_mutex_t lock;
+    struct tarball *to;
+};
+
+#define TARBALL_WEAK                                                                               \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER, NULL                                                            \
+    }
+
+/* w, which must outlive t, leads to t from now on. Once in the life of t. */
+void tarball_weak_set(struct tarball_weak *w, struct tarball *t);
+/* A reference of the caller's, or NULL: nobody has it any more. */
+struct tarball *tarball_weak_ref(struct tarball_weak *w);
+
+struct capture *tarball_capture(const struct tarball *t);
 uint64_t tarball_size(const struct tarball *t);    /* bytes */
 int64_t tarball_mtime_ns(const struct tarball *t); /* when this state was first captured */
 

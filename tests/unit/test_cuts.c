@@ -156,7 +156,7 @@ static char *describe_now(struct fixture *f)
         buffer_text(&out, "\n");
     }
     free(sorted);
-    snapshots_put(f->snapshots, t);
+    tarball_unref(t);
     buffer_add(&out, "", 1);
     return out.p;
 }
@@ -461,7 +461,7 @@ static void cuts_in_use_stay(void **state)
     must_prune(f, 0, &p);
     assert_int_equal(p.folded, 0);
     assert_true(tarball_read(t, buf, sizeof(buf), 512, NULL, &e) > 0);
-    cuts_put_tar(f->cuts, t);
+    tarball_unref(t);
     must_prune(f, 0, &p);
     assert_int_equal(p.base, 5);
     check_accounts(f);
@@ -490,13 +490,13 @@ static void tars_say_what_they_are(void **state)
     /* All of it, with its sums. */
     autofree char *all = malloc(size);
     assert_int_equal(tarball_read(t, all, size, 0, NULL, &e), size);
-    cuts_put_tar(f->cuts, t);
+    tarball_unref(t);
     assert_int_equal(cuts_get_tar(f->cuts, 1, CUT_FULL, &t, &e), 0);
     o = capture_origin(tarball_capture(t));
     assert_int_equal(o->kind, MANIFEST_FULL);
     assert_null(o->parent);
     assert_int_equal(o->number, 0);
-    cuts_put_tar(f->cuts, t);
+    tarball_unref(t);
 }
 
 static void damage(struct fixture *f, const char *rel, off_t at)
@@ -551,7 +551,7 @@ static void a_retained_file_cut_short(void **state)
     assert_int_equal(cuts_get_tar(f->cuts, 0, CUT_FULL, &t, &e), 0);
     assert_int_equal(tarball_read(t, buf, sizeof(buf), 0, NULL, &e), -EIO);
     assert_non_null(strstr(e.text, "cuts/files/0/0"));
-    cuts_put_tar(f->cuts, t);
+    tarball_unref(t);
 }
 
 /* The index goes on from the manifests. */

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -243,7 +244,7 @@ static void libarchive_reads_it(void **state)
     assert_int_equal(tarball_mtime_ns(t), capture_record(tarball_capture(t))->created_ns);
     check_tar(tarball_capture(t), &b);
     buffer_free(&b);
-    tarball_free(t);
+    tarball_unref(t);
 }
 
 static void any_range_is_the_same(void **state)
@@ -277,7 +278,7 @@ static void any_range_is_the_same(void **state)
     assert_int_equal(tarball_read(t, buf, 100, UINT64_MAX - 5, NULL, &e), 0);
     assert_int_equal(tarball_read(t, buf, 0, 5, NULL, &e), 0);
     buffer_free(&all);
-    tarball_free(t);
+    tarball_unref(t);
 }
 
 /* Names as no one would choose them; influxd allows what is printable. */
@@ -325,7 +326,7 @@ static void odd_names(void **state)
     setlocale(LC_CTYPE, "C");
     buffer_free(&again);
     buffer_free(&b);
-    tarball_free(t);
+    tarball_unref(t);
 }
 
 /* A name that is not UTF-8: a shard of it can only be left out, since protobuf has text only. What
@@ -339,7 +340,7 @@ static void invalid_names(void **state)
     struct buffer b = read_all(t, 100000);
     check_tar(tarball_capture(t), &b);
     buffer_free(&b);
-    tarball_free(t);
+    tarball_unref(t);
 }
 
 /* A header alone, for paths and attributes that no store here can have. */
@@ -459,7 +460,7 @@ static void a_large_sparse_member(void **state)
     assert_int_equal(
         tarball_read(t, tail, sizeof(tail), tarball_size(t) - sizeof(tail), &reader, &why), -EINTR);
     assert_true(io_mono_ns() - start < 5 * SECOND);
-    tarball_free(t);
+    tarball_unref(t);
 }
 
 /* Reading in order has every sum found by the end, and a second tar needs no more hashing. */
@@ -484,7 +485,7 @@ static void the_hasher_follows(void **state)
         for (size_t i = 0; i < 12; i++)
             known &= member_is_folder(capture_member(c, i)) || capture_sum(c, i, sum);
     }
-    tarball_free(t);
+    tarball_unref(t);
     t = must_make(f);
     size_t unknown = 0;
     c = tarball_capture(t);
@@ -494,7 +495,7 @@ static void the_hasher_follows(void **state)
     struct buffer b = read_all(t, 100000);
     check_tar(c, &b);
     buffer_free(&b);
-    tarball_free(t);
+    tarball_unref(t);
 }
 
 /* What has been read may be far ahead of what is hashed: whoever lets go does not wait for that. */
@@ -533,7 +534,7 @@ static void a_truncated_file_is_an_error(void **state)
     assert_non_null(strstr(e.text, "000000002-000000001.tsm"));
     /* The rest of it is as good as ever. */
     read_range(t, buf, 300000, 0);
-    tarball_free(t);
+    tarball_unref(t);
 }
 
 struct reading {
@@ -578,7 +579,7 @@ static void many_readers(void **state)
     build(&f->store);
     struct tarball *t = must_make(f);
     struct buffer want = read_all(t, 1 << 20);
-    tarball_free(t);
+    tarball_unref(t);
     for (int round = 0; round < 4; round++) {
         struct tarball *a = must_make(f), *b = must_make(f);
         assert_int_equal(tarball_size(a), want.n);
@@ -591,8 +592,8 @@ static void many_readers(void **state)
             if (r[i].wrong)
                 fail_msg("reader %u: %s", i, r[i].wrong);
         }
-        tarball_free(a);
-        tarball_free(b);
+        tarball_unref(a);
+        tarball_unref(b);
         /* A new file, so that there is something to hash again. */
         char rel[100];
         snprintf(rel, sizeof(rel), "data/db/autogen/3/%09d-000000001.tsm", round + 1);
@@ -601,9 +602,61 @@ static void many_readers(void **state)
         buffer_free(&want);
         want = read_all(t, 1 << 20);
         check_tar(tarball_capture(t), &want);
-        tarball_free(t);
+        tarball_unref(t);
     }
     buffer_free(&want);
+}
+
+struct sharing {
+    struct fixture *f;
+    struct tarball_weak weak;
+    atomic_uint found, made;
+};
+
+/* Uses the one that is there, or else makes one that others find, and lets go of it at once. */
+static void *sharing_run(void *arg)
+{
+    struct sharing *s = arg;
+    for (int i = 0; i < 200; i++) {
+        struct tarball *t = tarball_weak_ref(&s->weak);
+        if (t) {
+            atomic_fetch_add(&s->found, 1);
+        } else {
+            t = must_make(s->f);
+            tarball_weak_set(&s->weak, t);
+            atomic_fetch_add(&s->made, 1);
+        }
+        char byte;
+        read_range(t, &byte, 1, (uint64_t)i * 512);
+        tarball_unref(t);
+    }
+    return NULL;
+}
+
+static void a_weak_pointer_holds_nothing(void **state)
+{
+    enum { THREADS = 4 };
+    struct sharing s = {.f = *state, .weak = TARBALL_WEAK};
+    pthread_t thread[THREADS];
+    build(&s.f->store);
+    assert_null(tarball_weak_ref(&s.weak));
+    struct tarball *t = must_make(s.f), *other = must_make(s.f);
+    tarball_weak_set(&s.weak, t);
+    assert_ptr_equal(tarball_weak_ref(&s.weak), t);
+    tarball_unref(t);
+    tarball_weak_set(&s.weak, other);
+    tarball_unref(t); /* the last one: what leads to the other stays */
+    assert_ptr_equal(tarball_weak_ref(&s.weak), other);
+    tarball_unref(other);
+    tarball_unref(other);
+    assert_null(tarball_weak_ref(&s.weak));
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&thread[i], NULL, sharing_run, &s);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(s.found + s.made, 200 * THREADS);
+    assert_true(s.made > 0);
+    assert_null(tarball_weak_ref(&s.weak));
 }
 
 int main(void)
@@ -620,6 +673,7 @@ int main(void)
         T(letting_go_is_quick),
         T(a_truncated_file_is_an_error),
         T(many_readers),
+        T(a_weak_pointer_holds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
