@@ -2,8 +2,8 @@
 #include "store/influxsnap/words.h"
 
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/chain/cut_loss.h"
-#include "store/snapshot/manifest.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ void words_cut(int64_t number, char out[32])
 
 void words_time(int64_t ns, char out[40])
 {
-    manifest_rfc3339(ns, out);
+    time_exact_text(ns, out);
 }
 
 bool words_clock_set(const struct cut_info *c, const struct cut_info *before)

@@ -51,9 +51,6 @@ struct manifest {
     size_t nlinks;
 };
 
-/* A time as manifests have it: UTC, to the nanosecond. */
-void manifest_rfc3339(int64_t ns, char out[40]);
-
 /* When it was, for people. */
 static inline const char *manifest_time(const struct manifest *m)
 {

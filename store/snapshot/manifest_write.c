@@ -2,97 +2,42 @@
 /* A manifest that is kept: as JSON on disk, as a copy in memory. */
 #include "store/base/cleanup.h"
 #include "store/snapshot/manifest.h"
+#include "store/snapshot/manifest_text.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-static void put_text(FILE *f, const char *text)
+static int manifest_put(FILE *f, const struct manifest *m, struct manifest_text *t)
 {
-    struct json_object *o = text ? json_object_new_string(text) : NULL;
-    fputs(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE), f);
-    json_object_put(o);
-}
-
-static void put_key(FILE *f, const char *key, const char *text)
-{
-    fprintf(f, "\"%s\":", key);
-    put_text(f, text);
-    fputc(',', f);
-}
-
-void manifest_rfc3339(int64_t ns, char out[40])
-{
-    int64_t below = ns % 1000000000;
-    below += below < 0 ? 1000000000 : 0;
-    time_t s = (time_t)((ns - below) / 1000000000);
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, 40 - n, ".%09dZ", (int)below);
-}
-
-static void put_names(FILE *f, const char *key, char *const *names, size_t n)
-{
-    fprintf(f, "],\n\"%s\":[", key);
-    for (size_t i = 0; i < n; i++) {
-        fputs(i ? ",\n" : "\n", f);
-        put_text(f, names[i]);
+    int n = manifest_text_head(m, t);
+    for (size_t i = 0; n >= 0 && i < m->nfiles; i++) {
+        fwrite(t->buf, 1, (size_t)n, f);
+        n = manifest_text_file(&m->files[i], i == 0, t);
     }
-}
-
-static void put_manifest(FILE *f, const struct manifest *m)
-{
-    fputs("{\"version\":1,", f);
-    put_key(f, "id", m->id);
-    put_key(f, "kind", manifest_kind_name(m->kind));
-    if (m->chain)
-        put_key(f, "chain", m->chain);
-    put_key(f, "parent", m->parent);
-    if (m->number >= 0)
-        fprintf(f, "\"number\":%" PRId64 ",", m->number);
-    else
-        fputs("\"number\":null,", f);
-    put_key(f, "created", m->created);
-    if (m->wall)
-        put_key(f, "wall", m->wall);
-    put_key(f, "host", m->host);
-    fprintf(f, "\"index\":%" PRIu64 ",\"skew_ns\":%" PRId64 ",\"files\":[", m->index, m->skew_ns);
-    for (size_t i = 0; i < m->nfiles; i++) {
-        const struct manifest_file *file = &m->files[i];
-        fputs(i ? ",\n{\"name\":" : "\n{\"name\":", f);
-        put_text(f, file->name);
-        fprintf(f, ",\"size\":%" PRIu64 ",\"index\":%" PRIu64 ",\"mtime_ns\":%" PRId64 "}",
-                file->size, file->index, file->mtime_ns);
+    if (n >= 0) {
+        fwrite(t->buf, 1, (size_t)n, f);
+        n = manifest_text_tail(m, t);
     }
-    put_names(f, "removed", m->removed, m->nremoved);
-    put_names(f, "removed_folders", m->removed_folders, m->nremoved_folders);
-    if (m->nlinks)
-        put_names(f, "links", m->links, m->nlinks);
-    struct json_object *left_out = omissions_json(&m->left_out);
-    fprintf(f, "],\n\"left_out\":%s}\n",
-            json_object_to_json_string_ext(left_out, JSON_C_TO_STRING_PLAIN |
-                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(left_out);
+    if (n >= 0)
+        fwrite(t->buf, 1, (size_t)n, f);
+    return n < 0 ? n : 0;
 }
 
 int manifest_write(const struct manifest *m, char **text, size_t *len)
 {
-    char *own = NULL;
+    struct manifest_text t = {NULL, 0};
+    autofree char *own = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&own, &n);
     if (!f)
         return -ENOMEM;
-    put_manifest(f, m);
+    int r = manifest_put(f, m, &t);
     bool bad = ferror(f) != 0;
-    if (fclose(f) != 0 || bad) {
-        free(own);
+    free(t.buf);
+    if (fclose(f) != 0 || bad || r < 0)
         return -ENOMEM;
-    }
-    *text = own;
+    *text = steal_ptr(&own);
     *len = n;
     return 0;
 }
@@ -136,6 +81,7 @@ int manifest_copy(const struct manifest *m, struct manifest **out)
     c->index = m->index;
     c->skew_ns = m->skew_ns;
     c->bytes = m->bytes;
+    c->lists_folders = m->lists_folders;
     if (copy_text(m->id, &c->id) < 0 || copy_text(m->chain, &c->chain) < 0 ||
         copy_text(m->parent, &c->parent) < 0 || copy_text(m->host, &c->host) < 0 ||
         copy_text(m->created, &c->created) < 0 || copy_text(m->wall, &c->wall) < 0 ||
@@ -143,6 +89,7 @@ int manifest_copy(const struct manifest *m, struct manifest **out)
         copy_names(m->removed, m->nremoved, &c->removed, &c->nremoved) < 0 ||
         copy_names(m->removed_folders, m->nremoved_folders, &c->removed_folders,
                    &c->nremoved_folders) < 0 ||
+        copy_names(m->folders, m->nfolders, &c->folders, &c->nfolders) < 0 ||
         copy_names(m->links, m->nlinks, &c->links, &c->nlinks) < 0 ||
         omissions_copy(&m->left_out, &c->left_out) < 0)
         return -ENOMEM;
