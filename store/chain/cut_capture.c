@@ -6,6 +6,7 @@
 #include "store/chain/cuts_internal.h"
 #include "store/chain/pool.h"
 #include "store/snapshot/capture_internal.h"
+#include "store/snapshot/catalog_cuts.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,6 +8,7 @@
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
 #include "store/chain/pool.h"
+#include "store/snapshot/catalog_cuts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -93,11 +94,8 @@ static int sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
     if (r < 0)
         return err_sys(e, r, "cuts");
     r = pool_sweep(cuts_fd, base->serial, is_needed, &p, &removed, &freed, e);
-    if (r == 0 && c->snapshots) {
-        /* What the catalogue remembers of files that are gone does no harm. */
+    if (r == 0 && c->snapshots) /* what is remembered of files that are gone does no harm */
         catalog_forget_retained(snapshots_catalog(c->snapshots), base->serial, is_needed, &p, NULL);
-        catalog_forget_sizes(snapshots_catalog(c->snapshots), NULL);
-    }
     free(p.at);
     if (r == 0 && out) {
         out->removed += removed;

@@ -4,6 +4,7 @@
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
 #include "store/chain/pool.h"
+#include "store/snapshot/catalog_derived.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -212,24 +213,39 @@ int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarb
     return r;
 }
 
+/* Of what the tar's bytes depend on. */
+static int digest_tar(const struct cut_info *info, enum cut_tar kind, uint8_t out[SHA256_BYTES])
+{
+    char text[128];
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    int n = snprintf(text, sizeof(text), "cut %" PRIu64 " %s %s", info->head.serial,
+                     kind == CUT_FULL ? "full" : "changes", info->head.id);
+    sha256_add(h, text, (size_t)n);
+    sha256_end(h, out);
+    return 0;
+}
+
 int cuts_tar_size(struct cuts *c, uint64_t serial, enum cut_tar kind, uint64_t *size, struct err *e)
 {
     struct catalog *catalog = snapshots_catalog(c->snapshots);
+    struct catalog_derived known = {0};
     struct cut_info info;
-    char name[128];
-    struct tarball *t = NULL;
+    uint8_t digest[SHA256_BYTES];
+    cleanup(tarball_unrefp) struct tarball *t = NULL;
     int r = cuts_by_serial(c, serial, &info, e);
     if (r < 0)
         return r;
-    snprintf(name, sizeof(name), "cut %" PRIu64 " %s %s", serial,
-             kind == CUT_FULL ? "full" : "changes", info.head.id);
-    if (catalog_get_size(catalog, name, size, NULL) == 0)
-        return 0;
-    if ((r = cuts_get_tar(c, serial, kind, &t, e)) < 0)
-        return r;
-    *size = tarball_size(t);
-    tarball_unref(t);
-    /* If it cannot be remembered, it is found again. */
-    catalog_put_size(catalog, name, *size, NULL);
+    if ((r = digest_tar(&info, kind, digest)) < 0)
+        return err_sys(e, r, "the tar of a cut");
+    if (catalog_get_derived(catalog, digest, &known, NULL) < 0) {
+        if ((r = cuts_get_tar(c, serial, kind, &t, e)) < 0)
+            return r;
+        known.size = tarball_size(t);
+        /* If it cannot be remembered, it is found again. */
+        catalog_put_derived(catalog, digest, &known, NULL);
+    }
+    *size = known.size;
     return 0;
 }

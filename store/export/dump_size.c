@@ -3,6 +3,7 @@
 #include "store/base/cleanup.h"
 #include "store/export/dump_internal.h"
 #include "store/points/columns.h"
+#include "store/snapshot/catalog_derived.h"
 
 #include <errno.h>
 #include <string.h>
@@ -109,12 +110,11 @@ int dump_size(struct schema_cache *c, const struct dump_query *q,
               const uint8_t digest[SHA256_BYTES], uint64_t *size, struct err *e)
 {
     struct catalog *k = schema_cache_catalog(c);
-    if (k && catalog_get_dump(k, digest, size, NULL) == 0)
-        return 0;
-    int r = size_make_all(c, q, size, e);
-    /* Not remembered, it is found again. */
-    if (r == 0 && k)
-        catalog_put_dump(k, digest, *size, NULL);
+    struct catalog_derived known = {0};
+    int r = k ? catalog_get_derived(k, digest, &known, NULL) : -ENOENT;
+    if (r < 0 && (r = size_make_all(c, q, &known.size, e)) == 0 && k)
+        catalog_put_derived(k, digest, &known, NULL); /* not remembered, it is found again */
+    *size = known.size;
     return r;
 }
 

@@ -3,6 +3,7 @@
 #include "store/base/cleanup.h"
 #include "store/points/membersource.h"
 #include "store/points/schema_cache_internal.h"
+#include "store/snapshot/catalog_notes.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>

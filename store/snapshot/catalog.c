@@ -103,25 +103,25 @@ static bool same(const struct row *row, const struct catalog_file *f)
     return row->ino == f->ino && row->size == f->size && row->mtime_ns == f->mtime_ns;
 }
 
-static void tell(const struct catalog_files *view, size_t i, struct catalog_file *f,
+static void tell(const struct catalog_files *files, size_t i, struct catalog_file *f,
                  const struct row *row)
 {
     f->index = row->index;
     f->have_sum = row->known & KNOWN_SUM;
     f->damaged = row->known & KNOWN_DAMAGED;
     memcpy(f->sum, row->sum, SHA256_BYTES);
-    view->put(view->ctx, i, f);
+    files->put(files->ctx, i, f);
 }
 
 /* Gives every file its row; one that is new or has changed gets a new row with index. */
-static int settle_files(struct catalog *c, const struct catalog_files *view, uint64_t index,
+static int settle_files(struct catalog *c, const struct catalog_files *files, uint64_t index,
                         bool believe, size_t *known)
 {
     *known = 0;
-    for (size_t i = 0; i < view->n; i++) {
+    for (size_t i = 0; i < files->n; i++) {
         struct catalog_file f = {0};
         struct row row;
-        view->get(view->ctx, i, &f);
+        files->get(files->ctx, i, &f);
         if (believe && f.index) {
             ++*known;
             continue;
@@ -137,7 +137,7 @@ static int settle_files(struct catalog *c, const struct catalog_files *view, uin
             if (rc)
                 return rc;
         }
-        tell(view, i, &f, &row);
+        tell(files, i, &f, &row);
     }
     return 0;
 }
@@ -150,12 +150,12 @@ static int by_key(const void *a, const void *b)
     return d ? d : (x->mv_size > y->mv_size) - (x->mv_size < y->mv_size);
 }
 
-static int all_keys(const struct catalog_files *view, MDB_val *keys)
+static int all_keys(const struct catalog_files *files, MDB_val *keys)
 {
-    for (size_t i = 0; i < view->n; i++) {
+    for (size_t i = 0; i < files->n; i++) {
         struct catalog_file f = {0};
         char buf[KEY_MAX];
-        view->get(view->ctx, i, &f);
+        files->get(files->ctx, i, &f);
         MDB_val k = catalog_key(f.path, buf);
         keys[i].mv_data = malloc(k.mv_size);
         if (!keys[i].mv_data)
@@ -163,8 +163,8 @@ static int all_keys(const struct catalog_files *view, MDB_val *keys)
         memcpy(keys[i].mv_data, k.mv_data, k.mv_size);
         keys[i].mv_size = k.mv_size;
     }
-    if (view->n)
-        qsort(keys, view->n, sizeof(*keys), by_key);
+    if (files->n)
+        qsort(keys, files->n, sizeof(*keys), by_key);
     return 0;
 }
 
@@ -188,16 +188,16 @@ static int drop_others(struct catalog *c, const MDB_val *keys, size_t n)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Forgets the files that the view does not have. */
-static int forget_vanished(struct catalog *c, const struct catalog_files *view)
+/* Forgets the files that are not among these. */
+static int forget_vanished(struct catalog *c, const struct catalog_files *files)
 {
-    MDB_val *keys = calloc(view->n + 1, sizeof(*keys));
+    MDB_val *keys = calloc(files->n + 1, sizeof(*keys));
     if (!keys)
         return ENOMEM;
-    int rc = all_keys(view, keys);
+    int rc = all_keys(files, keys);
     if (rc == 0)
-        rc = drop_others(c, keys, view->n);
-    for (size_t i = 0; i < view->n; i++)
+        rc = drop_others(c, keys, files->n);
+    for (size_t i = 0; i < files->n; i++)
         free(keys[i].mv_data);
     free(keys);
     return rc;
@@ -222,7 +222,7 @@ static int make_id(struct state *s)
     return 0;
 }
 
-static int new_state(struct catalog *c, const struct catalog_files *view,
+static int new_state(struct catalog *c, const struct catalog_files *files,
                      const struct state *before, const uint8_t *earlier, struct state *s)
 {
     bool believe = earlier && memcmp(earlier, before->digest, SHA256_BYTES) == 0;
@@ -235,14 +235,14 @@ static int new_state(struct catalog *c, const struct catalog_files *view,
     if (rc == 0)
         rc = mdb_stat(c->txn, c->files, &stat);
     if (rc == 0)
-        rc = settle_files(c, view, s->rec.index, believe, &known);
+        rc = settle_files(c, files, s->rec.index, believe, &known);
     if (rc == 0 && known < stat.ms_entries)
-        rc = forget_vanished(c, view);
+        rc = forget_vanished(c, files);
     return rc ? rc : put_state(c, s);
 }
 
 struct settling {
-    const struct catalog_files *view;
+    const struct catalog_files *files;
     const uint8_t *earlier;
     struct state given, result;
 };
@@ -260,20 +260,20 @@ static int settle(struct catalog *c, void *arg)
     bool same_state = rc == 0 && memcmp(before.digest, s->digest, SHA256_BYTES) == 0;
     if (same_state && before.rec.index >= c->last.index) {
         s->rec = before.rec;
-        return settle_files(c, job->view, s->rec.index, false, &known);
+        return settle_files(c, job->files, s->rec.index, false, &known);
     }
     if (before.rec.index < c->last.index)
         before.rec = c->last;
-    return new_state(c, job->view, &before, job->earlier, s);
+    return new_state(c, job->files, &before, job->earlier, s);
 }
 
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
-                   const struct catalog_files *view, const char *host, int64_t now_ns,
+                   const struct catalog_files *files, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e)
 {
     struct settling job;
     memset(&job, 0, sizeof(job));
-    job.view = view;
+    job.files = files;
     job.earlier = earlier;
     memcpy(job.given.digest, digest, SHA256_BYTES);
     snprintf(job.given.rec.host, sizeof(job.given.rec.host), "%s", host);
@@ -289,11 +289,11 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
 
 static int put_sums(struct catalog *c, void *arg)
 {
-    const struct catalog_files *view = arg;
-    for (size_t i = 0; i < view->n; i++) {
+    const struct catalog_files *files = arg;
+    for (size_t i = 0; i < files->n; i++) {
         struct catalog_file f = {0};
         struct row row;
-        view->get(view->ctx, i, &f);
+        files->get(files->ctx, i, &f);
         if (!known_of(&f))
             continue;
         int rc = get_row(c, f.path, &row);
@@ -311,9 +311,9 @@ static int put_sums(struct catalog *c, void *arg)
     return 0;
 }
 
-int catalog_put_sums(struct catalog *c, const struct catalog_files *view, struct err *e)
+int catalog_put_sums(struct catalog *c, const struct catalog_files *files, struct err *e)
 {
-    return catalog_run(c, put_sums, (void *)view, e);
+    return catalog_run(c, put_sums, (void *)files, e);
 }
 
 static int find_state(struct catalog *c, void *arg)
@@ -335,7 +335,7 @@ bool catalog_is_new(struct catalog *c)
 
 struct seeding {
     const struct catalog_record *rec;
-    const struct catalog_files *view;
+    const struct catalog_files *files;
 };
 
 static int seed(struct catalog *c, void *arg)
@@ -344,9 +344,9 @@ static int seed(struct catalog *c, void *arg)
     struct state s;
     memset(&s, 0, sizeof(s)); /* no digest: whatever comes next is another state */
     s.rec = *job->rec;
-    for (size_t i = 0; i < job->view->n; i++) {
+    for (size_t i = 0; i < job->files->n; i++) {
         struct catalog_file f = {0};
-        job->view->get(job->view->ctx, i, &f);
+        job->files->get(job->files->ctx, i, &f);
         struct row row = {.ino = f.ino, .size = f.size, .index = f.index, .mtime_ns = f.mtime_ns};
         row.known = known_of(&f);
         memcpy(row.sum, f.sum, SHA256_BYTES);
@@ -358,8 +358,8 @@ static int seed(struct catalog *c, void *arg)
 }
 
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
-                 const struct catalog_files *view, struct err *e)
+                 const struct catalog_files *files, struct err *e)
 {
-    struct seeding job = {rec, view};
+    struct seeding job = {rec, files};
     return catalog_run(c, seed, &job, e);
 }

@@ -7,8 +7,8 @@
  * its SHA-256; and the record of the newest state's first capture, so that an unchanged store
  * gives the same bytes again, after a remount too. Several processes may have it open.
  *
- * It also remembers what was found in the cuts (store/chain): checksums of retained files, and
- * sizes.
+ * What else it remembers has headers of its own: catalog_cuts.h (the files that cuts retain),
+ * catalog_notes.h (what files hold), catalog_derived.h (what is made from them).
  *
  * Without a writable state folder the catalogue lives in memory and ends with the process.
  *
@@ -45,7 +45,7 @@ struct catalog_record {
 struct catalog_file {
     const char *path; /* "data/DB/RP/ID/NAME" */
     uint64_t ino;
-    uint64_t size; /* in the snapshot: the cut, for a WAL segment */
+    uint64_t size; /* in the snapshot: up to the WAL cut */
     int64_t mtime_ns;
     uint64_t index; /* the counter's value when the file last changed */
     bool have_sum;
@@ -76,68 +76,21 @@ void catalog_trouble(struct catalog *c, struct err *out);
  * record; otherwise the counter rises, files that are new or changed get its value, files that are
  * gone are forgotten, and *rec is the new record, made of now_ns, host and skew_ns, durable on
  * return. Either way every file gets its index and its sum, if known. earlier is the digest of the
- * capture that known indexes come from, or NULL: they are believed if that is the newest state. */
+ * capture that the files' indexes come from, or NULL: they are believed if that is the newest
+ * state. */
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
-                   const struct catalog_files *view, const char *host, int64_t now_ns,
+                   const struct catalog_files *files, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e);
 
 /* Whether it knows no state at all: it is new, or had to be begun anew. */
 bool catalog_is_new(struct catalog *c);
 
-/* Begins a new one with what a cut tells: rec is the record of its state, the view gives its files
- * with index and sum. Later indexes rise from there. */
+/* Begins a new one with what a cut tells: rec is the record of its state, files
+ * have index and sum. Later indexes rise from there. */
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
-                 const struct catalog_files *view, struct err *e);
+                 const struct catalog_files *files, struct err *e);
 
-/* Remembers the sums that the view's files have now; files that changed meanwhile are passed
- * over. */
-int catalog_put_sums(struct catalog *c, const struct catalog_files *view, struct err *e);
-
-/* A file that a cut retains, by the numbers of its place, and its sum. */
-struct catalog_retained {
-    uint64_t serial;
-    uint32_t seq;
-    bool have_sum;
-    uint8_t sum[SHA256_BYTES];
-};
-
-/* Fills in the sums that are known, where have_sum is false; remembers those where it is true. */
-int catalog_get_retained(struct catalog *c, struct catalog_retained *files, size_t n,
-                         struct err *e);
-int catalog_put_retained(struct catalog *c, const struct catalog_retained *files, size_t n,
-                         struct err *e);
-/* Forgets the retained files with serials up to last for which keep says no. */
-int catalog_forget_retained(struct catalog *c, uint64_t last,
-                            bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
-                            struct err *e);
-
-/* What somebody remembers of a file of the store (path as in catalog_file) for as long as it does
- * not change: some bytes, which the caller of catalog_get_notes frees. It is a help and no more:
- * when there are too many notes all are forgotten. */
-#define CATALOG_STAMP 8
-struct catalog_note {
-    const char *path;
-    uint64_t stamp[CATALOG_STAMP]; /* what the bytes depend on; the first is the file's index */
-    bool known;                    /* the bytes were remembered */
-    void *bytes;                   /* NULL: there are none */
-    size_t n;
-};
-
-/* Fills in known, bytes and n where something is remembered of a file with this stamp. */
-int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
-/* Remembers those with bytes that are not known yet, of files that have this index still. */
-int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e);
-
-/* The size of a text that is made from the store (store/export/dump.h), by what it is made of.
- * Those asked for last are remembered, some hundred thousand. -ENOENT: it is not known. */
-int catalog_get_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t *size,
-                     struct err *e);
-int catalog_put_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t size,
-                     struct err *e);
-
-/* A number under a name of at most 255 bytes. -ENOENT: none is known. */
-int catalog_get_size(struct catalog *c, const char *name, uint64_t *size, struct err *e);
-int catalog_put_size(struct catalog *c, const char *name, uint64_t size, struct err *e);
-int catalog_forget_sizes(struct catalog *c, struct err *e);
+/* Remembers the sums that the files have now; those that changed meanwhile are passed over. */
+int catalog_put_sums(struct catalog *c, const struct catalog_files *files, struct err *e);
 
 #endif

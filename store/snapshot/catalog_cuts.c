@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What was found in the cuts: checksums of retained files, and sizes. */
+#include "store/snapshot/catalog_cuts.h"
+
 #include "store/snapshot/catalog_internal.h"
 
 #include <errno.h>
@@ -116,51 +117,4 @@ int catalog_forget_retained(struct catalog *c, uint64_t last,
 {
     return catalog_run(c, forget_retained,
                        &(struct retained_job){.last = last, .keep = keep, .ctx = ctx}, e);
-}
-
-struct size_job {
-    const char *name;
-    uint64_t size;
-    bool found;
-};
-
-static int get_size(struct catalog *c, void *arg)
-{
-    struct size_job *job = arg;
-    MDB_val k = {strlen(job->name), (void *)job->name};
-    return catalog_number(c, c->sizes, k, &job->size, &job->found);
-}
-
-static int put_size(struct catalog *c, void *arg)
-{
-    struct size_job *job = arg;
-    MDB_val k = {strlen(job->name), (void *)job->name}, v = {sizeof(job->size), &job->size};
-    return mdb_put(c->txn, c->sizes, &k, &v, 0);
-}
-
-int catalog_get_size(struct catalog *c, const char *name, uint64_t *size, struct err *e)
-{
-    struct size_job job = {.name = name};
-    int r = catalog_run(c, get_size, &job, e);
-    if (r == 0 && !job.found)
-        return -ENOENT;
-    if (r == 0)
-        *size = job.size;
-    return r;
-}
-
-int catalog_put_size(struct catalog *c, const char *name, uint64_t size, struct err *e)
-{
-    return catalog_run(c, put_size, &(struct size_job){.name = name, .size = size}, e);
-}
-
-static int forget_sizes(struct catalog *c, void *arg)
-{
-    (void)arg;
-    return mdb_drop(c->txn, c->sizes, 0);
-}
-
-int catalog_forget_sizes(struct catalog *c, struct err *e)
-{
-    return catalog_run(c, forget_sizes, NULL, e);
 }

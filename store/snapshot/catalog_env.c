@@ -99,8 +99,11 @@ static int begin(struct catalog *c, const char *path, unsigned flags)
     struct {
         const char *name;
         MDB_dbi *dbi;
-    } const all[] = {{"files", &c->files}, {"states", &c->states}, {"retained", &c->retained},
-                     {"sizes", &c->sizes}, {"notes", &c->notes},   {"dumps", &c->dumps}};
+    } const all[] = {{"files", &c->files},
+                     {"states", &c->states},
+                     {"retained", &c->retained},
+                     {"notes", &c->notes},
+                     {"dumps", &c->derived}};
     for (size_t i = 0; rc == 0 && i < sizeof(all) / sizeof(all[0]); i++)
         rc = mdb_dbi_open(c->txn, all[i].name, MDB_CREATE, all[i].dbi);
     return rc ? end(c, rc) : 0;
@@ -221,16 +224,4 @@ int catalog_run(struct catalog *c, catalog_work_fn *work, void *arg, struct err 
     int rc = catalog_transact(c, work, arg);
     pthread_mutex_unlock(&c->lock);
     return catalog_explain(rc, e);
-}
-
-int catalog_number(struct catalog *c, MDB_dbi dbi, MDB_val key, uint64_t *number, bool *found)
-{
-    MDB_val v;
-    int rc = mdb_get(c->txn, dbi, &key, &v);
-    *found = rc == 0;
-    if (rc == 0 && v.mv_size != sizeof(*number))
-        return MDB_CORRUPTED;
-    if (rc == 0)
-        memcpy(number, v.mv_data, sizeof(*number));
-    return rc == MDB_NOTFOUND ? 0 : rc;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the catalogue: its environment (catalog_env.c), for what is kept in it: catalog.c
- * (files and states of the store), catalog_notes.c (what was found in files) and catalog_cuts.c (in
- * cuts). */
+/* The inside of the catalogue: its environment (catalog_env.c), for those who keep something in it. */
 #ifndef INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
 #define INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
 
@@ -20,7 +18,7 @@ struct catalog {
     /* While a function works: */
     MDB_env *env;
     MDB_txn *txn;
-    MDB_dbi files, states, retained, sizes, notes, dumps;
+    MDB_dbi files, states, retained, notes, derived;
 };
 
 /* Works within c->txn; returns 0 or one of LMDB's codes. */
@@ -40,9 +38,6 @@ int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
 
 /* Takes the lock, does the work, and tells in words what went wrong. Returns -errno. */
 int catalog_run(struct catalog *c, catalog_work_fn *work, void *arg, struct err *e);
-
-/* A number under a key. Gives one of LMDB's codes; *found false: there is none. */
-int catalog_number(struct catalog *c, MDB_dbi dbi, MDB_val key, uint64_t *number, bool *found);
 
 /* LMDB's codes as -errno, and in words. */
 int catalog_from_lmdb(int rc);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What is remembered of what files hold, and of the sizes of what is made from them. All of it can
- * be found again: it must not take the room of what cannot. */
+#include "store/snapshot/catalog_notes.h"
+
 #include "store/snapshot/catalog_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* All of it can be found again: it must not take the space of what cannot. */
 #define NOTES_MAX ((uint64_t)512 << 20)          /* bytes */
 #define NOTES_MAX_IN_MEMORY ((uint64_t)16 << 20) /* where there is no file */
-#define DUMPS_MAX 131072                         /* of a generation; there are two */
 
 struct notes_job {
     struct catalog_note *notes;
@@ -89,120 +89,4 @@ int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, s
 int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e)
 {
     return catalog_run(c, put_notes, &(struct notes_job){(struct catalog_note *)notes, n}, e);
-}
-
-/*
- * Sizes are of two generations: the key begins with its number. A size that is asked for moves to
- * the newer one, or is put there; when that is full the older one is forgotten, and takes its
- * place.
- */
-struct dump_job {
-    const uint8_t *digest;
-    uint64_t size;
-    bool found;
-};
-
-struct dump_key {
-    uint8_t generation;
-    uint8_t digest[SHA256_BYTES];
-};
-
-static const char newest[] = "newest generation";
-
-static int get_generation(struct catalog *c, uint8_t *generation, uint64_t *count)
-{
-    MDB_val k = {sizeof(newest), (void *)newest}, v;
-    uint64_t found[2] = {0, 0};
-    int rc = mdb_get(c->txn, c->dumps, &k, &v);
-    if (rc == 0 && v.mv_size != sizeof(found))
-        return MDB_CORRUPTED;
-    if (rc == 0)
-        memcpy(found, v.mv_data, sizeof(found));
-    *generation = found[0] & 1;
-    *count = found[1];
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int put_generation(struct catalog *c, uint8_t generation, uint64_t count)
-{
-    uint64_t now[2] = {generation, count};
-    MDB_val k = {sizeof(newest), (void *)newest}, v = {sizeof(now), now};
-    return mdb_put(c->txn, c->dumps, &k, &v, 0);
-}
-
-static int forget_generation(struct catalog *c, uint8_t generation)
-{
-    MDB_cursor *cursor;
-    MDB_val k = {1, &generation}, v;
-    int rc = mdb_cursor_open(c->txn, c->dumps, &cursor);
-    if (rc)
-        return rc;
-    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-         rc == 0 && k.mv_size == sizeof(struct dump_key) && *(uint8_t *)k.mv_data == generation;
-         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
-        if ((rc = mdb_cursor_del(cursor, 0)))
-            break;
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int put_size(struct catalog *c, const struct dump_job *job)
-{
-    struct dump_key key;
-    uint64_t count;
-    MDB_val k = {sizeof(key), &key}, v = {sizeof(job->size), (void *)&job->size};
-    int rc = get_generation(c, &key.generation, &count);
-    if (rc == 0 && count >= DUMPS_MAX) {
-        key.generation ^= 1;
-        count = 0;
-        rc = forget_generation(c, key.generation);
-    }
-    memcpy(key.digest, job->digest, SHA256_BYTES);
-    if (rc == 0)
-        rc = put_generation(c, key.generation, count + 1);
-    return rc ? rc : mdb_put(c->txn, c->dumps, &k, &v, 0);
-}
-
-static int get_size(struct catalog *c, uint8_t generation, struct dump_job *job)
-{
-    struct dump_key key = {.generation = generation};
-    memcpy(key.digest, job->digest, SHA256_BYTES);
-    return catalog_number(c, c->dumps, (MDB_val){sizeof(key), &key}, &job->size, &job->found);
-}
-
-static int get_dump(struct catalog *c, void *arg)
-{
-    struct dump_job *job = arg;
-    uint8_t generation;
-    uint64_t count;
-    int rc = get_generation(c, &generation, &count);
-    if (rc == 0)
-        rc = get_size(c, generation, job);
-    if (rc || job->found)
-        return rc;
-    rc = get_size(c, generation ^ 1, job);
-    return rc == 0 && job->found ? put_size(c, job) : rc;
-}
-
-static int put_dump(struct catalog *c, void *arg)
-{
-    return put_size(c, arg);
-}
-
-int catalog_get_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t *size,
-                     struct err *e)
-{
-    struct dump_job job = {.digest = digest};
-    int r = catalog_run(c, get_dump, &job, e);
-    if (r == 0 && !job.found)
-        return -ENOENT;
-    if (r == 0)
-        *size = job.size;
-    return r;
-}
-
-int catalog_put_dump(struct catalog *c, const uint8_t digest[SHA256_BYTES], uint64_t size,
-                     struct err *e)
-{
-    return catalog_run(c, put_dump, &(struct dump_job){.digest = digest, .size = size}, e);
 }

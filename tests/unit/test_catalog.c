@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* catalog: what it remembers, over a reopening too, and what becomes of a damaged one. */
+#include "store/snapshot/catalog_derived.h"
 #include "store/snapshot/catalog_internal.h"
+#include "store/snapshot/catalog_notes.h"
 #include "tests/unit/store_builder.h"
 
 #include <errno.h>
@@ -437,21 +439,22 @@ static void two_processes(void **state)
     clear(&l);
 }
 
-static bool dump_is_known(struct catalog *c, uint32_t number)
+static bool is_derived(struct catalog *c, uint32_t number)
 {
     uint8_t digest[SHA256_BYTES] = {0};
-    uint64_t size;
+    struct catalog_derived d;
     memcpy(digest, &number, sizeof(number));
-    int r = catalog_get_dump(c, digest, &size, NULL);
-    assert_true(r == -ENOENT || (r == 0 && size == number));
+    int r = catalog_get_derived(c, digest, &d, NULL);
+    assert_true(r == -ENOENT || (r == 0 && d.size == number && !d.have_sum));
     return r == 0;
 }
 
-static void put_dump_size(struct catalog *c, uint32_t number)
+static void put_derived_size(struct catalog *c, uint32_t number)
 {
     uint8_t digest[SHA256_BYTES] = {0};
     memcpy(digest, &number, sizeof(number));
-    assert_int_equal(catalog_put_dump(c, digest, number, NULL), 0);
+    const struct catalog_derived d = {.size = number};
+    assert_int_equal(catalog_put_derived(c, digest, &d, NULL), 0);
 }
 
 /* As after very many sizes. */
@@ -461,27 +464,58 @@ static int fill_generation(struct catalog *c, void *arg)
     MDB_val k = {sizeof(name), (void *)name}, v;
     uint64_t latest[2];
     (void)arg;
-    assert_int_equal(mdb_get(c->txn, c->dumps, &k, &v), 0);
+    assert_int_equal(mdb_get(c->txn, c->derived, &k, &v), 0);
     assert_int_equal(v.mv_size, sizeof(latest));
     memcpy(latest, v.mv_data, sizeof(latest));
     latest[1] = UINT32_MAX;
     v.mv_data = latest;
-    return mdb_put(c->txn, c->dumps, &k, &v, 0);
+    return mdb_put(c->txn, c->derived, &k, &v, 0);
 }
 
 /* Those that are asked for stay; of the others the oldest go. */
-static void sizes_of_dumps(void **state)
+static void derived_values_of_two_generations(void **state)
 {
     struct catalog *c = open_well(*state);
     for (uint32_t i = 1; i <= 100; i++)
-        put_dump_size(c, i);
+        put_derived_size(c, i);
     for (uint32_t round = 1; round < 5; round++) {
         assert_int_equal(catalog_transact(c, fill_generation, NULL), 0);
-        put_dump_size(c, 100 + round);
-        assert_true(dump_is_known(c, 7));
+        put_derived_size(c, 100 + round);
+        assert_true(is_derived(c, 7));
     }
-    assert_true(dump_is_known(c, 103) && dump_is_known(c, 104));
-    assert_false(dump_is_known(c, 8) || dump_is_known(c, 101));
+    assert_true(is_derived(c, 103) && is_derived(c, 104));
+    assert_false(is_derived(c, 8) || is_derived(c, 101));
+    catalog_close(c);
+}
+
+/* What an older version has written: a size, and no more. */
+static int put_size_alone(struct catalog *c, void *arg)
+{
+    uint8_t key[1 + SHA256_BYTES] = {0, 9};
+    MDB_val k = {sizeof(key), key}, v = {sizeof(uint64_t), arg};
+    return mdb_put(c->txn, c->derived, &k, &v, 0);
+}
+
+static void what_is_known_of_derived_files(void **state)
+{
+    struct catalog *c = open_well(*state);
+    const uint8_t digest[SHA256_BYTES] = {8}, old[SHA256_BYTES] = {9};
+    struct catalog_derived d = {.size = 12345}, got;
+    uint64_t size = 77;
+    assert_int_equal(catalog_get_derived(c, digest, &got, NULL), -ENOENT);
+    assert_int_equal(catalog_put_derived(c, digest, &d, NULL), 0);
+    assert_int_equal(catalog_get_derived(c, digest, &got, NULL), 0);
+    assert_true(got.size == 12345 && !got.have_crc && !got.have_sum);
+    d = (struct catalog_derived){12345, true, true, 0xdeadbeef, {1, 2, 3}};
+    assert_int_equal(catalog_put_derived(c, digest, &d, NULL), 0);
+    assert_int_equal(catalog_transact(c, put_size_alone, &size), 0);
+    catalog_close(c);
+    c = open_well(*state);
+    assert_int_equal(catalog_get_derived(c, digest, &got, NULL), 0);
+    assert_true(got.have_crc && got.have_sum && got.crc == 0xdeadbeef);
+    assert_memory_equal(got.sum, d.sum, SHA256_BYTES);
+    assert_int_equal(catalog_get_derived(c, old, &got, NULL), 0);
+    assert_true(got.size == 77 && !got.have_crc && !got.have_sum);
     catalog_close(c);
 }
 
@@ -532,11 +566,6 @@ static void notes_last_as_their_files(void **state)
     assert_int_equal(catalog_get_notes(c, later, 2, NULL), 0);
     assert_true(!later[0].bytes && later[1].bytes);
     free(later[1].bytes);
-    uint64_t size;
-    assert_int_equal(catalog_get_dump(c, digest, &size, NULL), -ENOENT);
-    assert_int_equal(catalog_put_dump(c, digest, 12345, NULL), 0);
-    assert_int_equal(catalog_get_dump(c, digest, &size, NULL), 0);
-    assert_int_equal(size, 12345);
     catalog_close(c);
     clear(&files);
     clear(&rest);
@@ -560,7 +589,8 @@ int main(void)
         T(churn_is_no_damage),
         T(two_processes),
         T(notes_last_as_their_files),
-        T(sizes_of_dumps),
+        T(derived_values_of_two_generations),
+        T(what_is_known_of_derived_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/snapshot/catalog_derived.h"
+
+#include "store/snapshot/catalog_internal.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define DERIVED_MAX 131072 /* of a generation; there are two */
+
+/* What catalogues hold that knew nothing but sizes. */
+#define SIZE_ALONE sizeof(uint64_t)
+_Static_assert(offsetof(struct catalog_derived, size) == 0, "the first member");
+
+/*
+ * Values are of two generations: the key begins with its number. A value that is asked for moves to
+ * the newer one, or is put there; when that is full the older one is forgotten, and takes its
+ * place.
+ */
+struct derived_job {
+    const uint8_t *digest;
+    struct catalog_derived value;
+    bool found;
+};
+
+struct derived_key {
+    uint8_t generation;
+    uint8_t digest[SHA256_BYTES];
+};
+
+static const char newest[] = "newest generation";
+
+static int get_generation(struct catalog *c, uint8_t *generation, uint64_t *count)
+{
+    MDB_val k = {sizeof(newest), (void *)newest}, v;
+    uint64_t found[2] = {0, 0};
+    int rc = mdb_get(c->txn, c->derived, &k, &v);
+    if (rc == 0 && v.mv_size != sizeof(found))
+        return MDB_CORRUPTED;
+    if (rc == 0)
+        memcpy(found, v.mv_data, sizeof(found));
+    *generation = found[0] & 1;
+    *count = found[1];
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int put_generation(struct catalog *c, uint8_t generation, uint64_t count)
+{
+    uint64_t now[2] = {generation, count};
+    MDB_val k = {sizeof(newest), (void *)newest}, v = {sizeof(now), now};
+    return mdb_put(c->txn, c->derived, &k, &v, 0);
+}
+
+static int forget_generation(struct catalog *c, uint8_t generation)
+{
+    MDB_cursor *cursor;
+    MDB_val k = {1, &generation}, v;
+    int rc = mdb_cursor_open(c->txn, c->derived, &cursor);
+    if (rc)
+        return rc;
+    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+         rc == 0 && k.mv_size == sizeof(struct derived_key) && *(uint8_t *)k.mv_data == generation;
+         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
+        if ((rc = mdb_cursor_del(cursor, 0)))
+            break;
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int put_derived(struct catalog *c, const struct derived_job *job)
+{
+    struct derived_key key;
+    uint64_t count;
+    MDB_val k = {sizeof(key), &key}, v = {sizeof(job->value), (void *)&job->value};
+    int rc = get_generation(c, &key.generation, &count);
+    if (rc == 0 && count >= DERIVED_MAX) {
+        key.generation ^= 1;
+        count = 0;
+        rc = forget_generation(c, key.generation);
+    }
+    memcpy(key.digest, job->digest, SHA256_BYTES);
+    if (rc == 0)
+        rc = put_generation(c, key.generation, count + 1);
+    return rc ? rc : mdb_put(c->txn, c->derived, &k, &v, 0);
+}
+
+static int get_from(struct catalog *c, uint8_t generation, struct derived_job *job)
+{
+    struct derived_key key = {.generation = generation};
+    MDB_val k = {sizeof(key), &key}, v;
+    memcpy(key.digest, job->digest, SHA256_BYTES);
+    int rc = mdb_get(c->txn, c->derived, &k, &v);
+    job->found = rc == 0;
+    if (rc == 0 && v.mv_size != sizeof(job->value) && v.mv_size != SIZE_ALONE)
+        return MDB_CORRUPTED;
+    if (rc == 0)
+        memcpy(&job->value, v.mv_data, v.mv_size);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int get_derived(struct catalog *c, void *arg)
+{
+    struct derived_job *job = arg;
+    uint8_t generation;
+    uint64_t count;
+    int rc = get_generation(c, &generation, &count);
+    if (rc == 0)
+        rc = get_from(c, generation, job);
+    if (rc || job->found)
+        return rc;
+    rc = get_from(c, generation ^ 1, job);
+    return rc == 0 && job->found ? put_derived(c, job) : rc;
+}
+
+static int put_one(struct catalog *c, void *arg)
+{
+    return put_derived(c, arg);
+}
+
+int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
+                        struct catalog_derived *out, struct err *e)
+{
+    struct derived_job job = {.digest = digest};
+    int r = catalog_run(c, get_derived, &job, e);
+    if (r == 0 && !job.found)
+        return -ENOENT;
+    if (r == 0)
+        *out = job.value;
+    return r;
+}
+
+int catalog_put_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
+                        const struct catalog_derived *value, struct err *e)
+{
+    return catalog_run(c, put_one, &(struct derived_job){.digest = digest, .value = *value}, e);
+}
