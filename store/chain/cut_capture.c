@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A capture of what a cut retains: its members are those of a manifest, their bytes lie in the
- * pool. */
+#include "store/chain/cut_capture.h"
+
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/chain/cuts_internal.h"
@@ -151,16 +151,6 @@ static int make_members(struct cut_capture *k)
     return 0;
 }
 
-static void fill_record(const struct cut_head *h, struct catalog_record *rec)
-{
-    *rec = (struct catalog_record){.created_ns = h->created_ns,
-                                   .wall_ns = h->wall_ns,
-                                   .index = h->index,
-                                   .skew_ns = h->skew_ns};
-    snprintf(rec->id, sizeof(rec->id), "%.*s", CATALOG_ID_HEX, h->id);
-    snprintf(rec->host, sizeof(rec->host), "%s", h->host);
-}
-
 static struct cut_capture *begin(struct cuts *c)
 {
     struct cut_capture *k = calloc(1, sizeof(*k));
@@ -178,7 +168,7 @@ static struct cut_capture *begin(struct cuts *c)
 static int complete(struct cut_capture *k, const struct cut_head *h, const struct cutlist *newest,
                     struct capture **out, struct err *e)
 {
-    fill_record(h, &k->c.record);
+    cut_record(h, &k->c.record);
     k->c.left_out = &newest->left_out;
     k->c.links = newest->links;
     k->c.nlinks = newest->nlinks;

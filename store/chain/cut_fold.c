@@ -49,11 +49,9 @@ static bool is_needed(void *ctx, uint64_t serial, uint32_t seq)
 }
 
 /* Whether it is a number that the base stands for. */
-static bool is_superseded(const char *name, int64_t base, int64_t *number)
+static bool is_superseded(const char *name, int64_t base, uint64_t *number)
 {
-    char *end;
-    *number = strtoll(name, &end, 10);
-    return *name >= '0' && *name <= '9' && !*end && *number <= base;
+    return cut_parse_uint(name, 10, INT64_MAX, number) && (int64_t)*number <= base;
 }
 
 /* Of a manifest that was being written. */
@@ -71,13 +69,13 @@ static int remove_superseded(int cuts_fd, const struct cut_head *base, struct er
     cleanup(dir_free) struct dir names = {0};
     int r = dir_read(cuts_fd, &names);
     for (size_t i = 0; r == 0 && i < names.n; i++) {
-        int64_t number;
+        uint64_t number;
         const char *name = names.names[i];
         bool superseded = is_superseded(name, base->number, &number);
         if ((superseded || is_temporary(name)) && unlinkat(cuts_fd, name, 0) < 0)
             r = -errno;
         if (r == 0 && superseded)
-            lease_remove(cuts_fd, cuts_serial_of(number) - 1);
+            lease_remove(cuts_fd, number); /* the one before it */
     }
     if (r == 0)
         r = io_sync_dir(cuts_fd);
@@ -111,7 +109,7 @@ static int is_untidy(int cuts_fd, int64_t base_number, bool *yes, struct err *e)
     int r = dir_read(cuts_fd, &names);
     *yes = false;
     for (size_t i = 0; r == 0 && i < names.n; i++) {
-        int64_t number;
+        uint64_t number;
         const char *name = names.names[i];
         *yes |= is_superseded(name, base_number, &number) || is_temporary(name);
     }

@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/chain/cutlist_text.h"
 #include "store/snapshot/manifest.h"
 
 #include <errno.h>
@@ -68,14 +67,14 @@ static void put_entry(FILE *f, const struct cut_entry *e)
         fprintf(f, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "/%" PRIu32 " %s ", a->size,
                 e->index, e->ino, e->place.serial, e->place.seq, hex);
     }
-    put_text(f, e->path);
+    cut_text_put(f, e->path);
 }
 
 static void put_names(FILE *f, char kind, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         fprintf(f, "%c ", kind);
-        put_text(f, names[i]);
+        cut_text_put(f, names[i]);
     }
 }
 
@@ -84,7 +83,7 @@ static void put_left_out(FILE *f, const struct omissions *o)
     for (size_t i = 0; i < o->n; i++) {
         const struct omission *m = &o->at[i];
         fprintf(f, "o %" PRIu64 " %" PRIu64 " %s ", m->files, m->bytes, omission_why_name(m->why));
-        put_text(f, m->name);
+        cut_text_put(f, m->name);
     }
 }
 
@@ -103,7 +102,7 @@ static int seal(const char *text, size_t len, char hex[SHA256_HEX + 1])
 static void put_lines(FILE *f, const struct cutlist *l)
 {
     fputs(MAGIC, f);
-    cutlist_put_head(f, &l->head);
+    cut_head_put(f, &l->head);
     for (size_t i = 0; i < l->n; i++)
         put_entry(f, &l->entries[i]);
     put_names(f, 'r', l->removed, l->nremoved);
@@ -151,7 +150,7 @@ static bool read_sum(const char *text, struct cut_entry *out)
     if (strlen(text) != SHA256_HEX)
         return false;
     for (size_t i = 0; i < SHA256_BYTES; i++) {
-        int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+        int hi = cut_text_hex(text[2 * i]), lo = cut_text_hex(text[2 * i + 1]);
         if (hi < 0 || lo < 0)
             return false;
         out->sum[i] = (uint8_t)(hi << 4 | lo);
@@ -167,29 +166,33 @@ static bool read_place(char *text, struct cut_place *out)
     if (!slash)
         return false;
     *slash = 0;
-    if (!number(text, 10, INT64_MAX, &out->serial) || !number(slash + 1, 10, UINT32_MAX, &seq))
+    if (!cut_parse_uint(text, 10, INT64_MAX, &out->serial) ||
+        !cut_parse_uint(slash + 1, 10, UINT32_MAX, &seq))
         return false;
     out->seq = (uint32_t)seq;
     return true;
 }
 
-static int read_entry(const struct reader *r, bool folder, char *p, struct cut_entry *out)
+static int read_entry(const struct cut_reader *r, bool folder, char *p, struct cut_entry *out)
 {
     uint64_t mode, uid, gid;
     *out = (struct cut_entry){0};
-    if (!number(word(&p), 8, 07777, &mode) || !number(word(&p), 10, UINT32_MAX, &uid) ||
-        !number(word(&p), 10, UINT32_MAX, &gid) || !signed_number(word(&p), &out->attr.mtime_ns))
-        return bad(r, "the attributes of a file or folder");
+    if (!cut_parse_uint(cut_text_word(&p), 8, 07777, &mode) ||
+        !cut_parse_uint(cut_text_word(&p), 10, UINT32_MAX, &uid) ||
+        !cut_parse_uint(cut_text_word(&p), 10, UINT32_MAX, &gid) ||
+        !cut_parse_int(cut_text_word(&p), &out->attr.mtime_ns))
+        return cut_text_bad(r, "the attributes of a file or folder");
     out->attr.mode = (mode_t)mode | (folder ? S_IFDIR : S_IFREG);
     out->attr.uid = (uid_t)uid;
     out->attr.gid = (gid_t)gid;
-    if (!folder && (!number(word(&p), 10, MANIFEST_FILE_MAX, &out->attr.size) ||
-                    !number(word(&p), 10, UINT64_MAX, &out->index) ||
-                    !number(word(&p), 10, UINT64_MAX, &out->ino) ||
-                    !read_place(word(&p), &out->place) || !read_sum(word(&p), out)))
-        return bad(r, "what it says of a file");
-    if (!decode(p) || !manifest_name_ok(p, folder))
-        return bad(r, "a name that may not stand there");
+    if (!folder &&
+        (!cut_parse_uint(cut_text_word(&p), 10, MANIFEST_FILE_MAX, &out->attr.size) ||
+         !cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &out->index) ||
+         !cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &out->ino) ||
+         !read_place(cut_text_word(&p), &out->place) || !read_sum(cut_text_word(&p), out)))
+        return cut_text_bad(r, "what it says of a file");
+    if (!cut_text_decode(p) || !manifest_name_ok(p, folder))
+        return cut_text_bad(r, "a name that may not stand there");
     out->path = p;
     return 0;
 }
@@ -211,7 +214,7 @@ static size_t count_lines(const char *at, const char *end, char kind)
     return n;
 }
 
-static int make_room(struct cutlist *l, const struct reader *r)
+static int make_room(struct cutlist *l, const struct cut_reader *r)
 {
     size_t files = count_lines(r->at, r->end, 'f') + count_lines(r->at, r->end, 'd');
     l->entries = calloc(files + 1, sizeof(*l->entries));
@@ -221,32 +224,32 @@ static int make_room(struct cutlist *l, const struct reader *r)
     return l->entries && l->removed && l->removed_folders && l->links ? 0 : -ENOMEM;
 }
 
-static int read_name(const struct reader *r, bool path, bool folder, char *p, const char **list,
+static int read_name(const struct cut_reader *r, bool path, bool folder, char *p, const char **list,
                      size_t *n)
 {
-    if (!decode(p) || (path && !manifest_name_ok(p, folder)))
-        return bad(r, "a name that may not stand there");
+    if (!cut_text_decode(p) || (path && !manifest_name_ok(p, folder)))
+        return cut_text_bad(r, "a name that may not stand there");
     list[(*n)++] = p;
     return 0;
 }
 
-static int read_left_out(const struct reader *r, bool old, char *p, struct omissions *o)
+static int read_left_out(const struct cut_reader *r, bool old, char *p, struct omissions *o)
 {
     struct omission m = {.why = OMITTED_UNKNOWN};
-    if (!old &&
-        (!number(word(&p), 10, UINT64_MAX, &m.files) ||
-         !number(word(&p), 10, UINT64_MAX, &m.bytes) || !omission_why_find(word(&p), &m.why)))
-        return bad(r, "what was left out");
-    if (!*p || !decode(p))
-        return bad(r, "a name that may not stand there");
+    if (!old && (!cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &m.files) ||
+                 !cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &m.bytes) ||
+                 !omission_why_find(cut_text_word(&p), &m.why)))
+        return cut_text_bad(r, "what was left out");
+    if (!*p || !cut_text_decode(p))
+        return cut_text_bad(r, "a name that may not stand there");
     int rc = omissions_add(o, p, m.files, m.bytes, m.why);
     return rc < 0 ? err_sys(r->e, rc, "manifest of cut %s", r->name) : 0;
 }
 
-static int read_line(const struct reader *r, char *line, struct cutlist *l)
+static int read_line(const struct cut_reader *r, char *line, struct cutlist *l)
 {
     char *p = line, kind = kind_of(line);
-    const char *key = word(&p);
+    const char *key = cut_text_word(&p);
     int rc;
     switch (kind) {
     case 'f':
@@ -256,7 +259,7 @@ static int read_line(const struct reader *r, char *line, struct cutlist *l)
             return rc;
         l->n++;
         if (l->n > 1 && cut_path_cmp(l->entries[l->n - 2].path, l->entries[l->n - 1].path) >= 0)
-            return bad(r, "names out of order");
+            return cut_text_bad(r, "names out of order");
         return 0;
     case 'r':
         return read_name(r, true, false, p, l->removed, &l->nremoved);
@@ -268,12 +271,12 @@ static int read_line(const struct reader *r, char *line, struct cutlist *l)
     case 'l':
         return read_left_out(r, kind == 'l', p, &l->left_out);
     default:
-        return cutlist_read_head(r, key, p, &l->head);
+        return cut_head_read(r, key, p, &l->head);
     }
 }
 
 /* The seal is the last line, and holds the sum of all before it. */
-static int check_seal(struct reader *r, char *text, size_t len)
+static int check_seal(struct cut_reader *r, char *text, size_t len)
 {
     char hex[SHA256_HEX + 1];
     if (len < sizeof(MAGIC) - 1 + SEAL_BYTES || memcmp(text, "influxfs-cut ", 13) != 0)
@@ -302,23 +305,23 @@ static int check_seal(struct reader *r, char *text, size_t len)
     return 0;
 }
 
-static int read_lines(struct reader *r, struct cutlist *l)
+static int read_lines(struct cut_reader *r, struct cutlist *l)
 {
     int rc = make_room(l, r);
     if (rc < 0)
         return err_sys(r->e, rc, "manifest of cut %s", r->name);
-    for (char *line; rc == 0 && (line = next_line(r));)
+    for (char *line; rc == 0 && (line = cut_text_line(r));)
         rc = read_line(r, line, l);
     if (rc == 0 && r->at != r->end)
-        rc = bad(r, "the last line");
+        rc = cut_text_bad(r, "the last line");
     if (rc == 0 && (!*l->head.id || !*l->head.chain))
-        rc = bad(r, "its id or chain is missing");
+        rc = cut_text_bad(r, "its id or chain is missing");
     return rc;
 }
 
 int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e)
 {
-    struct reader r = {.name = name, .e = e};
+    struct cut_reader r = {.name = name, .e = e};
     cleanup(cutlist_freep) struct cutlist *l = calloc(1, sizeof(*l));
     if (!l) {
         free(text);
@@ -353,18 +356,18 @@ static uint64_t size_in(const char *line)
     return line ? strtoull(line, NULL, 10) : 0;
 }
 
-static int sum_lines(struct reader *r, struct cut_summary *sum)
+static int sum_lines(struct cut_reader *r, struct cut_summary *sum)
 {
     int rc = 0;
-    for (char *line; rc == 0 && (line = next_line(r));) {
+    for (char *line; rc == 0 && (line = cut_text_line(r));) {
         char kind = kind_of(line);
         if (kind == 'f') {
             sum->files++;
             sum->bytes += size_in(line);
         } else if (!kind) {
             char *p = line;
-            const char *key = word(&p);
-            rc = cutlist_read_head(r, key, p, &sum->head);
+            const char *key = cut_text_word(&p);
+            rc = cut_head_read(r, key, p, &sum->head);
         }
     }
     return rc;
@@ -372,7 +375,7 @@ static int sum_lines(struct reader *r, struct cut_summary *sum)
 
 int cutlist_sum_up(const char *name, char *text, size_t len, struct cut_summary *out, struct err *e)
 {
-    struct reader r = {.name = name, .e = e};
+    struct cut_reader r = {.name = name, .e = e};
     struct cut_summary sum = {.head.number = -1};
     int rc = check_seal(&r, text, len);
     if (rc == 0)

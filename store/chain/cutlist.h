@@ -36,42 +36,12 @@
 #ifndef INFLUXFS_CHAIN_CUTLIST_H
 #define INFLUXFS_CHAIN_CUTLIST_H
 
-#include "store/base/err.h"
 #include "store/base/sha256.h"
-#include "store/snapshot/catalog.h"
+#include "store/chain/cut_head.h"
 #include "store/snapshot/held.h"
 #include "store/snapshot/omissions.h"
 
 #include <stdint.h>
-
-#define CUT_ID_MAX 64       /* characters of an id or chain */
-#define CUT_LOST_NAMES 1040 /* bytes of the names of what was lost; one always fits */
-
-/* What vanished since the cut before (cut_loss.h). */
-struct cut_lost {
-    uint64_t shards;           /* that are gone as a whole */
-    uint64_t files, bytes, of; /* of is what there was, in bytes */
-    uint64_t policies;
-    char names[CUT_LOST_NAMES]; /* of the policies with the largest losses, "DB/RP", by newlines */
-};
-
-/* Whether it lost more than was allowed. */
-enum cut_guard { CUT_GUARD_FINE, CUT_GUARD_TRIPPED, CUT_GUARD_ACCEPTED };
-
-struct cut_head {
-    uint64_t serial;
-    int64_t number; /* -1: none */
-    char chain[CUT_ID_MAX + 1];
-    char id[CUT_ID_MAX + 1];
-    char parent[CUT_ID_MAX + 1]; /* "": none */
-    char host[CATALOG_HOST + 1];
-    int64_t created_ns; /* rises from cut to cut */
-    int64_t wall_ns;    /* what the clock said */
-    uint64_t index;
-    int64_t skew_ns;
-    struct cut_lost lost;
-    enum cut_guard guard;
-};
 
 /* Where a file is retained: the serial of the cut that first had it, and a number within that. */
 struct cut_place {

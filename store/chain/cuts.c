@@ -24,6 +24,16 @@ void cuts_file_name(const struct cut_info *i, char out[32])
         snprintf(out, 32, "%" PRId64, i->head.number);
 }
 
+void cut_record(const struct cut_head *h, struct catalog_record *out)
+{
+    *out = (struct catalog_record){.created_ns = h->created_ns,
+                                   .wall_ns = h->wall_ns,
+                                   .index = h->index,
+                                   .skew_ns = h->skew_ns};
+    snprintf(out->id, sizeof(out->id), "%.*s", CATALOG_ID_HEX, h->id);
+    snprintf(out->host, sizeof(out->host), "%s", h->host);
+}
+
 /* Looking at what there is */
 
 static const struct known *find_known(const struct cuts *c, const char *name, const struct stat *st)
@@ -85,21 +95,14 @@ static int check_next(const struct cut_head *before, const struct cut_head *h, i
     return 0;
 }
 
-static bool number_of(const char *name, int64_t *out)
-{
-    char *end;
-    errno = 0;
-    *out = strtoll(name, &end, 10);
-    return *name >= '0' && *name <= '9' && !*end && errno == 0;
-}
-
 /* The greatest number among the names; -1: none. */
 static int64_t last_number(const struct dir *list)
 {
-    int64_t last = -1, n;
+    int64_t last = -1;
+    uint64_t n;
     for (size_t i = 0; i < list->n; i++)
-        if (number_of(list->names[i], &n) && n > last)
-            last = n;
+        if (cut_parse_uint(list->names[i], 10, INT64_MAX, &n) && (int64_t)n > last)
+            last = (int64_t)n;
     return last;
 }
 
@@ -322,81 +325,4 @@ int cuts_usage(struct cuts *c, uint64_t *files, uint64_t *bytes, uint64_t *only_
     *bytes = u[1];
     *only_ours = u[2];
     return 0;
-}
-
-/* A catalogue that was lost, or had to be begun anew, goes on from the newest cut. */
-struct seeding {
-    const struct cut_entry *entries;
-};
-
-static void seed_get(void *ctx, size_t i, struct catalog_file *f)
-{
-    const struct cut_entry *e = &((const struct seeding *)ctx)->entries[i];
-    *f = (struct catalog_file){.path = e->path,
-                               .ino = e->ino,
-                               .size = e->attr.size,
-                               .mtime_ns = e->attr.mtime_ns,
-                               .index = e->index,
-                               .have_sum = e->have_sum};
-    memcpy(f->sum, e->sum, SHA256_BYTES);
-}
-
-static int seed_catalog(struct cuts *c, struct err *e)
-{
-    struct catalog *catalog = snapshots_catalog(c->snapshots);
-    struct cut_info newest = {0};
-    if (!catalog_is_new(catalog))
-        return 0;
-    int r = cuts_latest(c, &newest, e);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    cleanup(cutstate_unrefp) struct cutstate *s = NULL;
-    r = cuts_build_state(c, newest.head.serial, &s, e);
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    const struct cut_head *h = cutstate_head(s);
-    struct catalog_record rec = {.created_ns = h->created_ns,
-                                 .wall_ns = h->wall_ns,
-                                 .index = h->index,
-                                 .skew_ns = h->skew_ns};
-    snprintf(rec.id, sizeof(rec.id), "%.*s", CATALOG_ID_HEX, h->id);
-    snprintf(rec.host, sizeof(rec.host), "%s", h->host);
-    struct seeding ctx;
-    struct catalog_files view = {.get = seed_get, .ctx = &ctx};
-    ctx.entries = cutstate_entries(s, &view.n);
-    return catalog_seed(catalog, &rec, &view, e);
-}
-
-int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct err *e)
-{
-    struct cuts *c = calloc(1, sizeof(*c));
-    if (!c)
-        return err_sys(e, -ENOMEM, "cuts");
-    pthread_mutex_init(&c->lock, NULL);
-    c->snapshots = s;
-    c->fd = -1;
-    c->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = c->state_fd < 0 ? err_sys(e, -errno, "the state folder %s", state) : 0;
-    if (r == 0 && s) {
-        /* A broken chain is told to those who ask for cuts; the rest works all the same. */
-        r = seed_catalog(c, e);
-        r = r == -EBADMSG || r == -EINVAL ? 0 : r;
-    }
-    if (r < 0) {
-        cuts_close(c);
-        return r;
-    }
-    *out = c;
-    return 0;
-}
-
-void cuts_close(struct cuts *c)
-{
-    if (!c)
-        return;
-    cleanup_close(&c->fd);
-    cleanup_close(&c->state_fd);
-    free(c->list);
-    pthread_mutex_destroy(&c->lock);
-    free(c);
 }

@@ -21,6 +21,7 @@
 #define INFLUXFS_CHAIN_CUTS_H
 
 #include "store/chain/cutstate.h"
+#include "store/chain/rules.h"
 #include "store/snapshot/snapshots.h"
 
 struct cuts;
@@ -53,20 +54,6 @@ uint64_t cuts_version(struct cuts *c);
 
 /* A time as in at/TIME: RFC 3339 with any offset, or YYYYMMDDTHHMMSSZ. -EINVAL. */
 int cuts_parse_time(const char *text, size_t len, int64_t *ns);
-
-struct cut_rules {
-    const char *const *exclude; /* names of databases that are left out */
-    size_t nexclude;
-    uint64_t reserve_bytes; /* no cut is made where less is free, of the state folder's disk */
-    double reserve_part;    /* the same as a part of the disk's size, 0 to 1; both must hold */
-    bool guard;             /* a cut that lost more than this part of the store is not folded */
-    double guard_part;      /* until that is accepted */
-    /* Called for each file as soon as it is retained; may be NULL. */
-    void (*file)(void *arg, const char *path, uint64_t size, bool linked);
-    /* Called with the store as it was captured, changed or not; may be NULL. */
-    void (*captured)(void *arg, const struct capture *c);
-    void *arg;
-};
 
 struct cut_result {
     bool made;      /* false: nothing has changed, or only what _internal holds */

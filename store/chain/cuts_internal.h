@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the cuts, for cuts.c (what there is), cut_use.c (tars and states), cut_make.c and
- * cut_fold.c. */
+/* The inside of the cuts, for cuts.c (what there is), cuts_open.c, cut_states.c, cut_tars.c,
+ * cut_make.c and cut_fold.c. */
 #ifndef INFLUXFS_CHAIN_CUTS_INTERNAL_H
 #define INFLUXFS_CHAIN_CUTS_INTERNAL_H
 
@@ -63,15 +63,13 @@ int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size
                     struct err *e);
 /* The whole state, not leased: for those who hold the cuts' lock. */
 int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
+/* A lease on a cut, as a descriptor of the caller's. */
+int cuts_lease(struct cuts *c, uint64_t serial, struct err *e);
+
+/* The record of the state that a cut retains, as the catalogue has it. */
+void cut_record(const struct cut_head *h, struct catalog_record *out);
 
 /* Removes what a kill has left over. The cuts' lock (lease_lock) is held. */
 int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e);
-
-/* A capture of what a cut retains. Takes over state (CUT_FULL) or list and lease (CUT_CHANGES), on
- * failure too. */
-int cut_capture_of_state(struct cuts *c, struct cutstate *state, struct capture **out,
-                         struct err *e);
-int cut_capture_of_list(struct cuts *c, struct cutlist *list, int lease, struct capture **out,
-                        struct err *e);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/cutstate.h"
 
+#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
+#include "store/base/path.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -34,21 +36,15 @@ void cutstate_unref(struct cutstate *s)
     free(s);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return cut_path_cmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* Whether a sorted list holds the path. */
 static bool holds(const char *const *names, size_t n, const char *path)
 {
-    size_t lo = 0, hi = n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int d = cut_path_cmp(names[mid], path);
-        if (d == 0)
-            return true;
-        if (d < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return false;
+    return n > 0 && bsearch(&path, names, n, sizeof(*names), by_name);
 }
 
 static bool is_removed(const struct cutlist *l, const struct cut_entry *e)
@@ -147,47 +143,35 @@ const struct cutlist *cutstate_newest(const struct cutstate *s)
     return s->lists[s->nlists - 1];
 }
 
-/* The first entry that is not before path. */
-static size_t lower_bound(const struct cutstate *s, const char *path)
+static bool is_before(const void *entry, const void *path)
 {
-    size_t lo = 0, hi = s->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (cut_path_cmp(s->entries[mid].path, path) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
+    return cut_path_cmp(((const struct cut_entry *)entry)->path, path) < 0;
 }
 
 size_t cutstate_find(const struct cutstate *s, const char *path)
 {
-    size_t i = lower_bound(s, path);
+    size_t i = bisect(s->entries, s->n, sizeof(*s->entries), path, is_before);
     return i < s->n && strcmp(s->entries[i].path, path) == 0 ? i : SIZE_MAX;
 }
 
-/* The first entry behind all that lies below entry i. */
-static size_t skip_below(const struct cutstate *s, size_t i)
+static bool is_below(const void *entry, const void *folder)
 {
-    const char *path = s->entries[i].path;
-    size_t len = strlen(path), lo = i + 1, hi = s->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        const char *p = s->entries[mid].path;
-        if (strncmp(p, path, len) == 0 && p[len] == '/')
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
+    const char *rest = path_below(((const struct cut_entry *)entry)->path, folder);
+    return rest && *rest;
 }
 
-static bool is_child(const char *folder, size_t len, const char *path)
+/* The first entry after all that lies below entry i. */
+static size_t skip_below(const struct cutstate *s, size_t i)
 {
-    if (len == 0)
-        return !strchr(path, '/');
-    return strncmp(path, folder, len) == 0 && path[len] == '/' && !strchr(path + len + 1, '/');
+    return i + 1 +
+           bisect(&s->entries[i + 1], s->n - i - 1, sizeof(*s->entries), s->entries[i].path,
+                  is_below);
+}
+
+static bool is_child(const char *folder, const char *path)
+{
+    const char *rest = path_below(path, folder);
+    return rest && *rest && !strchr(rest, '/');
 }
 
 size_t cutstate_first_child(const struct cutstate *s, const char *folder)
@@ -200,15 +184,11 @@ size_t cutstate_first_child(const struct cutstate *s, const char *folder)
 
 size_t cutstate_next_child(const struct cutstate *s, const char *folder, size_t i)
 {
-    size_t len = strlen(folder);
-    if (i > 0 && i < s->n && is_child(folder, len, s->entries[i - 1].path))
+    if (i > 0 && i < s->n && is_child(folder, s->entries[i - 1].path))
         i = skip_below(s, i - 1);
-    while (i < s->n) {
-        const char *path = s->entries[i].path;
-        if (is_child(folder, len, path))
+    while (i < s->n && path_below(s->entries[i].path, folder)) {
+        if (is_child(folder, s->entries[i].path))
             return i;
-        if (len && (strncmp(path, folder, len) != 0 || path[len] != '/'))
-            return SIZE_MAX;
         i = skip_below(s, i);
     }
     return SIZE_MAX;

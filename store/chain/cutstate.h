@@ -35,7 +35,7 @@ const struct cutlist *cutstate_newest(const struct cutstate *s);
 /* Where path stands among the entries; SIZE_MAX if it is not there. */
 size_t cutstate_find(const struct cutstate *s, const char *path);
 
-/* The next entry, at or behind i, that lies directly in the folder, or SIZE_MAX. Begin with
+/* The next entry, at or after i, that lies directly in the folder, or SIZE_MAX. Begin with
  * cutstate_first_child; go on with i + 1. "" is the root, whose children are meta, data and wal. */
 size_t cutstate_first_child(const struct cutstate *s, const char *folder);
 size_t cutstate_next_child(const struct cutstate *s, const char *folder, size_t i);

@@ -204,14 +204,6 @@ int pool_finish(struct pool_adding *p, struct err *e)
 
 /* Removing */
 
-static bool read_number(const char *name, uint64_t max, uint64_t *out)
-{
-    char *end;
-    errno = 0;
-    *out = strtoull(name, &end, 10);
-    return *name >= '0' && *name <= '9' && !*end && errno == 0 && *out <= max;
-}
-
 /* A cut's folder and the retained files in it that are not needed any more. */
 struct sweep {
     uint64_t serial;
@@ -225,7 +217,7 @@ static bool is_waste(const void *ctx, const char *path, const struct statx *st)
     uint64_t seq;
     if (!*path)
         return S_ISDIR(st->stx_mode);
-    return S_ISREG(st->stx_mode) && read_number(path, UINT32_MAX, &seq) &&
+    return S_ISREG(st->stx_mode) && cut_parse_uint(path, 10, UINT32_MAX, &seq) &&
            !(s->keep && s->keep(s->ctx, s->serial, (uint32_t)seq));
 }
 
@@ -243,7 +235,7 @@ static int each_cut(int cuts_fd,
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         uint64_t serial;
         struct err why = {0};
-        if (read_number(list.names[i], INT64_MAX, &serial))
+        if (cut_parse_uint(list.names[i], 10, INT64_MAX, &serial))
             r = call(ctx, files, list.names[i], serial, &why);
         if (r < 0)
             return why.text[0] ? err_set(e, r, "%s", why.text)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/chain/cutlist_text.h"
+#include "store/chain/cut_head.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void put_lost(FILE *f, const struct cut_lost *l)
 {
@@ -14,12 +15,12 @@ static void put_lost(FILE *f, const struct cut_lost *l)
         memcpy(name, p, len);
         name[len] = 0;
         fprintf(f, "lost-in ");
-        put_text(f, name);
+        cut_text_put(f, name);
         p += len + (p[len] == '\n');
     }
 }
 
-void cutlist_put_head(FILE *f, const struct cut_head *h)
+void cut_head_put(FILE *f, const struct cut_head *h)
 {
     fprintf(f, "serial %" PRIu64 "\n", h->serial);
     if (h->number >= 0)
@@ -28,68 +29,72 @@ void cutlist_put_head(FILE *f, const struct cut_head *h)
     if (*h->parent)
         fprintf(f, "parent %s\n", h->parent);
     fprintf(f, "created %" PRId64 "\nwall %" PRId64 "\nhost ", h->created_ns, h->wall_ns);
-    put_text(f, h->host);
+    cut_text_put(f, h->host);
     fprintf(f, "index %" PRIu64 "\nskew %" PRId64 "\n", h->index, h->skew_ns);
     put_lost(f, &h->lost);
     if (h->guard != CUT_GUARD_FINE)
         fprintf(f, "guard %s\n", h->guard == CUT_GUARD_TRIPPED ? "tripped" : "accepted");
 }
 
-static int copy_text(const struct reader *r, const char *from, char *to, size_t size)
+static int copy_text(const struct cut_reader *r, const char *from, char *to, size_t size)
 {
     if (strlen(from) >= size || !*from)
-        return bad(r, "a text that is empty or too long");
+        return cut_text_bad(r, "a text that is empty or too long");
     strcpy(to, from);
     return 0;
 }
 
-static int read_lost(const struct reader *r, char *p, struct cut_lost *l)
+static int read_lost(const struct cut_reader *r, char *p, struct cut_lost *l)
 {
     uint64_t *const values[] = {&l->shards, &l->files, &l->bytes, &l->of, &l->policies};
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
-        if (!number(word(&p), 10, INT64_MAX, values[i]))
-            return bad(r, "what was lost");
+        if (!cut_parse_uint(cut_text_word(&p), 10, INT64_MAX, values[i]))
+            return cut_text_bad(r, "what was lost");
     return 0;
 }
 
-static int read_lost_in(const struct reader *r, char *name, struct cut_lost *l)
+static int read_lost_in(const struct cut_reader *r, char *name, struct cut_lost *l)
 {
     size_t at = strlen(l->names);
-    if (!decode(name) || !*name || strchr(name, '\n') || at + strlen(name) + 2 > CUT_LOST_NAMES)
-        return bad(r, "where something was lost");
+    if (!cut_text_decode(name) || !*name || strchr(name, '\n') ||
+        at + strlen(name) + 2 > CUT_LOST_NAMES)
+        return cut_text_bad(r, "where something was lost");
     snprintf(l->names + at, CUT_LOST_NAMES - at, "%s%s", at ? "\n" : "", name);
     return 0;
 }
 
-static int read_guard(const struct reader *r, const char *value, enum cut_guard *out)
+static int read_guard(const struct cut_reader *r, const char *value, enum cut_guard *out)
 {
     *out = strcmp(value, "accepted") == 0 ? CUT_GUARD_ACCEPTED : CUT_GUARD_TRIPPED;
-    return *out == CUT_GUARD_ACCEPTED || strcmp(value, "tripped") == 0 ? 0 : bad(r, "the guard");
+    return *out == CUT_GUARD_ACCEPTED || strcmp(value, "tripped") == 0
+               ? 0
+               : cut_text_bad(r, "the guard");
 }
 
 /* What cuts have had since version 2. */
-static int read_later_line(const struct reader *r, const char *key, char *value, struct cut_head *h)
+static int read_later_line(const struct cut_reader *r, const char *key, char *value,
+                           struct cut_head *h)
 {
     if (strcmp(key, "wall") == 0)
-        return signed_number(value, &h->wall_ns) ? 0 : bad(r, "the clock's time");
+        return cut_parse_int(value, &h->wall_ns) ? 0 : cut_text_bad(r, "the clock's time");
     if (strcmp(key, "lost") == 0)
         return read_lost(r, value, &h->lost);
     if (strcmp(key, "lost-in") == 0)
         return read_lost_in(r, value, &h->lost);
     if (strcmp(key, "guard") == 0)
         return read_guard(r, value, &h->guard);
-    return bad(r, "an unknown word");
+    return cut_text_bad(r, "an unknown word");
 }
 
-int cutlist_read_head(const struct reader *r, const char *key, char *value, struct cut_head *h)
+int cut_head_read(const struct cut_reader *r, const char *key, char *value, struct cut_head *h)
 {
     uint64_t n;
     if (strcmp(key, "serial") == 0)
-        return number(value, 10, INT64_MAX, &h->serial) ? 0 : bad(r, "the serial");
+        return cut_parse_uint(value, 10, INT64_MAX, &h->serial) ? 0 : cut_text_bad(r, "the serial");
     if (strcmp(key, "number") == 0) {
-        bool ok = number(value, 10, INT64_MAX, &n);
+        bool ok = cut_parse_uint(value, 10, INT64_MAX, &n);
         h->number = ok ? (int64_t)n : -1;
-        return ok ? 0 : bad(r, "the number");
+        return ok ? 0 : cut_text_bad(r, "the number");
     }
     if (strcmp(key, "chain") == 0)
         return copy_text(r, value, h->chain, sizeof(h->chain));
@@ -98,17 +103,17 @@ int cutlist_read_head(const struct reader *r, const char *key, char *value, stru
     if (strcmp(key, "parent") == 0)
         return copy_text(r, value, h->parent, sizeof(h->parent));
     if (strcmp(key, "created") == 0) {
-        bool ok = signed_number(value, &h->created_ns);
+        bool ok = cut_parse_int(value, &h->created_ns);
         h->wall_ns = h->created_ns; /* what version 2 knows better follows */
-        return ok ? 0 : bad(r, "the time");
+        return ok ? 0 : cut_text_bad(r, "the time");
     }
     if (strcmp(key, "host") == 0) {
-        bool ok = decode(value) && strlen(value) < sizeof(h->host);
-        return ok ? (strcpy(h->host, value), 0) : bad(r, "the host");
+        bool ok = cut_text_decode(value) && strlen(value) < sizeof(h->host);
+        return ok ? (strcpy(h->host, value), 0) : cut_text_bad(r, "the host");
     }
     if (strcmp(key, "index") == 0)
-        return number(value, 10, UINT64_MAX, &h->index) ? 0 : bad(r, "the index");
+        return cut_parse_uint(value, 10, UINT64_MAX, &h->index) ? 0 : cut_text_bad(r, "the index");
     if (strcmp(key, "skew") == 0)
-        return signed_number(value, &h->skew_ns) ? 0 : bad(r, "the skew");
+        return cut_parse_int(value, &h->skew_ns) ? 0 : cut_text_bad(r, "the skew");
     return read_later_line(r, key, value, h);
 }
