@@ -3,15 +3,14 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
+#include "store/base/worker.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #define CHUNK ((size_t)1 << 20)
-#define POLL_NS 50000000 /* how often a waiter asks whether it was interrupted */
+#define POLL_NS (50 * MILLISECOND_NS) /* how often a waiter asks whether it was interrupted */
 
 struct hash_job {
     struct hasher *hasher;
@@ -32,12 +31,9 @@ struct hash_job {
 };
 
 struct hasher {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t work, progress;
+    struct worker *worker; /* its lock guards: */
     struct hash_job *jobs;
-    bool stop;
-    char *buf;
+    char *buf; /* of the thread */
 };
 
 /* Passes over what needs no hashing. */
@@ -97,38 +93,28 @@ static int hash_piece(struct hasher *h, struct hash_job *j, uint64_t limit, stru
     return 0;
 }
 
-static void work_on(struct hasher *h, struct hash_job *j)
+static int64_t hasher_step(struct worker *w, void *arg)
 {
-    uint64_t limit = j->waiters || j->member < j->follow_member ? UINT64_MAX : j->follow_off;
+    struct hasher *h = arg;
+    struct hash_job *j = next_job(h);
     struct err e = {0};
+    if (!j)
+        return WORKER_SLEEP;
+    uint64_t limit = j->waiters || j->member < j->follow_member ? UINT64_MAX : j->follow_off;
     j->busy = true;
-    pthread_mutex_unlock(&h->lock);
+    worker_unlock(w);
     int r = hash_piece(h, j, limit, &e);
     skip_known(j);
     if (r == 0 && j->member == capture_count(j->capture))
         capture_keep_sums(j->capture, NULL);
-    pthread_mutex_lock(&h->lock);
+    worker_lock(w);
     j->busy = false;
     if (r < 0) {
         j->failed = true;
         j->why = e;
     }
-    pthread_cond_broadcast(&h->progress);
-}
-
-static void *run(void *arg)
-{
-    struct hasher *h = arg;
-    pthread_mutex_lock(&h->lock);
-    while (!h->stop) {
-        struct hash_job *j = next_job(h);
-        if (j)
-            work_on(h, j);
-        else
-            pthread_cond_wait(&h->work, &h->lock);
-    }
-    pthread_mutex_unlock(&h->lock);
-    return NULL;
+    worker_wake(w);
+    return WORKER_GO_ON;
 }
 
 int hasher_new(struct hasher **out)
@@ -136,18 +122,10 @@ int hasher_new(struct hasher **out)
     struct hasher *h = calloc(1, sizeof(*h));
     if (!h)
         return -ENOMEM;
-    pthread_condattr_t mono;
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-    pthread_mutex_init(&h->lock, NULL);
-    pthread_cond_init(&h->work, NULL);
-    pthread_cond_init(&h->progress, &mono);
-    pthread_condattr_destroy(&mono);
     h->buf = malloc(CHUNK);
-    int r = h->buf ? -pthread_create(&h->thread, NULL, run, h) : -ENOMEM;
+    int r = h->buf ? worker_start(hasher_step, h, &h->worker) : -ENOMEM;
     if (r < 0) {
-        free(h->buf);
-        free(h);
+        hasher_free(h);
         return r;
     }
     *out = h;
@@ -158,14 +136,7 @@ void hasher_free(struct hasher *h)
 {
     if (!h)
         return;
-    pthread_mutex_lock(&h->lock);
-    h->stop = true;
-    pthread_cond_signal(&h->work);
-    pthread_mutex_unlock(&h->lock);
-    pthread_join(h->thread, NULL);
-    pthread_cond_destroy(&h->work);
-    pthread_cond_destroy(&h->progress);
-    pthread_mutex_destroy(&h->lock);
+    worker_stop(h->worker);
     free(h->buf);
     free(h);
 }
@@ -182,10 +153,10 @@ int hash_job_new(struct hasher *h, struct capture *c, struct hash_job **out)
     }
     j->hasher = h;
     j->capture = c;
-    pthread_mutex_lock(&h->lock);
+    worker_lock(h->worker);
     j->next = h->jobs;
     h->jobs = j;
-    pthread_mutex_unlock(&h->lock);
+    worker_unlock(h->worker);
     *out = j;
     return 0;
 }
@@ -195,15 +166,15 @@ void hash_job_free(struct hash_job *j)
     if (!j)
         return;
     struct hasher *h = j->hasher;
-    pthread_mutex_lock(&h->lock);
+    worker_lock(h->worker);
     j->closing = true;
     while (j->busy)
-        pthread_cond_wait(&h->progress, &h->lock);
+        worker_wait(h->worker);
     struct hash_job **p = &h->jobs;
     while (*p != j)
         p = &(*p)->next;
     *p = j->next;
-    pthread_mutex_unlock(&h->lock);
+    worker_unlock(h->worker);
     capture_keep_sums(j->capture, NULL);
     sha256_free(j->sha);
     free(j);
@@ -212,22 +183,22 @@ void hash_job_free(struct hash_job *j)
 void hash_job_follow(struct hash_job *j, size_t i, uint64_t off)
 {
     struct hasher *h = j->hasher;
-    pthread_mutex_lock(&h->lock);
+    worker_lock(h->worker);
     if (i > j->follow_member || (i == j->follow_member && off > j->follow_off)) {
         j->follow_member = i;
         j->follow_off = off;
-        pthread_cond_signal(&h->work);
+        worker_wake(h->worker);
     }
-    pthread_mutex_unlock(&h->lock);
+    worker_unlock(h->worker);
 }
 
 bool hash_job_idle(struct hash_job *j)
 {
-    pthread_mutex_lock(&j->hasher->lock);
+    worker_lock(j->hasher->worker);
     if (!j->busy)
         skip_known(j);
     bool idle = !j->busy && j->member == capture_count(j->capture);
-    pthread_mutex_unlock(&j->hasher->lock);
+    worker_unlock(j->hasher->worker);
     return idle;
 }
 
@@ -240,21 +211,14 @@ static bool all_known(const struct capture *c, size_t *i, size_t end)
     return *i >= end;
 }
 
-static void wait_a_little(struct hasher *h)
-{
-    int64_t until = time_mono_ns() + POLL_NS;
-    struct timespec t = {until / 1000000000, until % 1000000000};
-    pthread_cond_timedwait(&h->progress, &h->lock, &t);
-}
-
 int hash_job_wait(struct hash_job *j, size_t first, size_t end, bool (*interrupted)(void *ctx),
                   void *ctx, struct err *e)
 {
     struct hasher *h = j->hasher;
     int r = 0;
-    pthread_mutex_lock(&h->lock);
+    worker_lock(h->worker);
     j->waiters++;
-    pthread_cond_signal(&h->work);
+    worker_wake(h->worker);
     while (!all_known(j->capture, &first, end)) {
         if (j->failed)
             r = err_set(e, -EIO, "%s", j->why.text);
@@ -262,9 +226,9 @@ int hash_job_wait(struct hash_job *j, size_t first, size_t end, bool (*interrupt
             r = err_set(e, -EINTR, "interrupted while checksums were computed");
         if (r < 0)
             break;
-        wait_a_little(h);
+        worker_wait_until(h->worker, time_mono_ns() + POLL_NS);
     }
     j->waiters--;
-    pthread_mutex_unlock(&h->lock);
+    worker_unlock(h->worker);
     return r;
 }
