@@ -117,7 +117,7 @@ static const struct capture_ops cut_ops = {
 };
 
 /* What is known of the sums: from the manifest, else from the catalogue. */
-static int know_sums(struct cut_capture *k)
+static int cut_know_sums(struct cut_capture *k)
 {
     k->sums = calloc(k->c.n + 1, sizeof(*k->sums));
     if (!k->sums)
@@ -165,8 +165,8 @@ static struct cut_capture *begin(struct cuts *c)
 }
 
 /* What both kinds have in common, once the strings and entries are there. */
-static int complete(struct cut_capture *k, const struct cut_head *h, const struct cutlist *newest,
-                    struct capture **out, struct err *e)
+static int cut_complete(struct cut_capture *k, const struct cut_head *h,
+                        const struct cutlist *newest, struct capture **out, struct err *e)
 {
     cut_record(h, &k->c.record);
     k->c.left_out = &newest->left_out;
@@ -175,7 +175,7 @@ static int complete(struct cut_capture *k, const struct cut_head *h, const struc
     k->fd = cuts_folder(k->cuts, e);
     int r = k->fd < 0 ? k->fd : make_members(k);
     if (r == 0)
-        r = know_sums(k);
+        r = cut_know_sums(k);
     if (r < 0) {
         capture_unref(&k->c);
         return e && e->text[0] ? r : err_sys(e, r, "a cut");
@@ -197,7 +197,7 @@ int cut_capture_of_state(struct cuts *c, struct cutstate *state, struct capture 
     k->entries = cutstate_entries(state, &k->c.n);
     k->c.origin =
         (struct capture_origin){.kind = MANIFEST_FULL, .chain = h->chain, .number = h->number};
-    return complete(k, h, cutstate_newest(state), out, e);
+    return cut_complete(k, h, cutstate_newest(state), out, e);
 }
 
 int cut_capture_of_list(struct cuts *c, struct cutlist *list, int lease, struct capture **out,
@@ -222,5 +222,5 @@ int cut_capture_of_list(struct cuts *c, struct cutlist *list, int lease, struct 
                                           .nremoved = list->nremoved,
                                           .removed_folders = list->removed_folders,
                                           .nremoved_folders = list->nremoved_folders};
-    return complete(k, h, list, out, e);
+    return cut_complete(k, h, list, out, e);
 }

@@ -64,7 +64,7 @@ static bool is_temporary(const char *name)
 }
 
 /* Removes the numbers that the base stands for, and temporary files. */
-static int remove_superseded(int cuts_fd, const struct cut_head *base, struct err *e)
+static int fold_remove_superseded(int cuts_fd, const struct cut_head *base, struct err *e)
 {
     cleanup(dir_free) struct dir names = {0};
     int r = dir_read(cuts_fd, &names);
@@ -83,8 +83,9 @@ static int remove_superseded(int cuts_fd, const struct cut_head *base, struct er
 }
 
 /* What the base alone needs of the files up to its serial stays. */
-static int sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
-                 const struct cut_entry *entries, size_t n, struct prune_result *out, struct err *e)
+static int fold_sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
+                      const struct cut_entry *entries, size_t n, struct prune_result *out,
+                      struct err *e)
 {
     struct places p = {0};
     uint64_t removed = 0, freed = 0;
@@ -99,7 +100,7 @@ static int sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
         out->removed += removed;
         out->freed += freed;
     }
-    return r < 0 ? r : remove_superseded(cuts_fd, base, e);
+    return r < 0 ? r : fold_remove_superseded(cuts_fd, base, e);
 }
 
 /* Whether there is a number, or a temporary file, that should be gone. */
@@ -120,7 +121,7 @@ static int finish_fold(struct cuts *c, int cuts_fd, struct err *e)
 {
     cleanup(cutlist_freep) struct cutlist *base = NULL;
     int r = cutlist_read(cuts_fd, CUTS_BASE, &base, e);
-    return r < 0 ? r : sweep(c, cuts_fd, &base->head, base->entries, base->n, NULL, e);
+    return r < 0 ? r : fold_sweep(c, cuts_fd, &base->head, base->entries, base->n, NULL, e);
 }
 
 int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e)
@@ -157,7 +158,7 @@ static int close_off(int cuts_fd, const struct cut_info *list, size_t want, int 
 }
 
 /* The sums that have been found since go into the manifest. */
-static int add_sums(struct cuts *c, struct cut_entry *entries, size_t n)
+static int fold_add_sums(struct cuts *c, struct cut_entry *entries, size_t n)
 {
     autofree struct catalog_retained *sums = calloc(n + 1, sizeof(*sums));
     if (!sums)
@@ -193,7 +194,7 @@ static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_
         return err_sys(e, -ENOMEM, "cuts");
     if (n)
         memcpy(entries, old, n * sizeof(*entries));
-    if (c->snapshots && (r = add_sums(c, entries, n)) < 0)
+    if (c->snapshots && (r = fold_add_sums(c, entries, n)) < 0)
         return err_sys(e, r, "cuts");
     const struct cutlist base = {.head = *cutstate_head(s),
                                  .entries = entries,
@@ -202,7 +203,7 @@ static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_
                                  .links = newest->links,
                                  .nlinks = newest->nlinks};
     r = cutlist_write(cuts_fd, CUTS_BASE, &base, e);
-    return r < 0 ? r : sweep(c, cuts_fd, &base.head, entries, n, out, e);
+    return r < 0 ? r : fold_sweep(c, cuts_fd, &base.head, entries, n, out, e);
 }
 
 /* How many of the numbers list[1..want] may be folded: none from the first on whose loss is not
@@ -267,7 +268,7 @@ int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct e
     return r;
 }
 
-static int accept(struct cuts *c, int cuts_fd, int64_t number, struct err *e)
+static int fold_accept(struct cuts *c, int cuts_fd, int64_t number, struct err *e)
 {
     struct cut_info info;
     char name[32];
@@ -291,5 +292,5 @@ int cuts_accept_loss(struct cuts *c, int64_t number, struct err *e)
 {
     autoclose int fd = -1, lock = -1;
     int r = open_tidied(c, &fd, &lock, e);
-    return r < 0 ? r : accept(c, fd, number, e);
+    return r < 0 ? r : fold_accept(c, fd, number, e);
 }

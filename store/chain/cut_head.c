@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void put_lost(FILE *f, const struct cut_lost *l)
+static void head_put_lost(FILE *f, const struct cut_lost *l)
 {
     char name[CUT_LOST_NAMES];
     if (l->files)
@@ -31,7 +31,7 @@ void cut_head_put(FILE *f, const struct cut_head *h)
     fprintf(f, "created %" PRId64 "\nwall %" PRId64 "\nhost ", h->created_ns, h->wall_ns);
     cut_text_put(f, h->host);
     fprintf(f, "index %" PRIu64 "\nskew %" PRId64 "\n", h->index, h->skew_ns);
-    put_lost(f, &h->lost);
+    head_put_lost(f, &h->lost);
     if (h->guard != CUT_GUARD_FINE)
         fprintf(f, "guard %s\n", h->guard == CUT_GUARD_TRIPPED ? "tripped" : "accepted");
 }
@@ -72,8 +72,8 @@ static int read_guard(const struct cut_reader *r, const char *value, enum cut_gu
 }
 
 /* What cuts have had since version 2. */
-static int read_later_line(const struct cut_reader *r, const char *key, char *value,
-                           struct cut_head *h)
+static int head_read_later_line(const struct cut_reader *r, const char *key, char *value,
+                                struct cut_head *h)
 {
     if (strcmp(key, "wall") == 0)
         return cut_parse_int(value, &h->wall_ns) ? 0 : cut_text_bad(r, "the clock's time");
@@ -115,5 +115,5 @@ int cut_head_read(const struct cut_reader *r, const char *key, char *value, stru
         return cut_parse_uint(value, 10, UINT64_MAX, &h->index) ? 0 : cut_text_bad(r, "the index");
     if (strcmp(key, "skew") == 0)
         return cut_parse_int(value, &h->skew_ns) ? 0 : cut_text_bad(r, "the skew");
-    return read_later_line(r, key, value, h);
+    return head_read_later_line(r, key, value, h);
 }

@@ -54,7 +54,7 @@ static int try_link(const struct trying *t, int fd, const char *name)
 }
 
 /* Whether the file can be linked; an error: nothing can be made in the state folder. */
-static int can_link(struct trying *t, int fd, const char *name, bool *yes)
+static int links_can_link(struct trying *t, int fd, const char *name, bool *yes)
 {
     struct statx st;
     if (statx(fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
@@ -76,7 +76,7 @@ static int can_link(struct trying *t, int fd, const char *name, bool *yes)
 }
 
 /* The files of a shard: one is tried, and tells of the others. */
-static int look_at_shard(struct trying *t, int fd, const struct dir *list)
+static int links_look_at_shard(struct trying *t, int fd, const struct dir *list)
 {
     bool tried = false, yes = true;
     for (size_t i = 0; i < list->n; i++) {
@@ -84,7 +84,7 @@ static int look_at_shard(struct trying *t, int fd, const struct dir *list)
         struct stat st;
         if (!name_is_tsm(name) && !name_is_tombstone(name))
             continue;
-        int r = tried ? 0 : can_link(t, fd, name, &yes);
+        int r = tried ? 0 : links_can_link(t, fd, name, &yes);
         if (r < 0)
             return r;
         tried = true;
@@ -107,7 +107,7 @@ static bool is_wanted(const struct trying *t, int level, const char *name)
 }
 
 /* Goes down from the data folder to the shards, and through links of shards, as influxd does. */
-static int walk(struct trying *t, int parent, const char *name, int level)
+static int links_walk(struct trying *t, int parent, const char *name, int level)
 {
     size_t before = strlen(t->path);
     autoclose int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -115,10 +115,10 @@ static int walk(struct trying *t, int parent, const char *name, int level)
     if (fd < 0 || dir_read(fd, &list) < 0)
         return 0;
     snprintf(t->path + before, sizeof(t->path) - before, "%s%s", before ? "/" : "", name);
-    int r = level == SHARD ? look_at_shard(t, fd, &list) : 0;
+    int r = level == SHARD ? links_look_at_shard(t, fd, &list) : 0;
     for (size_t i = 0; r == 0 && level < SHARD && i < list.n; i++)
         if (is_wanted(t, level, list.names[i]))
-            r = walk(t, fd, list.names[i], level + 1);
+            r = links_walk(t, fd, list.names[i], level + 1);
     t->path[before] = 0;
     return r;
 }
@@ -128,7 +128,7 @@ int cut_links_try(struct cuts *c, const struct store_paths *paths, const struct 
 {
     struct cut_links found = {0};
     struct trying t = {.state_fd = c->state_fd, .rules = rules, .out = &found};
-    int r = walk(&t, AT_FDCWD, paths->data, DATA);
+    int r = links_walk(&t, AT_FDCWD, paths->data, DATA);
     if (r == -ENOMEM)
         return err_sys(e, r, "%s", paths->data);
     if (r < 0)

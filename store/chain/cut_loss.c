@@ -57,7 +57,7 @@ void loss_free(struct loss *l)
 }
 
 /* "DB/RP/ID" in "data/DB/RP/ID/NAME"; NULL: no file of a shard. */
-static const char *shard_key(const char *path, size_t *len)
+static const char *loss_shard_key(const char *path, size_t *len)
 {
     const char *key = strchr(path, '/'), *end = key;
     if (!key || strncmp(path, "meta/", 5) == 0)
@@ -105,7 +105,7 @@ int loss_see(struct loss *l, const char *path, const struct file_attr *was,
              const struct file_attr *now)
 {
     size_t len;
-    const char *key = shard_key(path, &len);
+    const char *key = loss_shard_key(path, &len);
     if (!key || name_in_database(path, NAME_INTERNAL))
         return 0;
     struct shard_loss *s = shard_of(l, key, len);
@@ -128,7 +128,7 @@ int loss_see(struct loss *l, const char *path, const struct file_attr *was,
 }
 
 /* What was seen of a shard in the data folder and in that of the WAL becomes one. */
-static void join_shards(struct loss *l)
+static void loss_join_shards(struct loss *l)
 {
     size_t n = 0;
     if (l->n)
@@ -156,12 +156,12 @@ static bool is_lost(const struct shard_loss *s, const struct gone *g)
     return name_is_tsm(name) && (g->replaced || generation(g->path) >= s->newest);
 }
 
-static void count_files(struct loss *l)
+static void loss_count_files(struct loss *l)
 {
     for (size_t i = 0; i < l->ngone; i++) {
         const struct gone *g = &l->gone[i];
         struct shard_loss key = {0};
-        key.key = shard_key(g->path, &key.len);
+        key.key = loss_shard_key(g->path, &key.len);
         struct shard_loss *s = bsearch(&key, l->shards, l->n, sizeof(key), by_key);
         if (!s || s->now == 0 || !is_lost(s, g))
             continue;
@@ -188,7 +188,7 @@ static void put_names(const struct policy_loss *list, size_t n, char out[CUT_LOS
     }
 }
 
-static int name_policies(const struct loss *l, struct cut_lost *out)
+static int loss_name_policies(const struct loss *l, struct cut_lost *out)
 {
     autofree struct policy_loss *list = calloc(l->n + 1, sizeof(*list));
     size_t n = 0;
@@ -213,8 +213,8 @@ static int name_policies(const struct loss *l, struct cut_lost *out)
 int loss_sum(struct loss *l, struct cut_lost *out)
 {
     struct cut_lost sum = {0};
-    join_shards(l);
-    count_files(l);
+    loss_join_shards(l);
+    loss_count_files(l);
     for (size_t i = 0; i < l->n; i++) {
         struct shard_loss *s = &l->shards[i];
         if (s->now == 0 && s->bytes > 0) {
@@ -226,7 +226,7 @@ int loss_sum(struct loss *l, struct cut_lost *out)
         sum.bytes += s->lost_bytes;
         sum.of += s->bytes;
     }
-    int r = name_policies(l, &sum);
+    int r = loss_name_policies(l, &sum);
     if (r == 0)
         *out = sum;
     return r;

@@ -57,7 +57,7 @@ static int by_path(const void *a, const void *b)
     return cut_path_cmp(((const struct item *)a)->path, ((const struct item *)b)->path);
 }
 
-static int choose(struct making *m, struct err *e)
+static int make_choose(struct making *m, struct err *e)
 {
     size_t all = capture_count(m->capture), bytes = 0;
     for (size_t i = 0; i < all; i++)
@@ -102,8 +102,8 @@ static bool is_internal(const char *path)
 }
 
 /* influxd makes and drops shards of _internal every day, and says so in meta.db. */
-static int meta_matters(const struct making *m, const struct cut_entry *old,
-                        const struct item *item, bool *out, struct err *e)
+static int make_meta_matters(const struct making *m, const struct cut_entry *old,
+                             const struct item *item, bool *out, struct err *e)
 {
     size_t size = capture_member(m->capture, item->i)->attr.size;
     bool same = false;
@@ -122,8 +122,8 @@ static int meta_matters(const struct making *m, const struct cut_entry *old,
 }
 
 /* Retains a file, unless it is retained already: only its owner or mode has changed then. */
-static int retain(struct making *m, const struct cut_entry *old, const struct item *item,
-                  struct cut_entry *out, struct err *e)
+static int make_retain(struct making *m, const struct cut_entry *old, const struct item *item,
+                       struct cut_entry *out, struct err *e)
 {
     const struct member *member = capture_member(m->capture, item->i);
     bool linked = true;
@@ -152,8 +152,8 @@ static int retain(struct making *m, const struct cut_entry *old, const struct it
     return 0;
 }
 
-static int add_changed(struct making *m, const struct cut_entry *old, const struct item *item,
-                       struct err *e)
+static int make_add_changed(struct making *m, const struct cut_entry *old, const struct item *item,
+                            struct err *e)
 {
     const struct member *member = capture_member(m->capture, item->i);
     struct cut_entry *entry = &m->list->entries[m->list->n];
@@ -161,7 +161,7 @@ static int add_changed(struct making *m, const struct cut_entry *old, const stru
     if (old && cut_is_folder(old) != folder)
         return err_set(e, -EIO, "%s was a file and is a folder now, or the reverse", item->path);
     *entry = (struct cut_entry){.path = item->path, .attr = member->attr};
-    int r = folder ? 0 : retain(m, old, item, entry, e);
+    int r = folder ? 0 : make_retain(m, old, item, entry, e);
     if (r == 0)
         m->list->n++;
     return r;
@@ -197,7 +197,7 @@ static int see(struct making *m, const struct cut_entry *was, const struct item 
 }
 
 /* Finds first whether anything matters, and then, called again, retains it. */
-static int compare(struct making *m, bool dry, struct err *e)
+static int make_compare(struct making *m, bool dry, struct err *e)
 {
     size_t nold = 0, i = 0, k = 0;
     const struct cut_entry *old = m->before ? cutstate_entries(m->before, &nold) : NULL;
@@ -218,9 +218,9 @@ static int compare(struct making *m, bool dry, struct err *e)
             continue;
         int r = 0;
         if (!dry)
-            r = add_changed(m, was, item, e);
+            r = make_add_changed(m, was, item, e);
         else if (was && strcmp(item->path, "meta/" NAME_META_DB) == 0)
-            r = meta_matters(m, was, item, &matters, e);
+            r = make_meta_matters(m, was, item, &matters, e);
         if (r < 0)
             return r;
         m->matters |= matters && !is_internal(item->path);
@@ -251,7 +251,7 @@ static int make_id(struct making *m, char out[CUT_ID_MAX + 1])
     return 0;
 }
 
-static void fill_head(struct making *m, const char *id)
+static void make_fill_head(struct making *m, const char *id)
 {
     const struct catalog_record *rec = capture_record(m->capture);
     struct cut_head *h = &m->list->head;
@@ -270,7 +270,7 @@ static void fill_head(struct making *m, const char *id)
     h->skew_ns = rec->skew_ns;
 }
 
-static int begin_list(struct making *m, struct err *e)
+static int make_begin_list(struct making *m, struct err *e)
 {
     size_t nold = 0, nlinks;
     const char *const *links = capture_links(m->capture, &nlinks);
@@ -299,7 +299,7 @@ static int reserve_of(const struct making *m, uint64_t *out, struct err *e)
 }
 
 /* Retains what has changed and writes the manifest. */
-static int commit(struct making *m, struct err *e)
+static int make_commit(struct making *m, struct err *e)
 {
     struct cut_head *h = &m->list->head;
     struct cut_info info = {.head = *h, .base = h->number < 0};
@@ -307,7 +307,7 @@ static int commit(struct making *m, struct err *e)
     m->pool = (struct pool_adding){.cuts_fd = m->cuts_fd, .folder = -1, .serial = h->serial};
     int r = reserve_of(m, &m->pool.reserve, e);
     if (r == 0)
-        r = compare(m, false, e);
+        r = make_compare(m, false, e);
     if (r == 0)
         r = pool_finish(&m->pool, e);
     cuts_file_name(&info, name);
@@ -337,7 +337,7 @@ static int weigh(struct making *m)
     return r;
 }
 
-static int make(struct making *m, struct err *e)
+static int make_cut(struct making *m, struct err *e)
 {
     char id[CUT_ID_MAX + 1];
     struct cut_info newest = {0};
@@ -348,24 +348,24 @@ static int make(struct making *m, struct err *e)
     if (!first && (r = cuts_build_state(m->c, newest.head.serial, &m->before, e)) < 0)
         return r;
     e->text[0] = 0;
-    if ((r = choose(m, e)) < 0 || (r = make_id(m, id)) < 0)
+    if ((r = make_choose(m, e)) < 0 || (r = make_id(m, id)) < 0)
         return r;
     m->out->number = first ? -1 : newest.head.number;
     strcpy(m->out->id, first ? "" : newest.head.id);
     if (!first && strcmp(id, newest.head.id) == 0)
         return 0;
-    if ((r = begin_list(m, e)) < 0)
+    if ((r = make_begin_list(m, e)) < 0)
         return r;
-    fill_head(m, id);
-    if ((r = compare(m, true, e)) < 0 || (!first && !m->matters))
+    make_fill_head(m, id);
+    if ((r = make_compare(m, true, e)) < 0 || (!first && !m->matters))
         return r;
     if ((r = weigh(m)) < 0)
         return err_sys(e, r, "cut");
-    return commit(m, e);
+    return make_commit(m, e);
 }
 
 /* Everything but the lock. */
-static int capture_and_make(struct making *m, struct err *e)
+static int make_captured(struct making *m, struct err *e)
 {
     struct err broken = {0};
     autofree struct cut_info *list = NULL;
@@ -383,7 +383,7 @@ static int capture_and_make(struct making *m, struct err *e)
         return r;
     m->capture = tarball_capture(t);
     m->loss = loss_new();
-    r = m->loss ? make(m, e) : -ENOMEM;
+    r = m->loss ? make_cut(m, e) : -ENOMEM;
     capture_keep_sums(m->capture, NULL); /* what it cannot keep is found again */
     if (r == 0 && m->rules->captured)
         m->rules->captured(m->rules->arg, m->capture);
@@ -430,7 +430,7 @@ int cuts_make(struct cuts *c, const struct cut_rules *rules, const struct tarbal
     struct making m = {.c = c, .rules = rules, .reader = reader, .cuts_fd = fd, .out = &result};
     int r = cuts_tidy(c, fd, &own);
     if (r == 0)
-        r = capture_and_make(&m, &own);
+        r = make_captured(&m, &own);
     if (r < 0)
         return own.text[0] ? err_set(e, r, "%s", own.text) : err_sys(e, r, "cut");
     *out = result;

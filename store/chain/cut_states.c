@@ -20,8 +20,8 @@ static void free_lists(struct cutlist **lists, size_t n)
 }
 
 /* The cuts from the base to serial, as known just now. */
-static int names_up_to(struct cuts *c, uint64_t serial, struct cut_info **out, size_t *n,
-                       struct err *e)
+static int states_names_up_to(struct cuts *c, uint64_t serial, struct cut_info **out, size_t *n,
+                              struct err *e)
 {
     struct err broken = {0};
     int r = cuts_list(c, out, n, &broken, e);
@@ -40,8 +40,8 @@ static int names_up_to(struct cuts *c, uint64_t serial, struct cut_info **out, s
 }
 
 /* One attempt. -ENOENT as well if a fold came in between. */
-static int read_lists(int cuts_fd, const struct cut_info *infos, size_t n, struct cutlist **lists,
-                      struct err *e)
+static int states_read_lists(int cuts_fd, const struct cut_info *infos, size_t n,
+                             struct cutlist **lists, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         char name[32];
@@ -67,12 +67,12 @@ int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size
         autoclose int fd = cuts_folder(c, e);
         if (fd < 0)
             return fd;
-        if ((r = names_up_to(c, serial, &infos, n, e)) < 0)
+        if ((r = states_names_up_to(c, serial, &infos, n, e)) < 0)
             return r;
         struct cutlist **lists = calloc(*n + 1, sizeof(struct cutlist *));
         if (!lists)
             return err_sys(e, -ENOMEM, "cuts");
-        r = read_lists(fd, infos, *n, lists, e);
+        r = states_read_lists(fd, infos, *n, lists, e);
         if (r == 0)
             *out = lists;
         else
@@ -111,7 +111,7 @@ static struct used *find_used(struct cuts *c, uint64_t serial)
     return u;
 }
 
-static int build_used(struct cuts *c, uint64_t serial, struct used **out, struct err *e)
+static int states_build_used(struct cuts *c, uint64_t serial, struct used **out, struct err *e)
 {
     struct used *u = calloc(1, sizeof(*u));
     if (!u)
@@ -133,7 +133,7 @@ int cuts_get_state(struct cuts *c, uint64_t serial, struct cutstate **out, struc
     struct used *u = find_used(c, serial);
     pthread_mutex_unlock(&c->lock);
     if (!u) {
-        int r = build_used(c, serial, &u, e);
+        int r = states_build_used(c, serial, &u, e);
         if (r < 0)
             return r;
         /* Should another thread have been as fast, both serve. */

@@ -9,7 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static int capture_changes(struct cuts *c, uint64_t serial, struct capture **out, struct err *e)
+static int tars_capture_changes(struct cuts *c, uint64_t serial, struct capture **out,
+                                struct err *e)
 {
     struct cut_info info;
     char name[32];
@@ -40,7 +41,7 @@ int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarb
 {
     struct capture *capture = NULL;
     int r = kind == CUT_FULL ? capture_full(c, serial, &capture, e)
-                             : capture_changes(c, serial, &capture, e);
+                             : tars_capture_changes(c, serial, &capture, e);
     if (r == 0 && (r = snapshots_tarball(c->snapshots, capture, out)) < 0)
         err_sys(e, r, "the tar of a cut");
     return r;

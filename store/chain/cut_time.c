@@ -37,7 +37,7 @@ static bool fraction(const char **p, const char *end, int64_t *ns)
 }
 
 /* Z, or an offset from UTC in seconds. */
-static bool zone(const char **p, const char *end, int64_t *seconds)
+static bool time_zone(const char **p, const char *end, int64_t *seconds)
 {
     int h, m;
     if (take(p, end, 'Z') || take(p, end, 'z'))
@@ -85,7 +85,7 @@ int cuts_parse_time(const char *text, size_t len, int64_t *ns)
         return -EINVAL;
     if (take(&p, end, '.') && !fraction(&p, end, &below))
         return -EINVAL;
-    if (!zone(&p, end, &offset) || p != end)
+    if (!time_zone(&p, end, &offset) || p != end)
         return -EINVAL;
     t.tm_year -= 1900;
     t.tm_mon -= 1;

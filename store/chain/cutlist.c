@@ -54,7 +54,7 @@ void cutlist_free(struct cutlist *l)
 
 /* Writing */
 
-static void put_entry(FILE *f, const struct cut_entry *e)
+static void cutlist_put_entry(FILE *f, const struct cut_entry *e)
 {
     const struct file_attr *a = &e->attr;
     char hex[SHA256_HEX + 1] = "-";
@@ -104,7 +104,7 @@ static void put_lines(FILE *f, const struct cutlist *l)
     fputs(MAGIC, f);
     cut_head_put(f, &l->head);
     for (size_t i = 0; i < l->n; i++)
-        put_entry(f, &l->entries[i]);
+        cutlist_put_entry(f, &l->entries[i]);
     put_names(f, 'r', l->removed, l->nremoved);
     put_names(f, 'R', l->removed_folders, l->nremoved_folders);
     put_names(f, 'L', l->links, l->nlinks);
@@ -143,7 +143,7 @@ int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct e
 
 /* Reading */
 
-static bool read_sum(const char *text, struct cut_entry *out)
+static bool cutlist_read_sum(const char *text, struct cut_entry *out)
 {
     if (strcmp(text, "-") == 0)
         return true;
@@ -159,7 +159,7 @@ static bool read_sum(const char *text, struct cut_entry *out)
     return true;
 }
 
-static bool read_place(char *text, struct cut_place *out)
+static bool cutlist_read_place(char *text, struct cut_place *out)
 {
     uint64_t seq;
     char *slash = strchr(text, '/');
@@ -173,7 +173,8 @@ static bool read_place(char *text, struct cut_place *out)
     return true;
 }
 
-static int read_entry(const struct cut_reader *r, bool folder, char *p, struct cut_entry *out)
+static int cutlist_read_entry(const struct cut_reader *r, bool folder, char *p,
+                              struct cut_entry *out)
 {
     uint64_t mode, uid, gid;
     *out = (struct cut_entry){0};
@@ -185,11 +186,11 @@ static int read_entry(const struct cut_reader *r, bool folder, char *p, struct c
     out->attr.mode = (mode_t)mode | (folder ? S_IFDIR : S_IFREG);
     out->attr.uid = (uid_t)uid;
     out->attr.gid = (gid_t)gid;
-    if (!folder &&
-        (!cut_parse_uint(cut_text_word(&p), 10, MANIFEST_FILE_MAX, &out->attr.size) ||
-         !cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &out->index) ||
-         !cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &out->ino) ||
-         !read_place(cut_text_word(&p), &out->place) || !read_sum(cut_text_word(&p), out)))
+    if (!folder && (!cut_parse_uint(cut_text_word(&p), 10, MANIFEST_FILE_MAX, &out->attr.size) ||
+                    !cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &out->index) ||
+                    !cut_parse_uint(cut_text_word(&p), 10, UINT64_MAX, &out->ino) ||
+                    !cutlist_read_place(cut_text_word(&p), &out->place) ||
+                    !cutlist_read_sum(cut_text_word(&p), out)))
         return cut_text_bad(r, "what it says of a file");
     if (!cut_text_decode(p) || !manifest_name_ok(p, folder))
         return cut_text_bad(r, "a name that may not stand there");
@@ -246,7 +247,7 @@ static int read_left_out(const struct cut_reader *r, bool old, char *p, struct o
     return rc < 0 ? err_sys(r->e, rc, "manifest of cut %s", r->name) : 0;
 }
 
-static int read_line(const struct cut_reader *r, char *line, struct cutlist *l)
+static int cutlist_read_line(const struct cut_reader *r, char *line, struct cutlist *l)
 {
     char *p = line, kind = kind_of(line);
     const char *key = cut_text_word(&p);
@@ -254,7 +255,7 @@ static int read_line(const struct cut_reader *r, char *line, struct cutlist *l)
     switch (kind) {
     case 'f':
     case 'd':
-        rc = read_entry(r, kind == 'd', p, &l->entries[l->n]);
+        rc = cutlist_read_entry(r, kind == 'd', p, &l->entries[l->n]);
         if (rc < 0)
             return rc;
         l->n++;
@@ -276,7 +277,7 @@ static int read_line(const struct cut_reader *r, char *line, struct cutlist *l)
 }
 
 /* The seal is the last line, and holds the sum of all before it. */
-static int check_seal(struct cut_reader *r, char *text, size_t len)
+static int cutlist_check_seal(struct cut_reader *r, char *text, size_t len)
 {
     char hex[SHA256_HEX + 1];
     if (len < sizeof(MAGIC) - 1 + SEAL_BYTES || memcmp(text, "influxfs-cut ", 13) != 0)
@@ -305,13 +306,13 @@ static int check_seal(struct cut_reader *r, char *text, size_t len)
     return 0;
 }
 
-static int read_lines(struct cut_reader *r, struct cutlist *l)
+static int cutlist_read_lines(struct cut_reader *r, struct cutlist *l)
 {
     int rc = make_room(l, r);
     if (rc < 0)
         return err_sys(r->e, rc, "manifest of cut %s", r->name);
     for (char *line; rc == 0 && (line = cut_text_line(r));)
-        rc = read_line(r, line, l);
+        rc = cutlist_read_line(r, line, l);
     if (rc == 0 && r->at != r->end)
         rc = cut_text_bad(r, "the last line");
     if (rc == 0 && (!*l->head.id || !*l->head.chain))
@@ -329,9 +330,9 @@ int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out
     }
     l->head.number = -1;
     l->text = text;
-    int rc = check_seal(&r, text, len);
+    int rc = cutlist_check_seal(&r, text, len);
     if (rc == 0)
-        rc = read_lines(&r, l);
+        rc = cutlist_read_lines(&r, l);
     if (rc == 0)
         *out = steal_ptr(&l);
     return rc;
@@ -356,7 +357,7 @@ static uint64_t size_in(const char *line)
     return line ? strtoull(line, NULL, 10) : 0;
 }
 
-static int sum_lines(struct cut_reader *r, struct cut_summary *sum)
+static int cutlist_sum_lines(struct cut_reader *r, struct cut_summary *sum)
 {
     int rc = 0;
     for (char *line; rc == 0 && (line = cut_text_line(r));) {
@@ -377,9 +378,9 @@ int cutlist_sum_up(const char *name, char *text, size_t len, struct cut_summary 
 {
     struct cut_reader r = {.name = name, .e = e};
     struct cut_summary sum = {.head.number = -1};
-    int rc = check_seal(&r, text, len);
+    int rc = cutlist_check_seal(&r, text, len);
     if (rc == 0)
-        rc = sum_lines(&r, &sum);
+        rc = cutlist_sum_lines(&r, &sum);
     if (rc == 0)
         *out = sum;
     return rc;

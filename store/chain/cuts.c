@@ -49,8 +49,8 @@ static const struct known *find_known(const struct cuts *c, const char *name, co
     return NULL;
 }
 
-static int look_at(const struct cuts *c, const char *name, bool base, struct known *out,
-                   struct err *e)
+static int cuts_look_at(const struct cuts *c, const char *name, bool base, struct known *out,
+                        struct err *e)
 {
     struct stat st;
     if (fstatat(c->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -81,8 +81,8 @@ static int check_base(const struct cut_head *h, struct err *e)
     return 0;
 }
 
-static int check_next(const struct cut_head *before, const struct cut_head *h, int64_t number,
-                      struct err *e)
+static int cuts_check_next(const struct cut_head *before, const struct cut_head *h, int64_t number,
+                           struct err *e)
 {
     if (h->number != number || h->serial != cuts_serial_of(number))
         return err_set(e, -EBADMSG, "the manifest of cut %" PRId64 " is that of another cut",
@@ -107,8 +107,8 @@ static int64_t last_number(const struct dir *list)
 }
 
 /* Reads the base, then the numbers behind it for as long as they are good. */
-static int read_chain(struct cuts *c, const struct dir *names, struct known **out, size_t *n,
-                      struct err *broken)
+static int cuts_read_chain(struct cuts *c, const struct dir *names, struct known **out, size_t *n,
+                           struct err *broken)
 {
     int64_t last = last_number(names);
     char name[32];
@@ -122,7 +122,7 @@ static int read_chain(struct cuts *c, const struct dir *names, struct known **ou
         err_set(broken, 0, "the manifest cuts/" CUTS_BASE " is missing");
     if (!any)
         return 0;
-    int r = look_at(c, CUTS_BASE, true, &list[0], broken);
+    int r = cuts_look_at(c, CUTS_BASE, true, &list[0], broken);
     if (r == 0)
         r = check_base(&list[0].info.head, broken);
     for (*n = r == 0; r == 0 && list[*n - 1].info.head.number < last; ++*n) {
@@ -132,9 +132,9 @@ static int read_chain(struct cuts *c, const struct dir *names, struct known **ou
             return -ENOMEM;
         *out = list = more;
         snprintf(name, sizeof(name), "%" PRId64, next);
-        r = look_at(c, name, false, &list[*n], broken);
+        r = cuts_look_at(c, name, false, &list[*n], broken);
         if (r == 0)
-            r = check_next(&list[*n - 1].info.head, &list[*n].info.head, next, broken);
+            r = cuts_check_next(&list[*n - 1].info.head, &list[*n].info.head, next, broken);
         if (r == -ENOENT)
             err_set(broken, 0, "the chain of cuts has a gap: the manifest cuts/%s is missing",
                     name);
@@ -178,7 +178,7 @@ int cuts_refresh(struct cuts *c, struct err *e)
     struct known *list = NULL;
     size_t n;
     struct err broken = {0};
-    r = read_chain(c, &names, &list, &n, &broken);
+    r = cuts_read_chain(c, &names, &list, &n, &broken);
     if (r < 0) {
         free(list);
         return err_sys(e, r, "cuts");
@@ -222,7 +222,8 @@ int cuts_list(struct cuts *c, struct cut_info **out, size_t *n, struct err *brok
 typedef bool match_fn(const struct cut_info *i, int64_t key);
 
 /* The last cut that matches. */
-static int find(struct cuts *c, match_fn *match, int64_t key, struct cut_info *out, struct err *e)
+static int cuts_find(struct cuts *c, match_fn *match, int64_t key, struct cut_info *out,
+                     struct err *e)
 {
     pthread_mutex_lock(&c->lock);
     int r = cuts_refresh(c, e);
@@ -262,22 +263,22 @@ static bool is_at_or_before(const struct cut_info *i, int64_t key)
 
 int cuts_by_serial(struct cuts *c, uint64_t serial, struct cut_info *out, struct err *e)
 {
-    return find(c, has_serial, (int64_t)serial, out, e);
+    return cuts_find(c, has_serial, (int64_t)serial, out, e);
 }
 
 int cuts_by_number(struct cuts *c, int64_t number, struct cut_info *out, struct err *e)
 {
-    return find(c, has_number, number, out, e);
+    return cuts_find(c, has_number, number, out, e);
 }
 
 int cuts_latest(struct cuts *c, struct cut_info *out, struct err *e)
 {
-    return find(c, is_any, 0, out, e);
+    return cuts_find(c, is_any, 0, out, e);
 }
 
 int cuts_at_time(struct cuts *c, int64_t ns, struct cut_info *out, struct err *e)
 {
-    return find(c, is_at_or_before, ns, out, e);
+    return cuts_find(c, is_at_or_before, ns, out, e);
 }
 
 uint64_t cuts_version(struct cuts *c)

@@ -24,7 +24,7 @@ static void seed_get(void *ctx, size_t i, struct catalog_file *f)
     memcpy(f->sum, e->sum, SHA256_BYTES);
 }
 
-static int seed_catalog(struct cuts *c, struct err *e)
+static int open_seed_catalog(struct cuts *c, struct err *e)
 {
     struct catalog *catalog = snapshots_catalog(c->snapshots);
     struct cut_info newest = {0};
@@ -57,7 +57,7 @@ int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct 
     int r = c->state_fd < 0 ? err_sys(e, -errno, "the state folder %s", state) : 0;
     if (r == 0 && s) {
         /* A broken chain is told to those who ask for cuts; the rest works all the same. */
-        r = seed_catalog(c, e);
+        r = open_seed_catalog(c, e);
         r = r == -EBADMSG || r == -EINVAL ? 0 : r;
     }
     if (r < 0) {

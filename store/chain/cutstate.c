@@ -54,8 +54,8 @@ static bool is_removed(const struct cutlist *l, const struct cut_entry *e)
 }
 
 /* What l changes, applied to old: two sorted lists become one. The result has room for both. */
-static size_t apply(const struct cut_entry *old, size_t nold, const struct cutlist *l,
-                    struct cut_entry *out)
+static size_t cutstate_apply(const struct cut_entry *old, size_t nold, const struct cutlist *l,
+                             struct cut_entry *out)
 {
     size_t i = 0, k = 0, n = 0;
     while (i < nold || k < l->n) {
@@ -72,21 +72,21 @@ static size_t apply(const struct cut_entry *old, size_t nold, const struct cutli
     return n;
 }
 
-static int merge(struct cutstate *s)
+static int cutstate_merge(struct cutstate *s)
 {
     for (size_t i = 0; i < s->nlists; i++) {
         const struct cutlist *l = s->lists[i];
         struct cut_entry *next = calloc(s->n + l->n + 1, sizeof(*next));
         if (!next)
             return -ENOMEM;
-        s->n = apply(s->entries, s->n, l, next);
+        s->n = cutstate_apply(s->entries, s->n, l, next);
         free(s->entries);
         s->entries = next;
     }
     return 0;
 }
 
-static int check(const struct cutstate *s, struct err *e)
+static int cutstate_check(const struct cutstate *s, struct err *e)
 {
     for (size_t i = 0; i < s->nlists; i++) {
         const struct cut_head *h = &s->lists[i]->head;
@@ -114,10 +114,10 @@ int cutstate_build(struct cutlist **lists, size_t n, struct cutstate **out, stru
     atomic_init(&s->refs, 1);
     s->lists = own;
     s->nlists = n;
-    int r = check(s, e);
+    int r = cutstate_check(s, e);
     if (r < 0)
         return r;
-    if ((r = merge(s)) < 0)
+    if ((r = cutstate_merge(s)) < 0)
         return err_sys(e, r, "cuts");
     s->head = lists[n - 1]->head;
     s->head.parent[0] = 0;

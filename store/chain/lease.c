@@ -33,7 +33,7 @@ int lease_lock(int cuts_fd, bool (*interrupted)(void *ctx), void *ctx, struct er
     return steal_fd(&fd);
 }
 
-static int open_lease(int cuts_fd, uint64_t serial, int how)
+static int lease_open(int cuts_fd, uint64_t serial, int how)
 {
     char name[64];
     snprintf(name, sizeof(name), "leases/%" PRIu64, serial);
@@ -58,13 +58,13 @@ static int open_lease(int cuts_fd, uint64_t serial, int how)
 
 int lease_take(int cuts_fd, uint64_t serial, struct err *e)
 {
-    int fd = open_lease(cuts_fd, serial, LOCK_SH);
+    int fd = lease_open(cuts_fd, serial, LOCK_SH);
     return fd < 0 ? err_sys(e, fd, "cuts/leases/%" PRIu64, serial) : fd;
 }
 
 int lease_close_off(int cuts_fd, uint64_t serial, struct err *e)
 {
-    int fd = open_lease(cuts_fd, serial, LOCK_EX | LOCK_NB);
+    int fd = lease_open(cuts_fd, serial, LOCK_EX | LOCK_NB);
     if (fd == -EBUSY)
         return err_set(e, fd, "the cut is in use");
     return fd < 0 ? err_sys(e, fd, "cuts/leases/%" PRIu64, serial) : fd;

@@ -57,7 +57,7 @@ static int open_folder(struct pool_adding *p)
 }
 
 /* Whether the file can be kept by a link: 1 done, 0 it must be copied. */
-static int try_link(struct pool_adding *p, const struct member *m, const char *name)
+static int pool_try_link(struct pool_adding *p, const struct member *m, const char *name)
 {
     const char *base = strrchr(m->name, '/');
     base = base ? base + 1 : m->name;
@@ -117,7 +117,7 @@ static bool is_zero(const char *buf, size_t n)
 }
 
 /* Writes a piece at off, but for the parts of it that are zeros. */
-static int write_sparsely(int fd, const char *buf, size_t n, uint64_t off)
+static int pool_write_sparsely(int fd, const char *buf, size_t n, uint64_t off)
 {
     for (size_t at = 0; at < n;) {
         size_t end = at;
@@ -133,7 +133,7 @@ static int write_sparsely(int fd, const char *buf, size_t n, uint64_t off)
     return 0;
 }
 
-static int copy_bytes(const struct capture *c, size_t i, int fd, struct err *e)
+static int pool_copy_bytes(const struct capture *c, size_t i, int fd, struct err *e)
 {
     uint64_t size = capture_member(c, i)->attr.size;
     autofree char *buf = malloc(PIECE);
@@ -143,7 +143,7 @@ static int copy_bytes(const struct capture *c, size_t i, int fd, struct err *e)
         size_t n = size - off < PIECE ? (size_t)(size - off) : PIECE;
         int r = capture_read(c, i, buf, n, off, e);
         if (r == 0)
-            r = write_sparsely(fd, buf, n, off);
+            r = pool_write_sparsely(fd, buf, n, off);
         if (r < 0)
             return r;
         off += n;
@@ -151,8 +151,8 @@ static int copy_bytes(const struct capture *c, size_t i, int fd, struct err *e)
     return ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int copy_file(struct pool_adding *p, const struct capture *c, size_t i, const char *name,
-                     struct err *e)
+static int pool_copy_file(struct pool_adding *p, const struct capture *c, size_t i,
+                          const char *name, struct err *e)
 {
     uint64_t size = capture_member(c, i)->attr.size;
     int r = pool_check_room(p->cuts_fd, p->reserve, size, e);
@@ -162,7 +162,7 @@ static int copy_file(struct pool_adding *p, const struct capture *c, size_t i, c
         openat(p->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    r = copy_bytes(c, i, fd, e);
+    r = pool_copy_bytes(c, i, fd, e);
     int closed = io_close(&fd);
     if (r == 0)
         r = closed;
@@ -179,10 +179,10 @@ int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cu
     snprintf(name, sizeof(name), "%" PRIu32, p->next);
     int r = open_folder(p);
     if (r == 0)
-        r = try_link(p, m, name);
+        r = pool_try_link(p, m, name);
     *linked = r == 1;
     if (r == 0)
-        r = copy_file(p, c, i, name, e);
+        r = pool_copy_file(p, c, i, name, e);
     if (r < 0)
         return e && e->text[0] ? r : err_sys(e, r, "retaining %s", member_path(m, path));
     *out = (struct cut_place){p->serial, p->next++};
@@ -222,10 +222,10 @@ static bool is_waste(const void *ctx, const char *path, const struct statx *st)
 }
 
 /* Calls for each folder of files, in no order. */
-static int each_cut(int cuts_fd,
-                    int (*call)(void *ctx, int files, const char *name, uint64_t serial,
-                                struct err *e),
-                    void *ctx, struct err *e)
+static int pool_each_cut(int cuts_fd,
+                         int (*call)(void *ctx, int files, const char *name, uint64_t serial,
+                                     struct err *e),
+                         void *ctx, struct err *e)
 {
     autoclose int files = io_open_beneath(cuts_fd, FILES, O_RDONLY | O_DIRECTORY);
     if (files == -ENOENT)
@@ -249,7 +249,7 @@ struct sweeping {
     uint64_t last, removed, freed;
 };
 
-static int sweep_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
+static int pool_sweep_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
     struct sweeping *w = ctx;
     struct rmtree_sum sum;
@@ -266,13 +266,13 @@ int pool_sweep(int cuts_fd, uint64_t last, bool (*keep)(void *ctx, uint64_t seri
                void *ctx, uint64_t *removed, uint64_t *freed, struct err *e)
 {
     struct sweeping w = {.s = {.keep = keep, .ctx = ctx}, .last = last};
-    int r = each_cut(cuts_fd, sweep_one, &w, e);
+    int r = pool_each_cut(cuts_fd, pool_sweep_one, &w, e);
     *removed = w.removed;
     *freed = w.freed;
     return r;
 }
 
-static int remove_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
+static int pool_remove_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
     const struct sweep all = {.serial = serial};
     if (serial < *(const uint64_t *)ctx)
@@ -283,14 +283,14 @@ static int remove_one(void *ctx, int files, const char *name, uint64_t serial, s
 
 int pool_remove_from(int cuts_fd, uint64_t first, struct err *e)
 {
-    return each_cut(cuts_fd, remove_one, &first, e);
+    return pool_each_cut(cuts_fd, pool_remove_one, &first, e);
 }
 
 struct usage {
     uint64_t files, bytes, only_ours;
 };
 
-static int count_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
+static int pool_count_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
     struct usage *u = ctx;
     (void)serial;
@@ -314,7 +314,7 @@ static int count_one(void *ctx, int files, const char *name, uint64_t serial, st
 int pool_usage(int cuts_fd, uint64_t *files, uint64_t *bytes, uint64_t *only_ours, struct err *e)
 {
     struct usage u = {0};
-    int r = each_cut(cuts_fd, count_one, &u, e);
+    int r = pool_each_cut(cuts_fd, pool_count_one, &u, e);
     *files = u.files;
     *bytes = u.bytes;
     *only_ours = u.only_ours;

@@ -56,8 +56,8 @@ static int add_folder(struct pinned *c, const char *dir, const char *name, struc
 }
 
 /* Adds the folder root/path, split into dir and name. */
-static int add_folder_at(struct pinned *c, const char *root, const char *path,
-                         struct file_attr attr)
+static int build_add_folder_at(struct pinned *c, const char *root, const char *path,
+                               struct file_attr attr)
 {
     const char *whole;
     int r = keep_path(c, root, path, &whole);
@@ -89,8 +89,8 @@ static size_t head(const char *path, int levels)
 }
 
 /* Adds the folders above a shard that the shard before it does not share. */
-static int add_parents(struct pinned *c, const struct window *w, bool in_wal, const char *before,
-                       const char *path)
+static int build_add_parents(struct pinned *c, const struct window *w, bool in_wal,
+                             const char *before, const char *path)
 {
     for (int level = 1; level <= 2; level++) {
         size_t n = head(path, level);
@@ -100,7 +100,7 @@ static int add_parents(struct pinned *c, const struct window *w, bool in_wal, co
         /* A WAL folder made since the walk: it has the shard's own times and owner. */
         struct file_attr attr = p ? file_attr_of(&p->folder.st) : c->c.members[0].attr;
         autofree char *sub = strndup(path, n);
-        int r = sub ? add_folder_at(c, in_wal ? "wal" : "data", sub, attr) : -ENOMEM;
+        int r = sub ? build_add_folder_at(c, in_wal ? "wal" : "data", sub, attr) : -ENOMEM;
         if (r < 0)
             return r;
     }
@@ -130,8 +130,8 @@ static const struct member *earlier_members(const struct pinned *earlier, size_t
     return NULL;
 }
 
-static int add_set(struct pinned *c, const struct pinned *earlier, const char *dir,
-                   struct shard_set *set)
+static int build_add_set(struct pinned *c, const struct pinned *earlier, const char *dir,
+                         struct shard_set *set)
 {
     int r = 0;
     if (!array_grow(&c->sets, c->nsets))
@@ -152,17 +152,17 @@ static int add_set(struct pinned *c, const struct pinned *earlier, const char *d
 static int add_data(struct pinned *c, const struct pinned *earlier, const struct shard_pin *s)
 {
     const char *dir;
-    int r = add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
+    int r = build_add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
     if (r == 0)
         r = keep_path(c, "data", s->path, &dir);
     if (r == 0)
-        r = add_set(c, earlier, dir, s->set);
+        r = build_add_set(c, earlier, dir, s->set);
     if (r == 0 && s->has_index)
         r = add_folder(c, dir, NAME_INDEX, s->index);
     return r;
 }
 
-static int add_part(struct wal_cut **cut, uint64_t off, uint64_t len)
+static int build_add_part(struct wal_cut **cut, uint64_t off, uint64_t len)
 {
     size_t n = *cut ? (*cut)->nparts : 0;
     struct wal_cut *more = realloc(*cut, sizeof(*more) + (n + 1) * sizeof(more->part[0]));
@@ -179,7 +179,7 @@ static int add_part(struct wal_cut **cut, uint64_t off, uint64_t len)
 
 /* Finds the parts of a WAL segment, below its WAL cut, that hold complete entries. *how says what comes
  * after the last of them, at bad_at: zeros up to the WAL cut are nothing. */
-static int find_parts(const struct shard_file *f, struct wal_cut **cut, enum wal_end *how)
+static int build_find_parts(const struct shard_file *f, struct wal_cut **cut, enum wal_end *how)
 {
     int fd = held_fd(f->held);
     uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held, &f->attr);
@@ -188,7 +188,7 @@ static int find_parts(const struct shard_file *f, struct wal_cut **cut, enum wal
         return r;
     held_set_scanned(f->held, &f->attr, good);
     for (;;) {
-        r = add_part(cut, pos, good - pos);
+        r = build_add_part(cut, pos, good - pos);
         if (r < 0 || good == end)
             return r;
         r = wal_hole(fd, good, end, &pos);
@@ -214,11 +214,11 @@ static bool may_be_torn(const struct shard_pin *s, size_t i)
     return i == last || strlen(s->segments[i].name) > strlen(s->segments[last].name);
 }
 
-static int cut_wal(const struct shard_file *f, bool growing, struct member *m)
+static int build_cut_wal(const struct shard_file *f, bool growing, struct member *m)
 {
     autofree struct wal_cut *cut = NULL;
     enum wal_end how;
-    int r = find_parts(f, &cut, &how);
+    int r = build_find_parts(f, &cut, &how);
     if (r < 0)
         return r;
     m->attr.size = 0;
@@ -235,11 +235,11 @@ static bool is_interrupted(const struct window_wait *wait)
     return wait && wait->interrupted && wait->interrupted(wait->ctx);
 }
 
-static int add_wal(struct pinned *c, const struct shard_pin *s, const struct window_wait *wait,
-                   struct err *e)
+static int build_add_wal(struct pinned *c, const struct shard_pin *s,
+                         const struct window_wait *wait, struct err *e)
 {
     const char *dir;
-    int r = add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
+    int r = build_add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
     if (r == 0)
         r = keep_path(c, "wal", s->path, &dir);
     for (size_t i = 0; r == 0 && i < s->nsegments; i++) {
@@ -249,7 +249,7 @@ static int add_wal(struct pinned *c, const struct shard_pin *s, const struct win
             return err_set(e, -EINTR, "interrupted");
         r = keep_path(c, f->name, "", &m.name);
         if (r == 0)
-            r = cut_wal(f, may_be_torn(s, i), &m);
+            r = build_cut_wal(f, may_be_torn(s, i), &m);
         if (r < 0)
             return err_sys(e, r == -ENODATA ? -EIO : r, "%s/%s", dir, f->name);
         m.held = f->held;
@@ -295,7 +295,8 @@ static int add_link(struct pinned *c, bool in_wal, const char *path, const char 
     return r;
 }
 
-static int add_shards(struct pinned *c, struct capture_parts *p, const bool *chosen, struct err *e)
+static int build_add_shards(struct pinned *c, struct capture_parts *p, const bool *chosen,
+                            struct err *e)
 {
     struct window *w = &p->window;
     const char *before = NULL;
@@ -304,7 +305,7 @@ static int add_shards(struct pinned *c, struct capture_parts *p, const bool *cho
         const struct shard_pin *s = &w->shards[i];
         if (!chosen[i])
             continue;
-        r = add_parents(c, w, false, before, s->path);
+        r = build_add_parents(c, w, false, before, s->path);
         if (r == 0)
             r = add_data(c, p->earlier, s);
         if (r == 0 && s->link)
@@ -318,9 +319,9 @@ static int add_shards(struct pinned *c, struct capture_parts *p, const bool *cho
         const struct shard_pin *s = &w->shards[i];
         if (!chosen[i] || !s->has_wal)
             continue;
-        r = add_parents(c, w, true, before, s->path);
+        r = build_add_parents(c, w, true, before, s->path);
         if (r == 0)
-            r = add_wal(c, s, p->wait, e);
+            r = build_add_wal(c, s, p->wait, e);
         if (r == 0 && s->wal_link)
             r = add_link(c, true, s->path, s->wal_link);
         before = s->path;
@@ -328,7 +329,7 @@ static int add_shards(struct pinned *c, struct capture_parts *p, const bool *cho
     return r;
 }
 
-static int digest(struct pinned *c)
+static int build_digest(struct pinned *c)
 {
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
     if (!h)
@@ -368,11 +369,11 @@ static int build(struct pinned *c, struct capture_parts *p, struct err *e)
     if (r == 0)
         r = add_meta(c, p);
     if (r == 0)
-        r = add_shards(c, p, chosen, e);
+        r = build_add_shards(c, p, chosen, e);
     if (r == 0)
         r = capture_proportion(&c->c, p->allow_left_out, e);
     if (r == 0)
-        r = digest(c);
+        r = build_digest(c);
     if (r < 0)
         return r;
     c->window = p->window;

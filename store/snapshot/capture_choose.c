@@ -39,7 +39,8 @@ static void parts_free(struct parts *p)
 }
 
 /* Folders that may not be read: those of a listed database may hold what influxd serves. */
-static int judge_closed(const struct capture_parts *p, struct omissions *left_out, struct err *e)
+static int choose_judge_closed(const struct capture_parts *p, struct omissions *left_out,
+                               struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < p->window.nclosed; i++) {
@@ -62,7 +63,7 @@ static int judge_closed(const struct capture_parts *p, struct omissions *left_ou
 
 /* A shard that meta.db does not list has the id of one that it does: influxd keeps shards by id,
  * and would serve, and write to, the one for the other. */
-static int judge_id(const struct capture_parts *p, const struct shard_pin *s, struct err *e)
+static int choose_judge_id(const struct capture_parts *p, const struct shard_pin *s, struct err *e)
 {
     for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
         const char *db, *rp;
@@ -81,15 +82,15 @@ static int judge_id(const struct capture_parts *p, const struct shard_pin *s, st
 }
 
 /* A shard that meta.db does not list. One that has vanished since it was caught was dropped. */
-static int leave_out(const struct capture_parts *p, const struct shard_pin *s,
-                     struct omissions *left_out, struct err *e)
+static int choose_leave_out(const struct capture_parts *p, const struct shard_pin *s,
+                            struct omissions *left_out, struct err *e)
 {
     enum place_kind kind = PLACE_FOLDER;
     uint64_t files = 0, bytes = 0;
     size_t len;
     if (place_look(p->data_fd, s->path, &kind, &len) == 0 && kind == PLACE_NOTHING)
         return 0;
-    int r = judge_id(p, s, e);
+    int r = choose_judge_id(p, s, e);
     for (size_t i = 0; s->set && i < s->set->n; i++, files++)
         bytes += s->set->files[i].attr.size;
     for (size_t i = 0; s->set && i < s->set->nbad; i++, files++)
@@ -115,8 +116,8 @@ static int leave_out_bad(const struct shard_pin *s, struct omissions *left_out)
 }
 
 /* Each shard of the window; found[] says which of the listed ones have a folder. */
-static int judge_shards(const struct capture_parts *p, bool *chosen, bool *found,
-                        struct omissions *left_out, struct err *e)
+static int choose_judge_shards(const struct capture_parts *p, bool *chosen, bool *found,
+                               struct omissions *left_out, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < p->window.nshards; i++) {
@@ -131,7 +132,7 @@ static int judge_shards(const struct capture_parts *p, bool *chosen, bool *found
         if (meta_live_find(p->meta, at.db, at.rp, s->id, &k))
             found[k] = true;
         if (!chosen[i])
-            r = leave_out(p, s, left_out, e);
+            r = choose_leave_out(p, s, left_out, e);
         else if (s->why)
             r = err_set(e, -EIO, "%s", s->why);
         else
@@ -145,7 +146,7 @@ static int judge_shards(const struct capture_parts *p, bool *chosen, bool *found
 /* The bytes of WAL segments in a folder that no shard was caught with, and whether it has been
  * there for a while: influxd makes it first, and on a slow disk that of the data some time later.
  */
-static int wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool *settled)
+static int choose_wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool *settled)
 {
     *bytes = 0;
     *settled = false;
@@ -169,13 +170,13 @@ static int wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool *settle
  * makes both folders with the first point, and removes both. Shards made since the walk have only
  * what came after it.
  */
-static int judge_absent(const struct capture_parts *p, const char *path, struct err *e)
+static int choose_judge_absent(const struct capture_parts *p, const char *path, struct err *e)
 {
     enum place_kind kind;
     uint64_t bytes;
     size_t len = 0;
     bool settled;
-    int r = wal_bytes(p->wal_fd, path, &bytes, &settled);
+    int r = choose_wal_bytes(p->wal_fd, path, &bytes, &settled);
     if (r < 0) {
         err_sys(e, r, "wal/%s", path);
         return -EIO;
@@ -205,7 +206,7 @@ static int judge_absent(const struct capture_parts *p, const char *path, struct 
         path, bytes, (int)len, path, path);
 }
 
-static int judge_all_absent(const struct capture_parts *p, const bool *found, struct err *e)
+static int choose_judge_all_absent(const struct capture_parts *p, const bool *found, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < meta_live_shards(p->meta); i++) {
@@ -217,7 +218,7 @@ static int judge_all_absent(const struct capture_parts *p, const bool *found, st
         meta_live_shard_at(p->meta, i, &db, &rp, &id);
         if (snprintf(path, sizeof(path), "%s/%s/%" PRIu64, db, rp, id) >= (int)sizeof(path))
             return -ENAMETOOLONG;
-        r = judge_absent(p, path, e);
+        r = choose_judge_absent(p, path, e);
     }
     return r;
 }
@@ -247,7 +248,7 @@ static bool databases_are_there(const struct capture_parts *p)
 
 /* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one.
  */
-static int refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
+static int choose_refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
 {
     size_t live = meta_live_shards(p->meta), here = 0;
     for (size_t i = 0; i < p->window.nshards; i++)
@@ -271,12 +272,12 @@ int capture_choose(const struct capture_parts *p, bool *chosen, struct omissions
     autofree bool *found = calloc(meta_live_shards(p->meta) + 1, sizeof(*found));
     if (!found)
         return -ENOMEM;
-    int r = judge_closed(p, left_out, e);
+    int r = choose_judge_closed(p, left_out, e);
     if (r == 0)
-        r = judge_shards(p, chosen, found, left_out, e);
+        r = choose_judge_shards(p, chosen, found, left_out, e);
     if (r == 0)
-        r = judge_all_absent(p, found, e);
-    return r < 0 ? r : refuse_empty(p, chosen, e);
+        r = choose_judge_all_absent(p, found, e);
+    return r < 0 ? r : choose_refuse_empty(p, chosen, e);
 }
 
 int capture_proportion(const struct capture *c, bool allowed, struct err *e)

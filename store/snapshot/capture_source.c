@@ -90,7 +90,7 @@ static bool is_fenced(const struct roots *r)
 }
 
 /* The folders are opened anew for each capture: a restore may have exchanged them. */
-static int open_roots(const struct store_paths *p, struct roots *r, struct err *e)
+static int source_open_roots(const struct store_paths *p, struct roots *r, struct err *e)
 {
     int rc = open_root(p->wal, "WAL", &r->wal, e);
     if (rc == 0)
@@ -114,8 +114,8 @@ static int open_roots(const struct store_paths *p, struct roots *r, struct err *
     return 0;
 }
 
-static int read_meta(struct capture_source *s, const struct roots *roots, struct capture_parts *b,
-                     struct err *e)
+static int source_read_meta(struct capture_source *s, const struct roots *roots,
+                            struct capture_parts *b, struct err *e)
 {
     struct stat st;
     int r = held_get(s->held, roots->meta, NAME_META_DB, false, &b->meta_held, &st);
@@ -149,7 +149,7 @@ static int read_meta(struct capture_source *s, const struct roots *roots, struct
 
 /* A shard that vanished while it was looked at was dropped; influxd removes a shard's files before
  * it tells the metastore, so until meta.db agrees the store is between two states. */
-static bool between_states(const struct window *w, const struct meta *meta)
+static bool source_between_states(const struct window *w, const struct meta *meta)
 {
     for (size_t i = 0; i < w->nshards; i++) {
         if (!w->shards[i].gone)
@@ -165,7 +165,7 @@ static bool between_states(const struct window *w, const struct meta *meta)
 }
 
 /* Whether the paths still lead to the folders that were opened. */
-static bool same_roots(const struct store_paths *p, const struct roots *r)
+static bool source_same_roots(const struct store_paths *p, const struct roots *r)
 {
     const char *const paths[] = {p->meta, p->data, p->wal};
     const int fds[] = {r->meta, r->data, r->wal};
@@ -182,8 +182,9 @@ static bool same_roots(const struct store_paths *p, const struct roots *r)
 }
 
 /* Catches the shards, then reads meta.db: -ESTALE if they may not belong together. */
-static int catch (struct capture_source *s, const struct roots *roots, const struct pinned *newest,
-                  const struct window_wait *wait, struct capture_parts *b, struct err *e)
+static int source_pin(struct capture_source *s, const struct roots *roots,
+                      const struct pinned *newest, const struct window_wait *wait,
+                      struct capture_parts *b, struct err *e)
 {
     struct folder_seen meta;
     autoclose int fd = folder_open(roots->meta, "", FOLLOW_NONE, &meta);
@@ -192,12 +193,12 @@ static int catch (struct capture_source *s, const struct roots *roots, const str
     int r = window_take(s->held, roots->data, roots->wal, newest ? &newest->window : NULL, wait,
                         &b->window, e);
     if (r == 0)
-        r = read_meta(s, roots, b, e);
+        r = source_read_meta(s, roots, b, e);
     /* A restore leaves its trace in the meta folder, as a new meta.db does. */
-    if ((r == 0 || r == -EIO) &&
-        (!folder_same(roots->meta, "", &meta) || is_fenced(roots) || !same_roots(s->paths, roots)))
+    if ((r == 0 || r == -EIO) && (!folder_same(roots->meta, "", &meta) || is_fenced(roots) ||
+                                  !source_same_roots(s->paths, roots)))
         return -ESTALE;
-    return r == 0 && between_states(&b->window, b->meta) ? -ESTALE : r;
+    return r == 0 && source_between_states(&b->window, b->meta) ? -ESTALE : r;
 }
 
 static bool same_meta(const struct pinned *c, const struct roots *roots)
@@ -209,11 +210,11 @@ static bool same_meta(const struct pinned *c, const struct roots *roots)
 }
 
 /* One attempt. -ESTALE: the store was between two states. */
-static int attempt(struct capture_source *s, struct pinned *newest, const struct window_wait *wait,
-                   struct pinned **out, struct err *e)
+static int source_attempt(struct capture_source *s, struct pinned *newest,
+                          const struct window_wait *wait, struct pinned **out, struct err *e)
 {
     cleanup(roots_close) struct roots roots = {-1, -1, -1};
-    int r = open_roots(s->paths, &roots, e);
+    int r = source_open_roots(s->paths, &roots, e);
     if (r < 0)
         return r;
     if (newest && same_meta(newest, &roots) &&
@@ -227,7 +228,7 @@ static int attempt(struct capture_source *s, struct pinned *newest, const struct
                                                                .allow_left_out = s->allow_left_out,
                                                                .wait = wait,
                                                                .earlier = newest};
-    r = catch (s, &roots, newest, wait, &parts, e);
+    r = source_pin(s, &roots, newest, wait, &parts, e);
     return r < 0 ? r : capture_build(&parts, s->catalog, out, e);
 }
 
@@ -240,14 +241,14 @@ static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
            (r == -ESTALE || r == CAPTURE_DROPPING || (r == -EIO && now - began_ns < PATIENCE_NS));
 }
 
-static int settle(struct capture_source *s, struct pinned *newest, const struct window_wait *wait,
-                  struct pinned **out, struct err *e)
+static int source_settle(struct capture_source *s, struct pinned *newest,
+                         const struct window_wait *wait, struct pinned **out, struct err *e)
 {
     int64_t began = time_mono_ns();
-    int r = attempt(s, newest, wait, out, e);
+    int r = source_attempt(s, newest, wait, out, e);
     while (r < 0 && may_retry(r, wait, began)) {
         usleep(RETRY_US);
-        r = attempt(s, newest, wait, out, e);
+        r = source_attempt(s, newest, wait, out, e);
     }
     if ((r == -ESTALE || r == CAPTURE_DROPPING) && wait->interrupted &&
         wait->interrupted(wait->ctx))
@@ -263,11 +264,11 @@ static void unrefp(struct pinned **c)
     capture_unref(*c ? &(*c)->c : NULL);
 }
 
-static int take(struct capture_source *s, struct pinned *newest, const struct window_wait *wait,
-                struct capture **out, struct err *e)
+static int source_take_next(struct capture_source *s, struct pinned *newest,
+                            const struct window_wait *wait, struct capture **out, struct err *e)
 {
     cleanup(unrefp) struct pinned *c = NULL;
-    int r = settle(s, newest, wait, &c, e);
+    int r = source_settle(s, newest, wait, &c, e);
     if (r < 0)
         return r;
     if (newest && c != newest && memcmp(newest->digest, c->digest, sizeof(c->digest)) == 0) {
@@ -294,7 +295,7 @@ int capture_source_take(struct capture_source *s, struct capture *newest,
                         const struct window_wait *wait, struct capture **out, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
-    int r = take(s, (struct pinned *)newest, wait, out, e);
+    int r = source_take_next(s, (struct pinned *)newest, wait, out, e);
     pthread_mutex_unlock(&s->lock);
     return r;
 }

@@ -78,7 +78,7 @@ static int put_row(struct catalog *c, const char *path, const struct row *row)
     return mdb_put(c->txn, c->files, &k, &v, 0);
 }
 
-static int get_state(struct catalog *c, struct state *s)
+static int catalog_get_state(struct catalog *c, struct state *s)
 {
     MDB_val k = {6, (void *)"newest"}, v;
     int rc = mdb_get(c->txn, c->states, &k, &v);
@@ -114,8 +114,8 @@ static void tell(const struct catalog_files *files, size_t i, struct catalog_fil
 }
 
 /* Gives every file its row; one that is new or has changed gets a new row with index. */
-static int settle_files(struct catalog *c, const struct catalog_files *files, uint64_t index,
-                        bool believe, size_t *known)
+static int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
+                                uint64_t index, bool believe, size_t *known)
 {
     *known = 0;
     for (size_t i = 0; i < files->n; i++) {
@@ -150,7 +150,7 @@ static int by_key(const void *a, const void *b)
     return d ? d : (x->mv_size > y->mv_size) - (x->mv_size < y->mv_size);
 }
 
-static int all_keys(const struct catalog_files *files, MDB_val *keys)
+static int catalog_all_keys(const struct catalog_files *files, MDB_val *keys)
 {
     for (size_t i = 0; i < files->n; i++) {
         struct catalog_file f = {0};
@@ -168,7 +168,7 @@ static int all_keys(const struct catalog_files *files, MDB_val *keys)
     return 0;
 }
 
-static int drop_others(struct catalog *c, const MDB_val *keys, size_t n)
+static int catalog_drop_others(struct catalog *c, const MDB_val *keys, size_t n)
 {
     MDB_cursor *cur;
     MDB_val k, v;
@@ -189,14 +189,14 @@ static int drop_others(struct catalog *c, const MDB_val *keys, size_t n)
 }
 
 /* Forgets the files that are not among these. */
-static int forget_vanished(struct catalog *c, const struct catalog_files *files)
+static int catalog_forget_vanished(struct catalog *c, const struct catalog_files *files)
 {
     MDB_val *keys = calloc(files->n + 1, sizeof(*keys));
     if (!keys)
         return ENOMEM;
-    int rc = all_keys(files, keys);
+    int rc = catalog_all_keys(files, keys);
     if (rc == 0)
-        rc = drop_others(c, keys, files->n);
+        rc = catalog_drop_others(c, keys, files->n);
     for (size_t i = 0; i < files->n; i++)
         free(keys[i].mv_data);
     free(keys);
@@ -204,7 +204,7 @@ static int forget_vanished(struct catalog *c, const struct catalog_files *files)
 }
 
 /* The id of a state names what was captured and when. */
-static int make_id(struct state *s)
+static int catalog_make_id(struct state *s)
 {
     uint8_t sum[SHA256_BYTES];
     char hex[SHA256_HEX + 1];
@@ -222,8 +222,8 @@ static int make_id(struct state *s)
     return 0;
 }
 
-static int new_state(struct catalog *c, const struct catalog_files *files,
-                     const struct state *before, const uint8_t *earlier, struct state *s)
+static int catalog_new_state(struct catalog *c, const struct catalog_files *files,
+                             const struct state *before, const uint8_t *earlier, struct state *s)
 {
     bool believe = earlier && memcmp(earlier, before->digest, SHA256_BYTES) == 0;
     MDB_stat stat;
@@ -231,13 +231,13 @@ static int new_state(struct catalog *c, const struct catalog_files *files,
     if (s->rec.created_ns <= before->rec.created_ns)
         s->rec.created_ns = before->rec.created_ns + 1;
     s->rec.index = before->rec.index + 1;
-    int rc = make_id(s);
+    int rc = catalog_make_id(s);
     if (rc == 0)
         rc = mdb_stat(c->txn, c->files, &stat);
     if (rc == 0)
-        rc = settle_files(c, files, s->rec.index, believe, &known);
+        rc = catalog_settle_files(c, files, s->rec.index, believe, &known);
     if (rc == 0 && known < stat.ms_entries)
-        rc = forget_vanished(c, files);
+        rc = catalog_forget_vanished(c, files);
     return rc ? rc : put_state(c, s);
 }
 
@@ -247,24 +247,24 @@ struct settling {
     struct state given, result;
 };
 
-static int settle(struct catalog *c, void *arg)
+static int catalog_settle_in(struct catalog *c, void *arg)
 {
     struct settling *job = arg;
     struct state *s = &job->result, before;
     size_t known;
     *s = job->given;
     memset(&before, 0, sizeof(before));
-    int rc = get_state(c, &before);
+    int rc = catalog_get_state(c, &before);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
     bool same_state = rc == 0 && memcmp(before.digest, s->digest, SHA256_BYTES) == 0;
     if (same_state && before.rec.index >= c->last.index) {
         s->rec = before.rec;
-        return settle_files(c, job->files, s->rec.index, false, &known);
+        return catalog_settle_files(c, job->files, s->rec.index, false, &known);
     }
     if (before.rec.index < c->last.index)
         before.rec = c->last;
-    return new_state(c, job->files, &before, job->earlier, s);
+    return catalog_new_state(c, job->files, &before, job->earlier, s);
 }
 
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
@@ -280,14 +280,14 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
     job.given.rec.created_ns = job.given.rec.wall_ns = now_ns;
     job.given.rec.skew_ns = skew_ns;
     pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, settle, &job);
+    int rc = catalog_transact(c, catalog_settle_in, &job);
     if (rc == 0)
         *rec = c->last = job.result.rec;
     pthread_mutex_unlock(&c->lock);
     return catalog_explain(rc, e);
 }
 
-static int put_sums(struct catalog *c, void *arg)
+static int catalog_put_sums_in(struct catalog *c, void *arg)
 {
     const struct catalog_files *files = arg;
     for (size_t i = 0; i < files->n; i++) {
@@ -313,13 +313,13 @@ static int put_sums(struct catalog *c, void *arg)
 
 int catalog_put_sums(struct catalog *c, const struct catalog_files *files, struct err *e)
 {
-    return catalog_run(c, put_sums, (void *)files, e);
+    return catalog_run(c, catalog_put_sums_in, (void *)files, e);
 }
 
 static int find_state(struct catalog *c, void *arg)
 {
     struct state s;
-    int rc = get_state(c, &s);
+    int rc = catalog_get_state(c, &s);
     *(bool *)arg = rc == MDB_NOTFOUND;
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -338,7 +338,7 @@ struct seeding {
     const struct catalog_files *files;
 };
 
-static int seed(struct catalog *c, void *arg)
+static int catalog_seed_in(struct catalog *c, void *arg)
 {
     const struct seeding *job = arg;
     struct state s;
@@ -361,5 +361,5 @@ int catalog_seed(struct catalog *c, const struct catalog_record *rec,
                  const struct catalog_files *files, struct err *e)
 {
     struct seeding job = {rec, files};
-    return catalog_run(c, seed, &job, e);
+    return catalog_run(c, catalog_seed_in, &job, e);
 }

@@ -37,7 +37,7 @@ struct retained_job {
     void *ctx;
 };
 
-static int get_retained(struct catalog *c, void *arg)
+static int cuts_get_all(struct catalog *c, void *arg)
 {
     const struct retained_job *job = arg;
     for (size_t i = 0; i < job->n; i++) {
@@ -57,7 +57,7 @@ static int get_retained(struct catalog *c, void *arg)
     return 0;
 }
 
-static int put_retained(struct catalog *c, void *arg)
+static int cuts_put_all(struct catalog *c, void *arg)
 {
     const struct retained_job *job = arg;
     for (size_t i = 0; i < job->n; i++) {
@@ -73,7 +73,7 @@ static int put_retained(struct catalog *c, void *arg)
     return 0;
 }
 
-static int forget_retained(struct catalog *c, void *arg)
+static int cuts_forget(struct catalog *c, void *arg)
 {
     const struct retained_job *job = arg;
     MDB_cursor *cur;
@@ -100,13 +100,13 @@ static int forget_retained(struct catalog *c, void *arg)
 
 int catalog_get_retained(struct catalog *c, struct catalog_retained *files, size_t n, struct err *e)
 {
-    return catalog_run(c, get_retained, &(struct retained_job){.files = files, .n = n}, e);
+    return catalog_run(c, cuts_get_all, &(struct retained_job){.files = files, .n = n}, e);
 }
 
 int catalog_put_retained(struct catalog *c, const struct catalog_retained *files, size_t n,
                          struct err *e)
 {
-    return catalog_run(c, put_retained,
+    return catalog_run(c, cuts_put_all,
                        &(struct retained_job){.files = (struct catalog_retained *)files, .n = n},
                        e);
 }
@@ -115,6 +115,6 @@ int catalog_forget_retained(struct catalog *c, uint64_t last,
                             bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
                             struct err *e)
 {
-    return catalog_run(c, forget_retained,
+    return catalog_run(c, cuts_forget,
                        &(struct retained_job){.last = last, .keep = keep, .ctx = ctx}, e);
 }

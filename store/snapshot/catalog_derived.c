@@ -31,7 +31,7 @@ struct derived_key {
 
 static const char newest[] = "newest generation";
 
-static int get_generation(struct catalog *c, uint8_t *generation, uint64_t *count)
+static int derived_get_generation(struct catalog *c, uint8_t *generation, uint64_t *count)
 {
     MDB_val k = {sizeof(newest), (void *)newest}, v;
     uint64_t found[2] = {0, 0};
@@ -52,7 +52,7 @@ static int put_generation(struct catalog *c, uint8_t generation, uint64_t count)
     return mdb_put(c->txn, c->derived, &k, &v, 0);
 }
 
-static int forget_generation(struct catalog *c, uint8_t generation)
+static int derived_forget_generation(struct catalog *c, uint8_t generation)
 {
     MDB_cursor *cursor;
     MDB_val k = {1, &generation}, v;
@@ -68,16 +68,16 @@ static int forget_generation(struct catalog *c, uint8_t generation)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int put_derived(struct catalog *c, const struct derived_job *job)
+static int derived_put(struct catalog *c, const struct derived_job *job)
 {
     struct derived_key key;
     uint64_t count;
     MDB_val k = {sizeof(key), &key}, v = {sizeof(job->value), (void *)&job->value};
-    int rc = get_generation(c, &key.generation, &count);
+    int rc = derived_get_generation(c, &key.generation, &count);
     if (rc == 0 && count >= DERIVED_MAX) {
         key.generation ^= 1;
         count = 0;
-        rc = forget_generation(c, key.generation);
+        rc = derived_forget_generation(c, key.generation);
     }
     memcpy(key.digest, job->digest, SHA256_BYTES);
     if (rc == 0)
@@ -85,7 +85,7 @@ static int put_derived(struct catalog *c, const struct derived_job *job)
     return rc ? rc : mdb_put(c->txn, c->derived, &k, &v, 0);
 }
 
-static int get_from(struct catalog *c, uint8_t generation, struct derived_job *job)
+static int derived_get_from(struct catalog *c, uint8_t generation, struct derived_job *job)
 {
     struct derived_key key = {.generation = generation};
     MDB_val k = {sizeof(key), &key}, v;
@@ -99,30 +99,30 @@ static int get_from(struct catalog *c, uint8_t generation, struct derived_job *j
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int get_derived(struct catalog *c, void *arg)
+static int derived_get(struct catalog *c, void *arg)
 {
     struct derived_job *job = arg;
     uint8_t generation;
     uint64_t count;
-    int rc = get_generation(c, &generation, &count);
+    int rc = derived_get_generation(c, &generation, &count);
     if (rc == 0)
-        rc = get_from(c, generation, job);
+        rc = derived_get_from(c, generation, job);
     if (rc || job->found)
         return rc;
-    rc = get_from(c, generation ^ 1, job);
-    return rc == 0 && job->found ? put_derived(c, job) : rc;
+    rc = derived_get_from(c, generation ^ 1, job);
+    return rc == 0 && job->found ? derived_put(c, job) : rc;
 }
 
-static int put_one(struct catalog *c, void *arg)
+static int derived_put_one(struct catalog *c, void *arg)
 {
-    return put_derived(c, arg);
+    return derived_put(c, arg);
 }
 
 int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         struct catalog_derived *out, struct err *e)
 {
     struct derived_job job = {.digest = digest};
-    int r = catalog_run(c, get_derived, &job, e);
+    int r = catalog_run(c, derived_get, &job, e);
     if (r == 0 && !job.found)
         return -ENOENT;
     if (r == 0)
@@ -133,5 +133,6 @@ int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
 int catalog_put_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         const struct catalog_derived *value, struct err *e)
 {
-    return catalog_run(c, put_one, &(struct derived_job){.digest = digest, .value = *value}, e);
+    return catalog_run(c, derived_put_one, &(struct derived_job){.digest = digest, .value = *value},
+                       e);
 }

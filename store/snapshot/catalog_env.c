@@ -39,7 +39,7 @@ int catalog_from_lmdb(int rc)
 }
 
 /* A file one page short opens well, and raises SIGBUS when that page is read. */
-static int check_size(MDB_env *env)
+static int env_check_size(MDB_env *env)
 {
     MDB_envinfo info;
     MDB_stat stat;
@@ -58,7 +58,7 @@ static int check_size(MDB_env *env)
                                                                                     : 0;
 }
 
-static int open_env(struct catalog *c, const char *path, unsigned flags)
+static int env_open(struct catalog *c, const char *path, unsigned flags)
 {
     int rc = mdb_env_create(&c->env);
     if (rc)
@@ -70,7 +70,7 @@ static int open_env(struct catalog *c, const char *path, unsigned flags)
     if (rc == 0)
         rc = mdb_env_open(c->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD | MDB_NOLOCK | flags, 0600);
     if (rc == 0)
-        rc = check_size(c->env);
+        rc = env_check_size(c->env);
     return rc;
 }
 
@@ -91,9 +91,9 @@ static int end(struct catalog *c, int rc)
 }
 
 /* Opens the environment and a transaction that may write. */
-static int begin(struct catalog *c, const char *path, unsigned flags)
+static int env_begin(struct catalog *c, const char *path, unsigned flags)
 {
-    int rc = open_env(c, path, flags);
+    int rc = env_open(c, path, flags);
     if (rc == 0)
         rc = mdb_txn_begin(c->env, NULL, 0, &c->txn);
     struct {
@@ -109,7 +109,7 @@ static int begin(struct catalog *c, const char *path, unsigned flags)
     return rc ? end(c, rc) : 0;
 }
 
-static int in_file(struct catalog *c, catalog_work_fn *work, void *arg)
+static int env_in_file(struct catalog *c, catalog_work_fn *work, void *arg)
 {
     int rc;
     do
@@ -117,7 +117,7 @@ static int in_file(struct catalog *c, catalog_work_fn *work, void *arg)
     while (rc == EINTR);
     if (rc)
         return rc;
-    rc = begin(c, c->path, 0);
+    rc = env_begin(c, c->path, 0);
     if (rc == 0)
         rc = end(c, work(c, arg));
     flock(c->lock_fd, LOCK_UN);
@@ -132,13 +132,13 @@ static int in_memory(struct catalog *c, catalog_work_fn *work, void *arg)
     if (c->memory_fd < 0)
         return errno;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", c->memory_fd);
-    int rc = begin(c, path, MDB_NOSYNC);
+    int rc = env_begin(c, path, MDB_NOSYNC);
     return rc ? rc : end(c, work(c, arg));
 }
 
 int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg)
 {
-    int rc = c->path ? in_file(c, work, arg) : 0;
+    int rc = c->path ? env_in_file(c, work, arg) : 0;
     if (c->path && rc == 0) {
         c->trouble.text[0] = 0;
         return 0;
@@ -157,7 +157,7 @@ static int nothing(struct catalog *c, void *arg)
     return 0;
 }
 
-static int open_file(struct catalog *c, const char *dir, struct err *note)
+static int env_open_file(struct catalog *c, const char *dir, struct err *note)
 {
     autofree char *aside = NULL;
     if (asprintf(&c->path, "%s/" FILE_NAME, dir) < 0 || asprintf(&aside, "%s.damaged", c->path) < 0)
@@ -165,14 +165,14 @@ static int open_file(struct catalog *c, const char *dir, struct err *note)
     c->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (c->lock_fd < 0)
         return errno;
-    int rc = in_file(c, nothing, NULL);
+    int rc = env_in_file(c, nothing, NULL);
     if (catalog_from_lmdb(rc) != -EBADMSG)
         return rc;
     if (rename(c->path, aside) < 0)
         return errno;
     err_set(note, 0, "%s was damaged (%s): set aside as %s and begun anew", c->path,
             mdb_strerror(rc), aside);
-    return in_file(c, nothing, NULL);
+    return env_in_file(c, nothing, NULL);
 }
 
 int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e)
@@ -183,7 +183,7 @@ int catalog_open(const char *dir, struct catalog **out, struct err *note, struct
     c->memory_fd = c->lock_fd = -1;
     pthread_mutex_init(&c->lock, NULL);
     note->text[0] = 0;
-    int rc = dir ? open_file(c, dir, note) : 0;
+    int rc = dir ? env_open_file(c, dir, note) : 0;
     if (rc == 0 || catalog_from_lmdb(rc) == -ENOSPC)
         rc = catalog_transact(c, nothing, NULL);
     if (rc) {

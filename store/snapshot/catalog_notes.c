@@ -17,7 +17,7 @@ struct notes_job {
 };
 
 /* The value of a note: its stamp, then its bytes. */
-static int get_note(struct catalog *c, struct catalog_note *note)
+static int notes_get_note(struct catalog *c, struct catalog_note *note)
 {
     char buf[CATALOG_KEY_MAX];
     MDB_val k = catalog_key(note->path, buf), v;
@@ -41,12 +41,12 @@ static int get_notes(struct catalog *c, void *arg)
     const struct notes_job *job = arg;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < job->n; i++)
-        rc = job->notes[i].bytes ? 0 : get_note(c, &job->notes[i]);
+        rc = job->notes[i].bytes ? 0 : notes_get_note(c, &job->notes[i]);
     return rc;
 }
 
 /* A file may have changed, or gone, since it was looked into. */
-static int put_note(struct catalog *c, const struct catalog_note *note)
+static int notes_put_note(struct catalog *c, const struct catalog_note *note)
 {
     char buf[CATALOG_KEY_MAX];
     const size_t head = sizeof(note->stamp);
@@ -77,7 +77,7 @@ static int put_notes(struct catalog *c, void *arg)
     int rc = make_room(c);
     for (size_t i = 0; rc == 0 && i < job->n; i++)
         if (job->notes[i].bytes && !job->notes[i].known)
-            rc = put_note(c, &job->notes[i]);
+            rc = notes_put_note(c, &job->notes[i]);
     return rc;
 }
 

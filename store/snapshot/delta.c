@@ -72,7 +72,7 @@ static const struct capture_ops delta_ops = {
     .keep_sums = delta_keep_sums,
 };
 
-static int choose(struct delta *d, const bool *in)
+static int delta_choose(struct delta *d, const bool *in)
 {
     size_t n = capture_count(d->whole);
     d->at = calloc(n + 1, sizeof(*d->at));
@@ -107,7 +107,7 @@ static const char *put(char **at, const char *text)
     return start;
 }
 
-static int copy_origin(struct delta *d, const struct capture_origin *from)
+static int delta_copy_origin(struct delta *d, const struct capture_origin *from)
 {
     struct capture_origin *o = &d->c.origin;
     d->text = malloc(length(from));
@@ -140,9 +140,9 @@ int delta_new(struct capture *whole, const bool *in, const struct capture_origin
     d->c.links = whole->links;
     d->c.nlinks = whole->nlinks;
     d->whole = capture_ref(whole);
-    int r = choose(d, in);
+    int r = delta_choose(d, in);
     if (r == 0)
-        r = copy_origin(d, origin);
+        r = delta_copy_origin(d, origin);
     if (r < 0) {
         delta_free(&d->c);
         return r;

@@ -120,7 +120,7 @@ static void link_in(struct held **buckets, size_t n, struct held *h)
 }
 
 /* Keeps buckets short; without the memory they grow longer. */
-static void make_room(struct held_table *t)
+static void held_make_room(struct held_table *t)
 {
     size_t n = t->nbuckets * 2;
     struct held **more = t->nfiles < t->nbuckets ? NULL : calloc(n, sizeof(struct held *));
@@ -147,7 +147,7 @@ static void unlink_from(struct held_table *t, const struct held *h)
 }
 
 /* Called with the lock. */
-static int add(struct held_table *t, int *fd, const struct stat *st, struct held **out)
+static int held_add(struct held_table *t, int *fd, const struct stat *st, struct held **out)
 {
     struct held *h = find(t, st);
     if (h) {
@@ -164,7 +164,7 @@ static int add(struct held_table *t, int *fd, const struct stat *st, struct held
     h->table = t;
     h->refs = 1;
     h->fd = steal_fd(fd);
-    make_room(t);
+    held_make_room(t);
     link_in(t->buckets, t->nbuckets, h);
     t->nfiles++;
     *out = h;
@@ -172,8 +172,8 @@ static int add(struct held_table *t, int *fd, const struct stat *st, struct held
 }
 
 /* The file if it is held already: 1, with a reference; 0 if it is not. */
-static int look(struct held_table *t, int dirfd, const char *name, struct held **out,
-                struct stat *st)
+static int held_look(struct held_table *t, int dirfd, const char *name, struct held **out,
+                     struct stat *st)
 {
     if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
@@ -191,7 +191,7 @@ static int look(struct held_table *t, int dirfd, const char *name, struct held *
 int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, struct held **out,
              struct stat *st)
 {
-    int r = fresh ? 0 : look(t, dirfd, name, out, st);
+    int r = fresh ? 0 : held_look(t, dirfd, name, out, st);
     if (r != 0)
         return r < 0 ? r : 0;
     autoclose int fd =
@@ -201,7 +201,7 @@ int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, stru
     if (!S_ISREG(st->st_mode))
         return -EINVAL;
     pthread_mutex_lock(&t->lock);
-    r = add(t, &fd, st, out);
+    r = held_add(t, &fd, st, out);
     pthread_mutex_unlock(&t->lock);
     return r;
 }

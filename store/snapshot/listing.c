@@ -80,7 +80,7 @@ static struct manifest_file listing_file(const struct member *m, char *path)
     return (struct manifest_file){path, m->attr.size, m->index, m->attr.mtime_ns};
 }
 
-static int manifest_line(const struct listing *l, size_t i, struct manifest_text *t)
+static int listing_manifest_line(const struct listing *l, size_t i, struct manifest_text *t)
 {
     char path[MEMBER_PATH_MAX];
     if (i == 0 || i == l->nlines - 1)
@@ -93,20 +93,21 @@ static int manifest_line(const struct listing *l, size_t i, struct manifest_text
 }
 
 /* The same without the work: a look-up measures every line. */
-static int manifest_length(const struct listing *l, size_t i, struct manifest_text *t)
+static int listing_manifest_length(const struct listing *l, size_t i, struct manifest_text *t)
 {
     const struct member *m = i > 0 && i < l->nlines - 1 ? capture_member(l->capture, i - 1) : NULL;
     if (m && member_is_folder(m))
         return 0;
     if (!m || m->attr.mtime_ns < 0 || !manifest_text_is_plain(m->dir) ||
         !manifest_text_is_plain(m->name))
-        return manifest_line(l, i, t);
+        return listing_manifest_line(l, i, t);
     const struct manifest_file f = listing_file(m, NULL);
     return manifest_text_file_length(&f, member_path_len(m), i == l->first_file);
 }
 
 /* sha256sum(1) marks a line with a backslash when its name holds one, or a newline, escaped. */
-static int sum_line(const uint8_t sum[SHA256_BYTES], const char *path, struct manifest_text *t)
+static int listing_sum_line(const uint8_t sum[SHA256_BYTES], const char *path,
+                            struct manifest_text *t)
 {
     char hex[SHA256_HEX + 1];
     int r = manifest_text_room(t, SHA256_HEX + 5 + 2 * strlen(path));
@@ -126,18 +127,19 @@ static int sum_line(const uint8_t sum[SHA256_BYTES], const char *path, struct ma
     return (int)(p - t->buf);
 }
 
-static int sums_line(const struct listing *l, size_t i, struct manifest_text *t)
+static int listing_sums_line(const struct listing *l, size_t i, struct manifest_text *t)
 {
     uint8_t sum[SHA256_BYTES];
     if (i == 0) {
         int r = l->manifest_sum(l->ctx, sum);
-        return r < 0 ? r : sum_line(sum, "manifest", t);
+        return r < 0 ? r : listing_sum_line(sum, "manifest", t);
     }
     const struct member *m = capture_member(l->capture, i - 1);
     if (member_is_folder(m))
         return 0;
     char path[MEMBER_PATH_MAX];
-    return capture_sum(l->capture, i - 1, sum) ? sum_line(sum, member_path(m, path), t) : -EIO;
+    return capture_sum(l->capture, i - 1, sum) ? listing_sum_line(sum, member_path(m, path), t)
+                                               : -EIO;
 }
 
 static size_t escaped(const char *name)
@@ -148,7 +150,7 @@ static size_t escaped(const char *name)
     return n;
 }
 
-static int sums_length(const struct listing *l, size_t i, struct manifest_text *t)
+static int listing_sums_length(const struct listing *l, size_t i, struct manifest_text *t)
 {
     (void)t;
     size_t fixed = SHA256_HEX + sizeof("  \n") - 1;
@@ -161,7 +163,7 @@ static int sums_length(const struct listing *l, size_t i, struct manifest_text *
     return (int)(fixed + member_path_len(m) + n + (n > 0));
 }
 
-static int measure(struct listing *l)
+static int listing_measure(struct listing *l)
 {
     struct manifest_text t = {NULL, 0};
     int n = 0;
@@ -180,7 +182,7 @@ static int measure(struct listing *l)
 
 static int finish(struct listing *l, struct listing **out)
 {
-    int r = measure(l);
+    int r = listing_measure(l);
     if (r < 0) {
         listing_free(l);
         return r;
@@ -195,8 +197,8 @@ int listing_manifest(const struct capture *c, struct listing **out)
     if (!l)
         return -ENOMEM;
     l->capture = c;
-    l->render = manifest_line;
-    l->length = manifest_length;
+    l->render = listing_manifest_line;
+    l->length = listing_manifest_length;
     l->nlines = capture_count(c) + 2;
     while (l->first_file < capture_count(c) && member_is_folder(capture_member(c, l->first_file)))
         l->first_file++;
@@ -211,8 +213,8 @@ int listing_sums(const struct capture *c, listing_sum_fn *manifest_sum, void *ct
     if (!l)
         return -ENOMEM;
     l->capture = c;
-    l->render = sums_line;
-    l->length = sums_length;
+    l->render = listing_sums_line;
+    l->length = listing_sums_length;
     l->manifest_sum = manifest_sum;
     l->ctx = ctx;
     l->nlines = capture_count(c) + 1;

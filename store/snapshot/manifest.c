@@ -20,7 +20,7 @@ static void free_tokener(struct json_tokener **t)
 }
 
 /* "a/b/c" of components that neither climb nor hide, without control bytes. */
-static bool plain_path(const char *name)
+static bool manifest_plain_path(const char *name)
 {
     size_t total = strlen(name);
     if (total == 0 || total >= PATH_MAX - 256)
@@ -47,7 +47,7 @@ static bool below(const char *name, const char *folder)
 
 bool manifest_name_ok(const char *name, bool folder)
 {
-    if (!plain_path(name))
+    if (!manifest_plain_path(name))
         return false;
     if (folder &&
         (strcmp(name, "meta") == 0 || strcmp(name, "data") == 0 || strcmp(name, "wal") == 0))
@@ -124,7 +124,7 @@ const struct manifest_file *manifest_find(const struct manifest *m, const char *
     return m->nfiles ? bsearch(&key, m->files, m->nfiles, sizeof(key), by_file_name) : NULL;
 }
 
-static int read_file(struct json_object *o, struct manifest *m, struct err *e)
+static int manifest_read_file(struct json_object *o, struct manifest *m, struct err *e)
 {
     struct manifest_file *f = &m->files[m->nfiles];
     if (!o || !json_object_is_type(o, json_type_object))
@@ -145,7 +145,7 @@ static int read_file(struct json_object *o, struct manifest *m, struct err *e)
     return 0;
 }
 
-static int read_files(struct json_object *root, struct manifest *m, struct err *e)
+static int manifest_read_files(struct json_object *root, struct manifest *m, struct err *e)
 {
     struct json_object *list = member(root, "files", json_type_array);
     if (!list)
@@ -155,7 +155,7 @@ static int read_files(struct json_object *root, struct manifest *m, struct err *
     if (!m->files)
         return damaged(e, -ENOMEM, "");
     for (size_t i = 0; i < n; i++) {
-        int r = read_file(json_object_array_get_idx(list, i), m, e);
+        int r = manifest_read_file(json_object_array_get_idx(list, i), m, e);
         if (r < 0)
             return r;
     }
@@ -166,7 +166,7 @@ static int read_files(struct json_object *root, struct manifest *m, struct err *
 
 /* No name twice, and none that is a folder of another. Looking up each folder by itself is needed:
  * "a.b" sorts between "a" and "a/c". */
-static int check_tree(const struct manifest *m, struct err *e)
+static int manifest_check_tree(const struct manifest *m, struct err *e)
 {
     char folder[PATH_MAX];
     for (size_t i = 0; i < m->nfiles; i++) {
@@ -185,8 +185,8 @@ static int check_tree(const struct manifest *m, struct err *e)
 
 enum names { TEXTS, FILES, FOLDERS };
 
-static int read_names(struct json_object *root, const char *key, enum names what, char ***out,
-                      size_t *n, struct err *e)
+static int manifest_read_names(struct json_object *root, const char *key, enum names what,
+                               char ***out, size_t *n, struct err *e)
 {
     struct json_object *list = member(root, key, json_type_array);
     if (!list)
@@ -228,7 +228,7 @@ static int read_kind(struct json_object *root, struct manifest *m, struct err *e
 }
 
 /* parent and number: a value, or null. */
-static int read_origin(struct json_object *root, struct manifest *m, struct err *e)
+static int manifest_read_origin(struct json_object *root, struct manifest *m, struct err *e)
 {
     struct json_object *v;
     int r = 0;
@@ -248,24 +248,24 @@ static int read_origin(struct json_object *root, struct manifest *m, struct err 
 
 /* What vanished, folder members, and what was left out. Manifests of no chain have neither
  * `removed_folders` nor `folders`. */
-static int read_absent(struct json_object *root, struct manifest *m, struct err *e)
+static int manifest_read_absent(struct json_object *root, struct manifest *m, struct err *e)
 {
-    int r = read_names(root, "removed", FILES, &m->removed, &m->nremoved, e);
+    int r = manifest_read_names(root, "removed", FILES, &m->removed, &m->nremoved, e);
     if (r == 0 && json_object_object_get_ex(root, "removed_folders", NULL))
-        r = read_names(root, "removed_folders", FOLDERS, &m->removed_folders, &m->nremoved_folders,
-                       e);
+        r = manifest_read_names(root, "removed_folders", FOLDERS, &m->removed_folders,
+                                &m->nremoved_folders, e);
     m->lists_folders = json_object_object_get_ex(root, "folders", NULL);
     if (r == 0 && m->lists_folders)
-        r = read_names(root, "folders", FOLDERS, &m->folders, &m->nfolders, e);
+        r = manifest_read_names(root, "folders", FOLDERS, &m->folders, &m->nfolders, e);
     if (r == 0 && json_object_object_get_ex(root, "links", NULL))
-        r = read_names(root, "links", TEXTS, &m->links, &m->nlinks, e);
+        r = manifest_read_names(root, "links", TEXTS, &m->links, &m->nlinks, e);
     if (r < 0)
         return r;
     r = omissions_parse(member(root, "left_out", json_type_array), &m->left_out);
     return r < 0 ? damaged(e, r, "left_out") : 0;
 }
 
-static int read_head(struct json_object *root, struct manifest *m, struct err *e)
+static int manifest_read_head(struct json_object *root, struct manifest *m, struct err *e)
 {
     int r = get_text(member(root, "id", json_type_string), &m->id);
     if (r < 0 || !*m->id || strlen(m->id) > 128)
@@ -283,7 +283,7 @@ static int read_head(struct json_object *root, struct manifest *m, struct err *e
         return damaged(e, -EBADMSG, "`skew_ns`");
     if ((r = read_kind(root, m, e)) < 0)
         return r;
-    return read_origin(root, m, e);
+    return manifest_read_origin(root, m, e);
 }
 
 /* Text that is no valid manifest: whether it was one once. Damage to a byte hits one key at most,
@@ -298,7 +298,7 @@ static bool was_ours(const char *json, size_t len)
 }
 
 /* The document, which the caller puts; NULL if these bytes are not exactly one. */
-static struct json_object *parse(const char *json, size_t len)
+static struct json_object *manifest_parse_json(const char *json, size_t len)
 {
     if (len > MANIFEST_MAX)
         return NULL;
@@ -315,7 +315,7 @@ static struct json_object *parse(const char *json, size_t len)
     return steal_ptr(&o);
 }
 
-static int check_version(struct json_object *root, bool ours, struct err *e)
+static int manifest_check_version(struct json_object *root, bool ours, struct err *e)
 {
     uint64_t version = 0;
     bool there = get_uint(root, "version", UINT64_MAX, &version) == 0;
@@ -332,18 +332,18 @@ static int check_version(struct json_object *root, bool ours, struct err *e)
 int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e)
 {
     bool ours = was_ours(json, len);
-    cleanup(put_json) struct json_object *root = parse(json, len);
+    cleanup(put_json) struct json_object *root = manifest_parse_json(json, len);
     if (!root)
         return ours ? err_set(e, -EBADMSG, "manifest: damaged, it is not valid JSON")
                     : err_set(e, -EINVAL, "not a snapshot: its manifest is not JSON");
-    int r = check_version(root, ours, e);
+    int r = manifest_check_version(root, ours, e);
     if (r < 0)
         return r;
     cleanup(manifest_freep) struct manifest *m = calloc(1, sizeof(*m));
     if (!m)
         return damaged(e, -ENOMEM, "");
-    if ((r = read_head(root, m, e)) < 0 || (r = read_files(root, m, e)) < 0 ||
-        (r = check_tree(m, e)) < 0 || (r = read_absent(root, m, e)) < 0)
+    if ((r = manifest_read_head(root, m, e)) < 0 || (r = manifest_read_files(root, m, e)) < 0 ||
+        (r = manifest_check_tree(m, e)) < 0 || (r = manifest_read_absent(root, m, e)) < 0)
         return r;
     *out = steal_ptr(&m);
     return 0;

@@ -165,7 +165,7 @@ static bool read_count(struct json_object *o, const char *key, uint64_t *out)
     return true;
 }
 
-static int parse_one(struct json_object *one, struct omissions *o)
+static int omissions_parse_one(struct json_object *one, struct omissions *o)
 {
     struct json_object *v = NULL;
     struct omission m = {.why = OMITTED_UNKNOWN};
@@ -187,6 +187,6 @@ int omissions_parse(struct json_object *list, struct omissions *o)
 {
     int r = list && json_object_is_type(list, json_type_array) ? 0 : -EBADMSG;
     for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++)
-        r = parse_one(json_object_array_get_idx(list, i), o);
+        r = omissions_parse_one(json_object_array_get_idx(list, i), o);
     return r;
 }

@@ -121,7 +121,7 @@ static int pinned_read(const struct capture *c, size_t i, void *buf, size_t n, u
     return 0;
 }
 
-static void view_get(void *ctx, size_t i, struct catalog_file *f)
+static void pinned_get(void *ctx, size_t i, struct catalog_file *f)
 {
     struct pinned *p = ctx;
     const struct member *m = &p->c.members[i];
@@ -135,7 +135,7 @@ static void view_get(void *ctx, size_t i, struct catalog_file *f)
     f->damaged = capture_damaged(&p->c, i);
 }
 
-static void view_put(void *ctx, size_t i, const struct catalog_file *f)
+static void pinned_put(void *ctx, size_t i, const struct catalog_file *f)
 {
     struct pinned *p = ctx;
     if (member_is_folder(&p->c.members[i]))
@@ -149,7 +149,7 @@ static void view_put(void *ctx, size_t i, const struct catalog_file *f)
 
 struct catalog_files pinned_files(struct pinned *p)
 {
-    return (struct catalog_files){p->c.n, view_get, view_put, p};
+    return (struct catalog_files){p->c.n, pinned_get, pinned_put, p};
 }
 
 static int pinned_keep_sums(struct capture *c, struct err *e)

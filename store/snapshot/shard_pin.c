@@ -69,7 +69,7 @@ static bool same_file(int fd, const struct shard_file *f, bool whole)
 
 /* Whether the files of an unchanged folder are unchanged themselves: influxd never touches them,
  * but an operator's chown does, or a disk's repair, and the folder does not show it. */
-static bool set_same(const struct shard_set *set)
+static bool pin_set_same(const struct shard_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
         const struct shard_file *f = &set->files[i];
@@ -110,8 +110,8 @@ static size_t count_wanted(const struct dir *list, wanted_fn *wanted)
 
 /* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a
  * TSM file before its tombstone, so a tombstone missed would bring deleted points back. */
-static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted, bool fresh,
-                      char **names, struct shard_file **files, size_t *n)
+static int pin_hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted,
+                          bool fresh, char **names, struct shard_file **files, size_t *n)
 {
     *n = 0;
     *files = calloc(count_wanted(list, wanted) + 1, sizeof(**files));
@@ -138,7 +138,7 @@ static int hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn 
 
 /* Notes what influxd has set aside. The names stay where they are when the list's arena is taken.
  */
-static int find_bad(int fd, const struct dir *list, struct shard_set *set)
+static int pin_find_bad(int fd, const struct dir *list, struct shard_set *set)
 {
     for (size_t i = 0; i < list->n; i++) {
         struct stat st;
@@ -152,16 +152,16 @@ static int find_bad(int fd, const struct dir *list, struct shard_set *set)
     return 0;
 }
 
-static int hold_set(struct held_table *t, int fd, struct dir *list, bool fresh,
-                    struct shard_set **out)
+static int pin_hold_set(struct held_table *t, int fd, struct dir *list, bool fresh,
+                        struct shard_set **out)
 {
     struct shard_set *set = calloc(1, sizeof(*set));
     if (!set)
         return -ENOMEM;
     atomic_init(&set->refs, 1);
-    int r = find_bad(fd, list, set);
+    int r = pin_find_bad(fd, list, set);
     if (r == 0)
-        r = hold_files(t, fd, list, wanted_in_data, fresh, &set->names, &set->files, &set->n);
+        r = pin_hold_files(t, fd, list, wanted_in_data, fresh, &set->names, &set->files, &set->n);
     if (r < 0) {
         shard_set_unref(set);
         return r;
@@ -170,7 +170,7 @@ static int hold_set(struct held_table *t, int fd, struct dir *list, bool fresh,
     return 0;
 }
 
-static int open_wal(struct held_table *t, int wal_fd, struct shard_pin *s)
+static int pin_open_wal(struct held_table *t, int wal_fd, struct shard_pin *s)
 {
     s->listed_ns = time_mono_ns();
     autoclose int fd = folder_open(wal_fd, s->path, FOLLOW_NONE, &s->wal);
@@ -190,8 +190,8 @@ static int open_wal(struct held_table *t, int wal_fd, struct shard_pin *s)
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
-    return hold_files(t, fd, &list, wanted_in_wal, false, &s->segment_names, &s->segments,
-                      &s->nsegments);
+    return pin_hold_files(t, fd, &list, wanted_in_wal, false, &s->segment_names, &s->segments,
+                          &s->nsegments);
 }
 
 /* Whether the name of a shard that is a link still leads where it led. */
@@ -201,8 +201,8 @@ static bool link_same(int data_fd, const struct shard_pin *s)
     return !s->link || (now && strcmp(now, s->link) == 0);
 }
 
-static int open_data(struct held_table *t, int data_fd, const struct shard_pin *before,
-                     struct shard_pin *s)
+static int pin_open_data(struct held_table *t, int data_fd, const struct shard_pin *before,
+                         struct shard_pin *s)
 {
     autoclose int fd = folder_open(data_fd, s->path, s->link ? FOLLOW_LAST : FOLLOW_NONE, &s->data);
     bool nowhere = folder_vanished(fd) || fd == -ELOOP;
@@ -223,7 +223,7 @@ static int open_data(struct held_table *t, int data_fd, const struct shard_pin *
         s->has_index = S_ISDIR(st.st_mode);
         s->index = file_attr_of(&st);
     }
-    return hold_set(t, fd, &list, !before, &s->set);
+    return pin_hold_set(t, fd, &list, !before, &s->set);
 }
 
 /* First listing of a shard, spared where the folder is as it was in an earlier window. The WAL is
@@ -235,18 +235,18 @@ int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct s
     shard_pin_clear(s);
     *in_wal = false;
     if (before && before->set && link_same(data_fd, before) && !before->link == !s->link &&
-        folder_same(data_fd, s->path, &before->data) && set_same(before->set)) {
+        folder_same(data_fd, s->path, &before->data) && pin_set_same(before->set)) {
         s->data = before->data;
         s->has_index = before->has_index;
         s->index = before->index;
         s->set = shard_set_ref(before->set);
     } else {
-        int r = open_data(t, data_fd, before, s);
+        int r = pin_open_data(t, data_fd, before, s);
         if (r < 0)
             return r;
     }
     *in_wal = true;
-    return s->gone ? 0 : open_wal(t, wal_fd, s);
+    return s->gone ? 0 : pin_open_wal(t, wal_fd, s);
 }
 
 int shard_pin_cut_wal(struct shard_pin *s)
@@ -261,7 +261,7 @@ int shard_pin_cut_wal(struct shard_pin *s)
     return 0;
 }
 
-static int recheck_data(int data_fd, const struct shard_pin *s)
+static int pin_recheck_data(int data_fd, const struct shard_pin *s)
 {
     if (!link_same(data_fd, s))
         return -ESTALE;
@@ -285,7 +285,7 @@ static int recheck_data(int data_fd, const struct shard_pin *s)
 /* New segments are welcome: they hold only what came after the WAL cut. */
 int shard_pin_recheck(int data_fd, int wal_fd, const struct shard_pin *s)
 {
-    int r = recheck_data(data_fd, s);
+    int r = pin_recheck_data(data_fd, s);
     if (r < 0 || s->nsegments == 0 || folder_same(wal_fd, s->path, &s->wal))
         return r;
     autoclose int fd = folder_open_by(wal_fd, s->path, s->wal.follow, O_RDONLY);
@@ -312,6 +312,6 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s)
 bool shard_pin_unchanged(int data_fd, int wal_fd, const struct shard_pin *s)
 {
     return !s->gone && !s->why && link_same(data_fd, s) &&
-           folder_same(data_fd, s->path, &s->data) && set_same(s->set) &&
+           folder_same(data_fd, s->path, &s->data) && pin_set_same(s->set) &&
            (!s->has_wal || folder_same(wal_fd, s->path, &s->wal)) && shard_pin_wal_cut_holds(s);
 }

@@ -32,8 +32,8 @@ static uint64_t round_up(uint64_t n)
 }
 
 /* Path and attributes of an entry, as its header tells them. */
-static const char *describe(const struct tarball *t, size_t i, char path[MEMBER_PATH_MAX],
-                            struct file_attr *attr)
+static const char *tarball_describe(const struct tarball *t, size_t i, char path[MEMBER_PATH_MAX],
+                                    struct file_attr *attr)
 {
     if (i > 0 && i <= capture_count(t->capture)) {
         const struct member *m = capture_member(t->capture, i - 1);
@@ -52,7 +52,7 @@ static const char *describe(const struct tarball *t, size_t i, char path[MEMBER_
     return i == 0 ? "manifest" : "SHA256SUMS";
 }
 
-static int lay_out(struct tarball *t)
+static int tarball_lay_out(struct tarball *t)
 {
     uint64_t at = 0;
     size_t n = capture_count(t->capture) + 2;
@@ -63,7 +63,7 @@ static int lay_out(struct tarball *t)
     for (size_t i = 0; i < n; i++) {
         char path[MEMBER_PATH_MAX];
         struct file_attr attr;
-        int head = tarhead_len(describe(t, i, path, &attr), &attr);
+        int head = tarhead_len(tarball_describe(t, i, path, &attr), &attr);
         if (head < 0)
             return head;
         t->off[i] = at;
@@ -73,7 +73,7 @@ static int lay_out(struct tarball *t)
     return 0;
 }
 
-static int sum_listing(const struct listing *l, uint8_t sum[SHA256_BYTES])
+static int tarball_sum_listing(const struct listing *l, uint8_t sum[SHA256_BYTES])
 {
     char buf[65536];
     cleanup(sha256_freep) struct sha256 *h = sha256_new();
@@ -97,7 +97,7 @@ static int manifest_sum(void *ctx, uint8_t sum[SHA256_BYTES])
 {
     struct tarball *t = ctx;
     pthread_mutex_lock(&t->lock);
-    int r = t->have_sum ? 0 : sum_listing(t->manifest, t->sum);
+    int r = t->have_sum ? 0 : tarball_sum_listing(t->manifest, t->sum);
     t->have_sum = r == 0;
     if (r == 0)
         memcpy(sum, t->sum, SHA256_BYTES);
@@ -111,7 +111,7 @@ static int fill(struct tarball *t, struct hasher *h)
     if (r == 0)
         r = listing_sums(t->capture, manifest_sum, t, &t->sums);
     if (r == 0)
-        r = lay_out(t);
+        r = tarball_lay_out(t);
     if (r == 0)
         r = hash_job_new(h, t->capture, &t->job);
     return r;
@@ -221,11 +221,11 @@ size_t tarball_begun(const struct tarball *t, uint64_t off)
     return i < capture_count(t->capture) ? i : capture_count(t->capture);
 }
 
-static int read_head(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t off)
+static int tarball_read_head(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t off)
 {
     char head[TARHEAD_MAX], path[MEMBER_PATH_MAX];
     struct file_attr attr;
-    const char *name = describe(t, i, path, &attr);
+    const char *name = tarball_describe(t, i, path, &attr);
     int len = tarhead_write(name, &attr, head);
     if (len < 0)
         return len;
@@ -256,12 +256,12 @@ static int read_body(const struct tarball *t, size_t i, char *buf, size_t n, uin
 }
 
 /* Reads from one region (header, body or padding) of entry i, and says how much. */
-static ssize_t read_region(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t rel,
-                           const struct tarball_reader *reader, struct err *e)
+static ssize_t tarball_read_region(const struct tarball *t, size_t i, char *buf, size_t n,
+                                   uint64_t rel, const struct tarball_reader *reader, struct err *e)
 {
     char path[MEMBER_PATH_MAX];
     struct file_attr attr;
-    const char *name = describe(t, i, path, &attr);
+    const char *name = tarball_describe(t, i, path, &attr);
     uint64_t whole = t->off[i + 1] - t->off[i];
     uint64_t head = whole - round_up(attr.size), end;
     int r = 0;
@@ -274,7 +274,7 @@ static ssize_t read_region(const struct tarball *t, size_t i, char *buf, size_t 
     if (n > end - rel)
         n = (size_t)(end - rel);
     if (rel < head)
-        r = read_head(t, i, buf, n, rel);
+        r = tarball_read_head(t, i, buf, n, rel);
     else if (rel < head + attr.size)
         r = read_body(t, i, buf, n, rel - head, reader, e);
     else
@@ -290,7 +290,7 @@ bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off)
 }
 
 /* Lets the hasher follow a reader who goes on where reading in order had come to. */
-static void follow(struct tarball *t, uint64_t from, uint64_t to)
+static void tarball_follow(struct tarball *t, uint64_t from, uint64_t to)
 {
     pthread_mutex_lock(&t->lock);
     bool on = from <= t->front && to > t->front;
@@ -321,8 +321,8 @@ ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
         n = (size_t)(size - off);
     uint64_t at = off, end = off + n;
     for (size_t i = entry_at(t, at); at < end && i < t->nentries;) {
-        ssize_t r = read_region(t, i, (char *)buf + (at - off), (size_t)(end - at), at - t->off[i],
-                                reader, e);
+        ssize_t r = tarball_read_region(t, i, (char *)buf + (at - off), (size_t)(end - at),
+                                        at - t->off[i], reader, e);
         if (r < 0)
             return r;
         at += (uint64_t)r;
@@ -330,6 +330,6 @@ ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
             i++;
     }
     memset((char *)buf + (at - off), 0, (size_t)(end - at));
-    follow(t, off, end);
+    tarball_follow(t, off, end);
     return (ssize_t)n;
 }

@@ -26,7 +26,7 @@ static locale_t enter_utf8(void)
     return utf8 ? uselocale(utf8) : LC_GLOBAL_LOCALE;
 }
 
-static void fill(struct archive_entry *e, const char *path, const struct file_attr *attr)
+static void tarhead_fill(struct archive_entry *e, const char *path, const struct file_attr *attr)
 {
     archive_entry_copy_pathname(e, path);
     archive_entry_set_mode(e, attr->mode);
@@ -55,7 +55,7 @@ static bool is_ascii(const char *s)
 }
 
 /* Writes the header with a new archive. charset: of the names, or NULL for UTF-8. */
-static int write_header(struct archive_entry *entry, const char *charset, char *buf)
+static int tarhead_write_header(struct archive_entry *entry, const char *charset, char *buf)
 {
     size_t used = 0;
     int rc;
@@ -97,10 +97,10 @@ static bool reads_back(struct archive_entry *entry, const char *buf, size_t len)
  * where it matters. */
 static int header(struct archive_entry *entry, char *buf)
 {
-    int len = write_header(entry, NULL, buf);
+    int len = tarhead_write_header(entry, NULL, buf);
     if (len < 0 || is_ascii(archive_entry_pathname(entry)) || reads_back(entry, buf, (size_t)len))
         return len;
-    return write_header(entry, "BINARY", buf);
+    return tarhead_write_header(entry, "BINARY", buf);
 }
 
 int tarhead_write(const char *path, const struct file_attr *attr, char buf[TARHEAD_MAX])
@@ -116,7 +116,7 @@ int tarhead_write(const char *path, const struct file_attr *attr, char buf[TARHE
     if (!entry)
         return -ENOMEM;
     locale_t before = enter_utf8();
-    fill(entry, name, attr);
+    tarhead_fill(entry, name, attr);
     int r = header(entry, buf);
     archive_entry_free(entry);
     if (utf8)

@@ -38,7 +38,7 @@ static int out_of_time(const struct window_wait *wait)
     return time_mono_ns() >= wait->deadline_ns ? -EAGAIN : 0;
 }
 
-static int explain(int r, const struct shard_pin *s, bool in_wal, struct err *e)
+static int window_explain(int r, const struct shard_pin *s, bool in_wal, struct err *e)
 {
     const char *root = in_wal ? "wal" : "data";
     switch (r) {
@@ -72,7 +72,7 @@ static bool is_general(int r)
 static int give_up(int r, struct shard_pin *s, bool in_wal, struct err *e)
 {
     struct err why = {0};
-    int code = explain(r, s, in_wal, &why);
+    int code = window_explain(r, s, in_wal, &why);
     if (is_general(r))
         return err_set(e, code, "%s", why.text);
     shard_pin_clear(s);
@@ -136,7 +136,7 @@ static int add_parent(struct window *w, const char *path, bool in_wal,
     return 0;
 }
 
-static int add_closed(struct window *w, int root, bool in_wal, const char *path, int code)
+static int window_add_closed(struct window *w, int root, bool in_wal, const char *path, int code)
 {
     if (!array_grow(&w->closed, w->nclosed))
         return -ENOMEM;
@@ -151,7 +151,7 @@ static int add_closed(struct window *w, int root, bool in_wal, const char *path,
     return r == 0 ? add_parent(w, path, in_wal, &folder) : 0;
 }
 
-static int add_shard(struct window *w, int root, const char *path, uint64_t id, bool linked)
+static int window_add_shard(struct window *w, int root, const char *path, uint64_t id, bool linked)
 {
     if (!array_grow(&w->shards, w->nshards))
         return -ENOMEM;
@@ -166,9 +166,9 @@ static int add_shard(struct window *w, int root, const char *path, uint64_t id, 
 }
 
 /* influxd serves it, and finds nothing of it in a snapshot under that name's number. */
-static int add_padded(struct window *w, int root, const char *path, uint64_t id)
+static int window_add_padded(struct window *w, int root, const char *path, uint64_t id)
 {
-    int r = add_shard(w, root, path, id, false);
+    int r = window_add_shard(w, root, path, id, false);
     char **why = &w->shards[w->nshards - 1].why;
     if (r == 0 && asprintf(why,
                            "data/%s: influxd serves it as shard %" PRIu64
@@ -196,20 +196,20 @@ static unsigned char type_of(int fd, const struct dir *list, size_t i)
 /* Walks DATA or WAL down to the shards, as influxd does: databases and policies are folders, the
  * name of a shard may also be a link, and in the WAL anything may. What vanishes meanwhile is as if
  * it had not been listed. */
-static int walk(struct window *w, int root, bool in_wal, const char *path, int level)
+static int window_walk(struct window *w, int root, bool in_wal, const char *path, int level)
 {
     struct folder_seen folder;
     autoclose int fd = folder_open(root, path, in_wal ? FOLLOW_ALL : FOLLOW_NONE, &folder);
     if (level > LEVEL_ROOT && (folder_vanished(fd) || fd == -ELOOP))
         return 0;
     if (level > LEVEL_ROOT && fd < 0 && !is_general(fd))
-        return add_closed(w, root, in_wal, path, fd);
+        return window_add_closed(w, root, in_wal, path, fd);
     if (fd < 0)
         return fd;
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(fd, &list);
     if (level > LEVEL_ROOT && r < 0 && !is_general(r))
-        return add_closed(w, root, in_wal, path, r);
+        return window_add_closed(w, root, in_wal, path, r);
     if (r == 0)
         r = add_parent(w, path, in_wal, &folder);
     for (size_t i = 0; r == 0 && i < list.n; i++) {
@@ -223,20 +223,20 @@ static int walk(struct window *w, int root, bool in_wal, const char *path, int l
         if (snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "/" : "", name) >= (int)sizeof(sub))
             return -ENAMETOOLONG;
         if (level == LEVEL_ROOT && !name_is_hidden(name))
-            r = walk(w, root, in_wal, sub, LEVEL_DB);
+            r = window_walk(w, root, in_wal, sub, LEVEL_DB);
         else if (level == LEVEL_DB && !name_is_series(name))
-            r = walk(w, root, in_wal, sub, LEVEL_RP);
+            r = window_walk(w, root, in_wal, sub, LEVEL_RP);
         else if (level == LEVEL_RP && !in_wal && name_is_shard(name, &id))
-            r = add_shard(w, root, sub, id, linked);
+            r = window_add_shard(w, root, sub, id, linked);
         else if (level == LEVEL_RP && !in_wal && name_is_padded_shard(name, &id))
-            r = add_padded(w, root, sub, id);
+            r = window_add_padded(w, root, sub, id);
     }
     return r;
 }
 
 /* Whether the WAL cuts are the state of one instant: nothing was written, no segment begun and no
  * shard made from the first listing to the last cut. */
-static bool one_instant(const struct window *w, int data_fd, int wal_fd)
+static bool window_one_instant(const struct window *w, int data_fd, int wal_fd)
 {
     for (size_t i = 0; i < w->nparents; i++) {
         const struct window_parent *p = &w->parents[i];
@@ -281,14 +281,14 @@ static const struct shard_pin *find_shard(const struct window *w, const char *pa
     return NULL;
 }
 
-static int take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
-                const struct window_wait *wait, struct window *w, struct err *e)
+static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
+                      const struct window_wait *wait, struct window *w, struct err *e)
 {
-    int r = walk(w, data_fd, false, "", LEVEL_ROOT);
+    int r = window_walk(w, data_fd, false, "", LEVEL_ROOT);
     if (r < 0)
         return r == -EMFILE ? held_no_more("the data folder", e)
                             : err_sys(e, r, "listing the data folder");
-    if (wal_fd >= 0 && (r = walk(w, wal_fd, true, "", LEVEL_ROOT)) < 0)
+    if (wal_fd >= 0 && (r = window_walk(w, wal_fd, true, "", LEVEL_ROOT)) < 0)
         return r == -EMFILE ? held_no_more("the WAL folder", e)
                             : err_sys(e, r, "listing the WAL folder");
     if (wal_fd < 0 && w->nshards > 0)
@@ -315,7 +315,7 @@ static int take(struct held_table *t, int data_fd, int wal_fd, const struct wind
         if (r < 0)
             return r;
     }
-    w->skew_ns = redone || !one_instant(w, data_fd, wal_fd) ? skew(w) : 0;
+    w->skew_ns = redone || !window_one_instant(w, data_fd, wal_fd) ? skew(w) : 0;
     return 0;
 }
 
@@ -323,7 +323,7 @@ int window_take(struct held_table *t, int data_fd, int wal_fd, const struct wind
                 const struct window_wait *wait, struct window *out, struct err *e)
 {
     struct window w = {0};
-    int r = take(t, data_fd, wal_fd, before, wait, &w, e);
+    int r = window_pin(t, data_fd, wal_fd, before, wait, &w, e);
     if (r < 0) {
         window_free(&w);
         return r;
