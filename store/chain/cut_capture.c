@@ -5,7 +5,7 @@
 #include "store/base/io.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/pool.h"
-#include "store/snapshot/capture_internal.h"
+#include "store/snapshot/capture_impl.h"
 #include "store/snapshot/catalog_cuts.h"
 
 #include <errno.h>

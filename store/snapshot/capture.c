@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/capture.h"
 
-#include "store/snapshot/capture_internal.h"
+#include "store/snapshot/capture_impl.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "store/base/owner.h"
 #include "store/influx/names.h"
 #include "store/influx/wal.h"
-#include "store/snapshot/capture_internal.h"
+#include "store/snapshot/pinned.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -6,7 +6,7 @@
 #include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
-#include "store/snapshot/capture_internal.h"
+#include "store/snapshot/pinned.h"
 #include "store/snapshot/place.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include "store/snapshot/delta.h"
 
 #include "store/base/cleanup.h"
-#include "store/snapshot/capture_internal.h"
+#include "store/snapshot/capture_impl.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a capture of the live store answers: from the files that it holds. */
+#include "store/snapshot/pinned.h"
+
 #include "store/base/io.h"
-#include "store/snapshot/capture_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

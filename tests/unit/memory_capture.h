@@ -4,7 +4,7 @@
 #ifndef INFLUXFS_TESTS_MEMORY_CAPTURE_H
 #define INFLUXFS_TESTS_MEMORY_CAPTURE_H
 
-#include "store/snapshot/capture_internal.h"
+#include "store/snapshot/capture_impl.h"
 #include "tests/unit/store_builder.h"
 #include "tests/unit/tsm_builder.h"
 

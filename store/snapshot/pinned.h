@@ -1,41 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of captures, for those who make them: what all have in common, and what one of the
- * live store is made of. */
-#ifndef INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
-#define INFLUXFS_SNAPSHOT_CAPTURE_INTERNAL_H
+/*
+ * A capture of the live store: it holds the files open that it is made of. capture_source.c says
+ * when and from where it is made, capture_choose.c of what, capture_build.c makes it.
+ */
+#ifndef INFLUXFS_SNAPSHOT_PINNED_H
+#define INFLUXFS_SNAPSHOT_PINNED_H
 
 #include "store/influx/meta.h"
-#include "store/snapshot/capture.h"
+#include "store/snapshot/capture_impl.h"
 #include "store/snapshot/window.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
-/* Where the bytes and sums of a capture come from. */
-struct capture_ops {
-    void (*free)(struct capture *c); /* all that it is made of, and c itself */
-    int (*read)(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
-                struct err *e);
-    bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]); /* of a file */
-    void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
-    bool (*damaged)(const struct capture *c, size_t i); /* both may be NULL: nothing is known */
-    void (*set_damaged)(struct capture *c, size_t i);
-    int (*keep_sums)(struct capture *c, struct err *e);
-};
-
-struct capture {
-    const struct capture_ops *ops;
-    atomic_uint refs;
-    struct member *members;
-    size_t n;
-    const struct omissions *left_out; /* never NULL */
-    const char *const *links;
-    size_t nlinks;
-    struct catalog_record record;
-    struct capture_origin origin;
-};
-
-/* Of the live store. capture_build.c makes it, source.c says when and from where. */
 struct pinned {
     struct capture c;
     size_t meta;    /* which member is meta/meta.db */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * For makers of captures (pinned.h, delta.h, a cut in store/chain): a struct that begins with struct
+ * capture, and the functions that capture.h calls.
+ *
+ * The maker fills in what is below and sets refs to 1; ops->free is called with the last reference.
+ * The other functions may be called by several threads at once.
+ */
+#ifndef INFLUXFS_SNAPSHOT_CAPTURE_IMPL_H
+#define INFLUXFS_SNAPSHOT_CAPTURE_IMPL_H
+
+#include "store/snapshot/capture.h"
+
+#include <stdatomic.h>
+
+/* Where the bytes and sums of a capture come from: as the functions of capture.h, which call them
+ * for files only. */
+struct capture_ops {
+    void (*free)(struct capture *c); /* all that it is made of, and c itself */
+    int (*read)(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
+                struct err *e);
+    bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
+    void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+    bool (*damaged)(const struct capture *c, size_t i); /* both may be NULL: nothing is known */
+    void (*set_damaged)(struct capture *c, size_t i);
+    int (*keep_sums)(struct capture *c, struct err *e);
+};
+
+struct capture {
+    const struct capture_ops *ops;
+    atomic_uint refs;
+    struct member *members;
+    size_t n;
+    const struct omissions *left_out; /* never NULL */
+    const char *const *links;
+    size_t nlinks;
+    struct catalog_record record;
+    struct capture_origin origin;
+};
+
+#endif
