@@ -11,7 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 struct shard_set *shard_set_ref(struct shard_set *set)
@@ -108,10 +108,18 @@ static size_t count_wanted(const struct dir *list, wanted_fn *wanted)
     return n;
 }
 
+/* A folder whose files are to be held. */
+struct holding {
+    struct held_table *table;
+    int fd;
+    bool fresh; /* most likely none of them is held yet */
+    struct shard_where *where;
+};
+
 /* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a
  * TSM file before its tombstone, so a tombstone missed would bring deleted points back. */
-static int pin_hold_files(struct held_table *t, int fd, struct dir *list, wanted_fn *wanted,
-                          bool fresh, char **names, struct shard_file **files, size_t *n)
+static int pin_hold_files(const struct holding *h, struct dir *list, wanted_fn *wanted,
+                          char **names, struct shard_file **files, size_t *n)
 {
     *n = 0;
     *files = calloc(count_wanted(list, wanted) + 1, sizeof(**files));
@@ -127,9 +135,11 @@ static int pin_hold_files(struct held_table *t, int fd, struct dir *list, wanted
             if (name_is_tombstone(f->name) != (pass == 0))
                 continue;
             struct stat st;
-            int r = held_get(t, fd, f->name, fresh, &f->held, &st);
-            if (r < 0)
+            int r = held_get(h->table, h->fd, f->name, h->fresh, &f->held, &st);
+            if (r < 0) {
+                snprintf(h->where->file, sizeof(h->where->file), "%s", f->name);
                 return r;
+            }
             f->attr = file_attr_of(&st);
         }
     }
@@ -152,16 +162,15 @@ static int pin_find_bad(int fd, const struct dir *list, struct shard_set *set)
     return 0;
 }
 
-static int pin_hold_set(struct held_table *t, int fd, struct dir *list, bool fresh,
-                        struct shard_set **out)
+static int pin_hold_set(const struct holding *h, struct dir *list, struct shard_set **out)
 {
     struct shard_set *set = calloc(1, sizeof(*set));
     if (!set)
         return -ENOMEM;
     atomic_init(&set->refs, 1);
-    int r = pin_find_bad(fd, list, set);
+    int r = pin_find_bad(h->fd, list, set);
     if (r == 0)
-        r = pin_hold_files(t, fd, list, wanted_in_data, fresh, &set->names, &set->files, &set->n);
+        r = pin_hold_files(h, list, wanted_in_data, &set->names, &set->files, &set->n);
     if (r < 0) {
         shard_set_unref(set);
         return r;
@@ -170,7 +179,8 @@ static int pin_hold_set(struct held_table *t, int fd, struct dir *list, bool fre
     return 0;
 }
 
-static int pin_open_wal(struct held_table *t, int wal_fd, struct shard_pin *s)
+static int pin_open_wal(struct held_table *t, int wal_fd, struct shard_pin *s,
+                        struct shard_where *where)
 {
     s->listed_ns = time_mono_ns();
     autoclose int fd = folder_open(wal_fd, s->path, FOLLOW_NONE, &s->wal);
@@ -190,8 +200,8 @@ static int pin_open_wal(struct held_table *t, int wal_fd, struct shard_pin *s)
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
-    return pin_hold_files(t, fd, &list, wanted_in_wal, false, &s->segment_names, &s->segments,
-                          &s->nsegments);
+    const struct holding h = {t, fd, false, where};
+    return pin_hold_files(&h, &list, wanted_in_wal, &s->segment_names, &s->segments, &s->nsegments);
 }
 
 /* Whether the name of a shard that is a link still leads where it led. */
@@ -202,7 +212,7 @@ static bool link_same(int data_fd, const struct shard_pin *s)
 }
 
 static int pin_open_data(struct held_table *t, int data_fd, const struct shard_pin *before,
-                         struct shard_pin *s)
+                         struct shard_pin *s, struct shard_where *where)
 {
     autoclose int fd = folder_open(data_fd, s->path, s->link ? FOLLOW_LAST : FOLLOW_NONE, &s->data);
     bool nowhere = folder_vanished(fd) || fd == -ELOOP;
@@ -223,17 +233,18 @@ static int pin_open_data(struct held_table *t, int data_fd, const struct shard_p
         s->has_index = S_ISDIR(st.st_mode);
         s->index = file_attr_of(&st);
     }
-    return pin_hold_set(t, fd, &list, !before, &s->set);
+    const struct holding h = {t, fd, !before, where};
+    return pin_hold_set(&h, &list, &s->set);
 }
 
 /* First listing of a shard, spared where the folder is as it was in an earlier window. The WAL is
  * opened after the TSM files, and the WAL cut comes later still; whatever influxd did in between is
  * found by the second listing. */
 int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct shard_pin *before,
-                   struct shard_pin *s, bool *in_wal)
+                   struct shard_pin *s, struct shard_where *where)
 {
     shard_pin_clear(s);
-    *in_wal = false;
+    *where = (struct shard_where){.in_wal = false};
     if (before && before->set && link_same(data_fd, before) && !before->link == !s->link &&
         folder_same(data_fd, s->path, &before->data) && pin_set_same(before->set)) {
         s->data = before->data;
@@ -241,12 +252,12 @@ int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct s
         s->index = before->index;
         s->set = shard_set_ref(before->set);
     } else {
-        int r = pin_open_data(t, data_fd, before, s);
+        int r = pin_open_data(t, data_fd, before, s, where);
         if (r < 0)
             return r;
     }
-    *in_wal = true;
-    return s->gone ? 0 : pin_open_wal(t, wal_fd, s);
+    where->in_wal = true;
+    return s->gone ? 0 : pin_open_wal(t, wal_fd, s, where);
 }
 
 int shard_pin_cut_wal(struct shard_pin *s)

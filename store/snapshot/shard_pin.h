@@ -13,6 +13,7 @@
 #include "store/snapshot/folder_seen.h"
 #include "store/snapshot/held.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 
 struct shard_file {
@@ -56,11 +57,18 @@ struct shard_pin {
     char *why;      /* it cannot be captured, for this reason; then it holds nothing; else NULL */
 };
 
+/* Where an error was met: the file, or "" for the folder. */
+struct shard_where {
+    bool in_wal;
+    char file[NAME_MAX + 1];
+};
+
 /* First listing, spared where the folder and files are as they were when it was pinned before (may
  * be NULL). What *s holds is released. -ENOENT: something vanished meanwhile; a shard whose folder
- * has gone is `gone`. *in_wal says where an error was met. */
+ * has gone is `gone`. *where says where another error was
+ * met. */
 int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct shard_pin *before,
-                   struct shard_pin *s, bool *in_wal);
+                   struct shard_pin *s, struct shard_where *where);
 
 /* The WAL cut. Sizes only: no path is looked up, so that all shards are cut as close together as
  * can be. */

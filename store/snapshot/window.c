@@ -38,9 +38,10 @@ static int out_of_time(const struct window_wait *wait)
     return time_mono_ns() >= wait->deadline_ns ? -EAGAIN : 0;
 }
 
-static int window_explain(int r, const struct shard_pin *s, bool in_wal, struct err *e)
+static int window_explain(int r, const struct shard_pin *s, const struct shard_where *at,
+                          struct err *e)
 {
-    const char *root = in_wal ? "wal" : "data";
+    const char *root = at->in_wal ? "wal" : "data", *slash = *at->file ? "/" : "";
     switch (r) {
     case -EAGAIN:
         return err_set(e, r, "shard %s: its files kept changing for too long; try again", s->path);
@@ -48,17 +49,17 @@ static int window_explain(int r, const struct shard_pin *s, bool in_wal, struct 
     case -ENFILE:
         return held_no_more(s->path, e);
     case -ELOOP:
-        return err_set(e, -EIO,
-                       "shard %s/%s: a file in it is a symbolic link, which is not followed", root,
-                       s->path);
+        return err_set(e, -EIO, "shard %s/%s%s%s: is a symbolic link, which is not followed", root,
+                       s->path, slash, at->file);
     case -EINVAL:
-        return err_set(e, -EIO, "shard %s/%s: what bears a file's name in it is no file", root,
-                       s->path);
+        return err_set(e, -EIO, "shard %s/%s%s%s: is not a regular file", root, s->path, slash,
+                       at->file);
     case -ENOTDIR:
-        return err_set(e, -EIO, "shard %s/%s: is no folder, or a symbolic link that leads to none",
+        return err_set(e, -EIO,
+                       "shard %s/%s: is not a folder, or is a symbolic link that leads to none",
                        root, s->path);
     default:
-        return err_sys(e, r, "shard %s/%s", root, s->path);
+        return err_sys(e, r, "shard %s/%s%s%s", root, s->path, slash, at->file);
     }
 }
 
@@ -69,10 +70,10 @@ static bool is_general(int r)
 }
 
 /* A shard that cannot be captured: whether that matters depends on meta.db. */
-static int give_up(int r, struct shard_pin *s, bool in_wal, struct err *e)
+static int give_up(int r, struct shard_pin *s, const struct shard_where *at, struct err *e)
 {
     struct err why = {0};
-    int code = window_explain(r, s, in_wal, &why);
+    int code = window_explain(r, s, at, &why);
     if (is_general(r))
         return err_set(e, code, "%s", why.text);
     shard_pin_clear(s);
@@ -86,15 +87,15 @@ static int window_open_shard(struct held_table *t, int data_fd, int wal_fd,
                              struct shard_pin *s, struct err *e)
 {
     for (;;) {
-        bool in_wal;
-        int r = shard_pin_open(t, data_fd, wal_fd, before, s, &in_wal);
+        struct shard_where at;
+        int r = shard_pin_open(t, data_fd, wal_fd, before, s, &at);
         if (r == 0)
             return 0;
         if (r != -ENOENT)
-            return give_up(r, s, in_wal, e);
+            return give_up(r, s, &at, e);
         r = out_of_time(wait);
         if (r < 0)
-            return give_up(r, s, in_wal, e);
+            return give_up(r, s, &at, e);
     }
 }
 
@@ -103,22 +104,23 @@ static int window_settle_shard(struct held_table *t, int data_fd, int wal_fd,
                                const struct window_wait *wait, struct shard_pin *s, bool *redone,
                                struct err *e)
 {
+    static const struct shard_where data = {.in_wal = false}, wal = {.in_wal = true};
     while (!s->gone && !s->why) {
         int r = shard_pin_recheck(data_fd, wal_fd, s);
         if (r == 0)
             return 0;
         if (r != -ESTALE)
-            return give_up(r, s, false, e);
+            return give_up(r, s, &data, e);
         *redone = true;
         r = out_of_time(wait);
         if (r < 0)
-            return give_up(r, s, false, e);
+            return give_up(r, s, &data, e);
         r = window_open_shard(t, data_fd, wal_fd, NULL, wait, s, e);
         if (r < 0)
             return r;
         r = shard_pin_cut_wal(s);
         if (r < 0)
-            return give_up(r, s, true, e);
+            return give_up(r, s, &wal, e);
     }
     return 0;
 }
@@ -306,7 +308,7 @@ static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struc
         r = w->shards[i].why ? 0 : shard_pin_cut_wal(&w->shards[i]);
         if (r == 0)
             continue;
-        if ((r = give_up(r, &w->shards[i], true, e)) < 0)
+        if ((r = give_up(r, &w->shards[i], &(struct shard_where){.in_wal = true}, e)) < 0)
             return r;
     }
     bool redone = false;

@@ -141,7 +141,12 @@ static void only_links_of_shards_are_followed(void **state)
     window_free(&w);
     assert_int_equal(symlinkat("/etc/passwd", f->data, "db/rp/1/000000002-000000001.tsm"), 0);
     w = must_take(f, NULL);
-    assert_non_null(strstr(w.shards[0].why, "symbolic link"));
+    assert_non_null(strstr(w.shards[0].why, "/1/000000002-000000001.tsm: is a symbolic link"));
+    window_free(&w);
+    store_mkdir(s, "wal/db/rp/1/_00001.wal");
+    assert_int_equal(unlinkat(f->data, "db/rp/1/000000002-000000001.tsm", 0), 0);
+    w = must_take(f, NULL);
+    assert_string_equal(w.shards[0].why, "shard wal/db/rp/1/_00001.wal: is not a regular file");
     window_free(&w);
 }
 
