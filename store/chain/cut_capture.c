@@ -22,7 +22,7 @@ struct cut_capture {
     const struct cut_entry *entries;
     pthread_mutex_t lock; /* guards the sums, and: */
     struct catalog_retained *sums;
-    size_t learned; /* sums that were told and are not kept yet */
+    size_t learned; /* sums that were found and are not kept yet */
 };
 
 static struct cut_capture *of(const struct capture *c)

@@ -30,7 +30,7 @@ struct cut_links {
 int cut_links_try(struct cuts *c, const struct store_paths *paths, const struct cut_rules *rules,
                   struct cut_links *out, struct err *e);
 
-/* -ENOSPC, with words: there are no cuts yet, and the first would copy more than fits above the
+/* -ENOSPC, with a message: there are no cuts yet, and the first would copy more than fits above the
  * reserve. */
 int cut_links_room(struct cuts *c, const struct cut_rules *rules, const struct cut_links *l,
                    struct err *e);

@@ -138,7 +138,7 @@ static int make_retain(struct making *m, const struct cut_entry *old, const stru
     }
     if (m->reader && m->reader->interrupted && m->reader->interrupted(m->reader->ctx))
         return err_set(e, -EINTR, "interrupted while the cut was made");
-    struct err damaged = {0}; /* told by whoever asks for it (damage.h); the bytes are retained */
+    struct err damaged = {0}; /* said by whoever asks for it (damage.h); the bytes are retained */
     int r = damage_look(m->capture, item->i, DAMAGE_ENDS, &damaged);
     if (r < 0 && r != -EBADMSG)
         return err_set(e, r, "%s", damaged.text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of cuts, leased for as long as somebody has them. */
+/* The states of cuts, leased for as long as they are in use. */
 #include "store/base/cleanup.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"

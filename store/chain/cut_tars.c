@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tars of cuts, leased for as long as somebody has them. */
+/* Tars of cuts, leased for as long as they are in use. */
 #include "store/base/cleanup.h"
 #include "store/chain/cut_capture.h"
 #include "store/chain/cuts_internal.h"

@@ -44,13 +44,13 @@ static bool time_zone(const char **p, const char *end, int64_t *seconds)
         return true;
     if (*p >= end || (**p != '+' && **p != '-'))
         return false;
-    bool behind = *(*p)++ == '-';
+    bool west = *(*p)++ == '-';
     if (!digits(p, end, 2, &h))
         return false;
     take(p, end, ':');
     if (!digits(p, end, 2, &m) || h > 23 || m > 59)
         return false;
-    *seconds = (behind ? -1 : 1) * (int64_t)(h * 3600 + m * 60);
+    *seconds = (west ? -1 : 1) * (int64_t)(h * 3600 + m * 60);
     return true;
 }
 

@@ -21,7 +21,7 @@ static int root_rank(const char *path)
     return *path == 'm' ? 0 : *path == 'd' ? 1 : 2;
 }
 
-/* A slash sorts before any other byte, so that a folder's own come right behind it. */
+/* A slash sorts before any other byte, so that what is in a folder comes right after it. */
 static int weight(char c)
 {
     return c == '/' ? 1 : c ? (unsigned char)c + 1 : 0;
@@ -347,7 +347,7 @@ int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *
                  : cutlist_parse(name, text, len, out, e);
 }
 
-/* The size in a file's line, behind its mode, owner, group and time. */
+/* The size in a file's line, after its mode, owner, group and time. */
 static uint64_t size_in(const char *line)
 {
     for (int words = 0; words < 5 && line; words++) {

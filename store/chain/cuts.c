@@ -106,7 +106,7 @@ static int64_t last_number(const struct dir *list)
     return last;
 }
 
-/* Reads the base, then the numbers behind it for as long as they are good. */
+/* Reads the base, then the numbers after it for as long as they are good. */
 static int cuts_read_chain(struct cuts *c, const struct dir *names, struct known **out, size_t *n,
                            struct err *broken)
 {

@@ -19,7 +19,7 @@ struct known {
     int64_t mtime_ns;
 };
 
-/* A state that somebody has got. */
+/* A state that is in use. */
 struct used {
     uint64_t serial;
     struct cutstate *state;

@@ -56,7 +56,7 @@ int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct 
     c->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = c->state_fd < 0 ? err_sys(e, -errno, "the state folder %s", state) : 0;
     if (r == 0 && s) {
-        /* A broken chain is told to those who ask for cuts; the rest works all the same. */
+        /* A broken chain fails those who ask for cuts; the rest works all the same. */
         r = open_seed_catalog(c, e);
         r = r == -EBADMSG || r == -EINVAL ? 0 : r;
     }

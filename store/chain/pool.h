@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-/* Opens a retained file for reading: -EIO, with words, if it is not there or not size bytes long.
+/* Opens a retained file for reading: -EIO, with a message, if it is not there or not size bytes long.
  * cuts_fd is the folder cuts/. The descriptor is the caller's. */
 int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct err *e);
 
@@ -41,7 +41,7 @@ int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cu
 int pool_room(int fd, const struct cut_rules *rules, uint64_t *reserve, uint64_t *avail,
               struct err *e);
 
-/* Whether that much more can be written to it: -ENOSPC, with words. */
+/* Whether that much more can be written to it: -ENOSPC, with a message. */
 int pool_check_room(int fd, uint64_t reserve, uint64_t more, struct err *e);
 
 /* Everything added is on disk. Closes the folder. */

@@ -25,7 +25,7 @@ struct cut_rules {
  * nothing is left out. */
 void rules_default(struct cut_rules *out);
 
-/* A part of the disk, as 5%, or bytes, with K, M, G or T for powers of 1024. */
+/* A part of the disk, such as 5%, or bytes, with K, M, G or T for powers of 1024. */
 int rules_reserve(const char *text, struct cut_rules *out, struct err *e);
 
 /* A part of the store, such as 20%, or off. */

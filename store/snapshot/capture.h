@@ -91,13 +91,13 @@ static inline bool member_is_folder(const struct member *m)
 
 /* The SHA-256 of the member's bytes if it is known. */
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
-/* Tells the sum of member i. */
+/* Remembers the sum of member i. */
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
-/* Whether member i is known to be damaged: a WAL segment from its cut, and a TSM file after that
- * was told. */
+/* Whether member i is known to be damaged: a WAL segment from its WAL cut, another file after
+ * capture_set_damaged. */
 bool capture_damaged(const struct capture *c, size_t i);
 void capture_set_damaged(struct capture *c, size_t i);
-/* Has what was told remembered beyond its own life: sums, and what is damaged. */
+/* Writes sums and damage that it was given to the catalogue, where they outlive it. */
 int capture_keep_sums(struct capture *c, struct err *e);
 /* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,
  * when the file is shorter than it was. */

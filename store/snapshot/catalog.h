@@ -63,12 +63,12 @@ struct catalog_files {
     void *ctx;
 };
 
-/* Opens dir/catalog.mdb, making it if need be; dir NULL: in memory. On success *note says in words
- * what was found wrong and mended, or is empty. */
+/* Opens dir/catalog.mdb, making it if need be; dir NULL: in memory. On success *note is a message of
+ * what was found wrong and mended, or empty. */
 int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e);
 void catalog_close(struct catalog *c);
 
-/* Why the file does not serve just now (a full disk), in words, or empty: until it does again the
+/* A message of why the file does not serve just now (a full disk), or empty: until it does again the
  * catalogue goes on in memory. */
 void catalog_trouble(struct catalog *c, struct err *out);
 

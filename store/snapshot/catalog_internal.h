@@ -36,10 +36,10 @@ MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
 /* The index of a file of the store; 0: it is not known. */
 int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
 
-/* Takes the lock, does the work, and tells in words what went wrong. Returns -errno. */
+/* Takes the lock and does the work. Returns -errno, with a message. */
 int catalog_run(struct catalog *c, catalog_work_fn *work, void *arg, struct err *e);
 
-/* LMDB's codes as -errno, and in words. */
+/* LMDB's codes as -errno, and as a message. */
 int catalog_from_lmdb(int rc);
 int catalog_explain(int rc, struct err *e);
 

@@ -21,8 +21,8 @@ int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err
  * Nothing is read. */
 int damage_cut_off(const struct capture *c, size_t i, struct err *e);
 
-/* Calls tell with the words for each member that is known to be damaged. whole: its bytes are in
- * the snapshot as they are; else the words say which are not. */
+/* Calls tell with a message for each member that is known to be damaged. whole: its bytes are in the
+ * snapshot as they are; else the message says which are not. */
 int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bool whole),
                 void *arg, struct err *e);
 

@@ -4,7 +4,7 @@
  * than by listing it again.
  *
  * A folder's time rises with every name that is made or removed in it. What was changed within the
- * clock's tick before it was looked at cannot be told, and counts as changed. Functions return
+ * clock's tick before it was looked at is not seen by that, and counts as changed. Functions return
  * -errno, and are safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_FOLDER_SEEN_H
@@ -34,7 +34,7 @@ int folder_open_by(int root, const char *path, enum folder_follow follow, int fl
 /* Opens root/path for listing and takes its stat. The descriptor is the caller's. */
 int folder_open(int root, const char *path, enum folder_follow follow, struct folder_seen *out);
 
-/* Whether the folder is as it was when it was listed; false as well if that cannot be told. */
+/* Whether the folder is as it was when it was listed; false as well if that is not sure. */
 bool folder_same(int root, const char *path, const struct folder_seen *f);
 
 #endif

@@ -84,7 +84,7 @@ static int hash_piece(struct hasher *h, struct hash_job *j, uint64_t limit, stru
     uint8_t sum[SHA256_BYTES];
     struct err damaged = {0};
     r = damage_look(j->capture, j->member, DAMAGE_INDEX, &damaged);
-    if (r < 0 && r != -EBADMSG) /* damage is told where it is asked for; the bytes are right */
+    if (r < 0 && r != -EBADMSG) /* whoever asks for damage says it; the bytes are right */
         return err_set(e, r, "%s", damaged.text);
     sha256_end(j->sha, sum);
     capture_set_sum(j->capture, j->member, sum);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hasher: one thread that finds the SHA-256 of captured files while somebody reads them.
+ * The hasher: one thread that finds the SHA-256 of captured files while they are read.
  *
  * It follows a reader who goes through a snapshot in order, close enough to find the data in the
- * page cache, and never runs ahead of it, unless somebody waits for a sum. Sums go into the
+ * page cache, and never runs ahead of it, unless a reader waits for a sum. Sums go into the
  * capture, and from there into the catalogue once all are known.
  *
  * A job belongs to one capture. All functions are safe in any thread.

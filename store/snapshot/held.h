@@ -45,7 +45,7 @@ void held_table_free(struct held_table *t); /* every file must have been release
  * files that the process may have are held. The caller owes one held_put. */
 int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, struct held **out,
              struct stat *st);
-/* -ENFILE, with the words: what could not be opened. */
+/* -ENFILE, with a message that names what could not be opened. */
 int held_no_more(const char *what, struct err *e);
 
 struct held *held_ref(struct held *h);
@@ -69,7 +69,7 @@ void held_set_damaged(struct held *h);
 bool held_damaged(const struct held *h);
 
 /* How far a WAL segment has been found to hold complete entries without a gap; 0 at first, and when
- * it has another time now and no more bytes: influxd only appends, so somebody else wrote to it. */
+ * it has another time now and no more bytes: influxd only appends, so another program wrote to it. */
 uint64_t held_scanned(struct held *h, const struct file_attr *as);
 void held_set_scanned(struct held *h, const struct file_attr *as, uint64_t good);
 

@@ -42,7 +42,7 @@ void omissions_clear(struct omissions *o);
 
 uint64_t omissions_bytes(const struct omissions *o);
 
-/* How many of them somebody could miss: all but OMITTED_FOREIGN. */
+/* How many of them a user could miss: all but OMITTED_FOREIGN. */
 size_t omissions_that_count(const struct omissions *o);
 
 /* The one word in files: "unknown", "bad", "unreadable", "foreign", "name". */

@@ -41,7 +41,7 @@ struct capture_parts {
     struct file_attr meta_attr, meta_folder;
     int data_fd, wal_fd;            /* the folders; wal_fd may be -1 */
     bool allow_left_out;            /* more than what is kept */
-    const struct window_wait *wait; /* asked while the WAL is read; NULL: nobody may interrupt */
+    const struct window_wait *wait; /* asked while the WAL is read; NULL: it is not interrupted */
     const struct pinned *earlier; /* of the same store, or NULL: what it knows need not be asked */
 };
 
@@ -61,7 +61,7 @@ void capture_parts_clear(struct capture_parts *p);
 #define CAPTURE_DROPPING (-EUCLEAN)
 
 /* Which shards of the window go into the snapshot, and what is left out. -EIO: something that
- * influxd serves, or would give to somebody else, would be missing or could not be told from it. */
+ * influxd serves would be missing, or would be mixed up with what it does not list. */
 int capture_choose(const struct capture_parts *p, bool *chosen, struct omissions *left_out,
                    struct err *e);
 /* -EIO: more bytes are left out than are in it, unless that is allowed. */

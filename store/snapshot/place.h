@@ -13,7 +13,7 @@ enum place_kind {
 };
 
 /* What the first component is that is no folder, links unfollowed: *len is the length of the path
- * up to its end. Of a path of folders: the last one. -EACCES, -EIO: it cannot be told, *len is set.
+ * up to its end. Of a path of folders: the last one. -EACCES, -EIO: it is not known, *len is set.
  */
 int place_look(int root, const char *path, enum place_kind *kind, size_t *len);
 

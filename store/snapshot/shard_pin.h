@@ -81,7 +81,7 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s);
 int shard_pin_recheck(int data_fd, int wal_fd, const struct shard_pin *s);
 
 /* Whether neither its folders nor its files nor its segments have changed; false as well if that
- * cannot be told. */
+ * is not sure. */
 bool shard_pin_unchanged(int data_fd, int wal_fd, const struct shard_pin *s);
 
 /* Releases what *s holds; path, id and link stay. */

@@ -27,8 +27,8 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
 void snapshots_allow_left_out(struct snapshots *s);
 void snapshots_close(struct snapshots *s); /* no tarball may be left; NULL is allowed */
 
-/* The store as it is now: the same tarball for all who ask while nothing changes and somebody has
- * it. Errors as capture_source_take. The caller owes one tarball_unref. */
+/* The store as it is now: the same tarball for all who ask while nothing changes and one
+ * of them has it. Errors as capture_source_take. The caller owes one tarball_unref. */
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e);
 
@@ -39,7 +39,7 @@ int snapshots_tarball(struct snapshots *s, struct capture *c, struct tarball **o
 /* What is remembered of the store; as long as s. */
 struct catalog *snapshots_catalog(struct snapshots *s);
 
-/* What the catalogue lacks just now, in words, or empty. */
+/* A message of what the catalogue lacks just now, or empty. */
 void snapshots_trouble(struct snapshots *s, struct err *out);
 
 #endif

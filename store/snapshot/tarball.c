@@ -201,7 +201,7 @@ int64_t tarball_mtime_ns(const struct tarball *t)
     return capture_record(t->capture)->created_ns;
 }
 
-/* The entry that holds byte off; nentries behind the last one. */
+/* The entry that holds byte off; nentries after the last one. */
 static size_t entry_at(const struct tarball *t, uint64_t off)
 {
     size_t lo = 0, hi = t->nentries;

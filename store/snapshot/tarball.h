@@ -41,7 +41,7 @@ struct tarball_weak {
 
 /* w, which must outlive t, leads to t from now on. Once in the life of t. */
 void tarball_weak_set(struct tarball_weak *w, struct tarball *t);
-/* A reference of the caller's, or NULL: nobody has it any more. */
+/* A reference of the caller's; NULL: there is no other any more. */
 struct tarball *tarball_weak_ref(struct tarball_weak *w);
 
 struct capture *tarball_capture(const struct tarball *t);
@@ -65,8 +65,8 @@ static inline bool reader_interrupted(const struct tarball_reader *reader)
     return reader && reader->interrupted && reader->interrupted(reader->ctx);
 }
 
-/* Reads up to n bytes at off: as many as there are before the end of the tar (0 at or behind it),
- * never fewer. -EIO, with words, when a captured file can no longer be read whole; -EINTR. */
+/* Reads up to n bytes at off: as many as there are before the end of the tar (0 at or after it),
+ * never fewer. -EIO, with a message, when a captured file can no longer be read whole; -EINTR. */
 ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
                      const struct tarball_reader *reader, struct err *e);
 

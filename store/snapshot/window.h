@@ -68,7 +68,7 @@ int window_take(struct held_table *t, int data_fd, int wal_fd, const struct wind
 int window_recheck(const struct window *w, int data_fd, int wal_fd);
 
 /* 0 if nothing has changed since the window was taken, judged by folder times, the attributes of
- * the held files and segment sizes; -ESTALE if something has, or if it cannot be told. */
+ * the held files and segment sizes; -ESTALE if something has, or if that is not sure. */
 int window_unchanged(const struct window *w, int data_fd, int wal_fd);
 
 void window_free(struct window *w);
