@@ -50,7 +50,7 @@ struct catalog_file {
     uint64_t index; /* the counter's value when the file last changed */
     bool have_sum;
     uint8_t sum[SHA256_BYTES];
-    bool damaged; /* a TSM file that is not whole */
+    bool damaged; /* a TSM file or tombstone that is not whole */
 };
 
 /* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns, index if

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/influx/names.h"
+#include "store/influx/tombstone.h"
 #include "store/influx/tsmfile.h"
 
 #include <errno.h>
@@ -30,19 +31,33 @@ int damage_cut_off(const struct capture *c, size_t i, struct err *e)
                    m->dir, m->name, m->wal_cut->bad_at, m->wal_cut->nbad);
 }
 
+static int damage_in_tsm(const struct source *s, enum damage_depth depth, struct err *e)
+{
+    cleanup(tsmfile_freep) struct tsmfile *f = NULL;
+    struct tsmfile_key key;
+    int r = tsmfile_open(s, &f, e);
+    while (r == 0 && depth == DAMAGE_INDEX && (r = tsmfile_next(f, &key, e)) == 1)
+        r = 0;
+    return r;
+}
+
+static int pass_over(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
+{
+    (void)ctx, (void)key, (void)len, (void)min, (void)max;
+    return 0;
+}
+
 int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e)
 {
     const struct member *m = capture_member(c, i);
-    if (member_is_folder(m) || !name_is_tsm(m->name))
+    bool tombstone = name_is_tombstone(m->name);
+    if (member_is_folder(m) || !(tombstone || name_is_tsm(m->name)))
         return damage_cut_off(c, i, e);
     char path[MEMBER_PATH_MAX];
     struct looked l = {c, i};
     const struct source source = {read_member, &l, m->attr.size, member_path(m, path)};
-    cleanup(tsmfile_freep) struct tsmfile *f = NULL;
-    struct tsmfile_key key;
-    int r = tsmfile_open(&source, &f, e);
-    while (r == 0 && depth == DAMAGE_INDEX && (r = tsmfile_next(f, &key, e)) == 1)
-        r = 0;
+    int r =
+        tombstone ? tombstone_read(&source, pass_over, NULL, e) : damage_in_tsm(&source, depth, e);
     if (r == -EBADMSG)
         capture_set_damaged(c, i);
     return r;

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TSM files that are not whole: a look at a captured file before it is trusted for years. The bytes
- * are in the snapshot all the same, as they are. And WAL segments that are not: what is damaged was
- * cut off them when they were captured.
+ * TSM files and tombstones that are not whole: a look at a captured file before it is trusted for
+ * years. The bytes are in the snapshot all the same, as they are. And WAL segments that are not
+ * whole: what is damaged was cut off when they were captured.
  */
 #ifndef INFLUXFS_SNAPSHOT_DAMAGE_H
 #define INFLUXFS_SNAPSHOT_DAMAGE_H
 
 #include "store/snapshot/capture.h"
 
-/* How much is looked at: header, footer and length; or every entry of the index as well, which
- * reads the index. Blocks are not read: `influxsnap verify` does that. */
+/* How much of a TSM file is looked at: header, footer and length; or every entry of the index as
+ * well, which reads the index. Blocks are not read: `influxsnap verify` does that. A tombstone is
+ * read whole. */
 enum damage_depth { DAMAGE_ENDS, DAMAGE_INDEX };
 
-/* 0 if member i is whole, or neither a TSM file nor a WAL segment. -EBADMSG: it is not, e says
+/* 0 if member i is whole, or not one of these files. -EBADMSG: it is not, e says
  * where and how, and the capture knows it from now on. Else what reading it says. */
 int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e);
 

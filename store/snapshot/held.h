@@ -64,7 +64,7 @@ bool held_is(const struct held *h, const struct stat *st); /* same device and in
 bool held_sum(struct held *h, const struct file_attr *as, uint8_t out[SHA256_BYTES]);
 void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[SHA256_BYTES]);
 
-/* A TSM file that was looked into and is not whole. */
+/* A TSM file or tombstone that was looked into and is not whole. */
 void held_set_damaged(struct held *h);
 bool held_damaged(const struct held *h);
 

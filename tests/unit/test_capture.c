@@ -720,6 +720,43 @@ static void sums_are_kept(void **state)
     buffer_free(&more);
 }
 
+static void count_damage(void *arg, const char *words, bool whole)
+{
+    if (!whole || !strstr(words, "000000001-000000001.tombstone: damaged"))
+        fail_msg("%s", words);
+    ++*(int *)arg;
+}
+
+/* A gzip stream that is none. influxd would not start the shard. */
+static void a_damaged_tombstone_is_told(void **state)
+{
+    static const char *const name = "data/a db/autogen/1/000000001-000000001.tombstone";
+    struct fixture *f = *state;
+    struct err e = {0};
+    int told = 0;
+    build(&f->store);
+    autofree char *path = store_path(&f->store, name);
+    unlink(path);
+    store_text(&f->store, name, "");
+    struct capture *c = must_take(f, NULL);
+    assert_int_equal(damage_look(c, (size_t)find(c, name), DAMAGE_ENDS, &e), 0);
+    capture_unref(c);
+    store_append(&f->store, name, "\0\0\x15\x04 no gzip stream", 20);
+    c = must_take(f, NULL);
+    size_t i = (size_t)find(c, name);
+    assert_false(capture_damaged(c, i));
+    assert_int_equal(damage_look(c, i, DAMAGE_ENDS, &e), -EBADMSG);
+    assert_true(capture_damaged(c, i));
+    assert_int_equal(damage_tell(c, count_damage, &told, &e), 0);
+    assert_int_equal(told, 1);
+    assert_int_equal(capture_keep_sums(c, &e), 0);
+    capture_unref(c);
+    reopen(f);
+    c = must_take(f, NULL);
+    assert_true(capture_damaged(c, i));
+    capture_unref(c);
+}
+
 static void a_truncated_file_is_an_error(void **state)
 {
     struct fixture *f = *state;
@@ -756,6 +793,7 @@ int main(void)
         T(whatever_changes_is_noticed),
         T(indexes),
         T(sums_are_kept),
+        T(a_damaged_tombstone_is_told),
         T(a_truncated_file_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
