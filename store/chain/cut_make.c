@@ -219,7 +219,7 @@ static int make_compare(struct making *m, bool dry, struct err *e)
         int r = 0;
         if (!dry)
             r = make_add_changed(m, was, item, e);
-        else if (was && strcmp(item->path, "meta/" NAME_META_DB) == 0)
+        else if (was && strcmp(item->path, NAME_META_MEMBER) == 0)
             r = make_meta_matters(m, was, item, &matters, e);
         if (r < 0)
             return r;

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define USAGE_NS ((int64_t)30 * 1000000000) /* influxd's compactions change it without a sign */
+#define USAGE_NS (30 * SECOND_NS) /* influxd's compactions change it without a sign */
 
 void cuts_file_name(const struct cut_info *i, char out[32])
 {

@@ -141,7 +141,7 @@ static int choose_judge_shards(const struct capture_parts *p, bool *chosen, bool
     return r;
 }
 
-#define SETTLED_NS ((int64_t)60 * 1000000000)
+#define SETTLED_NS (60 * SECOND_NS)
 
 /* The bytes of WAL segments in a folder that no shard was caught with, and whether it has been
  * there for a while: influxd makes it first, and on a slow disk that of the data some time later.

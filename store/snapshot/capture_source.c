@@ -23,7 +23,7 @@ struct capture_source {
 };
 
 /* A store that is only just being made, or dropped, may look damaged for a moment. */
-#define PATIENCE_NS 1000000000
+#define PATIENCE_NS SECOND_NS
 #define RETRY_US 5000
 
 struct roots {
@@ -120,7 +120,7 @@ static int source_read_meta(struct capture_source *s, const struct roots *roots,
     struct stat st;
     int r = held_get(s->held, roots->meta, NAME_META_DB, false, &b->meta_held, &st);
     if (r == -ENFILE)
-        return held_no_more("meta/" NAME_META_DB, e);
+        return held_no_more(NAME_META_MEMBER, e);
     if (r < 0) {
         err_sys(e, r, "%s/meta.db", s->paths->meta);
         return -EIO;

@@ -2,6 +2,7 @@
 #include "store/snapshot/manifest.h"
 
 #include "store/base/cleanup.h"
+#include "store/influx/names.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -53,7 +54,7 @@ bool manifest_name_ok(const char *name, bool folder)
         (strcmp(name, "meta") == 0 || strcmp(name, "data") == 0 || strcmp(name, "wal") == 0))
         return true;
     if (below(name, "meta"))
-        return !folder && strcmp(name, "meta/meta.db") == 0;
+        return !folder && strcmp(name, NAME_META_MEMBER) == 0;
     /* Where a restore keeps its own things when data or wal is a mount point. */
     for (const char *const *own = (const char *const[]){"data/.influxfs", "wal/.influxfs", NULL};
          *own; own++)
