@@ -145,7 +145,7 @@ int frame_block(struct frame *f, const void *block, size_t n, struct err *e)
 
 int frame_member(struct frame *f, uint64_t data_start, uint64_t size, bool folder, struct err *e)
 {
-    const unsigned char *p = f->block + (f->headers - f->start);
+    const unsigned char *p;
     if (data_start > f->end || data_start < f->start || data_start < f->headers ||
         data_start % FRAME_BLOCK)
         return err_set(e, -EBADMSG, "damaged: a header of the tar");
@@ -156,6 +156,8 @@ int frame_member(struct frame *f, uint64_t data_start, uint64_t size, bool folde
             return r;
         p = f->saved;
         n = f->nsaved;
+    } else {
+        p = f->block + (f->headers - f->start);
     }
     int r = check_headers(p, n, folder, e);
     if (r < 0)

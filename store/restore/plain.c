@@ -53,8 +53,8 @@ static int ends_early(struct err *e, uint64_t n)
 
 static ssize_t pull(struct plain *p, int if_ended, const void **block)
 {
-    if (p->ended)
-        return 0;
+    if (p->ended || p->failed)
+        return p->failed;
     ssize_t n = p->io->pull(p->io->arg, if_ended, block);
     if (n == 0)
         p->ended = true;
