@@ -9,9 +9,11 @@ The corpus is what libFuzzer keeps of them, and of what it found beside them:
 
 import gzip
 import hashlib
+import io
 import json
 import struct
 import sys
+import tarfile
 import tempfile
 import zlib
 from pathlib import Path
@@ -87,6 +89,45 @@ def cutlists():
     whole = b"influxfs-cut 2\nchain c\nid i\n"
     yield b"\0" + whole + b"end " + hashlib.sha256(whole).hexdigest().encode() + b"\n"
     yield b"\0influxfs-cut 3\n" + bytes(100)
+
+
+def snapshot(files, folders=(), form=tarfile.USTAR_FORMAT, **changes):
+    """The tar of a snapshot of these files: name and bytes."""
+    manifest = next(manifests()) | {"left_out": [], "files": [
+        {"name": name, "size": len(data), "index": 1, "mtime_ns": 10**18} for name, data in files.items()]} | changes
+    members = {"manifest": json.dumps(manifest).encode(), **files}
+    members["SHA256SUMS"] = b"".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode() for name, data in members.items())
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form, bufsize=512) as tar:
+        for name, data in members.items():
+            if name == "SHA256SUMS":
+                for folder in folders:
+                    tar.addfile(member(folder, tarfile.DIRTYPE))
+            head = member(name, tarfile.REGTYPE)
+            head.size = len(data)
+            tar.addfile(head, io.BytesIO(data))
+    return out.getvalue().rstrip(b"\0") + bytes(1024 + -len(out.getvalue().rstrip(b"\0")) % 512)
+
+
+def member(name, kind):
+    head = tarfile.TarInfo(name)
+    head.type, head.mtime, head.mode = kind, 10**9, 0o700
+    return head
+
+
+def snapshots():
+    meta, tsm, wal = "meta/meta.db", "data/db/rp/1/000000001-000000001.tsm", "wal/db/rp/1/_00001.wal"
+    small = snapshot({meta: b"m"})
+    yield small
+    yield small[:-512]
+    yield gzip.compress(small, mtime=0)
+    yield b"\x04\x22\x4d\x18\x60\x40\x82" + struct.pack("<I", len(small) | 1 << 31) + small + bytes(4)    # lz4, stored
+    yield snapshot({meta: b"", tsm: b"t" * 700, wal: b"w"}, ["data", "data/db/rp/1", "data/db/rp/1/index"])
+    yield snapshot({meta: b"m", "data/\u00e9/rp/1/1-1.tsm": b"t"}, ["data/" + "long" * 30], tarfile.PAX_FORMAT)
+    yield snapshot({meta: b"m"}, ["data/" + "long" * 30], tarfile.GNU_FORMAT)
+    yield snapshot({tsm: b"t"}, kind="incremental", parent="00", number=3, chain="c", removed=[wal])
+    yield snapshot({meta: b"m"}, kind="database")
+    yield snapshot({"../" + meta: b"m", "/etc/x": b"x"}, ["..", "/tmp"])
 
 
 def unsnappy(packed):
@@ -252,6 +293,9 @@ def all_seeds():
         yield "journal", journal.encode()
     for cut in cutlists():
         yield "cutlist", cut
+    for tar in snapshots():
+        yield "unpack", b"\x00" + tar
+        yield "unpack", b"\x07" + tar
     small = list(small_blocks())
     for block in small:
         yield "tsmblock", block
