@@ -7,7 +7,7 @@
 #include "fs/xattrs.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/restore/drop.h"
+#include "store/restore/upload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +34,8 @@ struct entry {
     int64_t written_ns; /* the mtime of what was refused, whatever its tool sets */
     int64_t used_ns;    /* monotonic */
     unsigned open;
-    struct drop *drop; /* of a file; NULL once its time has come */
-    uint64_t size;     /* what it had then */
+    struct upload *drop; /* of a file; NULL once its time has come */
+    uint64_t size;       /* what it had then */
     struct xattrs xattrs;
 };
 
@@ -46,7 +46,7 @@ struct drop_handle {
 
 /* A drop that was removed by one who did not wait for its end. */
 struct orphan {
-    struct drop *drop;
+    struct upload *drop;
     struct orphan *next;
 };
 
@@ -104,7 +104,7 @@ static void touch(struct entry *e)
 
 /* A new entry with one pin, which the tree keeps; the caller gets another. Called with the lock. */
 static int add(struct request *r, struct entry *dir, const char *name, mode_t mode, bool folder,
-               struct drop *drop, struct entry **out)
+               struct upload *drop, struct entry **out)
 {
     struct drops *d = dir->drops;
     struct entry *e = calloc(1, sizeof(*e));
@@ -134,8 +134,8 @@ static int entry_getattr(struct request *r, struct node *n, struct handle *h, st
     struct entry *e = (struct entry *)n;
     (void)h;
     pthread_mutex_lock(&e->drops->lock);
-    uint64_t size = e->drop ? drop_size(e->drop) : e->size;
-    int64_t mtime = e->drop && drop_refused(e->drop) ? e->written_ns : e->mtime_ns;
+    uint64_t size = e->drop ? upload_size(e->drop) : e->size;
+    int64_t mtime = e->drop && upload_refused(e->drop) ? e->written_ns : e->mtime_ns;
     fs_attr(r->fs, st, e->ino, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
     st->st_atim = (struct timespec){e->atime_ns / 1000000000, e->atime_ns % 1000000000};
     if (e != &e->drops->root) {
@@ -196,7 +196,7 @@ static struct handle *new_handle(struct entry *e, bool writer)
     h->writer = writer;
     e->open++;
     if (writer)
-        drop_open(e->drop);
+        upload_open(e->drop);
     touch(e);
     return &h->h;
 }
@@ -216,7 +216,7 @@ static int entry_create(struct request *r, struct node *dir, const char *name, m
 {
     struct entry *d = (struct entry *)dir, *e;
     char path[PATH_MAX];
-    struct drop *drop;
+    struct upload *drop;
     (void)flags;
     int rc = may_begin(r);
     if (rc < 0)
@@ -224,11 +224,11 @@ static int entry_create(struct request *r, struct node *dir, const char *name, m
     pthread_mutex_lock(&d->drops->lock);
     rc = find(d, name) ? -EEXIST : path_of(d, name, path);
     if (rc == 0)
-        rc = drop_new(r->fs->restore, path, &drop);
+        rc = upload_new(r->fs->restore, path, &drop);
     if (rc == 0) {
         rc = add(r, d, name, mode, false, drop, &e);
         if (rc < 0)
-            drop_free(drop);
+            upload_free(drop);
         else if (!(*h = new_handle(e, true)))
             rc = -ENOMEM; /* an empty file without a handle: harmless, and gone soon */
         else
@@ -268,7 +268,7 @@ static int entry_open(struct request *r, struct node *n, int flags, struct handl
     if (rc == 0 && writer && (flags & O_TRUNC)) {
         const struct tarball_reader who = {request_interrupted, r};
         struct err why = {0};
-        rc = drop_truncate(e->drop, 0, &who, &why);
+        rc = upload_truncate(e->drop, 0, &who, &why);
         if (rc < 0) {
             nh->node = n;
             entry_ops.release(nh);
@@ -284,7 +284,7 @@ static ssize_t entry_read(struct request *r, struct handle *h, char **buf, size_
 {
     const struct entry *e = (const struct entry *)h->node;
     (void)r, (void)buf, (void)n;
-    return off >= drop_size(e->drop) ? 0 : -EIO;
+    return off >= upload_size(e->drop) ? 0 : -EIO;
 }
 
 static int entry_write(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off)
@@ -297,9 +297,9 @@ static int entry_write(struct request *r, struct handle *h, const void *buf, siz
     bool first = !dh->wrote && off == 0;
     dh->wrote = true;
     pthread_mutex_unlock(&e->drops->lock);
-    int rc = first ? drop_rewind(e->drop, &who) : 0;
+    int rc = first ? upload_rewind(e->drop, &who) : 0;
     if (rc == 0)
-        rc = drop_write(e->drop, buf, n, off, &who, &why);
+        rc = upload_write(e->drop, buf, n, off, &who, &why);
     pthread_mutex_lock(&e->drops->lock);
     e->mtime_ns = e->written_ns = io_now_ns();
     touch(e);
@@ -316,11 +316,11 @@ static int entry_flush(struct request *r, struct handle *h)
     if (!dh->writer)
         return 0;
     if (caller_was_killed(r->ctx->pid)) {
-        drop_killed(e->drop);
+        upload_killed(e->drop);
         return 0;
     }
-    int rc = drop_flush(e->drop, &who, &why);
-    if (rc < 0 && drop_size(e->drop) > 0)
+    int rc = upload_flush(e->drop, &who, &why);
+    if (rc < 0 && upload_size(e->drop) > 0)
         status_failed(r->fs->status, "restore", why.text);
     return rc;
 }
@@ -330,7 +330,7 @@ static void entry_release(struct handle *h)
     struct drop_handle *dh = (struct drop_handle *)h;
     struct entry *e = (struct entry *)h->node;
     if (dh->writer)
-        drop_close(e->drop);
+        upload_close(e->drop);
     pthread_mutex_lock(&e->drops->lock);
     e->open--;
     touch(e);
@@ -339,27 +339,27 @@ static void entry_release(struct handle *h)
 }
 
 /* Ends the drop of an entry that nobody has open; it is then only a name and a size. */
-static struct drop *take_drop(struct entry *e)
+static struct upload *take_drop(struct entry *e)
 {
-    struct drop *d = e->drop;
+    struct upload *d = e->drop;
     if (!d || e->open)
         return NULL;
-    e->size = drop_size(d);
+    e->size = upload_size(d);
     e->drop = NULL;
     return d;
 }
 
 /* Removes what was staged, and waits for it, unless the caller is killed meanwhile: then the timer
  * frees what is left. */
-static void end_drop(struct request *r, struct drop *drop)
+static void end_drop(struct request *r, struct upload *drop)
 {
     const struct tarball_reader who = {request_interrupted, r};
     struct drops *d = r->fs->drops;
     struct orphan *o = NULL;
-    if (drop && drop_abandon(drop, "it was given up before it was restored", &who) == -EINTR)
+    if (drop && upload_abandon(drop, "it was given up before it was restored", &who) == -EINTR)
         o = malloc(sizeof(*o));
     if (!o) {
-        drop_free(drop);
+        upload_free(drop);
         return;
     }
     pthread_mutex_lock(&d->lock);
@@ -371,7 +371,7 @@ static void end_drop(struct request *r, struct drop *drop)
 static int entry_unlink(struct request *r, struct node *dir, const char *name, bool folder)
 {
     struct entry *d = (struct entry *)dir;
-    struct drop *drop = NULL;
+    struct upload *drop = NULL;
     pthread_mutex_lock(&d->drops->lock);
     struct entry *e = find(d, name);
     int rc = !e                      ? -ENOENT
@@ -388,7 +388,7 @@ static int entry_unlink(struct request *r, struct node *dir, const char *name, b
         return e ? rc : -EROFS; /* what has no entry is the log, or status.json */
     const struct tarball_reader who = {request_interrupted, r};
     if (!drop && e->drop)
-        drop_abandon(e->drop, "it was removed while it was written", &who);
+        upload_abandon(e->drop, "it was removed while it was written", &who);
     end_drop(r, drop);
     node_unpin(r->fs->nodes, &e->node);
     return 0;
@@ -429,7 +429,7 @@ static int entry_rename(struct request *r, struct node *dir, const char *name, s
     pthread_mutex_unlock(&d->lock);
     if (rc < 0)
         return rc;
-    rc = fresh ? drop_rename(e->drop, path, &who, &why) : -ENOMEM;
+    rc = fresh ? upload_rename(e->drop, path, &who, &why) : -ENOMEM;
     if (rc < 0)
         status_failed(r->fs->status, "restore", why.text);
     struct entry *replaced = NULL;
@@ -484,7 +484,7 @@ static int entry_setattr(struct request *r, struct node *n, struct handle *h, co
     pthread_mutex_unlock(&e->drops->lock);
     if (!resize)
         return 0;
-    int rc = drop_truncate(e->drop, (uint64_t)st->st_size, &who, &why);
+    int rc = upload_truncate(e->drop, (uint64_t)st->st_size, &who, &why);
     pthread_mutex_lock(&e->drops->lock);
     e->open--;
     pthread_mutex_unlock(&e->drops->lock);
@@ -538,7 +538,7 @@ static void entry_free(struct node *n)
     struct entry *e = (struct entry *)n;
     if (e == &e->drops->root)
         return;
-    drop_free(e->drop);
+    upload_free(e->drop);
     xattrs_clear(&e->xattrs);
     free(e->name);
     free(e);
@@ -586,7 +586,7 @@ static void free_orphans(struct drops *d)
     pthread_mutex_unlock(&d->lock);
     for (; o; o = next) {
         next = o->next;
-        drop_free(o->drop);
+        upload_free(o->drop);
         free(o);
     }
 }
@@ -598,7 +598,7 @@ void drops_expire(struct fs *fs)
     if (fs->restore)
         session_expire(fs->restore);
     for (;;) {
-        struct drop *drop = NULL;
+        struct upload *drop = NULL;
         pthread_mutex_lock(&d->lock);
         struct entry *e = expired(&d->root, io_mono_ns());
         if (e) {
@@ -608,7 +608,7 @@ void drops_expire(struct fs *fs)
         pthread_mutex_unlock(&d->lock);
         if (!e)
             return;
-        drop_free(drop);
+        upload_free(drop);
         node_unpin(fs->nodes, &e->node);
     }
 }

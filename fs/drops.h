@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restore/: files that are copied here are restored (store/restore/drop.h).
+ * restore/: files that are copied here are restored (store/restore/upload.h).
  *
  * The tree here is in memory: names, modes, owners, times and user.* attributes are accepted and
  * remembered, the bytes go to the store's drop. A file stays visible for a while after its last

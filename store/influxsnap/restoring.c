@@ -13,7 +13,7 @@
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
 #include "store/influxsnap/words.h"
-#include "store/restore/drop.h"
+#include "store/restore/upload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +120,7 @@ static void told(void *arg, const char *name, uint64_t size)
     meter_file(arg, name, size);
 }
 
-static int pour(struct restoring *r, int fd, const char *path, struct drop *d, struct err *e)
+static int pour(struct restoring *r, int fd, const char *path, struct upload *u, struct err *e)
 {
     autofree char *buf = malloc(PIECE);
     if (!buf)
@@ -133,7 +133,7 @@ static int pour(struct restoring *r, int fd, const char *path, struct drop *d, s
             return err_sys(e, -errno, "%s", path);
         if (n == 0)
             return 0;
-        int ret = drop_write(d, buf, (size_t)n, at, &snap_reader, e);
+        int ret = upload_write(u, buf, (size_t)n, at, &snap_reader, e);
         if (ret < 0)
             return ret;
         at += (uint64_t)n;
@@ -151,37 +151,37 @@ static const char *name_of(const char *path)
     return *path ? path : "snapshot";
 }
 
-static int drop_file(struct restoring *r, const char *path, struct err *e)
+static int upload_file(struct restoring *r, const char *path, struct err *e)
 {
     struct err why = {0};
-    cleanup(drop_freep) struct drop *d = NULL;
+    cleanup(upload_freep) struct upload *u = NULL;
     bool is_stdin = strcmp(path, STDIN) == 0;
     autoclose int fd =
         is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     path = is_stdin ? "standard input" : path;
-    int ret = fd < 0 ? -errno : drop_new(r->session, name_of(path), &d);
+    int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
-    drop_open(d);
-    ret = pour(r, fd, path, d, &why);
+    upload_open(u);
+    ret = pour(r, fd, path, u, &why);
     if (ret == 0)
-        ret = drop_flush(d, &snap_reader, &why);
+        ret = upload_flush(u, &snap_reader, &why);
     if (ret == -EINTR) { /* unless an exchange has begun: that is waited for */
-        drop_abandon(d, "interrupted", NULL);
-        ret = drop_restored(d) ? 0 : err_set(&why, -EINTR, "interrupted; the store is as it was");
+        upload_abandon(u, "interrupted", NULL);
+        ret = upload_restored(u) ? 0 : err_set(&why, -EINTR, "interrupted; the store is as it was");
     }
-    r->restored |= ret == 0 && drop_restored(d);
-    drop_close(d);
+    r->restored |= ret == 0 && upload_restored(u);
+    upload_close(u);
     logtail_follow(&r->tail, told, &r->meter);
     return ret < 0 ? err_set(e, ret, "%s: %s", path, why.text) : 0;
 }
 
 /* The full snapshot comes last: the numbers have been checked by then. */
-static int drop_all(struct restoring *r, struct err *e)
+static int upload_all(struct restoring *r, struct err *e)
 {
     const struct tarfile *full = NULL;
     if (from_stdin(r->s))
-        return drop_file(r, STDIN, e);
+        return upload_file(r, STDIN, e);
     for (size_t i = 0; i < r->set.n; i++) {
         const struct tarfile *f = &r->set.at[i];
         int ret = 0;
@@ -190,11 +190,11 @@ static int drop_all(struct restoring *r, struct err *e)
         if (f->m->kind == MANIFEST_FULL)
             full = f;
         else
-            ret = drop_file(r, f->path, e);
+            ret = upload_file(r, f->path, e);
         if (ret < 0)
             return ret;
     }
-    return full ? drop_file(r, full->path, e) : 0;
+    return full ? upload_file(r, full->path, e) : 0;
 }
 
 /* A store that cannot be restored into is no fault of the snapshot. */
@@ -272,7 +272,7 @@ static int restore(struct restoring *r, struct err *e)
         return ret;
     logtail_begin(&r->tail, session_log_fd(r->session));
     meter_begin(&r->meter, "unpacking", size_of_all(r));
-    ret = drop_all(r, e);
+    ret = upload_all(r, e);
     meter_end(&r->meter);
     return ret == 0 && !r->restored ? not_restored(r, before, e) : ret;
 }

@@ -2,7 +2,7 @@
 /*
  * A restore session for one store: its folders, who owns the staging area, log and status.
  *
- * Files that are being copied in are struct drop
+ * Files that are being copied in are struct upload
  * (drop.h); one of them at a time may hold the staging folders. Incremental snapshots ("numbers")
  * have places of their own, so any number of them may be received at once. One whose parent the
  * store holds, as it was restored, is restored with all that follow it; others wait for their

@@ -14,8 +14,8 @@
 
 #include "tests/unit/snap.h"
 
-#include "store/restore/drop.h"
 #include "store/restore/session.h"
+#include "store/restore/upload.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -97,19 +97,19 @@ static inline int drop_into(const char *root, struct buffer tar,
     struct store_paths paths = paths_in(root);
     autoclose int state = open_state(root);
     struct session *session = NULL;
-    struct drop *d = NULL;
+    struct upload *d = NULL;
     const struct session_options o = {
         .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .in_use = in_use, .state_fd = state};
     int r = session_open(&o, &session, e);
     if (r == 0)
         r = session_may_begin(session, e);
     if (r == 0)
-        r = drop_new(session, "now.tar", &d);
+        r = upload_new(session, "now.tar", &d);
     for (size_t at = 0; r == 0 && at < tar.n; at += 4096)
-        r = drop_write(d, tar.p + at, tar.n - at < 4096 ? tar.n - at : 4096, at, NULL, e);
+        r = upload_write(d, tar.p + at, tar.n - at < 4096 ? tar.n - at : 4096, at, NULL, e);
     if (r == 0)
-        r = drop_flush(d, NULL, e);
-    drop_free(d);
+        r = upload_flush(d, NULL, e);
+    upload_free(d);
     session_close(session);
     buffer_free(&tar);
     paths_free(&paths);

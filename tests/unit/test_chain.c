@@ -2,8 +2,8 @@
 /* Numbers in any order: what is restored, what waits, what is refused, and what is left. */
 #include "tests/unit/snap.h"
 
-#include "store/restore/drop.h"
 #include "store/restore/session.h"
+#include "store/restore/upload.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -117,16 +117,16 @@ static void build(struct scene *s)
 
 static int drop_bytes(struct scene *s, const char *name, const struct buffer *tar, struct err *e)
 {
-    struct drop *d = NULL;
+    struct upload *d = NULL;
     e->text[0] = 0;
     int r = session_may_begin(s->session, e);
     if (r == 0)
-        r = drop_new(s->session, name, &d);
+        r = upload_new(s->session, name, &d);
     for (size_t at = 0; r == 0 && at < tar->n; at += 1000)
-        r = drop_write(d, tar->p + at, tar->n - at < 1000 ? tar->n - at : 1000, at, NULL, e);
+        r = upload_write(d, tar->p + at, tar->n - at < 1000 ? tar->n - at : 1000, at, NULL, e);
     if (r == 0)
-        r = drop_flush(d, NULL, e);
-    drop_free(d);
+        r = upload_flush(d, NULL, e);
+    upload_free(d);
     return r;
 }
 
@@ -568,46 +568,46 @@ static void test_damaged(void **state)
 static void test_dot_names(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = NULL;
+    struct upload *d = NULL;
     struct err e = {0};
     give_all(s, "b");
-    assert_int_equal(drop_new(s->session, ".0.tar.x", &d), 0);
-    assert_int_equal(drop_write(d, s->number[0].p, s->number[0].n, 0, NULL, &e), 0);
-    assert_int_equal(drop_flush(d, NULL, &e), 0);
+    assert_int_equal(upload_new(s->session, ".0.tar.x", &d), 0);
+    assert_int_equal(upload_write(d, s->number[0].p, s->number[0].n, 0, NULL, &e), 0);
+    assert_int_equal(upload_flush(d, NULL, &e), 0);
     expect_store(s, s->text[0]);
-    assert_int_equal(drop_rename(d, "0.tar", NULL, &e), 0);
+    assert_int_equal(upload_rename(d, "0.tar", NULL, &e), 0);
     expect_store(s, s->text[1]);
-    assert_true(drop_restored(d));
-    drop_free(d);
-    assert_int_equal(drop_new(s->session, ".2.tar.x", &d), 0);
-    assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
-    assert_int_equal(drop_flush(d, NULL, &e), 0);
-    drop_abandon(d, "gone", NULL);
+    assert_true(upload_restored(d));
+    upload_free(d);
+    assert_int_equal(upload_new(s->session, ".2.tar.x", &d), 0);
+    assert_int_equal(upload_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
+    assert_int_equal(upload_flush(d, NULL, &e), 0);
+    upload_abandon(d, "gone", NULL);
     expect_waiting(s, 0, NULL);
-    drop_free(d);
-    assert_int_equal(drop_new(s->session, ".2.tar.x", &d), 0);
-    assert_int_equal(drop_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
-    assert_int_equal(drop_flush(d, NULL, &e), 0);
-    assert_int_equal(drop_rename(d, "2.tar", NULL, &e), 0);
-    assert_false(drop_restored(d));
+    upload_free(d);
+    assert_int_equal(upload_new(s->session, ".2.tar.x", &d), 0);
+    assert_int_equal(upload_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
+    assert_int_equal(upload_flush(d, NULL, &e), 0);
+    assert_int_equal(upload_rename(d, "2.tar", NULL, &e), 0);
+    assert_false(upload_restored(d));
     expect_waiting(s, 1, NULL);
-    drop_free(d);
+    upload_free(d);
 }
 
 /* A number that comes while another restore is under way waits, and is then looked after. */
 static void test_while_another(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = NULL;
+    struct upload *d = NULL;
     struct err e = {0};
     give_all(s, "b");
-    assert_int_equal(drop_new(s->session, "base.tar", &d), 0);
-    assert_int_equal(drop_write(d, s->base.p, s->base.n - 1024, 0, NULL, &e), 0);
+    assert_int_equal(upload_new(s->session, "base.tar", &d), 0);
+    assert_int_equal(upload_write(d, s->base.p, s->base.n - 1024, 0, NULL, &e), 0);
     give_all(s, "0");
     expect_store(s, s->text[0]);
     expect_waiting(s, 1, "another restore");
-    drop_abandon(d, "gone", NULL);
-    drop_free(d);
+    upload_abandon(d, "gone", NULL);
+    upload_free(d);
     expect_store(s, s->text[1]);
     expect_waiting(s, 0, NULL);
 }

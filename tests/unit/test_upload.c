@@ -2,8 +2,8 @@
 /* Files written into restore/ in the ways that copy tools write them, and their verdicts. */
 #include "tests/unit/snap.h"
 
-#include "store/restore/drop.h"
 #include "store/restore/session.h"
+#include "store/restore/upload.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -87,27 +87,27 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct drop *new_drop(struct scene *s, const char *name)
+static struct upload *new_upload(struct scene *s, const char *name)
 {
-    struct drop *d = NULL;
-    assert_int_equal(drop_new(s->session, name, &d), 0);
-    return d;
+    struct upload *u = NULL;
+    assert_int_equal(upload_new(s->session, name, &u), 0);
+    return u;
 }
 
-static void write_range(struct scene *s, struct drop *d, size_t from, size_t to, size_t piece)
+static void write_range(struct scene *s, struct upload *u, size_t from, size_t to, size_t piece)
 {
     for (size_t at = from; at < to; at += piece) {
         struct err e;
-        int r = drop_write(d, s->tar.p + at, to - at < piece ? to - at : piece, at, NULL, &e);
+        int r = upload_write(u, s->tar.p + at, to - at < piece ? to - at : piece, at, NULL, &e);
         if (r < 0)
             fail_msg("write at %zu: %d %s", at, r, e.text);
     }
 }
 
-static void expect_flush(struct drop *d, int code, const char *words)
+static void expect_flush(struct upload *u, int code, const char *words)
 {
     struct err e = {0};
-    int r = drop_flush(d, NULL, &e);
+    int r = upload_flush(u, NULL, &e);
     if (r != code || (words && !strstr(e.text, words)))
         fail_msg("flush: %d (%s), not %d (%s)", r, e.text, code, words ? words : "");
 }
@@ -164,38 +164,38 @@ static void expect_state(struct scene *s, const char *state)
 static void test_in_order(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
+    struct upload *u = new_upload(s, "now.tar");
     expect_state(s, "idle");
-    write_range(s, d, 0, s->tar.n, 128 << 10);
-    assert_false(drop_restored(d));
-    expect_flush(d, 0, NULL);
-    assert_true(drop_restored(d));
-    expect_flush(d, 0, NULL);
-    assert_true(drop_size(d) == s->tar.n);
+    write_range(s, u, 0, s->tar.n, 128 << 10);
+    assert_false(upload_restored(u));
+    expect_flush(u, 0, NULL);
+    assert_true(upload_restored(u));
+    expect_flush(u, 0, NULL);
+    assert_true(upload_size(u) == s->tar.n);
     expect_new(s);
     expect_said(s, "restored now.tar");
     expect_state(s, "restored");
     assert_int_equal(s->restored, 1);
-    drop_free(d);
+    upload_free(u);
     expect_new(s);
     /* Again, from the same file truncated: the first new store is then the one that is kept. */
-    d = new_drop(s, "now.tar");
-    write_range(s, d, 0, 1000, 100);
-    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
-    write_range(s, d, 0, s->tar.n, 100000);
-    expect_flush(d, 0, NULL);
+    u = new_upload(s, "now.tar");
+    write_range(s, u, 0, 1000, 100);
+    assert_int_equal(upload_truncate(u, 0, NULL, NULL), 0);
+    write_range(s, u, 0, s->tar.n, 100000);
+    expect_flush(u, 0, NULL);
     assert_int_equal(session_count(s->session), 2);
-    drop_free(d);
+    upload_free(u);
 }
 
 static void test_odd_pieces(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
-    write_range(s, d, 0, 3000, 1);
-    write_range(s, d, 3000, s->tar.n, 7919);
-    expect_flush(d, 0, NULL);
-    drop_free(d);
+    struct upload *u = new_upload(s, "now.tar");
+    write_range(s, u, 0, 3000, 1);
+    write_range(s, u, 3000, s->tar.n, 7919);
+    expect_flush(u, 0, NULL);
+    upload_free(u);
     expect_new(s);
 }
 
@@ -203,79 +203,79 @@ static void test_odd_pieces(void **state)
 static void test_early_flushes(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
-    expect_flush(d, -EINVAL, "empty");
+    struct upload *u = new_upload(s, "now.tar");
+    expect_flush(u, -EINVAL, "empty");
     expect_said(s, "empty");
-    write_range(s, d, 0, 3, 1);
-    expect_flush(d, -EBADMSG, "ends early");
-    write_range(s, d, 3, 400, 100);
-    expect_flush(d, -EBADMSG, "ends early");
-    write_range(s, d, 400, 1 << 20, 100000);
-    expect_flush(d, -EBADMSG, "ends early");
+    write_range(s, u, 0, 3, 1);
+    expect_flush(u, -EBADMSG, "ends early");
+    write_range(s, u, 3, 400, 100);
+    expect_flush(u, -EBADMSG, "ends early");
+    write_range(s, u, 400, 1 << 20, 100000);
+    expect_flush(u, -EBADMSG, "ends early");
     expect_said(s, "ends early");
-    write_range(s, d, 1 << 20, s->tar.n - 1, 100000);
-    expect_flush(d, -EBADMSG, "ends early");
-    assert_false(drop_refused(d));
-    write_range(s, d, s->tar.n - 1, s->tar.n, 1);
-    expect_flush(d, 0, NULL);
-    drop_free(d);
+    write_range(s, u, 1 << 20, s->tar.n - 1, 100000);
+    expect_flush(u, -EBADMSG, "ends early");
+    assert_false(upload_refused(u));
+    write_range(s, u, s->tar.n - 1, s->tar.n, 1);
+    expect_flush(u, 0, NULL);
+    upload_free(u);
     expect_new(s);
 }
 
 static void test_cut_off(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
-    write_range(s, d, 0, s->tar.n - 512, 1 << 20);
-    expect_flush(d, -EBADMSG, "ends early");
-    drop_abandon(d, "it was removed", NULL);
-    assert_int_equal(drop_flush(d, NULL, NULL), -ECANCELED);
+    struct upload *u = new_upload(s, "now.tar");
+    write_range(s, u, 0, s->tar.n - 512, 1 << 20);
+    expect_flush(u, -EBADMSG, "ends early");
+    upload_abandon(u, "it was removed", NULL);
+    assert_int_equal(upload_flush(u, NULL, NULL), -ECANCELED);
     expect_said(s, "it was removed");
     expect_state(s, "refused");
     expect_old(s);
-    drop_free(d);
+    upload_free(u);
     expect_old(s);
 }
 
 static void test_refusals(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "other");
+    struct upload *u = new_upload(s, "other");
     struct err e = {0};
     char text[4096];
     memset(text, 'x', sizeof(text));
-    int r = drop_write(d, text, sizeof(text), 0, NULL, &e);
+    int r = upload_write(u, text, sizeof(text), 0, NULL, &e);
     if (r == 0)
-        r = drop_flush(d, NULL, &e);
+        r = upload_flush(u, NULL, &e);
     assert_int_equal(r, -EINVAL);
     assert_non_null(strstr(e.text, "not a snapshot"));
-    assert_int_equal(drop_write(d, text, 1, sizeof(text), NULL, NULL), -EINVAL);
-    expect_flush(d, -EINVAL, "not a snapshot");
+    assert_int_equal(upload_write(u, text, 1, sizeof(text), NULL, NULL), -EINVAL);
+    expect_flush(u, -EINVAL, "not a snapshot");
     expect_said(s, "not a snapshot");
     /* The same file, started over, with something better. */
-    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
+    assert_int_equal(upload_truncate(u, 0, NULL, NULL), 0);
     s->tar.p[s->tar.n / 2] ^= 1;
-    write_range(s, d, 0, s->tar.n - 1024, 1 << 20);
+    write_range(s, u, 0, s->tar.n - 1024, 1 << 20);
     size_t end = s->tar.n - 1024; /* the last write knows, before the flush */
-    assert_int_equal(drop_write(d, s->tar.p + end, 1024, end, NULL, NULL), -EBADMSG);
-    assert_true(drop_refused(d));
-    assert_int_equal(drop_size(d), 0);
-    expect_flush(d, -EBADMSG, "SHA-256");
+    assert_int_equal(upload_write(u, s->tar.p + end, 1024, end, NULL, NULL), -EBADMSG);
+    assert_true(upload_refused(u));
+    assert_int_equal(upload_size(u), 0);
+    expect_flush(u, -EBADMSG, "SHA-256");
     expect_said(s, "SHA-256");
     expect_old(s);
-    drop_free(d);
+    upload_free(u);
     s->tar.p[s->tar.n / 2] ^= 1;
-    d = new_drop(s, "gap");
-    r = drop_write(d, text, 10, 5000, NULL, &e);
+    u = new_upload(s, "gap");
+    r = upload_write(u, text, 10, 5000, NULL, &e);
     assert_int_equal(r, 0);
-    expect_flush(d, -EINVAL, NULL);
-    drop_free(d);
+    expect_flush(u, -EINVAL, NULL);
+    upload_free(u);
     expect_old(s);
 }
 
 struct stream {
     struct scene *s;
-    struct drop *d;
+    struct upload *u;
     size_t from, to;
 };
 
@@ -298,48 +298,48 @@ static int count_lines(struct scene *s, const char *words)
 static void test_last_close(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
-    drop_open(d);
-    write_range(s, d, 0, 1 << 20, 1 << 18);
-    expect_flush(d, -EBADMSG, "ends early");
-    drop_open(d);
-    drop_close(d);
-    assert_false(drop_refused(d));
-    assert_true(drop_size(d) == 1 << 20);
-    drop_close(d);
-    assert_true(drop_refused(d));
-    assert_int_equal(drop_size(d), 0);
+    struct upload *u = new_upload(s, "now.tar");
+    upload_open(u);
+    write_range(s, u, 0, 1 << 20, 1 << 18);
+    expect_flush(u, -EBADMSG, "ends early");
+    upload_open(u);
+    upload_close(u);
+    assert_false(upload_refused(u));
+    assert_true(upload_size(u) == 1 << 20);
+    upload_close(u);
+    assert_true(upload_refused(u));
+    assert_int_equal(upload_size(u), 0);
     assert_int_equal(count_lines(s, "ends early"), 1);
     expect_state(s, "refused");
-    expect_flush(d, -EBADMSG, "ends early");
+    expect_flush(u, -EBADMSG, "ends early");
     expect_old(s);
     /* Killed: there was no flush. */
-    drop_open(d);
-    drop_rewind(d, NULL);
-    write_range(s, d, 0, 1 << 20, 1 << 18);
-    drop_close(d);
+    upload_open(u);
+    upload_rewind(u, NULL);
+    write_range(s, u, 0, 1 << 20, 1 << 18);
+    upload_close(u);
     assert_int_equal(count_lines(s, "ends early"), 2);
     /* Too short to be anything. */
-    drop_open(d);
-    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
-    assert_int_equal(drop_write(d, "hello", 5, 0, NULL, NULL), 0);
-    expect_flush(d, -EINVAL, "not a snapshot");
-    drop_close(d);
+    upload_open(u);
+    assert_int_equal(upload_truncate(u, 0, NULL, NULL), 0);
+    assert_int_equal(upload_write(u, "hello", 5, 0, NULL, NULL), 0);
+    expect_flush(u, -EINVAL, "not a snapshot");
+    upload_close(u);
     expect_said(s, "not a snapshot");
-    expect_flush(d, -EINVAL, "not a snapshot");
+    expect_flush(u, -EINVAL, "not a snapshot");
     /* And then the right one, after which it may be restored once more. */
     for (int i = 1; i <= 2; i++) {
-        drop_open(d);
-        drop_rewind(d, NULL);
-        write_range(s, d, 0, s->tar.n, 1 << 18);
-        expect_flush(d, 0, NULL);
-        drop_close(d);
+        upload_open(u);
+        upload_rewind(u, NULL);
+        write_range(s, u, 0, s->tar.n, 1 << 18);
+        expect_flush(u, 0, NULL);
+        upload_close(u);
         assert_int_equal(session_count(s->session), i);
-        assert_true(drop_size(d) == s->tar.n);
+        assert_true(upload_size(u) == s->tar.n);
         if (i == 1)
             expect_new(s);
     }
-    drop_free(d);
+    upload_free(u);
 }
 
 /* What two programs do that copy half a snapshot to one name, one right after the other. */
@@ -347,13 +347,13 @@ static void *copy_half(void *arg)
 {
     struct stream *w = arg;
     for (int i = 0; i < 30; i++) {
-        drop_open(w->d);
-        drop_truncate(w->d, 0, NULL, NULL);
+        upload_open(w->u);
+        upload_truncate(w->u, 0, NULL, NULL);
         for (size_t at = 0; at < w->to; at += 40000)
-            if (drop_write(w->d, w->s->tar.p + at, 40000, at, NULL, NULL) < 0)
+            if (upload_write(w->u, w->s->tar.p + at, 40000, at, NULL, NULL) < 0)
                 break;
-        drop_flush(w->d, NULL, NULL);
-        drop_close(w->d);
+        upload_flush(w->u, NULL, NULL);
+        upload_close(w->u);
     }
     return NULL;
 }
@@ -361,20 +361,20 @@ static void *copy_half(void *arg)
 static void test_again_and_again(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
-    struct stream w = {s, d, 0, 800000};
+    struct upload *u = new_upload(s, "now.tar");
+    struct stream w = {s, u, 0, 800000};
     pthread_t t[3];
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&t[i], NULL, copy_half, &w), 0);
     for (int i = 0; i < 3; i++)
         pthread_join(t[i], NULL);
     expect_old(s);
-    drop_open(d);
-    assert_int_equal(drop_truncate(d, 0, NULL, NULL), 0);
-    write_range(s, d, 0, s->tar.n, 1 << 18);
-    expect_flush(d, 0, NULL);
-    drop_close(d);
-    drop_free(d);
+    upload_open(u);
+    assert_int_equal(upload_truncate(u, 0, NULL, NULL), 0);
+    write_range(s, u, 0, s->tar.n, 1 << 18);
+    expect_flush(u, 0, NULL);
+    upload_close(u);
+    upload_free(u);
     expect_new(s);
 }
 
@@ -382,27 +382,27 @@ static void test_again_and_again(void **state)
 static void *close_soon(void *arg)
 {
     usleep(100000);
-    drop_close(arg);
+    upload_close(arg);
     return NULL;
 }
 
-static void test_waits_for_the_room(void **state)
+static void test_waits_for_another(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "half.tar");
+    struct upload *u = new_upload(s, "half.tar");
     pthread_t t;
-    drop_open(d);
-    write_range(s, d, 0, 1 << 20, 1 << 20);
-    expect_flush(d, -EBADMSG, "ends early");
-    struct drop *next = new_drop(s, "now.tar");
-    drop_open(next);
-    assert_int_equal(pthread_create(&t, NULL, close_soon, d), 0);
+    upload_open(u);
+    write_range(s, u, 0, 1 << 20, 1 << 20);
+    expect_flush(u, -EBADMSG, "ends early");
+    struct upload *next = new_upload(s, "now.tar");
+    upload_open(next);
+    assert_int_equal(pthread_create(&t, NULL, close_soon, u), 0);
     write_range(s, next, 0, s->tar.n, 1 << 18);
     expect_flush(next, 0, NULL);
     pthread_join(t, NULL);
-    drop_close(next);
-    drop_free(d);
-    drop_free(next);
+    upload_close(next);
+    upload_free(u);
+    upload_free(next);
     expect_new(s);
     expect_state(s, "restored");
 }
@@ -410,17 +410,17 @@ static void test_waits_for_the_room(void **state)
 static void test_rewrite(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
+    struct upload *u = new_upload(s, "now.tar");
     struct err e = {0};
-    write_range(s, d, 0, 1 << 20, 1 << 20);
-    assert_int_equal(drop_write(d, s->tar.p, 10, 5, NULL, &e), -EIO);
+    write_range(s, u, 0, 1 << 20, 1 << 20);
+    assert_int_equal(upload_write(u, s->tar.p, 10, 5, NULL, &e), -EIO);
     assert_non_null(strstr(e.text, "again"));
-    assert_int_equal(drop_truncate(d, 1000, NULL, &e), -EIO);
-    write_range(s, d, 1 << 20, s->tar.n, 1 << 20);
-    assert_int_equal(drop_truncate(d, s->tar.n, NULL, &e), 0); /* rsync --inplace */
-    expect_flush(d, 0, NULL);
-    assert_int_equal(drop_write(d, "x", 1, s->tar.n, NULL, &e), -EIO);
-    drop_free(d);
+    assert_int_equal(upload_truncate(u, 1000, NULL, &e), -EIO);
+    write_range(s, u, 1 << 20, s->tar.n, 1 << 20);
+    assert_int_equal(upload_truncate(u, s->tar.n, NULL, &e), 0); /* rsync --inplace */
+    expect_flush(u, 0, NULL);
+    assert_int_equal(upload_write(u, "x", 1, s->tar.n, NULL, &e), -EIO);
+    upload_free(u);
     expect_new(s);
 }
 
@@ -428,21 +428,21 @@ static void test_rewrite(void **state)
 static void test_holes(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
+    struct upload *u = new_upload(s, "now.tar");
     size_t from = 0;
     for (size_t at = 0; at < s->tar.n; at += 4096) {
         size_t n = s->tar.n - at < 4096 ? s->tar.n - at : 4096;
         bool zero = s->tar.p[at] == 0 && memcmp(s->tar.p + at, s->tar.p + at + 1, n - 1) == 0;
         if (!zero)
-            write_range(s, d, at, at + n, n);
+            write_range(s, u, at, at + n, n);
         else
             from += n;
     }
     assert_true(from >= (1 << 20) - 8192);
-    assert_int_equal(drop_truncate(d, s->tar.n, NULL, NULL), 0);
-    assert_true(drop_size(d) == s->tar.n);
-    expect_flush(d, 0, NULL);
-    drop_free(d);
+    assert_int_equal(upload_truncate(u, s->tar.n, NULL, NULL), 0);
+    assert_true(upload_size(u) == s->tar.n);
+    expect_flush(u, 0, NULL);
+    upload_free(u);
     expect_new(s);
 }
 
@@ -450,8 +450,8 @@ static void *write_stream(void *arg)
 {
     struct stream *w = arg;
     for (size_t at = w->from; at < w->to; at += 40000)
-        if (drop_write(w->d, w->s->tar.p + at, w->to - at < 40000 ? w->to - at : 40000, at, NULL,
-                       NULL) < 0)
+        if (upload_write(w->u, w->s->tar.p + at, w->to - at < 40000 ? w->to - at : 40000, at, NULL,
+                         NULL) < 0)
             return w;
     return NULL;
 }
@@ -460,11 +460,11 @@ static void *write_stream(void *arg)
 static void test_streams(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
+    struct upload *u = new_upload(s, "now.tar");
     struct stream w[4];
     pthread_t t[4];
     for (int i = 0; i < 4; i++) {
-        w[i] = (struct stream){s, d, s->tar.n / 4 * (size_t)i,
+        w[i] = (struct stream){s, u, s->tar.n / 4 * (size_t)i,
                                i == 3 ? s->tar.n : s->tar.n / 4 * (size_t)(i + 1)};
         assert_int_equal(pthread_create(&t[i], NULL, write_stream, &w[i]), 0);
     }
@@ -473,49 +473,49 @@ static void test_streams(void **state)
         pthread_join(t[i], &failed);
         assert_null(failed);
     }
-    expect_flush(d, 0, NULL);
-    drop_free(d);
+    expect_flush(u, 0, NULL);
+    upload_free(u);
     expect_new(s);
-    d = new_drop(s, "backwards");
+    u = new_upload(s, "backwards");
     for (size_t end = s->tar.n; end > 0;) {
         size_t from = end > 9999 ? end - 9999 : 0;
-        write_range(s, d, from, end, 9999);
+        write_range(s, u, from, end, 9999);
         end = from;
     }
-    expect_flush(d, 0, NULL);
-    drop_free(d);
+    expect_flush(u, 0, NULL);
+    upload_free(u);
 }
 
 /* rsync: a dot-name is verified at its close, and restored by its rename. */
 static void test_dot_name(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, ".now.tar.Xa8Kd2");
+    struct upload *u = new_upload(s, ".now.tar.Xa8Kd2");
     struct err e = {0};
-    write_range(s, d, 0, s->tar.n, 1 << 18);
-    assert_int_equal(drop_commit(d, &e), -EINVAL);
-    expect_flush(d, 0, NULL);
-    assert_false(drop_refused(d));
-    assert_false(drop_restored(d));
+    write_range(s, u, 0, s->tar.n, 1 << 18);
+    assert_int_equal(upload_commit(u, &e), -EINVAL);
+    expect_flush(u, 0, NULL);
+    assert_false(upload_refused(u));
+    assert_false(upload_restored(u));
     expect_state(s, "verified");
-    assert_int_equal(drop_rename(d, ".other/x", NULL, &e), 0);
-    assert_false(drop_restored(d));
-    struct drop *second = new_drop(s, "second.tar");
+    assert_int_equal(upload_rename(u, ".other/x", NULL, &e), 0);
+    assert_false(upload_restored(u));
+    struct upload *second = new_upload(s, "second.tar");
     int r = 0;
     for (size_t at = 0; r == 0 && at < s->tar.n; at += 4096)
-        r = drop_write(second, s->tar.p + at, 4096, at, NULL, &e);
+        r = upload_write(second, s->tar.p + at, 4096, at, NULL, &e);
     if (r == 0)
-        r = drop_flush(second, NULL, &e);
+        r = upload_flush(second, NULL, &e);
     assert_int_equal(r, -EAGAIN);
-    drop_free(second);
-    assert_int_equal(drop_rename(d, "now.tar", NULL, &e), 0);
-    assert_true(drop_restored(d));
+    upload_free(second);
+    assert_int_equal(upload_rename(u, "now.tar", NULL, &e), 0);
+    assert_true(upload_restored(u));
     expect_new(s);
-    drop_free(d);
-    d = new_drop(s, ".again");
-    write_range(s, d, 0, s->tar.n, 1 << 18);
-    expect_flush(d, 0, NULL);
-    drop_free(d); /* unlinked */
+    upload_free(u);
+    u = new_upload(s, ".again");
+    write_range(s, u, 0, s->tar.n, 1 << 18);
+    expect_flush(u, 0, NULL);
+    upload_free(u); /* unlinked */
     assert_int_equal(session_count(s->session), 1);
     expect_new(s);
 }
@@ -523,28 +523,28 @@ static void test_dot_name(void **state)
 static void *abandon_soon(void *arg)
 {
     usleep(30000);
-    drop_abandon(arg, "the mount ends", NULL);
+    upload_abandon(arg, "the mount ends", NULL);
     return NULL;
 }
 
 static void test_abandon_while_waiting(void **state)
 {
     struct scene *s = *state;
-    struct drop *d = new_drop(s, "now.tar");
+    struct upload *u = new_upload(s, "now.tar");
     pthread_t t;
-    write_range(s, d, 0, 4096, 4096);
-    assert_int_equal(pthread_create(&t, NULL, abandon_soon, d), 0);
+    write_range(s, u, 0, 4096, 4096);
+    assert_int_equal(pthread_create(&t, NULL, abandon_soon, u), 0);
     /* Writers and flushes come and go meanwhile; none may hang. */
     size_t at = 4096;
-    while (drop_write(d, s->tar.p + at, 512, at, NULL, NULL) == 0)
+    while (upload_write(u, s->tar.p + at, 512, at, NULL, NULL) == 0)
         if (at < s->tar.n - 2048)
             at += 512;
-        else if (drop_flush(d, NULL, NULL) == -ECANCELED)
+        else if (upload_flush(u, NULL, NULL) == -ECANCELED)
             break;
         else
             usleep(1000);
     pthread_join(t, NULL);
-    drop_free(d);
+    upload_free(u);
     expect_old(s);
 }
 
@@ -574,21 +574,21 @@ static void test_no_room(void **state)
     assert_int_equal(session_open(&o, &session, NULL), 0);
     char *before = tree_text(small);
     for (int backwards = 0; backwards < 2; backwards++) {
-        struct drop *d = NULL;
+        struct upload *u = NULL;
         int r = 0;
-        assert_int_equal(drop_new(session, "now.tar", &d), 0);
+        assert_int_equal(upload_new(session, "now.tar", &u), 0);
         for (size_t at = 0; r == 0 && at < s->tar.n; at += 65536) {
             size_t n = s->tar.n - at < 65536 ? s->tar.n - at : 65536;
             size_t off = backwards ? s->tar.n - at - n : at;
-            r = drop_write(d, s->tar.p + off, n, off, NULL, NULL);
+            r = upload_write(u, s->tar.p + off, n, off, NULL, NULL);
         }
         if (r == 0)
-            r = drop_flush(d, NULL, NULL);
+            r = upload_flush(u, NULL, NULL);
         assert_int_equal(r, -ENOSPC);
         char *after = tree_text(small);
         assert_string_equal(before, after);
         free(after);
-        drop_free(d);
+        upload_free(u);
     }
     free(before);
     session_close(session);
@@ -601,15 +601,15 @@ static void test_zstd(void **state)
     struct scene *s = *state;
     struct buffer plain = s->tar;
     s->tar = snap_compress(&plain, archive_write_add_filter_zstd);
-    struct drop *d = new_drop(s, "now.tar.zst");
-    write_range(s, d, 0, s->tar.n, 10000);
-    expect_flush(d, 0, NULL);
-    drop_free(d);
+    struct upload *u = new_upload(s, "now.tar.zst");
+    write_range(s, u, 0, s->tar.n, 10000);
+    expect_flush(u, 0, NULL);
+    upload_free(u);
     expect_new(s);
-    d = new_drop(s, "cut.tar.zst");
-    write_range(s, d, 0, s->tar.n - 10, 10000);
-    expect_flush(d, -EBADMSG, "ends early");
-    drop_free(d);
+    u = new_upload(s, "cut.tar.zst");
+    write_range(s, u, 0, s->tar.n - 10, 10000);
+    expect_flush(u, -EBADMSG, "ends early");
+    upload_free(u);
     buffer_free(&plain);
 }
 
@@ -624,7 +624,7 @@ int main(void)
         T(test_cut_off),
         T(test_last_close),
         T(test_again_and_again),
-        T(test_waits_for_the_room),
+        T(test_waits_for_another),
         T(test_refusals),
         T(test_rewrite),
         T(test_holes),

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a drop, for drop.c (its life), drop_take.c (its bytes) and
- * drop_work.c (its threads); others use drop.h. */
-#ifndef INFLUXFS_RESTORE_DROP_IMPL_H
-#define INFLUXFS_RESTORE_DROP_IMPL_H
+/* The inside of an upload, for upload.c (its life), upload_take.c (its bytes) and
+ * upload_work.c (its threads); others use upload.h. */
+#ifndef INFLUXFS_RESTORE_UPLOAD_IMPL_H
+#define INFLUXFS_RESTORE_UPLOAD_IMPL_H
 
-#include "store/restore/drop.h"
 #include "store/restore/ring.h"
 #include "store/restore/session_upload.h"
 #include "store/restore/spool.h"
+#include "store/restore/upload.h"
 
 #include <pthread.h>
 
@@ -20,7 +20,7 @@ enum state {
     REFUSED, /* for the reason in `code` and `why`; nothing of it is staged any more */
 };
 
-struct drop {
+struct upload {
     struct session *session;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* anything below that somebody may wait for */
@@ -53,35 +53,35 @@ struct drop {
     int users;     /* calls that may be waiting */
 };
 
-/* d->lock is held in all that follows; what may wait unlocks it meanwhile. */
+/* u->lock is held in all that follows; what may wait unlocks it meanwhile. */
 
-/* Nothing more is taken: drop_refusal says why. */
-static inline bool drop_dead(const struct drop *d)
+/* Nothing more is taken: upload_refusal says why. */
+static inline bool upload_dead(const struct upload *u)
 {
-    return d->cancelled || d->state == REFUSED;
+    return u->cancelled || u->state == REFUSED;
 }
-int drop_refusal(const struct drop *d, struct err *e);
+int upload_refusal(const struct upload *u, struct err *e);
 
 /* Starts the thread that unpacks, if that is still to be done. */
-int drop_start(struct drop *d, struct err *e);
+int upload_start(struct upload *u, struct err *e);
 
 /* From VERIFIED to INSTALLING, and on by a thread: what is staged is exchanged with the store,
- * under the name d->target, or removed. -errno: no thread, and all is as it was. */
-int drop_exchange(struct drop *d);
-int drop_give_back(struct drop *d);
+ * under the name u->target, or removed. -errno: no thread, and all is as it was. */
+int upload_exchange(struct upload *u);
+int upload_give_back(struct upload *u);
 
 /* Joins a thread that the state says has ended: it only has to return. */
-void drop_reap(struct drop *d);
+void upload_reap(struct upload *u);
 
 /* Waits for a change. -EINTR: `who`, which may be NULL, does not want to wait any longer. */
-int drop_wait(struct drop *d, const struct tarball_reader *who);
+int upload_wait(struct upload *u, const struct tarball_reader *who);
 
-/* Ends what is under way, for this reason, and what was staged is gone when it returns 0: the drop
+/* Ends what is under way, for this reason, and what was staged is gone when it returns 0: the upload
  * is REFUSED, or RESTORED, or somebody else has already started it over. Waits; -EINTR: it ends by
  * itself, unless an exchange had begun, which goes on. */
-int drop_end(struct drop *d, int code, const char *why, const struct tarball_reader *who);
+int upload_end(struct upload *u, int code, const char *why, const struct tarball_reader *who);
 
 /* No more will come: whatever is still missing is a hole. Waits; -EINTR. */
-int drop_feed_holes(struct drop *d, const struct tarball_reader *who, struct err *e);
+int upload_feed_holes(struct upload *u, const struct tarball_reader *who, struct err *e);
 
 #endif
