@@ -3,7 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/restore/chain_order.h"
-#include "store/restore/merge.h"
+#include "store/restore/stage_fill.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -79,9 +79,9 @@ static int fill(struct job *j, const struct manifest *from, struct err *e)
     cleanup(stage_freep) struct stage *s = NULL;
     int r = open_stage(j, from != NULL, &s, e);
     if (r == 0)
-        r = from ? merge_store(s, j->t, from, j->run, j->nrun, e) : stage_adopt(s, e);
+        r = from ? stage_fill_from_store(s, j->t, from, j->run, j->nrun, e) : stage_adopt(s, e);
     if (r == 0)
-        r = merge_numbers(s, j->t, j->run, j->nrun, e);
+        r = stage_fill_from_run(s, j->t, j->run, j->nrun, e);
     return r < 0 ? r : stage_finish(s, e);
 }
 

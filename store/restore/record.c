@@ -3,7 +3,8 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/restore/present.h"
+#include "store/base/time.h"
+#include "store/restore/store_walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,7 @@ struct comparison {
 
 static bool equal(const struct manifest_file *f, const struct stat *st)
 {
-    return f->size == (uint64_t)st->st_size && f->mtime_ns == io_ts_ns(&st->st_mtim);
+    return f->size == (uint64_t)st->st_size && f->mtime_ns == time_from_spec(&st->st_mtim);
 }
 
 static int compare(void *arg, const char *name, const struct stat *st)
@@ -66,9 +67,9 @@ static int compare(void *arg, const char *name, const struct stat *st)
 
 static int stat_named(const int fds[TARGETS], const char *name, struct stat *st)
 {
-    const char *rest = strchr(name, '/') + 1;
-    int fd = fds[*name == 'm' ? TARGET_META : *name == 'd' ? TARGET_DATA : TARGET_WAL];
-    int r = fd < 0 ? -ENOENT : io_stat_beneath(fd, rest, st);
+    const char *path;
+    int fd = fds[target_kind_of(name, &path)];
+    int r = fd < 0 ? -ENOENT : io_stat_beneath(fd, path, st);
     return r == 0 && !S_ISREG(st->st_mode) ? -ENOENT : r;
 }
 
@@ -93,7 +94,7 @@ int record_fits(const struct manifest *m, const struct targets *t)
     int r = targets_open_store(t, fds, NULL);
     if (r < 0)
         return r;
-    r = present_walk(fds, compare, &c);
+    r = store_walk(fds, compare, &c);
     if (r >= 0)
         r = r == 0 && (c.found == m->nfiles || check_others(m, fds) == 1);
     targets_close(fds);
@@ -147,7 +148,7 @@ static int see_staged(struct manifest *state, const int staged[TARGETS], struct 
         if (r < 0 || f->size != (uint64_t)st.st_size)
             return err_sys(e, r < 0 && r != -ENOENT ? r : -EIO, "%s was not staged as it should be",
                            f->name);
-        f->mtime_ns = io_ts_ns(&st.st_mtim);
+        f->mtime_ns = time_from_spec(&st.st_mtim);
     }
     return 0;
 }

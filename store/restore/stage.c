@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/stage_impl.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,27 +70,15 @@ int stage_check_space(const struct stage *s, const uint64_t need[TARGETS], struc
     return 0;
 }
 
-enum target_kind stage_locate(const char *name, const char **rest)
+int stage_note(struct stage *s, enum folder_note note, const char *name, mode_t mode,
+               int64_t mtime_ns)
 {
-    size_t n = strcspn(name, "/");
-    *rest = name[n] ? name + n + 1 : name + n;
-    return *name == 'm' ? TARGET_META : *name == 'd' ? TARGET_DATA : TARGET_WAL;
-}
-
-int stage_remember(struct stage *s, enum word word, const char *name, mode_t mode, int64_t mtime_ns)
-{
-    if (s->nfolders == s->cap) {
-        size_t cap = s->cap * 2 + 64;
-        struct folder *p = realloc(s->folders, cap * sizeof(*p));
-        if (!p)
-            return -ENOMEM;
-        s->folders = p;
-        s->cap = cap;
-    }
     char *copy = strdup(name);
-    if (!copy)
+    if (!copy || !array_grow(&s->folders, s->nfolders)) {
+        free(copy);
         return -ENOMEM;
-    s->folders[s->nfolders] = (struct folder){copy, word, mode, mtime_ns, s->nfolders};
+    }
+    s->folders[s->nfolders] = (struct staged_folder){copy, note, mode, mtime_ns, s->nfolders};
     s->nfolders++;
     return 0;
 }
@@ -95,32 +86,32 @@ int stage_remember(struct stage *s, enum word word, const char *name, mode_t mod
 /* Opens a folder, making it (and those above it) where a member for it did not come first. */
 static int open_folder(struct stage *s, const char *name)
 {
-    const char *rest;
-    enum target_kind kind = stage_locate(name, &rest);
-    int fd = io_open_beneath(s->fds[kind], rest, O_RDONLY | O_DIRECTORY);
-    if (fd != -ENOENT || !*rest)
+    const char *path;
+    enum target_kind kind = target_kind_of(name, &path);
+    int fd = io_open_beneath(s->fds[kind], path, O_RDONLY | O_DIRECTORY);
+    if (fd != -ENOENT || !*path)
         return fd;
     autofree char *up = strdup(name);
     if (!up)
         return -ENOMEM;
-    char *slash = strrchr(up, '/');
-    *slash = 0;
+    path_up(up);
     autoclose int parent = open_folder(s, up);
     if (parent < 0)
         return parent;
-    if (mkdirat(parent, slash + 1, 0700) < 0)
+    const char *last = path_last(name);
+    if (mkdirat(parent, last, 0700) < 0)
         return -errno;
     if (s->uid[kind] != (uid_t)-1 &&
-        fchownat(parent, slash + 1, s->uid[kind], s->gid[kind], AT_SYMLINK_NOFOLLOW) < 0)
+        fchownat(parent, last, s->uid[kind], s->gid[kind], AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    int r = stage_remember(s, MADE, name, 0755, -1);
-    return r < 0 ? r : io_open_beneath(parent, slash + 1, O_RDONLY | O_DIRECTORY);
+    int r = stage_note(s, FOLDER_IMPLIED, name, 0755, -1);
+    return r < 0 ? r : io_open_beneath(parent, last, O_RDONLY | O_DIRECTORY);
 }
 
 int stage_folder(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns, struct err *e)
 {
     autoclose int fd = open_folder(s, name);
-    int r = fd < 0 ? fd : stage_remember(s, SAID, name, mode & 0777, mtime_ns);
+    int r = fd < 0 ? fd : stage_note(s, FOLDER_GIVEN, name, mode & 0777, mtime_ns);
     if (r == -ENOTDIR || r == -ELOOP)
         return err_set(e, -EBADMSG, "hostile: %s is a file and a folder", name);
     return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
@@ -130,8 +121,8 @@ int stage_each_folder(const struct stage *s, stage_folder_fn *fn, void *arg)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < s->nfolders; i++) {
-        const struct folder *f = &s->folders[i];
-        if (f->word == SAID)
+        const struct staged_folder *f = &s->folders[i];
+        if (f->note == FOLDER_GIVEN)
             r = fn(arg, &(struct stage_folder){f->name, f->mode, f->mtime_ns});
     }
     return r;
@@ -141,7 +132,7 @@ int stage_parent(struct stage *s, const char *name)
 {
     char up[PATH_MAX];
     strcpy(up, name);
-    *strrchr(up, '/') = 0;
+    path_up(up);
     if (s->parent >= 0 && strcmp(up, s->parent_name) == 0)
         return 0;
     int fd = open_folder(s, up);
@@ -155,11 +146,11 @@ int stage_parent(struct stage *s, const char *name)
 
 int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e)
 {
-    const char *rest;
-    enum target_kind kind = stage_locate(name, &rest);
+    const char *path;
+    enum target_kind kind = target_kind_of(name, &path);
     int r = stage_parent(s, name);
     if (r == 0) {
-        s->file = openat(s->parent, strrchr(name, '/') + 1,
+        s->file = openat(s->parent, path_last(name),
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         r = s->file < 0 ? -errno : 0;
     }
@@ -189,19 +180,9 @@ int stage_write(struct stage *s, const void *buf, size_t n, struct err *e)
     return 0;
 }
 
-static struct timespec from_ns(int64_t ns)
-{
-    struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-    if (t.tv_nsec < 0) {
-        t.tv_sec--;
-        t.tv_nsec += 1000000000;
-    }
-    return t;
-}
-
 int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
 {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, from_ns(mtime_ns)};
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_to_spec(mtime_ns)};
     if (s->written > s->pushed)
         sync_file_range(s->file, (off_t)s->pushed, 0, SYNC_FILE_RANGE_WRITE);
     int r = futimens(s->file, times) < 0 ? -errno : 0;
@@ -211,23 +192,23 @@ int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
     return r < 0 ? err_sys(e, r, "staging %s", s->file_name) : 0;
 }
 
-static int finish_folder(const struct stage *s, const struct folder *f)
+static int finish_folder(const struct stage *s, const struct staged_folder *f)
 {
-    const char *rest;
-    enum target_kind kind = stage_locate(f->name, &rest);
-    autoclose int fd = io_open_beneath(s->fds[kind], rest, O_RDONLY | O_DIRECTORY);
+    const char *path;
+    enum target_kind kind = target_kind_of(f->name, &path);
+    autoclose int fd = io_open_beneath(s->fds[kind], path, O_RDONLY | O_DIRECTORY);
     if (fd < 0 || fchmod(fd, f->mode) < 0)
         return fd < 0 ? fd : -errno;
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, from_ns(f->mtime_ns)};
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_to_spec(f->mtime_ns)};
     return f->mtime_ns >= 0 && futimens(fd, times) < 0 ? -errno : 0;
 }
 
-/* By name, each before what is in it; of one name, the last word at the end. */
+/* By name, each before what is in it; of one name, the last note at the end. */
 static int by_name(const void *a, const void *b)
 {
-    const struct folder *x = a, *y = b;
+    const struct staged_folder *x = a, *y = b;
     int c = strcmp(x->name, y->name);
-    return c ? c : x->turn < y->turn ? -1 : 1;
+    return c ? c : x->order < y->order ? -1 : 1;
 }
 
 void stage_unsynced(struct stage *s)
@@ -262,8 +243,8 @@ int stage_finish(struct stage *s, struct err *e)
     /* Deepest first, so that what lies below a locked one is still reachable. */
     const char *done = "";
     for (size_t i = s->nfolders; i-- > 0; done = s->folders[i].name) {
-        const struct folder *f = &s->folders[i];
-        int r = f->word == GONE || strcmp(f->name, done) == 0 ? 0 : finish_folder(s, f);
+        const struct staged_folder *f = &s->folders[i];
+        int r = f->note == FOLDER_REMOVED || strcmp(f->name, done) == 0 ? 0 : finish_folder(s, f);
         if (r < 0)
             return err_sys(e, r, "staging %s", f->name);
     }

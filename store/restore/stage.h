@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The staging folders being filled: files and folders below meta/, data/ and wal/, with mode, time
- * and owner, and everything on disk at the end.
+ * Fills the staging folders: files and folders below meta/, data/ and wal/ with mode, time and
+ * owner, all of it on disk at the end.
  *
- * Names must have passed manifest_name_ok. Nothing is followed and, but for stage_link, nothing
- * replaced: every file is created anew, every component opened by itself. Used by one thread at a
- * time. Errors: as the system says, with words; -EBADMSG: a file or folder is there already.
+ * Names are those of a snapshot ("data/db/rp/1/1-1.tsm") and must have passed manifest_name_ok. No
+ * link is followed, each component of a path is opened by itself, and only stage_reuse replaces
+ * what is there. Times are nanoseconds since 1970. A stage is used by one thread at a time.
+ * Functions return -errno with a message; -EBADMSG: a file or folder of that name is staged.
  */
 #ifndef INFLUXFS_RESTORE_STAGE_H
 #define INFLUXFS_RESTORE_STAGE_H
@@ -18,22 +19,26 @@
 
 struct stage;
 
-/* Takes over the three descriptors, and the owners of t. */
+/* A stage in these three folders, which takes over the descriptors if it returns 0, for files that
+ * belong to the owners of t. -ENOMEM. */
 int stage_new(const struct targets *t, const int fds[TARGETS], struct stage **out);
-void stage_free(struct stage *s); /* closes; removes nothing. NULL is allowed */
+
+/* Closes it; what is staged stays. NULL is allowed. */
+void stage_free(struct stage *s);
 static inline void stage_freep(struct stage **s)
 {
     stage_free(*s);
 }
 
-/* -ENOSPC if fewer bytes are free than would be written below one of the folders. need[] is by
- * target; those on one file system are added up. */
+/* -ENOSPC if need[i] bytes are more than are free below folder i; folders on one file system share
+ * what is free there. */
 int stage_check_space(const struct stage *s, const uint64_t need[TARGETS], struct err *e);
 
-/* A folder member. Its mode and time (-1: not said) are set at the end; the last word counts. */
+/* Stages a folder. Its mode and time (-1: any) are set at the end; the last call for it counts. */
 int stage_folder(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns, struct err *e);
 
-/* The folder members, in the order in which they came. */
+/* Calls fn with each stage_folder so far, in the order of the calls, until it returns other than 0,
+ * which is the result. */
 struct stage_folder {
     const char *name;
     mode_t mode;
@@ -42,23 +47,25 @@ struct stage_folder {
 typedef int stage_folder_fn(void *arg, const struct stage_folder *f);
 int stage_each_folder(const struct stage *s, stage_folder_fn *fn, void *arg);
 
-/* One file: open, any number of writes, close (which sets its time). */
+/* Stages one file: open, any number of writes, close (which sets its time). */
 int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e);
 int stage_write(struct stage *s, const void *buf, size_t n, struct err *e);
 int stage_close(struct stage *s, int64_t mtime_ns, struct err *e);
 
-/* The same file as from[]/name, of other folders: a hard link where one can be made and the owner
- * is right, else a copy. One that is staged already is replaced. */
-int stage_link(struct stage *s, const char *name, const int from[TARGETS], struct err *e);
+/* Stages the file `name` of three other folders: as a hard link where one can be made and the owner
+ * is right, else as a copy. Replaces one that is staged already. -ESTALE: it is not a file. */
+int stage_reuse(struct stage *s, const char *name, const int from[TARGETS], struct err *e);
 
-/* Takes out a file, or a folder with all that is in it; absence is success. */
+/* Removes a staged file, or a folder with all that influxd would write in it. Success if there is
+ * none; what somebody else has put there stays. */
 int stage_remove(struct stage *s, const char *name, struct err *e);
 
-/* Takes over what another stage has left in these folders: they keep mode and time. */
+/* Takes over what another stage has left in these folders, as if each folder had been staged with
+ * the mode and time that it has. */
 int stage_adopt(struct stage *s, struct err *e);
 
-/* Sets what the folders are to have, and waits until all is on disk; unless stage_unsynced was
- * called: then that is left to the caller. */
+/* Sets the folders' modes and times and waits until all is on disk. After stage_unsynced the wait
+ * is left to the caller. */
 void stage_unsynced(struct stage *s);
 int stage_finish(struct stage *s, struct err *e);
 

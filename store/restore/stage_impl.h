@@ -1,50 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a stage, for stage.c (what is written) and stage_link.c (what is taken over from
+/* The inside of a stage, for stage.c (what is written) and stage_reuse.c (what is taken over from
  * other folders); others use stage.h. */
 #ifndef INFLUXFS_RESTORE_STAGE_IMPL_H
 #define INFLUXFS_RESTORE_STAGE_IMPL_H
 
 #include "store/restore/stage.h"
 
-enum word {
-    MADE, /* on the way to something in it */
-    SAID, /* a member, or as it was where it comes from */
-    GONE,
+/* What is known of a folder. */
+enum folder_note {
+    FOLDER_IMPLIED, /* made on the way to something in it: the mode is ours to choose */
+    FOLDER_GIVEN,   /* staged, or taken over, with mode and time */
+    FOLDER_REMOVED, /* what was noted before is void */
 };
 
-struct folder {
+struct staged_folder {
     char *name;
-    enum word word;
+    enum folder_note note;
     mode_t mode;
-    int64_t mtime_ns; /* -1: not said */
-    size_t turn;
+    int64_t mtime_ns; /* -1: any */
+    size_t order;     /* of the calls: the last note of a folder counts */
 };
 
 struct stage {
     int fds[TARGETS];
     uid_t uid[TARGETS];
     gid_t gid[TARGETS];
-    struct folder *folders; /* in the order in which they were spoken of, until stage_finish */
-    size_t nfolders, cap;
+    struct staged_folder *folders; /* by order, until stage_finish sorts them by name */
+    size_t nfolders;
     bool unsynced;
 
-    int parent;                 /* the folder that the last file went to, */
-    char parent_name[PATH_MAX]; /* and its name */
+    int parent; /* the folder of the last file, or -1, and its name: files come by folder */
+    char parent_name[PATH_MAX];
 
-    int file; /* being written */
+    int file; /* being written, or -1 */
     char file_name[PATH_MAX];
-    uint64_t written, pushed; /* of it: bytes written, bytes whose writeback has begun */
+    uint64_t written, pushed; /* bytes of it, and those whose writeback has begun */
 };
 
-/* Which target a name belongs to, and its path there ("" for the folder itself). */
-enum target_kind stage_locate(const char *name, const char **rest);
+/* Adds a note on a folder. -ENOMEM. */
+int stage_note(struct stage *s, enum folder_note note, const char *name, mode_t mode,
+               int64_t mtime_ns);
 
-/* Something is said of a folder. */
-int stage_remember(struct stage *s, enum word word, const char *name, mode_t mode,
-                   int64_t mtime_ns);
-
-/* Opens the folder of a file as s->parent, made where it is not there; the last one is kept open,
- * since files come folder by folder. */
+/* Opens the folder of a file as s->parent, and makes it where it is not there. */
 int stage_parent(struct stage *s, const char *name);
 
 #endif

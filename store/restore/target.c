@@ -23,6 +23,13 @@ const char *target_kind_name(enum target_kind kind)
     return kind_names[kind];
 }
 
+enum target_kind target_kind_of(const char *name, const char **path)
+{
+    const char *slash = strchrnul(name, '/');
+    *path = *slash ? slash + 1 : slash;
+    return *name == 'm' ? TARGET_META : *name == 'd' ? TARGET_DATA : TARGET_WAL;
+}
+
 bool target_by_contents(const struct target *t)
 {
     return t->kind == TARGET_META || t->inside;

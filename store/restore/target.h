@@ -114,6 +114,11 @@ void targets_remove_homes(const struct targets *t);
 bool targets_have_homes(const struct targets *t); /* whether there is any */
 
 const char *target_kind_name(enum target_kind kind); /* "meta", "data", "wal" */
+
+/* The folder that a name in a snapshot ("data/db/rp") lies in, and its path there ("db/rp"; "" for
+ * the folder itself), within name. */
+enum target_kind target_kind_of(const char *name, const char **path);
+
 bool target_by_contents(const struct target *t);
 
 /* Names an entry of the target that is not the store's: never moved. */

@@ -260,8 +260,9 @@ static int begin_staging(struct unpack *u)
     if (r < 0)
         return r;
     for (size_t i = 0; i < u->m->nfiles; i++) {
-        char c = u->m->files[i].name[0];
-        need[c == 'm' ? TARGET_META : c == 'd' ? TARGET_DATA : TARGET_WAL] += u->m->files[i].size;
+        const struct manifest_file *f = &u->m->files[i];
+        const char *path;
+        need[target_kind_of(f->name, &path)] += f->size;
     }
     return stage_check_space(u->stage, need, u->e);
 }

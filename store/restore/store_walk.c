@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/present.h"
+#include "store/restore/store_walk.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum depth { TOP, DATABASE, POLICY, SHARD, BELOW };
+/* What the folder is in which an entry lies. */
+enum depth { TOP, DATABASE, POLICY, SHARD };
 
 struct walk {
     enum target_kind kind;
-    present_fn *fn;
+    store_walk_fn *fn;
     void *arg;
 };
 
@@ -30,7 +31,6 @@ static bool wanted_file(const struct walk *w, enum depth depth, const char *name
     }
 }
 
-/* depth: of the folder that it lies in. */
 static bool wanted_folder(const struct walk *w, enum depth depth, const char *name)
 {
     if (w->kind == TARGET_META || strcmp(name, TARGET_HOME) == 0)
@@ -47,10 +47,10 @@ static bool wanted_folder(const struct walk *w, enum depth depth, const char *na
     }
 }
 
-static int walk(const struct walk *w, enum depth depth, int fd, const char *path);
+static int walk_folder(const struct walk *w, enum depth depth, int fd, const char *path);
 
-static int visit(const struct walk *w, enum depth depth, int dir, const char *path,
-                 const char *name)
+static int walk_entry(const struct walk *w, enum depth depth, int dir, const char *path,
+                      const char *name)
 {
     struct stat st;
     autofree char *whole = NULL;
@@ -69,19 +69,19 @@ static int visit(const struct walk *w, enum depth depth, int dir, const char *pa
     if (r != 0 || depth == SHARD)
         return r;
     autoclose int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? -errno : walk(w, depth + 1, fd, whole);
+    return fd < 0 ? -errno : walk_folder(w, depth + 1, fd, whole);
 }
 
-static int walk(const struct walk *w, enum depth depth, int fd, const char *path)
+static int walk_folder(const struct walk *w, enum depth depth, int fd, const char *path)
 {
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(fd, &list);
     for (size_t i = 0; r == 0 && i < list.n; i++)
-        r = visit(w, depth, fd, path, list.names[i]);
+        r = walk_entry(w, depth, fd, path, list.names[i]);
     return r;
 }
 
-int present_walk(const int fds[TARGETS], present_fn *fn, void *arg)
+int store_walk(const int fds[TARGETS], store_walk_fn *fn, void *arg)
 {
     int r = 0;
     for (int i = 0; r == 0 && i < TARGETS; i++) {
@@ -92,7 +92,7 @@ int present_walk(const int fds[TARGETS], present_fn *fn, void *arg)
             continue;
         r = fstat(fds[i], &st) < 0 ? -errno : fn(arg, name, &st);
         if (r == 0)
-            r = walk(&w, TOP, fds[i], name);
+            r = walk_folder(&w, TOP, fds[i], name);
     }
     return r;
 }

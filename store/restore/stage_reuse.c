@@ -3,7 +3,9 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/base/rmtree.h"
+#include "store/base/time.h"
 #include "store/influx/written.h"
 #include "store/restore/stage_impl.h"
 
@@ -38,8 +40,8 @@ static int copy_bytes(int from, int to)
     }
 }
 
-static int copy(const struct stage *s, enum target_kind kind, const char *base, int from,
-                const struct stat *st)
+static int reuse_copy(const struct stage *s, enum target_kind kind, const char *base, int from,
+                      const struct stat *st)
 {
     autoclose int in = openat(from, base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     autoclose int out = in < 0 ? -1
@@ -64,11 +66,11 @@ static bool cannot_link(int code)
            code == -ENOSYS || code == -EACCES;
 }
 
-static int link_from(struct stage *s, const char *name, int from)
+/* from: the folder of the file there. */
+static int reuse_file(struct stage *s, const char *name, enum target_kind kind, int from)
 {
     struct stat st;
-    const char *rest, *base = strrchr(name, '/') + 1;
-    enum target_kind kind = stage_locate(name, &rest);
+    const char *base = path_last(name);
     int r = stage_parent(s, name);
     if (r < 0)
         return r;
@@ -82,21 +84,24 @@ static int link_from(struct stage *s, const char *name, int from)
         s->uid[kind] == (uid_t)-1 ||
         (st.st_uid == s->uid[kind] && (s->gid[kind] == (gid_t)-1 || st.st_gid == s->gid[kind]));
     r = !ours ? -EPERM : linkat(from, base, s->parent, base, 0) < 0 ? -errno : 0;
-    return cannot_link(r) ? copy(s, kind, base, from, &st) : r;
+    return cannot_link(r) ? reuse_copy(s, kind, base, from, &st) : r;
 }
 
-int stage_link(struct stage *s, const char *name, const int from[TARGETS], struct err *e)
+static int open_parent(int fd, const char *path)
 {
-    const char *rest;
-    enum target_kind kind = stage_locate(name, &rest);
-    autofree char *up = strdup(rest);
+    autofree char *up = strdup(path);
     if (!up)
-        return err_sys(e, -ENOMEM, "staging %s", name);
-    char *slash = strrchr(up, '/');
-    *(slash ? slash : up) = 0;
-    autoclose int dir =
-        from[kind] < 0 ? -ENOENT : io_open_beneath(from[kind], up, O_RDONLY | O_DIRECTORY);
-    int r = dir < 0 ? dir : link_from(s, name, dir);
+        return -ENOMEM;
+    path_up(up);
+    return io_open_beneath(fd, up, O_RDONLY | O_DIRECTORY);
+}
+
+int stage_reuse(struct stage *s, const char *name, const int from[TARGETS], struct err *e)
+{
+    const char *path;
+    enum target_kind kind = target_kind_of(name, &path);
+    autoclose int dir = from[kind] < 0 ? -ENOENT : open_parent(from[kind], path);
+    int r = dir < 0 ? dir : reuse_file(s, name, kind, dir);
     return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
 }
 
@@ -107,44 +112,41 @@ static bool is_staged(const void *ctx, const char *path, const struct statx *st)
     return n < (int)sizeof(whole) && written_by_influxd(whole, st->stx_mode);
 }
 
+/* What was noted of this folder, and of folders in it, is void. */
+static void void_notes(struct stage *s, const char *name)
+{
+    for (size_t i = 0; i < s->nfolders; i++)
+        if (path_below(s->folders[i].name, name))
+            s->folders[i].note = FOLDER_REMOVED;
+}
+
 int stage_remove(struct stage *s, const char *name, struct err *e)
 {
-    const char *rest;
-    enum target_kind kind = stage_locate(name, &rest);
-    autofree char *up = strdup(rest);
-    if (!up)
-        return err_sys(e, -ENOMEM, "staging %s", name);
-    char *slash = strrchr(up, '/');
-    *(slash ? slash : up) = 0;
-    autoclose int dir = io_open_beneath(s->fds[kind], up, O_RDONLY | O_DIRECTORY);
-    if (dir == -ENOENT || !*rest)
+    const char *path;
+    enum target_kind kind = target_kind_of(name, &path);
+    autoclose int dir = open_parent(s->fds[kind], path);
+    if (dir == -ENOENT || !*path)
         return 0;
-    size_t n = strlen(name);
-    if (s->parent >= 0 && strncmp(s->parent_name, name, n) == 0 &&
-        (s->parent_name[n] == '/' || !s->parent_name[n])) {
+    if (s->parent >= 0 && path_below(s->parent_name, name)) {
         cleanup_close(&s->parent);
         s->parent = -1;
     }
-    const char *base = slash ? slash + 1 : rest;
-    int r = dir < 0 ? dir : rmtree(dir, base, &(struct rmtree_of){is_staged, name}, NULL, e);
-    if (r == 1)
-        return 0; /* somebody's own: it goes where the store goes */
-    /* What was said of it, and of folders in it, is void. */
-    for (size_t i = 0, was = s->nfolders; r == 0 && i < was; i++)
-        if (strncmp(s->folders[i].name, name, n) == 0 &&
-            (s->folders[i].name[n] == '/' || !s->folders[i].name[n]))
-            s->folders[i].word = GONE;
-    return r < 0 ? err_sys(e, r, "staging: %s cannot be taken out", name) : 0;
+    const struct rmtree_of staged = {is_staged, name};
+    int r = dir < 0 ? dir : rmtree(dir, path_last(path), &staged, NULL, e);
+    if (r == 0)
+        void_notes(s, name);
+    /* 1: something in it is somebody's own, and goes where the store goes. */
+    return r < 0 ? err_sys(e, r, "staging: %s cannot be removed", name) : 0;
 }
 
 /* Whatever its mode, it can be worked in until the end. */
-static int adopt(struct stage *s, int fd, const char *name)
+static int adopt_folder(struct stage *s, int fd, const char *name)
 {
     struct stat st;
     cleanup(dir_free) struct dir list = {0};
     if (fstat(fd, &st) < 0 || fchmod(fd, st.st_mode | 0700) < 0)
         return -errno;
-    int r = stage_remember(s, SAID, name, st.st_mode & 0777, io_ts_ns(&st.st_mtim));
+    int r = stage_note(s, FOLDER_GIVEN, name, st.st_mode & 0777, time_from_spec(&st.st_mtim));
     if (r == 0)
         r = dir_read(fd, &list);
     for (size_t i = 0; r == 0 && i < list.n; i++) {
@@ -157,7 +159,8 @@ static int adopt(struct stage *s, int fd, const char *name)
             continue;
         if (below < 0)
             return -errno;
-        r = asprintf(&path, "%s/%s", name, list.names[i]) < 0 ? -ENOMEM : adopt(s, below, path);
+        r = asprintf(&path, "%s/%s", name, list.names[i]) < 0 ? -ENOMEM
+                                                              : adopt_folder(s, below, path);
     }
     return r;
 }
@@ -166,7 +169,7 @@ int stage_adopt(struct stage *s, struct err *e)
 {
     for (int i = 0; i < TARGETS; i++) {
         const char *name = target_kind_name((enum target_kind)i);
-        int r = adopt(s, s->fds[i], name);
+        int r = adopt_folder(s, s->fds[i], name);
         if (r < 0)
             return err_sys(e, r, "staging %s", name);
     }
