@@ -11,13 +11,15 @@ struct ring {
     size_t lent;
 };
 
-int ring_init(struct ring *r, size_t cap); /* -ENOMEM; made only once, later calls empty it */
-void ring_free(struct ring *r);
+/* An empty ring of cap bytes, also where one was in use: then its memory is kept. -ENOMEM. */
+int ring_init(struct ring *r, size_t cap);
+void ring_free(struct ring *r); /* as zeroed, which is empty and takes nothing */
 
-/* Takes as many of n bytes as there is room for. */
+/* Takes as many of n bytes as there is room for: their number. */
 size_t ring_put(struct ring *r, const void *buf, size_t n);
 
-/* Lends at most max bytes that lie together; they stay until ring_release. */
+/* Lends the oldest bytes, at most max and as many as lie together; they stay until ring_release,
+ * which drops them. Their number; 0: the ring is empty. */
 size_t ring_lend(struct ring *r, size_t max, const void **out);
 void ring_release(struct ring *r);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/spool.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 
@@ -8,29 +9,23 @@
 #include <fcntl.h>
 #include <string.h>
 
-void spool_init(struct spool *s)
+void spool_init(struct spool *s, int (*open)(void *arg, struct err *e), void *arg)
 {
-    *s = (struct spool){.fd = -1};
+    *s = (struct spool){.open = open, .arg = arg, .fd = -1};
 }
 
 void spool_free(struct spool *s)
 {
     cleanup_close(&s->fd);
     free(s->ranges);
-    spool_init(s);
+    spool_init(s, s->open, s->arg);
 }
 
 /* Adds [from, to) to the ranges, joining all that it touches. */
 static int add_range(struct spool *s, uint64_t from, uint64_t to)
 {
-    if (s->n == s->cap) {
-        size_t cap = s->cap * 2 + 16;
-        struct spool_range *p = realloc(s->ranges, cap * sizeof(*p));
-        if (!p)
-            return -ENOMEM;
-        s->ranges = p;
-        s->cap = cap;
-    }
+    if (!array_grow(&s->ranges, s->n))
+        return -ENOMEM;
     size_t i = 0, k;
     while (i < s->n && s->ranges[i].to < from)
         i++;
@@ -44,13 +39,21 @@ static int add_range(struct spool *s, uint64_t from, uint64_t to)
     return 0;
 }
 
-int spool_put(struct spool *s, const void *buf, size_t n, uint64_t off)
+int spool_put(struct spool *s, const void *buf, size_t n, uint64_t off, struct err *e)
 {
+    if (s->fd < 0) {
+        int fd = s->open(s->arg, e);
+        if (fd < 0)
+            return fd;
+        s->fd = fd;
+    }
     int r = io_pwrite_all(s->fd, buf, n, off);
-    return r < 0 ? r : add_range(s, off, off + n);
+    if (r == 0)
+        r = add_range(s, off, off + n);
+    return r < 0 ? err_sys(e, r, "bytes that came out of order cannot be set aside") : 0;
 }
 
-long spool_take(struct spool *s, uint64_t off, void *buf, size_t max)
+long spool_take(struct spool *s, uint64_t off, void *buf, size_t max, struct err *e)
 {
     if (s->n == 0 || s->ranges[0].from != off)
         return 0;
@@ -58,7 +61,7 @@ long spool_take(struct spool *s, uint64_t off, void *buf, size_t max)
     size_t n = first->to - off < max ? (size_t)(first->to - off) : max;
     int r = io_pread_all(s->fd, buf, n, off);
     if (r < 0)
-        return r;
+        return err_sys(e, r, "bytes that were set aside");
     /* Where holes cannot be punched the space comes back at the end. */
     fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)n);
     first->from += n;

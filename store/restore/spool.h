@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes that came before those in front of them: ranges of an unlinked sparse file, by offset. What
- * is taken out is punched from the file. Not locked: its owner's lock guards it.
+ * Bytes received out of order: ranges of a sparse file without a name, by offset. What is taken out
+ * is punched from the file. Not locked: its owner's lock guards it.
  */
 #ifndef INFLUXFS_RESTORE_SPOOL_H
 #define INFLUXFS_RESTORE_SPOOL_H
+
+#include "store/base/err.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,25 +16,29 @@ struct spool_range {
 };
 
 struct spool {
+    int (*open)(void *arg, struct err *e);
+    void *arg;
     int fd;                     /* -1: none yet */
-    struct spool_range *ranges; /* sorted, apart from each other */
-    size_t n, cap;
+    struct spool_range *ranges; /* sorted, with gaps between them */
+    size_t n;
 };
 
-void spool_init(struct spool *s);
+/* open is called for the first bytes: a descriptor, which the spool takes over, or -errno with a
+ * message. */
+void spool_init(struct spool *s, int (*open)(void *arg, struct err *e), void *arg);
 void spool_free(struct spool *s); /* empty again, as after spool_init */
 
-/* Keeps the bytes; those that were there already at these offsets are replaced. s->fd must be a
- * file. -ENOSPC, -ENOMEM, … */
-int spool_put(struct spool *s, const void *buf, size_t n, uint64_t off);
+/* Keeps the bytes, in the place of those that were kept at these offsets. -errno with a message. */
+int spool_put(struct spool *s, const void *buf, size_t n, uint64_t off, struct err *e);
 
-/* Takes out up to max bytes at off: how many, 0 if off lies in a gap, -errno. */
-long spool_take(struct spool *s, uint64_t off, void *buf, size_t max);
+/* Takes out up to max bytes at off, where the first of all lie: their number, 0 if they do not,
+ * -errno with a message. */
+long spool_take(struct spool *s, uint64_t off, void *buf, size_t max, struct err *e);
 
-/* Where the first bytes at or behind off are; UINT64_MAX: none. */
+/* The offset of the first bytes at or after off; UINT64_MAX: there are none. */
 uint64_t spool_next(const struct spool *s, uint64_t off);
 
-/* Forgets what lies at or behind size. */
+/* Forgets what lies at or after size. */
 void spool_truncate(struct spool *s, uint64_t size);
 
 #endif

@@ -97,10 +97,6 @@ int upload_flush(struct upload *u, const struct tarball_reader *who, struct err 
 int upload_rename(struct upload *u, const char *name, const struct tarball_reader *who,
                   struct err *e);
 
-/* Restores an upload that upload_flush verified, whatever its name. Sticky, as upload_flush.
- * -EINVAL: it is not verified. */
-int upload_commit(struct upload *u, struct err *e);
-
 /* Ends it: what was staged is removed, waiting calls return -ECANCELED, later ones too, until it is
  * truncated to 0. Nothing happens after a verdict. `why` is the reason for the log. */
 int upload_abandon(struct upload *u, const char *why, const struct tarball_reader *who);

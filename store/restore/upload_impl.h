@@ -1,87 +1,72 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of an upload, for upload.c (its life), upload_take.c (its bytes) and
- * upload_work.c (its threads); others use upload.h. */
+/* The inside of an upload, for upload.c (the writers' side) and upload_work.c (its thread); others
+ * use upload.h. */
 #ifndef INFLUXFS_RESTORE_UPLOAD_IMPL_H
 #define INFLUXFS_RESTORE_UPLOAD_IMPL_H
 
-#include "store/restore/ring.h"
+#include "store/restore/feed.h"
 #include "store/restore/session_upload.h"
-#include "store/restore/spool.h"
 #include "store/restore/upload.h"
 
 #include <pthread.h>
 
-enum state {
-    EMPTY,      /* no thread */
-    RECEIVING,  /* the thread unpacks */
-    VERIFIED,   /* it has ended well: all is staged */
-    INSTALLING, /* somebody exchanges it with the store, or gives up what is staged */
-    RESTORED,
-    REFUSED, /* for the reason in `code` and `why`; nothing of it is staged any more */
+/*
+ *   EMPTY -> RECEIVING -> VERIFIED -> INSTALLING -> RESTORED
+ *       \____________\___________________________\-> REFUSED
+ *
+ * and from each back to EMPTY, when it is started over.
+ */
+enum upload_state {
+    UPLOAD_EMPTY,      /* no thread */
+    UPLOAD_RECEIVING,  /* the thread unpacks */
+    UPLOAD_VERIFIED,   /* all is staged; the thread has ended */
+    UPLOAD_INSTALLING, /* another thread exchanges it with the store, or removes what is staged */
+    UPLOAD_RESTORED,
+    UPLOAD_REFUSED, /* for the reason in `code` and `why`; nothing of it is staged any more */
 };
 
 struct upload {
     struct session *session;
     pthread_mutex_t lock;   /* guards all below */
-    pthread_cond_t changed; /* anything below that somebody may wait for */
+    pthread_cond_t changed; /* signalled when anything below changes */
+    struct feed *feed;
 
     char *name;
-    enum state state;
-    bool cancelled; /* it is about to be REFUSED, by the writers' side */
+    enum upload_state state;
+    bool cancelled; /* a writer has ended it: it is about to be REFUSED */
     int code;       /* of REFUSED, or soon to be */
-    struct err why; /* the words for it, or those of the last flush that found it incomplete, */
-    int incomplete; /* which returned this, and nothing was written since; else 0 */
+    struct err why; /* the message for code, or else for incomplete */
+    int incomplete; /* what the last flush returned, if nothing was written since; else 0 */
+    bool killed;    /* a writer was killed, and nothing was written since */
+    bool waits;     /* RESTORED means: verified, and waits for its parent */
     unsigned writers;
     unsigned attempt; /* how often it was started over */
-    bool joinable;
+    unsigned users;   /* calls that may be waiting */
+
     pthread_t thread;
+    bool joinable;
     struct stage *stage; /* the thread's while it runs, */
-    struct incoming *in; /* as is this, of a number */
+    struct incoming *in; /* as is this, of an increment */
     char *target;        /* the name to install it under, for the thread that does */
-    bool killed;         /* a writer was, and nothing was written since */
-    bool waits;          /* RESTORED, but for a number that waits for its parent */
-
-    uint64_t size; /* as stat shows it */
-    uint64_t fed;  /* bytes below this went to the ring, or are about to */
-    bool feeding;  /* somebody is putting bytes in, in order */
-    struct spool spool;
-    struct ring ring;
-
-    bool starving; /* the unpacker waits for more, */
-    int if_ended;  /* and this would be its verdict */
-    bool eof;      /* no more will come */
-    int users;     /* calls that may be waiting */
 };
 
-/* u->lock is held in all that follows; what may wait unlocks it meanwhile. */
+/* u->lock is held in all that follows. */
 
-/* Nothing more is taken: upload_refusal says why. */
+/* Whether nothing more is taken, for the reason in `code` and `why`. */
 static inline bool upload_dead(const struct upload *u)
 {
-    return u->cancelled || u->state == REFUSED;
+    return u->cancelled || u->state == UPLOAD_REFUSED;
 }
-int upload_refusal(const struct upload *u, struct err *e);
 
-/* Starts the thread that unpacks, if that is still to be done. */
+/* From EMPTY to RECEIVING: starts the thread that unpacks. In other states nothing happens. */
 int upload_start(struct upload *u, struct err *e);
 
-/* From VERIFIED to INSTALLING, and on by a thread: what is staged is exchanged with the store,
- * under the name u->target, or removed. -errno: no thread, and all is as it was. */
+/* From VERIFIED to INSTALLING, and on by a thread: exchanges what is staged with the store, under
+ * the name u->target, or removes it. -errno: there is no thread, and all is as it was. */
 int upload_exchange(struct upload *u);
-int upload_give_back(struct upload *u);
+int upload_discard(struct upload *u);
 
 /* Joins a thread that the state says has ended: it only has to return. */
 void upload_reap(struct upload *u);
-
-/* Waits for a change. -EINTR: `who`, which may be NULL, does not want to wait any longer. */
-int upload_wait(struct upload *u, const struct tarball_reader *who);
-
-/* Ends what is under way, for this reason, and what was staged is gone when it returns 0: the upload
- * is REFUSED, or RESTORED, or somebody else has already started it over. Waits; -EINTR: it ends by
- * itself, unless an exchange had begun, which goes on. */
-int upload_end(struct upload *u, int code, const char *why, const struct tarball_reader *who);
-
-/* No more will come: whatever is still missing is a hole. Waits; -EINTR. */
-int upload_feed_holes(struct upload *u, const struct tarball_reader *who, struct err *e);
 
 #endif

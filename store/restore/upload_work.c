@@ -1,41 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What an upload has done by a thread of its own: unpacking, and what comes of what was verified. */
+/* What is done in an upload's own thread: unpacking it, and then installing or discarding it. */
 #include "store/base/cleanup.h"
 #include "store/restore/unpack.h"
 #include "store/restore/upload_impl.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define RING_BYTES (8u << 20)
-#define BLOCK_BYTES (1u << 20) /* largest that the unpacker gets at once */
-
-static ssize_t give_block(void *arg, int if_ended, const void **block)
-{
-    struct upload *u = arg;
-    pthread_mutex_lock(&u->lock);
-    ring_release(&u->ring);
-    u->if_ended = if_ended;
-    u->starving = u->ring.used == 0;
-    /* Not at every block: a writer that waits is woken when there is room for much. */
-    if (u->starving || u->ring.used <= RING_BYTES / 2)
-        pthread_cond_broadcast(&u->changed);
-    while (u->ring.used == 0 && !u->eof && !u->cancelled)
-        pthread_cond_wait(&u->changed, &u->lock);
-    u->starving = false;
-    ssize_t n = u->cancelled ? -ECANCELED : (ssize_t)ring_lend(&u->ring, BLOCK_BYTES, block);
-    pthread_mutex_unlock(&u->lock);
-    return n;
-}
-
-static int stop(void *arg)
-{
-    struct upload *u = arg;
-    pthread_mutex_lock(&u->lock);
-    int r = u->cancelled ? -ECANCELED : 0;
-    pthread_mutex_unlock(&u->lock);
-    return r;
-}
 
 /* A copy, so that nobody is called with the lock held. */
 static char *name_of(struct upload *u)
@@ -44,6 +14,18 @@ static char *name_of(struct upload *u)
     char *copy = strdup(u->name);
     pthread_mutex_unlock(&u->lock);
     return copy;
+}
+
+static ssize_t pull(void *arg, int if_ended, const void **block)
+{
+    struct upload *u = arg;
+    return feed_next(u->feed, if_ended, block);
+}
+
+static int stop(void *arg)
+{
+    struct upload *u = arg;
+    return feed_stopped(u->feed);
 }
 
 static int begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
@@ -72,8 +54,7 @@ static void progress(void *arg, uint64_t n)
     session_progress(u->session, u, n);
 }
 
-/* What was staged is not wanted. */
-static void give_back(struct upload *u)
+static void discard(struct upload *u)
 {
     if (u->in)
         session_discard(u->session, steal_ptr(&u->in));
@@ -81,23 +62,30 @@ static void give_back(struct upload *u)
         session_release(u->session, u);
 }
 
-/* The thread's last step: r is what came of it. Whoever cancels need not wait for the end. */
-static void conclude(struct upload *u, int r, const struct err *why)
+/* What comes of the thread: also the end of what somebody waits for. */
+static void upload_becomes(struct upload *u, enum upload_state state, int code,
+                           const struct err *why)
+{
+    u->state = state;
+    if (!u->cancelled) {
+        u->code = code;
+        u->why = *why;
+    }
+    pthread_cond_broadcast(&u->changed);
+}
+
+/* The last step of unpacking, which r is the result of. */
+static void unpack_ends(struct upload *u, int r, const struct err *why)
 {
     pthread_mutex_lock(&u->lock);
     if (r == 0 && u->cancelled) {
         pthread_mutex_unlock(&u->lock);
-        give_back(u);
+        discard(u);
         pthread_mutex_lock(&u->lock);
         r = -ECANCELED;
     }
-    ring_free(&u->ring);
-    u->state = r == 0 ? VERIFIED : REFUSED;
-    if (!u->cancelled) {
-        u->code = r;
-        u->why = *why;
-    }
-    pthread_cond_broadcast(&u->changed);
+    feed_done(u->feed);
+    upload_becomes(u, r == 0 ? UPLOAD_VERIFIED : UPLOAD_REFUSED, r, why);
     pthread_mutex_unlock(&u->lock);
 }
 
@@ -105,7 +93,7 @@ static void *unpack_thread(void *arg)
 {
     struct upload *u = arg;
     struct err why = {0};
-    const struct unpack_io io = {give_block, begin, member, progress, stop, u};
+    const struct unpack_io io = {pull, begin, member, progress, stop, u};
     int r = unpack_run(&io, &why);
     if (r == 0 && u->in)
         r = incoming_seal(u->in, u->stage, &why);
@@ -117,17 +105,16 @@ static void *unpack_thread(void *arg)
     if (r == 0) {
         session_verified(u->session, u, shown);
     } else {
-        /* A cancellation is told by whoever cancels. */
+        /* Who cancels it says so himself. */
         if (r != -ECANCELED)
             session_refused(u->session, u, shown, why.text);
-        give_back(u);
+        discard(u);
     }
-    conclude(u, r, &why);
+    unpack_ends(u, r, &why);
     return NULL;
 }
 
-/* Exchanges what is verified with the store, in a thread of its own: it goes on whatever becomes of
- * the one who asked for it. */
+/* Exchanges what is verified with the store. It goes on whatever becomes of the one who asked. */
 static void *install_thread(void *arg)
 {
     struct upload *u = arg;
@@ -138,20 +125,17 @@ static void *install_thread(void *arg)
                   : session_install(u->session, u, name, &why);
     pthread_mutex_lock(&u->lock);
     u->waits = waits;
-    u->state = r == 0 ? RESTORED : REFUSED;
-    u->code = r;
-    u->why = why;
-    pthread_cond_broadcast(&u->changed);
+    upload_becomes(u, r == 0 ? UPLOAD_RESTORED : UPLOAD_REFUSED, r, &why);
     pthread_mutex_unlock(&u->lock);
     return NULL;
 }
 
-static void *give_back_thread(void *arg)
+static void *discard_thread(void *arg)
 {
     struct upload *u = arg;
-    give_back(u);
+    discard(u);
     pthread_mutex_lock(&u->lock);
-    u->state = REFUSED;
+    u->state = UPLOAD_REFUSED;
     pthread_cond_broadcast(&u->changed);
     pthread_mutex_unlock(&u->lock);
     return NULL;
@@ -159,7 +143,6 @@ static void *give_back_thread(void *arg)
 
 /* The writers' side; u->lock is held in all that follows */
 
-/* The thread, when the state says that it has ended: it only has to return. */
 void upload_reap(struct upload *u)
 {
     if (u->joinable)
@@ -174,21 +157,21 @@ static int hand_over(struct upload *u, void *(*thread)(void *))
     int r = -pthread_create(&u->thread, NULL, thread, u);
     u->joinable = r == 0;
     if (r == 0)
-        u->state = INSTALLING;
+        u->state = UPLOAD_INSTALLING;
     return r;
 }
 
 int upload_start(struct upload *u, struct err *e)
 {
-    if (u->state != EMPTY)
+    if (u->state != UPLOAD_EMPTY)
         return 0;
-    int r = ring_init(&u->ring, RING_BYTES);
+    int r = feed_open(u->feed);
     if (r == 0)
         r = -pthread_create(&u->thread, NULL, unpack_thread, u);
     if (r < 0)
         return err_sys(e, r, "%s", u->name);
     u->joinable = true;
-    u->state = RECEIVING;
+    u->state = UPLOAD_RECEIVING;
     session_receiving(u->session, u, u->name);
     return 0;
 }
@@ -198,7 +181,7 @@ int upload_exchange(struct upload *u)
     return hand_over(u, install_thread);
 }
 
-int upload_give_back(struct upload *u)
+int upload_discard(struct upload *u)
 {
-    return hand_over(u, give_back_thread);
+    return hand_over(u, discard_thread);
 }

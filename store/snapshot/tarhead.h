@@ -12,7 +12,14 @@
 #include <stddef.h>
 
 #define TAR_BLOCK 512
-#define TARHEAD_MAX 32768 /* no header is larger: a path has at most 4095 bytes */
+#define TAR_END (2 * TAR_BLOCK) /* zeros after the last member, at least */
+#define TARHEAD_MAX 32768       /* no header is larger: a path has at most 4095 bytes */
+
+/* The bytes that n bytes of data take: whole blocks. */
+static inline uint64_t tar_round_up(uint64_t n)
+{
+    return (n + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+}
 
 /* Writes the header of the file or folder path (a folder without its trailing slash) into buf.
  * Its length, a multiple of 512, or -errno. */

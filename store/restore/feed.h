@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of one file on their way from its writers, who come in any order, to the one thread
+ * that reads it from the first byte to the last.
+ *
+ * Bytes in order pass through a small ring, so that no second copy of them is kept. Bytes after a
+ * gap wait in an unlinked sparse file until the gap is filled, or feed_finish proves it a hole,
+ * which reads as zeros. Bytes that went into the ring cannot be written again.
+ *
+ * A feed is guarded by the lock of its owner, which every function but feed_next and feed_stopped
+ * is called with. Those that "wait" release it meanwhile, and return -EINTR soon after `who`, which
+ * may be NULL, was interrupted. Errors without a message: -EPIPE, nothing more is read; -EINTR;
+ * -EALREADY; what the reader said. All others have one.
+ */
+#ifndef INFLUXFS_RESTORE_FEED_H
+#define INFLUXFS_RESTORE_FEED_H
+
+#include "store/base/err.h"
+#include "store/snapshot/tarball.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct feed;
+
+/* lock and changed (of cond_init, signalled whenever anything changes) are the owner's. open_spool
+ * gives a file without a name for bytes out of order, or -errno with a message. -ENOMEM. */
+int feed_new(pthread_mutex_t *lock, pthread_cond_t *changed,
+             int (*open_spool)(void *arg, struct err *e), void *arg, struct feed **out);
+void feed_free(struct feed *f); /* NULL is allowed */
+
+/* Waits for a change of the feed, or of anything else that `changed` stands for. */
+int feed_wait(const struct feed *f, const struct tarball_reader *who);
+
+/* The writers' side */
+
+/* Makes it as feed_new made it, and feed_open ready for a reader: -ENOMEM. */
+void feed_reset(struct feed *f);
+int feed_open(struct feed *f);
+
+/* Takes n bytes at off, all of them unless it fails; waits for room, and after bytes that may be
+ * the end of a tar until the reader has had them. Interrupted then, it sets aside what is left and
+ * returns 0. -EALREADY: the first of them was read before. */
+int feed_write(struct feed *f, const void *buf, size_t n, uint64_t off,
+               const struct tarball_reader *who, struct err *e);
+
+/* Shortens it, or extends it with a hole. -EALREADY: what would be cut off was read before, or the
+ * reader has ended. */
+int feed_truncate(struct feed *f, uint64_t size);
+
+/* No more will come: gives the reader all there is, and zeros for the holes, and waits until it
+ * has ended (0). If the reader says that this is too early, its error is returned, and more may be
+ * written. */
+int feed_finish(struct feed *f, const struct tarball_reader *who, struct err *e);
+
+/* The end of the last byte written, or what feed_truncate set; how much of it the reader has had or
+ * is about to get. */
+uint64_t feed_size(const struct feed *f);
+uint64_t feed_fed(const struct feed *f);
+
+/* Nothing more is to be read: the reader is told -ECANCELED. */
+void feed_cancel(struct feed *f);
+
+/* The reader's side */
+
+/* The next bytes, which stay until the next call: their number, 0 at the end, -ECANCELED. Waits.
+ * if_ended is what the reader would return if this were the end: 0 or more, or -errno. Without the
+ * lock; these two are a struct unpack_io's pull and stop. */
+ssize_t feed_next(void *feed, int if_ended, const void **block);
+
+/* -ECANCELED if it was cancelled, else 0. Without the lock. */
+int feed_stopped(void *feed);
+
+/* The reader has ended. */
+void feed_done(struct feed *f);
+
+#endif
