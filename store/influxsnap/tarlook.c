@@ -7,7 +7,7 @@
 #include "store/influx/names.h"
 #include "store/influx/tsm.h"
 #include "store/influxsnap/snap.h"
-#include "store/restore/frame.h"
+#include "store/restore/tar_frame.h"
 #include "store/restore/unpack.h"
 #include "store/snapshot/tarhead.h"
 
@@ -99,7 +99,7 @@ static int run(struct look *l, const struct unpack_sink *sink, struct manifest *
 {
     struct err why = {0};
     const struct unpack_io io = {
-        .pull = pull, .member = pass_member, .progress = pass_progress, .stop = stop, .arg = l};
+        .input = {pull, stop, l}, .member = pass_member, .progress = pass_progress, .arg = l};
     int r = open_look(l, e);
     if (r < 0)
         return r;
@@ -294,8 +294,8 @@ static int close_any(void *arg, struct err *e)
 /* Whether the file is itself a tar whose members can be read by their place. */
 static bool is_plain(int fd)
 {
-    unsigned char head[FRAME_BLOCK];
-    return pread(fd, head, sizeof(head), 0) == FRAME_BLOCK && frame_header_ok(head);
+    unsigned char head[TAR_BLOCK];
+    return pread(fd, head, sizeof(head), 0) == TAR_BLOCK && tar_frame_header_ok(head);
 }
 
 int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,

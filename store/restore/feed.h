@@ -66,7 +66,7 @@ void feed_cancel(struct feed *f);
 
 /* The next bytes, which stay until the next call: their number, 0 at the end, -ECANCELED. Waits.
  * if_ended is what the reader would return if this were the end: 0 or more, or -errno. Without the
- * lock; these two are a struct unpack_io's pull and stop. */
+ * lock; these two are the calls of a struct tar_input. */
 ssize_t feed_next(void *feed, int if_ended, const void **block);
 
 /* -ECANCELED if it was cancelled, else 0. Without the lock. */

@@ -1,8 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/plain.h"
 
+#include "store/restore/tar_frame.h"
+#include "store/snapshot/tarhead.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+struct plain {
+    const struct tar_input *in;
+    const char *first_name;
+    struct archive *filters;
+    unsigned char head[TAR_BLOCK]; /* what was read to look at */
+    size_t nhead;
+    const void *rest; /* of the block that head's last bytes came from */
+    size_t nrest;
+    uint64_t fed;                   /* bytes given to the filters */
+    unsigned char first[TAR_BLOCK]; /* of what was compressed: its first header, */
+    size_t nfirst;
+    bool given;       /* which plain_next has passed on, */
+    const void *next; /* and what came with its last bytes */
+    size_t nnext;
+    bool compressed;
+    bool ended;   /* the input has ended */
+    int if_ended; /* what to tell pull */
+    int failed;   /* what pull returned */
+};
 
 static const struct magic {
     const char *bytes;
@@ -14,8 +38,6 @@ static const struct magic {
     {"\xfd\x37\x7a\x58\x5a\x00", 6, ARCHIVE_FILTER_XZ},
     {"\x04\x22\x4d\x18", 4, ARCHIVE_FILTER_LZ4},
 };
-
-static const char first_name[] = "manifest"; /* with its NUL, as in the header */
 
 /* By which of them it begins, or NULL; *may: so far it may become one. */
 static const struct magic *find_magic(const unsigned char *p, size_t n, bool *may)
@@ -32,12 +54,12 @@ static const struct magic *find_magic(const unsigned char *p, size_t n, bool *ma
     return NULL;
 }
 
-/* How many bytes differ from the name of a snapshot's first member. */
-static int name_distance(const unsigned char *p, size_t n)
+/* In how many of the first n bytes of a header the name differs from the first member's. */
+static int name_distance(const struct plain *p, const unsigned char *head, size_t n)
 {
     int d = 0;
-    for (size_t i = 0; i < n && i < sizeof(first_name); i++)
-        d += p[i] != (unsigned char)first_name[i];
+    for (size_t i = 0; i < n && i <= strlen(p->first_name); i++)
+        d += head[i] != (unsigned char)p->first_name[i];
     return d;
 }
 
@@ -55,7 +77,7 @@ static ssize_t pull(struct plain *p, int if_ended, const void **block)
 {
     if (p->ended || p->failed)
         return p->failed;
-    ssize_t n = p->io->pull(p->io->arg, if_ended, block);
+    ssize_t n = p->in->pull(p->in->arg, if_ended, block);
     if (n == 0)
         p->ended = true;
     else if (n < 0)
@@ -68,7 +90,7 @@ static int sniffed_so_far(const struct plain *p)
     bool may;
     if (p->nhead == 0)
         return -EINVAL;
-    return name_distance(p->head, p->nhead) == 0 || find_magic(p->head, p->nhead, &may) || may
+    return name_distance(p, p->head, p->nhead) == 0 || find_magic(p->head, p->nhead, &may) || may
                ? -EBADMSG
                : -EINVAL;
 }
@@ -97,14 +119,15 @@ static int read_head(struct plain *p, struct err *e)
 }
 
 /* The first header of the plain tar, whole. */
-static int check_head(const unsigned char *head, struct err *e)
+static int check_head(const struct plain *p, const unsigned char *head, struct err *e)
 {
-    int distance = name_distance(head, sizeof(first_name));
+    int distance = name_distance(p, head, TAR_BLOCK);
     char type = (char)head[156];
-    if (frame_header_ok(head))
+    if (tar_frame_header_ok(head))
         return distance == 0 || type == 'x' || type == 'L'
                    ? 0
-                   : not_snapshot(e, "a tar, but its first member is not `manifest`");
+                   : err_set(e, -EINVAL, "not a snapshot: a tar, but its first member is not `%s`",
+                             p->first_name);
     return distance <= 1 ? err_set(e, -EBADMSG, "damaged: the first header of the tar")
                          : not_snapshot(e, "not a tar");
 }
@@ -121,7 +144,7 @@ static la_ssize_t read_input(struct archive *a, void *arg, const void **block)
         n = (ssize_t)p->nrest;
         p->nrest = 0;
     } else {
-        n = pull(p, p->compressed ? UNPACK_UNSURE : p->if_ended, block);
+        n = pull(p, p->compressed ? TAR_UNSURE : p->if_ended, block);
     }
     if (n < 0)
         archive_set_error(a, (int)-n, "input");
@@ -171,7 +194,7 @@ static int ends_in_head(const struct plain *p, struct err *e)
     if (p->nfirst == 0) /* libarchive takes what is no such file for an empty one */
         return p->ended ? ends_early(e, p->fed)
                         : err_set(e, -EBADMSG, "damaged: the header of the compressed file");
-    return name_distance(p->first, p->nfirst) > 1 ? not_a_tar(e) : ends_early(e, p->fed);
+    return name_distance(p, p->first, p->nfirst) > 1 ? not_a_tar(e) : ends_early(e, p->fed);
 }
 
 /* Whether what is compressed, of which n bytes are here, may be a snapshot. */
@@ -182,8 +205,8 @@ static int check_first(const struct plain *p, struct err *e)
         return not_snapshot(e, "it is compressed twice");
     if (p->nfirst < sizeof(p->first))
         return 0;
-    return name_distance(p->first, sizeof(first_name)) <= 1 || frame_header_ok(p->first)
-               ? check_head(p->first, e)
+    return name_distance(p, p->first, TAR_BLOCK) <= 1 || tar_frame_header_ok(p->first)
+               ? check_head(p, p->first, e)
                : not_a_tar(e);
 }
 
@@ -230,23 +253,40 @@ static int open_filters(struct plain *p, const struct magic *m, struct err *e)
     return r == ARCHIVE_OK ? 0 : failure(p, e);
 }
 
-int plain_open(struct plain *p, const struct unpack_io *io, struct err *e)
+static int plain_begin(struct plain *p, struct err *e)
 {
     bool may;
-    *p = (struct plain){.io = io, .if_ended = -EBADMSG, .given = true};
     int r = read_head(p, e);
     if (r < 0)
         return r;
     const struct magic *m = find_magic(p->head, p->nhead, &may);
     p->compressed = m;
-    if (!m && (r = check_head(p->head, e)) < 0)
+    if (!m && (r = check_head(p, p->head, e)) < 0)
         return r;
     r = open_filters(p, m, e);
     return r == 0 && m ? read_first(p, e) : r;
 }
 
-ssize_t plain_next(struct plain *p, const void **block, struct err *e)
+int plain_open(const struct tar_input *in, const char *first, struct plain **out, struct err *e)
 {
+    struct plain *p = calloc(1, sizeof(*p));
+    if (!p)
+        return err_sys(e, -ENOMEM, "tar");
+    *p = (struct plain){.in = in, .first_name = first, .if_ended = -EBADMSG, .given = true};
+    int r = plain_begin(p, e);
+    if (r < 0)
+        plain_close(p);
+    else
+        *out = p;
+    return r;
+}
+
+ssize_t plain_next(struct plain *p, int if_ended, const void **block, struct err *e)
+{
+    int r = p->in->stop ? p->in->stop(p->in->arg) : 0;
+    if (r < 0)
+        return r;
+    p->if_ended = if_ended;
     if (!p->given) {
         p->given = true;
         *block = p->first;
@@ -264,7 +304,7 @@ ssize_t plain_next(struct plain *p, const void **block, struct err *e)
 int plain_end(struct plain *p, struct err *e)
 {
     const void *block;
-    ssize_t n = p->nrest ? (ssize_t)p->nrest : pull(p, UNPACK_UNSURE, &block);
+    ssize_t n = p->nrest ? (ssize_t)p->nrest : pull(p, TAR_UNSURE, &block);
     if (n < 0)
         return (int)n;
     if (n > 0 || (uint64_t)archive_filter_bytes(p->filters, -1) < p->fed)
@@ -272,8 +312,19 @@ int plain_end(struct plain *p, struct err *e)
     return 0;
 }
 
+bool plain_is_compressed(const struct plain *p)
+{
+    return p->compressed;
+}
+
+bool plain_has_ended(const struct plain *p)
+{
+    return p->ended;
+}
+
 void plain_close(struct plain *p)
 {
-    archive_read_free(p->filters);
-    p->filters = NULL;
+    if (p)
+        archive_read_free(p->filters);
+    free(p);
 }

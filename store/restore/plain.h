@@ -1,49 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first half of unpacking: what was dropped, compressed or not, as the plain bytes of a tar.
- * Exactly one layer of compression is taken off, told by its magic: what unpacks to something
- * compressed again is no snapshot, and a file that unpacks to itself would never end. The first
- * header of the tar is looked at here, so that what is no snapshot is known at once.
+ * The plain bytes of a tar that arrives, compressed or not. Exactly one layer of compression is
+ * taken off, recognized by its first bytes (gzip, zstd, xz, lz4): a file that unpacks to itself
+ * would never end. The first header of the tar is looked at here, so that what is no snapshot is
+ * known at once. Used by one thread at a time.
  */
 #ifndef INFLUXFS_RESTORE_PLAIN_H
 #define INFLUXFS_RESTORE_PLAIN_H
 
 #include "store/base/err.h"
-#include "store/restore/frame.h"
-#include "store/restore/unpack.h"
 
 #include <archive.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
-struct plain {
-    const struct unpack_io *io;
-    struct archive *filters;
-    unsigned char head[FRAME_BLOCK]; /* what was read to look at */
-    size_t nhead;
-    const void *rest; /* of the block that head's last bytes came from */
-    size_t nrest;
-    uint64_t fed;                     /* bytes given to the filters */
-    unsigned char first[FRAME_BLOCK]; /* of what was compressed: its first header, */
-    size_t nfirst;
-    bool given;       /* which plain_next has passed on, */
-    const void *next; /* and what came with its last bytes */
-    size_t nnext;
-    bool compressed;
-    bool ended;   /* the input has ended */
-    int if_ended; /* what to tell pull: set by the reader as it goes */
-    int failed;   /* what pull returned */
+/* if_ended: it is compressed, and only the end itself can tell. */
+enum { TAR_UNSURE = 1 };
+
+/* Where the bytes of a tar come from. */
+struct tar_input {
+    /* The next bytes, which stay as they are until the next call: their number, 0 at the end, or
+     * -errno to abandon it, which is what the reader returns then. May block. if_ended is what the
+     * reader would return if the input ended here: 0 it is complete, -EBADMSG it ends early, -EINVAL
+     * it is no snapshot, or TAR_UNSURE. */
+    ssize_t (*pull)(void *arg, int if_ended, const void **block);
+
+    /* Other than 0: the -errno to abandon it with. Asked at every block, since a few compressed
+     * bytes can become very many. May be NULL. */
+    int (*stop)(void *arg);
+
+    void *arg;
 };
 
-/* Waits for the first bytes. -EINVAL: not a snapshot; -EBADMSG: one with its first header damaged,
- * or ending there; -ENOTSUP. plain_close is due in any case. */
-int plain_open(struct plain *p, const struct unpack_io *io, struct err *e);
+struct plain;
 
-/* The next bytes, good until the next call: their number, 0 at the end, -errno. */
-ssize_t plain_next(struct plain *p, const void **block, struct err *e);
+/* Waits for the first bytes. first: the name of the tar's first member. -EINVAL: something else;
+ * -EBADMSG: its first header is damaged, or it ends there; -ENOTSUP; -ENOMEM. */
+int plain_open(const struct tar_input *in, const char *first, struct plain **out, struct err *e);
+void plain_close(struct plain *p); /* NULL is allowed */
 
-/* After the end: that nothing but the tar was in the input. */
+/* The next bytes, which stay until the next call: their number, 0 at the end, -errno. */
+ssize_t plain_next(struct plain *p, int if_ended, const void **block, struct err *e);
+
+/* After the end: that nothing else was in the input. */
 int plain_end(struct plain *p, struct err *e);
 
-void plain_close(struct plain *p);
+bool plain_is_compressed(const struct plain *p);
+bool plain_has_ended(const struct plain *p); /* the input has */
 
 /* What a failed call of libarchive means. */
 int plain_archive_errno(struct archive *a);

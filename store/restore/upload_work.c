@@ -16,18 +16,6 @@ static char *name_of(struct upload *u)
     return copy;
 }
 
-static ssize_t pull(void *arg, int if_ended, const void **block)
-{
-    struct upload *u = arg;
-    return feed_next(u->feed, if_ended, block);
-}
-
-static int stop(void *arg)
-{
-    struct upload *u = arg;
-    return feed_stopped(u->feed);
-}
-
 static int begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
 {
     struct upload *u = arg;
@@ -93,12 +81,12 @@ static void *unpack_thread(void *arg)
 {
     struct upload *u = arg;
     struct err why = {0};
-    const struct unpack_io io = {pull, begin, member, progress, stop, u};
+    const struct unpack_io io = {{feed_next, feed_stopped, u->feed}, begin, member, progress, u};
     int r = unpack_run(&io, &why);
     if (r == 0 && u->in)
         r = incoming_seal(u->in, u->stage, &why);
     if (r == 0)
-        r = stop(u);
+        r = feed_stopped(u->feed);
     autofree char *name = name_of(u);
     const char *shown = name ? name : "?";
     stage_free(steal_ptr(&u->stage));

@@ -25,7 +25,7 @@ static ssize_t pull(void *arg, int if_ended, const void **block)
     struct arrival *a = arg;
     size_t n = a->n - a->at;
     must(!a->given);
-    must(if_ended == 0 || if_ended == -EINVAL || if_ended == -EBADMSG || if_ended == UNPACK_UNSURE);
+    must(if_ended == 0 || if_ended == -EINVAL || if_ended == -EBADMSG || if_ended == TAR_UNSURE);
     a->if_ended = if_ended;
     a->given = n == 0;
     if (n == 0)
@@ -94,7 +94,7 @@ static int sink_close(void *arg, struct err *e)
 /* All that holds whatever comes, and the verdict. */
 static int arrive(struct arrival *a)
 {
-    const struct unpack_io io = {pull, NULL, member, progress, NULL, a};
+    const struct unpack_io io = {{pull, NULL, a}, NULL, member, progress, a};
     const struct unpack_sink sink = {sink_begin, sink_open, sink_write, sink_close, a};
     struct manifest *m = NULL;
     struct err e = {""};
@@ -103,7 +103,7 @@ static int arrive(struct arrival *a)
         must_explain(r == -EINVAL || r == -ENOTSUP ? -EBADMSG : r, -EBADMSG, &e);
     must(!a->m || a->m == m);
     must(r < 0 || (m && !a->file && a->files == m->nfiles && a->given));
-    must(r < 0 || a->if_ended == 0 || a->if_ended == UNPACK_UNSURE);
+    must(r < 0 || a->if_ended == 0 || a->if_ended == TAR_UNSURE);
     manifest_free(m);
     return r;
 }
@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
      * what pull was told that it would be. */
     int broken = arrive(&cut);
     must(broken == (whole.given ? -ECANCELED : r) || (broken == r && r < 0));
-    must(!whole.given || whole.if_ended == UNPACK_UNSURE || whole.if_ended == r);
+    must(!whole.given || whole.if_ended == TAR_UNSURE || whole.if_ended == r);
     free(copy);
     return 0;
 }

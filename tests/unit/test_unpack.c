@@ -2,6 +2,7 @@
 /* Snapshots good, damaged, cut off and hostile through store/restore/unpack.h. */
 #include "tests/unit/snap.h"
 
+#include "store/restore/tar_strict.h"
 #include "store/restore/unpack.h"
 
 #include <errno.h>
@@ -76,7 +77,7 @@ static void progress(void *arg, uint64_t n)
 static int unpack(const struct buffer *input, size_t piece, struct err *e, char **tree)
 {
     struct run r = {.input = input, .piece = piece, .root = temp_folder()};
-    const struct unpack_io io = {pull, begin, member, progress, NULL, &r};
+    const struct unpack_io io = {{pull, NULL, &r}, begin, member, progress, &r};
     int result = unpack_run(&io, e);
     stage_free(r.stage);
     if (tree)
@@ -126,7 +127,7 @@ static void test_times(void **state)
 {
     struct buffer tar = small();
     struct run r = {.input = &tar, .piece = 700, .root = temp_folder()};
-    const struct unpack_io io = {pull, begin, member, progress, NULL, &r};
+    const struct unpack_io io = {{pull, NULL, &r}, begin, member, progress, &r};
     struct stat st;
     char *path;
     (void)state;
@@ -227,7 +228,7 @@ static void test_bombs(void **state)
     struct buffer tar = small(), zeros = {0};
     static const char megabyte[1 << 20];
     (void)state;
-    for (size_t i = 0; i <= UNPACK_ZEROS_MAX / sizeof(megabyte); i++)
+    for (size_t i = 0; i <= TAR_ZEROS_MAX / sizeof(megabyte); i++)
         buffer_add(&zeros, megabyte, sizeof(megabyte));
     struct buffer z = snap_compress(&zeros, archive_write_add_filter_zstd);
     expect(&z, -EINVAL, "not a snapshot: what is compressed in it is not a tar");
@@ -284,7 +285,7 @@ static void test_if_ended(void **state)
     (void)state;
     for (tar.n = 0; tar.n <= whole; tar.n += 256) {
         struct run r = {.input = &tar, .piece = 300, .root = temp_folder(), .at_end = -ECANCELED};
-        const struct unpack_io io = {pull, begin, member, progress, NULL, &r};
+        const struct unpack_io io = {{pull, NULL, &r}, begin, member, progress, &r};
         assert_int_equal(unpack_run(&io, NULL), -ECANCELED);
         stage_free(r.stage);
         tree_remove(r.root);

@@ -2,7 +2,7 @@
 /* What lies between the data of a tar's members: headers, padding, and the zeros at its end. */
 #include "tests/unit/snap.h"
 
-#include "store/restore/frame.h"
+#include "store/restore/tar_frame.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -82,28 +82,27 @@ static struct made good(void)
 /* Lets the frame see the tar as libarchive would read it, in pieces. */
 static int watch(const struct made *m, size_t piece, bool *complete, struct err *e)
 {
-    struct frame f;
+    struct tar_frame f = {0};
     size_t next = 0;
     int r = 0;
-    frame_init(&f);
     for (size_t at = 0; r == 0 && at < m->tar.n; at += piece) {
         size_t n = m->tar.n - at < piece ? m->tar.n - at : piece;
         /* A copy of exactly this size, so that a look beyond it is seen. */
         autofree char *block = malloc(n);
         assert_non_null(block);
         memcpy(block, m->tar.p + at, n);
-        r = frame_block(&f, block, n, e);
+        r = tar_frame_block(&f, block, n, e);
         for (; r == 0 && next < m->n && m->member[next].at <= at + n; next++) {
             const struct where *w = &m->member[next];
-            r = frame_member(&f, w->at, w->size, w->folder, e);
+            r = tar_frame_member(&f, w->at, w->size, w->folder, e);
             if (r == 0 && next + 1 == m->n)
-                r = frame_tail(&f, e);
+                r = tar_frame_tail(&f, e);
         }
         if (r == 0)
-            r = frame_leave(&f, e);
+            r = tar_frame_leave(&f, e);
     }
-    *complete = frame_complete(&f);
-    frame_free(&f);
+    *complete = tar_frame_complete(&f);
+    tar_frame_free(&f);
     return r;
 }
 
@@ -227,17 +226,17 @@ static void test_hidden(void **state)
 
 static void test_long_headers(void **state)
 {
-    autofree char *much = calloc(1, FRAME_HEADERS_MAX);
+    autofree char *much = calloc(1, TAR_HEADERS_MAX);
     (void)state;
     assert_non_null(much);
     struct made m = {0};
-    add_record(&m, 'x', much, FRAME_HEADERS_MAX - 2 * BLOCK);
+    add_record(&m, 'x', much, TAR_HEADERS_MAX - 2 * BLOCK);
     add_member(&m, '0', NULL, 0);
     add_end(&m);
     expect(&m, 0, NULL);
     memset(&m, 0, sizeof(m));
-    add_record(&m, 'x', much, FRAME_HEADERS_MAX);
-    add_record(&m, 'x', much, FRAME_HEADERS_MAX);
+    add_record(&m, 'x', much, TAR_HEADERS_MAX);
+    add_record(&m, 'x', much, TAR_HEADERS_MAX);
     add_member(&m, '0', NULL, 0);
     add_end(&m);
     struct err e = {0};
@@ -254,19 +253,19 @@ static void test_checksum(void **state)
     unsigned char head[BLOCK];
     (void)state;
     memcpy(head, m.tar.p, BLOCK);
-    assert_true(frame_header_ok(head));
+    assert_true(tar_frame_header_ok(head));
     unsigned char *sum = head + 148;
     memmove(sum + 1, sum, 6); /* seven digits and a NUL */
     sum[0] = '0';
     sum[7] = 0;
-    assert_true(frame_header_ok(head));
+    assert_true(tar_frame_header_ok(head));
     sum[0] = ' ';
-    assert_false(frame_header_ok(head));
+    assert_false(tar_frame_header_ok(head));
     memcpy(sum, m.tar.p + 148, 8);
     sum[7] = 0; /* six digits are to be followed by a NUL and a space */
-    assert_false(frame_header_ok(head));
+    assert_false(tar_frame_header_ok(head));
     memset(head, 0, BLOCK);
-    assert_false(frame_header_ok(head));
+    assert_false(tar_frame_header_ok(head));
     buffer_free(&m.tar);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/frame.h"
+#include "store/restore/tar_frame.h"
+
+#include "store/snapshot/tarhead.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,20 +9,10 @@
 
 enum { SIZE_AT = 124, SIZE_LEN = 12, SUM_AT = 148, SUM_LEN = 8, TYPE_AT = 156 };
 
-void frame_init(struct frame *f)
-{
-    *f = (struct frame){0};
-}
-
-void frame_free(struct frame *f)
+void tar_frame_free(struct tar_frame *f)
 {
     free(f->saved);
     f->saved = NULL;
-}
-
-static uint64_t round_up(uint64_t n)
-{
-    return (n + FRAME_BLOCK - 1) / FRAME_BLOCK * FRAME_BLOCK;
 }
 
 static bool zeros(const unsigned char *p, size_t n)
@@ -29,7 +21,7 @@ static bool zeros(const unsigned char *p, size_t n)
 }
 
 /* What of [from, to) lies in the current block must be zeros. */
-static int check_zeros(const struct frame *f, uint64_t from, uint64_t to, const char *what,
+static int frame_zeros(const struct tar_frame *f, uint64_t from, uint64_t to, const char *what,
                        struct err *e)
 {
     if (from < f->start)
@@ -53,10 +45,10 @@ static bool read_sum(const unsigned char *p, unsigned *out)
     return (i == 6 && p[6] == 0 && p[7] == ' ') || (i == 7 && p[7] == 0);
 }
 
-bool frame_header_ok(const unsigned char *h)
+bool tar_frame_header_ok(const unsigned char *h)
 {
     unsigned want, sum = 0;
-    for (int i = 0; i < FRAME_BLOCK; i++)
+    for (int i = 0; i < TAR_BLOCK; i++)
         sum += i >= SUM_AT && i < SUM_AT + SUM_LEN ? ' ' : h[i];
     return read_sum(h + SUM_AT, &want) && want == sum;
 }
@@ -71,38 +63,38 @@ static bool small_size(const unsigned char *h, uint64_t *out)
         v = v * 8 + (uint64_t)(h[i] - '0');
     }
     *out = v;
-    return v <= FRAME_HEADERS_MAX;
+    return v <= TAR_HEADERS_MAX;
 }
 
 /* Steps over pax records or a GNU long name: the bytes it takes, 0 if it is no such header. */
-static size_t extension(const unsigned char *p, size_t n)
+static size_t frame_extension(const unsigned char *p, size_t n)
 {
     uint64_t size;
-    if (!small_size(p, &size) || FRAME_BLOCK + round_up(size) > n)
+    if (!small_size(p, &size) || TAR_BLOCK + tar_round_up(size) > n)
         return 0;
-    size_t whole = FRAME_BLOCK + (size_t)round_up(size);
-    if (!zeros(p + FRAME_BLOCK + size, whole - FRAME_BLOCK - size))
+    size_t whole = TAR_BLOCK + (size_t)tar_round_up(size);
+    if (!zeros(p + TAR_BLOCK + size, whole - TAR_BLOCK - size))
         return 0;
-    if (p[TYPE_AT] == 'x' && memmem(p + FRAME_BLOCK, size, "GNU.sparse", 10))
+    if (p[TYPE_AT] == 'x' && memmem(p + TAR_BLOCK, size, "GNU.sparse", 10))
         return 0;
     return whole;
 }
 
 /* A member's headers: any number of extensions, then one of a file or folder, and nothing more. */
-static int check_headers(const unsigned char *p, size_t n, bool folder, struct err *e)
+static int frame_headers(const unsigned char *p, size_t n, bool folder, struct err *e)
 {
     uint64_t size;
-    while (n >= FRAME_BLOCK && frame_header_ok(p)) {
+    while (n >= TAR_BLOCK && tar_frame_header_ok(p)) {
         char type = (char)p[TYPE_AT];
         if (type == 'x' || type == 'L' || type == 'K') {
-            size_t k = extension(p, n);
+            size_t k = frame_extension(p, n);
             if (k == 0)
                 break;
             p += k;
             n -= k;
             continue;
         }
-        if (n != FRAME_BLOCK)
+        if (n != TAR_BLOCK)
             break;
         if (folder ? type == '5' && small_size(p, &size) && size == 0 : type == '0' || type == 0)
             return 0;
@@ -112,46 +104,47 @@ static int check_headers(const unsigned char *p, size_t n, bool folder, struct e
     return err_set(e, -EBADMSG, "damaged: a header of the tar");
 }
 
-static int save(struct frame *f, uint64_t from, uint64_t to, struct err *e)
+static int frame_save(struct tar_frame *f, uint64_t from, uint64_t to, struct err *e)
 {
     if (from < f->start)
         from = f->start;
     if (from >= to)
         return 0;
     size_t n = (size_t)(to - from);
-    if (f->nsaved + n > FRAME_HEADERS_MAX)
+    if (f->nsaved + n > TAR_HEADERS_MAX)
         return err_set(e, -EBADMSG, "hostile or damaged: a header of more than 64 KiB");
-    if (!f->saved && !(f->saved = malloc(FRAME_HEADERS_MAX)))
+    if (!f->saved && !(f->saved = malloc(TAR_HEADERS_MAX)))
         return err_sys(e, -ENOMEM, "tar");
     memcpy(f->saved + f->nsaved, f->block + (from - f->start), n);
     f->nsaved += n;
     return 0;
 }
 
-int frame_leave(struct frame *f, struct err *e)
+int tar_frame_leave(struct tar_frame *f, struct err *e)
 {
-    return f->tail ? 0 : save(f, f->headers, f->end, e);
+    return f->tail ? 0 : frame_save(f, f->headers, f->end, e);
 }
 
-int frame_block(struct frame *f, const void *block, size_t n, struct err *e)
+int tar_frame_block(struct tar_frame *f, const void *block, size_t n, struct err *e)
 {
     f->block = block;
     f->start = f->end;
     f->end += n;
     if (f->tail)
-        return check_zeros(f, f->headers, f->end, "what follows the last member", e);
-    return f->known ? check_zeros(f, f->padding, f->headers, "padding", e) : 0;
+        return frame_zeros(f, f->headers, f->end, "what follows the last member", e);
+    return f->known ? frame_zeros(f, f->padding, f->headers, "padding", e) : 0;
 }
 
-int frame_member(struct frame *f, uint64_t data_start, uint64_t size, bool folder, struct err *e)
+int tar_frame_member(struct tar_frame *f, uint64_t data_start, uint64_t size, bool folder,
+                     struct err *e)
 {
     const unsigned char *p;
     if (data_start > f->end || data_start < f->start || data_start < f->headers ||
-        data_start % FRAME_BLOCK)
+        data_start % TAR_BLOCK)
         return err_set(e, -EBADMSG, "damaged: a header of the tar");
     size_t n = (size_t)(data_start - f->headers);
     if (f->headers < f->start) {
-        int r = save(f, f->start, data_start, e);
+        int r = frame_save(f, f->start, data_start, e);
         if (r < 0)
             return r;
         p = f->saved;
@@ -159,23 +152,23 @@ int frame_member(struct frame *f, uint64_t data_start, uint64_t size, bool folde
     } else {
         p = f->block + (f->headers - f->start);
     }
-    int r = check_headers(p, n, folder, e);
+    int r = frame_headers(p, n, folder, e);
     if (r < 0)
         return r;
     f->nsaved = 0;
     f->known = true;
     f->padding = data_start + size;
-    f->headers = round_up(f->padding);
-    return check_zeros(f, f->padding, f->headers, "padding", e);
+    f->headers = tar_round_up(f->padding);
+    return frame_zeros(f, f->padding, f->headers, "padding", e);
 }
 
-int frame_tail(struct frame *f, struct err *e)
+int tar_frame_tail(struct tar_frame *f, struct err *e)
 {
     f->tail = true;
-    return check_zeros(f, f->headers, f->end, "what follows the last member", e);
+    return frame_zeros(f, f->headers, f->end, "what follows the last member", e);
 }
 
-bool frame_complete(const struct frame *f)
+bool tar_frame_complete(const struct tar_frame *f)
 {
-    return f->tail && f->end >= f->headers + 2 * FRAME_BLOCK && f->end % FRAME_BLOCK == 0;
+    return f->tail && f->end >= f->headers + TAR_END && f->end % TAR_BLOCK == 0;
 }

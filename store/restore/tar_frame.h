@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What libarchive forgives in a tar. A frame watches the plain bytes go by, block after block,
+ * beside libarchive, and checks what lies between the members' data: each header's checksum in its
+ * exact form, only header types that a snapshot has, padding of zeros, and zeros to the end. So no
+ * byte of a tar can change unseen, and none can hide.
+ *
+ * For each block: tar_frame_block, and tar_frame_leave before it goes. When libarchive has read a
+ * member's header: tar_frame_member. After the last member: tar_frame_tail. Pure; used by one
+ * thread at a time. Functions return 0 or -EBADMSG with a message; -ENOMEM.
+ */
+#ifndef INFLUXFS_RESTORE_TAR_FRAME_H
+#define INFLUXFS_RESTORE_TAR_FRAME_H
+
+#include "store/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TAR_HEADERS_MAX (64 << 10) /* bytes of one member's headers, pax records and all */
+
+struct tar_frame {
+    const unsigned char *block; /* the current one */
+    uint64_t start, end;        /* where it lies in the tar */
+    uint64_t headers;           /* where the next member's headers begin */
+    uint64_t padding;           /* where the current member's data end */
+    bool known;                 /* a member was read: headers and padding follow from it */
+    bool tail;
+    unsigned char *saved; /* header bytes that lay in blocks gone by */
+    size_t nsaved;
+};
+
+/* A zeroed frame is at the beginning of a tar. */
+void tar_frame_free(struct tar_frame *f);
+
+int tar_frame_block(struct tar_frame *f, const void *block, size_t n, struct err *e);
+int tar_frame_leave(struct tar_frame *f, struct err *e);
+
+/* The headers of a member end at data_start, and size bytes of data follow. */
+int tar_frame_member(struct tar_frame *f, uint64_t data_start, uint64_t size, bool folder,
+                     struct err *e);
+
+/* The current member was the last one. */
+int tar_frame_tail(struct tar_frame *f, struct err *e);
+
+/* Whether the tar may end with the bytes seen so far: two blocks of zeros at least, and whole
+ * blocks only. */
+bool tar_frame_complete(const struct tar_frame *f);
+
+/* Whether these TAR_BLOCK bytes are a header with a right checksum. */
+bool tar_frame_header_ok(const unsigned char *header);
+
+#endif
