@@ -4,7 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/influx/names.h"
 #include "store/influx/written.h"
-#include "store/restore/sidehash.h"
+#include "store/restore/hash_worker.h"
 #include "store/restore/sums.h"
 #include "store/restore/tar_strict.h"
 
@@ -16,7 +16,7 @@ struct unpack {
     const struct unpack_io *io;
     const struct unpack_sink *sink; /* NULL: into staging folders */
     struct tar_strict *tar;
-    struct sidehash *hash;
+    struct hash_worker *hash;
     struct manifest *m;
     struct stage *stage;
     uint8_t of_manifest[SHA256_BYTES];
@@ -47,7 +47,7 @@ static int read_text(struct unpack *u, const struct tar_member *m, char **out,
     ssize_t n;
     if (m->folder || m->size > MANIFEST_MAX)
         return refuse(u, m->name, "is too large");
-    sidehash_begin(u->hash);
+    hash_worker_begin(u->hash);
     while ((n = tar_strict_data(u->tar, &buf, u->e)) > 0) {
         /* It grows with what really came, not with what the header promises. */
         if (done + (size_t)n > room) {
@@ -58,13 +58,13 @@ static int read_text(struct unpack *u, const struct tar_member *m, char **out,
             text = p;
         }
         memcpy(text + done, buf, (size_t)n);
-        sidehash_add(u->hash, buf, (size_t)n);
-        sidehash_wait(u->hash);
+        hash_worker_add(u->hash, buf, (size_t)n);
+        hash_worker_wait(u->hash);
         done += (size_t)n;
     }
     if (n < 0)
         return (int)n;
-    sidehash_end(u->hash, sum);
+    hash_worker_end(u->hash, sum);
     if (!text && !(text = strdup("")))
         return err_sys(u->e, -ENOMEM, "%s", m->name);
     *out = steal_ptr(&text);
@@ -173,18 +173,18 @@ static int unpack_data(struct unpack *u, uint8_t sum[SHA256_BYTES])
 {
     const void *buf;
     ssize_t n;
-    sidehash_begin(u->hash);
+    hash_worker_begin(u->hash);
     while ((n = tar_strict_data(u->tar, &buf, u->e)) > 0) {
-        sidehash_add(u->hash, buf, (size_t)n);
+        hash_worker_add(u->hash, buf, (size_t)n);
         int r = write_file(u, buf, (size_t)n);
-        sidehash_wait(u->hash);
+        hash_worker_wait(u->hash);
         if (r < 0)
             return r;
         u->io->progress(u->io->arg, (uint64_t)n);
     }
     if (n < 0)
         return (int)n;
-    sidehash_end(u->hash, sum);
+    hash_worker_end(u->hash, sum);
     return 0;
 }
 
@@ -248,7 +248,7 @@ static int unpack_members(struct unpack *u)
 
 static int run(struct unpack *u)
 {
-    int r = sidehash_new(&u->hash);
+    int r = hash_worker_new(&u->hash);
     if (r < 0)
         return err_sys(u->e, r, "unpacking");
     if ((r = tar_strict_open(&u->io->input, "manifest", &u->tar, u->e)) < 0 ||
@@ -270,7 +270,7 @@ static int unpack(const struct unpack_io *io, const struct unpack_sink *sink, st
     else if (r < 0 && !u.e->text[0])
         err_sys(u.e, r, "unpacking");
     tar_strict_close(u.tar);
-    sidehash_free(u.hash);
+    hash_worker_free(u.hash);
     if (m)
         *m = u.m;
     else
