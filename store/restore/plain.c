@@ -40,7 +40,7 @@ static const struct magic {
 };
 
 /* By which of them it begins, or NULL; *may: so far it may become one. */
-static const struct magic *find_magic(const unsigned char *p, size_t n, bool *may)
+static const struct magic *plain_find_magic(const unsigned char *p, size_t n, bool *may)
 {
     *may = false;
     for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
@@ -90,12 +90,13 @@ static int sniffed_so_far(const struct plain *p)
     bool may;
     if (p->nhead == 0)
         return -EINVAL;
-    return name_distance(p, p->head, p->nhead) == 0 || find_magic(p->head, p->nhead, &may) || may
+    return name_distance(p, p->head, p->nhead) == 0 || plain_find_magic(p->head, p->nhead, &may) ||
+                   may
                ? -EBADMSG
                : -EINVAL;
 }
 
-static int read_head(struct plain *p, struct err *e)
+static int plain_read_head(struct plain *p, struct err *e)
 {
     while (p->nhead < sizeof(p->head)) {
         int so_far = sniffed_so_far(p);
@@ -112,14 +113,14 @@ static int read_head(struct plain *p, struct err *e)
         p->rest = (const char *)p->rest + k;
         p->nrest = (size_t)n - k;
         bool may;
-        if (find_magic(p->head, p->nhead, &may))
+        if (plain_find_magic(p->head, p->nhead, &may))
             break;
     }
     return 0;
 }
 
 /* The first header of the plain tar, whole. */
-static int check_head(const struct plain *p, const unsigned char *head, struct err *e)
+static int plain_check_head(const struct plain *p, const unsigned char *head, struct err *e)
 {
     int distance = name_distance(p, head, TAR_BLOCK);
     char type = (char)head[156];
@@ -132,7 +133,7 @@ static int check_head(const struct plain *p, const unsigned char *head, struct e
                          : not_snapshot(e, "not a tar");
 }
 
-static la_ssize_t read_input(struct archive *a, void *arg, const void **block)
+static la_ssize_t plain_read_input(struct archive *a, void *arg, const void **block)
 {
     struct plain *p = arg;
     ssize_t n;
@@ -168,7 +169,7 @@ static int failure(const struct plain *p, struct err *e)
                    words ? words : "damaged");
 }
 
-static ssize_t next_block(struct plain *p, const void **block, struct err *e)
+static ssize_t plain_next_block(struct plain *p, const void **block, struct err *e)
 {
     for (;;) {
         size_t n;
@@ -198,24 +199,24 @@ static int ends_in_head(const struct plain *p, struct err *e)
 }
 
 /* Whether what is compressed, of which n bytes are here, may be a snapshot. */
-static int check_first(const struct plain *p, struct err *e)
+static int plain_check_first(const struct plain *p, struct err *e)
 {
     bool may;
-    if (find_magic(p->first, p->nfirst, &may))
+    if (plain_find_magic(p->first, p->nfirst, &may))
         return not_snapshot(e, "it is compressed twice");
     if (p->nfirst < sizeof(p->first))
         return 0;
     return name_distance(p, p->first, TAR_BLOCK) <= 1 || tar_frame_header_ok(p->first)
-               ? check_head(p, p->first, e)
+               ? plain_check_head(p, p->first, e)
                : not_a_tar(e);
 }
 
 /* Unpacks the first header of what is compressed and looks at it. */
-static int read_first(struct plain *p, struct err *e)
+static int plain_read_first(struct plain *p, struct err *e)
 {
     while (p->nfirst < sizeof(p->first)) {
         const void *block;
-        ssize_t n = next_block(p, &block, e);
+        ssize_t n = plain_next_block(p, &block, e);
         if (n < 0)
             return (int)n;
         if (n == 0)
@@ -226,7 +227,7 @@ static int read_first(struct plain *p, struct err *e)
         p->nfirst += k;
         p->next = (const char *)block + k;
         p->nnext = (size_t)n - k;
-        int r = check_first(p, e);
+        int r = plain_check_first(p, e);
         if (r < 0)
             return r;
     }
@@ -235,7 +236,7 @@ static int read_first(struct plain *p, struct err *e)
 }
 
 /* The filter is told, not found: libarchive would go on to look for more in what comes out. */
-static int open_filters(struct plain *p, const struct magic *m, struct err *e)
+static int plain_open_filters(struct plain *p, const struct magic *m, struct err *e)
 {
     struct archive_entry *entry;
     p->filters = archive_read_new();
@@ -245,7 +246,7 @@ static int open_filters(struct plain *p, const struct magic *m, struct err *e)
     if (archive_read_support_format_raw(p->filters) != ARCHIVE_OK ||
         archive_read_append_filter(p->filters, m ? m->filter : ARCHIVE_FILTER_NONE) != ARCHIVE_OK)
         return err_set(e, -ENOTSUP, "this libarchive cannot read such a compressed file");
-    if (archive_read_open(p->filters, p, NULL, read_input, NULL) != ARCHIVE_OK)
+    if (archive_read_open(p->filters, p, NULL, plain_read_input, NULL) != ARCHIVE_OK)
         return failure(p, e);
     int r = archive_read_next_header(p->filters, &entry);
     if (r == ARCHIVE_EOF && m)
@@ -256,15 +257,15 @@ static int open_filters(struct plain *p, const struct magic *m, struct err *e)
 static int plain_begin(struct plain *p, struct err *e)
 {
     bool may;
-    int r = read_head(p, e);
+    int r = plain_read_head(p, e);
     if (r < 0)
         return r;
-    const struct magic *m = find_magic(p->head, p->nhead, &may);
+    const struct magic *m = plain_find_magic(p->head, p->nhead, &may);
     p->compressed = m;
-    if (!m && (r = check_head(p, p->head, e)) < 0)
+    if (!m && (r = plain_check_head(p, p->head, e)) < 0)
         return r;
-    r = open_filters(p, m, e);
-    return r == 0 && m ? read_first(p, e) : r;
+    r = plain_open_filters(p, m, e);
+    return r == 0 && m ? plain_read_first(p, e) : r;
 }
 
 int plain_open(const struct tar_input *in, const char *first, struct plain **out, struct err *e)
@@ -298,7 +299,7 @@ ssize_t plain_next(struct plain *p, int if_ended, const void **block, struct err
         p->nnext = 0;
         return n;
     }
-    return next_block(p, block, e);
+    return plain_next_block(p, block, e);
 }
 
 int plain_end(struct plain *p, struct err *e)

@@ -14,9 +14,9 @@
 static const char current[] = "restored.json", upcoming[] = "restored.next.json";
 
 struct record {
-    int fd;                /* the state folder, or -1 */
-    struct manifest *held; /* what could not be written, */
-    struct manifest *next; /* and is to be, or not, after the exchange */
+    int fd;                     /* the state folder, or -1 */
+    struct manifest *unwritten; /* in memory, as it could not be written; */
+    struct manifest *next;      /* what takes its place if the exchange is done */
 };
 
 int record_open(int state_fd, struct record **out)
@@ -35,7 +35,7 @@ void record_close(struct record *r)
     if (!r)
         return;
     cleanup_close(&r->fd);
-    manifest_free(r->held);
+    manifest_free(r->unwritten);
     manifest_free(r->next);
     free(r);
 }
@@ -65,7 +65,7 @@ static int compare(void *arg, const char *name, const struct stat *st)
     return !f || !equal(f, st);
 }
 
-static int stat_named(const int fds[TARGETS], const char *name, struct stat *st)
+static int record_stat(const int fds[TARGETS], const char *name, struct stat *st)
 {
     const char *path;
     int fd = fds[target_kind_of(name, &path)];
@@ -74,11 +74,11 @@ static int stat_named(const int fds[TARGETS], const char *name, struct stat *st)
 }
 
 /* What a snapshot may hold beyond that which influxd would read is only looked up. */
-static int check_others(const struct manifest *m, const int fds[TARGETS])
+static int record_check_others(const struct manifest *m, const int fds[TARGETS])
 {
     for (size_t i = 0; i < m->nfiles; i++) {
         struct stat st;
-        int r = stat_named(fds, m->files[i].name, &st);
+        int r = record_stat(fds, m->files[i].name, &st);
         if (r < 0)
             return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
         if (!equal(&m->files[i], &st))
@@ -96,7 +96,7 @@ int record_fits(const struct manifest *m, const struct targets *t)
         return r;
     r = store_walk(fds, compare, &c);
     if (r >= 0)
-        r = r == 0 && (c.found == m->nfiles || check_others(m, fds) == 1);
+        r = r == 0 && (c.found == m->nfiles || record_check_others(m, fds) == 1);
     targets_close(fds);
     return r;
 }
@@ -117,8 +117,8 @@ int record_look(struct record *r, const struct targets *t, struct manifest **out
 {
     cleanup(manifest_freep) struct manifest *now = NULL, *next = NULL;
     int code = 0;
-    if (r->held)
-        code = manifest_copy(r->held, &now);
+    if (r->unwritten)
+        code = manifest_copy(r->unwritten, &now);
     else if ((code = load(r, current, &now)) == 0)
         code = load(r, upcoming, &next);
     int fits = code < 0 ? code : next ? record_fits(next, t) : 0;
@@ -139,12 +139,12 @@ int record_look(struct record *r, const struct targets *t, struct manifest **out
     return 0;
 }
 
-static int see_staged(struct manifest *state, const int staged[TARGETS], struct err *e)
+static int record_staged(struct manifest *state, const int staged[TARGETS], struct err *e)
 {
     for (size_t i = 0; i < state->nfiles; i++) {
         struct stat st;
         struct manifest_file *f = &state->files[i];
-        int r = stat_named(staged, f->name, &st);
+        int r = record_stat(staged, f->name, &st);
         if (r < 0 || f->size != (uint64_t)st.st_size)
             return err_sys(e, r < 0 && r != -ENOENT ? r : -EIO, "%s was not staged as it should be",
                            f->name);
@@ -158,7 +158,7 @@ int record_prepare(struct record *r, struct manifest *state, const int staged[TA
 {
     autofree char *text = NULL;
     size_t len = 0;
-    int code = see_staged(state, staged, e);
+    int code = record_staged(state, staged, e);
     if (code < 0)
         return code;
     manifest_free(steal_ptr(&r->next));
@@ -178,8 +178,8 @@ void record_end(struct record *r, bool done)
 {
     bool in_memory = r->next != NULL;
     if (done) {
-        manifest_free(r->held);
-        r->held = steal_ptr(&r->next);
+        manifest_free(r->unwritten);
+        r->unwritten = steal_ptr(&r->next);
     }
     manifest_free(steal_ptr(&r->next));
     if (r->fd < 0 || in_memory)

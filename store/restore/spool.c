@@ -22,7 +22,7 @@ void spool_free(struct spool *s)
 }
 
 /* Adds [from, to) to the ranges, joining all that it touches. */
-static int add_range(struct spool *s, uint64_t from, uint64_t to)
+static int spool_add(struct spool *s, uint64_t from, uint64_t to)
 {
     if (!array_grow(&s->ranges, s->n))
         return -ENOMEM;
@@ -49,7 +49,7 @@ int spool_put(struct spool *s, const void *buf, size_t n, uint64_t off, struct e
     }
     int r = io_pwrite_all(s->fd, buf, n, off);
     if (r == 0)
-        r = add_range(s, off, off + n);
+        r = spool_add(s, off, off + n);
     return r < 0 ? err_sys(e, r, "bytes that came out of order cannot be set aside") : 0;
 }
 

@@ -84,7 +84,7 @@ int stage_note(struct stage *s, enum folder_note note, const char *name, mode_t 
 }
 
 /* Opens a folder, making it (and those above it) where a member for it did not come first. */
-static int open_folder(struct stage *s, const char *name)
+static int stage_open_folder(struct stage *s, const char *name)
 {
     const char *path;
     enum target_kind kind = target_kind_of(name, &path);
@@ -95,7 +95,7 @@ static int open_folder(struct stage *s, const char *name)
     if (!up)
         return -ENOMEM;
     path_up(up);
-    autoclose int parent = open_folder(s, up);
+    autoclose int parent = stage_open_folder(s, up);
     if (parent < 0)
         return parent;
     const char *last = path_last(name);
@@ -110,7 +110,7 @@ static int open_folder(struct stage *s, const char *name)
 
 int stage_folder(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns, struct err *e)
 {
-    autoclose int fd = open_folder(s, name);
+    autoclose int fd = stage_open_folder(s, name);
     int r = fd < 0 ? fd : stage_note(s, FOLDER_GIVEN, name, mode & 0777, mtime_ns);
     if (r == -ENOTDIR || r == -ELOOP)
         return err_set(e, -EBADMSG, "hostile: %s is a file and a folder", name);
@@ -135,7 +135,7 @@ int stage_parent(struct stage *s, const char *name)
     path_up(up);
     if (s->parent >= 0 && strcmp(up, s->parent_name) == 0)
         return 0;
-    int fd = open_folder(s, up);
+    int fd = stage_open_folder(s, up);
     if (fd < 0)
         return fd;
     cleanup_close(&s->parent);
@@ -192,7 +192,7 @@ int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
     return r < 0 ? err_sys(e, r, "staging %s", s->file_name) : 0;
 }
 
-static int finish_folder(const struct stage *s, const struct staged_folder *f)
+static int stage_finish_folder(const struct stage *s, const struct staged_folder *f)
 {
     const char *path;
     enum target_kind kind = target_kind_of(f->name, &path);
@@ -217,7 +217,7 @@ void stage_unsynced(struct stage *s)
 }
 
 /* Each file system once: it may have much to write that is not ours. */
-static int sync_all(const struct stage *s, struct err *e)
+static int stage_sync(const struct stage *s, struct err *e)
 {
     dev_t done[TARGETS];
     for (int i = 0; i < TARGETS; i++) {
@@ -244,9 +244,10 @@ int stage_finish(struct stage *s, struct err *e)
     const char *done = "";
     for (size_t i = s->nfolders; i-- > 0; done = s->folders[i].name) {
         const struct staged_folder *f = &s->folders[i];
-        int r = f->note == FOLDER_REMOVED || strcmp(f->name, done) == 0 ? 0 : finish_folder(s, f);
+        int r =
+            f->note == FOLDER_REMOVED || strcmp(f->name, done) == 0 ? 0 : stage_finish_folder(s, f);
         if (r < 0)
             return err_sys(e, r, "staging %s", f->name);
     }
-    return s->unsynced ? 0 : sync_all(s, e);
+    return s->unsynced ? 0 : stage_sync(s, e);
 }

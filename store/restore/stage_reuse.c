@@ -16,7 +16,7 @@
 
 #define PIECE_BYTES (1 << 20)
 
-static int copy_bytes(int from, int to)
+static int reuse_bytes(int from, int to)
 {
     autofree char *buf = NULL;
     for (;;) {
@@ -49,7 +49,7 @@ static int reuse_copy(const struct stage *s, enum target_kind kind, const char *
                                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (in < 0 || out < 0)
         return -errno;
-    int r = copy_bytes(in, out);
+    int r = reuse_bytes(in, out);
     if (r < 0)
         return r;
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
@@ -140,7 +140,7 @@ int stage_remove(struct stage *s, const char *name, struct err *e)
 }
 
 /* Whatever its mode, it can be worked in until the end. */
-static int adopt_folder(struct stage *s, int fd, const char *name)
+static int stage_adopt_folder(struct stage *s, int fd, const char *name)
 {
     struct stat st;
     cleanup(dir_free) struct dir list = {0};
@@ -160,7 +160,7 @@ static int adopt_folder(struct stage *s, int fd, const char *name)
         if (below < 0)
             return -errno;
         r = asprintf(&path, "%s/%s", name, list.names[i]) < 0 ? -ENOMEM
-                                                              : adopt_folder(s, below, path);
+                                                              : stage_adopt_folder(s, below, path);
     }
     return r;
 }
@@ -169,7 +169,7 @@ int stage_adopt(struct stage *s, struct err *e)
 {
     for (int i = 0; i < TARGETS; i++) {
         const char *name = target_kind_name((enum target_kind)i);
-        int r = adopt_folder(s, s->fds[i], name);
+        int r = stage_adopt_folder(s, s->fds[i], name);
         if (r < 0)
             return err_sys(e, r, "staging %s", name);
     }

@@ -19,7 +19,7 @@ struct walk {
     void *arg;
 };
 
-static bool wanted_file(const struct walk *w, enum depth depth, const char *name)
+static bool walk_wants_file(const struct walk *w, enum depth depth, const char *name)
 {
     switch (w->kind) {
     case TARGET_META:
@@ -31,7 +31,7 @@ static bool wanted_file(const struct walk *w, enum depth depth, const char *name
     }
 }
 
-static bool wanted_folder(const struct walk *w, enum depth depth, const char *name)
+static bool walk_wants_folder(const struct walk *w, enum depth depth, const char *name)
 {
     if (w->kind == TARGET_META || strcmp(name, TARGET_HOME) == 0)
         return false;
@@ -54,8 +54,8 @@ static int walk_entry(const struct walk *w, enum depth depth, int dir, const cha
 {
     struct stat st;
     autofree char *whole = NULL;
-    bool file = wanted_file(w, depth, name);
-    if (!file && !wanted_folder(w, depth, name))
+    bool file = walk_wants_file(w, depth, name);
+    if (!file && !walk_wants_folder(w, depth, name))
         return 0;
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Undoes GNU's escapes (\\ \n \r) of a line that began with a backslash. */
-static int unescape(const char *s, size_t n, char out[PATH_MAX])
+static int sums_unescape(const char *s, size_t n, char out[PATH_MAX])
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
@@ -26,7 +26,7 @@ static int unescape(const char *s, size_t n, char out[PATH_MAX])
 }
 
 /* One line without its newline: the sum's 64 digits and the name. */
-static int split(const char *s, size_t n, const char **hex, char name[PATH_MAX])
+static int sums_split(const char *s, size_t n, const char **hex, char name[PATH_MAX])
 {
     bool escaped = n && *s == '\\';
     if (escaped) {
@@ -40,7 +40,7 @@ static int split(const char *s, size_t n, const char **hex, char name[PATH_MAX])
     s += SHA256_HEX + 2;
     n -= SHA256_HEX + 2;
     if (escaped)
-        return unescape(s, n, name);
+        return sums_unescape(s, n, name);
     if (memchr(s, 0, n))
         return -EBADMSG;
     memcpy(name, s, n);
@@ -61,7 +61,7 @@ int sums_check(const char *text, size_t len, const struct manifest *m,
         char name[PATH_MAX], want[SHA256_HEX + 1];
         const char *hex;
         const char *nl = memchr(p, '\n', (size_t)(end - p));
-        if (!nl || split(p, (size_t)(nl - p), &hex, name) < 0)
+        if (!nl || sums_split(p, (size_t)(nl - p), &hex, name) < 0)
             return err_set(e, -EBADMSG, "SHA256SUMS: line %zu is damaged", listed + 1);
         const struct manifest_file *f = manifest_find(m, name);
         bool itself = strcmp(name, "manifest") == 0;

@@ -24,7 +24,7 @@ struct tar_strict {
     struct err *e; /* which has put the message here */
 };
 
-static la_ssize_t read_plain(struct archive *a, void *arg, const void **block)
+static la_ssize_t strict_read(struct archive *a, void *arg, const void **block)
 {
     struct tar_strict *t = arg;
     ssize_t n = tar_frame_leave(&t->frame, t->e);
@@ -77,7 +77,7 @@ static int strict_open(struct tar_strict *t, const struct tar_input *in, const c
     t->tar = archive_read_new();
     if (!t->tar || archive_read_support_format_tar(t->tar) != ARCHIVE_OK)
         return err_sys(e, -ENOMEM, "tar");
-    return archive_read_open(t->tar, t, NULL, read_plain, NULL) == ARCHIVE_OK ? 0 : failure(t, e);
+    return archive_read_open(t->tar, t, NULL, strict_read, NULL) == ARCHIVE_OK ? 0 : failure(t, e);
 }
 
 int tar_strict_open(const struct tar_input *in, const char *first, struct tar_strict **out,

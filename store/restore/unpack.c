@@ -38,8 +38,8 @@ static int next_member(struct unpack *u, struct tar_member *out)
 }
 
 /* Reads a member that is wanted in memory, and its sum. */
-static int read_text(struct unpack *u, const struct tar_member *m, char **out,
-                     uint8_t sum[SHA256_BYTES])
+static int unpack_text(struct unpack *u, const struct tar_member *m, char **out,
+                       uint8_t sum[SHA256_BYTES])
 {
     autofree char *text = NULL;
     size_t done = 0, room = 0;
@@ -71,7 +71,7 @@ static int read_text(struct unpack *u, const struct tar_member *m, char **out,
     return 0;
 }
 
-static int check_number(const struct unpack *u)
+static int unpack_check_increment(const struct unpack *u)
 {
     const struct manifest *m = u->m;
     if (m->number < 0 || !m->parent || strcmp(m->parent, m->id) == 0)
@@ -87,7 +87,7 @@ static int check_number(const struct unpack *u)
 
 /* What influxd does not write it does not need; and whatever takes a store away knows by its name
  * what belongs to one. */
-static int check_names(const struct unpack *u)
+static int unpack_check_names(const struct unpack *u)
 {
     for (size_t i = 0; i < u->m->nfiles; i++)
         if (!written_by_influxd(u->m->files[i].name, S_IFREG))
@@ -97,11 +97,11 @@ static int check_names(const struct unpack *u)
     return 0;
 }
 
-static int check_restorable(const struct unpack *u)
+static int unpack_check_restorable(const struct unpack *u)
 {
     const struct manifest *m = u->m;
     if (m->kind == MANIFEST_INCREMENTAL)
-        return check_number(u);
+        return unpack_check_increment(u);
     if (m->kind == MANIFEST_DATABASE)
         return err_set(u->e, -EINVAL,
                        "snapshot %s holds a single database, which cannot be restored by itself; "
@@ -112,7 +112,7 @@ static int check_restorable(const struct unpack *u)
     return 0;
 }
 
-static int read_manifest(struct unpack *u)
+static int unpack_manifest(struct unpack *u)
 {
     struct tar_member head = {0};
     autofree char *text = NULL;
@@ -122,9 +122,9 @@ static int read_manifest(struct unpack *u)
     if (strcmp(head.name, "manifest") != 0)
         return err_set(u->e, -EINVAL,
                        "not a snapshot: a tar, but its first member is not `manifest`");
-    if ((r = read_text(u, &head, &text, u->of_manifest)) < 0 ||
-        (r = manifest_parse(text, head.size, &u->m, u->e)) < 0 || (r = check_names(u)) < 0 ||
-        (!u->sink && (r = check_restorable(u)) < 0))
+    if ((r = unpack_text(u, &head, &text, u->of_manifest)) < 0 ||
+        (r = manifest_parse(text, head.size, &u->m, u->e)) < 0 || (r = unpack_check_names(u)) < 0 ||
+        (!u->sink && (r = unpack_check_restorable(u)) < 0))
         return r;
     u->left = u->m->nfiles;
     u->seen = calloc(u->left + 1, sizeof(*u->seen));
@@ -134,7 +134,7 @@ static int read_manifest(struct unpack *u)
     return 0;
 }
 
-static int begin_staging(struct unpack *u)
+static int unpack_begin(struct unpack *u)
 {
     uint64_t need[TARGETS] = {0};
     if (u->sink)
@@ -216,7 +216,7 @@ static int unpack_folder(struct unpack *u, const struct tar_member *m)
     return stage_folder(u->stage, m->name, m->mode, m->mtime_ns, u->e);
 }
 
-static int check_sums(struct unpack *u, const struct tar_member *m)
+static int unpack_check_sums(struct unpack *u, const struct tar_member *m)
 {
     autofree char *text = NULL;
     uint8_t own[SHA256_BYTES];
@@ -224,7 +224,7 @@ static int check_sums(struct unpack *u, const struct tar_member *m)
         if (!u->seen[i])
             return err_set(u->e, -EBADMSG, "damaged: %s is in the manifest, but not in the tar",
                            u->m->files[i].name);
-    int r = read_text(u, m, &text, own);
+    int r = unpack_text(u, m, &text, own);
     if (r < 0)
         return r;
     return sums_check(text, m->size, u->m, u->of_manifest, (const uint8_t(*)[SHA256_BYTES])u->sums,
@@ -239,7 +239,7 @@ static int unpack_members(struct unpack *u)
         if (r < 0)
             return r;
         if (strcmp(m.name, "SHA256SUMS") == 0)
-            return check_sums(u, &m);
+            return unpack_check_sums(u, &m);
         r = m.folder ? unpack_folder(u, &m) : unpack_file(u, &m);
         if (r < 0)
             return r;
@@ -252,7 +252,7 @@ static int run(struct unpack *u)
     if (r < 0)
         return err_sys(u->e, r, "unpacking");
     if ((r = tar_strict_open(&u->io->input, "manifest", &u->tar, u->e)) < 0 ||
-        (r = read_manifest(u)) < 0 || (r = begin_staging(u)) < 0 || (r = unpack_members(u)) < 0 ||
+        (r = unpack_manifest(u)) < 0 || (r = unpack_begin(u)) < 0 || (r = unpack_members(u)) < 0 ||
         (r = tar_strict_end(u->tar, u->e)) < 0)
         return r;
     return u->sink ? 0 : stage_finish(u->stage, u->e);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A copy, so that nobody is called with the lock held. */
-static char *name_of(struct upload *u)
+static char *work_name(struct upload *u)
 {
     pthread_mutex_lock(&u->lock);
     char *copy = strdup(u->name);
@@ -16,10 +16,10 @@ static char *name_of(struct upload *u)
     return copy;
 }
 
-static int begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
+static int work_begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
 {
     struct upload *u = arg;
-    autofree char *name = name_of(u);
+    autofree char *name = work_name(u);
     if (!name)
         return err_sys(e, -ENOMEM, "restore");
     int r = m->kind == MANIFEST_INCREMENTAL
@@ -42,7 +42,7 @@ static void progress(void *arg, uint64_t n)
     session_progress(u->session, u, n);
 }
 
-static void discard(struct upload *u)
+static void work_give_up(struct upload *u)
 {
     if (u->in)
         session_discard(u->session, steal_ptr(&u->in));
@@ -63,12 +63,12 @@ static void upload_becomes(struct upload *u, enum upload_state state, int code,
 }
 
 /* The last step of unpacking, which r is the result of. */
-static void unpack_ends(struct upload *u, int r, const struct err *why)
+static void work_unpacked(struct upload *u, int r, const struct err *why)
 {
     pthread_mutex_lock(&u->lock);
     if (r == 0 && u->cancelled) {
         pthread_mutex_unlock(&u->lock);
-        discard(u);
+        work_give_up(u);
         pthread_mutex_lock(&u->lock);
         r = -ECANCELED;
     }
@@ -77,17 +77,18 @@ static void unpack_ends(struct upload *u, int r, const struct err *why)
     pthread_mutex_unlock(&u->lock);
 }
 
-static void *unpack_thread(void *arg)
+static void *work_unpack(void *arg)
 {
     struct upload *u = arg;
     struct err why = {0};
-    const struct unpack_io io = {{feed_next, feed_stopped, u->feed}, begin, member, progress, u};
+    const struct unpack_io io = {
+        {feed_next, feed_stopped, u->feed}, work_begin, member, progress, u};
     int r = unpack_run(&io, &why);
     if (r == 0 && u->in)
         r = incoming_seal(u->in, u->stage, &why);
     if (r == 0)
         r = feed_stopped(u->feed);
-    autofree char *name = name_of(u);
+    autofree char *name = work_name(u);
     const char *shown = name ? name : "?";
     stage_free(steal_ptr(&u->stage));
     if (r == 0) {
@@ -96,14 +97,14 @@ static void *unpack_thread(void *arg)
         /* Who cancels it says so himself. */
         if (r != -ECANCELED)
             session_refused(u->session, u, shown, why.text);
-        discard(u);
+        work_give_up(u);
     }
-    unpack_ends(u, r, &why);
+    work_unpacked(u, r, &why);
     return NULL;
 }
 
 /* Exchanges what is verified with the store. It goes on whatever becomes of the one who asked. */
-static void *install_thread(void *arg)
+static void *work_install(void *arg)
 {
     struct upload *u = arg;
     struct err why = {0};
@@ -118,10 +119,10 @@ static void *install_thread(void *arg)
     return NULL;
 }
 
-static void *discard_thread(void *arg)
+static void *work_discard(void *arg)
 {
     struct upload *u = arg;
-    discard(u);
+    work_give_up(u);
     pthread_mutex_lock(&u->lock);
     u->state = UPLOAD_REFUSED;
     pthread_cond_broadcast(&u->changed);
@@ -155,7 +156,7 @@ int upload_start(struct upload *u, struct err *e)
         return 0;
     int r = feed_open(u->feed);
     if (r == 0)
-        r = -pthread_create(&u->thread, NULL, unpack_thread, u);
+        r = -pthread_create(&u->thread, NULL, work_unpack, u);
     if (r < 0)
         return err_sys(e, r, "%s", u->name);
     u->joinable = true;
@@ -166,10 +167,10 @@ int upload_start(struct upload *u, struct err *e)
 
 int upload_exchange(struct upload *u)
 {
-    return hand_over(u, install_thread);
+    return hand_over(u, work_install);
 }
 
 int upload_discard(struct upload *u)
 {
-    return hand_over(u, discard_thread);
+    return hand_over(u, work_discard);
 }
