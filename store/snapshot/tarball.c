@@ -9,8 +9,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define END_BYTES ((uint64_t)2 * TAR_BLOCK)
-
 /* Entries: 0 is the manifest, 1 to n the capture's members, n+1 SHA256SUMS, n+2 the end. */
 struct tarball {
     atomic_uint refs;
@@ -25,11 +23,6 @@ struct tarball {
     bool have_sum;
     uint8_t sum[SHA256_BYTES]; /* of the manifest */
 };
-
-static uint64_t round_up(uint64_t n)
-{
-    return (n + TAR_BLOCK - 1) & ~(uint64_t)(TAR_BLOCK - 1);
-}
 
 /* Path and attributes of an entry, as its header tells them. */
 static const char *tarball_describe(const struct tarball *t, size_t i, char path[MEMBER_PATH_MAX],
@@ -67,7 +60,7 @@ static int tarball_lay_out(struct tarball *t)
         if (head < 0)
             return head;
         t->off[i] = at;
-        at += (uint64_t)head + round_up(attr.size);
+        at += (uint64_t)head + tar_round_up(attr.size);
     }
     t->off[n] = at;
     return 0;
@@ -193,7 +186,7 @@ struct capture *tarball_capture(const struct tarball *t)
 
 uint64_t tarball_size(const struct tarball *t)
 {
-    return t->off[t->nentries] + END_BYTES;
+    return t->off[t->nentries] + TAR_END;
 }
 
 int64_t tarball_mtime_ns(const struct tarball *t)
@@ -229,7 +222,7 @@ static int tarball_read_head(const struct tarball *t, size_t i, char *buf, size_
     int len = tarhead_write(name, &attr, head);
     if (len < 0)
         return len;
-    if ((uint64_t)len + round_up(attr.size) != t->off[i + 1] - t->off[i])
+    if ((uint64_t)len + tar_round_up(attr.size) != t->off[i + 1] - t->off[i])
         return -EIO;
     memcpy(buf, head + off, n);
     return 0;
@@ -263,7 +256,7 @@ static ssize_t tarball_read_region(const struct tarball *t, size_t i, char *buf,
     struct file_attr attr;
     const char *name = tarball_describe(t, i, path, &attr);
     uint64_t whole = t->off[i + 1] - t->off[i];
-    uint64_t head = whole - round_up(attr.size), end;
+    uint64_t head = whole - tar_round_up(attr.size), end;
     int r = 0;
     if (rel < head)
         end = head;
@@ -307,7 +300,7 @@ static void tarball_follow(struct tarball *t, uint64_t from, uint64_t to)
         return;
     }
     const struct member *m = capture_member(t->capture, i - 1);
-    uint64_t body = t->off[i + 1] - round_up(m->attr.size);
+    uint64_t body = t->off[i + 1] - tar_round_up(m->attr.size);
     hash_job_follow(t->job, i - 1, to > body ? to - body : 0);
 }
 
