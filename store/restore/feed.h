@@ -7,10 +7,10 @@
  * gap wait in an unlinked sparse file until the gap is filled, or feed_finish proves it a hole,
  * which reads as zeros. Bytes that went into the ring cannot be written again.
  *
- * A feed is guarded by the lock of its owner, which every function but feed_next and feed_stopped
- * is called with. Those that "wait" release it meanwhile, and return -EINTR soon after `who`, which
- * may be NULL, was interrupted. Errors without a message: -EPIPE, nothing more is read; -EINTR;
- * -EALREADY; what the reader said. All others have one.
+ * The owner's lock guards a feed: all functions but feed_new, feed_free, feed_next and feed_stopped
+ * are called with it. Those that wait release it meanwhile, and return -EINTR soon after `who`,
+ * which may be NULL, was interrupted. Errors without a message: -EPIPE (nothing more is read),
+ * -EINTR, -EALREADY, and what the reader said; all others have one.
  */
 #ifndef INFLUXFS_RESTORE_FEED_H
 #define INFLUXFS_RESTORE_FEED_H
@@ -35,9 +35,9 @@ int feed_wait(const struct feed *f, const struct tarball_reader *who);
 
 /* The writers' side */
 
-/* Makes it as feed_new made it, and feed_open ready for a reader: -ENOMEM. */
-void feed_reset(struct feed *f);
+/* Makes it ready for a reader: -ENOMEM. And empty again, as feed_new made it, after the reader. */
 int feed_open(struct feed *f);
+void feed_reset(struct feed *f);
 
 /* Takes n bytes at off, all of them unless it fails; waits for room, and after bytes that may be
  * the end of a tar until the reader has had them. Interrupted then, it sets aside what is left and
@@ -49,9 +49,9 @@ int feed_write(struct feed *f, const void *buf, size_t n, uint64_t off,
  * reader has ended. */
 int feed_truncate(struct feed *f, uint64_t size);
 
-/* No more will come: gives the reader all there is, and zeros for the holes, and waits until it
- * has ended (0). If the reader says that this is too early, its error is returned, and more may be
- * written. */
+/* Gives the reader all there is, with zeros for the holes, then tells it that this is the end and
+ * waits until it has ended (0). If the reader says that this is too early, returns its error, and
+ * more may be written. */
 int feed_finish(struct feed *f, const struct tarball_reader *who, struct err *e);
 
 /* The end of the last byte written, or what feed_truncate set; how much of it the reader has had or
@@ -65,11 +65,11 @@ void feed_cancel(struct feed *f);
 /* The reader's side */
 
 /* The next bytes, which stay until the next call: their number, 0 at the end, -ECANCELED. Waits.
- * if_ended is what the reader would return if this were the end: 0 or more, or -errno. Without the
- * lock; these two are the calls of a struct tar_input. */
+ * if_ended is what the reader would return if this were the end: 0 or more, or -errno. This and
+ * feed_stopped are the calls of a struct tar_input. */
 ssize_t feed_next(void *feed, int if_ended, const void **block);
 
-/* -ECANCELED if it was cancelled, else 0. Without the lock. */
+/* -ECANCELED if it was cancelled, else 0. */
 int feed_stopped(void *feed);
 
 /* The reader has ended. */
