@@ -8,25 +8,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The first bytes of a stream, to look at, and what else came with the last of them. */
+struct peek {
+    unsigned char bytes[TAR_BLOCK];
+    size_t n;
+    const void *rest;
+    size_t nrest;
+    bool given; /* the bytes were passed on, so that the rest is next */
+};
+
 struct plain {
     const struct tar_input *in;
     const char *first_name;
     struct archive *filters;
-    unsigned char head[TAR_BLOCK]; /* what was read to look at */
-    size_t nhead;
-    const void *rest; /* of the block that head's last bytes came from */
-    size_t nrest;
-    uint64_t fed;                   /* bytes given to the filters */
-    unsigned char first[TAR_BLOCK]; /* of what was compressed: its first header, */
-    size_t nfirst;
-    bool given;       /* which plain_next has passed on, */
-    const void *next; /* and what came with its last bytes */
-    size_t nnext;
+    struct peek packed; /* of the input, */
+    struct peek first;  /* and of what is compressed in it */
+    uint64_t fed;       /* bytes given to the filters */
     bool compressed;
     bool ended;   /* the input has ended */
     int if_ended; /* what to tell pull */
     int failed;   /* what pull returned */
 };
+
+static void peek_add(struct peek *k, const void *block, size_t n)
+{
+    size_t more = sizeof(k->bytes) - k->n;
+    more = more < n ? more : n;
+    memcpy(k->bytes + k->n, block, more);
+    k->n += more;
+    k->rest = (const char *)block + more;
+    k->nrest = n - more;
+}
+
+/* Passes on what was looked at, in two parts; 0 after that. */
+static ssize_t peek_give(struct peek *k, const void **block)
+{
+    size_t n = k->given ? k->nrest : k->n;
+    *block = k->given ? k->rest : k->bytes;
+    k->nrest = k->given ? 0 : k->nrest;
+    k->given = true;
+    return (ssize_t)n;
+}
 
 static const struct magic {
     const char *bytes;
@@ -85,36 +107,30 @@ static ssize_t pull(struct plain *p, int if_ended, const void **block)
     return n;
 }
 
-static int sniffed_so_far(const struct plain *p)
+/* What it would be if it ended here. */
+static int plain_so_far(const struct plain *p)
 {
+    const struct peek *k = &p->packed;
     bool may;
-    if (p->nhead == 0)
-        return -EINVAL;
-    return name_distance(p, p->head, p->nhead) == 0 || plain_find_magic(p->head, p->nhead, &may) ||
-                   may
-               ? -EBADMSG
-               : -EINVAL;
+    bool snapshot =
+        name_distance(p, k->bytes, k->n) == 0 || plain_find_magic(k->bytes, k->n, &may) || may;
+    return k->n && snapshot ? -EBADMSG : -EINVAL;
 }
 
 static int plain_read_head(struct plain *p, struct err *e)
 {
-    while (p->nhead < sizeof(p->head)) {
-        int so_far = sniffed_so_far(p);
-        ssize_t n = pull(p, so_far, &p->rest);
+    struct peek *k = &p->packed;
+    bool may;
+    while (k->n < sizeof(k->bytes) && !plain_find_magic(k->bytes, k->n, &may)) {
+        const void *block;
+        int so_far = plain_so_far(p);
+        ssize_t n = pull(p, so_far, &block);
         if (n < 0)
             return (int)n;
         if (n == 0)
-            return so_far == -EINVAL ? not_snapshot(e, p->nhead ? "not a tar" : "it is empty")
-                                     : ends_early(e, p->nhead);
-        size_t room = sizeof(p->head) - p->nhead;
-        size_t k = (size_t)n < room ? (size_t)n : room;
-        memcpy(p->head + p->nhead, p->rest, k);
-        p->nhead += k;
-        p->rest = (const char *)p->rest + k;
-        p->nrest = (size_t)n - k;
-        bool may;
-        if (plain_find_magic(p->head, p->nhead, &may))
-            break;
+            return so_far == -EINVAL ? not_snapshot(e, k->n ? "not a tar" : "it is empty")
+                                     : ends_early(e, k->n);
+        peek_add(k, block, (size_t)n);
     }
     return 0;
 }
@@ -136,17 +152,9 @@ static int plain_check_head(const struct plain *p, const unsigned char *head, st
 static la_ssize_t plain_read_input(struct archive *a, void *arg, const void **block)
 {
     struct plain *p = arg;
-    ssize_t n;
-    if (p->fed == 0) {
-        *block = p->head;
-        n = (ssize_t)p->nhead;
-    } else if (p->nrest) {
-        *block = p->rest;
-        n = (ssize_t)p->nrest;
-        p->nrest = 0;
-    } else {
+    ssize_t n = peek_give(&p->packed, block);
+    if (n == 0)
         n = pull(p, p->compressed ? TAR_UNSURE : p->if_ended, block);
-    }
     if (n < 0)
         archive_set_error(a, (int)-n, "input");
     else
@@ -192,46 +200,40 @@ static int not_a_tar(struct err *e)
 /* What is compressed ends within its first header. */
 static int ends_in_head(const struct plain *p, struct err *e)
 {
-    if (p->nfirst == 0) /* libarchive takes what is no such file for an empty one */
+    if (p->first.n == 0) /* libarchive takes what is no such file for an empty one */
         return p->ended ? ends_early(e, p->fed)
                         : err_set(e, -EBADMSG, "damaged: the header of the compressed file");
-    return name_distance(p, p->first, p->nfirst) > 1 ? not_a_tar(e) : ends_early(e, p->fed);
+    return name_distance(p, p->first.bytes, p->first.n) > 1 ? not_a_tar(e) : ends_early(e, p->fed);
 }
 
-/* Whether what is compressed, of which n bytes are here, may be a snapshot. */
+/* Whether what is compressed may be a snapshot, by as much as is here. */
 static int plain_check_first(const struct plain *p, struct err *e)
 {
     bool may;
-    if (plain_find_magic(p->first, p->nfirst, &may))
+    if (plain_find_magic(p->first.bytes, p->first.n, &may))
         return not_snapshot(e, "it is compressed twice");
-    if (p->nfirst < sizeof(p->first))
+    if (p->first.n < TAR_BLOCK)
         return 0;
-    return name_distance(p, p->first, TAR_BLOCK) <= 1 || tar_frame_header_ok(p->first)
-               ? plain_check_head(p, p->first, e)
+    return name_distance(p, p->first.bytes, TAR_BLOCK) <= 1 || tar_frame_header_ok(p->first.bytes)
+               ? plain_check_head(p, p->first.bytes, e)
                : not_a_tar(e);
 }
 
 /* Unpacks the first header of what is compressed and looks at it. */
 static int plain_read_first(struct plain *p, struct err *e)
 {
-    while (p->nfirst < sizeof(p->first)) {
+    while (p->first.n < TAR_BLOCK) {
         const void *block;
         ssize_t n = plain_next_block(p, &block, e);
         if (n < 0)
             return (int)n;
         if (n == 0)
             return ends_in_head(p, e);
-        size_t room = sizeof(p->first) - p->nfirst;
-        size_t k = (size_t)n < room ? (size_t)n : room;
-        memcpy(p->first + p->nfirst, block, k);
-        p->nfirst += k;
-        p->next = (const char *)block + k;
-        p->nnext = (size_t)n - k;
+        peek_add(&p->first, block, (size_t)n);
         int r = plain_check_first(p, e);
         if (r < 0)
             return r;
     }
-    p->given = false;
     return 0;
 }
 
@@ -260,9 +262,9 @@ static int plain_begin(struct plain *p, struct err *e)
     int r = plain_read_head(p, e);
     if (r < 0)
         return r;
-    const struct magic *m = plain_find_magic(p->head, p->nhead, &may);
+    const struct magic *m = plain_find_magic(p->packed.bytes, p->packed.n, &may);
     p->compressed = m;
-    if (!m && (r = plain_check_head(p, p->head, e)) < 0)
+    if (!m && (r = plain_check_head(p, p->packed.bytes, e)) < 0)
         return r;
     r = plain_open_filters(p, m, e);
     return r == 0 && m ? plain_read_first(p, e) : r;
@@ -273,7 +275,7 @@ int plain_open(const struct tar_input *in, const char *first, struct plain **out
     struct plain *p = calloc(1, sizeof(*p));
     if (!p)
         return err_sys(e, -ENOMEM, "tar");
-    *p = (struct plain){.in = in, .first_name = first, .if_ended = -EBADMSG, .given = true};
+    *p = (struct plain){.in = in, .first_name = first, .if_ended = -EBADMSG};
     int r = plain_begin(p, e);
     if (r < 0)
         plain_close(p);
@@ -288,24 +290,16 @@ ssize_t plain_next(struct plain *p, int if_ended, const void **block, struct err
     if (r < 0)
         return r;
     p->if_ended = if_ended;
-    if (!p->given) {
-        p->given = true;
-        *block = p->first;
-        return (ssize_t)p->nfirst;
-    }
-    if (p->nnext) {
-        ssize_t n = (ssize_t)p->nnext;
-        *block = p->next;
-        p->nnext = 0;
-        return n;
-    }
-    return plain_next_block(p, block, e);
+    ssize_t n = peek_give(&p->first, block);
+    return n ? n : plain_next_block(p, block, e);
 }
 
 int plain_end(struct plain *p, struct err *e)
 {
     const void *block;
-    ssize_t n = p->nrest ? (ssize_t)p->nrest : pull(p, TAR_UNSURE, &block);
+    ssize_t n = peek_give(&p->packed, &block);
+    if (n == 0)
+        n = pull(p, TAR_UNSURE, &block);
     if (n < 0)
         return (int)n;
     if (n > 0 || (uint64_t)archive_filter_bytes(p->filters, -1) < p->fed)
