@@ -33,7 +33,8 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
 static void member(void *arg, const char *name, uint64_t size)
 {
     struct upload *u = arg;
-    session_member(u->session, u, name, size);
+    if (feed_stopped(u->feed) == 0) /* else the reason why stays the last line of the log */
+        session_member(u->session, u, name, size);
 }
 
 static void progress(void *arg, uint64_t n)
