@@ -3,12 +3,13 @@
 #ifndef INFLUXFS_INFLUXSNAP_ADVISE_H
 #define INFLUXFS_INFLUXSNAP_ADVISE_H
 
-#include "store/restore/session.h"
 #include "store/snapshot/manifest.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+struct advice;
 
 /* The newest meta.db of snapshots that are looked at one after the other. All zeros at first. */
 struct advise {

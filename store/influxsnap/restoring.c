@@ -236,17 +236,17 @@ static int open_session(struct restoring *r, struct err *e)
  * stays: this is no mount, where what is missing may come next. */
 static int not_restored(struct restoring *r, size_t before, struct err *e)
 {
-    struct session_waiting *list;
+    struct waiting_list list;
     struct err why = {0};
-    size_t n;
-    int ret = session_waiting(r->session, &list, &n);
+    int ret = session_waiting(r->session, &list);
     if (ret < 0)
         return err_sys(e, ret, "restore");
+    const size_t n = list.n;
     if (n)
-        err_set(&why, 0, "%s builds on %s", list[0].name, list[0].waits_for);
+        err_set(&why, 0, "%s builds on %s", list.at[0].name, list.at[0].waits_for);
     else
         err_set(&why, 0, "the store holds them, or later ones, already");
-    session_waiting_free(list, n);
+    waiting_free(&list);
     if (before == 0 && n && (ret = session_forget_waiting(r->session, e)) < 0)
         return ret;
     return err_set(e, -ESTALE,
@@ -256,17 +256,18 @@ static int not_restored(struct restoring *r, size_t before, struct err *e)
 
 static int count_waiting(struct restoring *r, size_t *n, struct err *e)
 {
-    struct session_waiting *list;
-    int ret = session_waiting(r->session, &list, n);
+    struct waiting_list list;
+    int ret = session_waiting(r->session, &list);
     if (ret < 0)
         return err_sys(e, ret, "restore");
-    session_waiting_free(list, *n);
+    *n = list.n;
+    waiting_free(&list);
     return 0;
 }
 
 static int restore(struct restoring *r, struct err *e)
 {
-    size_t before;
+    size_t before = 0;
     int ret = open_session(r, e);
     if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;

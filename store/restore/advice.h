@@ -7,9 +7,17 @@
 #define INFLUXFS_RESTORE_ADVICE_H
 
 #include "store/influx/census.h"
-#include "store/restore/session.h"
 #include "store/restore/target.h"
 #include "store/snapshot/manifest.h"
+
+struct advice {
+    struct census census;
+    char *created;  /* when the snapshot was taken, RFC 3339; NULL: nothing was restored yet */
+    bool kept;      /* the policies in it keep points for ever from now on */
+    bool unread;    /* its meta.db was not understood */
+    char **damaged; /* TSM files whose header or footer is damaged: messages */
+    size_t ndamaged;
+};
 
 /* Looks at the meta.db that is staged, and at the header and footer of each TSM file: one that was
  * damaged when the snapshot was taken is restored as it is, and influxd will set it aside. keep:

@@ -53,10 +53,10 @@ void job_clear(struct job *j)
     j->nrun = 0;
 }
 
-bool job_has(const struct job *j, const struct number *n)
+bool job_has(const struct job *j, const struct increment *i)
 {
-    for (size_t i = 0; i < j->nrun; i++)
-        if (j->run[i] == n)
+    for (size_t k = 0; k < j->nrun; k++)
+        if (j->run[k] == i)
             return true;
     return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One exchange of states: to a full snapshot that is staged, or on from what the store holds, and
- * in either case with the numbers that follow. What is in between never becomes the store.
+ * in either case with the increments that follow. What is in between never becomes the store.
  *
  * Used by one thread, with the lock of the targets held, and after targets_probe.
  */
@@ -9,8 +9,8 @@
 #define INFLUXFS_RESTORE_JOB_H
 
 #include "store/restore/advice.h"
+#include "store/restore/increment.h"
 #include "store/restore/install.h"
-#include "store/restore/pending.h"
 #include "store/restore/record.h"
 
 struct job {
@@ -18,29 +18,29 @@ struct job {
     struct targets *t;
     struct record *record;
     struct install_check check;
-    bool keep_expired;         /* see restore.h */
-    const struct number **all; /* that may be applied */
+    bool keep_expired;            /* see restore.h */
+    const struct increment **all; /* that may be applied */
     size_t n;
 
     /* Made by job_plan. */
-    struct manifest *state;    /* what the store will hold */
-    const struct number **run; /* those that lead to it, in order */
+    struct manifest *state;       /* what the store will hold */
+    const struct increment **run; /* those that lead to it, in order */
     size_t nrun;
-    const struct number *unfit; /* the next one, if it does not fit, */
-    struct err why;             /* and why */
+    const struct increment *unfit; /* the next one, if it does not fit, */
+    struct err why;                /* and why */
 
     struct advice advice; /* made by job_run */
-    struct err note;              /* of job_run: what went wrong without harm; else empty */
+    struct err note;      /* of job_run: what went wrong without harm; else empty */
 };
 
-/* Which of the numbers follow `from`. -ENOMEM. */
+/* Which of the increments follow `from`. -ENOMEM. */
 int job_plan(struct job *j, const struct manifest *from, struct err *e);
 
 /* Does it. from: what the store holds; NULL: a full snapshot that is staged. As install_run, also
  * in what is left of a failure. -ESTALE: the store is not what it was any more. */
 int job_run(struct job *j, const struct manifest *from, struct err *e);
 
-bool job_has(const struct job *j, const struct number *n);
+bool job_has(const struct job *j, const struct increment *i);
 void job_clear(struct job *j);
 
 #endif

@@ -83,9 +83,7 @@ void progress_clear(struct progress *s)
     set(&s->id, NULL);
     set(&s->error, NULL);
     progress_kept(s, NULL, 0);
-    session_waiting_free(s->waiting, s->nwaiting);
-    s->waiting = NULL;
-    s->nwaiting = 0;
+    waiting_free(&s->waiting);
 }
 
 static void add_text(struct json_object *o, const char *key, const char *text)
@@ -103,8 +101,8 @@ static void add_time(struct json_object *o, const char *key, int64_t ns)
 static struct json_object *waiting_json(const struct progress *s)
 {
     struct json_object *list = json_object_new_array();
-    for (size_t i = 0; list && i < s->nwaiting; i++) {
-        const struct session_waiting *w = &s->waiting[i];
+    for (size_t i = 0; list && i < s->waiting.n; i++) {
+        const struct waiting *w = &s->waiting.at[i];
         struct json_object *o = json_object_new_object();
         if (!o)
             break;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What restore/status.json says. Not locked: the session's lock guards it. */
+/* What restore/status.json says. Not locked: its account's lock guards it. */
 #ifndef INFLUXFS_RESTORE_PROGRESS_H
 #define INFLUXFS_RESTORE_PROGRESS_H
 
-#include "store/restore/session.h"
+#include "store/restore/waiting.h"
 #include "store/snapshot/manifest.h"
 
 #include <stddef.h>
@@ -27,9 +27,8 @@ struct progress {
     size_t nwarnings;
     uint64_t bytes, total_bytes;
     size_t files, total_files;
-    int64_t started_ns, ended_ns;    /* 0: not */
-    struct session_waiting *waiting; /* numbers that wait for their parent */
-    size_t nwaiting;
+    int64_t started_ns, ended_ns; /* 0: not */
+    struct waiting_list waiting;
 };
 
 static inline bool progress_ended(const struct progress *s)

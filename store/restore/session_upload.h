@@ -1,61 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a drop asks of its session: the staging folders, the exchange, the log and the status. For
- * drop.c; others use session.h. `who` is the drop, as a mere token.
+ * What an upload asks of its session, from its first bytes to the verdict; others use session.h.
+ * An upload says who it is by its address, which is compared and never looked into. Any thread.
  */
 #ifndef INFLUXFS_RESTORE_SESSION_UPLOAD_H
 #define INFLUXFS_RESTORE_SESSION_UPLOAD_H
 
-#include "store/restore/pending.h"
-#include "store/restore/progress.h"
-#include "store/restore/session.h"
+#include "store/base/err.h"
+#include "store/restore/account.h"
+#include "store/restore/increment.h"
 #include "store/restore/stage.h"
 #include "store/snapshot/manifest.h"
 
-/* Takes the staging folders for one drop; waits a little for one that has them to end, since the
- * last close of a copy that broke off is heard of after its program has gone. -EAGAIN: it keeps
- * them; -EBUSY: influxd or another
- * program uses the store; and what targets_probe and targets_stage return. */
-int session_claim(struct session *s, const void *who, const char *name, const struct manifest *m,
-                  struct stage **out, struct err *e);
+struct upload;
+struct session;
 
-/* Gives them back, with what is staged removed, unless the exchange was cut off half way. Nothing
- * happens if `who` has not got them. */
-void session_release(struct session *s, const void *who);
+/* Where it reports to; good until session_close. */
+struct account *session_account(struct session *s);
 
-/* Exchanges what is staged with the store, and gives the folders back in any case. */
-int session_install(struct session *s, const void *who, const char *name, struct err *e);
-
-/* A place for a number, beside all others: needs no claim. The result is ended by session_discard
- * or session_accept. Errors as session_claim. */
-int session_receive(struct session *s, const char *name, const struct manifest *m,
-                    struct incoming **in, struct stage **stage, struct err *e);
-void session_discard(struct session *s, struct incoming *in);
-
-/* Takes over a number that is verified and sealed, and does what is to be done with it: restores
- * it with those that follow, or keeps it until its parent comes (*waits), or neither if the store
- * holds it already. -ESTALE: it does not follow what the store holds; and as session_install. */
-int session_accept(struct session *s, const void *who, struct incoming *in, const char *name,
-                   bool *waits, struct err *e);
-
-/* A file to keep bytes in that lies with the store but has no name. The caller's; -errno. */
+/* A file for bytes out of order, on the disk of the store, without a name. The caller's; -errno. */
 int session_spool(struct session *s, struct err *e);
 
-void session_say(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A full snapshot begins: takes the staging area, and makes the folders to unpack into. Waits as
+ * staging_take does. Ended by session_install or session_release. -EAGAIN: another restore is under
+ * way; -EBUSY: influxd or another program uses the store; and of targets_probe, targets_stage. */
+int session_claim(struct session *s, const struct upload *u, const char *name,
+                  const struct manifest *m, struct stage **out, struct err *e);
 
-/* The owner's own word. */
-void session_tell(struct session *s, enum progress_state state, const char *name, const char *why);
+/* It is given up: what is staged is removed, unless the exchange was cut off half way. Nothing
+ * happens if it has not got the staging area. */
+void session_release(struct session *s, const struct upload *u);
 
-/* Status. Ignored while another drop has the staging folders. */
-void session_receiving(struct session *s, const void *who, const char *name);
-void session_member(struct session *s, const void *who, const char *name, uint64_t size);
-void session_progress(struct session *s, const void *who, uint64_t bytes);
-void session_verified(struct session *s, const void *who, const char *name);
-void session_refused(struct session *s, const void *who, const char *name, const char *why);
+/* It is verified: exchanges it with the store, together with the increments that follow. The
+ * staging area is left in any case. */
+int session_install(struct session *s, const struct upload *u, const char *name, struct err *e);
 
-/* Ends early, but may go on: to the log and the status, not as an end. And that this was the end
- * after all: to the status. */
-void session_pending(struct session *s, const void *who, const char *name, const char *why);
-void session_ended(struct session *s, const void *who, const char *name, const char *why);
+/* An increment begins: makes a slot to unpack into, whoever has the staging area. Ended by
+ * session_accept or session_discard. Errors as session_claim. */
+int session_receive(struct session *s, const char *name, const struct manifest *m,
+                    struct increment **out, struct stage **stage, struct err *e);
+
+/* It is given up. */
+void session_discard(struct session *s, struct increment *i);
+
+/* It is verified and sealed, and is taken over: restored with those that follow it, or kept until
+ * its parent comes (*waits), or neither if the store holds it already. -ESTALE: it does not follow
+ * what the store holds; and as session_install. */
+int session_accept(struct session *s, const struct upload *u, struct increment *i, const char *name,
+                   bool *waits, struct err *e);
 
 #endif

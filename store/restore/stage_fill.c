@@ -32,7 +32,7 @@ static bool changes(const struct manifest *m, const char *name)
                                                              sizeof(*m->removed), compare_names));
 }
 
-static bool outlives(const char *name, const struct number *const run[], size_t n)
+static bool outlives(const char *name, const struct increment *const run[], size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (changes(run[i]->m, name))
@@ -41,7 +41,7 @@ static bool outlives(const char *name, const struct number *const run[], size_t 
 }
 
 int stage_fill_from_store(struct stage *s, const struct targets *t, const struct manifest *base,
-                          const struct number *const run[], size_t n, struct err *e)
+                          const struct increment *const run[], size_t n, struct err *e)
 {
     int fds[TARGETS];
     struct err why = {0};
@@ -59,7 +59,7 @@ int stage_fill_from_store(struct stage *s, const struct targets *t, const struct
     return r;
 }
 
-static int fill_from_increment(struct stage *s, const struct number *n, const int from[TARGETS],
+static int fill_from_increment(struct stage *s, const struct increment *n, const int from[TARGETS],
                                struct err *e)
 {
     int r = 0;
@@ -74,13 +74,13 @@ static int fill_from_increment(struct stage *s, const struct number *n, const in
     return r;
 }
 
-int stage_fill_from_run(struct stage *s, const struct targets *t, const struct number *const run[],
-                        size_t n, struct err *e)
+int stage_fill_from_run(struct stage *s, const struct targets *t,
+                        const struct increment *const run[], size_t n, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < n; i++) {
         int fds[TARGETS];
-        r = pending_open(t, run[i], fds, e);
+        r = increment_open(t, run[i], fds, e);
         if (r < 0)
             break;
         r = fill_from_increment(s, run[i], fds, e);

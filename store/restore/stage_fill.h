@@ -4,16 +4,16 @@
 #ifndef INFLUXFS_RESTORE_STAGE_FILL_H
 #define INFLUXFS_RESTORE_STAGE_FILL_H
 
-#include "store/restore/pending.h"
+#include "store/restore/increment.h"
 #include "store/restore/stage.h"
 
 /* Stages the store, whose files are those of `base`: all its folders, and the files that none of
  * the n increments of the run removes or replaces. */
 int stage_fill_from_store(struct stage *s, const struct targets *t, const struct manifest *base,
-                          const struct number *const run[], size_t n, struct err *e);
+                          const struct increment *const run[], size_t n, struct err *e);
 
 /* Applies the increments of the run to what is staged, one after the other. */
-int stage_fill_from_run(struct stage *s, const struct targets *t, const struct number *const run[],
-                        size_t n, struct err *e);
+int stage_fill_from_run(struct stage *s, const struct targets *t,
+                        const struct increment *const run[], size_t n, struct err *e);
 
 #endif

@@ -113,9 +113,9 @@ void upload_close(struct upload *u)
     bool begun = last && u->state == UPLOAD_RECEIVING;
     const char *why = u->incomplete ? before.text : u->killed ? KILLED : "ends early";
     if (u->incomplete && (begun || (last && u->state == UPLOAD_EMPTY)))
-        session_ended(u->session, u, u->name, why); /* the flush has told */
+        account_ended(u->account, u, u->name, why); /* the flush has told */
     else if (begun)
-        session_refused(u->session, u, u->name, why);
+        account_refused(u->account, u, u->name, why);
     if (begun)
         upload_end(u, u->incomplete ? u->incomplete : u->killed ? -EINTR : -EBADMSG, why, NULL);
     pthread_cond_broadcast(&u->changed);
@@ -142,7 +142,7 @@ static int upload_spoil(struct upload *u, int code, const struct tarball_reader 
                         const struct err *e)
 {
     if (u->state == UPLOAD_RECEIVING && !u->cancelled) {
-        session_refused(u->session, u, u->name, e->text);
+        account_refused(u->account, u, u->name, e->text);
         upload_end(u, code, e->text, who);
     }
     return code;
@@ -241,7 +241,7 @@ static int upload_incomplete(struct upload *u, int code, struct err *e)
                 (unsigned long long)feed_size(u->feed));
     u->incomplete = code;
     if (strcmp(before.text, u->why.text) != 0)
-        session_pending(u->session, u, u->name, u->why.text);
+        account_incomplete(u->account, u, u->name, u->why.text);
     return err_set(e, code, "%s: %s", u->name, u->why.text);
 }
 
@@ -308,6 +308,7 @@ int upload_new(struct session *s, const char *name, struct upload **out)
     if (!u)
         return -ENOMEM;
     u->session = s;
+    u->account = session_account(s);
     u->name = strdup(name);
     if (!u->name || feed_new(&u->lock, &u->changed, open_spool, s, &u->feed) < 0) {
         free(u->name);
@@ -324,7 +325,7 @@ int upload_abandon(struct upload *u, const char *why, const struct tarball_reade
 {
     pthread_mutex_lock(&u->lock);
     if (!upload_dead(u) && (u->state == UPLOAD_RECEIVING || u->state == UPLOAD_VERIFIED))
-        session_refused(u->session, u, u->name, why);
+        account_refused(u->account, u, u->name, why);
     int r = upload_end(u, -ECANCELED, why, who);
     pthread_mutex_unlock(&u->lock);
     return r;

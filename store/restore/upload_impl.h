@@ -27,8 +27,9 @@ enum upload_state {
 
 struct upload {
     struct session *session;
-    pthread_mutex_t lock;   /* guards all below */
-    pthread_cond_t changed; /* signalled when anything below changes */
+    struct account *account; /* of the session */
+    pthread_mutex_t lock;    /* guards all below */
+    pthread_cond_t changed;  /* signalled when anything below changes */
     struct feed *feed;
 
     char *name;
@@ -45,9 +46,9 @@ struct upload {
 
     pthread_t thread;
     bool joinable;
-    struct stage *stage; /* the thread's while it runs, */
-    struct incoming *in; /* as is this, of an increment */
-    char *target;        /* the name to install it under, for the thread that does */
+    struct stage *stage;         /* the thread's while it runs, */
+    struct increment *increment; /* as is this, if it is one */
+    char *target;                /* the name to install it under, for the thread that does */
 };
 
 /* u->lock is held in all that follows. */

@@ -23,7 +23,7 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
     if (!name)
         return err_sys(e, -ENOMEM, "restore");
     int r = m->kind == MANIFEST_INCREMENTAL
-                ? session_receive(u->session, name, m, &u->in, &u->stage, e)
+                ? session_receive(u->session, name, m, &u->increment, &u->stage, e)
                 : session_claim(u->session, u, name, m, &u->stage, e);
     if (r == 0)
         *out = u->stage;
@@ -34,19 +34,19 @@ static void member(void *arg, const char *name, uint64_t size)
 {
     struct upload *u = arg;
     if (feed_stopped(u->feed) == 0) /* else the reason why stays the last line of the log */
-        session_member(u->session, u, name, size);
+        account_member(u->account, u, name, size);
 }
 
 static void progress(void *arg, uint64_t n)
 {
     struct upload *u = arg;
-    session_progress(u->session, u, n);
+    account_progress(u->account, u, n);
 }
 
 static void work_give_up(struct upload *u)
 {
-    if (u->in)
-        session_discard(u->session, steal_ptr(&u->in));
+    if (u->increment)
+        session_discard(u->session, steal_ptr(&u->increment));
     else
         session_release(u->session, u);
 }
@@ -85,19 +85,19 @@ static void *work_unpack(void *arg)
     const struct unpack_io io = {
         {feed_next, feed_stopped, u->feed}, work_begin, member, progress, u};
     int r = unpack_run(&io, &why);
-    if (r == 0 && u->in)
-        r = incoming_seal(u->in, u->stage, &why);
+    if (r == 0 && u->increment)
+        r = increment_seal(u->increment, u->stage, &why);
     if (r == 0)
         r = feed_stopped(u->feed);
     autofree char *name = work_name(u);
     const char *shown = name ? name : "?";
     stage_free(steal_ptr(&u->stage));
     if (r == 0) {
-        session_verified(u->session, u, shown);
+        account_verified(u->account, u, shown);
     } else {
         /* Who cancels it says so himself. */
         if (r != -ECANCELED)
-            session_refused(u->session, u, shown, why.text);
+            account_refused(u->account, u, shown, why.text);
         work_give_up(u);
     }
     work_unpacked(u, r, &why);
@@ -111,8 +111,9 @@ static void *work_install(void *arg)
     struct err why = {0};
     bool waits = false;
     autofree char *name = steal_ptr(&u->target);
-    int r = u->in ? session_accept(u->session, u, steal_ptr(&u->in), name, &waits, &why)
-                  : session_install(u->session, u, name, &why);
+    int r = u->increment
+                ? session_accept(u->session, u, steal_ptr(&u->increment), name, &waits, &why)
+                : session_install(u->session, u, name, &why);
     pthread_mutex_lock(&u->lock);
     u->waits = waits;
     upload_becomes(u, r == 0 ? UPLOAD_RESTORED : UPLOAD_REFUSED, r, &why);
@@ -162,7 +163,7 @@ int upload_start(struct upload *u, struct err *e)
         return err_sys(e, r, "%s", u->name);
     u->joinable = true;
     u->state = UPLOAD_RECEIVING;
-    session_receiving(u->session, u, u->name);
+    account_receiving(u->account, u, u->name);
     return 0;
 }
 

@@ -186,12 +186,11 @@ static bool there(const struct scene *s, const char *name)
 
 static void expect_waiting(struct scene *s, size_t n, const char *words)
 {
-    struct session_waiting *list = NULL;
-    size_t got = 0;
-    assert_int_equal(session_waiting(s->session, &list, &got), 0);
-    if (got != n || (n && words && !strstr(list[0].waits_for, words)))
-        fail_msg("%zu wait, for %s", got, got ? list[0].waits_for : "nothing");
-    session_waiting_free(list, got);
+    struct waiting_list list = {0};
+    assert_int_equal(session_waiting(s->session, &list), 0);
+    if (list.n != n || (n && words && !strstr(list.at[0].waits_for, words)))
+        fail_msg("%zu wait, for %s", list.n, list.n ? list.at[0].waits_for : "nothing");
+    waiting_free(&list);
     assert_true(there(s, "data.pending") == (n > 0));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers on disk: received, kept until their parent comes, taken back, and what a killed process
+/* Increments on disk: received, kept until their parent comes, taken back, and what a killed process
  * leaves of them. */
-#include "store/restore/pending.h"
+#include "store/restore/increment.h"
 
 #include "tests/unit/targets.h"
 
@@ -34,43 +34,43 @@ static struct manifest *number(const char *id, const char *parent, int n)
 }
 
 /* One that is received whole: a file, and a folder of which more than its name is known. */
-static struct incoming *receive(struct targets *t, const char *id, const char *parent, int n)
+static struct increment *receive(struct targets *t, const char *id, const char *parent, int n)
 {
     cleanup(manifest_freep) struct manifest *m = number(id, parent, n);
     cleanup(stage_freep) struct stage *s = NULL;
-    struct incoming *in = NULL;
+    struct increment *in = NULL;
     struct err e = {0};
     int fds[TARGETS];
-    if (incoming_new(t, m, fds, &in, &e) < 0)
+    if (increment_new(t, m, fds, &in, &e) < 0)
         fail_msg("%s", e.text);
     assert_int_equal(stage_new(t, fds, &s), 0);
     if (stage_open(s, "meta/meta.db", 0600, &e) < 0 || stage_write(s, "text", 4, &e) < 0 ||
         stage_close(s, 1, &e) < 0 || stage_folder(s, "data/a b", 0710, 7, &e) < 0 ||
-        incoming_seal(in, s, &e) < 0)
+        increment_seal(in, s, &e) < 0)
         fail_msg("%s", e.text);
     return in;
 }
 
-static void keep(struct incoming *in, const char *name, int want)
+static void keep(struct increment *in, const char *name, int want)
 {
     struct err e = {0};
-    assert_int_equal(incoming_name(in, name), 0);
-    int r = incoming_keep(in, &e);
+    assert_int_equal(increment_name(in, name), 0);
+    int r = increment_keep(in, INCREMENT_PENDING, &e);
     if (r != want)
         fail_msg("%s: %d %s", name, r, e.text);
-    incoming_free(in);
+    increment_free(in);
 }
 
 static void expect_listed(const struct targets *t, const char *const names[], size_t n)
 {
-    struct pending p;
+    struct increment_list p;
     struct err e = {0};
-    if (pending_list(t, &p, &e) < 0)
+    if (increment_list(t, &p, &e) < 0)
         fail_msg("%s", e.text);
     assert_int_equal(p.n, n);
     for (size_t i = 0; i < n; i++)
         assert_string_equal(p.at[i]->name, names[i]);
-    pending_free(&p);
+    increment_list_free(&p);
 }
 
 static void test_given_up(void **state)
@@ -78,10 +78,10 @@ static void test_given_up(void **state)
     const char *root = *state;
     cleanup(targets_freep) struct targets *t = open_targets(root);
     autofree char *before = tree_text(root);
-    struct incoming *in = receive(t, "S0", "B", 0);
+    struct increment *in = receive(t, "S0", "B", 0);
     assert_true(is_there(root, "data.pending"));
     expect_listed(t, NULL, 0);
-    incoming_free(in);
+    increment_free(in);
     autofree char *after = tree_text(root);
     assert_string_equal(before, after);
 }
@@ -97,25 +97,25 @@ static void test_waits(void **state)
     keep(receive(t, "S0", "B", 0), "again.tar", 1);
     cleanup(targets_freep) struct targets *other = open_targets(root);
     expect_listed(other, names, 2);
-    struct pending p;
+    struct increment_list p;
     struct err e = {0};
     int fds[TARGETS];
-    assert_int_equal(pending_list(other, &p, &e), 0);
-    const struct number *n = p.at[1];
+    assert_int_equal(increment_list(other, &p, &e), 0);
+    const struct increment *n = p.at[1];
     assert_string_equal(n->m->id, "S1");
     assert_int_equal(n->nfolders, 1);
     assert_string_equal(n->folders[0].name, "data/a b");
     assert_int_equal(n->folders[0].mode, 0710);
     assert_int_equal(n->folders[0].mtime_ns, 7);
-    assert_int_equal(pending_open(other, n, fds, &e), 0);
+    assert_int_equal(increment_open(other, n, fds, &e), 0);
     autofree char *text = NULL;
     size_t len;
     assert_int_equal(io_read_file(fds[TARGET_META], "meta.db", 10, &text, &len), 0);
     assert_string_equal(text, "text");
     targets_close(fds);
     for (size_t i = 0; i < p.n; i++)
-        assert_int_equal(pending_remove(other, p.at[i]), 0);
-    pending_free(&p);
+        assert_int_equal(increment_remove(other, p.at[i]), 0);
+    increment_list_free(&p);
     assert_false(is_there(root, "data.pending"));
 }
 
@@ -124,17 +124,17 @@ static void test_taken_back(void **state)
 {
     const char *root = *state;
     cleanup(targets_freep) struct targets *t = open_targets(root);
-    struct incoming *in = NULL;
-    struct pending p;
+    struct increment *in = NULL;
+    struct increment_list p;
     struct err e = {0};
     keep(receive(t, "S0", "B", 0), "0.tar", 0);
-    assert_int_equal(pending_list(t, &p, &e), 0);
-    assert_int_equal(incoming_take(t, p.at[0], &in), 0);
-    pending_free(&p);
-    assert_string_equal(incoming_number(in)->name, "0.tar");
-    assert_int_equal(incoming_number(in)->nfolders, 1);
+    assert_int_equal(increment_list(t, &p, &e), 0);
+    assert_int_equal(increment_park(t, p.at[0], &in), 0);
+    increment_list_free(&p);
+    assert_string_equal(in->name, "0.tar");
+    assert_int_equal(in->nfolders, 1);
     expect_listed(t, NULL, 0);
-    incoming_free(in);
+    increment_free(in);
     assert_false(is_there(root, "data.pending"));
 }
 
@@ -147,15 +147,15 @@ static void test_tidy(void **state)
     cleanup(targets_freep) struct targets *t = open_targets(root);
     struct err said;
     keep(receive(t, "S0", "B", 0), "0.tar", 0);
-    struct incoming *in = receive(t, "S1", "S0", 1);
+    struct increment *in = receive(t, "S1", "S0", 1);
     put(root, "data.pending/0123456789abcdef.new/meta/meta.db", "");
-    pending_tidy(t, &said);
+    increment_tidy(t, &said);
     assert_string_equal(said.text, "removed a number that was not received to its end");
     put(root, "data.pending/0123456789abcdef0123456789abcdef/about", "");
     put(root, "data.pending/notes/x", "");
-    pending_tidy(t, &said);
+    increment_tidy(t, &said);
     assert_string_equal(said.text, "removed a number that was waiting and cannot be read");
-    pending_tidy(t, &said);
+    increment_tidy(t, &said);
     assert_string_equal(said.text, "");
     keep(in, "1.tar", 0);
     expect_listed(t, (const char *const[]){names[0], "1.tar"}, 2);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/account.h"
+
+#include "store/base/cleanup.h"
+#include "store/restore/reslog.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct account {
+    int log;
+    pthread_mutex_t lock; /* what follows */
+    struct progress status;
+    uint64_t restores;
+    bool held;                   /* somebody has the staging area: */
+    const struct upload *holder; /* this upload, or NULL: the session itself */
+    const struct upload *newest; /* the upload that began last while nobody had it */
+};
+
+int account_open(int state_fd, struct account **out)
+{
+    struct account *a = calloc(1, sizeof(*a));
+    if (!a)
+        return -ENOMEM;
+    a->log = reslog_open(state_fd);
+    if (a->log < 0) {
+        int ret = a->log;
+        free(a);
+        return ret;
+    }
+    pthread_mutex_init(&a->lock, NULL);
+    *out = a;
+    return 0;
+}
+
+void account_close(struct account *a)
+{
+    if (!a)
+        return;
+    progress_clear(&a->status);
+    cleanup_close(&a->log);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+}
+
+void account_say(struct account *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    reslog_add(a->log, fmt, ap);
+    va_end(ap);
+}
+
+void account_trim_log(struct account *a)
+{
+    reslog_begin(a->log);
+}
+
+int account_log_fd(const struct account *a)
+{
+    return a->log;
+}
+
+int account_json(struct account *a, char **text)
+{
+    pthread_mutex_lock(&a->lock);
+    int ret = progress_json(&a->status, a->restores, text);
+    pthread_mutex_unlock(&a->lock);
+    return ret;
+}
+
+uint64_t account_restores(struct account *a)
+{
+    pthread_mutex_lock(&a->lock);
+    uint64_t n = a->restores;
+    pthread_mutex_unlock(&a->lock);
+    return n;
+}
+
+/* Whether the status speaks of this upload. With the lock. */
+static bool is_subject(const struct account *a, const struct upload *u)
+{
+    return a->held ? a->holder == u : a->newest == u || progress_ended(&a->status);
+}
+
+static void account_report(struct account *a, const struct upload *u, enum progress_state state,
+                           const char *name, const char *why)
+{
+    pthread_mutex_lock(&a->lock);
+    if (is_subject(a, u))
+        progress_state(&a->status, state, name, why);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_receiving(struct account *a, const struct upload *u, const char *name)
+{
+    pthread_mutex_lock(&a->lock);
+    if (!a->held || a->holder == u) {
+        progress_begin(&a->status, name);
+        a->newest = u;
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_member(struct account *a, const struct upload *u, const char *name, uint64_t size)
+{
+    account_say(a, "unpacking %s (%llu bytes)", name, (unsigned long long)size);
+    pthread_mutex_lock(&a->lock);
+    if (is_subject(a, u))
+        a->status.files++;
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_progress(struct account *a, const struct upload *u, uint64_t bytes)
+{
+    pthread_mutex_lock(&a->lock);
+    if (is_subject(a, u))
+        a->status.bytes += bytes;
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_verified(struct account *a, const struct upload *u, const char *name)
+{
+    account_say(a, "verified %s", name);
+    account_report(a, u, PROGRESS_VERIFIED, name, NULL);
+}
+
+void account_refused(struct account *a, const struct upload *u, const char *name, const char *why)
+{
+    account_say(a, "refused %s: %s", name, why);
+    account_report(a, u, PROGRESS_REFUSED, name, why);
+}
+
+void account_incomplete(struct account *a, const struct upload *u, const char *name,
+                        const char *why)
+{
+    account_say(a, "refused %s: %s", name, why);
+    account_report(a, u, PROGRESS_RECEIVING, name, why);
+}
+
+void account_ended(struct account *a, const struct upload *u, const char *name, const char *why)
+{
+    account_report(a, u, PROGRESS_REFUSED, name, why);
+}
+
+void account_hold(struct account *a, const struct upload *u)
+{
+    pthread_mutex_lock(&a->lock);
+    a->held = true;
+    a->holder = u;
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_release(struct account *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->held = false;
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_begin(struct account *a, const char *name, const struct manifest *m)
+{
+    pthread_mutex_lock(&a->lock);
+    progress_begin(&a->status, name);
+    progress_manifest(&a->status, m);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_state(struct account *a, enum progress_state state, const char *name, const char *why)
+{
+    pthread_mutex_lock(&a->lock);
+    progress_state(&a->status, state, name, why);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_describe(struct account *a, const char *name, const struct manifest *m)
+{
+    pthread_mutex_lock(&a->lock);
+    if (!a->held && a->status.name && strcmp(a->status.name, name) == 0)
+        progress_manifest(&a->status, m);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_restored(struct account *a, char *const kept[], size_t n)
+{
+    pthread_mutex_lock(&a->lock);
+    a->restores++;
+    progress_kept(&a->status, kept, n);
+    progress_forget_warnings(&a->status);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_warn(struct account *a, const char *text)
+{
+    pthread_mutex_lock(&a->lock);
+    progress_warn(&a->status, text);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void account_set_waiting(struct account *a, struct waiting_list *list)
+{
+    pthread_mutex_lock(&a->lock);
+    struct waiting_list was = a->status.waiting;
+    a->status.waiting = *list;
+    pthread_mutex_unlock(&a->lock);
+    *list = (struct waiting_list){0};
+    waiting_free(&was);
+}
+
+void account_add_waiting(struct account *a, const char *name, const struct manifest *m,
+                         const char *waits_for)
+{
+    bool listed = false;
+    pthread_mutex_lock(&a->lock);
+    struct waiting_list *list = &a->status.waiting;
+    for (size_t i = 0; i < list->n; i++)
+        listed = listed || strcmp(list->at[i].id, m->id) == 0;
+    if (!listed)
+        waiting_add(list, name, m, waits_for);
+    pthread_mutex_unlock(&a->lock);
+}
+
+int account_waiting(struct account *a, struct waiting_list *out)
+{
+    pthread_mutex_lock(&a->lock);
+    int ret = waiting_copy(&a->status.waiting, out);
+    pthread_mutex_unlock(&a->lock);
+    return ret;
+}

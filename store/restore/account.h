@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a session says of its restores: the lines of restore/log, and restore/status.json.
+ *
+ * Any number of uploads may be at work, and the status speaks of one: of the upload that has the
+ * staging area, or of the session's own work there; while nobody has it, of the upload that began
+ * last, until that has ended. What others report is then only a line in the log.
+ *
+ * A `const struct upload *` is compared and never looked into. Every function may be called from any
+ * thread; none waits for more than moments or fails: where memory or the disk is out, something is
+ * not said, which is no reason to fail a restore.
+ */
+#ifndef INFLUXFS_RESTORE_ACCOUNT_H
+#define INFLUXFS_RESTORE_ACCOUNT_H
+
+#include "store/restore/progress.h"
+#include "store/restore/waiting.h"
+#include "store/snapshot/manifest.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct account;
+struct upload;
+
+/* state_fd: the folder for the log, not taken over; -1: in memory. -ENOMEM, or -errno. */
+int account_open(int state_fd, struct account **out);
+void account_close(struct account *a); /* NULL is allowed */
+
+/* The log (reslog.h): adds a line; empties it if it has grown large; its descriptor, which is the
+ * account's. */
+void account_say(struct account *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void account_trim_log(struct account *a);
+int account_log_fd(const struct account *a);
+
+/* The status as JSON text, the caller's. -ENOMEM. */
+int account_json(struct account *a, char **text);
+
+/* How many restores have been committed. */
+uint64_t account_restores(struct account *a);
+
+/* Reports of an upload. */
+void account_receiving(struct account *a, const struct upload *u, const char *name);
+void account_member(struct account *a, const struct upload *u, const char *name, uint64_t size);
+void account_progress(struct account *a, const struct upload *u, uint64_t bytes);
+void account_verified(struct account *a, const struct upload *u, const char *name);
+void account_refused(struct account *a, const struct upload *u, const char *name, const char *why);
+
+/* It ends early, but may go on: to the log, and to the status as no end. And that this was the end
+ * after all: to the status. */
+void account_incomplete(struct account *a, const struct upload *u, const char *name,
+                        const char *why);
+void account_ended(struct account *a, const struct upload *u, const char *name, const char *why);
+
+/* The staging area belongs to this upload, or to the session itself (NULL), until account_release:
+ * the status speaks of nothing else. For staging.c. */
+void account_hold(struct account *a, const struct upload *u);
+void account_release(struct account *a);
+
+/* Reports of whoever has the staging area: a full snapshot begins to be staged; a state. */
+void account_begin(struct account *a, const char *name, const struct manifest *m);
+void account_state(struct account *a, enum progress_state state, const char *name, const char *why);
+
+/* The size of an increment that begins, if the status speaks of it. */
+void account_describe(struct account *a, const char *name, const struct manifest *m);
+
+/* A restore was committed: these n folders keep the old store (copied; NULLs are left out), and
+ * what was warned of the store before is forgotten. */
+void account_restored(struct account *a, char *const kept[], size_t n);
+void account_warn(struct account *a, const char *text);
+
+/* The increments that wait: all of them, the list is taken over; one more, unless it is among them;
+ * a copy, the caller's (-ENOMEM). */
+void account_set_waiting(struct account *a, struct waiting_list *list);
+void account_add_waiting(struct account *a, const char *name, const struct manifest *m,
+                         const char *waits_for);
+int account_waiting(struct account *a, struct waiting_list *out);
+
+#endif

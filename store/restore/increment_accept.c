@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/increment_accept.h"
+
+#include "store/base/cleanup.h"
+#include "store/restore/chain_order.h"
+#include "store/restore/increments.h"
+#include "store/restore/outcome.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* One increment, and what it is judged by. */
+struct trial {
+    struct session *s;
+    struct increment *i; /* NULL: none came, only those that wait are looked at */
+    const char *name;
+    enum increment_state state; /* what becomes of it */
+    struct job job;
+    struct candidates c;
+    struct manifest *held; /* what the store holds; NULL: not known */
+    bool moved_on;         /* it has changed since that was restored */
+    bool exchanged;
+};
+
+static int trial_park(struct trial *t, bool known)
+{
+    t->state = INCREMENT_PARKED;
+    return parked_add(t->s->parked, steal_ptr(&t->i), known);
+}
+
+static int trial_keep(struct trial *t, enum increment_state as, const char *why, struct err *e)
+{
+    int ret = increment_keep(t->i, as, e);
+    if (ret < 0)
+        return ret;
+    t->state = as;
+    if (ret == 1)
+        account_say(t->s->account, "%s is verified; the same number waits already", t->name);
+    else
+        account_say(t->s->account, "%s is number %" PRId64 ", verified, and waits: %s", t->name,
+                    t->i->m->number, why);
+    return 0;
+}
+
+/* Its parent is not here: keeps it, and says for what it waits. */
+static int trial_keep_waiting(struct trial *t, struct err *e)
+{
+    struct err words;
+    autofree const struct manifest **all = calloc(t->c.n + 1, sizeof(*all));
+    if (!all)
+        return err_sys(e, -ENOMEM, "restore");
+    size_t me = 0;
+    for (size_t k = 0; k < t->c.n; k++) {
+        all[k] = t->c.all[k]->m;
+        me = t->c.all[k] == t->i ? k : me;
+    }
+    chain_order_waits_for(all, t->c.n, me, t->held, &words);
+    return trial_keep(t, INCREMENT_PENDING, words.text, e);
+}
+
+/* It was not applied. */
+static int trial_judge(struct trial *t, struct err *e)
+{
+    const struct manifest *m = t->i->m;
+    if (t->i == t->job.unfit)
+        return err_set(e, -EBADMSG, "damaged: %s", t->job.why.text);
+    switch (chain_order_judge(m, t->held, t->moved_on)) {
+    case VERDICT_ALREADY:
+        account_say(t->s->account, "%s: number %" PRId64 " is already restored%s", t->name,
+                    m->number, t->moved_on ? "; the store has moved on since" : "");
+        return trial_park(t, true);
+    case VERDICT_SUPERSEDED:
+        account_say(t->s->account,
+                    "%s: number %" PRId64 " is superseded, number %" PRId64 " was restored",
+                    t->name, m->number, t->held->number);
+        return trial_park(t, true);
+    case VERDICT_WRONG_PARENT:
+        return err_set(e, -ESTALE,
+                       "number %" PRId64 " builds on snapshot %s, and the store holds another "
+                       "number %" PRId64 ", snapshot %s: they are of two histories; copy the "
+                       "base.tar that belongs to it",
+                       m->number, m->parent, t->held->number, t->held->id);
+    case VERDICT_MOVED_ON:
+        return err_set(e, -ESTALE,
+                       "number %" PRId64 " builds on snapshot %s, but the store has moved on since "
+                       "that was restored; copy base.tar and the numbers again",
+                       m->number, m->parent);
+    default:
+        return trial_keep_waiting(t, e);
+    }
+}
+
+/* The store becomes what the increments that follow it lead to. */
+static int trial_apply(struct trial *t, struct err *e)
+{
+    struct job *j = &t->job;
+    const char *name = t->i && job_has(j, t->i) ? t->name : j->run[0]->name;
+    account_state(t->s->account, PROGRESS_INSTALLING, name, NULL);
+    account_say(t->s->account, "installing %s, on top of snapshot %s", name, t->held->id);
+    int ret = job_run(j, t->held, e);
+    if (ret < 0)
+        return ret;
+    t->exchanged = true;
+    manifest_free(steal_ptr(&t->held));
+    t->moved_on = false;
+    increments_settle(t->s, j, &t->c, t->i);
+    ret = manifest_copy(j->state, &t->held);
+    return ret < 0 ? err_sys(e, ret, "restore") : 0;
+}
+
+static int trial_decide(struct trial *t, struct err *e)
+{
+    struct job *j = &t->job;
+    int ret = record_look(t->s->record, j->t, &t->held, &t->moved_on, e);
+    if (ret == 0)
+        ret = increments_candidates(t->s, j->t, NULL, t->i, &t->c, e);
+    j->all = t->c.all;
+    j->n = t->c.n;
+    if (ret == 0 && t->held && !t->moved_on)
+        ret = job_plan(j, t->held, e);
+    if (ret < 0)
+        return ret;
+    if (j->nrun > 0)
+        ret = trial_apply(t, e);
+    else
+        increments_remove_unfit(t->s, j, &t->c);
+    if (ret == 0 && t->i && !job_has(j, t->i))
+        ret = trial_judge(t, e);
+    else if (ret == 0 && t->i && parked_any(t->s->parked))
+        ret = parked_add(t->s->parked, steal_ptr(&t->i), false);
+    if (ret == 0 && (t->state == INCREMENT_PENDING || !t->exchanged))
+        increments_show(t->s, j->t, t->held);
+    return ret;
+}
+
+static int trial_run(struct trial *t, struct err *e)
+{
+    struct targets *targets = NULL;
+    int ret = staging_prepare(t->s->staging, &targets, e);
+    if (ret == 0) {
+        t->job = outcome_begin(t->s, targets);
+        ret = trial_decide(t, e);
+    }
+    increment_free(steal_ptr(&t->i));
+    if (!targets)
+        return ret;
+    if (!targets->half && !staging_store_in_use(t->s->staging))
+        targets_remove_homes(targets);
+    outcome_of(t->s, &t->job, t->exchanged);
+    candidates_free(&t->c);
+    manifest_free(t->held);
+    return ret;
+}
+
+static enum progress_state trial_verdict(const struct trial *t, int ret)
+{
+    if (ret < 0)
+        return PROGRESS_REFUSED;
+    return t->state == INCREMENT_PENDING ? PROGRESS_PENDING : PROGRESS_RESTORED;
+}
+
+int increment_accept(struct session *s, struct increment *i, const char *name,
+                     enum increment_state *state, struct err *e)
+{
+    struct trial t = {.s = s, .i = i, .name = name};
+    int ret = trial_run(&t, e);
+    outcome_verdict(s, trial_verdict(&t, ret), t.exchanged, name, e->text);
+    *state = t.state;
+    return ret;
+}
+
+int increment_accept_later(struct session *s, struct increment *i, const char *name,
+                           enum increment_state *state, struct err *e)
+{
+    static const char why[] = "another restore is under way";
+    struct trial t = {.s = s, .i = i, .name = name};
+    int ret = trial_keep(&t, INCREMENT_OWED, why, e);
+    if (ret == 0)
+        account_add_waiting(s->account, i->name, i->m, why);
+    increment_free(i);
+    if (ret < 0) {
+        account_say(s->account, "refused %s: %s", name, e->text);
+        return ret;
+    }
+    *state = t.state;
+    staging_owe(s->staging);
+    return 0;
+}
+
+int increment_collect(struct session *s, struct increment *i, const char *name,
+                      enum increment_state *state)
+{
+    account_say(s->account, "%s is number %" PRId64 ", verified, and waits for the full snapshot",
+                name, i->m->number);
+    *state = INCREMENT_PARKED;
+    return parked_add(s->parked, i, true);
+}
+
+void increments_catch_up(struct session *s)
+{
+    while (staging_take_owed(s->staging)) {
+        struct err why = {0};
+        struct trial t = {.s = s, .name = "numbers that were waiting"};
+        int ret = trial_run(&t, &why);
+        if (ret < 0 || t.exchanged)
+            outcome_verdict(s, trial_verdict(&t, ret), t.exchanged, t.name, why.text);
+        staging_leave(s->staging);
+    }
+}

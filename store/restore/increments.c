@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/restore/increments.h"
+
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/restore/chain_order.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+int increments_receive(struct session *s, const char *name, const struct manifest *m,
+                       struct increment **out, struct stage **stage, struct err *e)
+{
+    int fds[TARGETS];
+    bool inside[TARGETS];
+    cleanup(targets_freep) struct targets *t = NULL;
+    struct increment *i = NULL;
+    int ret = staging_check(s->staging, e);
+    if (ret < 0 || (ret = staging_layout(s->staging, inside, e)) < 0 ||
+        (ret = staging_targets(s->staging, &t, e)) < 0)
+        return ret;
+    for (int k = 0; k < TARGETS; k++)
+        t->at[k].inside = inside[k];
+    account_say(
+        s->account,
+        "receiving %s: number %" PRId64 ", snapshot %s of %s, taken %s, %zu files, %llu bytes",
+        name, m->number, m->id, m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
+    if ((ret = increment_new(t, m, fds, &i, e)) < 0)
+        return ret;
+    parked_receiving(s->parked);
+    if ((ret = stage_new(t, fds, stage)) < 0) {
+        targets_close(fds);
+        increments_discard(s, i);
+        return err_sys(e, ret, "staging");
+    }
+    stage_unsynced(*stage);
+    account_describe(s->account, name, m);
+    *out = i;
+    return 0;
+}
+
+/* Side folders inside the store's own ones go as soon as they are empty. */
+static void remove_homes(struct session *s, const struct targets *t)
+{
+    if (!staging_store_in_use(s->staging))
+        targets_remove_homes(t);
+}
+
+void increments_discard(struct session *s, struct increment *i)
+{
+    cleanup(targets_freep) struct targets *t = NULL;
+    bool inside = i->inside;
+    increment_free(i);
+    parked_received(s->parked);
+    if (inside && staging_targets(s->staging, &t, NULL) == 0)
+        remove_homes(s, t);
+}
+
+void increments_open(struct session *s, struct targets *t)
+{
+    struct err said = {0};
+    struct increment_list waiting = {0};
+    cleanup(manifest_freep) struct manifest *held = NULL;
+    bool moved_on = false;
+    if (targets_lock(t, false, NULL) < 0)
+        return; /* another process restores, and will see to it */
+    increment_tidy(t, &said);
+    if (said.text[0]) {
+        account_say(s->account, "%s", said.text);
+        remove_homes(s, t);
+    }
+    if (increment_list(t, &waiting, NULL) == 0 && (waiting.n || record_unsettled(s->record)) &&
+        record_look(s->record, t, &held, &moved_on, NULL) == 0)
+        increments_show(s, t, held);
+    increment_list_free(&waiting);
+    targets_unlock(t);
+}
+
+static int add_candidate(struct candidates *c, const struct increment *i)
+{
+    if (!array_grow(&c->all, c->n))
+        return -ENOMEM;
+    c->all[c->n++] = i;
+    return 0;
+}
+
+int increments_candidates(struct session *s, const struct targets *t, const struct manifest *full,
+                          const struct increment *came, struct candidates *out, struct err *e)
+{
+    struct candidates c = {0};
+    int ret = s->options.collect ? 0 : increment_list(t, &c.waiting, e);
+    if (ret < 0)
+        return ret;
+    for (size_t k = 0; ret == 0 && k < c.waiting.n; k++)
+        ret = add_candidate(&c, c.waiting.at[k]);
+    if (ret == 0 && full)
+        ret = parked_append(s->parked, full, &c.all, &c.n);
+    if (ret == 0 && came)
+        ret = add_candidate(&c, came);
+    if (ret < 0) {
+        candidates_free(&c);
+        return err_sys(e, ret, "restore");
+    }
+    *out = c;
+    return 0;
+}
+
+void candidates_free(struct candidates *c)
+{
+    increment_list_free(&c->waiting);
+    free(c->all);
+    *c = (struct candidates){0};
+}
+
+/* One that waited was applied: it goes, or is parked after others. */
+static void retire(struct session *s, const struct targets *t, const struct increment *waiting)
+{
+    struct increment *i = NULL;
+    if (parked_any(s->parked) && increment_park(t, waiting, &i) == 0)
+        parked_add(s->parked, i, false);
+    else
+        increment_remove(t, waiting);
+}
+
+void increments_remove_unfit(struct session *s, const struct job *j, const struct candidates *c)
+{
+    for (size_t k = 0; k < c->waiting.n; k++) {
+        if (c->waiting.at[k] != j->unfit)
+            continue;
+        account_say(s->account, "removed %s, which was waiting: %s", j->unfit->name, j->why.text);
+        increment_remove(j->t, j->unfit);
+    }
+}
+
+void increments_settle(struct session *s, const struct job *j, const struct candidates *c,
+                       const struct increment *came)
+{
+    for (size_t k = 0; k < j->nrun; k++)
+        if (j->run[k] != came)
+            account_say(s->account,
+                        "restored %s: number %" PRId64 ", which came before what it builds on",
+                        j->run[k]->name, j->run[k]->m->number);
+    for (size_t k = 0; k < c->waiting.n; k++) {
+        const struct increment *i = c->waiting.at[k];
+        if (job_has(j, i)) {
+            retire(s, j->t, i);
+        } else if (chain_order_stale(i->m, j->state)) {
+            account_say(s->account, "%s: number %" PRId64 " is superseded by what was restored",
+                        i->name, i->m->number);
+            increment_remove(j->t, i);
+        }
+    }
+    increments_remove_unfit(s, j, c);
+    increments_show(s, j->t, j->state);
+}
+
+void increments_show(struct session *s, const struct targets *t, const struct manifest *held)
+{
+    struct increment_list waiting;
+    struct waiting_list shown = {0};
+    if (increment_list(t, &waiting, NULL) < 0)
+        return;
+    autofree const struct manifest **all = calloc(waiting.n + 1, sizeof(*all));
+    int ret = all ? 0 : -ENOMEM;
+    for (size_t k = 0; ret == 0 && k < waiting.n; k++)
+        all[k] = waiting.at[k]->m;
+    for (size_t k = 0; ret == 0 && k < waiting.n; k++) {
+        struct err words;
+        chain_order_waits_for(all, waiting.n, k, held, &words);
+        ret = waiting_add(&shown, waiting.at[k]->name, waiting.at[k]->m, words.text);
+    }
+    if (ret == 0)
+        account_set_waiting(s->account, &shown);
+    waiting_free(&shown);
+    increment_list_free(&waiting);
+}
+
+int increments_forget(struct session *s, struct err *e)
+{
+    struct increment_list waiting = {0};
+    cleanup(targets_freep) struct targets *t = NULL;
+    parked_clear(s->parked);
+    int ret = staging_targets(s->staging, &t, e);
+    if (ret < 0 || (ret = targets_lock(t, false, e)) < 0 ||
+        (ret = increment_list(t, &waiting, e)) < 0)
+        return ret;
+    for (size_t k = 0; ret == 0 && k < waiting.n; k++) {
+        ret = increment_remove(t, waiting.at[k]);
+        if (ret < 0)
+            err_sys(e, ret, "%s, which waits, cannot be removed", waiting.at[k]->name);
+        else
+            account_say(s->account, "removed %s, which was waiting, unrestored",
+                        waiting.at[k]->name);
+    }
+    increment_list_free(&waiting);
+    remove_homes(s, t);
+    increments_show(s, t, NULL);
+    return ret;
+}
