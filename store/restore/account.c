@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/account.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 #include "store/restore/reslog.h"
 
 #include <errno.h>
@@ -14,11 +16,18 @@ struct account {
     int log;
     pthread_mutex_t lock; /* what follows */
     struct progress status;
-    uint64_t restores;
-    bool held;                   /* somebody has the staging area: */
+    bool taken;                  /* the staging area is: */
     const struct upload *holder; /* this upload, or NULL: the session itself */
     const struct upload *newest; /* the upload that began last while nobody had it */
 };
+
+/* Status is no reason to fail: where memory is out a text is missing. */
+static void set(char **to, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    free(*to);
+    *to = copy;
+}
 
 int account_open(int state_fd, struct account **out)
 {
@@ -36,11 +45,26 @@ int account_open(int state_fd, struct account **out)
     return 0;
 }
 
+static void forget_warnings(struct progress *s)
+{
+    for (size_t i = 0; i < s->nwarnings; i++)
+        free(s->warnings[i]);
+    free(s->warnings);
+    s->warnings = NULL;
+    s->nwarnings = 0;
+}
+
 void account_close(struct account *a)
 {
     if (!a)
         return;
-    progress_clear(&a->status);
+    forget_warnings(&a->status);
+    set(&a->status.name, NULL);
+    set(&a->status.id, NULL);
+    set(&a->status.error, NULL);
+    for (int i = 0; i < TARGETS; i++)
+        set(&a->status.kept[i], NULL);
+    waiting_free(&a->status.waiting);
     cleanup_close(&a->log);
     pthread_mutex_destroy(&a->lock);
     free(a);
@@ -67,7 +91,7 @@ int account_log_fd(const struct account *a)
 int account_json(struct account *a, char **text)
 {
     pthread_mutex_lock(&a->lock);
-    int ret = progress_json(&a->status, a->restores, text);
+    int ret = progress_json(&a->status, text);
     pthread_mutex_unlock(&a->lock);
     return ret;
 }
@@ -75,7 +99,7 @@ int account_json(struct account *a, char **text)
 uint64_t account_restores(struct account *a)
 {
     pthread_mutex_lock(&a->lock);
-    uint64_t n = a->restores;
+    uint64_t n = a->status.restores;
     pthread_mutex_unlock(&a->lock);
     return n;
 }
@@ -83,7 +107,33 @@ uint64_t account_restores(struct account *a)
 /* Whether the status speaks of this upload. With the lock. */
 static bool is_subject(const struct account *a, const struct upload *u)
 {
-    return a->held ? a->holder == u : a->newest == u || progress_ended(&a->status);
+    return a->taken ? a->holder == u : a->newest == u || progress_ended(&a->status);
+}
+
+/* With the lock. */
+static void set_begun(struct progress *s, const char *name, const struct manifest *m)
+{
+    set(&s->name, name);
+    set(&s->id, m ? m->id : NULL);
+    set(&s->error, NULL);
+    s->state = PROGRESS_RECEIVING;
+    s->bytes = 0;
+    s->files = 0;
+    s->total_bytes = m ? m->bytes : 0;
+    s->total_files = m ? m->nfiles : 0;
+    s->started_ns = time_wall_ns();
+    s->ended_ns = 0;
+}
+
+/* With the lock. */
+static void set_state(struct progress *s, enum progress_state state, const char *name,
+                      const char *error)
+{
+    if (!s->name || strcmp(s->name, name) != 0)
+        set(&s->name, name);
+    set(&s->error, error);
+    s->state = state;
+    s->ended_ns = progress_ended(s) ? time_wall_ns() : 0;
 }
 
 static void account_report(struct account *a, const struct upload *u, enum progress_state state,
@@ -91,15 +141,15 @@ static void account_report(struct account *a, const struct upload *u, enum progr
 {
     pthread_mutex_lock(&a->lock);
     if (is_subject(a, u))
-        progress_state(&a->status, state, name, why);
+        set_state(&a->status, state, name, why);
     pthread_mutex_unlock(&a->lock);
 }
 
 void account_receiving(struct account *a, const struct upload *u, const char *name)
 {
     pthread_mutex_lock(&a->lock);
-    if (!a->held || a->holder == u) {
-        progress_begin(&a->status, name);
+    if (!a->taken || a->holder == u) {
+        set_begun(&a->status, name, NULL);
         a->newest = u;
     }
     pthread_mutex_unlock(&a->lock);
@@ -149,7 +199,7 @@ void account_ended(struct account *a, const struct upload *u, const char *name, 
 void account_hold(struct account *a, const struct upload *u)
 {
     pthread_mutex_lock(&a->lock);
-    a->held = true;
+    a->taken = true;
     a->holder = u;
     pthread_mutex_unlock(&a->lock);
 }
@@ -157,46 +207,53 @@ void account_hold(struct account *a, const struct upload *u)
 void account_release(struct account *a)
 {
     pthread_mutex_lock(&a->lock);
-    a->held = false;
+    a->taken = false;
     pthread_mutex_unlock(&a->lock);
 }
 
 void account_begin(struct account *a, const char *name, const struct manifest *m)
 {
     pthread_mutex_lock(&a->lock);
-    progress_begin(&a->status, name);
-    progress_manifest(&a->status, m);
+    set_begun(&a->status, name, m);
     pthread_mutex_unlock(&a->lock);
 }
 
 void account_state(struct account *a, enum progress_state state, const char *name, const char *why)
 {
     pthread_mutex_lock(&a->lock);
-    progress_state(&a->status, state, name, why);
+    set_state(&a->status, state, name, why);
     pthread_mutex_unlock(&a->lock);
 }
 
 void account_describe(struct account *a, const char *name, const struct manifest *m)
 {
     pthread_mutex_lock(&a->lock);
-    if (!a->held && a->status.name && strcmp(a->status.name, name) == 0)
-        progress_manifest(&a->status, m);
+    if (!a->taken && a->status.name && strcmp(a->status.name, name) == 0) {
+        set(&a->status.id, m->id);
+        a->status.total_bytes = m->bytes;
+        a->status.total_files = m->nfiles;
+    }
     pthread_mutex_unlock(&a->lock);
 }
 
-void account_restored(struct account *a, char *const kept[], size_t n)
+void account_restored(struct account *a, char *const kept[TARGETS])
 {
     pthread_mutex_lock(&a->lock);
-    a->restores++;
-    progress_kept(&a->status, kept, n);
-    progress_forget_warnings(&a->status);
+    a->status.restores++;
+    for (int i = 0; i < TARGETS; i++)
+        set(&a->status.kept[i], kept[i]);
+    forget_warnings(&a->status);
     pthread_mutex_unlock(&a->lock);
 }
 
 void account_warn(struct account *a, const char *text)
 {
     pthread_mutex_lock(&a->lock);
-    progress_warn(&a->status, text);
+    struct progress *s = &a->status;
+    char *copy = strdup(text);
+    if (copy && array_grow(&s->warnings, s->nwarnings))
+        s->warnings[s->nwarnings++] = steal_ptr(&copy);
+    free(copy);
     pthread_mutex_unlock(&a->lock);
 }
 

@@ -64,9 +64,9 @@ void account_state(struct account *a, enum progress_state state, const char *nam
 /* The size of an increment that begins, if the status speaks of it. */
 void account_describe(struct account *a, const char *name, const struct manifest *m);
 
-/* A restore was committed: these n folders keep the old store (copied; NULLs are left out), and
- * what was warned of the store before is forgotten. */
-void account_restored(struct account *a, char *const kept[], size_t n);
+/* A restore was committed: these folders keep the old store (copied; NULL: none), and the warnings
+ * of the store before are forgotten. A warning of the store that is there now. */
+void account_restored(struct account *a, char *const kept[TARGETS]);
 void account_warn(struct account *a, const char *text);
 
 /* The increments that wait: all of them, the list is taken over; one more, unless it is among them;

@@ -23,13 +23,13 @@ struct trial {
     bool exchanged;
 };
 
-static int trial_park(struct trial *t, bool known)
+static int accept_park(struct trial *t, bool known)
 {
     t->state = INCREMENT_PARKED;
     return parked_add(t->s->parked, steal_ptr(&t->i), known);
 }
 
-static int trial_keep(struct trial *t, enum increment_state as, const char *why, struct err *e)
+static int accept_keep(struct trial *t, enum increment_state as, const char *why, struct err *e)
 {
     int ret = increment_keep(t->i, as, e);
     if (ret < 0)
@@ -44,7 +44,7 @@ static int trial_keep(struct trial *t, enum increment_state as, const char *why,
 }
 
 /* Its parent is not here: keeps it, and says for what it waits. */
-static int trial_keep_waiting(struct trial *t, struct err *e)
+static int accept_keep_waiting(struct trial *t, struct err *e)
 {
     struct err words;
     autofree const struct manifest **all = calloc(t->c.n + 1, sizeof(*all));
@@ -56,11 +56,11 @@ static int trial_keep_waiting(struct trial *t, struct err *e)
         me = t->c.all[k] == t->i ? k : me;
     }
     chain_order_waits_for(all, t->c.n, me, t->held, &words);
-    return trial_keep(t, INCREMENT_PENDING, words.text, e);
+    return accept_keep(t, INCREMENT_PENDING, words.text, e);
 }
 
 /* It was not applied. */
-static int trial_judge(struct trial *t, struct err *e)
+static int accept_judge(struct trial *t, struct err *e)
 {
     const struct manifest *m = t->i->m;
     if (t->i == t->job.unfit)
@@ -69,12 +69,12 @@ static int trial_judge(struct trial *t, struct err *e)
     case VERDICT_ALREADY:
         account_say(t->s->account, "%s: number %" PRId64 " is already restored%s", t->name,
                     m->number, t->moved_on ? "; the store has moved on since" : "");
-        return trial_park(t, true);
+        return accept_park(t, true);
     case VERDICT_SUPERSEDED:
         account_say(t->s->account,
                     "%s: number %" PRId64 " is superseded, number %" PRId64 " was restored",
                     t->name, m->number, t->held->number);
-        return trial_park(t, true);
+        return accept_park(t, true);
     case VERDICT_WRONG_PARENT:
         return err_set(e, -ESTALE,
                        "number %" PRId64 " builds on snapshot %s, and the store holds another "
@@ -87,12 +87,12 @@ static int trial_judge(struct trial *t, struct err *e)
                        "that was restored; copy base.tar and the numbers again",
                        m->number, m->parent);
     default:
-        return trial_keep_waiting(t, e);
+        return accept_keep_waiting(t, e);
     }
 }
 
 /* The store becomes what the increments that follow it lead to. */
-static int trial_apply(struct trial *t, struct err *e)
+static int accept_apply(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
     const char *name = t->i && job_has(j, t->i) ? t->name : j->run[0]->name;
@@ -109,7 +109,7 @@ static int trial_apply(struct trial *t, struct err *e)
     return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
 
-static int trial_decide(struct trial *t, struct err *e)
+static int accept_decide(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
     int ret = record_look(t->s->record, j->t, &t->held, &t->moved_on, e);
@@ -122,11 +122,11 @@ static int trial_decide(struct trial *t, struct err *e)
     if (ret < 0)
         return ret;
     if (j->nrun > 0)
-        ret = trial_apply(t, e);
+        ret = accept_apply(t, e);
     else
         increments_remove_unfit(t->s, j, &t->c);
     if (ret == 0 && t->i && !job_has(j, t->i))
-        ret = trial_judge(t, e);
+        ret = accept_judge(t, e);
     else if (ret == 0 && t->i && parked_any(t->s->parked))
         ret = parked_add(t->s->parked, steal_ptr(&t->i), false);
     if (ret == 0 && (t->state == INCREMENT_PENDING || !t->exchanged))
@@ -134,13 +134,13 @@ static int trial_decide(struct trial *t, struct err *e)
     return ret;
 }
 
-static int trial_run(struct trial *t, struct err *e)
+static int accept_run(struct trial *t, struct err *e)
 {
     struct targets *targets = NULL;
     int ret = staging_prepare(t->s->staging, &targets, e);
     if (ret == 0) {
         t->job = outcome_begin(t->s, targets);
-        ret = trial_decide(t, e);
+        ret = accept_decide(t, e);
     }
     increment_free(steal_ptr(&t->i));
     if (!targets)
@@ -153,7 +153,7 @@ static int trial_run(struct trial *t, struct err *e)
     return ret;
 }
 
-static enum progress_state trial_verdict(const struct trial *t, int ret)
+static enum progress_state accept_verdict(const struct trial *t, int ret)
 {
     if (ret < 0)
         return PROGRESS_REFUSED;
@@ -164,8 +164,8 @@ int increment_accept(struct session *s, struct increment *i, const char *name,
                      enum increment_state *state, struct err *e)
 {
     struct trial t = {.s = s, .i = i, .name = name};
-    int ret = trial_run(&t, e);
-    outcome_verdict(s, trial_verdict(&t, ret), t.exchanged, name, e->text);
+    int ret = accept_run(&t, e);
+    outcome_verdict(s, accept_verdict(&t, ret), t.exchanged, name, e->text);
     *state = t.state;
     return ret;
 }
@@ -175,7 +175,7 @@ int increment_accept_later(struct session *s, struct increment *i, const char *n
 {
     static const char why[] = "another restore is under way";
     struct trial t = {.s = s, .i = i, .name = name};
-    int ret = trial_keep(&t, INCREMENT_OWED, why, e);
+    int ret = accept_keep(&t, INCREMENT_OWED, why, e);
     if (ret == 0)
         account_add_waiting(s->account, i->name, i->m, why);
     increment_free(i);
@@ -202,9 +202,9 @@ void increments_catch_up(struct session *s)
     while (staging_take_owed(s->staging)) {
         struct err why = {0};
         struct trial t = {.s = s, .name = "numbers that were waiting"};
-        int ret = trial_run(&t, &why);
+        int ret = accept_run(&t, &why);
         if (ret < 0 || t.exchanged)
-            outcome_verdict(s, trial_verdict(&t, ret), t.exchanged, t.name, why.text);
+            outcome_verdict(s, accept_verdict(&t, ret), t.exchanged, t.name, why.text);
         staging_leave(s->staging);
     }
 }

@@ -4,7 +4,7 @@
 #define INFLUXFS_RESTORE_INCREMENT_ACCEPT_H
 
 #include "store/restore/increment.h"
-#include "store/restore/session_impl.h"
+#include "store/restore/session_parts.h"
 
 /* All take over the increment, which was uploaded under `name` and has that name. *state is what it
  * has become, where it was not refused: INCREMENT_INCOMING stands for one that was restored. */

@@ -8,7 +8,7 @@
 
 #include "store/restore/increment.h"
 #include "store/restore/job.h"
-#include "store/restore/session_impl.h"
+#include "store/restore/session_parts.h"
 
 /* Makes a slot for an increment, beside all others. Any thread; the staging area is not needed. It
  * is ended by increments_discard, or parked_received when it was taken over. Errors as

@@ -28,7 +28,7 @@ static void outcome_exchanged(struct session *s, struct job *j)
     for (int i = 0; i < TARGETS; i++)
         if (target_has_side(&j->t->at[i], SIDE_KEPT))
             kept[i] = target_side_path(&j->t->at[i], SIDE_KEPT);
-    account_restored(s->account, kept, TARGETS);
+    account_restored(s->account, kept);
     for (int i = 0; i < TARGETS; i++)
         free(kept[i]);
     advice_clear(&s->advice);

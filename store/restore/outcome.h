@@ -7,7 +7,7 @@
 #define INFLUXFS_RESTORE_OUTCOME_H
 
 #include "store/restore/job.h"
-#include "store/restore/session_impl.h"
+#include "store/restore/session_parts.h"
 
 /* A job for these targets, which outcome_of takes over. */
 struct job outcome_begin(const struct session *s, struct targets *t);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/progress.h"
 
-#include "store/base/io.h"
 #include "store/base/json.h"
-#include "store/restore/reslog.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -14,78 +13,6 @@
 static const char *const names[] = {"idle",     "receiving", "verified", "installing",
                                     "restored", "pending",   "refused"};
 
-/* Status is no reason to fail: where memory is out a text is missing. */
-static void set(char **to, const char *text)
-{
-    char *copy = text ? strdup(text) : NULL;
-    free(*to);
-    *to = copy;
-}
-
-void progress_begin(struct progress *s, const char *name)
-{
-    set(&s->name, name);
-    set(&s->id, NULL);
-    set(&s->error, NULL);
-    s->state = PROGRESS_RECEIVING;
-    s->bytes = s->total_bytes = 0;
-    s->files = s->total_files = 0;
-    s->started_ns = io_now_ns();
-    s->ended_ns = 0;
-}
-
-void progress_manifest(struct progress *s, const struct manifest *m)
-{
-    set(&s->id, m->id);
-    s->total_bytes = m->bytes;
-    s->total_files = m->nfiles;
-}
-
-void progress_state(struct progress *s, enum progress_state state, const char *name,
-                    const char *error)
-{
-    if (!s->name || strcmp(s->name, name) != 0)
-        set(&s->name, name);
-    set(&s->error, error);
-    s->state = state;
-    s->ended_ns = progress_ended(s) ? io_now_ns() : 0;
-}
-
-void progress_kept(struct progress *s, char *const kept[], size_t n)
-{
-    for (size_t i = 0; i < sizeof(s->kept) / sizeof(*s->kept); i++)
-        set(&s->kept[i], i < n ? kept[i] : NULL);
-}
-
-void progress_warn(struct progress *s, const char *text)
-{
-    char **more = realloc(s->warnings, (s->nwarnings + 1) * sizeof(*more));
-    if (!more)
-        return;
-    s->warnings = more;
-    more[s->nwarnings] = strdup(text);
-    s->nwarnings += more[s->nwarnings] != NULL;
-}
-
-void progress_forget_warnings(struct progress *s)
-{
-    for (size_t i = 0; i < s->nwarnings; i++)
-        free(s->warnings[i]);
-    free(s->warnings);
-    s->warnings = NULL;
-    s->nwarnings = 0;
-}
-
-void progress_clear(struct progress *s)
-{
-    progress_forget_warnings(s);
-    set(&s->name, NULL);
-    set(&s->id, NULL);
-    set(&s->error, NULL);
-    progress_kept(s, NULL, 0);
-    waiting_free(&s->waiting);
-}
-
 static void add_text(struct json_object *o, const char *key, const char *text)
 {
     json_object_object_add(o, key, text ? json_text(text) : NULL);
@@ -93,8 +20,8 @@ static void add_text(struct json_object *o, const char *key, const char *text)
 
 static void add_time(struct json_object *o, const char *key, int64_t ns)
 {
-    char text[RESLOG_TIME];
-    reslog_time(ns, text);
+    char text[TIME_TEXT];
+    time_text(ns, text);
     add_text(o, key, ns ? text : NULL);
 }
 
@@ -124,7 +51,7 @@ static struct json_object *warnings_json(const struct progress *s)
     return list;
 }
 
-int progress_json(const struct progress *s, uint64_t restores, char **text)
+int progress_json(const struct progress *s, char **text)
 {
     struct json_object *o = json_object_new_object();
     struct json_object *kept = json_object_new_array();
@@ -143,12 +70,12 @@ int progress_json(const struct progress *s, uint64_t restores, char **text)
     add_time(o, "started", s->started_ns);
     add_time(o, "ended", s->ended_ns);
     add_text(o, "error", s->error);
-    for (size_t i = 0; i < sizeof(s->kept) / sizeof(*s->kept); i++)
+    for (size_t i = 0; i < TARGETS; i++)
         if (s->kept[i])
             json_object_array_add(kept, json_text(s->kept[i]));
     json_object_object_add(o, "kept", kept);
     json_object_object_add(o, "warnings", warnings_json(s));
-    json_object_object_add(o, "restores", json_object_new_uint64(restores));
+    json_object_object_add(o, "restores", json_object_new_uint64(s->restores));
     json_object_object_add(o, "pending", waiting_json(s));
     const char *json =
         json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);

@@ -2,13 +2,13 @@
 #include "store/restore/reslog.h"
 
 #include "store/base/io.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RESLOG_MAX (8 << 20)
@@ -37,18 +37,10 @@ void reslog_begin(int fd)
         return; /* it goes on growing, which harms nothing yet */
 }
 
-void reslog_time(int64_t ns, char out[RESLOG_TIME])
-{
-    struct tm tm;
-    time_t t = (time_t)(ns / 1000000000);
-    gmtime_r(&t, &tm);
-    strftime(out, RESLOG_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 void reslog_add(int fd, const char *fmt, va_list ap)
 {
     char line[2048];
-    reslog_time(io_now_ns(), line);
+    time_text(time_wall_ns(), line);
     size_t n = strlen(line);
     line[n++] = ' ';
     vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);

@@ -5,9 +5,6 @@
 #define INFLUXFS_RESTORE_RESLOG_H
 
 #include <stdarg.h>
-#include <stdint.h>
-
-#define RESLOG_TIME 32
 
 /* Opens `restore.log` in the folder; state_fd -1, or a file that cannot be opened: in memory.
  * Returns the descriptor, the caller's; -errno. */
@@ -18,8 +15,5 @@ void reslog_begin(int fd);
 
 /* Adds a line: time, space, text. Control bytes are shown as '?'. */
 void reslog_add(int fd, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-
-/* RFC 3339 in UTC, whole seconds. */
-void reslog_time(int64_t ns, char out[RESLOG_TIME]);
 
 #endif

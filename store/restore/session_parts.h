@@ -2,8 +2,8 @@
 /* The inside of a session, for session.c, increments.c and outcome.c; others use session.h or
  * session_upload.h. Each part guards itself but for the record and the advice, which are of
  * whoever has the staging area. */
-#ifndef INFLUXFS_RESTORE_SESSION_IMPL_H
-#define INFLUXFS_RESTORE_SESSION_IMPL_H
+#ifndef INFLUXFS_RESTORE_SESSION_PARTS_H
+#define INFLUXFS_RESTORE_SESSION_PARTS_H
 
 #include "store/restore/account.h"
 #include "store/restore/advice.h"
