@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/sha256.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -55,4 +56,17 @@ void sha256_hex(const uint8_t sum[SHA256_BYTES], char out[SHA256_HEX + 1])
         out[2 * i + 1] = digits[sum[i] & 15];
     }
     out[SHA256_HEX] = 0;
+}
+
+int sha256_of(const void *buf, size_t n, char out[SHA256_HEX + 1])
+{
+    uint8_t sum[SHA256_BYTES];
+    struct sha256 *s = sha256_new();
+    if (!s)
+        return -ENOMEM;
+    sha256_add(s, buf, n);
+    sha256_end(s, sum);
+    sha256_free(s);
+    sha256_hex(sum, out);
+    return 0;
 }

@@ -24,4 +24,7 @@ static inline void sha256_freep(struct sha256 **s)
 /* Lower-case hexadecimal, NUL-terminated. */
 void sha256_hex(const uint8_t sum[SHA256_BYTES], char out[SHA256_HEX + 1]);
 
+/* The sum of n bytes at once, as hexadecimal. -ENOMEM. */
+int sha256_of(const void *buf, size_t n, char out[SHA256_HEX + 1]);
+
 #endif

@@ -76,14 +76,9 @@ static int remove_slot(const struct target *data, int place, const char *slot)
 /* An id may be any text, a name may not. */
 static int slot_of(const char *id, char **out)
 {
-    uint8_t sum[SHA256_BYTES];
     char hex[SHA256_HEX + 1];
-    cleanup(sha256_freep) struct sha256 *s = sha256_new();
-    if (!s)
+    if (sha256_of(id, strlen(id), hex) < 0)
         return -ENOMEM;
-    sha256_add(s, id, strlen(id));
-    sha256_end(s, sum);
-    sha256_hex(sum, hex);
     hex[SLOT_HEX] = 0;
     *out = strdup(hex);
     return *out ? 0 : -ENOMEM;

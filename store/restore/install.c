@@ -5,6 +5,7 @@
 #include "store/base/io.h"
 #include "store/restore/exchange.h"
 #include "store/restore/journal.h"
+#include "store/restore/locate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@ static int ask_use(const struct install_check *c, struct err *e)
 }
 
 /* Back to how it was, from any point before the exchange. The journal goes last. */
-static int undo(struct targets *t, bool in_use, struct err *e)
+static int install_undo(struct targets *t, bool in_use, struct err *e)
 {
     const struct target *meta = &t->at[TARGET_META];
     int r = fence_lift(meta, e);
@@ -33,7 +34,8 @@ static int undo(struct targets *t, bool in_use, struct err *e)
 }
 
 /* Steps 1 to 4. */
-static int prepare(struct targets *t, const struct install_check *c, const char *id, struct err *e)
+static int install_prepare(struct targets *t, const struct install_check *c, const char *id,
+                           struct err *e)
 {
     enum fence fence;
     const struct target *meta = &t->at[TARGET_META];
@@ -63,7 +65,7 @@ static int prepare(struct targets *t, const struct install_check *c, const char 
 }
 
 /* Steps 6 and 7, from wherever they stand. */
-static int finish(struct targets *t, struct err *e)
+static int install_finish(struct targets *t, struct err *e)
 {
     for (int i = 0; i < TARGETS; i++) {
         int r = exchange_run(&t->at[i], t->discard, e);
@@ -79,7 +81,7 @@ static int finish(struct targets *t, struct err *e)
 }
 
 /* Step 8. A folder that was not there before has left no store to keep. */
-static int clean(struct targets *t, bool in_use, struct err *e)
+static int install_clean(struct targets *t, bool in_use, struct err *e)
 {
     int r = targets_tidy(t, e);
     for (int i = 0; r == 0 && !t->discard && i < TARGETS; i++)
@@ -96,35 +98,33 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
                 struct err *e)
 {
     note->text[0] = 0;
-    int r = prepare(t, c, id, e);
+    int r = install_prepare(t, c, id, e);
     if (r == 0 && (r = journal_write(t, JOURNAL_EXCHANGE, id, e)) < 0) {
         /* It may have reached the disk although its sync failed: say `prepared` again first. */
         journal_write(t, JOURNAL_PREPARED, id, NULL);
     }
     if (r < 0) {
-        undo(t, false, NULL);
+        install_undo(t, false, NULL);
         return r;
     }
     t->half = true;
-    if ((r = finish(t, e)) < 0)
+    if ((r = install_finish(t, e)) < 0)
         return r;
     t->half = false;
-    clean(t, false, note);
+    install_clean(t, false, note);
     return 0;
 }
 
-/* Without a journal no target says which way it went: both layouts are looked at. */
 /* Something of an earlier restore cannot be removed: a mount is in it, or rights are missing. */
 static bool is_stuck(int r)
 {
     return r == -EBUSY || r == -EPERM || r == -EACCES || r == -EROFS;
 }
 
-static int remove_litter(struct targets *t, bool in_use, struct err *done, struct err *e)
+/* Without a journal no target says how it lay: both layouts are looked at. */
+static int install_remove_litter(struct targets *t, bool in_use, struct err *done, struct err *e)
 {
-    struct target *meta = &t->at[TARGET_META];
     bool litter = false;
-    char name[NAME_MAX + 1];
     struct err why = {0}, mounted = {0};
     targets_remove_probes(t);
     for (int inside = 0; inside < 2; inside++) {
@@ -139,11 +139,7 @@ static int remove_litter(struct targets *t, bool in_use, struct err *done, struc
             mounted = why;
         else if (r < 0)
             return err_set(e, r, "%s", why.text);
-        autoclose int home = target_open_home(meta, false);
-        int n = inside ? snprintf(name, sizeof(name), "journal.tmp")
-                       : snprintf(name, sizeof(name), "%s.influxfs-journal.tmp", meta->name);
-        if (home >= 0 && n < (int)sizeof(name))
-            unlinkat(home, name, 0);
+        journal_remove_unwritten(&t->at[TARGET_META]);
     }
     for (int i = 0; i < TARGETS; i++)
         t->at[i].inside = false;
@@ -157,7 +153,7 @@ static int remove_litter(struct targets *t, bool in_use, struct err *done, struc
     return 0;
 }
 
-static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
+static int install_resume(struct targets *t, const char *id, enum fence fence,
                           const struct err *use, struct err *done, struct err *e)
 {
     const char *meta = t->at[TARGET_META].path;
@@ -169,7 +165,7 @@ static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
                                "raft.db, was removed by hand; put its parts in order by hand too "
                                "(*.restoring is the new store, *.before-restore* the old one)",
                                meta, id);
-        int r = clean(t, use->text[0] != 0, e);
+        int r = install_clean(t, use->text[0] != 0, e);
         if (is_stuck(r)) /* no fault of the store, which can be read; a restore is refused */
             r = err_set(done, 0, "the restore of snapshot %s is complete, but %s", id, e->text);
         else
@@ -181,12 +177,12 @@ static int finish_cut_off(struct targets *t, const char *id, enum fence fence,
     t->half = true;
     int r = targets_check_mounts(t, e);
     if (r == 0)
-        r = finish(t, e);
+        r = install_finish(t, e);
     if (r < 0)
         return r;
     t->half = false;
     err_set(done, 0, "finished the restore of snapshot %s, which was cut off", id);
-    return clean(t, false, e);
+    return install_clean(t, false, e);
 }
 
 static int say_no_journal(const char *meta, struct err *e)
@@ -198,8 +194,8 @@ static int say_no_journal(const char *meta, struct err *e)
                    meta);
 }
 
-static int recover_locked(struct targets *t, const struct install_check *c, struct err *done,
-                          struct err *e)
+static int install_recover_locked(struct targets *t, const struct install_check *c,
+                                  struct err *done, struct err *e)
 {
     char id[129];
     enum fence fence;
@@ -213,17 +209,17 @@ static int recover_locked(struct targets *t, const struct install_check *c, stru
     if ((phase != JOURNAL_NONE || targets_have_homes(t)) && ask_use(c, &use) < 0 && !use.text[0])
         err_set(&use, 0, "influxd uses the store");
     if (phase == JOURNAL_EXCHANGE)
-        return finish_cut_off(t, id, fence, &use, done, e);
+        return install_resume(t, id, fence, &use, done, e);
     if (phase == JOURNAL_PREPARED) {
         err_set(done, 0, "undid the restore of snapshot %s, which was cut off before it began", id);
-        r = undo(t, use.text[0] != 0, e);
+        r = install_undo(t, use.text[0] != 0, e);
         return r == -EBUSY /* as above */
                    ? err_set(done, 0, "the restore of snapshot %s is undone, but %s", id, e->text)
                    : r;
     }
     if (fence == FENCE_OURS)
         return say_no_journal(meta, e);
-    return remove_litter(t, use.text[0] != 0, done, e);
+    return install_remove_litter(t, use.text[0] != 0, done, e);
 }
 
 int install_recover(struct targets *t, const struct install_check *c, struct err *done,
@@ -239,7 +235,7 @@ int install_recover(struct targets *t, const struct install_check *c, struct err
     if (r < 0)
         return err_set(e, r, "%s", locked.text);
     if (t->at[TARGET_META].parent >= 0)
-        r = recover_locked(t, c, done, e);
+        r = install_recover_locked(t, c, done, e);
     targets_unlock(t);
     return r;
 }

@@ -12,19 +12,6 @@
 
 #define JOURNAL_MAX (4 * PATH_MAX)
 
-static void sum_text(const char *text, size_t n, char hex[SHA256_HEX + 1], int *r)
-{
-    uint8_t sum[SHA256_BYTES];
-    struct sha256 *s = sha256_new();
-    *r = s ? 0 : -ENOMEM;
-    if (!s)
-        return;
-    sha256_add(s, text, n);
-    sha256_end(s, sum);
-    sha256_free(s);
-    sha256_hex(sum, hex);
-}
-
 static int journal_name(const struct target *meta, char out[NAME_MAX + 1])
 {
     int n = meta->inside ? snprintf(out, NAME_MAX + 1, "journal")
@@ -47,10 +34,8 @@ int journal_format(const struct targets *t, enum journal_phase phase, const char
         fprintf(f, "%s %s %s %s\n", target_kind_name((enum target_kind)i),
                 t->at[i].inside ? "inside" : "beside", t->at[i].existed ? "existed" : "absent",
                 t->at[i].path);
-    int r = fflush(f) != 0 ? -ENOMEM : 0;
     char hex[SHA256_HEX + 1] = "";
-    if (r == 0)
-        sum_text(text, *len, hex, &r);
+    int r = fflush(f) != 0 ? -ENOMEM : sha256_of(text, *len, hex);
     fprintf(f, "sum %s\n", hex);
     if (fclose(f) != 0)
         r = -ENOMEM;
@@ -88,12 +73,21 @@ int journal_remove(const struct targets *t, struct err *e)
         r = home;
     if (r >= 0 && unlinkat(home, name, 0) < 0 && errno != ENOENT)
         r = -errno;
-    strcat(name, ".tmp"); /* of one that was being written */
+    strcat(name, ".tmp");
     if (r >= 0 && unlinkat(home, name, 0) < 0 && errno != ENOENT && errno != ENAMETOOLONG)
         r = -errno;
     if (r >= 0)
         r = io_sync_dir(home);
     return r < 0 ? err_sys(e, r, "%s: cannot remove the journal of the restore", meta->path) : 0;
+}
+
+void journal_remove_unwritten(const struct target *meta)
+{
+    char name[NAME_MAX + sizeof(".tmp")];
+    autoclose int home = journal_name(meta, name) < 0 ? -1 : target_open_home(meta, false);
+    strcat(name, ".tmp");
+    if (home >= 0)
+        unlinkat(home, name, 0);
 }
 
 /* Takes the next line of *p, which starts with `key `; NULL if it is another. */
@@ -122,16 +116,14 @@ static int either(char **p, const char *yes, const char *no)
     return n == strlen(no) && strncmp(word, no, n) == 0 ? 0 : -1;
 }
 
-static int check_sum(const char *text)
+static int journal_check(const char *text)
 {
     char hex[SHA256_HEX + 1];
-    int r;
     const char *sum = strstr(text, "\nsum ");
     if (!sum)
         return -EBADMSG;
-    sum_text(text, (size_t)(sum + 1 - text), hex, &r);
-    if (r < 0)
-        return r;
+    if (sha256_of(text, (size_t)(sum + 1 - text), hex) < 0)
+        return -ENOMEM;
     return strncmp(sum + 5, hex, SHA256_HEX) == 0 && strcmp(sum + 5 + SHA256_HEX, "\n") == 0
                ? 0
                : -EBADMSG;
@@ -140,7 +132,7 @@ static int check_sum(const char *text)
 int journal_parse(char *p, struct targets *t, enum journal_phase *phase, char id[129])
 {
     bool inside[TARGETS], existed[TARGETS];
-    int r = check_sum(p);
+    int r = journal_check(p);
     if (r < 0)
         return r;
     const char *version = line(&p, "influxfs-journal");
@@ -176,8 +168,8 @@ int journal_parse(char *p, struct targets *t, enum journal_phase *phase, char id
 }
 
 /* Reads the journal at one of its two places. */
-static int read_at(struct targets *t, bool inside, enum journal_phase *phase, char id[129],
-                   struct err *e)
+static int journal_read_at(struct targets *t, bool inside, enum journal_phase *phase, char id[129],
+                           struct err *e)
 {
     struct target meta = t->at[TARGET_META];
     char name[NAME_MAX + 1];
@@ -191,7 +183,7 @@ static int read_at(struct targets *t, bool inside, enum journal_phase *phase, ch
     r = home < 0 ? home : io_read_file(home, name, JOURNAL_MAX, &text, &len);
     if (r < 0)
         return r == -ENOENT ? r : err_sys(e, r, "%s: the journal of a restore", meta.path);
-    /* A journal that lies at one place and speaks of the other was not written by us. */
+    /* What lies at one place and speaks of the other is no journal of ours. */
     r = journal_parse(text, t, phase, id);
     if (r == 0 && t->at[TARGET_META].inside != inside)
         r = -EBADMSG;
@@ -207,9 +199,9 @@ static int read_at(struct targets *t, bool inside, enum journal_phase *phase, ch
 
 int journal_read(struct targets *t, enum journal_phase *phase, char id[129], struct err *e)
 {
-    int r = read_at(t, false, phase, id, e);
+    int r = journal_read_at(t, false, phase, id, e);
     if (r == -ENOENT)
-        r = read_at(t, true, phase, id, e);
+        r = journal_read_at(t, true, phase, id, e);
     if (r == -ENOENT) {
         *phase = JOURNAL_NONE;
         id[0] = 0;

@@ -39,6 +39,9 @@ int journal_read(struct targets *t, enum journal_phase *phase, char id[129], str
 /* Removes it, durably, and a newer one that was still being written. */
 int journal_remove(const struct targets *t, struct err *e);
 
+/* Removes one that was still being written, where meta lies in this way. */
+void journal_remove_unwritten(const struct target *meta);
+
 /* The text of a journal for these targets, the caller's. -ENOMEM. */
 int journal_format(const struct targets *t, enum journal_phase phase, const char *id, char **text,
                    size_t *len);

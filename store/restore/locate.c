@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the targets lie, whose they are, and how they can be exchanged: targets_open and _probe. */
-#include "store/restore/target.h"
+#include "store/restore/locate.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/mounts.h"
 #include "store/base/owner.h"
+#include "store/base/path.h"
 #include "store/base/rmtree.h"
 
 #include <errno.h>
@@ -24,28 +24,26 @@ static int resolve(const char *path, char **out, struct err *e)
         struct stat st;
         autofree char *real = realpath(head, NULL);
         if (real) {
-            const char *gap = strcmp(real, "/") == 0 || !*rest ? "" : "/";
-            return asprintf(out, "%s%s%s", real, gap, rest) < 0 ? -ENOMEM : 0;
+            *out = path_join(real, rest);
+            return *out ? 0 : err_sys(e, -ENOMEM, "%s", path);
         }
         if (errno != ENOENT)
             return err_sys(e, -errno, "%s", path);
         if (lstat(head, &st) == 0)
             return err_set(e, -ENOENT, "%s: a link to nothing", head);
-        char *slash = strrchr(head, '/');
-        const char *last = slash ? slash + 1 : head;
-        char *longer = NULL;
+        const char *last = path_last(head);
         if (strcmp(last, "..") == 0)
             return err_sys(e, -ENOENT, "%s", path);
         if (*last && strcmp(last, ".") != 0) {
-            if (asprintf(&longer, "%s%s%s", last, *rest ? "/" : "", rest) < 0)
+            char *longer = path_join(last, rest);
+            if (!longer)
                 return err_sys(e, -ENOMEM, "%s", path);
             free(rest);
             rest = longer;
         }
-        if (!slash)
+        path_up(head);
+        if (!*head)
             strcpy(head, ".");
-        else
-            slash[slash == head] = 0;
     }
 }
 
@@ -79,12 +77,11 @@ static int open_target(struct target *t, const char *path, uid_t uid, gid_t gid,
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             return err_set(e, -EINVAL, "%s: control characters in its path", t->path);
     t->name = strrchr(t->path, '/') + 1;
-    if (!*t->name)
-        return err_set(e, -EINVAL, "%s cannot be restored into", t->path);
-    autofree char *parent =
-        strndup(t->path, t->name - t->path > 1 ? (size_t)(t->name - t->path) - 1 : 1);
+    autofree char *parent = strdup(t->path);
     if (!parent)
         return err_sys(e, -ENOMEM, "%s", path);
+    if (!path_up(parent))
+        return err_set(e, -EINVAL, "%s cannot be restored into", t->path);
     t->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (t->parent < 0 && errno != ENOENT)
         return err_sys(e, -errno, "%s", parent);
@@ -100,16 +97,12 @@ static int open_target(struct target *t, const char *path, uid_t uid, gid_t gid,
 /* Exchanging a folder would carry off any other that lies in it. */
 static int check_apart(const struct targets *t, struct err *e)
 {
-    for (int i = 0; i < TARGETS; i++) {
-        for (int k = 0; k < TARGETS; k++) {
-            size_t n = strlen(t->at[i].path);
-            if (i != k && strncmp(t->at[i].path, t->at[k].path, n) == 0 &&
-                (t->at[k].path[n] == '/' || t->at[k].path[n] == 0))
+    for (int i = 0; i < TARGETS; i++)
+        for (int k = 0; k < TARGETS; k++)
+            if (i != k && path_below(t->at[k].path, t->at[i].path))
                 return err_set(e, -EINVAL,
                                "%s lies in %s: such a store cannot be restored in one step",
                                t->at[k].path, t->at[i].path);
-        }
-    }
     return 0;
 }
 
@@ -134,18 +127,6 @@ int targets_open(const struct store_paths *paths, uid_t uid, gid_t gid, struct t
         return r;
     *out = steal_ptr(&t);
     return 0;
-}
-
-void targets_free(struct targets *t)
-{
-    if (!t)
-        return;
-    targets_unlock(t);
-    for (int i = 0; i < TARGETS; i++) {
-        cleanup_close(&t->at[i].parent);
-        free(t->at[i].path);
-    }
-    free(t);
 }
 
 static bool is_probe(const void *ctx, const char *path, const struct statx *st)
@@ -261,10 +242,8 @@ static int probe_absent(const struct target *t, struct err *e)
     autofree char *up = strdup(t->path);
     if (!up)
         return err_sys(e, -ENOMEM, "%s", t->path);
-    do {
-        char *slash = strrchr(up, '/');
-        slash[slash == up] = 0;
-    } while (access(up, F_OK) < 0 && errno == ENOENT && strcmp(up, "/") != 0);
+    while (path_up(up) && access(up, F_OK) < 0 && errno == ENOENT)
+        ;
     if (faccessat(AT_FDCWD, up, W_OK | X_OK, AT_EACCESS) < 0)
         return err_sys(e, -errno, "%s cannot be made in %s", t->path, up);
     return 0;

@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/base/rmtree.h"
 #include "store/influx/names.h"
 #include "store/influx/written.h"
@@ -339,9 +340,10 @@ int targets_make_parents(struct targets *t, struct err *e)
         struct target *at = &t->at[i];
         if (at->parent >= 0)
             continue;
-        autofree char *parent = strndup(at->path, (size_t)(at->name - at->path) - 1);
+        autofree char *parent = strdup(at->path);
         if (!parent)
             return err_sys(e, -ENOMEM, "%s", at->path);
+        path_up(parent);
         int r = io_mkdir_p(parent, 0755, at->uid, at->gid);
         if (r < 0)
             return err_sys(e, r, "cannot make %s", parent);
@@ -375,4 +377,16 @@ void targets_unlock(struct targets *t)
 {
     cleanup_close(&t->lock);
     t->lock = -1;
+}
+
+void targets_free(struct targets *t)
+{
+    if (!t)
+        return;
+    targets_unlock(t);
+    for (int i = 0; i < TARGETS; i++) {
+        cleanup_close(&t->at[i].parent);
+        free(t->at[i].path);
+    }
+    free(t);
 }

@@ -22,7 +22,6 @@
 #define INFLUXFS_RESTORE_TARGET_H
 
 #include "store/base/err.h"
-#include "store/influx/paths.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -61,11 +60,8 @@ struct targets {
     bool discard; /* what is replaced is not kept, and what was kept before stays */
 };
 
-/* Resolves the paths; makes nothing. uid, gid: owner=, or -1 for the rule of restore.h. -EINVAL:
- * one of the folders lies in another, or is named strangely; -ENOTDIR; -ENOENT: a dangling link. */
-int targets_open(const struct store_paths *paths, uid_t uid, gid_t gid, struct targets **out,
-                 struct err *e);
-void targets_free(struct targets *t); /* unlocks too */
+/* A struct targets is made by targets_open (locate.h). Freeing it unlocks too; NULL is allowed. */
+void targets_free(struct targets *t);
 static inline void targets_freep(struct targets **t)
 {
     targets_free(*t);
@@ -74,18 +70,6 @@ static inline void targets_freep(struct targets **t)
 /* Who is told, in words, what was found in side folders that neither influxd nor influxfs has
  * written, and where it lies now: a removal never takes it along. */
 void targets_tell(struct targets *t, void (*left)(void *arg, const char *text), void *arg);
-
-/* -EBUSY if anything is mounted below one of the folders, or on or below a side folder: renaming
- * the folder would carry it off. A folder that is a mount point itself is exchanged in another way
- * (`inside`). Makes nothing. */
-int targets_check_mounts(const struct targets *t, struct err *e);
-
-/* Asks that, and finds out how each folder can be exchanged, by renames that cannot succeed.
- * -EXDEV: it lies on the lower layer of an overlay; -EBUSY; -EACCES, -EROFS. */
-int targets_probe(struct targets *t, struct err *e);
-
-/* Removes what a killed targets_probe left. */
-void targets_remove_probes(const struct targets *t);
 
 /* Makes the folders that are to hold the targets, where they do not exist. */
 int targets_make_parents(struct targets *t, struct err *e);
