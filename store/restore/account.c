@@ -111,7 +111,7 @@ static bool is_subject(const struct account *a, const struct upload *u)
 }
 
 /* With the lock. */
-static void set_begun(struct progress *s, const char *name, const struct manifest *m)
+static void account_set_begun(struct progress *s, const char *name, const struct manifest *m)
 {
     set(&s->name, name);
     set(&s->id, m ? m->id : NULL);
@@ -149,7 +149,7 @@ void account_receiving(struct account *a, const struct upload *u, const char *na
 {
     pthread_mutex_lock(&a->lock);
     if (!a->taken || a->holder == u) {
-        set_begun(&a->status, name, NULL);
+        account_set_begun(&a->status, name, NULL);
         a->newest = u;
     }
     pthread_mutex_unlock(&a->lock);
@@ -214,7 +214,7 @@ void account_release(struct account *a)
 void account_begin(struct account *a, const char *name, const struct manifest *m)
 {
     pthread_mutex_lock(&a->lock);
-    set_begun(&a->status, name, m);
+    account_set_begun(&a->status, name, m);
     pthread_mutex_unlock(&a->lock);
 }
 

@@ -23,7 +23,7 @@ static struct manifest_file *find_meta(struct manifest *state)
 
 /* Under the name that is there, with its mode, owner and time; and those of the folder. It may be
  * one file with that of the store, so it is replaced and not written to. */
-static int replace(int folder, const void *buf, size_t len)
+static int advice_replace_meta(int folder, const void *buf, size_t len)
 {
     struct stat file, dir;
     if (fstatat(folder, NAME_META_DB, &file, AT_SYMLINK_NOFOLLOW) < 0 || fstat(folder, &dir) < 0)
@@ -52,8 +52,8 @@ static int check_kept(const void *meta, size_t len, int64_t now, struct err *e)
                : r;
 }
 
-static int keep_all(const struct census *c, const char *meta, size_t len, int64_t now,
-                    struct manifest_file *file, int folder, struct err *e)
+static int advice_keep_all(const struct census *c, const char *meta, size_t len, int64_t now,
+                           struct manifest_file *file, int folder, struct err *e)
 {
     autofree void *kept = NULL;
     size_t n = 0;
@@ -62,14 +62,15 @@ static int keep_all(const struct census *c, const char *meta, size_t len, int64_
         r = check_kept(kept, n, now, e);
     if (r < 0)
         return r;
-    r = replace(folder, kept, n);
+    r = advice_replace_meta(folder, kept, n);
     if (r < 0)
         return err_sys(e, r, "staging " META);
     file->size = n;
     return 0;
 }
 
-static int look(struct manifest_file *file, int folder, bool keep, struct advice *a, struct err *e)
+static int advice_look_at_meta(struct manifest_file *file, int folder, bool keep, struct advice *a,
+                               struct err *e)
 {
     autofree char *meta = NULL;
     size_t len = 0;
@@ -86,7 +87,7 @@ static int look(struct manifest_file *file, int folder, bool keep, struct advice
     if (r < 0)
         return err_set(e, r, "%s", why.text);
     a->kept = keep && a->census.nexpired;
-    return a->kept ? keep_all(&a->census, meta, len, now, file, folder, e) : 0;
+    return a->kept ? advice_keep_all(&a->census, meta, len, now, file, folder, e) : 0;
 }
 
 static int read_staged(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
@@ -106,7 +107,8 @@ static int add_damaged(struct advice *a, size_t *cap, const char *words)
     return copy ? 0 : -ENOMEM;
 }
 
-static int look_at_tsm(const struct manifest *state, int data, struct advice *a, struct err *e)
+static int advice_look_at_tsm(const struct manifest *state, int data, struct advice *a,
+                              struct err *e)
 {
     static const char top[] = "data/";
     size_t cap = 0;
@@ -136,9 +138,9 @@ int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, st
     struct manifest_file *file = find_meta(state);
     if (!a.created)
         return err_sys(e, -ENOMEM, "restore");
-    int r = file ? look(file, staged[TARGET_META], keep, &a, e) : 0;
+    int r = file ? advice_look_at_meta(file, staged[TARGET_META], keep, &a, e) : 0;
     if (r == 0)
-        r = look_at_tsm(state, staged[TARGET_DATA], &a, e);
+        r = advice_look_at_tsm(state, staged[TARGET_DATA], &a, e);
     if (r < 0)
         return r;
     *out = a;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the operator is to know of a store that is about to be exchanged for what is staged: found
- * in the meta.db that lies there, as influxd will read it.
+ * What the operator should know of a store that is being restored, found in the staged meta.db, as
+ * influxd will read it, and in its TSM files.
  */
 #ifndef INFLUXFS_RESTORE_ADVICE_H
 #define INFLUXFS_RESTORE_ADVICE_H
@@ -19,17 +19,17 @@ struct advice {
     size_t ndamaged;
 };
 
-/* Looks at the meta.db that is staged, and at the header and footer of each TSM file: one that was
- * damaged when the snapshot was taken is restored as it is, and influxd will set it aside. keep:
- * the policies whose shards retention would delete keep points for ever from now on; meta.db is
- * written anew then, and its size in `state` with it. A meta.db that cannot be understood is only
- * told of, unless `keep` was asked for: -EBADMSG or -EFBIG. Others from the system. The caller
- * releases *out with advice_clear. */
+/* Looks at the staged meta.db, and at the header and footer of each TSM file: one that was damaged
+ * when the snapshot was taken is restored as it is, and influxd will set it aside. keep: policies
+ * whose shards retention would delete are made to keep points for ever; meta.db is then written
+ * anew, and its size in `state` is set. A meta.db that cannot be understood is only noted, unless
+ * `keep` was asked for: -EBADMSG or -EFBIG. Other errors from the system. The caller releases *out
+ * with advice_clear. */
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct advice *out,
                 struct err *e);
 void advice_clear(struct advice *a);
 
-/* Calls fn with each line. warning: it is about what will be lost. */
+/* Calls fn with each line of the advice. warning: it is about what will be lost. */
 void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line, bool warning),
                   void *arg);
 

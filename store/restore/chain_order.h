@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which snapshot follows which: what a number means to a store that holds some state, and what
- * state it makes of it. Pure; manifests only.
+ * The order of a chain: which increment follows which, what an increment means to a store that
+ * holds some state, and the state it leads to. Pure: of snapshots only their manifests.
  */
 #ifndef INFLUXFS_RESTORE_CHAIN_ORDER_H
 #define INFLUXFS_RESTORE_CHAIN_ORDER_H
@@ -12,30 +12,31 @@
 enum verdict {
     VERDICT_APPLY,
     VERDICT_ALREADY,      /* it is what the store holds */
-    VERDICT_SUPERSEDED,   /* the store holds this number of its chain or a later one */
-    VERDICT_WRONG_PARENT, /* it is the next number, but of another state than the store's */
+    VERDICT_SUPERSEDED,   /* the store holds its chain up to its number or a later one */
+    VERDICT_WRONG_PARENT, /* its number is the next one, but it builds on another state */
     VERDICT_MOVED_ON,     /* its parent was restored, and the store has changed since */
-    VERDICT_WAITS,
+    VERDICT_WAITS,        /* its parent may still come */
 };
 
-/* held: what was restored last, NULL if that is not known; moved_on: the store is not that any
- * more. */
-enum verdict chain_order_judge(const struct manifest *number, const struct manifest *held,
+/* present: what was restored last, NULL if that is not known; moved_on: the store has changed
+ * since. */
+enum verdict chain_order_judge(const struct manifest *increment, const struct manifest *present,
                                bool moved_on);
 
-/* Whether a number can never be of use to a store that holds this. */
-bool chain_order_stale(const struct manifest *number, const struct manifest *held);
+/* Whether an increment can never be of use to a store that holds this. */
+bool chain_order_stale(const struct manifest *increment, const struct manifest *present);
 
-/* Which of the numbers builds on `at`: one of its chain, if there are several. SIZE_MAX: none. */
-size_t chain_order_next(const struct manifest *const numbers[], size_t n,
+/* The index of the increment that builds on `at`; one of its chain, if there are several. SIZE_MAX:
+ * none does. */
+size_t chain_order_next(const struct manifest *const increments[], size_t n,
                         const struct manifest *at);
 
-/* The state becomes that which the number makes of it: a full manifest. -EBADMSG: the number does
- * not fit it; then, and with -ENOMEM, the state is of no use any more. */
-int chain_order_apply(struct manifest *state, const struct manifest *number, struct err *e);
+/* Turns a state into the one that the increment leads to: a full manifest. -EBADMSG: the increment
+ * does not fit the state; then, and with -ENOMEM, the state is of no use any more. */
+int chain_order_apply(struct manifest *state, const struct manifest *increment, struct err *e);
 
-/* What the i-th of these numbers, which waits, waits for. */
-void chain_order_waits_for(const struct manifest *const numbers[], size_t n, size_t i,
-                           const struct manifest *held, struct err *words);
+/* Writes a message of what the i-th of these increments waits for. */
+void chain_order_waits_for(const struct manifest *const increments[], size_t n, size_t i,
+                           const struct manifest *present, struct err *message);
 
 #endif

@@ -65,7 +65,7 @@ static int exchange_whole(const struct target *t, bool discard, struct err *e)
     return r < 0 ? r : rename_synced(t->parent, fresh, t->name);
 }
 
-static int move_entries(const struct target *t, int from, int to)
+static int exchange_move_entries(const struct target *t, int from, int to)
 {
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(from, &list);
@@ -93,16 +93,16 @@ static int adopt(const struct target *t, int self, int staged)
     return fchown(self, want.st_uid, want.st_gid) < 0 ? -errno : 0;
 }
 
-static int move_side_entries(const struct target *t, enum target_side side, bool into)
+static int exchange_side_entries(const struct target *t, enum target_side side, bool into)
 {
     autoclose int self = target_open_folder(t);
     autoclose int other = target_open_side(t, side);
     if (self < 0 || other < 0)
         return self < 0 ? self : other;
     if (into)
-        return move_entries(t, self, other);
+        return exchange_move_entries(t, self, other);
     int r = adopt(t, self, other);
-    return r < 0 ? r : move_entries(t, other, self);
+    return r < 0 ? r : exchange_move_entries(t, other, self);
 }
 
 static int exchange_entries(const struct target *t, bool discard, struct err *e)
@@ -118,12 +118,12 @@ static int exchange_entries(const struct target *t, bool discard, struct err *e)
         if (!discard && exists(home, kept) == 1)
             r = move_to_trash(t, home, kept, e);
         if (r == 0)
-            r = move_side_entries(t, SIDE_KEPT_TMP, true);
+            r = exchange_side_entries(t, SIDE_KEPT_TMP, true);
         if (r == 0)
             r = discard ? move_to_trash(t, home, tmp, e) : rename_synced(home, tmp, kept);
     }
     if (r == 0 && target_has_side(t, SIDE_NEW)) {
-        r = move_side_entries(t, SIDE_NEW, false);
+        r = exchange_side_entries(t, SIDE_NEW, false);
         if (r == 0 || r == -ENOENT) /* its inner folder may be gone already */
             r = target_remove_empty_side(t, SIDE_NEW);
     }
@@ -170,7 +170,7 @@ int fence_look(const struct target *meta, enum fence *out, struct err *e)
 }
 
 /* The meta folder may be a new one: it then gets the mode that the snapshot says. */
-static int make_meta(const struct target *meta)
+static int exchange_make_meta(const struct target *meta)
 {
     struct stat st;
     autoclose int fresh = target_open_side(meta, SIDE_NEW);
@@ -190,7 +190,7 @@ static int make_meta(const struct target *meta)
 
 int fence_raise(const struct target *meta, struct err *e)
 {
-    int r = make_meta(meta);
+    int r = exchange_make_meta(meta);
     autoclose int self = r < 0 ? -1 : target_open_folder(meta);
     if (r == 0)
         r = self < 0 ? self

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The exchange of one target's folder with its staging folder, in steps that can be cut off
- * anywhere and taken up again: what to do next is read from what lies there. And the fence.
+ * The exchange of one target's folder with its staging folder, in steps that may be cut off
+ * anywhere and are taken up again: what to do next follows from which folders are there. And the
+ * fence.
  *
  * Whole:    older kept -> trash; target -> kept; new -> target. While `new` is there, it is not
  *           done.

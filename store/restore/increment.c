@@ -201,7 +201,7 @@ int increment_name(struct increment *i, const char *name)
     return 0;
 }
 
-static int write_about(const struct increment *i)
+static int increment_write_about(const struct increment *i)
 {
     char *text = NULL;
     size_t len = 0;
@@ -222,7 +222,7 @@ static int increment_write(const struct increment *i)
 {
     autofree char *text = NULL;
     size_t len = 0;
-    int r = syncfs(i->fd) < 0 ? -errno : write_about(i);
+    int r = syncfs(i->fd) < 0 ? -errno : increment_write_about(i);
     if (r == 0)
         r = manifest_write(i->m, &text, &len);
     return r < 0 ? r : io_replace_file(i->fd, "manifest", text, len, 0600);
@@ -319,7 +319,7 @@ int increment_remove(const struct targets *t, const struct increment *waiting)
 }
 
 /* One line of `about`, without its newline. */
-static int parse_about(struct increment *i, char *line)
+static int increment_parse_about(struct increment *i, char *line)
 {
     if (strncmp(line, "name ", 5) == 0) {
         free(i->name);
@@ -359,7 +359,7 @@ static int increment_read(int place, const char *slot, bool inside, struct incre
         r = io_read_file(fd, "about", ABOUT_MAX, &about, &len);
     for (char *p = about, *nl; r == 0 && (nl = strchr(p, '\n')); p = nl + 1) {
         *nl = 0;
-        r = parse_about(i, p);
+        r = increment_parse_about(i, p);
     }
     if (r == 0 && !i->name)
         r = -EBADMSG;
@@ -374,7 +374,7 @@ static int by_number(const void *a, const void *b)
     return (x->m->number > y->m->number) - (x->m->number < y->m->number);
 }
 
-static int list_place(const struct targets *t, bool inside, struct increment_list *out)
+static int increment_list_place(const struct targets *t, bool inside, struct increment_list *out)
 {
     struct target data;
     cleanup(dir_free) struct dir list = {0};
@@ -398,9 +398,9 @@ static int list_place(const struct targets *t, bool inside, struct increment_lis
 int increment_list(const struct targets *t, struct increment_list *out, struct err *e)
 {
     struct increment_list list = {0};
-    int r = list_place(t, false, &list);
+    int r = increment_list_place(t, false, &list);
     if (r == 0)
-        r = list_place(t, true, &list);
+        r = increment_list_place(t, true, &list);
     if (r < 0) {
         increment_list_free(&list);
         return err_sys(e, r, "%s: the numbers that wait", t->at[TARGET_DATA].path);
@@ -420,7 +420,7 @@ void increment_list_free(struct increment_list *list)
 }
 
 /* Whether no process will come back for it. */
-static bool is_litter(int place, const char *slot, bool inside, bool *unreadable)
+static bool increment_is_litter(int place, const char *slot, bool inside, bool *unreadable)
 {
     cleanup(increment_freep) struct increment *i = NULL;
     *unreadable = false;
@@ -435,7 +435,7 @@ static bool is_litter(int place, const char *slot, bool inside, bool *unreadable
     return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-static void tidy_place(const struct targets *t, bool inside, struct err *said)
+static void increment_tidy_place(const struct targets *t, bool inside, struct err *said)
 {
     struct target data;
     cleanup(dir_free) struct dir list = {0};
@@ -444,7 +444,7 @@ static void tidy_place(const struct targets *t, bool inside, struct err *said)
         return;
     for (size_t k = 0; k < list.n; k++) {
         bool unreadable;
-        if (is_litter(place, list.names[k], inside, &unreadable) &&
+        if (increment_is_litter(place, list.names[k], inside, &unreadable) &&
             remove_slot(&data, place, list.names[k]) == 0)
             err_set(said, 0,
                     unreadable ? "removed a number that was waiting and cannot be read"
@@ -456,6 +456,6 @@ static void tidy_place(const struct targets *t, bool inside, struct err *said)
 void increment_tidy(const struct targets *t, struct err *said)
 {
     said->text[0] = 0;
-    tidy_place(t, false, said);
-    tidy_place(t, true, said);
+    increment_tidy_place(t, false, said);
+    increment_tidy_place(t, true, said);
 }

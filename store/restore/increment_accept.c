@@ -18,8 +18,8 @@ struct trial {
     enum increment_state state; /* what becomes of it */
     struct job job;
     struct candidates c;
-    struct manifest *held; /* what the store holds; NULL: not known */
-    bool moved_on;         /* it has changed since that was restored */
+    struct manifest *present; /* what the store holds; NULL: not known */
+    bool moved_on;            /* it has changed since that was restored */
     bool exchanged;
 };
 
@@ -55,7 +55,7 @@ static int accept_keep_waiting(struct trial *t, struct err *e)
         all[k] = t->c.all[k]->m;
         me = t->c.all[k] == t->i ? k : me;
     }
-    chain_order_waits_for(all, t->c.n, me, t->held, &words);
+    chain_order_waits_for(all, t->c.n, me, t->present, &words);
     return accept_keep(t, INCREMENT_PENDING, words.text, e);
 }
 
@@ -65,7 +65,7 @@ static int accept_judge(struct trial *t, struct err *e)
     const struct manifest *m = t->i->m;
     if (t->i == t->job.unfit)
         return err_set(e, -EBADMSG, "damaged: %s", t->job.why.text);
-    switch (chain_order_judge(m, t->held, t->moved_on)) {
+    switch (chain_order_judge(m, t->present, t->moved_on)) {
     case VERDICT_ALREADY:
         account_say(t->s->account, "%s: number %" PRId64 " is already restored%s", t->name,
                     m->number, t->moved_on ? "; the store has moved on since" : "");
@@ -73,14 +73,14 @@ static int accept_judge(struct trial *t, struct err *e)
     case VERDICT_SUPERSEDED:
         account_say(t->s->account,
                     "%s: number %" PRId64 " is superseded, number %" PRId64 " was restored",
-                    t->name, m->number, t->held->number);
+                    t->name, m->number, t->present->number);
         return accept_park(t, true);
     case VERDICT_WRONG_PARENT:
         return err_set(e, -ESTALE,
                        "number %" PRId64 " builds on snapshot %s, and the store holds another "
                        "number %" PRId64 ", snapshot %s: they are of two histories; copy the "
                        "base.tar that belongs to it",
-                       m->number, m->parent, t->held->number, t->held->id);
+                       m->number, m->parent, t->present->number, t->present->id);
     case VERDICT_MOVED_ON:
         return err_set(e, -ESTALE,
                        "number %" PRId64 " builds on snapshot %s, but the store has moved on since "
@@ -97,28 +97,28 @@ static int accept_apply(struct trial *t, struct err *e)
     struct job *j = &t->job;
     const char *name = t->i && job_has(j, t->i) ? t->name : j->run[0]->name;
     account_state(t->s->account, PROGRESS_INSTALLING, name, NULL);
-    account_say(t->s->account, "installing %s, on top of snapshot %s", name, t->held->id);
-    int ret = job_run(j, t->held, e);
+    account_say(t->s->account, "installing %s, on top of snapshot %s", name, t->present->id);
+    int ret = job_run(j, t->present, e);
     if (ret < 0)
         return ret;
     t->exchanged = true;
-    manifest_free(steal_ptr(&t->held));
+    manifest_free(steal_ptr(&t->present));
     t->moved_on = false;
     increments_settle(t->s, j, &t->c, t->i);
-    ret = manifest_copy(j->state, &t->held);
+    ret = manifest_copy(j->state, &t->present);
     return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
 
 static int accept_decide(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
-    int ret = record_look(t->s->record, j->t, &t->held, &t->moved_on, e);
+    int ret = record_look(t->s->record, j->t, &t->present, &t->moved_on, e);
     if (ret == 0)
         ret = increments_candidates(t->s, j->t, NULL, t->i, &t->c, e);
     j->all = t->c.all;
     j->n = t->c.n;
-    if (ret == 0 && t->held && !t->moved_on)
-        ret = job_plan(j, t->held, e);
+    if (ret == 0 && t->present && !t->moved_on)
+        ret = job_plan(j, t->present, e);
     if (ret < 0)
         return ret;
     if (j->nrun > 0)
@@ -130,7 +130,7 @@ static int accept_decide(struct trial *t, struct err *e)
     else if (ret == 0 && t->i && parked_any(t->s->parked))
         ret = parked_add(t->s->parked, steal_ptr(&t->i), false);
     if (ret == 0 && (t->state == INCREMENT_PENDING || !t->exchanged))
-        increments_show(t->s, j->t, t->held);
+        increments_show(t->s, j->t, t->present);
     return ret;
 }
 
@@ -149,7 +149,7 @@ static int accept_run(struct trial *t, struct err *e)
         targets_remove_homes(targets);
     outcome_of(t->s, &t->job, t->exchanged);
     candidates_free(&t->c);
-    manifest_free(t->held);
+    manifest_free(t->present);
     return ret;
 }
 

@@ -23,7 +23,7 @@ int increment_accept_later(struct session *s, struct increment *i, const char *n
 int increment_collect(struct session *s, struct increment *i, const char *name,
                       enum increment_state *state);
 
-/* Puts those that wait before the store, as long as that is owed and nobody has the staging area. */
+/* Puts those that wait before the store, while that is owed and the staging area can be had. */
 void increments_catch_up(struct session *s);
 
 #endif

@@ -61,7 +61,7 @@ void increments_open(struct session *s, struct targets *t)
 {
     struct err said = {0};
     struct increment_list waiting = {0};
-    cleanup(manifest_freep) struct manifest *held = NULL;
+    cleanup(manifest_freep) struct manifest *present = NULL;
     bool moved_on = false;
     if (targets_lock(t, false, NULL) < 0)
         return; /* another process restores, and will see to it */
@@ -71,8 +71,8 @@ void increments_open(struct session *s, struct targets *t)
         remove_homes(s, t);
     }
     if (increment_list(t, &waiting, NULL) == 0 && (waiting.n || record_unsettled(s->record)) &&
-        record_look(s->record, t, &held, &moved_on, NULL) == 0)
-        increments_show(s, t, held);
+        record_look(s->record, t, &present, &moved_on, NULL) == 0)
+        increments_show(s, t, present);
     increment_list_free(&waiting);
     targets_unlock(t);
 }
@@ -155,7 +155,7 @@ void increments_settle(struct session *s, const struct job *j, const struct cand
     increments_show(s, j->t, j->state);
 }
 
-void increments_show(struct session *s, const struct targets *t, const struct manifest *held)
+void increments_show(struct session *s, const struct targets *t, const struct manifest *present)
 {
     struct increment_list waiting;
     struct waiting_list shown = {0};
@@ -167,7 +167,7 @@ void increments_show(struct session *s, const struct targets *t, const struct ma
         all[k] = waiting.at[k]->m;
     for (size_t k = 0; ret == 0 && k < waiting.n; k++) {
         struct err words;
-        chain_order_waits_for(all, waiting.n, k, held, &words);
+        chain_order_waits_for(all, waiting.n, k, present, &words);
         ret = waiting_add(&shown, waiting.at[k]->name, waiting.at[k]->m, words.text);
     }
     if (ret == 0)

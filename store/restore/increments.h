@@ -42,9 +42,9 @@ void increments_settle(struct session *s, const struct job *j, const struct cand
 /* Removes the one that waited and was found not to fit, if there is one. */
 void increments_remove_unfit(struct session *s, const struct job *j, const struct candidates *c);
 
-/* Shows in the status what waits. held: what the store holds; NULL if that is not known. Where
+/* Shows in the status what waits. present: what the store holds; NULL if that is not known. Where
  * memory or the disk fails, the status stays as it was. */
-void increments_show(struct session *s, const struct targets *t, const struct manifest *held);
+void increments_show(struct session *s, const struct targets *t, const struct manifest *present);
 
 /* Removes all that wait, and those that are parked. */
 int increments_forget(struct session *s, struct err *e);

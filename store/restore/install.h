@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A staged, verified and synced store takes the place of the one that is there: one step, that a
- * kill or a power cut at any instant leaves either not begun or to be finished.
+ * A staged, verified and synced store takes the place of the present one in one step: a kill or a
+ * power cut at any instant leaves it either not begun or to be finished.
  *
- *   1 nobody uses the store, nothing is mounted below its folders, META holds no raft.db
+ *   1 influxd does not use the store, nothing is mounted below its folders, META holds no raft.db
  *   2 the journal says `prepared`
  *   3 the fence: META/raft.db, because of which influxd does not start (it is never read: [T] every
  *     influxd 1.x refuses to run while there is such a file)
- *   4 asked again: nobody has begun to use the store meanwhile or mounted anything below it, and it
- *     is still what was built on
+ *   4 asked again: influxd has not begun to use the store meanwhile, nothing was mounted below it,
+ *     and it is still what was built on
  *   5 the journal says `exchange`: up to here recovery undoes, from here it finishes
  *   6 the three folders are exchanged (exchange.h)
  *   7 the fence is removed: the commit
@@ -24,9 +24,9 @@
 #include "store/influx/paths.h"
 #include "store/restore/target.h"
 
-/* Who is asked whether influxd uses the store: 0, or -EBUSY with words. And, once influxd cannot
- * start any more, whether the store is still the one that was built on: 0 or an error, which ends
- * it. NULL: nobody. */
+/* Who is asked whether influxd uses the store: 0, or -EBUSY with a message. And, once influxd
+ * cannot start any more, whether the store is still the one that was built on: 0 or an error, which
+ * ends it. NULL: nobody. */
 struct install_check {
     int (*in_use)(const struct store_paths *paths, struct err *e);
     const struct store_paths *paths;
@@ -51,7 +51,7 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
 int install_recover(struct targets *t, const struct install_check *c, struct err *done,
                     struct err *e);
 
-/* What install_recover would find to do, in words in *what; empty: nothing, or litter only. Changes
+/* Writes what install_recover would find to do into *what; empty: nothing, or litter only. Changes
  * nothing; locks for a moment if there is something. -EBADMSG: the journal is damaged. */
 int install_look(struct targets *t, struct err *what, struct err *e);
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-static int plan(struct job *j, const struct manifest *const *manifests, struct err *e)
+static int job_follow(struct job *j, const struct manifest *const *manifests, struct err *e)
 {
     while (j->nrun < j->n) {
         size_t next = chain_order_next(manifests, j->n, j->state);
@@ -40,7 +40,7 @@ int job_plan(struct job *j, const struct manifest *from, struct err *e)
         return err_sys(e, -ENOMEM, "restore");
     for (size_t i = 0; i < j->n; i++)
         manifests[i] = j->all[i]->m;
-    return plan(j, manifests, e);
+    return job_follow(j, manifests, e);
 }
 
 void job_clear(struct job *j)
@@ -74,7 +74,7 @@ static int open_stage(struct job *j, bool fresh, struct stage **out, struct err 
     return 0;
 }
 
-static int fill(struct job *j, const struct manifest *from, struct err *e)
+static int job_fill(struct job *j, const struct manifest *from, struct err *e)
 {
     cleanup(stage_freep) struct stage *s = NULL;
     int r = open_stage(j, from != NULL, &s, e);
@@ -90,7 +90,7 @@ struct built_on {
     const struct manifest *from;
 };
 
-static int still(void *arg, struct err *e)
+static int job_still_fits(void *arg, struct err *e)
 {
     const struct built_on *b = arg;
     int r = record_fits(b->from, b->t);
@@ -102,7 +102,7 @@ static int still(void *arg, struct err *e)
 }
 
 /* What influxd will find is looked at, then written down. */
-static int record(struct job *j, struct err *e)
+static int job_record(struct job *j, struct err *e)
 {
     int fds[TARGETS];
     int r = targets_open_staged(j->t, fds, e);
@@ -119,15 +119,15 @@ int job_run(struct job *j, const struct manifest *from, struct err *e)
 {
     struct err note = {0};
     const struct built_on built_on = {j->t, from};
-    int r = from || j->nrun ? fill(j, from, e) : 0;
+    int r = from || j->nrun ? job_fill(j, from, e) : 0;
     if (r == 0)
-        r = record(j, e);
+        r = job_record(j, e);
     if (r < 0) {
         targets_tidy(j->t, NULL);
         return r;
     }
     if (from) {
-        j->check.still = still;
+        j->check.still = job_still_fits;
         j->check.arg = (void *)&built_on;
     }
     j->t->discard = from != NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One exchange of states: to a full snapshot that is staged, or on from what the store holds, and
- * in either case with the increments that follow. What is in between never becomes the store.
+ * One exchange of the store: for a full snapshot that is staged, or for what the store itself
+ * leads to, and in either case with the increments that follow. Intermediate states are never
+ * installed.
  *
  * Used by one thread, with the lock of the targets held, and after targets_probe.
  */
@@ -18,7 +19,7 @@ struct job {
     struct targets *t;
     struct record *record;
     struct install_check check;
-    bool keep_expired;            /* see restore.h */
+    bool keep_expired;            /* session_options.h */
     const struct increment **all; /* that may be applied */
     size_t n;
 
@@ -30,14 +31,14 @@ struct job {
     struct err why;                /* and why */
 
     struct advice advice; /* made by job_run */
-    struct err note;      /* of job_run: what went wrong without harm; else empty */
+    struct err note;      /* made by job_run: what went wrong without harm; else empty */
 };
 
 /* Which of the increments follow `from`. -ENOMEM. */
 int job_plan(struct job *j, const struct manifest *from, struct err *e);
 
-/* Does it. from: what the store holds; NULL: a full snapshot that is staged. As install_run, also
- * in what is left of a failure. -ESTALE: the store is not what it was any more. */
+/* Exchanges the store. from: what the store holds; NULL: a full snapshot that is staged. Errors and
+ * leftovers as install_run; -ESTALE: the store has changed since `from` was restored. */
 int job_run(struct job *j, const struct manifest *from, struct err *e);
 
 bool job_has(const struct job *j, const struct increment *i);

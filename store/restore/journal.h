@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal of an exchange: a small text file beside meta that says how far it has come, so that
- * whoever comes after a kill can finish or undo it.
+ * The journal of an exchange: a small text file beside meta that says how far the exchange has
+ * come, so that it can be finished or undone after a kill.
  *
  *   influxfs-journal 1
  *   phase prepared|exchange
@@ -13,8 +13,8 @@
  *   sum SHA-256 of the lines above
  *
  * It is `META.influxfs-journal`, or `META/.influxfs/journal` where meta's side folders lie inside.
- * It is replaced as a whole and synced, so it is never half there; what cannot be read is an error
- * that leaves everything as it is.
+ * It is replaced as a whole and synced, so it is never half there. One that cannot be read is an
+ * error, and everything stays as it is.
  */
 #ifndef INFLUXFS_RESTORE_JOURNAL_H
 #define INFLUXFS_RESTORE_JOURNAL_H
@@ -25,14 +25,14 @@
 enum journal_phase {
     JOURNAL_NONE,
     JOURNAL_PREPARED, /* the store's folders are untouched: to be undone */
-    JOURNAL_EXCHANGE, /* they may be half exchanged, behind the fence: to be finished */
+    JOURNAL_EXCHANGE, /* they may be half exchanged, and are fenced: to be finished */
 };
 
 /* Writes it for these targets (their `inside`, `existed` and `discard`), durably. */
 int journal_write(const struct targets *t, enum journal_phase phase, const char *id, struct err *e);
 
 /* Reads it. If there is one, the targets' `inside`, `existed` and `discard` become what it says,
- * and the id is written to id. No journal: JOURNAL_NONE. -EBADMSG: it is damaged, or speaks of
+ * and the id is written to id. No journal: JOURNAL_NONE. -EBADMSG: it is damaged, or is of
  * other folders. */
 int journal_read(struct targets *t, enum journal_phase *phase, char id[129], struct err *e);
 

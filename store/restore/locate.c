@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* The absolute path without links, where its last components need not exist. */
-static int resolve(const char *path, char **out, struct err *e)
+static int locate_resolve(const char *path, char **out, struct err *e)
 {
     autofree char *rest = strdup("");
     autofree char *head = strdup(path);
@@ -48,7 +48,7 @@ static int resolve(const char *path, char **out, struct err *e)
 }
 
 /* owner=, else the owner of the folder replaced, else user influxdb: as far as root may. */
-static void choose_owner(struct target *t, const struct stat *st, uid_t uid, gid_t gid)
+static void locate_owner(struct target *t, const struct stat *st, uid_t uid, gid_t gid)
 {
     t->uid = (uid_t)-1;
     t->gid = (gid_t)-1;
@@ -65,12 +65,12 @@ static void choose_owner(struct target *t, const struct stat *st, uid_t uid, gid
     }
 }
 
-static int open_target(struct target *t, const char *path, uid_t uid, gid_t gid, struct err *e)
+static int locate_target(struct target *t, const char *path, uid_t uid, gid_t gid, struct err *e)
 {
     struct stat st = {0};
     if (!path || !*path)
         return err_set(e, -EINVAL, "the store has no %s folder", target_kind_name(t->kind));
-    int r = resolve(path, &t->path, e);
+    int r = locate_resolve(path, &t->path, e);
     if (r < 0)
         return r;
     for (const char *p = t->path; *p; p++)
@@ -90,7 +90,7 @@ static int open_target(struct target *t, const char *path, uid_t uid, gid_t gid,
             return err_set(e, -ENOTDIR, "%s is not a folder", t->path);
         t->existed = true;
     }
-    choose_owner(t, &st, uid, gid);
+    locate_owner(t, &st, uid, gid);
     return 0;
 }
 
@@ -118,7 +118,7 @@ int targets_open(const struct store_paths *paths, uid_t uid, gid_t gid, struct t
         t->at[i].parent = -1;
     for (int i = 0; i < TARGETS; i++) {
         t->at[i].kind = (enum target_kind)i;
-        int r = open_target(&t->at[i], given[i], uid, gid, e);
+        int r = locate_target(&t->at[i], given[i], uid, gid, e);
         if (r < 0)
             return r;
     }
@@ -185,7 +185,7 @@ static bool mountable(int r)
     return r == -EBUSY || r == -EACCES || r == -EPERM || r == -EROFS;
 }
 
-static int probe_beside(struct target *t, struct err *e)
+static int locate_probe_beside(struct target *t, struct err *e)
 {
     char probe[NAME_MAX + 1];
     int r = probe_name(t, probe);
@@ -210,7 +210,7 @@ static int probe_beside(struct target *t, struct err *e)
 }
 
 /* Entry by entry: a database on a disk of its own cannot be moved, which is to be known before. */
-static int probe_inside(struct target *t, struct err *e)
+static int locate_probe_inside(struct target *t, struct err *e)
 {
     cleanup(dir_free) struct dir list = {0};
     autoclose int self = target_open_folder(t);
@@ -237,7 +237,7 @@ static int probe_inside(struct target *t, struct err *e)
 }
 
 /* A folder that is still to be made needs one above it that may be written. */
-static int probe_absent(const struct target *t, struct err *e)
+static int locate_probe_absent(const struct target *t, struct err *e)
 {
     autofree char *up = strdup(t->path);
     if (!up)
@@ -249,7 +249,7 @@ static int probe_absent(const struct target *t, struct err *e)
     return 0;
 }
 
-static int check_mounts(const char *path, bool itself, struct err *e)
+static int locate_check_mounts(const char *path, bool itself, struct err *e)
 {
     autofree char *point = NULL;
     int r = mounts_below(path, itself, &point);
@@ -267,10 +267,10 @@ int targets_check_mounts(const struct targets *t, struct err *e)
     for (int i = 0; i < TARGETS; i++) {
         struct target beside = t->at[i]; /* what lies inside is looked at with the folder */
         beside.inside = false;
-        int r = check_mounts(beside.path, false, e);
+        int r = locate_check_mounts(beside.path, false, e);
         for (int side = 0; r == 0 && side < SIDES; side++) {
             autofree char *path = target_side_path(&beside, (enum target_side)side);
-            r = path ? check_mounts(path, true, e) : err_sys(e, -ENOMEM, "%s", beside.path);
+            r = path ? locate_check_mounts(path, true, e) : err_sys(e, -ENOMEM, "%s", beside.path);
         }
         if (r < 0)
             return r;
@@ -286,9 +286,9 @@ int targets_probe(struct targets *t, struct err *e)
     for (int i = 0; i < TARGETS; i++) {
         struct target *at = &t->at[i];
         at->inside = false;
-        int r = at->existed ? probe_beside(at, e) : probe_absent(at, e);
+        int r = at->existed ? locate_probe_beside(at, e) : locate_probe_absent(at, e);
         if (r == 0 && at->inside)
-            r = probe_inside(at, e);
+            r = locate_probe_inside(at, e);
         if (r < 0)
             return r;
     }

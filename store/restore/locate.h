@@ -10,8 +10,9 @@
 #include "store/influx/paths.h"
 #include "store/restore/target.h"
 
-/* Resolves the paths; makes nothing. uid, gid: owner=, or -1 for the rule of session_options.h. -EINVAL:
- * one of the folders lies in another, or is named strangely; -ENOTDIR; -ENOENT: a dangling link. */
+/* Resolves the paths; makes nothing. uid, gid: owner=, or -1 for the rule of session_options.h.
+ * -EINVAL: one of the folders lies in another, or is named strangely; -ENOTDIR; -ENOENT: a dangling
+ * link. */
 int targets_open(const struct store_paths *paths, uid_t uid, gid_t gid, struct targets **out,
                  struct err *e);
 

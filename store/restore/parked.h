@@ -21,8 +21,8 @@ void parked_close(struct parked *p); /* removes their slots. NULL is allowed */
 int parked_add(struct parked *p, struct increment *i, bool known);
 bool parked_any(struct parked *p);
 
-/* Removes them: at once; or 30 seconds after the last increment was received, which is as long as an
- * uploaded file stays visible. */
+/* Removes them: at once; or 30 seconds after the last increment was received, which is as long as
+ * an uploaded file stays visible. */
 void parked_clear(struct parked *p);
 void parked_expire(struct parked *p);
 

@@ -25,7 +25,7 @@ static void add_time(struct json_object *o, const char *key, int64_t ns)
     add_text(o, key, ns ? text : NULL);
 }
 
-static struct json_object *waiting_json(const struct progress *s)
+static struct json_object *progress_waiting(const struct progress *s)
 {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; list && i < s->waiting.n; i++) {
@@ -76,7 +76,7 @@ int progress_json(const struct progress *s, char **text)
     json_object_object_add(o, "kept", kept);
     json_object_object_add(o, "warnings", warnings_json(s));
     json_object_object_add(o, "restores", json_object_new_uint64(s->restores));
-    json_object_object_add(o, "pending", waiting_json(s));
+    json_object_object_add(o, "pending", progress_waiting(s));
     const char *json =
         json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
     int r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;

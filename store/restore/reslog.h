@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The log of restores: a file that only grows, or memory where there is no folder for it. Lines may
- * be added by any thread; each is one write(2). */
+/* The log of restores: a file that is only appended to, or memory where there is no folder for it.
+ * Any thread may add lines; each is one write(2). */
 #ifndef INFLUXFS_RESTORE_RESLOG_H
 #define INFLUXFS_RESTORE_RESLOG_H
 
@@ -10,7 +10,7 @@
  * Returns the descriptor, the caller's; -errno. */
 int reslog_open(int state_fd);
 
-/* Empties it if it has grown large. When a restore begins. */
+/* Empties the log if it has grown past 8 MiB; to be called when a restore begins. */
 void reslog_begin(int fd);
 
 /* Adds a line: time, space, text. Control bytes are shown as '?'. */

@@ -95,7 +95,7 @@ int target_open_home(const struct target *t, bool make)
 }
 
 /* Opens the unit itself, not what lies one level down. */
-static int open_unit(const struct target *t, enum target_side side, int *home)
+static int target_open_unit(const struct target *t, enum target_side side, int *home)
 {
     char unit[NAME_MAX + 1];
     int r = target_unit(t, side, unit);
@@ -112,7 +112,7 @@ static int open_unit(const struct target *t, enum target_side side, int *home)
 
 int target_open_side(const struct target *t, enum target_side side)
 {
-    autoclose int fd = open_unit(t, side, NULL);
+    autoclose int fd = target_open_unit(t, side, NULL);
     if (fd < 0)
         return fd;
     return t->inside ? open_folder(fd, kind_names[t->kind]) : steal_fd(&fd);
@@ -139,7 +139,7 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
 }
 
 /* What a unit holds is what its target holds, one level down where that lies inside. */
-static bool is_ours(const void *ctx, const char *path, const struct statx *st)
+static bool target_is_ours(const void *ctx, const char *path, const struct statx *st)
 {
     const struct target *t = ctx;
     const char *kind = kind_names[t->kind], *base = strrchr(path, '/');
@@ -171,7 +171,7 @@ int target_remove_side(const struct target *t, enum target_side side, struct err
         return 0;
     if (!t->inside)
         snprintf(prefix, sizeof(prefix), "%s.", t->name);
-    r = rmtree_clear(home, unit, prefix, &(struct rmtree_of){is_ours, t}, &said, e);
+    r = rmtree_clear(home, unit, prefix, &(struct rmtree_of){target_is_ours, t}, &said, e);
     if (r < 0)
         return r;
     target_say_left(t, &said);
@@ -197,7 +197,7 @@ int target_remove_empty_side(const struct target *t, enum target_side side)
 {
     char unit[NAME_MAX + 1];
     autoclose int home = -1;
-    autoclose int fd = open_unit(t, side, &home);
+    autoclose int fd = target_open_unit(t, side, &home);
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
     if (t->inside && unlinkat(fd, kind_names[t->kind], AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -276,7 +276,7 @@ int targets_open_store(const struct targets *t, int fds[TARGETS], struct err *e)
 
 bool target_has_side(const struct target *t, enum target_side side)
 {
-    autoclose int fd = open_unit(t, side, NULL);
+    autoclose int fd = target_open_unit(t, side, NULL);
     return fd >= 0;
 }
 

@@ -34,7 +34,7 @@ enum target_side {
     SIDE_KEPT,     /* the store that was there before */
     SIDE_KEPT_TMP, /* the same while entries are still being moved into it */
     SIDE_TRASH,    /* what was kept by the restore before this one, or is not to be kept */
-    SIDE_PENDING,  /* of data only: verified numbers that wait for their parent (pending.h) */
+    SIDE_PENDING,  /* of data only: increments (increment.h) */
     SIDES
 };
 
@@ -67,15 +67,15 @@ static inline void targets_freep(struct targets **t)
     targets_free(*t);
 }
 
-/* Who is told, in words, what was found in side folders that neither influxd nor influxfs has
- * written, and where it lies now: a removal never takes it along. */
+/* Sets what is called with a message when a removal has found something in side folders that
+ * neither influxd nor influxfs has written, which it leaves, and says where it lies now. */
 void targets_tell(struct targets *t, void (*left)(void *arg, const char *text), void *arg);
 
 /* Makes the folders that are to hold the targets, where they do not exist. */
 int targets_make_parents(struct targets *t, struct err *e);
 
 /* Takes the lock that tells other processes that side folders are in use: flock on the folder that
- * holds meta, which leaves nothing behind. Parents that do not exist are made first if `make`, else
+ * holds meta, which leaves no file. Parents that do not exist are made first if `make`, else
  * there is nothing to lock. -EBUSY: another process has it. Locking twice is allowed. */
 int targets_lock(struct targets *t, bool make, struct err *e);
 void targets_unlock(struct targets *t);
@@ -121,18 +121,18 @@ bool target_has_side(const struct target *t, enum target_side side);
 int target_make_side(const struct target *t, enum target_side side, mode_t mode);
 
 /* Removes a unit: with what influxd and influxfs write there (what else it holds stays, under a
- * name that no restore uses, and is told); or (rmdir) only if it holds nothing: -ENOTEMPTY. Absence
- * is success. */
+ * name that no restore uses, and is reported); or (rmdir) only if it holds nothing: -ENOTEMPTY.
+ * Absence is success. */
 int target_remove_side(const struct target *t, enum target_side side, struct err *e);
 int target_remove_empty_side(const struct target *t, enum target_side side);
 
-/* Tells what rmtree_clear said, to whom targets_tell named; nothing if it said nothing. */
+/* Reports what rmtree_clear said by the function of targets_tell; nothing if it said nothing. */
 void target_say_left(const struct target *t, const struct err *said);
 
 /* The name of a unit in its home. -ENAMETOOLONG */
 int target_unit(const struct target *t, enum target_side side, char out[NAME_MAX + 1]);
 
-/* The path of what a unit stands for, for words only; NULL when out of memory. The caller frees. */
+/* The path of what a unit stands for, for messages only; the caller's. NULL when out of memory. */
 char *target_side_path(const struct target *t, enum target_side side);
 
 #endif
