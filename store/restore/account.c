@@ -3,6 +3,7 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 #include "store/restore/reslog.h"
 
@@ -90,18 +91,14 @@ int account_log_fd(const struct account *a)
 
 int account_json(struct account *a, char **text)
 {
-    pthread_mutex_lock(&a->lock);
-    int ret = progress_json(&a->status, text);
-    pthread_mutex_unlock(&a->lock);
-    return ret;
+    lock_scope(&a->lock);
+    return progress_json(&a->status, text);
 }
 
 uint64_t account_restores(struct account *a)
 {
-    pthread_mutex_lock(&a->lock);
-    uint64_t n = a->status.restores;
-    pthread_mutex_unlock(&a->lock);
-    return n;
+    lock_scope(&a->lock);
+    return a->status.restores;
 }
 
 /* Whether the status speaks of this upload. With the lock. */
@@ -139,37 +136,33 @@ static void set_state(struct progress *s, enum progress_state state, const char 
 static void account_report(struct account *a, const struct upload *u, enum progress_state state,
                            const char *name, const char *why)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     if (is_subject(a, u))
         set_state(&a->status, state, name, why);
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_receiving(struct account *a, const struct upload *u, const char *name)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     if (!a->taken || a->holder == u) {
         account_set_begun(&a->status, name, NULL);
         a->newest = u;
     }
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_member(struct account *a, const struct upload *u, const char *name, uint64_t size)
 {
     account_say(a, "unpacking %s (%llu bytes)", name, (unsigned long long)size);
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     if (is_subject(a, u))
         a->status.files++;
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_progress(struct account *a, const struct upload *u, uint64_t bytes)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     if (is_subject(a, u))
         a->status.bytes += bytes;
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_verified(struct account *a, const struct upload *u, const char *name)
@@ -198,63 +191,56 @@ void account_ended(struct account *a, const struct upload *u, const char *name, 
 
 void account_hold(struct account *a, const struct upload *u)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     a->taken = true;
     a->holder = u;
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_release(struct account *a)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     a->taken = false;
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_begin(struct account *a, const char *name, const struct manifest *m)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     account_set_begun(&a->status, name, m);
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_state(struct account *a, enum progress_state state, const char *name, const char *why)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     set_state(&a->status, state, name, why);
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_describe(struct account *a, const char *name, const struct manifest *m)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     if (!a->taken && a->status.name && strcmp(a->status.name, name) == 0) {
         set(&a->status.id, m->id);
         a->status.total_bytes = m->bytes;
         a->status.total_files = m->nfiles;
     }
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_restored(struct account *a, char *const kept[TARGETS])
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     a->status.restores++;
     for (int i = 0; i < TARGETS; i++)
         set(&a->status.kept[i], kept[i]);
     forget_warnings(&a->status);
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_warn(struct account *a, const char *text)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     struct progress *s = &a->status;
     char *copy = strdup(text);
     if (copy && array_grow(&s->warnings, s->nwarnings))
         s->warnings[s->nwarnings++] = steal_ptr(&copy);
     free(copy);
-    pthread_mutex_unlock(&a->lock);
 }
 
 void account_set_waiting(struct account *a, struct waiting_list *list)
@@ -271,19 +257,16 @@ void account_add_waiting(struct account *a, const char *name, const struct manif
                          const char *waits_for)
 {
     bool listed = false;
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     struct waiting_list *list = &a->status.waiting;
     for (size_t i = 0; i < list->n; i++)
         listed = listed || strcmp(list->at[i].id, m->id) == 0;
     if (!listed)
         waiting_add(list, name, m, waits_for);
-    pthread_mutex_unlock(&a->lock);
 }
 
 int account_waiting(struct account *a, struct waiting_list *out)
 {
-    pthread_mutex_lock(&a->lock);
-    int ret = waiting_copy(&a->status.waiting, out);
-    pthread_mutex_unlock(&a->lock);
-    return ret;
+    lock_scope(&a->lock);
+    return waiting_copy(&a->status.waiting, out);
 }

@@ -13,7 +13,7 @@
 /* One increment, and what it is judged by. */
 struct trial {
     struct session *s;
-    struct increment *i; /* NULL: none came, only those that wait are looked at */
+    struct increment *i; /* NULL, and no name: only those that wait are looked at */
     const char *name;
     enum increment_state state; /* what becomes of it */
     struct job job;
@@ -112,7 +112,7 @@ static int accept_apply(struct trial *t, struct err *e)
 static int accept_decide(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
-    int ret = record_look(t->s->record, j->t, &t->present, &t->moved_on, e);
+    int ret = increments_look(t->s, j->t, &t->present, &t->moved_on, e);
     if (ret == 0)
         ret = increments_candidates(t->s, j->t, NULL, t->i, &t->c, e);
     j->all = t->c.all;
@@ -138,26 +138,27 @@ static int accept_run(struct trial *t, struct err *e)
 {
     struct targets *targets = NULL;
     int ret = staging_prepare(t->s->staging, &targets, e);
-    if (ret == 0) {
-        t->job = outcome_begin(t->s, targets);
+    t->job = outcome_begin(t->s, targets);
+    if (ret == 0)
         ret = accept_decide(t, e);
-    }
     increment_free(steal_ptr(&t->i));
-    if (!targets)
-        return ret;
-    if (!targets->half && !staging_store_in_use(t->s->staging))
+    if (targets && !targets->half && !staging_store_in_use(t->s->staging))
         targets_remove_homes(targets);
-    outcome_of(t->s, &t->job, t->exchanged);
-    candidates_free(&t->c);
-    manifest_free(t->present);
     return ret;
 }
 
-static enum progress_state accept_verdict(const struct trial *t, int ret)
+/* Says what came of it. */
+static void accept_end(struct trial *t, int ret, const struct err *e)
 {
-    if (ret < 0)
-        return PROGRESS_REFUSED;
-    return t->state == INCREMENT_PENDING ? PROGRESS_PENDING : PROGRESS_RESTORED;
+    const bool waits = t->state == INCREMENT_PENDING, looked = t->name == NULL;
+    enum progress_state verdict = ret < 0                   ? PROGRESS_REFUSED
+                                  : waits                   ? PROGRESS_PENDING
+                                  : looked && !t->exchanged ? PROGRESS_IDLE
+                                                            : PROGRESS_RESTORED;
+    outcome_end(t->s, &t->job, verdict, t->exchanged,
+                looked ? "numbers that were waiting" : t->name, e->text);
+    candidates_free(&t->c);
+    manifest_free(t->present);
 }
 
 int increment_accept(struct session *s, struct increment *i, const char *name,
@@ -165,7 +166,7 @@ int increment_accept(struct session *s, struct increment *i, const char *name,
 {
     struct trial t = {.s = s, .i = i, .name = name};
     int ret = accept_run(&t, e);
-    outcome_verdict(s, accept_verdict(&t, ret), t.exchanged, name, e->text);
+    accept_end(&t, ret, e);
     *state = t.state;
     return ret;
 }
@@ -201,10 +202,8 @@ void increments_catch_up(struct session *s)
 {
     while (staging_take_owed(s->staging)) {
         struct err why = {0};
-        struct trial t = {.s = s, .name = "numbers that were waiting"};
-        int ret = accept_run(&t, &why);
-        if (ret < 0 || t.exchanged)
-            outcome_verdict(s, accept_verdict(&t, ret), t.exchanged, t.name, why.text);
+        struct trial t = {.s = s};
+        accept_end(&t, accept_run(&t, &why), &why);
         staging_leave(s->staging);
     }
 }

@@ -57,6 +57,19 @@ void increments_discard(struct session *s, struct increment *i)
         remove_homes(s, t);
 }
 
+int increments_look(struct session *s, const struct targets *t, struct manifest **present,
+                    bool *moved_on, struct err *e)
+{
+    int ret = record_look(s->record, t, present, moved_on, e);
+    if (ret == 1) {
+        account_say(s->account,
+                    "restored: the store is snapshot %s, although its restore was killed",
+                    (*present)->id);
+        record_end(s->record, true);
+    }
+    return ret < 0 ? ret : 0;
+}
+
 void increments_open(struct session *s, struct targets *t)
 {
     struct err said = {0};
@@ -71,7 +84,7 @@ void increments_open(struct session *s, struct targets *t)
         remove_homes(s, t);
     }
     if (increment_list(t, &waiting, NULL) == 0 && (waiting.n || record_unsettled(s->record)) &&
-        record_look(s->record, t, &present, &moved_on, NULL) == 0)
+        increments_look(s, t, &present, &moved_on, NULL) == 0)
         increments_show(s, t, present);
     increment_list_free(&waiting);
     targets_unlock(t);

@@ -22,6 +22,10 @@ void increments_open(struct session *s, struct targets *t);
 
 /* What follows is for whoever has the staging area. */
 
+/* What the store holds, as record_look; and says so if it is not what the log says. */
+int increments_look(struct session *s, const struct targets *t, struct manifest **present,
+                    bool *moved_on, struct err *e);
+
 /* What a job may apply; all but `waiting` is borrowed. */
 struct candidates {
     struct increment_list waiting;

@@ -132,8 +132,8 @@ int job_run(struct job *j, const struct manifest *from, struct err *e)
     }
     j->t->discard = from != NULL;
     r = install_run(j->t, &j->check, j->state->id, &note, e);
-    if (!j->t->half)
-        record_end(j->record, r == 0);
+    if (r < 0 && !j->t->half)
+        record_end(j->record, false);
     if (note.text[0])
         err_set(&j->note, 0, "left over, to be removed at the next mount: %s", note.text);
     return r;

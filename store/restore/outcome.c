@@ -37,29 +37,33 @@ static void outcome_exchanged(struct session *s, struct job *j)
     advice_lines(&s->advice, outcome_warn, s);
 }
 
-void outcome_of(struct session *s, struct job *j, bool exchanged)
+static void outcome_say(struct session *s, const struct job *j, enum progress_state verdict,
+                        bool exchanged, const char *name, const char *why)
+{
+    const struct store_paths *p = staging_paths(s->staging);
+    if (j->note.text[0])
+        account_say(s->account, "%s", j->note.text);
+    if (verdict == PROGRESS_REFUSED)
+        account_say(s->account, "refused %s: %s", name, why);
+    else if (exchanged)
+        account_say(s->account, "restored %s into %s, %s and %s", name, p->meta, p->data, p->wal);
+}
+
+void outcome_end(struct session *s, struct job *j, enum progress_state verdict, bool exchanged,
+                 const char *name, const char *why)
 {
     if (exchanged)
         outcome_exchanged(s, j);
-    if (j->note.text[0])
-        account_say(s->account, "%s", j->note.text);
-    if (j->t->half)
+    outcome_say(s, j, verdict, exchanged, name, why);
+    if (exchanged)
+        record_end(s->record, true); /* after the log: what is not said yet, the next mount says */
+    if (j->t && j->t->half)
         staging_keep_half(s->staging, j->t); /* with its lock: the next mount finishes it */
     else
         targets_free(j->t); /* with its lock, before another begins */
     job_clear(j);
-}
-
-void outcome_verdict(struct session *s, enum progress_state verdict, bool exchanged,
-                     const char *name, const char *why)
-{
-    const struct store_paths *p = staging_paths(s->staging);
-    const bool refused = verdict == PROGRESS_REFUSED;
-    account_state(s->account, verdict, name, refused ? why : NULL);
-    if (refused)
-        account_say(s->account, "refused %s: %s", name, why);
-    else if (exchanged)
-        account_say(s->account, "restored %s into %s, %s and %s", name, p->meta, p->data, p->wal);
+    if (verdict != PROGRESS_IDLE)
+        account_state(s->account, verdict, name, verdict == PROGRESS_REFUSED ? why : NULL);
     if (exchanged && s->options.restored)
         s->options.restored(s->options.arg);
 }

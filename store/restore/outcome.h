@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What comes of a job (job.h) for its session: the targets let go, the log and the status, and
- * those told who use the store. For whoever has the staging area.
+ * What comes of a job (job.h) for its session: the targets, the log and the status, and a call to
+ * those who use the store. For whoever has the staging area.
  */
 #ifndef INFLUXFS_RESTORE_OUTCOME_H
 #define INFLUXFS_RESTORE_OUTCOME_H
@@ -9,16 +9,15 @@
 #include "store/restore/job.h"
 #include "store/restore/session_parts.h"
 
-/* A job for these targets, which outcome_of takes over. */
+/* A job for these targets, which outcome_end takes over. */
 struct job outcome_begin(const struct session *s, struct targets *t);
 
-/* The job has exchanged the store, or has not. Its targets are freed, with their lock, or kept by
- * the staging area if the exchange was cut off; the job is cleared. */
-void outcome_of(struct session *s, struct job *j, bool exchanged);
-
-/* The verdict on what was uploaded under this name, for the status and as the last line of the log;
- * and whoever uses an exchanged store is told (options.restored). why: of PROGRESS_REFUSED. */
-void outcome_verdict(struct session *s, enum progress_state verdict, bool exchanged,
-                     const char *name, const char *why);
+/* The end of a job, or of what had no job (no targets), with the verdict on what was uploaded under
+ * this name. Says what to know of an exchanged store, and the verdict as the last line of the log;
+ * frees the targets, with their lock, unless the exchange was cut off: then the staging area keeps
+ * them; and calls options.restored. PROGRESS_IDLE: there is nothing to say. why: of
+ * PROGRESS_REFUSED. */
+void outcome_end(struct session *s, struct job *j, enum progress_state verdict, bool exchanged,
+                 const char *name, const char *why);
 
 #endif

@@ -2,6 +2,7 @@
 #include "store/restore/parked.h"
 
 #include "store/base/array.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 
 #include <errno.h>
@@ -61,10 +62,8 @@ int parked_add(struct parked *p, struct increment *i, bool known)
 
 bool parked_any(struct parked *p)
 {
-    pthread_mutex_lock(&p->lock);
-    bool any = p->n > 0;
-    pthread_mutex_unlock(&p->lock);
-    return any;
+    lock_scope(&p->lock);
+    return p->n > 0;
 }
 
 void parked_clear(struct parked *p)
@@ -91,17 +90,15 @@ void parked_expire(struct parked *p)
 
 void parked_receiving(struct parked *p)
 {
-    pthread_mutex_lock(&p->lock);
+    lock_scope(&p->lock);
     p->receiving++;
-    pthread_mutex_unlock(&p->lock);
 }
 
 void parked_received(struct parked *p)
 {
-    pthread_mutex_lock(&p->lock);
+    lock_scope(&p->lock);
     p->receiving--;
     p->used_ns = time_mono_ns();
-    pthread_mutex_unlock(&p->lock);
 }
 
 /* With the lock. */

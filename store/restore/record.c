@@ -122,9 +122,8 @@ int record_look(struct record *r, const struct targets *t, struct manifest **out
     else if ((code = load(r, current, &now)) == 0)
         code = load(r, upcoming, &next);
     int fits = code < 0 ? code : next ? record_fits(next, t) : 0;
-    if (fits == 1) {
-        if (renameat(r->fd, upcoming, r->fd, current) == 0)
-            io_sync_dir(r->fd);
+    const bool cut_off = fits == 1;
+    if (cut_off) {
         manifest_free(now);
         now = steal_ptr(&next);
     } else if (fits == 0) {
@@ -136,7 +135,7 @@ int record_look(struct record *r, const struct targets *t, struct manifest **out
         return err_sys(e, fits, "what the store holds cannot be told");
     *moved_on = fits == 0;
     *out = now ? steal_ptr(&now) : steal_ptr(&next);
-    return 0;
+    return cut_off;
 }
 
 static int record_staged(struct manifest *state, const int staged[TARGETS], struct err *e)

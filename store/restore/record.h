@@ -24,7 +24,8 @@ int record_open(int state_fd, struct record **out);
 void record_close(struct record *r); /* NULL is allowed */
 
 /* *out: what was restored last, which the caller frees, or NULL if that is not known; *moved_on:
- * whether the store has changed since. */
+ * whether the store has changed since. 1 instead of 0: its restore was killed before record_end,
+ * which is still to be called. */
 int record_look(struct record *r, const struct targets *t, struct manifest **out, bool *moved_on,
                 struct err *e);
 

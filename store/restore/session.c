@@ -8,6 +8,7 @@
  * In between it is unpacked and verified by its upload, and nothing here is waited for.
  */
 #include "store/restore/session.h"
+
 #include "store/base/cleanup.h"
 #include "store/restore/increment_accept.h"
 #include "store/restore/increments.h"
@@ -38,6 +39,7 @@ static void session_say_omissions(struct session *s, const struct manifest *m)
                     m->links[i]);
 }
 
+/* The first bytes of a full snapshot, its manifest, have come. */
 int session_claim(struct session *s, const struct upload *u, const char *name,
                   const struct manifest *m, struct stage **out, struct err *e)
 {
@@ -56,6 +58,7 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
     return ret;
 }
 
+/* It ends early, is damaged, or was given up. */
 void session_release(struct session *s, const struct upload *u)
 {
     struct err why = {0};
@@ -93,6 +96,7 @@ static int session_exchange(struct session *s, struct job *j, const struct manif
     return ret;
 }
 
+/* All of it is staged and verified. */
 int session_install(struct session *s, const struct upload *u, const char *name, struct err *e)
 {
     cleanup(manifest_freep) struct manifest *full = NULL;
@@ -103,12 +107,12 @@ int session_install(struct session *s, const struct upload *u, const char *name,
     account_say(s->account, "installing %s", name);
     struct job j = outcome_begin(s, t);
     int ret = session_exchange(s, &j, full, e);
-    outcome_of(s, &j, ret == 0);
-    outcome_verdict(s, ret == 0 ? PROGRESS_RESTORED : PROGRESS_REFUSED, ret == 0, name, e->text);
+    outcome_end(s, &j, ret == 0 ? PROGRESS_RESTORED : PROGRESS_REFUSED, ret == 0, name, e->text);
     session_leave(s);
     return ret;
 }
 
+/* The first bytes of an increment have come; below, it is given up. */
 int session_receive(struct session *s, const char *name, const struct manifest *m,
                     struct increment **out, struct stage **stage, struct err *e)
 {
@@ -120,6 +124,7 @@ void session_discard(struct session *s, struct increment *i)
     increments_discard(s, i);
 }
 
+/* All of an increment is in its slot, and verified. */
 static int session_judge(struct session *s, const struct upload *u, struct increment *i,
                          const char *name, enum increment_state *state, struct err *e)
 {

@@ -178,7 +178,7 @@ bool staging_take(struct staging *st, const struct upload *u)
 {
     int64_t until = 0; /* when one that waits for its writer has been waited for long enough */
     bool waits = true;
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     while (waits && st->state != FREE && st->state != HALF) {
         if (st->state != RECEIVING) {
             until = 0;
@@ -188,46 +188,38 @@ bool staging_take(struct staging *st, const struct upload *u)
             waits = cond_wait_until(&st->changed, &st->lock, until) || st->state != RECEIVING;
         }
     }
-    bool taken = take_if_free(st, u);
-    pthread_mutex_unlock(&st->lock);
-    return taken;
+    return take_if_free(st, u);
 }
 
 bool staging_take_free(struct staging *st)
 {
-    pthread_mutex_lock(&st->lock);
-    bool taken = take_if_free(st, NULL);
-    pthread_mutex_unlock(&st->lock);
-    return taken;
+    lock_scope(&st->lock);
+    return take_if_free(st, NULL);
 }
 
 bool staging_leave(struct staging *st)
 {
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     if (st->state != HALF) {
         account_release(st->account);
         set_state(st, FREE);
     }
-    bool owed = st->owed;
-    pthread_mutex_unlock(&st->lock);
-    return owed;
+    return st->owed;
 }
 
 void staging_owe(struct staging *st)
 {
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     st->owed = true;
-    pthread_mutex_unlock(&st->lock);
 }
 
 bool staging_take_owed(struct staging *st)
 {
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     while (st->owed && st->state == PROBING)
         pthread_cond_wait(&st->changed, &st->lock);
     bool taken = st->owed && take_if_free(st, NULL);
     st->owed = st->owed && !taken;
-    pthread_mutex_unlock(&st->lock);
     return taken;
 }
 
@@ -247,33 +239,30 @@ int staging_begin(struct staging *st, const struct manifest *full, struct stage 
         targets_tidy(t, NULL);
         return err_sys(e, ret, "staging");
     }
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     st->targets = steal_ptr(&t);
     st->full = steal_ptr(&copy);
     set_state(st, RECEIVING);
-    pthread_mutex_unlock(&st->lock);
     return 0;
 }
 
 struct targets *staging_take_back(struct staging *st, const struct upload *u,
                                   struct manifest **full)
 {
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     bool mine = st->state == RECEIVING && st->holder == u;
     struct targets *t = mine ? steal_ptr(&st->targets) : NULL;
     *full = mine ? steal_ptr(&st->full) : NULL;
     if (mine)
         st->state = WORKING;
-    pthread_mutex_unlock(&st->lock);
     return t;
 }
 
 void staging_keep_half(struct staging *st, struct targets *t)
 {
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     st->targets = t;
     set_state(st, HALF);
-    pthread_mutex_unlock(&st->lock);
 }
 
 /* A look at the folders, by one who does not restore yet */
@@ -284,9 +273,8 @@ static int staging_probe(struct staging *st, struct err *e)
     cleanup(targets_freep) struct targets *t = NULL;
     int ret = staging_ready(st, false, &t, e);
     targets_free(steal_ptr(&t)); /* with its lock, before another begins */
-    pthread_mutex_lock(&st->lock);
+    lock_scope(&st->lock);
     set_state(st, FREE);
-    pthread_mutex_unlock(&st->lock);
     return ret;
 }
 

@@ -411,6 +411,22 @@ static inline void check_goes_on(const char *root, enum layout l, const struct t
     check_whole(root, l, t, true, n);
 }
 
+/* The last line of the log is of what the store is. */
+static inline void check_log(const char *root, bool is_new, long n)
+{
+    char *path = in(root, "state/restore.log"), *text = NULL;
+    size_t len = 0;
+    assert_int_equal(io_read_file(AT_FDCWD, path, 1 << 20, &text, &len), 0);
+    text[len - 1] = 0;
+    const char *last = strrchr(text, '\n') + 1;
+    bool says_new = strstr(last, " restored") || strstr(last, "finished the restore") ||
+                    (strstr(last, "which was complete") && strstr(last, "snap-2"));
+    if (is_new && !says_new)
+        fail_msg("call %ld, the new store, and last in the log: %s", n, last);
+    free(text);
+    free(path);
+}
+
 static inline void kill_everywhere(enum layout l)
 {
     struct texts t = learn(l);
@@ -432,6 +448,8 @@ static inline void kill_everywhere(enum layout l)
             fail_msg("%s, call %ld: recovery: %s", layout_names[l], n, e.text);
         check_whole(root, l, &t, true, n);
         char *now = store_text(root, l, false);
+        if (is_chain(l))
+            check_log(root, strcmp(now, t.new_store) == 0, n);
         if (strcmp(now, t.new_store) == 0)
             finished++;
         else

@@ -194,16 +194,23 @@ static void expect_waiting(struct scene *s, size_t n, const char *words)
     assert_true(there(s, "data.pending") == (n > 0));
 }
 
+/* Waits for a thread to say it. */
 static void expect_said(struct scene *s, const char *words)
 {
-    struct stat st;
     int fd = session_log_fd(s->session);
-    assert_int_equal(fstat(fd, &st), 0);
-    char *text = calloc(1, (size_t)st.st_size + 1);
-    assert_int_equal(io_pread_all(fd, text, (size_t)st.st_size, 0), 0);
-    if (!strstr(text, words))
-        fail_msg("not said: %s\n%s", words, text);
-    free(text);
+    for (int tries = 1000;; tries--) {
+        struct stat st;
+        assert_int_equal(fstat(fd, &st), 0);
+        char *text = calloc(1, (size_t)st.st_size + 1);
+        assert_int_equal(io_pread_all(fd, text, (size_t)st.st_size, 0), 0);
+        bool said = strstr(text, words) != NULL;
+        if (!said && !tries)
+            fail_msg("not said: %s\n%s", words, text);
+        free(text);
+        if (said)
+            return;
+        usleep(10000);
+    }
 }
 
 static void old_store(struct scene *s)
@@ -600,8 +607,9 @@ static void test_while_another(void **state)
     struct upload *d = NULL;
     struct err e = {0};
     give_all(s, "b");
-    assert_int_equal(upload_new(s->session, "base.tar", &d), 0);
+    assert_int_equal(upload_new(s->session, "again.tar", &d), 0);
     assert_int_equal(upload_write(d, s->base.p, s->base.n - 1024, 0, NULL, &e), 0);
+    expect_said(s, "restoring again.tar"); /* it has the staging area */
     give_all(s, "0");
     expect_store(s, s->text[0]);
     expect_waiting(s, 1, "another restore");
