@@ -124,8 +124,8 @@ void session_discard(struct session *s, struct increment *i)
     increments_discard(s, i);
 }
 
-/* All of an increment is in its slot, and verified. */
-static int session_judge(struct session *s, const struct upload *u, struct increment *i,
+/* All of an increment is in its slot, and verified: it goes before the store, or waits. */
+static int session_route(struct session *s, const struct upload *u, struct increment *i,
                          const char *name, enum increment_state *state, struct err *e)
 {
     if (s->options.collect)
@@ -149,7 +149,7 @@ int session_accept(struct session *s, const struct upload *u, struct increment *
     if (ret < 0)
         increment_free(i);
     else
-        ret = session_judge(s, u, i, name, &state, &why);
+        ret = session_route(s, u, i, name, &state, &why);
     parked_received(s->parked);
     *waits =
         ret == 0 && (state == INCREMENT_PENDING || state == INCREMENT_OWED || s->options.collect);
