@@ -6,9 +6,9 @@
  * staging area, or of the session's own work there; while nobody has it, of the upload that began
  * last, until that has ended. What others report is then only a line in the log.
  *
- * A `const struct upload *` is compared and never looked into. Every function may be called from any
- * thread; none waits for more than moments or fails: where memory or the disk is out, something is
- * not said, which is no reason to fail a restore.
+ * A `const struct upload *` is compared and never looked into. Every function may be called from
+ * any thread; none waits for more than moments or fails: where memory or the disk is out, something
+ * is not said, which is no reason to fail a restore.
  */
 #ifndef INFLUXFS_RESTORE_ACCOUNT_H
 #define INFLUXFS_RESTORE_ACCOUNT_H

@@ -37,8 +37,9 @@ struct job {
 /* Which of the increments follow `from`. -ENOMEM. */
 int job_plan(struct job *j, const struct manifest *from, struct err *e);
 
-/* Exchanges the store; after success the caller calls record_end. from: what the store holds; NULL: a full snapshot that is staged. Errors and
- * leftovers as install_run; -ESTALE: the store has changed since `from` was restored. */
+/* Exchanges the store; after success the caller calls record_end. from: what the store holds; NULL:
+ * a full snapshot that is staged. Errors and leftovers as install_run; -ESTALE: the store has
+ * changed since `from` was restored. */
 int job_run(struct job *j, const struct manifest *from, struct err *e);
 
 bool job_has(const struct job *j, const struct increment *i);

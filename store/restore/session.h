@@ -2,13 +2,13 @@
 /*
  * A restore session for one store: its folders, who has the staging area, log and status.
  *
- * Files that are being copied in are struct upload (upload.h). One of them at a time, a full snapshot,
- * may have the staging area; increments ("numbers" to users) have slots of their own (increment.h),
- * so any number of them may be received at once. A full snapshot is restored together with the
- * increments that follow it. An increment whose parent the store holds, as it was restored, is
- * restored with all that follow it; others wait for their parent, also across a restart. What was
- * restored last is known from the state folder (record.h). The old store is touched by install.h
- * alone, after everything was verified and synced.
+ * Files that are being copied in are struct upload (upload.h). One of them at a time, a full
+ * snapshot, may have the staging area; increments ("numbers" to users) have slots of their own
+ * (increment.h), so any number of them may be received at once. A full snapshot is restored
+ * together with the increments that follow it. An increment whose parent the store holds, as it was
+ * restored, is restored with all that follow it; others wait for their parent, also across a
+ * restart. What was restored last is known from the state folder (record.h). The old store is
+ * touched by install.h alone, after everything was verified and synced.
  *
  * Every function may be called from any thread. No thread is started by session_open, so it may
  * be called before a program goes to the background by fork(2).

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Increments on disk: received, kept until their parent comes, taken back, and what a killed process
- * leaves of them. */
+/* Increments on disk: received, kept until their parent comes, taken back, and what a killed
+ * process leaves of them. */
 #include "store/restore/increment.h"
 
 #include "tests/unit/targets.h"
