@@ -83,7 +83,7 @@ static void test_damage(void **state)
             b.p[i] = (char)(b.p[i] ^ (int)bit);
         }
     for (size_t whole = b.n, n = 0; n < whole; n++) {
-        struct buffer cut = {b.p, n, n};
+        struct buffer cut = {.p = b.p, .n = n};
         expect(&cut, -EBADMSG, NULL);
     }
     buffer_add(&b, "\n", 1);
