@@ -2,27 +2,20 @@
 #include "fs/at.h"
 
 #include "fs/cutfile.h"
+#include "fs/folder.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LATEST "latest"
 
-static int at_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
-{
-    (void)n, (void)h;
-    fs_attr(r->fs, st, INO_AT, S_IFDIR | 0755, 0, cutfile_folder_time(r->fs));
-    return 0;
-}
-
 /* The cut that a name without its .tar stands for just now. */
-static int find_cut(struct fs *fs, const char *name, size_t len, struct cut_info *out,
-                    struct err *e)
+static int at_find_cut(struct fs *fs, const char *name, size_t len, struct cut_info *out,
+                       struct err *e)
 {
     int64_t v;
     if (len == strlen(LATEST) && memcmp(name, LATEST, len) == 0)
@@ -43,19 +36,19 @@ static int at_lookup(struct request *r, struct node *dir, const char *name, stru
         return -ENOENT;
     size_t len = strlen(name);
     bool tar = len > 4 && strcmp(name + len - 4, ".tar") == 0;
-    int rc = find_cut(fs, name, tar ? len - 4 : len, &cut, &e);
+    int rc = at_find_cut(fs, name, tar ? len - 4 : len, &cut, &e);
     if (rc < 0)
         return cutfile_failed(fs, "at/", rc, &e);
     bool latest = strcmp(name, LATEST) == 0;
     if (!tar)
         return view_lookup(fs, dir, name, latest, &cut, child);
     latest = strcmp(name, LATEST ".tar") == 0;
-    return cutfile_lookup(fs, latest ? CUTFILE_LATEST : CUTFILE_AT, &cut, child);
+    return cutfile_lookup(fs, dir, latest ? CUTFILE_LATEST : CUTFILE_AT, &cut, child);
 }
 
 /* A cut by one of its names, as folder and as tar. */
-static int add_both(struct names *out, const char *name, enum cutfile what,
-                    const struct cut_info *cut)
+static int at_add_both(struct names *out, const char *name, enum cutfile what,
+                       const struct cut_info *cut)
 {
     char tar[40];
     snprintf(tar, sizeof(tar), "%s.tar", name);
@@ -78,32 +71,19 @@ static int at_list(struct request *r, struct node *dir, struct names *out)
         char name[32];
         snprintf(name, sizeof(name), "%" PRId64, list[i].head.number);
         if (list[i].head.number >= 0)
-            rc = add_both(out, name, CUTFILE_AT, &list[i]);
+            rc = at_add_both(out, name, CUTFILE_AT, &list[i]);
     }
-    return rc == 0 && n > 0 ? add_both(out, LATEST, CUTFILE_LATEST, &list[n - 1]) : rc;
-}
-
-static void at_free(struct node *n)
-{
-    free(n);
+    return rc == 0 && n > 0 ? at_add_both(out, LATEST, CUTFILE_LATEST, &list[n - 1]) : rc;
 }
 
 static const struct node_ops at_ops = {
-    .entry_timeout = 60,
-    .attr_timeout = 1,
-    .getattr = at_getattr,
-    .free = at_free,
+    .getattr = folder_getattr,
+    .free = node_free,
     .lookup = at_lookup,
     .list = at_list,
 };
 
 int at_new(struct fs *fs, struct node **out)
 {
-    struct node *n = calloc(1, sizeof(*n));
-    if (!n)
-        return -ENOMEM;
-    n->ops = &at_ops;
-    node_add(fs->nodes, n, false);
-    *out = n;
-    return 0;
+    return node_new(fs->nodes, &at_ops, NODE_CUTS_FOLDER, INO_AT, out);
 }

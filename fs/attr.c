@@ -2,6 +2,26 @@
 /* The attributes of what is not a file of the store. */
 #include "fs/fs.h"
 
+#include "store/base/owner.h"
+
+#include <unistd.h>
+
+void fs_find_owner(struct fs *fs)
+{
+    struct stat st;
+    uid_t uid = fs->options->owner_uid;
+    gid_t gid = fs->options->owner_gid;
+    if (stat(fs->paths->data, &st) == 0 || stat(fs->paths->meta, &st) == 0) {
+        uid = st.st_uid;
+        gid = st.st_gid;
+    } else if (uid == (uid_t)-1 && !owner_find_user("influxdb", &uid, &gid)) {
+        uid = geteuid();
+        gid = getegid();
+    }
+    atomic_store(&fs->uid, uid);
+    atomic_store(&fs->gid, gid);
+}
+
 void fs_mask(const struct fs *fs, struct stat *st)
 {
     const struct options *o = fs->options;
@@ -13,12 +33,12 @@ void fs_mask(const struct fs *fs, struct stat *st)
         st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask);
 }
 
-void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint64_t size,
+void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t mode, uint64_t size,
              int64_t mtime_ns)
 {
     struct timespec t = {mtime_ns / 1000000000, mtime_ns % 1000000000};
     *st = (struct stat){
-        .st_ino = ino,
+        .st_ino = n->ino,
         .st_mode = mode,
         .st_nlink = S_ISDIR(mode) ? 2 : 1,
         .st_uid = fs->uid,
@@ -31,12 +51,4 @@ void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint6
         .st_ctim = t,
     };
     fs_mask(fs, st);
-}
-
-uint64_t fs_hash(uint64_t hash, const void *p, size_t n)
-{
-    const unsigned char *c = p;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ c[i]) * 0x100000001b3; /* FNV-1a */
-    return hash;
 }

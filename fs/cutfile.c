@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/cutfile.h"
 
+#include "fs/lifetime.h"
 #include "fs/status.h"
 #include "fs/tarfile.h"
-#include "store/base/io.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,61 +11,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRACE_NS ((int64_t)5 * 1000000000)
-
 struct cut_node {
     struct node node;
-    struct cutfiles *of;
-    uint64_t key;
-    uint64_t serial;
+    struct fs *fs;
     enum cutfile what;
-    char id[CUT_ID_MAX + 1];
+    struct {
+        uint64_t serial;
+        char id[CUT_ID_MAX + 1]; /* a serial comes again when the whole chain was moved away */
+        char what;
+    } key;
     char name[48]; /* for status.json */
     uint64_t size;
     int64_t mtime_ns;
-    struct tarball *tarball; /* while it is open, and for a while after */
-    unsigned open;
-    int64_t closed_ns;
-    UT_hash_handle by_key;
+    struct material tar; /* a struct tarball */
 };
 
-struct cutfiles {
-    struct fs *fs;
-    pthread_mutex_t lock; /* guards nodes, and their tarball, open and closed_ns */
-    struct cut_node *nodes;
-};
-
-static const struct node_ops lasting_ops, moving_ops;
+static const struct node_ops cut_ops;
 
 static const struct {
     ino_t ino;
-    const struct node_ops *ops;
-    enum cut_tar kind;
     bool each; /* an st_ino for each cut, from ino */
+    enum node_kind kind;
+    enum cut_tar tar;
 } kinds[] = {
-    [CUTFILE_BASE] = {INO_BASE, &moving_ops, CUT_FULL, false},
-    [CUTFILE_NUMBER] = {(ino_t)1 << 40, &lasting_ops, CUT_CHANGES, true},
-    [CUTFILE_LATEST] = {INO_LATEST, &moving_ops, CUT_FULL, false},
-    [CUTFILE_AT] = {(ino_t)1 << 41, &lasting_ops, CUT_FULL, true},
+    [CUTFILE_BASE] = {INO_BASE, false, NODE_CUT_MOVING, CUT_FULL},
+    [CUTFILE_NUMBER] = {INO_NUMBERS, true, NODE_CUT, CUT_CHANGES},
+    [CUTFILE_LATEST] = {INO_LATEST, false, NODE_CUT_MOVING, CUT_FULL},
+    [CUTFILE_AT] = {INO_AT_TARS, true, NODE_CUT, CUT_FULL},
 };
 
-int cutfiles_new(struct fs *fs)
+static void cutfile_put_tar(void *ctx, void *tar)
 {
-    struct cutfiles *c = calloc(1, sizeof(*c));
-    if (!c)
-        return -ENOMEM;
-    pthread_mutex_init(&c->lock, NULL);
-    c->fs = fs;
-    fs->cutfiles = c;
-    return 0;
+    const struct fs *fs = ctx;
+    cuts_put_tar(fs->cuts, tar);
 }
 
-void cutfiles_free(struct cutfiles *c)
+void cutfiles_init(struct fs *fs)
 {
-    if (!c)
-        return;
-    pthread_mutex_destroy(&c->lock);
-    free(c);
+    materials_init(&fs->cut_tars, LIFE_CUT_TAR, cutfile_put_tar, fs);
 }
 
 ino_t cutfile_ino(enum cutfile what, uint64_t serial)
@@ -95,20 +78,7 @@ int cutfile_failed(struct fs *fs, const char *name, int r, const struct err *e)
     return r == -ENOMEM || r == -ENFILE || r == -EMFILE ? r : -EIO;
 }
 
-int64_t cutfile_folder_time(const struct fs *fs)
-{
-    struct cut_info latest;
-    if (!fs->cuts || cuts_latest(fs->cuts, &latest, NULL) < 0)
-        return fs->started_ns;
-    return latest.head.created_ns;
-}
-
-static uint64_t key_of(enum cutfile what, uint64_t serial)
-{
-    return serial << 2 | what;
-}
-
-static void name_it(struct cut_node *k, enum cutfile what, int64_t number)
+static void cut_set_name(struct cut_node *k, enum cutfile what, int64_t number)
 {
     static const char *const moving[] = {
         [CUTFILE_BASE] = "snapshots/base.tar", [CUTFILE_LATEST] = "at/latest.tar"};
@@ -121,129 +91,82 @@ static void name_it(struct cut_node *k, enum cutfile what, int64_t number)
                  what == CUTFILE_AT ? "at" : "snapshots", number);
 }
 
-/* The node that is there, pinned, or NULL. Called with the lock. */
-static struct cut_node *find(struct cutfiles *c, uint64_t key, const char *id)
+static void cut_set_key(struct cut_node *k, enum cutfile what, const struct cut_head *h)
 {
-    struct cut_node *k;
-    HASH_FIND(by_key, c->nodes, &key, sizeof(key), k);
-    /* A serial comes again when the whole chain was moved away. A node that is being freed is no
-     * longer in the node table. */
-    return k && strcmp(k->id, id) == 0 && node_pin(c->fs->nodes, k->node.id) ? k : NULL;
+    k->what = what;
+    k->key.what = (char)what;
+    k->key.serial = h->serial;
+    strcpy(k->key.id, h->id);
 }
 
-static int add(struct cutfiles *c, enum cutfile what, const struct cut_info *cut, uint64_t size,
-               struct node **out)
+int cutfile_lookup(struct fs *fs, const struct node *dir, enum cutfile what,
+                   const struct cut_info *cut, struct node **out)
 {
-    struct cut_node *old, *k = calloc(1, sizeof(*k));
+    const struct cut_head *h = &cut->head;
+    struct err e = {0};
+    struct cut_node *k = calloc(1, sizeof(*k));
     if (!k)
         return -ENOMEM;
-    k->node.ops = kinds[what].ops;
-    k->of = c;
-    k->key = key_of(what, cut->head.serial);
-    k->serial = cut->head.serial;
-    k->what = what;
-    memcpy(k->id, cut->head.id, sizeof(k->id));
-    name_it(k, what, cut->head.number);
-    k->size = size;
-    k->mtime_ns = cut->head.created_ns;
-    pthread_mutex_lock(&c->lock);
-    struct cut_node *there = find(c, k->key, k->id);
-    if (!there) {
-        HASH_REPLACE(by_key, c->nodes, key, sizeof(k->key), k, old);
-        node_add(c->fs->nodes, &k->node, false);
-    }
-    pthread_mutex_unlock(&c->lock);
-    if (there)
+    cut_set_key(k, what, h);
+    *out = node_find(fs->nodes, kinds[what].kind, &k->key, sizeof(k->key));
+    int r = *out ? 0 : cuts_tar_size(fs->cuts, h->serial, kinds[what].tar, &k->size, &e);
+    if (*out || r < 0) {
         free(k);
-    *out = there ? &there->node : &k->node;
-    return 0;
-}
-
-int cutfile_lookup(struct fs *fs, enum cutfile what, const struct cut_info *cut, struct node **out)
-{
-    struct cutfiles *c = fs->cutfiles;
-    struct err e = {0};
-    uint64_t size;
-    pthread_mutex_lock(&c->lock);
-    struct cut_node *k = find(c, key_of(what, cut->head.serial), cut->head.id);
-    pthread_mutex_unlock(&c->lock);
-    if (k) {
-        *out = &k->node;
-        return 0;
+        return r < 0 ? cutfile_failed(fs, "the size of a cut", r, &e) : 0;
     }
-    int r = cuts_tar_size(fs->cuts, cut->head.serial, kinds[what].kind, &size, &e);
-    return r < 0 ? cutfile_failed(fs, "the size of a cut", r, &e) : add(c, what, cut, size, out);
+    node_init(&k->node, &cut_ops, kinds[what].kind, cutfile_ino(what, h->serial), dir);
+    cut_set_name(k, what, h->number);
+    k->fs = fs;
+    k->mtime_ns = h->created_ns;
+    return node_find_or_add(fs->nodes, &k->node, &k->key, sizeof(k->key), out);
 }
 
 static int cut_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     const struct cut_node *k = (const struct cut_node *)n;
     (void)h;
-    fs_attr(r->fs, st, cutfile_ino(k->what, k->serial), S_IFREG | 0400, k->size, k->mtime_ns);
+    fs_attr(r->fs, st, n, S_IFREG | 0400, k->size, k->mtime_ns);
     return 0;
 }
 
 static void cut_node_free(struct node *n)
 {
-    struct cut_node *k = (struct cut_node *)n, *listed;
-    struct cutfiles *c = k->of;
-    pthread_mutex_lock(&c->lock);
-    HASH_FIND(by_key, c->nodes, &k->key, sizeof(k->key), listed);
-    if (listed == k)
-        HASH_DELETE(by_key, c->nodes, k);
-    pthread_mutex_unlock(&c->lock);
-    if (k->tarball)
-        tarball_unref(k->tarball);
+    struct cut_node *k = (struct cut_node *)n;
+    material_drop(&k->fs->cut_tars, &k->tar);
     free(k);
 }
 
 /* The tar of the node's own cut: another one may have its number by now. */
-static int get_tar(struct fs *fs, const struct cut_node *k, struct tarball **out)
+static int cut_get_tar(struct fs *fs, const struct cut_node *k, struct tarball **out)
 {
     struct err e = {0};
-    int r = cuts_get_tar(fs->cuts, k->serial, kinds[k->what].kind, out, &e);
+    int r = cuts_get_tar(fs->cuts, k->key.serial, kinds[k->what].tar, out, &e);
     if (r < 0)
         return r == -ENOENT ? -ESTALE : cutfile_failed(fs, k->name, r, &e);
     const struct catalog_record *rec = capture_record(tarball_capture(*out));
-    if (strncmp(rec->id, k->id, sizeof(rec->id) - 1) == 0 && tarball_size(*out) == k->size)
+    if (strncmp(rec->id, k->key.id, sizeof(rec->id) - 1) == 0 && tarball_size(*out) == k->size)
         return 0;
     tarball_unref(*out);
     return -ESTALE;
 }
 
-/* Opens the node if it has its tar. */
-static bool open_at_hand(struct cut_node *k, struct tarball **fresh)
-{
-    pthread_mutex_lock(&k->of->lock);
-    if (!k->tarball && fresh) {
-        k->tarball = *fresh;
-        *fresh = NULL;
-    }
-    bool have = k->tarball;
-    k->open += have;
-    pthread_mutex_unlock(&k->of->lock);
-    return have;
-}
-
 static int cut_open(struct request *r, struct node *n, int flags, struct handle **h)
 {
     struct cut_node *k = (struct cut_node *)n;
-    struct tarball *fresh = NULL;
+    struct materials *tars = &r->fs->cut_tars;
     struct tarfile *f = calloc(1, sizeof(*f));
+    struct tarball *t = f ? material_open(tars, &k->tar) : NULL, *fresh;
+    int rc = f ? 0 : -ENOMEM;
     (void)flags;
-    if (!f)
-        return -ENOMEM;
-    if (!open_at_hand(k, NULL)) {
-        int rc = get_tar(r->fs, k, &fresh);
-        if (rc < 0) {
-            free(f);
-            return rc;
-        }
-        open_at_hand(k, &fresh);
-        if (fresh) /* another thread was as fast */
-            tarball_unref(fresh);
+    if (rc == 0 && !t && (rc = cut_get_tar(r->fs, k, &fresh)) == 0) {
+        material_set(tars, &k->tar, fresh);
+        t = material_open(tars, &k->tar);
     }
-    tarfile_init(r->fs, f, k->tarball, k->name);
+    if (!t) {
+        free(f);
+        return rc < 0 ? rc : -ESTALE;
+    }
+    tarfile_init(r->fs, f, t, k->name);
     *h = &f->h;
     return 0;
 }
@@ -253,56 +176,11 @@ static void cut_release(struct handle *h)
     struct tarfile *f = (struct tarfile *)h;
     struct cut_node *k = (struct cut_node *)h->node;
     tarfile_clear(f);
-    pthread_mutex_lock(&k->of->lock);
-    k->open--;
-    k->closed_ns = io_mono_ns();
-    pthread_mutex_unlock(&k->of->lock);
+    material_close(&k->fs->cut_tars, &k->tar);
     free(f);
 }
 
-/* A tar whose time has come, taken from its node. */
-static struct tarball *take_idle(struct cutfiles *c)
-{
-    int64_t now = io_mono_ns();
-    struct tarball *t = NULL;
-    struct cut_node *k, *next;
-    pthread_mutex_lock(&c->lock);
-    HASH_ITER(by_key, c->nodes, k, next)
-    {
-        if (k->tarball && !k->open && now - k->closed_ns >= GRACE_NS) {
-            t = k->tarball;
-            k->tarball = NULL;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&c->lock);
-    return t;
-}
-
-void cutfiles_expire(struct cutfiles *c)
-{
-    struct tarball *t;
-    while ((t = take_idle(c)))
-        tarball_unref(t);
-}
-
-/* A name that stands for one cut as long as that is there. */
-static const struct node_ops lasting_ops = {
-    .entry_timeout = 1,
-    .attr_timeout = NODE_FOR_EVER,
-    .direct = true,
-    .getattr = cut_getattr,
-    .free = cut_node_free,
-    .open = cut_open,
-    .read = tarfile_read,
-    .has_read = tarfile_has_read,
-    .release = cut_release,
-};
-
-/* A name that goes from cut to cut. */
-static const struct node_ops moving_ops = {
-    .attr_timeout = NODE_FOR_EVER,
-    .direct = true,
+static const struct node_ops cut_ops = {
     .getattr = cut_getattr,
     .free = cut_node_free,
     .open = cut_open,

@@ -6,8 +6,8 @@
  * go from cut to cut, base.tar and latest.tar, keep their st_ino and get another node each time. A
  * node whose cut is gone gives ESTALE at open, and the kernel looks again.
  *
- * The tar is got, and with it the cut is leased, while a handle is open and a few seconds longer,
- * since programs open a file several times.
+ * The tar is got, and with it the cut is leased, while a handle is open and for a while after that
+ * (lifetime.h), since programs open a file several times.
  */
 #ifndef INFLUXFS_FS_CUTFILE_H
 #define INFLUXFS_FS_CUTFILE_H
@@ -21,14 +21,11 @@ enum cutfile {
     CUTFILE_AT,     /* at/N.tar and at/TIME.tar */
 };
 
-int cutfiles_new(struct fs *fs);
-void cutfiles_free(struct cutfiles *c); /* after its nodes */
-
-/* Lets go of the tars that nobody has open any more. */
-void cutfiles_expire(struct cutfiles *c);
+void cutfiles_init(struct fs *fs); /* fs->cut_tars */
 
 /* The node, pinned. */
-int cutfile_lookup(struct fs *fs, enum cutfile what, const struct cut_info *cut, struct node **out);
+int cutfile_lookup(struct fs *fs, const struct node *dir, enum cutfile what,
+                   const struct cut_info *cut, struct node **out);
 ino_t cutfile_ino(enum cutfile what, uint64_t serial);
 
 /* Whether the text is a number as it is listed: decimal, without sign or leading zeros. */
@@ -37,8 +34,5 @@ bool cutfile_number(const char *text, size_t len, int64_t *out);
 /* When cuts cannot be had as asked for: what the caller is told for -errno r. Unless that is
  * ENOENT, the reason goes to status.json. */
 int cutfile_failed(struct fs *fs, const char *name, int r, const struct err *e);
-
-/* The time of a folder that lists cuts: that of the newest one, or of the mount. */
-int64_t cutfile_folder_time(const struct fs *fs);
 
 #endif

@@ -7,7 +7,8 @@
 #include "fs/xattrs.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
-#include "store/restore/upload.h"
+#include "store/base/time.h"
+#include "store/restore/drop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,6 @@ struct entry {
     struct entry *parent; /* NULL: restore/ itself, or taken out of the tree */
     struct entry *children, *next;
     char *name;
-    ino_t ino;
     bool folder;
     mode_t mode; /* permission bits */
     uid_t uid;
@@ -99,7 +99,7 @@ static void take_out(struct entry *e)
 
 static void touch(struct entry *e)
 {
-    e->used_ns = io_mono_ns();
+    e->used_ns = time_mono_ns();
 }
 
 /* A new entry with one pin, which the tree keeps; the caller gets another. Called with the lock. */
@@ -112,17 +112,20 @@ static int add(struct request *r, struct entry *dir, const char *name, mode_t mo
         free(e);
         return -ENOMEM;
     }
-    e->node.ops = &entry_ops;
+    node_init(&e->node, &entry_ops, NODE_UPLOAD, d->next_ino++, &dir->node);
     e->drops = d;
-    e->ino = d->next_ino++;
     e->folder = folder;
     e->mode = mode & 07777;
     e->uid = r->ctx->uid;
     e->gid = r->ctx->gid;
-    e->atime_ns = e->mtime_ns = e->written_ns = io_now_ns();
-    e->drop = drop;
+    e->atime_ns = e->mtime_ns = e->written_ns = time_wall_ns();
     touch(e);
-    node_add(d->fs->nodes, &e->node, false);
+    if (node_add(d->fs->nodes, &e->node, false) < 0) {
+        free(e->name);
+        free(e);
+        return -ENOMEM;
+    }
+    e->drop = drop;
     node_repin(d->fs->nodes, &e->node);
     link_in(dir, e);
     *out = e;
@@ -134,9 +137,9 @@ static int entry_getattr(struct request *r, struct node *n, struct handle *h, st
     struct entry *e = (struct entry *)n;
     (void)h;
     pthread_mutex_lock(&e->drops->lock);
-    uint64_t size = e->drop ? upload_size(e->drop) : e->size;
-    int64_t mtime = e->drop && upload_refused(e->drop) ? e->written_ns : e->mtime_ns;
-    fs_attr(r->fs, st, e->ino, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
+    uint64_t size = e->drop ? drop_size(e->drop) : e->size;
+    int64_t mtime = e->drop && drop_refused(e->drop) ? e->written_ns : e->mtime_ns;
+    fs_attr(r->fs, st, n, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
     st->st_atim = (struct timespec){e->atime_ns / 1000000000, e->atime_ns % 1000000000};
     if (e != &e->drops->root) {
         st->st_uid = e->uid;
@@ -183,7 +186,7 @@ static int entry_list(struct request *r, struct node *dir, struct names *out)
     }
     pthread_mutex_lock(&d->drops->lock);
     for (const struct entry *e = d->children; rc == 0 && e; e = e->next)
-        rc = names_add(out, e->name, e->ino, e->folder ? S_IFDIR : S_IFREG);
+        rc = names_add(out, e->name, e->node.ino, e->folder ? S_IFDIR : S_IFREG);
     pthread_mutex_unlock(&d->drops->lock);
     return rc;
 }
@@ -301,7 +304,7 @@ static int entry_write(struct request *r, struct handle *h, const void *buf, siz
     if (rc == 0)
         rc = upload_write(e->drop, buf, n, off, &who, &why);
     pthread_mutex_lock(&e->drops->lock);
-    e->mtime_ns = e->written_ns = io_now_ns();
+    e->mtime_ns = e->written_ns = time_wall_ns();
     touch(e);
     pthread_mutex_unlock(&e->drops->lock);
     return rc;
@@ -457,7 +460,7 @@ static int entry_rename(struct request *r, struct node *dir, const char *name, s
 
 static int64_t time_of(const struct timespec *t, bool now)
 {
-    return now ? io_now_ns() : io_ts_ns(t);
+    return now ? time_wall_ns() : io_ts_ns(t);
 }
 
 static int entry_setattr(struct request *r, struct node *n, struct handle *h, const struct stat *st,
@@ -545,7 +548,6 @@ static void entry_free(struct node *n)
 }
 
 static const struct node_ops entry_ops = {
-    .direct = true,
     .getattr = entry_getattr,
     .free = entry_free,
     .lookup = entry_lookup,
@@ -600,7 +602,7 @@ void drops_expire(struct fs *fs)
     for (;;) {
         struct upload *drop = NULL;
         pthread_mutex_lock(&d->lock);
-        struct entry *e = expired(&d->root, io_mono_ns());
+        struct entry *e = expired(&d->root, time_mono_ns());
         if (e) {
             take_out(e);
             drop = take_drop(e);
@@ -620,21 +622,21 @@ int drops_new(struct fs *fs, struct node **out)
         return -ENOMEM;
     pthread_mutex_init(&d->lock, NULL);
     d->fs = fs;
-    d->next_ino = INO_DROPS;
-    d->root.node.ops = &entry_ops;
+    d->next_ino = INO_UPLOADS;
+    node_init(&d->root.node, &entry_ops, NODE_UPLOAD, INO_RESTORE, NULL);
     d->root.drops = d;
     d->root.folder = true;
-    d->root.ino = INO_RESTORE;
     d->root.mode = 0700;
     d->root.mtime_ns = d->root.atime_ns = fs->started_ns;
     int r = report_restore_log(fs, &d->log);
     if (r == 0)
         r = report_restore_status(fs, &d->status);
+    if (r == 0)
+        r = node_add(fs->nodes, &d->root.node, false);
     if (r < 0) {
         drops_free(d);
         return r;
     }
-    node_add(fs->nodes, &d->root.node, false);
     fs->drops = d;
     *out = &d->root.node;
     return 0;

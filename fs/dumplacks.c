@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void say(void *ctx, const char *words)
+static void dumplacks_say(void *ctx, const char *words)
 {
     struct dumps *d = ctx;
     size_t i = 0;
@@ -26,7 +26,7 @@ static void say(void *ctx, const char *words)
 
 void dumps_lacks_init(struct dumps *d)
 {
-    d->gaps = (struct gaps){.damage = d->fs->options->skip_damaged, .say = say, .ctx = d};
+    d->gaps = (struct gaps){.damage = d->fs->options->skip_damaged, .say = dumplacks_say, .ctx = d};
 }
 
 void dumps_lacks_clear(struct dumps *d)

@@ -12,22 +12,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct node_ops top_ops, format_ops, database_ops, policy_ops, day_ops;
+struct dump_folder {
+    struct node node;
+    enum dump_format format;
+    char *db, *rp; /* NULL: a folder further up */
+    int32_t day;
+    size_t npath;
+    char path[]; /* below dump/, without a 0: its key */
+};
+
+static const struct node_ops top_ops, names_ops, policy_ops, day_ops;
 
 int dumps_new(struct fs *fs, struct node **out)
 {
     struct dumps *d = calloc(1, sizeof(*d));
-    struct dump_node *n = NULL;
     if (!d)
         return -ENOMEM;
     pthread_mutex_init(&d->lock, NULL);
     d->fs = fs;
     fs->dumps = d;
     dumps_lacks_init(d);
-    int r = dumps_node(d, &top_ops, &(struct dump_node){.ino = INO_DUMP}, "", 0, &n);
-    if (r == 0)
-        *out = &n->node;
-    return r;
+    struct dump_folder *top = calloc(1, sizeof(*top));
+    if (!top)
+        return -ENOMEM;
+    node_init(&top->node, &top_ops, NODE_DUMP_FOLDER, INO_DUMP, NULL);
+    return node_find_or_add(fs->nodes, &top->node, top->path, 0, out);
 }
 
 void dumps_free(struct dumps *d)
@@ -40,150 +49,151 @@ void dumps_free(struct dumps *d)
 }
 
 /* Where a name in the folder lies below dump/. */
-static int path_of(const struct dump_node *dir, const char *name, char out[PATH_MAX])
+static int path_of(const struct dump_folder *dir, const char *name, char out[PATH_MAX])
 {
-    int n =
-        snprintf(out, PATH_MAX, "%.*s%s%s", (int)dir->nkey, dir->key, dir->nkey ? "/" : "", name);
+    int n = snprintf(out, PATH_MAX, "%.*s%s%s", (int)dir->npath, dir->path, dir->npath ? "/" : "",
+                     name);
     return n < PATH_MAX ? n : -ENAMETOOLONG;
 }
 
-static int add_folder(const struct dump_node *dir, const struct node_ops *ops, const char *name,
-                      const struct dump_node *proto, struct node **out)
+static ino_t path_ino(const char *path, int n)
+{
+    return ino_hashed(INO_IN_DUMP, ino_hash(INO_HASH, path, (size_t)n));
+}
+
+static void dump_folder_free(struct node *n)
+{
+    struct dump_folder *f = (struct dump_folder *)n;
+    free(f->db);
+    free(f->rp);
+    free(f);
+}
+
+/* The folder of that name, pinned: of a format, and below it db, rp and day, or those of them that
+ * there are. */
+static int dumps_add_folder(struct request *r, const struct dump_folder *dir,
+                            const struct node_ops *ops, const char *name,
+                            const struct dump_folder *like, struct node **out)
 {
     char path[PATH_MAX];
-    struct dump_node *n, p = *proto;
     int len = path_of(dir, name, path);
     if (len < 0)
         return len;
-    p.ino = dumps_ino(path, (size_t)len);
-    int r = dumps_node(dir->all, ops, &p, path, (size_t)len, &n);
-    if (r == 0)
-        *out = &n->node;
-    return r;
+    struct dump_folder *f = calloc(1, sizeof(*f) + (size_t)len);
+    if (!f)
+        return -ENOMEM;
+    node_init(&f->node, ops, NODE_DUMP_FOLDER, path_ino(path, len), &dir->node);
+    f->format = like->format;
+    f->day = like->day;
+    f->db = like->db ? strdup(like->db) : NULL;
+    f->rp = like->rp ? strdup(like->rp) : NULL;
+    f->npath = (size_t)len;
+    memcpy(f->path, path, f->npath);
+    if ((!like->db || f->db) && (!like->rp || f->rp))
+        return node_find_or_add(r->fs->nodes, &f->node, f->path, f->npath, out);
+    dump_folder_free(&f->node);
+    return -ENOMEM;
 }
 
-static int list_folder(struct names *out, const struct dump_node *dir, const char *name)
+static int dumps_list_folder(struct names *out, const struct dump_folder *dir, const char *name)
 {
     char path[PATH_MAX];
     int len = path_of(dir, name, path);
-    return len < 0 ? len : names_add(out, name, dumps_ino(path, (size_t)len), S_IFDIR);
+    return len < 0 ? len : names_add(out, name, path_ino(path, len), S_IFDIR);
 }
 
-int dumps_failed(struct fs *fs, const struct dump_node *at, int rc, const struct err *e)
+/* What is asked of a policy, in words and for the store: all but a measurement. */
+static struct dump_query query_of(const struct dump_folder *dir, int64_t from, int64_t to)
 {
-    char what[64];
-    if (rc == -EINTR || rc == -ENOMEM || rc == -ENOENT)
-        return rc;
-    snprintf(what, sizeof(what), "dump/%s/%s/%s", dump_extensions[at->format], at->db, at->rp);
-    status_failed(fs->status, what, e->text);
-    return rc == -EAGAIN ? rc : -EIO;
+    return (struct dump_query){
+        .db = dir->db, .rp = dir->rp, .from = from, .to = to, .format = dir->format};
 }
 
-static int folder_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+static int failed(struct request *r, const struct dump_folder *dir, int rc, const struct err *e)
+{
+    const struct dump_query q = query_of(dir, 0, 0);
+    return dumps_failed(r->fs, &q, rc, e);
+}
+
+static int dump_folder_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     (void)h;
-    fs_attr(r->fs, st, ((const struct dump_node *)n)->ino, S_IFDIR | 0755, 0, r->fs->started_ns);
+    fs_attr(r->fs, st, n, S_IFDIR | 0755, 0, r->fs->started_ns);
     st->st_nlink = 1; /* how many folders are in it takes long to find out: it is not said */
     return 0;
 }
 
-static int top_lookup(struct request *r, struct node *node, const char *name, struct node **child)
+static int dumps_top_lookup(struct request *r, struct node *node, const char *name,
+                            struct node **child)
 {
-    const struct dump_node *dir = (const struct dump_node *)node;
-    (void)r;
+    const struct dump_folder *dir = (const struct dump_folder *)node;
     for (size_t i = 0; i < 3; i++)
         if (strcmp(name, dump_extensions[i]) == 0)
-            return add_folder(dir, &format_ops, name,
-                              &(struct dump_node){.format = (enum dump_format)i}, child);
+            return dumps_add_folder(r, dir, &names_ops, name,
+                                    &(struct dump_folder){.format = (enum dump_format)i}, child);
     return -ENOENT;
 }
 
-static int top_list(struct request *r, struct node *node, struct names *out)
+static int dumps_top_list(struct request *r, struct node *node, struct names *out)
 {
     int rc = 0;
     (void)r;
     for (size_t i = 0; rc == 0 && i < 3; i++)
-        rc = list_folder(out, (const struct dump_node *)node, dump_extensions[i]);
+        rc = dumps_list_folder(out, (const struct dump_folder *)node, dump_extensions[i]);
     return rc;
 }
 
-static bool is_named(const char *name, const char *plain)
+/* The names of the databases, or of the policies of a database, one by one from *i = 0; NULL: no
+ * more. */
+static const char *next_name(const struct meta *m, const struct dump_folder *dir, size_t *i)
 {
-    char coded[DUMP_NAME_MAX + 1];
-    dump_name_folder((struct slice){plain, strlen(plain)}, coded);
-    return strcmp(coded, name) == 0;
+    const char *db, *rp;
+    if (!dir->db)
+        return *i < meta_databases(m) ? meta_database(m, (*i)++) : NULL;
+    while (*i < meta_policies(m)) {
+        meta_policy(m, (*i)++, &db, &rp);
+        if (strcmp(db, dir->db) == 0)
+            return rp;
+    }
+    return NULL;
 }
 
-static int list_named(struct names *out, const struct dump_node *dir, const char *plain)
+static int dumps_names_lookup(struct request *r, struct node *node, const char *name,
+                              struct node **child)
 {
-    char coded[DUMP_NAME_MAX + 1];
-    dump_name_folder((struct slice){plain, strlen(plain)}, coded);
-    return list_folder(out, dir, coded);
-}
-
-static int format_lookup(struct request *r, struct node *node, const char *name,
-                         struct node **child)
-{
-    const struct dump_node *dir = (const struct dump_node *)node;
+    const struct dump_folder *dir = (const struct dump_folder *)node;
     cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
+    char coded[DUMP_NAME_MAX + 1];
+    const char *plain;
+    size_t i = 0;
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    const struct meta *m = shards_meta(schema_cache_shards(c));
-    for (size_t i = 0; i < meta_databases(m); i++)
-        if (is_named(name, meta_database(m, i)))
-            return add_folder(
-                dir, &database_ops, name,
-                &(struct dump_node){.format = dir->format, .db = (char *)meta_database(m, i)},
-                child);
-    return -ENOENT;
-}
-
-static int format_list(struct request *r, struct node *node, struct names *out)
-{
-    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
-    int rc = dumps_contents(r, &c);
-    if (rc < 0)
-        return rc == -ENOENT ? 0 : rc; /* there is no store */
-    const struct meta *m = shards_meta(schema_cache_shards(c));
-    for (size_t i = 0; rc == 0 && i < meta_databases(m); i++)
-        rc = list_named(out, (const struct dump_node *)node, meta_database(m, i));
-    return rc;
-}
-
-static int database_lookup(struct request *r, struct node *node, const char *name,
-                           struct node **child)
-{
-    const struct dump_node *dir = (const struct dump_node *)node;
-    cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
-    int rc = dumps_contents(r, &c);
-    if (rc < 0)
-        return rc;
-    const struct meta *m = shards_meta(schema_cache_shards(c));
-    for (size_t i = 0; i < meta_policies(m); i++) {
-        const char *db, *rp;
-        meta_policy(m, i, &db, &rp);
-        if (strcmp(db, dir->db) == 0 && is_named(name, rp))
-            return add_folder(
-                dir, &policy_ops, name,
-                &(struct dump_node){.format = dir->format, .db = dir->db, .rp = (char *)rp}, child);
+    while ((plain = next_name(shards_meta(schema_cache_shards(c)), dir, &i))) {
+        dump_name_folder((struct slice){plain, strlen(plain)}, coded);
+        if (strcmp(coded, name) != 0)
+            continue;
+        const struct dump_folder like = {.format = dir->format,
+                                         .db = dir->db ? dir->db : (char *)plain,
+                                         .rp = dir->db ? (char *)plain : NULL};
+        return dumps_add_folder(r, dir, dir->db ? &policy_ops : &names_ops, name, &like, child);
     }
     return -ENOENT;
 }
 
-static int database_list(struct request *r, struct node *node, struct names *out)
+static int dumps_names_list(struct request *r, struct node *node, struct names *out)
 {
-    const struct dump_node *dir = (const struct dump_node *)node;
+    const struct dump_folder *dir = (const struct dump_folder *)node;
     cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
+    char coded[DUMP_NAME_MAX + 1];
+    const char *plain;
+    size_t i = 0;
     int rc = dumps_contents(r, &c);
     if (rc < 0)
-        return rc;
-    const struct meta *m = shards_meta(schema_cache_shards(c));
-    for (size_t i = 0; rc == 0 && i < meta_policies(m); i++) {
-        const char *db, *rp;
-        meta_policy(m, i, &db, &rp);
-        if (strcmp(db, dir->db) == 0)
-            rc = list_named(out, dir, rp);
+        return rc == -ENOENT && !dir->db ? 0 : rc; /* there is no store */
+    while (rc == 0 && (plain = next_name(shards_meta(schema_cache_shards(c)), dir, &i))) {
+        dump_name_folder((struct slice){plain, strlen(plain)}, coded);
+        rc = dumps_list_folder(out, dir, coded);
     }
     return rc;
 }
@@ -196,9 +206,10 @@ static void day_times(int32_t day, int64_t *from, int64_t *to)
         *to = INT64_MAX;
 }
 
-/* The measurement whose name was cut, of the whole policy. */
-static int find_cut(struct request *r, const struct dump_node *dir, struct schema_cache *c,
-                    struct dump_name *name, char **out, size_t *n)
+/* The measurement whose name was shortened, of the whole policy. */
+static int dumps_find_shortened(struct request *r, const struct dump_folder *dir,
+                                struct schema_cache *c, struct dump_name *name, char **out,
+                                size_t *n)
 {
     const struct tarball_reader reader = {request_interrupted, r};
     struct err e = {0};
@@ -215,33 +226,30 @@ static int find_cut(struct request *r, const struct dump_node *dir, struct schem
         *n = m.n;
         return 0;
     }
-    return rc < 0 ? dumps_failed(r->fs, dir, rc, &e) : -ENOENT;
+    return rc < 0 ? failed(r, dir, rc, &e) : -ENOENT;
 }
 
-static int file_lookup(struct request *r, const struct dump_node *dir, struct schema_cache *c,
-                       struct dump_name *name, struct node **child)
+static int dumps_file_lookup(struct request *r, const struct dump_folder *dir,
+                             struct schema_cache *c, struct dump_name *name, struct node **child)
 {
-    struct dump_query q = {.db = dir->db,
-                           .rp = dir->rp,
-                           .measurement = name->measurement,
-                           .n = name->n,
-                           .from = name->from,
-                           .to = name->to,
-                           .format = dir->format,
-                           .gaps = &dir->all->gaps};
+    struct dump_query q = query_of(dir, name->from, name->to);
+    q.measurement = name->measurement;
+    q.n = name->n;
+    q.gaps = &r->fs->dumps->gaps;
     autofree char *whole = NULL;
     if (name->shortened) {
-        int rc = find_cut(r, dir, c, name, &whole, &q.n);
+        int rc = dumps_find_shortened(r, dir, c, name, &whole, &q.n);
         if (rc < 0 && rc != -ENOENT)
             return rc;
-        q.measurement = whole ? whole : name->measurement;
-        q.n = whole ? q.n : name->n;
+        if (whole)
+            q.measurement = whole;
     }
-    return dumpfile_lookup(r, dir, c, &q, child);
+    return dumpfile_lookup(r, &dir->node, c, &q, child);
 }
 
-static int day_lookup_in(struct request *r, const struct dump_node *dir, struct schema_cache *c,
-                         const char *name, int32_t day, struct node **child)
+static int dumps_day_lookup_in(struct request *r, const struct dump_folder *dir,
+                               struct schema_cache *c, const char *name, int32_t day,
+                               struct node **child)
 {
     const struct tarball_reader reader = {request_interrupted, r};
     cleanup(days_clear) struct days days = {0};
@@ -250,17 +258,17 @@ static int day_lookup_in(struct request *r, const struct dump_node *dir, struct 
     day_times(day, &from, &to);
     int rc = schema_cache_days(c, dir->db, dir->rp, from, to, &reader, &days, &e);
     if (days_have(&days, (struct day_range){day, day}))
-        return add_folder(
-            dir, &day_ops, name,
-            &(struct dump_node){.format = dir->format, .db = dir->db, .rp = dir->rp, .day = day},
+        return dumps_add_folder(
+            r, dir, &day_ops, name,
+            &(struct dump_folder){.format = dir->format, .db = dir->db, .rp = dir->rp, .day = day},
             child);
-    return rc < 0 ? dumps_failed(r->fs, dir, rc, &e) : -ENOENT;
+    return rc < 0 ? failed(r, dir, rc, &e) : -ENOENT;
 }
 
-static int policy_lookup(struct request *r, struct node *node, const char *name,
-                         struct node **child)
+static int dumps_policy_lookup(struct request *r, struct node *node, const char *name,
+                               struct node **child)
 {
-    const struct dump_node *dir = (const struct dump_node *)node;
+    const struct dump_folder *dir = (const struct dump_folder *)node;
     cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     struct dump_name parsed;
     int32_t day;
@@ -270,13 +278,13 @@ static int policy_lookup(struct request *r, struct node *node, const char *name,
     int rc = dumps_contents(r, &c);
     if (rc < 0)
         return rc;
-    return is_day ? day_lookup_in(r, dir, c, name, day, child)
-                  : file_lookup(r, dir, c, &parsed, child);
+    return is_day ? dumps_day_lookup_in(r, dir, c, name, day, child)
+                  : dumps_file_lookup(r, dir, c, &parsed, child);
 }
 
-static int policy_list(struct request *r, struct node *node, struct names *out)
+static int dumps_policy_list(struct request *r, struct node *node, struct names *out)
 {
-    const struct dump_node *dir = (const struct dump_node *)node;
+    const struct dump_folder *dir = (const struct dump_folder *)node;
     const struct tarball_reader reader = {request_interrupted, r};
     cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     cleanup(days_clear) struct days days = {0};
@@ -289,17 +297,18 @@ static int policy_list(struct request *r, struct node *node, struct names *out)
         for (int32_t day = days.list[i].first; rc == 0 && day <= days.list[i].last; day++) {
             char name[DUMP_NAME_MAX + 1];
             time_day_text(day, name);
-            rc = list_folder(out, dir, name);
+            rc = dumps_list_folder(out, dir, name);
         }
     }
-    out->error = broken < 0 ? dumps_failed(r->fs, dir, broken, &e) : 0;
+    out->error = broken < 0 ? failed(r, dir, broken, &e) : 0;
     return rc;
 }
 
 /* Of any measurement, but of this day alone. */
-static int day_lookup(struct request *r, struct node *node, const char *name, struct node **child)
+static int dumps_day_lookup(struct request *r, struct node *node, const char *name,
+                            struct node **child)
 {
-    const struct dump_node *dir = (const struct dump_node *)node;
+    const struct dump_folder *dir = (const struct dump_folder *)node;
     cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     struct dump_name parsed;
     int64_t from, to;
@@ -307,17 +316,17 @@ static int day_lookup(struct request *r, struct node *node, const char *name, st
     if (!dump_name_parse(name, dir->format, &parsed) || parsed.from != from || parsed.to != to)
         return -ENOENT;
     int rc = dumps_contents(r, &c);
-    return rc < 0 ? rc : file_lookup(r, dir, c, &parsed, child);
+    return rc < 0 ? rc : dumps_file_lookup(r, dir, c, &parsed, child);
 }
 
-static int day_list(struct request *r, struct node *node, struct names *out)
+static int dumps_day_list(struct request *r, struct node *node, struct names *out)
 {
-    const struct dump_node *dir = (const struct dump_node *)node;
+    const struct dump_folder *dir = (const struct dump_folder *)node;
     cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     cleanup(schema_freep) struct schema *o = NULL;
     struct err e = {0};
     const struct tarball_reader reader = {request_interrupted, r};
-    struct dump_query q = {.db = dir->db, .rp = dir->rp, .format = dir->format};
+    struct dump_query q = query_of(dir, 0, 0);
     day_times(dir->day, &q.from, &q.to);
     int rc = dumps_contents(r, &c);
     if (rc < 0)
@@ -333,18 +342,17 @@ static int day_list(struct request *r, struct node *node, struct names *out)
         q.n = m->name.n;
         rc = names_add(out, name, dumpfile_ino(&q), S_IFREG);
     }
-    out->error = broken < 0 ? dumps_failed(r->fs, dir, broken, &e) : 0;
+    out->error = broken < 0 ? failed(r, dir, broken, &e) : 0;
     return rc;
 }
 
 #define FOLDER(lookup_fn, list_fn)                                                                 \
     {                                                                                              \
-        .attr_timeout = 60, .getattr = folder_getattr, .free = dumps_node_free,                    \
-        .lookup = (lookup_fn), .list = (list_fn)                                                   \
+        .getattr = dump_folder_getattr, .free = dump_folder_free, .lookup = (lookup_fn),           \
+        .list = (list_fn)                                                                          \
     }
 
-static const struct node_ops top_ops = FOLDER(top_lookup, top_list);
-static const struct node_ops format_ops = FOLDER(format_lookup, format_list);
-static const struct node_ops database_ops = FOLDER(database_lookup, database_list);
-static const struct node_ops policy_ops = FOLDER(policy_lookup, policy_list);
-static const struct node_ops day_ops = FOLDER(day_lookup, day_list);
+static const struct node_ops top_ops = FOLDER(dumps_top_lookup, dumps_top_list);
+static const struct node_ops names_ops = FOLDER(dumps_names_lookup, dumps_names_list);
+static const struct node_ops policy_ops = FOLDER(dumps_policy_lookup, dumps_policy_list);
+static const struct node_ops day_ops = FOLDER(dumps_day_lookup, dumps_day_list);

@@ -3,11 +3,8 @@
  * dump/FORMAT/DB/RP/DAY/MEASUREMENT_FROM_TO.FORMAT: measurements as text (store/export/dump.h,
  * dump_name.h).
  *
- * What is listed and dumped is the store as the caller's now.tar has it (now.h). A file is a node
- * of its own for each text that it may have: its size is known before it is opened, from one making
- * of the text or from the catalogue, and the node never changes. What it is made of stays pinned
- * while it is open, and for 10 s after it was last looked up; a later open of it gets ESTALE, and
- * the kernel looks again.
+ * What is listed and dumped is the store at the caller's instant (instant.h). A file is made while
+ * it is read (generated.h).
  *
  * A file of the store that is damaged gives EIO, with its name and the place in status.json, to
  * whatever needs it. A list of days or measurements names those of all other shards first. With

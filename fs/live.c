@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/live.h"
 
+#include "fs/folder.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,33 +19,22 @@
 enum root { META, DATA, WAL, ROOTS };
 static const char *const root_names[ROOTS] = {"meta", "data", "wal"};
 
-struct key {
-    dev_t dev;
-    ino_t ino;
-    enum root root;
-};
-
 struct live {
     struct node node;
-    struct live_branch *branch;
-    struct key key;
-    char *path;    /* below the root; "" for the root itself */
-    unsigned open; /* handles */
-    int fd;        /* of one of them, while there is one */
-    UT_hash_handle by_key;
+    pthread_mutex_t lock; /* guards open and fd */
+    unsigned open;        /* handles */
+    int fd;               /* of one of them, while there is one */
+    struct live_key {
+        dev_t dev;
+        ino_t ino;
+        enum root root;
+        char path[]; /* below the root, and a 0; "" for the root itself */
+    } key;
 };
 
 struct live_handle {
     struct handle h;
     int fd;
-};
-
-/* The folder live/ and all nodes below it. */
-struct live_branch {
-    struct node node;
-    struct fs *fs;
-    pthread_mutex_t lock; /* guards nodes, and their open and fd */
-    struct live *nodes;
 };
 
 static const struct node_ops live_ops;
@@ -79,30 +70,15 @@ static int stat_path(const struct fs *fs, enum root root, const char *path, stru
     return r == -ELOOP || r == -ENOTDIR ? -ENOENT : r;
 }
 
-static ino_t shown_ino(ino_t ino, enum root root)
-{
-    return ino | (ino_t)(root + 1) << 60;
-}
-
 /* Retaining a file links it, which is nobody's business but ours: its ctime and link count are
  * shown as if it had not been. */
-static void show(const struct live *l, struct stat *st)
+static void show(const struct fs *fs, const struct live *l, struct stat *st)
 {
-    st->st_ino = shown_ino(st->st_ino, l->key.root);
+    st->st_ino = l->node.ino;
     st->st_ctim = st->st_mtim;
     if (!S_ISDIR(st->st_mode))
         st->st_nlink = 1;
-    fs_mask(l->branch->fs, st);
-}
-
-static struct key key_of(const struct stat *st, enum root root)
-{
-    struct key k;
-    memset(&k, 0, sizeof(k));
-    k.dev = st->st_dev;
-    k.ino = st->st_ino;
-    k.root = root;
-    return k;
+    fs_mask(fs, st);
 }
 
 static bool is_same(const struct live *l, const struct stat *st)
@@ -110,60 +86,29 @@ static bool is_same(const struct live *l, const struct stat *st)
     return l->key.dev == st->st_dev && l->key.ino == st->st_ino;
 }
 
-static struct live *find(struct live_branch *b, const struct key *k, const char *path)
-{
-    struct live *l;
-    HASH_FIND(by_key, b->nodes, k, sizeof(*k), l);
-    return l && strcmp(l->path, path) == 0 ? l : NULL;
-}
-
-static int add(struct live_branch *b, const struct key *k, const char *path, struct live **out)
-{
-    struct live *old, *l = calloc(1, sizeof(*l));
-    if (!l || !(l->path = strdup(path))) {
-        free(l);
-        return -ENOMEM;
-    }
-    l->node.ops = &live_ops;
-    l->branch = b;
-    l->key = *k;
-    l->fd = -1;
-    /* The inode was known by another name: that node goes on by itself. */
-    HASH_REPLACE(by_key, b->nodes, key, sizeof(l->key), l, old);
-    node_add(b->fs->nodes, &l->node, false);
-    *out = l;
-    return 0;
-}
-
 /* The node of path and inode, pinned. */
-static int node_for(struct live_branch *b, enum root root, const char *path, const struct stat *st,
-                    struct node **out)
+static int live_node(struct fs *fs, const struct node *dir, enum root root, const char *path,
+                     const struct stat *st, struct node **out)
 {
-    struct key k = key_of(st, root);
-    int r = 0;
-    pthread_mutex_lock(&b->lock);
-    struct live *l = find(b, &k, path);
-    /* A node that is being freed is no longer in the node table. */
-    if (l && node_pin(b->fs->nodes, l->node.id) == NULL)
-        l = NULL;
+    size_t npath = strlen(path) + 1;
+    struct live *l = calloc(1, sizeof(*l) + npath);
     if (!l)
-        r = add(b, &k, path, &l);
-    pthread_mutex_unlock(&b->lock);
-    if (r == 0)
-        *out = &l->node;
-    return r;
+        return -ENOMEM;
+    node_init(&l->node, &live_ops, NODE_LIVE, ino_live(st->st_ino, root), dir);
+    pthread_mutex_init(&l->lock, NULL);
+    l->key.dev = st->st_dev;
+    l->key.ino = st->st_ino;
+    l->key.root = root;
+    memcpy(l->key.path, path, npath);
+    l->fd = -1;
+    return node_find_or_add(fs->nodes, &l->node, &l->key, offsetof(struct live_key, path) + npath,
+                            out);
 }
 
 static void live_free(struct node *n)
 {
-    struct live *l = (struct live *)n, *listed;
-    struct live_branch *b = l->branch;
-    pthread_mutex_lock(&b->lock);
-    HASH_FIND(by_key, b->nodes, &l->key, sizeof(l->key), listed);
-    if (listed == l)
-        HASH_DELETE(by_key, b->nodes, l);
-    pthread_mutex_unlock(&b->lock);
-    free(l->path);
+    struct live *l = (struct live *)n;
+    pthread_mutex_destroy(&l->lock);
     free(l);
 }
 
@@ -173,17 +118,17 @@ static int live_getattr(struct request *r, struct node *n, struct handle *h, str
     (void)h;
     int rc = -ENOENT;
     /* While it is open, the file answers for itself, wherever its name has gone. */
-    pthread_mutex_lock(&l->branch->lock);
+    pthread_mutex_lock(&l->lock);
     if (l->open)
         rc = fstat(l->fd, st) < 0 ? -errno : 0;
-    pthread_mutex_unlock(&l->branch->lock);
+    pthread_mutex_unlock(&l->lock);
     if (rc < 0)
-        rc = stat_path(r->fs, l->key.root, l->path, st);
+        rc = stat_path(r->fs, l->key.root, l->key.path, st);
     if (rc < 0)
         return rc;
     if (!is_same(l, st))
         return -ESTALE;
-    show(l, st);
+    show(r->fs, l, st);
     return 0;
 }
 
@@ -192,20 +137,20 @@ static int live_lookup(struct request *r, struct node *dir, const char *name, st
     struct live *d = (struct live *)dir;
     char path[PATH_MAX];
     struct stat st;
-    if (snprintf(path, sizeof(path), "%s%s%s", d->path, *d->path ? "/" : "", name) >=
+    if (snprintf(path, sizeof(path), "%s%s%s", d->key.path, *d->key.path ? "/" : "", name) >=
         (int)sizeof(path))
         return -ENAMETOOLONG;
     int rc = stat_path(r->fs, d->key.root, path, &st);
-    return rc < 0 ? rc : node_for(d->branch, d->key.root, path, &st, child);
+    return rc < 0 ? rc : live_node(r->fs, dir, d->key.root, path, &st, child);
 }
 
 /* Opens the node's file and makes sure that it is the one that was looked up. */
-static int open_node(struct request *r, const struct live *l, int flags, struct stat *st)
+static int live_open_node(struct request *r, const struct live *l, int flags, struct stat *st)
 {
     autoclose int root = open_root(r->fs, l->key.root);
     if (root < 0)
         return -ESTALE;
-    autoclose int fd = io_open_beneath(root, l->path, flags);
+    autoclose int fd = io_open_beneath(root, l->key.path, flags);
     if (fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR)
         return -ESTALE;
     if (fd < 0)
@@ -219,7 +164,7 @@ static int live_list(struct request *r, struct node *dir, struct names *out)
 {
     struct live *d = (struct live *)dir;
     struct stat st;
-    autoclose int fd = open_node(r, d, O_RDONLY | O_DIRECTORY, &st);
+    autoclose int fd = live_open_node(r, d, O_RDONLY | O_DIRECTORY, &st);
     if (fd < 0)
         return fd;
     cleanup(dir_free) struct dir list = {0};
@@ -227,10 +172,10 @@ static int live_list(struct request *r, struct node *dir, struct names *out)
     for (size_t i = 0; rc == 0 && i < list.n; i++) {
         if (fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue; /* gone since */
-        if (*d->path == 0 && name_is_hidden(list.names[i]))
+        if (*d->key.path == 0 && name_is_hidden(list.names[i]))
             continue;
         if (is_shown("", &st))
-            rc = names_add(out, list.names[i], shown_ino(st.st_ino, d->key.root), st.st_mode);
+            rc = names_add(out, list.names[i], ino_live(st.st_ino, d->key.root), st.st_mode);
     }
     return rc;
 }
@@ -240,17 +185,17 @@ static int live_open(struct request *r, struct node *n, int flags, struct handle
     struct live *l = (struct live *)n;
     struct stat st;
     (void)flags;
-    autoclose int fd = open_node(r, l, O_RDONLY | O_NONBLOCK, &st);
+    autoclose int fd = live_open_node(r, l, O_RDONLY | O_NONBLOCK, &st);
     if (fd < 0)
         return fd;
     struct live_handle *lh = calloc(1, sizeof(*lh));
     if (!lh)
         return -ENOMEM;
     lh->fd = steal_fd(&fd);
-    pthread_mutex_lock(&l->branch->lock);
+    pthread_mutex_lock(&l->lock);
     if (l->open++ == 0)
         l->fd = dup(lh->fd);
-    pthread_mutex_unlock(&l->branch->lock);
+    pthread_mutex_unlock(&l->lock);
     *h = &lh->h;
     return 0;
 }
@@ -275,12 +220,12 @@ static void live_release(struct handle *h)
 {
     struct live_handle *lh = (struct live_handle *)h;
     struct live *l = (struct live *)h->node;
-    pthread_mutex_lock(&l->branch->lock);
+    pthread_mutex_lock(&l->lock);
     if (--l->open == 0) {
         cleanup_close(&l->fd);
         l->fd = -1;
     }
-    pthread_mutex_unlock(&l->branch->lock);
+    pthread_mutex_unlock(&l->lock);
     close(lh->fd);
     free(lh);
 }
@@ -289,7 +234,7 @@ static int live_readlink(struct request *r, struct node *n, char *buf, size_t ma
 {
     struct live *l = (struct live *)n;
     struct stat st;
-    autoclose int fd = open_node(r, l, O_PATH, &st);
+    autoclose int fd = live_open_node(r, l, O_PATH, &st);
     if (fd < 0)
         return fd;
     ssize_t len = readlinkat(fd, "", buf, max - 1);
@@ -310,60 +255,39 @@ static const struct node_ops live_ops = {
     .readlink = live_readlink,
 };
 
-static int branch_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+static int live_folder_lookup(struct request *r, struct node *dir, const char *name,
+                              struct node **child)
 {
-    (void)n, (void)h;
-    fs_attr(r->fs, st, INO_LIVE, S_IFDIR | 0755, 0, r->fs->started_ns);
-    return 0;
-}
-
-static int branch_lookup(struct request *r, struct node *dir, const char *name, struct node **child)
-{
-    struct live_branch *b = (struct live_branch *)dir;
     for (int i = 0; i < ROOTS; i++) {
         struct stat st;
         if (strcmp(name, root_names[i]) != 0)
             continue;
         int rc = stat_path(r->fs, (enum root)i, "", &st);
-        return rc < 0 ? rc : node_for(b, (enum root)i, "", &st, child);
+        return rc < 0 ? rc : live_node(r->fs, dir, (enum root)i, "", &st, child);
     }
     return -ENOENT;
 }
 
-static int branch_list(struct request *r, struct node *dir, struct names *out)
+static int live_folder_list(struct request *r, struct node *dir, struct names *out)
 {
     int rc = 0;
     (void)dir;
     for (int i = 0; rc == 0 && i < ROOTS; i++) {
         struct stat st;
         if (stat_path(r->fs, (enum root)i, "", &st) == 0)
-            rc = names_add(out, root_names[i], shown_ino(st.st_ino, (enum root)i), S_IFDIR);
+            rc = names_add(out, root_names[i], ino_live(st.st_ino, (enum root)i), S_IFDIR);
     }
     return rc;
 }
 
-static void branch_free(struct node *n)
-{
-    (void)n; /* the nodes below may be freed later: see live_new */
-}
-
-static const struct node_ops branch_ops = {
-    .entry_timeout = 60,
-    .attr_timeout = 60,
-    .getattr = branch_getattr,
-    .free = branch_free,
-    .lookup = branch_lookup,
-    .list = branch_list,
+static const struct node_ops live_folder_ops = {
+    .getattr = folder_getattr,
+    .free = node_free,
+    .lookup = live_folder_lookup,
+    .list = live_folder_list,
 };
 
 int live_new(struct fs *fs, struct node **out)
 {
-    /* One for the life of the process: nodes below it go on needing its lock until the last is
-     * freed. */
-    static struct live_branch branch = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    branch.node.ops = &branch_ops;
-    branch.fs = fs;
-    node_add(fs->nodes, &branch.node, false);
-    *out = &branch.node;
-    return 0;
+    return node_new(fs->nodes, &live_folder_ops, NODE_FOLDER, INO_LIVE, out);
 }

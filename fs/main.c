@@ -7,25 +7,24 @@
 #include "fs/drops.h"
 #include "fs/dumps.h"
 #include "fs/fs.h"
+#include "fs/generated.h"
 #include "fs/log.h"
 #include "fs/mapping.h"
 #include "fs/mountpoint.h"
-#include "fs/named.h"
 #include "fs/now.h"
-#include "fs/owner.h"
 #include "fs/pace.h"
 #include "fs/signals.h"
 #include "fs/space.h"
-#include "fs/state.h"
 #include "fs/status.h"
 #include "fs/timer.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
+#include "store/base/keeper.h"
+#include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
-#include "store/snapshot/held.h"
+#include "store/influx/statefolder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +37,8 @@ struct daemon {
     struct options options;
     struct store_paths paths;
     char *mountpoint;
-    struct state state;
+    char *state;      /* the state folder; NULL: there is none that can be written to */
+    struct err lacks; /* why, and what is missing without it; else empty */
     struct fs fs;
     struct timer *timer;
     bool mounted;
@@ -52,20 +52,11 @@ static void keep_memory_small(void)
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
 }
 
-static void find_owner(struct daemon *d)
-{
-    uid_t uid;
-    gid_t gid;
-    owner_of_store(&d->paths, d->options.owner_uid, d->options.owner_gid, &uid, &gid);
-    atomic_store(&d->fs.uid, uid);
-    atomic_store(&d->fs.gid, gid);
-}
-
 static void restored(void *arg)
 {
     struct daemon *d = arg;
-    find_owner(d);
-    now_restored(d->fs.now);
+    fs_find_owner(&d->fs);
+    instants_restored(d->fs.instants);
 }
 
 static int open_restore(struct daemon *d, struct err *e)
@@ -82,8 +73,7 @@ static int open_restore(struct daemon *d, struct err *e)
     };
     if (d->options.ro)
         return 0;
-    autoclose int state =
-        d->state.path ? open(d->state.path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    autoclose int state = d->state ? open(d->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     o.state_fd = state;
     return session_open(&o, &d->fs.restore, e);
 }
@@ -104,25 +94,44 @@ static int check_links(struct daemon *d, struct err *e)
     return r;
 }
 
+/* Finds or makes the state folder. One that cannot be had is no error. */
+static void open_state(struct daemon *d)
+{
+    autofree char *path = NULL;
+    const char *given = d->options.state;
+    int r = state_folder(&d->paths, given, true, &path);
+    if (r == 0) {
+        d->state = steal_ptr(&path);
+        return;
+    }
+    err_set(&d->lacks, 0,
+            "state folder %s: %s; without it checksums are computed again and now.tar gets another "
+            "id after each mount (set -o state=)",
+            path    ? path
+            : given ? given
+                    : "",
+            strerror(-r));
+}
+
 /* Finishes what a killed restore left, then opens what is remembered of the store. */
 static int open_store(struct daemon *d, struct err *e)
 {
     struct err note = {0};
-    state_open(&d->paths, d->options.state, &d->state);
+    open_state(d);
     int r = open_restore(d, e);
     if (r < 0)
         return r;
-    r = snapshots_open(&d->paths, d->state.path, &d->fs.snapshots, &note, e);
+    r = snapshots_open(&d->paths, d->state, &d->fs.snapshots, &note, e);
     if (r == 0 && d->options.allow_left_out)
         snapshots_allow_left_out(d->fs.snapshots);
-    if (r == 0 && d->state.path)
-        r = cuts_open(d->fs.snapshots, d->state.path, &d->fs.cuts, e);
+    if (r == 0 && d->state)
+        r = cuts_open(d->fs.snapshots, d->state, &d->fs.cuts, e);
     if (r < 0)
         return r;
-    if (d->state.lacks.text[0] && d->options.every_ns)
-        return err_set(e, -EROFS, "option every= needs a place for cuts; %s", d->state.lacks.text);
-    if (d->state.lacks.text[0])
-        log_line("%s", d->state.lacks.text);
+    if (d->lacks.text[0] && d->options.every_ns)
+        return err_set(e, -EROFS, "option every= needs a place for cuts; %s", d->lacks.text);
+    if (d->lacks.text[0])
+        log_line("%s", d->lacks.text);
     if (note.text[0])
         log_line("%s", note.text);
     return check_links(d, e);
@@ -134,20 +143,18 @@ static int build_tree(struct daemon *d)
     fs->options = &d->options;
     fs->paths = &d->paths;
     fs->mountpoint = d->mountpoint;
-    fs->state = d->state.path;
-    fs->lacks = d->state.lacks.text;
-    fs->started_ns = io_now_ns();
-    find_owner(d);
+    fs->state = d->state;
+    fs->lacks = d->lacks.text;
+    fs->started_ns = time_wall_ns();
+    fs_find_owner(fs);
     fs->nodes = node_table_new();
     fs->status = status_new();
     fs->pace = pace_new();
     if (!fs->nodes || !fs->status || !fs->pace)
         return -ENOMEM;
+    cutfiles_init(fs);
+    generated_files_init(fs);
     int r = now_new(fs);
-    if (r == 0)
-        r = named_new(fs);
-    if (r == 0)
-        r = cutfiles_new(fs);
     if (r == 0)
         r = views_new(fs);
     return r < 0 ? r : fs_tree_new(fs);
@@ -244,12 +251,10 @@ static void stop(struct daemon *d)
         fuse_session_destroy(fs->session);
     cutter_stop(fs->cutter);
     dumps_drop_all(fs->dumps);
-    now_drop_all(fs->now);
-    named_drop_all(fs->named);
+    instants_free(fs->instants);
     node_table_free(fs->nodes);
-    now_free(fs->now);
-    named_free(fs->named);
-    cutfiles_free(fs->cutfiles);
+    materials_clear(&fs->cut_tars);
+    materials_clear(&fs->generated);
     views_free(fs->views);
     dumps_free(fs->dumps);
     drops_free(fs->drops);
@@ -258,7 +263,7 @@ static void stop(struct daemon *d)
     cuts_close(fs->cuts);
     snapshots_close(fs->snapshots);
     session_close(fs->restore);
-    state_close(&d->state);
+    free(d->state);
     free(d->mountpoint);
     store_paths_free(&d->paths);
     options_free(&d->options);

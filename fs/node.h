@@ -3,21 +3,12 @@
  * Nodes: what the kernel knows by number, and what each kind of them can do.
  *
  * A node's number (FUSE's inode) is never used again while the mount lasts, so no generations are
- * needed; it is not the st_ino that users see. A node lives while the kernel has looked it up, a
- * handle is open on it, or a branch of the tree keeps it (pins). The table locks itself; a branch
- * guards what its own nodes hold.
+ * needed; it is not the st_ino that users see (ino.h). A node lives while the kernel has looked it
+ * up, a handle is open on it, or a branch of the tree keeps it (pins). The table locks itself; a
+ * branch guards what its own nodes hold.
  *
- * Cache policy, one row for each class of nodes (seconds; 0: the kernel asks each time):
- *
- *   class      entry  attr     data
- *   folder     60     60       -            the fixed folders; attr of those that list cuts: 1
- *   live       0      0        page cache, dropped at open; an open file pins its inode
- *   now        0      for ever direct       entry: the asking process decides; a node never changes
- *   cut        1      for ever direct       a tar of a cut; entry of base.tar and latest.tar: 0
- *   view       ever   for ever page cache   files of a cut; entry of at/N: 1, of at/latest: 0
- *   drop       0      0        direct       restore/ and what is copied there
- *   dump       0      for ever direct       a dump, made as it is read; its folders: attr 60
- *   text       0      0        direct       status files, made when they are opened
+ * What is looked up again and again has a key: there is one node of a kind with the same key. How
+ * long the kernel may remember a node goes by its kind alone; the table is in node.c.
  */
 #ifndef INFLUXFS_FS_NODE_H
 #define INFLUXFS_FS_NODE_H
@@ -26,13 +17,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
-#include <uthash.h>
 
-#define NODE_FOR_EVER 31536000.0
+/* What could not be added for want of memory has hh.tbl NULL. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
 
 struct fs;
 struct node;
 struct handle;
+
+enum node_kind {
+    NODE_FOLDER,      /* a fixed folder */
+    NODE_CUTS_FOLDER, /* a fixed folder that lists cuts */
+    NODE_LIVE,        /* the store's own files and folders */
+    NODE_NOW,         /* a tar of the store as it is */
+    NODE_CUT,         /* a tar of a cut, by a name that is the cut's own */
+    NODE_CUT_MOVING,  /* by one that goes from cut to cut: base.tar, latest.tar */
+    NODE_VIEW,        /* at/N */
+    NODE_VIEW_MOVING, /* at/latest */
+    NODE_VIEW_ENTRY,  /* files and folders of a cut */
+    NODE_UPLOAD,      /* restore/, and what is copied there */
+    NODE_DUMP_FOLDER,
+    NODE_DUMP, /* text that is made as it is read */
+    NODE_TEXT, /* text that is made when it is opened */
+    NODE_KINDS
+};
+
+/* What the kernel may remember, in seconds; 0: it asks each time. */
+struct cache_policy {
+    double entry;  /* that the name stands for the node */
+    double attr;   /* its attributes */
+    double absent; /* of a folder: that a name is not there */
+    bool direct;   /* its data bypass the page cache */
+    bool keep;     /* its data never change: the page cache outlives the last close */
+};
 
 /* Who asks. */
 struct request {
@@ -58,7 +76,7 @@ struct names {
         mode_t type;
     } * at;
     size_t n;
-    int error; /* what ends the list, behind the last name; 0: nothing is missing */
+    int error; /* what ends the list, after the last name; 0: nothing is missing */
 };
 int names_add(struct names *l, const char *name, ino_t ino, mode_t type);
 void names_clear(struct names *l);
@@ -66,10 +84,6 @@ void names_clear(struct names *l);
 /* What a class of nodes does. Everything returns 0 or -errno; what is NULL gives EROFS if it would
  * change something, else the natural error. Nodes handed out are pinned for the caller. */
 struct node_ops {
-    double entry_timeout, attr_timeout;
-    bool direct; /* its data bypasses the page cache */
-    bool keep;   /* its data never changes: the page cache outlives the last close */
-
     int (*getattr)(struct request *r, struct node *n, struct handle *h, struct stat *st);
     void (*free)(struct node *n); /* the last pin and look-up are gone */
 
@@ -110,18 +124,41 @@ struct node_ops {
 struct node {
     uint64_t id;
     const struct node_ops *ops;
+    enum node_kind kind;
+    ino_t ino, up;    /* st_ino, its own and that of its folder */
     uint64_t lookups; /* the kernel's */
     unsigned pins;    /* ours */
-    UT_hash_handle hh;
+    UT_hash_handle by_id, by_key;
 };
 
+/* Before it is added. dir is the folder that it was found in; NULL: the root. */
+void node_init(struct node *n, const struct node_ops *ops, enum node_kind kind, ino_t ino,
+               const struct node *dir);
+/* A node that is nothing but one, added, with one pin, and in the root; its ops have node_free.
+ * -ENOMEM. */
 struct node_table;
-struct node_table *node_table_new(void);
-/* Frees every node that is left, whatever the kernel thinks. */
+int node_new(struct node_table *t, const struct node_ops *ops, enum node_kind kind, ino_t ino,
+             struct node **out);
+void node_free(struct node *n);
+
+const struct cache_policy *node_policy(const struct node *n);
+
+struct node_table *node_table_new(void); /* NULL: out of memory */
+/* Frees every node that is left, whatever the kernel thinks, the newest first: so a node may pin
+ * its folder. */
 void node_table_free(struct node_table *t);
 
-/* Numbers the node and puts it in the table with one pin. root gets FUSE's number of the root. */
-void node_add(struct node_table *t, struct node *n, bool root);
+/* Numbers the node and puts it in the table with one pin. root gets FUSE's number of the root.
+ * -ENOMEM: it is still the caller's. */
+int node_add(struct node_table *t, struct node *n, bool root);
+
+/* The node of a kind with this key, pinned; NULL: there is none. */
+struct node *node_find(struct node_table *t, enum node_kind kind, const void *key, size_t nkey);
+/* Adds a node under a key, which stays where it is as long as the node, and gives it, pinned once;
+ * or gives the one of its kind that has the key, pinned, and frees n, as it does on -ENOMEM. */
+int node_find_or_add(struct node_table *t, struct node *n, const void *key, size_t nkey,
+                     struct node **out);
+
 struct node *node_pin(struct node_table *t, uint64_t id); /* NULL: unknown */
 void node_repin(struct node_table *t, struct node *n);    /* one more pin on a pinned node */
 void node_unpin(struct node_table *t, struct node *n);

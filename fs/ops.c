@@ -49,8 +49,9 @@ static void put(const struct request *r, struct node *n)
 
 static int entry_of(struct request *r, struct node *n, struct fuse_entry_param *e)
 {
+    const struct cache_policy *cache = node_policy(n);
     *e = (struct fuse_entry_param){
-        .ino = n->id, .attr_timeout = n->ops->attr_timeout, .entry_timeout = n->ops->entry_timeout};
+        .ino = n->id, .attr_timeout = cache->attr, .entry_timeout = cache->entry};
     return n->ops->getattr(r, n, NULL, &e->attr);
 }
 
@@ -69,6 +70,16 @@ static void reply_entry(struct request *r, struct node *n)
     put(r, n);
 }
 
+/* Answers that there is no such name in the folder, or with another error. */
+static void reply_absent(struct request *r, const struct node *dir, int rc)
+{
+    const struct fuse_entry_param none = {.entry_timeout = node_policy(dir)->absent};
+    if (rc == -ENOENT && none.entry_timeout > 0)
+        fuse_reply_entry(r->req, &none);
+    else
+        reply(r->req, rc);
+}
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     (void)userdata;
@@ -85,7 +96,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         return;
     int rc = dir->ops->lookup ? dir->ops->lookup(&r, dir, name, &child) : -ENOTDIR;
     if (rc < 0)
-        reply(req, rc);
+        reply_absent(&r, dir, rc);
     else
         reply_entry(&r, child);
     put(&r, dir);
@@ -117,7 +128,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     if (rc < 0)
         reply(req, rc);
     else
-        fuse_reply_attr(req, &st, n->ops->attr_timeout);
+        fuse_reply_attr(req, &st, node_policy(n)->attr);
     put(&r, n);
 }
 
@@ -135,7 +146,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
     if (rc < 0)
         reply(req, rc);
     else
-        fuse_reply_attr(req, &st, n->ops->attr_timeout);
+        fuse_reply_attr(req, &st, node_policy(n)->attr);
     put(&r, n);
 }
 
@@ -231,8 +242,8 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 static void fill_open(const struct node *n, struct handle *h, struct fuse_file_info *fi)
 {
     fi->fh = (uintptr_t)h;
-    fi->direct_io = n->ops->direct;
-    fi->keep_cache = n->ops->keep;
+    fi->direct_io = node_policy(n)->direct;
+    fi->keep_cache = node_policy(n)->keep;
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -368,6 +379,16 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
     reply(req, 0);
 }
 
+static int list_folder(struct request *r, struct node *n, struct names *out)
+{
+    if (!n->ops->list)
+        return -ENOTDIR;
+    int rc = names_add(out, ".", n->ino, S_IFDIR);
+    if (rc == 0)
+        rc = names_add(out, "..", n->up, S_IFDIR);
+    return rc < 0 ? rc : n->ops->list(r, n, out);
+}
+
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct request r = request_of(req);
@@ -375,7 +396,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     if (!n)
         return;
     struct dir_handle *d = calloc(1, sizeof(*d));
-    int rc = !d ? -ENOMEM : n->ops->list ? n->ops->list(&r, n, &d->names) : -ENOTDIR;
+    int rc = d ? list_folder(&r, n, &d->names) : -ENOMEM;
     if (rc == 0) {
         d->h.node = n;
         fi->fh = (uintptr_t)d;
@@ -390,7 +411,6 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     put(&r, n);
 }
 
-/* Offset 0 and 1 are "." and "..", i+2 the i-th name. */
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                        struct fuse_file_info *fi)
 {
@@ -402,10 +422,9 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
         reply(req, -ENOMEM);
         return;
     }
-    for (size_t i = (size_t)off; i < d->names.n + 2; i++) {
-        struct stat st = {.st_ino = i < 2 ? INO_ROOT : d->names.at[i - 2].ino,
-                          .st_mode = i < 2 ? S_IFDIR : d->names.at[i - 2].type};
-        const char *name = i == 0 ? "." : i == 1 ? ".." : d->names.at[i - 2].name;
+    for (size_t i = (size_t)off; i < d->names.n; i++) {
+        struct stat st = {.st_ino = d->names.at[i].ino, .st_mode = d->names.at[i].type};
+        const char *name = d->names.at[i].name;
         size_t n = fuse_add_direntry(req, buf + used, size - used, name, &st, (off_t)i + 1);
         if (n > size - used)
             break;

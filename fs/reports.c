@@ -3,8 +3,7 @@
 
 #include "fs/cutter.h"
 #include "fs/dumps.h"
-#include "fs/named.h"
-#include "fs/now.h"
+#include "fs/instant.h"
 #include "fs/status.h"
 #include "fs/text.h"
 #include "store/base/cleanup.h"
@@ -26,11 +25,10 @@
 static int log_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     struct stat real = {0};
-    (void)n, (void)h;
+    (void)h;
     if (r->fs->restore && fstat(session_log_fd(r->fs->restore), &real) < 0)
         return -errno;
-    fs_attr(r->fs, st, INO_RESTORE_LOG, S_IFREG | 0400, (uint64_t)real.st_size,
-            io_ts_ns(&real.st_mtim));
+    fs_attr(r->fs, st, n, S_IFREG | 0400, (uint64_t)real.st_size, io_ts_ns(&real.st_mtim));
     return 0;
 }
 
@@ -55,15 +53,9 @@ static void log_release(struct handle *h)
     free(h);
 }
 
-static void log_free(struct node *n)
-{
-    free(n);
-}
-
 static const struct node_ops log_ops = {
-    .direct = true,
     .getattr = log_getattr,
-    .free = log_free,
+    .free = node_free,
     .open = log_open,
     .read = log_read,
     .release = log_release,
@@ -273,7 +265,7 @@ static int make_status(struct fs *fs, char **text)
     struct json_object *o = json_object_new_object();
     if (!o)
         return -ENOMEM;
-    size_t held = now_held(fs) + named_held(fs->named);
+    size_t held = instants_count(fs->instants);
     if (status_get(fs->status, &now) < 0) {
         json_object_put(o);
         return -ENOMEM;
@@ -299,13 +291,7 @@ static int make_status(struct fs *fs, char **text)
 
 int report_restore_log(struct fs *fs, struct node **out)
 {
-    struct node *n = calloc(1, sizeof(*n));
-    if (!n)
-        return -ENOMEM;
-    n->ops = &log_ops;
-    node_add(fs->nodes, n, false);
-    *out = n;
-    return 0;
+    return node_new(fs->nodes, &log_ops, NODE_TEXT, INO_RESTORE_LOG, out);
 }
 
 int report_restore_status(struct fs *fs, struct node **out)

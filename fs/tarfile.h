@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An open tar: what the branches whose files are tarballs have in common. A branch embeds the
+ * An open tar: what now.tar, its names and the tars of cuts have in common. A branch embeds the
  * handle in its own and opens and releases it; reading is the same for all.
  */
 #ifndef INFLUXFS_FS_TARFILE_H

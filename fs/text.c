@@ -2,7 +2,7 @@
 #include "fs/text.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 
 struct text_node {
     struct node node;
-    ino_t ino;
     mode_t mode;
     int (*make)(struct fs *fs, char **text);
 };
@@ -34,7 +33,7 @@ static int text_getattr(struct request *r, struct node *n, struct handle *h, str
             return rc;
         len = strlen(text);
     }
-    fs_attr(r->fs, st, t->ino, S_IFREG | t->mode, len, io_now_ns());
+    fs_attr(r->fs, st, n, S_IFREG | t->mode, len, time_wall_ns());
     return 0;
 }
 
@@ -78,7 +77,6 @@ static void text_free(struct node *n)
 }
 
 static const struct node_ops text_ops = {
-    .direct = true,
     .getattr = text_getattr,
     .free = text_free,
     .open = text_open,
@@ -92,11 +90,13 @@ int text_node_new(struct fs *fs, ino_t ino, mode_t mode, int (*make)(struct fs *
     struct text_node *t = calloc(1, sizeof(*t));
     if (!t)
         return -ENOMEM;
-    t->node.ops = &text_ops;
-    t->ino = ino;
+    node_init(&t->node, &text_ops, NODE_TEXT, ino, NULL);
     t->mode = mode;
     t->make = make;
-    node_add(fs->nodes, &t->node, false);
-    *out = &t->node;
-    return 0;
+    int r = node_add(fs->nodes, &t->node, false);
+    if (r < 0)
+        free(t);
+    else
+        *out = &t->node;
+    return r;
 }

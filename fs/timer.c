@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/timer.h"
 
-#include "fs/cutfile.h"
 #include "fs/drops.h"
 #include "fs/dumps.h"
-#include "fs/named.h"
-#include "fs/now.h"
+#include "fs/instant.h"
 #include "fs/signals.h"
 #include "fs/status.h"
 #include "fs/view.h"
-#include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/seen.h"
 
 #include <errno.h>
@@ -37,8 +35,8 @@ static void end_the_loop(struct timer *t)
     while (!t->stop) {
         fuse_session_exit(t->fs->session);
         signals_interrupt(t->main);
-        int64_t until = io_mono_ns() + AGAIN_NS;
-        while (!t->stop && io_mono_ns() < until)
+        int64_t until = time_mono_ns() + AGAIN_NS;
+        while (!t->stop && time_mono_ns() < until)
             signals_wait(until);
     }
 }
@@ -48,9 +46,9 @@ static void end_the_loop(struct timer *t)
 static void watch_influxd(struct timer *t)
 {
     struct err why = {0};
-    if (!t->fs->paths->config || io_mono_ns() < t->watch)
+    if (!t->fs->paths->config || time_mono_ns() < t->watch)
         return;
-    t->watch = io_mono_ns() + WATCH_NS;
+    t->watch = time_mono_ns() + WATCH_NS;
     if (seen_look(t->fs->paths, t->fs->state, false, &why) < 0 &&
         strcmp(why.text, t->mismatch.text) != 0)
         status_failed(t->fs->status, "store", why.text);
@@ -61,13 +59,12 @@ static void *run(void *arg)
 {
     struct timer *t = arg;
     while (!t->stop && !signals_came()) {
-        signals_wait(io_mono_ns() + TICK_NS);
+        signals_wait(time_mono_ns() + TICK_NS);
         if (t->stop || signals_came())
             break;
-        now_expire(t->fs->now);
-        named_expire(t->fs->named);
+        instants_expire(t->fs->instants);
         drops_expire(t->fs);
-        cutfiles_expire(t->fs->cutfiles);
+        materials_expire(&t->fs->cut_tars);
         views_expire(t->fs);
         dumps_expire(t->fs->dumps);
         watch_influxd(t);
@@ -83,7 +80,7 @@ int timer_start(struct fs *fs, struct timer **out)
         return -ENOMEM;
     t->fs = fs;
     t->main = pthread_self();
-    t->watch = io_mono_ns() + WATCH_NS; /* the start has just looked */
+    t->watch = time_mono_ns() + WATCH_NS; /* the start has just looked */
     int r = -pthread_create(&t->thread, NULL, run, t);
     if (r < 0)
         free(t);

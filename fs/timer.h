@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread that lets go, once a second, of captures, tars and views of cuts, and dropped files
- * whose time has come; that looks once a minute which folders influxd uses (seen.h); and that ends
+ * The thread that lets go, once a second, of captures, tars and views of cuts, dumps and uploads
+ * whose time has come (lifetime.h); that looks once a minute which folders influxd uses (seen.h); and that ends
  * the mount when a signal says so (signals.h). It is started by the main thread, which serves the
  * mount.
  */

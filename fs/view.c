@@ -7,19 +7,20 @@
 #include "store/base/io.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 struct view_handle {
     struct handle h;
     int fd;
 };
 
-static const struct node_ops fixed_top_ops, moving_top_ops, folder_ops, file_ops;
+static const struct node_ops top_ops, folder_ops, file_ops;
 
 int views_new(struct fs *fs)
 {
@@ -40,110 +41,84 @@ void views_free(struct views *s)
     free(s);
 }
 
-static ino_t ino_of(uint64_t serial, uint64_t seq, const char *path)
+static ino_t view_hash(uint64_t serial, uint64_t seq, const char *path)
 {
-    uint64_t hash = fs_hash(FS_HASH, &serial, sizeof(serial));
-    hash = fs_hash(hash, &seq, sizeof(seq));
-    hash = fs_hash(hash, path, strlen(path));
-    return (hash & (((uint64_t)1 << 60) - 1)) | (uint64_t)4 << 60;
+    uint64_t hash = ino_hash(INO_HASH, &serial, sizeof(serial));
+    hash = ino_hash(hash, &seq, sizeof(seq));
+    hash = ino_hash(hash, path, strlen(path));
+    return ino_hashed(INO_IN_VIEW, hash);
 }
 
 ino_t view_ino(uint64_t serial, const char *path)
 {
-    return ino_of(serial, UINT64_MAX, path);
+    return view_hash(serial, UINT64_MAX, path);
 }
 
 /* A file that is in several cuts is one file, for whoever compares them. */
-static ino_t entry_ino(const struct view *v, const struct cut_entry *e)
+static ino_t view_entry_ino(const struct view *v, const struct cut_entry *e)
 {
     return cut_is_folder(e) ? view_ino(v->serial, e->path)
-                            : ino_of(e->place.serial, e->place.seq, e->path);
+                            : view_hash(e->place.serial, e->place.seq, e->path);
 }
 
 /* Nodes */
 
-static int add_node(struct view *v, size_t entry, struct view_node **out)
+/* The node of an entry in a folder, pinned. */
+static int view_node_for(struct view_node *dir, size_t entry, struct node **out)
 {
-    struct view_node *old, *n = calloc(1, sizeof(*n));
+    struct view *v = dir->key.view;
+    struct node_table *nodes = v->all->fs->nodes;
+    struct view_node *n = calloc(1, sizeof(*n));
     if (!n)
         return -ENOMEM;
-    n->view = v;
-    n->entry = entry;
+    n->key.view = v;
+    n->key.entry = entry;
     const struct cut_entry *e = view_entry_of(n);
-    n->node.ops = !e                 ? v->moving ? &moving_top_ops : &fixed_top_ops
-                  : cut_is_folder(e) ? &folder_ops
-                                     : &file_ops;
-    HASH_REPLACE(by_entry, v->nodes, entry, sizeof(n->entry), n, old);
-    v->refs++;
-    node_add(v->all->fs->nodes, &n->node, false);
-    *out = n;
-    return 0;
+    node_init(&n->node, cut_is_folder(e) ? &folder_ops : &file_ops, NODE_VIEW_ENTRY,
+              view_entry_ino(v, e), &dir->node);
+    n->above = dir;
+    node_repin(nodes, &dir->node);
+    pthread_mutex_lock(&v->all->lock);
+    DL_APPEND(v->entries, n);
+    pthread_mutex_unlock(&v->all->lock);
+    return node_find_or_add(nodes, &n->node, &n->key, sizeof(n->key), out);
 }
 
-/* The node of an entry, pinned. Called with the lock. */
-static int node_for(struct view *v, size_t entry, struct node **out)
+static void view_entry_free(struct node *node)
 {
-    struct view_node *n;
-    int r = 0;
-    HASH_FIND(by_entry, v->nodes, &entry, sizeof(entry), n);
-    /* A node that is being freed is no longer in the node table. */
-    if (!n || !node_pin(v->all->fs->nodes, n->node.id))
-        r = add_node(v, entry, &n);
-    if (r == 0)
-        *out = &n->node;
-    return r;
+    struct view_node *n = (struct view_node *)node;
+    struct view *v = n->key.view;
+    pthread_mutex_lock(&v->all->lock);
+    DL_DELETE(v->entries, n);
+    pthread_mutex_unlock(&v->all->lock);
+    node_unpin(v->all->fs->nodes, &n->above->node);
+    free(n);
 }
 
-static void take_out(struct view *v)
+static void view_free(struct node *node)
 {
-    struct view **p = &v->all->list;
-    while (*p != v)
-        p = &(*p)->next;
-    *p = v->next;
-}
-
-static void free_view(struct view *v)
-{
+    struct view *v = (struct view *)node;
+    struct views *s = v->all;
+    pthread_mutex_lock(&s->lock);
+    DL_DELETE(s->list, v);
+    pthread_mutex_unlock(&s->lock);
     if (v->state)
-        cuts_put_state(v->all->fs->cuts, v->state);
-    free(v->name);
+        cuts_put_state(s->fs->cuts, v->state);
+    free(v->key);
     free(v);
 }
 
-static void view_node_free(struct node *node)
-{
-    struct view_node *n = (struct view_node *)node, *listed;
-    struct view *v = n->view;
-    struct views *s = v->all;
-    pthread_mutex_lock(&s->lock);
-    HASH_FIND(by_entry, v->nodes, &n->entry, sizeof(n->entry), listed);
-    if (listed == n)
-        HASH_DELETE(by_entry, v->nodes, n);
-    bool last = --v->refs == 0;
-    if (last)
-        take_out(v);
-    pthread_mutex_unlock(&s->lock);
-    free(n);
-    if (last)
-        free_view(v);
-}
-
-/* Called with the lock. */
-static struct view *find_view(struct views *s, const char *name, const struct cut_head *h)
-{
-    struct view *v = s->list;
-    while (v && (v->serial != h->serial || strcmp(v->name, name) != 0 || strcmp(v->id, h->id) != 0))
-        v = v->next;
-    return v;
-}
-
-static struct view *new_view(struct views *s, const char *name, const struct cut_head *h)
+static struct view *view_new(struct views *s, const char *name, const struct cut_head *h)
 {
     struct view *v = calloc(1, sizeof(*v));
-    if (!v || !(v->name = strdup(name))) {
+    int n = v ? asprintf(&v->key, "%s %" PRIu64 " %s", h->id, h->serial, name) : -1;
+    if (n < 0) {
         free(v);
         return NULL;
     }
+    v->name = v->key + n - strlen(name);
+    v->top.key.view = v;
+    v->top.key.entry = VIEW_TOP;
     v->all = s;
     v->serial = h->serial;
     memcpy(v->id, h->id, sizeof(v->id));
@@ -155,26 +130,23 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
                 const struct cut_info *cut, struct node **out)
 {
     struct views *s = fs->views;
-    struct view *fresh = new_view(s, name, &cut->head);
-    if (!fresh)
+    struct view *v = view_new(s, name, &cut->head);
+    if (!v)
         return -ENOMEM;
+    node_init(&v->top.node, &top_ops, moving ? NODE_VIEW_MOVING : NODE_VIEW,
+              view_ino(v->serial, ""), dir);
+    v->dir = dir->id;
     pthread_mutex_lock(&s->lock);
-    struct view *v = find_view(s, name, &cut->head);
-    if (!v) {
-        v = fresh;
-        v->dir = dir->id;
-        v->moving = moving;
-    }
-    v->used_ns = io_mono_ns();
-    int r = node_for(v, VIEW_TOP, out);
-    if (r == 0 && v == fresh) {
-        v->next = s->list;
-        s->list = steal_ptr(&fresh);
-    }
+    DL_APPEND(s->list, v);
     pthread_mutex_unlock(&s->lock);
-    if (fresh)
-        free_view(fresh);
-    return r;
+    int r = node_find_or_add(fs->nodes, &v->top.node, v->key, strlen(v->key), out);
+    if (r < 0)
+        return r;
+    v = (struct view *)*out;
+    pthread_mutex_lock(&s->lock);
+    lifetime_use(&v->life);
+    pthread_mutex_unlock(&s->lock);
+    return 0;
 }
 
 /* Looking into it */
@@ -182,14 +154,14 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
 static bool has_state(struct view *v)
 {
     pthread_mutex_lock(&v->all->lock);
-    v->used_ns = io_mono_ns();
+    lifetime_use(&v->life);
     bool have = v->state;
     pthread_mutex_unlock(&v->all->lock);
     return have;
 }
 
 /* -ESTALE: the cut is not there any more, or another one has its number. */
-static int look_into(struct fs *fs, struct view *v)
+static int view_look_into(struct fs *fs, struct view *v)
 {
     struct err e = {0};
     struct cutstate *state;
@@ -211,12 +183,13 @@ static int look_into(struct fs *fs, struct view *v)
     return 0;
 }
 
-static int folder_lookup(struct request *r, struct node *dir, const char *name, struct node **child)
+static int view_folder_lookup(struct request *r, struct node *dir, const char *name,
+                              struct node **child)
 {
     struct view_node *d = (struct view_node *)dir;
-    struct view *v = d->view;
+    struct view *v = d->key.view;
     char path[PATH_MAX];
-    int rc = look_into(r->fs, v);
+    int rc = view_look_into(r->fs, v);
     if (rc < 0)
         return rc;
     const char *above = view_path_of(d);
@@ -225,18 +198,15 @@ static int folder_lookup(struct request *r, struct node *dir, const char *name, 
     size_t i = cutstate_find(v->state, path);
     if (i == SIZE_MAX)
         return -ENOENT;
-    pthread_mutex_lock(&v->all->lock);
-    rc = node_for(v, i, child);
-    pthread_mutex_unlock(&v->all->lock);
-    return rc;
+    return view_node_for(d, i, child);
 }
 
-static int folder_list(struct request *r, struct node *dir, struct names *out)
+static int view_folder_list(struct request *r, struct node *dir, struct names *out)
 {
     struct view_node *d = (struct view_node *)dir;
-    const struct view *v = d->view;
+    struct view *v = d->key.view;
     size_t n;
-    int rc = look_into(r->fs, d->view);
+    int rc = view_look_into(r->fs, v);
     if (rc < 0)
         return rc;
     const struct cut_entry *e = cutstate_entries(v->state, &n);
@@ -244,16 +214,17 @@ static int folder_list(struct request *r, struct node *dir, struct names *out)
     for (size_t i = cutstate_first_child(v->state, path); rc == 0 && i != SIZE_MAX;
          i = cutstate_next_child(v->state, path, i + 1)) {
         const char *slash = strrchr(e[i].path, '/');
-        rc = names_add(out, slash ? slash + 1 : e[i].path, entry_ino(v, &e[i]), e[i].attr.mode);
+        rc =
+            names_add(out, slash ? slash + 1 : e[i].path, view_entry_ino(v, &e[i]), e[i].attr.mode);
     }
     return rc;
 }
 
 static int top_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
-    const struct view *v = ((const struct view_node *)n)->view;
+    const struct view *v = (const struct view *)n;
     (void)h;
-    fs_attr(r->fs, st, view_ino(v->serial, ""), S_IFDIR | 0755, 0, v->created_ns);
+    fs_attr(r->fs, st, n, S_IFDIR | 0755, 0, v->created_ns);
     st->st_nlink += 3; /* meta, data and wal, which are always there */
     return 0;
 }
@@ -269,29 +240,21 @@ static nlink_t count_folders(const struct cutstate *s, const char *path)
     return found;
 }
 
-static int entry_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+static int view_entry_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     const struct view_node *k = (const struct view_node *)n;
     const struct cut_entry *e = view_entry_of(k);
     (void)h;
-    fs_attr(r->fs, st, entry_ino(k->view, e), e->attr.mode, e->attr.size, e->attr.mtime_ns);
+    fs_attr(r->fs, st, n, e->attr.mode, e->attr.size, e->attr.mtime_ns);
     st->st_uid = e->attr.uid;
     st->st_gid = e->attr.gid;
     fs_mask(r->fs, st);
     if (cut_is_folder(e))
-        st->st_nlink += count_folders(k->view->state, e->path);
+        st->st_nlink += count_folders(k->key.view->state, e->path);
     return 0;
 }
 
-static void count_open(struct view *v, int by)
-{
-    pthread_mutex_lock(&v->all->lock);
-    v->open += (unsigned)by;
-    v->used_ns = io_mono_ns();
-    pthread_mutex_unlock(&v->all->lock);
-}
-
-static int file_open(struct request *r, struct node *n, int flags, struct handle **h)
+static int view_file_open(struct request *r, struct node *n, int flags, struct handle **h)
 {
     struct view_node *k = (struct view_node *)n;
     struct err e = {0};
@@ -306,12 +269,15 @@ static int file_open(struct request *r, struct node *n, int flags, struct handle
         /* What a leased cut retains is there, or was taken away. */
         return cutfile_failed(r->fs, "at/", rc == -ENOENT ? -EIO : rc, &e);
     }
-    count_open(k->view, 1);
+    pthread_mutex_lock(&k->key.view->all->lock);
+    k->key.view->life.open++;
+    pthread_mutex_unlock(&k->key.view->all->lock);
     *h = &vh->h;
     return 0;
 }
 
-static ssize_t file_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
+static ssize_t view_file_read(struct request *r, struct handle *h, char **buf, size_t n,
+                              uint64_t off)
 {
     const struct view_handle *vh = (const struct view_handle *)h;
     const struct cut_entry *f = view_entry_of((const struct view_node *)h->node);
@@ -327,47 +293,35 @@ static ssize_t file_read(struct request *r, struct handle *h, char **buf, size_t
     return cutfile_failed(r->fs, "at/", -EIO, &e);
 }
 
-static void file_release(struct handle *h)
+static void view_file_release(struct handle *h)
 {
     struct view_handle *vh = (struct view_handle *)h;
-    count_open(((struct view_node *)h->node)->view, -1);
+    struct view *v = ((struct view_node *)h->node)->key.view;
+    pthread_mutex_lock(&v->all->lock);
+    lifetime_close(&v->life);
+    pthread_mutex_unlock(&v->all->lock);
     close(vh->fd);
     free(vh);
 }
 
-static const struct node_ops fixed_top_ops = {
-    .entry_timeout = 1,
-    .attr_timeout = NODE_FOR_EVER,
+static const struct node_ops top_ops = {
     .getattr = top_getattr,
-    .free = view_node_free,
-    .lookup = folder_lookup,
-    .list = folder_list,
-};
-
-static const struct node_ops moving_top_ops = {
-    .attr_timeout = NODE_FOR_EVER,
-    .getattr = top_getattr,
-    .free = view_node_free,
-    .lookup = folder_lookup,
-    .list = folder_list,
+    .free = view_free,
+    .lookup = view_folder_lookup,
+    .list = view_folder_list,
 };
 
 static const struct node_ops folder_ops = {
-    .entry_timeout = NODE_FOR_EVER,
-    .attr_timeout = NODE_FOR_EVER,
-    .getattr = entry_getattr,
-    .free = view_node_free,
-    .lookup = folder_lookup,
-    .list = folder_list,
+    .getattr = view_entry_getattr,
+    .free = view_entry_free,
+    .lookup = view_folder_lookup,
+    .list = view_folder_list,
 };
 
 static const struct node_ops file_ops = {
-    .entry_timeout = NODE_FOR_EVER,
-    .attr_timeout = NODE_FOR_EVER,
-    .keep = true,
-    .getattr = entry_getattr,
-    .free = view_node_free,
-    .open = file_open,
-    .read = file_read,
-    .release = file_release,
+    .getattr = view_entry_getattr,
+    .free = view_entry_free,
+    .open = view_file_open,
+    .read = view_file_read,
+    .release = view_file_release,
 };

@@ -8,8 +8,8 @@
  *
  * A view gets the state of its cut, and with that leases it, when somebody looks into it, and lets
  * go of it with its last node: while a handle is open or the kernel refers to any of its nodes the
- * cut is in use. The kernel remembers folders long after their last use, so views that were idle
- * for a minute are taken out of its memory. A folder that is in use, as by an overlay mount, stays
+ * cut is in use. The kernel remembers folders long after their last use, so views that have been
+ * idle for a while (lifetime.h) are taken out of its memory. A folder that is in use, as by an overlay mount, stays
  * all the same; what stands at its name by then is the same node again.
  */
 #ifndef INFLUXFS_FS_VIEW_H

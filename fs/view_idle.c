@@ -3,13 +3,11 @@
 #include "fs/caller.h"
 #include "fs/view_internal.h"
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define IDLE_NS ((int64_t)60 * 1000000000)
+#include <utlist.h>
 
 /* Where the kernel is to forget something of a view, and what. */
 struct places {
@@ -28,50 +26,39 @@ static void add_place(struct places *p, uint64_t dir, const char *name)
     p->n += p->at[p->n].name != NULL;
 }
 
-/* The folder that a node lies in: the kernel knows it as long as it knows the node. */
-static const struct view_node *parent_of(const struct view *v, const struct view_node *n)
-{
-    const char *path = view_path_of(n), *slash = strrchr(path, '/');
-    struct view_node *above;
-    size_t entry = VIEW_TOP;
-    if (slash) {
-        autofree char *folder = strndup(path, (size_t)(slash - path));
-        entry = folder ? cutstate_find(v->state, folder) : SIZE_MAX;
-    }
-    HASH_FIND(by_entry, v->nodes, &entry, sizeof(entry), above);
-    return above;
-}
-
 /* At first its name in at/: with it everything goes that is not in use. What is still there a
  * minute later was in use, and must be asked for one by one, since the name leads there no more.
  * Without memory for it, it is done the next time. */
-static void gather(struct view *v, struct places *out)
+static void view_gather(struct view *v, struct places *out)
 {
-    size_t max = v->asked ? v->refs + 1 : 1;
+    const struct view_node *n;
+    size_t count = 0;
+    if (v->asked)
+        DL_COUNT(v->entries, n, count);
     out->view = strdup(v->name);
-    out->at = calloc(max, sizeof(*out->at));
+    out->at = calloc(count + 1, sizeof(*out->at));
     if (!out->view || !out->at)
         return;
     add_place(out, v->dir, v->name);
-    for (const struct view_node *n = v->nodes; n && v->asked; n = n->by_entry.next) {
-        const struct view_node *above = n->entry == VIEW_TOP ? NULL : parent_of(v, n);
-        const char *slash = strrchr(view_path_of(n), '/');
-        if (above)
-            add_place(out, above->node.id, slash ? slash + 1 : view_path_of(n));
+    if (v->asked) {
+        DL_FOREACH(v->entries, n)
+        {
+            const char *slash = strrchr(view_path_of(n), '/');
+            add_place(out, n->above->node.id, slash ? slash + 1 : view_path_of(n));
+        }
     }
     v->asked = true;
 }
 
-static bool next_idle(struct views *s, struct places *out)
+static bool view_next_idle(struct views *s, struct places *out)
 {
-    int64_t now = io_mono_ns();
     pthread_mutex_lock(&s->lock);
     struct view *v = s->list;
-    while (v && (!v->state || v->open || now - v->used_ns < IDLE_NS))
+    while (v && (!v->state || !lifetime_over(&v->life, LIFE_VIEW)))
         v = v->next;
     if (v) {
-        v->used_ns = now; /* if it stays, it is asked for again in a while */
-        gather(v, out);
+        lifetime_use(&v->life); /* if it stays, it is asked for again in a while */
+        view_gather(v, out);
     }
     pthread_mutex_unlock(&s->lock);
     return v;
@@ -91,7 +78,7 @@ static bool is_worked_in(const struct fs *fs, const char *view)
 void views_expire(struct fs *fs)
 {
     struct places p = {0};
-    while (!fuse_session_exited(fs->session) && next_idle(fs->views, &p)) {
+    while (!fuse_session_exited(fs->session) && view_next_idle(fs->views, &p)) {
         bool leave = is_worked_in(fs, p.view);
         for (size_t i = 0; i < p.n; i++) {
             /* Nothing depends on it: the kernel may have forgotten it, or the mount has ended. */

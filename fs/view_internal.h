@@ -3,46 +3,52 @@
 #ifndef INFLUXFS_FS_VIEW_INTERNAL_H
 #define INFLUXFS_FS_VIEW_INTERNAL_H
 
+#include "fs/lifetime.h"
 #include "fs/view.h"
 
 #include <pthread.h>
 
 #define VIEW_TOP SIZE_MAX /* the view's own folder, which is no entry of the state */
 
+/* A file or folder of a view. It pins its folder, and by that the view. */
 struct view_node {
     struct node node;
-    struct view *view;
-    size_t entry;
-    UT_hash_handle by_entry;
+    struct view_node *above; /* NULL: it is the view */
+    struct view_node *prev, *next;
+    struct {
+        struct view *view;
+        size_t entry;
+    } key;
 };
 
+/* A name in at/ and the cut that it stands for: it is its own folder, and lives as long. */
 struct view {
+    struct view_node top;
     struct views *all;
     uint64_t dir; /* the node's number of at/ */
-    char *name;
     uint64_t serial;
     char id[CUT_ID_MAX + 1];
     int64_t created_ns;
-    bool moving;
-    struct cutstate *state; /* NULL until somebody looks into it; then it stays */
-    struct view_node *nodes;
-    size_t refs;   /* nodes, also those that are just being freed */
-    unsigned open; /* files */
-    int64_t used_ns;
+    struct cutstate *state;    /* NULL until somebody looks into it; then it stays */
+    struct view_node *entries; /* all but the top */
+    struct lifetime life;
     bool asked; /* the kernel was asked before to forget it */
-    struct view *next;
+    struct view *prev, *next;
+    char *key; /* of its node: the cut's and the name */
+    const char *name;
 };
 
 struct views {
     struct fs *fs;
-    pthread_mutex_t lock; /* guards the list and all that changes in views */
+    pthread_mutex_t lock; /* guards the lists and all that changes in views */
     struct view *list;
 };
 
 static inline const struct cut_entry *view_entry_of(const struct view_node *n)
 {
     size_t count;
-    return n->entry == VIEW_TOP ? NULL : &cutstate_entries(n->view->state, &count)[n->entry];
+    const struct cutstate *state = n->key.view->state;
+    return n->key.entry == VIEW_TOP ? NULL : &cutstate_entries(state, &count)[n->key.entry];
 }
 
 static inline const char *view_path_of(const struct view_node *n)

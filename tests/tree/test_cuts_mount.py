@@ -265,6 +265,27 @@ class AtTest(CutTest):
         there = os.stat(top / "data/second db")
         self.assertEqual((there.st_uid, there.st_gid, stat.S_IMODE(there.st_mode)), (12, 34, 0o750))
 
+    def test_dots(self):
+        """`.` and `..` bear the numbers of the folders that they stand for."""
+        self.cut()
+        for name in ("at", "snapshots", "live", "live/data", "dump", "dump/json", "restore", "at/latest",
+                     "at/latest/data", "at/latest/data/first"):
+            folder = self.mnt / name
+            listed = (line.split() for line in run("ls", "-1aiU", folder).splitlines())
+            inodes = {words[1]: int(words[0]) for words in listed if words[1] in (".", "..")}
+            self.assertEqual(inodes, {".": os.stat(folder).st_ino, "..": os.stat(folder.parent).st_ino}, name)
+
+    def test_missing_names_are_found_later(self):
+        """The kernel remembers that a name is not in a cut, but not of a name that goes from cut to cut."""
+        self.cut()
+        missing = self.at / "latest/data/first/autogen/1/000000002-000000001.tsm"
+        for _ in range(3):
+            self.assertRaises(FileNotFoundError, os.stat, missing)
+        self.grow()
+        self.cut()
+        wait_until(missing.exists, 30, "the next cut")
+        self.assertTrue((self.at / "0" / missing.relative_to(self.at / "latest")).exists())
+
     def test_names(self):
         first = datetime.now(timezone.utc)
         time.sleep(0.01)

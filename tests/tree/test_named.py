@@ -90,6 +90,12 @@ class NamedTest(StoreTest):
             open(self.folder_of_names / "c", "xb").close()
         self.assertEqual(refused.exception.errno, errno.EROFS)
 
+    def test_length_of_names(self):
+        os.stat(self.folder_of_names / ("a" * 251 + ".tar"))
+        with self.assertRaises(OSError) as refused:
+            os.stat(self.folder_of_names / ("a" * 252 + ".tar"))
+        self.assertEqual(refused.exception.errno, errno.ENAMETOOLONG)
+
     def test_too_many_names_are_refused(self):
         for number in range(NAMED_MAX):
             os.stat(self.folder_of_names / f"{number}.tar")

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/numbers.h"
+#include "fs/snapdir.h"
 
 #include "fs/cutfile.h"
-#include "fs/named.h"
+#include "fs/folder.h"
 #include "fs/now.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static int numbers_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
-{
-    (void)n, (void)h;
-    fs_attr(r->fs, st, INO_SNAPSHOTS, S_IFDIR | 0755, 0, cutfile_folder_time(r->fs));
-    return 0;
-}
-
-static int find_base(struct fs *fs, struct cut_info *out, struct err *e)
+static int snapdir_find_base(struct fs *fs, struct cut_info *out, struct err *e)
 {
     struct err broken;
     autofree struct cut_info *list = NULL;
@@ -32,18 +24,17 @@ static int find_base(struct fs *fs, struct cut_info *out, struct err *e)
     return r;
 }
 
-static int numbers_lookup(struct request *r, struct node *dir, const char *name,
+static int snapdir_lookup(struct request *r, struct node *dir, const char *name,
                           struct node **child)
 {
     struct fs *fs = r->fs;
     struct cut_info cut = {0};
     struct err e = {0};
     int64_t number;
-    (void)dir;
     if (strcmp(name, "now.tar") == 0)
-        return now_lookup(r, child);
+        return now_lookup(r, dir, child);
     if (strcmp(name, "now") == 0) {
-        *child = named_folder(fs);
+        *child = now_folder(fs);
         return 0;
     }
     size_t len = strlen(name);
@@ -52,15 +43,15 @@ static int numbers_lookup(struct request *r, struct node *dir, const char *name,
     bool base = strcmp(name, "base.tar") == 0;
     if (!base && !cutfile_number(name, len - 4, &number))
         return -ENOENT;
-    int rc = base ? find_base(fs, &cut, &e) : cuts_by_number(fs->cuts, number, &cut, &e);
+    int rc = base ? snapdir_find_base(fs, &cut, &e) : cuts_by_number(fs->cuts, number, &cut, &e);
     if (rc < 0)
         return cutfile_failed(fs, "snapshots/", rc, &e);
     if (cut.base != base)
         return -ENOENT; /* it has been folded */
-    return cutfile_lookup(fs, base ? CUTFILE_BASE : CUTFILE_NUMBER, &cut, child);
+    return cutfile_lookup(fs, dir, base ? CUTFILE_BASE : CUTFILE_NUMBER, &cut, child);
 }
 
-static int list_cuts(struct fs *fs, struct names *out)
+static int snapdir_list_cuts(struct fs *fs, struct names *out)
 {
     struct err broken, e = {0};
     autofree struct cut_info *list = NULL;
@@ -78,34 +69,21 @@ static int list_cuts(struct fs *fs, struct names *out)
     return rc;
 }
 
-static int numbers_list(struct request *r, struct node *dir, struct names *out)
+static int snapdir_list(struct request *r, struct node *dir, struct names *out)
 {
     int rc = now_listed(r->fs) ? names_add(out, "now.tar", INO_NOW, S_IFREG) : 0;
     (void)dir;
-    return rc < 0 || !r->fs->cuts ? rc : list_cuts(r->fs, out);
+    return rc < 0 || !r->fs->cuts ? rc : snapdir_list_cuts(r->fs, out);
 }
 
-static void numbers_free(struct node *n)
-{
-    free(n);
-}
-
-static const struct node_ops numbers_ops = {
-    .entry_timeout = 60,
-    .attr_timeout = 1,
-    .getattr = numbers_getattr,
-    .free = numbers_free,
-    .lookup = numbers_lookup,
-    .list = numbers_list,
+static const struct node_ops snapdir_ops = {
+    .getattr = folder_getattr,
+    .free = node_free,
+    .lookup = snapdir_lookup,
+    .list = snapdir_list,
 };
 
-int numbers_new(struct fs *fs, struct node **out)
+int snapdir_new(struct fs *fs, struct node **out)
 {
-    struct node *n = calloc(1, sizeof(*n));
-    if (!n)
-        return -ENOMEM;
-    n->ops = &numbers_ops;
-    node_add(fs->nodes, n, false);
-    *out = n;
-    return 0;
+    return node_new(fs->nodes, &snapdir_ops, NODE_CUTS_FOLDER, INO_SNAPSHOTS, out);
 }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* What dump/ is made of: the contents of the instants of those who ask. */
+#include "fs/dumps_internal.h"
+#include "fs/now.h"
+#include "fs/status.h"
+#include "store/base/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void add_contents(struct dumps *d, struct dump_contents *one)
+{
+    lifetime_use(&one->life);
+    one->next = d->contents;
+    d->contents = one;
+}
+
+/* Those of a capture, if they are known. Called with the lock. */
+static struct schema_cache *known(struct dumps *d, const struct capture *c)
+{
+    for (struct dump_contents *p = d->contents; p; p = p->next) {
+        if (schema_cache_capture(p->contents) != c)
+            continue;
+        lifetime_use(&p->life);
+        return schema_cache_ref(p->contents);
+    }
+    return NULL;
+}
+
+/* Those that were opened last, as a reference; NULL: none are. */
+static struct schema_cache *newest(struct dumps *d)
+{
+    pthread_mutex_lock(&d->lock);
+    struct schema_cache *c = d->contents ? schema_cache_ref(d->contents->contents) : NULL;
+    pthread_mutex_unlock(&d->lock);
+    return c;
+}
+
+static int dumps_open_contents(struct request *r, struct capture *c, struct schema_cache **out)
+{
+    struct dumps *d = r->fs->dumps;
+    struct err e = {0};
+    struct dump_contents *fresh = calloc(1, sizeof(*fresh));
+    cleanup(schema_cache_unrefp) struct schema_cache *before = newest(d);
+    if (!fresh)
+        return -ENOMEM;
+    int rc =
+        schema_cache_open(c, snapshots_catalog(r->fs->snapshots), before, &fresh->contents, &e);
+    if (rc == 0 && schema_cache_live(fresh->contents, r->fs->paths->data) < 0)
+        rc = -ENOMEM;
+    if (rc < 0) {
+        schema_cache_unref(fresh->contents);
+        free(fresh);
+        status_failed(r->fs->status, "dump/", e.text);
+        return rc == -ENOMEM ? rc : -EIO;
+    }
+    if (d->gaps.damage)
+        schema_cache_allow_damage(fresh->contents);
+    pthread_mutex_lock(&d->lock);
+    *out = known(d, c);
+    if (!*out) {
+        *out = schema_cache_ref(fresh->contents);
+        add_contents(d, steal_ptr(&fresh));
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (fresh)
+        schema_cache_unref(fresh->contents);
+    free(fresh);
+    return 0;
+}
+
+int dumps_contents(struct request *r, struct schema_cache **out)
+{
+    struct dumps *d = r->fs->dumps;
+    struct instant *i;
+    int rc = now_instant(r, "dump/", &i);
+    if (rc < 0)
+        return rc;
+    cleanup(capture_unrefp) struct capture *c = instant_capture(i);
+    instant_put(i);
+    pthread_mutex_lock(&d->lock);
+    *out = known(d, c);
+    pthread_mutex_unlock(&d->lock);
+    return *out ? 0 : dumps_open_contents(r, c, out);
+}
+
+/* Takes out contents that nobody has used for a while, or any. */
+static struct dump_contents *dumps_take_old(struct dumps *d, bool all)
+{
+    struct dump_contents *old = NULL;
+    pthread_mutex_lock(&d->lock);
+    for (struct dump_contents **p = &d->contents; *p && !old; p = old ? p : &(*p)->next) {
+        if (schema_cache_used((*p)->contents))
+            lifetime_use(&(*p)->life);
+        if (!all && !lifetime_over(&(*p)->life, LIFE_DUMP))
+            continue;
+        old = *p;
+        *p = old->next;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return old;
+}
+
+static void dumps_let_go(struct dumps *d, bool all)
+{
+    struct dump_contents *one;
+    while ((one = dumps_take_old(d, all))) {
+        schema_cache_unref(one->contents);
+        free(one);
+    }
+}
+
+void dumps_expire(struct dumps *d)
+{
+    materials_expire(&d->fs->generated);
+    dumps_let_go(d, false);
+}
+
+void dumps_drop_all(struct dumps *d)
+{
+    if (!d)
+        return;
+    materials_drop_all(&d->fs->generated);
+    dumps_let_go(d, true);
+}
+
+int dumps_failed(struct fs *fs, const struct dump_query *of, int r, const struct err *e)
+{
+    char what[64];
+    if (r == -EINTR || r == -ENOMEM || r == -ENOENT)
+        return r;
+    snprintf(what, sizeof(what), "dump/%s/%s/%s", dump_extensions[of->format], of->db, of->rp);
+    status_failed(fs->status, what, e->text);
+    return r == -EAGAIN ? r : -EIO;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * st_ino, the number by which users and their tools tell files apart. It is not the node's id, by
+ * which the kernel asks (node.h): that one is new for each node, while st_ino stays the same for
+ * what is the same file to a user, after a remount too, as rsync, restic and find expect.
+ *
+ * The upper four bits say where a file lies, the other sixty are its number there:
+ *
+ *   1, 2, 3  live/meta, live/data, live/wal: the inode number in the store's file system
+ *   4        at/NAME/: a hash of what a file is, or of the cut and the path of a folder
+ *   5        dump/: a hash of the path, or of what is asked for
+ *   0        all else:
+ *              from 1        the fixed files and folders, below
+ *              from 2^16     what is copied into restore/, in its order
+ *              from 2^40     snapshots/N.tar, by the serial of the cut
+ *              from 2^41     at/N.tar, likewise
+ *              from 2^42     snapshots/now/NAME.tar, by a hash of the name
+ *
+ * A name that stands for one file after another keeps its number: now.tar, base.tar, latest.tar.
+ */
+#ifndef INFLUXFS_FS_INO_H
+#define INFLUXFS_FS_INO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    INO_ROOT = 1,
+    INO_LIVE,
+    INO_SNAPSHOTS,
+    INO_RESTORE,
+    INO_STATUS,
+    INO_NOW,
+    INO_RESTORE_LOG,
+    INO_RESTORE_STATUS,
+    INO_AT,
+    INO_BASE,
+    INO_LATEST,
+    INO_DUMP,
+    INO_NAMED_FOLDER,
+    INO_UPLOADS = 1 << 16, /* the first of those in restore/ */
+};
+#define INO_NUMBERS ((ino_t)1 << 40)
+#define INO_AT_TARS ((ino_t)1 << 41)
+#define INO_NAMED ((ino_t)1 << 42)
+
+/* The upper four bits; those of live/ are INO_IN_LIVE and the two after it. */
+enum ino_place { INO_IN_LIVE = 1, INO_IN_VIEW = 4, INO_IN_DUMP };
+
+/* FNV-1a of n bytes and of what was hashed before them (first INO_HASH). */
+#define INO_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t ino_hash(uint64_t hash, const void *p, size_t n);
+
+/* A file of live/: root is 0, 1 or 2. Its own number is kept whole. */
+ino_t ino_live(ino_t own, unsigned root);
+ino_t ino_hashed(enum ino_place place, uint64_t hash);
+ino_t ino_named(const char *name, size_t n);
+
+#endif
