@@ -12,6 +12,7 @@
 #include "fs/material.h"
 #include "fs/node.h"
 #include "fs/options.h"
+#include "fs/request.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
@@ -60,9 +61,9 @@ struct fs {
     int64_t started_ns; /* wall clock: the time of the fixed folders */
 };
 
-/* Finds who that is: the owner of the data folder, else of the meta folder, else whom owner= names,
- * else user influxdb, else this process. (What is restored belongs to owner= first, locate.c: that
- * option is for a store to come.) */
+/* Finds uid and gid: the owner of the data folder, else of the meta folder, else whom owner= names,
+ * else user influxdb, else this process. What is restored belongs to owner= first (locate.c): that
+ * option is for a store to come. */
 void fs_find_owner(struct fs *fs);
 
 /* Fills in a file or folder that belongs to the store's owner. mode carries the type. */

@@ -22,7 +22,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-struct fs;
+struct request;
 struct node;
 struct handle;
 
@@ -51,17 +51,6 @@ struct cache_policy {
     bool direct;   /* its data bypass the page cache */
     bool keep;     /* its data never change: the page cache outlives the last close */
 };
-
-/* Who asks. */
-struct request {
-    struct fs *fs;
-    fuse_req_t req;
-    const struct fuse_ctx *ctx;
-};
-
-/* True when the caller got a signal that ends it (caller.h), or the mount comes to its end: for
- * waits of the store. ctx is a struct request. */
-bool request_interrupted(void *ctx);
 
 /* An open file or folder. Branches embed it as the first member of their own. */
 struct handle {
