@@ -25,7 +25,7 @@ struct instants;
 struct pace;
 struct cutter;
 struct views;
-struct drops;
+struct uploads;
 struct dumps;
 struct status;
 struct space;
@@ -54,7 +54,7 @@ struct fs {
     struct views *views;
     struct dumps *dumps;
     struct cutter *cutter; /* NULL when nothing is to be cut or folded here */
-    struct drops *drops;
+    struct uploads *uploads;
     struct status *status;
     struct space *space;
     struct fuse_session *session;

@@ -4,7 +4,6 @@
 #include "fs/cutfile.h"
 #include "fs/cutter.h"
 #include "fs/detach.h"
-#include "fs/drops.h"
 #include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/generated.h"
@@ -17,6 +16,7 @@
 #include "fs/space.h"
 #include "fs/status.h"
 #include "fs/timer.h"
+#include "fs/uploads.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"
 #include "store/base/keeper.h"
@@ -257,7 +257,7 @@ static void stop(struct daemon *d)
     materials_clear(&fs->generated);
     views_free(fs->views);
     dumps_free(fs->dumps);
-    drops_free(fs->drops);
+    uploads_free(fs->uploads);
     pace_free(fs->pace);
     status_free(fs->status);
     cuts_close(fs->cuts);

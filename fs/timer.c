@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/timer.h"
 
-#include "fs/drops.h"
+#include "fs/uploads.h"
 #include "fs/dumps.h"
 #include "fs/instant.h"
 #include "fs/signals.h"
@@ -63,7 +63,7 @@ static void *run(void *arg)
         if (t->stop || signals_came())
             break;
         instants_expire(t->fs->instants);
-        drops_expire(t->fs);
+        uploads_expire(t->fs);
         materials_expire(&t->fs->cut_tars);
         views_expire(t->fs);
         dumps_expire(t->fs->dumps);

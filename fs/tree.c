@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The root: a fixed folder, whose children are the branches of the tree. */
 #include "fs/at.h"
-#include "fs/drops.h"
 #include "fs/dumps.h"
 #include "fs/folder.h"
 #include "fs/live.h"
 #include "fs/reports.h"
 #include "fs/snapdir.h"
+#include "fs/uploads.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,9 +16,9 @@ static const struct branch {
     mode_t type;
     int (*make)(struct fs *fs, struct node **out);
 } branches[FS_BRANCHES] = {
-    {"live", S_IFDIR, live_new},     {"snapshots", S_IFDIR, snapdir_new},
-    {"at", S_IFDIR, at_new},         {"dump", S_IFDIR, dumps_new},
-    {"restore", S_IFDIR, drops_new}, {"status.json", S_IFREG, report_status},
+    {"live", S_IFDIR, live_new},       {"snapshots", S_IFDIR, snapdir_new},
+    {"at", S_IFDIR, at_new},           {"dump", S_IFDIR, dumps_new},
+    {"restore", S_IFDIR, uploads_new}, {"status.json", S_IFREG, report_status},
 };
 
 static int root_lookup(struct request *r, struct node *dir, const char *name, struct node **child)

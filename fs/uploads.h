@@ -3,21 +3,21 @@
  * restore/: files that are copied here are restored (store/restore/upload.h).
  *
  * The tree here is in memory: names, modes, owners, times and user.* attributes are accepted and
- * remembered, the bytes go to the store's drop. A file stays visible for a while after its last
+ * remembered, the bytes go to the store's upload. A file stays visible for a while after its last
  * use, for the late chmod, utimes and rename of its tool, and not longer, or rsync and rclone would
  * take the next restore of the same snapshot for done.
  */
-#ifndef INFLUXFS_FS_DROPS_H
-#define INFLUXFS_FS_DROPS_H
+#ifndef INFLUXFS_FS_UPLOADS_H
+#define INFLUXFS_FS_UPLOADS_H
 
 #include "fs/fs.h"
 
-/* Makes the folder restore/ with its log and status.json, and fs->drops. */
-int drops_new(struct fs *fs, struct node **out);
+/* Makes the folder restore/ with its log and status.json, and fs->uploads. */
+int uploads_new(struct fs *fs, struct node **out);
 /* Ends what is under way. */
-void drops_free(struct drops *d);
+void uploads_free(struct uploads *u);
 
-/* Removes the files whose time has come. */
-void drops_expire(struct fs *fs);
+/* Removes the files whose time has come (lifetime.h). */
+void uploads_expire(struct fs *fs);
 
 #endif

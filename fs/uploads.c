@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/uploads.h"
+
+#include "fs/reports.h"
+#include "fs/status.h"
+#include "fs/uploads_internal.h"
+#include "store/base/cleanup.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct node_ops uploads_ops;
+
+static int uploads_lookup(struct request *r, struct node *dir, const char *name,
+                          struct node **child)
+{
+    struct upload_entry *d = (struct upload_entry *)dir;
+    struct uploads *all = d->all;
+    if (!d->folder)
+        return -ENOTDIR;
+    struct node *fixed = NULL;
+    if (d == &all->root && strcmp(name, "log") == 0)
+        fixed = all->log;
+    if (d == &all->root && strcmp(name, "status.json") == 0)
+        fixed = all->status;
+    pthread_mutex_lock(&all->lock);
+    struct upload_entry *e = fixed ? NULL : upload_tree_find(d, name);
+    struct node *n = fixed ? fixed : e ? &e->node : NULL;
+    if (n)
+        node_repin(r->fs->nodes, n);
+    pthread_mutex_unlock(&all->lock);
+    if (!n)
+        return -ENOENT;
+    *child = n;
+    return 0;
+}
+
+static int uploads_list(struct request *r, struct node *dir, struct names *out)
+{
+    struct upload_entry *d = (struct upload_entry *)dir;
+    int rc = 0;
+    (void)r;
+    if (!d->folder)
+        return -ENOTDIR;
+    if (d == &d->all->root) {
+        rc = names_add(out, "log", INO_RESTORE_LOG, S_IFREG);
+        if (rc == 0)
+            rc = names_add(out, "status.json", INO_RESTORE_STATUS, S_IFREG);
+    }
+    pthread_mutex_lock(&d->all->lock);
+    for (const struct upload_entry *e = d->children; rc == 0 && e; e = e->next)
+        rc = names_add(out, e->name, e->node.ino, e->folder ? S_IFDIR : S_IFREG);
+    pthread_mutex_unlock(&d->all->lock);
+    return rc;
+}
+
+static int uploads_create(struct request *r, struct node *dir, const char *name, mode_t mode,
+                          int flags, struct node **child, struct handle **h)
+{
+    struct upload_entry *d = (struct upload_entry *)dir, *e;
+    char path[PATH_MAX];
+    struct drop *upload;
+    (void)flags;
+    int rc = upload_file_may_begin(r);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&d->all->lock);
+    rc = upload_tree_find(d, name) ? -EEXIST : upload_tree_path(d, name, path);
+    if (rc == 0)
+        rc = drop_new(r->fs->restore, path, &upload);
+    if (rc == 0) {
+        rc = upload_tree_add(r, d, name, mode, false, upload, &e);
+        if (rc < 0)
+            drop_free(upload);
+        else if (!(*h = upload_file_handle(e, true)))
+            rc = -ENOMEM; /* an empty file without a handle: harmless, and gone soon */
+        else
+            *child = &e->node;
+    }
+    pthread_mutex_unlock(&d->all->lock);
+    return rc;
+}
+
+static int uploads_mkdir(struct request *r, struct node *dir, const char *name, mode_t mode,
+                         struct node **child)
+{
+    struct upload_entry *d = (struct upload_entry *)dir, *e;
+    if (!r->fs->restore)
+        return -EROFS;
+    pthread_mutex_lock(&d->all->lock);
+    int rc =
+        upload_tree_find(d, name) ? -EEXIST : upload_tree_add(r, d, name, mode, true, NULL, &e);
+    pthread_mutex_unlock(&d->all->lock);
+    if (rc == 0)
+        *child = &e->node;
+    return rc;
+}
+
+/* Ends the upload of an entry that nobody has open; it is then only a name and a size. */
+static struct drop *uploads_end_file(struct upload_entry *e)
+{
+    struct drop *d = e->upload;
+    if (!d || e->life.open)
+        return NULL;
+    e->size = drop_size(d);
+    e->upload = NULL;
+    return d;
+}
+
+/* Removes what was staged, and waits for it, unless the caller is killed meanwhile: then the timer
+ * frees what is left. */
+static void uploads_abandon(struct request *r, struct drop *upload)
+{
+    const struct tarball_reader who = {request_interrupted, r};
+    struct uploads *d = r->fs->uploads;
+    struct orphan *o = NULL;
+    if (upload && drop_abandon(upload, "it was given up before it was restored", &who) == -EINTR)
+        o = malloc(sizeof(*o));
+    if (!o) {
+        drop_free(upload);
+        return;
+    }
+    pthread_mutex_lock(&d->lock);
+    *o = (struct orphan){upload, d->orphans};
+    d->orphans = o;
+    pthread_mutex_unlock(&d->lock);
+}
+
+static int uploads_may_unlink(const struct upload_entry *e, bool folder)
+{
+    if (!e)
+        return -EROFS; /* it is the log, or status.json */
+    if (folder && !e->folder)
+        return -ENOTDIR;
+    if (!folder && e->folder)
+        return -EISDIR;
+    return e->children ? -ENOTEMPTY : 0;
+}
+
+static int uploads_unlink(struct request *r, struct node *dir, const char *name, bool folder)
+{
+    struct upload_entry *d = (struct upload_entry *)dir;
+    struct drop *upload = NULL;
+    pthread_mutex_lock(&d->all->lock);
+    struct upload_entry *e = upload_tree_find(d, name);
+    int rc = uploads_may_unlink(e, folder);
+    if (rc == 0) {
+        upload_tree_take(e);
+        upload = uploads_end_file(e);
+    }
+    pthread_mutex_unlock(&d->all->lock);
+    if (rc < 0)
+        return rc;
+    const struct tarball_reader who = {request_interrupted, r};
+    if (!upload && e->upload)
+        drop_abandon(e->upload, "it was removed while it was written", &who);
+    uploads_abandon(r, upload);
+    node_unpin(r->fs->nodes, &e->node);
+    return 0;
+}
+
+static int uploads_may_rename(struct upload_entry *from, const char *name, struct upload_entry *to,
+                              const char *to_name, unsigned flags, char path[PATH_MAX],
+                              struct upload_entry **out)
+{
+    struct upload_entry *e = upload_tree_find(from, name), *old = upload_tree_find(to, to_name);
+    if (!e)
+        return -ENOENT;
+    if (e->folder || (old && old->folder))
+        return -EPERM; /* only files are renamed here */
+    if (flags & ~(unsigned)RENAME_NOREPLACE)
+        return -EINVAL;
+    if (old && (flags & RENAME_NOREPLACE))
+        return -EEXIST;
+    *out = e;
+    return upload_tree_path(to, to_name, path);
+}
+
+/* Puts e into a folder, and exchanges its name for another. Gives the entry whose place it takes,
+ * or NULL. Called with the lock. */
+static struct upload_entry *uploads_move(struct upload_entry *e, struct upload_entry *to,
+                                         char **name)
+{
+    struct upload_entry *replaced = upload_tree_find(to, *name);
+    char *old = e->name;
+    if (replaced == e)
+        replaced = NULL;
+    if (replaced)
+        upload_tree_take(replaced);
+    upload_tree_take(e);
+    upload_tree_put(to, e);
+    e->name = *name;
+    *name = old;
+    return replaced;
+}
+
+/* A snapshot that was copied under a name with a dot is restored when it gets its own. */
+static int uploads_rename(struct request *r, struct node *dir, const char *name,
+                          struct node *to_dir, const char *to_name, unsigned flags)
+{
+    struct upload_entry *from = (struct upload_entry *)dir, *to = (struct upload_entry *)to_dir, *e;
+    struct uploads *d = from->all;
+    const struct tarball_reader who = {request_interrupted, r};
+    char path[PATH_MAX];
+    struct err why = {0};
+    pthread_mutex_lock(&d->lock);
+    int rc = uploads_may_rename(from, name, to, to_name, flags, path, &e);
+    char *fresh = rc == 0 ? strdup(to_name) : NULL;
+    if (rc == 0) {
+        e->life.open++; /* it stays, and keeps its upload, while the store is exchanged */
+        lifetime_use(&e->life);
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (rc < 0)
+        return rc;
+    rc = fresh ? drop_rename(e->upload, path, &who, &why) : -ENOMEM;
+    if (rc < 0)
+        status_failed(r->fs->status, "restore", why.text);
+    struct upload_entry *replaced = NULL;
+    pthread_mutex_lock(&d->lock);
+    e->life.open--;
+    lifetime_use(&e->life);
+    if (rc == 0 && e->parent)
+        replaced = uploads_move(e, to, &fresh);
+    pthread_mutex_unlock(&d->lock);
+    free(fresh);
+    if (replaced)
+        node_unpin(r->fs->nodes, &replaced->node);
+    return rc;
+}
+
+static const struct node_ops uploads_ops = {
+    .getattr = upload_file_getattr,
+    .free = upload_file_free,
+    .lookup = uploads_lookup,
+    .list = uploads_list,
+    .create = uploads_create,
+    .mkdir = uploads_mkdir,
+    .unlink = uploads_unlink,
+    .rename = uploads_rename,
+    .open = upload_file_open,
+    .read = upload_file_read,
+    .write = upload_file_write,
+    .flush = upload_file_flush,
+    .release = upload_file_release,
+    .setattr = upload_file_setattr,
+    .setxattr = upload_file_setxattr,
+    .getxattr = upload_file_getxattr,
+    .listxattr = upload_file_listxattr,
+    .removexattr = upload_file_removexattr,
+};
+
+/* One entry whose time has come, the deepest first. */
+static struct upload_entry *uploads_next_expired(struct upload_entry *dir)
+{
+    for (struct upload_entry *e = dir->children; e; e = e->next) {
+        struct upload_entry *below = e->folder ? uploads_next_expired(e) : NULL;
+        if (below)
+            return below;
+        if (!e->children && lifetime_over(&e->life, LIFE_UPLOAD))
+            return e;
+    }
+    return NULL;
+}
+
+static void uploads_free_orphans(struct uploads *d)
+{
+    pthread_mutex_lock(&d->lock);
+    struct orphan *o = steal_ptr(&d->orphans), *next;
+    pthread_mutex_unlock(&d->lock);
+    for (; o; o = next) {
+        next = o->next;
+        drop_free(o->upload);
+        free(o);
+    }
+}
+
+void uploads_expire(struct fs *fs)
+{
+    struct uploads *d = fs->uploads;
+    uploads_free_orphans(d);
+    if (fs->restore)
+        session_expire(fs->restore);
+    for (;;) {
+        struct drop *upload = NULL;
+        pthread_mutex_lock(&d->lock);
+        struct upload_entry *e = uploads_next_expired(&d->root);
+        if (e) {
+            upload_tree_take(e);
+            upload = uploads_end_file(e);
+        }
+        pthread_mutex_unlock(&d->lock);
+        if (!e)
+            return;
+        drop_free(upload);
+        node_unpin(fs->nodes, &e->node);
+    }
+}
+
+int uploads_new(struct fs *fs, struct node **out)
+{
+    struct uploads *d = calloc(1, sizeof(*d));
+    if (!d)
+        return -ENOMEM;
+    pthread_mutex_init(&d->lock, NULL);
+    d->fs = fs;
+    d->next_ino = INO_UPLOADS;
+    node_init(&d->root.node, &uploads_ops, NODE_UPLOAD, INO_RESTORE, NULL);
+    d->root.all = d;
+    d->root.folder = true;
+    d->root.mode = 0700;
+    d->root.mtime_ns = d->root.atime_ns = fs->started_ns;
+    int r = report_restore_log(fs, &d->log);
+    if (r == 0)
+        r = report_restore_status(fs, &d->status);
+    if (r == 0)
+        r = node_add(fs->nodes, &d->root.node, false);
+    if (r < 0) {
+        uploads_free(d);
+        return r;
+    }
+    fs->uploads = d;
+    *out = &d->root.node;
+    return 0;
+}
+
+void uploads_free(struct uploads *d)
+{
+    if (!d)
+        return;
+    uploads_free_orphans(d);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
