@@ -59,11 +59,6 @@ ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
 int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
                 struct err *e);
 
-/* The size of the text in bytes. The text is made once to learn it; the catalogue remembers it
- * under the digest. Errors as those of dump_open and dump_read; -EINTR. */
-int dump_size(struct schema_cache *c, const struct dump_query *q,
-              const uint8_t digest[SHA256_BYTES], uint64_t *size, struct err *e);
-
 /* When the files that the text is made of last changed, in nanoseconds since 1970. */
 int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, struct err *e);
 

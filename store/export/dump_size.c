@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of a dump without making it, or by making it once. */
+/* What is known of a dump without making it. */
 #include "store/base/cleanup.h"
 #include "store/export/dump_internal.h"
 #include "store/points/columns.h"
@@ -89,33 +89,6 @@ int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[
         size_add_shard(h, schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]));
     sha256_end(h, out);
     return 0;
-}
-
-static int size_make_all(struct schema_cache *c, const struct dump_query *q, uint64_t *size,
-                         struct err *e)
-{
-    cleanup(dump_freep) struct dump *d = NULL;
-    int r = dump_open(c, q, &d, e);
-    ssize_t n = r < 0 ? r : 0;
-    *size = 0;
-    while (r == 0 && (n = dump_read(d, NULL, SIZE_MAX, e)) > 0) {
-        *size += (uint64_t)n;
-        if (reader_interrupted(q->reader))
-            r = err_set(e, -EINTR, "interrupted");
-    }
-    return r < 0 ? r : (int)n;
-}
-
-int dump_size(struct schema_cache *c, const struct dump_query *q,
-              const uint8_t digest[SHA256_BYTES], uint64_t *size, struct err *e)
-{
-    struct catalog *k = schema_cache_catalog(c);
-    struct catalog_derived known = {0};
-    int r = k ? catalog_get_derived(k, digest, &known, NULL) : -ENOENT;
-    if (r < 0 && (r = size_make_all(c, q, &known.size, e)) == 0 && k)
-        catalog_put_derived(k, digest, &known, NULL); /* not remembered, it is found again */
-    *size = known.size;
-    return r;
 }
 
 static void size_latest(const struct capture *c, size_t i, int64_t *ns)
