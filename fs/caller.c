@@ -100,7 +100,7 @@ bool caller_was_killed(pid_t tid)
            (stat_field(tid, STAT_EXIT_CODE) & 0x7f) != 0;
 }
 
-static bool leads_into(int proc, const char *pid, const char *link, const char *folder)
+static bool caller_leads_into(int proc, const char *pid, const char *link, const char *folder)
 {
     char name[NAME_MAX + 8], target[PATH_MAX];
     size_t len = strlen(folder);
@@ -122,7 +122,7 @@ bool caller_works_in(const char *folder)
     bool found = false;
     while (proc && !found && (d = readdir(proc)))
         found = isdigit((unsigned char)*d->d_name) &&
-                (leads_into(dirfd(proc), d->d_name, "cwd", folder) ||
-                 leads_into(dirfd(proc), d->d_name, "root", folder));
+                (caller_leads_into(dirfd(proc), d->d_name, "cwd", folder) ||
+                 caller_leads_into(dirfd(proc), d->d_name, "root", folder));
     return found;
 }

@@ -59,7 +59,7 @@ static void restored(void *arg)
     instants_restored(d->fs.instants);
 }
 
-static int open_restore(struct daemon *d, struct err *e)
+static int main_open_restore(struct daemon *d, struct err *e)
 {
     struct session_options o = {
         .paths = &d->paths,
@@ -79,7 +79,7 @@ static int open_restore(struct daemon *d, struct err *e)
 }
 
 /* Where files have to be copied that is said now, and not when the disk is full. */
-static int check_links(struct daemon *d, struct err *e)
+static int main_check_links(struct daemon *d, struct err *e)
 {
     struct fs *fs = &d->fs;
     if (!fs->cuts)
@@ -95,7 +95,7 @@ static int check_links(struct daemon *d, struct err *e)
 }
 
 /* Finds or makes the state folder. One that cannot be had is no error. */
-static void open_state(struct daemon *d)
+static void main_open_state(struct daemon *d)
 {
     autofree char *path = NULL;
     const char *given = d->options.state;
@@ -114,11 +114,11 @@ static void open_state(struct daemon *d)
 }
 
 /* Finishes what a killed restore left, then opens what is remembered of the store. */
-static int open_store(struct daemon *d, struct err *e)
+static int main_open_store(struct daemon *d, struct err *e)
 {
     struct err note = {0};
-    open_state(d);
-    int r = open_restore(d, e);
+    main_open_state(d);
+    int r = main_open_restore(d, e);
     if (r < 0)
         return r;
     r = snapshots_open(&d->paths, d->state, &d->fs.snapshots, &note, e);
@@ -134,10 +134,10 @@ static int open_store(struct daemon *d, struct err *e)
         log_line("%s", d->lacks.text);
     if (note.text[0])
         log_line("%s", note.text);
-    return check_links(d, e);
+    return main_check_links(d, e);
 }
 
-static int build_tree(struct daemon *d)
+static int main_build_tree(struct daemon *d)
 {
     struct fs *fs = &d->fs;
     fs->options = &d->options;
@@ -161,7 +161,7 @@ static int build_tree(struct daemon *d)
 }
 
 /* What mount(8) and df(1) show as the source. */
-static int add_fuse_options(struct daemon *d)
+static int main_add_fuse_options(struct daemon *d)
 {
     autofree char *opts = NULL, *source = NULL;
     const char *name = d->paths.config ? d->paths.config : d->options.store;
@@ -181,10 +181,10 @@ static int add_fuse_options(struct daemon *d)
     return fuse_opt_insert_arg(&d->options.fuse, 1, opts) < 0 ? -ENOMEM : 0;
 }
 
-static int mount_it(struct daemon *d, struct err *e)
+static int main_mount(struct daemon *d, struct err *e)
 {
     struct fs *fs = &d->fs;
-    int r = add_fuse_options(d);
+    int r = main_add_fuse_options(d);
     if (r < 0)
         return r;
     log_catch_fuse();
@@ -200,7 +200,7 @@ static int mount_it(struct daemon *d, struct err *e)
     return mapping_allow(fs->session);
 }
 
-static int start(struct daemon *d, struct err *e)
+static int main_start(struct daemon *d, struct err *e)
 {
     int r = config_load(d->options.store, &d->options.override, &d->paths, e);
     if (r == 0)
@@ -208,11 +208,11 @@ static int start(struct daemon *d, struct err *e)
     if (r == 0)
         r = mountpoint_prepare(d->options.mountpoint, &d->paths, &d->mountpoint, e);
     if (r == 0)
-        r = open_store(d, e);
+        r = main_open_store(d, e);
     if (r == 0)
-        r = build_tree(d);
+        r = main_build_tree(d);
     if (r == 0)
-        r = mount_it(d, e);
+        r = main_mount(d, e);
     if (r == 0)
         r = space_new(d->paths.data, d->fs.state, &d->fs.space);
     if (r == 0)
@@ -224,7 +224,7 @@ static int start(struct daemon *d, struct err *e)
     return r;
 }
 
-static int serve(struct daemon *d)
+static int main_serve(struct daemon *d)
 {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
@@ -240,7 +240,7 @@ static int serve(struct daemon *d)
     return r < 0 && r != -ECONNABORTED ? r : 0;
 }
 
-static void stop(struct daemon *d)
+static void main_stop(struct daemon *d)
 {
     struct fs *fs = &d->fs;
     timer_stop(d->timer);
@@ -269,7 +269,7 @@ static void stop(struct daemon *d)
     options_free(&d->options);
 }
 
-static int run(struct daemon *d)
+static int main_run(struct daemon *d)
 {
     struct err e = {0};
     int ready = d->options.foreground ? -1 : detach_start();
@@ -280,7 +280,7 @@ static int run(struct daemon *d)
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     keep_memory_small();
     detach_give_way();
-    int r = start(d, &e);
+    int r = main_start(d, &e);
     if (r < 0) {
         log_line("%s", e.text);
         return EXIT_FAILURE;
@@ -292,7 +292,7 @@ static int run(struct daemon *d)
         log_to_syslog();
         detach_ready(ready);
     }
-    r = serve(d);
+    r = main_serve(d);
     if (r < 0)
         log_line("serving ended: %s", strerror(-r));
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -316,7 +316,7 @@ int main(int argc, char **argv)
         options_free(&d.options);
         return EXIT_SUCCESS;
     }
-    int code = run(&d);
-    stop(&d);
+    int code = main_run(&d);
+    main_stop(&d);
     return code;
 }

@@ -13,7 +13,7 @@
  * one session. */
 static atomic_uint_fast64_t offered;
 
-static ssize_t receive(int fd, void *buf, size_t n, void *userdata)
+static ssize_t mapping_receive(int fd, void *buf, size_t n, void *userdata)
 {
     const struct fuse_in_header *head = buf;
     (void)userdata;
@@ -27,7 +27,7 @@ static ssize_t receive(int fd, void *buf, size_t n, void *userdata)
     return got;
 }
 
-static ssize_t answer(int fd, struct iovec *iov, int count, void *userdata)
+static ssize_t mapping_answer(int fd, struct iovec *iov, int count, void *userdata)
 {
     const struct fuse_out_header *head = iov[0].iov_base;
     (void)userdata;
@@ -45,6 +45,6 @@ static ssize_t answer(int fd, struct iovec *iov, int count, void *userdata)
 
 int mapping_allow(struct fuse_session *session)
 {
-    const struct fuse_custom_io io = {.read = receive, .writev = answer};
+    const struct fuse_custom_io io = {.read = mapping_receive, .writev = mapping_answer};
     return fuse_session_custom_io(session, &io, fuse_session_fd(session));
 }

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 /* realpath(3) fails on a mount whose daemon is dead: resolve the folder above it. */
-static int resolve(const char *path, char **out)
+static int mountpoint_resolve(const char *path, char **out)
 {
     char dir[PATH_MAX];
     *out = realpath(path, NULL);
@@ -39,7 +39,7 @@ static int resolve(const char *path, char **out)
 }
 
 /* What is mounted there, topmost: its type in type. */
-static bool find_mount(const char *path, char type[64])
+static bool mountpoint_find_mount(const char *path, char type[64])
 {
     struct mntent m;
     char buf[8192];
@@ -58,7 +58,7 @@ static bool find_mount(const char *path, char type[64])
 }
 
 /* As root the kernel is asked; a user's mount is undone by the helper that made it. */
-static int unmount_dead(const char *path)
+static int mountpoint_unmount_dead(const char *path)
 {
     if (umount2(path, MNT_DETACH) == 0)
         return 0;
@@ -74,11 +74,11 @@ static int unmount_dead(const char *path)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
-static int clear_dead(const char *path, struct err *e)
+static int mountpoint_clear_dead(const char *path, struct err *e)
 {
     char type[64];
     struct statvfs v;
-    while (find_mount(path, type)) {
+    while (mountpoint_find_mount(path, type)) {
         /* Not stat(2): its answer may come from the kernel's cache, long after the daemon died. */
         if (statvfs(path, &v) == 0 || errno != ENOTCONN)
             return err_set(e, -EBUSY, "mountpoint %s: a %s file system is mounted there already",
@@ -86,7 +86,7 @@ static int clear_dead(const char *path, struct err *e)
         if (strcmp(type, "fuse.influxfs") != 0)
             return err_set(e, -ENOTCONN, "mountpoint %s: a dead %s is mounted there; unmount it",
                            path, type);
-        int r = unmount_dead(path);
+        int r = mountpoint_unmount_dead(path);
         if (r < 0)
             return err_sys(e, r, "mountpoint %s: unmounting what a killed influxfs left", path);
     }
@@ -116,10 +116,10 @@ int mountpoint_prepare(const char *path, const struct store_paths *store, char *
 {
     struct stat st;
     autofree char *real = NULL;
-    int r = resolve(path, &real);
+    int r = mountpoint_resolve(path, &real);
     if (r < 0)
         return err_sys(e, r, "mountpoint %s", path);
-    r = clear_dead(real, e);
+    r = mountpoint_clear_dead(real, e);
     if (r == 0)
         r = refuse_within(real, store, e);
     if (r < 0)

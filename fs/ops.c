@@ -61,30 +61,17 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
     fuse_reply_none(req);
 }
 
-static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-    struct request r = request_of(req);
-    struct node *n = request_node(&r, ino);
-    struct stat st;
-    if (!n)
-        return;
-    int rc = n->ops->getattr(&r, n, request_handle(fi), &st);
-    if (rc < 0)
-        request_reply(req, rc);
-    else
-        fuse_reply_attr(req, &st, node_policy(n)->attr);
-    node_unpin(r.fs->nodes, n);
-}
-
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                        struct fuse_file_info *fi)
 {
     struct request r = request_of(req);
     struct node *n = request_node(&r, ino);
     struct stat st;
+    int rc = 0;
     if (!n)
         return;
-    int rc = n->ops->setattr ? n->ops->setattr(&r, n, request_handle(fi), attr, to_set) : -EROFS;
+    if (to_set)
+        rc = n->ops->setattr ? n->ops->setattr(&r, n, request_handle(fi), attr, to_set) : -EROFS;
     if (rc == 0)
         rc = n->ops->getattr(&r, n, request_handle(fi), &st);
     if (rc < 0)
@@ -92,6 +79,11 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
     else
         fuse_reply_attr(req, &st, node_policy(n)->attr);
     node_unpin(r.fs->nodes, n);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    op_setattr(req, ino, NULL, 0, fi);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -282,6 +274,7 @@ static void ops_reply_xattr(fuse_req_t req, ssize_t n, const char *buf, size_t s
         fuse_reply_buf(req, buf, (size_t)n);
 }
 
+/* The value of an attribute, or the list of their names. */
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     struct request r = request_of(req);
@@ -289,23 +282,20 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
     if (!n)
         return;
     autofree char *buf = malloc(size ? size : 1);
-    ssize_t len = !buf               ? -ENOMEM
-                  : n->ops->getxattr ? n->ops->getxattr(&r, n, name, buf, size)
-                                     : -ENODATA;
+    ssize_t len = name ? -ENODATA : 0;
+    if (!buf)
+        len = -ENOMEM;
+    else if (name && n->ops->getxattr)
+        len = n->ops->getxattr(&r, n, name, buf, size);
+    else if (!name && n->ops->listxattr)
+        len = n->ops->listxattr(&r, n, buf, size);
     ops_reply_xattr(req, len, buf, size);
     node_unpin(r.fs->nodes, n);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-    struct request r = request_of(req);
-    struct node *n = request_node(&r, ino);
-    if (!n)
-        return;
-    autofree char *buf = malloc(size ? size : 1);
-    ssize_t len = !buf ? -ENOMEM : n->ops->listxattr ? n->ops->listxattr(&r, n, buf, size) : 0;
-    ops_reply_xattr(req, len, buf, size);
-    node_unpin(r.fs->nodes, n);
+    op_getxattr(req, ino, NULL, size);
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/timer.h"
 
-#include "fs/uploads.h"
 #include "fs/dumps.h"
 #include "fs/instant.h"
 #include "fs/signals.h"
 #include "fs/status.h"
+#include "fs/uploads.h"
 #include "fs/view.h"
 #include "store/base/time.h"
 #include "store/influx/seen.h"
@@ -55,7 +55,7 @@ static void watch_influxd(struct timer *t)
     t->mismatch = why;
 }
 
-static void *run(void *arg)
+static void *timer_run(void *arg)
 {
     struct timer *t = arg;
     while (!t->stop && !signals_came()) {
@@ -81,7 +81,7 @@ int timer_start(struct fs *fs, struct timer **out)
     t->fs = fs;
     t->main = pthread_self();
     t->watch = time_mono_ns() + WATCH_NS; /* the start has just looked */
-    int r = -pthread_create(&t->thread, NULL, run, t);
+    int r = -pthread_create(&t->thread, NULL, timer_run, t);
     if (r < 0)
         free(t);
     else
