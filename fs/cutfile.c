@@ -42,8 +42,8 @@ static const struct {
 
 static void cutfile_put_tar(void *ctx, void *tar)
 {
-    const struct fs *fs = ctx;
-    cuts_put_tar(fs->cuts, tar);
+    (void)ctx;
+    tarball_unref(tar);
 }
 
 void cutfiles_init(struct fs *fs)

@@ -4,6 +4,7 @@
 #include "fs/ahead.h"
 #include "fs/pace.h"
 #include "store/base/cleanup.h"
+#include "store/snapshot/catalog_derived.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,12 +71,16 @@ int generated_size(struct generated *g, struct schema_cache *c, const uint8_t di
                    const struct tarball_reader *reader, struct err *e)
 {
     struct catalog *k = schema_cache_catalog(c);
-    if (k && catalog_get_dump(k, digest, &g->size, NULL) == 0)
+    struct catalog_derived known = {0};
+    if (k && catalog_get_derived(k, digest, &known, NULL) == 0) {
+        g->size = known.size;
         return 0;
+    }
     int r = generated_measure(g, c, reader, e);
+    known.size = g->size;
     /* Not remembered, it is found again. */
     if (r == 0 && k)
-        catalog_put_dump(k, digest, g->size, NULL);
+        catalog_put_derived(k, digest, &known, NULL);
     return r;
 }
 

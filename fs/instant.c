@@ -83,7 +83,7 @@ struct tarball *instant_tarball(const struct instant *i)
 /* A capture is counted by reference, which changes nothing that its readers see. */
 struct capture *instant_capture(const struct instant *i)
 {
-    return capture_ref((struct capture *)tarball_capture(i->tarball));
+    return capture_ref(tarball_capture(i->tarball));
 }
 
 /* Holds */

@@ -19,7 +19,7 @@
 #include "fs/uploads.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"
-#include "store/base/keeper.h"
+#include "store/snapshot/held.h"
 #include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"

@@ -17,8 +17,8 @@ int upload_file_getattr(struct request *r, struct node *n, struct handle *h, str
     struct upload_entry *e = (struct upload_entry *)n;
     (void)h;
     pthread_mutex_lock(&e->all->lock);
-    uint64_t size = e->upload ? drop_size(e->upload) : e->size;
-    int64_t mtime = e->upload && drop_refused(e->upload) ? e->written_ns : e->mtime_ns;
+    uint64_t size = e->upload ? upload_size(e->upload) : e->size;
+    int64_t mtime = e->upload && upload_refused(e->upload) ? e->written_ns : e->mtime_ns;
     fs_attr(r->fs, st, n, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
     st->st_atim = (struct timespec){e->atime_ns / 1000000000, e->atime_ns % 1000000000};
     if (e != &e->all->root) {
@@ -38,7 +38,7 @@ struct handle *upload_file_handle(struct upload_entry *e, bool writer)
     h->writer = writer;
     e->life.open++;
     if (writer)
-        drop_open(e->upload);
+        upload_open(e->upload);
     lifetime_use(&e->life);
     return &h->h;
 }
@@ -57,7 +57,7 @@ ssize_t upload_file_read(struct request *r, struct handle *h, char **buf, size_t
 {
     const struct upload_entry *e = (const struct upload_entry *)h->node;
     (void)r, (void)buf, (void)n;
-    return off >= drop_size(e->upload) ? 0 : -EIO;
+    return off >= upload_size(e->upload) ? 0 : -EIO;
 }
 
 int upload_file_write(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off)
@@ -70,9 +70,9 @@ int upload_file_write(struct request *r, struct handle *h, const void *buf, size
     bool first = !uh->wrote && off == 0;
     uh->wrote = true;
     pthread_mutex_unlock(&e->all->lock);
-    int rc = first ? drop_rewind(e->upload, &who) : 0;
+    int rc = first ? upload_rewind(e->upload, &who) : 0;
     if (rc == 0)
-        rc = drop_write(e->upload, buf, n, off, &who, &why);
+        rc = upload_write(e->upload, buf, n, off, &who, &why);
     pthread_mutex_lock(&e->all->lock);
     e->mtime_ns = e->written_ns = time_wall_ns();
     lifetime_use(&e->life);
@@ -89,11 +89,11 @@ int upload_file_flush(struct request *r, struct handle *h)
     if (!uh->writer)
         return 0;
     if (caller_was_killed(r->ctx->pid)) {
-        drop_killed(e->upload);
+        upload_killed(e->upload);
         return 0;
     }
-    int rc = drop_flush(e->upload, &who, &why);
-    if (rc < 0 && drop_size(e->upload) > 0)
+    int rc = upload_flush(e->upload, &who, &why);
+    if (rc < 0 && upload_size(e->upload) > 0)
         status_failed(r->fs->status, "restore", why.text);
     return rc;
 }
@@ -103,7 +103,7 @@ void upload_file_release(struct handle *h)
     struct upload_handle *uh = (struct upload_handle *)h;
     struct upload_entry *e = (struct upload_entry *)h->node;
     if (uh->writer)
-        drop_close(e->upload);
+        upload_close(e->upload);
     pthread_mutex_lock(&e->all->lock);
     e->life.open--;
     lifetime_use(&e->life);
@@ -127,7 +127,7 @@ int upload_file_open(struct request *r, struct node *n, int flags, struct handle
     if (rc == 0 && writer && (flags & O_TRUNC)) {
         const struct tarball_reader who = {request_interrupted, r};
         struct err why = {0};
-        rc = drop_truncate(e->upload, 0, &who, &why);
+        rc = upload_truncate(e->upload, 0, &who, &why);
         if (rc < 0) {
             nh->node = n;
             upload_file_release(nh);
@@ -167,7 +167,7 @@ int upload_file_setattr(struct request *r, struct node *n, struct handle *h, con
     pthread_mutex_unlock(&e->all->lock);
     if (!resize)
         return 0;
-    int rc = drop_truncate(e->upload, (uint64_t)st->st_size, &who, &why);
+    int rc = upload_truncate(e->upload, (uint64_t)st->st_size, &who, &why);
     pthread_mutex_lock(&e->all->lock);
     e->life.open--;
     pthread_mutex_unlock(&e->all->lock);
@@ -221,7 +221,7 @@ void upload_file_free(struct node *n)
     struct upload_entry *e = (struct upload_entry *)n;
     if (e == &e->all->root)
         return;
-    drop_free(e->upload);
+    upload_free(e->upload);
     xattrs_clear(&e->xattrs);
     free(e->name);
     free(e);

@@ -45,7 +45,7 @@ void upload_tree_take(struct upload_entry *e)
 }
 
 int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name, mode_t mode,
-                    bool folder, struct drop *upload, struct upload_entry **out)
+                    bool folder, struct upload *upload, struct upload_entry **out)
 {
     struct uploads *d = dir->all;
     struct upload_entry *e = calloc(1, sizeof(*e));

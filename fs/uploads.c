@@ -62,7 +62,7 @@ static int uploads_create(struct request *r, struct node *dir, const char *name,
 {
     struct upload_entry *d = (struct upload_entry *)dir, *e;
     char path[PATH_MAX];
-    struct drop *upload;
+    struct upload *upload;
     (void)flags;
     int rc = upload_file_may_begin(r);
     if (rc < 0)
@@ -70,11 +70,11 @@ static int uploads_create(struct request *r, struct node *dir, const char *name,
     pthread_mutex_lock(&d->all->lock);
     rc = upload_tree_find(d, name) ? -EEXIST : upload_tree_path(d, name, path);
     if (rc == 0)
-        rc = drop_new(r->fs->restore, path, &upload);
+        rc = upload_new(r->fs->restore, path, &upload);
     if (rc == 0) {
         rc = upload_tree_add(r, d, name, mode, false, upload, &e);
         if (rc < 0)
-            drop_free(upload);
+            upload_free(upload);
         else if (!(*h = upload_file_handle(e, true)))
             rc = -ENOMEM; /* an empty file without a handle: harmless, and gone soon */
         else
@@ -100,27 +100,27 @@ static int uploads_mkdir(struct request *r, struct node *dir, const char *name, 
 }
 
 /* Ends the upload of an entry that nobody has open; it is then only a name and a size. */
-static struct drop *uploads_end_file(struct upload_entry *e)
+static struct upload *uploads_end_file(struct upload_entry *e)
 {
-    struct drop *d = e->upload;
+    struct upload *d = e->upload;
     if (!d || e->life.open)
         return NULL;
-    e->size = drop_size(d);
+    e->size = upload_size(d);
     e->upload = NULL;
     return d;
 }
 
 /* Removes what was staged, and waits for it, unless the caller is killed meanwhile: then the timer
  * frees what is left. */
-static void uploads_abandon(struct request *r, struct drop *upload)
+static void uploads_abandon(struct request *r, struct upload *upload)
 {
     const struct tarball_reader who = {request_interrupted, r};
     struct uploads *d = r->fs->uploads;
     struct orphan *o = NULL;
-    if (upload && drop_abandon(upload, "it was given up before it was restored", &who) == -EINTR)
+    if (upload && upload_abandon(upload, "it was given up before it was restored", &who) == -EINTR)
         o = malloc(sizeof(*o));
     if (!o) {
-        drop_free(upload);
+        upload_free(upload);
         return;
     }
     pthread_mutex_lock(&d->lock);
@@ -143,7 +143,7 @@ static int uploads_may_unlink(const struct upload_entry *e, bool folder)
 static int uploads_unlink(struct request *r, struct node *dir, const char *name, bool folder)
 {
     struct upload_entry *d = (struct upload_entry *)dir;
-    struct drop *upload = NULL;
+    struct upload *upload = NULL;
     pthread_mutex_lock(&d->all->lock);
     struct upload_entry *e = upload_tree_find(d, name);
     int rc = uploads_may_unlink(e, folder);
@@ -156,7 +156,7 @@ static int uploads_unlink(struct request *r, struct node *dir, const char *name,
         return rc;
     const struct tarball_reader who = {request_interrupted, r};
     if (!upload && e->upload)
-        drop_abandon(e->upload, "it was removed while it was written", &who);
+        upload_abandon(e->upload, "it was removed while it was written", &who);
     uploads_abandon(r, upload);
     node_unpin(r->fs->nodes, &e->node);
     return 0;
@@ -216,7 +216,7 @@ static int uploads_rename(struct request *r, struct node *dir, const char *name,
     pthread_mutex_unlock(&d->lock);
     if (rc < 0)
         return rc;
-    rc = fresh ? drop_rename(e->upload, path, &who, &why) : -ENOMEM;
+    rc = fresh ? upload_rename(e->upload, path, &who, &why) : -ENOMEM;
     if (rc < 0)
         status_failed(r->fs->status, "restore", why.text);
     struct upload_entry *replaced = NULL;
@@ -273,7 +273,7 @@ static void uploads_free_orphans(struct uploads *d)
     pthread_mutex_unlock(&d->lock);
     for (; o; o = next) {
         next = o->next;
-        drop_free(o->upload);
+        upload_free(o->upload);
         free(o);
     }
 }
@@ -285,7 +285,7 @@ void uploads_expire(struct fs *fs)
     if (fs->restore)
         session_expire(fs->restore);
     for (;;) {
-        struct drop *upload = NULL;
+        struct upload *upload = NULL;
         pthread_mutex_lock(&d->lock);
         struct upload_entry *e = uploads_next_expired(&d->root);
         if (e) {
@@ -295,7 +295,7 @@ void uploads_expire(struct fs *fs)
         pthread_mutex_unlock(&d->lock);
         if (!e)
             return;
-        drop_free(upload);
+        upload_free(upload);
         node_unpin(fs->nodes, &e->node);
     }
 }

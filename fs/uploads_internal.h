@@ -6,7 +6,7 @@
 
 #include "fs/uploads.h"
 #include "fs/xattrs.h"
-#include "store/restore/drop.h"
+#include "store/restore/upload.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -24,8 +24,8 @@ struct upload_entry {
     int64_t atime_ns, mtime_ns;
     int64_t written_ns; /* the mtime of what was refused, whatever its tool sets */
     struct lifetime life;
-    struct drop *upload; /* of a file; NULL once its time has come */
-    uint64_t size;       /* what it had then */
+    struct upload *upload; /* of a file; NULL once its time has come */
+    uint64_t size;         /* what it had then */
     struct xattrs xattrs;
 };
 
@@ -36,7 +36,7 @@ struct upload_handle {
 
 /* An upload that was removed by a process that did not wait for its end. */
 struct orphan {
-    struct drop *upload;
+    struct upload *upload;
     struct orphan *next;
 };
 
@@ -58,7 +58,7 @@ void upload_tree_take(struct upload_entry *e);
 /* A new entry with one pin, which the tree keeps, and another for the caller. The upload is taken
  * over on success. */
 int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name, mode_t mode,
-                    bool folder, struct drop *upload, struct upload_entry **out);
+                    bool folder, struct upload *upload, struct upload_entry **out);
 
 /* Whether a restore can begin is said when the file is opened, before anything is copied. */
 int upload_file_may_begin(struct request *r);
