@@ -5,12 +5,12 @@
 void fs_mask(const struct fs *fs, struct stat *st)
 {
     const struct options *o = fs->options;
-    if (o->set_uid)
-        st->st_uid = o->uid;
-    if (o->set_gid)
-        st->st_gid = o->gid;
-    if (o->set_umask)
-        st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask);
+    if (o->uid.given)
+        st->st_uid = o->uid.id;
+    if (o->gid.given)
+        st->st_gid = o->gid.id;
+    if (o->umask.given)
+        st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask.id);
 }
 
 void fs_attr(const struct fs *fs, struct stat *st, ino_t ino, mode_t mode, uint64_t size,

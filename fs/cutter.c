@@ -155,8 +155,8 @@ static bool must_fold(const struct cutter *c)
     struct err broken = {0};
     size_t n;
     uint64_t keep = c->fs->options->keep;
-    if (!keep || (c->fold_ns && c->fold_version == cuts_version(c->fs->cuts) &&
-                  io_mono_ns() - c->fold_ns < RETRY_NS))
+    if (keep == OPTIONS_KEEP_ALL || (c->fold_ns && c->fold_version == cuts_version(c->fs->cuts) &&
+                                     io_mono_ns() - c->fold_ns < RETRY_NS))
         return false;
     if (cuts_list(c->fs->cuts, &list, &n, &broken, NULL) < 0 || broken.text[0])
         return false; /* a cut says so */
@@ -213,7 +213,7 @@ static void *run(void *arg)
 
 int cutter_start(struct fs *fs)
 {
-    if (!fs->cuts || (!fs->options->every_ns && !fs->options->keep))
+    if (!fs->cuts || (!fs->options->every_ns && fs->options->keep == OPTIONS_KEEP_ALL))
         return 0;
     struct cutter *c = calloc(1, sizeof(*c));
     if (!c)

@@ -2,8 +2,8 @@
 /* What dumps lack, with option skip_damaged. */
 #include "fs/dumps_internal.h"
 #include "fs/log.h"
-#include "fs/options.h"
 #include "store/base/json.h"
+#include "store/program/options.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,10 +9,10 @@
 #define INFLUXFS_FS_FS_H
 
 #include "fs/node.h"
-#include "fs/options.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
+#include "store/program/options.h"
 #include "store/restore/session.h"
 #include "store/snapshot/snapshots.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* influxfs: mounts an InfluxDB 1.x store. This file is the life of the daemon, from its command
  * line to the unmount. */
+#include "fs/arguments.h"
 #include "fs/cutfile.h"
 #include "fs/cutter.h"
 #include "fs/detach.h"
@@ -36,6 +37,7 @@
 /* Everything that the daemon holds, in the order in which it is made. */
 struct daemon {
     struct options options;
+    struct fuse_args fuse; /* what is left of them for libfuse */
     struct store_paths paths;
     char *mountpoint;
     struct state state;
@@ -56,7 +58,7 @@ static void find_owner(struct daemon *d)
 {
     uid_t uid;
     gid_t gid;
-    owner_of_store(&d->paths, d->options.owner_uid, d->options.owner_gid, &uid, &gid);
+    owner_of_store(&d->paths, d->options.owner.uid, d->options.owner.gid, &uid, &gid);
     atomic_store(&d->fs.uid, uid);
     atomic_store(&d->fs.gid, gid);
 }
@@ -72,8 +74,8 @@ static int open_restore(struct daemon *d, struct err *e)
 {
     struct session_options o = {
         .paths = &d->paths,
-        .uid = d->options.owner_uid,
-        .gid = d->options.owner_gid,
+        .uid = d->options.owner.uid,
+        .gid = d->options.owner.gid,
         .in_use = d->options.force ? NULL : running_uses,
         .state_fd = -1,
         .keep_expired = d->options.keep_expired,
@@ -171,7 +173,7 @@ static int add_fuse_options(struct daemon *d)
     source[n] = 0;
     if (asprintf(&opts, "-odefault_permissions,subtype=influxfs,fsname=%s", source) < 0)
         return -ENOMEM;
-    return fuse_opt_insert_arg(&d->options.fuse, 1, opts) < 0 ? -ENOMEM : 0;
+    return fuse_opt_insert_arg(&d->fuse, 1, opts) < 0 ? -ENOMEM : 0;
 }
 
 static int mount_it(struct daemon *d, struct err *e)
@@ -181,7 +183,7 @@ static int mount_it(struct daemon *d, struct err *e)
     if (r < 0)
         return r;
     log_catch_fuse();
-    fs->session = fuse_session_new(&d->options.fuse, &fs_ops, sizeof(fs_ops), fs);
+    fs->session = fuse_session_new(&d->fuse, &fs_ops, sizeof(fs_ops), fs);
     if (!fs->session)
         return err_set(e, -EINVAL, "%s; see influxfs --help", log_fuse_words());
     r = signals_catch();
@@ -261,7 +263,8 @@ static void stop(struct daemon *d)
     state_close(&d->state);
     free(d->mountpoint);
     store_paths_free(&d->paths);
-    options_free(&d->options);
+    options_clear(&d->options);
+    fuse_opt_free_args(&d->fuse);
 }
 
 static int run(struct daemon *d)
@@ -298,20 +301,17 @@ int main(int argc, char **argv)
     struct err e = {0};
     static struct daemon d;
     detach_guard_stdio();
-    if (options_parse(argc, argv, &d.options, &e) < 0) {
+    int code = EXIT_SUCCESS;
+    if (arguments_parse(argc, argv, &d.options, &d.fuse, &e) < 0) {
         log_line("%s", e.text);
-        options_free(&d.options);
-        return 2;
+        code = 2;
+    } else if (d.options.help) {
+        arguments_help();
+    } else if (d.options.version) {
+        printf("influxfs %s, libfuse %s\n", INFLUXFS_VERSION, fuse_pkgversion());
+    } else {
+        code = run(&d);
     }
-    if (d.options.help || d.options.version) {
-        if (d.options.help)
-            fputs(options_usage, stdout);
-        else
-            printf("influxfs %s, libfuse %s\n", INFLUXFS_VERSION, fuse_pkgversion());
-        options_free(&d.options);
-        return EXIT_SUCCESS;
-    }
-    int code = run(&d);
     stop(&d);
     return code;
 }

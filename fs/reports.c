@@ -259,8 +259,9 @@ static struct json_object *json_cuts(struct fs *fs)
                            rules->guard ? json_object_new_double(rules->guard_part) : NULL);
     int64_t every = fs->options->every_ns / 1000000000;
     json_object_object_add(o, "every", every ? json_object_new_int64(every) : NULL);
-    json_object_object_add(o, "keep",
-                           fs->options->keep ? json_object_new_uint64(fs->options->keep) : NULL);
+    json_object_object_add(
+        o, "keep",
+        fs->options->keep == OPTIONS_KEEP_ALL ? NULL : json_object_new_uint64(fs->options->keep));
     json_object_object_add(o, "last_cut", json_last_cut(&last));
     json_object_object_add(o, "last_fold", json_last_fold(&last));
     json_object_object_add(o, "last_error", json_event(&last.error));

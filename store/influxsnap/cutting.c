@@ -90,8 +90,10 @@ static int fold(struct snap *s, struct err *e)
     autofree struct cut_info *list = NULL;
     struct prune_result done;
     size_t n;
-    int r = s->o.have_keep ? cuts_list(s->cuts, &list, &n, NULL, e) : 0;
-    if (r < 0 || !s->o.have_keep || n <= 1 || (n - 1) / 2 < s->o.keep)
+    if (s->o.keep == OPTIONS_KEEP_ALL)
+        return 0;
+    int r = cuts_list(s->cuts, &list, &n, NULL, e);
+    if (r < 0 || n <= 1 || (n - 1) / 2 < s->o.keep)
         return r;
     r = cuts_prune(s->cuts, s->o.keep, &done, e);
     if (r == 0)
@@ -268,7 +270,7 @@ int snap_prune(struct snap *s)
         (r = cuts_accept_loss(s->cuts, s->o.accept_loss, &e)) < 0)
         return fail(r, &e);
     if (r == 0)
-        r = cuts_prune(s->cuts, s->o.have_keep ? s->o.keep : INT64_MAX, &result, &e);
+        r = cuts_prune(s->cuts, s->o.keep, &result, &e);
     if (r < 0 && r != -ENOENT) /* no cuts are none to fold */
         return fail(r, &e);
     if (r == -ENOENT && !s->cuts)

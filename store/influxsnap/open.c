@@ -13,10 +13,12 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define CONFIG "/etc/influxdb/influxdb.conf"
+
 static int open_paths(struct snap *s, bool make, struct err *e)
 {
     struct err why = {0};
-    int r = config_load(s->o.store, &s->o.override, &s->paths, &why);
+    int r = config_load(s->o.store ? s->o.store : CONFIG, &s->o.override, &s->paths, &why);
     if (r == -ENOENT)
         return err_set(e, r, "%s; say with -c where the store is", why.text);
     if (r < 0)

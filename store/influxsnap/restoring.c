@@ -219,8 +219,8 @@ static int open_session(struct restoring *r, struct err *e)
     const struct options *o = &r->s->o;
     autoclose int state = open_state(r->s);
     const struct session_options ro = {.paths = &r->s->paths,
-                                       .uid = o->uid,
-                                       .gid = o->gid,
+                                       .uid = o->owner.uid,
+                                       .gid = o->owner.gid,
                                        .in_use = o->force ? NULL : running_uses,
                                        .state_fd = state,
                                        .keep_expired = o->keep_expired,

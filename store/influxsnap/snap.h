@@ -10,7 +10,7 @@
 #include "store/base/err.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
-#include "store/influxsnap/options.h"
+#include "store/influxsnap/command.h"
 #include "store/influxsnap/say.h"
 #include "store/snapshot/snapshots.h"
 
@@ -27,6 +27,7 @@ enum {
 
 struct snap {
     struct options o;
+    const struct command *command;
     struct store_paths paths;
     char *state;                 /* the state folder; NULL: none that can be written to, */
     struct err lacks;            /* for this reason, */

@@ -5,7 +5,7 @@
 #define INFLUXFS_INFLUXSNAP_STREAM_H
 
 #include "store/base/err.h"
-#include "store/influxsnap/options.h"
+#include "store/program/values.h"
 
 #include <stddef.h>
 #include <stdint.h>
