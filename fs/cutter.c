@@ -24,7 +24,7 @@ struct cutter {
     pthread_mutex_t lock; /* guards stop and report */
     pthread_cond_t wake;
     bool stop;
-    struct cutter_report report;
+    struct report_timer report;
     struct err said;    /* why whole files were copied, as logged */
     struct err omitted; /* what the last cut left out, as logged */
     /* Monotonic; the thread's own: */
@@ -59,7 +59,7 @@ static bool same_reason(const char *a, const char *b)
 
 static void failed(struct cutter *c, const char *what, const char *why)
 {
-    struct status_event *ev = &c->report.error;
+    struct report_event *ev = &c->report.error;
     pthread_mutex_lock(&c->lock);
     bool told = strcmp(ev->what, what) == 0 && same_reason(ev->text, why);
     ev->at_ns = io_now_ns();
@@ -74,7 +74,7 @@ static void failed(struct cutter *c, const char *what, const char *why)
 static void succeeded(struct cutter *c, const char *what)
 {
     if (strcmp(c->report.error.what, what) == 0)
-        c->report.error = (struct status_event){0};
+        c->report.error = (struct report_event){0};
 }
 
 static bool is_due(const struct cutter *c)
@@ -248,7 +248,7 @@ void cutter_stop(struct cutter *c)
     free(c);
 }
 
-void cutter_get(struct cutter *c, struct cutter_report *out)
+void cutter_get(struct cutter *c, struct report_timer *out)
 {
     pthread_mutex_lock(&c->lock);
     *out = c->report;

@@ -8,6 +8,7 @@
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/rmtree.h"
+#include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/written.h"
 #include "store/influxsnap/cloneconf.h"
@@ -283,10 +284,10 @@ static int asks_passwords(const struct snap *s, bool *out, struct err *e)
 
 static int print_clone(const struct cut_info *cut, const char *folder, bool auth, struct err *e)
 {
-    char name[32], time[40];
+    char name[32], time[TIME_TEXT];
     autofree char *config = NULL;
     words_cut(cut->head.number, name);
-    words_time(cut->head.wall_ns, time);
+    time_exact_text(cut->head.wall_ns, time);
     int r = cloneconf_text(folder, name, time, auth, &config);
     if (r < 0)
         return err_sys(e, r, "the clone's configuration");

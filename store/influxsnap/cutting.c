@@ -2,12 +2,14 @@
 /* influxsnap cut, list and prune: the cuts of the store. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cut_loss.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/telling.h"
 #include "store/influxsnap/words.h"
+#include "store/program/report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -171,7 +173,7 @@ static void list_json(const struct cut_info *list, size_t n, const struct err *b
 {
     struct json_object *o = json_object_new_object(), *cuts = json_object_new_array();
     for (size_t i = 0; i < n; i++)
-        json_object_array_add(cuts, words_cut_json(&list[i], i ? &list[i - 1] : NULL));
+        json_object_array_add(cuts, report_cut_json(&list[i], i ? &list[i - 1] : NULL, true));
     json_object_object_add(o, "cuts", cuts);
     json_object_object_add(o, "error", json_text_or_null(broken->text));
     words_json(o);
@@ -183,7 +185,7 @@ static void list_notes(const struct cut_info *c, const struct cut_info *before)
     static const char *const guard[] = {"", "NOT FOLDED: ", "accepted: "};
     char lost[LOSS_WORDS];
     const char *gap = "  ";
-    if (words_clock_set(c, before)) {
+    if (report_clock_set(c, before)) {
         printf("%sthe clock was set back before it", gap);
         gap = "; ";
     }
@@ -197,11 +199,11 @@ static void list_text(const struct cut_info *list, size_t n)
     if (n)
         printf("%-12s %-30s %8s %14s  %-32s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID", "NOTES");
     for (size_t i = 0; i < n; i++) {
-        char name[48], number[32], time[40];
+        char name[48], number[32], time[TIME_TEXT];
         words_cut(list[i].head.number, number);
         snprintf(name, sizeof(name), list[i].base && list[i].head.number >= 0 ? "base (%s)" : "%s",
                  number);
-        words_time(list[i].head.wall_ns, time);
+        time_exact_text(list[i].head.wall_ns, time);
         printf("%-12s %-30s %8" PRIu64 " %14" PRIu64 "  %s", name, time, list[i].files,
                list[i].bytes, list[i].head.id);
         list_notes(&list[i], i ? &list[i - 1] : NULL);

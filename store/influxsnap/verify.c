@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 /* What was found; json collects it where it is wanted. */
-struct report {
+struct verdict {
     bool json, quiet;
     size_t good, superseded, damaged;
     uint64_t files, bytes;
@@ -26,7 +26,7 @@ struct report {
     int code;             /* the exit code so far: the first kind of trouble, damage before gaps */
 };
 
-static void trouble(struct report *r, int code, const struct err *why)
+static void trouble(struct verdict *r, int code, const struct err *why)
 {
     snap_say("%s", why->text);
     if (r->code == EXIT_DONE || code < r->code)
@@ -50,7 +50,7 @@ static const char *chain_name(const struct manifest *m)
     return m->chain ? m->chain : m->id;
 }
 
-static void tell_good(struct report *r, const struct tarfile *f, const struct tar_counts *n)
+static void tell_good(struct verdict *r, const struct tarfile *f, const struct tar_counts *n)
 {
     tell_left_out(f->path, &f->m->left_out);
     r->good++;
@@ -72,7 +72,7 @@ static void tell_good(struct report *r, const struct tarfile *f, const struct ta
     json_object_array_add(r->snapshots, o);
 }
 
-static void tell_bad(struct report *r, const struct tarfile *f, const struct err *why)
+static void tell_bad(struct verdict *r, const struct tarfile *f, const struct err *why)
 {
     trouble(r, EXIT_CORRUPT, why);
     r->damaged++;
@@ -83,7 +83,7 @@ static void tell_bad(struct report *r, const struct tarfile *f, const struct err
     json_object_array_add(r->snapshots, o);
 }
 
-static void tell_superseded(struct report *r, const struct tarfile *f)
+static void tell_superseded(struct verdict *r, const struct tarfile *f)
 {
     r->superseded++;
     if (r->json)
@@ -92,7 +92,7 @@ static void tell_superseded(struct report *r, const struct tarfile *f)
         printf("%s: superseded, the full snapshot has taken it in; not needed\n", f->path);
 }
 
-static int verify_file(struct report *r, const struct tarfile *f, struct meter *meter,
+static int verify_file(struct verdict *r, const struct tarfile *f, struct meter *meter,
                        struct err *e)
 {
     char *meta = NULL;
@@ -113,7 +113,7 @@ static int verify_file(struct report *r, const struct tarfile *f, struct meter *
 }
 
 /* What a restore of the chain that ends here would bring. */
-static void tell_advice(struct report *r, const struct tarfile *first)
+static void tell_advice(struct verdict *r, const struct tarfile *first)
 {
     size_t n = r->json ? json_object_array_length(r->chains) : 0;
     struct json_object *chain = NULL;
@@ -126,7 +126,7 @@ static void tell_advice(struct report *r, const struct tarfile *first)
     advise_end(&r->advise, first->path, false, chain);
 }
 
-static void check_chain(struct report *r, struct tarset *s, size_t first, size_t end)
+static void check_chain(struct verdict *r, struct tarset *s, size_t first, size_t end)
 {
     struct err why = {0};
     int ret = tarset_check(s, first, end, &why);
@@ -142,7 +142,7 @@ static void check_chain(struct report *r, struct tarset *s, size_t first, size_t
 }
 
 /* The chains first, for what is superseded need not be good. */
-static int verify(struct report *r, struct tarset *s, struct err *e)
+static int verify(struct verdict *r, struct tarset *s, struct err *e)
 {
     struct meter meter;
     uint64_t total = 0;
@@ -172,7 +172,7 @@ static int verify(struct report *r, struct tarset *s, struct err *e)
     return ret;
 }
 
-static void print_json(struct report *r)
+static void print_json(struct verdict *r)
 {
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "good", json_object_new_boolean(r->code == EXIT_DONE));
@@ -183,7 +183,7 @@ static void print_json(struct report *r)
 }
 
 /* One line, where all else is silent. */
-static void print_summary(const struct report *r)
+static void print_summary(const struct verdict *r)
 {
     printf("%zu snapshots good, %zu superseded, %zu damaged: %" PRIu64 " files, %" PRIu64
            " bytes; %zu warnings\n",
@@ -194,10 +194,10 @@ int snap_verify(struct snap *s)
 {
     struct err e = {0};
     struct tarset set = {0};
-    struct report r = {.json = s->o.json,
-                       .quiet = s->o.quiet,
-                       .snapshots = json_object_new_array(),
-                       .chains = json_object_new_array()};
+    struct verdict r = {.json = s->o.json,
+                        .quiet = s->o.quiet,
+                        .snapshots = json_object_new_array(),
+                        .chains = json_object_new_array()};
     int ret = tarset_gather(s->o.args, s->o.nargs, true, &set, &e);
     if (ret == 0)
         ret = verify(&r, &set, &e);

@@ -88,6 +88,40 @@ void progress_clear(struct progress *s)
     s->nwaiting = 0;
 }
 
+static void copy_waiting(const struct progress *from, struct progress *to)
+{
+    to->waiting = calloc(from->nwaiting + 1, sizeof(*to->waiting));
+    to->nwaiting = to->waiting ? from->nwaiting : 0;
+    for (size_t i = 0; i < to->nwaiting; i++) {
+        const struct session_waiting *w = &from->waiting[i];
+        to->waiting[i].number = w->number;
+        set(&to->waiting[i].name, w->name);
+        set(&to->waiting[i].id, w->id);
+        set(&to->waiting[i].parent, w->parent);
+        set(&to->waiting[i].waits_for, w->waits_for);
+    }
+}
+
+void progress_copy(const struct progress *from, struct progress *to)
+{
+    *to = (struct progress){
+        .state = from->state,
+        .bytes = from->bytes,
+        .total_bytes = from->total_bytes,
+        .files = from->files,
+        .total_files = from->total_files,
+        .started_ns = from->started_ns,
+        .ended_ns = from->ended_ns,
+    };
+    set(&to->name, from->name);
+    set(&to->id, from->id);
+    set(&to->error, from->error);
+    progress_kept(to, from->kept, sizeof(from->kept) / sizeof(*from->kept));
+    for (size_t i = 0; i < from->nwarnings; i++)
+        progress_warn(to, from->warnings[i]);
+    copy_waiting(from, to);
+}
+
 static void add_text(struct json_object *o, const char *key, const char *text)
 {
     json_object_object_add(o, key, text ? json_text(text) : NULL);
@@ -126,14 +160,14 @@ static struct json_object *warnings_json(const struct progress *s)
     return list;
 }
 
-int progress_json(const struct progress *s, uint64_t restores, char **text)
+struct json_object *progress_object(const struct progress *s, uint64_t restores)
 {
     struct json_object *o = json_object_new_object();
     struct json_object *kept = json_object_new_array();
     if (!o || !kept) {
         json_object_put(o);
         json_object_put(kept);
-        return -ENOMEM;
+        return NULL;
     }
     add_text(o, "state", names[s->state]);
     add_text(o, "name", s->name);
@@ -152,6 +186,14 @@ int progress_json(const struct progress *s, uint64_t restores, char **text)
     json_object_object_add(o, "warnings", warnings_json(s));
     json_object_object_add(o, "restores", json_object_new_uint64(restores));
     json_object_object_add(o, "pending", waiting_json(s));
+    return o;
+}
+
+int progress_json(const struct progress *s, uint64_t restores, char **text)
+{
+    struct json_object *o = progress_object(s, restores);
+    if (!o)
+        return -ENOMEM;
     const char *json =
         json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
     int r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;

@@ -6,6 +6,7 @@
 #include "store/restore/session.h"
 #include "store/snapshot/manifest.h"
 
+#include <json-c/json.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,7 +48,12 @@ void progress_warn(struct progress *s, const char *text);
 void progress_forget_warnings(struct progress *s);
 void progress_clear(struct progress *s);
 
-/* JSON text with a newline at its end, the caller's. -ENOMEM. */
+/* A copy, which the caller clears. What memory does not suffice for is missing. */
+void progress_copy(const struct progress *from, struct progress *to);
+
+/* As an object, which the caller puts (NULL: out of memory); as text with a newline at its end, the
+ * caller's (-ENOMEM). */
+struct json_object *progress_object(const struct progress *s, uint64_t restores);
 int progress_json(const struct progress *s, uint64_t restores, char **text);
 
 #endif

@@ -275,3 +275,11 @@ int session_status_json(struct session *s, char **text)
     pthread_mutex_unlock(&s->lock);
     return ret;
 }
+
+void session_status(struct session *s, struct progress *out, uint64_t *restores)
+{
+    pthread_mutex_lock(&s->lock);
+    progress_copy(&s->status, out);
+    *restores = s->count;
+    pthread_mutex_unlock(&s->lock);
+}

@@ -110,6 +110,10 @@ int session_log_fd(const struct session *s);
  *  "pending":[{"name":…,"number":N,"id":…,"parent":…,"waits_for":words},…]} */
 int session_status_json(struct session *s, char **text);
 
+/* The same as data (progress.h): a copy, which the caller clears, and the number of restores. */
+struct progress;
+void session_status(struct session *s, struct progress *out, uint64_t *restores);
+
 /* The verified numbers that wait. The caller frees the list with session_waiting_free. -ENOMEM. */
 struct session_waiting {
     char *name; /* as it was dropped */
