@@ -53,6 +53,7 @@ int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args
     struct reading in = {.o = out, .e = e};
     *left = (struct fuse_args)FUSE_ARGS_INIT(0, NULL);
     options_default(out);
+    out->log = LOG_LEVEL_INFO;
     for (int i = 0; i < argc; i++)
         if (fuse_opt_add_arg(left, argv[i]) < 0)
             return -ENOMEM;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/cutter.h"
 
-#include "fs/log.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/chain/cut_loss.h"
 
 #include <ctype.h>
@@ -97,7 +97,7 @@ static void captured(void *arg, const struct capture *capture)
     if (omissions_that_count(capture_left_out(capture)))
         omissions_say(capture_left_out(capture), now.text, sizeof(now.text));
     if (now.text[0] && strcmp(now.text, c->omitted.text) != 0)
-        log_line("cut: %s", now.text);
+        log_warning("cut: %s", now.text);
     c->omitted = now;
 }
 
@@ -107,10 +107,10 @@ static void log_loss(const struct cut_result *res)
     if (!res->made || !*loss_words(&res->head.lost, lost))
         return;
     if (res->head.guard == CUT_GUARD_TRIPPED)
-        log_line("cut %lld: %s; it is not folded until `influxsnap prune --accept-loss=%lld`",
-                 (long long)res->number, lost, (long long)res->number);
+        log_warning("cut %lld: %s; it is not folded until `influxsnap prune --accept-loss=%lld`",
+                    (long long)res->number, lost, (long long)res->number);
     else
-        log_line("cut %lld: %s", (long long)res->number, lost);
+        log_info("cut %lld: %s", (long long)res->number, lost);
 }
 
 /* Nothing to be cut yet is no failure: the store may still have to be restored. */
@@ -133,14 +133,14 @@ static void cut(struct cutter *c)
     }
     c->cut_ns = began;
     if (res.made && res.number < 0)
-        log_line("first cut: %llu files, %llu bytes", (unsigned long long)res.files,
+        log_info("first cut: %llu files, %llu bytes", (unsigned long long)res.files,
                  (unsigned long long)res.bytes);
     else if (res.made)
-        log_line("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
+        log_info("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
                  (unsigned long long)res.files, (unsigned long long)res.bytes);
     log_loss(&res);
     if (res.said.text[0] && strcmp(res.said.text, c->said.text) != 0)
-        log_line("cut: %s", res.said.text);
+        log_info("cut: %s", res.said.text);
     c->said = res.said.text[0] ? res.said : c->said;
     pthread_mutex_lock(&c->lock);
     c->report.cut_ns = io_now_ns();
@@ -175,7 +175,7 @@ static void fold(struct cutter *c)
         return;
     }
     if (res.folded)
-        log_line("%llu cuts folded: the base stands for %lld, %llu bytes freed",
+        log_info("%llu cuts folded: the base stands for %lld, %llu bytes freed",
                  (unsigned long long)res.folded, (long long)res.base,
                  (unsigned long long)res.freed);
     pthread_mutex_lock(&c->lock);

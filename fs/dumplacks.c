@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What dumps lack, with option skip_damaged. */
 #include "fs/dumps_internal.h"
-#include "fs/log.h"
+#include "store/base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static void say(void *ctx, const char *words)
     d->more_lacks |= i == DUMPS_LACKS;
     pthread_mutex_unlock(&d->lock);
     if (fresh)
-        log_line("dump/: %s", words);
+        log_warning("dump/: %s", words);
 }
 
 void dumps_lacks_init(struct dumps *d)

@@ -8,7 +8,7 @@
 #include "fs/drops.h"
 #include "fs/dumps.h"
 #include "fs/fs.h"
-#include "fs/log.h"
+#include "fs/logger.h"
 #include "fs/mapping.h"
 #include "fs/mountpoint.h"
 #include "fs/named.h"
@@ -100,9 +100,9 @@ static int check_links(struct daemon *d, struct err *e)
     if (r == 0 && d->options.every_ns)
         r = cut_links_room(fs->cuts, &d->options.rules, &fs->links, e);
     if (r == 0 && fs->links.files)
-        log_line("cuts copy files rather than link them, %llu of them, %llu bytes: %s",
-                 (unsigned long long)fs->links.files, (unsigned long long)fs->links.bytes,
-                 fs->links.why.text);
+        log_warning("cuts copy files rather than link them, %llu of them, %llu bytes: %s",
+                    (unsigned long long)fs->links.files, (unsigned long long)fs->links.bytes,
+                    fs->links.why.text);
     return r;
 }
 
@@ -124,9 +124,9 @@ static int open_store(struct daemon *d, struct err *e)
     if (d->state.lacks.text[0] && d->options.every_ns)
         return err_set(e, -EROFS, "option every= needs a place for cuts; %s", d->state.lacks.text);
     if (d->state.lacks.text[0])
-        log_line("%s", d->state.lacks.text);
+        log_warning("%s", d->state.lacks.text);
     if (note.text[0])
-        log_line("%s", note.text);
+        log_warning("%s", note.text);
     return check_links(d, e);
 }
 
@@ -182,15 +182,15 @@ static int mount_it(struct daemon *d, struct err *e)
     int r = add_fuse_options(d);
     if (r < 0)
         return r;
-    log_catch_fuse();
+    logger_catch_fuse();
     fs->session = fuse_session_new(&d->fuse, &fs_ops, sizeof(fs_ops), fs);
     if (!fs->session)
-        return err_set(e, -EINVAL, "%s; see influxfs --help", log_fuse_words());
+        return err_set(e, -EINVAL, "%s; see influxfs --help", logger_fuse_words());
     r = signals_catch();
     if (r < 0)
         return err_sys(e, r, "signal handlers");
     if (fuse_session_mount(fs->session, d->mountpoint) < 0)
-        return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, log_fuse_words());
+        return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, logger_fuse_words());
     d->mounted = true;
     return mapping_allow(fs->session);
 }
@@ -227,7 +227,7 @@ static int serve(struct daemon *d)
     /* A copy into restore/ waits in its thread; readers must find another. */
     fuse_loop_cfg_set_max_threads(config, 32);
     fuse_loop_cfg_set_idle_threads(config, 8);
-    log_pass_fuse();
+    logger_pass_fuse();
     int r = fuse_session_loop_mt(d->fs.session, config);
     fuse_loop_cfg_destroy(config);
     /* What ended it may have been a signal, which is as good as an unmount. And a request that is
@@ -270,9 +270,10 @@ static void stop(struct daemon *d)
 static int run(struct daemon *d)
 {
     struct err e = {0};
+    logger_start(d->options.log);
     int ready = d->options.foreground ? -1 : detach_start();
     if (!d->options.foreground && ready < 0) {
-        log_line("going to the background: %s", strerror(-ready));
+        log_error("going to the background: %s", strerror(-ready));
         return EXIT_FAILURE;
     }
     keepers_raise_limit(); /* a capture of a large store holds a descriptor for each file */
@@ -280,19 +281,19 @@ static int run(struct daemon *d)
     detach_give_way();
     int r = start(d, &e);
     if (r < 0) {
-        log_line("%s", e.text);
+        log_error("%s", e.text);
         return EXIT_FAILURE;
     }
     /* Relative paths have been resolved; the folder that it was started in is let go. */
     if (chdir("/") < 0)
-        log_line("/: %s", strerror(errno));
+        log_error("/: %s", strerror(errno));
     if (ready >= 0) {
-        log_to_syslog();
+        logger_to_syslog();
         detach_ready(ready);
     }
     r = serve(d);
     if (r < 0)
-        log_line("serving ended: %s", strerror(-r));
+        log_error("serving ended: %s", strerror(-r));
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -301,9 +302,10 @@ int main(int argc, char **argv)
     struct err e = {0};
     static struct daemon d;
     detach_guard_stdio();
+    logger_start(LOG_LEVEL_INFO);
     int code = EXIT_SUCCESS;
     if (arguments_parse(argc, argv, &d.options, &d.fuse, &e) < 0) {
-        log_line("%s", e.text);
+        log_error("%s", e.text);
         code = 2;
     } else if (d.options.help) {
         arguments_help();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/status.h"
 
-#include "fs/log.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ static void happened(struct status *s, struct report_event *ev, const char *what
 
 void status_failed(struct status *s, const char *what, const char *why)
 {
-    log_line("%s: %s", what, why);
+    log_error("%s: %s", what, why);
     happened(s, &s->last.error, what, why);
 }
 
@@ -35,7 +35,7 @@ static void add_damaged(void *arg, const char *words, bool whole)
 {
     (void)whole;
     if (report_texts_add(arg, words) < 0)
-        log_line("%s", words);
+        log_warning("%s", words);
 }
 
 static int take_lists(const struct capture *c, struct report_capture *out)
@@ -53,7 +53,7 @@ static void learn_damage(struct status *s, const struct capture *c)
 {
     struct report_texts found = {0};
     if (damage_tell((struct capture *)c, add_damaged, &found, NULL) < 0)
-        log_line("what is damaged cannot be told");
+        log_warning("what is damaged cannot be told");
     pthread_mutex_lock(&s->lock);
     if (found.n && strcmp(s->last.capture.record.id, capture_record(c)->id) == 0) {
         struct report_texts before = s->last.capture.damaged;
@@ -70,7 +70,7 @@ void status_captured(struct status *s, const struct tarball *t)
     struct report_capture now = {
         .at_ns = io_now_ns(), .record = *capture_record(c), .bytes = tarball_size(t)};
     if (take_lists(c, &now) < 0)
-        log_line("status.json may lack what was left out, or is damaged");
+        log_warning("status.json may lack what was left out, or is damaged");
     for (size_t i = 0; i < capture_count(c); i++)
         now.files += !member_is_folder(capture_member(c, i));
     pthread_mutex_lock(&s->lock);

@@ -89,12 +89,6 @@ bool snap_stopped(void *ctx)
 
 const struct tarball_reader snap_reader = {.interrupted = snap_stopped};
 
-int snap_fail(int code, const struct err *e)
-{
-    snap_say("%s", e->text[0] ? e->text : strerror(-code));
-    return EXIT_FAILED;
-}
-
 /* What was printed must have arrived, or the command has not done what it says. */
 static int finish(int code)
 {
@@ -115,6 +109,7 @@ int main(int argc, char **argv)
     int r = command_parse(argc, argv, commands, &s.o, &s.command, &e);
     int code = EXIT_DONE;
     snap_set_quiet(s.o.quiet);
+    snap_say_log(s.o.log);
     if (r < 0) {
         snap_say("%s", e.text);
         code = EXIT_USAGE;

@@ -7,10 +7,13 @@
  *   snap_warn    x          x           x     done, but the operator is to know
  *   snap_note    x                            everything is as it should be
  *
- * Progress (meter.h) is silent with --quiet too. Results go to stdout all the same.
+ * Each may be called in any thread. Progress (meter.h) is silent with --quiet too. Results go to stdout all the same.
  */
 #ifndef INFLUXFS_INFLUXSNAP_SAY_H
 #define INFLUXFS_INFLUXSNAP_SAY_H
+
+#include "store/base/err.h"
+#include "store/base/log.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -18,6 +21,10 @@
 
 void snap_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void snap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says what went wrong and returns the exit code that -errno stands for outside of the commands
+ * that know better: EXIT_FAILED. */
+int snap_fail(int code, const struct err *e);
 
 /* After "influxsnap: warning: ". The text without that is kept for the results as JSON. */
 void snap_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -27,6 +34,10 @@ size_t snap_warnings(void);
 
 /* Their texts, in order, as a fresh array. */
 struct json_object *snap_warnings_json(void);
+
+/* The log of store/ up to this level is said as well: errors by snap_say, warnings by snap_warn, all
+ * else by snap_note. */
+void snap_say_log(enum log_level most);
 
 void snap_set_quiet(bool quiet);
 bool snap_is_quiet(void);

@@ -49,10 +49,6 @@ void snap_close(struct snap *s);
 /* Whether there may be cuts, in a state folder that could not be looked into (lacks says why). */
 bool snap_cuts_unknown(const struct snap *s);
 
-/* Says what went wrong and returns the exit code that -errno stands for outside of the commands
- * that know better: EXIT_FAILED. */
-int snap_fail(int code, const struct err *e);
-
 /* Whether SIGINT, SIGTERM or SIGHUP has come. The argument is not used. */
 bool snap_stopped(void *ctx);
 extern const struct tarball_reader snap_reader; /* asks that */

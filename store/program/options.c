@@ -25,6 +25,9 @@ const struct option_def options_table[] = {
     {"wal", 0, FS | ALL, "DIR", value_text, AT(override.wal), "the WAL folder"},
     {"state", 0, FS | ALL, "DIR", value_text, AT(state),
      "what is remembered of the store;\ndefault: influxfs beside the data folder"},
+    {"log", 0, FS | ALL, "LEVEL", value_level, AT(log),
+     "say what the work in progress has to report, up to this:\n"
+     "error, warning, info or debug"},
     {"json", 0, SOME, FLAG(json), "results as JSON"},
     {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
      "compress the snapshot; its name stays PATH"},
@@ -71,6 +74,7 @@ void options_default(struct options *o)
     *o = (struct options){
         .owner = {(uid_t)-1, (gid_t)-1},
         .keep = OPTIONS_KEEP_ALL,
+        .log = LOG_LEVEL_WARNING,
         .format = DUMP_LP,
         .from = INT64_MIN,
         .to = INT64_MAX,

@@ -9,6 +9,7 @@
 #ifndef INFLUXFS_PROGRAM_OPTIONS_H
 #define INFLUXFS_PROGRAM_OPTIONS_H
 
+#include "store/base/log.h"
 #include "store/chain/cuts.h"
 #include "store/export/dump.h"
 #include "store/influx/paths.h"
@@ -26,6 +27,7 @@ struct options {
     struct value_owner owner;    /* of restored files */
     struct cut_rules rules;      /* reserve, guard, exclude */
     uint64_t keep;               /* numbers; or OPTIONS_KEEP_ALL */
+    enum log_level log;          /* what is logged */
     bool force, allow_left_out, keep_expired, skip_damaged, help, version;
 
     /* influxfs */

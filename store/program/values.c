@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/program/values.h"
 
+#include "store/base/log.h"
 #include "store/base/owner.h"
 #include "store/chain/cuts.h"
 #include "store/export/dump.h"
@@ -132,6 +133,15 @@ int value_format(const char *text, void *out, struct err *e)
     if (i < 0)
         return err_set(e, -EINVAL, "it is lp, json or csv");
     *(enum dump_format *)out = (enum dump_format)i;
+    return 0;
+}
+
+int value_level(const char *text, void *out, struct err *e)
+{
+    int i = place_of(log_level_names, text);
+    if (i < 0)
+        return err_set(e, -EINVAL, "it is error, warning, info or debug");
+    *(enum log_level *)out = (enum log_level)i;
     return 0;
 }
 

@@ -43,6 +43,7 @@ int value_time(const char *text, void *out, struct err *e);
 /* enum compress: zstd or gzip. enum dump_format: lp, json or csv. enum log_level. */
 int value_compress(const char *text, void *out, struct err *e);
 int value_format(const char *text, void *out, struct err *e);
+int value_level(const char *text, void *out, struct err *e);
 
 /* struct cut_rules: what it is to leave free, as a part of the disk (5%) or in bytes, with K, M, G
  * or T for powers of 1024; which part of the store a cut may lose, or off; databases that it leaves

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/influx/names.h"
 #include "store/snapshot/capture_internal.h"
 
@@ -241,6 +242,7 @@ static int settle(struct source *s, struct pinned *newest, const struct window_w
     int64_t began = io_mono_ns();
     int r = attempt(s, newest, wait, out, e);
     while (r < 0 && may_retry(r, wait, began)) {
+        log_debug("capture: the store is between two states; looking again");
         usleep(RETRY_US);
         r = attempt(s, newest, wait, out, e);
     }
@@ -280,6 +282,8 @@ static int take(struct source *s, struct pinned *newest, const struct window_wai
                            io_now_ns(), c->window.skew_ns, &c->c.record, e);
         if (r < 0)
             return r;
+        log_debug("capture %s: %zu members, skew %lld ns", c->c.record.id, c->c.n,
+                  (long long)c->window.skew_ns);
     }
     *out = &steal_ptr(&c)->c;
     return 0;

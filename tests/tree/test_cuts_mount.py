@@ -585,6 +585,17 @@ class TimerTest(CutTest):
             wait_until(lambda: "base.tar" in self.listed(mnt), 3, "the first cut")
             self.assertEqual(os.listdir(mnt / "at/latest/data"), ["second db"])
 
+    def test_log_levels(self):
+        with self.mounted(self.store, options="every=1s,log=warning") as mnt:
+            wait_until(lambda: "base.tar" in self.listed(mnt), 3, "the first cut")
+            self.assertEqual(mnt.said(), "")
+        with self.mounted(self.store, options="every=1s,log=debug") as mnt:
+            self.grow()
+            wait_until(lambda: "cut 0" in mnt.said(), 5, "the next cut")
+            self.assertRegex(mnt.said(), r"(?m)^influxfs: capture [0-9a-f]{32}: (.|\n)*^influxfs: cut 0: 1 file")
+        self.assertIn("influxsnap: fold: 1 number", snap(self.store, "prune", "--keep=0", "--log=debug"))
+        self.assertNotIn("influxsnap: ", snap(self.store, "prune", "--log=info"))
+
     def test_ends_at_once(self):
         """Also while it works."""
         for _ in range(10):
