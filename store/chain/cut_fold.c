@@ -269,8 +269,8 @@ int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct e
         r = fold(c, fd, keep, &result, e);
     if (r < 0)
         return r;
-    log_debug("fold: %" PRIu64 " numbers taken in, the base stands for %" PRId64, result.folded,
-              result.base);
+    log_debug("fold: %" PRIu64 " number%s taken in, the base stands for %" PRId64, result.folded,
+              plural(result.folded), result.base);
     *out = result;
     return 0;
 }

@@ -249,17 +249,16 @@ static void print_json(const struct backup *b)
     struct json_object *o = json_object_new_object();
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s%s", c ? b->path : b->set.at[b->set.n - 1].path, b->suffix);
-    json_object_object_add(o, "written", json_object_new_boolean(c != NULL));
-    json_object_object_add(o, "path", json_text(path));
-    json_object_object_add(o, "kind",
-                           json_text(manifest_kind_name(c ? capture_origin(c)->kind : last->kind)));
-    json_object_object_add(o, "number", number < 0 ? NULL : json_object_new_int64(number));
-    json_object_object_add(o, "id", json_text(id));
-    json_object_object_add(o, "files", json_object_new_uint64(c ? b->changes.files : 0));
-    json_object_object_add(o, "bytes", json_object_new_uint64(c ? b->changes.bytes : 0));
-    json_object_object_add(o, "size", json_object_new_uint64(b->written));
+    json_add_bool(o, "written", c != NULL);
+    json_add_text(o, "path", path);
+    json_add_text(o, "kind", manifest_kind_name(c ? capture_origin(c)->kind : last->kind));
+    json_add_number(o, "number", number);
+    json_add_text(o, "id", id);
+    json_add_count(o, "files", c ? b->changes.files : 0);
+    json_add_count(o, "bytes", c ? b->changes.bytes : 0);
+    json_add_count(o, "size", b->written);
     tell_capture_json(o, now(b));
-    json_object_object_add(o, "warnings", snap_warnings_json());
+    json_add(o, "warnings", snap_warnings_json());
     words_json(o);
 }
 

@@ -53,23 +53,21 @@ static void print_cut(const struct snap *s, const struct cut_result *c, struct j
     words_cut(c->number, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
-        json_object_object_foreach(told, key, value)
-            json_object_object_add(o, key, json_object_get(value));
-        json_object_object_add(o, "made", json_object_new_boolean(c->made));
-        json_object_object_add(o, "number",
-                               c->number < 0 ? NULL : json_object_new_int64(c->number));
-        json_object_object_add(o, "id", json_text(c->id));
-        json_object_object_add(o, "files", json_object_new_uint64(c->files));
-        json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
-        json_object_object_add(o, "copied", json_object_new_uint64(c->copied));
-        json_object_object_add(o, "copied_bytes", json_object_new_uint64(c->copied_bytes));
-        json_object_object_add(o, "lost", loss_json(&c->head));
-        json_object_object_add(o, "warnings", snap_warnings_json());
+        json_object_object_foreach(told, key, value) json_add(o, key, json_object_get(value));
+        json_add_bool(o, "made", c->made);
+        json_add_number(o, "number", c->number);
+        json_add_text(o, "id", c->id);
+        json_add_count(o, "files", c->files);
+        json_add_count(o, "bytes", c->bytes);
+        json_add_count(o, "copied", c->copied);
+        json_add_count(o, "copied_bytes", c->copied_bytes);
+        json_add(o, "lost", loss_json(&c->head));
+        json_add(o, "warnings", snap_warnings_json());
         words_json(o);
     } else if (c->made) {
-        printf("cut %s: %" PRIu64 " files, %" PRIu64 " bytes; %" PRIu64 " of them, %" PRIu64
+        printf("cut %s: %" PRIu64 " file%s, %" PRIu64 " bytes; %" PRIu64 " of them, %" PRIu64
                " bytes, copied\n",
-               name, c->files, c->bytes, c->copied, c->copied_bytes);
+               name, c->files, plural(c->files), c->bytes, c->copied, c->copied_bytes);
         if (*loss_words(&c->head.lost, lost))
             printf("since the cut before it %s\n", lost);
     } else {
@@ -119,7 +117,8 @@ static int check_links(struct snap *s, bool *told, struct err *e)
     if (!*told)
         return r;
     meter_size((double)links.bytes, size);
-    snap_say("%" PRIu64 " files, %s, are copied: %s", links.files, size, links.why.text);
+    snap_say("%" PRIu64 " file%s, %s, to be copied: %s", links.files, plural(links.files), size,
+             links.why.text);
     return 0;
 }
 
@@ -174,8 +173,8 @@ static void list_json(const struct cut_info *list, size_t n, const struct err *b
     struct json_object *o = json_object_new_object(), *cuts = json_object_new_array();
     for (size_t i = 0; i < n; i++)
         json_object_array_add(cuts, report_cut_json(&list[i], i ? &list[i - 1] : NULL, true));
-    json_object_object_add(o, "cuts", cuts);
-    json_object_object_add(o, "error", json_text_or_null(broken->text));
+    json_add(o, "cuts", cuts);
+    json_add_text(o, "error", broken->text);
     words_json(o);
 }
 
@@ -244,20 +243,18 @@ static void print_pruned(const struct snap *s, const struct prune_result *p)
     words_cut(p->base, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
-        json_object_object_add(o, "folded", json_object_new_uint64(p->folded));
-        json_object_object_add(o, "base", p->base < 0 ? NULL : json_object_new_int64(p->base));
-        json_object_object_add(o, "removed", json_object_new_uint64(p->removed));
-        json_object_object_add(o, "freed", json_object_new_uint64(p->freed));
-        json_object_object_add(o, "held_back", json_object_new_boolean(p->held_back));
-        json_object_object_add(o, "guarded",
-                               p->guarded ? json_object_new_int64(p->guarded_number) : NULL);
-        json_object_object_add(
-            o, "accepted", s->o.accept_loss < 0 ? NULL : json_object_new_int64(s->o.accept_loss));
+        json_add_count(o, "folded", p->folded);
+        json_add_number(o, "base", p->base);
+        json_add_count(o, "removed", p->removed);
+        json_add_count(o, "freed", p->freed);
+        json_add_bool(o, "held_back", p->held_back);
+        json_add_number(o, "guarded", p->guarded ? p->guarded_number : -1);
+        json_add_number(o, "accepted", s->o.accept_loss);
         words_json(o);
     } else if (p->folded) {
-        printf("%" PRIu64 " numbers folded, the base stands for %s; %" PRIu64
-               " files removed, %" PRIu64 " bytes freed\n",
-               p->folded, name, p->removed, p->freed);
+        printf("%" PRIu64 " number%s folded, the base stands for %s; %" PRIu64
+               " file%s removed, %" PRIu64 " bytes freed\n",
+               p->folded, plural(p->folded), name, p->removed, plural(p->removed), p->freed);
     } else {
         printf("nothing to fold\n");
     }

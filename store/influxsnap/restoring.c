@@ -355,16 +355,16 @@ static void print_json(struct restoring *r)
 {
     const struct store_paths *p = &r->s->paths;
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "restored", json_object_new_boolean(!r->s->o.dry_run));
-    json_object_object_add(o, "meta", json_text(p->meta));
-    json_object_object_add(o, "data", json_text(p->data));
-    json_object_object_add(o, "wal", json_text(p->wal));
+    json_add_bool(o, "restored", !r->s->o.dry_run);
+    json_add_text(o, "meta", p->meta);
+    json_add_text(o, "data", p->data);
+    json_add_text(o, "wal", p->wal);
     if (r->s->o.dry_run) {
-        json_object_object_add(o, "files", json_object_new_uint64(r->counts.files));
-        json_object_object_add(o, "bytes", json_object_new_uint64(r->counts.bytes));
+        json_add_count(o, "files", r->counts.files);
+        json_add_count(o, "bytes", r->counts.bytes);
     }
     tell_advice(r, o);
-    json_object_object_add(o, "warnings", snap_warnings_json());
+    json_add(o, "warnings", snap_warnings_json());
     words_json(o);
 }
 
@@ -373,9 +373,9 @@ static void print_result(struct restoring *r)
     const struct store_paths *p = &r->s->paths;
     tell_advice(r, NULL);
     if (r->s->o.dry_run)
-        printf("would unpack %" PRIu64 " files, %" PRIu64 " bytes, into %s, %s and %s, and keep "
+        printf("would unpack %" PRIu64 " file%s, %" PRIu64 " bytes, into %s, %s and %s, and keep "
                "what is there now as *.before-restore\n",
-               r->counts.files, r->counts.bytes, p->meta, p->data, p->wal);
+               r->counts.files, plural(r->counts.files), r->counts.bytes, p->meta, p->data, p->wal);
     else
         printf("restored into %s, %s and %s\n", p->meta, p->data, p->wal);
 }

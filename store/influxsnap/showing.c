@@ -55,9 +55,10 @@ static void print_cuts(const struct report *r)
     meter_size((double)r->only_here, ours);
     time_exact_text(newest->wall_ns, time);
     words_cut(newest->number, name);
-    printf("cuts     %zu numbers, the newest is %s of %s\n", r->ncuts - 1, name, time);
-    printf("retained %" PRIu64 " files, %s, of which only the cuts hold %s\n", r->files, bytes,
-           ours);
+    printf("cuts     %zu number%s, the newest is %s of %s\n", r->ncuts - 1, plural(r->ncuts - 1),
+           name, time);
+    printf("retained %" PRIu64 " file%s, %s, of which only the cuts hold %s\n", r->files,
+           plural(r->files), bytes, ours);
     for (size_t i = 0; i < r->ncuts; i++)
         if (r->cuts[i].head.guard == CUT_GUARD_TRIPPED)
             printf("lost     cut %" PRId64 " is not folded: %s\n", r->cuts[i].head.number,

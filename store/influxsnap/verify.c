@@ -36,12 +36,11 @@ static void trouble(struct verdict *r, int code, const struct err *why)
 static struct json_object *describe(const struct tarfile *f, const char *state)
 {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "path", json_text(f->path));
-    json_object_object_add(o, "state", json_text(state));
-    json_object_object_add(o, "kind", f->m ? json_text(manifest_kind_name(f->m->kind)) : NULL);
-    json_object_object_add(o, "number",
-                           f->m && f->m->number >= 0 ? json_object_new_int64(f->m->number) : NULL);
-    json_object_object_add(o, "id", f->m ? json_text(f->m->id) : NULL);
+    json_add_text(o, "path", f->path);
+    json_add_text(o, "state", state);
+    json_add_text(o, "kind", f->m ? manifest_kind_name(f->m->kind) : NULL);
+    json_add_number(o, "number", f->m ? f->m->number : -1);
+    json_add_text(o, "id", f->m ? f->m->id : NULL);
     return o;
 }
 
@@ -64,11 +63,11 @@ static void tell_good(struct verdict *r, const struct tarfile *f, const struct t
         return;
     }
     struct json_object *o = describe(f, "good");
-    json_object_object_add(o, "files", json_object_new_uint64(n->files));
-    json_object_object_add(o, "tsm_files", json_object_new_uint64(n->tsm));
-    json_object_object_add(o, "bytes", json_object_new_uint64(n->bytes));
+    json_add_count(o, "files", n->files);
+    json_add_count(o, "tsm_files", n->tsm);
+    json_add_count(o, "bytes", n->bytes);
     tell_json(o, &f->m->left_out, (const char *const *)f->m->links, f->m->nlinks);
-    json_object_object_add(o, "error", NULL);
+    json_add(o, "error", NULL);
     json_object_array_add(r->snapshots, o);
 }
 
@@ -79,7 +78,7 @@ static void tell_bad(struct verdict *r, const struct tarfile *f, const struct er
     if (!r->json)
         return;
     struct json_object *o = describe(f, "damaged");
-    json_object_object_add(o, "error", json_text(why->text));
+    json_add_text(o, "error", why->text);
     json_object_array_add(r->snapshots, o);
 }
 
@@ -135,9 +134,9 @@ static void check_chain(struct verdict *r, struct tarset *s, size_t first, size_
     if (!r->json)
         return;
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "chain", json_text(chain_name(s->at[first].m)));
-    json_object_object_add(o, "snapshots", json_object_new_uint64(end - first));
-    json_object_object_add(o, "error", ret < 0 ? json_text(why.text) : NULL);
+    json_add_text(o, "chain", chain_name(s->at[first].m));
+    json_add_count(o, "snapshots", end - first);
+    json_add_text(o, "error", ret < 0 ? why.text : NULL);
     json_object_array_add(r->chains, o);
 }
 
@@ -175,10 +174,10 @@ static int verify(struct verdict *r, struct tarset *s, struct err *e)
 static void print_json(struct verdict *r)
 {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "good", json_object_new_boolean(r->code == EXIT_DONE));
-    json_object_object_add(o, "snapshots", json_object_get(r->snapshots));
-    json_object_object_add(o, "chains", json_object_get(r->chains));
-    json_object_object_add(o, "warnings", snap_warnings_json());
+    json_add_bool(o, "good", r->code == EXIT_DONE);
+    json_add(o, "snapshots", json_object_get(r->snapshots));
+    json_add(o, "chains", json_object_get(r->chains));
+    json_add(o, "warnings", snap_warnings_json());
     words_json(o);
 }
 

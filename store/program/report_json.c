@@ -16,36 +16,10 @@
 /* Names that are shown; the manifest has all. */
 #define LEFT_OUT_NAMES 100
 
-static void add(struct json_object *o, const char *key, struct json_object *value)
-{
-    json_object_object_add(o, key, value);
-}
-
-static void add_text(struct json_object *o, const char *key, const char *text)
-{
-    add(o, key, json_text_or_null(text));
-}
-
-static void add_count(struct json_object *o, const char *key, uint64_t n)
-{
-    add(o, key, json_object_new_uint64(n));
-}
-
 /* null instead of a number that is not known. */
 static void add_count_if(struct json_object *o, const char *key, bool known, uint64_t n)
 {
-    add(o, key, known ? json_object_new_uint64(n) : NULL);
-}
-
-static void add_bool(struct json_object *o, const char *key, bool yes)
-{
-    add(o, key, json_object_new_boolean(yes));
-}
-
-/* The number of a cut, which the base has not. */
-static void add_number(struct json_object *o, const char *key, int64_t number)
-{
-    add(o, key, number < 0 ? NULL : json_object_new_int64(number));
+    json_add(o, key, known ? json_object_new_uint64(n) : NULL);
 }
 
 static void add_time(struct json_object *o, const char *key, int64_t ns, bool exact)
@@ -53,15 +27,12 @@ static void add_time(struct json_object *o, const char *key, int64_t ns, bool ex
     char text[TIME_TEXT] = "";
     if (ns)
         (exact ? time_exact_text : time_text)(ns, text);
-    add_text(o, key, text);
+    json_add_text(o, key, text);
 }
 
 static struct json_object *texts_json(const struct report_texts *t)
 {
-    struct json_object *list = json_object_new_array();
-    for (size_t i = 0; i < t->n; i++)
-        json_object_array_add(list, json_text(t->at[i]));
-    return list;
+    return json_texts((const char *const *)t->at, t->n);
 }
 
 static struct json_object *event_json(const struct report_event *ev)
@@ -70,8 +41,8 @@ static struct json_object *event_json(const struct report_event *ev)
         return NULL;
     struct json_object *o = json_object_new_object();
     add_time(o, "time", ev->at_ns, false);
-    add_text(o, "what", ev->what);
-    add_text(o, "text", ev->text);
+    json_add_text(o, "what", ev->what);
+    json_add_text(o, "text", ev->text);
     return o;
 }
 
@@ -80,16 +51,16 @@ static struct json_object *capture_json(const struct report_capture *c)
     if (c->at_ns == 0)
         return NULL;
     struct json_object *o = json_object_new_object();
-    add_text(o, "id", c->record.id);
+    json_add_text(o, "id", c->record.id);
     add_time(o, "time", c->at_ns, false);
     add_time(o, "created", c->record.created_ns, false);
-    add_count(o, "index", c->record.index);
-    add(o, "skew_ns", json_object_new_int64(c->record.skew_ns));
-    add_count(o, "bytes", c->bytes);
-    add_count(o, "files", c->files);
-    add(o, "left_out", omissions_summary(&c->left_out, LEFT_OUT_NAMES));
-    add(o, "links", texts_json(&c->links));
-    add(o, "damaged", texts_json(&c->damaged));
+    json_add_count(o, "index", c->record.index);
+    json_add(o, "skew_ns", json_object_new_int64(c->record.skew_ns));
+    json_add_count(o, "bytes", c->bytes);
+    json_add_count(o, "files", c->files);
+    json_add(o, "left_out", omissions_summary(&c->left_out, LEFT_OUT_NAMES));
+    json_add(o, "links", texts_json(&c->links));
+    json_add(o, "damaged", texts_json(&c->damaged));
     return o;
 }
 
@@ -98,16 +69,16 @@ struct json_object *report_cut_json(const struct cut_info *c, const struct cut_i
 {
     struct json_object *o = json_object_new_object();
     const struct cut_head *h = &c->head;
-    add_bool(o, "base", c->base);
-    add_number(o, "number", h->number);
-    add_text(o, "id", h->id);
-    add_text(o, "parent", h->parent);
+    json_add_bool(o, "base", c->base);
+    json_add_number(o, "number", h->number);
+    json_add_text(o, "id", h->id);
+    json_add_text(o, "parent", h->parent);
     add_time(o, "created", h->created_ns, exact);
     add_time(o, "time", h->wall_ns, exact);
-    add_bool(o, "clock_set", report_clock_set(c, before));
-    add_count(o, "files", c->files);
-    add_count(o, "bytes", c->bytes);
-    add(o, "lost", loss_json(h));
+    json_add_bool(o, "clock_set", report_clock_set(c, before));
+    json_add_count(o, "files", c->files);
+    json_add_count(o, "bytes", c->bytes);
+    json_add(o, "lost", loss_json(h));
     return o;
 }
 
@@ -131,8 +102,8 @@ static void add_numbers(struct json_object *o, const struct report *r)
 {
     size_t n = r->ncuts;
     add_count_if(o, "count", r->known == REPORT_CUTS, n > 0 ? n - 1 : 0);
-    add_number(o, "first", n > 1 ? r->cuts[1].head.number : -1);
-    add_number(o, "last", n > 1 ? r->cuts[n - 1].head.number : -1);
+    json_add_number(o, "first", n > 1 ? r->cuts[1].head.number : -1);
+    json_add_number(o, "last", n > 1 ? r->cuts[n - 1].head.number : -1);
 }
 
 static struct json_object *numbers_json(const struct report *r)
@@ -155,9 +126,9 @@ static void add_retained(struct json_object *o, const struct report *r)
     add_count_if(o, "files", known, r->files);
     add_count_if(o, "bytes", known, r->bytes);
     add_count_if(o, "only_ours", known, r->only_here);
-    add_text(o, "kept_as", cut_links_word(r->links.how));
-    add_count(o, "copy_bytes", r->links.bytes);
-    add_text(o, "why_copied", r->links.why.text);
+    json_add_text(o, "kept_as", cut_links_word(r->links.how));
+    json_add_count(o, "copy_bytes", r->links.bytes);
+    json_add_text(o, "why_copied", r->links.why.text);
 }
 
 static struct json_object *last_cut_json(const struct report_timer *t)
@@ -166,14 +137,14 @@ static struct json_object *last_cut_json(const struct report_timer *t)
         return NULL;
     struct json_object *o = json_object_new_object();
     add_time(o, "time", t->cut_ns, false);
-    add_bool(o, "made", t->cut.made);
-    add_number(o, "number", t->cut.number);
-    add_count(o, "files", t->cut.files);
-    add_count(o, "bytes", t->cut.bytes);
-    add_count(o, "copied_files", t->cut.copied);
-    add_count(o, "copied_bytes", t->cut.copied_bytes);
-    add_text(o, "why_copied", t->cut.said.text);
-    add(o, "lost", loss_json(&t->cut.head));
+    json_add_bool(o, "made", t->cut.made);
+    json_add_number(o, "number", t->cut.number);
+    json_add_count(o, "files", t->cut.files);
+    json_add_count(o, "bytes", t->cut.bytes);
+    json_add_count(o, "copied_files", t->cut.copied);
+    json_add_count(o, "copied_bytes", t->cut.copied_bytes);
+    json_add_text(o, "why_copied", t->cut.said.text);
+    json_add(o, "lost", loss_json(&t->cut.head));
     return o;
 }
 
@@ -183,10 +154,10 @@ static struct json_object *last_fold_json(const struct report_timer *t)
         return NULL;
     struct json_object *o = json_object_new_object();
     add_time(o, "time", t->fold_ns, false);
-    add_count(o, "folded", t->fold.folded);
-    add_count(o, "freed_bytes", t->fold.freed);
-    add_bool(o, "held_back", t->fold.held_back);
-    add_number(o, "guarded", t->fold.guarded ? t->fold.guarded_number : -1);
+    json_add_count(o, "folded", t->fold.folded);
+    json_add_count(o, "freed_bytes", t->fold.freed);
+    json_add_bool(o, "held_back", t->fold.held_back);
+    json_add_number(o, "guarded", t->fold.guarded ? t->fold.guarded_number : -1);
     return o;
 }
 
@@ -194,25 +165,25 @@ static void add_timer(struct json_object *o, const struct report_mount *m)
 {
     const struct options *options = m->options;
     const struct cut_rules *rules = &options->rules;
-    add(o, "guard", rules->guard ? json_object_new_double(rules->guard_part) : NULL);
+    json_add(o, "guard", rules->guard ? json_object_new_double(rules->guard_part) : NULL);
     add_count_if(o, "every", options->every_ns, (uint64_t)(options->every_ns / SECOND_NS));
     add_count_if(o, "keep", options->keep != OPTIONS_KEEP_ALL, options->keep);
-    add(o, "last_cut", last_cut_json(&m->timer));
-    add(o, "last_fold", last_fold_json(&m->timer));
-    add(o, "last_error", event_json(&m->timer.error));
+    json_add(o, "last_cut", last_cut_json(&m->timer));
+    json_add(o, "last_fold", last_fold_json(&m->timer));
+    json_add(o, "last_error", event_json(&m->timer.error));
 }
 
 static struct json_object *cuts_json(const struct report *r)
 {
     struct json_object *o = json_object_new_object();
-    add(o, "base", cut_at(r, 0));
-    add(o, "latest", cut_at(r, r->ncuts - 1));
-    add(o, "newest", cut_at(r, r->ncuts - 1));
+    json_add(o, "base", cut_at(r, 0));
+    json_add(o, "latest", cut_at(r, r->ncuts - 1));
+    json_add(o, "newest", cut_at(r, r->ncuts - 1));
     add_numbers(o, r);
-    add(o, "numbers", numbers_json(r));
-    add_text(o, "damaged", r->broken.text);
-    add_text(o, "error", r->broken.text);
-    add(o, "not_accepted", r->known == REPORT_CUTS ? not_accepted_json(r) : NULL);
+    json_add(o, "numbers", numbers_json(r));
+    json_add_text(o, "damaged", r->broken.text);
+    json_add_text(o, "error", r->broken.text);
+    json_add(o, "not_accepted", r->known == REPORT_CUTS ? not_accepted_json(r) : NULL);
     add_retained(o, r);
     if (r->mount)
         add_timer(o, r->mount);
@@ -222,33 +193,33 @@ static struct json_object *cuts_json(const struct report *r)
 static struct json_object *store_json(const struct report *r)
 {
     struct json_object *o = json_object_new_object();
-    add_text(o, "meta", r->paths->meta);
-    add_text(o, "data", r->paths->data);
-    add_text(o, "wal", r->paths->wal);
-    add_text(o, "config", r->paths->config);
-    add_text(o, "state", r->state);
-    add_text(o, "lacks", r->lacks.text);
+    json_add_text(o, "meta", r->paths->meta);
+    json_add_text(o, "data", r->paths->data);
+    json_add_text(o, "wal", r->paths->wal);
+    json_add_text(o, "config", r->paths->config);
+    json_add_text(o, "state", r->state);
+    json_add_text(o, "lacks", r->lacks.text);
     return o;
 }
 
 static struct json_object *lack_json(const struct report_mount *m)
 {
     struct json_object *o = json_object_new_object();
-    add_bool(o, "more", m->dumps_lack_more);
-    add(o, "lines", texts_json(&m->dumps_lack));
+    json_add_bool(o, "more", m->dumps_lack_more);
+    json_add(o, "lines", texts_json(&m->dumps_lack));
     return o;
 }
 
 static void add_mount(struct json_object *o, const struct report_mount *m)
 {
     add_time(o, "mounted", m->mounted_ns, false);
-    add(o, "last_capture", capture_json(&m->last.capture));
-    add(o, "last_success", event_json(&m->last.success));
-    add(o, "last_error", event_json(&m->last.error));
+    json_add(o, "last_capture", capture_json(&m->last.capture));
+    json_add(o, "last_success", event_json(&m->last.success));
+    json_add(o, "last_error", event_json(&m->last.error));
     if (m->options->skip_damaged)
-        add(o, "dumps_lack", lack_json(m));
-    add_count(o, "captures_held", m->captures_held);
-    add(o, "restore", m->restores ? progress_object(&m->restore, m->restored) : NULL);
+        json_add(o, "dumps_lack", lack_json(m));
+    json_add_count(o, "captures_held", m->captures_held);
+    json_add(o, "restore", m->restores ? progress_object(&m->restore, m->restored) : NULL);
 }
 
 struct json_object *report_json(const struct report *r)
@@ -256,17 +227,17 @@ struct json_object *report_json(const struct report *r)
     struct json_object *o = json_object_new_object();
     if (!o)
         return NULL;
-    add_text(o, "version", INFLUXFS_VERSION);
-    add(o, "store", store_json(r));
-    add_text(o, "state", r->state);
-    add_text(o, "lacks", r->lacks.text);
-    add_count(o, "free", r->free_bytes);
+    json_add_text(o, "version", INFLUXFS_VERSION);
+    json_add(o, "store", store_json(r));
+    json_add_text(o, "state", r->state);
+    json_add_text(o, "lacks", r->lacks.text);
+    json_add_count(o, "free", r->free_bytes);
     if (r->mount) {
         add_mount(o, r->mount);
     } else {
-        add_text(o, "in_use", r->in_use.text);
-        add_text(o, "restore", r->cut_off.text);
+        json_add_text(o, "in_use", r->in_use.text);
+        json_add_text(o, "restore", r->cut_off.text);
     }
-    add(o, "cuts", r->known == REPORT_NO_CUTS ? NULL : cuts_json(r));
+    json_add(o, "cuts", r->known == REPORT_NO_CUTS ? NULL : cuts_json(r));
     return o;
 }

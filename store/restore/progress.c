@@ -122,16 +122,11 @@ void progress_copy(const struct progress *from, struct progress *to)
     copy_waiting(from, to);
 }
 
-static void add_text(struct json_object *o, const char *key, const char *text)
-{
-    json_object_object_add(o, key, text ? json_text(text) : NULL);
-}
-
 static void add_time(struct json_object *o, const char *key, int64_t ns)
 {
     char text[RESLOG_TIME];
     reslog_time(ns, text);
-    add_text(o, key, ns ? text : NULL);
+    json_add_text(o, key, ns ? text : NULL);
 }
 
 static struct json_object *waiting_json(const struct progress *s)
@@ -142,50 +137,39 @@ static struct json_object *waiting_json(const struct progress *s)
         struct json_object *o = json_object_new_object();
         if (!o)
             break;
-        add_text(o, "name", w->name);
-        json_object_object_add(o, "number", json_object_new_int64(w->number));
-        add_text(o, "id", w->id);
-        add_text(o, "parent", w->parent);
-        add_text(o, "waits_for", w->waits_for);
+        json_add_text(o, "name", w->name);
+        json_add(o, "number", json_object_new_int64(w->number));
+        json_add_text(o, "id", w->id);
+        json_add_text(o, "parent", w->parent);
+        json_add_text(o, "waits_for", w->waits_for);
         json_object_array_add(list, o);
     }
     return list;
 }
 
-static struct json_object *warnings_json(const struct progress *s)
-{
-    struct json_object *list = json_object_new_array();
-    for (size_t i = 0; list && i < s->nwarnings; i++)
-        json_object_array_add(list, json_text(s->warnings[i]));
-    return list;
-}
-
 struct json_object *progress_object(const struct progress *s, uint64_t restores)
 {
-    struct json_object *o = json_object_new_object();
-    struct json_object *kept = json_object_new_array();
-    if (!o || !kept) {
-        json_object_put(o);
-        json_object_put(kept);
+    struct json_object *o = json_object_new_object(), *kept;
+    if (!o)
         return NULL;
-    }
-    add_text(o, "state", names[s->state]);
-    add_text(o, "name", s->name);
-    add_text(o, "id", s->id);
-    json_object_object_add(o, "bytes", json_object_new_uint64(s->bytes));
-    json_object_object_add(o, "total_bytes", json_object_new_uint64(s->total_bytes));
-    json_object_object_add(o, "files", json_object_new_uint64(s->files));
-    json_object_object_add(o, "total_files", json_object_new_uint64(s->total_files));
+    json_add_text(o, "state", names[s->state]);
+    json_add_text(o, "name", s->name);
+    json_add_text(o, "id", s->id);
+    json_add_count(o, "bytes", s->bytes);
+    json_add_count(o, "total_bytes", s->total_bytes);
+    json_add_count(o, "files", s->files);
+    json_add_count(o, "total_files", s->total_files);
     add_time(o, "started", s->started_ns);
     add_time(o, "ended", s->ended_ns);
-    add_text(o, "error", s->error);
+    json_add_text(o, "error", s->error);
+    kept = json_object_new_array();
     for (size_t i = 0; i < sizeof(s->kept) / sizeof(*s->kept); i++)
         if (s->kept[i])
             json_object_array_add(kept, json_text(s->kept[i]));
-    json_object_object_add(o, "kept", kept);
-    json_object_object_add(o, "warnings", warnings_json(s));
-    json_object_object_add(o, "restores", json_object_new_uint64(restores));
-    json_object_object_add(o, "pending", waiting_json(s));
+    json_add(o, "kept", kept);
+    json_add(o, "warnings", json_texts((const char *const *)s->warnings, s->nwarnings));
+    json_add_count(o, "restores", restores);
+    json_add(o, "pending", waiting_json(s));
     return o;
 }
 
