@@ -31,7 +31,7 @@ static int take_argument(struct options *o, const char *arg)
 }
 
 /* Returns as libfuse wants it: 1 leaves the argument to it. */
-static int take(void *data, const char *arg, int key, struct fuse_args *args)
+static int arguments_take(void *data, const char *arg, int key, struct fuse_args *args)
 {
     struct reading *in = data;
     const char *value;
@@ -57,7 +57,7 @@ int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args
     for (int i = 0; i < argc; i++)
         if (fuse_opt_add_arg(left, argv[i]) < 0)
             return -ENOMEM;
-    if (fuse_opt_parse(left, &in, NULL, take) < 0)
+    if (fuse_opt_parse(left, &in, NULL, arguments_take) < 0)
         return err_set(e, -EINVAL, "needs one STORE and one MOUNTPOINT; see influxfs --help");
     out->foreground |= out->debug;
     if (out->help || out->version)

@@ -82,7 +82,7 @@ static void gather_cuts(struct fs *fs, struct report *r)
 }
 
 /* Everything that status.json tells. The caller clears it, also after -ENOMEM. */
-static int gather(struct fs *fs, struct report *r, struct report_mount *m)
+static int report_gather(struct fs *fs, struct report *r, struct report_mount *m)
 {
     report_store(r, fs->paths, fs->state);
     r->mount = m;
@@ -105,11 +105,11 @@ static int gather(struct fs *fs, struct report *r, struct report_mount *m)
     return ret;
 }
 
-static int make_status(struct fs *fs, char **text)
+static int report_make_status(struct fs *fs, char **text)
 {
     struct report report;
     struct report_mount mount;
-    int r = gather(fs, &report, &mount);
+    int r = report_gather(fs, &report, &mount);
     struct json_object *o = r == 0 ? report_json(&report) : NULL;
     const char *json =
         o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
@@ -139,5 +139,5 @@ int report_restore_status(struct fs *fs, struct node **out)
 
 int report_status(struct fs *fs, struct node **out)
 {
-    return text_node_new(fs, INO_STATUS, 0444, make_status, out);
+    return text_node_new(fs, INO_STATUS, 0444, report_make_status, out);
 }

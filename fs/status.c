@@ -49,7 +49,7 @@ static int take_lists(const struct capture *c, struct report_capture *out)
 }
 
 /* Once its bytes have been read, more is known of them. */
-static void learn_damage(struct status *s, const struct capture *c)
+static void status_learn_damage(struct status *s, const struct capture *c)
 {
     struct report_texts found = {0};
     if (damage_tell((struct capture *)c, add_damaged, &found, NULL) < 0)
@@ -86,7 +86,7 @@ void status_read_whole(struct status *s, const char *what, const struct tarball 
     snprintf(text, sizeof(text), "%s, %llu bytes", capture_record(tarball_capture(t))->id,
              (unsigned long long)tarball_size(t));
     happened(s, &s->last.success, what, text);
-    learn_damage(s, tarball_capture(t));
+    status_learn_damage(s, tarball_capture(t));
 }
 
 struct status *status_new(void)

@@ -60,7 +60,7 @@ static const struct option_def *command_option(int value)
 }
 
 /* Reads all options; given[] gets those that were there. */
-static int read_options(int argc, char **argv, struct options *o, bool given[OPTIONS_MOST],
+static int command_read(int argc, char **argv, struct options *o, bool given[OPTIONS_MOST],
                         struct err *e)
 {
     struct option longs[OPTIONS_MOST + 1];
@@ -83,8 +83,8 @@ static int read_options(int argc, char **argv, struct options *o, bool given[OPT
     return 0;
 }
 
-static int check(const struct command *c, const struct options *o, const bool given[OPTIONS_MOST],
-                 struct err *e)
+static int command_check(const struct command *c, const struct options *o,
+                         const bool given[OPTIONS_MOST], struct err *e)
 {
     for (const struct option_def *d = options_table; d->help; d++)
         if (given[d - options_table] && !command_takes(c, d))
@@ -99,7 +99,7 @@ int command_parse(int argc, char **argv, const struct command *commands, struct 
 {
     bool given[OPTIONS_MOST] = {false};
     options_default(out);
-    int r = read_options(argc, argv, out, given, e);
+    int r = command_read(argc, argv, out, given, e);
     if (r < 0)
         return r;
     out->args = argv + optind;
@@ -115,7 +115,7 @@ int command_parse(int argc, char **argv, const struct command *commands, struct 
         return err_set(e, -EINVAL, "unknown command %s; see influxsnap --help", out->args[0]);
     out->args++;
     out->nargs--;
-    return out->help ? 0 : check(*command, out, given, e);
+    return out->help ? 0 : command_check(*command, out, given, e);
 }
 
 void command_help(const struct command *commands, const struct command *one)

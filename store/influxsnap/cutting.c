@@ -47,7 +47,7 @@ static void captured(void *arg, const struct capture *c)
     tell_capture_json(cutting->told, c);
 }
 
-static void print_cut(const struct snap *s, const struct cut_result *c, struct json_object *told)
+static void cut_print(const struct snap *s, const struct cut_result *c, struct json_object *told)
 {
     char name[32], lost[LOSS_WORDS];
     words_cut(c->number, name);
@@ -85,7 +85,7 @@ static void warn_guarded(const struct prune_result *p)
 }
 
 /* Not at every cut, so that the base, and a mirror of it, changes rarely. */
-static int fold(struct snap *s, struct err *e)
+static int cut_fold(struct snap *s, struct err *e)
 {
     autofree struct cut_info *list = NULL;
     struct prune_result done;
@@ -103,7 +103,7 @@ static int fold(struct snap *s, struct err *e)
 
 /* Where the first cut has to copy files, that is said before it takes hours, and not begun if it
  * cannot end well. */
-static int check_links(struct snap *s, bool *told, struct err *e)
+static int cut_check_links(struct snap *s, bool *told, struct err *e)
 {
     char size[16];
     struct cut_info newest;
@@ -147,7 +147,7 @@ int snap_cut(struct snap *s)
     bool told = false;
     int r = snap_open(s, SNAP_CUTS, &e);
     if (r == 0)
-        r = check_links(s, &told, &e);
+        r = cut_check_links(s, &told, &e);
     if (r < 0)
         return fail(r, &e);
     meter_begin(&c.meter, "backing up", 0);
@@ -161,14 +161,14 @@ int snap_cut(struct snap *s)
     if (result.said.text[0] && !told)
         snap_say("%s", result.said.text);
     tell_loss(&result);
-    print_cut(s, &result, c.told);
-    r = fold(s, &e);
+    cut_print(s, &result, c.told);
+    r = cut_fold(s, &e);
     return r < 0 ? fail(r, &e) : c.code;
 }
 
 /* list */
 
-static void list_json(const struct cut_info *list, size_t n, const struct err *broken)
+static void cut_list_json(const struct cut_info *list, size_t n, const struct err *broken)
 {
     struct json_object *o = json_object_new_object(), *cuts = json_object_new_array();
     for (size_t i = 0; i < n; i++)
@@ -179,7 +179,7 @@ static void list_json(const struct cut_info *list, size_t n, const struct err *b
 }
 
 /* The end of its line: what is unusual about it. */
-static void list_notes(const struct cut_info *c, const struct cut_info *before)
+static void cut_list_notes(const struct cut_info *c, const struct cut_info *before)
 {
     static const char *const guard[] = {"", "NOT FOLDED: ", "accepted: "};
     char lost[LOSS_WORDS];
@@ -193,7 +193,7 @@ static void list_notes(const struct cut_info *c, const struct cut_info *before)
     putchar('\n');
 }
 
-static void list_text(const struct cut_info *list, size_t n)
+static void cut_list_text(const struct cut_info *list, size_t n)
 {
     if (n)
         printf("%-12s %-30s %8s %14s  %-32s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID", "NOTES");
@@ -205,7 +205,7 @@ static void list_text(const struct cut_info *list, size_t n)
         time_exact_text(list[i].head.wall_ns, time);
         printf("%-12s %-30s %8" PRIu64 " %14" PRIu64 "  %s", name, time, list[i].files,
                list[i].bytes, list[i].head.id);
-        list_notes(&list[i], i ? &list[i - 1] : NULL);
+        cut_list_notes(&list[i], i ? &list[i - 1] : NULL);
     }
 }
 
@@ -227,9 +227,9 @@ int snap_list(struct snap *s)
     else if (s->lacks.text[0])
         snap_say("%s: no cuts", s->lacks.text);
     if (s->o.json)
-        list_json(list, n, &broken);
+        cut_list_json(list, n, &broken);
     else
-        list_text(list, n);
+        cut_list_text(list, n);
     if (unknown)
         return snap_fail(s->lacking, &s->lacks);
     return broken.text[0] ? fail(-EBADMSG, &broken) : EXIT_DONE;
@@ -237,7 +237,7 @@ int snap_list(struct snap *s)
 
 /* prune */
 
-static void print_pruned(const struct snap *s, const struct prune_result *p)
+static void cut_print_pruned(const struct snap *s, const struct prune_result *p)
 {
     char name[32];
     words_cut(p->base, name);
@@ -277,6 +277,6 @@ int snap_prune(struct snap *s)
     if (result.held_back)
         snap_warn("a cut that is in use kept more from being folded");
     warn_guarded(&result);
-    print_pruned(s, &result);
+    cut_print_pruned(s, &result);
     return result.guarded ? EXIT_OMISSIONS : EXIT_DONE;
 }

@@ -35,7 +35,7 @@ static int open_paths(struct snap *s, bool make, struct err *e)
 }
 
 /* Until a restore that was cut off is dealt with, the store is none. */
-static void recover(const struct snap *s)
+static void open_recover(const struct snap *s)
 {
     struct err why = {0};
     autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -53,7 +53,7 @@ static void recover(const struct snap *s)
 static int open_snapshots(struct snap *s, struct err *e)
 {
     struct err note = {0};
-    recover(s);
+    open_recover(s);
     int r = snapshots_open(&s->paths, s->state, &s->snapshots, &note, e);
     if (r == 0 && s->o.allow_left_out)
         snapshots_allow_left_out(s->snapshots);

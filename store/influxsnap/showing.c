@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static int look(struct snap *s, struct report *r, struct err *e)
+static int show_gather(struct snap *s, struct report *r, struct err *e)
 {
     struct err why = {0};
     int ret = snap_open(s, SNAP_LOOK, e);
@@ -37,7 +37,7 @@ static int look(struct snap *s, struct report *r, struct err *e)
     return cut_links_try(s->cuts, &s->paths, &s->o.rules, &r->links, e);
 }
 
-static void print_links(const struct cut_links *l)
+static void show_links(const struct cut_links *l)
 {
     char bytes[16];
     meter_size((double)l->bytes, bytes);
@@ -47,7 +47,7 @@ static void print_links(const struct cut_links *l)
     printf(l->why.text[0] ? "; %s\n" : "%s\n", l->why.text);
 }
 
-static void print_cuts(const struct report *r)
+static void show_cuts(const struct report *r)
 {
     const struct cut_head *newest = &r->cuts[r->ncuts - 1].head;
     char bytes[16], ours[16], time[TIME_TEXT], name[32], lost[LOSS_WORDS];
@@ -65,7 +65,7 @@ static void print_cuts(const struct report *r)
                    loss_words(&r->cuts[i].head.lost, lost));
 }
 
-static void print_text(const struct report *r)
+static void show_text(const struct report *r)
 {
     char space[16];
     meter_size((double)r->free_bytes, space);
@@ -79,9 +79,9 @@ static void print_text(const struct report *r)
     else
         printf("state    none: %s\n", r->lacks.text);
     if (r->state)
-        print_links(&r->links);
+        show_links(&r->links);
     if (r->ncuts)
-        print_cuts(r);
+        show_cuts(r);
     else
         printf("cuts     %s\n", r->known == REPORT_CUTS ? "none" : "unknown");
 }
@@ -90,11 +90,11 @@ int snap_status(struct snap *s)
 {
     struct err e = {0};
     struct report report = {0};
-    int r = look(s, &report, &e);
+    int r = show_gather(s, &report, &e);
     if (r == 0 && s->o.json)
         words_json(report_json(&report));
     else if (r == 0)
-        print_text(&report);
+        show_text(&report);
     report_clear(&report);
     if (r < 0)
         return snap_fail(r, &e);

@@ -49,7 +49,7 @@ static const char *chain_name(const struct manifest *m)
     return m->chain ? m->chain : m->id;
 }
 
-static void tell_good(struct verdict *r, const struct tarfile *f, const struct tar_counts *n)
+static void verify_tell_good(struct verdict *r, const struct tarfile *f, const struct tar_counts *n)
 {
     tell_left_out(f->path, &f->m->left_out);
     r->good++;
@@ -102,7 +102,7 @@ static int verify_file(struct verdict *r, const struct tarfile *f, struct meter 
     int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &meta, &len, &why) : f->code;
     meter_hide(meter);
     if (ret == 0) {
-        tell_good(r, f, &counts);
+        verify_tell_good(r, f, &counts);
         advise_next(&r->advise, meta, len, m);
     } else if (ret == -EBADMSG || ret == -EINVAL)
         tell_bad(r, f, f->m ? &why : &f->why);
@@ -125,7 +125,7 @@ static void tell_advice(struct verdict *r, const struct tarfile *first)
     advise_end(&r->advise, first->path, false, chain);
 }
 
-static void check_chain(struct verdict *r, struct tarset *s, size_t first, size_t end)
+static void verify_check_chain(struct verdict *r, struct tarset *s, size_t first, size_t end)
 {
     struct err why = {0};
     int ret = tarset_check(s, first, end, &why);
@@ -148,7 +148,7 @@ static int verify(struct verdict *r, struct tarset *s, struct err *e)
     for (size_t i = 0, end; i < s->n; i = end) {
         end = tarset_chain_end(s, i);
         if (s->at[i].m)
-            check_chain(r, s, i, end);
+            verify_check_chain(r, s, i, end);
     }
     for (size_t i = 0; i < s->n; i++) {
         struct stat st;

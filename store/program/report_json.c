@@ -46,7 +46,7 @@ static struct json_object *event_json(const struct report_event *ev)
     return o;
 }
 
-static struct json_object *capture_json(const struct report_capture *c)
+static struct json_object *report_capture_json(const struct report_capture *c)
 {
     if (c->at_ns == 0)
         return NULL;
@@ -117,7 +117,7 @@ static struct json_object *numbers_json(const struct report *r)
     return count;
 }
 
-static void add_retained(struct json_object *o, const struct report *r)
+static void report_add_retained(struct json_object *o, const struct report *r)
 {
     bool known = r->have_usage;
     add_count_if(o, "retained_files", known, r->files);
@@ -131,7 +131,7 @@ static void add_retained(struct json_object *o, const struct report *r)
     json_add_text(o, "why_copied", r->links.why.text);
 }
 
-static struct json_object *last_cut_json(const struct report_timer *t)
+static struct json_object *report_last_cut_json(const struct report_timer *t)
 {
     if (t->cut_ns == 0)
         return NULL;
@@ -168,12 +168,12 @@ static void add_timer(struct json_object *o, const struct report_mount *m)
     json_add(o, "guard", rules->guard ? json_object_new_double(rules->guard_part) : NULL);
     add_count_if(o, "every", options->every_ns, (uint64_t)(options->every_ns / SECOND_NS));
     add_count_if(o, "keep", options->keep != OPTIONS_KEEP_ALL, options->keep);
-    json_add(o, "last_cut", last_cut_json(&m->timer));
+    json_add(o, "last_cut", report_last_cut_json(&m->timer));
     json_add(o, "last_fold", last_fold_json(&m->timer));
     json_add(o, "last_error", event_json(&m->timer.error));
 }
 
-static struct json_object *cuts_json(const struct report *r)
+static struct json_object *report_cuts_json(const struct report *r)
 {
     struct json_object *o = json_object_new_object();
     json_add(o, "base", cut_at(r, 0));
@@ -184,7 +184,7 @@ static struct json_object *cuts_json(const struct report *r)
     json_add_text(o, "damaged", r->broken.text);
     json_add_text(o, "error", r->broken.text);
     json_add(o, "not_accepted", r->known == REPORT_CUTS ? not_accepted_json(r) : NULL);
-    add_retained(o, r);
+    report_add_retained(o, r);
     if (r->mount)
         add_timer(o, r->mount);
     return o;
@@ -213,7 +213,7 @@ static struct json_object *lack_json(const struct report_mount *m)
 static void add_mount(struct json_object *o, const struct report_mount *m)
 {
     add_time(o, "mounted", m->mounted_ns, false);
-    json_add(o, "last_capture", capture_json(&m->last.capture));
+    json_add(o, "last_capture", report_capture_json(&m->last.capture));
     json_add(o, "last_success", event_json(&m->last.success));
     json_add(o, "last_error", event_json(&m->last.error));
     if (m->options->skip_damaged)
@@ -238,6 +238,6 @@ struct json_object *report_json(const struct report *r)
         json_add_text(o, "in_use", r->in_use.text);
         json_add_text(o, "restore", r->cut_off.text);
     }
-    json_add(o, "cuts", r->known == REPORT_NO_CUTS ? NULL : cuts_json(r));
+    json_add(o, "cuts", r->known == REPORT_NO_CUTS ? NULL : report_cuts_json(r));
     return o;
 }
