@@ -45,7 +45,7 @@ static const struct capture *now(const struct backup *b)
 /* What lies at PATH */
 
 /* A chain whose folders are not all known by the manifests: now.tar was copied there. */
-static int learn_folders(struct tarfile *f, struct err *e)
+static int learn_folders(struct tarset_file *f, struct err *e)
 {
     if (f->m->lists_folders)
         return 0;
@@ -97,7 +97,7 @@ static int backup_check_chain(struct backup *b, struct err *e)
 /* Whether meta.db says anything else than the last one in the chain, but for _internal. */
 static int backup_meta_matters(const struct backup *b, bool *out, struct err *e)
 {
-    const struct tarfile *last = NULL;
+    const struct tarset_file *last = NULL;
     for (size_t i = 0; i < b->set.n; i++)
         if (!b->set.at[i].superseded && manifest_find(b->set.at[i].m, META))
             last = &b->set.at[i];

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap: the commands, and what they have in common. */
-#include "store/base/cleanup.h"
 #include "store/influxsnap/snap.h"
 
 #include <errno.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,35 +58,6 @@ static const struct command commands[] = {
      "Shows the folders, whether influxd uses them, and what the cuts take up.\n"},
     {0}};
 
-static volatile sig_atomic_t stopped;
-
-static void stop(int number)
-{
-    (void)number;
-    stopped = 1;
-}
-
-/* Without SA_RESTART: what waits on a pipe or a lock is to notice. A second signal, while something
- * does not, ends it at once. A hangup that nohup(1) has made to be ignored stays so. */
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND}, hangup;
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &sa, NULL);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sa = (struct sigaction){.sa_handler = SIG_IGN};
-    sigaction(SIGPIPE, &sa, NULL);
-}
-
-bool snap_stopped(void *ctx)
-{
-    (void)ctx;
-    return stopped;
-}
-
-const struct tarball_reader snap_reader = {.interrupted = snap_stopped};
-
 /* What was printed must have arrived, or the command has not done what it says. */
 static int finish(int code)
 {
@@ -105,7 +74,7 @@ int main(int argc, char **argv)
     struct snap s = {0};
     /* libarchive converts names of members by it. */
     setlocale(LC_CTYPE, "C.UTF-8");
-    catch_signals();
+    snap_catch_signals();
     int r = command_parse(argc, argv, commands, &s.o, &s.command, &e);
     int code = EXIT_DONE;
     snap_set_quiet(s.o.quiet);

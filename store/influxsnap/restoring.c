@@ -179,11 +179,11 @@ static int drop_file(struct restoring *r, const char *path, struct err *e)
 /* The full snapshot comes last: the numbers have been checked by then. */
 static int drop_all(struct restoring *r, struct err *e)
 {
-    const struct tarfile *full = NULL;
+    const struct tarset_file *full = NULL;
     if (from_stdin(r->s))
         return drop_file(r, STDIN, e);
     for (size_t i = 0; i < r->set.n; i++) {
-        const struct tarfile *f = &r->set.at[i];
+        const struct tarset_file *f = &r->set.at[i];
         int ret = 0;
         if (f->superseded)
             continue;

@@ -2,7 +2,6 @@
 #include "store/influxsnap/say.h"
 
 #include "store/base/json.h"
-#include "store/influxsnap/snap.h"
 
 #include <pthread.h>
 #include <stdarg.h>

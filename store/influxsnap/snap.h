@@ -12,18 +12,8 @@
 #include "store/influx/paths.h"
 #include "store/influxsnap/command.h"
 #include "store/influxsnap/say.h"
+#include "store/influxsnap/stop.h"
 #include "store/snapshot/snapshots.h"
-
-/* Exit codes, as scripts know them. */
-enum {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_IN_USE = 3,     /* refused because influxd uses the store */
-    EXIT_CORRUPT = 4,    /* a snapshot is damaged, or is none */
-    EXIT_INCOMPLETE = 5, /* a snapshot of the chain is missing, or does not fit */
-    EXIT_OMISSIONS = 6,  /* done, but for what was named on stderr */
-};
 
 struct snap {
     struct options o;
@@ -48,10 +38,6 @@ void snap_close(struct snap *s);
 
 /* Whether there may be cuts, in a state folder that could not be looked into (lacks says why). */
 bool snap_cuts_unknown(const struct snap *s);
-
-/* Whether SIGINT, SIGTERM or SIGHUP has come. The argument is not used. */
-bool snap_stopped(void *ctx);
-extern const struct tarball_reader snap_reader; /* asks that */
 
 /* The commands: each returns an exit code. */
 int snap_backup(struct snap *s);

@@ -24,12 +24,12 @@ static int tarset_add(struct tarset *s, const char *path, size_t argument, struc
     for (size_t i = 0; i < s->n; i++)
         if (s->at[i].dev == st.st_dev && s->at[i].ino == st.st_ino)
             return 0;
-    struct tarfile *more = realloc(s->at, (s->n + 1) * sizeof(*more));
+    struct tarset_file *more = realloc(s->at, (s->n + 1) * sizeof(*more));
     if (!more)
         return err_sys(e, -ENOMEM, "%s", path);
     s->at = more;
-    struct tarfile *f = &s->at[s->n];
-    *f = (struct tarfile){
+    struct tarset_file *f = &s->at[s->n];
+    *f = (struct tarset_file){
         .path = strdup(path), .argument = argument, .dev = st.st_dev, .ino = st.st_ino};
     if (!f->path)
         return err_sys(e, -ENOMEM, "%s", path);
@@ -118,14 +118,14 @@ static const char *chain_of(const struct manifest *m)
     return m->chain ? m->chain : m->kind == MANIFEST_INCREMENTAL ? "" : m->id;
 }
 
-static bool is_full(const struct tarfile *f)
+static bool is_full(const struct tarset_file *f)
 {
     return f->m->kind != MANIFEST_INCREMENTAL;
 }
 
 static int tarset_by_chain(const void *a, const void *b)
 {
-    const struct tarfile *x = a, *y = b;
+    const struct tarset_file *x = a, *y = b;
     if (x->argument != y->argument)
         return x->argument < y->argument ? -1 : 1;
     if (!x->m || !y->m)
@@ -140,7 +140,7 @@ static int tarset_by_chain(const void *a, const void *b)
 
 /* The argument that has the full snapshot of f's chain: its own, if there are several; if there is
  * none, the first that has a number of the chain. */
-static size_t tarset_home_of(const struct tarset *s, const struct tarfile *f)
+static size_t tarset_home_of(const struct tarset *s, const struct tarset_file *f)
 {
     size_t home = f->argument;
     bool found = false;
@@ -149,7 +149,7 @@ static size_t tarset_home_of(const struct tarset *s, const struct tarfile *f)
             strcmp(chain_of(s->at[i].m), chain_of(f->m)) == 0)
             home = s->at[i].argument;
     for (size_t i = 0; i < s->n; i++) {
-        const struct tarfile *g = &s->at[i];
+        const struct tarset_file *g = &s->at[i];
         if (!g->m || !is_full(g) || strcmp(chain_of(g->m), chain_of(f->m)) != 0)
             continue;
         if (g->argument == f->argument)
@@ -213,7 +213,8 @@ size_t tarset_chain_end(const struct tarset *s, size_t first)
     return end;
 }
 
-static int check_same_number(const struct tarfile *a, const struct tarfile *b, struct err *e)
+static int check_same_number(const struct tarset_file *a, const struct tarset_file *b,
+                             struct err *e)
 {
     if (strcmp(a->m->id, b->m->id) == 0)
         return err_set(e, -ESTALE, "%s and %s are the same snapshot: leave one of them out",
@@ -222,7 +223,8 @@ static int check_same_number(const struct tarfile *a, const struct tarfile *b, s
                    a->path, b->path, b->m->number);
 }
 
-static int tarset_check_next(const struct tarfile *before, const struct tarfile *f, struct err *e)
+static int tarset_check_next(const struct tarset_file *before, const struct tarset_file *f,
+                             struct err *e)
 {
     int64_t wanted = before->m->number + 1;
     if (f->m->number < wanted)

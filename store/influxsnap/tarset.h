@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct tarfile {
+struct tarset_file {
     char *path;
     size_t argument; /* that it came with, or belongs to */
     dev_t dev;
@@ -31,7 +31,8 @@ struct tarfile {
 };
 
 struct tarset {
-    struct tarfile *at; /* by argument; of each, those that cannot be read first, then by chain */
+    struct tarset_file
+        *at; /* by argument; of each, those that cannot be read first, then by chain */
     size_t n;
 };
 

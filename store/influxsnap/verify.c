@@ -33,7 +33,7 @@ static void trouble(struct verdict *r, int code, const struct err *why)
         r->code = code;
 }
 
-static struct json_object *describe(const struct tarfile *f, const char *state)
+static struct json_object *describe(const struct tarset_file *f, const char *state)
 {
     struct json_object *o = json_object_new_object();
     json_add_text(o, "path", f->path);
@@ -49,7 +49,8 @@ static const char *chain_name(const struct manifest *m)
     return m->chain ? m->chain : m->id;
 }
 
-static void verify_tell_good(struct verdict *r, const struct tarfile *f, const struct tar_counts *n)
+static void verify_tell_good(struct verdict *r, const struct tarset_file *f,
+                             const struct tar_counts *n)
 {
     tell_left_out(f->path, &f->m->left_out);
     r->good++;
@@ -71,7 +72,7 @@ static void verify_tell_good(struct verdict *r, const struct tarfile *f, const s
     json_object_array_add(r->snapshots, o);
 }
 
-static void tell_bad(struct verdict *r, const struct tarfile *f, const struct err *why)
+static void tell_bad(struct verdict *r, const struct tarset_file *f, const struct err *why)
 {
     trouble(r, EXIT_CORRUPT, why);
     r->damaged++;
@@ -82,7 +83,7 @@ static void tell_bad(struct verdict *r, const struct tarfile *f, const struct er
     json_object_array_add(r->snapshots, o);
 }
 
-static void tell_superseded(struct verdict *r, const struct tarfile *f)
+static void tell_superseded(struct verdict *r, const struct tarset_file *f)
 {
     r->superseded++;
     if (r->json)
@@ -91,7 +92,7 @@ static void tell_superseded(struct verdict *r, const struct tarfile *f)
         printf("%s: superseded, the full snapshot has taken it in; not needed\n", f->path);
 }
 
-static int verify_file(struct verdict *r, const struct tarfile *f, struct meter *meter,
+static int verify_file(struct verdict *r, const struct tarset_file *f, struct meter *meter,
                        struct err *e)
 {
     char *meta = NULL;
@@ -112,7 +113,7 @@ static int verify_file(struct verdict *r, const struct tarfile *f, struct meter 
 }
 
 /* What a restore of the chain that ends here would bring. */
-static void tell_advice(struct verdict *r, const struct tarfile *first)
+static void tell_advice(struct verdict *r, const struct tarset_file *first)
 {
     size_t n = r->json ? json_object_array_length(r->chains) : 0;
     struct json_object *chain = NULL;
