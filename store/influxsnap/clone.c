@@ -178,7 +178,7 @@ static bool clone_is_ours(const void *ctx, const char *path, const struct statx 
     return *rest ? written_by_influxd(rest + 1, type) : S_ISDIR(type);
 }
 
-/* What somebody else wrote in the clone stays, under a name that is no clone's. */
+/* Files of others in the clone stay, under a name that no clone has. */
 static int remove_folders(int clones, const char *name, struct err *e)
 {
     struct err said;

@@ -48,7 +48,7 @@ size_t snap_warnings(void);
 /* Their texts, in order, as a fresh array. */
 struct json_object *snap_warnings_json(void);
 
-/* The log of store/ up to this level is said as well: errors by snap_say, warnings by snap_warn, all
+/* Says the log of store/ up to this level as well: errors by snap_say, warnings by snap_warn, all
  * else by snap_note. */
 void snap_say_log(enum log_level most);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * influxsnap: what the mount does, from the command line. One run does one command on one store.
+ * influxsnap does from the command line what a mount does. One run does one command on one store.
  *
  * Results go to stdout, everything else to stderr: progress (meter.h), errors and warnings (say.h).
  */
@@ -28,15 +28,15 @@ struct snap {
 
 /* How much of the store a command needs. */
 enum snap_need {
-    SNAP_LOOK,      /* where it lies, and the state folder if there is one */
+    SNAP_LOOK,      /* its folders, and the state folder if there is one */
     SNAP_PATHS,     /* the state folder is made if there is none */
-    SNAP_SNAPSHOTS, /* what a killed restore left is dealt with; it can be captured */
+    SNAP_SNAPSHOTS, /* what a killed restore left is finished or undone; it can be captured */
     SNAP_CUTS,      /* its cuts; without a state folder this fails */
 };
 int snap_open(struct snap *s, enum snap_need need, struct err *e);
 void snap_close(struct snap *s);
 
-/* Whether there may be cuts, in a state folder that could not be looked into (lacks says why). */
+/* Whether there may be cuts in a state folder that could not be read (lacks says why). */
 bool snap_cuts_unknown(const struct snap *s);
 
 /* The commands: each returns an exit code. */

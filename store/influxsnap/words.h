@@ -6,7 +6,7 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-/* "base" for -1, else the number. */
+/* The name of a cut: its number, or "base" for -1. */
 void words_cut(int64_t number, char out[32]);
 
 /* Prints the object on a line, and releases it. */

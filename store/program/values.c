@@ -105,44 +105,36 @@ int value_time(const char *text, void *out, struct err *e)
                : 0;
 }
 
-/* The place of a word in a list that ends with NULL; -1: it is not there. */
-static int place_of(const char *const *words, const char *text)
+/* One of the words of a list that ends with NULL, by its place in it; empty ones are never given. */
+static int choose(const char *text, const char *const *words, int *out, const char *which,
+                  struct err *e)
 {
-    for (int i = 0; words[i]; i++)
-        if (strcmp(words[i], text) == 0)
-            return i;
-    return -1;
+    for (int i = 0; words[i]; i++) {
+        if (*text && strcmp(words[i], text) == 0) {
+            *out = i;
+            return 0;
+        }
+    }
+    return err_set(e, -EINVAL, "it is %s", which);
 }
 
 int value_compress(const char *text, void *out, struct err *e)
 {
     static const char *const words[] = {
         [COMPRESS_NOT] = "", [COMPRESS_ZSTD] = "zstd", [COMPRESS_GZIP] = "gzip", NULL};
-    int i = place_of(words, text);
-    if (i <= COMPRESS_NOT)
-        return err_set(e, -EINVAL, "it is zstd or gzip");
-    *(enum compress *)out = (enum compress)i;
-    return 0;
+    return choose(text, words, out, "zstd or gzip", e);
 }
 
 int value_format(const char *text, void *out, struct err *e)
 {
     static const char *const words[] = {
         [DUMP_JSON] = "json", [DUMP_CSV] = "csv", [DUMP_LP] = "lp", NULL};
-    int i = place_of(words, text);
-    if (i < 0)
-        return err_set(e, -EINVAL, "it is lp, json or csv");
-    *(enum dump_format *)out = (enum dump_format)i;
-    return 0;
+    return choose(text, words, out, "lp, json or csv", e);
 }
 
 int value_level(const char *text, void *out, struct err *e)
 {
-    int i = place_of(log_level_names, text);
-    if (i < 0)
-        return err_set(e, -EINVAL, "it is error, warning, info or debug");
-    *(enum log_level *)out = (enum log_level)i;
-    return 0;
+    return choose(text, log_level_names, out, "error, warning, info or debug", e);
 }
 
 static bool read_percent(const char *text, double *part)

@@ -2,9 +2,8 @@
 /*
  * What the values of options look like. Each function reads one kind of value into *out, whose type
  * its comment names, and returns 0; or -EINVAL with the reason, which does not repeat the name of
- * the option, in *e; or -ENOMEM. What was read before a failure stays in *out, and is freed with it.
- *
- * Not for several threads at once.
+ * the option, in *e; or -ENOMEM. What was read before a failure stays in *out, and is freed with
+ * it. Not for several threads at once.
  */
 #ifndef INFLUXFS_PROGRAM_VALUES_H
 #define INFLUXFS_PROGRAM_VALUES_H
@@ -40,7 +39,7 @@ int value_owner(const char *text, void *out, struct err *e);  /* struct value_ow
 int value_every(const char *text, void *out, struct err *e);
 int value_time(const char *text, void *out, struct err *e);
 
-/* enum compress: zstd or gzip. enum dump_format: lp, json or csv. enum log_level. */
+/* int, for an enum compress: zstd or gzip; enum dump_format: lp, json or csv; enum log_level. */
 int value_compress(const char *text, void *out, struct err *e);
 int value_format(const char *text, void *out, struct err *e);
 int value_level(const char *text, void *out, struct err *e);
