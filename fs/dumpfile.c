@@ -231,7 +231,7 @@ static ssize_t file_read(struct request *r, struct handle *h, char **buf, size_t
         ahead_go_on(&f->ahead, 0, off, NULL, NULL);
         return dumps_failed(r->fs, node_of(h), rc, &e);
     }
-    pace_wait(r->fs->pace, n);
+    pace_wait(r->fs->pace, n, request_interrupted, r);
     return (ssize_t)n;
 }
 
