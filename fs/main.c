@@ -142,7 +142,7 @@ static int build_tree(struct daemon *d)
     find_owner(d);
     fs->nodes = node_table_new();
     fs->status = status_new();
-    fs->pace = pace_new(PACE_AUTO);
+    fs->pace = pace_new(d->options.pace);
     if (!fs->nodes || !fs->status || !fs->pace)
         return -ENOMEM;
     int r = now_new(fs);

@@ -17,12 +17,10 @@
 #ifndef INFLUXFS_FS_PACE_H
 #define INFLUXFS_FS_PACE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "store/program/values.h" /* PACE_OFF, PACE_AUTO */
 
-#define PACE_OFF 0
-#define PACE_AUTO UINT64_MAX
+#include <stddef.h>
+
 #define PACE_AUTO_BYTES 32000000
 
 struct pace;

@@ -64,6 +64,9 @@ const struct option_def options_table[] = {
     {"skip-damaged", 0, FS | SOME, FLAG(skip_damaged),
      "dump all that is not damaged, and name the rest"},
     {"remove", 0, SOME, FLAG(remove), "unmount the clone and remove it"},
+    {"pace", 0, FS, "off|auto|RATE", value_pace, AT(pace),
+     "read no more than RATE bytes a second, such as 50M;\n"
+     "auto (default): less while influxd needs the processors"},
     {"uid", 0, FS, "N", value_id, AT(uid), "show all as this user's"},
     {"gid", 0, FS, "N", value_id, AT(gid), "show all as this group's"},
     {"umask", 0, FS, "M", value_mode, AT(umask), "show the mode 0777 less this (octal)"},
@@ -79,6 +82,7 @@ void options_default(struct options *o)
         .from = INT64_MIN,
         .to = INT64_MAX,
         .accept_loss = -1,
+        .pace = PACE_AUTO,
     };
     value_rules_default(&o->rules);
 }

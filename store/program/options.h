@@ -34,6 +34,7 @@ struct options {
     char *mountpoint;
     bool foreground, debug, ro;
     int64_t every_ns; /* 0: not given */
+    uint64_t pace;    /* bytes a second; PACE_OFF, PACE_AUTO */
     struct value_id uid, gid, umask;
 
     /* influxsnap */

@@ -7,8 +7,10 @@
 #include "store/export/dump.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,6 +207,31 @@ int value_exclude(const char *text, void *out, struct err *e)
         rules->nexclude++;
     }
     return 0;
+}
+
+int value_pace(const char *text, void *out, struct err *e)
+{
+    const uint64_t least = UINT64_C(1) << 20; /* what is read at a time: a second for each piece */
+    uint64_t *pace = out, rate = 0;
+    if (strcmp(text, "off") == 0)
+        *pace = PACE_OFF;
+    else if (strcmp(text, "auto") == 0)
+        *pace = PACE_AUTO;
+    else if (read_bytes(text, &rate) && rate >= least)
+        *pace = rate;
+    else
+        return err_set(e, -EINVAL,
+                       "neither off nor auto nor a number of bytes a second, such as 50M, of 1M at "
+                       "least");
+    return 0;
+}
+
+const char *value_pace_text(uint64_t pace, char out[PACE_TEXT])
+{
+    if (pace == PACE_OFF || pace == PACE_AUTO)
+        return pace == PACE_OFF ? "off" : "auto";
+    snprintf(out, PACE_TEXT, "%" PRIu64, pace);
+    return out;
 }
 
 void value_rules_default(struct cut_rules *out)

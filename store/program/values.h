@@ -51,6 +51,14 @@ int value_reserve(const char *text, void *out, struct err *e);
 int value_guard(const char *text, void *out, struct err *e);
 int value_exclude(const char *text, void *out, struct err *e);
 
+/* uint64_t, bytes a second: off, auto, or a rate in bytes, 1M at least, with the letters of sizes.
+ * value_pace_text gives back what it means. */
+#define PACE_OFF UINT64_C(0)
+#define PACE_AUTO UINT64_MAX
+#define PACE_TEXT 24
+int value_pace(const char *text, void *out, struct err *e);
+const char *value_pace_text(uint64_t pace, char out[PACE_TEXT]);
+
 struct cut_rules;
 /* What holds if nothing is said: 5 % of the disk stay free, a cut may lose 20 % of the store. */
 void value_rules_default(struct cut_rules *out);

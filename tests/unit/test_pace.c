@@ -4,6 +4,7 @@
 
 #include "store/base/time.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -128,6 +129,42 @@ static void test_interrupted(void **arg)
     pace_free(p);
 }
 
+static void test_values(void **arg)
+{
+    (void)arg;
+    static const struct {
+        const char *text;
+        uint64_t pace;
+        const char *shown;
+    } good[] = {
+        {"off", PACE_OFF, "off"},
+        {"auto", PACE_AUTO, "auto"},
+        {"1048576", 1 << 20, "1048576"},
+        {"1024K", 1 << 20, "1048576"},
+        {"50M", UINT64_C(50) << 20, "52428800"},
+        {"2G", UINT64_C(2) << 30, "2147483648"},
+        {"9223372036854775807", INT64_MAX, "9223372036854775807"},
+    };
+    static const char *const bad[] = {
+        "",        "0",   "1",   "1023K", "1048575",  "-1M",
+        "+2M",     " 2M", "2M ", "2m",    "2MB",      "1.5M",
+        "M",       "on",  "Off", "auto,", "0x200000", "9223372036854775808",
+        "9000000T"};
+    char text[PACE_TEXT];
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        uint64_t pace = 1;
+        assert_int_equal(value_pace(good[i].text, &pace, NULL), 0);
+        assert_true(pace == good[i].pace);
+        assert_string_equal(value_pace_text(pace, text), good[i].shown);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        uint64_t pace = 1;
+        struct err e = {0};
+        assert_int_equal(value_pace(bad[i], &pace, &e), -EINVAL);
+        assert_true(pace == 1 && e.text[0]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_off),
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
