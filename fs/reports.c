@@ -5,6 +5,7 @@
 #include "fs/dumps.h"
 #include "fs/named.h"
 #include "fs/now.h"
+#include "fs/pace.h"
 #include "fs/status.h"
 #include "fs/text.h"
 #include "store/base/io.h"
@@ -93,6 +94,7 @@ static int report_gather(struct fs *fs, struct report *r, struct report_mount *m
         .mounted_ns = fs->started_ns,
         .options = fs->options,
         .captures_held = now_held(fs) + named_held(fs->named),
+        .held_to = pace_held_to(fs->pace),
         .restores = fs->restore,
     };
     int ret = status_get(fs->status, &m->last);

@@ -61,6 +61,7 @@ struct report_mount {
     const struct options *options;
     struct report_last last;
     size_t captures_held;
+    uint64_t held_to; /* what readers are held to just now, bytes a second; 0: not held */
     struct report_texts dumps_lack; /* with skip_damaged */
     bool dumps_lack_more;           /* more than are named */
     struct report_timer timer;

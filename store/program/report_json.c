@@ -210,6 +210,15 @@ static struct json_object *lack_json(const struct report_mount *m)
     return o;
 }
 
+static struct json_object *pace_json(const struct report_mount *m)
+{
+    char text[PACE_TEXT];
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "setting", value_pace_text(m->options->pace, text));
+    json_add_number(o, "held_to_bytes_per_second", m->held_to ? (int64_t)m->held_to : -1);
+    return o;
+}
+
 static void add_mount(struct json_object *o, const struct report_mount *m)
 {
     add_time(o, "mounted", m->mounted_ns, false);
@@ -219,6 +228,7 @@ static void add_mount(struct json_object *o, const struct report_mount *m)
     if (m->options->skip_damaged)
         json_add(o, "dumps_lack", lack_json(m));
     json_add_count(o, "captures_held", m->captures_held);
+    json_add(o, "pace", pace_json(m));
     json_add(o, "restore", m->restores ? progress_object(&m->restore, m->restored) : NULL);
 }
 
