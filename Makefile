@@ -123,8 +123,8 @@ $(BUILD)/tests/test_fs_%: tests/unit/test_fs_%.c $(BUILD)/libfs.a $(BUILD)/libst
 # All others link the store alone: proof that it stands without FUSE.
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libstore.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libstore.a \
-		-lcmocka $(store_libs)
+	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< \
+		$(filter %.o,$^) $(BUILD)/libstore.a -lcmocka $(store_libs)
 
 $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
 	@mkdir -p $(@D)

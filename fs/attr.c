@@ -9,8 +9,8 @@
 void fs_find_owner(struct fs *fs)
 {
     struct stat st;
-    uid_t uid = fs->options->owner_uid;
-    gid_t gid = fs->options->owner_gid;
+    uid_t uid = fs->options->owner.uid;
+    gid_t gid = fs->options->owner.gid;
     if (stat(fs->paths->data, &st) == 0 || stat(fs->paths->meta, &st) == 0) {
         uid = st.st_uid;
         gid = st.st_gid;
@@ -25,12 +25,12 @@ void fs_find_owner(struct fs *fs)
 void fs_mask(const struct fs *fs, struct stat *st)
 {
     const struct options *o = fs->options;
-    if (o->set_uid)
-        st->st_uid = o->uid;
-    if (o->set_gid)
-        st->st_gid = o->gid;
-    if (o->set_umask)
-        st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask);
+    if (o->uid.given)
+        st->st_uid = o->uid.id;
+    if (o->gid.given)
+        st->st_gid = o->gid.id;
+    if (o->umask.given)
+        st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask.id);
 }
 
 void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t mode, uint64_t size,

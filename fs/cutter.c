@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/cutter.h"
 
-#include "fs/log.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/chain/cut_loss.h"
 
 #include <ctype.h>
@@ -24,7 +24,7 @@ struct cutter {
     pthread_mutex_t lock; /* guards stop and report */
     pthread_cond_t wake;
     bool stop;
-    struct cutter_report report;
+    struct report_timer report;
     struct err said;    /* why whole files were copied, as logged */
     struct err omitted; /* what the last cut left out, as logged */
     /* Monotonic; the thread's own: */
@@ -59,7 +59,7 @@ static bool same_reason(const char *a, const char *b)
 
 static void failed(struct cutter *c, const char *what, const char *why)
 {
-    struct status_event *ev = &c->report.error;
+    struct report_event *ev = &c->report.error;
     pthread_mutex_lock(&c->lock);
     bool told = strcmp(ev->what, what) == 0 && same_reason(ev->text, why);
     ev->at_ns = io_now_ns();
@@ -74,7 +74,7 @@ static void failed(struct cutter *c, const char *what, const char *why)
 static void succeeded(struct cutter *c, const char *what)
 {
     if (strcmp(c->report.error.what, what) == 0)
-        c->report.error = (struct status_event){0};
+        c->report.error = (struct report_event){0};
 }
 
 static bool is_due(const struct cutter *c)
@@ -97,7 +97,7 @@ static void captured(void *arg, const struct capture *capture)
     if (omissions_that_count(capture_left_out(capture)))
         omissions_say(capture_left_out(capture), now.text, sizeof(now.text));
     if (now.text[0] && strcmp(now.text, c->omitted.text) != 0)
-        log_line("cut: %s", now.text);
+        log_warning("cut: %s", now.text);
     c->omitted = now;
 }
 
@@ -107,10 +107,10 @@ static void log_loss(const struct cut_result *res)
     if (!res->made || !*loss_words(&res->head.lost, lost))
         return;
     if (res->head.guard == CUT_GUARD_TRIPPED)
-        log_line("cut %lld: %s; it is not folded until `influxsnap prune --accept-loss=%lld`",
-                 (long long)res->number, lost, (long long)res->number);
+        log_warning("cut %lld: %s; it is not folded until `influxsnap prune --accept-loss=%lld`",
+                    (long long)res->number, lost, (long long)res->number);
     else
-        log_line("cut %lld: %s", (long long)res->number, lost);
+        log_info("cut %lld: %s", (long long)res->number, lost);
 }
 
 /* Nothing to be cut yet is no failure: the store may still have to be restored. */
@@ -133,14 +133,14 @@ static void cut(struct cutter *c)
     }
     c->cut_ns = began;
     if (res.made && res.number < 0)
-        log_line("first cut: %llu files, %llu bytes", (unsigned long long)res.files,
+        log_info("first cut: %llu files, %llu bytes", (unsigned long long)res.files,
                  (unsigned long long)res.bytes);
     else if (res.made)
-        log_line("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
+        log_info("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
                  (unsigned long long)res.files, (unsigned long long)res.bytes);
     log_loss(&res);
     if (res.said.text[0] && strcmp(res.said.text, c->said.text) != 0)
-        log_line("cut: %s", res.said.text);
+        log_info("cut: %s", res.said.text);
     c->said = res.said.text[0] ? res.said : c->said;
     pthread_mutex_lock(&c->lock);
     c->report.cut_ns = io_now_ns();
@@ -155,8 +155,8 @@ static bool must_fold(const struct cutter *c)
     struct err broken = {0};
     size_t n;
     uint64_t keep = c->fs->options->keep;
-    if (!keep || (c->fold_ns && c->fold_version == cuts_version(c->fs->cuts) &&
-                  io_mono_ns() - c->fold_ns < RETRY_NS))
+    if (keep == OPTIONS_KEEP_ALL || (c->fold_ns && c->fold_version == cuts_version(c->fs->cuts) &&
+                                     io_mono_ns() - c->fold_ns < RETRY_NS))
         return false;
     if (cuts_list(c->fs->cuts, &list, &n, &broken, NULL) < 0 || broken.text[0])
         return false; /* a cut says so */
@@ -175,7 +175,7 @@ static void fold(struct cutter *c)
         return;
     }
     if (res.folded)
-        log_line("%llu cuts folded: the base stands for %lld, %llu bytes freed",
+        log_info("%llu cuts folded: the base stands for %lld, %llu bytes freed",
                  (unsigned long long)res.folded, (long long)res.base,
                  (unsigned long long)res.freed);
     pthread_mutex_lock(&c->lock);
@@ -213,7 +213,7 @@ static void *run(void *arg)
 
 int cutter_start(struct fs *fs)
 {
-    if (!fs->cuts || (!fs->options->every_ns && !fs->options->keep))
+    if (!fs->cuts || (!fs->options->every_ns && fs->options->keep == OPTIONS_KEEP_ALL))
         return 0;
     struct cutter *c = calloc(1, sizeof(*c));
     if (!c)
@@ -248,7 +248,7 @@ void cutter_stop(struct cutter *c)
     free(c);
 }
 
-void cutter_get(struct cutter *c, struct cutter_report *out)
+void cutter_get(struct cutter *c, struct report_timer *out)
 {
     pthread_mutex_lock(&c->lock);
     *out = c->report;

@@ -19,14 +19,6 @@ int cutter_start(struct fs *fs);
 void cutter_stop(struct cutter *c);
 
 /* What it did last. */
-struct cutter_report {
-    int64_t cut_ns; /* wall clock; 0: not yet */
-    struct cut_result cut;
-    int64_t fold_ns;
-    struct prune_result fold;
-    struct status_event error; /* what failed the last time, and did not succeed since */
-};
-
-void cutter_get(struct cutter *c, struct cutter_report *out);
+void cutter_get(struct cutter *c, struct report_timer *out);
 
 #endif

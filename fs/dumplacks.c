@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What dumps lack, with option skip_damaged. */
 #include "fs/dumps_internal.h"
-#include "fs/log.h"
-#include "fs/options.h"
-#include "store/base/json.h"
+#include "store/base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +19,7 @@ static void dumplacks_say(void *ctx, const char *words)
     d->more_lacks |= i == DUMPS_LACKS;
     pthread_mutex_unlock(&d->lock);
     if (fresh)
-        log_line("dump/: %s", words);
+        log_warning("dump/: %s", words);
 }
 
 void dumps_lacks_init(struct dumps *d)
@@ -35,14 +33,13 @@ void dumps_lacks_clear(struct dumps *d)
         free(d->lacks[--d->nlacks]);
 }
 
-struct json_object *dumps_lacks(struct dumps *d)
+int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more)
 {
-    struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+    int r = 0;
     pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < d->nlacks; i++)
-        json_object_array_add(list, json_text(d->lacks[i]));
-    json_object_object_add(o, "more", json_object_new_boolean(d->more_lacks));
+    for (size_t i = 0; r == 0 && i < d->nlacks; i++)
+        r = report_texts_add(out, d->lacks[i]);
+    *more = d->more_lacks;
     pthread_mutex_unlock(&d->lock);
-    json_object_object_add(o, "lines", list);
-    return o;
+    return r;
 }

@@ -16,16 +16,16 @@
 
 #include "fs/fs.h"
 
-#include <json-c/json.h>
+#include "store/program/report.h"
 
 int dumps_new(struct fs *fs, struct node **out);
 /* Lets go of what the files are made of: nothing is open any more. */
 void dumps_drop_all(struct dumps *d);
 void dumps_free(struct dumps *d); /* after its nodes; NULL is allowed */
 
-/* What was damaged and is therefore lacking in dumps that were made since the mount, for
- * status.json; the caller puts it. */
-struct json_object *dumps_lacks(struct dumps *d);
+/* What was damaged and is therefore lacking in dumps that were made since the mount: adds it to
+ * *out, and says whether there is more than can be remembered. -ENOMEM. */
+int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more);
 
 /* Lets go of what the files are made of whose time has come. */
 void dumps_expire(struct dumps *d);

@@ -11,11 +11,11 @@
 #include "fs/ino.h"
 #include "fs/material.h"
 #include "fs/node.h"
-#include "fs/options.h"
 #include "fs/request.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
+#include "store/program/options.h"
 #include "store/restore/session.h"
 #include "store/snapshot/snapshots.h"
 

@@ -215,7 +215,7 @@ static ssize_t generated_read(struct request *r, struct handle *h, char **buf, s
         ahead_go_on(&f->ahead, 0, off, NULL, NULL);
         return generated_of(f)->maker->failed(generated_of(f), rc, &e);
     }
-    pace_wait(r->fs->pace, n);
+    pace_wait(r->fs->pace, n, request_interrupted, r);
     return (ssize_t)n;
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* influxfs: mounts an InfluxDB 1.x store. This file is the life of the daemon, from its command
  * line to the unmount. */
+#include "fs/arguments.h"
 #include "fs/cutfile.h"
 #include "fs/cutter.h"
 #include "fs/detach.h"
 #include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/generated.h"
-#include "fs/log.h"
+#include "fs/logger.h"
 #include "fs/mapping.h"
 #include "fs/mountpoint.h"
 #include "fs/now.h"
@@ -19,12 +20,12 @@
 #include "fs/uploads.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"
-#include "store/snapshot/held.h"
 #include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
 #include "store/influx/statefolder.h"
+#include "store/snapshot/held.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,7 @@
 /* Everything that the daemon holds, in the order in which it is made. */
 struct daemon {
     struct options options;
+    struct fuse_args fuse; /* what is left of them for libfuse */
     struct store_paths paths;
     char *mountpoint;
     char *state;      /* the state folder; NULL: there is none that can be written to */
@@ -63,8 +65,8 @@ static int main_open_restore(struct daemon *d, struct err *e)
 {
     struct session_options o = {
         .paths = &d->paths,
-        .uid = d->options.owner_uid,
-        .gid = d->options.owner_gid,
+        .uid = d->options.owner.uid,
+        .gid = d->options.owner.gid,
         .in_use = d->options.force ? NULL : running_uses,
         .state_fd = -1,
         .keep_expired = d->options.keep_expired,
@@ -88,9 +90,9 @@ static int main_check_links(struct daemon *d, struct err *e)
     if (r == 0 && d->options.every_ns)
         r = cut_links_room(fs->cuts, &d->options.rules, &fs->links, e);
     if (r == 0 && fs->links.files)
-        log_line("cuts copy files rather than link them, %llu of them, %llu bytes: %s",
-                 (unsigned long long)fs->links.files, (unsigned long long)fs->links.bytes,
-                 fs->links.why.text);
+        log_warning("cuts copy files rather than link them, %llu of them, %llu bytes: %s",
+                    (unsigned long long)fs->links.files, (unsigned long long)fs->links.bytes,
+                    fs->links.why.text);
     return r;
 }
 
@@ -131,9 +133,9 @@ static int main_open_store(struct daemon *d, struct err *e)
     if (d->lacks.text[0] && d->options.every_ns)
         return err_set(e, -EROFS, "option every= needs a place for cuts; %s", d->lacks.text);
     if (d->lacks.text[0])
-        log_line("%s", d->lacks.text);
+        log_warning("%s", d->lacks.text);
     if (note.text[0])
-        log_line("%s", note.text);
+        log_warning("%s", note.text);
     return main_check_links(d, e);
 }
 
@@ -149,7 +151,7 @@ static int main_build_tree(struct daemon *d)
     fs_find_owner(fs);
     fs->nodes = node_table_new();
     fs->status = status_new();
-    fs->pace = pace_new();
+    fs->pace = pace_new(d->options.pace);
     if (!fs->nodes || !fs->status || !fs->pace)
         return -ENOMEM;
     cutfiles_init(fs);
@@ -178,7 +180,7 @@ static int main_add_fuse_options(struct daemon *d)
     source[n] = 0;
     if (asprintf(&opts, "-odefault_permissions,subtype=influxfs,fsname=%s", source) < 0)
         return -ENOMEM;
-    return fuse_opt_insert_arg(&d->options.fuse, 1, opts) < 0 ? -ENOMEM : 0;
+    return fuse_opt_insert_arg(&d->fuse, 1, opts) < 0 ? -ENOMEM : 0;
 }
 
 static int main_mount(struct daemon *d, struct err *e)
@@ -187,15 +189,15 @@ static int main_mount(struct daemon *d, struct err *e)
     int r = main_add_fuse_options(d);
     if (r < 0)
         return r;
-    log_catch_fuse();
-    fs->session = fuse_session_new(&d->options.fuse, &fs_ops, sizeof(fs_ops), fs);
+    logger_catch_fuse();
+    fs->session = fuse_session_new(&d->fuse, &fs_ops, sizeof(fs_ops), fs);
     if (!fs->session)
-        return err_set(e, -EINVAL, "%s; see influxfs --help", log_fuse_words());
+        return err_set(e, -EINVAL, "%s; see influxfs --help", logger_fuse_words());
     r = signals_catch();
     if (r < 0)
         return err_sys(e, r, "signal handlers");
     if (fuse_session_mount(fs->session, d->mountpoint) < 0)
-        return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, log_fuse_words());
+        return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, logger_fuse_words());
     d->mounted = true;
     return mapping_allow(fs->session);
 }
@@ -232,7 +234,7 @@ static int main_serve(struct daemon *d)
     /* A copy into restore/ waits in its thread; readers must find another. */
     fuse_loop_cfg_set_max_threads(config, 32);
     fuse_loop_cfg_set_idle_threads(config, 8);
-    log_pass_fuse();
+    logger_pass_fuse();
     int r = fuse_session_loop_mt(d->fs.session, config);
     fuse_loop_cfg_destroy(config);
     /* What ended it may have been a signal, which is as good as an unmount. And a request that is
@@ -266,15 +268,17 @@ static void main_stop(struct daemon *d)
     free(d->state);
     free(d->mountpoint);
     store_paths_free(&d->paths);
-    options_free(&d->options);
+    options_clear(&d->options);
+    fuse_opt_free_args(&d->fuse);
 }
 
 static int main_run(struct daemon *d)
 {
     struct err e = {0};
+    logger_start(d->options.log);
     int ready = d->options.foreground ? -1 : detach_start();
     if (!d->options.foreground && ready < 0) {
-        log_line("going to the background: %s", strerror(-ready));
+        log_error("going to the background: %s", strerror(-ready));
         return EXIT_FAILURE;
     }
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
@@ -282,19 +286,19 @@ static int main_run(struct daemon *d)
     detach_give_way();
     int r = main_start(d, &e);
     if (r < 0) {
-        log_line("%s", e.text);
+        log_error("%s", e.text);
         return EXIT_FAILURE;
     }
     /* Relative paths have been resolved; the folder that it was started in is let go. */
     if (chdir("/") < 0)
-        log_line("/: %s", strerror(errno));
+        log_error("/: %s", strerror(errno));
     if (ready >= 0) {
-        log_to_syslog();
+        logger_to_syslog();
         detach_ready(ready);
     }
     r = main_serve(d);
     if (r < 0)
-        log_line("serving ended: %s", strerror(-r));
+        log_error("serving ended: %s", strerror(-r));
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -303,20 +307,18 @@ int main(int argc, char **argv)
     struct err e = {0};
     static struct daemon d;
     detach_guard_stdio();
-    if (options_parse(argc, argv, &d.options, &e) < 0) {
-        log_line("%s", e.text);
-        options_free(&d.options);
-        return 2;
+    logger_start(LOG_LEVEL_INFO);
+    int code = EXIT_SUCCESS;
+    if (arguments_parse(argc, argv, &d.options, &d.fuse, &e) < 0) {
+        log_error("%s", e.text);
+        code = 2;
+    } else if (d.options.help) {
+        arguments_help();
+    } else if (d.options.version) {
+        printf("influxfs %s, libfuse %s\n", INFLUXFS_VERSION, fuse_pkgversion());
+    } else {
+        code = main_run(&d);
     }
-    if (d.options.help || d.options.version) {
-        if (d.options.help)
-            fputs(options_usage, stdout);
-        else
-            printf("influxfs %s, libfuse %s\n", INFLUXFS_VERSION, fuse_pkgversion());
-        options_free(&d.options);
-        return EXIT_SUCCESS;
-    }
-    int code = main_run(&d);
     main_stop(&d);
     return code;
 }

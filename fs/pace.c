@@ -1,154 +1,121 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/pace.h"
 
-#include "store/base/io.h"
+#include "store/base/cleanup.h"
+#include "store/base/time.h"
 #include "store/influx/process.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SECOND ((int64_t)1000000000)
-#define LONGEST (SECOND / 5)
-#define WINDOW (SECOND / 10) /* a process's time is counted in hundredths of a second */
-#define BUSY 8               /* an influxd that has had an eighth of the processors is at work */
+#define SLICE_NS (SECOND_NS / 5) /* for so long a reader that was killed may still wait */
+#define WINDOW_NS (SECOND_NS / 10)
+#define BUSY 8 /* an influxd that gets an eighth of the processors is at work */
 #define INFLUXDS 8
 
 struct pace {
-    pthread_mutex_t lock;  /* guards what follows */
-    int load;              /* /proc/loadavg */
-    int influxd[INFLUXDS]; /* /proc/PID/stat of each */
-    unsigned influxds;
+    uint64_t setting;
     unsigned processors;
+    int load; /* /proc/loadavg */
+
+    pthread_mutex_t lock;        /* guards what follows */
+    clockid_t influxd[INFLUXDS]; /* the processor time of each */
+    unsigned influxds;
     int64_t looked_ns;
-    int64_t next_ns; /* when what was given last has had its time */
     int64_t since_ns;
-    uint64_t ticks; /* the influxds' processor time at since_ns */
-    bool busy;      /* in the window before that */
+    int64_t used_ns; /* the influxds' processor time at since_ns */
+    bool busy;       /* in the window before that */
+
+    int64_t next_ns;  /* when what was given last has had its time */
+    uint64_t held_to; /* what its reader was held to; 0: not at all */
 };
 
-struct pace *pace_new(void)
+struct pace *pace_new(uint64_t setting)
 {
     struct pace *p = calloc(1, sizeof(*p));
     if (!p)
         return NULL;
     pthread_mutex_init(&p->lock, NULL);
+    p->setting = setting;
     p->load = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     p->processors = n > 0 ? (unsigned)n : 1;
     return p;
 }
 
-static void forget_all(struct pace *p)
-{
-    while (p->influxds)
-        close(p->influxd[--p->influxds]);
-    p->busy = false;
-    p->since_ns = 0;
-}
-
 void pace_free(struct pace *p)
 {
     if (!p)
         return;
-    forget_all(p);
     if (p->load >= 0)
         close(p->load);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
 
-/* The descriptor of its /proc/PID/stat if it is an influxd, else -1. */
-static int stat_of_influxd(int proc, const char *pid)
+static unsigned find_influxds(clockid_t found[INFLUXDS])
 {
-    struct process one;
-    if (process_open(proc, pid, &one) < 0)
-        return -1;
-    int fd = one.is_influxd ? openat(one.dir, "stat", O_RDONLY | O_CLOEXEC) : -1;
-    process_close(&one);
-    return fd;
-}
-
-/* Many files may be opened one after the other. */
-static bool looked_just_now(struct pace *p)
-{
-    int64_t now = io_mono_ns();
-    pthread_mutex_lock(&p->lock);
-    bool just_now = p->looked_ns && now - p->looked_ns < SECOND;
-    if (!just_now)
-        p->looked_ns = now;
-    pthread_mutex_unlock(&p->lock);
-    return just_now;
+    unsigned n = 0;
+    autoclosedir DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    while (proc && n < INFLUXDS && (entry = readdir(proc))) {
+        struct process one;
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            process_open(dirfd(proc), entry->d_name, &one) < 0)
+            continue;
+        n += one.is_influxd && clock_getcpuclockid(one.pid, &found[n]) == 0;
+        process_close(&one);
+    }
+    return n;
 }
 
 void pace_look(struct pace *p)
 {
-    int found[INFLUXDS];
-    unsigned n = 0;
-    if (looked_just_now(p))
+    clockid_t found[INFLUXDS];
+    if (p->setting != PACE_AUTO)
         return;
-    DIR *proc = opendir("/proc");
-    const struct dirent *entry;
-    while (proc && n < INFLUXDS && (entry = readdir(proc))) {
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-            continue;
-        int fd = stat_of_influxd(dirfd(proc), entry->d_name);
-        if (fd >= 0)
-            found[n++] = fd;
-    }
-    if (proc)
-        closedir(proc);
     pthread_mutex_lock(&p->lock);
-    forget_all(p);
+    int64_t now = time_mono_ns();
+    /* Many files may be opened one after the other. */
+    bool just_now = p->looked_ns && now - p->looked_ns < SECOND_NS;
+    if (!just_now)
+        p->looked_ns = now;
+    pthread_mutex_unlock(&p->lock);
+    if (just_now)
+        return;
+    unsigned n = find_influxds(found);
+    pthread_mutex_lock(&p->lock);
     memcpy(p->influxd, found, n * sizeof(*found));
     p->influxds = n;
     pthread_mutex_unlock(&p->lock);
 }
 
-/* A file of /proc as text; "" if it cannot be read. */
-static void read_text(int fd, char *text, size_t size)
+/* Processor time that all influxds have had. */
+static int64_t used_by_all(const struct pace *p)
 {
-    ssize_t n = pread(fd, text, size - 1, 0);
-    text[n > 0 ? n : 0] = 0;
-}
-
-/* Processor time that all influxds have had, in clock ticks. */
-static uint64_t ticks_of_all(const struct pace *p)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < p->influxds; i++) {
-        char text[1024];
-        unsigned long user, system;
-        read_text(p->influxd[i], text, sizeof(text));
-        /* The name, in brackets, may hold anything. */
-        const char *rest = strrchr(text, ')');
-        if (rest && sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                           &system) == 2)
-            sum += user + system;
-    }
+    int64_t sum = 0;
+    struct timespec used;
+    for (unsigned i = 0; i < p->influxds; i++)
+        if (clock_gettime(p->influxd[i], &used) == 0)
+            sum += time_from_spec(&used);
     return sum;
 }
 
 static bool is_influxd_busy(struct pace *p, int64_t now)
 {
     int64_t passed = now - p->since_ns;
-    if (passed < WINDOW)
+    if (passed < WINDOW_NS)
         return p->busy;
-    uint64_t ticks = ticks_of_all(p);
-    /* One that ended takes its time with it; then nothing is known for a moment. */
-    int64_t had = p->since_ns && ticks > p->ticks
-                      ? (int64_t)(ticks - p->ticks) * (SECOND / sysconf(_SC_CLK_TCK))
-                      : 0;
-    p->busy = had * BUSY > passed * p->processors;
-    p->ticks = ticks;
+    int64_t used = used_by_all(p);
+    /* One that ended takes its time with it, one that is found brings its own: either is noticed
+     * for one window only. */
+    p->busy = p->since_ns && (used - p->used_ns) * BUSY > passed * p->processors;
+    p->used_ns = used;
     p->since_ns = now;
     return p->busy;
 }
@@ -156,25 +123,45 @@ static bool is_influxd_busy(struct pace *p, int64_t now)
 /* Whether others want all processors, this thread not counted. */
 static bool is_crowded(const struct pace *p)
 {
-    char text[128];
+    char text[128] = "";
     unsigned running;
-    read_text(p->load, text, sizeof(text));
-    return sscanf(text, "%*s %*s %*s %u/", &running) == 1 && running > p->processors;
+    return pread(p->load, text, sizeof(text) - 1, 0) > 0 &&
+           sscanf(text, "%*s %*s %*s %u/", &running) == 1 && running > p->processors;
 }
 
-void pace_wait(struct pace *p, size_t n)
+static uint64_t rate_now(struct pace *p, int64_t now)
+{
+    if (p->setting != PACE_AUTO)
+        return p->setting;
+    bool give_way = p->influxds && is_influxd_busy(p, now) && is_crowded(p);
+    return give_way ? (uint64_t)PACE_AUTO_BYTES * p->processors : 0;
+}
+
+int64_t pace_turn(int64_t *next_ns, int64_t now_ns, size_t n, uint64_t bytes_per_second)
+{
+    int64_t turn = *next_ns > now_ns ? *next_ns : now_ns;
+    *next_ns = turn + (int64_t)((double)n / (double)bytes_per_second * SECOND_NS);
+    return turn;
+}
+
+void pace_wait(struct pace *p, size_t n, bool (*interrupted)(void *ctx), void *ctx)
 {
     pthread_mutex_lock(&p->lock);
-    int64_t now = io_mono_ns(), at = 0;
-    if (p->influxds && is_influxd_busy(p, now) && is_crowded(p)) {
-        at = p->next_ns > now ? p->next_ns : now;
-        p->next_ns = at + (int64_t)n * SECOND / PACE_BYTES / p->processors;
-        if (at > now + LONGEST)
-            at = p->next_ns = now + LONGEST;
-    }
+    int64_t now = time_mono_ns();
+    p->held_to = rate_now(p, now);
+    int64_t turn = p->held_to ? pace_turn(&p->next_ns, now, n, p->held_to) : now;
     pthread_mutex_unlock(&p->lock);
-    struct timespec until = {at / SECOND, at % SECOND};
-    if (at > now)
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-            continue;
+    while ((now = time_mono_ns()) < turn && !interrupted(ctx)) {
+        int64_t left = turn - now;
+        struct timespec slice = time_to_spec(left < SLICE_NS ? left : SLICE_NS);
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &slice, NULL);
+    }
+}
+
+uint64_t pace_held_to(struct pace *p)
+{
+    pthread_mutex_lock(&p->lock);
+    uint64_t held_to = time_mono_ns() - p->next_ns < SECOND_NS ? p->held_to : 0;
+    pthread_mutex_unlock(&p->lock);
+    return held_to;
 }

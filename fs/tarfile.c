@@ -52,7 +52,7 @@ ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, 
     if (got == 0)
         got = read_tarball(r, f, *buf, n, off);
     if (got > 0)
-        pace_wait(r->fs->pace, (size_t)got);
+        pace_wait(r->fs->pace, (size_t)got, request_interrupted, r);
     if (got < 0)
         ahead_go_on(&f->ahead, 0, off, NULL, NULL);
     else if (completes(f, (uint64_t)got, off) && off + (uint64_t)got == tarball_size(f->tarball))

@@ -21,4 +21,10 @@ int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format
 /* As err_set, with ": " and what strerror(3) says of code appended. */
 int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* For messages: what "%zu file%s" needs after the number n. */
+static inline const char *plural(unsigned long long n)
+{
+    return n == 1 ? "" : "s";
+}
+
 #endif

@@ -83,3 +83,36 @@ struct json_object *json_text_or_null(const char *text)
 {
     return text && *text ? json_text(text) : NULL;
 }
+
+struct json_object *json_texts(const char *const *list, size_t n)
+{
+    struct json_object *array = json_object_new_array();
+    for (size_t i = 0; i < n; i++)
+        json_object_array_add(array, json_text(list[i]));
+    return array;
+}
+
+void json_add(struct json_object *o, const char *key, struct json_object *value)
+{
+    json_object_object_add(o, key, value);
+}
+
+void json_add_text(struct json_object *o, const char *key, const char *text)
+{
+    json_add(o, key, json_text_or_null(text));
+}
+
+void json_add_count(struct json_object *o, const char *key, uint64_t n)
+{
+    json_add(o, key, json_object_new_uint64(n));
+}
+
+void json_add_number(struct json_object *o, const char *key, int64_t number)
+{
+    json_add(o, key, number < 0 ? NULL : json_object_new_int64(number));
+}
+
+void json_add_bool(struct json_object *o, const char *key, bool yes)
+{
+    json_add(o, key, json_object_new_boolean(yes));
+}

@@ -11,7 +11,9 @@
 #define INFLUXFS_BASE_JSON_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* NULL: out of memory. */
 struct json_object *json_text(const char *text);
@@ -19,5 +21,14 @@ struct json_object *json_text_len(const char *text, size_t len);
 
 /* NULL, which is JSON's null, for NULL and the empty text too. */
 struct json_object *json_text_or_null(const char *text);
+struct json_object *json_texts(const char *const *list, size_t n); /* an array */
+
+/* Each adds a key to an object: a value, which the object owns from now on (NULL is JSON's null);
+ * such a text; a count; the number of a cut or an increment, null below 0; a truth. */
+void json_add(struct json_object *o, const char *key, struct json_object *value);
+void json_add_text(struct json_object *o, const char *key, const char *text);
+void json_add_count(struct json_object *o, const char *key, uint64_t n);
+void json_add_number(struct json_object *o, const char *key, int64_t number);
+void json_add_bool(struct json_object *o, const char *key, bool yes);
 
 #endif

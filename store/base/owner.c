@@ -114,13 +114,13 @@ int owner_parse(const char *text, uid_t *uid, gid_t *gid, struct err *e)
 {
     autofree char *user = strdup(text);
     if (!user)
-        return err_sys(e, -ENOMEM, "option owner");
+        return err_sys(e, -ENOMEM, "its value");
     char *group = strchr(user, ':');
     if (group)
         *group++ = 0;
     if (!parse_user(user, uid, gid))
-        return err_set(e, -EINVAL, "option owner=: there is no user %s", user);
+        return err_set(e, -EINVAL, "there is no user %s", user);
     if (group && !parse_group(group, gid))
-        return err_set(e, -EINVAL, "option owner=: there is no group %s", group);
+        return err_set(e, -EINVAL, "there is no group %s", group);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
 #include "store/chain/pool.h"
@@ -263,9 +264,12 @@ int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct e
     int r = open_tidied(c, &fd, &lock, e);
     if (r == 0)
         r = fold(c, fd, keep, &result, e);
-    if (r == 0)
-        *out = result;
-    return r;
+    if (r < 0)
+        return r;
+    log_debug("fold: %" PRIu64 " number%s taken in, the base stands for %" PRId64, result.folded,
+              plural(result.folded), result.base);
+    *out = result;
+    return 0;
 }
 
 static int fold_accept(struct cuts *c, int cuts_fd, int64_t number, struct err *e)

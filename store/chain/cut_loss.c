@@ -257,9 +257,10 @@ const char *loss_words(const struct cut_lost *lost, char out[LOSS_WORDS])
     if (!lost->files)
         return out;
     int n = snprintf(out, LOSS_WORDS,
-                     "%" PRIu64 " shards, %" PRIu64 " files, %" PRIu64
+                     "%" PRIu64 " shard%s, %" PRIu64 " file%s, %" PRIu64
                      " bytes are gone (%.1f %% of what there was): ",
-                     lost->shards, lost->files, lost->bytes, percent(lost));
+                     lost->shards, plural(lost->shards), lost->files, plural(lost->files),
+                     lost->bytes, percent(lost));
     for (const char *p = lost->names; *p && n < LOSS_WORDS - 40; p++) {
         if (*p == '\n')
             out[n++] = ',';

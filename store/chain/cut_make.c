@@ -3,6 +3,7 @@
  * manifest is the commit; whatever a kill leaves before it is litter. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/chain/cut_loss.h"
 #include "store/chain/cuts_internal.h"
@@ -433,6 +434,8 @@ int cuts_make(struct cuts *c, const struct cut_rules *rules, const struct tarbal
         r = make_captured(&m, &own);
     if (r < 0)
         return own.text[0] ? err_set(e, r, "%s", own.text) : err_sys(e, r, "cut");
+    log_debug("cut: %s, %" PRIu64 " files, %" PRIu64 " of them copied", result.id, result.files,
+              result.copied);
     *out = result;
     return 0;
 }

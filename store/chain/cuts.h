@@ -20,8 +20,8 @@
 #ifndef INFLUXFS_CHAIN_CUTS_H
 #define INFLUXFS_CHAIN_CUTS_H
 
+#include "store/chain/cut_rules.h"
 #include "store/chain/cutstate.h"
-#include "store/chain/rules.h"
 #include "store/snapshot/snapshots.h"
 
 struct cuts;

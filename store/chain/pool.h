@@ -12,8 +12,8 @@
 #ifndef INFLUXFS_CHAIN_POOL_H
 #define INFLUXFS_CHAIN_POOL_H
 
+#include "store/chain/cut_rules.h"
 #include "store/chain/cutlist.h"
-#include "store/chain/rules.h"
 
 #include <stdint.h>
 

@@ -113,7 +113,7 @@ void census_duration(int64_t ns, char out[64])
 void census_tell_expired(const struct census_policy *p, bool kept, struct err *line)
 {
     char duration[64];
-    const char *s = p->shards == 1 ? "" : "s";
+    const char *s = plural(p->shards);
     census_duration(p->duration, duration);
     if (kept)
         err_set(line, 0,

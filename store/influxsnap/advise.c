@@ -35,14 +35,11 @@ void advise_tell(const struct advice *r, const char *name)
 void advise_json(const struct advice *r, struct json_object *into)
 {
     const struct meta_counts *n = &r->census.counts;
-    json_object_object_add(into, "created", r->created ? json_text(r->created) : NULL);
-    json_object_object_add(into, "users", json_object_new_uint64(n->users));
-    json_object_object_add(into, "subscriptions", json_object_new_uint64(n->subscriptions));
-    json_object_object_add(into, "continuous_queries", json_object_new_uint64(n->queries));
-    struct json_object *damaged = json_object_new_array();
-    for (size_t i = 0; i < r->ndamaged; i++)
-        json_object_array_add(damaged, json_text(r->damaged[i]));
-    json_object_object_add(into, "damaged", damaged);
+    json_add_text(into, "created", r->created);
+    json_add_count(into, "users", n->users);
+    json_add_count(into, "subscriptions", n->subscriptions);
+    json_add_count(into, "continuous_queries", n->queries);
+    json_add(into, "damaged", json_texts((const char *const *)r->damaged, r->ndamaged));
 }
 
 void advise_clear(struct advise *a)

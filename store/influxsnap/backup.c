@@ -45,7 +45,7 @@ static const struct capture *now(const struct backup *b)
 /* What lies at PATH */
 
 /* A chain whose folders are not all known by the manifests: now.tar was copied there. */
-static int learn_folders(struct tarfile *f, struct err *e)
+static int learn_folders(struct tarset_file *f, struct err *e)
 {
     if (f->m->lists_folders)
         return 0;
@@ -67,7 +67,7 @@ static int read_chain(struct backup *b, struct err *e)
     return tarset_gather(one, 1, true, &b->set, e);
 }
 
-static int check_chain(struct backup *b, struct err *e)
+static int backup_check_chain(struct backup *b, struct err *e)
 {
     struct tarset *set = &b->set;
     if (set->n == 0)
@@ -95,9 +95,9 @@ static int check_chain(struct backup *b, struct err *e)
 /* What is to be written */
 
 /* Whether meta.db says anything else than the last one in the chain, but for _internal. */
-static int meta_matters(const struct backup *b, bool *out, struct err *e)
+static int backup_meta_matters(const struct backup *b, bool *out, struct err *e)
 {
-    const struct tarfile *last = NULL;
+    const struct tarset_file *last = NULL;
     for (size_t i = 0; i < b->set.n; i++)
         if (!b->set.at[i].superseded && manifest_find(b->set.at[i].m, META))
             last = &b->set.at[i];
@@ -134,7 +134,7 @@ static int share(struct backup *b, const bool *in, const struct capture_origin *
 }
 
 /* The first of a chain: it says so, that what follows can tell whose it is. */
-static int choose_full(struct backup *b, struct err *e)
+static int backup_choose_full(struct backup *b, struct err *e)
 {
     size_t n = capture_count(now(b));
     autofree bool *all = malloc(n + 1);
@@ -151,7 +151,7 @@ static int choose_full(struct backup *b, struct err *e)
     return share(b, all, &origin, e);
 }
 
-static int choose_number(struct backup *b, struct err *e)
+static int backup_choose_number(struct backup *b, struct err *e)
 {
     struct tarset *set = &b->set;
     const struct manifest *last = set->at[set->n - 1].m;
@@ -170,7 +170,7 @@ static int choose_number(struct backup *b, struct err *e)
         r = changes_find(chain, n, now(b), &b->changes, e);
     bool matters = b->changes.matters;
     if (r == 0 && !matters && b->changes.meta)
-        r = meta_matters(b, &matters, e);
+        r = backup_meta_matters(b, &matters, e);
     if (r < 0 || !matters)
         return r;
     const struct capture_origin origin = {
@@ -201,7 +201,7 @@ static void tell_files(const struct backup *b, struct meter *meter, size_t *told
     }
 }
 
-static int pour(struct backup *b, struct stream *out, struct meter *meter, struct err *e)
+static int backup_pour(struct backup *b, struct stream *out, struct meter *meter, struct err *e)
 {
     uint64_t size = tarball_size(b->part);
     size_t told = 0;
@@ -222,7 +222,7 @@ static int pour(struct backup *b, struct stream *out, struct meter *meter, struc
     return stream_end(out, &b->written, e);
 }
 
-static int write_it(struct backup *b, struct err *e)
+static int backup_write(struct backup *b, struct err *e)
 {
     struct meter meter;
     cleanup(stream_closep) struct stream *out = NULL;
@@ -231,7 +231,7 @@ static int write_it(struct backup *b, struct err *e)
     if (r < 0)
         return r;
     meter_begin(&meter, "backing up", tarball_size(b->part));
-    r = pour(b, out, &meter, e);
+    r = backup_pour(b, out, &meter, e);
     if (r == 0 && b->file)
         r = outfile_commit(b->file, b->suffix, e);
     meter_end(&meter);
@@ -240,7 +240,7 @@ static int write_it(struct backup *b, struct err *e)
 
 /* What was done */
 
-static void print_json(const struct backup *b)
+static void backup_print_json(const struct backup *b)
 {
     const struct capture *c = b->part ? tarball_capture(b->part) : NULL;
     const struct manifest *last = b->set.n ? b->set.at[b->set.n - 1].m : NULL;
@@ -249,17 +249,16 @@ static void print_json(const struct backup *b)
     struct json_object *o = json_object_new_object();
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s%s", c ? b->path : b->set.at[b->set.n - 1].path, b->suffix);
-    json_object_object_add(o, "written", json_object_new_boolean(c != NULL));
-    json_object_object_add(o, "path", json_text(path));
-    json_object_object_add(o, "kind",
-                           json_text(manifest_kind_name(c ? capture_origin(c)->kind : last->kind)));
-    json_object_object_add(o, "number", number < 0 ? NULL : json_object_new_int64(number));
-    json_object_object_add(o, "id", json_text(id));
-    json_object_object_add(o, "files", json_object_new_uint64(c ? b->changes.files : 0));
-    json_object_object_add(o, "bytes", json_object_new_uint64(c ? b->changes.bytes : 0));
-    json_object_object_add(o, "size", json_object_new_uint64(b->written));
+    json_add_bool(o, "written", c != NULL);
+    json_add_text(o, "path", path);
+    json_add_text(o, "kind", manifest_kind_name(c ? capture_origin(c)->kind : last->kind));
+    json_add_number(o, "number", number);
+    json_add_text(o, "id", id);
+    json_add_count(o, "files", c ? b->changes.files : 0);
+    json_add_count(o, "bytes", c ? b->changes.bytes : 0);
+    json_add_count(o, "size", b->written);
     tell_capture_json(o, now(b));
-    json_object_object_add(o, "warnings", snap_warnings_json());
+    json_add(o, "warnings", snap_warnings_json());
     words_json(o);
 }
 
@@ -272,14 +271,14 @@ static void print_result(const struct backup *b)
                b->set.n ? "what has changed" : "everything", b->changes.files, b->changes.bytes);
 }
 
-static int run(struct backup *b, struct err *e)
+static int backup_run(struct backup *b, struct err *e)
 {
     bool to_stdout = strcmp(b->path, "-") == 0;
     int r = to_stdout ? 0 : outfile_open(b->path, &b->file, e);
     if (r == 0 && !to_stdout)
         r = read_chain(b, e);
     if (r == 0)
-        r = check_chain(b, e);
+        r = backup_check_chain(b, e);
     if (r < 0)
         return r;
     struct err why = {0};
@@ -288,15 +287,15 @@ static int run(struct backup *b, struct err *e)
         return err_set(e, r == -EBADMSG || r == -EINVAL || r == -ESTALE ? -EIO : r, "%s", why.text);
     if (b->s->lacks.text[0])
         snap_warn("%s; without it every backup computes all checksums again", b->s->lacks.text);
-    r = b->set.n ? choose_number(b, e) : choose_full(b, e);
-    return r == 0 && b->part ? write_it(b, e) : r;
+    r = b->set.n ? backup_choose_number(b, e) : backup_choose_full(b, e);
+    return r == 0 && b->part ? backup_write(b, e) : r;
 }
 
 int snap_backup(struct snap *s)
 {
     struct err e = {0};
     struct backup b = {.s = s, .path = s->o.args[0]};
-    int r = run(&b, &e), code = EXIT_DONE;
+    int r = backup_run(&b, &e), code = EXIT_DONE;
     if (r < 0)
         code = snap_fail(r, &e);
     if (r == -EBADMSG || r == -EINVAL)
@@ -306,7 +305,7 @@ int snap_backup(struct snap *s)
     if (r == 0)
         code = tell_capture(now(&b));
     if (r == 0 && b.file && s->o.json)
-        print_json(&b);
+        backup_print_json(&b);
     else if (r == 0 && b.file)
         print_result(&b);
     tarball_unref(b.part);

@@ -61,7 +61,7 @@ static void add_names(struct comparing *c, char *const *names, size_t n, size_t 
 }
 
 /* What the chain holds, as a list of names. */
-static int read_chain(struct comparing *c, const struct manifest *const chain[], size_t n)
+static int changes_read_chain(struct comparing *c, const struct manifest *const chain[], size_t n)
 {
     size_t most = 0;
     for (size_t k = 0; k < n; k++)
@@ -89,7 +89,7 @@ static int read_chain(struct comparing *c, const struct manifest *const chain[],
     return 0;
 }
 
-static int read_capture(struct comparing *c, const struct capture *now, struct err *e)
+static int changes_read_capture(struct comparing *c, const struct capture *now, struct err *e)
 {
     size_t bytes = 1, n = capture_count(now);
     for (size_t i = 0; i < n; i++)
@@ -116,7 +116,7 @@ static bool is_internal(const char *path)
 }
 
 /* A folder whose entries have changed has another time: it goes along. */
-static void touch_parent(struct comparing *c, const char *path)
+static void changes_touch_parent(struct comparing *c, const char *path)
 {
     char parent[MEMBER_PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -130,11 +130,11 @@ static void touch_parent(struct comparing *c, const char *path)
         c->out->in[found->i] = true;
 }
 
-static void take(struct comparing *c, const struct capture *now, const struct item *item)
+static void changes_take(struct comparing *c, const struct capture *now, const struct item *item)
 {
     const struct member *m = capture_member(now, item->i);
     c->out->in[item->i] = true;
-    touch_parent(c, item->path);
+    changes_touch_parent(c, item->path);
     if (!member_is_folder(m)) {
         c->out->files++;
         c->out->bytes += m->attr.size;
@@ -151,7 +151,7 @@ static void lose(struct comparing *c, const struct event *old)
         c->out->removed_folders[c->out->nremoved_folders++] = old->name;
     else
         c->out->removed[c->out->nremoved++] = old->name;
-    touch_parent(c, old->name);
+    changes_touch_parent(c, old->name);
     c->out->matters |= !is_internal(old->name);
 }
 
@@ -161,7 +161,7 @@ static bool is_same(const struct event *old, const struct member *m)
            (old->file->size == m->attr.size && old->file->mtime_ns == m->attr.mtime_ns);
 }
 
-static int compare(struct comparing *c, const struct capture *now, struct err *e)
+static int changes_compare(struct comparing *c, const struct capture *now, struct err *e)
 {
     size_t i = 0, k = 0;
     while (i < c->nevents || k < c->nitems) {
@@ -179,7 +179,7 @@ static int compare(struct comparing *c, const struct capture *now, struct err *e
             return err_set(e, -EBADMSG, "%s was a file and is a folder now, or the reverse",
                            item->path);
         if (!old || !is_same(old, m))
-            take(c, now, item);
+            changes_take(c, now, item);
     }
     return 0;
 }
@@ -189,16 +189,16 @@ int changes_find(const struct manifest *const chain[], size_t n, const struct ca
 {
     struct changes found = {0};
     struct comparing c = {.out = &found};
-    int r = read_chain(&c, chain, n);
+    int r = changes_read_chain(&c, chain, n);
     if (r == 0)
-        r = read_capture(&c, now, e);
+        r = changes_read_capture(&c, now, e);
     found.in = calloc(capture_count(now) + 1, sizeof(*found.in));
     found.removed = calloc(c.nevents + 1, sizeof(*found.removed));
     found.removed_folders = calloc(c.nevents + 1, sizeof(*found.removed_folders));
     if (r == 0 && (!found.in || !found.removed || !found.removed_folders))
         r = err_sys(e, -ENOMEM, "comparing");
     if (r == 0)
-        r = compare(&c, now, e);
+        r = changes_compare(&c, now, e);
     free(c.events);
     free(c.items);
     free(c.paths);

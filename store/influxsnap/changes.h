@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What differs between the store as a chain of snapshots has it and the store now.
+ * What differs between the store now and its state in a chain of snapshots.
  *
- * The chain is known by its manifests alone: of files name, size and time, of folders the name.
+ * Of the chain only the manifests are read: name, size and time of each file, names of folders.
  */
 #ifndef INFLUXFS_INFLUXSNAP_CHANGES_H
 #define INFLUXFS_INFLUXSNAP_CHANGES_H

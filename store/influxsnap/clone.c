@@ -8,6 +8,7 @@
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/rmtree.h"
+#include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/written.h"
 #include "store/influxsnap/cloneconf.h"
@@ -49,7 +50,7 @@ static int find_base(struct cuts *c, struct cut_info *out, struct err *e)
     return r;
 }
 
-static int find_cut(struct cuts *c, const char *which, struct cut_info *out, struct err *e)
+static int clone_find_cut(struct cuts *c, const char *which, struct cut_info *out, struct err *e)
 {
     struct err why = {0};
     int64_t ns;
@@ -83,7 +84,7 @@ static bool is_overlay(const char *folder)
     return statfs(folder, &f) == 0 && f.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
-static int check_folder(const struct snap *s, const char *folder, struct err *e)
+static int clone_check_folder(const struct snap *s, const char *folder, struct err *e)
 {
     const char *const own[] = {s->paths.meta, s->paths.data, s->paths.wal, s->state};
     for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
@@ -103,7 +104,7 @@ static int prepare_folder(const struct snap *s, const char *given, char **out, s
     if (mkdir(given, 0755) < 0 && errno != EEXIST)
         return err_sys(e, -errno, "%s", given);
     autofree char *folder = realpath(given, NULL);
-    int r = folder ? check_folder(s, folder, e) : err_sys(e, -errno, "%s", given);
+    int r = folder ? clone_check_folder(s, folder, e) : err_sys(e, -errno, "%s", given);
     if (r == 0)
         *out = steal_ptr(&folder);
     return r;
@@ -121,7 +122,7 @@ static int open_clones(const struct snap *s, struct err *e)
 }
 
 /* The name of the clone that is mounted on the folder, which the caller frees; NULL: none. */
-static int find_clone(int clones, const char *folder, char **out, struct err *e)
+static int clone_find(int clones, const char *folder, char **out, struct err *e)
 {
     cleanup(dir_free) struct dir list = {0};
     int r = dir_read(clones, &list);
@@ -159,7 +160,7 @@ static bool is_work(const char *rest, mode_t type)
 }
 
 /* A character device 0/0 in the upper layer says that something of the lower one was removed. */
-static bool is_ours(const void *ctx, const char *path, const struct statx *st)
+static bool clone_is_ours(const void *ctx, const char *path, const struct statx *st)
 {
     const mode_t type = st->stx_mode & S_IFMT;
     const char *rest;
@@ -177,11 +178,11 @@ static bool is_ours(const void *ctx, const char *path, const struct statx *st)
     return *rest ? written_by_influxd(rest + 1, type) : S_ISDIR(type);
 }
 
-/* What somebody else wrote in the clone stays, under a name that is no clone's. */
+/* Files of others in the clone stay, under a name that no clone has. */
 static int remove_folders(int clones, const char *name, struct err *e)
 {
     struct err said;
-    int r = rmtree_clear(clones, name, "", &(struct rmtree_of){is_ours, NULL}, &said, e);
+    int r = rmtree_clear(clones, name, "", &(struct rmtree_of){clone_is_ours, NULL}, &said, e);
     if (said.text[0])
         snap_say("%s", said.text);
     return r;
@@ -190,7 +191,7 @@ static int remove_folders(int clones, const char *name, struct err *e)
 /* Making it */
 
 /* Relative layers, so that no byte in a path can be taken for a separator of options. */
-static int mount_overlay(int fd, const char *folder, struct err *e)
+static int clone_mount(int fd, const char *folder, struct err *e)
 {
     if (fchdir(fd) < 0)
         return err_sys(e, -errno, CLONES);
@@ -235,7 +236,8 @@ static int own_layer(int layer, const struct cutstate *s, struct err *e)
     return 0;
 }
 
-static int fill(struct cuts *c, const struct cutstate *s, int fd, const char *folder, struct err *e)
+static int clone_fill(struct cuts *c, const struct cutstate *s, int fd, const char *folder,
+                      struct err *e)
 {
     int r = io_replace_file(fd, RECORD, folder, strlen(folder), 0600);
     if (r < 0)
@@ -248,10 +250,10 @@ static int fill(struct cuts *c, const struct cutstate *s, int fd, const char *fo
     r = clonetree_build(c, s, lower, e);
     if (r == 0)
         r = own_layer(upper, s, e);
-    return r < 0 ? r : mount_overlay(fd, folder, e);
+    return r < 0 ? r : clone_mount(fd, folder, e);
 }
 
-static int make_clone(struct snap *s, int clones, uint64_t serial, const char *folder,
+static int clone_make(struct snap *s, int clones, uint64_t serial, const char *folder,
                       struct err *e)
 {
     autofree char *path = NULL;
@@ -266,7 +268,7 @@ static int make_clone(struct snap *s, int clones, uint64_t serial, const char *f
     if (r == 0 && fd < 0)
         r = err_sys(e, -errno, "%s", path);
     if (r == 0) {
-        r = fill(s->cuts, state, fd, folder, e);
+        r = clone_fill(s->cuts, state, fd, folder, e);
         if (r < 0)
             remove_folders(clones, strrchr(path, '/') + 1, NULL);
     }
@@ -283,10 +285,10 @@ static int asks_passwords(const struct snap *s, bool *out, struct err *e)
 
 static int print_clone(const struct cut_info *cut, const char *folder, bool auth, struct err *e)
 {
-    char name[32], time[40];
+    char name[32], time[TIME_TEXT];
     autofree char *config = NULL;
     words_cut(cut->head.number, name);
-    words_time(cut->head.wall_ns, time);
+    time_exact_text(cut->head.wall_ns, time);
     int r = cloneconf_text(folder, name, time, auth, &config);
     if (r < 0)
         return err_sys(e, r, "the clone's configuration");
@@ -300,26 +302,26 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
     autofree char *folder = NULL, *name = NULL;
     bool auth;
     int r = asks_passwords(s, &auth, e);
-    if (r < 0 || (r = find_cut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
+    if (r < 0 || (r = clone_find_cut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
         (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
-        (r = find_clone(clones, folder, &name, e)) < 0)
+        (r = clone_find(clones, folder, &name, e)) < 0)
         return r;
     if (name)
         return err_set(e, -EEXIST,
                        "a clone was made on %s before, and is not mounted any more: take it away "
                        "with influxsnap clone --remove %s",
                        folder, folder);
-    r = make_clone(s, clones, cut.head.serial, folder, e);
+    r = clone_make(s, clones, cut.head.serial, folder, e);
     return r < 0 ? r : print_clone(&cut, folder, auth, e);
 }
 
 /* Taking it away */
 
-static int remove_clone(struct snap *s, int clones, struct err *e)
+static int clone_remove(struct snap *s, int clones, struct err *e)
 {
     const char *given = s->o.args[s->o.nargs - 1];
     autofree char *folder = realpath(given, NULL), *name = NULL;
-    int r = folder ? find_clone(clones, folder, &name, e) : err_sys(e, -errno, "%s", given);
+    int r = folder ? clone_find(clones, folder, &name, e) : err_sys(e, -errno, "%s", given);
     if (r < 0)
         return r;
     if (!name)
@@ -342,6 +344,6 @@ int snap_clone(struct snap *s)
     if (r < 0)
         return snap_fail(r, &e);
     autoclose int clones = open_clones(s, &e);
-    r = clones < 0 ? clones : s->o.remove ? remove_clone(s, clones, &e) : clone_cut(s, clones, &e);
+    r = clones < 0 ? clones : s->o.remove ? clone_remove(s, clones, &e) : clone_cut(s, clones, &e);
     return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
 }

@@ -75,7 +75,7 @@ static const char without_auth[] =
     "  auth-enabled = false\n";
 
 /* The port that is wanted, or any other if somebody has it. */
-static int free_port(int wanted)
+static int cloneconf_free_port(int wanted)
 {
     autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)wanted)};
@@ -110,7 +110,8 @@ static const char *text_of(struct json_object *o)
 
 int cloneconf_text(const char *folder, const char *cut, const char *time, bool auth, char **text)
 {
-    int rpc = free_port(RPC_PORT), http = rpc < 0 ? rpc : free_port(HTTP_PORT), r = 0;
+    int rpc = cloneconf_free_port(RPC_PORT), http = rpc < 0 ? rpc : cloneconf_free_port(HTTP_PORT),
+        r = 0;
     if (http < 0)
         return http;
     struct json_object *meta = quoted(folder, "meta"), *data = quoted(folder, "data"),

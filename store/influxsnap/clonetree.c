@@ -48,7 +48,7 @@ static int set_attr(int fd, const struct file_attr *a)
     return 0;
 }
 
-static int copy(struct building *b, int from, const struct cut_entry *f)
+static int clonetree_copy(struct building *b, int from, const struct cut_entry *f)
 {
     autoclose int to = openat(b->fd, f->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to < 0)
@@ -67,7 +67,7 @@ static int copy(struct building *b, int from, const struct cut_entry *f)
     return r < 0 ? r : io_close(&to);
 }
 
-static int add_file(struct building *b, const struct cut_entry *f, struct err *e)
+static int clonetree_add_file(struct building *b, const struct cut_entry *f, struct err *e)
 {
     char proc[64];
     autoclose int fd = cuts_open_file(b->cuts, f, e);
@@ -77,7 +77,7 @@ static int add_file(struct building *b, const struct cut_entry *f, struct err *e
     if (may_link(f->path) && is_as_wanted(fd, &f->attr) &&
         linkat(AT_FDCWD, proc, b->fd, f->path, AT_SYMLINK_FOLLOW) == 0)
         return 0;
-    int r = copy(b, fd, f);
+    int r = clonetree_copy(b, fd, f);
     return r < 0 ? err_sys(e, r, "the clone's %s", f->path) : 0;
 }
 
@@ -100,7 +100,7 @@ int clonetree_build(struct cuts *c, const struct cutstate *s, int fd, struct err
         if (snap_stopped(NULL))
             return err_set(e, -EINTR, "interrupted");
         if (!cut_is_folder(&entries[i]))
-            r = add_file(&b, &entries[i], e);
+            r = clonetree_add_file(&b, &entries[i], e);
         else if (mkdirat(fd, entries[i].path, 0700) < 0)
             r = err_sys(e, -errno, "the clone's %s", entries[i].path);
         if (r < 0)

@@ -6,8 +6,8 @@
 #include "store/chain/cuts.h"
 
 /* Fills the empty folder open at fd with meta/, data/ and wal/, with the modes, owners and times
- * that the cut has. Files that influxd never changes are hard links of the retained ones where that
- * can be, everything else is copied. -EINTR when the program is to stop. */
+ * that the cut has. Files that influxd never changes are hard links to the retained ones where
+ * possible; everything else is copied. -EINTR when the program is to stop. */
 int clonetree_build(struct cuts *c, const struct cutstate *s, int fd, struct err *e);
 
 #endif

@@ -2,12 +2,14 @@
 /* influxsnap cut, list and prune: the cuts of the store. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cut_loss.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/telling.h"
 #include "store/influxsnap/words.h"
+#include "store/program/report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -45,29 +47,27 @@ static void captured(void *arg, const struct capture *c)
     tell_capture_json(cutting->told, c);
 }
 
-static void print_cut(const struct snap *s, const struct cut_result *c, struct json_object *told)
+static void cut_print(const struct snap *s, const struct cut_result *c, struct json_object *told)
 {
     char name[32], lost[LOSS_WORDS];
     words_cut(c->number, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
-        json_object_object_foreach(told, key, value)
-            json_object_object_add(o, key, json_object_get(value));
-        json_object_object_add(o, "made", json_object_new_boolean(c->made));
-        json_object_object_add(o, "number",
-                               c->number < 0 ? NULL : json_object_new_int64(c->number));
-        json_object_object_add(o, "id", json_text(c->id));
-        json_object_object_add(o, "files", json_object_new_uint64(c->files));
-        json_object_object_add(o, "bytes", json_object_new_uint64(c->bytes));
-        json_object_object_add(o, "copied", json_object_new_uint64(c->copied));
-        json_object_object_add(o, "copied_bytes", json_object_new_uint64(c->copied_bytes));
-        json_object_object_add(o, "lost", loss_json(&c->head));
-        json_object_object_add(o, "warnings", snap_warnings_json());
+        json_object_object_foreach(told, key, value) json_add(o, key, json_object_get(value));
+        json_add_bool(o, "made", c->made);
+        json_add_number(o, "number", c->number);
+        json_add_text(o, "id", c->id);
+        json_add_count(o, "files", c->files);
+        json_add_count(o, "bytes", c->bytes);
+        json_add_count(o, "copied", c->copied);
+        json_add_count(o, "copied_bytes", c->copied_bytes);
+        json_add(o, "lost", loss_json(&c->head));
+        json_add(o, "warnings", snap_warnings_json());
         words_json(o);
     } else if (c->made) {
-        printf("cut %s: %" PRIu64 " files, %" PRIu64 " bytes; %" PRIu64 " of them, %" PRIu64
+        printf("cut %s: %" PRIu64 " file%s, %" PRIu64 " bytes; %" PRIu64 " of them, %" PRIu64
                " bytes, copied\n",
-               name, c->files, c->bytes, c->copied, c->copied_bytes);
+               name, c->files, plural(c->files), c->bytes, c->copied, c->copied_bytes);
         if (*loss_words(&c->head.lost, lost))
             printf("since the cut before it %s\n", lost);
     } else {
@@ -85,13 +85,15 @@ static void warn_guarded(const struct prune_result *p)
 }
 
 /* Not at every cut, so that the base, and a mirror of it, changes rarely. */
-static int fold(struct snap *s, struct err *e)
+static int cut_fold(struct snap *s, struct err *e)
 {
     autofree struct cut_info *list = NULL;
     struct prune_result done;
     size_t n;
-    int r = s->o.have_keep ? cuts_list(s->cuts, &list, &n, NULL, e) : 0;
-    if (r < 0 || !s->o.have_keep || n <= 1 || (n - 1) / 2 < s->o.keep)
+    if (s->o.keep == OPTIONS_KEEP_ALL)
+        return 0;
+    int r = cuts_list(s->cuts, &list, &n, NULL, e);
+    if (r < 0 || n <= 1 || (n - 1) / 2 < s->o.keep)
         return r;
     r = cuts_prune(s->cuts, s->o.keep, &done, e);
     if (r == 0)
@@ -101,7 +103,7 @@ static int fold(struct snap *s, struct err *e)
 
 /* Where the first cut has to copy files, that is said before it takes hours, and not begun if it
  * cannot end well. */
-static int check_links(struct snap *s, bool *told, struct err *e)
+static int cut_check_links(struct snap *s, bool *told, struct err *e)
 {
     char size[16];
     struct cut_info newest;
@@ -115,7 +117,8 @@ static int check_links(struct snap *s, bool *told, struct err *e)
     if (!*told)
         return r;
     meter_size((double)links.bytes, size);
-    snap_say("%" PRIu64 " files, %s, are copied: %s", links.files, size, links.why.text);
+    snap_say("%" PRIu64 " file%s, %s, to be copied: %s", links.files, plural(links.files), size,
+             links.why.text);
     return 0;
 }
 
@@ -144,7 +147,7 @@ int snap_cut(struct snap *s)
     bool told = false;
     int r = snap_open(s, SNAP_CUTS, &e);
     if (r == 0)
-        r = check_links(s, &told, &e);
+        r = cut_check_links(s, &told, &e);
     if (r < 0)
         return fail(r, &e);
     meter_begin(&c.meter, "backing up", 0);
@@ -158,30 +161,30 @@ int snap_cut(struct snap *s)
     if (result.said.text[0] && !told)
         snap_say("%s", result.said.text);
     tell_loss(&result);
-    print_cut(s, &result, c.told);
-    r = fold(s, &e);
+    cut_print(s, &result, c.told);
+    r = cut_fold(s, &e);
     return r < 0 ? fail(r, &e) : c.code;
 }
 
 /* list */
 
-static void list_json(const struct cut_info *list, size_t n, const struct err *broken)
+static void cut_list_json(const struct cut_info *list, size_t n, const struct err *broken)
 {
     struct json_object *o = json_object_new_object(), *cuts = json_object_new_array();
     for (size_t i = 0; i < n; i++)
-        json_object_array_add(cuts, words_cut_json(&list[i], i ? &list[i - 1] : NULL));
-    json_object_object_add(o, "cuts", cuts);
-    json_object_object_add(o, "error", json_text_or_null(broken->text));
+        json_object_array_add(cuts, report_cut_json(&list[i], i ? &list[i - 1] : NULL, true));
+    json_add(o, "cuts", cuts);
+    json_add_text(o, "error", broken->text);
     words_json(o);
 }
 
 /* The end of its line: what is unusual about it. */
-static void list_notes(const struct cut_info *c, const struct cut_info *before)
+static void cut_list_notes(const struct cut_info *c, const struct cut_info *before)
 {
     static const char *const guard[] = {"", "NOT FOLDED: ", "accepted: "};
     char lost[LOSS_WORDS];
     const char *gap = "  ";
-    if (words_clock_set(c, before)) {
+    if (report_clock_set(c, before)) {
         printf("%sthe clock was set back before it", gap);
         gap = "; ";
     }
@@ -190,19 +193,19 @@ static void list_notes(const struct cut_info *c, const struct cut_info *before)
     putchar('\n');
 }
 
-static void list_text(const struct cut_info *list, size_t n)
+static void cut_list_text(const struct cut_info *list, size_t n)
 {
     if (n)
         printf("%-12s %-30s %8s %14s  %-32s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID", "NOTES");
     for (size_t i = 0; i < n; i++) {
-        char name[48], number[32], time[40];
+        char name[48], number[32], time[TIME_TEXT];
         words_cut(list[i].head.number, number);
         snprintf(name, sizeof(name), list[i].base && list[i].head.number >= 0 ? "base (%s)" : "%s",
                  number);
-        words_time(list[i].head.wall_ns, time);
+        time_exact_text(list[i].head.wall_ns, time);
         printf("%-12s %-30s %8" PRIu64 " %14" PRIu64 "  %s", name, time, list[i].files,
                list[i].bytes, list[i].head.id);
-        list_notes(&list[i], i ? &list[i - 1] : NULL);
+        cut_list_notes(&list[i], i ? &list[i - 1] : NULL);
     }
 }
 
@@ -224,9 +227,9 @@ int snap_list(struct snap *s)
     else if (s->lacks.text[0])
         snap_say("%s: no cuts", s->lacks.text);
     if (s->o.json)
-        list_json(list, n, &broken);
+        cut_list_json(list, n, &broken);
     else
-        list_text(list, n);
+        cut_list_text(list, n);
     if (unknown)
         return snap_fail(s->lacking, &s->lacks);
     return broken.text[0] ? fail(-EBADMSG, &broken) : EXIT_DONE;
@@ -234,26 +237,24 @@ int snap_list(struct snap *s)
 
 /* prune */
 
-static void print_pruned(const struct snap *s, const struct prune_result *p)
+static void cut_print_pruned(const struct snap *s, const struct prune_result *p)
 {
     char name[32];
     words_cut(p->base, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
-        json_object_object_add(o, "folded", json_object_new_uint64(p->folded));
-        json_object_object_add(o, "base", p->base < 0 ? NULL : json_object_new_int64(p->base));
-        json_object_object_add(o, "removed", json_object_new_uint64(p->removed));
-        json_object_object_add(o, "freed", json_object_new_uint64(p->freed));
-        json_object_object_add(o, "held_back", json_object_new_boolean(p->held_back));
-        json_object_object_add(o, "guarded",
-                               p->guarded ? json_object_new_int64(p->guarded_number) : NULL);
-        json_object_object_add(
-            o, "accepted", s->o.accept_loss < 0 ? NULL : json_object_new_int64(s->o.accept_loss));
+        json_add_count(o, "folded", p->folded);
+        json_add_number(o, "base", p->base);
+        json_add_count(o, "removed", p->removed);
+        json_add_count(o, "freed", p->freed);
+        json_add_bool(o, "held_back", p->held_back);
+        json_add_number(o, "guarded", p->guarded ? p->guarded_number : -1);
+        json_add_number(o, "accepted", s->o.accept_loss);
         words_json(o);
     } else if (p->folded) {
-        printf("%" PRIu64 " numbers folded, the base stands for %s; %" PRIu64
-               " files removed, %" PRIu64 " bytes freed\n",
-               p->folded, name, p->removed, p->freed);
+        printf("%" PRIu64 " number%s folded, the base stands for %s; %" PRIu64
+               " file%s removed, %" PRIu64 " bytes freed\n",
+               p->folded, plural(p->folded), name, p->removed, plural(p->removed), p->freed);
     } else {
         printf("nothing to fold\n");
     }
@@ -268,7 +269,7 @@ int snap_prune(struct snap *s)
         (r = cuts_accept_loss(s->cuts, s->o.accept_loss, &e)) < 0)
         return fail(r, &e);
     if (r == 0)
-        r = cuts_prune(s->cuts, s->o.have_keep ? s->o.keep : INT64_MAX, &result, &e);
+        r = cuts_prune(s->cuts, s->o.keep, &result, &e);
     if (r < 0 && r != -ENOENT) /* no cuts are none to fold */
         return fail(r, &e);
     if (r == -ENOENT && !s->cuts)
@@ -276,6 +277,6 @@ int snap_prune(struct snap *s)
     if (result.held_back)
         snap_warn("a cut that is in use kept more from being folded");
     warn_guarded(&result);
-    print_pruned(s, &result);
+    cut_print_pruned(s, &result);
     return result.guarded ? EXIT_OMISSIONS : EXIT_DONE;
 }

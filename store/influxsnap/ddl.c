@@ -72,7 +72,7 @@ static void create_policy(const char *db, const char *rp, const struct meta_rule
 
 /* Which policy the database is made with: its default one, or else the first; the number of them
  * all if it has none. */
-static size_t first_policy(const struct meta *m, const char *db)
+static size_t ddl_first_policy(const struct meta *m, const char *db)
 {
     const char *of, *rp;
     size_t n = meta_policies(m), first = n;
@@ -91,7 +91,7 @@ static size_t first_policy(const struct meta *m, const char *db)
 
 void ddl_write(const struct meta *m, const char *db, FILE *to)
 {
-    const size_t n = meta_policies(m), first = first_policy(m, db);
+    const size_t n = meta_policies(m), first = ddl_first_policy(m, db);
     const char *of, *rp;
     struct meta_rules rules;
     if (first < n) {

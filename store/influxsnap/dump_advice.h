@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What whoever writes a dump into another server should know beforehand, as warnings. */
+/* Warnings for those who will write a dump into another server. */
 #ifndef INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
 #define INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
 
@@ -9,16 +9,16 @@
 /* Fields of several types: influxd takes only one in a shard. */
 void dump_advice_types(struct told *t, const char *db, const char *rp,
                        const struct schema_measurement *m);
-/* The same of the measurement of a query. Errors as schema_cache_policy. */
+/* The same for the measurement of a query. Errors as schema_cache_policy. */
 int dump_advice_named(struct told *t, struct schema_cache *c, const struct dump_query *q,
                       struct err *e);
 
-/* What of policy i of meta.db's another server would not take as it is. */
+/* Points of policy i of meta.db that another server would refuse. */
 void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
                         const struct dump_query *q, int64_t now_ns);
 
-/* Deleted points in the shards of a query's range that are in the text again (revived.h). Errors as
- * revived_count, but for damage that the query's gaps allow. */
+/* Deleted points in the shards of a query's range that the WAL brings back into the text
+ * (revived.h). Errors as revived_count, except for damage that the query's gaps allow. */
 int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dump_query *q,
                         struct err *e);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The log of the restore room, followed for the files that it says are being unpacked. */
+/* Follows the log of a restore session, for the files that it says are being unpacked. */
 #ifndef INFLUXFS_INFLUXSNAP_LOGTAIL_H
 #define INFLUXFS_INFLUXSNAP_LOGTAIL_H
 
 #include <stdint.h>
 
 struct logtail {
-    int fd; /* the room's */
+    int fd; /* the session's */
     uint64_t at;
 };
 
-/* What is in the log already is passed over. */
+/* Skips what the log already holds. */
 void logtail_begin(struct logtail *t, int fd);
 
 /* Calls tell for each "unpacking NAME (N bytes)" that was added. */

@@ -1,51 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap: the commands, and what they have in common. */
-#include "store/base/cleanup.h"
 #include "store/influxsnap/snap.h"
 
 #include <errno.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct command commands[] = {
-    {"backup", "PATH", "zjA", 1, 1, snap_backup, "write a snapshot, or what changed since the last",
+    {"backup", "PATH", "compress json allow-left-out", 1, 1, snap_backup,
+     "write a snapshot, or what changed since the last",
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
      "appears whole or not at all. PATH - is standard output: always a full one.\n"},
-    {"restore", "PATH…", "nfoej", 1, -1, snap_restore, "put a snapshot in the place of the store",
+    {"restore", "PATH…", "dry-run force owner keep-expired json", 1, -1, snap_restore,
+     "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
      "Everything is checked before the store is touched. influxd must not run.\n"},
-    {"verify", "PATH…", "j", 1, -1, snap_verify, "check snapshots, to the last byte",
+    {"verify", "PATH…", "json", 1, -1, snap_verify, "check snapshots, to the last byte",
      "Checks every header and checksum, every block of every TSM file, and that the chain is "
      "whole.\n"
      "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
      "base.tar, 0.tar, 1.tar, ….\n"},
-    {"cut", "", "kjrgxA", 0, 0, snap_cut, "retain the store as it is now",
+    {"cut", "", "keep json reserve guard exclude allow-left-out", 0, 0, snap_cut,
+     "retain the store as it is now",
      "The first cut makes the base, each later one the next number. Nothing is made if nothing "
      "has\n"
      "changed. With --keep=N, when there are 2N numbers, all but N are folded into the base.\n"
      "One that lost too much (--guard) since the cut before it is made with a warning, and not "
      "folded\n"
      "until `influxsnap prune --accept-loss=N` says that it may be.\n"},
-    {"list", "", "j", 0, 0, snap_list, "show the cuts", "Shows the base and the numbers.\n"},
-    {"prune", "", "kjl", 0, 0, snap_prune, "fold the oldest cuts into the base",
+    {"list", "", "json", 0, 0, snap_list, "show the cuts", "Shows the base and the numbers.\n"},
+    {"prune", "", "keep json accept-loss", 0, 0, snap_prune, "fold the oldest cuts into the base",
      "Folds all but the newest N numbers into the base. Without --keep, removes only what a "
      "killed\n"
      "influxsnap has left. A cut that lost more than its --guard allowed is not folded, nor what\n"
      "follows it, before --accept-loss names it; exit code 6 if that kept more from being "
      "folded.\n"},
-    {"clone", "N|base|latest|TIME FOLDER", "m", 1, 2, snap_clone,
+    {"clone", "N|base|latest|TIME FOLDER", "remove", 1, 2, snap_clone,
      "a store as it was at a cut, for another influxd",
      "Mounts the store as it was at a cut on FOLDER, which is empty, so that a second influxd can\n"
      "run on FOLDER/meta, FOLDER/data and FOLDER/wal. Nothing it does touches the store or the\n"
      "cut. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it.\n"
      "`influxsnap clone --remove FOLDER` takes it away again.\n"},
-    {"dump", "DB [RP [MEASUREMENT]...]", "FabOALS", 1, -1, snap_dump,
-     "points as text, of a database, a policy or some measurements",
+    {"dump", "DB [RP [MEASUREMENT]...]", "format from to output allow-left-out no-ddl skip-damaged",
+     1, -1, snap_dump, "points as text, of a database, a policy or some measurements",
      "Reads the points from the files: influxd need not run, and may. --format=lp gives line\n"
      "protocol, sorted by series and time, ready for /write; json and csv give, byte for byte, "
      "what\n"
@@ -53,44 +54,9 @@ static const struct command commands[] = {
      "answer after the other. Line protocol of a whole database begins with the statements that\n"
      "create it, as influx -import takes them. What line protocol cannot express is left out, and\n"
      "so is what is damaged with --skip-damaged; both are named, and then the exit code is 6.\n"},
-    {"status", "", "j", 0, 0, snap_status, "show where the store lies and what is retained",
+    {"status", "", "json", 0, 0, snap_status, "show where the store lies and what is retained",
      "Shows the folders, whether influxd uses them, and what the cuts take up.\n"},
     {0}};
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int number)
-{
-    (void)number;
-    stopped = 1;
-}
-
-/* Without SA_RESTART: what waits on a pipe or a lock is to notice. A second signal, while something
- * does not, ends it at once. A hangup that nohup(1) has made to be ignored stays so. */
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND}, hangup;
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &sa, NULL);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sa = (struct sigaction){.sa_handler = SIG_IGN};
-    sigaction(SIGPIPE, &sa, NULL);
-}
-
-bool snap_stopped(void *ctx)
-{
-    (void)ctx;
-    return stopped;
-}
-
-const struct tarball_reader snap_reader = {.interrupted = snap_stopped};
-
-int snap_fail(int code, const struct err *e)
-{
-    snap_say("%s", e->text[0] ? e->text : strerror(-code));
-    return EXIT_FAILED;
-}
 
 /* What was printed must have arrived, or the command has not done what it says. */
 static int finish(int code)
@@ -108,19 +74,20 @@ int main(int argc, char **argv)
     struct snap s = {0};
     /* libarchive converts names of members by it. */
     setlocale(LC_CTYPE, "C.UTF-8");
-    catch_signals();
-    int r = options_parse(argc, argv, commands, &s.o, &e);
+    snap_catch_signals();
+    int r = command_parse(argc, argv, commands, &s.o, &s.command, &e);
     int code = EXIT_DONE;
     snap_set_quiet(s.o.quiet);
+    snap_say_log(s.o.log);
     if (r < 0) {
         snap_say("%s", e.text);
         code = EXIT_USAGE;
     } else if (s.o.version) {
         printf("influxsnap %s\n", INFLUXFS_VERSION);
     } else if (s.o.help) {
-        options_help(commands, s.o.command);
+        command_help(commands, s.command);
     } else {
-        code = s.o.command->run(&s);
+        code = s.command->run(&s);
     }
     snap_close(&s);
     options_clear(&s.o);

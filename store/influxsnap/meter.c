@@ -58,7 +58,7 @@ static void time_left(const struct meter *m, double rate, char out[32])
         snprintf(out, 32, "%lu:%02lu left", whole / 60, whole % 60);
 }
 
-static void draw(const struct meter *m)
+static void meter_draw(const struct meter *m)
 {
     char done[16], total[16], per_second[16], left[32], text[160], bar[64] = "";
     double seconds = (double)(io_mono_ns() - m->began) / 1e9;
@@ -92,7 +92,7 @@ void meter_add(struct meter *m, uint64_t bytes)
     int64_t now = m->bar ? io_mono_ns() : 0;
     if (m->bar && now - m->shown >= EVERY_NS) {
         m->shown = now;
-        draw(m);
+        meter_draw(m);
     }
 }
 

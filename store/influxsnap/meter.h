@@ -21,10 +21,10 @@ void meter_begin(struct meter *m, const char *verb, uint64_t total);
 void meter_file(struct meter *m, const char *name, uint64_t size);
 void meter_add(struct meter *m, uint64_t bytes);
 
-/* Takes the bar away for a moment: something else is to be said. */
+/* Removes the bar for a moment, before another line is printed. */
 void meter_hide(struct meter *m);
 
-/* Takes the bar away. May be called again, and of a meter that is all zeros. */
+/* Removes the bar. May be called again, and for a meter that is all zeros. */
 void meter_end(struct meter *m);
 
 /* "1.5 GiB" */

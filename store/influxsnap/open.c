@@ -13,10 +13,12 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define CONFIG "/etc/influxdb/influxdb.conf"
+
 static int open_paths(struct snap *s, bool make, struct err *e)
 {
     struct err why = {0};
-    int r = config_load(s->o.store, &s->o.override, &s->paths, &why);
+    int r = config_load(s->o.store ? s->o.store : CONFIG, &s->o.override, &s->paths, &why);
     if (r == -ENOENT)
         return err_set(e, r, "%s; say with -c where the store is", why.text);
     if (r < 0)
@@ -33,7 +35,7 @@ static int open_paths(struct snap *s, bool make, struct err *e)
 }
 
 /* Until a restore that was cut off is dealt with, the store is none. */
-static void recover(const struct snap *s)
+static void open_recover(const struct snap *s)
 {
     struct err why = {0};
     autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -51,7 +53,7 @@ static void recover(const struct snap *s)
 static int open_snapshots(struct snap *s, struct err *e)
 {
     struct err note = {0};
-    recover(s);
+    open_recover(s);
     int r = snapshots_open(&s->paths, s->state, &s->snapshots, &note, e);
     if (r == 0 && s->o.allow_left_out)
         snapshots_allow_left_out(s->snapshots);

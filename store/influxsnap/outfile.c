@@ -53,7 +53,7 @@ static int wait_for_lock(const struct outfile *o, bool *said, struct err *e)
     return 0;
 }
 
-static int take_part(struct outfile *o, struct err *e)
+static int outfile_take_part(struct outfile *o, struct err *e)
 {
     bool said = false;
     do {
@@ -83,7 +83,7 @@ int outfile_open(const char *path, struct outfile **out, struct err *e)
     o->folder_fd = open(o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (o->folder_fd < 0)
         return err_sys(e, -errno, "%s", o->folder);
-    r = take_part(o, e);
+    r = outfile_take_part(o, e);
     if (r == 0)
         *out = steal_ptr(&o);
     return r;

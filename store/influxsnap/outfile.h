@@ -2,8 +2,8 @@
 /*
  * A file that appears whole or not at all: written as .NAME.part beside PATH, synced, and renamed.
  *
- * Whoever has .NAME.part open has PATH and what belongs to it to himself: another waits. One that a
- * kill has left is taken over by the next who comes.
+ * The process that has .NAME.part open owns PATH and its numbers; another one waits for it. A file
+ * that a killed process left is taken over by the next one.
  */
 #ifndef INFLUXFS_INFLUXSNAP_OUTFILE_H
 #define INFLUXFS_INFLUXSNAP_OUTFILE_H

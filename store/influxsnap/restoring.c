@@ -179,11 +179,11 @@ static int upload_file(struct restoring *r, const char *path, struct err *e)
 /* The full snapshot comes last: the numbers have been checked by then. */
 static int upload_all(struct restoring *r, struct err *e)
 {
-    const struct tarfile *full = NULL;
+    const struct tarset_file *full = NULL;
     if (from_stdin(r->s))
         return upload_file(r, STDIN, e);
     for (size_t i = 0; i < r->set.n; i++) {
-        const struct tarfile *f = &r->set.at[i];
+        const struct tarset_file *f = &r->set.at[i];
         int ret = 0;
         if (f->superseded)
             continue;
@@ -219,8 +219,8 @@ static int open_session(struct restoring *r, struct err *e)
     const struct options *o = &r->s->o;
     autoclose int state = open_state(r->s);
     const struct session_options ro = {.paths = &r->s->paths,
-                                       .uid = o->uid,
-                                       .gid = o->gid,
+                                       .uid = o->owner.uid,
+                                       .gid = o->owner.gid,
                                        .in_use = o->force ? NULL : running_uses,
                                        .state_fd = state,
                                        .keep_expired = o->keep_expired,
@@ -356,16 +356,16 @@ static void print_json(struct restoring *r)
 {
     const struct store_paths *p = &r->s->paths;
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "restored", json_object_new_boolean(!r->s->o.dry_run));
-    json_object_object_add(o, "meta", json_text(p->meta));
-    json_object_object_add(o, "data", json_text(p->data));
-    json_object_object_add(o, "wal", json_text(p->wal));
+    json_add_bool(o, "restored", !r->s->o.dry_run);
+    json_add_text(o, "meta", p->meta);
+    json_add_text(o, "data", p->data);
+    json_add_text(o, "wal", p->wal);
     if (r->s->o.dry_run) {
-        json_object_object_add(o, "files", json_object_new_uint64(r->counts.files));
-        json_object_object_add(o, "bytes", json_object_new_uint64(r->counts.bytes));
+        json_add_count(o, "files", r->counts.files);
+        json_add_count(o, "bytes", r->counts.bytes);
     }
     tell_advice(r, o);
-    json_object_object_add(o, "warnings", snap_warnings_json());
+    json_add(o, "warnings", snap_warnings_json());
     words_json(o);
 }
 
@@ -374,9 +374,9 @@ static void print_result(struct restoring *r)
     const struct store_paths *p = &r->s->paths;
     tell_advice(r, NULL);
     if (r->s->o.dry_run)
-        printf("would unpack %" PRIu64 " files, %" PRIu64 " bytes, into %s, %s and %s, and keep "
+        printf("would unpack %" PRIu64 " file%s, %" PRIu64 " bytes, into %s, %s and %s, and keep "
                "what is there now as *.before-restore\n",
-               r->counts.files, r->counts.bytes, p->meta, p->data, p->wal);
+               r->counts.files, plural(r->counts.files), r->counts.bytes, p->meta, p->data, p->wal);
     else
         printf("restored into %s, %s and %s\n", p->meta, p->data, p->wal);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/say.h"
 
-#include "store/base/err.h"
 #include "store/base/json.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool quiet;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the warnings */
 static size_t warnings;
 static struct json_object *texts; /* of the warnings; NULL: none yet */
 
@@ -48,10 +50,33 @@ void snap_warn(const char *fmt, ...)
     format(&line, fmt, ap);
     va_end(ap);
     fprintf(stderr, "influxsnap: warning: %s\n", line.text);
+    pthread_mutex_lock(&lock);
     warnings++;
     if (!texts)
         texts = json_object_new_array();
     json_object_array_add(texts, json_text(line.text));
+    pthread_mutex_unlock(&lock);
+}
+
+int snap_fail(int code, const struct err *e)
+{
+    snap_say("%s", e->text[0] ? e->text : strerror(-code));
+    return EXIT_FAILED;
+}
+
+static void say_logged(enum log_level level, const char *line)
+{
+    if (level == LOG_LEVEL_ERROR)
+        snap_say("%s", line);
+    else if (level == LOG_LEVEL_WARNING)
+        snap_warn("%s", line);
+    else
+        snap_note("%s", line);
+}
+
+void snap_say_log(enum log_level most)
+{
+    log_set(say_logged, most);
 }
 
 size_t snap_warnings(void)

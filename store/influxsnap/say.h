@@ -1,23 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines on stderr, each after "influxsnap: ", and what --quiet leaves of them.
+ * What a run says to its caller: its exit code; and lines on stderr, each after "influxsnap: ", of
+ * which --quiet leaves some.
  *
  *              always  with --quiet  counted
  *   snap_say     x          x                 errors, and what a command would be wrong without
  *   snap_warn    x          x           x     done, but the operator is to know
  *   snap_note    x                            everything is as it should be
  *
- * Progress (meter.h) is silent with --quiet too. Results go to stdout all the same.
+ * Each may be called in any thread. Progress (meter.h) is silent with --quiet too. Results go to
+ * stdout all the same.
  */
 #ifndef INFLUXFS_INFLUXSNAP_SAY_H
 #define INFLUXFS_INFLUXSNAP_SAY_H
+
+#include "store/base/err.h"
+#include "store/base/log.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Exit codes, as scripts know them. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_IN_USE = 3,     /* refused because influxd uses the store */
+    EXIT_CORRUPT = 4,    /* a snapshot is damaged, or is none */
+    EXIT_INCOMPLETE = 5, /* a snapshot of the chain is missing, or does not fit */
+    EXIT_OMISSIONS = 6,  /* done, but for what was named on stderr */
+};
+
 void snap_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void snap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says what went wrong and returns the exit code that -errno stands for outside of the commands
+ * that know better: EXIT_FAILED. */
+int snap_fail(int code, const struct err *e);
 
 /* After "influxsnap: warning: ". The text without that is kept for the results as JSON. */
 void snap_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -27,6 +47,10 @@ size_t snap_warnings(void);
 
 /* Their texts, in order, as a fresh array. */
 struct json_object *snap_warnings_json(void);
+
+/* Says the log of store/ up to this level as well: errors by snap_say, warnings by snap_warn, all
+ * else by snap_note. */
+void snap_say_log(enum log_level most);
 
 void snap_set_quiet(bool quiet);
 bool snap_is_quiet(void);

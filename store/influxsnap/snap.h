@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * influxsnap: what the mount does, from the command line. One run does one command on one store.
+ * influxsnap does from the command line what a mount does. One run does one command on one store.
  *
  * Results go to stdout, everything else to stderr: progress (meter.h), errors and warnings (say.h).
  */
@@ -10,23 +10,14 @@
 #include "store/base/err.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
-#include "store/influxsnap/options.h"
+#include "store/influxsnap/command.h"
 #include "store/influxsnap/say.h"
+#include "store/influxsnap/stop.h"
 #include "store/snapshot/snapshots.h"
-
-/* Exit codes, as scripts know them. */
-enum {
-    EXIT_DONE = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    EXIT_IN_USE = 3,     /* refused because influxd uses the store */
-    EXIT_CORRUPT = 4,    /* a snapshot is damaged, or is none */
-    EXIT_INCOMPLETE = 5, /* a snapshot of the chain is missing, or does not fit */
-    EXIT_OMISSIONS = 6,  /* done, but for what was named on stderr */
-};
 
 struct snap {
     struct options o;
+    const struct command *command;
     struct store_paths paths;
     char *state;                 /* the state folder; NULL: none that can be written to, */
     struct err lacks;            /* for this reason, */
@@ -37,24 +28,16 @@ struct snap {
 
 /* How much of the store a command needs. */
 enum snap_need {
-    SNAP_LOOK,      /* where it lies, and the state folder if there is one */
+    SNAP_LOOK,      /* its folders, and the state folder if there is one */
     SNAP_PATHS,     /* the state folder is made if there is none */
-    SNAP_SNAPSHOTS, /* what a killed restore left is dealt with; it can be captured */
+    SNAP_SNAPSHOTS, /* what a killed restore left is finished or undone; it can be captured */
     SNAP_CUTS,      /* its cuts; without a state folder this fails */
 };
 int snap_open(struct snap *s, enum snap_need need, struct err *e);
 void snap_close(struct snap *s);
 
-/* Whether there may be cuts, in a state folder that could not be looked into (lacks says why). */
+/* Whether there may be cuts in a state folder that could not be read (lacks says why). */
 bool snap_cuts_unknown(const struct snap *s);
-
-/* Says what went wrong and returns the exit code that -errno stands for outside of the commands
- * that know better: EXIT_FAILED. */
-int snap_fail(int code, const struct err *e);
-
-/* Whether SIGINT, SIGTERM or SIGHUP has come. The argument is not used. */
-bool snap_stopped(void *ctx);
-extern const struct tarball_reader snap_reader; /* asks that */
 
 /* The commands: each returns an exit code. */
 int snap_backup(struct snap *s);

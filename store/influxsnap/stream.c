@@ -20,7 +20,7 @@ struct stream {
 };
 
 /* Unlike io_write_all it is given up when the program is to stop: a pipe can block for ever. */
-static int write_all(struct stream *s, const char *buf, size_t n)
+static int stream_write_all(struct stream *s, const char *buf, size_t n)
 {
     while (n > 0) {
         ssize_t k = snap_stopped(NULL) ? -1 : write(s->fd, buf, n);
@@ -40,7 +40,7 @@ static int write_all(struct stream *s, const char *buf, size_t n)
 static la_ssize_t put(struct archive *a, void *arg, const void *buf, size_t n)
 {
     struct stream *s = arg;
-    int r = s->failed ? s->failed : write_all(s, buf, n);
+    int r = s->failed ? s->failed : stream_write_all(s, buf, n);
     if (r == 0)
         return (la_ssize_t)n;
     s->failed = r;
@@ -64,7 +64,7 @@ static int filter_failure(const struct stream *s, struct err *e)
 }
 
 /* libarchive's format of any bytes: one nameless entry. */
-static int open_filter(struct stream *s, enum compress how, struct err *e)
+static int stream_open_filter(struct stream *s, enum compress how, struct err *e)
 {
     s->filter = archive_write_new();
     struct archive_entry *entry = archive_entry_new();
@@ -93,7 +93,7 @@ int stream_open(int fd, const char *name, enum compress how, struct stream **out
         return err_sys(e, -ENOMEM, "%s", name);
     s->fd = fd;
     s->name = name;
-    int r = how == COMPRESS_NOT ? 0 : open_filter(s, how, e);
+    int r = how == COMPRESS_NOT ? 0 : stream_open_filter(s, how, e);
     if (r == 0)
         *out = steal_ptr(&s);
     return r;
@@ -103,7 +103,7 @@ int stream_write(struct stream *s, const void *buf, size_t n, struct err *e)
 {
     if (s->filter)
         return archive_write_data(s->filter, buf, n) == (la_ssize_t)n ? 0 : filter_failure(s, e);
-    int r = write_all(s, buf, n);
+    int r = stream_write_all(s, buf, n);
     return r < 0 ? failure(s, r, e) : 0;
 }
 

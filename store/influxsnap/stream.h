@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes on their way into a file or a pipe, compressed if need be. Every call that writes returns 0
- * or -errno, with words; -EINTR when the program is to stop. */
+/* Writes into a file or a pipe, compressed if need be. Every call that writes returns 0 or -errno,
+ * with a message; -EINTR when the program is to stop. */
 #ifndef INFLUXFS_INFLUXSNAP_STREAM_H
 #define INFLUXFS_INFLUXSNAP_STREAM_H
 
 #include "store/base/err.h"
-#include "store/influxsnap/options.h"
+#include "store/program/values.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct stream;
 
-/* fd stays the caller's; name is for words, and is borrowed. */
+/* fd stays the caller's; name is for messages, and is borrowed. */
 int stream_open(int fd, const char *name, enum compress how, struct stream **out, struct err *e);
 int stream_write(struct stream *s, const void *buf, size_t n, struct err *e);
 
-/* Everything has been written; *bytes: how many there are behind the compression. */
+/* Finishes the stream; *bytes is the size of what went to fd, after compression. */
 int stream_end(struct stream *s, uint64_t *bytes, struct err *e);
 
 void stream_close(struct stream *s); /* NULL is allowed */

@@ -130,7 +130,7 @@ int tar_manifest(const char *path, struct manifest **out, struct err *e)
     return r;
 }
 
-/* It is the first file, unless somebody has packed the tar again. */
+/* It is the first file, unless the tar was packed again. */
 static int open_one(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
 {
     struct look *l = arg;

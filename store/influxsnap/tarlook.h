@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking into the tar of a snapshot, compressed or not: at its beginning only, or at every byte.
+ * Reads the tar of a snapshot, compressed or not: its beginning only, or every byte.
  *
- * Errors name the file. -EINVAL: it is no snapshot; -EBADMSG: it is damaged; -EINTR; others from
+ * Errors name the file. -EINVAL: it is not a snapshot; -EBADMSG: it is damaged; -EINTR; others from
  * the system.
  */
 #ifndef INFLUXFS_INFLUXSNAP_TARLOOK_H
@@ -14,11 +14,11 @@
 
 #include <stddef.h>
 
-/* The manifest, which the caller frees. Nothing behind it is read. */
+/* The manifest, which the caller frees. Nothing after it is read. */
 int tar_manifest(const char *path, struct manifest **out, struct err *e);
 
-/* The bytes of meta/meta.db, which the tar must hold; it is read up to there only. The caller
- * frees *buf. */
+/* The bytes of meta/meta.db, which the tar must hold; nothing after it is read. The caller frees
+ * *buf. */
 int tar_meta(const char *path, char **buf, size_t *len, struct err *e);
 
 /* The names of its folders, from the members' headers: for a tar whose manifest does not list

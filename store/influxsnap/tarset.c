@@ -14,7 +14,7 @@
 
 /* Gathering */
 
-static int add(struct tarset *s, const char *path, size_t argument, struct err *e)
+static int tarset_add(struct tarset *s, const char *path, size_t argument, struct err *e)
 {
     struct stat st;
     if (stat(path, &st) < 0)
@@ -24,12 +24,12 @@ static int add(struct tarset *s, const char *path, size_t argument, struct err *
     for (size_t i = 0; i < s->n; i++)
         if (s->at[i].dev == st.st_dev && s->at[i].ino == st.st_ino)
             return 0;
-    struct tarfile *more = realloc(s->at, (s->n + 1) * sizeof(*more));
+    struct tarset_file *more = realloc(s->at, (s->n + 1) * sizeof(*more));
     if (!more)
         return err_sys(e, -ENOMEM, "%s", path);
     s->at = more;
-    struct tarfile *f = &s->at[s->n];
-    *f = (struct tarfile){
+    struct tarset_file *f = &s->at[s->n];
+    *f = (struct tarset_file){
         .path = strdup(path), .argument = argument, .dev = st.st_dev, .ino = st.st_ino};
     if (!f->path)
         return err_sys(e, -ENOMEM, "%s", path);
@@ -58,8 +58,8 @@ static bool is_of_chain(const char *name)
 
 /* Adds what in the folder has a name of the chain: with a stem, STEM.N. prefix is the folder with a
  * slash, or nothing. */
-static int add_folder(struct tarset *s, const char *prefix, const char *stem, size_t argument,
-                      struct err *e)
+static int tarset_add_folder(struct tarset *s, const char *prefix, const char *stem,
+                             size_t argument, struct err *e)
 {
     const char *folder = *prefix ? prefix : ".";
     autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -78,7 +78,7 @@ static int add_folder(struct tarset *s, const char *prefix, const char *stem, si
             continue;
         if (asprintf(&path, "%s%s", prefix, name) < 0)
             return err_sys(e, -ENOMEM, "%s", folder);
-        if ((r = add(s, path, argument, e)) < 0)
+        if ((r = tarset_add(s, path, argument, e)) < 0)
             return r;
         found++;
     }
@@ -91,20 +91,21 @@ static int add_numbers(struct tarset *s, const char *path, size_t argument, stru
     const char *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash + 1 - path) : 0;
     autofree char *prefix = strndup(path, n);
-    return prefix ? add_folder(s, prefix, path + n, argument, e) : err_sys(e, -ENOMEM, "%s", path);
+    return prefix ? tarset_add_folder(s, prefix, path + n, argument, e)
+                  : err_sys(e, -ENOMEM, "%s", path);
 }
 
-static int add_argument(struct tarset *s, const char *path, size_t argument, bool numbers,
-                        struct err *e)
+static int tarset_add_argument(struct tarset *s, const char *path, size_t argument, bool numbers,
+                               struct err *e)
 {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         autofree char *prefix = NULL;
         if (asprintf(&prefix, "%s/", path) < 0)
             return err_sys(e, -ENOMEM, "%s", path);
-        return add_folder(s, prefix, NULL, argument, e);
+        return tarset_add_folder(s, prefix, NULL, argument, e);
     }
-    int r = add(s, path, argument, e);
+    int r = tarset_add(s, path, argument, e);
     return r == 0 && numbers ? add_numbers(s, path, argument, e) : r;
 }
 
@@ -117,14 +118,14 @@ static const char *chain_of(const struct manifest *m)
     return m->chain ? m->chain : m->kind == MANIFEST_INCREMENTAL ? "" : m->id;
 }
 
-static bool is_full(const struct tarfile *f)
+static bool is_full(const struct tarset_file *f)
 {
     return f->m->kind != MANIFEST_INCREMENTAL;
 }
 
-static int by_chain(const void *a, const void *b)
+static int tarset_by_chain(const void *a, const void *b)
 {
-    const struct tarfile *x = a, *y = b;
+    const struct tarset_file *x = a, *y = b;
     if (x->argument != y->argument)
         return x->argument < y->argument ? -1 : 1;
     if (!x->m || !y->m)
@@ -139,7 +140,7 @@ static int by_chain(const void *a, const void *b)
 
 /* The argument that has the full snapshot of f's chain: its own, if there are several; if there is
  * none, the first that has a number of the chain. */
-static size_t home_of(const struct tarset *s, const struct tarfile *f)
+static size_t tarset_home_of(const struct tarset *s, const struct tarset_file *f)
 {
     size_t home = f->argument;
     bool found = false;
@@ -148,7 +149,7 @@ static size_t home_of(const struct tarset *s, const struct tarfile *f)
             strcmp(chain_of(s->at[i].m), chain_of(f->m)) == 0)
             home = s->at[i].argument;
     for (size_t i = 0; i < s->n; i++) {
-        const struct tarfile *g = &s->at[i];
+        const struct tarset_file *g = &s->at[i];
         if (!g->m || !is_full(g) || strcmp(chain_of(g->m), chain_of(f->m)) != 0)
             continue;
         if (g->argument == f->argument)
@@ -160,7 +161,7 @@ static size_t home_of(const struct tarset *s, const struct tarfile *f)
     return home;
 }
 
-static int finish(struct tarset *s, int r, struct tarset *out)
+static int tarset_finish(struct tarset *s, int r, struct tarset *out)
 {
     if (r < 0) {
         tarset_clear(s);
@@ -168,9 +169,9 @@ static int finish(struct tarset *s, int r, struct tarset *out)
     }
     for (size_t i = 0; i < s->n; i++)
         if (s->at[i].m && !is_full(&s->at[i]))
-            s->at[i].argument = home_of(s, &s->at[i]);
+            s->at[i].argument = tarset_home_of(s, &s->at[i]);
     if (s->n)
-        qsort(s->at, s->n, sizeof(*s->at), by_chain);
+        qsort(s->at, s->n, sizeof(*s->at), tarset_by_chain);
     *out = *s;
     return 0;
 }
@@ -178,7 +179,7 @@ static int finish(struct tarset *s, int r, struct tarset *out)
 int tarset_numbers(const char *path, struct tarset *out, struct err *e)
 {
     struct tarset s = {0};
-    return finish(&s, add_numbers(&s, path, 0, e), out);
+    return tarset_finish(&s, add_numbers(&s, path, 0, e), out);
 }
 
 int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e)
@@ -186,8 +187,8 @@ int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out
     struct tarset s = {0};
     int r = 0;
     for (size_t i = 0; r == 0 && i < n; i++)
-        r = add_argument(&s, paths[i], i, numbers, e);
-    return finish(&s, r, out);
+        r = tarset_add_argument(&s, paths[i], i, numbers, e);
+    return tarset_finish(&s, r, out);
 }
 
 void tarset_clear(struct tarset *s)
@@ -212,7 +213,8 @@ size_t tarset_chain_end(const struct tarset *s, size_t first)
     return end;
 }
 
-static int check_same_number(const struct tarfile *a, const struct tarfile *b, struct err *e)
+static int check_same_number(const struct tarset_file *a, const struct tarset_file *b,
+                             struct err *e)
 {
     if (strcmp(a->m->id, b->m->id) == 0)
         return err_set(e, -ESTALE, "%s and %s are the same snapshot: leave one of them out",
@@ -221,7 +223,8 @@ static int check_same_number(const struct tarfile *a, const struct tarfile *b, s
                    a->path, b->path, b->m->number);
 }
 
-static int check_next(const struct tarfile *before, const struct tarfile *f, struct err *e)
+static int tarset_check_next(const struct tarset_file *before, const struct tarset_file *f,
+                             struct err *e)
 {
     int64_t wanted = before->m->number + 1;
     if (f->m->number < wanted)
@@ -255,7 +258,7 @@ int tarset_check(struct tarset *s, size_t first, size_t end, struct err *e)
         s->at[i].superseded = true;
     }
     for (size_t i = base + 1; i < end; i++) {
-        int r = check_next(&s->at[i - 1], &s->at[i], e);
+        int r = tarset_check_next(&s->at[i - 1], &s->at[i], e);
         if (r < 0)
             return r;
     }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which snapshots the arguments of a command mean, and how they hang together.
+ * Which snapshots the arguments of a command name, and which chains they form.
  *
  *   PATH      the file, and its numbers PATH.0, PATH.1, … where the command wants them
  *   a folder  base.tar, 0.tar, 1.tar, … in it, compressed or not
  *
- * Of each file the manifest is read, and nothing else. Each argument is a chain of its own, but for
- * numbers without their full snapshot: they belong to an argument that has it. Those of a chain
- * follow each other in the set: what counts of it is the full snapshot that stands for the greatest
- * number, and the numbers above that; older ones are superseded.
+ * Only the manifest of each file is read. Each argument is a chain of its own, except that numbers
+ * without their full snapshot join the argument that has it. The members of a chain are adjacent in
+ * the set. The full snapshot that stands for the greatest number counts, with the numbers above it;
+ * older ones are superseded.
  */
 #ifndef INFLUXFS_INFLUXSNAP_TARSET_H
 #define INFLUXFS_INFLUXSNAP_TARSET_H
@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct tarfile {
+struct tarset_file {
     char *path;
     size_t argument; /* that it came with, or belongs to */
     dev_t dev;
@@ -31,12 +31,13 @@ struct tarfile {
 };
 
 struct tarset {
-    struct tarfile *at; /* by argument; of each, those that cannot be read first, then by chain */
+    struct tarset_file
+        *at; /* by argument; of each, those that cannot be read first, then by chain */
     size_t n;
 };
 
 /* numbers: PATH.0, PATH.1, … belong to a PATH. The caller releases *out with tarset_clear. -ENOENT
- * and the like: a path that was given is not there; a file that is no snapshot is no error. */
+ * and the like: a path that was given is not there; a file that is not a snapshot is no error. */
 int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e);
 /* Only PATH.0, PATH.1, …, of which there may be none. */
 int tarset_numbers(const char *path, struct tarset *out, struct err *e);

@@ -35,7 +35,7 @@ void tell_links(const char *name, const char *const *links, size_t n)
     snprintf(line, sizeof(line),
              "%zu folder%s behind a symbolic link (%.300s%s): the files are in the snapshot, and a "
              "restore makes a plain folder",
-             n, n == 1 ? "" : "s", links[0], n > 1 ? ", …" : "");
+             n, plural(n), links[0], n > 1 ? ", …" : "");
     say(name, line);
 }
 
@@ -62,11 +62,8 @@ int tell_capture(const struct capture *c)
 void tell_json(struct json_object *o, const struct omissions *left_out, const char *const *links,
                size_t n)
 {
-    struct json_object *list = json_object_new_array();
-    for (size_t i = 0; i < n; i++)
-        json_object_array_add(list, json_text(links[i]));
-    json_object_object_add(o, "left_out", omissions_json(left_out));
-    json_object_object_add(o, "links", list);
+    json_add(o, "left_out", omissions_json(left_out));
+    json_add(o, "links", json_texts(links, n));
 }
 
 static void add_damaged(void *arg, const char *words, bool whole)
@@ -80,7 +77,7 @@ void tell_capture_json(struct json_object *o, const struct capture *c)
     size_t n;
     struct json_object *damaged = json_object_new_array();
     damage_tell((struct capture *)c, add_damaged, damaged, NULL); /* what fails is said as text */
-    json_object_object_add(o, "damaged", damaged);
+    json_add(o, "damaged", damaged);
     const char *const *links = capture_links(c, &n);
     tell_json(o, capture_left_out(c), links, n);
 }

@@ -18,7 +18,7 @@ struct told_line {
 };
 
 /* Whether it is new. Without memory it is said again. */
-static bool add(struct told *t, const char *words)
+static bool told_add(struct told *t, const char *words)
 {
     struct told_line *line;
     size_t n = strlen(words);
@@ -38,7 +38,7 @@ static bool add(struct told *t, const char *words)
 void told_lacks(void *ctx, const char *words)
 {
     struct told *t = ctx;
-    if (!add(t, words))
+    if (!told_add(t, words))
         return;
     t->lacking++;
     meter_hide(t->meter);
@@ -52,7 +52,7 @@ void told_warn(struct told *t, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(words.text, sizeof(words.text), fmt, ap);
     va_end(ap);
-    if (!add(t, words.text))
+    if (!told_add(t, words.text))
         return;
     meter_hide(t->meter);
     snap_warn("%s", words.text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a result lacks or an operator should know of it, said on stderr, each line once. */
+/* Says on stderr what a result lacks, or what an operator should know of it; each line once. */
 #ifndef INFLUXFS_INFLUXSNAP_TOLD_H
 #define INFLUXFS_INFLUXSNAP_TOLD_H
 
@@ -10,7 +10,7 @@
 
 struct told_line;
 
-/* Zeroed before its first use, but for the meter. */
+/* Zeroed before its first use, except for the meter. */
 struct told {
     struct told_line *lines;
     struct meter *meter; /* hidden while a line is said */
@@ -20,7 +20,7 @@ struct told {
 /* Something that was asked for is not in the result. For struct gaps: ctx is the struct told. */
 void told_lacks(void *ctx, const char *words);
 
-/* It is all there, but the operator is to know. */
+/* Nothing is missing, but an operator should know. */
 void told_warn(struct told *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 void told_clear(struct told *t);

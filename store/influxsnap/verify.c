@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 /* What was found; json collects it where it is wanted. */
-struct report {
+struct verdict {
     bool json, quiet;
     size_t good, superseded, damaged;
     uint64_t files, bytes;
@@ -26,22 +26,21 @@ struct report {
     int code;             /* the exit code so far: the first kind of trouble, damage before gaps */
 };
 
-static void trouble(struct report *r, int code, const struct err *why)
+static void trouble(struct verdict *r, int code, const struct err *why)
 {
     snap_say("%s", why->text);
     if (r->code == EXIT_DONE || code < r->code)
         r->code = code;
 }
 
-static struct json_object *describe(const struct tarfile *f, const char *state)
+static struct json_object *describe(const struct tarset_file *f, const char *state)
 {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "path", json_text(f->path));
-    json_object_object_add(o, "state", json_text(state));
-    json_object_object_add(o, "kind", f->m ? json_text(manifest_kind_name(f->m->kind)) : NULL);
-    json_object_object_add(o, "number",
-                           f->m && f->m->number >= 0 ? json_object_new_int64(f->m->number) : NULL);
-    json_object_object_add(o, "id", f->m ? json_text(f->m->id) : NULL);
+    json_add_text(o, "path", f->path);
+    json_add_text(o, "state", state);
+    json_add_text(o, "kind", f->m ? manifest_kind_name(f->m->kind) : NULL);
+    json_add_number(o, "number", f->m ? f->m->number : -1);
+    json_add_text(o, "id", f->m ? f->m->id : NULL);
     return o;
 }
 
@@ -50,7 +49,8 @@ static const char *chain_name(const struct manifest *m)
     return m->chain ? m->chain : m->id;
 }
 
-static void tell_good(struct report *r, const struct tarfile *f, const struct tar_counts *n)
+static void verify_tell_good(struct verdict *r, const struct tarset_file *f,
+                             const struct tar_counts *n)
 {
     tell_left_out(f->path, &f->m->left_out);
     r->good++;
@@ -64,26 +64,26 @@ static void tell_good(struct report *r, const struct tarfile *f, const struct ta
         return;
     }
     struct json_object *o = describe(f, "good");
-    json_object_object_add(o, "files", json_object_new_uint64(n->files));
-    json_object_object_add(o, "tsm_files", json_object_new_uint64(n->tsm));
-    json_object_object_add(o, "bytes", json_object_new_uint64(n->bytes));
+    json_add_count(o, "files", n->files);
+    json_add_count(o, "tsm_files", n->tsm);
+    json_add_count(o, "bytes", n->bytes);
     tell_json(o, &f->m->left_out, (const char *const *)f->m->links, f->m->nlinks);
-    json_object_object_add(o, "error", NULL);
+    json_add(o, "error", NULL);
     json_object_array_add(r->snapshots, o);
 }
 
-static void tell_bad(struct report *r, const struct tarfile *f, const struct err *why)
+static void tell_bad(struct verdict *r, const struct tarset_file *f, const struct err *why)
 {
     trouble(r, EXIT_CORRUPT, why);
     r->damaged++;
     if (!r->json)
         return;
     struct json_object *o = describe(f, "damaged");
-    json_object_object_add(o, "error", json_text(why->text));
+    json_add_text(o, "error", why->text);
     json_object_array_add(r->snapshots, o);
 }
 
-static void tell_superseded(struct report *r, const struct tarfile *f)
+static void tell_superseded(struct verdict *r, const struct tarset_file *f)
 {
     r->superseded++;
     if (r->json)
@@ -92,7 +92,7 @@ static void tell_superseded(struct report *r, const struct tarfile *f)
         printf("%s: superseded, the full snapshot has taken it in; not needed\n", f->path);
 }
 
-static int verify_file(struct report *r, const struct tarfile *f, struct meter *meter,
+static int verify_file(struct verdict *r, const struct tarset_file *f, struct meter *meter,
                        struct err *e)
 {
     char *meta = NULL;
@@ -103,7 +103,7 @@ static int verify_file(struct report *r, const struct tarfile *f, struct meter *
     int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &meta, &len, &why) : f->code;
     meter_hide(meter);
     if (ret == 0) {
-        tell_good(r, f, &counts);
+        verify_tell_good(r, f, &counts);
         advise_next(&r->advise, meta, len, m);
     } else if (ret == -EBADMSG || ret == -EINVAL)
         tell_bad(r, f, f->m ? &why : &f->why);
@@ -113,7 +113,7 @@ static int verify_file(struct report *r, const struct tarfile *f, struct meter *
 }
 
 /* What a restore of the chain that ends here would bring. */
-static void tell_advice(struct report *r, const struct tarfile *first)
+static void tell_advice(struct verdict *r, const struct tarset_file *first)
 {
     size_t n = r->json ? json_object_array_length(r->chains) : 0;
     struct json_object *chain = NULL;
@@ -126,7 +126,7 @@ static void tell_advice(struct report *r, const struct tarfile *first)
     advise_end(&r->advise, first->path, false, chain);
 }
 
-static void check_chain(struct report *r, struct tarset *s, size_t first, size_t end)
+static void verify_check_chain(struct verdict *r, struct tarset *s, size_t first, size_t end)
 {
     struct err why = {0};
     int ret = tarset_check(s, first, end, &why);
@@ -135,21 +135,21 @@ static void check_chain(struct report *r, struct tarset *s, size_t first, size_t
     if (!r->json)
         return;
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "chain", json_text(chain_name(s->at[first].m)));
-    json_object_object_add(o, "snapshots", json_object_new_uint64(end - first));
-    json_object_object_add(o, "error", ret < 0 ? json_text(why.text) : NULL);
+    json_add_text(o, "chain", chain_name(s->at[first].m));
+    json_add_count(o, "snapshots", end - first);
+    json_add_text(o, "error", ret < 0 ? why.text : NULL);
     json_object_array_add(r->chains, o);
 }
 
 /* The chains first, for what is superseded need not be good. */
-static int verify(struct report *r, struct tarset *s, struct err *e)
+static int verify(struct verdict *r, struct tarset *s, struct err *e)
 {
     struct meter meter;
     uint64_t total = 0;
     for (size_t i = 0, end; i < s->n; i = end) {
         end = tarset_chain_end(s, i);
         if (s->at[i].m)
-            check_chain(r, s, i, end);
+            verify_check_chain(r, s, i, end);
     }
     for (size_t i = 0; i < s->n; i++) {
         struct stat st;
@@ -172,18 +172,18 @@ static int verify(struct report *r, struct tarset *s, struct err *e)
     return ret;
 }
 
-static void print_json(struct report *r)
+static void print_json(struct verdict *r)
 {
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "good", json_object_new_boolean(r->code == EXIT_DONE));
-    json_object_object_add(o, "snapshots", json_object_get(r->snapshots));
-    json_object_object_add(o, "chains", json_object_get(r->chains));
-    json_object_object_add(o, "warnings", snap_warnings_json());
+    json_add_bool(o, "good", r->code == EXIT_DONE);
+    json_add(o, "snapshots", json_object_get(r->snapshots));
+    json_add(o, "chains", json_object_get(r->chains));
+    json_add(o, "warnings", snap_warnings_json());
     words_json(o);
 }
 
 /* One line, where all else is silent. */
-static void print_summary(const struct report *r)
+static void print_summary(const struct verdict *r)
 {
     printf("%zu snapshots good, %zu superseded, %zu damaged: %" PRIu64 " files, %" PRIu64
            " bytes; %zu warnings\n",
@@ -194,10 +194,10 @@ int snap_verify(struct snap *s)
 {
     struct err e = {0};
     struct tarset set = {0};
-    struct report r = {.json = s->o.json,
-                       .quiet = s->o.quiet,
-                       .snapshots = json_object_new_array(),
-                       .chains = json_object_new_array()};
+    struct verdict r = {.json = s->o.json,
+                        .quiet = s->o.quiet,
+                        .snapshots = json_object_new_array(),
+                        .chains = json_object_new_array()};
     int ret = tarset_gather(s->o.args, s->o.nargs, true, &set, &e);
     if (ret == 0)
         ret = verify(&r, &set, &e);

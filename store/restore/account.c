@@ -46,26 +46,11 @@ int account_open(int state_fd, struct account **out)
     return 0;
 }
 
-static void forget_warnings(struct progress *s)
-{
-    for (size_t i = 0; i < s->nwarnings; i++)
-        free(s->warnings[i]);
-    free(s->warnings);
-    s->warnings = NULL;
-    s->nwarnings = 0;
-}
-
 void account_close(struct account *a)
 {
     if (!a)
         return;
-    forget_warnings(&a->status);
-    set(&a->status.name, NULL);
-    set(&a->status.id, NULL);
-    set(&a->status.error, NULL);
-    for (int i = 0; i < TARGETS; i++)
-        set(&a->status.kept[i], NULL);
-    waiting_free(&a->status.waiting);
+    progress_clear(&a->status);
     cleanup_close(&a->log);
     pthread_mutex_destroy(&a->lock);
     free(a);
@@ -93,6 +78,12 @@ int account_json(struct account *a, char **text)
 {
     lock_scope(&a->lock);
     return progress_json(&a->status, text);
+}
+
+void account_status(struct account *a, struct progress *out)
+{
+    lock_scope(&a->lock);
+    progress_copy(&a->status, out);
 }
 
 uint64_t account_restores(struct account *a)
@@ -230,7 +221,7 @@ void account_restored(struct account *a, char *const kept[TARGETS])
     a->status.restores++;
     for (int i = 0; i < TARGETS; i++)
         set(&a->status.kept[i], kept[i]);
-    forget_warnings(&a->status);
+    progress_forget_warnings(&a->status);
 }
 
 void account_warn(struct account *a, const char *text)

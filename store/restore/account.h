@@ -36,6 +36,9 @@ int account_log_fd(const struct account *a);
 /* The status as JSON text, the caller's. -ENOMEM. */
 int account_json(struct account *a, char **text);
 
+/* The same as data, which the caller clears. */
+void account_status(struct account *a, struct progress *out);
+
 /* How many restores have been committed. */
 uint64_t account_restores(struct account *a);
 

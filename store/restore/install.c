@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/restore/exchange.h"
 #include "store/restore/journal.h"
 #include "store/restore/locate.h"
@@ -53,6 +54,7 @@ static int install_prepare(struct targets *t, const struct install_check *c, con
         r = journal_write(t, JOURNAL_PREPARED, id, e);
     if (r < 0)
         return r;
+    log_debug("restore of %s: prepared; putting up the fence", id);
     if ((r = fence_raise(meta, e)) == 0)
         r = ask_use(c, e);
     if (r == 0 && c->still)
@@ -104,13 +106,16 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
         journal_write(t, JOURNAL_PREPARED, id, NULL);
     }
     if (r < 0) {
+        log_debug("restore of %s: undone before the exchange", id);
         install_undo(t, false, NULL);
         return r;
     }
     t->half = true;
+    log_debug("restore of %s: exchanging the folders", id);
     if ((r = install_finish(t, e)) < 0)
         return r;
     t->half = false;
+    log_debug("restore of %s: committed", id);
     install_clean(t, false, note);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "store/restore/target.h"
 #include "store/restore/waiting.h"
 
+#include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +39,15 @@ static inline bool progress_ended(const struct progress *s)
     return s->state == PROGRESS_IDLE || s->state >= PROGRESS_RESTORED;
 }
 
-/* JSON text with a newline at its end, the caller's. -ENOMEM. */
+/* A copy, which the caller clears. What memory does not suffice for is missing. */
+void progress_copy(const struct progress *from, struct progress *to);
+
+void progress_forget_warnings(struct progress *s);
+void progress_clear(struct progress *s);
+
+/* As an object, which the caller puts (NULL: out of memory); as text with a newline at its end, the
+ * caller's (-ENOMEM). */
+struct json_object *progress_object(const struct progress *s);
 int progress_json(const struct progress *s, char **text);
 
 #endif

@@ -68,6 +68,10 @@ int session_log_fd(const struct session *s);
  *  "pending":[{"name":…,"number":N,"id":…,"parent":…,"waits_for":message},…]} */
 int session_status_json(struct session *s, char **text);
 
+/* The same as data (progress.h): a copy, which the caller clears. */
+struct progress;
+void session_status(struct session *s, struct progress *out);
+
 /* The verified increments that wait. The caller frees the list with waiting_free. -ENOMEM. */
 int session_waiting(struct session *s, struct waiting_list *out);
 

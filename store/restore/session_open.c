@@ -91,6 +91,11 @@ int session_status_json(struct session *s, char **text)
     return account_json(s->account, text);
 }
 
+void session_status(struct session *s, struct progress *out)
+{
+    account_status(s->account, out);
+}
+
 int session_waiting(struct session *s, struct waiting_list *out)
 {
     return account_waiting(s->account, out);

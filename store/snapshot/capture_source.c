@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/pinned.h"
@@ -247,6 +248,7 @@ static int source_settle(struct capture_source *s, struct pinned *newest,
     int64_t began = time_mono_ns();
     int r = source_attempt(s, newest, wait, out, e);
     while (r < 0 && may_retry(r, wait, began)) {
+        log_debug("capture: the store is between two states; looking again");
         usleep(RETRY_US);
         r = source_attempt(s, newest, wait, out, e);
     }
@@ -286,6 +288,8 @@ static int source_take_next(struct capture_source *s, struct pinned *newest,
                            time_wall_ns(), c->window.skew_ns, &c->c.record, e);
         if (r < 0)
             return r;
+        log_debug("capture %s: %zu members, skew %lld ns", c->c.record.id, c->c.n,
+                  (long long)c->window.skew_ns);
     }
     *out = &steal_ptr(&c)->c;
     return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/cleanup.h"
+#include "store/base/log.h"
 #include "store/snapshot/catalog_internal.h"
 
 #include <errno.h>
@@ -140,14 +141,19 @@ int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg)
 {
     int rc = c->path ? env_in_file(c, work, arg) : 0;
     if (c->path && rc == 0) {
+        if (c->trouble.text[0])
+            log_info("catalogue %s: can be written again", c->path);
         c->trouble.text[0] = 0;
         return 0;
     }
+    bool fresh = rc && !c->trouble.text[0];
     if (rc)
         err_set(&c->trouble, 0,
                 "catalogue %s: %s; until this is mended, checksums are computed again and now.tar "
                 "gets another id after each mount",
                 c->path, mdb_strerror(rc));
+    if (fresh)
+        log_warning("%s", c->trouble.text);
     return in_memory(c, work, arg);
 }
 

@@ -16,21 +16,24 @@ from lib.influxd import Influxd
 from lib.mount import Mount
 
 MEGABYTES = 300
-WINDOW = 4      # seconds
+CONNECTIONS = 6
+WINDOW = 15     # seconds at least; while there is a reader, until a snapshot has been read whole
+LONGEST = 90    # seconds, after which that is not waited for
 SETTLE = 0.5    # after a change, before the next window
 READERS = {"cat": "cat {now} | wc -c", "cp": "cp {now} {target} && stat -c %s {target}; rm -f {target}"}
 
 
 class Load:
-    """Two connections that write as fast as influxd acknowledges, in a process of its own, and in
-    a session of its own as all that is measured here: Linux shares its processors by session."""
+    """Connections that write as fast as influxd acknowledges, in a process of its own, and in a
+    session of its own as all that is measured here: Linux shares its processors by session.
+    What they wrote is dropped in the end, so that the next begins with the same store."""
 
     def __init__(self, influxd, counters):
         influxd.run("CREATE DATABASE load")
-        self.counters = counters
-        counters.write_bytes(bytes(16))
+        self.influxd, self.counters = influxd, counters
+        counters.write_bytes(bytes(8 * CONNECTIONS))
         self.process = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(__file__), "load.py"),
-                                         influxd.address, "load", counters],
+                                         influxd.address, "load", counters, str(CONNECTIONS)],
                                         start_new_session=True)
 
     def __enter__(self):
@@ -39,17 +42,20 @@ class Load:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+        self.influxd.run("DROP DATABASE load")
 
     def points(self):
         if self.process.poll() is not None:
             raise RuntimeError("the load generator has ended")
-        return sum(struct.unpack("<2q", self.counters.read_bytes()))
+        return sum(struct.unpack(f"<{CONNECTIONS}q", self.counters.read_bytes()))
 
-    def rate(self):
+    def rate(self, reading=None):
         """Points a second in the next window."""
         time.sleep(SETTLE)
         first, started = self.points(), time.monotonic()
         time.sleep(WINDOW)
+        while reading and not reading.sizes() and time.monotonic() - started < LONGEST:
+            time.sleep(0.1)
         return (self.points() - first) / (time.monotonic() - started)
 
 
@@ -60,13 +66,18 @@ class Reading:
         self.command, self.log = command, log
 
     def __enter__(self):
-        with self.log.open("ab") as log:
+        with self.log.open("wb") as log:
             self.process = subprocess.Popen(["sh", "-c", f"while :; do {self.command}; done"],
                                             stdout=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        return self
 
     def __exit__(self, *_):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def sizes(self):
+        """Of the snapshots that have been read whole."""
+        return list(map(int, self.log.read_text().split()))
 
 
 def measure(table, disk, memory):
@@ -80,31 +91,32 @@ def with_store_in(place, where, readers, table, disk, memory):
         fill(live, MEGABYTES)
         warm(live.root)
         # As users run it: a daemon, in a session of its own.
-        with Mount(live.root, disk / "mnt", foreground=False) as mnt, Load(live, memory / "points") as load:
+        with Mount(live.root, disk / "mnt", foreground=False) as mnt:
             for name in readers:
-                measure_one(table, name, where, mnt, load, memory, live)
+                with Load(live, memory / "points") as load:
+                    measure_one(table, name, where, mnt, load, memory, live)
     shutil.rmtree(live.root)
 
 
 def measure_one(table, name, where, mnt, load, memory, live):
     log, target = memory / f"{name}.log", memory / "now.tar"
-    log.unlink(missing_ok=True)
     command = READERS[name].format(now=shlex.quote(str(mnt / "snapshots/now.tar")), target=shlex.quote(str(target)))
-    ours, alone = [], []
+    ours, alone, sizes, elapsed = [], [], [], 0
     pids = {"influxd": live.pid, "influxfs": mnt.pid(), "the load": load.process.pid}
     used = dict.fromkeys(pids, 0)
     for number in range(RUNS + 1):
         progress(f"influxd's ingest, {name}, {where}: " + (f"run {number} of {RUNS}" if number else "warming up"))
         alone.append(load.rate())
         before = {who: cpu_seconds(pid) for who, pid in pids.items()}
-        with Reading(command, log):
-            ours.append(load.rate())
+        started = time.monotonic()
+        with Reading(command, log) as reading:
+            ours.append(load.rate(reading))
+            elapsed += time.monotonic() - started
+            sizes += reading.sizes()
         used = {who: used[who] + cpu_seconds(pid) - before[who] for who, pid in pids.items()}
         target.unlink(missing_ok=True)
     pairs = compared([rate / 1000 for rate in ours[1:]], [rate / 1000 for rate in alone[1:]])
-    table.pairs(f"points into influxd {where}, {name} now.tar in a loop / alone", pairs, least=0.9, unit="k/s")
-    sizes = list(map(int, log.read_text().split()))
-    elapsed = (RUNS + 1) * (WINDOW + SETTLE)
+    table.pairs(f"points into influxd {where}, {name} now.tar in a loop / alone", pairs, least=0.95, unit="k/s")
     table.note(f"meanwhile {len(sizes)} snapshots were read whole, {sum(sizes) / elapsed / 2**20:.0f} MB/s; "
                "processors used: " + ", ".join(f"{who} {seconds / elapsed:.2f}" for who, seconds in used.items()))
 

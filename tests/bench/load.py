@@ -1,6 +1,6 @@
-"""Writes to influxd as fast as it acknowledges: load.py ADDRESS DATABASE COUNTERS
+"""Writes to influxd as fast as it acknowledges: load.py ADDRESS DATABASE COUNTERS CONNECTIONS
 
-Two connections. Batches are made once, and get nothing but a new time when they are sent, so
+Batches are made once, and get nothing but a new time when they are sent, so
 that this process needs little of the processors. The points of each connection that have been
 acknowledged are counted in the file COUNTERS, as 64-bit numbers."""
 
@@ -14,7 +14,6 @@ import threading
 SERIES = 2000   # a batch has a point of each
 VARIANTS = 8
 TIME = b"1465646400"
-CONNECTIONS = 2
 
 
 def batch(content):
@@ -41,9 +40,9 @@ def send(number, address, database, counters):
         os.pwrite(counters, struct.pack("<q", count), 8 * number)
 
 
-def main(address, database, path):
+def main(address, database, path, connections):
     counters = os.open(path, os.O_WRONLY)
-    for number in range(CONNECTIONS):
+    for number in range(int(connections)):
         threading.Thread(target=send, args=(number, address, database, counters)).start()
 
 

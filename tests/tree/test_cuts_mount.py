@@ -122,6 +122,25 @@ class NumbersTest(CutTest):
                          (None, {"count": 3, "first": 0, "last": 2}, before))
         self.assertEqual(found["retained_files"], 28)
 
+    def test_one_report(self):
+        """status.json and `influxsnap status --json` tell the same, in the same shape."""
+        self.cut(2)
+        mounted = json.loads((self.mnt / "status.json").read_text())
+        alone = json.loads(snap(self.store, "status", "--json"))
+        for key in ("version", "store", "state", "lacks"):
+            self.assertEqual(mounted[key], alone[key], key)
+        ours, theirs = mounted["cuts"], alone["cuts"]
+        self.assertEqual((ours.pop("numbers"), theirs.pop("numbers")), ({"count": 2, "first": 0, "last": 1}, 2))
+        self.assertEqual(set(theirs) - set(ours), set())
+        for cuts in (ours, theirs):
+            self.assertEqual(cuts["latest"], cuts["newest"])
+            for key in ("files", "bytes"):
+                self.assertEqual(cuts[key], cuts[f"retained_{key}"])
+            for cut in (cuts["base"], cuts["latest"], cuts["newest"]):
+                for key in ("time", "created"):  # to the second, and exactly
+                    cut[key] = cut[key][:19]
+        self.assertEqual({key: ours[key] for key in theirs}, theirs)
+
     def test_unpacked_and_checked_by_tools(self):
         self.cut(1)
         for name in ("snapshots/base.tar", "snapshots/0.tar", "at/0.tar"):
@@ -586,6 +605,17 @@ class TimerTest(CutTest):
         with self.mounted(self.store, options="every=1h,exclude=first:none of this name") as mnt:
             wait_until(lambda: "base.tar" in self.listed(mnt), 3, "the first cut")
             self.assertEqual(os.listdir(mnt / "at/latest/data"), ["second db"])
+
+    def test_log_levels(self):
+        with self.mounted(self.store, options="every=1s,log=warning") as mnt:
+            wait_until(lambda: "base.tar" in self.listed(mnt), 3, "the first cut")
+            self.assertEqual(mnt.said(), "")
+        with self.mounted(self.store, options="every=1s,log=debug") as mnt:
+            self.grow()
+            wait_until(lambda: "cut 0" in mnt.said(), 5, "the next cut")
+            self.assertRegex(mnt.said(), r"(?m)^influxfs: capture [0-9a-f]{32}: (.|\n)*^influxfs: cut 0: 1 file")
+        self.assertIn("influxsnap: fold: 1 number", snap(self.store, "prune", "--keep=0", "--log=debug"))
+        self.assertNotIn("influxsnap: ", snap(self.store, "prune", "--log=info"))
 
     def test_ends_at_once(self):
         """Also while it works."""

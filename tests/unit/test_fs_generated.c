@@ -53,9 +53,9 @@ void pace_look(struct pace *p)
     (void)p;
 }
 
-void pace_wait(struct pace *p, size_t n)
+void pace_wait(struct pace *p, size_t n, bool (*is_over)(void *), void *ctx)
 {
-    (void)p, (void)n;
+    (void)p, (void)n, (void)is_over, (void)ctx;
 }
 
 /* A file whose byte i is i % 251, in pieces of uneven length. */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/arguments.h"
+
+#include <errno.h>
+#include <fuse_opt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: influxfs [-f] [-d] [-o OPTION[,OPTION…]] STORE MOUNTPOINT\n"
+    "\n"
+    "Mounts the InfluxDB 1.x store STORE (an influxdb.conf, or a folder that holds meta, data\n"
+    "and wal), so that copying MOUNTPOINT/snapshots/now.tar is a backup, and copying it into\n"
+    "MOUNTPOINT/restore/ a restore.\n"
+    "\n";
+
+struct reading {
+    struct options *o;
+    struct err *e;
+    int r; /* of the first option that could not be read */
+};
+
+/* STORE and MOUNTPOINT are the two arguments that are no options. */
+static int take_argument(struct options *o, const char *arg)
+{
+    char **place = !o->store ? &o->store : !o->mountpoint ? &o->mountpoint : NULL;
+    if (!place)
+        return -1;
+    *place = strdup(arg);
+    return *place ? 0 : -1;
+}
+
+/* Returns as libfuse wants it: 1 leaves the argument to it. */
+static int arguments_take(void *data, const char *arg, int key, struct fuse_args *args)
+{
+    struct reading *in = data;
+    const char *value;
+    (void)args;
+    if (key == FUSE_OPT_KEY_NONOPT)
+        return take_argument(in->o, arg);
+    const struct option_def *d = options_find(arg, &value);
+    if (d && in->r == 0)
+        in->r = options_read(d, OPTION_INFLUXFS, value, in->o, in->e);
+    else if (strncmp(arg, "max_read=", 9) == 0 && in->r == 0)
+        in->r = err_set(in->e, -EINVAL, "option max_read: the size of reads is fixed");
+    /* The kernel and libfuse want to see these too. */
+    return !d || strcmp(arg, "ro") == 0 || strcmp(arg, "-d") == 0;
+}
+
+int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args *left,
+                    struct err *e)
+{
+    struct reading in = {.o = out, .e = e};
+    *left = (struct fuse_args)FUSE_ARGS_INIT(0, NULL);
+    options_default(out);
+    out->log = LOG_LEVEL_INFO;
+    for (int i = 0; i < argc; i++)
+        if (fuse_opt_add_arg(left, argv[i]) < 0)
+            return -ENOMEM;
+    if (fuse_opt_parse(left, &in, NULL, arguments_take) < 0)
+        return err_set(e, -EINVAL, "needs one STORE and one MOUNTPOINT; see influxfs --help");
+    out->foreground |= out->debug;
+    if (out->help || out->version)
+        return 0;
+    if (!out->store || !out->mountpoint)
+        return err_set(e, -EINVAL, "needs a STORE and a MOUNTPOINT; see influxfs --help");
+    if (in.r == 0 && out->keep == 0)
+        return err_set(e, -EINVAL, "option keep=0: at least one number is kept");
+    return in.r;
+}
+
+void arguments_help(void)
+{
+    fputs(usage, stdout);
+    for (const struct option_def *d = options_table; d->help; d++)
+        if (d->takers & OPTION_INFLUXFS)
+            options_print(d, OPTION_INFLUXFS);
+    printf("  %-27s let other users in; and libfuse's other options\n", "-o allow_other");
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of influxsnap: its commands, and which of the options (store/program/options.h)
+ * each takes. */
+#ifndef INFLUXFS_INFLUXSNAP_COMMAND_H
+#define INFLUXFS_INFLUXSNAP_COMMAND_H
+
+#include "store/program/options.h"
+
+struct snap;
+
+struct command {
+    const char *name, *arguments;
+    const char *takes; /* names of its options, with a space between them */
+    int least, most;   /* arguments; most -1: any number */
+    int (*run)(struct snap *s);
+    const char *summary;
+    const char *details; /* lines */
+};
+
+/* Reads the command line. *command is one of the list, or NULL with --help and --version. -EINVAL,
+ * with the reason: it cannot be understood. argv is permuted, and borrowed by the result, which the
+ * caller clears, also after a failure. */
+int command_parse(int argc, char **argv, const struct command *commands, struct options *out,
+                  const struct command **command, struct err *e);
+
+/* Prints the help of one command, or of all (NULL), to stdout. */
+void command_help(const struct command *commands, const struct command *one);
+
+#endif

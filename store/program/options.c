@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/program/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FS OPTION_INFLUXFS
+#define SOME OPTION_COMMAND
+#define ALL OPTION_COMMANDS
+#define AT(member) offsetof(struct options, member)
+#define FLAG(member) NULL, value_flag, AT(member)
+
+const struct option_def options_table[] = {
+    {"config", 'c', ALL, "CONF|FOLDER", value_text, AT(store),
+     "the store: an influxdb.conf, or a folder that holds\n"
+     "meta, data and wal; default /etc/influxdb/influxdb.conf"},
+    {NULL, 'f', FS, FLAG(foreground), "stay in the foreground, log to stderr"},
+    {NULL, 'd', FS, FLAG(debug), "as -f, and show what the kernel asks"},
+    {"help", 'h', FS | ALL, FLAG(help), "print this"},
+    {"quiet", 'q', ALL, FLAG(quiet), "warnings, errors and results only: no progress"},
+    {"version", 'V', FS | ALL, FLAG(version), "print the version"},
+    {"meta", 0, FS | ALL, "DIR", value_text, AT(override.meta), "the metastore's folder"},
+    {"data", 0, FS | ALL, "DIR", value_text, AT(override.data), "the data folder"},
+    {"wal", 0, FS | ALL, "DIR", value_text, AT(override.wal), "the WAL folder"},
+    {"state", 0, FS | ALL, "DIR", value_text, AT(state),
+     "what is remembered of the store;\ndefault: influxfs beside the data folder"},
+    {"log", 0, FS | ALL, "LEVEL", value_level, AT(log),
+     "say what the work in progress has to report, up to this:\n"
+     "error, warning, info or debug"},
+    {"json", 0, SOME, FLAG(json), "results as JSON"},
+    {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
+     "compress the snapshot; its name stays PATH"},
+    {"dry-run", 0, SOME, FLAG(dry_run), "check everything and say what would be done"},
+    {"every", 0, FS, "TIME", value_every, AT(every_ns),
+     "make a cut of the store that often: 1h, 30m, 1d;\nseconds without unit"},
+    {"keep", 0, FS | SOME, "N", value_count, AT(keep),
+     "how many numbers are kept: the oldest are folded\n"
+     "into the base when there are 2N, by prune at once"},
+    {"reserve", 0, FS | SOME, "5%|SIZE", value_reserve, AT(rules),
+     "no cut where less of the disk is free; default 5%"},
+    {"guard", 0, FS | SOME, "20%|off", value_guard, AT(rules),
+     "a cut that lost more of the store than this is not\n"
+     "folded until that is accepted; default 20%"},
+    {"accept-loss", 0, SOME, "N", value_number, AT(accept_loss),
+     "what cut N lost may be lost: it is folded as others are"},
+    {"exclude", 0, FS | SOME, "DB[:DB]", value_exclude, AT(rules),
+     "databases that are left out of cuts"},
+    {"owner", 0, FS | SOME, "USER[:GROUP]", value_owner, AT(owner), "who owns restored files"},
+    {"force", 0, FS | SOME, FLAG(force), "restore although influxd seems to use the store"},
+    {"allow-left-out", 0, FS | SOME, FLAG(allow_left_out),
+     "take a snapshot although more of the store would be\nleft out than is in it"},
+    {"keep-expired", 0, FS | SOME, FLAG(keep_expired),
+     "let policies whose shards retention would delete at\n"
+     "once keep points for ever"},
+    {"ro", 0, FS, FLAG(ro), "no restore"},
+    {"format", 0, SOME, "lp|json|csv", value_format, AT(format),
+     "line protocol (the default), or as influxd answers over HTTP"},
+    {"from", 0, SOME, "TIME", value_time, AT(from), "points at this time or later"},
+    {"to", 0, SOME, "TIME", value_time, AT(to), "points before this time"},
+    {"output", 0, SOME, "PATH", value_text, AT(output),
+     "write to this file, whole or not at all, instead of stdout"},
+    {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},
+    {"skip-damaged", 0, FS | SOME, FLAG(skip_damaged),
+     "dump all that is not damaged, and name the rest"},
+    {"remove", 0, SOME, FLAG(remove), "unmount the clone and remove it"},
+    {"pace", 0, FS, "off|auto|RATE", value_pace, AT(pace),
+     "read no more than RATE bytes a second, such as 50M;\n"
+     "auto (default): less while influxd needs the processors"},
+    {"uid", 0, FS, "N", value_id, AT(uid), "show all as this user's"},
+    {"gid", 0, FS, "N", value_id, AT(gid), "show all as this group's"},
+    {"umask", 0, FS, "M", value_mode, AT(umask), "show the mode 0777 less this (octal)"},
+    {0}};
+
+void options_default(struct options *o)
+{
+    *o = (struct options){
+        .owner = {(uid_t)-1, (gid_t)-1},
+        .keep = OPTIONS_KEEP_ALL,
+        .log = LOG_LEVEL_WARNING,
+        .format = DUMP_LP,
+        .from = INT64_MIN,
+        .to = INT64_MAX,
+        .accept_loss = -1,
+        .pace = PACE_AUTO,
+    };
+    value_rules_default(&o->rules);
+}
+
+void options_clear(struct options *o)
+{
+    store_paths_free(&o->override);
+    value_rules_clear(&o->rules);
+    free(o->store);
+    free(o->state);
+    free(o->mountpoint);
+    free(o->output);
+}
+
+/* Whether a word of n bytes is the name with dash between its words. */
+static bool is_name(const char *name, const char *word, size_t n, char dash)
+{
+    size_t i = 0;
+    while (i < n && name[i] && word[i] == (name[i] == '-' ? dash : name[i]))
+        i++;
+    return i == n && !name[i];
+}
+
+const struct option_def *options_find(const char *word, const char **value)
+{
+    size_t dashes = strspn(word, "-"), n;
+    word += dashes;
+    n = strcspn(word, "=");
+    *value = word[n] ? word + n + 1 : NULL;
+    for (const struct option_def *d = options_table; d->help; d++) {
+        if (!(d->takers & OPTION_INFLUXFS) || !d->value != !*value)
+            continue;
+        if (dashes == 1 ? n == 1 && d->letter == *word
+                        : d->name && !dashes == !d->letter && is_name(d->name, word, n, '_'))
+            return d;
+    }
+    return NULL;
+}
+
+/* As a program calls it, beginning at *out: "keep_expired" or "--keep-expired". */
+static void write_name(const struct option_def *d, unsigned taker, char out[32])
+{
+    bool fs = taker & OPTION_INFLUXFS;
+    snprintf(out, 32, "%s%s", fs && !d->letter ? "" : "--", d->name);
+    for (char *p = out; fs && *p; p++)
+        *p = *p == '-' && !d->letter ? '_' : *p;
+}
+
+int options_read(const struct option_def *d, unsigned taker, const char *value, struct options *o,
+                 struct err *e)
+{
+    char name[32];
+    struct err why = {0};
+    int r = d->read(value, (char *)o + d->at, &why);
+    if (r == 0)
+        return 0;
+    write_name(d, taker, name);
+    return err_set(e, r, "option %s=%s: %s", name, value, why.text);
+}
+
+void options_print(const struct option_def *d, unsigned taker)
+{
+    char name[32] = "", left[80];
+    const char *before = taker & OPTION_INFLUXFS ? "-o " : "    ", *p = d->help;
+    char letter[] = {'-', d->letter, d->name ? ',' : 0, ' ', 0};
+    if (d->name)
+        write_name(d, taker, name);
+    snprintf(left, sizeof(left), "%s%s%s%s", d->letter ? letter : before, name, d->value ? "=" : "",
+             d->value ? d->value : "");
+    printf("  %-27s", left);
+    for (size_t n; (n = strcspn(p, "\n")), p[n]; p += n + 1)
+        printf(" %.*s\n%29s", (int)n, p, "");
+    printf(" %s\n", p);
+}

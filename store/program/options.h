@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options of both programs: one table, which reads their values and prints their help.
+ *
+ * influxfs takes an option as -o allow_left_out, influxsnap as --allow-left-out; those that have a
+ * letter are words of their own for both, such as -h and --help. The table is the only place where
+ * an option is named; tests/tree/test_options.py compares the manual pages with it.
+ */
+#ifndef INFLUXFS_PROGRAM_OPTIONS_H
+#define INFLUXFS_PROGRAM_OPTIONS_H
+
+#include "store/base/log.h"
+#include "store/chain/cuts.h"
+#include "store/export/dump.h"
+#include "store/influx/paths.h"
+#include "store/program/values.h"
+
+#include <stddef.h>
+
+#define OPTIONS_KEEP_ALL INT64_MAX
+
+/* What was asked for. */
+struct options {
+    struct store_paths override; /* meta, data, wal */
+    char *store;                 /* an influxdb.conf or a folder; NULL: not given */
+    char *state;                 /* NULL: not given */
+    struct value_owner owner;    /* of restored files */
+    struct cut_rules rules;      /* reserve, guard, exclude */
+    uint64_t keep;               /* numbers; or OPTIONS_KEEP_ALL */
+    enum log_level log;          /* what is logged */
+    bool force, allow_left_out, keep_expired, skip_damaged, help, version;
+
+    /* influxfs */
+    char *mountpoint;
+    bool foreground, debug, ro;
+    int64_t every_ns; /* 0: not given */
+    uint64_t pace;    /* bytes a second; PACE_OFF, PACE_AUTO */
+    struct value_id uid, gid, umask;
+
+    /* influxsnap */
+    bool quiet, json, dry_run, remove, no_ddl;
+    enum compress compress;
+    enum dump_format format;
+    int64_t from, to;    /* nanoseconds since 1970; from <= time < to */
+    int64_t accept_loss; /* the number of a cut; -1: not given */
+    char *output;        /* NULL: stdout */
+    char **args;         /* after the command; point into argv, NULL-terminated */
+    size_t nargs;
+};
+
+enum option_takers {
+    OPTION_INFLUXFS = 1,
+    OPTION_COMMAND = 2,  /* commands of influxsnap whose `takes` names it */
+    OPTION_COMMANDS = 4, /* all of them */
+};
+
+struct option_def {
+    const char *name;  /* as of influxsnap; NULL: it has a letter only */
+    char letter;       /* or 0 */
+    unsigned takers;   /* enum option_takers */
+    const char *value; /* as the help calls it; NULL: it has none */
+    int (*read)(const char *text, void *out, struct err *e); /* what kind of value: values.h */
+    size_t at;                                               /* where in struct options */
+    const char *help;                                        /* lines */
+};
+
+/* All of them, as the help lists them; ends with one without help. */
+extern const struct option_def options_table[];
+
+void options_default(struct options *o);
+void options_clear(struct options *o);
+
+/* The option of influxfs that a word names, such as "-h", "--help", "keep=2" or "allow_left_out";
+ * *value is what comes after '='. NULL: it is none. */
+const struct option_def *options_find(const char *word, const char **value);
+
+/* Reads its value (NULL for a flag). The message names the option as the program does that takers
+ * names. */
+int options_read(const struct option_def *d, unsigned taker, const char *value, struct options *o,
+                 struct err *e);
+
+/* Prints its lines of the help of that program. */
+void options_print(const struct option_def *d, unsigned taker);
+
+#endif

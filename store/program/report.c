@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/program/report.h"
+
+#include "store/base/array.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+void report_store(struct report *r, const struct store_paths *paths, const char *state)
+{
+    struct statvfs v;
+    *r = (struct report){.paths = paths, .state = state};
+    if (state && statvfs(state, &v) == 0)
+        r->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+}
+
+int report_cuts(struct report *r, struct cuts *c, struct err *e)
+{
+    r->known = REPORT_CUTS;
+    int ret = cuts_list(c, &r->cuts, &r->ncuts, &r->broken, e);
+    if (ret < 0) {
+        r->broken = *e;
+        return ret;
+    }
+    ret = cuts_usage(c, &r->files, &r->bytes, &r->only_here, e);
+    r->have_usage = ret == 0;
+    return ret;
+}
+
+bool report_clock_set(const struct cut_info *c, const struct cut_info *before)
+{
+    return before && c->head.wall_ns < before->head.wall_ns;
+}
+
+int report_texts_add(struct report_texts *t, const char *text)
+{
+    char *own = array_grow(&t->at, t->n) ? strdup(text) : NULL;
+    if (!own)
+        return -ENOMEM;
+    t->at[t->n++] = own;
+    return 0;
+}
+
+void report_texts_clear(struct report_texts *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        free(t->at[i]);
+    free(t->at);
+    *t = (struct report_texts){0};
+}
+
+static int texts_copy(const struct report_texts *from, struct report_texts *to)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < from->n; i++)
+        r = report_texts_add(to, from->at[i]);
+    return r;
+}
+
+int report_last_copy(const struct report_last *from, struct report_last *to)
+{
+    const struct report_capture *c = &from->capture;
+    *to = *from;
+    to->capture.left_out = (struct omissions){0};
+    to->capture.links = to->capture.damaged = (struct report_texts){0};
+    int r = omissions_copy(&c->left_out, &to->capture.left_out);
+    if (r == 0)
+        r = texts_copy(&c->links, &to->capture.links);
+    return r < 0 ? r : texts_copy(&c->damaged, &to->capture.damaged);
+}
+
+void report_capture_clear(struct report_capture *c)
+{
+    omissions_clear(&c->left_out);
+    report_texts_clear(&c->links);
+    report_texts_clear(&c->damaged);
+}
+
+void report_last_clear(struct report_last *l)
+{
+    report_capture_clear(&l->capture);
+}
+
+void report_mount_clear(struct report_mount *m)
+{
+    report_last_clear(&m->last);
+    report_texts_clear(&m->dumps_lack);
+    progress_clear(&m->restore);
+}
+
+void report_clear(struct report *r)
+{
+    free(r->cuts);
+    if (r->mount)
+        report_mount_clear(r->mount);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What status tells of a store and of the program that works on it: gathered once into plain data,
+ * and printed by report_json.c for status.json of a mount and for `influxsnap status --json`.
+ *
+ * A new fact is a field here, a line where it is gathered (report_cuts and report_store for both
+ * programs, else fs/reports.c or influxsnap's showing.c), a line where it is printed, and an item
+ * in influxfs(1), "status.json".
+ *
+ * Times are nanoseconds since 1970 by the wall clock; 0: it has not happened.
+ */
+#ifndef INFLUXFS_PROGRAM_REPORT_H
+#define INFLUXFS_PROGRAM_REPORT_H
+
+#include "store/chain/cut_links.h"
+#include "store/program/options.h"
+#include "store/restore/progress.h"
+#include "store/snapshot/capture.h"
+
+#include <json-c/json.h>
+
+struct report_event {
+    int64_t at_ns;
+    char what[64];
+    char text[800];
+};
+
+struct report_texts {
+    char **at;
+    size_t n;
+};
+
+/* A snapshot of the store as it was looked up. */
+struct report_capture {
+    int64_t at_ns;
+    struct catalog_record record;
+    uint64_t bytes;
+    size_t files;
+    struct omissions left_out;
+    struct report_texts links, damaged; /* files that are not whole, as far as is known */
+};
+
+/* What happened last in a mount. */
+struct report_last {
+    struct report_event error, success;
+    struct report_capture capture;
+};
+
+/* What the timer of a mount did last. */
+struct report_timer {
+    int64_t cut_ns;
+    struct cut_result cut;
+    int64_t fold_ns;
+    struct prune_result fold;
+    struct report_event error; /* what failed the last time, and did not succeed since */
+};
+
+/* What only a mount knows. */
+struct report_mount {
+    int64_t mounted_ns;
+    const struct options *options;
+    struct report_last last;
+    size_t captures_held;
+    uint64_t held_to; /* what readers are held to just now, bytes a second; 0: not held */
+    struct report_texts dumps_lack; /* with skip_damaged */
+    bool dumps_lack_more;           /* more than are named */
+    struct report_timer timer;
+    bool restores; /* snapshots can be restored: */
+    struct progress restore;
+};
+
+enum report_known {
+    REPORT_NO_CUTS,      /* a mount without a state folder, where there can be none */
+    REPORT_UNKNOWN_CUTS, /* they may not be looked at, for the reason in `broken` */
+    REPORT_CUTS,
+};
+
+struct report {
+    const struct store_paths *paths;
+    const char *state;   /* the state folder; NULL: none, for the reason in */
+    struct err lacks;    /* what is missing, or empty */
+    uint64_t free_bytes; /* on the disk of the state folder */
+    struct err in_use;   /* who uses the store; empty: nobody, or this is a mount, which does not
+                          * look */
+    struct err cut_off;  /* a restore that was cut off, of which a mount knows nothing; or empty */
+
+    enum report_known known;
+    struct cut_info *cuts; /* the base first */
+    size_t ncuts;
+    struct err broken; /* what is wrong with them, or empty */
+    bool have_usage;
+    uint64_t files, bytes, only_here; /* retained; bytes that nothing but the cuts holds */
+    struct cut_links links;
+
+    struct report_mount *mount; /* NULL: this is influxsnap */
+};
+
+/* Begins a report of this store; all is borrowed. */
+void report_store(struct report *r, const struct store_paths *paths, const char *state);
+
+/* Gathers what is known of the cuts, but for `links`. An error is also in `broken` if it says that
+ * they cannot be listed. */
+int report_cuts(struct report *r, struct cuts *c, struct err *e);
+
+/* Frees all that it holds but paths, state and options. */
+void report_clear(struct report *r);
+void report_mount_clear(struct report_mount *m);
+void report_last_clear(struct report_last *l);
+void report_capture_clear(struct report_capture *c);
+
+/* -ENOMEM: then *to is to be cleared nonetheless. */
+int report_last_copy(const struct report_last *from, struct report_last *to);
+int report_texts_add(struct report_texts *t, const char *text);
+void report_texts_clear(struct report_texts *t);
+
+/* The report as an object, which the caller puts. NULL when out of memory. */
+struct json_object *report_json(const struct report *r);
+
+/* One cut; before is the one before it, or NULL. exact: times to the nanosecond, by which `clone`
+ * finds it again. */
+struct json_object *report_cut_json(const struct cut_info *c, const struct cut_info *before,
+                                    bool exact);
+
+/* Whether the clock was set back between the two. */
+bool report_clock_set(const struct cut_info *c, const struct cut_info *before);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A report as JSON: one shape for both programs. Some facts have two keys, and three have a form
+ * for each program, as each had its own shape before and scripts read them:
+ *
+ *                    of a mount                   of influxsnap
+ *   cuts.numbers     {"count","first","last"}     the count
+ *   restore          the restore under way        words about one that was cut off
+ *   times of cuts    whole seconds                nanoseconds
+ */
+#include "store/base/json.h"
+#include "store/base/time.h"
+#include "store/chain/cut_loss.h"
+#include "store/program/report.h"
+
+/* Names that are shown; the manifest has all. */
+#define LEFT_OUT_NAMES 100
+
+/* null instead of a number that is not known. */
+static void add_count_if(struct json_object *o, const char *key, bool known, uint64_t n)
+{
+    json_add(o, key, known ? json_object_new_uint64(n) : NULL);
+}
+
+static void add_time(struct json_object *o, const char *key, int64_t ns, bool exact)
+{
+    char text[TIME_TEXT] = "";
+    if (ns)
+        (exact ? time_exact_text : time_text)(ns, text);
+    json_add_text(o, key, text);
+}
+
+static struct json_object *texts_json(const struct report_texts *t)
+{
+    return json_texts((const char *const *)t->at, t->n);
+}
+
+static struct json_object *event_json(const struct report_event *ev)
+{
+    if (ev->at_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    add_time(o, "time", ev->at_ns, false);
+    json_add_text(o, "what", ev->what);
+    json_add_text(o, "text", ev->text);
+    return o;
+}
+
+static struct json_object *report_capture_json(const struct report_capture *c)
+{
+    if (c->at_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "id", c->record.id);
+    add_time(o, "time", c->at_ns, false);
+    add_time(o, "created", c->record.created_ns, false);
+    json_add_count(o, "index", c->record.index);
+    json_add(o, "skew_ns", json_object_new_int64(c->record.skew_ns));
+    json_add_count(o, "bytes", c->bytes);
+    json_add_count(o, "files", c->files);
+    json_add(o, "left_out", omissions_summary(&c->left_out, LEFT_OUT_NAMES));
+    json_add(o, "links", texts_json(&c->links));
+    json_add(o, "damaged", texts_json(&c->damaged));
+    return o;
+}
+
+struct json_object *report_cut_json(const struct cut_info *c, const struct cut_info *before,
+                                    bool exact)
+{
+    struct json_object *o = json_object_new_object();
+    const struct cut_head *h = &c->head;
+    json_add_bool(o, "base", c->base);
+    json_add_number(o, "number", h->number);
+    json_add_text(o, "id", h->id);
+    json_add_text(o, "parent", h->parent);
+    add_time(o, "created", h->created_ns, exact);
+    add_time(o, "time", h->wall_ns, exact);
+    json_add_bool(o, "clock_set", report_clock_set(c, before));
+    json_add_count(o, "files", c->files);
+    json_add_count(o, "bytes", c->bytes);
+    json_add(o, "lost", loss_json(h));
+    return o;
+}
+
+static struct json_object *cut_at(const struct report *r, size_t i)
+{
+    return i < r->ncuts ? report_cut_json(&r->cuts[i], i ? &r->cuts[i - 1] : NULL, !r->mount)
+                        : NULL;
+}
+
+/* Cuts that are not folded because of what they lost: a check looks whether it is empty. */
+static struct json_object *not_accepted_json(const struct report *r)
+{
+    struct json_object *o = json_object_new_array();
+    for (size_t i = 0; i < r->ncuts; i++)
+        if (r->cuts[i].head.guard == CUT_GUARD_TRIPPED)
+            json_object_array_add(o, cut_at(r, i));
+    return o;
+}
+
+static void add_numbers(struct json_object *o, const struct report *r)
+{
+    size_t n = r->ncuts;
+    add_count_if(o, "count", r->known == REPORT_CUTS, n > 0 ? n - 1 : 0);
+    json_add_number(o, "first", n > 1 ? r->cuts[1].head.number : -1);
+    json_add_number(o, "last", n > 1 ? r->cuts[n - 1].head.number : -1);
+}
+
+static struct json_object *numbers_json(const struct report *r)
+{
+    struct json_object *o = json_object_new_object(), *count = NULL;
+    add_numbers(o, r);
+    if (r->mount)
+        return o;
+    count = json_object_get(json_object_object_get(o, "count"));
+    json_object_put(o);
+    return count;
+}
+
+static void report_add_retained(struct json_object *o, const struct report *r)
+{
+    bool known = r->have_usage;
+    add_count_if(o, "retained_files", known, r->files);
+    add_count_if(o, "retained_bytes", known, r->bytes);
+    add_count_if(o, "retained_bytes_only_here", known, r->only_here);
+    add_count_if(o, "files", known, r->files);
+    add_count_if(o, "bytes", known, r->bytes);
+    add_count_if(o, "only_ours", known, r->only_here);
+    json_add_text(o, "kept_as", cut_links_word(r->links.how));
+    json_add_count(o, "copy_bytes", r->links.bytes);
+    json_add_text(o, "why_copied", r->links.why.text);
+}
+
+static struct json_object *report_last_cut_json(const struct report_timer *t)
+{
+    if (t->cut_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    add_time(o, "time", t->cut_ns, false);
+    json_add_bool(o, "made", t->cut.made);
+    json_add_number(o, "number", t->cut.number);
+    json_add_count(o, "files", t->cut.files);
+    json_add_count(o, "bytes", t->cut.bytes);
+    json_add_count(o, "copied_files", t->cut.copied);
+    json_add_count(o, "copied_bytes", t->cut.copied_bytes);
+    json_add_text(o, "why_copied", t->cut.said.text);
+    json_add(o, "lost", loss_json(&t->cut.head));
+    return o;
+}
+
+static struct json_object *last_fold_json(const struct report_timer *t)
+{
+    if (t->fold_ns == 0)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    add_time(o, "time", t->fold_ns, false);
+    json_add_count(o, "folded", t->fold.folded);
+    json_add_count(o, "freed_bytes", t->fold.freed);
+    json_add_bool(o, "held_back", t->fold.held_back);
+    json_add_number(o, "guarded", t->fold.guarded ? t->fold.guarded_number : -1);
+    return o;
+}
+
+static void add_timer(struct json_object *o, const struct report_mount *m)
+{
+    const struct options *options = m->options;
+    const struct cut_rules *rules = &options->rules;
+    json_add(o, "guard", rules->guard ? json_object_new_double(rules->guard_part) : NULL);
+    add_count_if(o, "every", options->every_ns, (uint64_t)(options->every_ns / SECOND_NS));
+    add_count_if(o, "keep", options->keep != OPTIONS_KEEP_ALL, options->keep);
+    json_add(o, "last_cut", report_last_cut_json(&m->timer));
+    json_add(o, "last_fold", last_fold_json(&m->timer));
+    json_add(o, "last_error", event_json(&m->timer.error));
+}
+
+static struct json_object *report_cuts_json(const struct report *r)
+{
+    struct json_object *o = json_object_new_object();
+    json_add(o, "base", cut_at(r, 0));
+    json_add(o, "latest", cut_at(r, r->ncuts - 1));
+    json_add(o, "newest", cut_at(r, r->ncuts - 1));
+    add_numbers(o, r);
+    json_add(o, "numbers", numbers_json(r));
+    json_add_text(o, "damaged", r->broken.text);
+    json_add_text(o, "error", r->broken.text);
+    json_add(o, "not_accepted", r->known == REPORT_CUTS ? not_accepted_json(r) : NULL);
+    report_add_retained(o, r);
+    if (r->mount)
+        add_timer(o, r->mount);
+    return o;
+}
+
+static struct json_object *store_json(const struct report *r)
+{
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "meta", r->paths->meta);
+    json_add_text(o, "data", r->paths->data);
+    json_add_text(o, "wal", r->paths->wal);
+    json_add_text(o, "config", r->paths->config);
+    json_add_text(o, "state", r->state);
+    json_add_text(o, "lacks", r->lacks.text);
+    return o;
+}
+
+static struct json_object *lack_json(const struct report_mount *m)
+{
+    struct json_object *o = json_object_new_object();
+    json_add_bool(o, "more", m->dumps_lack_more);
+    json_add(o, "lines", texts_json(&m->dumps_lack));
+    return o;
+}
+
+static struct json_object *pace_json(const struct report_mount *m)
+{
+    char text[PACE_TEXT];
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "setting", value_pace_text(m->options->pace, text));
+    json_add_number(o, "held_to_bytes_per_second", m->held_to ? (int64_t)m->held_to : -1);
+    return o;
+}
+
+static void add_mount(struct json_object *o, const struct report_mount *m)
+{
+    add_time(o, "mounted", m->mounted_ns, false);
+    json_add(o, "last_capture", report_capture_json(&m->last.capture));
+    json_add(o, "last_success", event_json(&m->last.success));
+    json_add(o, "last_error", event_json(&m->last.error));
+    if (m->options->skip_damaged)
+        json_add(o, "dumps_lack", lack_json(m));
+    json_add_count(o, "captures_held", m->captures_held);
+    json_add(o, "pace", pace_json(m));
+    json_add(o, "restore", m->restores ? progress_object(&m->restore) : NULL);
+}
+
+struct json_object *report_json(const struct report *r)
+{
+    struct json_object *o = json_object_new_object();
+    if (!o)
+        return NULL;
+    json_add_text(o, "version", INFLUXFS_VERSION);
+    json_add(o, "store", store_json(r));
+    json_add_text(o, "state", r->state);
+    json_add_text(o, "lacks", r->lacks.text);
+    json_add_count(o, "free", r->free_bytes);
+    if (r->mount) {
+        add_mount(o, r->mount);
+    } else {
+        json_add_text(o, "in_use", r->in_use.text);
+        json_add_text(o, "restore", r->cut_off.text);
+    }
+    json_add(o, "cuts", r->known == REPORT_NO_CUTS ? NULL : report_cuts_json(r));
+    return o;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/program/values.h"
+
+#include "store/base/log.h"
+#include "store/base/owner.h"
+#include "store/chain/cuts.h"
+#include "store/export/dump.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int value_flag(const char *text, void *out, struct err *e)
+{
+    (void)text, (void)e;
+    *(bool *)out = true;
+    return 0;
+}
+
+int value_text(const char *text, void *out, struct err *e)
+{
+    char *copy = strdup(text), **to = out;
+    if (!copy)
+        return err_sys(e, -ENOMEM, "its value");
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+/* Digits, from text to *end; no sign, no space. */
+static bool digits(const char *text, int base, uint64_t max, uint64_t *out, char **end)
+{
+    errno = 0;
+    *out = strtoull(text, end, base);
+    return *text >= '0' && *text <= '9' && errno == 0 && *out <= max;
+}
+
+static int whole_number(const char *text, int base, uint64_t max, uint64_t *out, struct err *e)
+{
+    char *end;
+    uint64_t v;
+    if (!digits(text, base, max, &v, &end) || *end)
+        return err_set(e, -EINVAL, "not a number that it can have");
+    *out = v;
+    return 0;
+}
+
+int value_count(const char *text, void *out, struct err *e)
+{
+    return whole_number(text, 10, UINT64_C(1) << 40, out, e);
+}
+
+int value_number(const char *text, void *out, struct err *e)
+{
+    return whole_number(text, 10, INT64_MAX, out, e);
+}
+
+static int read_id(const char *text, int base, unsigned max, struct value_id *out, struct err *e)
+{
+    uint64_t v;
+    int r = whole_number(text, base, max, &v, e);
+    if (r == 0)
+        *out = (struct value_id){true, (unsigned)v};
+    return r;
+}
+
+int value_id(const char *text, void *out, struct err *e)
+{
+    return read_id(text, 10, UINT_MAX - 1, out, e);
+}
+
+int value_mode(const char *text, void *out, struct err *e)
+{
+    return read_id(text, 8, 0777, out, e);
+}
+
+int value_owner(const char *text, void *out, struct err *e)
+{
+    struct value_owner *o = out;
+    return owner_parse(text, &o->uid, &o->gid, e);
+}
+
+int value_every(const char *text, void *out, struct err *e)
+{
+    static const char units[] = "smhd";
+    static const uint64_t seconds[] = {1, 60, 3600, 86400};
+    const uint64_t most = 100 * 366 * 86400ull;
+    char *end;
+    uint64_t v;
+    bool good = digits(text, 10, most, &v, &end);
+    const char *unit = *end ? strchr(units, *end) : units;
+    uint64_t times = unit ? seconds[unit - units] : 0;
+    if (!good || !unit || (*end && end[1]) || v == 0 || v > most / times)
+        return err_set(e, -EINVAL, "not a time; it is a number with s, m, h or d, such as 1h");
+    *(int64_t *)out = (int64_t)(v * times) * 1000000000;
+    return 0;
+}
+
+int value_time(const char *text, void *out, struct err *e)
+{
+    return cuts_parse_time(text, strlen(text), out) < 0
+               ? err_set(e, -EINVAL, "not a time (expected 2016-06-11T12:00:00Z)")
+               : 0;
+}
+
+/* One of the words of a list that ends with NULL, by its place in it; empty ones are never given. */
+static int choose(const char *text, const char *const *words, int *out, const char *which,
+                  struct err *e)
+{
+    for (int i = 0; words[i]; i++) {
+        if (*text && strcmp(words[i], text) == 0) {
+            *out = i;
+            return 0;
+        }
+    }
+    return err_set(e, -EINVAL, "it is %s", which);
+}
+
+int value_compress(const char *text, void *out, struct err *e)
+{
+    static const char *const words[] = {
+        [COMPRESS_NOT] = "", [COMPRESS_ZSTD] = "zstd", [COMPRESS_GZIP] = "gzip", NULL};
+    return choose(text, words, out, "zstd or gzip", e);
+}
+
+int value_format(const char *text, void *out, struct err *e)
+{
+    static const char *const words[] = {
+        [DUMP_JSON] = "json", [DUMP_CSV] = "csv", [DUMP_LP] = "lp", NULL};
+    return choose(text, words, out, "lp, json or csv", e);
+}
+
+int value_level(const char *text, void *out, struct err *e)
+{
+    return choose(text, log_level_names, out, "error, warning, info or debug", e);
+}
+
+static bool read_percent(const char *text, double *part)
+{
+    char *end;
+    double v = strtod(text, &end);
+    *part = v / 100;
+    return *text >= '0' && *text <= '9' && strcmp(end, "%") == 0 && isfinite(v) && v <= 100;
+}
+
+static bool read_bytes(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    uint64_t v;
+    bool good = digits(text, 10, INT64_MAX, &v, &end);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    *out = v << shift;
+    return good && v <= (uint64_t)INT64_MAX >> shift && end[unit != NULL] == 0;
+}
+
+int value_reserve(const char *text, void *out, struct err *e)
+{
+    struct cut_rules *rules = out;
+    double part = 0;
+    uint64_t bytes = 0;
+    bool is_part = read_percent(text, &part);
+    if (!is_part && !read_bytes(text, &bytes))
+        return err_set(e, -EINVAL,
+                       "neither a part of the disk, such as 5%%, nor a number of bytes, such as "
+                       "10G");
+    rules->reserve_part = is_part ? part : 0;
+    rules->reserve_bytes = bytes;
+    return 0;
+}
+
+int value_guard(const char *text, void *out, struct err *e)
+{
+    struct cut_rules *rules = out;
+    double part = 0;
+    bool on = strcmp(text, "off") != 0;
+    if (on && !read_percent(text, &part))
+        return err_set(e, -EINVAL, "neither a part of the store, such as 20%%, nor off");
+    rules->guard = on;
+    rules->guard_part = part;
+    return 0;
+}
+
+int value_exclude(const char *text, void *out, struct err *e)
+{
+    struct cut_rules *rules = out;
+    size_t n = 1;
+    for (const char *p = text; *p; p++)
+        n += *p == ':';
+    char **list = calloc(n, sizeof(*list));
+    if (!list)
+        return err_sys(e, -ENOMEM, "its names");
+    value_rules_clear(rules);
+    rules->exclude = (const char *const *)list;
+    for (size_t len; rules->nexclude < n; text += len + 1) {
+        len = strcspn(text, ":");
+        if (len == 0)
+            return err_set(e, -EINVAL, "the name of a database is empty");
+        list[rules->nexclude] = strndup(text, len);
+        if (!list[rules->nexclude])
+            return err_sys(e, -ENOMEM, "its names");
+        rules->nexclude++;
+    }
+    return 0;
+}
+
+int value_pace(const char *text, void *out, struct err *e)
+{
+    const uint64_t least = UINT64_C(1) << 20; /* what is read at a time: a second for each piece */
+    uint64_t *pace = out, rate = 0;
+    if (strcmp(text, "off") == 0)
+        *pace = PACE_OFF;
+    else if (strcmp(text, "auto") == 0)
+        *pace = PACE_AUTO;
+    else if (read_bytes(text, &rate) && rate >= least)
+        *pace = rate;
+    else
+        return err_set(e, -EINVAL,
+                       "neither off nor auto nor a number of bytes a second, such as 50M, of 1M at "
+                       "least");
+    return 0;
+}
+
+const char *value_pace_text(uint64_t pace, char out[PACE_TEXT])
+{
+    if (pace == PACE_OFF || pace == PACE_AUTO)
+        return pace == PACE_OFF ? "off" : "auto";
+    snprintf(out, PACE_TEXT, "%" PRIu64, pace);
+    return out;
+}
+
+void value_rules_default(struct cut_rules *out)
+{
+    *out = (struct cut_rules){.reserve_part = 0.05, .guard = true, .guard_part = 0.2};
+}
+
+void value_rules_clear(struct cut_rules *r)
+{
+    for (size_t i = 0; i < r->nexclude; i++)
+        free((char *)r->exclude[i]);
+    free((void *)r->exclude);
+    r->exclude = NULL;
+    r->nexclude = 0;
+}

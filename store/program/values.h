@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the values of options look like. Each function reads one kind of value into *out, whose type
+ * its comment names, and returns 0; or -EINVAL with the reason, which does not repeat the name of
+ * the option, in *e; or -ENOMEM. What was read before a failure stays in *out, and is freed with
+ * it. Not for several threads at once.
+ */
+#ifndef INFLUXFS_PROGRAM_VALUES_H
+#define INFLUXFS_PROGRAM_VALUES_H
+
+#include "store/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum compress { COMPRESS_NOT, COMPRESS_ZSTD, COMPRESS_GZIP };
+
+struct value_owner {
+    uid_t uid; /* -1: not given */
+    gid_t gid;
+};
+
+struct value_id {
+    bool given;
+    unsigned id;
+};
+
+int value_flag(const char *text, void *out, struct err *e);  /* bool; text is not looked at */
+int value_text(const char *text, void *out, struct err *e);  /* char *: a copy; frees the old one */
+int value_count(const char *text, void *out, struct err *e); /* uint64_t: how many, to 2^40 */
+int value_number(const char *text, void *out, struct err *e); /* int64_t: of a cut */
+int value_id(const char *text, void *out, struct err *e);     /* struct value_id: a uid or gid */
+int value_mode(const char *text, void *out, struct err *e);   /* struct value_id: octal, to 0777 */
+int value_owner(const char *text, void *out, struct err *e);  /* struct value_owner: USER[:GROUP] */
+
+/* int64_t, nanoseconds: a length, such as 90, 90s, 30m, 1h or 7d, of 100 years at most; a time
+ * since 1970, in RFC 3339. */
+int value_every(const char *text, void *out, struct err *e);
+int value_time(const char *text, void *out, struct err *e);
+
+/* int, for an enum compress: zstd or gzip; enum dump_format: lp, json or csv; enum log_level. */
+int value_compress(const char *text, void *out, struct err *e);
+int value_format(const char *text, void *out, struct err *e);
+int value_level(const char *text, void *out, struct err *e);
+
+/* struct cut_rules: what it is to leave free, as a part of the disk (5%) or in bytes, with K, M, G
+ * or T for powers of 1024; which part of the store a cut may lose, or off; databases that it leaves
+ * out, DB[:DB…], of which value_rules_clear frees the names. */
+int value_reserve(const char *text, void *out, struct err *e);
+int value_guard(const char *text, void *out, struct err *e);
+int value_exclude(const char *text, void *out, struct err *e);
+
+/* uint64_t, bytes a second: off, auto, or a rate in bytes, 1M at least, with the letters of sizes.
+ * value_pace_text gives back what it means. */
+#define PACE_OFF UINT64_C(0)
+#define PACE_AUTO UINT64_MAX
+#define PACE_TEXT 24
+int value_pace(const char *text, void *out, struct err *e);
+const char *value_pace_text(uint64_t pace, char out[PACE_TEXT]);
+
+struct cut_rules;
+/* What holds if nothing is said: 5 % of the disk stay free, a cut may lose 20 % of the store. */
+void value_rules_default(struct cut_rules *out);
+void value_rules_clear(struct cut_rules *r);
+
+#endif
