@@ -3,6 +3,7 @@
 
 #include "fs/cutfile.h"
 #include "fs/folder.h"
+#include "fs/request.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"
 

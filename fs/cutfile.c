@@ -2,6 +2,7 @@
 #include "fs/cutfile.h"
 
 #include "fs/lifetime.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "fs/tarfile.h"
 

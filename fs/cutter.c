@@ -2,28 +2,23 @@
 #include "fs/cutter.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/log.h"
+#include "store/base/time.h"
+#include "store/base/worker.h"
 #include "store/chain/cut_loss.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define SECOND ((int64_t)1000000000)
-#define LOOK_NS (5 * SECOND)   /* how often it looks at what others did, at most */
-#define RETRY_NS (60 * SECOND) /* after a failure */
+#define LOOK_NS (5 * SECOND_NS)   /* how often it looks at what others did, at most */
+#define RETRY_NS (60 * SECOND_NS) /* after a failure */
 
 struct cutter {
     struct fs *fs;
-    pthread_t thread;
-    pthread_mutex_t lock; /* guards stop and report */
-    pthread_cond_t wake;
-    bool stop;
+    struct worker *worker; /* its lock guards report */
     struct report_timer report;
     struct err said;    /* why whole files were copied, as logged */
     struct err omitted; /* what the last cut left out, as logged */
@@ -36,11 +31,8 @@ struct cutter {
 
 static bool is_stopped(void *arg)
 {
-    struct cutter *c = arg;
-    pthread_mutex_lock(&c->lock);
-    bool stop = c->stop;
-    pthread_mutex_unlock(&c->lock);
-    return stop;
+    const struct cutter *c = arg;
+    return worker_is_stopping(c->worker);
 }
 
 /* Numbers apart: how much is free is another one each time. */
@@ -60,31 +52,31 @@ static bool same_reason(const char *a, const char *b)
 static void failed(struct cutter *c, const char *what, const char *why)
 {
     struct report_event *ev = &c->report.error;
-    pthread_mutex_lock(&c->lock);
+    worker_lock(c->worker);
     bool told = strcmp(ev->what, what) == 0 && same_reason(ev->text, why);
-    ev->at_ns = io_now_ns();
+    ev->at_ns = time_wall_ns();
     snprintf(ev->what, sizeof(ev->what), "%s", what);
     snprintf(ev->text, sizeof(ev->text), "%s", why);
-    pthread_mutex_unlock(&c->lock);
+    worker_unlock(c->worker);
     if (!told)
         status_failed(c->fs->status, what, why);
 }
 
-/* Called with the lock. */
 static void succeeded(struct cutter *c, const char *what)
 {
+    worker_assert_locked(c->worker);
     if (strcmp(c->report.error.what, what) == 0)
         c->report.error = (struct report_event){0};
 }
 
 static bool is_due(const struct cutter *c)
 {
-    int64_t every = c->fs->options->every_ns, now = io_mono_ns();
+    int64_t every = c->fs->options->every_ns, now = time_mono_ns();
     struct cut_info latest;
     if (!every || now < c->not_before_ns || (c->cut_ns && now - c->cut_ns < every))
         return false;
     int r = cuts_latest(c->fs->cuts, &latest, NULL);
-    int64_t age = r == 0 ? io_now_ns() - latest.head.wall_ns : every;
+    int64_t age = r == 0 ? time_wall_ns() - latest.head.wall_ns : every;
     /* A clock that was set back says nothing about age; the cut that is made now heals that. */
     return age < 0 || age >= every;
 }
@@ -123,10 +115,10 @@ static void cut(struct cutter *c)
     rules.arg = c;
     struct cut_result res;
     struct err e = {0};
-    int64_t began = io_mono_ns();
+    int64_t began = time_mono_ns();
     int r = cuts_make(c->fs->cuts, &rules, &reader, &res, &e);
     if (r < 0) {
-        c->not_before_ns = io_mono_ns() + (o->every_ns < RETRY_NS ? o->every_ns : RETRY_NS);
+        c->not_before_ns = time_mono_ns() + (o->every_ns < RETRY_NS ? o->every_ns : RETRY_NS);
         if (r != -ENOENT && r != -EINTR)
             failed(c, "cut", e.text);
         return;
@@ -142,11 +134,11 @@ static void cut(struct cutter *c)
     if (res.said.text[0] && strcmp(res.said.text, c->said.text) != 0)
         log_info("cut: %s", res.said.text);
     c->said = res.said.text[0] ? res.said : c->said;
-    pthread_mutex_lock(&c->lock);
-    c->report.cut_ns = io_now_ns();
+    worker_lock(c->worker);
+    c->report.cut_ns = time_wall_ns();
     c->report.cut = res;
     succeeded(c, "cut");
-    pthread_mutex_unlock(&c->lock);
+    worker_unlock(c->worker);
 }
 
 static bool must_fold(const struct cutter *c)
@@ -156,7 +148,7 @@ static bool must_fold(const struct cutter *c)
     size_t n;
     uint64_t keep = c->fs->options->keep;
     if (keep == OPTIONS_KEEP_ALL || (c->fold_ns && c->fold_version == cuts_version(c->fs->cuts) &&
-                                     io_mono_ns() - c->fold_ns < RETRY_NS))
+                                     time_mono_ns() - c->fold_ns < RETRY_NS))
         return false;
     if (cuts_list(c->fs->cuts, &list, &n, &broken, NULL) < 0 || broken.text[0])
         return false; /* a cut says so */
@@ -168,7 +160,7 @@ static void fold(struct cutter *c)
     struct prune_result res;
     struct err e = {0};
     int r = cuts_prune(c->fs->cuts, c->fs->options->keep, &res, &e);
-    c->fold_ns = io_mono_ns();
+    c->fold_ns = time_mono_ns();
     c->fold_version = cuts_version(c->fs->cuts);
     if (r < 0) {
         failed(c, "folding cuts", e.text);
@@ -178,37 +170,24 @@ static void fold(struct cutter *c)
         log_info("%llu cuts folded: the base stands for %lld, %llu bytes freed",
                  (unsigned long long)res.folded, (long long)res.base,
                  (unsigned long long)res.freed);
-    pthread_mutex_lock(&c->lock);
-    c->report.fold_ns = io_now_ns();
+    worker_lock(c->worker);
+    c->report.fold_ns = time_wall_ns();
     c->report.fold = res;
     succeeded(c, "folding cuts");
-    pthread_mutex_unlock(&c->lock);
+    worker_unlock(c->worker);
 }
 
-/* Returns whether to go on. */
-static bool rest(struct cutter *c)
-{
-    int64_t part = c->fs->options->every_ns / 4;
-    int64_t at = io_mono_ns() + (part && part < LOOK_NS ? part : LOOK_NS);
-    struct timespec until = {at / SECOND, at % SECOND};
-    pthread_mutex_lock(&c->lock);
-    while (!c->stop && pthread_cond_timedwait(&c->wake, &c->lock, &until) != ETIMEDOUT)
-        continue;
-    bool on = !c->stop;
-    pthread_mutex_unlock(&c->lock);
-    return on;
-}
-
-static void *run(void *arg)
+static int64_t cutter_step(struct worker *w, void *arg)
 {
     struct cutter *c = arg;
-    do {
-        if (is_due(c))
-            cut(c);
-        if (!is_stopped(c) && must_fold(c))
-            fold(c);
-    } while (rest(c));
-    return NULL;
+    int64_t part = c->fs->options->every_ns / 4;
+    worker_unlock(w);
+    if (is_due(c))
+        cut(c);
+    if (!worker_is_stopping(w) && must_fold(c))
+        fold(c);
+    worker_lock(w);
+    return time_mono_ns() + (part && part < LOOK_NS ? part : LOOK_NS);
 }
 
 int cutter_start(struct fs *fs)
@@ -218,15 +197,9 @@ int cutter_start(struct fs *fs)
     struct cutter *c = calloc(1, sizeof(*c));
     if (!c)
         return -ENOMEM;
-    pthread_condattr_t mono;
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-    pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->wake, &mono);
-    pthread_condattr_destroy(&mono);
     c->fs = fs;
     fs->cutter = c;
-    int r = -pthread_create(&c->thread, NULL, run, c);
+    int r = worker_start(cutter_step, c, &c->worker);
     if (r < 0) {
         free(c);
         fs->cutter = NULL;
@@ -238,19 +211,13 @@ void cutter_stop(struct cutter *c)
 {
     if (!c)
         return;
-    pthread_mutex_lock(&c->lock);
-    c->stop = true;
-    pthread_cond_signal(&c->wake);
-    pthread_mutex_unlock(&c->lock);
-    pthread_join(c->thread, NULL);
-    pthread_cond_destroy(&c->wake);
-    pthread_mutex_destroy(&c->lock);
+    worker_stop(c->worker);
     free(c);
 }
 
 void cutter_get(struct cutter *c, struct report_timer *out)
 {
-    pthread_mutex_lock(&c->lock);
+    worker_lock(c->worker);
     *out = c->report;
-    pthread_mutex_unlock(&c->lock);
+    worker_unlock(c->worker);
 }

@@ -2,6 +2,7 @@
 /* What dump/ is made of: the contents of the instants of those who ask. */
 #include "fs/dumps_internal.h"
 #include "fs/now.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/cleanup.h"
 

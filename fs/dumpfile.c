@@ -2,6 +2,7 @@
 /* The files of dump/, which are made while they are read (generated.h). */
 #include "fs/dumps_internal.h"
 #include "fs/generated.h"
+#include "fs/request.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #include "fs/dumps.h"
 
 #include "fs/dumps_internal.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/cleanup.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/folder.h"
+#include "fs/request.h"
 
 static int64_t newest_cut_ns(const struct fs *fs)
 {

@@ -11,7 +11,6 @@
 #include "fs/ino.h"
 #include "fs/material.h"
 #include "fs/node.h"
-#include "fs/request.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"

@@ -3,6 +3,7 @@
 
 #include "fs/ahead.h"
 #include "fs/pace.h"
+#include "fs/request.h"
 #include "store/base/cleanup.h"
 #include "store/snapshot/catalog_derived.h"
 

@@ -2,6 +2,7 @@
 #include "fs/live.h"
 
 #include "fs/folder.h"
+#include "fs/request.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"

@@ -2,6 +2,7 @@
 #include "fs/now.h"
 
 #include "fs/folder.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "fs/tarfile.h"
 

@@ -5,9 +5,11 @@
 #include "fs/dumps.h"
 #include "fs/instant.h"
 #include "fs/pace.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "fs/text.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -22,7 +24,7 @@ static int log_getattr(struct request *r, struct node *n, struct handle *h, stru
     (void)h;
     if (r->fs->restore && fstat(session_log_fd(r->fs->restore), &real) < 0)
         return -errno;
-    fs_attr(r->fs, st, n, S_IFREG | 0400, (uint64_t)real.st_size, io_ts_ns(&real.st_mtim));
+    fs_attr(r->fs, st, n, S_IFREG | 0400, (uint64_t)real.st_size, time_from_spec(&real.st_mtim));
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "fs/cutfile.h"
 #include "fs/folder.h"
 #include "fs/now.h"
+#include "fs/request.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 
 #include "store/base/io.h"
 #include "store/base/log.h"
+#include "store/base/time.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ struct status {
 static void happened(struct status *s, struct report_event *ev, const char *what, const char *text)
 {
     pthread_mutex_lock(&s->lock);
-    ev->at_ns = io_now_ns();
+    ev->at_ns = time_wall_ns();
     snprintf(ev->what, sizeof(ev->what), "%s", what);
     snprintf(ev->text, sizeof(ev->text), "%s", text);
     pthread_mutex_unlock(&s->lock);
@@ -68,7 +69,7 @@ void status_captured(struct status *s, const struct tarball *t)
 {
     const struct capture *c = tarball_capture(t);
     struct report_capture now = {
-        .at_ns = io_now_ns(), .record = *capture_record(c), .bytes = tarball_size(t)};
+        .at_ns = time_wall_ns(), .record = *capture_record(c), .bytes = tarball_size(t)};
     if (take_lists(c, &now) < 0)
         log_warning("status.json may lack what was left out, or is damaged");
     for (size_t i = 0; i < capture_count(c); i++)

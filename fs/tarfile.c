@@ -2,6 +2,7 @@
 #include "fs/tarfile.h"
 
 #include "fs/pace.h"
+#include "fs/request.h"
 #include "fs/status.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/text.h"
 
+#include "fs/request.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 

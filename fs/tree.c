@@ -5,6 +5,7 @@
 #include "fs/folder.h"
 #include "fs/live.h"
 #include "fs/reports.h"
+#include "fs/request.h"
 #include "fs/snapdir.h"
 #include "fs/uploads.h"
 

@@ -4,6 +4,7 @@
 #include "fs/uploads_internal.h"
 
 #include "fs/caller.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/io.h"
 #include "store/base/time.h"
@@ -140,7 +141,7 @@ int upload_file_open(struct request *r, struct node *n, int flags, struct handle
 
 static int64_t time_of(const struct timespec *t, bool now)
 {
-    return now ? time_wall_ns() : io_ts_ns(t);
+    return now ? time_wall_ns() : time_from_spec(t);
 }
 
 int upload_file_setattr(struct request *r, struct node *n, struct handle *h, const struct stat *st,

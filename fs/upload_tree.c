@@ -2,6 +2,7 @@
 /* The names in restore/: a tree in memory. */
 #include "fs/uploads_internal.h"
 
+#include "fs/request.h"
 #include "store/base/time.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
 #include "fs/uploads.h"
 
 #include "fs/reports.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "fs/uploads_internal.h"
 #include "store/base/cleanup.h"

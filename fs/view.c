@@ -2,6 +2,7 @@
 #include "fs/view.h"
 
 #include "fs/cutfile.h"
+#include "fs/request.h"
 #include "fs/view_internal.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"

@@ -9,8 +9,6 @@
 #ifndef INFLUXFS_BASE_IO_H
 #define INFLUXFS_BASE_IO_H
 
-#include "store/base/time.h"
-
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -49,10 +47,5 @@ int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
 /* mkdir -p of an absolute or relative path. Each folder made gets mode and, where uid is not
  * (uid_t)-1, the owner. Folders that exist are left as they are. */
 int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid);
-
-/* The clock's names before there was store/base/time.h. */
-#define io_now_ns time_wall_ns
-#define io_mono_ns time_mono_ns
-#define io_ts_ns time_from_spec
 
 #endif

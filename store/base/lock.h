@@ -25,7 +25,8 @@ bool cond_wait_until(pthread_cond_t *c, pthread_mutex_t *lock, int64_t deadline_
 int lock_unless(pthread_mutex_t *lock, bool (*interrupted)(void *arg), void *arg);
 
 /* Takes the lock until the end of the block, however that is left. */
-#define lock_scope(lock) cleanup(lock_leave) pthread_mutex_t *lock_scope_ = lock_enter(lock)
+#define lock_scope(lock)                                                                           \
+    cleanup(lock_leave) __attribute__((unused)) pthread_mutex_t *lock_scope_ = lock_enter(lock)
 
 static inline pthread_mutex_t *lock_enter(pthread_mutex_t *lock)
 {

@@ -43,7 +43,7 @@ static const struct known *find_known(const struct cuts *c, const char *name, co
         cuts_file_name(&c->list[i].info, own);
         if (strcmp(own, name) == 0 && c->list[i].ino == st->st_ino &&
             c->list[i].size == (uint64_t)st->st_size &&
-            c->list[i].mtime_ns == io_ts_ns(&st->st_mtim))
+            c->list[i].mtime_ns == time_from_spec(&st->st_mtim))
             return &c->list[i];
     }
     return NULL;
@@ -63,7 +63,7 @@ static int cuts_look_at(const struct cuts *c, const char *name, bool base, struc
     *out = (struct known){.info.base = base,
                           .ino = st.st_ino,
                           .size = (uint64_t)st.st_size,
-                          .mtime_ns = io_ts_ns(&st.st_mtim)};
+                          .mtime_ns = time_from_spec(&st.st_mtim)};
     struct cut_summary sum;
     int r = cutlist_summary(c->fd, name, &sum, e);
     if (r == 0) {

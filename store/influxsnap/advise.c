@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/influxsnap/say.h"
 #include "store/restore/advice.h"
 
@@ -53,7 +54,7 @@ void advise_end(struct advise *a, const char *name, bool kept, struct json_objec
 {
     struct advice r = {.created = steal_ptr(&a->created)};
     if (a->meta) {
-        r.unread = census_take(a->meta, a->len, io_now_ns(), &r.census, NULL) < 0;
+        r.unread = census_take(a->meta, a->len, time_wall_ns(), &r.census, NULL) < 0;
         r.kept = kept;
         advise_tell(&r, name);
     }

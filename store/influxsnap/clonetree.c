@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/influxsnap/snap.h"
 
@@ -30,7 +31,7 @@ static bool is_as_wanted(int fd, const struct file_attr *a)
 {
     struct stat st;
     return fstat(fd, &st) == 0 && (st.st_mode & 07777) == (a->mode & 07777) &&
-           st.st_uid == a->uid && st.st_gid == a->gid && io_ts_ns(&st.st_mtim) == a->mtime_ns;
+           st.st_uid == a->uid && st.st_gid == a->gid && time_from_spec(&st.st_mtim) == a->mtime_ns;
 }
 
 static bool may_link(const char *path)

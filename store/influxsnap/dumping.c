@@ -2,6 +2,7 @@
 /* influxsnap dump: measurements as text, read from the files, whether influxd runs or not. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/export/dump.h"
 #include "store/influxsnap/ddl.h"
 #include "store/influxsnap/dump_advice.h"
@@ -115,7 +116,7 @@ static int dump_database(struct schema_cache *c, const struct dump_query *query,
             continue;
         found = true;
         if (q.format == DUMP_LP)
-            dump_advice_policy(&to->told, schema_cache_shards(c), i, &q, io_now_ns());
+            dump_advice_policy(&to->told, schema_cache_shards(c), i, &q, time_wall_ns());
         r = dump_policy(c, &q, to, e);
     }
     return r == 0 && !found ? err_set(e, -ENOENT, "no database %s", q.db) : r;

@@ -3,6 +3,7 @@
 
 #include "store/base/err.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influxsnap/say.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ void meter_begin(struct meter *m, const char *verb, uint64_t total)
     *m = (struct meter){.verb = verb,
                         .bar = !snap_is_quiet() && isatty(STDERR_FILENO),
                         .total = total,
-                        .began = io_mono_ns()};
+                        .began = time_mono_ns()};
 }
 
 void meter_file(struct meter *m, const char *name, uint64_t size)
@@ -61,7 +62,7 @@ static void time_left(const struct meter *m, double rate, char out[32])
 static void meter_draw(const struct meter *m)
 {
     char done[16], total[16], per_second[16], left[32], text[160], bar[64] = "";
-    double seconds = (double)(io_mono_ns() - m->began) / 1e9;
+    double seconds = (double)(time_mono_ns() - m->began) / 1e9;
     double rate = seconds > 0 ? (double)m->done / seconds : 0;
     double part = m->total ? (double)m->done / (double)m->total : 0;
     meter_size((double)m->done, done);
@@ -89,7 +90,7 @@ void meter_add(struct meter *m, uint64_t bytes)
     m->done += bytes;
     if (m->total && m->done > m->total)
         m->done = m->total;
-    int64_t now = m->bar ? io_mono_ns() : 0;
+    int64_t now = m->bar ? time_mono_ns() : 0;
     if (m->bar && now - m->shown >= EVERY_NS) {
         m->shown = now;
         meter_draw(m);

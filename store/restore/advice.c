@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/influx/tsmfile.h"
 
@@ -74,7 +75,7 @@ static int advice_look_at_meta(struct manifest_file *file, int folder, bool keep
 {
     autofree char *meta = NULL;
     size_t len = 0;
-    const int64_t now = io_now_ns();
+    const int64_t now = time_wall_ns();
     struct err why = {0};
     int r = io_read_file(folder, NAME_META_DB, META_DB_MAX, &meta, &len);
     if (r < 0 && r != -EFBIG)

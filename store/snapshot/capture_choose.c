@@ -157,7 +157,7 @@ static int choose_wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool 
     cleanup(dir_free) struct dir list = {0};
     struct stat folder;
     int r = fstat(fd, &folder) < 0 ? -errno : dir_read(fd, &list);
-    *settled = r == 0 && time_wall_ns() - io_ts_ns(&folder.st_mtim) > SETTLED_NS;
+    *settled = r == 0 && time_wall_ns() - time_from_spec(&folder.st_mtim) > SETTLED_NS;
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         struct stat st;
         if (name_is_wal(list.names[i]) && fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)

@@ -207,7 +207,7 @@ static bool same_meta(const struct pinned *c, const struct roots *roots)
     struct stat st;
     const struct member *m = &c->c.members[c->meta];
     return fstatat(roots->meta, "meta.db", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           held_is(m->held, &st) && io_ts_ns(&st.st_mtim) == m->attr.mtime_ns;
+           held_is(m->held, &st) && time_from_spec(&st.st_mtim) == m->attr.mtime_ns;
 }
 
 /* One attempt. -ESTALE: the store was between two states. */

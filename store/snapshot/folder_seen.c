@@ -72,13 +72,13 @@ static int folder_stat(int root, const char *path, enum folder_follow follow, st
 bool folder_same(int root, const char *path, const struct folder_seen *f)
 {
     struct stat st;
-    int64_t mtime = io_ts_ns(&f->st.st_mtim);
+    int64_t mtime = time_from_spec(&f->st.st_mtim);
     /* A time in the future is as good as one in the past: a change would not leave it. */
     int64_t age = f->seen_ns > mtime ? f->seen_ns - mtime : mtime - f->seen_ns;
     if (age < (mtime % SECOND_NS ? TICK_NS : COARSE_NS))
         return false;
     return folder_stat(root, path, f->follow, &st) == 0 && st.st_ino == f->st.st_ino &&
-           st.st_dev == f->st.st_dev && io_ts_ns(&st.st_mtim) == mtime &&
-           io_ts_ns(&st.st_ctim) == io_ts_ns(&f->st.st_ctim) && st.st_mode == f->st.st_mode &&
-           st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
+           st.st_dev == f->st.st_dev && time_from_spec(&st.st_mtim) == mtime &&
+           time_from_spec(&st.st_ctim) == time_from_spec(&f->st.st_ctim) &&
+           st.st_mode == f->st.st_mode && st.st_uid == f->st.st_uid && st.st_gid == f->st.st_gid;
 }

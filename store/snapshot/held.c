@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,7 @@ struct file_attr file_attr_of(const struct stat *st)
 {
     return (struct file_attr){
         .size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
-        .mtime_ns = io_ts_ns(&st->st_mtim),
+        .mtime_ns = time_from_spec(&st->st_mtim),
         .mode = st->st_mode,
         .uid = st->st_uid,
         .gid = st->st_gid,

@@ -314,7 +314,7 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s)
         struct stat st;
         if (fstat(held_fd(s->segments[k].held), &st) < 0 ||
             (uint64_t)st.st_size != s->segments[k].attr.size ||
-            io_ts_ns(&st.st_mtim) != s->segments[k].attr.mtime_ns)
+            time_from_spec(&st.st_mtim) != s->segments[k].attr.mtime_ns)
             return false;
     }
     return true;

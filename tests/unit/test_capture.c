@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* capture: which members a store gives and in which order, what is refused, how WAL segments are
  * cut, and what stays the same from one capture to the next. */
+#include "store/base/time.h"
 #include "store/snapshot/capture_source.h"
 #include "store/snapshot/damage.h"
 #include "tests/unit/store_builder.h"
@@ -64,7 +65,7 @@ static int teardown(void **state)
 
 static int take(struct fixture *f, struct capture *newest, struct capture **out, struct err *e)
 {
-    struct window_wait wait = {io_mono_ns() + SECOND / 5, NULL, NULL};
+    struct window_wait wait = {time_mono_ns() + SECOND / 5, NULL, NULL};
     e->text[0] = 0;
     return capture_source_take(f->source, newest, &wait, out, e);
 }

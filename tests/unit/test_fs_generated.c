@@ -4,6 +4,7 @@
 #include "fs/ahead.h"
 #include "fs/generated.h"
 #include "fs/pace.h"
+#include "fs/request.h"
 #include "store/base/time.h"
 
 #include <errno.h>

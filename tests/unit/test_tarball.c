@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tarball: any range of the tar at any time, what other readers of tars make of it, and the sums
  * that are found while it is read. */
+#include "store/base/time.h"
 #include "store/snapshot/capture_source.h"
 #include "store/snapshot/manifest.h"
 #include "store/snapshot/tarball.h"
@@ -51,7 +52,7 @@ static int teardown(void **state)
 
 static struct tarball *must_make(struct fixture *f)
 {
-    struct window_wait wait = {io_mono_ns() + 10 * SECOND, NULL, NULL};
+    struct window_wait wait = {time_mono_ns() + 10 * SECOND, NULL, NULL};
     struct capture *c;
     struct tarball *t;
     struct err e = {0};
@@ -456,10 +457,10 @@ static void a_large_sparse_member(void **state)
     struct err why = {0};
     int left = 2;
     struct tarball_reader reader = {count_down, &left};
-    int64_t start = io_mono_ns();
+    int64_t start = time_mono_ns();
     assert_int_equal(
         tarball_read(t, tail, sizeof(tail), tarball_size(t) - sizeof(tail), &reader, &why), -EINTR);
-    assert_true(io_mono_ns() - start < 5 * SECOND);
+    assert_true(time_mono_ns() - start < 5 * SECOND);
     tarball_unref(t);
 }
 
@@ -502,7 +503,7 @@ static void the_hasher_follows(void **state)
 static void letting_go_is_quick(void **state)
 {
     struct fixture *f = *state;
-    struct window_wait wait = {io_mono_ns() + 10 * SECOND, NULL, NULL};
+    struct window_wait wait = {time_mono_ns() + 10 * SECOND, NULL, NULL};
     struct capture *c;
     struct hash_job *j;
     struct err e = {0};
@@ -512,9 +513,9 @@ static void letting_go_is_quick(void **state)
     assert_int_equal(hash_job_new(f->hasher, c, &j), 0);
     hash_job_follow(j, capture_count(c), 0);
     usleep(100000);
-    int64_t start = io_mono_ns();
+    int64_t start = time_mono_ns();
     hash_job_free(j);
-    assert_true(io_mono_ns() - start < 25 * SECOND); /* all of it takes longer on any machine */
+    assert_true(time_mono_ns() - start < 25 * SECOND); /* all of it takes longer on any machine */
     capture_unref(c);
 }
 

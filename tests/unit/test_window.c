@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* window: what is found in a shard, what counts as changed, and that everything caught is a state
  * that was, while the store changes all the time. */
+#include "store/base/time.h"
 #include "store/snapshot/window.h"
 #include "tests/unit/store_builder.h"
 
@@ -47,7 +48,7 @@ static int teardown(void **state)
 
 static int take(struct fixture *f, const struct window *before, struct window *w, struct err *e)
 {
-    struct window_wait wait = {io_mono_ns() + 20 * SECOND, NULL, NULL};
+    struct window_wait wait = {time_mono_ns() + 20 * SECOND, NULL, NULL};
     e->text[0] = 0;
     return window_take(f->held, f->data, f->wal, before, &wait, w, e);
 }
@@ -201,7 +202,7 @@ static void a_link_that_changes_is_seen(void **state)
 static void without_a_wal_folder(void **state)
 {
     struct fixture *f = *state;
-    struct window_wait wait = {io_mono_ns() + SECOND, NULL, NULL};
+    struct window_wait wait = {time_mono_ns() + SECOND, NULL, NULL};
     struct window w;
     struct err e = {0};
     assert_int_equal(window_take(f->held, f->data, -1, NULL, &wait, &w, &e), 0);
@@ -361,8 +362,8 @@ static void waits_end(void **state)
     int late = 0, interrupted = 0;
     for (int i = 0; i < 2000 && (!late || !interrupted); i++) {
         int left = 0;
-        struct window_wait past = {io_mono_ns() - 1, NULL, NULL};
-        struct window_wait gone = {io_mono_ns() + 30 * SECOND, count_down, &left};
+        struct window_wait past = {time_mono_ns() - 1, NULL, NULL};
+        struct window_wait gone = {time_mono_ns() + 30 * SECOND, count_down, &left};
         int r = window_take(f->held, f->data, f->wal, NULL, &past, &w, &e);
         late += r == -EAGAIN;
         if (r == 0)
@@ -405,7 +406,7 @@ static void dropped_shards_are_no_error(void **state)
     build_small(&f->store);
     pthread_create(&thread, NULL, drop_run, &c);
     struct window before = {0};
-    for (int64_t end = io_mono_ns() + SECOND; io_mono_ns() < end;) {
+    for (int64_t end = time_mono_ns() + SECOND; time_mono_ns() < end;) {
         struct window w = must_take(f, &before);
         assert_in_range(w.nshards, 2, 3);
         assert_int_equal(w.shards[0].set->n, 2);
@@ -679,7 +680,8 @@ static void every_result_is_a_state_that_was(void **state)
         pthread_create(&thread[i], NULL, model_run, m[i]);
     struct window before = {0};
     unsigned taken = 0, late = 0;
-    for (int64_t end = io_mono_ns() + (seconds ? atoi(seconds) : 3) * SECOND; io_mono_ns() < end;) {
+    for (int64_t end = time_mono_ns() + (seconds ? atoi(seconds) : 3) * SECOND;
+         time_mono_ns() < end;) {
         unsigned acked[SHARDS];
         struct window w;
         struct err e;
