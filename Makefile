@@ -17,7 +17,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-VERSION := 0.1
+VERSION := 0.2
 
 comma := ,
 ifdef FUZZ
@@ -208,6 +208,7 @@ lint:
 	tests/setup build && tests/setup lint
 	clang-format --dry-run -Werror $(c_files)
 	$(MAKE) WERROR=1 BUILD=build-clang CC=clang -j$(jobs) all units
+	python3 tests/house build-clang
 	$(MAKE) BUILD=build-clang tidy
 	shellcheck tests/setup .ci/run
 	for m in man/*; do mandoc -T lint -W warning $$m || exit 1; done

@@ -141,7 +141,7 @@ static void cut(struct cutter *c)
     worker_unlock(c->worker);
 }
 
-static bool must_fold(const struct cutter *c)
+static bool cutter_must_fold(const struct cutter *c)
 {
     autofree struct cut_info *list = NULL;
     struct err broken = {0};
@@ -155,7 +155,7 @@ static bool must_fold(const struct cutter *c)
     return n > 0 && n - 1 >= 2 * keep;
 }
 
-static void fold(struct cutter *c)
+static void cutter_fold(struct cutter *c)
 {
     struct prune_result res;
     struct err e = {0};
@@ -184,8 +184,8 @@ static int64_t cutter_step(struct worker *w, void *arg)
     worker_unlock(w);
     if (is_due(c))
         cut(c);
-    if (!worker_is_stopping(w) && must_fold(c))
-        fold(c);
+    if (!worker_is_stopping(w) && cutter_must_fold(c))
+        cutter_fold(c);
     worker_lock(w);
     return time_mono_ns() + (part && part < LOOK_NS ? part : LOOK_NS);
 }

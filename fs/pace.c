@@ -58,7 +58,7 @@ void pace_free(struct pace *p)
     free(p);
 }
 
-static unsigned find_influxds(clockid_t found[INFLUXDS])
+static unsigned pace_find_influxds(clockid_t found[INFLUXDS])
 {
     unsigned n = 0;
     autoclosedir DIR *proc = opendir("/proc");
@@ -88,7 +88,7 @@ void pace_look(struct pace *p)
     pthread_mutex_unlock(&p->lock);
     if (just_now)
         return;
-    unsigned n = find_influxds(found);
+    unsigned n = pace_find_influxds(found);
     pthread_mutex_lock(&p->lock);
     memcpy(p->influxd, found, n * sizeof(*found));
     p->influxds = n;
@@ -106,7 +106,7 @@ static int64_t used_by_all(const struct pace *p)
     return sum;
 }
 
-static bool is_influxd_busy(struct pace *p, int64_t now)
+static bool pace_is_influxd_busy(struct pace *p, int64_t now)
 {
     int64_t passed = now - p->since_ns;
     if (passed < WINDOW_NS)
@@ -133,7 +133,7 @@ static uint64_t rate_now(struct pace *p, int64_t now)
 {
     if (p->setting != PACE_AUTO)
         return p->setting;
-    bool give_way = p->influxds && is_influxd_busy(p, now) && is_crowded(p);
+    bool give_way = p->influxds && pace_is_influxd_busy(p, now) && is_crowded(p);
     return give_way ? (uint64_t)PACE_AUTO_BYTES * p->processors : 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What decodes the parts of a block, one file each: see tsmblock.h for their formats. */
+/* What the decoders of a block's parts share; there is a file for each: times, integers, floats and
+ * strings, and booleans in tsmblock.c. tsmblock.h describes the formats. */
 #ifndef INFLUXFS_INFLUX_TSMBLOCK_INTERNAL_H
 #define INFLUXFS_INFLUX_TSMBLOCK_INTERNAL_H
 
@@ -24,7 +25,7 @@ int decoder_bad(const struct decoder *d, const char *what);
 int decoder_too_few(const struct decoder *d); /* values, for the times */
 
 /* Room for n points and SIMPLE8B_SLACK, those that are there kept. 0 or -ENOMEM. */
-int tsmblock_reserve(struct tsmblock *b, size_t n);
+int decoder_reserve(struct tsmblock *b, size_t n);
 
 /* Makes d->b->n and the times of all of d->in, at least one. */
 int tsmtimes_decode(struct decoder *d);

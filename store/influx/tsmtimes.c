@@ -40,7 +40,7 @@ static int tsmtimes_raw(struct decoder *d)
     b->n = n < TSMBLOCK_MAX_POINTS ? n : TSMBLOCK_MAX_POINTS;
     if (n == 0)
         return 0;
-    int r = tsmblock_reserve(b, b->n);
+    int r = decoder_reserve(b, b->n);
     if (r < 0)
         return r;
     for (size_t i = 0; i < b->n; i++)
@@ -62,7 +62,7 @@ static int tsmtimes_unpack(struct decoder *d, bool *all)
     for (*all = true; *all && in.n >= 8; bytes_skip(&in, 8)) {
         size_t more = simple8b_count(in.p);
         if (space < more) {
-            if ((r = tsmblock_reserve(d->b, n + more)) < 0)
+            if ((r = decoder_reserve(d->b, n + more)) < 0)
                 return r;
             space = d->b->cap - SIMPLE8B_SLACK - n;
         }
@@ -84,7 +84,7 @@ static int tsmtimes_simple8b(struct decoder *d, uint64_t divisor)
     if (!bytes_be(&d->in, 8, &t))
         return decoder_bad(d, "times without a first one");
     const uint8_t *word = d->in.p;
-    int r = tsmblock_reserve(b, 1);
+    int r = decoder_reserve(b, 1);
     if (r < 0)
         return r;
     b->times[b->n++] = (int64_t)t;
@@ -111,7 +111,7 @@ static int tsmtimes_rle(struct decoder *d, uint64_t divisor)
         !bytes_uvarint(&d->in, &count))
         return decoder_bad(d, "times that end within a number");
     size_t n = count < TSMBLOCK_MAX_POINTS ? (size_t)count : TSMBLOCK_MAX_POINTS;
-    int r = tsmblock_reserve(b, n);
+    int r = decoder_reserve(b, n);
     if (r < 0)
         return r;
     for (size_t i = 0; i < n; i++, t += delta * divisor)

@@ -23,7 +23,6 @@
 #include <sys/stat.h>
 
 #define PIECE (1u << 20)
-#define META "meta/meta.db"
 
 struct backup {
     struct snap *s;
@@ -99,7 +98,7 @@ static int backup_meta_matters(const struct backup *b, bool *out, struct err *e)
 {
     const struct tarset_file *last = NULL;
     for (size_t i = 0; i < b->set.n; i++)
-        if (!b->set.at[i].superseded && manifest_find(b->set.at[i].m, META))
+        if (!b->set.at[i].superseded && manifest_find(b->set.at[i].m, NAME_META_MEMBER))
             last = &b->set.at[i];
     *out = true;
     for (size_t i = 0; last && i < capture_count(now(b)); i++) {
@@ -110,7 +109,7 @@ static int backup_meta_matters(const struct backup *b, bool *out, struct err *e)
         if (strcmp(m->name, "meta.db") != 0 || strcmp(m->dir, "meta") != 0)
             continue;
         if (!(is = malloc(m->attr.size + 1)))
-            return err_sys(e, -ENOMEM, META);
+            return err_sys(e, -ENOMEM, NAME_META_MEMBER);
         int r = tar_meta(last->path, &was, &len, e);
         if (r == 0)
             r = capture_read(now(b), i, is, m->attr.size, 0, e);

@@ -46,7 +46,7 @@ static int busy_code(const struct snap *s)
     return session_check_mounts(&s->paths, NULL) == -EBUSY ? EXIT_FAILED : EXIT_IN_USE;
 }
 
-static int exit_code(const struct snap *s, int r)
+static int restore_exit_code(const struct snap *s, int r)
 {
     switch (r) {
     case -EBUSY:
@@ -68,7 +68,7 @@ static bool from_stdin(const struct snap *s)
     return s->o.nargs == 1 && strcmp(s->o.args[0], "-") == 0;
 }
 
-static int check_set(struct restoring *r, struct err *e)
+static int restore_check_set(struct restoring *r, struct err *e)
 {
     struct tarset *set = &r->set;
     for (size_t i = 0; i < set->n; i++) {
@@ -96,7 +96,7 @@ static int gather(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
     int ret = tarset_gather(o->args, o->nargs, o->nargs == 1, &r->set, e);
-    return ret < 0 ? ret : check_set(r, e);
+    return ret < 0 ? ret : restore_check_set(r, e);
 }
 
 static uint64_t size_of(const char *path)
@@ -120,7 +120,8 @@ static void told(void *arg, const char *name, uint64_t size)
     meter_file(arg, name, size);
 }
 
-static int pour(struct restoring *r, int fd, const char *path, struct upload *u, struct err *e)
+static int restore_pour(struct restoring *r, int fd, const char *path, struct upload *u,
+                        struct err *e)
 {
     autofree char *buf = malloc(PIECE);
     if (!buf)
@@ -151,7 +152,7 @@ static const char *name_of(const char *path)
     return *path ? path : "snapshot";
 }
 
-static int upload_file(struct restoring *r, const char *path, struct err *e)
+static int restore_upload_file(struct restoring *r, const char *path, struct err *e)
 {
     struct err why = {0};
     cleanup(upload_freep) struct upload *u = NULL;
@@ -163,7 +164,7 @@ static int upload_file(struct restoring *r, const char *path, struct err *e)
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
     upload_open(u);
-    ret = pour(r, fd, path, u, &why);
+    ret = restore_pour(r, fd, path, u, &why);
     if (ret == 0)
         ret = upload_flush(u, &snap_reader, &why);
     if (ret == -EINTR) { /* unless an exchange has begun: that is waited for */
@@ -177,11 +178,11 @@ static int upload_file(struct restoring *r, const char *path, struct err *e)
 }
 
 /* The full snapshot comes last: the numbers have been checked by then. */
-static int upload_all(struct restoring *r, struct err *e)
+static int restore_upload_all(struct restoring *r, struct err *e)
 {
     const struct tarset_file *full = NULL;
     if (from_stdin(r->s))
-        return upload_file(r, STDIN, e);
+        return restore_upload_file(r, STDIN, e);
     for (size_t i = 0; i < r->set.n; i++) {
         const struct tarset_file *f = &r->set.at[i];
         int ret = 0;
@@ -190,11 +191,11 @@ static int upload_all(struct restoring *r, struct err *e)
         if (f->m->kind == MANIFEST_FULL)
             full = f;
         else
-            ret = upload_file(r, f->path, e);
+            ret = restore_upload_file(r, f->path, e);
         if (ret < 0)
             return ret;
     }
-    return full ? upload_file(r, full->path, e) : 0;
+    return full ? restore_upload_file(r, full->path, e) : 0;
 }
 
 /* A store that cannot be restored into is no fault of the snapshot. */
@@ -214,7 +215,7 @@ static int open_state(const struct snap *s)
     return s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
-static int open_session(struct restoring *r, struct err *e)
+static int restore_open_session(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
     autoclose int state = open_state(r->s);
@@ -234,7 +235,7 @@ static int open_session(struct restoring *r, struct err *e)
 
 /* Numbers were given without what they build on. Unless others wait there as well, none of them
  * stays: this is no mount, where what is missing may come next. */
-static int not_restored(struct restoring *r, size_t before, struct err *e)
+static int restore_not_done(struct restoring *r, size_t before, struct err *e)
 {
     struct waiting_list list;
     struct err why = {0};
@@ -268,19 +269,19 @@ static int count_waiting(struct restoring *r, size_t *n, struct err *e)
 static int restore(struct restoring *r, struct err *e)
 {
     size_t before = 0;
-    int ret = open_session(r, e);
+    int ret = restore_open_session(r, e);
     if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;
     logtail_begin(&r->tail, session_log_fd(r->session));
     meter_begin(&r->meter, "unpacking", size_of_all(r));
-    ret = upload_all(r, e);
+    ret = restore_upload_all(r, e);
     meter_end(&r->meter);
-    return ret == 0 && !r->restored ? not_restored(r, before, e) : ret;
+    return ret == 0 && !r->restored ? restore_not_done(r, before, e) : ret;
 }
 
 /* Only saying what would be done */
 
-static int check_room(const struct snap *s, uint64_t need, struct err *e)
+static int restore_check_space(const struct snap *s, uint64_t need, struct err *e)
 {
     autofree char *up = strdup(s->paths.data);
     struct statvfs v;
@@ -301,7 +302,7 @@ static int check_room(const struct snap *s, uint64_t need, struct err *e)
                          need, s->paths.data, room);
 }
 
-static int verify_all(struct restoring *r, struct err *e)
+static int restore_verify_all(struct restoring *r, struct err *e)
 {
     const size_t n = from_stdin(r->s) ? 1 : r->set.n;
     for (size_t i = 0; i < n; i++) {
@@ -322,7 +323,7 @@ static int verify_all(struct restoring *r, struct err *e)
     return 0;
 }
 
-static int dry_run(struct restoring *r, struct err *e)
+static int restore_dry_run(struct restoring *r, struct err *e)
 {
     const struct store_paths *p = &r->s->paths;
     autoclose int state = open_state(r->s);
@@ -334,9 +335,9 @@ static int dry_run(struct restoring *r, struct err *e)
     if (ret < 0)
         return ret;
     meter_begin(&r->meter, "verifying", size_of_all(r));
-    ret = verify_all(r, e);
+    ret = restore_verify_all(r, e);
     meter_end(&r->meter);
-    return ret == 0 ? check_room(r->s, r->counts.bytes, e) : ret;
+    return ret == 0 ? restore_check_space(r->s, r->counts.bytes, e) : ret;
 }
 
 /* What was done, or would be */
@@ -352,7 +353,7 @@ static void tell_advice(struct restoring *r, struct json_object *into)
         advise_json(session_advised(r->session), into);
 }
 
-static void print_json(struct restoring *r)
+static void restore_print_json(struct restoring *r)
 {
     const struct store_paths *p = &r->s->paths;
     struct json_object *o = json_object_new_object();
@@ -403,14 +404,14 @@ int snap_restore(struct snap *s)
     if (!from_stdin(s))
         ret = gather(&r, &e);
     if (ret == 0)
-        ret = s->o.dry_run ? dry_run(&r, &e) : restore(&r, &e);
+        ret = s->o.dry_run ? restore_dry_run(&r, &e) : restore(&r, &e);
     if (ret == 0)
         tell_manifest(&r);
     if (ret < 0) {
         snap_fail(ret, &e);
-        code = exit_code(s, ret);
+        code = restore_exit_code(s, ret);
     } else if (s->o.json) {
-        print_json(&r);
+        restore_print_json(&r);
     } else {
         print_result(&r);
     }

@@ -42,7 +42,7 @@ struct look {
     struct tar_counts counts;
 };
 
-static ssize_t pull(void *arg, int if_ended, const void **block)
+static ssize_t tarlook_pull(void *arg, int if_ended, const void **block)
 {
     struct look *l = arg;
     (void)if_ended;
@@ -74,7 +74,7 @@ static void pass_progress(void *arg, uint64_t n)
     (void)arg, (void)n;
 }
 
-static int open_look(struct look *l, struct err *e)
+static int tarlook_open_look(struct look *l, struct err *e)
 {
     /* A socket, as stdin may be one, cannot be opened by a name. */
     bool is_stdin = strcmp(l->path, "-") == 0;
@@ -95,12 +95,15 @@ static void close_look(struct look *l)
     free(l->buf);
 }
 
-static int run(struct look *l, const struct unpack_sink *sink, struct manifest **m, struct err *e)
+static int tarlook_run(struct look *l, const struct unpack_sink *sink, struct manifest **m,
+                       struct err *e)
 {
     struct err why = {0};
-    const struct unpack_io io = {
-        .input = {pull, stop, l}, .member = pass_member, .progress = pass_progress, .arg = l};
-    int r = open_look(l, e);
+    const struct unpack_io io = {.input = {tarlook_pull, stop, l},
+                                 .member = pass_member,
+                                 .progress = pass_progress,
+                                 .arg = l};
+    int r = tarlook_open_look(l, e);
     if (r < 0)
         return r;
     r = unpack_check(&io, sink, m, &why);
@@ -124,14 +127,14 @@ int tar_manifest(const char *path, struct manifest **out, struct err *e)
     cleanup(close_look) struct look l = {.path = path, .fd = -1, .spool = -1, .piece = HEAD};
     const struct unpack_sink sink = {.begin = stop_at_manifest, .arg = &l};
     cleanup(manifest_freep) struct manifest *m = NULL;
-    int r = run(&l, &sink, &m, e);
+    int r = tarlook_run(&l, &sink, &m, e);
     if (r == 0)
         *out = steal_ptr(&m);
     return r;
 }
 
 /* It is the first file, unless the tar was packed again. */
-static int open_one(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
+static int tarlook_open_one(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
 {
     struct look *l = arg;
     (void)at;
@@ -169,8 +172,8 @@ int tar_meta(const char *path, char **buf, size_t *len, struct err *e)
     autofree char *meta = NULL;
     cleanup(close_look) struct look l = {
         .path = path, .fd = -1, .spool = -1, .piece = HEAD, .meta = &meta, .len = len};
-    const struct unpack_sink sink = {stop_at_manifest, open_one, keep, stop_at_end, &l};
-    int r = run(&l, &sink, NULL, e);
+    const struct unpack_sink sink = {stop_at_manifest, tarlook_open_one, keep, stop_at_end, &l};
+    int r = tarlook_run(&l, &sink, NULL, e);
     if (r == 0)
         *buf = steal_ptr(&meta);
     return r;
@@ -183,7 +186,7 @@ static void free_archive(struct archive **a)
     archive_read_free(*a);
 }
 
-static int add_name(const char *name, char ***names, size_t *n)
+static int tarlook_add_name(const char *name, char ***names, size_t *n)
 {
     if (!name)
         return -EBADMSG;
@@ -219,7 +222,7 @@ int tar_folders(const char *path, char ***names, size_t *n, struct err *e)
         return err_set(e, -EIO, "%s: %s", path, archive_error_string(a));
     while (r == 0 && (got = archive_read_next_header(a, &entry)) == ARCHIVE_OK)
         if (archive_entry_filetype(entry) == AE_IFDIR)
-            r = add_name(archive_entry_pathname(entry), names, n);
+            r = tarlook_add_name(archive_entry_pathname(entry), names, n);
     if (r == 0 && got == ARCHIVE_EOF)
         return 0;
     for (size_t i = 0; i < *n; i++)
@@ -267,7 +270,7 @@ static int open_any(void *arg, const char *name, uint64_t size, uint64_t at, str
     l->at = at;
     l->size = size;
     strcpy(l->name, name); /* shorter than PATH_MAX: manifest_name_ok */
-    return l->tsm ? (l->plain ? 0 : open_spool(l, e)) : open_one(l, name, size, at, e);
+    return l->tsm ? (l->plain ? 0 : open_spool(l, e)) : tarlook_open_one(l, name, size, at, e);
 }
 
 static int write_any(void *arg, const void *buf, size_t n, struct err *e)
@@ -312,7 +315,7 @@ int tar_verify(const char *path, struct meter *meter, struct manifest **m, struc
     const struct unpack_sink sink = {begin_all, open_any, write_any, close_any, &l};
     autoclose int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     l.plain = fd >= 0 && is_plain(fd);
-    int r = run(&l, &sink, m, e);
+    int r = tarlook_run(&l, &sink, m, e);
     if (r == 0) {
         *out = l.counts;
         *meta = steal_ptr(&found);

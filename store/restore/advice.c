@@ -98,9 +98,9 @@ static int read_staged(void *ctx, void *buf, size_t n, uint64_t off, struct err 
     return r < 0 ? err_sys(e, r, "staging") : 0;
 }
 
-static int add_damaged(struct advice *a, size_t *cap, const char *words)
+static int add_damaged(struct advice *a, const char *words)
 {
-    if (!array_room(&a->damaged, cap, a->ndamaged, sizeof(*a->damaged)))
+    if (!array_grow(&a->damaged, a->ndamaged))
         return -ENOMEM;
     char *copy = strdup(words);
     if (copy)
@@ -112,7 +112,6 @@ static int advice_look_at_tsm(const struct manifest *state, int data, struct adv
                               struct err *e)
 {
     static const char top[] = "data/";
-    size_t cap = 0;
     int r = 0;
     for (size_t i = 0; r == 0 && i < state->nfiles; i++) {
         const struct manifest_file *m = &state->files[i];
@@ -125,7 +124,7 @@ static int advice_look_at_tsm(const struct manifest *state, int data, struct adv
         const struct source source = {read_staged, &fd, m->size, m->name};
         r = fd < 0 ? err_sys(&why, fd, "staging %s", m->name) : tsmfile_open(&source, &f, &why);
         if (r == -EBADMSG)
-            r = add_damaged(a, &cap, why.text);
+            r = add_damaged(a, why.text);
         if (r < 0)
             err_set(e, r, "%s", why.text[0] ? why.text : strerror(-r));
     }

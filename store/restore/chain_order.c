@@ -2,6 +2,7 @@
 #include "store/restore/chain_order.h"
 
 #include "store/base/cleanup.h"
+#include "store/influx/names.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -93,7 +94,7 @@ static int chain_check_tree(const struct manifest *state, const struct manifest 
                                increment->number, increment->parent, state->files[i].name, folder);
         }
     }
-    if (!manifest_find(state, "meta/meta.db"))
+    if (!manifest_find(state, NAME_META_MEMBER))
         return err_set(e, -EBADMSG, "number %" PRId64 " takes away meta/meta.db",
                        increment->number);
     return 0;

@@ -246,7 +246,7 @@ static void test_only_times(void **state)
     for (int i = 0; i < 30; i++)
         assert_int_equal(b.times[i], -7 + i * 4);
     assert_int_equal(decode_only_times(&b, times_rle(INT64_MAX - 3, 4, 2)), -EBADMSG);
-    assert_string_equal(err.text, "byte 13 of it: times that go back");
+    assert_string_equal(err.text, "byte 13 of the block: times that go back");
     struct buffer in = {0};
     add_be(&in, 5, 1);
     assert_int_equal(tsmblock_decode_times(&b, in.p, in.n, &err), -EBADMSG);
@@ -269,7 +269,7 @@ static struct buffer many_times(size_t words, bool back)
 static void test_many_times(void **state)
 {
     (void)state;
-    static const char *const back = "byte 44 of it: times that go back";
+    static const char *const back = "byte 44 of the block: times that go back";
     const size_t most = (TSMBLOCK_MAX_POINTS - 1) / 240;
     struct tsmblock b = {0};
     assert_int_equal(decode_only_times(&b, many_times(most, false)), 0);
