@@ -203,11 +203,11 @@ c_files = $(wildcard fs/*.[ch] store/*/*.[ch] mount-helper/*.[ch] tests/*/*.[ch]
 
 format:
 	tests/setup lint
-	clang-format -i $(c_files)
+	@clang-format -i $(c_files)
 
 lint:
 	tests/setup build && tests/setup lint
-	clang-format --dry-run -Werror $(c_files)
+	@clang-format --dry-run -Werror $(c_files)
 	$(MAKE) WERROR=1 BUILD=build-clang CC=clang -j$(jobs) all units
 	python3 tests/house build-clang
 	$(MAKE) BUILD=build-clang tidy

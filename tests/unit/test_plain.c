@@ -139,7 +139,7 @@ static void test_if_ended(void **state)
         }
         buffer_free(&in.bytes);
     }
-    struct input in = {.bytes = {(char *)"#!/bin/sh", 9, 9}, .piece = 1, .fail_at = 2};
+    struct input in = {.bytes = {.p = (char *)"#!/bin/sh", .n = 9}, .piece = 1, .fail_at = 2};
     expect(&in, -ECANCELED, NULL);
     assert_int_equal(in.if_ended, -EINVAL);
 }
