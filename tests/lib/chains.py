@@ -9,7 +9,7 @@ import stat
 import tarfile
 from pathlib import Path
 
-from lib.stores import HandmadeStore, tsm, wal_entry
+from lib.stores import HandmadeStore, tombstone, tsm, wal_entry
 
 WANTED = (".tsm", ".tombstone", ".wal", "meta.db")
 
@@ -122,7 +122,7 @@ class Growing:
             self.store = HandmadeStore(root)
             for _ in range(2):
                 self.shard()
-            (root / "data/db/autogen/1/000000001-000000001.tombstone").write_bytes(b"stone")
+            (root / "data/db/autogen/1/000000001-000000001.tombstone").write_bytes(tombstone("stone"))
         elif step == 1:
             (root / "data/db/autogen/1/000000001-000000001.tombstone").unlink()
             (root / "data/db/autogen/2").chmod(0o750)

@@ -104,6 +104,12 @@ class HandmadeStore:
         return self.root
 
 
+def tombstone(tag):
+    """That of a series which no TSM file here has."""
+    key = f"m,t={tag}#!~#v".encode()
+    return struct.pack(">II", 0x1502, len(key)) + key + struct.pack(">qq", 1, 2)
+
+
 def some_store(root, megabytes=6):
     """A small store with files of all kinds, whose bytes do not compress."""
     store = HandmadeStore(root)
@@ -113,7 +119,7 @@ def some_store(root, megabytes=6):
             size = megabytes * 2**20 // 6 + number
             store.shard(database, index=number == 1,
                         tsm={"000000001-000000001.tsm": tsm(content.randbytes(size)),
-                             "000000001-000000001.tombstone": content.randbytes(100)},
+                             "000000001-000000001.tombstone": tombstone(content.randbytes(32).hex())},
                         wal={"_00001.wal": wal_entry(1) + wal_entry(2, 3000), "_00002.wal": wal_entry(3)})
     return store.write_meta()
 

@@ -19,7 +19,7 @@ from lib.files import HANG, run, wait_until
 from lib.forge import Forgery
 from lib.influxd import Influxd, InfluxError
 from lib.mount import INFLUXFS, mounts_under
-from lib.stores import HandmadeStore, tsm, wal_entry
+from lib.stores import HandmadeStore, tombstone, tsm, wal_entry
 from lib.trees import difference, litter, owned_by, owner_of, owner_of_new, owners_in, store_tree, whole_tree
 
 DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE = range(6)
@@ -43,7 +43,7 @@ class SnapTest(StoreTest):
     def shard(self, database, index=False):
         return self.made.shard(database, index=index, wal={"_00001.wal": wal_entry(1)},
                                tsm={f"{FIRST}.tsm": tsm(self.random.randbytes(3000)),
-                                    f"{FIRST}.tombstone": b"any\n"})
+                                    f"{FIRST}.tombstone": tombstone("any")})
 
     def call(self, *words, code=DONE, store=None, **options):
         """(stdout, stderr) of a run that is to end with this code."""
