@@ -161,7 +161,8 @@ sanitize:
 	tests/setup build && tests/setup test
 	for what in address,undefined thread; do \
 		$(MAKE) SANITIZE=$$what -j$(jobs) all units && \
-		INFLUXFS=$(CURDIR)/build-$${what%,*}/influxfs python3 tests/run unit. || exit 1; \
+		INFLUXFS=$(CURDIR)/build-$${what%,*}/influxfs TSAN_OPTIONS=allocator_may_return_null=1 \
+			python3 tests/run unit. || exit 1; \
 	done
 
 coverage:
