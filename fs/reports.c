@@ -83,7 +83,7 @@ static int report_gather(struct fs *fs, struct report *r, struct report_mount *m
     r->mount = m;
     err_set(&r->lacks, 0, "%s", fs->lacks);
     if (!*fs->lacks)
-        snapshots_trouble(fs->snapshots, &r->lacks);
+        catalog_trouble(snapshots_catalog(fs->snapshots), &r->lacks);
     *m = (struct report_mount){
         .mounted_ns = fs->started_ns,
         .options = fs->options,

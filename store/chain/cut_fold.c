@@ -149,7 +149,7 @@ static int close_off(int cuts_fd, const struct cut_info *list, size_t want, int 
                      struct err *e)
 {
     for (*can = 0; *can < want; ++*can) {
-        fds[*can] = lease_close_off(cuts_fd, list[*can].head.serial, NULL);
+        fds[*can] = lease_close_off(cuts_fd, list[*can].head.serial);
         if (fds[*can] == -EBUSY)
             return 0;
         if (fds[*can] < 0)

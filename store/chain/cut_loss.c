@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/path.h"
 #include "store/influx/names.h"
 
 #include <errno.h>
@@ -71,12 +72,6 @@ static const char *loss_shard_key(const char *path, size_t *len)
     return key;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int by_key(const void *a, const void *b)
 {
     const struct shard_loss *x = a, *y = b;
@@ -98,7 +93,7 @@ static struct shard_loss *shard_of(struct loss *l, const char *key, size_t len)
 
 static uint64_t generation(const char *path)
 {
-    return strtoull(base_name(path), NULL, 10);
+    return strtoull(path_last(path), NULL, 10);
 }
 
 int loss_see(struct loss *l, const char *path, const struct file_attr *was,
@@ -116,7 +111,7 @@ int loss_see(struct loss *l, const char *path, const struct file_attr *was,
     s->bytes += before;
     s->now += after;
     /* The same size under the same name is the same file, after a restore for example. */
-    if (now && !(was && before == after) && name_is_tsm(base_name(path)) &&
+    if (now && !(was && before == after) && name_is_tsm(path_last(path)) &&
         generation(path) >= s->newest)
         s->newest = generation(path) + 1;
     if (!before || (now && after >= before))
@@ -150,7 +145,7 @@ static void loss_join_shards(struct loss *l)
 
 static bool is_lost(const struct shard_loss *s, const struct gone *g)
 {
-    const char *name = base_name(g->path);
+    const char *name = path_last(g->path);
     if (name_is_wal(name))
         return s->newest == 0;
     return name_is_tsm(name) && (g->replaced || generation(g->path) >= s->newest);

@@ -19,10 +19,6 @@ struct loss;
 
 struct loss *loss_new(void); /* NULL when out of memory */
 void loss_free(struct loss *l);
-static inline void loss_freep(struct loss **l)
-{
-    loss_free(*l);
-}
 
 /* Takes a file of the cut before (NULL: it was not there), and the same one now (NULL: it is not
  * there). Paths must live as long as l; other files than those of shards are passed over. -ENOMEM.

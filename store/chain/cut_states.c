@@ -58,8 +58,9 @@ static int states_read_lists(int cuts_fd, const struct cut_info *infos, size_t n
     return 0;
 }
 
-int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size_t *n,
-                    struct err *e)
+/* The manifests from the base to serial; the caller frees each and the array. */
+static int states_lists_up_to(struct cuts *c, uint64_t serial, struct cutlist ***out, size_t *n,
+                              struct err *e)
 {
     int r = -ENOENT;
     for (int i = 0; r == -ENOENT && i < TRIES; i++) {
@@ -85,7 +86,7 @@ int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, str
 {
     struct cutlist **lists = NULL;
     size_t n = 0;
-    int r = cuts_read_lists(c, serial, &lists, &n, e);
+    int r = states_lists_up_to(c, serial, &lists, &n, e);
     if (r < 0)
         return r;
     r = cutstate_build(lists, n, out, e);

@@ -87,18 +87,6 @@ static void put_left_out(FILE *f, const struct omissions *o)
     }
 }
 
-static int seal(const char *text, size_t len, char hex[SHA256_HEX + 1])
-{
-    uint8_t sum[SHA256_BYTES];
-    cleanup(sha256_freep) struct sha256 *h = sha256_new();
-    if (!h)
-        return -ENOMEM;
-    sha256_add(h, text, len);
-    sha256_end(h, sum);
-    sha256_hex(sum, hex);
-    return 0;
-}
-
 static void put_lines(FILE *f, const struct cutlist *l)
 {
     fputs(MAGIC, f);
@@ -120,7 +108,7 @@ int cutlist_render(const struct cutlist *l, char **text, size_t *len)
     if (!f)
         return -ENOMEM;
     put_lines(f, l);
-    int r = fflush(f) != 0 ? -ENOMEM : seal(own, n, hex);
+    int r = fflush(f) != 0 ? -ENOMEM : sha256_of(own, n, hex);
     if (r == 0)
         fprintf(f, "end %s\n", hex);
     bool failed = ferror(f) != 0;
@@ -292,7 +280,7 @@ static int cutlist_check_seal(struct cut_reader *r, char *text, size_t len)
                        "influxfs",
                        r->name);
     char *last = text + len - SEAL_BYTES;
-    int rc = seal(text, len - SEAL_BYTES, hex);
+    int rc = sha256_of(text, len - SEAL_BYTES, hex);
     if (rc < 0)
         return err_sys(r->e, rc, "manifest of cut %s", r->name);
     if (memcmp(last, "end ", 4) != 0 || memcmp(last + 4, hex, SHA256_HEX) != 0 ||

@@ -154,7 +154,8 @@ static void forget(struct cuts *c)
     c->usage_ns = 0;
 }
 
-int cuts_refresh(struct cuts *c, struct err *e)
+/* Looks at what there is now. c->lock is held. */
+static int cuts_refresh(struct cuts *c, struct err *e)
 {
     struct folder_seen seen;
     if (c->fd >= 0 && folder_same(c->state_fd, CUTS_FOLDER, &c->seen))

@@ -43,9 +43,6 @@ struct cuts {
     uint64_t usage[3];
 };
 
-/* Looks at what there is now. c->lock is held. */
-int cuts_refresh(struct cuts *c, struct err *e);
-
 /* The folder cuts/, as a descriptor of the caller's; -ENOENT: nothing was ever cut. */
 int cuts_folder(struct cuts *c, struct err *e);
 
@@ -57,11 +54,8 @@ static inline uint64_t cuts_serial_of(int64_t number)
     return (uint64_t)(number + 1);
 }
 
-/* Reads the manifests from the base to serial; the caller frees each and the array. -ENOENT: it is
- * not there (any more). */
-int cuts_read_lists(struct cuts *c, uint64_t serial, struct cutlist ***out, size_t *n,
-                    struct err *e);
-/* The whole state, not leased: for those who hold the cuts' lock. */
+/* The whole state of the cut, not leased: for those who hold the cuts' lock. -ENOENT: it is not
+ * there (any more). */
 int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
 /* A lease on a cut, as a descriptor of the caller's. */
 int cuts_lease(struct cuts *c, uint64_t serial, struct err *e);

@@ -7,14 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A catalogue that was lost, or had to be begun anew, goes on from the newest cut. */
-struct seeding {
-    const struct cut_entry *entries;
-};
-
 static void seed_get(void *ctx, size_t i, struct catalog_file *f)
 {
-    const struct cut_entry *e = &((const struct seeding *)ctx)->entries[i];
+    const struct cut_entry *e = &((const struct cut_entry *)ctx)[i];
     *f = (struct catalog_file){.path = e->path,
                                .ino = e->ino,
                                .size = e->attr.size,
@@ -24,6 +19,7 @@ static void seed_get(void *ctx, size_t i, struct catalog_file *f)
     memcpy(f->sum, e->sum, SHA256_BYTES);
 }
 
+/* A catalogue that was lost, or had to be begun anew, goes on from the newest cut. */
 static int open_seed_catalog(struct cuts *c, struct err *e)
 {
     struct catalog *catalog = snapshots_catalog(c->snapshots);
@@ -38,10 +34,9 @@ static int open_seed_catalog(struct cuts *c, struct err *e)
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     struct catalog_record rec;
-    struct seeding ctx;
     cut_record(cutstate_head(s), &rec);
-    struct catalog_files view = {.get = seed_get, .ctx = &ctx};
-    ctx.entries = cutstate_entries(s, &view.n);
+    struct catalog_files view = {.get = seed_get};
+    view.ctx = (void *)cutstate_entries(s, &view.n);
     return catalog_seed(catalog, &rec, &view, e);
 }
 

@@ -19,12 +19,6 @@ struct cutstate {
     size_t n;
 };
 
-struct cutstate *cutstate_ref(struct cutstate *s)
-{
-    atomic_fetch_add(&s->refs, 1);
-    return s;
-}
-
 void cutstate_unref(struct cutstate *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1)

@@ -16,7 +16,6 @@ struct cutstate;
  * (its parent is that one's id). Frees them on failure too. -EBADMSG: they do not fit. */
 int cutstate_build(struct cutlist **lists, size_t n, struct cutstate **out, struct err *e);
 
-struct cutstate *cutstate_ref(struct cutstate *s);
 void cutstate_unref(struct cutstate *s);
 static inline void cutstate_unrefp(struct cutstate **s)
 {

@@ -62,12 +62,9 @@ int lease_take(int cuts_fd, uint64_t serial, struct err *e)
     return fd < 0 ? err_sys(e, fd, "cuts/leases/%" PRIu64, serial) : fd;
 }
 
-int lease_close_off(int cuts_fd, uint64_t serial, struct err *e)
+int lease_close_off(int cuts_fd, uint64_t serial)
 {
-    int fd = lease_open(cuts_fd, serial, LOCK_EX | LOCK_NB);
-    if (fd == -EBUSY)
-        return err_set(e, fd, "the cut is in use");
-    return fd < 0 ? err_sys(e, fd, "cuts/leases/%" PRIu64, serial) : fd;
+    return lease_open(cuts_fd, serial, LOCK_EX | LOCK_NB);
 }
 
 void lease_remove(int cuts_fd, uint64_t serial)

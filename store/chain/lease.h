@@ -21,7 +21,7 @@ int lease_take(int cuts_fd, uint64_t serial, struct err *e);
 
 /* Keeps others from beginning to use the cut, for as long as the descriptor is open: -EBUSY if
  * anybody does. */
-int lease_close_off(int cuts_fd, uint64_t serial, struct err *e);
+int lease_close_off(int cuts_fd, uint64_t serial);
 
 /* Of a cut that is no more, and closed off. */
 void lease_remove(int cuts_fd, uint64_t serial);

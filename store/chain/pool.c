@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/base/rmtree.h"
 #include "store/influx/names.h"
 
@@ -59,8 +60,7 @@ static int open_folder(struct pool_adding *p)
 /* Whether the file can be kept by a link: 1 done, 0 it must be copied. */
 static int pool_try_link(struct pool_adding *p, const struct member *m, const char *name)
 {
-    const char *base = strrchr(m->name, '/');
-    base = base ? base + 1 : m->name;
+    const char *base = path_last(m->name);
     if (m->wal_cut || !m->held || !(name_is_tsm(base) || name_is_tombstone(base)))
         return 0;
     int r = held_link(m->held, p->folder, name);

@@ -68,11 +68,12 @@ static int derived_forget_generation(struct catalog *c, uint8_t generation)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int derived_put(struct catalog *c, const struct derived_job *job)
+static int derived_put(struct catalog *c, void *arg)
 {
+    struct derived_job *job = arg;
     struct derived_key key;
     uint64_t count;
-    MDB_val k = {sizeof(key), &key}, v = {sizeof(job->value), (void *)&job->value};
+    MDB_val k = {sizeof(key), &key}, v = {sizeof(job->value), &job->value};
     int rc = derived_get_generation(c, &key.generation, &count);
     if (rc == 0 && count >= DERIVED_MAX) {
         key.generation ^= 1;
@@ -113,11 +114,6 @@ static int derived_get(struct catalog *c, void *arg)
     return rc == 0 && job->found ? derived_put(c, job) : rc;
 }
 
-static int derived_put_one(struct catalog *c, void *arg)
-{
-    return derived_put(c, arg);
-}
-
 int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         struct catalog_derived *out, struct err *e)
 {
@@ -133,6 +129,5 @@ int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
 int catalog_put_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         const struct catalog_derived *value, struct err *e)
 {
-    return catalog_run(c, derived_put_one, &(struct derived_job){.digest = digest, .value = *value},
-                       e);
+    return catalog_run(c, derived_put, &(struct derived_job){.digest = digest, .value = *value}, e);
 }

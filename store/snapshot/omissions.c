@@ -57,14 +57,6 @@ uint64_t omissions_bytes(const struct omissions *o)
     return sum;
 }
 
-static uint64_t count_files(const struct omissions *o)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < o->n; i++)
-        sum += o->at[i].files;
-    return sum;
-}
-
 size_t omissions_that_count(const struct omissions *o)
 {
     size_t n = 0;
@@ -141,10 +133,14 @@ struct json_object *omissions_json(const struct omissions *o)
 struct json_object *omissions_summary(const struct omissions *o, size_t most)
 {
     struct json_object *sum = json_object_new_object(), *names = json_object_new_array();
-    for (size_t i = 0; i < o->n && i < most; i++)
-        json_object_array_add(names, json_text(o->at[i].name));
+    uint64_t files = 0;
+    for (size_t i = 0; i < o->n; i++) {
+        files += o->at[i].files;
+        if (i < most)
+            json_object_array_add(names, json_text(o->at[i].name));
+    }
     json_object_object_add(sum, "count", json_object_new_uint64(o->n));
-    json_object_object_add(sum, "files", json_object_new_uint64(count_files(o)));
+    json_object_object_add(sum, "files", json_object_new_uint64(files));
     json_object_object_add(sum, "bytes", json_object_new_uint64(omissions_bytes(o)));
     json_object_object_add(sum, "names", names);
     return sum;

@@ -105,8 +105,3 @@ struct catalog *snapshots_catalog(struct snapshots *s)
 {
     return s->catalog;
 }
-
-void snapshots_trouble(struct snapshots *s, struct err *out)
-{
-    catalog_trouble(s->catalog, out);
-}

@@ -39,7 +39,4 @@ int snapshots_tarball(struct snapshots *s, struct capture *c, struct tarball **o
 /* What is remembered of the store; as long as s. */
 struct catalog *snapshots_catalog(struct snapshots *s);
 
-/* A message of what the catalogue lacks just now, or empty. */
-void snapshots_trouble(struct snapshots *s, struct err *out);
-
 #endif

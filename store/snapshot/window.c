@@ -334,18 +334,6 @@ int window_take(struct held_table *t, int data_fd, int wal_fd, const struct wind
     return 0;
 }
 
-int window_recheck(const struct window *w, int data_fd, int wal_fd)
-{
-    for (size_t i = 0; i < w->nshards; i++) {
-        if (w->shards[i].gone || w->shards[i].why)
-            continue;
-        int r = shard_pin_recheck(data_fd, wal_fd, &w->shards[i]);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 int window_unchanged(const struct window *w, int data_fd, int wal_fd)
 {
     for (size_t i = 0; i < w->nparents; i++) {

@@ -64,9 +64,6 @@ struct window_wait {
 int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
                 const struct window_wait *wait, struct window *out, struct err *e);
 
-/* Lists every shard once more: 0 if all are as caught, -ESTALE if any is not. */
-int window_recheck(const struct window *w, int data_fd, int wal_fd);
-
 /* 0 if nothing has changed since the window was taken, judged by folder times, the attributes of
  * the held files and segment sizes; -ESTALE if something has, or if that is not sure. */
 int window_unchanged(const struct window *w, int data_fd, int wal_fd);

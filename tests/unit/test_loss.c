@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* loss: what vanished from one cut to the next, told from what influxd moves about by itself. */
-#include "store/base/cleanup.h"
 #include "store/chain/cut_loss.h"
 
 #include <json-c/json.h>
@@ -25,7 +24,7 @@ struct file {
 static struct cut_lost lost(const struct file *files, size_t n)
 {
     struct cut_lost out;
-    cleanup(loss_freep) struct loss *l = loss_new();
+    struct loss *l = loss_new();
     for (size_t i = 0; i < n; i++) {
         const struct file_attr was = {.size = (uint64_t)files[i].was},
                                now = {.size = (uint64_t)files[i].now};
@@ -34,6 +33,7 @@ static struct cut_lost lost(const struct file *files, size_t n)
                          0);
     }
     assert_int_equal(loss_sum(l, &out), 0);
+    loss_free(l);
     return out;
 }
 

@@ -53,6 +53,16 @@ static int take(struct fixture *f, const struct window *before, struct window *w
     return window_take(f->held, f->data, f->wal, before, &wait, w, e);
 }
 
+/* Lists every shard once more: -ESTALE if any is not as it was caught. */
+static int window_recheck(const struct window *w, int data_fd, int wal_fd)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < w->nshards; i++)
+        if (!w->shards[i].gone && !w->shards[i].why)
+            r = shard_pin_recheck(data_fd, wal_fd, &w->shards[i]);
+    return r;
+}
+
 static struct window must_take(struct fixture *f, const struct window *before)
 {
     struct window w;
