@@ -3,6 +3,7 @@
 
 #include "store/base/array.h"
 #include "store/base/bisect.h"
+#include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/snapshot/manifest_text.h"
 
@@ -13,10 +14,10 @@
 
 struct listing {
     const struct capture *capture;
-    /* Renders line i into *t and returns its length; a folder has none. */
-    int (*render)(const struct listing *l, size_t i, struct manifest_text *t);
-    /* The length alone. */
-    int (*length)(const struct listing *l, size_t i, struct manifest_text *t);
+    /* Appends line i; a folder has none. 0 or -errno. */
+    int (*render)(const struct listing *l, size_t i, struct buffer *out);
+    /* Its length; SIZE_MAX: it must be rendered to tell. */
+    size_t (*length)(const struct listing *l, size_t i);
     listing_sum_fn *manifest_sum; /* of SHA256SUMS */
     void *ctx;
     size_t first_file; /* which line is the first without a comma before it */
@@ -62,13 +63,13 @@ static int listing_about(const struct capture *c, struct manifest *m, char times
     return 0;
 }
 
-static int listing_edge(const struct listing *l, bool tail, struct manifest_text *t)
+static int listing_edge(const struct listing *l, bool tail, struct buffer *out)
 {
     char times[2][TIME_TEXT];
     struct manifest m;
     int r = listing_about(l->capture, &m, times);
     if (r == 0)
-        r = tail ? manifest_text_tail(&m, t) : manifest_text_head(&m, t);
+        (tail ? manifest_text_tail : manifest_text_head)(&m, out);
     for (size_t i = 0; i < m.nfolders; i++)
         free(m.folders[i]);
     free(m.folders);
@@ -80,66 +81,59 @@ static struct manifest_file listing_file(const struct member *m, char *path)
     return (struct manifest_file){path, m->attr.size, m->index, m->attr.mtime_ns};
 }
 
-static int listing_manifest_line(const struct listing *l, size_t i, struct manifest_text *t)
+static int listing_manifest_line(const struct listing *l, size_t i, struct buffer *out)
 {
     char path[MEMBER_PATH_MAX];
     if (i == 0 || i == l->nlines - 1)
-        return listing_edge(l, i > 0, t);
+        return listing_edge(l, i > 0, out);
     const struct member *m = capture_member(l->capture, i - 1);
     if (member_is_folder(m))
         return 0;
     const struct manifest_file f = listing_file(m, member_path(m, path));
-    return manifest_text_file(&f, i == l->first_file, t);
+    manifest_text_file(&f, i == l->first_file, out);
+    return 0;
 }
 
-/* The same without the work: a look-up measures every line. */
-static int listing_manifest_length(const struct listing *l, size_t i, struct manifest_text *t)
+/* A look-up measures every line. */
+static size_t listing_manifest_length(const struct listing *l, size_t i)
 {
     const struct member *m = i > 0 && i < l->nlines - 1 ? capture_member(l->capture, i - 1) : NULL;
     if (m && member_is_folder(m))
         return 0;
     if (!m || m->attr.mtime_ns < 0 || !manifest_text_is_plain(m->dir) ||
         !manifest_text_is_plain(m->name))
-        return listing_manifest_line(l, i, t);
+        return SIZE_MAX;
     const struct manifest_file f = listing_file(m, NULL);
     return manifest_text_file_length(&f, member_path_len(m), i == l->first_file);
 }
 
 /* sha256sum(1) marks a line with a backslash when its name holds one, or a newline, escaped. */
-static int listing_sum_line(const uint8_t sum[SHA256_BYTES], const char *path,
-                            struct manifest_text *t)
+static void listing_sum_line(const uint8_t sum[SHA256_BYTES], const char *path, struct buffer *out)
 {
     char hex[SHA256_HEX + 1];
-    int r = manifest_text_room(t, SHA256_HEX + 5 + 2 * strlen(path));
-    if (r < 0)
-        return r;
-    char *p = t->buf;
-    if (strpbrk(path, "\\\n\r"))
-        *p++ = '\\';
     sha256_hex(sum, hex);
-    p = stpcpy(stpcpy(p, hex), "  ");
+    buffer_string(out, strpbrk(path, "\\\n\r") ? "\\" : "");
+    buffer_string(out, hex);
+    buffer_string(out, "  ");
     for (; *path; path++) {
         if (*path == '\\' || *path == '\n' || *path == '\r')
-            *p++ = '\\';
-        *p++ = *path == '\n' ? 'n' : *path == '\r' ? 'r' : *path;
+            buffer_add(out, "\\", 1);
+        buffer_add(out, *path == '\n' ? "n" : *path == '\r' ? "r" : path, 1);
     }
-    *p++ = '\n';
-    return (int)(p - t->buf);
+    buffer_add(out, "\n", 1);
 }
 
-static int listing_sums_line(const struct listing *l, size_t i, struct manifest_text *t)
+static int listing_sums_line(const struct listing *l, size_t i, struct buffer *out)
 {
     uint8_t sum[SHA256_BYTES];
-    if (i == 0) {
-        int r = l->manifest_sum(l->ctx, sum);
-        return r < 0 ? r : listing_sum_line(sum, "manifest", t);
-    }
-    const struct member *m = capture_member(l->capture, i - 1);
-    if (member_is_folder(m))
+    char path[MEMBER_PATH_MAX] = "manifest";
+    const struct member *m = i > 0 ? capture_member(l->capture, i - 1) : NULL;
+    if (m && member_is_folder(m))
         return 0;
-    char path[MEMBER_PATH_MAX];
-    return capture_sum(l->capture, i - 1, sum) ? listing_sum_line(sum, member_path(m, path), t)
-                                               : -EIO;
+    int r = !m ? l->manifest_sum(l->ctx, sum) : capture_sum(l->capture, i - 1, sum) ? 0 : -EIO;
+    if (r == 0)
+        listing_sum_line(sum, m ? member_path(m, path) : path, out);
+    return r;
 }
 
 static size_t escaped(const char *name)
@@ -150,34 +144,42 @@ static size_t escaped(const char *name)
     return n;
 }
 
-static int listing_sums_length(const struct listing *l, size_t i, struct manifest_text *t)
+static size_t listing_sums_length(const struct listing *l, size_t i)
 {
-    (void)t;
     size_t fixed = SHA256_HEX + sizeof("  \n") - 1;
     if (i == 0)
-        return (int)(fixed + strlen("manifest"));
+        return fixed + strlen("manifest");
     const struct member *m = capture_member(l->capture, i - 1);
     if (member_is_folder(m))
         return 0;
     size_t n = escaped(m->dir) + escaped(m->name);
-    return (int)(fixed + member_path_len(m) + n + (n > 0));
+    return fixed + member_path_len(m) + n + (n > 0);
+}
+
+/* Makes *out line i alone. */
+static int listing_line(const struct listing *l, size_t i, struct buffer *out)
+{
+    out->n = 0;
+    int r = i < l->nlines ? l->render(l, i, out) : -EINVAL;
+    return r == 0 && out->failed ? -ENOMEM : r;
 }
 
 static int listing_measure(struct listing *l)
 {
-    struct manifest_text t = {NULL, 0};
-    int n = 0;
+    cleanup(buffer_free) struct buffer line = {0};
     l->marks = malloc((l->nlines / STRIDE + 1) * sizeof(*l->marks));
     if (!l->marks)
         return -ENOMEM;
-    for (size_t i = 0; n >= 0 && i < l->nlines; i++) {
+    for (size_t i = 0; i < l->nlines; i++) {
         if (i % STRIDE == 0)
             l->marks[i / STRIDE] = l->size;
-        n = l->length(l, i, &t);
-        l->size += n > 0 ? (uint64_t)n : 0;
+        size_t n = l->length(l, i);
+        int r = n == SIZE_MAX ? listing_line(l, i, &line) : 0;
+        if (r < 0)
+            return r;
+        l->size += n == SIZE_MAX ? line.n : n;
     }
-    free(t.buf);
-    return n < 0 ? n : 0;
+    return 0;
 }
 
 static int finish(struct listing *l, struct listing **out)
@@ -233,38 +235,33 @@ uint64_t listing_size(const struct listing *l)
     return l->size;
 }
 
-static bool mark_is_up_to(const void *mark, const void *off)
-{
-    return *(const uint64_t *)mark <= *(const uint64_t *)off;
-}
-
 /* The stride that holds off. */
 static size_t stride_at(const struct listing *l, uint64_t off)
 {
     size_t n = (l->nlines - 1) / STRIDE + 1;
-    return bisect(l->marks, n, sizeof(*l->marks), &off, mark_is_up_to) - 1;
+    return bisect_last(l->marks, n, off);
 }
 
 int listing_read(const struct listing *l, char *out, size_t n, uint64_t off)
 {
-    struct manifest_text t = {NULL, 0};
+    cleanup(buffer_free) struct buffer line = {0};
     size_t i = stride_at(l, off) * STRIDE;
     uint64_t at = l->marks[i / STRIDE];
-    int len = 0;
-    for (; n > 0 && len >= 0; i++) {
-        len = i < l->nlines ? l->render(l, i, &t) : -EINVAL;
-        if (len > 0 && at + (uint64_t)len > off) {
-            size_t skip = (size_t)(off - at), take = (size_t)len - skip;
+    for (; n > 0; i++) {
+        int r = listing_line(l, i, &line);
+        if (r < 0)
+            return r;
+        if (at + line.n > off) {
+            size_t skip = (size_t)(off - at), take = line.n - skip;
             take = take < n ? take : n;
-            memcpy(out, t.buf + skip, take);
+            memcpy(out, line.p + skip, take);
             out += take;
             off += take;
             n -= take;
         }
-        at += len > 0 ? (uint64_t)len : 0;
+        at += line.n;
     }
-    free(t.buf);
-    return len < 0 ? len : 0;
+    return 0;
 }
 
 void listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end)

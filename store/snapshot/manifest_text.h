@@ -4,34 +4,26 @@
  * tar's manifest is rendered line by line (listing.h), one that is kept on disk as a whole
  * (manifest_write). manifest.c reads what this writes.
  *
- * Functions return the length of what they have put into *buf, which grows as needed and is the
- * caller's (free), or -ENOMEM. Pure.
+ * Functions append to a buffer. Pure.
  */
 #ifndef INFLUXFS_SNAPSHOT_MANIFEST_TEXT_H
 #define INFLUXFS_SNAPSHOT_MANIFEST_TEXT_H
 
+#include "store/base/buffer.h"
 #include "store/snapshot/manifest.h"
-
-struct manifest_text {
-    char *buf;
-    size_t cap;
-};
-
-/* Room for n bytes in all. */
-int manifest_text_room(struct manifest_text *t, size_t n);
 
 /* All before the first file, and all after the last one. What is a list in m but for files is in
  * the tail. */
-int manifest_text_head(const struct manifest *m, struct manifest_text *t);
-int manifest_text_tail(const struct manifest *m, struct manifest_text *t);
+void manifest_text_head(const struct manifest *m, struct buffer *out);
+void manifest_text_tail(const struct manifest *m, struct buffer *out);
 
 /* The line of a file; first: no other comes before it. */
-int manifest_text_file(const struct manifest_file *f, bool first, struct manifest_text *t);
+void manifest_text_file(const struct manifest_file *f, bool first, struct buffer *out);
 
 /* Whether JSON shows the name as it is. */
 bool manifest_text_is_plain(const char *name);
 
 /* The length of the line of a file with a plain name of len bytes, for a time not before 1970. */
-int manifest_text_file_length(const struct manifest_file *f, size_t len, bool first);
+size_t manifest_text_file_length(const struct manifest_file *f, size_t len, bool first);
 
 #endif

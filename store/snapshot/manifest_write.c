@@ -5,40 +5,22 @@
 #include "store/snapshot/manifest_text.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-static int manifest_put(FILE *f, const struct manifest *m, struct manifest_text *t)
-{
-    int n = manifest_text_head(m, t);
-    for (size_t i = 0; n >= 0 && i < m->nfiles; i++) {
-        fwrite(t->buf, 1, (size_t)n, f);
-        n = manifest_text_file(&m->files[i], i == 0, t);
-    }
-    if (n >= 0) {
-        fwrite(t->buf, 1, (size_t)n, f);
-        n = manifest_text_tail(m, t);
-    }
-    if (n >= 0)
-        fwrite(t->buf, 1, (size_t)n, f);
-    return n < 0 ? n : 0;
-}
 
 int manifest_write(const struct manifest *m, char **text, size_t *len)
 {
-    struct manifest_text t = {NULL, 0};
-    autofree char *own = NULL;
-    size_t n = 0;
-    FILE *f = open_memstream(&own, &n);
-    if (!f)
+    struct buffer b = {0};
+    manifest_text_head(m, &b);
+    for (size_t i = 0; i < m->nfiles; i++)
+        manifest_text_file(&m->files[i], i == 0, &b);
+    manifest_text_tail(m, &b);
+    buffer_add(&b, "", 1);
+    if (b.failed) {
+        buffer_free(&b);
         return -ENOMEM;
-    int r = manifest_put(f, m, &t);
-    bool bad = ferror(f) != 0;
-    free(t.buf);
-    if (fclose(f) != 0 || bad || r < 0)
-        return -ENOMEM;
-    *text = steal_ptr(&own);
-    *len = n;
+    }
+    *text = b.p;
+    *len = b.n - 1;
     return 0;
 }
 

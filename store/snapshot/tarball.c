@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/tarball.h"
 
+#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/snapshot/listing.h"
 #include "store/snapshot/tarhead.h"
@@ -191,15 +192,7 @@ int64_t tarball_mtime_ns(const struct tarball *t)
 /* The entry that holds byte off; nentries after the last one. */
 static size_t entry_at(const struct tarball *t, uint64_t off)
 {
-    size_t lo = 0, hi = t->nentries;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo + 1) / 2;
-        if (t->off[mid] <= off)
-            lo = mid;
-        else
-            hi = mid - 1;
-    }
-    return lo;
+    return bisect_last(t->off, t->nentries + 1, off);
 }
 
 size_t tarball_begun(const struct tarball *t, uint64_t off)
