@@ -24,7 +24,6 @@
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
-#include "store/influx/statefolder.h"
 #include "store/snapshot/held.h"
 
 #include <errno.h>

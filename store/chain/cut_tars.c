@@ -1,13 +1,234 @@
 /* SPDX-License-Identifier: MIT */
-/* Tars of cuts, leased for as long as they are in use. */
+/* Tars of cuts, leased for as long as they are in use. Each is of a capture whose members are those
+ * of a manifest, and whose bytes lie in the pool. */
 #include "store/base/cleanup.h"
-#include "store/chain/cut_capture.h"
+#include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/chain/cuts_internal.h"
+#include "store/chain/pool.h"
+#include "store/snapshot/capture_impl.h"
+#include "store/snapshot/catalog_cuts.h"
 #include "store/snapshot/catalog_derived.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+struct cut_capture {
+    struct capture c;
+    struct cuts *cuts;
+    int fd;                 /* the folder cuts/ */
+    struct cutstate *state; /* one of these two gives the strings, */
+    struct cutlist *list;
+    int lease; /* and this goes with the list */
+    const struct cut_entry *entries;
+    pthread_mutex_t lock; /* guards the sums, and: */
+    struct catalog_retained *sums;
+    size_t learned; /* sums that were found and are not kept yet */
+};
+
+static struct cut_capture *of(const struct capture *c)
+{
+    return (struct cut_capture *)c;
+}
+
+static void cut_free(struct capture *c)
+{
+    struct cut_capture *k = of(c);
+    cuts_put_state(k->cuts, k->state);
+    cutlist_free(k->list);
+    cleanup_close(&k->lease);
+    cleanup_close(&k->fd);
+    pthread_mutex_destroy(&k->lock);
+    free(k->sums);
+    free(c->members);
+    free(k);
+}
+
+static int cut_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
+                    struct err *e)
+{
+    const struct cut_capture *k = of(c);
+    const struct cut_entry *entry = &k->entries[i];
+    autoclose int fd = pool_open(k->fd, &entry->place, entry->attr.size, e);
+    if (fd < 0)
+        return fd;
+    int r = io_pread_all(fd, buf, n, off);
+    if (r < 0) {
+        err_sys(e, r == -ENODATA ? -EIO : r, "the retained file of %s", entry->path);
+        return -EIO;
+    }
+    return 0;
+}
+
+static bool cut_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
+{
+    struct cut_capture *k = of(c);
+    pthread_mutex_lock(&k->lock);
+    bool have = k->sums[i].have_sum;
+    if (have)
+        memcpy(out, k->sums[i].sum, SHA256_BYTES);
+    pthread_mutex_unlock(&k->lock);
+    return have;
+}
+
+static void cut_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
+{
+    struct cut_capture *k = of(c);
+    pthread_mutex_lock(&k->lock);
+    k->learned += !k->sums[i].have_sum;
+    k->sums[i].have_sum = true;
+    memcpy(k->sums[i].sum, sum, SHA256_BYTES);
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* Those that the manifest does not have. */
+static size_t copy_learned(struct cut_capture *k, struct catalog_retained *out)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->c.n; i++)
+        if (k->sums[i].have_sum && !k->entries[i].have_sum && !cut_is_folder(&k->entries[i]))
+            out[n++] = k->sums[i];
+    k->learned = 0;
+    pthread_mutex_unlock(&k->lock);
+    return n;
+}
+
+static int cut_keep_sums(struct capture *c, struct err *e)
+{
+    struct cut_capture *k = of(c);
+    pthread_mutex_lock(&k->lock);
+    bool any = k->learned > 0;
+    pthread_mutex_unlock(&k->lock);
+    if (!any)
+        return 0;
+    autofree struct catalog_retained *files = calloc(c->n, sizeof(*files));
+    if (!files)
+        return -ENOMEM;
+    size_t n = copy_learned(k, files);
+    return catalog_put_retained(snapshots_catalog(k->cuts->snapshots), files, n, e);
+}
+
+static const struct capture_ops cut_ops = {
+    .free = cut_free,
+    .read = cut_read,
+    .sum = cut_sum,
+    .set_sum = cut_set_sum,
+    .keep_sums = cut_keep_sums,
+};
+
+/* What is known of the sums: from the manifest, else from the catalogue. */
+static int cut_know_sums(struct cut_capture *k)
+{
+    k->sums = calloc(k->c.n + 1, sizeof(*k->sums));
+    if (!k->sums)
+        return -ENOMEM;
+    bool missing = false;
+    for (size_t i = 0; i < k->c.n; i++) {
+        const struct cut_entry *e = &k->entries[i];
+        struct catalog_retained *s = &k->sums[i];
+        s->serial = e->place.serial;
+        s->seq = e->place.seq;
+        s->have_sum = e->have_sum || cut_is_folder(e);
+        memcpy(s->sum, e->sum, SHA256_BYTES);
+        missing |= !s->have_sum;
+    }
+    /* Without a catalogue they are found again by whoever reads. */
+    if (missing)
+        catalog_get_retained(snapshots_catalog(k->cuts->snapshots), k->sums, k->c.n, NULL);
+    return 0;
+}
+
+static int make_members(struct cut_capture *k)
+{
+    k->c.members = calloc(k->c.n + 1, sizeof(*k->c.members));
+    if (!k->c.members)
+        return -ENOMEM;
+    for (size_t i = 0; i < k->c.n; i++)
+        k->c.members[i] = (struct member){.dir = "",
+                                          .name = k->entries[i].path,
+                                          .attr = k->entries[i].attr,
+                                          .index = k->entries[i].index};
+    return 0;
+}
+
+static struct cut_capture *begin(struct cuts *c)
+{
+    struct cut_capture *k = calloc(1, sizeof(*k));
+    if (!k)
+        return NULL;
+    atomic_init(&k->c.refs, 1);
+    k->c.ops = &cut_ops;
+    k->cuts = c;
+    k->lease = k->fd = -1;
+    pthread_mutex_init(&k->lock, NULL);
+    return k;
+}
+
+/* What both kinds have in common, once the strings and entries are there. */
+static int cut_complete(struct cut_capture *k, const struct cut_head *h,
+                        const struct cutlist *newest, struct capture **out, struct err *e)
+{
+    cut_record(h, &k->c.record);
+    k->c.left_out = &newest->left_out;
+    k->c.links = newest->links;
+    k->c.nlinks = newest->nlinks;
+    k->fd = cuts_folder(k->cuts, e);
+    int r = k->fd < 0 ? k->fd : make_members(k);
+    if (r == 0)
+        r = cut_know_sums(k);
+    if (r < 0) {
+        capture_unref(&k->c);
+        return e && e->text[0] ? r : err_sys(e, r, "a cut");
+    }
+    *out = &k->c;
+    return 0;
+}
+
+/* Of a whole state, which is taken over, on failure too. */
+static int tars_of_state(struct cuts *c, struct cutstate *state, struct capture **out,
+                         struct err *e)
+{
+    struct cut_capture *k = begin(c);
+    if (!k) {
+        cuts_put_state(c, state);
+        return err_sys(e, -ENOMEM, "a cut");
+    }
+    const struct cut_head *h = cutstate_head(state);
+    k->state = state;
+    k->entries = cutstate_entries(state, &k->c.n);
+    k->c.origin =
+        (struct capture_origin){.kind = MANIFEST_FULL, .chain = h->chain, .number = h->number};
+    return cut_complete(k, h, cutstate_newest(state), out, e);
+}
+
+/* Of what a cut has changed. list and lease are taken over, on failure too. */
+static int tars_of_list(struct cuts *c, struct cutlist *list, int lease, struct capture **out,
+                        struct err *e)
+{
+    struct cut_capture *k = begin(c);
+    if (!k) {
+        cutlist_free(list);
+        cleanup_close(&lease);
+        return err_sys(e, -ENOMEM, "a cut");
+    }
+    const struct cut_head *h = &list->head;
+    k->list = list;
+    k->lease = lease;
+    k->entries = list->entries;
+    k->c.n = list->n;
+    k->c.origin = (struct capture_origin){.kind = MANIFEST_INCREMENTAL,
+                                          .chain = h->chain,
+                                          .parent = h->parent,
+                                          .number = h->number,
+                                          .removed = list->removed,
+                                          .nremoved = list->nremoved,
+                                          .removed_folders = list->removed_folders,
+                                          .nremoved_folders = list->nremoved_folders};
+    return cut_complete(k, h, list, out, e);
+}
 
 static int tars_capture_changes(struct cuts *c, uint64_t serial, struct capture **out,
                                 struct err *e)
@@ -26,14 +247,14 @@ static int tars_capture_changes(struct cuts *c, uint64_t serial, struct capture 
     struct cutlist *list = NULL;
     cuts_file_name(&info, name);
     r = cutlist_read(fd, name, &list, e);
-    return r < 0 ? r : cut_capture_of_list(c, list, steal_fd(&lease), out, e);
+    return r < 0 ? r : tars_of_list(c, list, steal_fd(&lease), out, e);
 }
 
 static int capture_full(struct cuts *c, uint64_t serial, struct capture **out, struct err *e)
 {
     struct cutstate *state = NULL;
     int r = cuts_get_state(c, serial, &state, e);
-    return r < 0 ? r : cut_capture_of_state(c, state, out, e);
+    return r < 0 ? r : tars_of_state(c, state, out, e);
 }
 
 int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarball **out,

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/paths.h"
 
-#include <stdlib.h>
+#include "store/base/cleanup.h"
+#include "store/base/path.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
 const char *const store_folder_names[STORE_FOLDERS] = {"meta", "data", "wal"};
 const char *const store_folder_variables[STORE_FOLDERS] = {"INFLUXDB_META_DIR", "INFLUXDB_DATA_DIR",
@@ -24,4 +29,39 @@ void store_paths_free(struct store_paths *p)
     free(p->wal);
     free(p->config);
     *p = (struct store_paths){0};
+}
+
+static int default_path(const char *data, char **out)
+{
+    autofree char *real = realpath(data, NULL), *up = strdup(real ? real : data);
+    if (!up)
+        return -ENOMEM;
+    path_up(up);
+    *out = path_join(*up ? up : ".", "influxfs");
+    return *out ? 0 : -ENOMEM;
+}
+
+static int absolute(const char *given, char **out)
+{
+    autofree char *here = *given == '/' ? NULL : getcwd(NULL, 0);
+    if (*given != '/' && !here)
+        return -errno;
+    *out = path_join(here ? here : "", given);
+    return *out ? 0 : -ENOMEM;
+}
+
+/* Its parent must exist: a store that does not exist yet gets no folders for our sake. */
+static int check(const char *path, bool make)
+{
+    if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    return access(path, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+int state_folder(const struct store_paths *paths, const char *given, bool make, char **out)
+{
+    char *path = NULL;
+    int r = given ? absolute(given, &path) : default_path(paths->data, &path);
+    *out = r < 0 ? NULL : path;
+    return r < 0 ? r : check(path, make);
 }

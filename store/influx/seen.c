@@ -6,7 +6,6 @@
 #include "store/base/time.h"
 #include "store/influx/running.h"
 #include "store/influx/server.h"
-#include "store/influx/statefolder.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 /* Looks for a running influxd and remembers its folders. -EINVAL as running_mismatch. state: the
- * state folder as it was given, or NULL (statefolder.h). It is made if `make`, or if there is a
+ * state folder as it was given, or NULL (state_folder). It is made if `make`, or if there is a
  * mismatch, for that is to be remembered. Where it cannot be written to, nothing is. */
 int seen_look(const struct store_paths *p, const char *state, bool make, struct err *e);
 

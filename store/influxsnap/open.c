@@ -4,7 +4,6 @@
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
-#include "store/influx/statefolder.h"
 #include "store/influxsnap/snap.h"
 #include "store/restore/session.h"
 #include "store/snapshot/held.h"

@@ -4,7 +4,6 @@
 #include "store/base/array.h"
 #include "store/base/bisect.h"
 #include "store/base/cleanup.h"
-#include "store/points/membersource.h"
 
 #include <errno.h>
 #include <stdatomic.h>

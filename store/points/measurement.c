@@ -3,7 +3,6 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/points/membersource.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/points/deletes.h"
-#include "store/points/membersource.h"
 #include "store/points/walcache.h"
 
 #include <errno.h>

@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int no_memory(struct err *e)
-{
-    return err_sys(e, -ENOMEM, "the contents of the store");
-}
-
 static struct shard_schema *shard_schema_ref(struct shard_schema *f)
 {
     atomic_fetch_add(&f->refs, 1);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding what is in shards: their schemas, of files or from the catalogue's notes. */
 #include "store/base/cleanup.h"
-#include "store/points/membersource.h"
 #include "store/points/schema_cache_internal.h"
 #include "store/snapshot/catalog_notes.h"
 #include "store/snapshot/damage.h"
@@ -11,11 +10,6 @@
 
 /* The catalogue is asked for the schemas of that many files at a time, and of whole shards. */
 #define BATCH 256
-
-static int no_memory(struct err *e)
-{
-    return err_sys(e, -ENOMEM, "the contents of the store");
-}
 
 void shard_schema_unref(struct shard_schema *f)
 {

@@ -59,6 +59,11 @@ struct schema_cache {
 
 void shard_schema_unref(struct shard_schema *s); /* NULL is allowed */
 
+static inline int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "the contents of the store");
+}
+
 /* Takes the lock. Another thread may be reading many shards: -EINTR if the reader says so
  * meanwhile. */
 static inline int schema_cache_lock(struct schema_cache *c, const struct tarball_reader *reader,

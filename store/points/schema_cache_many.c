@@ -6,11 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-static int no_memory(struct err *e)
-{
-    return err_sys(e, -ENOMEM, "the contents of the store");
-}
-
 static int cache_share(struct schema_cache *c, const char *db, const struct tarball_reader *reader,
                        struct cached_database **out, struct err *e)
 {

@@ -5,7 +5,6 @@
 #include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walread.h"
-#include "store/points/membersource.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>

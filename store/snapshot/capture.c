@@ -3,6 +3,8 @@
 
 #include "store/snapshot/capture_impl.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct capture *capture_ref(struct capture *c)
@@ -92,4 +94,29 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
                  struct err *e)
 {
     return c->ops->read(c, i, buf, n, off, e);
+}
+
+static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    const struct membersource *s = ctx;
+    return capture_read(s->capture, s->member, buf, n, off, e);
+}
+
+int membersource_init(struct membersource *s, const struct capture *c, size_t member)
+{
+    const struct member *m = capture_member(c, member);
+    char *path = malloc(member_path_len(m) + 1);
+    if (!path)
+        return -ENOMEM;
+    s->capture = c;
+    s->member = member;
+    s->path = member_path(m, path);
+    s->source = (struct source){read_member, s, (uint64_t)m->attr.size, path};
+    return 0;
+}
+
+void membersource_clear(struct membersource *s)
+{
+    free(s->path);
+    s->path = NULL;
 }

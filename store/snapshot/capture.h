@@ -16,6 +16,7 @@
 #define INFLUXFS_SNAPSHOT_CAPTURE_H
 
 #include "store/base/err.h"
+#include "store/influx/source.h"
 #include "store/snapshot/catalog.h"
 #include "store/snapshot/held.h"
 #include "store/snapshot/manifest.h"
@@ -103,5 +104,17 @@ int capture_keep_sums(struct capture *c, struct err *e);
  * when the file is shorter than it was. */
 int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                  struct err *e);
+
+/* A member as a source of bytes. */
+struct membersource {
+    const struct capture *capture;
+    size_t member;
+    char *path;
+    struct source source; /* its ctx is this struct, which therefore stays where it is */
+};
+
+/* The capture must outlive *s. 0 or -ENOMEM. */
+int membersource_init(struct membersource *s, const struct capture *c, size_t member);
+void membersource_clear(struct membersource *s);
 
 #endif

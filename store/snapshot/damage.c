@@ -9,17 +9,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-struct looked {
-    const struct capture *c;
-    size_t i;
-};
-
-static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
-{
-    const struct looked *l = ctx;
-    return capture_read(l->c, l->i, buf, n, off, e);
-}
-
 int damage_cut_off(const struct capture *c, size_t i, struct err *e)
 {
     const struct member *m = capture_member(c, i);
@@ -53,11 +42,12 @@ int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err
     bool tombstone = name_is_tombstone(m->name);
     if (member_is_folder(m) || !(tombstone || name_is_tsm(m->name)))
         return damage_cut_off(c, i, e);
-    char path[MEMBER_PATH_MAX];
-    struct looked l = {c, i};
-    const struct source source = {read_member, &l, m->attr.size, member_path(m, path)};
-    int r =
-        tombstone ? tombstone_read(&source, pass_over, NULL, e) : damage_in_tsm(&source, depth, e);
+    cleanup(membersource_clear) struct membersource s = {.path = NULL};
+    int r = membersource_init(&s, c, i);
+    if (r < 0)
+        return err_sys(e, r, "%s/%s", m->dir, m->name);
+    r = tombstone ? tombstone_read(&s.source, pass_over, NULL, e)
+                  : damage_in_tsm(&s.source, depth, e);
     if (r == -EBADMSG)
         capture_set_damaged(c, i);
     return r;
