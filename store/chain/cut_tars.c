@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tars of cuts, leased for as long as they are in use. Each is of a capture whose members are those
  * of a manifest, and whose bytes lie in the pool. */
-#include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/lock.h"
 #include "store/chain/cuts_internal.h"
@@ -10,7 +9,6 @@
 #include "store/snapshot/catalog_cuts.h"
 #include "store/snapshot/catalog_derived.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +21,9 @@ struct cut_capture {
     struct cutlist *list;
     int lease; /* and this goes with the list */
     const struct cut_entry *entries;
-    pthread_mutex_t lock; /* guards the sums, and: */
+    pthread_mutex_t lock; /* guards the sums */
     struct catalog_retained *sums;
-    size_t learned; /* sums that were found and are not kept yet */
+    atomic_bool learned; /* some of them, and they are not kept yet */
 };
 
 static struct cut_capture *of(const struct capture *c)
@@ -65,48 +63,42 @@ static int cut_read(const struct capture *c, size_t i, void *buf, size_t n, uint
 static bool cut_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
 {
     struct cut_capture *k = of(c);
-    pthread_mutex_lock(&k->lock);
-    bool have = k->sums[i].have_sum;
-    if (have)
+    lock_scope(&k->lock);
+    if (k->sums[i].have_sum)
         memcpy(out, k->sums[i].sum, SHA256_BYTES);
-    pthread_mutex_unlock(&k->lock);
-    return have;
+    return k->sums[i].have_sum;
 }
 
 static void cut_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
 {
     struct cut_capture *k = of(c);
-    pthread_mutex_lock(&k->lock);
-    k->learned += !k->sums[i].have_sum;
+    lock_scope(&k->lock);
+    k->learned |= !k->sums[i].have_sum;
     k->sums[i].have_sum = true;
     memcpy(k->sums[i].sum, sum, SHA256_BYTES);
-    pthread_mutex_unlock(&k->lock);
 }
 
 /* Those that the manifest does not have. */
 static size_t copy_learned(struct cut_capture *k, struct catalog_retained *out)
 {
     size_t n = 0;
-    pthread_mutex_lock(&k->lock);
+    lock_scope(&k->lock);
     for (size_t i = 0; i < k->c.n; i++)
         if (k->sums[i].have_sum && !k->entries[i].have_sum && !cut_is_folder(&k->entries[i]))
             out[n++] = k->sums[i];
-    k->learned = 0;
-    pthread_mutex_unlock(&k->lock);
     return n;
 }
 
 static int cut_keep_sums(struct capture *c, struct err *e)
 {
     struct cut_capture *k = of(c);
-    pthread_mutex_lock(&k->lock);
-    bool any = k->learned > 0;
-    pthread_mutex_unlock(&k->lock);
-    if (!any)
+    if (!atomic_exchange(&k->learned, false))
         return 0;
     autofree struct catalog_retained *files = calloc(c->n, sizeof(*files));
-    if (!files)
+    if (!files) {
+        k->learned = true;
         return -ENOMEM;
+    }
     size_t n = copy_learned(k, files);
     return catalog_put_retained(snapshots_catalog(k->cuts->snapshots), files, n, e);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/cuts.h"
 
-#include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/pool.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -200,24 +199,22 @@ static int cuts_refresh(struct cuts *c, struct err *e)
 
 int cuts_list(struct cuts *c, struct cut_info **out, size_t *n, struct err *broken, struct err *e)
 {
-    pthread_mutex_lock(&c->lock);
+    lock_scope(&c->lock);
     int r = cuts_refresh(c, e);
-    struct cut_info *list = r == 0 ? calloc(c->n + 1, sizeof(*list)) : NULL;
-    if (r == 0 && !list)
-        r = -ENOMEM;
-    if (r == 0 && c->broken.text[0] && !broken)
-        r = err_set(e, -EBADMSG, "%s", c->broken.text);
-    if (r == 0) {
-        for (size_t i = 0; i < c->n; i++)
-            list[i] = c->list[i].info;
-        *n = c->n;
-        *out = steal_ptr(&list);
-        if (broken)
-            *broken = c->broken;
-    }
-    pthread_mutex_unlock(&c->lock);
-    free(list);
-    return r;
+    if (r < 0)
+        return r;
+    if (c->broken.text[0] && !broken)
+        return err_set(e, -EBADMSG, "%s", c->broken.text);
+    struct cut_info *list = calloc(c->n + 1, sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n; i++)
+        list[i] = c->list[i].info;
+    *n = c->n;
+    *out = list;
+    if (broken)
+        *broken = c->broken;
+    return 0;
 }
 
 typedef bool match_fn(const struct cut_info *i, int64_t key);
@@ -226,7 +223,7 @@ typedef bool match_fn(const struct cut_info *i, int64_t key);
 static int cuts_find(struct cuts *c, match_fn *match, int64_t key, struct cut_info *out,
                      struct err *e)
 {
-    pthread_mutex_lock(&c->lock);
+    lock_scope(&c->lock);
     int r = cuts_refresh(c, e);
     size_t i = r == 0 ? c->n : 0;
     while (i > 0 && !match(&c->list[i - 1].info, key))
@@ -237,7 +234,6 @@ static int cuts_find(struct cuts *c, match_fn *match, int64_t key, struct cut_in
                               : err_set(e, -ENOENT, "there are no cuts yet");
     if (r == 0)
         *out = c->list[i - 1].info;
-    pthread_mutex_unlock(&c->lock);
     return r;
 }
 
@@ -284,11 +280,9 @@ int cuts_at_time(struct cuts *c, int64_t ns, struct cut_info *out, struct err *e
 
 uint64_t cuts_version(struct cuts *c)
 {
-    pthread_mutex_lock(&c->lock);
+    lock_scope(&c->lock);
     cuts_refresh(c, NULL);
-    uint64_t v = c->version;
-    pthread_mutex_unlock(&c->lock);
-    return v;
+    return c->version;
 }
 
 int cuts_folder(struct cuts *c, struct err *e)

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/capture_source.h"
 
-#include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/pinned.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -266,9 +264,11 @@ static void unrefp(struct pinned **c)
     capture_unref(*c ? &(*c)->c : NULL);
 }
 
-static int source_take_next(struct capture_source *s, struct pinned *newest,
-                            const struct window_wait *wait, struct capture **out, struct err *e)
+int capture_source_take(struct capture_source *s, struct capture *before,
+                        const struct window_wait *wait, struct capture **out, struct err *e)
 {
+    lock_scope(&s->lock);
+    struct pinned *newest = (struct pinned *)before;
     cleanup(unrefp) struct pinned *c = NULL;
     int r = source_settle(s, newest, wait, &c, e);
     if (r < 0)
@@ -293,13 +293,4 @@ static int source_take_next(struct capture_source *s, struct pinned *newest,
     }
     *out = &steal_ptr(&c)->c;
     return 0;
-}
-
-int capture_source_take(struct capture_source *s, struct capture *newest,
-                        const struct window_wait *wait, struct capture **out, struct err *e)
-{
-    pthread_mutex_lock(&s->lock);
-    int r = source_take_next(s, (struct pinned *)newest, wait, out, e);
-    pthread_mutex_unlock(&s->lock);
-    return r;
 }

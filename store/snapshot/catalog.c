@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/catalog.h"
 
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/snapshot/catalog_internal.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -279,11 +278,10 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
     snprintf(job.given.rec.host, sizeof(job.given.rec.host), "%s", host);
     job.given.rec.created_ns = job.given.rec.wall_ns = now_ns;
     job.given.rec.skew_ns = skew_ns;
-    pthread_mutex_lock(&c->lock);
+    lock_scope(&c->lock);
     int rc = catalog_transact(c, catalog_settle_in, &job);
     if (rc == 0)
         *rec = c->last = job.result.rec;
-    pthread_mutex_unlock(&c->lock);
     return catalog_explain(rc, e);
 }
 
@@ -327,10 +325,7 @@ static int find_state(struct catalog *c, void *arg)
 bool catalog_is_new(struct catalog *c)
 {
     bool is_new = false;
-    pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, find_state, &is_new);
-    pthread_mutex_unlock(&c->lock);
-    return rc == 0 && is_new;
+    return catalog_run(c, find_state, &is_new, NULL) == 0 && is_new;
 }
 
 struct seeding {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/base/log.h"
 #include "store/snapshot/catalog_internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -214,9 +213,8 @@ void catalog_close(struct catalog *c)
 
 void catalog_trouble(struct catalog *c, struct err *out)
 {
-    pthread_mutex_lock(&c->lock);
+    lock_scope(&c->lock);
     *out = c->trouble;
-    pthread_mutex_unlock(&c->lock);
 }
 
 int catalog_explain(int rc, struct err *e)
@@ -226,8 +224,6 @@ int catalog_explain(int rc, struct err *e)
 
 int catalog_run(struct catalog *c, catalog_work_fn *work, void *arg, struct err *e)
 {
-    pthread_mutex_lock(&c->lock);
-    int rc = catalog_transact(c, work, arg);
-    pthread_mutex_unlock(&c->lock);
-    return catalog_explain(rc, e);
+    lock_scope(&c->lock);
+    return catalog_explain(catalog_transact(c, work, arg), e);
 }

@@ -3,11 +3,10 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,11 +181,9 @@ static int held_look(struct held_table *t, int dirfd, const char *name, struct h
         return -ELOOP;
     if (!S_ISREG(st->st_mode))
         return -EINVAL;
-    pthread_mutex_lock(&t->lock);
-    struct held *h = find(t, st);
-    pthread_mutex_unlock(&t->lock);
-    *out = h;
-    return h != NULL;
+    lock_scope(&t->lock);
+    *out = find(t, st);
+    return *out != NULL;
 }
 
 int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, struct held **out,
@@ -201,17 +198,14 @@ int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, stru
         return errno == EMFILE ? -ENFILE : -errno;
     if (!S_ISREG(st->st_mode))
         return -EINVAL;
-    pthread_mutex_lock(&t->lock);
-    r = held_add(t, &fd, st, out);
-    pthread_mutex_unlock(&t->lock);
-    return r;
+    lock_scope(&t->lock);
+    return held_add(t, &fd, st, out);
 }
 
 struct held *held_ref(struct held *h)
 {
-    pthread_mutex_lock(&h->table->lock);
+    lock_scope(&h->table->lock);
     h->refs++;
-    pthread_mutex_unlock(&h->table->lock);
     return h;
 }
 
@@ -255,22 +249,20 @@ bool held_is(const struct held *h, const struct stat *st)
 
 bool held_sum(struct held *h, const struct file_attr *as, uint8_t out[SHA256_BYTES])
 {
-    pthread_mutex_lock(&h->table->lock);
+    lock_scope(&h->table->lock);
     bool have = h->have_sum && h->seen_size == as->size && h->seen_mtime_ns == as->mtime_ns;
     if (have)
         memcpy(out, h->sum, SHA256_BYTES);
-    pthread_mutex_unlock(&h->table->lock);
     return have;
 }
 
 void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[SHA256_BYTES])
 {
-    pthread_mutex_lock(&h->table->lock);
+    lock_scope(&h->table->lock);
     h->have_sum = true;
     h->seen_size = as->size;
     h->seen_mtime_ns = as->mtime_ns;
     memcpy(h->sum, sum, SHA256_BYTES);
-    pthread_mutex_unlock(&h->table->lock);
 }
 
 void held_set_damaged(struct held *h)
@@ -285,18 +277,14 @@ bool held_damaged(const struct held *h)
 
 uint64_t held_scanned(struct held *h, const struct file_attr *as)
 {
-    pthread_mutex_lock(&h->table->lock);
-    bool appended = as->size > h->seen_size || as->mtime_ns == h->seen_mtime_ns;
-    uint64_t n = appended ? h->scanned : 0;
-    pthread_mutex_unlock(&h->table->lock);
-    return n;
+    lock_scope(&h->table->lock);
+    return as->size > h->seen_size || as->mtime_ns == h->seen_mtime_ns ? h->scanned : 0;
 }
 
 void held_set_scanned(struct held *h, const struct file_attr *as, uint64_t good)
 {
-    pthread_mutex_lock(&h->table->lock);
+    lock_scope(&h->table->lock);
     h->scanned = good;
     h->seen_size = as->size;
     h->seen_mtime_ns = as->mtime_ns;
-    pthread_mutex_unlock(&h->table->lock);
 }

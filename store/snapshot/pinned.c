@@ -2,9 +2,8 @@
 #include "store/snapshot/pinned.h"
 
 #include "store/base/io.h"
+#include "store/base/lock.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct pinned *of(const struct capture *c)
@@ -40,12 +39,10 @@ static bool pinned_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYT
     const struct member *m = &c->members[i];
     if (!m->wal_cut)
         return held_sum(m->held, &m->attr, out);
-    pthread_mutex_lock(&p->lock);
-    bool have = m->wal_cut->have_sum;
-    if (have)
+    lock_scope(&p->lock);
+    if (m->wal_cut->have_sum)
         memcpy(out, m->wal_cut->sum, SHA256_BYTES);
-    pthread_mutex_unlock(&p->lock);
-    return have;
+    return m->wal_cut->have_sum;
 }
 
 void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES])
@@ -55,19 +52,15 @@ void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES]
         held_set_sum(m->held, &m->attr, sum);
         return;
     }
-    pthread_mutex_lock(&p->lock);
+    lock_scope(&p->lock);
     memcpy(m->wal_cut->sum, sum, SHA256_BYTES);
     m->wal_cut->have_sum = true;
-    pthread_mutex_unlock(&p->lock);
 }
 
 static void pinned_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
 {
-    struct pinned *p = of(c);
-    pinned_know_sum(p, i, sum);
-    pthread_mutex_lock(&p->lock);
-    p->sums_to_keep = true;
-    pthread_mutex_unlock(&p->lock);
+    pinned_know_sum(of(c), i, sum);
+    atomic_store(&of(c)->sums_to_keep, true);
 }
 
 static bool pinned_damaged(const struct capture *c, size_t i)
@@ -78,11 +71,8 @@ static bool pinned_damaged(const struct capture *c, size_t i)
 
 static void pinned_set_damaged(struct capture *c, size_t i)
 {
-    struct pinned *p = of(c);
     held_set_damaged(c->members[i].held);
-    pthread_mutex_lock(&p->lock);
-    p->sums_to_keep = true;
-    pthread_mutex_unlock(&p->lock);
+    atomic_store(&of(c)->sums_to_keep, true);
 }
 
 static int read_part(const struct member *m, void *buf, size_t n, uint64_t off, struct err *e)
@@ -155,19 +145,12 @@ struct catalog_files pinned_files(struct pinned *p)
 static int pinned_keep_sums(struct capture *c, struct err *e)
 {
     struct pinned *p = of(c);
-    pthread_mutex_lock(&p->lock);
-    bool any = p->sums_to_keep;
-    p->sums_to_keep = false;
-    pthread_mutex_unlock(&p->lock);
-    if (!any)
+    if (!atomic_exchange(&p->sums_to_keep, false))
         return 0;
     struct catalog_files view = pinned_files(p);
     int r = catalog_put_sums(p->catalog, &view, e);
-    if (r < 0) {
-        pthread_mutex_lock(&p->lock);
-        p->sums_to_keep = true;
-        pthread_mutex_unlock(&p->lock);
-    }
+    if (r < 0)
+        atomic_store(&p->sums_to_keep, true);
     return r;
 }
 

@@ -29,8 +29,8 @@ struct pinned {
     uint8_t digest[SHA256_BYTES]; /* of everything that makes the tar's bytes */
     struct window window; /* to tell quickly what changed since; used under the source's lock */
     struct catalog *catalog;
-    pthread_mutex_t lock; /* guards the sums of cuts, and: */
-    bool sums_to_keep;    /* the catalogue does not have all of them */
+    pthread_mutex_t lock;     /* guards the sums of WAL cuts */
+    atomic_bool sums_to_keep; /* the catalogue does not have all sums */
 };
 
 /* What a capture is built from. */

@@ -2,11 +2,10 @@
 #include "store/snapshot/tarball.h"
 
 #include "store/base/bisect.h"
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/snapshot/listing.h"
 #include "store/snapshot/tarhead.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -90,12 +89,11 @@ static int tarball_sum_listing(const struct listing *l, uint8_t sum[SHA256_BYTES
 static int manifest_sum(void *ctx, uint8_t sum[SHA256_BYTES])
 {
     struct tarball *t = ctx;
-    pthread_mutex_lock(&t->lock);
+    lock_scope(&t->lock);
     int r = t->have_sum ? 0 : tarball_sum_listing(t->manifest, t->sum);
     t->have_sum = r == 0;
     if (r == 0)
         memcpy(sum, t->sum, SHA256_BYTES);
-    pthread_mutex_unlock(&t->lock);
     return r;
 }
 
@@ -146,10 +144,9 @@ void tarball_unref(struct tarball *t)
     if (!t || atomic_fetch_sub(&t->refs, 1) > 1)
         return;
     if (t->weak) {
-        pthread_mutex_lock(&t->weak->lock);
+        lock_scope(&t->weak->lock);
         if (t->weak->to == t)
             t->weak->to = NULL;
-        pthread_mutex_unlock(&t->weak->lock);
     }
     tarball_free(t);
 }
@@ -157,20 +154,18 @@ void tarball_unref(struct tarball *t)
 void tarball_weak_set(struct tarball_weak *w, struct tarball *t)
 {
     t->weak = w;
-    pthread_mutex_lock(&w->lock);
+    lock_scope(&w->lock);
     w->to = t;
-    pthread_mutex_unlock(&w->lock);
 }
 
 /* Who lets go of the last reference waits for the lock before the tarball is freed. */
 struct tarball *tarball_weak_ref(struct tarball_weak *w)
 {
-    pthread_mutex_lock(&w->lock);
+    lock_scope(&w->lock);
     struct tarball *t = w->to;
     unsigned n = t ? atomic_load(&t->refs) : 0;
     while (n > 0 && !atomic_compare_exchange_weak(&t->refs, &n, n + 1))
         ;
-    pthread_mutex_unlock(&w->lock);
     return n > 0 ? t : NULL;
 }
 
