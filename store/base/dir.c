@@ -1,54 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/dir.h"
 
+#include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
-struct growing {
-    char *arena;
-    size_t used, cap;
-    size_t n;
-};
-
-static int dir_add(struct growing *g, const struct dirent *e)
-{
-    size_t len = strlen(e->d_name) + 2;
-    if (g->used + len > g->cap) {
-        size_t cap = (g->cap + len) * 2;
-        char *p = realloc(g->arena, cap);
-        if (!p)
-            return -ENOMEM;
-        g->arena = p;
-        g->cap = cap;
-    }
-    g->arena[g->used] = (char)e->d_type;
-    memcpy(g->arena + g->used + 1, e->d_name, len - 1);
-    g->used += len;
-    g->n++;
-    return 0;
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int dir_index(struct growing *g, struct dir *out)
+/* Takes over the entries, each its type and its name with the NUL. */
+static int dir_index(struct buffer *entries, size_t n, struct dir *out)
 {
-    char **names = malloc((g->n + 1) * sizeof(*names));
-    if (!names)
+    char **names = malloc((n + 1) * sizeof(*names));
+    char *arena = entries->failed || !names ? NULL : realloc(entries->p, entries->n + 1);
+    if (!arena) {
+        free(names);
         return -ENOMEM;
-    char *p = g->arena;
-    for (size_t i = 0; i < g->n; i++) {
-        names[i] = ++p;
-        p += strlen(p) + 1;
     }
-    if (g->n)
-        qsort(names, g->n, sizeof(*names), by_name);
-    *out = (struct dir){names, g->n, steal_ptr(&g->arena)};
+    *entries = (struct buffer){0};
+    *out = (struct dir){names, n, arena};
+    for (size_t i = 0; i < n; i++) {
+        names[i] = ++arena;
+        arena += strlen(arena) + 1;
+    }
+    if (n)
+        qsort(names, n, sizeof(*names), by_name);
     return 0;
 }
 
@@ -61,25 +42,17 @@ int dir_read(int fd, struct dir *out)
     if (!d)
         return -errno;
     own = -1;
-    struct growing g = {0};
-    int r = 0;
-    for (;;) {
-        errno = 0;
-        const struct dirent *e = readdir(d);
-        if (!e) {
-            r = r ? r : -errno;
-            break;
-        }
+    cleanup(buffer_free) struct buffer entries = {0};
+    size_t n = 0;
+    const struct dirent *e;
+    while (errno = 0, e = readdir(d)) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        r = dir_add(&g, e);
-        if (r < 0)
-            break;
+        buffer_add(&entries, &e->d_type, 1);
+        buffer_add(&entries, e->d_name, strlen(e->d_name) + 1);
+        n++;
     }
-    if (r == 0)
-        r = dir_index(&g, out);
-    free(g.arena);
-    return r;
+    return errno ? -errno : dir_index(&entries, n, out);
 }
 
 long dir_find(const struct dir *d, const char *name)

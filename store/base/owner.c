@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/owner.h"
 
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <limits.h>
-#include <pthread.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -43,7 +41,7 @@ static void group_name(unsigned id, char name[NAME_BYTES])
 
 static const char *owner_name(struct known **list, unsigned id, void (*fill)(unsigned, char *))
 {
-    pthread_mutex_lock(&lock);
+    lock_scope(&lock);
     struct known *k = *list;
     while (k && k->id != id)
         k = k->next;
@@ -53,7 +51,6 @@ static const char *owner_name(struct known **list, unsigned id, void (*fill)(uns
         k->next = *list;
         *list = k;
     }
-    pthread_mutex_unlock(&lock);
     return k ? k->name : "";
 }
 

@@ -9,7 +9,6 @@
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
 #include "store/chain/pool.h"
-#include "store/snapshot/catalog_cuts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -161,16 +160,10 @@ static int close_off(int cuts_fd, const struct cut_info *list, size_t want, int 
 /* The sums that have been found since go into the manifest. */
 static int fold_add_sums(struct cuts *c, struct cut_entry *entries, size_t n)
 {
-    autofree struct catalog_retained *sums = calloc(n + 1, sizeof(*sums));
-    if (!sums)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        sums[i] = (struct catalog_retained){.serial = entries[i].place.serial,
-                                            .seq = entries[i].place.seq,
-                                            .have_sum =
-                                                entries[i].have_sum || cut_is_folder(&entries[i])};
-    if (catalog_get_retained(snapshots_catalog(c->snapshots), sums, n, NULL) < 0)
-        return 0; /* they are found again */
+    autofree struct catalog_retained *sums = NULL;
+    int r = cuts_known_sums(c, entries, n, &sums);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < n; i++) {
         if (entries[i].have_sum || !sums[i].have_sum || cut_is_folder(&entries[i]))
             continue;

@@ -137,7 +137,7 @@ static int make_retain(struct making *m, const struct cut_entry *old, const stru
             memcpy(out->sum, old->sum, SHA256_BYTES);
         return 0;
     }
-    if (m->reader && m->reader->interrupted && m->reader->interrupted(m->reader->ctx))
+    if (reader_interrupted(m->reader))
         return err_set(e, -EINTR, "interrupted while the cut was made");
     struct err damaged = {0}; /* said by whoever asks for it (damage.h); the bytes are retained */
     int r = damage_look(m->capture, item->i, DAMAGE_ENDS, &damaged);
@@ -397,19 +397,14 @@ static int make_captured(struct making *m, struct err *e)
     return r;
 }
 
-static int make_folder(int dirfd, const char *name)
-{
-    return mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
 /* The folders that cuts need; the descriptor is the caller's. */
 static int make_folders(struct cuts *c, struct err *e)
 {
-    int r = make_folder(c->state_fd, CUTS_FOLDER);
-    if (r == 0)
-        r = make_folder(c->state_fd, CUTS_FOLDER "/files");
-    if (r == 0)
-        r = make_folder(c->state_fd, CUTS_FOLDER "/leases");
+    static const char *const folders[] = {CUTS_FOLDER, CUTS_FOLDER "/files", CUTS_FOLDER "/leases"};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(*folders); i++)
+        if (mkdirat(c->state_fd, folders[i], 0700) < 0 && errno != EEXIST)
+            r = -errno;
     if (r == 0)
         r = io_sync_dir(c->state_fd);
     return r < 0 ? err_sys(e, r, "the folder " CUTS_FOLDER " in the state folder")

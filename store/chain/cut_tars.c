@@ -6,7 +6,6 @@
 #include "store/chain/cuts_internal.h"
 #include "store/chain/pool.h"
 #include "store/snapshot/capture_impl.h"
-#include "store/snapshot/catalog_cuts.h"
 #include "store/snapshot/catalog_derived.h"
 
 #include <inttypes.h>
@@ -111,25 +110,25 @@ static const struct capture_ops cut_ops = {
     .keep_sums = cut_keep_sums,
 };
 
-/* What is known of the sums: from the manifest, else from the catalogue. */
-static int cut_know_sums(struct cut_capture *k)
+int cuts_known_sums(struct cuts *c, const struct cut_entry *entries, size_t n,
+                    struct catalog_retained **out)
 {
-    k->sums = calloc(k->c.n + 1, sizeof(*k->sums));
-    if (!k->sums)
+    struct catalog_retained *sums = calloc(n + 1, sizeof(*sums));
+    if (!sums)
         return -ENOMEM;
     bool missing = false;
-    for (size_t i = 0; i < k->c.n; i++) {
-        const struct cut_entry *e = &k->entries[i];
-        struct catalog_retained *s = &k->sums[i];
-        s->serial = e->place.serial;
-        s->seq = e->place.seq;
-        s->have_sum = e->have_sum || cut_is_folder(e);
-        memcpy(s->sum, e->sum, SHA256_BYTES);
-        missing |= !s->have_sum;
+    for (size_t i = 0; i < n; i++) {
+        const struct cut_entry *e = &entries[i];
+        sums[i] = (struct catalog_retained){.serial = e->place.serial,
+                                            .seq = e->place.seq,
+                                            .have_sum = e->have_sum || cut_is_folder(e)};
+        memcpy(sums[i].sum, e->sum, SHA256_BYTES);
+        missing |= !sums[i].have_sum;
     }
     /* Without a catalogue they are found again by whoever reads. */
     if (missing)
-        catalog_get_retained(snapshots_catalog(k->cuts->snapshots), k->sums, k->c.n, NULL);
+        catalog_get_retained(snapshots_catalog(c->snapshots), sums, n, NULL);
+    *out = sums;
     return 0;
 }
 
@@ -170,7 +169,7 @@ static int cut_complete(struct cut_capture *k, const struct cut_head *h,
     k->fd = cuts_folder(k->cuts, e);
     int r = k->fd < 0 ? k->fd : make_members(k);
     if (r == 0)
-        r = cut_know_sums(k);
+        r = cuts_known_sums(k->cuts, k->entries, k->c.n, &k->sums);
     if (r < 0) {
         capture_unref(&k->c);
         return e && e->text[0] ? r : err_sys(e, r, "a cut");

@@ -5,6 +5,7 @@
 #define INFLUXFS_CHAIN_CUTS_INTERNAL_H
 
 #include "store/chain/cuts.h"
+#include "store/snapshot/catalog_cuts.h"
 #include "store/snapshot/folder_seen.h"
 
 #include <pthread.h>
@@ -59,6 +60,11 @@ static inline uint64_t cuts_serial_of(int64_t number)
 int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
 /* A lease on a cut, as a descriptor of the caller's. */
 int cuts_lease(struct cuts *c, uint64_t serial, struct err *e);
+
+/* What is known of the sums of n entries, from their manifest or else from the catalogue; the caller
+ * frees it. 0 or -ENOMEM. */
+int cuts_known_sums(struct cuts *c, const struct cut_entry *entries, size_t n,
+                    struct catalog_retained **out);
 
 /* The record of the state that a cut retains, as the catalogue has it. */
 void cut_record(const struct cut_head *h, struct catalog_record *out);

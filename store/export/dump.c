@@ -40,6 +40,17 @@ static bool dump_new_name(struct name *names, size_t n, struct name *taken)
     return true;
 }
 
+/* The name of a column, no two of which are the same, in this format. */
+static void dump_name(enum dump_format format, struct buffer *o, struct slice name)
+{
+    if (format == DUMP_JSON)
+        gotext_string_json(o, name.p, name.n);
+    else if (format == DUMP_CSV)
+        gotext_string_csv(o, name.p, name.n);
+    else
+        dump_lines_name(o, name);
+}
+
 static bool dump_name_columns(struct dump *d, struct name *names)
 {
     for (size_t i = 0; i < points_columns(d->points); i++) {
@@ -111,6 +122,33 @@ void dump_free(struct dump *d)
     buffer_free(&d->text);
     points_free(d->points);
     free(d);
+}
+
+static void dump_head(struct dump *d)
+{
+    if (d->format == DUMP_JSON)
+        dump_json_head(d);
+    else if (d->format == DUMP_CSV)
+        dump_csv_head(d);
+}
+
+static int dump_row(struct dump *d, const struct points_row *row, struct err *e)
+{
+    if (d->format == DUMP_LP)
+        return dump_lines_row(d, row, e);
+    if (d->format == DUMP_JSON)
+        dump_json_row(d, row);
+    else
+        dump_csv_row(d, row);
+    return 0;
+}
+
+static void dump_tail(struct dump *d)
+{
+    if (d->format == DUMP_JSON)
+        dump_json_tail(d);
+    else if (d->format == DUMP_LP)
+        dump_lines_tail(d);
 }
 
 /* Makes the next piece of the text. */

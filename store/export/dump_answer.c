@@ -2,7 +2,7 @@
 /* Points as influxd answers a query: JSON and CSV. */
 #include "store/export/dump_internal.h"
 
-static void answer_json_cell(struct buffer *o, const struct points_cell *c)
+void dump_json_cell(struct buffer *o, const struct points_cell *c)
 {
     if (!c->present) {
         buffer_add(o, "null", 4);
@@ -26,7 +26,7 @@ static void answer_json_cell(struct buffer *o, const struct points_cell *c)
     }
 }
 
-static void answer_json_row(struct dump *d, const struct points_row *row)
+void dump_json_row(struct dump *d, const struct points_row *row)
 {
     struct buffer *o = &d->text;
     const size_t n = points_columns(d->points);
@@ -37,12 +37,12 @@ static void answer_json_row(struct dump *d, const struct points_row *row)
     buffer_add(o, "\"", 1);
     for (size_t i = 0; i < n; i++) {
         buffer_add(o, ",", 1);
-        answer_json_cell(o, &row->cells[i]);
+        dump_json_cell(o, &row->cells[i]);
     }
     buffer_add(o, "]", 1);
 }
 
-static void answer_json_head(struct dump *d)
+void dump_json_head(struct dump *d)
 {
     struct buffer *o = &d->text;
     buffer_string(o, "{\"results\":[{\"statement_id\":0,\"series\":[{\"name\":");
@@ -55,7 +55,7 @@ static void answer_json_head(struct dump *d)
     buffer_string(o, "],\"values\":[");
 }
 
-static void answer_json_tail(struct dump *d)
+void dump_json_tail(struct dump *d)
 {
     if (d->rows == 0)
         buffer_string(&d->text, "{\"results\":[{\"statement_id\":0}]}\n");
@@ -72,10 +72,10 @@ static void answer_csv_cell(struct buffer *o, const struct points_cell *c)
     else if (c->type == VALUE_STRING)
         gotext_string_csv(o, points_text(c).p, points_text(c).n);
     else
-        answer_json_cell(o, c);
+        dump_json_cell(o, c);
 }
 
-static void answer_csv_row(struct dump *d, const struct points_row *row)
+void dump_csv_row(struct dump *d, const struct points_row *row)
 {
     struct buffer *o = &d->text;
     const size_t n = points_columns(d->points);
@@ -88,7 +88,7 @@ static void answer_csv_row(struct dump *d, const struct points_row *row)
     buffer_add(o, "\n", 1);
 }
 
-static void answer_csv_head(struct dump *d)
+void dump_csv_head(struct dump *d)
 {
     buffer_string(&d->text, "name,tags,time");
     for (size_t i = 0; i < points_columns(d->points); i++) {
@@ -98,41 +98,4 @@ static void answer_csv_head(struct dump *d)
     buffer_add(&d->text, "\n", 1);
     gotext_string_csv(&d->prefix, d->measurement.p, d->measurement.n);
     buffer_add(&d->prefix, ",,", 2); /* tags, as there is no GROUP BY */
-}
-
-void dump_name(enum dump_format format, struct buffer *o, struct slice name)
-{
-    if (format == DUMP_JSON)
-        gotext_string_json(o, name.p, name.n);
-    else if (format == DUMP_CSV)
-        gotext_string_csv(o, name.p, name.n);
-    else
-        dump_lines_name(o, name);
-}
-
-void dump_head(struct dump *d)
-{
-    if (d->format == DUMP_JSON)
-        answer_json_head(d);
-    else if (d->format == DUMP_CSV)
-        answer_csv_head(d);
-}
-
-int dump_row(struct dump *d, const struct points_row *row, struct err *e)
-{
-    if (d->format == DUMP_LP)
-        return dump_lines_row(d, row, e);
-    if (d->format == DUMP_JSON)
-        answer_json_row(d, row);
-    else
-        answer_csv_row(d, row);
-    return 0;
-}
-
-void dump_tail(struct dump *d)
-{
-    if (d->format == DUMP_JSON)
-        answer_json_tail(d);
-    else if (d->format == DUMP_LP)
-        dump_lines_tail(d);
 }

@@ -41,12 +41,14 @@ struct dump {
 
 struct points_query dump_points_query(const struct dump_query *q);
 
-/* The name of a column, no two of which are the same, in this format. */
-void dump_name(enum dump_format format, struct buffer *o, struct slice name);
-/* Before the first row; each row; after the last one (also if there is none). */
-void dump_head(struct dump *d);
-int dump_row(struct dump *d, const struct points_row *row, struct err *e);
-void dump_tail(struct dump *d);
+/* Of JSON and CSV (dump_answer.c): what comes before the first row; each row; what comes after the
+ * last one, also if there is none; a value of JSON. */
+void dump_json_head(struct dump *d);
+void dump_json_row(struct dump *d, const struct points_row *row);
+void dump_json_tail(struct dump *d);
+void dump_json_cell(struct buffer *o, const struct points_cell *c);
+void dump_csv_head(struct dump *d);
+void dump_csv_row(struct dump *d, const struct points_row *row);
 
 /* Of line protocol (dump_lines.c). */
 void dump_lines_name(struct buffer *o, struct slice name);

@@ -31,28 +31,18 @@ void dump_lines_name(struct buffer *o, struct slice name)
     buffer_add(o, "=", 1);
 }
 
+/* As in JSON, with a letter after integers. */
 static void lines_value(struct buffer *o, const struct points_cell *c)
 {
-    switch (c->type) {
-    case VALUE_FLOAT:
-        gotext_float_json(o, c->value.f);
-        break;
-    case VALUE_INTEGER:
-        gotext_integer(o, c->value.i);
-        buffer_add(o, "i", 1);
-        break;
-    case VALUE_UNSIGNED:
-        gotext_unsigned(o, c->value.u);
-        buffer_add(o, "u", 1);
-        break;
-    case VALUE_BOOLEAN:
-        buffer_string(o, c->value.b ? "true" : "false");
-        break;
-    default:
+    if (c->type == VALUE_STRING) {
         buffer_add(o, "\"", 1);
         lines_escaped(o, points_text(c), "\"\\");
         buffer_add(o, "\"", 1);
+        return;
     }
+    dump_json_cell(o, c);
+    if (c->type == VALUE_INTEGER || c->type == VALUE_UNSIGNED)
+        buffer_add(o, c->type == VALUE_INTEGER ? "i" : "u", 1);
 }
 
 int dump_lines_begin(struct dump *d)

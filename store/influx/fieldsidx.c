@@ -67,20 +67,28 @@ static int fieldsidx_measurement(struct bytes rest, const struct fieldsidx_visit
     return r;
 }
 
-int fieldsidx_read(const void *bytes, size_t n, const struct fieldsidx_visitor *v)
+typedef int message_fn(struct bytes rest, const struct fieldsidx_visitor *v);
+
+/* Calls fn for each of the messages with number 1. */
+static int fieldsidx_each(struct bytes rest, message_fn *fn, const struct fieldsidx_visitor *v)
 {
-    static const uint8_t magic[MAGIC_SIZE] = {0x00, 0x06, 0x01, 0x03};
     struct protowire_field f;
     int r;
-    if (n < MAGIC_SIZE || memcmp(bytes, magic, MAGIC_SIZE) != 0)
-        return -EBADMSG;
-    struct bytes rest = {(const uint8_t *)bytes + MAGIC_SIZE, n - MAGIC_SIZE};
     while ((r = protowire_next(&rest, &f)) == 1) {
-        int rc = f.number == 1 ? fieldsidx_measurement(f.body, v) : 0;
+        int rc = f.number == 1 ? fn(f.body, v) : 0;
         if (rc != 0)
             return rc;
     }
     return r;
+}
+
+int fieldsidx_read(const void *bytes, size_t n, const struct fieldsidx_visitor *v)
+{
+    static const uint8_t magic[MAGIC_SIZE] = {0x00, 0x06, 0x01, 0x03};
+    if (n < MAGIC_SIZE || memcmp(bytes, magic, MAGIC_SIZE) != 0)
+        return -EBADMSG;
+    struct bytes rest = {(const uint8_t *)bytes + MAGIC_SIZE, n - MAGIC_SIZE};
+    return fieldsidx_each(rest, fieldsidx_measurement, v);
 }
 
 static int fieldsidx_change(struct bytes rest, const struct fieldsidx_visitor *v)
@@ -103,18 +111,6 @@ static int fieldsidx_change(struct bytes rest, const struct fieldsidx_visitor *v
     return kind == 1 ? v->drop(v->ctx, measurement) : fieldsidx_field(measurement, field, v);
 }
 
-static int fieldsidx_batch(struct bytes rest, const struct fieldsidx_visitor *v)
-{
-    struct protowire_field f;
-    int r;
-    while ((r = protowire_next(&rest, &f)) == 1) {
-        int rc = f.number == 1 ? fieldsidx_change(f.body, v) : 0;
-        if (rc != 0)
-            return rc;
-    }
-    return r;
-}
-
 int fieldsidx_changes(const void *bytes, size_t n, const struct fieldsidx_visitor *v)
 {
     const uint8_t *p = bytes;
@@ -127,7 +123,7 @@ int fieldsidx_changes(const void *bytes, size_t n, const struct fieldsidx_visito
         n -= CHANGE_HEAD;
         if (len > n)
             break;
-        r = fieldsidx_batch((struct bytes){p, len}, v);
+        r = fieldsidx_each((struct bytes){p, len}, fieldsidx_change, v);
         p += len;
         n -= len;
     }

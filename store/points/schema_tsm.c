@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The schema of a TSM file. */
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/tsmfile.h"
 #include "store/points/deletes.h"
@@ -17,7 +18,7 @@ struct reading {
     struct tsmblock block;
     struct buffer names;
     struct tsmfile_entry *entries; /* of the key at hand, which looking into blocks forgets */
-    size_t cap;
+    size_t cap;                    /* bytes */
     struct err *e;
 };
 
@@ -65,13 +66,8 @@ static int tsm_add_days(struct reading *r, struct days *days, const struct key_d
 
 static int tsm_keep_entries(struct reading *r, const struct tsmfile_key *key)
 {
-    if (key->nentries > r->cap) {
-        struct tsmfile_entry *list = realloc(r->entries, key->nentries * sizeof(*list));
-        if (!list)
-            return no_memory(r);
-        r->entries = list;
-        r->cap = key->nentries;
-    }
+    if (!array_renew(&r->entries, &r->cap, key->nentries * sizeof(*r->entries)))
+        return no_memory(r);
     for (size_t i = 0; i < key->nentries; i++)
         r->entries[i] = tsmfile_entry(key, i);
     return 0;

@@ -3,6 +3,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/owner.h"
+#include "store/base/path.h"
 #include "store/influx/names.h"
 #include "store/influx/wal.h"
 #include "store/snapshot/pinned.h"
@@ -33,9 +34,7 @@ static int keep(struct pinned *c, char *s)
 
 static int keep_path(struct pinned *c, const char *root, const char *path, const char **out)
 {
-    char *s = NULL;
-    if (asprintf(&s, "%s%s%s", root, *path ? "/" : "", path) < 0)
-        return -ENOMEM;
+    char *s = path_join(root, path);
     int r = keep(c, s);
     if (r == 0)
         *out = s;
@@ -230,11 +229,6 @@ static int build_cut_wal(const struct shard_file *f, bool growing, struct member
     return 0;
 }
 
-static bool is_interrupted(const struct window_wait *wait)
-{
-    return wait && wait->interrupted && wait->interrupted(wait->ctx);
-}
-
 static int build_add_wal(struct pinned *c, const struct shard_pin *s,
                          const struct window_wait *wait, struct err *e)
 {
@@ -245,7 +239,7 @@ static int build_add_wal(struct pinned *c, const struct shard_pin *s,
     for (size_t i = 0; r == 0 && i < s->nsegments; i++) {
         const struct shard_file *f = &s->segments[i];
         struct member m = {.dir = dir, .attr = f->attr};
-        if (is_interrupted(wait))
+        if (wait && window_interrupted(wait))
             return err_set(e, -EINTR, "interrupted");
         r = keep_path(c, f->name, "", &m.name);
         if (r == 0)
@@ -295,35 +289,23 @@ static int add_link(struct pinned *c, bool in_wal, const char *path, const char 
     return r;
 }
 
-static int build_add_shards(struct pinned *c, struct capture_parts *p, const bool *chosen,
-                            struct err *e)
+/* The folders and files of the chosen shards below data, or below wal. */
+static int build_add_tree(struct pinned *c, const struct capture_parts *p, const bool *chosen,
+                          bool in_wal, struct err *e)
 {
-    struct window *w = &p->window;
+    const struct window *w = &p->window;
     const char *before = NULL;
-    int r = add_root(c, w, false);
+    int r = add_root(c, w, in_wal);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
         const struct shard_pin *s = &w->shards[i];
-        if (!chosen[i])
+        const char *link = in_wal ? s->wal_link : s->link;
+        if (!chosen[i] || (in_wal && !s->has_wal))
             continue;
-        r = build_add_parents(c, w, false, before, s->path);
+        r = build_add_parents(c, w, in_wal, before, s->path);
         if (r == 0)
-            r = add_data(c, p->earlier, s);
-        if (r == 0 && s->link)
-            r = add_link(c, false, s->path, s->link);
-        before = s->path;
-    }
-    before = NULL;
-    if (r == 0)
-        r = add_root(c, w, true);
-    for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        const struct shard_pin *s = &w->shards[i];
-        if (!chosen[i] || !s->has_wal)
-            continue;
-        r = build_add_parents(c, w, true, before, s->path);
-        if (r == 0)
-            r = build_add_wal(c, s, p->wait, e);
-        if (r == 0 && s->wal_link)
-            r = add_link(c, true, s->path, s->wal_link);
+            r = in_wal ? build_add_wal(c, s, p->wait, e) : add_data(c, p->earlier, s);
+        if (r == 0 && link)
+            r = add_link(c, in_wal, s->path, link);
         before = s->path;
     }
     return r;
@@ -369,7 +351,9 @@ static int build(struct pinned *c, struct capture_parts *p, struct err *e)
     if (r == 0)
         r = add_meta(c, p);
     if (r == 0)
-        r = build_add_shards(c, p, chosen, e);
+        r = build_add_tree(c, p, chosen, false, e);
+    if (r == 0)
+        r = build_add_tree(c, p, chosen, true, e);
     if (r == 0)
         r = capture_proportion(&c->c, p->allow_left_out, e);
     if (r == 0)

@@ -16,28 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "DB/RP/ID" in its parts; the text that they point into is the caller's. */
-struct parts {
-    char *text, *db, *rp;
-};
-
-static int split(const char *path, struct parts *out)
-{
-    char *text = strdup(path);
-    if (!text)
-        return -ENOMEM;
-    char *rp = text + strcspn(text, "/");
-    *rp++ = 0;
-    rp[strcspn(rp, "/")] = 0;
-    *out = (struct parts){text, text, rp};
-    return 0;
-}
-
-static void parts_free(struct parts *p)
-{
-    free(p->text);
-}
-
 /* Folders that may not be read: those of a listed database may hold what influxd serves. */
 static int choose_judge_closed(const struct capture_parts *p, struct omissions *left_out,
                                struct err *e)
@@ -122,14 +100,14 @@ static int choose_judge_shards(const struct capture_parts *p, bool *chosen, bool
     int r = 0;
     for (size_t i = 0; r == 0 && i < p->window.nshards; i++) {
         const struct shard_pin *s = &p->window.shards[i];
-        cleanup(parts_free) struct parts at = {0};
+        autofree char *db = NULL, *rp = NULL;
         size_t k;
         if (s->gone)
             continue;
-        if ((r = split(s->path, &at)) < 0)
+        if ((r = shard_pin_names(s, &db, &rp)) < 0)
             return r;
-        chosen[i] = meta_shard(p->meta, at.db, at.rp, s->id) != META_UNKNOWN;
-        if (meta_live_find(p->meta, at.db, at.rp, s->id, &k))
+        chosen[i] = meta_shard(p->meta, db, rp, s->id) != META_UNKNOWN;
+        if (meta_live_find(p->meta, db, rp, s->id, &k))
             found[k] = true;
         if (!chosen[i])
             r = choose_leave_out(p, s, left_out, e);

@@ -153,11 +153,9 @@ static bool source_between_states(const struct window *w, const struct meta *met
     for (size_t i = 0; i < w->nshards; i++) {
         if (!w->shards[i].gone)
             continue;
-        const char *path = w->shards[i].path;
-        const char *slash = strchr(path, '/'), *last = strrchr(path, '/');
-        autofree char *db = strndup(path, (size_t)(slash - path));
-        autofree char *rp = strndup(slash + 1, (size_t)(last - slash - 1));
-        if (!db || !rp || meta_shard(meta, db, rp, w->shards[i].id) == META_LIVE)
+        autofree char *db = NULL, *rp = NULL;
+        if (shard_pin_names(&w->shards[i], &db, &rp) < 0 ||
+            meta_shard(meta, db, rp, w->shards[i].id) == META_LIVE)
             return true;
     }
     return false;
@@ -233,10 +231,8 @@ static int source_attempt(struct capture_source *s, struct pinned *newest,
 
 static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
 {
-    if (wait->interrupted && wait->interrupted(wait->ctx))
-        return false;
     int64_t now = time_mono_ns();
-    return now < wait->deadline_ns &&
+    return !window_interrupted(wait) && now < wait->deadline_ns &&
            (r == -ESTALE || r == CAPTURE_DROPPING || (r == -EIO && now - began_ns < PATIENCE_NS));
 }
 
@@ -250,8 +246,7 @@ static int source_settle(struct capture_source *s, struct pinned *newest,
         usleep(RETRY_US);
         r = source_attempt(s, newest, wait, out, e);
     }
-    if ((r == -ESTALE || r == CAPTURE_DROPPING) && wait->interrupted &&
-        wait->interrupted(wait->ctx))
+    if ((r == -ESTALE || r == CAPTURE_DROPPING) && window_interrupted(wait))
         return err_set(e, -EINTR, "interrupted while the store settled");
     if (r == CAPTURE_DROPPING)
         return -EIO;

@@ -36,14 +36,20 @@ struct hasher {
     char *buf; /* of the thread */
 };
 
+/* Moves *i past the members up to end whose sums are known; true when there are no others. */
+static bool all_known(const struct capture *c, size_t *i, size_t end)
+{
+    uint8_t sum[SHA256_BYTES];
+    while (*i < end && (member_is_folder(capture_member(c, *i)) || capture_sum(c, *i, sum)))
+        ++*i;
+    return *i >= end;
+}
+
 /* Passes over what needs no hashing. */
 static void skip_known(struct hash_job *j)
 {
-    uint8_t sum[SHA256_BYTES];
-    while (j->off == 0 && j->member < capture_count(j->capture) &&
-           (member_is_folder(capture_member(j->capture, j->member)) ||
-            capture_sum(j->capture, j->member, sum)))
-        j->member++;
+    if (j->off == 0)
+        all_known(j->capture, &j->member, capture_count(j->capture));
 }
 
 static bool may_hash(const struct hash_job *j)
@@ -200,15 +206,6 @@ bool hash_job_idle(struct hash_job *j)
     bool idle = !j->busy && j->member == capture_count(j->capture);
     worker_unlock(j->hasher->worker);
     return idle;
-}
-
-/* Moves *i past the members up to end whose sums are known; true when there are no others. */
-static bool all_known(const struct capture *c, size_t *i, size_t end)
-{
-    uint8_t sum[SHA256_BYTES];
-    while (*i < end && (member_is_folder(capture_member(c, *i)) || capture_sum(c, *i, sum)))
-        ++*i;
-    return *i >= end;
 }
 
 int hash_job_wait(struct hash_job *j, size_t first, size_t end, bool (*interrupted)(void *ctx),

@@ -51,6 +51,14 @@ void shard_pin_free(struct shard_pin *s)
     free(s->link);
 }
 
+int shard_pin_names(const struct shard_pin *s, char **db, char **rp)
+{
+    const char *slash = strchr(s->path, '/'), *last = strrchr(s->path, '/');
+    *db = strndup(s->path, (size_t)(slash - s->path));
+    *rp = strndup(slash + 1, (size_t)(last - slash - 1));
+    return *db && *rp ? 0 : -ENOMEM;
+}
+
 static bool same_attr(const struct file_attr *a, const struct file_attr *b)
 {
     return a->size == b->size && a->mtime_ns == b->mtime_ns && a->mode == b->mode &&

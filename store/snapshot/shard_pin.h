@@ -57,6 +57,9 @@ struct shard_pin {
     char *why;      /* it cannot be captured, for this reason; then it holds nothing; else NULL */
 };
 
+/* Its database and policy, which the caller frees, after an error too. 0 or -ENOMEM. */
+int shard_pin_names(const struct shard_pin *s, char **db, char **rp);
+
 /* Where an error was met: the file, or "" for the folder. */
 struct shard_where {
     bool in_wal;

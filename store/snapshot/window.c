@@ -33,7 +33,7 @@ void window_free(struct window *w)
 
 static int out_of_time(const struct window_wait *wait)
 {
-    if (wait->interrupted && wait->interrupted(wait->ctx))
+    if (window_interrupted(wait))
         return -EINTR;
     return time_mono_ns() >= wait->deadline_ns ? -EAGAIN : 0;
 }
@@ -128,25 +128,19 @@ static int window_settle_shard(struct held_table *t, int data_fd, int wal_fd,
 static int add_parent(struct window *w, const char *path, bool in_wal,
                       const struct folder_seen *folder)
 {
-    if (!array_grow(&w->parents, w->nparents))
+    char *own = array_grow(&w->parents, w->nparents) ? strdup(path) : NULL;
+    if (!own)
         return -ENOMEM;
-    struct window_parent *d = &w->parents[w->nparents];
-    *d = (struct window_parent){strdup(path), in_wal, *folder};
-    if (!d->path)
-        return -ENOMEM;
-    w->nparents++;
+    w->parents[w->nparents++] = (struct window_parent){own, in_wal, *folder};
     return 0;
 }
 
 static int window_add_closed(struct window *w, int root, bool in_wal, const char *path, int code)
 {
-    if (!array_grow(&w->closed, w->nclosed))
+    char *own = array_grow(&w->closed, w->nclosed) ? strdup(path) : NULL;
+    if (!own)
         return -ENOMEM;
-    struct window_closed *c = &w->closed[w->nclosed];
-    *c = (struct window_closed){strdup(path), in_wal, code};
-    if (!c->path)
-        return -ENOMEM;
-    w->nclosed++;
+    w->closed[w->nclosed++] = (struct window_closed){own, in_wal, code};
     /* Its permissions are noticed when they change. */
     struct folder_seen folder = {.seen_ns = time_wall_ns()};
     int r = io_stat_beneath(root, path, &folder.st);
@@ -155,15 +149,11 @@ static int window_add_closed(struct window *w, int root, bool in_wal, const char
 
 static int window_add_shard(struct window *w, int root, const char *path, uint64_t id, bool linked)
 {
-    if (!array_grow(&w->shards, w->nshards))
+    char *own = array_grow(&w->shards, w->nshards) ? strdup(path) : NULL;
+    if (!own)
         return -ENOMEM;
-    struct shard_pin *s = &w->shards[w->nshards];
-    *s = (struct shard_pin){.path = strdup(path), .id = id};
-    if (!s->path)
-        return -ENOMEM;
-    w->nshards++;
-    if (linked)
-        s->link = place_link(root, path);
+    w->shards[w->nshards++] =
+        (struct shard_pin){.path = own, .id = id, .link = linked ? place_link(root, path) : NULL};
     return 0;
 }
 

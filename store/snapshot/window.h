@@ -55,6 +55,11 @@ struct window_wait {
     void *ctx;
 };
 
+static inline bool window_interrupted(const struct window_wait *wait)
+{
+    return wait->interrupted && wait->interrupted(wait->ctx);
+}
+
 /* Catches all shards of the store whose data and WAL folders are open at data_fd and wal_fd.
  * wal_fd may be -1: influxd makes the WAL folder with the first shard, so without one a store that
  * has shards is -EIO. before is an earlier window of the same store, or NULL: a shard whose folder
