@@ -5,7 +5,7 @@
 #include "fs/pace.h"
 #include "fs/request.h"
 #include "store/base/cleanup.h"
-#include "store/snapshot/catalog_derived.h"
+#include "store/snapshot/catalog.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,7 +6,6 @@
 #include "store/chain/cuts_internal.h"
 #include "store/chain/pool.h"
 #include "store/snapshot/capture_impl.h"
-#include "store/snapshot/catalog_derived.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #define INFLUXFS_CHAIN_CUTS_INTERNAL_H
 
 #include "store/chain/cuts.h"
-#include "store/snapshot/catalog_cuts.h"
+#include "store/snapshot/catalog.h"
 #include "store/snapshot/folder_seen.h"
 
 #include <pthread.h>

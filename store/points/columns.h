@@ -3,11 +3,12 @@
 #ifndef INFLUXFS_POINTS_COLUMNS_H
 #define INFLUXFS_POINTS_COLUMNS_H
 
-#include "store/points/points.h"
+#include "store/points/points_types.h"
+#include "store/points/schema_cache.h"
 
 struct columns {
     size_t n;
-    struct points_column *list; /* in the order of points.h; names are its own */
+    struct points_column *list; /* in the order of points_types.h; names are its own */
 };
 
 /* The columns of a query that reads n shards, given by their places in the list of shards. *out is

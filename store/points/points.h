@@ -33,46 +33,8 @@
 #ifndef INFLUXFS_POINTS_POINTS_H
 #define INFLUXFS_POINTS_POINTS_H
 
-#include "store/influx/value.h"
-#include "store/points/gaps.h"
+#include "store/points/points_types.h"
 #include "store/points/schema_cache.h"
-
-enum points_way { POINTS_ANSWER, POINTS_ALL };
-
-struct points_query {
-    const char *db, *rp;
-    struct slice measurement; /* as users write it */
-    int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
-    enum points_way way;
-    const struct gaps *gaps;             /* what may be left out; may be NULL */
-    const struct tarball_reader *reader; /* may interrupt; may be NULL */
-};
-
-/* Sorted by name; a tag stands after a field of its name, but before an unsigned one. */
-struct points_column {
-    struct slice name;
-    bool is_tag;
-    enum value_type type; /* of a field, for POINTS_ANSWER */
-};
-
-struct points_cell {
-    bool present;
-    enum value_type type; /* of a tag: string */
-    union value value;
-    const char *text; /* of a string: what value.s.off counts from */
-};
-
-/* Of a cell that is present and holds a string. */
-static inline struct slice points_text(const struct points_cell *c)
-{
-    return (struct slice){c->text + c->value.s.off, c->value.s.len};
-}
-
-struct points_row {
-    int64_t time;
-    struct slice series;             /* its key as it is stored, with escapes */
-    const struct points_cell *cells; /* one for each column */
-};
 
 struct points;
 

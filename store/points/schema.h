@@ -71,6 +71,11 @@ int schema_add_tsm(struct schema *o, const struct source *tsm, const struct sour
 /* Adds the segments of a shard's WAL, in the order of their replay. Errors likewise. */
 int schema_add_wal(struct schema *o, const struct source *const *segments, size_t n, struct err *e);
 
+/* Adds the fields that a running influxd shows although they no longer have any value: it keeps them
+ * in the files fields.idx and fields.idxl of a shard's folder, which no capture holds. A file that is
+ * missing or damaged adds none, as influxd does not read it either. 0 or -ENOMEM. */
+int schema_add_live(struct schema *o, const char *folder);
+
 /* Adds another schema. 0 or -ENOMEM. */
 int schema_add(struct schema *o, const struct schema *from);
 

@@ -2,7 +2,6 @@
 #include "store/points/schema_cache_internal.h"
 
 #include "store/base/cleanup.h"
-#include "store/points/livefields.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -191,7 +190,7 @@ static int cache_read_live(struct schema_cache *c, size_t i)
         return 0;
     cleanup(schema_freep) struct schema *o = schema_new();
     if (!o || asprintf(&folder, "%s/%s/%s/%" PRIu64, c->data, sh->db, sh->rp, sh->id) < 0 ||
-        livefields_read(folder, o) < 0)
+        schema_add_live(o, folder) < 0)
         return -ENOMEM;
     c->cached[i].live = steal_ptr(&o);
     return 0;

@@ -2,7 +2,7 @@
 /* Finding what is in shards: their schemas, of files or from the catalogue's notes. */
 #include "store/base/cleanup.h"
 #include "store/points/schema_cache_internal.h"
-#include "store/snapshot/catalog_notes.h"
+#include "store/snapshot/catalog.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>

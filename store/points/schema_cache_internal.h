@@ -23,7 +23,7 @@ struct cached_shard {
     struct shard_schema *schema; /* NULL: it has not been looked for, or cannot be found */
     int error;                   /* -EBADMSG stays; others are tried again */
     char *why;                   /* the message of that error */
-    struct schema *live;         /* livefields.h; NULL: not asked for yet */
+    struct schema *live;         /* schema_add_live; NULL: not asked for yet */
 };
 
 /* All shards of a database that share an index. */

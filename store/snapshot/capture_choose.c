@@ -7,7 +7,6 @@
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/pinned.h"
-#include "store/snapshot/place.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,9 +7,6 @@
  * its SHA-256; and the record of the newest state's first capture, so that an unchanged store
  * gives the same bytes again, after a remount too. Several processes may have it open.
  *
- * What else it remembers has headers of its own: catalog_cuts.h (the files that cuts retain),
- * catalog_notes.h (what files hold), catalog_derived.h (what is made from them).
- *
  * Without a writable state folder the catalogue lives in memory and ends with the process.
  *
  * LMDB has no page checksums, and a file that is too short raises SIGBUS when read: the size is
@@ -92,5 +89,63 @@ int catalog_seed(struct catalog *c, const struct catalog_record *rec,
 
 /* Remembers the sums that the files have now; those that changed meanwhile are passed over. */
 int catalog_put_sums(struct catalog *c, const struct catalog_files *files, struct err *e);
+
+/* What is found in the files of a store, for as long as they do not change (catalog_notes.c). */
+
+#define CATALOG_STAMP 8
+
+/* A file's note: some bytes, which the caller of catalog_get_notes frees. A help and no more: when
+ * there are too many notes all are forgotten. */
+struct catalog_note {
+    const char *path;              /* as in catalog_file */
+    uint64_t stamp[CATALOG_STAMP]; /* what the bytes depend on; the first is the file's index */
+    bool known;                    /* the bytes were remembered */
+    void *bytes;                   /* NULL: there are none */
+    size_t n;
+};
+
+/* Fills in known, bytes and n where something is remembered of a file with this stamp. */
+int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
+/* Remembers those with bytes that are not known yet, of files that have this index still. */
+int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e);
+
+/* The files that cuts retain (store/chain): their checksums, by place (catalog_cuts.c). */
+
+/* A file that a cut retains, by the numbers of its place, and its sum. */
+struct catalog_retained {
+    uint64_t serial;
+    uint32_t seq;
+    bool have_sum;
+    uint8_t sum[SHA256_BYTES];
+};
+
+/* Fills in the sums that are known, where have_sum is false; remembers those where it is true. */
+int catalog_get_retained(struct catalog *c, struct catalog_retained *files, size_t n,
+                         struct err *e);
+int catalog_put_retained(struct catalog *c, const struct catalog_retained *files, size_t n,
+                         struct err *e);
+/* Forgets the retained files with serials up to last for which keep says no. */
+int catalog_forget_retained(struct catalog *c, uint64_t last,
+                            bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
+                            struct err *e);
+
+/* What is known of a file that is made from the store when it is read (a dump, a tar of a cut), under
+ * the digest of all that its bytes depend on (catalog_derived.c). The maker says what goes into the
+ * digest. A help and no more: some hundred thousand are remembered, those that were asked for last. */
+
+struct catalog_derived {
+    uint64_t size; /* bytes */
+    bool have_crc, have_sum;
+    uint32_t crc; /* CRC-32 of the bytes, as zlib computes it */
+    uint8_t sum[SHA256_BYTES];
+};
+
+/* -ENOENT: it is not known. */
+int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
+                        struct catalog_derived *out, struct err *e);
+
+/* Takes the place of what was known under this digest. */
+int catalog_put_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
+                        const struct catalog_derived *value, struct err *e);
 
 #endif

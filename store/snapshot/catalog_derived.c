@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/snapshot/catalog_derived.h"
-
 #include "store/snapshot/catalog_internal.h"
 
 #include <errno.h>

@@ -11,6 +11,7 @@
 #define INFLUXFS_SNAPSHOT_FOLDER_SEEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -36,5 +37,22 @@ int folder_open(int root, const char *path, enum folder_follow follow, struct fo
 
 /* Whether the folder is as it was when it was listed; false as well if that is not sure. */
 bool folder_same(int root, const char *path, const struct folder_seen *f);
+
+/* What stands at a path below the data or WAL folder, where a folder is looked for. */
+enum place_kind {
+    PLACE_NOTHING, /* no such name */
+    PLACE_FOLDER,
+    PLACE_LINK,  /* a symbolic link */
+    PLACE_OTHER, /* a file, a fifo, … */
+};
+
+/* What the first component is that is no folder, links unfollowed: *len is the length of the path
+ * up to its end. Of a path of folders: the last one. -EACCES, -EIO: it is not known, *len is set.
+ */
+int place_look(int root, const char *path, enum place_kind *kind, size_t *len);
+
+/* The target of the first symbolic link on the way, which the caller frees; NULL: there is none, or
+ * out of memory. Control bytes in it are shown as '?'. */
+char *place_link(int root, const char *path);
 
 #endif

@@ -7,7 +7,6 @@
 #include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
-#include "store/snapshot/place.h"
 
 #include <errno.h>
 #include <fcntl.h>

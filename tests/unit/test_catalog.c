@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* catalog: what it remembers, over a reopening too, and what becomes of a damaged one. */
-#include "store/snapshot/catalog_derived.h"
+#include "store/snapshot/catalog.h"
 #include "store/snapshot/catalog_internal.h"
-#include "store/snapshot/catalog_notes.h"
 #include "tests/unit/store_builder.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/points/livefields.h"
-
+/* The fields that a running influxd shows although they no longer have any value. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/fieldsidx.h"
@@ -31,7 +30,7 @@ static int drop_fields(void *ctx, struct slice measurement)
 }
 
 /* The changes are read first, as they are removed after the other file has taken them up. */
-int livefields_read(const char *folder, struct schema *o)
+int schema_add_live(struct schema *o, const char *folder)
 {
     const struct fieldsidx_visitor v = {add_field, drop_fields, o};
     autofree char *index = NULL, *changes = NULL;
