@@ -2,7 +2,6 @@
 #include "store/base/worker.h"
 
 #include "store/base/lock.h"
-#include "store/base/time.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

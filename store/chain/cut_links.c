@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
-#include "store/base/io.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/pool.h"
 #include "store/influx/names.h"

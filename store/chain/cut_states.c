@@ -6,8 +6,6 @@
 #include "store/chain/pool.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define TRIES 20 /* a fold may come in between */

@@ -2,8 +2,6 @@
 #include "store/chain/cuts.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 /* Takes n digits. */

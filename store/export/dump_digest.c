@@ -3,7 +3,6 @@
 #include "store/base/cleanup.h"
 #include "store/export/dump_internal.h"
 #include "store/points/columns.h"
-#include "store/snapshot/catalog.h"
 
 #include <errno.h>
 #include <string.h>

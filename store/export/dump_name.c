@@ -5,7 +5,6 @@
 #include "store/base/time.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 

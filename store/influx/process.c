@@ -3,7 +3,6 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
-#include "store/base/err.h"
 #include "store/base/path.h"
 
 #include <errno.h>

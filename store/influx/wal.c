@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <snappy-c.h>
 #include <stdbool.h>
-#include <string.h>
 
 #define HEADER 5
 #define VARINT 5 /* at most, of 32 bits */

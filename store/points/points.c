@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Values that the series of a shard have in memory while they are merged: some 32 MB. */
 #define SIDE_BY_SIDE ((size_t)2 << 20)

@@ -3,7 +3,6 @@
 
 #include "store/base/array.h"
 #include "store/base/bisect.h"
-#include "store/base/cleanup.h"
 #include "store/points/schema_internal.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Text of the tags that have a column; an empty one is missing. */
 static void series_set_tags(struct series *s)

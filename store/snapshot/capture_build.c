@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/owner.h"
 #include "store/base/path.h"
 #include "store/influx/names.h"
@@ -9,7 +8,6 @@
 #include "store/snapshot/pinned.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 

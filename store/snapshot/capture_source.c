@@ -9,7 +9,6 @@
 #include "store/snapshot/pinned.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 struct capture_source {

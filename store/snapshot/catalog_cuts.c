@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/catalog_internal.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Keys are big-endian, so that they sort by serial. */

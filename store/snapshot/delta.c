@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/delta.h"
 
-#include "store/base/cleanup.h"
 #include "store/snapshot/capture_impl.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct delta {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/hasher.h"
 
-#include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/base/worker.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHUNK ((size_t)1 << 20)

@@ -2,7 +2,6 @@
 #include "store/snapshot/held.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
 

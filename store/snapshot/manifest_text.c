@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Appends the object, without its last brace if something follows, without its first if something

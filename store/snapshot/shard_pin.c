@@ -4,7 +4,6 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
-#include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 
