@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/err.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static void put(struct err *e, const char *fmt, va_list ap)
+void err_format(struct err *e, const char *fmt, va_list ap)
 {
     vsnprintf(e->text, sizeof(e->text), fmt, ap);
     for (char *p = e->text; *p; p++)
@@ -18,7 +17,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
     if (e) {
         va_list ap;
         va_start(ap, fmt);
-        put(e, fmt, ap);
+        err_format(e, fmt, ap);
         va_end(ap);
     }
     return code;
@@ -30,7 +29,7 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
         char words[128];
         va_list ap;
         va_start(ap, fmt);
-        put(e, fmt, ap);
+        err_format(e, fmt, ap);
         va_end(ap);
         size_t n = strlen(e->text);
         snprintf(e->text + n, sizeof(e->text) - n, ": %s", strerror_r(-code, words, sizeof(words)));

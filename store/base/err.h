@@ -10,6 +10,8 @@
 #ifndef INFLUXFS_BASE_ERR_H
 #define INFLUXFS_BASE_ERR_H
 
+#include <stdarg.h>
+
 struct err {
     char text[768]; /* NUL-terminated; empty while nothing went wrong */
 };
@@ -20,6 +22,9 @@ int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format
 
 /* As err_set, with ": " and what strerror(3) says of code appended. */
 int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Writes the text alone. */
+void err_format(struct err *e, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
 /* For messages: what "%zu file%s" needs after the number n. */
 static inline const char *plural(unsigned long long n)

@@ -3,9 +3,7 @@
 
 #include "store/base/err.h"
 
-#include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
 const char *const log_level_names[] = {"error", "warning", "info", "debug", NULL};
 
@@ -20,12 +18,10 @@ void log_set(log_hook *hook, enum log_level most)
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
-    char text[sizeof(struct err)];
     struct err line;
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    err_format(&line, fmt, ap);
     va_end(ap);
-    err_set(&line, 0, "%s", text);
     log_to(level, line.text);
 }

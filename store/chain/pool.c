@@ -204,11 +204,13 @@ int pool_finish(struct pool_adding *p, struct err *e)
 
 /* Removing */
 
-/* A cut's folder and the retained files in it that are not needed any more. */
+/* Removing the retained files of some cuts that are not needed any more. */
 struct sweep {
-    uint64_t serial;
+    uint64_t first, last;
     bool (*keep)(void *ctx, uint64_t serial, uint32_t seq); /* NULL: none */
     void *ctx;
+    uint64_t serial; /* of the cut at hand */
+    struct rmtree_sum sum;
 };
 
 static bool is_waste(const void *ctx, const char *path, const struct statx *st)
@@ -244,46 +246,33 @@ static int pool_each_cut(int cuts_fd,
     return r < 0 ? err_sys(e, r, "cuts/" FILES) : 0;
 }
 
-struct sweeping {
-    struct sweep s;
-    uint64_t last, removed, freed;
-};
-
 static int pool_sweep_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
-    struct sweeping *w = ctx;
+    struct sweep *s = ctx;
     struct rmtree_sum sum;
-    if (serial > w->last)
+    if (serial < s->first || serial > s->last)
         return 0;
-    w->s.serial = serial;
-    int r = rmtree(files, name, &(struct rmtree_of){is_waste, &w->s}, &sum, e);
-    w->removed += sum.files;
-    w->freed += sum.freed;
+    s->serial = serial;
+    int r = rmtree(files, name, &(struct rmtree_of){is_waste, s}, &sum, e);
+    s->sum.files += sum.files;
+    s->sum.freed += sum.freed;
     return r < 0 ? r : 0;
 }
 
 int pool_sweep(int cuts_fd, uint64_t last, bool (*keep)(void *ctx, uint64_t serial, uint32_t seq),
                void *ctx, uint64_t *removed, uint64_t *freed, struct err *e)
 {
-    struct sweeping w = {.s = {.keep = keep, .ctx = ctx}, .last = last};
-    int r = pool_each_cut(cuts_fd, pool_sweep_one, &w, e);
-    *removed = w.removed;
-    *freed = w.freed;
+    struct sweep s = {.last = last, .keep = keep, .ctx = ctx};
+    int r = pool_each_cut(cuts_fd, pool_sweep_one, &s, e);
+    *removed = s.sum.files;
+    *freed = s.sum.freed;
     return r;
-}
-
-static int pool_remove_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
-{
-    const struct sweep all = {.serial = serial};
-    if (serial < *(const uint64_t *)ctx)
-        return 0;
-    int r = rmtree(files, name, &(struct rmtree_of){is_waste, &all}, NULL, e);
-    return r < 0 ? r : 0;
 }
 
 int pool_remove_from(int cuts_fd, uint64_t first, struct err *e)
 {
-    return pool_each_cut(cuts_fd, pool_remove_one, &first, e);
+    return pool_each_cut(cuts_fd, pool_sweep_one,
+                         &(struct sweep){.first = first, .last = UINT64_MAX}, e);
 }
 
 struct usage {

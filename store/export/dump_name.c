@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/export/dump_name.h"
 
-#include "store/base/cleanup.h"
 #include "store/base/time.h"
 
 #include <ctype.h>
@@ -47,17 +46,11 @@ static bool name_encode(struct slice name, size_t max, char *out)
 /* The name within max bytes. */
 static void name_encode_or_shorten(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
 {
-    uint8_t sum[SHA256_BYTES] = {0};
-    char hex[SHA256_HEX + 1];
+    char hex[SHA256_HEX + 1] = "0000000000000000"; /* when out of memory */
     if (name_encode(name, max, out))
         return;
     name_encode(name, SHORTENED, out);
-    cleanup(sha256_freep) struct sha256 *h = sha256_new();
-    if (h) {
-        sha256_add(h, name.p, name.n);
-        sha256_end(h, sum);
-    }
-    sha256_hex(sum, hex);
+    (void)sha256_of(name.p, name.n, hex);
     size_t n = strlen(out);
     snprintf(out + n, DUMP_NAME_MAX + 1 - n, "~%.*s", DIGEST, hex);
 }

@@ -143,7 +143,6 @@ static const char *config_value_in(char *line, const char *variable)
 
 int config_parse_defaults(const char *text, size_t len, struct store_paths *out, struct err *e)
 {
-    cleanup(store_paths_free) struct store_paths p = {0};
     autofree char *copy = strndup(text, len);
     char *rest = copy;
     int r = copy ? 0 : err_sys(e, -ENOMEM, "configuration");
@@ -151,14 +150,10 @@ int config_parse_defaults(const char *text, size_t len, struct store_paths *out,
         for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++) {
             const char *value = config_value_in(line, store_folder_variables[k]);
             if (value && *value)
-                r = set(store_folder_of(&p, k), value, e);
+                r = set(store_folder_of(out, k), value, e);
         }
     }
-    if (r < 0)
-        return r;
-    *out = p;
-    p = (struct store_paths){0};
-    return 0;
+    return r;
 }
 
 /* What the package's unit gives to influxd, the caller's; NULL: it need not be there. */
@@ -176,17 +171,10 @@ static int read_defaults(const char *store, char **text, size_t *len, struct err
 
 static int config_from_defaults(const char *store, struct store_paths *out, struct err *e)
 {
-    cleanup(store_paths_free) struct store_paths p = {0};
     autofree char *text = NULL;
     size_t len;
     int r = read_defaults(store, &text, &len, e);
-    if (r < 0 || !text)
-        return r;
-    r = config_parse_defaults(text, len, &p, e);
-    for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++)
-        if (store_folder(&p, k))
-            r = set(store_folder_of(out, k), store_folder(&p, k), e);
-    return r;
+    return r < 0 || !text ? r : config_parse_defaults(text, len, out, e);
 }
 
 static int config_from_environment(struct store_paths *out, struct err *e)

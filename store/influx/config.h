@@ -55,9 +55,9 @@ int config_parse(const char *text, size_t len, const char *name, struct store_pa
  * Errors as those of config_load. */
 int config_asks_passwords(const char *file, bool *out, struct err *e);
 
-/* The folders that the text of an environment file sets, as systemd.exec(5) has it: lines
+/* Replaces the folders that the text of an environment file sets, as systemd.exec(5) has it: lines
  * VARIABLE=VALUE, the value in quotes or not; the last one counts. Other lines are passed over.
- * Released likewise. -ENOMEM. */
+ * -ENOMEM. */
 int config_parse_defaults(const char *text, size_t len, struct store_paths *out, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/process.h"
 
+#include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/path.h"
@@ -233,22 +234,17 @@ int process_read(const struct process *p, const char *file, char **buf, size_t *
     autoclose int fd = openat(p->dir, file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return gone(-errno);
-    autofree char *b = NULL;
-    size_t used = 0, cap = 0;
-    for (ssize_t n = 1; n != 0; used += (size_t)n) {
-        if (used + 1 >= cap) {
-            cap = cap ? cap * 2 : 8192;
-            char *grown = cap <= PROC_FILE_MAX ? realloc(b, cap) : NULL;
-            if (!grown)
-                return cap <= PROC_FILE_MAX ? -ENOMEM : -EFBIG;
-            b = grown;
-        }
-        n = read(fd, b + used, cap - used - 1);
+    cleanup(buffer_free) struct buffer b = {0};
+    for (ssize_t n = 1; n != 0; b.n += (size_t)n) {
+        char *to = buffer_reserve(&b, 4096);
+        if (!to)
+            return -ENOMEM;
+        n = b.n < PROC_FILE_MAX ? read(fd, to, 4096) : -1;
         if (n < 0)
-            return gone(-errno);
+            return b.n < PROC_FILE_MAX ? gone(-errno) : -EFBIG;
     }
-    b[used] = 0;
-    *len = used;
-    *buf = steal_ptr(&b);
+    b.p[b.n] = 0;
+    *len = b.n;
+    *buf = steal_ptr(&b.p);
     return 0;
 }

@@ -16,16 +16,6 @@
 #define RECORD_MAX (64 << 10)
 #define AGAIN_S (DAY_NS / SECOND_NS) /* the date is no more precise than that */
 
-struct memory {
-    struct store_paths paths; /* with config */
-    int64_t seconds;          /* when; since 1970 */
-};
-
-static void memory_clear(struct memory *m)
-{
-    store_paths_free(&m->paths);
-}
-
 static char *text_of(struct json_object *o, const char *key)
 {
     struct json_object *v;
@@ -36,29 +26,24 @@ static char *text_of(struct json_object *o, const char *key)
     return *text == '/' ? strdup(text) : NULL;
 }
 
-/* 1: there is a memory; 0: none, or one that is damaged, which is as good. */
-static int seen_load(int state_fd, struct memory *out)
+/* Whether there is a memory; one that is damaged is none. *when: seconds since 1970. */
+static bool seen_load(int state_fd, struct store_paths *out, int64_t *when)
 {
     autofree char *text = NULL;
     size_t len;
     struct json_object *seconds;
     if (state_fd < 0 || io_read_file(state_fd, RECORD, RECORD_MAX, &text, &len) < 0)
-        return 0;
+        return false;
     struct json_object *o = json_tokener_parse(text);
     if (!json_object_is_type(o, json_type_object)) {
         json_object_put(o);
-        return 0;
+        return false;
     }
-    struct store_paths p = {text_of(o, "meta"), text_of(o, "data"), text_of(o, "wal"),
-                            text_of(o, "config")};
-    *out = (struct memory){.paths = p};
-    if (json_object_object_get_ex(o, "seconds", &seconds))
-        out->seconds = json_object_get_int64(seconds);
+    *out = (struct store_paths){text_of(o, "meta"), text_of(o, "data"), text_of(o, "wal"),
+                                text_of(o, "config")};
+    *when = json_object_object_get_ex(o, "seconds", &seconds) ? json_object_get_int64(seconds) : 0;
     json_object_put(o);
-    if (p.meta && p.data && p.wal && p.config)
-        return 1;
-    memory_clear(out);
-    return 0;
+    return out->meta && out->data && out->wal && out->config;
 }
 
 static int seen_store(int state_fd, const struct store_paths *seen, const char *config,
@@ -98,11 +83,10 @@ static size_t difference(const struct store_paths *a, const struct store_paths *
 /* A state folder that cannot be written to is reported where it is needed for more. */
 static void remember(int state_fd, const struct store_paths *p, const struct store_paths *seen)
 {
-    cleanup(memory_clear) struct memory was = {0};
-    int64_t now = time_wall_ns() / SECOND_NS;
-    if (seen_load(state_fd, &was) && strcmp(was.paths.config, p->config) == 0 &&
-        difference(&was.paths, seen) == STORE_FOLDERS && now >= was.seconds &&
-        now - was.seconds < AGAIN_S)
+    cleanup(store_paths_free) struct store_paths was = {0};
+    int64_t now = time_wall_ns() / SECOND_NS, when;
+    if (seen_load(state_fd, &was, &when) && strcmp(was.config, p->config) == 0 &&
+        difference(&was, seen) == STORE_FOLDERS && now >= when && now - when < AGAIN_S)
         return;
     (void)seen_store(state_fd, seen, p->config, now);
 }
@@ -122,25 +106,28 @@ int seen_look(const struct store_paths *p, const char *state, bool make, struct 
     return r;
 }
 
-static int seen_check_memory(const struct store_paths *p, const struct memory *m, struct err *e)
+/* m: what was remembered `when`. */
+static int seen_check_memory(const struct store_paths *p, const struct store_paths *m, int64_t when,
+                             struct err *e)
 {
     char day[TIME_TEXT];
-    size_t i = same_place(m->paths.config, p->config) ? difference(&m->paths, p) : STORE_FOLDERS;
+    size_t i = same_place(m->config, p->config) ? difference(m, p) : STORE_FOLDERS;
     if (i == STORE_FOLDERS)
         return 0;
-    time_day_text((int32_t)(m->seconds / (DAY_NS / SECOND_NS)), day);
+    time_day_text((int32_t)(when / (DAY_NS / SECOND_NS)), day);
     return err_set(e, -EINVAL,
                    "when influxd last ran with %s, on %s, its %s folder was %s, not %s: set its "
                    "environment here too (INFLUXDB_META_DIR, …), give %s=FOLDER, or restore with "
                    "force if it is to use %s from now on",
-                   p->config, day, store_folder_names[i], store_folder(&m->paths, i),
-                   store_folder(p, i), store_folder_names[i], store_folder(p, i));
+                   p->config, day, store_folder_names[i], store_folder(m, i), store_folder(p, i),
+                   store_folder_names[i], store_folder(p, i));
 }
 
 int seen_check(const struct store_paths *p, int state_fd, struct err *e)
 {
     cleanup(store_paths_free) struct store_paths seen = {0};
-    cleanup(memory_clear) struct memory m = {0};
+    cleanup(store_paths_free) struct store_paths m = {0};
+    int64_t when;
     autoclose int fd =
         state_fd < 0 ? -1 : openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (!p->config)
@@ -148,5 +135,5 @@ int seen_check(const struct store_paths *p, int state_fd, struct err *e)
     int r = running_mismatch(p, &seen, e);
     if (seen.meta && fd >= 0)
         remember(fd, p, &seen);
-    return r == 0 && seen_load(fd, &m) ? seen_check_memory(p, &m, e) : r;
+    return r == 0 && seen_load(fd, &m, &when) ? seen_check_memory(p, &m, when, e) : r;
 }

@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/influx/bytes.h"
 #include "store/influx/walentry.h"
 
 #include <errno.h>
@@ -29,14 +30,6 @@ static void segment_release(struct segment *s)
 {
     free(s->buf);
     free(s->plain);
-}
-
-static uint32_t be(const uint8_t *p, size_t n)
-{
-    uint32_t v = 0;
-    while (n--)
-        v = v << 8 | *p++;
-    return v;
 }
 
 /* Makes n bytes at off, which end below wal_cut, addressable at *p until the next call. */
@@ -107,7 +100,8 @@ static int64_t wal_entry(struct segment *s, uint64_t off)
     uint8_t type = p[0];
     if (left < HEADER)
         return type < WALENTRY_WRITE || type > WALENTRY_DELETE_RANGE ? -EBADMSG : 0;
-    size_t len = be(p + 1, 4);
+    uint64_t len = 0;
+    bytes_be(&(struct bytes){p + 1, 4}, 4, &len);
     r = wal_head(p, peek - HEADER, len);
     if (r < 0 || len > left - HEADER)
         return r;

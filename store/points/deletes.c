@@ -4,14 +4,11 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/tombstone.h"
+#include "store/points/keyhash.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What could not be added for want of memory has hh.tbl NULL. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 struct entry {
     UT_hash_handle hh;
@@ -38,33 +35,17 @@ void deletes_free(struct deletes *d)
     free(d);
 }
 
-static struct entry *deletes_entry(struct deletes *d, const char *key, size_t len)
-{
-    struct entry *k;
-    HASH_FIND(hh, d->keys, key, len, k);
-    if (k)
-        return k;
-    k = calloc(1, sizeof(*k) + len);
-    if (!k)
-        return NULL;
-    memcpy(k->key, key, len);
-    HASH_ADD_KEYPTR(hh, d->keys, k->key, len, k);
-    if (k->hh.tbl)
-        return k;
-    free(k);
-    return NULL;
-}
-
 static int deletes_add(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct deletes *d = ctx;
     if (min > max ||
         (d->measurement.p && !serieskey_is_of((struct slice){key, len}, d->measurement)))
         return 0;
-    struct entry *k = deletes_entry(d, key, len);
+    struct entry *k;
+    HASH_FIND(hh, d->keys, key, len, k);
     if (!k)
-        return -ENOMEM;
-    if (!array_grow(&k->of.list, k->of.n))
+        keyhash_add(d->keys, key, len, k);
+    if (!k || !array_grow(&k->of.list, k->of.n))
         return -ENOMEM;
     k->of.list[k->of.n++] = (struct time_range){min, max};
     return 0;

@@ -4,7 +4,6 @@
 #include "store/base/time.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,15 +41,14 @@ void gaps_times(int64_t first, int64_t last, char out[GAPS_TIMES])
 
 int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, ...)
 {
-    char more[sizeof(e->text)];
-    struct err words = {0};
+    struct err words, more;
     va_list ap;
     if (code != -EBADMSG || !g || !g->damage)
         return code;
     va_start(ap, fmt);
-    vsnprintf(more, sizeof(more), fmt, ap);
+    err_format(&more, fmt, ap);
     va_end(ap);
-    err_set(&words, code, "%s: %s", e ? e->text : "damaged", more);
+    err_set(&words, code, "%s: %s", e ? e->text : "damaged", more.text);
     g->say(g->ctx, words.text);
     if (e)
         e->text[0] = 0;
@@ -59,12 +57,10 @@ int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, 
 
 void gaps_say(const struct gaps *g, const char *fmt, ...)
 {
-    char text[sizeof(((struct err *)0)->text)];
-    struct err words = {0};
+    struct err words;
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    err_format(&words, fmt, ap);
     va_end(ap);
-    err_set(&words, 0, "%s", text);
     g->say(g->ctx, words.text);
 }

@@ -3,14 +3,11 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/points/keyhash.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What could not be added for want of memory has hh.tbl NULL. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 struct entry {
     struct measurement_field field;
@@ -38,26 +35,21 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "a measurement of a shard");
 }
 
-static int measurement_new_entry(struct measurement *m, struct slice key, enum value_type type,
-                                 struct entry **out)
+/* NULL when out of memory. */
+static struct entry *measurement_new_entry(struct measurement *m, struct slice key,
+                                           enum value_type type)
 {
-    struct entry *n = calloc(1, sizeof(*n) + key.n);
+    struct entry *n;
+    keyhash_add(m->entries, key.p, key.n, n);
     if (!n)
-        return -ENOMEM;
-    memcpy(n->key, key.p, key.n);
+        return NULL;
     n->field.key = (struct slice){n->key, key.n};
     serieskey_split(n->field.key, &n->field.series, &n->field.name);
     n->field.cursor.type = type;
     n->field.cursor.range = m->range;
     n->field.cursor.gaps = m->gaps;
     n->field.cursor.key = n->field.key;
-    HASH_ADD_KEYPTR(hh, m->entries, n->key, key.n, n);
-    if (!n->hh.tbl) {
-        free(n);
-        return -ENOMEM;
-    }
-    *out = n;
-    return 0;
+    return n;
 }
 
 /* The field of a key of a TSM file, made if there is none. */
@@ -68,7 +60,7 @@ static int measurement_entry(struct measurement *m, struct slice key, enum value
     HASH_FIND(hh, m->entries, key.p, key.n, n);
     int r = shards_check_field(key, file, type, n ? &n->field.cursor.type : NULL, e);
     if (r == 0 && !n)
-        r = measurement_new_entry(m, key, type, &n) < 0 ? no_memory(e) : 0;
+        r = (n = measurement_new_entry(m, key, type)) ? 0 : no_memory(e);
     *out = n;
     return r;
 }
@@ -78,7 +70,7 @@ static int measurement_add_wal(struct measurement *m, struct err *e)
     const struct walcache_key *k;
     struct entry *n;
     for (size_t i = 0; (k = walcache_next(m->wal, m->name, &i));) {
-        if (measurement_new_entry(m, k->key, k->type, &n) < 0)
+        if (!(n = measurement_new_entry(m, k->key, k->type)))
             return no_memory(e);
         n->field.cursor.wal = k->values;
         n->field.cursor.nwal = k->n;

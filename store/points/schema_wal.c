@@ -7,15 +7,12 @@
 #include "store/base/cleanup.h"
 #include "store/influx/walread.h"
 #include "store/points/deletes.h"
+#include "store/points/keyhash.h"
 #include "store/points/schema_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What could not be added for want of memory has hh.tbl NULL. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 /* A delete, and how many came before it. */
 struct removal {
@@ -56,29 +53,14 @@ static void replay_clear(struct replay *r)
     buffer_free(&r->names);
 }
 
-static struct removals *wal_new_removals(struct replay *r, const char *key, size_t len)
-{
-    struct removals *k = calloc(1, sizeof(*k) + len);
-    if (!k)
-        return NULL;
-    memcpy(k->key, key, len);
-    HASH_ADD_KEYPTR(hh, r->keys, k->key, len, k);
-    if (k->hh.tbl)
-        return k;
-    free(k);
-    return NULL;
-}
-
 static int wal_keep_removal(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct replay *r = ctx;
     struct removals *k;
     HASH_FIND(hh, r->keys, key, len, k);
     if (!k)
-        k = wal_new_removals(r, key, len);
-    if (!k)
-        return -ENOMEM;
-    if (!array_grow(&k->list, k->n))
+        keyhash_add(r->keys, key, len, k);
+    if (!k || !array_grow(&k->list, k->n))
         return -ENOMEM;
     k->list[k->n++] = (struct removal){{min, max}, r->removed++};
     return 0;

@@ -5,14 +5,11 @@
 #include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walread.h"
+#include "store/points/keyhash.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <stdatomic.h>
-
-/* What could not be added for want of memory has hh.tbl NULL. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 struct entry {
     struct walcache_key of;
@@ -82,23 +79,17 @@ void walcache_unref(struct walcache *w)
     free(w);
 }
 
-static int walcache_add(struct walcache *w, struct slice key, enum value_type type,
-                        struct entry **out)
+/* NULL when out of memory. */
+static struct entry *walcache_add(struct walcache *w, struct slice key, enum value_type type)
 {
-    struct entry *n = calloc(1, sizeof(*n) + key.n);
+    struct entry *n;
+    keyhash_add(w->entries, key.p, key.n, n);
     if (!n)
-        return -ENOMEM;
-    memcpy(n->key, key.p, key.n);
+        return NULL;
     n->of.key = (struct slice){n->key, key.n};
     n->of.type = type;
     serieskey_split(n->of.key, &n->of.series, &n->of.field);
-    HASH_ADD_KEYPTR(hh, w->entries, n->key, key.n, n);
-    if (!n->hh.tbl) {
-        free(n);
-        return -ENOMEM;
-    }
-    *out = n;
-    return 0;
+    return n;
 }
 
 /* The values that follow are of this key. */
@@ -108,7 +99,7 @@ static int walcache_take_key(struct replay *r, struct slice key, enum value_type
     HASH_FIND(hh, r->cache->entries, key.p, key.n, n);
     int rc = shards_check_field(key, r->path, type, n ? &n->of.type : NULL, r->e);
     if (rc == 0 && !n)
-        rc = walcache_add(r->cache, key, type, &n) < 0 ? no_memory(r->e) : 0;
+        rc = (n = walcache_add(r->cache, key, type)) ? 0 : no_memory(r->e);
     r->entry = rc == 0 ? n : NULL;
     return rc;
 }

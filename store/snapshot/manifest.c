@@ -350,6 +350,61 @@ int manifest_parse(const char *json, size_t len, struct manifest **out, struct e
     return 0;
 }
 
+static int copy_text(const char *from, char **to)
+{
+    *to = from ? strdup(from) : NULL;
+    return from && !*to ? -ENOMEM : 0;
+}
+
+static int copy_names(char *const *from, size_t n, char ***to, size_t *count)
+{
+    int r = 0;
+    *to = calloc(n + 1, sizeof(**to));
+    for (size_t i = 0; *to && r == 0 && i < n; i++) {
+        r = copy_text(from[i], &(*to)[i]);
+        *count += r == 0;
+    }
+    return *to ? r : -ENOMEM;
+}
+
+static int copy_files(const struct manifest *from, struct manifest *to)
+{
+    int r = 0;
+    to->files = calloc(from->nfiles + 1, sizeof(*to->files));
+    for (size_t i = 0; to->files && r == 0 && i < from->nfiles; i++) {
+        to->files[i] = from->files[i];
+        r = copy_text(from->files[i].name, &to->files[i].name);
+        to->nfiles += r == 0;
+    }
+    return to->files ? r : -ENOMEM;
+}
+
+int manifest_copy(const struct manifest *m, struct manifest **out)
+{
+    cleanup(manifest_freep) struct manifest *c = calloc(1, sizeof(*c));
+    if (!c)
+        return -ENOMEM;
+    c->kind = m->kind;
+    c->number = m->number;
+    c->index = m->index;
+    c->skew_ns = m->skew_ns;
+    c->bytes = m->bytes;
+    c->lists_folders = m->lists_folders;
+    if (copy_text(m->id, &c->id) < 0 || copy_text(m->chain, &c->chain) < 0 ||
+        copy_text(m->parent, &c->parent) < 0 || copy_text(m->host, &c->host) < 0 ||
+        copy_text(m->created, &c->created) < 0 || copy_text(m->wall, &c->wall) < 0 ||
+        copy_files(m, c) < 0 ||
+        copy_names(m->removed, m->nremoved, &c->removed, &c->nremoved) < 0 ||
+        copy_names(m->removed_folders, m->nremoved_folders, &c->removed_folders,
+                   &c->nremoved_folders) < 0 ||
+        copy_names(m->folders, m->nfolders, &c->folders, &c->nfolders) < 0 ||
+        copy_names(m->links, m->nlinks, &c->links, &c->nlinks) < 0 ||
+        omissions_copy(&m->left_out, &c->left_out) < 0)
+        return -ENOMEM;
+    *out = steal_ptr(&c);
+    return 0;
+}
+
 static void free_names(char **names, size_t n)
 {
     for (size_t i = 0; i < n; i++)

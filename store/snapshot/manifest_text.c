@@ -3,6 +3,7 @@
 
 #include "store/base/json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -131,4 +132,21 @@ size_t manifest_text_file_length(const struct manifest_file *f, size_t len, bool
 {
     return FILE_FIXED + len + digits(f->size) + digits(f->index) + digits((uint64_t)f->mtime_ns) +
            (first ? 1 : 2);
+}
+
+int manifest_write(const struct manifest *m, char **text, size_t *len)
+{
+    struct buffer b = {0};
+    manifest_text_head(m, &b);
+    for (size_t i = 0; i < m->nfiles; i++)
+        manifest_text_file(&m->files[i], i == 0, &b);
+    manifest_text_tail(m, &b);
+    buffer_add(&b, "", 1);
+    if (b.failed) {
+        buffer_free(&b);
+        return -ENOMEM;
+    }
+    *text = b.p;
+    *len = b.n - 1;
+    return 0;
 }
