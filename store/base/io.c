@@ -27,10 +27,12 @@ int io_pread_all(int fd, void *buf, size_t n, uint64_t off)
     return 0;
 }
 
-int io_write_all(int fd, const void *buf, size_t n)
+/* At off; -1: at the descriptor's position. */
+static int write_all(int fd, const char *p, size_t n, off_t off)
 {
     for (size_t done = 0; done < n;) {
-        ssize_t r = write(fd, (const char *)buf + done, n - done);
+        ssize_t r = off < 0 ? write(fd, p + done, n - done)
+                            : pwrite(fd, p + done, n - done, off + (off_t)done);
         if (r < 0 && errno != EINTR)
             return -errno;
         if (r > 0)
@@ -39,16 +41,14 @@ int io_write_all(int fd, const void *buf, size_t n)
     return 0;
 }
 
+int io_write_all(int fd, const void *buf, size_t n)
+{
+    return write_all(fd, buf, n, -1);
+}
+
 int io_pwrite_all(int fd, const void *buf, size_t n, uint64_t off)
 {
-    for (size_t done = 0; done < n;) {
-        ssize_t r = pwrite(fd, (const char *)buf + done, n - done, (off_t)(off + done));
-        if (r < 0 && errno != EINTR)
-            return -errno;
-        if (r > 0)
-            done += (size_t)r;
-    }
-    return 0;
+    return write_all(fd, buf, n, (off_t)off);
 }
 
 int io_read_file(int dirfd, const char *path, size_t max, char **buf, size_t *len)

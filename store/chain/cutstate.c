@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/cutstate.h"
 
-#include "store/base/bisect.h"
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/meta.h"
 
-#include "store/base/bisect.h"
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/meta.pb-c.h"
 

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/influx/tsm.h"
-
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/bytes.h"

@@ -14,9 +14,8 @@
 #ifndef INFLUXFS_INFLUX_WALENTRY_H
 #define INFLUXFS_INFLUX_WALENTRY_H
 
+#include "store/influx/source.h"
 #include "store/influx/value.h"
-
-#include <stddef.h>
 
 enum walentry_type { WALENTRY_WRITE = 1, WALENTRY_DELETE = 2, WALENTRY_DELETE_RANGE = 3 };
 
@@ -34,5 +33,12 @@ struct walentry_visitor {
 /* 0 if the payload is whole and of known types, else -EBADMSG, or what the visitor returned. It is
  * untrusted; what was visited before damage was found is what the bytes said. */
 int walentry_walk(int type, const void *payload, size_t n, const struct walentry_visitor *v);
+
+/* Replays a segment that ends with a whole entry, as segments of captures do: hands everything in it
+ * to the visitor, in order; what that returns if it is not 0 ends the reading and is returned. The
+ * bytes are untrusted. Errors: -EBADMSG for anything but whole, good entries, with the file, the
+ * offset and the cause in e, -ENOMEM, what the source says. Memory: the largest entry and what it
+ * unpacks to, at most 22 times that. */
+int walread(const struct source *s, const struct walentry_visitor *v, struct err *e);
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/influx/walread.h"
-
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/bytes.h"
+#include "store/influx/walentry.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 #include "store/base/io.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
-#include "store/influx/tsm.h"
+#include "store/influx/tsmfile.h"
 #include "store/influxsnap/snap.h"
 #include "store/restore/tar_frame.h"
 #include "store/restore/unpack.h"

@@ -7,7 +7,7 @@
 #ifndef INFLUXFS_POINTS_DELETES_H
 #define INFLUXFS_POINTS_DELETES_H
 
-#include "store/base/bisect.h"
+#include "store/base/array.h"
 #include "store/influx/serieskey.h"
 #include "store/influx/source.h"
 

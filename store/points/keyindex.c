@@ -2,7 +2,6 @@
 #include "store/points/keyindex.h"
 
 #include "store/base/array.h"
-#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>

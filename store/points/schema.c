@@ -2,7 +2,6 @@
 #include "store/points/schema.h"
 
 #include "store/base/array.h"
-#include "store/base/bisect.h"
 #include "store/points/schema_internal.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/influx/walread.h"
+#include "store/influx/walentry.h"
 #include "store/points/deletes.h"
 #include "store/points/keyhash.h"
 #include "store/points/schema_internal.h"

@@ -2,9 +2,8 @@
 #include "store/points/walcache.h"
 
 #include "store/base/array.h"
-#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
-#include "store/influx/walread.h"
+#include "store/influx/walentry.h"
 #include "store/points/keyhash.h"
 #include "store/snapshot/damage.h"
 

@@ -2,7 +2,6 @@
 #include "store/snapshot/listing.h"
 
 #include "store/base/array.h"
-#include "store/base/bisect.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/snapshot/manifest_text.h"

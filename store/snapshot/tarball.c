@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/tarball.h"
 
-#include "store/base/bisect.h"
+#include "store/base/array.h"
 #include "store/base/lock.h"
 #include "store/snapshot/listing.h"
 #include "store/snapshot/tarhead.h"

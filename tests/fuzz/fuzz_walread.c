@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* walread and wal_scan: what one takes for whole, the other replays, and nothing else. */
 #include "store/influx/wal.h"
-#include "store/influx/walread.h"
+#include "store/influx/walentry.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <sys/mman.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* array, bisect: room for one more, and the place for a key. */
 #include "store/base/array.h"
-#include "store/base/bisect.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #include "store/influx/serieskey.h"
 #include "store/influx/tombstone.h"
 #include "store/influx/tsmfile.h"
-#include "store/influx/walread.h"
+#include "store/influx/walentry.h"
 #include "tests/unit/tsm_builder.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TSM files made by hand and by real servers through store/influx/tsm.h. */
-#include "store/influx/tsm.h"
+#include "store/influx/tsmfile.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
