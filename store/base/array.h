@@ -53,29 +53,29 @@ static inline bool array_renew(void *buf, size_t *cap, size_t n)
 /* The first of n items that is not before the key, n if all are. `before` is true for the items up
  * to there and false for the rest, which is all that sorted means here. Inline, so that the
  * compiler can see through `before`. */
-static inline size_t bisect(const void *list, size_t n, size_t size, const void *key,
-                            bool (*before)(const void *item, const void *key))
+static inline size_t array_bisect(const void *list, size_t n, size_t size, const void *key,
+                                  bool (*before)(const void *item, const void *key))
 {
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
+    size_t low = 0;
+    while (low < n) {
+        size_t middle = low + (n - low) / 2;
         if (before((const char *)list + middle * size, key))
             low = middle + 1;
         else
-            high = middle;
+            n = middle;
     }
     return low;
 }
 
-static inline bool bisect_is_up_to(const void *item, const void *key)
+static inline bool array_is_up_to(const void *item, const void *key)
 {
     return *(const uint64_t *)item <= *(const uint64_t *)key;
 }
 
 /* The last of n ascending numbers that is not above v; the first one must not be. */
-static inline size_t bisect_last(const uint64_t *list, size_t n, uint64_t v)
+static inline size_t array_bisect_last(const uint64_t *list, size_t n, uint64_t v)
 {
-    return bisect(list, n, sizeof(*list), &v, bisect_is_up_to) - 1;
+    return array_bisect(list, n, sizeof(*list), &v, array_is_up_to) - 1;
 }
 
 #endif

@@ -169,26 +169,28 @@ static int check_components(const char *rel)
     return r;
 }
 
-/* openat2(2) does in one call what the steps do; it is missing before Linux 5.6, and some
- * containers forbid it. */
-int io_open_beneath(int dirfd, const char *rel, int flags)
+int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve)
 {
     static atomic_bool missing;
+    struct open_how how = {.flags = (uint64_t)flags, .resolve = resolve};
+    if (atomic_load(&missing))
+        return -ENOSYS;
+    long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+    if (fd >= 0)
+        return (int)fd;
+    if (errno != ENOSYS && errno != EPERM)
+        return -errno;
+    atomic_store(&missing, true);
+    return -ENOSYS;
+}
+
+int io_open_beneath(int dirfd, const char *rel, int flags)
+{
     flags |= O_NOFOLLOW | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY);
     int r = check_components(rel);
-    if (r < 0)
-        return r;
-    if (!atomic_load(&missing)) {
-        struct open_how how = {.flags = (uint64_t)flags,
-                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-        long fd = syscall(SYS_openat2, dirfd, *rel ? rel : ".", &how, sizeof(how));
-        if (fd >= 0)
-            return (int)fd;
-        if (errno != ENOSYS && errno != EPERM)
-            return -errno;
-        atomic_store(&missing, true);
-    }
-    return open_by_steps(dirfd, rel, flags);
+    if (r == 0)
+        r = io_openat2(dirfd, *rel ? rel : ".", flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    return r == -ENOSYS ? open_by_steps(dirfd, rel, flags) : r;
 }
 
 int io_stat_beneath(int dirfd, const char *rel, struct stat *st)

@@ -35,6 +35,10 @@ int io_sync_dir(int fd);
  * (name plus ".tmp"), write, fsync, rename, fsync of the folder. */
 int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mode_t mode);
 
+/* openat2(2), with its RESOLVE_… -ENOSYS: it is missing, as before Linux 5.6, or forbidden, as in some
+ * containers. */
+int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve);
+
 /* Opens rel ("a/b/c") below dirfd, each component by itself and without following links, so that
  * nothing outside can be reached: -ELOOP or -ENOTDIR for a link on the way, -EINVAL for an
  * absolute path, an empty component, "." or "..". rel "" opens the folder itself. */

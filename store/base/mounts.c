@@ -3,16 +3,15 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/io.h"
 #include "store/base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 /* Since Linux 5.8; older headers lack it. */
@@ -44,24 +43,15 @@ bool mount_is_other(const struct mount_place *here, const struct statx *st)
                                      st->stx_dev_minor != here->st.stx_dev_minor);
 }
 
-/* openat2(2) is missing before Linux 5.6, and some containers forbid it: what was opened is looked
- * at in any case. */
+/* Without openat2(2) what was opened is looked at all the same. */
 static int mounts_open(int dirfd, const char *name)
 {
-    static atomic_bool missing;
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    if (!atomic_load(&missing)) {
-        struct open_how how = {.flags = (uint64_t)flags,
-                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
-        long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-        if (fd >= 0)
-            return (int)fd;
-        if (errno != ENOSYS && errno != EPERM)
-            return -errno;
-        atomic_store(&missing, true);
-    }
-    int fd = openat(dirfd, name, flags);
-    return fd < 0 ? -errno : fd;
+    int fd =
+        io_openat2(dirfd, name, flags, RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+    if (fd == -ENOSYS && (fd = openat(dirfd, name, flags)) < 0)
+        return -errno;
+    return fd;
 }
 
 int mount_open_folder(const struct mount_place *here, int dirfd, const char *name)

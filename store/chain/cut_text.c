@@ -2,6 +2,7 @@
 #include "store/chain/cut_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,4 +90,120 @@ bool cut_text_decode(char *s)
     }
     *to = 0;
     return true;
+}
+
+/* The head */
+
+static void text_put_lost(FILE *f, const struct cut_lost *l)
+{
+    char name[CUT_LOST_NAMES];
+    if (l->files)
+        fprintf(f, "lost %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", l->shards,
+                l->files, l->bytes, l->of, l->policies);
+    for (const char *p = l->names; *p;) {
+        size_t len = strcspn(p, "\n");
+        memcpy(name, p, len);
+        name[len] = 0;
+        fprintf(f, "lost-in ");
+        cut_text_put(f, name);
+        p += len + (p[len] == '\n');
+    }
+}
+
+void cut_head_put(FILE *f, const struct cut_head *h)
+{
+    fprintf(f, "serial %" PRIu64 "\n", h->serial);
+    if (h->number >= 0)
+        fprintf(f, "number %" PRId64 "\n", h->number);
+    fprintf(f, "chain %s\nid %s\n", h->chain, h->id);
+    if (*h->parent)
+        fprintf(f, "parent %s\n", h->parent);
+    fprintf(f, "created %" PRId64 "\nwall %" PRId64 "\nhost ", h->created_ns, h->wall_ns);
+    cut_text_put(f, h->host);
+    fprintf(f, "index %" PRIu64 "\nskew %" PRId64 "\n", h->index, h->skew_ns);
+    text_put_lost(f, &h->lost);
+    if (h->guard != CUT_GUARD_FINE)
+        fprintf(f, "guard %s\n", h->guard == CUT_GUARD_TRIPPED ? "tripped" : "accepted");
+}
+
+static int copy_text(const struct cut_reader *r, const char *from, char *to, size_t size)
+{
+    if (strlen(from) >= size || !*from)
+        return cut_text_bad(r, "a text that is empty or too long");
+    strcpy(to, from);
+    return 0;
+}
+
+static int read_lost(const struct cut_reader *r, char *p, struct cut_lost *l)
+{
+    uint64_t *const values[] = {&l->shards, &l->files, &l->bytes, &l->of, &l->policies};
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+        if (!cut_parse_uint(cut_text_word(&p), 10, INT64_MAX, values[i]))
+            return cut_text_bad(r, "what was lost");
+    return 0;
+}
+
+static int read_lost_in(const struct cut_reader *r, char *name, struct cut_lost *l)
+{
+    size_t at = strlen(l->names);
+    if (!cut_text_decode(name) || !*name || strchr(name, '\n') ||
+        at + strlen(name) + 2 > CUT_LOST_NAMES)
+        return cut_text_bad(r, "where something was lost");
+    snprintf(l->names + at, CUT_LOST_NAMES - at, "%s%s", at ? "\n" : "", name);
+    return 0;
+}
+
+static int read_guard(const struct cut_reader *r, const char *value, enum cut_guard *out)
+{
+    *out = strcmp(value, "accepted") == 0 ? CUT_GUARD_ACCEPTED : CUT_GUARD_TRIPPED;
+    return *out == CUT_GUARD_ACCEPTED || strcmp(value, "tripped") == 0
+               ? 0
+               : cut_text_bad(r, "the guard");
+}
+
+/* What cuts have had since version 2. */
+static int text_read_later_line(const struct cut_reader *r, const char *key, char *value,
+                                struct cut_head *h)
+{
+    if (strcmp(key, "wall") == 0)
+        return cut_parse_int(value, &h->wall_ns) ? 0 : cut_text_bad(r, "the clock's time");
+    if (strcmp(key, "lost") == 0)
+        return read_lost(r, value, &h->lost);
+    if (strcmp(key, "lost-in") == 0)
+        return read_lost_in(r, value, &h->lost);
+    if (strcmp(key, "guard") == 0)
+        return read_guard(r, value, &h->guard);
+    return cut_text_bad(r, "an unknown word");
+}
+
+int cut_head_read(const struct cut_reader *r, const char *key, char *value, struct cut_head *h)
+{
+    uint64_t n;
+    if (strcmp(key, "serial") == 0)
+        return cut_parse_uint(value, 10, INT64_MAX, &h->serial) ? 0 : cut_text_bad(r, "the serial");
+    if (strcmp(key, "number") == 0) {
+        bool ok = cut_parse_uint(value, 10, INT64_MAX, &n);
+        h->number = ok ? (int64_t)n : -1;
+        return ok ? 0 : cut_text_bad(r, "the number");
+    }
+    if (strcmp(key, "chain") == 0)
+        return copy_text(r, value, h->chain, sizeof(h->chain));
+    if (strcmp(key, "id") == 0)
+        return copy_text(r, value, h->id, sizeof(h->id));
+    if (strcmp(key, "parent") == 0)
+        return copy_text(r, value, h->parent, sizeof(h->parent));
+    if (strcmp(key, "created") == 0) {
+        bool ok = cut_parse_int(value, &h->created_ns);
+        h->wall_ns = h->created_ns; /* what version 2 knows better follows */
+        return ok ? 0 : cut_text_bad(r, "the time");
+    }
+    if (strcmp(key, "host") == 0) {
+        bool ok = cut_text_decode(value) && strlen(value) < sizeof(h->host);
+        return ok ? (strcpy(h->host, value), 0) : cut_text_bad(r, "the host");
+    }
+    if (strcmp(key, "index") == 0)
+        return cut_parse_uint(value, 10, UINT64_MAX, &h->index) ? 0 : cut_text_bad(r, "the index");
+    if (strcmp(key, "skew") == 0)
+        return cut_parse_int(value, &h->skew_ns) ? 0 : cut_text_bad(r, "the skew");
+    return text_read_later_line(r, key, value, h);
 }

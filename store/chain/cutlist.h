@@ -37,7 +37,7 @@
 #define INFLUXFS_CHAIN_CUTLIST_H
 
 #include "store/base/sha256.h"
-#include "store/chain/cut_head.h"
+#include "store/chain/cut_text.h"
 #include "store/snapshot/held.h"
 #include "store/snapshot/omissions.h"
 

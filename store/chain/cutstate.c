@@ -144,7 +144,7 @@ static bool is_before(const void *entry, const void *path)
 
 size_t cutstate_find(const struct cutstate *s, const char *path)
 {
-    size_t i = bisect(s->entries, s->n, sizeof(*s->entries), path, is_before);
+    size_t i = array_bisect(s->entries, s->n, sizeof(*s->entries), path, is_before);
     return i < s->n && strcmp(s->entries[i].path, path) == 0 ? i : SIZE_MAX;
 }
 
@@ -158,8 +158,8 @@ static bool is_below(const void *entry, const void *folder)
 static size_t skip_below(const struct cutstate *s, size_t i)
 {
     return i + 1 +
-           bisect(&s->entries[i + 1], s->n - i - 1, sizeof(*s->entries), s->entries[i].path,
-                  is_below);
+           array_bisect(&s->entries[i + 1], s->n - i - 1, sizeof(*s->entries), s->entries[i].path,
+                        is_below);
 }
 
 static bool is_child(const char *folder, const char *path)

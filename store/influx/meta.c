@@ -220,7 +220,7 @@ static bool is_before(const void *item, const void *key)
 enum meta_state meta_shard(const struct meta *m, const char *db, const char *rp, uint64_t id)
 {
     const struct meta_entry key = {.db = db, .rp = rp, .id = id};
-    size_t i = bisect(m->shards, m->n, sizeof(key), &key, is_before);
+    size_t i = array_bisect(m->shards, m->n, sizeof(key), &key, is_before);
     if (i == m->n || compare_places(&m->shards[i], &key) != 0)
         return META_UNKNOWN;
     return m->shards[i].live ? META_LIVE : META_DELETED;
@@ -248,7 +248,7 @@ static bool is_live_before(const void *item, const void *key)
 bool meta_live_find(const struct meta *m, const char *db, const char *rp, uint64_t id, size_t *i)
 {
     const struct meta_entry key = {.db = db, .rp = rp, .id = id};
-    size_t at = bisect(m->live, m->n_live, sizeof(*m->live), &key, is_live_before);
+    size_t at = array_bisect(m->live, m->n_live, sizeof(*m->live), &key, is_live_before);
     if (at == m->n_live || compare_places(m->live[at], &key) != 0)
         return false;
     *i = at;

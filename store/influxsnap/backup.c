@@ -13,7 +13,7 @@
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
 #include "store/influxsnap/words.h"
-#include "store/snapshot/delta.h"
+#include "store/snapshot/capture.h"
 
 #include <errno.h>
 #include <inttypes.h>

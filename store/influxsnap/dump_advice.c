@@ -3,7 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/influxsnap/ddl.h"
-#include "store/points/revived.h"
+#include "store/points/walcache.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -141,7 +141,7 @@ static bool is_before(const void *time, const void *key)
 /* The first value of a block, from one on, whose time is not below this. */
 static size_t find_time(const struct tsmblock *k, size_t from, int64_t time)
 {
-    return from + bisect(k->times + from, k->n - from, sizeof(*k->times), &time, is_before);
+    return from + array_bisect(k->times + from, k->n - from, sizeof(*k->times), &time, is_before);
 }
 
 /* The time at which something else than this file has a value, or the range ends. */

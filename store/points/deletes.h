@@ -50,7 +50,7 @@ static inline bool time_range_ends_before(const void *range, const void *time)
 /* Whether one time is deleted, by such a list. */
 static inline bool key_deletes_time(const struct time_range *list, size_t n, int64_t time)
 {
-    size_t i = bisect(list, n, sizeof(*list), &time, time_range_ends_before);
+    size_t i = array_bisect(list, n, sizeof(*list), &time, time_range_ends_before);
     return i < n && list[i].min <= time;
 }
 

@@ -62,7 +62,7 @@ static bool is_before(const void *start, const void *name)
 /* Where the name is, or belongs. */
 static size_t keyindex_place(const struct starts *s, struct slice name)
 {
-    return bisect(s->list, s->n, sizeof(*s->list), &name, is_before);
+    return array_bisect(s->list, s->n, sizeof(*s->list), &name, is_before);
 }
 
 static int keyindex_insert(struct starts *s, size_t i, struct slice name,

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/points/revived.h"
-
 #include "store/base/cleanup.h"
 #include "store/points/deletes.h"
 #include "store/points/walcache.h"

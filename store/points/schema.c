@@ -91,7 +91,7 @@ static bool is_before(const void *entry, const void *name)
 /* Where the name is, or belongs. */
 static size_t schema_place(const struct schema *o, struct slice name, bool *found)
 {
-    size_t i = bisect(o->list, o->n, sizeof(struct schema_entry *), &name, is_before);
+    size_t i = array_bisect(o->list, o->n, sizeof(struct schema_entry *), &name, is_before);
     *found = i < o->n && slice_compare(o->list[i]->m.name, name) == 0;
     return i;
 }

@@ -303,7 +303,7 @@ const struct walcache_key *walcache_next(const struct walcache *w, struct slice 
                                          size_t *i)
 {
     if (*i == 0)
-        *i = bisect(w->sorted, w->n, sizeof(struct entry *), &measurement, is_before);
+        *i = array_bisect(w->sorted, w->n, sizeof(struct entry *), &measurement, is_before);
     while (*i < w->n) {
         const struct walcache_key *k = &w->sorted[(*i)++]->of;
         if (k->series.n < measurement.n || memcmp(k->series.p, measurement.p, measurement.n) != 0)

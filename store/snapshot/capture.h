@@ -105,6 +105,13 @@ int capture_keep_sums(struct capture *c, struct err *e);
 int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                  struct err *e);
 
+/* What has changed in a capture since an earlier snapshot, as a capture of its own (delta.c): its tar
+ * is an incremental snapshot. Or all of a capture, as the beginning of a chain. in: which of the
+ * members of whole go in (one flag for each); origin: what it says of itself. A reference to whole
+ * is taken; origin and what it points to is copied. */
+int delta_new(struct capture *whole, const bool *in, const struct capture_origin *origin,
+              struct capture **out);
+
 /* A member as a source of bytes. */
 struct membersource {
     const struct capture *capture;

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/snapshot/delta.h"
-
 #include "store/snapshot/capture_impl.h"
 
 #include <errno.h>

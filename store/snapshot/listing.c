@@ -238,7 +238,7 @@ uint64_t listing_size(const struct listing *l)
 static size_t stride_at(const struct listing *l, uint64_t off)
 {
     size_t n = (l->nlines - 1) / STRIDE + 1;
-    return bisect_last(l->marks, n, off);
+    return array_bisect_last(l->marks, n, off);
 }
 
 int listing_read(const struct listing *l, char *out, size_t n, uint64_t off)

@@ -57,10 +57,11 @@ int shard_pin_names(const struct shard_pin *s, char **db, char **rp)
     return *db && *rp ? 0 : -ENOMEM;
 }
 
-static bool same_attr(const struct file_attr *a, const struct file_attr *b)
+static bool same_attr(const struct stat *st, const struct file_attr *b)
 {
-    return a->size == b->size && a->mtime_ns == b->mtime_ns && a->mode == b->mode &&
-           a->uid == b->uid && a->gid == b->gid;
+    const struct file_attr a = file_attr_of(st);
+    return a.size == b->size && a.mtime_ns == b->mtime_ns && a.mode == b->mode && a.uid == b->uid &&
+           a.gid == b->gid;
 }
 
 /* Whether the name still stands for the held file; whole: and that has not changed, either. */
@@ -69,8 +70,7 @@ static bool same_file(int fd, const struct shard_file *f, bool whole)
     struct stat st;
     if (fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !held_is(f->held, &st))
         return false;
-    struct file_attr now = file_attr_of(&st);
-    return !whole || same_attr(&now, &f->attr);
+    return !whole || same_attr(&st, &f->attr);
 }
 
 /* Whether the files of an unchanged folder are unchanged themselves: influxd never touches them,
@@ -80,10 +80,7 @@ static bool pin_set_same(const struct shard_set *set)
     for (size_t i = 0; i < set->n; i++) {
         const struct shard_file *f = &set->files[i];
         struct stat st;
-        if (fstat(held_fd(f->held), &st) < 0)
-            return false;
-        struct file_attr now = file_attr_of(&st);
-        if (!same_attr(&now, &f->attr))
+        if (fstat(held_fd(f->held), &st) < 0 || !same_attr(&st, &f->attr))
             return false;
     }
     return true;

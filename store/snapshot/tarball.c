@@ -187,7 +187,7 @@ int64_t tarball_mtime_ns(const struct tarball *t)
 /* The entry that holds byte off; nentries after the last one. */
 static size_t entry_at(const struct tarball *t, uint64_t off)
 {
-    return bisect_last(t->off, t->nentries + 1, off);
+    return array_bisect_last(t->off, t->nentries + 1, off);
 }
 
 size_t tarball_begun(const struct tarball *t, uint64_t off)

@@ -49,7 +49,8 @@ static void test_bisect(void **arg)
             size_t expected = 0;
             while (expected < (size_t)n && list[expected] < key)
                 expected++;
-            assert_int_equal(bisect(list, (size_t)n, sizeof(*list), &key, is_below), expected);
+            assert_int_equal(array_bisect(list, (size_t)n, sizeof(*list), &key, is_below),
+                             expected);
         }
     }
 }
