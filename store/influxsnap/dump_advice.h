@@ -18,7 +18,7 @@ void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
                         const struct dump_query *q, int64_t now_ns);
 
 /* Deleted points in the shards of a query's range that the WAL brings back into the text
- * (revived.h). Errors as revived_count, except for damage that the query's gaps allow. */
+ * (walcache.h). Errors as revived_count, except for damage that the query's gaps allow. */
 int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dump_query *q,
                         struct err *e);
 

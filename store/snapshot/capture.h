@@ -8,7 +8,7 @@
  * segments cut at the last complete entry. influxd derives everything else from these.
  *
  * Where the bytes come from depends on who made it: source.h pins the files of the live store,
- * delta.h takes some of these, a cut has retained them (store/chain).
+ * delta_new takes some of these, a cut has retained them (store/chain).
  *
  * A capture never changes and may be read by any number of threads; it is counted by reference.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For makers of captures (pinned.h, delta.h, a cut in store/chain): a struct that begins with struct
+ * For makers of captures (pinned.h, delta.c, a cut in store/chain): a struct that begins with struct
  * capture, and the functions that capture.h calls.
  *
  * The maker fills in what is below and sets refs to 1; ops->free is called with the last reference.

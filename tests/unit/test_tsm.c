@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TSM files made by hand and by real servers through store/influx/tsm.h. */
+/* TSM files made by hand and by real servers through store/influx/tsmfile.h. */
 #include "store/influx/tsmfile.h"
 
 #include "store/base/cleanup.h"
