@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/ahead.h"
 
+#include "store/base/lock.h"
+
 #include <stdlib.h>
 
 void ahead_init(struct ahead *a)
@@ -21,7 +23,7 @@ void ahead_clear(struct ahead *a)
 
 size_t ahead_take(struct ahead *a, char **buf, size_t n, uint64_t off)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     size_t have = a->len == n && a->off == off ? n : 0;
     if (have) {
         char *full = a->buf;
@@ -30,14 +32,13 @@ size_t ahead_take(struct ahead *a, char **buf, size_t n, uint64_t off)
     }
     a->len = 0;
     a->users++;
-    pthread_mutex_unlock(&a->lock);
     return have;
 }
 
 void ahead_go_on(struct ahead *a, size_t n, uint64_t off,
                  ssize_t (*read)(void *ctx, void *buf, size_t n, uint64_t off), void *ctx)
 {
-    pthread_mutex_lock(&a->lock);
+    lock_scope(&a->lock);
     if (read && a->next == off && a->len == 0 && (a->buf || (a->buf = malloc(AHEAD_BYTES)))) {
         ssize_t got = read(ctx, a->buf, n, off + n);
         a->off = off + n;
@@ -46,5 +47,4 @@ void ahead_go_on(struct ahead *a, size_t n, uint64_t off,
     a->next = off + n;
     if (--a->users == 0)
         pthread_cond_signal(&a->idle);
-    pthread_mutex_unlock(&a->lock);
 }

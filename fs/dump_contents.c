@@ -4,7 +4,7 @@
 #include "fs/now.h"
 #include "fs/request.h"
 #include "fs/status.h"
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,10 +32,8 @@ static struct schema_cache *known(struct dumps *d, const struct capture *c)
 /* Those that were opened last, as a reference; NULL: none are. */
 static struct schema_cache *newest(struct dumps *d)
 {
-    pthread_mutex_lock(&d->lock);
-    struct schema_cache *c = d->contents ? schema_cache_ref(d->contents->contents) : NULL;
-    pthread_mutex_unlock(&d->lock);
-    return c;
+    lock_scope(&d->lock);
+    return d->contents ? schema_cache_ref(d->contents->contents) : NULL;
 }
 
 static int dumps_open_contents(struct request *r, struct capture *c, struct schema_cache **out)
@@ -90,7 +88,7 @@ int dumps_contents(struct request *r, struct schema_cache **out)
 static struct dump_contents *dumps_take_old(struct dumps *d, bool all)
 {
     struct dump_contents *old = NULL;
-    pthread_mutex_lock(&d->lock);
+    lock_scope(&d->lock);
     for (struct dump_contents **p = &d->contents; *p && !old; p = old ? p : &(*p)->next) {
         if (schema_cache_used((*p)->contents))
             lifetime_use(&(*p)->life);
@@ -99,7 +97,6 @@ static struct dump_contents *dumps_take_old(struct dumps *d, bool all)
         old = *p;
         *p = old->next;
     }
-    pthread_mutex_unlock(&d->lock);
     return old;
 }
 

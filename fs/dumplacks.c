@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What dumps lack, with option skip_damaged. */
 #include "fs/dumps_internal.h"
+#include "store/base/lock.h"
 #include "store/base/log.h"
 
 #include <stdlib.h>
@@ -36,10 +37,9 @@ void dumps_lacks_clear(struct dumps *d)
 int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more)
 {
     int r = 0;
-    pthread_mutex_lock(&d->lock);
+    lock_scope(&d->lock);
     for (size_t i = 0; r == 0 && i < d->nlacks; i++)
         r = report_texts_add(out, d->lacks[i]);
     *more = d->more_lacks;
-    pthread_mutex_unlock(&d->lock);
     return r;
 }

@@ -4,7 +4,7 @@
 #include "fs/ahead.h"
 #include "fs/pace.h"
 #include "fs/request.h"
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/snapshot/catalog.h"
 
 #include <errno.h>
@@ -195,11 +195,10 @@ static size_t generated_within(const struct generated_handle *f, size_t n, uint6
 static int generated_read_for(struct request *r, struct generated_handle *f, char *buf, size_t n,
                               uint64_t off, struct err *e)
 {
-    pthread_mutex_lock(&f->lock);
+    lock_scope(&f->lock);
     f->request = r;
     int rc = generated_make(f, buf, n, off, e);
     f->request = NULL;
-    pthread_mutex_unlock(&f->lock);
     return rc;
 }
 

@@ -2,11 +2,10 @@
 #include "fs/instant.h"
 
 #include "fs/lifetime.h"
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,9 +318,8 @@ int instant_open(struct instants *s, const struct instant_holder *who, uint64_t 
 void instant_close(struct instant_hold *h)
 {
     struct instants *s = h->of->all;
-    pthread_mutex_lock(&s->lock);
+    lock_scope(&s->lock);
     lifetime_close(&h->life);
-    pthread_mutex_unlock(&s->lock);
 }
 
 const struct instant *instant_held(const struct instant_hold *h)
@@ -332,20 +330,18 @@ const struct instant *instant_held(const struct instant_hold *h)
 size_t instants_count(struct instants *s)
 {
     size_t n = 0;
-    pthread_mutex_lock(&s->lock);
+    lock_scope(&s->lock);
     for (const struct instant *i = s->list; i; i = i->next)
         n++;
-    pthread_mutex_unlock(&s->lock);
     return n;
 }
 
 int instants_names(struct instants *s, int (*fn)(void *ctx, const char *name), void *ctx)
 {
     int r = 0;
-    pthread_mutex_lock(&s->lock);
+    lock_scope(&s->lock);
     for (const struct instant_hold *h = s->holds; r == 0 && h; h = h->next)
         if (h->name && !hold_is_over(h))
             r = fn(ctx, h->name);
-    pthread_mutex_unlock(&s->lock);
     return r;
 }

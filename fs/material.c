@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/material.h"
 
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 
 #include <stddef.h>
 #include <utlist.h>
@@ -48,18 +48,16 @@ void material_set(struct materials *all, struct material *m, void *thing)
 
 void *material_open(struct materials *all, struct material *m)
 {
-    pthread_mutex_lock(&all->lock);
+    lock_scope(&all->lock);
     void *thing = m->thing;
     m->life.open += thing != NULL;
-    pthread_mutex_unlock(&all->lock);
     return thing;
 }
 
 void material_close(struct materials *all, struct material *m)
 {
-    pthread_mutex_lock(&all->lock);
+    lock_scope(&all->lock);
     lifetime_close(&m->life);
-    pthread_mutex_unlock(&all->lock);
 }
 
 void material_drop(struct materials *all, struct material *m)

@@ -3,9 +3,9 @@
 
 #include "fs/ino.h"
 #include "store/base/array.h"
+#include "store/base/lock.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,10 +119,8 @@ static int node_number(struct node_table *t, struct node *n, bool root)
 
 int node_add(struct node_table *t, struct node *n, bool root)
 {
-    pthread_mutex_lock(&t->lock);
-    int r = node_number(t, n, root);
-    pthread_mutex_unlock(&t->lock);
-    return r;
+    lock_scope(&t->lock);
+    return node_number(t, n, root);
 }
 
 int node_new(struct node_table *t, const struct node_ops *ops, enum node_kind kind, ino_t ino,
@@ -158,10 +156,8 @@ static struct node *node_keyed(struct node_table *t, enum node_kind kind, const 
 
 struct node *node_find(struct node_table *t, enum node_kind kind, const void *key, size_t nkey)
 {
-    pthread_mutex_lock(&t->lock);
-    struct node *n = node_keyed(t, kind, key, nkey);
-    pthread_mutex_unlock(&t->lock);
-    return n;
+    lock_scope(&t->lock);
+    return node_keyed(t, kind, key, nkey);
 }
 
 /* Called with the lock. */
@@ -196,19 +192,17 @@ int node_find_or_add(struct node_table *t, struct node *n, const void *key, size
 struct node *node_pin(struct node_table *t, uint64_t id)
 {
     struct node *n;
-    pthread_mutex_lock(&t->lock);
+    lock_scope(&t->lock);
     HASH_FIND(by_id, t->nodes, &id, sizeof(id), n);
     if (n)
         n->pins++;
-    pthread_mutex_unlock(&t->lock);
     return n;
 }
 
 void node_repin(struct node_table *t, struct node *n)
 {
-    pthread_mutex_lock(&t->lock);
+    lock_scope(&t->lock);
     n->pins++;
-    pthread_mutex_unlock(&t->lock);
 }
 
 /* Takes n out if nobody has it any more; the caller frees it once the lock is released. */
@@ -232,9 +226,8 @@ void node_unpin(struct node_table *t, struct node *n)
 
 void node_looked_up(struct node_table *t, struct node *n)
 {
-    pthread_mutex_lock(&t->lock);
+    lock_scope(&t->lock);
     n->lookups++;
-    pthread_mutex_unlock(&t->lock);
 }
 
 void node_forget(struct node_table *t, uint64_t id, uint64_t count)

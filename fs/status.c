@@ -2,12 +2,12 @@
 #include "fs/status.h"
 
 #include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,10 @@ struct status {
 
 static void happened(struct status *s, struct report_event *ev, const char *what, const char *text)
 {
-    pthread_mutex_lock(&s->lock);
+    lock_scope(&s->lock);
     ev->at_ns = time_wall_ns();
     snprintf(ev->what, sizeof(ev->what), "%s", what);
     snprintf(ev->text, sizeof(ev->text), "%s", text);
-    pthread_mutex_unlock(&s->lock);
 }
 
 void status_failed(struct status *s, const char *what, const char *why)
@@ -109,8 +108,6 @@ void status_free(struct status *s)
 
 int status_get(struct status *s, struct report_last *out)
 {
-    pthread_mutex_lock(&s->lock);
-    int r = report_last_copy(&s->last, out);
-    pthread_mutex_unlock(&s->lock);
-    return r;
+    lock_scope(&s->lock);
+    return report_last_copy(&s->last, out);
 }

@@ -4,6 +4,7 @@
 #include "fs/pace.h"
 #include "fs/request.h"
 #include "fs/status.h"
+#include "store/base/lock.h"
 
 #include <errno.h>
 
@@ -38,12 +39,10 @@ static ssize_t read_tarball(struct request *r, const struct tarfile *f, char *bu
 /* Whether the reader has read everything up to the end of this piece. */
 static bool completes(struct tarfile *f, uint64_t len, uint64_t off)
 {
-    pthread_mutex_lock(&f->lock);
+    lock_scope(&f->lock);
     if (off <= f->front && off + len > f->front)
         f->front = off + len;
-    bool all = f->front == off + len;
-    pthread_mutex_unlock(&f->lock);
-    return all;
+    return f->front == off + len;
 }
 
 ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)

@@ -7,6 +7,7 @@
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ int upload_file_getattr(struct request *r, struct node *n, struct handle *h, str
 {
     struct upload_entry *e = (struct upload_entry *)n;
     (void)h;
-    pthread_mutex_lock(&e->all->lock);
+    lock_scope(&e->all->lock);
     uint64_t size = e->upload ? upload_size(e->upload) : e->size;
     int64_t mtime = e->upload && upload_refused(e->upload) ? e->written_ns : e->mtime_ns;
     fs_attr(r->fs, st, n, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
@@ -27,7 +28,6 @@ int upload_file_getattr(struct request *r, struct node *n, struct handle *h, str
         st->st_gid = e->gid;
         fs_mask(r->fs, st);
     }
-    pthread_mutex_unlock(&e->all->lock);
     return 0;
 }
 
@@ -180,10 +180,8 @@ int upload_file_setxattr(struct request *r, struct node *n, const char *name, co
 {
     struct upload_entry *e = (struct upload_entry *)n;
     (void)r;
-    pthread_mutex_lock(&e->all->lock);
-    int rc = xattrs_set(&e->xattrs, name, value, len, flags);
-    pthread_mutex_unlock(&e->all->lock);
-    return rc;
+    lock_scope(&e->all->lock);
+    return xattrs_set(&e->xattrs, name, value, len, flags);
 }
 
 ssize_t upload_file_getxattr(struct request *r, struct node *n, const char *name, void *value,
@@ -191,30 +189,24 @@ ssize_t upload_file_getxattr(struct request *r, struct node *n, const char *name
 {
     struct upload_entry *e = (struct upload_entry *)n;
     (void)r;
-    pthread_mutex_lock(&e->all->lock);
-    ssize_t len = xattrs_get(&e->xattrs, name, value, max);
-    pthread_mutex_unlock(&e->all->lock);
-    return len;
+    lock_scope(&e->all->lock);
+    return xattrs_get(&e->xattrs, name, value, max);
 }
 
 ssize_t upload_file_listxattr(struct request *r, struct node *n, char *list, size_t max)
 {
     struct upload_entry *e = (struct upload_entry *)n;
     (void)r;
-    pthread_mutex_lock(&e->all->lock);
-    ssize_t len = xattrs_list(&e->xattrs, list, max);
-    pthread_mutex_unlock(&e->all->lock);
-    return len;
+    lock_scope(&e->all->lock);
+    return xattrs_list(&e->xattrs, list, max);
 }
 
 int upload_file_removexattr(struct request *r, struct node *n, const char *name)
 {
     struct upload_entry *e = (struct upload_entry *)n;
     (void)r;
-    pthread_mutex_lock(&e->all->lock);
-    int rc = xattrs_remove(&e->xattrs, name);
-    pthread_mutex_unlock(&e->all->lock);
-    return rc;
+    lock_scope(&e->all->lock);
+    return xattrs_remove(&e->xattrs, name);
 }
 
 void upload_file_free(struct node *n)

@@ -5,7 +5,7 @@
 #include "fs/request.h"
 #include "fs/status.h"
 #include "fs/uploads_internal.h"
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,10 +51,9 @@ static int uploads_list(struct request *r, struct node *dir, struct names *out)
         if (rc == 0)
             rc = names_add(out, "status.json", INO_RESTORE_STATUS, S_IFREG);
     }
-    pthread_mutex_lock(&d->all->lock);
+    lock_scope(&d->all->lock);
     for (const struct upload_entry *e = d->children; rc == 0 && e; e = e->next)
         rc = names_add(out, e->name, e->node.ino, e->folder ? S_IFDIR : S_IFREG);
-    pthread_mutex_unlock(&d->all->lock);
     return rc;
 }
 
@@ -68,7 +67,7 @@ static int uploads_create(struct request *r, struct node *dir, const char *name,
     int rc = upload_file_may_begin(r);
     if (rc < 0)
         return rc;
-    pthread_mutex_lock(&d->all->lock);
+    lock_scope(&d->all->lock);
     rc = upload_tree_find(d, name) ? -EEXIST : upload_tree_path(d, name, path);
     if (rc == 0)
         rc = upload_new(r->fs->restore, path, &upload);
@@ -81,7 +80,6 @@ static int uploads_create(struct request *r, struct node *dir, const char *name,
         else
             *child = &e->node;
     }
-    pthread_mutex_unlock(&d->all->lock);
     return rc;
 }
 
@@ -124,10 +122,9 @@ static void uploads_abandon(struct request *r, struct upload *upload)
         upload_free(upload);
         return;
     }
-    pthread_mutex_lock(&d->lock);
+    lock_scope(&d->lock);
     *o = (struct orphan){upload, d->orphans};
     d->orphans = o;
-    pthread_mutex_unlock(&d->lock);
 }
 
 static int uploads_may_unlink(const struct upload_entry *e, bool folder)

@@ -4,13 +4,12 @@
 #include "fs/cutfile.h"
 #include "fs/request.h"
 #include "fs/view_internal.h"
-#include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/lock.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,11 +153,9 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
 
 static bool has_state(struct view *v)
 {
-    pthread_mutex_lock(&v->all->lock);
+    lock_scope(&v->all->lock);
     lifetime_use(&v->life);
-    bool have = v->state;
-    pthread_mutex_unlock(&v->all->lock);
-    return have;
+    return v->state;
 }
 
 /* -ESTALE: the cut is not there any more, or another one has its number. */

@@ -2,7 +2,7 @@
 /* Views that nobody uses any more: how the kernel is brought to forget them. */
 #include "fs/caller.h"
 #include "fs/view_internal.h"
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void view_gather(struct view *v, struct places *out)
 
 static bool view_next_idle(struct views *s, struct places *out)
 {
-    pthread_mutex_lock(&s->lock);
+    lock_scope(&s->lock);
     struct view *v = s->list;
     while (v && (!v->state || !lifetime_over(&v->life, LIFE_VIEW)))
         v = v->next;
@@ -60,7 +60,6 @@ static bool view_next_idle(struct views *s, struct places *out)
         lifetime_use(&v->life); /* if it stays, it is asked for again in a while */
         view_gather(v, out);
     }
-    pthread_mutex_unlock(&s->lock);
     return v;
 }
 
