@@ -13,7 +13,6 @@
 #include "fs/mountpoint.h"
 #include "fs/now.h"
 #include "fs/pace.h"
-#include "fs/signals.h"
 #include "fs/space.h"
 #include "fs/status.h"
 #include "fs/timer.h"
@@ -192,7 +191,7 @@ static int main_mount(struct daemon *d, struct err *e)
     fs->session = fuse_session_new(&d->fuse, &fs_ops, sizeof(fs_ops), fs);
     if (!fs->session)
         return err_set(e, -EINVAL, "%s; see influxfs --help", logger_fuse_words());
-    r = signals_catch();
+    r = timer_catch_signals();
     if (r < 0)
         return err_sys(e, r, "signal handlers");
     if (fuse_session_mount(fs->session, d->mountpoint) < 0)

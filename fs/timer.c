@@ -3,7 +3,6 @@
 
 #include "fs/dumps.h"
 #include "fs/instant.h"
-#include "fs/signals.h"
 #include "fs/status.h"
 #include "fs/uploads.h"
 #include "fs/view.h"
@@ -12,13 +11,15 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_NS ((int64_t)1000000000)
-#define WATCH_NS (60 * TICK_NS)
-#define AGAIN_NS ((int64_t)50000000)
+#define TICK_NS SECOND_NS
+#define WATCH_NS (60 * SECOND_NS)
+#define AGAIN_NS (50 * MILLISECOND_NS)
 
 struct timer {
     struct fs *fs;
@@ -28,16 +29,63 @@ struct timer {
     struct err mismatch; /* what was seen of it last; empty: nothing wrong */
 };
 
+static sem_t wake;
+static atomic_bool came; /* a signal that ends the mount, ever */
+
+static void handle(int number)
+{
+    int saved = errno;
+    (void)number;
+    atomic_store(&came, true);
+    sem_post(&wake);
+    errno = saved;
+}
+
+/* SIGUSR1 interrupts a system call that a thread waits in. */
+static void do_nothing(int number)
+{
+    (void)number;
+}
+
+int timer_catch_signals(void)
+{
+    static const struct {
+        void (*handler)(int);
+        int number;
+    } all[] = {
+        {handle, SIGHUP},   {handle, SIGINT},      {handle, SIGTERM},
+        {SIG_IGN, SIGPIPE}, {do_nothing, SIGUSR1},
+    };
+    if (sem_init(&wake, 0, 0) < 0)
+        return -errno;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct sigaction now, then = {.sa_handler = all[i].handler};
+        sigemptyset(&then.sa_mask);
+        if (sigaction(all[i].number, NULL, &now) < 0 ||
+            (now.sa_handler == SIG_DFL && sigaction(all[i].number, &then, NULL) < 0))
+            return -errno;
+    }
+    return 0;
+}
+
+/* Sleeps until a time on the monotonic clock, a signal, or timer_stop. */
+static void timer_sleep(int64_t until_ns)
+{
+    struct timespec until = time_to_spec(until_ns);
+    while (sem_clockwait(&wake, CLOCK_MONOTONIC, &until) < 0 && errno == EINTR)
+        continue;
+}
+
 /* libfuse's loop sleeps in the main thread, and misses an interruption that comes just before it
  * goes to sleep. */
 static void end_the_loop(struct timer *t)
 {
     while (!t->stop) {
         fuse_session_exit(t->fs->session);
-        signals_interrupt(t->main);
+        pthread_kill(t->main, SIGUSR1);
         int64_t until = time_mono_ns() + AGAIN_NS;
         while (!t->stop && time_mono_ns() < until)
-            signals_wait(until);
+            timer_sleep(until);
     }
 }
 
@@ -58,9 +106,9 @@ static void watch_influxd(struct timer *t)
 static void *timer_run(void *arg)
 {
     struct timer *t = arg;
-    while (!t->stop && !signals_came()) {
-        signals_wait(time_mono_ns() + TICK_NS);
-        if (t->stop || signals_came())
+    while (!t->stop && !came) {
+        timer_sleep(time_mono_ns() + TICK_NS);
+        if (t->stop || came)
             break;
         instants_expire(t->fs->instants);
         uploads_expire(t->fs);
@@ -94,7 +142,7 @@ void timer_stop(struct timer *t)
     if (!t)
         return;
     t->stop = true;
-    signals_wake();
+    sem_post(&wake);
     pthread_join(t->thread, NULL);
     free(t);
 }
