@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/at.h"
-
+/* at/: the whole store as it was at a cut, as one tar (cutfile.h) and as files to browse (view.h).
+ * By number, as `latest`, and, not listed, by any time: the last cut at or before it. */
+#include "fs/branches.h"
 #include "fs/cutfile.h"
-#include "fs/folder.h"
 #include "fs/request.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The attributes of what is not a file of the store. */
-#include "fs/fs.h"
+#include "fs/branches.h"
+#include "fs/request.h"
 
 #include "store/base/owner.h"
+#include "store/base/time.h"
 
 #include <unistd.h>
 
@@ -36,7 +38,7 @@ void fs_mask(const struct fs *fs, struct stat *st)
 void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t mode, uint64_t size,
              int64_t mtime_ns)
 {
-    struct timespec t = {mtime_ns / 1000000000, mtime_ns % 1000000000};
+    struct timespec t = time_to_spec(mtime_ns);
     *st = (struct stat){
         .st_ino = n->ino,
         .st_mode = mode,
@@ -51,4 +53,15 @@ void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t 
         .st_ctim = t,
     };
     fs_mask(fs, st);
+}
+
+int folder_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+{
+    const struct fs *fs = r->fs;
+    struct cut_info latest;
+    (void)h;
+    bool of_cuts =
+        n->kind == NODE_CUTS_FOLDER && fs->cuts && cuts_latest(fs->cuts, &latest, NULL) == 0;
+    fs_attr(fs, st, n, S_IFDIR | 0755, 0, of_cuts ? latest.head.created_ns : fs->started_ns);
+    return 0;
 }

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/live.h"
-
-#include "fs/folder.h"
+/*
+ * live/: the store's own files as they are now, read-only.
+ *
+ * A node is a path and the inode that stood there when it was looked up. Nothing is held open but
+ * what users have open, so nothing is pinned by having been looked at. Each access goes down from
+ * the configured folder by descriptors, following no link. What stands at the path by now and is
+ * another inode gives ESTALE, and the kernel looks again.
+ */
+#include "fs/branches.h"
 #include "fs/request.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/now.h"
 
-#include "fs/folder.h"
+#include "fs/branches.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "fs/tarfile.h"

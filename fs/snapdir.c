@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/snapdir.h"
-
+/* snapshots/: now.tar, and base.tar and the numbers of the cuts that there are, whichever process
+ * made them. */
+#include "fs/branches.h"
 #include "fs/cutfile.h"
-#include "fs/folder.h"
 #include "fs/now.h"
 #include "fs/request.h"
 #include "store/base/cleanup.h"

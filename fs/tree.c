@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The root: a fixed folder, whose children are the branches of the tree. */
-#include "fs/at.h"
+#include "fs/branches.h"
 #include "fs/dumps.h"
-#include "fs/folder.h"
-#include "fs/live.h"
 #include "fs/reports.h"
 #include "fs/request.h"
-#include "fs/snapdir.h"
 #include "fs/uploads.h"
 
 #include <errno.h>

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The branches of the root that are fixed folders: those that are there as long as the mount, as
+ * plain nodes (node_new). What is in one is the affair of its source. */
+#ifndef INFLUXFS_FS_BRANCHES_H
+#define INFLUXFS_FS_BRANCHES_H
+
+#include "fs/fs.h"
+
+/* Each makes its folder and keeps it. -ENOMEM. */
+int live_new(struct fs *fs, struct node **out);    /* live/ */
+int snapdir_new(struct fs *fs, struct node **out); /* snapshots/ */
+int at_new(struct fs *fs, struct node **out);      /* at/ */
+
+/* For the operations of fixed folders. Mode 0755, and the time of the mount; of a NODE_CUTS_FOLDER,
+ * that of the newest cut. */
+int folder_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st);
+
+#endif
