@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What dump/ is made of: the contents of the instants of those who ask. */
+/* What dump/ is made of: the contents of the instants of those who ask; and what it lacks, with
+ * option skip_damaged. */
 #include "fs/dumps_internal.h"
 #include "fs/now.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/lock.h"
+#include "store/base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void add_contents(struct dumps *d, struct dump_contents *one)
 {
@@ -131,4 +134,41 @@ int dumps_failed(struct fs *fs, const struct dump_query *of, int r, const struct
     snprintf(what, sizeof(what), "dump/%s/%s/%s", dump_extensions[of->format], of->db, of->rp);
     status_failed(fs->status, what, e->text);
     return r == -EAGAIN ? r : -EIO;
+}
+
+static void dump_say_lack(void *ctx, const char *words)
+{
+    struct dumps *d = ctx;
+    size_t i = 0;
+    pthread_mutex_lock(&d->lock);
+    while (i < d->nlacks && strcmp(d->lacks[i], words) != 0)
+        i++;
+    bool fresh = i == d->nlacks && i < DUMPS_LACKS;
+    if (fresh && (d->lacks[i] = strdup(words)))
+        d->nlacks++;
+    d->more_lacks |= i == DUMPS_LACKS;
+    pthread_mutex_unlock(&d->lock);
+    if (fresh)
+        log_warning("dump/: %s", words);
+}
+
+void dumps_lacks_init(struct dumps *d)
+{
+    d->gaps = (struct gaps){.damage = d->fs->options->skip_damaged, .say = dump_say_lack, .ctx = d};
+}
+
+void dumps_lacks_clear(struct dumps *d)
+{
+    while (d->nlacks > 0)
+        free(d->lacks[--d->nlacks]);
+}
+
+int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more)
+{
+    int r = 0;
+    lock_scope(&d->lock);
+    for (size_t i = 0; r == 0 && i < d->nlacks; i++)
+        r = report_texts_add(out, d->lacks[i]);
+    *more = d->more_lacks;
+    return r;
 }

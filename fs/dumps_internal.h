@@ -29,7 +29,7 @@ struct dumps {
     bool more_lacks;
 };
 
-/* What dumps may lack, and what they were found to (dumplacks.c). */
+/* What dumps may lack, and what they were found to (dump_contents.c). */
 void dumps_lacks_init(struct dumps *d);
 void dumps_lacks_clear(struct dumps *d);
 

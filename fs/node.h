@@ -128,7 +128,7 @@ void node_init(struct node *n, const struct node_ops *ops, enum node_kind kind, 
 struct node_table;
 int node_new(struct node_table *t, const struct node_ops *ops, enum node_kind kind, ino_t ino,
              struct node **out);
-void node_free(struct node *n);
+void node_free(struct node *n); /* whatever owns nothing but its memory */
 
 const struct cache_policy *node_policy(const struct node *n);
 

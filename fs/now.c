@@ -138,11 +138,6 @@ static int now_getattr(struct request *r, struct node *n, struct handle *h, stru
     return 0;
 }
 
-static void now_node_free(struct node *n)
-{
-    free(n);
-}
-
 static int now_open(struct request *r, struct node *n, int flags, struct handle **h)
 {
     const struct now_node *k = (const struct now_node *)n;
@@ -169,7 +164,7 @@ static void now_release(struct handle *h)
 
 static const struct node_ops now_ops = {
     .getattr = now_getattr,
-    .free = now_node_free,
+    .free = node_free,
     .open = now_open,
     .read = tarfile_read,
     .has_read = tarfile_has_read,

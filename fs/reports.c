@@ -7,7 +7,7 @@
 #include "fs/pace.h"
 #include "fs/request.h"
 #include "fs/status.h"
-#include "fs/text.h"
+#include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/time.h"
 
@@ -17,6 +17,97 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A file whose text is made when it is opened. Its size is that of the text as of the question; an
+ * open file keeps the text that it was opened with. */
+struct text_node {
+    struct node node;
+    mode_t mode;
+    int (*make)(struct fs *fs, char **text); /* memory that is freed here */
+};
+
+struct text_handle {
+    struct handle h;
+    char *text;
+    size_t len;
+};
+
+static int report_text_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+{
+    const struct text_node *t = (const struct text_node *)n;
+    autofree char *text = NULL;
+    size_t len = 0;
+    if (h) {
+        len = ((const struct text_handle *)h)->len;
+    } else {
+        int rc = t->make(r->fs, &text);
+        if (rc < 0)
+            return rc;
+        len = strlen(text);
+    }
+    fs_attr(r->fs, st, n, S_IFREG | t->mode, len, time_wall_ns());
+    return 0;
+}
+
+static int report_text_open(struct request *r, struct node *n, int flags, struct handle **h)
+{
+    const struct text_node *t = (const struct text_node *)n;
+    (void)flags;
+    struct text_handle *th = calloc(1, sizeof(*th));
+    int rc = th ? t->make(r->fs, &th->text) : -ENOMEM;
+    if (rc < 0) {
+        free(th);
+        return rc;
+    }
+    th->len = strlen(th->text);
+    *h = &th->h;
+    return 0;
+}
+
+static ssize_t report_text_read(struct request *r, struct handle *h, char **buf, size_t n,
+                                uint64_t off)
+{
+    const struct text_handle *th = (const struct text_handle *)h;
+    (void)r;
+    if (off >= th->len)
+        return 0;
+    if (n > th->len - off)
+        n = (size_t)(th->len - off);
+    memcpy(*buf, th->text + off, n);
+    return (ssize_t)n;
+}
+
+static void report_text_release(struct handle *h)
+{
+    struct text_handle *th = (struct text_handle *)h;
+    free(th->text);
+    free(th);
+}
+
+static const struct node_ops text_ops = {
+    .getattr = report_text_getattr,
+    .free = node_free,
+    .open = report_text_open,
+    .read = report_text_read,
+    .release = report_text_release,
+};
+
+static int report_text_new(struct fs *fs, ino_t ino, mode_t mode,
+                           int (*make)(struct fs *fs, char **text), struct node **out)
+{
+    struct text_node *t = calloc(1, sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    node_init(&t->node, &text_ops, NODE_TEXT, ino, NULL);
+    t->mode = mode;
+    t->make = make;
+    int r = node_add(fs->nodes, &t->node, false);
+    if (r < 0)
+        free(t);
+    else
+        *out = &t->node;
+    return r;
+}
 
 static int log_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
@@ -124,10 +215,10 @@ int report_restore_log(struct fs *fs, struct node **out)
 
 int report_restore_status(struct fs *fs, struct node **out)
 {
-    return text_node_new(fs, INO_RESTORE_STATUS, 0400, make_restore_status, out);
+    return report_text_new(fs, INO_RESTORE_STATUS, 0400, make_restore_status, out);
 }
 
 int report_status(struct fs *fs, struct node **out)
 {
-    return text_node_new(fs, INO_STATUS, 0444, report_make_status, out);
+    return report_text_new(fs, INO_STATUS, 0444, report_make_status, out);
 }
