@@ -41,11 +41,6 @@ static unsigned long long stat_field(pid_t pid, int field)
     return p ? strtoull(p, NULL, 10) : 0;
 }
 
-static unsigned long long start_of(pid_t pid)
-{
-    return stat_field(pid, STAT_START);
-}
-
 struct caller caller_of(pid_t tid)
 {
     char buf[4096];
@@ -54,7 +49,7 @@ struct caller caller_of(pid_t tid)
         tid && read_proc(tid, "status", buf, sizeof(buf)) ? strstr(buf, "\nTgid:") : NULL;
     if (!p || sscanf(p, "\nTgid: %d", &pid) != 1)
         return (struct caller){0, 0};
-    return (struct caller){pid, start_of(pid)};
+    return (struct caller){pid, stat_field(pid, STAT_START)};
 }
 
 bool caller_same(const struct caller *a, const struct caller *b)
@@ -64,7 +59,7 @@ bool caller_same(const struct caller *a, const struct caller *b)
 
 bool caller_alive(const struct caller *c)
 {
-    return c->pid == 0 || start_of(c->pid) == c->start;
+    return c->pid == 0 || stat_field(c->pid, STAT_START) == c->start;
 }
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))

@@ -2,6 +2,7 @@
 #include "fs/mountpoint.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/path.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -97,8 +98,7 @@ static int mountpoint_clear_dead(const char *path, struct err *e)
 static bool is_within(const char *path, const char *folder)
 {
     autofree char *real = realpath(folder, NULL);
-    size_t n = real ? strlen(real) : 0;
-    return real && strncmp(path, real, n) == 0 && (path[n] == '/' || path[n] == 0);
+    return real && path_below(path, real);
 }
 
 /* A store that holds its own mount would be captured through itself. */

@@ -6,6 +6,7 @@
 #include "fs/view_internal.h"
 #include "store/base/io.h"
 #include "store/base/lock.h"
+#include "store/base/path.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -211,9 +212,7 @@ static int view_folder_list(struct request *r, struct node *dir, struct names *o
     const char *path = view_path_of(d);
     for (size_t i = cutstate_first_child(v->state, path); rc == 0 && i != SIZE_MAX;
          i = cutstate_next_child(v->state, path, i + 1)) {
-        const char *slash = strrchr(e[i].path, '/');
-        rc =
-            names_add(out, slash ? slash + 1 : e[i].path, view_entry_ino(v, &e[i]), e[i].attr.mode);
+        rc = names_add(out, path_last(e[i].path), view_entry_ino(v, &e[i]), e[i].attr.mode);
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 #include "fs/caller.h"
 #include "fs/view_internal.h"
 #include "store/base/lock.h"
+#include "store/base/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +44,7 @@ static void view_gather(struct view *v, struct places *out)
     if (v->asked) {
         DL_FOREACH(v->entries, n)
         {
-            const char *slash = strrchr(view_path_of(n), '/');
-            add_place(out, n->above->node.id, slash ? slash + 1 : view_path_of(n));
+            add_place(out, n->above->node.id, path_last(view_path_of(n)));
         }
     }
     v->asked = true;

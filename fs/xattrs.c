@@ -10,9 +10,8 @@
 
 struct xattr {
     struct xattr *next;
-    size_t len;
-    char *value;
-    char name[];
+    size_t len;  /* of the value */
+    char name[]; /* and a 0, and then the value */
 };
 
 static struct xattr **find(const struct xattrs *x, const char *name)
@@ -23,25 +22,19 @@ static struct xattr **find(const struct xattrs *x, const char *name)
     return p;
 }
 
-static size_t cost(const struct xattr *a)
-{
-    return strlen(a->name) + 1 + a->len;
-}
-
 static void drop(struct xattrs *x, struct xattr **p)
 {
     struct xattr *a = *p;
     if (!a)
         return;
     *p = a->next;
-    x->bytes -= cost(a);
-    free(a->value);
+    x->bytes -= strlen(a->name) + 1 + a->len;
     free(a);
 }
 
 int xattrs_set(struct xattrs *x, const char *name, const void *value, size_t len, int flags)
 {
-    size_t n = strlen(name);
+    size_t n = strlen(name) + 1;
     if (strncmp(name, "user.", 5) != 0)
         return -EOPNOTSUPP;
     struct xattr **p = find(x, name);
@@ -49,23 +42,16 @@ int xattrs_set(struct xattrs *x, const char *name, const void *value, size_t len
         return -EEXIST;
     if (!*p && (flags & XATTR_REPLACE))
         return -ENODATA;
-    if (len > MAX_BYTES || x->bytes + n + 1 + len > MAX_BYTES)
+    if (len > MAX_BYTES || x->bytes + n + len > MAX_BYTES)
         return -ENOSPC;
-    struct xattr *a = malloc(sizeof(*a) + n + 1);
-    char *copy = malloc(len ? len : 1);
-    if (!a || !copy) {
-        free(a);
-        free(copy);
+    struct xattr *a = malloc(sizeof(*a) + n + len);
+    if (!a)
         return -ENOMEM;
-    }
-    memcpy(copy, value, len);
-    memcpy(a->name, name, n + 1);
-    a->len = len;
-    a->value = copy;
     drop(x, p);
-    a->next = x->first;
+    *a = (struct xattr){x->first, len};
+    memcpy(mempcpy(a->name, name, n), value, len);
     x->first = a;
-    x->bytes += cost(a);
+    x->bytes += n + len;
     return 0;
 }
 
@@ -77,7 +63,7 @@ ssize_t xattrs_get(const struct xattrs *x, const char *name, void *value, size_t
     if (max && a->len > max)
         return -ERANGE;
     if (max)
-        memcpy(value, a->value, a->len);
+        memcpy(value, a->name + strlen(a->name) + 1, a->len);
     return (ssize_t)a->len;
 }
 
