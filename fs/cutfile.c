@@ -5,6 +5,7 @@
 #include "fs/request.h"
 #include "fs/status.h"
 #include "fs/tarfile.h"
+#include "store/base/cleanup.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 
 struct cut_node {
-    struct node node;
+    struct tarfile_node file;
     struct fs *fs;
     enum cutfile what;
     struct {
@@ -21,9 +22,7 @@ struct cut_node {
         char id[CUT_ID_MAX + 1]; /* a serial comes again when the whole chain was moved away */
         char what;
     } key;
-    char name[48]; /* for status.json */
-    uint64_t size;
-    int64_t mtime_ns;
+    char name[48];       /* for status.json */
     struct material tar; /* a struct tarball */
 };
 
@@ -92,42 +91,30 @@ static void cut_set_name(struct cut_node *k, enum cutfile what, int64_t number)
                  what == CUTFILE_AT ? "at" : "snapshots", number);
 }
 
-static void cut_set_key(struct cut_node *k, enum cutfile what, const struct cut_head *h)
-{
-    k->what = what;
-    k->key.what = (char)what;
-    k->key.serial = h->serial;
-    strcpy(k->key.id, h->id);
-}
-
 int cutfile_lookup(struct fs *fs, const struct node *dir, enum cutfile what,
                    const struct cut_info *cut, struct node **out)
 {
     const struct cut_head *h = &cut->head;
     struct err e = {0};
-    struct cut_node *k = calloc(1, sizeof(*k));
+    autofree struct cut_node *k = calloc(1, sizeof(*k));
     if (!k)
         return -ENOMEM;
-    cut_set_key(k, what, h);
+    k->what = what;
+    k->key.what = (char)what;
+    k->key.serial = h->serial;
+    strcpy(k->key.id, h->id);
     *out = node_find(fs->nodes, kinds[what].kind, &k->key, sizeof(k->key));
-    int r = *out ? 0 : cuts_tar_size(fs->cuts, h->serial, kinds[what].tar, &k->size, &e);
-    if (*out || r < 0) {
-        free(k);
-        return r < 0 ? cutfile_failed(fs, "the size of a cut", r, &e) : 0;
-    }
-    node_init(&k->node, &cut_ops, kinds[what].kind, cutfile_ino(what, h->serial), dir);
+    if (*out)
+        return 0;
+    int r = cuts_tar_size(fs->cuts, h->serial, kinds[what].tar, &k->file.size, &e);
+    if (r < 0)
+        return cutfile_failed(fs, "the size of a cut", r, &e);
+    node_init(&k->file.node, &cut_ops, kinds[what].kind, cutfile_ino(what, h->serial), dir);
     cut_set_name(k, what, h->number);
     k->fs = fs;
-    k->mtime_ns = h->created_ns;
-    return node_find_or_add(fs->nodes, &k->node, &k->key, sizeof(k->key), out);
-}
-
-static int cut_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
-{
-    const struct cut_node *k = (const struct cut_node *)n;
-    (void)h;
-    fs_attr(r->fs, st, n, S_IFREG | 0400, k->size, k->mtime_ns);
-    return 0;
+    k->file.mtime_ns = h->created_ns;
+    struct cut_node *fresh = steal_ptr(&k);
+    return node_find_or_add(fs->nodes, &fresh->file.node, &fresh->key, sizeof(fresh->key), out);
 }
 
 static void cut_node_free(struct node *n)
@@ -145,7 +132,7 @@ static int cut_get_tar(struct fs *fs, const struct cut_node *k, struct tarball *
     if (r < 0)
         return r == -ENOENT ? -ESTALE : cutfile_failed(fs, k->name, r, &e);
     const struct catalog_record *rec = capture_record(tarball_capture(*out));
-    if (strncmp(rec->id, k->key.id, sizeof(rec->id) - 1) == 0 && tarball_size(*out) == k->size)
+    if (strncmp(rec->id, k->key.id, sizeof(rec->id) - 1) == 0 && tarball_size(*out) == k->file.size)
         return 0;
     tarball_unref(*out);
     return -ESTALE;
@@ -155,7 +142,7 @@ static int cut_open(struct request *r, struct node *n, int flags, struct handle 
 {
     struct cut_node *k = (struct cut_node *)n;
     struct materials *tars = &r->fs->cut_tars;
-    struct tarfile *f = calloc(1, sizeof(*f));
+    autofree struct tarfile *f = calloc(1, sizeof(*f));
     struct tarball *t = f ? material_open(tars, &k->tar) : NULL, *fresh;
     int rc = f ? 0 : -ENOMEM;
     (void)flags;
@@ -163,12 +150,10 @@ static int cut_open(struct request *r, struct node *n, int flags, struct handle 
         material_set(tars, &k->tar, fresh);
         t = material_open(tars, &k->tar);
     }
-    if (!t) {
-        free(f);
+    if (!t)
         return rc < 0 ? rc : -ESTALE;
-    }
     tarfile_init(r->fs, f, t, k->name);
-    *h = &f->h;
+    *h = &steal_ptr(&f)->h;
     return 0;
 }
 
@@ -182,7 +167,7 @@ static void cut_release(struct handle *h)
 }
 
 static const struct node_ops cut_ops = {
-    .getattr = cut_getattr,
+    .getattr = tarfile_getattr,
     .free = cut_node_free,
     .open = cut_open,
     .read = tarfile_read,

@@ -43,17 +43,11 @@ static int dumpfile_failed(const struct generated *g, int r, const struct err *e
     return dumps_failed(g->fs, &((const struct dumpfile *)g)->query, r, e);
 }
 
-static void dumpfile_free(struct generated *g)
-{
-    free(g);
-}
-
 static const struct generated_maker dump_maker = {
     .begin = dumpfile_begin,
     .next = dumpfile_next,
     .end = dumpfile_end,
     .failed = dumpfile_failed,
-    .free = dumpfile_free,
 };
 
 ino_t dumpfile_ino(const struct dump_query *q)

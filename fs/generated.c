@@ -97,7 +97,7 @@ static void generated_free(struct node *n)
 {
     struct generated *g = (struct generated *)n;
     material_drop(&g->fs->generated, &g->contents);
-    g->maker->free(g);
+    free(g);
 }
 
 static bool generated_interrupted(void *ctx)

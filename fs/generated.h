@@ -27,10 +27,9 @@ struct generated_maker {
     void (*end)(void *text); /* NULL is allowed */
     /* Reports why g could not be read, and gives what the reader is told for -errno r. */
     int (*failed)(const struct generated *g, int r, const struct err *e);
-    void (*free)(struct generated *g); /* the memory that g begins */
 };
 
-/* A file: the first member of what a branch allocates for it, with zeros. */
+/* A file: the first member of what a branch allocates for it in one piece, with zeros. */
 struct generated {
     struct node node;
     struct fs *fs;

@@ -17,9 +17,7 @@
 
 /* A capture as a file. */
 struct now_node {
-    struct node node;
-    uint64_t size;
-    int64_t mtime_ns;
+    struct tarfile_node file;
     char path[sizeof("snapshots/now/") + NAME_MAX]; /* below the mount, for status.json */
     const char *name;                               /* in snapshots/now/; NULL: it is now.tar */
     struct {
@@ -103,14 +101,15 @@ static int now_node(struct fs *fs, const struct instant *i, const char *name,
     struct now_node *k = calloc(1, sizeof(*k));
     if (!k)
         return -ENOMEM;
-    node_init(&k->node, &now_ops, NODE_NOW, name ? ino_named(name, strlen(name)) : INO_NOW, dir);
-    k->size = tarball_size(t);
-    k->mtime_ns = tarball_mtime_ns(t);
+    node_init(&k->file.node, &now_ops, NODE_NOW, name ? ino_named(name, strlen(name)) : INO_NOW,
+              dir);
+    k->file.size = tarball_size(t);
+    k->file.mtime_ns = tarball_mtime_ns(t);
     k->key.instant = instant_id(i);
     if (name)
         k->name = strcpy(k->key.name, name);
     snprintf(k->path, sizeof(k->path), "snapshots/%s%s", name ? "now/" : "", name ? name : NOW);
-    return node_find_or_add(fs->nodes, &k->node, &k->key, sizeof(k->key), out);
+    return node_find_or_add(fs->nodes, &k->file.node, &k->key, sizeof(k->key), out);
 }
 
 static int now_find(struct request *r, const struct node *dir, const char *name, const char *what,
@@ -128,14 +127,6 @@ static int now_find(struct request *r, const struct node *dir, const char *name,
 int now_lookup(struct request *r, const struct node *dir, struct node **out)
 {
     return now_find(r, dir, NULL, "snapshots/" NOW, out);
-}
-
-static int now_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
-{
-    const struct now_node *k = (const struct now_node *)n;
-    (void)h;
-    fs_attr(r->fs, st, n, S_IFREG | 0400, k->size, k->mtime_ns);
-    return 0;
 }
 
 static int now_open(struct request *r, struct node *n, int flags, struct handle **h)
@@ -163,7 +154,7 @@ static void now_release(struct handle *h)
 }
 
 static const struct node_ops now_ops = {
-    .getattr = now_getattr,
+    .getattr = tarfile_getattr,
     .free = node_free,
     .open = now_open,
     .read = tarfile_read,

@@ -18,6 +18,14 @@ void tarfile_init(struct fs *fs, struct tarfile *f, struct tarball *t, const cha
     pthread_mutex_init(&f->lock, NULL);
 }
 
+int tarfile_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+{
+    const struct tarfile_node *t = (const struct tarfile_node *)n;
+    (void)h;
+    fs_attr(r->fs, st, n, S_IFREG | 0400, t->size, t->mtime_ns);
+    return 0;
+}
+
 void tarfile_clear(struct tarfile *f)
 {
     ahead_clear(&f->ahead);

@@ -9,6 +9,13 @@
 #include "fs/ahead.h"
 #include "fs/fs.h"
 
+/* The node of one, to begin the branch's own; its tar, and so all of this, never changes. */
+struct tarfile_node {
+    struct node node;
+    uint64_t size;
+    int64_t mtime_ns;
+};
+
 struct tarfile {
     struct handle h;
     struct tarball *tarball; /* which the branch keeps, as the name, while the handle is open */
@@ -21,7 +28,8 @@ struct tarfile {
 void tarfile_init(struct fs *fs, struct tarfile *f, struct tarball *t, const char *name);
 void tarfile_clear(struct tarfile *f); /* waits for what is still being read ahead */
 
-/* For the node's operations. -EIO, with the reason in status.json; -EINTR. */
+/* For the node's operations. Reading: -EIO, with the reason in status.json; -EINTR. */
+int tarfile_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st);
 ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off);
 void tarfile_has_read(struct handle *h, size_t n, uint64_t off);
 

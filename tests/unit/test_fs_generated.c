@@ -112,13 +112,8 @@ static int numbers_failed(const struct generated *g, int r, const struct err *e)
     return r == -EINTR ? r : -EIO;
 }
 
-static void numbers_free(struct generated *g)
-{
-    free(g);
-}
-
 static const struct generated_maker maker = {numbers_begin, numbers_next, numbers_end,
-                                             numbers_failed, numbers_free};
+                                             numbers_failed};
 
 struct fixture {
     struct fs fs;
