@@ -12,13 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void add_contents(struct dumps *d, struct dump_contents *one)
-{
-    lifetime_use(&one->life);
-    one->next = d->contents;
-    d->contents = one;
-}
+#include <utlist.h>
 
 /* Those of a capture, if they are known. Called with the lock. */
 static struct schema_cache *known(struct dumps *d, const struct capture *c)
@@ -63,7 +57,9 @@ static int dumps_open_contents(struct request *r, struct capture *c, struct sche
     *out = known(d, c);
     if (!*out) {
         *out = schema_cache_ref(fresh->contents);
-        add_contents(d, steal_ptr(&fresh));
+        lifetime_use(&fresh->life);
+        LL_PREPEND(d->contents, fresh);
+        fresh = NULL;
     }
     pthread_mutex_unlock(&d->lock);
     if (fresh)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define SHARE_NS (2 * SECOND_NS) /* among callers that cannot be told apart */
 
@@ -57,11 +58,8 @@ void instant_put(struct instant *i)
     struct instants *s = i->all;
     pthread_mutex_lock(&s->lock);
     bool last = --i->refs == 0;
-    struct instant **p = &s->list;
-    while (last && *p != i)
-        p = &(*p)->next;
     if (last)
-        *p = i->next;
+        LL_DELETE(s->list, i);
     pthread_mutex_unlock(&s->lock);
     if (!last)
         return;
@@ -96,15 +94,11 @@ static void hold_free(struct instant_hold *h)
 
 static struct instant_hold *hold_new(const struct instant_holder *who)
 {
-    struct instant_hold *h = calloc(1, sizeof(*h));
-    if (!h)
+    autofree struct instant_hold *h = calloc(1, sizeof(*h));
+    if (!h || (who->name && !(h->name = strdup(who->name))))
         return NULL;
     h->process = who->process;
-    h->name = who->name ? strdup(who->name) : NULL;
-    if (!who->name || h->name)
-        return h;
-    free(h);
-    return NULL;
+    return steal_ptr(&h);
 }
 
 static bool hold_is_over(const struct instant_hold *h)
@@ -137,8 +131,7 @@ static void hold_add(struct instants *s, struct instant_hold *h, struct instant 
 {
     h->of = instant_ref(i);
     h->life.used_ns = i->taken_ns;
-    h->next = s->holds;
-    s->holds = h;
+    LL_PREPEND(s->holds, h);
 }
 
 /* Called with the lock. */
@@ -217,15 +210,13 @@ void instants_free(struct instants *s)
  * Called with the lock. */
 static struct instant *instant_of(struct instants *s, struct tarball **t, struct instant **fresh)
 {
-    struct instant *i = s->list;
-    while (i && i->tarball != *t)
-        i = i->next;
+    struct instant *i;
+    LL_SEARCH_SCALAR(s->list, i, tarball, *t);
     if (!i && (i = steal_ptr(fresh))) {
         i->all = s;
         i->id = ++s->next_id;
         i->tarball = steal_ptr(t);
-        i->next = s->list;
-        s->list = i;
+        LL_PREPEND(s->list, i);
     }
     return i;
 }
@@ -281,15 +272,6 @@ int instant_get(struct instants *s, const struct instant_holder *who,
     return r;
 }
 
-/* Called with the lock. */
-static struct instant *instant_find(const struct instants *s, uint64_t id)
-{
-    struct instant *i = s->list;
-    while (i && i->id != id)
-        i = i->next;
-    return i;
-}
-
 int instant_open(struct instants *s, const struct instant_holder *who, uint64_t id,
                  struct instant_hold **out)
 {
@@ -298,7 +280,8 @@ int instant_open(struct instants *s, const struct instant_holder *who, uint64_t 
         return -ENOMEM;
     pthread_mutex_lock(&s->lock);
     struct instant_hold *h = hold_find(s, who);
-    struct instant *i = instant_find(s, id);
+    struct instant *i;
+    LL_SEARCH_SCALAR(s->list, i, id, id);
     /* Whoever looked it up as another process may open it: it was inherited, or passed on. */
     if ((!h || h->of != i) && i && !who->name) {
         h = steal_ptr(&fresh);
@@ -329,10 +312,10 @@ const struct instant *instant_held(const struct instant_hold *h)
 
 size_t instants_count(struct instants *s)
 {
-    size_t n = 0;
+    const struct instant *i;
+    size_t n;
     lock_scope(&s->lock);
-    for (const struct instant *i = s->list; i; i = i->next)
-        n++;
+    LL_COUNT(s->list, i, n);
     return n;
 }
 

@@ -6,14 +6,79 @@
 #include "fs/status.h"
 #include "fs/uploads_internal.h"
 #include "store/base/lock.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
-static const struct node_ops uploads_ops;
+/* The tree; all with the lock. */
+
+static struct upload_entry *upload_tree_find(struct upload_entry *dir, const char *name)
+{
+    struct upload_entry *e = dir->children;
+    while (e && strcmp(e->name, name) != 0)
+        e = e->next;
+    return e;
+}
+
+/* The path of name in dir, below restore/. -ENAMETOOLONG. */
+static int upload_tree_path(const struct upload_entry *dir, const char *name, char out[PATH_MAX])
+{
+    if (!dir->parent)
+        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+    char up[PATH_MAX];
+    int r = upload_tree_path(dir->parent, dir->name, up);
+    if (r < 0)
+        return r;
+    return snprintf(out, PATH_MAX, "%s/%s", up, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static void upload_tree_put(struct upload_entry *dir, struct upload_entry *e)
+{
+    e->parent = dir;
+    LL_PREPEND(dir->children, e);
+}
+
+static void upload_tree_take(struct upload_entry *e)
+{
+    LL_DELETE(e->parent->children, e);
+    e->parent = NULL;
+}
+
+/* A new entry with one pin, which the tree keeps, and another for the caller. The upload is taken
+ * over on success. */
+static int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name,
+                           mode_t mode, bool folder, struct upload *upload,
+                           struct upload_entry **out)
+{
+    struct uploads *d = dir->all;
+    autofree struct upload_entry *e = calloc(1, sizeof(*e));
+    autofree char *own = strdup(name);
+    if (!e || !own)
+        return -ENOMEM;
+    node_init(&e->node, dir->node.ops, NODE_UPLOAD, d->next_ino++, &dir->node);
+    e->all = d;
+    e->folder = folder;
+    e->mode = mode & 07777;
+    e->uid = r->ctx->uid;
+    e->gid = r->ctx->gid;
+    e->atime_ns = e->mtime_ns = e->written_ns = time_wall_ns();
+    lifetime_use(&e->life);
+    if (node_add(d->fs->nodes, &e->node, false) < 0)
+        return -ENOMEM;
+    e->name = steal_ptr(&own);
+    e->upload = upload;
+    node_repin(d->fs->nodes, &e->node);
+    upload_tree_put(dir, e);
+    *out = steal_ptr(&e);
+    return 0;
+}
+
+/* What is asked of it */
 
 static int uploads_lookup(struct request *r, struct node *dir, const char *name,
                           struct node **child)
@@ -22,19 +87,16 @@ static int uploads_lookup(struct request *r, struct node *dir, const char *name,
     struct uploads *all = d->all;
     if (!d->folder)
         return -ENOTDIR;
-    struct node *fixed = NULL;
+    lock_scope(&all->lock);
+    struct upload_entry *e = upload_tree_find(d, name);
+    struct node *n = e ? &e->node : NULL;
     if (d == &all->root && strcmp(name, "log") == 0)
-        fixed = all->log;
+        n = all->log;
     if (d == &all->root && strcmp(name, "status.json") == 0)
-        fixed = all->status;
-    pthread_mutex_lock(&all->lock);
-    struct upload_entry *e = fixed ? NULL : upload_tree_find(d, name);
-    struct node *n = fixed ? fixed : e ? &e->node : NULL;
-    if (n)
-        node_repin(r->fs->nodes, n);
-    pthread_mutex_unlock(&all->lock);
+        n = all->status;
     if (!n)
         return -ENOENT;
+    node_repin(r->fs->nodes, n);
     *child = n;
     return 0;
 }
@@ -89,10 +151,9 @@ static int uploads_mkdir(struct request *r, struct node *dir, const char *name, 
     struct upload_entry *d = (struct upload_entry *)dir, *e;
     if (!r->fs->restore)
         return -EROFS;
-    pthread_mutex_lock(&d->all->lock);
+    lock_scope(&d->all->lock);
     int rc =
         upload_tree_find(d, name) ? -EEXIST : upload_tree_add(r, d, name, mode, true, NULL, &e);
-    pthread_mutex_unlock(&d->all->lock);
     if (rc == 0)
         *child = &e->node;
     return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of restore/: its names (upload_tree.c), what can be done with one (upload_file.c), and
- * the folder (uploads.c). */
+/* The inside of restore/: its names, a tree in memory (uploads.c), and what can be done with one of
+ * its files (upload_file.c). */
 #ifndef INFLUXFS_FS_UPLOADS_INTERNAL_H
 #define INFLUXFS_FS_UPLOADS_INTERNAL_H
 
@@ -48,17 +48,6 @@ struct uploads {
     ino_t next_ino;
     pthread_mutex_t lock; /* guards the tree and its entries; not held while an upload works */
 };
-
-/* The tree; all with the lock. */
-struct upload_entry *upload_tree_find(struct upload_entry *dir, const char *name);
-/* The path of name in dir, below restore/. -ENAMETOOLONG. */
-int upload_tree_path(const struct upload_entry *dir, const char *name, char out[PATH_MAX]);
-void upload_tree_put(struct upload_entry *dir, struct upload_entry *e);
-void upload_tree_take(struct upload_entry *e);
-/* A new entry with one pin, which the tree keeps, and another for the caller. The upload is taken
- * over on success. */
-int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name, mode_t mode,
-                    bool folder, struct upload *upload, struct upload_entry **out);
 
 /* Whether a restore can begin is said when the file is opened, before anything is copied. */
 int upload_file_may_begin(struct request *r);
