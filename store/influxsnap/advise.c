@@ -24,8 +24,7 @@ void advise_next(struct advise *a, char *meta, size_t len, const struct manifest
 static void say(void *arg, const char *line, bool warning)
 {
     const char *name = arg;
-    void (*how)(const char *fmt, ...) = warning ? snap_warn : snap_note;
-    how("%s%s%s", name ? name : "", name ? ": " : "", line);
+    snap_line(warning ? SNAP_WARN : SNAP_NOTE, "%s%s%s", name ? name : "", name ? ": " : "", line);
 }
 
 void advise_tell(const struct advice *r, const char *name)

@@ -2,8 +2,8 @@
 #include "store/influxsnap/say.h"
 
 #include "store/base/json.h"
+#include "store/base/lock.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,48 +14,24 @@ static size_t warnings;
 static struct json_object *texts; /* of the warnings; NULL: none yet */
 
 /* What a name holds that a terminal or a log would stumble over is made harmless by err_set. */
-static void format(struct err *line, const char *fmt, va_list ap)
+void snap_line(enum snap_line how, const char *fmt, ...)
 {
     char text[2048];
+    struct err line;
+    va_list ap;
+    va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
-    err_set(line, 0, "%s", text);
-}
-
-void snap_say(const char *fmt, ...)
-{
-    struct err line;
-    va_list ap;
-    va_start(ap, fmt);
-    format(&line, fmt, ap);
     va_end(ap);
-    fprintf(stderr, "influxsnap: %s\n", line.text);
-}
-
-void snap_note(const char *fmt, ...)
-{
-    struct err line;
-    va_list ap;
-    va_start(ap, fmt);
-    format(&line, fmt, ap);
-    va_end(ap);
-    if (!quiet)
-        fprintf(stderr, "influxsnap: %s\n", line.text);
-}
-
-void snap_warn(const char *fmt, ...)
-{
-    struct err line;
-    va_list ap;
-    va_start(ap, fmt);
-    format(&line, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "influxsnap: warning: %s\n", line.text);
-    pthread_mutex_lock(&lock);
+    err_set(&line, 0, "%s", text);
+    if (how != SNAP_NOTE || !quiet)
+        fprintf(stderr, "influxsnap: %s%s\n", how == SNAP_WARN ? "warning: " : "", line.text);
+    if (how != SNAP_WARN)
+        return;
+    lock_scope(&lock);
     warnings++;
     if (!texts)
         texts = json_object_new_array();
     json_object_array_add(texts, json_text(line.text));
-    pthread_mutex_unlock(&lock);
 }
 
 int snap_fail(int code, const struct err *e)
@@ -66,12 +42,8 @@ int snap_fail(int code, const struct err *e)
 
 static void say_logged(enum log_level level, const char *line)
 {
-    if (level == LOG_LEVEL_ERROR)
-        snap_say("%s", line);
-    else if (level == LOG_LEVEL_WARNING)
-        snap_warn("%s", line);
-    else
-        snap_note("%s", line);
+    static const enum snap_line hows[] = {SNAP_SAY, SNAP_WARN, SNAP_NOTE, SNAP_NOTE};
+    snap_line(hows[level], "%s", line);
 }
 
 void snap_say_log(enum log_level most)

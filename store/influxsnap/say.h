@@ -32,20 +32,20 @@ enum {
     EXIT_OMISSIONS = 6,  /* done, but for what was named on stderr */
 };
 
-void snap_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void snap_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define snap_say(...) snap_line(SNAP_SAY, __VA_ARGS__)
+#define snap_warn(...) snap_line(SNAP_WARN, __VA_ARGS__)
+#define snap_note(...) snap_line(SNAP_NOTE, __VA_ARGS__)
+
+/* A warning comes after "influxsnap: warning: "; its text is kept for the results as JSON. */
+enum snap_line { SNAP_SAY, SNAP_WARN, SNAP_NOTE };
+void snap_line(enum snap_line how, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Says what went wrong and returns the exit code that -errno stands for outside of the commands
  * that know better: EXIT_FAILED. */
 int snap_fail(int code, const struct err *e);
 
-/* After "influxsnap: warning: ". The text without that is kept for the results as JSON. */
-void snap_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-/* How many there were so far. */
+/* How many warnings there were so far; and their texts, in order, as a fresh array. */
 size_t snap_warnings(void);
-
-/* Their texts, in order, as a fresh array. */
 struct json_object *snap_warnings_json(void);
 
 /* Says the log of store/ up to this level as well: errors by snap_say, warnings by snap_warn, all

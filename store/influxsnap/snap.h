@@ -12,8 +12,8 @@
 #include "store/influx/paths.h"
 #include "store/influxsnap/command.h"
 #include "store/influxsnap/say.h"
-#include "store/influxsnap/stop.h"
 #include "store/snapshot/snapshots.h"
+#include "store/snapshot/tarball.h"
 
 struct snap {
     struct options o;
@@ -38,6 +38,11 @@ void snap_close(struct snap *s);
 
 /* Whether there may be cuts in a state folder that could not be read (lacks says why). */
 bool snap_cuts_unknown(const struct snap *s);
+
+/* Ending early: SIGINT, SIGTERM and SIGHUP are noticed, and ask whatever is under way to end. */
+void snap_catch_signals(void);
+bool snap_stopped(void *ctx);                   /* whether one has come; the argument is not used */
+extern const struct tarball_reader snap_reader; /* asks that */
 
 /* The commands: each returns an exit code. */
 int snap_backup(struct snap *s);

@@ -12,10 +12,7 @@
 
 static void say(const char *name, const char *line)
 {
-    if (name)
-        snap_warn("%s: %s", name, line);
-    else
-        snap_warn("%s", line);
+    snap_warn("%s%s%s", name ? name : "", name ? ": " : "", line);
 }
 
 void tell_left_out(const char *name, const struct omissions *left_out)

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The store that a command works on, opened as far as it needs. */
+#include "store/influxsnap/snap.h"
+
 #include "store/base/cleanup.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
-#include "store/influxsnap/snap.h"
 #include "store/restore/session.h"
 #include "store/snapshot/held.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 #define CONFIG "/etc/influxdb/influxdb.conf"
 
-static int open_paths(struct snap *s, bool make, struct err *e)
+static int snap_open_paths(struct snap *s, bool make, struct err *e)
 {
     struct err why = {0};
     int r = config_load(s->o.store ? s->o.store : CONFIG, &s->o.override, &s->paths, &why);
@@ -34,7 +35,7 @@ static int open_paths(struct snap *s, bool make, struct err *e)
 }
 
 /* Until a restore that was cut off is dealt with, the store is none. */
-static void open_recover(const struct snap *s)
+static void snap_recover(const struct snap *s)
 {
     struct err why = {0};
     autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -49,10 +50,10 @@ static void open_recover(const struct snap *s)
         snap_say("%s", why.text);
 }
 
-static int open_snapshots(struct snap *s, struct err *e)
+static int snap_open_snapshots(struct snap *s, struct err *e)
 {
     struct err note = {0};
-    open_recover(s);
+    snap_recover(s);
     int r = snapshots_open(&s->paths, s->state, &s->snapshots, &note, e);
     if (r == 0 && s->o.allow_left_out)
         snapshots_allow_left_out(s->snapshots);
@@ -64,11 +65,11 @@ static int open_snapshots(struct snap *s, struct err *e)
 int snap_open(struct snap *s, enum snap_need need, struct err *e)
 {
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
-    int r = open_paths(s, need > SNAP_LOOK, e);
+    int r = snap_open_paths(s, need > SNAP_LOOK, e);
     if (r == 0 && need == SNAP_CUTS && !s->state)
         r = err_set(e, -ENOENT, "%s; cuts need one (--state=)", s->lacks.text);
     if (r == 0 && need >= SNAP_SNAPSHOTS)
-        r = open_snapshots(s, e);
+        r = snap_open_snapshots(s, e);
     if (r == 0 && need >= SNAP_CUTS)
         r = cuts_open(s->snapshots, s->state, &s->cuts, e);
     return r;
@@ -86,3 +87,34 @@ void snap_close(struct snap *s)
     store_paths_free(&s->paths);
     free(s->state);
 }
+
+/* Ending early */
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+/* Without SA_RESTART: what waits on a pipe or a lock is to notice. A second signal, while something
+ * does not, ends it at once. A hangup that nohup(1) has made to be ignored stays so. */
+void snap_catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND}, hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &sa, NULL);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    sa = (struct sigaction){.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &sa, NULL);
+}
+
+bool snap_stopped(void *ctx)
+{
+    (void)ctx;
+    return stopped;
+}
+
+const struct tarball_reader snap_reader = {.interrupted = snap_stopped};
