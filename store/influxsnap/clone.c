@@ -7,12 +7,12 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/base/rmtree.h"
 #include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/written.h"
-#include "store/influxsnap/cloneconf.h"
-#include "store/influxsnap/clonetree.h"
+#include "store/influxsnap/clone_internal.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/words.h"
 
@@ -74,8 +74,7 @@ static int clone_find_cut(struct cuts *c, const char *which, struct cut_info *ou
 static bool is_below(const char *path, const char *folder)
 {
     autofree char *real = folder ? realpath(folder, NULL) : NULL;
-    size_t n = real ? strlen(real) : 0;
-    return real && strncmp(path, real, n) == 0 && (path[n] == '/' || !path[n]);
+    return real && path_below(path, real);
 }
 
 static bool is_overlay(const char *folder)
@@ -113,8 +112,8 @@ static int prepare_folder(const struct snap *s, const char *given, char **out, s
 /* The folder STATE/clones, as a descriptor of the caller's. */
 static int open_clones(const struct snap *s, struct err *e)
 {
-    autofree char *path = NULL;
-    if (asprintf(&path, "%s/" CLONES, s->state) < 0)
+    autofree char *path = path_join(s->state, CLONES);
+    if (!path)
         return err_sys(e, -ENOMEM, "clone");
     int r = io_mkdir_p(path, 0700, (uid_t)-1, (gid_t)-1);
     int fd = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,9 +129,9 @@ static int clone_find(int clones, const char *folder, char **out, struct err *e)
         return err_sys(e, r, CLONES);
     *out = NULL;
     for (size_t i = 0; i < list.n; i++) {
-        autofree char *path = NULL, *text = NULL;
+        autofree char *path = path_join(list.names[i], RECORD), *text = NULL;
         size_t len;
-        if (asprintf(&path, "%s/" RECORD, list.names[i]) < 0)
+        if (!path)
             return err_sys(e, -ENOMEM, "clone");
         if (io_read_file(clones, path, PATH_MAX, &text, &len) < 0 || strcmp(text, folder) != 0)
             continue;
@@ -144,19 +143,13 @@ static int clone_find(int clones, const char *folder, char **out, struct err *e)
 
 /* What clones are made of */
 
-static const char *below(const char *path, const char *folder)
-{
-    size_t n = strlen(folder);
-    return strncmp(path, folder, n) == 0 && (path[n] == '/' || !path[n]) ? path + n : NULL;
-}
-
 /* What an overlay keeps in its work folder is the kernel's. */
 static bool is_work(const char *rest, mode_t type)
 {
-    if (!*rest || strcmp(rest, "/work") == 0 || strcmp(rest, "/index") == 0)
+    if (!*rest || strcmp(rest, "work") == 0 || strcmp(rest, "index") == 0)
         return S_ISDIR(type);
-    return strncmp(rest, "/work/#", 7) == 0 || strncmp(rest, "/index/", 7) == 0 ||
-           below(rest, "/work/incompat");
+    return strncmp(rest, "work/#", 6) == 0 || strncmp(rest, "index/", 6) == 0 ||
+           path_below(rest, "work/incompat");
 }
 
 /* A character device 0/0 in the upper layer says that something of the lower one was removed. */
@@ -169,13 +162,13 @@ static bool clone_is_ours(const void *ctx, const char *path, const struct statx 
         return S_ISDIR(type);
     if (strcmp(path, RECORD) == 0 || strcmp(path, RECORD ".tmp") == 0)
         return S_ISREG(type);
-    if ((rest = below(path, "work")))
+    if ((rest = path_below(path, "work")))
         return is_work(rest, type);
-    if (!(rest = below(path, "lower")) && !(rest = below(path, "upper")))
+    if (!(rest = path_below(path, "lower")) && !(rest = path_below(path, "upper")))
         return false;
     if (S_ISCHR(type) && st->stx_rdev_major == 0 && st->stx_rdev_minor == 0)
         return true;
-    return *rest ? written_by_influxd(rest + 1, type) : S_ISDIR(type);
+    return *rest ? written_by_influxd(rest, type) : S_ISDIR(type);
 }
 
 /* Files of others in the clone stay, under a name that no clone has. */
@@ -256,9 +249,9 @@ static int clone_fill(struct cuts *c, const struct cutstate *s, int fd, const ch
 static int clone_make(struct snap *s, int clones, uint64_t serial, const char *folder,
                       struct err *e)
 {
-    autofree char *path = NULL;
+    autofree char *path = path_join(s->state, CLONES "/XXXXXX");
     struct cutstate *state;
-    if (asprintf(&path, "%s/" CLONES "/XXXXXX", s->state) < 0)
+    if (!path)
         return err_sys(e, -ENOMEM, "clone");
     int r = cuts_get_state(s->cuts, serial, &state, e);
     if (r < 0)

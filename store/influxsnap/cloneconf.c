@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/influxsnap/cloneconf.h"
+#include "store/influxsnap/clone_internal.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/path.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -94,12 +95,8 @@ static int cloneconf_free_port(int wanted)
 /* FOLDER/NAME as a string of TOML, whose escapes JSON's are. NULL: out of memory. */
 static struct json_object *quoted(const char *folder, const char *name)
 {
-    autofree char *path = NULL;
-    if (asprintf(&path, "%s/%s", folder, name) < 0) {
-        path = NULL;
-        return NULL;
-    }
-    return json_object_new_string(path);
+    autofree char *path = path_join(folder, name);
+    return path ? json_object_new_string(path) : NULL;
 }
 
 static const char *text_of(struct json_object *o)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/influxsnap/clonetree.h"
+#include "store/influxsnap/clone_internal.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/influxsnap/snap.h"
@@ -21,11 +22,6 @@ struct building {
     char *buf;
 };
 
-static struct timespec time_of(const struct file_attr *a)
-{
-    return (struct timespec){a->mtime_ns / 1000000000, a->mtime_ns % 1000000000};
-}
-
 /* The retained inode may be that of the live store: it must be right as it is, or not be used. */
 static bool is_as_wanted(int fd, const struct file_attr *a)
 {
@@ -36,13 +32,13 @@ static bool is_as_wanted(int fd, const struct file_attr *a)
 
 static bool may_link(const char *path)
 {
-    const char *name = strrchr(path, '/') + 1;
+    const char *name = path_last(path);
     return name_is_tsm(name) || name_is_tombstone(name);
 }
 
 static int set_attr(int fd, const struct file_attr *a)
 {
-    const struct timespec times[2] = {time_of(a), time_of(a)};
+    const struct timespec t = time_to_spec(a->mtime_ns), times[2] = {t, t};
     if (fchown(fd, a->uid, a->gid) < 0 || fchmod(fd, a->mode & 07777) < 0 ||
         futimens(fd, times) < 0)
         return -errno;

@@ -3,12 +3,72 @@
 
 #include "store/base/cleanup.h"
 #include "store/influxsnap/ddl.h"
+#include "store/influxsnap/say.h"
 #include "store/points/walcache.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What could not be added for want of memory has hh.tbl NULL. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct told_line {
+    UT_hash_handle hh;
+    char text[];
+};
+
+/* Says a line, unless it was said before: then false. Without memory it is said again. */
+static bool dump_advice_say(struct told *t, const char *words)
+{
+    struct told_line *line;
+    size_t n = strlen(words);
+    HASH_FIND(hh, t->lines, words, n, line);
+    if (line)
+        return false;
+    if ((line = calloc(1, sizeof(*line) + n + 1))) {
+        memcpy(line->text, words, n);
+        HASH_ADD_KEYPTR(hh, t->lines, line->text, n, line);
+        if (!line->hh.tbl)
+            free(line);
+    }
+    meter_hide(t->meter);
+    snap_warn("%s", words);
+    return true;
+}
+
+void told_lacks(void *ctx, const char *words)
+{
+    struct told *t = ctx;
+    t->lacking += dump_advice_say(t, words);
+}
+
+/* Nothing is missing, but an operator should know. */
+static void __attribute__((format(printf, 2, 3)))
+dump_advice_warn(struct told *t, const char *fmt, ...)
+{
+    struct err words;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(words.text, sizeof(words.text), fmt, ap);
+    va_end(ap);
+    dump_advice_say(t, words.text);
+}
+
+void told_clear(struct told *t)
+{
+    struct told_line *line, *tmp;
+    HASH_ITER(hh, t->lines, line, tmp)
+    {
+        HASH_DEL(t->lines, line);
+        free(line);
+    }
+}
+
+/* What is said */
 
 static const char *const type_names[VALUE_TYPES] = {"float", "integer", "boolean", "string",
                                                     "unsigned"};
@@ -37,10 +97,11 @@ void dump_advice_types(struct told *t, const char *db, const char *rp,
             strcat(strcat(types, n++ ? ", " : ""), type_names[m->fields[k].type]);
         }
         if (n > 1)
-            told_warn(t,
-                      "%s/%s/%.*s: the field %.*s has several types (%s): a server takes each in a "
-                      "shard of its own only, so create the policy with the same shard duration",
-                      db, rp, (int)m->name.n, m->name.p, (int)name.n, name.p, types);
+            dump_advice_warn(
+                t,
+                "%s/%s/%.*s: the field %.*s has several types (%s): a server takes each in a "
+                "shard of its own only, so create the policy with the same shard duration",
+                db, rp, (int)m->name.n, m->name.p, (int)name.n, name.p, types);
     }
 }
 
@@ -86,14 +147,15 @@ void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
     ddl_duration(rules.duration, duration);
     size_t old = rules.duration > 0 ? count_old(s, q, rp, now_ns - rules.duration) : 0;
     if (old)
-        told_warn(
+        dump_advice_warn(
             t,
             "%s/%s: points of %zu shards are older than the %s that the policy keeps, or will "
             "soon be: a server refuses or deletes these, unless it is created with a longer "
             "duration",
             db, rp, old, duration);
     if (is_mistaken(db) || is_mistaken(rp))
-        told_warn(t, "%s/%s: influx -import takes these names for others, /write does not", db, rp);
+        dump_advice_warn(t, "%s/%s: influx -import takes these names for others, /write does not",
+                         db, rp);
 }
 
 int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dump_query *q,
@@ -109,7 +171,7 @@ int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dum
         if (r == -EBADMSG && q->gaps->damage) /* who reads it says so */
             r = 0;
         if (values)
-            told_warn(
+            dump_advice_warn(
                 t,
                 "%s/%s/%" PRIu64 ": values in the WAL that tombstones of the same shard cover: "
                 "%" PRIu64 "; influxd 1.6 has deleted them, and shows them again, as this text "

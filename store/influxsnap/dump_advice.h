@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Warnings for those who will write a dump into another server. */
+/* What is said on stderr of a dump: what it lacks, and warnings for those who will write it into
+ * another server. Each line once. */
 #ifndef INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
 #define INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
 
 #include "store/export/dump.h"
-#include "store/influxsnap/told.h"
+#include "store/influxsnap/meter.h"
+
+struct told_line;
+
+/* Zeroed before its first use, except for the meter. */
+struct told {
+    struct told_line *lines;
+    struct meter *meter; /* hidden while a line is said */
+    size_t lacking;      /* lines of told_lacks */
+};
+
+/* Something that was asked for is not in the result. For struct gaps: ctx is the struct told. */
+void told_lacks(void *ctx, const char *words);
+
+void told_clear(struct told *t);
 
 /* Fields of several types: influxd takes only one in a shard. */
 void dump_advice_types(struct told *t, const char *db, const char *rp,

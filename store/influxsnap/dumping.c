@@ -9,7 +9,6 @@
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/outfile.h"
 #include "store/influxsnap/snap.h"
-#include "store/influxsnap/told.h"
 
 #include <errno.h>
 #include <stdio.h>

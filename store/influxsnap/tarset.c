@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/tarset.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/influxsnap/tarlook.h"
@@ -24,10 +25,8 @@ static int tarset_add(struct tarset *s, const char *path, size_t argument, struc
     for (size_t i = 0; i < s->n; i++)
         if (s->at[i].dev == st.st_dev && s->at[i].ino == st.st_ino)
             return 0;
-    struct tarset_file *more = realloc(s->at, (s->n + 1) * sizeof(*more));
-    if (!more)
+    if (!array_grow(&s->at, s->n))
         return err_sys(e, -ENOMEM, "%s", path);
-    s->at = more;
     struct tarset_file *f = &s->at[s->n];
     *f = (struct tarset_file){
         .path = strdup(path), .argument = argument, .dev = st.st_dev, .ino = st.st_ino};
