@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <string.h>
 
 /* Answers that there is no such name in the folder, or with another error. */
 static void ops_reply_absent(struct request *r, const struct node *dir, int rc)

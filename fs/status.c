@@ -7,7 +7,6 @@
 #include "store/base/time.h"
 #include "store/snapshot/damage.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

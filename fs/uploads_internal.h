@@ -8,7 +8,6 @@
 #include "fs/xattrs.h"
 #include "store/restore/upload.h"
 
-#include <limits.h>
 #include <pthread.h>
 
 struct upload_entry {

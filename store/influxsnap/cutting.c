@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 /* A damaged chain of cuts is one that lacks something. */
 static int fail(int r, const struct err *e)

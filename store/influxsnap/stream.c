@@ -7,7 +7,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <sys/stat.h>
 
 #define BLOCK (256u << 10)
 
