@@ -12,7 +12,6 @@
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
-#include "store/influxsnap/words.h"
 #include "store/snapshot/capture.h"
 
 #include <errno.h>
@@ -258,7 +257,7 @@ static void backup_print_json(const struct backup *b)
     json_add_count(o, "size", b->written);
     tell_capture_json(o, now(b));
     json_add(o, "warnings", snap_warnings_json());
-    words_json(o);
+    snap_print_json(o);
 }
 
 static void print_result(const struct backup *b)

@@ -14,7 +14,6 @@
 #include "store/influx/written.h"
 #include "store/influxsnap/clone_internal.h"
 #include "store/influxsnap/snap.h"
-#include "store/influxsnap/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -280,7 +279,7 @@ static int print_clone(const struct cut_info *cut, const char *folder, bool auth
 {
     char name[32], time[TIME_TEXT];
     autofree char *config = NULL;
-    words_cut(cut->head.number, name);
+    snap_cut_name(cut->head.number, name);
     time_exact_text(cut->head.wall_ns, time);
     int r = cloneconf_text(folder, name, time, auth, &config);
     if (r < 0)

@@ -8,7 +8,6 @@
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/telling.h"
-#include "store/influxsnap/words.h"
 #include "store/program/report.h"
 
 #include <errno.h>
@@ -49,7 +48,7 @@ static void captured(void *arg, const struct capture *c)
 static void cut_print(const struct snap *s, const struct cut_result *c, struct json_object *told)
 {
     char name[32], lost[LOSS_WORDS];
-    words_cut(c->number, name);
+    snap_cut_name(c->number, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
         json_object_object_foreach(told, key, value) json_add(o, key, json_object_get(value));
@@ -62,7 +61,7 @@ static void cut_print(const struct snap *s, const struct cut_result *c, struct j
         json_add_count(o, "copied_bytes", c->copied_bytes);
         json_add(o, "lost", loss_json(&c->head));
         json_add(o, "warnings", snap_warnings_json());
-        words_json(o);
+        snap_print_json(o);
     } else if (c->made) {
         printf("cut %s: %" PRIu64 " file%s, %" PRIu64 " bytes; %" PRIu64 " of them, %" PRIu64
                " bytes, copied\n",
@@ -174,7 +173,7 @@ static void cut_list_json(const struct cut_info *list, size_t n, const struct er
         json_object_array_add(cuts, report_cut_json(&list[i], i ? &list[i - 1] : NULL, true));
     json_add(o, "cuts", cuts);
     json_add_text(o, "error", broken->text);
-    words_json(o);
+    snap_print_json(o);
 }
 
 /* The end of its line: what is unusual about it. */
@@ -198,7 +197,7 @@ static void cut_list_text(const struct cut_info *list, size_t n)
         printf("%-12s %-30s %8s %14s  %-32s  %s\n", "CUT", "TIME", "FILES", "BYTES", "ID", "NOTES");
     for (size_t i = 0; i < n; i++) {
         char name[48], number[32], time[TIME_TEXT];
-        words_cut(list[i].head.number, number);
+        snap_cut_name(list[i].head.number, number);
         snprintf(name, sizeof(name), list[i].base && list[i].head.number >= 0 ? "base (%s)" : "%s",
                  number);
         time_exact_text(list[i].head.wall_ns, time);
@@ -239,7 +238,7 @@ int snap_list(struct snap *s)
 static void cut_print_pruned(const struct snap *s, const struct prune_result *p)
 {
     char name[32];
-    words_cut(p->base, name);
+    snap_cut_name(p->base, name);
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
         json_add_count(o, "folded", p->folded);
@@ -249,7 +248,7 @@ static void cut_print_pruned(const struct snap *s, const struct prune_result *p)
         json_add_bool(o, "held_back", p->held_back);
         json_add_number(o, "guarded", p->guarded ? p->guarded_number : -1);
         json_add_number(o, "accepted", s->o.accept_loss);
-        words_json(o);
+        snap_print_json(o);
     } else if (p->folded) {
         printf("%" PRIu64 " number%s folded, the base stands for %s; %" PRIu64
                " file%s removed, %" PRIu64 " bytes freed\n",

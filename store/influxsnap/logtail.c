@@ -18,8 +18,7 @@ void logtail_begin(struct logtail *t, int fd)
 }
 
 /* "TIME unpacking NAME (N bytes)" */
-static void tell_line(char *line, void (*tell)(void *arg, const char *name, uint64_t size),
-                      void *arg)
+static void tell_line(char *line, struct meter *to)
 {
     char *space = strchr(line, ' ');
     char *open = strrchr(line, '(');
@@ -27,11 +26,10 @@ static void tell_line(char *line, void (*tell)(void *arg, const char *name, uint
         open <= space + strlen(WORD) || !strstr(open, UNIT))
         return;
     open[-1] = 0;
-    tell(arg, space + strlen(WORD), strtoull(open + 1, NULL, 10));
+    meter_file(to, space + strlen(WORD), strtoull(open + 1, NULL, 10));
 }
 
-void logtail_follow(struct logtail *t, void (*tell)(void *arg, const char *name, uint64_t size),
-                    void *arg)
+void logtail_follow(struct logtail *t, struct meter *to)
 {
     char buf[LINE + 1];
     struct stat st;
@@ -44,7 +42,7 @@ void logtail_follow(struct logtail *t, void (*tell)(void *arg, const char *name,
         buf[n > 0 ? n : 0] = 0;
         while (n > 0 && (end = strchr(line, '\n'))) {
             *end = 0;
-            tell_line(line, tell, arg);
+            tell_line(line, to);
             t->at += (uint64_t)(end + 1 - line);
             line = end + 1;
         }

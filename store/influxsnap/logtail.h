@@ -3,7 +3,7 @@
 #ifndef INFLUXFS_INFLUXSNAP_LOGTAIL_H
 #define INFLUXFS_INFLUXSNAP_LOGTAIL_H
 
-#include <stdint.h>
+#include "store/influxsnap/meter.h"
 
 struct logtail {
     int fd; /* the session's */
@@ -13,8 +13,7 @@ struct logtail {
 /* Skips what the log already holds. */
 void logtail_begin(struct logtail *t, int fd);
 
-/* Calls tell for each "unpacking NAME (N bytes)" that was added. */
-void logtail_follow(struct logtail *t, void (*tell)(void *arg, const char *name, uint64_t size),
-                    void *arg);
+/* Shows each file of an "unpacking NAME (N bytes)" that was added. */
+void logtail_follow(struct logtail *t, struct meter *to);
 
 #endif

@@ -77,8 +77,7 @@ int main(int argc, char **argv)
     snap_catch_signals();
     int r = command_parse(argc, argv, commands, &s.o, &s.command, &e);
     int code = EXIT_DONE;
-    snap_set_quiet(s.o.quiet);
-    snap_say_log(s.o.log);
+    snap_say_begin(s.o.quiet, s.o.log);
     if (r < 0) {
         snap_say("%s", e.text);
         code = EXIT_USAGE;

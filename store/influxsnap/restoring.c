@@ -3,6 +3,7 @@
  * first, so that nothing is exchanged before the last byte of all has been checked. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/path.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
 #include "store/influxsnap/advise.h"
@@ -12,7 +13,6 @@
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
-#include "store/influxsnap/words.h"
 #include "store/restore/upload.h"
 
 #include <errno.h>
@@ -92,33 +92,7 @@ static int restore_check_set(struct restoring *r, struct err *e)
     return ret;
 }
 
-static int gather(struct restoring *r, struct err *e)
-{
-    const struct options *o = &r->s->o;
-    int ret = tarset_gather(o->args, o->nargs, o->nargs == 1, &r->set, e);
-    return ret < 0 ? ret : restore_check_set(r, e);
-}
-
-static uint64_t size_of(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-}
-
-static uint64_t size_of_all(const struct restoring *r)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < r->set.n; i++)
-        total += r->set.at[i].superseded ? 0 : size_of(r->set.at[i].path);
-    return total;
-}
-
 /* Restoring it */
-
-static void told(void *arg, const char *name, uint64_t size)
-{
-    meter_file(arg, name, size);
-}
 
 static int restore_pour(struct restoring *r, int fd, const char *path, struct upload *u,
                         struct err *e)
@@ -139,15 +113,14 @@ static int restore_pour(struct restoring *r, int fd, const char *path, struct up
             return ret;
         at += (uint64_t)n;
         meter_add(&r->meter, (uint64_t)n);
-        logtail_follow(&r->tail, told, &r->meter);
+        logtail_follow(&r->tail, &r->meter);
     }
 }
 
 /* As what it is dropped: its name, without dots at the beginning, which mean "not yet". */
 static const char *name_of(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    path = slash ? slash + 1 : path;
+    path = path_last(path);
     path += strspn(path, ".");
     return *path ? path : "snapshot";
 }
@@ -156,10 +129,7 @@ static int restore_upload_file(struct restoring *r, const char *path, struct err
 {
     struct err why = {0};
     cleanup(upload_freep) struct upload *u = NULL;
-    bool is_stdin = strcmp(path, STDIN) == 0;
-    autoclose int fd =
-        is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
-    path = is_stdin ? "standard input" : path;
+    autoclose int fd = tar_open(&path);
     int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
@@ -173,7 +143,7 @@ static int restore_upload_file(struct restoring *r, const char *path, struct err
     }
     r->restored |= ret == 0 && upload_restored(u);
     upload_close(u);
-    logtail_follow(&r->tail, told, &r->meter);
+    logtail_follow(&r->tail, &r->meter);
     return ret < 0 ? err_set(e, ret, "%s: %s", path, why.text) : 0;
 }
 
@@ -273,7 +243,7 @@ static int restore(struct restoring *r, struct err *e)
     if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;
     logtail_begin(&r->tail, session_log_fd(r->session));
-    meter_begin(&r->meter, "unpacking", size_of_all(r));
+    meter_begin(&r->meter, "unpacking", tarset_bytes(&r->set));
     ret = restore_upload_all(r, e);
     meter_end(&r->meter);
     return ret == 0 && !r->restored ? restore_not_done(r, before, e) : ret;
@@ -334,7 +304,7 @@ static int restore_dry_run(struct restoring *r, struct err *e)
         ret = not_of_snapshot(session_check_mounts(p, e));
     if (ret < 0)
         return ret;
-    meter_begin(&r->meter, "verifying", size_of_all(r));
+    meter_begin(&r->meter, "verifying", tarset_bytes(&r->set));
     ret = restore_verify_all(r, e);
     meter_end(&r->meter);
     return ret == 0 ? restore_check_space(r->s, r->counts.bytes, e) : ret;
@@ -367,7 +337,7 @@ static void restore_print_json(struct restoring *r)
     }
     tell_advice(r, o);
     json_add(o, "warnings", snap_warnings_json());
-    words_json(o);
+    snap_print_json(o);
 }
 
 static void print_result(struct restoring *r)
@@ -402,7 +372,9 @@ int snap_restore(struct snap *s)
     if (ret < 0)
         return snap_fail(ret, &e);
     if (!from_stdin(s))
-        ret = gather(&r, &e);
+        ret = tarset_gather(s->o.args, s->o.nargs, s->o.nargs == 1, &r.set, &e);
+    if (ret == 0 && r.set.n)
+        ret = restore_check_set(&r, &e);
     if (ret == 0)
         ret = s->o.dry_run ? restore_dry_run(&r, &e) : restore(&r, &e);
     if (ret == 0)

@@ -4,6 +4,7 @@
 #include "store/base/json.h"
 #include "store/base/lock.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +47,9 @@ static void say_logged(enum log_level level, const char *line)
     snap_line(hows[level], "%s", line);
 }
 
-void snap_say_log(enum log_level most)
+void snap_say_begin(bool be_quiet, enum log_level most)
 {
+    quiet = be_quiet;
     log_set(say_logged, most);
 }
 
@@ -64,11 +66,6 @@ struct json_object *snap_warnings_json(void)
     return copy;
 }
 
-void snap_set_quiet(bool yes)
-{
-    quiet = yes;
-}
-
 bool snap_is_quiet(void)
 {
     return quiet;
@@ -79,4 +76,19 @@ void snap_say_end(void)
     json_object_put(texts);
     texts = NULL;
     warnings = 0;
+}
+
+void snap_cut_name(int64_t number, char out[32])
+{
+    if (number < 0)
+        snprintf(out, 32, "base");
+    else
+        snprintf(out, 32, "%" PRId64, number);
+}
+
+void snap_print_json(struct json_object *o)
+{
+    printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+                                                         JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
 }

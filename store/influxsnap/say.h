@@ -20,6 +20,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Exit codes, as scripts know them. */
 enum {
@@ -50,12 +51,14 @@ struct json_object *snap_warnings_json(void);
 
 /* Says the log of store/ up to this level as well: errors by snap_say, warnings by snap_warn, all
  * else by snap_note. */
-void snap_say_log(enum log_level most);
-
-void snap_set_quiet(bool quiet);
+void snap_say_begin(bool quiet, enum log_level most);
 bool snap_is_quiet(void);
+void snap_say_end(void); /* forgets the warnings */
 
-/* Forgets the warnings. */
-void snap_say_end(void);
+/* The name of a cut: its number, or "base" for -1. */
+void snap_cut_name(int64_t number, char out[32]);
+
+/* Prints a result on a line of stdout, and releases it. */
+void snap_print_json(struct json_object *o);
 
 #endif

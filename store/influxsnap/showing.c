@@ -5,7 +5,6 @@
 #include "store/influx/running.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
-#include "store/influxsnap/words.h"
 #include "store/program/report.h"
 #include "store/restore/session.h"
 
@@ -54,7 +53,7 @@ static void show_cuts(const struct report *r)
     meter_size((double)r->bytes, bytes);
     meter_size((double)r->only_here, ours);
     time_exact_text(newest->wall_ns, time);
-    words_cut(newest->number, name);
+    snap_cut_name(newest->number, name);
     printf("cuts     %zu number%s, the newest is %s of %s\n", r->ncuts - 1, plural(r->ncuts - 1),
            name, time);
     printf("retained %" PRIu64 " file%s, %s, of which only the cuts hold %s\n", r->files,
@@ -92,7 +91,7 @@ int snap_status(struct snap *s)
     struct report report = {0};
     int r = show_gather(s, &report, &e);
     if (r == 0 && s->o.json)
-        words_json(report_json(&report));
+        snap_print_json(report_json(&report));
     else if (r == 0)
         show_text(&report);
     report_clear(&report);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/tarlook.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
 #include "store/influx/tsmfile.h"
@@ -74,14 +76,18 @@ static void pass_progress(void *arg, uint64_t n)
     (void)arg, (void)n;
 }
 
+int tar_open(const char **path)
+{
+    if (strcmp(*path, "-") != 0)
+        return open(*path, O_RDONLY | O_CLOEXEC);
+    /* A socket, as stdin may be one, cannot be opened by a name. */
+    *path = "standard input";
+    return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
 static int tarlook_open_look(struct look *l, struct err *e)
 {
-    /* A socket, as stdin may be one, cannot be opened by a name. */
-    bool is_stdin = strcmp(l->path, "-") == 0;
-    l->fd =
-        is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(l->path, O_RDONLY | O_CLOEXEC);
-    if (is_stdin)
-        l->path = "standard input";
+    l->fd = tar_open(&l->path);
     if (l->fd < 0)
         return err_sys(e, -errno, "%s", l->path);
     l->buf = malloc(l->piece);
@@ -191,12 +197,8 @@ static int tarlook_add_name(const char *name, char ***names, size_t *n)
     if (!name)
         return -EBADMSG;
     size_t len = strlen(name);
-    if ((*n & (*n - 1)) == 0) {
-        char **more = realloc(*names, (*n ? *n * 2 : 1) * sizeof(*more));
-        if (!more)
-            return -ENOMEM;
-        *names = more;
-    }
+    if (!array_grow(names, *n))
+        return -ENOMEM;
     char *copy = strndup(name, len && name[len - 1] == '/' ? len - 1 : len);
     if (!copy)
         return -ENOMEM;
@@ -257,16 +259,10 @@ static int open_spool(struct look *l, struct err *e)
     return 0;
 }
 
-static bool is_tsm(const char *name)
-{
-    const char *slash = strrchr(name, '/');
-    return strncmp(name, "data/", 5) == 0 && name_is_tsm(slash + 1);
-}
-
 static int open_any(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
 {
     struct look *l = arg;
-    l->tsm = is_tsm(name);
+    l->tsm = strncmp(name, "data/", 5) == 0 && name_is_tsm(path_last(name));
     l->at = at;
     l->size = size;
     strcpy(l->name, name); /* shorter than PATH_MAX: manifest_name_ok */

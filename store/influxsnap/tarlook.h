@@ -14,6 +14,9 @@
 
 #include <stddef.h>
 
+/* As open(2), for reading; "-" is stdin, and *path becomes its name for messages. */
+int tar_open(const char **path);
+
 /* The manifest, which the caller frees. Nothing after it is read. */
 int tar_manifest(const char *path, struct manifest **out, struct err *e);
 

@@ -200,6 +200,16 @@ void tarset_clear(struct tarset *s)
     *s = (struct tarset){0};
 }
 
+uint64_t tarset_bytes(const struct tarset *s)
+{
+    struct stat st;
+    uint64_t total = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (!s->at[i].superseded && stat(s->at[i].path, &st) == 0)
+            total += (uint64_t)st.st_size;
+    return total;
+}
+
 /* Whether a chain is whole */
 
 size_t tarset_chain_end(const struct tarset *s, size_t first)

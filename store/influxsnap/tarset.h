@@ -17,6 +17,7 @@
 #include "store/snapshot/manifest.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct tarset_file {
@@ -42,6 +43,9 @@ int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out
 /* Only PATH.0, PATH.1, …, of which there may be none. */
 int tarset_numbers(const char *path, struct tarset *out, struct err *e);
 void tarset_clear(struct tarset *s);
+
+/* The bytes of all files but those that are superseded. */
+uint64_t tarset_bytes(const struct tarset *s);
 
 /* Where the chain that begins at `first` ends in the set. */
 size_t tarset_chain_end(const struct tarset *s, size_t first);

@@ -8,13 +8,11 @@
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
-#include "store/influxsnap/words.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* What was found; json collects it where it is wanted. */
 struct verdict {
@@ -145,18 +143,12 @@ static void verify_check_chain(struct verdict *r, struct tarset *s, size_t first
 static int verify(struct verdict *r, struct tarset *s, struct err *e)
 {
     struct meter meter;
-    uint64_t total = 0;
     for (size_t i = 0, end; i < s->n; i = end) {
         end = tarset_chain_end(s, i);
         if (s->at[i].m)
             verify_check_chain(r, s, i, end);
     }
-    for (size_t i = 0; i < s->n; i++) {
-        struct stat st;
-        if (!s->at[i].superseded && stat(s->at[i].path, &st) == 0)
-            total += (uint64_t)st.st_size;
-    }
-    meter_begin(&meter, "verifying", total);
+    meter_begin(&meter, "verifying", tarset_bytes(s));
     int ret = 0;
     for (size_t i = 0, first = 0; ret == 0 && i < s->n; i++) {
         if (s->at[i].superseded)
@@ -179,7 +171,7 @@ static void print_json(struct verdict *r)
     json_add(o, "snapshots", json_object_get(r->snapshots));
     json_add(o, "chains", json_object_get(r->chains));
     json_add(o, "warnings", snap_warnings_json());
-    words_json(o);
+    snap_print_json(o);
 }
 
 /* One line, where all else is silent. */
