@@ -153,12 +153,6 @@ void dumps_lacks_init(struct dumps *d)
     d->gaps = (struct gaps){.damage = d->fs->options->skip_damaged, .say = dump_say_lack, .ctx = d};
 }
 
-void dumps_lacks_clear(struct dumps *d)
-{
-    while (d->nlacks > 0)
-        free(d->lacks[--d->nlacks]);
-}
-
 int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more)
 {
     int r = 0;
@@ -167,4 +161,14 @@ int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more)
         r = report_texts_add(out, d->lacks[i]);
     *more = d->more_lacks;
     return r;
+}
+
+void dumps_free(struct dumps *d)
+{
+    if (!d)
+        return;
+    while (d->nlacks > 0)
+        free(d->lacks[--d->nlacks]);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
 }

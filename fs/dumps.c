@@ -40,15 +40,6 @@ int dumps_new(struct fs *fs, struct node **out)
     return node_find_or_add(fs->nodes, &top->node, top->path, 0, out);
 }
 
-void dumps_free(struct dumps *d)
-{
-    if (!d)
-        return;
-    dumps_lacks_clear(d);
-    pthread_mutex_destroy(&d->lock);
-    free(d);
-}
-
 /* Where a name in the folder lies below dump/. */
 static int path_of(const struct dump_folder *dir, const char *name, char out[PATH_MAX])
 {

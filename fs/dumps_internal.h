@@ -31,7 +31,6 @@ struct dumps {
 
 /* What dumps may lack, and what they were found to (dump_contents.c). */
 void dumps_lacks_init(struct dumps *d);
-void dumps_lacks_clear(struct dumps *d);
 
 /* What the caller's instant contains; the caller owes one schema_cache_unref. */
 int dumps_contents(struct request *r, struct schema_cache **out);

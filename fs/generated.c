@@ -145,13 +145,6 @@ static void generated_end(struct generated_handle *f)
     f->at = 0;
 }
 
-static int generated_begin_again(struct generated_handle *f, struct err *e)
-{
-    const struct generated *g = generated_of(f);
-    generated_end(f);
-    return g->maker->begin(g, f->contents, &f->reader, &f->text, e);
-}
-
 /* It must be as long as was said. */
 static int generated_check_end(struct generated_handle *f, struct err *e)
 {
@@ -166,7 +159,11 @@ static int generated_check_end(struct generated_handle *f, struct err *e)
 static int generated_make(struct generated_handle *f, char *buf, size_t n, uint64_t off,
                           struct err *e)
 {
-    int r = !f->text || f->at > off ? generated_begin_again(f, e) : 0;
+    int r = 0;
+    if (!f->text || f->at > off) {
+        generated_end(f);
+        r = generated_of(f)->maker->begin(generated_of(f), f->contents, &f->reader, &f->text, e);
+    }
     while (r == 0 && f->at < off + n) {
         bool skip = f->at < off;
         uint64_t want = skip ? off - f->at : off + n - f->at;

@@ -50,11 +50,28 @@ enum ino_place { INO_IN_LIVE = 1, INO_IN_VIEW = 4, INO_IN_DUMP };
 
 /* FNV-1a of n bytes and of what was hashed before them (first INO_HASH). */
 #define INO_HASH UINT64_C(0xcbf29ce484222325)
-uint64_t ino_hash(uint64_t hash, const void *p, size_t n);
+static inline uint64_t ino_hash(uint64_t hash, const void *p, size_t n)
+{
+    const unsigned char *c = p;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ c[i]) * 0x100000001b3;
+    return hash;
+}
 
 /* A file of live/: root is 0, 1 or 2. Its own number is kept whole. */
-ino_t ino_live(ino_t own, unsigned root);
-ino_t ino_hashed(enum ino_place place, uint64_t hash);
-ino_t ino_named(const char *name, size_t n);
+static inline ino_t ino_live(ino_t own, unsigned root)
+{
+    return own | (ino_t)(INO_IN_LIVE + root) << 60;
+}
+
+static inline ino_t ino_hashed(enum ino_place place, uint64_t hash)
+{
+    return (hash & ((UINT64_C(1) << 60) - 1)) | (ino_t)place << 60;
+}
+
+static inline ino_t ino_named(const char *name, size_t n)
+{
+    return INO_NAMED | (ino_hash(INO_HASH, name, n) & (INO_NAMED - 1));
+}
 
 #endif

@@ -9,15 +9,14 @@
  */
 #include "fs/branches.h"
 #include "fs/request.h"
-#include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/influx/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,16 +45,11 @@ struct live_handle {
 
 static const struct node_ops live_ops;
 
-static const char *root_path(const struct fs *fs, enum root root)
-{
-    const struct store_paths *p = fs->paths;
-    return root == META ? p->meta : root == DATA ? p->data : p->wal;
-}
-
 /* Opened anew each time: a restore exchanges these folders. */
 static int open_root(const struct fs *fs, enum root root)
 {
-    int fd = open(root_path(fs, root), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const char *const paths[ROOTS] = {fs->paths->meta, fs->paths->data, fs->paths->wal};
+    int fd = open(paths[root], O_PATH | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 

@@ -94,21 +94,16 @@ static int mountpoint_clear_dead(const char *path, struct err *e)
     return 0;
 }
 
-/* Whether path is folder or lies below it. */
-static bool is_within(const char *path, const char *folder)
-{
-    autofree char *real = realpath(folder, NULL);
-    return real && path_below(path, real);
-}
-
 /* A store that holds its own mount would be captured through itself. */
 static int refuse_within(const char *path, const struct store_paths *store, struct err *e)
 {
     const char *const folders[] = {store->meta, store->data, store->wal};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-        if (is_within(path, folders[i]))
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        autofree char *real = realpath(folders[i], NULL);
+        if (real && path_below(path, real))
             return err_set(e, -EINVAL, "mountpoint %s: lies within the store's folder %s", path,
                            folders[i]);
+    }
     return 0;
 }
 

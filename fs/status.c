@@ -100,7 +100,7 @@ void status_free(struct status *s)
 {
     if (!s)
         return;
-    report_last_clear(&s->last);
+    report_capture_clear(&s->last.capture);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

@@ -15,7 +15,7 @@ void status_failed(struct status *s, const char *what, const char *why); /* logg
 void status_captured(struct status *s, const struct tarball *t);
 void status_read_whole(struct status *s, const char *what, const struct tarball *t);
 
-/* A copy, which the caller clears (report_last_clear), also after -ENOMEM. */
+/* A copy, whose capture the caller clears, also after -ENOMEM. */
 int status_get(struct status *s, struct report_last *out);
 
 #endif

@@ -152,19 +152,16 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
 
 /* Looking into it */
 
-static bool has_state(struct view *v)
-{
-    lock_scope(&v->all->lock);
-    lifetime_use(&v->life);
-    return v->state;
-}
-
 /* -ESTALE: the cut is not there any more, or another one has its number. */
 static int view_look_into(struct fs *fs, struct view *v)
 {
     struct err e = {0};
     struct cutstate *state;
-    if (has_state(v))
+    pthread_mutex_lock(&v->all->lock);
+    lifetime_use(&v->life);
+    bool have = v->state;
+    pthread_mutex_unlock(&v->all->lock);
+    if (have)
         return 0;
     int r = cuts_get_state(fs->cuts, v->serial, &state, &e);
     if (r < 0)

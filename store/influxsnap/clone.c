@@ -70,12 +70,6 @@ static int clone_find_cut(struct cuts *c, const char *which, struct cut_info *ou
 
 /* Where it is to be */
 
-static bool is_below(const char *path, const char *folder)
-{
-    autofree char *real = folder ? realpath(folder, NULL) : NULL;
-    return real && path_below(path, real);
-}
-
 static bool is_overlay(const char *folder)
 {
     struct statfs f;
@@ -85,9 +79,11 @@ static bool is_overlay(const char *folder)
 static int clone_check_folder(const struct snap *s, const char *folder, struct err *e)
 {
     const char *const own[] = {s->paths.meta, s->paths.data, s->paths.wal, s->state};
-    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
-        if (is_below(folder, own[i]))
+    for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
+        autofree char *real = own[i] ? realpath(own[i], NULL) : NULL;
+        if (real && path_below(folder, real))
             return err_set(e, -EINVAL, "%s lies in %s, which is part of the store", folder, own[i]);
+    }
     cleanup(dir_free) struct dir list = {0};
     autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = fd < 0 ? -errno : dir_read(fd, &list);
@@ -268,13 +264,6 @@ static int clone_make(struct snap *s, int clones, uint64_t serial, const char *f
     return r;
 }
 
-/* A store that is given as a folder has no influxdb.conf that is known. */
-static int asks_passwords(const struct snap *s, bool *out, struct err *e)
-{
-    *out = false;
-    return s->paths.config ? config_asks_passwords(s->paths.config, out, e) : 0;
-}
-
 static int print_clone(const struct cut_info *cut, const char *folder, bool auth, struct err *e)
 {
     char name[32], time[TIME_TEXT];
@@ -292,8 +281,9 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
 {
     struct cut_info cut = {0};
     autofree char *folder = NULL, *name = NULL;
-    bool auth;
-    int r = asks_passwords(s, &auth, e);
+    bool auth = false;
+    /* A store that is given as a folder has no influxdb.conf that is known. */
+    int r = s->paths.config ? config_asks_passwords(s->paths.config, &auth, e) : 0;
     if (r < 0 || (r = clone_find_cut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
         (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
         (r = clone_find(clones, folder, &name, e)) < 0)

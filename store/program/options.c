@@ -83,8 +83,8 @@ void options_default(struct options *o)
         .to = INT64_MAX,
         .accept_loss = -1,
         .pace = PACE_AUTO,
+        .rules = {.reserve_part = 0.05, .guard = true, .guard_part = 0.2},
     };
-    value_rules_default(&o->rules);
 }
 
 void options_clear(struct options *o)

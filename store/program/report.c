@@ -78,21 +78,12 @@ void report_capture_clear(struct report_capture *c)
     report_texts_clear(&c->damaged);
 }
 
-void report_last_clear(struct report_last *l)
-{
-    report_capture_clear(&l->capture);
-}
-
-void report_mount_clear(struct report_mount *m)
-{
-    report_last_clear(&m->last);
-    report_texts_clear(&m->dumps_lack);
-    progress_clear(&m->restore);
-}
-
 void report_clear(struct report *r)
 {
     free(r->cuts);
-    if (r->mount)
-        report_mount_clear(r->mount);
+    if (!r->mount)
+        return;
+    report_capture_clear(&r->mount->last.capture);
+    report_texts_clear(&r->mount->dumps_lack);
+    progress_clear(&r->mount->restore);
 }

@@ -104,11 +104,9 @@ int report_cuts(struct report *r, struct cuts *c, struct err *e);
 
 /* Frees all that it holds but paths, state and options. */
 void report_clear(struct report *r);
-void report_mount_clear(struct report_mount *m);
-void report_last_clear(struct report_last *l);
 void report_capture_clear(struct report_capture *c);
 
-/* -ENOMEM: then *to is to be cleared nonetheless. */
+/* -ENOMEM: then to->capture is to be cleared nonetheless. */
 int report_last_copy(const struct report_last *from, struct report_last *to);
 int report_texts_add(struct report_texts *t, const char *text);
 void report_texts_clear(struct report_texts *t);

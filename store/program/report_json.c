@@ -98,23 +98,14 @@ static struct json_object *not_accepted_json(const struct report *r)
     return o;
 }
 
-static void add_numbers(struct json_object *o, const struct report *r)
+/* Gives o. */
+static struct json_object *add_numbers(struct json_object *o, const struct report *r)
 {
     size_t n = r->ncuts;
     add_count_if(o, "count", r->known == REPORT_CUTS, n > 0 ? n - 1 : 0);
     json_add_number(o, "first", n > 1 ? r->cuts[1].head.number : -1);
     json_add_number(o, "last", n > 1 ? r->cuts[n - 1].head.number : -1);
-}
-
-static struct json_object *numbers_json(const struct report *r)
-{
-    struct json_object *o = json_object_new_object(), *count = NULL;
-    add_numbers(o, r);
-    if (r->mount)
-        return o;
-    count = json_object_get(json_object_object_get(o, "count"));
-    json_object_put(o);
-    return count;
+    return o;
 }
 
 static void report_add_retained(struct json_object *o, const struct report *r)
@@ -180,7 +171,9 @@ static struct json_object *report_cuts_json(const struct report *r)
     json_add(o, "latest", cut_at(r, r->ncuts - 1));
     json_add(o, "newest", cut_at(r, r->ncuts - 1));
     add_numbers(o, r);
-    json_add(o, "numbers", numbers_json(r));
+    json_add(o, "numbers",
+             r->mount ? add_numbers(json_object_new_object(), r)
+                      : json_object_get(json_object_object_get(o, "count")));
     json_add_text(o, "damaged", r->broken.text);
     json_add_text(o, "error", r->broken.text);
     json_add(o, "not_accepted", r->known == REPORT_CUTS ? not_accepted_json(r) : NULL);

@@ -234,11 +234,6 @@ const char *value_pace_text(uint64_t pace, char out[PACE_TEXT])
     return out;
 }
 
-void value_rules_default(struct cut_rules *out)
-{
-    *out = (struct cut_rules){.reserve_part = 0.05, .guard = true, .guard_part = 0.2};
-}
-
 void value_rules_clear(struct cut_rules *r)
 {
     for (size_t i = 0; i < r->nexclude; i++)

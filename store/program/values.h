@@ -60,8 +60,6 @@ int value_pace(const char *text, void *out, struct err *e);
 const char *value_pace_text(uint64_t pace, char out[PACE_TEXT]);
 
 struct cut_rules;
-/* What holds if nothing is said: 5 % of the disk stay free, a cut may lose 20 % of the store. */
-void value_rules_default(struct cut_rules *out);
 void value_rules_clear(struct cut_rules *r);
 
 #endif
