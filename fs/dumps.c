@@ -4,7 +4,6 @@
 
 #include "fs/dumps_internal.h"
 #include "fs/request.h"
-#include "fs/status.h"
 #include "store/base/cleanup.h"
 
 #include <errno.h>

@@ -8,7 +8,6 @@
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/time.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/status.h"
 
-#include "store/base/io.h"
 #include "store/base/lock.h"
 #include "store/base/log.h"
 #include "store/base/time.h"

@@ -6,7 +6,6 @@
 #include "fs/caller.h"
 #include "fs/request.h"
 #include "fs/status.h"
-#include "store/base/io.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
 

@@ -2,7 +2,6 @@
 #include "store/influxsnap/advise.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/json.h"
 #include "store/base/time.h"
 #include "store/influxsnap/say.h"

@@ -110,11 +110,6 @@ static int changes_read_capture(struct comparing *c, const struct capture *now, 
     return 0;
 }
 
-static bool is_internal(const char *path)
-{
-    return name_in_database(path, NAME_INTERNAL);
-}
-
 /* A folder whose entries have changed has another time: it goes along. */
 static void changes_touch_parent(struct comparing *c, const char *path)
 {
@@ -142,7 +137,7 @@ static void changes_take(struct comparing *c, const struct capture *now, const s
     if (strcmp(item->path, META) == 0)
         c->out->meta = true;
     else
-        c->out->matters |= !is_internal(item->path);
+        c->out->matters |= !name_in_database(item->path, NAME_INTERNAL);
 }
 
 static void lose(struct comparing *c, const struct event *old)
@@ -152,7 +147,7 @@ static void lose(struct comparing *c, const struct event *old)
     else
         c->out->removed[c->out->nremoved++] = old->name;
     changes_touch_parent(c, old->name);
-    c->out->matters |= !is_internal(old->name);
+    c->out->matters |= !name_in_database(old->name, NAME_INTERNAL);
 }
 
 static bool is_same(const struct event *old, const struct member *m)

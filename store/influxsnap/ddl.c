@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/ddl.h"
 
+#include "store/base/time.h"
+
 #include <inttypes.h>
 #include <string.h>
-
-#define SECOND ((int64_t)1000000000)
 
 void ddl_duration(int64_t ns, char out[32])
 {
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"w", 7 * 86400 * SECOND},
-                 {"d", 86400 * SECOND},
-                 {"h", 3600 * SECOND},
-                 {"m", 60 * SECOND},
-                 {"s", SECOND},
-                 {"ms", SECOND / 1000},
-                 {"u", SECOND / 1000000},
-                 {"ns", 1}};
+    } units[] = {{"w", 7 * DAY_NS},          {"d", DAY_NS},    {"h", 3600 * SECOND_NS},
+                 {"m", 60 * SECOND_NS},      {"s", SECOND_NS}, {"ms", SECOND_NS / 1000},
+                 {"u", SECOND_NS / 1000000}, {"ns", 1}};
     size_t i = 0;
     while (ns % units[i].ns != 0)
         i++;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap dump: measurements as text, read from the files, whether influxd runs or not. */
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/export/dump.h"
 #include "store/influxsnap/ddl.h"
@@ -147,10 +146,9 @@ static int dump_asked(const struct options *o, struct schema_cache *c, struct du
                            .format = o->format,
                            .gaps = gaps,
                            .reader = &snap_reader};
-    int r = o->nargs > 2 ? dump_named(c, &q, o->args + 2, o->nargs - 2, to, e)
-            : q.rp       ? dump_policy(c, &q, to, e)
-                         : dump_database(c, &q, to, e);
-    return r;
+    return o->nargs > 2 ? dump_named(c, &q, o->args + 2, o->nargs - 2, to, e)
+           : q.rp       ? dump_policy(c, &q, to, e)
+                        : dump_database(c, &q, to, e);
 }
 
 static int dump_to(struct snap *s, struct dumping *d, struct err *e)

@@ -2,7 +2,6 @@
 #include "store/influxsnap/meter.h"
 
 #include "store/base/err.h"
-#include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/influxsnap/say.h"
 
