@@ -6,7 +6,6 @@
 #include "store/base/path.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
-#include "store/influxsnap/advise.h"
 #include "store/influxsnap/logtail.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
@@ -276,18 +275,14 @@ static int restore_verify_all(struct restoring *r, struct err *e)
     const size_t n = from_stdin(r->s) ? 1 : r->set.n;
     for (size_t i = 0; i < n; i++) {
         struct tar_counts counts;
-        char *meta = NULL;
-        size_t len = 0;
-        cleanup(manifest_freep) struct manifest *m = NULL;
         if (!from_stdin(r->s) && r->set.at[i].superseded)
             continue;
-        int ret = tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &m, &counts,
-                             &meta, &len, e);
+        int ret = tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &r->advise,
+                             &counts, e);
         if (ret < 0)
             return ret;
         r->counts.files += counts.files;
         r->counts.bytes += counts.bytes;
-        advise_next(&r->advise, meta, len, m);
     }
     return 0;
 }

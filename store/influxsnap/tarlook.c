@@ -297,24 +297,26 @@ static bool is_plain(int fd)
     return pread(fd, head, sizeof(head), 0) == TAR_BLOCK && tar_frame_header_ok(head);
 }
 
-int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,
-               char **meta, size_t *len, struct err *e)
+int tar_verify(const char *path, struct meter *meter, struct advise *advise, struct tar_counts *out,
+               struct err *e)
 {
-    autofree char *found = NULL;
+    autofree char *meta = NULL;
+    size_t len = 0;
+    cleanup(manifest_freep) struct manifest *m = NULL;
     cleanup(close_look) struct look l = {.path = path,
                                          .fd = -1,
                                          .spool = -1,
                                          .piece = BLOCK,
                                          .meter = meter,
-                                         .meta = &found,
-                                         .len = len};
+                                         .meta = &meta,
+                                         .len = &len};
     const struct unpack_sink sink = {begin_all, open_any, write_any, close_any, &l};
     autoclose int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     l.plain = fd >= 0 && is_plain(fd);
-    int r = tarlook_run(&l, &sink, m, e);
-    if (r == 0) {
-        *out = l.counts;
-        *meta = steal_ptr(&found);
-    }
-    return r;
+    int r = tarlook_run(&l, &sink, &m, e);
+    if (r < 0)
+        return r;
+    *out = l.counts;
+    advise_next(advise, steal_ptr(&meta), len, m);
+    return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "store/base/err.h"
 #include "store/influxsnap/meter.h"
+#include "store/influxsnap/telling.h"
 #include "store/snapshot/manifest.h"
 
 #include <stddef.h>
@@ -32,10 +33,9 @@ struct tar_counts {
     uint64_t files, bytes, tsm; /* TSM files among them */
 };
 
-/* Checks everything (path "-": of stdin): what a restore checks, and the blocks of TSM files. If
- * the manifest could be read the caller gets it, on failure too: *m is to be NULL before. *meta
- * gets the bytes of meta/meta.db, NULL if there is none; the caller frees it. */
-int tar_verify(const char *path, struct meter *meter, struct manifest **m, struct tar_counts *out,
-               char **meta, size_t *len, struct err *e);
+/* Checks everything (path "-": of stdin): what a restore checks, and the blocks of TSM files. A
+ * snapshot that is good is one more for `advise`. */
+int tar_verify(const char *path, struct meter *meter, struct advise *advise, struct tar_counts *out,
+               struct err *e);
 
 #endif

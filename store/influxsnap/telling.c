@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/telling.h"
 
+#include "store/base/cleanup.h"
 #include "store/base/json.h"
-#include "store/influxsnap/snap.h"
+#include "store/base/time.h"
+#include "store/influxsnap/say.h"
+#include "store/restore/advice.h"
 #include "store/snapshot/damage.h"
 
 #include <stdio.h>
@@ -10,9 +13,9 @@
 
 #define LINE 700 /* what a line on stderr may take (struct err) */
 
-static void say(const char *name, const char *line)
+static void say(enum snap_line how, const char *name, const char *line)
 {
-    snap_warn("%s%s%s", name ? name : "", name ? ": " : "", line);
+    snap_line(how, "%s%s%s", name ? name : "", name ? ": " : "", line);
 }
 
 void tell_left_out(const char *name, const struct omissions *left_out)
@@ -21,7 +24,7 @@ void tell_left_out(const char *name, const struct omissions *left_out)
     if (omissions_that_count(left_out) == 0)
         return;
     omissions_say(left_out, line, sizeof(line) - (name ? strlen(name) % 256 : 0));
-    say(name, line);
+    say(SNAP_WARN, name, line);
 }
 
 void tell_links(const char *name, const char *const *links, size_t n)
@@ -33,7 +36,7 @@ void tell_links(const char *name, const char *const *links, size_t n)
              "%zu folder%s behind a symbolic link (%.300s%s): the files are in the snapshot, and a "
              "restore makes a plain folder",
              n, plural(n), links[0], n > 1 ? ", …" : "");
-    say(name, line);
+    say(SNAP_WARN, name, line);
 }
 
 static void say_damaged(void *arg, const char *words, bool whole)
@@ -77,4 +80,56 @@ void tell_capture_json(struct json_object *o, const struct capture *c)
     json_add(o, "damaged", damaged);
     const char *const *links = capture_links(c, &n);
     tell_json(o, capture_left_out(c), links, n);
+}
+
+void advise_next(struct advise *a, char *meta, size_t len, const struct manifest *m)
+{
+    if (meta) {
+        free(a->meta);
+        a->meta = meta;
+        a->len = len;
+    }
+    free(a->created);
+    a->created = strdup(m->created);
+}
+
+static void say_advice(void *arg, const char *line, bool warning)
+{
+    say(warning ? SNAP_WARN : SNAP_NOTE, arg, line);
+}
+
+void advise_tell(const struct advice *r, const char *name)
+{
+    advice_lines(r, say_advice, (void *)name);
+}
+
+void advise_json(const struct advice *r, struct json_object *into)
+{
+    const struct meta_counts *n = &r->census.counts;
+    json_add_text(into, "created", r->created);
+    json_add_count(into, "users", n->users);
+    json_add_count(into, "subscriptions", n->subscriptions);
+    json_add_count(into, "continuous_queries", n->queries);
+    json_add(into, "damaged", json_texts((const char *const *)r->damaged, r->ndamaged));
+}
+
+void advise_clear(struct advise *a)
+{
+    free(a->meta);
+    free(a->created);
+    *a = (struct advise){0};
+}
+
+void advise_end(struct advise *a, const char *name, bool kept, struct json_object *into)
+{
+    struct advice r = {.created = steal_ptr(&a->created)};
+    if (a->meta) {
+        r.unread = census_take(a->meta, a->len, time_wall_ns(), &r.census, NULL) < 0;
+        r.kept = kept;
+        advise_tell(&r, name);
+    }
+    if (into)
+        advise_json(&r, into);
+    advice_clear(&r);
+    advise_clear(a);
 }

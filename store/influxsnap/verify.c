@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap verify: snapshots to the last byte, and whether their chains are whole. */
-#include "store/base/cleanup.h"
 #include "store/base/json.h"
-#include "store/influxsnap/advise.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
@@ -93,17 +91,13 @@ static void tell_superseded(struct verdict *r, const struct tarset_file *f)
 static int verify_file(struct verdict *r, const struct tarset_file *f, struct meter *meter,
                        struct err *e)
 {
-    char *meta = NULL;
-    size_t len = 0;
     struct tar_counts counts = {0};
-    cleanup(manifest_freep) struct manifest *m = NULL;
     struct err why = {0};
-    int ret = f->m ? tar_verify(f->path, meter, &m, &counts, &meta, &len, &why) : f->code;
+    int ret = f->m ? tar_verify(f->path, meter, &r->advise, &counts, &why) : f->code;
     meter_hide(meter);
-    if (ret == 0) {
+    if (ret == 0)
         verify_tell_good(r, f, &counts);
-        advise_next(&r->advise, meta, len, m);
-    } else if (ret == -EBADMSG || ret == -EINVAL)
+    else if (ret == -EBADMSG || ret == -EINVAL)
         tell_bad(r, f, f->m ? &why : &f->why);
     else
         return err_set(e, ret, "%s", f->m ? why.text : f->why.text);
