@@ -197,24 +197,18 @@ static void day_times(int32_t day, int64_t *from, int64_t *to)
         *to = INT64_MAX;
 }
 
-/* The measurement whose name was shortened, of the whole policy. */
+/* The measurement whose name was shortened, of the whole policy; *out lies in *of. */
 static int dumps_find_shortened(struct request *r, const struct dump_folder *dir,
-                                struct schema_cache *c, struct dump_name *name, char **out,
-                                size_t *n)
+                                struct schema_cache *c, struct dump_name *name, struct schema **of,
+                                struct slice *out)
 {
     const struct tarball_reader reader = {request_interrupted, r};
     struct err e = {0};
-    cleanup(schema_freep) struct schema *o = NULL;
-    int rc = schema_cache_policy(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &o, &e);
-    for (size_t i = 0; o && i < schema_count(o); i++) {
-        struct slice m = schema_at(o, i)->name;
-        if (!dump_name_is_shortened_of(name, m))
+    int rc = schema_cache_policy(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, of, &e);
+    for (size_t i = 0; *of && i < schema_count(*of); i++) {
+        if (!dump_name_is_shortened_of(name, schema_at(*of, i)->name))
             continue;
-        *out = malloc(m.n + 1);
-        if (!*out)
-            return -ENOMEM;
-        memcpy(*out, m.p, m.n);
-        *n = m.n;
+        *out = schema_at(*of, i)->name;
         return 0;
     }
     return rc < 0 ? failed(r, dir, rc, &e) : -ENOENT;
@@ -224,17 +218,15 @@ static int dumps_file_lookup(struct request *r, const struct dump_folder *dir,
                              struct schema_cache *c, struct dump_name *name, struct node **child)
 {
     struct dump_query q = query_of(dir, name->from, name->to);
-    q.measurement = name->measurement;
-    q.n = name->n;
+    struct slice measurement = {name->measurement, name->n};
+    cleanup(schema_freep) struct schema *policy = NULL;
+    int rc =
+        name->shortened ? dumps_find_shortened(r, dir, c, name, &policy, &measurement) : -ENOENT;
+    if (rc < 0 && rc != -ENOENT)
+        return rc;
+    q.measurement = measurement.p;
+    q.n = measurement.n;
     q.gaps = &r->fs->dumps->gaps;
-    autofree char *whole = NULL;
-    if (name->shortened) {
-        int rc = dumps_find_shortened(r, dir, c, name, &whole, &q.n);
-        if (rc < 0 && rc != -ENOENT)
-            return rc;
-        if (whole)
-            q.measurement = whole;
-    }
     return dumpfile_lookup(r, &dir->node, c, &q, child);
 }
 

@@ -109,20 +109,18 @@ static bool generated_interrupted(void *ctx)
 static int generated_open(struct request *r, struct node *n, int flags, struct handle **h)
 {
     struct generated *g = (struct generated *)n;
-    struct generated_handle *f = calloc(1, sizeof(*f));
+    autofree struct generated_handle *f = calloc(1, sizeof(*f));
     (void)r, (void)flags;
     if (!f)
         return -ENOMEM;
     f->contents = material_open(&g->fs->generated, &g->contents);
-    if (!f->contents) {
-        free(f);
+    if (!f->contents)
         return -ESTALE;
-    }
     f->reader = (struct tarball_reader){generated_interrupted, f};
     pace_look(g->fs->pace);
     pthread_mutex_init(&f->lock, NULL);
     ahead_init(&f->ahead);
-    *h = &f->h;
+    *h = &steal_ptr(&f)->h;
     return 0;
 }
 

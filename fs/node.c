@@ -126,15 +126,13 @@ int node_add(struct node_table *t, struct node *n, bool root)
 int node_new(struct node_table *t, const struct node_ops *ops, enum node_kind kind, ino_t ino,
              struct node **out)
 {
-    struct node *n = calloc(1, sizeof(*n));
+    autofree struct node *n = calloc(1, sizeof(*n));
     if (!n)
         return -ENOMEM;
     node_init(n, ops, kind, ino, NULL);
     int r = node_add(t, n, ino == INO_ROOT);
-    if (r < 0)
-        free(n);
-    else
-        *out = n;
+    if (r == 0)
+        *out = steal_ptr(&n);
     return r;
 }
 

@@ -5,6 +5,7 @@
 #include "fs/request.h"
 #include "fs/status.h"
 #include "fs/tarfile.h"
+#include "store/base/cleanup.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -133,15 +134,13 @@ static int now_open(struct request *r, struct node *n, int flags, struct handle 
 {
     const struct now_node *k = (const struct now_node *)n;
     const struct instant_holder who = now_holder(r, k->name);
-    struct now_handle *nh = calloc(1, sizeof(*nh));
+    autofree struct now_handle *nh = calloc(1, sizeof(*nh));
     (void)flags;
     int rc = nh ? instant_open(r->fs->instants, &who, k->key.instant, &nh->hold) : -ENOMEM;
-    if (rc < 0) {
-        free(nh);
+    if (rc < 0)
         return rc;
-    }
     tarfile_init(r->fs, &nh->file, instant_tarball(instant_held(nh->hold)), k->path);
-    *h = &nh->file.h;
+    *h = &steal_ptr(&nh)->file.h;
     return 0;
 }
 

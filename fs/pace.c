@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/pace.h"
 
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 #include "store/influx/process.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,8 +159,6 @@ void pace_wait(struct pace *p, size_t n, bool (*interrupted)(void *ctx), void *c
 
 uint64_t pace_held_to(struct pace *p)
 {
-    pthread_mutex_lock(&p->lock);
-    uint64_t held_to = time_mono_ns() - p->next_ns < SECOND_NS ? p->held_to : 0;
-    pthread_mutex_unlock(&p->lock);
-    return held_to;
+    lock_scope(&p->lock);
+    return time_mono_ns() - p->next_ns < SECOND_NS ? p->held_to : 0;
 }

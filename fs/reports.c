@@ -34,17 +34,12 @@ struct text_handle {
 static int report_text_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
     const struct text_node *t = (const struct text_node *)n;
+    const struct text_handle *th = (const struct text_handle *)h;
     autofree char *text = NULL;
-    size_t len = 0;
-    if (h) {
-        len = ((const struct text_handle *)h)->len;
-    } else {
-        int rc = t->make(r->fs, &text);
-        if (rc < 0)
-            return rc;
-        len = strlen(text);
-    }
-    fs_attr(r->fs, st, n, S_IFREG | t->mode, len, time_wall_ns());
+    int rc = th ? 0 : t->make(r->fs, &text);
+    if (rc < 0)
+        return rc;
+    fs_attr(r->fs, st, n, S_IFREG | t->mode, th ? th->len : strlen(text), time_wall_ns());
     return 0;
 }
 
@@ -52,14 +47,12 @@ static int report_text_open(struct request *r, struct node *n, int flags, struct
 {
     const struct text_node *t = (const struct text_node *)n;
     (void)flags;
-    struct text_handle *th = calloc(1, sizeof(*th));
+    autofree struct text_handle *th = calloc(1, sizeof(*th));
     int rc = th ? t->make(r->fs, &th->text) : -ENOMEM;
-    if (rc < 0) {
-        free(th);
+    if (rc < 0)
         return rc;
-    }
     th->len = strlen(th->text);
-    *h = &th->h;
+    *h = &steal_ptr(&th)->h;
     return 0;
 }
 
@@ -94,17 +87,15 @@ static const struct node_ops text_ops = {
 static int report_text_new(struct fs *fs, ino_t ino, mode_t mode,
                            int (*make)(struct fs *fs, char **text), struct node **out)
 {
-    struct text_node *t = calloc(1, sizeof(*t));
+    autofree struct text_node *t = calloc(1, sizeof(*t));
     if (!t)
         return -ENOMEM;
     node_init(&t->node, &text_ops, NODE_TEXT, ino, NULL);
     t->mode = mode;
     t->make = make;
     int r = node_add(fs->nodes, &t->node, false);
-    if (r < 0)
-        free(t);
-    else
-        *out = &t->node;
+    if (r == 0)
+        *out = &steal_ptr(&t)->node;
     return r;
 }
 

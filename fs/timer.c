@@ -6,6 +6,7 @@
 #include "fs/status.h"
 #include "fs/uploads.h"
 #include "fs/view.h"
+#include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/influx/seen.h"
 
@@ -123,17 +124,15 @@ static void *timer_run(void *arg)
 
 int timer_start(struct fs *fs, struct timer **out)
 {
-    struct timer *t = calloc(1, sizeof(*t));
+    autofree struct timer *t = calloc(1, sizeof(*t));
     if (!t)
         return -ENOMEM;
     t->fs = fs;
     t->main = pthread_self();
     t->watch = time_mono_ns() + WATCH_NS; /* the start has just looked */
     int r = -pthread_create(&t->thread, NULL, timer_run, t);
-    if (r < 0)
-        free(t);
-    else
-        *out = t;
+    if (r == 0)
+        *out = steal_ptr(&t);
     return r;
 }
 

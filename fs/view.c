@@ -253,20 +253,15 @@ static int view_file_open(struct request *r, struct node *n, int flags, struct h
     struct view_node *k = (struct view_node *)n;
     struct err e = {0};
     (void)flags;
-    struct view_handle *vh = calloc(1, sizeof(*vh));
+    autofree struct view_handle *vh = calloc(1, sizeof(*vh));
     if (!vh)
         return -ENOMEM;
     vh->fd = cuts_open_file(r->fs->cuts, view_entry_of(k), &e);
-    if (vh->fd < 0) {
-        int rc = vh->fd;
-        free(vh);
-        /* What a leased cut retains is there, or was taken away. */
-        return cutfile_failed(r->fs, "at/", rc == -ENOENT ? -EIO : rc, &e);
-    }
-    pthread_mutex_lock(&k->key.view->all->lock);
+    if (vh->fd < 0) /* what a leased cut retains is there, or was taken away */
+        return cutfile_failed(r->fs, "at/", vh->fd == -ENOENT ? -EIO : vh->fd, &e);
+    lock_scope(&k->key.view->all->lock);
     k->key.view->life.open++;
-    pthread_mutex_unlock(&k->key.view->all->lock);
-    *h = &vh->h;
+    *h = &steal_ptr(&vh)->h;
     return 0;
 }
 
