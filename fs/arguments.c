@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/arguments.h"
+#include "fs/daemon.h"
 
 #include <errno.h>
 #include <fuse_opt.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/detach.h"
+#include "fs/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>

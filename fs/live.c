@@ -193,10 +193,9 @@ static int live_open(struct request *r, struct node *n, int flags, struct handle
     if (!lh)
         return -ENOMEM;
     lh->fd = steal_fd(&fd);
-    pthread_mutex_lock(&l->lock);
+    lock_scope(&l->lock);
     if (l->open++ == 0)
         l->fd = dup(lh->fd);
-    pthread_mutex_unlock(&l->lock);
     *h = &lh->h;
     return 0;
 }

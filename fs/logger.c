@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/logger.h"
+#include "fs/daemon.h"
 
 #include <fuse_lowlevel.h>
 #include <stdbool.h>

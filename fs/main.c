@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* influxfs: mounts an InfluxDB 1.x store. This file is the life of the daemon, from its command
  * line to the unmount. */
-#include "fs/arguments.h"
 #include "fs/cutfile.h"
 #include "fs/cutter.h"
-#include "fs/detach.h"
+#include "fs/daemon.h"
 #include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/generated.h"
-#include "fs/logger.h"
-#include "fs/mapping.h"
-#include "fs/mountpoint.h"
 #include "fs/now.h"
 #include "fs/pace.h"
 #include "fs/space.h"

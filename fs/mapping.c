@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/mapping.h"
+/* The kernel offers it with a flag of the second half of FUSE's first exchange, which libfuse before
+ * 3.15 cannot set; so it is set in the answer as it passes by. */
+#include "fs/daemon.h"
 
+#include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <stdatomic.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/mountpoint.h"
+#include "fs/daemon.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/path.h"

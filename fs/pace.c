@@ -88,10 +88,9 @@ void pace_look(struct pace *p)
     if (just_now)
         return;
     unsigned n = pace_find_influxds(found);
-    pthread_mutex_lock(&p->lock);
+    lock_scope(&p->lock);
     memcpy(p->influxd, found, n * sizeof(*found));
     p->influxds = n;
-    pthread_mutex_unlock(&p->lock);
 }
 
 /* Processor time that all influxds have had. */

@@ -2,7 +2,7 @@
 /*
  * Giving way to influxd while snapshots and dumps are read: -o pace=.
  *
- * The daemon's own niceness (detach.h) does not slow a reader, which competes with influxd at full
+ * The daemon's own niceness (detach.c) does not slow a reader, which competes with influxd at full
  * priority and costs as much as the daemon does. But a reader blocks on what it reads. So all
  * readers together are held to a number of bytes a second:
  *

@@ -73,10 +73,9 @@ int upload_file_write(struct request *r, struct handle *h, const void *buf, size
     int rc = first ? upload_rewind(e->upload, &who) : 0;
     if (rc == 0)
         rc = upload_write(e->upload, buf, n, off, &who, &why);
-    pthread_mutex_lock(&e->all->lock);
+    lock_scope(&e->all->lock);
     e->mtime_ns = e->written_ns = time_wall_ns();
     lifetime_use(&e->life);
-    pthread_mutex_unlock(&e->all->lock);
     return rc;
 }
 
@@ -168,9 +167,8 @@ int upload_file_setattr(struct request *r, struct node *n, struct handle *h, con
     if (!resize)
         return 0;
     int rc = upload_truncate(e->upload, (uint64_t)st->st_size, &who, &why);
-    pthread_mutex_lock(&e->all->lock);
+    lock_scope(&e->all->lock);
     e->life.open--;
-    pthread_mutex_unlock(&e->all->lock);
     return rc;
 }
 

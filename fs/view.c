@@ -144,9 +144,8 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
     if (r < 0)
         return r;
     v = (struct view *)*out;
-    pthread_mutex_lock(&s->lock);
+    lock_scope(&s->lock);
     lifetime_use(&v->life);
-    pthread_mutex_unlock(&s->lock);
     return 0;
 }
 

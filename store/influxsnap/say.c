@@ -11,8 +11,7 @@
 
 static bool quiet;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the warnings */
-static size_t warnings;
-static struct json_object *texts; /* of the warnings; NULL: none yet */
+static struct json_object *texts;                        /* theirs; NULL: none yet */
 
 /* What a name holds that a terminal or a log would stumble over is made harmless by err_set. */
 void snap_line(enum snap_line how, const char *fmt, ...)
@@ -29,7 +28,6 @@ void snap_line(enum snap_line how, const char *fmt, ...)
     if (how != SNAP_WARN)
         return;
     lock_scope(&lock);
-    warnings++;
     if (!texts)
         texts = json_object_new_array();
     json_object_array_add(texts, json_text(line.text));
@@ -55,7 +53,7 @@ void snap_say_begin(bool be_quiet, enum log_level most)
 
 size_t snap_warnings(void)
 {
-    return warnings;
+    return texts ? json_object_array_length(texts) : 0;
 }
 
 struct json_object *snap_warnings_json(void)
@@ -75,7 +73,6 @@ void snap_say_end(void)
 {
     json_object_put(texts);
     texts = NULL;
-    warnings = 0;
 }
 
 void snap_cut_name(int64_t number, char out[32])
