@@ -56,12 +56,9 @@ void detach_guard_stdio(void);
 void logger_start(enum log_level most); /* may be called again, for another level */
 void logger_to_syslog(void);
 
-/* libfuse's last line is kept instead of printed, for logger_fuse_words. */
-void logger_catch_fuse(void);
+/* From now on libfuse's lines are logged as they come; or the last one is kept instead. */
+void logger_take_fuse(bool keep);
 const char *logger_fuse_words(void);
-
-/* From now on its lines are logged as they come. */
-void logger_pass_fuse(void);
 
 /* Files whose data bypass the page cache can be mapped (mmap, MAP_SHARED for reading too), where the
  * kernel has that: Linux from 6.6 (mapping.c). Bypassing makes tars and dumps much faster to read.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/daemon.h"
 
+#include "store/base/cleanup.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,15 +28,10 @@ void detach_give_way(void)
     if (getsid(0) != getpid())
         return;
     setpriority(PRIO_PROCESS, 0, GIVE_WAY);
-    int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    char text[8];
-    int n = snprintf(text, sizeof(text), "%d", GIVE_WAY);
+    autoclose int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
     /* Not being heard is no error: then the nice value stands alone. */
-    if (write(fd, text, (size_t)n) < 0)
+    if (fd >= 0 && dprintf(fd, "%d", GIVE_WAY) < 0)
         errno = 0;
-    close(fd);
 }
 
 int detach_start(void)
@@ -47,8 +44,8 @@ int detach_start(void)
         return -errno;
     if (pid > 0) {
         char verdict;
-        close(pipe_fds[1]);
         ssize_t n;
+        close(pipe_fds[1]);
         do
             n = read(pipe_fds[0], &verdict, 1);
         while (n < 0 && errno == EINTR);

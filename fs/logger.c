@@ -60,17 +60,12 @@ static void logger_pass(enum fuse_log_level level, const char *fmt, va_list ap)
         write_line((int)level, line); /* its levels are those of syslog */
 }
 
-void logger_catch_fuse(void)
+void logger_take_fuse(bool keep)
 {
-    fuse_set_log_func(logger_keep);
+    fuse_set_log_func(keep ? logger_keep : logger_pass);
 }
 
 const char *logger_fuse_words(void)
 {
     return fuse_words;
-}
-
-void logger_pass_fuse(void)
-{
-    fuse_set_log_func(logger_pass);
 }

@@ -159,11 +159,10 @@ static int main_build_tree(struct daemon *d)
 /* What mount(8) and df(1) show as the source. */
 static int main_add_fuse_options(struct daemon *d)
 {
-    autofree char *opts = NULL, *source = NULL;
     const char *name = d->paths.config ? d->paths.config : d->options.store;
     /* libfuse splits options at commas. */
+    autofree char *opts = NULL, *source = malloc(2 * strlen(name) + 1);
     size_t n = 0;
-    source = malloc(2 * strlen(name) + 1);
     if (!source)
         return -ENOMEM;
     for (const char *p = name; *p; p++) {
@@ -183,7 +182,7 @@ static int main_mount(struct daemon *d, struct err *e)
     int r = main_add_fuse_options(d);
     if (r < 0)
         return r;
-    logger_catch_fuse();
+    logger_take_fuse(true);
     fs->session = fuse_session_new(&d->fuse, &fs_ops, sizeof(fs_ops), fs);
     if (!fs->session)
         return err_set(e, -EINVAL, "%s; see influxfs --help", logger_fuse_words());
@@ -228,7 +227,7 @@ static int main_serve(struct daemon *d)
     /* A copy into restore/ waits in its thread; readers must find another. */
     fuse_loop_cfg_set_max_threads(config, 32);
     fuse_loop_cfg_set_idle_threads(config, 8);
-    logger_pass_fuse();
+    logger_take_fuse(false);
     int r = fuse_session_loop_mt(d->fs.session, config);
     fuse_loop_cfg_destroy(config);
     /* What ended it may have been a signal, which is as good as an unmount. And a request that is

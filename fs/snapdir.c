@@ -52,14 +52,17 @@ static int snapdir_lookup(struct request *r, struct node *dir, const char *name,
     return cutfile_lookup(fs, dir, base ? CUTFILE_BASE : CUTFILE_NUMBER, &cut, child);
 }
 
-static int snapdir_list_cuts(struct fs *fs, struct names *out)
+static int snapdir_list(struct request *r, struct node *dir, struct names *out)
 {
     struct err broken, e = {0};
     autofree struct cut_info *list = NULL;
     size_t n;
-    int rc = cuts_list(fs->cuts, &list, &n, &broken, &e);
-    if (rc < 0)
-        return cutfile_failed(fs, "snapshots/", rc, &e);
+    (void)dir;
+    int rc = now_listed(r->fs) ? names_add(out, "now.tar", INO_NOW, S_IFREG) : 0;
+    if (rc < 0 || !r->fs->cuts)
+        return rc;
+    if ((rc = cuts_list(r->fs->cuts, &list, &n, &broken, &e)) < 0)
+        return cutfile_failed(r->fs, "snapshots/", rc, &e);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         char name[32] = "base.tar";
         if (!list[i].base)
@@ -68,13 +71,6 @@ static int snapdir_list_cuts(struct fs *fs, struct names *out)
         rc = names_add(out, name, cutfile_ino(what, list[i].head.serial), S_IFREG);
     }
     return rc;
-}
-
-static int snapdir_list(struct request *r, struct node *dir, struct names *out)
-{
-    int rc = now_listed(r->fs) ? names_add(out, "now.tar", INO_NOW, S_IFREG) : 0;
-    (void)dir;
-    return rc < 0 || !r->fs->cuts ? rc : snapdir_list_cuts(r->fs, out);
 }
 
 static const struct node_ops snapdir_ops = {

@@ -28,13 +28,12 @@ static struct upload_entry *upload_tree_find(struct upload_entry *dir, const cha
 /* The path of name in dir, below restore/. -ENAMETOOLONG. */
 static int upload_tree_path(const struct upload_entry *dir, const char *name, char out[PATH_MAX])
 {
-    if (!dir->parent)
-        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ? 0 : -ENAMETOOLONG;
-    char up[PATH_MAX];
-    int r = upload_tree_path(dir->parent, dir->name, up);
+    char up[PATH_MAX] = "";
+    int r = dir->parent ? upload_tree_path(dir->parent, dir->name, up) : 0;
     if (r < 0)
         return r;
-    return snprintf(out, PATH_MAX, "%s/%s", up, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+    int n = snprintf(out, PATH_MAX, "%s%s%s", up, *up ? "/" : "", name);
+    return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 static void upload_tree_put(struct upload_entry *dir, struct upload_entry *e)

@@ -268,9 +268,7 @@ int snap_prune(struct snap *s)
         return fail(r, &e);
     if (r == 0)
         r = cuts_prune(s->cuts, s->o.keep, &result, &e);
-    if (r < 0 && r != -ENOENT) /* no cuts are none to fold */
-        return fail(r, &e);
-    if (r == -ENOENT && !s->cuts)
+    if (r < 0 && (r != -ENOENT || !s->cuts)) /* no cuts are none to fold */
         return fail(r, &e);
     if (result.held_back)
         snap_warn("a cut that is in use kept more from being folded");
