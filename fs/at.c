@@ -40,10 +40,9 @@ static int at_lookup(struct request *r, struct node *dir, const char *name, stru
     int rc = at_find_cut(fs, name, tar ? len - 4 : len, &cut, &e);
     if (rc < 0)
         return cutfile_failed(fs, "at/", rc, &e);
-    bool latest = strcmp(name, LATEST) == 0;
     if (!tar)
-        return view_lookup(fs, dir, name, latest, &cut, child);
-    latest = strcmp(name, LATEST ".tar") == 0;
+        return view_lookup(fs, dir, name, strcmp(name, LATEST) == 0, &cut, child);
+    bool latest = strcmp(name, LATEST ".tar") == 0;
     return cutfile_lookup(fs, dir, latest ? CUTFILE_LATEST : CUTFILE_AT, &cut, child);
 }
 

@@ -5,7 +5,6 @@
 #include "store/base/path.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <mntent.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -19,24 +18,20 @@
 /* realpath(3) fails on a mount whose daemon is dead: resolve the folder above it. */
 static int mountpoint_resolve(const char *path, char **out)
 {
-    char dir[PATH_MAX];
     *out = realpath(path, NULL);
     if (*out || errno != ENOTCONN)
         return *out ? 0 : -errno;
-    size_t n = strlen(path);
-    if (n >= sizeof(dir))
-        return -ENAMETOOLONG;
-    memcpy(dir, path, n + 1);
-    while (n > 1 && dir[n - 1] == '/')
-        dir[--n] = 0;
-    char *slash = strrchr(dir, '/');
-    const char *name = slash ? slash + 1 : dir;
-    if (slash)
-        *slash = 0;
-    autofree char *above = realpath(!slash ? "." : slash == dir ? "/" : dir, NULL);
+    autofree char *dir = strdup(path), *above = NULL, *name = NULL;
+    for (size_t n = dir ? strlen(dir) : 0; n > 1 && dir[n - 1] == '/'; n--)
+        dir[n - 1] = 0;
+    if (!dir || !(name = strdup(path_last(dir))))
+        return -ENOMEM;
+    path_up(dir);
+    above = realpath(*dir ? dir : ".", NULL);
     if (!above)
         return -errno;
-    return asprintf(out, "%s/%s", strcmp(above, "/") ? above : "", name) < 0 ? -ENOMEM : 0;
+    *out = path_join(above, name);
+    return *out ? 0 : -ENOMEM;
 }
 
 /* What is mounted there, topmost: its type in type. */

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_NS SECOND_NS
 #define WATCH_NS (60 * SECOND_NS)
 #define AGAIN_NS (50 * MILLISECOND_NS)
 
@@ -108,7 +107,7 @@ static void *timer_run(void *arg)
 {
     struct timer *t = arg;
     while (!t->stop && !came) {
-        timer_sleep(time_mono_ns() + TICK_NS);
+        timer_sleep(time_mono_ns() + SECOND_NS);
         if (t->stop || came)
             break;
         instants_expire(t->fs->instants);

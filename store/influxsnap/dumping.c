@@ -186,13 +186,11 @@ static int dump_to_file(struct snap *s, const char *path, struct dumping *d, str
     int r = outfile_open(path, &file, e);
     if (r < 0)
         return r;
-    int fd = dup(outfile_fd(file));
+    autoclose int fd = dup(outfile_fd(file));
     d->to = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!d->to) {
-        r = err_sys(e, -errno, "%s", path);
-        cleanup_close(&fd);
-        return r;
-    }
+    if (!d->to)
+        return err_sys(e, -errno, "%s", path);
+    fd = -1; /* d->to closes it */
     r = dump_to(s, d, e);
     if (r == 0)
         r = flush(d, e);

@@ -168,14 +168,6 @@ static void print_json(struct verdict *r)
     snap_print_json(o);
 }
 
-/* One line, where all else is silent. */
-static void print_summary(const struct verdict *r)
-{
-    printf("%zu snapshots good, %zu superseded, %zu damaged: %" PRIu64 " files, %" PRIu64
-           " bytes; %zu warnings\n",
-           r->good, r->superseded, r->damaged, r->files, r->bytes, snap_warnings());
-}
-
 int snap_verify(struct snap *s)
 {
     struct err e = {0};
@@ -189,8 +181,10 @@ int snap_verify(struct snap *s)
         ret = verify(&r, &set, &e);
     if (ret == 0 && s->o.json)
         print_json(&r);
-    else if (ret == 0 && s->o.quiet)
-        print_summary(&r);
+    else if (ret == 0 && s->o.quiet) /* one line, where all else is silent */
+        printf("%zu snapshots good, %zu superseded, %zu damaged: %" PRIu64 " files, %" PRIu64
+               " bytes; %zu warnings\n",
+               r.good, r.superseded, r.damaged, r.files, r.bytes, snap_warnings());
     advise_clear(&r.advise);
     json_object_put(r.snapshots);
     json_object_put(r.chains);
