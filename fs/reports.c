@@ -9,6 +9,7 @@
 #include "fs/status.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
+#include "store/restore/account.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -103,7 +104,7 @@ static int log_getattr(struct request *r, struct node *n, struct handle *h, stru
 {
     struct stat real = {0};
     (void)h;
-    if (r->fs->restore && fstat(session_log_fd(r->fs->restore), &real) < 0)
+    if (r->fs->restore && fstat(account_log_fd(session_account(r->fs->restore)), &real) < 0)
         return -errno;
     fs_attr(r->fs, st, n, S_IFREG | 0400, (uint64_t)real.st_size, time_from_spec(&real.st_mtim));
     return 0;
@@ -121,7 +122,7 @@ static ssize_t log_read(struct request *r, struct handle *h, char **buf, size_t 
     (void)h;
     if (!r->fs->restore)
         return 0;
-    ssize_t got = pread(session_log_fd(r->fs->restore), *buf, n, (off_t)off);
+    ssize_t got = pread(account_log_fd(session_account(r->fs->restore)), *buf, n, (off_t)off);
     return got < 0 ? -errno : got;
 }
 
@@ -141,7 +142,7 @@ static const struct node_ops log_ops = {
 static int make_restore_status(struct fs *fs, char **text)
 {
     if (fs->restore)
-        return session_status_json(fs->restore, text);
+        return account_json(session_account(fs->restore), text);
     *text = strdup("{\"state\":\"read-only\"}\n");
     return *text ? 0 : -ENOMEM;
 }
@@ -178,7 +179,7 @@ static int report_gather(struct fs *fs, struct report *r, struct report_mount *m
     if (ret == 0)
         gather_cuts(fs, r);
     if (ret == 0 && m->restores)
-        session_status(fs->restore, &m->restore);
+        account_status(session_account(fs->restore), &m->restore);
     return ret;
 }
 

@@ -12,6 +12,7 @@
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
+#include "store/restore/account.h"
 #include "store/restore/upload.h"
 
 #include <errno.h>
@@ -207,7 +208,7 @@ static int restore_not_done(struct restoring *r, size_t before, struct err *e)
 {
     struct waiting_list list;
     struct err why = {0};
-    int ret = session_waiting(r->session, &list);
+    int ret = account_waiting(session_account(r->session), &list);
     if (ret < 0)
         return err_sys(e, ret, "restore");
     const size_t n = list.n;
@@ -226,7 +227,7 @@ static int restore_not_done(struct restoring *r, size_t before, struct err *e)
 static int count_waiting(struct restoring *r, size_t *n, struct err *e)
 {
     struct waiting_list list;
-    int ret = session_waiting(r->session, &list);
+    int ret = account_waiting(session_account(r->session), &list);
     if (ret < 0)
         return err_sys(e, ret, "restore");
     *n = list.n;
@@ -240,7 +241,7 @@ static int restore(struct restoring *r, struct err *e)
     int ret = restore_open_session(r, e);
     if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;
-    logtail_begin(&r->tail, session_log_fd(r->session));
+    logtail_begin(&r->tail, account_log_fd(session_account(r->session)));
     meter_begin(&r->meter, "unpacking", tarset_bytes(&r->set));
     ret = restore_upload_all(r, e);
     meter_end(&r->meter);

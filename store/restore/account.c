@@ -3,15 +3,20 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
-#include "store/restore/reslog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LOG_MAX (8 << 20) /* past this it is emptied */
 
 struct account {
     int log;
@@ -30,12 +35,25 @@ static void set(char **to, const char *text)
     *to = copy;
 }
 
+/* In memory where the folder is none, or the file cannot be opened. */
+static int account_open_log(int state_fd)
+{
+    int fd = state_fd < 0
+                 ? -1
+                 : openat(state_fd, "restore.log",
+                          O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (fd >= 0)
+        return fd;
+    autoclose int memory = memfd_create("restore.log", MFD_CLOEXEC);
+    return memory < 0 || fcntl(memory, F_SETFL, O_APPEND) < 0 ? -errno : steal_fd(&memory);
+}
+
 int account_open(int state_fd, struct account **out)
 {
     struct account *a = calloc(1, sizeof(*a));
     if (!a)
         return -ENOMEM;
-    a->log = reslog_open(state_fd);
+    a->log = account_open_log(state_fd);
     if (a->log < 0) {
         int ret = a->log;
         free(a);
@@ -59,14 +77,25 @@ void account_close(struct account *a)
 void account_say(struct account *a, const char *fmt, ...)
 {
     va_list ap;
+    char line[2048];
+    time_text(time_wall_ns(), line);
+    size_t n = strlen(line);
+    line[n++] = ' ';
     va_start(ap, fmt);
-    reslog_add(a->log, fmt, ap);
+    vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
     va_end(ap);
+    for (; line[n]; n++)
+        if ((unsigned char)line[n] < ' ' || line[n] == 0x7f)
+            line[n] = '?';
+    line[n++] = '\n';
+    io_write_all(a->log, line, n); /* a log that cannot be written must not fail a restore */
 }
 
 void account_trim_log(struct account *a)
 {
-    reslog_begin(a->log);
+    struct stat st;
+    if (fstat(a->log, &st) == 0 && st.st_size > LOG_MAX && ftruncate(a->log, 0) < 0)
+        return; /* it goes on growing, which harms nothing yet */
 }
 
 int account_log_fd(const struct account *a)

@@ -14,7 +14,6 @@
 #define INFLUXFS_RESTORE_ACCOUNT_H
 
 #include "store/restore/progress.h"
-#include "store/restore/waiting.h"
 #include "store/snapshot/manifest.h"
 
 #include <stdbool.h>
@@ -23,23 +22,29 @@
 struct account;
 struct upload;
 
-/* state_fd: the folder for the log, not taken over; -1: in memory. -ENOMEM, or -errno. */
+/* state_fd: the folder for `restore.log`, not taken over; -1, or where that cannot be opened: the log
+ * is in memory. -ENOMEM, or -errno. */
 int account_open(int state_fd, struct account **out);
 void account_close(struct account *a); /* NULL is allowed */
 
-/* The log (reslog.h): adds a line; empties it if it has grown large; its descriptor, which is the
- * account's. */
+/* The log: adds a line "RFC3339 text\n" by one write(2), in which control bytes become '?'; empties it
+ * if it has grown past 8 MiB, to be called when a restore begins; its descriptor, which is the
+ * account's: to be read with pread and fstat. */
 void account_say(struct account *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void account_trim_log(struct account *a);
 int account_log_fd(const struct account *a);
 
-/* The status as JSON text, the caller's. -ENOMEM. */
+/* The status, restore/status.json, as text with a newline at its end; the caller frees it. -ENOMEM.
+ * {"state":"idle|receiving|verified|installing|restored|pending|refused","name":…,"id":…,
+ *  "bytes":N,"total_bytes":N,"files":N,"total_files":N,"started":RFC3339|null,
+ *  "ended":RFC3339|null,"error":text|null,"kept":[folder,…],"warnings":[text,…],"restores":N,
+ *  "pending":[{"name":…,"number":N,"id":…,"parent":…,"waits_for":message},…]} */
 int account_json(struct account *a, char **text);
 
 /* The same as data, which the caller clears. */
 void account_status(struct account *a, struct progress *out);
 
-/* How many restores have been committed. */
+/* How many restores have been committed since account_open. */
 uint64_t account_restores(struct account *a);
 
 /* Reports of an upload. */

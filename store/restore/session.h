@@ -20,10 +20,8 @@
 #define INFLUXFS_RESTORE_SESSION_H
 
 #include "store/restore/session_options.h"
-#include "store/restore/waiting.h"
 
-#include <stdint.h>
-
+struct account;
 struct advice;
 struct session;
 
@@ -56,24 +54,9 @@ int session_check_mounts(const struct store_paths *paths, struct err *e);
  * no. Changes nothing. Errors: it cannot be known; -EBADMSG: its journal is damaged. */
 int session_look(const struct store_paths *paths, struct err *what, struct err *e);
 
-/* The log: a line an event, each "RFC3339 text\n"; the reason of a refusal is the last line. The
- * descriptor is the session's, good until session_close; read it with pread and fstat. Emptied when
- * a restore begins and it has grown past 8 MiB. */
-int session_log_fd(const struct session *s);
-
-/* What restore/status.json shows, as text with a newline at its end; the caller frees it. -ENOMEM.
- * {"state":"idle|receiving|verified|installing|restored|pending|refused","name":…,"id":…,
- *  "bytes":N,"total_bytes":N,"files":N,"total_files":N,"started":RFC3339|null,"ended":RFC3339|null,"error":text|null,
- *  "kept":[folder,…],"warnings":[text,…],"restores":N,
- *  "pending":[{"name":…,"number":N,"id":…,"parent":…,"waits_for":message},…]} */
-int session_status_json(struct session *s, char **text);
-
-/* The same as data (progress.h): a copy, which the caller clears. */
-struct progress;
-void session_status(struct session *s, struct progress *out);
-
-/* The verified increments that wait. The caller frees the list with waiting_free. -ENOMEM. */
-int session_waiting(struct session *s, struct waiting_list *out);
+/* What it says of its restores: the log, where the reason of a refusal is the last line, the status,
+ * what waits, and how many were committed (account.h). Good until session_close. */
+struct account *session_account(struct session *s);
 
 /* Removes them all. -EAGAIN: a restore is under way. */
 int session_forget_waiting(struct session *s, struct err *e);
@@ -84,8 +67,5 @@ void session_expire(struct session *s);
 /* What to know of the last restore; good until the next one, or session_close: for the only user of
  * the session. */
 const struct advice *session_advised(const struct session *s);
-
-/* How many restores have been committed since session_open. */
-uint64_t session_count(struct session *s);
 
 #endif

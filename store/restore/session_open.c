@@ -81,34 +81,9 @@ struct account *session_account(struct session *s)
     return s->account;
 }
 
-int session_log_fd(const struct session *s)
-{
-    return account_log_fd(s->account);
-}
-
-int session_status_json(struct session *s, char **text)
-{
-    return account_json(s->account, text);
-}
-
-void session_status(struct session *s, struct progress *out)
-{
-    account_status(s->account, out);
-}
-
-int session_waiting(struct session *s, struct waiting_list *out)
-{
-    return account_waiting(s->account, out);
-}
-
 const struct advice *session_advised(const struct session *s)
 {
     return &s->advice;
-}
-
-uint64_t session_count(struct session *s)
-{
-    return account_restores(s->account);
 }
 
 /* A file without a name in this folder, where the file system has such, else one that loses its
@@ -127,8 +102,9 @@ static int open_nameless(const char *folder)
     return code;
 }
 
-int session_spool(struct session *s, struct err *e)
+int session_spool(void *session, struct err *e)
 {
+    struct session *s = session;
     const char *data = staging_paths(s->staging)->data;
     autofree char *up = strdup(data);
     if (!up)

@@ -15,11 +15,8 @@
 struct upload;
 struct session;
 
-/* Where it reports to; good until session_close. */
-struct account *session_account(struct session *s);
-
-/* A file for bytes out of order, on the disk of the store, without a name. The caller's; -errno. */
-int session_spool(struct session *s, struct err *e);
+/* For feed_new: a file for bytes out of order, on the disk of the store, without a name. */
+int session_spool(void *session, struct err *e);
 
 /* A full snapshot begins: takes the staging area, and makes the folders to unpack into. Waits as
  * staging_take does. Ended by session_install or session_release. -EAGAIN: another restore is under

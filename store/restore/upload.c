@@ -297,11 +297,6 @@ int upload_rename(struct upload *u, const char *name, const struct tarball_reade
     return r;
 }
 
-static int open_spool(void *arg, struct err *e)
-{
-    return session_spool(arg, e);
-}
-
 int upload_new(struct session *s, const char *name, struct upload **out)
 {
     struct upload *u = calloc(1, sizeof(*u));
@@ -310,7 +305,7 @@ int upload_new(struct session *s, const char *name, struct upload **out)
     u->session = s;
     u->account = session_account(s);
     u->name = strdup(name);
-    if (!u->name || feed_new(&u->lock, &u->changed, open_spool, s, &u->feed) < 0) {
+    if (!u->name || feed_new(&u->lock, &u->changed, session_spool, s, &u->feed) < 0) {
         free(u->name);
         free(u);
         return -ENOMEM;

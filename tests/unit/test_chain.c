@@ -2,6 +2,7 @@
 /* Numbers in any order: what is restored, what waits, what is refused, and what is left. */
 #include "tests/unit/snap.h"
 
+#include "store/restore/account.h"
 #include "store/restore/session.h"
 #include "store/restore/upload.h"
 
@@ -187,7 +188,7 @@ static bool there(const struct scene *s, const char *name)
 static void expect_waiting(struct scene *s, size_t n, const char *words)
 {
     struct waiting_list list = {0};
-    assert_int_equal(session_waiting(s->session, &list), 0);
+    assert_int_equal(account_waiting(session_account(s->session), &list), 0);
     if (list.n != n || (n && words && !strstr(list.at[0].waits_for, words)))
         fail_msg("%zu wait, for %s", list.n, list.n ? list.at[0].waits_for : "nothing");
     waiting_free(&list);
@@ -197,7 +198,7 @@ static void expect_waiting(struct scene *s, size_t n, const char *words)
 /* Waits for a thread to say it. */
 static void expect_said(struct scene *s, const char *words)
 {
-    int fd = session_log_fd(s->session);
+    int fd = account_log_fd(session_account(s->session));
     for (int tries = 1000;; tries--) {
         struct stat st;
         assert_int_equal(fstat(fd, &st), 0);
@@ -326,9 +327,9 @@ static void test_one_exchange(void **state)
     struct scene *s = *state;
     give_all(s, "120");
     expect_waiting(s, 3, "base.tar");
-    assert_int_equal(session_count(s->session), 0);
+    assert_int_equal(account_restores(session_account(s->session)), 0);
     give_all(s, "b");
-    assert_int_equal(session_count(s->session), 1);
+    assert_int_equal(account_restores(session_account(s->session)), 1);
     expect_store(s, s->text[3]);
     expect_kept_old(s);
 }
@@ -360,7 +361,7 @@ static void test_nothing_new(void **state)
     give_all(s, "0");
     expect_said(s, "0.tar: number 0 is superseded");
     expect_store(s, s->text[2]);
-    assert_int_equal(session_count(s->session), 3);
+    assert_int_equal(account_restores(session_account(s->session)), 3);
     reopen(s);
     expect_waiting(s, 0, NULL);
 }

@@ -2,6 +2,7 @@
 /* Files written into restore/ in the ways that copy tools write them, and their verdicts. */
 #include "tests/unit/snap.h"
 
+#include "store/restore/account.h"
 #include "store/restore/session.h"
 #include "store/restore/upload.h"
 
@@ -133,7 +134,7 @@ static void expect_new(const struct scene *s)
 static char *last_line(struct scene *s, char line[4096])
 {
     struct stat st;
-    int fd = session_log_fd(s->session);
+    int fd = account_log_fd(session_account(s->session));
     assert_int_equal(fstat(fd, &st), 0);
     size_t n = st.st_size < 4095 ? (size_t)st.st_size : 4095;
     assert_int_equal(io_pread_all(fd, line, n, (uint64_t)st.st_size - n), 0);
@@ -155,7 +156,7 @@ static void expect_state(struct scene *s, const char *state)
 {
     char *json = NULL, want[64];
     snprintf(want, sizeof(want), "\"state\":\"%s\"", state);
-    assert_int_equal(session_status_json(s->session, &json), 0);
+    assert_int_equal(account_json(session_account(s->session), &json), 0);
     if (!strstr(json, want))
         fail_msg("%s", json);
     free(json);
@@ -184,7 +185,7 @@ static void test_in_order(void **state)
     assert_int_equal(upload_truncate(u, 0, NULL, NULL), 0);
     write_range(s, u, 0, s->tar.n, 100000);
     expect_flush(u, 0, NULL);
-    assert_int_equal(session_count(s->session), 2);
+    assert_int_equal(account_restores(session_account(s->session)), 2);
     upload_free(u);
 }
 
@@ -283,7 +284,7 @@ static int count_lines(struct scene *s, const char *words)
 {
     struct stat st;
     int n = 0;
-    int fd = session_log_fd(s->session);
+    int fd = account_log_fd(session_account(s->session));
     assert_int_equal(fstat(fd, &st), 0);
     char *text = calloc(1, (size_t)st.st_size + 1);
     assert_non_null(text);
@@ -334,7 +335,7 @@ static void test_last_close(void **state)
         write_range(s, u, 0, s->tar.n, 1 << 18);
         expect_flush(u, 0, NULL);
         upload_close(u);
-        assert_int_equal(session_count(s->session), i);
+        assert_int_equal(account_restores(session_account(s->session)), i);
         assert_true(upload_size(u) == s->tar.n);
         if (i == 1)
             expect_new(s);
@@ -515,7 +516,7 @@ static void test_dot_name(void **state)
     write_range(s, u, 0, s->tar.n, 1 << 18);
     expect_flush(u, 0, NULL);
     upload_free(u); /* unlinked */
-    assert_int_equal(session_count(s->session), 1);
+    assert_int_equal(account_restores(session_account(s->session)), 1);
     expect_new(s);
 }
 
