@@ -61,6 +61,11 @@ static bool listed(const char *name, char *const *names, size_t n)
     return n && bsearch(&name, names, n, sizeof(*names), by_text);
 }
 
+bool chain_order_changes(const struct manifest *increment, const char *name)
+{
+    return manifest_find(increment, name) || listed(name, increment->removed, increment->nremoved);
+}
+
 /* Each name that is removed must be there, once, and not be added at the same time. */
 static int chain_check_removed(const struct manifest *state, const struct manifest *increment,
                                struct err *e)

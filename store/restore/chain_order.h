@@ -31,6 +31,9 @@ bool chain_order_stale(const struct manifest *increment, const struct manifest *
 size_t chain_order_next(const struct manifest *const increments[], size_t n,
                         const struct manifest *at);
 
+/* Whether an increment adds, replaces or removes the file. */
+bool chain_order_changes(const struct manifest *increment, const char *name);
+
 /* Turns a state into the one that the increment leads to: a full manifest. -EBADMSG: the increment
  * does not fit the state; then, and with -ENOMEM, the state is of no use any more. */
 int chain_order_apply(struct manifest *state, const struct manifest *increment, struct err *e);

@@ -146,9 +146,10 @@ static int increment_alloc(const struct targets *t, bool inside, const struct ma
     return 0;
 }
 
-int increment_new(struct targets *t, const struct manifest *m, int fds[TARGETS],
-                  struct increment **out, struct err *e)
+int increment_new(struct targets *t, const struct manifest *m, struct increment **out,
+                  struct stage **stage, struct err *e)
 {
+    int fds[TARGETS];
     cleanup(increment_freep) struct increment *i = NULL;
     int r = targets_make_parents(t, e);
     if (r < 0)
@@ -166,6 +167,9 @@ int increment_new(struct targets *t, const struct manifest *m, int fds[TARGETS],
         r = open_kinds(i->fd, fds);
     if (r < 0)
         return err_sys(e, r, "%s.pending: no place for a number", t->at[TARGET_DATA].path);
+    if ((r = stage_new(t, fds, stage, e)) < 0)
+        return r;
+    stage_unsynced(*stage);
     *out = steal_ptr(&i);
     return 0;
 }

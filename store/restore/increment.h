@@ -62,10 +62,10 @@ struct increment {
     int fd;             /* INCOMING, PARKED: the slot, locked; else -1 */
 };
 
-/* Makes a slot, and opens its three folders: the caller's. What is staged there need not be synced.
- * The manifest is copied. -ENOSPC, … */
-int increment_new(struct targets *t, const struct manifest *m, int fds[TARGETS],
-                  struct increment **out, struct err *e);
+/* Makes a slot, and a stage in it, which leaves syncing to increment_keep. The manifest is copied.
+ * -ENOSPC, … */
+int increment_new(struct targets *t, const struct manifest *m, struct increment **out,
+                  struct stage **stage, struct err *e);
 
 /* Marks it complete and remembers the folders that were staged. */
 int increment_seal(struct increment *i, const struct stage *s, struct err *e);

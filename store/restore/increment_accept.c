@@ -142,8 +142,8 @@ static int accept_run(struct trial *t, struct err *e)
     if (ret == 0)
         ret = accept_decide(t, e);
     increment_free(steal_ptr(&t->i));
-    if (targets && !targets->half && !staging_store_in_use(t->s->staging))
-        targets_remove_homes(targets);
+    if (targets && !targets->half)
+        staging_remove_homes(t->s->staging, targets);
     return ret;
 }
 

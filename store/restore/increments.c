@@ -12,10 +12,8 @@
 int increments_receive(struct session *s, const char *name, const struct manifest *m,
                        struct increment **out, struct stage **stage, struct err *e)
 {
-    int fds[TARGETS];
     bool inside[TARGETS];
     cleanup(targets_freep) struct targets *t = NULL;
-    struct increment *i = NULL;
     int ret = staging_check(s->staging, e);
     if (ret < 0 || (ret = staging_layout(s->staging, inside, e)) < 0 ||
         (ret = staging_targets(s->staging, &t, e)) < 0)
@@ -26,25 +24,11 @@ int increments_receive(struct session *s, const char *name, const struct manifes
         s->account,
         "receiving %s: number %" PRId64 ", snapshot %s of %s, taken %s, %zu files, %llu bytes",
         name, m->number, m->id, m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
-    if ((ret = increment_new(t, m, fds, &i, e)) < 0)
+    if ((ret = increment_new(t, m, out, stage, e)) < 0)
         return ret;
     parked_receiving(s->parked);
-    if ((ret = stage_new(t, fds, stage)) < 0) {
-        targets_close(fds);
-        increments_discard(s, i);
-        return err_sys(e, ret, "staging");
-    }
-    stage_unsynced(*stage);
     account_describe(s->account, name, m);
-    *out = i;
     return 0;
-}
-
-/* Side folders inside the store's own ones go as soon as they are empty. */
-static void remove_homes(struct session *s, const struct targets *t)
-{
-    if (!staging_store_in_use(s->staging))
-        targets_remove_homes(t);
 }
 
 void increments_discard(struct session *s, struct increment *i)
@@ -54,7 +38,7 @@ void increments_discard(struct session *s, struct increment *i)
     increment_free(i);
     parked_received(s->parked);
     if (inside && staging_targets(s->staging, &t, NULL) == 0)
-        remove_homes(s, t);
+        staging_remove_homes(s->staging, t);
 }
 
 int increments_look(struct session *s, const struct targets *t, struct manifest **present,
@@ -81,7 +65,7 @@ void increments_open(struct session *s, struct targets *t)
     increment_tidy(t, &said);
     if (said.text[0]) {
         account_say(s->account, "%s", said.text);
-        remove_homes(s, t);
+        staging_remove_homes(s->staging, t);
     }
     if (increment_list(t, &waiting, NULL) == 0 && (waiting.n || record_unsettled(s->record)) &&
         increments_look(s, t, &present, &moved_on, NULL) == 0)
@@ -207,7 +191,7 @@ int increments_forget(struct session *s, struct err *e)
                         waiting.at[k]->name);
     }
     increment_list_free(&waiting);
-    remove_homes(s, t);
+    staging_remove_homes(s->staging, t);
     increments_show(s, t, NULL);
     return ret;
 }

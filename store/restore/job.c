@@ -61,27 +61,15 @@ bool job_has(const struct job *j, const struct increment *i)
     return false;
 }
 
-static int open_stage(struct job *j, bool fresh, struct stage **out, struct err *e)
-{
-    int fds[TARGETS];
-    int r = fresh ? targets_stage(j->t, fds, e) : targets_open_staged(j->t, fds, e);
-    if (r < 0)
-        return r;
-    if ((r = stage_new(j->t, fds, out)) < 0) {
-        targets_close(fds);
-        return err_sys(e, r, "staging");
-    }
-    return 0;
-}
-
 static int job_fill(struct job *j, const struct manifest *from, struct err *e)
 {
     cleanup(stage_freep) struct stage *s = NULL;
-    int r = open_stage(j, from != NULL, &s, e);
+    int fds[TARGETS];
+    int r = from ? targets_stage(j->t, fds, e) : targets_open_staged(j->t, fds, e);
     if (r == 0)
-        r = from ? stage_fill_from_store(s, j->t, from, j->run, j->nrun, e) : stage_adopt(s, e);
+        r = stage_new(j->t, fds, &s, e);
     if (r == 0)
-        r = stage_fill_from_run(s, j->t, j->run, j->nrun, e);
+        r = stage_fill(s, j->t, from, j->run, j->nrun, e);
     return r < 0 ? r : stage_finish(s, e);
 }
 
@@ -104,15 +92,11 @@ static int job_still_fits(void *arg, struct err *e)
 /* What influxd will find is looked at, then written down. */
 static int job_record(struct job *j, struct err *e)
 {
-    int fds[TARGETS];
+    cleanup(targets_closep) int fds[TARGETS] = {-1, -1, -1};
     int r = targets_open_staged(j->t, fds, e);
-    if (r < 0)
-        return r;
-    r = advice_take(j->state, fds, j->keep_expired, &j->advice, e);
     if (r == 0)
-        r = record_prepare(j->record, j->state, fds, &j->note, e);
-    targets_close(fds);
-    return r;
+        r = advice_take(j->state, fds, j->keep_expired, &j->advice, e);
+    return r < 0 ? r : record_prepare(j->record, j->state, fds, &j->note, e);
 }
 
 int job_run(struct job *j, const struct manifest *from, struct err *e)

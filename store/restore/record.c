@@ -89,16 +89,12 @@ static int record_check_others(const struct manifest *m, const int fds[TARGETS])
 
 int record_fits(const struct manifest *m, const struct targets *t)
 {
-    int fds[TARGETS];
+    cleanup(targets_closep) int fds[TARGETS] = {-1, -1, -1};
     struct comparison c = {m, 0};
     int r = targets_open_store(t, fds, NULL);
-    if (r < 0)
-        return r;
-    r = store_walk(fds, compare, &c);
-    if (r >= 0)
-        r = r == 0 && (c.found == m->nfiles || record_check_others(m, fds) == 1);
-    targets_close(fds);
-    return r;
+    if (r == 0)
+        r = store_walk(fds, compare, &c);
+    return r < 0 ? r : r == 0 && (c.found == m->nfiles || record_check_others(m, fds) == 1);
 }
 
 /* A file that is damaged or of another version is as good as none. */

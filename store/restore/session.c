@@ -68,8 +68,7 @@ void session_release(struct session *s, const struct upload *u)
         return;
     if (targets_tidy(t, &why) < 0)
         account_say(s->account, "%s", why.text);
-    if (!staging_store_in_use(s->staging))
-        targets_remove_homes(t);
+    staging_remove_homes(s->staging, t);
     targets_free(t);
     session_leave(s);
 }

@@ -17,11 +17,13 @@
  * is on its way to the disk cannot be written to meanwhile. */
 #define WRITEBACK_BYTES (64 << 20)
 
-int stage_new(const struct targets *t, const int fds[TARGETS], struct stage **out)
+int stage_new(const struct targets *t, int fds[TARGETS], struct stage **out, struct err *e)
 {
     struct stage *s = calloc(1, sizeof(*s));
-    if (!s)
-        return -ENOMEM;
+    if (!s) {
+        targets_close(fds);
+        return err_sys(e, -ENOMEM, "staging");
+    }
     for (int i = 0; i < TARGETS; i++) {
         s->fds[i] = fds[i];
         s->uid[i] = t->at[i].uid;

@@ -4,8 +4,8 @@
  * owner, all of it on disk at the end.
  *
  * Names are those of a snapshot ("data/db/rp/1/1-1.tsm") and must have passed manifest_name_ok. No
- * link is followed, each component of a path is opened by itself, and only stage_reuse replaces
- * what is there. Times are nanoseconds since 1970. A stage is used by one thread at a time.
+ * link is followed, each component of a path is opened by itself, and only stage_fill
+ * (stage_fill.h) replaces what is there. Times are nanoseconds since 1970. A stage is used by one thread at a time.
  * Functions return -errno with a message; -EBADMSG: a file or folder of that name is staged.
  */
 #ifndef INFLUXFS_RESTORE_STAGE_H
@@ -19,9 +19,9 @@
 
 struct stage;
 
-/* A stage in these three folders, which takes over the descriptors if it returns 0, for files that
- * belong to the owners of t. -ENOMEM. */
-int stage_new(const struct targets *t, const int fds[TARGETS], struct stage **out);
+/* A stage in these three folders, whose descriptors it takes over in any case, for files that belong
+ * to the owners of t. */
+int stage_new(const struct targets *t, int fds[TARGETS], struct stage **out, struct err *e);
 
 /* Closes it; what is staged stays. NULL is allowed. */
 void stage_free(struct stage *s);
@@ -51,18 +51,6 @@ int stage_each_folder(const struct stage *s, stage_folder_fn *fn, void *arg);
 int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e);
 int stage_write(struct stage *s, const void *buf, size_t n, struct err *e);
 int stage_close(struct stage *s, int64_t mtime_ns, struct err *e);
-
-/* Stages the file `name` of three other folders: as a hard link where one can be made and the owner
- * is right, else as a copy. Replaces one that is staged already. -ESTALE: it is not a file. */
-int stage_reuse(struct stage *s, const char *name, const int from[TARGETS], struct err *e);
-
-/* Removes a staged file, or a folder with all that influxd would write in it. Success if there is
- * none; what somebody else has put there stays. */
-int stage_remove(struct stage *s, const char *name, struct err *e);
-
-/* Takes over what another stage has left in these folders, as if each folder had been staged with
- * the mode and time that it has. */
-int stage_adopt(struct stage *s, struct err *e);
 
 /* Sets the folders' modes and times and waits until all is on disk. After stage_unsynced the wait
  * is left to the caller. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a stage, for stage.c (what is written) and stage_reuse.c (what is taken over from
+/* The inside of a stage, for stage.c (what is written) and stage_fill.c (what is taken over from
  * other folders); others use stage.h. */
 #ifndef INFLUXFS_RESTORE_STAGE_IMPL_H
 #define INFLUXFS_RESTORE_STAGE_IMPL_H

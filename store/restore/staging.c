@@ -80,9 +80,10 @@ const struct store_paths *staging_paths(const struct staging *st)
 
 /* The store, and what stands in the way of exchanging it */
 
-bool staging_store_in_use(const struct staging *st)
+void staging_remove_homes(const struct staging *st, const struct targets *t)
 {
-    return st->options.in_use && st->options.in_use(&st->paths, NULL) < 0;
+    if (!st->options.in_use || st->options.in_use(&st->paths, NULL) == 0)
+        targets_remove_homes(t);
 }
 
 int staging_check(struct staging *st, struct err *e)
@@ -234,10 +235,9 @@ int staging_begin(struct staging *st, const struct manifest *full, struct stage 
     int ret = staging_prepare(st, &t, e);
     if (ret < 0 || (ret = targets_stage(t, fds, e)) < 0)
         return ret;
-    if ((ret = stage_new(t, fds, out)) < 0) {
-        targets_close(fds);
+    if ((ret = stage_new(t, fds, out, e)) < 0) {
         targets_tidy(t, NULL);
-        return err_sys(e, ret, "staging");
+        return ret;
     }
     lock_scope(&st->lock);
     st->targets = steal_ptr(&t);

@@ -32,8 +32,9 @@ void staging_close(struct staging *st); /* NULL is allowed */
 
 const struct store_paths *staging_paths(const struct staging *st);
 
-/* Whether influxd uses the store now, as far as that is asked. */
-bool staging_store_in_use(const struct staging *st);
+/* Removes folders for side folders that are empty (targets_remove_homes), unless influxd uses the
+ * store now. */
+void staging_remove_homes(const struct staging *st, const struct targets *t);
 
 /* That no exchange was cut off, influxd does not use the store, and this is the store that it uses.
  * -EIO: one was; -EBUSY; -EINVAL. */

@@ -223,19 +223,17 @@ static int stage_one(const struct target *t, int *fd, struct err *e)
 
 int targets_stage(struct targets *t, int fds[TARGETS], struct err *e)
 {
-    int made[TARGETS] = {-1, -1, -1};
     int r = targets_tidy(t, e);
+    for (int i = 0; i < TARGETS; i++)
+        fds[i] = -1;
     for (int i = 0; r == 0 && i < TARGETS; i++)
-        r = stage_one(&t->at[i], &made[i], e);
+        r = stage_one(&t->at[i], &fds[i], e);
     if (r < 0) {
-        for (int i = 0; i < TARGETS; i++)
-            cleanup_close(&made[i]);
+        targets_close(fds);
         targets_tidy(t, NULL);
         targets_remove_homes(t);
-        return r;
     }
-    memcpy(fds, made, sizeof(made));
-    return 0;
+    return r;
 }
 
 void targets_close(int fds[TARGETS])
@@ -263,11 +261,10 @@ int targets_open_store(const struct targets *t, int fds[TARGETS], struct err *e)
 {
     int r = 0;
     for (int i = 0; i < TARGETS; i++) {
-        fds[i] = r < 0 ? -1 : target_open_folder(&t->at[i]);
-        if (r == 0 && fds[i] < 0 && fds[i] != -ENOENT)
-            r = err_sys(e, fds[i], "%s", t->at[i].path);
-        if (fds[i] < 0)
-            fds[i] = -1;
+        int fd = r < 0 ? r : target_open_folder(&t->at[i]);
+        if (r == 0 && fd < 0 && fd != -ENOENT)
+            r = err_sys(e, fd, "%s", t->at[i].path);
+        fds[i] = fd < 0 ? -1 : fd;
     }
     if (r < 0)
         targets_close(fds);

@@ -86,7 +86,11 @@ int targets_stage(struct targets *t, int fds[TARGETS], struct err *e);
 /* Opens the staging folders that are there; the store's own folders, -1 for one that is not. */
 int targets_open_staged(const struct targets *t, int fds[TARGETS], struct err *e);
 int targets_open_store(const struct targets *t, int fds[TARGETS], struct err *e);
-void targets_close(int fds[TARGETS]);
+void targets_close(int fds[TARGETS]); /* each is -1 then */
+static inline void targets_closep(int (*fds)[TARGETS])
+{
+    targets_close(*fds);
+}
 
 /* Removes what targets_stage and a failed restore left: staging, empty units, older trash. None of
  * it is in use by anybody. -ENOTEMPTY: a half moved store was found, nothing was removed; -EBUSY:

@@ -40,10 +40,8 @@ static struct increment *receive(struct targets *t, const char *id, const char *
     cleanup(stage_freep) struct stage *s = NULL;
     struct increment *in = NULL;
     struct err e = {0};
-    int fds[TARGETS];
-    if (increment_new(t, m, fds, &in, &e) < 0)
+    if (increment_new(t, m, &in, &s, &e) < 0)
         fail_msg("%s", e.text);
-    assert_int_equal(stage_new(t, fds, &s), 0);
     if (stage_open(s, "meta/meta.db", 0600, &e) < 0 || stage_write(s, "text", 4, &e) < 0 ||
         stage_close(s, 1, &e) < 0 || stage_folder(s, "data/a b", 0710, 7, &e) < 0 ||
         increment_seal(in, s, &e) < 0)

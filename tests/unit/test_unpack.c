@@ -56,7 +56,7 @@ static int begin(void *arg, const struct manifest *m, struct stage **out, struct
         free(path);
     }
     r->begun++;
-    assert_int_equal(stage_new(&t, fds, &r->stage), 0);
+    assert_int_equal(stage_new(&t, fds, &r->stage, NULL), 0);
     *out = r->stage;
     return 0;
 }
