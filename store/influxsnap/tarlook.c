@@ -112,7 +112,7 @@ static int tarlook_run(struct look *l, const struct unpack_sink *sink, struct ma
     int r = tarlook_open_look(l, e);
     if (r < 0)
         return r;
-    r = unpack_check(&io, sink, m, &why);
+    r = unpack_run(&io, sink, m, &why);
     if (r < 0 && l->done)
         return 0;
     return r < 0 ? err_set(e, r, "%s: %s", l->path, why.text) : 0;

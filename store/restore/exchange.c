@@ -151,11 +151,7 @@ int fence_look(const struct target *meta, enum fence *out, struct err *e)
     autofree char *text = NULL;
     size_t len;
     autoclose int self = target_open_folder(meta);
-    if (self == -ENOENT) {
-        *out = FENCE_NONE;
-        return 0;
-    }
-    int r = self < 0 ? self : exists(self, "raft.db");
+    int r = self == -ENOENT ? 0 : self < 0 ? self : exists(self, "raft.db");
     if (r < 0)
         return err_sys(e, r, "%s/raft.db", meta->path);
     if (r == 0) {

@@ -256,7 +256,7 @@ void feed_cancel(struct feed *f)
 ssize_t feed_next(void *feed, int if_ended, const void **block)
 {
     struct feed *f = feed;
-    pthread_mutex_lock(f->lock);
+    lock_scope(f->lock);
     ring_release(&f->ring);
     f->if_ended = if_ended;
     f->starving = f->ring.used == 0;
@@ -266,18 +266,14 @@ ssize_t feed_next(void *feed, int if_ended, const void **block)
     while (f->ring.used == 0 && !f->ended && !f->cancelled)
         pthread_cond_wait(f->changed, f->lock);
     f->starving = false;
-    ssize_t n = f->cancelled ? -ECANCELED : (ssize_t)ring_lend(&f->ring, BLOCK_BYTES, block);
-    pthread_mutex_unlock(f->lock);
-    return n;
+    return f->cancelled ? -ECANCELED : (ssize_t)ring_lend(&f->ring, BLOCK_BYTES, block);
 }
 
 int feed_stopped(void *feed)
 {
     struct feed *f = feed;
-    pthread_mutex_lock(f->lock);
-    int r = f->cancelled ? -ECANCELED : 0;
-    pthread_mutex_unlock(f->lock);
-    return r;
+    lock_scope(f->lock);
+    return f->cancelled ? -ECANCELED : 0;
 }
 
 void feed_done(struct feed *f)

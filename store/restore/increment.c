@@ -24,12 +24,6 @@
 
 /* Slots */
 
-static int open_folder(int dir, const char *name)
-{
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
 /* The folder of all slots, and in *data a borrowed copy of the target with that layout. */
 static int open_place(const struct targets *t, bool inside, struct target *data)
 {
@@ -88,7 +82,9 @@ static int open_kinds(int slot, int fds[TARGETS])
 {
     int r = 0;
     for (int k = 0; k < TARGETS; k++) {
-        fds[k] = r < 0 ? -1 : open_folder(slot, target_kind_name((enum target_kind)k));
+        fds[k] = r < 0 ? -1
+                       : io_open_beneath(slot, target_kind_name((enum target_kind)k),
+                                         O_RDONLY | O_DIRECTORY);
         if (r == 0 && fds[k] < 0)
             r = fds[k];
     }
@@ -113,7 +109,7 @@ static int increment_make_slot(struct increment *i)
     snprintf(name, sizeof(name), "%016" PRIx64 UNVERIFIED, random);
     if (mkdirat(place, name, 0700) < 0)
         return -errno;
-    autoclose int fd = open_folder(place, name);
+    autoclose int fd = io_open_beneath(place, name, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return fd;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0)
@@ -264,7 +260,7 @@ int increment_park(const struct targets *t, const struct increment *waiting, str
     if (r < 0)
         return r;
     autoclose int place = target_open_side(&i->data, SIDE_PENDING);
-    i->fd = place < 0 ? -1 : open_folder(place, waiting->slot);
+    i->fd = place < 0 ? -1 : io_open_beneath(place, waiting->slot, O_RDONLY | O_DIRECTORY);
     if (i->fd < 0 || flock(i->fd, LOCK_EX | LOCK_NB) < 0)
         return i->fd < 0 ? -ENOENT : -errno;
     snprintf(fresh, sizeof(fresh), "%s" UNVERIFIED, waiting->slot);
@@ -306,7 +302,8 @@ int increment_open(const struct targets *t, const struct increment *i, int fds[T
 {
     struct target data;
     autoclose int place = open_place(t, i->inside, &data);
-    autoclose int slot = place < 0 ? place : open_folder(place, i->slot);
+    autoclose int slot =
+        place < 0 ? place : io_open_beneath(place, i->slot, O_RDONLY | O_DIRECTORY);
     int r = slot < 0 ? slot : open_kinds(slot, fds);
     return r < 0 ? err_sys(e, r, "%s: what was received of it", i->name) : 0;
 }
@@ -343,7 +340,7 @@ static int increment_read(int place, const char *slot, bool inside, struct incre
 {
     autofree char *text = NULL, *about = NULL;
     size_t len;
-    autoclose int fd = open_folder(place, slot);
+    autoclose int fd = io_open_beneath(place, slot, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return fd;
     cleanup(increment_freep) struct increment *i = calloc(1, sizeof(*i));
@@ -435,7 +432,7 @@ static bool increment_is_litter(int place, const char *slot, bool inside, bool *
         *unreadable = r < 0 && r != -ENOMEM && r != -EIO && r != -EACCES;
         return *unreadable;
     }
-    autoclose int fd = open_folder(place, slot);
+    autoclose int fd = io_open_beneath(place, slot, O_RDONLY | O_DIRECTORY);
     return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 

@@ -47,17 +47,14 @@ void parked_close(struct parked *p)
 
 int parked_add(struct parked *p, struct increment *i, bool known)
 {
-    pthread_mutex_lock(&p->lock);
-    bool fits = array_grow(&p->at, p->n);
-    if (fits) {
-        i->state = INCREMENT_PARKED;
-        p->at[p->n++] = (struct one){i, known};
-        p->used_ns = time_mono_ns();
-    }
-    pthread_mutex_unlock(&p->lock);
-    if (!fits)
-        increment_free(i);
-    return fits ? 0 : -ENOMEM;
+    cleanup(increment_freep) struct increment *left = i;
+    lock_scope(&p->lock);
+    if (!array_grow(&p->at, p->n))
+        return -ENOMEM;
+    p->at[p->n++] = (struct one){steal_ptr(&left), known};
+    p->used_ns = time_mono_ns();
+    i->state = INCREMENT_PARKED;
+    return 0;
 }
 
 bool parked_any(struct parked *p)
@@ -113,14 +110,12 @@ static bool leads_on(const struct parked *p, const struct manifest *full)
 int parked_append(struct parked *p, const struct manifest *full, const struct increment ***list,
                   size_t *n)
 {
-    bool fits = true;
-    pthread_mutex_lock(&p->lock);
+    lock_scope(&p->lock);
     size_t count = leads_on(p, full) ? p->n : 0;
-    for (size_t k = 0; fits && k < count; k++) {
-        fits = array_grow(list, *n);
-        if (fits)
-            (*list)[(*n)++] = p->at[k].i;
+    for (size_t k = 0; k < count; k++) {
+        if (!array_grow(list, *n))
+            return -ENOMEM;
+        (*list)[(*n)++] = p->at[k].i;
     }
-    pthread_mutex_unlock(&p->lock);
-    return fits ? 0 : -ENOMEM;
+    return 0;
 }

@@ -159,13 +159,12 @@ static int fill_adopt_folder(struct stage *s, int fd, const char *name)
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         if (dir_type(&list, i) != DT_DIR && dir_type(&list, i) != DT_UNKNOWN)
             continue;
-        autoclose int below =
-            openat(fd, list.names[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         autofree char *path = NULL;
-        if (below < 0 && errno == ENOTDIR)
+        autoclose int below = io_open_beneath(fd, list.names[i], O_RDONLY | O_DIRECTORY);
+        if (below == -ENOTDIR)
             continue;
         if (below < 0)
-            return -errno;
+            return below;
         r = asprintf(&path, "%s/%s", name, list.names[i]) < 0 ? -ENOMEM
                                                               : fill_adopt_folder(s, below, path);
     }

@@ -49,12 +49,12 @@ int staging_open(const struct session_options *o, struct account *a, struct stag
     st->state_folder = o->state_fd < 0 ? -1 : fcntl(o->state_fd, F_DUPFD_CLOEXEC, 0);
     pthread_mutex_init(&st->lock, NULL);
     cond_init(&st->changed);
-    if (copy_text(o->paths->meta, &st->paths.meta) < 0 ||
-        copy_text(o->paths->data, &st->paths.data) < 0 ||
-        copy_text(o->paths->wal, &st->paths.wal) < 0 ||
-        (o->paths->config && copy_text(o->paths->config, &st->paths.config) < 0)) {
+    int ret = o->paths->config ? copy_text(o->paths->config, &st->paths.config) : 0;
+    for (size_t i = 0; ret == 0 && i < STORE_FOLDERS; i++)
+        ret = copy_text(store_folder(o->paths, i), store_folder_of(&st->paths, i));
+    if (ret < 0) {
         staging_close(st);
-        return -ENOMEM;
+        return ret;
     }
     *out = st;
     return 0;

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/io.h"
 #include "store/influx/names.h"
 
 #include <errno.h>
@@ -68,8 +69,8 @@ static int walk_entry(const struct walk *w, enum depth depth, int dir, const cha
     int r = w->fn(w->arg, whole, &st);
     if (r != 0 || depth == SHARD)
         return r;
-    autoclose int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? -errno : walk_folder(w, depth + 1, fd, whole);
+    autoclose int fd = io_open_beneath(dir, name, O_RDONLY | O_DIRECTORY);
+    return fd < 0 ? fd : walk_folder(w, depth + 1, fd, whole);
 }
 
 static int walk_folder(const struct walk *w, enum depth depth, int fd, const char *path)

@@ -60,12 +60,6 @@ char *target_side_path(const struct target *t, enum target_side side)
     return n < 0 ? NULL : out;
 }
 
-static int open_folder(int dirfd, const char *name)
-{
-    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
 /* mkdir, owned as the target's files are; a folder that is there already stays as it is. */
 static int make_folder(const struct target *t, int dirfd, const char *name, mode_t mode)
 {
@@ -78,7 +72,7 @@ static int make_folder(const struct target *t, int dirfd, const char *name, mode
 
 int target_open_folder(const struct target *t)
 {
-    return t->parent < 0 ? -ENOENT : open_folder(t->parent, t->name);
+    return t->parent < 0 ? -ENOENT : io_open_beneath(t->parent, t->name, O_RDONLY | O_DIRECTORY);
 }
 
 int target_open_home(const struct target *t, bool make)
@@ -86,12 +80,12 @@ int target_open_home(const struct target *t, bool make)
     if (t->parent < 0)
         return -ENOENT;
     if (!t->inside)
-        return open_folder(t->parent, ".");
+        return io_open_beneath(t->parent, "", O_RDONLY | O_DIRECTORY);
     autoclose int self = target_open_folder(t);
     if (self < 0)
         return self;
     int r = make ? make_folder(t, self, TARGET_HOME, 0700) : 0;
-    return r < 0 ? r : open_folder(self, TARGET_HOME);
+    return r < 0 ? r : io_open_beneath(self, TARGET_HOME, O_RDONLY | O_DIRECTORY);
 }
 
 /* Opens the unit itself, not what lies one level down. */
@@ -104,7 +98,7 @@ static int target_open_unit(const struct target *t, enum target_side side, int *
     autoclose int h = target_open_home(t, false);
     if (h < 0)
         return h;
-    int fd = open_folder(h, unit);
+    int fd = io_open_beneath(h, unit, O_RDONLY | O_DIRECTORY);
     if (fd >= 0 && home)
         *home = steal_fd(&h);
     return fd;
@@ -115,7 +109,8 @@ int target_open_side(const struct target *t, enum target_side side)
     autoclose int fd = target_open_unit(t, side, NULL);
     if (fd < 0)
         return fd;
-    return t->inside ? open_folder(fd, kind_names[t->kind]) : steal_fd(&fd);
+    return t->inside ? io_open_beneath(fd, kind_names[t->kind], O_RDONLY | O_DIRECTORY)
+                     : steal_fd(&fd);
 }
 
 int target_make_side(const struct target *t, enum target_side side, mode_t mode)
@@ -130,7 +125,7 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
     if ((r = make_folder(t, home, unit, mode)) < 0)
         return r;
     if (t->inside) {
-        autoclose int fd = open_folder(home, unit);
+        autoclose int fd = io_open_beneath(home, unit, O_RDONLY | O_DIRECTORY);
         r = fd < 0 ? fd : make_folder(t, fd, kind_names[t->kind], mode);
         if (r == 0)
             r = io_sync_dir(fd);
@@ -289,7 +284,8 @@ void targets_remove_homes(const struct targets *t)
 {
     for (int i = 0; i < TARGETS; i++) {
         autoclose int self = target_open_folder(&t->at[i]);
-        autoclose int home = self < 0 ? -1 : open_folder(self, TARGET_HOME);
+        autoclose int home =
+            self < 0 ? -1 : io_open_beneath(self, TARGET_HOME, O_RDONLY | O_DIRECTORY);
         cleanup(dir_free) struct dir list = {0};
         if (home < 0 || dir_read(home, &list) < 0)
             continue;
@@ -358,7 +354,7 @@ int targets_lock(struct targets *t, bool make, struct err *e)
         return r;
     if (t->lock >= 0 || t->at[TARGET_META].parent < 0)
         return 0;
-    autoclose int fd = open_folder(t->at[TARGET_META].parent, ".");
+    autoclose int fd = io_open_beneath(t->at[TARGET_META].parent, "", O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return err_sys(e, fd, "%s: the folder that holds it", t->at[TARGET_META].path);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)

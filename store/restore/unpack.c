@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/unpack.h"
 
+#include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/influx/names.h"
 #include "store/influx/written.h"
@@ -41,8 +42,7 @@ static int next_member(struct unpack *u, struct tar_member *out)
 static int unpack_text(struct unpack *u, const struct tar_member *m, char **out,
                        uint8_t sum[SHA256_BYTES])
 {
-    autofree char *text = NULL;
-    size_t done = 0, room = 0;
+    cleanup(buffer_free) struct buffer text = {0};
     const void *buf;
     ssize_t n;
     if (m->folder || m->size > MANIFEST_MAX)
@@ -50,24 +50,17 @@ static int unpack_text(struct unpack *u, const struct tar_member *m, char **out,
     hash_worker_begin(u->hash);
     while ((n = tar_strict_data(u->tar, &buf, u->e)) > 0) {
         /* It grows with what really came, not with what the header promises. */
-        if (done + (size_t)n > room) {
-            room = (done + (size_t)n) * 2;
-            char *p = realloc(text, room);
-            if (!p)
-                return err_sys(u->e, -ENOMEM, "%s", m->name);
-            text = p;
-        }
-        memcpy(text + done, buf, (size_t)n);
+        buffer_add(&text, buf, (size_t)n);
         hash_worker_add(u->hash, buf, (size_t)n);
         hash_worker_wait(u->hash);
-        done += (size_t)n;
     }
     if (n < 0)
         return (int)n;
-    hash_worker_end(u->hash, sum);
-    if (!text && !(text = strdup("")))
+    buffer_add(&text, "", 0);
+    if (text.failed)
         return err_sys(u->e, -ENOMEM, "%s", m->name);
-    *out = steal_ptr(&text);
+    hash_worker_end(u->hash, sum);
+    *out = steal_ptr(&text.p);
     return 0;
 }
 
@@ -246,7 +239,7 @@ static int unpack_members(struct unpack *u)
     }
 }
 
-static int run(struct unpack *u)
+static int unpack_all(struct unpack *u)
 {
     int r = hash_worker_new(&u->hash);
     if (r < 0)
@@ -258,13 +251,13 @@ static int run(struct unpack *u)
     return u->sink ? 0 : stage_finish(u->stage, u->e);
 }
 
-static int unpack(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
-                  struct err *e)
+int unpack_run(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
+               struct err *e)
 {
     struct err unheard;
     struct unpack u = {.io = io, .sink = sink, .e = e ? e : &unheard};
     u.e->text[0] = 0;
-    int r = run(&u);
+    int r = unpack_all(&u);
     if (r == -EINTR && !u.e->text[0])
         err_set(u.e, r, "interrupted");
     else if (r < 0 && !u.e->text[0])
@@ -278,15 +271,4 @@ static int unpack(const struct unpack_io *io, const struct unpack_sink *sink, st
     free(u.sums);
     free(u.seen);
     return r;
-}
-
-int unpack_run(const struct unpack_io *io, struct err *e)
-{
-    return unpack(io, NULL, NULL, e);
-}
-
-int unpack_check(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
-                 struct err *e)
-{
-    return unpack(io, sink, m, e);
 }

@@ -31,13 +31,8 @@ struct unpack_io {
     void *arg;
 };
 
-/* 0: verified and on disk (see stage_finish). -EINVAL: no snapshot of a kind that can be restored;
- * -EBADMSG: damaged, hostile, or it ends early; -ENOSPC, -EIO, … of staging; all with a message.
- * Whether an incremental snapshot follows what the store holds is for the caller to judge. */
-int unpack_run(const struct unpack_io *io, struct err *e);
-
 /* What gets the files in the place of staging folders. A function that returns -errno ends it, and
- * unpack_check returns that. */
+ * unpack_run returns that. */
 struct unpack_sink {
     int (*begin)(void *arg, const struct manifest *m, struct err *e);
     /* One file: at is where its bytes lie in the plain tar. Then its bytes, and its end. */
@@ -47,10 +42,14 @@ struct unpack_sink {
     void *arg;
 };
 
-/* The same without staging folders, for any kind of snapshot; io->begin is not called. m may be
- * NULL; else *m is NULL before, and the caller's manifest after it, on failure too if it was read.
- */
-int unpack_check(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
-                 struct err *e);
+/* 0: verified and on disk (see stage_finish). -EINVAL: no snapshot of a kind that can be restored;
+ * -EBADMSG: damaged, hostile, or it ends early; -ENOSPC, -EIO, … of staging; all with a message.
+ * Whether an incremental snapshot follows what the store holds is for the caller to judge.
+ *
+ * sink: without staging folders, for any kind of snapshot; io->begin is not called. NULL: staged. m
+ * may be NULL; else *m is NULL before, and the caller's manifest after it, on failure too if it was
+ * read. */
+int unpack_run(const struct unpack_io *io, const struct unpack_sink *sink, struct manifest **m,
+               struct err *e);
 
 #endif

@@ -93,21 +93,19 @@ static void leave(struct upload *u)
 
 void upload_open(struct upload *u)
 {
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     u->writers++;
-    pthread_mutex_unlock(&u->lock);
 }
 
 void upload_killed(struct upload *u)
 {
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     u->killed = true;
-    pthread_mutex_unlock(&u->lock);
 }
 
 void upload_close(struct upload *u)
 {
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     const struct err before = u->why;
     bool last = --u->writers == 0 && !upload_dead(u);
     bool begun = last && u->state == UPLOAD_RECEIVING;
@@ -119,21 +117,19 @@ void upload_close(struct upload *u)
     if (begun)
         upload_end(u, u->incomplete ? u->incomplete : u->killed ? -EINTR : -EBADMSG, why, NULL);
     pthread_cond_broadcast(&u->changed);
-    pthread_mutex_unlock(&u->lock);
 }
 
 int upload_rewind(struct upload *u, const struct tarball_reader *who)
 {
     const int64_t until = time_mono_ns() + LAST_CLOSE_NS;
     static const struct tarball_reader nobody;
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     int r = 0;
     while (r == 0 && u->state != UPLOAD_EMPTY && u->writers > 1 && time_mono_ns() < until)
         r = feed_wait(u->feed, who ? who : &nobody);
     if (r == 0 && u->writers <= 1 && u->state != UPLOAD_EMPTY &&
         (feed_fed(u->feed) > 0 || u->state != UPLOAD_RECEIVING))
         r = upload_restart(u, who);
-    pthread_mutex_unlock(&u->lock);
     return r;
 }
 
@@ -189,22 +185,19 @@ int upload_write(struct upload *u, const void *buf, size_t n, uint64_t off,
 int upload_truncate(struct upload *u, uint64_t size, const struct tarball_reader *who,
                     struct err *e)
 {
-    int r = 0;
     if (size > MANIFEST_FILE_MAX)
         return err_sys(e, -EFBIG, "restore");
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     if (size == 0)
-        r = upload_restart(u, who);
-    else if (upload_dead(u))
-        r = refusal(u, e);
-    else if (size == feed_size(u->feed))
-        r = 0;
-    else if (feed_truncate(u->feed, size) < 0)
-        r = err_set(e, -EIO, "%s: its size was changed after it was unpacked", u->name);
-    else
-        u->incomplete = 0;
-    pthread_mutex_unlock(&u->lock);
-    return r;
+        return upload_restart(u, who);
+    if (upload_dead(u))
+        return refusal(u, e);
+    if (size == feed_size(u->feed))
+        return 0;
+    if (feed_truncate(u->feed, size) < 0)
+        return err_set(e, -EIO, "%s: its size was changed after it was unpacked", u->name);
+    u->incomplete = 0;
+    return 0;
 }
 
 /* As rsync names a file that it has not written to the end. */
@@ -318,12 +311,10 @@ int upload_new(struct session *s, const char *name, struct upload **out)
 
 int upload_abandon(struct upload *u, const char *why, const struct tarball_reader *who)
 {
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     if (!upload_dead(u) && (u->state == UPLOAD_RECEIVING || u->state == UPLOAD_VERIFIED))
         account_refused(u->account, u, u->name, why);
-    int r = upload_end(u, -ECANCELED, why, who);
-    pthread_mutex_unlock(&u->lock);
-    return r;
+    return upload_end(u, -ECANCELED, why, who);
 }
 
 void upload_free(struct upload *u)
@@ -346,24 +337,18 @@ void upload_free(struct upload *u)
 
 uint64_t upload_size(struct upload *u)
 {
-    pthread_mutex_lock(&u->lock);
-    uint64_t n = upload_dead(u) ? 0 : feed_size(u->feed);
-    pthread_mutex_unlock(&u->lock);
-    return n;
+    lock_scope(&u->lock);
+    return upload_dead(u) ? 0 : feed_size(u->feed);
 }
 
 bool upload_refused(struct upload *u)
 {
-    pthread_mutex_lock(&u->lock);
-    bool refused = upload_dead(u);
-    pthread_mutex_unlock(&u->lock);
-    return refused;
+    lock_scope(&u->lock);
+    return upload_dead(u);
 }
 
 bool upload_restored(struct upload *u)
 {
-    pthread_mutex_lock(&u->lock);
-    bool done = u->state == UPLOAD_RESTORED && !u->waits;
-    pthread_mutex_unlock(&u->lock);
-    return done;
+    lock_scope(&u->lock);
+    return u->state == UPLOAD_RESTORED && !u->waits;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is done in an upload's own thread: unpacking it, and then installing or discarding it. */
 #include "store/base/cleanup.h"
+#include "store/base/lock.h"
 #include "store/restore/unpack.h"
 #include "store/restore/upload_impl.h"
 
@@ -10,10 +11,8 @@
 /* A copy, so that nobody is called with the lock held. */
 static char *work_name(struct upload *u)
 {
-    pthread_mutex_lock(&u->lock);
-    char *copy = strdup(u->name);
-    pthread_mutex_unlock(&u->lock);
-    return copy;
+    lock_scope(&u->lock);
+    return strdup(u->name);
 }
 
 static int work_begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
@@ -84,7 +83,7 @@ static void *work_unpack(void *arg)
     struct err why = {0};
     const struct unpack_io io = {
         {feed_next, feed_stopped, u->feed}, work_begin, member, progress, u};
-    int r = unpack_run(&io, &why);
+    int r = unpack_run(&io, NULL, NULL, &why);
     if (r == 0 && u->increment)
         r = increment_seal(u->increment, u->stage, &why);
     if (r == 0)
@@ -114,10 +113,9 @@ static void *work_install(void *arg)
     int r = u->increment
                 ? session_accept(u->session, u, steal_ptr(&u->increment), name, &waits, &why)
                 : session_install(u->session, u, name, &why);
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     u->waits = waits;
     upload_becomes(u, r == 0 ? UPLOAD_RESTORED : UPLOAD_REFUSED, r, &why);
-    pthread_mutex_unlock(&u->lock);
     return NULL;
 }
 
@@ -125,10 +123,9 @@ static void *work_discard(void *arg)
 {
     struct upload *u = arg;
     work_give_up(u);
-    pthread_mutex_lock(&u->lock);
+    lock_scope(&u->lock);
     u->state = UPLOAD_REFUSED;
     pthread_cond_broadcast(&u->changed);
-    pthread_mutex_unlock(&u->lock);
     return NULL;
 }
 

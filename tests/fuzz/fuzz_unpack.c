@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* unpack_check: a tar that somebody copies in, hostile or not, with a sink that keeps nothing. The
+/* unpack_run: a tar that somebody copies in, hostile or not, with a sink that keeps nothing. The
  * first byte of an input says in what pieces the rest comes, and whether the checksums of its headers
  * are put right first, so that other things than those can be wrong. */
 #include "store/restore/unpack.h"
@@ -98,7 +98,7 @@ static int arrive(struct arrival *a)
     const struct unpack_sink sink = {sink_begin, sink_open, sink_write, sink_close, a};
     struct manifest *m = NULL;
     struct err e = {""};
-    int r = unpack_check(&io, &sink, &m, &e);
+    int r = unpack_run(&io, &sink, &m, &e);
     if (r != a->at_end || r == 0)
         must_explain(r == -EINVAL || r == -ENOTSUP ? -EBADMSG : r, -EBADMSG, &e);
     must(!a->m || a->m == m);

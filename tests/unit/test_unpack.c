@@ -79,7 +79,7 @@ static int unpack(const struct buffer *input, size_t piece, struct err *e, char 
 {
     struct run r = {.input = input, .piece = piece, .root = temp_folder()};
     const struct unpack_io io = {{pull, NULL, &r}, begin, member, progress, &r};
-    int result = unpack_run(&io, e);
+    int result = unpack_run(&io, NULL, NULL, e);
     stage_free(r.stage);
     if (tree)
         *tree = tree_text(r.root);
@@ -132,7 +132,7 @@ static void test_times(void **state)
     struct stat st;
     char *path;
     (void)state;
-    assert_int_equal(unpack_run(&io, NULL), 0);
+    assert_int_equal(unpack_run(&io, NULL, NULL, NULL), 0);
     stage_free(r.stage);
     assert_true(asprintf(&path, "%s/meta/meta.db", r.root) > 0);
     assert_int_equal(stat(path, &st), 0);
@@ -287,7 +287,7 @@ static void test_if_ended(void **state)
     for (tar.n = 0; tar.n <= whole; tar.n += 256) {
         struct run r = {.input = &tar, .piece = 300, .root = temp_folder(), .at_end = -ECANCELED};
         const struct unpack_io io = {{pull, NULL, &r}, begin, member, progress, &r};
-        assert_int_equal(unpack_run(&io, NULL), -ECANCELED);
+        assert_int_equal(unpack_run(&io, NULL, NULL, NULL), -ECANCELED);
         stage_free(r.stage);
         tree_remove(r.root);
         assert_int_equal(r.last_if_ended, tar.n == 0 ? -EINVAL : tar.n < whole ? -EBADMSG : 0);
