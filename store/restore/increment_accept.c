@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/increment_accept.h"
-
+/* What becomes of an increment that was received whole: the verdict on it. */
 #include "store/base/cleanup.h"
 #include "store/restore/chain_order.h"
 #include "store/restore/increments.h"
@@ -17,7 +16,6 @@ struct trial {
     const char *name;
     enum increment_state state; /* what becomes of it */
     struct job job;
-    struct candidates c;
     struct manifest *present; /* what the store holds; NULL: not known */
     bool moved_on;            /* it has changed since that was restored */
     bool exchanged;
@@ -47,15 +45,15 @@ static int accept_keep(struct trial *t, enum increment_state as, const char *why
 static int accept_keep_waiting(struct trial *t, struct err *e)
 {
     struct err words;
-    autofree const struct manifest **all = calloc(t->c.n + 1, sizeof(*all));
+    autofree const struct manifest **all = calloc(t->job.n + 1, sizeof(*all));
     if (!all)
         return err_sys(e, -ENOMEM, "restore");
     size_t me = 0;
-    for (size_t k = 0; k < t->c.n; k++) {
-        all[k] = t->c.all[k]->m;
-        me = t->c.all[k] == t->i ? k : me;
+    for (size_t k = 0; k < t->job.n; k++) {
+        all[k] = t->job.all[k]->m;
+        me = t->job.all[k] == t->i ? k : me;
     }
-    chain_order_waits_for(all, t->c.n, me, t->present, &words);
+    chain_order_waits_for(all, t->job.n, me, t->present, &words);
     return accept_keep(t, INCREMENT_PENDING, words.text, e);
 }
 
@@ -104,7 +102,7 @@ static int accept_apply(struct trial *t, struct err *e)
     t->exchanged = true;
     manifest_free(steal_ptr(&t->present));
     t->moved_on = false;
-    increments_settle(t->s, j, &t->c, t->i);
+    increments_settle(t->s, j, t->i);
     ret = manifest_copy(j->state, &t->present);
     return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
@@ -114,9 +112,7 @@ static int accept_decide(struct trial *t, struct err *e)
     struct job *j = &t->job;
     int ret = increments_look(t->s, j->t, &t->present, &t->moved_on, e);
     if (ret == 0)
-        ret = increments_candidates(t->s, j->t, NULL, t->i, &t->c, e);
-    j->all = t->c.all;
-    j->n = t->c.n;
+        ret = increments_gather(t->s, j, NULL, t->i, e);
     if (ret == 0 && t->present && !t->moved_on)
         ret = job_plan(j, t->present, e);
     if (ret < 0)
@@ -124,7 +120,7 @@ static int accept_decide(struct trial *t, struct err *e)
     if (j->nrun > 0)
         ret = accept_apply(t, e);
     else
-        increments_remove_unfit(t->s, j, &t->c);
+        increments_remove_unfit(t->s, j);
     if (ret == 0 && t->i && !job_has(j, t->i))
         ret = accept_judge(t, e);
     else if (ret == 0 && t->i && parked_any(t->s->parked))
@@ -157,7 +153,6 @@ static void accept_end(struct trial *t, int ret, const struct err *e)
                                                             : PROGRESS_RESTORED;
     outcome_end(t->s, &t->job, verdict, t->exchanged,
                 looked ? "numbers that were waiting" : t->name, e->text);
-    candidates_free(&t->c);
     manifest_free(t->present);
 }
 

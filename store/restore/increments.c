@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/restore/chain_order.h"
+#include "store/restore/session_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -74,40 +75,27 @@ void increments_open(struct session *s, struct targets *t)
     targets_unlock(t);
 }
 
-static int add_candidate(struct candidates *c, const struct increment *i)
+static int add_to_job(struct job *j, const struct increment *i)
 {
-    if (!array_grow(&c->all, c->n))
+    if (!array_grow(&j->all, j->n))
         return -ENOMEM;
-    c->all[c->n++] = i;
+    j->all[j->n++] = i;
     return 0;
 }
 
-int increments_candidates(struct session *s, const struct targets *t, const struct manifest *full,
-                          const struct increment *came, struct candidates *out, struct err *e)
+int increments_gather(struct session *s, struct job *j, const struct manifest *full,
+                      const struct increment *came, struct err *e)
 {
-    struct candidates c = {0};
-    int ret = s->options.collect ? 0 : increment_list(t, &c.waiting, e);
+    int ret = s->options.collect ? 0 : increment_list(j->t, &j->waiting, e);
     if (ret < 0)
         return ret;
-    for (size_t k = 0; ret == 0 && k < c.waiting.n; k++)
-        ret = add_candidate(&c, c.waiting.at[k]);
+    for (size_t k = 0; ret == 0 && k < j->waiting.n; k++)
+        ret = add_to_job(j, j->waiting.at[k]);
     if (ret == 0 && full)
-        ret = parked_append(s->parked, full, &c.all, &c.n);
+        ret = parked_append(s->parked, full, &j->all, &j->n);
     if (ret == 0 && came)
-        ret = add_candidate(&c, came);
-    if (ret < 0) {
-        candidates_free(&c);
-        return err_sys(e, ret, "restore");
-    }
-    *out = c;
-    return 0;
-}
-
-void candidates_free(struct candidates *c)
-{
-    increment_list_free(&c->waiting);
-    free(c->all);
-    *c = (struct candidates){0};
+        ret = add_to_job(j, came);
+    return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
 
 /* One that waited was applied: it goes, or is parked after others. */
@@ -120,26 +108,25 @@ static void retire(struct session *s, const struct targets *t, const struct incr
         increment_remove(t, waiting);
 }
 
-void increments_remove_unfit(struct session *s, const struct job *j, const struct candidates *c)
+void increments_remove_unfit(struct session *s, const struct job *j)
 {
-    for (size_t k = 0; k < c->waiting.n; k++) {
-        if (c->waiting.at[k] != j->unfit)
+    for (size_t k = 0; k < j->waiting.n; k++) {
+        if (j->waiting.at[k] != j->unfit)
             continue;
         account_say(s->account, "removed %s, which was waiting: %s", j->unfit->name, j->why.text);
         increment_remove(j->t, j->unfit);
     }
 }
 
-void increments_settle(struct session *s, const struct job *j, const struct candidates *c,
-                       const struct increment *came)
+void increments_settle(struct session *s, const struct job *j, const struct increment *came)
 {
     for (size_t k = 0; k < j->nrun; k++)
         if (j->run[k] != came)
             account_say(s->account,
                         "restored %s: number %" PRId64 ", which came before what it builds on",
                         j->run[k]->name, j->run[k]->m->number);
-    for (size_t k = 0; k < c->waiting.n; k++) {
-        const struct increment *i = c->waiting.at[k];
+    for (size_t k = 0; k < j->waiting.n; k++) {
+        const struct increment *i = j->waiting.at[k];
         if (job_has(j, i)) {
             retire(s, j->t, i);
         } else if (chain_order_stale(i->m, j->state)) {
@@ -148,7 +135,7 @@ void increments_settle(struct session *s, const struct job *j, const struct cand
             increment_remove(j->t, i);
         }
     }
-    increments_remove_unfit(s, j, c);
+    increments_remove_unfit(s, j);
     increments_show(s, j->t, j->state);
 }
 

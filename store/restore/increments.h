@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The increments of a session (increment.h tells of one): received beside each other, found when a
- * store is about to be exchanged, and cleared away after that.
+ * The increments of a session (increment.h tells of one): received beside each other, judged, found
+ * when a store is about to be exchanged, and cleared away after that.
  */
 #ifndef INFLUXFS_RESTORE_INCREMENTS_H
 #define INFLUXFS_RESTORE_INCREMENTS_H
 
 #include "store/restore/increment.h"
 #include "store/restore/job.h"
-#include "store/restore/session_parts.h"
 
-/* Makes a slot for an increment, beside all others. Any thread; the staging area is not needed. It
- * is ended by increments_discard, or parked_received when it was taken over. Errors as
+struct session;
+
+/* An increment begins: makes a slot to unpack into, beside all others. Any thread; the staging area
+ * is not needed. Ended by session_accept or increments_discard (it is given up). Errors as
  * staging_check and staging_layout, and of increment_new. */
 int increments_receive(struct session *s, const char *name, const struct manifest *m,
                        struct increment **out, struct stage **stage, struct err *e);
@@ -20,31 +21,44 @@ void increments_discard(struct session *s, struct increment *i);
 /* At the mount: removes litter, and shows what waits. With the targets recovered. */
 void increments_open(struct session *s, struct targets *t);
 
+/* The verdict on one that was received whole (increment_accept.c). All three take over the increment,
+ * which was uploaded under `name` and has that name. *state is what it has become, where it was not
+ * refused: INCREMENT_INCOMING stands for one that was restored. */
+
+/* Puts it before the store, for whoever has the staging area: it is restored with those that follow
+ * it, parked, or kept until its parent comes. -ESTALE: it does not follow what the store holds;
+ * -EBADMSG: it does not fit; and as job_run. */
+int increment_accept(struct session *s, struct increment *i, const char *name,
+                     enum increment_state *state, struct err *e);
+
+/* Keeps it because another has the staging area, to which it is owed. */
+int increment_accept_later(struct session *s, struct increment *i, const char *name,
+                           enum increment_state *state, struct err *e);
+
+/* Only collects it for the full snapshot that comes last. */
+int increment_collect(struct session *s, struct increment *i, const char *name,
+                      enum increment_state *state);
+
+/* Puts those that wait before the store, while that is owed and the staging area can be had. */
+void increments_catch_up(struct session *s);
+
 /* What follows is for whoever has the staging area. */
 
 /* What the store holds, as record_look; and says so if it is not what the log says. */
 int increments_look(struct session *s, const struct targets *t, struct manifest **present,
                     bool *moved_on, struct err *e);
 
-/* What a job may apply; all but `waiting` is borrowed. */
-struct candidates {
-    struct increment_list waiting;
-    const struct increment **all; /* those that wait, those parked, and the one that came */
-    size_t n;
-};
-
-/* full: the snapshot that is staged, or NULL; came: one that is to be judged, or NULL. */
-int increments_candidates(struct session *s, const struct targets *t, const struct manifest *full,
-                          const struct increment *came, struct candidates *out, struct err *e);
-void candidates_free(struct candidates *c);
+/* Gives a job what it may apply: those that wait, those parked if they lead on from `full`, the
+ * snapshot that is staged (or NULL), and the one that came to be judged (or NULL). */
+int increments_gather(struct session *s, struct job *j, const struct manifest *full,
+                      const struct increment *came, struct err *e);
 
 /* After a restore: of those that waited, removes or parks what was applied and removes what is
  * superseded or does not fit; and says so, but for `came`. */
-void increments_settle(struct session *s, const struct job *j, const struct candidates *c,
-                       const struct increment *came);
+void increments_settle(struct session *s, const struct job *j, const struct increment *came);
 
 /* Removes the one that waited and was found not to fit, if there is one. */
-void increments_remove_unfit(struct session *s, const struct job *j, const struct candidates *c);
+void increments_remove_unfit(struct session *s, const struct job *j);
 
 /* Shows in the status what waits. present: what the store holds; NULL if that is not known. Where
  * memory or the disk fails, the status stays as it was. */

@@ -45,12 +45,12 @@ int job_plan(struct job *j, const struct manifest *from, struct err *e)
 
 void job_clear(struct job *j)
 {
+    increment_list_free(&j->waiting);
+    free(j->all);
     manifest_free(j->state);
     free(j->run);
     advice_clear(&j->advice);
-    j->state = NULL;
-    j->run = NULL;
-    j->nrun = 0;
+    *j = (struct job){0};
 }
 
 bool job_has(const struct job *j, const struct increment *i)

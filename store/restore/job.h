@@ -15,12 +15,15 @@
 #include "store/restore/record.h"
 
 struct job {
-    /* Given; nothing is owned. */
+    /* Given, and not owned. */
     struct targets *t;
     struct record *record;
     struct install_check check;
-    bool keep_expired;            /* session_options.h */
-    const struct increment **all; /* that may be applied */
+    bool keep_expired; /* session_options.h */
+
+    /* What may be applied: those that wait on disk, and all, which are borrowed. Freed by job_clear. */
+    struct increment_list waiting;
+    const struct increment **all;
     size_t n;
 
     /* Made by job_plan. */

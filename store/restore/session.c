@@ -3,14 +3,13 @@
  * The story of a restore, from its first bytes to the verdict. What is uploaded is either
  *
  *   a full snapshot   session_claim, then session_install or session_release; or
- *   an increment      session_receive, then session_accept or session_discard.
+ *   an increment      increments_receive, then session_accept or increments_discard.
  *
  * In between it is unpacked and verified by its upload, and nothing here is waited for.
  */
 #include "store/restore/session.h"
 
 #include "store/base/cleanup.h"
-#include "store/restore/increment_accept.h"
 #include "store/restore/increments.h"
 #include "store/restore/outcome.h"
 #include "store/restore/session_upload.h"
@@ -77,22 +76,18 @@ void session_release(struct session *s, const struct upload *u)
 static int session_exchange(struct session *s, struct job *j, const struct manifest *full,
                             struct err *e)
 {
-    struct candidates c = {0};
-    int ret = increments_candidates(s, j->t, full, NULL, &c, e);
-    j->all = c.all;
-    j->n = c.n;
+    int ret = increments_gather(s, j, full, NULL, e);
     if (ret == 0)
         ret = job_plan(j, full, e);
     if (ret < 0)
         targets_tidy(j->t, NULL);
     else
         ret = job_run(j, NULL, e);
-    if (ret == 0)
-        increments_settle(s, j, &c, NULL);
-    candidates_free(&c);
-    if (ret == 0)
-        parked_clear(s->parked);
-    return ret;
+    if (ret < 0)
+        return ret;
+    increments_settle(s, j, NULL);
+    parked_clear(s->parked);
+    return 0;
 }
 
 /* All of it is staged and verified. */
@@ -109,18 +104,6 @@ int session_install(struct session *s, const struct upload *u, const char *name,
     outcome_end(s, &j, ret == 0 ? PROGRESS_RESTORED : PROGRESS_REFUSED, ret == 0, name, e->text);
     session_leave(s);
     return ret;
-}
-
-/* The first bytes of an increment have come; below, it is given up. */
-int session_receive(struct session *s, const char *name, const struct manifest *m,
-                    struct increment **out, struct stage **stage, struct err *e)
-{
-    return increments_receive(s, name, m, out, stage, e);
-}
-
-void session_discard(struct session *s, struct increment *i)
-{
-    increments_discard(s, i);
 }
 
 /* All of an increment is in its slot, and verified: it goes before the store, or waits. */

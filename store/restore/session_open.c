@@ -6,6 +6,7 @@
 #include "store/restore/install.h"
 #include "store/restore/locate.h"
 #include "store/restore/session.h"
+#include "store/restore/session_parts.h"
 #include "store/restore/session_upload.h"
 
 #include <errno.h>

@@ -7,7 +7,6 @@
 #define INFLUXFS_RESTORE_SESSION_UPLOAD_H
 
 #include "store/base/err.h"
-#include "store/restore/account.h"
 #include "store/restore/increment.h"
 #include "store/restore/stage.h"
 #include "store/snapshot/manifest.h"
@@ -32,17 +31,9 @@ void session_release(struct session *s, const struct upload *u);
  * staging area is left in any case. */
 int session_install(struct session *s, const struct upload *u, const char *name, struct err *e);
 
-/* An increment begins: makes a slot to unpack into, whoever has the staging area. Ended by
- * session_accept or session_discard. Errors as session_claim. */
-int session_receive(struct session *s, const char *name, const struct manifest *m,
-                    struct increment **out, struct stage **stage, struct err *e);
-
-/* It is given up. */
-void session_discard(struct session *s, struct increment *i);
-
-/* It is verified and sealed, and is taken over: restored with those that follow it, or kept until
- * its parent comes (*waits), or neither if the store holds it already. -ESTALE: it does not follow
- * what the store holds; and as session_install. */
+/* An increment (increments_receive) is verified and sealed, and is taken over: restored with those
+ * that follow it, or kept until its parent comes (*waits), or neither if the store holds it already.
+ * -ESTALE: it does not follow what the store holds; and as session_install. */
 int session_accept(struct session *s, const struct upload *u, struct increment *i, const char *name,
                    bool *waits, struct err *e);
 

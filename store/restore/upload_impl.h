@@ -4,6 +4,7 @@
 #ifndef INFLUXFS_RESTORE_UPLOAD_IMPL_H
 #define INFLUXFS_RESTORE_UPLOAD_IMPL_H
 
+#include "store/restore/account.h"
 #include "store/restore/feed.h"
 #include "store/restore/session_upload.h"
 #include "store/restore/upload.h"

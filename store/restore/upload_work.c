@@ -2,6 +2,7 @@
 /* What is done in an upload's own thread: unpacking it, and then installing or discarding it. */
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
+#include "store/restore/increments.h"
 #include "store/restore/unpack.h"
 #include "store/restore/upload_impl.h"
 
@@ -22,7 +23,7 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
     if (!name)
         return err_sys(e, -ENOMEM, "restore");
     int r = m->kind == MANIFEST_INCREMENTAL
-                ? session_receive(u->session, name, m, &u->increment, &u->stage, e)
+                ? increments_receive(u->session, name, m, &u->increment, &u->stage, e)
                 : session_claim(u->session, u, name, m, &u->stage, e);
     if (r == 0)
         *out = u->stage;
@@ -45,7 +46,7 @@ static void progress(void *arg, uint64_t n)
 static void work_give_up(struct upload *u)
 {
     if (u->increment)
-        session_discard(u->session, steal_ptr(&u->increment));
+        increments_discard(u->session, steal_ptr(&u->increment));
     else
         session_release(u->session, u);
 }
