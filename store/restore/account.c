@@ -105,8 +105,16 @@ int account_log_fd(const struct account *a)
 
 int account_json(struct account *a, char **text)
 {
-    lock_scope(&a->lock);
-    return progress_json(&a->status, text);
+    pthread_mutex_lock(&a->lock);
+    struct json_object *o = progress_object(&a->status);
+    pthread_mutex_unlock(&a->lock);
+    if (!o)
+        return -ENOMEM;
+    const char *json =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+    int ret = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;
+    json_object_put(o);
+    return ret;
 }
 
 void account_status(struct account *a, struct progress *out)

@@ -67,6 +67,17 @@ static int remove_slot(const struct target *data, int place, const char *slot)
     return r;
 }
 
+/* Removes the slot, and the folder of all slots unless others are there. */
+static int drop_slot(const struct target *data, const char *slot)
+{
+    autoclose int place = target_open_side(data, SIDE_PENDING);
+    if (place < 0)
+        return place == -ENOENT ? 0 : place;
+    int r = remove_slot(data, place, slot);
+    target_remove_empty_side(data, SIDE_PENDING);
+    return r;
+}
+
 /* An id may be any text, a name may not. */
 static int slot_of(const char *id, char **out)
 {
@@ -78,7 +89,7 @@ static int slot_of(const char *id, char **out)
     return *out ? 0 : -ENOMEM;
 }
 
-static int open_kinds(int slot, int fds[TARGETS])
+static int increment_open_kinds(int slot, int fds[TARGETS])
 {
     int r = 0;
     for (int k = 0; k < TARGETS; k++) {
@@ -160,7 +171,7 @@ int increment_new(struct targets *t, const struct manifest *m, struct increment 
         if (mkdirat(i->fd, target_kind_name((enum target_kind)k), 0700) < 0)
             r = -errno;
     if (r == 0)
-        r = open_kinds(i->fd, fds);
+        r = increment_open_kinds(i->fd, fds);
     if (r < 0)
         return err_sys(e, r, "%s.pending: no place for a number", t->at[TARGET_DATA].path);
     if ((r = stage_new(t, fds, stage, e)) < 0)
@@ -277,12 +288,8 @@ void increment_free(struct increment *i)
 {
     if (!i)
         return;
-    if (i->slot && (i->state == INCREMENT_INCOMING || i->state == INCREMENT_PARKED)) {
-        autoclose int place = target_open_side(&i->data, SIDE_PENDING);
-        if (place >= 0)
-            remove_slot(&i->data, place, i->slot);
-        target_remove_empty_side(&i->data, SIDE_PENDING); /* unless others are there */
-    }
+    if (i->slot && (i->state == INCREMENT_INCOMING || i->state == INCREMENT_PARKED))
+        drop_slot(&i->data, i->slot);
     cleanup_close(&i->fd);
     cleanup_close(&i->data.parent);
     free(i->data.name);
@@ -304,29 +311,22 @@ int increment_open(const struct targets *t, const struct increment *i, int fds[T
     autoclose int place = open_place(t, i->inside, &data);
     autoclose int slot =
         place < 0 ? place : io_open_beneath(place, i->slot, O_RDONLY | O_DIRECTORY);
-    int r = slot < 0 ? slot : open_kinds(slot, fds);
+    int r = slot < 0 ? slot : increment_open_kinds(slot, fds);
     return r < 0 ? err_sys(e, r, "%s: what was received of it", i->name) : 0;
 }
 
 int increment_remove(const struct targets *t, const struct increment *waiting)
 {
-    struct target data;
-    autoclose int place = open_place(t, waiting->inside, &data);
-    if (place < 0)
-        return place == -ENOENT ? 0 : place;
-    int r = remove_slot(&data, place, waiting->slot);
-    target_remove_empty_side(&data, SIDE_PENDING); /* unless others are there */
-    return r;
+    struct target data = t->at[TARGET_DATA];
+    data.inside = waiting->inside;
+    return drop_slot(&data, waiting->slot);
 }
 
 /* One line of `about`, without its newline. */
 static int increment_parse_about(struct increment *i, char *line)
 {
-    if (strncmp(line, "name ", 5) == 0) {
-        free(i->name);
-        i->name = strdup(line + 5);
-        return i->name ? 0 : -ENOMEM;
-    }
+    if (strncmp(line, "name ", 5) == 0)
+        return increment_name(i, line + 5);
     unsigned mode;
     int64_t mtime;
     int at = 0;

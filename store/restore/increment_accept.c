@@ -3,7 +3,7 @@
 #include "store/base/cleanup.h"
 #include "store/restore/chain_order.h"
 #include "store/restore/increments.h"
-#include "store/restore/outcome.h"
+#include "store/restore/session_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -45,15 +45,8 @@ static int accept_keep(struct trial *t, enum increment_state as, const char *why
 static int accept_keep_waiting(struct trial *t, struct err *e)
 {
     struct err words;
-    autofree const struct manifest **all = calloc(t->job.n + 1, sizeof(*all));
-    if (!all)
-        return err_sys(e, -ENOMEM, "restore");
-    size_t me = 0;
-    for (size_t k = 0; k < t->job.n; k++) {
-        all[k] = t->job.all[k]->m;
-        me = t->job.all[k] == t->i ? k : me;
-    }
-    chain_order_waits_for(all, t->job.n, me, t->present, &words);
+    const struct job *j = &t->job;
+    chain_order_waits_for(j->manifests, j->n, j->n - 1, t->present, &words);
     return accept_keep(t, INCREMENT_PENDING, words.text, e);
 }
 

@@ -95,6 +95,10 @@ int increments_gather(struct session *s, struct job *j, const struct manifest *f
         ret = parked_append(s->parked, full, &j->all, &j->n);
     if (ret == 0 && came)
         ret = add_to_job(j, came);
+    if (ret == 0 && !(j->manifests = calloc(j->n + 1, sizeof(*j->manifests))))
+        ret = -ENOMEM;
+    for (size_t k = 0; ret == 0 && k < j->n; k++)
+        j->manifests[k] = j->all[k]->m;
     return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
 

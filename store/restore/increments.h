@@ -49,7 +49,7 @@ int increments_look(struct session *s, const struct targets *t, struct manifest 
                     bool *moved_on, struct err *e);
 
 /* Gives a job what it may apply: those that wait, those parked if they lead on from `full`, the
- * snapshot that is staged (or NULL), and the one that came to be judged (or NULL). */
+ * snapshot that is staged (or NULL), and last the one that came to be judged (or NULL). */
 int increments_gather(struct session *s, struct job *j, const struct manifest *full,
                       const struct increment *came, struct err *e);
 

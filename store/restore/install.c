@@ -6,7 +6,6 @@
 #include "store/base/log.h"
 #include "store/restore/exchange.h"
 #include "store/restore/journal.h"
-#include "store/restore/locate.h"
 
 #include <errno.h>
 #include <fcntl.h>

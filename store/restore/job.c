@@ -9,16 +9,16 @@
 #include <stdint.h>
 #include <string.h>
 
-static int job_follow(struct job *j, const struct manifest *const *manifests, struct err *e)
+static int job_follow(struct job *j, struct err *e)
 {
     while (j->nrun < j->n) {
-        size_t next = chain_order_next(manifests, j->n, j->state);
+        size_t next = chain_order_next(j->manifests, j->n, j->state);
         if (next == SIZE_MAX)
             break;
         cleanup(manifest_freep) struct manifest *then = NULL;
         int r = manifest_copy(j->state, &then);
         if (r == 0)
-            r = chain_order_apply(then, manifests[next], &j->why);
+            r = chain_order_apply(then, j->manifests[next], &j->why);
         if (r == -EBADMSG) {
             j->unfit = j->all[next];
             break;
@@ -34,19 +34,17 @@ static int job_follow(struct job *j, const struct manifest *const *manifests, st
 
 int job_plan(struct job *j, const struct manifest *from, struct err *e)
 {
-    autofree const struct manifest **manifests = calloc(j->n + 1, sizeof(*manifests));
     j->run = calloc(j->n + 1, sizeof(*j->run));
-    if (!manifests || !j->run || manifest_copy(from, &j->state) < 0)
+    if (!j->run || manifest_copy(from, &j->state) < 0)
         return err_sys(e, -ENOMEM, "restore");
-    for (size_t i = 0; i < j->n; i++)
-        manifests[i] = j->all[i]->m;
-    return job_follow(j, manifests, e);
+    return job_follow(j, e);
 }
 
 void job_clear(struct job *j)
 {
     increment_list_free(&j->waiting);
     free(j->all);
+    free(j->manifests);
     manifest_free(j->state);
     free(j->run);
     advice_clear(&j->advice);

@@ -24,6 +24,7 @@ struct job {
     /* What may be applied: those that wait on disk, and all, which are borrowed. Freed by job_clear. */
     struct increment_list waiting;
     const struct increment **all;
+    const struct manifest **manifests; /* theirs */
     size_t n;
 
     /* Made by job_plan. */

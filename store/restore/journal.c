@@ -131,7 +131,7 @@ static int journal_check(const char *text)
 
 int journal_parse(char *p, struct targets *t, enum journal_phase *phase, char id[129])
 {
-    bool inside[TARGETS], existed[TARGETS];
+    struct target at[TARGETS];
     int r = journal_check(p);
     if (r < 0)
         return r;
@@ -143,24 +143,22 @@ int journal_parse(char *p, struct targets *t, enum journal_phase *phase, char id
     const char *replaced = line(&p, "replaced"); /* most have no such line */
     if (replaced && strcmp(replaced, "discarded") != 0)
         return -EBADMSG;
+    memcpy(at, t->at, sizeof(at));
     for (int i = 0; i < TARGETS; i++) {
         char *rest = line(&p, target_kind_name((enum target_kind)i));
         int in = rest ? either(&rest, "inside", "beside") : -1;
         int was = in < 0 ? -1 : either(&rest, "existed", "absent");
         if (was < 0)
             return -EBADMSG;
-        if (strcmp(rest, t->at[i].path) != 0)
+        if (strcmp(rest, at[i].path) != 0)
             return -ESTALE;
-        inside[i] = in;
-        existed[i] = was;
+        at[i].inside = in;
+        at[i].existed = was;
     }
     bool exchange = strcmp(word, "exchange") == 0;
     if (!exchange && strcmp(word, "prepared") != 0)
         return -EBADMSG;
-    for (int i = 0; i < TARGETS; i++) {
-        t->at[i].inside = inside[i];
-        t->at[i].existed = existed[i];
-    }
+    memcpy(t->at, at, sizeof(at));
     t->discard = replaced != NULL;
     strcpy(id, text);
     *phase = exchange ? JOURNAL_EXCHANGE : JOURNAL_PREPARED;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/locate.h"
-
+/* The targets of a restore found: where the folders of a store lie, whose they are, whether they can
+ * be exchanged, and in which way. */
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/mounts.h"
 #include "store/base/owner.h"
 #include "store/base/path.h"
 #include "store/base/rmtree.h"
+#include "store/restore/target.h"
 
 #include <errno.h>
 #include <fcntl.h>

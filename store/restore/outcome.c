@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/outcome.h"
+/* What comes of a job (job.h) for its session: the targets, the log and the status, and a call to
+ * those who use the store. */
+#include "store/restore/session_parts.h"
 
 #include <stdlib.h>
 

@@ -154,15 +154,3 @@ struct json_object *progress_object(const struct progress *s)
     json_add(o, "pending", progress_waiting(s));
     return o;
 }
-
-int progress_json(const struct progress *s, char **text)
-{
-    struct json_object *o = progress_object(s);
-    if (!o)
-        return -ENOMEM;
-    const char *json =
-        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-    int r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;
-    json_object_put(o);
-    return r;
-}

@@ -69,9 +69,7 @@ void progress_copy(const struct progress *from, struct progress *to);
 void progress_forget_warnings(struct progress *s);
 void progress_clear(struct progress *s);
 
-/* As an object, which the caller puts (NULL: out of memory); as text with a newline at its end, the
- * caller's (-ENOMEM). */
+/* As an object, which the caller puts. NULL: out of memory. */
 struct json_object *progress_object(const struct progress *s);
-int progress_json(const struct progress *s, char **text);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/restore/increments.h"
-#include "store/restore/outcome.h"
+#include "store/restore/session_parts.h"
 #include "store/restore/session_upload.h"
 
 #include <errno.h>

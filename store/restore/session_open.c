@@ -4,7 +4,6 @@
 #include "store/base/path.h"
 #include "store/restore/increments.h"
 #include "store/restore/install.h"
-#include "store/restore/locate.h"
 #include "store/restore/session.h"
 #include "store/restore/session_parts.h"
 #include "store/restore/session_upload.h"

@@ -7,6 +7,7 @@
 
 #include "store/restore/account.h"
 #include "store/restore/advice.h"
+#include "store/restore/job.h"
 #include "store/restore/parked.h"
 #include "store/restore/record.h"
 #include "store/restore/session_options.h"
@@ -20,5 +21,18 @@ struct session {
     struct record *record; /* what was restored last, */
     struct advice advice;  /* and what to know of it */
 };
+
+/* For whoever has the staging area (outcome.c) */
+
+/* A job for these targets, which outcome_end takes over. */
+struct job outcome_begin(const struct session *s, struct targets *t);
+
+/* The end of a job, or of what had no job (no targets), with the verdict on what was uploaded under
+ * this name. Says what to know of an exchanged store, and the verdict as the last line of the log;
+ * frees the targets, with their lock, unless the exchange was cut off: then the staging area keeps
+ * them; and calls options.restored. PROGRESS_IDLE: there is nothing to say. why: of
+ * PROGRESS_REFUSED. */
+void outcome_end(struct session *s, struct job *j, enum progress_state verdict, bool exchanged,
+                 const char *name, const char *why);
 
 #endif

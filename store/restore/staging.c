@@ -6,7 +6,6 @@
 #include "store/base/time.h"
 #include "store/influx/seen.h"
 #include "store/restore/install.h"
-#include "store/restore/locate.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -88,14 +88,19 @@ int target_open_home(const struct target *t, bool make)
     return r < 0 ? r : io_open_beneath(self, TARGET_HOME, O_RDONLY | O_DIRECTORY);
 }
 
+/* The home, and the unit's name in it. */
+static int target_find_unit(const struct target *t, enum target_side side, bool make,
+                            char unit[NAME_MAX + 1])
+{
+    int r = target_unit(t, side, unit);
+    return r < 0 ? r : target_open_home(t, make);
+}
+
 /* Opens the unit itself, not what lies one level down. */
 static int target_open_unit(const struct target *t, enum target_side side, int *home)
 {
     char unit[NAME_MAX + 1];
-    int r = target_unit(t, side, unit);
-    if (r < 0)
-        return r;
-    autoclose int h = target_open_home(t, false);
+    autoclose int h = target_find_unit(t, side, false, unit);
     if (h < 0)
         return h;
     int fd = io_open_beneath(h, unit, O_RDONLY | O_DIRECTORY);
@@ -116,13 +121,9 @@ int target_open_side(const struct target *t, enum target_side side)
 int target_make_side(const struct target *t, enum target_side side, mode_t mode)
 {
     char unit[NAME_MAX + 1];
-    int r = target_unit(t, side, unit);
+    autoclose int home = target_find_unit(t, side, true, unit);
+    int r = home < 0 ? home : make_folder(t, home, unit, mode);
     if (r < 0)
-        return r;
-    autoclose int home = target_open_home(t, true);
-    if (home < 0)
-        return home;
-    if ((r = make_folder(t, home, unit, mode)) < 0)
         return r;
     if (t->inside) {
         autoclose int fd = io_open_beneath(home, unit, O_RDONLY | O_DIRECTORY);
@@ -156,8 +157,7 @@ int target_remove_side(const struct target *t, enum target_side side, struct err
 {
     char unit[NAME_MAX + 1], prefix[NAME_MAX + 2] = "";
     struct err said;
-    int r = target_unit(t, side, unit);
-    autoclose int home = r < 0 ? r : target_open_home(t, false);
+    autoclose int home = target_find_unit(t, side, false, unit);
     if (home == -ENOENT)
         return 0;
     if (home < 0)
@@ -166,7 +166,7 @@ int target_remove_side(const struct target *t, enum target_side side, struct err
         return 0;
     if (!t->inside)
         snprintf(prefix, sizeof(prefix), "%s.", t->name);
-    r = rmtree_clear(home, unit, prefix, &(struct rmtree_of){target_is_ours, t}, &said, e);
+    int r = rmtree_clear(home, unit, prefix, &(struct rmtree_of){target_is_ours, t}, &said, e);
     if (r < 0)
         return r;
     target_say_left(t, &said);

@@ -22,6 +22,7 @@
 #define INFLUXFS_RESTORE_TARGET_H
 
 #include "store/base/err.h"
+#include "store/influx/paths.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -60,7 +61,29 @@ struct targets {
     bool discard; /* what is replaced is not kept, and what was kept before stays */
 };
 
-/* A struct targets is made by targets_open (locate.h). Freeing it unlocks too; NULL is allowed. */
+/* Finding them (locate.c) */
+
+/* Resolves the paths; makes nothing. uid, gid: owner=, or -1 for the rule of session_options.h.
+ * -EINVAL: one of the folders lies in another, or is named strangely; -ENOTDIR; -ENOENT: a dangling
+ * link. */
+int targets_open(const struct store_paths *paths, uid_t uid, gid_t gid, struct targets **out,
+                 struct err *e);
+
+/* -EBUSY if anything is mounted below one of the folders, or on or below a side folder: renaming
+ * the folder would carry it off. A folder that is a mount point itself is exchanged in another way
+ * (`inside`). Makes nothing. */
+int targets_check_mounts(const struct targets *t, struct err *e);
+
+/* Asks that, and finds out how each folder can be exchanged, by renames that cannot succeed.
+ * -EXDEV: it lies on the lower layer of an overlay; -EBUSY; -EACCES, -EROFS. */
+int targets_probe(struct targets *t, struct err *e);
+
+/* Removes what a killed targets_probe left. */
+void targets_remove_probes(const struct targets *t);
+
+/* Using them (target.c) */
+
+/* Freeing them unlocks too; NULL is allowed. */
 void targets_free(struct targets *t);
 static inline void targets_freep(struct targets **t)
 {

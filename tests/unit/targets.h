@@ -3,7 +3,6 @@
 #ifndef INFLUXFS_TESTS_TARGETS_H
 #define INFLUXFS_TESTS_TARGETS_H
 
-#include "store/restore/locate.h"
 #include "tests/unit/snap.h"
 
 #include <errno.h>
