@@ -22,13 +22,13 @@
 struct account;
 struct upload;
 
-/* state_fd: the folder for `restore.log`, not taken over; -1, or where that cannot be opened: the log
- * is in memory. -ENOMEM, or -errno. */
+/* state_fd: the folder for `restore.log`, not taken over; -1, or where that cannot be opened: the
+ * log is in memory. -ENOMEM, or -errno. */
 int account_open(int state_fd, struct account **out);
 void account_close(struct account *a); /* NULL is allowed */
 
-/* The log: adds a line "RFC3339 text\n" by one write(2), in which control bytes become '?'; empties it
- * if it has grown past 8 MiB, to be called when a restore begins; its descriptor, which is the
+/* The log: adds a line "RFC3339 text\n" by one write(2), in which control bytes become '?'; empties
+ * it if it has grown past 8 MiB, to be called when a restore begins; its descriptor, which is the
  * account's: to be read with pread and fstat. */
 void account_say(struct account *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void account_trim_log(struct account *a);

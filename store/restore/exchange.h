@@ -27,7 +27,7 @@ int exchange_prepare(const struct target *t, struct err *e);
 /* Does what is still to be done. */
 int exchange_run(const struct target *t, bool discard, struct err *e);
 
-/* The fence: META/raft.db, because of which influxd does not start. */
+/* META/raft.db, because of which influxd does not start. */
 enum fence { FENCE_NONE, FENCE_OURS, FENCE_OTHER };
 int fence_look(const struct target *meta, enum fence *out, struct err *e);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An increment on disk: a snapshot of what has changed since its parent (users know it as a
- * number). Increments arrive in pieces and in any order, each is unpacked into a slot of its own,
- * and applied once what it builds on is there.
+ * An increment on disk: a snapshot of what has changed since its parent (a "number" to users).
+ * Increments arrive in any order; each is unpacked into a slot of its own, and applied once what it
+ * builds on is there.
  *
  *          its first bytes have come
  *                     │

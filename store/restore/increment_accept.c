@@ -41,7 +41,6 @@ static int accept_keep(struct trial *t, enum increment_state as, const char *why
     return 0;
 }
 
-/* Its parent is not here: keeps it, and says for what it waits. */
 static int accept_keep_waiting(struct trial *t, struct err *e)
 {
     struct err words;

@@ -21,9 +21,9 @@ void increments_discard(struct session *s, struct increment *i);
 /* At the mount: removes litter, and shows what waits. With the targets recovered. */
 void increments_open(struct session *s, struct targets *t);
 
-/* The verdict on one that was received whole (increment_accept.c). All three take over the increment,
- * which was uploaded under `name` and has that name. *state is what it has become, where it was not
- * refused: INCREMENT_INCOMING stands for one that was restored. */
+/* The verdict on one that was received whole (increment_accept.c). All three take over the
+ * increment, which was uploaded under `name` and has that name. *state is what it has become, where
+ * it was not refused: INCREMENT_INCOMING stands for one that was restored. */
 
 /* Puts it before the store, for whoever has the staging area: it is restored with those that follow
  * it, parked, or kept until its parent comes. -ESTALE: it does not follow what the store holds;

@@ -38,8 +38,7 @@ struct install_check {
  * be on disk. On failure the store is as it was and the staging folders are removed, unless
  * t->half: then the exchange has begun and is finished by install_recover, behind the fence.
  * -EBUSY: influxd uses the store, or something is mounted below it; -EEXIST: a raft.db that is not
- * ours. In *note, what went wrong
- * after the commit, which is no failure; empty otherwise. */
+ * ours. In *note, what went wrong after the commit, which is no failure; empty otherwise. */
 int install_run(struct targets *t, const struct install_check *c, const char *id, struct err *note,
                 struct err *e);
 

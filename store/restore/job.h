@@ -21,7 +21,8 @@ struct job {
     struct install_check check;
     bool keep_expired; /* session_options.h */
 
-    /* What may be applied: those that wait on disk, and all, which are borrowed. Freed by job_clear. */
+    /* What may be applied: those that wait on disk, and all, which are borrowed. Freed by
+     * job_clear. */
     struct increment_list waiting;
     const struct increment **all;
     const struct manifest **manifests; /* theirs */

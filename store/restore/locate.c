@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The targets of a restore found: where the folders of a store lie, whose they are, whether they can
- * be exchanged, and in which way. */
+/* The targets of a restore found: where the folders of a store lie, whose they are, whether they
+ * can be exchanged, and in which way. */
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/mounts.h"

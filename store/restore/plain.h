@@ -21,8 +21,8 @@ enum { TAR_UNSURE = 1 };
 struct tar_input {
     /* The next bytes, which stay as they are until the next call: their number, 0 at the end, or
      * -errno to abandon it, which is what the reader returns then. May block. if_ended is what the
-     * reader would return if the input ended here: 0 it is complete, -EBADMSG it ends early, -EINVAL
-     * it is no snapshot, or TAR_UNSURE. */
+     * reader would return if the input ended here: 0 it is complete, -EBADMSG it ends early,
+     * -EINVAL it is no snapshot, or TAR_UNSURE. */
     ssize_t (*pull)(void *arg, int if_ended, const void **block);
 
     /* Other than 0: the -errno to abandon it with. Asked at every block, since a few compressed

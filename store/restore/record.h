@@ -29,8 +29,7 @@ void record_close(struct record *r); /* NULL is allowed */
 int record_look(struct record *r, const struct targets *t, struct manifest **out, bool *moved_on,
                 struct err *e);
 
-/* Whether an exchange was interrupted, so that record_look must be called before the store changes.
- */
+/* Whether an exchange was cut off, so that record_look must be called before the store changes. */
 bool record_unsettled(const struct record *r);
 
 /* 1 if the store consists of exactly these files (name, size, time), 0 if it does not, -errno. */

@@ -2,13 +2,12 @@
 /*
  * A restore session for one store: its folders, who has the staging area, log and status.
  *
- * Files that are being copied in are struct upload (upload.h). One of them at a time, a full
- * snapshot, may have the staging area; increments ("numbers" to users) have slots of their own
- * (increment.h), so any number of them may be received at once. A full snapshot is restored
- * together with the increments that follow it. An increment whose parent the store holds, as it was
- * restored, is restored with all that follow it; others wait for their parent, also across a
- * restart. What was restored last is known from the state folder (record.h). The old store is
- * touched by install.h alone, after everything was verified and synced.
+ * Files that are being copied in are struct upload (upload.h). One at a time, a full snapshot, may
+ * have the staging area; increments ("numbers" to users) have slots of their own (increment.h). A
+ * full snapshot is restored with the increments that follow it, and so is an increment whose parent
+ * the store holds; others wait for their parent, also across a restart. What was restored last is
+ * known from the state folder (record.h). The old store is touched by install.h alone, after
+ * everything was verified and synced.
  *
  * Every function may be called from any thread. No thread is started by session_open, so it may
  * be called before a program goes to the background by fork(2).
@@ -54,8 +53,8 @@ int session_check_mounts(const struct store_paths *paths, struct err *e);
  * no. Changes nothing. Errors: it cannot be known; -EBADMSG: its journal is damaged. */
 int session_look(const struct store_paths *paths, struct err *what, struct err *e);
 
-/* What it says of its restores: the log, where the reason of a refusal is the last line, the status,
- * what waits, and how many were committed (account.h). Good until session_close. */
+/* What it says of its restores: the log, where the reason of a refusal is the last line, the
+ * status, what waits, and how many were committed (account.h). Good until session_close. */
 struct account *session_account(struct session *s);
 
 /* Removes them all. -EAGAIN: a restore is under way. */

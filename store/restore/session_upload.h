@@ -32,8 +32,8 @@ void session_release(struct session *s, const struct upload *u);
 int session_install(struct session *s, const struct upload *u, const char *name, struct err *e);
 
 /* An increment (increments_receive) is verified and sealed, and is taken over: restored with those
- * that follow it, or kept until its parent comes (*waits), or neither if the store holds it already.
- * -ESTALE: it does not follow what the store holds; and as session_install. */
+ * that follow it, or kept until its parent comes (*waits), or neither if the store holds it
+ * already. -ESTALE: it does not follow what the store holds; and as session_install. */
 int session_accept(struct session *s, const struct upload *u, struct increment *i, const char *name,
                    bool *waits, struct err *e);
 

@@ -5,8 +5,9 @@
  *
  * Names are those of a snapshot ("data/db/rp/1/1-1.tsm") and must have passed manifest_name_ok. No
  * link is followed, each component of a path is opened by itself, and only stage_fill
- * (stage_fill.h) replaces what is there. Times are nanoseconds since 1970. A stage is used by one thread at a time.
- * Functions return -errno with a message; -EBADMSG: a file or folder of that name is staged.
+ * (stage_fill.h) replaces what is there. Times are nanoseconds since 1970. A stage is used by one
+ * thread at a time. Functions return -errno with a message; -EBADMSG: a file or folder of that name
+ * is staged.
  */
 #ifndef INFLUXFS_RESTORE_STAGE_H
 #define INFLUXFS_RESTORE_STAGE_H
@@ -19,8 +20,8 @@
 
 struct stage;
 
-/* A stage in these three folders, whose descriptors it takes over in any case, for files that belong
- * to the owners of t. */
+/* A stage in these three folders, whose descriptors it takes over in any case, for files that
+ * belong to the owners of t. */
 int stage_new(const struct targets *t, int fds[TARGETS], struct stage **out, struct err *e);
 
 /* Closes it; what is staged stays. NULL is allowed. */

@@ -7,9 +7,9 @@
 #include "store/restore/increment.h"
 #include "store/restore/stage.h"
 
-/* Stages what n increments make, one after the other, of the store, whose files are those of `base`;
- * NULL: of the full snapshot that another stage has left in these folders. -ESTALE: what is to be
- * a file is none; others as in stage.h. */
+/* Stages what n increments make, one after the other, of the store, whose files are those of
+ * `base`; NULL: of the full snapshot that another stage has left in these folders. -ESTALE: what is
+ * to be a file is none; others as in stage.h. */
 int stage_fill(struct stage *s, const struct targets *t, const struct manifest *base,
                const struct increment *const run[], size_t n, struct err *e);
 

@@ -5,9 +5,7 @@
  * exact form, only header types that a snapshot has, padding of zeros, and zeros to the end. So no
  * byte of a tar can change unseen, and none can hide.
  *
- * For each block: tar_frame_block, and tar_frame_leave before it goes. When libarchive has read a
- * member's header: tar_frame_member. After the last member: tar_frame_tail. Pure; used by one
- * thread at a time. Functions return 0 or -EBADMSG with a message; -ENOMEM.
+ * Pure; used by one thread at a time. Functions return 0 or -EBADMSG with a message; -ENOMEM.
  */
 #ifndef INFLUXFS_RESTORE_TAR_FRAME_H
 #define INFLUXFS_RESTORE_TAR_FRAME_H
@@ -34,10 +32,12 @@ struct tar_frame {
 /* A zeroed frame is at the beginning of a tar. */
 void tar_frame_free(struct tar_frame *f);
 
+/* A block comes, and before the next one comes it goes. */
 int tar_frame_block(struct tar_frame *f, const void *block, size_t n, struct err *e);
 int tar_frame_leave(struct tar_frame *f, struct err *e);
 
-/* The headers of a member end at data_start, and size bytes of data follow. */
+/* libarchive has read the headers of a member: they end at data_start, and size bytes of data
+ * follow. */
 int tar_frame_member(struct tar_frame *f, uint64_t data_start, uint64_t size, bool folder,
                      struct err *e);
 

@@ -39,8 +39,8 @@ static void cancel(struct upload *u, int code, const char *why)
     pthread_cond_broadcast(&u->changed);
 }
 
-/* Ends what is under way, for this reason. When it returns 0, what was staged is gone: the upload is
- * REFUSED, or RESTORED, or somebody else has already started it over. -EINTR: it ends by itself,
+/* Ends what is under way, for this reason. When it returns 0, what was staged is gone: the upload
+ * is REFUSED, or RESTORED, or somebody else has already started it over. -EINTR: it ends by itself,
  * unless an exchange had begun, which goes on. */
 static int upload_end(struct upload *u, int code, const char *why, const struct tarball_reader *who)
 {

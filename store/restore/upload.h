@@ -2,9 +2,8 @@
 /*
  * One file being written into restore/: bytes at any offset in, a verdict out.
  *
- * Bytes in order go to a thread that unpacks them into the staging folders (unpack.h), so that no
- * second copy of them is kept. Bytes after a gap wait until the gap is filled, or upload_flush
- * proves it a hole, which reads as zeros (feed.h). Bytes that were unpacked cannot be written again
+ * A thread unpacks the bytes in their order (unpack.h); those after a gap wait until it is filled,
+ * or upload_flush proves it a hole (feed.h). Bytes that were unpacked cannot be written again
  * (-EIO); truncation to 0 starts over.
  *
  * What the caller (a file system) does:
@@ -61,8 +60,8 @@ void upload_killed(struct upload *u);
  * program that has ended. */
 int upload_rewind(struct upload *u, const struct tarball_reader *who);
 
-/* Takes n bytes at off: 0 if all of them were taken; else what the unpacker found wrong (-EINVAL not
- * a snapshot, -EBADMSG damaged, -ENOSPC, -EAGAIN another restore is under way, -EBUSY another
+/* Takes n bytes at off: 0 if all of them were taken; else what the unpacker found wrong (-EINVAL
+ * not a snapshot, -EBADMSG damaged, -ENOSPC, -EAGAIN another restore is under way, -EBUSY another
  * program restores this store), -EIO for bytes that were unpacked already, -EFBIG. The write that
  * brings the end of a plain tar waits for the verdict on its sums (not for the disk): bsdtar
  * ignores the result of close(2). An upload that failed stays failed until it is truncated to 0. An
@@ -70,8 +69,8 @@ int upload_rewind(struct upload *u, const struct tarball_reader *who);
 int upload_write(struct upload *u, const void *buf, size_t n, uint64_t off,
                  const struct tarball_reader *who, struct err *e);
 
-/* Sets the size. To 0: the upload starts over, also after a verdict. Larger: what was not written reads as zeros, once a flush says so. Smaller than what was
- * unpacked: -EIO. */
+/* Sets the size. To 0: the upload starts over, also after a verdict. Larger: what was not written
+ * reads as zeros, once a flush says so. Smaller than what was unpacked: -EIO. */
 int upload_truncate(struct upload *u, uint64_t size, const struct tarball_reader *who,
                     struct err *e);
 
