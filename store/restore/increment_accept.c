@@ -148,8 +148,12 @@ static void accept_end(struct trial *t, int ret, const struct err *e)
     manifest_free(t->present);
 }
 
-int increment_accept(struct session *s, struct increment *i, const char *name,
-                     enum increment_state *state, struct err *e)
+/* The following take over the increment. *state is what it has become, where it was not refused:
+ * INCREMENT_INCOMING stands for one that was restored. */
+
+/* Puts it before the store. */
+static int accept_now(struct session *s, struct increment *i, const char *name,
+                      enum increment_state *state, struct err *e)
 {
     struct trial t = {.s = s, .i = i, .name = name};
     int ret = accept_run(&t, e);
@@ -158,8 +162,9 @@ int increment_accept(struct session *s, struct increment *i, const char *name,
     return ret;
 }
 
-int increment_accept_later(struct session *s, struct increment *i, const char *name,
-                           enum increment_state *state, struct err *e)
+/* Keeps it because another has the staging area, to which it is owed. */
+static int accept_later(struct session *s, struct increment *i, const char *name,
+                        enum increment_state *state, struct err *e)
 {
     static const char why[] = "another restore is under way";
     struct trial t = {.s = s, .i = i, .name = name};
@@ -176,8 +181,9 @@ int increment_accept_later(struct session *s, struct increment *i, const char *n
     return 0;
 }
 
-int increment_collect(struct session *s, struct increment *i, const char *name,
-                      enum increment_state *state)
+/* Only collects it for the full snapshot that comes last. */
+static int accept_collect(struct session *s, struct increment *i, const char *name,
+                          enum increment_state *state)
 {
     account_say(s->account, "%s is number %" PRId64 ", verified, and waits for the full snapshot",
                 name, i->m->number);
@@ -193,4 +199,37 @@ void increments_catch_up(struct session *s)
         accept_end(&t, accept_run(&t, &why), &why);
         staging_leave(s->staging);
     }
+}
+
+/* All of an increment is in its slot, and verified: it goes before the store, or waits. */
+static int accept_route(struct session *s, const struct upload *u, struct increment *i,
+                        const char *name, enum increment_state *state, struct err *e)
+{
+    if (s->options.collect)
+        return accept_collect(s, i, name, state);
+    if (!staging_take(s->staging, u)) {
+        int ret = accept_later(s, i, name, state, e);
+        increments_catch_up(s); /* if the staging area has been left meanwhile */
+        return ret;
+    }
+    int ret = accept_now(s, i, name, state, e);
+    if (staging_leave(s->staging))
+        increments_catch_up(s);
+    return ret;
+}
+
+int increments_accept(struct session *s, const struct upload *u, struct increment *i,
+                      const char *name, bool *waits, struct err *e)
+{
+    struct err why = {0};
+    enum increment_state state = INCREMENT_INCOMING;
+    int ret = increment_name(i, name);
+    if (ret < 0)
+        increment_free(i);
+    else
+        ret = accept_route(s, u, i, name, &state, &why);
+    parked_received(s->parked);
+    *waits =
+        ret == 0 && (state == INCREMENT_PENDING || state == INCREMENT_OWED || s->options.collect);
+    return ret < 0 ? err_set(e, ret, "%s", why.text[0] ? why.text : strerror(-ret)) : 0;
 }

@@ -10,9 +10,10 @@
 #include "store/restore/job.h"
 
 struct session;
+struct upload;
 
 /* An increment begins: makes a slot to unpack into, beside all others. Any thread; the staging area
- * is not needed. Ended by session_accept or increments_discard (it is given up). Errors as
+ * is not needed. Ended by increments_accept or increments_discard (it is given up). Errors as
  * staging_check and staging_layout, and of increment_new. */
 int increments_receive(struct session *s, const char *name, const struct manifest *m,
                        struct increment **out, struct stage **stage, struct err *e);
@@ -21,23 +22,11 @@ void increments_discard(struct session *s, struct increment *i);
 /* At the mount: removes litter, and shows what waits. With the targets recovered. */
 void increments_open(struct session *s, struct targets *t);
 
-/* The verdict on one that was received whole (increment_accept.c). All three take over the
- * increment, which was uploaded under `name` and has that name. *state is what it has become, where
- * it was not refused: INCREMENT_INCOMING stands for one that was restored. */
-
-/* Puts it before the store, for whoever has the staging area: it is restored with those that follow
- * it, parked, or kept until its parent comes. -ESTALE: it does not follow what the store holds;
- * -EBADMSG: it does not fit; and as job_run. */
-int increment_accept(struct session *s, struct increment *i, const char *name,
-                     enum increment_state *state, struct err *e);
-
-/* Keeps it because another has the staging area, to which it is owed. */
-int increment_accept_later(struct session *s, struct increment *i, const char *name,
-                           enum increment_state *state, struct err *e);
-
-/* Only collects it for the full snapshot that comes last. */
-int increment_collect(struct session *s, struct increment *i, const char *name,
-                      enum increment_state *state);
+/* It is verified and sealed, and is taken over (increment_accept.c): restored with those that follow
+ * it, or kept until its parent comes (*waits), or neither if the store holds it already. -ESTALE: it
+ * does not follow what the store holds; -EBADMSG: it does not fit; and as job_run. */
+int increments_accept(struct session *s, const struct upload *u, struct increment *i,
+                      const char *name, bool *waits, struct err *e);
 
 /* Puts those that wait before the store, while that is owed and the staging area can be had. */
 void increments_catch_up(struct session *s);

@@ -4,7 +4,7 @@
  * verdict. What is uploaded is either
  *
  *   a full snapshot   session_claim, then session_install or session_release; or
- *   an increment      increments_receive, then session_accept or increments_discard.
+ *   an increment      increments_receive, then increments_accept or increments_discard.
  *
  * In between it is unpacked and verified by its upload, and nothing here is waited for.
  */
@@ -100,7 +100,7 @@ const struct advice *session_advised(const struct session *s)
 
 /* A file without a name in this folder, where the file system has such, else one that loses its
  * name at once. */
-static int open_nameless(const char *folder)
+static int session_open_nameless(const char *folder)
 {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     int code = fd < 0 ? -errno : fd;
@@ -122,7 +122,7 @@ int session_spool(void *session, struct err *e)
     if (!up)
         return err_sys(e, -ENOMEM, "restore");
     for (;;) {
-        int fd = open_nameless(up);
+        int fd = session_open_nameless(up);
         if (fd >= 0)
             return fd;
         if (fd == -ENOSPC || !path_up(up) || !*up || strcmp(up, "/") == 0)
@@ -213,38 +213,6 @@ int session_install(struct session *s, const struct upload *u, const char *name,
     outcome_end(s, &j, ret == 0 ? PROGRESS_RESTORED : PROGRESS_REFUSED, ret == 0, name, e->text);
     session_leave(s);
     return ret;
-}
-
-/* All of an increment is in its slot, and verified: it goes before the store, or waits. */
-static int session_route(struct session *s, const struct upload *u, struct increment *i,
-                         const char *name, enum increment_state *state, struct err *e)
-{
-    if (s->options.collect)
-        return increment_collect(s, i, name, state);
-    if (!staging_take(s->staging, u)) {
-        int ret = increment_accept_later(s, i, name, state, e);
-        increments_catch_up(s); /* if the staging area has been left meanwhile */
-        return ret;
-    }
-    int ret = increment_accept(s, i, name, state, e);
-    session_leave(s);
-    return ret;
-}
-
-int session_accept(struct session *s, const struct upload *u, struct increment *i, const char *name,
-                   bool *waits, struct err *e)
-{
-    struct err why = {0};
-    enum increment_state state = INCREMENT_INCOMING;
-    int ret = increment_name(i, name);
-    if (ret < 0)
-        increment_free(i);
-    else
-        ret = session_route(s, u, i, name, &state, &why);
-    parked_received(s->parked);
-    *waits =
-        ret == 0 && (state == INCREMENT_PENDING || state == INCREMENT_OWED || s->options.collect);
-    return ret < 0 ? err_set(e, ret, "%s", why.text[0] ? why.text : strerror(-ret)) : 0;
 }
 
 int session_forget_waiting(struct session *s, struct err *e)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an upload asks of its session, from its first bytes to the verdict; others use session.h.
- * An upload says who it is by its address, which is compared and never looked into. Any thread.
+ * What an upload that is a full snapshot asks of its session, from its first bytes to the verdict
+ * (one that is an increment: increments.h); others use session.h. An upload says who it is by its
+ * address, which is compared and never looked into. Any thread.
  */
 #ifndef INFLUXFS_RESTORE_SESSION_UPLOAD_H
 #define INFLUXFS_RESTORE_SESSION_UPLOAD_H
 
 #include "store/base/err.h"
-#include "store/restore/increment.h"
 #include "store/restore/stage.h"
 #include "store/snapshot/manifest.h"
 
@@ -30,11 +30,5 @@ void session_release(struct session *s, const struct upload *u);
 /* It is verified: exchanges it with the store, together with the increments that follow. The
  * staging area is left in any case. */
 int session_install(struct session *s, const struct upload *u, const char *name, struct err *e);
-
-/* An increment (increments_receive) is verified and sealed, and is taken over: restored with those
- * that follow it, or kept until its parent comes (*waits), or neither if the store holds it
- * already. -ESTALE: it does not follow what the store holds; and as session_install. */
-int session_accept(struct session *s, const struct upload *u, struct increment *i, const char *name,
-                   bool *waits, struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "store/restore/account.h"
 #include "store/restore/feed.h"
+#include "store/restore/increments.h"
 #include "store/restore/session_upload.h"
 #include "store/restore/upload.h"
 

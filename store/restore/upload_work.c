@@ -2,7 +2,6 @@
 /* What is done in an upload's own thread: unpacking it, and then installing or discarding it. */
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
-#include "store/restore/increments.h"
 #include "store/restore/unpack.h"
 #include "store/restore/upload_impl.h"
 
@@ -112,7 +111,7 @@ static void *work_install(void *arg)
     bool waits = false;
     autofree char *name = steal_ptr(&u->target);
     int r = u->increment
-                ? session_accept(u->session, u, steal_ptr(&u->increment), name, &waits, &why)
+                ? increments_accept(u->session, u, steal_ptr(&u->increment), name, &waits, &why)
                 : session_install(u->session, u, name, &why);
     lock_scope(&u->lock);
     u->waits = waits;
