@@ -77,7 +77,7 @@ int upload_truncate(struct upload *u, uint64_t size, const struct tarball_reader
 /* The verdict on what was written so far:
  *   0         complete and verified, and restored unless the name has a dot (then it waits for
  *             upload_rename). An increment may also wait for its parent, or the store may hold it
- *             or a later one already: session_waiting and the log say which
+ *             or a later one already: account_waiting and the log say which
  *   -ESTALE   an increment that does not follow what the store holds
  *   -EINVAL   nothing was written, or not a snapshot. A flush of an empty file does no harm: dd,
  *             cat and shells do one before they write
