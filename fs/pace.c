@@ -148,11 +148,16 @@ void pace_wait(struct pace *p, size_t n, bool (*interrupted)(void *ctx), void *c
     int64_t now = time_mono_ns();
     p->held_to = rate_now(p, now);
     int64_t turn = p->held_to ? pace_turn(&p->next_ns, now, n, p->held_to) : now;
+    int64_t cost = turn > now ? p->next_ns - turn : 0;
     pthread_mutex_unlock(&p->lock);
     while ((now = time_mono_ns()) < turn && !interrupted(ctx)) {
         int64_t left = turn - now;
         struct timespec slice = time_to_spec(left < SLICE_NS ? left : SLICE_NS);
         clock_nanosleep(CLOCK_MONOTONIC, 0, &slice, NULL);
+    }
+    if (now < turn) { /* given up: whoever comes next does not wait for it */
+        lock_scope(&p->lock);
+        p->next_ns = p->next_ns - cost > now ? p->next_ns - cost : now;
     }
 }
 

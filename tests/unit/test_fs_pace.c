@@ -129,6 +129,22 @@ static void test_interrupted(void **arg)
     pace_free(p);
 }
 
+/* What a reader gave up is not waited for by those that come later. */
+static void test_given_up(void **arg)
+{
+    (void)arg;
+    struct pace *p = pace_new(RATE);
+    assert_non_null(p);
+    pace_wait(p, RATE / 2, never, NULL);
+    for (int i = 0; i < 3; i++) {
+        int asked = 2;
+        pace_wait(p, (size_t)RATE * 3600, third_time, &asked);
+    }
+    pace_wait(p, 1, never, NULL);
+    assert_true(p && pace_held_to(p) == RATE);
+    pace_free(p);
+}
+
 static void test_values(void **arg)
 {
     (void)arg;
@@ -176,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_off),
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
