@@ -31,8 +31,7 @@ struct restoring {
     struct session *session;
     struct logtail tail;
     struct meter meter;
-    bool full; /* there is a full snapshot among them */
-    bool restored;
+    bool full;                /* there is a full snapshot among them */
     struct tar_counts counts; /* of a dry run, */
     struct advise advise;     /* and what it would bring */
 };
@@ -140,7 +139,6 @@ static int restore_upload_file(struct restoring *r, const char *path, struct err
         upload_abandon(u, "interrupted", NULL);
         ret = upload_restored(u) ? 0 : err_set(&why, -EINTR, "interrupted; the store is as it was");
     }
-    r->restored |= ret == 0 && upload_restored(u);
     upload_close(u);
     logtail_follow(&r->tail, &r->meter);
     return ret < 0 ? err_set(e, ret, "%s: %s", path, why.text) : 0;
@@ -245,7 +243,8 @@ static int restore(struct restoring *r, struct err *e)
     meter_begin(&r->meter, "unpacking", tarset_bytes(&r->set));
     ret = restore_upload_all(r, e);
     meter_end(&r->meter);
-    return ret == 0 && !r->restored ? restore_not_done(r, before, e) : ret;
+    const bool restored = account_restores(session_account(r->session)) > 0;
+    return ret == 0 && !restored ? restore_not_done(r, before, e) : ret;
 }
 
 /* Only saying what would be done */

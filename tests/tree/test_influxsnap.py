@@ -471,6 +471,13 @@ class RestoreTest(SnapTest):
         self.assertRegex(said, words)
         self.same(before, whole_tree(self.target))
 
+    def test_held_already(self):
+        """A number that the store holds, or a later one: nothing is done, and that is said."""
+        self.restore(self.path, *self.part)
+        for paths in ((self.part[1],), (self.part[0],), self.part):
+            with self.subTest(paths):
+                self.check_untouched("nothing was restored: the store holds them, or later ones, already", INCOMPLETE, *paths)
+
     def test_ways(self):
         parts = [self.path, *self.part]
         self.same(self.wanted, self.restored(*parts))
