@@ -21,7 +21,8 @@ struct request request_of(fuse_req_t req)
 
 void request_reply(fuse_req_t req, int r)
 {
-    fuse_reply_err(req, -r);
+    /* The limit that was met is not the caller's. */
+    fuse_reply_err(req, r == -EMFILE ? ENFILE : -r);
 }
 
 struct node *request_node(const struct request *r, fuse_ino_t ino)

@@ -91,8 +91,9 @@ int upload_file_flush(struct request *r, struct handle *h)
         upload_killed(e->upload);
         return 0;
     }
+    const bool written = upload_size(e->upload) > 0;
     int rc = upload_flush(e->upload, &who, &why);
-    if (rc < 0 && upload_size(e->upload) > 0)
+    if (rc < 0 && written)
         status_failed(r->fs->status, "restore", why.text);
     return rc;
 }

@@ -26,14 +26,14 @@ const struct option_def options_table[] = {
     {"state", 0, FS | ALL, "DIR", value_text, AT(state),
      "what is remembered of the store;\ndefault: influxfs beside the data folder"},
     {"log", 0, FS | ALL, "LEVEL", value_level, AT(log),
-     "say what the work in progress has to report, up to this:\n"
+     "log the work in progress, up to this level:\n"
      "error, warning, info or debug"},
     {"json", 0, SOME, FLAG(json), "results as JSON"},
     {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
      "compress the snapshot; its name stays PATH"},
     {"dry-run", 0, SOME, FLAG(dry_run), "check everything and say what would be done"},
     {"every", 0, FS, "TIME", value_every, AT(every_ns),
-     "make a cut of the store that often: 1h, 30m, 1d;\nseconds without unit"},
+     "make a cut every TIME: 1h, 30m, 1d;\nseconds without unit"},
     {"keep", 0, FS | SOME, "N", value_count, AT(keep),
      "how many numbers are kept: the oldest are folded\n"
      "into the base when there are 2N, by prune at once"},

@@ -23,7 +23,10 @@ int value_flag(const char *text, void *out, struct err *e)
 
 int value_text(const char *text, void *out, struct err *e)
 {
-    char *copy = strdup(text), **to = out;
+    char **to = out;
+    if (!*text)
+        return err_set(e, -EINVAL, "its value is empty");
+    char *copy = strdup(text);
     if (!copy)
         return err_sys(e, -ENOMEM, "its value");
     free(*to);
@@ -44,7 +47,7 @@ static int whole_number(const char *text, int base, uint64_t max, uint64_t *out,
     char *end;
     uint64_t v;
     if (!digits(text, base, max, &v, &end) || *end)
-        return err_set(e, -EINVAL, "not a number that it can have");
+        return err_set(e, -EINVAL, "not a whole number, or out of range");
     *out = v;
     return 0;
 }

@@ -26,9 +26,10 @@ struct value_id {
     unsigned id;
 };
 
-int value_flag(const char *text, void *out, struct err *e);  /* bool; text is not looked at */
-int value_text(const char *text, void *out, struct err *e);  /* char *: a copy; frees the old one */
-int value_count(const char *text, void *out, struct err *e); /* uint64_t: how many, to 2^40 */
+int value_flag(const char *text, void *out, struct err *e); /* bool; text is not looked at */
+/* char *: a copy, never empty; frees the old one */
+int value_text(const char *text, void *out, struct err *e);
+int value_count(const char *text, void *out, struct err *e);  /* uint64_t: how many, to 2^40 */
 int value_number(const char *text, void *out, struct err *e); /* int64_t: of a cut */
 int value_id(const char *text, void *out, struct err *e);     /* struct value_id: a uid or gid */
 int value_mode(const char *text, void *out, struct err *e);   /* struct value_id: octal, to 0777 */

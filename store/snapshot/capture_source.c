@@ -240,8 +240,9 @@ static int source_settle(struct capture_source *s, struct pinned *newest,
 {
     int64_t began = time_mono_ns();
     int r = source_attempt(s, newest, wait, out, e);
+    if (r < 0 && may_retry(r, wait, began))
+        log_debug("capture: the store is between two states; looking again until it settles");
     while (r < 0 && may_retry(r, wait, began)) {
-        log_debug("capture: the store is between two states; looking again");
         usleep(RETRY_US);
         r = source_attempt(s, newest, wait, out, e);
     }
