@@ -31,7 +31,7 @@ ino_t cutfile_ino(enum cutfile what, uint64_t serial);
 /* Whether the text is a number as it is listed: decimal, without sign or leading zeros. */
 bool cutfile_number(const char *text, size_t len, int64_t *out);
 
-/* When cuts cannot be had as asked for: what the caller is told for -errno r. Unless that is
+/* When cuts cannot be had as asked for: the errno that the caller gets for -errno r. Unless that is
  * ENOENT, the reason goes to status.json. */
 int cutfile_failed(struct fs *fs, const char *name, int r, const struct err *e);
 

@@ -51,7 +51,7 @@ static void status_learn_damage(struct status *s, const struct capture *c)
 {
     struct report_texts found = {0};
     if (damage_tell((struct capture *)c, add_damaged, &found, NULL) < 0)
-        log_warning("what is damaged cannot be told");
+        log_warning("status.json: cannot list which files are damaged");
     pthread_mutex_lock(&s->lock);
     if (found.n && strcmp(s->last.capture.record.id, capture_record(c)->id) == 0) {
         struct report_texts before = s->last.capture.damaged;
@@ -68,7 +68,7 @@ void status_captured(struct status *s, const struct tarball *t)
     struct report_capture now = {
         .at_ns = time_wall_ns(), .record = *capture_record(c), .bytes = tarball_size(t)};
     if (take_lists(c, &now) < 0)
-        log_warning("status.json may lack what was left out, or is damaged");
+        log_warning("status.json: cannot list all files that are left out or damaged");
     for (size_t i = 0; i < capture_count(c); i++)
         now.files += !member_is_folder(capture_member(c, i));
     pthread_mutex_lock(&s->lock);

@@ -166,8 +166,8 @@ int rmtree_clear(int dirfd, const char *name, const char *prefix, const struct r
         return r;
     folder_path(dirfd, folder);
     if ((r = set_aside(dirfd, name, prefix, kept)) < 0)
-        return err_sys(e, r, "%s%s holds what somebody else put there, and cannot be renamed",
-                       folder, name);
+        return err_sys(e, r, "%s%s holds files of another program, and cannot be renamed", folder,
+                       name);
     return err_set(said, 0,
                    "left over: %s%s holds what neither influxd nor influxfs has written; it is not "
                    "removed: look at it, and remove it by hand",

@@ -76,7 +76,7 @@ static int cuts_look_at(const struct cuts *c, const char *name, bool base, struc
 static int check_base(const struct cut_head *h, struct err *e)
 {
     if (h->serial != cuts_serial_of(h->number) || *h->parent)
-        return err_set(e, -EBADMSG, "the manifest of the base does not fit itself");
+        return err_set(e, -EBADMSG, "the manifest of the base contradicts itself");
     return 0;
 }
 

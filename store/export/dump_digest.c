@@ -10,57 +10,58 @@
 /* Rises whenever the same store gives another text. */
 #define DIGEST_VERSION 2
 
-static void size_add_integer(struct sha256 *h, uint64_t v)
+static void digest_add_integer(struct sha256 *h, uint64_t v)
 {
     sha256_add(h, &v, sizeof(v));
 }
 
-static void size_add_text(struct sha256 *h, const char *p, size_t n)
+static void digest_add_text(struct sha256 *h, const char *p, size_t n)
 {
-    size_add_integer(h, n);
+    digest_add_integer(h, n);
     sha256_add(h, p, n);
 }
 
 /* The catalogue's index of a file rises when it changes; a WAL segment grows. */
-static void size_add_member(struct sha256 *h, const struct capture *c, size_t i)
+static void digest_add_member(struct sha256 *h, const struct capture *c, size_t i)
 {
     if (i == MEMBER_NONE) {
-        size_add_integer(h, UINT64_MAX);
+        digest_add_integer(h, UINT64_MAX);
         return;
     }
     const struct member *m = capture_member(c, i);
-    size_add_text(h, m->name, strlen(m->name));
-    size_add_integer(h, m->index);
-    size_add_integer(h, m->attr.size);
-    size_add_integer(h, (uint64_t)m->attr.mtime_ns);
+    digest_add_text(h, m->name, strlen(m->name));
+    digest_add_integer(h, m->index);
+    digest_add_integer(h, m->attr.size);
+    digest_add_integer(h, (uint64_t)m->attr.mtime_ns);
 }
 
-static void size_add_shard(struct sha256 *h, const struct capture *c, const struct shard_files *sh)
+static void digest_add_shard(struct sha256 *h, const struct capture *c,
+                             const struct shard_files *sh)
 {
-    size_add_integer(h, sh->id);
-    size_add_integer(h, (uint64_t)sh->start);
-    size_add_integer(h, (uint64_t)sh->end);
-    size_add_integer(h, sh->tsi1);
-    size_add_integer(h, sh->ntsm);
+    digest_add_integer(h, sh->id);
+    digest_add_integer(h, (uint64_t)sh->start);
+    digest_add_integer(h, (uint64_t)sh->end);
+    digest_add_integer(h, sh->tsi1);
+    digest_add_integer(h, sh->ntsm);
     for (size_t i = 0; i < sh->ntsm; i++) {
-        size_add_member(h, c, sh->tsm[i].tsm);
-        size_add_member(h, c, sh->tsm[i].tombstone);
+        digest_add_member(h, c, sh->tsm[i].tsm);
+        digest_add_member(h, c, sh->tsm[i].tombstone);
     }
-    size_add_integer(h, sh->nwal);
+    digest_add_integer(h, sh->nwal);
     for (size_t i = 0; i < sh->nwal; i++)
-        size_add_member(h, c, sh->wal[i]);
+        digest_add_member(h, c, sh->wal[i]);
 }
 
-static void size_add_query(struct sha256 *h, const struct dump_query *q)
+static void digest_add_query(struct sha256 *h, const struct dump_query *q)
 {
-    size_add_integer(h, DIGEST_VERSION);
-    size_add_integer(h, q->format);
-    size_add_integer(h, q->gaps ? q->gaps->names + 2u * q->gaps->damage : 0u);
-    size_add_integer(h, (uint64_t)q->from);
-    size_add_integer(h, (uint64_t)q->to);
-    size_add_text(h, q->db, strlen(q->db));
-    size_add_text(h, q->rp, strlen(q->rp));
-    size_add_text(h, q->measurement, q->n);
+    digest_add_integer(h, DIGEST_VERSION);
+    digest_add_integer(h, q->format);
+    digest_add_integer(h, q->gaps ? q->gaps->names + 2u * q->gaps->damage : 0u);
+    digest_add_integer(h, (uint64_t)q->from);
+    digest_add_integer(h, (uint64_t)q->to);
+    digest_add_text(h, q->db, strlen(q->db));
+    digest_add_text(h, q->rp, strlen(q->rp));
+    digest_add_text(h, q->measurement, q->n);
 }
 
 int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
@@ -78,14 +79,14 @@ int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[
         r = columns_of(c, &pq, list, n, &columns, e);
     if (r < 0)
         return r;
-    size_add_query(h, q);
+    digest_add_query(h, q);
     for (size_t i = 0; i < columns.n; i++) {
-        size_add_integer(h, columns.list[i].is_tag);
-        size_add_integer(h, columns.list[i].type);
-        size_add_text(h, columns.list[i].name.p, columns.list[i].name.n);
+        digest_add_integer(h, columns.list[i].is_tag);
+        digest_add_integer(h, columns.list[i].type);
+        digest_add_text(h, columns.list[i].name.p, columns.list[i].name.n);
     }
     for (size_t i = 0; i < n; i++)
-        size_add_shard(h, schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]));
+        digest_add_shard(h, schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]));
     sha256_end(h, out);
     return 0;
 }

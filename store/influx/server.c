@@ -213,7 +213,8 @@ static int server_file_paths(struct server *s, struct err *e)
     if (fd < 0)
         return err_sys(e, fd, "its configuration %s", name);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CONFIG_MAX)
-        return err_set(e, -EINVAL, "its configuration %s is no file that can be read again", name);
+        return err_set(e, -EINVAL, "its configuration %s is not a regular file of at most 1 MiB",
+                       name);
     autofree char *text = malloc((size_t)st.st_size + 1);
     if (!text)
         return -ENOMEM;

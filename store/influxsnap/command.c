@@ -138,6 +138,6 @@ void command_help(const struct command *commands, const struct command *one)
     else
         printf(
             "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused because influxd uses the store,\n"
-            "4 a snapshot is damaged or is none, 5 the chain of snapshots is incomplete,\n"
+            "4 a file is damaged or not a snapshot, 5 the chain of snapshots is incomplete,\n"
             "6 done, with omissions that are named.\n");
 }

@@ -127,7 +127,7 @@ static void tell_loss(const struct cut_result *c)
     if (!c->made || c->head.guard != CUT_GUARD_TRIPPED)
         return;
     snap_warn("cut %" PRId64
-              ": %s; it is not folded, nor what follows it, until you say that this may be lost: "
+              ": %s; neither it nor later cuts are folded until you accept the loss with "
               "influxsnap prune --accept-loss=%" PRId64,
               c->number, loss_words(&c->head.lost, lost), c->number);
 }

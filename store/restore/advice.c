@@ -168,7 +168,7 @@ void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line
     }
     for (size_t i = 0; i < a->ndamaged; i++) {
         err_set(&line, 0,
-                "%s; it was so when the snapshot was taken, and influxd will set it aside",
+                "%s; it was already damaged when the snapshot was taken; influxd will set it aside",
                 a->damaged[i]);
         fn(arg, line.text, true);
     }

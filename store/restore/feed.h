@@ -59,7 +59,7 @@ int feed_finish(struct feed *f, const struct tarball_reader *who, struct err *e)
 uint64_t feed_size(const struct feed *f);
 uint64_t feed_fed(const struct feed *f);
 
-/* Nothing more is to be read: the reader is told -ECANCELED. */
+/* Ends the reading: the reader gets -ECANCELED. */
 void feed_cancel(struct feed *f);
 
 /* The reader's side */

@@ -44,8 +44,8 @@ static int install_prepare(struct targets *t, const struct install_check *c, con
         return r;
     if (fence != FENCE_NONE)
         return err_set(e, -EEXIST,
-                       "%s/raft.db is there, which is not of this restore: influxd does not start "
-                       "with it; find out whose it is, and remove it",
+                       "%s/raft.db exists, but is not from this restore: influxd does not start "
+                       "with it; find out which program made it, and remove it",
                        meta->path);
     for (int i = 0; r == 0 && i < TARGETS; i++)
         r = exchange_prepare(&t->at[i], e);
@@ -177,7 +177,8 @@ static int install_resume(struct targets *t, const char *id, enum fence fence,
         return r;
     }
     if (use->text[0])
-        return err_set(e, -EBUSY, "%s: a restore is to be finished first, but %s", meta, use->text);
+        return err_set(e, -EBUSY, "%s: an unfinished restore must be completed first, but %s", meta,
+                       use->text);
     t->half = true;
     int r = targets_check_mounts(t, e);
     if (r == 0)

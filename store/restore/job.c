@@ -81,7 +81,7 @@ static int job_still_fits(void *arg, struct err *e)
     const struct built_on *b = arg;
     int r = record_fits(b->from, b->t);
     if (r < 0)
-        return err_sys(e, r, "whether the store is as it was cannot be told");
+        return err_sys(e, r, "cannot find out whether the store has changed");
     return r == 1 ? 0
                   : err_set(e, -ESTALE, "the store has moved on since snapshot %s was restored",
                             b->from->id);

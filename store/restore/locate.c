@@ -255,7 +255,7 @@ static int locate_check_mounts(const char *path, bool itself, struct err *e)
     autofree char *point = NULL;
     int r = mounts_below(path, itself, &point);
     if (r < 0)
-        return err_sys(e, r, "%s: whether anything is mounted in it cannot be told", path);
+        return err_sys(e, r, "%s: cannot find out whether anything is mounted in it", path);
     return r == 0 ? 0
                   : err_set(e, -EBUSY,
                             "%s is a mount point: a restore would carry it off; unmount it, or put "

@@ -128,7 +128,7 @@ int record_look(struct record *r, const struct targets *t, struct manifest **out
             unlinkat(r->fd, upcoming, 0);
     }
     if (fits < 0)
-        return err_sys(e, fits, "what the store holds cannot be told");
+        return err_sys(e, fits, "cannot find out what the store holds");
     *moved_on = fits == 0;
     *out = now ? steal_ptr(&now) : steal_ptr(&next);
     return cut_off;

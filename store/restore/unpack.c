@@ -190,7 +190,7 @@ static int unpack_file(struct unpack *u, const struct tar_member *m)
     if (u->seen[i])
         return refuse(u, m->name, "comes twice");
     if (m->size != f->size)
-        return refuse(u, m->name, "has not the size that the manifest says");
+        return refuse(u, m->name, "does not have the size given in the manifest");
     u->seen[i] = true;
     u->left--;
     u->io->member(u->io->arg, m->name, m->size);

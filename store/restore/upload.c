@@ -163,7 +163,7 @@ static int upload_take(struct upload *u, const void *buf, size_t n, uint64_t off
                        "%s: byte %llu was written again after it was unpacked; copy it in order",
                        u->name, (unsigned long long)off);
     if (r == -EPIPE)
-        return err_set(e, -EIO, "%s: something was written behind its end", u->name);
+        return err_set(e, -EIO, "%s: bytes were written past its end", u->name);
     u->incomplete = 0;
     return r < 0 ? upload_spoil(u, r, who, e) : 0;
 }

@@ -165,13 +165,12 @@ static int choose_judge_absent(const struct capture_parts *p, const char *path, 
     if (kind == PLACE_FOLDER)
         return 0;
     if (kind == PLACE_LINK && path[len])
-        return err_set(
-            e, -EIO,
-            "data/%.*s: is a symbolic link, behind which influxd 1.x loads nothing, though "
-            "meta.db lists shards in it: use a mount, or link single shards",
-            (int)len, path);
+        return err_set(e, -EIO,
+                       "data/%.*s: is a symbolic link, which influxd 1.x does not follow, although "
+                       "meta.db lists shards in it: use a mount, or link single shards",
+                       (int)len, path);
     if (kind != PLACE_NOTHING)
-        return err_set(e, -EIO, "data/%.*s: meta.db lists %s, and this is no folder", (int)len,
+        return err_set(e, -EIO, "data/%.*s: meta.db lists %s, but it is not a folder", (int)len,
                        path, path[len] ? "shards in it" : "it as a shard");
     if (bytes == 0 && !settled)
         return 0;
