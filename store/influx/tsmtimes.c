@@ -3,8 +3,6 @@
 
 #include "store/influx/simple8b.h"
 
-#include <errno.h>
-
 static int too_many(const struct decoder *d)
 {
     return decoder_bad(d, "more points than a block can have");

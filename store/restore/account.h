@@ -16,7 +16,6 @@
 #include "store/restore/progress.h"
 #include "store/snapshot/manifest.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct account;

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdint.h>
 #include <string.h>
 
 static bool same(const char *a, const char *b)

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 int increments_receive(struct session *s, const char *name, const struct manifest *m,
                        struct increment **out, struct stage **stage, struct err *e)

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <string.h>
 
 static int job_follow(struct job *j, struct err *e)
 {

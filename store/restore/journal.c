@@ -6,7 +6,6 @@
 #include "store/base/sha256.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 

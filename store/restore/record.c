@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char current[] = "restored.json", upcoming[] = "restored.next.json";
 

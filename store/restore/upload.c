@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LAST_CLOSE_NS SECOND_NS /* how late the kernel may tell of a last close */

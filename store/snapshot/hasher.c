@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define CHUNK ((size_t)1 << 20)
 #define POLL_NS (50 * MILLISECOND_NS) /* how often a waiter asks whether it was interrupted */

@@ -9,8 +9,6 @@
 
 #include "store/snapshot/held.h"
 
-#include <stddef.h>
-
 #define TAR_BLOCK 512
 #define TAR_END (2 * TAR_BLOCK) /* zeros after the last member, at least */
 #define TARHEAD_MAX 32768       /* no header is larger: a path has at most 4095 bytes */
