@@ -156,12 +156,15 @@ test:
 	python3 tests/run
 
 # The unit tests once more, with their memory and their threads watched. Not with WERROR: what the
-# sanitizers put into the code brings gcc to warn of what cannot be.
+# sanitizers put into the code brings gcc to warn of what cannot be. ThreadSanitizer does not start
+# where addresses are spread too widely, so they are not spread where that can be had.
+fixed_addresses := setarch $(shell uname -m) -R
 sanitize:
 	tests/setup build && tests/setup test
 	for what in address,undefined thread; do \
 		$(MAKE) SANITIZE=$$what -j$(jobs) all units && \
 		INFLUXFS=$(CURDIR)/build-$${what%,*}/influxfs TSAN_OPTIONS=allocator_may_return_null=1 \
+			$$($(fixed_addresses) true 2>/dev/null && echo $(fixed_addresses)) \
 			python3 tests/run unit. || exit 1; \
 	done
 
