@@ -44,7 +44,8 @@ static uint64_t revived_in_field(const struct walcache *whole, const struct walc
     return n;
 }
 
-/* Of one tombstone, and the first segments, which are not younger. */
+/* Of one tombstone, and the first segments, which are older: by more than the tick in which a segment
+ * may have been written after the tombstone. */
 static int revived_by_tombstone(const struct capture *c, const struct shard_files *sh,
                                 size_t tombstone, size_t nwal, const struct walcache *whole,
                                 uint64_t *n, struct err *e)
@@ -72,7 +73,7 @@ int revived_count(const struct capture *c, const struct shard_files *sh, uint64_
     for (size_t i = 0; r == 0 && i < sh->ntsm; i++) {
         size_t tombstone = sh->tsm[i].tombstone, nwal = 0;
         while (tombstone != MEMBER_NONE && nwal < sh->nwal &&
-               mtime_of(c, sh->wal[nwal]) <= mtime_of(c, tombstone))
+               mtime_of(c, sh->wal[nwal]) < mtime_of(c, tombstone))
             nwal++;
         if (nwal > 0 && !whole)
             r = walcache_open(c, sh, NULL, NULL, &whole, e);

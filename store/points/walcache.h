@@ -60,7 +60,7 @@ const struct walcache_key *walcache_next(const struct walcache *w, struct slice 
  * answers, but is still in the segment, and nothing there says that it was deleted.
  * (influxdata/influxdb 14229)
  */
-/* Counts the values of a shard's WAL that are covered by a tombstone not older than their segment.
+/* Counts the values of a shard's WAL that are covered by a tombstone younger than their segment.
  * Reads nothing unless there is such a segment. Errors as those of measurement_open. */
 int revived_count(const struct capture *c, const struct shard_files *sh, uint64_t *n,
                   struct err *e);
