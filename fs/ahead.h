@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Reading ahead of one reader who goes through a file in order: while he copies one piece, the next
- * is read, on another core. Safe in any thread.
- */
+/* Reads ahead for a reader that goes through a file in order: another core reads the next piece
+ * while the reader copies this one. Safe in any thread. */
 #ifndef INFLUXFS_FS_AHEAD_H
 #define INFLUXFS_FS_AHEAD_H
 
@@ -26,14 +24,12 @@ struct ahead {
 void ahead_init(struct ahead *a);
 void ahead_clear(struct ahead *a); /* waits for the calls of ahead_go_on that are still to come */
 
-/* If the n bytes at off have been read, gives them by exchanging *buf for the buffer that holds
- * them, and returns n; else 0. Waits for a piece that is just being read. Must be followed by one
- * call of ahead_go_on. */
+/* If the n bytes at off were read ahead, exchanges *buf for the buffer that holds them and returns
+ * n; else 0. Waits for a piece that is being read. Must be followed by one ahead_go_on. */
 size_t ahead_take(struct ahead *a, char **buf, size_t n, uint64_t off);
 
-/* Told after the n bytes at off have been given to the reader: if that was in order, reads the n
- * bytes that follow, unless read is NULL. What cannot be read now is left for the reader to ask,
- * and to be told. */
+/* Called once the reader has the n bytes at off. If the read was in order, reads the next n bytes,
+ * unless read is NULL. A failure here is not reported: the reader's own read will meet it. */
 void ahead_go_on(struct ahead *a, size_t n, uint64_t off,
                  ssize_t (*read)(void *ctx, void *buf, size_t n, uint64_t off), void *ctx);
 

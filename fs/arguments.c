@@ -20,7 +20,7 @@ struct reading {
     int r; /* of the first option that could not be read */
 };
 
-/* STORE and MOUNTPOINT are the two arguments that are no options. */
+/* STORE and MOUNTPOINT are the two arguments that are not options. */
 static int take_argument(struct options *o, const char *arg)
 {
     char **place = !o->store ? &o->store : !o->mountpoint ? &o->mountpoint : NULL;
@@ -30,7 +30,7 @@ static int take_argument(struct options *o, const char *arg)
     return *place ? 0 : -1;
 }
 
-/* Returns as libfuse wants it: 1 leaves the argument to it. */
+/* Returns, as libfuse expects, 1 to leave the argument to libfuse. */
 static int arguments_take(void *data, const char *arg, int key, struct fuse_args *args)
 {
     struct reading *in = data;
@@ -43,7 +43,7 @@ static int arguments_take(void *data, const char *arg, int key, struct fuse_args
         in->r = options_read(d, OPTION_INFLUXFS, value, in->o, in->e);
     else if (strncmp(arg, "max_read=", 9) == 0 && in->r == 0)
         in->r = err_set(in->e, -EINVAL, "option max_read: the size of reads is fixed");
-    /* The kernel and libfuse want to see these too. */
+    /* The kernel and libfuse need these too. */
     return !d || strcmp(arg, "ro") == 0 || strcmp(arg, "-d") == 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* at/: the whole store as it was at a cut, as one tar (cutfile.h) and as files to browse (view.h).
- * By number, as `latest`, and, not listed, by any time: the last cut at or before it. */
+/* at/: the whole store at a cut, as one tar (cutfile.h) and as files (view.h). By number, as
+ * `latest`, and, not listed, by any time: the last cut at or before it. */
 #include "fs/branches.h"
 #include "fs/cutfile.h"
 #include "fs/request.h"
@@ -14,7 +14,7 @@
 
 #define LATEST "latest"
 
-/* The cut that a name without its .tar stands for just now. */
+/* The cut that a name, without its .tar, now stands for. */
 static int at_find_cut(struct fs *fs, const char *name, size_t len, struct cut_info *out,
                        struct err *e)
 {
@@ -46,7 +46,7 @@ static int at_lookup(struct request *r, struct node *dir, const char *name, stru
     return cutfile_lookup(fs, dir, latest ? CUTFILE_LATEST : CUTFILE_AT, &cut, child);
 }
 
-/* A cut by one of its names, as folder and as tar. */
+/* Adds a cut under one of its names, as folder and as tar. */
 static int at_add_both(struct names *out, const char *name, enum cutfile what,
                        const struct cut_info *cut)
 {

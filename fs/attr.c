@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The attributes of what is not a file of the store. */
+/* The attributes of files and folders that are not the store's own. */
 #include "fs/branches.h"
 #include "fs/request.h"
 

@@ -28,8 +28,8 @@ static bool read_proc(pid_t pid, const char *file, char *buf, size_t size)
 
 enum { STAT_FLAGS = 9, STAT_START = 22, STAT_EXIT_CODE = 52 }; /* counted from 1, as in proc(5) */
 
-/* A number of /proc/PID/stat, or 0. The name may hold anything: fields are counted from its closing
- * bracket, after which the third begins. */
+/* A number of /proc/PID/stat, or 0. The process name may hold anything, so fields are counted from
+ * its closing bracket: the third follows it. */
 static unsigned long long stat_field(pid_t pid, int field)
 {
     char buf[1024];
@@ -64,10 +64,10 @@ bool caller_alive(const struct caller *c)
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))
 
-/* Those that ask a program to end, though it may do so in its own way. */
+/* These ask a program to end; a handler may do so in its own way. */
 static const uint64_t asks_to_end =
     BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGTERM) | BIT(SIGKILL);
-/* Those that do nothing, or stop it, where it has no handler. */
+/* These do nothing, or stop the program, where it has no handler. */
 static const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) |
                                  BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU);
 
@@ -105,7 +105,7 @@ static bool caller_leads_into(int proc, const char *pid, const char *link, const
         return false;
     target[n] = 0;
     const char *rest = target + len;
-    /* What the kernel appends where a folder stands at its name no more. */
+    /* The kernel appends this where the folder was removed or renamed. */
     return memcmp(target, folder, len) == 0 &&
            (*rest == 0 || *rest == '/' || strcmp(rest, " (deleted)") == 0);
 }

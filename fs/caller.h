@@ -14,21 +14,20 @@ struct caller {
 /* tid is what FUSE reports: a thread. */
 struct caller caller_of(pid_t tid);
 bool caller_same(const struct caller *a, const struct caller *b);
-/* Whether the process still runs; one that cannot be seen is taken to. */
+/* Whether the process still runs. A process that cannot be seen counts as running. */
 bool caller_alive(const struct caller *c);
 
-/* Whether a thread that got a signal is about to end for it, rather than go on with what it does:
- * one that kills it, or that asks it to end, and that it does not ignore. Programs get others all
- * the time (those written in Go preempt their own threads with SIGURG). One that cannot be seen is
- * taken to end. */
+/* Whether a thread that got a signal is about to end: the signal kills it, or asks it to end and is
+ * not ignored. Other signals are common (Go programs preempt their threads with SIGURG). A thread
+ * that cannot be seen counts as ending. */
 bool caller_ends(pid_t tid);
 
-/* Whether it has been killed by a signal, and its files are being closed for it. The kernel does
- * not interrupt what it asks for then. */
+/* Whether a signal has killed the thread, so that its files are being closed. The kernel does not
+ * interrupt the requests of such a thread. */
 bool caller_was_killed(pid_t tid);
 
-/* Whether some process has its working folder or its root in this folder, or below it. The path is
- * compared, so that no file system is asked. */
+/* Whether a process has its working folder or root in or below this folder. Compares paths, so that
+ * no file system is asked. */
 bool caller_works_in(const char *folder);
 
 #endif

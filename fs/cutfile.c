@@ -124,7 +124,7 @@ static void cut_node_free(struct node *n)
     free(k);
 }
 
-/* The tar of the node's own cut: another one may have its number by now. */
+/* The tar of the node's own cut: its number may belong to another cut by now. */
 static int cut_get_tar(struct fs *fs, const struct cut_node *k, struct tarball **out)
 {
     struct err e = {0};

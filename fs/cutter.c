@@ -25,7 +25,7 @@ struct cutter {
     /* Monotonic; the thread's own: */
     int64_t cut_ns;        /* monotonic: the last attempt */
     int64_t not_before_ns; /* since it failed */
-    int64_t fold_ns;       /* the last attempt, and of which state of the chain */
+    int64_t fold_ns;       /* the last attempt, and the state of the chain then */
     uint64_t fold_version;
 };
 
@@ -35,7 +35,7 @@ static bool is_stopped(void *arg)
     return worker_is_stopping(c->worker);
 }
 
-/* Numbers apart: how much is free is another one each time. */
+/* Compares without numbers, since free space differs each time. */
 static bool same_reason(const char *a, const char *b)
 {
     for (;;) {
@@ -77,11 +77,11 @@ static bool is_due(const struct cutter *c)
         return false;
     int r = cuts_latest(c->fs->cuts, &latest, NULL);
     int64_t age = r == 0 ? time_wall_ns() - latest.head.wall_ns : every;
-    /* A clock that was set back says nothing about age; the cut that is made now heals that. */
+    /* A clock that was set back says nothing about age; a cut now heals that. */
     return age < 0 || age >= every;
 }
 
-/* Logged once, until it is another thing that is left out. */
+/* Logged once, until something else is left out. */
 static void captured(void *arg, const struct capture *capture)
 {
     struct cutter *c = arg;
@@ -105,7 +105,7 @@ static void log_loss(const struct cut_result *res)
         log_info("cut %lld: %s", (long long)res->number, lost);
 }
 
-/* Nothing to be cut yet is no failure: the store may still have to be restored. */
+/* "Nothing to cut yet" is not a failure: the store may still be restored. */
 static void cut(struct cutter *c)
 {
     const struct options *o = c->fs->options;

@@ -2,10 +2,10 @@
 /*
  * The thread that cuts and folds by itself: options every= and keep=.
  *
- * A cut is due when the newest one is as old as every= says, by whichever process it was made, so
- * that a new mount does not cut too early. When there are twice as many numbers as are to be kept
- * the oldest are folded. What fails is tried again in a minute; the reason is logged once for as
- * long as it stays the same.
+ * A cut is due when the newest one is as old as every= says, whichever process made it, so that a
+ * new mount does not cut too early. When there are twice as many numbers as keep= says, the oldest
+ * are folded. A failure is retried after a minute; its reason is logged once while it stays the
+ * same.
  */
 #ifndef INFLUXFS_FS_CUTTER_H
 #define INFLUXFS_FS_CUTTER_H
@@ -15,10 +15,10 @@
 
 /* Makes fs->cutter, if the options ask for one. */
 int cutter_start(struct fs *fs);
-/* Ends what is under way. NULL is allowed. */
+/* Ends the work under way. NULL is allowed. */
 void cutter_stop(struct cutter *c);
 
-/* What it did last. */
+/* What the thread did last. */
 void cutter_get(struct cutter *c, struct report_timer *out);
 
 #endif

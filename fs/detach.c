@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Enough for influxd to keep its rate, and not so much that a look-up starves on a busy machine. */
+/* Enough for influxd to keep its rate; more would starve look-ups on a busy machine. */
 #define GIVE_WAY 10
 
 void detach_guard_stdio(void)
@@ -29,7 +29,7 @@ void detach_give_way(void)
         return;
     setpriority(PRIO_PROCESS, 0, GIVE_WAY);
     autoclose int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
-    /* Not being heard is no error: then the nice value stands alone. */
+    /* Not an error if it fails: then the nice value alone counts. */
     if (fd >= 0 && dprintf(fd, "%d", GIVE_WAY) < 0)
         errno = 0;
 }
@@ -63,7 +63,7 @@ void detach_ready(int fd)
         dup2(null, i);
     if (null > 2)
         close(null);
-    /* Whoever waited may be gone by now; the mount stands all the same. */
+    /* The parent may be gone by now; the mount stands all the same. */
     if (write(fd, "", 1) < 0)
         errno = 0;
     close(fd);

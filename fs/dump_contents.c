@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What dump/ is made of: the contents of the instants of those who ask; and what it lacks, with
- * option skip_damaged. */
+/* What dump/ is made of: the contents of the callers' instants; and what it lacks, with
+ * skip_damaged. */
 #include "fs/dumps_internal.h"
 #include "fs/now.h"
 #include "fs/request.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* Those of a capture, if they are known. Called with the lock. */
+/* The contents of a capture, if they are known. Called with the lock. */
 static struct schema_cache *known(struct dumps *d, const struct capture *c)
 {
     for (struct dump_contents *p = d->contents; p; p = p->next) {
@@ -26,7 +26,7 @@ static struct schema_cache *known(struct dumps *d, const struct capture *c)
     return NULL;
 }
 
-/* Those that were opened last, as a reference; NULL: none are. */
+/* A reference to the contents that were opened last; NULL: there are none. */
 static struct schema_cache *newest(struct dumps *d)
 {
     lock_scope(&d->lock);
@@ -83,7 +83,7 @@ int dumps_contents(struct request *r, struct schema_cache **out)
     return *out ? 0 : dumps_open_contents(r, c, out);
 }
 
-/* Takes out contents that nobody has used for a while, or any. */
+/* Takes out contents that have been idle for a while, or any. */
 static struct dump_contents *dumps_take_old(struct dumps *d, bool all)
 {
     struct dump_contents *old = NULL;

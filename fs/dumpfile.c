@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of dump/, which are made while they are read (generated.h). */
+/* The files of dump/ (generated.h). */
 #include "fs/dumps_internal.h"
 #include "fs/generated.h"
 #include "fs/request.h"

@@ -39,7 +39,7 @@ int dumps_new(struct fs *fs, struct node **out)
     return node_find_or_add(fs->nodes, &top->node, top->path, 0, out);
 }
 
-/* Where a name in the folder lies below dump/. */
+/* The path of a name in the folder, below dump/. */
 static int path_of(const struct dump_folder *dir, const char *name, char out[PATH_MAX])
 {
     int n = snprintf(out, PATH_MAX, "%.*s%s%s", (int)dir->npath, dir->path, dir->npath ? "/" : "",
@@ -60,8 +60,7 @@ static void dump_folder_free(struct node *n)
     free(f);
 }
 
-/* The folder of that name, pinned: of a format, and below it db, rp and day, or those of them that
- * there are. */
+/* The folder of that name, pinned: of a format, and below it of db, rp and day as far as given. */
 static int dumps_add_folder(struct request *r, const struct dump_folder *dir,
                             const struct node_ops *ops, const char *name,
                             const struct dump_folder *like, struct node **out)
@@ -93,7 +92,7 @@ static int dumps_list_folder(struct names *out, const struct dump_folder *dir, c
     return len < 0 ? len : names_add(out, name, path_ino(path, len), S_IFDIR);
 }
 
-/* What is asked of a policy, in words and for the store: all but a measurement. */
+/* The query of a policy, without a measurement. */
 static struct dump_query query_of(const struct dump_folder *dir, int64_t from, int64_t to)
 {
     return (struct dump_query){
@@ -110,7 +109,7 @@ static int dump_folder_getattr(struct request *r, struct node *n, struct handle 
 {
     (void)h;
     fs_attr(r->fs, st, n, S_IFDIR | 0755, 0, r->fs->started_ns);
-    st->st_nlink = 1; /* how many folders are in it takes long to find out: it is not said */
+    st->st_nlink = 1; /* counting its folders would take long */
     return 0;
 }
 
@@ -134,8 +133,7 @@ static int dumps_top_list(struct request *r, struct node *node, struct names *ou
     return rc;
 }
 
-/* The names of the databases, or of the policies of a database, one by one from *i = 0; NULL: no
- * more. */
+/* The next name of a database, or of a policy of db, from *i = 0 on; NULL: no more. */
 static const char *next_name(const struct meta *m, const struct dump_folder *dir, size_t *i)
 {
     const char *db, *rp;
@@ -197,7 +195,7 @@ static void day_times(int32_t day, int64_t *from, int64_t *to)
         *to = INT64_MAX;
 }
 
-/* The measurement whose name was shortened, of the whole policy; *out lies in *of. */
+/* Finds, in the whole policy, the measurement whose name was shortened; *out lies in *of. */
 static int dumps_find_shortened(struct request *r, const struct dump_folder *dir,
                                 struct schema_cache *c, struct dump_name *name, struct schema **of,
                                 struct slice *out)
@@ -287,7 +285,7 @@ static int dumps_policy_list(struct request *r, struct node *node, struct names 
     return rc;
 }
 
-/* Of any measurement, but of this day alone. */
+/* Of any measurement, but of this day only. */
 static int dumps_day_lookup(struct request *r, struct node *node, const char *name,
                             struct node **child)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of dump/: its folders (dumps.c), its files (dumpfile.c), and what both are made of
+/* The inside of dump/: folders (dumps.c), files (dumpfile.c), and what both are made of
  * (dump_contents.c). */
 #ifndef INFLUXFS_FS_DUMPS_INTERNAL_H
 #define INFLUXFS_FS_DUMPS_INTERNAL_H
@@ -9,14 +9,14 @@
 
 #include <pthread.h>
 
-/* What a capture contains, for as long as it is asked for. */
+/* What a capture contains, kept while it is in use. */
 struct dump_contents {
     struct schema_cache *contents;
     struct lifetime life;
     struct dump_contents *next;
 };
 
-/* How many lines say what dumps lack, at most. */
+/* The most lines that say what dumps lack. */
 #define DUMPS_LACKS 200
 
 struct dumps {
@@ -29,14 +29,14 @@ struct dumps {
     bool more_lacks;
 };
 
-/* What dumps may lack, and what they were found to (dump_contents.c). */
+/* What dumps may lack, and do lack (dump_contents.c). */
 void dumps_lacks_init(struct dumps *d);
 
 /* What the caller's instant contains; the caller owes one schema_cache_unref. */
 int dumps_contents(struct request *r, struct schema_cache **out);
 
-/* Reports in status.json why something of a policy failed, unless it is the caller's affair, and
- * gives what the caller is told. */
+/* Gives the caller's errno for -errno r, and reports the reason in status.json unless the caller is
+ * to blame. */
 int dumps_failed(struct fs *fs, const struct dump_query *of, int r, const struct err *e);
 
 /* The file of a measurement and a range of times, in a folder. */

@@ -35,9 +35,9 @@ struct fs {
     const struct options *options;
     const struct store_paths *paths;
     const char *mountpoint; /* as the kernel names it */
-    const char *state;      /* the state folder, or NULL if there is none to write to */
-    const char *lacks;      /* in words, what is missing without it; or "" */
-    atomic_uint uid;        /* who owns what is not the store's own file; a restore may change it */
+    const char *state;      /* the state folder; NULL: none is writable */
+    const char *lacks;      /* what is missing without it, in words; or "" */
+    atomic_uint uid;        /* owner of all but the store's files; a restore may change it */
     atomic_uint gid;
     struct node_table *nodes;
     struct node *branches[FS_BRANCHES]; /* of the root (tree.c) */
@@ -47,12 +47,12 @@ struct fs {
     struct session *restore;    /* NULL when mounted with `ro` */
     struct instants *instants;  /* who sees which capture */
     struct node *now_folder;    /* snapshots/now/ */
-    struct pace *pace;          /* of whoever reads a tar */
+    struct pace *pace;          /* of the readers of tars */
     struct materials cut_tars;  /* of the nodes of cutfile.h */
     struct materials generated; /* what the nodes of generated.h are made of */
     struct views *views;
     struct dumps *dumps;
-    struct cutter *cutter; /* NULL when nothing is to be cut or folded here */
+    struct cutter *cutter; /* NULL: nothing to cut or fold here */
     struct uploads *uploads;
     struct status *status;
     struct space *space;
@@ -60,16 +60,16 @@ struct fs {
     int64_t started_ns; /* wall clock: the time of the fixed folders */
 };
 
-/* Finds uid and gid: the owner of the data folder, else of the meta folder, else whom owner= names,
- * else user influxdb, else this process. What is restored belongs to owner= first (locate.c): that
- * option is for a store to come. */
+/* Finds uid and gid: the owner of the data folder, else of the meta folder, else owner=, else user
+ * influxdb, else this process. A restore puts owner= first instead (locate.c), since that option is
+ * for a future store. */
 void fs_find_owner(struct fs *fs);
 
-/* Fills in a file or folder that belongs to the store's owner. mode carries the type. */
+/* Fills in st for a file or folder of the store's owner. mode includes the type. */
 void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t mode, uint64_t size,
              int64_t mtime_ns);
 
-/* Lets the options uid=, gid= and umask= have their way with an attribute. */
+/* Applies the options uid=, gid= and umask=. */
 void fs_mask(const struct fs *fs, struct stat *st);
 
 /* The low-level operations; userdata is a struct fs. */

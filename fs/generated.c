@@ -15,9 +15,9 @@ struct generated_handle {
     struct schema_cache *contents;
     struct ahead ahead;
     pthread_mutex_t lock;         /* guards what follows */
-    void *text;                   /* NULL: to be begun */
+    void *text;                   /* NULL: not begun */
     uint64_t at;                  /* its next byte */
-    struct request *request;      /* who reads; NULL: nobody does, it is read ahead */
+    struct request *request;      /* the reader; NULL while reading ahead */
     struct tarball_reader reader; /* asks that request */
 };
 
@@ -52,7 +52,7 @@ void generated_made_of(struct generated *g, struct schema_cache *c)
     material_set(&g->fs->generated, &g->contents, schema_cache_ref(c));
 }
 
-/* Makes all of it, to learn how long it is. */
+/* Makes all bytes, to learn the size. */
 static int generated_measure(struct generated *g, struct schema_cache *c,
                              const struct tarball_reader *reader, struct err *e)
 {
@@ -79,7 +79,7 @@ int generated_size(struct generated *g, struct schema_cache *c, const uint8_t di
     }
     int r = generated_measure(g, c, reader, e);
     known.size = g->size;
-    /* Not remembered, it is found again. */
+    /* A size that is not remembered is found again. */
     if (r == 0 && k)
         catalog_put_derived(k, digest, &known, NULL);
     return r;
@@ -135,7 +135,7 @@ static void generated_release(struct handle *h)
     free(f);
 }
 
-/* Called with the lock, as all that follow. */
+/* Called with the lock, as are all that follow. */
 static void generated_end(struct generated_handle *f)
 {
     generated_of(f)->maker->end(f->text);
@@ -143,7 +143,7 @@ static void generated_end(struct generated_handle *f)
     f->at = 0;
 }
 
-/* It must be as long as was said. */
+/* The text must be as long as promised. */
 static int generated_check_end(struct generated_handle *f, struct err *e)
 {
     char more;
@@ -180,7 +180,7 @@ static int generated_make(struct generated_handle *f, char *buf, size_t n, uint6
     return r;
 }
 
-/* How many of n bytes at off there are. */
+/* How many of the n bytes at off exist. */
 static size_t generated_within(const struct generated_handle *f, size_t n, uint64_t off)
 {
     uint64_t size = generated_of(f)->size;
@@ -214,7 +214,7 @@ static ssize_t generated_read(struct request *r, struct handle *h, char **buf, s
     return (ssize_t)n;
 }
 
-/* The reader may have been faster: then the text is further on, and must not begin again. */
+/* The reader may have been faster: then the text is further on, and must not restart. */
 static ssize_t generated_read_ahead(void *ctx, void *buf, size_t n, uint64_t off)
 {
     struct generated_handle *f = ctx;

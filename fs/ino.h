@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * st_ino, the number by which users and their tools tell files apart. It is not the node's id, by
- * which the kernel asks (node.h): that one is new for each node, while st_ino stays the same for
- * what is the same file to a user, after a remount too, as rsync, restic and find expect.
+ * st_ino, the number by which users and tools such as rsync, restic and find tell files apart. Each
+ * node has a new id for the kernel (node.h), but a file keeps its st_ino, even after a remount.
  *
- * The upper four bits say where a file lies, the other sixty are its number there:
+ * The upper four bits say where a file lies; the other sixty are its number there:
  *
  *   1, 2, 3  live/meta, live/data, live/wal: the inode number in the store's file system
- *   4        at/NAME/: a hash of what a file is, or of the cut and the path of a folder
- *   5        dump/: a hash of the path, or of what is asked for
+ *   4        at/NAME/: a hash of a file's identity, or of a folder's cut and path
+ *   5        dump/: a hash of the path, or of the query
  *   0        all else:
  *              from 1        the fixed files and folders, below
- *              from 2^16     what is copied into restore/, in its order
+ *              from 2^16     what is copied into restore/, in order of arrival
  *              from 2^40     snapshots/N.tar, by the serial of the cut
  *              from 2^41     at/N.tar, likewise
  *              from 2^42     snapshots/now/NAME.tar, by a hash of the name
  *
- * A name that stands for one file after another keeps its number: now.tar, base.tar, latest.tar.
+ * Names that move from file to file keep their number: now.tar, base.tar, latest.tar.
  */
 #ifndef INFLUXFS_FS_INO_H
 #define INFLUXFS_FS_INO_H
@@ -45,10 +44,10 @@ enum {
 #define INO_AT_TARS ((ino_t)1 << 41)
 #define INO_NAMED ((ino_t)1 << 42)
 
-/* The upper four bits; those of live/ are INO_IN_LIVE and the two after it. */
+/* The upper four bits; live/ has INO_IN_LIVE and the two after it. */
 enum ino_place { INO_IN_LIVE = 1, INO_IN_VIEW = 4, INO_IN_DUMP };
 
-/* FNV-1a of n bytes and of what was hashed before them (first INO_HASH). */
+/* FNV-1a of n bytes after what was hashed before (INO_HASH at first). */
 #define INO_HASH UINT64_C(0xcbf29ce484222325)
 static inline uint64_t ino_hash(uint64_t hash, const void *p, size_t n)
 {

@@ -10,13 +10,13 @@
 #include <string.h>
 #include <utlist.h>
 
-#define SHARE_NS (2 * SECOND_NS) /* among callers that cannot be told apart */
+#define SHARE_NS (2 * SECOND_NS) /* among callers that look alike */
 
 struct instant {
     struct instants *all;
     uint64_t id;
     struct tarball *tarball;
-    int64_t taken_ns; /* when it was last found to be the store as it is */
+    int64_t taken_ns; /* when it last equalled the store */
     unsigned refs;
     struct instant *next;
 };
@@ -77,7 +77,7 @@ struct tarball *instant_tarball(const struct instant *i)
     return i->tarball;
 }
 
-/* A capture is counted by reference, which changes nothing that its readers see. */
+/* Captures are counted by reference; this changes nothing for their readers. */
 struct capture *instant_capture(const struct instant *i)
 {
     return capture_ref(tarball_capture(i->tarball));
@@ -106,8 +106,8 @@ static bool hold_is_over(const struct instant_hold *h)
     return lifetime_over(&h->life, h->name ? LIFE_NAME : LIFE_PROCESS);
 }
 
-/* Whether it is this holder's, and a look-up may still be given it. Callers that cannot be told
- * apart are many: what one has open is not for the others. */
+/* Whether the hold is this holder's, and a look-up may still get it. Callers that look alike may be
+ * many processes: one does not get what another has open. */
 static bool hold_is_of(const struct instant_hold *h, const struct instant_holder *who)
 {
     if (who->name)
@@ -155,8 +155,8 @@ enum hold_end {
     HOLD_UNMOUNTED
 };
 
-/* Called with the lock. The newest capture survives its process: as long as nothing changes, it
- * serves everybody. */
+/* Called with the lock. The newest capture survives its process: it serves all while nothing
+ * changes. */
 static bool hold_ends(const struct instants *s, const struct instant_hold *h, enum hold_end why)
 {
     if (why == HOLD_OVER)
@@ -206,7 +206,7 @@ void instants_free(struct instants *s)
     free(s);
 }
 
-/* The instant of a tarball, which takes over the reference to it, unless it has one: then *t stays.
+/* The instant of a tarball; takes over the reference, unless there is an instant: then *t stays.
  * Called with the lock. */
 static struct instant *instant_of(struct instants *s, struct tarball **t, struct instant **fresh)
 {
@@ -221,8 +221,8 @@ static struct instant *instant_of(struct instants *s, struct tarball **t, struct
     return i;
 }
 
-/* Has the holder hold a tarball, which is taken over, unless another thread was quicker: then its
- * capture is everybody's. */
+/* Has the holder hold a tarball, which is taken over; if another thread was faster, the holder gets
+ * that thread's capture instead. */
 static int instant_hold_new(struct instants *s, const struct instant_holder *who, struct tarball *t,
                             struct instant **out, struct err *e)
 {
@@ -282,7 +282,8 @@ int instant_open(struct instants *s, const struct instant_holder *who, uint64_t 
     struct instant_hold *h = hold_find(s, who);
     struct instant *i;
     LL_SEARCH_SCALAR(s->list, i, id, id);
-    /* Whoever looked it up as another process may open it: it was inherited, or passed on. */
+    /* Another process may open what a process looked up: by inheriting it, or having it passed
+     * on. */
     if ((!h || h->of != i) && i && !who->name) {
         h = steal_ptr(&fresh);
         hold_add(s, h, i);

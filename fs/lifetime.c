@@ -3,8 +3,8 @@
 
 #include "store/base/time.h"
 /* influxfs(1) promises the times of processes, names and uploads, and "a few seconds" and "a
- * minute" for cuts. A tool that opens a file several times does so within seconds: so the short
- * ones are enough for what can be had again unchanged, which a capture cannot. */
+ * minute" for cuts. A tool reopens a file within seconds, so short times suffice for what can be
+ * had again unchanged, which a capture cannot. */
 static const struct {
     int64_t used_ns, closed_ns; /* since then, each */
 } rules[] = {

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * How long a thing is kept for those who use it: captures, tars of cuts, contents of dumps, views
- * and uploads. One rule, with a row of times for each kind of thing (lifetime.c): it is kept while
- * it is open, for some time after it was looked up, and for some time after its last close.
- *
- * Guarded by whoever has it.
- */
+/* How long captures, tars of cuts, contents of dumps, views and uploads are kept. One rule, with a
+ * row of times for each kind (lifetime.c): while it is open, for some time after a look-up, and for
+ * some time after the last close. Guarded by its owner. */
 #ifndef INFLUXFS_FS_LIFETIME_H
 #define INFLUXFS_FS_LIFETIME_H
 
@@ -16,7 +12,7 @@ enum life_rule { LIFE_PROCESS, LIFE_NAME, LIFE_CUT_TAR, LIFE_DUMP, LIFE_VIEW, LI
 
 struct lifetime {
     int64_t used_ns;   /* monotonic: when it was looked up */
-    int64_t closed_ns; /* 0: nobody has closed it yet */
+    int64_t closed_ns; /* 0: not closed yet */
     unsigned open;
 };
 

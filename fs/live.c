@@ -2,10 +2,10 @@
 /*
  * live/: the store's own files as they are now, read-only.
  *
- * A node is a path and the inode that stood there when it was looked up. Nothing is held open but
- * what users have open, so nothing is pinned by having been looked at. Each access goes down from
- * the configured folder by descriptors, following no link. What stands at the path by now and is
- * another inode gives ESTALE, and the kernel looks again.
+ * A node is a path and the inode found there by the look-up. Only what users have open is held
+ * open, so a look-up pins nothing. Each access walks down from the configured folder by descriptors
+ * and follows no link. If another inode is at the path by then, it gives ESTALE, and the kernel
+ * looks again.
  */
 #include "fs/branches.h"
 #include "fs/request.h"
@@ -45,7 +45,7 @@ struct live_handle {
 
 static const struct node_ops live_ops;
 
-/* Opened anew each time: a restore exchanges these folders. */
+/* Opened each time, since a restore exchanges these folders. */
 static int open_root(const struct fs *fs, enum root root)
 {
     const char *const paths[ROOTS] = {fs->paths->meta, fs->paths->data, fs->paths->wal};
@@ -53,7 +53,7 @@ static int open_root(const struct fs *fs, enum root root)
     return fd < 0 ? -errno : fd;
 }
 
-/* Hidden from view: our own staging folder, and what is neither a file, a folder nor a link. */
+/* Hides our staging folder, and all but files, folders and links. */
 static bool is_shown(const char *path, const struct stat *st)
 {
     return !name_is_hidden(path) &&
@@ -71,8 +71,8 @@ static int stat_path(const struct fs *fs, enum root root, const char *path, stru
     return r == -ELOOP || r == -ENOTDIR ? -ENOENT : r;
 }
 
-/* Retaining a file links it, which is nobody's business but ours: its ctime and link count are
- * shown as if it had not been. */
+/* Retaining a file links it. That is our own affair: its ctime and link count are shown as
+ * before. */
 static void show(const struct fs *fs, const struct live *l, struct stat *st)
 {
     st->st_ino = l->node.ino;
@@ -118,7 +118,7 @@ static int live_getattr(struct request *r, struct node *n, struct handle *h, str
     struct live *l = (struct live *)n;
     (void)h;
     int rc = -ENOENT;
-    /* While it is open, the file answers for itself, wherever its name has gone. */
+    /* An open file answers for itself, wherever its name has gone. */
     pthread_mutex_lock(&l->lock);
     if (l->open)
         rc = fstat(l->fd, st) < 0 ? -errno : 0;
@@ -145,7 +145,7 @@ static int live_lookup(struct request *r, struct node *dir, const char *name, st
     return rc < 0 ? rc : live_node(r->fs, dir, d->key.root, path, &st, child);
 }
 
-/* Opens the node's file and makes sure that it is the one that was looked up. */
+/* Opens the node's file, and makes sure that it is the inode that was looked up. */
 static int live_open_node(struct request *r, const struct live *l, int flags, struct stat *st)
 {
     autoclose int root = open_root(r->fs, l->key.root);

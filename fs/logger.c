@@ -35,7 +35,7 @@ void logger_to_syslog(void)
     to_syslog = true;
 }
 
-/* libfuse says one line in several calls. */
+/* libfuse prints one line in several calls. */
 static void logger_keep(enum fuse_log_level level, const char *fmt, va_list ap)
 {
     static bool begun;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxfs: mounts an InfluxDB 1.x store. This file is the life of the daemon, from its command
- * line to the unmount. */
+/* influxfs mounts an InfluxDB 1.x store. The life of the daemon, from command line to unmount. */
 #include "fs/cutfile.h"
 #include "fs/cutter.h"
 #include "fs/daemon.h"
@@ -27,20 +26,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Everything that the daemon holds, in the order in which it is made. */
+/* Everything that the daemon holds, in the order of its making. */
 struct daemon {
     struct options options;
     struct fuse_args fuse; /* what is left of them for libfuse */
     struct store_paths paths;
     char *mountpoint;
-    char *state;      /* the state folder; NULL: there is none that can be written to */
+    char *state;      /* the state folder; NULL: none is writable */
     struct err lacks; /* why, and what is missing without it; else empty */
     struct fs fs;
     struct timer *timer;
     bool mounted;
 };
 
-/* Many threads read, few allocate much: two heaps are enough, and keep memory small. */
+/* Many threads read, few allocate much: two heaps are enough and keep memory small. */
 static void keep_memory_small(void)
 {
     mallopt(M_ARENA_MAX, 2);
@@ -74,7 +73,7 @@ static int main_open_restore(struct daemon *d, struct err *e)
     return session_open(&o, &d->fs.restore, e);
 }
 
-/* Where files have to be copied that is said now, and not when the disk is full. */
+/* Says now, and not when the disk is full, that files will have to be copied. */
 static int main_check_links(struct daemon *d, struct err *e)
 {
     struct fs *fs = &d->fs;
@@ -90,7 +89,7 @@ static int main_check_links(struct daemon *d, struct err *e)
     return r;
 }
 
-/* Finds or makes the state folder. One that cannot be had is no error. */
+/* Finds or makes the state folder. Its lack is not an error. */
 static void main_open_state(struct daemon *d)
 {
     autofree char *path = NULL;
@@ -109,7 +108,7 @@ static void main_open_state(struct daemon *d)
             strerror(-r));
 }
 
-/* Finishes what a killed restore left, then opens what is remembered of the store. */
+/* Finishes what a killed restore left, then opens the memory of the store. */
 static int main_open_store(struct daemon *d, struct err *e)
 {
     struct err note = {0};
@@ -156,7 +155,7 @@ static int main_build_tree(struct daemon *d)
     return r < 0 ? r : fs_tree_new(fs);
 }
 
-/* What mount(8) and df(1) show as the source. */
+/* The source in mount(8) and df(1). */
 static int main_add_fuse_options(struct daemon *d)
 {
     const char *name = d->paths.config ? d->paths.config : d->options.store;
@@ -224,14 +223,14 @@ static int main_serve(struct daemon *d)
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
         return -ENOMEM;
-    /* A copy into restore/ waits in its thread; readers must find another. */
+    /* A copy into restore/ blocks its thread; readers must find another. */
     fuse_loop_cfg_set_max_threads(config, 32);
     fuse_loop_cfg_set_idle_threads(config, 8);
     logger_take_fuse(false);
     int r = fuse_session_loop_mt(d->fs.session, config);
     fuse_loop_cfg_destroy(config);
-    /* What ended it may have been a signal, which is as good as an unmount. And a request that is
-     * being read when the last user goes ends with another error than libfuse expects. */
+    /* A signal that ended the loop is as good as an unmount. And a request being read at the
+     * unmount fails with an error that libfuse does not expect. */
     return r < 0 && r != -ECONNABORTED ? r : 0;
 }
 
@@ -282,7 +281,7 @@ static int main_run(struct daemon *d)
         log_error("%s", e.text);
         return EXIT_FAILURE;
     }
-    /* Relative paths have been resolved; the folder that it was started in is let go. */
+    /* Relative paths are resolved by now; frees the folder that influxfs was started in. */
     if (chdir("/") < 0)
         log_error("/: %s", strerror(errno));
     if (ready >= 0) {

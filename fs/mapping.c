@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel offers it with a flag of the second half of FUSE's first exchange, which libfuse before
- * 3.15 cannot set; so it is set in the answer as it passes by. */
+/* The kernel offers it by a flag in the second half of FUSE's first exchange. libfuse before 3.15
+ * cannot set that flag; so it is set in the answer as it passes by. */
 #include "fs/daemon.h"
 
 #include <fuse_lowlevel.h>
@@ -12,8 +12,8 @@
 
 #define ALLOW_MMAP_2 (1u << (36 - 32)) /* FUSE_DIRECT_IO_ALLOW_MMAP, as in flags2 */
 
-/* The number of the first request, where the kernel offers what is wanted; else 0. A process has
- * one session. */
+/* The number of the first request if the kernel offers the flag there; else 0. A process has one
+ * session. */
 static atomic_uint_fast64_t offered;
 
 static ssize_t mapping_receive(int fd, void *buf, size_t n, void *userdata)

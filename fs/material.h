@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What nodes are made of, for as long as it is kept (lifetime.h): a node outlives its material,
- * since the kernel remembers nodes long after their last use. Safe in any thread.
- */
+/* What nodes are made of. A node outlives its material (lifetime.h), since the kernel remembers
+ * nodes long after their last use. Safe in any thread. */
 #ifndef INFLUXFS_FS_MATERIAL_H
 #define INFLUXFS_FS_MATERIAL_H
 
@@ -10,7 +8,7 @@
 
 #include <pthread.h>
 
-/* Of one node: a pointer, NULL before it is set and once it is let go. */
+/* The material of one node: a pointer; NULL before it is set and after its release. */
 struct material {
     void *thing;
     struct lifetime life;
@@ -29,16 +27,16 @@ void materials_init(struct materials *all, enum life_rule rule,
                     void (*let_go)(void *ctx, void *thing), void *ctx);
 void materials_clear(struct materials *all); /* after its nodes */
 
-/* Gives m its thing, which is taken over; one that it has and that is not open is let go. If that
- * is open, it stays, and the new one is let go. Counts as a look-up. */
+/* Takes over a thing for m, and counts as a look-up. m's present thing is released, unless it is
+ * open: then it stays, and the new one is released. */
 void material_set(struct materials *all, struct material *m, void *thing);
-/* Opens the thing and gives it, to be closed; NULL: it has been let go. */
+/* Opens the thing and gives it, to be closed; NULL: it was released. */
 void *material_open(struct materials *all, struct material *m);
 void material_close(struct materials *all, struct material *m);
-/* Lets go of the thing of a node that is being freed. */
+/* Releases the thing of a node that is being freed. */
 void material_drop(struct materials *all, struct material *m);
 
-/* Lets go of the things whose time has come, or of all that are not open. */
+/* Releases the things whose time has come, or all that are not open. */
 void materials_expire(struct materials *all);
 void materials_drop_all(struct materials *all);
 

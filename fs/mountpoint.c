@@ -15,7 +15,7 @@
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
-/* realpath(3) fails on a mount whose daemon is dead: resolve the folder above it. */
+/* realpath(3) fails on a mount whose daemon is dead, so this resolves the folder above. */
 static int mountpoint_resolve(const char *path, char **out)
 {
     *out = realpath(path, NULL);
@@ -34,7 +34,7 @@ static int mountpoint_resolve(const char *path, char **out)
     return *out ? 0 : -ENOMEM;
 }
 
-/* What is mounted there, topmost: its type in type. */
+/* The topmost mount there; its type in type. */
 static bool mountpoint_find_mount(const char *path, char type[64])
 {
     struct mntent m;
@@ -53,7 +53,7 @@ static bool mountpoint_find_mount(const char *path, char type[64])
     return found;
 }
 
-/* As root the kernel is asked; a user's mount is undone by the helper that made it. */
+/* root asks the kernel; a user's mount is undone by the helper that made it. */
 static int mountpoint_unmount_dead(const char *path)
 {
     if (umount2(path, MNT_DETACH) == 0)
@@ -75,7 +75,7 @@ static int mountpoint_clear_dead(const char *path, struct err *e)
     char type[64];
     struct statvfs v;
     while (mountpoint_find_mount(path, type)) {
-        /* Not stat(2): its answer may come from the kernel's cache, long after the daemon died. */
+        /* Not stat(2): the kernel's cache may answer long after the daemon died. */
         if (statvfs(path, &v) == 0 || errno != ENOTCONN)
             return err_set(e, -EBUSY, "mountpoint %s: a %s file system is mounted there already",
                            path, type);
@@ -89,7 +89,7 @@ static int mountpoint_clear_dead(const char *path, struct err *e)
     return 0;
 }
 
-/* A store that holds its own mount would be captured through itself. */
+/* A store that holds its own mount would be captured through it. */
 static int refuse_within(const char *path, const struct store_paths *store, struct err *e)
 {
     const char *const folders[] = {store->meta, store->data, store->wal};

@@ -12,8 +12,8 @@
 #define EVER 31536000.0 /* a year */
 
 /* clang-format off */
-/* now.tar and a dump are asked for each time, as the process decides what the name stands for;
- * but neither node ever changes. Names in a view never come or go, whatever at/ does. */
+/* now.tar and dumps are asked for each time, since their names depend on the process; their nodes
+ * never change. Names in a view never come or go, whatever at/ does. */
 static const struct cache_policy policies[NODE_KINDS] = {
     /*                    entry  attr  absent  direct keep */
     [NODE_FOLDER]      = {60,    60,   0,      false, false},
@@ -203,7 +203,7 @@ void node_repin(struct node_table *t, struct node *n)
     n->pins++;
 }
 
-/* Takes n out if nobody has it any more; the caller frees it once the lock is released. */
+/* Takes n out if it is unused; the caller frees it after releasing the lock. */
 static bool node_unused(struct node_table *t, struct node *n)
 {
     if (n->pins || n->lookups)

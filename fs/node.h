@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nodes: what the kernel knows by number, and what each kind of them can do.
+ * Nodes: what the kernel knows by number, and what each kind of node can do.
  *
- * A node's number (FUSE's inode) is never used again while the mount lasts, so no generations are
- * needed; it is not the st_ino that users see (ino.h). A node lives while the kernel has looked it
- * up, a handle is open on it, or a branch of the tree keeps it (pins). The table locks itself; a
- * branch guards what its own nodes hold.
+ * A node's number (FUSE's inode, not the st_ino of ino.h) is never reused while the mount lasts, so
+ * generations are not needed. A node lives while the kernel has looked it up, a handle is open on
+ * it, or a branch keeps it (pins). The table locks itself; a branch guards the contents of its
+ * nodes.
  *
- * What is looked up again and again has a key: there is one node of a kind with the same key. How
- * long the kernel may remember a node goes by its kind alone; the table is in node.c.
+ * A node that is looked up again and again has a key, unique within its kind. How long the kernel
+ * may remember a node depends on its kind alone (table in node.c).
  */
 #ifndef INFLUXFS_FS_NODE_H
 #define INFLUXFS_FS_NODE_H
@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-/* What could not be added for want of memory has hh.tbl NULL. */
+/* An entry that memory did not suffice for has hh.tbl NULL. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
@@ -52,7 +52,7 @@ struct cache_policy {
     bool keep;     /* its data never change: the page cache outlives the last close */
 };
 
-/* An open file or folder. Branches embed it as the first member of their own. */
+/* An open file or folder; the first member of a branch's own handle. */
 struct handle {
     struct node *node;
 };
@@ -70,8 +70,8 @@ struct names {
 int names_add(struct names *l, const char *name, ino_t ino, mode_t type);
 void names_clear(struct names *l);
 
-/* What a class of nodes does. Everything returns 0 or -errno; what is NULL gives EROFS if it would
- * change something, else the natural error. Nodes handed out are pinned for the caller. */
+/* The operations of a class of nodes: 0 or -errno. NULL gives EROFS for a change, else the natural
+ * error. Nodes handed out are pinned for the caller. */
 struct node_ops {
     int (*getattr)(struct request *r, struct node *n, struct handle *h, struct stat *st);
     void (*free)(struct node *n); /* the last pin and look-up are gone */
@@ -89,10 +89,10 @@ struct node_ops {
 
     /* Files */
     int (*open)(struct request *r, struct node *n, int flags, struct handle **h);
-    /* Up to n bytes at off into *buf, which may be exchanged for another of its size. */
+    /* Reads up to n bytes at off into *buf, which may be exchanged for another of its size. */
     ssize_t (*read)(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off);
-    /* Called after each read that gave n bytes at off, once the reader has them; may be NULL. The
-     * handle must not be freed in between, though the reader may have closed it. */
+    /* Called once the reader has the n bytes at off; may be NULL. The reader may have closed the
+     * handle, but it must not be freed until this returns. */
     void (*has_read)(struct handle *h, size_t n, uint64_t off);
     int (*write)(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off);
     int (*flush)(struct request *r, struct handle *h);
@@ -120,11 +120,10 @@ struct node {
     UT_hash_handle by_id, by_key;
 };
 
-/* Before it is added. dir is the folder that it was found in; NULL: the root. */
+/* Call before adding. dir is the folder in which it was found; NULL: the root. */
 void node_init(struct node *n, const struct node_ops *ops, enum node_kind kind, ino_t ino,
                const struct node *dir);
-/* A node that is nothing but one, added, with one pin, and in the root; its ops have node_free.
- * -ENOMEM. */
+/* A plain node, added, with one pin, in the root; its ops have node_free. -ENOMEM. */
 struct node_table;
 int node_new(struct node_table *t, const struct node_ops *ops, enum node_kind kind, ino_t ino,
              struct node **out);
@@ -133,18 +132,18 @@ void node_free(struct node *n); /* whatever owns nothing but its memory */
 const struct cache_policy *node_policy(const struct node *n);
 
 struct node_table *node_table_new(void); /* NULL: out of memory */
-/* Frees every node that is left, whatever the kernel thinks, the newest first: so a node may pin
+/* Frees every node that is left, whatever the kernel thinks. Newest first, so that a node may pin
  * its folder. */
 void node_table_free(struct node_table *t);
 
-/* Numbers the node and puts it in the table with one pin. root gets FUSE's number of the root.
- * -ENOMEM: it is still the caller's. */
+/* Numbers the node and adds it with one pin. root gets FUSE's number of the root. -ENOMEM: it is
+ * still the caller's. */
 int node_add(struct node_table *t, struct node *n, bool root);
 
-/* The node of a kind with this key, pinned; NULL: there is none. */
+/* The node of this kind and key, pinned; or NULL. */
 struct node *node_find(struct node_table *t, enum node_kind kind, const void *key, size_t nkey);
-/* Adds a node under a key, which stays where it is as long as the node, and gives it, pinned once;
- * or gives the one of its kind that has the key, pinned, and frees n, as it does on -ENOMEM. */
+/* Adds n under a key, which must live as long as the node, and returns it pinned once. If the kind
+ * has the key already, frees n and returns that node, pinned. -ENOMEM also frees n. */
 int node_find_or_add(struct node_table *t, struct node *n, const void *key, size_t nkey,
                      struct node **out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From FUSE's requests to the nodes' operations: every request is answered exactly once, here. */
+/* Turns FUSE's requests into operations of nodes. Every request is answered exactly once, here. */
 #include "fs/ahead.h"
 #include "fs/fs.h"
 #include "fs/ops_folder.h"
@@ -13,7 +13,7 @@
 #include <limits.h>
 #include <pthread.h>
 
-/* Answers that there is no such name in the folder, or with another error. */
+/* Answers that the folder has no such name, or with another error. */
 static void ops_reply_absent(struct request *r, const struct node *dir, int rc)
 {
     const struct fuse_entry_param none = {.entry_timeout = node_policy(dir)->absent};
@@ -161,8 +161,8 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     node_unpin(r.fs->nodes, n);
 }
 
-/* A buffer for each thread that reads: fresh memory for every request would cost more in page
- * faults than the copying does. */
+/* A buffer for each reading thread: fresh memory for every request would cost more in page faults
+ * than the copying does. */
 static pthread_key_t buffer_key;
 
 static void make_buffer_key(void)
@@ -194,7 +194,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
         request_reply(req, (int)n);
         return;
     }
-    /* The reader may close the file as soon as it has its answer. */
+    /* The reader may close the file as soon as it has the answer. */
     const struct node_ops *ops = h->node->ops;
     fuse_reply_buf(req, buf, (size_t)n);
     if (ops->has_read)
@@ -233,7 +233,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     node_unpin(r.fs->nodes, n);
 }
 
-/* Nothing is lost by it: what a close says is the verdict. */
+/* Nothing is lost: the close gives the verdict. */
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
     (void)ino, (void)datasync, (void)fi;

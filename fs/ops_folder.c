@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A folder opened: its names, as of then. */
+/* An open folder: its names as of the open. */
 struct dir_handle {
     struct handle h;
     struct names names;
@@ -57,7 +57,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t t
         return;
     struct node *to = request_node(&r, to_parent);
     if (to) {
-        /* Both ends lie in restore/, or it is refused. */
+        /* Both ends must lie in restore/. */
         bool can = dir->ops->rename && to->ops == dir->ops;
         request_reply(req, can ? dir->ops->rename(&r, dir, name, to, to_name, flags) : -EROFS);
         node_unpin(r.fs->nodes, to);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* FUSE's requests that list the names in folders, or change them, for ops.c. */
+/* FUSE's requests that list or change the names in folders, for ops.c. */
 #ifndef INFLUXFS_FS_OPS_FOLDER_H
 #define INFLUXFS_FS_OPS_FOLDER_H
 

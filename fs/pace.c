@@ -31,7 +31,7 @@ struct pace {
     bool busy;       /* in the window before that */
 
     int64_t next_ns;  /* when what was given last has had its time */
-    uint64_t held_to; /* what its reader was held to; 0: not at all */
+    uint64_t held_to; /* the rate its reader was held to; 0: none */
 };
 
 struct pace *pace_new(uint64_t setting)
@@ -80,7 +80,7 @@ void pace_look(struct pace *p)
         return;
     pthread_mutex_lock(&p->lock);
     int64_t now = time_mono_ns();
-    /* Many files may be opened one after the other. */
+    /* Many files may be opened in a row. */
     bool just_now = p->looked_ns && now - p->looked_ns < SECOND_NS;
     if (!just_now)
         p->looked_ns = now;
@@ -93,7 +93,7 @@ void pace_look(struct pace *p)
     p->influxds = n;
 }
 
-/* Processor time that all influxds have had. */
+/* The processor time that all influxds have used. */
 static int64_t used_by_all(const struct pace *p)
 {
     int64_t sum = 0;
@@ -110,15 +110,15 @@ static bool pace_is_influxd_busy(struct pace *p, int64_t now)
     if (passed < WINDOW_NS)
         return p->busy;
     int64_t used = used_by_all(p);
-    /* One that ended takes its time with it, one that is found brings its own: either is noticed
-     * for one window only. */
+    /* An influxd that ended takes its time along, a new one brings its own: either disturbs one
+     * window only. */
     p->busy = p->since_ns && (used - p->used_ns) * BUSY > passed * p->processors;
     p->used_ns = used;
     p->since_ns = now;
     return p->busy;
 }
 
-/* Whether others want all processors, this thread not counted. */
+/* Whether other threads want all processors, not counting this one. */
 static bool is_crowded(const struct pace *p)
 {
     char text[128] = "";
@@ -155,7 +155,7 @@ void pace_wait(struct pace *p, size_t n, bool (*interrupted)(void *ctx), void *c
         struct timespec slice = time_to_spec(left < SLICE_NS ? left : SLICE_NS);
         clock_nanosleep(CLOCK_MONOTONIC, 0, &slice, NULL);
     }
-    if (now < turn) { /* given up: whoever comes next does not wait for it */
+    if (now < turn) { /* given up: the next reader need not wait for it */
         lock_scope(&p->lock);
         p->next_ns = p->next_ns - cost > now ? p->next_ns - cost : now;
     }

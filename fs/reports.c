@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A file whose text is made when it is opened. Its size is that of the text as of the question; an
- * open file keeps the text that it was opened with. */
+/* A file whose text is made at each open, and kept while that open lasts. Its size is that of the
+ * text at the time of the question. */
 struct text_node {
     struct node node;
     mode_t mode;
@@ -158,7 +158,7 @@ static void gather_cuts(struct fs *fs, struct report *r)
         cutter_get(fs->cutter, &r->mount->timer);
 }
 
-/* Everything that status.json tells. The caller clears it, also after -ENOMEM. */
+/* Gathers the contents of status.json. The caller clears *r, also after -ENOMEM. */
 static int report_gather(struct fs *fs, struct report *r, struct report_mount *m)
 {
     report_store(r, fs->paths, fs->state);

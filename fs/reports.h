@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the mount says of itself: status.json at the top, and restore/log and restore/status.json,
- * readable while a restore runs. */
+/* What the mount says of itself: status.json, restore/log and restore/status.json, readable while a
+ * restore runs. */
 #ifndef INFLUXFS_FS_REPORTS_H
 #define INFLUXFS_FS_REPORTS_H
 
 #include "fs/fs.h"
 
-/* Make the nodes; each has one pin, for the folder that lists it. */
+/* Each makes its node, with one pin for the folder that lists it. */
 int report_status(struct fs *fs, struct node **out);
 int report_restore_log(struct fs *fs, struct node **out);
 int report_restore_status(struct fs *fs, struct node **out);

@@ -9,7 +9,7 @@
 bool request_interrupted(void *ctx)
 {
     const struct request *r = ctx;
-    /* The kernel tells of the first signal only: another that comes later is seen by the caller. */
+    /* The kernel reports the first signal only; the caller's state shows a later one. */
     return fuse_session_exited(r->fs->session) ||
            (fuse_req_interrupted(r->req) && caller_ends(r->ctx->pid));
 }
@@ -21,7 +21,7 @@ struct request request_of(fuse_req_t req)
 
 void request_reply(fuse_req_t req, int r)
 {
-    /* The limit that was met is not the caller's. */
+    /* The limit is not the caller's. */
     fuse_reply_err(req, r == -EMFILE ? ENFILE : -r);
 }
 

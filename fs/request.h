@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A request of FUSE: who asks, for which node, and the answers that most kinds of them share. */
+/* A FUSE request: the caller, the node, and the answers that most kinds of request share. */
 #ifndef INFLUXFS_FS_REQUEST_H
 #define INFLUXFS_FS_REQUEST_H
 
@@ -26,15 +26,15 @@ static inline struct handle *request_handle(const struct fuse_file_info *fi)
     return fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
 }
 
-/* True when the caller got a signal that ends it (caller.h), or the mount comes to its end: for
- * waits of the store. ctx is a struct request. */
+/* True when a signal is ending the caller (caller.h), or the mount is ending: for waits of the
+ * store. ctx is a struct request. */
 bool request_interrupted(void *ctx);
 
 /* Answers 0 or -errno. */
 void request_reply(fuse_req_t req, int r);
-/* What the kernel is told of a node that was looked up. 0 or -errno. */
+/* Fills in the entry of a node that was looked up. 0 or -errno. */
 int request_entry(struct request *r, struct node *n, struct fuse_entry_param *e);
-/* Answers with a pinned node, whose pin is given up. */
+/* Answers with a pinned node, and drops the pin. */
 void request_reply_entry(struct request *r, struct node *n);
 
 #endif

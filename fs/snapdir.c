@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* snapshots/: now.tar, and base.tar and the numbers of the cuts that there are, whichever process
- * made them. */
+/* snapshots/: now.tar, base.tar and the numbers of all cuts, whichever process made them. */
 #include "fs/branches.h"
 #include "fs/cutfile.h"
 #include "fs/now.h"

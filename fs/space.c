@@ -17,7 +17,7 @@ struct space {
     char *data, *state;    /* copies: the thread may outlive the mount */
     struct worker *worker; /* its lock guards what follows */
     struct statvfs seen;
-    unsigned asked, answered; /* how often; the thread catches up with those who ask */
+    unsigned asked, answered; /* counts; the thread catches up with the callers */
 };
 
 static void release(struct space *s)
@@ -27,7 +27,7 @@ static void release(struct space *s)
     free(s);
 }
 
-/* The folder, or the nearest above it that is there; changes the path. */
+/* Asks for the folder, or the nearest existing one above it; changes the path. */
 static int ask_for(char *path, struct statvfs *out)
 {
     while (statvfs(path, out) < 0)
@@ -68,7 +68,7 @@ int space_new(const char *data, const char *state, struct space **out)
         return -ENOMEM;
     s->data = strdup(data);
     s->state = state ? strdup(state) : NULL;
-    s->asked = 1; /* so that there is an answer before anybody waits for one */
+    s->asked = 1; /* so that an answer is there before the first caller waits */
     int r = !s->data || (state && !s->state) ? -ENOMEM : 0;
     if (r == 0)
         r = worker_start(space_step, s, &s->worker);
@@ -83,7 +83,7 @@ void space_free(struct space *s)
 {
     if (!s)
         return;
-    /* A thread that hangs in the disk stays, with what it uses. */
+    /* A thread that hangs in the disk stays, with all that it uses. */
     if (worker_stop_until(s->worker, time_mono_ns() + END_NS))
         release(s);
 }

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Free space, for statfs(2): df of a whole host, and whatever watches its disks, asks every file
- * system, and must neither fail nor hang because of this one.
- *
- * A thread of its own asks the disk, so that a disk or a file server that does not answer keeps
- * nobody else waiting: then the numbers are those that were seen last. Safe in any thread.
- */
+/* Free space, for statfs(2). df and disk monitors ask every file system, and must neither fail nor
+ * hang because of this one: a thread of its own asks the disk, and while the disk does not answer,
+ * callers get the last numbers. Safe in any thread. */
 #ifndef INFLUXFS_FS_SPACE_H
 #define INFLUXFS_FS_SPACE_H
 
@@ -13,12 +9,12 @@
 
 struct space;
 
-/* The data folder; and the state folder, which may be NULL. Neither has to be there. */
+/* data is the data folder, state the state folder or NULL. Neither has to exist. */
 int space_new(const char *data, const char *state, struct space **out);
 void space_free(struct space *s); /* NULL is allowed */
 
-/* What is free where a restore would unpack: after a tenth of a second at the latest. Zeros if no
- * disk has answered yet. */
+/* The free space where a restore would unpack, after a tenth of a second at most. Zeros if no disk
+ * has answered yet. */
 void space_get(struct space *s, struct statvfs *out);
 
 #endif

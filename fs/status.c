@@ -46,7 +46,7 @@ static int take_lists(const struct capture *c, struct report_capture *out)
     return r < 0 ? r : damage_tell((struct capture *)c, add_damaged, &out->damaged, NULL);
 }
 
-/* Once its bytes have been read, more is known of them. */
+/* More is known of the files once their bytes were read. */
 static void status_learn_damage(struct status *s, const struct capture *c)
 {
     struct report_texts found = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What happened last: the branches tell it, status.json shows it. Safe in any thread. */
+/* The last events: branches report them here, status.json shows them. Safe in any thread. */
 #ifndef INFLUXFS_FS_STATUS_H
 #define INFLUXFS_FS_STATUS_H
 

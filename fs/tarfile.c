@@ -44,7 +44,7 @@ static ssize_t read_tarball(struct request *r, const struct tarfile *f, char *bu
     return -EIO;
 }
 
-/* Whether the reader has read everything up to the end of this piece. */
+/* Whether this piece completes the reading of the whole tar. */
 static bool completes(struct tarfile *f, uint64_t len, uint64_t off)
 {
     lock_scope(&f->lock);
@@ -73,7 +73,7 @@ static ssize_t read_quietly(void *ctx, void *buf, size_t n, uint64_t off)
     return tarball_read(ctx, buf, n, off, NULL, NULL);
 }
 
-/* While sums are still to be found, the other core has enough to do. */
+/* While sums are being computed, the other core is busy enough. */
 void tarfile_has_read(struct handle *h, size_t n, uint64_t off)
 {
     struct tarfile *f = (struct tarfile *)h;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * An open tar: what now.tar, its names and the tars of cuts have in common. A branch embeds the
- * handle in its own and opens and releases it; reading is the same for all.
- */
+/* An open tar: what now.tar, its names and the tars of cuts have in common. A branch embeds the
+ * handle, and opens and releases it itself; reading is shared. */
 #ifndef INFLUXFS_FS_TARFILE_H
 #define INFLUXFS_FS_TARFILE_H
 
 #include "fs/ahead.h"
 #include "fs/fs.h"
 
-/* The node of one, to begin the branch's own; its tar, and so all of this, never changes. */
+/* A tar's node, the first member of the branch's own. Its tar, and so all of this, never
+ * changes. */
 struct tarfile_node {
     struct node node;
     uint64_t size;

@@ -26,7 +26,7 @@ struct timer {
     pthread_t thread, main;
     atomic_bool stop;
     int64_t watch;       /* when influxd is looked for again; monotonic */
-    struct err mismatch; /* what was seen of it last; empty: nothing wrong */
+    struct err mismatch; /* the last mismatch seen; empty: none */
 };
 
 static sem_t wake;
@@ -76,8 +76,8 @@ static void timer_sleep(int64_t until_ns)
         continue;
 }
 
-/* libfuse's loop sleeps in the main thread, and misses an interruption that comes just before it
- * goes to sleep. */
+/* libfuse's loop sleeps in the main thread, and misses an interruption just before it goes to
+ * sleep. */
 static void end_the_loop(struct timer *t)
 {
     while (!t->stop) {
@@ -89,8 +89,8 @@ static void end_the_loop(struct timer *t)
     }
 }
 
-/* While it runs it can be seen which folders it uses, for the restore when it does not. That they
- * are others than those mounted is told when it is new. */
+/* Notes the folders of a running influxd, for a restore while it is down. Logs, once, that they are
+ * not the mounted ones. */
 static void watch_influxd(struct timer *t)
 {
     struct err why = {0};

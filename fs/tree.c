@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The root: a fixed folder, whose children are the branches of the tree. */
+/* The root: a fixed folder whose children are the branches. */
 #include "fs/branches.h"
 #include "fs/dumps.h"
 #include "fs/reports.h"

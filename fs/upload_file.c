@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One file or folder in restore/: its attributes, and the bytes of a file, which go to the store's
- * upload. */
+/* A file or folder in restore/: its attributes, and its bytes, which go to the store's upload. */
 #include "fs/uploads_internal.h"
 
 #include "fs/caller.h"
@@ -52,7 +51,7 @@ int upload_file_may_begin(struct request *r)
     return rc;
 }
 
-/* What was copied here has been unpacked: there is nothing to read back. */
+/* The bytes copied here have been unpacked: there is nothing to read back. */
 ssize_t upload_file_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
 {
     const struct upload_entry *e = (const struct upload_entry *)h->node;

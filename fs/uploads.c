@@ -48,8 +48,7 @@ static void upload_tree_take(struct upload_entry *e)
     e->parent = NULL;
 }
 
-/* A new entry with one pin, which the tree keeps, and another for the caller. The upload is taken
- * over on success. */
+/* A new entry with two pins: the tree's and the caller's. Takes over the upload on success. */
 static int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name,
                            mode_t mode, bool folder, struct upload *upload,
                            struct upload_entry **out)
@@ -158,7 +157,7 @@ static int uploads_mkdir(struct request *r, struct node *dir, const char *name, 
     return rc;
 }
 
-/* Ends the upload of an entry that nobody has open; it is then only a name and a size. */
+/* Ends the upload of an entry that is not open; only a name and a size remain. */
 static struct upload *uploads_end_file(struct upload_entry *e)
 {
     struct upload *d = e->upload;
@@ -169,8 +168,8 @@ static struct upload *uploads_end_file(struct upload_entry *e)
     return d;
 }
 
-/* Removes what was staged, and waits for it, unless the caller is killed meanwhile: then the timer
- * frees what is left. */
+/* Removes what was staged and waits for that; if the caller is killed meanwhile, the timer frees
+ * the rest. */
 static void uploads_abandon(struct request *r, struct upload *upload)
 {
     const struct tarball_reader who = {request_interrupted, r};
@@ -237,8 +236,8 @@ static int uploads_may_rename(struct upload_entry *from, const char *name, struc
     return upload_tree_path(to, to_name, path);
 }
 
-/* Puts e into a folder, and exchanges its name for another. Gives the entry whose place it takes,
- * or NULL. Called with the lock. */
+/* Moves e to a name in a folder. Gives the entry that it replaces, or NULL. Called with the
+ * lock. */
 static struct upload_entry *uploads_move(struct upload_entry *e, struct upload_entry *to,
                                          char **name)
 {
@@ -255,7 +254,7 @@ static struct upload_entry *uploads_move(struct upload_entry *e, struct upload_e
     return replaced;
 }
 
-/* A snapshot that was copied under a name with a dot is restored when it gets its own. */
+/* A snapshot under a name with a dot is restored when it is renamed to one without. */
 static int uploads_rename(struct request *r, struct node *dir, const char *name,
                           struct node *to_dir, const char *to_name, unsigned flags)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of restore/: its names, a tree in memory (uploads.c), and what can be done with one of
- * its files (upload_file.c). */
+/* The inside of restore/: the tree of names (uploads.c) and the operations on its files
+ * (upload_file.c). */
 #ifndef INFLUXFS_FS_UPLOADS_INTERNAL_H
 #define INFLUXFS_FS_UPLOADS_INTERNAL_H
 
@@ -21,7 +21,7 @@ struct upload_entry {
     uid_t uid;
     gid_t gid;
     int64_t atime_ns, mtime_ns;
-    int64_t written_ns; /* the mtime of what was refused, whatever its tool sets */
+    int64_t written_ns; /* the mtime of a refused file, whatever its tool sets */
     struct lifetime life;
     struct upload *upload; /* of a file; NULL once its time has come */
     uint64_t size;         /* what it had then */
@@ -48,7 +48,7 @@ struct uploads {
     pthread_mutex_t lock; /* guards the tree and its entries; not held while an upload works */
 };
 
-/* Whether a restore can begin is said when the file is opened, before anything is copied. */
+/* Whether a restore can begin; asked when a file is opened, before anything is copied. */
 int upload_file_may_begin(struct request *r);
 /* Opens a file; with the lock. NULL: out of memory. */
 struct handle *upload_file_handle(struct upload_entry *e, bool writer);

@@ -55,7 +55,7 @@ ino_t view_ino(uint64_t serial, const char *path)
     return view_hash(serial, UINT64_MAX, path);
 }
 
-/* A file that is in several cuts is one file, for whoever compares them. */
+/* A file in several cuts is one file to tools that compare. */
 static ino_t view_entry_ino(const struct view *v, const struct cut_entry *e)
 {
     return cut_is_folder(e) ? view_ino(v->serial, e->path)
@@ -151,7 +151,7 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
 
 /* Looking into it */
 
-/* -ESTALE: the cut is not there any more, or another one has its number. */
+/* -ESTALE: the cut is gone, or its number belongs to another one. */
 static int view_look_into(struct fs *fs, struct view *v)
 {
     struct err e = {0};

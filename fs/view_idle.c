@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Views that nobody uses any more: how the kernel is brought to forget them. */
+/* Views that are no longer used: how the kernel is made to forget them. */
 #include "fs/caller.h"
 #include "fs/view_internal.h"
 #include "store/base/lock.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <utlist.h>
 
-/* Where the kernel is to forget something of a view, and what. */
+/* What the kernel is to forget of a view, and where. */
 struct places {
     char *view;
     struct {
@@ -27,9 +27,9 @@ static void add_place(struct places *p, uint64_t dir, const char *name)
     p->n += p->at[p->n].name != NULL;
 }
 
-/* At first its name in at/: with it everything goes that is not in use. What is still there a
- * minute later was in use, and must be asked for one by one, since the name leads there no more.
- * Without memory for it, it is done the next time. */
+/* First the view's name in at/: all that is not in use goes with it. What remains a minute later
+ * was in use, and its name is gone: so each part is asked for by itself. Without memory for that,
+ * the next run does it. */
 static void view_gather(struct view *v, struct places *out)
 {
     const struct view_node *n;
@@ -63,7 +63,7 @@ static bool view_next_idle(struct views *s, struct places *out)
     return v;
 }
 
-/* A working folder that the kernel is to forget stays, but getcwd(3) fails in it. */
+/* A working folder that the kernel forgets stays, but getcwd(3) fails in it. */
 static bool is_worked_in(const struct fs *fs, const char *view)
 {
     autofree char *path = NULL;
@@ -80,7 +80,7 @@ void views_expire(struct fs *fs)
     while (!fuse_session_exited(fs->session) && view_next_idle(fs->views, &p)) {
         bool leave = is_worked_in(fs, p.view);
         for (size_t i = 0; i < p.n; i++) {
-            /* Nothing depends on it: the kernel may have forgotten it, or the mount has ended. */
+            /* Not important: the kernel may have forgotten it, or the mount has ended. */
             if (!leave && !fuse_session_exited(fs->session))
                 fuse_lowlevel_notify_inval_entry(fs->session, p.at[i].dir, p.at[i].name,
                                                  strlen(p.at[i].name));

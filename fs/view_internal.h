@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the views, for view.c (what they show) and view_idle.c (when they are let go). */
+/* The inside of the views, for view.c (what they show) and view_idle.c (how they are forgotten). */
 #ifndef INFLUXFS_FS_VIEW_INTERNAL_H
 #define INFLUXFS_FS_VIEW_INTERNAL_H
 
@@ -21,7 +21,7 @@ struct view_node {
     } key;
 };
 
-/* A name in at/ and the cut that it stands for: it is its own folder, and lives as long. */
+/* A name in at/ and its cut. A view is its own folder, and lives as long. */
 struct view {
     struct view_node top;
     struct views *all;
@@ -29,7 +29,7 @@ struct view {
     uint64_t serial;
     char id[CUT_ID_MAX + 1];
     int64_t created_ns;
-    struct cutstate *state;    /* NULL until somebody looks into it; then it stays */
+    struct cutstate *state;    /* NULL until the first look into it; then it stays */
     struct view_node *entries; /* all but the top */
     struct lifetime life;
     bool asked; /* the kernel was asked before to forget it */
