@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What differs between the store now and its state in a chain of snapshots.
- *
- * Of the chain only the manifests are read: name, size and time of each file, names of folders.
- */
+/* The difference between the present store and its state in a chain of snapshots. Of the chain only
+ * the manifests are read: names of folders; name, size and time of each file. */
 #ifndef INFLUXFS_INFLUXSNAP_CHANGES_H
 #define INFLUXFS_INFLUXSNAP_CHANGES_H
 
@@ -20,8 +17,8 @@ struct changes {
     bool matters;          /* anything else, outside of _internal */
 };
 
-/* chain[0] is the full snapshot and each other follows the one before it. They must outlive *out,
- * which the caller releases with changes_clear. -EBADMSG: a file has become a folder, or the
+/* chain[0] is the full snapshot; each other member follows the one before it. All must outlive
+ * *out, which the caller releases with changes_clear. -EBADMSG: a file became a folder, or the
  * reverse. */
 int changes_find(const struct manifest *const chain[], size_t n, const struct capture *now,
                  struct changes *out, struct err *e);

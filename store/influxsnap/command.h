@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of influxsnap: its commands, and which of the options (store/program/options.h)
- * each takes. */
+/* The command line of influxsnap: its commands, and the options (store/program/options.h) of
+ * each. */
 #ifndef INFLUXFS_INFLUXSNAP_COMMAND_H
 #define INFLUXFS_INFLUXSNAP_COMMAND_H
 
@@ -17,9 +17,9 @@ struct command {
     const char *details; /* lines */
 };
 
-/* Reads the command line. *command is one of the list, or NULL with --help and --version. -EINVAL,
- * with the reason: it cannot be understood. argv is permuted, and borrowed by the result, which the
- * caller clears, also after a failure. */
+/* Reads the command line. *command is from the list, or NULL with --help and --version. -EINVAL,
+ * with the reason. The result borrows argv, which is permuted; the caller clears it, also on
+ * failure. */
 int command_parse(int argc, char **argv, const struct command *commands, struct options *out,
                   const struct command **command, struct err *e);
 

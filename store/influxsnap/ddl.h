@@ -7,11 +7,11 @@
 
 #include <stdio.h>
 
-/* Writes a line for each policy of the database; the first creates the database with its default
- * policy. The caller asks ferror whether all was written. */
+/* Writes a line for each policy; the first creates the database with its default policy. The caller
+ * checks ferror. */
 void ddl_write(const struct meta *m, const char *db, FILE *to);
 
-/* An exact duration of InfluxQL: "2w", "90m", "INF" for 0. */
+/* An exact duration of InfluxQL, such as "2w" or "90m"; "INF" for 0. */
 void ddl_duration(int64_t ns, char out[32]);
 
 #endif

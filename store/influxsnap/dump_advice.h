@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said on stderr of a dump: what it lacks, and warnings for those who will write it into
- * another server. Each line once. */
+/* What stderr says of a dump, each line once: what the dump lacks, and what to know before writing
+ * it into another server. */
 #ifndef INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
 #define INFLUXFS_INFLUXSNAP_DUMP_ADVICE_H
 
@@ -16,7 +16,7 @@ struct told {
     size_t lacking;      /* lines of told_lacks */
 };
 
-/* Something that was asked for is not in the result. For struct gaps: ctx is the struct told. */
+/* Something asked for is not in the result. For struct gaps: ctx is the struct told. */
 void told_lacks(void *ctx, const char *words);
 
 void told_clear(struct told *t);
@@ -32,13 +32,13 @@ int dump_advice_named(struct told *t, struct schema_cache *c, const struct dump_
 void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
                         const struct dump_query *q, int64_t now_ns);
 
-/* Deleted points in the shards of a query's range that the WAL brings back into the text
+/* Deleted points, in the shards of a query's range, that the WAL brings back into the text
  * (walcache.h). Errors as revived_count, except for damage that the query's gaps allow. */
 int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dump_query *q,
                         struct err *e);
 
-/* What the capture leaves out of the database: files that influxd has set aside, shards that
- * meta.db does not know. rp NULL: of any policy. */
+/* What the capture omits of the database: files that influxd has set aside, shards unknown to
+ * meta.db. rp NULL: of any policy. */
 void dump_advice_omitted(struct told *t, const struct capture *c, const char *db, const char *rp);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Follows the log of a restore session, for the files that it says are being unpacked. */
+/* Follows the log of a restore session, for the files that are being unpacked. */
 #ifndef INFLUXFS_INFLUXSNAP_LOGTAIL_H
 #define INFLUXFS_INFLUXSNAP_LOGTAIL_H
 
@@ -13,7 +13,7 @@ struct logtail {
 /* Skips what the log already holds. */
 void logtail_begin(struct logtail *t, int fd);
 
-/* Shows each file of an "unpacking NAME (N bytes)" that was added. */
+/* Shows each file of a new "unpacking NAME (N bytes)". */
 void logtail_follow(struct logtail *t, struct meter *to);
 
 #endif

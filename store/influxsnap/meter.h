@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Progress on stderr: on a terminal a bar with bytes, rate and time left; otherwise a line for each
- * file; with --quiet nothing. One at a time.
- */
+/* Progress on stderr: on a terminal a bar with bytes, rate and time left; otherwise a line for each
+ * file; with --quiet nothing. One meter at a time. */
 #ifndef INFLUXFS_INFLUXSNAP_METER_H
 #define INFLUXFS_INFLUXSNAP_METER_H
 
@@ -16,18 +14,18 @@ struct meter {
     int64_t began, shown; /* monotonic */
 };
 
-/* verb: "backing up". */
+/* verb: such as "backing up". */
 void meter_begin(struct meter *m, const char *verb, uint64_t total);
 void meter_file(struct meter *m, const char *name, uint64_t size);
 void meter_add(struct meter *m, uint64_t bytes);
 
-/* Removes the bar for a moment, before another line is printed. */
+/* Removes the bar until the next progress, so that another line can be printed. */
 void meter_hide(struct meter *m);
 
-/* Removes the bar. May be called again, and for a meter that is all zeros. */
+/* Removes the bar. May be called again, and for a zeroed meter. */
 void meter_end(struct meter *m);
 
-/* "1.5 GiB" */
+/* Such as "1.5 GiB". */
 void meter_size(double bytes, char out[16]);
 
 #endif

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A file that appears whole or not at all: written as .NAME.part beside PATH, synced, and renamed.
- *
- * The process that has .NAME.part open owns PATH and its numbers; another one waits for it. A file
- * that a killed process left is taken over by the next one.
- */
+/* A file that appears whole or not at all: written as .NAME.part beside PATH, synced, and renamed.
+ * The process that has .NAME.part open owns PATH and its numbers; another process waits for it, or
+ * takes over the file if the owner was killed. */
 #ifndef INFLUXFS_INFLUXSNAP_OUTFILE_H
 #define INFLUXFS_INFLUXSNAP_OUTFILE_H
 
@@ -12,11 +9,11 @@
 
 struct outfile;
 
-/* Waits for another process that writes to PATH; -EINTR when stopped. */
+/* Waits while another process writes to PATH; -EINTR when stopped. */
 int outfile_open(const char *path, struct outfile **out, struct err *e);
 int outfile_fd(const struct outfile *o); /* to write to; mode 0600 */
 
-/* Makes it durable under path plus suffix ("" or ".N"). -EEXIST: there is such a file. */
+/* Makes it durable under path plus suffix ("" or ".N"). -EEXIST: that file exists. */
 int outfile_commit(struct outfile *o, const char *suffix, struct err *e);
 
 /* Removes what was not committed. NULL is allowed. */

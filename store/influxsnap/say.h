@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run says to its caller: its exit code; and lines on stderr, each after "influxsnap: ", of
- * which --quiet leaves some.
+ * What a run says to its caller: an exit code, and lines on stderr after "influxsnap: ".
  *
  *              always  with --quiet  counted
- *   snap_say     x          x                 errors, and what a command would be wrong without
- *   snap_warn    x          x           x     done, but the operator is to know
- *   snap_note    x                            everything is as it should be
+ *   snap_say     x          x                 errors, and what the user must not miss
+ *   snap_warn    x          x           x     done, but the operator should know
+ *   snap_note    x                            all is as it should be
  *
- * Each may be called in any thread. Progress (meter.h) is silent with --quiet too. Results go to
- * stdout all the same.
+ * Safe in any thread. --quiet also silences progress (meter.h), but not results on stdout.
  */
 #ifndef INFLUXFS_INFLUXSNAP_SAY_H
 #define INFLUXFS_INFLUXSNAP_SAY_H
@@ -41,16 +39,15 @@ enum {
 enum snap_line { SNAP_SAY, SNAP_WARN, SNAP_NOTE };
 void snap_line(enum snap_line how, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Says what went wrong and returns the exit code that -errno stands for outside of the commands
- * that know better: EXIT_FAILED. */
+/* Says what went wrong. Returns EXIT_FAILED, the exit code for commands that know no better one. */
 int snap_fail(int code, const struct err *e);
 
-/* How many warnings there were so far; and their texts, in order, as a fresh array. */
+/* The number of warnings so far; their texts, in order, as a fresh array. */
 size_t snap_warnings(void);
 struct json_object *snap_warnings_json(void);
 
-/* Says the log of store/ up to this level as well: errors by snap_say, warnings by snap_warn, all
- * else by snap_note. */
+/* From now on also says the log of store/ up to this level: errors by snap_say, warnings by
+ * snap_warn, the rest by snap_note. */
 void snap_say_begin(bool quiet, enum log_level most);
 bool snap_is_quiet(void);
 void snap_say_end(void); /* forgets the warnings */

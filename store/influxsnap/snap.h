@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * influxsnap does from the command line what a mount does. One run does one command on one store.
- *
- * Results go to stdout, everything else to stderr: progress (meter.h), errors and warnings (say.h).
- */
+/* influxsnap does from the command line what a mount does: one command on one store per run.
+ * Results go to stdout; progress (meter.h), errors and warnings (say.h) to stderr. */
 #ifndef INFLUXFS_INFLUXSNAP_SNAP_H
 #define INFLUXFS_INFLUXSNAP_SNAP_H
 
@@ -36,10 +33,10 @@ enum snap_need {
 int snap_open(struct snap *s, enum snap_need need, struct err *e);
 void snap_close(struct snap *s);
 
-/* Whether there may be cuts in a state folder that could not be read (lacks says why). */
+/* Whether an unreadable state folder may hold cuts (lacks says why it is unreadable). */
 bool snap_cuts_unknown(const struct snap *s);
 
-/* Ending early: SIGINT, SIGTERM and SIGHUP are noticed, and ask whatever is under way to end. */
+/* Ending early: SIGINT, SIGTERM and SIGHUP are noted, and ask the work under way to end. */
 void snap_catch_signals(void);
 bool snap_stopped(void *ctx);                   /* whether one has come; the argument is not used */
 extern const struct tarball_reader snap_reader; /* asks that */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes into a file or a pipe, compressed if need be. Every call that writes returns 0 or -errno,
- * with a message; -EINTR when the program is to stop. */
+/* Writes into a file or a pipe, optionally compressed. Calls that write return 0 or -errno, with a
+ * message; -EINTR when the program is to stop. */
 #ifndef INFLUXFS_INFLUXSNAP_STREAM_H
 #define INFLUXFS_INFLUXSNAP_STREAM_H
 
@@ -16,7 +16,7 @@ struct stream;
 int stream_open(int fd, const char *name, enum compress how, struct stream **out, struct err *e);
 int stream_write(struct stream *s, const void *buf, size_t n, struct err *e);
 
-/* Finishes the stream; *bytes is the size of what went to fd, after compression. */
+/* Finishes the stream; *bytes is what went to fd, after compression. */
 int stream_end(struct stream *s, uint64_t *bytes, struct err *e);
 
 void stream_close(struct stream *s); /* NULL is allowed */

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Reads the tar of a snapshot, compressed or not: its beginning only, or every byte.
- *
- * Errors name the file. -EINVAL: it is not a snapshot; -EBADMSG: it is damaged; -EINTR; others from
- * the system.
- */
+/* Reads the tar of a snapshot, compressed or not: its beginning only, or every byte. Errors name
+ * the file. -EINVAL: not a snapshot; -EBADMSG: damaged; -EINTR; others from the system. */
 #ifndef INFLUXFS_INFLUXSNAP_TARLOOK_H
 #define INFLUXFS_INFLUXSNAP_TARLOOK_H
 
@@ -25,16 +21,16 @@ int tar_manifest(const char *path, struct manifest **out, struct err *e);
  * *buf. */
 int tar_meta(const char *path, char **buf, size_t *len, struct err *e);
 
-/* The names of its folders, from the members' headers: for a tar whose manifest does not list
- * them. The caller frees each, and the list. */
+/* The names of its folders, from the members' headers, for a tar whose manifest lacks them. The
+ * caller frees each name, and the list. */
 int tar_folders(const char *path, char ***names, size_t *n, struct err *e);
 
 struct tar_counts {
     uint64_t files, bytes, tsm; /* TSM files among them */
 };
 
-/* Checks everything (path "-": of stdin): what a restore checks, and the blocks of TSM files. A
- * snapshot that is good is one more for `advise`. */
+/* Checks all that a restore checks, and the blocks of TSM files. path "-": stdin. A good snapshot
+ * is added to `advise`. */
 int tar_verify(const char *path, struct meter *meter, struct advise *advise, struct tar_counts *out,
                struct err *e);
 

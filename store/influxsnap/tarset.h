@@ -5,10 +5,9 @@
  *   PATH      the file, and its numbers PATH.0, PATH.1, … where the command wants them
  *   a folder  base.tar, 0.tar, 1.tar, … in it, compressed or not
  *
- * Only the manifest of each file is read. Each argument is a chain of its own, except that numbers
- * without their full snapshot join the argument that has it. The members of a chain are adjacent in
- * the set. The full snapshot that stands for the greatest number counts, with the numbers above it;
- * older ones are superseded.
+ * Only manifests are read. Each argument is a chain of its own, except that numbers without their
+ * full snapshot join the argument that has it. A chain's members are adjacent in the set. The full
+ * snapshot for the greatest number counts, with the numbers above it; older ones are superseded.
  */
 #ifndef INFLUXFS_INFLUXSNAP_TARSET_H
 #define INFLUXFS_INFLUXSNAP_TARSET_H
@@ -37,21 +36,23 @@ struct tarset {
     size_t n;
 };
 
-/* numbers: PATH.0, PATH.1, … belong to a PATH. The caller releases *out with tarset_clear. -ENOENT
- * and the like: a path that was given is not there; a file that is not a snapshot is no error. */
+/* numbers: PATH.0, PATH.1, … belong to a PATH. The caller releases *out with tarset_clear.
+ * Errors such as -ENOENT for a given path that is missing; a file that is not a snapshot is not
+ * an error. */
 int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e);
-/* Only PATH.0, PATH.1, …, of which there may be none. */
+/* Only PATH.0, PATH.1, …, if there are any. */
 int tarset_numbers(const char *path, struct tarset *out, struct err *e);
 void tarset_clear(struct tarset *s);
 
-/* The bytes of all files but those that are superseded. */
+/* The bytes of all files that are not superseded. */
 uint64_t tarset_bytes(const struct tarset *s);
 
-/* Where the chain that begins at `first` ends in the set. */
+/* The end, in the set, of the chain that begins at `first`. */
 size_t tarset_chain_end(const struct tarset *s, size_t first);
 
-/* Whether the chain [first, end) is whole; marks what is superseded. -ESTALE, with words: its full
- * snapshot or a number is missing, one builds on another state, or two have the same number. */
+/* Whether the chain [first, end) is whole; marks superseded files. -ESTALE, with a message: the
+ * full snapshot or a number is missing, one builds on another state, or two have the same
+ * number. */
 int tarset_check(struct tarset *s, size_t first, size_t end, struct err *e);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells an operator what a snapshot lacks, what it holds in another form than the store, and what
- * is to be known of its meta.db, before it is restored and after. */
+/* Tells an operator, before a restore and after, what a snapshot lacks, what it holds in another
+ * form than the store, and what to know of its meta.db. */
 #ifndef INFLUXFS_INFLUXSNAP_TELLING_H
 #define INFLUXFS_INFLUXSNAP_TELLING_H
 
@@ -9,12 +9,12 @@
 
 #include <json-c/json.h>
 
-/* Print a line on stderr for each kind, if there is any. name goes before it; may be NULL. */
+/* Prints a line on stderr for each kind, if there is any, after name, which may be NULL. */
 void tell_left_out(const char *name, const struct omissions *left_out);
 void tell_links(const char *name, const char *const *links, size_t n);
 
-/* Both for a capture, and which of its TSM files are damaged, as far as is known. Returns the exit
- * code: EXIT_OMISSIONS if data could be missed. */
+/* Both for a capture, and its TSM files that are known to be damaged. Returns the exit code:
+ * EXIT_OMISSIONS if data could be missed. */
 int tell_capture(const struct capture *c);
 
 /* Adds `left_out` and `links` to a result. */
@@ -25,19 +25,18 @@ void tell_capture_json(struct json_object *o, const struct capture *c);
 
 struct advice;
 
-/* Collects the newest meta.db of snapshots that are read one after the other. Zeroed at first. */
+/* Collects the newest meta.db of snapshots read one after another. Zeroed at first. */
 struct advise {
     char *meta; /* its bytes; NULL: none has come */
     size_t len;
     char *created; /* when the last snapshot was taken */
 };
 
-/* Takes one more snapshot: the meta.db that is in it (now ours), or NULL. Without memory nothing is
- * said of it. */
+/* Adds a snapshot: its meta.db, taken over, or NULL. Without memory it is ignored. */
 void advise_next(struct advise *a, char *meta, size_t len, const struct manifest *m);
 
 /* Says what a restore of them would bring, each line after "name: " unless name is NULL. kept: as
- * with --keep-expired. Adds the counts to `into` unless it is NULL. Then *a is zeroed again. */
+ * with --keep-expired. Adds the counts to `into` unless it is NULL. Zeroes *a again. */
 void advise_end(struct advise *a, const char *name, bool kept, struct json_object *into);
 
 void advise_clear(struct advise *a);

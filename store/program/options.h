@@ -2,9 +2,9 @@
 /*
  * The options of both programs: one table, which reads their values and prints their help.
  *
- * influxfs takes an option as -o allow_left_out, influxsnap as --allow-left-out; those that have a
- * letter are words of their own for both, such as -h and --help. The table is the only place where
- * an option is named; tests/tree/test_options.py compares the manual pages with it.
+ * influxfs takes an option as -o allow_left_out, influxsnap as --allow-left-out; options with a
+ * letter are words of their own for both, such as -h and --help. Only the table names options;
+ * tests/tree/test_options.py compares it with the manual pages.
  */
 #ifndef INFLUXFS_PROGRAM_OPTIONS_H
 #define INFLUXFS_PROGRAM_OPTIONS_H
@@ -19,7 +19,7 @@
 
 #define OPTIONS_KEEP_ALL INT64_MAX
 
-/* What was asked for. */
+/* The options as given. */
 struct options {
     struct store_paths override; /* meta, data, wal */
     char *store;                 /* an influxdb.conf or a folder; NULL: not given */
@@ -64,18 +64,17 @@ struct option_def {
     const char *help;                                        /* lines */
 };
 
-/* All of them, as the help lists them; ends with one without help. */
+/* All options, in the order of the help; the last has no help. */
 extern const struct option_def options_table[];
 
 void options_default(struct options *o);
 void options_clear(struct options *o);
 
 /* The option of influxfs that a word names, such as "-h", "--help", "keep=2" or "allow_left_out";
- * *value is what comes after '='. NULL: it is none. */
+ * *value is the text after '='. NULL: not an option. */
 const struct option_def *options_find(const char *word, const char **value);
 
-/* Reads its value (NULL for a flag). The message names the option as the program does that takers
- * names. */
+/* Reads its value (NULL for a flag). The message names the option as the program `taker` does. */
 int options_read(const struct option_def *d, unsigned taker, const char *value, struct options *o,
                  struct err *e);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What status tells of a store and of the program that works on it: gathered once into plain data,
- * and printed by report_json.c for status.json of a mount and for `influxsnap status --json`.
+ * What status says of a store and of its program: gathered once as plain data, which report_json.c
+ * prints for a mount's status.json and for `influxsnap status --json`.
  *
- * A new fact is a field here, a line where it is gathered (report_cuts and report_store for both
- * programs, else fs/reports.c or influxsnap's showing.c), a line where it is printed, and an item
- * in influxfs(1), "status.json".
+ * A new fact needs a field here, a line that gathers it (report_cuts and report_store for both
+ * programs, else fs/reports.c or influxsnap's showing.c), a line that prints it, and an item in
+ * influxfs(1), "status.json".
  *
- * Times are nanoseconds since 1970 by the wall clock; 0: it has not happened.
+ * Times are nanoseconds since 1970 by the wall clock; 0: never.
  */
 #ifndef INFLUXFS_PROGRAM_REPORT_H
 #define INFLUXFS_PROGRAM_REPORT_H
@@ -30,7 +30,7 @@ struct report_texts {
     size_t n;
 };
 
-/* A snapshot of the store as it was looked up. */
+/* A snapshot of the store at its look-up. */
 struct report_capture {
     int64_t at_ns;
     struct catalog_record record;
@@ -80,9 +80,8 @@ struct report {
     const char *state;   /* the state folder; NULL: none, for the reason in */
     struct err lacks;    /* what is missing, or empty */
     uint64_t free_bytes; /* on the disk of the state folder */
-    struct err in_use;   /* who uses the store; empty: nobody, or this is a mount, which does not
-                          * look */
-    struct err cut_off;  /* a restore that was cut off, of which a mount knows nothing; or empty */
+    struct err in_use;   /* who uses the store; empty: none, or a mount, which does not look */
+    struct err cut_off;  /* an interrupted restore, unknown to a mount; or empty */
 
     enum report_known known;
     struct cut_info *cuts; /* the base first */
@@ -98,15 +97,15 @@ struct report {
 /* Begins a report of this store; all is borrowed. */
 void report_store(struct report *r, const struct store_paths *paths, const char *state);
 
-/* Gathers what is known of the cuts, but for `links`. An error is also in `broken` if it says that
- * they cannot be listed. */
+/* Gathers the facts of the cuts, except `links`. An error that prevents a list of cuts is also in
+ * `broken`. */
 int report_cuts(struct report *r, struct cuts *c, struct err *e);
 
 /* Frees all that it holds but paths, state and options. */
 void report_clear(struct report *r);
 void report_capture_clear(struct report_capture *c);
 
-/* -ENOMEM: then to->capture is to be cleared nonetheless. */
+/* -ENOMEM: to->capture must be cleared even then. */
 int report_last_copy(const struct report_last *from, struct report_last *to);
 int report_texts_add(struct report_texts *t, const char *text);
 void report_texts_clear(struct report_texts *t);
@@ -114,8 +113,7 @@ void report_texts_clear(struct report_texts *t);
 /* The report as an object, which the caller puts. NULL when out of memory. */
 struct json_object *report_json(const struct report *r);
 
-/* One cut; before is the one before it, or NULL. exact: times to the nanosecond, by which `clone`
- * finds it again. */
+/* One cut; `before` is the preceding cut or NULL. exact: times to the nanosecond, for `clone`. */
 struct json_object *report_cut_json(const struct cut_info *c, const struct cut_info *before,
                                     bool exact);
 

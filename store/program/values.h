@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the values of options look like. Each function reads one kind of value into *out, whose type
- * its comment names, and returns 0; or -EINVAL with the reason, which does not repeat the name of
- * the option, in *e; or -ENOMEM. What was read before a failure stays in *out, and is freed with
- * it. Not for several threads at once.
- */
+/* The values of options. Each function reads one kind of value into *out, whose type its comment
+ * names, and returns 0; or -EINVAL with a reason in *e that does not repeat the option's name; or
+ * -ENOMEM. What was read before a failure stays in *out, to be freed with it. Not thread-safe. */
 #ifndef INFLUXFS_PROGRAM_VALUES_H
 #define INFLUXFS_PROGRAM_VALUES_H
 
@@ -35,8 +32,8 @@ int value_id(const char *text, void *out, struct err *e);     /* struct value_id
 int value_mode(const char *text, void *out, struct err *e);   /* struct value_id: octal, to 0777 */
 int value_owner(const char *text, void *out, struct err *e);  /* struct value_owner: USER[:GROUP] */
 
-/* int64_t, nanoseconds: a length, such as 90, 90s, 30m, 1h or 7d, of 100 years at most; a time
- * since 1970, in RFC 3339. */
+/* int64_t, nanoseconds: a length such as 90, 90s, 30m, 1h or 7d, at most 100 years; or a time since
+ * 1970 in RFC 3339. */
 int value_every(const char *text, void *out, struct err *e);
 int value_time(const char *text, void *out, struct err *e);
 
@@ -45,15 +42,15 @@ int value_compress(const char *text, void *out, struct err *e);
 int value_format(const char *text, void *out, struct err *e);
 int value_level(const char *text, void *out, struct err *e);
 
-/* struct cut_rules: what it is to leave free, as a part of the disk (5%) or in bytes, with K, M, G
- * or T for powers of 1024; which part of the store a cut may lose, or off; databases that it leaves
- * out, DB[:DB…], of which value_rules_clear frees the names. */
+/* struct cut_rules: the space that cuts leave free, as a part of the disk (5%) or in bytes with K,
+ * M, G or T for powers of 1024; the part of the store that a cut may lose, or off; the databases
+ * that it leaves out, DB[:DB…], whose names value_rules_clear frees. */
 int value_reserve(const char *text, void *out, struct err *e);
 int value_guard(const char *text, void *out, struct err *e);
 int value_exclude(const char *text, void *out, struct err *e);
 
-/* uint64_t, bytes a second: off, auto, or a rate in bytes, 1M at least, with the letters of sizes.
- * value_pace_text gives back what it means. */
+/* uint64_t, bytes a second: off, auto, or a rate of at least 1M, with the letters of sizes.
+ * value_pace_text prints it. */
 #define PACE_OFF UINT64_C(0)
 #define PACE_AUTO UINT64_MAX
 #define PACE_TEXT 24

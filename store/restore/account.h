@@ -2,13 +2,13 @@
 /*
  * What a session says of its restores: the lines of restore/log, and restore/status.json.
  *
- * Any number of uploads may be at work, and the status speaks of one: of the upload that has the
- * staging area, or of the session's own work there; while nobody has it, of the upload that began
- * last, until that has ended. What others report is then only a line in the log.
+ * Of all uploads at work, the status describes one: the upload, or the session's own work, that has
+ * the staging area; while that is free, the upload that began last, until it ends. Reports of
+ * others are only lines in the log.
  *
- * A `const struct upload *` is compared and never looked into. Every function may be called from
- * any thread; none waits for more than moments or fails: where memory or the disk is out, something
- * is not said, which is no reason to fail a restore.
+ * A `const struct upload *` is only compared. Every function may be called from any thread; none
+ * fails or blocks for long: without memory or disk space something is not said, which is no reason
+ * to fail a restore.
  */
 #ifndef INFLUXFS_RESTORE_ACCOUNT_H
 #define INFLUXFS_RESTORE_ACCOUNT_H
@@ -21,14 +21,14 @@
 struct account;
 struct upload;
 
-/* state_fd: the folder for `restore.log`, not taken over; -1, or where that cannot be opened: the
- * log is in memory. -ENOMEM, or -errno. */
+/* state_fd: the folder for `restore.log`, not taken over. If it is -1 or the log cannot be opened,
+ * the log is in memory. -ENOMEM, or -errno. */
 int account_open(int state_fd, struct account **out);
 void account_close(struct account *a); /* NULL is allowed */
 
-/* The log: adds a line "RFC3339 text\n" by one write(2), in which control bytes become '?'; empties
- * it if it has grown past 8 MiB, to be called when a restore begins; its descriptor, which is the
- * account's: to be read with pread and fstat. */
+/* The log. account_say adds a line "RFC3339 text\n" by one write(2), with '?' for control bytes.
+ * The next empties the log if it is larger than 8 MiB; called when a restore begins. The last gives
+ * its descriptor, for pread and fstat; the account keeps it. */
 void account_say(struct account *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void account_trim_log(struct account *a);
 int account_log_fd(const struct account *a);
@@ -53,31 +53,31 @@ void account_progress(struct account *a, const struct upload *u, uint64_t bytes)
 void account_verified(struct account *a, const struct upload *u, const char *name);
 void account_refused(struct account *a, const struct upload *u, const char *name, const char *why);
 
-/* It ends early, but may go on: to the log, and to the status as no end. And that this was the end
+/* The upload ends early, but may go on: to the log; the status shows no end. And: that was the end
  * after all: to the status. */
 void account_incomplete(struct account *a, const struct upload *u, const char *name,
                         const char *why);
 void account_ended(struct account *a, const struct upload *u, const char *name, const char *why);
 
-/* The staging area belongs to this upload, or to the session itself (NULL), until account_release:
- * the status speaks of nothing else. For staging.c. */
+/* The staging area belongs to this upload, or to the session (NULL), until account_release: the
+ * status describes nothing else. For staging.c. */
 void account_hold(struct account *a, const struct upload *u);
 void account_release(struct account *a);
 
-/* Reports of whoever has the staging area: a full snapshot begins to be staged; a state. */
+/* Reports of the staging area's owner: a full snapshot begins to be staged; a state. */
 void account_begin(struct account *a, const char *name, const struct manifest *m);
 void account_state(struct account *a, enum progress_state state, const char *name, const char *why);
 
-/* The size of an increment that begins, if the status speaks of it. */
+/* The size of an increment that begins, if the status describes it. */
 void account_describe(struct account *a, const char *name, const struct manifest *m);
 
-/* A restore was committed: these folders keep the old store (copied; NULL: none), and the warnings
- * of the store before are forgotten. A warning of the store that is there now. */
+/* A restore was committed: these folders keep the old store (copied; NULL: none), and the old
+ * store's warnings are forgotten. And: a warning of the present store. */
 void account_restored(struct account *a, char *const kept[TARGETS]);
 void account_warn(struct account *a, const char *text);
 
-/* The increments that wait: all of them, the list is taken over; one more, unless it is among them;
- * a copy, the caller's (-ENOMEM). */
+/* The increments that wait: sets all, taking over the list; adds one, unless it is listed; copies
+ * them for the caller (-ENOMEM). */
 void account_set_waiting(struct account *a, struct waiting_list *list);
 void account_add_waiting(struct account *a, const char *name, const struct manifest *m,
                          const char *waits_for);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the operator should know of a store that is being restored, found in the staged meta.db, as
- * influxd will read it, and in its TSM files.
- */
+/* What the operator should know of a store that is being restored, from its staged meta.db, read as
+ * influxd will read it, and from its TSM files. */
 #ifndef INFLUXFS_RESTORE_ADVICE_H
 #define INFLUXFS_RESTORE_ADVICE_H
 
@@ -20,16 +18,15 @@ struct advice {
 };
 
 /* Looks at the staged meta.db, and at the header and footer of each TSM file: one that was damaged
- * when the snapshot was taken is restored as it is, and influxd will set it aside. keep: policies
- * whose shards retention would delete are made to keep points for ever; meta.db is then written
- * anew, and its size in `state` is set. A meta.db that cannot be understood is only noted, unless
- * `keep` was asked for: -EBADMSG or -EFBIG. Other errors from the system. The caller releases *out
- * with advice_clear. */
+ * in the snapshot is restored as it is, and influxd will set it aside. keep: policies whose shards
+ * retention would delete get points for ever; meta.db is rewritten, and its size in `state` set. A
+ * meta.db that cannot be understood is only noted, or with `keep` -EBADMSG or -EFBIG. Other errors
+ * from the system. The caller releases *out with advice_clear. */
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct advice *out,
                 struct err *e);
 void advice_clear(struct advice *a);
 
-/* Calls fn with each line of the advice. warning: it is about what will be lost. */
+/* Calls fn with each line of the advice. warning: something will be lost. */
 void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line, bool warning),
                   void *arg);
 

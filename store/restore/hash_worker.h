@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * SHA-256 on a worker thread, so that hashing a block and writing it take the longer of the two
- * times and not their sum. Used by one thread at a time.
- */
+/* SHA-256 on a worker thread, so that a block is hashed while it is written. Used by one thread at
+ * a time. */
 #ifndef INFLUXFS_RESTORE_HASH_WORKER_H
 #define INFLUXFS_RESTORE_HASH_WORKER_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An increment on disk: a snapshot of what has changed since its parent (a "number" to users).
- * Increments arrive in any order; each is unpacked into a slot of its own, and applied once what it
- * builds on is there.
+ * Increments arrive in any order. Each is unpacked into its own slot, and applied once its parent is
+ * there.
  *
  *          its first bytes have come
  *                     │
@@ -30,13 +30,12 @@
  *   DATA.pending/SLOT/about                         its name, and its folders' attributes
  *   DATA.pending/SLOT/manifest                      its manifest, written last
  *
- * or DATA/.influxfs/pending/data/SLOT/… where data's side folders lie inside (target.h). SLOT is
- * made of the snapshot's id, so none is there twice. With the ending `.new` it is INCOMING or
- * PARKED, of a process that holds flock(2) on it, and litter when that is gone; without, it is
+ * or DATA/.influxfs/pending/data/SLOT/… where data's side folders lie inside (target.h). SLOT comes
+ * from the snapshot's id, so each is there once. With the ending `.new` it is INCOMING or PARKED: a
+ * process holds flock(2) on it, and without that process it is litter. Without the ending it is
  * PENDING or OWED, and outlives the process.
  *
- * A struct increment is used by one thread at a time; the slots may be used by any number of
- * threads and processes at any time.
+ * One thread at a time uses a struct increment; any threads and processes may use the slots.
  */
 #ifndef INFLUXFS_RESTORE_INCREMENT_H
 #define INFLUXFS_RESTORE_INCREMENT_H
@@ -62,37 +61,37 @@ struct increment {
     int fd;             /* INCOMING, PARKED: the slot, locked; else -1 */
 };
 
-/* Makes a slot, and a stage in it, which leaves syncing to increment_keep. The manifest is copied.
+/* Makes a slot, and in it a stage that leaves syncing to increment_keep. Copies the manifest.
  * -ENOSPC, … */
 int increment_new(struct targets *t, const struct manifest *m, struct increment **out,
                   struct stage **stage, struct err *e);
 
-/* Marks it complete and remembers the folders that were staged. */
+/* Marks it complete, and remembers the staged folders. */
 int increment_seal(struct increment *i, const struct stage *s, struct err *e);
 
-/* Sets the name it is shown under; control bytes become '?'. -ENOMEM. */
+/* Sets the name shown; control bytes become '?'. -ENOMEM. */
 int increment_name(struct increment *i, const char *name);
 
-/* Makes it PENDING or OWED: everything is on disk, and stays there when it is freed. Needs a name.
- * 1: the same increment waits already, and this one remains as it was. */
+/* Makes it PENDING or OWED: all is on disk, and outlives increment_free. Needs a name. 1: the same
+ * increment waits already, and this one is unchanged. */
 int increment_keep(struct increment *i, enum increment_state as, struct err *e);
 
-/* Takes back one that waits: *out, which is PARKED, has its slot from now on. */
+/* Takes back one that waits: its slot moves to *out, which is PARKED. */
 int increment_park(const struct targets *t, const struct increment *waiting,
                    struct increment **out);
 
-/* Frees the memory, and removes the slot of one that does not wait. NULL is allowed. */
+/* Frees it, and removes its slot unless it waits. NULL is allowed. */
 void increment_free(struct increment *i);
 static inline void increment_freep(struct increment **i)
 {
     increment_free(*i);
 }
 
-/* Opens the three folders of a slot: the caller's. */
+/* Opens the three folders of a slot, for the caller. */
 int increment_open(const struct targets *t, const struct increment *i, int fds[TARGETS],
                    struct err *e);
 
-/* Removes the slot of one that waits. */
+/* Removes the slot of an increment that waits. */
 int increment_remove(const struct targets *t, const struct increment *waiting);
 
 /* All zeros: none. */
@@ -101,12 +100,12 @@ struct increment_list {
     size_t n;
 };
 
-/* Those that wait (as PENDING). What cannot be read is left out. The caller frees the list. */
+/* Those that wait (as PENDING), without the unreadable. The caller frees the list. */
 int increment_list(const struct targets *t, struct increment_list *out, struct err *e);
 void increment_list_free(struct increment_list *list);
 
-/* Removes slots that no process receives into any more, those that cannot be read, and the folder
- * that holds them if it is empty. *said: a message of what was removed; else empty. */
+/* Removes slots that are unreadable or that no process receives into, and their folder if it is
+ * empty. *said: a message of what was removed; else empty. */
 void increment_tidy(const struct targets *t, struct err *said);
 
 #endif

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A staged, verified and synced store takes the place of the present one in one step: a kill or a
- * power cut at any instant leaves it either not begun or to be finished.
+ * Replaces the store by a staged, verified and synced one in one step: after a kill or a power cut
+ * at any instant it has either not begun or can be finished.
  *
  *   1 influxd does not use the store, nothing is mounted below its folders, META holds no raft.db
  *   2 the journal says `prepared`
- *   3 the fence: META/raft.db, because of which influxd does not start (it is never read: [T] every
- *     influxd 1.x refuses to run while there is such a file)
- *   4 asked again: influxd has not begun to use the store meanwhile, nothing was mounted below it,
- *     and it is still what was built on
+ *   3 the fence: META/raft.db ([T] influxd 1.x never reads it, and refuses to start beside it)
+ *   4 step 1 is checked again, and that the store is still the one that was built on
  *   5 the journal says `exchange`: up to here recovery undoes, from here it finishes
  *   6 the three folders are exchanged (exchange.h)
  *   7 the fence is removed: the commit
- *   8 what is not kept is deleted, then the journal: what the restore before kept, or with
- *     targets' `discard` what was replaced just now
+ *   8 what the previous restore kept is deleted (with targets' `discard`: what was just replaced),
+ *     then the journal
  *
- * So whoever looks at the folders at any instant finds the old store, the new one, or a fence.
+ * So at any instant the folders hold the old store, the new one, or a fence.
  */
 #ifndef INFLUXFS_RESTORE_INSTALL_H
 #define INFLUXFS_RESTORE_INSTALL_H
@@ -24,9 +22,9 @@
 #include "store/influx/paths.h"
 #include "store/restore/target.h"
 
-/* Who is asked whether influxd uses the store: 0, or -EBUSY with a message. And, once influxd
- * cannot start any more, whether the store is still the one that was built on: 0 or an error, which
- * ends it. NULL: nobody. */
+/* in_use: 0, or -EBUSY with a message if influxd uses the store. And, once influxd cannot start any
+ * more, whether the store is still the one that was built on: 0, or an error, which ends the
+ * exchange. NULL: not asked. */
 struct install_check {
     int (*in_use)(const struct store_paths *paths, struct err *e);
     const struct store_paths *paths;
@@ -34,24 +32,23 @@ struct install_check {
     void *arg;
 };
 
-/* Exchanges staging with the store. Needs targets_probe, _lock and _stage, and everything staged to
- * be on disk. On failure the store is as it was and the staging folders are removed, unless
- * t->half: then the exchange has begun and is finished by install_recover, behind the fence.
- * -EBUSY: influxd uses the store, or something is mounted below it; -EEXIST: a raft.db that is not
- * ours. In *note, what went wrong after the commit, which is no failure; empty otherwise. */
+/* Exchanges staging with the store. Needs targets_probe, _lock and _stage, and all that is staged
+ * on disk. On failure the store is unchanged and staging is removed, unless t->half: then the
+ * exchange has begun, and install_recover finishes it behind the fence. -EBUSY: influxd uses the
+ * store, or something is mounted below it; -EEXIST: a raft.db that is not ours. *note: what went
+ * wrong after the commit, which is no failure; else empty. */
 int install_run(struct targets *t, const struct install_check *c, const char *id, struct err *note,
                 struct err *e);
 
-/* Finishes or undoes what was cut off, and removes litter; what was done is in *done (empty:
- * nothing). Returns 0; 1 if another process is restoring this store, then nothing was looked at;
- * -EBUSY: it is to be finished, but influxd uses the store or something is mounted below it;
- * -EBADMSG: the journal is damaged. Litter in which something is mounted stays. Locks while it
- * works. */
+/* Finishes or undoes what was cut off, and removes litter, except where something is mounted; *done
+ * says what (empty: nothing). Locks meanwhile. 0; 1: another process is restoring this store, so
+ * nothing was looked at; -EBUSY: work is left, but influxd uses the store or something is mounted
+ * below it; -EBADMSG: the journal is damaged. */
 int install_recover(struct targets *t, const struct install_check *c, struct err *done,
                     struct err *e);
 
-/* Writes what install_recover would find to do into *what; empty: nothing, or litter only. Changes
- * nothing; locks for a moment if there is something. -EBADMSG: the journal is damaged. */
+/* Writes what install_recover would do into *what; empty: nothing, or litter only. Changes nothing;
+ * locks for a moment if there is something. -EBADMSG: the journal is damaged. */
 int install_look(struct targets *t, struct err *what, struct err *e);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One exchange of the store: for a full snapshot that is staged, or for what the store itself
- * leads to, and in either case with the increments that follow. Intermediate states are never
- * installed.
+ * One exchange of the store: to a staged full snapshot, or on from what the store holds; either way
+ * with the increments that follow. Intermediate states are never installed.
  *
- * Used by one thread, with the lock of the targets held, and after targets_probe.
+ * Used by one thread, with the targets locked, and after targets_probe.
  */
 #ifndef INFLUXFS_RESTORE_JOB_H
 #define INFLUXFS_RESTORE_JOB_H
@@ -21,8 +20,8 @@ struct job {
     struct install_check check;
     bool keep_expired; /* session_options.h */
 
-    /* What may be applied: those that wait on disk, and all, which are borrowed. Freed by
-     * job_clear. */
+    /* What may be applied: the increments that wait on disk; and all, which are borrowed. job_clear
+     * frees both lists. */
     struct increment_list waiting;
     const struct increment **all;
     const struct manifest **manifests; /* theirs */
@@ -39,12 +38,12 @@ struct job {
     struct err note;      /* made by job_run: what went wrong without harm; else empty */
 };
 
-/* Which of the increments follow `from`. -ENOMEM. */
+/* Finds the increments that follow `from`. -ENOMEM. */
 int job_plan(struct job *j, const struct manifest *from, struct err *e);
 
 /* Exchanges the store; after success the caller calls record_end. from: what the store holds; NULL:
- * a full snapshot that is staged. Errors and leftovers as install_run; -ESTALE: the store has
- * changed since `from` was restored. */
+ * a staged full snapshot. Errors and leftovers as install_run; -ESTALE: the store has changed since
+ * `from` was restored. */
 int job_run(struct job *j, const struct manifest *from, struct err *e);
 
 bool job_has(const struct job *j, const struct increment *i);

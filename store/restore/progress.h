@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What restore/status.json says: a plain record, which its account (account.h) keeps and guards. */
+/* The contents of restore/status.json: a plain record, kept and guarded by account.h. */
 #ifndef INFLUXFS_RESTORE_PROGRESS_H
 #define INFLUXFS_RESTORE_PROGRESS_H
 
@@ -25,7 +25,7 @@ struct waiting_list {
     size_t n;
 };
 
-/* Adds one at the end; all texts are copied. -ENOMEM: the list is as it was. */
+/* Adds one at the end; copies all texts. -ENOMEM: the list is unchanged. */
 int waiting_add(struct waiting_list *list, const char *name, const struct manifest *m,
                 const char *waits_for);
 
@@ -63,7 +63,7 @@ static inline bool progress_ended(const struct progress *s)
     return s->state == PROGRESS_IDLE || s->state >= PROGRESS_RESTORED;
 }
 
-/* A copy, which the caller clears. What memory does not suffice for is missing. */
+/* A copy, which the caller clears. Without memory, parts are missing. */
 void progress_copy(const struct progress *from, struct progress *to);
 
 void progress_forget_warnings(struct progress *s);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A restore session for one store: its folders, who has the staging area, log and status.
+ * A restore session for one store: its folders, the staging area and its owner, log and status.
  *
- * Files that are being copied in are struct upload (upload.h). One at a time, a full snapshot, may
- * have the staging area; increments ("numbers" to users) have slots of their own (increment.h). A
- * full snapshot is restored with the increments that follow it, and so is an increment whose parent
- * the store holds; others wait for their parent, also across a restart. What was restored last is
- * known from the state folder (record.h). The old store is touched by install.h alone, after
- * everything was verified and synced.
+ * Files being copied in are struct upload (upload.h). One full snapshot at a time may have the
+ * staging area; increments ("numbers" to users) have slots of their own (increment.h). A full
+ * snapshot is restored with the increments that follow it, as is an increment whose parent the
+ * store holds; others wait for their parent, also across a restart. The state folder remembers the
+ * last restore (record.h). Only install.h touches the old store, after everything was verified and
+ * synced.
  *
- * Every function may be called from any thread. No thread is started by session_open, so it may
- * be called before a program goes to the background by fork(2).
+ * Every function may be called from any thread. session_open starts no thread, so a program may
+ * fork(2) to the background after it.
  *
  * Lock order: an upload's own lock, then those of the session's parts. None is held while the store
- * is exchanged or while a callback of the options runs.
+ * is exchanged or a callback of the options runs.
  */
 #ifndef INFLUXFS_RESTORE_SESSION_H
 #define INFLUXFS_RESTORE_SESSION_H
@@ -24,13 +24,13 @@ struct account;
 struct advice;
 struct session;
 
-/* Opens a session, and finishes or undoes what a killed restore has left (install_recover); what
- * was done then is in the log. Errors, with a message: -EBUSY: a half exchanged store that influxd
- * uses; -EBADMSG: a journal that cannot be read or does not fit these folders; others from the
- * system. Nothing was changed then. */
+/* Opens a session, and finishes or undoes what a killed restore left (install_recover); the log
+ * says what was done. Errors, with a message, after which nothing is changed: -EBUSY: a half
+ * exchanged store that influxd uses; -EBADMSG: a journal that is unreadable or of other folders;
+ * others from the system. */
 int session_open(const struct session_options *o, struct session **out, struct err *e);
 
-/* Every upload must have been freed. */
+/* Call after every upload was freed. */
 void session_close(struct session *s);
 
 static inline void session_closep(struct session **s)
@@ -38,33 +38,33 @@ static inline void session_closep(struct session **s)
     session_close(*s);
 }
 
-/* Whether a restore could begin now; to be asked when a file is opened for writing. -EBUSY: influxd
- * uses the store, another program restores it, or something is mounted below its folders; -EINVAL:
+/* Whether a restore could begin now; ask when a file is opened for writing. -EBUSY: influxd uses
+ * the store, another program restores it, or something is mounted below its folders; -EINVAL:
  * influxd uses other folders with this configuration (seen.h); -EXDEV: its folders cannot be
  * renamed (the lower layer of an overlay); -EEXIST: a meta/raft.db that is not ours; -EACCES,
  * -EROFS, … The reason is also in the log. */
 int session_may_begin(struct session *s, struct err *e);
 
-/* What of that needs no look at processes and makes nothing: -EBUSY if something is mounted below
- * the folders, with its name. */
+/* The part of that which inspects no processes and makes nothing: -EBUSY, with the name, if
+ * something is mounted below the folders. */
 int session_check_mounts(const struct store_paths *paths, struct err *e);
 
-/* Whether a restore of this store was cut off, and what becomes of it: a message in *what; empty:
- * no. Changes nothing. Errors: it cannot be known; -EBADMSG: its journal is damaged. */
+/* Whether a restore of this store was cut off, and what will become of it: a message in *what;
+ * empty: no. Changes nothing. -EBADMSG: its journal is damaged; other errors: unknown. */
 int session_look(const struct store_paths *paths, struct err *what, struct err *e);
 
-/* What it says of its restores: the log, where the reason of a refusal is the last line, the
- * status, what waits, and how many were committed (account.h). Good until session_close. */
+/* What the session says of its restores (account.h): the log, whose last line is the reason of a
+ * refusal, the status, what waits, and the number of commits. Good until session_close. */
 struct account *session_account(struct session *s);
 
 /* Removes them all. -EAGAIN: a restore is under way. */
 int session_forget_waiting(struct session *s, struct err *e);
 
-/* Lets go what is only kept for a while; to be called every few seconds. */
+/* Releases what is kept only for a while; call every few seconds. */
 void session_expire(struct session *s);
 
-/* What to know of the last restore; good until the next one, or session_close: for the only user of
- * the session. */
+/* What to know of the last restore; good until the next one or session_close. Only for a session
+ * with one user. */
 const struct advice *session_advised(const struct session *s);
 
 #endif

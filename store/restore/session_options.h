@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a restore session is opened with. */
+/* The options of a restore session. */
 #ifndef INFLUXFS_RESTORE_SESSION_OPTIONS_H
 #define INFLUXFS_RESTORE_SESSION_OPTIONS_H
 
@@ -12,33 +12,32 @@
 struct session_options {
     const struct store_paths *paths; /* copied; the folders need not exist */
 
-    /* Who owns restored files; (uid_t)-1: the owner of the folder that is replaced, else user
-     * influxdb where there is one. Without root's rights: this process. */
+    /* The owner of restored files; (uid_t)-1: the owner of the replaced folder, else user influxdb
+     * if there is one. Without root's rights: this process. */
     uid_t uid;
     gid_t gid;
 
-    /* running_uses() of store/influx/running.h: 0, or -EBUSY while influxd uses the store. NULL:
-     * never asked, nor which folders influxd uses (the mount option `force`). */
+    /* running_uses() of store/influx/running.h: 0, or -EBUSY while influxd uses the store. NULL
+     * (the mount option `force`): neither this nor influxd's folders are checked. */
     int (*in_use)(const struct store_paths *paths, struct err *e);
 
     /* Folder for `restore.log` and `restored.json`, borrowed during session_open; -1: in memory. */
     int state_fd;
 
     /* Increments are only collected, whatever the store holds, for the full snapshot that comes
-     * last; they are gone with session_close. Those that wait on disk are let be. */
+     * last; session_close drops them. Those that wait on disk are left alone. */
     bool collect;
 
-    /* Policies whose shards retention would delete at influxd's first check are made to keep points
-     * for ever, in the meta.db that is restored. */
+    /* In the restored meta.db, policies whose shards retention would delete at influxd's first
+     * check get points for ever. */
     bool keep_expired;
 
-    /* Called with no lock held, in the thread that restored, once another store lies in the
-     * folders: descriptors of the old ones are to be opened anew. May be NULL. */
+    /* Called without locks, in the restoring thread, once another store is in the folders:
+     * descriptors of the old ones must be reopened. May be NULL. */
     void (*restored)(void *arg);
 
-    /* Given, besides the log, what an operator is to look at although nothing failed: that
-     * something was found in side folders which a restore does not remove. No lock is held. May be
-     * NULL. */
+    /* Called without locks with what an operator should look at although nothing failed: unknown
+     * things in side folders, which a restore does not remove. The log has it too. May be NULL. */
     void (*notice)(void *arg, const char *text);
     void *arg;
 };

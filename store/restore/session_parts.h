@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of a session, for session.c, increments.c and outcome.c; others use session.h or
- * session_upload.h. Each part guards itself but for the record and the advice, which are of
- * whoever has the staging area. */
+ * session_upload.h. Each part guards itself, except the record and the advice, which belong to the
+ * owner of the staging area. */
 #ifndef INFLUXFS_RESTORE_SESSION_PARTS_H
 #define INFLUXFS_RESTORE_SESSION_PARTS_H
 
@@ -22,16 +22,15 @@ struct session {
     struct advice advice;  /* and what to know of it */
 };
 
-/* For whoever has the staging area (outcome.c) */
+/* For the owner of the staging area (outcome.c) */
 
 /* A job for these targets, which outcome_end takes over. */
 struct job outcome_begin(const struct session *s, struct targets *t);
 
-/* The end of a job, or of what had no job (no targets), with the verdict on what was uploaded under
- * this name. Says what to know of an exchanged store, and the verdict as the last line of the log;
- * frees the targets, with their lock, unless the exchange was cut off: then the staging area keeps
- * them; and calls options.restored. PROGRESS_IDLE: there is nothing to say. why: of
- * PROGRESS_REFUSED. */
+/* Ends a job, or what had no job (no targets), with the verdict on the upload of this name. Logs
+ * what to know of an exchanged store, and last the verdict; calls options.restored; frees the
+ * targets and their lock, unless the exchange was cut off: then the staging area keeps them.
+ * PROGRESS_IDLE: nothing to say. why: of PROGRESS_REFUSED. */
 void outcome_end(struct session *s, struct job *j, enum progress_state verdict, bool exchanged,
                  const char *name, const char *why);
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fills the staging folders: files and folders below meta/, data/ and wal/ with mode, time and
- * owner, all of it on disk at the end.
+ * owner, all on disk at the end.
  *
  * Names are those of a snapshot ("data/db/rp/1/1-1.tsm") and must have passed manifest_name_ok. No
  * link is followed, each component of a path is opened by itself, and only stage_fill
- * (stage_fill.h) replaces what is there. Times are nanoseconds since 1970. A stage is used by one
- * thread at a time. Functions return -errno with a message; -EBADMSG: a file or folder of that name
- * is staged.
+ * (stage_fill.h) replaces what is there. Times are nanoseconds since 1970. Used by one thread at a
+ * time. Functions return -errno with a message; -EBADMSG: that name is staged already.
  */
 #ifndef INFLUXFS_RESTORE_STAGE_H
 #define INFLUXFS_RESTORE_STAGE_H
@@ -20,8 +19,8 @@
 
 struct stage;
 
-/* A stage in these three folders, whose descriptors it takes over in any case, for files that
- * belong to the owners of t. */
+/* A stage in these three folders, whose descriptors it takes over even on failure, for files of t's
+ * owners. */
 int stage_new(const struct targets *t, int fds[TARGETS], struct stage **out, struct err *e);
 
 /* Closes it; what is staged stays. NULL is allowed. */
@@ -31,15 +30,14 @@ static inline void stage_freep(struct stage **s)
     stage_free(*s);
 }
 
-/* -ENOSPC if need[i] bytes are more than are free below folder i; folders on one file system share
- * what is free there. */
+/* -ENOSPC if need[i] bytes exceed the free space below folder i; folders on one file system share
+ * it. */
 int stage_check_space(const struct stage *s, const uint64_t need[TARGETS], struct err *e);
 
-/* Stages a folder. Its mode and time (-1: any) are set at the end; the last call for it counts. */
+/* Stages a folder. The end sets its mode and time (-1: any); the last call for it counts. */
 int stage_folder(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns, struct err *e);
 
-/* Calls fn with each stage_folder so far, in the order of the calls, until it returns other than 0,
- * which is the result. */
+/* Calls fn with each stage_folder so far, in order, until fn returns other than 0; returns that. */
 struct stage_folder {
     const char *name;
     mode_t mode;
@@ -53,8 +51,8 @@ int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e);
 int stage_write(struct stage *s, const void *buf, size_t n, struct err *e);
 int stage_close(struct stage *s, int64_t mtime_ns, struct err *e);
 
-/* Sets the folders' modes and times and waits until all is on disk. After stage_unsynced the wait
- * is left to the caller. */
+/* Sets the folders' modes and times and waits until all is on disk; after stage_unsynced the caller
+ * has to wait instead. */
 void stage_unsynced(struct stage *s);
 int stage_finish(struct stage *s, struct err *e);
 

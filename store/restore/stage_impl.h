@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a stage, for stage.c (what is written) and stage_fill.c (what is taken over from
- * other folders); others use stage.h. */
+/* The inside of a stage, for stage.c (new files) and stage_fill.c (files from other folders);
+ * others use stage.h. */
 #ifndef INFLUXFS_RESTORE_STAGE_IMPL_H
 #define INFLUXFS_RESTORE_STAGE_IMPL_H
 
@@ -41,7 +41,7 @@ struct stage {
 int stage_note(struct stage *s, enum folder_note note, const char *name, mode_t mode,
                int64_t mtime_ns);
 
-/* Opens the folder of a file as s->parent, and makes it where it is not there. */
+/* Opens the folder of a file as s->parent, making it if missing. */
 int stage_parent(struct stage *s, const char *name);
 
 #endif

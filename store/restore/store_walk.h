@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Walks the files of a store that a snapshot is made of: meta.db, TSM files and tombstones, WAL
- * segments, and the folders above them. What influxd derives from these is passed over.
- */
+/* Walks the files that a snapshot is made of: meta.db, TSM files and tombstones, WAL segments, and
+ * their folders. Skips what influxd derives from these. */
 #ifndef INFLUXFS_RESTORE_STORE_WALK_H
 #define INFLUXFS_RESTORE_STORE_WALK_H
 
@@ -10,12 +8,12 @@
 
 #include <sys/stat.h>
 
-/* Called for each file and folder, a folder before what is in it, with its name as in a snapshot
+/* Called for each file and folder, a folder before its contents, with the name in a snapshot
  * ("data/db/rp/1"). A result other than 0 ends the walk. */
 typedef int store_walk_fn(void *arg, const char *name, const struct stat *st);
 
-/* fds: the three folders, which stay the caller's; -1 for one that is not there, which counts as
- * empty. Returns what fn returned last, or -errno. */
+/* fds: the three folders, which stay the caller's; -1: a missing one, which counts as empty.
+ * Returns the last result of fn, or -errno. */
 int store_walk(const int fds[TARGETS], store_walk_fn *fn, void *arg);
 
 #endif

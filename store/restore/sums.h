@@ -7,8 +7,8 @@
 #include "store/base/sha256.h"
 #include "store/snapshot/manifest.h"
 
-/* 0 if the text lists the member `manifest` and each of m->files once, with of_manifest and
- * of_files[i], and nothing else; -EBADMSG with a message if not; -ENOMEM. Pure. */
+/* 0 if the text lists `manifest` with of_manifest and each of m->files with of_files[i], once each,
+ * and nothing else; else -EBADMSG with a message; -ENOMEM. Pure. */
 int sums_check(const char *text, size_t len, const struct manifest *m,
                const uint8_t of_manifest[SHA256_BYTES], const uint8_t (*of_files)[SHA256_BYTES],
                struct err *e);

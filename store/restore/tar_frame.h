@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What libarchive forgives in a tar. A frame watches the plain bytes go by, block after block,
- * beside libarchive, and checks what lies between the members' data: each header's checksum in its
- * exact form, only header types that a snapshot has, padding of zeros, and zeros to the end. So no
- * byte of a tar can change unseen, and none can hide.
+ * What libarchive forgives in a tar. A frame watches the plain bytes, block after block, beside
+ * libarchive, and checks all but the members' data: the exact form of each header's checksum, the
+ * header types of a snapshot, padding of zeros, and zeros to the end. So no byte can change or hide
+ * unseen.
  *
  * Pure; used by one thread at a time. Functions return 0 or -EBADMSG with a message; -ENOMEM.
  */
@@ -29,26 +29,24 @@ struct tar_frame {
     size_t nsaved;
 };
 
-/* A zeroed frame is at the beginning of a tar. */
+/* A zeroed frame is at the start of a tar. */
 void tar_frame_free(struct tar_frame *f);
 
-/* A block comes, and before the next one comes it goes. */
+/* Takes a block; tar_frame_leave must follow before the next one. */
 int tar_frame_block(struct tar_frame *f, const void *block, size_t n, struct err *e);
 int tar_frame_leave(struct tar_frame *f, struct err *e);
 
-/* libarchive has read the headers of a member: they end at data_start, and size bytes of data
- * follow. */
+/* libarchive has read a member's headers: they end at data_start; size bytes of data follow. */
 int tar_frame_member(struct tar_frame *f, uint64_t data_start, uint64_t size, bool folder,
                      struct err *e);
 
 /* The current member was the last one. */
 int tar_frame_tail(struct tar_frame *f, struct err *e);
 
-/* Whether the tar may end with the bytes seen so far: two blocks of zeros at least, and whole
- * blocks only. */
+/* Whether the tar may end here: at least two blocks of zeros, and whole blocks only. */
 bool tar_frame_complete(const struct tar_frame *f);
 
-/* Whether these TAR_BLOCK bytes are a header with a right checksum. */
+/* Whether these TAR_BLOCK bytes are a header with the right checksum. */
 bool tar_frame_header_ok(const unsigned char *header);
 
 #endif

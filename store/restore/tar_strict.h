@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a tar that may be hostile: its members and their data, and not a byte beside them. It may
- * be compressed once (plain.h). Members are plain files and folders; headers, padding and what
- * follows the last member are checked to the last bit (tar_frame.h). What members there are to be,
- * and what their names may be, is for the caller to judge.
+ * Reads a tar that may be hostile, and may be compressed once (plain.h). Members are plain files and
+ * folders; headers, padding and what follows the last member are checked to the last bit
+ * (tar_frame.h). The caller judges which members and names there may be.
  *
  *   struct tar_member m;
  *   r = tar_strict_open(&input, "manifest", &t, e);
@@ -13,8 +12,8 @@
  *   r = r < 0 ? r : tar_strict_end(t, e);
  *   tar_strict_close(t);
  *
- * Used by one thread at a time. Functions return -errno: that of the input or of its stop, or with
- * a message -EBADMSG (damaged, hostile, or it ends early), -EINVAL (no such tar), -ENOMEM.
+ * Used by one thread at a time. Functions return -errno: of the input or its stop; or with a message
+ * -EBADMSG (damaged, hostile, or it ends early), -EINVAL (not such a tar), -ENOMEM.
  */
 #ifndef INFLUXFS_RESTORE_TAR_STRICT_H
 #define INFLUXFS_RESTORE_TAR_STRICT_H
@@ -40,20 +39,19 @@ struct tar_member {
     uint64_t at;      /* where its data begin in the plain tar */
 };
 
-/* Waits for the first header. `first` is the name of the first member that is expected. */
+/* Waits for the first header. `first`: the expected name of the first member. */
 int tar_strict_open(const struct tar_input *in, const char *first, struct tar_strict **out,
                     struct err *e);
 void tar_strict_close(struct tar_strict *t); /* NULL is allowed */
 
-/* 1: the next member is in *m, which is to stay until its data were read; 0: there is none. */
+/* 1: *m is the next member, and must stay until its data were read; 0: no more. */
 int tar_strict_next(struct tar_strict *t, struct tar_member *m, struct err *e);
 
-/* The member's next bytes, which stay until the next call: their number, 0 at its end. A member's
- * data need not be read. */
+/* The member's next bytes, unchanged until the next call: their number, 0 at its end. Data need not
+ * be read. */
 ssize_t tar_strict_data(struct tar_strict *t, const void **buf, struct err *e);
 
-/* The member at hand was the last one and has been read: reads the input to its end, where only
- * zeros may come. */
+/* After the last member was read: reads the input to its end, where only zeros may follow. */
 int tar_strict_end(struct tar_strict *t, struct err *e);
 
 #endif

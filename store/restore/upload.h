@@ -2,9 +2,8 @@
 /*
  * One file being written into restore/: bytes at any offset in, a verdict out.
  *
- * A thread unpacks the bytes in their order (unpack.h); those after a gap wait until it is filled,
- * or upload_flush proves it a hole (feed.h). Bytes that were unpacked cannot be written again
- * (-EIO); truncation to 0 starts over.
+ * A thread unpacks the bytes in order (unpack.h); bytes after a gap wait (feed.h). Bytes that were
+ * unpacked cannot be written again (-EIO); truncation to 0 starts over.
  *
  * What the caller (a file system) does:
  *   create, open       session_may_begin, upload_new; upload_open for each handle that writes
@@ -18,15 +17,14 @@
  * file), the flush verifies, stages and syncs a complete snapshot, and the rename to a name without
  * a dot exchanges it with the store; otherwise the flush does both.
  *
- * Threads: every function may be called from any thread at any time, except that upload_free must
- * be the last. upload_write, upload_flush and upload_rename may block for as long as the disk
- * takes; upload_abandon in another thread ends their wait (-ECANCELED), except during the exchange
- * itself. What ends an upload waits until what was staged is gone. Lock order: an upload's lock,
- * then the session's (session.h).
+ * Threads: every function may be called from any thread at any time; upload_free must be the last.
+ * upload_write, upload_flush and upload_rename may block as long as the disk takes; upload_abandon
+ * in another thread ends their wait (-ECANCELED), except during the exchange. A call that ends an
+ * upload waits until what was staged is gone. Lock order: an upload's, then the session's (session.h).
  *
  * `who`, which may be NULL, says whether the caller was killed or interrupted. The call then soon
- * returns -EINTR, whatever the disk does; what it waited for goes on: verifying until the last
- * writer has closed, an exchange and the removal of what was staged to their end.
+ * returns -EINTR, whatever the disk does. Its work goes on: verifying until the last writer has
+ * closed, an exchange and the removal of what was staged to their end.
  */
 #ifndef INFLUXFS_RESTORE_UPLOAD_H
 #define INFLUXFS_RESTORE_UPLOAD_H
@@ -41,36 +39,34 @@
 
 struct upload;
 
-/* An empty upload. Before the first byte is written, nothing is created on disk and no thread runs.
- * -ENOMEM. */
+/* An empty upload. Until the first byte is written, it has no files and no thread. -ENOMEM. */
 int upload_new(struct session *s, const char *name, struct upload **out);
 
-/* A handle was opened for writing; was closed. The last close refuses what is not complete, for the
- * reason that the last flush gave. */
+/* A handle was opened for writing; was closed. The last close refuses what is incomplete, for the
+ * last flush's reason. */
 void upload_open(struct upload *u);
 void upload_close(struct upload *u);
 
-/* A writer was killed, and the kernel closes its handle: no program will see a verdict. If nothing
+/* A writer was killed and its handle is being closed: no program will see a verdict. If nothing
  * more is written, the last close refuses what was not restored. */
 void upload_killed(struct upload *u);
 
 /* A handle is about to write its first byte, at offset 0. If byte 0 was written before and no other
- * handle is open, the upload starts over, as after upload_truncate to 0: scp, dd conv=notrunc and
- * rsync --inplace do not truncate what they found. May wait a second for the last close of a
- * program that has ended. */
+ * handle is open, starts over as upload_truncate to 0: scp, dd conv=notrunc and rsync --inplace do
+ * not truncate. May wait a second for the last close of a program that has ended. */
 int upload_rewind(struct upload *u, const struct tarball_reader *who);
 
-/* Takes n bytes at off: 0 if all of them were taken; else what the unpacker found wrong (-EINVAL
- * not a snapshot, -EBADMSG damaged, -ENOSPC, -EAGAIN another restore is under way, -EBUSY another
- * program restores this store), -EIO for bytes that were unpacked already, -EFBIG. The write that
- * brings the end of a plain tar waits for the verdict on its sums (not for the disk): bsdtar
- * ignores the result of close(2). An upload that failed stays failed until it is truncated to 0. An
- * interrupted write has its bytes set aside and returns 0. */
+/* Takes all n bytes at off: 0. Else what the unpacker found (-EINVAL not a snapshot, -EBADMSG
+ * damaged, -ENOSPC, -EAGAIN another restore is under way, -EBUSY another program restores this
+ * store); -EIO for bytes that were unpacked already; -EFBIG. The write that ends a plain tar waits
+ * for the verdict on its sums (not for the disk), since bsdtar ignores the result of close(2). A
+ * failed upload stays failed until it is truncated to 0. An interrupted write has its bytes set
+ * aside and returns 0. */
 int upload_write(struct upload *u, const void *buf, size_t n, uint64_t off,
                  const struct tarball_reader *who, struct err *e);
 
-/* Sets the size. To 0: the upload starts over, also after a verdict. Larger: what was not written
- * reads as zeros, once a flush says so. Smaller than what was unpacked: -EIO. */
+/* Sets the size. To 0: starts over, also after a verdict. Larger: what was not written reads as
+ * zeros, once a flush says so. Smaller than what was unpacked: -EIO. */
 int upload_truncate(struct upload *u, uint64_t size, const struct tarball_reader *who,
                     struct err *e);
 
@@ -81,21 +77,19 @@ int upload_truncate(struct upload *u, uint64_t size, const struct tarball_reader
  *   -ESTALE   an increment that does not follow what the store holds
  *   -EINVAL   nothing was written, or not a snapshot. A flush of an empty file does no harm: dd,
  *             cat and shells do one before they write
- *   -EBADMSG  damaged; or it "ends early": then more may be written (not to a
- *             compressed one, whose end cannot be taken back)
+ *   -EBADMSG  damaged; or it "ends early": then more may be written, unless it is compressed
  *   -EINTR    its writer was killed or interrupted; more may be written
  *   others    as upload_write, and what install_run returns (-EBUSY: influxd uses the store)
  * Once final, a verdict stays the same. */
 int upload_flush(struct upload *u, const struct tarball_reader *who, struct err *e);
 
-/* Gives it another name. From a name with a dot to one without: exchanges what is verified with the
- * store first and returns the result of that, or returns the refusal. The old name stays if this
- * fails. */
+/* Renames it. From a name with a dot to one without: first exchanges what is verified with the
+ * store, and returns the result of that, or the refusal. On failure the old name stays. */
 int upload_rename(struct upload *u, const char *name, const struct tarball_reader *who,
                   struct err *e);
 
-/* Ends it, unless it has a verdict: removes what was staged, and lets waiting calls return
- * -ECANCELED, and later ones until it is truncated to 0. `why` is the reason for the log. */
+/* Ends it, unless it has a verdict: removes what was staged. Waiting calls return -ECANCELED, as do
+ * later ones until it is truncated to 0. `why` is the reason for the log. */
 int upload_abandon(struct upload *u, const char *why, const struct tarball_reader *who);
 
 /* Abandons and frees it. NULL is allowed. */
@@ -106,13 +100,13 @@ static inline void upload_freep(struct upload **u)
     upload_free(*u);
 }
 
-/* The size for stat(2): the end of the last byte written, or what upload_truncate set. 0 for what
- * was refused, which must not look like a copy that succeeded. */
+/* The size for stat(2): the end of the last byte written, or as set by upload_truncate. 0 once
+ * refused: that must not look like a successful copy. */
 uint64_t upload_size(struct upload *u);
 bool upload_refused(struct upload *u);
 
-/* True once the store is as of this snapshot or a later one of its chain; false for an increment
- * that waits. */
+/* Whether the store is as of this snapshot or a later one of its chain; false for an increment that
+ * waits. */
 bool upload_restored(struct upload *u);
 
 #endif

@@ -55,21 +55,21 @@ struct upload {
 
 /* u->lock is held in all that follows. */
 
-/* Whether nothing more is taken, for the reason in `code` and `why`. */
+/* Whether it takes nothing more, for the reason in `code` and `why`. */
 static inline bool upload_dead(const struct upload *u)
 {
     return u->cancelled || u->state == UPLOAD_REFUSED;
 }
 
-/* From EMPTY to RECEIVING: starts the thread that unpacks. In other states nothing happens. */
+/* From EMPTY to RECEIVING: starts the thread that unpacks. Else does nothing. */
 int upload_start(struct upload *u, struct err *e);
 
-/* From VERIFIED to INSTALLING, and on by a thread: exchanges what is staged with the store, under
- * the name u->target, or removes it. -errno: there is no thread, and all is as it was. */
+/* From VERIFIED to INSTALLING: a thread exchanges what is staged with the store, as u->target, or
+ * removes it. -errno: the thread could not start, and nothing has changed. */
 int upload_exchange(struct upload *u);
 int upload_discard(struct upload *u);
 
-/* Joins a thread that the state says has ended: it only has to return. */
+/* Joins a thread that, as the state says, has ended: it only has to return. */
 void upload_reap(struct upload *u);
 
 #endif
