@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap backup: the store, or what has changed since the snapshots that lie at PATH. */
+/* influxsnap backup: the store, or what has changed since the snapshots at PATH. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
 #include "store/influx/meta.h"
@@ -29,7 +29,7 @@ struct backup {
     struct outfile *file;   /* NULL: to stdout */
     struct tarset set;      /* what lies at PATH */
     struct tarball *now;    /* the store */
-    struct tarball *part;   /* what is to be written; NULL: nothing */
+    struct tarball *part;   /* the snapshot to write; NULL: none */
     struct changes changes; /* since the chain */
     char suffix[32];        /* of the name: "" or ".N" */
     uint64_t written;
@@ -42,7 +42,7 @@ static const struct capture *now(const struct backup *b)
 
 /* What lies at PATH */
 
-/* A chain whose folders are not all known by the manifests: now.tar was copied there. */
+/* Reads folders from the tar's headers where manifests lack them: now.tar was copied there. */
 static int learn_folders(struct tarset_file *f, struct err *e)
 {
     if (f->m->lists_folders)
@@ -52,7 +52,7 @@ static int learn_folders(struct tarset_file *f, struct err *e)
     return r;
 }
 
-/* Looks at the chain, which may be empty. -EBADMSG, -EINVAL, -ESTALE: nothing can follow it. */
+/* Reads the chain, which may be empty. -EBADMSG, -EINVAL, -ESTALE: nothing can follow it. */
 static int read_chain(struct backup *b, struct err *e)
 {
     struct stat st;
@@ -90,9 +90,9 @@ static int backup_check_chain(struct backup *b, struct err *e)
     return r;
 }
 
-/* What is to be written */
+/* What to write */
 
-/* Whether meta.db says anything else than the last one in the chain, but for _internal. */
+/* Whether meta.db differs from the last one in the chain in more than _internal. */
 static int backup_meta_matters(const struct backup *b, bool *out, struct err *e)
 {
     const struct tarset_file *last = NULL;
@@ -131,7 +131,7 @@ static int share(struct backup *b, const bool *in, const struct capture_origin *
     return r < 0 ? err_sys(e, r, "%s", b->path) : 0;
 }
 
-/* The first of a chain: it says so, that what follows can tell whose it is. */
+/* The first of a chain says so: what follows can then tell whose it is. */
 static int backup_choose_full(struct backup *b, struct err *e)
 {
     size_t n = capture_count(now(b));
@@ -187,7 +187,7 @@ static int backup_choose_number(struct backup *b, struct err *e)
 
 /* Writing */
 
-/* Says each file whose bytes begin before byte `to` of the tar. */
+/* Shows each file whose bytes begin before byte `to` of the tar. */
 static void tell_files(const struct backup *b, struct meter *meter, size_t *told, uint64_t to)
 {
     const struct capture *c = tarball_capture(b->part);

@@ -110,7 +110,7 @@ static int changes_read_capture(struct comparing *c, const struct capture *now, 
     return 0;
 }
 
-/* A folder whose entries have changed has another time: it goes along. */
+/* A folder whose entries have changed has another time, so it is included. */
 static void changes_touch_parent(struct comparing *c, const char *path)
 {
     char parent[MEMBER_PATH_MAX];

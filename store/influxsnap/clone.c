@@ -29,7 +29,7 @@
 #define RECORD "folder"
 #define LAYERS "lowerdir=lower,upperdir=upper,workdir=work"
 
-/* Which cut */
+/* Its cut */
 
 static bool is_number(const char *text)
 {
@@ -68,7 +68,7 @@ static int clone_find_cut(struct cuts *c, const char *which, struct cut_info *ou
     return r < 0 ? err_set(e, r, "cut %s: %s", which, why.text) : 0;
 }
 
-/* Where it is to be */
+/* Its place */
 
 static bool is_overlay(const char *folder)
 {
@@ -92,7 +92,7 @@ static int clone_check_folder(const struct snap *s, const char *folder, struct e
     return list.n ? err_set(e, -ENOTEMPTY, "%s is not empty: give an empty folder", folder) : 0;
 }
 
-/* The folder's whole path, which the caller frees; it is made if its parent exists. */
+/* The folder's absolute path, which the caller frees; makes the folder if its parent exists. */
 static int prepare_folder(const struct snap *s, const char *given, char **out, struct err *e)
 {
     if (mkdir(given, 0755) < 0 && errno != EEXIST)
@@ -104,7 +104,7 @@ static int prepare_folder(const struct snap *s, const char *given, char **out, s
     return r;
 }
 
-/* The folder STATE/clones, as a descriptor of the caller's. */
+/* Opens STATE/clones, for the caller. */
 static int open_clones(const struct snap *s, struct err *e)
 {
     autofree char *path = path_join(s->state, CLONES);
@@ -115,7 +115,7 @@ static int open_clones(const struct snap *s, struct err *e)
     return fd < 0 ? err_sys(e, r < 0 ? r : -errno, "%s", path) : fd;
 }
 
-/* The name of the clone that is mounted on the folder, which the caller frees; NULL: none. */
+/* The name of the clone mounted on the folder, which the caller frees; NULL: none. */
 static int clone_find(int clones, const char *folder, char **out, struct err *e)
 {
     cleanup(dir_free) struct dir list = {0};
@@ -138,7 +138,7 @@ static int clone_find(int clones, const char *folder, char **out, struct err *e)
 
 /* What clones are made of */
 
-/* What an overlay keeps in its work folder is the kernel's. */
+/* The kernel owns what an overlay keeps in its work folder. */
 static bool is_work(const char *rest, mode_t type)
 {
     if (!*rest || strcmp(rest, "work") == 0 || strcmp(rest, "index") == 0)
@@ -147,7 +147,7 @@ static bool is_work(const char *rest, mode_t type)
            path_below(rest, "work/incompat");
 }
 
-/* A character device 0/0 in the upper layer says that something of the lower one was removed. */
+/* A character device 0/0 in the upper layer stands for a removal from the lower one. */
 static bool clone_is_ours(const void *ctx, const char *path, const struct statx *st)
 {
     const mode_t type = st->stx_mode & S_IFMT;
@@ -166,7 +166,7 @@ static bool clone_is_ours(const void *ctx, const char *path, const struct statx 
     return *rest ? written_by_influxd(rest, type) : S_ISDIR(type);
 }
 
-/* Files of others in the clone stay, under a name that no clone has. */
+/* Other files in the clone stay, under a name that no clone has. */
 static int remove_folders(int clones, const char *name, struct err *e)
 {
     struct err said;
@@ -178,7 +178,7 @@ static int remove_folders(int clones, const char *name, struct err *e)
 
 /* Making it */
 
-/* Relative layers, so that no byte in a path can be taken for a separator of options. */
+/* Layers are relative, so that no byte of a path can separate options. */
 static int clone_mount(int fd, const char *folder, struct err *e)
 {
     if (fchdir(fd) < 0)
@@ -214,7 +214,7 @@ static int make_layer(int fd, const char *name, struct err *e)
     return layer < 0 ? err_sys(e, -errno, "the clone's %s", name) : layer;
 }
 
-/* The top of the mount belongs to whom the store belongs to. */
+/* Gives the top of the mount the store's owner. */
 static int own_layer(int layer, const struct cutstate *s, struct err *e)
 {
     size_t n;
@@ -282,7 +282,7 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
     struct cut_info cut = {0};
     autofree char *folder = NULL, *name = NULL;
     bool auth = false;
-    /* A store that is given as a folder has no influxdb.conf that is known. */
+    /* A store given as a folder has no known influxdb.conf. */
     int r = s->paths.config ? config_asks_passwords(s->paths.config, &auth, e) : 0;
     if (r < 0 || (r = clone_find_cut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
         (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of clones (clone.c): their files (clonetree.c) and their influxdb.conf (cloneconf.c). */
+/* The inside of clones (clone.c): their files (clonetree.c) and influxdb.conf (cloneconf.c). */
 #ifndef INFLUXFS_INFLUXSNAP_CLONE_INTERNAL_H
 #define INFLUXFS_INFLUXSNAP_CLONE_INTERNAL_H
 

@@ -75,7 +75,7 @@ static const char without_auth[] =
     "  # Everybody on this host may read it; with true, who has a password of the store.\n"
     "  auth-enabled = false\n";
 
-/* The port that is wanted, or any other if somebody has it. */
+/* The wanted port, or any other if that is taken. */
 static int cloneconf_free_port(int wanted)
 {
     autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -92,7 +92,7 @@ static int cloneconf_free_port(int wanted)
     return getsockname(fd, (struct sockaddr *)&a, &len) < 0 ? -errno : ntohs(a.sin_port);
 }
 
-/* FOLDER/NAME as a string of TOML, whose escapes JSON's are. NULL: out of memory. */
+/* FOLDER/NAME as a TOML string, whose escapes are those of JSON. NULL: out of memory. */
 static struct json_object *quoted(const char *folder, const char *name)
 {
     autofree char *path = path_join(folder, name);

@@ -21,7 +21,7 @@ struct building {
     char *buf;
 };
 
-/* The retained inode may be that of the live store: it must be right as it is, or not be used. */
+/* The retained inode may be the live store's: it must not be changed, only used if it fits. */
 static bool is_as_wanted(int fd, const struct file_attr *a)
 {
     struct stat st;
@@ -102,7 +102,7 @@ int clonetree_build(struct cuts *c, const struct cutstate *s, int fd, struct err
         if (r < 0)
             return r;
     }
-    /* From the innermost: what is made in a folder changes its time. */
+    /* Innermost first, since making an entry changes a folder's time. */
     for (size_t i = n; i-- > 0;) {
         int r = cut_is_folder(&entries[i]) ? finish_folder(&b, &entries[i]) : 0;
         if (r < 0)

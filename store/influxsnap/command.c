@@ -10,7 +10,7 @@
 
 #define OPTIONS_MOST 64
 
-/* Whether a list of names with spaces between them holds this one. */
+/* Whether a list of names, separated by spaces, holds this one. */
 static bool holds(const char *names, const char *name)
 {
     size_t n = strlen(name);
@@ -27,8 +27,8 @@ static bool command_takes(const struct command *c, const struct option_def *d)
            (c && d->takers & OPTION_COMMAND && holds(c->takes, d->name));
 }
 
-/* The options of influxsnap for getopt_long, which tells one with a letter by that, and any other
- * by its place in the table after CHAR_MAX. */
+/* The options of influxsnap for getopt_long: an option's value is its letter, or else CHAR_MAX plus
+ * its place in the table. */
 static void command_options(struct option longs[OPTIONS_MOST + 1], char shorts[OPTIONS_MOST])
 {
     size_t n = 0;
@@ -59,7 +59,7 @@ static const struct option_def *command_option(int value)
     return d;
 }
 
-/* Reads all options; given[] gets those that were there. */
+/* Reads all options; given[] gets those that are present. */
 static int command_read(int argc, char **argv, struct options *o, bool given[OPTIONS_MOST],
                         struct err *e)
 {

@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* A damaged chain of cuts is one that lacks something. */
+/* A damaged chain of cuts counts as one that lacks something. */
 static int fail(int r, const struct err *e)
 {
     snap_fail(r, e);
@@ -25,7 +25,7 @@ static int fail(int r, const struct err *e)
 
 struct cutting {
     struct meter meter;
-    struct json_object *told; /* what is to be said of the store as it was captured */
+    struct json_object *told; /* what to say of the captured store */
     int code;
 };
 
@@ -82,7 +82,7 @@ static void warn_guarded(const struct prune_result *p)
                   p->guarded_number, p->guarded_number);
 }
 
-/* Not at every cut, so that the base, and a mirror of it, changes rarely. */
+/* Not at every cut, so that the base and its mirrors change rarely. */
 static int cut_fold(struct snap *s, struct err *e)
 {
     autofree struct cut_info *list = NULL;
@@ -99,8 +99,8 @@ static int cut_fold(struct snap *s, struct err *e)
     return r;
 }
 
-/* Where the first cut has to copy files, that is said before it takes hours, and not begun if it
- * cannot end well. */
+/* Says beforehand if the first cut has to copy files, which may take hours, and refuses it if it
+ * cannot succeed. */
 static int cut_check_links(struct snap *s, bool *told, struct err *e)
 {
     char size[16];
@@ -176,7 +176,7 @@ static void cut_list_json(const struct cut_info *list, size_t n, const struct er
     snap_print_json(o);
 }
 
-/* The end of its line: what is unusual about it. */
+/* The end of a cut's line: what is unusual. */
 static void cut_list_notes(const struct cut_info *c, const struct cut_info *before)
 {
     static const char *const guard[] = {"", "NOT FOLDED: ", "accepted: "};

@@ -65,8 +65,8 @@ static void create_policy(const char *db, const char *rp, const struct meta_rule
     fputc('\n', to);
 }
 
-/* Which policy the database is made with: its default one, or else the first; the number of them
- * all if it has none. */
+/* The policy that the database is made with: its default one, else the first; the number of
+ * policies if there is none. */
 static size_t ddl_first_policy(const struct meta *m, const char *db)
 {
     const char *of, *rp;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What could not be added for want of memory has hh.tbl NULL. */
+/* An entry that memory did not suffice for has hh.tbl NULL. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
@@ -21,7 +21,7 @@ struct told_line {
     char text[];
 };
 
-/* Says a line, unless it was said before: then false. Without memory it is said again. */
+/* Says a line, unless it was said before: then false. Without memory it may be repeated. */
 static bool dump_advice_say(struct told *t, const char *words)
 {
     struct told_line *line;
@@ -117,7 +117,7 @@ int dump_advice_named(struct told *t, struct schema_cache *c, const struct dump_
     return r;
 }
 
-/* Whether influx -import, which cuts a name at its colon and trims it, takes it for another. */
+/* Whether influx -import, which cuts a name at its colon and trims it, mistakes it for another. */
 static bool is_mistaken(const char *name)
 {
     return strchr(name, ':') || name[0] == ' ' || name[strlen(name) - 1] == ' ';
@@ -181,7 +181,7 @@ int dump_advice_deleted(struct told *t, struct schema_cache *c, const struct dum
     return r;
 }
 
-/* Takes a component off a path if it is this one. */
+/* Takes this component off a path if it comes first. */
 static bool enters(const char **path, const char *name)
 {
     size_t n = strlen(name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap dump: measurements as text, read from the files, whether influxd runs or not. */
+/* influxsnap dump: measurements as text, from the files, whether influxd runs or not. */
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/export/dump.h"
@@ -36,7 +36,7 @@ static int dumping_copy(struct dump *dump, struct dumping *to, struct err *e)
     return (int)n;
 }
 
-/* The bytes written to the stream must have arrived. */
+/* Flushes, and checks that all bytes were written. */
 static int flush(struct dumping *d, struct err *e)
 {
     errno = 0;
@@ -44,7 +44,7 @@ static int flush(struct dumping *d, struct err *e)
                                                 : err_sys(e, errno ? -errno : -EIO, "%s", d->name);
 }
 
-/* The lines by which influx -import knows where points go; /write takes them for comments. */
+/* These lines tell influx -import where points go; /write takes them for comments. */
 static int put_context(struct dumping *to, const char *db, const char *rp, struct err *e)
 {
     errno = 0;
@@ -70,7 +70,7 @@ static int dump_one(struct schema_cache *c, const struct dump_query *q, struct d
     return r;
 }
 
-/* All measurements of a policy that have points in the range. */
+/* Dumps all measurements of a policy that have points in the range. */
 static int dump_policy(struct schema_cache *c, const struct dump_query *query, struct dumping *to,
                        struct err *e)
 {
@@ -135,7 +135,7 @@ static int dump_named(struct schema_cache *c, struct dump_query *q, char *const 
     return r;
 }
 
-/* What is asked for: a database, a policy, or some measurements. */
+/* Dumps what the user asked for: a database, a policy, or some measurements. */
 static int dump_asked(const struct options *o, struct schema_cache *c, struct dumping *to,
                       const struct gaps *gaps, struct err *e)
 {

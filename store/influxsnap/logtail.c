@@ -33,7 +33,7 @@ void logtail_follow(struct logtail *t, struct meter *to)
 {
     char buf[LINE + 1];
     struct stat st;
-    /* It is emptied when it has grown too long. */
+    /* The log is emptied when it has grown too long. */
     if (fstat(t->fd, &st) == 0 && (uint64_t)st.st_size < t->at)
         t->at = 0;
     for (;;) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap: the commands, and what they have in common. */
+/* influxsnap: the commands, and what they share. */
 #include "store/influxsnap/snap.h"
 
 #include <errno.h>
@@ -58,7 +58,7 @@ static const struct command commands[] = {
      "Shows the folders, whether influxd uses them, and what the cuts take up.\n"},
     {0}};
 
-/* What was printed must have arrived, or the command has not done what it says. */
+/* If the output was not written, the command has failed. */
 static int finish(int code)
 {
     bool done = code == EXIT_DONE || code == EXIT_OMISSIONS;
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     struct snap s = {0};
-    /* libarchive converts names of members by it. */
+    /* libarchive converts member names by the locale. */
     setlocale(LC_CTYPE, "C.UTF-8");
     snap_catch_signals();
     int r = command_parse(argc, argv, commands, &s.o, &s.command, &e);

@@ -37,7 +37,7 @@ void meter_file(struct meter *m, const char *name, uint64_t size)
     struct err line;
     if (m->bar || snap_is_quiet())
         return;
-    /* A name may hold bytes that a terminal or a log would stumble over. */
+    /* Replaces bytes that would upset a terminal or a log. */
     err_set(&line, 0, "%s %s (%llu bytes)", m->verb, name, (unsigned long long)size);
     fprintf(stderr, "%s\n", line.text);
 }

@@ -31,7 +31,7 @@ static int split(struct outfile *o)
     return 0;
 }
 
-/* Whether the name still leads to what is open: the one who had it before has renamed or removed
+/* Whether the name still leads to the open file: its previous owner may have renamed or removed
  * it. */
 static bool is_current(const struct outfile *o)
 {
@@ -94,7 +94,7 @@ int outfile_fd(const struct outfile *o)
     return o->fd;
 }
 
-/* Never over another file, as far as the file system can see to that. */
+/* Never replaces a file, as far as the file system can prevent that. */
 static int rename_new(const struct outfile *o, const char *name)
 {
     struct stat st;

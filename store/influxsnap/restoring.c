@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap restore: snapshots are dropped into a restore session as the mount does it, numbers
- * first, so that nothing is exchanged before the last byte of all has been checked. */
+/* influxsnap restore: uploads snapshots into a restore session as the mount does, numbers first, so
+ * that nothing is exchanged before all bytes were checked. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
 #include "store/base/path.h"
@@ -36,7 +36,7 @@ struct restoring {
     struct advise advise;     /* and what it would bring */
 };
 
-/* Whether it is influxd that stands in the way, or a mount below the store's folders. */
+/* Whether influxd is in the way, or a mount below the store's folders. */
 static int busy_code(const struct snap *s)
 {
     if (!s->o.force && running_uses(&s->paths, NULL) == -EBUSY)
@@ -59,7 +59,7 @@ static int restore_exit_code(const struct snap *s, int r)
     }
 }
 
-/* What is to be restored */
+/* The snapshots */
 
 static bool from_stdin(const struct snap *s)
 {
@@ -82,7 +82,7 @@ static int restore_check_set(struct restoring *r, struct err *e)
     if (tarset_chain_end(set, 0) != set->n)
         return err_set(e, -ESTALE, "%s and %s do not belong together: they are of two chains",
                        set->at[0].path, set->at[set->n - 1].path);
-    /* Numbers alone may follow what the store holds: the session knows. */
+    /* Numbers alone may follow what the store holds; the session knows. */
     int ret = r->full ? tarset_check(set, 0, set->n, e) : 0;
     for (size_t i = 0; ret == 0 && i < set->n; i++)
         if (set->at[i].superseded)
@@ -90,7 +90,7 @@ static int restore_check_set(struct restoring *r, struct err *e)
     return ret;
 }
 
-/* Restoring it */
+/* The restore */
 
 static int restore_pour(struct restoring *r, int fd, const char *path, struct upload *u,
                         struct err *e)
@@ -115,7 +115,7 @@ static int restore_pour(struct restoring *r, int fd, const char *path, struct up
     }
 }
 
-/* As what it is dropped: its name, without dots at the beginning, which mean "not yet". */
+/* The upload's name: without leading dots, which mean "not yet". */
 static const char *name_of(const char *path)
 {
     path = path_last(path);
@@ -144,7 +144,7 @@ static int restore_upload_file(struct restoring *r, const char *path, struct err
     return ret < 0 ? err_set(e, ret, "%s: %s", path, why.text) : 0;
 }
 
-/* The full snapshot comes last: the numbers have been checked by then. */
+/* The full snapshot comes last: by then the numbers have been checked. */
 static int restore_upload_all(struct restoring *r, struct err *e)
 {
     const struct tarset_file *full = NULL;
@@ -165,7 +165,7 @@ static int restore_upload_all(struct restoring *r, struct err *e)
     return full ? restore_upload_file(r, full->path, e) : 0;
 }
 
-/* A store that cannot be restored into is no fault of the snapshot. */
+/* The snapshot is not to blame if the store cannot be restored into. */
 static int not_of_snapshot(int r)
 {
     return r < 0 && r != -EBUSY ? -EIO : r;
@@ -200,8 +200,8 @@ static int restore_open_session(struct restoring *r, struct err *e)
     return not_of_snapshot(ret);
 }
 
-/* Numbers were given without what they build on. Unless others wait there as well, none of them
- * stays: this is no mount, where what is missing may come next. */
+/* Numbers were given without what they build on. They do not stay, unless others wait there: unlike
+ * in a mount, what is missing will not come next. */
 static int restore_not_done(struct restoring *r, size_t before, struct err *e)
 {
     struct waiting_list list;
@@ -247,7 +247,7 @@ static int restore(struct restoring *r, struct err *e)
     return ret == 0 && !restored ? restore_not_done(r, before, e) : ret;
 }
 
-/* Only saying what would be done */
+/* --dry-run */
 
 static int restore_check_space(const struct snap *s, uint64_t need, struct err *e)
 {
@@ -304,7 +304,7 @@ static int restore_dry_run(struct restoring *r, struct err *e)
     return ret == 0 ? restore_check_space(r->s, r->counts.bytes, e) : ret;
 }
 
-/* What was done, or would be */
+/* The result */
 
 static void tell_advice(struct restoring *r, struct json_object *into)
 {
@@ -346,7 +346,7 @@ static void print_result(struct restoring *r)
         printf("restored into %s, %s and %s\n", p->meta, p->data, p->wal);
 }
 
-/* The last one in: it says what the restored state lacks. */
+/* The last snapshot read tells what the restored state lacks. */
 static void tell_manifest(const struct restoring *r)
 {
     const struct manifest *m = NULL;

@@ -13,7 +13,7 @@ static bool quiet;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the warnings */
 static struct json_object *texts;                        /* theirs; NULL: none yet */
 
-/* What a name holds that a terminal or a log would stumble over is made harmless by err_set. */
+/* err_set replaces bytes that would upset a terminal or a log. */
 void snap_line(enum snap_line how, const char *fmt, ...)
 {
     char text[2048];

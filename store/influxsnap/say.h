@@ -26,9 +26,9 @@ enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_IN_USE = 3,     /* refused because influxd uses the store */
-    EXIT_CORRUPT = 4,    /* a snapshot is damaged, or is none */
+    EXIT_CORRUPT = 4,    /* a file is damaged, or not a snapshot */
     EXIT_INCOMPLETE = 5, /* a snapshot of the chain is missing, or does not fit */
-    EXIT_OMISSIONS = 6,  /* done, but for what was named on stderr */
+    EXIT_OMISSIONS = 6,  /* done, except for what stderr names */
 };
 
 #define snap_say(...) snap_line(SNAP_SAY, __VA_ARGS__)

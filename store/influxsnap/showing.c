@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap status: where the store lies, who uses it, what the cuts retain. */
+/* influxsnap status: where the store is, who uses it, what the cuts retain. */
 #include "store/base/time.h"
 #include "store/chain/cut_loss.h"
 #include "store/influx/running.h"

@@ -34,7 +34,7 @@ static int snap_open_paths(struct snap *s, bool make, struct err *e)
     return 0;
 }
 
-/* Until a restore that was cut off is dealt with, the store is none. */
+/* A store whose restore was cut off is unusable until that is finished or undone. */
 static void snap_recover(const struct snap *s)
 {
     struct err why = {0};
@@ -45,7 +45,7 @@ static void snap_recover(const struct snap *s)
                                       .in_use = running_uses,
                                       .state_fd = state};
     cleanup(session_closep) struct session *r = NULL;
-    /* The store can be read all the same, unless half exchanged: then the capture says so. */
+    /* The store can still be read, unless it is half exchanged: then the capture says so. */
     if (session_open(&o, &r, &why) < 0)
         snap_say("%s", why.text);
 }
@@ -98,8 +98,8 @@ static void stop(int number)
     stopped = 1;
 }
 
-/* Without SA_RESTART: what waits on a pipe or a lock is to notice. A second signal, while something
- * does not, ends it at once. A hangup that nohup(1) has made to be ignored stays so. */
+/* Without SA_RESTART, so that waits on a pipe or a lock notice. If something does not, a second
+ * signal ends the program at once. A hangup ignored by nohup(1) stays ignored. */
 void snap_catch_signals(void)
 {
     struct sigaction sa = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND}, hangup;

@@ -26,7 +26,7 @@ struct snap {
 /* How much of the store a command needs. */
 enum snap_need {
     SNAP_LOOK,      /* its folders, and the state folder if there is one */
-    SNAP_PATHS,     /* the state folder is made if there is none */
+    SNAP_PATHS,     /* the state folder is made if missing */
     SNAP_SNAPSHOTS, /* what a killed restore left is finished or undone; it can be captured */
     SNAP_CUTS,      /* its cuts; without a state folder this fails */
 };
@@ -38,7 +38,7 @@ bool snap_cuts_unknown(const struct snap *s);
 
 /* Ending early: SIGINT, SIGTERM and SIGHUP are noted, and ask the work under way to end. */
 void snap_catch_signals(void);
-bool snap_stopped(void *ctx);                   /* whether one has come; the argument is not used */
+bool snap_stopped(void *ctx);                   /* whether a signal has come; ctx is unused */
 extern const struct tarball_reader snap_reader; /* asks that */
 
 /* The commands: each returns an exit code. */

@@ -18,7 +18,7 @@ struct stream {
     int failed;             /* what the writes below the filter returned */
 };
 
-/* Unlike io_write_all it is given up when the program is to stop: a pipe can block for ever. */
+/* Unlike io_write_all, gives up when the program is to stop: a pipe can block for ever. */
 static int stream_write_all(struct stream *s, const char *buf, size_t n)
 {
     while (n > 0) {
@@ -62,7 +62,7 @@ static int filter_failure(const struct stream *s, struct err *e)
     return err_set(e, -EIO, "compressing %s: %s", s->name, words ? words : "out of memory");
 }
 
-/* libarchive's format of any bytes: one nameless entry. */
+/* libarchive's format for any bytes: one nameless entry. */
 static int stream_open_filter(struct stream *s, enum compress how, struct err *e)
 {
     s->filter = archive_write_new();
@@ -74,7 +74,7 @@ static int stream_open_filter(struct stream *s, enum compress how, struct err *e
     archive_entry_set_filetype(entry, AE_IFREG);
     int (*const add)(struct archive *) =
         how == COMPRESS_ZSTD ? archive_write_add_filter_zstd : archive_write_add_filter_gzip;
-    /* A filter by a program of its own would be ARCHIVE_WARN. */
+    /* ARCHIVE_WARN would be a filter by an external program. */
     bool good = archive_write_set_format_raw(s->filter) == ARCHIVE_OK &&
                 add(s->filter) == ARCHIVE_OK &&
                 archive_write_set_bytes_per_block(s->filter, BLOCK) == ARCHIVE_OK &&
@@ -118,7 +118,7 @@ void stream_close(struct stream *s)
 {
     if (!s)
         return;
-    /* What is given up is not to be finished. */
+    /* An abandoned stream must not be finished. */
     s->failed = s->failed ? s->failed : -ECANCELED;
     archive_write_free(s->filter);
     free(s);

@@ -30,7 +30,7 @@ struct look {
     size_t piece; /* how much is read at once */
     char *buf;
     struct meter *meter; /* NULL: none */
-    /* Where meta.db is wanted, which is taken once: */
+    /* Where to store meta.db, once: */
     char **meta;
     size_t *len;
     bool taking; /* the file at hand is it */
@@ -80,7 +80,7 @@ int tar_open(const char **path)
 {
     if (strcmp(*path, "-") != 0)
         return open(*path, O_RDONLY | O_CLOEXEC);
-    /* A socket, as stdin may be one, cannot be opened by a name. */
+    /* A socket, which stdin may be, cannot be opened by name. */
     *path = "standard input";
     return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 }
@@ -139,7 +139,7 @@ int tar_manifest(const char *path, struct manifest **out, struct err *e)
     return r;
 }
 
-/* It is the first file, unless the tar was packed again. */
+/* It is the first file, unless the tar was repacked. */
 static int tarlook_open_one(void *arg, const char *name, uint64_t size, uint64_t at, struct err *e)
 {
     struct look *l = arg;
@@ -290,7 +290,7 @@ static int close_any(void *arg, struct err *e)
                     : tsm_check(l->spool, 0, l->size, l->name, e);
 }
 
-/* Whether the file is itself a tar whose members can be read by their place. */
+/* Whether the file is a plain tar, whose members can be read by position. */
 static bool is_plain(int fd)
 {
     unsigned char head[TAR_BLOCK];

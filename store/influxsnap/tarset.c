@@ -42,7 +42,7 @@ static bool is_number(const char *text, size_t n)
     return n > 0 && n < 19 && strspn(text, "0123456789") >= n && (n == 1 || text[0] != '0');
 }
 
-/* N.tar, base.tar, and what compressing programs make of these names. */
+/* N.tar, base.tar, and the names that compressors make of these. */
 static bool is_of_chain(const char *name)
 {
     static const char *const ends[] = {".tar", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.lz4"};
@@ -55,8 +55,8 @@ static bool is_of_chain(const char *name)
     return false;
 }
 
-/* Adds what in the folder has a name of the chain: with a stem, STEM.N. prefix is the folder with a
- * slash, or nothing. */
+/* Adds the folder's files with a name of the chain; with a stem: STEM.N. prefix is the folder with
+ * a slash, or empty. */
 static int tarset_add_folder(struct tarset *s, const char *prefix, const char *stem,
                              size_t argument, struct err *e)
 {
@@ -108,10 +108,10 @@ static int tarset_add_argument(struct tarset *s, const char *path, size_t argume
     return r == 0 && numbers ? add_numbers(s, path, argument, e) : r;
 }
 
-/* The order of the set: by chain, numbers rising, a full snapshot behind the number that it stands
+/* The order of the set: by chain, numbers rising, a full snapshot after the number that it stands
  * for. */
 
-/* A full snapshot that is not told to belong to a chain may be the beginning of one. */
+/* A full snapshot not known to belong to a chain may start one. */
 static const char *chain_of(const struct manifest *m)
 {
     return m->chain ? m->chain : m->kind == MANIFEST_INCREMENTAL ? "" : m->id;
@@ -137,8 +137,8 @@ static int tarset_by_chain(const void *a, const void *b)
     return is_full(x) - is_full(y);
 }
 
-/* The argument that has the full snapshot of f's chain: its own, if there are several; if there is
- * none, the first that has a number of the chain. */
+/* The argument that has the full snapshot of f's chain, preferring f's own; else the first argument
+ * with a number of the chain. */
 static size_t tarset_home_of(const struct tarset *s, const struct tarset_file *f)
 {
     size_t home = f->argument;

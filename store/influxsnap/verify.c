@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap verify: snapshots to the last byte, and whether their chains are whole. */
+/* influxsnap verify: every byte of snapshots, and whether their chains are whole. */
 #include "store/base/json.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What was found; json collects it where it is wanted. */
+/* The findings; json collects them if wanted. */
 struct verdict {
     bool json, quiet;
     size_t good, superseded, damaged;
@@ -133,7 +133,7 @@ static void verify_check_chain(struct verdict *r, struct tarset *s, size_t first
     json_object_array_add(r->chains, o);
 }
 
-/* The chains first, for what is superseded need not be good. */
+/* The chains first, since superseded files need not be good. */
 static int verify(struct verdict *r, struct tarset *s, struct err *e)
 {
     struct meter meter;

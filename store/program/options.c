@@ -97,7 +97,7 @@ void options_clear(struct options *o)
     free(o->output);
 }
 
-/* Whether a word of n bytes is the name with dash between its words. */
+/* Whether a word of n bytes is the name, with dash between the words of the name. */
 static bool is_name(const char *name, const char *word, size_t n, char dash)
 {
     size_t i = 0;
@@ -122,7 +122,7 @@ const struct option_def *options_find(const char *word, const char **value)
     return NULL;
 }
 
-/* As a program calls it, beginning at *out: "keep_expired" or "--keep-expired". */
+/* Writes the name from *out on as a program spells it: "keep_expired" or "--keep-expired". */
 static void write_name(const struct option_def *d, unsigned taker, char out[32])
 {
     bool fs = taker & OPTION_INFLUXFS;

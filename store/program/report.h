@@ -52,7 +52,7 @@ struct report_timer {
     struct cut_result cut;
     int64_t fold_ns;
     struct prune_result fold;
-    struct report_event error; /* what failed the last time, and did not succeed since */
+    struct report_event error; /* the last failure, if no success followed */
 };
 
 /* What only a mount knows. */
@@ -61,7 +61,7 @@ struct report_mount {
     const struct options *options;
     struct report_last last;
     size_t captures_held;
-    uint64_t held_to; /* what readers are held to just now, bytes a second; 0: not held */
+    uint64_t held_to;               /* the present limit for readers, bytes a second; 0: none */
     struct report_texts dumps_lack; /* with skip_damaged */
     bool dumps_lack_more;           /* more than are named */
     struct report_timer timer;
@@ -70,7 +70,7 @@ struct report_mount {
 };
 
 enum report_known {
-    REPORT_NO_CUTS,      /* a mount without a state folder, where there can be none */
+    REPORT_NO_CUTS,      /* a mount without a state folder has none */
     REPORT_UNKNOWN_CUTS, /* they may not be looked at, for the reason in `broken` */
     REPORT_CUTS,
 };

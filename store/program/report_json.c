@@ -13,10 +13,10 @@
 #include "store/chain/cut_loss.h"
 #include "store/program/report.h"
 
-/* Names that are shown; the manifest has all. */
+/* The most names shown; the manifest has all. */
 #define LEFT_OUT_NAMES 100
 
-/* null instead of a number that is not known. */
+/* null stands for an unknown number. */
 static void add_count_if(struct json_object *o, const char *key, bool known, uint64_t n)
 {
     json_add(o, key, known ? json_object_new_uint64(n) : NULL);
@@ -88,7 +88,7 @@ static struct json_object *cut_at(const struct report *r, size_t i)
                         : NULL;
 }
 
-/* Cuts that are not folded because of what they lost: a check looks whether it is empty. */
+/* Cuts not folded because of what they lost: a monitor checks that this is empty. */
 static struct json_object *not_accepted_json(const struct report *r)
 {
     struct json_object *o = json_object_new_array();
@@ -98,7 +98,7 @@ static struct json_object *not_accepted_json(const struct report *r)
     return o;
 }
 
-/* Gives o. */
+/* Returns o. */
 static struct json_object *add_numbers(struct json_object *o, const struct report *r)
 {
     size_t n = r->ncuts;

@@ -110,7 +110,7 @@ int value_time(const char *text, void *out, struct err *e)
                : 0;
 }
 
-/* One of the words of a list that ends with NULL, by its place in it; empty ones are never given. */
+/* Finds a word in a list that ends with NULL and gives its index; never gives empty words. */
 static int choose(const char *text, const char *const *words, int *out, const char *which,
                   struct err *e)
 {

@@ -24,10 +24,10 @@ struct account {
     struct progress status;
     bool taken;                  /* the staging area is: */
     const struct upload *holder; /* this upload, or NULL: the session itself */
-    const struct upload *newest; /* the upload that began last while nobody had it */
+    const struct upload *newest; /* the last upload to begin while the area was free */
 };
 
-/* Status is no reason to fail: where memory is out a text is missing. */
+/* Without memory a text is missing: the status is no reason to fail. */
 static void set(char **to, const char *text)
 {
     char *copy = text ? strdup(text) : NULL;
@@ -35,7 +35,7 @@ static void set(char **to, const char *text)
     *to = copy;
 }
 
-/* In memory where the folder is none, or the file cannot be opened. */
+/* In memory if there is no folder, or the file cannot be opened. */
 static int account_open_log(int state_fd)
 {
     int fd = state_fd < 0
@@ -129,7 +129,7 @@ uint64_t account_restores(struct account *a)
     return a->status.restores;
 }
 
-/* Whether the status speaks of this upload. With the lock. */
+/* Whether the status describes this upload. With the lock. */
 static bool is_subject(const struct account *a, const struct upload *u)
 {
     return a->taken ? a->holder == u : a->newest == u || progress_ended(&a->status);

@@ -22,8 +22,8 @@ static struct manifest_file *find_meta(struct manifest *state)
     return NULL;
 }
 
-/* Under the name that is there, with its mode, owner and time; and those of the folder. It may be
- * one file with that of the store, so it is replaced and not written to. */
+/* Replaces meta.db under its present name, keeping mode, owner and times, also of the folder. It
+ * may share its inode with the store's file, so it is not written in place. */
 static int advice_replace_meta(int folder, const void *buf, size_t len)
 {
     struct stat file, dir;
@@ -42,7 +42,7 @@ static int advice_replace_meta(int folder, const void *buf, size_t len)
     return 0;
 }
 
-/* What was written is read as influxd would: no shard is past its time any more. */
+/* Reads the result as influxd would: no shard is past its time any more. */
 static int check_kept(const void *meta, size_t len, int64_t now, struct err *e)
 {
     cleanup(census_clear) struct census again = {0};

@@ -65,7 +65,7 @@ bool chain_order_changes(const struct manifest *increment, const char *name)
     return manifest_find(increment, name) || listed(name, increment->removed, increment->nremoved);
 }
 
-/* Each name that is removed must be there, once, and not be added at the same time. */
+/* Each removed name must exist, once, and not be added at the same time. */
 static int chain_check_removed(const struct manifest *state, const struct manifest *increment,
                                struct err *e)
 {
@@ -81,7 +81,7 @@ static int chain_check_removed(const struct manifest *state, const struct manife
     return 0;
 }
 
-/* No file may take the place of a folder, or lie in one that is removed. */
+/* No file may replace a folder, or lie in a removed one. */
 static int chain_check_tree(const struct manifest *state, const struct manifest *increment,
                             struct err *e)
 {
@@ -104,7 +104,7 @@ static int chain_check_tree(const struct manifest *state, const struct manifest 
     return 0;
 }
 
-/* Both lists are sorted, and so is what they become. */
+/* Both lists are sorted, and so is the result. */
 static int chain_merge_files(struct manifest *state, const struct manifest *increment)
 {
     size_t i = 0, k = 0, n = 0;
@@ -173,7 +173,7 @@ int chain_order_apply(struct manifest *state, const struct manifest *increment, 
 void chain_order_waits_for(const struct manifest *const increments[], size_t n, size_t i,
                            const struct manifest *present, struct err *message)
 {
-    /* Down to the first of those that are here. A circle of parents ends after n steps. */
+    /* Goes down to the first one present. A circle of parents ends after n steps. */
     for (size_t steps = 0; steps < n; steps++) {
         size_t below = 0;
         while (below < n && !same(increments[below]->id, increments[i]->parent))

@@ -31,7 +31,7 @@ static int rename_synced(int dirfd, const char *from, const char *to)
     return io_sync_dir(dirfd);
 }
 
-/* What is not to be kept (any longer) goes out of the way, but not yet away. */
+/* Moves aside what will not be kept; it is deleted later. */
 static int move_to_trash(const struct target *t, int home, const char *from, struct err *e)
 {
     char trash[NAME_MAX + 1];
@@ -79,7 +79,7 @@ static int exchange_move_entries(const struct target *t, int from, int to)
     return r < 0 ? r : io_sync_dir(from);
 }
 
-/* The folder itself goes to the owner that the staged one has, or influxd could not write in it. */
+/* Gives the folder the staged one's owner, or influxd could not write in it. */
 static int adopt(const struct target *t, int self, int staged)
 {
     struct stat old, want;
@@ -165,7 +165,7 @@ int fence_look(const struct target *meta, enum fence *out, struct err *e)
     return 0;
 }
 
-/* The meta folder may be a new one: it then gets the mode that the snapshot says. */
+/* A new meta folder gets the mode that the snapshot says. */
 static int exchange_make_meta(const struct target *meta)
 {
     struct stat st;

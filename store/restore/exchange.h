@@ -8,8 +8,8 @@
  *           target, which gets the owner of new; rmdir new. kept.tmp, made beforehand, marks the
  *           first half, new the second.
  *
- * To discard what is replaced, trash takes the part of `kept`, which stays as it is: target -> trash,
- * or kept.tmp -> trash. Every rename is on disk (fsync of the folders) before the next kind of step.
+ * To discard what is replaced, `kept` stays as it is, and trash takes its part: target -> trash, or
+ * kept.tmp -> trash. Renames are on disk (fsync of the folders) before the next kind of step.
  */
 #ifndef INFLUXFS_RESTORE_EXCHANGE_H
 #define INFLUXFS_RESTORE_EXCHANGE_H
@@ -23,7 +23,7 @@ int exchange_prepare(const struct target *t, struct err *e);
 /* Takes all steps that remain. */
 int exchange_run(const struct target *t, bool discard, struct err *e);
 
-/* META/raft.db, because of which influxd does not start. */
+/* META/raft.db, which keeps influxd from starting. */
 enum fence { FENCE_NONE, FENCE_OURS, FENCE_OTHER };
 int fence_look(const struct target *meta, enum fence *out, struct err *e);
 

@@ -26,8 +26,8 @@ struct feed {
     uint64_t fed;  /* bytes before this went into the ring, or are about to */
     bool feeding;  /* a writer is putting bytes into the ring */
     bool starving; /* the reader waits for more, */
-    int if_ended;  /* and would return this if there were none */
-    bool ended;    /* there is none: the ring holds the last bytes */
+    int if_ended;  /* the reader's result if no more came */
+    bool ended;    /* no more bytes: the ring holds the last ones */
     bool cancelled;
     bool closed; /* cancelled, or the reader has ended: nothing more is read */
 };
@@ -79,8 +79,7 @@ int feed_open(struct feed *f)
     return ring_init(&f->ring, RING_BYTES);
 }
 
-/* Puts bytes into the ring that are counted in f->fed; those that an interruption leaves over are
- * counted no more. */
+/* Puts bytes into the ring and counts them in f->fed; an interruption may leave some, uncounted. */
 static int feed_ring(struct feed *f, const char *buf, size_t n, const struct tarball_reader *who)
 {
     size_t done = 0;
@@ -99,8 +98,8 @@ static int feed_ring(struct feed *f, const char *buf, size_t n, const struct tar
     return r;
 }
 
-/* Feeds bytes that begin at f->fed. What an interruption leaves over goes into the spool, where the
- * next writer finds it. */
+/* Feeds bytes that start at f->fed. What an interruption leaves goes into the spool, for the next
+ * writer to find. */
 static int feed_in_order(struct feed *f, const char *buf, size_t n,
                          const struct tarball_reader *who, struct err *e)
 {
@@ -114,7 +113,7 @@ static int feed_in_order(struct feed *f, const char *buf, size_t n,
     return put < 0 ? put : r;
 }
 
-/* Feeds what was spooled after a gap that is closed now. */
+/* Feeds spooled bytes whose gap is now closed. */
 static int feed_spooled(struct feed *f, const struct tarball_reader *who, struct err *e)
 {
     if (spool_next(&f->spool, f->fed) != f->fed)
@@ -151,7 +150,7 @@ static bool feed_is_drained(const struct feed *f)
     return f->starving && f->ring.used == 0;
 }
 
-/* Whether these may be the last bytes of a tar. */
+/* Whether these may be a tar's last bytes. */
 static bool ends_in_zeros(const char *buf, size_t n)
 {
     static const char zeros[TAR_END];
@@ -165,7 +164,7 @@ static void feeding_ends(struct feed *f)
     feed_changed(f);
 }
 
-/* Waits until a write at off may begin. What an interrupted writer left in the spool goes first. */
+/* Waits until a write at off may begin, after what an interrupted writer left in the spool. */
 static int feed_turn(struct feed *f, uint64_t off, const struct tarball_reader *who, struct err *e)
 {
     int r = 0;
@@ -198,7 +197,7 @@ int feed_write(struct feed *f, const void *buf, size_t n, uint64_t off,
     r = feed_in_order(f, buf, n, who, e);
     if (r == 0)
         r = feed_spooled(f, who, e);
-    /* So that this write can say what is wrong: some tools do not look at what close(2) says. */
+    /* So that this write can report errors: some tools ignore the result of close(2). */
     while (r == 0 && ends_in_zeros(buf, n) && !f->closed && !feed_is_drained(f))
         r = feed_wait(f, who);
     feeding_ends(f);
@@ -260,7 +259,7 @@ ssize_t feed_next(void *feed, int if_ended, const void **block)
     ring_release(&f->ring);
     f->if_ended = if_ended;
     f->starving = f->ring.used == 0;
-    /* Not at every block: a writer that waits is woken when there is room for much. */
+    /* Not at every block: a waiting writer is woken when there is much room. */
     if (f->starving || f->ring.used <= RING_BYTES / 2)
         feed_changed(f);
     while (f->ring.used == 0 && !f->ended && !f->cancelled)

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Below this, waking another thread costs more than the sum. */
+/* Below this, waking another thread costs more than hashing. */
 #define INLINE_MAX (32 << 10)
 
 struct hash_worker {

@@ -24,7 +24,7 @@
 
 /* Slots */
 
-/* The folder of all slots, and in *data a borrowed copy of the target with that layout. */
+/* Opens the folder of all slots; *data is a borrowed copy of the target with that layout. */
 static int open_place(const struct targets *t, bool inside, struct target *data)
 {
     *data = t->at[TARGET_DATA];
@@ -38,7 +38,7 @@ static bool is_unverified(const char *slot)
     return n > k && strcmp(slot + n - k, UNVERIFIED) == 0;
 }
 
-/* Whether slots are made with such names. */
+/* Whether the name is of a slot. */
 static bool is_slot(const char *name)
 {
     size_t hex = strspn(name, "0123456789abcdef");
@@ -58,7 +58,7 @@ static bool is_ours(const void *ctx, const char *path, const struct statx *st)
     return written_by_influxd(path, st->stx_mode);
 }
 
-/* What is not ours in a slot stays, where no slot is looked for. */
+/* Unknown things in a slot stay, in a place where no slot is looked for. */
 static int remove_slot(const struct target *data, int place, const char *slot)
 {
     struct err said;
@@ -67,7 +67,7 @@ static int remove_slot(const struct target *data, int place, const char *slot)
     return r;
 }
 
-/* Removes the slot, and the folder of all slots unless others are there. */
+/* Removes the slot, and the folder of all slots if it is then empty. */
 static int drop_slot(const struct target *data, const char *slot)
 {
     autoclose int place = target_open_side(data, SIDE_PENDING);
@@ -78,7 +78,7 @@ static int drop_slot(const struct target *data, const char *slot)
     return r;
 }
 
-/* An id may be any text, a name may not. */
+/* An id may be any text, unlike a name. */
 static int slot_of(const char *id, char **out)
 {
     char hex[SHA256_HEX + 1];
@@ -104,7 +104,7 @@ static int increment_open_kinds(int slot, int fds[TARGETS])
     return r;
 }
 
-/* One increment's life */
+/* One increment */
 
 static int increment_make_slot(struct increment *i)
 {
@@ -228,7 +228,7 @@ static int increment_write_about(const struct increment *i)
     return r;
 }
 
-/* Writes what makes a slot one that waits, its manifest last. */
+/* Writes what makes a slot wait, its manifest last. */
 static int increment_write(const struct increment *i)
 {
     autofree char *text = NULL;
@@ -302,7 +302,7 @@ void increment_free(struct increment *i)
     free(i);
 }
 
-/* Those that wait */
+/* The increments that wait */
 
 int increment_open(const struct targets *t, const struct increment *i, int fds[TARGETS],
                    struct err *e)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An increment on disk: a snapshot of what has changed since its parent (a "number" to users).
- * Increments arrive in any order. Each is unpacked into its own slot, and applied once its parent is
- * there.
+ * Increments arrive in any order. Each is unpacked into a slot, and applied after its parent.
  *
  *          its first bytes have come
  *                     │

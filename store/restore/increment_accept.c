@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of an increment that was received whole: the verdict on it. */
+/* The verdict on an increment that was received whole, and its consequences. */
 #include "store/base/cleanup.h"
 #include "store/restore/chain_order.h"
 #include "store/restore/increments.h"
@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* One increment, and what it is judged by. */
+/* One increment, and what to judge it by. */
 struct trial {
     struct session *s;
     struct increment *i; /* NULL, and no name: only those that wait are looked at */
@@ -135,7 +135,7 @@ static int accept_run(struct trial *t, struct err *e)
     return ret;
 }
 
-/* Says what came of it. */
+/* Logs the result. */
 static void accept_end(struct trial *t, int ret, const struct err *e)
 {
     const bool waits = t->state == INCREMENT_PENDING, looked = t->name == NULL;
@@ -148,8 +148,8 @@ static void accept_end(struct trial *t, int ret, const struct err *e)
     manifest_free(t->present);
 }
 
-/* The following take over the increment. *state is what it has become, where it was not refused:
- * INCREMENT_INCOMING stands for one that was restored. */
+/* These functions take over the increment. *state is its new state, unless it was refused:
+ * INCREMENT_INCOMING stands for restored. */
 
 /* Puts it before the store. */
 static int accept_now(struct session *s, struct increment *i, const char *name,
@@ -162,7 +162,7 @@ static int accept_now(struct session *s, struct increment *i, const char *name,
     return ret;
 }
 
-/* Keeps it because another has the staging area, to which it is owed. */
+/* Keeps it as owed, because another has the staging area. */
 static int accept_later(struct session *s, struct increment *i, const char *name,
                         enum increment_state *state, struct err *e)
 {
@@ -181,7 +181,7 @@ static int accept_later(struct session *s, struct increment *i, const char *name
     return 0;
 }
 
-/* Only collects it for the full snapshot that comes last. */
+/* Only collects it, for the full snapshot that comes last. */
 static int accept_collect(struct session *s, struct increment *i, const char *name,
                           enum increment_state *state)
 {
@@ -201,7 +201,7 @@ void increments_catch_up(struct session *s)
     }
 }
 
-/* All of an increment is in its slot, and verified: it goes before the store, or waits. */
+/* The increment is verified, in its slot: puts it before the store, or lets it wait. */
 static int accept_route(struct session *s, const struct upload *u, struct increment *i,
                         const char *name, enum increment_state *state, struct err *e)
 {

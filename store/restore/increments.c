@@ -101,7 +101,7 @@ int increments_gather(struct session *s, struct job *j, const struct manifest *f
     return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
 
-/* One that waited was applied: it goes, or is parked after others. */
+/* A waiting increment was applied: removes it, or parks it after others. */
 static void retire(struct session *s, const struct targets *t, const struct increment *waiting)
 {
     struct increment *i = NULL;

@@ -16,7 +16,7 @@ static int ask_use(const struct install_check *c, struct err *e)
     return c->in_use ? c->in_use(c->paths, e) : 0;
 }
 
-/* Back to how it was, from any point before the exchange. The journal goes last. */
+/* Undoes it, from any point before the exchange. The journal goes last. */
 static int install_undo(struct targets *t, bool in_use, struct err *e)
 {
     const struct target *meta = &t->at[TARGET_META];
@@ -64,7 +64,7 @@ static int install_prepare(struct targets *t, const struct install_check *c, con
     return r;
 }
 
-/* Steps 6 and 7, from wherever they stand. */
+/* Steps 6 and 7, from any point on. */
 static int install_finish(struct targets *t, struct err *e)
 {
     for (int i = 0; i < TARGETS; i++) {
@@ -80,7 +80,7 @@ static int install_finish(struct targets *t, struct err *e)
     return fence_lift(&t->at[TARGET_META], e);
 }
 
-/* Step 8. A folder that was not there before has left no store to keep. */
+/* Step 8. A folder that did not exist before left no store to keep. */
 static int install_clean(struct targets *t, bool in_use, struct err *e)
 {
     int r = targets_tidy(t, e);
@@ -100,7 +100,7 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
     note->text[0] = 0;
     int r = install_prepare(t, c, id, e);
     if (r == 0 && (r = journal_write(t, JOURNAL_EXCHANGE, id, e)) < 0) {
-        /* It may have reached the disk although its sync failed: say `prepared` again first. */
+        /* It may be on disk although its sync failed: first write `prepared` again. */
         journal_write(t, JOURNAL_PREPARED, id, NULL);
     }
     if (r < 0) {
@@ -118,13 +118,13 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
     return 0;
 }
 
-/* Something of an earlier restore cannot be removed: a mount is in it, or rights are missing. */
+/* Something of an earlier restore cannot be removed: it holds a mount, or rights are missing. */
 static bool is_stuck(int r)
 {
     return r == -EBUSY || r == -EPERM || r == -EACCES || r == -EROFS;
 }
 
-/* Without a journal no target says how it lay: both layouts are looked at. */
+/* Without a journal the layout is unknown, so both are searched. */
 static int install_remove_litter(struct targets *t, bool in_use, struct err *done, struct err *e)
 {
     bool litter = false;
@@ -209,7 +209,7 @@ static int install_recover_locked(struct targets *t, const struct install_check 
     int r = journal_read(t, &phase, id, e);
     if (r < 0 || (r = fence_look(&t->at[TARGET_META], &fence, e)) < 0)
         return r;
-    /* In a large store asking takes a while: it is done where the answer matters. */
+    /* Asking takes a while in a large store, so only where it matters. */
     if ((phase != JOURNAL_NONE || targets_have_homes(t)) && ask_use(c, &use) < 0 && !use.text[0])
         err_set(&use, 0, "influxd uses the store");
     if (phase == JOURNAL_EXCHANGE)
@@ -258,7 +258,7 @@ int install_look(struct targets *t, struct err *what, struct err *e)
     if (r < 0 || (r = fence_look(&t->at[TARGET_META], &fence, e)) < 0 ||
         (phase == JOURNAL_NONE && fence != FENCE_OURS))
         return r;
-    /* Who restores has locked before it writes either of them. */
+    /* A restoring process takes the lock before it writes either of them. */
     if (targets_lock(t, false, NULL) == -EBUSY) {
         err_set(what, 0, "under way");
         return 0;

@@ -86,7 +86,7 @@ static int job_still_fits(void *arg, struct err *e)
                             b->from->id);
 }
 
-/* What influxd will find is looked at, then written down. */
+/* Looks at what influxd will find, then records it. */
 static int job_record(struct job *j, struct err *e)
 {
     cleanup(targets_closep) int fds[TARGETS] = {-1, -1, -1};

@@ -89,7 +89,7 @@ void journal_remove_unwritten(const struct target *meta)
         unlinkat(home, name, 0);
 }
 
-/* Takes the next line of *p, which starts with `key `; NULL if it is another. */
+/* Takes the next line of *p, if it starts with `key `; else NULL. */
 static char *line(char **p, const char *key)
 {
     char *s = *p;
@@ -102,7 +102,7 @@ static char *line(char **p, const char *key)
     return s + n + 1;
 }
 
-/* Takes a word that is either of two off *p: 1, 0, or -1 for another. */
+/* Takes one of two words off *p: 1, 0, or -1 for another. */
 static int either(char **p, const char *yes, const char *no)
 {
     size_t n = strcspn(*p, " ");
@@ -164,7 +164,7 @@ int journal_parse(char *p, struct targets *t, enum journal_phase *phase, char id
     return 0;
 }
 
-/* Reads the journal at one of its two places. */
+/* Reads the journal in one of its two places. */
 static int journal_read_at(struct targets *t, bool inside, enum journal_phase *phase, char id[129],
                            struct err *e)
 {
@@ -180,7 +180,7 @@ static int journal_read_at(struct targets *t, bool inside, enum journal_phase *p
     r = home < 0 ? home : io_read_file(home, name, JOURNAL_MAX, &text, &len);
     if (r < 0)
         return r == -ENOENT ? r : err_sys(e, r, "%s: the journal of a restore", meta.path);
-    /* What lies at one place and speaks of the other is no journal of ours. */
+    /* A file in one place that describes the other is not our journal. */
     r = journal_parse(text, t, phase, id);
     if (r == 0 && t->at[TARGET_META].inside != inside)
         r = -EBADMSG;

@@ -13,8 +13,8 @@
  *   sum SHA-256 of the lines above
  *
  * It is `META.influxfs-journal`, or `META/.influxfs/journal` where meta's side folders lie inside.
- * It is replaced as a whole and synced, so it is never half there. An unreadable one is an error, and
- * nothing changes.
+ * It is replaced as a whole and synced, so it is never half there. If it is unreadable, that is an
+ * error, and nothing changes.
  */
 #ifndef INFLUXFS_RESTORE_JOURNAL_H
 #define INFLUXFS_RESTORE_JOURNAL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The targets of a restore found: where the folders of a store lie, whose they are, whether they
- * can be exchanged, and in which way. */
+/* Finds the targets of a restore: the store's folders, their owners, and whether and how they can
+ * be exchanged. */
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/mounts.h"
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The absolute path without links, where its last components need not exist. */
+/* The absolute path without links; its last components need not exist. */
 static int locate_resolve(const char *path, char **out, struct err *e)
 {
     autofree char *rest = strdup("");
@@ -48,7 +48,7 @@ static int locate_resolve(const char *path, char **out, struct err *e)
     }
 }
 
-/* owner=, else the owner of the folder replaced, else user influxdb: as far as root may. */
+/* owner=, else the replaced folder's owner, else user influxdb: as far as root may. */
 static void locate_owner(struct target *t, const struct stat *st, uid_t uid, gid_t gid)
 {
     t->uid = (uid_t)-1;
@@ -141,7 +141,7 @@ static void remove_probe(int home, const char *name)
     rmtree(home, name, &(struct rmtree_of){is_probe, NULL}, NULL, NULL);
 }
 
-/* A folder with something in it, which rename(2) can therefore never replace. */
+/* A folder that is not empty, so rename(2) can never replace it. */
 static int make_probe(int home, const char *name)
 {
     if (mkdirat(home, name, 0700) < 0 && errno != EEXIST)
@@ -173,7 +173,7 @@ void targets_remove_probes(const struct targets *t)
     }
 }
 
-/* What rename(2) would say to moving this folder: 0, or the reason why it cannot be moved. */
+/* Whether rename(2) could move this folder: 0, or the reason why not. */
 static int try_rename(int dirfd, const char *name, int home, const char *probe)
 {
     if (renameat(dirfd, name, home, probe) == 0)
@@ -210,7 +210,7 @@ static int locate_probe_beside(struct target *t, struct err *e)
     return r < 0 ? err_sys(e, r, "%s", t->path) : 0;
 }
 
-/* Entry by entry: a database on a disk of its own cannot be moved, which is to be known before. */
+/* A database on its own disk cannot be moved entry by entry, which must be known before. */
 static int locate_probe_inside(struct target *t, struct err *e)
 {
     cleanup(dir_free) struct dir list = {0};
@@ -237,7 +237,7 @@ static int locate_probe_inside(struct target *t, struct err *e)
     return r;
 }
 
-/* A folder that is still to be made needs one above it that may be written. */
+/* A missing folder needs a writable one above it. */
 static int locate_probe_absent(const struct target *t, struct err *e)
 {
     autofree char *up = strdup(t->path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What comes of a job (job.h) for its session: the targets, the log and the status, and a call to
- * those who use the store. */
+/* Applies a job's result (job.h) to its session: the targets, the log, the status, and the
+ * callback. */
 #include "store/restore/session_parts.h"
 
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static void outcome_warn(void *arg, const char *line, bool warning)
         account_warn(s->account, line);
 }
 
-/* Another store is there: where the old one was kept, and what is to be known of the new one. */
+/* Another store is there: says where the old one is kept, and what to know of the new one. */
 static void outcome_exchanged(struct session *s, struct job *j)
 {
     char *kept[TARGETS] = {0};

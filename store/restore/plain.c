@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first bytes of a stream, to look at, and what else came with the last of them. */
+/* The first bytes of a stream, for inspection, and the rest of their last block. */
 struct peek {
     unsigned char bytes[TAR_BLOCK];
     size_t n;
@@ -22,7 +22,7 @@ struct plain {
     const char *first_name;
     struct archive *filters;
     struct peek packed; /* of the input, */
-    struct peek first;  /* and of what is compressed in it */
+    struct peek first;  /* and of the compressed content */
     uint64_t fed;       /* bytes given to the filters */
     bool compressed;
     bool ended;   /* the input has ended */
@@ -40,7 +40,7 @@ static void peek_add(struct peek *k, const void *block, size_t n)
     k->nrest = n - more;
 }
 
-/* Passes on what was looked at, in two parts; 0 after that. */
+/* Passes on the inspected bytes, in two parts; then 0. */
 static ssize_t peek_give(struct peek *k, const void **block)
 {
     size_t n = k->given ? k->nrest : k->n;
@@ -61,7 +61,7 @@ static const struct magic {
     {"\x04\x22\x4d\x18", 4, ARCHIVE_FILTER_LZ4},
 };
 
-/* By which of them it begins, or NULL; *may: so far it may become one. */
+/* The kind of compression that it begins with, or NULL; *may: more bytes may make it one. */
 static const struct magic *plain_find_magic(const unsigned char *p, size_t n, bool *may)
 {
     *may = false;
@@ -76,7 +76,7 @@ static const struct magic *plain_find_magic(const unsigned char *p, size_t n, bo
     return NULL;
 }
 
-/* In how many of the first n bytes of a header the name differs from the first member's. */
+/* How many of a header's first n bytes differ from the first member's name. */
 static int name_distance(const struct plain *p, const unsigned char *head, size_t n)
 {
     int d = 0;
@@ -107,7 +107,7 @@ static ssize_t pull(struct plain *p, int if_ended, const void **block)
     return n;
 }
 
-/* What it would be if it ended here. */
+/* The result if the input ended here. */
 static int plain_so_far(const struct plain *p)
 {
     const struct peek *k = &p->packed;
@@ -135,7 +135,7 @@ static int plain_read_head(struct plain *p, struct err *e)
     return 0;
 }
 
-/* The first header of the plain tar, whole. */
+/* Checks the first header of the plain tar. */
 static int plain_check_head(const struct plain *p, const unsigned char *head, struct err *e)
 {
     int distance = name_distance(p, head, TAR_BLOCK);
@@ -167,7 +167,7 @@ int plain_archive_errno(struct archive *a)
     return archive_errno(a) == ENOMEM ? -ENOMEM : -EBADMSG;
 }
 
-/* What a failure of the filters means: the input's own error, an end, or damage. */
+/* The meaning of a filter's failure: the input's own error, an end, or damage. */
 static int failure(const struct plain *p, struct err *e)
 {
     if (p->failed)
@@ -197,7 +197,7 @@ static int not_a_tar(struct err *e)
     return not_snapshot(e, "what is compressed in it is not a tar");
 }
 
-/* What is compressed ends within its first header. */
+/* The compressed tar ends within its first header. */
 static int ends_in_head(const struct plain *p, struct err *e)
 {
     if (p->first.n == 0) /* libarchive takes what is no such file for an empty one */
@@ -206,7 +206,7 @@ static int ends_in_head(const struct plain *p, struct err *e)
     return name_distance(p, p->first.bytes, p->first.n) > 1 ? not_a_tar(e) : ends_early(e, p->fed);
 }
 
-/* Whether what is compressed may be a snapshot, by as much as is here. */
+/* Whether the compressed bytes so far may be a snapshot. */
 static int plain_check_first(const struct plain *p, struct err *e)
 {
     bool may;
@@ -219,7 +219,7 @@ static int plain_check_first(const struct plain *p, struct err *e)
                : not_a_tar(e);
 }
 
-/* Unpacks the first header of what is compressed and looks at it. */
+/* Unpacks and checks the first header of a compressed tar. */
 static int plain_read_first(struct plain *p, struct err *e)
 {
     while (p->first.n < TAR_BLOCK) {
@@ -237,14 +237,14 @@ static int plain_read_first(struct plain *p, struct err *e)
     return 0;
 }
 
-/* The filter is told, not found: libarchive would go on to look for more in what comes out. */
+/* The filter is set, not detected: libarchive would look for further ones in its output. */
 static int plain_open_filters(struct plain *p, const struct magic *m, struct err *e)
 {
     struct archive_entry *entry;
     p->filters = archive_read_new();
     if (!p->filters)
         return err_sys(e, -ENOMEM, "tar");
-    /* A warning says that a program of the system is used in the place of a library. */
+    /* A warning: an external program replaces a library. */
     if (archive_read_support_format_raw(p->filters) != ARCHIVE_OK ||
         archive_read_append_filter(p->filters, m ? m->filter : ARCHIVE_FILTER_NONE) != ARCHIVE_OK)
         return err_set(e, -ENOTSUP, "this libarchive cannot read such a compressed file");

@@ -23,7 +23,7 @@ int record_open(int state_fd, struct record **out)
     struct record *r = calloc(1, sizeof(*r));
     if (!r)
         return -ENOMEM;
-    /* The descriptor may be one that only names the folder. */
+    /* The given descriptor may be O_PATH. */
     r->fd = state_fd < 0 ? -1 : openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *out = r;
     return 0;
@@ -72,7 +72,7 @@ static int record_stat(const int fds[TARGETS], const char *name, struct stat *st
     return r == 0 && !S_ISREG(st->st_mode) ? -ENOENT : r;
 }
 
-/* What a snapshot may hold beyond that which influxd would read is only looked up. */
+/* Files of a snapshot that influxd would not read are only looked up. */
 static int record_check_others(const struct manifest *m, const int fds[TARGETS])
 {
     for (size_t i = 0; i < m->nfiles; i++) {
@@ -96,7 +96,7 @@ int record_fits(const struct manifest *m, const struct targets *t)
     return r < 0 ? r : r == 0 && (c.found == m->nfiles || record_check_others(m, fds) == 1);
 }
 
-/* A file that is damaged or of another version is as good as none. */
+/* A damaged file, or one of another version, counts as missing. */
 static int load(const struct record *r, const char *name, struct manifest **out)
 {
     autofree char *text = NULL;

@@ -39,7 +39,7 @@ int session_open(const struct session_options *o, struct session **out, struct e
     ret = staging_recover(s->staging, &t, &why);
     if (ret == 0)
         increments_open(s, t);
-    /* Folders that cannot be restored into can still be read: that is said when it is tried. */
+    /* Folders that cannot be restored into can still be read; a restore will say so. */
     if (ret == -EINVAL || ret == -ENOENT || ret == -ENOTDIR || ret == -EACCES)
         account_say(s->account, "restore is not possible: %s", why.text);
     else if (ret < 0)
@@ -97,8 +97,8 @@ const struct advice *session_advised(const struct session *s)
 
 /* A restore */
 
-/* A file without a name in this folder, where the file system has such, else one that loses its
- * name at once. */
+/* A nameless file in this folder; where the file system has none, one that loses its name at
+ * once. */
 static int session_open_nameless(const char *folder)
 {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -129,14 +129,14 @@ int session_spool(void *session, struct err *e)
     }
 }
 
-/* Whoever leaves the staging area looks after the increments that were kept meanwhile. */
+/* After leaving the staging area, handles the increments that were kept meanwhile. */
 static void session_leave(struct session *s)
 {
     if (staging_leave(s->staging))
         increments_catch_up(s);
 }
 
-/* What the operator should know of the snapshot: what it lacks, and what it changes. */
+/* Logs what to know of the snapshot: what it lacks, and what it changes. */
 static void session_say_omissions(struct session *s, const struct manifest *m)
 {
     char line[1024];
@@ -181,7 +181,7 @@ void session_release(struct session *s, const struct upload *u)
     session_leave(s);
 }
 
-/* Exchanges the store with the full snapshot that is staged and the increments that follow it. */
+/* Exchanges the store with the staged full snapshot and the increments that follow. */
 static int session_exchange(struct session *s, struct job *j, const struct manifest *full,
                             struct err *e)
 {

@@ -62,7 +62,7 @@ long spool_take(struct spool *s, uint64_t off, void *buf, size_t max, struct err
     int r = io_pread_all(s->fd, buf, n, off);
     if (r < 0)
         return err_sys(e, r, "bytes that were set aside");
-    /* Where holes cannot be punched the space comes back at the end. */
+    /* Where holes cannot be punched, the space is freed at the end. */
     fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)n);
     first->from += n;
     if (first->from == first->to)

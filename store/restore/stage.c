@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-/* Written back while more arrives, so that the wait at the end is short; not more often, since what
- * is on its way to the disk cannot be written to meanwhile. */
+/* Data is written back as it arrives, to keep the last wait short; not more often, since data on
+ * its way to the disk cannot be changed. */
 #define WRITEBACK_BYTES (64 << 20)
 
 int stage_new(const struct targets *t, int fds[TARGETS], struct stage **out, struct err *e)
@@ -84,7 +84,7 @@ int stage_note(struct stage *s, enum folder_note note, const char *name, mode_t 
     return 0;
 }
 
-/* Opens a folder, making it (and those above it) where a member for it did not come first. */
+/* Opens a folder; makes it, and those above it, if no member for it came first. */
 static int stage_open_folder(struct stage *s, const char *name)
 {
     const char *path;
@@ -173,7 +173,7 @@ int stage_write(struct stage *s, const void *buf, size_t n, struct err *e)
         return err_sys(e, r, "staging %s", s->file_name);
     s->written += n;
     if (s->written - s->pushed >= WRITEBACK_BYTES) {
-        /* A hint: where it is not understood, the sync at the end does it all. */
+        /* Only a hint: the sync at the end writes the rest. */
         sync_file_range(s->file, (off_t)s->pushed, (off_t)(s->written - s->pushed),
                         SYNC_FILE_RANGE_WRITE);
         s->pushed = s->written;
@@ -204,7 +204,7 @@ static int stage_finish_folder(const struct stage *s, const struct staged_folder
     return f->mtime_ns >= 0 && futimens(fd, times) < 0 ? -errno : 0;
 }
 
-/* By name, each before what is in it; of one name, the last note at the end. */
+/* By name, parents first; for one name, the last note last. */
 static int by_name(const void *a, const void *b)
 {
     const struct staged_folder *x = a, *y = b;
@@ -217,7 +217,7 @@ void stage_unsynced(struct stage *s)
     s->unsynced = true;
 }
 
-/* Each file system once: it may have much to write that is not ours. */
+/* Syncs each file system once, since it may have much else to write. */
 static int stage_sync(const struct stage *s, struct err *e)
 {
     dev_t done[TARGETS];
@@ -229,7 +229,7 @@ static int stage_sync(const struct stage *s, struct err *e)
         done[i] = st.st_dev;
         for (int k = 0; k < i; k++)
             again |= done[k] == st.st_dev;
-        /* Reports what any earlier writeback of this file system ran into since it was opened. */
+        /* Reports any writeback error of this file system since it was opened. */
         if ((!again && syncfs(s->fds[i]) < 0) || fsync(s->fds[i]) < 0)
             return err_sys(e, -errno, "staging %s: cannot be written to disk",
                            target_kind_name((enum target_kind)i));
@@ -241,7 +241,7 @@ int stage_finish(struct stage *s, struct err *e)
 {
     if (s->nfolders)
         qsort(s->folders, s->nfolders, sizeof(*s->folders), by_name);
-    /* Deepest first, so that what lies below a locked one is still reachable. */
+    /* Deepest first, so that entries below a locked folder are still reachable. */
     const char *done = "";
     for (size_t i = s->nfolders; i-- > 0; done = s->folders[i].name) {
         const struct staged_folder *f = &s->folders[i];

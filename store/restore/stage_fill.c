@@ -62,7 +62,7 @@ static int fill_copy(const struct stage *s, enum target_kind kind, const char *b
     return io_close(&out);
 }
 
-/* Where link(2) will not do, be it the file system, a limit, or another one, a copy does. */
+/* These say that link(2) does not work here: the file is copied instead. */
 static bool cannot_link(int code)
 {
     return code == -EXDEV || code == -EPERM || code == -EMLINK || code == -EOPNOTSUPP ||
@@ -99,8 +99,8 @@ static int open_parent(int fd, const char *path)
     return io_open_beneath(fd, up, O_RDONLY | O_DIRECTORY);
 }
 
-/* Stages the file `name` of three other folders: as a hard link where one can be made and the owner
- * is right, else as a copy. Replaces one that is staged already. -ESTALE: it is not a file. */
+/* Stages file `name` of three other folders, replacing a staged one: as a hard link if possible and
+ * of the right owner, else as a copy. -ESTALE: it is not a file. */
 static int fill_file(struct stage *s, const char *name, const int from[TARGETS], struct err *e)
 {
     const char *path;
@@ -117,7 +117,7 @@ static bool is_staged(const void *ctx, const char *path, const struct statx *st)
     return n < (int)sizeof(whole) && written_by_influxd(whole, st->stx_mode);
 }
 
-/* What was noted of this folder, and of folders in it, is void. */
+/* Drops the notes on this folder and on folders in it. */
 static void void_notes(struct stage *s, const char *name)
 {
     for (size_t i = 0; i < s->nfolders; i++)
@@ -125,8 +125,8 @@ static void void_notes(struct stage *s, const char *name)
             s->folders[i].note = FOLDER_REMOVED;
 }
 
-/* Removes a staged file, or a folder with all that influxd would write in it. Success if there is
- * none; what somebody else has put there stays. */
+/* Removes a staged file, or a folder with all that influxd would write in it; other things stay. A
+ * missing one is success. */
 static int fill_remove(struct stage *s, const char *name, struct err *e)
 {
     const char *path;
@@ -142,11 +142,11 @@ static int fill_remove(struct stage *s, const char *name, struct err *e)
     int r = dir < 0 ? dir : rmtree(dir, path_last(path), &staged, NULL, e);
     if (r == 0)
         void_notes(s, name);
-    /* 1: something in it is somebody's own, and goes where the store goes. */
+    /* 1: it holds something else, which goes where the store goes. */
     return r < 0 ? err_sys(e, r, "staging: %s cannot be removed", name) : 0;
 }
 
-/* Whatever its mode, it can be worked in until the end. */
+/* Makes it writable until the end, whatever its mode. */
 static int fill_adopt_folder(struct stage *s, int fd, const char *name)
 {
     struct stat st;
@@ -171,8 +171,8 @@ static int fill_adopt_folder(struct stage *s, int fd, const char *name)
     return r;
 }
 
-/* Takes over what another stage has left in these folders, as if each folder had been staged with
- * the mode and time that it has. */
+/* Takes over what another stage left in these folders, as if staged with their present modes and
+ * times. */
 static int fill_adopt(struct stage *s, struct err *e)
 {
     for (int i = 0; i < TARGETS; i++) {

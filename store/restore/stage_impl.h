@@ -8,9 +8,9 @@
 
 /* What is known of a folder. */
 enum folder_note {
-    FOLDER_IMPLIED, /* made on the way to something in it: the mode is ours to choose */
+    FOLDER_IMPLIED, /* made for something in it, with a mode of our choice */
     FOLDER_GIVEN,   /* staged, or taken over, with mode and time */
-    FOLDER_REMOVED, /* what was noted before is void */
+    FOLDER_REMOVED, /* earlier notes are void */
 };
 
 struct staged_folder {

@@ -25,7 +25,7 @@ struct staging {
     pthread_mutex_t lock;   /* what follows; held for moments only */
     pthread_cond_t changed; /* the state, or what is probed */
     enum staging_state state;
-    const struct upload *holder;  /* the upload that has it; NULL: the session itself */
+    const struct upload *holder;  /* the upload that owns the area; NULL: the session */
     struct targets *targets;      /* while RECEIVING, or HALF */
     struct manifest *full;        /* while RECEIVING */
     bool probed, inside[TARGETS]; /* how the folders were found to be exchanged */
@@ -77,7 +77,7 @@ const struct store_paths *staging_paths(const struct staging *st)
     return &st->paths;
 }
 
-/* The store, and what stands in the way of exchanging it */
+/* The store, and obstacles to its exchange */
 
 void staging_remove_homes(const struct staging *st, const struct targets *t)
 {
@@ -126,11 +126,11 @@ int staging_recover(struct staging *st, struct targets **out, struct err *e)
         return ret;
     if (done.text[0])
         account_say(st->account, "%s", done.text);
-    /* A folder may have come or gone by that. */
+    /* That may have made or removed a folder. */
     return staging_targets(st, out, e);
 }
 
-/* Recovered, locked and probed; how the folders can be exchanged is remembered. */
+/* Recovers, locks and probes, and remembers how the folders can be exchanged. */
 static int staging_ready(struct staging *st, bool make, struct targets **out, struct err *e)
 {
     cleanup(targets_freep) struct targets *t = NULL;
@@ -152,7 +152,7 @@ int staging_prepare(struct staging *st, struct targets **out, struct err *e)
     return ret < 0 ? ret : staging_ready(st, true, out, e);
 }
 
-/* Whose it is */
+/* The owner */
 
 /* With the lock. */
 static void set_state(struct staging *st, enum staging_state state)
@@ -264,9 +264,9 @@ void staging_keep_half(struct staging *st, struct targets *t)
     set_state(st, HALF);
 }
 
-/* A look at the folders, by one who does not restore yet */
+/* A look at the folders, without a restore */
 
-/* The caller has made the state PROBING. */
+/* The caller has set the state PROBING. */
 static int staging_probe(struct staging *st, struct err *e)
 {
     cleanup(targets_freep) struct targets *t = NULL;
@@ -307,5 +307,5 @@ int staging_may_begin(struct staging *st, struct err *e)
     if (mine)
         st->state = PROBING;
     pthread_mutex_unlock(&st->lock);
-    return mine ? staging_probe(st, e) : 0; /* another, who has it, probes too */
+    return mine ? staging_probe(st, e) : 0; /* its owner probes too */
 }

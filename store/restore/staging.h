@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The staging area of a store: who has it, and whether and how the store can be exchanged.
+ * The staging area of a store: its owner, and whether and how the store can be exchanged.
  *
  * It has one owner at a time, who needs the lock of the targets (target.h) and ends in an exchange:
  * an upload that receives a full snapshot, or the session while it applies increments.

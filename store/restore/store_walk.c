@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the folder is in which an entry lies. */
+/* The kind of folder that an entry is in. */
 enum depth { TOP, DATABASE, POLICY, SHARD };
 
 struct walk {

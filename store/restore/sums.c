@@ -72,7 +72,7 @@ int sums_check(const char *text, size_t len, const struct manifest *m,
             return err_set(e, -EBADMSG, "SHA256SUMS: %s is listed twice", name);
         seen[i] = true;
         sha256_hex(itself ? of_manifest : of_files[i], want);
-        /* As text: another case of a digit would be damage too. */
+        /* Compared as text: another case of a digit is damage too. */
         if (memcmp(hex, want, SHA256_HEX) != 0)
             return err_set(e, -EBADMSG, "%s is damaged: its SHA-256 is not the one in SHA256SUMS",
                            name);

@@ -20,7 +20,7 @@ static bool zeros(const unsigned char *p, size_t n)
     return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-/* What of [from, to) lies in the current block must be zeros. */
+/* The part of [from, to) in the current block must be zeros. */
 static int frame_zeros(const struct tar_frame *f, uint64_t from, uint64_t to, const char *what,
                        struct err *e)
 {
@@ -53,7 +53,7 @@ bool tar_frame_header_ok(const unsigned char *h)
     return read_sum(h + SUM_AT, &want) && want == sum;
 }
 
-/* The size of a header that describes another (octal only: such are small). */
+/* The size of a header that describes another (only octal: these are small). */
 static bool small_size(const unsigned char *h, uint64_t *out)
 {
     uint64_t v = 0;
@@ -66,7 +66,7 @@ static bool small_size(const unsigned char *h, uint64_t *out)
     return v <= TAR_HEADERS_MAX;
 }
 
-/* Steps over pax records or a GNU long name: the bytes it takes, 0 if it is no such header. */
+/* Skips pax records or a GNU long name: returns their size, 0 for another header. */
 static size_t frame_extension(const unsigned char *p, size_t n)
 {
     uint64_t size;
@@ -80,7 +80,7 @@ static size_t frame_extension(const unsigned char *p, size_t n)
     return whole;
 }
 
-/* A member's headers: any number of extensions, then one of a file or folder, and nothing more. */
+/* A member's headers: any number of extensions, then one of a file or folder; no others. */
 static int frame_headers(const unsigned char *p, size_t n, bool folder, struct err *e)
 {
     uint64_t size;

@@ -17,8 +17,8 @@ struct tar_strict {
     struct plain *plain;    /* input -> plain tar, */
     struct tar_frame frame; /* watched as it goes by, */
     struct archive *tar;    /* -> members */
-    struct tar_member *m;   /* the caller's, of which */
-    uint64_t done;          /* bytes were read */
+    struct tar_member *m;   /* the caller's */
+    uint64_t done;          /* bytes of m that were read */
     locale_t utf8;
     int failed;    /* our own callback below libarchive, */
     struct err *e; /* which has put the message here */
@@ -48,7 +48,7 @@ static int ends_early(const struct tar_strict *t, struct err *e)
                    (unsigned long long)t->frame.end);
 }
 
-/* What it means that libarchive did not return ARCHIVE_OK. */
+/* The meaning of a result of libarchive other than ARCHIVE_OK. */
 static int failure(const struct tar_strict *t, struct err *e)
 {
     if (t->failed)

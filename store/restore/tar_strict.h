@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a tar that may be hostile, and may be compressed once (plain.h). Members are plain files and
+ * Reads a tar that may be hostile, and may be compressed once (plain.h). Members are files and
  * folders; headers, padding and what follows the last member are checked to the last bit
  * (tar_frame.h). The caller judges which members and names there may be.
  *
@@ -12,8 +12,8 @@
  *   r = r < 0 ? r : tar_strict_end(t, e);
  *   tar_strict_close(t);
  *
- * Used by one thread at a time. Functions return -errno: of the input or its stop; or with a message
- * -EBADMSG (damaged, hostile, or it ends early), -EINVAL (not such a tar), -ENOMEM.
+ * Used by one thread at a time. Functions return -errno: of the input or its stop; or, with a
+ * message, -EBADMSG (damaged, hostile, or it ends early), -EINVAL (not such a tar), -ENOMEM.
  */
 #ifndef INFLUXFS_RESTORE_TAR_STRICT_H
 #define INFLUXFS_RESTORE_TAR_STRICT_H

@@ -60,7 +60,7 @@ char *target_side_path(const struct target *t, enum target_side side)
     return n < 0 ? NULL : out;
 }
 
-/* mkdir, owned as the target's files are; a folder that is there already stays as it is. */
+/* mkdir with the owner of the target's files; an existing folder stays as it is. */
 static int make_folder(const struct target *t, int dirfd, const char *name, mode_t mode)
 {
     if (mkdirat(dirfd, name, mode) < 0)
@@ -96,7 +96,7 @@ static int target_find_unit(const struct target *t, enum target_side side, bool 
     return r < 0 ? r : target_open_home(t, make);
 }
 
-/* Opens the unit itself, not what lies one level down. */
+/* Opens the unit itself, not what is one level down. */
 static int target_open_unit(const struct target *t, enum target_side side, int *home)
 {
     char unit[NAME_MAX + 1];
@@ -134,7 +134,7 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
     return r < 0 ? r : io_sync_dir(home);
 }
 
-/* What a unit holds is what its target holds, one level down where that lies inside. */
+/* A unit holds what its target holds, one level down if that lies inside. */
 static bool target_is_ours(const void *ctx, const char *path, const struct statx *st)
 {
     const struct target *t = ctx;
@@ -143,7 +143,7 @@ static bool target_is_ours(const void *ctx, const char *path, const struct statx
     char whole[PATH_MAX];
     if (!*path)
         return S_ISDIR(st->stx_mode);
-    /* influxd gave it up, no snapshot holds it, and it may be good all the same. */
+    /* influxd gave it up and no snapshot holds it, but it may be good. */
     if (base && name_is_bad_tsm(base + 1))
         return false;
     if (t->inside)
@@ -278,8 +278,8 @@ static bool is_series(const void *ctx, const char *path, const struct statx *st)
     return written_in_series(path, st->stx_mode);
 }
 
-/* influxd, which takes TARGET/.influxfs for a database, makes an empty series file in it whenever
- * it starts. */
+/* influxd takes TARGET/.influxfs for a database, and makes an empty series file in it at each
+ * start. */
 void targets_remove_homes(const struct targets *t)
 {
     for (int i = 0; i < TARGETS; i++) {
@@ -305,8 +305,7 @@ bool targets_have_homes(const struct targets *t)
     return any;
 }
 
-/* A half filled folder of kept entries holds the only copy of a store: where one is, nothing is
- * removed at all. */
+/* A half filled folder of kept entries is a store's only copy: then nothing is removed. */
 int targets_tidy(const struct targets *t, struct err *e)
 {
     if (t->half)

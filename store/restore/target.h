@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The three folders of a store as targets of a restore: where each and its side folders lie, and how
- * it can be exchanged.
+ * The three folders of a store as targets of a restore: where each and its side folders lie, and
+ * how it can be exchanged.
  *
  *   beside   DATA.restoring  DATA.before-restore         the folder can be renamed
- *   inside   DATA/.influxfs/{restoring,before-restore}/data/…   it is a mount point, or the folder
- *            that holds it may not be written. One level deeper than it need be, because influxd
- *            takes DATA/X/Y/NUMBER for a shard of database X: no database's folder with shards in
- *            it may ever stand at DATA/.influxfs/X.
+ *   inside   DATA/.influxfs/{restoring,before-restore}/data/…   it is a mount point, or its parent
+ *            is not writable. One level deeper than needed, because influxd takes DATA/X/Y/NUMBER
+ *            for a shard of database X: DATA/.influxfs/X must never be a database with shards.
  *
  * A side folder that is one rename away is called a unit (`DATA.restoring`, `restoring`); what it
  * stands for lies in it (beside) or one level down (inside). data and wal that are `beside` are
  * exchanged whole; everything else, and meta always, entry by entry (`by_contents`).
  *
- * Paths are resolved once, following links; after that, only descriptors of folders and single names
- * are used, and no link is followed. One thread at a time uses a struct targets.
+ * Paths are resolved once, following links; after that, only descriptors of folders and single
+ * names are used, and no link is followed. One thread at a time uses a struct targets.
  */
 #ifndef INFLUXFS_RESTORE_TARGET_H
 #define INFLUXFS_RESTORE_TARGET_H
@@ -32,7 +31,7 @@ enum target_side {
     SIDE_NEW,      /* staging: what is being restored */
     SIDE_KEPT,     /* the store that was there before */
     SIDE_KEPT_TMP, /* the same while entries are still being moved into it */
-    SIDE_TRASH,    /* what was kept by the restore before this one, or is not to be kept */
+    SIDE_TRASH,    /* kept by the previous restore, or not to be kept */
     SIDE_PENDING,  /* of data only: increments (increment.h) */
     SIDES
 };

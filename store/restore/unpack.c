@@ -38,7 +38,7 @@ static int next_member(struct unpack *u, struct tar_member *out)
     return r == 0 ? err_set(u->e, -EBADMSG, "ends early: SHA256SUMS is missing") : r;
 }
 
-/* Reads a member that is wanted in memory, and its sum. */
+/* Reads a member into memory, with its sum. */
 static int unpack_text(struct unpack *u, const struct tar_member *m, char **out,
                        uint8_t sum[SHA256_BYTES])
 {
@@ -49,7 +49,7 @@ static int unpack_text(struct unpack *u, const struct tar_member *m, char **out,
         return refuse(u, m->name, "is too large");
     hash_worker_begin(u->hash);
     while ((n = tar_strict_data(u->tar, &buf, u->e)) > 0) {
-        /* It grows with what really came, not with what the header promises. */
+        /* It grows with the bytes that come, not with what the header promises. */
         buffer_add(&text, buf, (size_t)n);
         hash_worker_add(u->hash, buf, (size_t)n);
         hash_worker_wait(u->hash);
@@ -78,8 +78,7 @@ static int unpack_check_increment(const struct unpack *u)
     return 0;
 }
 
-/* What influxd does not write it does not need; and whatever takes a store away knows by its name
- * what belongs to one. */
+/* influxd needs only what it writes, and whatever removes a store knows its files by name. */
 static int unpack_check_names(const struct unpack *u)
 {
     for (size_t i = 0; i < u->m->nfiles; i++)

@@ -38,9 +38,9 @@ static void cancel(struct upload *u, int code, const char *why)
     pthread_cond_broadcast(&u->changed);
 }
 
-/* Ends what is under way, for this reason. When it returns 0, what was staged is gone: the upload
- * is REFUSED, or RESTORED, or somebody else has already started it over. -EINTR: it ends by itself,
- * unless an exchange had begun, which goes on. */
+/* Ends the work under way, for this reason. On 0, what was staged is gone: the upload is REFUSED,
+ * RESTORED, or already started over by another thread. -EINTR: it ends by itself, unless an
+ * exchange had begun, which goes on. */
 static int upload_end(struct upload *u, int code, const char *why, const struct tarball_reader *who)
 {
     const unsigned mine = u->attempt;
@@ -56,7 +56,7 @@ static int upload_end(struct upload *u, int code, const char *why, const struct 
     return r < 0 ? r : wait_while_installing(u, who);
 }
 
-/* Back to how upload_new made it, but for the writers. */
+/* Resets all but the writers to what upload_new made. */
 static int upload_restart(struct upload *u, const struct tarball_reader *who)
 {
     const unsigned mine = u->attempt;
@@ -64,7 +64,7 @@ static int upload_restart(struct upload *u, const struct tarball_reader *who)
     while (r == 0 && u->attempt == mine && u->users > 0)
         r = feed_wait(u->feed, who);
     if (r < 0 || u->attempt != mine)
-        return r; /* somebody else was faster */
+        return r; /* another thread was faster */
     upload_reap(u);
     feed_reset(u->feed);
     u->state = UPLOAD_EMPTY;
@@ -76,7 +76,7 @@ static int upload_restart(struct upload *u, const struct tarball_reader *who)
     return 0;
 }
 
-/* Around what may wait: until it has left, the upload is not started over or freed. */
+/* Encloses waits: until the call leaves, the upload is not started over or freed. */
 static void enter(struct upload *u)
 {
     pthread_mutex_lock(&u->lock);
@@ -110,7 +110,7 @@ void upload_close(struct upload *u)
     bool begun = last && u->state == UPLOAD_RECEIVING;
     const char *why = u->incomplete ? before.text : u->killed ? KILLED : "ends early";
     if (u->incomplete && (begun || (last && u->state == UPLOAD_EMPTY)))
-        account_ended(u->account, u, u->name, why); /* the flush has told */
+        account_ended(u->account, u, u->name, why); /* the flush has logged it */
     else if (begun)
         account_refused(u->account, u, u->name, why);
     if (begun)
@@ -132,7 +132,7 @@ int upload_rewind(struct upload *u, const struct tarball_reader *who)
     return r;
 }
 
-/* Taking bytes has failed, and they will not come again: so has the whole. */
+/* Taking bytes failed; they will not come again, so the whole upload has failed. */
 static int upload_spoil(struct upload *u, int code, const struct tarball_reader *who,
                         const struct err *e)
 {
@@ -199,7 +199,7 @@ int upload_truncate(struct upload *u, uint64_t size, const struct tarball_reader
     return 0;
 }
 
-/* As rsync names a file that it has not written to the end. */
+/* Such a name as rsync gives a file that is not complete yet. */
 static bool is_temporary(const char *name)
 {
     return name[0] == '.' || strstr(name, "/.") != NULL;

@@ -20,7 +20,7 @@
  * Threads: every function may be called from any thread at any time; upload_free must be the last.
  * upload_write, upload_flush and upload_rename may block as long as the disk takes; upload_abandon
  * in another thread ends their wait (-ECANCELED), except during the exchange. A call that ends an
- * upload waits until what was staged is gone. Lock order: an upload's, then the session's (session.h).
+ * upload waits until what was staged is gone. Lock order: the upload's, the session's.
  *
  * `who`, which may be NULL, says whether the caller was killed or interrupted. The call then soon
  * returns -EINTR, whatever the disk does. Its work goes on: verifying until the last writer has

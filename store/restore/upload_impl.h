@@ -36,19 +36,19 @@ struct upload {
 
     char *name;
     enum upload_state state;
-    bool cancelled; /* a writer has ended it: it is about to be REFUSED */
+    bool cancelled; /* a writer has ended it: it will be REFUSED */
     int code;       /* of REFUSED, or soon to be */
     struct err why; /* the message for code, or else for incomplete */
     int incomplete; /* what the last flush returned, if nothing was written since; else 0 */
     bool killed;    /* a writer was killed, and nothing was written since */
     bool waits;     /* RESTORED means: verified, and waits for its parent */
     unsigned writers;
-    unsigned attempt; /* how often it was started over */
+    unsigned attempt; /* the number of restarts */
     unsigned users;   /* calls that may be waiting */
 
     pthread_t thread;
     bool joinable;
-    struct stage *stage;         /* the thread's while it runs, */
+    struct stage *stage;         /* the thread's while that runs, */
     struct increment *increment; /* as is this, if it is one */
     char *target;                /* the name to install it under, for the thread that does */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done in an upload's own thread: unpacking it, and then installing or discarding it. */
+/* What an upload's own thread does: unpacking it, and installing or discarding it. */
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
 #include "store/restore/unpack.h"
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A copy, so that nobody is called with the lock held. */
+/* A copy, so that callbacks run without the lock. */
 static char *work_name(struct upload *u)
 {
     lock_scope(&u->lock);
@@ -50,7 +50,7 @@ static void work_give_up(struct upload *u)
         session_release(u->session, u);
 }
 
-/* What comes of the thread: also the end of what somebody waits for. */
+/* The thread's result; it also wakes those that wait. */
 static void upload_becomes(struct upload *u, enum upload_state state, int code,
                            const struct err *why)
 {
@@ -62,7 +62,7 @@ static void upload_becomes(struct upload *u, enum upload_state state, int code,
     pthread_cond_broadcast(&u->changed);
 }
 
-/* The last step of unpacking, which r is the result of. */
+/* The last step of unpacking, whose result is r. */
 static void work_unpacked(struct upload *u, int r, const struct err *why)
 {
     pthread_mutex_lock(&u->lock);
@@ -94,7 +94,7 @@ static void *work_unpack(void *arg)
     if (r == 0) {
         account_verified(u->account, u, shown);
     } else {
-        /* Who cancels it says so himself. */
+        /* The canceller logs that itself. */
         if (r != -ECANCELED)
             account_refused(u->account, u, shown, why.text);
         work_give_up(u);
@@ -103,7 +103,7 @@ static void *work_unpack(void *arg)
     return NULL;
 }
 
-/* Exchanges what is verified with the store. It goes on whatever becomes of the one who asked. */
+/* Exchanges what is verified with the store, even if the caller has gone. */
 static void *work_install(void *arg)
 {
     struct upload *u = arg;
@@ -138,7 +138,7 @@ void upload_reap(struct upload *u)
     u->joinable = false;
 }
 
-/* From VERIFIED to INSTALLING, and on to what the thread makes of it. */
+/* From VERIFIED to INSTALLING, and on to the thread's result. */
 static int hand_over(struct upload *u, void *(*thread)(void *))
 {
     upload_reap(u);
