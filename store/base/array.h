@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Arrays by malloc that grow as they are filled; search in a sorted one for a place (bsearch(3) finds
- * an item). */
+/* Growing arrays by malloc, and a search for a place in a sorted one (bsearch(3) finds an item). */
 #ifndef INFLUXFS_BASE_ARRAY_H
 #define INFLUXFS_BASE_ARRAY_H
 
@@ -10,15 +9,15 @@
 #include <string.h>
 
 /*
- * Makes room for one more item in *list, which holds n items; NULL while it holds none.
+ * Makes room for one more item in *list, which holds n items; *list is NULL while it holds none.
  *
  *   if (!array_grow(&o->list, o->n))
  *       return -ENOMEM;
  *   o->list[o->n++] = item;
  *
- * false: out of memory, and nothing has changed. There is no capacity to keep: an array that grew
- * by this alone has room for the next power of two, so it moves when n is one. Items may be taken
- * out; what was allocated otherwise must not be passed. Freed with free.
+ * false: out of memory, and nothing has changed. No capacity is kept: an array that grew only by
+ * this has room for the next power of two, and moves when n is one. Items may be removed. An array
+ * that was allocated otherwise must not be passed. Freed with free.
  */
 #define array_grow(list, n) array_grow_((list), (n), sizeof(**(list)))
 
@@ -35,8 +34,8 @@ static inline bool array_grow_(void *list, size_t n, size_t size)
     return true;
 }
 
-/* Makes *buf, which has room for *cap bytes, one for at least n; what was in it is lost. Never NULL
- * then. false: out of memory, and *cap is 0. */
+/* Makes room for at least n bytes in *buf, whose capacity is *cap; its contents are lost. *buf is
+ * not NULL then. false: out of memory, and *cap is 0. */
 static inline bool array_renew(void *buf, size_t *cap, size_t n)
 {
     void *p;
@@ -50,9 +49,9 @@ static inline bool array_renew(void *buf, size_t *cap, size_t n)
     return p;
 }
 
-/* The first of n items that is not before the key, n if all are. `before` is true for the items up
- * to there and false for the rest, which is all that sorted means here. Inline, so that the
- * compiler can see through `before`. */
+/* The first of n items that is not before the key; n if all are. `before` must be true for all
+ * items up to some place and false for the rest. Inline, so that the compiler sees through
+ * `before`. */
 static inline size_t array_bisect(const void *list, size_t n, size_t size, const void *key,
                                   bool (*before)(const void *item, const void *key))
 {

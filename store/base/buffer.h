@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Bytes that are appended to, text or binary; the memory grows as needed.
- *
- * Zeroed before its first use. When memory runs out, bytes are missing and `failed` stays set:
- * writers append without checking, and whoever uses the bytes checks once. Appending even nothing
- * makes p non-NULL, unless failed.
- */
+/* Bytes that are appended to, text or binary; the memory grows as needed. Zeroed before its first
+ * use. When memory runs out, bytes are missing and `failed` stays set: writers append without
+ * checking, and the user of the bytes checks once. Appending even 0 bytes makes p non-NULL, unless
+ * failed. */
 #ifndef INFLUXFS_BASE_BUFFER_H
 #define INFLUXFS_BASE_BUFFER_H
 
@@ -19,14 +16,14 @@ struct buffer {
     bool failed;
 };
 
-/* Releases the memory; *b is as new. */
+/* Releases the memory; *b is then as new. */
 void buffer_free(struct buffer *b);
 
-/* Makes space for n more bytes and one; false, and failed, when there is no memory for them. */
+/* Makes space for n + 1 more bytes; false, and sets failed, when out of memory. */
 bool buffer_grow(struct buffer *b, size_t n);
 
-/* Where to put the next n bytes; the caller adds to b->n as many as it wrote. NULL when there is no
- * memory for them. */
+/* Where to put the next n bytes; the caller then adds the number written to b->n. NULL: out of
+ * memory. */
 static inline char *buffer_reserve(struct buffer *b, size_t n)
 {
     if (__builtin_expect(n >= b->cap - b->n, 0) && !buffer_grow(b, n))

@@ -13,7 +13,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Takes over the entries, each its type and its name with the NUL. */
+/* Takes over the entries; each is a type and a NUL-terminated name. */
 static int dir_index(struct buffer *entries, size_t n, struct dir *out)
 {
     char **names = malloc((n + 1) * sizeof(*names));

@@ -11,8 +11,8 @@ struct dir {
     char *arena; /* holds the names */
 };
 
-/* Reads the folder open at fd, whose position does not matter and stays as it is. The caller
- * releases *out with dir_free. 0 or -errno. */
+/* Reads the folder open at fd; the position of fd is ignored and kept. The caller releases *out
+ * with dir_free. 0 or -errno. */
 int dir_read(int fd, struct dir *out);
 
 /* DT_REG, DT_DIR, … of entry i; DT_UNKNOWN on file systems that do not say. */

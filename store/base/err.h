@@ -3,9 +3,9 @@
  * A message about what went wrong, beside the -errno that a function returns.
  *
  * Every fallible function of store/ returns 0 (or a count) on success and a negative errno on
- * failure; where errno alone would leave an operator guessing it also takes a struct err. The
- * message is one line, which names the file, the cause and, where there is a remedy, the remedy.
- * Outputs are written only on success.
+ * failure. Where errno alone would leave an operator guessing, it also takes a struct err. The
+ * message is one line: the file, the cause and, if there is one, the remedy. Outputs are written
+ * only on success.
  */
 #ifndef INFLUXFS_BASE_ERR_H
 #define INFLUXFS_BASE_ERR_H
@@ -13,14 +13,14 @@
 #include <stdarg.h>
 
 struct err {
-    char text[768]; /* NUL-terminated; empty while nothing went wrong */
+    char text[768]; /* NUL-terminated; empty if nothing went wrong */
 };
 
 /* Writes the text and returns code (a negative errno). e may be NULL. Newlines and other control
  * bytes, which names may contain, become '?'. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* As err_set, with ": " and what strerror(3) says of code appended. */
+/* As err_set, followed by ": " and the strerror(3) of code. */
 int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Writes the text alone. */

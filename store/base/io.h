@@ -35,8 +35,8 @@ int io_sync_dir(int fd);
  * (name plus ".tmp"), write, fsync, rename, fsync of the folder. */
 int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mode_t mode);
 
-/* openat2(2), with its RESOLVE_… -ENOSYS: it is missing, as before Linux 5.6, or forbidden, as in some
- * containers. */
+/* openat2(2), with its RESOLVE_… -ENOSYS: missing (before Linux 5.6) or forbidden (in some
+ * containers). */
 int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve);
 
 /* Opens rel ("a/b/c") below dirfd, each component by itself and without following links, so that
@@ -44,12 +44,12 @@ int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve);
  * absolute path, an empty component, "." or "..". rel "" opens the folder itself. */
 int io_open_beneath(int dirfd, const char *rel, int flags);
 
-/* fstat of rel below dirfd with the same guarantees; a link as last component is reported as link.
- */
+/* fstat of rel below dirfd with the same guarantees; a link as last component is reported as a
+ * link. */
 int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
 
-/* mkdir -p of an absolute or relative path. Each folder made gets mode and, where uid is not
- * (uid_t)-1, the owner. Folders that exist are left as they are. */
+/* mkdir -p. Each new folder gets mode and, unless uid is (uid_t)-1, the owner. Existing folders are
+ * left as they are. */
 int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
 #endif

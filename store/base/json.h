@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Text as a string of JSON. What influxfs names comes from file systems, whose names are any bytes,
- * while JSON is UTF-8 (RFC 8259) and readers refuse anything else. So each byte that belongs to no
- * well-formed character (RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF)
- * becomes U+FFFD. Well-formed text stays as it is.
- *
- * Not for text that influxfs reads again and takes for a path: that stays exact.
- */
+/* Text as JSON strings. Names from file systems are any bytes, while JSON is UTF-8 (RFC 8259). So
+ * each byte outside a well-formed character (RFC 3629: no surrogates, no overlong forms, nothing
+ * above U+10FFFF) becomes U+FFFD. Not for text that influxfs reads again as a path: that stays
+ * exact. */
 #ifndef INFLUXFS_BASE_JSON_H
 #define INFLUXFS_BASE_JSON_H
 
@@ -19,12 +15,12 @@
 struct json_object *json_text(const char *text);
 struct json_object *json_text_len(const char *text, size_t len);
 
-/* NULL, which is JSON's null, for NULL and the empty text too. */
+/* NULL, which is JSON's null, also for NULL and the empty text. */
 struct json_object *json_text_or_null(const char *text);
 struct json_object *json_texts(const char *const *list, size_t n); /* an array */
 
-/* Each adds a key to an object: a value, which the object owns from now on (NULL is JSON's null);
- * such a text; a count; the number of a cut or an increment, null below 0; a truth. */
+/* Each adds a key to an object: a value, which the object then owns (NULL is JSON's null); such a
+ * text; a count; the number of a cut or an increment (null below 0); a boolean. */
 void json_add(struct json_object *o, const char *key, struct json_object *value);
 void json_add_text(struct json_object *o, const char *key, const char *text);
 void json_add_count(struct json_object *o, const char *key, uint64_t n);

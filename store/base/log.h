@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the program does and notices, for whoever reads its log. Nothing goes anywhere until a
- * program sets a hook; a line below its level costs a comparison.
+ * The program's log. Nothing is written until a program sets a hook; a line below its level costs
+ * one comparison.
  *
- *   error    something that was asked for failed
- *   warning  it was done, but an operator should look at something
+ *   error    a request failed
+ *   warning  it succeeded, but an operator should look at something
  *   info     what was done: a few lines a day
- *   debug    how: for whoever looks for a fault
+ *   debug    how it was done: for finding faults
  *
  * A function that returns an error does not log it as well: its caller knows whether it matters.
  * Safe in any thread, with any lock held.
@@ -19,11 +19,11 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* "error", "warning", "info", "debug", NULL */
 extern const char *const log_level_names[];
 
-/* Called with a line without a newline, in which control bytes are shown as '?', in the thread that
- * logs it; must not log, nor take a lock that is held while logging. */
+/* Called in the thread that logs, with a line that has no newline and whose control bytes are '?'.
+ * Must not log, nor take a lock that is held while logging. */
 typedef void log_hook(enum log_level level, const char *line);
 
-/* Lines up to this level go to the hook. To be called while there is one thread. */
+/* Lines up to this level go to the hook. Call this while there is one thread. */
 void log_set(log_hook *hook, enum log_level most);
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)

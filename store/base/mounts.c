@@ -43,7 +43,7 @@ bool mount_is_other(const struct mount_place *here, const struct statx *st)
                                      st->stx_dev_minor != here->st.stx_dev_minor);
 }
 
-/* Without openat2(2) what was opened is looked at all the same. */
+/* Without openat2(2), the opened folder is checked all the same. */
 static int mounts_open(int dirfd, const char *name)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -65,8 +65,6 @@ int mount_open_folder(const struct mount_place *here, int dirfd, const char *nam
         return r;
     return mount_is_other(here, &there.st) ? -EXDEV : steal_fd(&fd);
 }
-
-/* The walk */
 
 static int found(const char *path, char **out)
 {
@@ -119,9 +117,7 @@ int mounts_walk(int dirfd, const char *name, char **out)
                 : mounts_walk_entries(&here, dirfd, "", out);
 }
 
-/* The kernel's table */
-
-/* Spaces, newlines, backslashes and the like stand there as \ooo. */
+/* Spaces, newlines, backslashes and others appear there as \ooo. */
 static void mounts_unescape(char *s)
 {
     char *to = s;
@@ -136,7 +132,7 @@ static void mounts_unescape(char *s)
     *to = 0;
 }
 
-/* Another mount may cover this one, or a folder above it: then it cannot be reached. */
+/* Another mount may cover this one, or a folder above it; then it is unreachable. */
 static bool is_reachable(const char *point, uint64_t id)
 {
     struct statx st;

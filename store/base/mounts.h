@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mount points below a folder, and folders opened without crossing one.
+ * Mount points below a folder, and opening folders without crossing one.
  *
- * A bind mount of the same file system has the device of what it covers; only the id of the mount
- * tells them apart. A folder of another device counts as a mount even where it is not one (a
+ * A bind mount of the same file system has the device of the folder that it covers; only the
+ * mount's id tells them apart. A folder of another device counts as a mount even if it is none (a
  * btrfs subvolume).
  *
- * All functions return 0 (or what they say) or a negative errno and are safe in any thread. No
- * link is followed, and nothing is mounted by looking (autofs).
+ * All functions return 0 (or as documented) or a negative errno and are safe in any thread. They
+ * follow no link and trigger no mount (autofs).
  */
 #ifndef INFLUXFS_BASE_MOUNTS_H
 #define INFLUXFS_BASE_MOUNTS_H
@@ -15,13 +15,13 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* 1 if something is mounted below the folder at path (with `itself`: or on it), which is absolute
- * and without links; *out is then the mount point's path, which the caller frees. 0 if nothing is,
- * or the folder is not there. Asks the kernel's table, and walks the tree where there is none. */
+/* 1 if something is mounted below the folder at path (`itself`: or on it), an absolute path without
+ * links; *out is then the mount point's path, which the caller frees. 0 if not, or if there is no
+ * such folder. Reads the kernel's table, or walks the tree where there is none. */
 int mounts_below(const char *path, bool itself, char **out);
 
-/* The same by looking at every entry of the tree, which finds other devices too. dirfd/name is
- * looked at itself; name NULL: only what lies below dirfd. *out begins with name. */
+/* The same by checking every entry of the tree, which also finds other devices. dirfd/name itself
+ * is checked too; name NULL: only what lies below dirfd. *out begins with name. */
 int mounts_walk(int dirfd, const char *name, char **out);
 
 /* The mount and the device that a folder belongs to. */
@@ -33,7 +33,8 @@ int mount_place_of(int fd, struct mount_place *out);
 /* statx(2) of an entry: type, links, blocks and mount. */
 int mount_stat(int dirfd, const char *name, struct statx *out);
 
-/* Whether what mount_stat found lies on another mount or device than the folder that holds it. */
+/* Whether an entry, from mount_stat, lies on another mount or device than the folder that holds
+ * it. */
 bool mount_is_other(const struct mount_place *here, const struct statx *st);
 
 /* Opens a folder for reading its entries. -EXDEV: it lies on another mount or device. */

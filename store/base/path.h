@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Paths as text: nothing is looked up. They are written without "//" and without a slash at the
- * end, except for "/"; "" is the folder that relative paths begin in.
- */
+/* Paths as text: no file system is accessed. A path has no "//" and no slash at the end, except for
+ * "/"; "" is the folder that relative paths begin in. */
 #ifndef INFLUXFS_BASE_PATH_H
 #define INFLUXFS_BASE_PATH_H
 
@@ -12,11 +10,11 @@
 const char *path_last(const char *path);
 
 /* Cuts the path down to its parent: "a/b" to "a", "a" to "", "/a" to "/". false for "/" and "",
- * which have none and stay as they are. */
+ * which have none and stay unchanged. */
 bool path_up(char *path);
 
-/* What is left of path below folder, within path: "b/c" of "a/b/c" below "a", "" if it is the
- * folder itself, NULL if it does not lie there. Everything relative lies below "". */
+/* The rest of path below folder, within path: "b/c" for "a/b/c" below "a", "" for the folder
+ * itself, NULL if path is not in folder. All relative paths lie below "". */
 const char *path_below(const char *path, const char *folder);
 
 /* folder and name with a slash between them where one is needed; name may be a path or "" (the

@@ -18,7 +18,7 @@ struct removal {
     struct rmtree_sum sum;
     int dirfd;
     const char *name;
-    char path[PATH_MAX]; /* below the tree, of what is being looked at */
+    char path[PATH_MAX]; /* of the current entry, below the tree */
     struct err *e;
 };
 
@@ -133,7 +133,7 @@ int rmtree(int dirfd, const char *name, const struct rmtree_of *of, struct rmtre
     return code < 0 ? code : r.sum.left > 0;
 }
 
-/* Some file systems know no RENAME_NOREPLACE; an empty folder is all that could be replaced. */
+/* Some file systems lack RENAME_NOREPLACE; rename can then replace only an empty folder. */
 static int rename_new(int dirfd, const char *from, const char *to)
 {
     if (renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Times: the clock, units and texts. A time is an int64_t of nanoseconds, since 1970 (wall clock,
- * UTC) or since the machine started (monotonic). Functions are safe in any thread.
- */
+/* Times: the clock, units and texts. A time is an int64_t of nanoseconds, since 1970 (wall clock,
+ * UTC) or since the machine started (monotonic). Functions are safe in any thread. */
 #ifndef INFLUXFS_BASE_TIME_H
 #define INFLUXFS_BASE_TIME_H
 
@@ -17,9 +15,8 @@
 int64_t time_wall_ns(void);
 int64_t time_mono_ns(void);
 
-/* For tests of what happens later: from now on both clocks are ahead of the system's by so much;
- * 0 and 0: they are the system's again. Waits of store/base/lock.h allow for it, if it does not
- * change while they last. */
+/* For tests: moves both clocks ahead of the system's by these times; 0 and 0 undo it. Waits of
+ * store/base/lock.h allow for a shift that does not change while they last. */
 void time_shift(int64_t wall_ns, int64_t mono_ns);
 int64_t time_mono_shift(void);
 

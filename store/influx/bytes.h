@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes numbers from the front of untrusted bytes; each function is false, and takes nothing, if
- * there are too few. */
+/* Takes numbers from the front of untrusted bytes. If there are too few, a function returns false
+ * and takes nothing. */
 #ifndef INFLUXFS_INFLUX_BYTES_H
 #define INFLUXFS_INFLUX_BYTES_H
 

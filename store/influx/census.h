@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a meta.db that is restored brings with it, and what influxd does about it by itself once it
- * runs: retention deletes, subscriptions and continuous queries act, users can log in.
- *
- * Only numbers, and names of databases and policies: destinations of subscriptions, texts of
- * queries and password hashes are secrets, and never leave meta.db.
- */
+/* What a restored meta.db makes influxd do once it runs: retention deletes, subscriptions and
+ * continuous queries act, users can log in. Only numbers, and names of databases and policies:
+ * destinations of subscriptions, texts of queries and password hashes are secrets, and never leave
+ * meta.db. */
 #ifndef INFLUXFS_INFLUX_CENSUS_H
 #define INFLUXFS_INFLUX_CENSUS_H
 
@@ -16,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A policy with shards that end longer ago than it keeps points. */
+/* A policy with shards that ended longer ago than its duration. */
 struct census_policy {
     char *db, *rp;
     int64_t duration; /* nanoseconds */
-    size_t shards;    /* that are past it */
+    size_t shards;    /* past the duration */
 };
 
 struct census {
@@ -29,18 +26,18 @@ struct census {
     size_t nexpired;
 };
 
-/* Looks at the bytes of a meta.db as influxd will at `now` (nanoseconds since 1970): a shard group
- * is deleted when its policy's duration is not 0 and its end plus that is before now. The database
- * _internal, in which influxd notes things about itself, is left out. Errors as meta_parse. The
- * caller releases *out with census_clear. */
+/* Examines the bytes of a meta.db as influxd will at `now` (nanoseconds since 1970). influxd
+ * deletes a shard group when its policy's duration is not 0 and its end plus the duration is before
+ * now. The database _internal is left out. Errors as meta_parse. The caller releases *out with
+ * census_clear. */
 int census_take(const void *meta, size_t len, int64_t now, struct census *out, struct err *e);
 void census_clear(struct census *c);
 
 /* Whether the policy is among the expired ones. */
 bool census_has(const struct census *c, const char *db, const char *rp);
 
-/* The same meta.db with the duration of those policies at 0: points are kept for ever. Every other
- * byte stays, but for the lengths around it. The caller frees *out. -EBADMSG: it does not parse;
+/* The same meta.db with the duration of those policies at 0: points are kept for ever. All other
+ * bytes stay, except for enclosing lengths. The caller frees *out. -EBADMSG: it does not parse;
  * -ENOMEM. */
 int census_keep(const struct census *c, const void *meta, size_t len, void **out, size_t *outlen,
                 struct err *e);
@@ -48,8 +45,8 @@ int census_keep(const struct census *c, const void *meta, size_t len, void **out
 /* Messages. `kept`: the duration was set to 0. */
 void census_tell_expired(const struct census_policy *p, bool kept, struct err *line);
 
-/* Which users, subscriptions and queries come with it; false, and nothing written, if there are
- * none. created: when the snapshot was taken, RFC 3339. */
+/* Lists the users, subscriptions and queries; false, and no output, if there are none. created: the
+ * time of the snapshot, RFC 3339. */
 bool census_tell_company(const struct census *c, const char *created, struct err *line);
 
 /* A duration as influxd writes it: "30d", "1h30m", "1d12h". */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The byte-level part of the census: a meta.db is written anew with one number of some messages
- * changed. It is done on the wire and not by packing what was unpacked, so that what a later
- * version of influxd has put there stays, in its order. */
+/* Writes a meta.db anew with one number of some messages changed. It works on the wire format, so
+ * that fields of later influxd versions stay, in their order. */
 #include "store/base/cleanup.h"
 #include "store/influx/census.h"
 #include "store/influx/protowire.h"
@@ -19,7 +18,7 @@ enum {
     POLICY_DURATION = 2
 };
 
-/* A message shrinks or stays as it is: what the whole takes is enough. */
+/* A message never grows: the size of the whole is enough. */
 struct out {
     uint8_t *p;
     size_t n;
@@ -44,7 +43,7 @@ static void put_field(struct out *o, const struct protowire_field *f)
     put(o, f->all.p, f->all.n);
 }
 
-/* A string of a message, "" if it has none; the last one counts. The caller frees it. */
+/* A string of a message, "" if absent; the last one counts. The caller frees it. */
 static int census_text_of(struct bytes in, uint64_t number, char **out)
 {
     struct protowire_field f;
@@ -74,10 +73,10 @@ static int keep_policy(struct bytes in, struct out *o)
     return r;
 }
 
-/* Appends what becomes of a message. */
+/* Appends the rewritten message. */
 typedef int rewrite_fn(const void *arg, struct bytes in, struct out *o);
 
-/* Appends the field with what fn makes of its body, whose length is known only then. */
+/* Appends the field with its body rewritten by fn; the length is known only then. */
 static int census_put_message(const struct protowire_field *f, rewrite_fn *fn, const void *arg,
                               struct out *o)
 {
@@ -89,7 +88,7 @@ static int census_put_message(const struct protowire_field *f, rewrite_fn *fn, c
     if (r < 0)
         return r;
     if (body.n == f->body.n && (!body.n || memcmp(body.p, f->body.p, body.n) == 0)) {
-        put_field(o, f); /* with its length as it is written there */
+        put_field(o, f); /* keeps the length as it was encoded */
         return 0;
     }
     put(o, f->all.p, f->nkey);
@@ -98,7 +97,7 @@ static int census_put_message(const struct protowire_field *f, rewrite_fn *fn, c
     return 0;
 }
 
-/* Appends a message, with what fn makes of the messages in it that have this number. */
+/* Appends a message; its messages with this number are rewritten by fn. */
 static int rewrite(struct bytes in, uint64_t number, rewrite_fn *fn, const void *arg, struct out *o)
 {
     struct protowire_field f;

@@ -93,7 +93,7 @@ static bool exists_in(int dir, const char *name)
     return fstatat(dir, name, &st, 0) == 0;
 }
 
-/* A folder that an upgrade left with both kinds of store is taken for what it still is. */
+/* A folder that an upgrade left with both kinds of store counts as 1.x. */
 static bool is_2x_folder(int dir)
 {
     static const char *const marks[] = {"influxd.bolt", "influxd.sqlite", "engine", "replicationq"};
@@ -121,7 +121,7 @@ static int config_from_folder(const char *store, struct store_paths *out, struct
     return 0;
 }
 
-/* The value, without quotes around it, if the line sets this variable; else NULL. */
+/* The value, without surrounding quotes, if the line sets this variable; else NULL. */
 static const char *config_value_in(char *line, const char *variable)
 {
     size_t n = strlen(variable);
@@ -156,7 +156,8 @@ int config_parse_defaults(const char *text, size_t len, struct store_paths *out,
     return r;
 }
 
-/* What the package's unit gives to influxd, the caller's; NULL: it need not be there. */
+/* The environment file of the package's unit, owned by the caller; NULL: absent, which is
+ * allowed. */
 static int read_defaults(const char *store, char **text, size_t *len, struct err *e)
 {
     autofree char *real = realpath(store, NULL), *package = realpath(CONFIG_PACKAGE, NULL);
@@ -279,7 +280,8 @@ int config_load(const char *store, const struct store_paths *override, struct st
 
 #define AUTH_VARIABLE "INFLUXDB_HTTP_AUTH_ENABLED"
 
-/* As Go's ParseBool has it. With anything else influxd does not start: nothing is to be opened. */
+/* As Go's ParseBool. influxd refuses to start with anything else, so that value must not disable
+ * the check. */
 static bool is_false(const char *value)
 {
     static const char *const words[] = {"0", "f", "F", "false", "FALSE", "False"};

@@ -2,11 +2,11 @@
 /*
  * Where a store lies: from an influxdb.conf, or from the folder that holds meta/, data/ and wal/.
  *
- * In an influxdb.conf (TOML) the folders are [meta] dir, [data] dir and [data] wal-dir; as influxd
- * does it, upper and lower case of these keys are the same. The variables INFLUXDB_META_DIR,
- * INFLUXDB_DATA_DIR and INFLUXDB_DATA_WAL_DIR take precedence over it, empty ones count as not set
- * (influxdb cmd/influxd/run/config.go). The service of the packages, whose file is
- * CONFIG_PACKAGE, gets such variables from CONFIG_DEFAULTS.
+ * In an influxdb.conf (TOML) the folders are [meta] dir, [data] dir and [data] wal-dir; like
+ * influxd, this ignores the case of these keys. INFLUXDB_META_DIR, INFLUXDB_DATA_DIR and
+ * INFLUXDB_DATA_WAL_DIR override the file; empty ones count as unset (influxdb
+ * cmd/influxd/run/config.go). The packaged service, whose file is CONFIG_PACKAGE, gets such
+ * variables from CONFIG_DEFAULTS.
  */
 #ifndef INFLUXFS_INFLUX_CONFIG_H
 #define INFLUXFS_INFLUX_CONFIG_H
@@ -20,12 +20,12 @@
 #define CONFIG_PACKAGE "/etc/influxdb/influxdb.conf"
 #define CONFIG_DEFAULTS "/etc/default/influxdb"
 
-/* Larger files are not taken for an influxdb.conf. */
+/* Larger files are not accepted as an influxdb.conf. */
 #define CONFIG_MAX (1 << 20)
 
 /* Finds the folders of store, a file or a folder, which must exist.
  *
- *   file    the environment of this process overrides what it says, override overrides both. Of
+ *   file    the environment of this process overrides its values, override overrides both. Of
  *           CONFIG_PACKAGE, what CONFIG_DEFAULTS sets comes between the file and the environment.
  *           Relative folders in it are taken from this process's working folder, as influxd takes
  *           them from its own.
@@ -50,14 +50,13 @@ int config_load(const char *store, const struct store_paths *override, struct st
 int config_parse(const char *text, size_t len, const char *name, struct store_paths *out,
                  struct err *e);
 
-/* Whether influxd with this influxdb.conf asks for passwords: [http] auth-enabled, which variables
- * (INFLUXDB_HTTP_AUTH_ENABLED) override as they do the folders. What is no boolean counts as yes.
- * Errors as those of config_load. */
+/* Whether influxd with this influxdb.conf asks for passwords: [http] auth-enabled, which
+ * INFLUXDB_HTTP_AUTH_ENABLED overrides. A value that is no boolean counts as yes. Errors as
+ * config_load. */
 int config_asks_passwords(const char *file, bool *out, struct err *e);
 
-/* Replaces the folders that the text of an environment file sets, as systemd.exec(5) has it: lines
- * VARIABLE=VALUE, the value in quotes or not; the last one counts. Other lines are passed over.
- * -ENOMEM. */
+/* Replaces the folders that an environment file sets, by systemd.exec(5): lines VARIABLE=VALUE, the
+ * value in quotes or not; the last one counts. Other lines are skipped. -ENOMEM. */
 int config_parse_defaults(const char *text, size_t len, struct store_paths *out, struct err *e);
 
 #endif

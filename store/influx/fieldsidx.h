@@ -19,18 +19,17 @@
 #include "store/influx/serieskey.h"
 #include "store/influx/value.h"
 
-/* What returns non-zero ends the reading, and that is returned. */
+/* A non-zero result ends the reading and is returned. */
 struct fieldsidx_visitor {
     int (*field)(void *ctx, struct slice measurement, struct slice name, enum value_type type);
     int (*drop)(void *ctx, struct slice measurement);
     void *ctx;
 };
 
-/* -EBADMSG: these bytes are no fields.idx; influxd makes it anew then. Fields of unknown types are
- * passed over. */
+/* -EBADMSG: not a fields.idx; influxd then rebuilds it. Fields of unknown types are skipped. */
 int fieldsidx_read(const void *bytes, size_t n, const struct fieldsidx_visitor *v);
 
-/* What is in fields.idxl, as far as it is whole. 0, or what the visitor returned. */
+/* The whole changes of a fields.idxl. 0, or the result of the visitor. */
 int fieldsidx_changes(const void *bytes, size_t n, const struct fieldsidx_visitor *v);
 
 #endif

@@ -39,12 +39,11 @@ struct meta {
     size_t arena_used;
 };
 
-/* protobuf-c allocates what the message claims, and a message of two bytes becomes a struct of a
- * hundred: the budget keeps a hostile meta.db from taking all memory. Real ones need about a
- * tenth of it. */
+/* protobuf-c allocates as much as the message claims; two bytes can become a struct of a hundred.
+ * The budget keeps a hostile meta.db from taking all memory. Real files need a tenth of it. */
 struct budget {
     size_t left;
-    bool spent; /* an allocation was refused: the message is not what it claims, or memory is out */
+    bool spent; /* an allocation was refused: a false claim, or out of memory */
 };
 
 #define BUDGET_PER_BYTE 64
@@ -105,7 +104,7 @@ static int check_name(const char *what, const char *s, struct err *e)
     return err_set(e, -EBADMSG, "meta.db: \"%s\" cannot be the name of a %s", s, what);
 }
 
-/* Checks the names, counts the shards and adds up the room that the names take. */
+/* Checks the names, counts the shards and sums the room for the names. */
 static int meta_measure(const pb_data *d, size_t *shards, size_t *policies, size_t *names,
                         struct err *e)
 {
@@ -175,8 +174,8 @@ static int compare_places(const struct meta_entry *a, const struct meta_entry *b
     return c ? c : (a->id > b->id) - (a->id < b->id);
 }
 
-/* By database, policy and id. Of a shard that is listed twice, once deleted, the live entry comes
- * first, to be found: influxd serves it. */
+/* By database, policy and id. If a shard is listed twice, the live entry comes first, since influxd
+ * serves it. */
 static int by_place(const void *va, const void *vb)
 {
     const struct meta_entry *a = va, *b = vb;
@@ -308,8 +307,7 @@ struct meta_counts meta_counts(const struct meta *m)
     return m->counts;
 }
 
-/* Packs the message without that database and with the counters at 0. The bytes are the caller's.
- */
+/* Packs the message without that database and with the counters at 0. The caller owns the bytes. */
 static int meta_pack_without(pb_data *d, const char *db, uint8_t **out, size_t *len)
 {
     size_t all = d->n_databases, n = 0;

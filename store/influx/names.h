@@ -33,15 +33,15 @@
 #define NAME_WAL_SUFFIX ".wal"
 #define NAME_BAD_SUFFIX ".tsm.bad"
 
-/* Our own staging folder: no database, and not part of the store. influxd would take any other
- * folder at the top of DATA or WAL for a database. */
+/* Our own staging folder, not part of the store. influxd would take any other folder at the top of
+ * DATA or WAL for a database. */
 bool name_is_hidden(const char *name);
 
 /* Whether a path in a snapshot ("data/DB/…", "wal/DB/…") lies in, or is, the folder of a database.
  */
 bool name_in_database(const char *path, const char *db);
 
-/* The series file's folder: no policy, as any other folder below a database is. */
+/* The series file's folder; any other folder below a database is a policy. */
 bool name_is_series(const char *name);
 
 /* A folder below a policy: a decimal shard id that fits 64 bits, without sign or leading zeros
@@ -55,19 +55,19 @@ bool name_is_padded_shard(const char *name, uint64_t *id);
 bool name_is_tsm(const char *name);
 bool name_is_tombstone(const char *name);
 
-/* A TSM file that influxd could not open and has renamed: GENERATION-SEQUENCE.tsm.bad. It leaves it
- * alone from then on. */
+/* GENERATION-SEQUENCE.tsm.bad: a TSM file that influxd could not open and renamed. influxd ignores
+ * it from then on. */
 bool name_is_bad_tsm(const char *name);
 
-/* A top-level folder that file systems and desktops make, and that is no database whatever is in
- * it: lost+found, and what begins with a dot. */
+/* A top-level folder of file systems or desktops, never a database: lost+found, and names that
+ * begin with a dot. */
 bool name_is_foreign(const char *name);
 
 /* _NUMBER.wal, the number within 32 bits. Segments are replayed in strcmp order. */
 bool name_is_wal(const char *name);
 
 /* The name of the TSM file that a tombstone belongs to, NUL-terminated; influxd ignores a tombstone
- * without it. false, and out untouched, if name is no tombstone's. */
+ * without it. false, and out untouched, for other names. */
 bool name_tsm_of(const char *tombstone, char out[NAME_MAX + 1]);
 
 #endif

@@ -50,7 +50,7 @@ static int absolute(const char *given, char **out)
     return *out ? 0 : -ENOMEM;
 }
 
-/* Its parent must exist: a store that does not exist yet gets no folders for our sake. */
+/* The parent must exist: a store that does not exist yet gets no folders from us. */
 static int check(const char *path, bool make)
 {
     if (make && mkdir(path, 0700) < 0 && errno != EEXIST)

@@ -16,7 +16,7 @@
 
 #define PROC_FILE_MAX (4 << 20)
 
-/* In /proc all of these say that the process has gone. */
+/* All of these mean that the process has gone. */
 static int gone(int r)
 {
     return r == -ENOENT || r == -ENOTDIR ? -ESRCH : r;
@@ -34,7 +34,7 @@ static int read_at(int dir, const char *file, char *buf, size_t cap)
     return (int)n;
 }
 
-/* Reads "PID (NAME) STATE …"; the name may hold blanks and brackets itself. */
+/* Reads "PID (NAME) STATE …"; the name may contain blanks and brackets. */
 static int process_read_stat(int dir, char *state, char *name, size_t cap)
 {
     char buf[512];
@@ -55,8 +55,8 @@ static bool is_dead(char state)
     return state == 'Z' || state == 'X' || state == 'x';
 }
 
-/* A program's other threads go on when its first one has ended, and only their entries show what
- * it holds. Returns the folder of one of them. */
+/* A program's other threads go on after its first one has ended, and only their entries show its
+ * files. Returns the folder of one of them. */
 static int process_open_thread(int dir)
 {
     autoclose int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -123,7 +123,7 @@ bool process_is_alive(const struct process *p)
     return process_read_stat(p->dir, &state, name, sizeof(name)) == 0 && !is_dead(state);
 }
 
-/* 1 if it is a file or folder. Waiting for an answer could hang: it may lie on our own mount. */
+/* 1 if it is a file or folder. It must not wait for the file system, which may be our own mount. */
 static int identify(int dir, const char *name, struct process_file *f)
 {
     struct statx sx;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One process, seen through /proc: its name, what it holds open, its arguments and environment.
+ * One process, seen through /proc: its name, open files, arguments and environment.
  *
- * A process may vanish at any moment: then functions return -ESRCH. -EACCES or -EPERM means that
- * it may not be looked into. A struct process is used by one thread at a time.
+ * A process may vanish at any moment: then functions return -ESRCH. -EACCES or -EPERM means no
+ * permission to inspect it. A struct process is used by one thread at a time.
  */
 #ifndef INFLUXFS_INFLUX_PROCESS_H
 #define INFLUXFS_INFLUX_PROCESS_H
@@ -19,12 +19,12 @@ struct process {
     bool is_influxd; /* by its name, or by the file that it runs */
 };
 
-/* Opens entry pid (a decimal name) of the /proc open at proc. -ESRCH for zombies too: they hold
- * nothing any more. Release with process_close. */
+/* Opens entry pid (a decimal name) of the /proc open at proc. -ESRCH also for zombies, which hold
+ * no files. Release with process_close. */
 int process_open(int proc, const char *pid, struct process *out);
 void process_close(struct process *p);
 
-/* Whether it is still there and no zombie. */
+/* Whether it still exists and is no zombie. */
 bool process_is_alive(const struct process *p);
 
 /* A regular file or folder that a process holds. */
@@ -35,14 +35,13 @@ struct process_file {
     bool is_writable; /* a descriptor open for writing, or a shared mapping that may be written */
 };
 
-/* Calls fn for each one; a negative result of it ends the loop and is handed on. With
- * writable_only, files that it only reads are left out at little cost. No file system is asked to
- * answer for it (statx with AT_STATX_DONT_SYNC): a FUSE daemon may look at processes that have
- * files of its own mount open. */
+/* Calls fn for each file; a negative result ends the loop and is returned. With writable_only,
+ * files open only for reading are left out cheaply. No file system is asked (statx with
+ * AT_STATX_DONT_SYNC): a FUSE daemon may inspect processes that use its own mount. */
 int process_files(const struct process *p, bool writable_only,
                   int (*fn)(void *arg, const struct process_file *f), void *arg);
 
-/* Whether a descriptor of it leads to a file of this name, in whatever folder. */
+/* Whether it holds a descriptor of a file of this name, in any folder. */
 bool process_holds_name(const struct process *p, const char *name);
 
 /* Reads a file of its /proc folder ("cmdline", "environ", up to 4 MiB) into fresh memory, a NUL

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Messages of protobuf field by field, for what generated code would not do: keep the fields that
- * it does not know, in their order, or read without allocating. (protobuf.dev, "Encoding")
- *
- * A pure function on untrusted bytes.
- */
+/* Protobuf messages, field by field (protobuf.dev, "Encoding"), for two tasks that generated code
+ * lacks: keeping unknown fields in their order, and reading without allocation. Pure, on untrusted
+ * bytes. */
 #ifndef INFLUXFS_INFLUX_PROTOWIRE_H
 #define INFLUXFS_INFLUX_PROTOWIRE_H
 
@@ -18,7 +15,7 @@ struct protowire_field {
     uint64_t value;    /* of WIRE_VARINT */
     struct bytes body; /* of WIRE_BYTES: a string or a message */
     struct bytes all;  /* the whole field as it is written */
-    size_t nkey;       /* how many bytes of that are its number and type */
+    size_t nkey;       /* bytes of its number and type, within `all` */
 };
 
 /* Takes the next field of a message: 1; 0 at its end; -EBADMSG. */

@@ -87,7 +87,7 @@ static int remember(void *arg, const struct process_file *file)
     return 0;
 }
 
-/* Compares what an influxd is configured for; it holds nothing open while it has no databases. */
+/* Compares the configured folders of an influxd; without databases it holds no file open. */
 static int running_check_folders(struct scan *s, const struct server *server)
 {
     for (size_t i = 0; i < STORE_FOLDERS; i++) {
@@ -190,7 +190,7 @@ static int running_walk(const struct scan *s, int fd, char path[PATH_MAX], size_
     return r;
 }
 
-/* Looks for the open files in the store: its files may be many, what processes hold is little. */
+/* Looks for the open files in the store: the store may have many files, processes hold few. */
 static int running_walk_trees(struct scan *s)
 {
     autofree char *path = malloc(PATH_MAX);
@@ -225,11 +225,11 @@ struct comparison {
     const struct store_paths *paths;
     struct place config, places[STORE_FOLDERS];
     bool same;               /* some influxd uses the file and the folders */
-    struct store_paths seen; /* what the other one uses, if it sees what we see */
+    struct store_paths seen; /* the folders of the other one, if its paths mean the same as ours */
     struct err other; /* about one that uses the file but other folders; empty if there is none */
 };
 
-/* Which of the folders is another one for the server, or STORE_FOLDERS. */
+/* The first folder that differs for the server, or STORE_FOLDERS. */
 static size_t find_difference(const struct comparison *c, const struct server *server)
 {
     size_t i = 0;
@@ -249,7 +249,7 @@ static bool sees_our_root(const struct server *server)
            ours.st_ino == its.st_ino;
 }
 
-/* As it would be written here: its relative paths begin at its own working folder. */
+/* The path as written here: relative paths begin at the server's working folder. */
 static int absolute(const struct server *server, const char *path, char **out)
 {
     char cwd[PATH_MAX], link[64];

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Does any process use the store?
+ * Does any process use the store? influxd takes no lock, so /proc is searched.
  *
- * influxd takes no lock of any kind, so /proc is asked. Other machines and sibling containers
- * cannot be seen, nor can what starts right after the answer. Needs root, or the same user as
- * influxd, to look into it.
+ * Other machines, sibling containers, and processes that start right after the answer are not seen.
+ * Needs root, or influxd's user, to inspect influxd.
  *
- * Both functions look at every process but the caller's own, and may be called in any thread. They
- * open folders that a running influxd is configured for: hold no lock that a file system needs to
- * answer for them.
+ * Both functions check every process but the caller's own, and may be called in any thread. They
+ * open folders that a running influxd is configured for: do not hold a lock that a file system
+ * needs to answer.
  */
 #ifndef INFLUXFS_INFLUX_RUNNING_H
 #define INFLUXFS_INFLUX_RUNNING_H

@@ -26,7 +26,7 @@ static char *text_of(struct json_object *o, const char *key)
     return *text == '/' ? strdup(text) : NULL;
 }
 
-/* Whether there is a memory; one that is damaged is none. *when: seconds since 1970. */
+/* Whether there is a record; a damaged one counts as none. *when: seconds since 1970. */
 static bool seen_load(int state_fd, struct store_paths *out, int64_t *when)
 {
     autofree char *text = NULL;
@@ -71,7 +71,7 @@ static bool same_place(const char *a, const char *b)
            (place_find(NULL, a, &x) == 0 && place_find(NULL, b, &y) == 0 && place_same(&x, &y));
 }
 
-/* Which folder is another one, or STORE_FOLDERS. */
+/* The first folder that differs, or STORE_FOLDERS. */
 static size_t difference(const struct store_paths *a, const struct store_paths *b)
 {
     size_t i = 0;
@@ -80,7 +80,7 @@ static size_t difference(const struct store_paths *a, const struct store_paths *
     return i;
 }
 
-/* A state folder that cannot be written to is reported where it is needed for more. */
+/* A state folder that is not writable is reported by the code that requires it. */
 static void remember(int state_fd, const struct store_paths *p, const struct store_paths *seen)
 {
     cleanup(store_paths_free) struct store_paths was = {0};
@@ -106,7 +106,7 @@ int seen_look(const struct store_paths *p, const char *state, bool make, struct 
     return r;
 }
 
-/* m: what was remembered `when`. */
+/* m: the record, made at `when`. */
 static int seen_check_memory(const struct store_paths *p, const struct store_paths *m, int64_t when,
                              struct err *e)
 {

@@ -30,7 +30,7 @@ bool serieskey_is_of(struct slice composite, struct slice measurement)
            (composite.n - n >= nsep && memcmp(composite.p + n, SERIESKEY_SEPARATOR, nsep) == 0);
 }
 
-/* The first c at or after `from` that has no backslash before it; s.n if there is none. */
+/* The first c at or after `from` without a backslash before it; s.n if there is none. */
 static size_t find(struct slice s, size_t from, char c)
 {
     size_t i = from;

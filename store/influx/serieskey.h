@@ -34,14 +34,15 @@ bool serieskey_split(struct slice composite, struct slice *series, struct slice 
 /* Whether a composite key is of the measurement, which is escaped as in keys. */
 bool serieskey_is_of(struct slice composite, struct slice measurement);
 
-/* What is before the tags, escaped as it is; *rest is the tags, from the comma before the first. */
+/* The part before the tags, with its escapes; *rest is the tags, from the comma before the
+ * first. */
 struct slice serieskey_measurement(struct slice series, struct slice *rest);
 
-/* Takes the next tag off *rest, escaped as it is; false if there is none. */
+/* Takes the next tag off *rest, with its escapes; false if there is none. */
 bool serieskey_tag(struct slice *rest, struct slice *name, struct slice *value);
 
-/* Writes the name or value of a tag without its escapes into out, which has room for in.n bytes.
- * Returns how many it wrote. */
+/* Writes a tag's name or value without its escapes into out, which has room for in.n bytes. Returns
+ * the number of bytes written. */
 size_t serieskey_unescape(struct slice in, char *out);
 
 /* The same for a measurement, which has fewer escapes. */

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* How long a process that is ending is given to be gone: half a second. */
+/* How long an ending process may take to disappear: half a second. */
 #define ENDING_TRIES 50
 #define ENDING_PAUSE_US 10000
 
@@ -72,7 +72,7 @@ static bool exists_as(const struct server *s, const char *path)
     return fd >= 0;
 }
 
-/* Cuts the last part off path, of which keep bytes are left; false if there is only one left. */
+/* Cuts off the last part of path, leaving keep bytes; false if only one part is left. */
 static bool cut_last(const char *path, size_t *keep)
 {
     size_t n = *keep;
@@ -125,8 +125,8 @@ bool place_same(const struct place *a, const struct place *b)
            memcmp(a->rest, b->rest, n) == 0;
 }
 
-/* The value of the last -config among the flags. *runs is false if the command is not "run", which
- * is also what influxd does without a command. */
+/* The value of the last -config among the flags. *runs is false if the command is not "run", the
+ * default command of influxd. */
 static const char *server_config_argument(const struct strings *args, bool *runs)
 {
     const char *found = NULL, *a = next(args, NULL);
@@ -155,7 +155,7 @@ static int copy(char **p, const char *value)
     return 0;
 }
 
-/* The file that it read, NULL for none. */
+/* The file that the server read; NULL: none. */
 static int server_find_config(struct server *s, const struct strings *args,
                               const struct strings *env, bool *runs)
 {
@@ -180,7 +180,7 @@ static int server_find_config(struct server *s, const struct strings *args,
 }
 
 /* HOME and the user's entry seldom differ; builds of influxd prefer one or the other, so the one
- * that has a store counts. */
+ * with a store counts. */
 static int server_home_paths(struct server *s, const struct process *p, const struct strings *env)
 {
     struct stat st;
@@ -248,7 +248,7 @@ static bool env_is_enough(const struct strings *env)
     return i == STORE_FOLDERS;
 }
 
-/* What all the rest depends on. A process that is ending has no folders and no arguments any more. */
+/* The input of everything else. An ending process has no folders and no arguments left. */
 static int look_into(const struct process *p, struct server *s, struct strings *args,
                      struct strings *env)
 {
@@ -262,7 +262,7 @@ static int look_into(const struct process *p, struct server *s, struct strings *
     return r == 0 && args->len == 0 ? -ESRCH : r;
 }
 
-/* As server_read, into what the caller releases in any case. */
+/* As server_read; the caller releases *s in any case. */
 static int server_read_into(const struct process *p, struct server *s, struct err *e)
 {
     bool runs = true;

@@ -27,17 +27,17 @@ struct server {
 };
 
 /* 1: *out is filled in; release it with server_close. 0: not a server of InfluxDB 1.x (another
- * command of influxd, such as backup, or 2.x). -ESRCH: it has gone, or is just going (it gets half
- * a second for that). Anything else: what it uses cannot be found out, for the reason in e. */
+ * command of influxd, such as backup, or 2.x). -ESRCH: it has ended, or is about to (it gets half a
+ * second for that). Other errors: its folders cannot be found out, for the reason in e. */
 int server_read(const struct process *p, struct server *out, struct err *e);
 void server_close(struct server *s);
 
-/* Where a path leads: the folder or file itself, or what of it exists and the rest of the path.
- * Two paths lead to one place if their struct place are the same by place_same. */
+/* Where a path leads: the folder or file itself, or its existing part and the rest of the path. Two
+ * paths lead to one place if place_same says so of their struct place. */
 struct place {
     dev_t dev;
     ino_t ino;
-    const char *rest; /* "" if it exists; points into the path that was given */
+    const char *rest; /* "" if it exists; points into the given path */
 };
 
 /* Follows path as s does, or as this process does if s is NULL. */

@@ -22,8 +22,7 @@ static inline size_t simple8b_count(const uint8_t *word)
     return simple8b_packing[*word >> 4].n;
 }
 
-/* Makes numbers of a word. By fours: the end of a loop over just as many as there are would be
- * mispredicted. */
+/* Unpacks the numbers of a word. By fours: the end of an exact loop would be mispredicted. */
 static inline void simple8b_unpack(const uint8_t *p, uint64_t *out)
 {
     uint64_t word = bytes_load(p);

@@ -17,12 +17,12 @@
 #define VERSION_4 0x1504
 #define KEY_MAX 65535
 #define PIECE ((size_t)64 << 10)
-/* Records are cut out of this; the largest one fits beside a piece that is unpacked. */
+/* Records are cut out of this; the largest one fits beside an unpacked piece. */
 #define PLAIN (2 * (PIECE + KEY_MAX))
 
 struct reader {
     const struct source *s;
-    uint64_t at; /* of what has not been read yet */
+    uint64_t at; /* of the bytes not read yet */
     tombstone_fn fn;
     void *ctx;
     struct err *e;
@@ -38,7 +38,7 @@ static int bad(const struct reader *r, const char *what)
                    r->at, what);
 }
 
-/* Takes a record: 1, or 0 if it is not there whole. */
+/* Takes a record: 1, or 0 if it is incomplete. */
 static int tombstone_record(struct reader *r, struct bytes *b)
 {
     struct bytes in = *b;
@@ -67,7 +67,7 @@ static int tombstone_line(struct reader *r, struct bytes *b, bool last)
     bytes_skip(b, len + (end ? 1 : 0));
     if (len == 0)
         return 1;
-    /* Other versions whose first bytes are damaged end up here. */
+    /* Other versions with damaged first bytes end up here. */
     if (len > KEY_MAX || memchr(key, '\0', len) ||
         !memmem(key, len, SERIESKEY_SEPARATOR, strlen(SERIESKEY_SEPARATOR)))
         return bad(r, "a line that is no key");
@@ -75,7 +75,7 @@ static int tombstone_line(struct reader *r, struct bytes *b, bool last)
     return done ? done : 1;
 }
 
-/* Hands on the records that are whole and keeps the rest of plain for later. */
+/* Passes on the whole records and keeps the rest of plain for later. */
 static int tombstone_take_all(struct reader *r, bool last)
 {
     struct bytes b = {r->plain, r->nplain};
@@ -116,8 +116,7 @@ static int tombstone_read_plain(struct reader *r)
     return 0;
 }
 
-/* Unpacks what z has, through any number of streams; *inside says whether one has begun and not
- * ended. */
+/* Unpacks the input of z, through any number of streams; *inside: within a stream. */
 static int tombstone_inflate(struct reader *r, z_stream *z, bool many, bool *inside)
 {
     do {

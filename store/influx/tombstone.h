@@ -6,7 +6,7 @@
  *   0x1502  { key length u32 | key | first time i64 | last time i64 }…, times inclusive
  *   0x1503  the same in one gzip stream
  *   0x1504  the same in a gzip stream for each delete, one after the other
- *   other   lines, each a key of which everything is deleted; an empty file has none
+ *   other   lines, each a key whose values are all deleted; an empty file has none
  * (influxdb tsdb/engine/tsm1/tombstone.go). Numbers are big-endian, keys those of serieskey.h.
  * A range from INT64_MIN to INT64_MAX is the whole key.
  *
@@ -19,8 +19,8 @@
 
 #include "store/influx/source.h"
 
-/* Called for each range, in the order of the file; what it returns if it is not 0 ends the reading
- * and is returned. */
+/* Called for each range, in the order of the file; a non-zero result ends the reading and is
+ * returned. */
 typedef int (*tombstone_fn)(void *ctx, const char *key, size_t len, int64_t min, int64_t max);
 
 int tombstone_read(const struct source *s, tombstone_fn fn, void *ctx, struct err *e);

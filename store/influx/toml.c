@@ -229,7 +229,6 @@ static int toml_key_part(struct toml *t)
     return r;
 }
 
-/* A key of one or more parts, appended to the path. */
 static int toml_dotted_key(struct toml *t)
 {
     int r;
@@ -253,7 +252,7 @@ static int report(const struct toml *t, enum kind kind)
     return t->fn(t->arg, &item);
 }
 
-/* KEY = VALUE; the path is as before afterwards. */
+/* KEY = VALUE; restores the path afterwards. */
 static int toml_pair(struct toml *t)
 {
     size_t depth = t->depth, used = t->keys.n;
@@ -272,8 +271,8 @@ static int toml_pair(struct toml *t)
     return r;
 }
 
-/* What stands between an opening and a closing bracket, commas between. A comma before the end is
- * allowed, as TOML does in arrays. */
+/* The items between two brackets, separated by commas. A comma before the end is allowed, as in
+ * TOML arrays. */
 static int toml_list(struct toml *t, const char *close, bool table)
 {
     enum kind ignored;

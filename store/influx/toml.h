@@ -17,14 +17,14 @@
 
 /* One key that is set, outside of arrays. Everything in it lives until the callback returns. */
 struct toml_item {
-    const char *const *key; /* the whole path of it, tables included */
-    size_t depth;           /* of how many parts */
+    const char *const *key; /* the whole path, tables included */
+    size_t depth;           /* number of parts */
     const char *string;     /* without NUL; NULL if the value is not a string */
-    const char *word;       /* a number, a boolean or a date as it is written there, or NULL */
+    const char *word;       /* a number, boolean or date as written, or NULL */
     unsigned line;          /* where the value ends, from 1 */
 };
 
-/* Negative ends the reading and is handed on. */
+/* A negative result ends the reading and is returned. */
 typedef int toml_fn(void *arg, const struct toml_item *item);
 
 /* Reads len bytes of text in one pass. name is what errors call it. -EINVAL with "NAME:LINE: …" in

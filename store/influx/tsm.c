@@ -32,7 +32,7 @@ static int damaged(const struct tsm *t, uint64_t at, const char *what, struct er
     return err_set(e, -EBADMSG, "%s: damaged at byte %" PRIu64 ": %s", t->name, at, what);
 }
 
-/* n bytes at `at`, at most WINDOW and within the file; they stay until the next call. */
+/* n bytes at `at`, at most WINDOW and within the file; valid until the next call. */
 static int tsm_look(struct tsm *t, uint64_t at, size_t n, const uint8_t **out, struct err *e)
 {
     if (at < t->at || at + n > t->at + t->n) {

@@ -25,7 +25,7 @@
 
 /* influxd writes 1000 points a block, and some later versions 10,000. More is damage. */
 #define TSMBLOCK_MAX_POINTS 65536
-/* The most that the strings of a block may take. */
+/* The most bytes that a block's strings may take. */
 #define TSMBLOCK_MAX_STRINGS (1u << 30)
 
 /* Zeroed before its first use; reused by the next decoding. */
@@ -38,16 +38,15 @@ struct tsmblock {
     size_t cap, strings_cap;
 };
 
-/* Decodes the n bytes of a block, its checksum left out. -EBADMSG, with the byte of the block and
- * the cause in e, or -ENOMEM: *b then holds no points. */
+/* Decodes the n bytes of a block without its checksum. -EBADMSG, with the byte of the block and the
+ * cause in e, or -ENOMEM: *b then holds no points. */
 int tsmblock_decode(struct tsmblock *b, const void *p, size_t n, struct err *e);
 
-/* The same for the type and the times alone: the values are not looked at, and b->values holds
- * nothing. */
+/* The same for the type and the times alone: the values are not read, and b->values is empty. */
 int tsmblock_decode_times(struct tsmblock *b, const void *p, size_t n, struct err *e);
 
-/* Makes *to the points [first, end) of another, with strings of its own. 0 or -ENOMEM: then it
- * holds no points. */
+/* Makes *to a copy of the points [first, end), with its own strings. 0 or -ENOMEM: then it holds no
+ * points. */
 int tsmblock_copy(struct tsmblock *to, const struct tsmblock *from, size_t first, size_t end);
 
 void tsmblock_free(struct tsmblock *b);

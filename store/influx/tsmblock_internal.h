@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the decoders of a block's parts share; there is a file for each: times, integers, floats and
- * strings, and booleans in tsmblock.c. tsmblock.h describes the formats. */
+/* Shared by the decoders of a block's parts (tsmblock.h describes the formats). Times, integers,
+ * floats and strings have a file each; booleans are in tsmblock.c. */
 #ifndef INFLUXFS_INFLUX_TSMBLOCK_INTERNAL_H
 #define INFLUXFS_INFLUX_TSMBLOCK_INTERNAL_H
 
@@ -16,21 +16,21 @@ enum encoding { ENCODING_RAW = 0, ENCODING_SIMPLE8B = 1, ENCODING_RLE = 2 };
 struct decoder {
     struct tsmblock *b;
     const uint8_t *start;
-    struct bytes in; /* what is left of the part at hand */
+    struct bytes in; /* the rest of the current part */
     struct err *e;
 };
 
-/* -EBADMSG, with the byte that d->in has come to. */
+/* -EBADMSG, with the byte offset of d->in. */
 int decoder_bad(const struct decoder *d, const char *what);
 int decoder_too_few(const struct decoder *d); /* values, for the times */
 
-/* Room for n points and SIMPLE8B_SLACK, those that are there kept. 0 or -ENOMEM. */
+/* Room for n points and SIMPLE8B_SLACK; existing points are kept. 0 or -ENOMEM. */
 int decoder_reserve(struct tsmblock *b, size_t n);
 
-/* Makes d->b->n and the times of all of d->in, at least one. */
+/* Decodes d->b->n and the times, at least one, from all of d->in. */
 int tsmtimes_decode(struct decoder *d);
 
-/* Each makes d->b->n values of the front of d->in. */
+/* Each decodes d->b->n values from the front of d->in. */
 int tsmints_decode(struct decoder *d);
 int tsmfloats_decode(struct decoder *d);
 int tsmbools_decode(struct decoder *d);

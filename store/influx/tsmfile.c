@@ -157,7 +157,7 @@ struct tsmfile_entry tsmfile_entry(const struct tsmfile_key *key, size_t i)
     return (struct tsmfile_entry){(int64_t)min, (int64_t)max, offset, (uint32_t)size};
 }
 
-/* Blocks follow each other as their keys do: an entry that was damaged cannot name another's. */
+/* Blocks are in the order of their keys: a damaged entry cannot name another's block. */
 static int tsmfile_check_entries(struct tsmfile *f, const struct tsmfile_key *key, uint64_t off,
                                  struct err *e)
 {
@@ -174,7 +174,7 @@ static int tsmfile_check_entries(struct tsmfile *f, const struct tsmfile_key *ke
     return 0;
 }
 
-/* The key is kept to see that the next one is greater. */
+/* Keeps the key, to check that the next one is greater. */
 static int tsmfile_keep_last(struct tsmfile *f, const struct tsmfile_key *key, struct err *e)
 {
     if (f->nlast > 0 &&
@@ -187,7 +187,7 @@ static int tsmfile_keep_last(struct tsmfile *f, const struct tsmfile_key *key, s
     return 0;
 }
 
-/* The key at f->at, and in *next where it ends. */
+/* The key at f->at; *next is its end. */
 static int tsmfile_read_key(struct tsmfile *f, struct tsmfile_key *key, uint64_t *next,
                             struct err *e)
 {

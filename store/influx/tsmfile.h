@@ -44,7 +44,7 @@ struct tsmfile_key {
     const uint8_t *raw; /* by tsmfile_entry */
 };
 
-/* Checks header and footer. *s is copied, what it points to must outlive the result. */
+/* Checks header and footer. *s is copied; its context must outlive the result. */
 int tsmfile_open(const struct source *s, struct tsmfile **out, struct err *e);
 void tsmfile_free(struct tsmfile *f);
 static inline void tsmfile_freep(struct tsmfile **f)
@@ -54,12 +54,12 @@ static inline void tsmfile_freep(struct tsmfile **f)
 
 const char *tsmfile_name(const struct tsmfile *f);
 
-/* The next calls of tsmfile_next give the keys that begin with these bytes, which must live as
- * long; n 0: all keys. The index is not searched but walked, as it has no table of keys. */
+/* The next calls of tsmfile_next give the keys with this prefix, which must live as long; n 0: all
+ * keys. The index is walked, as it has no table of keys. */
 void tsmfile_seek(struct tsmfile *f, const void *prefix, size_t n);
 
-/* Where the next key stands in the index; and going on from there, for keys with a prefix as above.
- * A place is good for the same bytes only. */
+/* The place of the next key in the index, and continuing from there, for keys with a prefix as
+ * above. A place is valid for the same bytes only. */
 struct tsmfile_place {
     uint64_t at, block_at;
 };
@@ -70,7 +70,7 @@ void tsmfile_seek_place(struct tsmfile *f, struct tsmfile_place place, const voi
 /* 1 and a key, or 0 when there are no more. */
 int tsmfile_next(struct tsmfile *f, struct tsmfile_key *key, struct err *e);
 
-/* Gives back the memory that walking the index took, until it is walked again. */
+/* Releases the index memory until the next walk. */
 void tsmfile_rest(struct tsmfile *f);
 
 /* Entry i of the key. */

@@ -5,7 +5,7 @@
 
 #define FLOAT_END 0x7ff8000000000001u
 
-/* Bits from the most significant one of each byte, and the window of those that changed last. */
+/* Bits from the most significant one of each byte, and the window of the last changed bits. */
 struct gorilla {
     const uint8_t *p;
     size_t at, n; /* bits */
@@ -13,7 +13,7 @@ struct gorilla {
     unsigned significant, trailing; /* significant 0: there has been none yet */
 };
 
-/* Bytes that are read from the one that a value begins in: 7 + 13 + 64 bits and more. */
+/* Bytes that are read from the first byte of a value: 7 + 13 + 64 bits and more. */
 #define GORILLA_READS 16
 
 /* The 64 bits at `at`. */
@@ -60,8 +60,7 @@ static inline const char *tsmfloats_next(struct gorilla *g)
     return NULL;
 }
 
-/* Takes values from *i on, while GORILLA_READS bytes can be read at those that begin before bit
- * `until`. */
+/* Takes values from *i on that begin before bit `until`, while GORILLA_READS bytes can be read. */
 static const char *tsmfloats_take(struct gorilla *g, size_t until, union value *values, size_t n,
                                   size_t *i)
 {

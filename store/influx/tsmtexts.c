@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <snappy-c.h>
 
-/* Unpacks what is left into b->strings. */
 static int tsmtexts_unpack(struct decoder *d, size_t *n)
 {
     struct tsmblock *b = d->b;
@@ -15,7 +14,7 @@ static int tsmtexts_unpack(struct decoder *d, size_t *n)
     if (snappy_uncompressed_length(packed, d->in.n, n) != SNAPPY_OK || *n > TSMBLOCK_MAX_STRINGS)
         return decoder_bad(d, what);
     if (*n > b->strings_cap || !b->strings) {
-        /* Where there is room already, the unpacking itself will say. */
+        /* With enough room already, the unpacking itself checks. */
         if (snappy_validate_compressed_buffer(packed, d->in.n) != SNAPPY_OK)
             return decoder_bad(d, what);
         if (!array_renew(&b->strings, &b->strings_cap, *n))

@@ -8,7 +8,7 @@ static int too_many(const struct decoder *d)
     return decoder_bad(d, "more points than a block can have");
 }
 
-/* The first time that is less than the one before it; how many there are if none is. */
+/* The first time that is less than its predecessor; the number of times if there is none. */
 static size_t tsmtimes_descent(const struct tsmblock *b)
 {
     unsigned any = 0;
@@ -51,7 +51,7 @@ static int tsmtimes_raw(struct decoder *d)
     return b->n < n ? too_many(d) : 0;
 }
 
-/* The differences as they are; *all is whether they fit. */
+/* Unpacks the differences; *all: whether they fit. */
 static int tsmtimes_unpack(struct decoder *d, bool *all)
 {
     struct bytes in = d->in; /* else looked up again after each number that is stored */

@@ -52,15 +52,15 @@ static int wal_segment_at(struct segment *s, uint64_t off, size_t n, const uint8
     return 0;
 }
 
-/* Could len bytes of snappy unpack to n? A copy makes at most 64 bytes of 3, and no element takes
- * more than 6 bytes to make one. What a hole or a torn entry claims fails here, before it is
- * read. */
+/* Whether len bytes of snappy can unpack to n. A copy makes at most 64 bytes of 3, and no element
+ * takes more than 6 bytes to make one. False claims by holes or torn entries fail here, before they
+ * are read. */
 static bool is_plausible(uint64_t len, uint64_t n)
 {
     return n <= 22 * len && len <= 6 * n + 5;
 }
 
-/* 0 if the len bytes at src unpack to a payload of this type, -EBADMSG if not. */
+/* 0 if the len bytes at src unpack to a payload of this type, else -EBADMSG. */
 static int wal_payload(struct segment *s, uint8_t type, const uint8_t *src, size_t len)
 {
     const char *packed = (const char *)src;

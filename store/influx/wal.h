@@ -20,11 +20,11 @@
 
 #include <stdint.h>
 
-/* What a run of entries ends at. */
+/* Where a run of entries ends. */
 enum wal_end {
     WAL_WHOLE, /* wal_cut */
-    WAL_TORN,  /* the beginning of an entry, whose rest may still be to come */
-    WAL_BAD,   /* what is no entry and cannot become one; or a hole, which wal_hole finds */
+    WAL_TORN,  /* an incomplete entry, whose rest may still follow */
+    WAL_BAD,   /* not an entry, even in part; or a hole, which wal_hole finds */
 };
 
 /* Follows the entries from `from`, which is where one begins (0, or an earlier *good, or where a

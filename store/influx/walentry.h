@@ -5,7 +5,7 @@
  *   1 write         { type u8 | key length u16 | key | count u32 | { time i64 | value }… }…
  *                   type: 1 float and 2 integer, eight bytes; 3 boolean, one byte, true if it is 1;
  *                   4 string, length u32 and bytes; 5 unsigned, eight bytes
- *   2 delete        keys between newlines, of which everything goes
+ *   2 delete        keys between newlines; all their values are deleted
  *   3 delete range  first time i64 | last time i64 | { key length u32 | key }…, times inclusive
  *
  * Numbers are big-endian. Keys are those of serieskey.h, in any order. Of values with the same time
@@ -20,9 +20,9 @@
 enum walentry_type { WALENTRY_WRITE = 1, WALENTRY_DELETE = 2, WALENTRY_DELETE_RANGE = 3 };
 
 /* Called in the order of the payload; any may be NULL. Times are nanoseconds since 1970. Keys and
- * strings point into the payload. What is not 0 ends the walk. */
+ * strings point into the payload. A non-zero result ends the walk. */
 struct walentry_visitor {
-    /* The values that follow are of this key. */
+    /* The key of the values that follow. */
     int (*key)(void *ctx, const char *key, size_t len, enum value_type type, size_t count);
     /* v->s is of a string that begins at text, off being 0. */
     int (*value)(void *ctx, int64_t time, const union value *v, const char *text);
@@ -30,15 +30,15 @@ struct walentry_visitor {
     void *ctx;
 };
 
-/* 0 if the payload is whole and of known types, else -EBADMSG, or what the visitor returned. It is
- * untrusted; what was visited before damage was found is what the bytes said. */
+/* 0 if the payload is whole and of known types, else -EBADMSG, or the visitor's result. It is
+ * untrusted; the visitor may have seen part of a damaged payload. */
 int walentry_walk(int type, const void *payload, size_t n, const struct walentry_visitor *v);
 
-/* Replays a segment that ends with a whole entry, as segments of captures do: hands everything in it
- * to the visitor, in order; what that returns if it is not 0 ends the reading and is returned. The
- * bytes are untrusted. Errors: -EBADMSG for anything but whole, good entries, with the file, the
- * offset and the cause in e, -ENOMEM, what the source says. Memory: the largest entry and what it
- * unpacks to, at most 22 times that. */
+/* Replays a segment that ends with a whole entry, as in captures: passes everything in it to the
+ * visitor, in order; a non-zero result ends the reading and is returned. The bytes are untrusted.
+ * Errors: -EBADMSG for anything but whole, good entries, with the file, the offset and the cause in
+ * e; -ENOMEM; those of the source. Memory: the largest entry and its unpacked form, at most 22
+ * times that. */
 int walread(const struct source *s, const struct walentry_visitor *v, struct err *e);
 
 #endif

@@ -36,7 +36,6 @@ static int no_memory(const struct segment *g)
     return err_sys(g->e, -ENOMEM, "%s", g->s->name);
 }
 
-/* Unpacks the n bytes of g->packed and walks them. */
 static int walread_replay(struct segment *g, int type, size_t n)
 {
     size_t plain;
@@ -47,13 +46,13 @@ static int walread_replay(struct segment *g, int type, size_t n)
         return no_memory(g);
     if (snappy_uncompress(g->packed, n, g->plain, &plain) != SNAPPY_OK)
         return bad(g, "it does not unpack");
-    /* Looked through first, so that what the visitor returns cannot be taken for damage. */
+    /* Checked first, so that the visitor's result cannot be mistaken for damage. */
     if (walentry_walk(type, g->plain, plain, &(struct walentry_visitor){0}) < 0)
         return bad(g, "its contents do not add up");
     return walentry_walk(type, g->plain, plain, g->v);
 }
 
-/* The entry at g->at; moves on past it. */
+/* Reads the entry at g->at and moves past it. */
 static int walread_entry(struct segment *g)
 {
     uint8_t head[HEADER];

@@ -17,7 +17,7 @@ static bool is_one_of(const char *name, const char *const list[])
     return false;
 }
 
-/* As many of these characters, and no other. */
+/* n of these characters, and no other. */
 static bool is_all(const char *name, const char *chars, size_t n)
 {
     return strlen(name) == n && strspn(name, chars) == n;
