@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Folding: the oldest numbers go into the base. The new base's manifest is the commit; what nothing
- * refers to any more is removed after it, and again by the next one who comes if a kill came first:
- * the numbers that the base has taken in are removed last, as a sign that there is more to do. */
+/* Folding: the oldest numbers go into the base. The new base's manifest is the commit. Unreferenced
+ * files are removed after it, by the next cut or fold if a kill intervenes; the folded numbers are
+ * removed last, as a sign of unfinished work. */
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The places of a state's files, to be asked for. */
+/* The places of a state's files, for lookups. */
 struct places {
     struct cut_place *at;
     size_t n;
@@ -53,7 +53,6 @@ static bool is_superseded(const char *name, int64_t base, uint64_t *number)
     return cut_parse_uint(name, 10, INT64_MAX, number) && (int64_t)*number <= base;
 }
 
-/* Of a manifest that was being written. */
 static bool is_temporary(const char *name)
 {
     size_t n = strspn(name, "0123456789");
@@ -81,7 +80,7 @@ static int fold_remove_superseded(int cuts_fd, const struct cut_head *base, stru
     return r < 0 ? err_sys(e, r, "cuts: removing what was folded") : 0;
 }
 
-/* What the base alone needs of the files up to its serial stays. */
+/* Keeps the files up to the base's serial that the base needs. */
 static int fold_sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
                       const struct cut_entry *entries, size_t n, struct prune_result *out,
                       struct err *e)
@@ -92,7 +91,7 @@ static int fold_sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
     if (r < 0)
         return err_sys(e, r, "cuts");
     r = pool_sweep(cuts_fd, base->serial, is_needed, &p, &removed, &freed, e);
-    if (r == 0 && c->snapshots) /* what is remembered of files that are gone does no harm */
+    if (r == 0 && c->snapshots) /* stale entries do no harm */
         catalog_forget_retained(snapshots_catalog(c->snapshots), base->serial, is_needed, &p, NULL);
     free(p.at);
     if (r == 0 && out) {
@@ -102,7 +101,7 @@ static int fold_sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
     return r < 0 ? r : fold_remove_superseded(cuts_fd, base, e);
 }
 
-/* Whether there is a number, or a temporary file, that should be gone. */
+/* Whether a number or a temporary file is left that should be gone. */
 static int is_untidy(int cuts_fd, int64_t base_number, bool *yes, struct err *e)
 {
     cleanup(dir_free) struct dir names = {0};
@@ -130,7 +129,7 @@ int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e)
     size_t n;
     bool untidy;
     int r = cuts_list(c, &list, &n, &broken, e);
-    /* Where something is wrong nothing is removed: it may be needed to mend it. */
+    /* After any error nothing is removed: a repair may need it. */
     if (r < 0 || broken.text[0])
         return r;
     if (n > 0) {
@@ -141,8 +140,8 @@ int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e)
     return r < 0 ? r : pool_remove_from(cuts_fd, n ? list[n - 1].head.serial + 1 : 0, e);
 }
 
-/* How many of the numbers list[1..want] can be folded: a cut that is in use must stay. Those that
- * go are closed off by the descriptors, which are the caller's. */
+/* How many of the numbers list[1..want] can be folded: a cut in use must stay. The caller owns the
+ * descriptors that close off the others. */
 static int close_off(int cuts_fd, const struct cut_info *list, size_t want, int *fds, size_t *can,
                      struct err *e)
 {
@@ -156,7 +155,7 @@ static int close_off(int cuts_fd, const struct cut_info *list, size_t want, int 
     return 0;
 }
 
-/* The sums that have been found since go into the manifest. */
+/* Adds to the manifest the sums that were found since. */
 static int fold_add_sums(struct cuts *c, struct cut_entry *entries, size_t n)
 {
     autofree struct catalog_retained *sums = NULL;
@@ -199,8 +198,8 @@ static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_
     return r < 0 ? r : fold_sweep(c, cuts_fd, &base.head, entries, n, out, e);
 }
 
-/* How many of the numbers list[1..want] may be folded: none from the first on whose loss is not
- * accepted, since what it lost would go. */
+/* How many of the numbers list[1..want] may be folded: those before the first with an unaccepted
+ * loss, since folding drops what it lost. */
 static size_t unguarded(const struct cut_info *list, size_t want, struct prune_result *out)
 {
     for (size_t i = 1; i <= want; i++) {
@@ -238,8 +237,8 @@ static int fold(struct cuts *c, int cuts_fd, uint64_t keep, struct prune_result 
     return r;
 }
 
-/* The folder of the cuts and its lock, without what a kill has left. Both are the caller's, on
- * failure too: -1, or to be closed. */
+/* The folder of the cuts and its lock, without remains of a kill. The caller owns both, also on
+ * failure (-1: not open). */
 static int open_tidied(struct cuts *c, int *fd, int *lock, struct err *e)
 {
     if ((*fd = cuts_folder(c, e)) < 0)

@@ -30,7 +30,7 @@ struct trying {
     struct kind last; /* shards of one kind follow each other */
     bool have_last;
     uint64_t linked; /* files */
-    char path[1024]; /* of the folder that is looked at, for words */
+    char path[1024]; /* path of the current folder, for messages */
 };
 
 static bool is_excluded(const struct trying *t, const char *db)
@@ -41,14 +41,14 @@ static bool is_excluded(const struct trying *t, const char *db)
     return false;
 }
 
-/* 0, or why not. */
+/* 0, or why the link failed. */
 static int try_link(const struct trying *t, int fd, const char *name)
 {
-    unlinkat(t->state_fd, PROBE, 0); /* what a kill has left */
+    unlinkat(t->state_fd, PROBE, 0); /* left by a kill */
     int r = linkat(fd, name, t->state_fd, PROBE, 0) < 0 ? -errno : 0;
     unlinkat(t->state_fd, PROBE, 0);
-    /* Another process tries just now; or the file was removed, or has too many names, which says
-     * nothing about others. */
+    /* Another process is trying too; or the file was removed, or has too many names, which does not
+     * matter for other files. */
     return r == -EEXIST || r == -ENOENT || r == -EMLINK ? 0 : r;
 }
 
@@ -74,7 +74,7 @@ static int links_can_link(struct trying *t, int fd, const char *name, bool *yes)
     return 0;
 }
 
-/* The files of a shard: one is tried, and tells of the others. */
+/* The files of a shard: one is tried, and stands for the others. */
 static int links_look_at_shard(struct trying *t, int fd, const struct dir *list)
 {
     bool tried = false, yes = true;
@@ -105,7 +105,7 @@ static bool is_wanted(const struct trying *t, int level, const char *name)
     return level == DATABASE ? !name_is_series(name) : name_is_shard(name, NULL);
 }
 
-/* Goes down from the data folder to the shards, and through links of shards, as influxd does. */
+/* Walks from the data folder down to the shards, through links of shards, as influxd does. */
 static int links_walk(struct trying *t, int parent, const char *name, int level)
 {
     size_t before = strlen(t->path);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether cuts can keep the store's files as hard links, found out beforehand.
+ * Finds out beforehand whether cuts can keep the store's files as hard links.
  *
- * Files on another file system than the state folder cannot be linked there, nor can those that the
- * kernel protects (fs.protected_hardlinks) from another user than theirs. A cut then copies them,
- * the first one all of them.
+ * Two kinds of files cannot be linked into the state folder: files on another file system, and
+ * other users' files that the kernel protects (fs.protected_hardlinks). A cut copies them; the
+ * first cut copies all of them.
  */
 #ifndef INFLUXFS_CHAIN_CUT_LINKS_H
 #define INFLUXFS_CHAIN_CUT_LINKS_H
@@ -22,16 +22,15 @@ enum cut_links_how {
 struct cut_links {
     enum cut_links_how how;
     uint64_t files, bytes; /* TSM files and tombstones that would be copied */
-    struct err why;        /* they would be; or why it is not known */
+    struct err why;        /* why they would be copied, or why it is not known */
 };
 
-/* Tries it with a file of each shard that the rules do not exclude, in the state folder of c. What
- * of the store cannot be looked into is passed over: a cut says so. */
+/* Tries a link in the state folder of c, to one file of each shard that the rules do not exclude.
+ * Unreadable parts of the store are skipped: a cut reports them. */
 int cut_links_try(struct cuts *c, const struct store_paths *paths, const struct cut_rules *rules,
                   struct cut_links *out, struct err *e);
 
-/* -ENOSPC, with a message: there are no cuts yet, and the first would copy more than fits above the
- * reserve. */
+/* -ENOSPC, with a message: there are no cuts yet, and the first copy would use up the reserve. */
 int cut_links_room(struct cuts *c, const struct cut_rules *rules, const struct cut_links *l,
                    struct err *e);
 

@@ -13,17 +13,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A shard, or its part in one of the two folders until all was seen. */
+/* A shard; until all files are seen, its part in one of the two folders. */
 struct shard_loss {
     const char *key; /* "DB/RP/ID", not ended */
     size_t len;
-    uint64_t files, bytes; /* that there were */
-    uint64_t now;          /* bytes that there are */
+    uint64_t files, bytes; /* in the previous cut */
+    uint64_t now;          /* bytes now */
     uint64_t newest;       /* one more than the latest generation of a new TSM file; 0: none */
     uint64_t lost_files, lost_bytes;
 };
 
-/* A file that is not there any more, or has become smaller. */
+/* A file that has gone, or has become smaller. */
 struct gone {
     const char *path;
     uint64_t bytes;
@@ -79,7 +79,7 @@ static int by_key(const void *a, const void *b)
     return d ? d : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Files come sorted: as a rule one is of the same shard as the one before it. */
+/* Files come sorted: usually a file is of the same shard as its predecessor. */
 static struct shard_loss *shard_of(struct loss *l, const char *key, size_t len)
 {
     const struct shard_loss fresh = {.key = key, .len = len};
@@ -122,7 +122,7 @@ int loss_see(struct loss *l, const char *path, const struct file_attr *was,
     return 0;
 }
 
-/* What was seen of a shard in the data folder and in that of the WAL becomes one. */
+/* Joins the parts of a shard in the data and WAL folders. */
 static void loss_join_shards(struct loss *l)
 {
     size_t n = 0;
@@ -232,7 +232,6 @@ bool loss_exceeds(const struct cut_lost *lost, double part)
     return lost->bytes > 0 && (double)lost->bytes > part * (double)lost->of;
 }
 
-/* How many of the names are given. */
 static uint64_t named(const struct cut_lost *lost)
 {
     uint64_t n = *lost->names != 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a cut: what differs from the newest one is retained, and its manifest written. That
- * manifest is the commit; whatever a kill leaves before it is litter. */
+/* Making a cut: retains the changes since the newest cut, then writes the manifest. The manifest is
+ * the commit; the remains of an earlier kill are litter. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/log.h"
@@ -31,18 +31,16 @@ struct making {
     const struct tarball_reader *reader;
     int cuts_fd;
     struct capture *capture;
-    struct item *items; /* what is to be in the cut, sorted */
+    struct item *items; /* the content of the cut, sorted */
     size_t n;
-    char *paths;             /* memory of theirs */
+    char *paths;             /* owns their paths */
     struct cutstate *before; /* the newest cut, or NULL */
     struct cutlist *list;    /* the new one */
-    struct loss *loss;       /* while what differs is looked for */
+    struct loss *loss;       /* used while comparing */
     struct pool_adding pool;
     bool matters; /* something but _internal has changed */
     struct cut_result *out;
 };
-
-/* What is to be in it */
 
 static bool is_excluded(const struct cut_rules *rules, const char *path)
 {
@@ -66,7 +64,7 @@ static int make_choose(struct making *m, struct err *e)
     char *at = m->paths = malloc(bytes + 1);
     if (!m->items || !at)
         return err_sys(e, -ENOMEM, "cut");
-    bool sorted = true; /* as a rule: a capture has nearly this order */
+    bool sorted = true; /* usually: a capture has nearly this order */
     for (size_t i = 0; i < all; i++) {
         const struct member *member = capture_member(m->capture, i);
         member_path(member, at);
@@ -82,8 +80,6 @@ static int make_choose(struct making *m, struct err *e)
         qsort(m->items, m->n, sizeof(*m->items), by_path);
     return 0;
 }
-
-/* The difference */
 
 static bool same_attr(const struct file_attr *a, const struct file_attr *b)
 {
@@ -121,7 +117,7 @@ static int make_meta_matters(const struct making *m, const struct cut_entry *old
     return 0;
 }
 
-/* Retains a file, unless it is retained already: only its owner or mode has changed then. */
+/* Retains a file, unless it is retained already and only its owner or mode has changed. */
 static int make_retain(struct making *m, const struct cut_entry *old, const struct item *item,
                        struct cut_entry *out, struct err *e)
 {
@@ -138,7 +134,7 @@ static int make_retain(struct making *m, const struct cut_entry *old, const stru
     }
     if (reader_interrupted(m->reader))
         return err_set(e, -EINTR, "interrupted while the cut was made");
-    struct err damaged = {0}; /* said by whoever asks for it (damage.h); the bytes are retained */
+    struct err damaged = {0}; /* reported by damage.h on request; the bytes are retained */
     int r = damage_look(m->capture, item->i, DAMAGE_ENDS, &damaged);
     if (r < 0 && r != -EBADMSG)
         return err_set(e, r, "%s", damaged.text);
@@ -167,7 +163,7 @@ static int make_add_changed(struct making *m, const struct cut_entry *old, const
     return r;
 }
 
-/* A folder's time changes with each file in it, and that alone is no change that matters. */
+/* A folder's time changes with each file in it; that alone is no change. */
 static bool is_changed(const struct cut_entry *old, const struct member *m, bool *matters)
 {
     *matters = !member_is_folder(m);
@@ -196,7 +192,7 @@ static int see(struct making *m, const struct cut_entry *was, const struct item 
     return loss_see(m->loss, item->path, was ? &was->attr : NULL, &now->attr);
 }
 
-/* Finds first whether anything matters, and then, called again, retains it. */
+/* Called twice: a dry run to see whether anything matters, then to retain it. */
 static int make_compare(struct making *m, bool dry, struct err *e)
 {
     size_t nold = 0, i = 0, k = 0;
@@ -228,9 +224,7 @@ static int make_compare(struct making *m, bool dry, struct err *e)
     return 0;
 }
 
-/* The new manifest */
-
-/* With databases left out it is another state than the one that was captured. */
+/* Without the excluded databases the state differs from the captured one. */
 static int make_id(struct making *m, char out[CUT_ID_MAX + 1])
 {
     const char *id = capture_record(m->capture)->id;
@@ -263,7 +257,7 @@ static void make_fill_head(struct making *m, const char *id)
     snprintf(h->parent, sizeof(h->parent), "%s", before ? before->id : "");
     snprintf(h->host, sizeof(h->host), "%s", rec->host);
     h->created_ns = rec->created_ns;
-    /* A state that was captured while the clock was ahead is cut when it is right again. */
+    /* A state captured while the clock was ahead may be cut after the clock was corrected. */
     int64_t now = time_wall_ns();
     h->wall_ns = rec->wall_ns < now ? rec->wall_ns : now;
     h->index = rec->index;
@@ -364,7 +358,7 @@ static int make_cut(struct making *m, struct err *e)
     return make_commit(m, e);
 }
 
-/* Everything but the lock. */
+/* All steps except locking. */
 static int make_captured(struct making *m, struct err *e)
 {
     struct err broken = {0};
@@ -384,7 +378,7 @@ static int make_captured(struct making *m, struct err *e)
     m->capture = tarball_capture(t);
     m->loss = loss_new();
     r = m->loss ? make_cut(m, e) : -ENOMEM;
-    capture_keep_sums(m->capture, NULL); /* what it cannot keep is found again */
+    capture_keep_sums(m->capture, NULL); /* sums that it cannot keep are found again */
     if (r == 0 && m->rules->captured)
         m->rules->captured(m->rules->arg, m->capture);
     tarball_unref(t);
@@ -396,7 +390,7 @@ static int make_captured(struct making *m, struct err *e)
     return r;
 }
 
-/* The folders that cuts need; the descriptor is the caller's. */
+/* Makes the folders for cuts; the caller owns the descriptor. */
 static int make_folders(struct cuts *c, struct err *e)
 {
     static const char *const folders[] = {CUTS_FOLDER, CUTS_FOLDER "/files", CUTS_FOLDER "/leases"};

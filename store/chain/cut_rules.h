@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules that cuts are made by. */
+/* The rules for making cuts. */
 #ifndef INFLUXFS_CHAIN_CUT_RULES_H
 #define INFLUXFS_CHAIN_CUT_RULES_H
 
@@ -8,13 +8,13 @@
 struct cut_rules {
     const char *const *exclude; /* names of databases that are left out */
     size_t nexclude;
-    uint64_t reserve_bytes; /* no cut is made where less is free, of the state folder's disk */
+    uint64_t reserve_bytes; /* no cut is made if the state folder's disk has less free space */
     double reserve_part;    /* the same as a part of the disk's size, 0 to 1; both must hold */
-    bool guard;             /* a cut that lost more than this part of the store is not folded */
-    double guard_part;      /* until that is accepted */
+    bool guard;             /* a cut that lost more than guard_part of the store is not folded */
+    double guard_part;      /* until the loss is accepted */
     /* Called for each file as soon as it is retained; may be NULL. */
     void (*file)(void *arg, const char *path, uint64_t size, bool linked);
-    /* Called with the store as it was captured, changed or not; may be NULL. */
+    /* Called with the captured store, changed or not; may be NULL. */
     void (*captured)(void *arg, const struct capture *c);
     void *arg;
 };

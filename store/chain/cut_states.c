@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of cuts, leased for as long as they are in use. */
+/* The states of cuts, leased while in use. */
 #include "store/base/cleanup.h"
 #include "store/chain/cuts_internal.h"
 #include "store/chain/lease.h"
@@ -17,7 +17,7 @@ static void free_lists(struct cutlist **lists, size_t n)
     free(lists);
 }
 
-/* The cuts from the base to serial, as known just now. */
+/* The cuts from the base to serial, as known now. */
 static int states_names_up_to(struct cuts *c, uint64_t serial, struct cut_info **out, size_t *n,
                               struct err *e)
 {
@@ -37,7 +37,7 @@ static int states_names_up_to(struct cuts *c, uint64_t serial, struct cut_info *
                           : err_set(e, -ENOENT, "there is no such cut any more");
 }
 
-/* One attempt. -ENOENT as well if a fold came in between. */
+/* One attempt. -ENOENT also if a fold intervened. */
 static int states_read_lists(int cuts_fd, const struct cut_info *infos, size_t n,
                              struct cutlist **lists, struct err *e)
 {
@@ -56,7 +56,7 @@ static int states_read_lists(int cuts_fd, const struct cut_info *infos, size_t n
     return 0;
 }
 
-/* The manifests from the base to serial; the caller frees each and the array. */
+/* The manifests from the base to serial; the caller frees each list and the array. */
 static int states_lists_up_to(struct cuts *c, uint64_t serial, struct cutlist ***out, size_t *n,
                               struct err *e)
 {
@@ -98,8 +98,6 @@ int cuts_lease(struct cuts *c, uint64_t serial, struct err *e)
     return fd < 0 ? fd : lease_take(fd, serial, e);
 }
 
-/* States, shared by those who use one cut */
-
 static struct used *find_used(struct cuts *c, uint64_t serial)
 {
     struct used *u = c->used;
@@ -135,7 +133,7 @@ int cuts_get_state(struct cuts *c, uint64_t serial, struct cutstate **out, struc
         int r = states_build_used(c, serial, &u, e);
         if (r < 0)
             return r;
-        /* Should another thread have been as fast, both serve. */
+        /* If another thread was as fast, both states serve. */
         pthread_mutex_lock(&c->lock);
         u->next = c->used;
         c->used = u;

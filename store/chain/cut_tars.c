@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tars of cuts, leased for as long as they are in use. Each is of a capture whose members are those
- * of a manifest, and whose bytes lie in the pool. */
+/* Tars of cuts, leased while in use. Each tar is of a capture that has a manifest's members and the
+ * pool's bytes. */
 #include "store/base/io.h"
 #include "store/base/lock.h"
 #include "store/chain/cuts_internal.h"
@@ -21,7 +21,7 @@ struct cut_capture {
     const struct cut_entry *entries;
     pthread_mutex_t lock; /* guards the sums */
     struct catalog_retained *sums;
-    atomic_bool learned; /* some of them, and they are not kept yet */
+    atomic_bool learned; /* some of them, not yet kept */
 };
 
 static struct cut_capture *of(const struct capture *c)
@@ -76,7 +76,7 @@ static void cut_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BY
     memcpy(k->sums[i].sum, sum, SHA256_BYTES);
 }
 
-/* Those that the manifest does not have. */
+/* The sums that the manifest lacks. */
 static size_t copy_learned(struct cut_capture *k, struct catalog_retained *out)
 {
     size_t n = 0;
@@ -124,7 +124,7 @@ int cuts_known_sums(struct cuts *c, const struct cut_entry *entries, size_t n,
         memcpy(sums[i].sum, e->sum, SHA256_BYTES);
         missing |= !sums[i].have_sum;
     }
-    /* Without a catalogue they are found again by whoever reads. */
+    /* Without a catalogue, readers find them again. */
     if (missing)
         catalog_get_retained(snapshots_catalog(c->snapshots), sums, n, NULL);
     *out = sums;
@@ -157,7 +157,7 @@ static struct cut_capture *begin(struct cuts *c)
     return k;
 }
 
-/* What both kinds have in common, once the strings and entries are there. */
+/* The common part of both kinds, after strings and entries are set. */
 static int cut_complete(struct cut_capture *k, const struct cut_head *h,
                         const struct cutlist *newest, struct capture **out, struct err *e)
 {
@@ -177,7 +177,7 @@ static int cut_complete(struct cut_capture *k, const struct cut_head *h,
     return 0;
 }
 
-/* Of a whole state, which is taken over, on failure too. */
+/* Of a whole state, which it takes over, also on failure. */
 static int tars_of_state(struct cuts *c, struct cutstate *state, struct capture **out,
                          struct err *e)
 {
@@ -194,7 +194,7 @@ static int tars_of_state(struct cuts *c, struct cutstate *state, struct capture 
     return cut_complete(k, h, cutstate_newest(state), out, e);
 }
 
-/* Of what a cut has changed. list and lease are taken over, on failure too. */
+/* Of a cut's changes. Takes over list and lease, also on failure. */
 static int tars_of_list(struct cuts *c, struct cutlist *list, int lease, struct capture **out,
                         struct err *e)
 {
@@ -258,7 +258,7 @@ int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarb
     return r;
 }
 
-/* Of what the tar's bytes depend on. */
+/* The digest of all that the tar's bytes depend on. */
 static int digest_tar(const struct cut_info *info, enum cut_tar kind, uint8_t out[SHA256_BYTES])
 {
     char text[128];

@@ -92,8 +92,6 @@ bool cut_text_decode(char *s)
     return true;
 }
 
-/* The head */
-
 static void text_put_lost(FILE *f, const struct cut_lost *l)
 {
     char name[CUT_LOST_NAMES];

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The text that manifests of cuts are made of (cutlist.h): lines of words, of which the last may be
- * a text. It is cut into lines and words in place when it is read. And the lines that it begins
- * with: what a cut says of itself. Pure.
- */
+/* The text format of cuts' manifests (cutlist.h): lines of words; the last word may be a text.
+ * Reading splits the text in place. Also the head, the lines about the cut itself. Pure. */
 #ifndef INFLUXFS_CHAIN_CUT_TEXT_H
 #define INFLUXFS_CHAIN_CUT_TEXT_H
 
@@ -23,7 +20,7 @@ struct cut_reader {
     struct err *e;
 };
 
-/* -EBADMSG: what of the line last read is damaged. */
+/* -EBADMSG, with a message: `what`, in the last line read, is damaged. */
 int cut_text_bad(const struct cut_reader *r, const char *what);
 
 /* The next line without its newline; NULL at the end, or if a last line has none. */
@@ -32,16 +29,16 @@ char *cut_text_line(struct cut_reader *r);
 /* Cuts the next word off *p; "" if there is none. */
 char *cut_text_word(char **p);
 
-/* Decimal numbers, or of another base, that are the whole text. */
+/* Numbers, decimal or of another base, that are the whole text. */
 bool cut_parse_uint(const char *text, int base, uint64_t max, uint64_t *out);
 bool cut_parse_int(const char *text, int64_t *out);
 
 /* Writes a text and a newline: control bytes and % as %XX. */
 void cut_text_put(FILE *f, const char *s);
-/* Takes the %XX out, in place. */
+/* Decodes the %XX, in place. */
 bool cut_text_decode(char *s);
 
-/* The value of a hexadecimal digit; -1: it is not one. */
+/* The value of a hexadecimal digit, or -1. */
 int cut_text_hex(char c);
 
 #define CUT_ID_MAX 64       /* characters of an id or chain */
@@ -52,7 +49,7 @@ struct cut_lost {
     uint64_t shards;           /* that are gone as a whole */
     uint64_t files, bytes, of; /* of is what there was, in bytes */
     uint64_t policies;
-    char names[CUT_LOST_NAMES]; /* of the policies with the largest losses, "DB/RP", by newlines */
+    char names[CUT_LOST_NAMES]; /* the policies with the largest losses, "DB/RP", one per line */
 };
 
 /* Whether it lost more than was allowed. */
@@ -66,18 +63,18 @@ struct cut_head {
     char parent[CUT_ID_MAX + 1]; /* "": none */
     char host[CATALOG_HOST + 1];
     int64_t created_ns; /* rises from cut to cut */
-    int64_t wall_ns;    /* what the clock said */
+    int64_t wall_ns;    /* the clock's time */
     uint64_t index;
     int64_t skew_ns;
     struct cut_lost lost;
     enum cut_guard guard;
 };
 
-/* Writes these lines, but for the first. */
+/* Writes the lines of the head except the first. */
 void cut_head_put(FILE *f, const struct cut_head *h);
 
-/* Takes one of them, whose first word is key. -EBADMSG, with a message: it is damaged, or no line of
- * a head. */
+/* Reads one of them, whose first word is key. -EBADMSG, with a message: damaged, or not a head
+ * line. */
 int cut_head_read(const struct cut_reader *r, const char *key, char *value, struct cut_head *h);
 
 #endif

@@ -24,7 +24,7 @@ static bool take(const char **p, const char *end, char c)
     return true;
 }
 
-/* Up to nine decimals of a second; more are cut off. */
+/* Up to nine decimals of a second; the rest is cut off. */
 static bool fraction(const char **p, const char *end, int64_t *ns)
 {
     int64_t unit = 100000000;
@@ -65,7 +65,7 @@ static bool read_parts(const char **p, const char *end, bool dashes, struct tm *
            digits(p, end, 2, &t->tm_sec);
 }
 
-/* Whether each part lies in its range: timegm would make another day of the 30th of February. */
+/* Whether each part is in range: timegm would turn the 30th of February into another day. */
 static bool is_sound(const struct tm *given, const struct tm *back)
 {
     return given->tm_mon == back->tm_mon && given->tm_mday == back->tm_mday &&

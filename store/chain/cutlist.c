@@ -51,8 +51,6 @@ void cutlist_free(struct cutlist *l)
     free(l);
 }
 
-/* Writing */
-
 static void cutlist_put_entry(FILE *f, const struct cut_entry *e)
 {
     const struct file_attr *a = &e->attr;
@@ -128,8 +126,6 @@ int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct e
     return r < 0 ? err_sys(e, r, "manifest of cut %s", name) : 0;
 }
 
-/* Reading */
-
 static bool cutlist_read_sum(const char *text, struct cut_entry *out)
 {
     if (strcmp(text, "-") == 0)
@@ -185,7 +181,7 @@ static int cutlist_read_entry(const struct cut_reader *r, bool folder, char *p,
     return 0;
 }
 
-/* The letter that a line of a file, folder or name begins with; 0: it is one of the head. */
+/* The letter that starts the line of a file, folder or name; 0: a line of the head. */
 static char kind_of(const char *line)
 {
     return *line && line[1] == ' ' ? *line : 0;

@@ -55,7 +55,7 @@ struct cut_entry {
     struct file_attr attr;
     /* Of a file: */
     uint64_t index; /* the change counter when it last changed */
-    uint64_t ino;   /* what it had in the store: with size and time it tells whether it changed */
+    uint64_t ino;   /* inode in the store: with size and time it shows whether the file changed */
     struct cut_place place;
     bool have_sum;
     uint8_t sum[SHA256_BYTES];
@@ -84,27 +84,27 @@ static inline bool cut_is_folder(const struct cut_entry *e)
     return S_ISDIR(e->attr.mode);
 }
 
-/* Reads and checks dirfd/name. The caller frees *out with cutlist_free. -ENOENT; -EBADMSG: it is
- * damaged, or does not make sense; -EINVAL: of a later version. */
+/* Reads and checks dirfd/name. The caller frees *out with cutlist_free. -ENOENT; -EBADMSG: damaged
+ * or inconsistent; -EINVAL: of a later version. */
 int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e);
 
-/* The same of len bytes, by malloc and followed by a NUL, which it takes over, on failure too. name
- * is for messages. */
+/* The same for len bytes, by malloc and followed by a NUL, which it takes over, also on failure.
+ * name is for messages. */
 int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e);
 
-/* What it says in sum: the head, how many files its lines list, and their bytes. */
+/* A summary: the head, the number of files in its lines, and their bytes. */
 struct cut_summary {
     struct cut_head head;
     uint64_t files, bytes;
 };
 
-/* Checks the seal, and none of the lines of files. Errors as cutlist_read. cutlist_sum_up takes the
- * text, as cutlist_parse does, but leaves it to the caller, cut into pieces. */
+/* Checks the seal but no lines of files. Errors as cutlist_read. cutlist_sum_up takes the text as
+ * cutlist_parse does, but splits it in place and leaves it to the caller. */
 int cutlist_summary(int dirfd, const char *name, struct cut_summary *out, struct err *e);
 int cutlist_sum_up(const char *name, char *text, size_t len, struct cut_summary *out,
                    struct err *e);
 
-/* The text of such a file, sealed; the caller frees it. -ENOMEM. */
+/* The sealed text of such a file; the caller frees it. -ENOMEM. */
 int cutlist_render(const struct cutlist *l, char **text, size_t *len);
 
 /* Writes dirfd/name durably, in one step (io_replace_file). */

@@ -33,8 +33,6 @@ void cut_record(const struct cut_head *h, struct catalog_record *out)
     snprintf(out->host, sizeof(out->host), "%s", h->host);
 }
 
-/* Looking at what there is */
-
 static const struct known *find_known(const struct cuts *c, const char *name, const struct stat *st)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -105,7 +103,7 @@ static int64_t last_number(const struct dir *list)
     return last;
 }
 
-/* Reads the base, then the numbers after it for as long as they are good. */
+/* Reads the base, then the following numbers until one is missing or broken. */
 static int cuts_read_chain(struct cuts *c, const struct dir *names, struct known **out, size_t *n,
                            struct err *broken)
 {
@@ -153,7 +151,7 @@ static void forget(struct cuts *c)
     c->usage_ns = 0;
 }
 
-/* Looks at what there is now. c->lock is held. */
+/* Reads the current cuts. c->lock is held. */
 static int cuts_refresh(struct cuts *c, struct err *e)
 {
     struct folder_seen seen;
@@ -194,8 +192,6 @@ static int cuts_refresh(struct cuts *c, struct err *e)
     c->usage_ns = same ? c->usage_ns : 0;
     return 0;
 }
-
-/* What others ask */
 
 int cuts_list(struct cuts *c, struct cut_info **out, size_t *n, struct err *broken, struct err *e)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the cuts, for cuts.c (what there is), cuts_open.c, cut_states.c, cut_tars.c,
- * cut_make.c and cut_fold.c. */
+/* Shared by cuts.c (listing), cuts_open.c, cut_states.c, cut_tars.c, cut_make.c and cut_fold.c. */
 #ifndef INFLUXFS_CHAIN_CUTS_INTERNAL_H
 #define INFLUXFS_CHAIN_CUTS_INTERNAL_H
 
@@ -13,7 +12,7 @@
 #define CUTS_FOLDER "cuts"
 #define CUTS_BASE "base"
 
-/* A cut, and the manifest file that it was read from: read again only when that is another. */
+/* A cut and its manifest file, which is read again only after it was replaced. */
 struct known {
     struct cut_info info;
     uint64_t ino, size;
@@ -32,12 +31,12 @@ struct used {
 struct cuts {
     struct snapshots *snapshots; /* may be NULL */
     int state_fd;
-    pthread_mutex_t lock; /* guards all below; nothing is waited for while it is held */
+    pthread_mutex_t lock; /* guards all below; never held while waiting */
     int fd;               /* the folder cuts/; -1: there is none yet */
     struct folder_seen seen;
-    struct known *list; /* the base, and what follows it without a gap */
+    struct known *list; /* the base and its successors without a gap */
     size_t n;
-    struct err broken; /* why there is no more of them; else empty */
+    struct err broken; /* why the list ends early; else empty */
     uint64_t version;
     struct used *used;
     int64_t usage_ns; /* monotonic: when the usage was counted; 0: never */
@@ -55,21 +54,21 @@ static inline uint64_t cuts_serial_of(int64_t number)
     return (uint64_t)(number + 1);
 }
 
-/* The whole state of the cut, not leased: for those who hold the cuts' lock. -ENOENT: it is not
- * there (any more). */
+/* The whole state of the cut, not leased: for holders of the cuts' lock. -ENOENT: there is no such
+ * cut (any more). */
 int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
 /* A lease on a cut, as a descriptor of the caller's. */
 int cuts_lease(struct cuts *c, uint64_t serial, struct err *e);
 
-/* What is known of the sums of n entries, from their manifest or else from the catalogue; the caller
- * frees it. 0 or -ENOMEM. */
+/* The known sums of n entries, from their manifest or else from the catalogue; the caller frees the
+ * result. 0 or -ENOMEM. */
 int cuts_known_sums(struct cuts *c, const struct cut_entry *entries, size_t n,
                     struct catalog_retained **out);
 
-/* The record of the state that a cut retains, as the catalogue has it. */
+/* The catalogue record of a cut's state. */
 void cut_record(const struct cut_head *h, struct catalog_record *out);
 
-/* Removes what a kill has left over. The cuts' lock (lease_lock) is held. */
+/* Removes the remains of a kill. The cuts' lock (lease_lock) is held. */
 int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e);
 
 #endif

@@ -19,7 +19,7 @@ static void seed_get(void *ctx, size_t i, struct catalog_file *f)
     memcpy(f->sum, e->sum, SHA256_BYTES);
 }
 
-/* A catalogue that was lost, or had to be begun anew, goes on from the newest cut. */
+/* A catalogue that is new or was begun anew continues from the newest cut. */
 static int open_seed_catalog(struct cuts *c, struct err *e)
 {
     struct catalog *catalog = snapshots_catalog(c->snapshots);
@@ -51,7 +51,7 @@ int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct 
     c->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = c->state_fd < 0 ? err_sys(e, -errno, "the state folder %s", state) : 0;
     if (r == 0 && s) {
-        /* A broken chain fails those who ask for cuts; the rest works all the same. */
+        /* A broken chain fails later calls that need cuts; everything else works. */
         r = open_seed_catalog(c, e);
         r = r == -EBADMSG || r == -EINVAL ? 0 : r;
     }

@@ -47,7 +47,7 @@ static bool is_removed(const struct cutlist *l, const struct cut_entry *e)
                             : holds(l->removed, l->nremoved, e->path);
 }
 
-/* What l changes, applied to old: two sorted lists become one. The result has room for both. */
+/* Merges the changes of l into old, both sorted. The result has room for both. */
 static size_t cutstate_apply(const struct cut_entry *old, size_t nold, const struct cutlist *l,
                              struct cut_entry *out)
 {

@@ -52,7 +52,7 @@ static int lease_open(int cuts_fd, uint64_t serial, int how)
             return r == -EWOULDBLOCK ? -EBUSY : r;
         if (st.st_nlink > 0)
             return steal_fd(&fd);
-        /* It was removed with its cut while we waited. */
+        /* It was removed with its cut during the wait. */
     }
 }
 

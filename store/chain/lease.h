@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Who uses which cut, and who changes them: flock(2) of small files below cuts/, so that whatever
- * happens to a process, nothing of it stays locked.
- */
+/* Leases on cuts, and the lock for changing them: flock(2) of small files below cuts/, so that
+ * nothing stays locked after a process ends, however it ends. */
 #ifndef INFLUXFS_CHAIN_LEASE_H
 #define INFLUXFS_CHAIN_LEASE_H
 
@@ -11,19 +9,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Takes the cuts' lock, for as long as the descriptor, which is the caller's, is open. Waits;
- * -EINTR when interrupted (may be NULL) says so. */
+/* Takes the cuts' lock until the descriptor, which the caller owns, is closed. Waits; -EINTR if
+ * `interrupted` (may be NULL) returns true. */
 int lease_lock(int cuts_fd, bool (*interrupted)(void *ctx), void *ctx, struct err *e);
 
-/* Uses the cut, for as long as the descriptor is open. It may be gone all the same by then: look
- * again. */
+/* Leases the cut until the descriptor is closed. The cut may have gone meanwhile: check again. */
 int lease_take(int cuts_fd, uint64_t serial, struct err *e);
 
-/* Keeps others from beginning to use the cut, for as long as the descriptor is open: -EBUSY if
- * anybody does. */
+/* Prevents new leases of the cut until the descriptor is closed: -EBUSY if it is leased. */
 int lease_close_off(int cuts_fd, uint64_t serial);
 
-/* Of a cut that is no more, and closed off. */
+/* Removes the lease file of a removed cut, which is closed off. */
 void lease_remove(int cuts_fd, uint64_t serial);
 
 #endif

@@ -43,8 +43,6 @@ int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct 
     return steal_fd(&fd);
 }
 
-/* Adding */
-
 static int open_folder(struct pool_adding *p)
 {
     char path[64];
@@ -57,7 +55,7 @@ static int open_folder(struct pool_adding *p)
     return p->folder < 0 ? p->folder : 0;
 }
 
-/* Whether the file can be kept by a link: 1 done, 0 it must be copied. */
+/* 1: the file was linked; 0: it must be copied. */
 static int pool_try_link(struct pool_adding *p, const struct member *m, const char *name)
 {
     const char *base = path_last(m->name);
@@ -66,7 +64,7 @@ static int pool_try_link(struct pool_adding *p, const struct member *m, const ch
     int r = held_link(m->held, p->folder, name);
     if (r == 0)
         return 1;
-    /* ENOENT: influxd has removed it just now. EMLINK is a matter of this file alone. */
+    /* ENOENT: influxd has just removed it. EMLINK concerns this file alone. */
     if (r == -ENOSPC || r == -EIO || r == -EDQUOT)
         return r;
     if (r != -ENOENT && r != -EMLINK && !p->said.text[0])
@@ -116,7 +114,7 @@ static bool is_zero(const char *buf, size_t n)
     return n > 0 && buf[0] == 0 && memcmp(buf, buf + 1, n - 1) == 0;
 }
 
-/* Writes a piece at off, but for the parts of it that are zeros. */
+/* Writes a piece at off, except for its zeros. */
 static int pool_write_sparsely(int fd, const char *buf, size_t n, uint64_t off)
 {
     for (size_t at = 0; at < n;) {
@@ -202,14 +200,12 @@ int pool_finish(struct pool_adding *p, struct err *e)
     return r < 0 ? err_sys(e, r, "cuts/" FILES) : 0;
 }
 
-/* Removing */
-
 /* Removing the retained files of some cuts that are not needed any more. */
 struct sweep {
     uint64_t first, last;
     bool (*keep)(void *ctx, uint64_t serial, uint32_t seq); /* NULL: none */
     void *ctx;
-    uint64_t serial; /* of the cut at hand */
+    uint64_t serial; /* of the current cut */
     struct rmtree_sum sum;
 };
 
