@@ -2,13 +2,13 @@
 /*
  * A capture: the store at one instant, or what changed up to that instant.
  *
- * It lists the members of a snapshot in their order in the tar, folders included, without the
- * manifest and SHA256SUMS, and gives their bytes. What it lists: meta/meta.db, and for
- * each shard its folder, an empty index/ if it is a tsi1 shard, TSM files, tombstones, and WAL
- * segments cut at the last complete entry. influxd derives everything else from these.
+ * It lists the members of a snapshot in tar order, with folders but without the manifest and
+ * SHA256SUMS, and gives their bytes. Members are meta/meta.db, and for each shard its folder, an
+ * empty index/ if it is a tsi1 shard, TSM files, tombstones, and WAL segments cut at the last
+ * complete entry. influxd derives everything else from these.
  *
- * Where the bytes come from depends on who made it: source.h pins the files of the live store,
- * delta_new takes some of these, a cut has retained them (store/chain).
+ * The maker of a capture decides where its bytes come from: capture_source.h pins files of the live
+ * store, delta_new takes some of these, a cut has retained them (store/chain).
  *
  * A capture never changes and may be read by any number of threads; it is counted by reference.
  */
@@ -42,7 +42,7 @@ struct wal_cut {
 struct member {
     const char *dir;   /* "meta", "data/DB/RP/ID", …; "" for the three roots */
     const char *name;  /* in dir */
-    struct held *held; /* of a file of the live store; NULL for folders and what a cut retains */
+    struct held *held; /* of a file of the live store; NULL for folders and in captures of cuts */
     struct file_attr attr;
     uint64_t index;          /* the change counter when it last changed; 0 for a folder */
     struct wal_cut *wal_cut; /* of a WAL segment; NULL: the whole file */
@@ -51,10 +51,10 @@ struct member {
 /* What a snapshot says of its place among others. */
 struct capture_origin {
     enum manifest_kind kind;
-    const char *chain;  /* of the chain of cuts or of a backup that it belongs to; NULL: none */
-    const char *parent; /* id of the state that an incremental one builds on; else NULL */
-    int64_t number;     /* -1: none */
-    const char *const *removed; /* files of the parent that are not there any more, sorted */
+    const char *chain;          /* the chain of cuts or of a backup; NULL: none */
+    const char *parent;         /* id of the state that an incremental one builds on; else NULL */
+    int64_t number;             /* -1: none */
+    const char *const *removed; /* files of the parent that have gone, sorted */
     size_t nremoved;
     const char *const *removed_folders;
     size_t nremoved_folders;
@@ -72,15 +72,15 @@ const struct member *capture_member(const struct capture *c, size_t i);
 const struct catalog_record *capture_record(const struct capture *c);
 const struct capture_origin *capture_origin(const struct capture *c);
 
-/* What lies in the store's folders and is not in it. */
+/* Files and folders of the store that the capture leaves out. */
 const struct omissions *capture_left_out(const struct capture *c);
 
-/* Folders of shards that are symbolic links in the store, each as "data/DB/RP/ID -> TARGET". Their
- * files are members like any others, and the folder is one. */
+/* Shard folders that are symbolic links in the store, each as "data/DB/RP/ID -> TARGET". The folder
+ * and its files are ordinary members. */
 const char *const *capture_links(const struct capture *c, size_t *n);
 
-/* Number of bytes of the path of m ("dir/name", folders without a trailing slash), and the path
- * itself, NUL-terminated, in buf of at least that many bytes plus one. */
+/* The length of the path of m ("dir/name", folders without a trailing slash), and the path itself,
+ * NUL-terminated, in buf of at least that length plus one. */
 size_t member_path_len(const struct member *m);
 char *member_path(const struct member *m, char *buf);
 #define MEMBER_PATH_MAX 4096
@@ -92,23 +92,22 @@ static inline bool member_is_folder(const struct member *m)
 
 /* The SHA-256 of the member's bytes if it is known. */
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
-/* Remembers the sum of member i. */
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
 /* Whether member i is known to be damaged: a WAL segment from its WAL cut, another file after
  * capture_set_damaged. */
 bool capture_damaged(const struct capture *c, size_t i);
 void capture_set_damaged(struct capture *c, size_t i);
-/* Writes sums and damage that it was given to the catalogue, where they outlive it. */
+/* Writes newly found sums and damage to the catalogue, where they outlive the capture. */
 int capture_keep_sums(struct capture *c, struct err *e);
 /* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,
  * when the file is shorter than it was. */
 int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                  struct err *e);
 
-/* What has changed in a capture since an earlier snapshot, as a capture of its own (delta.c): its tar
- * is an incremental snapshot. Or all of a capture, as the beginning of a chain. in: which of the
- * members of whole go in (one flag for each); origin: what it says of itself. A reference to whole
- * is taken; origin and what it points to is copied. */
+/* The changes in a capture since an earlier snapshot, as a capture of its own (delta.c), for an
+ * incremental tar; or all of a capture, to begin a chain. in: a flag for each member of whole,
+ * whether it is included; origin: describes the result. Takes a reference to whole; copies origin
+ * and its strings. */
 int delta_new(struct capture *whole, const bool *in, const struct capture_origin *origin,
               struct capture **out);
 
@@ -117,7 +116,7 @@ struct membersource {
     const struct capture *capture;
     size_t member;
     char *path;
-    struct source source; /* its ctx is this struct, which therefore stays where it is */
+    struct source source; /* its ctx is this struct, which must not move */
 };
 
 /* The capture must outlive *s. 0 or -ENOMEM. */

@@ -113,8 +113,8 @@ static int hold(struct pinned *c, struct held *h)
     return 0;
 }
 
-/* The members that an earlier capture has of the same set, or NULL. Sets come in the order of the
- * walk, so the search goes on from a like place. */
+/* The members of the same set in an earlier capture, or NULL. Sets come in walk order, so the
+ * search continues from a similar place. */
 static const struct member *earlier_members(const struct pinned *earlier, size_t near,
                                             const struct shard_set *set)
 {
@@ -174,8 +174,8 @@ static int build_add_part(struct wal_cut **cut, uint64_t off, uint64_t len)
     return 0;
 }
 
-/* Finds the parts of a WAL segment, below its WAL cut, that hold complete entries. *how says what comes
- * after the last of them, at bad_at: zeros up to the WAL cut are nothing. */
+/* Finds the parts of a WAL segment, below its WAL cut, that hold complete entries. *how says what
+ * follows the last entry, at bad_at: zeros up to the WAL cut do not count. */
 static int build_find_parts(const struct shard_file *f, struct wal_cut **cut, enum wal_end *how)
 {
     int fd = held_fd(f->held);
@@ -202,9 +202,9 @@ static int build_find_parts(const struct shard_file *f, struct wal_cut **cut, en
     }
 }
 
-/* Whether influxd may be writing the segment, or was when it was killed: the newest. Names with
- * more digits than five do not sort by number, and a start takes the last by name for the newest.
- */
+/* Whether influxd may be writing the segment, or was when it was killed: the newest. Names of more
+ * than five digits do not sort by number; influxd, at a start, takes the last by name for the
+ * newest. */
 static bool may_be_torn(const struct shard_pin *s, size_t i)
 {
     size_t last = s->nsegments - 1;

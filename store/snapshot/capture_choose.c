@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What of a window a capture is made of. The rule: whatever meta.db lists and influxd serves is in
- * it, or there is no capture; whatever else lies in the folders is named. */
+/* Chooses the part of a window to capture. The rule: everything that meta.db lists and influxd
+ * serves is in it, or there is no capture; everything else in the folders is reported. */
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Folders that may not be read: those of a listed database may hold what influxd serves. */
+/* Unreadable folders: those of a listed database may hold shards that influxd serves. */
 static int choose_judge_closed(const struct capture_parts *p, struct omissions *left_out,
                                struct err *e)
 {
@@ -38,8 +38,8 @@ static int choose_judge_closed(const struct capture_parts *p, struct omissions *
     return r;
 }
 
-/* A shard that meta.db does not list has the id of one that it does: influxd keeps shards by id,
- * and would serve, and write to, the one for the other. */
+/* An unlisted shard has the id of a listed one: influxd keeps shards by id, and would serve, and
+ * write to, the wrong one. */
 static int choose_judge_id(const struct capture_parts *p, const struct shard_pin *s, struct err *e)
 {
     for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
@@ -58,7 +58,7 @@ static int choose_judge_id(const struct capture_parts *p, const struct shard_pin
     return 0;
 }
 
-/* A shard that meta.db does not list. One that has vanished since it was caught was dropped. */
+/* An unlisted shard. If it has vanished since, it was dropped. */
 static int choose_leave_out(const struct capture_parts *p, const struct shard_pin *s,
                             struct omissions *left_out, struct err *e)
 {
@@ -74,7 +74,7 @@ static int choose_leave_out(const struct capture_parts *p, const struct shard_pi
         bytes += s->set->bad[i].size;
     for (size_t i = 0; i < s->nsegments; i++, files++)
         bytes += s->segments[i].attr.size;
-    /* influxd leaves empty folders when it is written to while it drops a database. */
+    /* Writes during the drop of a database make influxd leave empty folders. */
     return r < 0 || (!bytes && !s->why)
                ? r
                : omissions_add(left_out, s->path, files, bytes, OMITTED_UNKNOWN);
@@ -92,7 +92,7 @@ static int leave_out_bad(const struct shard_pin *s, struct omissions *left_out)
     return r;
 }
 
-/* Each shard of the window; found[] says which of the listed ones have a folder. */
+/* Judges each shard of the window; found[] says which listed ones have a folder. */
 static int choose_judge_shards(const struct capture_parts *p, bool *chosen, bool *found,
                                struct omissions *left_out, struct err *e)
 {
@@ -120,9 +120,8 @@ static int choose_judge_shards(const struct capture_parts *p, bool *chosen, bool
 
 #define SETTLED_NS (60 * SECOND_NS)
 
-/* The bytes of WAL segments in a folder that no shard was caught with, and whether it has been
- * there for a while: influxd makes it first, and on a slow disk that of the data some time later.
- */
+/* The bytes of WAL segments in a folder without a data folder, and whether it has existed for a
+ * while: influxd makes it first, and on a slow disk the data folder some time later. */
 static int choose_wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool *settled)
 {
     *bytes = 0;
@@ -143,10 +142,9 @@ static int choose_wal_bytes(int wal_fd, const char *path, uint64_t *bytes, bool 
     return r;
 }
 
-/* A listed shard that the window has not: right if there is nothing by its name, since influxd
- * makes both folders with the first point, and removes both. Shards made since the walk have only
- * what came after it.
- */
+/* A listed shard that is not in the window. That is right if nothing has its name, since influxd
+ * makes both folders with the first point, and removes both. Shards made since the walk only have
+ * later points. */
 static int choose_judge_absent(const struct capture_parts *p, const char *path, struct err *e)
 {
     enum place_kind kind;
@@ -207,8 +205,8 @@ static bool holds_data(const struct window *w)
     return false;
 }
 
-/* Whether any database of the shards that meta.db lists has a folder: then the disk is there, and
- * the shards only hold nothing yet, or no longer. */
+/* Whether any database that has listed shards has a folder: then the disk is mounted, and the
+ * shards are only empty still or again. */
 static bool databases_are_there(const struct capture_parts *p)
 {
     for (size_t i = 0; i < meta_live_shards(p->meta); i++) {
@@ -222,8 +220,7 @@ static bool databases_are_there(const struct capture_parts *p)
     return false;
 }
 
-/* A store whose disk is not mounted, or whose meta.db was lost, must never pass for an empty one.
- */
+/* An unmounted disk or a lost meta.db must never pass for an empty store. */
 static int choose_refuse_empty(const struct capture_parts *p, const bool *chosen, struct err *e)
 {
     size_t live = meta_live_shards(p->meta), here = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For makers of captures (pinned.h, delta.c, a cut in store/chain): a struct that begins with struct
+ * For makers of captures (pinned.h, delta.c, cuts in store/chain): a struct that begins with struct
  * capture, and the functions that capture.h calls.
  *
- * The maker fills in what is below and sets refs to 1; ops->free is called with the last reference.
- * The other functions may be called by several threads at once.
+ * The maker fills in the fields below and sets refs to 1; ops->free is called with the last
+ * reference. Several threads may call the other functions at once.
  */
 #ifndef INFLUXFS_SNAPSHOT_CAPTURE_IMPL_H
 #define INFLUXFS_SNAPSHOT_CAPTURE_IMPL_H
@@ -13,8 +13,7 @@
 
 #include <stdatomic.h>
 
-/* Where the bytes and sums of a capture come from: as the functions of capture.h, which call them
- * for files only. */
+/* The source of bytes and sums: as the functions of capture.h, which call these for files only. */
 struct capture_ops {
     void (*free)(struct capture *c); /* all that it is made of, and c itself */
     int (*read)(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,

@@ -20,7 +20,7 @@ struct capture_source {
     bool allow_left_out;
 };
 
-/* A store that is only just being made, or dropped, may look damaged for a moment. */
+/* A store that is just being made or dropped may briefly look damaged. */
 #define PATIENCE_NS SECOND_NS
 #define RETRY_US 5000
 
@@ -69,7 +69,7 @@ void capture_source_free(struct capture_source *s)
     free(s);
 }
 
-/* A folder that does not exist is no error yet: *fd is -1. */
+/* A missing folder is no error yet: *fd is -1. */
 static int open_root(const char *path, const char *what, int *fd, struct err *e)
 {
     *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -81,13 +81,13 @@ static int open_root(const char *path, const char *what, int *fd, struct err *e)
     return r == 0 || r == -ENOENT ? 0 : -EIO;
 }
 
-/* A restore holds up influxd, and us. */
+/* A restore is at work, which keeps influxd and captures out. */
 static bool is_fenced(const struct roots *r)
 {
     return faccessat(r->meta, NAME_RAFT_DB, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The folders are opened anew for each capture: a restore may have exchanged them. */
+/* The folders are opened again for each capture: a restore may have replaced them. */
 static int source_open_roots(const struct store_paths *p, struct roots *r, struct err *e)
 {
     int rc = open_root(p->wal, "WAL", &r->wal, e);
@@ -145,8 +145,8 @@ static int source_read_meta(struct capture_source *s, const struct roots *roots,
     return 0;
 }
 
-/* A shard that vanished while it was looked at was dropped; influxd removes a shard's files before
- * it tells the metastore, so until meta.db agrees the store is between two states. */
+/* A shard that vanished during the capture was dropped. influxd removes a shard's files before it
+ * updates the metastore, so until meta.db agrees the store is between two states. */
 static bool source_between_states(const struct window *w, const struct meta *meta)
 {
     for (size_t i = 0; i < w->nshards; i++) {
@@ -269,7 +269,7 @@ int capture_source_take(struct capture_source *s, struct capture *before,
     if (r < 0)
         return r;
     if (newest && c != newest && memcmp(newest->digest, c->digest, sizeof(c->digest)) == 0) {
-        /* The same state, looked at later: its folder times can be trusted now. */
+        /* The same state, checked later: its folder times can be trusted now. */
         struct window w = newest->window;
         newest->window = c->window;
         c->window = w;

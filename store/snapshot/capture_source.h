@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where captures are taken from: one source for each mounted store.
+ * The source of captures: one for each mounted store.
  *
- * A capture is only given when nothing but influxd's ordinary work can have happened while it was
- * taken: meta.db is read last, and its folder must be the same before and after, as must the three
- * folders themselves, with no restore at work (meta/raft.db, see store/restore/install.h).
- * Otherwise it is taken again.
+ * A capture is given only if nothing but influxd's ordinary work can have happened meanwhile:
+ * meta.db is read last; its folder and the three root folders must be the same before and after;
+ * and no restore may be at work (meta/raft.db, see store/restore/install.h). Otherwise the capture
+ * is taken again.
  *
- * Takes one capture at a time, by a lock of its own; safe in any thread.
+ * Takes one capture at a time, under a lock of its own; safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_SOURCE_H
 #define INFLUXFS_SNAPSHOT_SOURCE_H
@@ -18,19 +18,19 @@
 
 struct capture_source;
 
-/* host is shown in manifests. The catalogue and paths stay the caller's and must outlive it. */
+/* host is shown in manifests. paths and the catalogue must outlive the source. */
 int capture_source_new(const struct store_paths *paths, struct catalog *catalog, const char *host,
                        struct capture_source **out);
 void capture_source_free(struct capture_source *s);
 
-/* From now on more may be left out of a capture than is in it. Before the first capture. */
+/* Allows captures that leave out more than they hold. Call before the first capture. */
 void capture_source_allow_left_out(struct capture_source *s);
 
-/* The store as it is now. Gives newest again (a new reference) if nothing has changed since;
- * newest, which is one that a source gave, may be NULL. -ENOENT: none of the three folders is
- * there. -EIO: a store that cannot be captured whole (a folder or meta.db missing, a data folder
- * that is empty although meta.db lists shards). -EAGAIN: not settled in time, or a restore is at
- * work. -EINTR: interrupted. -ENFILE: out of descriptors. */
+/* The store as it is now. Returns a new reference to newest, which is from a source or NULL, if
+ * nothing has changed since. -ENOENT: all three folders are missing. -EIO: the store cannot be
+ * captured whole (a folder or meta.db is missing, or the data folder is empty although meta.db
+ * lists shards). -EAGAIN: not settled in time, or a restore is at work. -EINTR: interrupted.
+ * -ENFILE: out of descriptors. */
 int capture_source_take(struct capture_source *s, struct capture *newest,
                         const struct window_wait *wait, struct capture **out, struct err *e);
 

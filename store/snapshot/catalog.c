@@ -112,7 +112,7 @@ static void tell(const struct catalog_files *files, size_t i, struct catalog_fil
     files->put(files->ctx, i, f);
 }
 
-/* Gives every file its row; one that is new or has changed gets a new row with index. */
+/* Gives every file its row; new or changed files get a new row with index. */
 static int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
                                 uint64_t index, bool believe, size_t *known)
 {
@@ -187,7 +187,7 @@ static int catalog_drop_others(struct catalog *c, const MDB_val *keys, size_t n)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Forgets the files that are not among these. */
+/* Forgets files that are not among these. */
 static int catalog_forget_vanished(struct catalog *c, const struct catalog_files *files)
 {
     MDB_val *keys = calloc(files->n + 1, sizeof(*keys));
@@ -337,7 +337,7 @@ static int catalog_seed_in(struct catalog *c, void *arg)
 {
     const struct seeding *job = arg;
     struct state s;
-    memset(&s, 0, sizeof(s)); /* no digest: whatever comes next is another state */
+    memset(&s, 0, sizeof(s)); /* no digest: the next state is another one */
     s.rec = *job->rec;
     for (size_t i = 0; i < job->files->n; i++) {
         struct catalog_file f = {0};

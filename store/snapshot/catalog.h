@@ -50,9 +50,9 @@ struct catalog_file {
     bool damaged; /* a TSM file or tombstone that is not whole */
 };
 
-/* How the catalogue sees the files of a capture: gives file i (path, ino, size, mtime_ns, index if
- * it is known from an earlier capture, else 0), and takes what is known of it (index, have_sum,
- * sum, damaged). path need only live until the next call. */
+/* How the catalogue sees the files of a capture: one function gives file i (path, ino, size,
+ * mtime_ns, index from an earlier capture, else 0), the other takes what is known of it (index,
+ * have_sum, sum, damaged). path need only live until the next call. */
 struct catalog_files {
     size_t n;
     void (*get)(void *ctx, size_t i, struct catalog_file *f);
@@ -60,21 +60,20 @@ struct catalog_files {
     void *ctx;
 };
 
-/* Opens dir/catalog.mdb, making it if need be; dir NULL: in memory. On success *note is a message of
- * what was found wrong and mended, or empty. */
+/* Opens dir/catalog.mdb, making it if needed; dir NULL: in memory. On success *note says what was
+ * repaired, or is empty. */
 int catalog_open(const char *dir, struct catalog **out, struct err *note, struct err *e);
 void catalog_close(struct catalog *c);
 
-/* A message of why the file does not serve just now (a full disk), or empty: until it does again the
- * catalogue goes on in memory. */
+/* Says why the file is unusable now (for example a full disk), or is empty. Until the file works
+ * again the catalogue continues in memory. */
 void catalog_trouble(struct catalog *c, struct err *out);
 
 /* Makes the captured state the newest one. If digest is that of the newest state known, *rec is its
- * record; otherwise the counter rises, files that are new or changed get its value, files that are
- * gone are forgotten, and *rec is the new record, made of now_ns, host and skew_ns, durable on
- * return. Either way every file gets its index and its sum, if known. earlier is the digest of the
- * capture that the files' indexes come from, or NULL: they are believed if that is the newest
- * state. */
+ * record. Otherwise the counter rises, new or changed files get its value, vanished files are
+ * forgotten, and *rec is the new record, of now_ns, host and skew_ns, durable on return. Either way
+ * every file gets its index and its sum, if known. earlier is the digest of the capture that the
+ * files' indexes come from, or NULL: they are used if that is the newest state. */
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
                    const struct catalog_files *files, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e);
@@ -82,20 +81,20 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
 /* Whether it knows no state at all: it is new, or had to be begun anew. */
 bool catalog_is_new(struct catalog *c);
 
-/* Begins a new one with what a cut tells: rec is the record of its state, files
- * have index and sum. Later indexes rise from there. */
+/* Begins a new one from a cut: rec is the record of its state, files have index and sum. Later
+ * indexes rise from there. */
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
                  const struct catalog_files *files, struct err *e);
 
-/* Remembers the sums that the files have now; those that changed meanwhile are passed over. */
+/* Remembers the sums of the files; files that changed meanwhile are skipped. */
 int catalog_put_sums(struct catalog *c, const struct catalog_files *files, struct err *e);
 
-/* What is found in the files of a store, for as long as they do not change (catalog_notes.c). */
+/* Results found in a store's files, valid until the file changes (catalog_notes.c). */
 
 #define CATALOG_STAMP 8
 
-/* A file's note: some bytes, which the caller of catalog_get_notes frees. A help and no more: when
- * there are too many notes all are forgotten. */
+/* A file's note: bytes, which the caller of catalog_get_notes frees. Only a cache: when there are
+ * too many notes, all are forgotten. */
 struct catalog_note {
     const char *path;              /* as in catalog_file */
     uint64_t stamp[CATALOG_STAMP]; /* what the bytes depend on; the first is the file's index */
@@ -104,14 +103,12 @@ struct catalog_note {
     size_t n;
 };
 
-/* Fills in known, bytes and n where something is remembered of a file with this stamp. */
+/* Fills in known, bytes and n for files with a note of this stamp. */
 int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
-/* Remembers those with bytes that are not known yet, of files that have this index still. */
+/* Remembers new notes with bytes, of files that still have this index. */
 int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e);
 
-/* The files that cuts retain (store/chain): their checksums, by place (catalog_cuts.c). */
-
-/* A file that a cut retains, by the numbers of its place, and its sum. */
+/* A file that a cut retains (store/chain), by its place, and its sum (catalog_cuts.c). */
 struct catalog_retained {
     uint64_t serial;
     uint32_t seq;
@@ -119,19 +116,19 @@ struct catalog_retained {
     uint8_t sum[SHA256_BYTES];
 };
 
-/* Fills in the sums that are known, where have_sum is false; remembers those where it is true. */
+/* Fills in known sums where have_sum is false; remembers those where it is true. */
 int catalog_get_retained(struct catalog *c, struct catalog_retained *files, size_t n,
                          struct err *e);
 int catalog_put_retained(struct catalog *c, const struct catalog_retained *files, size_t n,
                          struct err *e);
-/* Forgets the retained files with serials up to last for which keep says no. */
+/* Forgets the retained files with serials up to last that keep rejects. */
 int catalog_forget_retained(struct catalog *c, uint64_t last,
                             bool (*keep)(void *ctx, uint64_t serial, uint32_t seq), void *ctx,
                             struct err *e);
 
-/* What is known of a file that is made from the store when it is read (a dump, a tar of a cut), under
- * the digest of all that its bytes depend on (catalog_derived.c). The maker says what goes into the
- * digest. A help and no more: some hundred thousand are remembered, those that were asked for last. */
+/* What is known of a file made from the store when read (a dump, a tar of a cut), by the digest of
+ * all that its bytes depend on (catalog_derived.c). The maker defines the digest. Only a cache of
+ * some hundred thousand, the last ones used. */
 
 struct catalog_derived {
     uint64_t size; /* bytes */
@@ -144,7 +141,7 @@ struct catalog_derived {
 int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         struct catalog_derived *out, struct err *e);
 
-/* Takes the place of what was known under this digest. */
+/* Replaces the entry of this digest. */
 int catalog_put_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         const struct catalog_derived *value, struct err *e);
 

@@ -7,15 +7,13 @@
 
 #define DERIVED_MAX 131072 /* of a generation; there are two */
 
-/* What catalogues hold that knew nothing but sizes. */
+/* The values of old catalogues, which knew only sizes. */
 #define SIZE_ALONE sizeof(uint64_t)
 _Static_assert(offsetof(struct catalog_derived, size) == 0, "the first member");
 
-/*
- * Values are of two generations: the key begins with its number. A value that is asked for moves to
- * the newer one, or is put there; when that is full the older one is forgotten, and takes its
- * place.
- */
+/* Values have two generations; the key begins with the generation's number. A new or requested
+ * value goes to the newer one; when that is full, the older one is forgotten and replaces it as the
+ * newer. */
 struct derived_job {
     const uint8_t *digest;
     struct catalog_derived value;

@@ -73,7 +73,7 @@ static int env_open(struct catalog *c, const char *path, unsigned flags)
     return rc;
 }
 
-/* Ends what begin began: commits if rc is 0, and gives back rc or what went wrong. */
+/* Ends what env_begin began: commits if rc is 0; returns rc or the new error. */
 static int end(struct catalog *c, int rc)
 {
     if (c->txn && rc == 0)
@@ -84,7 +84,7 @@ static int end(struct catalog *c, int rc)
         mdb_env_close(c->env);
     c->txn = NULL;
     c->env = NULL;
-    /* A large transaction has thousands of pages in small pieces of memory. */
+    /* A large transaction leaves thousands of pages in small pieces of memory. */
     malloc_trim(0);
     return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the catalogue: its environment (catalog_env.c), for those who keep something in it. */
+/* The inside of the catalogue: its environment (catalog_env.c), for all that store data in it. */
 #ifndef INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
 #define INFLUXFS_SNAPSHOT_CATALOG_INTERNAL_H
 
@@ -11,10 +11,10 @@
 struct catalog {
     char *path;                 /* of the file; NULL: in memory */
     int lock_fd;                /* the state folder, for flock(2) */
-    int memory_fd;              /* what serves when there is no file, or it fails; -1 until then */
+    int memory_fd;              /* used without a file, or when the file fails; -1 until then */
     pthread_mutex_t lock;       /* guards all below */
     struct err trouble;         /* why the file did not serve last time; else empty */
-    struct catalog_record last; /* the newest record given: what comes next must rise above it */
+    struct catalog_record last; /* the newest record given: the next one must rise above it */
     /* While a function works: */
     MDB_env *env;
     MDB_txn *txn;
@@ -24,16 +24,16 @@ struct catalog {
 /* Works within c->txn; returns 0 or one of LMDB's codes. */
 typedef int catalog_work_fn(struct catalog *c, void *arg);
 
-/* Does the work in one transaction, in the file if there is one. A file that fails, on a full disk
- * for example, is no reason to go without a snapshot: then memory serves, until the file does
- * again. c->lock is held. Returns one of LMDB's codes. */
+/* Does the work in one transaction, in the file if there is one. A failing file, such as on a full
+ * disk, must not prevent a snapshot: memory serves until the file works again. c->lock is held.
+ * Returns one of LMDB's codes. */
 int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg);
 
 /* LMDB's keys are at most 511 bytes: a longer path is cut and ends in its digest. */
 #define CATALOG_KEY_MAX 511
 MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
 
-/* The index of a file of the store; 0: it is not known. */
+/* The index of a file of the store; 0: unknown. */
 int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
 
 /* Takes the lock and does the work. Returns -errno, with a message. */

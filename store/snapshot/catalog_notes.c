@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All of it can be found again: it must not take the space of what cannot. */
+/* All of this can be found again: it must not displace what cannot. */
 #define NOTES_MAX ((uint64_t)512 << 20)          /* bytes */
 #define NOTES_MAX_IN_MEMORY ((uint64_t)16 << 20) /* where there is no file */
 
@@ -43,7 +43,7 @@ static int get_notes(struct catalog *c, void *arg)
     return rc;
 }
 
-/* A file may have changed, or gone, since it was looked into. */
+/* The file may have changed or gone since it was read. */
 static int notes_put_note(struct catalog *c, const struct catalog_note *note)
 {
     char buf[CATALOG_KEY_MAX];

@@ -10,9 +10,9 @@
 #include <limits.h>
 #include <string.h>
 
-/* Folder times come from the kernel's clock tick, and some file systems keep whole seconds only: a
- * change within the same tick leaves them as they were, so a folder changed this shortly before it
- * was looked at is not to be trusted. */
+/* Folder times come from the kernel's clock tick, and some file systems keep only whole seconds: a
+ * second change within the same tick leaves them equal. So a folder changed this shortly before the
+ * look is not trusted. */
 #define TICK_NS (20 * MILLISECOND_NS)
 #define COARSE_NS (2100 * MILLISECOND_NS)
 
@@ -21,8 +21,8 @@ bool folder_vanished(int r)
     return r == -ENOENT || r == -ENOTDIR;
 }
 
-/* All checks go by what was opened: a link that is changed meanwhile leads to another folder, which
- * does not have the files that are held. */
+/* All checks use the opened folder: a link that is changed meanwhile leads to another folder, which
+ * lacks the held files. */
 int folder_open_by(int root, const char *path, enum folder_follow follow, int flags)
 {
     flags |= O_DIRECTORY | O_CLOEXEC;
@@ -73,7 +73,7 @@ bool folder_same(int root, const char *path, const struct folder_seen *f)
 {
     struct stat st;
     int64_t mtime = time_from_spec(&f->st.st_mtim);
-    /* A time in the future is as good as one in the past: a change would not leave it. */
+    /* A future time is as good as a past one: a change would replace it. */
     int64_t age = f->seen_ns > mtime ? f->seen_ns - mtime : mtime - f->seen_ns;
     if (age < (mtime % SECOND_NS ? TICK_NS : COARSE_NS))
         return false;
@@ -96,7 +96,7 @@ int place_look(int root, const char *path, enum place_kind *kind, size_t *len)
             return -ENAMETOOLONG;
         memcpy(part, path, *len);
         part[*len] = 0;
-        /* All before this component was a folder a moment ago. */
+        /* All components before this one were folders a moment ago. */
         if (fstatat(root, part, &st, AT_SYMLINK_NOFOLLOW) < 0) {
             if (errno != ENOENT && errno != ENOTDIR)
                 return -errno;

@@ -35,7 +35,7 @@ struct hasher {
     char *buf; /* of the thread */
 };
 
-/* Moves *i past the members up to end whose sums are known; true when there are no others. */
+/* Moves *i past the members before end with known sums; true if that reaches end. */
 static bool all_known(const struct capture *c, size_t *i, size_t end)
 {
     uint8_t sum[SHA256_BYTES];
@@ -44,7 +44,6 @@ static bool all_known(const struct capture *c, size_t *i, size_t end)
     return *i >= end;
 }
 
-/* Passes over what needs no hashing. */
 static void skip_known(struct hash_job *j)
 {
     if (j->off == 0)
@@ -89,7 +88,7 @@ static int hash_piece(struct hasher *h, struct hash_job *j, uint64_t limit, stru
     uint8_t sum[SHA256_BYTES];
     struct err damaged = {0};
     r = damage_look(j->capture, j->member, DAMAGE_INDEX, &damaged);
-    if (r < 0 && r != -EBADMSG) /* whoever asks for damage says it; the bytes are right */
+    if (r < 0 && r != -EBADMSG) /* the code that asks for damage reports it; the bytes are right */
         return err_set(e, r, "%s", damaged.text);
     sha256_end(j->sha, sum);
     capture_set_sum(j->capture, j->member, sum);

@@ -20,9 +20,9 @@ struct held {
     int fd;
     unsigned refs;
     bool have_sum;
-    atomic_bool damaged; /* asked of each file of a store at each look-up: without the lock */
+    atomic_bool damaged; /* read for each file at each look-up: without the lock */
     uint8_t sum[SHA256_BYTES];
-    uint64_t seen_size; /* what the file was like then, or, of a WAL segment, when scanned */
+    uint64_t seen_size; /* of the file then, or, for a WAL segment, when it was scanned */
     int64_t seen_mtime_ns;
     uint64_t scanned;
 };
@@ -31,7 +31,7 @@ struct held_table {
     pthread_mutex_t lock; /* guards all that can change in the files, too */
     struct held **buckets;
     size_t nbuckets, nfiles; /* nbuckets is a power of two */
-    size_t most;             /* files that may be held: the process needs descriptors for others */
+    size_t most;             /* limit of held files: the process needs descriptors for others */
 };
 
 void held_raise_limit(void)
@@ -118,7 +118,7 @@ static void link_in(struct held **buckets, size_t n, struct held *h)
     *b = h;
 }
 
-/* Keeps buckets short; without the memory they grow longer. */
+/* Keeps buckets short; without memory for that they grow longer. */
 static void held_make_room(struct held_table *t)
 {
     size_t n = t->nbuckets * 2;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files held open, so that what influxd unlinks stays readable.
+ * Files held open, so that they stay readable after influxd unlinks them.
  *
- * A table holds each file once for all captures: a capture of a store that hardly changed since the
- * last one opens only what is new. A held file is identified by device and inode; while it is held
- * its inode number cannot be used again. It takes one descriptor of the process, as it does of
- * influxd, whose TSM files are all open too: a limit that influxd can work with will do.
- *
- * Everything here locks itself and is safe in any thread.
+ * A table holds each file once for all captures: a capture opens only files that are new since the
+ * last one. A held file is identified by device and inode, which cannot be reused while it is held.
+ * Each takes one descriptor, as in influxd, which has all TSM files open too: a limit that suffices
+ * for influxd suffices here. Everything here locks itself and is safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_HELD_H
 #define INFLUXFS_SNAPSHOT_HELD_H
@@ -32,17 +30,17 @@ struct file_attr {
 
 struct file_attr file_attr_of(const struct stat *st);
 
-/* Raises the limit on open files as far as it may be, but not beyond a million. At the start of a
- * process, before the first table. */
+/* Raises the limit on open files as far as allowed, up to a million. Call at process start, before
+ * the first table. */
 void held_raise_limit(void);
 
 struct held_table *held_table_new(void);    /* NULL when out of memory */
 void held_table_free(struct held_table *t); /* every file must have been released */
 
-/* Holds the regular file dirfd/name, opening it if no capture holds it yet, and gives its stat as
- * of now. fresh: it is most likely not held yet, and is opened without looking first. Links are not
- * followed: -ELOOP; anything else but a regular file: -EINVAL; -ENFILE: seven eighths of the open
- * files that the process may have are held. The caller owes one held_put. */
+/* Holds the regular file dirfd/name, opening it unless it is held already, and gives its current
+ * stat. fresh: most likely not held yet, so it is opened without a look-up. Links are not followed:
+ * -ELOOP; other non-regular files: -EINVAL; -ENFILE: seven eighths of the process's limit are held.
+ * The caller owes one held_put. */
 int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, struct held **out,
              struct stat *st);
 /* -ENFILE, with a message that names what could not be opened. */
@@ -53,18 +51,18 @@ void held_put(struct held *h); /* closes the file when its last user is gone; NU
 
 int held_fd(const struct held *h); /* stays the table's; for pread(2) and fstat(2) */
 
-/* Gives the file one more name, dirfd/name, as link(2) does. -ENOENT: it has no name any more;
- * -EXDEV, -EPERM, -EMLINK, …: it cannot be linked there. */
+/* Links the file as dirfd/name, by link(2). -ENOENT: it has no name any more; -EXDEV, -EPERM,
+ * -EMLINK, …: it cannot be linked there. */
 int held_link(const struct held *h, int dirfd, const char *name);
 ino_t held_inode(const struct held *h);
 
 bool held_is(const struct held *h, const struct stat *st); /* same device and inode */
 
-/* The sum of the whole file as it is with these attributes, if it is known. */
+/* The sum of the whole file with these attributes, if known. */
 bool held_sum(struct held *h, const struct file_attr *as, uint8_t out[SHA256_BYTES]);
 void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[SHA256_BYTES]);
 
-/* A TSM file or tombstone that was looked into and is not whole. */
+/* Marks a TSM file or tombstone as damaged. */
 void held_set_damaged(struct held *h);
 bool held_damaged(const struct held *h);
 

@@ -25,7 +25,7 @@ struct listing {
     uint64_t size;
 };
 
-/* What the capture says of itself, for the writer of manifests: it borrows all but its folders. */
+/* Fills in the manifest's head; it borrows everything but the folders. */
 static int listing_about(const struct capture *c, struct manifest *m, char times[2][TIME_TEXT])
 {
     const struct catalog_record *rec = capture_record(c);

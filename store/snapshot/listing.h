@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two texts about a capture, readable at any offset without being kept: the manifest (JSON, the
- * first member of a snapshot) and SHA256SUMS (as sha256sum(1) writes it, the last).
+ * Two texts about a capture, readable at any offset without being stored: the manifest (JSON, the
+ * first member of a snapshot) and SHA256SUMS (in the format of sha256sum(1), the last).
  *
- * Both are a line a file. Lines are rendered when they are read; only the offset of every 64th is
- * remembered. Their lengths do not depend on the sums, so that SHA256SUMS has its place in the tar
- * before the data has been read. Immutable, and safe in any thread.
+ * Both have one line for each file. Lines are rendered when read; only the offset of every 64th is
+ * stored. Line lengths do not depend on the sums, so the place of SHA256SUMS in the tar is known
+ * before the data are read. Immutable, and safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_LISTING_H
 #define INFLUXFS_SNAPSHOT_LISTING_H
@@ -24,8 +24,8 @@ void listing_free(struct listing *l);
 
 uint64_t listing_size(const struct listing *l);
 
-/* Copies bytes [off, off+n), which must lie within the size. For SHA256SUMS, every sum that
- * listing_members names must be known: -EIO if not. */
+/* Copies bytes [off, off+n), which must lie within the size. SHA256SUMS needs all sums that
+ * listing_members names: -EIO if one is unknown. */
 int listing_read(const struct listing *l, char *buf, size_t n, uint64_t off);
 
 /* Which members [*first, *end) have a line in [off, off+n). */

@@ -55,7 +55,7 @@ bool manifest_name_ok(const char *name, bool folder)
         return true;
     if (below(name, "meta"))
         return !folder && strcmp(name, NAME_META_MEMBER) == 0;
-    /* Where a restore keeps its own things when data or wal is a mount point. */
+    /* A restore uses these itself when data or wal is a mount point. */
     for (const char *const *own = (const char *const[]){"data/.influxfs", "wal/.influxfs", NULL};
          *own; own++)
         if (strcmp(name, *own) == 0 || below(name, *own))
@@ -63,7 +63,7 @@ bool manifest_name_ok(const char *name, bool folder)
     return below(name, "data") || below(name, "wal");
 }
 
-/* A member of the object, of the wanted type; NULL where it is absent or of another. */
+/* A key of the object, of the wanted type; NULL if absent or of another type. */
 static struct json_object *member(struct json_object *o, const char *key, enum json_type type)
 {
     struct json_object *v;
@@ -165,8 +165,8 @@ static int manifest_read_files(struct json_object *root, struct manifest *m, str
     return 0;
 }
 
-/* No name twice, and none that is a folder of another. Looking up each folder by itself is needed:
- * "a.b" sorts between "a" and "a/c". */
+/* No name may appear twice or be a folder of another. Each folder must be looked up: "a.b" sorts
+ * between "a" and "a/c". */
 static int manifest_check_tree(const struct manifest *m, struct err *e)
 {
     char folder[PATH_MAX];
@@ -287,8 +287,8 @@ static int manifest_read_head(struct json_object *root, struct manifest *m, stru
     return manifest_read_origin(root, m, e);
 }
 
-/* Text that is no valid manifest: whether it was one once. Damage to a byte hits one key at most,
- * and a foreign file has none of them. */
+/* Whether invalid text was once a manifest. Damage to a byte affects one key at most, and a foreign
+ * file has no such keys. */
 static bool was_ours(const char *json, size_t len)
 {
     static const char *const keys[] = {"\"version\"", "\"kind\"", "\"skew_ns\"", "\"left_out\""};
@@ -298,7 +298,7 @@ static bool was_ours(const char *json, size_t len)
     return seen >= 2;
 }
 
-/* The document, which the caller puts; NULL if these bytes are not exactly one. */
+/* The document, which the caller puts; NULL if the bytes are not exactly one document. */
 static struct json_object *manifest_parse_json(const char *json, size_t len)
 {
     if (len > MANIFEST_MAX)

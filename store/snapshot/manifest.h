@@ -2,9 +2,9 @@
 /*
  * The manifest of a snapshot, read: the member `manifest` of a tar, or a file beside a cut.
  *
- * It comes from outside and is believed in nothing: after manifest_parse every name lies below
- * meta/, data/ or wal/, is made of plain components, and stands once. Pure, no input or output;
- * a struct manifest does not change once made and may be read by any number of threads.
+ * Its text is untrusted: after manifest_parse every name lies below meta/, data/ or wal/, has plain
+ * components, and is unique. Pure; a struct manifest does not change once made and may be read by
+ * any number of threads.
  */
 #ifndef INFLUXFS_SNAPSHOT_MANIFEST_H
 #define INFLUXFS_SNAPSHOT_MANIFEST_H
@@ -27,11 +27,11 @@ struct manifest_file {
 
 struct manifest {
     char *id;
-    char *chain;  /* the chain of cuts, or of a backup, that it belongs to; NULL: none */
+    char *chain;  /* the chain of cuts or of a backup; NULL: none */
     char *parent; /* NULL: none */
     char *host;
     char *created; /* RFC 3339; rises from state to state */
-    char *wall;    /* what the clock said then; NULL: the same */
+    char *wall;    /* the clock's time then; NULL: the same */
     enum manifest_kind kind;
     int64_t number; /* -1: none */
     uint64_t index;
@@ -46,12 +46,12 @@ struct manifest {
     bool lists_folders; /* its folder members are: */
     char **folders;     /* sorted */
     size_t nfolders;
-    struct omissions left_out; /* in their names nothing is believed but that they are text */
+    struct omissions left_out; /* their names are untrusted text */
     char **links; /* shards that were symbolic links: "data/DB/RP/ID -> TARGET"; free text */
     size_t nlinks;
 };
 
-/* When it was, for people. */
+/* When the state was made, for people. */
 static inline const char *manifest_time(const struct manifest *m)
 {
     return m->wall ? m->wall : m->created;
@@ -62,11 +62,11 @@ static inline const char *manifest_time(const struct manifest *m)
 #define MANIFEST_FILE_MAX (UINT64_C(1) << 50)
 
 /* Reads len bytes of JSON. The caller releases *out with manifest_free. -EINVAL: not a manifest of
- * influxfs, or of a version that is not known; -EBADMSG: one, but damaged or hostile; -ENOMEM. */
+ * influxfs, or of an unknown version; -EBADMSG: damaged or hostile; -ENOMEM. */
 int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e);
 
-/* As JSON text of *len bytes, a newline at its end, which manifest_parse reads; the caller frees
- * it. -ENOMEM. */
+/* JSON text of *len bytes, ending with a newline, that manifest_parse reads; the caller frees it.
+ * -ENOMEM. */
 int manifest_write(const struct manifest *m, char **text, size_t *len);
 
 /* The caller releases it. -ENOMEM. */
@@ -78,8 +78,8 @@ const char *manifest_kind_name(enum manifest_kind kind);
 /* The file of that name, or NULL. */
 const struct manifest_file *manifest_find(const struct manifest *m, const char *name);
 
-/* Whether a name may stand in a snapshot: as a file, or as a folder (then meta, data and wal
- * themselves may too). No trailing slash. */
+/* Whether a snapshot may have this name, for a file or for a folder (then also meta, data and wal
+ * themselves). No trailing slash. */
 bool manifest_name_ok(const char *name, bool folder);
 
 void manifest_free(struct manifest *m);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Appends the object, without its last brace if something follows, without its first if something
- * comes before; and frees it. */
+/* Appends the object and frees it. Drops its last brace if text follows, its first if text
+ * precedes. */
 static void manifest_text_put(struct json_object *o, const char *before, const char *after,
                               struct buffer *out)
 {
@@ -52,7 +52,7 @@ void manifest_text_head(const struct manifest *m, struct buffer *out)
     manifest_text_put(o, "", ",\"files\":[", out);
 }
 
-/* Names of members stay exact, whatever bytes they are: a chain is applied by them. */
+/* Member names stay exact, whatever their bytes: chains are applied by name. */
 static void add_names(struct json_object *o, const char *key, char *const *names, size_t n,
                       struct json_object *(*make)(const char *text))
 {
@@ -125,7 +125,7 @@ static size_t digits(uint64_t n)
     return d;
 }
 
-/* What of a line does not vary, with the quotes of a plain name. */
+/* The fixed part of a line, with the quotes of a plain name. */
 #define FILE_FIXED (sizeof("{\"name\":\"\",\"size\":,\"index\":,\"mtime_ns\":}") - 1)
 
 size_t manifest_text_file_length(const struct manifest_file *f, size_t len, bool first)

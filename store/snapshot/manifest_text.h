@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A manifest as text: the only place that writes its keys. Head, a line for each file, tail. A
- * tar's manifest is rendered line by line (listing.h), one that is kept on disk as a whole
- * (manifest_write). manifest.c reads what this writes.
- *
- * Functions append to a buffer. Pure.
- */
+/* The text of a manifest, a head, a line for each file, and a tail: only this file writes its keys,
+ * for manifest.c to read. A tar's manifest is rendered line by line (listing.h); one on disk is
+ * written whole (manifest_write). Functions append to a buffer. Pure. */
 #ifndef INFLUXFS_SNAPSHOT_MANIFEST_TEXT_H
 #define INFLUXFS_SNAPSHOT_MANIFEST_TEXT_H
 
 #include "store/base/buffer.h"
 #include "store/snapshot/manifest.h"
 
-/* All before the first file, and all after the last one. What is a list in m but for files is in
- * the tail. */
+/* The text before the first file, and after the last one. All lists of m except files are in the
+ * tail. */
 void manifest_text_head(const struct manifest *m, struct buffer *out);
 void manifest_text_tail(const struct manifest *m, struct buffer *out);
 

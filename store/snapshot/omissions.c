@@ -81,7 +81,7 @@ bool omission_why_find(const char *name, enum omission_why *out)
     return false;
 }
 
-/* Appends what fits whole; false, and nothing appended, if it does not. */
+/* Appends the whole text if it fits; otherwise appends nothing and returns false. */
 static bool append(char *line, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 static bool append(char *line, size_t size, const char *fmt, ...)
@@ -173,7 +173,7 @@ static int omissions_parse_one(struct json_object *one, struct omissions *o)
         !read_count(one, "files", &m.files) || !read_count(one, "bytes", &m.bytes) ||
         !json_object_object_get_ex(one, "why", &v) || !(why = text_of(v)))
         return -EBADMSG;
-    /* A later version may know more causes; that something is missing must be said all the same. */
+    /* A later version may have more causes; the omission must be reported all the same. */
     if (!omission_why_find(why, &m.why))
         m.why = OMITTED_UNREADABLE;
     return omissions_add(o, name, m.files, m.bytes, m.why);

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a snapshot does not hold although it lies in the store's folders, by name: one list, the
- * same for every way out (manifest, cuts, status, the command line).
- *
- * A list owns its names. Plain data; no function here does input or output.
- */
+/* The files and folders of the store that a snapshot leaves out, by name: one list for all reports
+ * (manifest, cuts, status, the command line). A list owns its names. No input or output here. */
 #ifndef INFLUXFS_SNAPSHOT_OMISSIONS_H
 #define INFLUXFS_SNAPSHOT_OMISSIONS_H
 
@@ -34,7 +30,7 @@ struct omissions {
     size_t n;
 };
 
-/* -ENOMEM: the list is as it was. The name is copied. */
+/* The name is copied. -ENOMEM: the list is unchanged. */
 int omissions_add(struct omissions *o, const char *name, uint64_t files, uint64_t bytes,
                   enum omission_why why);
 int omissions_copy(const struct omissions *from, struct omissions *to);
@@ -42,7 +38,7 @@ void omissions_clear(struct omissions *o);
 
 uint64_t omissions_bytes(const struct omissions *o);
 
-/* How many of them a user could miss: all but OMITTED_FOREIGN. */
+/* The number of omissions that a user could miss: all but OMITTED_FOREIGN. */
 size_t omissions_that_count(const struct omissions *o);
 
 /* The one word in files: "unknown", "bad", "unreadable", "foreign", "name". */
@@ -57,8 +53,8 @@ void omissions_say(const struct omissions *o, char *line, size_t size);
 struct json_object *omissions_json(const struct omissions *o);
 /* {"count","files","bytes","names":[…]}, of at most `most` names. */
 struct json_object *omissions_summary(const struct omissions *o, size_t most);
-/* Reads such a list; or one of names alone, as older snapshots have: shards that meta.db does not
- * know. -EBADMSG, -ENOMEM: the caller clears what was read. */
+/* Reads such a list; or a list of names alone, as in older snapshots: shards that meta.db does not
+ * list. -EBADMSG, -ENOMEM: the caller clears the partial list. */
 int omissions_parse(struct json_object *list, struct omissions *o);
 
 #endif

@@ -64,7 +64,7 @@ static bool same_attr(const struct stat *st, const struct file_attr *b)
            a.gid == b->gid;
 }
 
-/* Whether the name still stands for the held file; whole: and that has not changed, either. */
+/* Whether the name still refers to the held file; whole: and that is unchanged, too. */
 static bool same_file(int fd, const struct shard_file *f, bool whole)
 {
     struct stat st;
@@ -73,8 +73,8 @@ static bool same_file(int fd, const struct shard_file *f, bool whole)
     return !whole || same_attr(&st, &f->attr);
 }
 
-/* Whether the files of an unchanged folder are unchanged themselves: influxd never touches them,
- * but an operator's chown does, or a disk's repair, and the folder does not show it. */
+/* Whether the files of an unchanged folder are unchanged: influxd never touches them, but an
+ * operator's chown or a disk repair may, without a trace in the folder. */
 static bool pin_set_same(const struct shard_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
@@ -120,7 +120,7 @@ struct holding {
 };
 
 /* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a
- * TSM file before its tombstone, so a tombstone missed would bring deleted points back. */
+ * TSM file before its tombstone, so a missed tombstone would bring deleted points back. */
 static int pin_hold_files(const struct holding *h, struct dir *list, wanted_fn *wanted,
                           char **names, struct shard_file **files, size_t *n)
 {
@@ -149,8 +149,7 @@ static int pin_hold_files(const struct holding *h, struct dir *list, wanted_fn *
     return 0;
 }
 
-/* Notes what influxd has set aside. The names stay where they are when the list's arena is taken.
- */
+/* Records files that influxd has set aside. The names stay valid when the list's arena is taken. */
 static int pin_find_bad(int fd, const struct dir *list, struct shard_set *set)
 {
     for (size_t i = 0; i < list->n; i++) {
@@ -207,7 +206,7 @@ static int pin_open_wal(struct held_table *t, int wal_fd, struct shard_pin *s,
     return pin_hold_files(&h, &list, wanted_in_wal, &s->segment_names, &s->segments, &s->nsegments);
 }
 
-/* Whether the name of a shard that is a link still leads where it led. */
+/* Whether a link to a shard still leads to the same place. */
 static bool link_same(int data_fd, const struct shard_pin *s)
 {
     autofree char *now = s->link ? place_link(data_fd, s->path) : NULL;
@@ -240,9 +239,8 @@ static int pin_open_data(struct held_table *t, int data_fd, const struct shard_p
     return pin_hold_set(&h, &list, &s->set);
 }
 
-/* First listing of a shard, spared where the folder is as it was in an earlier window. The WAL is
- * opened after the TSM files, and the WAL cut comes later still; whatever influxd did in between is
- * found by the second listing. */
+/* The WAL is opened after the TSM files, and its cut comes later still; the second listing finds
+ * changes in between. */
 int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct shard_pin *before,
                    struct shard_pin *s, struct shard_where *where)
 {

@@ -2,9 +2,9 @@
 /*
  * One shard of a running influxd, pinned by the window rule (window.h): its files are held open.
  *
- * Three steps: shard_pin_open lists and opens the files, shard_pin_cut_wal takes the sizes of the WAL
- * segments, shard_pin_recheck finds out whether influxd changed anything in between. A shard_pin is
- * plain data, used by one thread at a time; a shard_set never changes and is shared. Functions
+ * Three steps: shard_pin_open lists and opens the files, shard_pin_cut_wal takes the sizes of the
+ * WAL segments, shard_pin_recheck checks whether influxd changed anything in between. A shard_pin
+ * is plain data, used by one thread at a time; a shard_set never changes and is shared. Functions
  * return 0 or -errno.
  */
 #ifndef INFLUXFS_SNAPSHOT_SHARD_PIN_H
@@ -22,8 +22,8 @@ struct shard_file {
     struct file_attr attr; /* of a WAL segment: as of the WAL cut */
 };
 
-/* A shard's TSM files and tombstones, by name. It never changes, and windows of later times share
- * it as long as the shard's folder does not change. */
+/* A shard's TSM files and tombstones, by name. It never changes; later windows share it until the
+ * shard's folder changes. */
 struct shard_set {
     atomic_uint refs;
     struct shard_file *files;
@@ -54,7 +54,7 @@ struct shard_pin {
     bool gone;                     /* its folder vanished while it was looked at */
     char *link;     /* the target, if its data folder is a symbolic link; else NULL */
     char *wal_link; /* likewise, if the path of its WAL folder leads through one */
-    char *why;      /* it cannot be captured, for this reason; then it holds nothing; else NULL */
+    char *why;      /* the reason why it cannot be captured; then it holds nothing; else NULL */
 };
 
 /* Its database and policy, which the caller frees, after an error too. 0 or -ENOMEM. */
@@ -66,28 +66,26 @@ struct shard_where {
     char file[NAME_MAX + 1];
 };
 
-/* First listing, spared where the folder and files are as they were when it was pinned before (may
- * be NULL). What *s holds is released. -ENOENT: something vanished meanwhile; a shard whose folder
- * has gone is `gone`. *where says where another error was
- * met. */
+/* First listing, skipped if the folder and files are unchanged since an earlier pin (may be NULL).
+ * Releases the holdings of *s. -ENOENT: something vanished meanwhile; if the shard's folder did,
+ * the shard is `gone`. *where is the place of any other error. */
 int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct shard_pin *before,
                    struct shard_pin *s, struct shard_where *where);
 
-/* The WAL cut. Sizes only: no path is looked up, so that all shards are cut as close together as
- * can be. */
+/* The WAL cut. It takes only sizes and looks up no path, so that all shards are cut as close
+ * together as possible. */
 int shard_pin_cut_wal(struct shard_pin *s);
 /* Whether no segment has been written to since. */
 bool shard_pin_wal_cut_holds(const struct shard_pin *s);
 
-/* Second listing: 0 if the TSM files and tombstones are the same set and no WAL segment has gone,
- * -ESTALE if not. */
+/* Second listing: 0 if the set of TSM files and tombstones is the same and all WAL segments remain,
+ * else -ESTALE. */
 int shard_pin_recheck(int data_fd, int wal_fd, const struct shard_pin *s);
 
-/* Whether neither its folders nor its files nor its segments have changed; false as well if that
- * is not sure. */
+/* Whether its folders, files and segments are unchanged; false also if unsure. */
 bool shard_pin_unchanged(int data_fd, int wal_fd, const struct shard_pin *s);
 
-/* Releases what *s holds; path, id and link stay. */
+/* Releases the holdings of *s; path, id and link stay. */
 void shard_pin_clear(struct shard_pin *s);
 void shard_pin_free(struct shard_pin *s); /* and these, but not s */
 

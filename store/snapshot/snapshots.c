@@ -65,7 +65,7 @@ int snapshots_tarball(struct snapshots *s, struct capture *c, struct tarball **o
     return tarball_new(s->hasher, c, out);
 }
 
-/* Gives the newest one again if nothing has changed. */
+/* Returns the newest tarball again if nothing has changed. */
 static int snapshots_take(struct snapshots *s, const struct window_wait *wait, struct tarball **out,
                           struct err *e)
 {
@@ -90,7 +90,7 @@ int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, stru
 {
     struct window_wait wait = {.interrupted = reader ? reader->interrupted : NULL,
                                .ctx = reader ? reader->ctx : NULL};
-    /* Another may be at it for as long as the disk takes. */
+    /* Another thread may hold it for as long as the disk takes. */
     if (lock_unless(&s->take, wait.interrupted, wait.ctx) < 0)
         return err_set(e, -EINTR, "interrupted while another took a capture");
     wait.deadline_ns = time_mono_ns() + SNAPSHOTS_SETTLE_NS;

@@ -12,7 +12,7 @@
 /* Entries: 0 is the manifest, 1 to n the capture's members, n+1 SHA256SUMS, n+2 the end. */
 struct tarball {
     atomic_uint refs;
-    struct tarball_weak *weak; /* what leads to it; may be NULL */
+    struct tarball_weak *weak; /* the weak reference to it; may be NULL */
     struct capture *capture;
     struct hash_job *job;
     struct listing *manifest, *sums;
@@ -33,7 +33,7 @@ static const char *tarball_describe(const struct tarball *t, size_t i, char path
         *attr = m->attr;
         return member_path(m, path);
     }
-    /* The two texts belong to the owner of the meta folder: they tell as much as it does. */
+    /* The two texts belong to the owner of the meta folder: they reveal as much as it does. */
     const struct member *meta = capture_count(t->capture) ? capture_member(t->capture, 0) : NULL;
     *attr = (struct file_attr){
         .size = listing_size(i == 0 ? t->manifest : t->sums),
@@ -85,7 +85,7 @@ static int tarball_sum_listing(const struct listing *l, uint8_t sum[SHA256_BYTES
     return 0;
 }
 
-/* Found when it is first asked for: most look-ups never read that far. */
+/* Found at its first use: most look-ups never read that far. */
 static int manifest_sum(void *ctx, uint8_t sum[SHA256_BYTES])
 {
     struct tarball *t = ctx;
@@ -158,7 +158,7 @@ void tarball_weak_set(struct tarball_weak *w, struct tarball *t)
     w->to = t;
 }
 
-/* Who lets go of the last reference waits for the lock before the tarball is freed. */
+/* The release of the last reference waits for this lock before it frees the tarball. */
 struct tarball *tarball_weak_ref(struct tarball_weak *w)
 {
     lock_scope(&w->lock);
@@ -264,7 +264,7 @@ bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off)
     return off + n <= t->off[t->nentries - 1] && hash_job_idle(t->job);
 }
 
-/* Lets the hasher follow a reader who goes on where reading in order had come to. */
+/* Lets the hasher follow a reader that continues where in-order reading had stopped. */
 static void tarball_follow(struct tarball *t, uint64_t from, uint64_t to)
 {
     pthread_mutex_lock(&t->lock);

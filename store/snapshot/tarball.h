@@ -2,11 +2,10 @@
 /*
  * A capture as one tar: any range of bytes, at any time, by any number of readers.
  *
- * The layout is arithmetic: every member's place follows from the sizes before it, so the size is
- * known before anything is read and no byte is stored. Members: manifest, those of the capture,
- * SHA256SUMS, and 1024 zero bytes. The bytes are a function of the capture alone.
- *
- * Immutable but for the sums, which a hasher finds as readers go along; safe in any thread.
+ * The layout is arithmetic: a member's place follows from the sizes before it. So the size is known
+ * before any read, and no byte is stored. Order: manifest, the capture's members, SHA256SUMS, 1024
+ * zero bytes. The bytes are a function of the capture alone. Immutable except for the sums, which a
+ * hasher finds as readers advance; safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_TARBALL_H
 #define INFLUXFS_SNAPSHOT_TARBALL_H
@@ -18,8 +17,8 @@
 
 struct tarball;
 
-/* Takes over the caller's reference to c, on failure too. The caller owes one tarball_unref, before
- * the hasher is freed. */
+/* Takes over the caller's reference to c, also on failure. The caller owes one tarball_unref,
+ * before the hasher is freed. */
 int tarball_new(struct hasher *h, struct capture *c, struct tarball **out);
 void tarball_unref(struct tarball *t); /* NULL is allowed */
 static inline void tarball_unrefp(struct tarball **t)
@@ -27,7 +26,7 @@ static inline void tarball_unrefp(struct tarball **t)
     tarball_unref(*t);
 }
 
-/* Where a tarball is found for as long as others have references to it. It counts as none. */
+/* A weak reference: finds a tarball while others hold references to it. */
 struct tarball_weak {
     pthread_mutex_t lock;
     struct tarball *to;
@@ -38,22 +37,22 @@ struct tarball_weak {
         PTHREAD_MUTEX_INITIALIZER, NULL                                                            \
     }
 
-/* w, which must outlive t, leads to t from now on. Once in the life of t. */
+/* Makes w, which must outlive t, lead to t. Once in the life of t. */
 void tarball_weak_set(struct tarball_weak *w, struct tarball *t);
-/* A reference of the caller's; NULL: there is no other any more. */
+/* A new reference; NULL: no reference is left. */
 struct tarball *tarball_weak_ref(struct tarball_weak *w);
 
 struct capture *tarball_capture(const struct tarball *t);
 uint64_t tarball_size(const struct tarball *t);    /* bytes */
 int64_t tarball_mtime_ns(const struct tarball *t); /* when this state was first captured */
 
-/* How many of the capture's members have their header, or a part of it, before byte off. */
+/* The number of the capture's members whose header begins before byte off. */
 size_t tarball_begun(const struct tarball *t, uint64_t off);
 
-/* Whether the n bytes at off lie within the tar and can be had without waiting for a sum. */
+/* Whether the n bytes at off lie within the tar and need no wait for a sum. */
 bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off);
 
-/* Whoever reads may be interrupted while a sum is waited for; interrupted may be NULL. */
+/* A reader, who may be interrupted during a wait for a sum; interrupted may be NULL. */
 struct tarball_reader {
     bool (*interrupted)(void *ctx);
     void *ctx;
@@ -64,8 +63,8 @@ static inline bool reader_interrupted(const struct tarball_reader *reader)
     return reader && reader->interrupted && reader->interrupted(reader->ctx);
 }
 
-/* Reads up to n bytes at off: as many as there are before the end of the tar (0 at or after it),
- * never fewer. -EIO, with a message, when a captured file can no longer be read whole; -EINTR. */
+/* Reads n bytes at off, fewer only at the end of the tar (0 at or after it). -EIO, with a message,
+ * when a captured file can no longer be read whole; -EINTR. */
 ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
                      const struct tarball_reader *reader, struct err *e);
 

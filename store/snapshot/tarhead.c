@@ -69,8 +69,8 @@ static int tarhead_write_header(struct archive_entry *entry, const char *charset
         archive_write_open_memory(a, buf, TARHEAD_MAX, &used) != ARCHIVE_OK) {
         rc = from_archive(a);
     } else {
-        /* A warning says that the name is not valid UTF-8; it is then stored as it is. The body
-         * never comes: freeing the archive writes zeros in its place, as far as the buffer goes. */
+        /* A warning means that the name is not valid UTF-8; it is then stored unchanged. The body
+         * never comes: freeing the archive writes zeros instead, as far as the buffer goes. */
         int r = archive_write_header(a, entry);
         rc = r == ARCHIVE_OK || r == ARCHIVE_WARN ? (int)used : from_archive(a);
     }
@@ -92,9 +92,9 @@ static bool reads_back(struct archive_entry *entry, const char *buf, size_t len)
     return same;
 }
 
-/* Some readers, libarchive's for one, compose what UTF-8 names have decomposed, which makes them
- * other names. Called binary, they are left alone; but GNU tar grumbles at that, so it is done only
- * where it matters. */
+/* Some readers, such as libarchive's, compose decomposed UTF-8 names, which changes the names.
+ * Names marked binary are left alone; but GNU tar warns about that, so only such names are
+ * marked. */
 static int header(struct archive_entry *entry, char *buf)
 {
     int len = tarhead_write_header(entry, NULL, buf);
@@ -124,7 +124,7 @@ int tarhead_write(const char *path, const struct file_attr *attr, char buf[TARHE
     return r;
 }
 
-/* What fits a plain ustar header without a doubt. */
+/* What certainly fits a plain ustar header. */
 static bool is_plain(const char *path, const struct file_attr *attr)
 {
     size_t n = strlen(path);

@@ -61,7 +61,7 @@ static int window_explain(int r, const struct shard_pin *s, const struct shard_w
     }
 }
 
-/* Whether it is the whole window that fails, not one shard. */
+/* Whether the whole window fails, not one shard. */
 static bool is_general(int r)
 {
     return r == -EAGAIN || r == -EINTR || r == -EMFILE || r == -ENFILE || r == -ENOMEM;
@@ -79,7 +79,7 @@ static int give_up(int r, struct shard_pin *s, const struct shard_where *at, str
     return s->why ? 0 : -ENOMEM;
 }
 
-/* Opens one shard until its first listing holds; what vanishes in between is tried again. */
+/* Opens one shard until its first listing holds; retries when a file vanishes in between. */
 static int window_open_shard(struct held_table *t, int data_fd, int wal_fd,
                              const struct shard_pin *before, const struct window_wait *wait,
                              struct shard_pin *s, struct err *e)
@@ -97,7 +97,7 @@ static int window_open_shard(struct held_table *t, int data_fd, int wal_fd,
     }
 }
 
-/* Second listing of one shard; where it differs from the first, the shard is done again alone. */
+/* Second listing of one shard; if it differs from the first, only this shard is done again. */
 static int window_settle_shard(struct held_table *t, int data_fd, int wal_fd,
                                const struct window_wait *wait, struct shard_pin *s, bool *redone,
                                struct err *e)
@@ -139,7 +139,7 @@ static int window_add_closed(struct window *w, int root, bool in_wal, const char
     if (!own)
         return -ENOMEM;
     w->closed[w->nclosed++] = (struct window_closed){own, in_wal, code};
-    /* Its permissions are noticed when they change. */
+    /* Changes of its permissions must be noticed. */
     struct folder_seen folder = {.seen_ns = time_wall_ns()};
     int r = io_stat_beneath(root, path, &folder.st);
     return r == 0 ? add_parent(w, path, in_wal, &folder) : 0;
@@ -155,7 +155,7 @@ static int window_add_shard(struct window *w, int root, const char *path, uint64
     return 0;
 }
 
-/* influxd serves it, and finds nothing of it in a snapshot under that name's number. */
+/* influxd serves it under that number, but would not find it in a snapshot. */
 static int window_add_padded(struct window *w, int root, const char *path, uint64_t id)
 {
     int r = window_add_shard(w, root, path, id, false);
@@ -183,9 +183,9 @@ static unsigned char type_of(int fd, const struct dir *list, size_t i)
                : (unsigned char)IFTODT(st.st_mode);
 }
 
-/* Walks DATA or WAL down to the shards, as influxd does: databases and policies are folders, the
- * name of a shard may also be a link, and in the WAL anything may. What vanishes meanwhile is as if
- * it had not been listed. */
+/* Walks DATA or WAL down to the shards, as influxd does: databases and policies are folders; a
+ * shard's name may also be a link, and in the WAL any name may. Names that vanish meanwhile count
+ * as never listed. */
 static int window_walk(struct window *w, int root, bool in_wal, const char *path, int level)
 {
     struct folder_seen folder;
@@ -258,8 +258,8 @@ static int64_t skew(const struct window *w)
     return last > first ? last - first : 0;
 }
 
-/* The shard of that path in an earlier window, or NULL. Shards are asked for in the order of the
- * walk, which both windows have: *k goes on from where the last one was found. */
+/* The shard of that path in an earlier window, or NULL. Both windows have the same walk order: *k
+ * continues from the last match. */
 static const struct shard_pin *find_shard(const struct window *w, const char *path, size_t *k)
 {
     for (size_t n = w ? w->nshards : 0, tried = 0; tried < n; tried++, ++*k) {

@@ -48,7 +48,7 @@ struct window {
     int64_t skew_ns; /* from the first listing to the last WAL cut; 0: one true instant */
 };
 
-/* Stops a wait: returns true when whoever asked has gone away. May be NULL. */
+/* Stops a wait: returns true when the user has gone away. May be NULL. */
 struct window_wait {
     int64_t deadline_ns; /* monotonic */
     bool (*interrupted)(void *ctx);
@@ -60,17 +60,17 @@ static inline bool window_interrupted(const struct window_wait *wait)
     return wait->interrupted && wait->interrupted(wait->ctx);
 }
 
-/* Catches all shards of the store whose data and WAL folders are open at data_fd and wal_fd.
- * wal_fd may be -1: influxd makes the WAL folder with the first shard, so without one a store that
- * has shards is -EIO. before is an earlier window of the same store, or NULL: a shard whose folder
- * has not changed since need not be listed again.
- * -EAGAIN when the store did not settle before the deadline, -EINTR when interrupted, -ENFILE when
- * descriptors ran out. On success the caller releases *out with window_free. */
+/* Catches all shards of the store whose data and WAL folders are open at data_fd and wal_fd. wal_fd
+ * may be -1: influxd makes the WAL folder with the first shard, so a store with shards but no WAL
+ * folder is -EIO. before is an earlier window of the same store, or NULL: shards with unchanged
+ * folders need not be listed again. -EAGAIN when the store did not settle before the deadline,
+ * -EINTR when interrupted, -ENFILE when out of descriptors. On success the caller releases *out
+ * with window_free. */
 int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
                 const struct window_wait *wait, struct window *out, struct err *e);
 
-/* 0 if nothing has changed since the window was taken, judged by folder times, the attributes of
- * the held files and segment sizes; -ESTALE if something has, or if that is not sure. */
+/* 0 if nothing has changed since the window was taken, by folder times, attributes of the held
+ * files, and segment sizes; -ESTALE if something has, or if unsure. */
 int window_unchanged(const struct window *w, int data_fd, int wal_fd);
 
 void window_free(struct window *w);
