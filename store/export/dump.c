@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How many bytes are made at a time; one row may exceed it. */
 #define PIECE ((size_t)64 << 10)
 
-/* How often a name has been taken. */
+/* A name and how often it was taken. */
 struct name {
     struct slice text;
     size_t count;
@@ -24,7 +23,7 @@ static struct name *find(struct name *names, size_t n, struct slice text)
     return NULL;
 }
 
-/* A free name for a column whose own is taken. */
+/* Finds a free name for a column whose name is taken. */
 static bool dump_new_name(struct name *names, size_t n, struct name *taken)
 {
     char *p = malloc(taken->text.n + 24);
@@ -40,7 +39,7 @@ static bool dump_new_name(struct name *names, size_t n, struct name *taken)
     return true;
 }
 
-/* The name of a column, no two of which are the same, in this format. */
+/* Writes the name of a column, unique in this format. */
 static void dump_name(enum dump_format format, struct buffer *o, struct slice name)
 {
     if (format == DUMP_JSON)
@@ -55,7 +54,7 @@ static bool dump_name_columns(struct dump *d, struct name *names)
 {
     for (size_t i = 0; i < points_columns(d->points); i++) {
         struct slice own = points_column(d->points, i)->name;
-        /* A line has no tags among its fields, so that no name of a field is taken. */
+        /* A line has no tags among its fields, so no field's name is taken. */
         struct name *taken = d->format == DUMP_LP ? NULL : find(names, i, own);
         names[i] = (struct name){.text = own, .count = 1};
         if (taken && !dump_new_name(names, i, taken))
@@ -151,7 +150,6 @@ static void dump_tail(struct dump *d)
         dump_lines_tail(d);
 }
 
-/* Makes the next piece of the text. */
 static int dump_make(struct dump *d, struct err *e)
 {
     struct points_row row;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A measurement of a capture as text, read from its beginning to its end.
+ * A measurement of a capture as text, read from beginning to end.
  *
  *   DUMP_JSON  byte for byte what influxd answers over HTTP, with db=DB, to
  *              SELECT * FROM "RP"."MEASUREMENT" WHERE time >= FROM AND time < TO
@@ -11,11 +11,11 @@
  *              ready for /write; times in nanoseconds
  *
  * What line protocol cannot express (sayable.h) is an error, -EILSEQ, or is left out: a
- * measurement, a series, or a field, of which a point's other fields are written.
+ * measurement, a series, or one field of a point.
  *
- * points.h says which points and columns these are, and what memory they take; influxd's limits of
- * rows (max-row-limit) are taken to be off, as they are by default. A column whose name is taken
- * (a tag's of the same name as a field's) is called NAME_1 (influxql ColumnNames).
+ * points.h defines the points and columns, and their memory; influxd's limit of rows
+ * (max-row-limit) counts as off, its default. A column whose name is taken (a tag named as a field)
+ * becomes NAME_1 (influxql ColumnNames).
  *
  * The same capture and query give the same text. One thread at a time.
  */
@@ -41,7 +41,7 @@ struct dump_query {
 
 struct dump;
 
-/* The cache, and what *q points to, must outlive the result. Errors as those of points_open. */
+/* The cache, and the pointers in *q, must outlive the result. Errors as points_open. */
 int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e);
 void dump_free(struct dump *d);
 static inline void dump_freep(struct dump **d)
@@ -49,17 +49,17 @@ static inline void dump_freep(struct dump **d)
     dump_free(*d);
 }
 
-/* Reads the next bytes: at least one and at most n; 0 when the text has ended. buf NULL: they are
- * passed over. About 64 KiB are made at a time, or one row if that is longer. After an error, the
- * bytes read so far are no whole text. Errors as those of points_next. */
+/* Reads the next bytes: at least one and at most n; 0 at the end of the text. buf NULL: skips them.
+ * About 64 KiB are made at a time, or one row if longer. After an error, the text so far is
+ * incomplete. Errors as points_next. */
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
 
-/* A digest of all that the text depends on: the same digest means the same text. Errors as those of
- * dump_open, but for damage in what it does not read. */
+/* A digest of all that the text depends on: equal digests mean equal texts. Errors as dump_open,
+ * except for damage in files that it does not read. */
 int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],
                 struct err *e);
 
-/* When the files that the text is made of last changed, in nanoseconds since 1970. */
+/* When the files behind the text last changed, in nanoseconds since 1970. */
 int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, struct err *e);
 
 #endif

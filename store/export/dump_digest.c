@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of a dump without making it. */
+/* Facts about a dump that do not need its text. */
 #include "store/base/cleanup.h"
 #include "store/export/dump_internal.h"
 #include "store/points/columns.h"
@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Rises whenever the same store gives another text. */
+/* Raise this when the same store gives another text. */
 #define DIGEST_VERSION 2
 
 static void digest_add_integer(struct sha256 *h, uint64_t v)
@@ -21,7 +21,7 @@ static void digest_add_text(struct sha256 *h, const char *p, size_t n)
     sha256_add(h, p, n);
 }
 
-/* The catalogue's index of a file rises when it changes; a WAL segment grows. */
+/* The catalogue's index of a file rises with each change; a WAL segment grows. */
 static void digest_add_member(struct sha256 *h, const struct capture *c, size_t i)
 {
     if (i == MEMBER_NONE) {
@@ -104,7 +104,7 @@ int dump_mtime(struct schema_cache *c, const struct dump_query *q, int64_t *ns, 
     size_t n = 0;
     int r = shards_range(schema_cache_shards(c), q->db, q->rp, q->from, q->to, &list, &n, e);
     *ns = 0;
-    if (r == 0 && n == 0) /* nothing, since meta.db says so */
+    if (r == 0 && n == 0) /* nothing, as meta.db shows */
         size_latest(capture, shards_meta_member(schema_cache_shards(c)), ns);
     for (size_t i = 0; r == 0 && i < n; i++) {
         const struct shard_files *sh = shards_at(schema_cache_shards(c), list[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Points into one format each, for dump.c. */
+/* Points in each format, for dump.c. */
 #ifndef INFLUXFS_EXPORT_DUMP_INTERNAL_H
 #define INFLUXFS_EXPORT_DUMP_INTERNAL_H
 
@@ -10,18 +10,18 @@
 /* A field that line protocol cannot express. */
 struct lines_field {
     const char *why; /* NULL: it can */
-    uint64_t left;   /* values that were left out */
+    uint64_t left;   /* number of omitted values */
 };
 
 /* What line protocol leaves out. */
 struct lines {
     struct lines_field *fields; /* one for each column */
-    struct slice key;           /* of the series at hand */
-    const char *why;            /* it cannot be expressed; NULL: it can */
-    bool whole;                 /* nor can the measurement */
-    uint64_t left;              /* points of it that were left out, or of the measurement */
-    size_t series;              /* of which some were */
-    uint64_t more;              /* points of those that are not named */
+    struct slice key;           /* of the current series */
+    const char *why;            /* why it cannot be expressed; NULL: it can */
+    bool whole;                 /* the measurement cannot be expressed either */
+    uint64_t left;              /* omitted points of the series or the measurement */
+    size_t series;              /* number of series with omitted points */
+    uint64_t more;              /* omitted points of series that are not named */
 };
 
 struct dump {
@@ -30,19 +30,19 @@ struct dump {
     struct lines lines;
     struct points *points; /* for POINTS_ANSWER (JSON, CSV) or POINTS_ALL (line protocol) */
     struct slice measurement;
-    struct buffer *names; /* of the columns, as this format writes them */
-    struct buffer prefix; /* what each row begins with */
+    struct buffer *names; /* the columns' names, in this format */
+    struct buffer prefix; /* the beginning of each row */
     uint64_t rows;        /* written so far */
     bool ended;
-    struct buffer text; /* what was made last */
+    struct buffer text; /* the last piece made */
     struct gotext_day day;
     size_t at; /* how much of it has been read */
 };
 
 struct points_query dump_points_query(const struct dump_query *q);
 
-/* Of JSON and CSV (dump_answer.c): what comes before the first row; each row; what comes after the
- * last one, also if there is none; a value of JSON. */
+/* JSON and CSV (dump_answer.c): the text before the first row; each row; the text after the last
+ * row, even without rows; a JSON value. */
 void dump_json_head(struct dump *d);
 void dump_json_row(struct dump *d, const struct points_row *row);
 void dump_json_tail(struct dump *d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Points as line protocol, which influxd takes at /write. */
+/* Points as line protocol, for influxd's /write. */
 #include "store/export/dump_internal.h"
 #include "store/export/sayable.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many series of a measurement are named when they are left out. */
+/* How many omitted series of a measurement are named. */
 #define NAMED 20
 
 /* With a backslash before each of the characters. */
@@ -62,7 +62,7 @@ static bool lines_may_leave(const struct dump *d)
     return d->query.gaps && d->query.gaps->names;
 }
 
-/* Says that something of the measurement is left out; what: "the series", "the field". */
+/* Reports an omission in the measurement; what: "the series", "the field". */
 static void lines_say_left(const struct dump *d, const char *what, struct slice name, uint64_t n,
                            const char *of, const char *why)
 {
@@ -83,7 +83,7 @@ static int lines_refuse(const struct dump *d, const char *what, struct slice nam
                    d->query.rp, measurement, what, shown, why);
 }
 
-/* Says which points of the series at hand were left out, unless its measurement is. */
+/* Reports the omitted points of the current series, unless its measurement is left out. */
 static void lines_end_series(struct dump *d)
 {
     struct lines *l = &d->lines;

@@ -21,8 +21,7 @@ static bool is_coded(struct slice name, size_t i)
     return c == '/' || c == '%' || c < 0x20 || c == 0x7f || dots;
 }
 
-/* Writes as much of the name as fits into max bytes, whole characters; tells whether that is all.
- */
+/* Writes as many whole characters of the name as fit into max bytes; true if that is all. */
 static bool name_encode(struct slice name, size_t max, char *out)
 {
     size_t n = 0, whole = 0;
@@ -80,7 +79,7 @@ void dump_name_file(struct slice measurement, int32_t day, enum dump_format form
              dump_extensions[format]);
 }
 
-/* Takes digits that make a number from least to most. */
+/* Reads a number of `digits` digits, from least to most. */
 static bool name_parse_digits(const char **p, size_t digits, int least, int most, int *out)
 {
     *out = 0;

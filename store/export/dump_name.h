@@ -24,27 +24,27 @@ extern const char *const dump_extensions[3]; /* by dump_format: "json", "csv", "
 /* The name of a database or policy. */
 void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1]);
 
-/* Whether it is the name of a day's folder, as time_day_text writes it. */
+/* Whether it is the name of a day's folder, as written by time_day_text. */
 bool dump_name_is_day(const char *name, int32_t *day);
 
 /* A measurement on one day. */
 void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
                     char out[DUMP_NAME_MAX + 1]);
 
-/* What the name of a file says. */
+/* The parsed name of a file. */
 struct dump_name {
     enum dump_format format;
     char measurement[DUMP_NAME_MAX + 1]; /* n bytes, decoded */
     size_t n;
-    char coded[DUMP_NAME_MAX + 1]; /* as it stands in the name */
-    bool shortened;                /* the measurement may be one whose name was shortened */
-    int64_t from, to;              /* nanoseconds since 1970; no further than these reach */
+    char coded[DUMP_NAME_MAX + 1]; /* as in the file name */
+    bool shortened;                /* the measurement's name may have been shortened */
+    int64_t from, to;              /* nanoseconds since 1970, clamped to that range */
 };
 
 /* false: it is not such a name. */
 bool dump_name_parse(const char *name, enum dump_format format, struct dump_name *out);
 
-/* Whether the measurement is that of a name that was shortened. */
+/* Whether a shortened name is that of the measurement. */
 bool dump_name_is_shortened_of(const struct dump_name *name, struct slice measurement);
 
 #endif

@@ -55,7 +55,7 @@ static inline void pair(char *p, uint32_t v)
     memcpy(p, pairs + 2 * (size_t)v, 2);
 }
 
-/* Faster than eight(), where all of them are wanted. Returns the end. */
+/* Faster than eight(), if all digits are wanted. Returns the end. */
 static inline char *put_eight(char *p, uint32_t v)
 {
     uint32_t high = v / 10000, low = v % 10000;
@@ -66,8 +66,8 @@ static inline char *put_eight(char *p, uint32_t v)
     return p + 8;
 }
 
-/* v < 10^8. Here as below: text is put at p, where there is room for 8 bytes more than it has, and
- * its end returned. */
+/* v < 10^8. Here and below: text goes to p, which has room for 8 bytes more than the text; the end
+ * is returned. */
 static inline char *short_number(char *p, uint32_t v)
 {
     if (v < 100) {
@@ -123,8 +123,7 @@ static inline int length(uint64_t v)
     return n + (v >= powers[n]);
 }
 
-/* d in n digits, up to 17, with zeros in front. To put 17 of them takes less than to find out how
- * many it takes. */
+/* d in n digits, up to 17, zero-padded. Writing 17 digits is faster than counting them. */
 static inline char *fixed(char *p, uint64_t d, int n)
 {
     d *= powers[17 - n];
@@ -147,7 +146,7 @@ static char *gotext_plain(char *p, double v, uint64_t d, int exponent)
 {
     if (exponent >= 0)
         return zeros(digits(p, d), exponent);
-    /* Integers so small are floats, so that none lies between v and what reads as v. */
+    /* Integers this small are floats, so none lies between v and what reads as v. */
     uint64_t whole = (uint64_t)(int64_t)v;
     if (whole) {
         p = digits(p, whole);
@@ -179,8 +178,8 @@ static char *gotext_number(char *p, double v, bool exponents)
     /* Half a float's distance is below one up to 2^53: an integer's own digits are the shortest. */
     if (v < 9007199254740992.0 && v == (double)(int64_t)v)
         return digits(p, (uint64_t)v);
-    /* Most numbers have few digits. Of decimals up to 15 digits no two read as the same float, so
-     * that one found to read as v is the shortest. That quotient is rounded as reading it is. */
+    /* Most numbers have few digits. No two decimals of up to 15 digits read as the same float, so
+     * one that reads as v is the shortest. The quotient is rounded as in reading. */
     if (v >= 1e-6 && v < 1e7) {
         uint64_t hundred_millionths = (uint64_t)(int64_t)(v * E8 + 0.5);
         if ((double)(int64_t)hundred_millionths / E8 == v) {
@@ -227,7 +226,7 @@ void gotext_float_plain(struct buffer *o, double v)
 
 #define NO_RUNE 0xfffd
 
-/* The code point at s and in *len its bytes; NO_RUNE and 1 where there is no UTF-8. */
+/* The code point at s, with its length in *len; NO_RUNE and 1 for invalid UTF-8. */
 static uint32_t gotext_rune(const uint8_t *s, size_t n, size_t *len)
 {
     *len = 1;
@@ -273,7 +272,7 @@ static const char *gotext_escape(uint32_t c, size_t len, char buf[8])
     return buf;
 }
 
-/* What encoding/json may have to escape, and what encoding/csv quotes a field for. */
+/* Bytes that encoding/json may escape, and bytes for which encoding/csv quotes a field. */
 #define JSON 1
 #define CSV 2
 
@@ -290,8 +289,8 @@ static inline bool is_ordinary(const uint8_t *p, uint8_t kind)
              kind);
 }
 
-/* How many bytes come before the first that is special. By eights, of which the last may lie across
- * the one before. */
+/* The number of bytes before the first special one. In eights; the last eight may overlap the
+ * previous ones. */
 static inline size_t ordinary(const char *s, size_t n, uint8_t kind)
 {
     const uint8_t *p = (const uint8_t *)s;
@@ -377,7 +376,7 @@ static void date_of(int64_t day, int64_t *year, unsigned *month, unsigned *mday)
 
 #define DAY (DAY_NS / SECOND_NS)
 
-/* Takes the second's day as the one that text is at hand of. */
+/* Makes the second's day the current one. */
 static void gotext_turn_to_day(struct gotext_day *d, int64_t second)
 {
     int64_t year, day = second / DAY - (second % DAY < 0);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Numbers, times and strings as Go's standard library writes them, in which influxd answers.
- *
- * Each function appends to a buffer. The locale does not matter.
- */
+/* Numbers, times and strings in the format of Go's standard library, which influxd's answers use.
+ * Each function appends to a buffer. The locale does not matter. */
 #ifndef INFLUXFS_EXPORT_GOTEXT_H
 #define INFLUXFS_EXPORT_GOTEXT_H
 
@@ -14,9 +11,9 @@
 void gotext_integer(struct buffer *o, int64_t v);
 void gotext_unsigned(struct buffer *o, uint64_t v);
 
-/* The fewest digits that read back as the same number, nearest to it. As encoding/json: with an
- * exponent below 1e-6 and from 1e21 on; as strconv.FormatFloat(v, 'f', -1, 64): never. Infinities
- * and NaN cannot be stored, and come out as null. */
+/* The shortest digits that read back as the same number. As encoding/json: with an exponent below
+ * 1e-6 and from 1e21 on; as strconv.FormatFloat(v, 'f', -1, 64): without. Infinities and NaN cannot
+ * be stored, and become null. */
 void gotext_float_json(struct buffer *o, double v);
 void gotext_float_plain(struct buffer *o, double v);
 
@@ -24,11 +21,11 @@ void gotext_float_plain(struct buffer *o, double v);
  * U+2028 and U+2029 escaped, bytes that are no UTF-8 as \ufffd. */
 void gotext_string_json(struct buffer *o, const char *s, size_t n);
 
-/* A field as encoding/csv writes it: in quotes where it has to be. */
+/* A field as encoding/csv writes it: quoted where needed. */
 void gotext_string_csv(struct buffer *o, const char *s, size_t n);
 
-/* The day of the time that was written last: most times are of the same day as the one before.
- * Zeroed before its first use. */
+/* The day of the last time written: most times share their predecessor's day. Zeroed before its
+ * first use. */
 struct gotext_day {
     char date[16];    /* "2016-06-11T" */
     int64_t midnight; /* seconds since 1970 */

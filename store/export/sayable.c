@@ -20,14 +20,14 @@ static bool ends_with_backslash(struct slice s)
     return s.n && s.p[s.n - 1] == '\\';
 }
 
-/* c may be NUL, which is none of them. */
+/* c may be NUL, which matches none. */
 static bool is_one_of(char c, const char *which)
 {
     return c && strchr(which, c);
 }
 
-/* Where influxd sees the first of these characters after i that has no backslash before it; s.n if
- * there is none. */
+/* The first of these characters after i that influxd sees without a backslash before it; s.n if
+ * none. */
 static size_t find_bare(struct slice s, size_t i, const char *which)
 {
     for (; i < s.n; i++)
@@ -36,7 +36,7 @@ static size_t find_bare(struct slice s, size_t i, const char *which)
     return i;
 }
 
-/* Whether the key ends where influxd's reader of keys sees its end. */
+/* Whether influxd's key reader sees the end of the key at its real end. */
 static bool sayable_is_one_key(struct slice key)
 {
     size_t i = find_bare(key, 1, ", ");
@@ -54,8 +54,8 @@ static bool sayable_is_one_key(struct slice key)
     return i >= key.n;
 }
 
-/* Whether, after the key and a space, influxd's reader of lines is at the beginning of the first
- * field: else it would end the line within a string, or go on past its end. */
+/* Whether influxd's line reader, after the key and a space, is at the beginning of the first field:
+ * otherwise it would end the line within a string, or miss its end. */
 static bool sayable_leaves_fields(struct slice key)
 {
     bool fields = false, quoted = false;
@@ -79,7 +79,7 @@ static bool is_time(struct slice name)
     return name.n == 4 && memcmp(name.p, "time", 4) == 0;
 }
 
-/* Whether /write, which takes the escapes off a measurement twice, takes more off than these. */
+/* Whether /write, which unescapes a measurement twice, removes more than its escapes. */
 static bool loses_backslash(struct slice name)
 {
     for (size_t i = 1; i < name.n; i++) {

@@ -13,7 +13,7 @@ typedef unsigned __int128 u128;
 #define LAST 324
 
 static u128 powers[LAST - FIRST + 1];
-static atomic_bool are_made; /* as pthread_once knows too, but takes longer to say */
+static atomic_bool are_made; /* pthread_once knows too, but is slower */
 
 /* A large number, its low end first. 10^324 takes 34 words; there are as many as the first 128 bits
  * need below 1, and beside 2^1248 / 10^292. */
@@ -60,7 +60,7 @@ static void shortest_make_powers(void)
     uint32_t x[WORDS] = {[4] = 1};
     for (int k = 0; k <= LAST; k++, times_ten(x))
         powers[k - FIRST] = shortest_first_bits(x, false);
-    /* Dropping what is below 1 at each step is dropping it at the end; and there always is some. */
+    /* Dropping the part below 1 at each step equals dropping it at the end; it is never 0. */
     memset(x, 0, sizeof(x));
     x[WORDS - 1] = 1;
     for (int k = -1; k >= FIRST; k--) {
@@ -70,7 +70,7 @@ static void shortest_make_powers(void)
     atomic_store_explicit(&are_made, true, memory_order_release);
 }
 
-/* The integer part of g * c / 2^128, made odd if there was more after it than g's own error. */
+/* The integer part of g * c / 2^128, made odd if the rest exceeds g's own error. */
 static uint64_t scaled(u128 g, uint64_t c)
 {
     u128 low = (u128)(uint64_t)g * c;
@@ -122,7 +122,7 @@ uint64_t shortest_decimal(double v, int *exponent)
     uint64_t upper = scaled(g, (4 * c + 2) << h) - (c & 1);
     uint64_t exact = scaled(g, 4 * c << h);
 
-    /* Without branches: which of these it comes to is as random as the digits. */
+    /* Without branches: the outcome is as random as the digits. */
     uint64_t s = exact / 4, tens = s / 10;
     bool below = lower <= 40 * tens, above = 40 * tens + 40 <= upper, is_short = below != above;
     uint64_t nearest = (exact + 1 + (s & 1)) / 4;

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which type wins: the least. */
+/* The type with the least value wins. */
 static const int precedence[VALUE_TYPES] = {
     [VALUE_FLOAT] = 0,  [VALUE_INTEGER] = 1, [VALUE_UNSIGNED] = 2,
     [VALUE_STRING] = 3, [VALUE_BOOLEAN] = 4,
 };
 
-/* Where columns of the same name stand. */
+/* The order of columns with the same name. */
 static int rank(const struct points_column *c)
 {
     static const int fields[VALUE_TYPES] = {
@@ -82,7 +82,7 @@ static int columns_add_shard(struct schema_cache *cache, const struct points_que
 {
     cleanup(schema_freep) struct schema *o = NULL;
     int r = schema_cache_measurement(cache, shard, q->measurement, q->reader, &o, e);
-    /* A tsi1 index knows the measurements of its shard, the other one those of the database. */
+    /* A tsi1 index has the measurements of its shard, the shared index those of the database. */
     bool known = r == 0 && (!shards_at(schema_cache_shards(cache), shard)->tsi1 ||
                             schema_find(o, q->measurement));
     if (known && q->way == POINTS_ANSWER)
@@ -93,7 +93,7 @@ static int columns_add_shard(struct schema_cache *cache, const struct points_que
     return m && columns_add_all(out, m, true) < 0 ? no_memory(e) : 0;
 }
 
-/* A database without tsi1 has one index, so its tags are those of all its shards. */
+/* Without tsi1 a database has one index, so its tags are those of all its shards. */
 static int columns_add_shared(struct schema_cache *cache, const struct points_query *q,
                               struct columns *out, struct err *e)
 {

@@ -8,12 +8,11 @@
 
 struct columns {
     size_t n;
-    struct points_column *list; /* in the order of points_types.h; names are its own */
+    struct points_column *list; /* in the order of points_types.h; it owns the names */
 };
 
-/* The columns of a query that reads n shards, given by their places in the list of shards. *out is
- * zeroed before, and cleared by the caller, also after an error. Errors as those of
- * schema_cache_shard. */
+/* The columns of a query over n shards, given by their places in the list of shards. The caller
+ * zeroes *out before, and clears it after, also after an error. Errors as schema_cache_shard. */
 int columns_of(struct schema_cache *cache, const struct points_query *q, const size_t *shards,
                size_t n, struct columns *out, struct err *e);
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A file's place in time: that of its value at hand, or of its next block. false: it has no more.
- */
+/* A file's place in time: that of its current value, or of its next block. false: the file has
+ * ended. */
 static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
 {
     *loaded = b->at < b->block.n;
@@ -18,7 +18,7 @@ static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
     return true;
 }
 
-/* Moves b->at to the last of the values that have its time, past those that do not count. */
+/* Moves b->at to the last value of its time, past values that do not count. */
 static void settle(const struct cursor *c, struct cursor_blocks *b)
 {
     const struct tsmblock *k = &b->block;
@@ -31,7 +31,7 @@ static void settle(const struct cursor *c, struct cursor_blocks *b)
     }
 }
 
-/* The next values of the block, as many as the window takes; those of one time together. */
+/* The next values of the block, as many as the window takes; values of one time stay together. */
 static int cursor_load_window(const struct cursor *c, struct cursor_blocks *b, struct err *e)
 {
     const struct tsmblock *k = c->scratch;
@@ -59,7 +59,7 @@ static int cursor_load_block(const struct cursor *c, struct cursor_blocks *b, st
     return r;
 }
 
-/* Leaves out the block that could not be read, if that is allowed. */
+/* Leaves out an unreadable block, if allowed. */
 static int cursor_leave_block(const struct cursor *c, struct cursor_blocks *b, int code,
                               struct err *e)
 {
@@ -88,14 +88,14 @@ static int cursor_load(const struct cursor *c, struct cursor_blocks *b, struct e
     return 0;
 }
 
-/* Drops the memory of a file that has no more to give. */
+/* Frees the memory of a file that has ended. */
 static void retire(struct cursor_blocks *b)
 {
     if (b->at >= b->block.n && b->next >= b->nentries)
         tsmblock_free(&b->block);
 }
 
-/* The earliest time at which a file has a value, its blocks loaded; *any false: none has. */
+/* The earliest time with a value in any file, its blocks loaded; *any false: none. */
 static int cursor_earliest(struct cursor *c, int64_t *time, bool *any, struct err *e)
 {
     for (;;) {
@@ -144,7 +144,7 @@ static size_t find_time(const struct tsmblock *k, size_t from, int64_t time)
     return from + array_bisect(k->times + from, k->n - from, sizeof(*k->times), &time, is_before);
 }
 
-/* The time at which something else than this file has a value, or the range ends. */
+/* The time of the next value elsewhere, or the end of the range. */
 static int64_t next_of_others(const struct cursor *c, const struct cursor_blocks *run)
 {
     int64_t next = c->range.max < INT64_MAX ? c->range.max + 1 : INT64_MAX, t;
@@ -157,8 +157,8 @@ static int64_t next_of_others(const struct cursor *c, const struct cursor_blocks
     return next;
 }
 
-/* How far the values of the block at hand can be taken as they stand: before anything else has a
- * value, within the range, none deleted, no time twice. */
+/* How far values of the current block can be used unchanged: before the next value elsewhere,
+ * within the range, none deleted, no time twice. */
 static void find_run(struct cursor *c, struct cursor_blocks *run)
 {
     const struct tsmblock *k = &run->block;

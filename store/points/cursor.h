@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The values of one field of one series in one shard, by time: those of its TSM files, without what
- * their tombstones delete, and those of the WAL. Of several values with the same time, that of the
- * latest file counts, and that of the WAL before all (influxdb tsdb/engine/tsm1/iterator.gen.go).
+ * The values of one field of one series in one shard, by time: those of its TSM files, without
+ * those that tombstones delete, and those of the WAL. Of several values with the same time, that of
+ * the latest file counts; the WAL comes before all files (influxdb
+ * tsdb/engine/tsm1/iterator.gen.go).
  *
- * A block is read when its time comes, so that memory is one block for each file that has values
- * around the current time. Where many cursors move side by side, each can be given a window
- * instead: it keeps only that many values of a block, and decodes the block again for the following
- * ones. One thread at a time.
+ * A block is read when its time comes, so memory is one block for each file with values around the
+ * current time. Where many cursors move side by side, each can have a window: it keeps only that
+ * many values of a block, and decodes the block again for the next ones. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_CURSOR_H
 #define INFLUXFS_POINTS_CURSOR_H
@@ -22,22 +22,22 @@ struct cursor_blocks {
     struct tsmfile *file; /* not owned; shared by all cursors of a shard */
     struct tsmfile_entry *entries;
     size_t nentries;
-    struct time_range *deleted; /* ascending, apart from each other */
+    struct time_range *deleted; /* ascending and disjoint */
     size_t ndeleted;
-    size_t next;    /* the entry to be read next */
-    size_t taken;   /* with a window: how many of its values have been read */
+    size_t next;    /* the entry to read next */
+    size_t taken;   /* with a window: the number of its values read so far */
     int64_t resume; /* the time of the value after these */
     struct tsmblock block;
-    size_t at; /* the current value of the block; block.n: it is used up */
+    size_t at; /* the current value of the block; block.n: all are used */
 };
 
 struct cursor {
     enum value_type type;
-    struct time_range range;      /* values outside of it are left out */
+    struct time_range range;      /* values outside are left out */
     const struct gaps *gaps;      /* whether damaged blocks are left out; may be NULL */
     struct slice key;             /* composite; for messages */
     size_t window;                /* 0: whole blocks */
-    struct tsmblock *scratch;     /* to decode into, if there is a window; not owned */
+    struct tsmblock *scratch;     /* decode buffer if there is a window; not owned */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
     const struct walcache_value *wal; /* by time, each once; not owned */
@@ -47,14 +47,14 @@ struct cursor {
     int64_t time;
     union value value;
     const char *text; /* what value.s.off counts from */
-    /* The values of this file's block after the current one, up to run_end, can be taken without a
-     * look at other blocks. */
+    /* Values of this file's block after the current one, up to run_end, need no check of other
+     * blocks. */
     struct cursor_blocks *run;
     size_t run_end;
 };
 
-/* Moves to the first value; c->done if there is none. Errors as those of tsmfile_block, but for
- * damage that the gaps allow to be left out. */
+/* Moves to the first value; c->done if there is none. Errors as tsmfile_block, except for damage
+ * that the gaps allow. */
 int cursor_first(struct cursor *c, struct err *e);
 
 /* cursor_next where there is no run. */
@@ -72,7 +72,7 @@ static inline int cursor_next(struct cursor *c, struct err *e)
     return 0;
 }
 
-/* Releases what the cursor holds, but not c itself. */
+/* Releases the contents of c, but not c itself. */
 void cursor_clear(struct cursor *c);
 
 #endif

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the tombstones of one TSM file delete, by key.
- *
- * Built once, by one thread. Memory: an entry for each key that has tombstones.
- */
+/* The deletions by the tombstones of one TSM file, by key. Built once, by one thread. Memory: an
+ * entry for each key that has tombstones. */
 #ifndef INFLUXFS_POINTS_DELETES_H
 #define INFLUXFS_POINTS_DELETES_H
 
@@ -25,7 +22,7 @@ struct key_deletes {
 struct deletes;
 
 /* Reads a tombstone file (NULL: nothing is deleted), for the keys of a measurement, escaped as in
- * keys, or for all if measurement.p is NULL. Errors as those of tombstone_read. */
+ * keys; measurement.p NULL: all keys. Errors as tombstone_read. */
 int deletes_read(const struct source *s, struct slice measurement, struct deletes **out,
                  struct err *e);
 void deletes_free(struct deletes *d);
@@ -34,8 +31,8 @@ static inline void deletes_freep(struct deletes **d)
     deletes_free(*d);
 }
 
-/* What is deleted of a composite key; NULL: nothing. The caller may take over the list by zeroing
- * the struct. */
+/* The deletions of a composite key; NULL: none. The caller may take over the list by zeroing the
+ * struct. */
 struct key_deletes *deletes_of(const struct deletes *d, struct slice key);
 
 /* Whether all times from min to max are deleted, and whether any of them is. k may be NULL. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What may be left out of a text of points, and how that is reported. Without a struct gaps, or
- * where it does not allow that kind of gap, what would be left out is an error.
- */
+/* Allowed gaps in a text of points, and their reporting. Without a struct gaps, or if it does not
+ * allow that kind of gap, the omission is an error instead. */
 #ifndef INFLUXFS_POINTS_GAPS_H
 #define INFLUXFS_POINTS_GAPS_H
 
@@ -12,8 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A name as messages show it: shortened if it is long, control bytes as % and two hexadecimal
- * digits. */
+/* A name for messages: long ones shortened, control bytes as % and two hexadecimal digits. */
 #define GAPS_NAME 200
 void gaps_name(struct slice name, char out[GAPS_NAME]);
 
@@ -23,15 +20,15 @@ void gaps_times(int64_t first, int64_t last, char out[GAPS_TIMES]);
 
 struct gaps {
     bool names;  /* series and fields that a format cannot express may be left out */
-    bool damage; /* and so may what is damaged */
-    /* Reports a gap in a line as that of struct err; the same line may come several times. Called
-     * in the thread that reads. */
+    bool damage; /* damaged data may be left out */
+    /* Reports a gap in one line, as in struct err; may repeat a line. Called in the reading
+     * thread. */
     void (*say)(void *ctx, const char *words);
     void *ctx;
 };
 
 /* 0 if code is damage (-EBADMSG, with its message in *e) that may be left out: it is reported, with
- * this text after the message, and *e is emptied. Else code. */
+ * this text after the message, and *e is emptied. Otherwise returns code. */
 int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -2,9 +2,8 @@
 /*
  * A binary heap that moves its items exactly as Go's container/heap does.
  *
- * influxd merges series with such a heap, by an order that leaves points of the same time and
- * unlike fields equal: which comes first follows from the moves that were made before. To answer as
- * it answers is to make the same moves.
+ * influxd merges series with such a heap. Its order treats points of the same time and unlike
+ * fields as equal, so earlier moves decide their order. The same answer needs the same moves.
  */
 #ifndef INFLUXFS_POINTS_GOHEAP_H
 #define INFLUXFS_POINTS_GOHEAP_H
@@ -13,7 +12,7 @@
 #include <stddef.h>
 
 struct goheap {
-    void **items; /* the first is the least; room for all there will be */
+    void **items; /* the first is the least; room for all items to come */
     size_t n;
     bool (*less)(const void *a, const void *b, void *ctx);
     void *ctx;

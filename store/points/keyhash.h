@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What could not be added for want of memory has hh.tbl NULL. */
+/* hh.tbl is NULL in an item that could not be added: out of memory. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* Adds an item, which is zeroed but for its key of n bytes: item becomes it, or NULL when out of
- * memory. Freed with free, after HASH_DEL. */
+/* Makes and adds an item, zeroed except for its key of n bytes; item is NULL when out of memory.
+ * Freed with free, after HASH_DEL. */
 #define keyhash_add(table, bytes, n, item)                                                         \
     do {                                                                                           \
         (item) = calloc(1, sizeof(*(item)) + (n));                                                 \

@@ -59,7 +59,7 @@ static bool is_before(const void *start, const void *name)
     return slice_compare(((const struct start *)start)->name, *(const struct slice *)name) < 0;
 }
 
-/* Where the name is, or belongs. */
+/* The index of the name, or its insertion point. */
 static size_t keyindex_place(const struct starts *s, struct slice name)
 {
     return array_bisect(s->list, s->n, sizeof(*s->list), &name, is_before);
@@ -89,7 +89,7 @@ static struct slice measurement_of(const struct tsmfile_key *key)
     return serieskey_measurement(series, &rest);
 }
 
-/* Keys of one measurement need not stand together: what counts is the first. */
+/* Keys of one measurement may be apart: the first one counts. */
 static int keyindex_walk(struct starts *s, struct tsmfile *f, struct err *e)
 {
     struct tsmfile_place place = tsmfile_place(f);

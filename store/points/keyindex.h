@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where each measurement begins in the index of each TSM file of a shard, found once for all of
- * them: a TSM index has no table of its keys and can only be walked.
+ * Where each measurement begins in the index of each TSM file of a shard. One walk finds all of
+ * them: a TSM index has no table of its keys.
  *
  * Counted by reference; does not change once made, and may be read by any number of threads.
  * Memory: about fifty bytes and the name for each measurement in each file.
@@ -15,7 +15,7 @@
 
 struct keyindex;
 
-/* Walks the indexes of all files of *sh. Errors: -EINTR, if the reader (which may be NULL) says so;
+/* Walks the indexes of all files of *sh. Errors: -EINTR from the reader (which may be NULL);
  * -EBADMSG for damage; -ENOMEM; as capture_read. */
 int keyindex_open(const struct capture *c, const struct shard_files *sh,
                   const struct tarball_reader *reader, struct keyindex **out, struct err *e);

@@ -51,7 +51,7 @@ static struct entry *measurement_new_entry(struct measurement *m, struct slice k
     return n;
 }
 
-/* The field of a key of a TSM file, made if there is none. */
+/* The field of a key of a TSM file; a missing one is made. */
 static int measurement_entry(struct measurement *m, struct slice key, enum value_type type,
                              const char *file, struct entry **out, struct err *e)
 {
@@ -86,14 +86,14 @@ static int measurement_deletes(struct measurement *m, size_t member, struct dele
     return deletes_read(member == MEMBER_NONE ? NULL : &source.source, m->name, out, e);
 }
 
-/* Whether nothing of the block is left to be read. */
+/* Whether the block has nothing left to read. */
 static bool is_outside(const struct measurement *m, const struct key_deletes *k,
                        const struct tsmfile_entry *n)
 {
     return n->max < m->range.min || n->min > m->range.max || key_deletes_all(k, n->min, n->max);
 }
 
-/* The blocks of a key that have something to be read. */
+/* The blocks of a key that have something to read. */
 static int measurement_blocks(const struct measurement *m, const struct tsmfile_key *key,
                               struct key_deletes *k, struct cursor_blocks *b)
 {
@@ -137,7 +137,7 @@ static int measurement_add_key(struct measurement *m, struct tsmfile *f, const s
     return 0;
 }
 
-/* A key that cannot be used. */
+/* Reports a key that cannot be used, if that is allowed. */
 static int measurement_leave_key(const struct measurement *m, const struct tsmfile_key *key,
                                  int code, struct err *e)
 {
@@ -147,7 +147,7 @@ static int measurement_leave_key(const struct measurement *m, const struct tsmfi
     return gaps_damage(m->gaps, code, e, "left out: key %s, %s", name, times);
 }
 
-/* Keys that begin as the measurement does are not all its own: "cpu2" begins as "cpu". */
+/* Other measurements' keys may have the same beginning: "cpu2" begins as "cpu". */
 static int measurement_add_keys(struct measurement *m, struct tsmfile *f, const struct deletes *d,
                                 struct err *e)
 {
@@ -219,7 +219,6 @@ static int measurement_sort(struct measurement *m, struct err *e)
     return 0;
 }
 
-/* Opens what the query asks for. */
 static int measurement_build(struct measurement *m, const struct measurement_query *q,
                              struct err *e)
 {
@@ -285,7 +284,7 @@ void measurement_free(struct measurement *m)
     free(m);
 }
 
-/* A smaller one would have blocks decoded more often than it saves memory. */
+/* A smaller window would cost more decoding than it saves memory. */
 #define LEAST_WINDOW 16
 #define USUAL_BLOCK 1000
 

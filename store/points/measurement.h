@@ -2,9 +2,9 @@
 /*
  * A measurement in one shard: its fields by series, each with a cursor over a range of times.
  *
- * Opening one walks the indexes of the shard's TSM files and, unless that has been done, replays
- * its WAL; blocks are read by the cursors. Memory: what the WAL holds of the measurement, and an
- * entry for each block in the range. One thread at a time.
+ * Opening it walks the indexes of the shard's TSM files and replays its WAL, unless that is known;
+ * cursors read the blocks. Memory: the measurement's part of the WAL, and an entry for each block
+ * in the range. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_MEASUREMENT_H
 #define INFLUXFS_POINTS_MEASUREMENT_H
@@ -20,7 +20,7 @@ struct measurement_query {
     struct time_range range;
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
-    /* What is known of the whole shard; each may be NULL. */
+    /* Known data of the whole shard; each may be NULL. */
     struct walcache *wal; /* a reference is taken */
     const struct keyindex *keys;
 };
@@ -34,10 +34,10 @@ struct measurement_field {
 
 struct measurement;
 
-/* Fields of which the tombstones of a file or the WAL delete everything are left out, as influxd
- * forgets these; fields without values in the range are not. Errors: -EBADMSG, with the file and
- * the cause in *e, for damage, and for a field that has two types, unless the gaps allow it to be
- * left out; -EINTR; -ENOMEM; as capture_read. */
+/* Fields are left out if the tombstones of a file or the WAL delete all of their values, as influxd
+ * forgets them; fields without values in the range stay. Errors: -EBADMSG, with the file and the
+ * cause in *e, for damage and for a field with two types, unless the gaps allow it; -EINTR;
+ * -ENOMEM; as capture_read. */
 int measurement_open(const struct measurement_query *q, struct measurement **out, struct err *e);
 void measurement_free(struct measurement *m);
 static inline void measurement_freep(struct measurement **m)
@@ -45,8 +45,8 @@ static inline void measurement_freep(struct measurement **m)
     measurement_free(*m);
 }
 
-/* Before the cursors are used: together they keep about that many values of blocks if they move
- * side by side, but each at least a few. */
+/* Call before the cursors are used: limits the block values that all cursors keep while moving side
+ * by side to about this number, but at least a few for each. */
 void measurement_limit(struct measurement *m, size_t values);
 
 /* The fields, by series and then by field, bytewise. */

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Values that the series of a shard have in memory while they are merged: some 32 MB. */
+/* Values in memory while the series of a shard are merged: some 32 MB. */
 #define SIDE_BY_SIDE ((size_t)2 << 20)
 
 /* The measurement in one shard of the range. */
@@ -19,7 +19,7 @@ struct part {
     size_t nseries;
     struct series *series;
     struct goheap heap;  /* POINTS_ANSWER: of its series */
-    struct series *head; /* taken off the heap; NULL: there are no more */
+    struct series *head; /* removed from the heap; NULL: the part has ended */
 };
 
 struct points {
@@ -28,12 +28,12 @@ struct points {
     struct columns columns;
     size_t nparts;
     struct part *parts;
-    size_t next;        /* POINTS_ANSWER: part to be opened next */
-    struct goheap heap; /* POINTS_ANSWER: of the parts that are open */
+    size_t next;        /* POINTS_ANSWER: the next part to open */
+    struct goheap heap; /* POINTS_ANSWER: of the open parts */
     struct part *head;
-    size_t nall, first, last; /* POINTS_ALL: all series, and those that are at hand */
+    size_t nall, first, last; /* POINTS_ALL: all series, and the current ones */
     struct series **all;
-    struct series *row; /* that was given last, POINTS_ALL */
+    struct series *row; /* the last row given, POINTS_ALL */
 };
 
 static int no_memory(struct err *e)
@@ -69,7 +69,7 @@ static int points_part_measurement(struct points *p, struct part *t, struct err 
     return measurement_open(&q, &t->measurement, e);
 }
 
-/* Makes the series of a part whose measurement is open. */
+/* Makes the series of a part with an open measurement. */
 static int points_part_series(struct points *p, struct part *t, struct err *e)
 {
     size_t n = measurement_count(t->measurement);
@@ -125,8 +125,7 @@ static bool points_part_less(const void *a, const void *b, void *ctx)
     return series_less(((const struct part *)a)->head, ((const struct part *)b)->head, ctx);
 }
 
-/* How many of the parts that are still to be opened have to be merged, since their times overlap;
- * they are sorted by their ends. */
+/* How many unopened parts must be merged, since their times overlap; parts are sorted by end. */
 static size_t overlapping(const struct points *p)
 {
     size_t n = 1;
@@ -184,7 +183,7 @@ static int by_key(const void *va, const void *vb)
     return slice_compare(a->key, b->key);
 }
 
-/* POINTS_ALL: every series of every part, those with the same key together. */
+/* POINTS_ALL: every series of every part; those with the same key are together. */
 static int points_open_all(struct points *p, struct err *e)
 {
     size_t n = 0;
@@ -206,7 +205,7 @@ static int points_open_all(struct points *p, struct err *e)
     return 0;
 }
 
-/* Takes up the next series, in all the parts that have it. */
+/* Begins the next series, in all parts that have it. */
 static int points_next_series(struct points *p, struct err *e)
 {
     for (size_t i = p->first; i < p->last; i++)

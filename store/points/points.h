@@ -38,9 +38,9 @@
 
 struct points;
 
-/* The cache, and what *q points to, must outlive the result. -ENOENT: there is no such database or
- * policy (a measurement that is not there merely has no points). Other errors as those of
- * schema_cache_shard and measurement_open. */
+/* The cache, and the pointers in *q, must outlive the result. -ENOENT: no such database or policy
+ * (a missing measurement merely has no points). Other errors as schema_cache_shard and
+ * measurement_open. */
 int points_open(struct schema_cache *c, const struct points_query *q, struct points **out,
                 struct err *e);
 void points_free(struct points *p);
@@ -52,8 +52,8 @@ static inline void points_freep(struct points **p)
 size_t points_columns(const struct points *p);
 const struct points_column *points_column(const struct points *p, size_t i);
 
-/* 1 and the next row, valid until the next call; 0 when there are no more. Errors as those of
- * points_open; after one, only points_free is allowed. */
+/* 1 and the next row, valid until the next call; 0 at the end. Errors as points_open; after one,
+ * only points_free is allowed. */
 int points_next(struct points *p, struct points_row *row, struct err *e);
 
 #endif

@@ -19,7 +19,7 @@ static bool is_same(enum value_type type, const struct walcache_value *a,
     return a->value.s.len == b->value.s.len && memcmp(a->text, b->text, a->value.s.len) == 0;
 }
 
-/* Whether the value is still what the whole WAL says. Both lists ascend by time. */
+/* Whether the value is still the one in the whole WAL. Both lists ascend by time. */
 static bool survives(const struct walcache_key *whole, size_t *at, const struct walcache_value *v)
 {
     while (*at < whole->n && whole->values[*at].time < v->time)
@@ -28,7 +28,7 @@ static bool survives(const struct walcache_key *whole, size_t *at, const struct 
            is_same(whole->type, &whole->values[*at], v);
 }
 
-/* Values of a field in the older segments that the tombstone covers. */
+/* The values of a field in the older segments that the tombstone covers. */
 static uint64_t revived_in_field(const struct walcache *whole, const struct walcache_key *old,
                                  const struct deletes *d)
 {
@@ -44,8 +44,8 @@ static uint64_t revived_in_field(const struct walcache *whole, const struct walc
     return n;
 }
 
-/* Of one tombstone, and the first segments, which are older: by more than the tick in which a segment
- * may have been written after the tombstone. */
+/* The values for one tombstone and the first segments. These are older by more than the tick in
+ * which a segment may be written after the tombstone. */
 static int revived_by_tombstone(const struct capture *c, const struct shard_files *sh,
                                 size_t tombstone, size_t nwal, const struct walcache *whole,
                                 uint64_t *n, struct err *e)

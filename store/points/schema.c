@@ -88,7 +88,7 @@ static bool is_before(const void *entry, const void *name)
     return slice_compare(n->m.name, *(const struct slice *)name) < 0;
 }
 
-/* Where the name is, or belongs. */
+/* The index of the name, or its insertion point. */
 static size_t schema_place(const struct schema *o, struct slice name, bool *found)
 {
     size_t i = array_bisect(o->list, o->n, sizeof(struct schema_entry *), &name, is_before);

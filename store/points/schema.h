@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The schema of a shard, or of one of its files: the measurements, the fields and tags of each, and
- * the UTC days on which it has points.
- *
- * Series and fields of which everything is deleted are not in it. Built by one thread; after that
- * it may be read by any number.
- */
+/* The schema of a shard or of one file: the measurements, their fields and tags, and the UTC days
+ * with points. Series and fields with all values deleted are not in it. Built by one thread; after
+ * that any number may read it. */
 #ifndef INFLUXFS_POINTS_SCHEMA_H
 #define INFLUXFS_POINTS_SCHEMA_H
 
@@ -14,7 +10,7 @@
 #include "store/influx/source.h"
 #include "store/influx/value.h"
 
-/* Days since 1970-01-01, both included. Lists of them ascend, and do not touch. */
+/* Days since 1970-01-01, both included. Lists ascend, and ranges do not touch. */
 struct day_range {
     int32_t first, last;
 };
@@ -52,47 +48,47 @@ static inline void schema_freep(struct schema **o)
     schema_free(*o);
 }
 
-/* Whether damaged blocks, and the rest of a damaged file, are passed over from now on instead of
- * being an error. Nothing is reported: whoever reads the values does that. */
+/* Allows damage: damaged blocks, and the rest of a damaged file, are skipped from now on. Nothing
+ * is reported here; reading the values reports it. */
 void schema_allow(struct schema *o, bool damage);
 
 /* Sorted bytewise by name. */
 size_t schema_count(const struct schema *o);
 const struct schema_measurement *schema_at(const struct schema *o, size_t i);
-/* NULL: there is none of that name. */
+/* NULL: no measurement of that name. */
 const struct schema_measurement *schema_find(const struct schema *o, struct slice name);
 
-/* Adds a TSM file, without what its tombstones delete (NULL: it has none). Times are decoded where
- * the index does not tell the days, values never. Errors: -EBADMSG, with the file and the cause in
- * *e, for damage that was met; -ENOMEM; those of the sources. */
+/* Adds a TSM file without the values that its tombstones (NULL: none) delete. Times are decoded
+ * where the index does not show the days, values never. Errors: -EBADMSG, with the file and the
+ * cause in *e, for damage; -ENOMEM; those of the sources. */
 int schema_add_tsm(struct schema *o, const struct source *tsm, const struct source *tombstone,
                    struct err *e);
 
 /* Adds the segments of a shard's WAL, in the order of their replay. Errors likewise. */
 int schema_add_wal(struct schema *o, const struct source *const *segments, size_t n, struct err *e);
 
-/* Adds the fields that a running influxd shows although they no longer have any value: it keeps them
- * in the files fields.idx and fields.idxl of a shard's folder, which no capture holds. A file that is
- * missing or damaged adds none, as influxd does not read it either. 0 or -ENOMEM. */
+/* Adds the fields without values that a running influxd still shows. It keeps them in fields.idx
+ * and fields.idxl of a shard's folder, which no capture holds. A missing or damaged file adds none,
+ * as influxd does not read it either. 0 or -ENOMEM. */
 int schema_add_live(struct schema *o, const char *folder);
 
 /* Adds another schema. 0 or -ENOMEM. */
 int schema_add(struct schema *o, const struct schema *from);
 
-/* Adds one measurement of another schema, if it is there. 0 or -ENOMEM. */
+/* Adds one measurement of another schema, if present. 0 or -ENOMEM. */
 int schema_add_one(struct schema *o, const struct schema *from, struct slice measurement);
 
-/* Packs a schema into bytes for schema_unpack, which are good for this machine only; the caller
- * frees them. 0 or -ENOMEM. */
+/* Packs a schema into bytes for schema_unpack on this machine only; the caller frees them. 0 or
+ * -ENOMEM. */
 int schema_pack(const struct schema *o, void **bytes, size_t *n);
 /* Whether these bytes are a packed schema. */
 bool schema_is_packed(const void *bytes, size_t n);
 /* Adds a packed schema. -EBADMSG: the bytes are not one; -ENOMEM. */
 int schema_unpack(struct schema *o, const void *bytes, size_t n);
-/* Adds one measurement of a packed schema, if it is there. Errors likewise. */
+/* Adds one measurement of a packed schema, if present. Errors likewise. */
 int schema_unpack_one(struct schema *o, const void *bytes, size_t n, struct slice measurement);
 
-/* To be raised when the same files give another schema, or it is packed in another way. */
+/* Raise this when the same files give another schema, or the packed format changes. */
 #define SCHEMA_VERSION 1
 
 #endif

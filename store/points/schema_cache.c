@@ -35,7 +35,7 @@ static bool same_shard(const struct schema_cache *a, const struct shard_files *s
     return same;
 }
 
-/* Both lists are in the same order, but for shards that have come or gone. */
+/* Both lists have the same order, except for new or removed shards. */
 static void cache_take_over(struct schema_cache *c, struct schema_cache *before)
 {
     size_t k = 0, n = shards_count(before->shards);
@@ -134,7 +134,7 @@ const struct shards *schema_cache_shards(const struct schema_cache *c)
     return c->shards;
 }
 
-/* What is found of a shard, as a reference. */
+/* A reference to a shard's recent data. */
 static int cache_look_into(struct schema_cache *c, size_t i, const struct tarball_reader *reader,
                            struct shard_schema **out, struct err *e)
 {

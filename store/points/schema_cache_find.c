@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding what is in shards: their schemas, of files or from the catalogue's notes. */
+/* Finding the schemas of shards, from files or from the catalogue's notes. */
 #include "store/base/cleanup.h"
 #include "store/points/schema_cache_internal.h"
 #include "store/snapshot/catalog.h"
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* The catalogue is asked for the schemas of that many files at a time, and of whole shards. */
+/* Schemas are requested from the catalogue for this many files at a time, and for whole shards. */
 #define BATCH 256
 
 void shard_schema_unref(struct shard_schema *f)
@@ -20,7 +20,7 @@ void shard_schema_unref(struct shard_schema *f)
     free(f);
 }
 
-/* The schemas of the TSM files of some shards, as the catalogue keeps them. */
+/* The TSM files' schemas of some shards, as stored in the catalogue. */
 struct notes {
     struct catalog_note *list;
     size_t n;
@@ -56,7 +56,7 @@ static int cache_add_note(struct notes *l, const struct capture *c, const struct
     return 0;
 }
 
-/* Adds the schema of a TSM file, with what damage leaves of it if that is allowed. */
+/* Adds the schema of a TSM file; if damage is allowed, its readable part. */
 static int cache_read_tsm(const struct schema_cache *c, const struct shard_tsm *t, bool allow,
                           struct schema *o, struct err *e)
 {
@@ -104,7 +104,7 @@ static int cache_add_wal(const struct schema_cache *c, const struct shard_files 
     return r;
 }
 
-/* Adds the TSM files of a shard, whose notes begin at note. A note that is no good is made anew. */
+/* Adds the TSM files of a shard, whose notes begin at note. A bad note is made anew. */
 static int cache_add_files(const struct schema_cache *c, const struct shard_files *sh,
                            struct catalog_note *note, const struct tarball_reader *reader,
                            struct schema *o, struct err *e)
@@ -120,7 +120,7 @@ static int cache_add_files(const struct schema_cache *c, const struct shard_file
         }
         if (!note->bytes)
             r = cache_find_tsm(c, &sh->tsm[i], note, e);
-        if (r == -EBADMSG && c->allow_damage) /* not noted: without leave it is an error */
+        if (r == -EBADMSG && c->allow_damage) /* not noted: an error unless allowed */
             r = cache_read_tsm(c, &sh->tsm[i], true, o, e);
         else if (r == 0 && schema_unpack(o, note->bytes, note->n) < 0)
             r = no_memory(e);
@@ -167,13 +167,13 @@ static bool is_known(const struct cached_shard *l)
     return l->schema || l->error == -EBADMSG;
 }
 
-/* Finds the shards [first, end), whose files' notes are asked for. */
+/* Finds the shards [first, end), using the notes of their files. */
 static int cache_find_batch(struct schema_cache *c, size_t first, size_t end, struct notes *notes,
                             const struct tarball_reader *reader, struct err *e)
 {
     size_t at = 0;
     int r = 0;
-    /* A catalogue that fails is no reason to go without: status.json says what it lacks. */
+    /* A failing catalogue must not stop this: status.json reports its trouble. */
     if (c->catalog && notes->n)
         catalog_get_notes(c->catalog, notes->list, notes->n, NULL);
     for (size_t i = first; r == 0 && i < end; i++) {
@@ -194,8 +194,8 @@ static int cache_find_batch(struct schema_cache *c, size_t first, size_t end, st
     return r;
 }
 
-/* A batch of notes: those of the shards from first on that are not known. *end becomes the shard
- * after the last of them. */
+/* A batch of notes, for the unknown shards from first on. *end is then the shard after the last
+ * one. */
 static int cache_notes_of(const struct schema_cache *c, size_t first, size_t *end,
                           struct notes *out)
 {

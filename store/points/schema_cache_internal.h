@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the schema cache: keeping what is known (schema_cache.c), finding it
- * (schema_cache_find.c), answering for many shards (schema_cache_many.c), and what is kept of the
- * shards that were read last (schema_cache_recent.c). */
+/* The inside of the schema cache: storing (schema_cache.c), finding (schema_cache_find.c), queries
+ * over many shards (schema_cache_many.c), recently read shards (schema_cache_recent.c). */
 #ifndef INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
 #define INFLUXFS_POINTS_SCHEMA_CACHE_INTERNAL_H
 
@@ -10,7 +9,7 @@
 
 #include <stdatomic.h>
 
-/* The schema of a shard; shared by the caches of captures between which it did not change. */
+/* The schema of a shard, shared by the caches of captures while it does not change. */
 struct shard_schema {
     atomic_uint refs;
     void *packed;
@@ -18,12 +17,12 @@ struct shard_schema {
     struct days days; /* of all its measurements */
 };
 
-/* What is known of a shard. */
+/* Known data of a shard. */
 struct cached_shard {
-    struct shard_schema *schema; /* NULL: it has not been looked for, or cannot be found */
-    int error;                   /* -EBADMSG stays; others are tried again */
+    struct shard_schema *schema; /* NULL: not looked for yet, or cannot be found */
+    int error;                   /* -EBADMSG stays; other errors are retried */
     char *why;                   /* the message of that error */
-    struct schema *live;         /* schema_add_live; NULL: not asked for yet */
+    struct schema *live;         /* schema_add_live; NULL: not read yet */
 };
 
 /* All shards of a database that share an index. */
@@ -33,13 +32,13 @@ struct cached_database {
     struct cached_database *next;
 };
 
-/* How many shards' WALs and keys are kept. A day has fewer shards, but for rare policies. */
+/* The number of shards whose WALs and keys are kept. A day has fewer, except for rare policies. */
 #define RECENT_SHARDS 24
 
 struct recent_shard {
     size_t shard;
     struct walcache *wal;  /* NULL: too large */
-    struct keyindex *keys; /* NULL: the shard has been asked for once, or is damaged */
+    struct keyindex *keys; /* NULL: the shard was used once, or is damaged */
     bool damaged;
 };
 
@@ -54,7 +53,7 @@ struct schema_cache {
     struct cached_shard *cached; /* one for each shard */
     struct cached_database *databases;
     size_t nrecent;
-    struct recent_shard recent[RECENT_SHARDS]; /* asked for last first */
+    struct recent_shard recent[RECENT_SHARDS]; /* most recent first */
 };
 
 void shard_schema_unref(struct shard_schema *s); /* NULL is allowed */
@@ -64,8 +63,8 @@ static inline int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the contents of the store");
 }
 
-/* Takes the lock. Another thread may be reading many shards: -EINTR if the reader says so
- * meanwhile. */
+/* Takes the lock. Another thread may be reading many shards: -EINTR if the reader interrupts the
+ * wait. */
 static inline int schema_cache_lock(struct schema_cache *c, const struct tarball_reader *reader,
                                     struct err *e)
 {
@@ -73,8 +72,8 @@ static inline int schema_cache_lock(struct schema_cache *c, const struct tarball
     return r < 0 ? err_set(e, r, "interrupted") : 0;
 }
 
-/* Finds the schemas of all shards [first, end) that are not known. Called with the lock. Errors of
- * a shard are kept with it; those that are returned end the search: -EINTR, -ENOMEM. */
+/* Finds the unknown schemas of shards [first, end). Called with the lock. A shard's error is kept
+ * with it; errors returned end the search: -EINTR, -ENOMEM. */
 int schema_cache_find(struct schema_cache *c, size_t first, size_t end,
                       const struct tarball_reader *reader, struct err *e);
 

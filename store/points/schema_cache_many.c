@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What many shards have together. */
+/* Schemas over many shards. */
 #include "store/base/cleanup.h"
 #include "store/points/schema_cache_internal.h"
 

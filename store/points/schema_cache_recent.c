@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What opening a measurement takes from all of its shard, kept for the shards that were read last.
- */
+/* Shard-wide data for opening measurements, kept for the shards read last. */
 #include "store/points/keyindex.h"
 #include "store/points/schema_cache_internal.h"
 #include "store/points/walcache.h"
@@ -8,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* The replayed WAL of a shard is kept if its segments have no more bytes together. */
+/* A shard's replayed WAL is kept if its segments have no more bytes in total. */
 #define WAL_MAX ((uint64_t)16 << 20)
 
 static void recent_clear(struct recent_shard *s)
@@ -24,7 +23,7 @@ void schema_cache_forget(struct schema_cache *c)
     c->nrecent = 0;
 }
 
-/* Moves the shard to the front of the list; false: it was not there. */
+/* Moves the shard to the front of the list; false: not in the list. */
 static bool recent_move_to_front(struct schema_cache *c, size_t shard)
 {
     size_t at = 0;
@@ -49,7 +48,7 @@ static uint64_t wal_bytes(const struct capture *c, const struct shard_files *sh)
     return n;
 }
 
-/* Reads all of a shard. A measurement that damage does not touch can be read without this. */
+/* Reads the whole shard. Measurements without damage can be read without this. */
 static int recent_read(const struct schema_cache *c, struct recent_shard *s,
                        const struct tarball_reader *reader, struct err *e)
 {

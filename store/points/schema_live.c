@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The fields that a running influxd shows although they no longer have any value. */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/fieldsidx.h"
@@ -9,7 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-/* Larger ones are taken for no good. */
+/* Larger files count as damaged. */
 #define FIELDS_MAX ((size_t)64 << 20)
 
 static int add_field(void *ctx, struct slice measurement, struct slice name, enum value_type type)
@@ -29,7 +28,7 @@ static int drop_fields(void *ctx, struct slice measurement)
     return 0;
 }
 
-/* The changes are read first, as they are removed after the other file has taken them up. */
+/* The changes are read first, as influxd removes them after it has merged them into fields.idx. */
 int schema_add_live(struct schema *o, const char *folder)
 {
     const struct fieldsidx_visitor v = {add_field, drop_fields, o};

@@ -49,7 +49,7 @@ int schema_pack(const struct schema *o, void **bytes, size_t *n)
     struct buffer b = {0};
     for (size_t i = 0; i < o->n; i++)
         pack_put_measurement(&b, &o->list[i]->m);
-    buffer_add(&b, NULL, 0); /* so that there is memory even for nothing */
+    buffer_add(&b, NULL, 0); /* so that even an empty buffer has memory */
     if (b.failed) {
         buffer_free(&b);
         return -ENOMEM;
@@ -93,7 +93,7 @@ static struct slice pack_take_name(struct packed *in)
     return name;
 }
 
-/* All days that there are, and one more at either end. */
+/* All possible days, and one more at either end. */
 #define LAST_DAY (INT64_MAX / DAY_NS + 1)
 
 static struct day_range pack_take_days(struct packed *in)
@@ -104,7 +104,7 @@ static struct day_range pack_take_days(struct packed *in)
     return days;
 }
 
-/* What follows the name; n NULL: it is passed over. */
+/* Reads the part after the name; n NULL: skips it. */
 static int pack_take_measurement(struct packed *in, struct schema_entry *n)
 {
     int r = 0;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The schema of a TSM file. */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/tsmfile.h"
@@ -16,7 +15,7 @@ struct reading {
     struct deletes *deletes;
     struct tsmblock block;
     struct buffer names;
-    struct tsmfile_entry *entries; /* of the key at hand, which looking into blocks forgets */
+    struct tsmfile_entry *entries; /* of the current key; reading blocks discards it */
     size_t cap;                    /* bytes */
     struct err *e;
 };
@@ -51,7 +50,7 @@ static int tsm_add_times(struct reading *r, struct days *days, const struct key_
     return rc;
 }
 
-/* The first and the last time of a block are those of points, which tells the days of most. */
+/* The first and last times of a block belong to points, which gives most of the days. */
 static int tsm_add_days(struct reading *r, struct days *days, const struct key_deletes *k,
                         const struct tsmfile_entry *entry, enum value_type type)
 {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The schema of a WAL. A value counts unless a later delete covers it: the segments are read
- * twice, first for the deletes, so that no values have to be kept.
- */
+/* The schema of a WAL. A value counts unless a later delete covers it: the segments are read twice,
+ * first for the deletes, so that no values have to be kept. */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walentry.h"
@@ -32,11 +30,11 @@ struct replay {
     struct buffer names;
     struct removals *keys; /* hash */
     size_t removed;        /* deletes met so far */
-    /* Of the key whose values are at hand: */
+    /* Of the current key: */
     struct slice series, field;
     enum value_type type;
     const struct removals *removals; /* NULL: it has none */
-    struct schema_entry *entry;      /* NULL: none of its values has counted yet */
+    struct schema_entry *entry;      /* NULL: none of its values counts so far */
     bool key_is_bad;
 };
 

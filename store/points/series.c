@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Text of the tags that have a column; an empty one is missing. */
+/* Sets the text of tags with columns; an empty tag counts as missing. */
 static void series_set_tags(struct series *s)
 {
     struct slice rest, name, value;
@@ -65,10 +65,10 @@ static void set_cell(struct points_cell *cell, const struct cursor *c)
         cell->value.f = (double)c->value.i;
     else if (cell->type == VALUE_FLOAT && c->type == VALUE_UNSIGNED)
         cell->value.f = (double)c->value.u;
-    /* An unsigned one in a column of integers: the same bits. */
+    /* An unsigned value in a column of integers keeps its bits. */
 }
 
-/* The row at the earliest time that a cursor has. */
+/* The row at the earliest time of any cursor. */
 static void series_settle(struct series *s)
 {
     s->done = true;

@@ -24,22 +24,21 @@ struct series {
     int64_t time; /* of the current row */
 };
 
-/* Makes the series that field *i of the measurement belongs to, out of this and the following
- * fields, and moves *i past them. convert: cells have the types of their columns; else their own.
- * The measurement and the columns must outlive the series. 0 or -ENOMEM. */
+/* Makes the series of field *i of the measurement from this and the following fields, and moves *i
+ * past them. convert: cells have their columns' types; else their own. The measurement and the
+ * columns must outlive the series. 0 or -ENOMEM. */
 int series_init(struct series *s, struct measurement *m, size_t *i, const struct columns *c,
                 bool convert);
 
-/* Moves to the first row, or to the next; s->done if there is none. Errors as those of
- * cursor_first. */
+/* Moves to the first row, or to the next; s->done if there is none. Errors as cursor_first. */
 int series_first(struct series *s, struct err *e);
 int series_next(struct series *s, struct err *e);
 
-/* Whether row a comes before row b where influxd merges: by time, then by the cells as long as both
- * are strings. For struct goheap; ctx is not used. */
+/* Whether influxd merges row a before row b: by time, then by the cells as long as both are
+ * strings. For struct goheap; ctx is not used. */
 bool series_less(const void *a, const void *b, void *ctx);
 
-/* Releases the series and what its cursors hold. */
+/* Releases the series and the contents of its cursors. */
 void series_clear(struct series *s);
 
 #endif

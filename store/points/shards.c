@@ -15,7 +15,7 @@ struct shards {
     size_t meta_member;
     size_t n;
     struct shard_files *list;
-    struct shard_files *last; /* that was found: members of one shard stand together */
+    struct shard_files *last; /* the last one found: members of one shard are adjacent */
 };
 
 void shards_free(struct shards *s)
@@ -80,7 +80,7 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the list of shards");
 }
 
-/* By database, policy and id, as meta.db's are given. */
+/* In the order of meta.db: database, policy and id. */
 static int shards_add_all(struct shards *s)
 {
     s->n = meta_live_shards(s->meta);
@@ -91,7 +91,8 @@ static int shards_add_all(struct shards *s)
         struct shard_files *sh = &s->list[i];
         meta_live_shard_at(s->meta, i, &sh->db, &sh->rp, &sh->id);
         meta_live_shard_times(s->meta, i, &sh->start, &sh->end);
-        /* The week of the first day of time begins before 64 bits do: influxd lets that wrap. */
+        /* The week of the first possible day begins before the range of 64 bits: influxd lets that
+         * wrap. */
         if (sh->start >= sh->end)
             sh->start = INT64_MIN;
     }
@@ -105,7 +106,7 @@ static int compare_name(const char *path, size_t n, const char *name)
     return c ? c : -(name[n] != 0);
 }
 
-/* "DB/RP/ID", as it is in the name of a folder. */
+/* "DB/RP/ID", as in a folder's name. */
 struct place {
     const char *db, *rp;
     size_t ndb, nrp;
@@ -171,7 +172,7 @@ static void shards_add_tombstone(struct shards *s, size_t member)
 
 static int by_name(const void *a, const void *b, void *capture)
 {
-    /* Both kinds of items begin with the number of the member. */
+    /* Both kinds of items begin with their member number. */
     return strcmp(capture_member(capture, *(const size_t *)a)->name,
                   capture_member(capture, *(const size_t *)b)->name);
 }
@@ -213,7 +214,7 @@ static int shards_read_meta(struct shards *s, struct err *e)
     return err_set(e, -ENOENT, "meta/" NAME_META_DB ": not there");
 }
 
-/* Policies apart; else as influxd keeps them: by end, then start. */
+/* Within a policy in influxd's order: by end, then start. */
 int shards_compare(const struct shard_files *a, const struct shard_files *b)
 {
     int c = strcmp(a->db, b->db);

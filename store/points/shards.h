@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The shards in a capture: which members each is made of, and which times it covers.
- *
- * Built once from the list of members and meta.db, then only read. Members are numbers of the
- * capture, which must outlive this.
- */
+/* The shards in a capture: the members and the times of each. Built once from the list of members
+ * and meta.db, then only read. Members are numbers of the capture, which must outlive this. */
 #ifndef INFLUXFS_POINTS_SHARDS_H
 #define INFLUXFS_POINTS_SHARDS_H
 
@@ -23,7 +19,7 @@ struct shard_files {
     const char *db, *rp; /* as long as the list */
     uint64_t id;
     int64_t start, end; /* of its points, as meta.db says: start <= time < end */
-    bool tsi1;          /* it has an index of its own; else the database has one for all */
+    bool tsi1;          /* it has an index of its own; else it shares the database's */
     size_t ntsm, nwal;
     struct shard_tsm *tsm; /* the oldest first: the value of a later file counts */
     size_t *wal;           /* members, in the order of replay */
@@ -31,8 +27,8 @@ struct shard_files {
 
 struct shards;
 
-/* Lists the shards that influxd would read, by database, policy, and then in its order: by end,
- * start and id. -EBADMSG: meta.db is damaged; -ENOENT: there is none; -EINVAL: the capture is
+/* Lists the shards that influxd would read, by database, policy, and then in influxd's order: by
+ * end, start and id. -EBADMSG: meta.db is damaged; -ENOENT: there is none; -EINVAL: the capture is
  * incremental; -ENOMEM; as capture_read. */
 int shards_open(const struct capture *c, struct shards **out, struct err *e);
 void shards_free(struct shards *s);
@@ -41,11 +37,11 @@ static inline void shards_freep(struct shards **s)
     shards_free(*s);
 }
 
-/* What meta.db says; as long as the list. */
+/* The capture's meta.db; lives as long as the list. */
 const struct meta *shards_meta(const struct shards *s);
 size_t shards_meta_member(const struct shards *s); /* of meta.db */
 
-/* Their order in the list; 0: the same shard, perhaps of two lists. */
+/* The order of the list; 0: the same shard, maybe of two lists. */
 int shards_compare(const struct shard_files *a, const struct shard_files *b);
 
 size_t shards_count(const struct shards *s);
@@ -55,19 +51,18 @@ const struct shard_files *shards_at(const struct shards *s, size_t i);
 void shards_span(const struct shards *s, const char *db, const char *rp, size_t *first,
                  size_t *end);
 
-/* The shards of a policy that may have points with from <= time < to, in the order in which influxd
- * reads them; the caller frees the list. -ENOENT, with the names in *e: there is no such database
- * or policy; -ENOMEM. */
+/* The shards of a policy that may have points with from <= time < to, in influxd's reading order;
+ * the caller frees the list. -ENOENT, with the names in *e: no such database or policy; -ENOMEM. */
 int shards_range(const struct shards *s, const char *db, const char *rp, int64_t from, int64_t to,
                  size_t **out, size_t *n, struct err *e);
 
-/* -EBADMSG for the key of a field (serieskey.h) that has no field, or that has another type
- * elsewhere in its shard (NULL: it is not there). file: where it is, for the message. */
+/* -EBADMSG for a field's key (serieskey.h) without a field, or whose type differs elsewhere in its
+ * shard (NULL: not there). file: where the key is, for the message. */
 int shards_check_field(struct slice key, const char *file, enum value_type type,
                        const enum value_type *elsewhere, struct err *e);
 
-/* As gaps_damage, for damage of a TSM file or WAL segment of a shard: what of the file cannot be
- * read is left out. */
+/* As gaps_damage, for damage of a TSM file or WAL segment of a shard: the unreadable part of the
+ * file is left out. */
 int shards_leave_file(const struct capture *c, const struct shard_files *sh, size_t member,
                       const struct gaps *g, int code, struct err *e);
 

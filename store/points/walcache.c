@@ -38,7 +38,7 @@ struct replay {
     const struct slice *measurement; /* NULL: all */
     const struct gaps *gaps;
     const char *path;    /* of the segment */
-    struct entry *entry; /* whose values follow; NULL: they are passed over */
+    struct entry *entry; /* entry for the following values; NULL: they are skipped */
     struct err *e;
 };
 
@@ -91,7 +91,7 @@ static struct entry *walcache_add(struct walcache *w, struct slice key, enum val
     return n;
 }
 
-/* The values that follow are of this key. */
+/* Sets the key of the following values. */
 static int walcache_take_key(struct replay *r, struct slice key, enum value_type type)
 {
     struct entry *n;
@@ -103,7 +103,7 @@ static int walcache_take_key(struct replay *r, struct slice key, enum value_type
     return rc;
 }
 
-/* A damaged key that does not tell its measurement may be of any. */
+/* A damaged key without a readable measurement may belong to any. */
 static bool is_of_another(const struct replay *r, struct slice key)
 {
     struct slice series, field;
@@ -155,7 +155,7 @@ static int walcache_on_value(void *ctx, int64_t time, const union value *v, cons
     return 0;
 }
 
-/* Only what has been replayed so far goes: never a value of a TSM file. */
+/* Deletes only values replayed so far, never a value of a TSM file. */
 static int walcache_on_remove(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct replay *r = ctx;
@@ -212,7 +212,7 @@ static bool is_sorted(const struct entry *n)
     return true;
 }
 
-/* By time, and of those with the same time the last. */
+/* By time; of values with the same time only the last is kept. */
 static int walcache_sort(struct entry *n)
 {
     if (is_sorted(n))
@@ -238,7 +238,7 @@ static int by_key(const void *va, const void *vb)
     return c ? c : slice_compare(a->of.field, b->of.field);
 }
 
-/* Puts keys and values into their order, once all of them are there. */
+/* Sorts keys and values after the replay. */
 static int walcache_finish(struct walcache *w)
 {
     struct entry *n, *tmp;
@@ -298,7 +298,7 @@ static bool is_before(const void *entry, const void *series)
     return slice_compare(n->of.series, *(const struct slice *)series) < 0;
 }
 
-/* All keys of a measurement begin as it does, and so do some others. */
+/* All keys of a measurement begin with it, and so do some others. */
 const struct walcache_key *walcache_next(const struct walcache *w, struct slice measurement,
                                          size_t *i)
 {

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The WAL of a shard, replayed: the values of each key, as influxd has them in its cache once it
- * has started (influxdb tsdb/engine/tsm1/cache.go).
- *
- * Counted by reference; does not change once made, and may be read by any number of threads.
- * Memory: what the WAL unpacks to.
- */
+/* The replayed WAL of a shard: the values of each key, as in influxd's cache after a start
+ * (influxdb tsdb/engine/tsm1/cache.go). Counted by reference; does not change once made, and may be
+ * read by any number of threads. Memory: the unpacked WAL. */
 #ifndef INFLUXFS_POINTS_WALCACHE_H
 #define INFLUXFS_POINTS_WALCACHE_H
 
@@ -23,14 +19,14 @@ struct walcache_key {
     struct slice series, field; /* its two parts */
     enum value_type type;
     size_t n;
-    struct walcache_value *values; /* by time, each time once: the value written last */
+    struct walcache_value *values; /* by time, each time once: the last value written */
 };
 
 struct walcache;
 
-/* Replays the segments of *sh, for the keys of one measurement (escaped as in keys), or for all if
- * it is NULL. Errors: -EBADMSG, with the file and the cause in *e, for damage and for a field of
- * two types, unless gaps (which may be NULL) allow it to be left out; -ENOMEM; as capture_read. */
+/* Replays the segments of *sh, for the keys of one measurement (escaped as in keys; NULL: all).
+ * Errors: -EBADMSG, with the file and the cause in *e, for damage and for a field with two types,
+ * unless gaps (which may be NULL) allow it; -ENOMEM; as capture_read. */
 int walcache_open(const struct capture *c, const struct shard_files *sh,
                   const struct slice *measurement, const struct gaps *gaps, struct walcache **out,
                   struct err *e);
@@ -53,15 +49,14 @@ const struct walcache_key *walcache_next(const struct walcache *w, struct slice 
                                          size_t *i);
 
 /*
- * Points that influxd has deleted and that will come back when it starts the next time.
+ * Deleted points that will come back at influxd's next start.
  *
  * An influxd before 1.8 that was started with data in the WAL may write the data to a TSM file and
- * yet keep the segment. What is deleted after that gets a tombstone only: it is gone from the
- * answers, but is still in the segment, and nothing there says that it was deleted.
- * (influxdata/influxdb 14229)
+ * yet keep the segment. A later delete only makes a tombstone: the points are gone from answers but
+ * still in the segment, without a record of the delete. (influxdata/influxdb 14229)
  */
 /* Counts the values of a shard's WAL that are covered by a tombstone younger than their segment.
- * Reads nothing unless there is such a segment. Errors as those of measurement_open. */
+ * Reads nothing unless there is such a segment. Errors as measurement_open. */
 int revived_count(const struct capture *c, const struct shard_files *sh, uint64_t *n,
                   struct err *e);
 
