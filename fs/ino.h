@@ -49,13 +49,7 @@ enum ino_place { INO_IN_LIVE = 1, INO_IN_VIEW = 4, INO_IN_DUMP };
 
 /* FNV-1a of n bytes after what was hashed before (INO_HASH at first). */
 #define INO_HASH UINT64_C(0xcbf29ce484222325)
-static inline uint64_t ino_hash(uint64_t hash, const void *p, size_t n)
-{
-    const unsigned char *c = p;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ c[i]) * 0x100000001b3;
-    return hash;
-}
+uint64_t ino_hash(uint64_t hash, const void *p, size_t n);
 
 /* A file of live/: root is 0, 1 or 2. Its own number is kept whole. */
 static inline ino_t ino_live(ino_t own, unsigned root)
