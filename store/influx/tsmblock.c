@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int tsmbools_decode(struct decoder *d)
+static int tsmblock_bools(struct decoder *d)
 {
     uint64_t first, count;
     if (!bytes_be(&d->in, 1, &first) || first != ENCODING_ONLY)
@@ -28,7 +28,7 @@ static int tsmblock_values(struct decoder *d)
     case VALUE_UNSIGNED:
         return tsmints_decode(d);
     case VALUE_BOOLEAN:
-        return tsmbools_decode(d);
+        return tsmblock_bools(d);
     default:
         return tsmtexts_decode(d);
     }

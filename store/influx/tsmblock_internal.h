@@ -33,7 +33,6 @@ int tsmtimes_decode(struct decoder *d);
 /* Each decodes d->b->n values from the front of d->in. */
 int tsmints_decode(struct decoder *d);
 int tsmfloats_decode(struct decoder *d);
-int tsmbools_decode(struct decoder *d);
 int tsmtexts_decode(struct decoder *d);
 
 #endif
