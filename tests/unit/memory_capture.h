@@ -181,16 +181,9 @@ static inline struct buffer tsm_of(const struct field_text *fields, size_t n)
         add_be(&index, 1, 2);
         add_be(&index, (uint64_t)p.times[0], 8);
         add_be(&index, (uint64_t)p.times[p.n - 1], 8);
-        add_be(&index, f.n, 8);
-        add_be(&index, b.n + 4, 4);
-        add_be(&f, crc32(0, (const Bytef *)b.p, (uInt)b.n), 4);
-        buffer_add(&f, b.p, b.n);
-        buffer_free(&b);
+        tsm_add_block(&f, &index, &b);
     }
-    uint64_t at = f.n;
-    buffer_add(&f, index.p, index.n);
-    add_be(&f, at, 8);
-    buffer_free(&index);
+    tsm_end(&f, &index);
     return f;
 }
 

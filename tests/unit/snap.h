@@ -254,6 +254,19 @@ static inline char *tree_text(const char *path)
     return out.p;
 }
 
+/* A file with this text in a folder, which is made. */
+static inline void tree_put(const char *folder, const char *name, const char *text)
+{
+    char *path = NULL;
+    if (io_mkdir_p(folder, 0755, (uid_t)-1, (gid_t)-1) < 0 ||
+        asprintf(&path, "%s/%s", folder, name) < 0)
+        abort();
+    FILE *f = fopen(path, "we");
+    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+        abort();
+    free(path);
+}
+
 /* A fresh folder below $TMPDIR or /tmp; tests remove it with tree_remove. */
 static inline char *temp_folder(void)
 {

@@ -27,17 +27,6 @@ struct scene {
     char *old;
 };
 
-static void put(const char *folder, const char *name, const char *text)
-{
-    char path[PATH_MAX + 64];
-    assert_int_equal(io_mkdir_p(folder, 0755, (uid_t)-1, (gid_t)-1), 0);
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 static void open_session(struct scene *s)
 {
     const struct store_paths paths = {s->meta, s->data, s->wal, NULL};
@@ -216,9 +205,9 @@ static void expect_said(struct scene *s, const char *words)
 
 static void old_store(struct scene *s)
 {
-    put(s->meta, "meta.db", "old meta");
-    put(s->data, "old", "old data");
-    put(s->wal, "old", "old wal");
+    tree_put(s->meta, "meta.db", "old meta");
+    tree_put(s->data, "old", "old data");
+    tree_put(s->wal, "old", "old wal");
 }
 
 static int set_up(void **state)
@@ -477,11 +466,11 @@ static void test_derived(void **state)
     char path[PATH_MAX + 32];
     give_all(s, "b");
     snprintf(path, sizeof(path), "%s/db/_series/00", s->data);
-    put(path, "0000", "series");
+    tree_put(path, "0000", "series");
     snprintf(path, sizeof(path), "%s/db/rp/1/index/0", s->data);
-    put(path, "L0-00000001.tsl", "index");
+    tree_put(path, "L0-00000001.tsl", "index");
     snprintf(path, sizeof(path), "%s/db/rp/1", s->data);
-    put(path, "fields.idx", "fields");
+    tree_put(path, "fields.idx", "fields");
     give_all(s, "0");
     expect_store(s, s->text[1]);
 }

@@ -15,14 +15,6 @@
 
 static uint32_t state = 1;
 
-static uint32_t any(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    return state % below;
-}
-
 /* What a file holds: value[t] of those times for which there is one. */
 struct content {
     bool has[TIMES];
@@ -52,7 +44,7 @@ static struct buffer file_of(const struct content *c, size_t most)
     for (int t = 0; t < TIMES; t++) {
         if (!c->has[t])
             continue;
-        if (any(10) == 0) {
+        if (any_below(&state, 10) == 0) {
             times[n] = t;
             values[n++] = -1;
         }
@@ -60,7 +52,7 @@ static struct buffer file_of(const struct content *c, size_t most)
         values[n++] = c->value[t];
     }
     for (size_t at = 0; at < n;) {
-        size_t end = at + 1 + any((uint32_t)most);
+        size_t end = at + 1 + any_below(&state, (uint32_t)most);
         end = end < n ? end : n;
         while (end < n && times[end] == times[end - 1])
             end++;
@@ -90,10 +82,10 @@ static void some_content(struct content *c, uint32_t one_in, int64_t base)
 {
     memset(c, 0, sizeof(*c));
     for (int t = 0; t < TIMES; t++) {
-        c->has[t] = any(one_in) == 0;
+        c->has[t] = any_below(&state, one_in) == 0;
         c->value[t] = base + t;
     }
-    c->has[any(TIMES)] = true; /* a file has something */
+    c->has[any_below(&state, TIMES)] = true; /* a file has something */
 }
 
 /* A file's part of the cursor, and *sum becomes what it adds. */
@@ -109,10 +101,11 @@ static void add_file(struct cursor *c, struct tsmfile *f, const struct content *
     for (size_t i = 0; i < key.nentries; i++)
         b->entries[b->nentries++] = tsmfile_entry(&key, i);
     b->deleted = calloc(3, sizeof(*b->deleted));
-    for (int64_t at = any(TIMES); any(2) && at < TIMES && b->ndeleted < 3;) {
-        struct time_range r = {at, at + any(40)};
+    for (int64_t at = any_below(&state, TIMES);
+         any_below(&state, 2) && at < TIMES && b->ndeleted < 3;) {
+        struct time_range r = {at, at + any_below(&state, 40)};
         b->deleted[b->ndeleted++] = r;
-        at = r.max + 2 + any(TIMES);
+        at = r.max + 2 + any_below(&state, TIMES);
     }
     for (int t = 0; t < TIMES; t++)
         if (content->has[t] && !key_deletes_time(b->deleted, b->ndeleted, t)) {
@@ -160,18 +153,18 @@ static void one_round(size_t window, size_t most)
     struct tsmfile *files[FILES];
     struct tsmblock scratch = {0};
     struct cursor c = {.type = VALUE_INTEGER, .window = window, .scratch = &scratch};
-    size_t n = any(FILES + 1);
-    c.range.min = any(2) ? INT64_MIN : any(TIMES);
-    c.range.max = any(2) ? INT64_MAX : any(TIMES);
+    size_t n = any_below(&state, FILES + 1);
+    c.range.min = any_below(&state, 2) ? INT64_MIN : any_below(&state, TIMES);
+    c.range.max = any_below(&state, 2) ? INT64_MAX : any_below(&state, TIMES);
     c.blocks = calloc(FILES, sizeof(*c.blocks));
     for (size_t i = 0; i < n; i++) {
-        some_content(&content[i], 1 + any(30), (int64_t)i * 1000000);
+        some_content(&content[i], 1 + any_below(&state, 30), (int64_t)i * 1000000);
         bytes[i] = file_of(&content[i], most);
         sources[i] = source_of(&bytes[i]);
         assert_int_equal(tsmfile_open(&sources[i], &files[i], NULL), 0);
         add_file(&c, files[i], &content[i], &sum);
     }
-    if (any(2))
+    if (any_below(&state, 2))
         add_wal(&c, &sum);
     check(&c, &sum);
     free((void *)c.wal);
@@ -188,7 +181,7 @@ static void test_rounds(void **unused)
     (void)unused;
     static const size_t windows[] = {0, 1, 2, 7, 1000};
     for (int round = 0; round < 3000; round++)
-        one_round(windows[any(5)], 1 + any(80));
+        one_round(windows[any_below(&state, 5)], 1 + any_below(&state, 80));
 }
 
 static void test_copies_of_strings(void **unused)

@@ -15,14 +15,6 @@
 static const char *const keys[KEYS] = {"cpu#!~#v", "cpu,host=a#!~#v", "cpu2#!~#v", "m#!~#v"};
 static uint32_t state = 7;
 
-static uint32_t any(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    return state % below;
-}
-
 static const struct key_deletes *of(const struct deletes *d, const char *key)
 {
     return deletes_of(d, (struct slice){key, strlen(key)});
@@ -51,7 +43,8 @@ static void check_key(const struct key_deletes *k, const bool *gone)
     for (int64_t t = 0; t < TIMES; t++)
         assert_int_equal(k && key_deletes_time(k->list, k->n, t), gone[t]);
     for (int i = 0; i < 50; i++) {
-        int64_t min = any(TIMES), max = min + any((uint32_t)(TIMES - min));
+        int64_t min = any_below(&state, TIMES),
+                max = min + any_below(&state, (uint32_t)(TIMES - min));
         assert_int_equal(key_deletes_all(k, min, max), covers(gone, min, max));
         assert_int_equal(key_deletes_some(k, min, max), meets(gone, min, max));
     }
@@ -65,9 +58,9 @@ static void test_rounds(void **unused)
         struct buffer b = {0};
         struct deletes *d;
         add_be(&b, 0x1502, 4);
-        for (uint32_t n = 1 + any(12); n > 0; n--) {
-            uint32_t k = any(KEYS);
-            int64_t min = any(TIMES), max = min + any(15);
+        for (uint32_t n = 1 + any_below(&state, 12); n > 0; n--) {
+            uint32_t k = any_below(&state, KEYS);
+            int64_t min = any_below(&state, TIMES), max = min + any_below(&state, 15);
             add_delete(&b, keys[k], min, max);
             for (int64_t t = min; t <= max && t < TIMES; t++)
                 gone[k][t] = true;

@@ -34,17 +34,6 @@ static void on_restored(void *arg)
     ((struct scene *)arg)->restored++;
 }
 
-static void put(const char *folder, const char *name, const char *text)
-{
-    char path[PATH_MAX + 64];
-    assert_int_equal(io_mkdir_p(folder, 0755, (uid_t)-1, (gid_t)-1), 0);
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    FILE *f = fopen(path, "we");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 static int set_up(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
@@ -54,9 +43,9 @@ static int set_up(void **state)
     snprintf(s->meta, sizeof(s->meta), "%s/meta", s->root);
     snprintf(s->data, sizeof(s->data), "%s/data", s->root);
     snprintf(s->wal, sizeof(s->wal), "%s/wal", s->root);
-    put(s->meta, "meta.db", "old meta");
-    put(s->data, "old", "old data");
-    put(s->wal, "old", "old wal");
+    tree_put(s->meta, "meta.db", "old meta");
+    tree_put(s->data, "old", "old data");
+    tree_put(s->wal, "old", "old wal");
     const struct store_paths paths = {s->meta, s->data, s->wal, NULL};
     const struct session_options o = {.paths = &paths,
                                       .uid = (uid_t)-1,
@@ -564,9 +553,9 @@ static void test_no_room(void **state)
     snprintf(meta, sizeof(meta), "%s/meta", small);
     snprintf(data, sizeof(data), "%s/data", small);
     snprintf(wal, sizeof(wal), "%s/wal", small);
-    put(meta, "meta.db", "old");
-    put(data, "old", "old");
-    put(wal, "old", "old");
+    tree_put(meta, "meta.db", "old");
+    tree_put(data, "old", "old");
+    tree_put(wal, "old", "old");
     const struct store_paths paths = {meta, data, wal, NULL};
     const struct session_options o = {
         .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};

@@ -130,6 +130,34 @@ static inline struct buffer block(enum value_type type, struct buffer *times, st
     return b;
 }
 
+/* The next number of a sequence, below a limit. Its state begins with anything but 0. */
+static inline uint32_t any_below(uint32_t *state, uint32_t below)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state % below;
+}
+
+/* Adds a block to a file, and its place to the index; frees the block. */
+static inline void tsm_add_block(struct buffer *f, struct buffer *index, struct buffer *block)
+{
+    add_be(index, f->n, 8);
+    add_be(index, block->n + 4, 4);
+    add_be(f, crc32(0, (const Bytef *)block->p, (uInt)block->n), 4);
+    buffer_add(f, block->p, block->n);
+    buffer_free(block);
+}
+
+/* Ends a file with its index, which is freed, and the index's place. */
+static inline void tsm_end(struct buffer *f, struct buffer *index)
+{
+    uint64_t at = f->n;
+    buffer_add(f, index->p, index->n);
+    add_be(f, at, 8);
+    buffer_free(index);
+}
+
 /* n times, `step` apart, as their first, their difference and their number. */
 static inline struct buffer times_rle(int64_t first, uint64_t step, size_t n)
 {
@@ -172,17 +200,10 @@ static inline struct buffer tsm_file_every(int64_t step, const char *const *keys
             struct buffer b = block(VALUE_INTEGER, &times, &values);
             add_be(&index, (uint64_t)(first * step) * 1000000000, 8);
             add_be(&index, (uint64_t)((first + 9) * step) * 1000000000, 8);
-            add_be(&index, f.n, 8);
-            add_be(&index, b.n + 4, 4);
-            add_be(&f, crc32(0, (const Bytef *)b.p, (uInt)b.n), 4);
-            buffer_add(&f, b.p, b.n);
-            buffer_free(&b);
+            tsm_add_block(&f, &index, &b);
         }
     }
-    uint64_t at = f.n;
-    buffer_add(&f, index.p, index.n);
-    add_be(&f, at, 8);
-    buffer_free(&index);
+    tsm_end(&f, &index);
     return f;
 }
 
