@@ -119,7 +119,7 @@ static struct json_object *progress_waiting(const struct progress *s)
         if (!o)
             break;
         json_add_text(o, "name", w->name);
-        json_add(o, "number", json_object_new_int64(w->number));
+        json_add_number(o, "number", w->number);
         json_add_text(o, "id", w->id);
         json_add_text(o, "parent", w->parent);
         json_add_text(o, "waits_for", w->waits_for);
