@@ -13,6 +13,7 @@
 #define INFLUXFS_PROGRAM_REPORT_H
 
 #include "store/chain/cut_links.h"
+#include "store/program/history.h"
 #include "store/program/options.h"
 #include "store/restore/progress.h"
 #include "store/snapshot/capture.h"
@@ -55,6 +56,51 @@ struct report_timer {
     struct report_event error; /* the last failure, if no success followed */
 };
 
+/* The files of one retention policy, as the folders show them now. */
+struct report_policy {
+    char *database, *policy;
+    uint64_t shards, files, data_bytes, wal_bytes;
+};
+
+/* What the live store holds, by database and policy in the order of their names. */
+struct report_contents {
+    bool known; /* else for the reason in */
+    struct err unknown;
+    struct report_policy *policies;
+    size_t npolicies;
+    uint64_t meta_bytes;
+};
+
+/* Branches of the tree, for what is read of them. */
+enum report_branch {
+    REPORT_LIVE,
+    REPORT_NOW,  /* now.tar, under any name */
+    REPORT_CUT,  /* base.tar, the numbers, and tars in at/ */
+    REPORT_VIEW, /* the folders in at/ */
+    REPORT_DUMP,
+    REPORT_BRANCHES
+};
+
+/* What goes wrong in a mount, by the errno that was answered. */
+enum report_error_kind {
+    REPORT_ERROR_IO,      /* EIO */
+    REPORT_ERROR_AGAIN,   /* EAGAIN, ESTALE: the store did not settle, or moved on */
+    REPORT_ERROR_SPACE,   /* ENOSPC, EDQUOT */
+    REPORT_ERROR_FILES,   /* EMFILE, ENFILE, ENOMEM */
+    REPORT_ERROR_REFUSED, /* restores that were refused */
+    REPORT_ERROR_OTHER,
+    REPORT_ERROR_KINDS
+};
+
+/* What a mount has done since it was mounted. */
+struct report_counters {
+    uint64_t captures, capture_ns;        /* taken, and the time that took */
+    uint64_t read_bytes[REPORT_BRANCHES]; /* answered to readers */
+    uint64_t sizing_bytes;                /* made only to learn the sizes of dumps */
+    uint64_t errors[REPORT_ERROR_KINDS];
+    uint64_t cuts, folds; /* made, by the timer */
+};
+
 /* What only a mount knows. */
 struct report_mount {
     int64_t mounted_ns;
@@ -65,6 +111,7 @@ struct report_mount {
     struct report_texts dumps_lack; /* with skip_damaged */
     bool dumps_lack_more;           /* more than are named */
     struct report_timer timer;
+    struct report_counters counters;
     bool restores; /* snapshots can be restored: */
     struct progress restore;
 };
@@ -90,6 +137,9 @@ struct report {
     bool have_usage;
     uint64_t files, bytes, only_here; /* retained; bytes that nothing but the cuts holds */
     struct cut_links links;
+    struct report_contents contents;
+    struct history history; /* what the state folder remembers */
+    int64_t at_ns;          /* when this was gathered */
 
     struct report_mount *mount; /* NULL: this is influxsnap */
 };
