@@ -67,16 +67,24 @@ void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1])
     name_encode_or_shorten(name, DUMP_NAME_MAX, out);
 }
 
-void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
-                    char out[DUMP_NAME_MAX + 1])
+/* The beginning of a day, after "_". */
+static size_t name_write_day(int32_t day, enum dump_names names, char *out, size_t max)
 {
-    char from[TIME_TEXT], to[TIME_TEXT];
-    time_day_text(day, from);
-    time_day_text(day + 1, to);
+    char d[TIME_TEXT];
+    time_day_text(day, d);
+    return (size_t)(names == DUMP_NAMES_COMPACT
+                        ? snprintf(out, max, "_%.4s%.2s%.2sT000000Z", d, d + 5, d + 8)
+                        : snprintf(out, max, "_%.10s-00:00:00", d));
+}
+
+void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
+                    enum dump_names names, char out[DUMP_NAME_MAX + 1])
+{
     name_encode_measurement(measurement, format, out);
     size_t n = strlen(out);
-    snprintf(out + n, DUMP_NAME_MAX + 1 - n, "_%.10s-00:00:00_%.10s-00:00:00.%s", from, to,
-             dump_extensions[format]);
+    n += name_write_day(day, names, out + n, DUMP_NAME_MAX + 1 - n);
+    n += name_write_day(day + 1, names, out + n, DUMP_NAME_MAX + 1 - n);
+    snprintf(out + n, DUMP_NAME_MAX + 1 - n, ".%s", dump_extensions[format]);
 }
 
 /* Reads a number of `digits` digits, from least to most. */
@@ -97,12 +105,12 @@ static bool take(const char **p, char c)
     return **p == c ? (++*p, true) : false;
 }
 
-/* 2016-06-11, as seconds since 1970. */
-static bool name_parse_date(const char **p, time_t *out)
+/* 2016-06-11, or compact 20160611, as seconds since 1970. */
+static bool name_parse_date(const char **p, bool compact, time_t *out)
 {
     int year, month, day;
-    if (!name_parse_digits(p, 4, 0, 9999, &year) || !take(p, '-') ||
-        !name_parse_digits(p, 2, 1, 12, &month) || !take(p, '-') ||
+    if (!name_parse_digits(p, 4, 0, 9999, &year) || !(compact || take(p, '-')) ||
+        !name_parse_digits(p, 2, 1, 12, &month) || !(compact || take(p, '-')) ||
         !name_parse_digits(p, 2, 1, 31, &day))
         return false;
     struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
@@ -113,7 +121,7 @@ static bool name_parse_date(const char **p, time_t *out)
 bool dump_name_is_day(const char *name, int32_t *day)
 {
     time_t seconds;
-    if (!name_parse_date(&name, &seconds) || *name)
+    if (!name_parse_date(&name, false, &seconds) || *name)
         return false;
     *day = (int32_t)(seconds / 86400);
     return true;
@@ -142,9 +150,11 @@ static bool name_parse_time(const char *begin, const char *end, int64_t *out)
     int hour, minute, second;
     int64_t ns;
     const char *p = begin;
-    if (!name_parse_date(&p, &seconds) || !take(&p, '-') ||
-        !name_parse_digits(&p, 2, 0, 23, &hour) || !take(&p, ':') ||
-        !name_parse_digits(&p, 2, 0, 59, &minute) || !take(&p, ':') ||
+    bool compact = end > begin && end[-1] == 'Z';
+    end -= compact;
+    if (!name_parse_date(&p, compact, &seconds) || !take(&p, compact ? 'T' : '-') ||
+        !name_parse_digits(&p, 2, 0, 23, &hour) || !(compact || take(&p, ':')) ||
+        !name_parse_digits(&p, 2, 0, 59, &minute) || !(compact || take(&p, ':')) ||
         !name_parse_digits(&p, 2, 0, 59, &second) || !name_parse_fraction(&p, end, &ns) || p != end)
         return false;
     seconds += hour * 3600 + minute * 60 + second;

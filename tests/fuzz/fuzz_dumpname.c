@@ -6,12 +6,12 @@
 #include "tests/fuzz/fuzz.h"
 
 /* What is made of a measurement fits, is a name, and is found again. */
-static void there_and_back(const char *p, size_t n, enum dump_format format)
+static void there_and_back(const char *p, size_t n, enum dump_format format, enum dump_names names)
 {
     char name[DUMP_NAME_MAX + 1];
     struct dump_name parsed;
     struct slice measurement = {p, n};
-    dump_name_file(measurement, 16963, format, name);
+    dump_name_file(measurement, 16963, format, names, name);
     must(strlen(name) <= DUMP_NAME_MAX && !strchr(name, '/'));
     must(dump_name_parse(name, format, &parsed));
     must(parsed.from == 16963 * DAY_NS && parsed.to == 16964 * DAY_NS);
@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = size - 1;
     struct dump_name parsed;
     int32_t day;
-    there_and_back(p, n, format);
+    there_and_back(p, n, format, DUMP_NAMES_COLONS);
+    there_and_back(p, n, format, DUMP_NAMES_COMPACT);
     char *name = strndup(p, n);
     if (!name)
         abort();

@@ -1,6 +1,7 @@
 """dump/ of a mount: paths, and which days and measurements it should list."""
 
 import hashlib
+import re
 from datetime import datetime, timedelta, timezone
 
 from lib.dumps import rfc3339
@@ -36,6 +37,11 @@ def file_name(form, measurement, start, end):
         data = measurement if isinstance(measurement, bytes) else measurement.encode()
         stem = stem[:180] + b"~" + hashlib.sha256(data).hexdigest()[:16].encode()
     return stem + tail
+
+
+def compact(name):
+    """The same name without colons: m_20160611T000000Z_20160612T000000Z.json."""
+    return re.sub(rb"_(\d{4})-(\d\d)-(\d\d)-(\d\d):(\d\d):(\d\d)(\.\d+)?(?=[_.])", rb"_\1\2\3T\4\5\6\7Z", name)
 
 
 def policy(mnt, form, db, rp):

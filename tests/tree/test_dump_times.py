@@ -3,7 +3,7 @@
 import os
 
 from lib.case import StoreTest
-from lib.dumptree import DAY, day_name, day_path, file_name, policy
+from lib.dumptree import DAY, compact, day_name, day_path, file_name, policy
 from tree.test_dump_mount import FORMS, read
 
 
@@ -26,6 +26,7 @@ class EndsOfTimeTest(StoreTest):
                 name = file_name(form, "m", day * DAY, (day + 1) * DAY)
                 folder = top + b"/" + day_name(day).encode()
                 self.assertEqual(os.listdir(folder), [name])
-                self.assertEqual(read(top + b"/" + name), read(folder + b"/" + name))
+                for other in (top + b"/" + name, top + b"/" + compact(name), folder + b"/" + compact(name)):
+                    self.assertEqual(read(other), read(folder + b"/" + name))
         csv = b"".join(read(day_path(mnt, "csv", "db", "autogen", "m", day)).partition(b"\n")[2] for day in days)
         self.assertEqual(csv, b"".join(b"m,,%d,%d\n" % (when, i) for i, when in enumerate(times)))

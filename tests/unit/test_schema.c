@@ -222,7 +222,7 @@ static void test_coded_names(void **state)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         dump_name_folder(slice(known[i].name), out);
         assert_string_equal(out, known[i].coded);
-        dump_name_file(slice(known[i].name), 16963, DUMP_CSV, out);
+        dump_name_file(slice(known[i].name), 16963, DUMP_CSV, DUMP_NAMES_COLONS, out);
         snprintf(text, sizeof(text), "%s_2016-06-11-00:00:00_2016-06-12-00:00:00.csv",
                  known[i].coded);
         assert_string_equal(out, text);
@@ -236,6 +236,33 @@ static void test_coded_names(void **state)
     }
 }
 
+static void test_compact_names(void **state)
+{
+    (void)state;
+    char out[DUMP_NAME_MAX + 1], colons[DUMP_NAME_MAX + 1], text[300] = "";
+    struct dump_name name, same;
+    dump_name_file(slice("m"), 16963, DUMP_CSV, DUMP_NAMES_COMPACT, out);
+    assert_string_equal(out, "m_20160611T000000Z_20160612T000000Z.csv");
+    /* The first day begins before what 64 bits can say. */
+    dump_name_file(slice("m"), -106752, DUMP_LP, DUMP_NAMES_COMPACT, out);
+    assert_string_equal(out, "m_16770921T000000Z_16770922T000000Z.lp");
+    assert_true(dump_name_parse(out, DUMP_LP, &name));
+    assert_true(name.from == INT64_MIN && name.to == -106751 * DAY_NS);
+    for (size_t n = 200; n < 220; n++) {
+        memset(text, 'x', n);
+        dump_name_file((struct slice){text, n}, 0, DUMP_JSON, DUMP_NAMES_COMPACT, out);
+        dump_name_file((struct slice){text, n}, 0, DUMP_JSON, DUMP_NAMES_COLONS, colons);
+        assert_null(strchr(out, ':'));
+        assert_true(dump_name_parse(out, DUMP_JSON, &name));
+        assert_true(dump_name_parse(colons, DUMP_JSON, &same));
+        assert_string_equal(name.coded, same.coded);
+        assert_true(name.from == same.from && name.to == same.to);
+    }
+    assert_true(dump_name_parse("a_b_19700101T000000.5Z_1970-01-01-00:00:01.000000001.json",
+                                DUMP_JSON, &name));
+    assert_true(name.from == SECOND / 2 && name.to == SECOND + 1 && name.n == 3);
+}
+
 static void test_cut_names(void **state)
 {
     (void)state;
@@ -243,7 +270,7 @@ static void test_cut_names(void **state)
     struct dump_name name;
     for (size_t n = 200; n < 220; n++) {
         memset(text, 'x', n);
-        dump_name_file((struct slice){text, n}, 0, DUMP_JSON, out);
+        dump_name_file((struct slice){text, n}, 0, DUMP_JSON, DUMP_NAMES_COLONS, out);
         assert_true(strlen(out) <= DUMP_NAME_MAX);
         assert_true(dump_name_parse(out, DUMP_JSON, &name));
         assert_int_equal(name.shortened, n > 210);
@@ -254,9 +281,9 @@ static void test_cut_names(void **state)
         assert_int_equal(out[180], n > 210 ? '~' : 'x');
     }
     text[219] = 'y';
-    dump_name_file((struct slice){text, 220}, 0, DUMP_JSON, out);
+    dump_name_file((struct slice){text, 220}, 0, DUMP_JSON, DUMP_NAMES_COLONS, out);
     text[219] = 'z';
-    dump_name_file((struct slice){text, 220}, 0, DUMP_JSON, other);
+    dump_name_file((struct slice){text, 220}, 0, DUMP_JSON, DUMP_NAMES_COLONS, other);
     assert_string_not_equal(out, other);
     /* Neither an escape nor a character is cut through. */
     memset(text, 'x', 179);
@@ -286,6 +313,14 @@ static void test_parse(void **state)
         "m_2016-06-11-00:00:00._2016-06-12-00:00:00.json",
         "m_2016-06-11-00:00:00.1234567890_2016-06-12-00:00:00.json",
         "m_2016-06-11T00:00:00_2016-06-12-00:00:00.json",
+        "m_20160611T000000_20160612T000000.json",
+        "m_20160611-000000Z_20160612-000000Z.json",
+        "m_20160611T240000Z_20160612T000000Z.json",
+        "m_20160631T000000Z_20160712T000000Z.json",
+        "m_20160611T000000.Z_20160612T000000Z.json",
+        "m_20160611T000000Z.5_20160612T000000Z.json",
+        "m_2016-06-11T00:00:00Z_2016-06-12T00:00:00Z.json",
+        "m_Z_Z.json",
         "m%2_2016-06-11-00:00:00_2016-06-12-00:00:00.json",
         "m%_2016-06-11-00:00:00_2016-06-12-00:00:00.json",
         "m%gg_2016-06-11-00:00:00_2016-06-12-00:00:00.json",
@@ -320,7 +355,8 @@ int main(void)
         cmocka_unit_test(test_days),           cmocka_unit_test(test_tsm),
         cmocka_unit_test(test_days_of_blocks), cmocka_unit_test(test_wal),
         cmocka_unit_test(test_pack),           cmocka_unit_test(test_coded_names),
-        cmocka_unit_test(test_cut_names),      cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_compact_names),  cmocka_unit_test(test_cut_names),
+        cmocka_unit_test(test_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
