@@ -17,7 +17,8 @@ static const char usage[] =
 struct reading {
     struct options *o;
     struct err *e;
-    int r; /* of the first option that could not be read */
+    int r;                           /* of the first option that could not be read */
+    const struct option_def *before; /* NULL: no option of ours stands before the next word */
 };
 
 /* STORE and MOUNTPOINT are the two arguments that are not options. */
@@ -36,9 +37,12 @@ static int arguments_take(void *data, const char *arg, int key, struct fuse_args
     struct reading *in = data;
     const char *value;
     (void)args;
-    if (key == FUSE_OPT_KEY_NONOPT)
+    if (key == FUSE_OPT_KEY_NONOPT) {
+        in->before = NULL;
         return take_argument(in->o, arg);
-    const struct option_def *d = options_find(arg, &value);
+    }
+    const struct option_def *d = options_find_after(in->before, arg, &value);
+    in->before = d;
     if (d && in->r == 0)
         in->r = options_read(d, OPTION_INFLUXFS, value, in->o, in->e);
     else if (strncmp(arg, "max_read=", 9) == 0 && in->r == 0)

@@ -318,7 +318,7 @@ static int dumps_day_list(struct request *r, struct node *node, struct names *ou
         char name[DUMP_NAME_MAX + 1];
         if (!days_have(&m->days, (struct day_range){dir->day, dir->day}))
             continue;
-        dump_name_file(m->name, dir->day, dir->format, DUMP_NAMES_COLONS, name);
+        dump_name_file(m->name, dir->day, dir->format, r->fs->options->names, name);
         q.measurement = m->name.p;
         q.n = m->name.n;
         rc = names_add(out, name, dumpfile_ino(&q), S_IFREG);

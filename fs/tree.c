@@ -13,10 +13,15 @@ static const struct branch {
     const char *name;
     mode_t type;
     int (*make)(struct fs *fs, struct node **out);
+    unsigned hide; /* the bit of option hide= that stands for it; 0: it is always listed */
 } branches[FS_BRANCHES] = {
-    {"live", S_IFDIR, live_new},       {"snapshots", S_IFDIR, snapdir_new},
-    {"at", S_IFDIR, at_new},           {"dump", S_IFDIR, dumps_new},
-    {"restore", S_IFDIR, uploads_new}, {"status.json", S_IFREG, report_status},
+    {"live", S_IFDIR, live_new, HIDE_LIVE},
+    {"snapshots", S_IFDIR, snapdir_new, HIDE_SNAPSHOTS},
+    {"at", S_IFDIR, at_new, HIDE_AT},
+    {"dump", S_IFDIR, dumps_new, HIDE_DUMP},
+    {"restore", S_IFDIR, uploads_new, HIDE_RESTORE},
+    {"status.json", S_IFREG, report_status, 0},
+    {".influxfs", S_IFREG, report_marker, 0},
 };
 
 static int root_lookup(struct request *r, struct node *dir, const char *name, struct node **child)
@@ -37,7 +42,8 @@ static int root_list(struct request *r, struct node *dir, struct names *out)
     int rc = 0;
     (void)dir;
     for (size_t i = 0; rc == 0 && i < FS_BRANCHES; i++)
-        rc = names_add(out, branches[i].name, r->fs->branches[i]->ino, branches[i].type);
+        if (!(branches[i].hide & r->fs->options->hide))
+            rc = names_add(out, branches[i].name, r->fs->branches[i]->ino, branches[i].type);
     return rc;
 }
 

@@ -67,6 +67,12 @@ const struct option_def options_table[] = {
     {"pace", 0, FS, "off|auto|RATE", value_pace, AT(pace),
      "read no more than RATE bytes a second, such as 50M;\n"
      "auto (default): less while influxd needs the processors"},
+    {"hide", 0, FS, "NAME[:NAME]", value_hide, AT(hide),
+     "folders of the root that are not listed, but found by\n"
+     "name: live, snapshots, at, dump, restore"},
+    {"names", 0, FS, "colons|compact", value_names, AT(names),
+     "how the names of dumps are listed: colons (default),\n"
+     "or compact, without any; both forms can be opened"},
     {"uid", 0, FS, "N", value_id, AT(uid), "show all as this user's"},
     {"gid", 0, FS, "N", value_id, AT(gid), "show all as this group's"},
     {"umask", 0, FS, "M", value_mode, AT(umask), "show the mode 0777 less this (octal)"},
@@ -120,6 +126,17 @@ const struct option_def *options_find(const char *word, const char **value)
             return d;
     }
     return NULL;
+}
+
+const struct option_def *options_find_after(const struct option_def *before, const char *word,
+                                            const char **value)
+{
+    unsigned ignored = 0;
+    const struct option_def *d = options_find(word, value);
+    if (d || !before || before->read != value_hide || value_hide(word, &ignored, NULL) < 0)
+        return d;
+    *value = word;
+    return before;
 }
 
 /* Writes the name from *out on as a program spells it: "keep_expired" or "--keep-expired". */

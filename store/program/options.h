@@ -11,7 +11,7 @@
 
 #include "store/base/log.h"
 #include "store/chain/cuts.h"
-#include "store/export/dump.h"
+#include "store/export/dump_name.h"
 #include "store/influx/paths.h"
 #include "store/program/values.h"
 
@@ -36,6 +36,8 @@ struct options {
     int64_t every_ns; /* 0: not given */
     uint64_t pace;    /* bytes a second; PACE_OFF, PACE_AUTO */
     struct value_id uid, gid, umask;
+    unsigned hide; /* enum hide */
+    enum dump_names names;
 
     /* influxsnap */
     bool quiet, json, dry_run, remove, no_ddl;
@@ -73,6 +75,11 @@ void options_clear(struct options *o);
 /* The option of influxfs that a word names, such as "-h", "--help", "keep=2" or "allow_left_out";
  * *value is the text after '='. NULL: not an option. */
 const struct option_def *options_find(const char *word, const char **value);
+
+/* The same for the word after option `before` (NULL: none): mount(8) and libfuse split -o at commas,
+ * so in hide=dump,at,live the words "at" and "live" are further values of hide. */
+const struct option_def *options_find_after(const struct option_def *before, const char *word,
+                                            const char **value);
 
 /* Reads its value (NULL for a flag). The message names the option as the program `taker` does. */
 int options_read(const struct option_def *d, unsigned taker, const char *value, struct options *o,

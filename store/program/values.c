@@ -4,7 +4,7 @@
 #include "store/base/log.h"
 #include "store/base/owner.h"
 #include "store/chain/cuts.h"
-#include "store/export/dump.h"
+#include "store/export/dump_name.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -142,6 +142,13 @@ int value_level(const char *text, void *out, struct err *e)
     return choose(text, log_level_names, out, "error, warning, info or debug", e);
 }
 
+int value_names(const char *text, void *out, struct err *e)
+{
+    static const char *const words[] = {
+        [DUMP_NAMES_COLONS] = "colons", [DUMP_NAMES_COMPACT] = "compact", NULL};
+    return choose(text, words, out, "colons or compact", e);
+}
+
 static bool read_percent(const char *text, double *part)
 {
     char *end;
@@ -209,6 +216,33 @@ int value_exclude(const char *text, void *out, struct err *e)
             return err_sys(e, -ENOMEM, "its names");
         rules->nexclude++;
     }
+    return 0;
+}
+
+/* The bit of a folder of the root; 0: it cannot be hidden. */
+static unsigned hide_bit(const char *name, size_t n)
+{
+    static const char *const names[] = {"live", "snapshots", "at", "dump", "restore"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
+            return 1u << i;
+    return 0;
+}
+
+int value_hide(const char *text, void *out, struct err *e)
+{
+    unsigned hidden = 0;
+    for (size_t n; text; text = text[n] ? text + n + 1 : NULL) {
+        n = strcspn(text, ":,");
+        unsigned bit = hide_bit(text, n);
+        if (!bit)
+            return err_set(e, -EINVAL,
+                           "%.*s cannot be hidden, but live, snapshots, at, dump and restore can, "
+                           "such as dump:at",
+                           (int)n, text);
+        hidden |= bit;
+    }
+    *(unsigned *)out |= hidden;
     return 0;
 }
 

@@ -37,10 +37,12 @@ int value_owner(const char *text, void *out, struct err *e);  /* struct value_ow
 int value_every(const char *text, void *out, struct err *e);
 int value_time(const char *text, void *out, struct err *e);
 
-/* int, for an enum compress: zstd or gzip; enum dump_format: lp, json or csv; enum log_level. */
+/* int, for an enum compress: zstd or gzip; enum dump_format: lp, json or csv; enum log_level;
+ * enum dump_names: colons or compact. */
 int value_compress(const char *text, void *out, struct err *e);
 int value_format(const char *text, void *out, struct err *e);
 int value_level(const char *text, void *out, struct err *e);
+int value_names(const char *text, void *out, struct err *e);
 
 /* struct cut_rules: the space that cuts leave free, as a part of the disk (5%) or in bytes with K,
  * M, G or T for powers of 1024; the part of the store that a cut may lose, or off; the databases
@@ -56,6 +58,17 @@ int value_exclude(const char *text, void *out, struct err *e);
 #define PACE_TEXT 24
 int value_pace(const char *text, void *out, struct err *e);
 const char *value_pace_text(uint64_t pace, char out[PACE_TEXT]);
+
+/* unsigned, of enum hide: adds folders of the mount's root, with ':' or ',' between them. The enum is in
+ * the order of their names in values.c. */
+enum hide {
+    HIDE_LIVE = 1 << 0,
+    HIDE_SNAPSHOTS = 1 << 1,
+    HIDE_AT = 1 << 2,
+    HIDE_DUMP = 1 << 3,
+    HIDE_RESTORE = 1 << 4,
+};
+int value_hide(const char *text, void *out, struct err *e);
 
 struct cut_rules;
 void value_rules_clear(struct cut_rules *r);
