@@ -58,9 +58,15 @@ void logger_to_syslog(void);
 void logger_take_fuse(bool keep);
 const char *logger_fuse_words(void);
 
-/* Lets files that bypass the page cache be mapped (mmap, and MAP_SHARED for reading), on Linux from
- * 6.6 (mapping.c). Bypassing makes tars and dumps much faster to read; since they never change, a
- * mapping always agrees. Call after fuse_session_mount, before the first request. -errno. */
-int mapping_allow(struct fuse_session *session);
+/* Asks the kernel for two things (init_flags.c). Call after fuse_session_mount, before the first
+ * request. -errno.
+ *
+ * That files which bypass the page cache can be mapped (mmap, and MAP_SHARED for reading), on Linux
+ * from 6.6. Bypassing makes tars and dumps much faster to read; since they never change, a mapping
+ * always agrees.
+ *
+ * That the mount cannot be exported over NFS, on Linux from 6.10. A client's handle of a file outlives
+ * the node, and would fail for no reason that its user could see. */
+int init_flags_ask(struct fuse_session *session);
 
 #endif

@@ -57,7 +57,8 @@ struct fs {
     struct status *status;
     struct space *space;
     struct fuse_session *session;
-    int64_t started_ns; /* wall clock: the time of the fixed folders */
+    int64_t started_ns;  /* wall clock: the time of the fixed folders */
+    uint32_t generation; /* of all nodes, whose numbers begin anew with each mount */
 };
 
 /* Finds uid and gid: the owner of the data folder, else of the meta folder, else owner=, else user

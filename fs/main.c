@@ -25,6 +25,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* Everything that the daemon holds, in the order of its making. */
 struct daemon {
@@ -150,6 +151,8 @@ static int main_build_tree(struct daemon *d)
     cutfiles_init(fs);
     generated_files_init(fs);
     int r = now_new(fs);
+    if (getrandom(&fs->generation, sizeof(fs->generation), 0) < 0)
+        return -errno;
     if (r == 0)
         r = views_new(fs);
     return r < 0 ? r : fs_tree_new(fs);
@@ -191,7 +194,7 @@ static int main_mount(struct daemon *d, struct err *e)
     if (fuse_session_mount(fs->session, d->mountpoint) < 0)
         return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, logger_fuse_words());
     d->mounted = true;
-    return mapping_allow(fs->session);
+    return init_flags_ask(fs->session);
 }
 
 static int main_start(struct daemon *d, struct err *e)

@@ -2,10 +2,11 @@
 /*
  * Nodes: what the kernel knows by number, and what each kind of node can do.
  *
- * A node's number (FUSE's inode, not the st_ino of ino.h) is never reused while the mount lasts, so
- * generations are not needed. A node lives while the kernel has looked it up, a handle is open on
- * it, or a branch keeps it (pins). The table locks itself; a branch guards the contents of its
- * nodes.
+ * A node's number (FUSE's inode, not the st_ino of ino.h) is never reused while the mount lasts. The
+ * generation, which all nodes share, is another for each mount (fs.h), so that a file handle
+ * (name_to_handle_at) never leads to another file than the one it was made of. A node lives while
+ * the kernel has looked it up, a handle is open on it, or a branch keeps it (pins). The table locks
+ * itself; a branch guards the contents of its nodes.
  *
  * A node that is looked up again and again has a key, unique within its kind. How long the kernel
  * may remember a node depends on its kind alone (table in node.c).

@@ -36,8 +36,10 @@ struct node *request_node(const struct request *r, fuse_ino_t ino)
 int request_entry(struct request *r, struct node *n, struct fuse_entry_param *e)
 {
     const struct cache_policy *cache = node_policy(n);
-    *e = (struct fuse_entry_param){
-        .ino = n->id, .attr_timeout = cache->attr, .entry_timeout = cache->entry};
+    *e = (struct fuse_entry_param){.ino = n->id,
+                                   .generation = r->fs->generation,
+                                   .attr_timeout = cache->attr,
+                                   .entry_timeout = cache->entry};
     return n->ops->getattr(r, n, NULL, &e->attr);
 }
 
