@@ -14,6 +14,7 @@
 #include "store/chain/cut_links.h"
 #include "store/chain/cuts.h"
 #include "store/influx/paths.h"
+#include "store/influx/store_id.h"
 #include "store/program/options.h"
 #include "store/restore/session.h"
 #include "store/snapshot/snapshots.h"
@@ -29,7 +30,7 @@ struct dumps;
 struct status;
 struct space;
 
-#define FS_BRANCHES 6
+#define FS_BRANCHES 7
 
 struct fs {
     const struct options *options;
@@ -37,6 +38,7 @@ struct fs {
     const char *mountpoint; /* as the kernel names it */
     const char *state;      /* the state folder; NULL: none is writable */
     const char *lacks;      /* what is missing without it, in words; or "" */
+    struct store_id id;     /* empty: unknown, as without a state folder */
     atomic_uint uid;        /* owner of all but the store's files; a restore may change it */
     atomic_uint gid;
     struct node_table *nodes;

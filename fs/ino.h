@@ -38,6 +38,7 @@ enum {
     INO_LATEST,
     INO_DUMP,
     INO_NAMED_FOLDER,
+    INO_MARKER,
     INO_UPLOADS = 1 << 16, /* the first of those in restore/ */
 };
 #define INO_NUMBERS ((ino_t)1 << 40)

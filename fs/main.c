@@ -109,11 +109,20 @@ static void main_open_state(struct daemon *d)
             strerror(-r));
 }
 
+/* The mount can do without it. */
+static void main_find_id(struct daemon *d)
+{
+    struct err e = {0};
+    if (d->state && store_id_get(d->state, &d->fs.id, &e) < 0)
+        log_warning("%s", e.text);
+}
+
 /* Finishes what a killed restore left, then opens the memory of the store. */
 static int main_open_store(struct daemon *d, struct err *e)
 {
     struct err note = {0};
     main_open_state(d);
+    main_find_id(d);
     int r = main_open_restore(d, e);
     if (r < 0)
         return r;
@@ -142,6 +151,8 @@ static int main_build_tree(struct daemon *d)
     fs->state = d->state;
     fs->lacks = d->lacks.text;
     fs->started_ns = time_wall_ns();
+    if (getrandom(&fs->generation, sizeof(fs->generation), 0) < 0)
+        return -errno;
     fs_find_owner(fs);
     fs->nodes = node_table_new();
     fs->status = status_new();
@@ -151,8 +162,6 @@ static int main_build_tree(struct daemon *d)
     cutfiles_init(fs);
     generated_files_init(fs);
     int r = now_new(fs);
-    if (getrandom(&fs->generation, sizeof(fs->generation), 0) < 0)
-        return -errno;
     if (r == 0)
         r = views_new(fs);
     return r < 0 ? r : fs_tree_new(fs);

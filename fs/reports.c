@@ -23,6 +23,7 @@
 struct text_node {
     struct node node;
     mode_t mode;
+    int64_t mtime_ns;                        /* 0: the time of the question */
     int (*make)(struct fs *fs, char **text); /* memory that is freed here */
 };
 
@@ -40,7 +41,8 @@ static int report_text_getattr(struct request *r, struct node *n, struct handle 
     int rc = th ? 0 : t->make(r->fs, &text);
     if (rc < 0)
         return rc;
-    fs_attr(r->fs, st, n, S_IFREG | t->mode, th ? th->len : strlen(text), time_wall_ns());
+    fs_attr(r->fs, st, n, S_IFREG | t->mode, th ? th->len : strlen(text),
+            t->mtime_ns ? t->mtime_ns : time_wall_ns());
     return 0;
 }
 
@@ -85,7 +87,7 @@ static const struct node_ops text_ops = {
     .release = report_text_release,
 };
 
-static int report_text_new(struct fs *fs, ino_t ino, mode_t mode,
+static int report_text_new(struct fs *fs, ino_t ino, mode_t mode, int64_t mtime_ns,
                            int (*make)(struct fs *fs, char **text), struct node **out)
 {
     autofree struct text_node *t = calloc(1, sizeof(*t));
@@ -93,6 +95,7 @@ static int report_text_new(struct fs *fs, ino_t ino, mode_t mode,
         return -ENOMEM;
     node_init(&t->node, &text_ops, NODE_TEXT, ino, NULL);
     t->mode = mode;
+    t->mtime_ns = mtime_ns;
     t->make = make;
     int r = node_add(fs->nodes, &t->node, false);
     if (r == 0)
@@ -206,10 +209,23 @@ int report_restore_log(struct fs *fs, struct node **out)
 
 int report_restore_status(struct fs *fs, struct node **out)
 {
-    return report_text_new(fs, INO_RESTORE_STATUS, 0400, make_restore_status, out);
+    return report_text_new(fs, INO_RESTORE_STATUS, 0400, 0, make_restore_status, out);
 }
 
 int report_status(struct fs *fs, struct node **out)
 {
-    return report_text_new(fs, INO_STATUS, 0444, report_make_status, out);
+    return report_text_new(fs, INO_STATUS, 0444, 0, report_make_status, out);
+}
+
+static int make_marker(struct fs *fs, char **text)
+{
+    const char *quote = *fs->id.text ? "\"" : "";
+    const char *id = *fs->id.text ? fs->id.text : "null";
+    return asprintf(text, "{\"version\":1,\"store\":%s%s%s}\n", quote, id, quote) < 0 ? -ENOMEM : 0;
+}
+
+int report_marker(struct fs *fs, struct node **out)
+{
+    int64_t made = *fs->id.text ? fs->id.made_ns : fs->started_ns;
+    return report_text_new(fs, INO_MARKER, 0444, made, make_marker, out);
 }
