@@ -19,11 +19,14 @@ static const struct command commands[] = {
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
      "Everything is checked before the store is touched. influxd must not run.\n"},
-    {"verify", "PATH…", "json", 1, -1, snap_verify, "check snapshots, to the last byte",
+    {"verify", "[PATH…]", "json", 0, -1, snap_verify,
+     "check snapshots, or the cuts, to the last byte",
      "Checks every header and checksum, every block of every TSM file, and that the chain is "
      "whole.\n"
      "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
-     "base.tar, 0.tar, 1.tar, ….\n"},
+     "base.tar, 0.tar, 1.tar, ….\n"
+     "Without PATH, checks the cuts of the store: their manifests, and each file that they "
+     "retain.\n"},
     {"cut", "", "keep json reserve guard exclude allow-left-out", 0, 0, snap_cut,
      "retain the store as it is now",
      "The first cut makes the base, each later one the next number. Nothing is made if nothing "

@@ -45,6 +45,7 @@ extern const struct tarball_reader snap_reader; /* asks that */
 int snap_backup(struct snap *s);
 int snap_restore(struct snap *s);
 int snap_verify(struct snap *s);
+int snap_verify_cuts(struct snap *s); /* without PATH */
 int snap_cut(struct snap *s);
 int snap_list(struct snap *s);
 int snap_prune(struct snap *s);

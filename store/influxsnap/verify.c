@@ -168,7 +168,7 @@ static void print_json(struct verdict *r)
     snap_print_json(o);
 }
 
-int snap_verify(struct snap *s)
+static int verify_paths(struct snap *s)
 {
     struct err e = {0};
     struct tarset set = {0};
@@ -190,4 +190,9 @@ int snap_verify(struct snap *s)
     json_object_put(r.chains);
     tarset_clear(&set);
     return ret < 0 ? snap_fail(ret, &e) : r.code;
+}
+
+int snap_verify(struct snap *s)
+{
+    return s->o.nargs ? verify_paths(s) : snap_verify_cuts(s);
 }

@@ -3,6 +3,7 @@
  * damage; and that each retained file belongs to a cut. */
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/chain/cut_verify.h"
 #include "store/chain/cutlist.h"
 #include "store/chain/cuts.h"
 #include "tests/unit/store_builder.h"
@@ -554,6 +555,119 @@ static void a_retained_file_cut_short(void **state)
     tarball_unref(t);
 }
 
+/* What cuts_verify tells. */
+struct told {
+    struct fixture *f;
+    size_t cuts, damaged[8], words;
+    uint64_t files, bytes, read;
+    bool stop, broken; /* broken: pruning would be refused */
+};
+
+static bool told_stop(void *ctx)
+{
+    return ((struct told *)ctx)->stop;
+}
+
+/* Nothing is folded meanwhile. */
+static void told_file(void *arg, const char *path, uint64_t size)
+{
+    struct told *t = arg;
+    struct prune_result p;
+    (void)path, (void)size;
+    if (t->broken)
+        return;
+    must_prune(t->f, 0, &p);
+    assert_int_equal(p.folded, 0);
+    assert_true(p.held_back);
+}
+
+static void told_progress(void *arg, uint64_t n)
+{
+    ((struct told *)arg)->read += n;
+}
+
+static void told_damaged(void *arg, const struct cut_info *cut, const char *words)
+{
+    ((struct told *)arg)->words++;
+    assert_non_null(strstr(words, ".tsm"));
+    assert_int_equal(cut->head.number, (int64_t)((struct told *)arg)->cuts - 1);
+}
+
+static void told_cut(void *arg, const struct cut_verified *v)
+{
+    struct told *t = arg;
+    t->files += v->files;
+    t->bytes += v->bytes;
+    t->damaged[t->cuts++] = v->damaged;
+}
+
+static int verify(struct fixture *f, struct told *t, struct err *e)
+{
+    const struct tarball_reader reader = {told_stop, t};
+    const struct cut_verifier how = {.reader = &reader,
+                                     .file = told_file,
+                                     .progress = told_progress,
+                                     .damaged = told_damaged,
+                                     .cut = told_cut,
+                                     .arg = t};
+    t->f = f;
+    e->text[0] = 0;
+    return cuts_verify(f->cuts, &how, e);
+}
+
+/* A cut is damaged as long as its state has a damaged file, whichever cut retained that. The TSM
+ * files here are none. */
+static void verified_once_each(void **state)
+{
+    struct fixture *f = *state;
+    struct told none = {0}, told = {0}, stopped = {.stop = true};
+    struct err e;
+    uint64_t files, bytes, ours;
+    assert_int_equal(verify(f, &none, &e), 0);
+    assert_int_equal(none.cuts, 0);
+    must_cut(f);
+    store_mkdir(&f->store, "data/db/rp/2/index");
+    must_cut(f);
+    store_remove(&f->store, "data/db/rp/1/000000001-000000001.tsm");
+    must_cut(f);
+    store_text(&f->store, "data/db/rp/2/000000001-000000001.tsm", "another");
+    must_cut(f);
+    store_remove(&f->store, "data/db/rp/2/000000001-000000001.tsm");
+    must_cut(f);
+    assert_int_equal(verify(f, &told, &e), 0);
+    const size_t expected[] = {2, 2, 1, 1, 0};
+    assert_int_equal(told.cuts, 5);
+    assert_memory_equal(told.damaged, expected, sizeof(expected));
+    assert_int_equal(told.words, 3);
+    assert_int_equal(cuts_usage(f->cuts, &files, &bytes, &ours, &e), 0);
+    assert_true(told.files == files && told.bytes == bytes && told.read == bytes);
+    assert_int_equal(verify(f, &stopped, &e), -EINTR);
+    assert_int_equal(stopped.cuts, 0);
+}
+
+static void verified_manifests(void **state)
+{
+    struct fixture *f = *state;
+    struct told gap = {.broken = true}, bad = {.broken = true};
+    struct err e;
+    must_cut(f);
+    for (int i = 0; i < 2; i++) {
+        store_text(&f->store, "data/db/rp/2/000000002-000000001.tsm", i ? "three" : "four");
+        must_cut(f);
+    }
+    autofree char *path = NULL, *away = NULL;
+    assert_true(asprintf(&path, "%s/cuts/0", f->state) > 0);
+    assert_true(asprintf(&away, "%s/away", f->state) > 0);
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(verify(f, &gap, &e), -ENODATA);
+    assert_non_null(strstr(e.text, "cuts/0 is missing"));
+    assert_int_equal(gap.cuts, 1);
+    assert_int_equal(rename(away, path), 0);
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(verify(f, &bad, &e), -EBADMSG);
+    assert_int_equal(bad.cuts, 1);
+}
+
 /* The index goes on from the manifests. */
 static void a_lost_catalogue(void **state)
 {
@@ -816,6 +930,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_manifests_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cuts_say_of_omissions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_retained_file_cut_short, setup, teardown),
+        cmocka_unit_test_setup_teardown(verified_once_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(verified_manifests, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_catalogue, setup, teardown),
         cmocka_unit_test_setup_teardown(litter_of_a_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(by_time, setup, teardown),
