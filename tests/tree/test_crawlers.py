@@ -9,13 +9,14 @@ import re
 import shutil
 import stat
 import subprocess
+from pathlib import Path
 
 from lib import fixtures
 from lib.case import StoreTest
 from lib.cuts import snap
 from lib.dumptree import compact
 from lib.files import run
-from lib.mount import MountError
+from lib.mount import INFLUXFS, Mount, MountError
 from lib.stores import some_store
 
 ALL = {".influxfs", "at", "dump", "live", "restore", "snapshots", "status.json"}
@@ -23,6 +24,23 @@ ALL = {".influxfs", "at", "dump", "live", "restore", "snapshots", "status.json"}
 
 def status(mnt):
     return json.loads((mnt / "status.json").read_text())
+
+
+class ByMount(Mount):
+    """Mounted by mount(8), which strips what is its own, and runs the helper for FUSE."""
+
+    def command(self):
+        return ["mount", "-t", "fuse", "-o", f"nofail,{self.options}", f"{INFLUXFS}#{self.store}", str(self.point)]
+
+    def pid(self):
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0] == os.fsencode(INFLUXFS) and os.fsencode(self.point) in words:
+                return int(name)
+        return None
 
 
 class HideTest(StoreTest):
@@ -44,6 +62,11 @@ class HideTest(StoreTest):
                         "hide=dump,hide=at:live"):
             self.listed(options, {"dump", "at", "live"})
         self.listed("hide=live:snapshots:at:dump:restore", {"live", "snapshots", "at", "dump", "restore"})
+
+    def test_by_mount(self):
+        with ByMount(self.store, self.folder / "mnt", "hide=dump,at,live,allow_other", foreground=False) as mnt:
+            self.assertEqual(set(os.listdir(mnt.point)), ALL - {"dump", "at", "live"})
+            self.assertIsNotNone(mnt.pid())
 
     def test_refused(self):
         for options, said in (("hide=dump:foo", "foo cannot be hidden, but live, snapshots, at, dump and restore can"),
