@@ -12,16 +12,16 @@
 static const struct branch {
     const char *name;
     mode_t type;
-    int (*make)(struct fs *fs, struct node **out);
     unsigned hide; /* the bit of option hide= that stands for it; 0: it is always listed */
+    int (*make)(struct fs *fs, struct node **out);
 } branches[FS_BRANCHES] = {
-    {"live", S_IFDIR, live_new, HIDE_LIVE},
-    {"snapshots", S_IFDIR, snapdir_new, HIDE_SNAPSHOTS},
-    {"at", S_IFDIR, at_new, HIDE_AT},
-    {"dump", S_IFDIR, dumps_new, HIDE_DUMP},
-    {"restore", S_IFDIR, uploads_new, HIDE_RESTORE},
-    {"status.json", S_IFREG, report_status, 0},
-    {".influxfs", S_IFREG, report_marker, 0},
+    {"live", S_IFDIR, HIDE_LIVE, live_new},
+    {"snapshots", S_IFDIR, HIDE_SNAPSHOTS, snapdir_new},
+    {"at", S_IFDIR, HIDE_AT, at_new},
+    {"dump", S_IFDIR, HIDE_DUMP, dumps_new},
+    {"restore", S_IFDIR, HIDE_RESTORE, uploads_new},
+    {"status.json", S_IFREG, 0, report_status},
+    {".influxfs", S_IFREG, 0, report_marker},
 };
 
 static int root_lookup(struct request *r, struct node *dir, const char *name, struct node **child)
