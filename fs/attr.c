@@ -35,6 +35,12 @@ void fs_mask(const struct fs *fs, struct stat *st)
         st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask.id);
 }
 
+void fs_hide_from_others(struct stat *st)
+{
+    if (S_ISREG(st->st_mode))
+        st->st_mode &= ~(mode_t)(S_IRWXG | S_IRWXO);
+}
+
 void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t mode, uint64_t size,
              int64_t mtime_ns)
 {

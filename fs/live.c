@@ -79,6 +79,8 @@ static void show(const struct fs *fs, const struct live *l, struct stat *st)
     st->st_ctim = st->st_mtim;
     if (!S_ISDIR(st->st_mode))
         st->st_nlink = 1;
+    if (l->key.root == META)
+        fs_hide_from_others(st);
     fs_mask(fs, st);
 }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lib.archive import Archive
 from lib.case import StoreTest
+from lib.cuts import INFLUXSNAP
 from lib.files import HANG, run, sha256, wait_until
 from lib.influxd import CONFIG
 from lib.mount import INFLUXFS, Mount, has_ended, mounts_under
@@ -395,6 +396,22 @@ class RightsTest(MountTest):
                 done = self.other_user(*command)
                 self.assertNotEqual(done.returncode, 0, command)
                 self.assertRegex(done.stderr, "Permission denied|not permitted|Read-only", command)
+
+    def test_metastore_is_its_owners(self):
+        """Its password hashes are for nobody else, whatever its mode is; a snapshot has that mode."""
+        meta = self.store / "meta/meta.db"
+        for mode in (0o666, 0o660, 0o644):
+            meta.chmod(mode)
+            shutil.rmtree(self.store / "influxfs", ignore_errors=True)
+            run(INFLUXSNAP, "-c", self.store, "cut")
+            with self.subTest(mode=mode), self.mounted(self.store, options="allow_other") as mnt:
+                for shown in (mnt / "live/meta/meta.db", mnt / "at/latest/meta/meta.db"):
+                    self.assertEqual(shown.stat().st_mode & 0o7777, 0o600)
+                    self.assertEqual(shown.read_bytes(), meta.read_bytes())
+                    self.assertRegex(self.other_user("cat", shown).stderr, "Permission denied")
+                for tar in ("snapshots/now.tar", "at/latest.tar"):
+                    run("cp", mnt / tar, self.folder / "one.tar")
+                    self.assertEqual(Archive(self.folder / "one.tar").members["meta/meta.db"].mode, mode)
 
     def test_allow_other_for_the_owner(self):
         with self.mounted(self.store, options=f"allow_other,uid={NOBODY},gid={NOBODY}") as mnt:
