@@ -2,13 +2,11 @@
 #include "fs/daemon.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/mounts.h"
 #include "store/base/path.h"
 
 #include <errno.h>
-#include <mntent.h>
 #include <spawn.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -34,25 +32,6 @@ static int mountpoint_resolve(const char *path, char **out)
     return *out ? 0 : -ENOMEM;
 }
 
-/* The topmost mount there; its type in type. */
-static bool mountpoint_find_mount(const char *path, char type[64])
-{
-    struct mntent m;
-    char buf[8192];
-    bool found = false;
-    FILE *f = setmntent("/proc/self/mounts", "r");
-    if (!f)
-        return false;
-    while (getmntent_r(f, &m, buf, sizeof(buf))) {
-        if (strcmp(m.mnt_dir, path) != 0)
-            continue;
-        snprintf(type, 64, "%s", m.mnt_type);
-        found = true;
-    }
-    endmntent(f);
-    return found;
-}
-
 /* root asks the kernel; a user's mount is undone by the helper that made it. */
 static int mountpoint_unmount_dead(const char *path)
 {
@@ -72,9 +51,9 @@ static int mountpoint_unmount_dead(const char *path)
 
 static int mountpoint_clear_dead(const char *path, struct err *e)
 {
-    char type[64];
+    char type[MOUNT_TYPE];
     struct statvfs v;
-    while (mountpoint_find_mount(path, type)) {
+    while (mount_type_at(path, type)) {
         /* Not stat(2): the kernel's cache may answer long after the daemon died. */
         if (statvfs(path, &v) == 0 || errno != ENOTCONN)
             return err_set(e, -EBUSY, "mountpoint %s: a %s file system is mounted there already",

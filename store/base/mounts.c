@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <mntent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,4 +186,22 @@ int mounts_below(const char *path, bool itself, char **out)
     int r = mounts_look_up(table, path, itself, out);
     fclose(table);
     return r;
+}
+
+bool mount_type_at(const char *path, char type[MOUNT_TYPE])
+{
+    struct mntent m;
+    char buf[8192];
+    bool any = false;
+    FILE *f = setmntent("/proc/self/mounts", "re");
+    if (!f)
+        return false;
+    while (getmntent_r(f, &m, buf, sizeof(buf))) {
+        if (strcmp(m.mnt_dir, path) != 0)
+            continue;
+        snprintf(type, MOUNT_TYPE, "%s", m.mnt_type);
+        any = true;
+    }
+    endmntent(f);
+    return any;
 }

@@ -24,6 +24,11 @@ int mounts_below(const char *path, bool itself, char **out);
  * is checked too; name NULL: only what lies below dirfd. *out begins with name. */
 int mounts_walk(int dirfd, const char *name, char **out);
 
+/* The type of what was mounted last on a folder, such as "ext4"; its path is absolute and without
+ * links. false: nothing is mounted there. */
+#define MOUNT_TYPE 64
+bool mount_type_at(const char *path, char type[MOUNT_TYPE]);
+
 /* The mount and the device that a folder belongs to. */
 struct mount_place {
     struct statx st;
