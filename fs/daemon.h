@@ -28,6 +28,10 @@ void arguments_help(void);
 int mountpoint_prepare(const char *path, const struct store_paths *store, char **out,
                        struct err *e);
 
+/* fuse_session_mount, on a mountpoint of mountpoint_prepare, with why it failed and what to do about
+ * it in *e (mounting.c). Call before other threads run. -errno. */
+int mounting_do(struct fuse_session *session, const char *mountpoint, struct err *e);
+
 /* Going to the background (detach.c). The process forks before it opens anything. The child does
  * the whole start and still has the terminal for its errors; the parent waits and exits with the
  * verdict. */

@@ -90,6 +90,16 @@ static int main_check_links(struct daemon *d, struct err *e)
     return r;
 }
 
+/* A store to be restored into has no folders yet. But the file may be that of a container. */
+static void main_warn_if_elsewhere(const struct store_paths *p)
+{
+    struct stat st;
+    if (p->config && stat(p->meta, &st) < 0 && stat(p->data, &st) < 0 && stat(p->wal, &st) < 0)
+        log_warning("%s: neither %s nor %s nor %s is here; if they are paths of a container, give "
+                    "the folder that holds meta, data and wal on this host instead of the file",
+                    p->config, p->meta, p->data, p->wal);
+}
+
 /* Finds or makes the state folder. Its lack is not an error. */
 static void main_open_state(struct daemon *d)
 {
@@ -200,8 +210,9 @@ static int main_mount(struct daemon *d, struct err *e)
     r = timer_catch_signals();
     if (r < 0)
         return err_sys(e, r, "signal handlers");
-    if (fuse_session_mount(fs->session, d->mountpoint) < 0)
-        return err_set(e, -EIO, "mountpoint %s: %s", d->mountpoint, logger_fuse_words());
+    r = mounting_do(fs->session, d->mountpoint, e);
+    if (r < 0)
+        return r;
     d->mounted = true;
     return init_flags_ask(fs->session);
 }
@@ -209,6 +220,8 @@ static int main_mount(struct daemon *d, struct err *e)
 static int main_start(struct daemon *d, struct err *e)
 {
     int r = config_load(d->options.store, &d->options.override, &d->paths, e);
+    if (r == 0)
+        main_warn_if_elsewhere(&d->paths);
     if (r == 0)
         r = seen_look(&d->paths, d->options.state, true, e);
     if (r == 0)
