@@ -36,8 +36,9 @@ int mounting_do(struct fuse_session *session, const char *mountpoint, struct err
  * the whole start and still has the terminal for its errors; the parent waits and exits with the
  * verdict. */
 
-/* Forks. The parent does not return: it exits with what the child reports. The child gets a
- * descriptor for detach_ready, or -errno if the fork failed. */
+/* Forks. The parent does not return: it exits with what the child reports; if the parent is killed
+ * first, the child gets SIGTERM. The child gets a descriptor for detach_ready, or -errno if the fork
+ * failed. */
 int detach_start(void);
 
 /* The start went well: the parent exits with 0, and the standard streams go to /dev/null. If the
@@ -48,9 +49,6 @@ void detach_ready(int fd);
  * nice value counts within its session only, so the caller must lead its session, as a daemon
  * does. */
 void detach_give_way(void);
-
-/* Makes sure that descriptors 0, 1 and 2 are open: files opened later must not take their place. */
-void detach_guard_stdio(void);
 
 /* Where the log (store/base/log.h) and libfuse's messages go (logger.c): to stderr, each line after
  * "influxfs: "; once in the background, to syslog(3) with the priority of the level. */

@@ -5,23 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 /* Enough for influxd to keep its rate; more would starve look-ups on a busy machine. */
 #define GIVE_WAY 10
-
-void detach_guard_stdio(void)
-{
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2);
-    if (fd > 2)
-        close(fd);
-}
 
 void detach_give_way(void)
 {
@@ -37,6 +29,7 @@ void detach_give_way(void)
 int detach_start(void)
 {
     int pipe_fds[2];
+    pid_t parent = getpid();
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -errno;
     pid_t pid = fork();
@@ -53,6 +46,9 @@ int detach_start(void)
     }
     close(pipe_fds[0]);
     setsid();
+    /* Whoever interrupts the parent wants no mount. */
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
+        _exit(EXIT_FAILURE);
     return pipe_fds[1];
 }
 
@@ -63,6 +59,7 @@ void detach_ready(int fd)
         dup2(null, i);
     if (null > 2)
         close(null);
+    prctl(PR_SET_PDEATHSIG, 0);
     /* The parent may be gone by now; the mount stands all the same. */
     if (write(fd, "", 1) < 0)
         errno = 0;

@@ -14,6 +14,7 @@
 #include "fs/uploads.h"
 #include "fs/view.h"
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
@@ -323,7 +324,7 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     static struct daemon d;
-    detach_guard_stdio();
+    io_guard_stdio();
     logger_start(LOG_LEVEL_INFO);
     int code = EXIT_SUCCESS;
     if (arguments_parse(argc, argv, &d.options, &d.fuse, &e) < 0) {
