@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/daemon.h"
 
+#include "store/base/cleanup.h"
+
 #include <errno.h>
 #include <fuse_opt.h>
 #include <stdio.h>
@@ -31,6 +33,18 @@ static int take_argument(struct options *o, const char *arg)
     return *place ? 0 : -1;
 }
 
+/* What libfuse would not say, or would take. */
+static int arguments_refuse(const char *arg, struct err *e)
+{
+    if (strncmp(arg, "max_read=", 9) == 0)
+        return err_set(e, -EINVAL, "option max_read: the size of reads is fixed");
+    if (strcmp(arg, "remount") == 0)
+        return err_set(e, -EINVAL,
+                       "option remount: that is mount.influxfs's work, which mount(8) looks for in "
+                       "/sbin; without it mount -i -o remount changes ro and rw");
+    return 0;
+}
+
 /* Returns, as libfuse expects, 1 to leave the argument to libfuse. */
 static int arguments_take(void *data, const char *arg, int key, struct fuse_args *args)
 {
@@ -43,10 +57,14 @@ static int arguments_take(void *data, const char *arg, int key, struct fuse_args
     }
     const struct option_def *d = options_find_after(in->before, arg, &value);
     in->before = d;
+    if (in->r == 0 && *arg != '-')
+        in->r = options_keep(&in->o->mount_options, &in->o->nmount_options, arg, value == arg);
     if (d && in->r == 0)
         in->r = options_read(d, OPTION_INFLUXFS, value, in->o, in->e);
-    else if (strncmp(arg, "max_read=", 9) == 0 && in->r == 0)
-        in->r = err_set(in->e, -EINVAL, "option max_read: the size of reads is fixed");
+    else if (strcmp(arg, "rw") == 0)
+        in->o->ro = false; /* the last of the two counts, as for the kernel */
+    else if (in->r == 0)
+        in->r = arguments_refuse(arg, in->e);
     /* The kernel and libfuse need these too. */
     return !d || strcmp(arg, "ro") == 0 || strcmp(arg, "-d") == 0;
 }
@@ -63,6 +81,9 @@ int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args
             return -ENOMEM;
     if (fuse_opt_parse(left, &in, NULL, arguments_take) < 0)
         return err_set(e, -EINVAL, "needs one STORE and one MOUNTPOINT; see influxfs --help");
+    /* libfuse leaves it, and would not take for options what it adds after it. */
+    if (left->argc > 1 && strcmp(left->argv[left->argc - 1], "--") == 0)
+        free(steal_ptr(&left->argv[--left->argc]));
     out->foreground |= out->debug;
     if (out->help || out->version)
         return 0;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/program/options.h"
 
+#include "store/base/array.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +103,7 @@ void options_clear(struct options *o)
     free(o->store);
     free(o->state);
     free(o->mountpoint);
+    options_free_kept(o->mount_options, o->nmount_options);
     free(o->output);
 }
 
@@ -137,6 +141,31 @@ const struct option_def *options_find_after(const struct option_def *before, con
         return d;
     *value = word;
     return before;
+}
+
+int options_keep(char ***list, size_t *n, const char *word, bool more)
+{
+    char **last = more && *n ? &(*list)[*n - 1] : NULL, *own = NULL;
+    if (asprintf(&own, "%s%s%s", last ? *last : "", last ? "," : "", word) < 0)
+        return -ENOMEM;
+    if (last) {
+        free(*last);
+        *last = own;
+        return 0;
+    }
+    if (!array_grow(list, *n)) {
+        free(own);
+        return -ENOMEM;
+    }
+    (*list)[(*n)++] = own;
+    return 0;
+}
+
+void options_free_kept(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
 }
 
 /* Writes the name from *out on as a program spells it: "keep_expired" or "--keep-expired". */

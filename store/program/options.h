@@ -32,6 +32,8 @@ struct options {
 
     /* influxfs */
     char *mountpoint;
+    char **mount_options; /* each as given with -o: "keep=2", "allow_other" */
+    size_t nmount_options;
     bool foreground, debug, ro;
     int64_t every_ns; /* 0: not given */
     uint64_t pace;    /* bytes a second; PACE_OFF, PACE_AUTO */
@@ -80,6 +82,11 @@ const struct option_def *options_find(const char *word, const char **value);
  * so in hide=dump,at,live the words "at" and "live" are further values of hide. */
 const struct option_def *options_find_after(const struct option_def *before, const char *word,
                                             const char **value);
+
+/* Keeps a word of -o as it was given: a copy of it at the end of a list (free) of *n, which is NULL
+ * while it is empty; or (more) after the last one and a comma. -ENOMEM. */
+int options_keep(char ***list, size_t *n, const char *word, bool more);
+void options_free_kept(char **list, size_t n);
 
 /* Reads its value (NULL for a flag). The message names the option as the program `taker` does. */
 int options_read(const struct option_def *d, unsigned taker, const char *value, struct options *o,

@@ -212,9 +212,12 @@ static struct json_object *pace_json(const struct report_mount *m)
     return o;
 }
 
-static void add_mount(struct json_object *o, const struct report_mount *m)
+static void report_add_mount(struct json_object *o, const struct report_mount *m)
 {
     add_time(o, "mounted", m->mounted_ns, false);
+    json_add(
+        o, "options",
+        json_texts((const char *const *)m->options->mount_options, m->options->nmount_options));
     json_add(o, "last_capture", report_capture_json(&m->last.capture));
     json_add(o, "last_success", event_json(&m->last.success));
     json_add(o, "last_error", event_json(&m->last.error));
@@ -236,7 +239,7 @@ struct json_object *report_json(const struct report *r)
     json_add_text(o, "lacks", r->lacks.text);
     json_add_count(o, "free", r->free_bytes);
     if (r->mount) {
-        add_mount(o, r->mount);
+        report_add_mount(o, r->mount);
     } else {
         json_add_text(o, "in_use", r->in_use.text);
         json_add_text(o, "restore", r->cut_off.text);
