@@ -64,6 +64,7 @@ base_flags := -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION='
 store_src := $(sort $(filter-out store/influxsnap/%,$(wildcard store/*/*.c)))
 snap_src := $(sort $(wildcard store/influxsnap/*.c))
 fs_src := $(sort $(wildcard fs/*.c))
+helper_src := $(sort $(wildcard mount-helper/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 proto := store/influx/meta.proto
@@ -72,6 +73,7 @@ proto_obj := $(BUILD)/store/influx/meta.pb-c.o
 store_obj := $(store_src:%.c=$(BUILD)/%.o) $(proto_obj)
 snap_obj := $(snap_src:%.c=$(BUILD)/%.o)
 fs_obj := $(fs_src:%.c=$(BUILD)/%.o)
+helper_obj := $(helper_src:%.c=$(BUILD)/%.o)
 units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
 fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/tests/%)
 preloads := $(patsubst tests/unit/%.c,$(BUILD)/tests/%.so,$(wildcard tests/unit/preload_*.c))
@@ -81,12 +83,15 @@ ifndef V
 say = @echo "  $(1) $@";
 endif
 
-all: $(BUILD)/influxfs $(BUILD)/influxsnap
+all: $(BUILD)/influxfs $(BUILD)/influxsnap $(BUILD)/mount.influxfs
 
 $(BUILD)/influxfs: $(BUILD)/fs/main.o $(BUILD)/libfs.a $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(fuse_libs) $(store_libs)
 
 $(BUILD)/influxsnap: $(snap_obj) $(BUILD)/libstore.a
+	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)
+
+$(BUILD)/mount.influxfs: $(helper_obj) $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)
 
 $(BUILD)/libstore.a: $(store_obj)
@@ -98,6 +103,10 @@ $(BUILD)/libfs.a: $(filter-out %/main.o,$(fs_obj))
 	$(call say,AR)ar rcs $@ $^
 
 $(BUILD)/store/%.o: store/%.c | $(proto_obj)
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(base_flags) $(store_flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/mount-helper/%.o: mount-helper/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(base_flags) $(store_flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
@@ -199,6 +208,10 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 0755 $(BUILD)/influxfs $(BUILD)/influxsnap $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0755 $(BUILD)/mount.influxfs $(DESTDIR)$(PREFIX)/sbin/
+	ln -sf mount.influxfs $(DESTDIR)$(PREFIX)/sbin/mount.fuse.influxfs
+	install -m 0644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 0644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7/
@@ -219,7 +232,7 @@ lint:
 	for m in man/*; do mandoc -T lint -W warning $$m || exit 1; done
 
 tidy:
-	@echo $(store_src) $(snap_src) $(fs_src) | xargs -P$(jobs) -n8 sh -c 'clang-tidy --quiet "$$@" \
+	@echo $(store_src) $(snap_src) $(fs_src) $(helper_src) | xargs -P$(jobs) -n8 sh -c 'clang-tidy --quiet "$$@" \
 		-- -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION=\"$(VERSION)\" \
 		-I. -I$(BUILD) $(store_flags) $(fuse_flags)' tidy
 
@@ -229,5 +242,5 @@ clean:
 .PHONY: all units fuzzers demo test sanitize coverage fuzz soak bench install format lint tidy clean
 .DELETE_ON_ERROR:
 
--include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \
+-include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(helper_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \
 	$(fuzzers:=.d)

@@ -85,6 +85,14 @@ class HouseTest(unittest.TestCase):
         self.write("store/lower/base.c", '#include "store/upper/one.h"\n')
         self.assert_amiss("store/lower/base.c", "above")
 
+    def test_two_programs(self):
+        self.write("README.md", MAP.replace("store/  ", "mount-helper/  a program\n  help.me\nstore/  ", 1))
+        self.write("mount-helper/help.me.c", '#include "store/upper/one.h"\n')
+        self.assertEqual(self.amiss(), [])
+        self.write("fs/top.c", '#include "mount-helper/help.me.h"\n')
+        self.write("mount-helper/help.me.h", "")
+        self.assert_amiss("fs/top.c includes mount-helper/help.me.h", "another program's")
+
     def test_fuse(self):
         self.write("store/upper/one.c", "#include <fuse_lowlevel.h>\n")
         self.assert_amiss("store/upper/one.c includes FUSE")
@@ -117,7 +125,7 @@ class HardeningTest(unittest.TestCase):
     def test_programs(self):
         if Path(INFLUXFS).parent.name not in ("build", "build-clang"):
             self.skipTest("a build with switches is not hardened")
-        for program in (INFLUXFS, Path(INFLUXFS).with_name("influxsnap")):
+        for program in (INFLUXFS, *map(Path(INFLUXFS).with_name, ("influxsnap", "mount.influxfs"))):
             headers = subprocess.run(["readelf", "-hldW", program], capture_output=True, text=True, check=True).stdout
             symbols = subprocess.run(["nm", "-D", program], capture_output=True, text=True, check=True).stdout
             with self.subTest(program):
