@@ -53,7 +53,9 @@ static int mountpoint_clear_dead(const char *path, struct err *e)
 {
     char type[MOUNT_TYPE];
     struct statvfs v;
-    while (mount_type_at(path, type)) {
+    /* An automount is there to be mounted upon. It may wait for just this mount: until then
+     * statvfs(3) would not return. */
+    while (mount_type_at(path, type) && strcmp(type, "autofs") != 0) {
         /* Not stat(2): the kernel's cache may answer long after the daemon died. */
         if (statvfs(path, &v) == 0 || errno != ENOTCONN)
             return err_set(e, -EBUSY, "mountpoint %s: a %s file system is mounted there already",

@@ -12,6 +12,11 @@ from lib.files import CHECKOUT, HANG, wait_until
 INFLUXFS = os.environ.get("INFLUXFS") or str(CHECKOUT / "build/influxfs")
 
 
+def unescape(name):
+    """A name of the kernel's tables of mounts, where octal digits stand for blanks and the like."""
+    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), name)
+
+
 def mounts_under(folder):
     """Mount points in or at the folder, the innermost first. Read from the kernel's table,
     since a stat of a mount whose daemon is dead or hangs does not come back well."""
@@ -19,7 +24,7 @@ def mounts_under(folder):
     found = []
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
         for line in table:
-            point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), line.split()[4])
+            point = unescape(line.split()[4])
             if point == folder or point.startswith(folder.rstrip("/") + "/"):
                 found.append(point)
     return found[::-1]

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from lib.files import HANG, wait_until
-from lib.mount import has_ended
+from lib.mount import has_ended, unescape
 
 USER, OTHER = 65534, 1  # ordinary users that have a name: nobody and daemon
 
@@ -24,7 +24,14 @@ class MountNamespace:
         self.holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec cat"],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.holder.stdout.readline()
+        self._let_go_of_others()
         return self
+
+    def _let_go_of_others(self):
+        """The copies of what other tests have mounted: their daemons would live as long as these."""
+        for fields in self._fields():
+            if "influxfs" in fields[4] or "fuse.influxfs" in fields:
+                self.run("umount", "-l", unescape(fields[4]))
 
     def __exit__(self, *_):
         daemons = self.daemons()
@@ -52,18 +59,20 @@ class MountNamespace:
             raise AssertionError(f"{command}: {done}")
         return done
 
+    def _fields(self):
+        return [line.split(" ") for line in Path(f"/proc/{self.holder.pid}/mountinfo").read_text().splitlines()]
+
     def table(self):
         """(mount point, type, source, options of mount and file system) of each influxfs here."""
         found = []
-        for line in Path(f"/proc/{self.holder.pid}/mountinfo").read_text().splitlines():
-            left, right = line.split(" - ")
-            kind, source, options = right.split(" ")
-            if kind.startswith("fuse."):
-                found.append((left.split()[4], kind, source, left.split()[5].split(",") + options.split(",")))
+        for fields in self._fields():
+            kind, source, options = fields[-3:]
+            if kind == "fuse.influxfs":
+                found.append((unescape(fields[4]), kind, source, fields[5].split(",") + options.split(",")))
         return found
 
     def mounts(self):
-        return [point for point, kind, *_ in self.table() if kind == "fuse.influxfs"]
+        return [point for point, *_ in self.table()]
 
     def daemons(self):
         own = os.readlink(f"/proc/{self.holder.pid}/ns/mnt")

@@ -107,6 +107,19 @@ class FormsTest(MountTest):
         mnt = self.mount(config, environment=environment, options=f"data={self.store}/data")
         self.assertEqual(self.folders_of(mnt)[1], f"{self.store}/data")
 
+    def test_last_of_ro_and_rw(self):
+        for options, ro in (("ro,rw", False), ("rw,ro", True)):
+            with self.mounted(self.store, options=options) as mnt:
+                self.assertEqual(json.loads((mnt / "status.json").read_text())["restore"] is None, ro)
+
+    def test_dashes(self):
+        """After them, names may begin with one; and options of libfuse still count."""
+        os.chdir(self.folder)
+        os.rename("store", "-store")
+        run(INFLUXFS, "-o", "allow_root", "--", "-store", "point")
+        self.addCleanup(run, "umount", self.point)
+        self.assertEqual(len(self.files_of(self.point)), 25)
+
     def test_default_state(self):
         self.mount(self.store)
         self.assertEqual((self.store / "influxfs").stat().st_mode & 0o7777, 0o700)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,23 @@ from lib.stores import some_store
 
 BUILD = Path(INFLUXFS).parent
 PRELOAD = BUILD / "tests/preload_slow.so"
+
+# A direct automount with an idle time, such as systemd has, that never mounts anything.
+AUTOMOUNTER = """
+import ctypes, fcntl, os, struct, sys
+SET_TIMEOUT = 0xc0089364
+kernel, requests = os.pipe()
+point = sys.argv[1].encode()
+options = f"fd={requests},pgrp={os.getpgrp()},minproto=5,maxproto=5,direct".encode()
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"test", point, b"autofs", 0, options) < 0:
+    raise OSError(ctypes.get_errno(), "mount")
+folder = os.open(point, os.O_RDONLY)
+fcntl.ioctl(folder, SET_TIMEOUT, struct.pack("L", 60))
+os.close(folder)
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
 
 class HelperTest(StoreTest):
@@ -129,8 +147,10 @@ class FormsTest(HelperTest):
     def test_namespace(self):
         """As mount --namespace asks for it: mounted there, not here."""
         with MountNamespace(self.folder) as other:
-            for name in (f"/proc/{other.holder.pid}/ns/mnt", other.holder.pid):
-                self.expect(self.helper(self.store, self.point, "-N", name), 0)
+            pid = other.holder.pid
+            helper = [self.sbin / "mount.influxfs"]
+            for command, name in ((helper, f"/proc/{pid}/ns/mnt"), (helper, pid), (["mount", "-t", "influxfs"], pid)):
+                self.expect(self.ns.run(*command, self.store, self.point, "-N", name), 0)
                 self.assertEqual((self.ns.mounts(), other.mounts()), ([], [str(self.point)]))
                 other.done("umount", self.point)
         self.refused(self.helper(self.store, self.point, "-N", "/none"), 2, "/none", "No such file")
@@ -497,6 +517,19 @@ class IdleTest(HelperTest):
             self.ns.write_fstab(f"{self.store} {self.point} influxfs noauto,{options}")
             self.expect(self.ns.run("mount", self.point), 0)
             self.unmount()
+
+    def test_automount(self):
+        """Found in the kernel's table. Whatever touches the mount point would wait for the mount."""
+        automounter = subprocess.Popen(["nsenter", "--mount", f"--target={self.ns.holder.pid}", sys.executable, "-c",
+                                        AUTOMOUNTER, self.point], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       start_new_session=True)
+        self.assertEqual(automounter.stdout.readline(), b"ready\n")
+        for _ in range(2):
+            self.warned(self.helper(self.store, self.point, "-o", "every=1h"), "by an automount with an idle time")
+        self.expect(self.helper(self.store, self.point), 0)
+        self.unmount()
+        automounter.communicate()
+        self.ns.done("umount", self.point)
 
     def test_options(self):
         self.warned(self.helper(self.store, self.point, "-o", "every=1h,x-systemd.idle-timeout=60"), "by option")
