@@ -34,21 +34,22 @@ int mounting_do(struct fuse_session *session, const char *mountpoint, struct err
 
 /* Going to the background (detach.c). The process forks before it opens anything. The child does
  * the whole start and still has the terminal for its errors; the parent waits and exits with the
- * verdict. */
+ * verdict. Until then the child stays in its session and process group: an automounter knows by the
+ * group who may use the mount point before the mount is there. */
 
 /* Forks. The parent does not return: it exits with what the child reports; if the parent is killed
  * first, the child gets SIGTERM. The child gets a descriptor for detach_ready, or -errno if the fork
  * failed. */
 int detach_start(void);
 
-/* The start went well: the parent exits with 0, and the standard streams go to /dev/null. If the
- * process ends without this call, the parent exits with 1. */
+/* The start went well: the parent exits with 0, the child leads a session, and its standard streams
+ * go to /dev/null. If the process ends without this call, the parent exits with 1. */
 void detach_ready(int fd);
 
-/* Lets influxd go first: snapshots are background work. With autogroup (the kernel's default) a
- * nice value counts within its session only, so the caller must lead its session, as a daemon
- * does. */
-void detach_give_way(void);
+/* Lets influxd go first: snapshots are background work. Call before other threads start, which
+ * inherit it. A process that neither goes to the background nor leads its session gives no way:
+ * somebody looks at it. */
+void detach_give_way(bool background);
 
 /* Where the log (store/base/log.h) and libfuse's messages go (logger.c): to stderr, each line after
  * "influxfs: "; once in the background, to syslog(3) with the priority of the level. */

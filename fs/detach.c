@@ -15,15 +15,22 @@
 /* Enough for influxd to keep its rate; more would starve look-ups on a busy machine. */
 #define GIVE_WAY 10
 
-void detach_give_way(void)
+/* With autogroup (the kernel's default) nice values count within a session, which has its own. */
+static void give_way_as_session(void)
 {
     if (getsid(0) != getpid())
         return;
-    setpriority(PRIO_PROCESS, 0, GIVE_WAY);
     autoclose int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
     /* Not an error if it fails: then the nice value alone counts. */
     if (fd >= 0 && dprintf(fd, "%d", GIVE_WAY) < 0)
         errno = 0;
+}
+
+void detach_give_way(bool background)
+{
+    if (background || getsid(0) == getpid())
+        setpriority(PRIO_PROCESS, 0, GIVE_WAY);
+    give_way_as_session();
 }
 
 int detach_start(void)
@@ -45,7 +52,6 @@ int detach_start(void)
         _exit(n == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     close(pipe_fds[0]);
-    setsid();
     /* Whoever interrupts the parent wants no mount. */
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
         _exit(EXIT_FAILURE);
@@ -59,6 +65,8 @@ void detach_ready(int fd)
         dup2(null, i);
     if (null > 2)
         close(null);
+    setsid();
+    give_way_as_session();
     prctl(PR_SET_PDEATHSIG, 0);
     /* The parent may be gone by now; the mount stands all the same. */
     if (write(fd, "", 1) < 0)

@@ -301,7 +301,7 @@ static int main_run(struct daemon *d)
     }
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     keep_memory_small();
-    detach_give_way();
+    detach_give_way(!d->options.foreground);
     int r = main_start(d, &e);
     if (r < 0) {
         log_error("%s", e.text);

@@ -19,10 +19,11 @@ from lib.stores import some_store
 BUILD = Path(INFLUXFS).parent
 PRELOAD = BUILD / "tests/preload_slow.so"
 
-# A direct automount with an idle time, such as systemd has, that never mounts anything.
+# A direct automount with an idle time, as systemd's: when somebody enters, it runs a command to
+# mount, whose process group may use the mount point meanwhile. All others wait.
 AUTOMOUNTER = """
-import ctypes, fcntl, os, struct, sys
-SET_TIMEOUT = 0xc0089364
+import ctypes, fcntl, os, struct, subprocess, sys
+READY, FAIL, SET_TIMEOUT = 0x9360, 0x9361, 0xc0089364
 kernel, requests = os.pipe()
 point = sys.argv[1].encode()
 options = f"fd={requests},pgrp={os.getpgrp()},minproto=5,maxproto=5,direct".encode()
@@ -31,9 +32,10 @@ if libc.mount(b"test", point, b"autofs", 0, options) < 0:
     raise OSError(ctypes.get_errno(), "mount")
 folder = os.open(point, os.O_RDONLY)
 fcntl.ioctl(folder, SET_TIMEOUT, struct.pack("L", 60))
-os.close(folder)
 print("ready", flush=True)
-sys.stdin.read()
+version, kind, token = struct.unpack_from("iiI", os.read(kernel, 304))
+failed = subprocess.run(sys.argv[2:]).returncode
+fcntl.ioctl(folder, FAIL if failed else READY, token)
 """
 
 
@@ -519,17 +521,23 @@ class IdleTest(HelperTest):
             self.unmount()
 
     def test_automount(self):
-        """Found in the kernel's table. Whatever touches the mount point would wait for the mount."""
+        """The idle time is found in the kernel's table. Whatever of influxfs were in another process
+        group, or made the kernel enter the mount point, would wait for the mount."""
+        said = (self.folder / "said").open("w+")
         automounter = subprocess.Popen(["nsenter", "--mount", f"--target={self.ns.holder.pid}", sys.executable, "-c",
-                                        AUTOMOUNTER, self.point], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        AUTOMOUNTER, self.point, "mount", "-t", "influxfs", "-o", "every=1h",
+                                        self.store, self.point], stdout=subprocess.PIPE, stderr=said,
                                        start_new_session=True)
+        self.addCleanup(automounter.stdout.close)
         self.assertEqual(automounter.stdout.readline(), b"ready\n")
-        for _ in range(2):
-            self.warned(self.helper(self.store, self.point, "-o", "every=1h"), "by an automount with an idle time")
-        self.expect(self.helper(self.store, self.point), 0)
+        self.assertEqual(self.ns.done("ls", self.point / "snapshots", timeout=60).stdout, "now.tar\n")
+        self.assertEqual(automounter.wait(HANG), 0)
+        self.assertRegex((self.folder / "said").read_text(), r"\A.*is unmounted when it is idle \(by an automount .*\n\Z")
+        said.close()
+        (pid,) = self.ns.daemons()
+        self.assertEqual(os.getsid(pid), pid)
         self.unmount()
-        automounter.communicate()
-        self.ns.done("umount", self.point)
+        self.ns.done("umount", "-l", self.point)
 
     def test_options(self):
         self.warned(self.helper(self.store, self.point, "-o", "every=1h,x-systemd.idle-timeout=60"), "by option")
