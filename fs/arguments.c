@@ -82,8 +82,10 @@ int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args
     if (fuse_opt_parse(left, &in, NULL, arguments_take) < 0)
         return err_set(e, -EINVAL, "needs one STORE and one MOUNTPOINT; see influxfs --help");
     /* libfuse leaves it, and would not take for options what it adds after it. */
-    if (left->argc > 1 && strcmp(left->argv[left->argc - 1], "--") == 0)
-        free(steal_ptr(&left->argv[--left->argc]));
+    if (left->argc > 1 && strcmp(left->argv[left->argc - 1], "--") == 0) {
+        char **last = &left->argv[--left->argc];
+        free(steal_ptr(last));
+    }
     out->foreground |= out->debug;
     if (out->help || out->version)
         return 0;

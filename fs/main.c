@@ -96,8 +96,8 @@ static void main_warn_if_elsewhere(const struct store_paths *p)
 {
     struct stat st;
     if (p->config && stat(p->meta, &st) < 0 && stat(p->data, &st) < 0 && stat(p->wal, &st) < 0)
-        log_warning("%s: neither %s nor %s nor %s is here; if they are paths of a container, give "
-                    "the folder that holds meta, data and wal on this host instead of the file",
+        log_warning("%s: neither %s nor %s nor %s is here; paths of a container? then give the "
+                    "folder that holds meta, data and wal here, instead of the file",
                     p->config, p->meta, p->data, p->wal);
 }
 

@@ -98,8 +98,11 @@ static int source_open_roots(const struct store_paths *p, struct roots *r, struc
     if (rc < 0)
         return rc;
     if (r->meta < 0 && r->data < 0 && r->wal < 0)
-        return err_set(e, -ENOENT, "there is no store yet: %s, %s and %s do not exist", p->meta,
-                       p->data, p->wal);
+        return err_set(e, -ENOENT, "there is no store yet: %s, %s and %s do not exist%s", p->meta,
+                       p->data, p->wal,
+                       p->config ? "; paths of a container? then give the folder that holds meta, "
+                                   "data and wal here, instead of the file"
+                                 : "");
     /* influxd makes the WAL folder with its first shard only. */
     if (r->meta < 0 || r->data < 0)
         return -EIO;

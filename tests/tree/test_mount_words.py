@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import subprocess
 
 from lib.case import StoreTest
+from lib.cuts import INFLUXSNAP
 from lib.influxd import CONFIG
 from lib.mount import INFLUXFS
 from lib.mountns import USER, MountNamespace
@@ -91,7 +93,14 @@ class WordsTest(StoreTest):
         config.write_text(CONFIG.format(root=self.folder / "elsewhere", data=""))
         done = self.ns.run(self.influxfs, config, self.point)
         self.assertEqual(done.returncode, 0, done)
-        self.assertRegex(done.stderr, f"influxfs: {config}: .*elsewhere/meta.*container.*give the folder")
+        self.assertRegex(done.stderr, rf"influxfs: {config}: .*elsewhere/meta.*container\? then give the folder")
+        self.assertIn("container? then give the folder", self.influxsnap_says(config))
+        self.assertNotIn("container", self.influxsnap_says(self.folder))
+
+    def influxsnap_says(self, store):
+        done = subprocess.run([INFLUXSNAP, "-c", store, "backup", self.folder / "b.tar"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done)
+        return done.stderr
 
     def test_dead_of_another_kind(self):
         """A dead mount is taken away only if it is one of influxfs."""
