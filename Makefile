@@ -135,6 +135,8 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< \
 		$(filter %.o,$^) $(BUILD)/libstore.a -lcmocka $(store_libs)
 
+$(BUILD)/tests/test_mount_helper: $(filter-out %/mount.influxfs.o,$(helper_obj))
+
 $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(base_flags) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
