@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/mountopts.h"
 
-#include "store/base/array.h"
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 
@@ -100,15 +99,6 @@ static const struct mountopt *mountopts_find(const char *word)
     return NULL;
 }
 
-static int add_word(char ***list, size_t *n, const char *word)
-{
-    autofree char *own = strdup(word);
-    if (!own || !array_grow(list, *n))
-        return -ENOMEM;
-    (*list)[(*n)++] = steal_ptr(&own);
-    return 0;
-}
-
 static int keep_idle(struct mountopts *o, const char *word)
 {
     static const char idle[] = "x-systemd.idle-timeout=";
@@ -129,7 +119,7 @@ static int mountopts_take_known(struct mountopts *o, const struct mountopt *k, c
         o->clear = (o->clear & ~k->set) | k->clear;
         return 0;
     case FUSE_WORD:
-        return add_word(&o->words, &o->nwords, word);
+        return options_keep(&o->words, &o->nwords, word, false);
     case OTHERS:
         return keep_idle(o, word);
     case SHOWN:
@@ -141,20 +131,24 @@ static int mountopts_take_known(struct mountopts *o, const struct mountopt *k, c
     return err_set(e, -EINVAL, "option %s: influxfs mounts a store, not the image of a disk", word);
 }
 
-/* A word with a dash in front would be an argument of influxfs, and is none of its options. */
-static int mountopts_take(struct mountopts *o, const char *word, bool sloppy, struct err *e)
+/* *before: the option of influxfs that the word before was, or NULL. A word with a dash in front
+ * would be an argument of influxfs, and is none of its options. */
+static int mountopts_take(struct mountopts *o, const struct option_def **before, const char *word,
+                          bool sloppy, struct err *e)
 {
     const char *value;
     const struct mountopt *k = mountopts_find(word);
+    const struct option_def *d =
+        k || *word == '-' ? NULL : options_find_after(*before, word, &value);
+    *before = d;
     if (k)
         return mountopts_take_known(o, k, word, e);
-    const struct option_def *d = *word == '-' ? NULL : options_find(word, &value);
     if (d) {
         int r = options_read(d, OPTION_INFLUXFS, value, &o->values, e);
-        return r < 0 ? r : add_word(&o->words, &o->nwords, word);
+        return r < 0 ? r : options_keep(&o->words, &o->nwords, word, value == word);
     }
     if (sloppy)
-        return add_word(&o->ignored, &o->nignored, word);
+        return options_keep(&o->ignored, &o->nignored, word, false);
     return err_set(e, -EINVAL, "unknown option %s; influxfs --help shows the options", word);
 }
 
@@ -191,11 +185,12 @@ int mountopts_read(const char *text, bool sloppy, struct mountopts *o, struct er
         mountopts_next(&p, word);
         o->remount = strcmp(word, "remount") == 0;
     }
+    const struct option_def *before = NULL;
     int r = 0;
     for (const char *p = text; *p && r == 0;) {
         mountopts_next(&p, word);
         if (*word && strcmp(word, "remount") != 0)
-            r = mountopts_take(o, word, sloppy, e);
+            r = mountopts_take(o, &before, word, sloppy, e);
     }
     return r;
 }
@@ -226,17 +221,10 @@ char *mountopts_text(const struct mountopts *o)
     return b.failed ? NULL : steal_ptr(&b.p);
 }
 
-static void clear_words(char **list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
 void mountopts_clear(struct mountopts *o)
 {
     options_clear(&o->values);
-    clear_words(o->words, o->nwords);
-    clear_words(o->ignored, o->nignored);
+    options_free_kept(o->words, o->nwords);
+    options_free_kept(o->ignored, o->nignored);
     free(o->idle);
 }

@@ -184,6 +184,7 @@ class OptionsTest(HelperTest):
         state = self.folder / "state"
         given = ["every=1h", "keep=24", "reserve=1%", "guard=off", "exclude=a:b", "owner=root:root", "force",
                  "allow_left_out", "keep_expired", "skip_damaged", "log=debug", "pace=off", "uid=1", "gid=2", "umask=077",
+                 "hide=dump,at",
                  f"state={state}", f"data={self.store}/data", f"meta={self.store}/meta", f"wal={self.store}/wal"]
         self.expect(self.helper(self.store, self.point, "-o", ",".join(given)), 0)
         self.assertEqual(self.status()["options"], given)
@@ -405,7 +406,7 @@ class MountTest(HelperTest):
 class RemountTest(HelperTest):
     def setUp(self):
         super().setUp()
-        self.ns.write_fstab(f"{self.store} {self.point} influxfs noauto,nofail,keep=24,allow_other,x-anything")
+        self.ns.write_fstab(f"{self.store} {self.point} influxfs noauto,nofail,keep=24,hide=dump,at,allow_other,x-anything")
         self.ns.done("mount", self.point)
         self.copy_now()
 

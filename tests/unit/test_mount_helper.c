@@ -43,6 +43,7 @@ static void handed_on(void **state)
     assert_text("ro,rw", "");
     assert_text("noatime,atime,relatime", "");
     assert_text("keep=2,allow_other,keep=3", "keep=2,allow_other,keep=3");
+    assert_text("hide=dump,at,live,keep=2", "hide=dump\\,at\\,live,keep=2");
 }
 
 static void commas_and_backslashes(void **state)
@@ -67,6 +68,7 @@ static void refused(void **state)
     assert_refused("keep", "unknown option keep");
     assert_refused("-f", "unknown option -f");
     assert_refused("keep=x", "option keep=x");
+    assert_refused("hide=dump,ro,at", "unknown option at");
     assert_refused("loop=/dev/loop0", "option loop=/dev/loop0");
     assert_refused("user_id=0", "user_id=0");
     assert_refused("allow_otherwise", "allow_otherwise");
