@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from lib.archive import Archive
@@ -284,7 +283,6 @@ class ExitTest(HelperTest):
                                         self.sbin / "mount.influxfs", self.store, self.point],
                                        env=os.environ | how, stderr=subprocess.PIPE, text=True, start_new_session=True)
             wait_until(lambda: len(self.ns.daemons()) == 2, 30, "influxfs and its daemon")
-            time.sleep(0.2)
             process.send_signal(number)
             said = process.communicate(timeout=HANG)[1]
             self.assertEqual((process.returncode, said), (8, "mount.influxfs: interrupted\n"))
@@ -592,7 +590,12 @@ class UserTest(HelperTest):
         """Another user gets what modes give."""
         (self.store / "meta/meta.db").chmod(0o644)
         self.expect(self.helper(self.store, self.point, "-o", "allow_other", user=USER), 0)
-        for name in ("status.json", "live/data", "snapshots"):
+        tsm = next((self.store / "data").rglob("*.tsm"))
+        tsm.chmod(0o640)
+        for name, mode in (("status.json", "444"), ("snapshots/now.tar", "400"), ("restore", "700"),
+                           ("live/meta/meta.db", "600"), (f"live/{tsm.relative_to(self.store)}", "640")):
+            self.assertEqual(self.ns.done("stat", "-c", "%a", self.point / name, user=OTHER).stdout, f"{mode}\n", name)
+        for name in ("live/data", "snapshots"):
             self.ns.done("ls", self.point / name, user=OTHER)
         self.ns.done("cat", self.point / "status.json", user=OTHER)
         for command in (["cat", "snapshots/now.tar"], ["cat", "live/meta/meta.db"], ["ls", "restore"], ["touch", "restore/x"]):
