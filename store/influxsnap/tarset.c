@@ -255,6 +255,9 @@ static int tarset_check_next(const struct tarset_file *before, const struct tars
 int tarset_check(struct tarset *s, size_t first, size_t end, struct err *e)
 {
     size_t base = end;
+    for (size_t i = first; i < end; i++)
+        if (s->at[i].m->number == INT64_MAX)
+            return err_set(e, -ESTALE, "%s: no number can follow its number", s->at[i].path);
     while (base > first && !is_full(&s->at[base - 1]))
         base--;
     if (base == first)
@@ -272,4 +275,18 @@ int tarset_check(struct tarset *s, size_t first, size_t end, struct err *e)
             return r;
     }
     return 0;
+}
+
+int tarset_one_chain(struct tarset *s, struct err *e)
+{
+    if (!s->at[0].m)
+        return err_set(e, s->at[0].code, "%s", s->at[0].why.text);
+    if (tarset_chain_end(s, 0) != s->n)
+        return err_set(e, -ESTALE, "%s and %s do not belong together", s->at[0].path,
+                       s->at[s->n - 1].path);
+    int r = tarset_check(s, 0, s->n, e);
+    for (size_t i = 0; r == 0 && i < s->n; i++)
+        if (s->at[i].m->kind == MANIFEST_DATABASE)
+            r = err_set(e, -EINVAL, "%s: holds a single database", s->at[i].path);
+    return r;
 }
