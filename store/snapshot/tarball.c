@@ -210,13 +210,25 @@ static int tarball_read_head(const struct tarball *t, size_t i, char *buf, size_
     return 0;
 }
 
+static int wait_sums(const struct tarball *t, size_t first, size_t end,
+                     const struct tarball_reader *reader, struct err *e)
+{
+    return hash_job_wait(t->job, first, end, reader ? reader->interrupted : NULL,
+                         reader ? reader->ctx : NULL, e);
+}
+
+int tarball_wait_sums(struct tarball *t, uint64_t from, uint64_t to,
+                      const struct tarball_reader *reader, struct err *e)
+{
+    return wait_sums(t, tarball_begun(t, from), tarball_begun(t, to), reader, e);
+}
+
 static int read_sums(const struct tarball *t, char *buf, size_t n, uint64_t off,
                      const struct tarball_reader *reader, struct err *e)
 {
     size_t first, end;
     listing_members(t->sums, off, n, &first, &end);
-    int r = hash_job_wait(t->job, first, end, reader ? reader->interrupted : NULL,
-                          reader ? reader->ctx : NULL, e);
+    int r = wait_sums(t, first, end, reader, e);
     return r < 0 ? r : listing_read(t->sums, buf, n, off);
 }
 

@@ -68,4 +68,9 @@ static inline bool reader_interrupted(const struct tarball_reader *reader)
 ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
                      const struct tarball_reader *reader, struct err *e);
 
+/* Waits for the sums of the members whose headers begin in [from, to): for a reader in order that
+ * does not want to wait for all of them at the end. Errors as tarball_read. */
+int tarball_wait_sums(struct tarball *t, uint64_t from, uint64_t to,
+                      const struct tarball_reader *reader, struct err *e);
+
 #endif

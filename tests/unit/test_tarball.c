@@ -499,6 +499,30 @@ static void the_hasher_follows(void **state)
     tarball_unref(t);
 }
 
+/* Who waits for the sums of a range has them; of what is before and after, nothing is asked. */
+static void sums_of_a_range(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    uint8_t sum[SHA256_BYTES];
+    build(&f->store);
+    struct tarball *t = must_make(f);
+    const struct capture *c = tarball_capture(t);
+    uint64_t half = tarball_size(t) / 2;
+    assert_int_equal(tarball_wait_sums(t, 0, 0, NULL, &e), 0);
+    assert_int_equal(tarball_wait_sums(t, 0, half, NULL, &e), 0);
+    assert_in_range(tarball_begun(t, half), 1, capture_count(c) - 1);
+    for (size_t i = 0; i < tarball_begun(t, half); i++)
+        assert_true(member_is_folder(capture_member(c, i)) || capture_sum(c, i, sum));
+    tarball_unref(t);
+    put_sparse(&f->store, "data/db/autogen/1/000000001-000000001.tsm", (off_t)90 << 30);
+    t = must_make(f);
+    int left = 2;
+    struct tarball_reader reader = {count_down, &left};
+    assert_int_equal(tarball_wait_sums(t, 0, tarball_size(t), &reader, &e), -EINTR);
+    tarball_unref(t);
+}
+
 /* What has been read may be far ahead of what is hashed: whoever lets go does not wait for that. */
 static void letting_go_is_quick(void **state)
 {
@@ -671,6 +695,7 @@ int main(void)
         T(headers_have_the_length_foretold),
         T(a_large_sparse_member),
         T(the_hasher_follows),
+        T(sums_of_a_range),
         T(letting_go_is_quick),
         T(a_truncated_file_is_an_error),
         T(many_readers),
