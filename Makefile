@@ -129,7 +129,8 @@ $(BUILD)/tests/test_fs_%: tests/unit/test_fs_%.c $(BUILD)/libfs.a $(BUILD)/libst
 	$(call say,LD)$(CC) $(base_flags) $(fuse_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libfs.a \
 		$(BUILD)/libstore.a -lcmocka $(fuse_libs) $(store_libs)
 
-# All others link the store alone: proof that it stands without FUSE.
+# All others link the store alone: proof that it stands without FUSE; and one file of influxsnap.
+$(BUILD)/tests/test_http $(BUILD)/tests/fuzz_http: $(BUILD)/store/influxsnap/http_request.o
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libstore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< \
@@ -146,7 +147,7 @@ units: $(units) $(preloads)
 $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libstore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< \
-		$(BUILD)/libstore.a $(store_libs)
+		$(filter %.o,$^) $(BUILD)/libstore.a $(store_libs)
 
 fuzzers: $(fuzzers)
 

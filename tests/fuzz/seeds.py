@@ -91,6 +91,17 @@ def cutlists():
     yield b"\0influxfs-cut 3\n" + bytes(100)
 
 
+def requests():
+    """Behind a byte that says into what pieces a body is cut."""
+    yield b"\0GET /snapshot HTTP/1.1\r\nHost: localhost:8087\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"
+    yield b"\0HEAD http://[::1]:8087/snapshot HTTP/1.0\n\n"
+    yield (b"\2POST /snapshot HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+           b"5;a=b\r\nhello\r\n000A\n0123456789\n0\r\nTrailer: x\r\n\r\n")
+    yield b"\7\r\nPOST / HTTP/1.1\r\nhost:db.example\r\ncontent-length: 12\r\n\r\nhello, world"
+    yield b"\0GET / HTTP/1.1\r\nHost: a\r\nOrigin: null\r\nSec-Fetch-Site: cross-site\r\n\r\n"
+    yield b"\1PUT /x HTTP/2.0\r\n\r\n1000\r\n" + bytes(1200)
+
+
 def snapshot(files, folders=(), form=tarfile.USTAR_FORMAT, **changes):
     """The tar of a snapshot of these files: name and bytes."""
     manifest = next(manifests()) | {"left_out": [], "files": [
@@ -289,6 +300,8 @@ def all_seeds():
     yield "serieskey", rb"a\,b\ c\=d,e\,f=g\ h,i=j\,\=k,l,=,#!~#v#!~#w"
     for manifest in manifests():
         yield "manifest", json.dumps(manifest, ensure_ascii=False).encode()
+    for request in requests():
+        yield "http", request
     for journal in journals():
         yield "journal", journal.encode()
     for cut in cutlists():
