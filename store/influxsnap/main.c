@@ -57,6 +57,11 @@ static const struct command commands[] = {
      "answer after the other. Line protocol of a whole database begins with the statements that\n"
      "create it, as influx -import takes them. What line protocol cannot express is left out, and\n"
      "so is what is damaged with --skip-damaged; both are named, and then the exit code is 6.\n"},
+    {"serve", "", "allow-host allow-left-out timeout", 0, 0, snap_serve,
+     "answer one HTTP request with a snapshot",
+     "Answers GET /snapshot, which comes on standard input, on standard output: systemd, inetd or\n"
+     "ssh give it a connection. With the manifests of a chain as its body, the answer is what has\n"
+     "changed since; 204 if nothing has.\n"},
     {"status", "", "json", 0, 0, snap_status, "show where the store lies and what is retained",
      "Shows the folders, whether influxd uses them, and what the cuts take up.\n"},
     {0}};

@@ -52,5 +52,6 @@ int snap_prune(struct snap *s);
 int snap_status(struct snap *s);
 int snap_clone(struct snap *s);
 int snap_dump(struct snap *s);
+int snap_serve(struct snap *s);
 
 #endif

@@ -190,6 +190,22 @@ int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out
     return tarset_finish(&s, r, out);
 }
 
+int tarset_of(struct manifest *const *m, size_t n, struct tarset *out, struct err *e)
+{
+    struct tarset s = {.at = calloc(n + 1, sizeof(*s.at))};
+    int r = s.at ? 0 : err_sys(e, -ENOMEM, "manifests");
+    for (size_t i = 0; i < n; i++) {
+        struct tarset_file f = {.m = m[i]};
+        if (r == 0 && asprintf(&f.path, "manifest %zu", i + 1) < 0)
+            r = err_sys(e, -ENOMEM, "manifests");
+        if (r == 0)
+            s.at[s.n++] = f;
+        else
+            manifest_free(m[i]);
+    }
+    return tarset_finish(&s, r, out);
+}
+
 void tarset_clear(struct tarset *s)
 {
     for (size_t i = 0; i < s->n; i++) {

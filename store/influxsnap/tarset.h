@@ -42,6 +42,9 @@ struct tarset {
 int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e);
 /* Only PATH.0, PATH.1, …, if there are any. */
 int tarset_numbers(const char *path, struct tarset *out, struct err *e);
+/* Of manifests that came without their files, as one argument: the paths are "manifest 1" and so
+ * on. Takes the manifests over, also on failure. */
+int tarset_of(struct manifest *const *m, size_t n, struct tarset *out, struct err *e);
 void tarset_clear(struct tarset *s);
 
 /* The bytes of all files that are not superseded. */

@@ -34,6 +34,10 @@ const struct option_def options_table[] = {
     {"json", 0, SOME, FLAG(json), "results as JSON"},
     {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
      "compress the snapshot; its name stays PATH"},
+    {"allow-host", 0, SOME, "NAME[:NAME]", value_text, AT(allow_host),
+     "names of this machine that clients may ask for"},
+    {"timeout", 0, SOME, "TIME", value_every, AT(timeout_ns),
+     "give up when no byte has gone for so long; default 60s"},
     {"dry-run", 0, SOME, FLAG(dry_run), "check everything and say what would be done"},
     {"every", 0, FS, "TIME", value_every, AT(every_ns),
      "make a cut every TIME: 1h, 30m, 1d;\nseconds without unit"},
@@ -105,6 +109,7 @@ void options_clear(struct options *o)
     free(o->mountpoint);
     options_free_kept(o->mount_options, o->nmount_options);
     free(o->output);
+    free(o->allow_host);
 }
 
 /* Whether a word of n bytes is the name, with dash between the words of the name. */

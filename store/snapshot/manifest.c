@@ -330,6 +330,25 @@ static int manifest_check_version(struct json_object *root, bool ours, struct er
                    (unsigned long long)version);
 }
 
+size_t manifest_length(const char *p, size_t n)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < n; i++) {
+        if (quoted && p[i] == '\\')
+            i++;
+        else if (p[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && p[i] == '{')
+            depth++;
+        else if (!quoted && p[i] == '}' && --depth == 0)
+            return i + 1;
+        if (depth == 0)
+            return 0;
+    }
+    return 0;
+}
+
 int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e)
 {
     bool ours = was_ours(json, len);

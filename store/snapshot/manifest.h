@@ -65,6 +65,10 @@ static inline const char *manifest_time(const struct manifest *m)
  * influxfs, or of an unknown version; -EBADMSG: damaged or hostile; -ENOMEM. */
 int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e);
 
+/* Where one manifest follows another: the length of the JSON object that begins at p, by its braces
+ * alone; 0: it is not whole, or something else. */
+size_t manifest_length(const char *p, size_t n);
+
 /* JSON text of *len bytes, ending with a newline, that manifest_parse reads; the caller frees it.
  * -ENOMEM. */
 int manifest_write(const struct manifest *m, char **text, size_t *len);

@@ -54,6 +54,21 @@ static void check_round_trip(const struct manifest *m)
     free(other);
 }
 
+/* What is a manifest ends where its braces say, so that another one may follow. */
+static void check_length(const char *p, size_t n, bool good)
+{
+    while (n && strchr(" \t\r\n", *p) && *p) {
+        p++;
+        n--;
+    }
+    size_t len = manifest_length(p, n);
+    must(len <= n && (!len || (p[0] == '{' && p[len - 1] == '}')));
+    must(!good || len);
+    for (size_t i = len; good && i < n; i++)
+        must(strchr(" \t\r\n", p[i]));
+    must(len < 2 || manifest_length(p, len - 1) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct manifest *m = NULL;
@@ -61,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     int r = manifest_parse((const char *)data, n, &m, &e);
     must_explain(r == -EINVAL ? -EBADMSG : r, -EBADMSG, &e);
     must((r == 0) == (m != NULL));
+    check_length((const char *)data, n, m);
     if (m) {
         check(m);
         check_round_trip(m);
