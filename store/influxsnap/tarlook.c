@@ -27,7 +27,9 @@
 struct look {
     const char *path;
     int fd;
-    size_t piece; /* how much is read at once */
+    const struct tar_stream *from; /* NULL: fd */
+    struct err why;                /* it failed */
+    size_t piece;                  /* how much is read at once */
     char *buf;
     struct meter *meter; /* NULL: none */
     /* Where to store meta.db, once: */
@@ -36,8 +38,9 @@ struct look {
     bool taking; /* the file at hand is it */
     bool done;   /* what was wanted has been found */
     /* Of every file: */
-    bool plain; /* what is read is the tar itself */
-    int spool;  /* the member, where the tar is compressed; -1: not open yet */
+    bool at_start; /* nothing has been pulled */
+    bool plain;    /* what is read is the tar itself, in fd */
+    int spool;     /* the member, where the tar is compressed; -1: not open yet */
     bool tsm;
     uint64_t at, size;
     char name[PATH_MAX];
@@ -50,10 +53,15 @@ static ssize_t tarlook_pull(void *arg, int if_ended, const void **block)
     (void)if_ended;
     if (snap_stopped(NULL))
         return -EINTR;
-    ssize_t n = read(l->fd, l->buf, l->piece);
+    ssize_t n =
+        l->from ? l->from->pull(l->from->arg, block, &l->why) : read(l->fd, l->buf, l->piece);
     if (n < 0)
-        return -errno;
-    *block = l->buf;
+        return l->from ? n : -errno;
+    if (!l->from)
+        *block = l->buf;
+    else if (l->at_start)
+        l->plain = l->fd >= 0 && n >= TAR_BLOCK && tar_frame_header_ok(*block);
+    l->at_start = false;
     if (l->meter)
         meter_add(l->meter, (uint64_t)n);
     return n;
@@ -87,6 +95,8 @@ int tar_open(const char **path)
 
 static int tarlook_open_look(struct look *l, struct err *e)
 {
+    if (l->from)
+        return 0;
     l->fd = tar_open(&l->path);
     if (l->fd < 0)
         return err_sys(e, -errno, "%s", l->path);
@@ -115,6 +125,8 @@ static int tarlook_run(struct look *l, const struct unpack_sink *sink, struct ma
     r = unpack_run(&io, sink, m, &why);
     if (r < 0 && l->done)
         return 0;
+    if (r < 0 && l->why.text[0])
+        return err_set(e, r, "%s", l->why.text);
     return r < 0 ? err_set(e, r, "%s: %s", l->path, why.text) : 0;
 }
 
@@ -280,14 +292,19 @@ static int write_any(void *arg, const void *buf, size_t n, struct err *e)
     return r < 0 ? err_sys(e, r, "a temporary file for %s (TMPDIR)", l->name) : 0;
 }
 
-static int close_any(void *arg, struct err *e)
+static int tarlook_close_any(void *arg, struct err *e)
 {
     struct look *l = arg;
     if (!l->tsm)
         return 0;
+    struct err why = {0};
     l->counts.tsm++;
-    return l->plain ? tsm_check(l->fd, l->at, l->size, l->name, e)
-                    : tsm_check(l->spool, 0, l->size, l->name, e);
+    int r = l->plain ? tsm_check(l->fd, l->at, l->size, l->name, &why)
+                     : tsm_check(l->spool, 0, l->size, l->name, &why);
+    if (r != -EBADMSG || !l->from || !l->from->damaged)
+        return r < 0 ? err_set(e, r, "%s", why.text) : 0;
+    l->from->damaged(l->from->arg, l->name, why.text);
+    return 0;
 }
 
 /* Whether the file is a plain tar, whose members can be read by position. */
@@ -297,26 +314,45 @@ static bool is_plain(int fd)
     return pread(fd, head, sizeof(head), 0) == TAR_BLOCK && tar_frame_header_ok(head);
 }
 
-int tar_verify(const char *path, struct meter *meter, struct advise *advise, struct tar_counts *out,
-               struct err *e)
+static int tarlook_verify(struct look *l, struct advise *advise, struct tar_counts *out,
+                          struct manifest **m, struct err *e)
 {
     autofree char *meta = NULL;
     size_t len = 0;
-    cleanup(manifest_freep) struct manifest *m = NULL;
-    cleanup(close_look) struct look l = {.path = path,
-                                         .fd = -1,
-                                         .spool = -1,
-                                         .piece = BLOCK,
-                                         .meter = meter,
-                                         .meta = &meta,
-                                         .len = &len};
-    const struct unpack_sink sink = {begin_all, open_any, write_any, close_any, &l};
-    autoclose int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    l.plain = fd >= 0 && is_plain(fd);
-    int r = tarlook_run(&l, &sink, &m, e);
+    const struct unpack_sink sink = {begin_all, open_any, write_any, tarlook_close_any, l};
+    cleanup(manifest_freep) struct manifest *read = NULL;
+    l->meta = &meta;
+    l->len = &len;
+    int r = tarlook_run(l, &sink, &read, e);
+    l->meta = NULL;
+    l->len = NULL;
     if (r < 0)
         return r;
-    *out = l.counts;
-    advise_next(advise, steal_ptr(&meta), len, m);
+    *out = l->counts;
+    advise_next(advise, steal_ptr(&meta), len, read);
+    *m = steal_ptr(&read);
     return 0;
+}
+
+int tar_verify(const char *path, struct meter *meter, struct advise *advise, struct tar_counts *out,
+               struct err *e)
+{
+    cleanup(manifest_freep) struct manifest *m = NULL;
+    cleanup(close_look) struct look l = {
+        .path = path, .fd = -1, .spool = -1, .piece = BLOCK, .meter = meter};
+    autoclose int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    l.plain = fd >= 0 && is_plain(fd);
+    return tarlook_verify(&l, advise, out, &m, e);
+}
+
+int tar_verify_stream(const struct tar_stream *in, struct meter *meter, struct advise *advise,
+                      struct tar_counts *out, struct manifest **m, struct err *e)
+{
+    cleanup(close_look) struct look l = {.path = in->name,
+                                         .fd = in->fd < 0 ? -1 : fcntl(in->fd, F_DUPFD_CLOEXEC, 0),
+                                         .from = in,
+                                         .at_start = true,
+                                         .spool = -1,
+                                         .meter = meter};
+    return tarlook_verify(&l, advise, out, m, e);
 }

@@ -10,6 +10,7 @@
 #include "store/snapshot/manifest.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* As open(2), for reading; "-" is stdin, and *path becomes its name for messages. */
 int tar_open(const char **path);
@@ -33,5 +34,23 @@ struct tar_counts {
  * is added to `advise`. */
 int tar_verify(const char *path, struct meter *meter, struct advise *advise, struct tar_counts *out,
                struct err *e);
+
+/* Bytes that come from elsewhere than a file. */
+struct tar_stream {
+    const char *name; /* for messages */
+    /* The next bytes, unchanged until the next call: their number, 0 at the end, or -errno with a
+     * message. */
+    ssize_t (*pull)(void *arg, const void **block, struct err *e);
+    /* A TSM file that was damaged before it came into the snapshot, whose checksum is right, if all
+     * of the snapshot proves good; the caller is told once for each, and may use the words only
+     * then. */
+    void (*damaged)(void *arg, const char *name, const char *words);
+    void *arg;
+    int fd; /* a file whose beginning are all bytes that were pulled, for reading; -1: none */
+};
+
+/* As tar_verify. The caller releases *m, if there is no error, with manifest_free. */
+int tar_verify_stream(const struct tar_stream *in, struct meter *meter, struct advise *advise,
+                      struct tar_counts *out, struct manifest **m, struct err *e);
 
 #endif
