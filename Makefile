@@ -31,6 +31,8 @@ PKG_CONFIG ?= pkg-config
 store_flags := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 store_libs := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lsnappy
 fuse_flags := -DFUSE_USE_VERSION=314 $(shell $(PKG_CONFIG) --cflags fuse3 2>/dev/null)
+curl_flags := $(shell $(PKG_CONFIG) --cflags libcurl 2>/dev/null)
+curl_libs := $(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null)
 fuse_libs := $(shell $(PKG_CONFIG) --libs fuse3 2>/dev/null)
 
 # Ahead of CPPFLAGS and CFLAGS of the environment, which may say more or otherwise.
@@ -89,7 +91,9 @@ $(BUILD)/influxfs: $(BUILD)/fs/main.o $(BUILD)/libfs.a $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(fuse_libs) $(store_libs)
 
 $(BUILD)/influxsnap: $(snap_obj) $(BUILD)/libstore.a
-	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)
+	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(curl_libs) $(store_libs)
+
+$(snap_obj): store_flags += $(curl_flags)
 
 $(BUILD)/mount.influxfs: $(helper_obj) $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)

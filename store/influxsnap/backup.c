@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap backup: the store, or what has changed since the snapshots at PATH. */
 #include "store/base/cleanup.h"
+#include "store/influxsnap/backup_host.h"
 #include "store/influxsnap/backup_path.h"
+#include "store/influxsnap/download.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/part.h"
 #include "store/influxsnap/snap.h"
@@ -109,7 +111,7 @@ static void backup_tell(const struct backup *b)
     backup_path_tell(&b->at, &done, more);
 }
 
-int snap_backup(struct snap *s)
+static int backup_store(struct snap *s)
 {
     struct err e = {0};
     struct backup b = {.s = s};
@@ -121,4 +123,23 @@ int snap_backup(struct snap *s)
     tarball_unref(b.now);
     backup_path_close(&b.at);
     return code;
+}
+
+static int backup_check_options(const struct options *o, struct err *e)
+{
+    if (!o->host)
+        return o->timeout_ns ? err_set(e, -EINVAL, "--timeout is for backups with --host") : 0;
+    if (o->allow_left_out)
+        return err_set(e, -EINVAL, "--allow-left-out is for the server's influxsnap serve");
+    return download_check_host(o->host, e);
+}
+
+int snap_backup(struct snap *s)
+{
+    struct err e = {0};
+    if (backup_check_options(&s->o, &e) < 0) {
+        snap_say("%s", e.text);
+        return EXIT_USAGE;
+    }
+    return s->o.host ? backup_host(s) : backup_store(s);
 }

@@ -34,6 +34,9 @@ const struct option_def options_table[] = {
     {"json", 0, SOME, FLAG(json), "results as JSON"},
     {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
      "compress the snapshot; its name stays PATH"},
+    {"host", 0, SOME, "HOST|URL", value_text, AT(host),
+     "back up the store of another machine, from its\n"
+     "influxsnap serve: HOST[:8087], http(s)://HOST or unix:PATH"},
     {"allow-host", 0, SOME, "NAME[:NAME]", value_text, AT(allow_host),
      "names of this machine that clients may ask for"},
     {"timeout", 0, SOME, "TIME", value_every, AT(timeout_ns),
@@ -109,6 +112,7 @@ void options_clear(struct options *o)
     free(o->mountpoint);
     options_free_kept(o->mount_options, o->nmount_options);
     free(o->output);
+    free(o->host);
     free(o->allow_host);
 }
 

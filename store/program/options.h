@@ -48,6 +48,7 @@ struct options {
     int64_t from, to;    /* nanoseconds since 1970; from <= time < to */
     int64_t accept_loss; /* the number of a cut; -1: not given */
     char *output;        /* NULL: stdout */
+    char *host;          /* a URL, or unix:PATH; NULL: this machine's store */
     char *allow_host;    /* NAME[:NAME…]; NULL: none */
     int64_t timeout_ns;  /* 0: not given */
     char **args;         /* after the command; point into argv, NULL-terminated */
