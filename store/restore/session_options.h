@@ -37,7 +37,8 @@ struct session_options {
     void (*restored)(void *arg);
 
     /* Called without locks with what an operator should look at although nothing failed: unknown
-     * things in side folders, which a restore does not remove. The log has it too. May be NULL. */
+     * things in side folders, which a restore does not remove, and labels that it cannot set. The
+     * log has it too. May be NULL. */
     void (*notice)(void *arg, const char *text);
     void *arg;
 };

@@ -6,6 +6,7 @@
 #include "store/base/io.h"
 #include "store/base/path.h"
 #include "store/base/time.h"
+#include "store/restore/labels.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,20 +17,56 @@
  * its way to the disk cannot be changed. */
 #define WRITEBACK_BYTES (64 << 20)
 
+/* Gives a staged folder the labels of the one that it is to replace. */
+static int stage_labels(struct stage *s, int fd, const char *name)
+{
+    const char *path;
+    char failed[XATTR_NAME_MAX + 1];
+    enum target_kind kind = target_kind_of(name, &path);
+    autoclose int old = s->store[kind] < 0
+                            ? -ENOENT
+                            : io_open_beneath(s->store[kind], path, O_RDONLY | O_DIRECTORY);
+    if (old < 0) /* a link or a file was there, if anything */
+        return old == -EMFILE || old == -ENFILE ? old : 0;
+    int r = labels_copy(old, fd, failed);
+    if (r < 0 && !s->lacking.text[0])
+        err_sys(&s->lacking, r,
+                "warning: %s, and perhaps other folders, cannot be given the %s of the folder "
+                "replaced; compare them with `getfattr -d -m -`",
+                name, failed);
+    return 0;
+}
+
+static int stage_label_roots(struct stage *s)
+{
+    int r = 0;
+    for (int i = 0; r == 0 && i < TARGETS; i++)
+        r = stage_labels(s, s->fds[i], target_kind_name((enum target_kind)i));
+    return r;
+}
+
 int stage_new(const struct targets *t, int fds[TARGETS], struct stage **out, struct err *e)
 {
-    struct stage *s = calloc(1, sizeof(*s));
+    cleanup(stage_freep) struct stage *s = calloc(1, sizeof(*s));
     if (!s) {
         targets_close(fds);
         return err_sys(e, -ENOMEM, "staging");
     }
+    s->tell = t->at[TARGET_META].tell;
+    s->tell_arg = t->at[TARGET_META].tell_arg;
     for (int i = 0; i < TARGETS; i++) {
         s->fds[i] = fds[i];
+        s->store[i] = -1;
         s->uid[i] = t->at[i].uid;
         s->gid[i] = t->at[i].gid;
     }
     s->parent = s->file = -1;
-    *out = s;
+    int r = targets_open_store(t, s->store, e);
+    if (r < 0)
+        return r;
+    if ((r = stage_label_roots(s)) < 0)
+        return err_sys(e, r, "staging");
+    *out = steal_ptr(&s);
     return 0;
 }
 
@@ -37,8 +74,10 @@ void stage_free(struct stage *s)
 {
     if (!s)
         return;
-    for (int i = 0; i < TARGETS; i++)
+    for (int i = 0; i < TARGETS; i++) {
         cleanup_close(&s->fds[i]);
+        cleanup_close(&s->store[i]);
+    }
     cleanup_close(&s->parent);
     cleanup_close(&s->file);
     for (size_t i = 0; i < s->nfolders; i++)
@@ -105,8 +144,11 @@ static int stage_open_folder(struct stage *s, const char *name)
     if (s->uid[kind] != (uid_t)-1 &&
         fchownat(parent, last, s->uid[kind], s->gid[kind], AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    int r = stage_note(s, FOLDER_IMPLIED, name, 0755, -1);
-    return r < 0 ? r : io_open_beneath(parent, last, O_RDONLY | O_DIRECTORY);
+    autoclose int made = io_open_beneath(parent, last, O_RDONLY | O_DIRECTORY);
+    int r = made < 0 ? made : stage_labels(s, made, name);
+    if (r == 0)
+        r = stage_note(s, FOLDER_IMPLIED, name, 0755, -1);
+    return r < 0 ? r : steal_fd(&made);
 }
 
 int stage_folder(struct stage *s, const char *name, mode_t mode, int64_t mtime_ns, struct err *e)
@@ -193,13 +235,17 @@ int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
     return r < 0 ? err_sys(e, r, "staging %s", s->file_name) : 0;
 }
 
-static int stage_finish_folder(const struct stage *s, const struct staged_folder *f)
+/* The mode would cut down an ACL, whose mask it is; so the ACL, which holds a mode, comes last. */
+static int stage_finish_folder(struct stage *s, const struct staged_folder *f)
 {
     const char *path;
     enum target_kind kind = target_kind_of(f->name, &path);
     autoclose int fd = io_open_beneath(s->fds[kind], path, O_RDONLY | O_DIRECTORY);
     if (fd < 0 || fchmod(fd, f->mode) < 0)
         return fd < 0 ? fd : -errno;
+    int r = stage_labels(s, fd, f->name);
+    if (r < 0)
+        return r;
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_to_spec(f->mtime_ns)};
     return f->mtime_ns >= 0 && futimens(fd, times) < 0 ? -errno : 0;
 }
@@ -250,5 +296,9 @@ int stage_finish(struct stage *s, struct err *e)
         if (r < 0)
             return err_sys(e, r, "staging %s", f->name);
     }
-    return s->unsynced ? 0 : stage_sync(s, e);
+    if (s->unsynced)
+        return 0;
+    if (s->lacking.text[0] && s->tell)
+        s->tell(s->tell_arg, s->lacking.text);
+    return stage_sync(s, e);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fills the staging folders: files and folders below meta/, data/ and wal/ with mode, time and
- * owner, all on disk at the end.
+ * owner, all on disk at the end. A folder that the store has too gets the labels (labels.h) of that
+ * one; stage_finish tells (targets_tell) what could not be set, which is no error.
  *
  * Names are those of a snapshot ("data/db/rp/1/1-1.tsm") and must have passed manifest_name_ok. No
  * link is followed, each component of a path is opened by itself, and only stage_fill
@@ -52,7 +53,7 @@ int stage_write(struct stage *s, const void *buf, size_t n, struct err *e);
 int stage_close(struct stage *s, int64_t mtime_ns, struct err *e);
 
 /* Sets the folders' modes and times and waits until all is on disk; after stage_unsynced the caller
- * has to wait instead. */
+ * has to wait instead, and has to know of labels by itself. */
 void stage_unsynced(struct stage *s);
 int stage_finish(struct stage *s, struct err *e);
 

@@ -23,6 +23,10 @@ struct staged_folder {
 
 struct stage {
     int fds[TARGETS];
+    int store[TARGETS]; /* the folders that are to be replaced; -1: none */
+    void (*tell)(void *arg, const char *text);
+    void *tell_arg;
+    struct err lacking; /* which labels could not be set, for tell; or empty */
     uid_t uid[TARGETS];
     gid_t gid[TARGETS];
     struct staged_folder *folders; /* by order, until stage_finish sorts them by name */

@@ -100,7 +100,7 @@ int staging_check(struct staging *st, struct err *e)
     return ret == 0 ? seen_check(&st->paths, st->state_folder, e) : ret;
 }
 
-static void staging_say_left(void *arg, const char *text)
+static void staging_tell(void *arg, const char *text)
 {
     struct staging *st = arg;
     account_say(st->account, "%s", text);
@@ -112,7 +112,7 @@ int staging_targets(struct staging *st, struct targets **out, struct err *e)
 {
     int ret = targets_open(&st->paths, st->options.uid, st->options.gid, out, e);
     if (ret == 0)
-        targets_tell(*out, staging_say_left, st);
+        targets_tell(*out, staging_tell, st);
     return ret;
 }
 

@@ -176,15 +176,15 @@ int target_remove_side(const struct target *t, enum target_side side, struct err
 
 void target_say_left(const struct target *t, const struct err *said)
 {
-    if (said->text[0] && t->left)
-        t->left(t->left_arg, said->text);
+    if (said->text[0] && t->tell)
+        t->tell(t->tell_arg, said->text);
 }
 
-void targets_tell(struct targets *t, void (*left)(void *arg, const char *text), void *arg)
+void targets_tell(struct targets *t, void (*tell)(void *arg, const char *text), void *arg)
 {
     for (int i = 0; i < TARGETS; i++) {
-        t->at[i].left = left;
-        t->at[i].left_arg = arg;
+        t->at[i].tell = tell;
+        t->at[i].tell_arg = arg;
     }
 }
 

@@ -47,8 +47,8 @@ struct target {
     bool inside; /* set by targets_probe, or from a journal */
     uid_t uid;   /* owner of what is made; (uid_t)-1: leave it */
     gid_t gid;
-    void (*left)(void *arg, const char *text); /* targets_tell */
-    void *left_arg;
+    void (*tell)(void *arg, const char *text); /* targets_tell */
+    void *tell_arg;
 };
 
 struct targets {
@@ -88,8 +88,9 @@ static inline void targets_freep(struct targets **t)
 }
 
 /* Sets the function that gets a message when a removal leaves in a side folder what neither influxd
- * nor influxfs has written; the message says where it is now. */
-void targets_tell(struct targets *t, void (*left)(void *arg, const char *text), void *arg);
+ * nor influxfs has written, where the message says where it is now; and when a folder cannot be
+ * given the labels of the one that it replaces. */
+void targets_tell(struct targets *t, void (*tell)(void *arg, const char *text), void *arg);
 
 /* Makes the parents of the targets that do not exist. */
 int targets_make_parents(struct targets *t, struct err *e);

@@ -50,6 +50,7 @@ static int begin(void *arg, const struct manifest *m, struct stage **out, struct
     for (int i = 0; i < TARGETS; i++) {
         char *path;
         t.at[i].uid = (uid_t)-1;
+        t.at[i].parent = -1;
         assert_true(asprintf(&path, "%s/%s", r->root, target_kind_name((enum target_kind)i)) > 0);
         assert_int_equal(mkdir(path, 0700), 0);
         fds[i] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
