@@ -276,6 +276,25 @@ static int running_note_folders(struct comparison *c, const struct server *serve
     return 0;
 }
 
+/* What differs, and what to do: paths of a container lead elsewhere outside of it. */
+static void running_say_other(struct comparison *c, const struct process *p,
+                              const struct server *server, size_t i)
+{
+    const char *there = store_folder(&server->paths, i), *here = store_folder(c->paths, i);
+    const char *name = store_folder_names[i];
+    if (!sees_our_root(server) || (there && strcmp(there, here) == 0))
+        err_set(
+            &c->other, -EINVAL,
+            "influxd (pid %d) runs with %s in a container, where %s is another folder; give the "
+            "folder that holds meta, data and wal here, instead of the file",
+            (int)p->pid, c->paths->config, here);
+    else
+        err_set(&c->other, -EINVAL,
+                "influxd (pid %d) runs with %s but its %s folder is %s, not %s: give influxfs the "
+                "same environment, or %s=FOLDER",
+                (int)p->pid, c->paths->config, name, there, here, name);
+}
+
 static int running_compare(void *arg, const struct process *p)
 {
     struct comparison *c = arg;
@@ -291,11 +310,7 @@ static int running_compare(void *arg, const struct process *p)
     if (i == STORE_FOLDERS)
         c->same = true;
     else
-        err_set(&c->other, -EINVAL,
-                "influxd (pid %d) runs with %s but its %s folder is %s, not %s: give influxfs the "
-                "same environment, or %s=FOLDER",
-                (int)p->pid, c->paths->config, store_folder_names[i],
-                store_folder(&server.paths, i), store_folder(c->paths, i), store_folder_names[i]);
+        running_say_other(c, p, &server, i);
     return 0;
 }
 
