@@ -235,7 +235,7 @@ lint:
 	$(MAKE) WERROR=1 BUILD=build-clang CC=clang -j$(jobs) all units
 	python3 tests/house build-clang
 	$(MAKE) BUILD=build-clang tidy
-	shellcheck tests/setup tests/lib/boot .ci/run
+	shellcheck tests/setup tests/lib/boot .ci/run tests/lib/world.sh tests/lib/world/apt-get tests/lib/world/systemctl
 	for m in man/*; do mandoc -T lint -W warning $$m || exit 1; done
 
 tidy:

@@ -72,7 +72,8 @@ class LabelsTest(RestoreTest):
         """They are staged by links from the store and from the numbers that wait."""
         chain = self.folder / "chain.tar"
         run(INFLUXSNAP, "-c", self.source, "backup", chain)
-        (self.source / "wal/first/autogen/1/_00003.wal").write_bytes((self.source / "wal/first/autogen/1/_00002.wal").read_bytes())
+        wal = self.source / "wal/first/autogen/1"
+        (wal / "_00003.wal").write_bytes((wal / "_00002.wal").read_bytes())
         run(INFLUXSNAP, "-c", self.source, "backup", chain)
         with self.mounted(self.store) as mnt:
             run("cp", f"{chain}.0", mnt / "restore/")
