@@ -23,6 +23,8 @@ DOCKER = "Back up a container that cannot mount"
 DOCKER_MOUNT = "Mount in a container, for the host and other containers"
 KUBERNETES = "Back up every night in Kubernetes"
 SSH = "Back up to another host by ssh"
+PORT = "Fetch what has changed by the snapshot port"
+TLS = "Offer the snapshot port with TLS and a password"
 MACHINE = "Move a store to another machine"
 FOLDER = "Move a store to another folder"
 TIME = "Go back to one point in time"
@@ -36,9 +38,10 @@ APPARMOR = "AppArmor"
 
 class PageTest(unittest.TestCase):
     def test_every_recipe_is_tested(self):
-        tested = [title for kind in globals().values() if isinstance(kind, type) and issubclass(kind, RecipeTest)
-                  for method in vars(kind).values() for title in getattr(method, "titles", ())]
-        self.assertEqual(sorted(tested), sorted(blocks()))
+        tested = {title for kind in globals().values() if isinstance(kind, type) and issubclass(kind, RecipeTest)
+                  for method in vars(kind).values() for title in getattr(method, "titles", ())}
+        self.assertEqual(tested, set(blocks()))
+        self.assertEqual(PAGE.read_text().count("\n.Bd "), sum(map(len, blocks().values())))
 
     def test_width(self):
         """A terminal of 80 columns shows each line whole."""
@@ -306,6 +309,52 @@ class OtherHostTest(RecipeTest):
         self.other.sh("""
             ssh db rm -r /var/lib/influxdb > /srv/other.tar
             influxsnap verify /srv/other.tar""")
+
+    def check_chain(self, fetch):
+        """Two numbers, and what they restore to."""
+        fetch()
+        for number in range(2):
+            self.write(f"cpu,host=new idle={number}")
+            fetch()
+        self.before = self.answers()
+        self.assertEqual(self.other.sh("ls /srv").out.split(), ["db.tar", "db.tar.0", "db.tar.1"])
+        self.lose()
+        self.do(PORT, 2, host=self.other)
+        self.check_back()
+
+    @recipe(PORT)
+    def test_port(self):
+        self.do(PORT)
+
+        def fetch():
+            self.other.sh("pkill -x ssh || true")  # as a day later
+            self.do(PORT, 1, host=self.other)
+        self.check_chain(fetch)
+
+    @recipe(TLS, PORT)
+    def test_tls(self):
+        self.block(PORT, 1)
+        self.do(PORT)
+        self.start_nginx()
+        # Without a password, and with a wrong one.
+        for netrc in ("", "machine db login backup password guess\n"):
+            self.other.put("root/.netrc", netrc, 0o600)
+            self.do(TLS, 2, host=self.other, code=1)
+        self.other.put("root/.netrc", self.netrc, 0o600)
+        self.check_chain(lambda: self.do(TLS, 2, host=self.other))
+
+    def start_nginx(self):
+        """With a certificate that the other host believes."""
+        self.db.install(CHECKOUT / "build/nginx/usr/sbin/nginx", "usr/sbin/nginx")
+        self.db.sh("""
+            mkdir -p /etc/nginx/conf.d /var/lib/nginx /var/log/nginx
+            openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=db -addext subjectAltName=DNS:db \
+                -keyout /etc/nginx/db.key -out /etc/nginx/db.crt""")
+        self.other.put("etc/ssl/certs/ca-certificates.crt", self.db.path("etc/nginx/db.crt").read_text())
+        self.netrc = self.do(TLS).out
+        self.db.put("etc/nginx/nginx.conf", "user www-data;\nevents {}\nhttp { include conf.d/*.conf; }\n")
+        self.db.put("etc/nginx/conf.d/influxfs.conf", self.block(TLS, 1))
+        self.db.sh("nginx")
 
     @recipe(MACHINE)
     def test_another_machine(self):
