@@ -20,6 +20,10 @@ static const struct command commands[] = {
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
      "Everything is checked before the store is touched. influxd must not run.\n"},
+    {"recover", "", "json", 0, 0, snap_recover, "finish or undo a restore that was cut off",
+     "After a kill or a power cut in the middle of a restore, influxd does not start on the store\n"
+     "before this was done. Mounting the store does it too. It does nothing else, and if there is\n"
+     "nothing to do, influxd may run.\n"},
     {"verify", "[PATH…]", "json", 0, -1, snap_verify,
      "check snapshots, or the cuts, to the last byte",
      "Checks every header and checksum, every block of every TSM file, and that the chain is "

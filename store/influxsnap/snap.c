@@ -35,7 +35,7 @@ static int snap_open_paths(struct snap *s, bool make, struct err *e)
 }
 
 /* A store whose restore was cut off is unusable until that is finished or undone. */
-static void snap_recover(const struct snap *s)
+static void snap_put_in_order(const struct snap *s)
 {
     struct err why = {0};
     autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -53,7 +53,7 @@ static void snap_recover(const struct snap *s)
 static int snap_open_snapshots(struct snap *s, struct err *e)
 {
     struct err note = {0};
-    snap_recover(s);
+    snap_put_in_order(s);
     int r = snapshots_open(&s->paths, s->state, &s->snapshots, &note, e);
     if (r == 0 && s->o.allow_left_out)
         snapshots_allow_left_out(s->snapshots);

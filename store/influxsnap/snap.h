@@ -53,5 +53,6 @@ int snap_status(struct snap *s);
 int snap_clone(struct snap *s);
 int snap_dump(struct snap *s);
 int snap_serve(struct snap *s);
+int snap_recover(struct snap *s);
 
 #endif

@@ -244,7 +244,7 @@ int install_recover(struct targets *t, const struct install_check *c, struct err
     return r;
 }
 
-#define NEXT "the next mount or `influxsnap backup` "
+#define NEXT "the next mount or `influxsnap recover` "
 
 int install_look(struct targets *t, struct err *what, struct err *e)
 {

@@ -34,10 +34,10 @@ int session_open(const struct session_options *o, struct session **out, struct e
     if (staging_open(o, s->account, &s->staging) < 0 || parked_open(o->collect, &s->parked) < 0 ||
         record_open(o->state_fd, &s->record) < 0)
         return err_sys(e, -ENOMEM, "restore");
-    struct err why = {0};
+    struct err done, why = {0};
     cleanup(targets_freep) struct targets *t = NULL;
-    ret = staging_recover(s->staging, &t, &why);
-    if (ret == 0)
+    ret = staging_recover(s->staging, &t, &done, &why);
+    if (ret >= 0)
         increments_open(s, t);
     /* Folders that cannot be restored into can still be read; a restore will say so. */
     if (ret == -EINVAL || ret == -ENOENT || ret == -ENOTDIR || ret == -EACCES)
@@ -46,6 +46,18 @@ int session_open(const struct session_options *o, struct session **out, struct e
         return err_set(e, ret, "%s", why.text);
     *out = steal_ptr(&s);
     return 0;
+}
+
+int session_recover(const struct session_options *o, struct err *done, struct err *e)
+{
+    cleanup(session_closep) struct session *s = calloc(1, sizeof(*s));
+    cleanup(targets_freep) struct targets *t = NULL;
+    if (!s)
+        return err_sys(e, -ENOMEM, "restore");
+    int ret = account_open(o->state_fd, &s->account);
+    if (ret == 0)
+        ret = staging_open(o, s->account, &s->staging);
+    return ret < 0 ? err_sys(e, ret, "restore/log") : staging_recover(s->staging, &t, done, e);
 }
 
 void session_close(struct session *s)

@@ -38,6 +38,10 @@ static inline void session_closep(struct session **s)
     session_close(*s);
 }
 
+/* Does no more than that, without a session. *done: what was done; empty: there was nothing to do. 1:
+ * another process restores this store just now, which *done then says, and nothing was looked at. */
+int session_recover(const struct session_options *o, struct err *done, struct err *e);
+
 /* Whether a restore could begin now; ask when a file is opened for writing. -EBUSY: influxd uses
  * the store, another program restores it, or something is mounted below its folders; -EINVAL:
  * influxd uses other folders with this configuration (seen.h); -EXDEV: its folders cannot be

@@ -116,25 +116,27 @@ int staging_targets(struct staging *st, struct targets **out, struct err *e)
     return ret;
 }
 
-int staging_recover(struct staging *st, struct targets **out, struct err *e)
+int staging_recover(struct staging *st, struct targets **out, struct err *done, struct err *e)
 {
-    struct err done = {0};
     const struct install_check check = {.in_use = st->options.in_use, .paths = &st->paths};
     cleanup(targets_freep) struct targets *t = NULL;
+    done->text[0] = 0;
     int ret = staging_targets(st, &t, e);
-    if (ret < 0 || (ret = install_recover(t, &check, &done, e)) < 0)
+    if (ret < 0 || (ret = install_recover(t, &check, done, e)) < 0)
         return ret;
-    if (done.text[0])
-        account_say(st->account, "%s", done.text);
+    if (done->text[0])
+        account_say(st->account, "%s", done->text);
     /* That may have made or removed a folder. */
-    return staging_targets(st, out, e);
+    int again = staging_targets(st, out, e);
+    return again < 0 ? again : ret;
 }
 
 /* Recovers, locks and probes, and remembers how the folders can be exchanged. */
 static int staging_ready(struct staging *st, bool make, struct targets **out, struct err *e)
 {
+    struct err done;
     cleanup(targets_freep) struct targets *t = NULL;
-    int ret = staging_recover(st, &t, e);
+    int ret = staging_recover(st, &t, &done, e);
     if (ret < 0 || (ret = targets_lock(t, make, e)) < 0 || (ret = targets_probe(t, e)) < 0)
         return ret;
     pthread_mutex_lock(&st->lock);

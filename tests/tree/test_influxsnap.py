@@ -597,7 +597,7 @@ class RestoreTest(SnapTest):
                 self.same(before, whole_tree(self.target))
                 self.assertEqual(told is not None, journal.exists(), told)
                 if told:
-                    does = re.search(r"`influxsnap backup` (undoes|finishes|cleans)", told)[1]
+                    does = re.search(r"`influxsnap recover` (undoes|finishes|cleans)", told)[1]
                     words.add(does)
                     holder = os.open(self.target, os.O_RDONLY)
                     fcntl.flock(holder, fcntl.LOCK_EX)  # as who restores has it
