@@ -29,6 +29,7 @@ struct uploads;
 struct dumps;
 struct status;
 struct space;
+struct notify;
 
 #define FS_BRANCHES 7
 
@@ -58,6 +59,7 @@ struct fs {
     struct uploads *uploads;
     struct status *status;
     struct space *space;
+    struct notify *notify; /* NULL: no service manager listens */
     struct fuse_session *session;
     int64_t started_ns;  /* wall clock: the time of the fixed folders */
     uint32_t generation; /* of all nodes, whose numbers begin anew with each mount */

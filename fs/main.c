@@ -6,6 +6,7 @@
 #include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/generated.h"
+#include "fs/notify.h"
 #include "fs/now.h"
 #include "fs/pace.h"
 #include "fs/space.h"
@@ -56,6 +57,17 @@ static void restored(void *arg)
     instants_restored(d->fs.instants);
 }
 
+/* Finishing a restore that was cut off may take as long as removing a store. */
+static void main_expect_delay(struct daemon *d)
+{
+    struct err what = {0}, words;
+    if (!d->fs.notify || session_look(&d->paths, &what, NULL) < 0 || !what.text[0])
+        return;
+    err_set(&words, 0, "%s: a restore was cut off, and is finished or undone first",
+            d->options.store);
+    notify_delay(d->fs.notify, words.text);
+}
+
 static int main_open_restore(struct daemon *d, struct err *e)
 {
     struct session_options o = {
@@ -72,6 +84,7 @@ static int main_open_restore(struct daemon *d, struct err *e)
         return 0;
     autoclose int state = d->state ? open(d->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     o.state_fd = state;
+    main_expect_delay(d);
     return session_open(&o, &d->fs.restore, e);
 }
 
@@ -283,6 +296,7 @@ static void main_stop(struct daemon *d)
     cuts_close(fs->cuts);
     snapshots_close(fs->snapshots);
     session_close(fs->restore);
+    notify_close(fs->notify);
     free(d->state);
     free(d->mountpoint);
     store_paths_free(&d->paths);
@@ -302,8 +316,13 @@ static int main_run(struct daemon *d)
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     keep_memory_small();
     detach_give_way(!d->options.foreground);
+    if (notify_open(&d->fs.notify, &e) < 0)
+        log_warning("%s", e.text);
     int r = main_start(d, &e);
+    if (r == 0)
+        r = notify_ready(d->fs.notify, d->mountpoint, ready >= 0, &e);
     if (r < 0) {
+        notify_failed(d->fs.notify, r, e.text);
         log_error("%s", e.text);
         return EXIT_FAILURE;
     }
@@ -315,6 +334,7 @@ static int main_run(struct daemon *d)
         detach_ready(ready);
     }
     r = main_serve(d);
+    notify_stopping(d->fs.notify);
     if (r < 0)
         log_error("serving ended: %s", strerror(-r));
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -104,6 +104,13 @@ void status_free(struct status *s)
     free(s);
 }
 
+void status_last(struct status *s, struct report_event *error, struct report_event *success)
+{
+    lock_scope(&s->lock);
+    *error = s->last.error;
+    *success = s->last.success;
+}
+
 int status_get(struct status *s, struct report_last *out)
 {
     lock_scope(&s->lock);

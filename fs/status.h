@@ -15,6 +15,9 @@ void status_failed(struct status *s, const char *what, const char *why); /* logg
 void status_captured(struct status *s, const struct tarball *t);
 void status_read_whole(struct status *s, const char *what, const struct tarball *t);
 
+/* The last events alone. */
+void status_last(struct status *s, struct report_event *error, struct report_event *success);
+
 /* A copy, whose capture the caller clears, also after -ENOMEM. */
 int status_get(struct status *s, struct report_last *out);
 

@@ -3,6 +3,8 @@
 
 #include "fs/dumps.h"
 #include "fs/instant.h"
+#include "fs/notify.h"
+#include "fs/standing.h"
 #include "fs/status.h"
 #include "fs/uploads.h"
 #include "fs/view.h"
@@ -103,9 +105,19 @@ static void watch_influxd(struct timer *t)
     t->mismatch = why;
 }
 
+static void tell_standing(struct fs *fs)
+{
+    struct err line;
+    if (!fs->notify)
+        return;
+    standing_line(fs, &line);
+    notify_status(fs->notify, line.text);
+}
+
 static void *timer_run(void *arg)
 {
     struct timer *t = arg;
+    tell_standing(t->fs);
     while (!t->stop && !came) {
         timer_sleep(time_mono_ns() + SECOND_NS);
         if (t->stop || came)
@@ -115,6 +127,7 @@ static void *timer_run(void *arg)
         materials_expire(&t->fs->cut_tars);
         views_expire(t->fs);
         dumps_expire(t->fs->dumps);
+        tell_standing(t->fs);
         watch_influxd(t);
     }
     end_the_loop(t);

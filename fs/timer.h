@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The thread that once a second releases captures, tars and views of cuts, dumps and uploads whose
- * time has come (lifetime.h); once a minute looks which folders influxd uses (seen.h); and ends the
- * mount upon SIGHUP, SIGINT or SIGTERM, unless they were ignored from the start.
+ * time has come (lifetime.h), and tells the service manager how the mount stands (standing.h); once
+ * a minute looks which folders influxd uses (seen.h); and ends the mount upon SIGHUP, SIGINT or
+ * SIGTERM, unless they were ignored from the start.
  *
  * libfuse's own handlers end its loop at once and lose requests that it has just read. A thread
  * that notifies the kernel may wait for a folder locked by such a request, for ever. So a signal

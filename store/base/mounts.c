@@ -8,9 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/openat2.h>
 #include <mntent.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -20,6 +20,7 @@
 #define STATX_MNT_ID 0x1000U
 #endif
 
+#define OWN_TABLE "/proc/thread-self/mountinfo"
 #define WANTED (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_BLOCKS | STATX_MNT_ID)
 
 int mount_place_of(int fd, struct mount_place *out)
@@ -143,23 +144,45 @@ static bool is_reachable(const char *point, uint64_t id)
     return !(st.stx_mask & STATX_MNT_ID) || st.stx_mnt_id == id;
 }
 
+/* One line of such a table; see proc(5). */
+struct mount_row {
+    char *line, *point;
+    size_t cap;
+    uint64_t id;
+    unsigned major, minor;
+};
+
+static void mount_row_free(struct mount_row *row)
+{
+    free(row->line);
+}
+
+/* 1: a row; 0: the end; -EIO. */
+static int mount_row_read(FILE *table, struct mount_row *row)
+{
+    int at = 0;
+    if (getline(&row->line, &row->cap, table) < 0)
+        return ferror(table) ? -EIO : 0;
+    if (sscanf(row->line, "%" SCNu64 " %*u %u:%u %*s %n", &row->id, &row->major, &row->minor,
+               &at) != 3 ||
+        !at)
+        return -EIO;
+    row->point = row->line + at;
+    row->point[strcspn(row->point, " \n")] = 0;
+    mounts_unescape(row->point);
+    return 1;
+}
+
 static int mounts_look_up(FILE *table, const char *path, bool itself, char **out)
 {
-    autofree char *line = NULL;
-    size_t cap = 0;
-    while (getline(&line, &cap, table) >= 0) {
-        unsigned long long id;
-        int at = 0;
-        if (sscanf(line, "%llu %*u %*u:%*u %*s %n", &id, &at) != 1 || !at)
-            return -EIO;
-        char *point = line + at;
-        point[strcspn(point, " \n")] = 0;
-        mounts_unescape(point);
-        const char *below = path_below(point, path);
-        if (below && (itself || *below) && is_reachable(point, id))
-            return found(point, out);
+    cleanup(mount_row_free) struct mount_row row = {0};
+    int r;
+    while ((r = mount_row_read(table, &row)) == 1) {
+        const char *below = path_below(row.point, path);
+        if (below && (itself || *below) && is_reachable(row.point, row.id))
+            return found(row.point, out);
     }
-    return ferror(table) ? -EIO : 0;
+    return r;
 }
 
 static int mounts_walk_path(const char *path, bool itself, char **out)
@@ -180,7 +203,7 @@ static int mounts_walk_path(const char *path, bool itself, char **out)
 
 int mounts_below(const char *path, bool itself, char **out)
 {
-    FILE *table = fopen("/proc/thread-self/mountinfo", "re");
+    FILE *table = fopen(OWN_TABLE, "re");
     if (!table)
         return mounts_walk_path(path, itself, out);
     int r = mounts_look_up(table, path, itself, out);
@@ -204,4 +227,36 @@ bool mount_type_at(const char *path, char type[MOUNT_TYPE])
     }
     endmntent(f);
     return any;
+}
+
+/* A device of this number is mounted there. Or, with a path: the number of what is mounted on top
+ * at path. */
+static int mounts_find_device(const char *table, const char *path, unsigned device[2])
+{
+    cleanup(mount_row_free) struct mount_row row = {0};
+    bool any = false;
+    int r;
+    FILE *f = fopen(table, "re");
+    if (!f)
+        return -errno;
+    while ((r = mount_row_read(f, &row)) == 1) {
+        if (path && strcmp(row.point, path) == 0) {
+            device[0] = row.major;
+            device[1] = row.minor;
+            any = true;
+        } else if (!path && row.major == device[0] && row.minor == device[1]) {
+            any = true;
+        }
+    }
+    fclose(f);
+    return r < 0 ? r : any;
+}
+
+int mounts_seen_in(const char *path, const char *table)
+{
+    unsigned device[2] = {0};
+    int r = mounts_find_device(OWN_TABLE, path, device);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return mounts_find_device(table, NULL, device);
 }

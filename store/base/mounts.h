@@ -29,6 +29,11 @@ int mounts_walk(int dirfd, const char *name, char **out);
 #define MOUNT_TYPE 64
 bool mount_type_at(const char *path, char type[MOUNT_TYPE]);
 
+/* 1 if what is mounted at path, as this thread sees it, is also in another table of mounts, such as
+ * /proc/1/mountinfo, at any place of it; 0 if not. -errno if a table cannot be read; -ENOENT if
+ * nothing is mounted at path. Asks the file system nothing, so that it need not answer yet. */
+int mounts_seen_in(const char *path, const char *table);
+
 /* The mount and the device that a folder belongs to. */
 struct mount_place {
     struct statx st;
