@@ -69,6 +69,18 @@ static int arguments_take(void *data, const char *arg, int key, struct fuse_args
     return !d || strcmp(arg, "ro") == 0 || strcmp(arg, "-d") == 0;
 }
 
+/* Without -o "$OPTIONS" where there are none. */
+static int arguments_copy(int argc, char **argv, struct fuse_args *out)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "-o") == 0 && i + 1 < argc && !*argv[i + 1])
+            i++;
+        else if (fuse_opt_add_arg(out, argv[i]) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args *left,
                     struct err *e)
 {
@@ -76,9 +88,8 @@ int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args
     *left = (struct fuse_args)FUSE_ARGS_INIT(0, NULL);
     options_default(out);
     out->log = LOG_LEVEL_INFO;
-    for (int i = 0; i < argc; i++)
-        if (fuse_opt_add_arg(left, argv[i]) < 0)
-            return -ENOMEM;
+    if (arguments_copy(argc, argv, left) < 0)
+        return -ENOMEM;
     if (fuse_opt_parse(left, &in, NULL, arguments_take) < 0)
         return err_set(e, -EINVAL, "needs one STORE and one MOUNTPOINT; see influxfs --help");
     /* libfuse leaves it, and would not take for options what it adds after it. */
