@@ -145,10 +145,13 @@ class Booted:
     def _is_up(self):
         if self.unshare.poll() is not None:
             raise AssertionError(f"systemd ended while it booted: exit {self.unshare.returncode}")
-        children = Path(f"/proc/{self.unshare.pid}/task/{self.unshare.pid}/children").read_text().split()
-        if not children or Path(f"/proc/{children[0]}/comm").read_text() != "systemd\n":
+        try:  # its children are mount(8) and others, one after the other, until it is unshare(1)
+            child = Path(f"/proc/{self.unshare.pid}/task/{self.unshare.pid}/children").read_text().strip()
+            if Path(f"/proc/{child}/comm").read_text() != "systemd\n":
+                return False
+        except OSError:
             return False
-        self.init = int(children[0])
+        self.init = int(child)
         state = self.run("systemctl", "is-system-running", check=False).strip()
         return state in ("running", "degraded")
 
