@@ -87,6 +87,15 @@ static int remember(void *arg, const struct process_file *file)
     return 0;
 }
 
+/* Whether theirs is our folder at path, which was at `before`. While influxd makes its folders, each
+ * look finds more of them: theirs is what ours was before, or what it is now. */
+static bool running_same(const struct place *theirs, const struct place *before, const char *path)
+{
+    struct place now;
+    return place_same(theirs, before) ||
+           (place_find(NULL, path, &now) == 0 && place_same(theirs, &now));
+}
+
 /* Compares the configured folders of an influxd; without databases it holds no file open. */
 static int running_check_folders(struct scan *s, const struct server *server)
 {
@@ -96,7 +105,7 @@ static int running_check_folders(struct scan *s, const struct server *server)
         if (!path || place_find(server, path, &theirs) < 0)
             continue;
         for (size_t k = 0; k < STORE_FOLDERS; k++)
-            if (place_same(&theirs, &s->places[k]))
+            if (running_same(&theirs, &s->places[k], store_folder(s->paths, k)))
                 return err_set(
                     s->e, -EBUSY, "influxd (pid %d) runs on the %s folder %s (%s): stop it first",
                     (int)s->now->pid, store_folder_names[k], store_folder(s->paths, k),
@@ -236,7 +245,8 @@ static size_t find_difference(const struct comparison *c, const struct server *s
     for (; i < STORE_FOLDERS; i++) {
         struct place theirs;
         const char *path = store_folder(&server->paths, i);
-        if (path && place_find(server, path, &theirs) == 0 && !place_same(&theirs, &c->places[i]))
+        if (path && place_find(server, path, &theirs) == 0 &&
+            !running_same(&theirs, &c->places[i], store_folder(c->paths, i)))
             break;
     }
     return i;

@@ -373,6 +373,39 @@ static void test_mismatch(void **state)
     assert_int_equal(running_mismatch(&paths, NULL, &e), 0);
 }
 
+static void *make_soon(void *arg)
+{
+    autofree char *path = below("made/meta");
+    usleep(*(const unsigned *)arg);
+    return mkdir(path, 0755) == 0 ? arg : NULL;
+}
+
+/* As an influxd that has just started makes them: once, and while it is looked at. */
+static void test_folder_made_meanwhile(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    autofree char *meta = below("made/meta");
+    make_file("made/beside", "");
+    write_config("influxdb.conf", meta, paths.data, paths.wal);
+    const char *const args[] = {"-config", "influxdb.conf", NULL};
+    with_helper h = start("influxd", NULL, args, NULL);
+    paths.config = below("influxdb.conf");
+    free(paths.meta);
+    paths.meta = strdup(meta);
+    for (unsigned i = 0, wait_us = 0; i < 60; i++, wait_us = wait_us * 7 % 4001 + 50) {
+        pthread_t t;
+        void *made;
+        assert_int_equal(pthread_create(&t, NULL, make_soon, &wait_us), 0);
+        int r = running_mismatch(&paths, NULL, &e);
+        pthread_join(t, &made);
+        assert_non_null(made);
+        if (r < 0)
+            fail_msg("%s", e.text);
+        assert_int_equal(rmdir(meta), 0);
+    }
+}
+
 static void others(int state, const char *word)
 {
     struct err e = {0};
@@ -456,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_zombie, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mismatch, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folder_made_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_seen_damaged, set_up, tear_down),
     };
