@@ -192,9 +192,12 @@ class Booted:
         return None
 
     def console(self):
-        """What it said while it booted, and last of all."""
+        """What it said while it booted, and the end of its journal."""
         said = [Path(f"{self.root}.boot"), self.root / "var/log/console"]
-        return "\n".join(path.read_text(errors="replace")[-6000:] for path in said if path.exists())
+        texts = [path.read_text(errors="replace") for path in said if path.exists()]
+        if self.init and not has_ended(self.init):
+            texts.append(self.run("journalctl", "-b", "-o", "short-monotonic", "--no-pager", "--lines=80", check=False))
+        return "\n".join(text[-6000:] for text in texts)
 
     def poweroff(self):
         """Services are stopped and file systems unmounted first."""
