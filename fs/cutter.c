@@ -49,7 +49,7 @@ static bool same_reason(const char *a, const char *b)
     }
 }
 
-static void failed(struct cutter *c, const char *what, const char *why)
+static void cutter_failed(struct cutter *c, const char *what, const char *why)
 {
     struct report_event *ev = &c->report.error;
     worker_lock(c->worker);
@@ -58,6 +58,7 @@ static void failed(struct cutter *c, const char *what, const char *why)
     snprintf(ev->what, sizeof(ev->what), "%s", what);
     snprintf(ev->text, sizeof(ev->text), "%s", why);
     worker_unlock(c->worker);
+    counters_error(&c->fs->counters, REPORT_ERROR_OTHER);
     if (!told)
         status_failed(c->fs->status, what, why);
 }
@@ -120,7 +121,7 @@ static void cut(struct cutter *c)
     if (r < 0) {
         c->not_before_ns = time_mono_ns() + (o->every_ns < RETRY_NS ? o->every_ns : RETRY_NS);
         if (r != -ENOENT && r != -EINTR)
-            failed(c, "cut", e.text);
+            cutter_failed(c, "cut", e.text);
         return;
     }
     c->cut_ns = began;
@@ -130,6 +131,7 @@ static void cut(struct cutter *c)
     else if (res.made)
         log_info("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
                  (unsigned long long)res.files, (unsigned long long)res.bytes);
+    c->fs->counters.cuts += res.made;
     log_loss(&res);
     if (res.said.text[0] && strcmp(res.said.text, c->said.text) != 0)
         log_info("cut: %s", res.said.text);
@@ -163,9 +165,10 @@ static void cutter_fold(struct cutter *c)
     c->fold_ns = time_mono_ns();
     c->fold_version = cuts_version(c->fs->cuts);
     if (r < 0) {
-        failed(c, "folding cuts", e.text);
+        cutter_failed(c, "folding cuts", e.text);
         return;
     }
+    c->fs->counters.folds += res.folded > 0;
     if (res.folded)
         log_info("%llu cuts folded: the base stands for %lld, %llu bytes freed",
                  (unsigned long long)res.folded, (long long)res.base,

@@ -8,6 +8,7 @@
 #ifndef INFLUXFS_FS_FS_H
 #define INFLUXFS_FS_FS_H
 
+#include "fs/counters.h"
 #include "fs/ino.h"
 #include "fs/material.h"
 #include "fs/node.h"
@@ -30,6 +31,8 @@ struct dumps;
 struct status;
 struct space;
 struct notify;
+struct survey;
+struct recorder;
 
 #define FS_BRANCHES 7
 
@@ -60,6 +63,9 @@ struct fs {
     struct status *status;
     struct space *space;
     struct notify *notify; /* NULL: no service manager listens */
+    struct survey *survey;
+    struct recorder *recorder; /* NULL without a state folder */
+    struct counters counters;
     struct fuse_session *session;
     int64_t started_ns;  /* wall clock: the time of the fixed folders */
     uint32_t generation; /* of all nodes, whose numbers begin anew with each mount */

@@ -61,6 +61,7 @@ static int generated_measure(struct generated *g, struct schema_cache *c,
     g->size = 0;
     while (n >= 0 && (n = g->maker->next(text, NULL, SIZE_MAX, e)) > 0) {
         g->size += (uint64_t)n;
+        g->fs->counters.sizing += (uint64_t)n;
         if (reader_interrupted(reader))
             n = err_set(e, -EINTR, "interrupted");
     }

@@ -9,8 +9,10 @@
 #include "fs/notify.h"
 #include "fs/now.h"
 #include "fs/pace.h"
+#include "fs/recorder.h"
 #include "fs/space.h"
 #include "fs/status.h"
+#include "fs/survey.h"
 #include "fs/timer.h"
 #include "fs/uploads.h"
 #include "fs/view.h"
@@ -20,6 +22,7 @@
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
+#include "store/restore/account.h"
 #include "store/snapshot/held.h"
 
 #include <errno.h>
@@ -85,7 +88,10 @@ static int main_open_restore(struct daemon *d, struct err *e)
     autoclose int state = d->state ? open(d->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     o.state_fd = state;
     main_expect_delay(d);
-    return session_open(&o, &d->fs.restore, e);
+    int r = session_open(&o, &d->fs.restore, e);
+    if (r == 0)
+        account_on_end(session_account(d->fs.restore), recorder_restore_ended, &d->fs);
+    return r;
 }
 
 /* Says now, and not when the disk is full, that files will have to be copied. */
@@ -249,6 +255,10 @@ static int main_start(struct daemon *d, struct err *e)
     if (r == 0)
         r = space_new(d->paths.data, d->fs.state, &d->fs.space);
     if (r == 0)
+        r = survey_new(&d->paths, &d->fs.survey);
+    if (r == 0 && d->state)
+        r = recorder_new(d->state, &d->fs.recorder);
+    if (r == 0)
         r = timer_start(&d->fs, &d->timer);
     if (r == 0)
         r = cutter_start(&d->fs);
@@ -278,6 +288,7 @@ static void main_stop(struct daemon *d)
     struct fs *fs = &d->fs;
     timer_stop(d->timer);
     space_free(fs->space);
+    survey_free(fs->survey);
     if (d->mounted)
         fuse_session_unmount(fs->session);
     if (fs->session)
@@ -297,6 +308,7 @@ static void main_stop(struct daemon *d)
     snapshots_close(fs->snapshots);
     session_close(fs->restore);
     notify_close(fs->notify);
+    recorder_free(fs->recorder);
     free(d->state);
     free(d->mountpoint);
     store_paths_free(&d->paths);

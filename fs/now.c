@@ -6,6 +6,7 @@
 #include "fs/status.h"
 #include "fs/tarfile.h"
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,11 +38,14 @@ static const struct node_ops now_ops, now_folder_ops;
 static int now_take(void *ctx, const struct tarball_reader *reader, struct tarball **out,
                     struct err *e)
 {
-    const struct fs *fs = ctx;
+    struct fs *fs = ctx;
+    const int64_t began_ns = time_mono_ns();
     int r = snapshots_now(fs->snapshots, reader, out, e);
-    if (r == 0)
-        status_captured(fs->status, *out);
-    return r;
+    if (r < 0)
+        return r;
+    counters_captured(&fs->counters, time_mono_ns() - began_ns);
+    status_captured(fs->status, *out);
+    return 0;
 }
 
 static void now_put(void *ctx, struct tarball *t)
@@ -140,6 +144,7 @@ static int now_open(struct request *r, struct node *n, int flags, struct handle 
     if (rc < 0)
         return rc;
     tarfile_init(r->fs, &nh->file, instant_tarball(instant_held(nh->hold)), k->path);
+    nh->file.is_backup = true;
     *h = &steal_ptr(&nh)->file.h;
     return 0;
 }

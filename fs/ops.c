@@ -196,6 +196,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     }
     /* The reader may close the file as soon as it has the answer. */
     const struct node_ops *ops = h->node->ops;
+    counters_read(&r.fs->counters, h->node->kind, (size_t)n);
     fuse_reply_buf(req, buf, (size_t)n);
     if (ops->has_read)
         ops->has_read(h, (size_t)n, (uint64_t)off);

@@ -7,6 +7,7 @@
 #include "fs/pace.h"
 #include "fs/request.h"
 #include "fs/status.h"
+#include "fs/survey.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/restore/account.h"
@@ -23,8 +24,8 @@
 struct text_node {
     struct node node;
     mode_t mode;
-    int64_t mtime_ns;                        /* 0: the time of the question */
-    int (*make)(struct fs *fs, char **text); /* memory that is freed here */
+    int64_t mtime_ns;                            /* 0: the time of the question */
+    int (*make)(struct request *r, char **text); /* memory that is freed here */
 };
 
 struct text_handle {
@@ -38,7 +39,7 @@ static int report_text_getattr(struct request *r, struct node *n, struct handle 
     const struct text_node *t = (const struct text_node *)n;
     const struct text_handle *th = (const struct text_handle *)h;
     autofree char *text = NULL;
-    int rc = th ? 0 : t->make(r->fs, &text);
+    int rc = th ? 0 : t->make(r, &text);
     if (rc < 0)
         return rc;
     fs_attr(r->fs, st, n, S_IFREG | t->mode, th ? th->len : strlen(text),
@@ -51,7 +52,7 @@ static int report_text_open(struct request *r, struct node *n, int flags, struct
     const struct text_node *t = (const struct text_node *)n;
     (void)flags;
     autofree struct text_handle *th = calloc(1, sizeof(*th));
-    int rc = th ? t->make(r->fs, &th->text) : -ENOMEM;
+    int rc = th ? t->make(r, &th->text) : -ENOMEM;
     if (rc < 0)
         return rc;
     th->len = strlen(th->text);
@@ -88,7 +89,7 @@ static const struct node_ops text_ops = {
 };
 
 static int report_text_new(struct fs *fs, ino_t ino, mode_t mode, int64_t mtime_ns,
-                           int (*make)(struct fs *fs, char **text), struct node **out)
+                           int (*make)(struct request *r, char **text), struct node **out)
 {
     autofree struct text_node *t = calloc(1, sizeof(*t));
     if (!t)
@@ -142,8 +143,9 @@ static const struct node_ops log_ops = {
     .release = log_release,
 };
 
-static int make_restore_status(struct fs *fs, char **text)
+static int make_restore_status(struct request *r, char **text)
 {
+    const struct fs *fs = r->fs;
     if (fs->restore)
         return account_json(session_account(fs->restore), text);
     *text = strdup("{\"state\":\"read-only\"}\n");
@@ -161,9 +163,10 @@ static void gather_cuts(struct fs *fs, struct report *r)
         cutter_get(fs->cutter, &r->mount->timer);
 }
 
-/* Gathers the contents of status.json. The caller clears *r, also after -ENOMEM. */
-static int report_gather(struct fs *fs, struct report *r, struct report_mount *m)
+/* Gathers all that the mount can tell. -EINTR. The caller clears *r, also after an error. */
+static int report_gather(struct request *q, struct report *r, struct report_mount *m)
 {
+    struct fs *fs = q->fs;
     report_store(r, fs->paths, fs->state);
     r->mount = m;
     err_set(&r->lacks, 0, "%s", fs->lacks);
@@ -176,7 +179,10 @@ static int report_gather(struct fs *fs, struct report *r, struct report_mount *m
         .held_to = pace_held_to(fs->pace),
         .restores = fs->restore,
     };
+    counters_get(&fs->counters, &m->counters);
     int ret = status_get(fs->status, &m->last);
+    if (ret == 0)
+        ret = survey_get(fs->survey, request_interrupted, q, r);
     if (ret == 0 && fs->options->skip_damaged)
         ret = dumps_lacks(fs->dumps, &m->dumps_lack, &m->dumps_lack_more);
     if (ret == 0)
@@ -186,20 +192,34 @@ static int report_gather(struct fs *fs, struct report *r, struct report_mount *m
     return ret;
 }
 
-static int report_make_status(struct fs *fs, char **text)
+/* Memory for the caller, by one of the printers of store/program. */
+static int report_json_text(const struct report *r, char **text)
 {
-    struct report report;
-    struct report_mount mount;
-    int r = report_gather(fs, &report, &mount);
-    struct json_object *o = r == 0 ? report_json(&report) : NULL;
+    struct json_object *o = report_json(r);
     const char *json =
         o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                   JSON_C_TO_STRING_NOSLASHESCAPE)
           : NULL;
-    r = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;
+    int ret = json && asprintf(text, "%s\n", json) >= 0 ? 0 : -ENOMEM;
     json_object_put(o);
+    return ret;
+}
+
+static int report_print(struct request *q, int (*print)(const struct report *r, char **text),
+                        char **text)
+{
+    struct report report;
+    struct report_mount mount;
+    int r = report_gather(q, &report, &mount);
+    if (r == 0)
+        r = print(&report, text);
     report_clear(&report);
     return r;
+}
+
+static int report_make_status(struct request *q, char **text)
+{
+    return report_print(q, report_json_text, text);
 }
 
 int report_restore_log(struct fs *fs, struct node **out)
@@ -217,8 +237,9 @@ int report_status(struct fs *fs, struct node **out)
     return report_text_new(fs, INO_STATUS, 0444, 0, report_make_status, out);
 }
 
-static int make_marker(struct fs *fs, char **text)
+static int make_marker(struct request *r, char **text)
 {
+    const struct fs *fs = r->fs;
     const char *quote = *fs->id.text ? "\"" : "";
     const char *id = *fs->id.text ? fs->id.text : "null";
     return asprintf(text, "{\"version\":1,\"store\":%s%s%s}\n", quote, id, quote) < 0 ? -ENOMEM : 0;

@@ -21,6 +21,8 @@ struct request request_of(fuse_req_t req)
 
 void request_reply(fuse_req_t req, int r)
 {
+    struct fs *fs = fuse_req_userdata(req);
+    counters_answered(&fs->counters, r);
     /* The limit is not the caller's. */
     fuse_reply_err(req, r == -EMFILE ? ENFILE : -r);
 }

@@ -2,9 +2,11 @@
 #include "fs/tarfile.h"
 
 #include "fs/pace.h"
+#include "fs/recorder.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/lock.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 
@@ -14,6 +16,7 @@ void tarfile_init(struct fs *fs, struct tarfile *f, struct tarball *t, const cha
     f->tarball = t;
     f->name = name;
     f->front = 0;
+    f->opened_ns = time_mono_ns();
     ahead_init(&f->ahead);
     pthread_mutex_init(&f->lock, NULL);
 }
@@ -44,13 +47,34 @@ static ssize_t read_tarball(struct request *r, const struct tarfile *f, char *bu
     return -EIO;
 }
 
-/* Whether this piece completes the reading of the whole tar. */
+/* Whether this piece completes the reading of the whole tar; true once. */
 static bool completes(struct tarfile *f, uint64_t len, uint64_t off)
 {
     lock_scope(&f->lock);
-    if (off <= f->front && off + len > f->front)
-        f->front = off + len;
-    return f->front == off + len;
+    if (off > f->front || off + len <= f->front)
+        return false;
+    f->front = off + len;
+    return f->front == tarball_size(f->tarball);
+}
+
+static void tarfile_was_read(struct fs *fs, const struct tarfile *f)
+{
+    const struct capture *c = tarball_capture(f->tarball);
+    char left_out[400];
+    status_read_whole(fs->status, f->name, f->tarball);
+    if (!f->is_backup)
+        return;
+    bool whole = omissions_that_count(capture_left_out(c)) == 0;
+    omissions_say(capture_left_out(c), left_out, sizeof(left_out));
+    const struct history_entry entry = {
+        .result = whole ? HISTORY_DONE : HISTORY_OMISSIONS,
+        .took_ns = time_mono_ns() - f->opened_ns,
+        .bytes = tarball_size(f->tarball),
+        .what = f->name,
+        .id = capture_record(c)->id,
+        .text = whole ? NULL : left_out,
+    };
+    recorder_add(fs->recorder, HISTORY_BACKUP, &entry);
 }
 
 ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off)
@@ -63,8 +87,8 @@ ssize_t tarfile_read(struct request *r, struct handle *h, char **buf, size_t n, 
         pace_wait(r->fs->pace, (size_t)got, request_interrupted, r);
     if (got < 0)
         ahead_go_on(&f->ahead, 0, off, NULL, NULL);
-    else if (completes(f, (uint64_t)got, off) && off + (uint64_t)got == tarball_size(f->tarball))
-        status_read_whole(r->fs->status, f->name, f->tarball);
+    else if (completes(f, (uint64_t)got, off))
+        tarfile_was_read(r->fs, f);
     return got;
 }
 

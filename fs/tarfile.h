@@ -19,6 +19,8 @@ struct tarfile {
     struct handle h;
     struct tarball *tarball; /* which the branch keeps, as the name, while the handle is open */
     const char *name;        /* for status.json */
+    bool is_backup;          /* when all of it was read, that is a backup of the store */
+    int64_t opened_ns;       /* monotonic */
     struct ahead ahead;
     pthread_mutex_t lock;
     uint64_t front; /* the reader has read everything before; guarded by lock */

@@ -93,15 +93,17 @@ static void end_the_loop(struct timer *t)
 
 /* Notes the folders of a running influxd, for a restore while it is down. Logs, once, that they are
  * not the mounted ones. */
-static void watch_influxd(struct timer *t)
+static void timer_watch_influxd(struct timer *t)
 {
     struct err why = {0};
     if (!t->fs->paths->config || time_mono_ns() < t->watch)
         return;
     t->watch = time_mono_ns() + WATCH_NS;
     if (seen_look(t->fs->paths, t->fs->state, false, &why) < 0 &&
-        strcmp(why.text, t->mismatch.text) != 0)
+        strcmp(why.text, t->mismatch.text) != 0) {
+        counters_error(&t->fs->counters, REPORT_ERROR_OTHER);
         status_failed(t->fs->status, "store", why.text);
+    }
     t->mismatch = why;
 }
 
@@ -128,7 +130,7 @@ static void *timer_run(void *arg)
         views_expire(t->fs);
         dumps_expire(t->fs->dumps);
         tell_standing(t->fs);
-        watch_influxd(t);
+        timer_watch_influxd(t);
     }
     end_the_loop(t);
     return NULL;

@@ -3,6 +3,7 @@
 #include "fs/uploads_internal.h"
 
 #include "fs/caller.h"
+#include "fs/recorder.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/lock.h"
@@ -42,12 +43,14 @@ struct handle *upload_file_handle(struct upload_entry *e, bool writer)
     return &h->h;
 }
 
-int upload_file_may_begin(struct request *r)
+int upload_file_may_begin(struct request *r, const char *name)
 {
     struct err why = {0};
     int rc = r->fs->restore ? session_may_begin(r->fs->restore, &why) : -EROFS;
-    if (rc < 0 && why.text[0])
-        status_failed(r->fs->status, "restore", why.text);
+    if (rc == 0 || !why.text[0])
+        return rc;
+    status_failed(r->fs->status, "restore", why.text);
+    recorder_restore_ended(r->fs, &(struct account_end){.name = name, .why = why.text});
     return rc;
 }
 
@@ -116,7 +119,7 @@ int upload_file_open(struct request *r, struct node *n, int flags, struct handle
     bool writer = (flags & O_ACCMODE) != O_RDONLY;
     if (e->folder)
         return -EISDIR;
-    int rc = writer ? upload_file_may_begin(r) : 0;
+    int rc = writer ? upload_file_may_begin(r, e->name) : 0;
     if (rc < 0)
         return rc;
     pthread_mutex_lock(&e->all->lock);

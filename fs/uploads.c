@@ -124,7 +124,7 @@ static int uploads_create(struct request *r, struct node *dir, const char *name,
     char path[PATH_MAX];
     struct upload *upload;
     (void)flags;
-    int rc = upload_file_may_begin(r);
+    int rc = upload_file_may_begin(r, name);
     if (rc < 0)
         return rc;
     lock_scope(&d->all->lock);

@@ -48,8 +48,9 @@ struct uploads {
     pthread_mutex_t lock; /* guards the tree and its entries; not held while an upload works */
 };
 
-/* Whether a restore can begin; asked when a file is opened, before anything is copied. */
-int upload_file_may_begin(struct request *r);
+/* Whether a restore from a file of this name can begin; asked when it is opened, before anything is
+ * copied. */
+int upload_file_may_begin(struct request *r, const char *name);
 /* Opens a file; with the lock. NULL: out of memory. */
 struct handle *upload_file_handle(struct upload_entry *e, bool writer);
 

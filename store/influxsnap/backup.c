@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap backup: the store, or what has changed since the snapshots at PATH. */
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 #include "store/influxsnap/backup_host.h"
 #include "store/influxsnap/backup_path.h"
 #include "store/influxsnap/download.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/part.h"
+#include "store/influxsnap/remember.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/stream.h"
 #include "store/influxsnap/telling.h"
 #include "store/snapshot/capture.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 
 #define PIECE (1u << 20)
 
@@ -111,12 +116,40 @@ static void backup_tell(const struct backup *b)
     backup_path_tell(&b->at, &done, more);
 }
 
+static void backup_remember(const struct backup *b, int64_t began_ns, int code, const char *why)
+{
+    const struct capture *c = b->now ? tarball_capture(b->now) : NULL;
+    char path[PATH_MAX], left_out[400] = "";
+    if (code == EXIT_OMISSIONS && omissions_that_count(capture_left_out(c)))
+        omissions_say(capture_left_out(c), left_out, sizeof(left_out));
+    else if (code == EXIT_OMISSIONS)
+        snprintf(left_out, sizeof(left_out), "files of the store are damaged");
+    if (b->part.tar && origin(b)->number >= 0)
+        snprintf(path, sizeof(path), "%s.%" PRId64, b->at.path, origin(b)->number);
+    else
+        snprintf(path, sizeof(path), "%s", b->at.path);
+    const struct history_entry end = {
+        .result = code == EXIT_DONE        ? HISTORY_DONE
+                  : code == EXIT_OMISSIONS ? HISTORY_OMISSIONS
+                                           : HISTORY_FAILED,
+        .bytes = b->written,
+        .what = path,
+        .id = c ? capture_record(c)->id : NULL,
+        .text = *why        ? why
+                : *left_out ? left_out
+                            : NULL,
+    };
+    remember(b->s, HISTORY_BACKUP, began_ns, &end);
+}
+
 static int backup_store(struct snap *s)
 {
     struct err e = {0};
     struct backup b = {.s = s};
+    const int64_t began_ns = time_mono_ns();
     int r = backup_run(&b, &e);
     int code = r < 0 ? backup_path_fail(r, &e) : tell_capture(tarball_capture(b.now));
+    backup_remember(&b, began_ns, code, e.text);
     if (r == 0)
         backup_tell(&b);
     part_clear(&b.part);

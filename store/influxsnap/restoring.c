@@ -4,10 +4,12 @@
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
 #include "store/base/path.h"
+#include "store/base/time.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
 #include "store/influxsnap/logtail.h"
 #include "store/influxsnap/meter.h"
+#include "store/influxsnap/remember.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
@@ -358,10 +360,34 @@ static void tell_manifest(const struct restoring *r)
     tell_left_out("the snapshot", &m->left_out);
 }
 
+/* The snapshot that the store is as of now, if its manifest was read. */
+static const char *restored_id(const struct restoring *r)
+{
+    const char *id = NULL;
+    for (size_t i = 0; i < r->set.n; i++)
+        id = r->set.at[i].m && !r->set.at[i].superseded ? r->set.at[i].m->id : id;
+    return id;
+}
+
+static void restore_remember(const struct restoring *r, int64_t began_ns, bool done,
+                             const char *why)
+{
+    const struct history_entry end = {
+        .result = done ? HISTORY_DONE : HISTORY_FAILED,
+        .bytes = tarset_bytes(&r->set),
+        .what = from_stdin(r->s) ? "standard input" : r->s->o.args[0],
+        .id = restored_id(r),
+        .text = done ? NULL : why,
+    };
+    if (!r->s->o.dry_run)
+        remember(r->s, HISTORY_RESTORE, began_ns, &end);
+}
+
 int snap_restore(struct snap *s)
 {
     struct err e = {0};
     struct restoring r = {.s = s};
+    const int64_t began_ns = time_mono_ns();
     int code = EXIT_DONE, ret = snap_open(s, s->o.dry_run ? SNAP_LOOK : SNAP_PATHS, &e);
     if (ret < 0)
         return snap_fail(ret, &e);
@@ -373,6 +399,7 @@ int snap_restore(struct snap *s)
         ret = s->o.dry_run ? restore_dry_run(&r, &e) : restore(&r, &e);
     if (ret == 0)
         tell_manifest(&r);
+    restore_remember(&r, began_ns, ret == 0, e.text);
     if (ret < 0) {
         snap_fail(ret, &e);
         code = restore_exit_code(s, ret);

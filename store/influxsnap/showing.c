@@ -8,6 +8,7 @@
 #include "store/program/report.h"
 #include "store/restore/session.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -22,6 +23,9 @@ static int show_gather(struct snap *s, struct report *r, struct err *e)
     ret = running_uses(&s->paths, &r->in_use);
     if (ret < 0 && !r->in_use.text[0])
         return err_sys(e, ret, "looking for an influxd");
+    r->use = ret == 0 ? REPORT_UNUSED : ret == -EBUSY ? REPORT_IN_USE : REPORT_USE_UNKNOWN;
+    if ((ret = contents_look(&s->paths, snap_stopped, NULL, &r->contents)) < 0)
+        return err_sys(e, ret, "looking at the store");
     if (session_look(&s->paths, &r->cut_off, &why) < 0)
         err_set(&r->cut_off, 0, "unknown: %s", why.text);
     r->known = snap_cuts_unknown(s) ? REPORT_UNKNOWN_CUTS : REPORT_CUTS;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap verify: every byte of snapshots, and whether their chains are whole. */
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/influxsnap/meter.h"
+#include "store/influxsnap/remember.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
@@ -20,11 +22,14 @@ struct verdict {
     struct json_object *snapshots, *chains;
     struct advise advise; /* of the chain at hand */
     int code;             /* the exit code so far: the first kind of trouble, damage before gaps */
+    struct err first;     /* the first trouble; or empty */
 };
 
 static void trouble(struct verdict *r, int code, const struct err *why)
 {
     snap_say("%s", why->text);
+    if (!r->first.text[0])
+        r->first = *why;
     if (r->code == EXIT_DONE || code < r->code)
         r->code = code;
 }
@@ -168,8 +173,21 @@ static void print_json(struct verdict *r)
     snap_print_json(o);
 }
 
+/* What was checked: the first PATH stands for all. */
+static void verify_remember(struct snap *s, const struct verdict *r, int64_t began_ns, bool good)
+{
+    const struct history_entry end = {
+        .result = good ? HISTORY_DONE : HISTORY_FAILED,
+        .bytes = r->bytes,
+        .what = s->o.args[0],
+        .text = good ? NULL : r->first.text,
+    };
+    remember(s, HISTORY_VERIFY, began_ns, &end);
+}
+
 static int verify_paths(struct snap *s)
 {
+    const int64_t began_ns = time_mono_ns();
     struct err e = {0};
     struct tarset set = {0};
     struct verdict r = {.json = s->o.json,
@@ -179,6 +197,9 @@ static int verify_paths(struct snap *s)
     int ret = tarset_gather(s->o.args, s->o.nargs, true, &set, &e);
     if (ret == 0)
         ret = verify(&r, &set, &e);
+    if (ret < 0)
+        r.first = e;
+    verify_remember(s, &r, began_ns, ret == 0 && r.code == EXIT_DONE);
     if (ret == 0 && s->o.json)
         print_json(&r);
     else if (ret == 0 && s->o.quiet) /* one line, where all else is silent */

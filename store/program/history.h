@@ -6,21 +6,27 @@
 #ifndef INFLUXFS_PROGRAM_HISTORY_H
 #define INFLUXFS_PROGRAM_HISTORY_H
 
+#include "store/base/err.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
+struct json_object;
+
 enum history_kind { HISTORY_BACKUP, HISTORY_VERIFY, HISTORY_RESTORE, HISTORY_KINDS };
 
-enum history_result { HISTORY_DONE, HISTORY_OMISSIONS, HISTORY_FAILED };
+enum history_result { HISTORY_DONE, HISTORY_OMISSIONS, HISTORY_FAILED, HISTORY_RESULTS };
+
+#define HISTORY_MOST 32 /* entries of a kind that are kept */
 
 struct history_entry {
     enum history_result result;
     int64_t ended_ns; /* since 1970 */
     int64_t took_ns;
     uint64_t bytes;
-    char *what; /* the file or folder that was written, checked or restored */
-    char *id;   /* of the snapshot; or NULL */
-    char *text; /* what was left out, or why it failed; or NULL */
+    const char *what; /* the file or folder that was written, checked or restored */
+    const char *id;   /* of the snapshot; or NULL */
+    const char *text; /* what was left out, or why it failed; or NULL */
 };
 
 /* The entries of each kind, the newest first. */
@@ -28,7 +34,32 @@ struct history {
     struct {
         struct history_entry *at;
         size_t n;
+        uint64_t total[HISTORY_RESULTS]; /* how many ended so, forgotten ones included */
     } of[HISTORY_KINDS];
 };
+
+/* Reads what the state folder remembers; without a file: nothing. The caller clears *out, which is
+ * empty after an error: -EBADMSG, the file is damaged; others from the system. */
+int history_read(const char *state, struct history *out, struct err *e);
+void history_clear(struct history *h);
+
+/* Adds an entry, durably. One for the same `what` with the same outcome replaces the one before it
+ * if both are of one snapshot, or within ten minutes: a monitor that reads now.tar all the time must
+ * not push out the rest. A damaged file is begun anew, with a warning in the log. Processes wait for
+ * each other, for ten seconds at most (-EAGAIN). An error is no reason to fail what has ended. */
+int history_add(const char *state, enum history_kind kind, const struct history_entry *entry,
+                struct err *e);
+
+/* The newest entry of a kind with this result; NULL: none is remembered. */
+const struct history_entry *history_last(const struct history *h, enum history_kind kind,
+                                         enum history_result result);
+
+/* "backups", "verifications", "restores"; "done", "omissions", "failed". */
+extern const char *const history_kind_names[HISTORY_KINDS];
+extern const char *const history_result_names[HISTORY_RESULTS];
+
+/* {"backups":{"done":N,"omissions":N,"failed":N,"last":[{"result","ended","ended_ns","took_ns",
+ * "bytes","what","id","text"},…]},…}, which the caller puts. NULL when out of memory. */
+struct json_object *history_json(const struct history *h);
 
 #endif

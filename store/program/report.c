@@ -2,18 +2,26 @@
 #include "store/program/report.h"
 
 #include "store/base/array.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
+const char *const report_branch_names[REPORT_BRANCHES] = {"live", "now", "cuts", "at", "dump"};
+const char *const report_error_names[REPORT_ERROR_KINDS] = {"io",    "again",   "space",
+                                                            "files", "refused", "other"};
+
 void report_store(struct report *r, const struct store_paths *paths, const char *state)
 {
     struct statvfs v;
-    *r = (struct report){.paths = paths, .state = state};
-    if (state && statvfs(state, &v) == 0)
+    *r = (struct report){.paths = paths, .state = state, .at_ns = time_wall_ns()};
+    if (!state)
+        return;
+    if (statvfs(state, &v) == 0)
         r->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    history_read(state, &r->history, &r->history_unknown);
 }
 
 int report_cuts(struct report *r, struct cuts *c, struct err *e)
@@ -81,6 +89,8 @@ void report_capture_clear(struct report_capture *c)
 void report_clear(struct report *r)
 {
     free(r->cuts);
+    contents_clear(&r->contents);
+    history_clear(&r->history);
     if (!r->mount)
         return;
     report_capture_clear(&r->mount->last.capture);

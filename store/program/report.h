@@ -13,6 +13,7 @@
 #define INFLUXFS_PROGRAM_REPORT_H
 
 #include "store/chain/cut_links.h"
+#include "store/program/contents.h"
 #include "store/program/history.h"
 #include "store/program/options.h"
 #include "store/restore/progress.h"
@@ -56,22 +57,8 @@ struct report_timer {
     struct report_event error; /* the last failure, if no success followed */
 };
 
-/* The files of one retention policy, as the folders show them now. */
-struct report_policy {
-    char *database, *policy;
-    uint64_t shards, files, data_bytes, wal_bytes;
-};
-
-/* What the live store holds, by database and policy in the order of their names. */
-struct report_contents {
-    bool known; /* else for the reason in */
-    struct err unknown;
-    struct report_policy *policies;
-    size_t npolicies;
-    uint64_t meta_bytes;
-};
-
-/* Branches of the tree, for what is read of them. */
+/* Branches of the tree, for what is read of them: "live", "now", "cuts", "at", "dump". */
+extern const char *const report_branch_names[];
 enum report_branch {
     REPORT_LIVE,
     REPORT_NOW,  /* now.tar, under any name */
@@ -81,14 +68,16 @@ enum report_branch {
     REPORT_BRANCHES
 };
 
-/* What goes wrong in a mount, by the errno that was answered. */
+/* What goes wrong in a mount: requests by the errno that they were answered with, and what no request
+ * was answered with. "io", "again", "space", "files", "refused", "other". */
+extern const char *const report_error_names[];
 enum report_error_kind {
     REPORT_ERROR_IO,      /* EIO */
-    REPORT_ERROR_AGAIN,   /* EAGAIN, ESTALE: the store did not settle, or moved on */
+    REPORT_ERROR_AGAIN,   /* EAGAIN: the store did not settle, or another restore is under way */
     REPORT_ERROR_SPACE,   /* ENOSPC, EDQUOT */
     REPORT_ERROR_FILES,   /* EMFILE, ENFILE, ENOMEM */
-    REPORT_ERROR_REFUSED, /* restores that were refused */
-    REPORT_ERROR_OTHER,
+    REPORT_ERROR_REFUSED, /* restores that were refused, whatever their writers were answered */
+    REPORT_ERROR_OTHER,   /* cuts and folds of the timer; an influxd that uses other folders */
     REPORT_ERROR_KINDS
 };
 
@@ -122,13 +111,17 @@ enum report_known {
     REPORT_CUTS,
 };
 
+/* Whether an influxd, or another program that writes, uses the store. */
+enum report_use { REPORT_USE_UNKNOWN, REPORT_UNUSED, REPORT_IN_USE };
+
 struct report {
     const struct store_paths *paths;
     const char *state;   /* the state folder; NULL: none, for the reason in */
     struct err lacks;    /* what is missing, or empty */
     uint64_t free_bytes; /* on the disk of the state folder */
-    struct err in_use;   /* who uses the store; empty: none, or a mount, which does not look */
-    struct err cut_off;  /* an interrupted restore, unknown to a mount; or empty */
+    enum report_use use;
+    struct err in_use;  /* who uses the store, or why that is unknown; empty: nobody */
+    struct err cut_off; /* an interrupted restore, unknown to a mount; or empty */
 
     enum report_known known;
     struct cut_info *cuts; /* the base first */
@@ -138,13 +131,14 @@ struct report {
     uint64_t files, bytes, only_here; /* retained; bytes that nothing but the cuts holds */
     struct cut_links links;
     struct report_contents contents;
-    struct history history; /* what the state folder remembers */
-    int64_t at_ns;          /* when this was gathered */
+    struct history history;     /* what the state folder remembers */
+    struct err history_unknown; /* why it does not; or empty */
+    int64_t at_ns;              /* when this was gathered */
 
     struct report_mount *mount; /* NULL: this is influxsnap */
 };
 
-/* Begins a report of this store; all is borrowed. */
+/* Begins a report of this store, with what the state folder remembers; all is borrowed. */
 void report_store(struct report *r, const struct store_paths *paths, const char *state);
 
 /* Gathers the facts of the cuts, except `links`. An error that prevents a list of cuts is also in

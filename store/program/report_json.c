@@ -212,6 +212,55 @@ static struct json_object *pace_json(const struct report_mount *m)
     return o;
 }
 
+static struct json_object *report_contents_json(const struct report_contents *c)
+{
+    struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+    for (size_t i = 0; i < c->npolicies; i++) {
+        const struct report_policy *p = &c->policies[i];
+        struct json_object *one = json_object_new_object();
+        json_add_text(one, "database", p->database);
+        json_add_text(one, "policy", p->policy);
+        json_add_count(one, "shards", p->shards);
+        json_add_count(one, "files", p->files);
+        json_add_count(one, "data_bytes", p->data_bytes);
+        json_add_count(one, "wal_bytes", p->wal_bytes);
+        json_object_array_add(list, one);
+    }
+    json_add_bool(o, "known", c->known);
+    json_add_text(o, "error", c->unknown.text);
+    add_count_if(o, "meta_bytes", c->known, c->meta_bytes);
+    json_add(o, "policies", list);
+    return o;
+}
+
+static struct json_object *report_history_json(const struct report *r)
+{
+    struct json_object *o = history_json(&r->history);
+    json_add_text(o, "error", r->history_unknown.text);
+    return o;
+}
+
+static struct json_object *names_json(const char *const *names, const uint64_t *counts, size_t n)
+{
+    struct json_object *o = json_object_new_object();
+    for (size_t i = 0; i < n; i++)
+        json_add_count(o, names[i], counts[i]);
+    return o;
+}
+
+static struct json_object *counters_json(const struct report_counters *c)
+{
+    struct json_object *o = json_object_new_object();
+    json_add_count(o, "captures", c->captures);
+    json_add_count(o, "capture_ns", c->capture_ns);
+    json_add_count(o, "cuts", c->cuts);
+    json_add_count(o, "folds", c->folds);
+    json_add_count(o, "dump_sizing_bytes", c->sizing_bytes);
+    json_add(o, "read_bytes", names_json(report_branch_names, c->read_bytes, REPORT_BRANCHES));
+    json_add(o, "errors", names_json(report_error_names, c->errors, REPORT_ERROR_KINDS));
+    return o;
+}
+
 static void report_add_mount(struct json_object *o, const struct report_mount *m)
 {
     add_time(o, "mounted", m->mounted_ns, false);
@@ -225,6 +274,7 @@ static void report_add_mount(struct json_object *o, const struct report_mount *m
         json_add(o, "dumps_lack", lack_json(m));
     json_add_count(o, "captures_held", m->captures_held);
     json_add(o, "pace", pace_json(m));
+    json_add(o, "counters", counters_json(&m->counters));
     json_add(o, "restore", m->restores ? progress_object(&m->restore) : NULL);
 }
 
@@ -238,12 +288,13 @@ struct json_object *report_json(const struct report *r)
     json_add_text(o, "state", r->state);
     json_add_text(o, "lacks", r->lacks.text);
     json_add_count(o, "free", r->free_bytes);
-    if (r->mount) {
+    json_add_text(o, "in_use", r->in_use.text);
+    json_add(o, "contents", report_contents_json(&r->contents));
+    if (r->mount)
         report_add_mount(o, r->mount);
-    } else {
-        json_add_text(o, "in_use", r->in_use.text);
+    else
         json_add_text(o, "restore", r->cut_off.text);
-    }
+    json_add(o, "history", report_history_json(r));
     json_add(o, "cuts", r->known == REPORT_NO_CUTS ? NULL : report_cuts_json(r));
     return o;
 }

@@ -20,6 +20,8 @@
 
 struct account {
     int log;
+    void (*on_end)(void *arg, const struct account_end *end); /* or NULL */
+    void *on_end_arg;
     pthread_mutex_t lock; /* what follows */
     struct progress status;
     bool taken;                  /* the staging area is: */
@@ -72,6 +74,13 @@ void account_close(struct account *a)
     cleanup_close(&a->log);
     pthread_mutex_destroy(&a->lock);
     free(a);
+}
+
+void account_on_end(struct account *a, void (*fn)(void *arg, const struct account_end *end),
+                    void *arg)
+{
+    a->on_end = fn;
+    a->on_end_arg = arg;
 }
 
 void account_say(struct account *a, const char *fmt, ...)
@@ -161,12 +170,34 @@ static void set_state(struct progress *s, enum progress_state state, const char 
     s->ended_ns = progress_ended(s) ? time_wall_ns() : 0;
 }
 
+/* Tells of the end of what the status describes, if `described`: else its size is not known. */
+static void account_tell_end(struct account *a, enum progress_state state, bool described,
+                             const char *name, const char *why)
+{
+    struct account_end end = {.restored = state == PROGRESS_RESTORED, .name = name, .why = why};
+    if (!a->on_end || (state != PROGRESS_RESTORED && state != PROGRESS_REFUSED))
+        return;
+    pthread_mutex_lock(&a->lock);
+    const struct progress *s = &a->status;
+    autofree char *id = described && s->id ? strdup(s->id) : NULL;
+    if (described) {
+        end.id = id;
+        end.bytes = s->bytes;
+        end.took_ns = s->started_ns ? s->ended_ns - s->started_ns : 0;
+    }
+    pthread_mutex_unlock(&a->lock);
+    a->on_end(a->on_end_arg, &end);
+}
+
 static void account_report(struct account *a, const struct upload *u, enum progress_state state,
                            const char *name, const char *why)
 {
-    lock_scope(&a->lock);
-    if (is_subject(a, u))
+    pthread_mutex_lock(&a->lock);
+    bool described = is_subject(a, u);
+    if (described)
         set_state(&a->status, state, name, why);
+    pthread_mutex_unlock(&a->lock);
+    account_tell_end(a, state, described, name, why);
 }
 
 void account_receiving(struct account *a, const struct upload *u, const char *name)
@@ -238,8 +269,10 @@ void account_begin(struct account *a, const char *name, const struct manifest *m
 
 void account_state(struct account *a, enum progress_state state, const char *name, const char *why)
 {
-    lock_scope(&a->lock);
+    pthread_mutex_lock(&a->lock);
     set_state(&a->status, state, name, why);
+    pthread_mutex_unlock(&a->lock);
+    account_tell_end(a, state, true, name, why);
 }
 
 void account_describe(struct account *a, const char *name, const struct manifest *m)

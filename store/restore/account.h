@@ -26,6 +26,19 @@ struct upload;
 int account_open(int state_fd, struct account **out);
 void account_close(struct account *a); /* NULL is allowed */
 
+/* A restore that has ended: restored, or refused for the reason `why`. */
+struct account_end {
+    bool restored;
+    const char *name, *id, *why; /* id, why: or NULL */
+    int64_t took_ns;
+    uint64_t bytes; /* that were unpacked */
+};
+
+/* From now on fn is told of each end: in the thread that brings it about, which may hold the
+ * upload's lock, so that fn must not wait and not use uploads. Call before the first upload. */
+void account_on_end(struct account *a, void (*fn)(void *arg, const struct account_end *end),
+                    void *arg);
+
 /* The log. account_say adds a line "RFC3339 text\n" by one write(2), with '?' for control bytes.
  * The next empties the log if it is larger than 8 MiB; called when a restore begins. The last gives
  * its descriptor, for pread and fstat; the account keeps it. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influxsnap/remember.h"
+
+#include "store/base/time.h"
+
+#include <unistd.h>
+
+void remember(struct snap *s, enum history_kind kind, int64_t began_ns,
+              const struct history_entry *end)
+{
+    struct err why = {0};
+    struct history_entry entry = *end;
+    entry.ended_ns = time_wall_ns();
+    entry.took_ns = time_mono_ns() - began_ns;
+    if ((!s->paths.data && snap_open(s, SNAP_LOOK, NULL) < 0) || !s->state ||
+        access(s->state, W_OK) < 0)
+        return;
+    if (history_add(s->state, kind, &entry, &why) < 0)
+        snap_warn("%s; this will not be remembered", why.text);
+}

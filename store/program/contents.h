@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What the live store holds, as its folders show it: one walk, which reads no file. */
+#ifndef INFLUXFS_PROGRAM_CONTENTS_H
+#define INFLUXFS_PROGRAM_CONTENTS_H
+
+#include "store/base/err.h"
+#include "store/influx/paths.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The files of one retention policy: TSM files and tombstones (data), and WAL segments. */
+struct report_policy {
+    char *database, *policy;
+    uint64_t shards, files, data_bytes, wal_bytes;
+};
+
+/* What the live store holds, by database and policy in the order of their names. Policies without
+ * shards are not listed. */
+struct report_contents {
+    bool known; /* else for the reason in */
+    struct err unknown;
+    struct report_policy *policies;
+    size_t npolicies;
+    uint64_t meta_bytes;
+};
+
+/* Walks the folders, and the links that influxd follows. *out is then known, or says why not: a
+ * folder of a database cannot be read. Missing folders hold nothing. -EINTR: `stopped` (which may
+ * be NULL) said so. -ENOMEM. The caller clears *out, also after an error. */
+int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void *arg,
+                  struct report_contents *out);
+
+int contents_copy(const struct report_contents *from, struct report_contents *to);
+void contents_clear(struct report_contents *c);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/program/history.h"
+
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/base/json.h"
+#include "store/base/log.h"
+#include "store/base/time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define RECORD "history.json"
+#define RECORD_MAX (4 << 20)
+#define ONE_NS (600 * SECOND_NS) /* within this, the same outcome is one entry */
+#define WAIT_NS (10 * SECOND_NS) /* for another process */
+#define POLL_US 20000
+
+const char *const history_kind_names[HISTORY_KINDS] = {"backups", "verifications", "restores"};
+const char *const history_result_names[HISTORY_RESULTS] = {"done", "omissions", "failed"};
+
+static void entry_clear(struct history_entry *e)
+{
+    free((char *)e->what);
+    free((char *)e->id);
+    free((char *)e->text);
+}
+
+void history_clear(struct history *h)
+{
+    for (int k = 0; k < HISTORY_KINDS; k++) {
+        for (size_t i = 0; i < h->of[k].n; i++)
+            entry_clear(&h->of[k].at[i]);
+        free(h->of[k].at);
+    }
+    *h = (struct history){0};
+}
+
+const struct history_entry *history_last(const struct history *h, enum history_kind kind,
+                                         enum history_result result)
+{
+    for (size_t i = 0; i < h->of[kind].n; i++)
+        if (h->of[kind].at[i].result == result)
+            return &h->of[kind].at[i];
+    return NULL;
+}
+
+/* As JSON */
+
+static struct json_object *history_entry_json(const struct history_entry *e)
+{
+    char ended[TIME_TEXT];
+    struct json_object *o = json_object_new_object();
+    time_text(e->ended_ns, ended);
+    json_add_text(o, "result", history_result_names[e->result]);
+    json_add_text(o, "ended", ended);
+    json_add(o, "ended_ns", json_object_new_int64(e->ended_ns));
+    json_add(o, "took_ns", json_object_new_int64(e->took_ns));
+    json_add_count(o, "bytes", e->bytes);
+    json_add_text(o, "what", e->what);
+    json_add_text(o, "id", e->id);
+    json_add_text(o, "text", e->text);
+    return o;
+}
+
+struct json_object *history_json(const struct history *h)
+{
+    struct json_object *all = json_object_new_object();
+    for (int k = 0; all && k < HISTORY_KINDS; k++) {
+        struct json_object *o = json_object_new_object(), *last = json_object_new_array();
+        for (int i = 0; i < HISTORY_RESULTS; i++)
+            json_add_count(o, history_result_names[i], h->of[k].total[i]);
+        for (size_t i = 0; i < h->of[k].n; i++)
+            json_object_array_add(last, history_entry_json(&h->of[k].at[i]));
+        json_add(o, "last", last);
+        json_add(all, history_kind_names[k], o);
+    }
+    return all;
+}
+
+static bool get(struct json_object *o, const char *key, json_type type, struct json_object **v)
+{
+    return json_object_object_get_ex(o, key, v) && json_object_is_type(*v, type);
+}
+
+/* A fresh copy; NULL is a text that is not there. */
+static bool get_text(struct json_object *o, const char *key, const char **out)
+{
+    struct json_object *v;
+    if (!json_object_object_get_ex(o, key, &v) || json_object_is_type(v, json_type_null))
+        return true;
+    if (json_object_is_type(v, json_type_string))
+        *out = strdup(json_object_get_string(v));
+    return *out;
+}
+
+static bool get_result(struct json_object *o, enum history_result *out)
+{
+    struct json_object *v;
+    for (int i = 0; get(o, "result", json_type_string, &v) && i < HISTORY_RESULTS; i++)
+        if (strcmp(json_object_get_string(v), history_result_names[i]) == 0) {
+            *out = (enum history_result)i;
+            return true;
+        }
+    return false;
+}
+
+static bool history_read_entry(struct json_object *o, struct history_entry *out)
+{
+    struct json_object *ended, *took, *bytes;
+    if (!get_result(o, &out->result) || !get(o, "ended_ns", json_type_int, &ended) ||
+        !get(o, "took_ns", json_type_int, &took) || !get(o, "bytes", json_type_int, &bytes))
+        return false;
+    out->ended_ns = json_object_get_int64(ended);
+    out->took_ns = json_object_get_int64(took);
+    out->bytes = json_object_get_uint64(bytes);
+    return get_text(o, "what", &out->what) && out->what && get_text(o, "id", &out->id) &&
+           get_text(o, "text", &out->text);
+}
+
+static bool history_read_kind(struct json_object *o, struct history *h, int kind)
+{
+    struct json_object *v, *last;
+    for (int i = 0; i < HISTORY_RESULTS; i++) {
+        if (!get(o, history_result_names[i], json_type_int, &v))
+            return false;
+        h->of[kind].total[i] = json_object_get_uint64(v);
+    }
+    if (!get(o, "last", json_type_array, &last))
+        return false;
+    size_t n = json_object_array_length(last);
+    for (size_t i = 0; i < n && i < HISTORY_MOST; i++) {
+        if (!array_grow(&h->of[kind].at, h->of[kind].n))
+            return false;
+        struct history_entry *e = &h->of[kind].at[h->of[kind].n++];
+        *e = (struct history_entry){0};
+        if (!history_read_entry(json_object_array_get_idx(last, i), e))
+            return false;
+    }
+    return true;
+}
+
+static bool history_read_all(struct json_object *o, struct history *h)
+{
+    struct json_object *v;
+    for (int k = 0; k < HISTORY_KINDS; k++)
+        if (!get(o, history_kind_names[k], json_type_object, &v) || !history_read_kind(v, h, k))
+            return false;
+    return true;
+}
+
+/* The file */
+
+static int history_load(int state_fd, const char *state, struct history *out, struct err *e)
+{
+    autofree char *text = NULL;
+    size_t len;
+    int r = io_read_file(state_fd, RECORD, RECORD_MAX, &text, &len);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0 && r != -EFBIG)
+        return err_sys(e, r, "%s/" RECORD, state);
+    struct json_object *o = r == 0 ? json_tokener_parse(text) : NULL;
+    bool good = json_object_is_type(o, json_type_object) && history_read_all(o, out);
+    json_object_put(o);
+    if (good)
+        return 0;
+    history_clear(out);
+    return err_set(e, -EBADMSG,
+                   "%s/" RECORD " is damaged: what it said of earlier backups, verifications and "
+                   "restores is lost, and the next one begins it anew",
+                   state);
+}
+
+static int open_state(const char *state)
+{
+    int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int history_read(const char *state, struct history *out, struct err *e)
+{
+    *out = (struct history){0};
+    autoclose int fd = open_state(state);
+    if (fd == -ENOENT)
+        return 0;
+    return fd < 0 ? err_sys(e, fd, "%s", state) : history_load(fd, state, out, e);
+}
+
+/* The folder itself is the lock. */
+static int history_lock(int fd, const char *state, struct err *e)
+{
+    const int64_t until = time_mono_ns() + WAIT_NS;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_sys(e, -errno, "%s", state);
+        if (time_mono_ns() >= until)
+            return err_set(e, -EAGAIN, "%s: another process has held it for ten seconds", state);
+        usleep(POLL_US);
+    }
+    return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool is_again(const struct history_entry *was, const struct history_entry *now)
+{
+    int64_t between = now->ended_ns - was->ended_ns;
+    return was->result == now->result && same_text(was->what, now->what) &&
+           same_text(was->text, now->text) &&
+           ((was->id && same_text(was->id, now->id)) || (between >= 0 && between < ONE_NS));
+}
+
+static int copy(const char *text, const char **out)
+{
+    *out = text ? strdup(text) : NULL;
+    return text && !*out ? -ENOMEM : 0;
+}
+
+static int history_entry_copy(const struct history_entry *from, struct history_entry *to)
+{
+    *to = *from;
+    to->what = to->id = to->text = NULL;
+    int r = copy(from->what, &to->what);
+    if (r == 0)
+        r = copy(from->id, &to->id);
+    if (r == 0)
+        r = copy(from->text, &to->text);
+    if (r < 0)
+        entry_clear(to);
+    return r;
+}
+
+/* Puts it first, in the place of one that it replaces, or of the oldest if there are too many. */
+static int history_put(struct history *h, enum history_kind kind, const struct history_entry *entry)
+{
+    struct history_entry own;
+    size_t *n = &h->of[kind].n, i = 0;
+    while (i < *n && !is_again(&h->of[kind].at[i], entry))
+        i++;
+    if (i == *n && *n == HISTORY_MOST)
+        i--;
+    if ((i == *n && !array_grow(&h->of[kind].at, *n)) || history_entry_copy(entry, &own) < 0)
+        return -ENOMEM;
+    struct history_entry *at = h->of[kind].at;
+    if (i == *n)
+        ++*n;
+    else
+        entry_clear(&at[i]);
+    memmove(at + 1, at, i * sizeof(*at));
+    at[0] = own;
+    h->of[kind].total[entry->result]++;
+    return 0;
+}
+
+static int history_store(int state_fd, const struct history *h)
+{
+    struct json_object *o = history_json(h);
+    const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+                                                                 JSON_C_TO_STRING_NOSLASHESCAPE)
+                         : NULL;
+    int r = text ? io_replace_file(state_fd, RECORD, text, strlen(text), 0600) : -ENOMEM;
+    json_object_put(o);
+    return r;
+}
+
+int history_add(const char *state, enum history_kind kind, const struct history_entry *entry,
+                struct err *e)
+{
+    struct err why = {0};
+    cleanup(history_clear) struct history h = {0};
+    autoclose int fd = open_state(state);
+    int r = fd < 0 ? err_sys(e, fd, "%s", state) : history_lock(fd, state, e);
+    if (r < 0)
+        return r;
+    r = history_load(fd, state, &h, &why);
+    if (r < 0 && r != -EBADMSG)
+        return err_set(e, r, "%s", why.text);
+    if (r < 0)
+        log_warning("%s", why.text);
+    r = history_put(&h, kind, entry);
+    if (r == 0)
+        r = history_store(fd, &h);
+    return r < 0 ? err_sys(e, r, "%s/" RECORD, state) : 0;
+}
