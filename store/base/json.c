@@ -2,52 +2,19 @@
 #include "store/base/json.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/utf8.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLACEMENT "\xef\xbf\xbd"
-#define REPLACEMENT_BYTES (sizeof(REPLACEMENT) - 1)
-
-/* The rows of RFC 3629's grammar, section 4; only the second byte has limits of its own. */
-static const struct {
-    unsigned char first, last; /* of the first byte */
-    unsigned char low, high;   /* of the second */
-    size_t n;
-} forms[] = {
-    {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-    {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-};
-
-static bool has_rest(const unsigned char *p, size_t n, unsigned char low, unsigned char high)
-{
-    if (n > 1 && (p[1] < low || p[1] > high))
-        return false;
-    for (size_t i = 2; i < n; i++)
-        if (p[i] < 0x80 || p[i] > 0xbf)
-            return false;
-    return true;
-}
-
-/* How many bytes the character at text takes; 0: there is none. */
-static size_t character(const char *text, size_t len)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
-        if (*p >= forms[i].first && *p <= forms[i].last)
-            return forms[i].n <= len && has_rest(p, forms[i].n, forms[i].low, forms[i].high)
-                       ? forms[i].n
-                       : 0;
-    return 0;
-}
+#define REPLACEMENT_BYTES (sizeof(UTF8_REPLACEMENT) - 1)
 
 static size_t well_formed(const char *text, size_t len)
 {
     size_t at = 0, n;
-    while (at < len && (n = character(text + at, len - at)) > 0)
+    while (at < len && (n = utf8_character(text + at, len - at)) > 0)
         at += n;
     return at;
 }
@@ -68,7 +35,7 @@ struct json_object *json_text_len(const char *text, size_t len)
         n += good;
         if (at + good == len)
             break;
-        memcpy(mended + n, REPLACEMENT, REPLACEMENT_BYTES);
+        memcpy(mended + n, UTF8_REPLACEMENT, REPLACEMENT_BYTES);
         n += REPLACEMENT_BYTES;
     }
     return json_object_new_string_len(mended, (int)n);

@@ -2,6 +2,7 @@
 /* influxsnap cut, list and prune: the cuts of the store. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/size.h"
 #include "store/base/time.h"
 #include "store/chain/cut_links.h"
 #include "store/chain/cut_loss.h"
@@ -103,7 +104,7 @@ static int cut_fold(struct snap *s, struct err *e)
  * cannot succeed. */
 static int cut_check_links(struct snap *s, bool *told, struct err *e)
 {
-    char size[16];
+    char size[SIZE_TEXT];
     struct cut_info newest;
     struct cut_links links;
     if (cuts_latest(s->cuts, &newest, NULL) != -ENOENT)
@@ -114,7 +115,7 @@ static int cut_check_links(struct snap *s, bool *told, struct err *e)
     *told = r == 0 && links.files > 0;
     if (!*told)
         return r;
-    meter_size((double)links.bytes, size);
+    size_text((double)links.bytes, size);
     snap_say("%" PRIu64 " file%s, %s, to be copied: %s", links.files, plural(links.files), size,
              links.why.text);
     return 0;

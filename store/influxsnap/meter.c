@@ -2,6 +2,7 @@
 #include "store/influxsnap/meter.h"
 
 #include "store/base/err.h"
+#include "store/base/size.h"
 #include "store/base/time.h"
 #include "store/influxsnap/say.h"
 
@@ -12,17 +13,6 @@
 
 #define EVERY_NS 100000000
 #define ERASE "\r\033[K"
-
-void meter_size(double bytes, char out[16])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    size_t u = 0;
-    while (bytes >= 1024 && u + 1 < sizeof(units) / sizeof(*units)) {
-        bytes /= 1024;
-        u++;
-    }
-    snprintf(out, 16, u && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, units[u]);
-}
 
 void meter_begin(struct meter *m, const char *verb, uint64_t total)
 {
@@ -60,13 +50,14 @@ static void time_left(const struct meter *m, double rate, char out[32])
 
 static void meter_draw(const struct meter *m)
 {
-    char done[16], total[16], per_second[16], left[32], text[160], bar[64] = "";
+    char done[SIZE_TEXT], total[SIZE_TEXT], per_second[SIZE_TEXT], left[32], text[160],
+        bar[64] = "";
     double seconds = (double)(time_mono_ns() - m->began) / 1e9;
     double rate = seconds > 0 ? (double)m->done / seconds : 0;
     double part = m->total ? (double)m->done / (double)m->total : 0;
-    meter_size((double)m->done, done);
-    meter_size((double)m->total, total);
-    meter_size(rate, per_second);
+    size_text((double)m->done, done);
+    size_text((double)m->total, total);
+    size_text(rate, per_second);
     time_left(m, rate, left);
     if (!m->total) {
         fprintf(stderr, ERASE "%s %s, %s/s", m->verb, done, per_second);

@@ -25,7 +25,4 @@ void meter_hide(struct meter *m);
 /* Removes the bar. May be called again, and for a zeroed meter. */
 void meter_end(struct meter *m);
 
-/* Such as "1.5 GiB". */
-void meter_size(double bytes, char out[16]);
-
 #endif

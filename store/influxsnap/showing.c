@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap status: where the store is, who uses it, what the cuts retain. */
+#include "store/base/size.h"
 #include "store/base/time.h"
 #include "store/chain/cut_loss.h"
 #include "store/influx/running.h"
-#include "store/influxsnap/meter.h"
 #include "store/influxsnap/snap.h"
 #include "store/program/report.h"
 #include "store/restore/session.h"
@@ -42,8 +42,8 @@ static int show_gather(struct snap *s, struct report *r, struct err *e)
 
 static void show_links(const struct cut_links *l)
 {
-    char bytes[16];
-    meter_size((double)l->bytes, bytes);
+    char bytes[SIZE_TEXT];
+    size_text((double)l->bytes, bytes);
     printf("kept as  %s", cut_links_word(l->how));
     if (l->files)
         printf(": %" PRIu64 " files, %s", l->files, bytes);
@@ -53,9 +53,9 @@ static void show_links(const struct cut_links *l)
 static void show_cuts(const struct report *r)
 {
     const struct cut_head *newest = &r->cuts[r->ncuts - 1].head;
-    char bytes[16], ours[16], time[TIME_TEXT], name[32], lost[LOSS_WORDS];
-    meter_size((double)r->bytes, bytes);
-    meter_size((double)r->only_here, ours);
+    char bytes[SIZE_TEXT], ours[SIZE_TEXT], time[TIME_TEXT], name[32], lost[LOSS_WORDS];
+    size_text((double)r->bytes, bytes);
+    size_text((double)r->only_here, ours);
     time_exact_text(newest->wall_ns, time);
     snap_cut_name(newest->number, name);
     printf("cuts     %zu number%s, the newest is %s of %s\n", r->ncuts - 1, plural(r->ncuts - 1),
@@ -70,8 +70,8 @@ static void show_cuts(const struct report *r)
 
 static void show_text(const struct report *r)
 {
-    char space[16];
-    meter_size((double)r->free_bytes, space);
+    char space[SIZE_TEXT];
+    size_text((double)r->free_bytes, space);
     printf("meta     %s\ndata     %s\nwal      %s\n", r->paths->meta, r->paths->data,
            r->paths->wal);
     printf("in use   %s\n", r->in_use.text[0] ? r->in_use.text : "no");
