@@ -33,6 +33,7 @@ struct space;
 struct notify;
 struct survey;
 struct recorder;
+struct reporter;
 
 #define FS_BRANCHES 7
 
@@ -64,6 +65,7 @@ struct fs {
     struct space *space;
     struct notify *notify; /* NULL: no service manager listens */
     struct survey *survey;
+    struct reporter *reporter;
     struct recorder *recorder; /* NULL without a state folder */
     struct counters counters;
     struct fuse_session *session;

@@ -10,6 +10,7 @@
 #include "fs/now.h"
 #include "fs/pace.h"
 #include "fs/recorder.h"
+#include "fs/reporter.h"
 #include "fs/space.h"
 #include "fs/status.h"
 #include "fs/survey.h"
@@ -256,6 +257,8 @@ static int main_start(struct daemon *d, struct err *e)
         r = space_new(d->paths.data, d->fs.state, &d->fs.space);
     if (r == 0)
         r = survey_new(&d->paths, &d->fs.survey);
+    if (r == 0)
+        r = reporter_new(&d->fs, &d->fs.reporter);
     if (r == 0 && d->state)
         r = recorder_new(d->state, &d->fs.recorder);
     if (r == 0)
@@ -288,6 +291,7 @@ static void main_stop(struct daemon *d)
     struct fs *fs = &d->fs;
     timer_stop(d->timer);
     space_free(fs->space);
+    reporter_free(fs->reporter);
     survey_free(fs->survey);
     if (d->mounted)
         fuse_session_unmount(fs->session);

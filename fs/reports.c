@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/reports.h"
 
-#include "fs/cutter.h"
-#include "fs/dumps.h"
-#include "fs/instant.h"
-#include "fs/pace.h"
+#include "fs/reporter.h"
 #include "fs/request.h"
-#include "fs/status.h"
-#include "fs/survey.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/restore/account.h"
@@ -152,46 +147,6 @@ static int make_restore_status(struct request *r, char **text)
     return *text ? 0 : -ENOMEM;
 }
 
-static void gather_cuts(struct fs *fs, struct report *r)
-{
-    struct err e = {0};
-    if (!fs->cuts)
-        return;
-    report_cuts(r, fs->cuts, &e); /* what fails is null, or in r->broken */
-    r->links = fs->links;
-    if (fs->cutter)
-        cutter_get(fs->cutter, &r->mount->timer);
-}
-
-/* Gathers all that the mount can tell. -EINTR. The caller clears *r, also after an error. */
-static int report_gather(struct request *q, struct report *r, struct report_mount *m)
-{
-    struct fs *fs = q->fs;
-    report_store(r, fs->paths, fs->state);
-    r->mount = m;
-    err_set(&r->lacks, 0, "%s", fs->lacks);
-    if (!*fs->lacks)
-        catalog_trouble(snapshots_catalog(fs->snapshots), &r->lacks);
-    *m = (struct report_mount){
-        .mounted_ns = fs->started_ns,
-        .options = fs->options,
-        .captures_held = instants_count(fs->instants),
-        .held_to = pace_held_to(fs->pace),
-        .restores = fs->restore,
-    };
-    counters_get(&fs->counters, &m->counters);
-    int ret = status_get(fs->status, &m->last);
-    if (ret == 0)
-        ret = survey_get(fs->survey, request_interrupted, q, r);
-    if (ret == 0 && fs->options->skip_damaged)
-        ret = dumps_lacks(fs->dumps, &m->dumps_lack, &m->dumps_lack_more);
-    if (ret == 0)
-        gather_cuts(fs, r);
-    if (ret == 0 && m->restores)
-        account_status(session_account(fs->restore), &m->restore);
-    return ret;
-}
-
 /* Memory for the caller, by one of the printers of store/program. */
 static int report_json_text(const struct report *r, char **text)
 {
@@ -208,13 +163,7 @@ static int report_json_text(const struct report *r, char **text)
 static int report_print(struct request *q, int (*print)(const struct report *r, char **text),
                         char **text)
 {
-    struct report report;
-    struct report_mount mount;
-    int r = report_gather(q, &report, &mount);
-    if (r == 0)
-        r = print(&report, text);
-    report_clear(&report);
-    return r;
+    return reporter_ask(q->fs->reporter, print, request_interrupted, q, text);
 }
 
 static int report_make_status(struct request *q, char **text)
