@@ -340,6 +340,15 @@ static uint64_t size_in(const char *line)
     return line ? strtoull(line, NULL, 10) : 0;
 }
 
+/* Whether the line of something left out names what a user could miss. */
+static bool counts(const char *line)
+{
+    enum omission_why why;
+    char word[16];
+    return sscanf(line, "o %*s %*s %15s", word) != 1 || !omission_why_find(word, &why) ||
+           why != OMITTED_FOREIGN;
+}
+
 static int cutlist_sum_lines(struct cut_reader *r, struct cut_summary *sum)
 {
     int rc = 0;
@@ -348,6 +357,8 @@ static int cutlist_sum_lines(struct cut_reader *r, struct cut_summary *sum)
         if (kind == 'f') {
             sum->files++;
             sum->bytes += size_in(line);
+        } else if (kind == 'o' || kind == 'l') {
+            sum->left_out += counts(line);
         } else if (!kind) {
             char *p = line;
             const char *key = cut_text_word(&p);

@@ -92,10 +92,11 @@ int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *
  * name is for messages. */
 int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e);
 
-/* A summary: the head, the number of files in its lines, and their bytes. */
+/* A summary: the head, the number of files in its lines, and their bytes; and how many of the things
+ * that were left out count (omissions_that_count). */
 struct cut_summary {
     struct cut_head head;
-    uint64_t files, bytes;
+    uint64_t files, bytes, left_out;
 };
 
 /* Checks the seal but no lines of files. Errors as cutlist_read. cutlist_sum_up takes the text as

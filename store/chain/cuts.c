@@ -67,6 +67,7 @@ static int cuts_look_at(const struct cuts *c, const char *name, bool base, struc
         out->info.head = sum.head;
         out->info.files = sum.files;
         out->info.bytes = sum.bytes;
+        out->info.left_out = sum.left_out;
     }
     return r;
 }

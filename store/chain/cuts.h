@@ -36,6 +36,7 @@ struct cut_info {
     struct cut_head head; /* of the base: of the state that it stands for; number -1: none yet */
     bool base;
     uint64_t files, bytes; /* added by this cut; of the base: the whole store */
+    uint64_t left_out;     /* what the store had then and this cut is without: how many things */
 };
 
 /* The existing cuts: the base, then the numbers, rising. Without cuts *n is 0. The caller frees

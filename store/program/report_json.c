@@ -78,6 +78,7 @@ struct json_object *report_cut_json(const struct cut_info *c, const struct cut_i
     json_add_bool(o, "clock_set", report_clock_set(c, before));
     json_add_count(o, "files", c->files);
     json_add_count(o, "bytes", c->bytes);
+    json_add_count(o, "left_out", c->left_out);
     json_add(o, "lost", loss_json(h));
     return o;
 }

@@ -56,7 +56,8 @@ static void all_is_kept(void **state)
         "lost-in c/d e\nguard accepted\nd 755 0 0 1 data\n"
         "f 640 4294967295 1 -2 10 9 77 3/4294967295 " SUM " data/a b/r/1/1-1.tsm\n"
         "f 600 0 0 0 0 0 0 0/0 - wal/db/rp/1/_00001.wal\n"
-        "r data/db/rp/1/2-2.tsm\nR data/db\nL data/d/r/1 -> /slow disk\no 2 7 bad data/x%0A\n";
+        "r data/db/rp/1/2-2.tsm\nR data/db\nL data/d/r/1 -> /slow disk\no 2 7 bad data/x%0A\n"
+        "o 0 0 foreign data/lost+found\n";
     (void)state;
     cleanup(cutlist_freep) struct cutlist *l = must_parse(lines);
     autofree char *want = sealed("influxfs-cut 2", lines), *got = NULL;
@@ -72,6 +73,7 @@ static void all_is_kept(void **state)
     assert_int_equal(cutlist_sum_up("x", want, len, &sum, NULL), 0);
     assert_int_equal(sum.files, 2);
     assert_int_equal(sum.bytes, 10);
+    assert_int_equal(sum.left_out, 1);
     assert_int_equal(sum.head.wall_ns, -5);
 }
 
