@@ -35,7 +35,7 @@ struct survey;
 struct recorder;
 struct reporter;
 
-#define FS_BRANCHES 7
+#define FS_BRANCHES 8
 
 struct fs {
     const struct options *options;

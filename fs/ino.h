@@ -39,6 +39,7 @@ enum {
     INO_DUMP,
     INO_NAMED_FOLDER,
     INO_MARKER,
+    INO_METRICS,
     INO_UPLOADS = 1 << 16, /* the first of those in restore/ */
 };
 #define INO_NUMBERS ((ino_t)1 << 40)

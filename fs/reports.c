@@ -171,6 +171,11 @@ static int report_make_status(struct request *q, char **text)
     return report_print(q, report_json_text, text);
 }
 
+static int report_make_metrics(struct request *q, char **text)
+{
+    return report_print(q, report_prom, text);
+}
+
 int report_restore_log(struct fs *fs, struct node **out)
 {
     return node_new(fs->nodes, &log_ops, NODE_TEXT, INO_RESTORE_LOG, out);
@@ -179,6 +184,11 @@ int report_restore_log(struct fs *fs, struct node **out)
 int report_restore_status(struct fs *fs, struct node **out)
 {
     return report_text_new(fs, INO_RESTORE_STATUS, 0400, 0, make_restore_status, out);
+}
+
+int report_metrics(struct fs *fs, struct node **out)
+{
+    return report_text_new(fs, INO_METRICS, 0444, 0, report_make_metrics, out);
 }
 
 int report_status(struct fs *fs, struct node **out)

@@ -21,6 +21,7 @@ static const struct branch {
     {"dump", S_IFDIR, HIDE_DUMP, dumps_new},
     {"restore", S_IFDIR, HIDE_RESTORE, uploads_new},
     {"status.json", S_IFREG, 0, report_status},
+    {"metrics.prom", S_IFREG, 0, report_metrics},
     {".influxfs", S_IFREG, 0, report_marker},
 };
 

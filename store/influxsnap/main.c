@@ -67,8 +67,11 @@ static const struct command commands[] = {
      "Answers GET /snapshot, which comes on standard input, on standard output: systemd, inetd or\n"
      "ssh give it a connection. With the manifests of a chain as its body, the answer is what has\n"
      "changed since; 204 if nothing has.\n"},
-    {"status", "", "json", 0, 0, snap_status, "show where the store lies and what is retained",
-     "Shows the folders, whether influxd uses them, and what the cuts take up.\n"},
+    {"status", "", "json prometheus output", 0, 0, snap_status,
+     "show where the store lies and what is retained",
+     "Shows the folders, whether influxd uses them, and what the cuts take up. --prometheus "
+     "prints\n"
+     "metrics, or puts them in the place of the file --output.\n"},
     {0}};
 
 /* If the output was not written, the command has failed. */

@@ -120,6 +120,27 @@ int outfile_commit(struct outfile *o, const char *suffix, struct err *e)
     return r < 0 ? err_sys(e, r, "%s", o->folder) : 0;
 }
 
+/* The name is new, so that nobody can have it lead elsewhere. */
+int outfile_replace(const char *path, const char *text, mode_t mode, struct err *e)
+{
+    autofree char *part = NULL;
+    if (asprintf(&part, "%s.XXXXXX", path) < 0)
+        return err_sys(e, -ENOMEM, "%s", path);
+    autoclose int fd = mkostemp(part, O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, -errno, "%s", path);
+    int r = fchmod(fd, mode) < 0 ? -errno : io_write_all(fd, text, strlen(text));
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
+    if (r == 0)
+        r = io_close(&fd);
+    if (r == 0 && rename(part, path) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(part);
+    return r < 0 ? err_sys(e, r, "%s", path) : 0;
+}
+
 void outfile_close(struct outfile *o)
 {
     if (!o)

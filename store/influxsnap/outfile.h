@@ -7,11 +7,17 @@
 
 #include "store/base/err.h"
 
+#include <sys/types.h>
+
 struct outfile;
 
 /* Waits while another process writes to PATH; -EINTR when stopped. */
 int outfile_open(const char *path, struct outfile **out, struct err *e);
 int outfile_fd(const struct outfile *o); /* to write to; mode 0600 */
+
+/* Puts a text in the place of the file at path, or of nothing, in one step: others see the old text
+ * or the new one, never a part. */
+int outfile_replace(const char *path, const char *text, mode_t mode, struct err *e);
 
 /* Makes it durable under path plus suffix ("" or ".N"). -EEXIST: that file exists. */
 int outfile_commit(struct outfile *o, const char *suffix, struct err *e);

@@ -1,44 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap status: where the store is, who uses it, what the cuts retain. */
+/* influxsnap status: where the store is, who uses it, what the cuts retain; as text, JSON or
+ * metrics. */
+#include "store/base/cleanup.h"
 #include "store/base/size.h"
 #include "store/base/time.h"
 #include "store/chain/cut_loss.h"
-#include "store/influx/running.h"
-#include "store/influxsnap/snap.h"
-#include "store/program/report.h"
-#include "store/restore/session.h"
+#include "store/influxsnap/gather.h"
+#include "store/influxsnap/outfile.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-static int show_gather(struct snap *s, struct report *r, struct err *e)
-{
-    struct err why = {0};
-    int ret = snap_open(s, SNAP_LOOK, e);
-    if (ret < 0)
-        return ret;
-    report_store(r, &s->paths, s->state);
-    r->lacks = s->lacks;
-    ret = running_uses(&s->paths, &r->in_use);
-    if (ret < 0 && !r->in_use.text[0])
-        return err_sys(e, ret, "looking for an influxd");
-    r->use = ret == 0 ? REPORT_UNUSED : ret == -EBUSY ? REPORT_IN_USE : REPORT_USE_UNKNOWN;
-    if ((ret = contents_look(&s->paths, snap_stopped, NULL, &r->contents)) < 0)
-        return err_sys(e, ret, "looking at the store");
-    if (session_look(&s->paths, &r->cut_off, &why) < 0)
-        err_set(&r->cut_off, 0, "unknown: %s", why.text);
-    r->known = snap_cuts_unknown(s) ? REPORT_UNKNOWN_CUTS : REPORT_CUTS;
-    r->have_usage = r->known == REPORT_CUTS;
-    if (r->known == REPORT_UNKNOWN_CUTS)
-        r->broken = s->lacks;
-    if (!s->state)
-        return 0;
-    if ((ret = cuts_open(NULL, s->state, &s->cuts, e)) < 0 ||
-        (ret = report_cuts(r, s->cuts, e)) < 0)
-        return ret;
-    return cut_links_try(s->cuts, &s->paths, &s->o.rules, &r->links, e);
-}
 
 static void show_links(const struct cut_links *l)
 {
@@ -89,19 +60,57 @@ static void show_text(const struct report *r)
         printf("cuts     %s\n", r->known == REPORT_CUTS ? "none" : "unknown");
 }
 
+/* Readable by all: node_exporter does not run as root, and there is nothing secret in it. */
+static int show_metrics(const struct snap *s, const struct report *r, struct err *e)
+{
+    autofree char *text = NULL;
+    int ret = report_prom(r, &text);
+    if (ret < 0)
+        return err_sys(e, ret, "metrics");
+    if (s->o.output)
+        return outfile_replace(s->o.output, text, 0644, e);
+    fputs(text, stdout);
+    return 0;
+}
+
+static int show_how(struct snap *s, const struct report *r, struct err *e)
+{
+    if (s->o.prometheus)
+        return show_metrics(s, r, e);
+    if (s->o.json)
+        snap_print_json(report_json(r));
+    else
+        show_text(r);
+    return 0;
+}
+
+/* A second form, or an option of another form. */
+static bool show_contradicts(const struct options *o, struct err *e)
+{
+    const char *no = o->json && o->prometheus      ? "--json and --prometheus exclude each other"
+                     : o->output && !o->prometheus ? "--output is for --prometheus"
+                                                   : NULL;
+    if (no)
+        err_set(e, 0, "%s", no);
+    return no;
+}
+
 int snap_status(struct snap *s)
 {
     struct err e = {0};
     struct report report = {0};
-    int r = show_gather(s, &report, &e);
-    if (r == 0 && s->o.json)
-        snap_print_json(report_json(&report));
-    else if (r == 0)
-        show_text(&report);
+    if (show_contradicts(&s->o, &e)) {
+        snap_say("%s", e.text);
+        return EXIT_USAGE;
+    }
+    int r = gather_report(s, &report, &e);
+    if (r == 0)
+        r = show_how(s, &report, &e);
     report_clear(&report);
     if (r < 0)
         return snap_fail(r, &e);
-    if (!report.broken.text[0])
+    /* Metrics say it themselves, and a timer must not fail each minute. */
+    if (!report.broken.text[0] || s->o.prometheus)
         return EXIT_DONE;
     snap_fail(-1, &report.broken);
     return report.known == REPORT_CUTS ? EXIT_INCOMPLETE : EXIT_FAILED;

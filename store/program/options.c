@@ -41,6 +41,7 @@ const struct option_def options_table[] = {
      "names of this machine that clients may ask for"},
     {"timeout", 0, SOME, "TIME", value_every, AT(timeout_ns),
      "give up when no byte has gone for so long; default 60s"},
+    {"prometheus", 0, SOME, FLAG(prometheus), "metrics, as Prometheus reads them"},
     {"dry-run", 0, SOME, FLAG(dry_run), "check everything and say what would be done"},
     {"every", 0, FS, "TIME", value_every, AT(every_ns),
      "make a cut every TIME: 1h, 30m, 1d;\nseconds without unit"},

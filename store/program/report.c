@@ -19,8 +19,10 @@ void report_store(struct report *r, const struct store_paths *paths, const char 
     *r = (struct report){.paths = paths, .state = state, .at_ns = time_wall_ns()};
     if (!state)
         return;
-    if (statvfs(state, &v) == 0)
+    if (statvfs(state, &v) == 0) {
         r->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+        r->disk_bytes = (uint64_t)v.f_blocks * v.f_frsize;
+    }
     history_read(state, &r->history, &r->history_unknown);
 }
 

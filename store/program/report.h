@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What status says of a store and of its program: gathered once as plain data, which report_json.c
- * prints for a mount's status.json and for `influxsnap status --json`.
+ * and report_prom.c print for a mount's status.json and metrics.prom, and for `influxsnap status`
+ * with --json and --prometheus.
  *
  * A new fact needs a field here, a line that gathers it (report_cuts and report_store for both
- * programs, else fs/reports.c or influxsnap's showing.c), a line that prints it, and an item in
- * influxfs(1), "status.json".
+ * programs, else fs/reporter.c or influxsnap's gather.c), a line that prints it, and an item in
+ * influxfs(1), "status.json"; in metrics.prom a row of report_prom.c, and in influxfs-metrics(5).
  *
  * Times are nanoseconds since 1970 by the wall clock; 0: never.
  */
@@ -119,9 +120,11 @@ struct report {
     const char *state;   /* the state folder; NULL: none, for the reason in */
     struct err lacks;    /* what is missing, or empty */
     uint64_t free_bytes; /* on the disk of the state folder */
+    uint64_t disk_bytes; /* the size of that disk; 0: unknown */
     enum report_use use;
-    struct err in_use;  /* who uses the store, or why that is unknown; empty: nobody */
-    struct err cut_off; /* an interrupted restore, unknown to a mount; or empty */
+    struct err in_use;    /* who uses the store, or why that is unknown; empty: nobody */
+    struct err cut_off;   /* an interrupted restore, unknown to a mount; or empty */
+    bool cut_off_unknown; /* for the reason in cut_off */
 
     enum report_known known;
     struct cut_info *cuts; /* the base first */
@@ -156,6 +159,9 @@ void report_texts_clear(struct report_texts *t);
 
 /* The report as an object, which the caller puts. NULL when out of memory. */
 struct json_object *report_json(const struct report *r);
+
+/* The report as metrics for Prometheus (influxfs-metrics(5)), which the caller frees. -ENOMEM. */
+int report_prom(const struct report *r, char **text);
 
 /* One cut; `before` is the preceding cut or NULL. exact: times to the nanosecond, for `clone`. */
 struct json_object *report_cut_json(const struct cut_info *c, const struct cut_info *before,

@@ -29,6 +29,12 @@ class StoreTest(unittest.TestCase):
         """Running until the end of the test."""
         return self.enterContext(Influxd(root, **how))
 
+    def open_to_all(self):
+        """Lets other users walk through to the test's folder."""
+        for above in (self.folder, *self.folder.parents):
+            if above.stat().st_mode & 0o777 == 0o700 and str(above).startswith(tempfile.gettempdir()):
+                above.chmod(0o755)
+
     def restore(self, snapshot, folder):
         """The snapshot, copied into restore/ of a store that is still empty."""
         folder.mkdir(parents=True)

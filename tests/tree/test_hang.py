@@ -136,6 +136,15 @@ class HangTest(RestoreTest):
                     self.check_ends(f"{what} {path}", number, what, mnt / path)
                     self.fast()
 
+    def test_reports(self):
+        """One call is too much already: whoever asks is not held by it."""
+        mnt = self.slow_mount(self.store)
+        for number, path in ((signal.SIGKILL, "metrics.prom"), (signal.SIGINT, "status.json")):
+            (mnt / path).read_text()
+            self.slow(SOON * 1200)
+            self.check_ends(path, number, "cat", mnt / path)
+            self.fast()
+
     def writers(self, last, number):
         """A writer that is ended at its last step. Afterwards the same file is restored."""
         self.fast()

@@ -317,8 +317,8 @@ class ReadTest(StoreTest):
         self.assertIn("meta.db", status(self.mnt)["last_error"]["text"])
 
     def test_listing(self):
-        self.assertEqual(sorted(os.listdir(self.mnt.point)), [".influxfs", "at", "dump", "live", "restore",
-                                                                "snapshots", "status.json"])
+        self.assertEqual(sorted(os.listdir(self.mnt.point)), [".influxfs", "at", "dump", "live", "metrics.prom",
+                                                                "restore", "snapshots", "status.json"])
         self.assertEqual(os.listdir(self.mnt / "snapshots"), ["now.tar"])
         with self.assertRaises(FileNotFoundError):
             os.stat(self.mnt / "snapshots/later.tar")
