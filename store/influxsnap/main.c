@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap: the commands, and what they share. */
+#include "store/influxsnap/checking.h"
 #include "store/influxsnap/snap.h"
 
 #include <errno.h>
@@ -67,11 +68,14 @@ static const struct command commands[] = {
      "Answers GET /snapshot, which comes on standard input, on standard output: systemd, inetd or\n"
      "ssh give it a connection. With the manifests of a chain as its body, the answer is what has\n"
      "changed since; 204 if nothing has.\n"},
-    {"status", "", "json prometheus output", 0, 0, snap_status,
+    {"status", "", "json prometheus output check max-age reserve", 0, 0, snap_status,
      "show where the store lies and what is retained",
      "Shows the folders, whether influxd uses them, and what the cuts take up. --prometheus "
      "prints\n"
-     "metrics, or puts them in the place of the file --output.\n"},
+     "metrics, or puts them in the place of the file --output. --check answers as a plugin of\n"
+     "Nagios does: one line, and exit code 0 if all is well, 1 for a warning, 2 if it is "
+     "critical,\n"
+     "3 if that is unknown.\n"},
     {0}};
 
 /* If the output was not written, the command has failed. */
@@ -82,6 +86,15 @@ static int finish(int code)
         return code;
     snap_say("standard output: %s", strerror(errno));
     return EXIT_FAILED;
+}
+
+/* A monitor takes 2 for critical. */
+static int main_usage(int argc, char **argv, const struct err *e)
+{
+    if (check_asked(argc, argv))
+        return check_unknown(e->text);
+    snap_say("%s", e->text);
+    return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -95,8 +108,7 @@ int main(int argc, char **argv)
     int code = EXIT_DONE;
     snap_say_begin(s.o.quiet, s.o.log);
     if (r < 0) {
-        snap_say("%s", e.text);
-        code = EXIT_USAGE;
+        code = main_usage(argc, argv, &e);
     } else if (s.o.version) {
         printf("influxsnap %s\n", INFLUXFS_VERSION);
     } else if (s.o.help) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap status: where the store is, who uses it, what the cuts retain; as text, JSON or
- * metrics. */
+/* influxsnap status: where the store is, who uses it, what the cuts retain; as text, JSON, metrics or
+ * the answer of a check. */
 #include "store/base/cleanup.h"
 #include "store/base/size.h"
 #include "store/base/time.h"
 #include "store/chain/cut_loss.h"
+#include "store/influxsnap/checking.h"
 #include "store/influxsnap/gather.h"
 #include "store/influxsnap/outfile.h"
 
@@ -87,7 +88,8 @@ static int show_how(struct snap *s, const struct report *r, struct err *e)
 /* A second form, or an option of another form. */
 static bool show_contradicts(const struct options *o, struct err *e)
 {
-    const char *no = o->json && o->prometheus      ? "--json and --prometheus exclude each other"
+    const char *no = o->json + o->prometheus + o->check > 1
+                         ? "--json, --prometheus and --check exclude each other"
                      : o->output && !o->prometheus ? "--output is for --prometheus"
                                                    : NULL;
     if (no)
@@ -100,10 +102,17 @@ int snap_status(struct snap *s)
     struct err e = {0};
     struct report report = {0};
     if (show_contradicts(&s->o, &e)) {
+        if (s->o.check)
+            return check_unknown(e.text);
         snap_say("%s", e.text);
         return EXIT_USAGE;
     }
     int r = gather_report(s, &report, &e);
+    if (s->o.check) {
+        int code = r < 0 ? check_unknown(e.text) : (int)check_report(s, &report);
+        report_clear(&report);
+        return code;
+    }
     if (r == 0)
         r = show_how(s, &report, &e);
     report_clear(&report);

@@ -2,6 +2,7 @@
 #include "store/program/options.h"
 
 #include "store/base/array.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,9 @@ const struct option_def options_table[] = {
     {"timeout", 0, SOME, "TIME", value_every, AT(timeout_ns),
      "give up when no byte has gone for so long; default 60s"},
     {"prometheus", 0, SOME, FLAG(prometheus), "metrics, as Prometheus reads them"},
+    {"check", 0, SOME, FLAG(check), "one line and an exit code, as Nagios plugins answer"},
+    {"max-age", 0, SOME, "WARN[:CRIT]", value_age, AT(max_age),
+     "how old the last cut or backup may be, for --check;\ndefault 26h:50h"},
     {"dry-run", 0, SOME, FLAG(dry_run), "check everything and say what would be done"},
     {"every", 0, FS, "TIME", value_every, AT(every_ns),
      "make a cut every TIME: 1h, 30m, 1d;\nseconds without unit"},
@@ -99,6 +103,7 @@ void options_default(struct options *o)
         .from = INT64_MIN,
         .to = INT64_MAX,
         .accept_loss = -1,
+        .max_age = {26 * 3600 * SECOND_NS, 50 * 3600 * SECOND_NS},
         .pace = PACE_AUTO,
         .rules = {.reserve_part = 0.05, .guard = true, .guard_part = 0.2},
     };

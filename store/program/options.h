@@ -42,16 +42,17 @@ struct options {
     enum dump_names names;
 
     /* influxsnap */
-    bool quiet, json, dry_run, remove, no_ddl, prometheus;
+    bool quiet, json, dry_run, remove, no_ddl, prometheus, check;
     enum compress compress;
     enum dump_format format;
-    int64_t from, to;    /* nanoseconds since 1970; from <= time < to */
-    int64_t accept_loss; /* the number of a cut; -1: not given */
-    char *output;        /* NULL: stdout */
-    char *host;          /* a URL, or unix:PATH; NULL: this machine's store */
-    char *allow_host;    /* NAME[:NAME…]; NULL: none */
-    int64_t timeout_ns;  /* 0: not given */
-    char **args;         /* after the command; point into argv, NULL-terminated */
+    int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
+    int64_t accept_loss;      /* the number of a cut; -1: not given */
+    struct value_age max_age; /* of the last cut or backup, for --check */
+    char *output;             /* NULL: stdout */
+    char *host;               /* a URL, or unix:PATH; NULL: this machine's store */
+    char *allow_host;         /* NAME[:NAME…]; NULL: none */
+    int64_t timeout_ns;       /* 0: not given */
+    char **args;              /* after the command; point into argv, NULL-terminated */
     size_t nargs;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/program/values.h"
 
+#include "store/base/cleanup.h"
 #include "store/base/log.h"
 #include "store/base/owner.h"
 #include "store/chain/cuts.h"
@@ -100,6 +101,27 @@ int value_every(const char *text, void *out, struct err *e)
     if (!good || !unit || (*end && end[1]) || v == 0 || v > most / times)
         return err_set(e, -EINVAL, "not a time; it is a number with s, m, h or d, such as 1h");
     *(int64_t *)out = (int64_t)(v * times) * 1000000000;
+    return 0;
+}
+
+int value_age(const char *text, void *out, struct err *e)
+{
+    struct value_age age = {0};
+    autofree char *warn = strdup(text);
+    char *colon = warn ? strchr(warn, ':') : NULL;
+    if (!warn)
+        return -ENOMEM;
+    if (colon)
+        *colon = 0;
+    int r = value_every(warn, &age.warn_ns, e);
+    age.critical_ns = 2 * age.warn_ns;
+    if (r == 0 && colon)
+        r = value_every(colon + 1, &age.critical_ns, e);
+    if (r < 0)
+        return r;
+    if (age.critical_ns < age.warn_ns)
+        return err_set(e, -EINVAL, "the second time is shorter than the first");
+    *(struct value_age *)out = age;
     return 0;
 }
 

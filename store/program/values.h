@@ -23,6 +23,10 @@ struct value_id {
     unsigned id;
 };
 
+struct value_age {
+    int64_t warn_ns, critical_ns;
+};
+
 int value_flag(const char *text, void *out, struct err *e); /* bool; text is not looked at */
 /* char *: a copy, never empty; frees the old one */
 int value_text(const char *text, void *out, struct err *e);
@@ -36,6 +40,10 @@ int value_owner(const char *text, void *out, struct err *e);  /* struct value_ow
  * 1970 in RFC 3339. */
 int value_every(const char *text, void *out, struct err *e);
 int value_time(const char *text, void *out, struct err *e);
+
+/* struct value_age: two lengths of time, WARN:CRIT, the second no shorter; WARN alone: twice as long
+ * is critical. */
+int value_age(const char *text, void *out, struct err *e);
 
 /* int, for an enum compress: zstd or gzip; enum dump_format: lp, json or csv; enum log_level;
  * enum dump_names: colons or compact. */
