@@ -7,6 +7,7 @@
 #include "fs/status.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
+#include "store/snapshot/damage.h"
 
 #include <errno.h>
 
@@ -57,22 +58,38 @@ static bool completes(struct tarfile *f, uint64_t len, uint64_t off)
     return f->front == tarball_size(f->tarball);
 }
 
+static void tarfile_first(void *arg, const char *words, bool whole)
+{
+    struct err *first = arg;
+    (void)whole;
+    if (!first->text[0])
+        err_set(first, 0, "%s", words);
+}
+
+/* What a backup of this capture lacks: left out, or damaged in the store; empty: nothing. */
+static void tarfile_lacks(struct capture *c, struct err *lacks)
+{
+    if (omissions_that_count(capture_left_out(c)))
+        omissions_say(capture_left_out(c), lacks->text, sizeof(lacks->text));
+    else
+        damage_tell(c, tarfile_first, lacks, NULL);
+}
+
 static void tarfile_was_read(struct fs *fs, const struct tarfile *f)
 {
-    const struct capture *c = tarball_capture(f->tarball);
-    char left_out[400];
+    struct capture *c = tarball_capture(f->tarball);
+    struct err lacks = {0};
     status_read_whole(fs->status, f->name, f->tarball);
     if (!f->is_backup)
         return;
-    bool whole = omissions_that_count(capture_left_out(c)) == 0;
-    omissions_say(capture_left_out(c), left_out, sizeof(left_out));
+    tarfile_lacks(c, &lacks);
     const struct history_entry entry = {
-        .result = whole ? HISTORY_DONE : HISTORY_OMISSIONS,
+        .result = lacks.text[0] ? HISTORY_OMISSIONS : HISTORY_DONE,
         .took_ns = time_mono_ns() - f->opened_ns,
         .bytes = tarball_size(f->tarball),
         .what = f->name,
         .id = capture_record(c)->id,
-        .text = whole ? NULL : left_out,
+        .text = lacks.text[0] ? lacks.text : NULL,
     };
     recorder_add(fs->recorder, HISTORY_BACKUP, &entry);
 }

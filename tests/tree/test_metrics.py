@@ -427,6 +427,23 @@ class HistoryTest(StoreTest):
         self.assertEqual(self.last("backups")[1], "omissions")
         self.assertIn("first/autogen/99", self.last("backups")[2])
 
+    def test_a_copy_that_is_not_whole(self):
+        """Read through the mount: without what is left out, or with what is damaged."""
+        mnt = self.mount(self.store)
+        path = self.store / f"data/first/autogen/1/{TSM}"
+        good = path.read_bytes()
+        orphan = self.store / "data/first/autogen/99"
+        orphan.mkdir()
+        (orphan / TSM).write_bytes(tsm_of(5000))
+        run("cat", mnt / "snapshots/now.tar")
+        wait_until(lambda: self.history()["backups"]["omissions"] == 1, 30, "the copy to be remembered")
+        self.assertIn("first/autogen/99", self.last("backups")[2])
+        run("rm", "-r", orphan)
+        path.write_bytes(good[:-9] + b"x" * 9)
+        run("cat", mnt / "snapshots/now.tar")
+        wait_until(lambda: self.history()["backups"]["omissions"] == 2, 30, "the copy to be remembered")
+        self.assertRegex(self.last("backups")[2], f"first/autogen/1/{TSM}")
+
     def test_it_is_no_reason_to_fail(self):
         snap(self.store, "backup", self.tar)
         record = self.store / "influxfs/history.json"
