@@ -173,7 +173,7 @@ static void print_json(struct verdict *r)
     snap_print_json(o);
 }
 
-/* What was checked: the first PATH stands for all. */
+/* What was checked: the first PATH stands for all. An interrupted verification says nothing of it. */
 static void verify_remember(struct snap *s, const struct verdict *r, int64_t began_ns, bool good)
 {
     const struct history_entry end = {
@@ -182,7 +182,8 @@ static void verify_remember(struct snap *s, const struct verdict *r, int64_t beg
         .what = s->o.args[0],
         .text = good ? NULL : r->first.text,
     };
-    remember(s, HISTORY_VERIFY, began_ns, &end);
+    if (!snap_stopped(NULL))
+        remember(s, HISTORY_VERIFY, began_ns, &end);
 }
 
 static int verify_paths(struct snap *s)

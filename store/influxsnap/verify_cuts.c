@@ -2,8 +2,10 @@
 /* influxsnap verify without PATH: the cuts of the store. */
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/chain/cut_verify.h"
 #include "store/influxsnap/meter.h"
+#include "store/influxsnap/remember.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/telling.h"
 
@@ -19,6 +21,7 @@ struct cuts_verdict {
     uint64_t files, bytes;
     struct json_object *cuts;
     struct json_object *errors; /* of the cut at hand */
+    struct err first;           /* the first trouble; or empty */
 };
 
 static const char *verify_name(const struct cut_info *cut, char out[48])
@@ -47,6 +50,8 @@ static void verify_finds(void *arg, const struct cut_info *cut, const char *word
     char name[48];
     meter_hide(&v->meter);
     snap_say("cut %s: %s", verify_name(cut, name), words);
+    if (!v->first.text[0])
+        err_set(&v->first, 0, "cut %s: %s", name, words);
     json_object_array_add(v->errors, json_text(words));
 }
 
@@ -148,6 +153,8 @@ static int verify_cuts(struct cuts *c, struct cuts_verdict *v)
     meter_end(&v->meter);
     if (r < 0)
         snap_fail(r, &e);
+    if (r < 0 && !v->first.text[0])
+        v->first = e;
     if (r < 0 && r != -EBADMSG && r != -ENODATA)
         return EXIT_FAILED;
     verify_print(v, r < 0 ? e.text : NULL);
@@ -156,8 +163,23 @@ static int verify_cuts(struct cuts *c, struct cuts_verdict *v)
     return r < 0 ? EXIT_INCOMPLETE : EXIT_DONE;
 }
 
+/* An interrupted one, or one of no cuts, says nothing of them. */
+static void verify_cuts_remember(struct snap *s, const struct cuts_verdict *v, int64_t began_ns,
+                                 int code)
+{
+    const struct history_entry end = {
+        .result = code == EXIT_DONE ? HISTORY_DONE : HISTORY_FAILED,
+        .bytes = v->bytes,
+        .what = "cuts",
+        .text = code == EXIT_DONE ? NULL : v->first.text,
+    };
+    if (!snap_stopped(NULL) && (v->good || v->first.text[0]))
+        remember(s, HISTORY_VERIFY, began_ns, &end);
+}
+
 int snap_verify_cuts(struct snap *s)
 {
+    const int64_t began_ns = time_mono_ns();
     struct err e = {0};
     int r = verify_open(s, &e);
     if (r < 0)
@@ -167,6 +189,7 @@ int snap_verify_cuts(struct snap *s)
                              .cuts = json_object_new_array(),
                              .errors = json_object_new_array()};
     int code = verify_cuts(s->cuts, &v);
+    verify_cuts_remember(s, &v, began_ns, code);
     json_object_put(v.cuts);
     json_object_put(v.errors);
     return code;

@@ -13,13 +13,15 @@ from pathlib import Path
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, snap, snap_code
 from lib.dumps import quoted
-from lib.files import CHECKOUT, FIXTURES, files_in, run, wait_until
+from lib.files import CHECKOUT, FIXTURES, HANG, files_in, run, wait_until
 from lib.metrics import Metrics, promtool_check
+from lib.mount import INFLUXFS
 from lib.restores import drop
 from lib.stores import HandmadeStore, some_store, tombstone, tsm, tsm_of, wal_entry
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 TSM = "000000001-000000001.tsm"
+PRELOAD = Path(INFLUXFS).parent / "tests/preload_slow.so"
 
 
 def status(source):
@@ -418,6 +420,41 @@ class HistoryTest(StoreTest):
         what, result, text = self.last("backups")
         self.assertEqual((what, result), (str(self.folder / "c.tar"), "failed"))
         self.assertIn("meta.db", text)
+
+    def test_cuts_are_verified(self):
+        """Without a path; where there are none, nothing was verified."""
+        snap(self.store, "verify")
+        self.assertEqual(self.last("verifications"), None)
+        snap(self.store, "cut")
+        snap(self.store, "verify")
+        self.assertEqual(self.last("verifications"), ("cuts", "done", None))
+        retained = max((self.store / "influxfs/cuts/files").rglob("*"), key=lambda path: path.stat().st_size)
+        with retained.open("r+b") as file:
+            file.seek(1000)
+            file.write(b"damage")
+        self.assertEqual(snap_code(self.store, "verify")[0], 4)
+        what, result, text = self.last("verifications")
+        self.assertEqual((what, result), ("cuts", "failed"))
+        self.assertRegex(text, r"cut base: .*\.tsm")
+
+    def test_an_interrupted_verification(self):
+        """It is no verdict, and must not alarm anybody."""
+        if not PRELOAD.exists():
+            self.skipTest(f"{PRELOAD} is not built: make units")
+        snap(self.store, "backup", self.tar)
+        switch = self.folder / "slow"
+        switch.write_text("1000")
+        process = subprocess.Popen([INFLUXSNAP, "-c", self.store, "verify", self.tar], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, env=os.environ | {
+                                       "LD_PRELOAD": str(PRELOAD), "SLOW_ROOT": str(self.folder), "SLOW_SWITCH": str(switch)})
+        with process.stderr:
+            self.assertIn(b"verifying", process.stderr.readline())
+            process.terminate()
+            switch.unlink()
+            said = process.stderr.read()
+        self.assertEqual(process.wait(HANG), 1, said)
+        self.assertIn(b"interrupted", said)
+        self.assertEqual(self.last("verifications"), None)
 
     def test_omissions(self):
         orphan = self.store / "data/first/autogen/99"
