@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/program/troubles.h"
+
+#include "store/base/array.h"
+#include "store/base/size.h"
+#include "store/base/time.h"
+#include "store/chain/cut_loss.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of cuts with a loss that is not accepted, so many are told one by one. */
+#define LOSSES_TOLD 5
+
+struct finder {
+    const struct report *r;
+    struct troubles *out;
+    int rc;
+};
+
+/* Adds one after those that are as bad. why and todo may be NULL. */
+static void trouble(struct finder *f, enum trouble_level level, const char *why, const char *todo,
+                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+static void trouble(struct finder *f, enum trouble_level level, const char *why, const char *todo,
+                    const char *fmt, ...)
+{
+    struct troubles *t = f->out;
+    size_t at = 0;
+    if (!array_grow(&t->at, t->n)) {
+        f->rc = -ENOMEM;
+        return;
+    }
+    for (int worse = TROUBLE_LEVELS - 1; worse >= (int)level; worse--)
+        at += t->count[worse];
+    struct trouble *new = &t->at[at];
+    memmove(new + 1, new, (t->n - at) * sizeof(*new));
+    *new = (struct trouble){.level = level};
+    va_list ap;
+    va_start(ap, fmt);
+    err_format(&new->what, fmt, ap);
+    va_end(ap);
+    err_set(&new->why, 0, "%s", why ? why : "");
+    err_set(&new->todo, 0, "%s", todo ? todo : "");
+    t->count[level]++;
+    t->n++;
+}
+
+static void troubles_of_store(struct finder *f)
+{
+    const struct report *r = f->r;
+    if (r->cut_off_unknown)
+        trouble(f, TROUBLE_WARN, r->cut_off.text, NULL, "Whether a restore was cut off is unknown");
+    else if (r->cut_off.text[0])
+        trouble(
+            f, TROUBLE_BAD, r->cut_off.text,
+            "Mount the store without ro, or run `influxsnap cut`: either finishes or undoes the "
+            "restore. influxd does not start before that.",
+            "A restore was cut off");
+    if (!r->state)
+        trouble(f, TROUBLE_WARN, r->lacks.text,
+                "Make that folder writable, or name another one with the option state.",
+                "There is no state folder, so the store has no cuts");
+    else if (r->lacks.text[0])
+        trouble(
+            f, TROUBLE_WARN, r->lacks.text,
+            "Snapshots go on, but all checksums are computed again each time. Free space on its "
+            "disk, or make the folder writable.",
+            "Nothing can be remembered in the state folder");
+    if (!r->contents.known && r->contents.unknown.text[0])
+        trouble(f, TROUBLE_WARN, r->contents.unknown.text, NULL,
+                "What the store holds could not be read");
+}
+
+static void trouble_losses(struct finder *f)
+{
+    const struct report *r = f->r;
+    size_t n = 0;
+    char lost[LOSS_WORDS], todo[256];
+    for (size_t i = 0; i < r->ncuts; i++) {
+        const struct cut_head *h = &r->cuts[i].head;
+        if (h->guard != CUT_GUARD_TRIPPED || ++n > LOSSES_TOLD)
+            continue;
+        snprintf(todo, sizeof(todo),
+                 "If that may be gone: `influxsnap prune --accept-loss=%" PRId64 "`. If not, the "
+                 "cut before it still holds it. Until then no cut from this one on is folded.",
+                 h->number);
+        trouble(f, TROUBLE_WARN, loss_words(&h->lost, lost), todo,
+                "Cut %" PRId64 " lost more of the store than the guard allows", h->number);
+    }
+    if (n > LOSSES_TOLD)
+        trouble(f, TROUBLE_WARN, NULL, "`influxsnap list` shows all of them.",
+                "%zu more cuts lost more than the guard allows", n - LOSSES_TOLD);
+}
+
+static void trouble_left_out(struct finder *f)
+{
+    uint64_t n = f->r->ncuts ? f->r->cuts[f->r->ncuts - 1].left_out : 0;
+    if (n)
+        trouble(f, TROUBLE_WARN, NULL,
+                "`influxsnap cut` and last_capture in status.json name each, with the cause.",
+                "The newest cut is without %" PRIu64 " item%s of the store", n, plural(n));
+}
+
+static void troubles_of_chain(struct finder *f)
+{
+    const struct report *r = f->r;
+    size_t set_back = 0;
+    if (r->known == REPORT_UNKNOWN_CUTS)
+        trouble(f, TROUBLE_WARN, r->broken.text,
+                "Ask as root, or as the owner of the state folder.",
+                "Whether there are cuts is unknown");
+    else if (r->broken.text[0])
+        trouble(
+            f, TROUBLE_BAD, r->broken.text,
+            "The cuts before the damage can still be read: copy what is needed of them. Then move "
+            "the folder cuts of the state folder away; the next cut begins a new chain.",
+            "The cuts are damaged");
+    trouble_losses(f);
+    trouble_left_out(f);
+    for (size_t i = 1; i < r->ncuts; i++)
+        set_back += report_clock_set(&r->cuts[i], &r->cuts[i - 1]);
+    if (set_back)
+        trouble(f, TROUBLE_NOTE, NULL, NULL, "The clock was set back before %zu of the cuts",
+                set_back);
+    if (r->links.how == CUT_LINKS_COPIED || r->links.how == CUT_LINKS_PARTLY)
+        trouble(
+            f, TROUBLE_NOTE, r->links.why.text,
+            "Each cut costs the bytes of its files at once. A state folder on the file system of "
+            "the data folder avoids that.",
+            "Cuts copy files instead of linking them");
+}
+
+/* The free space below which no cut is made. Without a mount, that of `influxsnap cut`. */
+static uint64_t reserve_of(const struct report *r)
+{
+    struct options usual;
+    options_default(&usual);
+    const struct cut_rules *rules = r->mount ? &r->mount->options->rules : &usual.rules;
+    uint64_t part = (uint64_t)(rules->reserve_part * (double)r->disk_bytes);
+    return part > rules->reserve_bytes ? part : rules->reserve_bytes;
+}
+
+static void trouble_space(struct finder *f)
+{
+    char left[SIZE_TEXT], reserve[SIZE_TEXT];
+    if (!f->r->disk_bytes || f->r->free_bytes >= reserve_of(f->r))
+        return;
+    size_text((double)f->r->free_bytes, left);
+    size_text((double)reserve_of(f->r), reserve);
+    trouble(
+        f, TROUBLE_BAD, NULL,
+        "No cut is made. Free space on this disk, fold cuts with `influxsnap prune --keep=N`, or "
+        "set a smaller reserve.",
+        "Only %s are free on the disk of the state folder, less than the reserve of %s", left,
+        reserve);
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t newest_cut_ns(const struct report *r)
+{
+    int64_t ns = r->ncuts ? r->cuts[r->ncuts - 1].head.wall_ns : 0;
+    return r->mount ? later(ns, r->mount->timer.cut_ns) : ns;
+}
+
+/* When the store was last copied in any way: a cut, a backup, a snapshot read to its end. */
+static int64_t newest_copy_ns(const struct report *r)
+{
+    int64_t ns = newest_cut_ns(r);
+    for (size_t i = 0; i < r->history.of[HISTORY_BACKUP].n; i++)
+        if (r->history.of[HISTORY_BACKUP].at[i].result != HISTORY_FAILED)
+            ns = later(ns, r->history.of[HISTORY_BACKUP].at[i].ended_ns);
+    return r->mount ? later(ns, r->mount->last.success.at_ns) : ns;
+}
+
+static void trouble_no_copy(struct finder *f)
+{
+    const struct report *r = f->r;
+    int64_t ns = newest_copy_ns(r), every = r->mount ? r->mount->options->every_ns : 0;
+    char text[TIME_TEXT];
+    if (r->known == REPORT_UNKNOWN_CUTS || r->history_unknown.text[0] ||
+        (r->contents.known && !r->contents.npolicies))
+        return;
+    if (every &&
+        r->at_ns - later(newest_cut_ns(r), r->mount->mounted_ns) > 2 * every + 60 * SECOND_NS)
+        trouble(f, TROUBLE_BAD, NULL, "The log of influxfs and the last error say why.",
+                "The timer has made no cut for more than twice the time that it should take");
+    else if (!ns)
+        trouble(f, TROUBLE_WARN, NULL,
+                "Copy snapshots/now.tar of a mount, run `influxsnap backup`, or mount with the "
+                "option every.",
+                "There is neither a cut nor, as far as is known here, a backup");
+    else if (r->at_ns - ns > DAY_NS) {
+        time_text(ns, text);
+        trouble(f, TROUBLE_WARN, NULL, "See whether the job that makes them still runs.",
+                "No cut or backup since %.10s %.5s UTC is known", text, text + 11);
+    }
+}
+
+static void troubles_of_history(struct finder *f)
+{
+    static const struct {
+        const char *name;
+        enum trouble_level failed;
+        const char *todo;
+    } kinds[HISTORY_KINDS] = {
+        [HISTORY_BACKUP] = {"backup", TROUBLE_BAD, "Remove the cause, and run it again."},
+        [HISTORY_VERIFY] = {"verification", TROUBLE_BAD,
+                            "Do not rely on this copy: make another one, or take an older one."},
+        [HISTORY_RESTORE] = {"restore", TROUBLE_WARN,
+                             "A refused restore leaves the store as it was. Remove the cause, and "
+                             "copy the snapshot again."},
+    };
+    if (f->r->history_unknown.text[0])
+        trouble(f, TROUBLE_WARN, f->r->history_unknown.text, NULL,
+                "What was backed up, verified and restored is unknown");
+    for (size_t k = 0; k < HISTORY_KINDS; k++) {
+        const struct history_entry *h = f->r->history.of[k].at;
+        if (!f->r->history.of[k].n || h->result == HISTORY_DONE)
+            continue;
+        if (h->result == HISTORY_FAILED)
+            trouble(f, kinds[k].failed, h->text, kinds[k].todo, "The last %s, of %s, failed",
+                    kinds[k].name, h->what);
+        else
+            trouble(f, TROUBLE_WARN, h->text, NULL, "The last %s, of %s, left something out",
+                    kinds[k].name, h->what);
+    }
+}
+
+static void troubles_of_capture(struct finder *f)
+{
+    const struct report_capture *c = &f->r->mount->last.capture;
+    char words[sizeof(((struct err *)0)->text)], size[SIZE_TEXT];
+    size_t n = omissions_that_count(&c->left_out);
+    if (c->damaged.n)
+        trouble(
+            f, TROUBLE_BAD, c->damaged.at[0],
+            "Snapshots hold these files as they are. An older cut or backup may hold them whole; "
+            "status.json names all of them.",
+            "%zu file%s of the store %s damaged", c->damaged.n, plural(c->damaged.n),
+            c->damaged.n == 1 ? "is" : "are");
+    if (!n)
+        return;
+    omissions_say(&c->left_out, words, sizeof(words));
+    size_text((double)omissions_bytes(&c->left_out), size);
+    trouble(
+        f, TROUBLE_WARN, words,
+        "What is left out is in no snapshot. Remove what is not needed; status.json names each.",
+        "The last snapshot left out %zu item%s of the store, %s", n, plural(n), size);
+}
+
+/* A failed restore that is in the history is not told twice. */
+static void troubles_of_restore(struct finder *f)
+{
+    const struct progress *p = &f->r->mount->restore;
+    if (p->state == PROGRESS_REFUSED && !f->r->history.of[HISTORY_RESTORE].n)
+        trouble(f, TROUBLE_WARN, p->error,
+                "The store is as it was, unless the reason says otherwise.",
+                "The last restore, of %s, was refused", p->name ? p->name : "a snapshot");
+    if (p->waiting.n)
+        trouble(f, TROUBLE_NOTE, p->waiting.at[0].waits_for,
+                "Copy what they wait for into restore/, in any order.",
+                "%zu number%s in restore/ %s for the one before", p->waiting.n,
+                plural(p->waiting.n), p->waiting.n == 1 ? "waits" : "wait");
+    for (size_t i = 0; i < p->nwarnings && i < LOSSES_TOLD; i++)
+        trouble(f, TROUBLE_NOTE, p->warnings[i], NULL, "About the restore that was done last");
+}
+
+static bool is_told(const struct finder *f, const char *text)
+{
+    for (size_t i = 0; i < f->out->n; i++)
+        if (strstr(text, f->out->at[i].why.text) && f->out->at[i].why.text[0])
+            return true;
+    return false;
+}
+
+/* When anything went well last. */
+static int64_t newest_success_ns(const struct report *r)
+{
+    int64_t ns = r->mount->last.success.at_ns;
+    for (size_t k = 0; k < HISTORY_KINDS; k++)
+        if (r->history.of[k].n && r->history.of[k].at->result != HISTORY_FAILED)
+            ns = later(ns, r->history.of[k].at->ended_ns);
+    return ns;
+}
+
+static void troubles_of_mount(struct finder *f)
+{
+    const struct report_mount *m = f->r->mount;
+    const struct report_event *e = &m->last.error;
+    char rate[SIZE_TEXT];
+    troubles_of_capture(f);
+    troubles_of_restore(f);
+    if (m->timer.error.at_ns)
+        trouble(f, TROUBLE_BAD, m->timer.error.text, "It is tried again by itself.",
+                "The timer failed: %s", m->timer.error.what);
+    if (e->at_ns > newest_success_ns(f->r) && !is_told(f, e->text))
+        trouble(f, TROUBLE_WARN, e->text, NULL, "The last error: %s", e->what);
+    if (m->dumps_lack.n)
+        trouble(f, TROUBLE_WARN, m->dumps_lack.at[0], "status.json names all.",
+                "Dumps lack what is damaged in the store");
+    if (m->timer.fold.held_back)
+        trouble(f, TROUBLE_NOTE, NULL, NULL, "Cuts in use, and those after them, are not folded");
+    if (m->held_to) {
+        size_text((double)m->held_to, rate);
+        trouble(f, TROUBLE_NOTE, NULL, NULL,
+                "Readers are held to %s a second, so that influxd keeps "
+                "its pace",
+                rate);
+    }
+}
+
+int troubles_find(const struct report *r, struct troubles *out)
+{
+    struct finder f = {.r = r, .out = out};
+    *out = (struct troubles){0};
+    troubles_of_store(&f);
+    troubles_of_chain(&f);
+    trouble_space(&f);
+    trouble_no_copy(&f);
+    troubles_of_history(&f);
+    if (r->mount)
+        troubles_of_mount(&f);
+    if (f.rc < 0)
+        troubles_clear(out);
+    return f.rc;
+}
+
+void troubles_clear(struct troubles *t)
+{
+    free(t->at);
+    *t = (struct troubles){0};
+}

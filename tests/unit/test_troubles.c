@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* troubles: what is wrong, by a report. */
+#include "store/base/time.h"
+#include "store/program/troubles.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW (INT64_C(1465646400) * SECOND_NS)
+#define HOUR (3600 * SECOND_NS)
+
+/* A mount with which all is well, and what it consists of. */
+struct well {
+    struct report r;
+    struct report_mount m;
+    struct options o;
+    struct store_paths paths;
+    struct report_policy policy;
+    struct cut_info cuts[9];
+    struct history_entry entry[HISTORY_KINDS];
+};
+
+static void all_well(struct well *w)
+{
+    static char database[] = "db", policy[] = "rp", tar[] = "/srv/x.tar";
+    memset(w, 0, sizeof(*w));
+    options_default(&w->o);
+    w->o.every_ns = HOUR;
+    w->policy = (struct report_policy){database, policy, 1, 2, 3000, 40};
+    w->m = (struct report_mount){.mounted_ns = NOW - DAY_NS, .options = &w->o, .restores = true};
+    w->r = (struct report){.paths = &w->paths,
+                           .state = "/state",
+                           .free_bytes = 50,
+                           .disk_bytes = 100,
+                           .known = REPORT_CUTS,
+                           .cuts = w->cuts,
+                           .ncuts = 2,
+                           .contents = {.known = true, .policies = &w->policy, .npolicies = 1},
+                           .at_ns = NOW,
+                           .mount = &w->m};
+    for (int i = 0; i < 9; i++)
+        w->cuts[i] = (struct cut_info){
+            .base = i == 0, .head = {.number = i - 1, .wall_ns = NOW - (9 - i) * HOUR / 8}};
+    for (int k = 0; k < HISTORY_KINDS; k++) {
+        w->entry[k] = (struct history_entry){.ended_ns = NOW - HOUR, .what = tar};
+        w->r.history.of[k].at = &w->entry[k];
+        w->r.history.of[k].n = 1;
+    }
+}
+
+/* There is exactly one, and it is this bad and says these words. */
+static void is_the_only(const struct well *w, enum trouble_level level, const char *words)
+{
+    struct troubles t;
+    assert_int_equal(troubles_find(&w->r, &t), 0);
+    for (size_t i = 0; i < t.n && t.n != 1; i++)
+        print_message("%s: %s: %s\n", words, t.at[i].what.text, t.at[i].why.text);
+    assert_int_equal(t.n, 1);
+    assert_int_equal(t.count[level], 1);
+    assert_int_equal(t.at[0].level, level);
+    if (!strstr(t.at[0].what.text, words))
+        fail_msg("\"%s\" is not in \"%s\"", words, t.at[0].what.text);
+    troubles_clear(&t);
+}
+
+static void test_none(void **state)
+{
+    struct well w;
+    struct troubles t;
+    (void)state;
+    all_well(&w);
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    w.r.mount = NULL;
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    troubles_clear(&t);
+}
+
+static void test_of_store(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    err_set(&w.r.cut_off, 0, "the restore of x.tar was cut off");
+    is_the_only(&w, TROUBLE_BAD, "cut off");
+    w.r.cut_off_unknown = true;
+    is_the_only(&w, TROUBLE_WARN, "is unknown");
+    all_well(&w);
+    w.r.state = NULL;
+    err_set(&w.r.lacks, 0, "/state: Read-only file system");
+    is_the_only(&w, TROUBLE_WARN, "no state folder");
+    all_well(&w);
+    err_set(&w.r.lacks, 0, "/state: No space left on device");
+    is_the_only(&w, TROUBLE_WARN, "Nothing can be remembered");
+    all_well(&w);
+    w.r.contents.known = false;
+    err_set(&w.r.contents.unknown, 0, "/data: Permission denied");
+    is_the_only(&w, TROUBLE_WARN, "could not be read");
+}
+
+static void test_of_cuts(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    err_set(&w.r.broken, 0, "cuts/3 is damaged");
+    is_the_only(&w, TROUBLE_BAD, "damaged");
+    all_well(&w);
+    w.r.known = REPORT_UNKNOWN_CUTS;
+    err_set(&w.r.broken, 0, "/state: Permission denied");
+    is_the_only(&w, TROUBLE_WARN, "unknown");
+    all_well(&w);
+    w.cuts[1].left_out = 1;
+    is_the_only(&w, TROUBLE_WARN, "The newest cut is without 1 item of the store");
+    w.cuts[1].left_out = 0;
+    w.cuts[1].head.guard = CUT_GUARD_TRIPPED;
+    is_the_only(&w, TROUBLE_WARN, "Cut 0 lost more");
+    w.cuts[1].head.guard = CUT_GUARD_ACCEPTED;
+    w.cuts[1].head.wall_ns = w.cuts[0].head.wall_ns - 1;
+    is_the_only(&w, TROUBLE_NOTE, "The clock was set back before 1");
+    all_well(&w);
+    w.r.links.how = CUT_LINKS_COPIED;
+    is_the_only(&w, TROUBLE_NOTE, "copy files");
+}
+
+/* However many cuts lost something, the list stays short. */
+static void test_many_losses(void **state)
+{
+    struct well w;
+    struct troubles t;
+    (void)state;
+    all_well(&w);
+    w.r.ncuts = 9;
+    for (int i = 1; i < 9; i++)
+        w.cuts[i].head.guard = CUT_GUARD_TRIPPED;
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 6);
+    assert_string_equal(t.at[5].what.text, "3 more cuts lost more than the guard allows");
+    troubles_clear(&t);
+}
+
+static void test_of_space(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    w.r.free_bytes = 5;
+    w.r.disk_bytes = 120;
+    is_the_only(&w, TROUBLE_BAD, "Only 5 B are free on the disk of the state folder");
+    w.o.rules.reserve_part = 0;
+    w.o.rules.reserve_bytes = 6;
+    is_the_only(&w, TROUBLE_BAD, "less than the reserve of 6 B");
+    w.r.mount = NULL; /* influxsnap's own reserve: 5 % */
+    is_the_only(&w, TROUBLE_BAD, "less than the reserve of 6 B");
+}
+
+static void test_of_age(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    w.cuts[1].head.wall_ns = w.cuts[0].head.wall_ns = NOW - 3 * HOUR;
+    is_the_only(&w, TROUBLE_BAD, "The timer has made no cut");
+    w.m.timer.cut_ns = NOW - HOUR; /* nothing had changed */
+    w.r.ncuts = 1;
+    w.m.timer.cut_ns = 0;
+    w.m.mounted_ns = NOW - HOUR; /* it has just begun */
+    struct troubles t;
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    all_well(&w);
+    w.o.every_ns = 0;
+    w.r.ncuts = 0;
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - DAY_NS - HOUR;
+    is_the_only(&w, TROUBLE_WARN, "No cut or backup since 2016-06-10 11:00 UTC");
+    w.r.history.of[HISTORY_BACKUP].n = 0;
+    is_the_only(&w, TROUBLE_WARN, "neither a cut nor");
+    w.m.last.success.at_ns = NOW - HOUR; /* somebody has read now.tar */
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    w.m.last.success.at_ns = 0;
+    w.r.contents.npolicies = 0; /* nothing to be backed up */
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    troubles_clear(&t);
+}
+
+static void test_of_history(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    w.entry[HISTORY_VERIFY].result = HISTORY_FAILED;
+    is_the_only(&w, TROUBLE_BAD, "The last verification, of /srv/x.tar, failed");
+    w.entry[HISTORY_VERIFY].result = HISTORY_DONE;
+    w.entry[HISTORY_BACKUP].result = HISTORY_OMISSIONS;
+    is_the_only(&w, TROUBLE_WARN, "The last backup, of /srv/x.tar, left something out");
+    w.entry[HISTORY_BACKUP].result = HISTORY_DONE;
+    w.entry[HISTORY_RESTORE].result = HISTORY_FAILED;
+    w.m.restore.state = PROGRESS_REFUSED; /* the same one */
+    is_the_only(&w, TROUBLE_WARN, "The last restore, of /srv/x.tar, failed");
+}
+
+static void test_unknown_history(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    w.r.ncuts = 0;
+    w.o.every_ns = 0;
+    for (int k = 0; k < HISTORY_KINDS; k++)
+        w.r.history.of[k].n = 0;
+    err_set(&w.r.history_unknown, 0, "history.json: Permission denied");
+    is_the_only(&w, TROUBLE_WARN, "is unknown");
+}
+
+static void test_of_mount(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    w.m.last.error = (struct report_event){NOW, "now.tar", "it did not settle"};
+    is_the_only(&w, TROUBLE_WARN, "The last error: now.tar");
+    w.entry[HISTORY_RESTORE].ended_ns = NOW + 1; /* another time it went well */
+    w.m.timer.error = (struct report_event){NOW, "cut", "No space left on device"};
+    is_the_only(&w, TROUBLE_BAD, "The timer failed: cut");
+    w.m.last.error = w.m.timer.error; /* told once */
+    w.m.last.success.at_ns = 0;
+    is_the_only(&w, TROUBLE_BAD, "The timer failed: cut");
+    all_well(&w);
+    w.m.held_to = 16 << 20;
+    is_the_only(&w, TROUBLE_NOTE, "Readers are held to 16.0 MiB a second");
+    all_well(&w);
+    w.m.timer.fold.held_back = true;
+    is_the_only(&w, TROUBLE_NOTE, "in use");
+}
+
+static void test_of_capture(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    struct report_capture *c = &w.m.last.capture;
+    assert_int_equal(omissions_add(&c->left_out, "lost+found", 1, 1, OMITTED_FOREIGN), 0);
+    struct troubles t;
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    assert_int_equal(omissions_add(&c->left_out, "db/rp/9", 2, 2048, OMITTED_UNKNOWN), 0);
+    is_the_only(&w, TROUBLE_WARN, "left out 1 item of the store, 2.0 KiB");
+    omissions_clear(&c->left_out);
+    assert_int_equal(report_texts_add(&c->damaged, "data/x.tsm: its index"), 0);
+    is_the_only(&w, TROUBLE_BAD, "1 file of the store is damaged");
+    report_texts_clear(&c->damaged);
+}
+
+/* The worst first; those of one level as they were found. */
+static void test_order(void **state)
+{
+    struct well w;
+    struct troubles t;
+    (void)state;
+    all_well(&w);
+    w.m.held_to = 16 << 20;
+    w.r.links.how = CUT_LINKS_COPIED;
+    w.r.free_bytes = 1;
+    err_set(&w.r.lacks, 0, "full");
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 4);
+    assert_int_equal(t.at[0].level, TROUBLE_BAD);
+    assert_int_equal(t.at[1].level, TROUBLE_WARN);
+    assert_non_null(strstr(t.at[2].what.text, "copy"));
+    assert_non_null(strstr(t.at[3].what.text, "held"));
+    troubles_clear(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_none),       cmocka_unit_test(test_of_store),
+        cmocka_unit_test(test_of_cuts),    cmocka_unit_test(test_many_losses),
+        cmocka_unit_test(test_of_space),   cmocka_unit_test(test_of_age),
+        cmocka_unit_test(test_of_history), cmocka_unit_test(test_unknown_history),
+        cmocka_unit_test(test_of_mount),   cmocka_unit_test(test_of_capture),
+        cmocka_unit_test(test_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
