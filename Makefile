@@ -114,6 +114,13 @@ $(BUILD)/mount-helper/%.o: mount-helper/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(base_flags) $(store_flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# The page's style as strings of C.
+$(BUILD)/store/program/report_html.inc: store/program/report_html.css
+	@mkdir -p $(@D)
+	$(call say,GEN)sed 's/[\\"]/\\&/g; s/^ *//; s/.*/"&\\n"/' $< >$@
+
+$(BUILD)/store/program/report_html.o: $(BUILD)/store/program/report_html.inc
+
 # Generated code is built without the warnings that it does not mean to meet.
 $(BUILD)/store/influx/meta.pb-c.c: $(proto)
 	@mkdir -p $(@D)

@@ -163,6 +163,9 @@ struct json_object *report_json(const struct report *r);
 /* The report as metrics for Prometheus (influxfs-metrics(5)), which the caller frees. -ENOMEM. */
 int report_prom(const struct report *r, char **text);
 
+/* The report as a page of HTML, which the caller frees. -ENOMEM. */
+int report_html(const struct report *r, char **text);
+
 /* One cut; `before` is the preceding cut or NULL. exact: times to the nanosecond, for `clone`. */
 struct json_object *report_cut_json(const struct cut_info *c, const struct cut_info *before,
                                     bool exact);
