@@ -35,7 +35,7 @@ struct survey;
 struct recorder;
 struct reporter;
 
-#define FS_BRANCHES 8
+#define FS_BRANCHES 9
 
 struct fs {
     const struct options *options;

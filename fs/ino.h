@@ -40,6 +40,7 @@ enum {
     INO_NAMED_FOLDER,
     INO_MARKER,
     INO_METRICS,
+    INO_PAGE,
     INO_UPLOADS = 1 << 16, /* the first of those in restore/ */
 };
 #define INO_NUMBERS ((ino_t)1 << 40)

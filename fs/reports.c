@@ -9,17 +9,21 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A file whose text is made at each open, and kept while that open lasts. Its size is that of the
- * text at the time of the question. */
+/* A file whose text is made at each open, and kept while that open lasts. Its size and time are those
+ * of the text that was made last while that is open, as whoever has it open asks for them, and the
+ * kernel does not tell who asks; else of a text at the time of the question. */
 struct text_node {
     struct node node;
     mode_t mode;
-    int64_t mtime_ns;                            /* 0: the time of the question */
+    int64_t mtime_ns; /* 0: the time of the question */
+    atomic_size_t opens, last_len;
+    _Atomic int64_t last_ns;
     int (*make)(struct request *r, char **text); /* memory that is freed here */
 };
 
@@ -31,26 +35,34 @@ struct text_handle {
 
 static int report_text_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
-    const struct text_node *t = (const struct text_node *)n;
+    struct text_node *t = (struct text_node *)n;
     const struct text_handle *th = (const struct text_handle *)h;
     autofree char *text = NULL;
-    int rc = th ? 0 : t->make(r, &text);
+    bool open = th || atomic_load(&t->opens);
+    int rc = open ? 0 : t->make(r, &text);
     if (rc < 0)
         return rc;
-    fs_attr(r->fs, st, n, S_IFREG | t->mode, th ? th->len : strlen(text),
-            t->mtime_ns ? t->mtime_ns : time_wall_ns());
+    int64_t now = open ? atomic_load(&t->last_ns) : time_wall_ns();
+    fs_attr(r->fs, st, n, S_IFREG | t->mode,
+            th     ? th->len
+            : open ? atomic_load(&t->last_len)
+                   : strlen(text),
+            t->mtime_ns ? t->mtime_ns : now);
     return 0;
 }
 
 static int report_text_open(struct request *r, struct node *n, int flags, struct handle **h)
 {
-    const struct text_node *t = (const struct text_node *)n;
+    struct text_node *t = (struct text_node *)n;
     (void)flags;
     autofree struct text_handle *th = calloc(1, sizeof(*th));
     int rc = th ? t->make(r, &th->text) : -ENOMEM;
     if (rc < 0)
         return rc;
     th->len = strlen(th->text);
+    atomic_store(&t->last_len, th->len);
+    atomic_store(&t->last_ns, time_wall_ns());
+    atomic_fetch_add(&t->opens, 1);
     *h = &steal_ptr(&th)->h;
     return 0;
 }
@@ -71,6 +83,7 @@ static ssize_t report_text_read(struct request *r, struct handle *h, char **buf,
 static void report_text_release(struct handle *h)
 {
     struct text_handle *th = (struct text_handle *)h;
+    atomic_fetch_sub(&((struct text_node *)h->node)->opens, 1);
     free(th->text);
     free(th);
 }
@@ -176,6 +189,11 @@ static int report_make_metrics(struct request *q, char **text)
     return report_print(q, report_prom, text);
 }
 
+static int report_make_page(struct request *q, char **text)
+{
+    return report_print(q, report_html, text);
+}
+
 int report_restore_log(struct fs *fs, struct node **out)
 {
     return node_new(fs->nodes, &log_ops, NODE_TEXT, INO_RESTORE_LOG, out);
@@ -208,4 +226,9 @@ int report_marker(struct fs *fs, struct node **out)
 {
     int64_t made = *fs->id.text ? fs->id.made_ns : fs->started_ns;
     return report_text_new(fs, INO_MARKER, 0444, made, make_marker, out);
+}
+
+int report_page(struct fs *fs, struct node **out)
+{
+    return report_text_new(fs, INO_PAGE, 0444, 0, report_make_page, out);
 }

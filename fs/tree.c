@@ -22,6 +22,7 @@ static const struct branch {
     {"restore", S_IFDIR, HIDE_RESTORE, uploads_new},
     {"status.json", S_IFREG, 0, report_status},
     {"metrics.prom", S_IFREG, 0, report_metrics},
+    {"status.html", S_IFREG, 0, report_page},
     {".influxfs", S_IFREG, 0, report_marker},
 };
 

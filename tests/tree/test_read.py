@@ -318,7 +318,8 @@ class ReadTest(StoreTest):
 
     def test_listing(self):
         self.assertEqual(sorted(os.listdir(self.mnt.point)), [".influxfs", "at", "dump", "live", "metrics.prom",
-                                                                "restore", "snapshots", "status.json"])
+                                                                "restore", "snapshots", "status.html",
+                                                                "status.json"])
         self.assertEqual(os.listdir(self.mnt / "snapshots"), ["now.tar"])
         with self.assertRaises(FileNotFoundError):
             os.stat(self.mnt / "snapshots/later.tar")
