@@ -6,6 +6,7 @@ import subprocess
 
 from lib.files import CHECKOUT
 
+PROMTOOL = shutil.which("promtool") or CHECKOUT / "build/promtool/usr/bin/promtool"
 ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 
@@ -43,7 +44,6 @@ class Metrics(dict):
 
 def promtool_check(text):
     """Prometheus' own opinion of the text: complaints, or ''."""
-    program = shutil.which("promtool") or CHECKOUT / "build/promtool/usr/bin/promtool"
-    done = subprocess.run([program, "check", "metrics"], input=text, stdout=subprocess.PIPE,
+    done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout if done.returncode or done.stdout else ""

@@ -1,0 +1,189 @@
+"""mount-helper/monitoring/: alert rules for Prometheus, and a dashboard for Grafana."""
+
+import json
+import re
+
+from lib.case import StoreTest
+from lib.cuts import snap
+from lib.files import CHECKOUT, run, wait_until
+from lib.metrics import PROMTOOL
+from lib.restores import drop
+from lib.stores import some_store
+
+MONITORING = CHECKOUT / "mount-helper/monitoring"
+RULES = MONITORING / "influxfs-alerts.yml"
+DASHBOARD = MONITORING / "influxfs-dashboard.json"
+
+STEP = 600                  # seconds between two samples
+STEPS = 28 * 3600 // STEP
+NOW = f"{STEP}+{STEP}x{STEPS}"  # a timestamp that is always that of its sample
+SINCE_0 = f"1+0x{STEPS}"    # a timestamp of long ago
+
+
+def always(value):
+    return f"{value}+0x{STEPS}"
+
+
+# Of a store with which all is well: each series, and what it is at each step.
+WELL = {
+    'influxfs_build_info{version="1"}': always(1),
+    "influxfs_report_timestamp_seconds": NOW,
+    "influxfs_store_known": always(1),
+    'influxfs_store_bytes{database="db",policy="rp",kind="data"}': always(1000),
+    "influxfs_state_lacking": always(0),
+    "influxfs_state_free_bytes": always(500),
+    "influxfs_state_size_bytes": always(1000),
+    "influxfs_restore_cut_off": always(0),
+    "influxfs_cuts_damaged": always(0),
+    "influxfs_cuts_not_accepted": always(0),
+    "influxfs_last_cut_timestamp_seconds": NOW,
+    "influxfs_last_cut_left_out": always(0),
+    'influxfs_last_backup_timestamp_seconds{result="done"}': NOW,
+    "influxfs_last_backup_success": always(1),
+    'influxfs_last_verification_timestamp_seconds{result="done"}': NOW,
+    "influxfs_last_verification_success": always(1),
+    "influxfs_last_restore_success": always(1),
+    "influxfs_last_capture_left_out_files": always(0),
+    "influxfs_last_capture_damaged_files": always(0),
+    'influxfs_errors_total{kind="io"}': always(3),
+    'influxfs_errors_total{kind="refused"}': f"0+1x{STEPS}",
+    "influxfs_timer_failed": always(0),
+    "influxfs_restore_pending": always(0),
+}
+
+GONE = None
+CUT, BACKUP = "influxfs_last_cut_timestamp_seconds", 'influxfs_last_backup_timestamp_seconds{result="done"}'
+VERIFIED = 'influxfs_last_verification_timestamp_seconds{result="done"}'
+
+# What is otherwise, and the alerts that are raised then, and no others.
+CASES = {
+    "all is well": ({}, ()),
+    "backups alone": ({CUT: GONE}, ()),
+    "cuts alone": ({BACKUP: SINCE_0}, ()),
+    "neither goes on": ({CUT: SINCE_0, BACKUP: SINCE_0}, ("InfluxfsNoBackup",)),
+    "only failures": ({CUT: SINCE_0, BACKUP: GONE, 'influxfs_last_backup_timestamp_seconds{result="failed"}': NOW},
+                      ("InfluxfsNoBackup",)),
+    "never": ({CUT: GONE, BACKUP: GONE}, ("InfluxfsNeverBackedUp",)),
+    "nothing to back up": ({CUT: GONE, BACKUP: GONE, 'influxfs_store_bytes{database="db",policy="rp",kind="data"}': GONE}, ()),
+    "backup failed": ({"influxfs_last_backup_success": always(0)}, ("InfluxfsBackupFailed",)),
+    "timer": ({"influxfs_timer_failed": always(1)}, ("InfluxfsTimerFailed",)),
+    "verification": ({"influxfs_last_verification_success": always(0)}, ("InfluxfsVerificationFailed",)),
+    "damaged cuts": ({"influxfs_cuts_damaged": always(1)}, ("InfluxfsCutsDamaged",)),
+    "damaged store": ({"influxfs_last_capture_damaged_files": always(2)}, ("InfluxfsStoreDamaged",)),
+    "left out of a cut": ({"influxfs_last_cut_left_out": always(1)}, ("InfluxfsLeftOut",)),
+    "left out of a snapshot": ({"influxfs_last_capture_left_out_files": always(4)}, ("InfluxfsLeftOut",)),
+    "guard": ({"influxfs_cuts_not_accepted": always(1)}, ("InfluxfsCutLostTooMuch",)),
+    "cut off": ({"influxfs_restore_cut_off": always(1)}, ("InfluxfsRestoreCutOff",)),
+    "restore failed": ({"influxfs_last_restore_success": always(0)}, ("InfluxfsRestoreFailed",)),
+    "pending": ({"influxfs_restore_pending": always(2)}, ("InfluxfsRestoreWaits",)),
+    "full": ({"influxfs_state_free_bytes": always(49)}, ("InfluxfsLittleSpace", "InfluxfsSpaceRunsOut")),
+    "filling": ({"influxfs_state_free_bytes": f"700-2x{STEPS}"}, ("InfluxfsSpaceRunsOut",)),
+    "no state": ({"influxfs_state_lacking": always(1)}, ("InfluxfsStateLacking",)),
+    "no rights": ({"influxfs_store_known": always(0)}, ("InfluxfsStoreUnknown",)),
+    "errors": ({'influxfs_errors_total{kind="io"}': f"0+1x{STEPS}"}, ("InfluxfsErrors",)),
+    "stale": ({"influxfs_report_timestamp_seconds": SINCE_0}, ("InfluxfsMetricsStale",)),
+    "absent": (dict.fromkeys(WELL, GONE), ("InfluxfsMetricsAbsent",)),
+}
+
+
+def named_in(text):
+    return set(re.findall(r"\binfluxfs_[a-z_]+\b", text))
+
+
+class RulesTest(StoreTest):
+
+    def test_syntax(self):
+        self.assertIn("SUCCESS", run(PROMTOOL, "check", "rules", RULES))
+
+    def test_raised(self):
+        """By Prometheus' own tester, after 27 hours of each case."""
+        tests = []
+        for name, (change, alerts) in CASES.items():
+            series = {key: value for key, value in (WELL | change).items() if value is not GONE}
+            tests.append({
+                "name": name, "interval": f"{STEP}s",
+                "input_series": [{"series": key, "values": value} for key, value in series.items()],
+                "promql_expr_test": [{
+                    "expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "27h",
+                    "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in alerts]}]})
+        # This one takes longer than the others.
+        tests.append({
+            "name": "not verified", "interval": f"{STEP}s", "input_series": [{"series": VERIFIED, "values": "0+0x1500"}],
+            "promql_expr_test": [{
+                "expr": 'count by (alertname) (ALERTS{alertname="InfluxfsNotVerified", alertstate="firing"})',
+                "eval_time": "218h", "exp_samples": [{"labels": '{alertname="InfluxfsNotVerified"}', "value": 1}]}]})
+        path = self.folder / "alerts_test.yml"  # JSON is YAML
+        path.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": f"{STEP}s", "tests": tests}))
+        self.assertIn("SUCCESS", run(PROMTOOL, "test", "rules", path))
+
+    def test_all_are_tried(self):
+        rules = re.findall(r"(?m)^ +- alert: (\w+)$", RULES.read_text())
+        self.assertEqual(len(rules), len(set(rules)))
+        tried = {alert for _, alerts in CASES.values() for alert in alerts} | {"InfluxfsNotVerified"}
+        self.assertEqual(set(rules), tried)
+
+    def test_words(self):
+        """Each says what is the matter and what to do."""
+        for rule in RULES.read_text().split("- alert: ")[1:]:
+            with self.subTest(rule=rule.split()[0]):
+                for word in ("expr:", "severity:", "summary:", "description:"):
+                    self.assertIn(word, rule)
+
+
+class DashboardTest(StoreTest):
+
+    def setUp(self):
+        super().setUp()
+        self.dashboard = json.loads(DASHBOARD.read_text())
+        self.panels = [panel for row in self.dashboard["panels"] for panel in (row, *row.get("panels", ()))]
+
+    def test_can_be_imported(self):
+        """Without an id that another dashboard may have, and for whatever the data source is called."""
+        self.assertIsNone(self.dashboard["id"])
+        self.assertGreaterEqual(self.dashboard["schemaVersion"], 36)
+        self.assertTrue(self.dashboard["uid"] and self.dashboard["title"])
+        source = self.dashboard["templating"]["list"][0]
+        self.assertEqual((source["name"], source["type"], source["query"]), ("datasource", "datasource", "prometheus"))
+        for panel in self.panels:
+            if panel["type"] != "row":
+                self.assertEqual(panel["datasource"], {"type": "prometheus", "uid": "${datasource}"}, panel["title"])
+
+    def test_panels(self):
+        ids = [panel["id"] for panel in self.panels]
+        self.assertEqual(len(ids), len(set(ids)))
+        taken = set()
+        for panel in self.panels:
+            place = panel["gridPos"]
+            cells = {(x, y) for x in range(place["x"], place["x"] + place["w"])
+                     for y in range(place["y"], place["y"] + place["h"])}
+            self.assertFalse(cells & taken, panel["title"])
+            self.assertLessEqual(place["x"] + place["w"], 24)
+            taken |= cells
+            self.assertTrue(panel["title"])
+
+    def test_queries(self):
+        """Prometheus understands each, once Grafana has put its variables in."""
+        queries = [target["expr"] for panel in self.panels for target in panel.get("targets", ())]
+        self.assertGreater(len(queries), 10)
+        rules = [{"record": f"query:{number}", "expr": query.replace("$__rate_interval", "5m").replace("$instance", ".*")}
+                 for number, query in enumerate(queries)]
+        path = self.folder / "queries.yml"
+        path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+        self.assertIn("SUCCESS", run(PROMTOOL, "check", "rules", path))
+
+
+class NamesTest(StoreTest):
+
+    def test_all_are_printed(self):
+        """What rules and dashboard ask for is among what a mount and influxsnap print of a store to
+        which everything has happened."""
+        store = some_store(self.folder / "store", 1)
+        mnt = self.mount(store, options="every=1s")
+        wait_until(lambda: (mnt / "snapshots/base.tar").exists(), 20, "a cut")
+        tar = (mnt / "snapshots/now.tar").read_bytes()
+        self.assertEqual(drop(mnt / "restore/whole.tar", tar), 0)
+        snap(store, "backup", self.folder / "backup.tar")
+        snap(store, "verify", self.folder / "backup.tar")
+        printed = named_in((mnt / "metrics.prom").read_text()) | named_in(snap(store, "status", "--prometheus"))
+        asked = named_in(RULES.read_text()) | named_in(DASHBOARD.read_text())
+        self.assertEqual(asked - printed, set())
