@@ -68,14 +68,13 @@ static const struct command commands[] = {
      "Answers GET /snapshot, which comes on standard input, on standard output: systemd, inetd or\n"
      "ssh give it a connection. With the manifests of a chain as its body, the answer is what has\n"
      "changed since; 204 if nothing has.\n"},
-    {"status", "", "json prometheus output check max-age reserve", 0, 0, snap_status,
+    {"status", "", "json prometheus html output check max-age reserve", 0, 0, snap_status,
      "show where the store lies and what is retained",
      "Shows the folders, whether influxd uses them, and what the cuts take up. --prometheus "
      "prints\n"
-     "metrics, or puts them in the place of the file --output. --check answers as a plugin of\n"
-     "Nagios does: one line, and exit code 0 if all is well, 1 for a warning, 2 if it is "
-     "critical,\n"
-     "3 if that is unknown.\n"},
+     "metrics, and --html a page for a browser, or puts them in the place of the file --output.\n"
+     "--check answers as a plugin of Nagios does: one line, and exit code 0 if all is well, 1 for\n"
+     "a warning, 2 if it is critical, 3 if that is unknown.\n"},
     {0}};
 
 /* If the output was not written, the command has failed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* influxsnap status: where the store is, who uses it, what the cuts retain; as text, JSON, metrics or
- * the answer of a check. */
+/* influxsnap status: where the store is, who uses it, what the cuts retain; as text, JSON, metrics,
+ * a page or the answer of a check. */
 #include "store/base/cleanup.h"
 #include "store/base/size.h"
 #include "store/base/time.h"
@@ -61,13 +61,15 @@ static void show_text(const struct report *r)
         printf("cuts     %s\n", r->known == REPORT_CUTS ? "none" : "unknown");
 }
 
-/* Readable by all: node_exporter does not run as root, and there is nothing secret in it. */
-static int show_metrics(const struct snap *s, const struct report *r, struct err *e)
+/* A text by a printer; a file of it is readable by all: neither node_exporter nor a web server
+ * runs as root, and there is nothing secret in it. */
+static int show_printed(const struct snap *s, const struct report *r,
+                        int (*print)(const struct report *r, char **text), struct err *e)
 {
     autofree char *text = NULL;
-    int ret = report_prom(r, &text);
+    int ret = print(r, &text);
     if (ret < 0)
-        return err_sys(e, ret, "metrics");
+        return err_sys(e, ret, "status");
     if (s->o.output)
         return outfile_replace(s->o.output, text, 0644, e);
     fputs(text, stdout);
@@ -76,8 +78,8 @@ static int show_metrics(const struct snap *s, const struct report *r, struct err
 
 static int show_how(struct snap *s, const struct report *r, struct err *e)
 {
-    if (s->o.prometheus)
-        return show_metrics(s, r, e);
+    if (s->o.prometheus || s->o.html)
+        return show_printed(s, r, s->o.html ? report_html : report_prom, e);
     if (s->o.json)
         snap_print_json(report_json(r));
     else
@@ -88,10 +90,11 @@ static int show_how(struct snap *s, const struct report *r, struct err *e)
 /* A second form, or an option of another form. */
 static bool show_contradicts(const struct options *o, struct err *e)
 {
-    const char *no = o->json + o->prometheus + o->check > 1
-                         ? "--json, --prometheus and --check exclude each other"
-                     : o->output && !o->prometheus ? "--output is for --prometheus"
-                                                   : NULL;
+    const char *no = o->json + o->prometheus + o->html + o->check > 1
+                         ? "--json, --prometheus, --html and --check exclude each other"
+                     : o->output && !o->prometheus && !o->html
+                         ? "--output is for --prometheus and --html"
+                         : NULL;
     if (no)
         err_set(e, 0, "%s", no);
     return no;
@@ -118,8 +121,8 @@ int snap_status(struct snap *s)
     report_clear(&report);
     if (r < 0)
         return snap_fail(r, &e);
-    /* Metrics say it themselves, and a timer must not fail each minute. */
-    if (!report.broken.text[0] || s->o.prometheus)
+    /* Metrics and page say it themselves, and a timer must not fail each minute. */
+    if (!report.broken.text[0] || s->o.prometheus || s->o.html)
         return EXIT_DONE;
     snap_fail(-1, &report.broken);
     return report.known == REPORT_CUTS ? EXIT_INCOMPLETE : EXIT_FAILED;

@@ -43,6 +43,7 @@ const struct option_def options_table[] = {
     {"timeout", 0, SOME, "TIME", value_every, AT(timeout_ns),
      "give up when no byte has gone for so long; default 60s"},
     {"prometheus", 0, SOME, FLAG(prometheus), "metrics, as Prometheus reads them"},
+    {"html", 0, SOME, FLAG(html), "a page, as a browser shows it"},
     {"check", 0, SOME, FLAG(check), "one line and an exit code, as Nagios plugins answer"},
     {"max-age", 0, SOME, "WARN[:CRIT]", value_age, AT(max_age),
      "how old the last cut or backup may be, for --check;\ndefault 26h:50h"},

@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 
 from lib.browser import Browser
 from lib.case import StoreTest
-from lib.cuts import snap
+from lib.cuts import snap, snap_code
 from lib.files import CHECKOUT, run
 from lib.pagecheck import INJECTED, NAMES, STRANGE, TEXT, TOO_WIDE, UNSAID, WEAK_TEXTS
 from lib.restores import drop
@@ -31,19 +31,19 @@ class PageTest(StoreTest):
     timeout = 300
 
     def page(self, mnt, name="status.html"):
-        """As the mount has it now: well-formed, and of the size that it says."""
+        """As the mount has it now, and of the size that it says."""
         copy = self.folder / name
         with open(mnt / "status.html", "rb") as file:
             content = file.read()
             self.assertEqual(os.fstat(file.fileno()).st_size, len(content))
         copy.write_bytes(content)
         self.assertEqual(oct(os.stat(mnt / "status.html").st_mode), "0o100444")
-        xml.etree.ElementTree.fromstring(content)
-        self.check_valid(copy)
+        self.check(copy)
         return copy
 
-    def check_valid(self, path):
-        """HTML, as far as Debian's checker knows it."""
+    def check(self, path):
+        """Well-formed, and valid HTML as far as Debian's checker knows it."""
+        xml.etree.ElementTree.fromstring(path.read_bytes())
         done = subprocess.run(["tidy", "-quiet", "-errors", "-utf8", path], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, errors="replace")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -153,6 +153,25 @@ class HandmadePageTest(PageTest):
                 run("tar", "-cf", self.folder / "page.tar", "-C", mnt.point, name)
                 run("rsync", "-a", mnt / name, self.folder / "page")
                 run("cp", mnt / name, self.folder / "page")
+
+    def test_without_a_mount(self):
+        """By influxsnap, which knows no more than the store and the state folder do."""
+        store = some_store(self.folder / "store", 1)
+        snap(store, "cut")
+        printed = self.folder / "printed.html"
+        printed.write_text(snap(store, "status", "--html"))
+        self.check(printed)
+        text = printed.read_text()
+        self.assertIn("All is well", text)
+        self.assertIn("second db", text)
+        self.assertNotIn("This mount", text)
+        kept = self.folder / "kept.html"
+        snap(store, "status", "--html", f"--output={kept}", umask=0o077)
+        self.assertEqual(kept.stat().st_mode & 0o777, 0o644)
+        self.check(kept)
+        (store / "influxfs/cuts/base").write_text("torn")
+        self.assertIn("The cuts are damaged", snap(store, "status", "--html"))
+        self.assertEqual(snap_code(store, "status", "--html", "--json")[0], 2)
 
     def test_empty_store(self):
         mnt = self.mount(HandmadeStore(self.folder / "store").write_meta())
