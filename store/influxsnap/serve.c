@@ -5,6 +5,7 @@
 #include "store/influxsnap/chaintext.h"
 #include "store/influxsnap/connection.h"
 #include "store/influxsnap/part.h"
+#include "store/influxsnap/remember.h"
 #include "store/influxsnap/snap.h"
 #include "store/snapshot/damage.h"
 
@@ -244,6 +245,27 @@ static int serve_log(const struct serving *v, int status, int r, const struct er
     return r < 0 || status >= HTTP_SERVER_ERROR ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* What a client took whole is a backup of this store, wherever it lies. */
+static void serve_remember(const struct serving *v)
+{
+    const struct capture *c = tarball_capture(v->now);
+    char left_out[400] = "";
+    if (v->q.method == HTTP_HEAD || !v->part.tar)
+        return;
+    if (omissions_that_count(capture_left_out(c)))
+        omissions_say(capture_left_out(c), left_out, sizeof(left_out));
+    else if (v->damaged)
+        snprintf(left_out, sizeof(left_out), "files of the store are damaged");
+    const struct history_entry end = {
+        .result = *left_out ? HISTORY_OMISSIONS : HISTORY_DONE,
+        .bytes = connection_written(v->client),
+        .what = "a client of influxsnap serve",
+        .id = capture_record(c)->id,
+        .text = *left_out ? left_out : NULL,
+    };
+    remember(v->s, HISTORY_BACKUP, v->began, &end);
+}
+
 /* inetd(8) makes standard error the socket as well: lines there would be taken for the answer. */
 static void serve_part_stderr(void)
 {
@@ -270,6 +292,8 @@ int snap_serve(struct snap *s)
     if (status)
         r = serve_refuse(&v, (enum http_status)status, &e, &gone);
     int code = serve_log(&v, status, r < 0 ? r : 0, gone.text[0] ? &gone : &e);
+    if (r == 0 && !status)
+        serve_remember(&v);
     part_clear(&v.part);
     tarball_unref(v.now);
     tarset_clear(&v.chain);

@@ -402,6 +402,16 @@ class HistoryTest(StoreTest):
         self.assertEqual(entry["id"], json.loads(run("tar", "xOf", self.tar, "manifest"))["id"])
         self.assertGreater(entry["bytes"], 1 << 20)
 
+    def test_a_backup_over_http(self):
+        """Sent whole to another machine; a question for its size is none."""
+        for method, done in (("HEAD", 0), ("GET", 1)):
+            with self.tar.open("wb") as answer:
+                subprocess.run([INFLUXSNAP, "-q", "-c", self.store, "serve"], stdout=answer, check=True,
+                               input=f"{method} /snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            self.assertEqual(self.history()["backups"]["done"], done, method)
+        self.assertEqual(self.last("backups"), ("a client of influxsnap serve", "done", None))
+        self.assertEqual(self.history()["backups"]["last"][0]["bytes"], self.tar.stat().st_size)
+
     def test_what_failed(self):
         snap(self.store, "backup", self.tar)
         content = bytearray(self.tar.read_bytes())
