@@ -19,7 +19,7 @@ from lib.files import run
 from lib.mount import INFLUXFS, Mount, MountError
 from lib.stores import some_store
 
-ALL = {".influxfs", "at", "dump", "live", "restore", "snapshots", "status.json"}
+ALL = {".influxfs", "at", "dump", "live", "metrics.prom", "restore", "snapshots", "status.html", "status.json"}
 
 
 def status(mnt):

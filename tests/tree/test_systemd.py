@@ -24,7 +24,8 @@ STORE = "/etc/influxdb/influxdb.conf"
 REFUSED = 7  # curl: nobody listens
 UNITS = "usr/lib/systemd/system"
 EXPOSURE = {"influxfs@.service": 45, "influxfs-recover.service": 25, "influxfs-cut.service": 25,
-            "influxfs-verify.service": 25, "influxfs-snapshot@.service": 25}  # tenths, at most
+            "influxfs-verify.service": 25, "influxfs-snapshot@.service": 25,
+            "influxfs-metrics.service": 25}  # tenths, at most
 
 # Nobody outside sees the mount of a service with one of these.
 HIDING = ("PrivateMounts=yes", "PrivateTmp=yes", "ProtectSystem=yes", "ProtectHome=read-only", "ProtectKernelTunables=yes",
