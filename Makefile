@@ -2,7 +2,7 @@
 #
 #   make                    build/influxfs, build/influxsnap
 #   make demo | test        each does all of its own set-up (as root on Debian 12)
-#   make install PREFIX=/usr/local DESTDIR=
+#   make install PREFIX=/usr/local DESTDIR=     uninstall takes away what install has put there
 #   make bench | lint | format | clean
 #   make coverage TESTS=…   lines and branches that the tests (all, or those named) reach, by room
 #   make fuzz FUZZ_SECONDS=30   each fuzz target that long; what it finds is in build-fuzz/found
@@ -69,6 +69,7 @@ fs_src := $(sort $(wildcard fs/*.c))
 helper_src := $(sort $(wildcard mount-helper/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+says_version := $(shell grep -l INFLUXFS_VERSION $(store_src) $(snap_src) $(fs_src))
 proto := store/influx/meta.proto
 proto_obj := $(BUILD)/store/influx/meta.pb-c.o
 
@@ -132,6 +133,8 @@ $(proto_obj): $(BUILD)/store/influx/meta.pb-c.c
 $(BUILD)/fs/%.o: fs/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(base_flags) $(fuse_flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(says_version:%.c=$(BUILD)/%.o): Makefile
 
 # Unit tests of fs/ call its parts without a mount. What such a test defines itself stands in for
 # the file of libfs.a that has it.
@@ -218,17 +221,55 @@ bench:
 	$(MAKE) -j$(jobs) all
 	python3 tests/bench/run
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
-		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7
-	install -m 0755 $(BUILD)/influxfs $(BUILD)/influxsnap $(DESTDIR)$(PREFIX)/bin/
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 0755 $(BUILD)/mount.influxfs $(DESTDIR)$(PREFIX)/sbin/
-	ln -sf mount.influxfs $(DESTDIR)$(PREFIX)/sbin/mount.fuse.influxfs
-	install -m 0644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 0644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7/
+# Where files go. With PREFIX=/usr configuration is in /etc; elsewhere all of it is below PREFIX.
+bindir = $(PREFIX)/bin
+sbindir = $(PREFIX)/sbin
+datadir = $(PREFIX)/share
+mandir = $(datadir)/man
+bashdir = $(datadir)/bash-completion/completions
+zshdir = $(datadir)/zsh/site-functions
+unitdir = $(PREFIX)/lib/systemd/system
+sysconfdir = $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+listed = $(datadir)/influxfs/installed
+stage := $(BUILD)/stage
+
+# Manuals and units name files of ours by where they are with PREFIX=/usr.
+placed = sed -e 's,/usr/\(s\?bin/\(mount\.\)\?influx\),$(PREFIX)/\1,g' \
+	-e 's,/usr/share/\(doc/\)\?influxfs,$(datadir)/\1influxfs,g' \
+	-e 's,/etc/default/influxfs,$(sysconfdir)/default/influxfs,g'
+
+# $(call texts,FOLDER,FILES): into the stage, where they have no .bash or .default after their names
+define texts
+	@mkdir -p $(stage)$(1)
+	@for f in $(2); do n=$${f##*/}; n=$${n%.bash}; \
+		$(placed) $$f >$(stage)$(1)/$${n%.default} || exit 1; done
+
+endef
+
+# All that is installed, as a tree. Each put into its place is one step, since it may be in use.
+stage: all
+	@rm -rf $(stage)
+	@install -D -t $(stage)$(bindir) $(BUILD)/influxfs $(BUILD)/influxsnap
+	@install -D -t $(stage)$(sbindir) $(BUILD)/mount.influxfs
+	@ln -s mount.influxfs $(stage)$(sbindir)/mount.fuse.influxfs
+	$(foreach n,1 5 7 8,$(call texts,$(mandir)/man$(n),$(wildcard man/*.$(n))))
+	@ln -s mount.influxfs.8 $(stage)$(mandir)/man8/mount.fuse.influxfs.8
+	$(call texts,$(unitdir),$(wildcard mount-helper/systemd/*))
+	$(call texts,$(sysconfdir)/default,mount-helper/influxfs.default)
+	$(call texts,$(bashdir),$(wildcard mount-helper/completion/*.bash))
+	$(call texts,$(zshdir),$(wildcard mount-helper/completion/_*))
+	$(call texts,$(datadir)/influxfs/monitoring,$(wildcard mount-helper/monitoring/*))
+	$(call texts,$(datadir)/doc/influxfs,README.md)
+	@chmod -R u=rwX,go=rX $(stage)
+
+install: stage
+	mount-helper/installer put $(stage) "$(DESTDIR)" $(sysconfdir) $(listed)
+ifeq ($(filter /sbin /usr/sbin,$(sbindir)),)
+	@echo 'mount(8) looks in /sbin only: ln -s $(sbindir)/mount.influxfs $(sbindir)/mount.fuse.influxfs /sbin/'
+endif
+
+uninstall:
+	mount-helper/installer take "$(DESTDIR)" $(listed)
 
 c_files = $(wildcard fs/*.[ch] store/*/*.[ch] mount-helper/*.[ch] tests/*/*.[ch])
 
@@ -242,7 +283,9 @@ lint:
 	$(MAKE) WERROR=1 BUILD=build-clang CC=clang -j$(jobs) all units
 	python3 tests/house build-clang
 	$(MAKE) BUILD=build-clang tidy
-	shellcheck tests/setup tests/lib/boot .ci/run tests/lib/world.sh tests/lib/world/apt-get tests/lib/world/systemctl
+	shellcheck tests/setup tests/lib/boot .ci/run tests/lib/world.sh tests/lib/world/apt-get \
+		tests/lib/world/systemctl $$(grep -rl '^#!/bin/sh' mount-helper)
+	shellcheck -s bash mount-helper/completion/*.bash
 	for m in man/*; do mandoc -T lint -W warning $$m || exit 1; done
 
 tidy:
@@ -253,7 +296,8 @@ tidy:
 clean:
 	rm -rf build build-*
 
-.PHONY: all units fuzzers demo test sanitize coverage fuzz soak bench install format lint tidy clean
+.PHONY: all units fuzzers demo test sanitize coverage fuzz soak bench stage install uninstall \
+	format lint tidy clean
 .DELETE_ON_ERROR:
 
 -include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(helper_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \
