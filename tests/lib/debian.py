@@ -1,6 +1,6 @@
 """A bare Debian 12 in a folder, and the same booted: its own systemd as pid 1, in namespaces.
 
-    with copied(debian_tree("systemd", "fuse3"), folder) as root, Booted(root) as host:
+    with copied(debian_tree(*HOST), folder) as root, Booted(root) as host:
         host.run("systemctl", "start", "influxfs@mnt-influx")
 
 Where that cannot be had (no packages, no root, no namespaces) the test is skipped and says why."""
@@ -21,6 +21,10 @@ from lib.mount import has_ended, mounts_under
 
 BOOT = CHECKOUT / "tests/lib/boot"
 SUITE = "bookworm"
+# One tree for all tests, and without influxfs: what it depends on, what it works with, and what tests
+# run there.
+HOST = ("fuse3", "libarchive13", "libcurl4", "libfuse3-3", "libjson-c5", "liblmdb0", "libprotobuf-c1", "libsnappy1v5",
+        "libssl3", "zlib1g", "systemd", "dbus", "influxdb", "plocate", "man-db", "bash-completion", "rsync", "python3")
 MINUTE = 60  # a boot takes two seconds, a tree twenty or so
 
 

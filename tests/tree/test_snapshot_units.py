@@ -6,9 +6,8 @@ import subprocess
 
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
-from lib.debian import Booted, copied, debian_tree
+from lib.debian import HOST, Booted, copied, debian_tree
 from lib.files import CHECKOUT, run, wait_until
-from tree.test_systemd import PACKAGES
 
 SOCKET, SERVICE = "influxfs-snapshot.socket", "influxfs-snapshot@.service"
 PATH = "/run/influxfs/snapshot.sock"
@@ -19,7 +18,7 @@ class SnapshotUnitsTest(StoreTest):
 
     def setUp(self):
         super().setUp()
-        self.root = self.enterContext(copied(debian_tree(*PACKAGES), self.folder / "debian"))
+        self.root = self.enterContext(copied(debian_tree(*HOST), self.folder / "debian"))
         shutil.copy(INFLUXSNAP, self.root / "usr/bin")
         for name in (SOCKET, SERVICE):
             shutil.copy(CHECKOUT / "mount-helper/systemd" / name, self.root / "usr/lib/systemd/system")

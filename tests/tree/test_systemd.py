@@ -11,14 +11,12 @@ from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cutoff import PRELOAD, cut_off, killing, promise_of
-from lib.debian import Booted, copied, debian_tree
+from lib.debian import HOST, Booted, copied, debian_tree
 from lib.files import CHECKOUT, HANG, run, wait_until
 from lib.mount import INFLUXFS
 
 BUILD = Path(INFLUXFS).parent
 HELPER = CHECKOUT / "mount-helper"
-PACKAGES = ("systemd", "dbus", "fuse3", "influxdb", "libfuse3-3", "libarchive13", "liblmdb0", "libjson-c5",
-            "libprotobuf-c1", "libsnappy1v5", "libssl3", "zlib1g", "libcurl4", "rsync")
 UNIT, POINT = "influxfs@mnt-influx", "/mnt/influx"
 STORE = "/etc/influxdb/influxdb.conf"
 REFUSED = 7  # curl: nobody listens
@@ -39,7 +37,7 @@ class SystemdTest(StoreTest):
 
     def setUp(self):
         super().setUp()
-        self.root = self.enterContext(copied(debian_tree(*PACKAGES), self.folder / "debian"))
+        self.root = self.enterContext(copied(debian_tree(*HOST), self.folder / "debian"))
         for program in ("influxfs", "influxsnap"):
             shutil.copy(BUILD / program, self.root / "usr/bin")
         for unit in (HELPER / "systemd").iterdir():
