@@ -3,6 +3,7 @@
 #   make                    build/influxfs, build/influxsnap
 #   make demo | test        each does all of its own set-up (as root on Debian 12)
 #   make install PREFIX=/usr/local DESTDIR=     uninstall takes away what install has put there
+#   make deb                Debian packages: build/influxfs_*.deb, build/influxfs-dbgsym_*.deb
 #   make bench | lint | format | clean
 #   make coverage TESTS=…   lines and branches that the tests (all, or those named) reach, by room
 #   make fuzz FUZZ_SECONDS=30   each fuzz target that long; what it finds is in build-fuzz/found
@@ -17,7 +18,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-VERSION := 0.2
+VERSION := 0.3
 
 comma := ,
 ifdef FUZZ
@@ -271,6 +272,25 @@ endif
 uninstall:
 	mount-helper/installer take "$(DESTDIR)" $(listed)
 
+# The packages are built from a copy of what they are made of, so that nothing else is in them, and
+# debhelper finds debian/ where it looks for it.
+deb_dir := build/deb/influxfs-$(VERSION)
+deb_src := $(wildcard Makefile README.md fs/* store/*/* man/* mount-helper/* mount-helper/*/*)
+
+deb:
+	tests/setup package
+	@mkdir -p build; flock build/.lock $(MAKE) build/deb/built
+
+build/deb/built: $(deb_src)
+	rm -rf build/deb build/influxfs*_*.deb
+	mkdir -p $(deb_dir)
+	cp -r Makefile README.md fs store man mount-helper $(deb_dir)
+	cp -r mount-helper/debian $(deb_dir)/debian
+	cd $(deb_dir) && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS="parallel=$(jobs) $$DEB_BUILD_OPTIONS" \
+		dpkg-buildpackage --build=binary --no-sign
+	mv build/deb/influxfs*_*.deb build/
+	@touch $@
+
 c_files = $(wildcard fs/*.[ch] store/*/*.[ch] mount-helper/*.[ch] tests/*/*.[ch])
 
 format:
@@ -296,7 +316,7 @@ tidy:
 clean:
 	rm -rf build build-*
 
-.PHONY: all units fuzzers demo test sanitize coverage fuzz soak bench stage install uninstall \
+.PHONY: all units fuzzers demo test sanitize coverage fuzz soak bench stage install uninstall deb \
 	format lint tidy clean
 .DELETE_ON_ERROR:
 
