@@ -13,6 +13,7 @@ from lib.case import StoreTest
 from lib.cutoff import PRELOAD, cut_off, killing, promise_of
 from lib.debian import HOST, Booted, copied, debian_tree
 from lib.files import CHECKOUT, HANG, run, wait_until
+from lib.metrics import Metrics
 from lib.mount import INFLUXFS
 
 BUILD = Path(INFLUXFS).parent
@@ -432,6 +433,26 @@ class TimerUnitTest(SystemdTest):
                     file.write_bytes(file.read_bytes()[:-1])
             self.assertFalse(host.succeeds("systemctl", "start", "influxfs-verify.service"))
             self.assertRegex(host.journal("influxfs-verify"), "(?m)^influxsnap: cut 1: ")
+
+    def test_metrics(self):
+        """By the timer, with few rights: into a folder of another user, for all to read."""
+        self.enable("influxfs-metrics.timer")
+        (self.root / "etc/default/influxfs").write_text("METRICS=/srv/metrics/influxfs.prom\n")
+        (self.root / "srv/metrics").mkdir()
+        shutil.chown(self.root / "srv/metrics", 65534, 65534)
+        (self.root / "etc/systemd/system/influxfs-metrics.timer.d").mkdir(parents=True)
+        (self.root / "etc/systemd/system/influxfs-metrics.timer.d/test.conf").write_text(
+            "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/2\nAccuracySec=1us\n")
+        with self.booted() as host:
+            self.write(host, 1)
+            host.run("influxsnap", "cut")
+            file = self.root / "srv/metrics/influxfs.prom"
+            found = wait_until(lambda: file.exists() and (m := Metrics(file.read_text())).of("cuts") and m, 60,
+                               "the timer to write")
+            self.assertEqual(file.stat().st_mode & 0o777, 0o644)
+            self.assertEqual((found.of("influxd_seen"), found.of("store_known"), found.of("state_lacking")), (1, 1, 0))
+            self.assertEqual(found.of("store_shards", database="db", policy="autogen"), 1)
+            self.assertEqual(os.listdir(file.parent), [file.name])
 
     def numbers(self, host):
         return [cut["number"] for cut in json.loads(host.run("influxsnap", "list", "--json"))["cuts"] if not cut["base"]]
