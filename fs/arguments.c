@@ -57,6 +57,7 @@ static int arguments_take(void *data, const char *arg, int key, struct fuse_args
     }
     const struct option_def *d = options_find_after(in->before, arg, &value);
     in->before = d;
+    in->o->allow_other |= strcmp(arg, "allow_other") == 0;
     if (in->r == 0 && *arg != '-')
         in->r = options_keep(&in->o->mount_options, &in->o->nmount_options, arg, value == arg);
     if (d && in->r == 0)

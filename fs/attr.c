@@ -35,9 +35,9 @@ void fs_mask(const struct fs *fs, struct stat *st)
         st->st_mode = (st->st_mode & S_IFMT) | (0777 & ~o->umask.id);
 }
 
-void fs_hide_from_others(struct stat *st)
+void fs_hide_from_others(const struct fs *fs, struct stat *st)
 {
-    if (S_ISREG(st->st_mode))
+    if (fs->options->allow_other && S_ISREG(st->st_mode))
         st->st_mode &= ~(mode_t)(S_IRWXG | S_IRWXO);
 }
 

@@ -85,9 +85,9 @@ void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t 
 /* Applies the options uid=, gid= and umask=. */
 void fs_mask(const struct fs *fs, struct stat *st);
 
-/* Shows a file of the metastore, which holds password hashes, to its owner only, whatever its mode.
- * Comes before fs_mask. */
-void fs_hide_from_others(struct stat *st);
+/* With allow_other, shows a file of the metastore, which holds password hashes, to its owner only,
+ * whatever its mode. Without, no other user comes near it. Comes before fs_mask. */
+void fs_hide_from_others(const struct fs *fs, struct stat *st);
 
 /* The low-level operations; userdata is a struct fs. */
 extern const struct fuse_lowlevel_ops fs_ops;

@@ -80,7 +80,7 @@ static void show(const struct fs *fs, const struct live *l, struct stat *st)
     if (!S_ISDIR(st->st_mode))
         st->st_nlink = 1;
     if (l->key.root == META)
-        fs_hide_from_others(st);
+        fs_hide_from_others(fs, st);
     fs_mask(fs, st);
 }
 

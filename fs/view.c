@@ -242,7 +242,7 @@ static int view_entry_getattr(struct request *r, struct node *n, struct handle *
     st->st_uid = e->attr.uid;
     st->st_gid = e->attr.gid;
     if (path_below(e->path, "meta"))
-        fs_hide_from_others(st);
+        fs_hide_from_others(r->fs, st);
     fs_mask(r->fs, st);
     if (cut_is_folder(e))
         st->st_nlink += count_folders(k->key.view->state, e->path);

@@ -425,6 +425,9 @@ class RightsTest(MountTest):
                 for tar in ("snapshots/now.tar", "at/latest.tar"):
                     run("cp", mnt / tar, self.folder / "one.tar")
                     self.assertEqual(Archive(self.folder / "one.tar").members["meta/meta.db"].mode, mode)
+        with self.mounted(self.store) as mnt:
+            for shown in (mnt / "live/meta/meta.db", mnt / "at/latest/meta/meta.db"):
+                self.assertEqual(shown.stat().st_mode & 0o7777, mode)
 
     def test_allow_other_for_the_owner(self):
         with self.mounted(self.store, options=f"allow_other,uid={NOBODY},gid={NOBODY}") as mnt:
