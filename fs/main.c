@@ -65,7 +65,7 @@ static void restored(void *arg)
 static void main_expect_delay(struct daemon *d)
 {
     struct err what = {0}, words;
-    if (!d->fs.notify || session_look(&d->paths, &what, NULL) < 0 || !what.text[0])
+    if (!d->fs.notify || session_look(&d->paths, &what, NULL) != 0 || !what.text[0])
         return;
     err_set(&words, 0, "%s: a restore was cut off, and is finished or undone first",
             d->options.store);

@@ -261,7 +261,7 @@ int install_look(struct targets *t, struct err *what, struct err *e)
     /* A restoring process takes the lock before it writes either of them. */
     if (targets_lock(t, false, NULL) == -EBUSY) {
         err_set(what, 0, "under way");
-        return 0;
+        return 1;
     }
     targets_unlock(t);
     if (phase == JOURNAL_NONE)

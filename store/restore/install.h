@@ -48,7 +48,8 @@ int install_recover(struct targets *t, const struct install_check *c, struct err
                     struct err *e);
 
 /* Writes what install_recover would do into *what; empty: nothing, or litter only. Changes nothing;
- * locks for a moment if there is something. -EBADMSG: the journal is damaged. */
+ * locks for a moment if there is something. 1: another process is restoring this store now.
+ * -EBADMSG: the journal is damaged. */
 int install_look(struct targets *t, struct err *what, struct err *e);
 
 #endif

@@ -54,7 +54,8 @@ int session_may_begin(struct session *s, struct err *e);
 int session_check_mounts(const struct store_paths *paths, struct err *e);
 
 /* Whether a restore of this store was cut off, and what will become of it: a message in *what;
- * empty: no. Changes nothing. -EBADMSG: its journal is damaged; other errors: unknown. */
+ * empty: no. Changes nothing. 1: none was, another process is restoring now; -EBADMSG: its journal is
+ * damaged; other errors: unknown. */
 int session_look(const struct store_paths *paths, struct err *what, struct err *e);
 
 /* What the session says of its restores (account.h): the log, whose last line is the reason of a
