@@ -55,14 +55,13 @@ static void reporter_cuts(struct fs *fs, struct report *r)
 static int reporter_gather(struct job *j, struct report *r, struct report_mount *m)
 {
     struct fs *fs = j->fs;
-    report_store(r, fs->paths, fs->state);
+    report_store(r, fs->paths, fs->state, fs->options);
     r->mount = m;
     err_set(&r->lacks, 0, "%s", fs->lacks);
     if (!*fs->lacks)
         catalog_trouble(snapshots_catalog(fs->snapshots), &r->lacks);
     *m = (struct report_mount){
         .mounted_ns = fs->started_ns,
-        .options = fs->options,
         .captures_held = instants_count(fs->instants),
         .held_to = pace_held_to(fs->pace),
         .restores = fs->restore,

@@ -20,6 +20,11 @@ int64_t time_mono_ns(void);
 void time_shift(int64_t wall_ns, int64_t mono_ns);
 int64_t time_mono_shift(void);
 
+static inline int64_t time_later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Between nanoseconds and the struct of system calls, in which tv_nsec is never negative. */
 struct timespec time_to_spec(int64_t ns);
 int64_t time_from_spec(const struct timespec *t);

@@ -19,4 +19,11 @@ struct cut_rules {
     void *arg;
 };
 
+/* The space that is to stay free on a disk of this size. */
+static inline uint64_t cut_reserve(const struct cut_rules *r, uint64_t disk_bytes)
+{
+    uint64_t part = (uint64_t)((double)disk_bytes * r->reserve_part);
+    return part > r->reserve_bytes ? part : r->reserve_bytes;
+}
+
 #endif

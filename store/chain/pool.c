@@ -90,8 +90,7 @@ int pool_room(int fd, const struct cut_rules *rules, uint64_t *reserve, uint64_t
     int r = available(fd, avail, &size, e);
     if (r < 0)
         return r;
-    uint64_t part = (uint64_t)((double)size * rules->reserve_part);
-    *reserve = part > rules->reserve_bytes ? part : rules->reserve_bytes;
+    *reserve = cut_reserve(rules, size);
     return 0;
 }
 

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap status --check: the state of a store as Nagios plugins tell it, for Nagios, Icinga, NRPE
- * and the like. Exactly one line on stdout, the worst first, with performance data after a bar:
+ * and the like: its troubles (store/program/troubles.h), the worst first, and some facts. Exactly one
+ * line on stdout, with performance data after a bar:
  *
- *   INFLUXFS WARNING - last cut or backup 27 h ago; … | age=97200s;93600;180000;0; …
+ *   INFLUXFS WARNING - no cut or backup since … (See …); last cut 27 h ago; … | age=97200s;93600;180000;0; …
  */
 #ifndef INFLUXFS_INFLUXSNAP_CHECKING_H
 #define INFLUXFS_INFLUXSNAP_CHECKING_H
 
-#include "store/influxsnap/snap.h"
 #include "store/program/report.h"
 
 /* The exit codes of plugins. */
 enum check_level { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };
 
-/* Judges the report, prints the line and returns the exit code. */
-int check_report(struct snap *s, const struct report *r);
+/* Prints the line and returns the exit code. */
+int check_report(const struct report *r);
 
 /* What there is to say if no report could be gathered, or the command line is wrong. Returns
  * CHECK_UNKNOWN. */

@@ -12,7 +12,7 @@ int gather_report(struct snap *s, struct report *r, struct err *e)
     int ret = snap_open(s, SNAP_LOOK, e);
     if (ret < 0)
         return ret;
-    report_store(r, &s->paths, s->state);
+    report_store(r, &s->paths, s->state, &s->o);
     r->lacks = s->lacks;
     ret = running_uses(&s->paths, &r->in_use);
     if (ret < 0 && !r->in_use.text[0])
@@ -20,7 +20,9 @@ int gather_report(struct snap *s, struct report *r, struct err *e)
     r->use = ret == 0 ? REPORT_UNUSED : ret == -EBUSY ? REPORT_IN_USE : REPORT_USE_UNKNOWN;
     if ((ret = contents_look(&s->paths, snap_stopped, NULL, &r->contents)) < 0)
         return err_sys(e, ret, "looking at the store");
-    r->cut_off_unknown = session_look(&s->paths, &r->cut_off, &why) < 0;
+    ret = session_look(&s->paths, &r->cut_off, &why);
+    r->restoring = ret == 1;
+    r->cut_off_unknown = ret < 0;
     if (r->cut_off_unknown)
         err_set(&r->cut_off, 0, "unknown: %s", why.text);
     r->known = snap_cuts_unknown(s) ? REPORT_UNKNOWN_CUTS : REPORT_CUTS;

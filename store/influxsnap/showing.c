@@ -112,7 +112,7 @@ int snap_status(struct snap *s)
     }
     int r = gather_report(s, &report, &e);
     if (s->o.check) {
-        int code = r < 0 ? check_unknown(e.text) : (int)check_report(s, &report);
+        int code = r < 0 ? check_unknown(e.text) : check_report(&report);
         report_clear(&report);
         return code;
     }

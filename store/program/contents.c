@@ -50,6 +50,14 @@ static int contents_add(struct report_contents *c, const struct report_policy *l
     return 0;
 }
 
+uint64_t contents_bytes(const struct report_contents *c)
+{
+    uint64_t sum = c->meta_bytes;
+    for (size_t i = 0; i < c->npolicies; i++)
+        sum += c->policies[i].data_bytes + c->policies[i].wal_bytes;
+    return c->known ? sum : 0;
+}
+
 int contents_copy(const struct report_contents *from, struct report_contents *to)
 {
     int r = 0;
@@ -157,8 +165,12 @@ static int contents_walk(struct walk *w, int dir, enum level level)
 static int contents_tree(struct walk *w, const char *root, bool in_wal)
 {
     autoclose int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        w->out->absent |= !in_wal;
+        return 0;
+    }
     if (fd < 0)
-        return errno == ENOENT ? 0 : err_sys(&w->out->unknown, -errno, "%s", root);
+        return err_sys(&w->out->unknown, -errno, "%s", root);
     w->in_wal = in_wal;
     w->sorted = w->out->npolicies;
     return contents_walk(w, fd, LEVEL_DATABASES);

@@ -21,6 +21,7 @@ struct report_policy {
 struct report_contents {
     bool known; /* else for the reason in */
     struct err unknown;
+    bool absent; /* there is no data folder */
     struct report_policy *policies;
     size_t npolicies;
     uint64_t meta_bytes;
@@ -31,6 +32,9 @@ struct report_contents {
  * be NULL) said so. -ENOMEM. The caller clears *out, also after an error. */
 int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void *arg,
                   struct report_contents *out);
+
+/* The bytes of all its files; 0 if it is not known. */
+uint64_t contents_bytes(const struct report_contents *c);
 
 int contents_copy(const struct report_contents *from, struct report_contents *to);
 void contents_clear(struct report_contents *c);

@@ -49,6 +49,14 @@ const struct history_entry *history_last(const struct history *h, enum history_k
     return NULL;
 }
 
+int64_t history_good_ns(const struct history *h, enum history_kind kind)
+{
+    for (size_t i = 0; i < h->of[kind].n; i++)
+        if (h->of[kind].at[i].result != HISTORY_FAILED)
+            return h->of[kind].at[i].ended_ns;
+    return 0;
+}
+
 /* As JSON */
 
 static struct json_object *history_entry_json(const struct history_entry *e)

@@ -54,6 +54,9 @@ int history_add(const char *state, enum history_kind kind, const struct history_
 const struct history_entry *history_last(const struct history *h, enum history_kind kind,
                                          enum history_result result);
 
+/* When one last ended that did not fail; 0: none is remembered. */
+int64_t history_good_ns(const struct history *h, enum history_kind kind);
+
 /* "backups", "verifications", "restores"; "done", "omissions", "failed". */
 extern const char *const history_kind_names[HISTORY_KINDS];
 extern const char *const history_result_names[HISTORY_RESULTS];

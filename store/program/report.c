@@ -13,15 +13,18 @@ const char *const report_branch_names[REPORT_BRANCHES] = {"live", "now", "cuts",
 const char *const report_error_names[REPORT_ERROR_KINDS] = {"io",    "again",   "space",
                                                             "files", "refused", "other"};
 
-void report_store(struct report *r, const struct store_paths *paths, const char *state)
+void report_store(struct report *r, const struct store_paths *paths, const char *state,
+                  const struct options *options)
 {
     struct statvfs v;
-    *r = (struct report){.paths = paths, .state = state, .at_ns = time_wall_ns()};
+    *r = (struct report){
+        .paths = paths, .options = options, .state = state, .at_ns = time_wall_ns()};
     if (!state)
         return;
     if (statvfs(state, &v) == 0) {
         r->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
         r->disk_bytes = (uint64_t)v.f_blocks * v.f_frsize;
+        r->reserve_bytes = cut_reserve(&options->rules, r->disk_bytes);
     }
     history_read(state, &r->history, &r->history_unknown);
 }
@@ -37,6 +40,18 @@ int report_cuts(struct report *r, struct cuts *c, struct err *e)
     ret = cuts_usage(c, &r->files, &r->bytes, &r->only_here, e);
     r->have_usage = ret == 0;
     return ret;
+}
+
+int64_t report_cut_ns(const struct report *r)
+{
+    int64_t ns = r->ncuts ? r->cuts[r->ncuts - 1].head.wall_ns : 0;
+    return r->mount ? time_later(ns, r->mount->timer.cut_ns) : ns;
+}
+
+int64_t report_backup_ns(const struct report *r)
+{
+    int64_t ns = r->mount ? r->mount->last.success.at_ns : 0;
+    return time_later(ns, history_good_ns(&r->history, HISTORY_BACKUP));
 }
 
 bool report_clock_set(const struct cut_info *c, const struct cut_info *before)

@@ -94,7 +94,6 @@ struct report_counters {
 /* What only a mount knows. */
 struct report_mount {
     int64_t mounted_ns;
-    const struct options *options;
     struct report_last last;
     size_t captures_held;
     uint64_t held_to;               /* the present limit for readers, bytes a second; 0: none */
@@ -117,14 +116,17 @@ enum report_use { REPORT_USE_UNKNOWN, REPORT_UNUSED, REPORT_IN_USE };
 
 struct report {
     const struct store_paths *paths;
-    const char *state;   /* the state folder; NULL: none, for the reason in */
-    struct err lacks;    /* what is missing, or empty */
-    uint64_t free_bytes; /* on the disk of the state folder */
-    uint64_t disk_bytes; /* the size of that disk; 0: unknown */
+    const struct options *options; /* of the program: its reserve, what age is too old */
+    const char *state;             /* the state folder; NULL: none, for the reason in */
+    struct err lacks;              /* what is missing, or empty */
+    uint64_t free_bytes;           /* on the disk of the state folder */
+    uint64_t disk_bytes;           /* the size of that disk; 0: unknown */
+    uint64_t reserve_bytes;        /* below which no cut is made, by the options */
     enum report_use use;
     struct err in_use;    /* who uses the store, or why that is unknown; empty: nobody */
     struct err cut_off;   /* an interrupted restore, unknown to a mount; or empty */
     bool cut_off_unknown; /* for the reason in cut_off */
+    bool restoring;       /* none was cut off: one is under way, by another program */
 
     enum report_known known;
     struct cut_info *cuts; /* the base first */
@@ -142,11 +144,17 @@ struct report {
 };
 
 /* Begins a report of this store, with what the state folder remembers; all is borrowed. */
-void report_store(struct report *r, const struct store_paths *paths, const char *state);
+void report_store(struct report *r, const struct store_paths *paths, const char *state,
+                  const struct options *options);
 
 /* Gathers the facts of the cuts, except `links`. An error that prevents a list of cuts is also in
  * `broken`. */
 int report_cuts(struct report *r, struct cuts *c, struct err *e);
+
+/* When the store was last cut, or the timer last saw that nothing had changed; and when it was last
+ * backed up, or now.tar read whole. As far as is known; 0: never. */
+int64_t report_cut_ns(const struct report *r);
+int64_t report_backup_ns(const struct report *r);
 
 /* Frees all that it holds but paths, state and options. */
 void report_clear(struct report *r);

@@ -48,11 +48,12 @@ static void html_policy(struct buffer *b)
     buffer_string(b, "'\" />\n");
 }
 
-static enum trouble_level worst(const struct troubles *t)
+/* By the verdict: well, to be looked at, wrong. */
+static size_t html_verdict_of(const struct troubles *t)
 {
-    return t->count[TROUBLE_BAD]    ? TROUBLE_BAD
-           : t->count[TROUBLE_WARN] ? TROUBLE_WARN
-                                    : TROUBLE_NOTE;
+    static const size_t of[TROUBLE_LEVELS] = {
+        [TROUBLE_UNKNOWN] = 1, [TROUBLE_WARN] = 1, [TROUBLE_BAD] = 2};
+    return of[troubles_worst(t)];
 }
 
 static void html_head(struct buffer *b, const struct report *r, const struct troubles *t)
@@ -74,7 +75,7 @@ static void html_head(struct buffer *b, const struct report *r, const struct tro
     html_markup(b,
                 "</title>\n<link rel=\"icon\" href=\"data:image/gif;base64,%s\" />\n"
                 "<style>%s</style>\n</head>\n",
-                icons[worst(t)], style);
+                icons[html_verdict_of(t)], style);
 }
 
 static void html_header(struct buffer *b, const struct report *r, const struct troubles *t)
@@ -88,7 +89,7 @@ static void html_header(struct buffer *b, const struct report *r, const struct t
                 "width=\"48\" height=\"48\" aria-hidden=\"true\"><circle cx=\"20\" cy=\"20\" "
                 "r=\"20\" /><path fill=\"none\" stroke=\"#fff\" stroke-width=\"4\" "
                 "d=\"%s\" /></svg>\n<div>\n<h1>",
-                classes[worst(t)], signs[worst(t)]);
+                classes[html_verdict_of(t)], signs[html_verdict_of(t)]);
     html_verdict(b, t);
     buffer_string(b, "</h1>\n<p>The store of ");
     html_name(b, r->paths->config ? r->paths->config : r->paths->data);
@@ -117,7 +118,7 @@ static void html_foot(struct buffer *b, const struct report *r)
     html_path(b, "wal", r->paths->wal);
     html_path(b, "State folder", r->state);
     if (r->mount)
-        html_path(b, "Mounted on", r->mount->options->mountpoint);
+        html_path(b, "Mounted on", r->options->mountpoint);
     buffer_string(b, "</dl>\n</section>\n</main>\n<footer>\n<p>Made by "
                      "influxfs " INFLUXFS_VERSION " on ");
     html_time(b, r->at_ns);

@@ -20,10 +20,6 @@ void html_restoring(struct buffer *b, const struct report *r);
 void html_past(struct buffer *b, const struct report *r);
 void html_mount(struct buffer *b, const struct report *r);
 
-/* The bytes of a policy, or of all of them. */
-uint64_t html_policy_bytes(const struct report_policy *p);
-uint64_t html_store_bytes(const struct report *r);
-
 /* A bar over the width of its place: `first` and then `second` of `whole`, for eyes only. */
 void html_bar(struct buffer *b, uint64_t first, uint64_t second, uint64_t whole);
 

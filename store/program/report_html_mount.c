@@ -58,22 +58,21 @@ static void mount_excluded(struct buffer *b, const struct cut_rules *rules)
     end_fact(b);
 }
 
-static void mount_pace(struct buffer *b, const struct report_mount *m)
+static void mount_pace(struct buffer *b, const struct report *r)
 {
+    const uint64_t pace = r->options->pace, held_to = r->mount->held_to;
     mount_fact(b, "Pace of readers");
-    if (m->options->pace == PACE_OFF)
+    if (pace == PACE_OFF)
         buffer_string(b, "not held");
-    else if (m->options->pace == PACE_AUTO)
+    else if (pace == PACE_AUTO)
         buffer_string(b, "as influxd leaves room");
     else
-        html_size(b, m->options->pace);
-    if (m->held_to) {
+        html_size(b, pace);
+    if (held_to) {
         buffer_string(b, ", now held to ");
-        html_size(b, m->held_to);
+        html_size(b, held_to);
     }
-    buffer_string(b, m->held_to || (m->options->pace != PACE_OFF && m->options->pace != PACE_AUTO)
-                         ? " a second"
-                         : "");
+    buffer_string(b, held_to || (pace != PACE_OFF && pace != PACE_AUTO) ? " a second" : "");
     end_fact(b);
 }
 
@@ -105,15 +104,15 @@ static void mount_flags(struct buffer *b, const struct options *o)
     end_fact(b);
 }
 
-static void mount_options(struct buffer *b, const struct report_mount *m)
+static void mount_options(struct buffer *b, const struct report *r)
 {
-    mount_cutting(b, m->options);
-    mount_excluded(b, &m->options->rules);
-    mount_pace(b, m);
+    mount_cutting(b, r->options);
+    mount_excluded(b, &r->options->rules);
+    mount_pace(b, r);
     mount_fact(b, "Restores");
-    buffer_string(b, m->restores ? "can be made" : "cannot be made: mounted read-only");
+    buffer_string(b, r->mount->restores ? "can be made" : "cannot be made: mounted read-only");
     end_fact(b);
-    mount_flags(b, m->options);
+    mount_flags(b, r->options);
 }
 
 static void mount_event(struct buffer *b, const char *what, const struct report_event *e)
@@ -217,7 +216,7 @@ void html_mount(struct buffer *b, const struct report *r)
     mount_fact(b, "Since");
     html_time(b, m->mounted_ns);
     end_fact(b);
-    mount_options(b, m);
+    mount_options(b, r);
     mount_captures(b, m);
     mount_fact(b, "Made by its timer");
     html_counted(b, m->counters.cuts, "cut");

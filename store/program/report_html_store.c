@@ -14,17 +14,9 @@ struct row {
     uint64_t database_bytes; /* of all policies of its database */
 };
 
-uint64_t html_policy_bytes(const struct report_policy *p)
+static uint64_t policy_bytes(const struct report_policy *p)
 {
     return p->data_bytes + p->wal_bytes;
-}
-
-uint64_t html_store_bytes(const struct report *r)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < r->contents.npolicies; i++)
-        sum += html_policy_bytes(&r->contents.policies[i]);
-    return sum;
 }
 
 /* Its colours are for readers without the style. */
@@ -47,7 +39,7 @@ void html_bar(struct buffer *b, uint64_t first, uint64_t second, uint64_t whole)
 static int by_size(const void *a, const void *b)
 {
     const struct row *x = a, *y = b;
-    uint64_t own[] = {html_policy_bytes(x->p), html_policy_bytes(y->p)};
+    uint64_t own[] = {policy_bytes(x->p), policy_bytes(y->p)};
     int names = strcmp(x->p->database, y->p->database);
     if (x->database_bytes != y->database_bytes)
         return x->database_bytes < y->database_bytes ? 1 : -1;
@@ -65,7 +57,7 @@ static struct row *store_rows(const struct report_contents *c)
         for (end = i;
              end < c->npolicies && strcmp(c->policies[end].database, c->policies[i].database) == 0;
              end++)
-            bytes += html_policy_bytes(&c->policies[end]);
+            bytes += policy_bytes(&c->policies[end]);
         for (size_t k = i; k < end; k++)
             rows[k] = (struct row){&c->policies[k], bytes};
     }
@@ -77,7 +69,7 @@ static struct row *store_rows(const struct report_contents *c)
 static void add_numbers(struct buffer *b, const struct report_policy *p)
 {
     buffer_string(b, "</td><td class=\"number\">");
-    html_size(b, html_policy_bytes(p));
+    html_size(b, policy_bytes(p));
     buffer_string(b, "</td><td class=\"number wide\">");
     html_size(b, p->wal_bytes);
     buffer_string(b, "</td><td class=\"number\">");
@@ -111,7 +103,7 @@ static void html_policies(struct buffer *b, const struct row *rows, size_t n)
     struct report_policy rest = {0}, all = {0};
     uint64_t largest = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t bytes = html_policy_bytes(rows[i].p);
+        uint64_t bytes = policy_bytes(rows[i].p);
         largest = bytes > largest ? bytes : largest;
         sum_up(i < ROWS ? &all : &rest, rows[i].p);
     }

@@ -7,7 +7,7 @@
 
 void html_verdict(struct buffer *b, const struct troubles *t)
 {
-    size_t bad = t->count[TROUBLE_BAD], warn = t->count[TROUBLE_WARN];
+    size_t bad = t->count[TROUBLE_BAD], warn = t->count[TROUBLE_WARN] + t->count[TROUBLE_UNKNOWN];
     if (bad)
         html_markup(b, "%zu thing%s wrong", bad, bad == 1 ? " is" : "s are");
     else if (warn)
@@ -37,7 +37,8 @@ static void html_trouble(struct buffer *b, const struct trouble *t)
 {
     static const struct {
         const char *class, *word;
-    } levels[TROUBLE_LEVELS] = {{"note", "Note"}, {"warn", "Look"}, {"bad", "Wrong"}};
+    } levels[TROUBLE_LEVELS] = {
+        {"note", "Note"}, {"warn", "Unknown"}, {"warn", "Look"}, {"bad", "Wrong"}};
     html_markup(b, "<li class=\"%s\">\n<h3><span class=\"badge\">%s</span> ",
                 levels[t->level].class, levels[t->level].word);
     html_words(b, t->what.text);
@@ -89,7 +90,7 @@ static void html_figure_store(struct buffer *b, const struct report *r)
         files += c->policies[i].files;
     }
     figure_begin(b, "Store");
-    html_size(b, html_store_bytes(r));
+    html_size(b, contents_bytes(&r->contents));
     buffer_string(b, "</b> <small>");
     html_counted(b, shards, "shard");
     buffer_string(b, ", ");

@@ -153,16 +153,17 @@ static struct json_object *last_fold_json(const struct report_timer *t)
     return o;
 }
 
-static void add_timer(struct json_object *o, const struct report_mount *m)
+static void add_timer(struct json_object *o, const struct report *r)
 {
-    const struct options *options = m->options;
+    const struct options *options = r->options;
+    const struct report_timer *timer = &r->mount->timer;
     const struct cut_rules *rules = &options->rules;
     json_add(o, "guard", rules->guard ? json_object_new_double(rules->guard_part) : NULL);
     add_count_if(o, "every", options->every_ns, (uint64_t)(options->every_ns / SECOND_NS));
     add_count_if(o, "keep", options->keep != OPTIONS_KEEP_ALL, options->keep);
-    json_add(o, "last_cut", report_last_cut_json(&m->timer));
-    json_add(o, "last_fold", last_fold_json(&m->timer));
-    json_add(o, "last_error", event_json(&m->timer.error));
+    json_add(o, "last_cut", report_last_cut_json(timer));
+    json_add(o, "last_fold", last_fold_json(timer));
+    json_add(o, "last_error", event_json(&timer->error));
 }
 
 static struct json_object *report_cuts_json(const struct report *r)
@@ -180,7 +181,7 @@ static struct json_object *report_cuts_json(const struct report *r)
     json_add(o, "not_accepted", r->known == REPORT_CUTS ? not_accepted_json(r) : NULL);
     report_add_retained(o, r);
     if (r->mount)
-        add_timer(o, r->mount);
+        add_timer(o, r);
     return o;
 }
 
@@ -204,12 +205,13 @@ static struct json_object *lack_json(const struct report_mount *m)
     return o;
 }
 
-static struct json_object *pace_json(const struct report_mount *m)
+static struct json_object *pace_json(const struct report *r)
 {
+    const uint64_t held_to = r->mount->held_to;
     char text[PACE_TEXT];
     struct json_object *o = json_object_new_object();
-    json_add_text(o, "setting", value_pace_text(m->options->pace, text));
-    json_add_number(o, "held_to_bytes_per_second", m->held_to ? (int64_t)m->held_to : -1);
+    json_add_text(o, "setting", value_pace_text(r->options->pace, text));
+    json_add_number(o, "held_to_bytes_per_second", held_to ? (int64_t)held_to : -1);
     return o;
 }
 
@@ -262,19 +264,20 @@ static struct json_object *counters_json(const struct report_counters *c)
     return o;
 }
 
-static void report_add_mount(struct json_object *o, const struct report_mount *m)
+static void report_add_mount(struct json_object *o, const struct report *r)
 {
+    const struct report_mount *m = r->mount;
     add_time(o, "mounted", m->mounted_ns, false);
     json_add(
         o, "options",
-        json_texts((const char *const *)m->options->mount_options, m->options->nmount_options));
+        json_texts((const char *const *)r->options->mount_options, r->options->nmount_options));
     json_add(o, "last_capture", report_capture_json(&m->last.capture));
     json_add(o, "last_success", event_json(&m->last.success));
     json_add(o, "last_error", event_json(&m->last.error));
-    if (m->options->skip_damaged)
+    if (r->options->skip_damaged)
         json_add(o, "dumps_lack", lack_json(m));
     json_add_count(o, "captures_held", m->captures_held);
-    json_add(o, "pace", pace_json(m));
+    json_add(o, "pace", pace_json(r));
     json_add(o, "counters", counters_json(&m->counters));
     json_add(o, "restore", m->restores ? progress_object(&m->restore) : NULL);
 }
@@ -289,10 +292,11 @@ struct json_object *report_json(const struct report *r)
     json_add_text(o, "state", r->state);
     json_add_text(o, "lacks", r->lacks.text);
     json_add_count(o, "free", r->free_bytes);
+    json_add_count(o, "reserve", r->reserve_bytes);
     json_add_text(o, "in_use", r->in_use.text);
     json_add(o, "contents", report_contents_json(&r->contents));
     if (r->mount)
-        report_add_mount(o, r->mount);
+        report_add_mount(o, r);
     else
         json_add_text(o, "restore", r->cut_off.text);
     json_add(o, "history", report_history_json(r));

@@ -128,7 +128,8 @@ static uint64_t shards_of(const struct report_policy *p)
 static void prom_store(struct buffer *b, const struct report *r)
 {
     const struct report_contents *c = &r->contents;
-    prom_gauge(b, "store_known", c->known, "Whether the folders of the store could be read.");
+    prom_gauge(b, "store_known", c->known && !c->absent,
+               "Whether the store is there, and its folders could be read.");
     if (r->use != REPORT_USE_UNKNOWN)
         prom_gauge(b, "influxd_seen", r->use == REPORT_IN_USE,
                    "Whether an influxd, or another program that writes, uses the store.");
@@ -152,14 +153,17 @@ static void prom_store(struct buffer *b, const struct report *r)
 
 static void prom_state(struct buffer *b, const struct report *r)
 {
-    prom_gauge(b, "state_lacking", r->lacks.text[0] != 0,
-               "Whether the state folder is missing or unusable.");
-    if (r->state)
+    if (r->known != REPORT_UNKNOWN_CUTS)
+        prom_gauge(b, "state_lacking", r->lacks.text[0] != 0,
+                   "Whether the state folder is missing or unusable.");
+    if (r->disk_bytes) {
         prom_gauge(b, "state_free_bytes", r->free_bytes, "Free space on its disk.");
-    if (r->disk_bytes)
         prom_gauge(b, "state_size_bytes", r->disk_bytes, "The size of that disk.");
+        prom_gauge(b, "state_reserve_bytes", r->reserve_bytes,
+                   "No cut is made if less of it is free.");
+    }
     if (!r->mount && !r->cut_off_unknown)
-        prom_gauge(b, "restore_cut_off", r->cut_off.text[0] != 0,
+        prom_gauge(b, "restore_cut_off", r->cut_off.text[0] && !r->restoring,
                    "Whether a restore was cut off and is not finished.");
 }
 
@@ -201,10 +205,10 @@ static void prom_cuts(struct buffer *b, const struct report *r)
     uint64_t not_accepted = 0;
     if (r->known == REPORT_NO_CUTS)
         return;
-    prom_gauge(b, "cuts_damaged", r->broken.text[0] != 0,
-               "Whether a cut is damaged, or the cuts cannot be looked at.");
+    prom_gauge(b, "cuts_known", r->known == REPORT_CUTS, "Whether the cuts can be looked at.");
     if (r->known == REPORT_UNKNOWN_CUTS)
         return;
+    prom_gauge(b, "cuts_damaged", r->broken.text[0] != 0, "Whether a cut is damaged.");
     for (size_t i = 0; i < r->ncuts; i++)
         not_accepted += r->cuts[i].head.guard == CUT_GUARD_TRIPPED;
     prom_gauge(b, "cuts", r->ncuts, "Number of cuts, the base included.");
@@ -240,9 +244,12 @@ static void prom_last(struct buffer *b, const struct history *h, enum history_ki
     prom_gauge(b, name, last->bytes, "Bytes that the last one wrote or read.");
 }
 
-static void prom_history(struct buffer *b, const struct history *h)
+static void prom_history(struct buffer *b, const struct report *r)
 {
     static const char *const one[HISTORY_KINDS] = {"backup", "verification", "restore"};
+    const struct history *h = &r->history;
+    prom_gauge(b, "history_known", !r->history_unknown.text[0],
+               "Whether what the state folder remembers could be read.");
     for (int k = 0; k < HISTORY_KINDS; k++) {
         char name[80];
         snprintf(name, sizeof(name), "%s_total", history_kind_names[k]);
@@ -266,6 +273,8 @@ static void prom_last_capture(struct buffer *b, const struct report_capture *c)
     prom_time(b, "last_capture_timestamp_seconds", c->at_ns, "When now.tar was looked up last.");
     prom_gauge(b, "last_capture_files", c->files, "Files in it.");
     prom_gauge(b, "last_capture_bytes", c->bytes, "Its size.");
+    prom_gauge(b, "last_capture_left_out", omissions_that_count(&c->left_out),
+               "Shards, files and folders of the store that it is without.");
     prom_gauge(b, "last_capture_left_out_files", files, "Files that it leaves out.");
     prom_gauge(b, "last_capture_left_out_bytes", omissions_bytes(&c->left_out),
                "Bytes of these files.");
@@ -317,7 +326,7 @@ int report_prom(const struct report *r, char **text)
     prom_store(&b, r);
     prom_state(&b, r);
     prom_cuts(&b, r);
-    prom_history(&b, &r->history);
+    prom_history(&b, r);
     prom_mount(&b, r->mount);
     buffer_add(&b, "", 1);
     if (!b.failed) {

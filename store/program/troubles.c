@@ -15,6 +15,10 @@
 /* Of cuts with a loss that is not accepted, so many are told one by one. */
 #define LOSSES_TOLD 5
 
+#define VERIFY_NS (9 * DAY_NS)     /* a weekly verification, and two days of grace */
+#define RESTORE_NS (7 * DAY_NS)    /* a failed restore is told as a trouble so long */
+#define WAIT_NS (3600 * SECOND_NS) /* and numbers may wait so long for the one before */
+
 struct finder {
     const struct report *r;
     struct troubles *out;
@@ -53,26 +57,40 @@ static void troubles_of_store(struct finder *f)
 {
     const struct report *r = f->r;
     if (r->cut_off_unknown)
-        trouble(f, TROUBLE_WARN, r->cut_off.text, NULL, "Whether a restore was cut off is unknown");
+        trouble(f, TROUBLE_UNKNOWN, r->cut_off.text, NULL,
+                "Whether a restore was cut off is unknown");
+    else if (r->restoring)
+        trouble(f, TROUBLE_NOTE, NULL, NULL, "A restore is under way");
     else if (r->cut_off.text[0])
-        trouble(
-            f, TROUBLE_BAD, r->cut_off.text,
-            "Mount the store without ro, or run `influxsnap cut`: either finishes or undoes the "
-            "restore. influxd does not start before that.",
-            "A restore was cut off");
-    if (!r->state)
+        trouble(f, TROUBLE_BAD, r->cut_off.text, "influxd does not start before that.",
+                "A restore was cut off");
+    if (!r->contents.known && r->contents.unknown.text[0])
+        trouble(f, TROUBLE_UNKNOWN, r->contents.unknown.text, NULL,
+                "What the store holds is unknown");
+    if (r->contents.absent)
+        trouble(f, TROUBLE_UNKNOWN, NULL,
+                "Mount the disk that it is on, or restore a snapshot into it.",
+                "There is no store: %.300s: No such file or directory", r->paths->data);
+}
+
+/* A folder that is only to be made by the first cut is told where there is something to be cut. */
+static void troubles_of_state(struct finder *f)
+{
+    const struct report *r = f->r;
+    if (r->known == REPORT_UNKNOWN_CUTS)
+        trouble(f, TROUBLE_UNKNOWN, r->broken.text,
+                "Ask as root, or as the owner of the state folder.",
+                "Whether there are cuts is unknown");
+    else if (!r->state && r->contents.npolicies)
         trouble(f, TROUBLE_WARN, r->lacks.text,
                 "Make that folder writable, or name another one with the option state.",
                 "There is no state folder, so the store has no cuts");
-    else if (r->lacks.text[0])
+    else if (r->state && r->lacks.text[0])
         trouble(
             f, TROUBLE_WARN, r->lacks.text,
             "Snapshots go on, but all checksums are computed again each time. Free space on its "
             "disk, or make the folder writable.",
             "Nothing can be remembered in the state folder");
-    if (!r->contents.known && r->contents.unknown.text[0])
-        trouble(f, TROUBLE_WARN, r->contents.unknown.text, NULL,
-                "What the store holds could not be read");
 }
 
 static void trouble_losses(struct finder *f)
@@ -109,11 +127,7 @@ static void troubles_of_chain(struct finder *f)
 {
     const struct report *r = f->r;
     size_t set_back = 0;
-    if (r->known == REPORT_UNKNOWN_CUTS)
-        trouble(f, TROUBLE_WARN, r->broken.text,
-                "Ask as root, or as the owner of the state folder.",
-                "Whether there are cuts is unknown");
-    else if (r->broken.text[0])
+    if (r->known == REPORT_CUTS && r->broken.text[0])
         trouble(
             f, TROUBLE_BAD, r->broken.text,
             "The cuts before the damage can still be read: copy what is needed of them. Then move "
@@ -134,74 +148,72 @@ static void troubles_of_chain(struct finder *f)
             "Cuts copy files instead of linking them");
 }
 
-/* The free space below which no cut is made. Without a mount, that of `influxsnap cut`. */
-static uint64_t reserve_of(const struct report *r)
-{
-    struct options usual;
-    options_default(&usual);
-    const struct cut_rules *rules = r->mount ? &r->mount->options->rules : &usual.rules;
-    uint64_t part = (uint64_t)(rules->reserve_part * (double)r->disk_bytes);
-    return part > rules->reserve_bytes ? part : rules->reserve_bytes;
-}
-
 static void trouble_space(struct finder *f)
 {
+    const struct report *r = f->r;
     char left[SIZE_TEXT], reserve[SIZE_TEXT];
-    if (!f->r->disk_bytes || f->r->free_bytes >= reserve_of(f->r))
+    if (r->state && !r->disk_bytes)
+        trouble(f, TROUBLE_UNKNOWN, NULL, NULL,
+                "The free space on the disk of the state folder %.300s is unknown", r->state);
+    if (r->free_bytes >= r->reserve_bytes)
         return;
-    size_text((double)f->r->free_bytes, left);
-    size_text((double)reserve_of(f->r), reserve);
-    trouble(
-        f, TROUBLE_BAD, NULL,
-        "No cut is made. Free space on this disk, fold cuts with `influxsnap prune --keep=N`, or "
-        "set a smaller reserve.",
-        "Only %s are free on the disk of the state folder, less than the reserve of %s", left,
-        reserve);
+    size_text((double)r->free_bytes, left);
+    size_text((double)r->reserve_bytes, reserve);
+    trouble(f, r->free_bytes < r->reserve_bytes / 2 ? TROUBLE_BAD : TROUBLE_WARN, NULL,
+            "Free space on this disk, fold cuts with `influxsnap prune --keep=N`, or set a smaller "
+            "reserve.",
+            "Only %s are free on the disk of the state folder %.300s, less than the reserve of %s, "
+            "so no cut is made",
+            left, r->state, reserve);
 }
 
-static int64_t later(int64_t a, int64_t b)
+static void trouble_age(struct finder *f, int64_t ns)
 {
-    return a > b ? a : b;
-}
-
-static int64_t newest_cut_ns(const struct report *r)
-{
-    int64_t ns = r->ncuts ? r->cuts[r->ncuts - 1].head.wall_ns : 0;
-    return r->mount ? later(ns, r->mount->timer.cut_ns) : ns;
-}
-
-/* When the store was last copied in any way: a cut, a backup, a snapshot read to its end. */
-static int64_t newest_copy_ns(const struct report *r)
-{
-    int64_t ns = newest_cut_ns(r);
-    for (size_t i = 0; i < r->history.of[HISTORY_BACKUP].n; i++)
-        if (r->history.of[HISTORY_BACKUP].at[i].result != HISTORY_FAILED)
-            ns = later(ns, r->history.of[HISTORY_BACKUP].at[i].ended_ns);
-    return r->mount ? later(ns, r->mount->last.success.at_ns) : ns;
+    const struct value_age *most = &f->r->options->max_age;
+    const int64_t age = f->r->at_ns - ns;
+    char text[TIME_TEXT];
+    time_text(ns, text);
+    if (age < -60 * SECOND_NS)
+        trouble(f, TROUBLE_WARN, NULL, "Set the clock right, and make another one.",
+                "The last cut or backup, of %.10s %.5s UTC, is of a time to come: the clock was "
+                "set back since",
+                text, text + 11);
+    else if (age > most->warn_ns)
+        trouble(f, age > most->critical_ns ? TROUBLE_BAD : TROUBLE_WARN, NULL,
+                "See whether the job that makes them still runs.",
+                "No cut or backup since %.10s %.5s UTC is known", text, text + 11);
 }
 
 static void trouble_no_copy(struct finder *f)
 {
     const struct report *r = f->r;
-    int64_t ns = newest_copy_ns(r), every = r->mount ? r->mount->options->every_ns : 0;
-    char text[TIME_TEXT];
-    if (r->known == REPORT_UNKNOWN_CUTS || r->history_unknown.text[0] ||
-        (r->contents.known && !r->contents.npolicies))
-        return;
-    if (every &&
-        r->at_ns - later(newest_cut_ns(r), r->mount->mounted_ns) > 2 * every + 60 * SECOND_NS)
+    const int64_t cut = report_cut_ns(r), backup = report_backup_ns(r);
+    const int64_t every = r->mount ? r->options->every_ns : 0;
+    if (r->contents.known && !r->contents.npolicies)
+        return; /* there is nothing to be copied */
+    if (every && r->at_ns - time_later(cut, r->mount->mounted_ns) > 2 * every + 60 * SECOND_NS)
         trouble(f, TROUBLE_BAD, NULL, "The log of influxfs and the last error say why.",
                 "The timer has made no cut for more than twice the time that it should take");
-    else if (!ns)
-        trouble(f, TROUBLE_WARN, NULL,
+    else if (cut || backup)
+        trouble_age(f, time_later(cut, backup));
+    else if (r->contents.npolicies && r->known != REPORT_UNKNOWN_CUTS &&
+             !r->history_unknown.text[0])
+        trouble(f, TROUBLE_BAD, NULL,
                 "Copy snapshots/now.tar of a mount, run `influxsnap backup`, or mount with the "
                 "option every.",
-                "There is neither a cut nor, as far as is known here, a backup");
-    else if (r->at_ns - ns > DAY_NS) {
-        time_text(ns, text);
-        trouble(f, TROUBLE_WARN, NULL, "See whether the job that makes them still runs.",
-                "No cut or backup since %.10s %.5s UTC is known", text, text + 11);
-    }
+                "No cut and no backup is known");
+}
+
+/* That there was one once: somebody meant to go on with it. */
+static void trouble_not_verified(struct finder *f)
+{
+    const int64_t ns = history_good_ns(&f->r->history, HISTORY_VERIFY);
+    char text[TIME_TEXT];
+    if (!ns || f->r->at_ns - ns < VERIFY_NS)
+        return;
+    time_text(ns, text);
+    trouble(f, TROUBLE_NOTE, NULL, "Run `influxsnap verify` on the newest backup.",
+            "No cut or backup was verified since %.10s", text);
 }
 
 static void troubles_of_history(struct finder *f)
@@ -211,7 +223,7 @@ static void troubles_of_history(struct finder *f)
         enum trouble_level failed;
         const char *todo;
     } kinds[HISTORY_KINDS] = {
-        [HISTORY_BACKUP] = {"backup", TROUBLE_BAD, "Remove the cause, and run it again."},
+        [HISTORY_BACKUP] = {"backup", TROUBLE_WARN, "Remove the cause, and run it again."},
         [HISTORY_VERIFY] = {"verification", TROUBLE_BAD,
                             "Do not rely on this copy: make another one, or take an older one."},
         [HISTORY_RESTORE] = {"restore", TROUBLE_WARN,
@@ -219,15 +231,16 @@ static void troubles_of_history(struct finder *f)
                              "copy the snapshot again."},
     };
     if (f->r->history_unknown.text[0])
-        trouble(f, TROUBLE_WARN, f->r->history_unknown.text, NULL,
+        trouble(f, TROUBLE_UNKNOWN, f->r->history_unknown.text, NULL,
                 "What was backed up, verified and restored is unknown");
     for (size_t k = 0; k < HISTORY_KINDS; k++) {
         const struct history_entry *h = f->r->history.of[k].at;
         if (!f->r->history.of[k].n || h->result == HISTORY_DONE)
             continue;
+        const bool old = k == HISTORY_RESTORE && f->r->at_ns - h->ended_ns > RESTORE_NS;
         if (h->result == HISTORY_FAILED)
-            trouble(f, kinds[k].failed, h->text, kinds[k].todo, "The last %s, of %s, failed",
-                    kinds[k].name, h->what);
+            trouble(f, old ? TROUBLE_NOTE : kinds[k].failed, h->text, kinds[k].todo,
+                    "The last %s, of %s, failed", kinds[k].name, h->what);
         else
             trouble(f, TROUBLE_WARN, h->text, NULL, "The last %s, of %s, left something out",
                     kinds[k].name, h->what);
@@ -265,8 +278,8 @@ static void troubles_of_restore(struct finder *f)
                 "The store is as it was, unless the reason says otherwise.",
                 "The last restore, of %s, was refused", p->name ? p->name : "a snapshot");
     if (p->waiting.n)
-        trouble(f, TROUBLE_NOTE, p->waiting.at[0].waits_for,
-                "Copy what they wait for into restore/, in any order.",
+        trouble(f, f->r->at_ns - p->ended_ns > WAIT_NS ? TROUBLE_WARN : TROUBLE_NOTE,
+                p->waiting.at[0].waits_for, "Copy what they wait for into restore/, in any order.",
                 "%zu number%s in restore/ %s for the one before", p->waiting.n,
                 plural(p->waiting.n), p->waiting.n == 1 ? "waits" : "wait");
     for (size_t i = 0; i < p->nwarnings && i < LOSSES_TOLD; i++)
@@ -285,9 +298,8 @@ static bool is_told(const struct finder *f, const char *text)
 static int64_t newest_success_ns(const struct report *r)
 {
     int64_t ns = r->mount->last.success.at_ns;
-    for (size_t k = 0; k < HISTORY_KINDS; k++)
-        if (r->history.of[k].n && r->history.of[k].at->result != HISTORY_FAILED)
-            ns = later(ns, r->history.of[k].at->ended_ns);
+    for (int k = 0; k < HISTORY_KINDS; k++)
+        ns = time_later(ns, history_good_ns(&r->history, (enum history_kind)k));
     return ns;
 }
 
@@ -299,7 +311,7 @@ static void troubles_of_mount(struct finder *f)
     troubles_of_capture(f);
     troubles_of_restore(f);
     if (m->timer.error.at_ns)
-        trouble(f, TROUBLE_BAD, m->timer.error.text, "It is tried again by itself.",
+        trouble(f, TROUBLE_WARN, m->timer.error.text, "It is tried again by itself.",
                 "The timer failed: %s", m->timer.error.what);
     if (e->at_ns > newest_success_ns(f->r) && !is_told(f, e->text))
         trouble(f, TROUBLE_WARN, e->text, NULL, "The last error: %s", e->what);
@@ -322,15 +334,22 @@ int troubles_find(const struct report *r, struct troubles *out)
     struct finder f = {.r = r, .out = out};
     *out = (struct troubles){0};
     troubles_of_store(&f);
+    troubles_of_state(&f);
     troubles_of_chain(&f);
     trouble_space(&f);
     trouble_no_copy(&f);
     troubles_of_history(&f);
+    trouble_not_verified(&f);
     if (r->mount)
         troubles_of_mount(&f);
     if (f.rc < 0)
         troubles_clear(out);
     return f.rc;
+}
+
+enum trouble_level troubles_worst(const struct troubles *t)
+{
+    return t->n ? t->at[0].level : TROUBLE_NOTE;
 }
 
 void troubles_clear(struct troubles *t)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong with a store and its snapshots, by a report: what, why, and what to do about it, in
- * plain words. */
+ * plain words. The page and the answer of a check are made of it. Limits are in the report's options.
+ * mount-helper/monitoring/influxfs-alerts.yml has the same by metrics; tests compare. */
 #ifndef INFLUXFS_PROGRAM_TROUBLES_H
 #define INFLUXFS_PROGRAM_TROUBLES_H
 
 #include "store/program/report.h"
 
 enum trouble_level {
-    TROUBLE_NOTE, /* as it should be, but to be known */
-    TROUBLE_WARN, /* to be looked at */
-    TROUBLE_BAD,  /* something is lost, or will be */
+    TROUBLE_NOTE,    /* as it should be, but to be known */
+    TROUBLE_UNKNOWN, /* whether something is wrong cannot be told, which is to be looked at */
+    TROUBLE_WARN,    /* to be looked at */
+    TROUBLE_BAD,     /* something is lost, or will be */
     TROUBLE_LEVELS
 };
 
@@ -30,5 +32,8 @@ struct troubles {
 /* -ENOMEM: *out is empty. */
 int troubles_find(const struct report *r, struct troubles *out);
 void troubles_clear(struct troubles *t);
+
+/* That of the first; TROUBLE_NOTE if there is none. */
+enum trouble_level troubles_worst(const struct troubles *t);
 
 #endif

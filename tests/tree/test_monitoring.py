@@ -32,8 +32,10 @@ WELL = {
     'influxfs_store_bytes{database="db",policy="rp",kind="data"}': always(1000),
     "influxfs_state_lacking": always(0),
     "influxfs_state_free_bytes": always(500),
-    "influxfs_state_size_bytes": always(1000),
+    "influxfs_state_reserve_bytes": always(50),
     "influxfs_restore_cut_off": always(0),
+    "influxfs_cuts_known": always(1),
+    "influxfs_history_known": always(1),
     "influxfs_cuts_damaged": always(0),
     "influxfs_cuts_not_accepted": always(0),
     "influxfs_last_cut_timestamp_seconds": NOW,
@@ -43,7 +45,8 @@ WELL = {
     'influxfs_last_verification_timestamp_seconds{result="done"}': NOW,
     "influxfs_last_verification_success": always(1),
     "influxfs_last_restore_success": always(1),
-    "influxfs_last_capture_left_out_files": always(0),
+    'influxfs_last_restore_timestamp_seconds{result="done"}': NOW,
+    "influxfs_last_capture_left_out": always(0),
     "influxfs_last_capture_damaged_files": always(0),
     'influxfs_errors_total{kind="io"}': always(3),
     'influxfs_errors_total{kind="refused"}': f"0+1x{STEPS}",
@@ -60,10 +63,11 @@ CASES = {
     "all is well": ({}, ()),
     "backups alone": ({CUT: GONE}, ()),
     "cuts alone": ({BACKUP: SINCE_0}, ()),
-    "neither goes on": ({CUT: SINCE_0, BACKUP: SINCE_0}, ("InfluxfsNoBackup",)),
+    "neither goes on": ({CUT: SINCE_0, BACKUP: SINCE_0}, ("InfluxfsBackupLate",)),
     "only failures": ({CUT: SINCE_0, BACKUP: GONE, 'influxfs_last_backup_timestamp_seconds{result="failed"}': NOW},
-                      ("InfluxfsNoBackup",)),
+                      ("InfluxfsBackupLate",)),
     "never": ({CUT: GONE, BACKUP: GONE}, ("InfluxfsNeverBackedUp",)),
+    "perhaps never": ({CUT: GONE, BACKUP: GONE, "influxfs_history_known": always(0)}, ("InfluxfsUnknown",)),
     "nothing to back up": ({CUT: GONE, BACKUP: GONE, 'influxfs_store_bytes{database="db",policy="rp",kind="data"}': GONE}, ()),
     "backup failed": ({"influxfs_last_backup_success": always(0)}, ("InfluxfsBackupFailed",)),
     "timer": ({"influxfs_timer_failed": always(1)}, ("InfluxfsTimerFailed",)),
@@ -71,19 +75,27 @@ CASES = {
     "damaged cuts": ({"influxfs_cuts_damaged": always(1)}, ("InfluxfsCutsDamaged",)),
     "damaged store": ({"influxfs_last_capture_damaged_files": always(2)}, ("InfluxfsStoreDamaged",)),
     "left out of a cut": ({"influxfs_last_cut_left_out": always(1)}, ("InfluxfsLeftOut",)),
-    "left out of a snapshot": ({"influxfs_last_capture_left_out_files": always(4)}, ("InfluxfsLeftOut",)),
+    "left out of a snapshot": ({"influxfs_last_capture_left_out": always(4)}, ("InfluxfsLeftOut",)),
+    "left out of a backup": ({BACKUP: SINCE_0, 'influxfs_last_backup_timestamp_seconds{result="omissions"}': NOW},
+                             ("InfluxfsLeftOut",)),
     "guard": ({"influxfs_cuts_not_accepted": always(1)}, ("InfluxfsCutLostTooMuch",)),
     "cut off": ({"influxfs_restore_cut_off": always(1)}, ("InfluxfsRestoreCutOff",)),
     "restore failed": ({"influxfs_last_restore_success": always(0)}, ("InfluxfsRestoreFailed",)),
+    "restore failed long ago": ({"influxfs_last_restore_success": always(0),
+                                 'influxfs_last_restore_timestamp_seconds{result="done"}': f"-1000000+0x{STEPS}"}, ()),
     "pending": ({"influxfs_restore_pending": always(2)}, ("InfluxfsRestoreWaits",)),
-    "full": ({"influxfs_state_free_bytes": always(49)}, ("InfluxfsLittleSpace", "InfluxfsSpaceRunsOut")),
+    "no room for cuts": ({"influxfs_state_free_bytes": always(49)}, ("InfluxfsLittleSpace", "InfluxfsSpaceRunsOut")),
+    "full": ({"influxfs_state_free_bytes": always(24)}, ("InfluxfsLittleSpace", "InfluxfsNoSpace", "InfluxfsSpaceRunsOut")),
     "filling": ({"influxfs_state_free_bytes": f"700-2x{STEPS}"}, ("InfluxfsSpaceRunsOut",)),
     "no state": ({"influxfs_state_lacking": always(1)}, ("InfluxfsStateLacking",)),
-    "no rights": ({"influxfs_store_known": always(0)}, ("InfluxfsStoreUnknown",)),
+    "no rights": ({"influxfs_store_known": always(0)}, ("InfluxfsUnknown",)),
+    "no rights to the cuts": ({"influxfs_cuts_known": always(0)}, ("InfluxfsUnknown",)),
     "errors": ({'influxfs_errors_total{kind="io"}': f"0+1x{STEPS}"}, ("InfluxfsErrors",)),
     "stale": ({"influxfs_report_timestamp_seconds": SINCE_0}, ("InfluxfsMetricsStale",)),
     "absent": (dict.fromkeys(WELL, GONE), ("InfluxfsMetricsAbsent",)),
 }
+
+LATER = [("InfluxfsNoBackup", CUT, 51), ("InfluxfsNotVerified", VERIFIED, 218)]
 
 
 def named_in(text):
@@ -106,12 +118,13 @@ class RulesTest(StoreTest):
                 "promql_expr_test": [{
                     "expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "27h",
                     "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in alerts]}]})
-        # This one takes longer than the others.
-        tests.append({
-            "name": "not verified", "interval": f"{STEP}s", "input_series": [{"series": VERIFIED, "values": "0+0x1500"}],
-            "promql_expr_test": [{
-                "expr": 'count by (alertname) (ALERTS{alertname="InfluxfsNotVerified", alertstate="firing"})',
-                "eval_time": "218h", "exp_samples": [{"labels": '{alertname="InfluxfsNotVerified"}', "value": 1}]}]})
+        # These take longer than the others.
+        for alert, series, hours in LATER:
+            tests.append({
+                "name": alert, "interval": f"{STEP}s", "input_series": [{"series": series, "values": "0+0x1500"}],
+                "promql_expr_test": [{
+                    "expr": f'count by (alertname) (ALERTS{{alertname="{alert}", alertstate="firing"}})',
+                    "eval_time": f"{hours}h", "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1}]}]})
         path = self.folder / "alerts_test.yml"  # JSON is YAML
         path.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": f"{STEP}s", "tests": tests}))
         self.assertIn("SUCCESS", run(PROMTOOL, "test", "rules", path))
@@ -119,7 +132,7 @@ class RulesTest(StoreTest):
     def test_all_are_tried(self):
         rules = re.findall(r"(?m)^ +- alert: (\w+)$", RULES.read_text())
         self.assertEqual(len(rules), len(set(rules)))
-        tried = {alert for _, alerts in CASES.values() for alert in alerts} | {"InfluxfsNotVerified"}
+        tried = {alert for _, alerts in CASES.values() for alert in alerts} | {alert for alert, *_ in LATER}
         self.assertEqual(set(rules), tried)
 
     def test_words(self):

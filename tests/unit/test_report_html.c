@@ -30,8 +30,11 @@ static struct report_mount mount;
 static struct report empty_report(void)
 {
     options_default(&options);
-    mount = (struct report_mount){.options = &options, .mounted_ns = NOW - HOUR, .restores = true};
+    mount = (struct report_mount){.mounted_ns = NOW - HOUR, .restores = true};
     return (struct report){.paths = &paths,
+                           .options = &options,
+                           .free_bytes = 50,
+                           .disk_bytes = 100,
                            .state = "/s/influxfs",
                            .known = REPORT_CUTS,
                            .contents.known = true,
@@ -110,6 +113,7 @@ static void has_not(const char *page, const char *words)
 static void test_empty(void **state)
 {
     struct report r = empty_report();
+    struct report_policy policy = {hostile, hostile, 1, 1, 1, 1};
     char *page = page_of(&r);
     (void)state;
     has(page, "<h1>All is well</h1>");
@@ -126,9 +130,11 @@ static void test_empty(void **state)
 
     has_not(page, "This mount");
     free(page);
-    r = (struct report){.paths = &paths, .at_ns = NOW}; /* no state folder, nothing known */
+    r = (struct report){.paths = &paths, .options = &options, .contents.known = true, .at_ns = NOW};
+    r.contents.policies = &policy; /* and no state folder */
+    r.contents.npolicies = 1;
     page = page_of(&r);
-    has(page, "<h1>2 things need a look</h1>");
+    has(page, "<h1>1 thing is wrong, 1 needs a look</h1>");
     free(page);
 }
 

@@ -59,7 +59,8 @@ static void unknown_cuts(void **state)
     struct report r = {.known = REPORT_UNKNOWN_CUTS, .cut_off_unknown = true};
     strcpy(r.broken.text, "Permission denied");
     char *text = print(&r);
-    HAS(text, "influxfs_cuts_damaged 1");
+    HAS(text, "influxfs_cuts_known 0");
+    LACKS(text, "influxfs_cuts_damaged");
     LACKS(text, "influxfs_cuts 0");
     LACKS(text, "influxfs_retained");
     LACKS(text, "influxfs_restore_cut_off");

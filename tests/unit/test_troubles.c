@@ -33,11 +33,13 @@ static void all_well(struct well *w)
     options_default(&w->o);
     w->o.every_ns = HOUR;
     w->policy = (struct report_policy){database, policy, 1, 2, 3000, 40};
-    w->m = (struct report_mount){.mounted_ns = NOW - DAY_NS, .options = &w->o, .restores = true};
+    w->m = (struct report_mount){.mounted_ns = NOW - DAY_NS, .restores = true};
     w->r = (struct report){.paths = &w->paths,
+                           .options = &w->o,
                            .state = "/state",
                            .free_bytes = 50,
                            .disk_bytes = 100,
+                           .reserve_bytes = 5,
                            .known = REPORT_CUTS,
                            .cuts = w->cuts,
                            .ncuts = 2,
@@ -69,18 +71,23 @@ static void is_the_only(const struct well *w, enum trouble_level level, const ch
     troubles_clear(&t);
 }
 
+static void none(const struct well *w)
+{
+    struct troubles t;
+    assert_int_equal(troubles_find(&w->r, &t), 0);
+    assert_int_equal(t.n, 0);
+    assert_int_equal(troubles_worst(&t), TROUBLE_NOTE);
+    troubles_clear(&t);
+}
+
 static void test_none(void **state)
 {
     struct well w;
-    struct troubles t;
     (void)state;
     all_well(&w);
-    assert_int_equal(troubles_find(&w.r, &t), 0);
-    assert_int_equal(t.n, 0);
+    none(&w);
     w.r.mount = NULL;
-    assert_int_equal(troubles_find(&w.r, &t), 0);
-    assert_int_equal(t.n, 0);
-    troubles_clear(&t);
+    none(&w);
 }
 
 static void test_of_store(void **state)
@@ -91,7 +98,10 @@ static void test_of_store(void **state)
     err_set(&w.r.cut_off, 0, "the restore of x.tar was cut off");
     is_the_only(&w, TROUBLE_BAD, "cut off");
     w.r.cut_off_unknown = true;
-    is_the_only(&w, TROUBLE_WARN, "is unknown");
+    is_the_only(&w, TROUBLE_UNKNOWN, "is unknown");
+    w.r.cut_off_unknown = false;
+    w.r.restoring = true;
+    is_the_only(&w, TROUBLE_NOTE, "under way");
     all_well(&w);
     w.r.state = NULL;
     err_set(&w.r.lacks, 0, "/state: Read-only file system");
@@ -102,7 +112,7 @@ static void test_of_store(void **state)
     all_well(&w);
     w.r.contents.known = false;
     err_set(&w.r.contents.unknown, 0, "/data: Permission denied");
-    is_the_only(&w, TROUBLE_WARN, "could not be read");
+    is_the_only(&w, TROUBLE_UNKNOWN, "What the store holds is unknown");
 }
 
 static void test_of_cuts(void **state)
@@ -115,7 +125,7 @@ static void test_of_cuts(void **state)
     all_well(&w);
     w.r.known = REPORT_UNKNOWN_CUTS;
     err_set(&w.r.broken, 0, "/state: Permission denied");
-    is_the_only(&w, TROUBLE_WARN, "unknown");
+    is_the_only(&w, TROUBLE_UNKNOWN, "unknown");
     all_well(&w);
     w.cuts[1].left_out = 1;
     is_the_only(&w, TROUBLE_WARN, "The newest cut is without 1 item of the store");
@@ -151,14 +161,15 @@ static void test_of_space(void **state)
     struct well w;
     (void)state;
     all_well(&w);
-    w.r.free_bytes = 5;
-    w.r.disk_bytes = 120;
-    is_the_only(&w, TROUBLE_BAD, "Only 5 B are free on the disk of the state folder");
-    w.o.rules.reserve_part = 0;
-    w.o.rules.reserve_bytes = 6;
-    is_the_only(&w, TROUBLE_BAD, "less than the reserve of 6 B");
-    w.r.mount = NULL; /* influxsnap's own reserve: 5 % */
-    is_the_only(&w, TROUBLE_BAD, "less than the reserve of 6 B");
+    w.r.free_bytes = w.r.reserve_bytes;
+    none(&w);
+    w.r.reserve_bytes = 6;
+    is_the_only(&w, TROUBLE_WARN, "Only 5 B are free on the disk of the state folder /state, ");
+    is_the_only(&w, TROUBLE_WARN, "less than the reserve of 6 B, so no cut is made");
+    w.r.free_bytes = 2;
+    is_the_only(&w, TROUBLE_BAD, "Only 2 B");
+    w.r.disk_bytes = w.r.free_bytes = w.r.reserve_bytes = 0;
+    is_the_only(&w, TROUBLE_UNKNOWN, "disk of the state folder /state is unknown");
 }
 
 static void test_of_age(void **state)
@@ -172,24 +183,25 @@ static void test_of_age(void **state)
     w.r.ncuts = 1;
     w.m.timer.cut_ns = 0;
     w.m.mounted_ns = NOW - HOUR; /* it has just begun */
-    struct troubles t;
-    assert_int_equal(troubles_find(&w.r, &t), 0);
-    assert_int_equal(t.n, 0);
+    none(&w);
     all_well(&w);
     w.o.every_ns = 0;
     w.r.ncuts = 0;
-    w.entry[HISTORY_BACKUP].ended_ns = NOW - DAY_NS - HOUR;
-    is_the_only(&w, TROUBLE_WARN, "No cut or backup since 2016-06-10 11:00 UTC");
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - 26 * HOUR;
+    none(&w);
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - 27 * HOUR;
+    is_the_only(&w, TROUBLE_WARN, "No cut or backup since 2016-06-10 09:00 UTC");
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - 51 * HOUR;
+    is_the_only(&w, TROUBLE_BAD, "No cut or backup since 2016-06-09 09:00 UTC");
+    w.entry[HISTORY_BACKUP].ended_ns = NOW + HOUR;
+    is_the_only(&w, TROUBLE_WARN, "the clock was set back");
     w.r.history.of[HISTORY_BACKUP].n = 0;
-    is_the_only(&w, TROUBLE_WARN, "neither a cut nor");
+    is_the_only(&w, TROUBLE_BAD, "No cut and no backup is known");
     w.m.last.success.at_ns = NOW - HOUR; /* somebody has read now.tar */
-    assert_int_equal(troubles_find(&w.r, &t), 0);
-    assert_int_equal(t.n, 0);
+    none(&w);
     w.m.last.success.at_ns = 0;
     w.r.contents.npolicies = 0; /* nothing to be backed up */
-    assert_int_equal(troubles_find(&w.r, &t), 0);
-    assert_int_equal(t.n, 0);
-    troubles_clear(&t);
+    none(&w);
 }
 
 static void test_of_history(void **state)
@@ -202,10 +214,17 @@ static void test_of_history(void **state)
     w.entry[HISTORY_VERIFY].result = HISTORY_DONE;
     w.entry[HISTORY_BACKUP].result = HISTORY_OMISSIONS;
     is_the_only(&w, TROUBLE_WARN, "The last backup, of /srv/x.tar, left something out");
+    w.entry[HISTORY_BACKUP].result = HISTORY_FAILED;
+    is_the_only(&w, TROUBLE_WARN, "The last backup, of /srv/x.tar, failed");
     w.entry[HISTORY_BACKUP].result = HISTORY_DONE;
     w.entry[HISTORY_RESTORE].result = HISTORY_FAILED;
     w.m.restore.state = PROGRESS_REFUSED; /* the same one */
     is_the_only(&w, TROUBLE_WARN, "The last restore, of /srv/x.tar, failed");
+    w.entry[HISTORY_RESTORE].ended_ns = NOW - 8 * DAY_NS;
+    is_the_only(&w, TROUBLE_NOTE, "The last restore, of /srv/x.tar, failed");
+    all_well(&w);
+    w.entry[HISTORY_VERIFY].ended_ns = NOW - 10 * DAY_NS;
+    is_the_only(&w, TROUBLE_NOTE, "verified since 2016-06-01");
 }
 
 static void test_unknown_history(void **state)
@@ -218,7 +237,7 @@ static void test_unknown_history(void **state)
     for (int k = 0; k < HISTORY_KINDS; k++)
         w.r.history.of[k].n = 0;
     err_set(&w.r.history_unknown, 0, "history.json: Permission denied");
-    is_the_only(&w, TROUBLE_WARN, "is unknown");
+    is_the_only(&w, TROUBLE_UNKNOWN, "is unknown");
 }
 
 static void test_of_mount(void **state)
@@ -230,10 +249,10 @@ static void test_of_mount(void **state)
     is_the_only(&w, TROUBLE_WARN, "The last error: now.tar");
     w.entry[HISTORY_RESTORE].ended_ns = NOW + 1; /* another time it went well */
     w.m.timer.error = (struct report_event){NOW, "cut", "No space left on device"};
-    is_the_only(&w, TROUBLE_BAD, "The timer failed: cut");
+    is_the_only(&w, TROUBLE_WARN, "The timer failed: cut");
     w.m.last.error = w.m.timer.error; /* told once */
     w.m.last.success.at_ns = 0;
-    is_the_only(&w, TROUBLE_BAD, "The timer failed: cut");
+    is_the_only(&w, TROUBLE_WARN, "The timer failed: cut");
     all_well(&w);
     w.m.held_to = 16 << 20;
     is_the_only(&w, TROUBLE_NOTE, "Readers are held to 16.0 MiB a second");
@@ -249,9 +268,7 @@ static void test_of_capture(void **state)
     all_well(&w);
     struct report_capture *c = &w.m.last.capture;
     assert_int_equal(omissions_add(&c->left_out, "lost+found", 1, 1, OMITTED_FOREIGN), 0);
-    struct troubles t;
-    assert_int_equal(troubles_find(&w.r, &t), 0);
-    assert_int_equal(t.n, 0);
+    none(&w);
     assert_int_equal(omissions_add(&c->left_out, "db/rp/9", 2, 2048, OMITTED_UNKNOWN), 0);
     is_the_only(&w, TROUBLE_WARN, "left out 1 item of the store, 2.0 KiB");
     omissions_clear(&c->left_out);
