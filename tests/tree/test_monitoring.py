@@ -1,14 +1,18 @@
 """mount-helper/monitoring/: alert rules for Prometheus, and a dashboard for Grafana."""
 
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 
 from lib.case import StoreTest
-from lib.cuts import snap
+from lib.cuts import INFLUXSNAP, snap, snap_code
 from lib.files import CHECKOUT, run, wait_until
-from lib.metrics import PROMTOOL
+from lib.metrics import PROMTOOL, Metrics
+from lib.mount import INFLUXFS
 from lib.restores import drop
-from lib.stores import some_store
+from lib.stores import some_store, tsm_of
 
 MONITORING = CHECKOUT / "mount-helper/monitoring"
 RULES = MONITORING / "influxfs-alerts.yml"
@@ -16,7 +20,7 @@ DASHBOARD = MONITORING / "influxfs-dashboard.json"
 
 STEP = 600                  # seconds between two samples
 STEPS = 28 * 3600 // STEP
-NOW = f"{STEP}+{STEP}x{STEPS}"  # a timestamp that is always that of its sample
+NOW = f"0+{STEP}x{STEPS}"  # a timestamp that is always that of its sample
 SINCE_0 = f"1+0x{STEPS}"    # a timestamp of long ago
 
 
@@ -66,6 +70,7 @@ CASES = {
     "neither goes on": ({CUT: SINCE_0, BACKUP: SINCE_0}, ("InfluxfsBackupLate",)),
     "only failures": ({CUT: SINCE_0, BACKUP: GONE, 'influxfs_last_backup_timestamp_seconds{result="failed"}': NOW},
                       ("InfluxfsBackupLate",)),
+    "clock set back": ({CUT: always(10**9)}, ("InfluxfsClockSetBack",)),
     "never": ({CUT: GONE, BACKUP: GONE}, ("InfluxfsNeverBackedUp",)),
     "perhaps never": ({CUT: GONE, BACKUP: GONE, "influxfs_history_known": always(0)}, ("InfluxfsUnknown",)),
     "nothing to back up": ({CUT: GONE, BACKUP: GONE, 'influxfs_store_bytes{database="db",policy="rp",kind="data"}': GONE}, ()),
@@ -141,6 +146,114 @@ class RulesTest(StoreTest):
             with self.subTest(rule=rule.split()[0]):
                 for word in ("expr:", "severity:", "summary:", "description:"):
                     self.assertIn(word, rule)
+
+
+class OneTruthTest(StoreTest):
+    """Of a real store in each state, the page, the answer of a check, and the alerts that its metrics
+    raise are as bad as each other."""
+
+    AT = 4 * 3600  # when Prometheus asks: later than any `for`
+    PRELOAD = Path(INFLUXFS).parent / "tests/preload_clock.so"
+
+    def setUp(self):
+        super().setUp()
+        self.store = some_store(self.folder / "store", 1)
+        self.tests = []
+
+    def prometheus(self, text):
+        """What the metrics would be if they were of now, and always the same."""
+        metrics = Metrics(text)
+        shift = self.AT - metrics.of("report_timestamp_seconds")
+        return [{"series": f"{name}{{{','.join(f'{key}={json.dumps(label)}' for key, label in labels)}}}",
+                 "values": f"{value + shift * name.endswith('timestamp_seconds'):.3f}+0x{self.AT // STEP + 1}"}
+                for (name, labels), value in metrics.items()]
+
+    def is_so(self, name, level, *words, prefix=(), program=INFLUXSNAP, store=None, hours=0):
+        """Level: the exit code of the check."""
+        env = os.environ | ({"LD_PRELOAD": str(self.PRELOAD), "CLOCK_SHIFT": str(hours * 3600)} if hours else {})
+
+        def status(*how):
+            command = [*prefix, program, "-c", store or self.store, "status", *how, *words]
+            return subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=False)
+
+        check = status("--check")
+        self.assertEqual(check.returncode, level, f"{name}: {check.stdout}")
+        verdict = re.search('<header class="([a-z]+)">', status("--html").stdout)[1]
+        self.assertEqual(verdict, ["good", "warn", "bad", "warn"][level], f"{name}: {check.stdout}")
+        raised = [{"labels": "{}", "value": 1}]
+        critical, warning = (f'count(ALERTS{{alertstate="firing",severity="{severity}"}}) > bool 0'
+                             for severity in ("critical", "warning"))
+        expected = [(critical, raised if level == 2 else [])] + [(warning, raised if level else [])] * (level != 2)
+        self.tests.append({
+            "name": name, "interval": f"{STEP}s", "input_series": self.prometheus(status("--prometheus").stdout),
+            "promql_expr_test": [{"expr": expr, "eval_time": f"{self.AT}s", "exp_samples": samples}
+                                 for expr, samples in expected]})
+
+    def promtool(self):
+        path = self.folder / "states_test.yml"
+        path.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": f"{STEP}s", "tests": self.tests}))
+        self.assertIn("SUCCESS", run(PROMTOOL, "test", "rules", path))
+
+    def test_ages_and_space(self):
+        if not self.PRELOAD.exists():
+            self.skipTest(f"{self.PRELOAD} is not built: make units")
+        self.is_so("never", 2)
+        snap(self.store, "cut")
+        for hours, level in ((0, 0), (25, 0), (27, 1), (49, 1), (51, 2), (-2, 1)):
+            self.is_so(f"{hours} hours", level, hours=hours)
+        free = os.statvfs(self.store).f_bavail * os.statvfs(self.store).f_frsize
+        self.is_so("no room for cuts", 1, f"--reserve={free + (1 << 30) >> 20}M")
+        self.is_so("full", 2, f"--reserve={free * 3 >> 20}M")
+        self.promtool()
+
+    def test_copies(self):
+        tar, manifest = self.folder / "b.tar", self.store / "influxfs/cuts/base"
+        orphan = self.store / "data/first/autogen/99"
+        snap(self.store, "cut")
+        tar.write_bytes(b"x" * 3000)
+        self.assertEqual(snap_code(self.store, "verify", tar)[0], 4)
+        self.is_so("verification failed", 2)
+        self.assertEqual(snap_code(self.store, "backup", tar)[0], 4)
+        tar.unlink()
+        snap(self.store, "backup", self.folder / "c.tar")
+        snap(self.store, "verify", self.folder / "c.tar")
+        self.is_so("verified", 0)
+        tar.write_bytes(b"x" * 3000)
+        self.assertEqual(snap_code(self.store, "backup", tar)[0], 4)
+        self.is_so("backup failed", 1)
+        orphan.mkdir()
+        (orphan / "000000001-000000001.tsm").write_bytes(tsm_of(5000))
+        self.assertEqual(snap_code(self.store, "backup", self.folder / "d.tar")[0], 6)
+        self.is_so("left out of a backup", 1)
+        run("rm", "-r", orphan)
+        snap(self.store, "backup", self.folder / "e.tar")
+        good = manifest.read_bytes()
+        manifest.write_bytes(good[:-5])
+        self.is_so("damaged cuts", 2)
+        manifest.write_bytes(good)
+        for root in ("data", "wal"):
+            run("rm", "-r", self.store / root / "first/autogen/1", self.store / root / "first/autogen/2")
+        snap(self.store, "cut")
+        self.is_so("lost", 1)
+        snap(self.store, "prune", "--accept-loss=0")
+        self.assertNotEqual(snap_code(self.store, "restore", tar)[0], 0)
+        self.is_so("restore failed", 1)
+        self.is_so("restore failed eight days ago", 2, hours=8 * 24)
+        self.promtool()
+
+    def test_unknown(self):
+        snap(self.store, "cut")
+        self.open_to_all()
+        program = self.folder / "influxsnap"
+        program.write_bytes(Path(INFLUXSNAP).read_bytes())
+        program.chmod(0o755)
+        self.is_so("no rights", 3, prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"), program=program)
+        (self.store / "influxfs/history.json").write_text("{}")
+        self.is_so("damaged history", 3)
+        empty = self.folder / "empty"
+        empty.mkdir()
+        self.is_so("no store", 3, store=empty)
+        self.promtool()
 
 
 class DashboardTest(StoreTest):
