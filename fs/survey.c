@@ -3,11 +3,9 @@
 
 #include "store/base/time.h"
 #include "store/base/worker.h"
-#include "store/influx/running.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define FRESH_NS (5 * SECOND_NS)      /* a look serves for that long */
 #define ANSWER_NS (2 * SECOND_NS)     /* how long a reader waits */
@@ -43,8 +41,8 @@ static bool is_stopping(void *arg)
 static int survey_look(struct survey *s, struct look *out)
 {
     int r = contents_look(&s->paths, is_stopping, s->worker, &out->contents);
-    int use = r == 0 ? running_uses(&s->paths, &out->in_use) : 0;
-    out->use = use == -EBUSY ? REPORT_IN_USE : use == 0 ? REPORT_UNUSED : REPORT_USE_UNKNOWN;
+    if (r == 0)
+        out->use = report_use(&s->paths, &out->in_use);
     out->at_ns = time_mono_ns();
     return r;
 }
@@ -74,12 +72,7 @@ int survey_new(const struct store_paths *paths, struct survey **out)
     struct survey *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < STORE_FOLDERS; i++)
-        if (!(*store_folder_of(&s->paths, i) = strdup(store_folder(paths, i))))
-            r = -ENOMEM;
-    if (paths->config && !(s->paths.config = strdup(paths->config)))
-        r = -ENOMEM;
+    int r = store_paths_copy(paths, &s->paths);
     if (r == 0)
         r = worker_start(survey_step, s, &s->worker);
     if (r < 0)

@@ -22,6 +22,16 @@ const char *store_folder(const struct store_paths *p, size_t i)
     return i == 0 ? p->meta : i == 1 ? p->data : p->wal;
 }
 
+int store_paths_copy(const struct store_paths *from, struct store_paths *to)
+{
+    bool copied = true;
+    *to = (struct store_paths){0};
+    for (size_t i = 0; i < STORE_FOLDERS; i++)
+        copied = (*store_folder_of(to, i) = strdup(store_folder(from, i))) && copied;
+    copied = (!from->config || (to->config = strdup(from->config))) && copied;
+    return copied ? 0 : -ENOMEM;
+}
+
 void store_paths_free(struct store_paths *p)
 {
     free(p->meta);

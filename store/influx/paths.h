@@ -21,6 +21,8 @@ extern const char *const store_folder_variables[STORE_FOLDERS];
 const char *store_folder(const struct store_paths *p, size_t i);
 char **store_folder_of(struct store_paths *p, size_t i);
 
+/* -ENOMEM: *to must be freed even then. */
+int store_paths_copy(const struct store_paths *from, struct store_paths *to);
 void store_paths_free(struct store_paths *p); /* leaves all members NULL */
 
 /* Finds the state folder: given, or `influxfs` beside the data folder. make: a missing one is made,

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/gather.h"
 
-#include "store/influx/running.h"
 #include "store/restore/session.h"
-
-#include <errno.h>
 
 int gather_report(struct snap *s, struct report *r, struct err *e)
 {
@@ -14,10 +11,7 @@ int gather_report(struct snap *s, struct report *r, struct err *e)
         return ret;
     report_store(r, &s->paths, s->state, &s->o);
     r->lacks = s->lacks;
-    ret = running_uses(&s->paths, &r->in_use);
-    if (ret < 0 && !r->in_use.text[0])
-        return err_sys(e, ret, "looking for an influxd");
-    r->use = ret == 0 ? REPORT_UNUSED : ret == -EBUSY ? REPORT_IN_USE : REPORT_USE_UNKNOWN;
+    r->use = report_use(&s->paths, &r->in_use);
     if ((ret = contents_look(&s->paths, snap_stopped, NULL, &r->contents)) < 0)
         return err_sys(e, ret, "looking at the store");
     ret = session_look(&s->paths, &r->cut_off, &why);

@@ -3,6 +3,7 @@
 
 #include "store/base/array.h"
 #include "store/base/time.h"
+#include "store/influx/running.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +28,14 @@ void report_store(struct report *r, const struct store_paths *paths, const char 
         r->reserve_bytes = cut_reserve(&options->rules, r->disk_bytes);
     }
     history_read(state, &r->history, &r->history_unknown);
+}
+
+enum report_use report_use(const struct store_paths *paths, struct err *words)
+{
+    int r = running_uses(paths, words);
+    if (r < 0 && !words->text[0])
+        err_sys(words, r, "looking for an influxd");
+    return r == 0 ? REPORT_UNUSED : r == -EBUSY ? REPORT_IN_USE : REPORT_USE_UNKNOWN;
 }
 
 int report_cuts(struct report *r, struct cuts *c, struct err *e)

@@ -147,6 +147,9 @@ struct report {
 void report_store(struct report *r, const struct store_paths *paths, const char *state,
                   const struct options *options);
 
+/* Who uses the store, or why that is unknown, in words; empty: nobody. */
+enum report_use report_use(const struct store_paths *paths, struct err *words);
+
 /* Gathers the facts of the cuts, except `links`. An error that prevents a list of cuts is also in
  * `broken`. */
 int report_cuts(struct report *r, struct cuts *c, struct err *e);

@@ -32,12 +32,6 @@ struct staging {
     bool owed;                    /* an increment was kept because another had it */
 };
 
-static int copy_text(const char *from, char **to)
-{
-    *to = strdup(from ? from : "");
-    return *to ? 0 : -ENOMEM;
-}
-
 int staging_open(const struct session_options *o, struct account *a, struct staging **out)
 {
     struct staging *st = calloc(1, sizeof(*st));
@@ -48,9 +42,7 @@ int staging_open(const struct session_options *o, struct account *a, struct stag
     st->state_folder = o->state_fd < 0 ? -1 : fcntl(o->state_fd, F_DUPFD_CLOEXEC, 0);
     pthread_mutex_init(&st->lock, NULL);
     cond_init(&st->changed);
-    int ret = o->paths->config ? copy_text(o->paths->config, &st->paths.config) : 0;
-    for (size_t i = 0; ret == 0 && i < STORE_FOLDERS; i++)
-        ret = copy_text(store_folder(o->paths, i), store_folder_of(&st->paths, i));
+    int ret = store_paths_copy(o->paths, &st->paths);
     if (ret < 0) {
         staging_close(st);
         return ret;
