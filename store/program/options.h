@@ -47,7 +47,7 @@ struct options {
     enum dump_format format;
     int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
     int64_t accept_loss;      /* the number of a cut; -1: not given */
-    struct value_age max_age; /* of the last cut or backup, for --check */
+    struct value_age max_age; /* of the last cut or backup */
     char *output;             /* NULL: stdout */
     char *host;               /* a URL, or unix:PATH; NULL: this machine's store */
     char *allow_host;         /* NAME[:NAME…]; NULL: none */

@@ -297,7 +297,7 @@ static bool is_told(const struct finder *f, const char *text)
 /* When anything went well last. */
 static int64_t newest_success_ns(const struct report *r)
 {
-    int64_t ns = r->mount->last.success.at_ns;
+    int64_t ns = time_later(report_cut_ns(r), r->mount->last.success.at_ns);
     for (int k = 0; k < HISTORY_KINDS; k++)
         ns = time_later(ns, history_good_ns(&r->history, (enum history_kind)k));
     return ns;

@@ -247,6 +247,9 @@ static void test_of_mount(void **state)
     all_well(&w);
     w.m.last.error = (struct report_event){NOW, "now.tar", "it did not settle"};
     is_the_only(&w, TROUBLE_WARN, "The last error: now.tar");
+    w.m.timer.cut_ns = NOW + 1; /* it did later */
+    none(&w);
+    w.m.timer.cut_ns = 0;
     w.entry[HISTORY_RESTORE].ended_ns = NOW + 1; /* another time it went well */
     w.m.timer.error = (struct report_event){NOW, "cut", "No space left on device"};
     is_the_only(&w, TROUBLE_WARN, "The timer failed: cut");
