@@ -166,7 +166,10 @@ static int tarset_finish(struct tarset *s, int r, struct tarset *out)
         tarset_clear(s);
         return r;
     }
+    bool several = false;
     for (size_t i = 0; i < s->n; i++)
+        several |= s->at[i].argument != s->at[0].argument;
+    for (size_t i = 0; several && i < s->n; i++)
         if (s->at[i].m && !is_full(&s->at[i]))
             s->at[i].argument = tarset_home_of(s, &s->at[i]);
     if (s->n)

@@ -219,6 +219,16 @@ class RefusalTest(ServeTest):
                 self.assertEqual(got, status, answer[:300])
         self.assertEqual(set(self.server.wait()), {0})
 
+    def test_many_manifests(self):
+        """What is done with a body takes as long as the body is, not as its square."""
+        common = ('"version":1,"host":"h","created":"2016-01-01T00:00:00Z","index":0,"skew_ns":0,"files":[],"removed":[],'
+                  '"removed_folders":[],"folders":[],"left_out":[],"chain":"a"')
+        chain = [f'{{{common},"id":"a","kind":"full","number":null,"parent":null}}']
+        chain += [f'{{{common},"id":"a{n}","kind":"incremental","number":{n},"parent":"a{n - 1 if n else ""}"}}' for n in range(150000)]
+        done = subprocess.run(["prlimit", "--cpu=30", INFLUXSNAP, "-c", self.store, "serve"],
+                              input=post("".join(chain).encode()), capture_output=True)
+        self.assertRegex(done.stdout[:100], b"^HTTP/1.1 200 OK", done)
+
     def test_too_large_in_chunks(self):
         chunk = b"%x\r\n" % MIB + b" " * MIB + b"\r\n"
         with socket.create_connection(("127.0.0.1", self.server.port), HANG) as connection:
