@@ -250,6 +250,8 @@ static void prom_history(struct buffer *b, const struct report *r)
     const struct history *h = &r->history;
     prom_gauge(b, "history_known", !r->history_unknown.text[0],
                "Whether what the state folder remembers could be read.");
+    if (r->history_unknown.text[0])
+        return;
     for (int k = 0; k < HISTORY_KINDS; k++) {
         char name[80];
         snprintf(name, sizeof(name), "%s_total", history_kind_names[k]);

@@ -68,6 +68,18 @@ static void unknown_cuts(void **state)
     free(text);
 }
 
+/* A folder that may not be read, on a disk that does not answer. */
+static void unknown_state(void **state)
+{
+    (void)state;
+    struct report r = {.known = REPORT_CUTS, .state = "/srv/influxfs"};
+    strcpy(r.history_unknown.text, "Permission denied");
+    char *text = print(&r);
+    LACKS(text, "influxfs_state_free_bytes");
+    LACKS(text, "_total{result");
+    free(text);
+}
+
 /* Different names must give different series, and the text must stay UTF-8. */
 static void hostile_names(void **state)
 {
@@ -167,9 +179,9 @@ static void each_metric_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unknown),          cmocka_unit_test(unknown_cuts),
-        cmocka_unit_test(hostile_names),    cmocka_unit_test(times),
-        cmocka_unit_test(each_metric_once),
+        cmocka_unit_test(unknown),       cmocka_unit_test(unknown_cuts),
+        cmocka_unit_test(hostile_names), cmocka_unit_test(times),
+        cmocka_unit_test(unknown_state), cmocka_unit_test(each_metric_once),
     };
     return cmocka_run_group_tests_name("report_prom", tests, NULL, NULL);
 }
