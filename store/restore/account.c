@@ -170,34 +170,24 @@ static void set_state(struct progress *s, enum progress_state state, const char 
     s->ended_ns = progress_ended(s) ? time_wall_ns() : 0;
 }
 
-/* Tells of the end of what the status describes, if `described`: else its size is not known. */
-static void account_tell_end(struct account *a, enum progress_state state, bool described,
-                             const char *name, const char *why)
+/* Sets the state, if the status describes what this is of; and tells of an end, of which only the
+ * status knows the size. */
+static void account_report(struct account *a, const struct upload *u, bool owner,
+                           enum progress_state state, const char *name, const char *why)
 {
     struct account_end end = {.restored = state == PROGRESS_RESTORED, .name = name, .why = why};
-    if (!a->on_end || (state != PROGRESS_RESTORED && state != PROGRESS_REFUSED))
-        return;
+    struct progress *s = &a->status;
+    autofree char *id = NULL;
     pthread_mutex_lock(&a->lock);
-    const struct progress *s = &a->status;
-    autofree char *id = described && s->id ? strdup(s->id) : NULL;
-    if (described) {
-        end.id = id;
+    if (owner || is_subject(a, u)) {
+        set_state(s, state, name, why);
+        end.id = id = s->id ? strdup(s->id) : NULL;
         end.bytes = s->bytes;
         end.took_ns = s->started_ns ? s->ended_ns - s->started_ns : 0;
     }
     pthread_mutex_unlock(&a->lock);
-    a->on_end(a->on_end_arg, &end);
-}
-
-static void account_report(struct account *a, const struct upload *u, enum progress_state state,
-                           const char *name, const char *why)
-{
-    pthread_mutex_lock(&a->lock);
-    bool described = is_subject(a, u);
-    if (described)
-        set_state(&a->status, state, name, why);
-    pthread_mutex_unlock(&a->lock);
-    account_tell_end(a, state, described, name, why);
+    if (a->on_end && (state == PROGRESS_RESTORED || state == PROGRESS_REFUSED))
+        a->on_end(a->on_end_arg, &end);
 }
 
 void account_receiving(struct account *a, const struct upload *u, const char *name)
@@ -227,25 +217,25 @@ void account_progress(struct account *a, const struct upload *u, uint64_t bytes)
 void account_verified(struct account *a, const struct upload *u, const char *name)
 {
     account_say(a, "verified %s", name);
-    account_report(a, u, PROGRESS_VERIFIED, name, NULL);
+    account_report(a, u, false, PROGRESS_VERIFIED, name, NULL);
 }
 
 void account_refused(struct account *a, const struct upload *u, const char *name, const char *why)
 {
     account_say(a, "refused %s: %s", name, why);
-    account_report(a, u, PROGRESS_REFUSED, name, why);
+    account_report(a, u, false, PROGRESS_REFUSED, name, why);
 }
 
 void account_incomplete(struct account *a, const struct upload *u, const char *name,
                         const char *why)
 {
     account_say(a, "refused %s: %s", name, why);
-    account_report(a, u, PROGRESS_RECEIVING, name, why);
+    account_report(a, u, false, PROGRESS_RECEIVING, name, why);
 }
 
 void account_ended(struct account *a, const struct upload *u, const char *name, const char *why)
 {
-    account_report(a, u, PROGRESS_REFUSED, name, why);
+    account_report(a, u, false, PROGRESS_REFUSED, name, why);
 }
 
 void account_hold(struct account *a, const struct upload *u)
@@ -269,10 +259,7 @@ void account_begin(struct account *a, const char *name, const struct manifest *m
 
 void account_state(struct account *a, enum progress_state state, const char *name, const char *why)
 {
-    pthread_mutex_lock(&a->lock);
-    set_state(&a->status, state, name, why);
-    pthread_mutex_unlock(&a->lock);
-    account_tell_end(a, state, true, name, why);
+    account_report(a, NULL, true, state, name, why);
 }
 
 void account_describe(struct account *a, const char *name, const struct manifest *m)
