@@ -18,15 +18,17 @@ void html_verdict(struct buffer *b, const struct troubles *t)
         html_markup(b, ", %zu need%s a look", warn, warn == 1 ? "s" : "");
 }
 
-/* Our own words, without a name of the store; commands stand between backticks. */
+/* Commands stand between backticks. */
 static void html_advice(struct buffer *b, const char *todo)
 {
     bool command = false;
+    struct err piece;
     buffer_string(b, "<p class=\"todo\">");
     for (const char *p = todo; *p; command = !command) {
         size_t n = strcspn(p, "`");
         buffer_string(b, command ? "<code>" : "");
-        buffer_add(b, p, n);
+        err_set(&piece, 0, "%.*s", (int)n, p);
+        html_text(b, piece.text, HTML_WORDS);
         p += n + (p[n] == '`');
         buffer_string(b, command ? "</code>" : "");
     }
