@@ -62,6 +62,7 @@ static int reporter_gather(struct job *j, struct report *r, struct report_mount 
         catalog_trouble(snapshots_catalog(fs->snapshots), &r->lacks);
     *m = (struct report_mount){
         .mounted_ns = fs->started_ns,
+        .mountpoint = fs->mountpoint,
         .captures_held = instants_count(fs->instants),
         .held_to = pace_held_to(fs->pace),
         .restores = fs->restore,

@@ -94,6 +94,7 @@ struct report_counters {
 /* What only a mount knows. */
 struct report_mount {
     int64_t mounted_ns;
+    const char *mountpoint; /* as the kernel names it */
     struct report_last last;
     size_t captures_held;
     uint64_t held_to;               /* the present limit for readers, bytes a second; 0: none */
@@ -159,7 +160,7 @@ int report_cuts(struct report *r, struct cuts *c, struct err *e);
 int64_t report_cut_ns(const struct report *r);
 int64_t report_backup_ns(const struct report *r);
 
-/* Frees all that it holds but paths, state and options. */
+/* Frees all that it holds but paths, state, mountpoint and options. */
 void report_clear(struct report *r);
 void report_capture_clear(struct report_capture *c);
 

@@ -118,7 +118,7 @@ static void html_foot(struct buffer *b, const struct report *r)
     html_path(b, "wal", r->paths->wal);
     html_path(b, "State folder", r->state);
     if (r->mount)
-        html_path(b, "Mounted on", r->options->mountpoint);
+        html_path(b, "Mounted on", r->mount->mountpoint);
     buffer_string(b, "</dl>\n</section>\n</main>\n<footer>\n<p>Made by "
                      "influxfs " INFLUXFS_VERSION " on ");
     html_time(b, r->at_ns);

@@ -10,6 +10,7 @@ from lib.case import StoreTest
 from lib.cuts import snap, snap_code
 from lib.files import CHECKOUT, run
 from lib.pagecheck import INJECTED, NAMES, STRANGE, TEXT, TOO_WIDE, UNSAID, WEAK_TEXTS
+from lib.mount import Mount
 from lib.restores import drop
 from lib.stores import HandmadeStore, some_store, tsm, tsm_of
 
@@ -153,6 +154,15 @@ class HandmadePageTest(PageTest):
                 run("tar", "-cf", self.folder / "page.tar", "-C", mnt.point, name)
                 run("rsync", "-a", mnt / name, self.folder / "page")
                 run("cp", mnt / name, self.folder / "page")
+
+    def test_relative_mount_point(self):
+        """The page tells it in full: its reader is somewhere else."""
+        class FromThere(Mount):
+            def command(self):
+                return ["env", "-C", self.point.parent, *super().command()[:-1], self.point.name]
+
+        with FromThere(some_store(self.folder / "store", 1), self.folder / "mnt") as mnt:
+            self.assertIn(f'Mounted on</dt><dd><bdi class="name">{mnt.point}</bdi>', (mnt / "status.html").read_text())
 
     def test_without_a_mount(self):
         """By influxsnap, which knows no more than the store and the state folder do."""

@@ -171,7 +171,7 @@ static void test_hostile_texts(void **state)
     r.use = REPORT_IN_USE;
     strcpy(r.links.why.text, hostile);
     r.links.how = CUT_LINKS_COPIED;
-    options.mountpoint = hostile;
+    mount.mountpoint = hostile;
     options.rules.exclude = &excluded;
     options.rules.nexclude = 1;
     mount.restore = (struct progress){.state = PROGRESS_RECEIVING,
