@@ -65,6 +65,18 @@ static enum launch_exit launch_exit_of(int status, bool interrupted, struct err 
     return LAUNCH_BUG;
 }
 
+/* What ends influxfs before it mounts, unless it was ignored from the start, as nohup(1) has it. */
+static void launch_watch(sigset_t *watched)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction now;
+    sigemptyset(watched);
+    sigaddset(watched, SIGCHLD);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(watched, ends[i]);
+}
+
 /* influxfs goes to the background by itself: its first process exits with 0 when it has mounted. */
 static enum launch_exit launch_run(char *const argv[], struct err *e)
 {
@@ -75,11 +87,7 @@ static enum launch_exit launch_run(char *const argv[], struct err *e)
     int status = 0;
     bool interrupted = false;
     signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would hide the end of influxfs */
-    sigemptyset(&watched);
-    sigaddset(&watched, SIGCHLD);
-    sigaddset(&watched, SIGINT);
-    sigaddset(&watched, SIGTERM);
-    sigaddset(&watched, SIGHUP);
+    launch_watch(&watched);
     sigprocmask(SIG_BLOCK, &watched, &before);
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigmask(&attr, &before);

@@ -21,8 +21,8 @@ enum launch_exit {
 /* Runs influxfs -o OPTIONS -- STORE FOLDER, and waits until it has mounted or says why not, which it
  * does on standard error. influxfs is the one beside this program, as built or as installed, or in a
  * fixed folder: never one of PATH, which is a user's when a user mounts. No shell is run. options
- * may be "". verbose: prints the command. SIGINT, SIGTERM and SIGHUP end influxfs before it mounts.
- * Where the code alone says too little, *e has a message. */
+ * may be "". verbose: prints the command. SIGINT, SIGTERM and SIGHUP end influxfs before it mounts,
+ * unless they are ignored. Where the code alone says too little, *e has a message. */
 enum launch_exit launch(const char *options, const char *store, const char *folder, bool verbose,
                         struct err *e);
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from lib.archive import Archive
@@ -273,21 +274,35 @@ class ExitTest(HelperTest):
         self.replace_influxfs("kill -9 $$")
         self.refused(self.helper(self.store, self.point), 32, "killed by signal 9")
 
-    def test_interrupted(self):
-        """Then nothing is mounted either."""
+    def start_slowly(self, *prefix):
+        """A mount.influxfs that waits for the disk of the store."""
         slow = self.folder / "slow"
         slow.write_text("600000")
         how = {"LD_PRELOAD": str(PRELOAD), "SLOW_ROOT": str(self.store), "SLOW_SWITCH": str(slow)}
+        process = subprocess.Popen(["nsenter", "--mount", f"--target={self.ns.holder.pid}", *prefix,
+                                    self.sbin / "mount.influxfs", self.store, self.point],
+                                   env=os.environ | how, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        wait_until(lambda: len(self.ns.daemons()) == 2, 30, "influxfs and its daemon")
+        return process
+
+    def test_interrupted(self):
+        """Then nothing is mounted either."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            process = subprocess.Popen(["nsenter", "--mount", f"--target={self.ns.holder.pid}",
-                                        self.sbin / "mount.influxfs", self.store, self.point],
-                                       env=os.environ | how, stderr=subprocess.PIPE, text=True, start_new_session=True)
-            wait_until(lambda: len(self.ns.daemons()) == 2, 30, "influxfs and its daemon")
+            process = self.start_slowly()
             process.send_signal(number)
             said = process.communicate(timeout=HANG)[1]
             self.assertEqual((process.returncode, said), (8, "mount.influxfs: interrupted\n"))
             wait_until(lambda: not self.ns.daemons(), 30, "the daemon to end")
             self.assertEqual(self.ns.mounts(), [])
+
+    def test_hangup_ignored(self):
+        process = self.start_slowly("sh", "-c", "trap '' HUP && exec \"$0\" \"$@\"")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        self.assertEqual((process.poll(), len(self.ns.daemons())), (None, 2))
+        process.terminate()
+        process.communicate(timeout=HANG)
+        wait_until(lambda: not self.ns.daemons(), 30, "the daemon to end")
 
     def test_some_of_several(self):
         other = self.folder / "other"
