@@ -29,7 +29,8 @@ int mountpoint_prepare(const char *path, const struct store_paths *store, char *
                        struct err *e);
 
 /* fuse_session_mount, on a mountpoint of mountpoint_prepare, with why it failed and what to do about
- * it in *e (mounting.c). Call before other threads run. -errno. */
+ * it in *e (mounting.c). Takes standard error meanwhile: a line of another thread would be taken for
+ * the reason. -errno. */
 int mounting_do(struct fuse_session *session, const char *mountpoint, struct err *e);
 
 /* Going to the background (detach.c). The process forks before it opens anything. The child does

@@ -15,11 +15,10 @@
 #define FUSE_DEVICE "/dev/fuse"
 
 struct words {
-    char text[512]; /* the last line that was said, or "" */
+    char text[512]; /* what was said, as one line; or "" */
 };
 
-/* Takes standard error for itself while libfuse, or fusermount3 for it, mounts. No other thread may
- * run. */
+/* Takes standard error for itself while libfuse, or fusermount3 for it, mounts. */
 static int mounting_listen(struct fuse_session *s, const char *path, struct words *w)
 {
     autoclose int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -33,6 +32,8 @@ static int mounting_listen(struct fuse_session *s, const char *path, struct word
     while (n > 0 && w->text[n - 1] == '\n')
         n--;
     w->text[n > 0 ? n : 0] = 0;
+    for (char *p = w->text; *p; p++)
+        *p = *p == '\n' ? ';' : *p;
     return r;
 }
 
