@@ -4,7 +4,7 @@
  * as sd_notify(3) sends them. Where that is not set there is no struct notify (NULL), and nothing
  * is told. A datagram that cannot be sent is no error of the daemon: it is logged, once.
  *
- * Safe in any thread, except for opening and closing.
+ * notify_status is safe in any thread; all else is for the thread that opened it.
  */
 #ifndef INFLUXFS_FS_NOTIFY_H
 #define INFLUXFS_FS_NOTIFY_H
