@@ -1,6 +1,6 @@
 # influxfs: backup of a live InfluxDB 1.x store by copying a file. See README.md.
 #
-#   make                    build/influxfs, build/influxsnap
+#   make                    build/influxfs, build/influxsnap, build/mount.influxfs
 #   make demo | test        each does all of its own set-up (as root on Debian 12)
 #   make install PREFIX=/usr/local DESTDIR=     uninstall takes away what install has put there
 #   make deb                Debian packages: build/influxfs_*.deb, build/influxfs-dbgsym_*.deb

@@ -110,7 +110,7 @@ int value_age(const char *text, void *out, struct err *e)
     autofree char *warn = strdup(text);
     char *colon = warn ? strchr(warn, ':') : NULL;
     if (!warn)
-        return -ENOMEM;
+        return err_sys(e, -ENOMEM, "its value");
     if (colon)
         *colon = 0;
     int r = value_every(warn, &age.warn_ns, e);
