@@ -322,7 +322,7 @@ static void main_stop(struct daemon *d)
 
 static int main_run(struct daemon *d)
 {
-    struct err e = {0};
+    struct err e = {0}, deaf;
     logger_start(d->options.log);
     int ready = d->options.foreground ? -1 : detach_start();
     if (!d->options.foreground && ready < 0) {
@@ -332,8 +332,8 @@ static int main_run(struct daemon *d)
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     keep_memory_small();
     detach_give_way(!d->options.foreground);
-    if (notify_open(&d->fs.notify, &e) < 0)
-        log_warning("%s", e.text);
+    if (notify_open(&d->fs.notify, &deaf) < 0)
+        log_warning("%s", deaf.text);
     int r = main_start(d, &e);
     if (r == 0)
         r = notify_ready(d->fs.notify, d->mountpoint, ready >= 0, &e);
