@@ -294,7 +294,7 @@ int download_check_host(const char *host, struct err *e)
 {
     cleanup(download_closep) struct download *d = NULL;
     int r = download_new(0, &d);
-    return r < 0 ? err_sys(e, r, "%s", host) : download_find_host(d, host, e);
+    return r < 0 ? err_sys(e, r, "--host") : download_find_host(d, host, e);
 }
 
 int download_open(const char *host, const char *body, size_t n, int64_t timeout,
@@ -303,7 +303,7 @@ int download_open(const char *host, const char *body, size_t n, int64_t timeout,
     cleanup(download_closep) struct download *d = NULL;
     int r = download_new(timeout, &d);
     if (r < 0)
-        return err_sys(e, r, "%s", host);
+        return err_sys(e, r, "--host");
     if ((r = download_find_host(d, host, e)) < 0)
         return r;
     if (d->told_password)
