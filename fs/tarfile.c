@@ -58,31 +58,14 @@ static bool completes(struct tarfile *f, uint64_t len, uint64_t off)
     return f->front == tarball_size(f->tarball);
 }
 
-static void tarfile_first(void *arg, const char *words, bool whole)
-{
-    struct err *first = arg;
-    (void)whole;
-    if (!first->text[0])
-        err_set(first, 0, "%s", words);
-}
-
-/* What a backup of this capture lacks: left out, or damaged in the store; empty: nothing. */
-static void tarfile_lacks(struct capture *c, struct err *lacks)
-{
-    if (omissions_that_count(capture_left_out(c)))
-        omissions_say(capture_left_out(c), lacks->text, sizeof(lacks->text));
-    else
-        damage_tell(c, tarfile_first, lacks, NULL);
-}
-
 static void tarfile_was_read(struct fs *fs, const struct tarfile *f)
 {
     struct capture *c = tarball_capture(f->tarball);
-    struct err lacks = {0};
+    struct err lacks;
     status_read_whole(fs->status, f->name, f->tarball);
     if (!f->is_backup)
         return;
-    tarfile_lacks(c, &lacks);
+    damage_say_lacks(c, &lacks);
     const struct history_entry entry = {
         .result = lacks.text[0] ? HISTORY_OMISSIONS : HISTORY_DONE,
         .took_ns = time_mono_ns() - f->opened_ns,

@@ -11,7 +11,7 @@
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/stream.h"
 #include "store/influxsnap/telling.h"
-#include "store/snapshot/capture.h"
+#include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,12 +118,11 @@ static void backup_tell(const struct backup *b)
 
 static void backup_remember(const struct backup *b, int64_t began_ns, int code, const char *why)
 {
-    const struct capture *c = b->now ? tarball_capture(b->now) : NULL;
-    char path[PATH_MAX], left_out[400] = "";
-    if (code == EXIT_OMISSIONS && omissions_that_count(capture_left_out(c)))
-        omissions_say(capture_left_out(c), left_out, sizeof(left_out));
-    else if (code == EXIT_OMISSIONS)
-        snprintf(left_out, sizeof(left_out), "files of the store are damaged");
+    struct capture *c = b->now ? tarball_capture(b->now) : NULL;
+    struct err lacks = {0};
+    char path[PATH_MAX];
+    if (code == EXIT_OMISSIONS)
+        damage_say_lacks(c, &lacks);
     if (b->part.tar && origin(b)->number >= 0)
         snprintf(path, sizeof(path), "%s.%" PRId64, b->at.path, origin(b)->number);
     else
@@ -135,9 +134,9 @@ static void backup_remember(const struct backup *b, int64_t began_ns, int code, 
         .bytes = b->written,
         .what = path,
         .id = c ? capture_record(c)->id : NULL,
-        .text = *why        ? why
-                : *left_out ? left_out
-                            : NULL,
+        .text = *why            ? why
+                : lacks.text[0] ? lacks.text
+                                : NULL,
     };
     remember(b->s, HISTORY_BACKUP, began_ns, &end);
 }

@@ -248,20 +248,17 @@ static int serve_log(const struct serving *v, int status, int r, const struct er
 /* What a client took whole is a backup of this store, wherever it lies. */
 static void serve_remember(const struct serving *v)
 {
-    const struct capture *c = tarball_capture(v->now);
-    char left_out[400] = "";
+    struct capture *c = tarball_capture(v->now);
+    struct err lacks;
     if (v->q.method == HTTP_HEAD || !v->part.tar)
         return;
-    if (omissions_that_count(capture_left_out(c)))
-        omissions_say(capture_left_out(c), left_out, sizeof(left_out));
-    else if (v->damaged)
-        snprintf(left_out, sizeof(left_out), "files of the store are damaged");
+    damage_say_lacks(c, &lacks);
     const struct history_entry end = {
-        .result = *left_out ? HISTORY_OMISSIONS : HISTORY_DONE,
+        .result = lacks.text[0] ? HISTORY_OMISSIONS : HISTORY_DONE,
         .bytes = connection_written(v->client),
         .what = "a client of influxsnap serve",
         .id = capture_record(c)->id,
-        .text = *left_out ? left_out : NULL,
+        .text = lacks.text[0] ? lacks.text : NULL,
     };
     remember(v->s, HISTORY_BACKUP, v->began, &end);
 }

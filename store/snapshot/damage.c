@@ -68,3 +68,20 @@ int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bo
     }
     return 0;
 }
+
+static void take_first(void *arg, const char *words, bool whole)
+{
+    struct err *first = arg;
+    (void)whole;
+    if (!first->text[0])
+        err_set(first, 0, "%s", words);
+}
+
+void damage_say_lacks(struct capture *c, struct err *lacks)
+{
+    lacks->text[0] = 0;
+    if (omissions_that_count(capture_left_out(c)))
+        omissions_say(capture_left_out(c), lacks->text, sizeof(lacks->text));
+    else
+        damage_tell(c, take_first, lacks, NULL);
+}

@@ -24,4 +24,8 @@ int damage_cut_off(const struct capture *c, size_t i, struct err *e);
 int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bool whole),
                 void *arg, struct err *e);
 
+/* What a backup by this capture lacks, in a line: its omissions, if any of them counts, else the
+ * first damaged member; empty: nothing, as far as is known. */
+void damage_say_lacks(struct capture *c, struct err *lacks);
+
 #endif

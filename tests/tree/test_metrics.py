@@ -473,6 +473,11 @@ class HistoryTest(StoreTest):
         self.assertEqual(snap_code(self.store, "backup", self.tar)[0], 6)
         self.assertEqual(self.last("backups")[1], "omissions")
         self.assertIn("first/autogen/99", self.last("backups")[2])
+        run("rm", "-r", orphan)
+        damaged = self.store / f"data/first/autogen/1/{TSM}"
+        damaged.write_bytes(damaged.read_bytes()[:-9] + b"x" * 9)
+        self.assertEqual(snap_code(self.store, "backup", self.tar)[0], 6)
+        self.assertIn(f"first/autogen/1/{TSM}", self.last("backups")[2])
 
     def test_a_copy_that_is_not_whole(self):
         """Read through the mount: without what is left out, or with what is damaged."""
