@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #define PIECE (1u << 20)
 
@@ -120,13 +121,15 @@ static void backup_remember(const struct backup *b, int64_t began_ns, int code, 
 {
     struct capture *c = b->now ? tarball_capture(b->now) : NULL;
     struct err lacks = {0};
-    char path[PATH_MAX];
+    autofree char *full = remember_path(b->at.path);
+    const char *path = strcmp(b->at.path, "-") == 0 ? "standard output" : full ? full : b->at.path;
+    char numbered[PATH_MAX];
     if (code == EXIT_OMISSIONS)
         damage_say_lacks(c, &lacks);
-    if (b->part.tar && origin(b)->number >= 0)
-        snprintf(path, sizeof(path), "%s.%" PRId64, b->at.path, origin(b)->number);
-    else
-        snprintf(path, sizeof(path), "%s", b->at.path);
+    if (b->part.tar && origin(b)->number >= 0) {
+        snprintf(numbered, sizeof(numbered), "%s.%" PRId64, path, origin(b)->number);
+        path = numbered;
+    }
     const struct history_entry end = {
         .result = code == EXIT_DONE        ? HISTORY_DONE
                   : code == EXIT_OMISSIONS ? HISTORY_OMISSIONS

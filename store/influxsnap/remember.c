@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/remember.h"
 
+#include "store/base/cleanup.h"
+#include "store/base/path.h"
 #include "store/base/time.h"
 
+#include <string.h>
 #include <unistd.h>
 
 void remember(struct snap *s, enum history_kind kind, int64_t began_ns,
@@ -17,4 +20,10 @@ void remember(struct snap *s, enum history_kind kind, int64_t began_ns,
         return;
     if (history_add(s->state, kind, &entry, &why) < 0)
         snap_warn("%s; this will not be remembered", why.text);
+}
+
+char *remember_path(const char *path)
+{
+    autofree char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+    return here ? path_join(here, path) : strdup(path);
 }

@@ -372,10 +372,13 @@ static const char *restored_id(const struct restoring *r)
 static void restore_remember(const struct restoring *r, int64_t began_ns, bool done,
                              const char *why)
 {
+    autofree char *full = remember_path(r->s->o.args[0]);
     const struct history_entry end = {
         .result = done ? HISTORY_DONE : HISTORY_FAILED,
         .bytes = tarset_bytes(&r->set),
-        .what = from_stdin(r->s) ? "standard input" : r->s->o.args[0],
+        .what = from_stdin(r->s) ? "standard input"
+                : full           ? full
+                                 : r->s->o.args[0],
         .id = restored_id(r),
         .text = done ? NULL : why,
     };

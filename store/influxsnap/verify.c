@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap verify: every byte of snapshots, and whether their chains are whole. */
+#include "store/base/cleanup.h"
 #include "store/base/json.h"
 #include "store/base/time.h"
 #include "store/influxsnap/meter.h"
@@ -176,10 +177,11 @@ static void print_json(struct verdict *r)
 /* What was checked: the first PATH stands for all. An interrupted verification says nothing of it. */
 static void verify_remember(struct snap *s, const struct verdict *r, int64_t began_ns, bool good)
 {
+    autofree char *full = remember_path(s->o.args[0]);
     const struct history_entry end = {
         .result = good ? HISTORY_DONE : HISTORY_FAILED,
         .bytes = r->bytes,
-        .what = s->o.args[0],
+        .what = full ? full : s->o.args[0],
         .text = good ? NULL : r->first.text,
     };
     if (!snap_stopped(NULL))

@@ -24,7 +24,7 @@ struct history_entry {
     int64_t ended_ns; /* since 1970 */
     int64_t took_ns;
     uint64_t bytes;
-    const char *what; /* the file or folder that was written, checked or restored */
+    const char *what; /* the path of what was written, checked or restored, in full; or words */
     const char *id;   /* of the snapshot; or NULL */
     const char *text; /* what was left out, or why it failed; or NULL */
 };

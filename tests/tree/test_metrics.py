@@ -412,6 +412,14 @@ class HistoryTest(StoreTest):
         self.assertEqual(self.last("backups"), ("a client of influxsnap serve", "done", None))
         self.assertEqual(self.history()["backups"]["last"][0]["bytes"], self.tar.stat().st_size)
 
+    def test_relative_paths(self):
+        """Remembered in full: who reads them is in another folder."""
+        for command, kind in (("backup", "backups"), ("verify", "verifications"), ("restore", "restores")):
+            snap(self.store, command, self.tar.name, cwd=self.folder)
+            self.assertEqual(self.last(kind), (str(self.tar), "done", None))
+        subprocess.run([INFLUXSNAP, "-q", "-c", self.store, "backup", "-"], stdout=subprocess.DEVNULL, check=True)
+        self.assertEqual(self.last("backups")[0], "standard output")
+
     def test_what_failed(self):
         snap(self.store, "backup", self.tar)
         content = bytearray(self.tar.read_bytes())
