@@ -52,8 +52,9 @@ int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
  * left as they are. */
 int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid);
 
-/* Makes sure that descriptors 0, 1 and 2 are open: files opened later must not take their place. For
- * the beginning of a program. */
+/* Makes sure that descriptors 0, 1 and 2 are open: files opened later must not take their place, where
+ * messages would be written into them. Writing to one that was closed fails as before. For the
+ * beginning of a program. */
 void io_guard_stdio(void);
 
 #endif

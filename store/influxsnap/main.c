@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap: the commands, and what they share. */
+#include "store/base/io.h"
 #include "store/influxsnap/checking.h"
 #include "store/influxsnap/snap.h"
 
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     struct snap s = {0};
+    io_guard_stdio();
     /* libarchive converts member names by the locale. */
     setlocale(LC_CTYPE, "C.UTF-8");
     snap_catch_signals();

@@ -22,7 +22,7 @@ from lib.mount import INFLUXFS, mounts_under
 from lib.stores import HandmadeStore, tombstone, tsm, wal_entry
 from lib.trees import difference, litter, owned_by, owner_of, owner_of_new, owners_in, store_tree, whole_tree
 
-DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE = range(6)
+DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE, OMISSIONS = range(7)
 FIRST = "000000001-000000001"
 PRELOAD = Path(INFLUXFS).parent / "tests/preload_kill.so"
 
@@ -209,6 +209,16 @@ class BackupTest(SnapTest):
         packed = subprocess.run(f"{INFLUXSNAP} -c '{self.store}' backup --compress=zstd - | zstd -d", shell=True,
                                 capture_output=True, check=True).stdout
         self.assertEqual(packed, out.read_bytes())
+
+    def test_closed_streams(self):
+        """What is said goes nowhere then, and not into the snapshot."""
+        shutil.copytree(self.place(1), self.place(99))  # is left out, of which there is a warning
+        for number, closed in enumerate(("<&- 2>&-", "<&- >&- 2>&-", "2>&-")):
+            path = self.folder / f"{number}.tar"
+            code = subprocess.run(["sh", "-c", f'exec "$0" -c "$1" backup "$2" {closed}', INFLUXSNAP, self.store, path],
+                                  stdout=subprocess.DEVNULL, check=False).returncode
+            self.assertEqual(code, FAILED if ">&- 2" in closed else OMISSIONS)  # what was done could not be said
+            self.call("verify", path)
 
     def test_closed_pipe(self):
         reader, writer = os.pipe()
