@@ -290,11 +290,11 @@ static void main_stop(struct daemon *d)
 {
     struct fs *fs = &d->fs;
     timer_stop(d->timer);
+    if (d->mounted) /* before anything waits for a disk that may hang */
+        fuse_session_unmount(fs->session);
     space_free(fs->space);
     reporter_free(fs->reporter);
     survey_free(fs->survey);
-    if (d->mounted)
-        fuse_session_unmount(fs->session);
     if (fs->session)
         fuse_session_destroy(fs->session);
     cutter_stop(fs->cutter);

@@ -145,6 +145,18 @@ class HangTest(RestoreTest):
             self.check_ends(path, number, "cat", mnt / path)
             self.fast()
 
+    def test_unmounted(self):
+        """By SIGTERM, while what somebody has asked for hangs."""
+        mnt = self.slow_mount(self.store)
+        self.slow(3600 * 1000)
+        reader = subprocess.Popen(["cat", mnt / "metrics.prom"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(reader.wait)
+        wait_until(lambda: waits_for_us(reader.pid), 30, "cat to wait")
+        mnt.process.terminate()
+        wait_until(lambda: not mnt.is_mounted(), 30, "the mount to go")
+        mnt.process.kill()
+        mnt.process.wait()
+
     def writers(self, last, number):
         """A writer that is ended at its last step. Afterwards the same file is restored."""
         self.fast()
