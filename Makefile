@@ -70,7 +70,7 @@ fs_src := $(sort $(wildcard fs/*.c))
 helper_src := $(sort $(wildcard mount-helper/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-says_version := $(shell grep -l INFLUXFS_VERSION $(store_src) $(snap_src) $(fs_src))
+says_version := $(shell grep -l INFLUXFS_VERSION $(store_src) $(snap_src) $(fs_src) $(helper_src))
 proto := store/influx/meta.proto
 proto_obj := $(BUILD)/store/influx/meta.pb-c.o
 
