@@ -86,7 +86,7 @@ void fs_attr(const struct fs *fs, struct stat *st, const struct node *n, mode_t 
 void fs_mask(const struct fs *fs, struct stat *st);
 
 /* With allow_other, shows a file of the metastore, which holds password hashes, to its owner only,
- * whatever its mode. Without, no other user comes near it. Comes before fs_mask. */
+ * whatever its mode and umask= say. Without, no other user comes near it. Comes after fs_mask. */
 void fs_hide_from_others(const struct fs *fs, struct stat *st);
 
 /* The low-level operations; userdata is a struct fs. */

@@ -79,9 +79,9 @@ static void show(const struct fs *fs, const struct live *l, struct stat *st)
     st->st_ctim = st->st_mtim;
     if (!S_ISDIR(st->st_mode))
         st->st_nlink = 1;
+    fs_mask(fs, st);
     if (l->key.root == META)
         fs_hide_from_others(fs, st);
-    fs_mask(fs, st);
 }
 
 static bool is_same(const struct live *l, const struct stat *st)

@@ -241,9 +241,9 @@ static int view_entry_getattr(struct request *r, struct node *n, struct handle *
     fs_attr(r->fs, st, n, e->attr.mode, e->attr.size, e->attr.mtime_ns);
     st->st_uid = e->attr.uid;
     st->st_gid = e->attr.gid;
+    fs_mask(r->fs, st);
     if (path_below(e->path, "meta"))
         fs_hide_from_others(r->fs, st);
-    fs_mask(r->fs, st);
     if (cut_is_folder(e))
         st->st_nlink += count_folders(k->key.view->state, e->path);
     return 0;

@@ -1,5 +1,6 @@
 """Mounting and unmounting: what can be given, what is refused in words, and what a kill leaves."""
 
+import contextlib
 import errno
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 import unittest.mock
 from pathlib import Path
 
@@ -428,6 +430,47 @@ class RightsTest(MountTest):
         with self.mounted(self.store) as mnt:
             for shown in (mnt / "live/meta/meta.db", mnt / "at/latest/meta/meta.db"):
                 self.assertEqual(shown.stat().st_mode & 0o7777, mode)
+
+    def test_umask_does_not_open_the_metastore(self):
+        run(INFLUXSNAP, "-c", self.store, "cut")
+        with self.mounted(self.store, options="allow_other,umask=022") as mnt:
+            for shown in (mnt / "live/meta/meta.db", mnt / "at/latest/meta/meta.db"):
+                self.assertEqual(shown.stat().st_mode & 0o7777, 0o700)
+                self.assertRegex(self.other_user("cat", shown).stderr, "Permission denied")
+            self.assertEqual(self.other_user("ls", mnt / "snapshots/now").returncode, 0)
+            self.assertEqual(self.other_user("cmp", mnt / "at/latest.tar", mnt / "at/latest.tar").stderr, "")
+
+    def grow(self, number):
+        (self.store / f"data/first/autogen/1/{number + 100:09}-000000001.tsm").write_bytes(TSM_HEADER)
+
+    def test_names_of_instants_are_the_owners(self):
+        """Whoever looks first decides what a name holds."""
+        with self.mounted(self.store, options="allow_other") as mnt:
+            tonight = mnt / "snapshots/now/tonight.tar"
+            for command in (["stat", tonight], ["cat", tonight], ["ls", tonight.parent]):
+                self.assertIn("Permission denied", self.other_user(*command).stderr)
+            self.grow(1)
+            run("cp", tonight, self.folder)
+            self.assertIn("data/first/autogen/1/000000101-000000001.tsm", Archive(self.folder / "tonight.tar").members)
+
+    def test_other_users_share_captures(self):
+        """Their processes look at now.tar without each of them holding another capture."""
+        with self.mounted(self.store, options="allow_other") as mnt, contextlib.ExitStack() as lookers:
+            began = time.monotonic()
+            for number in range(20):
+                self.grow(number)
+                looker = subprocess.Popen(
+                    [*AS_NOBODY, "sh", "-c", f"stat -c %s '{mnt.point}/snapshots/now.tar'; "
+                     f"test -f '{mnt.point}/snapshots/now.tar' && echo seen; read end"],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                lookers.callback(looker.communicate)
+                self.assertGreater(int(looker.stdout.readline()), 0)
+                self.assertEqual(looker.stdout.readline(), "seen\n")
+            held = json.loads((mnt / "status.json").read_text())["captures_held"]
+            self.assertLessEqual(held, 2 + (time.monotonic() - began) / 2)
+            size = int(run("stat", "-c", "%s", mnt / "snapshots/now.tar"))
+            self.grow(20)
+            self.assertGreater(int(run("stat", "-c", "%s", mnt / "snapshots/now.tar")), size)
 
     def test_allow_other_for_the_owner(self):
         with self.mounted(self.store, options=f"allow_other,uid={NOBODY},gid={NOBODY}") as mnt:
