@@ -75,11 +75,25 @@ bool now_listed(const struct fs *fs)
     return false;
 }
 
+/* Whether the modes keep the caller from reading snapshots. Where they let any others in, it is
+ * taken for one of those. */
+static bool now_is_closed_to(const struct request *r)
+{
+    const struct node any = {.ino = INO_NOW};
+    struct stat st;
+    fs_attr(r->fs, &st, &any, S_IFREG | 0400, 0, 0);
+    return r->ctx->uid && r->ctx->uid != st.st_uid && !(st.st_mode & (S_IRGRP | S_IROTH));
+}
+
+/* Users who may look but not read share captures, as callers do that look alike: each of their
+ * processes would hold one otherwise. */
 static struct instant_holder now_holder(const struct request *r, const char *name)
 {
+    static const struct caller other_users = {.pid = 0, .start = 1};
     if (name)
         return (struct instant_holder){.name = name};
-    return (struct instant_holder){.process = caller_of(r->ctx->pid)};
+    return (struct instant_holder){.process =
+                                       now_is_closed_to(r) ? other_users : caller_of(r->ctx->pid)};
 }
 
 static int now_get(struct request *r, const char *name, const char *what, struct instant **out)
@@ -196,8 +210,16 @@ static int now_folder_list(struct request *r, struct node *dir, struct names *ou
     return instants_names(r->fs->instants, now_list_one, out);
 }
 
+/* Nobody else may take names: the first look-up of one decides what the others get. */
+static int now_folder_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+{
+    (void)h;
+    fs_attr(r->fs, st, n, S_IFDIR | 0700, 0, r->fs->started_ns);
+    return 0;
+}
+
 static const struct node_ops now_folder_ops = {
-    .getattr = folder_getattr,
+    .getattr = now_folder_getattr,
     .free = node_free,
     .lookup = now_folder_lookup,
     .list = now_folder_list,
