@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/path.h"
+#include "store/influx/envfile.h"
 #include "store/influx/toml.h"
 
 #include <errno.h>
@@ -121,38 +122,36 @@ static int config_from_folder(const char *store, struct store_paths *out, struct
     return 0;
 }
 
-/* The value, without surrounding quotes, if the line sets this variable; else NULL. */
-static const char *config_value_in(char *line, const char *variable)
+static int config_variable(void *arg, const char *variable, const char *value)
 {
-    size_t n = strlen(variable);
-    line += strspn(line, " \t");
-    if (strncmp(line, "export ", 7) == 0)
-        line += 7 + strspn(line + 7, " \t");
-    if (strncmp(line, variable, n) != 0 || line[n] != '=')
-        return NULL;
-    char *value = line + n + 1;
-    size_t len = strlen(value);
-    while (len && strchr(" \t\r", value[len - 1]))
-        value[--len] = 0;
-    if (len > 1 && strchr("\"'", *value) && value[len - 1] == *value) {
-        value[len - 1] = 0;
-        value++;
-    }
-    return value;
+    struct reading *rd = arg;
+    for (size_t k = 0; k < STORE_FOLDERS; k++)
+        if (strcmp(variable, store_folder_variables[k]) == 0)
+            return set(store_folder_of(&rd->paths, k), value, rd->e);
+    return 0;
 }
 
-int config_parse_defaults(const char *text, size_t len, struct store_paths *out, struct err *e)
+static bool has_line_break(const char *value)
 {
-    autofree char *copy = strndup(text, len);
-    char *rest = copy;
-    int r = copy ? 0 : err_sys(e, -ENOMEM, "configuration");
-    for (char *line; r == 0 && (line = strsep(&rest, "\n"));) {
-        for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++) {
-            const char *value = config_value_in(line, store_folder_variables[k]);
-            if (value && *value)
-                r = set(store_folder_of(out, k), value, e);
-        }
+    return value[strcspn(value, "\r\n")] != 0;
+}
+
+int config_parse_defaults(const char *text, size_t len, const char *name, struct store_paths *out,
+                          struct err *e)
+{
+    struct reading rd = {.name = name, .e = e};
+    int r = envfile_read(text, len, name, config_variable, &rd, e);
+    for (size_t k = 0; r == 0 && k < STORE_FOLDERS; k++) {
+        const char *value = store_folder(&rd.paths, k);
+        if (value && has_line_break(value))
+            r = err_set(
+                e, -EINVAL,
+                "%s: %s holds a line break, as after a quote that is not closed: correct it", name,
+                store_folder_variables[k]);
+        else if (value && *value)
+            r = set(store_folder_of(out, k), value, e);
     }
+    store_paths_free(&rd.paths);
     return r;
 }
 
@@ -175,7 +174,7 @@ static int config_from_defaults(const char *store, struct store_paths *out, stru
     autofree char *text = NULL;
     size_t len;
     int r = read_defaults(store, &text, &len, e);
-    return r < 0 || !text ? r : config_parse_defaults(text, len, out, e);
+    return r < 0 || !text ? r : config_parse_defaults(text, len, CONFIG_DEFAULTS, out, e);
 }
 
 static int config_from_environment(struct store_paths *out, struct err *e)
@@ -300,24 +299,38 @@ static int config_auth(void *arg, const struct toml_item *i)
     return 0;
 }
 
+struct auth {
+    bool said, asks;
+};
+
+static int config_auth_variable(void *arg, const char *variable, const char *value)
+{
+    struct auth *a = arg;
+    if (strcmp(variable, AUTH_VARIABLE) == 0)
+        *a = (struct auth){.said = *value, .asks = !is_false(value)};
+    return 0;
+}
+
 int config_asks_passwords(const char *file, bool *out, struct err *e)
 {
     autofree char *text = NULL, *defaults = NULL;
     const char *variable = getenv(AUTH_VARIABLE);
     size_t len = 0;
     bool asks = false;
+    struct auth service = {0};
     int r = io_read_file(AT_FDCWD, file, CONFIG_MAX, &text, &len);
     if (r < 0)
         return err_sys(e, r, "%s", file);
     if ((r = toml_read(text, len, file, config_auth, &asks, e)) < 0 ||
         (r = read_defaults(file, &defaults, &len, e)) < 0)
         return r;
-    char *rest = defaults;
-    for (char *line; (line = strsep(&rest, "\n"));) {
-        const char *value = config_value_in(line, AUTH_VARIABLE);
-        if (value && *value)
-            asks = !is_false(value);
-    }
-    *out = variable && *variable ? !is_false(variable) : asks;
+    if (defaults)
+        r = envfile_read(defaults, len, CONFIG_DEFAULTS, config_auth_variable, &service, e);
+    if (r < 0)
+        return r;
+    if (variable && *variable)
+        *out = !is_false(variable);
+    else
+        *out = service.said ? service.asks : asks;
     return 0;
 }

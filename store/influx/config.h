@@ -38,7 +38,7 @@
  *
  * Errors, with a message in e: what stat or open says of store; -EINVAL for a line that is not TOML
  * (FILE:LINE), a folder that is not set anywhere or set to nothing, a file that is not a text file
- * of at most CONFIG_MAX bytes, and for what belongs to InfluxDB 2.x; -ENOMEM.
+ * of at most CONFIG_MAX bytes, CONFIG_DEFAULTS that cannot be understood, and for what belongs to InfluxDB 2.x; -ENOMEM.
  *
  * Reads the environment: no thread may change it meanwhile. */
 int config_load(const char *store, const struct store_paths *override, struct store_paths *out,
@@ -55,8 +55,10 @@ int config_parse(const char *text, size_t len, const char *name, struct store_pa
  * config_load. */
 int config_asks_passwords(const char *file, bool *out, struct err *e);
 
-/* Replaces the folders that an environment file sets, by systemd.exec(5): lines VARIABLE=VALUE, the
- * value in quotes or not; the last one counts. Other lines are skipped. -ENOMEM. */
-int config_parse_defaults(const char *text, size_t len, struct store_paths *out, struct err *e);
+/* Replaces the folders that an environment file (envfile.h) sets; of one that is set to nothing last,
+ * nothing is replaced. Errors call the file name. -EINVAL: what envfile_read refuses, and a folder
+ * with a line break. -ENOMEM. */
+int config_parse_defaults(const char *text, size_t len, const char *name, struct store_paths *out,
+                          struct err *e);
 
 #endif

@@ -3,6 +3,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/config.h"
+#include "store/influx/envfile.h"
 #include "store/influx/toml.h"
 #include "tests/unit/wipe.h"
 
@@ -46,6 +47,138 @@ static char *write_file(const char *rel, const char *text, size_t len)
     return below(rel);
 }
 
+struct variables {
+    char text[256];
+};
+
+static int note_variable(void *arg, const char *variable, const char *value)
+{
+    struct variables *v = arg;
+    size_t n = strlen(v->text);
+    assert_true(*variable == 'A' || *variable == 'B');
+    if (*variable == 'A' && v->text[0] == 'A') /* set again */
+        n = 0;
+    snprintf(v->text + n, sizeof(v->text) - n, "%s=%s|", variable, value);
+    return 0;
+}
+
+/* What systemd 252 gave the process of a unit, with each of these files as its EnvironmentFile=;
+ * NULL: nothing, since it ignored the whole file. */
+static void test_environment_files(void **state)
+{
+#define T(text) text, sizeof(text) - 1
+    static const struct {
+        const char *text;
+        size_t len;
+        const char *variables;
+    } all[] = {
+        {T("A=/srv/a\n"), "A=/srv/a|"},
+        {T("A = /srv/a\n"), "A=/srv/a|"},
+        {T("  A=/srv/a  \n"), "A=/srv/a|"},
+        {T("A=/srv/a"), "A=/srv/a|"},
+        {T("A=/srv/a\r\nB=/b\r\n"), "A=/srv/a|B=/b|"},
+        {T("A=\n"), "A=|"},
+        {T("A=/x\nA=\n"), "A=|"},
+        {T("export A=/srv/a\n"), ""},
+        {T("export  A = /srv/a\n"), ""},
+        {T("#A=/x\n"), ""},
+        {T(";A=/x\n"), ""},
+        {T("  # A=/x\n"), ""},
+        {T("# c \\\nA=/srv/a\n"), ""},
+        {T("# c \\\\\nA=/srv/a\n"), "A=/srv/a|"},
+        {T("A=/srv/a # no\n"), "A=/srv/a # no|"},
+        {T("A=/srv/a#b\n"), "A=/srv/a#b|"},
+        {T("A=/sr\\\nv/a\n"), "A=/srv/a|"},
+        {T("A=\\\n/srv/a\n"), "A=/srv/a|"},
+        {T("A=/srv/a\\\nB=/b\n"), "A=/srv/aB=/b|"},
+        {T("A=/srv\\ a\n"), "A=/srv a|"},
+        {T("A=\\/srv\\n\\t\n"), "A=/srvnt|"},
+        {T("A=/srv/a\\"), "A=/srv/a|"},
+        {T("A=/srv/a  \\\n  b\n"), "A=/srv/a    b|"},
+        {T("A='/srv/a'\n"), "A=/srv/a|"},
+        {T("A=\"/srv/a\"\n"), "A=/srv/a|"},
+        {T("A=\"a\"b\n"), "A=ab|"},
+        {T("A=\"a\" b\n"), "A=ab|"},
+        {T("A=\"a\" \"b\"\n"), "A=ab|"},
+        {T("A=\"a\"'b'\n"), "A=ab|"},
+        {T("A=a\"b\"\n"), "A=a\"b\"|"},
+        {T("A=a'b'c\n"), "A=a'b'c|"},
+        {T("A= \"/a b \" \n"), "A=/a b |"},
+        {T("A=\"/a\nb\"\nB=c\n"), "A=/a\nb|B=c|"},
+        {T("A='/a\nb'\nB=c\n"), "A=/a\nb|B=c|"},
+        {T("A='a\\\nb'\n"), "A=a\\\nb|"},
+        {T("A=\"a\\\nb\"\n"), "A=ab|"},
+        {T("A=\"a\\\"b\\\\c\\$d\\`e\\nf\\'\"\n"), "A=a\"b\\c$d`e\\nf\\'|"},
+        {T("A='a\\'\n"), "A=a\\|"},
+        {T("A=\"/srv/a\nB=c\n"), "A=/srv/a\nB=c\n|"},
+        {T("A='/srv/a\nB=c"), "A=/srv/a\nB=c|"},
+        {T("A=\"/srv/a  "), "A=/srv/a  |"},
+        {T("A=\"/a\" \\\nb\n"), "A=/ab|"},
+        {T("A=\"a\"\\\n"), "A=a|"},
+        {T("1A=x\nA=y\n"), "A=y|"},
+        {T("A-B=x\nA=y\n"), "A=y|"},
+        {T("A\n=x\n"), ""},
+        {T("=x\nA=y\n"), "A=y|"},
+        {T("A\nB=x\n"), "B=x|"},
+        {T("A B=x\n"), ""},
+        {T("A=x=y\n"), "A=x=y|"},
+        {T("A==x\n"), "A==x|"},
+        {T("A=$B ${B} %n\n"), "A=$B ${B} %n|"},
+        {T("A=\tx\t\n"), "A=x|"},
+        {T("A=x\ty\n"), "A=x\ty|"},
+        {T("A=\"x\001\"\nB=c\n"), "A=x\001|B=c|"},
+        {T("A=caf\303\251\n"), "A=caf\303\251|"},
+        {T("A=caf\351\nB=c\n"), NULL},
+        {T("A=x\000\nB=c\n"), NULL},
+        {T("B=\377\nA=x\n"), NULL},
+        {T("\357\273\277A=x\nB=c\n"), "B=c|"},
+        {T("A\t=x\n"), "A=x|"},
+        {T("A=a\\"), "A=a|"},
+        {T("A=\"a\\"), "A=a|"},
+        {T("A='"), "A=|"},
+        {T("A"), ""},
+        {T("A="), "A=|"},
+        {T("A= \\\n"), "A=|"},
+        {T("A=x\013y\n"), "A=x\013y|"},
+        {T("A=x\014\n"), "A=x\014|"},
+        {T("A=b\"c d\"e\n"), "A=b\"c d\"e|"},
+        {T("A=b \"c\" \n"), "A=b \"c\"|"},
+        {T("A=x\n\nB=y"), "A=x|B=y|"},
+        {T("A=\"\"\n"), "A=|"},
+        {T("A=''b\n"), "A=b|"},
+        {T("A=\"x\"\ty\n"), "A=xy|"},
+        {T("A=\"x\"#y\n"), "A=x#y|"},
+        {T("A=\"x\" #y\n"), "A=x#y|"},
+        {T("A=\"x\";y\n"), "A=x;y|"},
+        {T("A=~/x\n"), "A=~/x|"},
+        {T("A=x\177\n"), "A=x\177|"},
+        {T("\\\nA=x\n"), "A=x|"},
+        {T("A\\\nB=x\n"), "B=x|"},
+        {T("B\\=c\nA=x\n"), "A=x|"},
+        {T("A=\360\237\230\200\n"), "A=\360\237\230\200|"},
+        {T("A=\355\240\200\nB=c\n"), NULL},
+        {T("A=\357\277\276\nB=c\n"), NULL},
+        {T("A=\302\205x\nB=c\n"), "A=\302\205x|B=c|"},
+        {T("A='x\177'\nB=c\n"), "A=x\177|B=c|"},
+        {T("# \377\nA=x\n"), "A=x|"},
+        {T("A=x\\\r\ny\n"), "A=x|"},
+        {T("A=\"x\r\ny\"\n"), "A=x\r\ny|"},
+        {T("A=\"x\\\r\ny\"\n"), "A=x\\\r\ny|"},
+    };
+#undef T
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        struct variables got = {0};
+        struct err e = {0};
+        int r = envfile_read(all[i].text, all[i].len, "FILE", note_variable, &got, &e);
+        if (r != (all[i].variables ? 0 : -EINVAL) ||
+            (r == 0 && strcmp(got.text, all[i].variables) != 0))
+            fail_msg("%s: %d, %s, %s", all[i].text, r, got.text, e.text);
+        if (r < 0)
+            assert_non_null(strstr(e.text, "FILE:1: "));
+    }
+}
+
 /* The environment file of the package's service. */
 static void test_defaults(void **state)
 {
@@ -53,19 +186,27 @@ static void test_defaults(void **state)
     static const char text[] = "# INFLUXDB_META_DIR=/comment\n"
                                "INFLUXD_OPTS=\"-pidfile /x\"\n"
                                "INFLUXDB_DATA_DIR=/first\n"
-                               "  INFLUXDB_DATA_DIR = /no\n"
+                               "  INFLUXDB_DATA_DIR = /last\n"
                                "INFLUXDB_DATA_WAL_DIR='/with space/w' \r\n"
-                               "export INFLUXDB_DATA_DIR=\"/last\"\n"
-                               "INFLUXDB_DATA_WAL_DIR=\n"
+                               "export INFLUXDB_DATA_DIR=\"/exported\"\n"
                                "INFLUXDB_META_DIRS=/x\n"
                                "INFLUXDB_META_DIR=\"";
+    static const char emptied[] = "INFLUXDB_DATA_DIR=/x\nINFLUXDB_DATA_DIR=\n";
+    static const char unclosed[] = "INFLUXDB_DATA_DIR=\"/x\nINFLUXDB_META_DIR=/m\n";
     struct store_paths p = {0};
-    assert_int_equal(config_parse_defaults(text, sizeof(text) - 1, &p, NULL), 0);
-    assert_string_equal(p.meta, "\"");
+    struct err e = {0};
+    assert_int_equal(config_parse_defaults(text, sizeof(text) - 1, "FILE", &p, NULL), 0);
+    assert_null(p.meta);
     assert_string_equal(p.data, "/last");
     assert_string_equal(p.wal, "/with space/w");
+    assert_int_equal(config_parse_defaults(emptied, sizeof(emptied) - 1, "FILE", &p, NULL), 0);
+    assert_string_equal(p.data, "/last");
+    assert_int_equal(config_parse_defaults(unclosed, sizeof(unclosed) - 1, "FILE", &p, &e),
+                     -EINVAL);
+    assert_non_null(strstr(e.text, "FILE: INFLUXDB_DATA_DIR holds a line break"));
+    assert_string_equal(p.data, "/last");
     store_paths_free(&p);
-    assert_int_equal(config_parse_defaults(text, 5, &p, NULL), 0);
+    assert_int_equal(config_parse_defaults(text, 5, "FILE", &p, NULL), 0);
     assert_null(p.meta);
     store_paths_free(&p);
 }
@@ -321,6 +462,7 @@ int main(void)
         unsetenv(own[i]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_environment_files),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_strings),
