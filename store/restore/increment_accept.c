@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The verdict on an increment that was received whole, and its consequences. */
 #include "store/base/cleanup.h"
+#include "store/base/log.h"
 #include "store/restore/chain_order.h"
 #include "store/restore/increments.h"
 #include "store/restore/session_parts.h"
@@ -38,6 +39,8 @@ static int accept_keep(struct trial *t, enum increment_state as, const char *why
     else
         account_say(t->s->account, "%s is number %" PRId64 ", verified, and waits: %s", t->name,
                     t->i->m->number, why);
+    log_info("%s is verified and waits: number %" PRId64 ", snapshot %s: %s", t->name,
+             t->i->m->number, t->i->m->id, why);
     return 0;
 }
 

@@ -3,7 +3,11 @@
  * callback. */
 #include "store/restore/session_parts.h"
 
+#include "store/base/log.h"
+
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct job outcome_begin(const struct session *s, struct targets *t)
 {
@@ -23,14 +27,29 @@ static void outcome_warn(void *arg, const char *line, bool warning)
         account_warn(s->account, line);
 }
 
+/* For the program's log; what was unpacked is in the session's. */
+static void outcome_log(const struct job *j, const char *name, char *const kept[TARGETS])
+{
+    struct err old = {0};
+    for (int i = 0; i < TARGETS; i++) {
+        size_t n = strlen(old.text);
+        if (kept[i])
+            snprintf(old.text + n, sizeof(old.text) - n, "%s%s", n ? ", " : "", kept[i]);
+    }
+    log_info("restored %s: snapshot %s, %llu bytes; %s%s", name, j->state->id,
+             (unsigned long long)j->state->bytes,
+             old.text[0] ? "the old store is kept as " : "there was no store", old.text);
+}
+
 /* Another store is there: says where the old one is kept, and what to know of the new one. */
-static void outcome_exchanged(struct session *s, struct job *j)
+static void outcome_exchanged(struct session *s, struct job *j, const char *name)
 {
     char *kept[TARGETS] = {0};
     for (int i = 0; i < TARGETS; i++)
         if (target_has_side(&j->t->at[i], SIDE_KEPT))
             kept[i] = target_side_path(&j->t->at[i], SIDE_KEPT);
     account_restored(s->account, kept);
+    outcome_log(j, name, kept);
     for (int i = 0; i < TARGETS; i++)
         free(kept[i]);
     advice_clear(&s->advice);
@@ -55,7 +74,7 @@ void outcome_end(struct session *s, struct job *j, enum progress_state verdict, 
                  const char *name, const char *why)
 {
     if (exchanged)
-        outcome_exchanged(s, j);
+        outcome_exchanged(s, j, name);
     outcome_say(s, j, verdict, exchanged, name, why);
     if (exchanged)
         record_end(s->record, true); /* after the log: what is not said yet, the next mount says */

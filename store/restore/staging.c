@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/influx/seen.h"
 #include "store/restore/install.h"
@@ -116,8 +117,10 @@ int staging_recover(struct staging *st, struct targets **out, struct err *done, 
     int ret = staging_targets(st, &t, e);
     if (ret < 0 || (ret = install_recover(t, &check, done, e)) < 0)
         return ret;
-    if (done->text[0])
+    if (done->text[0]) {
         account_say(st->account, "%s", done->text);
+        log_info("%s", done->text);
+    }
     /* That may have made or removed a folder. */
     int again = staging_targets(st, out, e);
     return again < 0 ? again : ret;

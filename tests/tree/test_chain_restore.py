@@ -161,6 +161,7 @@ class VerdictTest(ChainRestoreTest):
         self.give("base", "2")
         self.check_gap("number 1 is missing")
         self.assertIn("pending", self.restore_status(self.mnt)["state"])
+        self.assertRegex(self.mnt.log.read_text(), r"influxfs: \d\.tar is verified and waits: number \d, snapshot \S+: ")
         self.assertRegex(self.log(self.mnt)[-1], "2.tar is number 2, verified, and waits: number 1 is missing")
         self.give("0", "1")
         self.check_state(2)

@@ -75,6 +75,16 @@ class RecoverTest(RestoreTest):
                 self.assertEqual(self.recover(), NOTHING)
                 self.assertEqual(whole_tree(self.store), before)
 
+    def test_a_mount_says_so(self):
+        """In one line of its log: restore/log is not what a unit's journal shows."""
+        for promise in ("undoes", "finishes"):
+            with self.subTest(promise):
+                self.cut_off(promise)
+                with self.mounted(self.store, options=f"state={self.folder}/state") as mnt:
+                    said = mnt.log.read_text()
+                self.assertEqual(said.count(PROMISES[promise][0]), 1, said)
+                self.check_store(PROMISES[promise][1])
+
     def test_staged_only(self):
         """Nothing is owed yet, but what lies there is removed."""
         at = 30

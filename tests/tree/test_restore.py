@@ -46,6 +46,16 @@ class KeepTest(StoreRestoreTest):
         self.assertEqual(self.restore_status(self.mnt)["kept"],
                          [str(self.store / f"{folder}.before-restore") for folder in ("meta", "data", "wal")])
 
+    def test_is_logged(self):
+        """In one line: with whose bytes, and where the old store is."""
+        run("cp", self.tar, self.inside)
+        status = self.restore_status(self.mnt)
+        kept = ", ".join(f"{self.store}/{name}.before-restore" for name in ("meta", "data", "wal"))
+        self.assertRegex(self.mnt.log.read_text(), rf"influxfs: restored now.tar: snapshot {re.escape(status['id'])}, "
+                         rf"{status['total_bytes']} bytes; the old store is kept as {re.escape(kept)}\n")
+        run("cp", self.tar, self.inside)
+        self.assertEqual(self.mnt.log.read_text().count("restored now.tar"), 2)
+
     def test_the_one_before_is_removed(self):
         run("cp", self.tar, self.inside)
         third = some_store(self.folder / "third", 2)
