@@ -9,6 +9,7 @@
  */
 #include "fs/branches.h"
 #include "fs/request.h"
+#include "fs/status.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/lock.h"
@@ -270,6 +271,15 @@ static int live_folder_lookup(struct request *r, struct node *dir, const char *n
     return -ENOENT;
 }
 
+/* An empty list would have a mirror of it emptied. */
+static int live_lost(const struct fs *fs)
+{
+    struct err e;
+    int rc = store_is_gone(fs->paths, &e);
+    status_failed(fs->status, "live/", e.text);
+    return rc;
+}
+
 static int live_folder_list(struct request *r, struct node *dir, struct names *out)
 {
     int rc = 0;
@@ -279,7 +289,7 @@ static int live_folder_list(struct request *r, struct node *dir, struct names *o
         if (stat_path(r->fs, (enum root)i, "", &st) == 0)
             rc = names_add(out, root_names[i], ino_live(st.st_ino, (enum root)i), S_IFDIR);
     }
-    return rc;
+    return rc == 0 && snapshots_lost(r->fs->snapshots) ? live_lost(r->fs) : rc;
 }
 
 static const struct node_ops live_folder_ops = {

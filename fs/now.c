@@ -68,11 +68,7 @@ int now_new(struct fs *fs)
 
 bool now_listed(const struct fs *fs)
 {
-    const char *const folders[] = {fs->paths->meta, fs->paths->data, fs->paths->wal};
-    for (int i = 0; i < 3; i++)
-        if (access(folders[i], F_OK) == 0 || errno != ENOENT)
-            return true;
-    return false;
+    return store_is_there(fs->paths) || snapshots_lost(fs->snapshots);
 }
 
 /* Whether the modes keep the caller from reading snapshots. Where they let any others in, it is

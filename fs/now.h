@@ -22,7 +22,8 @@
 /* Makes fs->instants and the folder snapshots/now/. */
 int now_new(struct fs *fs);
 
-/* Whether a look-up can find anything: false while there is no store at all. */
+/* Whether a look-up can find anything: false while there is no store yet. A store that is gone is
+ * listed, so that whoever reads it gets the error. */
 bool now_listed(const struct fs *fs);
 int now_lookup(struct request *r, const struct node *dir, struct node **out);
 

@@ -24,6 +24,8 @@ struct survey {
     struct worker *worker;    /* its lock guards what follows */
     struct look seen;
     bool asked;
+    /* The thread's own: */
+    bool was_there; /* the store */
 };
 
 static void release(struct survey *s)
@@ -41,6 +43,9 @@ static bool is_stopping(void *arg)
 static int survey_look(struct survey *s, struct look *out)
 {
     int r = contents_look(&s->paths, is_stopping, s->worker, &out->contents);
+    s->was_there |= r == 0 && !out->contents.missing;
+    if (r == 0 && s->was_there)
+        contents_demand(&out->contents, &s->paths);
     if (r == 0)
         out->use = report_use(&s->paths, &out->in_use);
     out->at_ns = time_mono_ns();
@@ -73,6 +78,7 @@ int survey_new(const struct store_paths *paths, struct survey **out)
     if (!s)
         return -ENOMEM;
     int r = store_paths_copy(paths, &s->paths);
+    s->was_there = r == 0 && store_is_there(&s->paths);
     if (r == 0)
         r = worker_start(survey_step, s, &s->worker);
     if (r < 0)

@@ -358,6 +358,13 @@ static int make_cut(struct making *m, struct err *e)
     return make_commit(m, e);
 }
 
+/* "No store yet", where cuts say that there was one. */
+static int cuts_without_store(struct err *e)
+{
+    const struct err none = *e;
+    return err_set(e, -EIO, "%s; but it has cuts: see whether its disk is mounted", none.text);
+}
+
 /* All steps except locking. */
 static int make_captured(struct making *m, struct err *e)
 {
@@ -373,6 +380,8 @@ static int make_captured(struct making *m, struct err *e)
                     broken.text);
     if (r == 0)
         r = snapshots_now(m->c->snapshots, m->reader, &t, e);
+    if (r == -ENOENT && n) /* of which store are they, then? */
+        return cuts_without_store(e);
     if (r < 0)
         return r;
     m->capture = tarball_capture(t);

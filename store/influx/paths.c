@@ -32,6 +32,23 @@ int store_paths_copy(const struct store_paths *from, struct store_paths *to)
     return copied ? 0 : -ENOMEM;
 }
 
+bool store_is_there(const struct store_paths *p)
+{
+    struct stat st;
+    for (size_t i = 0; i < STORE_FOLDERS; i++)
+        if (stat(store_folder(p, i), &st) == 0 || errno != ENOENT)
+            return true;
+    return false;
+}
+
+int store_is_gone(const struct store_paths *p, struct err *e)
+{
+    return err_set(e, -EIO,
+                   "the store is gone: %s, %s and %s do not exist any more; see whether their disk "
+                   "is mounted",
+                   p->meta, p->data, p->wal);
+}
+
 void store_paths_free(struct store_paths *p)
 {
     free(p->meta);

@@ -3,6 +3,8 @@
 #ifndef INFLUXFS_INFLUX_PATHS_H
 #define INFLUXFS_INFLUX_PATHS_H
 
+#include "store/base/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,6 +22,11 @@ extern const char *const store_folder_names[STORE_FOLDERS];
 extern const char *const store_folder_variables[STORE_FOLDERS];
 const char *store_folder(const struct store_paths *p, size_t i);
 char **store_folder_of(struct store_paths *p, size_t i);
+
+/* Whether any of the three folders is there, or cannot be looked at. */
+bool store_is_there(const struct store_paths *p);
+/* The error, -EIO, of a store that must be there and has none of its folders. */
+int store_is_gone(const struct store_paths *p, struct err *e);
 
 /* -ENOMEM: *to must be freed even then. */
 int store_paths_copy(const struct store_paths *from, struct store_paths *to);

@@ -205,5 +205,14 @@ int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void 
     if (out->npolicies)
         qsort(out->policies, out->npolicies, sizeof(*out->policies), by_name);
     out->known = r == 0;
+    out->missing = !store_is_there(p);
     return 0;
+}
+
+void contents_demand(struct report_contents *c, const struct store_paths *p)
+{
+    if (!c->missing || !c->known)
+        return;
+    c->known = false;
+    store_is_gone(p, &c->unknown);
 }

@@ -21,7 +21,8 @@ struct report_policy {
 struct report_contents {
     bool known; /* else for the reason in */
     struct err unknown;
-    bool absent; /* there is no data folder */
+    bool absent;  /* there is no data folder */
+    bool missing; /* nor is any other of the three folders */
     struct report_policy *policies;
     size_t npolicies;
     uint64_t meta_bytes;
@@ -35,6 +36,9 @@ int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void 
 
 /* The bytes of all its files; 0 if it is not known. */
 uint64_t contents_bytes(const struct report_contents *c);
+
+/* The store must be there: one that is missing is unknown, since it is gone. */
+void contents_demand(struct report_contents *c, const struct store_paths *p);
 
 int contents_copy(const struct report_contents *from, struct report_contents *to);
 void contents_clear(struct report_contents *c);

@@ -46,6 +46,8 @@ int report_cuts(struct report *r, struct cuts *c, struct err *e)
         r->broken = *e;
         return ret;
     }
+    if (r->ncuts)
+        contents_demand(&r->contents, r->paths);
     ret = cuts_usage(c, &r->files, &r->bytes, &r->only_here, e);
     r->have_usage = ret == 0;
     return ret;

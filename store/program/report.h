@@ -151,7 +151,8 @@ void report_store(struct report *r, const struct store_paths *paths, const char 
 /* Who uses the store, or why that is unknown, in words; empty: nobody. */
 enum report_use report_use(const struct store_paths *paths, struct err *words);
 
-/* Gathers the facts of the cuts, except `links`. An error that prevents a list of cuts is also in
+/* Gathers the facts of the cuts, except `links`; after the contents, which must be there if there
+ * are cuts. An error that prevents a list of cuts is also in
  * `broken`. */
 int report_cuts(struct report *r, struct cuts *c, struct err *e);
 

@@ -67,7 +67,7 @@ static void troubles_of_store(struct finder *f)
     if (!r->contents.known && r->contents.unknown.text[0])
         trouble(f, TROUBLE_UNKNOWN, r->contents.unknown.text, NULL,
                 "What the store holds is unknown");
-    if (r->contents.absent)
+    else if (r->contents.absent)
         trouble(f, TROUBLE_UNKNOWN, NULL,
                 "Mount the disk that it is on, or restore a snapshot into it.",
                 "There is no store: %.300s: No such file or directory", r->paths->data);

@@ -9,6 +9,7 @@
 #include "store/snapshot/pinned.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct capture_source {
@@ -18,6 +19,7 @@ struct capture_source {
     struct held_table *held;
     pthread_mutex_t lock; /* one capture at a time */
     bool allow_left_out;
+    atomic_bool was_there; /* the store */
 };
 
 /* A store that is just being made or dropped may briefly look damaged. */
@@ -45,7 +47,8 @@ int capture_source_new(const struct store_paths *paths, struct catalog *catalog,
                                  .catalog = catalog,
                                  .host = strdup(host),
                                  .held = held_table_new(),
-                                 .lock = PTHREAD_MUTEX_INITIALIZER};
+                                 .lock = PTHREAD_MUTEX_INITIALIZER,
+                                 .was_there = store_is_there(paths)};
     if (!s->host || !s->held) {
         capture_source_free(s);
         return -ENOMEM;
@@ -57,6 +60,11 @@ int capture_source_new(const struct store_paths *paths, struct catalog *catalog,
 void capture_source_allow_left_out(struct capture_source *s)
 {
     s->allow_left_out = true;
+}
+
+bool capture_source_lost(const struct capture_source *s)
+{
+    return s->was_there && !store_is_there(s->paths);
 }
 
 void capture_source_free(struct capture_source *s)
@@ -88,8 +96,9 @@ static bool is_fenced(const struct roots *r)
 }
 
 /* The folders are opened again for each capture: a restore may have replaced them. */
-static int source_open_roots(const struct store_paths *p, struct roots *r, struct err *e)
+static int source_open_roots(struct capture_source *s, struct roots *r, struct err *e)
 {
+    const struct store_paths *p = s->paths;
     int rc = open_root(p->wal, "WAL", &r->wal, e);
     if (rc == 0)
         rc = open_root(p->data, "data", &r->data, e);
@@ -97,12 +106,15 @@ static int source_open_roots(const struct store_paths *p, struct roots *r, struc
         rc = open_root(p->meta, "meta", &r->meta, e);
     if (rc < 0)
         return rc;
+    if (r->meta < 0 && r->data < 0 && r->wal < 0 && s->was_there)
+        return store_is_gone(p, e);
     if (r->meta < 0 && r->data < 0 && r->wal < 0)
         return err_set(e, -ENOENT, "there is no store yet: %s, %s and %s do not exist%s", p->meta,
                        p->data, p->wal,
                        p->config ? "; paths of a container? then give the folder that holds meta, "
                                    "data and wal here, instead of the file"
                                  : "");
+    s->was_there = true;
     /* influxd makes the WAL folder with its first shard only. */
     if (r->meta < 0 || r->data < 0)
         return -EIO;
@@ -213,7 +225,7 @@ static int source_attempt(struct capture_source *s, struct pinned *newest,
                           const struct window_wait *wait, struct pinned **out, struct err *e)
 {
     cleanup(roots_close) struct roots roots = {-1, -1, -1};
-    int r = source_open_roots(s->paths, &roots, e);
+    int r = source_open_roots(s, &roots, e);
     if (r < 0)
         return r;
     if (newest && same_meta(newest, &roots) &&

@@ -26,10 +26,13 @@ void capture_source_free(struct capture_source *s);
 /* Allows captures that leave out more than they hold. Call before the first capture. */
 void capture_source_allow_left_out(struct capture_source *s);
 
+/* Whether a store was there, when the source was made or later, and has none of its folders now. */
+bool capture_source_lost(const struct capture_source *s);
+
 /* The store as it is now. Returns a new reference to newest, which is from a source or NULL, if
- * nothing has changed since. -ENOENT: all three folders are missing. -EIO: the store cannot be
- * captured whole (a folder or meta.db is missing, or the data folder is empty although meta.db
- * lists shards). -EAGAIN: not settled in time, or a restore is at work. -EINTR: interrupted.
+ * nothing has changed since. -ENOENT: all three folders are missing, and always were. -EIO: the
+ * store cannot be captured whole (it is lost; a folder or meta.db is missing; or the data folder is
+ * empty although meta.db lists shards). -EAGAIN: not settled in time, or a restore is at work. -EINTR: interrupted.
  * -ENFILE: out of descriptors. */
 int capture_source_take(struct capture_source *s, struct capture *newest,
                         const struct window_wait *wait, struct capture **out, struct err *e);

@@ -48,6 +48,11 @@ void snapshots_allow_left_out(struct snapshots *s)
     capture_source_allow_left_out(s->source);
 }
 
+bool snapshots_lost(const struct snapshots *s)
+{
+    return capture_source_lost(s->source);
+}
+
 void snapshots_close(struct snapshots *s)
 {
     if (!s)

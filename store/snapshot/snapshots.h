@@ -25,6 +25,8 @@ int snapshots_open(const struct store_paths *paths, const char *state, struct sn
                    struct err *note, struct err *e);
 /* Allows snapshots that leave out more than they hold; call before the first one. */
 void snapshots_allow_left_out(struct snapshots *s);
+/* Whether the store was there, when it was opened or later, and is gone. */
+bool snapshots_lost(const struct snapshots *s);
 void snapshots_close(struct snapshots *s); /* no tarball may be left; NULL is allowed */
 
 /* The store as it is now: the same tarball as before while nothing changes and it is in use. Errors

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 
 from lib.archive import Archive
 from lib.case import StoreTest
-from lib.cuts import chain, snap
+from lib.cuts import chain, snap, snap_code
 from lib.files import PATIENCE, files_in, run, sha256, wait_until
 from lib.influxd import Influxd
 from lib.mount import INFLUXFS
@@ -541,6 +541,74 @@ class CloneTest(StoreTest):
         self.assertTrue(after == before, difference(before, after))
         self.assertIsNone(json.loads((self.mnt / "status.json").read_text())["last_error"])
         clone.kill()
+
+
+class GoneTest(CutTest):
+    """The disk of a store goes away: nothing may look as if all were well."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.folder / "disk"
+        self.disk.mkdir()
+        run("mount", "-t", "tmpfs", "tmpfs", self.disk)
+        self.addCleanup(lambda: os.path.ismount(self.disk) and run("umount", "-l", self.disk))
+        run("cp", "-a", *self.store.iterdir(), self.disk)
+
+    def status(self, mnt):
+        return json.loads((mnt / "status.json").read_text())
+
+    def test_under_a_mount_with_a_timer(self):
+        state = self.folder / "state"
+        for options in ("every=1s,reserve=0", f"every=1s,reserve=0,state={state}"):
+            with self.subTest(options=options), self.mounted(self.disk, options=options) as mnt:
+                wait_until(lambda: (mnt / "snapshots/base.tar").exists(), 10, "the first cut")
+                self.assertIsNone(self.status(mnt)["last_error"])
+                run("umount", "-l", self.disk)
+                wait_until(lambda: self.status(mnt)["cuts"]["last_error"], 10, "the timer's error")
+                wait_until(lambda: not self.status(mnt)["contents"]["known"], 10, "another look at the store")
+                status = self.status(mnt)
+                for error in (status["cuts"]["last_error"]["text"], status["last_error"]["text"],
+                              status["contents"]["error"]):
+                    self.assertIn("the store is gone", error)
+                self.assertIn("the store is gone", mnt.log.read_text())
+                self.assertNotIn("All is well", (mnt / "status.html").read_text())
+                self.assertIn("influxfs_store_known 0", (mnt / "metrics.prom").read_text())
+                for path in ("snapshots/now.tar", "snapshots/now/a.tar"):
+                    with self.assertRaises(OSError) as gone:
+                        (mnt / path).read_bytes()
+                    self.assertEqual(gone.exception.errno, errno.EIO)
+                self.assertIn("now.tar", os.listdir(mnt / "snapshots"))
+                with self.assertRaises(OSError) as gone:
+                    os.listdir(mnt / "live")
+                self.assertEqual(gone.exception.errno, errno.EIO)
+                self.assertEqual(os.listdir(self.disk), [])
+            run("mount", "-t", "tmpfs", "tmpfs", self.disk)
+            run("cp", "-a", *(self.store / name for name in ("meta", "data", "wal")), self.disk)
+
+    def test_comes_back(self):
+        with self.mounted(self.disk) as mnt:
+            run("umount", "-l", self.disk)
+            self.assertRaises(OSError, os.stat, mnt / "snapshots/now.tar")
+            run("mount", "-t", "tmpfs", "tmpfs", self.disk)
+            run("cp", "-a", *(self.store / name for name in ("meta", "data", "wal")), self.disk)
+            run("cp", mnt / "snapshots/now.tar", self.folder)
+            wait_until(lambda: self.status(mnt)["contents"]["known"], 10, "another look at the store")
+
+    def test_under_influxsnap(self):
+        """Cuts are left, of a store that is not there."""
+        state = self.folder / "state"
+        snap(self.disk, "cut", f"--state={state}")
+        run("umount", "-l", self.disk)
+        code, said = snap_code(self.disk, "cut", f"--state={state}")
+        self.assertEqual(code, 1)
+        self.assertRegex(said, "there is no store yet: .* but it has cuts")
+        status = json.loads(snap(self.disk, "status", "--json", f"--state={state}"))
+        self.assertFalse(status["contents"]["known"])
+        self.assertIn("the store is gone", status["contents"]["error"])
+        with self.mounted(self.disk, options=f"every=1s,reserve=0,state={state}") as mnt:
+            wait_until(lambda: self.status(mnt)["cuts"]["last_error"], 10, "the timer's error")
+            self.assertIn("but it has cuts", self.status(mnt)["last_error"]["text"])
+            self.assertNotIn("All is well", (mnt / "status.html").read_text())
 
 
 class TimerTest(CutTest):

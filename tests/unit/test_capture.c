@@ -245,6 +245,9 @@ static void stores_that_are_refused(void **state)
     assert_refused(f, -EAGAIN, "raft.db");
     store_remove(s, "meta");
     assert_refused(f, -EIO, "the meta folder");
+    store_remove(s, "data");
+    store_remove(s, "wal");
+    assert_refused(f, -EIO, "the store is gone");
 }
 
 /* Each form in which a listed shard, or what it lies in, can be there and not be a folder. */

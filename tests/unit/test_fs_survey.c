@@ -17,6 +17,7 @@
 
 static atomic_int looks;     /* that have begun */
 static atomic_bool hangs;    /* the disk */
+static atomic_bool absent;   /* the store */
 static atomic_int use;       /* what running_uses gives */
 static atomic_int asks;      /* whether the reader was interrupted */
 static int interrupted_from; /* so many of them are not */
@@ -25,13 +26,20 @@ int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void 
                   struct report_contents *out)
 {
     assert_string_equal(p->data, "data");
-    *out = (struct report_contents){.known = true, .meta_bytes = (uint64_t)++looks};
+    *out =
+        (struct report_contents){.known = true, .missing = absent, .meta_bytes = (uint64_t)++looks};
     while (hangs)
         if (stopped(arg))
             return -EINTR;
         else
             usleep(1000);
     return 0;
+}
+
+void contents_demand(struct report_contents *c, const struct store_paths *p)
+{
+    (void)p;
+    c->known &= !c->missing;
 }
 
 int contents_copy(const struct report_contents *from, struct report_contents *to)
@@ -62,7 +70,7 @@ static int setup(void **state)
     static char meta[] = "meta", data[] = "data", wal[] = "wal";
     const struct store_paths paths = {.meta = meta, .data = data, .wal = wal};
     looks = asks = use = 0;
-    hangs = false;
+    hangs = absent = false;
     interrupted_from = 1 << 20;
     return survey_new(&paths, (struct survey **)state);
 }
@@ -100,6 +108,19 @@ static void one_look_serves_many(void **state)
     assert_int_equal(get(*state).use, REPORT_USE_UNKNOWN);
 }
 
+/* A store that is still to be restored holds nothing; one that was there must not vanish. */
+static void a_store_that_goes(void **state)
+{
+    absent = true;
+    assert_true(get(*state).contents.known);
+    absent = false;
+    time_shift(0, 6 * SECOND_NS);
+    assert_true(get(*state).contents.known);
+    absent = true;
+    time_shift(0, 12 * SECOND_NS);
+    assert_false(get(*state).contents.known);
+}
+
 static void a_disk_that_hangs(void **state)
 {
     hangs = true;
@@ -135,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_look_serves_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_store_that_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_disk_that_hangs, setup, teardown),
         cmocka_unit_test_setup_teardown(an_interrupted_reader, setup, teardown),
     };
