@@ -15,7 +15,14 @@
 
 #define CONFIG "/etc/influxdb/influxdb.conf"
 
-static int snap_open_paths(struct snap *s, bool make, struct err *e)
+/* Whether a missing state folder is made. Where a store is to be read and none is there, its disk
+ * may be missing, and what is below the mount point of that is not ours. */
+static bool snap_makes_state(const struct snap *s, enum snap_need need)
+{
+    return need == SNAP_PATHS || (need > SNAP_PATHS && store_is_there(&s->paths));
+}
+
+static int snap_open_paths(struct snap *s, enum snap_need need, struct err *e)
 {
     struct err why = {0};
     int r = config_load(s->o.store ? s->o.store : CONFIG, &s->o.override, &s->paths, &why);
@@ -23,6 +30,7 @@ static int snap_open_paths(struct snap *s, bool make, struct err *e)
         return err_set(e, r, "%s; say with -c where the store is", why.text);
     if (r < 0)
         return err_set(e, r, "%s", why.text);
+    const bool make = snap_makes_state(s, need);
     if ((r = seen_look(&s->paths, s->o.state, make, e)) < 0)
         return r;
     autofree char *path = NULL;
@@ -62,12 +70,22 @@ static int snap_open_snapshots(struct snap *s, struct err *e)
     return r;
 }
 
+static int snap_refuse_without_state(const struct snap *s, struct err *e)
+{
+    if (!store_is_there(&s->paths))
+        return err_set(e, -ENOENT,
+                       "there is no store: %s, %s and %s do not exist; see whether their disk is "
+                       "mounted",
+                       s->paths.meta, s->paths.data, s->paths.wal);
+    return err_set(e, -ENOENT, "%s; cuts need one (--state=)", s->lacks.text);
+}
+
 int snap_open(struct snap *s, enum snap_need need, struct err *e)
 {
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
-    int r = snap_open_paths(s, need > SNAP_LOOK, e);
+    int r = snap_open_paths(s, need, e);
     if (r == 0 && need == SNAP_CUTS && !s->state)
-        r = err_set(e, -ENOENT, "%s; cuts need one (--state=)", s->lacks.text);
+        r = snap_refuse_without_state(s, e);
     if (r == 0 && need >= SNAP_SNAPSHOTS)
         r = snap_open_snapshots(s, e);
     if (r == 0 && need >= SNAP_CUTS)

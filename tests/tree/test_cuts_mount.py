@@ -594,6 +594,16 @@ class GoneTest(CutTest):
             run("cp", mnt / "snapshots/now.tar", self.folder)
             wait_until(lambda: self.status(mnt)["contents"]["known"], 10, "another look at the store")
 
+    def test_influxsnap_leaves_nothing(self):
+        """In the folder that the disk has covered."""
+        snap(self.disk, "cut")
+        run("umount", "-l", self.disk)
+        code, said = snap_code(self.disk, "cut")
+        self.assertEqual(code, 1)
+        self.assertIn("there is no store: ", said)
+        self.assertEqual(snap_code(self.disk, "backup", self.folder / "one.tar")[0], 1)
+        self.assertEqual(os.listdir(self.disk), [])
+
     def test_under_influxsnap(self):
         """Cuts are left, of a store that is not there."""
         state = self.folder / "state"
