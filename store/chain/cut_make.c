@@ -413,11 +413,30 @@ static int make_folders(struct cuts *c, struct err *e)
                  : cuts_folder(c, e);
 }
 
+/* A disk that was mounted over the state folder since hides what would be retained. */
+static int make_refuse_hidden(const struct cuts *c, struct err *e)
+{
+    struct stat opened, now;
+    if (fstat(c->state_fd, &opened) < 0)
+        return err_sys(e, -errno, "state folder %s", c->state);
+    int r = stat(c->state, &now) < 0 ? -errno : 0;
+    if (r == 0 && now.st_dev == opened.st_dev && now.st_ino == opened.st_ino)
+        return 0;
+    return err_set(
+        e, -ESTALE,
+        "state folder %s: %s since it was opened, so a cut would not be found: unmount and "
+        "mount again, after the disks of the store",
+        c->state, r < 0 ? "it has gone" : "a disk or another folder came there");
+}
+
 int cuts_make(struct cuts *c, const struct cut_rules *rules, const struct tarball_reader *reader,
               struct cut_result *out, struct err *e)
 {
     struct err own = {0};
     struct cut_result result = {.number = -1};
+    int r = make_refuse_hidden(c, e);
+    if (r < 0)
+        return r;
     autoclose int fd = make_folders(c, e);
     if (fd < 0)
         return fd;
@@ -426,7 +445,7 @@ int cuts_make(struct cuts *c, const struct cut_rules *rules, const struct tarbal
     if (lock < 0)
         return lock;
     struct making m = {.c = c, .rules = rules, .reader = reader, .cuts_fd = fd, .out = &result};
-    int r = cuts_tidy(c, fd, &own);
+    r = cuts_tidy(c, fd, &own);
     if (r == 0)
         r = make_captured(&m, &own);
     if (r < 0)

@@ -31,6 +31,7 @@ struct used {
 struct cuts {
     struct snapshots *snapshots; /* may be NULL */
     int state_fd;
+    char *state;          /* the path that it was opened by */
     pthread_mutex_t lock; /* guards all below; never held while waiting */
     int fd;               /* the folder cuts/; -1: there is none yet */
     struct folder_seen seen;

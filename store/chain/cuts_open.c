@@ -50,6 +50,9 @@ int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct 
     c->fd = -1;
     c->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = c->state_fd < 0 ? err_sys(e, -errno, "the state folder %s", state) : 0;
+    c->state = strdup(state);
+    if (r == 0 && !c->state)
+        r = err_sys(e, -ENOMEM, "cuts");
     if (r == 0 && s) {
         /* A broken chain fails later calls that need cuts; everything else works. */
         r = open_seed_catalog(c, e);
@@ -70,6 +73,7 @@ void cuts_close(struct cuts *c)
     cleanup_close(&c->fd);
     cleanup_close(&c->state_fd);
     free(c->list);
+    free(c->state);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }

@@ -667,6 +667,27 @@ class TimerTest(CutTest):
             self.assertEqual(mnt.said().count("reserve="), 1)
             self.assertEqual(self.listed(mnt), {"now.tar"})
 
+    def test_hidden_state_folder(self):
+        """A disk that comes over it hides what would be retained: that is an error, and nothing is."""
+        disk = self.folder / "disk"
+        disk.mkdir()
+        with self.mounted(self.store, options="every=1s") as mnt:
+            wait_until(lambda: self.listed(mnt) == {"now.tar", "base.tar"}, 12, "the base")
+            run("mount", "--bind", disk, self.state)
+            try:
+                error = wait_until(lambda: self.status(mnt)["last_error"], 12, "the failure")
+                self.assertIn(f"state folder {self.state}: a disk or another folder came there", error["text"])
+                self.assertEqual(json.loads((mnt / "status.json").read_text())["last_error"]["text"], error["text"])
+                self.assertIn(error["text"], mnt.said())
+                self.grow()
+                time.sleep(2.5)
+                self.assertEqual(self.listed(mnt), {"now.tar", "base.tar"})
+                self.assertEqual(os.listdir(disk), [])
+            finally:
+                run("umount", self.state)
+            wait_until(lambda: "0.tar" in self.listed(mnt), 12, "the next cut")
+            self.assertIsNone(self.status(mnt)["last_error"])
+
     def test_no_store_yet(self):
         """Nothing to cut is nothing wrong; after a restore there is."""
         with self.mounted(self.store) as mnt:
