@@ -4,7 +4,7 @@
 #include "store/base/cleanup.h"
 
 #include <errno.h>
-#include <fuse_opt.h>
+#include <fuse_lowlevel.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +82,25 @@ static int arguments_copy(int argc, char **argv, struct fuse_args *out)
     return 0;
 }
 
+/* Only libfuse knows its own options. It tells when it makes a session, for which it is too early. */
+static int arguments_try(const struct fuse_args *left, struct err *e)
+{
+    const struct fuse_lowlevel_ops none = {0};
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    int r = 0;
+    for (int i = 0; r == 0 && i < left->argc; i++)
+        r = fuse_opt_add_arg(&args, left->argv[i]);
+    logger_take_fuse(true);
+    struct fuse_session *session =
+        r == 0 ? fuse_session_new(&args, &none, sizeof(none), NULL) : NULL;
+    fuse_opt_free_args(&args);
+    if (!session)
+        return r < 0 ? -ENOMEM
+                     : err_set(e, -EINVAL, "%s; see influxfs --help", logger_fuse_words());
+    fuse_session_destroy(session);
+    return 0;
+}
+
 int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args *left,
                     struct err *e)
 {
@@ -105,7 +124,7 @@ int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args
         return err_set(e, -EINVAL, "needs a STORE and a MOUNTPOINT; see influxfs --help");
     if (in.r == 0 && out->keep == 0)
         return err_set(e, -EINVAL, "option keep=0: at least one number is kept");
-    return in.r;
+    return in.r == 0 ? arguments_try(left, e) : in.r;
 }
 
 void arguments_help(void)
