@@ -27,7 +27,10 @@ static int snap_open_paths(struct snap *s, enum snap_need need, struct err *e)
     struct err why = {0};
     int r = config_load(s->o.store ? s->o.store : CONFIG, &s->o.override, &s->paths, &why);
     if (r == -ENOENT)
-        return err_set(e, r, "%s; say with -c where the store is", why.text);
+        return err_set(e, r,
+                       "%s; say where the store is: with -c, or by STORE= in the file that units "
+                       "read, such as /etc/default/influxfs",
+                       why.text);
     if (r < 0)
         return err_set(e, r, "%s", why.text);
     const bool make = snap_makes_state(s, need);

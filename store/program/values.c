@@ -257,6 +257,10 @@ int value_hide(const char *text, void *out, struct err *e)
     for (size_t n; text; text = text[n] ? text + n + 1 : NULL) {
         n = strcspn(text, ":,");
         unsigned bit = hide_bit(text, n);
+        if (n == 0)
+            return err_set(e, -EINVAL,
+                           "an empty name; live, snapshots, at, dump and restore can be "
+                           "hidden, such as dump:at");
         if (!bit)
             return err_set(e, -EINVAL,
                            "%.*s cannot be hidden, but live, snapshots, at, dump and restore can, "

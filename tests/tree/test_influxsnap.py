@@ -688,6 +688,11 @@ class CommandTest(SnapTest):
         _, said = self.call("verify", "--quiet", self.folder / "nothing", code=FAILED)
         self.assertIn("No such file", said)
 
+    def test_no_store(self):
+        """Also whoever sees it in the journal of a unit is told where to name another."""
+        _, said = self.call("status", store=self.folder / "nothing", code=FAILED)
+        self.assertRegex(said, r"nothing: No such file or directory; .* -c, .* STORE= .* /etc/default/influxfs\n\Z")
+
     def test_bar(self):
         (self.place(1) / "000000002-000000001.tsm").write_bytes(tsm(bytes(30 << 20)))
         reader, terminal = pty.openpty()
