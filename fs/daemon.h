@@ -7,13 +7,15 @@
 #include "store/influx/paths.h"
 #include "store/program/options.h"
 
+#include <sys/stat.h>
+
 struct fuse_args;
 struct fuse_session;
 
 /* The command line (arguments.c) */
 
 /* Reads the command line. Arguments for libfuse go to *left; the caller frees it and clears *out,
- * also after a failure. -EINVAL, with the reason. fuse_session_new finds unknown options. */
+ * also after a failure. -EINVAL, with the reason, also for an option that libfuse does not know. */
 int arguments_parse(int argc, char **argv, struct options *out, struct fuse_args *left,
                     struct err *e);
 
@@ -23,10 +25,19 @@ void arguments_help(void);
 /* The mountpoint (mountpoint.c) */
 
 /* Gives the mountpoint's absolute path, which the caller frees, and makes sure that it can be used:
- * unmounts what a killed influxfs left there. -EBUSY: something else is mounted there; -EINVAL: it
- * lies within the store; -ENOTDIR, -ENOENT. */
-int mountpoint_prepare(const char *path, const struct store_paths *store, char **out,
+ * unmounts what a killed influxfs left there. It may be missing with the option mkdir. -EBUSY:
+ * something else is mounted there; -EINVAL: it is not apart from the store; -ENOTDIR, -ENOENT. */
+int mountpoint_prepare(const struct options *o, const struct store_paths *store, char **out,
                        struct err *e);
+
+/* Makes that path where it is missing, and its parents. They are not removed again: something else
+ * may count on them by then. -errno. */
+int mountpoint_make(const char *path, struct err *e);
+
+/* At the end: unmounts the file system, which is of this device, and only that. false: something
+ * else is mounted upon it or covers it, which is logged, or it is not mounted there; then requests
+ * fail from now on, and the session must not be destroyed. */
+bool mountpoint_leave(struct fuse_session *session, const char *path, dev_t device);
 
 /* fuse_session_mount, on a mountpoint of mountpoint_prepare, with why it failed and what to do about
  * it in *e (mounting.c). Takes standard error meanwhile: a line of another thread would be taken for

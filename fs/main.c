@@ -19,6 +19,7 @@
 #include "fs/view.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/mounts.h"
 #include "store/base/time.h"
 #include "store/influx/config.h"
 #include "store/influx/running.h"
@@ -44,6 +45,7 @@ struct daemon {
     struct fs fs;
     struct timer *timer;
     bool mounted;
+    dev_t device; /* of the mount */
 };
 
 /* Many threads read, few allocate much: two heaps are enough and keep memory small. */
@@ -227,14 +229,19 @@ static int main_mount(struct daemon *d, struct err *e)
     logger_take_fuse(true);
     fs->session = fuse_session_new(&d->fuse, &fs_ops, sizeof(fs_ops), fs);
     if (!fs->session)
-        return err_set(e, -EINVAL, "%s; see influxfs --help", logger_fuse_words());
+        return err_set(e, -EINVAL, "%s", logger_fuse_words());
     r = timer_catch_signals();
     if (r < 0)
         return err_sys(e, r, "signal handlers");
-    r = mounting_do(fs->session, d->mountpoint, e);
+    r = d->options.mkdir ? mountpoint_make(d->mountpoint, e) : 0;
+    if (r == 0)
+        r = mounting_do(fs->session, d->mountpoint, e);
     if (r < 0)
         return r;
     d->mounted = true;
+    r = mounts_device_at(d->mountpoint, &d->device);
+    if (r < 0)
+        log_warning("mountpoint %s: the kernel's table of mounts: %s", d->mountpoint, strerror(-r));
     return init_flags_ask(fs->session);
 }
 
@@ -244,9 +251,9 @@ static int main_start(struct daemon *d, struct err *e)
     if (r == 0)
         main_warn_if_elsewhere(&d->paths);
     if (r == 0)
-        r = seen_look(&d->paths, d->options.state, true, e);
+        r = mountpoint_prepare(&d->options, &d->paths, &d->mountpoint, e);
     if (r == 0)
-        r = mountpoint_prepare(d->options.mountpoint, &d->paths, &d->mountpoint, e);
+        r = seen_look(&d->paths, d->options.state, true, e);
     if (r == 0)
         r = main_open_store(d, e);
     if (r == 0)
@@ -290,12 +297,12 @@ static void main_stop(struct daemon *d)
 {
     struct fs *fs = &d->fs;
     timer_stop(d->timer);
-    if (d->mounted) /* before anything waits for a disk that may hang */
-        fuse_session_unmount(fs->session);
+    /* Before anything waits for a disk that may hang. */
+    bool left = !d->mounted || mountpoint_leave(fs->session, d->mountpoint, d->device);
     space_free(fs->space);
     reporter_free(fs->reporter);
     survey_free(fs->survey);
-    if (fs->session)
+    if (fs->session && left)
         fuse_session_destroy(fs->session);
     cutter_stop(fs->cutter);
     dumps_drop_all(fs->dumps);

@@ -4,33 +4,18 @@
 #include "store/base/cleanup.h"
 #include "store/base/mounts.h"
 #include "store/base/path.h"
+#include "store/influx/mountplace.h"
 
 #include <errno.h>
+#include <fuse_lowlevel.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-/* realpath(3) fails on a mount whose daemon is dead, so this resolves the folder above. */
-static int mountpoint_resolve(const char *path, char **out)
-{
-    *out = realpath(path, NULL);
-    if (*out || errno != ENOTCONN)
-        return *out ? 0 : -errno;
-    autofree char *dir = strdup(path), *above = NULL, *name = NULL;
-    for (size_t n = dir ? strlen(dir) : 0; n > 1 && dir[n - 1] == '/'; n--)
-        dir[n - 1] = 0;
-    if (!dir || !(name = strdup(path_last(dir))))
-        return -ENOMEM;
-    path_up(dir);
-    above = realpath(*dir ? dir : ".", NULL);
-    if (!above)
-        return -errno;
-    *out = path_join(above, name);
-    return *out ? 0 : -ENOMEM;
-}
+#define MODE 0755 /* of what is made; not less by the process's umask */
 
 /* root asks the kernel; a user's mount is undone by the helper that made it. */
 static int mountpoint_unmount_dead(const char *path)
@@ -49,6 +34,25 @@ static int mountpoint_unmount_dead(const char *path)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
+/* Unmounting what is dead would take away what is mounted upon it. */
+static int mountpoint_refuse_covered(const char *path, struct err *e)
+{
+    autofree char *other = NULL;
+    dev_t device;
+    int r = mounts_device_at(path, &device);
+    if (r == 0)
+        r = mounts_alone(path, device, &other);
+    if (r < 0)
+        return err_sys(e, r, "mountpoint %s: the kernel's table of mounts", path);
+    if (!other)
+        return 0;
+    return err_set(
+        e, -EBUSY,
+        "mountpoint %s: a killed influxfs left a dead mount there, and something else is "
+        "mounted at %s; umount -l %s takes both away",
+        path, other, path);
+}
+
 static int mountpoint_clear_dead(const char *path, struct err *e)
 {
     char type[MOUNT_TYPE];
@@ -63,42 +67,73 @@ static int mountpoint_clear_dead(const char *path, struct err *e)
         if (strcmp(type, "fuse.influxfs") != 0)
             return err_set(e, -ENOTCONN, "mountpoint %s: a dead %s is mounted there; unmount it",
                            path, type);
-        int r = mountpoint_unmount_dead(path);
+        int r = mountpoint_refuse_covered(path, e);
+        if (r < 0)
+            return r;
+        r = mountpoint_unmount_dead(path);
         if (r < 0)
             return err_sys(e, r, "mountpoint %s: unmounting what a killed influxfs left", path);
     }
     return 0;
 }
 
-/* A store that holds its own mount would be captured through it. */
-static int refuse_within(const char *path, const struct store_paths *store, struct err *e)
+int mountpoint_prepare(const struct options *o, const struct store_paths *store, char **out,
+                       struct err *e)
 {
-    const char *const folders[] = {store->meta, store->data, store->wal};
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-        autofree char *real = realpath(folders[i], NULL);
-        if (real && path_below(path, real))
-            return err_set(e, -EINVAL, "mountpoint %s: lies within the store's folder %s", path,
-                           folders[i]);
+    struct stat st;
+    autofree char *place = NULL;
+    int r = mountplace_find(o->mountpoint, &place);
+    if (r < 0)
+        return err_sys(e, r, "mountpoint %s", o->mountpoint);
+    r = mountplace_check(place, store, o->state, e);
+    if (r == 0)
+        r = mountpoint_clear_dead(place, e);
+    if (r < 0)
+        return r;
+    if (stat(place, &st) < 0) {
+        if (errno != ENOENT)
+            return err_sys(e, -errno, "mountpoint %s", place);
+        if (!o->mkdir)
+            return err_set(e, -ENOENT, "mountpoint %s: %s; make it, or give the option mkdir",
+                           place, strerror(ENOENT));
+    } else if (!S_ISDIR(st.st_mode)) {
+        return err_set(e, -ENOTDIR, "mountpoint %s: not a folder", place);
     }
+    *out = steal_ptr(&place);
     return 0;
 }
 
-int mountpoint_prepare(const char *path, const struct store_paths *store, char **out, struct err *e)
+int mountpoint_make(const char *path, struct err *e)
 {
     struct stat st;
-    autofree char *real = NULL;
-    int r = mountpoint_resolve(path, &real);
-    if (r < 0)
-        return err_sys(e, r, "mountpoint %s", path);
-    r = mountpoint_clear_dead(real, e);
-    if (r == 0)
-        r = refuse_within(real, store, e);
-    if (r < 0)
-        return r;
-    if (stat(real, &st) < 0)
-        return err_sys(e, -errno, "mountpoint %s", path);
-    if (!S_ISDIR(st.st_mode))
-        return err_set(e, -ENOTDIR, "mountpoint %s: not a folder", path);
-    *out = steal_ptr(&real);
+    autofree char *up = strdup(path);
+    if (!up)
+        return err_sys(e, -ENOMEM, "mountpoint %s", path);
+    if (stat(path, &st) == 0)
+        return 0;
+    if (path_up(up)) {
+        int r = mountpoint_make(up, e);
+        if (r < 0)
+            return r;
+    }
+    if (mkdir(path, MODE) < 0 || chmod(path, MODE) < 0)
+        return err_sys(e, -errno, "making the mountpoint %s", path);
     return 0;
+}
+
+bool mountpoint_leave(struct fuse_session *session, const char *path, dev_t device)
+{
+    autofree char *other = NULL;
+    /* libfuse unmounts whatever the path leads to, with all that is mounted below. */
+    if (mounts_alone(path, device, &other) != 0) {
+        fuse_session_unmount(session);
+        return true;
+    }
+    if (other)
+        log_warning(
+            "mountpoint %s: something else is mounted at %s, and stays; so does this mount, "
+            "which is dead now: unmount both (umount -l %s, if that lies within)",
+            path, other, path);
+    close(fuse_session_fd(session));
+    return false;
 }

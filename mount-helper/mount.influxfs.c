@@ -12,6 +12,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/influx/config.h"
+#include "store/influx/mountplace.h"
 #include "store/influx/running.h"
 
 #include <errno.h>
@@ -141,14 +142,22 @@ static int enter_namespace(const char *name, struct err *e)
 static int mount_fake(const struct call *c, struct err *e)
 {
     cleanup(store_paths_free) struct store_paths paths = {0};
+    const struct options *o = &c->options.values;
+    autofree char *place = NULL;
     struct stat st;
-    int r = config_load(c->source, &c->options.values.override, &paths, e);
+    int r = config_load(c->source, &o->override, &paths, e);
+    if (r == 0 && (r = mountplace_find(c->folder, &place)) < 0)
+        return err_sys(e, r, "mountpoint %s", c->folder);
+    if (r == 0)
+        r = mountplace_check(place, &paths, o->state, e);
     if (r == 0)
         r = running_mismatch(&paths, NULL, e);
     if (r < 0)
         return r;
-    if (stat(c->folder, &st) < 0) /* a dead influxfs there would be taken away */
-        return errno == ENOTCONN ? 0 : err_sys(e, -errno, "mountpoint %s", c->folder);
+    if (stat(place, &st) < 0) { /* a dead influxfs there would be taken away */
+        bool would_do = errno == ENOTCONN || (errno == ENOENT && o->mkdir);
+        return would_do ? 0 : err_sys(e, -errno, "mountpoint %s", c->folder);
+    }
     return S_ISDIR(st.st_mode) ? 0 : err_set(e, -ENOTDIR, "mountpoint %s: not a folder", c->folder);
 }
 

@@ -148,7 +148,7 @@ static bool is_reachable(const char *point, uint64_t id)
 struct mount_row {
     char *line, *point;
     size_t cap;
-    uint64_t id;
+    uint64_t id, parent;
     unsigned major, minor;
 };
 
@@ -163,8 +163,8 @@ static int mount_row_read(FILE *table, struct mount_row *row)
     int at = 0;
     if (getline(&row->line, &row->cap, table) < 0)
         return ferror(table) ? -EIO : 0;
-    if (sscanf(row->line, "%" SCNu64 " %*u %u:%u %*s %n", &row->id, &row->major, &row->minor,
-               &at) != 3 ||
+    if (sscanf(row->line, "%" SCNu64 " %" SCNu64 " %u:%u %*s %n", &row->id, &row->parent,
+               &row->major, &row->minor, &at) != 4 ||
         !at)
         return -EIO;
     row->point = row->line + at;
@@ -259,4 +259,43 @@ int mounts_seen_in(const char *path, const char *table)
     if (r <= 0)
         return r < 0 ? r : -ENOENT;
     return mounts_find_device(table, NULL, device);
+}
+
+int mounts_device_at(const char *path, dev_t *out)
+{
+    unsigned device[2] = {0};
+    int r = mounts_find_device(OWN_TABLE, path, device);
+    if (r == 1)
+        *out = makedev(device[0], device[1]);
+    return r == 0 ? -ENOENT : r < 0 ? r : 0;
+}
+
+/* Finds the mount of a device at path; or, with a parent, one upon that mount. */
+static int mounts_find_row(const char *path, dev_t device, uint64_t parent, struct mount_row *row)
+{
+    int r;
+    FILE *f = fopen(OWN_TABLE, "re");
+    if (!f)
+        return -errno;
+    while ((r = mount_row_read(f, row)) == 1) {
+        if (parent ? row->parent == parent
+                   : strcmp(row->point, path) == 0 && makedev(row->major, row->minor) == device)
+            break;
+    }
+    fclose(f);
+    return r;
+}
+
+int mounts_alone(const char *path, dev_t device, char **other)
+{
+    cleanup(mount_row_free) struct mount_row own = {0}, upon = {0};
+    *other = NULL;
+    int r = mounts_find_row(path, device, 0, &own);
+    if (r <= 0)
+        return r;
+    r = mounts_find_row(path, device, own.id, &upon);
+    if (r < 0 || (r == 0 && is_reachable(path, own.id)))
+        return r < 0 ? r : 1;
+    r = found(r == 1 ? upon.point : path, other);
+    return r < 0 ? r : 0;
 }

@@ -34,6 +34,14 @@ bool mount_type_at(const char *path, char type[MOUNT_TYPE]);
  * nothing is mounted at path. Asks the file system nothing, so that it need not answer yet. */
 int mounts_seen_in(const char *path, const char *table);
 
+/* The device of what is mounted on top at path, as that table says. -ENOENT: nothing is. */
+int mounts_device_at(const char *path, dev_t *out);
+
+/* Whether unmounting path would take away the mount of this device and no other: 1; or 0, if that is
+ * not mounted at path (*other is NULL), or if something is mounted upon it or covers it: at *other,
+ * which the caller frees. Asks the file system nothing. */
+int mounts_alone(const char *path, dev_t device, char **other);
+
 /* The mount and the device that a folder belongs to. */
 struct mount_place {
     struct statx st;

@@ -70,6 +70,8 @@ const struct option_def options_table[] = {
      "let policies whose shards retention would delete at\n"
      "once keep points for ever"},
     {"ro", 0, FS, FLAG(ro), "no restore"},
+    {"mkdir", 0, FS, FLAG(mkdir),
+     "make the mount point, with mode 0755 as its parents,\nif it is missing"},
     {"format", 0, SOME, "lp|json|csv", value_format, AT(format),
      "line protocol (the default), or as influxd answers over HTTP"},
     {"from", 0, SOME, "TIME", value_time, AT(from), "points at this time or later"},

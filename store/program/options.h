@@ -34,7 +34,7 @@ struct options {
     char *mountpoint;
     char **mount_options; /* each as given with -o: "keep=2", "allow_other" */
     size_t nmount_options;
-    bool foreground, debug, ro, allow_other;
+    bool foreground, debug, ro, mkdir, allow_other;
     int64_t every_ns; /* 0: not given */
     uint64_t pace;    /* bytes a second; PACE_OFF, PACE_AUTO */
     struct value_id uid, gid, umask;

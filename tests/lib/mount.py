@@ -81,7 +81,8 @@ class Mount:
         return words + [str(self.store), str(self.point)]
 
     def start(self, timeout=30):
-        self.point.mkdir(parents=True, exist_ok=True)
+        if not self.is_mounted():  # a dead mount may be there, which fails stat
+            self.point.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command(), env=self.environment, start_new_session=True,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)

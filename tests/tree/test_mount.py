@@ -150,11 +150,12 @@ class FormsTest(MountTest):
 class RefusalTest(MountTest):
     """One clear line, a bad exit code, before it detaches; and nothing is left mounted."""
 
-    def refused(self, *words, said=()):
+    def refused(self, *words, said=(), code=None):
         done = subprocess.run([INFLUXFS, *map(str, words)], capture_output=True, text=True, timeout=HANG)
         message = f"{words}: {done}"
         self.assertNotEqual(done.returncode, 0, message)
         self.assertGreater(done.returncode, 0, message)
+        self.assertIn(done.returncode, {code} if code else {1, 2}, message)
         self.assertEqual(done.stdout, "", message)
         self.assertRegex(done.stderr, r"^influxfs: .+\n$", message)
         for word in [said] if isinstance(said, str) else said:
@@ -162,19 +163,22 @@ class RefusalTest(MountTest):
         self.assertEqual(mounts_under(self.point), [], message)
 
     def test_arguments(self):
-        self.refused(said="STORE")
-        self.refused(self.store, said="MOUNTPOINT")
-        self.refused(self.store, self.point, "third")
+        self.refused(said="STORE", code=2)
+        self.refused(self.store, said="MOUNTPOINT", code=2)
+        self.refused(self.store, self.point, "third", code=2)
 
     def test_options(self):
         for option in ("uid=abc", "uid=", "uid=-1", "uid=4294967296", "gid=1x", "umask=9", "umask=1777", "umask=x",
                        "owner=nobody-of-that-name", "owner=root:no-such-group",
                        "owner=:", "nonsense=1", "data=", "meta="):
-            self.refused("-o", option, self.store, self.point, said=option.split("=")[0])
+            self.refused("-o", option, self.store, self.point, said=option.split("=")[0], code=2)
+        self.refused("-o", "hide=", self.store, self.point, said="option hide=: an empty name", code=2)
 
     def test_unknown_options(self):
         for words in (["-o", "nonsense"], ["-o", "uid=1,"], ["--nonsense"]):
-            self.refused(*words, self.store, self.point, said=("unknown option", words[-1].lstrip("uid=1,")))
+            self.refused(*words, self.store, self.point, code=2,
+                         said=("unknown option", words[-1].lstrip("uid=1,")))
+            self.refused("-f", *words, self.store, self.point, said="unknown option", code=2)
 
     def test_store(self):
         self.refused(self.folder / "none", self.point, said=("none", "No such file"))
@@ -212,6 +216,54 @@ class RefusalTest(MountTest):
         with self.mounted(influxd.config) as mnt:
             self.assertEqual(self.folders_of(mnt)[1], f"{influxd.root}/data")
 
+    def test_mountpoint_of_the_store(self):
+        """Over a folder of the store it would hide it from influxd, also if a link of the way is hidden."""
+        real = self.folder / "real"
+        shutil.move(self.store, real / "store")
+        via = self.folder / "via"
+        via.mkdir()
+        (via / "store").symlink_to(real / "store")
+        conf = self.config(via / "store", via / "conf/influxdb.conf") if (via / "conf").mkdir() is None else None
+        for store, options, point, said in (
+                (real / "store", "rw", real, "store's folder"),
+                (real / "store", "rw", real / "store", "store's folder"),
+                (real / "store", "rw", real / "store/data", "is the store's folder"),
+                (via / "store", "rw", via, "store's folder"),
+                (conf, "rw", via / "store/data", "is the store's folder"),
+                (conf, "rw", via / "conf", "configuration"),
+                (conf, f"state={self.point}/state", self.point, "state folder"),
+                (conf, f"state={self.point}", self.point, "is the state folder"),
+                (conf, f"state={via}", via / "mnt", "state folder"),
+                (conf, "mkdir", real / "store/data/x/y", "store's folder")):
+            with self.subTest(options=options, point=point):
+                self.refused("-o", options, store, point, said=(f"mountpoint {point.resolve()}: ", said), code=1)
+                self.assertEqual(mounts_under(self.folder), [])
+        self.assertFalse((real / "store/influxfs").exists())
+        self.assertFalse((real / "store/data/x").exists())
+
+    def test_mkdir(self):
+        """All that is missing, whatever the umask; and nothing, if it is not to be mounted."""
+        above = self.folder / "a"
+        point = above / "b/c"
+        self.refused(self.store, point, said=("No such file", "mkdir"), code=1)
+        self.refused("-o", "mkdir,nonsense", self.store, point, said="nonsense", code=2)
+        self.refused("-o", "mkdir", self.folder / "none", point, said="none", code=1)
+        self.refused("-o", "mkdir", self.store, above / "../b", said="No such file", code=1)
+        self.refused("-o", "mkdir", self.store, self.store / "meta/meta.db/x", said="Not a directory", code=1)
+        self.assertFalse(above.exists())
+        for _ in range(2):
+            process = subprocess.Popen([INFLUXFS, "-f", "-o", "mkdir", self.store, point], umask=0o077)
+            try:
+                wait_until(lambda: mounts_under(point) or process.poll() is not None, 30, "the mount")
+                self.assertEqual(mounts_under(point), [str(point)])
+                run("umount", point)
+            finally:
+                if process.poll() is None and mounts_under(point):
+                    process.kill()
+                    run("umount", "-l", point)
+                self.assertEqual(process.wait(HANG), 0)
+            self.assertEqual([path.stat().st_mode & 0o7777 for path in (above, above / "b", point)], [0o755] * 3)
+
     def test_mountpoint_within_the_store(self):
         """The daemon would wait for itself."""
         for name in ("data/mnt", "wal/first/mnt", "meta"):
@@ -247,6 +299,45 @@ class EndTest(MountTest):
                 self.files_of(mnt)
                 mnt.unmount()
                 self.assertTrue(has_ended(pid))
+
+    def test_mounts_of_others(self):
+        """What is mounted upon the mount stays where it is, and its files with it."""
+        for name in ("", "live"):
+            with self.subTest(name=name), self.mounted(self.store) as mnt:
+                there = mnt.point / name
+                run("mount", "-t", "tmpfs", "tmpfs", there)
+                (there / "file").write_text("theirs")
+                fd = os.open(there, os.O_RDONLY | os.O_DIRECTORY)
+                mnt.kill(signal.SIGTERM)
+                self.assertEqual(mnt.process.returncode, 0)
+                self.assertIn(f"something else is mounted at {there}, and stays", mnt.said())
+                self.assertEqual(mounts_under(mnt.point).count(str(there)), 1 + (not name))
+                self.assertEqual(Path(f"/proc/self/fd/{fd}/file").read_text(), "theirs")
+                os.close(fd)
+                # Nor does the next one take it away.
+                done = subprocess.run([INFLUXFS, self.store, mnt.point], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 1, done)
+                self.assertIn("mounted", done.stderr)
+                self.assertEqual(mounts_under(mnt.point).count(str(there)), 1 + (not name))
+                run("umount", "-l", mnt.point)  # the upper one, or both: below a dead mount nothing is found
+                mnt.start()
+                self.assertEqual(mounts_under(mnt.point), [str(mnt.point)])
+
+    def test_covered(self):
+        """Another's mount at the same path, but above, is not unmounted in place of ours."""
+        above = self.folder / "above"
+        above.mkdir()
+        with self.mounted(self.store, "above/point") as mnt:
+            run("mount", "-t", "tmpfs", "tmpfs", above)
+            try:
+                mnt.point.mkdir()
+                run("mount", "-t", "tmpfs", "tmpfs", mnt.point)
+                mnt.process.send_signal(signal.SIGTERM)
+                self.assertEqual(mnt.process.wait(HANG), 0)
+                self.assertEqual(mounts_under(mnt.point), [str(mnt.point)] * 2)
+            finally:
+                run("umount", mnt.point)
+                run("umount", above)
 
     def test_fusermount(self):
         with self.mounted(self.store) as mnt:

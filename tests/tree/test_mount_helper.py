@@ -175,6 +175,8 @@ class FormsTest(HelperTest):
         self.refused(self.helper(self.store, self.point, "-f", "-o", "keep=x"), 1, "option keep=x")
         self.refused(self.helper(self.folder / "none", self.point, "-f"), 32, "none", "No such file")
         self.refused(self.helper(self.store, self.folder / "none", "-f"), 32, "none", "No such file")
+        self.refused(self.helper(self.store, self.folder / "none", "-f", "-o", "mkdir"), 0)
+        self.refused(self.helper(self.store, self.store / "data", "-f"), 32, "is the store's folder")
         self.refused(self.helper(self.store, file, "-f"), 32, "not a folder")
 
 
