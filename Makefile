@@ -237,7 +237,7 @@ stage := $(BUILD)/stage
 # Manuals and units name files of ours by where they are with PREFIX=/usr.
 placed = sed -e 's,/usr/\(s\?bin/\(mount\.\)\?influx\),$(PREFIX)/\1,g' \
 	-e 's,/usr/share/\(doc/\)\?influxfs,$(datadir)/\1influxfs,g' \
-	-e 's,/etc/default/influxfs,$(sysconfdir)/default/influxfs,g'
+	-e 's,/etc/\(default/\)\?influxfs,$(sysconfdir)/\1influxfs,g'
 
 # $(call texts,FOLDER,FILES): into the stage, where they have no .bash or .default after their names
 define texts
@@ -257,6 +257,7 @@ stage: all
 	@ln -s mount.influxfs.8 $(stage)$(mandir)/man8/mount.fuse.influxfs.8
 	$(call texts,$(unitdir),$(wildcard mount-helper/systemd/*))
 	$(call texts,$(sysconfdir)/default,mount-helper/influxfs.default)
+	@install -d $(stage)$(sysconfdir)/influxfs
 	$(call texts,$(bashdir),$(wildcard mount-helper/completion/*.bash))
 	$(call texts,$(zshdir),$(wildcard mount-helper/completion/_*))
 	$(call texts,$(datadir)/influxfs/monitoring,$(wildcard mount-helper/monitoring/*))

@@ -54,6 +54,12 @@ class SystemdTest(StoreTest):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "test.conf").write_text("[Service]\n" + "\n".join(lines) + "\n")
 
+    def settings(self, name, *lines):
+        """Those of one mount."""
+        file = self.root / f"etc/influxfs/{name}.conf"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{line}\n" for line in lines))
+
     def enable(self, *units):
         """As a package does, before the next boot."""
         run("systemctl", f"--root={self.root}", "enable", *units)
@@ -109,7 +115,7 @@ class MountUnitTest(SystemdTest):
 
     def test_life(self):
         """Started, killed, influxd restarted and upgraded meanwhile, stopped."""
-        (self.root / "etc/default/influxfs-mnt-influx").write_text("OPTIONS=every=1h,keep=7\n")
+        self.settings("mnt/influx", "OPTIONS=every=1h,keep=7")
         (self.root / "etc/default/influxdb").write_text("INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION=1s\n")
         with self.booted() as host:
             self.write(host, 1)
@@ -194,7 +200,7 @@ class MountUnitTest(SystemdTest):
 
     def test_restore(self):
         """By the hardened daemon, into folders of influxd's user, some of them setgid."""
-        (self.root / "etc/default/influxfs-mnt-influx").write_text("OPTIONS=\n")
+        self.settings("mnt/influx", "OPTIONS=")
         with self.booted() as host:
             self.write(host, 1)
             host.run("chmod", "2775", "/var/lib/influxdb", "/var/lib/influxdb/data", "/var/lib/influxdb/data/db")
@@ -226,8 +232,8 @@ class MountUnitTest(SystemdTest):
 
     def test_cannot_start(self):
         """What influxfs says is in the journal and in the status; nothing is mounted, nothing goes on."""
-        (self.root / "etc/default/influxfs-mnt-influx").write_text("STORE=/etc/influxdb/nothing.conf\n")
-        (self.root / "etc/default/influxfs-mnt-usage").write_text("OPTIONS=keep=few\n")
+        self.settings("mnt/influx", "STORE=/etc/influxdb/nothing.conf")
+        self.settings("mnt/usage", "OPTIONS=keep=few")
         with self.booted() as host:
             self.assertFalse(host.succeeds("systemctl", "start", UNIT))
             wait_until(lambda: self.show(host, UNIT, "ActiveState") == "failed", 30, "the restarts to end")
@@ -238,6 +244,52 @@ class MountUnitTest(SystemdTest):
             self.assertEqual(self.show(host, "influxfs@mnt-usage", "ActiveState", "NRestarts"),
                              {"ActiveState": "failed", "NRestarts": "0"})
             self.assertIn("keep=few", host.journal("influxfs@mnt-usage"))
+            self.check_refused_place(host, "influxfs@var-lib-influxdb-data-x", "/var/lib/influxdb/data/x")
+            self.check_refused_place(host, "influxfs@var-lib-influxdb", None)
+
+    def check_refused_place(self, host, unit, made):
+        self.assertFalse(host.succeeds("systemctl", "start", unit))
+        wait_until(lambda: self.show(host, unit, "ActiveState") == "failed", 30, "the restarts to end")
+        self.assertIn("the store's folder /var/lib/influxdb/", host.journal(unit))
+        self.assertFalse(made and host.succeeds("test", "-e", made))
+        self.assertFalse(host.succeeds("test", "-e", "/var/lib/influxdb/influxfs"))
+        host.run("systemctl", "restart", "influxdb")
+
+    def test_unknown_option(self):
+        """It does not mend by itself; and once it is mended, the next start is not kept from starting."""
+        self.settings("mnt/influx", "OPTIONS=evry=1h")
+        with self.booted() as host:
+            for _ in range(2):
+                self.assertFalse(host.succeeds("systemctl", "start", UNIT))
+                self.assertEqual(self.show(host, UNIT, "ActiveState", "NRestarts"), {"ActiveState": "failed", "NRestarts": "0"})
+            self.assertIn("evry=1h", host.journal(UNIT))
+            self.settings("mnt/influx", "OPTIONS=every=1h")
+            host.run("systemctl", "start", UNIT)
+            self.check_mounted(host)
+
+    def test_names(self):
+        """Each mount has a file of settings of its own, whatever is in its path."""
+        names = ("influx-two", "in flux", "zürich/ä-b c", "x@y.z~{1}")
+        for number, name in enumerate(names):
+            for folder in ("meta", "data", "wal"):
+                (self.root / f"srv/{number}/{folder}").mkdir(parents=True)
+            self.settings(f"srv/mnt/{name}", f"STORE=/srv/{number}", "OPTIONS=keep=7")
+        with self.booted() as host:
+            for number, name in enumerate(names):
+                unit = host.run("systemd-escape", "--path", "--template=influxfs@.service", f"/srv/mnt/{name}").strip()
+                host.run("systemctl", "start", unit)
+                status = json.loads(host.run("cat", f"/srv/mnt/{name}/status.json"))
+                self.assertEqual(status["store"]["data"], f"/srv/{number}/data", name)
+                self.assertIn("keep=7", status["options"], name)
+                host.run("systemctl", "stop", unit)
+                made = ["/srv/mnt", *[f"/srv/mnt/{above}" for above in Path(name).parents], f"/srv/mnt/{name}"]
+                self.assertEqual(host.run("stat", "-c", "%a", *made), "755\n" * len(made))  # and they stay
+            for name in ("influx*two", "influx[-]two", "influx?two", "influx\\-two"):  # as patterns, all are the first one
+                unit = host.run("systemd-escape", "--path", "--template=influxfs@.service", f"/srv/mnt/{name}").strip()
+                self.assertFalse(host.succeeds("systemctl", "start", unit), name)
+                wait_until(lambda unit=unit: self.show(host, unit, "ActiveState") == "failed", 30, "the restarts to end")
+                self.assertIn(f"influxfs: /srv/mnt/{name}: no unit mounts there", host.journal(unit))
+                self.assertFalse(host.succeeds("test", "-e", f"/srv/mnt/{name}"))
 
     def test_mounts_of_others(self):
         """A living mount on the mount point is neither covered nor taken away."""
@@ -256,6 +308,23 @@ class MountUnitTest(SystemdTest):
             host.run("systemctl", "reset-failed", UNIT)
             host.run("systemctl", "start", UNIT)
             self.check_mounted(host)
+            for place in (POINT, f"{POINT}/live"):
+                self.check_stays(host, place)
+
+    def check_stays(self, host, place):
+        """What is mounted upon ours is there when the unit has stopped."""
+        for end in ("stop", "kill"):
+            with self.subTest(place=place, end=end):
+                host.run("systemctl", "reset-failed")
+                host.run("systemctl", "restart", UNIT)
+                host.run("mount", "-t", "tmpfs", "theirs", place)
+                host.run("systemctl", *(["stop"] if end == "stop" else ["kill", "--signal=KILL"]), UNIT)
+                wait_until(lambda: self.show(host, UNIT, "ActiveState") in ("inactive", "failed"), 30, "the unit to end")
+                self.assertEqual([line.split()[-2] for line in self.mounts(host, place)][-1:], ["theirs"])
+                host.run("umount", "-l", POINT)  # the upper one, or both: below a dead mount nothing is found
+                host.run("systemctl", "reset-failed")
+                host.run("systemctl", "start", UNIT)
+                self.check_mounted(host)
 
 
 class HardeningTest(SystemdTest):
