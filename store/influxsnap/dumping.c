@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct dumping {
     FILE *to;
@@ -183,6 +184,9 @@ static int dump_to_file(struct snap *s, const char *path, struct dumping *d, str
 {
     cleanup(outfile_closep) struct outfile *file = NULL;
     d->name = path;
+    struct stat st;
+    if (lstat(path, &st) == 0) /* it would turn out at the end, hours later */
+        return err_sys(e, -EEXIST, "%s", path);
     int r = outfile_open(path, &file, e);
     if (r < 0)
         return r;

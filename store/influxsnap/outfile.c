@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 struct outfile {
     const char *path;
@@ -120,16 +121,33 @@ int outfile_commit(struct outfile *o, const char *suffix, struct err *e)
     return r < 0 ? err_sys(e, r, "%s", o->folder) : 0;
 }
 
+/* A rename would put a file in the place of a device or a fifo, or of a link to one, for all. */
+static int outfile_check(const char *path, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return errno == ENOENT || errno == ELOOP ? 0 : err_sys(e, -errno, "%s", path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, -EISDIR, "%s: is a directory; give the name of a file in it", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, -EINVAL, "%s: not a file; without --output it goes to standard output",
+                       path);
+    return 0;
+}
+
 /* The name is new, so that nobody can have it lead elsewhere. */
 int outfile_replace(const char *path, const char *text, mode_t mode, struct err *e)
 {
     autofree char *part = NULL;
+    int r = outfile_check(path, e);
+    if (r < 0)
+        return r;
     if (asprintf(&part, "%s.XXXXXX", path) < 0)
         return err_sys(e, -ENOMEM, "%s", path);
     autoclose int fd = mkostemp(part, O_CLOEXEC);
     if (fd < 0)
         return err_sys(e, -errno, "%s", path);
-    int r = fchmod(fd, mode) < 0 ? -errno : io_write_all(fd, text, strlen(text));
+    r = fchmod(fd, mode) < 0 ? -errno : io_write_all(fd, text, strlen(text));
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
     if (r == 0)

@@ -16,7 +16,8 @@ int outfile_open(const char *path, struct outfile **out, struct err *e);
 int outfile_fd(const struct outfile *o); /* to write to; mode 0600 */
 
 /* Puts a text in the place of the file at path, or of nothing, in one step: others see the old text
- * or the new one, never a part. */
+ * or the new one, never a part. A link to a file is replaced, not followed. -EINVAL: it is, or leads
+ * to, a device, a fifo or the like, which stays. */
 int outfile_replace(const char *path, const char *text, mode_t mode, struct err *e);
 
 /* Makes it durable under path plus suffix ("" or ".N"). -EEXIST: that file exists. */

@@ -262,6 +262,23 @@ class ByInfluxsnapTest(MetricsTest):
         for words in (("--prometheus", "--json"), ("--output=x",)):
             self.assertEqual(snap_code(self.store, "status", *words)[0], 2)
 
+    def test_what_is_no_file_stays(self):
+        """A device or a fifo is there for all, also under another name."""
+        null, fifo, link = (self.folder / name for name in ("null", "fifo", "link"))
+        os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        os.mkfifo(fifo)
+        link.symlink_to(null)
+        for path in (null, fifo, link):
+            for how in ("--prometheus", "--html"):
+                was = path.lstat()
+                code, said = snap_code(self.store, "status", how, f"--output={path}")
+                self.assertEqual(code, 1, said)
+                self.assertIn(f"{path}: not a file", said)
+                self.assertEqual(path.lstat(), was)
+            self.assertEqual(snap_code(self.store, "dump", f"--output={path}", "first")[0], 1)
+            self.assertEqual(path.lstat(), was)
+        self.assertEqual(len(list(self.folder.iterdir())), 4)
+
     def test_damage_is_a_metric(self):
         """The timer goes on, and says so."""
         snap(self.store, "cut")
