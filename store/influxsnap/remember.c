@@ -24,6 +24,15 @@ void remember(struct snap *s, enum history_kind kind, int64_t began_ns,
 
 char *remember_path(const char *path)
 {
-    autofree char *here = *path == '/' ? NULL : getcwd(NULL, 0);
-    return here ? path_join(here, path) : strdup(path);
+    autofree char *own = strdup(path);
+    for (size_t n = own ? strlen(own) : 0; n > 1 && own[n - 1] == '/'; n--)
+        own[n - 1] = 0;
+    autofree char *name = own ? strdup(path_last(own)) : NULL;
+    if (!name)
+        return NULL;
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return realpath(path, NULL);
+    path_up(own);
+    autofree char *folder = realpath(*own ? own : ".", NULL);
+    return folder ? path_join(folder, name) : strdup(path);
 }

@@ -14,10 +14,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/* What came of one PATH. */
+struct path_verdict {
+    size_t files; /* of the set that belong to it */
+    uint64_t bytes;
+    struct err first; /* the first trouble; or empty */
+};
 
 /* The findings; json collects them if wanted. */
 struct verdict {
     bool json, quiet;
+    struct path_verdict *of; /* by argument */
     size_t good, superseded, damaged;
     uint64_t files, bytes;
     struct json_object *snapshots, *chains;
@@ -26,11 +35,14 @@ struct verdict {
     struct err first;     /* the first trouble; or empty */
 };
 
-static void trouble(struct verdict *r, int code, const struct err *why)
+static void trouble(struct verdict *r, const struct tarset_file *f, int code, const struct err *why)
 {
+    struct path_verdict *of = &r->of[f->argument];
     snap_say("%s", why->text);
     if (!r->first.text[0])
         r->first = *why;
+    if (!of->first.text[0])
+        of->first = *why;
     if (r->code == EXIT_DONE || code < r->code)
         r->code = code;
 }
@@ -58,6 +70,7 @@ static void verify_tell_good(struct verdict *r, const struct tarset_file *f,
     r->good++;
     r->files += n->files;
     r->bytes += n->bytes;
+    r->of[f->argument].bytes += n->bytes;
     if (!r->json) {
         if (r->quiet)
             return;
@@ -76,7 +89,7 @@ static void verify_tell_good(struct verdict *r, const struct tarset_file *f,
 
 static void tell_bad(struct verdict *r, const struct tarset_file *f, const struct err *why)
 {
-    trouble(r, EXIT_CORRUPT, why);
+    trouble(r, f, EXIT_CORRUPT, why);
     r->damaged++;
     if (!r->json)
         return;
@@ -106,8 +119,10 @@ static int verify_file(struct verdict *r, const struct tarset_file *f, struct me
     else if (ret == -EBADMSG || ret == -EINVAL)
         tell_bad(r, f, f->m ? &why : &f->why);
     else
-        return err_set(e, ret, "%s", f->m ? why.text : f->why.text);
-    return 0;
+        r->of[f->argument].first = f->m ? why : f->why;
+    return ret == 0 || ret == -EBADMSG || ret == -EINVAL
+               ? 0
+               : err_set(e, ret, "%s", f->m ? why.text : f->why.text);
 }
 
 /* What a restore of the chain that ends here would bring. */
@@ -129,7 +144,7 @@ static void verify_check_chain(struct verdict *r, struct tarset *s, size_t first
     struct err why = {0};
     int ret = tarset_check(s, first, end, &why);
     if (ret < 0)
-        trouble(r, EXIT_INCOMPLETE, &why);
+        trouble(r, &s->at[first], EXIT_INCOMPLETE, &why);
     if (!r->json)
         return;
     struct json_object *o = json_object_new_object();
@@ -174,18 +189,28 @@ static void print_json(struct verdict *r)
     snap_print_json(o);
 }
 
-/* What was checked: the first PATH stands for all. An interrupted verification says nothing of it. */
-static void verify_remember(struct snap *s, const struct verdict *r, int64_t began_ns, bool good)
+/* Each PATH by itself: what is bad is told until that is good. A run that could not go on speaks of
+ * those PATHs alone that it had an answer for, and an interrupted one of none. */
+static void verify_remember(struct snap *s, const struct verdict *r, int64_t began_ns, int ret)
 {
-    autofree char *full = remember_path(s->o.args[0]);
-    const struct history_entry end = {
-        .result = good ? HISTORY_DONE : HISTORY_FAILED,
-        .bytes = r->bytes,
-        .what = full ? full : s->o.args[0],
-        .text = good ? NULL : r->first.text,
-    };
-    if (!snap_stopped(NULL))
+    const size_t n = s->o.nargs;
+    for (size_t i = 0; i < n && !snap_stopped(NULL); i++) {
+        const struct path_verdict *of = &r->of[i];
+        const bool gone = ret == -ENOENT && !of->files && (n == 1 || access(s->o.args[i], F_OK));
+        /* A PATH whose files are all of another's chain is as good as all of them. */
+        const struct err *why = of->files ? &of->first : &r->first;
+        if (ret < 0 && !gone && !(of->files ? *why->text : n == 1))
+            continue;
+        autofree char *full = remember_path(s->o.args[i]);
+        const struct history_entry end = {
+            .result = *why->text ? HISTORY_FAILED : HISTORY_DONE,
+            .bytes = of->bytes,
+            .what = full ? full : s->o.args[i],
+            .text = *why->text ? why->text : NULL,
+            .gone = gone,
+        };
         remember(s, HISTORY_VERIFY, began_ns, &end);
+    }
 }
 
 static int verify_paths(struct snap *s)
@@ -195,20 +220,25 @@ static int verify_paths(struct snap *s)
     struct tarset set = {0};
     struct verdict r = {.json = s->o.json,
                         .quiet = s->o.quiet,
+                        .of = calloc(s->o.nargs, sizeof(*r.of)),
                         .snapshots = json_object_new_array(),
                         .chains = json_object_new_array()};
-    int ret = tarset_gather(s->o.args, s->o.nargs, true, &set, &e);
+    int ret = r.of ? tarset_gather(s->o.args, s->o.nargs, true, &set, &e) : -ENOMEM;
+    for (size_t i = 0; ret == 0 && i < set.n; i++)
+        r.of[set.at[i].argument].files++;
     if (ret == 0)
         ret = verify(&r, &set, &e);
     if (ret < 0)
         r.first = e;
-    verify_remember(s, &r, began_ns, ret == 0 && r.code == EXIT_DONE);
+    if (r.of)
+        verify_remember(s, &r, began_ns, ret);
     if (ret == 0 && s->o.json)
         print_json(&r);
     else if (ret == 0 && s->o.quiet) /* one line, where all else is silent */
         printf("%zu snapshots good, %zu superseded, %zu damaged: %" PRIu64 " files, %" PRIu64
                " bytes; %zu warnings\n",
                r.good, r.superseded, r.damaged, r.files, r.bytes, snap_warnings());
+    free(r.of);
     advise_clear(&r.advise);
     json_object_put(r.snapshots);
     json_object_put(r.chains);

@@ -170,7 +170,7 @@ static void verify_cuts_remember(struct snap *s, const struct cuts_verdict *v, i
     const struct history_entry end = {
         .result = code == EXIT_DONE ? HISTORY_DONE : HISTORY_FAILED,
         .bytes = v->bytes,
-        .what = "cuts",
+        .what = HISTORY_CUTS,
         .text = code == EXIT_DONE ? NULL : v->first.text,
     };
     if (!snap_stopped(NULL) && (v->good || v->first.text[0]))

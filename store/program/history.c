@@ -57,6 +57,36 @@ int64_t history_good_ns(const struct history *h, enum history_kind kind)
     return 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool history_is_bad(const struct history *h, size_t i)
+{
+    const struct history_entry *at = h->of[HISTORY_VERIFY].at;
+    for (size_t k = 0; k < i; k++)
+        if (same_text(at[k].what, at[i].what))
+            return false;
+    return at[i].result == HISTORY_FAILED && !at[i].gone;
+}
+
+bool history_any_bad(const struct history *h)
+{
+    for (size_t i = 0; i < h->of[HISTORY_VERIFY].n; i++)
+        if (history_is_bad(h, i))
+            return true;
+    return false;
+}
+
+bool history_cuts_bad(const struct history *h)
+{
+    for (size_t i = 0; i < h->of[HISTORY_VERIFY].n; i++)
+        if (strcmp(h->of[HISTORY_VERIFY].at[i].what, HISTORY_CUTS) == 0)
+            return history_is_bad(h, i);
+    return false;
+}
+
 /* As JSON */
 
 static struct json_object *history_entry_json(const struct history_entry *e)
@@ -72,6 +102,8 @@ static struct json_object *history_entry_json(const struct history_entry *e)
     json_add_text(o, "what", e->what);
     json_add_text(o, "id", e->id);
     json_add_text(o, "text", e->text);
+    if (e->gone)
+        json_add_bool(o, "gone", true);
     return o;
 }
 
@@ -119,13 +151,14 @@ static bool get_result(struct json_object *o, enum history_result *out)
 
 static bool history_read_entry(struct json_object *o, struct history_entry *out)
 {
-    struct json_object *ended, *took, *bytes;
+    struct json_object *ended, *took, *bytes, *gone;
     if (!get_result(o, &out->result) || !get(o, "ended_ns", json_type_int, &ended) ||
         !get(o, "took_ns", json_type_int, &took) || !get(o, "bytes", json_type_int, &bytes))
         return false;
     out->ended_ns = json_object_get_int64(ended);
     out->took_ns = json_object_get_int64(took);
     out->bytes = json_object_get_uint64(bytes);
+    out->gone = get(o, "gone", json_type_boolean, &gone) && json_object_get_boolean(gone);
     return get_text(o, "what", &out->what) && out->what && get_text(o, "id", &out->id) &&
            get_text(o, "text", &out->text);
 }
@@ -213,11 +246,6 @@ static int history_lock(int fd, const char *state, struct err *e)
     return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool is_again(const struct history_entry *was, const struct history_entry *now)
 {
     int64_t between = now->ended_ns - was->ended_ns;
@@ -246,7 +274,16 @@ static int history_entry_copy(const struct history_entry *from, struct history_e
     return r;
 }
 
-/* Puts it first, in the place of one that it replaces, or of the oldest if there are too many. */
+/* Which is to be forgotten: the oldest that nothing is known by. */
+static size_t history_oldest(const struct history *h, enum history_kind kind)
+{
+    size_t i = h->of[kind].n - 1;
+    while (kind == HISTORY_VERIFY && i > 0 && history_is_bad(h, i))
+        i--;
+    return i > 0 ? i : h->of[kind].n - 1;
+}
+
+/* Puts it first, in the place of one that it replaces, or of an old one if there are too many. */
 static int history_put(struct history *h, enum history_kind kind, const struct history_entry *entry)
 {
     struct history_entry own;
@@ -254,7 +291,7 @@ static int history_put(struct history *h, enum history_kind kind, const struct h
     while (i < *n && !is_again(&h->of[kind].at[i], entry))
         i++;
     if (i == *n && *n == HISTORY_MOST)
-        i--;
+        i = history_oldest(h, kind);
     if ((i == *n && !array_grow(&h->of[kind].at, *n)) || history_entry_copy(entry, &own) < 0)
         return -ENOMEM;
     struct history_entry *at = h->of[kind].at;

@@ -8,6 +8,7 @@
 
 #include "store/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,7 +28,11 @@ struct history_entry {
     const char *what; /* the path of what was written, checked or restored, in full; or words */
     const char *id;   /* of the snapshot; or NULL */
     const char *text; /* what was left out, or why it failed; or NULL */
+    bool gone;        /* a failure because `what` is not there (any more) */
 };
+
+/* What a verification of the store's cuts calls them. */
+#define HISTORY_CUTS "cuts"
 
 /* The entries of each kind, the newest first. */
 struct history {
@@ -54,6 +59,14 @@ int history_add(const char *state, enum history_kind kind, const struct history_
 const struct history_entry *history_last(const struct history *h, enum history_kind kind,
                                          enum history_result result);
 
+/* Whether verification i (0: the newest) found something bad, which none of the same thing since has
+ * found good, or gone. Such an entry is not forgotten while there is another one to forget. */
+bool history_is_bad(const struct history *h, size_t i);
+
+/* Whether that is so of any; of the cuts. */
+bool history_any_bad(const struct history *h);
+bool history_cuts_bad(const struct history *h);
+
 /* When one last ended that did not fail; 0: none is remembered. */
 int64_t history_good_ns(const struct history *h, enum history_kind kind);
 
@@ -62,7 +75,7 @@ extern const char *const history_kind_names[HISTORY_KINDS];
 extern const char *const history_result_names[HISTORY_RESULTS];
 
 /* {"backups":{"done":N,"omissions":N,"failed":N,"last":[{"result","ended","ended_ns","took_ns",
- * "bytes","what","id","text"},…]},…}, which the caller puts. NULL when out of memory. */
+ * "bytes","what","id","text","gone"},…]},…}, which the caller puts. NULL when out of memory. */
 struct json_object *history_json(const struct history *h);
 
 #endif

@@ -208,7 +208,8 @@ static void prom_cuts(struct buffer *b, const struct report *r)
     prom_gauge(b, "cuts_known", r->known == REPORT_CUTS, "Whether the cuts can be looked at.");
     if (r->known == REPORT_UNKNOWN_CUTS)
         return;
-    prom_gauge(b, "cuts_damaged", r->broken.text[0] != 0, "Whether a cut is damaged.");
+    prom_gauge(b, "cuts_damaged", r->broken.text[0] || history_cuts_bad(&r->history),
+               "Whether a cut is damaged, as far as is known.");
     for (size_t i = 0; i < r->ncuts; i++)
         not_accepted += r->cuts[i].head.guard == CUT_GUARD_TRIPPED;
     prom_gauge(b, "cuts", r->ncuts, "Number of cuts, the base included.");
@@ -236,7 +237,9 @@ static void prom_last(struct buffer *b, const struct history *h, enum history_ki
             prom_seconds(b, name, LABELS({"result", history_result_names[i]}), e->ended_ns);
     }
     snprintf(name, sizeof(name), "last_%s_success", what);
-    prom_gauge(b, name, last->result != HISTORY_FAILED, "Whether the last one did not fail.");
+    prom_gauge(b, name,
+               last->result != HISTORY_FAILED && !(kind == HISTORY_VERIFY && history_any_bad(h)),
+               "Whether the last one, and the last one of each thing verified, did not fail.");
     snprintf(name, sizeof(name), "last_%s_duration_seconds", what);
     prom_metric(b, name, "gauge", "How long the last one took.");
     prom_seconds(b, name, NO_LABELS, last->took_ns);

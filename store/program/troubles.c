@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of cuts with a loss that is not accepted, so many are told one by one. */
-#define LOSSES_TOLD 5
+/* Of one kind, so many are told one by one. */
+#define TOLD_MOST 5
 
 #define VERIFY_NS (9 * DAY_NS)     /* a weekly verification, and two days of grace */
 #define RESTORE_NS (7 * DAY_NS)    /* a failed restore is told as a trouble so long */
@@ -100,7 +100,7 @@ static void trouble_losses(struct finder *f)
     char lost[LOSS_WORDS], todo[256];
     for (size_t i = 0; i < r->ncuts; i++) {
         const struct cut_head *h = &r->cuts[i].head;
-        if (h->guard != CUT_GUARD_TRIPPED || ++n > LOSSES_TOLD)
+        if (h->guard != CUT_GUARD_TRIPPED || ++n > TOLD_MOST)
             continue;
         snprintf(todo, sizeof(todo),
                  "If that may be gone: `influxsnap prune --accept-loss=%" PRId64 "`. If not, the "
@@ -109,9 +109,9 @@ static void trouble_losses(struct finder *f)
         trouble(f, TROUBLE_WARN, loss_words(&h->lost, lost), todo,
                 "Cut %" PRId64 " lost more of the store than the guard allows", h->number);
     }
-    if (n > LOSSES_TOLD)
+    if (n > TOLD_MOST)
         trouble(f, TROUBLE_WARN, NULL, "`influxsnap list` shows all of them.",
-                "%zu more cuts lost more than the guard allows", n - LOSSES_TOLD);
+                "%zu more cuts lost more than the guard allows", n - TOLD_MOST);
 }
 
 static void trouble_left_out(struct finder *f)
@@ -216,35 +216,59 @@ static void trouble_not_verified(struct finder *f)
             "No cut or backup was verified since %.10s", text);
 }
 
+/* What was found bad is told until the same thing is good: of each, its last verification counts. */
+static void troubles_of_verification(struct finder *f)
+{
+    const struct history *h = &f->r->history;
+    size_t bad = 0;
+    for (size_t i = 0; i < h->of[HISTORY_VERIFY].n; i++) {
+        const struct history_entry *v = &h->of[HISTORY_VERIFY].at[i];
+        const bool missing = i == 0 && v->gone;
+        if ((!missing && !history_is_bad(h, i)) || ++bad > TOLD_MOST)
+            continue;
+        if (strcmp(v->what, HISTORY_CUTS) == 0)
+            trouble(f, TROUBLE_BAD, v->text,
+                    "Copy what is needed of the other cuts. Then move the folder cuts of the state "
+                    "folder away: the next cut begins a new chain. This is told until "
+                    "`influxsnap verify` finds the cuts good.",
+                    "The last verification of the cuts failed");
+        else
+            trouble(f, TROUBLE_BAD, v->text,
+                    "Do not rely on this copy: make another one in its place, and verify that. If "
+                    "it was removed, verify it once more, and this is forgotten.",
+                    "The last verification of %.300s failed", v->what);
+    }
+    if (bad > TOLD_MOST)
+        trouble(f, TROUBLE_BAD, NULL, "history.json of the state folder names all of them.",
+                "%zu more things were found bad by their last verification", bad - TOLD_MOST);
+}
+
+static void trouble_ended(struct finder *f, enum history_kind kind, const char *name,
+                          enum trouble_level failed, const char *todo)
+{
+    const struct history_entry *h = f->r->history.of[kind].at;
+    if (!f->r->history.of[kind].n || h->result == HISTORY_DONE)
+        return;
+    if (h->result == HISTORY_FAILED)
+        trouble(f, failed, h->text, todo, "The last %s, of %.300s, failed", name, h->what);
+    else
+        trouble(f, TROUBLE_WARN, h->text, NULL, "The last %s, of %.300s, left something out", name,
+                h->what);
+}
+
 static void troubles_of_history(struct finder *f)
 {
-    static const struct {
-        const char *name;
-        enum trouble_level failed;
-        const char *todo;
-    } kinds[HISTORY_KINDS] = {
-        [HISTORY_BACKUP] = {"backup", TROUBLE_WARN, "Remove the cause, and run it again."},
-        [HISTORY_VERIFY] = {"verification", TROUBLE_BAD,
-                            "Do not rely on this copy: make another one, or take an older one."},
-        [HISTORY_RESTORE] = {"restore", TROUBLE_WARN,
-                             "A refused restore leaves the store as it was. Remove the cause, and "
-                             "copy the snapshot again."},
-    };
+    const struct history *h = &f->r->history;
+    const bool old =
+        h->of[HISTORY_RESTORE].n && f->r->at_ns - h->of[HISTORY_RESTORE].at->ended_ns > RESTORE_NS;
     if (f->r->history_unknown.text[0])
         trouble(f, TROUBLE_UNKNOWN, f->r->history_unknown.text, NULL,
                 "What was backed up, verified and restored is unknown");
-    for (size_t k = 0; k < HISTORY_KINDS; k++) {
-        const struct history_entry *h = f->r->history.of[k].at;
-        if (!f->r->history.of[k].n || h->result == HISTORY_DONE)
-            continue;
-        const bool old = k == HISTORY_RESTORE && f->r->at_ns - h->ended_ns > RESTORE_NS;
-        if (h->result == HISTORY_FAILED)
-            trouble(f, old ? TROUBLE_NOTE : kinds[k].failed, h->text, kinds[k].todo,
-                    "The last %s, of %s, failed", kinds[k].name, h->what);
-        else
-            trouble(f, TROUBLE_WARN, h->text, NULL, "The last %s, of %s, left something out",
-                    kinds[k].name, h->what);
-    }
+    trouble_ended(f, HISTORY_BACKUP, "backup", TROUBLE_WARN, "Remove the cause, and run it again.");
+    troubles_of_verification(f);
+    trouble_ended(f, HISTORY_RESTORE, "restore", old ? TROUBLE_NOTE : TROUBLE_WARN,
+                  "A refused restore leaves the store as it was. Remove the cause, and copy the "
+                  "snapshot again.");
 }
 
 static void troubles_of_capture(struct finder *f)
@@ -282,7 +306,7 @@ static void troubles_of_restore(struct finder *f)
                 p->waiting.at[0].waits_for, "Copy what they wait for into restore/, in any order.",
                 "%zu number%s in restore/ %s for the one before", p->waiting.n,
                 plural(p->waiting.n), p->waiting.n == 1 ? "waits" : "wait");
-    for (size_t i = 0; i < p->nwarnings && i < LOSSES_TOLD; i++)
+    for (size_t i = 0; i < p->nwarnings && i < TOLD_MOST; i++)
         trouble(f, TROUBLE_NOTE, p->warnings[i], NULL, "About the restore that was done last");
 }
 

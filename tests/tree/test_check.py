@@ -10,6 +10,7 @@ from pathlib import Path
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, snap, snap_code
 from lib.files import run
+from lib.metrics import Metrics
 from lib.mount import INFLUXFS
 from lib.stores import HandmadeStore, some_store, tsm_of
 
@@ -115,9 +116,38 @@ class CheckTest(StoreTest):
         good = self.tar.read_bytes()
         self.tar.write_bytes(good[:len(good) // 2])
         self.assertEqual(snap_code(self.store, "verify", self.tar)[0], 4)
-        self.assertRegex(self.check(CRITICAL)[0], rf"- the last verification, of {self.tar}, failed: ")
+        self.assertRegex(self.check(CRITICAL)[0], rf"- the last verification of {self.tar} failed: ")
         self.tar.write_bytes(good)
         snap(self.store, "verify", self.tar)
+        self.check(OK)
+
+    def test_what_is_bad_is_not_forgotten(self):
+        """Whatever else is verified, until the same is good, or is gone and that was seen."""
+        other, third, cuts = self.folder / "other.tar", self.folder / "third.tar", self.store / "influxfs/cuts"
+        for path in (self.tar, other, third):
+            snap(self.store, "backup", path)
+        snap(self.store, "cut")
+        retained = max(cuts.glob("files/**/*"), key=lambda path: path.stat().st_size)
+        whole = {path: path.read_bytes() for path in (self.tar, retained)}
+        for path, words in ((retained, ()), (self.tar, (other, self.tar))):
+            path.write_bytes(whole[path][:1000] + b"damage" + whole[path][1006:])
+            self.assertEqual(snap_code(self.store, "verify", *words)[0], 4)
+        for _ in range(40):
+            snap(self.store, "verify", other, third)
+        text, _ = self.check(CRITICAL)
+        self.assertIn("the last verification of the cuts failed", text)
+        self.assertIn(f"the last verification of {self.tar} failed", text)
+        self.assertNotIn(str(other), text)
+        found = Metrics(snap(self.store, "status", "--prometheus"))
+        self.assertEqual((found.of("cuts_damaged"), found.of("last_verification_success")), (1, 0))
+        retained.write_bytes(whole[retained])
+        snap(self.store, "verify")
+        found = Metrics(snap(self.store, "status", "--prometheus"))
+        self.assertEqual((found.of("cuts_damaged"), found.of("last_verification_success")), (0, 0))
+        self.tar.unlink()
+        self.assertEqual(snap_code(self.store, "verify", "b.tar", cwd=self.folder)[0], 1)
+        self.assertRegex(self.check(CRITICAL)[0], f"the last verification of {self.tar} failed: .*No such file")
+        snap(self.store, "verify", other)
         self.check(OK)
 
     def test_damaged_cuts(self):
@@ -220,7 +250,7 @@ class CheckTest(StoreTest):
         self.assertEqual(snap_code(self.store, "verify", bad)[0], 4)
         self.assertEqual(snap_code(self.store, "backup", bad)[0], 4)
         text, _ = self.check(CRITICAL)
-        self.assertRegex(text, "- the last verification, of .*a/b=1.c.tar")
+        self.assertRegex(text, "- the last verification of .*a/b=1.c.tar")
         self.assertLess(text.index("verification"), text.index("the last backup"))
 
     def test_a_damaged_history(self):

@@ -135,6 +135,43 @@ static void bounded(void **state)
     history_clear(&h);
 }
 
+/* What was found bad stays, whatever else is verified, until the same is good, or gone. */
+static void bad_until_good(void **state)
+{
+    (void)state;
+    int64_t at = SECOND_NS;
+    add(HISTORY_VERIFY, HISTORY_FAILED, at++, "b.tar", NULL);
+    add(HISTORY_VERIFY, HISTORY_FAILED, at++, HISTORY_CUTS, NULL);
+    for (int i = 0; i < HISTORY_MOST; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%d", i);
+        add(HISTORY_VERIFY, HISTORY_DONE, at++, name, NULL);
+    }
+    struct history h = look();
+    assert_int_equal(h.of[HISTORY_VERIFY].n, HISTORY_MOST);
+    assert_true(history_any_bad(&h) && history_cuts_bad(&h));
+    assert_true(history_is_bad(&h, HISTORY_MOST - 1) && !history_is_bad(&h, 0));
+    history_clear(&h);
+    add(HISTORY_VERIFY, HISTORY_DONE, at++, HISTORY_CUTS, NULL);
+    h = look();
+    assert_true(history_any_bad(&h) && !history_cuts_bad(&h));
+    history_clear(&h);
+    add_entry(HISTORY_VERIFY,
+              &(struct history_entry){
+                  .result = HISTORY_FAILED, .ended_ns = at++, .what = "b.tar", .gone = true});
+    h = look();
+    assert_true(h.of[HISTORY_VERIFY].at[0].gone && !history_any_bad(&h));
+    history_clear(&h);
+    for (int i = 0; i < HISTORY_MOST + 2; i++) { /* all are bad: the oldest goes */
+        char name[16];
+        snprintf(name, sizeof(name), "bad %d", i);
+        add(HISTORY_VERIFY, HISTORY_FAILED, at++, name, NULL);
+    }
+    h = look();
+    assert_string_equal(h.of[HISTORY_VERIFY].at[HISTORY_MOST - 1].what, "bad 2");
+    history_clear(&h);
+}
+
 static char *slurp(size_t *n)
 {
     char path[300], *text = malloc(65536);
@@ -246,6 +283,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(again, setup, teardown),
         cmocka_unit_test_setup_teardown(bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(bad_until_good, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(several_writers, setup, teardown),
         cmocka_unit_test_setup_teardown(not_writable, setup, teardown),

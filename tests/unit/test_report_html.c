@@ -144,7 +144,7 @@ static void test_hostile_texts(void **state)
     struct report_policy policy = {hostile, hostile, 1, 1, 1, 1};
     struct cut_info cuts[2] = {{.base = true, .head.number = -1, .head.wall_ns = NOW - HOUR},
                                {.head.number = 0, .head.wall_ns = NOW, .bytes = 5}};
-    struct history_entry entry = {HISTORY_FAILED, NOW, 1, 1, hostile, hostile, hostile};
+    struct history_entry entry = {HISTORY_FAILED, NOW, 1, 1, hostile, hostile, hostile, false};
     struct store_paths odd = {hostile, hostile, hostile, hostile};
     const char *excluded = hostile;
     struct waiting waiting = {hostile, 1, hostile, hostile, hostile};

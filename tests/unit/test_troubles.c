@@ -210,7 +210,7 @@ static void test_of_history(void **state)
     (void)state;
     all_well(&w);
     w.entry[HISTORY_VERIFY].result = HISTORY_FAILED;
-    is_the_only(&w, TROUBLE_BAD, "The last verification, of /srv/x.tar, failed");
+    is_the_only(&w, TROUBLE_BAD, "The last verification of /srv/x.tar failed");
     w.entry[HISTORY_VERIFY].result = HISTORY_DONE;
     w.entry[HISTORY_BACKUP].result = HISTORY_OMISSIONS;
     is_the_only(&w, TROUBLE_WARN, "The last backup, of /srv/x.tar, left something out");
