@@ -46,6 +46,8 @@ static void show_text(const struct report *r)
     size_text((double)r->free_bytes, space);
     printf("meta     %s\ndata     %s\nwal      %s\n", r->paths->meta, r->paths->data,
            r->paths->wal);
+    if (!r->contents.known || r->contents.absent)
+        printf("store    %s\n", r->contents.absent ? "none" : r->contents.unknown.text);
     printf("in use   %s\n", r->in_use.text[0] ? r->in_use.text : "no");
     if (r->cut_off.text[0])
         printf("restore  %s\n", r->cut_off.text);
@@ -100,6 +102,23 @@ static bool show_contradicts(const struct options *o, struct err *e)
     return no;
 }
 
+/* The exit code, with what is wrong on stderr. Of the store JSON says it itself; where a restore was
+ * cut off it may be in pieces, as was said. */
+static int show_verdict(const struct report *r, bool json)
+{
+    const bool lacking = r->contents.absent || !r->contents.known;
+    const bool told = lacking && !json && !r->cut_off.text[0];
+    if (r->broken.text[0])
+        snap_fail(-1, &r->broken);
+    if (told && r->contents.absent)
+        snap_say("there is no store: %s: No such file or directory", r->paths->data);
+    else if (told)
+        snap_say("what the store holds is unknown: %s", r->contents.unknown.text);
+    if (r->broken.text[0] && r->known == REPORT_CUTS)
+        return EXIT_INCOMPLETE;
+    return r->broken.text[0] || told ? EXIT_FAILED : EXIT_DONE;
+}
+
 int snap_status(struct snap *s)
 {
     struct err e = {0};
@@ -118,12 +137,9 @@ int snap_status(struct snap *s)
     }
     if (r == 0)
         r = show_how(s, &report, &e);
-    report_clear(&report);
-    if (r < 0)
-        return snap_fail(r, &e);
     /* Metrics and page say it themselves, and a timer must not fail each minute. */
-    if (!report.broken.text[0] || s->o.prometheus || s->o.html)
-        return EXIT_DONE;
-    snap_fail(-1, &report.broken);
-    return report.known == REPORT_CUTS ? EXIT_INCOMPLETE : EXIT_FAILED;
+    const bool silent = s->o.prometheus || s->o.html;
+    int code = r < 0 ? snap_fail(r, &e) : silent ? EXIT_DONE : show_verdict(&report, s->o.json);
+    report_clear(&report);
+    return code;
 }

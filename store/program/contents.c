@@ -4,7 +4,9 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/io.h"
 #include "store/base/path.h"
+#include "store/influx/meta.h"
 #include "store/influx/names.h"
 
 #include <errno.h>
@@ -176,15 +178,51 @@ static int contents_tree(struct walk *w, const char *root, bool in_wal)
     return contents_walk(w, fd, LEVEL_DATABASES);
 }
 
-static int contents_meta(const char *folder, struct report_contents *out)
+/* A part that is missing, or that is not what influxd left there. */
+static int contents_lacks(struct report_contents *out, const char *what, const char *why)
+{
+    return err_set(&out->unknown, -ENODATA, "%s: %s; see whether its disk is mounted", what, why);
+}
+
+/* Whoever may not read meta.db is told its size; whether it is sound, others will see. */
+static int contents_read_meta(const char *path, struct report_contents *out, struct meta **meta)
+{
+    autofree char *text = NULL;
+    struct err why = {0};
+    size_t len;
+    int r = io_read_file(AT_FDCWD, path, META_DB_MAX, &text, &len);
+    if (r == 0)
+        r = meta_parse(text, len, meta, &why);
+    if (r == -ENOMEM || r == -EACCES || r == -ENOENT)
+        return r == -ENOMEM ? r : 0;
+    return r < 0 ? err_set(&out->unknown, r, "%s: %s", path, why.text[0] ? why.text : strerror(-r))
+                 : 0;
+}
+
+static int contents_meta(const char *folder, struct report_contents *out, struct meta **meta)
 {
     struct stat st = {0};
     autofree char *path = path_join(folder, NAME_META_DB);
     if (!path)
         return -ENOMEM;
-    if (stat(path, &st) < 0 && errno != ENOENT)
-        return err_sys(&out->unknown, -errno, "%s", path);
+    if (stat(path, &st) < 0)
+        return errno == ENOENT ? 0 : err_sys(&out->unknown, -errno, "%s", path);
     out->meta_bytes = (uint64_t)st.st_size;
+    return contents_read_meta(path, out, meta);
+}
+
+/* Whether what is there fits together: an empty folder is where a disk is not mounted, too. */
+static int contents_is_whole(const struct store_paths *p, const struct meta *meta,
+                             struct report_contents *out)
+{
+    if (out->absent)
+        return 0;
+    if (!out->meta_bytes)
+        return contents_lacks(out, p->meta, "there is no meta.db in it");
+    if (!out->npolicies && meta && meta_live_shards(meta))
+        return contents_lacks(out, p->data, "none of the shards that meta.db lists is in it");
+    if (out->npolicies && access(p->wal, F_OK) < 0 && errno == ENOENT)
+        return contents_lacks(out, p->wal, "No such file or directory");
     return 0;
 }
 
@@ -192,12 +230,15 @@ int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void 
                   struct report_contents *out)
 {
     struct walk w = {.out = out, .stopped = stopped, .arg = arg};
+    cleanup(meta_freep) struct meta *meta = NULL;
     *out = (struct report_contents){0};
-    int r = contents_meta(p->meta, out);
+    int r = contents_meta(p->meta, out, &meta);
     if (r == 0)
         r = contents_tree(&w, p->data, false);
     if (r == 0)
         r = contents_tree(&w, p->wal, true);
+    if (r == 0)
+        r = contents_is_whole(p, meta, out);
     if (r == -EINTR || r == -ENOMEM)
         return r;
     if (r < 0 && !out->unknown.text[0])

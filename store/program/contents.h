@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the live store holds, as its folders show it: one walk, which reads no file. */
+/* What the live store holds, as its folders show it: one walk, which reads no
+ * file but meta.db. */
 #ifndef INFLUXFS_PROGRAM_CONTENTS_H
 #define INFLUXFS_PROGRAM_CONTENTS_H
 
@@ -29,7 +30,8 @@ struct report_contents {
 };
 
 /* Walks the folders, and the links that influxd follows. *out is then known, or says why not: a
- * folder of a database cannot be read. Missing folders hold nothing. -EINTR: `stopped` (which may
+ * folder of a database cannot be read, or a part of the store is missing, as where a disk is not
+ * mounted; where there is no data folder, there is no store. -EINTR: `stopped` (which may
  * be NULL) said so. -ENOMEM. The caller clears *out, also after an error. */
 int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void *arg,
                   struct report_contents *out);

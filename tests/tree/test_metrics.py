@@ -354,6 +354,43 @@ class ContentsTest(StoreTest):
         empty.mkdir()
         found = self.contents(empty)
         self.assertEqual((found["known"], found["policies"], found["meta_bytes"]), (True, [], 0))
+        code, said = snap_code(empty, "status")
+        self.assertEqual(code, 1, said)
+        self.assertIn(f"there is no store: {empty}/data", said)
+
+    def test_a_part_is_missing(self):
+        """As where a disk is not mounted: nothing of it is taken for an empty store."""
+        store = HandmadeStore(self.folder / "store")
+        store.shard("db", tsm={TSM: tsm(b"1234")}, wal={"_00001.wal": wal_entry(1)})
+        store.write_meta()
+        self.assertTrue(self.contents(store.root)["known"])
+        meta, away = store.root / "meta/meta.db", self.folder / "away"
+
+        def is_unknown(reason):
+            code, said = snap_code(store.root, "status")
+            self.assertEqual(code, 1, said)
+            self.assertRegex(said, f"what the store holds is unknown: {reason}")
+            self.assertIn("influxfs_store_known 0\n", snap(store.root, "status", "--prometheus"))
+            self.assertRegex(snap_code(store.root, "status", "--check")[1], f"what the store holds is unknown: {reason}")
+            self.assertNotIn("All is well", snap(store.root, "status", "--html"))
+
+        for path, reason in ((meta, f"{store.root}/meta: there is no meta.db in it; see whether"),
+                             (store.root / "wal", f"{store.root}/wal: No such file"),
+                             (store.root / "data/db", f"{store.root}/data: none of the shards")):
+            path.rename(away)
+            wal = None
+            if path.name == "db":
+                wal = self.folder / "wal"
+                (store.root / "wal/db").rename(wal)
+            is_unknown(reason)
+            away.rename(path)
+            if wal:
+                wal.rename(store.root / "wal/db")
+        good = meta.read_bytes()
+        meta.write_bytes(good[:-3])
+        is_unknown(f"{meta}: ")
+        meta.write_bytes(good)
+        self.assertTrue(self.contents(store.root)["known"])
 
     def test_not_readable(self):
         """A number that is not known is none."""
