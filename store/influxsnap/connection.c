@@ -24,7 +24,7 @@
 struct connection {
     int in, out;
     bool socket; /* out is one */
-    char peer[128];
+    char peer[128], address[64];
     int64_t timeout, began;
     uint64_t received, written;
     /* What has been received and not used: */
@@ -58,12 +58,15 @@ static void connection_name_peer(struct connection *c)
         return;
     if (a.any.sa_family == AF_INET) {
         inet_ntop(AF_INET, &a.four.sin_addr, text, sizeof(text));
+        snprintf(c->address, sizeof(c->address), "%s", text);
         snprintf(c->peer, sizeof(c->peer), "%s:%u", text, ntohs(a.four.sin_port));
     } else if (a.any.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &a.six.sin6_addr, text, sizeof(text));
+        snprintf(c->address, sizeof(c->address), "%s", text);
         snprintf(c->peer, sizeof(c->peer), "[%s]:%u", text, ntohs(a.six.sin6_port));
     } else if (getsockopt(c->in, SOL_SOCKET, SO_PEERCRED, &user, &nuser) == 0 && user.pid > 0) {
         snprintf(c->peer, sizeof(c->peer), "uid %u, process %d", user.uid, (int)user.pid);
+        snprintf(c->address, sizeof(c->address), "uid %u", user.uid);
     }
 }
 
@@ -90,6 +93,11 @@ void connection_close(struct connection *c)
 const char *connection_peer(const struct connection *c)
 {
     return c->peer;
+}
+
+const char *connection_address(const struct connection *c)
+{
+    return c->address;
 }
 
 uint64_t connection_written(const struct connection *c)

@@ -24,6 +24,9 @@ void connection_close(struct connection *c); /* NULL is allowed */
 /* Who it is, for a log: an address, a user and process, or "standard input". */
 const char *connection_peer(const struct connection *c);
 
+/* What of that is the same for each connection of a client: the address, or the user; or empty. */
+const char *connection_address(const struct connection *c);
+
 /* The bytes that have been written, heads included. */
 uint64_t connection_written(const struct connection *c);
 

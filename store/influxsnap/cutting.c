@@ -7,6 +7,7 @@
 #include "store/chain/cut_links.h"
 #include "store/chain/cut_loss.h"
 #include "store/influxsnap/meter.h"
+#include "store/influxsnap/remember.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/telling.h"
 #include "store/program/report.h"
@@ -14,6 +15,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+#define REMEMBERED "influxsnap cut" /* in the history */
 
 /* A damaged chain of cuts counts as one that lacks something. */
 static int fail(int r, const struct err *e)
@@ -138,30 +142,58 @@ static void put_told(struct cutting *c)
     json_object_put(c->told);
 }
 
-int snap_cut(struct snap *s)
+static int cut_store(struct snap *s, struct cutting *c, struct err *e)
 {
-    struct err e = {0};
     struct cut_result result;
-    cleanup(put_told) struct cutting c = {.told = json_object_new_object()};
     bool told = false;
-    int r = snap_open(s, SNAP_CUTS, &e);
+    int r = snap_open(s, SNAP_CUTS, e);
     if (r == 0)
-        r = cut_check_links(s, &told, &e);
+        r = cut_check_links(s, &told, e);
     if (r < 0)
-        return fail(r, &e);
-    meter_begin(&c.meter, "backing up", 0);
+        return r;
+    meter_begin(&c->meter, "backing up", 0);
     s->o.rules.file = retained;
     s->o.rules.captured = captured;
-    s->o.rules.arg = &c;
-    r = cuts_make(s->cuts, &s->o.rules, &snap_reader, &result, &e);
-    meter_end(&c.meter);
+    s->o.rules.arg = c;
+    r = cuts_make(s->cuts, &s->o.rules, &snap_reader, &result, e);
+    meter_end(&c->meter);
     if (r < 0)
-        return fail(r, &e);
+        return r;
     if (result.said.text[0] && !told)
         snap_say("%s", result.said.text);
     tell_loss(&result);
-    cut_print(s, &result, c.told);
-    r = cut_fold(s, &e);
+    cut_print(s, &result, c->told);
+    return cut_fold(s, e);
+}
+
+/* Of cuts, those that failed: the others can be seen. */
+static bool cut_had_failed(const struct snap *s)
+{
+    cleanup(history_clear) struct history h = {0};
+    if (!s->state || history_read(s->state, &h, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < h.of[HISTORY_BACKUP].n; i++)
+        if (strcmp(h.of[HISTORY_BACKUP].at[i].what, REMEMBERED) == 0)
+            return h.of[HISTORY_BACKUP].at[i].result == HISTORY_FAILED;
+    return false;
+}
+
+static void cut_remember(struct snap *s, int64_t began_ns, int r, const struct err *why)
+{
+    const struct history_entry end = {.result = r < 0 ? HISTORY_FAILED : HISTORY_DONE,
+                                      .what = REMEMBERED,
+                                      .text = r < 0 ? why->text : NULL};
+    if (!snap_stopped(NULL) && (r < 0 || cut_had_failed(s)))
+        remember(s, HISTORY_BACKUP, began_ns, &end);
+}
+
+int snap_cut(struct snap *s)
+{
+    const int64_t began_ns = time_mono_ns();
+    struct err e = {0};
+    cleanup(put_told) struct cutting c = {.told = json_object_new_object()};
+    int r = cut_store(s, &c, &e);
+    cut_remember(s, began_ns, r, &e);
     return r < 0 ? fail(r, &e) : c.code;
 }
 

@@ -245,20 +245,30 @@ static int serve_log(const struct serving *v, int status, int r, const struct er
     return r < 0 || status >= HTTP_SERVER_ERROR ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* What a client took whole is a backup of this store, wherever it lies. */
-static void serve_remember(const struct serving *v)
+/* What a client took whole, or has already, is a backup of this store, wherever it lies; one that was
+ * promised it and did not get it, or was refused for no fault of its own, has a backup that failed. */
+static void serve_remember(const struct serving *v, int status, int r, const struct err *why)
 {
-    struct capture *c = tarball_capture(v->now);
-    struct err lacks;
-    if (v->q.method == HTTP_HEAD || !v->part.tar)
+    struct capture *c = v->now ? tarball_capture(v->now) : NULL;
+    const char *from = connection_address(v->client);
+    const bool failed = r < 0 || status;
+    struct err lacks = {0};
+    char what[128];
+    if (v->q.method == HTTP_HEAD || (status ? status < HTTP_SERVER_ERROR : !c))
         return;
-    damage_say_lacks(c, &lacks);
+    if (!failed)
+        damage_say_lacks(c, &lacks);
+    snprintf(what, sizeof(what), "a client of influxsnap serve%s%s", *from ? ", " : "", from);
     const struct history_entry end = {
-        .result = lacks.text[0] ? HISTORY_OMISSIONS : HISTORY_DONE,
+        .result = failed          ? HISTORY_FAILED
+                  : lacks.text[0] ? HISTORY_OMISSIONS
+                                  : HISTORY_DONE,
         .bytes = connection_written(v->client),
-        .what = "a client of influxsnap serve",
-        .id = capture_record(c)->id,
-        .text = lacks.text[0] ? lacks.text : NULL,
+        .what = what,
+        .id = c ? capture_record(c)->id : NULL,
+        .text = failed          ? why->text
+                : lacks.text[0] ? lacks.text
+                                : NULL,
     };
     remember(v->s, HISTORY_BACKUP, v->began, &end);
 }
@@ -288,9 +298,9 @@ int snap_serve(struct snap *s)
     int status = r > 0 ? r : 0;
     if (status)
         r = serve_refuse(&v, (enum http_status)status, &e, &gone);
-    int code = serve_log(&v, status, r < 0 ? r : 0, gone.text[0] ? &gone : &e);
-    if (r == 0 && !status)
-        serve_remember(&v);
+    const struct err *why = gone.text[0] ? &gone : &e;
+    int code = serve_log(&v, status, r < 0 ? r : 0, why);
+    serve_remember(&v, status, r, why);
     part_clear(&v.part);
     tarball_unref(v.now);
     tarset_clear(&v.chain);

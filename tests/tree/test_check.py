@@ -95,6 +95,17 @@ class CheckTest(StoreTest):
         snap(self.store, "backup", self.folder / "c.tar")
         self.check(OK)
 
+    def test_a_failed_cut(self):
+        """Told until one succeeds, also if nothing has changed since the last; others are not in the history."""
+        snap(self.store, "backup", self.tar)
+        self.assertEqual(snap_code(self.store, "cut", "--reserve=99999T")[0], 1)
+        self.assertRegex(self.check(WARNING)[0], "- the last backup, of influxsnap cut, failed: .*free")
+        for _ in range(2):
+            snap(self.store, "cut")
+            self.check(OK)
+        history = json.loads(snap(self.store, "status", "--json"))["history"]["backups"]
+        self.assertEqual((history["failed"], history["done"]), (1, 2))
+
     def test_omissions(self):
         orphan = self.store / "data/first/autogen/99"
         orphan.mkdir()

@@ -5,8 +5,11 @@ import errno
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from lib.case import StoreTest
@@ -16,6 +19,7 @@ from lib.files import CHECKOUT, FIXTURES, HANG, files_in, run, wait_until
 from lib.metrics import Metrics, promtool_check
 from lib.mount import INFLUXFS
 from lib.restores import drop
+from lib.serving import Server
 from lib.stores import HandmadeStore, some_store, tombstone, tsm, tsm_of, wal_entry
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -475,6 +479,37 @@ class HistoryTest(StoreTest):
             self.assertEqual(self.last(kind), (str(self.tar), "done", None))
         subprocess.run([INFLUXSNAP, "-q", "-c", self.store, "backup", "-"], stdout=subprocess.DEVNULL, check=True)
         self.assertEqual(self.last("backups")[0], "standard output")
+
+    def test_backups_of_others(self):
+        """Who took one; and that it was promised, or refused for a fault of the server's."""
+        def pull():
+            try:
+                with urllib.request.urlopen(server.url, timeout=HANG) as answer:
+                    return len(answer.read())
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code
+
+        with Server(self.store, self.folder / "log") as server:
+            taken = pull()
+            name = "a client of influxsnap serve, 127.0.0.1"
+            wait_until(lambda: self.last("backups") == (name, "done", None), 30, "the pull to be remembered")
+            self.assertGreater(taken, 1 << 20)
+            meta, away = self.store / "meta/meta.db", self.folder / "meta.db"
+            meta.rename(away)
+            self.assertEqual(pull(), 500)
+            wait_until(lambda: self.last("backups")[1] == "failed", 30, "the failure to be remembered")
+            what, _, text = self.last("backups")
+            self.assertEqual(what, name)
+            self.assertIn("meta.db", text)
+            away.rename(meta)
+            self.assertIn(f"the last backup, of {name}, failed: ", snap_code(self.store, "status", "--check")[1])
+            with socket.create_connection(("127.0.0.1", server.port)) as client:
+                client.sendall(b"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertIn(b"404", client.recv(1000))
+            self.assertEqual(pull(), taken)
+            wait_until(lambda: self.last("backups")[1] == "done", 30, "the pull to be remembered")
+        self.assertEqual(self.history()["backups"]["failed"], 1)
 
     def test_what_failed(self):
         snap(self.store, "backup", self.tar)
