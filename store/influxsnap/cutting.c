@@ -245,7 +245,9 @@ int snap_list(struct snap *s)
     struct err e = {0}, broken = {0};
     autofree struct cut_info *list = NULL;
     size_t n = 0;
-    int r = snap_open(s, SNAP_LOOK, &e);
+    int r = snap_check_state(s, &e);
+    if (r == 0)
+        r = snap_open(s, SNAP_LOOK, &e);
     if (r == 0 && s->state)
         r = cuts_open(NULL, s->state, &s->cuts, &e);
     if (r == 0 && s->cuts)

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONFIG "/etc/influxdb/influxdb.conf"
 
@@ -99,6 +100,12 @@ int snap_open(struct snap *s, enum snap_need need, struct err *e)
 bool snap_cuts_unknown(const struct snap *s)
 {
     return !s->state && s->lacking != -ENOENT && s->lacking != -ENOTDIR;
+}
+
+int snap_check_state(const struct snap *s, struct err *e)
+{
+    const bool there = !s->o.state || access(s->o.state, F_OK) == 0 || errno == EACCES;
+    return there ? 0 : err_sys(e, -errno, "state folder %s", s->o.state);
 }
 
 void snap_close(struct snap *s)

@@ -36,6 +36,9 @@ void snap_close(struct snap *s);
 /* Whether an unreadable state folder may hold cuts (lacks says why it is unreadable). */
 bool snap_cuts_unknown(const struct snap *s);
 
+/* For commands that look for cuts: a state folder that was named (--state) must be there. */
+int snap_check_state(const struct snap *s, struct err *e);
+
 /* Ending early: SIGINT, SIGTERM and SIGHUP are noted, and ask the work under way to end. */
 void snap_catch_signals(void);
 bool snap_stopped(void *ctx);                   /* whether a signal has come; ctx is unused */

@@ -95,9 +95,10 @@ static void verify_cut_done(void *arg, const struct cut_verified *c)
            c->bytes);
 }
 
-/* broken: why the chain ends early; or NULL. */
-static void verify_print(const struct cuts_verdict *v, const char *broken)
+/* r: 0, or why the chain ends early, which `why` tells: a manifest is damaged, or missing. */
+static void verify_print(const struct cuts_verdict *v, int r, const struct err *why)
 {
+    const char *broken = r < 0 ? why->text : NULL;
     if (v->json) {
         struct json_object *o = json_object_new_object();
         json_add_bool(o, "good", v->damaged == 0 && !broken);
@@ -106,8 +107,9 @@ static void verify_print(const struct cuts_verdict *v, const char *broken)
         json_add(o, "warnings", snap_warnings_json());
         snap_print_json(o);
     } else if (v->quiet) { /* one line, where all else is silent */
-        printf("%zu cuts good, %zu damaged: %" PRIu64 " files, %" PRIu64 " bytes; %zu warnings\n",
-               v->good, v->damaged, v->files, v->bytes, snap_warnings());
+        printf("%zu cuts good, %zu damaged%s: %" PRIu64 " files, %" PRIu64 " bytes; %zu warnings\n",
+               v->good, v->damaged + (r == -EBADMSG), r == -ENODATA ? ", 1 missing" : "", v->files,
+               v->bytes, snap_warnings());
     } else if (v->good + v->damaged == 0 && !broken) {
         printf("no cuts\n");
     }
@@ -129,7 +131,9 @@ static uint64_t verify_size(struct cuts *c)
 /* Opens the cuts, if there may be any: without a state folder there are none. */
 static int verify_open(struct snap *s, struct err *e)
 {
-    int r = snap_open(s, SNAP_SNAPSHOTS, e);
+    int r = snap_check_state(s, e);
+    if (r == 0)
+        r = snap_open(s, SNAP_SNAPSHOTS, e);
     if (r < 0 || s->state)
         return r < 0 ? r : cuts_open(s->snapshots, s->state, &s->cuts, e);
     if (snap_cuts_unknown(s))
@@ -157,7 +161,7 @@ static int verify_cuts(struct cuts *c, struct cuts_verdict *v)
         v->first = e;
     if (r < 0 && r != -EBADMSG && r != -ENODATA)
         return EXIT_FAILED;
-    verify_print(v, r < 0 ? e.text : NULL);
+    verify_print(v, r, &e);
     if (v->damaged || r == -EBADMSG)
         return EXIT_CORRUPT;
     return r < 0 ? EXIT_INCOMPLETE : EXIT_DONE;

@@ -291,8 +291,8 @@ struct json_object *report_json(const struct report *r)
     json_add(o, "store", store_json(r));
     json_add_text(o, "state", r->state);
     json_add_text(o, "lacks", r->lacks.text);
-    json_add_count(o, "free", r->free_bytes);
-    json_add_count(o, "reserve", r->reserve_bytes);
+    add_count_if(o, "free", r->disk_bytes, r->free_bytes);
+    add_count_if(o, "reserve", r->disk_bytes, r->reserve_bytes);
     json_add_text(o, "in_use", r->in_use.text);
     json_add(o, "contents", report_contents_json(&r->contents));
     if (r->mount)

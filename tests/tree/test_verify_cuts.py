@@ -130,6 +130,7 @@ class VerifyCutsTest(StoreTest):
         self.assertEqual(self.states(result), ["good", "good"])
         self.assertRegex(said, r"^influxsnap: .*cuts?.*1.*damaged")
         self.assertEqual(result["error"], said.removeprefix("influxsnap: ").strip())
+        self.assertIn("\n2 cuts good, 1 damaged: ", snap_code(self.store, "--quiet", "verify")[1])
         manifest.write_bytes(whole)
         manifest.rename(away)
         result, said = self.verify(5)
@@ -141,6 +142,7 @@ class VerifyCutsTest(StoreTest):
         result, said = self.verify(5)
         self.assertEqual(result["cuts"], [])
         self.assertIn("cuts/base is missing", said)
+        self.assertIn("\n0 cuts good, 0 damaged, 1 missing: ", snap_code(self.store, "--quiet", "verify")[1])
 
     def test_no_cuts(self):
         other = some_store(self.folder / "other", 1)
@@ -148,8 +150,13 @@ class VerifyCutsTest(StoreTest):
         self.assertEqual((code, said), (0, "no cuts\n"))
         self.assertEqual(json.loads(snap(other, "verify", "--json"))["cuts"], [])
         (self.folder / "file").touch()
-        code, said = snap_code(other, f"--state={self.folder}/file/state", "verify")
-        self.assertEqual(code, 0, said)
+        for missing, reason in ((self.folder / "file/state", "Not a directory"),
+                                (self.folder / "none", "No such file"), (self.folder / "none/state", "No such file")):
+            for command in ("verify", "list"):
+                code, said = snap_code(other, f"--state={missing}", command)
+                self.assertEqual(code, 1, said)
+                self.assertIn(f"state folder {missing}: {reason}", said)
+        self.assertFalse((self.folder / "none").exists())
 
     def test_beside_a_mount(self):
         """And without a store: after the loss of a disk the cuts may be all there is."""
