@@ -80,7 +80,7 @@ static int main_open_restore(struct daemon *d, struct err *e)
         .paths = &d->paths,
         .uid = d->options.owner.uid,
         .gid = d->options.owner.gid,
-        .in_use = d->options.force ? NULL : running_uses,
+        .in_use = d->options.force ? NULL : running_forbids,
         .state_fd = -1,
         .keep_expired = d->options.keep_expired,
         .restored = restored,

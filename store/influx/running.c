@@ -106,10 +106,10 @@ static int running_check_folders(struct scan *s, const struct server *server)
             continue;
         for (size_t k = 0; k < STORE_FOLDERS; k++)
             if (running_same(&theirs, &s->places[k], store_folder(s->paths, k)))
-                return err_set(
-                    s->e, -EBUSY, "influxd (pid %d) runs on the %s folder %s (%s): stop it first",
-                    (int)s->now->pid, store_folder_names[k], store_folder(s->paths, k),
-                    server->paths.config ? server->paths.config : "its settings without a file");
+                return err_set(s->e, -EBUSY, "influxd (pid %d) runs on the %s folder %s (%s)",
+                               (int)s->now->pid, store_folder_names[k], store_folder(s->paths, k),
+                               server->paths.config ? server->paths.config
+                                                    : "its settings without a file");
     }
     return 0;
 }
@@ -118,8 +118,7 @@ static int opaque(const struct scan *s, int code, const char *why)
 {
     if (code == -ENOMEM)
         return err_sys(s->e, code, "/proc");
-    return err_set(s->e, -EBUSY,
-                   "influxd (pid %d) may use the store, it cannot be told (%s): stop it first",
+    return err_set(s->e, -EBUSY, "influxd (pid %d) may use the store, it cannot be told (%s)",
                    (int)s->now->pid, why);
 }
 
@@ -162,8 +161,8 @@ static int check_open(const struct scan *s, const struct stat *st, const char *p
     const struct open_file *f = bsearch(&key, s->open_files, s->n, sizeof(key), by_inode);
     if (!f)
         return 0;
-    return err_set(s->e, -EBUSY, "%s (pid %d) has %s %s%s: stop it first", f->name, (int)f->pid,
-                   path, f->file.is_mapped ? "mapped" : "open",
+    return err_set(s->e, -EBUSY, "%s (pid %d) has %s %s%s", f->name, (int)f->pid, path,
+                   f->file.is_mapped ? "mapped" : "open",
                    f->file.is_writable ? " for writing" : "");
 }
 
@@ -344,4 +343,11 @@ int running_mismatch(const struct store_paths *p, struct store_paths *seen, stru
     if (r < 0 || c.same || !c.other.text[0])
         return r;
     return err_set(e, -EINVAL, "%s", c.other.text);
+}
+
+int running_forbids(const struct store_paths *p, struct err *e)
+{
+    struct err why = {0};
+    int r = running_uses(p, &why);
+    return r < 0 ? err_set(e, r, r == -EBUSY ? "%s: stop it first" : "%s", why.text) : 0;
 }

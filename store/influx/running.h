@@ -5,7 +5,7 @@
  * Other machines, sibling containers, and processes that start right after the answer are not seen.
  * Needs root, or influxd's user, to inspect influxd.
  *
- * Both functions check every process but the caller's own, and may be called in any thread. They
+ * The functions check every process but the caller's own, and may be called in any thread. They
  * open folders that a running influxd is configured for: do not hold a lock that a file system
  * needs to answer.
  */
@@ -26,6 +26,9 @@
  *
  * Other errors, with a message in e: /proc or a folder that cannot be read, -ENOMEM. */
 int running_uses(const struct store_paths *p, struct err *e);
+
+/* The same for what the store must not be in use for: of -EBUSY, e says what to do, too. */
+int running_forbids(const struct store_paths *p, struct err *e);
 
 /* -EINVAL, with both folders in e, if p->config is set and a running influxd has been started with
  * this same file but uses other folders, by its environment for example; else 0. An influxd that

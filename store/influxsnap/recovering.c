@@ -74,7 +74,7 @@ int snap_recover(struct snap *s)
     const struct session_options o = {.paths = &s->paths,
                                       .uid = (uid_t)-1,
                                       .gid = (gid_t)-1,
-                                      .in_use = running_uses,
+                                      .in_use = running_forbids,
                                       .state_fd = state,
                                       .notice = recover_notice};
     r = recover_or_wait(&o, &done, &e);

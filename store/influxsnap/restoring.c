@@ -191,7 +191,7 @@ static int restore_open_session(struct restoring *r, struct err *e)
     const struct session_options ro = {.paths = &r->s->paths,
                                        .uid = o->owner.uid,
                                        .gid = o->owner.gid,
-                                       .in_use = o->force ? NULL : running_uses,
+                                       .in_use = o->force ? NULL : running_forbids,
                                        .state_fd = state,
                                        .keep_expired = o->keep_expired,
                                        .collect = r->full,
@@ -293,7 +293,7 @@ static int restore_dry_run(struct restoring *r, struct err *e)
 {
     const struct store_paths *p = &r->s->paths;
     autoclose int state = open_state(r->s);
-    int ret = r->s->o.force ? 0 : running_uses(p, e);
+    int ret = r->s->o.force ? 0 : running_forbids(p, e);
     if (ret == 0 && !r->s->o.force)
         ret = not_of_snapshot(seen_check(p, state, e));
     if (ret == 0)

@@ -54,7 +54,7 @@ static void snap_put_in_order(const struct snap *s)
     const struct session_options o = {.paths = &s->paths,
                                       .uid = (uid_t)-1,
                                       .gid = (gid_t)-1,
-                                      .in_use = running_uses,
+                                      .in_use = running_forbids,
                                       .state_fd = state};
     cleanup(session_closep) struct session *r = NULL;
     /* The store can still be read, unless it is half exchanged: then the capture says so. */

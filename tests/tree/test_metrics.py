@@ -139,7 +139,10 @@ class MountTest(MetricsTest):
         self.assertEqual(drop(mnt / "restore/new.tar", b"x"), errno.EBUSY)
         last = wait_until(lambda: status(mnt)["history"]["restores"]["last"], 30, "the refusal to be remembered")[0]
         self.assertEqual((last["what"], last["result"]), ("new.tar", "failed"))
-        self.assertIn("influxd", last["text"])
+        self.assertRegex(last["text"], "influxd .*: stop it first")
+        for said in (status(mnt)["in_use"], json.loads(snap(server.root, "status", "--json"))["in_use"]):
+            self.assertRegex(said, r"^influxd \(pid \d+\) ")  # as it should be: nobody is to stop it
+            self.assertNotIn("stop", said)
 
     def test_nobody(self):
         """The mount is root's; a file that the timer writes is everybody's."""

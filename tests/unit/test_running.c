@@ -166,7 +166,7 @@ static void busy(const struct helper *h, const char *words)
 {
     struct err e = {0};
     char pid[32];
-    assert_int_equal(running_uses(&paths, &e), -EBUSY);
+    assert_int_equal(running_forbids(&paths, &e), -EBUSY);
     snprintf(pid, sizeof(pid), "(pid %d)", (int)h->pid);
     if (!strstr(e.text, pid) || !strstr(e.text, words))
         fail_msg("\"%s\" lacks \"%s\" or %s", e.text, words, pid);
