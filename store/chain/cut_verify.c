@@ -215,7 +215,10 @@ static int verify_lease(struct cuts *c, struct cut_info **list, size_t *n, struc
         int r = cuts_list(c, list, n, broken, e);
         if (r < 0 || *n == 0)
             return r;
-        if ((*lease = cuts_lease(c, (*list)[0].head.serial, e)) < 0)
+        *lease = cuts_lease(c, (*list)[0].head.serial, e);
+        if (*lease == -EROFS) /* nobody folds there either */
+            return 0;
+        if (*lease < 0)
             return *lease;
         r = cuts_by_serial(c, (*list)[0].head.serial, &again, NULL);
         if (r == 0 && again.base)

@@ -257,7 +257,7 @@ int snap_list(struct snap *s)
     bool unknown = snap_cuts_unknown(s);
     if (unknown)
         broken = s->lacks;
-    else if (s->lacks.text[0])
+    else if (!s->state)
         snap_say("%s: no cuts", s->lacks.text);
     if (s->o.json)
         cut_list_json(list, n, &broken);

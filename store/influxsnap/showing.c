@@ -55,6 +55,8 @@ static void show_text(const struct report *r)
         printf("state    %s, %s free\n", r->state, space);
     else
         printf("state    none: %s\n", r->lacks.text);
+    if (r->state && r->lacks.text[0])
+        printf("lacks    %s\n", r->lacks.text);
     if (r->state)
         show_links(&r->links);
     if (r->ncuts)

@@ -39,10 +39,10 @@ static int snap_open_paths(struct snap *s, enum snap_need need, struct err *e)
         return r;
     autofree char *path = NULL;
     r = state_folder(&s->paths, s->o.state, make, &path);
-    if (r == 0)
-        s->state = steal_ptr(&path);
-    else
+    if (r < 0)
         s->lacking = err_set(&s->lacks, r, "state folder %s: %s", path ? path : "", strerror(-r));
+    if (r == 0 || (path && access(path, R_OK | X_OK) == 0))
+        s->state = steal_ptr(&path);
     return 0;
 }
 
@@ -66,7 +66,7 @@ static int snap_open_snapshots(struct snap *s, struct err *e)
 {
     struct err note = {0};
     snap_put_in_order(s);
-    int r = snapshots_open(&s->paths, s->state, &s->snapshots, &note, e);
+    int r = snapshots_open(&s->paths, s->lacking ? NULL : s->state, &s->snapshots, &note, e);
     if (r == 0 && s->o.allow_left_out)
         snapshots_allow_left_out(s->snapshots);
     if (r == 0 && note.text[0])
@@ -88,7 +88,7 @@ int snap_open(struct snap *s, enum snap_need need, struct err *e)
 {
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     int r = snap_open_paths(s, need, e);
-    if (r == 0 && need == SNAP_CUTS && !s->state)
+    if (r == 0 && need == SNAP_CUTS && s->lacking)
         r = snap_refuse_without_state(s, e);
     if (r == 0 && need >= SNAP_SNAPSHOTS)
         r = snap_open_snapshots(s, e);

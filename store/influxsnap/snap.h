@@ -16,9 +16,9 @@ struct snap {
     struct options o;
     const struct command *command;
     struct store_paths paths;
-    char *state;                 /* the state folder; NULL: none that can be written to, */
-    struct err lacks;            /* for this reason, */
-    int lacking;                 /* whose -errno is this; see snap_cuts_unknown */
+    char *state;                 /* the state folder; NULL: none that can be read */
+    struct err lacks;            /* why it is missing, or cannot be written to; or empty */
+    int lacking;                 /* the -errno of that, or 0; see snap_cuts_unknown */
     struct snapshots *snapshots; /* from snap_open with SNAP_SNAPSHOTS on */
     struct cuts *cuts;           /* with SNAP_CUTS */
 };

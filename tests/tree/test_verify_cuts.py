@@ -158,6 +158,23 @@ class VerifyCutsTest(StoreTest):
                 self.assertIn(f"state folder {missing}: {reason}", said)
         self.assertFalse((self.folder / "none").exists())
 
+    def test_read_only_state(self):
+        """All of it can be read; that nothing can be written there is said."""
+        state = self.store / "influxfs"
+        run("mount", "--bind", state, state)
+        self.addCleanup(run, "umount", state)
+        run("mount", "-o", "remount,bind,ro", state)
+        self.assertEqual(self.states(self.verify(0)[0]), ["good"] * 4)
+        found = json.loads(snap(self.store, "status", "--json"))
+        self.assertEqual((found["cuts"]["count"], found["cuts"]["error"]), (3, None))
+        self.assertIn("Read-only file system", found["lacks"])
+        self.assertNotIn("no cuts", snap(self.store, "list"))
+        self.assertRegex(snap_code(self.store, "status", "--check")[1], "WARNING - nothing can be remembered .*Read-only")
+        code, said = snap_code(self.store, "cut")
+        self.assertEqual(code, 1)
+        self.assertIn("Read-only file system; cuts need one", said)
+        snap(self.store, "backup", self.folder / "b.tar")
+
     def test_beside_a_mount(self):
         """And without a store: after the loss of a disk the cuts may be all there is."""
         with self.mounted(self.store) as mnt:
