@@ -267,9 +267,8 @@ const char *loss_words(const struct cut_lost *lost, char out[LOSS_WORDS])
     return out;
 }
 
-struct json_object *loss_json(const struct cut_head *h)
+struct json_object *loss_json(const struct cut_lost *lost)
 {
-    const struct cut_lost *lost = &h->lost;
     struct json_object *o = json_object_new_object(), *names = json_object_new_array();
     for (const char *p = lost->names; *p;) {
         int len = (int)strcspn(p, "\n");
@@ -282,6 +281,12 @@ struct json_object *loss_json(const struct cut_head *h)
     json_object_object_add(o, "of_bytes", json_object_new_uint64(lost->of));
     json_object_object_add(o, "policies", json_object_new_uint64(lost->policies));
     json_object_object_add(o, "names", names);
+    return o;
+}
+
+struct json_object *loss_json_of_cut(const struct cut_head *h)
+{
+    struct json_object *o = loss_json(&h->lost);
     json_object_object_add(o, "tripped", json_object_new_boolean(h->guard != CUT_GUARD_FINE));
     json_object_object_add(o, "accepted", json_object_new_boolean(h->guard == CUT_GUARD_ACCEPTED));
     return o;

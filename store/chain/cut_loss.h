@@ -35,7 +35,8 @@ bool loss_exceeds(const struct cut_lost *lost, double part);
 #define LOSS_WORDS (CUT_LOST_NAMES + 160)
 const char *loss_words(const struct cut_lost *lost, char out[LOSS_WORDS]);
 
-/* The same as a JSON object, with "tripped" and "accepted" from the cut's manifest. */
-struct json_object *loss_json(const struct cut_head *h);
+/* The same as a JSON object; and with "tripped" and "accepted" from the cut's manifest. */
+struct json_object *loss_json(const struct cut_lost *lost);
+struct json_object *loss_json_of_cut(const struct cut_head *h);
 
 #endif

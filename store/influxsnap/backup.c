@@ -27,6 +27,7 @@ struct backup {
     struct tarball *now; /* the store */
     struct part part;    /* the snapshot to write */
     uint64_t written;
+    bool lost_much; /* since the snapshot before it */
 };
 
 /* Shows each file whose bytes begin before byte `to` of the tar. */
@@ -113,8 +114,22 @@ static void backup_tell(const struct backup *b)
                                      .id = capture_record(tarball_capture(b->part.tar))->id,
                                      .files = b->part.changes.files,
                                      .bytes = b->part.changes.bytes,
+                                     .removed = b->part.changes.nremoved,
+                                     .lost = b->at.set.n ? &b->part.changes.lost : NULL,
                                      .size = b->written};
     backup_path_tell(&b->at, &done, more);
+}
+
+/* Says what is to be known of what was written. Returns the exit code. */
+static int backup_judge(struct backup *b)
+{
+    const struct capture *c = tarball_capture(b->now);
+    int code = tell_capture(c);
+    if (!b->part.tar)
+        return code;
+    backup_path_compare_hosts(&b->at, capture_record(c)->host);
+    b->lost_much = backup_path_guard(&b->at, &b->s->o.rules, &b->part.changes.lost);
+    return b->lost_much ? EXIT_OMISSIONS : code;
 }
 
 static void backup_remember(const struct backup *b, int64_t began_ns, int code, const char *why)
@@ -123,9 +138,11 @@ static void backup_remember(const struct backup *b, int64_t began_ns, int code, 
     struct err lacks = {0};
     autofree char *full = remember_path(b->at.path);
     const char *path = strcmp(b->at.path, "-") == 0 ? "standard output" : full ? full : b->at.path;
-    char numbered[PATH_MAX];
+    char numbered[PATH_MAX], lost[LOSS_WORDS];
     if (code == EXIT_OMISSIONS)
         damage_say_lacks(c, &lacks);
+    if (b->lost_much && !lacks.text[0])
+        err_set(&lacks, 0, "%s", loss_words(&b->part.changes.lost, lost));
     if (b->part.tar && origin(b)->number >= 0) {
         snprintf(numbered, sizeof(numbered), "%s.%" PRId64, path, origin(b)->number);
         path = numbered;
@@ -150,7 +167,7 @@ static int backup_store(struct snap *s)
     struct backup b = {.s = s};
     const int64_t began_ns = time_mono_ns();
     int r = backup_run(&b, &e);
-    int code = r < 0 ? backup_path_fail(r, &e) : tell_capture(tarball_capture(b.now));
+    int code = r < 0 ? backup_path_fail(r, &e) : backup_judge(&b);
     backup_remember(&b, began_ns, code, e.text);
     if (r == 0)
         backup_tell(&b);

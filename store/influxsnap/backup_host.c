@@ -7,6 +7,7 @@
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
 #include "store/influxsnap/backup_path.h"
+#include "store/influxsnap/chainstate.h"
 #include "store/influxsnap/chaintext.h"
 #include "store/influxsnap/download.h"
 #include "store/influxsnap/http_request.h"
@@ -29,6 +30,7 @@ struct fetching {
     struct manifest *m; /* of what came and was written; NULL: nothing has changed */
     struct advise advise;
     struct json_object *damaged; /* words for each file, as the server or we found it */
+    struct cut_lost lost;        /* since what lies there */
     uint64_t written;
 };
 
@@ -197,6 +199,21 @@ static int host_matters(const struct fetching *f, bool *out, struct err *e)
     return r;
 }
 
+static int host_find_lost(struct fetching *f, struct err *e)
+{
+    size_t n;
+    cleanup(chainstate_clear) struct chainstate was = {0}, now = {0};
+    autofree const struct manifest **chain = tarset_manifests(&f->at.set, &n);
+    int r = chain ? chainstate_read(chain, n, &was) : -ENOMEM;
+    if (r == 0) {
+        chain[n] = f->m;
+        r = chainstate_read(chain, n + 1, &now);
+    }
+    if (r == 0 && f->m->kind == MANIFEST_INCREMENTAL)
+        r = chainstate_lost(&was, &now, &f->lost);
+    return r < 0 ? err_sys(e, r, "comparing") : 0;
+}
+
 static int host_take(struct fetching *f, struct err *e)
 {
     bool matters;
@@ -205,6 +222,8 @@ static int host_take(struct fetching *f, struct err *e)
         r = host_check(f, e);
     if (r == 0)
         r = host_matters(f, &matters, e);
+    if (r == 0 && matters)
+        r = host_find_lost(f, e);
     if (r == 0 && matters)
         return backup_path_commit(&f->at, f->m->number, e);
     if (r == 0) {
@@ -240,11 +259,8 @@ static int host_tell(const struct fetching *f)
 {
     const struct manifest *m = f->m ? f->m : last(f);
     size_t n = json_object_array_length(f->damaged);
-    if (last(f) && strcmp(m->host, last(f)->host) != 0)
-        snap_warn(
-            "%s: written on host %s, what lies there before it on host %s: another store needs "
-            "another name",
-            f->at.path, m->host, last(f)->host);
+    backup_path_compare_hosts(&f->at, m->host);
+    bool tripped = f->m && backup_path_guard(&f->at, &f->s->o.rules, &f->lost);
     tell_links(NULL, (const char *const *)m->links, m->nlinks);
     tell_left_out(NULL, &m->left_out);
     for (size_t i = 0; i < n; i++)
@@ -259,9 +275,11 @@ static int host_tell(const struct fetching *f)
                                      .id = m->id,
                                      .files = m->nfiles,
                                      .bytes = m->bytes,
-                                     .size = f->written};
+                                     .size = f->written,
+                                     .removed = m->nremoved,
+                                     .lost = last(f) ? &f->lost : NULL};
     backup_path_tell(&f->at, f->m ? &done : NULL, more);
-    return n || omissions_that_count(&m->left_out) ? EXIT_OMISSIONS : EXIT_DONE;
+    return n || tripped || omissions_that_count(&m->left_out) ? EXIT_OMISSIONS : EXIT_DONE;
 }
 
 int backup_host(struct snap *s)

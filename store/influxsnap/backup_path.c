@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
 #include "store/influxsnap/say.h"
+#include "store/influxsnap/tarend.h"
 #include "store/influxsnap/tarlook.h"
 
 #include <errno.h>
@@ -37,6 +38,16 @@ static int read_chain(struct backup_path *p, struct err *e)
     return tarset_gather(one, 1, true, &p->set, e);
 }
 
+/* What can follow the chain builds on all of it. */
+static int backup_path_check(struct backup_path *p, struct err *e)
+{
+    int r = tarset_one_chain(&p->set, e);
+    for (size_t i = 0; r == 0 && i < p->set.n; i++)
+        if (!p->set.at[i].superseded)
+            r = tarend_check(p->set.at[i].path, p->set.at[i].m, e);
+    return r;
+}
+
 int backup_path_open(const char *path, struct backup_path *out, struct err *e)
 {
     struct err why = {0};
@@ -48,7 +59,7 @@ int backup_path_open(const char *path, struct backup_path *out, struct err *e)
         r = read_chain(out, e);
     if (r < 0 || out->set.n == 0)
         return r;
-    if ((r = tarset_one_chain(&out->set, &why)) < 0)
+    if ((r = backup_path_check(out, &why)) < 0)
         return err_set(e, r,
                        "%s; nothing was written: put right what lies there, or give another name",
                        why.text);
@@ -94,6 +105,26 @@ static const struct tarset_file *last(const struct backup_path *p)
     return &p->set.at[p->set.n - 1];
 }
 
+bool backup_path_guard(const struct backup_path *p, const struct cut_rules *rules,
+                       const struct cut_lost *lost)
+{
+    char words[LOSS_WORDS];
+    if (!rules->guard || !loss_exceeds(lost, rules->guard_part))
+        return false;
+    snap_warn("since %s %s; the snapshots that lie there have them; another store needs another "
+              "name",
+              last(p)->path, loss_words(lost, words));
+    return true;
+}
+
+void backup_path_compare_hosts(const struct backup_path *p, const char *host)
+{
+    if (p->set.n && strcmp(host, last(p)->m->host) != 0)
+        snap_warn("%s: written on host %s, what lies there before it on host %s: another store "
+                  "needs another name",
+                  p->path, host, last(p)->m->host);
+}
+
 static void backup_path_print_json(const struct backup_path *p, const struct backup_done *done,
                                    struct json_object *more)
 {
@@ -113,6 +144,8 @@ static void backup_path_print_json(const struct backup_path *p, const struct bac
     json_add_count(o, "files", done ? done->files : 0);
     json_add_count(o, "bytes", done ? done->bytes : 0);
     json_add_count(o, "size", done ? done->size : 0);
+    json_add_count(o, "removed", done ? done->removed : 0);
+    json_add(o, "lost", done && done->lost ? loss_json(done->lost) : NULL);
     json_object_object_foreach(more, key, value) json_add(o, key, json_object_get(value));
     json_add(o, "warnings", snap_warnings_json());
     snap_print_json(o);
@@ -121,7 +154,7 @@ static void backup_path_print_json(const struct backup_path *p, const struct bac
 void backup_path_tell(const struct backup_path *p, const struct backup_done *done,
                       struct json_object *more)
 {
-    char end[SUFFIX];
+    char end[SUFFIX], words[LOSS_WORDS];
     if (p->file && more)
         backup_path_print_json(p, done, more);
     else if (p->file && !done)
@@ -130,6 +163,8 @@ void backup_path_tell(const struct backup_path *p, const struct backup_done *don
         printf("%s%s: %s, %" PRIu64 " files, %" PRIu64 " bytes\n", p->path,
                suffix(done->number, end), done->full ? "everything" : "what has changed",
                done->files, done->bytes);
+    if (p->file && !more && done && done->lost && *loss_words(done->lost, words))
+        printf("since %s %s\n", last(p)->path, words);
     json_object_put(more);
 }
 

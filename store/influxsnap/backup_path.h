@@ -3,6 +3,8 @@
 #ifndef INFLUXFS_INFLUXSNAP_BACKUP_PATH_H
 #define INFLUXFS_INFLUXSNAP_BACKUP_PATH_H
 
+#include "store/chain/cut_loss.h"
+#include "store/chain/cut_rules.h"
 #include "store/influxsnap/outfile.h"
 #include "store/influxsnap/tarset.h"
 
@@ -33,7 +35,16 @@ struct backup_done {
     int64_t number;
     const char *id;
     uint64_t files, bytes, size; /* size: of what was written, compressed if so wanted */
+    size_t removed;              /* files that the snapshot before it held, and are no more */
+    const struct cut_lost *lost; /* what of it was not replaced; NULL: none was before it */
 };
+
+/* Warns if that exceeds what the guard of these rules allows, and says whether it does. */
+bool backup_path_guard(const struct backup_path *p, const struct cut_rules *rules,
+                       const struct cut_lost *lost);
+
+/* Warns if the snapshot before it was written on another host. */
+void backup_path_compare_hosts(const struct backup_path *p, const char *host);
 
 /* Prints the result, unless the snapshot itself went to standard output. more: NULL, for words; or
  * an object with further keys, for JSON, which it takes over. */

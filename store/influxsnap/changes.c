@@ -3,22 +3,13 @@
 
 #include "store/base/cleanup.h"
 #include "store/influx/names.h"
+#include "store/influxsnap/chainstate.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define META "meta/" NAME_META_DB
-
-enum what { GONE, FILE_HELD, FOLDER_HELD };
-
-/* What one snapshot says of one name. */
-struct event {
-    const char *name;
-    size_t rank; /* of the snapshot in the chain: the last word counts */
-    enum what what;
-    const struct manifest_file *file;
-};
 
 /* A member of the capture, by its path. */
 struct item {
@@ -27,66 +18,17 @@ struct item {
 };
 
 struct comparing {
-    struct event *events; /* in the end: what the chain holds, sorted by name */
-    size_t nevents;
+    struct chainstate held; /* by the chain */
+    struct loss *loss;
     struct item *items; /* sorted by path */
     size_t nitems;
     char *paths; /* memory of theirs */
     struct changes *out;
 };
 
-static int by_name(const void *a, const void *b)
-{
-    const struct event *x = a, *y = b;
-    int d = strcmp(x->name, y->name);
-    return d ? d : (x->rank > y->rank) - (x->rank < y->rank);
-}
-
 static int by_path(const void *a, const void *b)
 {
     return strcmp(((const struct item *)a)->path, ((const struct item *)b)->path);
-}
-
-static void add(struct comparing *c, const char *name, size_t rank, enum what what,
-                const struct manifest_file *file)
-{
-    c->events[c->nevents++] = (struct event){name, rank, what, file};
-}
-
-static void add_names(struct comparing *c, char *const *names, size_t n, size_t rank,
-                      enum what what)
-{
-    for (size_t i = 0; i < n; i++)
-        add(c, names[i], rank, what, NULL);
-}
-
-/* What the chain holds, as a list of names. */
-static int changes_read_chain(struct comparing *c, const struct manifest *const chain[], size_t n)
-{
-    size_t most = 0;
-    for (size_t k = 0; k < n; k++)
-        most +=
-            chain[k]->nfiles + chain[k]->nfolders + chain[k]->nremoved + chain[k]->nremoved_folders;
-    c->events = calloc(most + 1, sizeof(*c->events));
-    if (!c->events)
-        return -ENOMEM;
-    for (size_t k = 0; k < n; k++) {
-        add_names(c, chain[k]->removed, chain[k]->nremoved, k, GONE);
-        add_names(c, chain[k]->removed_folders, chain[k]->nremoved_folders, k, GONE);
-        add_names(c, chain[k]->folders, chain[k]->nfolders, k, FOLDER_HELD);
-        for (size_t i = 0; i < chain[k]->nfiles; i++)
-            add(c, chain[k]->files[i].name, k, FILE_HELD, &chain[k]->files[i]);
-    }
-    if (c->nevents)
-        qsort(c->events, c->nevents, sizeof(*c->events), by_name);
-    size_t kept = 0;
-    for (size_t i = 0; i < c->nevents; i++) {
-        bool last = i + 1 == c->nevents || strcmp(c->events[i].name, c->events[i + 1].name) != 0;
-        if (last && c->events[i].what != GONE)
-            c->events[kept++] = c->events[i];
-    }
-    c->nevents = kept;
-    return 0;
 }
 
 static int changes_read_capture(struct comparing *c, const struct capture *now, struct err *e)
@@ -140,61 +82,72 @@ static void changes_take(struct comparing *c, const struct capture *now, const s
         c->out->matters |= !name_in_database(item->path, NAME_INTERNAL);
 }
 
-static void lose(struct comparing *c, const struct event *old)
+static int lose(struct comparing *c, const struct chainstate_name *old)
 {
-    if (old->what == FOLDER_HELD)
-        c->out->removed_folders[c->out->nremoved_folders++] = old->name;
-    else
-        c->out->removed[c->out->nremoved++] = old->name;
     changes_touch_parent(c, old->name);
     c->out->matters |= !name_in_database(old->name, NAME_INTERNAL);
+    if (!old->file) {
+        c->out->removed_folders[c->out->nremoved_folders++] = old->name;
+        return 0;
+    }
+    c->out->removed[c->out->nremoved++] = old->name;
+    const struct file_attr was = {.size = old->file->size};
+    return loss_see(c->loss, old->name, &was, NULL);
 }
 
-static bool is_same(const struct event *old, const struct member *m)
+static bool is_same(const struct chainstate_name *old, const struct member *m)
 {
     return member_is_folder(m) ||
            (old->file->size == m->attr.size && old->file->mtime_ns == m->attr.mtime_ns);
 }
 
+/* A member of the capture, and what the chain holds under its name: NULL: nothing. */
+static int changes_keep(struct comparing *c, const struct capture *now, const struct item *item,
+                        const struct chainstate_name *old, struct err *e)
+{
+    const struct member *m = capture_member(now, item->i);
+    const struct file_attr was = {.size = old && old->file ? old->file->size : 0};
+    if (old && (old->file == NULL) != member_is_folder(m))
+        return err_set(e, -EBADMSG, "%s was a file and is a folder now, or the reverse",
+                       item->path);
+    if (!old || !is_same(old, m))
+        changes_take(c, now, item);
+    return member_is_folder(m) ? 0 : loss_see(c->loss, item->path, old ? &was : NULL, &m->attr);
+}
+
 static int changes_compare(struct comparing *c, const struct capture *now, struct err *e)
 {
     size_t i = 0, k = 0;
-    while (i < c->nevents || k < c->nitems) {
-        int d = i == c->nevents  ? 1
+    int r = 0;
+    while (r == 0 && (i < c->held.n || k < c->nitems)) {
+        int d = i == c->held.n   ? 1
                 : k == c->nitems ? -1
-                                 : strcmp(c->events[i].name, c->items[k].path);
-        if (d < 0) {
-            lose(c, &c->events[i++]);
-            continue;
-        }
-        const struct item *item = &c->items[k++];
-        const struct member *m = capture_member(now, item->i);
-        const struct event *old = d == 0 ? &c->events[i++] : NULL;
-        if (old && (old->what == FOLDER_HELD) != member_is_folder(m))
-            return err_set(e, -EBADMSG, "%s was a file and is a folder now, or the reverse",
-                           item->path);
-        if (!old || !is_same(old, m))
-            changes_take(c, now, item);
+                                 : strcmp(c->held.at[i].name, c->items[k].path);
+        const struct chainstate_name *old = d <= 0 ? &c->held.at[i++] : NULL;
+        r = d < 0 ? lose(c, old) : changes_keep(c, now, &c->items[k++], old, e);
     }
-    return 0;
+    if (r == 0)
+        r = loss_sum(c->loss, &c->out->lost);
+    return r == -ENOMEM ? err_sys(e, r, "comparing") : r;
 }
 
 int changes_find(const struct manifest *const chain[], size_t n, const struct capture *now,
                  struct changes *out, struct err *e)
 {
     struct changes found = {0};
-    struct comparing c = {.out = &found};
-    int r = changes_read_chain(&c, chain, n);
+    struct comparing c = {.out = &found, .loss = loss_new()};
+    int r = chainstate_read(chain, n, &c.held);
     if (r == 0)
         r = changes_read_capture(&c, now, e);
     found.in = calloc(capture_count(now) + 1, sizeof(*found.in));
-    found.removed = calloc(c.nevents + 1, sizeof(*found.removed));
-    found.removed_folders = calloc(c.nevents + 1, sizeof(*found.removed_folders));
-    if (r == 0 && (!found.in || !found.removed || !found.removed_folders))
+    found.removed = calloc(c.held.n + 1, sizeof(*found.removed));
+    found.removed_folders = calloc(c.held.n + 1, sizeof(*found.removed_folders));
+    if (r == 0 && (!c.loss || !found.in || !found.removed || !found.removed_folders))
         r = err_sys(e, -ENOMEM, "comparing");
     if (r == 0)
         r = changes_compare(&c, now, e);
-    free(c.events);
+    chainstate_clear(&c.held);
+    loss_free(c.loss);
     free(c.items);
     free(c.paths);
     if (r < 0)

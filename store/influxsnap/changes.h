@@ -5,6 +5,7 @@
 #define INFLUXFS_INFLUXSNAP_CHANGES_H
 
 #include "store/base/err.h"
+#include "store/chain/cut_text.h"
 #include "store/snapshot/capture.h"
 #include "store/snapshot/manifest.h"
 
@@ -15,6 +16,7 @@ struct changes {
     uint64_t files, bytes; /* that are new or have changed */
     bool meta;             /* meta/meta.db is among them */
     bool matters;          /* anything else, outside of _internal */
+    struct cut_lost lost;  /* of the chain's, by the notion of cuts (cut_loss.h) */
 };
 
 /* chain[0] is the full snapshot; each other member follows the one before it. All must outlive

@@ -64,7 +64,7 @@ static void cut_print(const struct snap *s, const struct cut_result *c, struct j
         json_add_count(o, "bytes", c->bytes);
         json_add_count(o, "copied", c->copied);
         json_add_count(o, "copied_bytes", c->copied_bytes);
-        json_add(o, "lost", loss_json(&c->head));
+        json_add(o, "lost", loss_json_of_cut(&c->head));
         json_add(o, "warnings", snap_warnings_json());
         snap_print_json(o);
     } else if (c->made) {

@@ -74,17 +74,6 @@ static int part_meta_matters(const struct capture *now, const struct tarset *cha
     return 0;
 }
 
-/* The manifests that count. */
-static const struct manifest **part_manifests(const struct tarset *chain, size_t *n)
-{
-    const struct manifest **list = calloc(chain->n, sizeof(*list));
-    *n = 0;
-    for (size_t i = 0; list && i < chain->n; i++)
-        if (!chain->at[i].superseded)
-            list[(*n)++] = chain->at[i].m;
-    return list;
-}
-
 static int part_number(struct snapshots *s, struct tarball *now, const struct manifest *first,
                        const struct manifest *last, struct part *p, struct err *e)
 {
@@ -108,7 +97,7 @@ int part_since(struct snapshots *s, struct tarball *now, const struct tarset *ch
     const struct manifest *last = chain->at[chain->n - 1].m;
     struct part p = {0};
     size_t n;
-    autofree const struct manifest **list = part_manifests(chain, &n);
+    autofree const struct manifest **list = tarset_manifests(chain, &n);
     if (!list)
         return err_sys(e, -ENOMEM, "the snapshot");
     *out = p;

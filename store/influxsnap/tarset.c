@@ -82,7 +82,10 @@ static int tarset_add_folder(struct tarset *s, const char *prefix, const char *s
         found++;
     }
     return found || stem ? 0
-                         : err_set(e, -ENOENT, "%s: no base.tar or 0.tar, 1.tar, … in it", folder);
+                         : err_set(e, -ENOENT,
+                                   "%s: no base.tar or 0.tar, 1.tar, … in it; give other "
+                                   "snapshots by their own names",
+                                   folder);
 }
 
 static int add_numbers(struct tarset *s, const char *path, size_t argument, struct err *e)
@@ -217,6 +220,16 @@ void tarset_clear(struct tarset *s)
     }
     free(s->at);
     *s = (struct tarset){0};
+}
+
+const struct manifest **tarset_manifests(const struct tarset *s, size_t *n)
+{
+    const struct manifest **list = calloc(s->n + 1, sizeof(*list));
+    *n = 0;
+    for (size_t i = 0; list && i < s->n; i++)
+        if (!s->at[i].superseded)
+            list[(*n)++] = s->at[i].m;
+    return list;
 }
 
 uint64_t tarset_bytes(const struct tarset *s)

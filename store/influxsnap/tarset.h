@@ -47,6 +47,10 @@ int tarset_numbers(const char *path, struct tarset *out, struct err *e);
 int tarset_of(struct manifest *const *m, size_t n, struct tarset *out, struct err *e);
 void tarset_clear(struct tarset *s);
 
+/* The n manifests of those that are not superseded, in a list with a place for one more, which the
+ * caller frees; NULL when out of memory. */
+const struct manifest **tarset_manifests(const struct tarset *s, size_t *n);
+
 /* The bytes of all files that are not superseded. */
 uint64_t tarset_bytes(const struct tarset *s);
 

@@ -57,7 +57,8 @@ const struct option_def options_table[] = {
      "no cut where less of the disk is free; default 5%"},
     {"guard", 0, FS | SOME, "20%|off", value_guard, AT(rules),
      "a cut that lost more of the store than this is not\n"
-     "folded until that is accepted; default 20%"},
+     "folded until that is accepted, and a backup says so;\n"
+     "default 20%"},
     {"accept-loss", 0, SOME, "N", value_number, AT(accept_loss),
      "what cut N lost may be lost: it is folded as others are"},
     {"exclude", 0, FS | SOME, "DB[:DB]", value_exclude, AT(rules),

@@ -79,7 +79,7 @@ struct json_object *report_cut_json(const struct cut_info *c, const struct cut_i
     json_add_count(o, "files", c->files);
     json_add_count(o, "bytes", c->bytes);
     json_add_count(o, "left_out", c->left_out);
-    json_add(o, "lost", loss_json(h));
+    json_add(o, "lost", loss_json_of_cut(h));
     return o;
 }
 
@@ -136,7 +136,7 @@ static struct json_object *report_last_cut_json(const struct report_timer *t)
     json_add_count(o, "copied_files", t->cut.copied);
     json_add_count(o, "copied_bytes", t->cut.copied_bytes);
     json_add_text(o, "why_copied", t->cut.said.text);
-    json_add(o, "lost", loss_json(&t->cut.head));
+    json_add(o, "lost", loss_json_of_cut(&t->cut.head));
     return o;
 }
 

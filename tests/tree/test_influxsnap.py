@@ -54,8 +54,9 @@ class SnapTest(StoreTest):
             self.assertRegex(done.stderr, r"(?m)^influxsnap: .")
         return done.stdout, done.stderr
 
-    def backup(self, *words, path=None, **how):
-        return json.loads(self.call("backup", path or self.path, "--json", *words, **how)[0])
+    def backup(self, *words, path=None, guard="off", **how):
+        """Of these small stores change() drops much."""
+        return json.loads(self.call("backup", path or self.path, f"--guard={guard}", "--json", *words, **how)[0])
 
     def names(self):
         return sorted(name for name in os.listdir(self.folder) if name.startswith((".", self.path.name)))
@@ -336,6 +337,16 @@ class BackupTest(SnapTest):
         refused(INCOMPLETE, "number 1 is missing", part[1].unlink)
         refused(INCOMPLETE, "full snapshot.*missing", lambda: self.path.rename(kept))
         refused(CORRUPT, "backup.tar.1", lambda: part[1].write_bytes(whole["backup.tar.1"][:700]))
+        # The size follows from the manifest, which is whole.
+        sizes = {name: len(content) for name, content in whole.items()}
+        for name, path in (("backup.tar", self.path), ("backup.tar.1", part[1]), ("backup.tar.2", part[2])):
+            for size in (sizes[name] - 512, sizes[name] - 1024, sizes[name] - 1500, sizes[name] - 3072, sizes[name] // 2):
+                refused(CORRUPT, f"{name}: is cut off.*nothing was written", lambda: os.truncate(path, size))
+            refused(CORRUPT, f"{name}: .*after its end.*nothing was written",
+                    lambda: path.write_bytes(whole[name] + whole[name][:1024] + bytes(1024)))
+            # received in part, by a program that sets the size beforehand
+            refused(CORRUPT, f"{name}: is cut off",
+                    lambda: path.write_bytes(whole[name][:-4096] + bytes(4096)))
         refused(CORRUPT, "backup.tar.2: .*not a snapshot", lambda: part[2].write_bytes(b"words\n" * 1000))
         refused(CORRUPT, "backup.tar: .*not a snapshot", lambda: self.path.write_bytes(b""))
         refused(INCOMPLETE, "builds on", lambda: self.forge(part[1], lambda f: f.manifest.update(parent="0" * 32)))
@@ -343,14 +354,63 @@ class BackupTest(SnapTest):
         self.call("backup", self.folder, code=FAILED)
         self.call("backup", self.folder / "nowhere/backup.tar", code=FAILED)
 
+    def test_packed_anew(self):
+        """Another tar(1) ends with more zeros, which a restore takes."""
+        self.backup()
+        with self.path.open("ab") as file:
+            file.write(bytes(10240))
+        self.change(0)
+        self.assertEqual(self.backup()["number"], 0)
+        self.call("verify", self.path)
+
+    def test_lost(self):
+        """What is gone and was not replaced is said, with exit code 6 where it is much."""
+        self.change(0)
+        self.assertIsNone(self.backup(guard="20%")["lost"])
+        self.change(1)  # a compaction
+        done = self.backup(guard="20%")
+        self.assertEqual((done["removed"], done["lost"]["bytes"]), (3, 0))
+        self.change(2)
+        before = self.names()
+        words = r"since .*backup.tar.0 2 shards, 6 files, \d+ bytes are gone \(\d\d.* %.*second db/autogen"
+        out, said = self.call("backup", self.path, code=OMISSIONS)
+        self.assertRegex(said, f"warning: {words}")
+        self.assertRegex(out, f"backup.tar.1: what has changed.*\n{words}")
+        self.assertEqual(self.names(), sorted([*before, "backup.tar.1"]))
+        self.call("backup", self.path)  # said once
+        status = json.loads(self.call("status", "--json")[0])["history"]["backup"][0]
+        self.assertRegex(status["text"], "2 shards, 6 files")
+        os.unlink(f"{self.path}.1")
+        done = self.backup(code=OMISSIONS, guard="20%")
+        self.assertEqual((done["written"], done["removed"], done["lost"]["shards"], done["lost"]["files"]), (True, 6, 2, 6))
+        self.assertIn("second db/autogen", done["lost"]["names"])
+        self.assertEqual(len(done["warnings"]), 1)
+        os.unlink(f"{self.path}.1")
+        out, said = self.call("backup", self.path, "--guard=off")
+        self.assertEqual(said, "")
+        self.assertIn("2 shards, 6 files", out)
+
+    def test_another_store(self):
+        self.backup()
+        other = HandmadeStore(self.folder / "other")
+        other.shard("else", tsm={f"{FIRST}.tsm": tsm(b"x")})
+        _, said = self.call("backup", self.path, store=other.write_meta(), code=OMISSIONS)
+        self.assertRegex(said, r"4 shards.*100.0 %.*another store needs another name")
+
+    def test_another_host(self):
+        self.backup()
+        self.forge(self.path, lambda forged: forged.manifest.update(host="elsewhere"))
+        self.change(0)
+        self.assertRegex(self.call("backup", self.path)[1], "warning: .*on host elsewhere: another store needs another name")
+
     def test_without_a_state_folder(self):
         for number in range(2):
-            done, said = self.call("--state=/proc/none/here", "backup", self.path)
+            done, said = self.call("--state=/proc/none/here", "backup", "--guard=off", self.path)
             self.assertIn("state folder", said)
         self.assertIn("nothing has changed", done)
         for step in range(3):  # its counter begins at 1 each time
             self.change(step)
-            self.call("--state=/proc/none/here", "backup", self.path)
+            self.call("--state=/proc/none/here", "backup", "--guard=off", self.path)
         self.backup(path=self.folder / "whole.tar")
         shutil.rmtree(self.store / "influxfs")
         self.same(self.restored(self.folder / "whole.tar"), self.restored(self.path))

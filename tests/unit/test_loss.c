@@ -153,7 +153,7 @@ static void many_names(void **state)
     assert_true(strlen(l.names) < sizeof(l.names));
     assert_non_null(strstr(loss_words(&l, words), " and 35 more"));
     struct cut_head h = {.lost = l, .guard = CUT_GUARD_TRIPPED};
-    struct json_object *o = loss_json(&h), *names;
+    struct json_object *o = loss_json_of_cut(&h), *names;
     assert_true(json_object_object_get_ex(o, "names", &names));
     assert_int_equal(json_object_array_length(names), 5);
     assert_int_equal(json_object_get_string_len(json_object_array_get_idx(names, 4)), 205);
