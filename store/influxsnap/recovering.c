@@ -4,6 +4,7 @@
 #include "store/base/json.h"
 #include "store/influx/running.h"
 #include "store/influxsnap/snap.h"
+#include "store/restore/install.h"
 #include "store/restore/session.h"
 
 #include <errno.h>
@@ -26,10 +27,9 @@ static int recover_or_wait(const struct session_options *o, struct err *done, st
     struct err under_way = {0};
     for (bool told = false;; told = true) {
         int r = session_recover(o, done, e);
-        if (r == 1)
-            r = session_look(o->paths, &under_way, e);
-        if (r < 0 || !under_way.text[0])
-            return r;
+        int looked = r == INSTALL_ELSEWHERE ? session_look(o->paths, &under_way, e) : 0;
+        if (looked < 0 || !under_way.text[0])
+            return looked < 0 ? looked : r;
         if (snap_stopped(NULL))
             return err_set(e, -EINTR, "interrupted: %s", done->text);
         if (!told)
@@ -52,15 +52,18 @@ static int recover_exit_code(const struct snap *s, int r)
     return r == -EBADMSG ? EXIT_CORRUPT : EXIT_FAILED;
 }
 
-static void recover_print(const struct snap *s, const struct err *done)
+/* found: why nothing was done is a warning already. */
+static void recover_print(const struct snap *s, enum install_found found, const struct err *done)
 {
     if (s->o.json) {
         struct json_object *o = json_object_new_object();
-        json_add_text(o, "done", done->text);
+        json_add_text(o, "done", found == INSTALL_IN_ORDER ? done->text : NULL);
         json_add(o, "warnings", snap_warnings_json());
         snap_print_json(o);
     } else {
-        puts(done->text[0] ? done->text : "no restore was cut off");
+        puts(found != INSTALL_IN_ORDER ? "nothing was done"
+             : done->text[0]           ? done->text
+                                       : "no restore was cut off");
     }
 }
 
@@ -82,8 +85,12 @@ int snap_recover(struct snap *s)
         snap_fail(r, &e);
         return recover_exit_code(s, r);
     }
+    if (r == INSTALL_HIDDEN)
+        return snap_fail(-EACCES, &done);
     if (r < 0)
         snap_note("%s", e.text);
-    recover_print(s, &done);
+    if (r > 0)
+        snap_warn("%s", done.text);
+    recover_print(s, r > 0 ? (enum install_found)r : INSTALL_IN_ORDER, &done);
     return EXIT_DONE;
 }

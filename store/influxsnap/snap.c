@@ -5,6 +5,7 @@
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
+#include "store/restore/install.h"
 #include "store/restore/session.h"
 #include "store/snapshot/held.h"
 
@@ -49,7 +50,7 @@ static int snap_open_paths(struct snap *s, enum snap_need need, struct err *e)
 /* A store whose restore was cut off is unusable until that is finished or undone. */
 static void snap_put_in_order(const struct snap *s)
 {
-    struct err why = {0};
+    struct err done, why = {0};
     autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     const struct session_options o = {.paths = &s->paths,
                                       .uid = (uid_t)-1,
@@ -57,6 +58,8 @@ static void snap_put_in_order(const struct snap *s)
                                       .in_use = running_forbids,
                                       .state_fd = state};
     cleanup(session_closep) struct session *r = NULL;
+    if (session_recover(&o, &done, &why) == INSTALL_IN_ORDER && done.text[0])
+        snap_warn("%s", done.text);
     /* The store can still be read, unless it is half exchanged: then the capture says so. */
     if (session_open(&o, &r, &why) < 0)
         snap_say("%s", why.text);
@@ -65,7 +68,6 @@ static void snap_put_in_order(const struct snap *s)
 static int snap_open_snapshots(struct snap *s, struct err *e)
 {
     struct err note = {0};
-    snap_put_in_order(s);
     int r = snapshots_open(&s->paths, s->lacking ? NULL : s->state, &s->snapshots, &note, e);
     if (r == 0 && s->o.allow_left_out)
         snapshots_allow_left_out(s->snapshots);
@@ -91,6 +93,8 @@ int snap_open(struct snap *s, enum snap_need need, struct err *e)
     if (r == 0 && need == SNAP_CUTS && s->lacking)
         r = snap_refuse_without_state(s, e);
     if (r == 0 && need >= SNAP_SNAPSHOTS)
+        snap_put_in_order(s);
+    if (r == 0 && need >= SNAP_UNTOUCHED)
         r = snap_open_snapshots(s, e);
     if (r == 0 && need >= SNAP_CUTS)
         r = cuts_open(s->snapshots, s->state, &s->cuts, e);

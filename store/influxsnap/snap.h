@@ -27,6 +27,7 @@ struct snap {
 enum snap_need {
     SNAP_LOOK,      /* its folders, and the state folder if there is one */
     SNAP_PATHS,     /* the state folder is made if missing; below, only if there is a store */
+    SNAP_UNTOUCHED, /* the store stays as it lies; its cuts can be read */
     SNAP_SNAPSHOTS, /* what a killed restore left is finished or undone; it can be captured */
     SNAP_CUTS,      /* its cuts; without a state folder this fails */
 };

@@ -133,7 +133,7 @@ static int verify_open(struct snap *s, struct err *e)
 {
     int r = snap_check_state(s, e);
     if (r == 0)
-        r = snap_open(s, SNAP_SNAPSHOTS, e);
+        r = snap_open(s, SNAP_UNTOUCHED, e);
     if (r < 0 || s->state)
         return r < 0 ? r : cuts_open(s->snapshots, s->state, &s->cuts, e);
     if (snap_cuts_unknown(s))

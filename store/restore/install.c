@@ -118,17 +118,24 @@ int install_run(struct targets *t, const struct install_check *c, const char *id
     return 0;
 }
 
-/* Something of an earlier restore cannot be removed: it holds a mount, or rights are missing. */
+/* Something of an earlier restore cannot be removed: it holds a mount, or rights are missing. That is
+ * no fault of the store, which can be read; a restore is refused. */
 static bool is_stuck(int r)
 {
     return r == -EBUSY || r == -EPERM || r == -EACCES || r == -EROFS;
+}
+
+static enum install_found stuck(int r)
+{
+    return r == -EPERM || r == -EACCES ? INSTALL_HIDDEN : INSTALL_STUCK;
 }
 
 /* Without a journal the layout is unknown, so both are searched. */
 static int install_remove_litter(struct targets *t, bool in_use, struct err *done, struct err *e)
 {
     bool litter = false;
-    struct err why = {0}, mounted = {0};
+    struct err why = {0};
+    enum install_found found = INSTALL_IN_ORDER;
     targets_remove_probes(t);
     for (int inside = 0; inside < 2; inside++) {
         for (int i = 0; i < TARGETS; i++) {
@@ -138,22 +145,22 @@ static int install_remove_litter(struct targets *t, bool in_use, struct err *don
                       target_has_side(&t->at[i], SIDE_KEPT_TMP);
         }
         int r = targets_tidy(t, &why);
-        if (is_stuck(r))
-            mounted = why;
-        else if (r < 0)
+        if (is_stuck(r)) {
+            found = stuck(r);
+            *done = why;
+        } else if (r < 0) {
             return err_set(e, r, "%s", why.text);
+        }
         journal_remove_unwritten(&t->at[TARGET_META]);
     }
     for (int i = 0; i < TARGETS; i++)
         t->at[i].inside = false;
     if (!in_use)
         targets_remove_homes(t);
-    if (mounted.text[0])
-        *done = mounted; /* no fault of the store, which can be read; a restore is refused */
-    else if (litter)
+    if (found == INSTALL_IN_ORDER && litter)
         err_set(done, 0,
                 "removed what a restore that was cut off had staged; the store is as it was");
-    return 0;
+    return found;
 }
 
 static int install_resume(struct targets *t, const char *id, enum fence fence,
@@ -169,8 +176,9 @@ static int install_resume(struct targets *t, const char *id, enum fence fence,
                                "(*.restoring is the new store, *.before-restore* the old one)",
                                meta, id);
         int r = install_clean(t, use->text[0] != 0, e);
-        if (is_stuck(r)) /* no fault of the store, which can be read; a restore is refused */
-            r = err_set(done, 0, "the restore of snapshot %s is complete, but %s", id, e->text);
+        if (is_stuck(r))
+            r = err_set(done, stuck(r), "the restore of snapshot %s is complete, but %s", id,
+                        e->text);
         else
             err_set(done, 0, "cleaned up after the restore of snapshot %s, which was complete", id);
         return r;
@@ -217,7 +225,7 @@ static int install_recover_locked(struct targets *t, const struct install_check 
     if (phase == JOURNAL_PREPARED) {
         err_set(done, 0, "undid the restore of snapshot %s, which was cut off before it began", id);
         r = install_undo(t, use.text[0] != 0, e);
-        return r == -EBUSY /* as above */
+        return r == -EBUSY /* as where it is stuck */
                    ? err_set(done, 0, "the restore of snapshot %s is undone, but %s", id, e->text)
                    : r;
     }
@@ -234,7 +242,7 @@ int install_recover(struct targets *t, const struct install_check *c, struct err
     int r = targets_lock(t, false, &locked);
     if (r == -EBUSY) {
         err_set(done, 0, "%s; nothing was tidied up", locked.text);
-        return 1;
+        return INSTALL_ELSEWHERE;
     }
     if (r < 0)
         return err_set(e, r, "%s", locked.text);

@@ -40,9 +40,17 @@ struct install_check {
 int install_run(struct targets *t, const struct install_check *c, const char *id, struct err *note,
                 struct err *e);
 
-/* Finishes or undoes what was cut off, and removes litter, except where something is mounted; *done
- * says what (empty: nothing). Locks meanwhile. 0; 1: another process is restoring this store, so
- * nothing was looked at; -EBUSY: work is left, but influxd uses the store or something is mounted
+/* What came of it, where that is no error: *done says what was done (empty: nothing); or else why
+ * nothing was. */
+enum install_found {
+    INSTALL_IN_ORDER,
+    INSTALL_ELSEWHERE, /* another process restores this store: nothing was looked at */
+    INSTALL_STUCK,     /* what is left cannot be removed, such as a mount; the store can be used */
+    INSTALL_HIDDEN,    /* there is no permission to look */
+};
+
+/* Finishes or undoes what was cut off, and removes litter, except where something is mounted. Locks
+ * meanwhile. One of enum install_found; -EBUSY: work is left, but influxd uses the store or something is mounted
  * below it; -EBADMSG: the journal is damaged. */
 int install_recover(struct targets *t, const struct install_check *c, struct err *done,
                     struct err *e);

@@ -189,8 +189,11 @@ static int journal_read_at(struct targets *t, bool inside, enum journal_phase *p
                        "%s: a restore was cut off here that had other folders for data or wal; "
                        "mount with those, so that it can be finished",
                        meta.path);
-    return r < 0 ? err_set(e, r, "%s: the journal of a cut-off restore (%s) is damaged", meta.path,
-                           name)
+    return r < 0 ? err_set(e, r,
+                           "%s: the journal of a cut-off restore (%s) is damaged; put its parts in "
+                           "order by hand (*.restoring is the new store, *.before-restore* the old "
+                           "one), then remove the journal, and raft.db if it is there",
+                           meta.path, name)
                  : 0;
 }
 

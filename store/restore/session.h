@@ -38,8 +38,7 @@ static inline void session_closep(struct session **s)
     session_close(*s);
 }
 
-/* Does no more than that, without a session. *done: what was done; empty: there was nothing to do. 1:
- * another process restores this store just now, which *done then says, and nothing was looked at. */
+/* Does no more than that, without a session, and returns what install_recover does. */
 int session_recover(const struct session_options *o, struct err *done, struct err *e);
 
 /* Whether a restore could begin now; ask when a file is opened for writing. -EBUSY: influxd uses

@@ -42,8 +42,7 @@ int staging_check(struct staging *st, struct err *e);
  * the log and to options.notice. */
 int staging_targets(struct staging *st, struct targets **out, struct err *e);
 
-/* The same after install_recover, whose work is logged and in *done. 1: another process restores
- * the store, so nothing was looked at. */
+/* The same after install_recover, whose work is logged and in *done; returns what that does. */
 int staging_recover(struct staging *st, struct targets **out, struct err *done, struct err *e);
 
 /* Whether a restore could begin now: staging_check, and a look at how the folders can be exchanged,

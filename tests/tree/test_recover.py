@@ -160,6 +160,27 @@ class RecoverTest(RestoreTest):
         self.assertIn(f"({journal.name}) is damaged", why)
         self.assertEqual(whole_tree(self.store), before)
 
+        self.assertRegex(why, "by hand.*, then remove the journal")
+
+    def test_while_another_receives(self):
+        """The store is untouched, so influxd may start."""
+        holder = os.open(self.store, os.O_RDONLY)
+        self.addCleanup(os.close, holder)
+        fcntl.flock(holder, fcntl.LOCK_EX)  # as who restores has it
+        code, said, why = self.call("recover", "--json")
+        self.assertEqual((code, json.loads(said)["done"]), (DONE, None), why)
+        self.assertRegex(json.loads(said)["warnings"][0], "is restoring this store; nothing was tidied up")
+        self.assertRegex(why, "is restoring this store")
+        self.assertEqual(self.call("recover")[1], "nothing was done\n")
+
+    def test_no_permission_to_look(self):
+        self.open_to_all()
+        (self.store / "wal").chmod(0o700)
+        (self.store / ".influxfs").mkdir(mode=0o700)
+        done = subprocess.run(self.words("recover", "--json"), user=65534, group=65534, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertIn("Permission denied", done.stderr)
+
     def test_no_store(self):
         shutil.rmtree(self.store)
         code, _, why = self.call("recover")
