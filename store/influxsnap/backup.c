@@ -179,6 +179,8 @@ static int backup_store(struct snap *s)
 
 static int backup_check_options(const struct options *o, struct err *e)
 {
+    if (!*o->args[0])
+        return err_set(e, -EINVAL, "backup needs the name of a file, or -, and got an empty one");
     if (!o->host)
         return o->timeout_ns ? err_set(e, -EINVAL, "--timeout is for backups with --host") : 0;
     if (o->allow_left_out)

@@ -81,7 +81,7 @@ static int host_answer(struct fetching *f, bool *comes, struct err *e)
     const char *name = download_name(f->from), *type = download_type(f->from);
     struct err words = {0};
     *comes = status == HTTP_OK;
-    if (status == HTTP_NO_CONTENT && f->at.set.n)
+    if (status == HTTP_NO_CONTENT && f->at.set.n && download_is_ours(f->from))
         return 0;
     if (status == HTTP_OK && strncmp(type, "application/x-tar", 17) == 0)
         return 0;

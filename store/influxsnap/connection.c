@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define TLS_HELLO 0x16                  /* the first byte of a client of https */
 #define LEAST_RATE 1024                 /* bytes of a request a second */
 #define SLICE_NS (100 * MILLISECOND_NS) /* of a wait, after which the world is looked at again */
 #define PARTING_NS (2 * SECOND_NS)      /* for a client to close after its answer */
@@ -154,6 +155,9 @@ int connection_head(struct connection *c, struct http_request *out, struct err *
             return err_set(e, -ECONNRESET, "the client closed before its request was whole");
         if (r)
             return r;
+        if (c->buf[0] == TLS_HELLO)
+            return err_set(e, HTTP_BAD_REQUEST,
+                           "no TLS is spoken here: ask with http://, or through a proxy that does");
     }
     c->at = n;
     return http_request_read(c->buf, n, out, e);

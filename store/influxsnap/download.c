@@ -5,6 +5,7 @@
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
+#include "store/influxsnap/http_request.h"
 #include "store/influxsnap/snap.h"
 
 #include <curl/curl.h>
@@ -15,6 +16,7 @@
 
 #define PORT "8087"
 #define TARGET "/snapshot"
+#define LEN(text) (sizeof(text) - 1)
 #define HELD_MOST (1u << 20) /* bytes that have come and were not pulled */
 #define FIELDS_MOST 100
 #define SLICE_MS 200
@@ -22,6 +24,7 @@
 struct download {
     char *name, *url, *unix_path;
     bool told_password; /* it stands in host */
+    bool ours;          /* influxsnap serve answers */
     CURL *easy;
     CURLM *multi;
     struct curl_slist *head; /* of the request */
@@ -47,23 +50,21 @@ static int download_read_part(CURLU *u, CURLUPart part, char **out)
     return code == CURLUE_OUT_OF_MEMORY || (code == CURLUE_OK && !*out) ? -ENOMEM : 0;
 }
 
-/* The name without user and password. */
+/* The name is the URL without user and password. */
 static int download_read_name(struct download *d, CURLU *u)
 {
-    autofree char *scheme = NULL, *host = NULL, *port = NULL, *password = NULL;
-    int r = download_read_part(u, CURLUPART_SCHEME, &scheme);
-    r = r ? r : download_read_part(u, CURLUPART_HOST, &host);
-    r = r ? r : download_read_part(u, CURLUPART_PORT, &port);
-    r = r ? r : download_read_part(u, CURLUPART_PASSWORD, &password);
+    autofree char *password = NULL;
+    int r = download_read_part(u, CURLUPART_PASSWORD, &password);
     if (r < 0)
         return r;
     d->told_password = password != NULL;
-    return asprintf(&d->name, "%s://%s%s%s", scheme, host, port ? ":" : "", port ? port : "") < 0
-               ? -ENOMEM
-               : 0;
+    if (curl_url_set(u, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
+        curl_url_set(u, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK)
+        return -ENOMEM;
+    return download_read_part(u, CURLUPART_URL, &d->name);
 }
 
-/* The URL: a path in it is the part of a proxy's that leads to the server. */
+/* The URL: a path in it is the part of a proxy's that leads to the server, or all of it. */
 static int download_read_url(struct download *d, CURLU *u)
 {
     autofree char *path = NULL, *whole = NULL;
@@ -73,6 +74,8 @@ static int download_read_url(struct download *d, CURLU *u)
     size_t n = path ? strlen(path) : 0;
     while (n && path[n - 1] == '/')
         n--;
+    if (n >= LEN(TARGET) && strncmp(path + n - LEN(TARGET), TARGET, LEN(TARGET)) == 0)
+        n -= LEN(TARGET);
     if (asprintf(&whole, "%.*s" TARGET, (int)n, path ? path : "") < 0)
         return -ENOMEM;
     if (curl_url_set(u, CURLUPART_PATH, whole, 0) != CURLUE_OK)
@@ -80,14 +83,26 @@ static int download_read_url(struct download *d, CURLU *u)
     return download_read_part(u, CURLUPART_URL, &d->url);
 }
 
-static int download_read_address(struct download *d, const char *host, CURLU *u)
+/* Why it cannot be an address. */
+static int download_refuse(const char *host, CURLUcode code, struct err *e)
+{
+    const char *colon = strchr(host, ':');
+    if (code == CURLUE_BAD_PORT_NUMBER && colon && !strchr(colon + 1, ':'))
+        return err_set(e, -EINVAL, "--host: a port is a number up to 65535");
+    if (!strstr(host, "://") && !strchr(host, '[') && colon && strchr(colon + 1, ':'))
+        return err_set(e, -EINVAL, "--host: an address with colons stands in brackets: [%s]", host);
+    return err_set(e, -EINVAL, "--host is HOST[:PORT], http://HOST, https://HOST or unix:PATH");
+}
+
+static int download_read_address(struct download *d, const char *host, CURLU *u, struct err *e)
 {
     autofree char *full = NULL;
     bool scheme = strstr(host, "://");
     if (asprintf(&full, "%s%s", scheme ? "" : "http://", host) < 0)
         return -ENOMEM;
-    if (curl_url_set(u, CURLUPART_URL, full, 0) != CURLUE_OK)
-        return -EINVAL;
+    CURLUcode code = curl_url_set(u, CURLUPART_URL, full, 0);
+    if (code != CURLUE_OK)
+        return download_refuse(host, code, e);
     autofree char *kind = NULL, *port = NULL, *query = NULL;
     int r = download_read_part(u, CURLUPART_SCHEME, &kind);
     r = r ? r : download_read_part(u, CURLUPART_PORT, &port);
@@ -95,11 +110,11 @@ static int download_read_address(struct download *d, const char *host, CURLU *u)
     if (r < 0)
         return r;
     if ((strcmp(kind, "http") != 0 && strcmp(kind, "https") != 0) || query)
-        return -EINVAL;
+        return download_refuse(host, CURLUE_OK, e);
     if (!scheme && !port && curl_url_set(u, CURLUPART_PORT, PORT, 0) != CURLUE_OK)
         return -ENOMEM;
-    r = download_read_name(d, u);
-    return r < 0 ? r : download_read_url(d, u);
+    r = download_read_url(d, u);
+    return r < 0 ? r : download_read_name(d, u);
 }
 
 static int download_find_host(struct download *d, const char *host, struct err *e)
@@ -115,11 +130,9 @@ static int download_find_host(struct download *d, const char *host, struct err *
         return d->name && d->url && d->unix_path ? 0 : err_sys(e, -ENOMEM, "--host");
     }
     CURLU *u = curl_url();
-    int r = u ? download_read_address(d, host, u) : -ENOMEM;
+    int r = u ? download_read_address(d, host, u, e) : -ENOMEM;
     curl_url_cleanup(u);
-    if (r == -EINVAL)
-        return err_set(e, r, "--host is HOST[:PORT], http://HOST, https://HOST or unix:PATH");
-    return r < 0 ? err_sys(e, r, "--host") : 0;
+    return r < 0 && r != -EINVAL ? err_sys(e, r, "--host") : r;
 }
 
 /* What comes */
@@ -139,10 +152,11 @@ static size_t download_take_bytes(char *p, size_t one, size_t n, void *arg)
 /* A line of the answer's head. */
 static size_t download_take_field(char *p, size_t one, size_t n, void *arg)
 {
-    static const char key[] = "Influxfs-Damaged:";
+    static const char key[] = "Influxfs-Damaged:", ours[] = HTTP_OUR_FIELD ":";
     struct download *d = arg;
-    size_t len = sizeof(key) - 1, end = n;
+    size_t len = LEN(key), end = n;
     (void)one;
+    d->ours |= n > LEN(ours) && strncasecmp(p, ours, LEN(ours)) == 0;
     if (n < len || strncasecmp(p, key, len) != 0 || d->ndamaged == FIELDS_MOST)
         return n;
     while (end > len && strchr(" \r\n", p[end - 1]))
@@ -170,7 +184,10 @@ static int download_fail(const struct download *d, struct err *e)
     if (got > 0 && size > 0 && got < size)
         return err_set(e, -EIO, "%s: the connection broke after %lld of %lld bytes (%s): try again",
                        d->name, (long long)got, (long long)size, words);
-    return err_set(e, -EIO, "%s: %s", d->name, words);
+    return err_set(e, -EIO, "%s: %s%s", d->name, words,
+                   d->code == CURLE_SSL_CONNECT_ERROR
+                       ? "; influxsnap serve itself speaks no TLS: try http://"
+                       : "");
 }
 
 static int download_note_progress(struct download *d, struct err *e)
@@ -364,6 +381,11 @@ const char *download_leads_to(const struct download *d)
     char *url = NULL;
     curl_easy_getinfo(d->easy, CURLINFO_REDIRECT_URL, &url);
     return url;
+}
+
+bool download_is_ours(const struct download *d)
+{
+    return d->ours;
 }
 
 uint64_t download_size(const struct download *d)

@@ -12,13 +12,15 @@
 
 #include "store/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct download;
 
-/* Whether such a host can be: HOST[:PORT], a URL of http or https, or unix:PATH. -EINVAL. */
+/* Whether such a host can be: HOST[:PORT], a URL of http or https, with or without the /snapshot at
+ * its end, or unix:PATH. -EINVAL. */
 int download_check_host(const char *host, struct err *e);
 
 /* Sends the request, and waits for the head of the answer. body: n bytes that go with the request,
@@ -32,7 +34,7 @@ static inline void download_closep(struct download **d)
     download_close(*d);
 }
 
-const char *download_name(const struct download *d); /* of the server */
+const char *download_name(const struct download *d); /* of what was asked for: its URL */
 long download_status(const struct download *d);
 const char *download_type(const struct download *d);     /* Content-Type, or "" */
 const char *download_leads_to(const struct download *d); /* of a redirect; else NULL */
@@ -40,6 +42,9 @@ uint64_t download_size(const struct download *d);        /* Content-Length; 0: n
 
 /* The values of the answer's fields Influxfs-Damaged. */
 const char *const *download_damaged(const struct download *d, size_t *n);
+
+/* Whether it was influxsnap serve that answered. */
+bool download_is_ours(const struct download *d);
 
 /* The next bytes, unchanged until the next call: their number, 0 at the end of an answer that is as
  * long as was said, or -errno. */

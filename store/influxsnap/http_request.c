@@ -251,12 +251,20 @@ int http_request_read(const char *head, size_t n, struct http_request *out, stru
     return r;
 }
 
+/* A name may end with the dot of the root of all names. */
+static struct text without_root(struct text name)
+{
+    name.n -= name.n > 1 && name.p[name.n - 1] == '.';
+    return name;
+}
+
 bool http_host_is_ours(const char *host, const char *names)
 {
     unsigned char address[sizeof(struct in6_addr)];
     char inner[INET6_ADDRSTRLEN];
     size_t n = strlen(host);
-    if (strcasecmp(host, "localhost") == 0 || inet_pton(AF_INET, host, address) == 1)
+    const struct text asked = without_root((struct text){host, n});
+    if (is(asked, "localhost") || inet_pton(AF_INET, host, address) == 1)
         return true;
     if (n > 2 && n - 2 < sizeof(inner) && host[0] == '[' && host[n - 1] == ']') {
         copy((struct text){host + 1, n - 2}, inner, sizeof(inner));
@@ -264,7 +272,8 @@ bool http_host_is_ours(const char *host, const char *names)
     }
     for (const char *p = names; p && n; p = *p ? p + 1 : NULL) {
         size_t len = strcspn(p, ":");
-        if (len == n && strncasecmp(p, host, n) == 0)
+        const struct text ours = without_root((struct text){p, len});
+        if (ours.n == asked.n && strncasecmp(ours.p, asked.p, asked.n) == 0)
             return true;
         p += len;
     }

@@ -13,6 +13,10 @@
 
 #define HTTP_HEAD_MAX 16384u /* bytes of a head; a longer one is refused */
 
+/* The field of the answers of `influxsnap serve` by which a client knows them: what the store is now,
+ * also where nothing has changed. */
+#define HTTP_OUR_FIELD "Influxfs-Snapshot"
+
 enum http_status {
     HTTP_OK = 200,
     HTTP_NO_CONTENT = 204,

@@ -175,6 +175,7 @@ static int serve_answer(struct serving *v, struct err *e)
     int r = damage_tell(tarball_capture(v->now), name_damaged, &naming, e);
     if (r < 0)
         return HTTP_SERVER_ERROR;
+    add_line(&head, HTTP_OUR_FIELD, capture_record(tarball_capture(v->now))->id);
     if (tar) {
         add_line(&head, "Content-Type", "application/x-tar");
         add_count(&head, "Content-Length", tarball_size(tar));
@@ -230,7 +231,7 @@ static const char *what(const struct serving *v)
 static int serve_log(const struct serving *v, int status, int r, const struct err *e)
 {
     double seconds = (double)(time_mono_ns() - v->began) / 1e9;
-    const char *peer = connection_peer(v->client), *line = v->q.line;
+    const char *peer = connection_peer(v->client), *line = *v->q.line ? v->q.line : "no request";
     uint64_t n = connection_written(v->client);
     if (r == -ENODATA)
         return EXIT_DONE;

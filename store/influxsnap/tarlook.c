@@ -258,16 +258,17 @@ static int begin_all(void *arg, const struct manifest *m, struct err *e)
     return 0;
 }
 
-static int open_spool(struct look *l, struct err *e)
+/* What goes wrong here is not the tar's fault. */
+static int open_spool(struct look *l)
 {
     const char *folder = getenv("TMPDIR");
     folder = folder && *folder ? folder : "/var/tmp";
     if (l->spool < 0)
         l->spool = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (l->spool < 0)
-        return err_sys(e, -errno, "a temporary file in %s (TMPDIR)", folder);
+        return err_sys(&l->why, -errno, "a temporary file in %s (TMPDIR)", folder);
     if (ftruncate(l->spool, 0) < 0 || lseek(l->spool, 0, SEEK_SET) < 0)
-        return err_sys(e, -errno, "a temporary file in %s (TMPDIR)", folder);
+        return err_sys(&l->why, -errno, "a temporary file in %s (TMPDIR)", folder);
     return 0;
 }
 
@@ -278,7 +279,7 @@ static int open_any(void *arg, const char *name, uint64_t size, uint64_t at, str
     l->at = at;
     l->size = size;
     strcpy(l->name, name); /* shorter than PATH_MAX: manifest_name_ok */
-    return l->tsm ? (l->plain ? 0 : open_spool(l, e)) : tarlook_open_one(l, name, size, at, e);
+    return l->tsm ? (l->plain ? 0 : open_spool(l)) : tarlook_open_one(l, name, size, at, e);
 }
 
 static int write_any(void *arg, const void *buf, size_t n, struct err *e)
@@ -289,7 +290,7 @@ static int write_any(void *arg, const void *buf, size_t n, struct err *e)
     if (l->plain)
         return 0;
     int r = io_write_all(l->spool, buf, n);
-    return r < 0 ? err_sys(e, r, "a temporary file for %s (TMPDIR)", l->name) : 0;
+    return r < 0 ? err_sys(&l->why, r, "a temporary file for %s (TMPDIR)", l->name) : 0;
 }
 
 static int tarlook_close_any(void *arg, struct err *e)

@@ -262,9 +262,9 @@ int capture_proportion(const struct capture *c, bool allowed, struct err *e)
     if (allowed || gone <= kept)
         return 0;
     omissions_say(c->left_out, line, sizeof(line));
-    return err_set(
-        e, -EIO,
-        "more would be left out than kept (%" PRIu64
-        " bytes): is it the metastore of this store? allow_left_out takes it as it is; %s",
-        kept, line);
+    return err_set(e, -EIO,
+                   "more would be left out than kept (%" PRIu64
+                   " bytes): is it the metastore of this store? --allow-left-out "
+                   "(of a mount: allow_left_out) takes it as it is; %s",
+                   kept, line);
 }

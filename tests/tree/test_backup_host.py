@@ -148,6 +148,29 @@ class ChainTest(HostTest):
         self.assertEqual((done["removed"], done["lost"]["shards"], done["lost"]["files"]), (6, 2, 6))
         self.assertEqual(done["warnings"], [])
 
+    def test_url(self):
+        """As it was given to curl; and what was asked for is named."""
+        self.call("backup", "--host", f"http://{self.server.host}/snapshot", self.path)
+        self.path.unlink()
+        self.call("backup", "--host", f"{self.server.host}/snapshot/", self.path)
+        _, said = self.call("backup", "--host", f"http://me:secret@{self.server.host}/influx", self.path, code=FAILED)
+        self.assertIn(f"http://{self.server.host}/influx/snapshot: answers 404: ", said)
+        self.assertNotIn("secret", said)
+
+    def test_tls_without_need(self):
+        """It is answered at once."""
+        began = time.monotonic()
+        _, said = self.call("backup", "--host", f"https://{self.server.host}", "--timeout", f"{HANG}s", self.path, code=FAILED)
+        self.assertLess(time.monotonic() - began, HANG)
+        self.assertIn("try http://", said)
+        self.assertRegex(self.server.said(1), r"127\.0\.0\.1:\d+: no request: 400, .*no TLS is spoken here")
+
+    def test_no_place_for_temporary_files(self):
+        """Is no fault of the server."""
+        _, said = self.pull("--compress=zstd", env=os.environ | {"TMPDIR": str(self.folder / "nowhere")}, code=FAILED)
+        self.assertRegex(said, "(?m)^influxsnap: a temporary file in .*/nowhere .TMPDIR.: No such file")
+        self.assertEqual(self.names(), [])
+
     def test_stdout(self):
         self.pull()
         out = self.folder / "piped.tar"
@@ -205,6 +228,9 @@ class ChainTest(HostTest):
         for words in (["--host=ftp://db"], ["--host=unix:"], ["--host=http://"], ["--host=db?x"], ["--timeout=5s"],
                       ["--host=db", "--allow-left-out"], ["--host="]):
             self.call("backup", *words, self.path, code=USAGE)
+        for host, words in (("::1", r"brackets: \[::1\]"), ("db:99999", "a port is a number up to 65535"),
+                            ("db:x", "a port is"), ("http://db:99999/", "--host")):
+            self.assertRegex(self.call("backup", "--host", host, self.path, code=USAGE)[1], words)
         self.assertEqual(self.names(), [])
 
 
@@ -331,6 +357,8 @@ class BrokenTest(HostTest):
         with saying(answer(200, full)) as server:
             self.pull(server=server)
         self.assertEqual(self.path.read_bytes(), full)
+        with saying(answer(204)) as server:  # of a server that knows nothing of stores
+            self.refuse("answers 204: no influxsnap serve answers there", server=server)
 
     def test_wrong_snapshots(self):
         """Good ones, each of which does not belong there."""

@@ -480,6 +480,10 @@ class VerifyTest(SnapTest):
         self.assertIn("the full snapshot that", said)
         self.call("verify", self.folder / "nothing", code=FAILED)
 
+    def test_folder_of_others(self):
+        _, said = self.call("verify", self.folder, code=FAILED)
+        self.assertIn("give other snapshots by their own names", said)
+
     def test_wrong_parent(self):
         self.forge(self.part[1], lambda forged: forged.manifest.update(parent="0" * 32))
         _, said = self.verify(code=INCOMPLETE)
@@ -710,7 +714,7 @@ class CommandTest(SnapTest):
         for words in ((), ("nothing",), ("backup",), ("backup", "a", "b"), ("backup", "--keep=1", "a"), ("--what",),
                       ("cut", "--keep=-1"), ("cut", "--keep"), ("cut", "--reserve=5%%"), ("cut", "--reserve=x"),
                       ("cut", "--exclude=a::b"), ("backup", "--compress=bz2", "a"), ("clone", "1"), ("list", "x"),
-                      ("restore", "--owner=a:b:c", "x")):
+                      ("restore", "--owner=a:b:c", "x"), ("backup", "")):
             with self.subTest(words=words):
                 self.call(*words, code=USAGE)
         self.call("list", code=FAILED, store=self.folder / "nothing")

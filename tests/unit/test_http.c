@@ -145,14 +145,25 @@ static void test_control_bytes(void **arg)
 static void test_host(void **arg)
 {
     (void)arg;
-    static const char *const ours[] = {"localhost", "LOCALHOST", "127.0.0.1", "10.1.2.3",
-                                       "[::1]",     "[fe80::1]", "db.example"};
-    static const char *const others[] = {
-        "",        "localhost.evil.example",  "127.0.0.1.evil.example", "[evil]", "[::1",
-        "db.exam", "db.example.org",          "other.exampl",           "[]",     "0x7f.1x",
-        "example", "db.example:other.example"};
+    static const char *const ours[] = {"localhost",   "LOCALHOST",   "127.0.0.1",  "10.1.2.3",
+                                       "[::1]",       "[fe80::1]",   "db.example", "localhost.",
+                                       "db.EXAMPLE.", "root.example"};
+    static const char *const others[] = {"",
+                                         "localhost.evil.example",
+                                         "127.0.0.1.evil.example",
+                                         "[evil]",
+                                         "[::1",
+                                         "db.exam",
+                                         "db.example.org",
+                                         "other.exampl",
+                                         "[]",
+                                         "0x7f.1x",
+                                         "example",
+                                         "db.example:other.example",
+                                         ".",
+                                         "localhost.."};
     for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
-        assert_true(http_host_is_ours(ours[i], "other.example:DB.example"));
+        assert_true(http_host_is_ours(ours[i], "other.example:root.example.:DB.example"));
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         assert_false(http_host_is_ours(others[i], "other.example:DB.example"));
     assert_false(http_host_is_ours("db.example", NULL));
