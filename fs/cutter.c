@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/cutter.h"
 
+#include "fs/recorder.h"
 #include "store/base/cleanup.h"
 #include "store/base/log.h"
 #include "store/base/time.h"
@@ -13,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_NS (5 * SECOND_NS)   /* how often it looks at what others did, at most */
-#define RETRY_NS (60 * SECOND_NS) /* after a failure */
+#define LOOK_NS (5 * SECOND_NS)    /* how often it looks at what others did, at most */
+#define RETRY_NS (60 * SECOND_NS)  /* after a failure */
+#define NOTE_NS (3600 * SECOND_NS) /* between notes that nothing has changed */
 
 struct cutter {
     struct fs *fs;
@@ -24,6 +26,7 @@ struct cutter {
     struct err omitted; /* what the last cut left out, as logged */
     /* Monotonic; the thread's own: */
     int64_t cut_ns;        /* monotonic: the last attempt */
+    int64_t noted_ns;      /* the last note that nothing has changed; 0: none */
     int64_t not_before_ns; /* since it failed */
     int64_t fold_ns;       /* the last attempt, and the state of the chain then */
     uint64_t fold_version;
@@ -106,6 +109,20 @@ static void log_loss(const struct cut_result *res)
         log_info("cut %lld: %s", (long long)res->number, lost);
 }
 
+/* So that an idle store looks watched, also to those who ask without a mount. */
+static void cutter_note_unchanged(struct cutter *c, const struct cut_result *res, int64_t began)
+{
+    const struct history_entry look = {.result = HISTORY_DONE,
+                                       .took_ns = time_mono_ns() - began,
+                                       .what = "option every=",
+                                       .id = res->id,
+                                       .text = HISTORY_UNCHANGED};
+    if (res->made || (c->noted_ns && began - c->noted_ns < NOTE_NS))
+        return;
+    c->noted_ns = began;
+    recorder_add(c->fs->recorder, HISTORY_BACKUP, &look);
+}
+
 /* "Nothing to cut yet" is not a failure: the store may still be restored. */
 static void cut(struct cutter *c)
 {
@@ -132,6 +149,7 @@ static void cut(struct cutter *c)
         log_info("cut %lld: %llu files, %llu bytes changed", (long long)res.number,
                  (unsigned long long)res.files, (unsigned long long)res.bytes);
     c->fs->counters.cuts += res.made;
+    cutter_note_unchanged(c, &res, began);
     log_loss(&res);
     if (res.said.text[0] && strcmp(res.said.text, c->said.text) != 0)
         log_info("cut: %s", res.said.text);

@@ -31,6 +31,7 @@ static int fail(int r, const struct err *e)
 struct cutting {
     struct meter meter;
     struct json_object *told; /* what to say of the captured store */
+    struct cut_result result;
     int code;
 };
 
@@ -144,7 +145,7 @@ static void put_told(struct cutting *c)
 
 static int cut_store(struct snap *s, struct cutting *c, struct err *e)
 {
-    struct cut_result result;
+    struct cut_result *result = &c->result;
     bool told = false;
     int r = snap_open(s, SNAP_CUTS, e);
     if (r == 0)
@@ -155,14 +156,14 @@ static int cut_store(struct snap *s, struct cutting *c, struct err *e)
     s->o.rules.file = retained;
     s->o.rules.captured = captured;
     s->o.rules.arg = c;
-    r = cuts_make(s->cuts, &s->o.rules, &snap_reader, &result, e);
+    r = cuts_make(s->cuts, &s->o.rules, &snap_reader, result, e);
     meter_end(&c->meter);
     if (r < 0)
         return r;
-    if (result.said.text[0] && !told)
-        snap_say("%s", result.said.text);
-    tell_loss(&result);
-    cut_print(s, &result, c->told);
+    if (result->said.text[0] && !told)
+        snap_say("%s", result->said.text);
+    tell_loss(result);
+    cut_print(s, result, c->told);
     return cut_fold(s, e);
 }
 
@@ -178,13 +179,22 @@ static bool cut_had_failed(const struct snap *s)
     return false;
 }
 
-static void cut_remember(struct snap *s, int64_t began_ns, int r, const struct err *why)
+/* A cut that was made can be seen. One that was not leaves no other trace. */
+static void cut_remember(struct snap *s, int64_t began_ns, const struct cutting *c, int r,
+                         const struct err *why)
 {
-    const struct history_entry end = {.result = r < 0 ? HISTORY_FAILED : HISTORY_DONE,
-                                      .what = REMEMBERED,
-                                      .text = r < 0 ? why->text : NULL};
-    if (!snap_stopped(NULL) && (r < 0 || cut_had_failed(s)))
-        remember(s, HISTORY_BACKUP, began_ns, &end);
+    struct history_entry end = {.result = HISTORY_DONE, .what = REMEMBERED};
+    const bool unchanged = r >= 0 && !c->result.made;
+    if (snap_stopped(NULL) || (r >= 0 && !unchanged && !cut_had_failed(s)))
+        return;
+    if (r < 0) {
+        end.result = HISTORY_FAILED;
+        end.text = why->text;
+    } else if (unchanged) {
+        end.id = c->result.id;
+        end.text = HISTORY_UNCHANGED;
+    }
+    remember(s, HISTORY_BACKUP, began_ns, &end);
 }
 
 int snap_cut(struct snap *s)
@@ -193,7 +203,7 @@ int snap_cut(struct snap *s)
     struct err e = {0};
     cleanup(put_told) struct cutting c = {.told = json_object_new_object()};
     int r = cut_store(s, &c, &e);
-    cut_remember(s, began_ns, r, &e);
+    cut_remember(s, began_ns, &c, r, &e);
     return r < 0 ? fail(r, &e) : c.code;
 }
 

@@ -34,6 +34,9 @@ struct history_entry {
 /* What a verification of the store's cuts calls them. */
 #define HISTORY_CUTS "cuts"
 
+/* The text of a backup that is a look at the store: the cut with its id is as good as a new one. */
+#define HISTORY_UNCHANGED "nothing has changed"
+
 /* The entries of each kind, the newest first. */
 struct history {
     struct {

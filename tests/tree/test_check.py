@@ -5,11 +5,12 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, snap, snap_code
-from lib.files import run
+from lib.files import HANG, run, wait_until
 from lib.metrics import Metrics
 from lib.mount import INFLUXFS
 from lib.stores import HandmadeStore, some_store, tsm_of
@@ -96,7 +97,7 @@ class CheckTest(StoreTest):
         self.check(OK)
 
     def test_a_failed_cut(self):
-        """Told until one succeeds, also if nothing has changed since the last; others are not in the history."""
+        """Told until one succeeds, also if nothing has changed since the last."""
         snap(self.store, "backup", self.tar)
         self.assertEqual(snap_code(self.store, "cut", "--reserve=99999T")[0], 1)
         self.assertRegex(self.check(WARNING)[0], "- the last backup, of influxsnap cut, failed: .*free")
@@ -104,7 +105,22 @@ class CheckTest(StoreTest):
             snap(self.store, "cut")
             self.check(OK)
         history = json.loads(snap(self.store, "status", "--json"))["history"]["backups"]
-        self.assertEqual((history["failed"], history["done"]), (1, 2))
+        self.assertEqual((history["failed"], history["done"]), (1, 3))
+
+    def test_an_idle_store(self):
+        """A cut that finds nothing changed is as good as a new one, by the command and by the timer."""
+        def looks():
+            return json.loads(snap(self.store, "status", "--json"))["history"]["backups"]["last"]
+        snap(self.store, "cut")
+        self.assertEqual(looks(), [])
+        began = time.time_ns()
+        for _ in range(2):
+            snap(self.store, "cut")
+        self.assertEqual([(look["what"], look["text"]) for look in looks()], [("influxsnap cut", "nothing has changed")])
+        self.assertGreater(looks()[0]["ended_ns"], began)
+        with self.mounted(self.store, options="every=1"):
+            wait_until(lambda: looks()[0]["what"] == "option every=", HANG, "the timer's look to be remembered")
+        self.assertIn("last backup", self.check(OK)[0])
 
     def test_omissions(self):
         orphan = self.store / "data/first/autogen/99"
