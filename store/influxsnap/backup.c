@@ -27,7 +27,6 @@ struct backup {
     struct tarball *now; /* the store */
     struct part part;    /* the snapshot to write */
     uint64_t written;
-    bool lost_much; /* since the snapshot before it */
 };
 
 /* Shows each file whose bytes begin before byte `to` of the tar. */
@@ -121,15 +120,15 @@ static void backup_tell(const struct backup *b)
 }
 
 /* Says what is to be known of what was written. Returns the exit code. */
-static int backup_judge(struct backup *b)
+static int backup_judge(const struct backup *b)
 {
     const struct capture *c = tarball_capture(b->now);
     int code = tell_capture(c);
     if (!b->part.tar)
         return code;
     backup_path_compare_hosts(&b->at, capture_record(c)->host);
-    b->lost_much = backup_path_guard(&b->at, &b->s->o.rules, &b->part.changes.lost);
-    return b->lost_much ? EXIT_OMISSIONS : code;
+    backup_path_guard(&b->at, &b->s->o.rules, &b->part.changes.lost);
+    return code;
 }
 
 static void backup_remember(const struct backup *b, int64_t began_ns, int code, const char *why)
@@ -141,8 +140,8 @@ static void backup_remember(const struct backup *b, int64_t began_ns, int code, 
     char numbered[PATH_MAX], lost[LOSS_WORDS];
     if (code == EXIT_OMISSIONS)
         damage_say_lacks(c, &lacks);
-    if (b->lost_much && !lacks.text[0])
-        err_set(&lacks, 0, "%s", loss_words(&b->part.changes.lost, lost));
+    else if (b->part.tar && b->at.set.n && *loss_words(&b->part.changes.lost, lost))
+        err_set(&lacks, 0, "%s", lost);
     if (b->part.tar && origin(b)->number >= 0) {
         snprintf(numbered, sizeof(numbered), "%s.%" PRId64, path, origin(b)->number);
         path = numbered;

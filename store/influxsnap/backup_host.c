@@ -260,7 +260,8 @@ static int host_tell(const struct fetching *f)
     const struct manifest *m = f->m ? f->m : last(f);
     size_t n = json_object_array_length(f->damaged);
     backup_path_compare_hosts(&f->at, m->host);
-    bool tripped = f->m && backup_path_guard(&f->at, &f->s->o.rules, &f->lost);
+    if (f->m)
+        backup_path_guard(&f->at, &f->s->o.rules, &f->lost);
     tell_links(NULL, (const char *const *)m->links, m->nlinks);
     tell_left_out(NULL, &m->left_out);
     for (size_t i = 0; i < n; i++)
@@ -279,7 +280,7 @@ static int host_tell(const struct fetching *f)
                                      .removed = m->nremoved,
                                      .lost = last(f) ? &f->lost : NULL};
     backup_path_tell(&f->at, f->m ? &done : NULL, more);
-    return n || tripped || omissions_that_count(&m->left_out) ? EXIT_OMISSIONS : EXIT_DONE;
+    return n || omissions_that_count(&m->left_out) ? EXIT_OMISSIONS : EXIT_DONE;
 }
 
 int backup_host(struct snap *s)

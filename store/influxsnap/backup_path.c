@@ -105,16 +105,15 @@ static const struct tarset_file *last(const struct backup_path *p)
     return &p->set.at[p->set.n - 1];
 }
 
-bool backup_path_guard(const struct backup_path *p, const struct cut_rules *rules,
+void backup_path_guard(const struct backup_path *p, const struct cut_rules *rules,
                        const struct cut_lost *lost)
 {
     char words[LOSS_WORDS];
     if (!rules->guard || !loss_exceeds(lost, rules->guard_part))
-        return false;
+        return;
     snap_warn("since %s %s; the snapshots that lie there have them; another store needs another "
               "name",
               last(p)->path, loss_words(lost, words));
-    return true;
 }
 
 void backup_path_compare_hosts(const struct backup_path *p, const char *host)

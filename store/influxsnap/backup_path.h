@@ -39,8 +39,9 @@ struct backup_done {
     const struct cut_lost *lost; /* what of it was not replaced; NULL: none was before it */
 };
 
-/* Warns if that exceeds what the guard of these rules allows, and says whether it does. */
-bool backup_path_guard(const struct backup_path *p, const struct cut_rules *rules,
+/* Warns if that exceeds what the guard of these rules allows, as a cut does: what was written holds
+ * the store as it is. */
+void backup_path_guard(const struct backup_path *p, const struct cut_rules *rules,
                        const struct cut_lost *lost);
 
 /* Warns if the snapshot before it was written on another host. */

@@ -15,11 +15,11 @@ static const struct command commands[] = {
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
-     "appears whole or not at all. What is gone since the snapshot before it is said; exit code 6 "
-     "if\n"
-     "that is more than --guard allows. PATH - is standard output: always a full one. With --host, "
-     "the\n"
-     "snapshot comes from `influxsnap serve` on another machine, and is verified.\n"},
+     "appears whole or not at all. What is gone since the snapshot before it is said, with a "
+     "warning\n"
+     "if that is more than --guard allows. PATH - is standard output: always a full one. With "
+     "--host,\n"
+     "the snapshot comes from `influxsnap serve` on another machine, and is verified.\n"},
     {"restore", "PATH…", "dry-run force owner keep-expired json", 1, -1, snap_restore,
      "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"

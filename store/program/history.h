@@ -27,7 +27,7 @@ struct history_entry {
     uint64_t bytes;
     const char *what; /* the path of what was written, checked or restored, in full; or words */
     const char *id;   /* of the snapshot; or NULL */
-    const char *text; /* what was left out, or why it failed; or NULL */
+    const char *text; /* what was left out, or is gone, or why it failed; or NULL */
     bool gone;        /* a failure because `what` is not there (any more) */
 };
 
