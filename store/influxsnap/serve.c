@@ -299,6 +299,11 @@ int snap_serve(struct snap *s)
     int status = r > 0 ? r : 0;
     if (status)
         r = serve_refuse(&v, (enum http_status)status, &e, &gone);
+    /* A client that hangs up at the first bytes of a refusal was refused all the same. */
+    if (status && (r == -ECONNRESET || r == -EPIPE)) {
+        r = 0;
+        gone = (struct err){0};
+    }
     const struct err *why = gone.text[0] ? &gone : &e;
     int code = serve_log(&v, status, r < 0 ? r : 0, why);
     serve_remember(&v, status, r, why);
