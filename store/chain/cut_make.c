@@ -413,20 +413,33 @@ static int make_folders(struct cuts *c, struct err *e)
                  : cuts_folder(c, e);
 }
 
+/* Whether the store cannot be read, its disk gone with the state folder on it: then e says that. */
+static bool make_without_store(const struct cuts *c, const struct tarball_reader *reader,
+                               struct err *e)
+{
+    struct tarball *t = NULL;
+    int r = snapshots_now(c->snapshots, reader, &t, e);
+    tarball_unref(t);
+    return r == -EIO;
+}
+
 /* A disk that was mounted over the state folder since hides what would be retained. */
-static int make_refuse_hidden(const struct cuts *c, struct err *e)
+static int make_refuse_hidden(const struct cuts *c, const struct tarball_reader *reader,
+                              struct err *e)
 {
     struct stat opened, now;
     if (fstat(c->state_fd, &opened) < 0)
         return err_sys(e, -errno, "state folder %s", c->state);
-    int r = stat(c->state, &now) < 0 ? -errno : 0;
-    if (r == 0 && now.st_dev == opened.st_dev && now.st_ino == opened.st_ino)
+    const bool gone = stat(c->state, &now) < 0;
+    if (!gone && now.st_dev == opened.st_dev && now.st_ino == opened.st_ino)
         return 0;
+    if (gone && make_without_store(c, reader, e))
+        return -EIO;
     return err_set(
         e, -ESTALE,
         "state folder %s: %s since it was opened, so a cut would not be found: unmount and "
         "mount again, after the disks of the store",
-        c->state, r < 0 ? "it has gone" : "a disk or another folder came there");
+        c->state, gone ? "it has gone" : "a disk or another folder came there");
 }
 
 int cuts_make(struct cuts *c, const struct cut_rules *rules, const struct tarball_reader *reader,
@@ -434,7 +447,7 @@ int cuts_make(struct cuts *c, const struct cut_rules *rules, const struct tarbal
 {
     struct err own = {0};
     struct cut_result result = {.number = -1};
-    int r = make_refuse_hidden(c, e);
+    int r = make_refuse_hidden(c, reader, e);
     if (r < 0)
         return r;
     autoclose int fd = make_folders(c, e);
