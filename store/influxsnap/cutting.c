@@ -167,7 +167,7 @@ static int cut_store(struct snap *s, struct cutting *c, struct err *e)
     return cut_fold(s, e);
 }
 
-/* Of cuts, those that failed: the others can be seen. */
+/* Whether the last cut that is remembered failed. */
 static bool cut_had_failed(const struct snap *s)
 {
     cleanup(history_clear) struct history h = {0};

@@ -5,7 +5,6 @@
 #include "store/influx/config.h"
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
-#include "store/restore/install.h"
 #include "store/restore/session.h"
 #include "store/snapshot/held.h"
 
@@ -50,7 +49,7 @@ static int snap_open_paths(struct snap *s, enum snap_need need, struct err *e)
 /* A store whose restore was cut off is unusable until that is finished or undone. */
 static void snap_put_in_order(const struct snap *s)
 {
-    struct err done, why = {0};
+    struct err why = {0};
     autoclose int state = s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     const struct session_options o = {.paths = &s->paths,
                                       .uid = (uid_t)-1,
@@ -58,11 +57,11 @@ static void snap_put_in_order(const struct snap *s)
                                       .in_use = running_forbids,
                                       .state_fd = state};
     cleanup(session_closep) struct session *r = NULL;
-    if (session_recover(&o, &done, &why) == INSTALL_IN_ORDER && done.text[0])
-        snap_warn("%s", done.text);
     /* The store can still be read, unless it is half exchanged: then the capture says so. */
     if (session_open(&o, &r, &why) < 0)
         snap_say("%s", why.text);
+    else if (*session_recovered(r))
+        snap_warn("%s", session_recovered(r));
 }
 
 static int snap_open_snapshots(struct snap *s, struct err *e)

@@ -34,9 +34,11 @@ int session_open(const struct session_options *o, struct session **out, struct e
     if (staging_open(o, s->account, &s->staging) < 0 || parked_open(o->collect, &s->parked) < 0 ||
         record_open(o->state_fd, &s->record) < 0)
         return err_sys(e, -ENOMEM, "restore");
-    struct err done, why = {0};
+    struct err why = {0};
     cleanup(targets_freep) struct targets *t = NULL;
-    ret = staging_recover(s->staging, &t, &done, &why);
+    ret = staging_recover(s->staging, &t, &s->recovered, &why);
+    if (ret != INSTALL_IN_ORDER) /* then it says why nothing was done */
+        s->recovered.text[0] = 0;
     if (ret >= 0)
         increments_open(s, t);
     /* Folders that cannot be restored into can still be read; a restore will say so. */
@@ -46,6 +48,11 @@ int session_open(const struct session_options *o, struct session **out, struct e
         return err_set(e, ret, "%s", why.text);
     *out = steal_ptr(&s);
     return 0;
+}
+
+const char *session_recovered(const struct session *s)
+{
+    return s->recovered.text;
 }
 
 int session_recover(const struct session_options *o, struct err *done, struct err *e)

@@ -38,7 +38,10 @@ static inline void session_closep(struct session **s)
     session_close(*s);
 }
 
-/* Does no more than that, without a session, and returns what install_recover does. */
+/* What the opening finished or undid, in words; or "". */
+const char *session_recovered(const struct session *s);
+
+/* Finishes or undoes it and no more, without a session; returns what install_recover does. */
 int session_recover(const struct session_options *o, struct err *done, struct err *e);
 
 /* Whether a restore could begin now; ask when a file is opened for writing. -EBUSY: influxd uses
