@@ -114,15 +114,26 @@ size_t http_head_end(const char *p, size_t n)
     return 0;
 }
 
-/* HOST or HOST:PORT. */
+static bool is_address6(struct text t)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    char inner[INET6_ADDRSTRLEN];
+    if (t.n < 3 || t.n - 2 >= sizeof(inner) || t.p[0] != '[' || t.p[t.n - 1] != ']')
+        return false;
+    copy((struct text){t.p + 1, t.n - 2}, inner, sizeof(inner));
+    return inet_pton(AF_INET6, inner, address) == 1;
+}
+
+/* HOST or HOST:PORT, where an address of IPv6 stands in brackets. */
 static bool http_read_host(struct text t, struct http_request *r)
 {
     const char *end = t.p + t.n, *colon = NULL;
     if (t.n && *t.p == '[') {
         const char *closed = memchr(t.p, ']', t.n);
-        if (!closed || (closed + 1 < end && closed[1] != ':'))
+        colon = closed ? closed + 1 : end;
+        if (!is_address6((struct text){t.p, (size_t)(colon - t.p)}) ||
+            (colon < end && *colon != ':'))
             return false;
-        colon = closed + 1;
     } else {
         colon = t.n ? memchr(t.p, ':', t.n) : NULL;
         colon = colon ? colon : end;
@@ -260,16 +271,11 @@ static struct text without_root(struct text name)
 
 bool http_host_is_ours(const char *host, const char *names)
 {
-    unsigned char address[sizeof(struct in6_addr)];
-    char inner[INET6_ADDRSTRLEN];
+    unsigned char address[sizeof(struct in_addr)];
     size_t n = strlen(host);
-    const struct text asked = without_root((struct text){host, n});
-    if (is(asked, "localhost") || inet_pton(AF_INET, host, address) == 1)
+    const struct text whole = {host, n}, asked = without_root(whole);
+    if (is(asked, "localhost") || inet_pton(AF_INET, host, address) == 1 || is_address6(whole))
         return true;
-    if (n > 2 && n - 2 < sizeof(inner) && host[0] == '[' && host[n - 1] == ']') {
-        copy((struct text){host + 1, n - 2}, inner, sizeof(inner));
-        return inet_pton(AF_INET6, inner, address) == 1;
-    }
     for (const char *p = names; p && n; p = *p ? p + 1 : NULL) {
         size_t len = strcspn(p, ":");
         const struct text ours = without_root((struct text){p, len});
