@@ -77,6 +77,11 @@ const struct option_def options_table[] = {
      "line protocol (the default), or as influxd answers over HTTP"},
     {"from", 0, SOME, "TIME", value_time, AT(from), "points at this time or later"},
     {"to", 0, SOME, "TIME", value_time, AT(to), "points before this time"},
+    {"database", 0, SOME, "DB[:DB]", value_databases, AT(selected), "these databases alone"},
+    {"rp", 0, SOME, "RP", value_text, AT(rp), "this retention policy alone"},
+    {"shard", 0, SOME, "ID[:ID]", value_shards, AT(selected), "the shards with these ids alone"},
+    {"exact", 0, SOME, FLAG(exact),
+     "of the shards that --from and --to meet, only the\npoints at these times"},
     {"output", 0, SOME, "PATH", value_text, AT(output),
      "write to this file, whole or not at all, instead of stdout"},
     {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},
@@ -121,6 +126,8 @@ void options_clear(struct options *o)
     free(o->state);
     free(o->mountpoint);
     options_free_kept(o->mount_options, o->nmount_options);
+    value_selection_clear(&o->selected);
+    free(o->rp);
     free(o->output);
     free(o->host);
     free(o->allow_host);
@@ -185,6 +192,18 @@ void options_free_kept(char **list, size_t n)
     for (size_t i = 0; i < n; i++)
         free(list[i]);
     free(list);
+}
+
+struct selection options_selection(const struct options *o)
+{
+    struct selection s = o->selected;
+    s.exclude = o->rules.exclude;
+    s.nexclude = o->rules.nexclude;
+    s.rp = o->rp;
+    s.from = o->from;
+    s.to = o->to;
+    s.exact = o->exact;
+    return s;
 }
 
 /* Writes the name from *out on as a program spells it: "keep_expired" or "--keep-expired". */

@@ -13,6 +13,7 @@
 #include "store/chain/cuts.h"
 #include "store/export/dump_name.h"
 #include "store/influx/paths.h"
+#include "store/influx/selection.h"
 #include "store/program/values.h"
 
 #include <stddef.h>
@@ -45,14 +46,17 @@ struct options {
     bool quiet, json, dry_run, remove, no_ddl, prometheus, html, check;
     enum compress compress;
     enum dump_format format;
-    int64_t from, to;         /* nanoseconds since 1970; from <= time < to */
-    int64_t accept_loss;      /* the number of a cut; -1: not given */
-    struct value_age max_age; /* of the last cut or backup */
-    char *output;             /* NULL: stdout */
-    char *host;               /* a URL, or unix:PATH; NULL: this machine's store */
-    char *allow_host;         /* NAME[:NAME…]; NULL: none */
-    int64_t timeout_ns;       /* 0: not given */
-    char **args;              /* after the command; point into argv, NULL-terminated */
+    int64_t from, to; /* nanoseconds since 1970; from <= time < to */
+    bool exact;
+    struct selection selected; /* its databases and shards alone; use options_selection */
+    char *rp;                  /* NULL: not given */
+    int64_t accept_loss;       /* the number of a cut; -1: not given */
+    struct value_age max_age;  /* of the last cut or backup */
+    char *output;              /* NULL: stdout */
+    char *host;                /* a URL, or unix:PATH; NULL: this machine's store */
+    char *allow_host;          /* NAME[:NAME…]; NULL: none */
+    int64_t timeout_ns;        /* 0: not given */
+    char **args;               /* after the command; point into argv, NULL-terminated */
     size_t nargs;
 };
 
@@ -77,6 +81,9 @@ extern const struct option_def options_table[];
 
 void options_default(struct options *o);
 void options_clear(struct options *o);
+
+/* The part of a store that the options name; as long as they live. */
+struct selection options_selection(const struct options *o);
 
 /* The option of influxfs that a word names, such as "-h", "--help", "keep=2" or "allow_left_out";
  * *value is the text after '='. NULL: not an option. */

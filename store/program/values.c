@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/program/values.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/log.h"
 #include "store/base/owner.h"
 #include "store/chain/cuts.h"
 #include "store/export/dump_name.h"
+#include "store/influx/selection.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -218,27 +221,83 @@ int value_guard(const char *text, void *out, struct err *e)
     return 0;
 }
 
-int value_exclude(const char *text, void *out, struct err *e)
+/* DB[:DB…]; *out grows by the names. */
+static int value_names_split(const char *text, const char ***list, size_t *count, struct err *e)
 {
-    struct cut_rules *rules = out;
-    size_t n = 1;
-    for (const char *p = text; *p; p++)
-        n += *p == ':';
-    char **list = calloc(n, sizeof(*list));
-    if (!list)
-        return err_sys(e, -ENOMEM, "its names");
-    value_rules_clear(rules);
-    rules->exclude = (const char *const *)list;
-    for (size_t len; rules->nexclude < n; text += len + 1) {
+    for (size_t len;; text += len + 1) {
         len = strcspn(text, ":");
         if (len == 0)
             return err_set(e, -EINVAL, "the name of a database is empty");
-        list[rules->nexclude] = strndup(text, len);
-        if (!list[rules->nexclude])
+        char *name = strndup(text, len);
+        if (!name || !array_grow(list, *count)) {
+            free(name);
             return err_sys(e, -ENOMEM, "its names");
-        rules->nexclude++;
+        }
+        (*list)[(*count)++] = name;
+        if (!text[len])
+            return 0;
     }
-    return 0;
+}
+
+static void value_names_free(const char *const **list, size_t *n)
+{
+    for (size_t i = 0; i < *n; i++)
+        free((char *)(*list)[i]);
+    free((void *)*list);
+    *list = NULL;
+    *n = 0;
+}
+
+int value_exclude(const char *text, void *out, struct err *e)
+{
+    struct cut_rules *rules = out;
+    value_rules_clear(rules);
+    const char **list = NULL;
+    int r = value_names_split(text, &list, &rules->nexclude, e);
+    rules->exclude = list;
+    return r;
+}
+
+int value_databases(const char *text, void *out, struct err *e)
+{
+    struct selection *s = out;
+    value_names_free(&s->databases, &s->ndatabases);
+    const char **list = NULL;
+    int r = value_names_split(text, &list, &s->ndatabases, e);
+    s->databases = list;
+    return r;
+}
+
+int value_shards(const char *text, void *out, struct err *e)
+{
+    struct selection *s = out;
+    uint64_t *list = NULL;
+    free((void *)s->shards);
+    s->shards = NULL;
+    s->nshards = 0;
+    for (size_t n = 0;; text++) {
+        char *end;
+        errno = 0;
+        uint64_t id = strtoull(text, &end, 10);
+        if (!isdigit((unsigned char)*text) || errno || (*end && *end != ':'))
+            return err_set(e, -EINVAL, "not the ids of shards, such as 7 or 7:12");
+        if (!array_grow(&list, n))
+            return err_sys(e, -ENOMEM, "its ids");
+        list[n++] = id;
+        s->shards = list;
+        s->nshards = n;
+        text = end;
+        if (!*end)
+            return 0;
+    }
+}
+
+void value_selection_clear(struct selection *s)
+{
+    value_names_free(&s->databases, &s->ndatabases);
+    free((void *)s->shards);
+    s->shards = NULL;
+    s->nshards = 0;
 }
 
 /* The bit of a folder of the root; 0: it cannot be hidden. */
@@ -299,9 +358,5 @@ const char *value_pace_text(uint64_t pace, char out[PACE_TEXT])
 
 void value_rules_clear(struct cut_rules *r)
 {
-    for (size_t i = 0; i < r->nexclude; i++)
-        free((char *)r->exclude[i]);
-    free((void *)r->exclude);
-    r->exclude = NULL;
-    r->nexclude = 0;
+    value_names_free(&r->exclude, &r->nexclude);
 }

@@ -81,4 +81,12 @@ int value_hide(const char *text, void *out, struct err *e);
 struct cut_rules;
 void value_rules_clear(struct cut_rules *r);
 
+/* struct selection: the databases DB[:DB…]; the ids of shards ID[:ID…]. value_selection_clear frees
+ * both lists. */
+int value_databases(const char *text, void *out, struct err *e);
+int value_shards(const char *text, void *out, struct err *e);
+
+struct selection;
+void value_selection_clear(struct selection *s);
+
 #endif
