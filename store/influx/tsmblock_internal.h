@@ -10,7 +10,8 @@
 /* The high four bits of the first byte of times and integers. */
 enum encoding { ENCODING_RAW = 0, ENCODING_SIMPLE8B = 1, ENCODING_RLE = 2 };
 
-#define ENCODING_ONLY 0x10 /* the first byte of floats, booleans and strings */
+#define ENCODING_ONLY 0x10                     /* the first byte of floats, booleans and strings */
+#define FLOAT_END UINT64_C(0x7ff8000000000001) /* the NaN after the last float */
 
 /* A block while it is decoded. */
 struct decoder {

@@ -34,7 +34,7 @@ struct tsmfile_entry {
     uint32_t size;    /* with the CRC */
 };
 
-/* A key and its blocks; valid until the next call on the same file. */
+/* A key and its blocks; valid until the next walk, seek or rest of the same file. */
 struct tsmfile_key {
     const char *key; /* serieskey.h; not NUL-terminated */
     size_t len;

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define FLOAT_END 0x7ff8000000000001u
-
 /* Bits from the most significant one of each byte, and the window of the last changed bits. */
 struct gorilla {
     const uint8_t *p;
