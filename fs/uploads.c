@@ -130,7 +130,7 @@ static int uploads_create(struct request *r, struct node *dir, const char *name,
     lock_scope(&d->all->lock);
     rc = upload_tree_find(d, name) ? -EEXIST : upload_tree_path(d, name, path);
     if (rc == 0)
-        rc = upload_new(r->fs->restore, path, &upload);
+        rc = upload_new(r->fs->restore, path, NULL, &upload);
     if (rc == 0) {
         rc = upload_tree_add(r, d, name, mode, false, upload, &e);
         if (rc < 0)

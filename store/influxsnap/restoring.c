@@ -130,7 +130,7 @@ static int restore_upload_file(struct restoring *r, const char *path, struct err
     struct err why = {0};
     cleanup(upload_freep) struct upload *u = NULL;
     autoclose int fd = tar_open(&path);
-    int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), &u);
+    int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), NULL, &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
     upload_open(u);

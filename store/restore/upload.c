@@ -289,7 +289,8 @@ int upload_rename(struct upload *u, const char *name, const struct tarball_reade
     return r;
 }
 
-int upload_new(struct session *s, const char *name, struct upload **out)
+int upload_new(struct session *s, const char *name, const struct restore_request *asked,
+               struct upload **out)
 {
     struct upload *u = calloc(1, sizeof(*u));
     if (!u)
@@ -297,7 +298,9 @@ int upload_new(struct session *s, const char *name, struct upload **out)
     u->session = s;
     u->account = session_account(s);
     u->name = strdup(name);
-    if (!u->name || feed_new(&u->lock, &u->changed, session_spool, s, &u->feed) < 0) {
+    if (!u->name || restore_request_copy(asked, &u->asked) < 0 ||
+        feed_new(&u->lock, &u->changed, session_spool, s, &u->feed) < 0) {
+        restore_request_free(u->asked);
         free(u->name);
         free(u);
         return -ENOMEM;
@@ -329,6 +332,7 @@ void upload_free(struct upload *u)
     feed_free(u->feed);
     pthread_cond_destroy(&u->changed);
     pthread_mutex_destroy(&u->lock);
+    restore_request_free(u->asked);
     free(u->target);
     free(u->name);
     free(u);

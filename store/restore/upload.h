@@ -30,6 +30,7 @@
 #define INFLUXFS_RESTORE_UPLOAD_H
 
 #include "store/base/err.h"
+#include "store/restore/restore_request.h"
 #include "store/restore/session.h"
 #include "store/snapshot/tarball.h"
 
@@ -39,8 +40,10 @@
 
 struct upload;
 
-/* An empty upload. Until the first byte is written, it has no files and no thread. -ENOMEM. */
-int upload_new(struct session *s, const char *name, struct upload **out);
+/* An empty upload. Until the first byte is written, it has no files and no thread. `asked`, which is
+ * copied, says what is wanted of the snapshot; NULL: that it takes the place of the store. -ENOMEM. */
+int upload_new(struct session *s, const char *name, const struct restore_request *asked,
+               struct upload **out);
 
 /* A handle was opened for writing; was closed. The last close refuses what is incomplete, for the
  * last flush's reason. */

@@ -35,6 +35,7 @@ struct upload {
     struct feed *feed;
 
     char *name;
+    struct restore_request *asked; /* or NULL; never changes */
     enum upload_state state;
     bool cancelled; /* a writer has ended it: it will be REFUSED */
     int code;       /* of REFUSED, or soon to be */

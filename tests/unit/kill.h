@@ -104,7 +104,7 @@ static inline int drop_into(const char *root, struct buffer tar,
     if (r == 0)
         r = session_may_begin(session, e);
     if (r == 0)
-        r = upload_new(session, "now.tar", &d);
+        r = upload_new(session, "now.tar", NULL, &d);
     for (size_t at = 0; r == 0 && at < tar.n; at += 4096)
         r = upload_write(d, tar.p + at, tar.n - at < 4096 ? tar.n - at : 4096, at, NULL, e);
     if (r == 0)

@@ -111,7 +111,7 @@ static int drop_bytes(struct scene *s, const char *name, const struct buffer *ta
     e->text[0] = 0;
     int r = session_may_begin(s->session, e);
     if (r == 0)
-        r = upload_new(s->session, name, &d);
+        r = upload_new(s->session, name, NULL, &d);
     for (size_t at = 0; r == 0 && at < tar->n; at += 1000)
         r = upload_write(d, tar->p + at, tar->n - at < 1000 ? tar->n - at : 1000, at, NULL, e);
     if (r == 0)
@@ -567,7 +567,7 @@ static void test_dot_names(void **state)
     struct upload *d = NULL;
     struct err e = {0};
     give_all(s, "b");
-    assert_int_equal(upload_new(s->session, ".0.tar.x", &d), 0);
+    assert_int_equal(upload_new(s->session, ".0.tar.x", NULL, &d), 0);
     assert_int_equal(upload_write(d, s->number[0].p, s->number[0].n, 0, NULL, &e), 0);
     assert_int_equal(upload_flush(d, NULL, &e), 0);
     expect_store(s, s->text[0]);
@@ -575,13 +575,13 @@ static void test_dot_names(void **state)
     expect_store(s, s->text[1]);
     assert_true(upload_restored(d));
     upload_free(d);
-    assert_int_equal(upload_new(s->session, ".2.tar.x", &d), 0);
+    assert_int_equal(upload_new(s->session, ".2.tar.x", NULL, &d), 0);
     assert_int_equal(upload_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
     assert_int_equal(upload_flush(d, NULL, &e), 0);
     upload_abandon(d, "gone", NULL);
     expect_waiting(s, 0, NULL);
     upload_free(d);
-    assert_int_equal(upload_new(s->session, ".2.tar.x", &d), 0);
+    assert_int_equal(upload_new(s->session, ".2.tar.x", NULL, &d), 0);
     assert_int_equal(upload_write(d, s->number[2].p, s->number[2].n, 0, NULL, &e), 0);
     assert_int_equal(upload_flush(d, NULL, &e), 0);
     assert_int_equal(upload_rename(d, "2.tar", NULL, &e), 0);
@@ -597,7 +597,7 @@ static void test_while_another(void **state)
     struct upload *d = NULL;
     struct err e = {0};
     give_all(s, "b");
-    assert_int_equal(upload_new(s->session, "again.tar", &d), 0);
+    assert_int_equal(upload_new(s->session, "again.tar", NULL, &d), 0);
     assert_int_equal(upload_write(d, s->base.p, s->base.n - 1024, 0, NULL, &e), 0);
     expect_said(s, "restoring again.tar"); /* it has the staging area */
     give_all(s, "0");

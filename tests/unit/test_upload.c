@@ -80,7 +80,7 @@ static int tear_down(void **state)
 static struct upload *new_upload(struct scene *s, const char *name)
 {
     struct upload *u = NULL;
-    assert_int_equal(upload_new(s->session, name, &u), 0);
+    assert_int_equal(upload_new(s->session, name, NULL, &u), 0);
     return u;
 }
 
@@ -565,7 +565,7 @@ static void test_no_room(void **state)
     for (int backwards = 0; backwards < 2; backwards++) {
         struct upload *u = NULL;
         int r = 0;
-        assert_int_equal(upload_new(session, "now.tar", &u), 0);
+        assert_int_equal(upload_new(session, "now.tar", NULL, &u), 0);
         for (size_t at = 0; r == 0 && at < s->tar.n; at += 65536) {
             size_t n = s->tar.n - at < 65536 ? s->tar.n - at : 65536;
             size_t off = backwards ? s->tar.n - at - n : at;
