@@ -60,12 +60,14 @@ static int notes_rules(item *db, item *ours, item *theirs, struct merge_notes *t
                       ours->name, db->name, here, our_shard, there, their_shard);
 }
 
-/* Subscriptions of a policy that are not here; ours is NULL for a policy that
- * will be new. */
+/* Subscriptions of a policy that are not here. One that will be new (ours is NULL) gets them, unless
+ * its database has another name (metaedit_copy_policy). */
 static int notes_subscriptions(const struct metaedit *here, item *db, item *ours,
                                const struct metaedit *there, item *theirs, struct merge_notes *to)
 {
     int r = 0;
+    if (!ours && strcmp(db->name, metaedit_up(theirs)->name) == 0)
+        return 0;
     for (item *s = metaedit_first(there, theirs, METAEDIT_SUBSCRIPTION); r == 0 && s;
          s = metaedit_next(s))
         if (!ours || !metaedit_find(here, ours, METAEDIT_SUBSCRIPTION, s->name))

@@ -166,6 +166,7 @@ static int plan_into(struct planning *p, item *shard, item *group)
 static int plan_by_point(struct planning *p, item *shard)
 {
     struct placing to = {.p = p};
+    p->p->counts[MERGE_BY_POINT]++;
     int r = p->shards->times(p->shards->ctx, shard->id, plan_place, &to, p->e);
     if (to.n)
         qsort(to.groups, to.n, sizeof(*to.groups), by_time);
@@ -177,10 +178,11 @@ static int plan_by_point(struct planning *p, item *shard)
 
 /* Shards */
 
-static struct merge_step whole(const struct planning *p, enum merge_how how, uint64_t there,
-                               uint64_t here)
+static int plan_whole(struct planning *p, enum merge_how how, uint64_t there, uint64_t here)
 {
-    return (struct merge_step){how, p->rp, there, here, SETTLED_ALL, 1, 0};
+    const struct merge_step step = {how, p->rp, there, here, SETTLED_ALL, 1, 0};
+    p->p->counts[how]++;
+    return plan_add(p, &step);
 }
 
 /* 1: the shard is wanted and has files. */
@@ -191,8 +193,7 @@ static int plan_wants(const struct planning *p, uint64_t id, item *group)
     return p->shards->holds(p->shards->ctx, id, p->e);
 }
 
-/* Moved shards of a policy or a group that was copied lie as they are; the
- * others go again. */
+/* The shards of a copied group that are wanted lie as they are; the others go again. */
 static int plan_copied(struct planning *p, item *group, const struct metaedit_copied *c)
 {
     item *next, *shard = metaedit_first(p->here, group, METAEDIT_SHARD);
@@ -205,12 +206,10 @@ static int plan_copied(struct planning *p, item *group, const struct metaedit_co
         if (i == c->nshards)
             continue;
         r = plan_wants(p, c->shards[i].from, group);
-        if (r == 0) {
+        if (r == 0)
             metaedit_remove(p->here, shard);
-        } else if (r == 1) {
-            const struct merge_step step = whole(p, MERGE_AS_IT_LIES, c->shards[i].from, shard->id);
-            r = plan_add(p, &step);
-        }
+        else if (r == 1)
+            r = plan_whole(p, MERGE_AS_IT_LIES, c->shards[i].from, shard->id);
     }
     return r;
 }
@@ -218,14 +217,9 @@ static int plan_copied(struct planning *p, item *group, const struct metaedit_co
 static int plan_copy_group(struct planning *p, item *group)
 {
     cleanup(metaedit_copied_clear) struct metaedit_copied copied = {0};
-    item *next, *g;
-    int r = metaedit_copy_group(p->here, p->there, group, p->policy, &copied, p->e);
-    for (g = metaedit_first(p->here, p->policy, METAEDIT_GROUP); r == 0 && g; g = next) {
-        next = metaedit_next(g);
-        if (is_live(g) && g->start == group->start && g->end == group->end)
-            r = plan_copied(p, g, &copied);
-    }
-    return r;
+    item *made = NULL;
+    int r = metaedit_copy_group(p->here, group, p->policy, &copied, &made, p->e);
+    return r < 0 ? r : plan_copied(p, made, &copied);
 }
 
 /* A group whose times are those of a group here. */
@@ -239,13 +233,13 @@ static int plan_twins(struct planning *p, item *group, item *twin)
         r = plan_wants(p, s->id, group);
         if (r != 1)
             continue;
-        if (ours != theirs && ours != 1) {
+        if (ours == theirs || ours == 1) {
+            item *to = nth_shard(p->here, twin, ours == 1 ? 0 : i);
+            r = plan_whole(p, MERGE_BY_FILE, s->id, to->id);
+        } else {
+            p->p->counts[MERGE_BY_POINT]++;
             r = plan_into(p, s, twin);
-            continue;
         }
-        item *to = nth_shard(p->here, twin, ours == 1 ? 0 : i);
-        const struct merge_step step = whole(p, MERGE_BY_FILE, s->id, to->id);
-        r = plan_add(p, &step);
     }
     return r;
 }
@@ -278,7 +272,7 @@ static int plan_new_policy(struct planning *p, item *theirs)
 {
     cleanup(metaedit_copied_clear) struct metaedit_copied copied = {0};
     item *next, *g;
-    int r = metaedit_copy_policy(p->here, p->there, theirs, p->our_db, &copied, p->e);
+    int r = metaedit_copy_policy(p->here, theirs, p->our_db, &copied, p->e);
     if (r < 0)
         return r;
     p->policy = metaedit_find(p->here, p->our_db, METAEDIT_POLICY, theirs->name);

@@ -22,11 +22,9 @@
 #include "store/rewrite/merge_times.h"
 
 enum merge_how {
-    MERGE_AS_IT_LIES, /* the shard here is new, and takes all files of the shard
-                       there */
-    MERGE_BY_FILE,
-    MERGE_BY_POINT, /* the points there are written anew: those that belong here
-                   */
+    MERGE_AS_IT_LIES, /* the shard here is new, and takes all files of the shard there */
+    MERGE_BY_FILE,    /* the shard here has the same times, or comes to have them */
+    MERGE_BY_POINT,   /* of the shard there, what belongs here is written anew */
 };
 
 struct merge_step {
@@ -40,6 +38,7 @@ struct merge_step {
 struct merge_plan {
     struct merge_step *steps; /* by shard there, then by time */
     size_t nsteps;
+    size_t counts[3]; /* shards there, by enum merge_how; one that goes into several counts once */
     struct merge_notes notes;
 };
 
@@ -52,10 +51,9 @@ struct merge_shards {
     void *ctx;
 };
 
-/* Adds the steps and notes of one database to *p, and what is missing to
- * `here`. their_db may have another name than our_db. what: of what is there.
- * -ENOMEM, or what the functions return: *p is then cleared by the caller all
- * the same. */
+/* Adds the steps and notes of one database to *p, and what is missing to `here`. their_db may have
+ * another name than our_db. what: of what is there. Errors: those of metaedit.h and of the functions;
+ * *p is to be cleared even then. */
 int merge_plan_database(struct metaedit *here, const struct metaedit_item *our_db,
                         const struct metaedit *there, const struct metaedit_item *their_db,
                         const struct selection *what, const struct merge_shards *shards,

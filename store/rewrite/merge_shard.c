@@ -8,7 +8,6 @@
 #include "store/rewrite/merge_scan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -153,8 +152,8 @@ static int cut_write(void *ctx, const void *buf, size_t n, struct err *e)
 {
     struct merge_shard *m = ((const struct cutting *)ctx)->m;
     if (m->spool < 0)
-        m->spool = openat(m->q.folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    int r = m->spool < 0 ? -errno : io_pwrite_all(m->spool, buf, n, m->spooled);
+        m->spool = io_open_nameless(m->q.folder, ".");
+    int r = m->spool < 0 ? m->spool : io_pwrite_all(m->spool, buf, n, m->spooled);
     if (r < 0)
         return err_sys(e, r, "a nameless file for a merged shard");
     m->spooled += n;
