@@ -169,6 +169,27 @@ static int check_components(const char *rel)
     return r;
 }
 
+/* Where the file system has none, one that loses its name at once. */
+int io_open_nameless(int dirfd, const char *folder)
+{
+    static atomic_uint number;
+    const int flags = O_RDWR | O_CLOEXEC;
+    char name[64];
+    int fd = openat(dirfd, folder, O_TMPFILE | flags, 0600), code = fd < 0 ? -errno : fd;
+    if (code != -EOPNOTSUPP && code != -EISDIR)
+        return code;
+    autoclose int in = openat(dirfd, folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(name, sizeof(name), ".influxfs-spool.%d-%u", getpid(), atomic_fetch_add(&number, 1));
+    fd = in < 0 ? -1 : openat(in, name, O_CREAT | O_EXCL | flags, 0600);
+    if (fd < 0)
+        return -errno;
+    if (unlinkat(in, name, 0) == 0)
+        return fd;
+    code = -errno;
+    close(fd);
+    return code;
+}
+
 int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve)
 {
     static atomic_bool missing;

@@ -35,6 +35,9 @@ int io_sync_dir(int fd);
  * (name plus ".tmp"), write, fsync, rename, fsync of the folder. */
 int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mode_t mode);
 
+/* Opens a new file without a name in a folder, to be written and read. */
+int io_open_nameless(int dirfd, const char *folder);
+
 /* openat2(2), with its RESOLVE_… -ENOSYS: missing (before Linux 5.6) or forbidden (in some
  * containers). */
 int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve);
