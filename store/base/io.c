@@ -78,6 +78,18 @@ int io_close(int *fd)
     return close(steal_fd(fd)) < 0 && errno != EINTR ? -errno : 0;
 }
 
+const char *io_temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/var/tmp";
+}
+
+int io_open_temporary(void)
+{
+    int fd = open(io_temporary_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
 int io_sync_dir(int fd)
 {
     return fsync(fd) < 0 ? -errno : 0;

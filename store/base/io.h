@@ -28,6 +28,11 @@ int io_read_file(int dirfd, const char *path, size_t max, char **buf, size_t *le
 /* Closes *fd, which becomes -1, and reports what close(2) says. For descriptors written to. */
 int io_close(int *fd);
 
+/* A file without a name, for reading and writing, in the folder of the environment's TMPDIR, else
+ * /var/tmp: what is in it may be large. The descriptor, or -errno. */
+int io_open_temporary(void);
+const char *io_temporary_folder(void); /* for messages */
+
 /* Flushes the entries of a folder to disk. */
 int io_sync_dir(int fd);
 
