@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A part of a store: some databases, of these a policy, of it some shards or those of a range of
- * times. What is selected meets all conditions. Only borrows its names and numbers; pure.
+ * times. What is selected meets all conditions. Borrows its names and numbers, unless it is a copy;
+ * pure.
  */
 #ifndef INFLUXFS_INFLUX_SELECTION_H
 #define INFLUXFS_INFLUX_SELECTION_H
@@ -38,5 +39,13 @@ bool selection_has_policy(const struct selection *s, const char *db, const char 
 /* start and end are those of its group: start <= time < end. */
 bool selection_has_shard(const struct selection *s, const char *db, const char *rp, uint64_t id,
                          int64_t start, int64_t end);
+
+/* One that owns all it has, in one order: names and ids sorted, each once. Released by
+ * selection_free. -ENOMEM. */
+int selection_copy(const struct selection *s, struct selection **out);
+void selection_free(struct selection *s); /* NULL is allowed */
+
+/* Whether two copies are the same in every condition. NULL: the whole store. */
+bool selection_same(const struct selection *a, const struct selection *b);
 
 #endif

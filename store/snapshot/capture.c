@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/capture.h"
 
+#include "store/base/cleanup.h"
+#include "store/base/owner.h"
 #include "store/snapshot/capture_impl.h"
 
 #include <errno.h>
@@ -94,6 +96,41 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
                  struct err *e)
 {
     return c->ops->read(c, i, buf, n, off, e);
+}
+
+int capture_digest(const struct capture *c, uint64_t (*version)(const struct member *m),
+                   const void *more, size_t n, uint8_t out[SHA256_BYTES])
+{
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct member *m = &c->members[i];
+        char path[MEMBER_PATH_MAX];
+        const char *user = owner_user(m->attr.uid), *group = owner_group(m->attr.gid);
+        uint64_t f[] = {m->attr.size, (uint64_t)m->attr.mtime_ns,
+                        m->attr.mode, m->attr.uid,
+                        m->attr.gid,  version(m)};
+        if (member_path_len(m) >= sizeof(path))
+            return -ENAMETOOLONG;
+        member_path(m, path);
+        sha256_add(h, path, strlen(path) + 1);
+        sha256_add(h, f, sizeof(f));
+        sha256_add(h, user, strlen(user) + 1);
+        sha256_add(h, group, strlen(group) + 1);
+    }
+    for (size_t i = 0; i < c->left_out->n; i++) {
+        const struct omission *m = &c->left_out->at[i];
+        const uint64_t f[] = {m->files, m->bytes, m->why};
+        sha256_add(h, m->name, strlen(m->name) + 1);
+        sha256_add(h, f, sizeof(f));
+    }
+    for (size_t i = 0; i < c->nlinks; i++)
+        sha256_add(h, c->links[i], strlen(c->links[i]) + 1);
+    if (n)
+        sha256_add(h, more, n);
+    sha256_end(h, out);
+    return 0;
 }
 
 static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)

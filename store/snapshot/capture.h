@@ -58,6 +58,7 @@ struct capture_origin {
     size_t nremoved;
     const char *const *removed_folders;
     size_t nremoved_folders;
+    const struct selection *selection; /* a copy; NULL: of the whole store */
 };
 
 struct capture *capture_ref(struct capture *c);
@@ -106,8 +107,8 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
 
 /* The changes in a capture since an earlier snapshot, as a capture of its own (delta.c), for an
  * incremental tar; or all of a capture, to begin a chain. in: a flag for each member of whole,
- * whether it is included; origin: describes the result. Takes a reference to whole; copies origin
- * and its strings. */
+ * whether it is included; origin: describes the result, but for its selection, which is that of
+ * whole. Takes a reference to whole; copies origin and its strings. */
 int delta_new(struct capture *whole, const bool *in, const struct capture_origin *origin,
               struct capture **out);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/base/owner.h"
 #include "store/base/path.h"
 #include "store/influx/names.h"
 #include "store/influx/wal.h"
@@ -309,35 +308,9 @@ static int build_add_tree(struct pinned *c, const struct capture_parts *p, const
     return r;
 }
 
-static int build_digest(struct pinned *c)
+static uint64_t inode(const struct member *m)
 {
-    cleanup(sha256_freep) struct sha256 *h = sha256_new();
-    if (!h)
-        return -ENOMEM;
-    for (size_t i = 0; i < c->c.n; i++) {
-        const struct member *m = &c->c.members[i];
-        char path[MEMBER_PATH_MAX];
-        const char *user = owner_user(m->attr.uid), *group = owner_group(m->attr.gid);
-        uint64_t f[] = {m->attr.size, (uint64_t)m->attr.mtime_ns,       m->attr.mode, m->attr.uid,
-                        m->attr.gid,  m->held ? held_inode(m->held) : 0};
-        if (member_path_len(m) >= sizeof(path))
-            return -ENAMETOOLONG;
-        member_path(m, path);
-        sha256_add(h, path, strlen(path) + 1);
-        sha256_add(h, f, sizeof(f));
-        sha256_add(h, user, strlen(user) + 1);
-        sha256_add(h, group, strlen(group) + 1);
-    }
-    for (size_t i = 0; i < c->omissions.n; i++) {
-        const struct omission *m = &c->omissions.at[i];
-        const uint64_t f[] = {m->files, m->bytes, m->why};
-        sha256_add(h, m->name, strlen(m->name) + 1);
-        sha256_add(h, f, sizeof(f));
-    }
-    for (size_t i = 0; i < c->c.nlinks; i++)
-        sha256_add(h, c->c.links[i], strlen(c->c.links[i]) + 1);
-    sha256_end(h, c->digest);
-    return 0;
+    return m->held ? held_inode(m->held) : 0;
 }
 
 static int build(struct pinned *c, struct capture_parts *p, struct err *e)
@@ -355,7 +328,7 @@ static int build(struct pinned *c, struct capture_parts *p, struct err *e)
     if (r == 0)
         r = capture_proportion(&c->c, p->allow_left_out, e);
     if (r == 0)
-        r = build_digest(c);
+        r = capture_digest(&c->c, inode, NULL, 0, c->digest);
     if (r < 0)
         return r;
     c->window = p->window;

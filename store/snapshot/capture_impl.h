@@ -37,4 +37,9 @@ struct capture {
     struct capture_origin origin;
 };
 
+/* A digest of all that makes the bytes of the capture's tar, but for its record and origin. version:
+ * what changes with the bytes of a member. more: n bytes that it depends on, too. */
+int capture_digest(const struct capture *c, uint64_t (*version)(const struct member *m),
+                   const void *more, size_t n, uint8_t out[SHA256_BYTES]);
+
 #endif

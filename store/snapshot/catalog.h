@@ -86,6 +86,23 @@ bool catalog_is_new(struct catalog *c);
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
                  const struct catalog_files *files, struct err *e);
 
+/* A part of the store (store/rewrite/selected.h), as first captured (catalog_parts.c). */
+struct catalog_part {
+    uint8_t key[SHA256_BYTES];      /* which part: its maker defines it */
+    uint8_t digest[SHA256_BYTES];   /* of all that its bytes depend on, but for what follows */
+    uint8_t meta_sum[SHA256_BYTES]; /* of the meta.db that was made for it */
+    int64_t meta_mtime_ns;          /* the time that this meta.db bears */
+    uint64_t meta_index;            /* the change counter when it last changed */
+    struct catalog_record rec;
+};
+
+/* Settles n parts of the capture with the record whole. Given key, digest, meta_sum, and the time
+ * of the store's own meta.db: a part with the digest that its key had last is what it was then.
+ * Otherwise its record is that of whole with another id, and its meta.db, unless it is the same as
+ * last time, has the index of whole and the time given. Durable on return. */
+int catalog_settle_parts(struct catalog *c, struct catalog_part *parts, size_t n,
+                         const struct catalog_record *whole, struct err *e);
+
 /* Remembers the sums of the files; files that changed meanwhile are skipped. */
 int catalog_put_sums(struct catalog *c, const struct catalog_files *files, struct err *e);
 

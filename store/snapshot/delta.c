@@ -122,6 +122,7 @@ static int delta_copy_origin(struct delta *d, const struct capture_origin *from)
     o->removed_folders = (const char *const *)names;
     for (size_t i = 0; i < from->nremoved_folders; i++)
         *names++ = (char *)put(&at, from->removed_folders[i]);
+    o->selection = d->whole->origin.selection;
     return 0;
 }
 

@@ -47,6 +47,7 @@ static int listing_about(const struct capture *c, struct manifest *m, char times
                            .removed_folders = (char **)o->removed_folders,
                            .nremoved_folders = o->nremoved_folders,
                            .lists_folders = o->chain != NULL,
+                           .selection = (struct selection *)o->selection,
                            .left_out = *capture_left_out(c)};
     m->links = (char **)capture_links(c, &m->nlinks);
     for (size_t i = 0; m->lists_folders && i < capture_count(c); i++) {

@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/influx/names.h"
+#include "store/snapshot/manifest_selection.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -284,6 +285,10 @@ static int manifest_read_head(struct json_object *root, struct manifest *m, stru
         return damaged(e, -EBADMSG, "`skew_ns`");
     if ((r = read_kind(root, m, e)) < 0)
         return r;
+    struct json_object *selection;
+    if (json_object_object_get_ex(root, "selection", &selection) &&
+        (r = manifest_selection_read(selection, &m->selection)) < 0)
+        return damaged(e, r, "`selection`");
     return manifest_read_origin(root, m, e);
 }
 
@@ -409,7 +414,8 @@ int manifest_copy(const struct manifest *m, struct manifest **out)
     c->skew_ns = m->skew_ns;
     c->bytes = m->bytes;
     c->lists_folders = m->lists_folders;
-    if (copy_text(m->id, &c->id) < 0 || copy_text(m->chain, &c->chain) < 0 ||
+    if ((m->selection && selection_copy(m->selection, &c->selection) < 0) ||
+        copy_text(m->id, &c->id) < 0 || copy_text(m->chain, &c->chain) < 0 ||
         copy_text(m->parent, &c->parent) < 0 || copy_text(m->host, &c->host) < 0 ||
         copy_text(m->created, &c->created) < 0 || copy_text(m->wall, &c->wall) < 0 ||
         copy_files(m, c) < 0 ||
@@ -443,6 +449,7 @@ void manifest_free(struct manifest *m)
     free_names(m->folders, m->nfolders);
     free_names(m->links, m->nlinks);
     omissions_clear(&m->left_out);
+    selection_free(m->selection);
     free(m->id);
     free(m->chain);
     free(m->parent);

@@ -10,6 +10,7 @@
 #define INFLUXFS_SNAPSHOT_MANIFEST_H
 
 #include "store/base/err.h"
+#include "store/influx/selection.h"
 #include "store/snapshot/omissions.h"
 
 #include <stdbool.h>
@@ -49,6 +50,7 @@ struct manifest {
     struct omissions left_out; /* their names are untrusted text */
     char **links; /* shards that were symbolic links: "data/DB/RP/ID -> TARGET"; free text */
     size_t nlinks;
+    struct selection *selection; /* of which part of a store it is; NULL: the whole */
 };
 
 /* When the state was made, for people. */

@@ -2,6 +2,7 @@
 #include "store/snapshot/manifest_text.h"
 
 #include "store/base/json.h"
+#include "store/snapshot/manifest_selection.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,6 +50,8 @@ void manifest_text_head(const struct manifest *m, struct buffer *out)
     json_object_object_add(o, "host", json_text(m->host));
     json_object_object_add(o, "index", json_object_new_uint64(m->index));
     json_object_object_add(o, "skew_ns", json_object_new_int64(m->skew_ns));
+    if (m->selection)
+        json_object_object_add(o, "selection", manifest_selection_json(m->selection));
     manifest_text_put(o, "", ",\"files\":[", out);
 }
 

@@ -570,6 +570,85 @@ static void notes_last_as_their_files(void **state)
     clear(&rest);
 }
 
+/* A part of the store keeps its record until it changes, whatever the whole does. */
+
+static struct catalog_part part_of(const char *which, const char *state, const char *meta)
+{
+    struct catalog_part p;
+    memset(&p, 0, sizeof(p));
+    strcpy((char *)p.key, which);
+    strcpy((char *)p.digest, state);
+    strcpy((char *)p.meta_sum, meta);
+    return p;
+}
+
+static struct catalog_record whole_of(uint64_t index)
+{
+    struct catalog_record rec;
+    memset(&rec, 0, sizeof(rec));
+    snprintf(rec.id, sizeof(rec.id), "whole%d", (int)index);
+    rec.index = index;
+    rec.created_ns = rec.wall_ns = (int64_t)index * 100;
+    return rec;
+}
+
+static struct catalog_part settle_part(struct catalog *c, const char *state, const char *meta,
+                                       uint64_t index)
+{
+    struct catalog_part p = part_of("a", state, meta);
+    const struct catalog_record whole = whole_of(index);
+    struct err e = {0};
+    p.meta_mtime_ns = (int64_t)index;
+    if (catalog_settle_parts(c, &p, 1, &whole, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_true(strlen(p.rec.id) == CATALOG_ID_HEX);
+    return p;
+}
+
+static void check_parts(struct catalog *c)
+{
+    struct catalog_part first = settle_part(c, "one", "meta", 5);
+    assert_true(first.rec.index == 5 && first.rec.created_ns == 500);
+    assert_true(first.meta_index == 5 && first.meta_mtime_ns == 5);
+    struct catalog_part same = settle_part(c, "one", "meta", 9);
+    assert_memory_equal(&same, &first, sizeof(first));
+    /* A point more: meta.db is still the one of then. */
+    struct catalog_part more = settle_part(c, "two", "meta", 11);
+    assert_true(more.rec.index == 11 && more.meta_index == 5 && more.meta_mtime_ns == 5);
+    assert_string_not_equal(more.rec.id, first.rec.id);
+    /* A reader that still has an earlier capture does not take the newest one's place. */
+    struct catalog_part late = settle_part(c, "one", "meta", 9);
+    assert_true(late.rec.index == 9);
+    same = settle_part(c, "two", "meta", 12);
+    assert_memory_equal(&same, &more, sizeof(more));
+    struct catalog_part meta = settle_part(c, "three", "other", 13);
+    assert_true(meta.meta_index == 13 && meta.meta_mtime_ns == 13);
+}
+
+static void parts_keep_their_records(void **state)
+{
+    struct catalog *c = open_well(*state);
+    check_parts(c);
+    struct catalog_part other = part_of("b", "three", "other");
+    const struct catalog_record whole = whole_of(13);
+    assert_int_equal(catalog_settle_parts(c, &other, 1, &whole, NULL), 0);
+    struct catalog_part before = settle_part(c, "three", "other", 14);
+    assert_string_not_equal(other.rec.id, before.rec.id);
+    catalog_close(c);
+    c = open_well(*state);
+    struct catalog_part after = settle_part(c, "three", "other", 15);
+    assert_memory_equal(&after, &before, sizeof(before));
+    catalog_close(c);
+}
+
+static void parts_are_kept_in_memory(void **state)
+{
+    struct catalog *c = open_well(NULL);
+    (void)state;
+    check_parts(c);
+    catalog_close(c);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -590,6 +669,8 @@ int main(void)
         T(notes_last_as_their_files),
         T(derived_values_of_two_generations),
         T(what_is_known_of_derived_files),
+        cmocka_unit_test_setup_teardown(parts_keep_their_records, setup, teardown),
+        cmocka_unit_test(parts_are_kept_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,11 +239,72 @@ static void test_write(void **state)
     free(second);
 }
 
+#define PART(selection)                                                                            \
+    HEAD "\"selection\":" selection ",\"files\":[" FILE_OF("meta/meta.db", "9") "]" TAIL
+
+static void test_selection(void **state)
+{
+    struct manifest *m, *copy;
+    char *text;
+    size_t len;
+    (void)state;
+    assert_int_equal(parse(PART("{\"databases\":[\"b\",\"a\"],\"rp\":\"x y\",\"shards\":[7],"
+                                "\"from_ns\":-5,\"exact\":true,\"later\":1}"),
+                           &m, NULL),
+                     0);
+    assert_int_equal(m->selection->ndatabases, 2);
+    assert_string_equal(m->selection->databases[0], "a");
+    assert_string_equal(m->selection->rp, "x y");
+    assert_true(m->selection->shards[0] == 7 && m->selection->from == -5);
+    assert_true(m->selection->to == INT64_MAX && m->selection->exact);
+    assert_int_equal(manifest_copy(m, &copy), 0);
+    assert_int_equal(manifest_write(copy, &text, &len), 0);
+    manifest_free(copy);
+    assert_int_equal(manifest_parse(text, len, &copy, NULL), 0);
+    assert_true(selection_same(m->selection, copy->selection));
+    manifest_free(copy);
+    manifest_free(m);
+    free(text);
+    assert_int_equal(parse(PART("{}"), &m, NULL), 0);
+    assert_true(m->selection && selection_is_all(m->selection));
+    manifest_free(m);
+}
+
+static void test_bad_selection(void **state)
+{
+    static const char *const bad[] = {
+        "7",
+        "null",
+        "[]",
+        "{\"databases\":\"a\"}",
+        "{\"databases\":[7]}",
+        "{\"databases\":[\"\"]}",
+        "{\"exclude\":[\"a\\u0007\"]}",
+        "{\"exclude\":[null]}",
+        "{\"rp\":null}",
+        "{\"rp\":\"\"}",
+        "{\"shards\":[-1]}",
+        "{\"shards\":[\"1\"]}",
+        "{\"shards\":{}}",
+        "{\"from_ns\":\"1\"}",
+        "{\"to_ns\":null}",
+        "{\"exact\":1}",
+    };
+    char text[2048];
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        snprintf(text, sizeof(text), PART("%s"), bad[i]);
+        expect(text, -EBADMSG);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),   cmocka_unit_test(test_foreign), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_values), cmocka_unit_test(test_flips),   cmocka_unit_test(test_write),
+        cmocka_unit_test(test_good),      cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_values),
+        cmocka_unit_test(test_flips),     cmocka_unit_test(test_write),
+        cmocka_unit_test(test_selection), cmocka_unit_test(test_bad_selection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
