@@ -12,6 +12,7 @@
 
 #include "store/base/err.h"
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 enum mirror_choice {

@@ -258,7 +258,7 @@ void targets_close(int fds[TARGETS])
 }
 
 /* Renames the staged unit, and opens what it stands for. */
-static int stage_set_aside(const struct target *t, int *fd, struct err *e)
+static int target_set_aside(const struct target *t, int *fd, struct err *e)
 {
     char fresh[NAME_MAX + 1], incoming[NAME_MAX + 1];
     int r = target_unit(t, SIDE_NEW, fresh);
@@ -282,7 +282,7 @@ int targets_stage_again(struct targets *t, int incoming[TARGETS], int fds[TARGET
     for (int i = 0; i < TARGETS; i++)
         fds[i] = incoming[i] = -1;
     for (int i = 0; r == 0 && i < TARGETS; i++)
-        r = stage_set_aside(&t->at[i], &incoming[i], e);
+        r = target_set_aside(&t->at[i], &incoming[i], e);
     for (int i = 0; r == 0 && i < TARGETS; i++)
         r = stage_one(&t->at[i], &fds[i], e);
     if (r < 0) {
