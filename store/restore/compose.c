@@ -22,8 +22,8 @@ static int compose_folder_is_empty(int fd, bool *empty)
     int r = dir_read(fd, &list);
     *empty = true;
     for (size_t i = 0; r == 0 && i < list.n; i++)
-        *empty &= name_is_foreign(list.names[i]) || (dir_type(&list, i) != DT_DIR &&
-                                                     dir_type(&list, i) != DT_UNKNOWN);
+        *empty &= name_is_foreign(list.names[i]) ||
+                  (dir_type(&list, i) != DT_DIR && dir_type(&list, i) != DT_UNKNOWN);
     return r;
 }
 
@@ -211,9 +211,9 @@ int compose_run(struct targets *t, const struct restore_request *q, struct manif
     if (r == 0)
         r = compose_plan(&c, e);
     if (r == 0)
-        r = compose_fill(&c, e);
-    if (r == 0)
         r = compose_write_meta(&c, e);
+    if (r == 0)
+        r = compose_fill(&c, e);
     if (r == 0)
         r = stage_finish(c.stage, e);
     compose_clear(&c);

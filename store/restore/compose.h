@@ -25,7 +25,7 @@ int compose_asked(const struct targets *t, const struct manifest *m,
                   const struct restore_request *q, struct restore_request **out, struct err *e);
 
 /* Composes it of the store and the verified snapshot in staging, whose manifest is *state; that
- * becomes the list of what came from the snapshot, under its names in the store. Needs a probe and
+ * becomes the list of what came from the snapshot, under its names in the store, and meta.db. Needs a probe and
  * the lock. All is on disk afterwards. Failures leave litter for targets_tidy: -ENOENT: nothing of
  * the kind is in the snapshot (the message says what is); -EEXIST: there is a database of the new
  * name; -EINVAL: the request does not fit the snapshot; -EIO: the store has no meta.db that can be

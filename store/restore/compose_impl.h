@@ -7,6 +7,8 @@
 #include "store/restore/compose.h"
 #include "store/restore/stage.h"
 
+#include <sys/stat.h>
+
 /* A shard of the new store that is not as it was in the old one. All that is neither named so nor
  * dropped stays. */
 struct compose_shard {
@@ -52,14 +54,15 @@ const struct metaedit_item *compose_next_database(const struct compose *c,
 /* compose_plan.c: from the request and both metastores, the new one and the plan. */
 int compose_plan(struct compose *c, struct err *e);
 
-/* For planning: adds to the plan a shard; what goes of the store (rp, id: or NULL); a database that
+/* compose_steps.c: adds to the plan a shard; what goes of the store (rp, id: or NULL); a database that
  * gets shards. -ENOMEM, with a message. Strings of a shard and of the last are borrowed. */
 int compose_add_shard(struct compose *c, const struct compose_shard *s, struct err *e);
 int compose_drop(struct compose *c, const char *db, const char *rp, const uint64_t *id,
                  struct err *e);
 int compose_touch(struct compose *c, const char *db, struct err *e);
 
-/* Whether the plan drops this path below data/ or wal/; once all that goes is known. */
+/* Once all that goes is known; then, whether the plan drops this path below data/ or wal/. */
+void compose_sort_dropped(struct compose *c);
 bool compose_drops(const struct compose *c, const char *path);
 
 /* Adds to the plan, and counts, the shards that were copied as they lie to database `to` from

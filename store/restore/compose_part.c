@@ -173,8 +173,10 @@ static int part_check_times(const struct compose *c, struct err *e)
         return err_set(e, -ENOENT, "the snapshot holds no shards there");
     time_text(span.first, first);
     time_text(span.last, last);
-    return err_set(e, -ENOENT, "the snapshot holds no shard of these times there; its shards are "
-                   "from %s to %s", first, last);
+    return err_set(e, -ENOENT,
+                   "the snapshot holds no shard of these times there; its shards are "
+                   "from %s to %s",
+                   first, last);
 }
 
 int compose_check_part(const struct compose *c, struct err *e)

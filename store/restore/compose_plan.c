@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/base/array.h"
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
@@ -9,81 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The parts of a plan */
-
 static int no_memory(struct err *e)
 {
     return err_sys(e, -ENOMEM, "restore");
-}
-
-int compose_add_shard(struct compose *c, const struct compose_shard *s, struct err *e)
-{
-    if (!array_grow(&c->shards, c->nshards))
-        return no_memory(e);
-    c->shards[c->nshards++] = *s;
-    return 0;
-}
-
-int compose_drop(struct compose *c, const char *db, const char *rp, const uint64_t *id,
-                 struct err *e)
-{
-    char *path = NULL;
-    int n = id   ? asprintf(&path, "%s/%s/%" PRIu64, db, rp, *id)
-            : rp ? asprintf(&path, "%s/%s", db, rp)
-                 : asprintf(&path, "%s", db);
-    if (n < 0)
-        return no_memory(e);
-    if (!array_grow(&c->dropped, c->ndropped)) {
-        free(path);
-        return no_memory(e);
-    }
-    c->dropped[c->ndropped++] = path;
-    return 0;
-}
-
-int compose_touch(struct compose *c, const char *db, struct err *e)
-{
-    if (!array_grow(&c->touched, c->ntouched))
-        return no_memory(e);
-    c->touched[c->ntouched++] = db;
-    return 0;
-}
-
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-bool compose_drops(const struct compose *c, const char *path)
-{
-    return c->ndropped && bsearch(&path, c->dropped, c->ndropped, sizeof(path), by_path);
-}
-
-int compose_add_copied(struct compose *c, const char *to, const char *their_db,
-                       const struct metaedit_copied *did, struct composed_database *count,
-                       struct err *e)
-{
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < did->nshards; i++) {
-        const struct metaedit_moved *m = &did->shards[i];
-        count->shards++;
-        count->renumbered += m->from != m->to;
-        r = compose_add_shard(c,
-                              &(struct compose_shard){.action = COMPOSE_TAKE,
-                                                      .db = to,
-                                                      .rp = m->rp,
-                                                      .id = m->to,
-                                                      .their_db = their_db,
-                                                      .their_rp = m->rp,
-                                                      .their_id = m->from},
-                              e);
-    }
-    return r;
 }
 
 /* The new name */
@@ -135,9 +66,7 @@ static int plan_take_away(struct compose *c, const struct metaedit_item *databas
     const struct metaedit_item *here = database_here(c, database);
     const bool whole = comes_whole(c, here);
     const char *to = name_here(c, database);
-    enum composed_how how = !here  ? COMPOSED_MADE
-                            : whole ? COMPOSED_REPLACED
-                                    : COMPOSED_PART;
+    enum composed_how how = !here ? COMPOSED_MADE : whole ? COMPOSED_REPLACED : COMPOSED_PART;
     if (!composed_add(c->out, how, to, database->name))
         return no_memory(e);
     if (!whole)
@@ -209,9 +138,9 @@ static int plan_note_subscriptions(struct compose *c, const struct metaedit_item
         c->out->counts.subscriptions += n;
     if (n == 0 || !c->q->as)
         return 0;
-    return list.failed || composed_note(c->out, true, "%zu subscription%s of %s %s left out: %s", n,
-                                        plural(n), database->name, n == 1 ? "is" : "are",
-                                        list.p) < 0
+    return list.failed ||
+                   composed_note(c->out, true, "%zu subscription%s of %s %s left out: %s", n,
+                                 plural(n), database->name, n == 1 ? "is" : "are", list.p) < 0
                ? no_memory(e)
                : 0;
 }
@@ -256,9 +185,8 @@ static int plan_bring(struct compose *c, const struct metaedit_item *database, s
 {
     const struct metaedit_item *here = database_here(c, database);
     struct composed_database *count = &c->out->databases[i];
-    int r = comes_whole(c, here) ? plan_bring_whole(c, database, count, e)
-                                 : compose_place_shards(c, database, here, count, e);
-    return r;
+    return comes_whole(c, here) ? plan_bring_whole(c, database, count, e)
+                                : compose_place_shards(c, database, here, count, e);
 }
 
 int compose_plan(struct compose *c, struct err *e)
@@ -268,8 +196,7 @@ int compose_plan(struct compose *c, struct err *e)
     int r = plan_check_name(c, e);
     while (r == 0 && (d = compose_next_database(c, d)))
         r = plan_take_away(c, d, e);
-    if (r == 0 && c->ndropped)
-        qsort(c->dropped, c->ndropped, sizeof(*c->dropped), by_path);
+    compose_sort_dropped(c);
     if (r == 0)
         r = plan_avoid(c, e);
     for (d = NULL; r == 0 && (d = compose_next_database(c, d)); i++)

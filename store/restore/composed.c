@@ -25,8 +25,8 @@ struct composed_database *composed_add(struct composed *c, enum composed_how how
     if (!own || !theirs || !array_grow(&c->databases, c->ndatabases))
         return NULL;
     struct composed_database *d = &c->databases[c->ndatabases++];
-    *d = (struct composed_database){
-        .how = how, .name = steal_ptr(&own), .from = steal_ptr(&theirs)};
+    *d =
+        (struct composed_database){.how = how, .name = steal_ptr(&own), .from = steal_ptr(&theirs)};
     return d;
 }
 
