@@ -80,6 +80,23 @@ void census_clear(struct census *c)
     *c = (struct census){0};
 }
 
+void census_limit(struct census *c, const char *const *databases, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->nexpired; i++) {
+        bool named = false;
+        for (size_t k = 0; !named && k < n; k++)
+            named = strcmp(databases[k], c->expired[i].db) == 0;
+        if (named) {
+            c->expired[kept++] = c->expired[i];
+        } else {
+            free(c->expired[i].db);
+            free(c->expired[i].rp);
+        }
+    }
+    c->nexpired = kept;
+}
+
 bool census_has(const struct census *c, const char *db, const char *rp)
 {
     for (size_t i = 0; i < c->nexpired; i++)

@@ -33,6 +33,9 @@ struct census {
 int census_take(const void *meta, size_t len, int64_t now, struct census *out, struct err *e);
 void census_clear(struct census *c);
 
+/* Forgets expired policies of all but these n databases. */
+void census_limit(struct census *c, const char *const *databases, size_t n);
+
 /* Whether the policy is among the expired ones. */
 bool census_has(const struct census *c, const char *db, const char *rp);
 

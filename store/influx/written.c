@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/written.h"
 
+#include "store/base/path.h"
 #include "store/influx/names.h"
 
 #include <string.h>
@@ -171,4 +172,13 @@ bool written_by_influxd(const char *path, mode_t type)
 bool written_in_series(const char *path, mode_t type)
 {
     return (S_ISDIR(type) || S_ISREG(type)) && written_series(path, S_ISDIR(type));
+}
+
+bool written_in_place(const char *path)
+{
+    const char *base = path_last(path);
+    const size_t n = strlen(base);
+    return name_is_wal(base) || strncmp(base, "fields.idx", 10) == 0 ||
+           strncmp(base, "MANIFEST", 8) == 0 || (n > 4 && strcmp(base + n - 4, ".tsl") == 0) ||
+           strstr(path, "/" NAME_SERIES "/");
 }

@@ -15,4 +15,9 @@ bool written_by_influxd(const char *path, mode_t type);
 /* The same, given a path below a series file's folder (DATA/DB/_series), "" for itself. */
 bool written_in_series(const char *path, mode_t type);
 
+/* Whether influxd may change the bytes of such a file, rather than put another one in its place: it
+ * appends to WAL segments, series files, index logs (*.tsl) and fields.idxl, and writes MANIFEST
+ * anew. path is as in a snapshot; true also for some that it does not change. Pure. */
+bool written_in_place(const char *path);
+
 #endif

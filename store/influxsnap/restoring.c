@@ -30,6 +30,7 @@
 struct restoring {
     struct snap *s;
     struct tarset set;
+    struct restore_request request;
     struct session *session;
     struct logtail tail;
     struct meter meter;
@@ -46,13 +47,15 @@ static int busy_code(const struct snap *s)
     return session_check_mounts(&s->paths, NULL) == -EBUSY ? EXIT_FAILED : EXIT_IN_USE;
 }
 
-static int restore_exit_code(const struct snap *s, int r)
+/* Of a snapshot whose manifest was read, it is only the part of it that does not fit. */
+static int restore_exit_code(const struct restoring *r, int code)
 {
-    switch (r) {
+    switch (code) {
     case -EBUSY:
-        return busy_code(s);
-    case -EBADMSG:
+        return busy_code(r->s);
     case -EINVAL:
+        return r->set.n && restore_request_composes(&r->request) ? EXIT_FAILED : EXIT_CORRUPT;
+    case -EBADMSG:
         return EXIT_CORRUPT;
     case -ESTALE:
         return EXIT_INCOMPLETE;
@@ -74,16 +77,16 @@ static int restore_check_set(struct restoring *r, struct err *e)
     for (size_t i = 0; i < set->n; i++) {
         if (!set->at[i].m)
             return err_set(e, set->at[i].code, "%s", set->at[i].why.text);
-        if (set->at[i].m->kind == MANIFEST_DATABASE)
-            return err_set(e, -EINVAL,
-                           "%s: holds a single database, which cannot be restored by "
-                           "itself; give a full snapshot",
-                           set->at[i].path);
-        r->full |= set->at[i].m->kind == MANIFEST_FULL;
+        r->full |= set->at[i].m->kind != MANIFEST_INCREMENTAL;
     }
     if (tarset_chain_end(set, 0) != set->n)
         return err_set(e, -ESTALE, "%s and %s do not belong together: they are of two chains",
                        set->at[0].path, set->at[set->n - 1].path);
+    if (!r->full && restore_request_composes(&r->request))
+        return err_set(e, -ESTALE,
+                       "%s holds only changes: a part of a snapshot is restored from the full one, "
+                       "with its numbers",
+                       set->at[0].path);
     /* Numbers alone may follow what the store holds; the session knows. */
     int ret = r->full ? tarset_check(set, 0, set->n, e) : 0;
     for (size_t i = 0; ret == 0 && i < set->n; i++)
@@ -125,12 +128,14 @@ static const char *name_of(const char *path)
     return *path ? path : "snapshot";
 }
 
-static int restore_upload_file(struct restoring *r, const char *path, struct err *e)
+/* q: what is asked of it; NULL for a number, which is for the full snapshot after it. */
+static int restore_upload_file(struct restoring *r, const char *path,
+                               const struct restore_request *q, struct err *e)
 {
     struct err why = {0};
     cleanup(upload_freep) struct upload *u = NULL;
     autoclose int fd = tar_open(&path);
-    int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), NULL, &u);
+    int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), q, &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
     upload_open(u);
@@ -151,20 +156,20 @@ static int restore_upload_all(struct restoring *r, struct err *e)
 {
     const struct tarset_file *full = NULL;
     if (from_stdin(r->s))
-        return restore_upload_file(r, STDIN, e);
+        return restore_upload_file(r, STDIN, &r->request, e);
     for (size_t i = 0; i < r->set.n; i++) {
         const struct tarset_file *f = &r->set.at[i];
         int ret = 0;
         if (f->superseded)
             continue;
-        if (f->m->kind == MANIFEST_FULL)
+        if (f->m->kind != MANIFEST_INCREMENTAL)
             full = f;
         else
-            ret = restore_upload_file(r, f->path, e);
+            ret = restore_upload_file(r, f->path, NULL, e);
         if (ret < 0)
             return ret;
     }
-    return full ? restore_upload_file(r, full->path, e) : 0;
+    return full ? restore_upload_file(r, full->path, &r->request, e) : 0;
 }
 
 /* The snapshot is not to blame if the store cannot be restored into. */
@@ -389,9 +394,17 @@ static void restore_remember(const struct restoring *r, int64_t began_ns, bool d
 int snap_restore(struct snap *s)
 {
     struct err e = {0};
-    struct restoring r = {.s = s};
+    struct restoring r = {.s = s,
+                          .request = {.part = options_selection(&s->o),
+                                      .as = s->o.as,
+                                      .merge = (enum merge_mode)s->o.merge}};
     const int64_t began_ns = time_mono_ns();
-    int code = EXIT_DONE, ret = snap_open(s, s->o.dry_run ? SNAP_LOOK : SNAP_PATHS, &e);
+    int code = EXIT_DONE, ret = restore_request_check(&r.request, &e);
+    if (ret < 0) {
+        snap_fail(ret, &e);
+        return EXIT_USAGE;
+    }
+    ret = snap_open(s, s->o.dry_run ? SNAP_LOOK : SNAP_PATHS, &e);
     if (ret < 0)
         return snap_fail(ret, &e);
     if (!from_stdin(s))
@@ -405,7 +418,7 @@ int snap_restore(struct snap *s)
     restore_remember(&r, began_ns, ret == 0, e.text);
     if (ret < 0) {
         snap_fail(ret, &e);
-        code = restore_exit_code(s, ret);
+        code = restore_exit_code(&r, ret);
     } else if (s->o.json) {
         restore_print_json(&r);
     } else {

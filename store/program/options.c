@@ -82,6 +82,11 @@ const struct option_def options_table[] = {
     {"shard", 0, SOME, "ID[:ID]", value_shards, AT(selected), "the shards with these ids alone"},
     {"exact", 0, SOME, FLAG(exact),
      "of the shards that --from and --to meet, only the\npoints at these times"},
+    {"as", 0, SOME, "NAME", value_text, AT(as),
+     "the database gets this name, beside what is there"},
+    {"merge", 0, SOME, "ours|theirs", value_merge, AT(merge),
+     "add the points to what is there; where both have one,\n"
+     "the store's counts (ours), or the snapshot's (theirs)"},
     {"output", 0, SOME, "PATH", value_text, AT(output),
      "write to this file, whole or not at all, instead of stdout"},
     {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},
@@ -128,6 +133,7 @@ void options_clear(struct options *o)
     options_free_kept(o->mount_options, o->nmount_options);
     value_selection_clear(&o->selected);
     free(o->rp);
+    free(o->as);
     free(o->output);
     free(o->host);
     free(o->allow_host);

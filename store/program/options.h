@@ -50,6 +50,8 @@ struct options {
     bool exact;
     struct selection selected; /* its databases and shards alone; use options_selection */
     char *rp;                  /* NULL: not given */
+    char *as;                  /* NULL: not given */
+    int merge;                 /* enum merge_mode */
     int64_t accept_loss;       /* the number of a cut; -1: not given */
     struct value_age max_age;  /* of the last cut or backup */
     char *output;              /* NULL: stdout */

@@ -8,6 +8,7 @@
 #include "store/chain/cuts.h"
 #include "store/export/dump_name.h"
 #include "store/influx/selection.h"
+#include "store/restore/restore_request.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -160,6 +161,13 @@ int value_format(const char *text, void *out, struct err *e)
     static const char *const words[] = {
         [DUMP_JSON] = "json", [DUMP_CSV] = "csv", [DUMP_LP] = "lp", NULL};
     return choose(text, words, out, "lp, json or csv", e);
+}
+
+int value_merge(const char *text, void *out, struct err *e)
+{
+    static const char *const words[] = {
+        [MERGE_NONE] = "", [MERGE_OURS] = "ours", [MERGE_THEIRS] = "theirs", NULL};
+    return choose(text, words, out, "ours or theirs", e);
 }
 
 int value_level(const char *text, void *out, struct err *e)

@@ -52,6 +52,9 @@ int value_format(const char *text, void *out, struct err *e);
 int value_level(const char *text, void *out, struct err *e);
 int value_names(const char *text, void *out, struct err *e);
 
+/* int, for an enum merge_mode: ours or theirs. */
+int value_merge(const char *text, void *out, struct err *e);
+
 /* struct cut_rules: the space that cuts leave free, as a part of the disk (5%) or in bytes with K,
  * M, G or T for powers of 1024; the part of the store that a cut may lose, or off; the databases
  * that it leaves out, DB[:DB…], whose names value_rules_clear frees. */

@@ -272,13 +272,15 @@ void account_describe(struct account *a, const char *name, const struct manifest
     }
 }
 
-void account_restored(struct account *a, char *const kept[TARGETS])
+void account_restored(struct account *a, char *const kept[TARGETS], const struct composed *did)
 {
     lock_scope(&a->lock);
     a->status.restores++;
     for (int i = 0; i < TARGETS; i++)
         set(&a->status.kept[i], kept[i]);
     progress_forget_warnings(&a->status);
+    composed_clear(&a->status.composed);
+    composed_copy(did, &a->status.composed); /* without memory, it is not said */
 }
 
 void account_warn(struct account *a, const char *text)

@@ -49,7 +49,8 @@ int account_log_fd(const struct account *a);
 /* The status, restore/status.json, as text with a newline at its end; the caller frees it. -ENOMEM.
  * {"state":"idle|receiving|verified|installing|restored|pending|refused","name":…,"id":…,
  *  "bytes":N,"total_bytes":N,"files":N,"total_files":N,"started":RFC3339|null,
- *  "ended":RFC3339|null,"error":text|null,"kept":[folder,…],"warnings":[text,…],"restores":N,
+ *  "ended":RFC3339|null,"error":text|null,"kept":[folder,…],"databases":[…](composed.h),
+ *  "warnings":[text,…],"restores":N,
  *  "pending":[{"name":…,"number":N,"id":…,"parent":…,"waits_for":message},…]} */
 int account_json(struct account *a, char **text);
 
@@ -84,9 +85,10 @@ void account_state(struct account *a, enum progress_state state, const char *nam
 /* The size of an increment that begins, if the status describes it. */
 void account_describe(struct account *a, const char *name, const struct manifest *m);
 
-/* A restore was committed: these folders keep the old store (copied; NULL: none), and the old
- * store's warnings are forgotten. And: a warning of the present store. */
-void account_restored(struct account *a, char *const kept[TARGETS]);
+/* A restore was committed: these folders keep the old store (NULL: none), this is what came from the
+ * snapshot if not all did (both are copied), and the old store's warnings are forgotten. And: a
+ * warning of the present store. */
+void account_restored(struct account *a, char *const kept[TARGETS], const struct composed *did);
 void account_warn(struct account *a, const char *text);
 
 /* The increments that wait: sets all, taking over the list; adds one, unless it is listed; copies

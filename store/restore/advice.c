@@ -42,25 +42,43 @@ static int advice_replace_meta(int folder, const void *buf, size_t len)
     return 0;
 }
 
+/* As influxd will read it, limited to what was composed. */
+static int advice_census(const struct composed *did, const void *meta, size_t len, int64_t now,
+                         struct census *out, struct err *e)
+{
+    int r = census_take(meta, len, now, out, e);
+    if (r < 0 || did->ndatabases == 0)
+        return r;
+    autofree const char **names = calloc(did->ndatabases, sizeof(*names));
+    if (!names)
+        return err_sys(e, -ENOMEM, META);
+    for (size_t i = 0; i < did->ndatabases; i++)
+        names[i] = did->databases[i].name;
+    census_limit(out, names, did->ndatabases);
+    out->counts = did->counts;
+    return 0;
+}
+
 /* Reads the result as influxd would: no shard is past its time any more. */
-static int check_kept(const void *meta, size_t len, int64_t now, struct err *e)
+static int check_kept(const struct composed *did, const void *meta, size_t len, int64_t now,
+                      struct err *e)
 {
     cleanup(census_clear) struct census again = {0};
-    int r = census_take(meta, len, now, &again, e);
+    int r = advice_census(did, meta, len, now, &again, e);
     return r == 0 && again.nexpired
                ? err_set(e, -EBADMSG, "%s.%s: its duration in meta.db cannot be changed",
                          again.expired[0].db, again.expired[0].rp)
                : r;
 }
 
-static int advice_keep_all(const struct census *c, const char *meta, size_t len, int64_t now,
+static int advice_keep_all(const struct advice *a, const char *meta, size_t len, int64_t now,
                            struct manifest_file *file, int folder, struct err *e)
 {
     autofree void *kept = NULL;
     size_t n = 0;
-    int r = census_keep(c, meta, len, &kept, &n, e);
+    int r = census_keep(&a->census, meta, len, &kept, &n, e);
     if (r == 0)
-        r = check_kept(kept, n, now, e);
+        r = check_kept(&a->composed, kept, n, now, e);
     if (r < 0)
         return r;
     r = advice_replace_meta(folder, kept, n);
@@ -80,7 +98,8 @@ static int advice_look_at_meta(struct manifest_file *file, int folder, bool keep
     int r = io_read_file(folder, NAME_META_DB, META_DB_MAX, &meta, &len);
     if (r < 0 && r != -EFBIG)
         return err_sys(e, r, "staging " META);
-    r = r < 0 ? err_sys(&why, r, META) : census_take(meta, len, now, &a->census, &why);
+    r = r < 0 ? err_sys(&why, r, META)
+              : advice_census(&a->composed, meta, len, now, &a->census, &why);
     if (r < 0 && !keep) {
         a->unread = true;
         return 0;
@@ -88,7 +107,7 @@ static int advice_look_at_meta(struct manifest_file *file, int folder, bool keep
     if (r < 0)
         return err_set(e, r, "%s", why.text);
     a->kept = keep && a->census.nexpired;
-    return a->kept ? advice_keep_all(&a->census, meta, len, now, file, folder, e) : 0;
+    return a->kept ? advice_keep_all(a, meta, len, now, file, folder, e) : 0;
 }
 
 static int read_staged(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
@@ -131,10 +150,14 @@ static int advice_look_at_tsm(const struct manifest *state, int data, struct adv
     return r;
 }
 
-int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct advice *out,
-                struct err *e)
+int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,
+                struct advice *out, struct err *e)
 {
     cleanup(advice_clear) struct advice a = {.created = strdup(state->created)};
+    if (did) {
+        a.composed = *did;
+        *did = (struct composed){0};
+    }
     struct manifest_file *file = find_meta(state);
     if (!a.created)
         return err_sys(e, -ENOMEM, "restore");
@@ -150,6 +173,7 @@ int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, st
 
 void advice_clear(struct advice *a)
 {
+    composed_clear(&a->composed);
     census_clear(&a->census);
     free(a->created);
     for (size_t i = 0; i < a->ndamaged; i++)
@@ -162,6 +186,7 @@ void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line
                   void *arg)
 {
     struct err line = {0};
+    composed_lines(&a->composed, fn, arg);
     for (size_t i = 0; i < a->census.nexpired; i++) {
         census_tell_expired(&a->census.expired[i], a->kept, &line);
         fn(arg, line.text, !a->kept);

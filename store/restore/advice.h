@@ -5,10 +5,12 @@
 #define INFLUXFS_RESTORE_ADVICE_H
 
 #include "store/influx/census.h"
+#include "store/restore/composed.h"
 #include "store/restore/target.h"
 #include "store/snapshot/manifest.h"
 
 struct advice {
+    struct composed composed; /* where only a part was restored: all below is of that part */
     struct census census;
     char *created;  /* when the snapshot was taken, RFC 3339; NULL: nothing was restored yet */
     bool kept;      /* the policies in it keep points for ever from now on */
@@ -17,13 +19,14 @@ struct advice {
     size_t ndamaged;
 };
 
-/* Looks at the staged meta.db, and at the header and footer of each TSM file: one that was damaged
+/* did: of a composed store, what came from the snapshot, which is taken over; NULL: all did. Looks at
+ * the staged meta.db, and at the header and footer of each TSM file: one that was damaged
  * in the snapshot is restored as it is, and influxd will set it aside. keep: policies whose shards
  * retention would delete get points for ever; meta.db is rewritten, and its size in `state` set. A
  * meta.db that cannot be understood is only noted, or with `keep` -EBADMSG or -EFBIG. Other errors
  * from the system. The caller releases *out with advice_clear. */
-int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct advice *out,
-                struct err *e);
+int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,
+                struct advice *out, struct err *e);
 void advice_clear(struct advice *a);
 
 /* Calls fn with each line of the advice. warning: something will be lost. */

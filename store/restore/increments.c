@@ -14,6 +14,11 @@ int increments_receive(struct session *s, const char *name, const struct manifes
 {
     bool inside[TARGETS];
     cleanup(targets_freep) struct targets *t = NULL;
+    if (m->selection && !s->options.collect)
+        return err_set(e, -EINVAL,
+                       "%s is number %" PRId64 " of a part of a store, and can only be restored "
+                       "together with what it builds on: use `influxsnap restore`",
+                       name, m->number);
     int ret = staging_check(s->staging, e);
     if (ret < 0 || (ret = staging_layout(s->staging, inside, e)) < 0 ||
         (ret = staging_targets(s->staging, &t, e)) < 0)

@@ -142,6 +142,7 @@ static int install_remove_litter(struct targets *t, bool in_use, struct err *don
             t->at[i].inside = inside;
             litter |= target_has_side(&t->at[i], SIDE_NEW) ||
                       target_has_side(&t->at[i], SIDE_TRASH) ||
+                      target_has_side(&t->at[i], SIDE_INCOMING) ||
                       target_has_side(&t->at[i], SIDE_KEPT_TMP);
         }
         int r = targets_tidy(t, &why);

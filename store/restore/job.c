@@ -3,10 +3,13 @@
 
 #include "store/base/cleanup.h"
 #include "store/restore/chain_order.h"
+#include "store/restore/compose.h"
 #include "store/restore/stage_fill.h"
+#include "store/restore/unchanged.h"
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 static int job_follow(struct job *j, struct err *e)
 {
@@ -86,14 +89,32 @@ static int job_still_fits(void *arg, struct err *e)
                             b->from->id);
 }
 
-/* Looks at what influxd will find, then records it. */
-static int job_record(struct job *j, struct err *e)
+static int job_is_unchanged(void *arg, struct err *e)
+{
+    const struct job *j = arg;
+    uint8_t now[SHA256_BYTES];
+    int r = unchanged_digest(j->t, now, e);
+    if (r == 0 && memcmp(now, j->was, sizeof(now)) != 0)
+        r = err_set(e, -EBUSY,
+                    "the store was changed while it was put together with the snapshot; try again "
+                    "when nothing uses it");
+    return r;
+}
+
+/* Puts what is staged together with the store, if only a part of it is asked for; looks at what
+ * influxd will find; and records it. */
+static int job_prepare(struct job *j, struct err *e)
 {
     cleanup(targets_closep) int fds[TARGETS] = {-1, -1, -1};
-    int r = targets_open_staged(j->t, fds, e);
+    cleanup(composed_clear) struct composed did = {0};
+    int r = j->request ? unchanged_digest(j->t, j->was, e) : 0;
+    if (r == 0 && j->request)
+        r = compose_run(j->t, j->request, j->state, &did, e);
     if (r == 0)
-        r = advice_take(j->state, fds, j->keep_expired, &j->advice, e);
-    return r < 0 ? r : record_prepare(j->record, j->state, fds, &j->note, e);
+        r = targets_open_staged(j->t, fds, e);
+    if (r == 0)
+        r = advice_take(j->state, fds, j->keep_expired, j->request ? &did : NULL, &j->advice, e);
+    return r < 0 || j->request ? r : record_prepare(j->record, j->state, fds, &j->note, e);
 }
 
 int job_run(struct job *j, const struct manifest *from, struct err *e)
@@ -102,7 +123,7 @@ int job_run(struct job *j, const struct manifest *from, struct err *e)
     const struct built_on built_on = {j->t, from};
     int r = from || j->nrun ? job_fill(j, from, e) : 0;
     if (r == 0)
-        r = job_record(j, e);
+        r = job_prepare(j, e);
     if (r < 0) {
         targets_tidy(j->t, NULL);
         return r;
@@ -110,10 +131,13 @@ int job_run(struct job *j, const struct manifest *from, struct err *e)
     if (from) {
         j->check.still = job_still_fits;
         j->check.arg = (void *)&built_on;
+    } else if (j->request) {
+        j->check.still = job_is_unchanged;
+        j->check.arg = j;
     }
     j->t->discard = from != NULL;
     r = install_run(j->t, &j->check, j->state->id, &note, e);
-    if (r < 0 && !j->t->half)
+    if (r < 0 && !j->t->half && !j->request)
         record_end(j->record, false);
     if (note.text[0])
         err_set(&j->note, 0, "left over, to be removed at the next mount: %s", note.text);

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One exchange of the store: to a staged full snapshot, or on from what the store holds; either way
- * with the increments that follow. Intermediate states are never installed.
+ * One exchange of the store: to a staged full snapshot, or to a store composed of a part of it
+ * (compose.h), or on from what the store holds; in each case with the increments that follow.
+ * Intermediate states are never installed.
  *
  * Used by one thread, with the targets locked, and after targets_probe.
  */
 #ifndef INFLUXFS_RESTORE_JOB_H
 #define INFLUXFS_RESTORE_JOB_H
 
+#include "store/base/sha256.h"
 #include "store/restore/advice.h"
 #include "store/restore/increment.h"
 #include "store/restore/install.h"
 #include "store/restore/record.h"
+#include "store/restore/restore_request.h"
 
 struct job {
     /* Given, and not owned. */
     struct targets *t;
     struct record *record;
     struct install_check check;
-    bool keep_expired; /* session_options.h */
+    bool keep_expired;                     /* session_options.h */
+    const struct restore_request *request; /* what is asked of the staged snapshot; NULL: all */
 
     /* What may be applied: the increments that wait on disk; and all, which are borrowed. job_clear
      * frees both lists. */
@@ -36,12 +40,15 @@ struct job {
 
     struct advice advice; /* made by job_run */
     struct err note;      /* made by job_run: what went wrong without harm; else empty */
+
+    uint8_t was[SHA256_BYTES]; /* the store that a composed one was made of (unchanged.h) */
 };
 
 /* Finds the increments that follow `from`. -ENOMEM. */
 int job_plan(struct job *j, const struct manifest *from, struct err *e);
 
-/* Exchanges the store; after success the caller calls record_end. from: what the store holds; NULL:
+/* Exchanges the store; after success the caller calls record_end, except for a composed store, which
+ * is no snapshot's: the record stays, and does not fit. from: what the store holds; NULL:
  * a staged full snapshot. Errors and leftovers as install_run; -ESTALE: the store has changed since
  * `from` was restored. */
 int job_run(struct job *j, const struct manifest *from, struct err *e);

@@ -48,7 +48,7 @@ static void outcome_exchanged(struct session *s, struct job *j, const char *name
     for (int i = 0; i < TARGETS; i++)
         if (target_has_side(&j->t->at[i], SIDE_KEPT))
             kept[i] = target_side_path(&j->t->at[i], SIDE_KEPT);
-    account_restored(s->account, kept);
+    account_restored(s->account, kept, &j->advice.composed);
     outcome_log(j, name, kept);
     for (int i = 0; i < TARGETS; i++)
         free(kept[i]);
@@ -76,7 +76,7 @@ void outcome_end(struct session *s, struct job *j, enum progress_state verdict, 
     if (exchanged)
         outcome_exchanged(s, j, name);
     outcome_say(s, j, verdict, exchanged, name, why);
-    if (exchanged)
+    if (exchanged && !j->request)
         record_end(s->record, true); /* after the log: what is not said yet, the next mount says */
     if (j->t && j->t->half)
         staging_keep_half(s->staging, j->t); /* with its lock: the next mount finishes it */

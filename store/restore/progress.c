@@ -74,6 +74,7 @@ void progress_clear(struct progress *s)
     for (int i = 0; i < TARGETS; i++)
         free(s->kept[i]);
     waiting_free(&s->waiting);
+    composed_clear(&s->composed);
     *s = (struct progress){0};
 }
 
@@ -101,6 +102,8 @@ void progress_copy(const struct progress *from, struct progress *to)
     }
     to->waiting = (struct waiting_list){0};
     waiting_copy(&from->waiting, &to->waiting);
+    to->composed = (struct composed){0};
+    composed_copy(&from->composed, &to->composed);
 }
 
 static void add_time(struct json_object *o, const char *key, int64_t ns)
@@ -148,6 +151,7 @@ struct json_object *progress_object(const struct progress *s)
         if (s->kept[i])
             json_object_array_add(kept, json_text(s->kept[i]));
     json_add(o, "kept", kept);
+    json_add(o, "databases", composed_json(&s->composed));
     json_add(o, "warnings", json_texts((const char *const *)s->warnings, s->nwarnings));
     json_add_count(o, "restores", s->restores);
     json_add(o, "pending", progress_waiting(s));

@@ -3,6 +3,7 @@
 #ifndef INFLUXFS_RESTORE_PROGRESS_H
 #define INFLUXFS_RESTORE_PROGRESS_H
 
+#include "store/restore/composed.h"
 #include "store/restore/target.h"
 #include "store/snapshot/manifest.h"
 
@@ -48,8 +49,9 @@ enum progress_state {
 struct progress {
     enum progress_state state;
     char *name, *id, *error;
-    char *kept[TARGETS]; /* folders that keep the old store */
-    char **warnings;     /* about what was restored last; by array_grow */
+    char *kept[TARGETS];      /* folders that keep the old store */
+    struct composed composed; /* of what was restored last, if that was a part of a snapshot */
+    char **warnings;          /* about what was restored last; by array_grow */
     size_t nwarnings;
     uint64_t bytes, total_bytes;
     size_t files, total_files;

@@ -13,6 +13,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/path.h"
+#include "store/restore/compose.h"
 #include "store/restore/increments.h"
 #include "store/restore/install.h"
 #include "store/restore/session_parts.h"
@@ -185,11 +186,13 @@ void session_release(struct session *s, const struct upload *u)
     session_leave(s);
 }
 
-/* Exchanges the store with the staged full snapshot and the increments that follow. */
+/* Exchanges the store with the staged full snapshot and the increments that follow. Of increments
+ * that wait for what the store may become, none is for a part of a snapshot. */
 static int session_exchange(struct session *s, struct job *j, const struct manifest *full,
                             struct err *e)
 {
-    int ret = increments_gather(s, j, full, NULL, e);
+    const bool alone = j->request && !s->options.collect;
+    int ret = alone ? 0 : increments_gather(s, j, full, NULL, e);
     if (ret == 0)
         ret = job_plan(j, full, e);
     if (ret < 0)
@@ -198,21 +201,43 @@ static int session_exchange(struct session *s, struct job *j, const struct manif
         ret = job_run(j, NULL, e);
     if (ret < 0)
         return ret;
-    increments_settle(s, j, NULL);
+    if (alone)
+        return 0;
+    if (!j->request)
+        increments_settle(s, j, NULL);
     parked_clear(s->parked);
     return 0;
 }
 
-int session_install(struct session *s, const struct upload *u, const char *name, struct err *e)
+static void session_say_installing(struct session *s, const char *name,
+                                   const struct restore_request *q)
+{
+    struct err words;
+    account_state(s->account, PROGRESS_INSTALLING, name, NULL);
+    if (q)
+        restore_request_words(q, &words);
+    if (q)
+        account_say(s->account, "installing of %s: %s", name, words.text);
+    else
+        account_say(s->account, "installing %s", name);
+}
+
+int session_install(struct session *s, const struct upload *u, const char *name,
+                    const struct restore_request *asked, struct err *e)
 {
     cleanup(manifest_freep) struct manifest *full = NULL;
+    cleanup(restore_request_freep) struct restore_request *q = NULL;
     struct targets *t = staging_take_back(s->staging, u, &full);
     if (!t)
         return err_set(e, -EINVAL, "%s is not verified", name);
-    account_state(s->account, PROGRESS_INSTALLING, name, NULL);
-    account_say(s->account, "installing %s", name);
     struct job j = outcome_begin(s, t);
-    int ret = session_exchange(s, &j, full, e);
+    int ret = compose_asked(t, full, asked, &q, e);
+    session_say_installing(s, name, q);
+    j.request = q;
+    if (ret == 0)
+        ret = session_exchange(s, &j, full, e);
+    else
+        targets_tidy(t, NULL);
     outcome_end(s, &j, ret == 0 ? PROGRESS_RESTORED : PROGRESS_REFUSED, ret == 0, name, e->text);
     session_leave(s);
     return ret;

@@ -6,6 +6,7 @@
 #define INFLUXFS_RESTORE_SESSION_UPLOAD_H
 
 #include "store/base/err.h"
+#include "store/restore/restore_request.h"
 #include "store/restore/stage.h"
 #include "store/snapshot/manifest.h"
 
@@ -26,8 +27,10 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
  * without the staging area. */
 void session_release(struct session *s, const struct upload *u);
 
-/* Exchanges the verified snapshot with the store, together with the increments that follow. Always
- * leaves the staging area. */
-int session_install(struct session *s, const struct upload *u, const char *name, struct err *e);
+/* Exchanges the verified snapshot with the store, together with the increments that follow; or puts
+ * the part of it that is asked for (or NULL) into the store (compose.h). Always leaves the staging
+ * area. */
+int session_install(struct session *s, const struct upload *u, const char *name,
+                    const struct restore_request *asked, struct err *e);
 
 #endif

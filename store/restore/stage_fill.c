@@ -2,6 +2,7 @@
 #include "store/restore/stage_fill.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/copying.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/path.h"
@@ -17,32 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PIECE_BYTES (1 << 20)
-
-static int fill_bytes(int from, int to)
-{
-    autofree char *buf = NULL;
-    for (;;) {
-        ssize_t n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
-        if (n == 0)
-            return 0;
-        if (n < 0 && errno != EINTR)
-            break;
-    }
-    if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
-        return -errno;
-    if (!(buf = malloc(PIECE_BYTES)))
-        return -ENOMEM;
-    for (;;) {
-        ssize_t n = read(from, buf, PIECE_BYTES);
-        if (n <= 0)
-            return n < 0 ? -errno : 0;
-        int r = io_write_all(to, buf, (size_t)n);
-        if (r < 0)
-            return r;
-    }
-}
-
 static int fill_copy(const struct stage *s, enum target_kind kind, const char *base, int from,
                      const struct stat *st)
 {
@@ -52,7 +27,7 @@ static int fill_copy(const struct stage *s, enum target_kind kind, const char *b
                                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (in < 0 || out < 0)
         return -errno;
-    int r = fill_bytes(in, out);
+    int r = copying_file(in, out);
     if (r < 0)
         return r;
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
@@ -69,11 +44,11 @@ static bool cannot_link(int code)
            code == -ENOSYS || code == -EACCES;
 }
 
-/* from: the folder of the file there. */
-static int fill_link(struct stage *s, const char *name, enum target_kind kind, int from)
+static int fill_link(struct stage *s, const char *name, int from)
 {
     struct stat st;
-    const char *base = path_last(name);
+    const char *path, *base = path_last(name);
+    enum target_kind kind = target_kind_of(name, &path);
     int r = stage_parent(s, name);
     if (r < 0)
         return r;
@@ -90,6 +65,12 @@ static int fill_link(struct stage *s, const char *name, enum target_kind kind, i
     return cannot_link(r) ? fill_copy(s, kind, base, from, &st) : r;
 }
 
+int stage_fill_file(struct stage *s, const char *name, int folder, struct err *e)
+{
+    int r = fill_link(s, name, folder);
+    return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
+}
+
 static int open_parent(int fd, const char *path)
 {
     autofree char *up = strdup(path);
@@ -99,15 +80,13 @@ static int open_parent(int fd, const char *path)
     return io_open_beneath(fd, up, O_RDONLY | O_DIRECTORY);
 }
 
-/* Stages file `name` of three other folders, replacing a staged one: as a hard link if possible and
- * of the right owner, else as a copy. -ESTALE: it is not a file. */
+/* The same for the file of that name in three other folders. */
 static int fill_file(struct stage *s, const char *name, const int from[TARGETS], struct err *e)
 {
     const char *path;
     enum target_kind kind = target_kind_of(name, &path);
     autoclose int dir = from[kind] < 0 ? -ENOENT : open_parent(from[kind], path);
-    int r = dir < 0 ? dir : fill_link(s, name, kind, dir);
-    return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
+    return dir < 0 ? err_sys(e, dir, "staging %s", name) : stage_fill_file(s, name, dir, e);
 }
 
 static bool is_staged(const void *ctx, const char *path, const struct statx *st)

@@ -16,8 +16,14 @@
 #include <sys/file.h>
 
 static const char *const kind_names[TARGETS] = {"meta", "data", "wal"};
-static const char *const side_names[SIDES] = {"restoring", "before-restore", "before-restore.tmp",
-                                              "before-restore.old", "pending"};
+static const char *const side_names[SIDES] = {
+    [SIDE_NEW] = "restoring",
+    [SIDE_KEPT] = "before-restore",
+    [SIDE_KEPT_TMP] = "before-restore.tmp",
+    [SIDE_TRASH] = "before-restore.old",
+    [SIDE_INCOMING] = "incoming",
+    [SIDE_PENDING] = "pending",
+};
 
 const char *target_kind_name(enum target_kind kind)
 {
@@ -134,15 +140,25 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
     return r < 0 ? r : io_sync_dir(home);
 }
 
-/* A unit holds what its target holds, one level down if that lies inside. */
+struct removed_unit {
+    const struct target *t;
+    enum target_side side;
+};
+
+/* A unit holds what its target holds, one level down if that lies inside. In staging there may also
+ * be folders of others, and links to their files in the store (compose.h): what has another name is
+ * not lost. */
 static bool target_is_ours(const void *ctx, const char *path, const struct statx *st)
 {
-    const struct target *t = ctx;
+    const struct removed_unit *u = ctx;
+    const struct target *t = u->t;
     const char *kind = kind_names[t->kind], *base = strrchr(path, '/');
     size_t n = strlen(kind);
     char whole[PATH_MAX];
-    if (!*path)
+    if (!*path || (u->side == SIDE_NEW && S_ISDIR(st->stx_mode)))
         return S_ISDIR(st->stx_mode);
+    if (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1)
+        return true;
     /* influxd gave it up and no snapshot holds it, but it may be good. */
     if (base && name_is_bad_tsm(base + 1))
         return false;
@@ -166,7 +182,9 @@ int target_remove_side(const struct target *t, enum target_side side, struct err
         return 0;
     if (!t->inside)
         snprintf(prefix, sizeof(prefix), "%s.", t->name);
-    int r = rmtree_clear(home, unit, prefix, &(struct rmtree_of){target_is_ours, t}, &said, e);
+    const struct removed_unit removed = {t, side};
+    int r =
+        rmtree_clear(home, unit, prefix, &(struct rmtree_of){target_is_ours, &removed}, &said, e);
     if (r < 0)
         return r;
     target_say_left(t, &said);
@@ -237,6 +255,41 @@ void targets_close(int fds[TARGETS])
         cleanup_close(&fds[i]);
         fds[i] = -1;
     }
+}
+
+/* Renames the staged unit, and opens what it stands for. */
+static int target_set_aside(const struct target *t, int *fd, struct err *e)
+{
+    char fresh[NAME_MAX + 1], incoming[NAME_MAX + 1];
+    int r = target_unit(t, SIDE_NEW, fresh);
+    if (r == 0)
+        r = target_unit(t, SIDE_INCOMING, incoming);
+    autoclose int home = r < 0 ? r : target_open_home(t, false);
+    if (home < 0)
+        r = home;
+    else if (renameat(home, fresh, home, incoming) < 0)
+        r = -errno;
+    int got = r < 0 ? r : target_open_side(t, SIDE_INCOMING);
+    if (got < 0)
+        return err_sys(e, got, "%s: its staging folder", t->path);
+    *fd = got;
+    return 0;
+}
+
+int targets_stage_again(struct targets *t, int incoming[TARGETS], int fds[TARGETS], struct err *e)
+{
+    int r = 0;
+    for (int i = 0; i < TARGETS; i++)
+        fds[i] = incoming[i] = -1;
+    for (int i = 0; r == 0 && i < TARGETS; i++)
+        r = target_set_aside(&t->at[i], &incoming[i], e);
+    for (int i = 0; r == 0 && i < TARGETS; i++)
+        r = stage_one(&t->at[i], &fds[i], e);
+    if (r < 0) {
+        targets_close(incoming);
+        targets_close(fds);
+    }
+    return r;
 }
 
 int targets_open_staged(const struct targets *t, int fds[TARGETS], struct err *e)
@@ -318,6 +371,8 @@ int targets_tidy(const struct targets *t, struct err *e)
     }
     for (int i = 0; i < TARGETS; i++) {
         int r = target_remove_side(&t->at[i], SIDE_NEW, e);
+        if (r == 0)
+            r = target_remove_side(&t->at[i], SIDE_INCOMING, e);
         if (r == 0)
             r = target_remove_side(&t->at[i], SIDE_TRASH, e);
         if (r < 0)

@@ -3,8 +3,8 @@
  * The three folders of a store as targets of a restore: where each and its side folders lie, and
  * how it can be exchanged.
  *
- *   beside   DATA.restoring  DATA.before-restore         the folder can be renamed
- *   inside   DATA/.influxfs/{restoring,before-restore}/data/…   it is a mount point, or its parent
+ *   beside   DATA.restoring  DATA.before-restore  …      the folder can be renamed
+ *   inside   DATA/.influxfs/{restoring,before-restore,…}/data/…   it is a mount point, or its parent
  *            is not writable. One level deeper than needed, because influxd takes DATA/X/Y/NUMBER
  *            for a shard of database X: DATA/.influxfs/X must never be a database with shards.
  *
@@ -32,6 +32,7 @@ enum target_side {
     SIDE_KEPT,     /* the store that was there before */
     SIDE_KEPT_TMP, /* the same while entries are still being moved into it */
     SIDE_TRASH,    /* kept by the previous restore, or not to be kept */
+    SIDE_INCOMING, /* a snapshot of which staging takes a part (compose.h) */
     SIDE_PENDING,  /* of data only: increments (increment.h) */
     SIDES
 };
@@ -104,6 +105,9 @@ void targets_unlock(struct targets *t);
 /* Makes the three staging folders anew (needs probe and lock) and opens them. */
 int targets_stage(struct targets *t, int fds[TARGETS], struct err *e);
 
+/* What is staged becomes SIDE_INCOMING, and staging is made anew: opens both, for the caller. */
+int targets_stage_again(struct targets *t, int incoming[TARGETS], int fds[TARGETS], struct err *e);
+
 /* Opens the staging folders; the store's own folders. -1 for one that is missing. */
 int targets_open_staged(const struct targets *t, int fds[TARGETS], struct err *e);
 int targets_open_store(const struct targets *t, int fds[TARGETS], struct err *e);
@@ -113,8 +117,8 @@ static inline void targets_closep(int (*fds)[TARGETS])
     targets_close(*fds);
 }
 
-/* Removes what targets_stage and a failed restore left: staging, empty units, older trash; none is
- * in use. -ENOTEMPTY: there is a half moved store, and nothing was removed; -EBUSY: something is
+/* Removes what targets_stage and a failed restore left: staging, what came in, empty units, older
+ * trash; none is in use. -ENOTEMPTY: there is a half moved store, and nothing was removed; -EBUSY: something is
  * mounted in one of them, which stays. */
 int targets_tidy(const struct targets *t, struct err *e);
 

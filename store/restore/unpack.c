@@ -94,10 +94,10 @@ static int unpack_check_restorable(const struct unpack *u)
     const struct manifest *m = u->m;
     if (m->kind == MANIFEST_INCREMENTAL)
         return unpack_check_increment(u);
-    if (m->kind == MANIFEST_DATABASE)
+    if (m->kind == MANIFEST_DATABASE && !m->selection)
         return err_set(u->e, -EINVAL,
-                       "snapshot %s holds a single database, which cannot be restored by itself; "
-                       "copy a full snapshot",
+                       "snapshot %s is of some databases, but does not say of which; copy a full "
+                       "snapshot",
                        m->id);
     if (!manifest_find(m, NAME_META_MEMBER))
         return err_set(u->e, -EBADMSG, "damaged: snapshot %s has no %s", m->id, NAME_META_MEMBER);

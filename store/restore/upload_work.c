@@ -6,6 +6,7 @@
 #include "store/restore/upload_impl.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* A copy, so that callbacks run without the lock. */
@@ -21,6 +22,11 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
     autofree char *name = work_name(u);
     if (!name)
         return err_sys(e, -ENOMEM, "restore");
+    if (m->kind == MANIFEST_INCREMENTAL && restore_request_composes(u->asked))
+        return err_set(e, -EINVAL,
+                       "%s is number %" PRId64 ", which holds only changes: copy a whole snapshot "
+                       "here, such as at/%" PRId64 ".tar",
+                       name, m->number, m->number);
     int r = m->kind == MANIFEST_INCREMENTAL
                 ? increments_receive(u->session, name, m, &u->increment, &u->stage, e)
                 : session_claim(u->session, u, name, m, &u->stage, e);
@@ -112,7 +118,7 @@ static void *work_install(void *arg)
     autofree char *name = steal_ptr(&u->target);
     int r = u->increment
                 ? increments_accept(u->session, u, steal_ptr(&u->increment), name, &waits, &why)
-                : session_install(u->session, u, name, &why);
+                : session_install(u->session, u, name, u->asked, &why);
     lock_scope(&u->lock);
     u->waits = waits;
     upload_becomes(u, r == 0 ? UPLOAD_RESTORED : UPLOAD_REFUSED, r, &why);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The bytes of a file copied into another one, by the kernel where it can. */
+#ifndef INFLUXFS_BASE_COPYING_H
+#define INFLUXFS_BASE_COPYING_H
+
+/* Copies all of `from` into the empty file `to`, and leaves holes where there are holes. The
+ * positions of both are used, and are anywhere afterwards. 0 or -errno. Any thread. */
+int copying_file(int from, int to);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A part of a staged snapshot, put into what is otherwise the store as it is.
+ *
+ * The staged snapshot is set aside (SIDE_INCOMING), and staging is made anew: from the store by hard
+ * links and copies (mirror.h), from the snapshot by links, and with the store's meta.db, in which
+ * metaedit.h has changed what the request (restore_request.h) names and no more. Ids of the
+ * snapshot's shards that are in use are changed, in meta.db and as names of folders. In databases
+ * that get shards, influxd builds its indexes and series files anew; what it has in others stays.
+ *
+ * The exchange is that of any restore (install.h), and keeps the store as it was.
+ */
+#ifndef INFLUXFS_RESTORE_COMPOSE_H
+#define INFLUXFS_RESTORE_COMPOSE_H
+
+#include "store/restore/composed.h"
+#include "store/restore/restore_request.h"
+#include "store/restore/target.h"
+#include "store/snapshot/manifest.h"
+
+/* What is asked of this snapshot: *out is a request, for the caller to free, or NULL: it takes the
+ * place of the store. q: what was asked, or NULL. A snapshot of a part asks by itself for what it
+ * holds, unless there is no store yet. -ENOMEM; -errno where the store cannot be looked at. */
+int compose_asked(const struct targets *t, const struct manifest *m,
+                  const struct restore_request *q, struct restore_request **out, struct err *e);
+
+/* Composes it of the store and the verified snapshot in staging, whose manifest is *state; that
+ * becomes the list of what came from the snapshot, under its names in the store, and meta.db. Needs a probe and
+ * the lock. All is on disk afterwards. Failures leave litter for targets_tidy: -ENOENT: nothing of
+ * the kind is in the snapshot (the message says what is); -EEXIST: there is a database of the new
+ * name; -EINVAL: the request does not fit the snapshot; -EIO: the store has no meta.db that can be
+ * changed; -ENOSPC, … The caller releases *out with composed_clear. */
+int compose_run(struct targets *t, const struct restore_request *q, struct manifest *state,
+                struct composed *out, struct err *e);
+
+#endif

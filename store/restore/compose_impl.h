@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of composing, for compose*.c; others use compose.h. */
+#ifndef INFLUXFS_RESTORE_COMPOSE_IMPL_H
+#define INFLUXFS_RESTORE_COMPOSE_IMPL_H
+
+#include "store/influx/metaedit.h"
+#include "store/restore/compose.h"
+#include "store/restore/stage.h"
+
+#include <sys/stat.h>
+
+/* A shard of the new store that is not as it was in the old one. All that is neither named so nor
+ * dropped stays. */
+struct compose_shard {
+    enum {
+        COMPOSE_TAKE, /* it comes from the snapshot as it lies */
+    } action;
+    const char *db, *rp; /* in the new store */
+    uint64_t id;
+    const char *their_db, *their_rp; /* in the snapshot */
+    uint64_t their_id;
+};
+
+struct compose {
+    struct targets *t;
+    const struct restore_request *q;
+    struct selection part;              /* what is asked for, by the request and the snapshot */
+    int ours[TARGETS], theirs[TARGETS]; /* the store's folders, or -1; the snapshot's */
+    int fresh[TARGETS];                 /* staging */
+    struct stage *stage;                /* the same */
+    struct metaedit *meta;              /* the store's, becomes the new store's */
+    struct metaedit *incoming;          /* the snapshot's, with no more than is asked for */
+    struct stat was;                    /* of the store's meta.db; st_nlink 0: there is none */
+    struct manifest *state;
+    struct composed *out;
+
+    /* The plan. Strings of items belong to meta and incoming. */
+    struct compose_shard *shards;
+    size_t nshards;
+    char **dropped; /* of the store, "DB", "DB/RP" or "DB/RP/ID"; sorted when it is filled */
+    size_t ndropped;
+    const char **touched; /* databases that stay and get shards: their indexes are made anew */
+    size_t ntouched;
+};
+
+/* compose_part.c: checks that the snapshot has all that is asked for by name or number. -ENOENT, with
+ * what there is instead. */
+int compose_check_part(const struct compose *c, struct err *e);
+
+/* The first database that is asked for (last: NULL), and the one after another; NULL. */
+const struct metaedit_item *compose_next_database(const struct compose *c,
+                                                  const struct metaedit_item *last);
+
+/* compose_plan.c: from the request and both metastores, the new one and the plan. */
+int compose_plan(struct compose *c, struct err *e);
+
+/* compose_steps.c: adds to the plan a shard; what goes of the store (rp, id: or NULL); a database that
+ * gets shards. -ENOMEM, with a message. Strings of a shard and of the last are borrowed. */
+int compose_add_shard(struct compose *c, const struct compose_shard *s, struct err *e);
+int compose_drop(struct compose *c, const char *db, const char *rp, const uint64_t *id,
+                 struct err *e);
+int compose_touch(struct compose *c, const char *db, struct err *e);
+
+/* Once all that goes is known; then, whether the plan drops this path below data/ or wal/. */
+void compose_sort_dropped(struct compose *c);
+bool compose_drops(const struct compose *c, const char *path);
+
+/* Adds to the plan, and counts, the shards that were copied as they lie to database `to` from
+ * `their_db`. */
+int compose_add_copied(struct compose *c, const char *to, const char *their_db,
+                       const struct metaedit_copied *did, struct composed_database *count,
+                       struct err *e);
+
+/* compose_shards.c: policies or shards of a database take the place of those of `here`, a database of
+ * the store: first what goes is taken away, then, when the ids that are free are known, added. */
+int compose_clear_shards(struct compose *c, const struct metaedit_item *database,
+                         const struct metaedit_item *here, struct err *e);
+int compose_place_shards(struct compose *c, const struct metaedit_item *database,
+                         const struct metaedit_item *here, struct composed_database *count,
+                         struct err *e);
+
+/* compose_fill.c: the files, by the plan. */
+int compose_fill(struct compose *c, struct err *e);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/base/buffer.h"
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/io.h"
+#include "store/influx/names.h"
+#include "store/restore/compose_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "restore");
+}
+
+/* The new name */
+
+static const char *name_here(const struct compose *c, const struct metaedit_item *database)
+{
+    return c->q->as ? c->q->as : database->name;
+}
+
+static const struct metaedit_item *database_here(const struct compose *c,
+                                                 const struct metaedit_item *database)
+{
+    return metaedit_find(c->meta, NULL, METAEDIT_DATABASE, name_here(c, database));
+}
+
+/* One database gets it, and none has it. */
+static int plan_check_name(const struct compose *c, struct err *e)
+{
+    size_t n = 0;
+    const char *first = NULL;
+    if (!c->q->as)
+        return 0;
+    for (const struct metaedit_item *d = NULL; (d = compose_next_database(c, d)); n++)
+        first = first ? first : d->name;
+    if (n != 1)
+        return err_set(e, -EINVAL,
+                       "the snapshot holds %zu databases, %s and others: say which of them is to "
+                       "be restored as %s (`influxsnap restore --database`, or a snapshot of that "
+                       "one)",
+                       n, first, c->q->as);
+    if (c->q->merge == MERGE_NONE && metaedit_find(c->meta, NULL, METAEDIT_DATABASE, c->q->as))
+        return err_set(e, -EEXIST,
+                       "there is a database %s, which is not replaced under another name: drop it "
+                       "first, or give %s another name",
+                       c->q->as, first);
+    return 0;
+}
+
+/* What goes, and the ids that cannot be given */
+
+/* Whether the database comes as a whole, even if that is a part of what it was. */
+static bool comes_whole(const struct compose *c, const struct metaedit_item *here)
+{
+    return !here || (c->q->merge == MERGE_NONE && selection_of_databases(&c->part));
+}
+
+static int plan_take_away(struct compose *c, const struct metaedit_item *database, struct err *e)
+{
+    const struct metaedit_item *here = database_here(c, database);
+    const bool whole = comes_whole(c, here);
+    const char *to = name_here(c, database);
+    enum composed_how how = !here ? COMPOSED_MADE : whole ? COMPOSED_REPLACED : COMPOSED_PART;
+    if (!composed_add(c->out, how, to, database->name))
+        return no_memory(e);
+    if (!whole)
+        return compose_clear_shards(c, database, here, e);
+    if (here)
+        metaedit_remove(c->meta, here);
+    /* Also what lies there without being known: influxd would take it for a part of it. */
+    return compose_drop(c, to, NULL, NULL, e);
+}
+
+/* A folder of the store that influxd takes for a shard, and that stays: its id is used, whether or
+ * not meta.db knows it. depth: 0 for data/ or wal/ itself. */
+static int plan_avoid_ids(struct compose *c, int fd, const char *path, int depth, struct err *e)
+{
+    cleanup(dir_free) struct dir list = {0};
+    int r = dir_read(fd, &list);
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        autofree char *below = NULL;
+        uint64_t id;
+        const char *name = list.names[i];
+        if (asprintf(&below, "%s%s%s", path, *path ? "/" : "", name) < 0)
+            return -ENOMEM;
+        if ((dir_type(&list, i) != DT_DIR && dir_type(&list, i) != DT_UNKNOWN &&
+             dir_type(&list, i) != DT_LNK) ||
+            compose_drops(c, below) || (depth == 0 && name_is_hidden(name)) ||
+            (depth == 1 && name_is_series(name)))
+            continue;
+        if (depth == 2) {
+            r = name_is_shard(name, &id) || name_is_padded_shard(name, &id)
+                    ? metaedit_avoid(c->meta, id)
+                    : 0;
+            continue;
+        }
+        autoclose int next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (next >= 0)
+            r = plan_avoid_ids(c, next, below, depth + 1, e);
+        else if (errno != ENOTDIR && errno != ENOENT && errno != ELOOP)
+            r = -errno;
+    }
+    return r;
+}
+
+static int plan_avoid(struct compose *c, struct err *e)
+{
+    int r = 0;
+    for (int i = TARGET_DATA; r == 0 && i < TARGETS; i++)
+        if (c->ours[i] >= 0 && (r = plan_avoid_ids(c, c->ours[i], "", 0, e)) < 0)
+            err_sys(e, r, "%s", c->t->at[i].path);
+    return r;
+}
+
+/* What comes */
+
+/* Subscriptions send points to places that know nothing of the new name. */
+static int plan_note_subscriptions(struct compose *c, const struct metaedit_item *database,
+                                   struct err *e)
+{
+    cleanup(buffer_free) struct buffer list = {0};
+    size_t n = 0;
+    for (const struct metaedit_item *p = metaedit_first(c->incoming, database, METAEDIT_POLICY); p;
+         p = metaedit_next(p))
+        for (const struct metaedit_item *s = metaedit_first(c->incoming, p, METAEDIT_SUBSCRIPTION);
+             s; s = metaedit_next(s), n++) {
+            buffer_string(&list, n ? ", " : "");
+            buffer_string(&list, s->name);
+        }
+    buffer_add(&list, "", 1);
+    if (n && !c->q->as)
+        c->out->counts.subscriptions += n;
+    if (n == 0 || !c->q->as)
+        return 0;
+    return list.failed ||
+                   composed_note(c->out, true, "%zu subscription%s of %s %s left out: %s", n,
+                                 plural(n), database->name, n == 1 ? "is" : "are", list.p) < 0
+               ? no_memory(e)
+               : 0;
+}
+
+/* Continuous queries belong to a database as a whole. */
+static int plan_remove_queries(struct compose *c, const struct metaedit_item *database,
+                               struct err *e)
+{
+    const struct metaedit_item *next;
+    for (const struct metaedit_item *q = metaedit_first(c->incoming, database, METAEDIT_QUERY); q;
+         q = next) {
+        next = metaedit_next(q);
+        if (composed_note(c->out, true,
+                          "continuous query %s of %s is left out, as only a part of the database "
+                          "is restored",
+                          q->name, database->name) < 0)
+            return no_memory(e);
+        metaedit_remove(c->incoming, q);
+    }
+    return 0;
+}
+
+static int plan_bring_whole(struct compose *c, const struct metaedit_item *database,
+                            struct composed_database *count, struct err *e)
+{
+    struct metaedit_copied did = {0};
+    const char *to = name_here(c, database);
+    int r = selection_of_databases(&c->part) ? 0 : plan_remove_queries(c, database, e);
+    if (r == 0)
+        r = metaedit_copy_database(c->meta, c->incoming, database, to, &did, e);
+    if (r == 0)
+        r = compose_add_copied(c, to, database->name, &did, count, e);
+    if (r == 0 && composed_note_copied(c->out, to, &did) < 0)
+        r = no_memory(e);
+    metaedit_copied_clear(&did);
+    return r < 0 ? r : plan_note_subscriptions(c, database, e);
+}
+
+/* i: which of the databases that are asked for. */
+static int plan_bring(struct compose *c, const struct metaedit_item *database, size_t i,
+                      struct err *e)
+{
+    const struct metaedit_item *here = database_here(c, database);
+    struct composed_database *count = &c->out->databases[i];
+    return comes_whole(c, here) ? plan_bring_whole(c, database, count, e)
+                                : compose_place_shards(c, database, here, count, e);
+}
+
+int compose_plan(struct compose *c, struct err *e)
+{
+    const struct metaedit_item *d = NULL;
+    size_t i = 0;
+    int r = plan_check_name(c, e);
+    while (r == 0 && (d = compose_next_database(c, d)))
+        r = plan_take_away(c, d, e);
+    compose_sort_dropped(c);
+    if (r == 0)
+        r = plan_avoid(c, e);
+    for (d = NULL; r == 0 && (d = compose_next_database(c, d)); i++)
+        r = plan_bring(c, d, i, e);
+    return r;
+}
