@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/compose_impl.h"
+#include "store/restore/compose_merge.h"
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
@@ -184,6 +184,10 @@ static void compose_clear(struct compose *c)
         free(c->dropped[i]);
     free(c->dropped);
     free(c->touched);
+    for (size_t i = 0; i < c->ncame; i++)
+        free(c->came[i].name);
+    free(c->came);
+    compose_merge_free(c->merge);
 }
 
 static int compose_open(struct compose *c, struct err *e)

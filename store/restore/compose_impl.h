@@ -9,12 +9,11 @@
 
 #include <sys/stat.h>
 
-/* A shard of the new store that is not as it was in the old one. All that is neither named so nor
- * dropped stays. */
+struct compose_merge;
+
+/* A shard of the new store that comes from the snapshot as it lies. All of the store that is neither
+ * named so nor merged (compose_merge.h) nor dropped stays. */
 struct compose_shard {
-    enum {
-        COMPOSE_TAKE, /* it comes from the snapshot as it lies */
-    } action;
     const char *db, *rp; /* in the new store */
     uint64_t id;
     const char *their_db, *their_rp; /* in the snapshot */
@@ -41,6 +40,10 @@ struct compose {
     size_t ndropped;
     const char **touched; /* databases that stay and get shards: their indexes are made anew */
     size_t ntouched;
+    struct compose_merge *merge; /* NULL: nothing is merged */
+
+    struct manifest_file *came; /* the files of the new store that were staged from the snapshot */
+    size_t ncame;
 };
 
 /* compose_part.c: checks that the snapshot has all that is asked for by name or number. -ENOENT, with
@@ -78,6 +81,15 @@ int compose_clear_shards(struct compose *c, const struct metaedit_item *database
 int compose_place_shards(struct compose *c, const struct metaedit_item *database,
                          const struct metaedit_item *here, struct composed_database *count,
                          struct err *e);
+
+/* compose_came.c: a staged file is one of those that came. */
+int compose_came(struct compose *c, const char *name, struct err *e);
+/* Stages the data or WAL folder of a shard, which lies open at `from`, and those above it where they
+ * are missing. */
+int compose_make_shard(struct compose *c, enum target_kind kind, const struct compose_shard *s,
+                       int from, struct err *e);
+/* c->state becomes the list of what came. */
+void compose_came_all(struct compose *c);
 
 /* compose_fill.c: the files, by the plan. */
 int compose_fill(struct compose *c, struct err *e);

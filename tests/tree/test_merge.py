@@ -14,11 +14,11 @@ from lib.trees import litter
 class MergeTest(StoreTest):
     timeout = 300
 
-    def sides(self, index, ours, theirs, **how):
+    def sides(self, index, our_hours, their_hours, **how):
         """Stores at self.ours and self.theirs, as a SIGKILL leaves them, with shards of so many hours."""
-        self.hours = ours, theirs
+        self.hours = our_hours, their_hours
         self.index = index
-        for name, hours, seed in (("ours", ours, 1), ("theirs", theirs, 2)):
+        for name, hours, seed in (("ours", our_hours, 1), ("theirs", their_hours, 2)):
             with server(self.folder / name, index) as influxd:
                 influxd.run(create("db", hours))
                 history(influxd, Side(seed + hours, hours, shift=seed, **how.get(name, {})), "db")
