@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/compose_merge.h"
+#include "store/restore/compose_impl.h"
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"

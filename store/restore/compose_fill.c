@@ -8,8 +8,7 @@
 #include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
-#include "store/restore/compose_merge.h"
-#include "store/restore/mirror.h"
+#include "store/restore/compose_impl.h"
 #include "store/restore/stage_fill.h"
 
 #include <errno.h>

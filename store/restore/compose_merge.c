@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/restore/compose_merge.h"
+/* Merging one database: the plan, and the files of each shard. */
+#include "store/restore/compose_impl.h"
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"

@@ -4,7 +4,7 @@
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/influx/names.h"
-#include "store/restore/compose_merge.h"
+#include "store/restore/compose_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
