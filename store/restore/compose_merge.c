@@ -8,6 +8,7 @@
 #include "store/base/path.h"
 #include "store/influx/names.h"
 #include "store/restore/merge_plan.h"
+#include "store/restore/merge_refused.h"
 #include "store/restore/merge_stage.h"
 #include "store/snapshot/capture_folders.h"
 
@@ -33,6 +34,7 @@ struct compose_merge {
     struct lying ours, theirs;
     struct merging *list;
     size_t n;
+    struct merge_refused refused;
     char **paths; /* of the shards that are merged: "DB/RP/ID"; sorted */
     size_t npaths;
 };
@@ -52,6 +54,7 @@ void compose_merge_free(struct compose_merge *m)
     }
     for (size_t i = 0; i < m->npaths; i++)
         free(m->paths[i]);
+    merge_refused_clear(&m->refused);
     shards_free(m->ours.shards);
     shards_free(m->theirs.shards);
     capture_unref(m->ours.capture);
@@ -184,9 +187,10 @@ static int merge_keep_steps(struct compose *c, struct merging *m, struct compose
     int r = 0;
     if (merge_sort(m) < 0)
         return no_memory(e);
+    for (int how = 0; how < 3; how++)
+        count->shards += m->plan.counts[how];
     for (size_t i = 0; r == 0 && i < m->plan.nsteps; i += merge_run(m, i)) {
         const struct compose_shard s = shard_of(m, m->steps[i]);
-        count->shards++;
         if (is_taken(m, i)) {
             count->renumbered += s.id != s.their_id;
             r = compose_add_shard(c, &s, e);
@@ -202,11 +206,16 @@ static int merge_keep_steps(struct compose *c, struct merging *m, struct compose
 /* What the plan says to the operator. */
 static int merge_tell(struct compose *c, const struct merging *m)
 {
-    const size_t *n = m->plan.counts;
-    int r = composed_note(c->out, false,
-                          "of the snapshot's shards of %s, %zu go into shards of the same times by "
-                          "file, %zu are written anew into shards of other times, and %zu are new",
-                          m->db, n[MERGE_BY_FILE], n[MERGE_BY_POINT], n[MERGE_AS_IT_LIES]);
+    static const char *const what[] = {
+        [MERGE_BY_FILE] = "merged by file into shards of the same times",
+        [MERGE_BY_POINT] = "written anew into shards of other times",
+        [MERGE_AS_IT_LIES] = "added as they are",
+    };
+    int r = 0;
+    for (int how = 0; r == 0 && how < 3; how++)
+        if (m->plan.counts[how])
+            r = composed_note(c->out, false, "shards of %s that are %s: %zu", m->db, what[how],
+                              m->plan.counts[how]);
     for (size_t i = 0; r == 0 && i < m->plan.notes.n; i++)
         r = composed_note(c->out, false, "%s", m->plan.notes.lines[i]);
     return r;
@@ -288,8 +297,14 @@ static int merge_fill_shard(struct compose *c, const struct merging *m, size_t f
                                   .nparts = n,
                                   .parts_win = c->q->merge == MERGE_THEIRS,
                                   .folder = c->fresh[TARGET_DATA]};
+    const struct shard_files *part = parts[0].shard;
     int r = merge_shard_open(&q, &merged, e);
-    return r < 0 ? r : merge_stage(c, &at, merged, all->ours.capture, parts[0].shard->tsi1, e);
+    if (r == 0)
+        r = merge_stage(c, &at, merged, all->ours.capture, part->tsi1, e);
+    if (r == 0 &&
+        merge_refused_add(&c->merge->refused, merged, at.db, at.rp, part->start, part->end) < 0)
+        r = no_memory(e);
+    return r;
 }
 
 int compose_merge_fill(struct compose *c, struct err *e)
@@ -303,5 +318,7 @@ int compose_merge_fill(struct compose *c, struct err *e)
             r = is_taken(m, i) ? 0 : merge_fill_shard(c, m, i, run, e);
         }
     }
+    if (r == 0 && c->merge && merge_refused_tell(&c->merge->refused, c->out) < 0)
+        r = no_memory(e);
     return r;
 }

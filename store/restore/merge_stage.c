@@ -137,26 +137,9 @@ static int stage_others(const struct staging *s)
     return r;
 }
 
-/* What is left out */
-
-static void stage_tell_refused(void *ctx, struct slice measurement, struct slice field,
-                               const char *type, const char *refused)
-{
-    const struct staging *s = ctx;
-    char m[GAPS_NAME], f[GAPS_NAME];
-    gaps_name(measurement, m);
-    gaps_name(field, f);
-    if (composed_note(s->c->out, true,
-                      "left out of shard %s/%s/%" PRIu64 ": the snapshot's values of field %s of "
-                      "measurement %s that are %s; in this shard the field is %s",
-                      s->s->db, s->s->rp, s->s->id, f, m, refused, type) < 0)
-        err_sys(s->e, -ENOMEM, "restore");
-}
-
 int merge_stage(struct compose *c, const struct compose_shard *shard, const struct merge_shard *m,
                 const struct capture *ours, bool tsi1, struct err *e)
 {
-    struct err noted = {0};
     struct staging s = {.c = c, .s = shard, .m = m, .ours = ours, .e = e};
     struct stat st;
     snprintf(s.folder, sizeof(s.folder), "data/%s/%s/%" PRIu64, shard->db, shard->rp, shard->id);
@@ -165,9 +148,5 @@ int merge_stage(struct compose *c, const struct compose_shard *shard, const stru
         r = stage_make_folder(&s, tsi1);
     else
         r = r < 0 ? err_sys(e, r, "staging %s", s.folder) : stage_ours(&s);
-    if (r == 0)
-        r = stage_others(&s);
-    s.e = &noted;
-    merge_shard_refused(m, stage_tell_refused, &s);
-    return r == 0 && noted.text[0] ? err_set(e, -ENOMEM, "%s", noted.text) : r;
+    return r < 0 ? r : stage_others(&s);
 }

@@ -7,8 +7,7 @@
 #include "store/rewrite/merge_shard.h"
 
 /* Stages a shard whose files of the store (whose capture is `ours`) were mirrored under their names.
- * tsi1: whether it gets an index of its own if it is new. Tells of the fields of which values are
- * left out. Errors as stage.h. */
+ * tsi1: whether it gets an index of its own if it is new. Errors as stage.h. */
 int merge_stage(struct compose *c, const struct compose_shard *s, const struct merge_shard *m,
                 const struct capture *ours, bool tsi1, struct err *e);
 
