@@ -177,7 +177,7 @@ static int fill_entry(struct coming *w, enum target_kind kind, int from, const c
         return S_ISDIR(st.st_mode) ? stage_folder(w->c->stage, name, st.st_mode & 0777,
                                                   time_from_spec(&st.st_mtim), e)
                                    : 0;
-    int r = stage_fill_file(w->c->stage, name, from, e);
+    int r = stage_fill_file(w->c->stage, name, from, base, e);
     return r < 0 ? r : fill_note_file(w, name, &st, e);
 }
 

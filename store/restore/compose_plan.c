@@ -46,10 +46,11 @@ static int plan_check_name(const struct compose *c, struct err *e)
                        "one)",
                        n, first, c->q->as);
     if (c->q->merge == MERGE_NONE && metaedit_find(c->meta, NULL, METAEDIT_DATABASE, c->q->as))
-        return err_set(e, -EEXIST,
-                       "there is a database %s, which is not replaced under another name: drop it "
-                       "first, or give %s another name",
-                       c->q->as, first);
+        return err_set(
+            e, -EEXIST,
+            "there is a database %s, which is not replaced by %s under its name: drop it "
+            "first, or choose another name",
+            c->q->as, first);
     return 0;
 }
 
@@ -65,6 +66,8 @@ static int plan_take_away(struct compose *c, const struct metaedit_item *databas
 {
     const struct metaedit_item *here = database_here(c, database);
     const bool whole = comes_whole(c, here);
+    if (!whole && c->q->merge != MERGE_NONE)
+        return err_set(e, -EOPNOTSUPP, "%s: points cannot be added to it", here->name);
     const char *to = name_here(c, database);
     enum composed_how how = !here ? COMPOSED_MADE : whole ? COMPOSED_REPLACED : COMPOSED_PART;
     if (!composed_add(c->out, how, to, database->name))
