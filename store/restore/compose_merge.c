@@ -7,8 +7,8 @@
 #include "store/base/io.h"
 #include "store/base/path.h"
 #include "store/influx/names.h"
+#include "store/restore/merge_omitted.h"
 #include "store/restore/merge_plan.h"
-#include "store/restore/merge_refused.h"
 #include "store/restore/merge_stage.h"
 #include "store/snapshot/capture_folders.h"
 
@@ -34,7 +34,7 @@ struct compose_merge {
     struct lying ours, theirs;
     struct merging *list;
     size_t n;
-    struct merge_refused refused;
+    struct merge_omitted omitted;
     char **paths; /* of the shards that are merged: "DB/RP/ID"; sorted */
     size_t npaths;
 };
@@ -54,7 +54,7 @@ void compose_merge_free(struct compose_merge *m)
     }
     for (size_t i = 0; i < m->npaths; i++)
         free(m->paths[i]);
-    merge_refused_clear(&m->refused);
+    merge_omitted_clear(&m->omitted);
     shards_free(m->ours.shards);
     shards_free(m->theirs.shards);
     capture_unref(m->ours.capture);
@@ -302,7 +302,7 @@ static int merge_fill_shard(struct compose *c, const struct merging *m, size_t f
     if (r == 0)
         r = merge_stage(c, &at, merged, all->ours.capture, part->tsi1, e);
     if (r == 0 &&
-        merge_refused_add(&c->merge->refused, merged, at.db, at.rp, part->start, part->end) < 0)
+        merge_omitted_add(&c->merge->omitted, merged, at.db, at.rp, part->start, part->end) < 0)
         r = no_memory(e);
     return r;
 }
@@ -318,7 +318,7 @@ int compose_merge_fill(struct compose *c, struct err *e)
             r = is_taken(m, i) ? 0 : merge_fill_shard(c, m, i, run, e);
         }
     }
-    if (r == 0 && c->merge && merge_refused_tell(&c->merge->refused, c->out) < 0)
+    if (r == 0 && c->merge && merge_omitted_tell(&c->merge->omitted, c->out) < 0)
         r = no_memory(e);
     return r;
 }

@@ -46,10 +46,11 @@ static int plan_check_name(const struct compose *c, struct err *e)
                        "one)",
                        n, first, c->q->as);
     if (c->q->merge == MERGE_NONE && metaedit_find(c->meta, NULL, METAEDIT_DATABASE, c->q->as))
-        return err_set(e, -EEXIST,
-                       "there is a database %s, which is not replaced under another name: drop it "
-                       "first, or give %s another name",
-                       c->q->as, first);
+        return err_set(
+            e, -EEXIST,
+            "there is a database %s, which is not replaced by %s under its name: drop it "
+            "first, or choose another name",
+            c->q->as, first);
     return 0;
 }
 

@@ -18,10 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Copies `theirs` of the folder `from` as `base` of s->parent. */
 static int fill_copy(const struct stage *s, enum target_kind kind, const char *base, int from,
-                     const char *was, const struct stat *st)
+                     const char *theirs, const struct stat *st)
 {
-    autoclose int in = openat(from, was, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    autoclose int in = openat(from, theirs, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     autoclose int out = in < 0 ? -1
                                : openat(s->parent, base,
                                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -44,7 +45,7 @@ static bool cannot_link(int code)
            code == -ENOSYS || code == -EACCES;
 }
 
-static int fill_link(struct stage *s, const char *name, int from, const char *was)
+static int fill_link(struct stage *s, const char *name, int from, const char *theirs)
 {
     struct stat st;
     const char *path, *base = path_last(name);
@@ -52,7 +53,7 @@ static int fill_link(struct stage *s, const char *name, int from, const char *wa
     int r = stage_parent(s, name);
     if (r < 0)
         return r;
-    if (fstatat(from, was, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(from, theirs, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode))
         return -ESTALE;
@@ -61,13 +62,13 @@ static int fill_link(struct stage *s, const char *name, int from, const char *wa
     bool ours =
         s->uid[kind] == (uid_t)-1 ||
         (st.st_uid == s->uid[kind] && (s->gid[kind] == (gid_t)-1 || st.st_gid == s->gid[kind]));
-    r = !ours ? -EPERM : linkat(from, was, s->parent, base, 0) < 0 ? -errno : 0;
-    return cannot_link(r) ? fill_copy(s, kind, base, from, was, &st) : r;
+    r = !ours ? -EPERM : linkat(from, theirs, s->parent, base, 0) < 0 ? -errno : 0;
+    return cannot_link(r) ? fill_copy(s, kind, base, from, theirs, &st) : r;
 }
 
-int stage_fill_file(struct stage *s, const char *name, int folder, const char *base, struct err *e)
+int stage_fill_file(struct stage *s, const char *name, int folder, const char *from, struct err *e)
 {
-    int r = fill_link(s, name, folder, base);
+    int r = fill_link(s, name, folder, from);
     return r < 0 ? err_sys(e, r, "staging %s", name) : 0;
 }
 

@@ -13,8 +13,8 @@
 int stage_fill(struct stage *s, const struct targets *t, const struct manifest *base,
                const struct increment *const run[], size_t n, struct err *e);
 
-/* Stages the file `base` of this folder as `name`, replacing a staged one: as a hard link if possible
+/* Stages the file `from` in this folder as `name`, replacing a staged one: as a hard link if possible
  * and of the right owner, else as a copy. -ESTALE: it is not a file. */
-int stage_fill_file(struct stage *s, const char *name, int folder, const char *base, struct err *e);
+int stage_fill_file(struct stage *s, const char *name, int folder, const char *from, struct err *e);
 
 #endif
