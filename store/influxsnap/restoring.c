@@ -15,6 +15,8 @@
 #include "store/influxsnap/tarset.h"
 #include "store/influxsnap/telling.h"
 #include "store/restore/account.h"
+#include "store/restore/advice.h"
+#include "store/restore/compose.h"
 #include "store/restore/upload.h"
 
 #include <errno.h>
@@ -36,7 +38,8 @@ struct restoring {
     struct meter meter;
     bool full;                /* there is a full snapshot among them */
     struct tar_counts counts; /* of a dry run, */
-    struct advise advise;     /* and what it would bring */
+    struct advise advise;     /* what it would bring, */
+    struct composed would;    /* and do */
 };
 
 /* Whether influxd is in the way, or a mount below the store's folders. */
@@ -308,7 +311,10 @@ static int restore_dry_run(struct restoring *r, struct err *e)
     meter_begin(&r->meter, "verifying", tarset_bytes(&r->set));
     ret = restore_verify_all(r, e);
     meter_end(&r->meter);
-    return ret == 0 ? restore_check_space(r->s, r->counts.bytes, e) : ret;
+    if (ret == 0 && r->advise.meta && r->advise.state)
+        ret = compose_look(p, &r->request, r->advise.state, &r->advise.meta, &r->advise.len,
+                           &r->would, e);
+    return ret < 0 ? ret : restore_check_space(r->s, r->counts.bytes, e);
 }
 
 /* The result */
@@ -316,7 +322,8 @@ static int restore_dry_run(struct restoring *r, struct err *e)
 static void tell_advice(struct restoring *r, struct json_object *into)
 {
     if (r->s->o.dry_run) {
-        advise_end(&r->advise, NULL, r->s->o.keep_expired, into);
+        advise_end(&r->advise, r->would.ndatabases ? "dry run" : NULL, r->s->o.keep_expired,
+                   &r->would, into);
         return;
     }
     advise_tell(session_advised(r->session), NULL);
@@ -374,6 +381,12 @@ static const char *restored_id(const struct restoring *r)
     return id;
 }
 
+/* Whether a merge left values out, which were named. */
+static bool restored_omits(const struct restoring *r)
+{
+    return !r->s->o.dry_run && session_advised(r->session)->composed.omitted > 0;
+}
+
 static void restore_remember(const struct restoring *r, int64_t began_ns, bool done,
                              const char *why)
 {
@@ -413,8 +426,10 @@ int snap_restore(struct snap *s)
         ret = restore_check_set(&r, &e);
     if (ret == 0)
         ret = s->o.dry_run ? restore_dry_run(&r, &e) : restore(&r, &e);
-    if (ret == 0)
+    if (ret == 0) {
         tell_manifest(&r);
+        code = restored_omits(&r) ? EXIT_OMISSIONS : EXIT_DONE;
+    }
     restore_remember(&r, began_ns, ret == 0, e.text);
     if (ret < 0) {
         snap_fail(ret, &e);
@@ -425,6 +440,7 @@ int snap_restore(struct snap *s)
         print_result(&r);
     }
     advise_clear(&r.advise);
+    composed_clear(&r.would);
     session_close(r.session);
     tarset_clear(&r.set);
     return code;

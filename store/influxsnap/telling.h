@@ -25,19 +25,24 @@ void tell_capture_json(struct json_object *o, const struct capture *c);
 
 struct advice;
 
-/* Collects the newest meta.db of snapshots read one after another. Zeroed at first. */
+/* Collects the newest meta.db of snapshots read one after another, and what state they make. Zeroed at
+ * first. */
 struct advise {
     char *meta; /* its bytes; NULL: none has come */
     size_t len;
-    char *created; /* when the last snapshot was taken */
+    char *created;          /* when the last snapshot was taken */
+    struct manifest *state; /* NULL: not known, as they do not follow each other */
 };
 
 /* Adds a snapshot: its meta.db, taken over, or NULL. Without memory it is ignored. */
 void advise_next(struct advise *a, char *meta, size_t len, const struct manifest *m);
 
 /* Says what a restore of them would bring, each line after "name: " unless name is NULL. kept: as
- * with --keep-expired. Adds the counts to `into` unless it is NULL. Zeroes *a again. */
-void advise_end(struct advise *a, const char *name, bool kept, struct json_object *into);
+ * with --keep-expired. did: what would be composed, which is taken over; NULL: it would take the
+ * store's place. Adds the counts to `into` unless it is NULL. Zeroes *a again. */
+struct composed;
+void advise_end(struct advise *a, const char *name, bool kept, struct composed *did,
+                struct json_object *into);
 
 void advise_clear(struct advise *a);
 

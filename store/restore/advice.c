@@ -150,6 +150,17 @@ static int advice_look_at_tsm(const struct manifest *state, int data, struct adv
     return r;
 }
 
+void advice_foresee(const void *meta, size_t len, bool kept, struct composed *did,
+                    struct advice *out)
+{
+    *out = (struct advice){.kept = kept};
+    if (did) {
+        out->composed = *did;
+        *did = (struct composed){0};
+    }
+    out->unread = advice_census(&out->composed, meta, len, time_wall_ns(), &out->census, NULL) < 0;
+}
+
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,
                 struct advice *out, struct err *e)
 {

@@ -27,6 +27,10 @@ struct advice {
  * from the system. The caller releases *out with advice_clear. */
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,
                 struct advice *out, struct err *e);
+
+/* The same before a restore, by the meta.db alone that there will be. kept: as `keep`. */
+void advice_foresee(const void *meta, size_t len, bool kept, struct composed *did,
+                    struct advice *out);
 void advice_clear(struct advice *a);
 
 /* Calls fn with each line of the advice. warning: something will be lost. */

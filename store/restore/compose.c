@@ -102,16 +102,6 @@ static bool choose_shard(void *arg, const char *db, const char *rp, uint64_t id,
     return selection_has_shard(arg, db, rp, id, start, end);
 }
 
-static int compose_read_theirs(struct compose *c, struct err *e)
-{
-    autofree char *buf = NULL;
-    size_t len = 0;
-    int r = io_read_file(c->theirs[TARGET_META], NAME_META_DB, META_DB_MAX, &buf, &len);
-    if (r < 0)
-        return err_sys(e, r, "the snapshot's " NAME_META_DB);
-    return metaedit_open(buf, len, &c->incoming, e);
-}
-
 /* Without a store, there is nothing in it. */
 static int compose_read_ours(struct compose *c, struct err *e)
 {
@@ -141,12 +131,13 @@ static int compose_read_ours(struct compose *c, struct err *e)
     return r < 0 ? err_set(e, -EIO, "%s/" NAME_META_DB ": %s", meta, why.text) : 0;
 }
 
-/* Of the snapshot's metastore only what is asked for stays; users do, for their grants. */
-static int compose_read_metas(struct compose *c, struct err *e)
+/* theirs: the bytes of the snapshot's, of which only what is asked for stays; users do, for their
+ * grants. */
+static int compose_read_metas(struct compose *c, const void *theirs, size_t len, struct err *e)
 {
     const struct metaedit_choice choice = {choose_database, choose_policy, choose_shard, &c->part,
                                            true};
-    int r = compose_read_theirs(c, e);
+    int r = metaedit_open(theirs, len, &c->incoming, e);
     if (r == 0)
         r = compose_check_part(c, e);
     if (r == 0)
@@ -170,6 +161,15 @@ static int compose_write_meta(struct compose *c, struct err *e)
 }
 
 /* The work */
+
+static void compose_init(struct compose *c, struct targets *t, const struct restore_request *q,
+                         struct manifest *state, struct composed *out)
+{
+    *c = (struct compose){.t = t, .q = q, .state = state, .out = out};
+    for (int i = 0; i < TARGETS; i++)
+        c->ours[i] = c->theirs[i] = c->fresh[i] = -1;
+    compose_narrow(c);
+}
 
 static void compose_clear(struct compose *c)
 {
@@ -201,19 +201,26 @@ static int compose_open(struct compose *c, struct err *e)
     return r < 0 ? r : targets_open_store(c->t, c->ours, e);
 }
 
+static int compose_plan_all(struct compose *c, struct err *e)
+{
+    autofree char *theirs = NULL;
+    size_t len = 0;
+    int r = io_read_file(c->theirs[TARGET_META], NAME_META_DB, META_DB_MAX, &theirs, &len);
+    if (r < 0)
+        return err_sys(e, r, "the snapshot's " NAME_META_DB);
+    r = compose_read_metas(c, theirs, len, e);
+    return r < 0 ? r : compose_plan(c, e);
+}
+
 int compose_run(struct targets *t, const struct restore_request *q, struct manifest *state,
                 struct composed *out, struct err *e)
 {
     cleanup(composed_clear) struct composed did = {0};
-    struct compose c = {.t = t, .q = q, .state = state, .out = &did};
-    for (int i = 0; i < TARGETS; i++)
-        c.ours[i] = c.theirs[i] = c.fresh[i] = -1;
-    compose_narrow(&c);
+    struct compose c;
+    compose_init(&c, t, q, state, &did);
     int r = compose_open(&c, e);
     if (r == 0)
-        r = compose_read_metas(&c, e);
-    if (r == 0)
-        r = compose_plan(&c, e);
+        r = compose_plan_all(&c, e);
     if (r == 0)
         r = compose_write_meta(&c, e);
     if (r == 0)
@@ -226,4 +233,38 @@ int compose_run(struct targets *t, const struct restore_request *q, struct manif
     *out = did;
     did = (struct composed){0};
     return 0;
+}
+
+int compose_look(const struct store_paths *paths, const struct restore_request *q,
+                 const struct manifest *state, char **meta, size_t *len, struct composed *out,
+                 struct err *e)
+{
+    void *new_meta = NULL;
+    size_t new_len = 0;
+    cleanup(composed_clear) struct composed did = {0};
+    cleanup(restore_request_freep) struct restore_request *asked = NULL;
+    cleanup(targets_freep) struct targets *t = NULL;
+    struct compose c;
+    int r = targets_open(paths, (uid_t)-1, (gid_t)-1, &t, e);
+    if (r == 0)
+        r = compose_asked(t, state, q, &asked, e);
+    if (r < 0 || !asked)
+        return r;
+    compose_init(&c, t, asked, (struct manifest *)state, &did);
+    r = targets_open_store(t, c.ours, e);
+    if (r == 0)
+        r = compose_read_metas(&c, *meta, *len, e);
+    if (r == 0)
+        r = compose_plan(&c, e);
+    if (r == 0)
+        r = metaedit_print(c.meta, &new_meta, &new_len, e);
+    compose_clear(&c);
+    if (r < 0)
+        return r;
+    free(*meta);
+    *meta = new_meta;
+    *len = new_len;
+    *out = did;
+    did = (struct composed){0};
+    return 1;
 }

@@ -33,4 +33,13 @@ int compose_asked(const struct targets *t, const struct manifest *m,
 int compose_run(struct targets *t, const struct restore_request *q, struct manifest *state,
                 struct composed *out, struct err *e);
 
+/* What compose_run would do to the store at these paths, by the snapshot's meta.db alone, which are len
+ * bytes, and the names in its manifest. 1: *meta becomes the meta.db that the store would have (without
+ * groups that depend on the times of points), for the caller to free instead of what was given; 0:
+ * the snapshot would take the place of the store. Changes nothing, and needs no lock. Errors and *out
+ * as compose_run. */
+int compose_look(const struct store_paths *paths, const struct restore_request *q,
+                 const struct manifest *state, char **meta, size_t *len, struct composed *out,
+                 struct err *e);
+
 #endif
