@@ -40,3 +40,13 @@ int protowire_next(struct bytes *in, struct protowire_field *out)
     *out = f;
     return 1;
 }
+
+void protowire_put_varint(struct buffer *out, uint64_t v)
+{
+    uint8_t b[10];
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7)
+        b[n++] = (uint8_t)(v | 0x80);
+    b[n++] = (uint8_t)v;
+    buffer_add(out, b, n);
+}
