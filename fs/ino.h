@@ -42,6 +42,10 @@ enum {
     INO_MARKER,
     INO_METRICS,
     INO_PAGE,
+    INO_RESTORE_AS,
+    INO_RESTORE_MERGE,
+    INO_RESTORE_OURS,
+    INO_RESTORE_THEIRS,
     INO_DATABASES,
     INO_UPLOADS = 1 << 16, /* the first of those in restore/ */
 };

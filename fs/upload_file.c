@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A file or folder in restore/: its attributes, and its bytes, which go to the store's upload. */
+/* The bytes of a file in restore/, which go to the store's upload. */
 #include "fs/uploads_internal.h"
 
 #include "fs/caller.h"
-#include "fs/recorder.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/lock.h"
@@ -13,21 +12,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-int upload_file_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
+struct upload *upload_file_end(struct upload_entry *e)
 {
-    struct upload_entry *e = (struct upload_entry *)n;
-    (void)h;
-    lock_scope(&e->all->lock);
-    uint64_t size = e->upload ? upload_size(e->upload) : e->size;
-    int64_t mtime = e->upload && upload_refused(e->upload) ? e->written_ns : e->mtime_ns;
-    fs_attr(r->fs, st, n, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
-    st->st_atim = (struct timespec){e->atime_ns / 1000000000, e->atime_ns % 1000000000};
-    if (e != &e->all->root) {
-        st->st_uid = e->uid;
-        st->st_gid = e->gid;
-        fs_mask(r->fs, st);
-    }
-    return 0;
+    struct upload *u = e->upload;
+    if (!u || e->life.open)
+        return NULL;
+    e->size = upload_size(u);
+    e->upload = NULL;
+    return u;
 }
 
 struct handle *upload_file_handle(struct upload_entry *e, bool writer)
@@ -41,17 +33,6 @@ struct handle *upload_file_handle(struct upload_entry *e, bool writer)
         upload_open(e->upload);
     lifetime_use(&e->life);
     return &h->h;
-}
-
-int upload_file_may_begin(struct request *r, const char *name)
-{
-    struct err why = {0};
-    int rc = r->fs->restore ? session_may_begin(r->fs->restore, &why) : -EROFS;
-    if (rc == 0 || !why.text[0])
-        return rc;
-    status_failed(r->fs->status, "restore", why.text);
-    recorder_restore_ended(r->fs, &(struct account_end){.name = name, .why = why.text});
-    return rc;
 }
 
 /* The bytes copied here have been unpacked: there is nothing to read back. */
@@ -119,7 +100,7 @@ int upload_file_open(struct request *r, struct node *n, int flags, struct handle
     bool writer = (flags & O_ACCMODE) != O_RDONLY;
     if (e->folder)
         return -EISDIR;
-    int rc = writer ? upload_file_may_begin(r, e->name) : 0;
+    int rc = writer ? upload_may_begin(r, e->name) : 0;
     if (rc < 0)
         return rc;
     pthread_mutex_lock(&e->all->lock);
@@ -138,84 +119,4 @@ int upload_file_open(struct request *r, struct node *n, int flags, struct handle
     if (rc == 0)
         *h = nh;
     return rc;
-}
-
-static int64_t time_of(const struct timespec *t, bool now)
-{
-    return now ? time_wall_ns() : time_from_spec(t);
-}
-
-int upload_file_setattr(struct request *r, struct node *n, struct handle *h, const struct stat *st,
-                        int to_set)
-{
-    struct upload_entry *e = (struct upload_entry *)n;
-    const struct tarball_reader who = {request_interrupted, r};
-    struct err why = {0};
-    (void)h;
-    pthread_mutex_lock(&e->all->lock);
-    if (to_set & FUSE_SET_ATTR_MODE)
-        e->mode = st->st_mode & 07777;
-    if (to_set & FUSE_SET_ATTR_UID)
-        e->uid = st->st_uid;
-    if (to_set & FUSE_SET_ATTR_GID)
-        e->gid = st->st_gid;
-    if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW))
-        e->atime_ns = time_of(&st->st_atim, to_set & FUSE_SET_ATTR_ATIME_NOW);
-    if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
-        e->mtime_ns = time_of(&st->st_mtim, to_set & FUSE_SET_ATTR_MTIME_NOW);
-    lifetime_use(&e->life);
-    bool resize = (to_set & FUSE_SET_ATTR_SIZE) && !e->folder && e->upload;
-    e->life.open += resize;
-    pthread_mutex_unlock(&e->all->lock);
-    if (!resize)
-        return 0;
-    int rc = upload_truncate(e->upload, (uint64_t)st->st_size, &who, &why);
-    lock_scope(&e->all->lock);
-    e->life.open--;
-    return rc;
-}
-
-int upload_file_setxattr(struct request *r, struct node *n, const char *name, const void *value,
-                         size_t len, int flags)
-{
-    struct upload_entry *e = (struct upload_entry *)n;
-    (void)r;
-    lock_scope(&e->all->lock);
-    return xattrs_set(&e->xattrs, name, value, len, flags);
-}
-
-ssize_t upload_file_getxattr(struct request *r, struct node *n, const char *name, void *value,
-                             size_t max)
-{
-    struct upload_entry *e = (struct upload_entry *)n;
-    (void)r;
-    lock_scope(&e->all->lock);
-    return xattrs_get(&e->xattrs, name, value, max);
-}
-
-ssize_t upload_file_listxattr(struct request *r, struct node *n, char *list, size_t max)
-{
-    struct upload_entry *e = (struct upload_entry *)n;
-    (void)r;
-    lock_scope(&e->all->lock);
-    return xattrs_list(&e->xattrs, list, max);
-}
-
-int upload_file_removexattr(struct request *r, struct node *n, const char *name)
-{
-    struct upload_entry *e = (struct upload_entry *)n;
-    (void)r;
-    lock_scope(&e->all->lock);
-    return xattrs_remove(&e->xattrs, name);
-}
-
-void upload_file_free(struct node *n)
-{
-    struct upload_entry *e = (struct upload_entry *)n;
-    if (e == &e->all->root)
-        return;
-    upload_free(e->upload);
-    xattrs_clear(&e->xattrs);
-    free(e->name);
-    free(e);
 }

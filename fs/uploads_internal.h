@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of restore/: the tree of names (uploads.c) and the operations on its files
- * (upload_file.c). */
+/* The inside of restore/: what may enter it (upload_entrance.c), the tree of names
+ * (upload_tree.c), attributes (upload_attr.c), the bytes of files (upload_file.c), what is asked of
+ * folders (upload_folder.c), and all that together (uploads.c). */
 #ifndef INFLUXFS_FS_UPLOADS_INTERNAL_H
 #define INFLUXFS_FS_UPLOADS_INTERNAL_H
 
@@ -8,6 +9,7 @@
 #include "fs/xattrs.h"
 #include "store/restore/upload.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 struct upload_entry {
@@ -17,6 +19,7 @@ struct upload_entry {
     struct upload_entry *children, *next;
     char *name;
     bool folder;
+    bool fixed;  /* restore/ itself, as/ and merge/{ours,theirs}/: always there, and the owner's */
     mode_t mode; /* permission bits */
     uid_t uid;
     gid_t gid;
@@ -48,27 +51,59 @@ struct uploads {
     pthread_mutex_t lock; /* guards the tree and its entries; not held while an upload works */
 };
 
-/* Whether a restore from a file of this name can begin; asked when it is opened, before anything is
- * copied. */
-int upload_file_may_begin(struct request *r, const char *name);
+/* The tree (upload_tree.c); all with the lock. */
+
+/* The entry of that name in a folder; NULL. */
+struct upload_entry *upload_tree_find(const struct upload_entry *dir, const char *name);
+/* The path of name in dir, below restore/. -ENAMETOOLONG. */
+int upload_tree_path(const struct upload_entry *dir, const char *name, char out[PATH_MAX]);
+/* Adds a file or folder of the caller's, with two pins: the tree's and the caller's. Takes over the
+ * upload, of a file, on success. -ENOMEM. */
+int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name, mode_t mode,
+                    bool folder, struct upload *upload, struct upload_entry **out);
+/* Makes restore/ with its fixed folders; ops are those of all entries. -ENOMEM. */
+int upload_tree_make(struct uploads *d, const struct node_ops *ops);
+void upload_tree_put(struct upload_entry *dir, struct upload_entry *e);
+void upload_tree_take(struct upload_entry *e);
+
+/* What is refused before anything is copied */
+
+/* Whether a restore can begin now, from a file or folder of this name. */
+int upload_may_begin(struct request *r, const char *name);
+/* Says why what has this path below restore/ is refused, with this error, which it returns. */
+int upload_refuse(struct request *r, const char *path, int code, const struct err *why);
+
+/* Ends the upload of an entry that is not open, for the caller to free; only a name and a size
+ * remain. NULL: it has none. With the lock. */
+struct upload *upload_file_end(struct upload_entry *e);
 /* Opens a file; with the lock. NULL: out of memory. */
 struct handle *upload_file_handle(struct upload_entry *e, bool writer);
 
 /* Operations (node.h) */
-int upload_file_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st);
+int upload_folder_lookup(struct request *r, struct node *dir, const char *name,
+                         struct node **child);
+int upload_folder_list(struct request *r, struct node *dir, struct names *out);
+int upload_folder_create(struct request *r, struct node *dir, const char *name, mode_t mode,
+                         int flags, struct node **child, struct handle **h);
+int upload_folder_mkdir(struct request *r, struct node *dir, const char *name, mode_t mode,
+                        struct node **child);
+int upload_folder_unlink(struct request *r, struct node *dir, const char *name, bool folder);
+int upload_folder_rename(struct request *r, struct node *dir, const char *name, struct node *to_dir,
+                         const char *to_name, unsigned flags);
 int upload_file_open(struct request *r, struct node *n, int flags, struct handle **h);
 ssize_t upload_file_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off);
 int upload_file_write(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off);
 int upload_file_flush(struct request *r, struct handle *h);
 void upload_file_release(struct handle *h);
-int upload_file_setattr(struct request *r, struct node *n, struct handle *h, const struct stat *st,
-                        int to_set);
-int upload_file_setxattr(struct request *r, struct node *n, const char *name, const void *value,
+int upload_attr_get(struct request *r, struct node *n, struct handle *h, struct stat *st);
+int upload_attr_set(struct request *r, struct node *n, struct handle *h, const struct stat *st,
+                    int to_set);
+int upload_attr_setxattr(struct request *r, struct node *n, const char *name, const void *value,
                          size_t len, int flags);
-ssize_t upload_file_getxattr(struct request *r, struct node *n, const char *name, void *value,
+ssize_t upload_attr_getxattr(struct request *r, struct node *n, const char *name, void *value,
                              size_t max);
-ssize_t upload_file_listxattr(struct request *r, struct node *n, char *list, size_t max);
-int upload_file_removexattr(struct request *r, struct node *n, const char *name);
-void upload_file_free(struct node *n);
+ssize_t upload_attr_listxattr(struct request *r, struct node *n, char *list, size_t max);
+int upload_attr_removexattr(struct request *r, struct node *n, const char *name);
+void upload_entry_free(struct node *n);
 
 #endif

@@ -78,6 +78,18 @@ int io_close(int *fd)
     return close(steal_fd(fd)) < 0 && errno != EINTR ? -errno : 0;
 }
 
+const char *io_temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/var/tmp";
+}
+
+int io_open_temporary(void)
+{
+    int fd = open(io_temporary_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
 int io_sync_dir(int fd)
 {
     return fsync(fd) < 0 ? -errno : 0;
@@ -167,6 +179,27 @@ static int check_components(const char *rel)
     while (r == 0 && *rel)
         r = io_next_component(&rel, name);
     return r;
+}
+
+/* Where the file system has none, one that loses its name at once. */
+int io_open_nameless(int dirfd, const char *folder)
+{
+    static atomic_uint number;
+    const int flags = O_RDWR | O_CLOEXEC;
+    char name[64];
+    int fd = openat(dirfd, folder, O_TMPFILE | flags, 0600), code = fd < 0 ? -errno : fd;
+    if (code != -EOPNOTSUPP && code != -EISDIR)
+        return code;
+    autoclose int in = openat(dirfd, folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(name, sizeof(name), ".influxfs-spool.%d-%u", getpid(), atomic_fetch_add(&number, 1));
+    fd = in < 0 ? -1 : openat(in, name, O_CREAT | O_EXCL | flags, 0600);
+    if (fd < 0)
+        return -errno;
+    if (unlinkat(in, name, 0) == 0)
+        return fd;
+    code = -errno;
+    close(fd);
+    return code;
 }
 
 int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve)

@@ -28,12 +28,20 @@ int io_read_file(int dirfd, const char *path, size_t max, char **buf, size_t *le
 /* Closes *fd, which becomes -1, and reports what close(2) says. For descriptors written to. */
 int io_close(int *fd);
 
+/* A file without a name, for reading and writing, in the folder of the environment's TMPDIR, else
+ * /var/tmp: what is in it may be large. The descriptor, or -errno. */
+int io_open_temporary(void);
+const char *io_temporary_folder(void); /* for messages */
+
 /* Flushes the entries of a folder to disk. */
 int io_sync_dir(int fd);
 
 /* Makes dirfd/name hold exactly these bytes, or leaves it as it was: temporary file beside it
  * (name plus ".tmp"), write, fsync, rename, fsync of the folder. */
 int io_replace_file(int dirfd, const char *name, const void *buf, size_t len, mode_t mode);
+
+/* Opens a new file without a name in a folder, to be written and read. */
+int io_open_nameless(int dirfd, const char *folder);
 
 /* openat2(2), with its RESOLVE_… -ENOSYS: missing (before Linux 5.6) or forbidden (in some
  * containers). */

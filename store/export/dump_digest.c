@@ -21,37 +21,6 @@ static void digest_add_text(struct sha256 *h, const char *p, size_t n)
     sha256_add(h, p, n);
 }
 
-/* The catalogue's index of a file rises with each change; a WAL segment grows. */
-static void digest_add_member(struct sha256 *h, const struct capture *c, size_t i)
-{
-    if (i == MEMBER_NONE) {
-        digest_add_integer(h, UINT64_MAX);
-        return;
-    }
-    const struct member *m = capture_member(c, i);
-    digest_add_text(h, m->name, strlen(m->name));
-    digest_add_integer(h, m->index);
-    digest_add_integer(h, m->attr.size);
-    digest_add_integer(h, (uint64_t)m->attr.mtime_ns);
-}
-
-static void digest_add_shard(struct sha256 *h, const struct capture *c,
-                             const struct shard_files *sh)
-{
-    digest_add_integer(h, sh->id);
-    digest_add_integer(h, (uint64_t)sh->start);
-    digest_add_integer(h, (uint64_t)sh->end);
-    digest_add_integer(h, sh->tsi1);
-    digest_add_integer(h, sh->ntsm);
-    for (size_t i = 0; i < sh->ntsm; i++) {
-        digest_add_member(h, c, sh->tsm[i].tsm);
-        digest_add_member(h, c, sh->tsm[i].tombstone);
-    }
-    digest_add_integer(h, sh->nwal);
-    for (size_t i = 0; i < sh->nwal; i++)
-        digest_add_member(h, c, sh->wal[i]);
-}
-
 static void digest_add_query(struct sha256 *h, const struct dump_query *q)
 {
     digest_add_integer(h, DIGEST_VERSION);
@@ -86,7 +55,7 @@ int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[
         digest_add_text(h, columns.list[i].name.p, columns.list[i].name.n);
     }
     for (size_t i = 0; i < n; i++)
-        digest_add_shard(h, schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]));
+        shards_digest(schema_cache_capture(c), shards_at(schema_cache_shards(c), list[i]), h);
     sha256_end(h, out);
     return 0;
 }

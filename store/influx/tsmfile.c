@@ -255,6 +255,15 @@ static int tsmfile_check_block(const struct tsmfile *f, const struct tsmfile_ent
     return 0;
 }
 
+/* Reads the block, CRC included, into f->block. */
+static int tsmfile_read_block(struct tsmfile *f, const struct tsmfile_entry *n, struct err *e)
+{
+    if (!array_renew(&f->block, &f->block_cap, n->size))
+        return no_memory(f, e);
+    int r = f->s.read(f->s.ctx, f->block, n->size, n->offset, e);
+    return r < 0 ? r : tsmfile_check_block(f, n, e);
+}
+
 static int tsmfile_take_block(struct tsmfile *f, const struct tsmfile_entry *n,
                               enum value_type type,
                               int (*decode)(struct tsmblock *, const void *, size_t, struct err *),
@@ -262,11 +271,7 @@ static int tsmfile_take_block(struct tsmfile *f, const struct tsmfile_entry *n,
 {
     struct err inner = {""};
     out->n = 0;
-    if (!array_renew(&f->block, &f->block_cap, n->size))
-        return no_memory(f, e);
-    int r = f->s.read(f->s.ctx, f->block, n->size, n->offset, e);
-    if (r == 0)
-        r = tsmfile_check_block(f, n, e);
+    int r = tsmfile_read_block(f, n, e);
     if (r < 0)
         return r;
     r = decode(out, f->block + CRC, n->size - CRC, &inner);
@@ -289,4 +294,17 @@ int tsmfile_times(struct tsmfile *f, const struct tsmfile_entry *n, enum value_t
                   struct tsmblock *out, struct err *e)
 {
     return tsmfile_take_block(f, n, type, tsmblock_decode_times, out, e);
+}
+
+int tsmfile_raw(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
+                const void **block, size_t *size, struct err *e)
+{
+    int r = tsmfile_read_block(f, n, e);
+    if (r < 0)
+        return r;
+    if (f->block[CRC] != type)
+        return bad(f, e, n->offset, "a block of another type than the index says");
+    *block = f->block + CRC;
+    *size = n->size - CRC;
+    return 0;
 }

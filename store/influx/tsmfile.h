@@ -84,6 +84,11 @@ int tsmfile_block(struct tsmfile *f, const struct tsmfile_entry *entry, enum val
 int tsmfile_times(struct tsmfile *f, const struct tsmfile_entry *entry, enum value_type type,
                   struct tsmblock *out, struct err *e);
 
+/* Reads a block and checks it against its CRC and its type, undecoded: its bytes without the CRC,
+ * valid until the next block is read. */
+int tsmfile_raw(struct tsmfile *f, const struct tsmfile_entry *entry, enum value_type type,
+                const void **block, size_t *n, struct err *e);
+
 /* influxd itself does not look at the CRCs when it reads. Checks the TSM file that is the size bytes at off of fd: header, footer, every entry of the
  * index, and of every block its CRC and its type; blocks are not decoded. Nothing in it is
  * believed; memory and time do not depend on what it claims. Reads by pread(2) only. -EBADMSG: not

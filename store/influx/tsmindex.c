@@ -6,7 +6,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 
 #define INDEX_MEMORY ((size_t)4 << 20)
 #define PIECE ((size_t)64 << 10)
@@ -56,8 +55,8 @@ int tsmindex_add(struct tsmindex *x, const struct tsmfile_entry *entry)
 static int tsmindex_spool(struct tsmindex *x, struct err *e)
 {
     if (x->fd < 0)
-        x->fd = openat(x->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    int r = x->fd < 0 ? -errno : io_pwrite_all(x->fd, x->keys.p, x->keys.n, x->spooled);
+        x->fd = io_open_nameless(x->folder, ".");
+    int r = x->fd < 0 ? x->fd : io_pwrite_all(x->fd, x->keys.p, x->keys.n, x->spooled);
     if (r < 0)
         return err_sys(e, r, "a nameless file for the index of a TSM file");
     x->spooled += x->keys.n;

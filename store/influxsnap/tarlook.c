@@ -262,12 +262,11 @@ static int begin_all(void *arg, const struct manifest *m, struct err *e)
 /* What goes wrong here is not the tar's fault. */
 static int open_spool(struct look *l)
 {
-    const char *folder = getenv("TMPDIR");
-    folder = folder && *folder ? folder : "/var/tmp";
+    const char *folder = io_temporary_folder();
     if (l->spool < 0)
-        l->spool = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        l->spool = io_open_temporary();
     if (l->spool < 0)
-        return err_sys(&l->why, -errno, "a temporary file in %s (TMPDIR)", folder);
+        return err_sys(&l->why, l->spool, "a temporary file in %s (TMPDIR)", folder);
     if (ftruncate(l->spool, 0) < 0 || lseek(l->spool, 0, SEEK_SET) < 0)
         return err_sys(&l->why, -errno, "a temporary file in %s (TMPDIR)", folder);
     return 0;

@@ -64,10 +64,7 @@ static int cursor_leave_block(const struct cursor *c, struct cursor_blocks *b, i
                               struct err *e)
 {
     const struct tsmfile_entry *entry = &b->entries[b->next];
-    char name[GAPS_NAME], times[GAPS_TIMES];
-    gaps_name(c->key, name);
-    gaps_times(entry->min, entry->max, times);
-    int r = gaps_damage(c->gaps, code, e, "left out: this block, key %s, %s", name, times);
+    int r = gaps_block(c->gaps, c->key, entry->min, entry->max, code, e);
     if (r < 0)
         return r;
     b->next++;

@@ -55,6 +55,15 @@ int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, 
     return 0;
 }
 
+int gaps_block(const struct gaps *g, struct slice key, int64_t first, int64_t last, int code,
+               struct err *e)
+{
+    char name[GAPS_NAME], times[GAPS_TIMES];
+    gaps_name(key, name);
+    gaps_times(first, last, times);
+    return gaps_damage(g, code, e, "left out: this block, key %s, %s", name, times);
+}
+
 void gaps_say(const struct gaps *g, const char *fmt, ...)
 {
     struct err words;

@@ -32,6 +32,10 @@ struct gaps {
 int gaps_damage(const struct gaps *g, int code, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The same for damage of a block with these times of a key. */
+int gaps_block(const struct gaps *g, struct slice key, int64_t first, int64_t last, int code,
+               struct err *e);
+
 /* Reports a line. */
 void gaps_say(const struct gaps *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -283,3 +283,39 @@ int shards_range(const struct shards *s, const char *db, const char *rp, int64_t
     *out = list;
     return 0;
 }
+
+static void add_number(struct sha256 *h, uint64_t v)
+{
+    sha256_add(h, &v, sizeof(v));
+}
+
+/* The catalogue's index of a file rises with each change; a WAL segment grows. */
+static void shards_digest_member(const struct capture *c, size_t i, struct sha256 *h)
+{
+    if (i == MEMBER_NONE) {
+        add_number(h, UINT64_MAX);
+        return;
+    }
+    const struct member *m = capture_member(c, i);
+    add_number(h, strlen(m->name));
+    sha256_add(h, m->name, strlen(m->name));
+    add_number(h, m->index);
+    add_number(h, m->attr.size);
+    add_number(h, (uint64_t)m->attr.mtime_ns);
+}
+
+void shards_digest(const struct capture *c, const struct shard_files *sh, struct sha256 *h)
+{
+    add_number(h, sh->id);
+    add_number(h, (uint64_t)sh->start);
+    add_number(h, (uint64_t)sh->end);
+    add_number(h, sh->tsi1);
+    add_number(h, sh->ntsm);
+    for (size_t i = 0; i < sh->ntsm; i++) {
+        shards_digest_member(c, sh->tsm[i].tsm, h);
+        shards_digest_member(c, sh->tsm[i].tombstone, h);
+    }
+    add_number(h, sh->nwal);
+    for (size_t i = 0; i < sh->nwal; i++)
+        shards_digest_member(c, sh->wal[i], h);
+}

@@ -56,6 +56,10 @@ void shards_span(const struct shards *s, const char *db, const char *rp, size_t 
 int shards_range(const struct shards *s, const char *db, const char *rp, int64_t from, int64_t to,
                  size_t **out, size_t *n, struct err *e);
 
+/* Adds to h what tells one state of a shard from another: its id, times, files and their
+ * identities. */
+void shards_digest(const struct capture *c, const struct shard_files *sh, struct sha256 *h);
+
 /* -EBADMSG for a field's key (serieskey.h) without a field, or whose type differs elsewhere in its
  * shard (NULL: not there). file: where the key is, for the message. */
 int shards_check_field(struct slice key, const char *file, enum value_type type,

@@ -76,18 +76,21 @@ static const struct magic *plain_find_magic(const unsigned char *p, size_t n, bo
     return NULL;
 }
 
-/* How many of a header's first n bytes differ from the first member's name. */
+/* How many of a header's first n bytes differ from the first member's name; any name is right if
+ * none is known. */
 static int name_distance(const struct plain *p, const unsigned char *head, size_t n)
 {
     int d = 0;
+    if (!p->first_name)
+        return 0;
     for (size_t i = 0; i < n && i <= strlen(p->first_name); i++)
         d += head[i] != (unsigned char)p->first_name[i];
     return d;
 }
 
-static int not_snapshot(struct err *e, const char *what)
+static int not_snapshot(const struct plain *p, struct err *e, const char *what)
 {
-    return err_set(e, -EINVAL, "not a snapshot: %s", what);
+    return err_set(e, -EINVAL, "%s%s", p->first_name ? "not a snapshot: " : "", what);
 }
 
 static int ends_early(struct err *e, uint64_t n)
@@ -128,16 +131,20 @@ static int plain_read_head(struct plain *p, struct err *e)
         if (n < 0)
             return (int)n;
         if (n == 0)
-            return so_far == -EINVAL ? not_snapshot(e, k->n ? "not a tar" : "it is empty")
+            return so_far == -EINVAL ? not_snapshot(p, e, k->n ? "not a tar" : "it is empty")
                                      : ends_early(e, k->n);
         peek_add(k, block, (size_t)n);
     }
     return 0;
 }
 
-/* Checks the first header of the plain tar. */
+/* Checks the first header of the plain tar. Where any name is right there may be no member at all:
+ * zeros. */
 static int plain_check_head(const struct plain *p, const unsigned char *head, struct err *e)
 {
+    static const unsigned char none[TAR_BLOCK];
+    if (!p->first_name && memcmp(head, none, TAR_BLOCK) == 0)
+        return 0;
     int distance = name_distance(p, head, TAR_BLOCK);
     char type = (char)head[156];
     if (tar_frame_header_ok(head))
@@ -146,7 +153,7 @@ static int plain_check_head(const struct plain *p, const unsigned char *head, st
                    : err_set(e, -EINVAL, "not a snapshot: a tar, but its first member is not `%s`",
                              p->first_name);
     return distance <= 1 ? err_set(e, -EBADMSG, "damaged: the first header of the tar")
-                         : not_snapshot(e, "not a tar");
+                         : not_snapshot(p, e, "not a tar");
 }
 
 static la_ssize_t plain_read_input(struct archive *a, void *arg, const void **block)
@@ -192,9 +199,9 @@ static ssize_t plain_next_block(struct plain *p, const void **block, struct err 
     }
 }
 
-static int not_a_tar(struct err *e)
+static int not_a_tar(const struct plain *p, struct err *e)
 {
-    return not_snapshot(e, "what is compressed in it is not a tar");
+    return not_snapshot(p, e, "what is compressed in it is not a tar");
 }
 
 /* The compressed tar ends within its first header. */
@@ -203,7 +210,8 @@ static int ends_in_head(const struct plain *p, struct err *e)
     if (p->first.n == 0) /* libarchive takes what is no such file for an empty one */
         return p->ended ? ends_early(e, p->fed)
                         : err_set(e, -EBADMSG, "damaged: the header of the compressed file");
-    return name_distance(p, p->first.bytes, p->first.n) > 1 ? not_a_tar(e) : ends_early(e, p->fed);
+    return name_distance(p, p->first.bytes, p->first.n) > 1 ? not_a_tar(p, e)
+                                                            : ends_early(e, p->fed);
 }
 
 /* Whether the compressed bytes so far may be a snapshot. */
@@ -211,12 +219,12 @@ static int plain_check_first(const struct plain *p, struct err *e)
 {
     bool may;
     if (plain_find_magic(p->first.bytes, p->first.n, &may))
-        return not_snapshot(e, "it is compressed twice");
+        return not_snapshot(p, e, "it is compressed twice");
     if (p->first.n < TAR_BLOCK)
         return 0;
     return name_distance(p, p->first.bytes, TAR_BLOCK) <= 1 || tar_frame_header_ok(p->first.bytes)
                ? plain_check_head(p, p->first.bytes, e)
-               : not_a_tar(e);
+               : not_a_tar(p, e);
 }
 
 /* Unpacks and checks the first header of a compressed tar. */

@@ -34,7 +34,7 @@ struct tar_input {
 
 struct plain;
 
-/* Waits for the first bytes. first: the name of the first member. -EINVAL: something else;
+/* Waits for the first bytes. first: the name of the first member; NULL: any, or none. -EINVAL: something else;
  * -EBADMSG: the first header is damaged or cut off; -ENOTSUP; -ENOMEM. */
 int plain_open(const struct tar_input *in, const char *first, struct plain **out, struct err *e);
 void plain_close(struct plain *p); /* NULL is allowed */

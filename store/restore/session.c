@@ -11,6 +11,7 @@
 #include "store/restore/session.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/base/path.h"
 #include "store/restore/increments.h"
 #include "store/restore/install.h"
@@ -116,22 +117,6 @@ const struct advice *session_advised(const struct session *s)
 
 /* A restore */
 
-/* A nameless file in this folder; where the file system has none, one that loses its name at
- * once. */
-static int session_open_nameless(const char *folder)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    int code = fd < 0 ? -errno : fd;
-    if (code != -EOPNOTSUPP && code != -EISDIR)
-        return code;
-    autofree char *name = path_join(folder, ".influxfs-spool.XXXXXX");
-    fd = name ? mkostemp(name, O_CLOEXEC) : -1;
-    if (fd >= 0 && unlink(name) == 0)
-        return fd;
-    cleanup_close(&fd);
-    return code;
-}
-
 int session_spool(void *session, struct err *e)
 {
     struct session *s = session;
@@ -140,7 +125,7 @@ int session_spool(void *session, struct err *e)
     if (!up)
         return err_sys(e, -ENOMEM, "restore");
     for (;;) {
-        int fd = session_open_nameless(up);
+        int fd = io_open_nameless(AT_FDCWD, up);
         if (fd >= 0)
             return fd;
         if (fd == -ENOSPC || !path_up(up) || !*up || strcmp(up, "/") == 0)

@@ -205,3 +205,13 @@ int tar_strict_end(struct tar_strict *t, struct err *e)
         r = ends_early(t, e);
     return r < 0 ? r : plain_end(t->plain, e);
 }
+
+bool tar_strict_is_compressed(const struct tar_strict *t)
+{
+    return plain_is_compressed(t->plain);
+}
+
+uint64_t tar_strict_bytes(const struct tar_strict *t)
+{
+    return t->frame.end;
+}

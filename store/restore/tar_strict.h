@@ -39,7 +39,7 @@ struct tar_member {
     uint64_t at;      /* where its data begin in the plain tar */
 };
 
-/* Waits for the first header. `first`: the expected name of the first member. */
+/* Waits for the first header. `first`: the expected name of the first member; NULL: any, or none. */
 int tar_strict_open(const struct tar_input *in, const char *first, struct tar_strict **out,
                     struct err *e);
 void tar_strict_close(struct tar_strict *t); /* NULL is allowed */
@@ -53,5 +53,9 @@ ssize_t tar_strict_data(struct tar_strict *t, const void **buf, struct err *e);
 
 /* After the last member was read: reads the input to its end, where only zeros may follow. */
 int tar_strict_end(struct tar_strict *t, struct err *e);
+
+/* Whether it is compressed; how many bytes of the plain tar were read. */
+bool tar_strict_is_compressed(const struct tar_strict *t);
+uint64_t tar_strict_bytes(const struct tar_strict *t);
 
 #endif
