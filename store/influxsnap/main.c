@@ -11,8 +11,8 @@
 
 static const struct command commands[] = {
     {"backup", "PATH",
-     "compress json allow-left-out host timeout guard database exclude rp shard from to", 1, 1,
-     snap_backup, "write a snapshot, or what changed since the last",
+     "compress json allow-left-out host timeout guard database exclude rp shard from to exact", 1,
+     1, snap_backup, "write a snapshot, or what changed since the last",
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"

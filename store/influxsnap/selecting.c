@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influxsnap/selecting.h"
 
+#include "store/base/cleanup.h"
 #include "store/restore/restore_request.h"
 #include "store/rewrite/selected.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 
 int selecting_check(const struct options *o, struct err *e)
 {
     const struct selection part = options_selection(o);
     if (part.from >= part.to)
         return err_set(e, -EINVAL, "--from is not before --to");
+    if (part.exact && part.from == INT64_MIN && part.to == INT64_MAX)
+        return err_set(e, -EINVAL, "--exact needs --from, --to or both");
     if (o->host && !selection_is_all(&part))
         return err_set(e, -EINVAL,
                        "--host takes the whole store of the server: run influxsnap backup there "
@@ -47,6 +52,15 @@ int selecting_check_chain(const struct options *o, const char *path, const struc
     return r;
 }
 
+/* Where files that are made anew can be spooled. */
+static int selecting_folder(const struct snap *s, struct err *e)
+{
+    const char *tmp = getenv("TMPDIR");
+    const char *path = s->state ? s->state : tmp && *tmp ? tmp : "/var/tmp";
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_sys(e, -errno, "%s", path) : fd;
+}
+
 int selecting_take(struct snap *s, struct tarball **now, struct err *e)
 {
     const struct selection part = options_selection(&s->o);
@@ -54,7 +68,12 @@ int selecting_take(struct snap *s, struct tarball **now, struct err *e)
     struct capture *c;
     if (selection_is_all(&part))
         return 0;
-    int r = selected_new(tarball_capture(whole), &part, snapshots_catalog(s->snapshots), &c, e);
+    autoclose int folder = part.exact ? selecting_folder(s, e) : -1;
+    if (part.exact && folder < 0)
+        return folder;
+    const struct selected_cutting how = {folder, &snap_reader};
+    int r =
+        selected_new(tarball_capture(whole), &part, snapshots_catalog(s->snapshots), &how, &c, e);
     if (r == 0 && (r = snapshots_tarball(s->snapshots, c, now)) < 0)
         err_sys(e, r, "the snapshot");
     if (r == 0)

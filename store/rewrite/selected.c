@@ -226,7 +226,7 @@ int selected_read_meta(const struct capture *whole, struct partmeta **out, struc
 }
 
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
-                 struct capture **out, struct err *e)
+                 const struct selected_cutting *how, struct capture **out, struct err *e)
 {
     cleanup(partmeta_freep) struct partmeta *store = NULL;
     cleanup(meta_freep) struct meta *meta = NULL;
@@ -255,6 +255,8 @@ int selected_new(struct capture *whole, const struct selection *what, struct cat
         return r;
     }
     selected_settle(s, &part);
+    if (what->exact)
+        return selected_exact(&s->c, how, out, e);
     *out = &s->c;
     return 0;
 }

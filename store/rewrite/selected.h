@@ -22,12 +22,21 @@
 #define INFLUXFS_REWRITE_SELECTED_H
 
 #include "store/influx/selection.h"
-#include "store/snapshot/capture.h"
+#include "store/snapshot/tarball.h"
+
+/* What `exact` needs: points outside the times are left out of shards that reach over them, whose
+ * TSM files are made anew for that (settled.h). */
+struct selected_cutting {
+    int folder;                          /* of nameless files; the caller's */
+    const struct tarball_reader *reader; /* may interrupt; may be NULL */
+};
 
 /* The part of whole that *what selects, with origin.kind MANIFEST_DATABASE and origin.selection.
- * -ENOENT: nothing is selected; e says what there is. -EIO: a file cannot be read; -ENOMEM. */
+ * how is needed for what->exact alone. -ENOENT: nothing is selected; e says what there is. -EIO: a
+ * file cannot be read; -ENOMEM; with what->exact also -EBADMSG, for damage that stands in the way,
+ * -EINTR, -ENOSPC. */
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
-                 struct capture **out, struct err *e);
+                 const struct selected_cutting *how, struct capture **out, struct err *e);
 
 /* All databases of a capture, prepared at once for many parts of one database each. It borrows
  * nothing: a capture that is given later must be the one that it was made of. */

@@ -36,6 +36,11 @@ int selected_make(struct capture *whole, const struct selection *what,
 /* Gives it its record. */
 void selected_settle(struct selected *s, const struct catalog_part *part);
 
+/* The part without the points outside its times (selected_exact.c), in the place of the reference to
+ * it, which is taken over, also on failure. Errors as selected_new. */
+int selected_exact(struct capture *part, const struct selected_cutting *how, struct capture **out,
+                   struct err *e);
+
 /* The members that a selection takes, by the live shards of its meta.db (selected_members.c): numbers
  * of whole, in its order, which the caller frees. */
 int selected_members(const struct capture *whole, const struct selected_range *ranges, size_t n,
