@@ -29,8 +29,10 @@ static const struct command commands[] = {
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
      "Everything is checked before the store is touched. influxd must not run.\n"
-     "A snapshot of a part, or of another one what --database, --exclude, --rp, --shard, --from and\n"
-     "--to select, replaces that part of the store alone. With --as, one database is put beside what\n"
+     "A snapshot of a part, or of another one what --database, --exclude, --rp, --shard, --from "
+     "and\n"
+     "--to select, replaces that part of the store alone. With --as, one database is put beside "
+     "what\n"
      "is there under another name.\n"},
     {"recover", "", "json", 0, 0, snap_recover, "finish or undo a restore that was cut off",
      "After a kill or a power cut in the middle of a restore, influxd does not start on the store\n"

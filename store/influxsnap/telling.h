@@ -4,6 +4,7 @@
 #ifndef INFLUXFS_INFLUXSNAP_TELLING_H
 #define INFLUXFS_INFLUXSNAP_TELLING_H
 
+#include "store/restore/composed.h"
 #include "store/snapshot/capture.h"
 #include "store/snapshot/manifest.h"
 
@@ -30,9 +31,14 @@ struct advise {
     char *meta; /* its bytes; NULL: none has come */
     size_t len;
     char *created; /* when the last snapshot was taken */
+
+    bool keep_state;          /* set by the caller: also what they lead to, */
+    struct manifest *state;   /* which is this; */
+    struct composed composed; /* and, set by the caller, what of it would be put into the store */
 };
 
-/* Adds a snapshot: its meta.db, taken over, or NULL. Without memory it is ignored. */
+/* Adds a snapshot: its meta.db, taken over, or NULL. Without memory it is ignored; `state` is NULL
+ * then, or if the snapshots do not follow each other. */
 void advise_next(struct advise *a, char *meta, size_t len, const struct manifest *m);
 
 /* Says what a restore of them would bring, each line after "name: " unless name is NULL. kept: as

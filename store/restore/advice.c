@@ -42,9 +42,8 @@ static int advice_replace_meta(int folder, const void *buf, size_t len)
     return 0;
 }
 
-/* As influxd will read it, limited to what was composed. */
-static int advice_census(const struct composed *did, const void *meta, size_t len, int64_t now,
-                         struct census *out, struct err *e)
+int advice_census(const struct composed *did, const void *meta, size_t len, int64_t now,
+                  struct census *out, struct err *e)
 {
     int r = census_take(meta, len, now, out, e);
     if (r < 0 || did->ndatabases == 0)

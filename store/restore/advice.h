@@ -29,6 +29,11 @@ int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, st
                 struct advice *out, struct err *e);
 void advice_clear(struct advice *a);
 
+/* Examines the bytes of a meta.db as influxd will at `now`, limited to what was composed, if anything
+ * was. Errors as census_take. */
+int advice_census(const struct composed *did, const void *meta, size_t len, int64_t now,
+                  struct census *out, struct err *e);
+
 /* Calls fn with each line of the advice. warning: something will be lost. */
 void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line, bool warning),
                   void *arg);
