@@ -28,6 +28,7 @@ struct cutter;
 struct views;
 struct uploads;
 struct dumps;
+struct databases;
 struct status;
 struct space;
 struct notify;
@@ -35,7 +36,7 @@ struct survey;
 struct recorder;
 struct reporter;
 
-#define FS_BRANCHES 9
+#define FS_BRANCHES 10
 
 struct fs {
     const struct options *options;
@@ -59,6 +60,7 @@ struct fs {
     struct materials generated; /* what the nodes of generated.h are made of */
     struct views *views;
     struct dumps *dumps;
+    struct databases *databases;
     struct cutter *cutter; /* NULL: nothing to cut or fold here */
     struct uploads *uploads;
     struct status *status;

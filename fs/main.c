@@ -3,6 +3,7 @@
 #include "fs/cutfile.h"
 #include "fs/cutter.h"
 #include "fs/daemon.h"
+#include "fs/databases.h"
 #include "fs/dumps.h"
 #include "fs/fs.h"
 #include "fs/generated.h"
@@ -312,6 +313,7 @@ static void main_stop(struct daemon *d)
     materials_clear(&fs->generated);
     views_free(fs->views);
     dumps_free(fs->dumps);
+    databases_free(fs->databases);
     uploads_free(fs->uploads);
     pace_free(fs->pace);
     status_free(fs->status);

@@ -108,6 +108,12 @@ int now_instant(struct request *r, const char *what, struct instant **out)
     return now_get(r, NULL, what, out);
 }
 
+int now_hold(struct request *r, uint64_t instant, struct instant_hold **out)
+{
+    const struct instant_holder who = now_holder(r, NULL);
+    return instant_open(r->fs->instants, &who, instant, out);
+}
+
 /* The node of an instant under a name; NULL: now.tar. */
 static int now_node(struct fs *fs, const struct instant *i, const char *name,
                     const struct node *dir, struct node **out)

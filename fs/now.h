@@ -34,4 +34,8 @@ struct node *now_folder(struct fs *fs);
  * `what`. */
 int now_instant(struct request *r, const char *what, struct instant **out);
 
+/* Holds that process's instant while a file made of it is open (instant_open): -ESTALE if the process
+ * has another one by now. */
+int now_hold(struct request *r, uint64_t instant, struct instant_hold **out);
+
 #endif

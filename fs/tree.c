@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The root: a fixed folder whose children are the branches. */
 #include "fs/branches.h"
+#include "fs/databases.h"
 #include "fs/dumps.h"
 #include "fs/reports.h"
 #include "fs/request.h"
@@ -18,6 +19,7 @@ static const struct branch {
     {"live", S_IFDIR, HIDE_LIVE, live_new},
     {"snapshots", S_IFDIR, HIDE_SNAPSHOTS, snapdir_new},
     {"at", S_IFDIR, HIDE_AT, at_new},
+    {"databases", S_IFDIR, HIDE_DATABASES, databases_new},
     {"dump", S_IFDIR, HIDE_DUMP, dumps_new},
     {"restore", S_IFDIR, HIDE_RESTORE, uploads_new},
     {"status.json", S_IFREG, 0, report_status},

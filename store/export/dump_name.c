@@ -43,8 +43,7 @@ static bool name_encode(struct slice name, size_t max, char *out)
     return true;
 }
 
-/* The name within max bytes. */
-static void name_encode_or_shorten(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
+void dump_name_within(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1])
 {
     char hex[SHA256_HEX + 1] = "0000000000000000"; /* when out of memory */
     if (name_encode(name, max, out))
@@ -58,13 +57,12 @@ static void name_encode_or_shorten(struct slice name, size_t max, char out[DUMP_
 static void name_encode_measurement(struct slice name, enum dump_format format,
                                     char out[DUMP_NAME_MAX + 1])
 {
-    name_encode_or_shorten(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]),
-                           out);
+    dump_name_within(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]), out);
 }
 
 void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1])
 {
-    name_encode_or_shorten(name, DUMP_NAME_MAX, out);
+    dump_name_within(name, DUMP_NAME_MAX, out);
 }
 
 /* The beginning of a day, after "_". */

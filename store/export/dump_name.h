@@ -29,6 +29,9 @@ extern const char *const dump_extensions[3]; /* by dump_format: "json", "csv", "
 /* The name of a database or policy. */
 void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1]);
 
+/* The same of any name, within max bytes (at least 180 + 17): for what is not a folder. */
+void dump_name_within(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1]);
+
 /* Whether it is the name of a day's folder, as written by time_day_text. */
 bool dump_name_is_day(const char *name, int32_t *day);
 

@@ -45,6 +45,9 @@ bool selection_has_policy(const struct selection *s, const char *db, const char 
 bool selection_has_shard(const struct selection *s, const char *db, const char *rp, uint64_t id,
                          int64_t start, int64_t end)
 {
+    /* The week of the first possible day begins before the range of 64 bits: influxd lets it wrap. */
+    if (start >= end)
+        start = INT64_MIN;
     return selection_has_policy(s, db, rp) && (!s->nshards || has_id(s->shards, s->nshards, id)) &&
            start < s->to && end > s->from;
 }

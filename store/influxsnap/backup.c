@@ -8,6 +8,7 @@
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/part.h"
 #include "store/influxsnap/remember.h"
+#include "store/influxsnap/selecting.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/stream.h"
 #include "store/influxsnap/telling.h"
@@ -24,7 +25,7 @@
 struct backup {
     struct snap *s;
     struct backup_path at;
-    struct tarball *now; /* the store */
+    struct tarball *now; /* the store, or the part that is selected */
     struct part part;    /* the snapshot to write */
     uint64_t written;
 };
@@ -86,11 +87,14 @@ static int backup_write(struct backup *b, struct err *e)
 static int backup_run(struct backup *b, struct err *e)
 {
     int r = backup_path_open(b->s->o.args[0], &b->at, e);
+    if (r == 0)
+        r = selecting_check_chain(&b->s->o, b->at.path, &b->at.set, e);
     if (r < 0)
         return r;
     struct err why = {0};
     if ((r = snap_open(b->s, SNAP_SNAPSHOTS, &why)) < 0 ||
-        (r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, &why)) < 0)
+        (r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, &why)) < 0 ||
+        (r = selecting_take(b->s, &b->now, &why)) < 0)
         return err_set(e, r == -EBADMSG || r == -EINVAL || r == -ESTALE ? -EIO : r, "%s", why.text);
     if (b->s->lacks.text[0])
         snap_warn("%s; without it every backup computes all checksums again", b->s->lacks.text);
@@ -108,7 +112,7 @@ static void backup_tell(const struct backup *b)
         backup_path_tell(&b->at, NULL, more);
         return;
     }
-    const struct backup_done done = {.full = origin(b)->kind == MANIFEST_FULL,
+    const struct backup_done done = {.kind = origin(b)->kind,
                                      .number = origin(b)->number,
                                      .id = capture_record(tarball_capture(b->part.tar))->id,
                                      .files = b->part.changes.files,
@@ -190,7 +194,7 @@ static int backup_check_options(const struct options *o, struct err *e)
 int snap_backup(struct snap *s)
 {
     struct err e = {0};
-    if (backup_check_options(&s->o, &e) < 0) {
+    if (backup_check_options(&s->o, &e) < 0 || selecting_check(&s->o, &e) < 0) {
         snap_say("%s", e.text);
         return EXIT_USAGE;
     }

@@ -271,7 +271,7 @@ static int host_tell(const struct fetching *f)
         json_add(more, "damaged", json_object_get(f->damaged));
         tell_json(more, &m->left_out, (const char *const *)m->links, m->nlinks);
     }
-    const struct backup_done done = {.full = m->kind == MANIFEST_FULL,
+    const struct backup_done done = {.kind = m->kind,
                                      .number = m->number,
                                      .id = m->id,
                                      .files = m->nfiles,

@@ -134,10 +134,7 @@ static void backup_path_print_json(const struct backup_path *p, const struct bac
              suffix(done ? done->number : -1, end));
     json_add_bool(o, "written", done);
     json_add_text(o, "path", path);
-    json_add_text(o, "kind",
-                  manifest_kind_name(m            ? m->kind
-                                     : done->full ? MANIFEST_FULL
-                                                  : MANIFEST_INCREMENTAL));
+    json_add_text(o, "kind", manifest_kind_name(m ? m->kind : done->kind));
     json_add_number(o, "number", done ? done->number : m->number);
     json_add_text(o, "id", done ? done->id : m->id);
     json_add_count(o, "files", done ? done->files : 0);
@@ -153,6 +150,9 @@ static void backup_path_print_json(const struct backup_path *p, const struct bac
 void backup_path_tell(const struct backup_path *p, const struct backup_done *done,
                       struct json_object *more)
 {
+    static const char *const contents[] = {[MANIFEST_FULL] = "everything",
+                                           [MANIFEST_DATABASE] = "all that is selected",
+                                           [MANIFEST_INCREMENTAL] = "what has changed"};
     char end[SUFFIX], words[LOSS_WORDS];
     if (p->file && more)
         backup_path_print_json(p, done, more);
@@ -160,8 +160,7 @@ void backup_path_tell(const struct backup_path *p, const struct backup_done *don
         printf("nothing has changed since %s\n", last(p)->path);
     else if (p->file)
         printf("%s%s: %s, %" PRIu64 " files, %" PRIu64 " bytes\n", p->path,
-               suffix(done->number, end), done->full ? "everything" : "what has changed",
-               done->files, done->bytes);
+               suffix(done->number, end), contents[done->kind], done->files, done->bytes);
     if (p->file && !more && done && done->lost && *loss_words(done->lost, words))
         printf("since %s %s\n", last(p)->path, words);
     json_object_put(more);

@@ -31,7 +31,7 @@ void backup_path_close(struct backup_path *p);
 
 /* What was written; NULL instead: nothing has changed. */
 struct backup_done {
-    bool full;
+    enum manifest_kind kind;
     int64_t number;
     const char *id;
     uint64_t files, bytes, size; /* size: of what was written, compressed if so wanted */

@@ -24,6 +24,7 @@ struct comparing {
     size_t nitems;
     char *paths; /* memory of theirs */
     struct changes *out;
+    bool internal; /* changes in _internal matter */
 };
 
 static int by_path(const void *a, const void *b)
@@ -79,13 +80,13 @@ static void changes_take(struct comparing *c, const struct capture *now, const s
     if (strcmp(item->path, META) == 0)
         c->out->meta = true;
     else
-        c->out->matters |= !name_in_database(item->path, NAME_INTERNAL);
+        c->out->matters |= c->internal || !name_in_database(item->path, NAME_INTERNAL);
 }
 
 static int lose(struct comparing *c, const struct chainstate_name *old)
 {
     changes_touch_parent(c, old->name);
-    c->out->matters |= !name_in_database(old->name, NAME_INTERNAL);
+    c->out->matters |= c->internal || !name_in_database(old->name, NAME_INTERNAL);
     if (!old->file) {
         c->out->removed_folders[c->out->nremoved_folders++] = old->name;
         return 0;
@@ -131,11 +132,20 @@ static int changes_compare(struct comparing *c, const struct capture *now, struc
     return r == -ENOMEM ? err_sys(e, r, "comparing") : r;
 }
 
+bool changes_of_internal(const struct capture *now)
+{
+    const struct selection *part = capture_origin(now)->selection;
+    for (size_t i = 0; part && i < part->ndatabases; i++)
+        if (strcmp(part->databases[i], NAME_INTERNAL) == 0)
+            return true;
+    return false;
+}
+
 int changes_find(const struct manifest *const chain[], size_t n, const struct capture *now,
                  struct changes *out, struct err *e)
 {
     struct changes found = {0};
-    struct comparing c = {.out = &found, .loss = loss_new()};
+    struct comparing c = {.out = &found, .loss = loss_new(), .internal = changes_of_internal(now)};
     int r = chainstate_read(chain, n, &c.held);
     if (r == 0)
         r = changes_read_capture(&c, now, e);

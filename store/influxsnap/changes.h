@@ -15,9 +15,13 @@ struct changes {
     size_t nremoved, nremoved_folders;
     uint64_t files, bytes; /* that are new or have changed */
     bool meta;             /* meta/meta.db is among them */
-    bool matters;          /* anything else, outside of _internal */
+    bool matters;          /* anything else, outside of _internal unless that was asked for */
     struct cut_lost lost;  /* of the chain's, by the notion of cuts (cut_loss.h) */
 };
+
+/* Whether a capture is of a part of the store that names _internal: then that counts as any other
+ * database. */
+bool changes_of_internal(const struct capture *now);
 
 /* chain[0] is the full snapshot; each other member follows the one before it. All must outlive
  * *out, which the caller releases with changes_clear. -EBADMSG: a file became a folder, or the

@@ -10,8 +10,9 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"backup", "PATH", "compress json allow-left-out host timeout guard", 1, 1, snap_backup,
-     "write a snapshot, or what changed since the last",
+    {"backup", "PATH",
+     "compress json allow-left-out host timeout guard database exclude rp shard from to exact", 1,
+     1, snap_backup, "write a snapshot, or what changed since the last",
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
@@ -19,13 +20,20 @@ static const struct command commands[] = {
      "warning\n"
      "if that is more than --guard allows. PATH - is standard output: always a full one. With "
      "--host,\n"
-     "the snapshot comes from `influxsnap serve` on another machine, and is verified.\n"},
+     "the snapshot comes from `influxsnap serve` on another machine, and is verified.\n"
+     "--database, --exclude, --rp, --shard, --from and --to select a part, of which the snapshot\n"
+     "is then; it is restored without touching anything else.\n"},
     {"restore", "PATH…",
      "database exclude rp shard from to as merge dry-run force owner keep-expired json", 1, -1,
      snap_restore, "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
-     "Everything is checked before the store is touched. influxd must not run.\n"},
+     "Everything is checked before the store is touched. influxd must not run.\n"
+     "A snapshot of a part, or of another one what --database, --exclude, --rp, --shard, --from "
+     "and\n"
+     "--to select, replaces that part of the store alone. With --as, one database is put beside "
+     "what\n"
+     "is there under another name.\n"},
     {"recover", "", "json", 0, 0, snap_recover, "finish or undo a restore that was cut off",
      "After a kill or a power cut in the middle of a restore, influxd does not start on the store\n"
      "before this was done. Mounting the store does it too. It does nothing else, and if there is\n"

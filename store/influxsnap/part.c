@@ -27,7 +27,7 @@ int part_full(struct snapshots *s, struct tarball *now, struct part *out, struct
     size_t n = capture_count(c);
     struct part p = {.changes.in = malloc(n + 1)};
     const struct capture_origin origin = {
-        .kind = MANIFEST_FULL, .chain = capture_record(c)->id, .number = -1};
+        .kind = capture_origin(c)->kind, .chain = capture_record(c)->id, .number = -1};
     if (!p.changes.in)
         return err_sys(e, -ENOMEM, "the snapshot");
     memset(p.changes.in, true, n + 1);
@@ -66,7 +66,8 @@ static int part_meta_matters(const struct capture *now, const struct tarset *cha
         if (r == 0)
             r = capture_read(now, i, is, m->attr.size, 0, e);
         if (r == 0)
-            r = meta_same_but(was, len, is, m->attr.size, NAME_INTERNAL, &same, e);
+            r = meta_same_but(was, len, is, m->attr.size,
+                              changes_of_internal(now) ? "" : NAME_INTERNAL, &same, e);
         if (r == 0)
             *out = !same;
         return r;

@@ -15,7 +15,7 @@ struct part {
 /* Both take `now`, a tarball of s, and give a part that the caller releases with part_clear before
  * s is closed. */
 
-/* Everything, as the first of a chain. */
+/* Everything, as the first of a chain: of the whole store, or of a part that was selected. */
 int part_full(struct snapshots *s, struct tarball *now, struct part *out, struct err *e);
 
 /* What has changed since the chain, which is one (tarset_one_chain), and whose manifests list their

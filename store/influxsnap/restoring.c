@@ -6,41 +6,16 @@
 #include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/running.h"
-#include "store/influx/seen.h"
-#include "store/influxsnap/logtail.h"
-#include "store/influxsnap/meter.h"
 #include "store/influxsnap/remember.h"
-#include "store/influxsnap/snap.h"
-#include "store/influxsnap/tarlook.h"
-#include "store/influxsnap/tarset.h"
-#include "store/influxsnap/telling.h"
+#include "store/influxsnap/restoring_internal.h"
 #include "store/restore/account.h"
 #include "store/restore/advice.h"
-#include "store/restore/compose.h"
 #include "store/restore/upload.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/statvfs.h>
 
 #define PIECE (1u << 20)
-#define STDIN "-"
-
-struct restoring {
-    struct snap *s;
-    struct tarset set;
-    struct restore_request request;
-    struct session *session;
-    struct logtail tail;
-    struct meter meter;
-    bool full;                /* there is a full snapshot among them */
-    struct tar_counts counts; /* of a dry run, */
-    struct advise advise;     /* what it would bring, */
-    struct composed would;    /* and do */
-};
 
 /* Whether influxd is in the way, or a mount below the store's folders. */
 static int busy_code(const struct snap *s)
@@ -69,11 +44,6 @@ static int restore_exit_code(const struct restoring *r, int code)
 
 /* The snapshots */
 
-static bool from_stdin(const struct snap *s)
-{
-    return s->o.nargs == 1 && strcmp(s->o.args[0], "-") == 0;
-}
-
 static int restore_check_set(struct restoring *r, struct err *e)
 {
     struct tarset *set = &r->set;
@@ -89,6 +59,11 @@ static int restore_check_set(struct restoring *r, struct err *e)
         return err_set(e, -ESTALE,
                        "%s holds only changes: a part of a snapshot is restored from the full one, "
                        "with its numbers",
+                       set->at[0].path);
+    if (!r->full && set->n && set->at[0].m->selection)
+        return err_set(e, -ESTALE,
+                       "%s is a number of a part of a store: it can only be restored together with "
+                       "the snapshot of that part and all numbers between",
                        set->at[0].path);
     /* Numbers alone may follow what the store holds; the session knows. */
     int ret = r->full ? tarset_check(set, 0, set->n, e) : 0;
@@ -158,8 +133,8 @@ static int restore_upload_file(struct restoring *r, const char *path,
 static int restore_upload_all(struct restoring *r, struct err *e)
 {
     const struct tarset_file *full = NULL;
-    if (from_stdin(r->s))
-        return restore_upload_file(r, STDIN, &r->request, e);
+    if (restoring_stdin(r))
+        return restore_upload_file(r, RESTORING_STDIN, &r->request, e);
     for (size_t i = 0; i < r->set.n; i++) {
         const struct tarset_file *f = &r->set.at[i];
         int ret = 0;
@@ -175,27 +150,16 @@ static int restore_upload_all(struct restoring *r, struct err *e)
     return full ? restore_upload_file(r, full->path, &r->request, e) : 0;
 }
 
-/* The snapshot is not to blame if the store cannot be restored into. */
-static int not_of_snapshot(int r)
-{
-    return r < 0 && r != -EBUSY ? -EIO : r;
-}
-
 static void notice(void *arg, const char *text)
 {
     (void)arg;
     snap_say("%s", text);
 }
 
-static int open_state(const struct snap *s)
-{
-    return s->state ? open(s->state, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-}
-
 static int restore_open_session(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
-    autoclose int state = open_state(r->s);
+    autoclose int state = restoring_state(r);
     const struct session_options ro = {.paths = &r->s->paths,
                                        .uid = o->owner.uid,
                                        .gid = o->owner.gid,
@@ -207,7 +171,7 @@ static int restore_open_session(struct restoring *r, struct err *e)
     int ret = session_open(&ro, &r->session, e);
     if (ret == 0)
         ret = session_may_begin(r->session, e);
-    return not_of_snapshot(ret);
+    return restoring_blame(ret);
 }
 
 /* Numbers were given without what they build on. They do not stay, unless others wait there: unlike
@@ -257,73 +221,19 @@ static int restore(struct restoring *r, struct err *e)
     return ret == 0 && !restored ? restore_not_done(r, before, e) : ret;
 }
 
-/* --dry-run */
-
-static int restore_check_space(const struct snap *s, uint64_t need, struct err *e)
-{
-    autofree char *up = strdup(s->paths.data);
-    struct statvfs v;
-    if (!up)
-        return err_sys(e, -ENOMEM, "%s", s->paths.data);
-    while (statvfs(up, &v) < 0) {
-        char *slash = strrchr(up, '/');
-        if (!slash || slash == up)
-            return err_sys(e, -errno, "%s", s->paths.data);
-        *slash = 0;
-    }
-    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
-    return need <= room
-               ? 0
-               : err_set(e, -ENOSPC,
-                         "there is no room for it: %" PRIu64 " bytes are needed beside %s, "
-                         "%" PRIu64 " are free",
-                         need, s->paths.data, room);
-}
-
-static int restore_verify_all(struct restoring *r, struct err *e)
-{
-    const size_t n = from_stdin(r->s) ? 1 : r->set.n;
-    for (size_t i = 0; i < n; i++) {
-        struct tar_counts counts;
-        if (!from_stdin(r->s) && r->set.at[i].superseded)
-            continue;
-        int ret = tar_verify(from_stdin(r->s) ? STDIN : r->set.at[i].path, &r->meter, &r->advise,
-                             &counts, e);
-        if (ret < 0)
-            return ret;
-        r->counts.files += counts.files;
-        r->counts.bytes += counts.bytes;
-    }
-    return 0;
-}
-
-static int restore_dry_run(struct restoring *r, struct err *e)
-{
-    const struct store_paths *p = &r->s->paths;
-    autoclose int state = open_state(r->s);
-    int ret = r->s->o.force ? 0 : running_forbids(p, e);
-    if (ret == 0 && !r->s->o.force)
-        ret = not_of_snapshot(seen_check(p, state, e));
-    if (ret == 0)
-        ret = not_of_snapshot(session_check_mounts(p, e));
-    if (ret < 0)
-        return ret;
-    meter_begin(&r->meter, "verifying", tarset_bytes(&r->set));
-    ret = restore_verify_all(r, e);
-    meter_end(&r->meter);
-    if (ret == 0 && r->advise.meta && r->advise.state)
-        ret = compose_look(p, &r->request, r->advise.state, &r->advise.meta, &r->advise.len,
-                           &r->would, e);
-    return ret < 0 ? ret : restore_check_space(r->s, r->counts.bytes, e);
-}
-
 /* The result */
+
+/* What of the snapshot was, or would be, put into the store; no database: it takes its place. Before
+ * tell_advice, which uses that up. */
+static const struct composed *what_was_put(const struct restoring *r)
+{
+    return r->s->o.dry_run ? &r->advise.composed : &session_advised(r->session)->composed;
+}
 
 static void tell_advice(struct restoring *r, struct json_object *into)
 {
     if (r->s->o.dry_run) {
-        advise_end(&r->advise, r->would.ndatabases ? "dry run" : NULL, r->s->o.keep_expired,
-                   &r->would, into);
+        advise_end(&r->advise, NULL, r->s->o.keep_expired, into);
         return;
     }
     advise_tell(session_advised(r->session), NULL);
@@ -343,21 +253,28 @@ static void restore_print_json(struct restoring *r)
         json_add_count(o, "files", r->counts.files);
         json_add_count(o, "bytes", r->counts.bytes);
     }
+    json_add(o, "databases", composed_json(what_was_put(r)));
     tell_advice(r, o);
     json_add(o, "warnings", snap_warnings_json());
     snap_print_json(o);
 }
 
-static void print_result(struct restoring *r)
+static void restore_print_result(struct restoring *r)
 {
     const struct store_paths *p = &r->s->paths;
+    const size_t n = what_was_put(r)->ndatabases;
+    char of_it[64] = "";
+    if (n)
+        snprintf(of_it, sizeof(of_it), "%zu database%s ", n, plural(n));
     tell_advice(r, NULL);
     if (r->s->o.dry_run)
-        printf("would unpack %" PRIu64 " file%s, %" PRIu64 " bytes, into %s, %s and %s, and keep "
+        printf("would unpack %" PRIu64 " file%s, %" PRIu64
+               " bytes, %s%sinto %s, %s and %s, and keep "
                "what is there now as *.before-restore\n",
-               r->counts.files, plural(r->counts.files), r->counts.bytes, p->meta, p->data, p->wal);
+               r->counts.files, plural(r->counts.files), r->counts.bytes, n ? "and put " : "",
+               of_it, p->meta, p->data, p->wal);
     else
-        printf("restored into %s, %s and %s\n", p->meta, p->data, p->wal);
+        printf("restored %sinto %s, %s and %s\n", of_it, p->meta, p->data, p->wal);
 }
 
 /* The last snapshot read tells what the restored state lacks. */
@@ -381,24 +298,23 @@ static const char *restored_id(const struct restoring *r)
     return id;
 }
 
-/* Whether a merge left values out, which were named. */
-static bool restored_omits(const struct restoring *r)
-{
-    return !r->s->o.dry_run && session_advised(r->session)->composed.omitted > 0;
-}
-
 static void restore_remember(const struct restoring *r, int64_t began_ns, bool done,
                              const char *why)
 {
+    struct err part = {0};
     autofree char *full = remember_path(r->s->o.args[0]);
+    if (done && restore_request_composes(&r->request))
+        restore_request_words(&r->request, &part);
     const struct history_entry end = {
         .result = done ? HISTORY_DONE : HISTORY_FAILED,
         .bytes = tarset_bytes(&r->set),
-        .what = from_stdin(r->s) ? "standard input"
-                : full           ? full
-                                 : r->s->o.args[0],
+        .what = restoring_stdin(r) ? "standard input"
+                : full             ? full
+                                   : r->s->o.args[0],
         .id = restored_id(r),
-        .text = done ? NULL : why,
+        .text = !done          ? why
+                : part.text[0] ? part.text
+                               : NULL,
     };
     if (!r->s->o.dry_run)
         remember(r->s, HISTORY_RESTORE, began_ns, &end);
@@ -420,16 +336,17 @@ int snap_restore(struct snap *s)
     ret = snap_open(s, s->o.dry_run ? SNAP_LOOK : SNAP_PATHS, &e);
     if (ret < 0)
         return snap_fail(ret, &e);
-    if (!from_stdin(s))
+    if (!restoring_stdin(&r))
         ret = tarset_gather(s->o.args, s->o.nargs, s->o.nargs == 1, &r.set, &e);
     if (ret == 0 && r.set.n)
         ret = restore_check_set(&r, &e);
     if (ret == 0)
-        ret = s->o.dry_run ? restore_dry_run(&r, &e) : restore(&r, &e);
-    if (ret == 0) {
+        ret = s->o.dry_run ? restoring_dry_run(&r, &e) : restore(&r, &e);
+    if (ret == 0)
         tell_manifest(&r);
-        code = restored_omits(&r) ? EXIT_OMISSIONS : EXIT_DONE;
-    }
+    /* Values that a merge left out; a dry run cannot know. */
+    if (ret == 0 && what_was_put(&r)->omitted)
+        code = EXIT_OMISSIONS;
     restore_remember(&r, began_ns, ret == 0, e.text);
     if (ret < 0) {
         snap_fail(ret, &e);
@@ -437,10 +354,9 @@ int snap_restore(struct snap *s)
     } else if (s->o.json) {
         restore_print_json(&r);
     } else {
-        print_result(&r);
+        restore_print_result(&r);
     }
     advise_clear(&r.advise);
-    composed_clear(&r.would);
     session_close(r.session);
     tarset_clear(&r.set);
     return code;

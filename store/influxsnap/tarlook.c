@@ -251,8 +251,9 @@ int tar_folders(const char *path, char ***names, size_t *n, struct err *e)
 static int begin_all(void *arg, const struct manifest *m, struct err *e)
 {
     struct look *l = arg;
-    if (m->kind == MANIFEST_FULL && !manifest_find(m, META))
-        return err_set(e, -EBADMSG, "damaged: it is a full snapshot without %s", META);
+    if (m->kind != MANIFEST_INCREMENTAL && !manifest_find(m, META))
+        return err_set(e, -EBADMSG, "damaged: it is a %s snapshot without %s",
+                       manifest_kind_name(m->kind), META);
     l->counts.files = m->nfiles;
     l->counts.bytes = m->bytes;
     return 0;

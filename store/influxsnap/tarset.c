@@ -281,6 +281,9 @@ static int tarset_check_next(const struct tarset_file *before, const struct tars
         return err_set(e, -ESTALE, "%s builds on snapshot %s, but %s before it is snapshot %s",
                        f->path, f->m->parent ? f->m->parent : "(none)", before->path,
                        before->m->id);
+    if (!selection_same(f->m->selection, before->m->selection))
+        return err_set(e, -ESTALE, "%s and %s are not of the same part of the store", before->path,
+                       f->path);
     return 0;
 }
 
@@ -318,7 +321,7 @@ int tarset_one_chain(struct tarset *s, struct err *e)
                        s->at[s->n - 1].path);
     int r = tarset_check(s, 0, s->n, e);
     for (size_t i = 0; r == 0 && i < s->n; i++)
-        if (s->at[i].m->kind == MANIFEST_DATABASE)
-            r = err_set(e, -EINVAL, "%s: holds a single database", s->at[i].path);
+        if (s->at[i].m->kind == MANIFEST_DATABASE && !s->at[i].m->selection)
+            r = err_set(e, -EINVAL, "%s: does not say which databases it holds", s->at[i].path);
     return r;
 }

@@ -63,7 +63,7 @@ size_t tarset_chain_end(const struct tarset *s, size_t first);
 int tarset_check(struct tarset *s, size_t first, size_t end, struct err *e);
 
 /* Whether all files of a set that is not empty are one such chain, on which a number can build.
- * -ESTALE, or -EINVAL for a snapshot of a single database; or why a file cannot be read. */
+ * -ESTALE, or -EINVAL for one of databases that it does not name; or why a file cannot be read. */
 int tarset_one_chain(struct tarset *s, struct err *e);
 
 #endif

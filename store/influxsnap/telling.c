@@ -3,6 +3,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/influxsnap/say.h"
 #include "store/restore/advice.h"
 #include "store/restore/chain_order.h"
@@ -91,14 +92,13 @@ void advise_next(struct advise *a, char *meta, size_t len, const struct manifest
     }
     free(a->created);
     a->created = strdup(m->created);
-    if (m->kind == MANIFEST_INCREMENTAL && a->state) {
-        if (chain_order_apply(a->state, m, NULL) == 0)
-            return;
+    if (!a->keep_state)
+        return;
+    int r = m->kind == MANIFEST_INCREMENTAL && a->state ? chain_order_apply(a->state, m, NULL) : 1;
+    if (r != 0)
         manifest_free(steal_ptr(&a->state));
-    } else if (m->kind != MANIFEST_INCREMENTAL) {
-        manifest_free(steal_ptr(&a->state));
+    if (r == 1 && m->kind != MANIFEST_INCREMENTAL)
         manifest_copy(m, &a->state);
-    }
 }
 
 static void say_advice(void *arg, const char *line, bool warning)
@@ -126,18 +126,19 @@ void advise_clear(struct advise *a)
     free(a->meta);
     free(a->created);
     manifest_free(a->state);
+    composed_clear(&a->composed);
     *a = (struct advise){0};
 }
 
-void advise_end(struct advise *a, const char *name, bool kept, struct composed *did,
-                struct json_object *into)
+void advise_end(struct advise *a, const char *name, bool kept, struct json_object *into)
 {
-    struct advice r = {0};
-    if (a->meta)
-        advice_foresee(a->meta, a->len, kept, did, &r);
-    r.created = steal_ptr(&a->created);
-    if (a->meta)
+    struct advice r = {.created = steal_ptr(&a->created), .composed = a->composed};
+    a->composed = (struct composed){0};
+    if (a->meta) {
+        r.unread = advice_census(&r.composed, a->meta, a->len, time_wall_ns(), &r.census, NULL) < 0;
+        r.kept = kept;
         advise_tell(&r, name);
+    }
     if (into)
         advise_json(&r, into);
     advice_clear(&r);

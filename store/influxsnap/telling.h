@@ -4,6 +4,7 @@
 #ifndef INFLUXFS_INFLUXSNAP_TELLING_H
 #define INFLUXFS_INFLUXSNAP_TELLING_H
 
+#include "store/restore/composed.h"
 #include "store/snapshot/capture.h"
 #include "store/snapshot/manifest.h"
 
@@ -25,24 +26,24 @@ void tell_capture_json(struct json_object *o, const struct capture *c);
 
 struct advice;
 
-/* Collects the newest meta.db of snapshots read one after another, and what state they make. Zeroed at
- * first. */
+/* Collects the newest meta.db of snapshots read one after another. Zeroed at first. */
 struct advise {
     char *meta; /* its bytes; NULL: none has come */
     size_t len;
-    char *created;          /* when the last snapshot was taken */
-    struct manifest *state; /* NULL: not known, as they do not follow each other */
+    char *created; /* when the last snapshot was taken */
+
+    bool keep_state;          /* set by the caller: also what they lead to, */
+    struct manifest *state;   /* which is this; */
+    struct composed composed; /* and, set by the caller, what of it would be put into the store */
 };
 
-/* Adds a snapshot: its meta.db, taken over, or NULL. Without memory it is ignored. */
+/* Adds a snapshot: its meta.db, taken over, or NULL. Without memory it is ignored; `state` is NULL
+ * then, or if the snapshots do not follow each other. */
 void advise_next(struct advise *a, char *meta, size_t len, const struct manifest *m);
 
 /* Says what a restore of them would bring, each line after "name: " unless name is NULL. kept: as
- * with --keep-expired. did: what would be composed, which is taken over; NULL: it would take the
- * store's place. Adds the counts to `into` unless it is NULL. Zeroes *a again. */
-struct composed;
-void advise_end(struct advise *a, const char *name, bool kept, struct composed *did,
-                struct json_object *into);
+ * with --keep-expired. Adds the counts to `into` unless it is NULL. Zeroes *a again. */
+void advise_end(struct advise *a, const char *name, bool kept, struct json_object *into);
 
 void advise_clear(struct advise *a);
 

@@ -136,7 +136,7 @@ static void tell_advice(struct verdict *r, const struct tarset_file *first)
         if (strcmp(id, chain_name(first->m)) == 0)
             chain = o;
     }
-    advise_end(&r->advise, first->path, false, NULL, chain);
+    advise_end(&r->advise, first->path, false, chain);
 }
 
 static void verify_check_chain(struct verdict *r, struct tarset *s, size_t first, size_t end)

@@ -311,7 +311,7 @@ void value_selection_clear(struct selection *s)
 /* The bit of a folder of the root; 0: it cannot be hidden. */
 static unsigned hide_bit(const char *name, size_t n)
 {
-    static const char *const names[] = {"live", "snapshots", "at", "dump", "restore"};
+    static const char *const names[] = {"live", "snapshots", "at", "dump", "restore", "databases"};
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
             return 1u << i;
@@ -327,11 +327,11 @@ int value_hide(const char *text, void *out, struct err *e)
         if (n == 0)
             return err_set(e, -EINVAL,
                            "an empty name; live, snapshots, at, dump and restore can be "
-                           "hidden, such as dump:at");
+                           "hidden, and databases, such as dump:at");
         if (!bit)
             return err_set(e, -EINVAL,
                            "%.*s cannot be hidden, but live, snapshots, at, dump and restore can, "
-                           "such as dump:at",
+                           "and databases, such as dump:at",
                            (int)n, text);
         hidden |= bit;
     }

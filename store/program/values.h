@@ -78,6 +78,7 @@ enum hide {
     HIDE_AT = 1 << 2,
     HIDE_DUMP = 1 << 3,
     HIDE_RESTORE = 1 << 4,
+    HIDE_DATABASES = 1 << 5,
 };
 int value_hide(const char *text, void *out, struct err *e);
 

@@ -42,9 +42,8 @@ static int advice_replace_meta(int folder, const void *buf, size_t len)
     return 0;
 }
 
-/* As influxd will read it, limited to what was composed. */
-static int advice_census(const struct composed *did, const void *meta, size_t len, int64_t now,
-                         struct census *out, struct err *e)
+int advice_census(const struct composed *did, const void *meta, size_t len, int64_t now,
+                  struct census *out, struct err *e)
 {
     int r = census_take(meta, len, now, out, e);
     if (r < 0 || did->ndatabases == 0)
@@ -148,17 +147,6 @@ static int advice_look_at_tsm(const struct manifest *state, int data, struct adv
             err_set(e, r, "%s", why.text[0] ? why.text : strerror(-r));
     }
     return r;
-}
-
-void advice_foresee(const void *meta, size_t len, bool kept, struct composed *did,
-                    struct advice *out)
-{
-    *out = (struct advice){.kept = kept};
-    if (did) {
-        out->composed = *did;
-        *did = (struct composed){0};
-    }
-    out->unread = advice_census(&out->composed, meta, len, time_wall_ns(), &out->census, NULL) < 0;
 }
 
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,

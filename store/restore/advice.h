@@ -27,11 +27,12 @@ struct advice {
  * from the system. The caller releases *out with advice_clear. */
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,
                 struct advice *out, struct err *e);
-
-/* The same before a restore, by the meta.db alone that there will be. kept: as `keep`. */
-void advice_foresee(const void *meta, size_t len, bool kept, struct composed *did,
-                    struct advice *out);
 void advice_clear(struct advice *a);
+
+/* Examines the bytes of a meta.db as influxd will at `now`, limited to what was composed, if anything
+ * was. Errors as census_take. */
+int advice_census(const struct composed *did, const void *meta, size_t len, int64_t now,
+                  struct census *out, struct err *e);
 
 /* Calls fn with each line of the advice. warning: something will be lost. */
 void advice_lines(const struct advice *a, void (*fn)(void *arg, const char *line, bool warning),

@@ -163,7 +163,7 @@ int chain_order_apply(struct manifest *state, const struct manifest *increment, 
         set(&state->parent, NULL) < 0 || set(&state->created, increment->created) < 0 ||
         set(&state->wall, increment->wall) < 0 || set(&state->host, increment->host) < 0)
         return err_sys(e, -ENOMEM, "number %" PRId64, increment->number);
-    state->kind = MANIFEST_FULL;
+    state->kind = state->selection ? MANIFEST_DATABASE : MANIFEST_FULL;
     state->number = increment->number;
     state->index = increment->index;
     state->skew_ns = increment->skew_ns;

@@ -33,13 +33,11 @@ int compose_asked(const struct targets *t, const struct manifest *m,
 int compose_run(struct targets *t, const struct restore_request *q, struct manifest *state,
                 struct composed *out, struct err *e);
 
-/* What compose_run would do to the store at these paths, by the snapshot's meta.db alone, which are len
- * bytes, and the names in its manifest. 1: *meta becomes the meta.db that the store would have (without
- * groups that depend on the times of points), for the caller to free instead of what was given; 0:
- * the snapshot would take the place of the store. Changes nothing, and needs no lock. Errors and *out
- * as compose_run. */
-int compose_look(const struct store_paths *paths, const struct restore_request *q,
-                 const struct manifest *state, char **meta, size_t *len, struct composed *out,
-                 struct err *e);
+/* What compose_run would do with a snapshot whose meta.db has these bytes and whose manifest is
+ * `state`; nothing is made or locked. *then: the bytes of the store's meta.db then, for the caller to
+ * free. 1: the snapshot would take the place of the store. */
+int compose_preview(const struct store_paths *paths, struct manifest *state, const void *meta,
+                    size_t len, const struct restore_request *q, struct composed *out, void **then,
+                    size_t *thenlen, struct err *e);
 
 #endif

@@ -24,13 +24,14 @@ struct compose_shard {
 struct compose {
     struct targets *t;
     const struct restore_request *q;
-    struct selection part;              /* what is asked for, by the request and the snapshot */
-    int ours[TARGETS], theirs[TARGETS]; /* the store's folders, or -1; the snapshot's */
-    int fresh[TARGETS];                 /* staging */
-    struct stage *stage;                /* the same */
-    struct metaedit *meta;              /* the store's, becomes the new store's */
-    struct metaedit *incoming;          /* the snapshot's, with no more than is asked for */
-    struct stat was;                    /* of the store's meta.db; st_nlink 0: there is none */
+    struct selection part;     /* what is asked for, by the request and the snapshot */
+    int ours[TARGETS];         /* the store's folders, or -1 */
+    int theirs[TARGETS];       /* the snapshot's; -1 in a preview, as is */
+    int fresh[TARGETS];        /* staging, */
+    struct stage *stage;       /* here as a stage */
+    struct metaedit *meta;     /* the store's, becomes the new store's */
+    struct metaedit *incoming; /* the snapshot's, with no more than is asked for */
+    struct stat was;           /* of the store's meta.db; st_nlink 0: there is none */
     struct manifest *state;
     struct composed *out;
 
@@ -46,6 +47,10 @@ struct compose {
     struct manifest_file *came; /* the files of the new store that were staged from the snapshot */
     size_t ncame;
 };
+
+/* compose_read.c: opens the store's metastore, and the snapshot's, of these bytes, less what is not
+ * asked for. */
+int compose_read(struct compose *c, const void *meta, size_t len, struct err *e);
 
 /* compose_part.c: checks that the snapshot has all that is asked for by name or number. -ENOENT, with
  * what there is instead. */

@@ -232,7 +232,7 @@ static void add_names(struct buffer *b, const char *const *names, size_t n)
     }
 }
 
-static void request_add_part(struct buffer *b, const struct selection *p)
+static void request_add_part(struct buffer *b, const struct selection *p, bool one)
 {
     char text[TIME_TEXT];
     if (p->nshards)
@@ -249,7 +249,7 @@ static void request_add_part(struct buffer *b, const struct selection *p)
         buffer_string(b, p->rp);
         buffer_string(b, " of ");
     }
-    buffer_string(b, p->ndatabases == 0   ? "every database"
+    buffer_string(b, p->ndatabases == 0   ? one ? "the database" : "every database"
                      : p->ndatabases == 1 ? "database"
                                           : "the databases");
     add_names(b, p->databases, p->ndatabases);
@@ -271,7 +271,7 @@ static void request_add_part(struct buffer *b, const struct selection *p)
 void restore_request_words(const struct restore_request *q, struct err *words)
 {
     cleanup(buffer_free) struct buffer b = {0};
-    request_add_part(&b, &q->part);
+    request_add_part(&b, &q->part, q->as);
     if (q->as) {
         buffer_string(&b, " as ");
         buffer_string(&b, q->as);

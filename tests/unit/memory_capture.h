@@ -8,7 +8,7 @@
 #include "tests/unit/store_builder.h"
 #include "tests/unit/tsm_builder.h"
 
-#define MEMORY_FILES 24
+#define MEMORY_FILES 32
 
 struct memory {
     struct capture c;

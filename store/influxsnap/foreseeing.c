@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* What a restore would do: influxsnap restore --dry-run. */
+#include "store/base/cleanup.h"
+#include "store/influx/running.h"
+#include "store/influx/seen.h"
+#include "store/influxsnap/restoring_internal.h"
+#include "store/restore/compose.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+static int foresee_space(const struct snap *s, uint64_t need, struct err *e)
+{
+    autofree char *up = strdup(s->paths.data);
+    struct statvfs v;
+    if (!up)
+        return err_sys(e, -ENOMEM, "%s", s->paths.data);
+    while (statvfs(up, &v) < 0) {
+        char *slash = strrchr(up, '/');
+        if (!slash || slash == up)
+            return err_sys(e, -errno, "%s", s->paths.data);
+        *slash = 0;
+    }
+    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
+    return need <= room
+               ? 0
+               : err_set(e, -ENOSPC,
+                         "there is no room for it: %" PRIu64 " bytes are needed beside %s, "
+                         "%" PRIu64 " are free",
+                         need, s->paths.data, room);
+}
+
+static int foresee_files(struct restoring *r, struct err *e)
+{
+    const size_t n = restoring_stdin(r) ? 1 : r->set.n;
+    for (size_t i = 0; i < n; i++) {
+        struct tar_counts counts;
+        if (!restoring_stdin(r) && r->set.at[i].superseded)
+            continue;
+        int ret = tar_verify(restoring_stdin(r) ? RESTORING_STDIN : r->set.at[i].path, &r->meter,
+                             &r->advise, &counts, e);
+        if (ret < 0)
+            return ret;
+        r->counts.files += counts.files;
+        r->counts.bytes += counts.bytes;
+    }
+    return 0;
+}
+
+/* What of the snapshot would be put into the store. */
+static int foresee_composing(struct restoring *r, struct err *e)
+{
+    struct advise *a = &r->advise;
+    autofree void *then = NULL;
+    size_t len = 0;
+    if (!a->meta || !a->state)
+        return 0;
+    int ret = compose_preview(&r->s->paths, a->state, a->meta, a->len, &r->request, &a->composed,
+                              &then, &len, e);
+    if (ret == 0) {
+        free(a->meta);
+        a->meta = steal_ptr(&then);
+        a->len = len;
+    }
+    return ret < 0 ? ret : 0;
+}
+
+int restoring_dry_run(struct restoring *r, struct err *e)
+{
+    const struct store_paths *p = &r->s->paths;
+    autoclose int state = restoring_state(r);
+    int ret = r->s->o.force ? 0 : running_forbids(p, e);
+    if (ret == 0 && !r->s->o.force)
+        ret = restoring_blame(seen_check(p, state, e));
+    if (ret == 0)
+        ret = restoring_blame(session_check_mounts(p, e));
+    if (ret < 0)
+        return ret;
+    r->advise.keep_state = true;
+    meter_begin(&r->meter, "verifying", tarset_bytes(&r->set));
+    ret = foresee_files(r, e);
+    meter_end(&r->meter);
+    if (ret == 0)
+        ret = foresee_composing(r, e);
+    return ret == 0 ? foresee_space(r->s, r->counts.bytes, e) : ret;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of a store that backup writes, if its options select one (--database and the like). */
+#ifndef INFLUXFS_INFLUXSNAP_SELECTING_H
+#define INFLUXFS_INFLUXSNAP_SELECTING_H
+
+#include "store/influxsnap/snap.h"
+#include "store/influxsnap/tarset.h"
+
+/* Whether the options fit together. -EINVAL, with a message. */
+int selecting_check(const struct options *o, struct err *e);
+
+/* Whether the chain at path, which may be empty, is of the same part. -EEXIST, with what it is of. */
+int selecting_check_chain(const struct options *o, const char *path, const struct tarset *chain,
+                          struct err *e);
+
+/* Puts the tarball of the part in the place of *now, that of the whole store. Errors as
+ * selected_new. */
+int selecting_take(struct snap *s, struct tarball **now, struct err *e);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/rewrite/selected.h"
+
+#include "store/base/cleanup.h"
+#include "store/influx/names.h"
+#include "store/rewrite/selected_internal.h"
+#include "store/snapshot/manifest_selection.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+static struct selected *of(const struct capture *c)
+{
+    return (struct selected *)c;
+}
+
+static void selected_free(struct capture *c)
+{
+    struct selected *s = of(c);
+    capture_unref(s->whole);
+    omissions_clear(&s->left_out);
+    selection_free(s->what);
+    free(s->links);
+    free(s->bytes);
+    free(s->at);
+    free(c->members);
+    free(s);
+}
+
+static int selected_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
+                         struct err *e)
+{
+    const struct selected *s = of(c);
+    if (i != s->meta)
+        return capture_read(s->whole, s->at[i], buf, n, off, e);
+    memcpy(buf, (const char *)s->bytes + off, n);
+    return 0;
+}
+
+static bool selected_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
+{
+    const struct selected *s = of(c);
+    if (i != s->meta)
+        return capture_sum(s->whole, s->at[i], out);
+    memcpy(out, s->part.meta_sum, SHA256_BYTES);
+    return true;
+}
+
+static void selected_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
+{
+    if (i != of(c)->meta)
+        capture_set_sum(of(c)->whole, of(c)->at[i], sum);
+}
+
+static bool selected_damaged(const struct capture *c, size_t i)
+{
+    return i != of(c)->meta && capture_damaged(of(c)->whole, of(c)->at[i]);
+}
+
+static void selected_set_damaged(struct capture *c, size_t i)
+{
+    if (i != of(c)->meta)
+        capture_set_damaged(of(c)->whole, of(c)->at[i]);
+}
+
+static int selected_keep_sums(struct capture *c, struct err *e)
+{
+    return capture_keep_sums(of(c)->whole, e);
+}
+
+static const struct capture_ops selected_ops = {
+    .free = selected_free,
+    .read = selected_read,
+    .sum = selected_sum,
+    .set_sum = selected_set_sum,
+    .damaged = selected_damaged,
+    .set_damaged = selected_set_damaged,
+    .keep_sums = selected_keep_sums,
+};
+
+static bool is_meta(const struct member *m)
+{
+    char path[MEMBER_PATH_MAX];
+    return member_path_len(m) == sizeof(NAME_META_MEMBER) - 1 &&
+           strcmp(member_path(m, path), NAME_META_MEMBER) == 0;
+}
+
+static bool is_root(const struct member *m)
+{
+    return !*m->dir && !strchr(m->name, '/');
+}
+
+/* The part's members. Times that change with the rest of the store are set with its record. */
+static int selected_add_members(struct selected *s, size_t len)
+{
+    s->c.members = calloc(s->c.n + 1, sizeof(*s->c.members));
+    s->meta = SIZE_MAX;
+    if (!s->c.members)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->c.n; i++) {
+        struct member *m = &s->c.members[i];
+        *m = *capture_member(s->whole, s->at[i]);
+        if (is_root(m))
+            m->attr.mtime_ns = 0;
+        if (!is_meta(m))
+            continue;
+        s->meta = i;
+        s->part.meta_mtime_ns = m->attr.mtime_ns;
+        m->held = NULL;
+        m->attr.size = len;
+        m->attr.mtime_ns = 0;
+        m->index = 0;
+    }
+    return s->meta == SIZE_MAX ? -EBADMSG : 0;
+}
+
+static int selected_sum_bytes(const void *p, size_t n, uint8_t out[SHA256_BYTES])
+{
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    sha256_add(h, p, n);
+    sha256_end(h, out);
+    return 0;
+}
+
+/* Selections that are the same have one text. */
+static int selected_key(const struct selection *what, uint8_t out[SHA256_BYTES])
+{
+    struct json_object *o = manifest_selection_json(what);
+    const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : NULL;
+    int r = text ? selected_sum_bytes(text, strlen(text), out) : -ENOMEM;
+    json_object_put(o);
+    return r;
+}
+
+static uint64_t changed_at(const struct member *m)
+{
+    return m->index;
+}
+
+static int selected_digest(struct selected *s, size_t len)
+{
+    int r = selected_sum_bytes(s->bytes, len, s->part.meta_sum);
+    if (r == 0)
+        r = selected_key(s->what, s->part.key);
+    return r < 0
+               ? r
+               : capture_digest(&s->c, changed_at, s->part.meta_sum, SHA256_BYTES, s->part.digest);
+}
+
+static struct selected *selected_begin(struct capture *whole, void *bytes)
+{
+    struct selected *s = calloc(1, sizeof(*s));
+    if (!s) {
+        free(bytes);
+        return NULL;
+    }
+    atomic_init(&s->c.refs, 1);
+    s->c.ops = &selected_ops;
+    s->c.left_out = &s->left_out;
+    s->whole = capture_ref(whole);
+    s->bytes = bytes;
+    return s;
+}
+
+int selected_make(struct capture *whole, const struct selection *what,
+                  const struct selected_range *ranges, size_t n, void *bytes, size_t len,
+                  const struct meta *meta, struct selected **out, struct err *e)
+{
+    struct selected *s = selected_begin(whole, bytes);
+    int r = s ? selection_copy(what, &s->what) : -ENOMEM;
+    if (r == 0)
+        r = selected_members(whole, ranges, n, meta, &s->at, &s->c.n);
+    if (r == 0)
+        r = selected_add_members(s, len);
+    if (r == 0)
+        r = selected_tell(s, meta);
+    if (r == 0)
+        r = selected_digest(s, len);
+    if (r < 0) {
+        if (s)
+            capture_unref(&s->c);
+        return err_sys(e, r, "a part of the store");
+    }
+    s->c.origin =
+        (struct capture_origin){.kind = MANIFEST_DATABASE, .number = -1, .selection = s->what};
+    *out = s;
+    return 0;
+}
+
+void selected_settle(struct selected *s, const struct catalog_part *part)
+{
+    s->part = *part;
+    s->c.record = part->rec;
+    s->c.members[s->meta].index = part->meta_index;
+    for (size_t i = 0; i < s->c.n; i++)
+        if (i == s->meta || is_root(&s->c.members[i]))
+            s->c.members[i].attr.mtime_ns = part->meta_mtime_ns;
+}
+
+static size_t selected_find_meta(const struct capture *whole)
+{
+    size_t i = 0;
+    while (i < capture_count(whole) && !is_meta(capture_member(whole, i)))
+        i++;
+    return i;
+}
+
+int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e)
+{
+    size_t i = selected_find_meta(whole);
+    if (i == capture_count(whole))
+        return err_set(e, -EIO, "the snapshot has no " NAME_META_MEMBER);
+    size_t len = capture_member(whole, i)->attr.size;
+    char *buf = malloc(len + 1);
+    if (!buf)
+        return err_sys(e, -ENOMEM, NAME_META_MEMBER);
+    int r = capture_read(whole, i, buf, len, 0, e);
+    if (r < 0) {
+        free(buf);
+        return r;
+    }
+    return partmeta_new(buf, len, out, e);
+}
+
+int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
+                 const struct selected_cutting *how, struct capture **out, struct err *e)
+{
+    cleanup(partmeta_freep) struct partmeta *store = NULL;
+    cleanup(meta_freep) struct meta *meta = NULL;
+    struct selected *s = NULL;
+    void *bytes;
+    size_t len;
+    int r = selected_read_meta(whole, &store, e);
+    if (r == 0)
+        r = selected_check(store, what, e);
+    if (r == 0)
+        r = partmeta_make(store, what, &bytes, &len, &meta, e);
+    if (r < 0)
+        return r;
+    if ((r = selected_check_shards(store, what, meta, e)) < 0) {
+        free(bytes);
+        return r;
+    }
+    const struct selected_range all = {0, capture_count(whole)};
+    r = selected_make(whole, what, &all, 1, bytes, len, meta, &s, e);
+    if (r < 0)
+        return r;
+    struct catalog_part part = s->part;
+    r = catalog_settle_parts(catalog, &part, 1, capture_record(whole), e);
+    if (r < 0) {
+        capture_unref(&s->c);
+        return r;
+    }
+    selected_settle(s, &part);
+    if (what->exact)
+        return selected_exact(&s->c, how, out, e);
+    *out = &s->c;
+    return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A part of a capture as a capture of its own, for a snapshot of kind "database": the shards that
+ * a selection names, and a meta.db that knows nothing else.
+ *
+ * That meta.db holds the selected databases with the selected policies, their live shard groups
+ * that have a selected shard, and, where databases are selected whole, their continuous queries and
+ * subscriptions. Of the users only those who have a grant on a selected database, with these grants
+ * alone; no administrators, whom no grant ties to a database. Its counters (Term, Index, greatest
+ * ids) do not depend on what is not selected.
+ *
+ * A shard group that is marked as deleted is not in it, nor are its files. What the whole capture
+ * leaves out, and its links, are told of what is selected only.
+ *
+ * A part has a record of its own in the catalogue: id, times, index and all bytes stay the same
+ * until something in the part changes, whatever else does. Its folders meta, data and wal bear the
+ * time of the part's meta.db, that is when this meta.db was first seen.
+ *
+ * A capture of a part holds a reference to the whole one. Safe in any thread, as captures are.
+ */
+#ifndef INFLUXFS_REWRITE_SELECTED_H
+#define INFLUXFS_REWRITE_SELECTED_H
+
+#include "store/influx/selection.h"
+#include "store/snapshot/tarball.h"
+
+/* What `exact` needs: points outside the times are left out of shards that reach over them, whose
+ * TSM files are made anew for that (settled.h). */
+struct selected_cutting {
+    int folder;                          /* of nameless files; the caller's */
+    const struct tarball_reader *reader; /* may interrupt; may be NULL */
+};
+
+/* The part of whole that *what selects, with origin.kind MANIFEST_DATABASE and origin.selection.
+ * how is needed for what->exact alone. -ENOENT: nothing is selected; e says what there is. -EIO: a
+ * file cannot be read; -ENOMEM; with what->exact also -EBADMSG, for damage that stands in the way,
+ * -EINTR, -ENOSPC. */
+int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
+                 const struct selected_cutting *how, struct capture **out, struct err *e);
+
+/* All databases of a capture, prepared at once for many parts of one database each. It borrows
+ * nothing: a capture that is given later must be the one that it was made of. */
+struct selected_all;
+
+int selected_all_new(struct capture *whole, struct catalog *catalog, struct selected_all **out,
+                     struct err *e);
+void selected_all_free(struct selected_all *a); /* NULL is allowed */
+
+/* In the order of their names, bytewise. */
+size_t selected_all_count(const struct selected_all *a);
+const char *selected_all_name(const struct selected_all *a, size_t i);
+
+/* The same as selected_new for this database alone. */
+int selected_all_capture(const struct selected_all *a, size_t i, struct capture *whole,
+                         struct capture **out, struct err *e);
+
+#endif

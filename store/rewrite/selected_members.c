@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/influx/names.h"
+#include "store/rewrite/selected_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { ROOT, DATABASE, POLICY, SHARD, LEVELS };
+
+struct picking {
+    const struct capture *whole;
+    const struct meta *meta;
+    size_t *at;
+    size_t n;
+    /* The folders above the next shard that are not taken yet; SIZE_MAX: taken, or none. */
+    size_t above[SHARD];
+    bool in; /* the last shard is taken, and so all in it */
+};
+
+/* Cuts a path into the names of its first levels, in place; how many it has, with `rest` as one
+ * more. */
+static size_t split(char *path, char *names[LEVELS])
+{
+    size_t n = 0;
+    for (char *p = path; p && n < LEVELS; n++) {
+        names[n] = p;
+        if ((p = strchr(p, '/')))
+            *p++ = 0;
+        if (p && n == LEVELS - 1)
+            return LEVELS + 1;
+    }
+    return n;
+}
+
+const char *selected_database(const char *path, size_t *len)
+{
+    const char *db = strchr(path, '/');
+    *len = 0;
+    if (!db || (strncmp(path, "data/", 5) != 0 && strncmp(path, "wal/", 4) != 0))
+        return NULL;
+    *len = strcspn(++db, "/");
+    return db;
+}
+
+static int take(struct picking *p, size_t i)
+{
+    if (i == SIZE_MAX)
+        return 0;
+    if (!array_grow(&p->at, p->n))
+        return -ENOMEM;
+    p->at[p->n++] = i;
+    return 0;
+}
+
+/* A shard that is taken takes along the folders that it is in. */
+static int members_take_shard(struct picking *p, size_t i, char *names[LEVELS])
+{
+    uint64_t id;
+    size_t k;
+    int r = 0;
+    p->in = (name_is_shard(names[SHARD], &id) || name_is_padded_shard(names[SHARD], &id)) &&
+            meta_live_find(p->meta, names[DATABASE], names[POLICY], id, &k);
+    if (!p->in)
+        return 0;
+    for (int level = DATABASE; r == 0 && level < SHARD; level++) {
+        r = take(p, p->above[level]);
+        p->above[level] = SIZE_MAX;
+    }
+    return r < 0 ? r : take(p, i);
+}
+
+static int members_look(struct picking *p, size_t i)
+{
+    char path[MEMBER_PATH_MAX], *names[LEVELS] = {0};
+    const struct member *m = capture_member(p->whole, i);
+    if (member_path_len(m) >= sizeof(path))
+        return -ENAMETOOLONG;
+    size_t levels = split(member_path(m, path), names);
+    if (levels == ROOT + 1 || strcmp(names[ROOT], "meta") == 0)
+        return take(p, i);
+    if (levels > LEVELS)
+        return p->in ? take(p, i) : 0;
+    if (levels == LEVELS)
+        return members_take_shard(p, i, names);
+    for (size_t level = levels - 1; level < SHARD; level++)
+        p->above[level] = SIZE_MAX;
+    p->above[levels - 1] = i;
+    p->in = false;
+    return 0;
+}
+
+int selected_members(const struct capture *whole, const struct selected_range *ranges, size_t n,
+                     const struct meta *meta, size_t **out, size_t *count)
+{
+    struct picking p = {.whole = whole, .meta = meta, .above = {SIZE_MAX, SIZE_MAX, SIZE_MAX}};
+    int r = 0;
+    for (size_t k = 0; r == 0 && k < n; k++)
+        for (size_t i = ranges[k].first; r == 0 && i < ranges[k].end; i++)
+            r = members_look(&p, i);
+    if (r < 0) {
+        free(p.at);
+        return r;
+    }
+    *out = p.at;
+    *count = p.n;
+    return 0;
+}
