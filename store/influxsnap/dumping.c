@@ -45,6 +45,19 @@ static int flush(struct dumping *d, struct err *e)
                                                 : err_sys(e, errno ? -errno : -EIO, "%s", d->name);
 }
 
+/* The statements that create the database, as influx -import takes them. */
+static int put_ddl(struct dumping *to, const struct meta *m, const char *db, struct err *e)
+{
+    struct buffer text = {0};
+    buffer_string(&text, "# DDL\n");
+    ddl_write(m, db, "\n", &text);
+    int r = text.failed ? err_sys(e, -ENOMEM, "%s", to->name) : 0;
+    if (r == 0)
+        fwrite(text.p, 1, text.n, to->to);
+    buffer_free(&text);
+    return r < 0 ? r : flush(to, e);
+}
+
 /* These lines tell influx -import where points go; /write takes them for comments. */
 static int put_context(struct dumping *to, const char *db, const char *rp, struct err *e)
 {
@@ -104,9 +117,7 @@ static int dump_database(struct schema_cache *c, const struct dump_query *query,
     bool found = false;
     int r = 0;
     if (to->ddl && meta_has_database(m, q.db)) {
-        fputs("# DDL\n", to->to);
-        ddl_write(m, q.db, to->to);
-        r = flush(to, e);
+        r = put_ddl(to, m, q.db, e);
     }
     for (size_t i = 0; r == 0 && i < meta_policies(m); i++) {
         const char *db;

@@ -76,6 +76,17 @@ static const struct command commands[] = {
      "answer after the other. Line protocol of a whole database begins with the statements that\n"
      "create it, as influx -import takes them. What line protocol cannot express is left out, and\n"
      "so is what is damaged with --skip-damaged; both are named, and then the exit code is 6.\n"},
+    {"users", "[PATH]", "sql json output", 0, 1, snap_users,
+     "users with their hashes and grants, as statements or JSON",
+     "Of the store, or of the snapshot PATH (- for standard input). InfluxQL cannot set a hash: "
+     "the\n"
+     "statements make users with passwords of random characters, and name each hash beside them.\n"
+     "A file (--output) is readable for its owner alone.\n"},
+    {"queries", "[PATH]", "sql json output", 0, 1, snap_queries,
+     "databases, policies and continuous queries, as statements or JSON",
+     "Of the store, or of the snapshot PATH (- for standard input). The statements make the same\n"
+     "databases, retention policies and continuous queries on an empty server; subscriptions are\n"
+     "comments. _internal is left out: each server has its own.\n"},
     {"serve", "", "allow-host allow-left-out timeout", 0, 0, snap_serve,
      "answer one HTTP request with a snapshot",
      "Answers GET /snapshot, which comes on standard input, on standard output: systemd, inetd or\n"

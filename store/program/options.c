@@ -33,6 +33,7 @@ const struct option_def options_table[] = {
      "log the work in progress, up to this level:\n"
      "error, warning, info or debug"},
     {"json", 0, SOME, FLAG(json), "results as JSON"},
+    {"sql", 0, SOME, FLAG(sql), "results as statements of InfluxQL"},
     {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
      "compress the snapshot; its name stays PATH"},
     {"host", 0, SOME, "HOST|URL", value_text, AT(host),
