@@ -28,6 +28,7 @@ struct cutter;
 struct views;
 struct uploads;
 struct dumps;
+struct backups;
 struct status;
 struct space;
 struct notify;
@@ -35,7 +36,7 @@ struct survey;
 struct recorder;
 struct reporter;
 
-#define FS_BRANCHES 9
+#define FS_BRANCHES 10
 
 struct fs {
     const struct options *options;
@@ -57,8 +58,10 @@ struct fs {
     struct pace *pace;          /* of the readers of tars */
     struct materials cut_tars;  /* of the nodes of cutfile.h */
     struct materials generated; /* what the nodes of generated.h are made of */
+    struct materials backup_files; /* of the nodes of backupfile.c */
     struct views *views;
     struct dumps *dumps;
+    struct backups *backups;
     struct cutter *cutter; /* NULL: nothing to cut or fold here */
     struct uploads *uploads;
     struct status *status;

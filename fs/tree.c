@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The root: a fixed folder whose children are the branches. */
+#include "fs/backups.h"
 #include "fs/branches.h"
 #include "fs/dumps.h"
 #include "fs/reports.h"
@@ -12,18 +13,20 @@
 static const struct branch {
     const char *name;
     mode_t type;
-    unsigned hide; /* the bit of option hide= that stands for it; 0: it is always listed */
+    unsigned hide; /* the bit of option hide= that stands for it; 0: it is always listed, or */
+    bool unlisted; /* never: whoever walks the whole mount is to find each point once */
     int (*make)(struct fs *fs, struct node **out);
 } branches[FS_BRANCHES] = {
-    {"live", S_IFDIR, HIDE_LIVE, live_new},
-    {"snapshots", S_IFDIR, HIDE_SNAPSHOTS, snapdir_new},
-    {"at", S_IFDIR, HIDE_AT, at_new},
-    {"dump", S_IFDIR, HIDE_DUMP, dumps_new},
-    {"restore", S_IFDIR, HIDE_RESTORE, uploads_new},
-    {"status.json", S_IFREG, 0, report_status},
-    {"metrics.prom", S_IFREG, 0, report_metrics},
-    {"status.html", S_IFREG, 0, report_page},
-    {".influxfs", S_IFREG, 0, report_marker},
+    {"live", S_IFDIR, HIDE_LIVE, false, live_new},
+    {"snapshots", S_IFDIR, HIDE_SNAPSHOTS, false, snapdir_new},
+    {"at", S_IFDIR, HIDE_AT, false, at_new},
+    {"dump", S_IFDIR, HIDE_DUMP, false, dumps_new},
+    {"backup", S_IFDIR, 0, true, backups_new},
+    {"restore", S_IFDIR, HIDE_RESTORE, false, uploads_new},
+    {"status.json", S_IFREG, 0, false, report_status},
+    {"metrics.prom", S_IFREG, 0, false, report_metrics},
+    {"status.html", S_IFREG, 0, false, report_page},
+    {".influxfs", S_IFREG, 0, false, report_marker},
 };
 
 static int root_lookup(struct request *r, struct node *dir, const char *name, struct node **child)
@@ -44,7 +47,7 @@ static int root_list(struct request *r, struct node *dir, struct names *out)
     int rc = 0;
     (void)dir;
     for (size_t i = 0; rc == 0 && i < FS_BRANCHES; i++)
-        if (!(branches[i].hide & r->fs->options->hide))
+        if (!branches[i].unlisted && !(branches[i].hide & r->fs->options->hide))
             rc = names_add(out, branches[i].name, r->fs->branches[i]->ino, branches[i].type);
     return rc;
 }
