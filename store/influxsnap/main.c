@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"backup", "PATH", "compress json allow-left-out host timeout guard", 1, 1, snap_backup,
+    {"backup", "PATH", "compress json allow-left-out host timeout guard format", 1, 1, snap_backup,
      "write a snapshot, or what changed since the last",
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
@@ -19,7 +19,9 @@ static const struct command commands[] = {
      "warning\n"
      "if that is more than --guard allows. PATH - is standard output: always a full one. With "
      "--host,\n"
-     "the snapshot comes from `influxsnap serve` on another machine, and is verified.\n"},
+     "the snapshot comes from `influxsnap serve` on another machine, and is verified.\n"
+     "With --format=portable or legacy, PATH is a folder, in which a set is written as `influxd\n"
+     "backup` does: for the real `influxd restore`.\n"},
     {"restore", "PATH…", "dry-run force owner keep-expired json", 1, -1, snap_restore,
      "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"

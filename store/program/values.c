@@ -157,9 +157,16 @@ int value_compress(const char *text, void *out, struct err *e)
 
 int value_format(const char *text, void *out, struct err *e)
 {
-    static const char *const words[] = {
+    static const char *const dumps[] = {
         [DUMP_JSON] = "json", [DUMP_CSV] = "csv", [DUMP_LP] = "lp", NULL};
-    return choose(text, words, out, "lp, json or csv", e);
+    struct value_format *f = out;
+    f->given = true;
+    f->set = strcmp(text, "portable") == 0 ? VALUE_SET_PORTABLE
+             : strcmp(text, "legacy") == 0 ? VALUE_SET_LEGACY
+                                           : VALUE_NO_SET;
+    return f->set ? 0
+                  : choose(text, dumps, &f->dump,
+                           "lp, json or csv for points, portable or legacy for a backup", e);
 }
 
 int value_level(const char *text, void *out, struct err *e)

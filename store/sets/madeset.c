@@ -40,24 +40,33 @@ static int madeset_add(struct madeset *s, const struct madeset_file *f)
     return 0;
 }
 
-/* The name of a file that is no shard's. */
-static char *madeset_name_of(const struct madeset *s, const char *portable, const char *legacy)
+/* The name of a file that is no shard's. One with a dot, such as left_out.00, would be taken for a
+ * shard of the database left_out. */
+static char *madeset_name_of(const struct madeset *s, enum madeset_kind kind)
 {
+    static const char *const endings[] = {
+        [MADESET_META] = "meta", [MADESET_LEFT_OUT] = "left_out", [MADESET_MANIFEST] = "manifest"};
     char *name;
-    int r =
-        s->query.format == MADESET_PORTABLE
-            ? asprintf(&name, "%s.%s", s->base, portable)
-            : asprintf(&name, strcmp(legacy, "meta") == 0 ? "%s.%02u" : "%s", legacy, s->query.run);
+    int r;
+    if (s->query.format == MADESET_PORTABLE)
+        r = asprintf(&name, "%s.%s", s->base, endings[kind]);
+    else if (kind == MADESET_META)
+        r = asprintf(&name, "meta.%02u", s->query.run);
+    else if (s->query.run)
+        r = asprintf(&name, "left_out-%02u", s->query.run);
+    else
+        r = asprintf(&name, "left_out");
     return r < 0 ? NULL : name;
 }
 
 /* Adds a text that is there already; takes over its bytes. */
-static int madeset_add_text(struct madeset *s, enum madeset_kind kind, char *name,
-                            struct buffer *text)
+static int madeset_add_text(struct madeset *s, enum madeset_kind kind, struct buffer *text)
 {
-    struct madeset_file f = {
-        .name = name, .kind = kind, .mtime_ns = madeset_created_ns(s), .text = *text};
-    int r = text->failed ? -ENOMEM : madeset_add(s, &f);
+    struct madeset_file f = {.kind = kind, .mtime_ns = madeset_created_ns(s), .text = *text};
+    if (text->failed)
+        return -ENOMEM;
+    f.name = madeset_name_of(s, kind);
+    int r = madeset_add(s, &f);
     if (r == 0)
         *text = (struct buffer){0};
     return r;
@@ -77,24 +86,13 @@ static int madeset_add_shard(struct madeset *s, size_t i)
     return madeset_add(s, &f);
 }
 
-static int madeset_add_meta(struct madeset *s, struct err *e)
-{
-    struct buffer text = {0};
-    int r = madeset_meta(s, &text, e);
-    if (r == 0)
-        r = madeset_add_text(s, MADESET_META, madeset_name_of(s, "meta", "meta"), &text);
-    buffer_free(&text);
-    return r;
-}
-
 static int madeset_add_left_out(struct madeset *s)
 {
     struct buffer text = {0};
     int r = 0;
     madeset_left_out(s, &text);
     if (text.n || text.failed)
-        r = madeset_add_text(s, MADESET_LEFT_OUT, madeset_name_of(s, "left_out", "left_out"),
-                             &text);
+        r = madeset_add_text(s, MADESET_LEFT_OUT, &text);
     buffer_free(&text);
     return r;
 }
@@ -135,18 +133,21 @@ static bool madeset_is_empty(const struct madeset *s)
 
 static int madeset_fill(struct madeset *s, struct err *e)
 {
+    struct buffer meta = {0};
     int r = madeset_choose(s);
     if (r == 0 && s->db && madeset_is_empty(s))
         return err_set(e, -ENOENT, "no database %s with points", s->db);
     if (r == 0)
-        r = madeset_add_meta(s, e);
+        r = madeset_meta(s, &meta, e); /* which decides what the shards are called */
     for (size_t i = 0; r == 0 && i < shards_count(madeshards_list(s->shards)); i++)
         r = s->ids[i] ? madeset_add_shard(s, i) : 0;
     if (r == 0)
         r = madeset_add_left_out(s);
+    if (r == 0)
+        r = madeset_add_text(s, MADESET_META, &meta);
+    buffer_free(&meta);
     if (r == 0 && s->query.format == MADESET_PORTABLE)
-        r = madeset_add_text(s, MADESET_MANIFEST, madeset_name_of(s, "manifest", ""),
-                             &(struct buffer){0});
+        r = madeset_add_text(s, MADESET_MANIFEST, &(struct buffer){0});
     return r;
 }
 
@@ -161,7 +162,7 @@ int madeset_new(struct madeshards *m, const struct madeset_query *q, struct made
     s->query = *q;
     s->db = q->db ? strdup(q->db) : NULL;
     s->query.db = s->db;
-    madeset_base(madeset_created_ns(s), s->base);
+    madeset_base(q->base_ns ? q->base_ns : madeset_created_ns(s), s->base);
     int r = q->db && !s->db ? -ENOMEM : madeset_fill(s, e);
     if (r < 0)
         return e && e->text[0] ? r : err_sys(e, r, "a set");

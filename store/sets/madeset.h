@@ -32,8 +32,9 @@ enum madeset_format { MADESET_PORTABLE, MADESET_LEGACY };
 
 struct madeset_query {
     enum madeset_format format;
-    const char *db; /* this database alone; NULL: all. A portable one only. */
-    unsigned run;   /* the NN of a legacy set */
+    const char *db;  /* this database alone; NULL: all. A portable one only. */
+    unsigned run;    /* the NN of a legacy set */
+    int64_t base_ns; /* the time in the names of a portable set; 0: the capture's own */
 };
 
 struct madeset;
@@ -48,7 +49,8 @@ static inline void madeset_freep(struct madeset **s)
     madeset_free(*s);
 }
 
-/* The files, in an order in which they can be written: a portable set's manifest is the last. */
+/* The files, in an order in which they can be written: a portable set's manifest is the last, and a
+ * legacy set's meta.NN. */
 size_t madeset_count(const struct madeset *s);
 const char *madeset_name(const struct madeset *s, size_t i);
 int64_t madeset_mtime_ns(const struct madeset *s, size_t i);
