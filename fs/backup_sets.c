@@ -279,7 +279,7 @@ int backup_sets_at(struct request *r, const char base[MADESET_BASE], struct back
     int rc = backup_sets_now(r, false, out);
     if (rc < 0 || strcmp((*out)->base, base) == 0)
         return rc;
-    backup_sets_unref(*out);
+    backup_sets_unref(steal_ptr(out));
     return -ENOENT;
 }
 
