@@ -155,7 +155,7 @@ static int dump_asked(const struct options *o, struct schema_cache *c, struct du
                            .rp = o->nargs > 1 ? o->args[1] : NULL,
                            .from = o->from,
                            .to = o->to,
-                           .format = o->format,
+                           .format = (enum dump_format)o->format.dump,
                            .gaps = gaps,
                            .reader = &snap_reader};
     return o->nargs > 2 ? dump_named(c, &q, o->args + 2, o->nargs - 2, to, e)
@@ -172,7 +172,7 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
     if (r < 0)
         return r;
-    d->ddl = s->o.format == DUMP_LP && !s->o.no_ddl;
+    d->ddl = s->o.format.dump == DUMP_LP && !s->o.no_ddl;
     d->told.meter = &d->meter;
     meter_begin(&d->meter, "dumping", 0);
     r = schema_cache_open(tarball_capture(t), snapshots_catalog(s->snapshots), NULL, &cache, e);
@@ -217,6 +217,10 @@ int snap_dump(struct snap *s)
 {
     struct err e = {0};
     struct dumping d = {.to = stdout, .name = "standard output"};
+    if (s->o.format.set) {
+        snap_say("--format of a dump is lp, json or csv");
+        return EXIT_USAGE;
+    }
     int r = snap_open(s, SNAP_SNAPSHOTS, &e);
     if (r == 0 && s->o.output)
         r = dump_to_file(s, s->o.output, &d, &e);

@@ -11,8 +11,9 @@
 
 static const struct command commands[] = {
     {"backup", "PATH",
-     "compress json allow-left-out host timeout guard database exclude rp shard from to exact", 1,
-     1, snap_backup, "write a snapshot, or what changed since the last",
+     "compress json allow-left-out host timeout guard database exclude rp shard from to exact "
+     "format",
+     1, 1, snap_backup, "write a snapshot, or what changed since the last",
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
@@ -22,7 +23,9 @@ static const struct command commands[] = {
      "--host,\n"
      "the snapshot comes from `influxsnap serve` on another machine, and is verified.\n"
      "--database, --exclude, --rp, --shard, --from and --to select a part, of which the snapshot\n"
-     "is then; it is restored without touching anything else.\n"},
+     "is then; it is restored without touching anything else.\n"
+     "With --format=portable or legacy, PATH is a folder, in which a set is written as `influxd\n"
+     "backup` does: for the real `influxd restore`.\n"},
     {"restore", "PATH…",
      "database exclude rp shard from to as dry-run force owner keep-expired json", 1, -1,
      snap_restore, "put a snapshot in the place of the store",
