@@ -317,14 +317,15 @@ class ReadTest(StoreTest):
         self.assertIn("meta.db", status(self.mnt)["last_error"]["text"])
 
     def test_listing(self):
-        self.assertEqual(sorted(os.listdir(self.mnt.point)), [".influxfs", "at", "databases", "dump", "live",
+        self.assertEqual(sorted(os.listdir(self.mnt.point)), [".influxfs", "at", "backup", "databases", "dump", "live",
                                                                 "metrics.prom", "restore", "snapshots",
                                                                 "status.html", "status.json"])
         self.assertEqual(os.listdir(self.mnt / "snapshots"), ["now.tar"])
         with self.assertRaises(FileNotFoundError):
             os.stat(self.mnt / "snapshots/later.tar")
         # The files of this store are TSM files by their names alone.
-        run("find", self.mnt.point, "-path", self.mnt / "dump", "-prune", "-o", "-ls")
+        run("find", self.mnt.point, "(", "-path", self.mnt / "dump", "-o", "-path", self.mnt / "backup", ")", "-prune",
+            "-o", "-ls")
         run("ls", "-li", self.mnt.point, self.mnt / "dump")
         for branch in ("live", "snapshots", "at", "databases", "restore"):
             run("ls", "-lRi", self.mnt / branch)
