@@ -29,6 +29,7 @@ struct views;
 struct uploads;
 struct dumps;
 struct databases;
+struct backups;
 struct status;
 struct space;
 struct notify;
@@ -36,7 +37,7 @@ struct survey;
 struct recorder;
 struct reporter;
 
-#define FS_BRANCHES 10
+#define FS_BRANCHES 11
 
 struct fs {
     const struct options *options;
@@ -58,9 +59,11 @@ struct fs {
     struct pace *pace;          /* of the readers of tars */
     struct materials cut_tars;  /* of the nodes of cutfile.h */
     struct materials generated; /* what the nodes of generated.h are made of */
+    struct materials backup_files; /* of the nodes of backupfile.c */
     struct views *views;
     struct dumps *dumps;
     struct databases *databases;
+    struct backups *backups;
     struct cutter *cutter; /* NULL: nothing to cut or fold here */
     struct uploads *uploads;
     struct status *status;

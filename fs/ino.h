@@ -9,6 +9,7 @@
  *   4        at/NAME/: a hash of a file's identity, or of a folder's cut and path
  *   5        dump/: a hash of the path, or of the query
  *   6        databases/: a hash of the database's name
+ *   7        backup/: a hash of the path
  *   0        all else:
  *              from 1        the fixed files and folders, below
  *              from 2^16     what is copied into restore/, in order of arrival
@@ -47,6 +48,7 @@ enum {
     INO_RESTORE_OURS,
     INO_RESTORE_THEIRS,
     INO_DATABASES,
+    INO_BACKUP,
     INO_UPLOADS = 1 << 16, /* the first of those in restore/ */
 };
 #define INO_NUMBERS ((ino_t)1 << 40)
@@ -54,7 +56,7 @@ enum {
 #define INO_NAMED ((ino_t)1 << 42)
 
 /* The upper four bits; live/ has INO_IN_LIVE and the two after it. */
-enum ino_place { INO_IN_LIVE = 1, INO_IN_VIEW = 4, INO_IN_DUMP, INO_IN_DATABASES };
+enum ino_place { INO_IN_LIVE = 1, INO_IN_VIEW = 4, INO_IN_DUMP, INO_IN_DATABASES, INO_IN_BACKUP };
 
 /* FNV-1a of n bytes after what was hashed before (INO_HASH at first). */
 #define INO_HASH UINT64_C(0xcbf29ce484222325)

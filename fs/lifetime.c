@@ -12,6 +12,7 @@ static const struct {
     [LIFE_NAME] = {600 * SECOND_NS, 600 * SECOND_NS},
     [LIFE_CUT_TAR] = {5 * SECOND_NS, 5 * SECOND_NS},
     [LIFE_DUMP] = {10 * SECOND_NS, 10 * SECOND_NS},
+    [LIFE_BACKUP] = {60 * SECOND_NS, 60 * SECOND_NS},
     [LIFE_VIEW] = {60 * SECOND_NS, 60 * SECOND_NS},
     [LIFE_UPLOAD] = {30 * SECOND_NS, 30 * SECOND_NS},
 };

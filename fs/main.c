@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* influxfs mounts an InfluxDB 1.x store. The life of the daemon, from command line to unmount. */
+#include "fs/backups.h"
 #include "fs/cutfile.h"
 #include "fs/cutter.h"
 #include "fs/daemon.h"
@@ -307,13 +308,16 @@ static void main_stop(struct daemon *d)
         fuse_session_destroy(fs->session);
     cutter_stop(fs->cutter);
     dumps_drop_all(fs->dumps);
+    backup_sets_drop_all(fs->backups);
     instants_free(fs->instants);
     node_table_free(fs->nodes);
     materials_clear(&fs->cut_tars);
     materials_clear(&fs->generated);
+    materials_clear(&fs->backup_files);
     views_free(fs->views);
     dumps_free(fs->dumps);
     databases_free(fs->databases);
+    backup_sets_free(fs->backups);
     uploads_free(fs->uploads);
     pace_free(fs->pace);
     status_free(fs->status);

@@ -12,7 +12,7 @@
 #define EVER 31536000.0 /* a year */
 
 /* clang-format off */
-/* now.tar and dumps are asked for each time, since their names depend on the process; their nodes
+/* now.tar, dumps and backups are asked for each time, since their names depend on the process; their nodes
  * never change. Names in a view never come or go, whatever at/ does. */
 static const struct cache_policy policies[NODE_KINDS] = {
     /*                    entry  attr  absent  direct keep */
@@ -28,6 +28,8 @@ static const struct cache_policy policies[NODE_KINDS] = {
     [NODE_UPLOAD]      = {0,     0,    0,      true,  false},
     [NODE_DUMP_FOLDER] = {0,     60,   0,      false, false},
     [NODE_DUMP]        = {0,     EVER, 0,      true,  false},
+    [NODE_BACKUP_FOLDER] = {0,   60,   0,      false, false},
+    [NODE_BACKUP]      = {0,     EVER, 0,      true,  false},
     [NODE_TEXT]        = {0,     0,    0,      true,  false},
 };
 /* clang-format on */

@@ -40,7 +40,9 @@ enum node_kind {
     NODE_UPLOAD,      /* restore/, and what is copied there */
     NODE_DUMP_FOLDER,
     NODE_DUMP, /* text that is made as it is read */
-    NODE_TEXT, /* text that is made when it is opened */
+    NODE_BACKUP_FOLDER,
+    NODE_BACKUP, /* files of backup/ */
+    NODE_TEXT,   /* text that is made when it is opened */
     NODE_KINDS
 };
 

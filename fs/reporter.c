@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/reporter.h"
 
+#include "fs/backup_sets.h"
 #include "fs/cutter.h"
 #include "fs/dumps.h"
 #include "fs/instant.h"
@@ -73,6 +74,8 @@ static int reporter_gather(struct job *j, struct report *r, struct report_mount 
         ret = survey_get(fs->survey, job_is_left, j, r);
     if (ret == 0 && fs->options->skip_damaged)
         ret = dumps_lacks(fs->dumps, &m->dumps_lack, &m->dumps_lack_more);
+    if (ret == 0)
+        ret = backup_sets_lacks(fs->backups, &m->backups_lack);
     if (ret == 0)
         reporter_cuts(fs, r);
     if (ret == 0 && m->restores)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/timer.h"
 
+#include "fs/backup_sets.h"
 #include "fs/dumps.h"
 #include "fs/instant.h"
 #include "fs/notify.h"
@@ -129,6 +130,7 @@ static void *timer_run(void *arg)
         materials_expire(&t->fs->cut_tars);
         views_expire(t->fs);
         dumps_expire(t->fs->dumps);
+        backup_sets_expire(t->fs->backups);
         tell_standing(t->fs);
         timer_watch_influxd(t);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The root: a fixed folder whose children are the branches. */
+#include "fs/backups.h"
 #include "fs/branches.h"
 #include "fs/databases.h"
 #include "fs/dumps.h"
@@ -21,6 +22,7 @@ static const struct branch {
     {"at", S_IFDIR, HIDE_AT, at_new},
     {"databases", S_IFDIR, HIDE_DATABASES, databases_new},
     {"dump", S_IFDIR, HIDE_DUMP, dumps_new},
+    {"backup", S_IFDIR, HIDE_BACKUP, backups_new},
     {"restore", S_IFDIR, HIDE_RESTORE, uploads_new},
     {"status.json", S_IFREG, 0, report_status},
     {"metrics.prom", S_IFREG, 0, report_metrics},

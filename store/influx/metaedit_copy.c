@@ -60,10 +60,10 @@ static int by_old_id(const void *va, const void *vb)
 /* Sorts those that were appended since there were `before`, all of one policy. */
 static int copy_sort(struct metaedit_copied *out, size_t before, struct err *e)
 {
-    struct metaedit_moved *list = out->shards + before;
     const size_t n = out->nshards - before;
     if (n < 2)
         return 0;
+    struct metaedit_moved *list = out->shards + before;
     qsort(list, n, sizeof(*list), by_old_id);
     for (size_t i = 1; i < n; i++)
         if (list[i].from == list[i - 1].from)

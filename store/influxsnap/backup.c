@@ -4,6 +4,7 @@
 #include "store/base/time.h"
 #include "store/influxsnap/backup_host.h"
 #include "store/influxsnap/backup_path.h"
+#include "store/influxsnap/backup_set.h"
 #include "store/influxsnap/download.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/part.h"
@@ -194,9 +195,12 @@ static int backup_check_options(const struct options *o, struct err *e)
 int snap_backup(struct snap *s)
 {
     struct err e = {0};
-    if (backup_check_options(&s->o, &e) < 0 || selecting_check(&s->o, &e) < 0) {
+    if (backup_check_options(&s->o, &e) < 0 || selecting_check(&s->o, &e) < 0 ||
+        backup_set_check(&s->o, &e) < 0) {
         snap_say("%s", e.text);
         return EXIT_USAGE;
     }
+    if (s->o.format.set)
+        return backup_set(s);
     return s->o.host ? backup_host(s) : backup_store(s);
 }

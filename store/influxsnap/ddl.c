@@ -2,8 +2,10 @@
 #include "store/influxsnap/ddl.h"
 
 #include "store/base/time.h"
+#include "store/influx/influxql.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 void ddl_duration(int64_t ns, char out[32])
@@ -23,46 +25,46 @@ void ddl_duration(int64_t ns, char out[32])
         snprintf(out, 32, "%" PRId64 "%s", ns / units[i].ns, units[i].name);
 }
 
-static void quoted(const char *name, FILE *to)
+static void write_rules(const struct meta_rules *r, struct buffer *out)
 {
-    fputc('"', to);
-    for (; *name; name++) {
-        if (*name == '"' || *name == '\\')
-            fputc('\\', to);
-        fputc(*name, to);
-    }
-    fputc('"', to);
-}
-
-static void write_rules(const struct meta_rules *r, FILE *to)
-{
-    char shard[32], duration[32];
+    char shard[32], duration[32], text[128];
     ddl_duration(r->duration, duration);
     ddl_duration(r->shard_duration, shard);
-    fprintf(to, " DURATION %s REPLICATION %" PRIu32, duration, r->replicas);
-    if (r->shard_duration > 0)
-        fprintf(to, " SHARD DURATION %s", shard);
+    snprintf(text, sizeof(text), " DURATION %s REPLICATION %" PRIu32 "%s%s", duration, r->replicas,
+             r->shard_duration > 0 ? " SHARD DURATION " : "", r->shard_duration > 0 ? shard : "");
+    buffer_string(out, text);
 }
 
-static void create_database(const char *db, const char *rp, const struct meta_rules *r, FILE *to)
+static void create_database(const char *db, const char *rp, const struct meta_rules *r,
+                            struct buffer *out)
 {
-    fputs("CREATE DATABASE ", to);
-    quoted(db, to);
-    fputs(" WITH", to);
-    write_rules(r, to);
-    fputs(" NAME ", to);
-    quoted(rp, to);
-    fputc('\n', to);
+    buffer_string(out, "CREATE DATABASE ");
+    influxql_put_name(out, db);
+    buffer_string(out, " WITH");
+    write_rules(r, out);
+    buffer_string(out, " NAME ");
+    influxql_put_name(out, rp);
 }
 
-static void create_policy(const char *db, const char *rp, const struct meta_rules *r, FILE *to)
+static void create_policy(const char *db, const char *rp, const struct meta_rules *r,
+                          struct buffer *out)
 {
-    fputs("CREATE RETENTION POLICY ", to);
-    quoted(rp, to);
-    fputs(" ON ", to);
-    quoted(db, to);
-    write_rules(r, to);
-    fputc('\n', to);
+    buffer_string(out, "CREATE RETENTION POLICY ");
+    influxql_put_name(out, rp);
+    buffer_string(out, " ON ");
+    influxql_put_name(out, db);
+    write_rules(r, out);
+}
+
+/* influxd makes a policy with a database, unless it was told not to. */
+static void ddl_without_policy(const char *db, const char *end, struct buffer *out)
+{
+    buffer_string(out, "CREATE DATABASE ");
+    influxql_put_name(out, db);
+    buffer_string(out, end);
+    buffer_string(out, "DROP RETENTION POLICY \"autogen\" ON ");
+    influxql_put_name(out, db);
+    buffer_string(out, end);
 }
 
 /* The policy that the database is made with: its default one, else the first; the number of
@@ -84,21 +86,25 @@ static size_t ddl_first_policy(const struct meta *m, const char *db)
     return first;
 }
 
-void ddl_write(const struct meta *m, const char *db, FILE *to)
+void ddl_write(const struct meta *m, const char *db, const char *end, struct buffer *out)
 {
     const size_t n = meta_policies(m), first = ddl_first_policy(m, db);
     const char *of, *rp;
     struct meta_rules rules;
-    if (first < n) {
-        meta_policy(m, first, &of, &rp);
-        meta_policy_rules(m, first, &rules);
-        create_database(db, rp, &rules, to);
+    if (first == n) {
+        ddl_without_policy(db, end, out);
+        return;
     }
+    meta_policy(m, first, &of, &rp);
+    meta_policy_rules(m, first, &rules);
+    create_database(db, rp, &rules, out);
+    buffer_string(out, end);
     for (size_t i = 0; i < n; i++) {
         meta_policy(m, i, &of, &rp);
         if (i == first || strcmp(of, db) != 0)
             continue;
         meta_policy_rules(m, i, &rules);
-        create_policy(db, rp, &rules, to);
+        create_policy(db, rp, &rules, out);
+        buffer_string(out, end);
     }
 }

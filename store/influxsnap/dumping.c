@@ -45,6 +45,19 @@ static int flush(struct dumping *d, struct err *e)
                                                 : err_sys(e, errno ? -errno : -EIO, "%s", d->name);
 }
 
+/* The statements that create the database, as influx -import takes them. */
+static int put_ddl(struct dumping *to, const struct meta *m, const char *db, struct err *e)
+{
+    struct buffer text = {0};
+    buffer_string(&text, "# DDL\n");
+    ddl_write(m, db, "\n", &text);
+    int r = text.failed ? err_sys(e, -ENOMEM, "%s", to->name) : 0;
+    if (r == 0)
+        fwrite(text.p, 1, text.n, to->to);
+    buffer_free(&text);
+    return r < 0 ? r : flush(to, e);
+}
+
 /* These lines tell influx -import where points go; /write takes them for comments. */
 static int put_context(struct dumping *to, const char *db, const char *rp, struct err *e)
 {
@@ -104,9 +117,7 @@ static int dump_database(struct schema_cache *c, const struct dump_query *query,
     bool found = false;
     int r = 0;
     if (to->ddl && meta_has_database(m, q.db)) {
-        fputs("# DDL\n", to->to);
-        ddl_write(m, q.db, to->to);
-        r = flush(to, e);
+        r = put_ddl(to, m, q.db, e);
     }
     for (size_t i = 0; r == 0 && i < meta_policies(m); i++) {
         const char *db;
@@ -144,7 +155,7 @@ static int dump_asked(const struct options *o, struct schema_cache *c, struct du
                            .rp = o->nargs > 1 ? o->args[1] : NULL,
                            .from = o->from,
                            .to = o->to,
-                           .format = o->format,
+                           .format = (enum dump_format)o->format.dump,
                            .gaps = gaps,
                            .reader = &snap_reader};
     return o->nargs > 2 ? dump_named(c, &q, o->args + 2, o->nargs - 2, to, e)
@@ -161,7 +172,7 @@ static int dump_to(struct snap *s, struct dumping *d, struct err *e)
     int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
     if (r < 0)
         return r;
-    d->ddl = s->o.format == DUMP_LP && !s->o.no_ddl;
+    d->ddl = s->o.format.dump == DUMP_LP && !s->o.no_ddl;
     d->told.meter = &d->meter;
     meter_begin(&d->meter, "dumping", 0);
     r = schema_cache_open(tarball_capture(t), snapshots_catalog(s->snapshots), NULL, &cache, e);
@@ -206,6 +217,10 @@ int snap_dump(struct snap *s)
 {
     struct err e = {0};
     struct dumping d = {.to = stdout, .name = "standard output"};
+    if (s->o.format.set) {
+        snap_say("--format of a dump is lp, json or csv");
+        return EXIT_USAGE;
+    }
     int r = snap_open(s, SNAP_SNAPSHOTS, &e);
     if (r == 0 && s->o.output)
         r = dump_to_file(s, s->o.output, &d, &e);

@@ -11,8 +11,9 @@
 
 static const struct command commands[] = {
     {"backup", "PATH",
-     "compress json allow-left-out host timeout guard database exclude rp shard from to exact", 1,
-     1, snap_backup, "write a snapshot, or what changed since the last",
+     "compress json allow-left-out host timeout guard database exclude rp shard from to exact "
+     "format",
+     1, 1, snap_backup, "write a snapshot, or what changed since the last",
      "Writes a full snapshot at PATH if there is none; else PATH.0, PATH.1, … with what has "
      "changed\n"
      "since the snapshots that lie there. Nothing is written if nothing has changed. A snapshot\n"
@@ -22,9 +23,11 @@ static const struct command commands[] = {
      "--host,\n"
      "the snapshot comes from `influxsnap serve` on another machine, and is verified.\n"
      "--database, --exclude, --rp, --shard, --from and --to select a part, of which the snapshot\n"
-     "is then; it is restored without touching anything else.\n"},
+     "is then; it is restored without touching anything else.\n"
+     "With --format=portable or legacy, PATH is a folder, in which a set is written as `influxd\n"
+     "backup` does: for the real `influxd restore`.\n"},
     {"restore", "PATH…",
-     "database exclude rp shard from to as dry-run force owner keep-expired json", 1, -1,
+     "database exclude rp shard from to as merge dry-run force owner keep-expired json", 1, -1,
      snap_restore, "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
@@ -76,6 +79,17 @@ static const struct command commands[] = {
      "answer after the other. Line protocol of a whole database begins with the statements that\n"
      "create it, as influx -import takes them. What line protocol cannot express is left out, and\n"
      "so is what is damaged with --skip-damaged; both are named, and then the exit code is 6.\n"},
+    {"users", "[PATH]", "sql json output", 0, 1, snap_users,
+     "users with their hashes and grants, as statements or JSON",
+     "Of the store, or of the snapshot PATH (- for standard input). InfluxQL cannot set a hash: "
+     "the\n"
+     "statements make users with passwords of random characters, and name each hash beside them.\n"
+     "A file (--output) is readable for its owner alone.\n"},
+    {"queries", "[PATH]", "sql json output", 0, 1, snap_queries,
+     "databases, policies and continuous queries, as statements or JSON",
+     "Of the store, or of the snapshot PATH (- for standard input). The statements make the same\n"
+     "databases, retention policies and continuous queries on an empty server; subscriptions are\n"
+     "comments. _internal is left out: each server has its own.\n"},
     {"serve", "", "allow-host allow-left-out timeout", 0, 0, snap_serve,
      "answer one HTTP request with a snapshot",
      "Answers GET /snapshot, which comes on standard input, on standard output: systemd, inetd or\n"

@@ -56,6 +56,8 @@ int snap_prune(struct snap *s);
 int snap_status(struct snap *s);
 int snap_clone(struct snap *s);
 int snap_dump(struct snap *s);
+int snap_users(struct snap *s);
+int snap_queries(struct snap *s);
 int snap_serve(struct snap *s);
 int snap_recover(struct snap *s);
 

@@ -33,6 +33,7 @@ const struct option_def options_table[] = {
      "log the work in progress, up to this level:\n"
      "error, warning, info or debug"},
     {"json", 0, SOME, FLAG(json), "results as JSON"},
+    {"sql", 0, SOME, FLAG(sql), "results as statements of InfluxQL"},
     {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
      "compress the snapshot; its name stays PATH"},
     {"host", 0, SOME, "HOST|URL", value_text, AT(host),
@@ -73,8 +74,9 @@ const struct option_def options_table[] = {
     {"ro", 0, FS, FLAG(ro), "no restore"},
     {"mkdir", 0, FS, FLAG(mkdir),
      "make the mount point, with mode 0755 as its parents,\nif it is missing"},
-    {"format", 0, SOME, "lp|json|csv", value_format, AT(format),
-     "line protocol (the default), or as influxd answers over HTTP"},
+    {"format", 0, SOME, "lp|json|csv|portable|legacy", value_format, AT(format),
+     "points as line protocol (the default), or as influxd\n"
+     "answers over HTTP; a backup as a set of influxd's own"},
     {"from", 0, SOME, "TIME", value_time, AT(from), "points at this time or later"},
     {"to", 0, SOME, "TIME", value_time, AT(to), "points before this time"},
     {"database", 0, SOME, "DB[:DB]", value_databases, AT(selected), "these databases alone"},
@@ -113,7 +115,7 @@ void options_default(struct options *o)
         .owner = {(uid_t)-1, (gid_t)-1},
         .keep = OPTIONS_KEEP_ALL,
         .log = LOG_LEVEL_WARNING,
-        .format = DUMP_LP,
+        .format = {.dump = DUMP_LP},
         .from = INT64_MIN,
         .to = INT64_MAX,
         .accept_loss = -1,

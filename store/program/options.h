@@ -43,9 +43,9 @@ struct options {
     enum dump_names names;
 
     /* influxsnap */
-    bool quiet, json, dry_run, remove, no_ddl, prometheus, html, check;
+    bool quiet, json, sql, dry_run, remove, no_ddl, prometheus, html, check;
     enum compress compress;
-    enum dump_format format;
+    struct value_format format;
     int64_t from, to; /* nanoseconds since 1970; from <= time < to */
     bool exact;
     struct selection selected; /* its databases and shards alone; use options_selection */

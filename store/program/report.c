@@ -123,5 +123,6 @@ void report_clear(struct report *r)
         return;
     report_capture_clear(&r->mount->last.capture);
     report_texts_clear(&r->mount->dumps_lack);
+    report_texts_clear(&r->mount->backups_lack);
     progress_clear(&r->mount->restore);
 }

@@ -97,9 +97,10 @@ struct report_mount {
     const char *mountpoint; /* as the kernel names it */
     struct report_last last;
     size_t captures_held;
-    uint64_t held_to;               /* the present limit for readers, bytes a second; 0: none */
-    struct report_texts dumps_lack; /* with skip_damaged */
-    bool dumps_lack_more;           /* more than are named */
+    uint64_t held_to;                 /* the present limit for readers, bytes a second; 0: none */
+    struct report_texts dumps_lack;   /* with skip_damaged */
+    bool dumps_lack_more;             /* more than are named */
+    struct report_texts backups_lack; /* what backup/ cannot hold */
     struct report_timer timer;
     struct report_counters counters;
     bool restores; /* snapshots can be restored: */

@@ -87,6 +87,7 @@ static void mount_flags(struct buffer *b, const struct options *o)
                  {o->hide & HIDE_DUMP, "hide=dump"},
                  {o->hide & HIDE_RESTORE, "hide=restore"},
                  {o->hide & HIDE_DATABASES, "hide=databases"},
+                 {o->hide & HIDE_BACKUP, "hide=backup"},
                  {o->names == DUMP_NAMES_COMPACT, "names=compact"},
                  {o->ro, "ro"},
                  {o->force, "force"},

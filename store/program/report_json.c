@@ -276,6 +276,7 @@ static void report_add_mount(struct json_object *o, const struct report *r)
     json_add(o, "last_error", event_json(&m->last.error));
     if (r->options->skip_damaged)
         json_add(o, "dumps_lack", lack_json(m));
+    json_add(o, "backup_left_out", texts_json(&m->backups_lack));
     json_add_count(o, "captures_held", m->captures_held);
     json_add(o, "pace", pace_json(r));
     json_add(o, "counters", counters_json(&m->counters));

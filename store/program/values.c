@@ -158,9 +158,16 @@ int value_compress(const char *text, void *out, struct err *e)
 
 int value_format(const char *text, void *out, struct err *e)
 {
-    static const char *const words[] = {
+    static const char *const dumps[] = {
         [DUMP_JSON] = "json", [DUMP_CSV] = "csv", [DUMP_LP] = "lp", NULL};
-    return choose(text, words, out, "lp, json or csv", e);
+    struct value_format *f = out;
+    f->given = true;
+    f->set = strcmp(text, "portable") == 0 ? VALUE_SET_PORTABLE
+             : strcmp(text, "legacy") == 0 ? VALUE_SET_LEGACY
+                                           : VALUE_NO_SET;
+    return f->set ? 0
+                  : choose(text, dumps, &f->dump,
+                           "lp, json or csv for points, portable or legacy for a backup", e);
 }
 
 int value_merge(const char *text, void *out, struct err *e)
@@ -311,7 +318,8 @@ void value_selection_clear(struct selection *s)
 /* The bit of a folder of the root; 0: it cannot be hidden. */
 static unsigned hide_bit(const char *name, size_t n)
 {
-    static const char *const names[] = {"live", "snapshots", "at", "dump", "restore", "databases"};
+    static const char *const names[] = {"live",    "snapshots", "at",    "dump",
+                                        "restore", "databases", "backup"};
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
             return 1u << i;
@@ -327,11 +335,11 @@ int value_hide(const char *text, void *out, struct err *e)
         if (n == 0)
             return err_set(e, -EINVAL,
                            "an empty name; live, snapshots, at, dump and restore can be "
-                           "hidden, and databases, such as dump:at");
+                           "hidden, and databases and backup, such as dump:at");
         if (!bit)
             return err_set(e, -EINVAL,
                            "%.*s cannot be hidden, but live, snapshots, at, dump and restore can, "
-                           "and databases, such as dump:at",
+                           "and databases and backup, such as dump:at",
                            (int)n, text);
         hidden |= bit;
     }

@@ -13,6 +13,15 @@
 
 enum compress { COMPRESS_NOT, COMPRESS_ZSTD, COMPRESS_GZIP };
 
+/* How something is written: points (enum dump_format), or a backup as one of influxd's sets. */
+enum value_set { VALUE_NO_SET, VALUE_SET_PORTABLE, VALUE_SET_LEGACY };
+
+struct value_format {
+    bool given;
+    int dump; /* enum dump_format */
+    enum value_set set;
+};
+
 struct value_owner {
     uid_t uid; /* -1: not given */
     gid_t gid;
@@ -45,10 +54,11 @@ int value_time(const char *text, void *out, struct err *e);
  * is critical. */
 int value_age(const char *text, void *out, struct err *e);
 
-/* int, for an enum compress: zstd or gzip; enum dump_format: lp, json or csv; enum log_level;
- * enum dump_names: colons or compact. */
-int value_compress(const char *text, void *out, struct err *e);
+/* struct value_format: lp, json or csv for points, portable or legacy for a set. */
 int value_format(const char *text, void *out, struct err *e);
+
+/* int, for an enum compress: zstd or gzip; enum log_level; enum dump_names: colons or compact. */
+int value_compress(const char *text, void *out, struct err *e);
 int value_level(const char *text, void *out, struct err *e);
 int value_names(const char *text, void *out, struct err *e);
 
@@ -79,6 +89,7 @@ enum hide {
     HIDE_DUMP = 1 << 3,
     HIDE_RESTORE = 1 << 4,
     HIDE_DATABASES = 1 << 5,
+    HIDE_BACKUP = 1 << 6,
 };
 int value_hide(const char *text, void *out, struct err *e);
 

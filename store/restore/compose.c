@@ -50,6 +50,10 @@ static void compose_clear(struct compose *c)
         free(c->dropped[i]);
     free(c->dropped);
     free(c->touched);
+    for (size_t i = 0; i < c->ncame; i++)
+        free(c->came[i].name);
+    free(c->came);
+    compose_merge_free(c->merge);
 }
 
 static int compose_read_snapshot(struct compose *c, struct err *e)

@@ -9,7 +9,6 @@
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/restore/compose_impl.h"
-#include "store/restore/mirror.h"
 #include "store/restore/stage_fill.h"
 
 #include <errno.h>
@@ -83,7 +82,7 @@ static enum mirror_choice fill_choose(void *arg, const char *name, mode_t type)
     fill_first(path, 1, db);
     return depth > 1 && k->kind == TARGET_DATA && fill_is_touched(k->c, db)
                ? fill_choose_derived(path, depth)
-               : MIRROR_ALL;
+               : compose_merge_choose(k->c, k->kind, path, depth);
 }
 
 static void fill_lacks(void *arg, const char *path, const char *label, int code)
@@ -129,39 +128,8 @@ static int fill_kept(const struct compose *c, struct err *e)
 
 /* What comes from the snapshot */
 
-/* The new list of the state's files: those that came. */
-struct coming {
-    struct compose *c;
-    struct manifest_file *files;
-    size_t n;
-    uint64_t bytes;
-};
-
-static int fill_note_file(struct coming *w, const char *name, const struct stat *st, struct err *e)
-{
-    char *own = strdup(name);
-    if (!own || !array_grow(&w->files, w->n)) {
-        free(own);
-        return err_sys(e, -ENOMEM, "restore");
-    }
-    w->files[w->n++] = (struct manifest_file){.name = own,
-                                              .size = (uint64_t)st->st_size,
-                                              .index = w->c->state->index,
-                                              .mtime_ns = time_from_spec(&st->st_mtim)};
-    w->bytes += (uint64_t)st->st_size;
-    return 0;
-}
-
-static int fill_stage_folder(struct coming *w, int from, const char *name, struct err *e)
-{
-    struct stat st;
-    if (fstat(from, &st) < 0)
-        return err_sys(e, -errno, "staging %s", name);
-    return stage_folder(w->c->stage, name, st.st_mode & 0777, time_from_spec(&st.st_mtim), e);
-}
-
 /* One entry of a shard: what a snapshot is made of, and no more. */
-static int fill_entry(struct coming *w, enum target_kind kind, int from, const char *folder,
+static int fill_entry(struct compose *c, enum target_kind kind, int from, const char *folder,
                       const char *base, struct err *e)
 {
     struct stat st;
@@ -174,98 +142,47 @@ static int fill_entry(struct coming *w, enum target_kind kind, int from, const c
     if (fstatat(from, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return err_sys(e, -errno, "staging %s", name);
     if (index)
-        return S_ISDIR(st.st_mode) ? stage_folder(w->c->stage, name, st.st_mode & 0777,
-                                                  time_from_spec(&st.st_mtim), e)
-                                   : 0;
-    int r = stage_fill_file(w->c->stage, name, from, base, e);
-    return r < 0 ? r : fill_note_file(w, name, &st, e);
-}
-
-/* The folders that lead to a shard, as the snapshot has them, unless they are there. */
-static int fill_parents(struct coming *w, enum target_kind kind, const struct compose_shard *s,
-                        struct err *e)
-{
-    char name[PATH_MAX], theirs[PATH_MAX];
-    const char *top = target_kind_name(kind);
-    for (int depth = 1; depth <= 2; depth++) {
-        snprintf(name, sizeof(name), "%s/%s%s%s", top, s->db, depth == 2 ? "/" : "",
-                 depth == 2 ? s->rp : "");
-        snprintf(theirs, sizeof(theirs), "%s%s%s", s->their_db, depth == 2 ? "/" : "",
-                 depth == 2 ? s->their_rp : "");
-        struct stat st;
-        const char *path = name + strlen(top) + 1;
-        if (io_stat_beneath(w->c->fresh[kind], path, &st) == 0)
-            continue;
-        autoclose int from = io_open_beneath(w->c->theirs[kind], theirs, O_RDONLY | O_DIRECTORY);
-        int r =
-            from < 0 ? err_sys(e, from, "staging %s", name) : fill_stage_folder(w, from, name, e);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+        return S_ISDIR(st.st_mode)
+                   ? stage_folder(c->stage, name, st.st_mode & 0777, time_from_spec(&st.st_mtim), e)
+                   : 0;
+    int r = stage_fill_file(c->stage, name, from, base, e);
+    return r < 0 ? r : compose_came(c, name, e);
 }
 
 /* The data or WAL folder of a shard; it may lack either. */
-static int fill_shard_of(struct coming *w, enum target_kind kind, const struct compose_shard *s,
+static int fill_shard_of(struct compose *c, enum target_kind kind, const struct compose_shard *s,
                          struct err *e)
 {
     char name[PATH_MAX], theirs[PATH_MAX];
     cleanup(dir_free) struct dir list = {0};
     snprintf(name, sizeof(name), "%s/%s/%s/%" PRIu64, target_kind_name(kind), s->db, s->rp, s->id);
     snprintf(theirs, sizeof(theirs), "%s/%s/%" PRIu64, s->their_db, s->their_rp, s->their_id);
-    autoclose int from = io_open_beneath(w->c->theirs[kind], theirs, O_RDONLY | O_DIRECTORY);
+    autoclose int from = io_open_beneath(c->theirs[kind], theirs, O_RDONLY | O_DIRECTORY);
     if (from == -ENOENT)
         return 0;
     if (from < 0)
         return err_sys(e, from, "staging %s", name);
-    int r = fill_parents(w, kind, s, e);
-    if (r == 0)
-        r = fill_stage_folder(w, from, name, e);
+    int r = compose_make_shard(c, kind, s, from, e);
     if (r == 0 && (r = dir_read(from, &list)) < 0)
         err_sys(e, r, "staging %s", name);
     for (size_t i = 0; r == 0 && i < list.n; i++)
-        r = fill_entry(w, kind, from, name, list.names[i], e);
+        r = fill_entry(c, kind, from, name, list.names[i], e);
     return r;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct manifest_file *)a)->name, ((const struct manifest_file *)b)->name);
-}
-
-/* The state becomes what is new: meta.db, and what came from the snapshot. */
-static void fill_state(struct manifest *state, struct coming *w)
-{
-    for (size_t i = 0; i < state->nfiles; i++)
-        free(state->files[i].name);
-    free(state->files);
-    if (w->n)
-        qsort(w->files, w->n, sizeof(*w->files), by_name);
-    state->files = steal_ptr(&w->files);
-    state->nfiles = w->n;
-    state->bytes = w->bytes;
 }
 
 int compose_fill(struct compose *c, struct err *e)
 {
-    struct stat meta;
-    struct coming w = {.c = c};
     int r = fill_kept(c, e);
-    if (r == 0 && fstatat(c->fresh[TARGET_META], NAME_META_DB, &meta, AT_SYMLINK_NOFOLLOW) < 0)
-        r = err_sys(e, -errno, "staging " NAME_META_MEMBER);
     if (r == 0)
-        r = fill_note_file(&w, NAME_META_MEMBER, &meta, e);
+        r = compose_came(c, NAME_META_MEMBER, e);
     for (size_t i = 0; r == 0 && i < c->nshards; i++) {
-        r = fill_shard_of(&w, TARGET_DATA, &c->shards[i], e);
+        r = fill_shard_of(c, TARGET_DATA, &c->shards[i], e);
         if (r == 0)
-            r = fill_shard_of(&w, TARGET_WAL, &c->shards[i], e);
+            r = fill_shard_of(c, TARGET_WAL, &c->shards[i], e);
     }
-    if (r == 0) {
-        fill_state(c->state, &w);
-        return 0;
-    }
-    for (size_t i = 0; i < w.n; i++)
-        free(w.files[i].name);
-    free(w.files);
+    if (r == 0)
+        r = compose_merge_fill(c, e);
+    if (r == 0)
+        compose_came_all(c);
     return r;
 }

@@ -5,16 +5,16 @@
 
 #include "store/influx/metaedit.h"
 #include "store/restore/compose.h"
+#include "store/restore/mirror.h"
 #include "store/restore/stage.h"
 
 #include <sys/stat.h>
 
-/* A shard of the new store that is not as it was in the old one. All that is neither named so nor
- * dropped stays. */
+struct compose_merge;
+
+/* A shard of the new store that comes from the snapshot as it lies. All of the store that is neither
+ * named so nor merged nor dropped stays. */
 struct compose_shard {
-    enum {
-        COMPOSE_TAKE, /* it comes from the snapshot as it lies */
-    } action;
     const char *db, *rp; /* in the new store */
     uint64_t id;
     const char *their_db, *their_rp; /* in the snapshot */
@@ -42,6 +42,10 @@ struct compose {
     size_t ndropped;
     const char **touched; /* databases that stay and get shards: their indexes are made anew */
     size_t ntouched;
+    struct compose_merge *merge; /* NULL: nothing is merged */
+
+    struct manifest_file *came; /* the files of the new store that were staged from the snapshot */
+    size_t ncame;
 };
 
 /* compose_read.c: opens the store's metastore, and the snapshot's, of these bytes, less what is not
@@ -83,6 +87,40 @@ int compose_clear_shards(struct compose *c, const struct metaedit_item *database
 int compose_place_shards(struct compose *c, const struct metaedit_item *database,
                          const struct metaedit_item *here, struct composed_database *count,
                          struct err *e);
+
+/* compose_merge.c: points are added to a database that is there. Which shards come from where
+ * (merge_plan.h), and their files (merge_shard.h). influxd finds the series of a changed shard anew
+ * at its next start, and adds to the database's series file what is new: the indexes of other shards
+ * stay. */
+
+/* Plans the merge of a database of c->incoming into `here`, one of c->meta, which gets the groups and
+ * shards that it lacks: adds to the plan and to the count, and keeps the rest in c->merge. Shards
+ * that do not line up are read. Errors, with a message: -EBADMSG for damage; -EIO: the store or the
+ * snapshot cannot be read whole; -ENOMEM, … */
+int compose_merge_plan(struct compose *c, const struct metaedit_item *theirs,
+                       const struct metaedit_item *here, struct composed_database *count,
+                       struct err *e);
+
+/* What of a merged shard is mirrored from the store: not what influxd makes anew, and not the WAL
+ * where the snapshot's points win. path: below data/ or wal/, of this many components. MIRROR_ALL
+ * for all else. */
+enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kind kind,
+                                        const char *path, int depth);
+
+/* Puts the merged shards into staging, after all else is there. Errors, with a message: as
+ * merge_shard_open and stage.h. */
+int compose_merge_fill(struct compose *c, struct err *e);
+
+void compose_merge_free(struct compose_merge *m); /* NULL is allowed */
+
+/* compose_came.c: a staged file is one of those that came. */
+int compose_came(struct compose *c, const char *name, struct err *e);
+/* Stages the data or WAL folder of a shard, which lies open at `from`, and those above it where they
+ * are missing. */
+int compose_make_shard(struct compose *c, enum target_kind kind, const struct compose_shard *s,
+                       int from, struct err *e);
+/* c->state becomes the list of what came. */
+void compose_came_all(struct compose *c);
 
 /* compose_fill.c: the files, by the plan. */
 int compose_fill(struct compose *c, struct err *e);

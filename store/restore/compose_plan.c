@@ -66,14 +66,16 @@ static int plan_take_away(struct compose *c, const struct metaedit_item *databas
 {
     const struct metaedit_item *here = database_here(c, database);
     const bool whole = comes_whole(c, here);
-    if (!whole && c->q->merge != MERGE_NONE)
-        return err_set(e, -EOPNOTSUPP, "%s: points cannot be added to it", here->name);
     const char *to = name_here(c, database);
-    enum composed_how how = !here ? COMPOSED_MADE : whole ? COMPOSED_REPLACED : COMPOSED_PART;
+    const bool merged = here && c->q->merge != MERGE_NONE;
+    enum composed_how how = !here    ? COMPOSED_MADE
+                            : whole  ? COMPOSED_REPLACED
+                            : merged ? COMPOSED_MERGED
+                                     : COMPOSED_PART;
     if (!composed_add(c->out, how, to, database->name))
         return no_memory(e);
     if (!whole)
-        return compose_clear_shards(c, database, here, e);
+        return merged ? 0 : compose_clear_shards(c, database, here, e);
     if (here)
         metaedit_remove(c->meta, here);
     /* Also what lies there without being known: influxd would take it for a part of it. */
@@ -188,8 +190,10 @@ static int plan_bring(struct compose *c, const struct metaedit_item *database, s
 {
     const struct metaedit_item *here = database_here(c, database);
     struct composed_database *count = &c->out->databases[i];
-    return comes_whole(c, here) ? plan_bring_whole(c, database, count, e)
-                                : compose_place_shards(c, database, here, count, e);
+    if (comes_whole(c, here))
+        return plan_bring_whole(c, database, count, e);
+    return c->q->merge != MERGE_NONE ? compose_merge_plan(c, database, here, count, e)
+                                     : compose_place_shards(c, database, here, count, e);
 }
 
 int compose_plan(struct compose *c, struct err *e)

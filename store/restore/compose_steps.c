@@ -73,8 +73,7 @@ int compose_add_copied(struct compose *c, const char *to, const char *their_db,
         count->shards++;
         count->renumbered += m->from != m->to;
         r = compose_add_shard(c,
-                              &(struct compose_shard){.action = COMPOSE_TAKE,
-                                                      .db = to,
+                              &(struct compose_shard){.db = to,
                                                       .rp = m->rp,
                                                       .id = m->to,
                                                       .their_db = their_db,

@@ -157,7 +157,7 @@ struct json_object *composed_json(const struct composed *c)
 
 int composed_copy(const struct composed *from, struct composed *to)
 {
-    cleanup(composed_clear) struct composed c = {.counts = from->counts};
+    cleanup(composed_clear) struct composed c = {.counts = from->counts, .omitted = from->omitted};
     for (size_t i = 0; i < from->ndatabases; i++) {
         const struct composed_database *d = &from->databases[i];
         struct composed_database *own = composed_add(&c, d->how, d->name, d->from);

@@ -38,6 +38,7 @@ struct composed {
     struct composed_note *notes;
     size_t nnotes;
     struct meta_counts counts; /* of what came along: no user does */
+    size_t omitted;            /* fields of which a merge left values out; each has a note */
 };
 
 /* A database, for the caller to count in; both names are copied. NULL: no memory. */

@@ -2,6 +2,7 @@
 /* tsmblock_decode: the bytes of a block without its checksum. */
 #include "store/influx/tsmblock.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/tsm_same.h"
 
 #define FLOAT_END 0x7ff8000000000001u
 
@@ -17,23 +18,6 @@ static void check_points(const struct tsmblock *b)
         must((uint64_t)b->values[i].s.off + b->values[i].s.len <= b->strings_cap);
 }
 
-static bool is_same(const struct tsmblock *a, const struct tsmblock *b)
-{
-    if (a->n != b->n || a->type != b->type || memcmp(a->times, b->times, a->n * sizeof(*a->times)))
-        return false;
-    if (a->type != VALUE_STRING && a->type != VALUE_BOOLEAN)
-        return memcmp(a->values, b->values, a->n * sizeof(*a->values)) == 0;
-    for (size_t i = 0; i < a->n; i++) {
-        const union value *v = &a->values[i], *w = &b->values[i];
-        if (a->type == VALUE_BOOLEAN
-                ? v->b != w->b
-                : v->s.len != w->s.len ||
-                      memcmp(a->strings + v->s.off, b->strings + w->s.off, v->s.len) != 0)
-            return false;
-    }
-    return true;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct tsmblock used; /* what earlier blocks left in it must not matter */
@@ -44,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     must(tsmblock_decode(&used, data, n, NULL) == r);
     if (r == 0) {
         check_points(&fresh);
-        must(is_same(&used, &fresh));
+        must(tsm_same(&used, &fresh));
     } else {
         must(fresh.n == 0 && used.n == 0);
     }

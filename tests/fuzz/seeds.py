@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import json
+import random
 import struct
 import sys
 import tarfile
@@ -312,6 +313,11 @@ def all_seeds():
     small = list(small_blocks())
     for block in small:
         yield "tsmblock", block
+        yield "tsmencode", block
+    chance = random.Random(1)
+    for n in (20, 60, 200, 600) * 10:
+        yield "tsmencode", chance.randbytes(n)
+        yield "tsmwriter", chance.randbytes(n)
     for blocks, last in ((small[:6], 15), (small[6:12], 130), (small[12:], 10010)):
         yield "tsmfile", tsm_file((b"m,t=%d#!~#v" % i, block[0], [block], [(10, last)]) for i, block in enumerate(blocks))
     # The types of entries that the fixtures lack.

@@ -19,12 +19,14 @@ def unpack(name, folder):
     return folder
 
 
-def check_answers(name, influxd):
-    """Every query gets the bytes that the store's own server gave."""
+def check_answers(name, influxd, without=()):
+    """Every query gets the bytes that the store's own server gave; without: databases that are not there."""
     answers = json.loads(gzip.decompress((FIXTURES / name / "answers.json.gz").read_bytes()))
     if not answers:
         raise AssertionError(f"{name}: no answers to compare with")
     for answer in answers:
+        if answer["db"] in without:
+            continue
         got = influxd.query(answer["query"], answer["db"]).decode()
         if got != answer["body"]:
             raise AssertionError(f"{name}: {answer['db']}: {answer['query']}\n"

@@ -20,7 +20,7 @@ from lib.mount import INFLUXFS, Mount, MountError
 from lib.stores import some_store
 
 SMALL = {".influxfs", "metrics.prom", "restore", "status.html", "status.json"}
-ALL = SMALL | {"at", "databases", "dump", "live", "snapshots"}
+ALL = SMALL | {"at", "backup", "databases", "dump", "live", "snapshots"}
 
 
 def status(mnt):
@@ -63,7 +63,7 @@ class HideTest(StoreTest):
                         "hide=dump,hide=at:live"):
             self.listed(options, {"dump", "at", "live"})
         self.listed("hide=live:snapshots:at:dump:restore", {"live", "snapshots", "at", "dump", "restore"})
-        self.listed("hide=databases", {"databases"})
+        self.listed("hide=databases:backup", {"databases", "backup"})
 
     def test_by_mount(self):
         with ByMount(self.store, self.folder / "mnt", "hide=dump,at,live,allow_other", foreground=False) as mnt:
@@ -88,7 +88,7 @@ class HideTest(StoreTest):
             data[20] ^= 0x40
             file.write_bytes(data)
         snap(store, "cut")
-        mnt = self.mount(store, options="hide=dump:at:live:snapshots:databases")
+        mnt = self.mount(store, options="hide=dump:at:live:snapshots:databases:backup")
         top, copy = mnt.point, self.folder / "copy"
         found = run("find", top, "-xdev", "-nouser", "-o", "-print").split()
         self.assertEqual({path.removeprefix(f"{top}/") for path in found},

@@ -317,7 +317,7 @@ class ReadTest(StoreTest):
         self.assertIn("meta.db", status(self.mnt)["last_error"]["text"])
 
     def test_listing(self):
-        self.assertEqual(sorted(os.listdir(self.mnt.point)), [".influxfs", "at", "databases", "dump", "live",
+        self.assertEqual(sorted(os.listdir(self.mnt.point)), [".influxfs", "at", "backup", "databases", "dump", "live",
                                                                 "metrics.prom", "restore", "snapshots",
                                                                 "status.html", "status.json"])
         self.assertEqual(os.listdir(self.mnt / "snapshots"), ["now.tar"])

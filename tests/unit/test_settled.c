@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* settled: shards without WAL and tombstones hold the same points as with them; which files are made,
  * by what names; ranges of times; and damage. */
-#include "store/influx/tsmfile.h"
-#include "store/points/points.h"
-#include "store/rewrite/settled.h"
-#include "tests/unit/memory_capture.h"
+#include "tests/unit/settling.h"
 
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#define ONE "data/db/rp/1"
-#define WAL1 "wal/db/rp/1"
-#define FILE1 "000000001-000000001.tsm"
-#define FILE2 "000000002-000000001.tsm"
-#define FILE3 "000000003-000000001.tsm"
-#define TOMBSTONE1 "000000001-000000001.tombstone"
 #define FIELDS(...)                                                                                \
     (const struct field_text[])                                                                    \
     {                                                                                              \
@@ -26,103 +10,6 @@
     }
 #define TSM(...)                                                                                   \
     tsm_of(FIELDS(__VA_ARGS__), sizeof(FIELDS(__VA_ARGS__)) / sizeof(struct field_text))
-
-static const struct shard_times shards[] = {{1, 0, 100000000000}};
-static struct err err;
-
-static struct memory *store_of_one(void)
-{
-    struct memory *m = memory_new();
-    memory_meta(m, shards, 1);
-    return m;
-}
-
-static int temp(void)
-{
-    static int fd = -1;
-    if (fd < 0)
-        fd = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd;
-}
-
-static void add_bytes(struct buffer *out, const struct settled *s, size_t i)
-{
-    uint64_t size = settled_at(s, i)->size;
-    char *to = buffer_reserve(out, size);
-    assert_int_equal(settled_read(s, i, to, size, 0, &err), 0);
-    out->n = size;
-}
-
-/* The store with the settled files instead of its own, and the names of these, with + for a made
- * one. */
-static struct memory *install(const struct settled *s, char names[static 1000])
-{
-    struct memory *m = store_of_one();
-    *names = 0;
-    for (size_t i = 0; i < settled_count(s); i++) {
-        const struct settled_file *f = settled_at(s, i);
-        struct buffer bytes = {0};
-        sprintf(names + strlen(names), "%s%s ", f->member == MEMBER_NONE ? "+" : "", f->name);
-        add_bytes(&bytes, s, i);
-        char *name = strdup(f->name); /* as long as the process */
-        memory_add(m, ONE, name, bytes);
-    }
-    return m;
-}
-
-static void put_row(struct buffer *out, const struct points *p, const struct points_row *row)
-{
-    buffer_text(out, "%" PRId64, row->time);
-    for (size_t i = 0; i < points_columns(p); i++) {
-        const struct points_cell *c = &row->cells[i];
-        const struct slice name = points_column(p, i)->name;
-        if (c->present && c->type == VALUE_STRING)
-            buffer_text(out, " %.*s='%.*s'", (int)name.n, name.p, (int)points_text(c).n,
-                        points_text(c).p);
-        else if (c->present)
-            buffer_text(out, " %.*s=%" PRIx64, (int)name.n, name.p,
-                        c->type == VALUE_BOOLEAN ? c->value.b : c->value.u);
-    }
-    buffer_text(out, "\n");
-}
-
-/* All points of the measurement m. */
-static struct buffer points_of(struct memory *m, struct time_range range)
-{
-    const struct points_query q = {.db = "db",
-                                   .rp = "rp",
-                                   .measurement = {"m", 1},
-                                   .from = range.min,
-                                   .to = range.max == INT64_MAX ? INT64_MAX : range.max + 1,
-                                   .way = POINTS_ALL};
-    struct schema_cache *c = NULL;
-    struct points *p = NULL;
-    struct points_row row;
-    struct buffer out = {0};
-    int r = schema_cache_open(&m->c, NULL, NULL, &c, &err);
-    if (r == 0)
-        r = points_open(c, &q, &p, &err);
-    while (r >= 0 && (r = points_next(p, &row, &err)) == 1)
-        put_row(&out, p, &row);
-    if (r < 0)
-        fail_msg("%s", err.text);
-    points_free(p);
-    schema_cache_unref(c);
-    buffer_add(&out, "", 1);
-    return out;
-}
-
-static int settle(struct memory *m, struct time_range range, const struct gaps *gaps,
-                  struct shards **list, struct settled **out)
-{
-    if (shards_open(&m->c, list, &err) < 0)
-        fail_msg("%s", err.text);
-    const struct settled_query q = {
-        &m->c, shards_at(*list, 0), range, temp(), gaps, NULL,
-    };
-    err.text[0] = '\0';
-    return settled_open(&q, out, &err);
-}
 
 /* Settles shard 1: the files are these, and hold the same points. Drops m. */
 static void check_range(struct memory *m, struct time_range range, const char *wanted)
@@ -429,6 +316,7 @@ static void test_damage_passed_through(void **state)
     assert_int_equal(settle(m, SETTLED_ALL, NULL, &list, &s), 0);
     assert_int_equal(settled_count(s), 1);
     settled_free(steal_ptr(&s));
+    shards_free(steal_ptr(&list));
     assert_int_equal(settle(m, (struct time_range){0, 1}, NULL, &list, &s), -EBADMSG);
     shards_free(steal_ptr(&list));
     capture_unref(&m->c);

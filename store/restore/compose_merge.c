@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* Merging one database: the plan, and the files of each shard. */
+#include "store/restore/compose_impl.h"
+
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/base/path.h"
+#include "store/influx/names.h"
+#include "store/restore/merge_omitted.h"
+#include "store/restore/merge_plan.h"
+#include "store/restore/merge_stage.h"
+#include "store/snapshot/capture_folders.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A store as it lies. */
+struct lying {
+    struct capture *capture;
+    struct shards *shards;
+};
+
+/* The merge of one database. */
+struct merging {
+    const char *db, *their_db;
+    struct merge_plan plan;
+    const struct merge_step **steps; /* those of the plan, by shard here */
+};
+
+struct compose_merge {
+    struct lying ours, theirs;
+    struct merging *list;
+    size_t n;
+    struct merge_omitted omitted;
+    char **paths; /* of the shards that are merged: "DB/RP/ID"; sorted */
+    size_t npaths;
+};
+
+static int no_memory(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "restore");
+}
+
+void compose_merge_free(struct compose_merge *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->n; i++) {
+        merge_plan_clear(&m->list[i].plan);
+        free(m->list[i].steps);
+    }
+    for (size_t i = 0; i < m->npaths; i++)
+        free(m->paths[i]);
+    merge_omitted_clear(&m->omitted);
+    shards_free(m->ours.shards);
+    shards_free(m->theirs.shards);
+    capture_unref(m->ours.capture);
+    capture_unref(m->theirs.capture);
+    free(m->list);
+    free(m->paths);
+    free(m);
+}
+
+static int merge_look(struct lying *s, const int fds[TARGETS], const char *what, struct err *e)
+{
+    struct err why = {0};
+    int r = capture_folders(fds[TARGET_META], fds[TARGET_DATA], fds[TARGET_WAL], &s->capture, &why);
+    if (r == 0)
+        r = shards_open(s->capture, &s->shards, &why);
+    return r < 0 ? err_set(e, r, "%s: %s", what, why.text) : 0;
+}
+
+static int merge_begin(struct compose *c, struct err *e)
+{
+    if (c->merge)
+        return 0;
+    if (!(c->merge = calloc(1, sizeof(*c->merge))))
+        return no_memory(e);
+    int r = merge_look(&c->merge->ours, c->ours, "the store cannot be merged into", e);
+    return r < 0 ? r : merge_look(&c->merge->theirs, c->theirs, "the snapshot", e);
+}
+
+/* NULL: no shard of this number lies there. */
+static const struct shard_files *merge_find(const struct lying *s, const char *db, uint64_t id)
+{
+    size_t i, end;
+    for (shards_span(s->shards, db, NULL, &i, &end); i < end; i++)
+        if (shards_at(s->shards, i)->id == id)
+            return shards_at(s->shards, i);
+    return NULL;
+}
+
+/* The plan */
+
+struct looking {
+    const struct lying *in;
+    const char *db;
+};
+
+static int merge_holds(void *ctx, uint64_t shard, struct err *e)
+{
+    const struct looking *l = ctx;
+    const struct shard_files *sh = merge_find(l->in, l->db, shard);
+    (void)e;
+    return sh && (sh->ntsm || sh->nwal);
+}
+
+static int merge_times_of(void *ctx, uint64_t shard, merge_times_fn *fn, void *fn_ctx,
+                          struct err *e)
+{
+    const struct looking *l = ctx;
+    return merge_times(l->in->capture, merge_find(l->in, l->db, shard), NULL, fn, fn_ctx, e);
+}
+
+/* Of one shard, in the plan's order: what comes later counts. */
+static int by_shard(const void *va, const void *vb)
+{
+    const struct merge_step *a = *(const struct merge_step *const *)va;
+    const struct merge_step *b = *(const struct merge_step *const *)vb;
+    if (a->here != b->here)
+        return a->here < b->here ? -1 : 1;
+    return (a > b) - (a < b);
+}
+
+static int merge_sort(struct merging *m)
+{
+    const size_t n = m->plan.nsteps;
+    if (!(m->steps = calloc(n + 1, sizeof(struct merge_step *))))
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        m->steps[i] = &m->plan.steps[i];
+    if (n)
+        qsort(m->steps, n, sizeof(struct merge_step *), by_shard);
+    return 0;
+}
+
+/* How many steps from i on are of the same shard here. */
+static size_t merge_run(const struct merging *m, size_t i)
+{
+    size_t n = 1;
+    while (i + n < m->plan.nsteps && m->steps[i + n]->here == m->steps[i]->here)
+        n++;
+    return n;
+}
+
+/* A new shard that is all that one of the snapshot holds needs no merge. */
+static bool is_taken(const struct merging *m, size_t i)
+{
+    return m->steps[i]->how == MERGE_AS_IT_LIES && merge_run(m, i) == 1;
+}
+
+static struct compose_shard shard_of(const struct merging *m, const struct merge_step *s)
+{
+    return (struct compose_shard){.db = m->db,
+                                  .rp = s->rp,
+                                  .id = s->here,
+                                  .their_db = m->their_db,
+                                  .their_rp = s->rp,
+                                  .their_id = s->there};
+}
+
+static int merge_add_path(struct compose_merge *m, const char *db, const struct merge_step *s)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s/%" PRIu64, db, s->rp, s->here) < 0)
+        return -ENOMEM;
+    if (!array_grow(&m->paths, m->npaths)) {
+        free(path);
+        return -ENOMEM;
+    }
+    m->paths[m->npaths++] = path;
+    return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int merge_keep_steps(struct compose *c, struct merging *m, struct composed_database *count,
+                            struct err *e)
+{
+    struct compose_merge *all = c->merge;
+    int r = 0;
+    if (merge_sort(m) < 0)
+        return no_memory(e);
+    for (int how = 0; how < 3; how++)
+        count->shards += m->plan.counts[how];
+    for (size_t i = 0; r == 0 && i < m->plan.nsteps; i += merge_run(m, i)) {
+        const struct compose_shard s = shard_of(m, m->steps[i]);
+        if (is_taken(m, i)) {
+            count->renumbered += s.id != s.their_id;
+            r = compose_add_shard(c, &s, e);
+        } else if (merge_add_path(all, m->db, m->steps[i]) < 0) {
+            r = no_memory(e);
+        }
+    }
+    if (all->npaths)
+        qsort(all->paths, all->npaths, sizeof(*all->paths), by_path);
+    return r;
+}
+
+/* What the plan says to the operator. */
+static int merge_tell(struct compose *c, const struct merging *m)
+{
+    static const char *const what[] = {
+        [MERGE_BY_FILE] = "merged by file into shards of the same times",
+        [MERGE_BY_POINT] = "written anew into shards of other times",
+        [MERGE_AS_IT_LIES] = "added as they are",
+    };
+    int r = 0;
+    for (int how = 0; r == 0 && how < 3; how++)
+        if (m->plan.counts[how])
+            r = composed_note(c->out, false, "shards of %s that are %s: %zu", m->db, what[how],
+                              m->plan.counts[how]);
+    for (size_t i = 0; r == 0 && i < m->plan.notes.n; i++)
+        r = composed_note(c->out, false, "%s", m->plan.notes.lines[i]);
+    return r;
+}
+
+/* Whether influxd has a series file there: without one, all indexes are made anew. */
+static bool merge_has_series(const struct compose *c, const char *db)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/%s", db, NAME_SERIES);
+    return io_stat_beneath(c->ours[TARGET_DATA], path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int compose_merge_plan(struct compose *c, const struct metaedit_item *theirs,
+                       const struct metaedit_item *here, struct composed_database *count,
+                       struct err *e)
+{
+    int r = merge_begin(c, e);
+    if (r < 0)
+        return r;
+    struct compose_merge *all = c->merge;
+    if (!array_grow(&all->list, all->n))
+        return no_memory(e);
+    struct merging *m = &all->list[all->n++];
+    *m = (struct merging){.db = here->name, .their_db = theirs->name};
+    struct looking look = {&all->theirs, theirs->name};
+    const struct merge_shards shards = {merge_holds, merge_times_of, &look};
+    r = merge_plan_database(c->meta, here, c->incoming, theirs, &c->part, &shards, &m->plan, e);
+    if (r == 0)
+        r = merge_keep_steps(c, m, count, e);
+    if (r == 0 && !merge_has_series(c, here->name))
+        r = compose_touch(c, here->name, e);
+    return r == 0 && merge_tell(c, m) < 0 ? no_memory(e) : r;
+}
+
+/* The files */
+
+static int is_below(const void *path, const void *entry)
+{
+    const char *shard = *(char *const *)entry;
+    if (path_below(path, shard))
+        return 0;
+    return strcmp(path, shard);
+}
+
+enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kind kind,
+                                        const char *path, int depth)
+{
+    const struct compose_merge *m = c->merge;
+    const char *name = path_last(path);
+    if (!m || depth != 4 || !bsearch(path, m->paths, m->npaths, sizeof(*m->paths), is_below))
+        return MIRROR_ALL;
+    if (kind == TARGET_WAL)
+        return name_is_wal(name) && c->q->merge == MERGE_THEIRS ? MIRROR_NOT : MIRROR_ALL;
+    if (strcmp(name, NAME_INDEX) == 0)
+        return MIRROR_EMPTY;
+    return strncmp(name, "fields.idx", strlen("fields.idx")) == 0 ? MIRROR_NOT : MIRROR_ALL;
+}
+
+static int merge_fill_shard(struct compose *c, const struct merging *m, size_t first, size_t n,
+                            struct err *e)
+{
+    const struct compose_merge *all = c->merge;
+    const struct compose_shard at = shard_of(m, m->steps[first]);
+    autofree struct merge_part *parts = calloc(n, sizeof(*parts));
+    cleanup(merge_shard_freep) struct merge_shard *merged = NULL;
+    if (!parts)
+        return no_memory(e);
+    for (size_t i = 0; i < n; i++) {
+        const struct merge_step *s = m->steps[first + i];
+        parts[i] = (struct merge_part){all->theirs.capture,
+                                       merge_find(&all->theirs, m->their_db, s->there), s->range,
+                                       s->n, s->i};
+    }
+    const struct merge_query q = {.capture = all->ours.capture,
+                                  .shard = merge_find(&all->ours, m->db, at.id),
+                                  .parts = parts,
+                                  .nparts = n,
+                                  .parts_win = c->q->merge == MERGE_THEIRS,
+                                  .folder = c->fresh[TARGET_DATA]};
+    const struct shard_files *part = parts[0].shard;
+    int r = merge_shard_open(&q, &merged, e);
+    if (r == 0)
+        r = merge_stage(c, &at, merged, all->ours.capture, part->tsi1, e);
+    if (r == 0 &&
+        merge_omitted_add(&c->merge->omitted, merged, at.db, at.rp, part->start, part->end) < 0)
+        r = no_memory(e);
+    return r;
+}
+
+int compose_merge_fill(struct compose *c, struct err *e)
+{
+    int r = 0;
+    for (size_t k = 0; c->merge && r == 0 && k < c->merge->n; k++) {
+        const struct merging *m = &c->merge->list[k];
+        size_t run;
+        for (size_t i = 0; r == 0 && i < m->plan.nsteps; i += run) {
+            run = merge_run(m, i);
+            r = is_taken(m, i) ? 0 : merge_fill_shard(c, m, i, run, e);
+        }
+    }
+    if (r == 0 && c->merge && merge_omitted_tell(&c->merge->omitted, c->out) < 0)
+        r = no_memory(e);
+    return r;
+}
