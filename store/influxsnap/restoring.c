@@ -259,7 +259,7 @@ static void restore_print_json(struct restoring *r)
     snap_print_json(o);
 }
 
-static void print_result(struct restoring *r)
+static void restore_print_result(struct restoring *r)
 {
     const struct store_paths *p = &r->s->paths;
     const size_t n = what_was_put(r)->ndatabases;
@@ -344,6 +344,9 @@ int snap_restore(struct snap *s)
         ret = s->o.dry_run ? restoring_dry_run(&r, &e) : restore(&r, &e);
     if (ret == 0)
         tell_manifest(&r);
+    /* Values that a merge left out; a dry run cannot know. */
+    if (ret == 0 && what_was_put(&r)->omitted)
+        code = EXIT_OMISSIONS;
     restore_remember(&r, began_ns, ret == 0, e.text);
     if (ret < 0) {
         snap_fail(ret, &e);
@@ -351,7 +354,7 @@ int snap_restore(struct snap *s)
     } else if (s->o.json) {
         restore_print_json(&r);
     } else {
-        print_result(&r);
+        restore_print_result(&r);
     }
     advise_clear(&r.advise);
     session_close(r.session);
