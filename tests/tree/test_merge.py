@@ -12,7 +12,7 @@ from lib.dumps import rfc3339
 from lib.files import files_in, run, wait_until
 from lib.influxd import Influxd
 from lib.measurements import HOUR, START
-from lib.merging import Side, all_rows, create, history, merge, server, write_all
+from lib.merging import Side, all_rows, create, history, is_flushed, merge, server, write_all
 from lib.points import names
 from lib.trees import litter, store_tree, whole_tree
 
@@ -103,7 +103,7 @@ class MergeStoreTest(StoreTest):
                 influxd.run(statement)
             for (db, rp), written in lines.items():
                 influxd.write(written, db, rp)
-            wait_until(lambda: not any(os.path.getsize(path) for path in files_in(root / "wal")), 60, "a flush")
+            wait_until(lambda: is_flushed(root), 60, "a flush")
         for own in ("influxdb.conf", "influxd.log"):
             (root / own).unlink()
         return root
