@@ -4,6 +4,8 @@ import os
 import random
 import re
 import shutil
+import struct
+import time
 from pathlib import Path
 
 from lib.case import StoreTest
@@ -216,6 +218,50 @@ class MergeStoreTest(StoreTest):
         self.assertIn(f"in the store: {os.path.relpath(path, ours)}: ", merge(ours, "ours", tar, codes=(1,)))
         self.assertEqual(store_tree(ours), before)
         self.assertEqual(litter(ours), [])
+
+    def test_orphan_tombstone(self):
+        """One without its TSM file deletes nothing of a file that gets its name."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0)})
+        tar = self.snapshot(self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 0)}))
+        orphan = ours / "data/db/rp/1/000000002-000000001.tombstone"
+        key = b"m,h=a#!~#v"
+        orphan.write_bytes(struct.pack(">II", 0x1502, len(key)) + key + struct.pack(">qq", -2**63, 2**63 - 1))
+        merge(ours, "theirs", tar)
+        self.assertTrue(orphan.with_suffix(".tsm").exists())
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "db")[0]["values"]], [2])
+
+    def test_links(self):
+        """A shard behind a link cannot be merged into; others can."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0, 1)})
+        tar = self.snapshot(self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 0)}))
+        for folder in ("data", "wal"):
+            for shard in ("1", "2"):
+                place = ours / folder / "db/rp" / shard
+                place.rename(self.folder / f"{folder}-{shard}")
+                place.symlink_to(self.folder / f"{folder}-{shard}")
+                if shard == "1":
+                    before = whole_tree(self.folder)
+                    said = merge(ours, "theirs", tar, codes=(1,))
+                    self.assertIn(f"in the store: {folder}/db/rp/1 is behind a symbolic link", said)
+                    after = whole_tree(self.folder)
+                    self.assertEqual({name for name in before if "influxfs" not in name},
+                                     {name for name in after if "influxfs" not in name})
+                    place.unlink()
+                    (self.folder / f"{folder}-{shard}").rename(place)
+        merge(ours, "theirs", tar)
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "db")[0]["values"]], [2, 1])
+
+    def test_retention(self):
+        """What influxd will delete at once is said."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): [f"m,h=a v=1 {time.time_ns()}"]})
+        with Influxd(ours, index="tsi1") as influxd:
+            influxd.run("ALTER RETENTION POLICY rp ON db DURATION 30d")
+        tar = self.snapshot(self.store("theirs", [create("db", 4)], {("db", "rp"): self.hours("v=2", 0, 1, 5)}))
+        for words in ("--dry-run", "--quiet"):
+            said = merge(ours, "theirs", words, tar)
+        self.assertIn("warning: 3 shards of db.rp end before its retention of 30d", said)
 
     def test_by_copying(self):
         """restore/merge/ of a mount."""
