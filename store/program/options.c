@@ -89,6 +89,8 @@ const struct option_def options_table[] = {
     {"merge", 0, SOME, "ours|theirs", value_merge, AT(merge),
      "add the points to what is there; where both have one,\n"
      "the store's counts (ours), or the snapshot's (theirs)"},
+    {"union", 0, SOME, FLAG(unite),
+     "of a set that influxd wrote, also the shards that only\nan older metastore of it knows"},
     {"output", 0, SOME, "PATH", value_text, AT(output),
      "write to this file, whole or not at all, instead of stdout"},
     {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},

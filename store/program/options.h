@@ -43,7 +43,7 @@ struct options {
     enum dump_names names;
 
     /* influxsnap */
-    bool quiet, json, sql, dry_run, remove, no_ddl, prometheus, html, check;
+    bool quiet, json, sql, dry_run, remove, no_ddl, prometheus, html, check, unite;
     enum compress compress;
     struct value_format format;
     int64_t from, to; /* nanoseconds since 1970; from <= time < to */
