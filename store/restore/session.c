@@ -16,6 +16,7 @@
 #include "store/restore/compose.h"
 #include "store/restore/increments.h"
 #include "store/restore/install.h"
+#include "store/restore/session_folder.h"
 #include "store/restore/session_parts.h"
 #include "store/restore/session_upload.h"
 
@@ -41,8 +42,10 @@ int session_open(const struct session_options *o, struct session **out, struct e
     ret = staging_recover(s->staging, &t, &s->recovered, &why);
     if (ret != INSTALL_IN_ORDER) /* then it says why nothing was done */
         s->recovered.text[0] = 0;
-    if (ret >= 0)
+    if (ret >= 0) {
         increments_open(s, t);
+        session_folders_tidy(s, t);
+    }
     /* Folders that cannot be restored into can still be read; a restore will say so. */
     if (ret == -EINVAL || ret == -ENOENT || ret == -ENOTDIR || ret == -EACCES)
         account_say(s->account, "restore is not possible: %s", why.text);
