@@ -137,6 +137,11 @@ int session_spool(void *session, struct err *e)
     }
 }
 
+const struct translator *session_translator(const struct session *s)
+{
+    return s->options.translator;
+}
+
 /* After leaving the staging area, handles the increments that were kept meanwhile. */
 static void session_leave(struct session *s)
 {

@@ -16,6 +16,9 @@ struct session;
 /* For feed_new: a nameless file on the store's disk, for bytes out of order. */
 int session_spool(void *session, struct err *e);
 
+/* NULL: uploads are snapshots. */
+const struct translator *session_translator(const struct session *s);
+
 /* A full snapshot begins: takes the staging area, waiting as staging_take does, and makes the
  * folders to unpack into. Ended by session_install or session_release. -EAGAIN: another restore is
  * under way; -EBUSY: influxd or another program uses the store; those of targets_probe and
