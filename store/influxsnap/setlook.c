@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { HEAD = 64 << 10 };
-
 #define PIECE (256u << 10)
 
 struct setlook {
@@ -32,13 +30,13 @@ bool setlook_is_set(const char *path)
     enum set_name kind = SET_NO_NAME;
     struct stat st;
     autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    autofree char *head = malloc(HEAD);
+    autofree char *head = malloc(SET_TAR_HEAD);
     if (fd < 0 || !head || fstat(fd, &st) < 0)
         return false;
     if (S_ISDIR(st.st_mode))
         return set_folder_kind(fd, &kind) == 0 && kind != SET_NO_NAME;
-    ssize_t n = S_ISREG(st.st_mode) ? pread(fd, head, HEAD, 0) : -1;
-    return n > 0 && set_tar_begins(head, (size_t)n) == 1;
+    ssize_t n = S_ISREG(st.st_mode) ? pread(fd, head, SET_TAR_HEAD, 0) : -1;
+    return n > 0 && set_tar_begins(head, (size_t)n, (size_t)n < SET_TAR_HEAD) == 1;
 }
 
 /* Progress while it is judged */

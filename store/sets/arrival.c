@@ -113,8 +113,8 @@ int arrival_done(struct arrival *a, const struct tarball_reader *who, struct err
     bool fresh = a->code != 0;
     struct err why;
     for (const struct arrival_name *n = a->names; n; n = n->hh.next) {
-        if (n->file && !n->file->arrived)
-            r = -EBADMSG;
+        if (n->file ? !n->file->arrived : n->wanted > 0)
+            r = -EBADMSG; /* what comes next may complete it */
         fresh |= arrival_is_fresh(n->file);
     }
     if (r < 0) {

@@ -69,6 +69,9 @@ static inline const struct upload *arrival_as_upload(const struct arrival *a)
     return (const struct upload *)(const void *)a;
 }
 
+/* A message of set.h without the path that it begins with, and the log has before it. */
+const char *arrival_reason(const char *path, const char *text);
+
 /* a->lock is held in all that follows. */
 
 /* Of arrival_ready.c. A name that is neither a file's nor wanted is forgotten. */

@@ -53,13 +53,6 @@ static int judge_pour(struct arrival *a, struct set *s, struct upload *u, struct
     return n < 0 ? (int)n : upload_flush(u, NULL, e);
 }
 
-/* Without the path, which the log has before it. */
-static const char *judge_reason(const struct arrival *a, const char *text)
-{
-    size_t n = strlen(a->path);
-    return strncmp(text, a->path, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
-}
-
 /* Reads the set, and has it restored. */
 static int judge_set(struct arrival *a, struct upload *u, struct err *e)
 {
@@ -71,8 +64,8 @@ static int judge_set(struct arrival *a, struct upload *u, struct err *e)
     account_receiving(account, u, a->path);
     int r = set_open(spool_folder_fd(a->folder), a->path, &o, &s, &why);
     if (r < 0) {
-        account_refused(account, u, a->path, judge_reason(a, why.text));
-        return err_set(e, r, "%s: %s", a->path, judge_reason(a, why.text));
+        account_refused(account, u, a->path, arrival_reason(a->path, why.text));
+        return err_set(e, r, "%s: %s", a->path, arrival_reason(a->path, why.text));
     }
     judge_say_notes(a, s, false);
     upload_open(u);
@@ -82,7 +75,7 @@ static int judge_set(struct arrival *a, struct upload *u, struct err *e)
     upload_close(u);
     if (r == 0)
         judge_say_notes(a, s, true);
-    return r < 0 ? err_set(e, r, "%s: %s", a->path, judge_reason(a, why.text)) : 0;
+    return r < 0 ? err_set(e, r, "%s: %s", a->path, arrival_reason(a->path, why.text)) : 0;
 }
 
 static void judge_hold(struct arrival *a, struct upload *u)

@@ -160,6 +160,12 @@ bool arrival_is_ready(const struct arrival *a)
     return any;
 }
 
+const char *arrival_reason(const char *path, const char *text)
+{
+    size_t n = strlen(path);
+    return strncmp(text, path, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
 void arrival_log_refused(const struct arrival *a, const char *why)
 {
     account_refused(session_account(a->session), arrival_as_upload(a), a->path, why);

@@ -4,8 +4,7 @@
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/restore/account.h"
-#include "store/restore/session.h"
-#include "store/restore/session_folder.h"
+#include "store/sets/arrival_impl.h"
 #include "store/sets/set.h"
 
 #include <errno.h>
@@ -46,15 +45,14 @@ static int arrival_tar_look(struct set_tar_input *t, int if_ended)
     int r = -EAGAIN;
     while (r == -EAGAIN) {
         const void *block;
-        ssize_t n = t->in->pull(t->in->arg, if_ended, &block);
+        bool packed = plain_begins_compressed(t->head.p, t->head.n);
+        ssize_t n = t->in->pull(t->in->arg, packed ? TAR_UNSURE : if_ended, &block);
         if (n < 0)
             return (int)n;
-        if (n == 0)
-            return 0;
         buffer_add(&t->head, block, (size_t)n);
         if (t->head.failed)
             return -ENOMEM;
-        r = set_tar_begins(t->head.p, t->head.n);
+        r = set_tar_begins(t->head.p, t->head.n, n == 0);
     }
     return r;
 }
@@ -91,7 +89,8 @@ static ssize_t arrival_tar_pull(void *arg, int if_ended, const void **block)
 
 static const char *arrival_tar_said(const struct tar_input *out)
 {
-    return ((const struct set_tar_input *)out->arg)->why.text;
+    const struct set_tar_input *t = out->arg;
+    return arrival_reason(t->name, t->why.text);
 }
 
 static void arrival_tar_close(struct tar_input *out)
