@@ -231,7 +231,7 @@ static void session_say_installing(struct session *s, const char *name,
 }
 
 int session_install(struct session *s, const struct upload *u, const char *name,
-                    const struct restore_request *asked, struct err *e)
+                    const struct restore_request *asked, const char *follows, struct err *e)
 {
     cleanup(manifest_freep) struct manifest *full = NULL;
     cleanup(restore_request_freep) struct restore_request *q = NULL;
@@ -242,6 +242,7 @@ int session_install(struct session *s, const struct upload *u, const char *name,
     int ret = compose_asked(t, full, asked, &q, e);
     session_say_installing(s, name, q);
     j.request = q;
+    j.follows = follows;
     if (ret == 0)
         ret = session_exchange(s, &j, full, e);
     else

@@ -31,9 +31,9 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
 void session_release(struct session *s, const struct upload *u);
 
 /* Exchanges the verified snapshot with the store, together with the increments that follow; or puts
- * the part of it that is asked for (or NULL) into the store (compose.h). Always leaves the staging
+ * the part of it that is asked for (or NULL) into the store (compose.h). follows: job.h. Always leaves the staging
  * area. */
 int session_install(struct session *s, const struct upload *u, const char *name,
-                    const struct restore_request *asked, struct err *e);
+                    const struct restore_request *asked, const char *follows, struct err *e);
 
 #endif

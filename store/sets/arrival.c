@@ -58,6 +58,7 @@ void arrival_unref(struct arrival *a)
     restore_request_free(a->asked);
     pthread_cond_destroy(&a->changed);
     pthread_mutex_destroy(&a->lock);
+    free(a->restored);
     free(a->path);
     free(a);
 }

@@ -59,6 +59,7 @@ struct arrival {
 
     bool judging, joinable;
     pthread_t thread;
+    char *restored;        /* the id under which it was restored last, by the judging thread */
     bool stop;             /* the caller was interrupted */
     struct upload *upload; /* while it may be abandoned */
 };

@@ -69,12 +69,18 @@ static int judge_set(struct arrival *a, struct upload *u, struct err *e)
     }
     judge_say_notes(a, s, false);
     upload_open(u);
-    r = judge_pour(a, s, u, &why);
+    if (a->restored)
+        r = upload_follow(u, a->restored);
+    if (r == 0)
+        r = judge_pour(a, s, u, &why);
     if (r < 0)
         upload_abandon(u, why.text, NULL);
     upload_close(u);
-    if (r == 0)
+    if (r == 0) {
         judge_say_notes(a, s, true);
+        free(a->restored);
+        a->restored = strdup(set_manifest(s)->id);
+    }
     return r < 0 ? err_set(e, r, "%s: %s", a->path, arrival_reason(a->path, why.text)) : 0;
 }
 

@@ -269,7 +269,7 @@ class ArrivalTest(SetTest):
         self.assertEqual(list(self.store.glob("influxfs/sets*")), [])
 
     def test_several_runs(self):
-        """Each folder is restored as the union of what has come; what was there at first stays kept."""
+        """Each folder is restored as the union of what has come."""
         with Influxd(self.folder / "source") as influxd:
             for lines in (MORE, LAST):
                 influxd.write(lines, "db")
@@ -281,6 +281,23 @@ class ArrivalTest(SetTest):
             code, said = self.copied(COPIES[name], name=name)
             self.assertEqual(code, 0, f"{said}{self.log(self.mnt)[-1]}")
             self.check_log("Z restored ")
+        self.assertGreater(self.restores(), 3)
+        self.check_answer()
+
+    def test_kept(self):
+        """What was there before the first run stays kept when more of the folder comes."""
+        before = whole_tree(self.store / "data")
+        self.assertEqual(self.copied(COPIES["cp"])[0], 0)
+        with Influxd(self.folder / "source") as influxd:
+            influxd.write(MORE, "db")
+            time.sleep(1.1)
+            backup(influxd, self.portable, "-portable", "-since", "2020-01-01T00:00:00Z")
+            self.answer = self.ask(influxd)
+        code, said = self.copied("cp -n IN/* DIR/NAME/")
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.restores(), 2)
+        self.assertEqual(before, whole_tree(self.store / "data.before-restore"))
+        self.assertEqual(litter(self.store), [])
         self.check_answer()
 
     def test_two_at_once(self):
