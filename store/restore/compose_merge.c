@@ -73,12 +73,15 @@ static int merge_look(struct lying *s, const int fds[TARGETS], const char *what,
     return r < 0 ? err_set(e, r, "%s: %s", what, why.text) : 0;
 }
 
+/* Without the snapshot's files, as of a dry run, nothing is looked at. */
 static int merge_begin(struct compose *c, struct err *e)
 {
     if (c->merge)
         return 0;
     if (!(c->merge = calloc(1, sizeof(*c->merge))))
         return no_memory(e);
+    if (c->theirs[TARGET_DATA] < 0)
+        return 0;
     int r = merge_look(&c->merge->ours, c->ours, "the store cannot be merged into", e);
     return r < 0 ? r : merge_look(&c->merge->theirs, c->theirs, "the snapshot", e);
 }
@@ -96,14 +99,14 @@ static const struct shard_files *merge_find(const struct lying *s, const char *d
 /* The plan */
 
 struct looking {
-    const struct lying *in;
-    const char *db;
+    const struct compose *c;
+    const char *db; /* there */
 };
 
 static int merge_holds(void *ctx, uint64_t shard, struct err *e)
 {
     const struct looking *l = ctx;
-    const struct shard_files *sh = merge_find(l->in, l->db, shard);
+    const struct shard_files *sh = merge_find(&l->c->merge->theirs, l->db, shard);
     (void)e;
     return sh && (sh->ntsm || sh->nwal);
 }
@@ -112,7 +115,36 @@ static int merge_times_of(void *ctx, uint64_t shard, merge_times_fn *fn, void *f
                           struct err *e)
 {
     const struct looking *l = ctx;
-    return merge_times(l->in->capture, merge_find(l->in, l->db, shard), NULL, fn, fn_ctx, e);
+    const struct lying *theirs = &l->c->merge->theirs;
+    return merge_times(theirs->capture, merge_find(theirs, l->db, shard), NULL, fn, fn_ctx, e);
+}
+
+/* The same by the names of the snapshot's files alone: for a dry run. */
+static int merge_holds_names(void *ctx, uint64_t shard, struct err *e)
+{
+    const struct looking *l = ctx;
+    const struct manifest *m = l->c->state;
+    char id[32];
+    snprintf(id, sizeof(id), "%" PRIu64, shard);
+    (void)e;
+    for (size_t i = 0; i < m->nfiles; i++) {
+        const char *path = strchr(m->files[i].name, '/') + 1, *below = path_below(path, l->db);
+        const char *rest = below ? strchrnul(below, '/') : "";
+        if (*rest && path_below(rest + 1, id))
+            return 1;
+    }
+    return 0;
+}
+
+static int merge_no_times(void *ctx, uint64_t shard, merge_times_fn *fn, void *fn_ctx,
+                          struct err *e)
+{
+    (void)ctx;
+    (void)shard;
+    (void)fn;
+    (void)fn_ctx;
+    (void)e;
+    return 0;
 }
 
 /* Of one shard, in the plan's order: what comes later counts. */
@@ -242,9 +274,11 @@ int compose_merge_plan(struct compose *c, const struct metaedit_item *theirs,
         return no_memory(e);
     struct merging *m = &all->list[all->n++];
     *m = (struct merging){.db = here->name, .their_db = theirs->name};
-    struct looking look = {&all->theirs, theirs->name};
-    const struct merge_shards shards = {merge_holds, merge_times_of, &look};
-    r = merge_plan_database(c->meta, here, c->incoming, theirs, &c->part, &shards, &m->plan, e);
+    struct looking look = {c, theirs->name};
+    const struct merge_shards by_files = {merge_holds, merge_times_of, &look},
+                              by_names = {merge_holds_names, merge_no_times, &look};
+    r = merge_plan_database(c->meta, here, c->incoming, theirs, &c->part,
+                            all->theirs.shards ? &by_files : &by_names, &m->plan, e);
     if (r == 0)
         r = merge_keep_steps(c, m, count, e);
     if (r == 0 && !merge_has_series(c, here->name))

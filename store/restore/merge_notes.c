@@ -94,9 +94,11 @@ static int notes_policies(const struct metaedit *here, item *our_db, const struc
     return r;
 }
 
+/* In a database of another name queries cannot be compared: that name is in them. */
 static int notes_queries(const struct metaedit *here, item *our_db, const struct metaedit *there,
                          item *their_db, struct merge_notes *to)
 {
+    const bool same_name = strcmp(our_db->name, their_db->name) == 0;
     int r = 0;
     for (item *q = metaedit_first(there, their_db, METAEDIT_QUERY); r == 0 && q;
          q = metaedit_next(q)) {
@@ -104,7 +106,7 @@ static int notes_queries(const struct metaedit *here, item *our_db, const struct
         if (!ours)
             r = merge_note(to, "the snapshot's continuous query %s of database %s is not added",
                            q->name, our_db->name);
-        else if (strcmp(ours->text, q->text) != 0)
+        else if (same_name && strcmp(ours->text, q->text) != 0)
             r = merge_note(to,
                            "the continuous query %s of database %s stays as it is; "
                            "in the snapshot "

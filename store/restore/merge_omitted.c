@@ -2,6 +2,7 @@
 #include "store/restore/merge_omitted.h"
 
 #include "store/base/array.h"
+#include "store/base/cleanup.h"
 #include "store/points/gaps.h"
 
 #include <errno.h>
@@ -41,7 +42,12 @@ static void omitted_add(void *ctx, struct slice measurement, struct slice field,
 {
     struct adding *a = ctx;
     char m[GAPS_NAME], f[GAPS_NAME], *words = NULL;
-    gaps_name(measurement, m);
+    autofree char *plain = malloc(measurement.n + 1);
+    if (!plain) {
+        a->code = -ENOMEM;
+        return;
+    }
+    gaps_name((struct slice){plain, serieskey_unescape_measurement(measurement, plain)}, m);
     gaps_name(field, f);
     if (asprintf(&words, "field %s of measurement %s is %s there, and %s in the snapshot", f, m,
                  type, refused) < 0) {

@@ -59,7 +59,37 @@ bool merge_shard_keeps_wal(const struct merge_shard *m)
     return !m->q.parts_win;
 }
 
-/* What the parts, and home's WAL where it must not win, are as TSM files. */
+/* Damage of home is none of the snapshot. */
+static int shard_blame_home(int code, const struct err *why, struct err *e)
+{
+    return code == 0 ? 0
+                     : err_set(e, code == -EBADMSG ? -EIO : code, "in the store: %s", why->text);
+}
+
+/* What home's WAL is as TSM files, where it must not win. */
+static int shard_settle_home(struct merge_shard *m, struct err *e)
+{
+    struct err why = {0};
+    const struct settled_query s = {.capture = m->q.capture,
+                                    .shard = &m->wal,
+                                    .range = SETTLED_ALL,
+                                    .folder = m->q.folder,
+                                    .reader = m->q.reader};
+    if (!m->q.shard || merge_shard_keeps_wal(m) || m->q.shard->nwal == 0)
+        return 0;
+    m->wal = *m->q.shard;
+    m->wal.ntsm = 0;
+    return shard_blame_home(settled_open(&s, &m->settled[m->q.nparts], &why), &why, e);
+}
+
+static int shard_scan_home(struct merge_shard *m, struct err *e)
+{
+    struct err why = {0};
+    int r = m->q.shard ? merge_scan_shard(m->types, m->q.capture, m->q.shard, &why) : 0;
+    return shard_blame_home(r, &why, e);
+}
+
+/* What the parts are as TSM files. */
 static int shard_settle(struct merge_shard *m, struct err *e)
 {
     const struct merge_query *q = &m->q;
@@ -71,14 +101,7 @@ static int shard_settle(struct merge_shard *m, struct err *e)
         s.range = q->parts[i].range;
         r = settled_open(&s, &m->settled[i], e);
     }
-    if (r < 0 || !q->shard || merge_shard_keeps_wal(m) || q->shard->nwal == 0)
-        return r;
-    m->wal = *q->shard;
-    m->wal.ntsm = 0;
-    s.capture = q->capture;
-    s.shard = &m->wal;
-    s.range = SETTLED_ALL;
-    return settled_open(&s, &m->settled[q->nparts], e);
+    return r;
 }
 
 /* A file of a settled shard as a source; it must not move. */
@@ -284,8 +307,10 @@ static int shard_name(struct merge_shard *m, struct err *e)
 static int shard_build(struct merge_shard *m, struct err *e)
 {
     int r = shard_settle(m, e);
-    if (r == 0 && m->q.shard)
-        r = merge_scan_shard(m->types, m->q.capture, m->q.shard, e);
+    if (r == 0)
+        r = shard_settle_home(m, e);
+    if (r == 0)
+        r = shard_scan_home(m, e);
     if (r == 0 && !m->q.parts_win)
         r = shard_add_parts(m, e);
     if (r == 0)

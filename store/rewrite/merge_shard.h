@@ -56,7 +56,8 @@ struct merge_file {
 
 struct merge_shard;
 
-/* Errors, with the file and the cause in *e: -EBADMSG for damage in what has to be read; -EOVERFLOW:
+/* Errors, with the file and the cause in *e: for damage in what has to be read -EIO if it is home's,
+ * else -EBADMSG; -EOVERFLOW:
  * see merge_order.h; -EINTR; -ENOSPC and what else writing to the folder says; -ENOMEM; as
  * capture_read. */
 int merge_shard_open(const struct merge_query *q, struct merge_shard **out, struct err *e);

@@ -1,14 +1,19 @@
 """A snapshot merged into a store: the real influxd answers as one that was given the points of both."""
 
+import os
+import re
 import shutil
+from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cuts import snap
-from lib.files import files_in
+from lib.dumps import rfc3339
+from lib.files import files_in, run, wait_until
 from lib.influxd import Influxd
 from lib.measurements import HOUR, START
 from lib.merging import Side, all_rows, create, history, merge, server, write_all
-from lib.trees import litter
+from lib.points import names
+from lib.trees import litter, store_tree, whole_tree
 
 
 class MergeTest(StoreTest):
@@ -53,9 +58,9 @@ class MergeTest(StoreTest):
             with self.subTest(mode):
                 wanted = self.wanted(*order)
                 root = self.copy(f"merged-{mode}")
-                merge(root, mode, self.tar)
+                self.assertIn(" field c of measurement ", merge(root, mode, self.tar, codes=(6,)))
                 self.check(mode, root, wanted)
-                merge(root, mode, self.tar)
+                merge(root, mode, self.tar, codes=(6,))
                 self.check(f"{mode} again", root, wanted)
 
     def test_same_groups_inmem(self):
@@ -73,3 +78,140 @@ class MergeTest(StoreTest):
     def test_shorter_groups(self):
         self.sides("inmem", 1, 4)
         self.check_both()
+
+
+class MergeStoreTest(StoreTest):
+    """What else is in the two stores."""
+
+    def store(self, name, statements, lines, index="tsi1"):
+        """With files and no WAL. lines: (database, policy) -> lines."""
+        root = self.folder / name
+        with Influxd(root, index=index, cache_snapshot_memory_size=1, cache_snapshot_write_cold_duration="1s") as influxd:
+            for statement in statements:
+                influxd.run(statement)
+            for (db, rp), written in lines.items():
+                influxd.write(written, db, rp)
+            wait_until(lambda: not any(os.path.getsize(path) for path in files_in(root / "wal")), 60, "a flush")
+        for own in ("influxdb.conf", "influxd.log"):
+            (root / own).unlink()
+        return root
+
+    def snapshot(self, root):
+        snap(root, "--quiet", "backup", f"{root}.tar")
+        return f"{root}.tar"
+
+    def hours(self, field, *hours, tag="h=a"):
+        return [f"m,{tag} {field} {START + hour * HOUR}" for hour in hours]
+
+    def test_nothing_else_changes(self):
+        rp = create("both", 1)
+        ours = self.store("ours", [rp, create("mine", 1), "CREATE USER admin WITH PASSWORD 'x' WITH ALL PRIVILEGES",
+                                   "CREATE USER reader WITH PASSWORD 'x'", 'GRANT READ ON "mine" TO reader'],
+                          {("both", "rp"): self.hours("v=1", 0, 1, 2), ("mine", "rp"): self.hours("v=1", 0)})
+        query = ('CREATE CONTINUOUS QUERY "cq" ON "both" BEGIN SELECT mean(v) INTO "both".rp.x FROM "both".rp.m '
+                 'GROUP BY time(1h) END')
+        tar = self.snapshot(self.store(
+            "theirs", [rp, create("new", 1), query, "CREATE USER stranger WITH PASSWORD 'x'", 'GRANT READ ON "both" TO stranger',
+                       'CREATE RETENTION POLICY other ON "both" DURATION INF REPLICATION 1 SHARD DURATION 2h',
+                       'ALTER RETENTION POLICY rp ON "both" DURATION 9999d'],
+            {("both", "rp"): self.hours("v=2", 1, 5, tag="h=b"), ("both", "other"): self.hours("v=3", 0, 7),
+             ("new", "rp"): self.hours("v=4", 0)}))
+        before = store_tree(ours)
+        said = merge(ours, "theirs", "--dry-run", tar)
+        self.assertEqual(store_tree(ours), before)
+        done = merge(ours, "theirs", tar)
+        planned, told = ([line for line in text.splitlines() if line.startswith("influxsnap: ")] for text in (said, done))
+        self.assertEqual(planned, told)
+        for words in ("database both, to which points were added: 4 shards", "shards of both that are added as they are: 3",
+                      "by file into shards of the same times: 1", "database new, which was not there: 1 shard",
+                      "continuous query cq of database both is not added",
+                      "the policy rp of database both stays as it is: DURATION INF SHARD DURATION 1h; in the snapshot it is "
+                      "DURATION 9999d SHARD DURATION 1h"):
+            self.assertIn(words, done)
+        after = store_tree(ours)
+        shard = re.compile("(data|wal)/both/rp/2(/|$)")
+        same = {name: what for name, what in before.items()
+                if not shard.match(name) and not re.fullmatch("(meta/meta.db|meta|data|wal)(/both(/rp)?)?", name)}
+        self.assertEqual({name: after.get(name) for name in same}, same)
+        self.assertGreater(len([name for name in same if "/_series/" in name or "/index/" in name]), 40)
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual([row[0] for row in influxd.run("SHOW USERS")[0]["values"]], ["admin", "reader"])
+            self.assertEqual(names(influxd, 'SHOW RETENTION POLICIES ON "both"'), ["rp", "other"])
+            self.assertFalse([row for one in influxd.run("SHOW CONTINUOUS QUERIES") for row in one.get("values", [])])
+            self.assertEqual(names(influxd, "SHOW SERIES", "both"), ["m,h=a", "m,h=b"])
+            for question, values in ((("both", "rp"), [1, 1, 2, 1, 2]), (("both", "other"), [3, 3]), (("mine", "rp"), [1]),
+                                     (("new", "rp"), [4])):
+                self.assertEqual([row[2] for row in influxd.run(f'SELECT h, v FROM "{question[1]}"."m"', question[0])[0]["values"]],
+                                 values, question)
+
+    def test_another_name_and_a_part(self):
+        ours = self.store("ours", [create("here", 1)], {("here", "rp"): self.hours("v=1", 0, 1)})
+        theirs = self.store("theirs", [create("there", 1), create("more", 1)],
+                            {("there", "rp"): self.hours("v=2", 1, 2, 3), ("more", "rp"): self.hours("v=2", 0)})
+        tar = self.snapshot(theirs)
+        merge(ours, "theirs", "--database=there", "--as=here", f"--to={rfc3339(START + 3 * HOUR)}", tar)
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual(names(influxd, "SHOW DATABASES"), ["here"])
+            self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "here")[0]["values"]], [1, 2, 2])
+
+    def test_values_of_another_type(self):
+        """They are named, for all shards at once, and the exit code tells."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1.5", 0, 1, 2)})
+        tar = self.snapshot(self.store("theirs", [create("db", 1)],
+                                       {("db", "rp"): self.hours('v="s",w=1i', 0, 1) + self.hours("v=2.5", 2)}))
+        said = merge(ours, "theirs", "--quiet", tar, codes=(6,))
+        self.assertEqual(said.count("left out"), 1)
+        self.assertIn("in 2 shards of db/rp from 2016-06-11T00:00:00Z to 2016-06-11T01:59:59.999999999Z: field v of measurement m "
+                      "is float there, and string in the snapshot", said)
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual([row[1:] for row in influxd.run("SELECT v, w FROM rp.m", "db")[0]["values"]],
+                             [[1.5, 1], [1.5, 1], [2.5, None]])
+
+    def test_numbers(self):
+        """A chain is merged as the state that it leads to."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0, 1)})
+        theirs = self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 1)})
+        tar = self.snapshot(theirs)
+        with Influxd(theirs, index="tsi1") as influxd:
+            influxd.write(self.hours("v=3", 1, 2), "db", "rp")
+            influxd.stop()
+        self.snapshot(theirs)
+        self.assertTrue(os.path.exists(f"{tar}.0"))
+        merge(ours, "theirs", tar)
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "db")[0]["values"]], [1, 3, 3])
+
+    def test_refused(self):
+        """Nothing is changed while influxd runs, or by what is damaged or not there."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0)})
+        theirs = self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 0)})
+        tar = self.snapshot(theirs)
+        with Influxd(ours, index="tsi1"):
+            merge(ours, "ours", tar, codes=(3,))
+        shutil.rmtree(ours / "influxfs", ignore_errors=True)
+        before = whole_tree(ours)
+        self.assertIn("no database other", merge(ours, "ours", "--database=other", tar, codes=(1,)))
+        merge(ours, "ours", "--exact", f"--from={rfc3339(START)}", tar, codes=(2,))
+        whole = Path(tar).read_bytes()
+        Path(tar).write_bytes(whole[:-3000])
+        merge(ours, "ours", tar, codes=(4,))
+        Path(tar).write_bytes(whole)
+        self.assertEqual({name: what for name, what in whole_tree(ours).items()}, before)
+        # A file of the store that must be read, and is damaged.
+        path = next(path for path in files_in(ours / "data") if path.endswith(".tsm"))
+        Path(path).write_bytes(Path(path).read_bytes()[:-9])
+        before = store_tree(ours)
+        self.assertIn(f"in the store: {os.path.relpath(path, ours)}: ", merge(ours, "ours", tar, codes=(1,)))
+        self.assertEqual(store_tree(ours), before)
+        self.assertEqual(litter(ours), [])
+
+    def test_by_copying(self):
+        """restore/merge/ of a mount."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0, 1)})
+        tar = self.snapshot(self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 1, 2)}))
+        mnt = self.mount(ours)
+        for mode, values in (("ours", [1, 1, 2]), ("theirs", [1, 2, 2])):
+            run("cp", tar, mnt / f"restore/merge/{mode}/")
+            self.assertIn("database db, to which points were added: 2 shards", (mnt / "restore/log").read_text())
+            with Influxd(ours, index="tsi1") as influxd:
+                self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "db")[0]["values"]], values, mode)
