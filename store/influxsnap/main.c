@@ -27,7 +27,7 @@ static const struct command commands[] = {
      "With --format=portable or legacy, PATH is a folder, in which a set is written as `influxd\n"
      "backup` does: for the real `influxd restore`.\n"},
     {"restore", "PATH…",
-     "database exclude rp shard from to as merge dry-run force owner keep-expired json", 1, -1,
+     "database exclude rp shard from to exact as merge dry-run force owner keep-expired json", 1, -1,
      snap_restore, "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
