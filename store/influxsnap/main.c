@@ -27,8 +27,8 @@ static const struct command commands[] = {
      "With --format=portable or legacy, PATH is a folder, in which a set is written as `influxd\n"
      "backup` does: for the real `influxd restore`.\n"},
     {"restore", "PATH…",
-     "database exclude rp shard from to as merge union dry-run force owner keep-expired json", 1, -1,
-     snap_restore, "put a snapshot in the place of the store",
+     "database exclude rp shard from to exact as merge union dry-run force owner keep-expired json",
+     1, -1, snap_restore, "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
      "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input;\n"
      "or a set that `influxd backup` wrote, legacy or portable: its folder, or a tar of that.\n"
@@ -47,7 +47,8 @@ static const struct command commands[] = {
      "Checks every header and checksum, every block of every TSM file, and that the chain is "
      "whole.\n"
      "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
-     "base.tar, 0.tar, 1.tar, …; or a set that `influxd backup` wrote, as a folder or a tar of it.\n"
+     "base.tar, 0.tar, 1.tar, …; or a set that `influxd backup` wrote, as a folder or a tar of "
+     "it.\n"
      "Without PATH, checks the cuts of the store: their manifests, and each file that they "
      "retain.\n"},
     {"cut", "", "keep json reserve guard exclude allow-left-out", 0, 0, snap_cut,

@@ -141,33 +141,36 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
     return r < 0 ? r : io_sync_dir(home);
 }
 
-struct removed_unit {
-    const struct target *t;
-    enum target_side side;
-};
+/* Whether the store has a folder of this path too. */
+static bool target_has_folder(const struct target *t, const char *path)
+{
+    struct stat st;
+    autoclose int self = target_open_folder(t);
+    return self >= 0 && io_stat_beneath(self, path, &st) == 0 && S_ISDIR(st.st_mode);
+}
 
-/* A unit holds what its target holds, one level down if that lies inside. In staging there may also
- * be folders of others, and links to their files in the store (compose.h): what has another name is
- * not lost. */
+/* A unit holds what its target holds, one level down if that lies inside. Where a store was composed
+ * (compose.h) it also shares files of others, and their folders, with the store: these are no
+ * loss. */
 static bool target_is_ours(const void *ctx, const char *path, const struct statx *st)
 {
-    const struct removed_unit *u = ctx;
-    const struct target *t = u->t;
-    const char *kind = kind_names[t->kind], *base = strrchr(path, '/');
-    size_t n = strlen(kind);
+    const struct target *t = ctx;
+    const bool folder = S_ISDIR(st->stx_mode);
+    const char *kind = kind_names[t->kind], *base = strrchr(path, '/'), *below = path;
     char whole[PATH_MAX];
-    if (!*path || (u->side == SIDE_NEW && S_ISDIR(st->stx_mode)))
-        return S_ISDIR(st->stx_mode);
-    if (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1)
+    if (!*path)
+        return folder;
+    if (!folder && st->stx_nlink > 1)
         return true;
     /* influxd gave it up and no snapshot holds it, but it may be good. */
     if (base && name_is_bad_tsm(base + 1))
         return false;
-    if (t->inside)
-        return strncmp(path, kind, n) == 0 && (!path[n] || path[n] == '/') &&
-               written_by_influxd(path, st->stx_mode);
-    return snprintf(whole, sizeof(whole), "%s/%s", kind, path) < (int)sizeof(whole) &&
-           written_by_influxd(whole, st->stx_mode);
+    if (t->inside && !(below = path_below(path, kind)))
+        return false;
+    return (snprintf(whole, sizeof(whole), "%s%s%s", kind, *below ? "/" : "", below) <
+                (int)sizeof(whole) &&
+            written_by_influxd(whole, st->stx_mode)) ||
+           (folder && target_has_folder(t, below));
 }
 
 int target_remove_side(const struct target *t, enum target_side side, struct err *e)
@@ -183,9 +186,7 @@ int target_remove_side(const struct target *t, enum target_side side, struct err
         return 0;
     if (!t->inside)
         snprintf(prefix, sizeof(prefix), "%s.", t->name);
-    const struct removed_unit removed = {t, side};
-    int r =
-        rmtree_clear(home, unit, prefix, &(struct rmtree_of){target_is_ours, &removed}, &said, e);
+    int r = rmtree_clear(home, unit, prefix, &(struct rmtree_of){target_is_ours, t}, &said, e);
     if (r < 0)
         return r;
     target_say_left(t, &said);

@@ -23,6 +23,7 @@ STARTS = 5      # in each part influxd is started so often on what is there righ
 class KillerTest(RestoreTest):
     timeout = 600
     on_disks = ()
+    place = "restore"   # where the snapshot is copied, in the mount
 
     def setUp(self):
         super().setUp()
@@ -70,7 +71,7 @@ class KillerTest(RestoreTest):
         self.fresh()
         before = self.look()
         with self.killed(0) as mnt:
-            run("cp", self.tar, mnt / "restore/")
+            run("cp", self.tar, mnt / self.place)
         after = self.look()
         self.assertNotEqual(before, after)
         return before, after
@@ -90,7 +91,7 @@ class KillerTest(RestoreTest):
         """How many steps a whole restore has."""
         self.fresh()
         with self.killed(0) as mnt:
-            run("cp", self.tar, mnt / "restore/")
+            run("cp", self.tar, mnt / self.place)
         return int((self.folder / "count").read_text())
 
     def restore_killed(self, at):
@@ -98,7 +99,7 @@ class KillerTest(RestoreTest):
         mnt = self.killed(at)
         try:
             mnt.start()
-            subprocess.run(["cp", self.tar, mnt / "restore/"], check=False, capture_output=True)
+            subprocess.run(["cp", self.tar, mnt / self.place], check=False, capture_output=True)
             return mnt.process.poll() is not None or not mnt.answers()
         except MountError:
             return True
@@ -128,11 +129,15 @@ class KillerTest(RestoreTest):
             with Influxd(copy) as influxd:
                 names = [row[0] for row in influxd.run("SHOW DATABASES")[0]["values"]]
                 values = [row[1] for row in influxd.run("SELECT v FROM m", "db")[0]["values"]]
-                value = {"old": 1, "new": 2}.get(state)
-                self.assertEqual((sorted(names), values), (["db", f"only{value}"], [value] * 2), f"step {at}: {state}")
+                self.assertEqual((sorted(names), values), self.answers(state), f"step {at}: {state}")
         except InfluxError as error:
             self.assertEqual(state, "fence", f"step {at}: {error}")
             self.assertIn("raft.db", str(error))
+
+    def answers(self, state):
+        """The databases, and the values that the one in both stores has."""
+        value = {"old": 1, "new": 2}.get(state)
+        return ["db", f"only{value}"], [value] * 2
 
     def check_recovered(self, at, state, old, new):
         """The next mount makes it whole, and then a restore works."""
@@ -142,10 +147,13 @@ class KillerTest(RestoreTest):
             if state != "fence":
                 self.assertTrue(now == {"old": old, "new": new}[state], f"step {at}: it was {state}")
             self.check_litter(at)
-            if at % 5 == 0:
-                run("cp", self.tar, mnt / "restore/again.tar")
+            if at % 5 == 0 and self.can_restore_again(now, old):
+                run("cp", self.tar, mnt / self.place / "again.tar")
                 self.assertTrue(self.look() == new, f"step {at}: restored again\n{difference(new, self.look())}")
         self.check_litter(at)
+
+    def can_restore_again(self, _now, _old):
+        return True
 
     def check_litter(self, at):
         found = [name for name in litter(self.root) if not name.endswith("/.influxfs")]
@@ -238,6 +246,28 @@ class NumberKillTest(KillTest):
         last = self.count()
         exchange = EXCHANGE + 40  # what is not kept is then removed
         self.check_steps([*range(1, last - exchange, 23), *range(last - exchange, last + 2, 5)], last)
+
+
+class MergeKillTest(KillTest):
+    """A snapshot is merged into the store: nothing is added by half."""
+    place = "restore/merge/theirs"
+    on_disks = (".",)
+
+    def look(self, root=None):
+        """What a merge makes of meta.db bears the time of its making."""
+        found = super().look(root)
+        return found | {name: (what[0], what[1], what[-1]) for name, what in found.items() if name == "meta/meta.db"}
+
+    def answers(self, state):
+        return (["db", "only1"], [1, 1]) if state == "old" else (["db", "only1", "only2"], [2, 2])
+
+    def can_restore_again(self, now, old):
+        """Merged twice, a shard has the files twice."""
+        return now == old
+
+    def test_merge(self):
+        last = self.count()
+        self.check_steps([*range(1, last - EXCHANGE, 37), *range(last - EXCHANGE, last + 2, 6)], last)
 
 
 class RecoveryKillTest(KillerTest):

@@ -1,6 +1,7 @@
 """A snapshot merged into a store: the real influxd answers as one that was given the points of both."""
 
 import os
+import random
 import re
 import shutil
 from pathlib import Path
@@ -215,3 +216,38 @@ class MergeStoreTest(StoreTest):
             self.assertIn("database db, to which points were added: 2 shards", (mnt / "restore/log").read_text())
             with Influxd(ours, index="tsi1") as influxd:
                 self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "db")[0]["values"]], values, mode)
+
+    def test_full_disk(self):
+        """With too little room for the snapshot, or for what is written anew, nothing is changed."""
+        if os.geteuid():
+            self.skipTest("only root can mount a small file system")
+        text = random.Random(1).randbytes(150_000).hex()
+        stores = []
+        for name in ("ours", "theirs"):
+            lines = [f'm,s={name} v="{text[at:at + 1000]}" {START + at}' for at in range(0, len(text), 1000)]
+            stores.append(self.store(name, [create("db", 1)], {("db", "rp"): lines}))
+            with Influxd(stores[-1], index="tsi1") as influxd:   # a WAL
+                influxd.write(lines, "db", "rp")
+                influxd.stop()
+        tar = self.snapshot(stores[1])
+        disk = self.folder / "disk"
+        disk.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=20m,mode=755", "tmpfs", disk)
+        self.addCleanup(run, "umount", disk)
+        run("cp", "-a", stores[0], disk / "store")
+        before = store_tree(disk / "store")
+        codes = []
+        for leave in range(0, 4_000_000, 250_000):
+            there = os.statvfs(disk)
+            with (disk / "ballast").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, there.f_bavail * there.f_frsize - leave)
+            said = merge(disk / "store", "theirs", f"--state={self.folder}/state", tar, codes=(0, 1))
+            (disk / "ballast").unlink()
+            codes.append("restored" in said)
+            if codes[-1]:
+                break
+            self.assertRegex(said, "No space left|no room")
+            self.assertEqual(store_tree(disk / "store"), before)
+            self.assertEqual(litter(disk / "store"), [])
+        self.assertTrue(codes[-1])
+        self.assertGreater(len(codes), 4)
