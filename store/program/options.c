@@ -91,6 +91,9 @@ const struct option_def options_table[] = {
      "the store's counts (ours), or the snapshot's (theirs)"},
     {"output", 0, SOME, "PATH", value_text, AT(output),
      "write to this file, whole or not at all, instead of stdout"},
+    {"path", 0, SOME, "FOLDER|FILE", value_text, AT(path),
+     "a TSM file, a WAL segment, or the folder of a shard,\n"
+     "a policy or a database, wherever it lies"},
     {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},
     {"skip-damaged", 0, FS | SOME, FLAG(skip_damaged),
      "dump all that is not damaged, and name the rest"},
@@ -137,6 +140,7 @@ void options_clear(struct options *o)
     free(o->rp);
     free(o->as);
     free(o->output);
+    free(o->path);
     free(o->host);
     free(o->allow_host);
 }

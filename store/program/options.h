@@ -55,10 +55,11 @@ struct options {
     int64_t accept_loss;       /* the number of a cut; -1: not given */
     struct value_age max_age;  /* of the last cut or backup */
     char *output;              /* NULL: stdout */
-    char *host;                /* a URL, or unix:PATH; NULL: this machine's store */
-    char *allow_host;          /* NAME[:NAME…]; NULL: none */
-    int64_t timeout_ns;        /* 0: not given */
-    char **args;               /* after the command; point into argv, NULL-terminated */
+    char *path;                /* of loose files; NULL: not given */
+    char *host;                              /* a URL, or unix:PATH; NULL: this machine's store */
+    char *allow_host;                        /* NAME[:NAME…]; NULL: none */
+    int64_t timeout_ns;                      /* 0: not given */
+    char **args; /* after the command; point into argv, NULL-terminated */
     size_t nargs;
 };
 
