@@ -174,7 +174,7 @@ static int dump_found(const struct options *o, struct schema_cache *c, struct du
         const struct dump_query q = {.db = meta_database(m, i),
                                      .from = o->from,
                                      .to = o->to,
-                                     .format = o->format.dump,
+                                     .format = (enum dump_format)o->format.dump,
                                      .gaps = gaps,
                                      .reader = &snap_reader};
         r = dump_database(c, &q, to, e);
