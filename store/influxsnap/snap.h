@@ -59,6 +59,7 @@ int snap_clone(struct snap *s);
 int snap_dump(struct snap *s);
 int snap_users(struct snap *s);
 int snap_queries(struct snap *s);
+int snap_rebuild_meta(struct snap *s);
 int snap_serve(struct snap *s);
 int snap_recover(struct snap *s);
 
