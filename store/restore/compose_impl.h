@@ -88,8 +88,9 @@ int compose_place_shards(struct compose *c, const struct metaedit_item *database
                          const struct metaedit_item *here, struct composed_database *count,
                          struct err *e);
 
-/* compose_merge.c: points are added to a database that is there. Which shards come from where
- * (merge_plan.h), and their files (merge_shard.h). influxd finds the series of a changed shard anew
+/* compose_merge.c: points are added to a database that is there, or (compose_cuts) points of exact
+ * times take the place of its points. Which shards come from where (merge_plan.h, merge_cut.h), and
+ * their files (merge_shard.h). influxd finds the series of a changed shard anew
  * at its next start, and adds to the database's series file what is new: the indexes of other shards
  * stay. */
 
@@ -112,6 +113,11 @@ enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kin
 int compose_merge_fill(struct compose *c, struct err *e);
 
 void compose_merge_free(struct compose_merge *m); /* NULL is allowed */
+
+static inline bool compose_cuts(const struct compose *c)
+{
+    return c->part.exact && c->q->merge == MERGE_NONE;
+}
 
 /* compose_came.c: a staged file is one of those that came. */
 int compose_came(struct compose *c, const char *name, struct err *e);

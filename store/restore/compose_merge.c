@@ -7,6 +7,7 @@
 #include "store/base/io.h"
 #include "store/base/path.h"
 #include "store/influx/names.h"
+#include "store/restore/merge_cut.h"
 #include "store/restore/merge_omitted.h"
 #include "store/restore/merge_plan.h"
 #include "store/restore/merge_stage.h"
@@ -26,6 +27,7 @@ struct lying {
 /* The merge of one database. */
 struct merging {
     const char *db, *their_db;
+    const struct metaedit_item *theirs; /* the database there */
     struct merge_plan plan;
     const struct merge_step **steps; /* those of the plan, by shard here */
 };
@@ -82,7 +84,9 @@ static int merge_begin(struct compose *c, struct err *e)
         return no_memory(e);
     if (c->theirs[TARGET_DATA] < 0)
         return 0;
-    int r = merge_look(&c->merge->ours, c->ours, "the store cannot be merged into", e);
+    int r = c->was.st_nlink /* else there is no store yet */
+                ? merge_look(&c->merge->ours, c->ours, "the store cannot be merged into", e)
+                : 0;
     return r < 0 ? r : merge_look(&c->merge->theirs, c->theirs, "the snapshot", e);
 }
 
@@ -90,6 +94,8 @@ static int merge_begin(struct compose *c, struct err *e)
 static const struct shard_files *merge_find(const struct lying *s, const char *db, uint64_t id)
 {
     size_t i, end;
+    if (!s->shards)
+        return NULL;
     for (shards_span(s->shards, db, NULL, &i, &end); i < end; i++)
         if (shards_at(s->shards, i)->id == id)
             return shards_at(s->shards, i);
@@ -111,12 +117,30 @@ static int merge_holds(void *ctx, uint64_t shard, struct err *e)
     return sh && (sh->ntsm || sh->nwal);
 }
 
+/* Passes on the times that are asked for. */
+struct looking_at {
+    struct time_range asked;
+    merge_times_fn *fn;
+    void *ctx;
+};
+
+static int merge_times_asked(void *ctx, int64_t min, int64_t max)
+{
+    const struct looking_at *l = ctx;
+    if (max < l->asked.min || min > l->asked.max)
+        return 0;
+    return min < l->asked.min || max > l->asked.max ? 1 : l->fn(l->ctx, min, max);
+}
+
 static int merge_times_of(void *ctx, uint64_t shard, merge_times_fn *fn, void *fn_ctx,
                           struct err *e)
 {
     const struct looking *l = ctx;
     const struct lying *theirs = &l->c->merge->theirs;
-    return merge_times(theirs->capture, merge_find(theirs, l->db, shard), NULL, fn, fn_ctx, e);
+    struct looking_at at = {compose_cuts(l->c) ? merge_cut_range(&l->c->part) : SETTLED_ALL, fn,
+                            fn_ctx};
+    return merge_times(theirs->capture, merge_find(theirs, l->db, shard), NULL, merge_times_asked,
+                       &at, e);
 }
 
 /* The same by the names of the snapshot's files alone: for a dry run. */
@@ -179,9 +203,12 @@ static size_t merge_run(const struct merging *m, size_t i)
 }
 
 /* A new shard that is all that one of the snapshot holds needs no merge. */
-static bool is_taken(const struct merging *m, size_t i)
+static bool is_taken(const struct compose *c, const struct merging *m, size_t i)
 {
-    return m->steps[i]->how == MERGE_AS_IT_LIES && merge_run(m, i) == 1;
+    const struct merge_step *s = m->steps[i];
+    return s->how == MERGE_AS_IT_LIES && merge_run(m, i) == 1 &&
+           (!compose_cuts(c) ||
+            merge_cut_nothing(c->incoming, m->theirs, s->rp, s->there, &c->part));
 }
 
 static struct compose_shard shard_of(const struct merging *m, const struct merge_step *s)
@@ -223,7 +250,7 @@ static int merge_keep_steps(struct compose *c, struct merging *m, struct compose
         count->shards += m->plan.counts[how];
     for (size_t i = 0; r == 0 && i < m->plan.nsteps; i += merge_run(m, i)) {
         const struct compose_shard s = shard_of(m, m->steps[i]);
-        if (is_taken(m, i)) {
+        if (is_taken(c, m, i)) {
             count->renumbered += s.id != s.their_id;
             r = compose_add_shard(c, &s, e);
         } else if (merge_add_path(all, m->db, m->steps[i]) < 0) {
@@ -244,7 +271,7 @@ static int merge_tell(struct compose *c, const struct merging *m)
         [MERGE_AS_IT_LIES] = "added as they are",
     };
     int r = 0;
-    for (int how = 0; r == 0 && how < 3; how++)
+    for (int how = 0; r == 0 && how < 3 && !compose_cuts(c); how++)
         if (m->plan.counts[how])
             r = composed_note(c->out, false, "shards of %s that are %s: %zu", m->db, what[how],
                               m->plan.counts[how]);
@@ -273,12 +300,15 @@ int compose_merge_plan(struct compose *c, const struct metaedit_item *theirs,
     if (!array_grow(&all->list, all->n))
         return no_memory(e);
     struct merging *m = &all->list[all->n++];
-    *m = (struct merging){.db = here->name, .their_db = theirs->name};
+    *m = (struct merging){.db = here->name, .their_db = theirs->name, .theirs = theirs};
     struct looking look = {c, theirs->name};
     const struct merge_shards by_files = {merge_holds, merge_times_of, &look},
                               by_names = {merge_holds_names, merge_no_times, &look};
-    r = merge_plan_database(c->meta, here, c->incoming, theirs, &c->part,
-                            all->theirs.shards ? &by_files : &by_names, &m->plan, e);
+    if (compose_cuts(c))
+        r = merge_cut_plan(c->meta, here, c->incoming, theirs, &c->part, &m->plan, e);
+    if (r == 0)
+        r = merge_plan_database(c->meta, here, c->incoming, theirs, &c->part,
+                                all->theirs.shards ? &by_files : &by_names, &m->plan, e);
     if (r == 0)
         r = merge_keep_steps(c, m, count, e);
     if (r == 0 && !merge_has_series(c, here->name))
@@ -315,6 +345,8 @@ enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kin
     const char *name = path_last(path);
     if (!m || depth != 4 || !bsearch(path, m->paths, m->npaths, sizeof(*m->paths), is_below))
         return MIRROR_ALL;
+    if (compose_cuts(c) && (name_is_tsm(name) || name_is_tombstone(name) || name_is_wal(name)))
+        return MIRROR_NOT;
     if (kind == TARGET_WAL)
         return name_is_wal(name) && c->q->merge == MERGE_THEIRS ? MIRROR_NOT : MIRROR_ALL;
     if (strcmp(name, NAME_INDEX) == 0)
@@ -324,27 +356,46 @@ enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kin
                : MIRROR_ALL;
 }
 
+/* What is taken of which shard; of a shard that is cut, what stays comes from itself. */
+static size_t merge_take_parts(const struct compose *c, const struct merging *m, size_t first,
+                               size_t n, struct merge_part *parts)
+{
+    const struct compose_merge *all = c->merge;
+    size_t taken = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct merge_step *s = m->steps[first + i];
+        const bool kept = s->there == MERGE_KEPT;
+        const struct lying *in = kept ? &all->ours : &all->theirs;
+        const struct merge_part part = {
+            in->capture, merge_find(in, kept ? m->db : m->their_db, kept ? s->here : s->there),
+            kept || !compose_cuts(c) ? s->range : merge_cut(s->range, &c->part), s->n, s->i};
+        if (part.shard && part.range.min <= part.range.max)
+            parts[taken++] = part;
+    }
+    return taken;
+}
+
 static int merge_fill_shard(struct compose *c, const struct merging *m, size_t first, size_t n,
                             struct err *e)
 {
     const struct compose_merge *all = c->merge;
-    const struct compose_shard at = shard_of(m, m->steps[first]);
+    size_t like = first; /* what comes from the snapshot, if anything does */
+    while (like + 1 < first + n && m->steps[like]->there == MERGE_KEPT)
+        like++;
+    const struct compose_shard at = shard_of(m, m->steps[like]);
     autofree struct merge_part *parts = calloc(n, sizeof(*parts));
     cleanup(merge_shard_freep) struct merge_shard *merged = NULL;
     if (!parts)
         return no_memory(e);
-    for (size_t i = 0; i < n; i++) {
-        const struct merge_step *s = m->steps[first + i];
-        parts[i] = (struct merge_part){all->theirs.capture,
-                                       merge_find(&all->theirs, m->their_db, s->there), s->range,
-                                       s->n, s->i};
-    }
     const struct merge_query q = {.capture = all->ours.capture,
-                                  .shard = merge_find(&all->ours, m->db, at.id),
+                                  .shard =
+                                      compose_cuts(c) ? NULL : merge_find(&all->ours, m->db, at.id),
                                   .parts = parts,
-                                  .nparts = n,
+                                  .nparts = merge_take_parts(c, m, first, n, parts),
                                   .parts_win = c->q->merge == MERGE_THEIRS,
                                   .folder = c->fresh[TARGET_DATA]};
+    if (q.nparts == 0)
+        return 0; /* all of it goes, and nothing comes */
     const struct shard_files *part = parts[0].shard;
     int r = merge_shard_open(&q, &merged, e);
     if (r == 0)
@@ -363,7 +414,7 @@ int compose_merge_fill(struct compose *c, struct err *e)
         size_t run;
         for (size_t i = 0; r == 0 && i < m->plan.nsteps; i += run) {
             run = merge_run(m, i);
-            r = is_taken(m, i) ? 0 : merge_fill_shard(c, m, i, run, e);
+            r = is_taken(c, m, i) ? 0 : merge_fill_shard(c, m, i, run, e);
         }
     }
     if (r == 0 && c->merge && merge_omitted_tell(&c->merge->omitted, c->out) < 0)

@@ -75,7 +75,7 @@ static int plan_take_away(struct compose *c, const struct metaedit_item *databas
     if (!composed_add(c->out, how, to, database->name))
         return no_memory(e);
     if (!whole)
-        return merged ? 0 : compose_clear_shards(c, database, here, e);
+        return merged || compose_cuts(c) ? 0 : compose_clear_shards(c, database, here, e);
     if (here)
         metaedit_remove(c->meta, here);
     /* Also what lies there without being known: influxd would take it for a part of it. */
@@ -168,6 +168,21 @@ static int plan_remove_queries(struct compose *c, const struct metaedit_item *da
     return 0;
 }
 
+/* Of a database that has come, the shards are taken one by one, as they are cut. */
+static int plan_bring_cut(struct compose *c, const struct metaedit_item *database,
+                          struct composed_database *count, struct err *e)
+{
+    const struct metaedit_item *here = database_here(c, database), *next;
+    for (const struct metaedit_item *p = metaedit_first(c->meta, here, METAEDIT_POLICY); p;
+         p = metaedit_next(p))
+        for (const struct metaedit_item *g = metaedit_first(c->meta, p, METAEDIT_GROUP); g;
+             g = next) {
+            next = metaedit_next(g);
+            metaedit_remove(c->meta, g);
+        }
+    return compose_merge_plan(c, database, here, count, e);
+}
+
 static int plan_bring_whole(struct compose *c, const struct metaedit_item *database,
                             struct composed_database *count, struct err *e)
 {
@@ -177,7 +192,8 @@ static int plan_bring_whole(struct compose *c, const struct metaedit_item *datab
     if (r == 0)
         r = metaedit_copy_database(c->meta, c->incoming, database, to, &did, e);
     if (r == 0)
-        r = compose_add_copied(c, to, database->name, &did, count, e);
+        r = compose_cuts(c) ? plan_bring_cut(c, database, count, e)
+                            : compose_add_copied(c, to, database->name, &did, count, e);
     if (r == 0 && composed_note_copied(c->out, to, &did) < 0)
         r = no_memory(e);
     metaedit_copied_clear(&did);
@@ -192,8 +208,9 @@ static int plan_bring(struct compose *c, const struct metaedit_item *database, s
     struct composed_database *count = &c->out->databases[i];
     if (comes_whole(c, here))
         return plan_bring_whole(c, database, count, e);
-    return c->q->merge != MERGE_NONE ? compose_merge_plan(c, database, here, count, e)
-                                     : compose_place_shards(c, database, here, count, e);
+    return c->q->merge != MERGE_NONE || compose_cuts(c)
+               ? compose_merge_plan(c, database, here, count, e)
+               : compose_place_shards(c, database, here, count, e);
 }
 
 int compose_plan(struct compose *c, struct err *e)

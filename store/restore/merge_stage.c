@@ -54,9 +54,10 @@ static int stage_move(const struct staging *s, int folder, const struct merge_fi
     return stage_rename(s, folder, from, to);
 }
 
+/* Whether it was mirrored: a shard that is cut was not. */
 static bool is_ours(const struct staging *s, const struct merge_file *f)
 {
-    return f->capture == s->ours;
+    return f->capture == s->ours && !compose_cuts(s->c);
 }
 
 /* Names ascend before and after. So none is in the way of another if those that rise go first, from
@@ -92,12 +93,13 @@ static int stage_make_folder(const struct staging *s, bool tsi1)
     return r == 0 && tsi1 ? stage_folder(s->c->stage, index, 0755, -1, s->e) : r;
 }
 
-/* A file of the snapshot, as it lies. */
-static int stage_theirs(const struct staging *s, const struct merge_file *f, const char *name)
+/* A file of the snapshot, or of the store where that was not mirrored, as it lies. */
+static int stage_lying(const struct staging *s, const struct merge_file *f, const char *name)
 {
     const struct member *m = capture_member(f->capture, f->member);
-    autoclose int from = io_open_beneath(s->c->theirs[TARGET_DATA], m->dir + strlen("data/"),
-                                         O_RDONLY | O_DIRECTORY);
+    const int *fds = f->capture == s->ours ? s->c->ours : s->c->theirs;
+    autoclose int from =
+        io_open_beneath(fds[TARGET_DATA], m->dir + strlen("data/"), O_RDONLY | O_DIRECTORY);
     if (from < 0)
         return err_sys(s->e, from, "staging %s", name);
     return stage_fill_file(s->c->stage, name, from, m->name, s->e);
@@ -130,7 +132,7 @@ static int stage_others(const struct staging *s)
             continue;
         if (snprintf(name, sizeof(name), "%s/%s", s->folder, f->name) >= PATH_MAX)
             return err_sys(s->e, -ENAMETOOLONG, "staging %s", name);
-        r = f->capture ? stage_theirs(s, f, name) : stage_made(s, i, name);
+        r = f->capture ? stage_lying(s, f, name) : stage_made(s, i, name);
         if (r == 0)
             r = compose_came(s->c, name, s->e);
     }

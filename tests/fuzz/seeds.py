@@ -320,6 +320,11 @@ def all_seeds():
         yield "tsmwriter", chance.randbytes(n)
     for blocks, last in ((small[:6], 15), (small[6:12], 130), (small[12:], 10010)):
         yield "tsmfile", tsm_file((b"m,t=%d#!~#v" % i, block[0], [block], [(10, last)]) for i, block in enumerate(blocks))
+    for tsm, deleted in ((tsm_file((b"m,t=%d#!~#v" % i, block[0], [block], [(10, last)]) for i, block in enumerate(blocks)), until)
+                         for blocks, last, until in ((small[:6], 15, 12), (small[6:12], 130, 15), (small[12:], 10010, 99))):
+        keys = (b"m,t=%d#!~#v" % i for i in range(4))
+        tombstone = b"\0\0\x15\x02" + b"".join(struct.pack(">I", len(key)) + key + struct.pack(">qq", 11, deleted) for key in keys)
+        yield "settled", struct.pack(">Hbb", len(tsm), -5, 14) + tsm + tombstone
     # The types of entries that the fixtures lack.
     yield "walentry", b"\x01" + b"\x05\x00\x01k\x00\x00\x00\x01" + bytes(16)
     yield "walentry", b"\x02a#!~#v\n\nb#!~#v\n"

@@ -314,6 +314,7 @@ class RenamedTest(PartTest):
                                  (["--database=foo", "--as=a\x01b"], 1, "cannot be the name"),
                                  (["--database=fo"], 1, "no database fo; it holds: other, foo"),
                                  (["--database=foo", "--rp=x"], 1, "no policy x there; it holds: foo.hours, foo.days"),
+                                 (["--exact", "--database=foo"], 2, "need a time"),
                                  (["--shard=77"], 1, "no shard 77"),
                                  (["--from=2017-01-01T00:00:00Z"], 1, "no shard of these times"),
                                  (["--exclude=foo:other"], 1, "it holds: other, foo")):
@@ -394,6 +395,49 @@ class SmallerPartTest(PartTest):
         self.assertEqual(code, 1, said)
         self.assertIn("would be lost", said)
         self.assertEqual(before, store_tree(self.store))
+
+    def test_exact(self):
+        """To the point, in shards that both have, that are longer here, and that are missing here."""
+        with Influxd(self.source, self.index) as influxd:
+            influxd.write([f"m,host=h0 v=50 {NOON + n * 60 * 10**9}" for n in range(1, 200)], "foo")
+            influxd.stop()
+        snap(self.source, "backup", self.tar.with_suffix(".more"))
+        with Influxd(self.store, self.index) as influxd:
+            influxd.write([f"m,host=h9 v=60 {NOON + n * 60 * 10**9}" for n in range(1, 100)], "foo", "hours")
+            influxd.run('CREATE DATABASE longer WITH DURATION INF SHARD DURATION 1d NAME "hours"')
+            influxd.write([f"m,host=h9 v=60 {NOON + n * 60 * 10**9}" for n in range(-600, 700, 7)], "longer")
+            influxd.stop()
+        start, end = "2016-06-11T12:30:00Z", "2016-06-11T14:10:00Z"
+        times = f"WHERE time >= '{start}' AND time < '{end}'", f"WHERE time < '{start}' OR time >= '{end}'"
+        wanted = [self.points(self.source, "foo", times[0]), self.points(self.store, "foo", times[1])]
+        before, meta = store_tree(self.store), MetaParts(self.store)
+        done = self.restore("--exact", f"--from={start}", f"--to={end}", "--database=foo", "--rp=hours",
+                            self.tar.with_suffix(".more"))
+        self.assertEqual([one["how"] for one in done["databases"]], ["part"])
+        self.check_others(before, meta, "foo")
+        self.assertEqual([self.points(self.store, "foo", when) for when in times], wanted)
+        self.check_exact_elsewhere(start, end, times, wanted[0])
+
+    def check_exact_elsewhere(self, start, end, times, theirs):
+        """Under a name that is new; and, merged by hand, where shards do not line up."""
+        words = ["--exact", f"--from={start}", f"--to={end}", "--rp=hours", "--database=foo"]
+        self.restore(*words, "--as=new", self.tar.with_suffix(".more"))
+        self.assertEqual([self.points(self.store, "new", when) for when in times], [theirs, []])
+        with Influxd(self.source, self.index) as influxd:
+            influxd.run('CREATE DATABASE longer WITH DURATION INF SHARD DURATION 1h NAME "hours"')
+            influxd.run("SELECT * INTO longer.hours.m FROM foo.hours.m GROUP BY *")
+            influxd.stop()
+        snap(self.source, "backup", "--database=longer", self.folder / "longer.tar")
+        rest = self.points(self.store, "longer", times[1])
+        self.restore(*words[:3], self.folder / "longer.tar")
+        self.assertEqual([self.points(self.store, "longer", when) for when in times], [theirs, rest])
+
+    def points(self, root, name, when):
+        """Whose time is such, after influxd has started anew."""
+        with Influxd(root, self.index) as influxd:
+            found = influxd.run(f"SELECT * FROM hours.m {when}", name)
+            influxd.stop()
+        return [row for one in found for row in one["values"]]
 
     def test_stray_shard(self):
         """A folder that meta.db does not know is a shard to influxd: its number is not given again."""
