@@ -10,6 +10,7 @@
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/outfile.h"
 #include "store/influxsnap/remember.h"
+#include "store/influxsnap/selecting.h"
 #include "store/influxsnap/stream.h"
 #include "store/influxsnap/telling.h"
 #include "store/sets/madeset.h"
@@ -102,7 +103,9 @@ static int set_backup_make(struct set_backup *b, struct err *e)
 {
     struct madeset_query q = {.format = b->s->o.format.set == VALUE_SET_LEGACY ? MADESET_LEGACY
                                                                                : MADESET_PORTABLE};
+    const struct selection part = options_selection(&b->s->o);
     struct capture *c = tarball_capture(b->now);
+    q.limited = !selection_is_all(&part);
     int r = set_backup_name(b, &q, e);
     if (r == 0)
         r = madeshards_new(c, snapshots_catalog(b->s->snapshots), b->s->state, &b->shards, e);
@@ -177,6 +180,8 @@ static int set_backup_run(struct set_backup *b, struct err *e)
     int r = snap_open(b->s, SNAP_SNAPSHOTS, e);
     if (r == 0)
         r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
+    if (r == 0)
+        r = selecting_take(b->s, &b->now, e);
     if (r == 0)
         r = set_backup_open_folder(b, e);
     if (r == 0)

@@ -249,6 +249,17 @@ class LiveTest(SetTest):
         self.assertNotEqual(expected, self.expected)
         self.check_same(expected, self.restored(self.folder / "sets/portable", "again"))
 
+    def test_part(self):
+        """Some databases, as a set; it says that it is not all."""
+        folder = self.folder / "part"
+        run(SNAP, "-c", self.source.root, "backup", "--format=portable", "--database=x y:ü", folder)
+        manifest, = folder.glob("*.manifest")
+        self.assertIs(json.loads(manifest.read_text())["limited"], True)
+        part = {where: answer for where, answer in self.expected.items() if where[0] in ("x y", "ü")}
+        self.check_same(part, self.restored(folder, "some"))
+        run(SNAP, "-c", self.source.root, "backup", "--format=legacy", "--database=x y:ü", self.folder / "old")
+        self.check_same(part, self.offline(self.folder / "old", ("x y", "ü")))
+
     def test_refused(self):
         for words, said in ((("--format=portable", "-"), "needs a folder"), (("--format=lp", "x"), "portable or legacy"),
                             (("--format=legacy", "--compress=zstd", "x"), "--compress"),
