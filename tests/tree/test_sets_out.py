@@ -468,6 +468,45 @@ class InstantTest(SetTest):
         self.assertEqual(zlib.crc32(gzip.decompress(whole)), int.from_bytes(whole[-8:-4], "little"))
 
 
+class UnfinishedTest(SetTest):
+    """What could not be written whole is not there."""
+
+    def test_full_disk(self):
+        if os.geteuid():
+            self.skipTest("only root can mount a small file system")
+        store = fixtures.unpack("1.6.7-inmem", self.folder / "store")
+        for form in ("portable", "legacy"):
+            disk = self.folder / form
+            disk.mkdir()
+            run("mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk)
+            self.addCleanup(run, "umount", disk)
+            done = subprocess.run([SNAP, "-c", store, "backup", f"--format={form}", disk / "set"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("No space left on device", done.stderr)
+            self.assertEqual(os.listdir(disk / "set"), [])
+            run("mount", "-o", "remount,size=10m", disk)
+            run(SNAP, "-c", store, "backup", "--format=portable", disk / "set")
+            self.assertEqual(len(list((disk / "set").glob("*.manifest"))), 1)
+
+    def test_killed(self):
+        """Neither manifest nor metastore; the next run goes on beside what is left."""
+        store = fixtures.unpack("1.6.7-inmem", self.folder / "store")
+        for form, last in (("portable", "*.manifest"), ("legacy", "meta.*")):
+            folder = self.folder / form
+            said = subprocess.Popen([SNAP, "-c", store, "backup", f"--format={form}", folder],
+                                    stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            said.stderr.readline()
+            said.kill()
+            said.communicate(timeout=HANG)
+            if said.returncode == -9:
+                self.assertEqual(list(folder.glob(last)), [])
+            done = subprocess.run([SNAP, "-c", store, "backup", f"--format={form}", "--quiet", folder],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 0 if form == "portable" else 6)
+            self.assertEqual(len(list(folder.glob(last))), 1)
+            self.assertFalse([name for name in os.listdir(folder) if name.startswith(".")])
+
+
 class ManyTest(SetTest):
     """So many databases that the real server may fail to read the metadata of all."""
 
