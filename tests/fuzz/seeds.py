@@ -61,6 +61,9 @@ def manifests():
                    "removed_folders": ["wal/db/rp/2", "wal"], "folders": ["data", "data/db"]}
     yield plain | {"kind": "database", "id": "\u00e9\\\"", "index": 2**64 - 1, "files": []}
     yield plain | {"version": 2}
+    yield plain | {"kind": "database", "selection": {
+        "databases": ["b", "a\u00e9"], "exclude": ["c"], "rp": "rp", "shards": [7, 2**63], "from_ns": -2**63, "to_ns": 5,
+        "exact": True}}
     yield plain | {"links": ["data/db/rp/1 -> /slow/1"],
                    "left_out": ["db/rp/8", {"name": "db/rp/9", "files": 2, "bytes": 7, "why": "unknown"},
                                 {"name": "data/db/rp/1/1-1.tsm.bad", "files": 1, "bytes": 2**62, "why": "later"}]}
@@ -290,6 +293,7 @@ def seeds(store):
         if of and path.stat().st_size:
             yield from of(path.read_bytes())
     yield "meta", (store / "meta/meta.db").read_bytes()
+    yield "partmeta", (store / "meta/meta.db").read_bytes()
 
 
 def all_seeds():
