@@ -8,11 +8,12 @@ import struct
 import time
 from pathlib import Path
 
+from lib import fixtures
 from lib.case import StoreTest
 from lib.cuts import snap
 from lib.dumps import rfc3339
 from lib.files import files_in, run, wait_until
-from lib.influxd import Influxd
+from lib.influxd import Influxd, tsm_files
 from lib.measurements import HOUR, START
 from lib.merging import Side, all_rows, create, history, is_flushed, merge, server, write_all
 from lib.points import names
@@ -308,3 +309,28 @@ class MergeStoreTest(StoreTest):
             self.assertEqual(litter(disk / "store"), [])
         self.assertTrue(codes[-1])
         self.assertGreater(len(codes), 4)
+
+
+class MergeFixtureTest(StoreTest):
+    """A store merged into itself, once each way: every answer stays."""
+    timeout = 300
+
+    def check(self, name):
+        store = fixtures.unpack(name, self.folder / "store")
+        tar = self.folder / "store.tar"
+        snap(store, "--quiet", "backup", tar)
+        files = len(tsm_files(store))
+        for mode in ("ours", "theirs"):
+            merge(store, mode, tar)
+        self.assertGreater(len(tsm_files(store)), 2 * files)
+        with Influxd(store, index=fixtures.index_of(name)) as influxd:
+            fixtures.check_answers(name, influxd)
+
+    def test_1_6_7_tsi1(self):
+        self.check("1.6.7-tsi1")
+
+    def test_1_8_10_inmem(self):
+        self.check("1.8.10-inmem")
+
+    def test_1_12_4_tsi1(self):
+        self.check("1.12.4-tsi1")
