@@ -99,7 +99,8 @@ static bool plan_lines_up(item *group, int64_t duration)
     if (duration <= 0)
         return false;
     if (group->end == INT64_MAX)
-        return (group->start - YEAR_1_NS) % duration == 0 && group->end - group->start <= duration;
+        return (group->start - YEAR_1_NS) % duration == 0 &&
+               (__int128)group->end - group->start <= duration;
     return (group->end - YEAR_1_NS) % duration == 0 &&
            (uint64_t)group->end - (uint64_t)group->start == (uint64_t)duration;
 }

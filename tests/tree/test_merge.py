@@ -98,15 +98,18 @@ class MergeTest(StoreTest):
 class MergeStoreTest(StoreTest):
     """What else is in the two stores."""
 
-    def store(self, name, statements, lines, index="tsi1"):
-        """With files and no WAL. lines: (database, policy) -> lines."""
+    def store(self, name, statements, lines, flushed=False, index="tsi1"):
+        """With a WAL alone, or with files and no WAL. lines: (database, policy) -> lines."""
         root = self.folder / name
-        with Influxd(root, index=index, cache_snapshot_memory_size=1, cache_snapshot_write_cold_duration="1s") as influxd:
+        how = {"cache_snapshot_memory_size": 1, "cache_snapshot_write_cold_duration": "1s"} if flushed else {}
+        with Influxd(root, index=index, **how) as influxd:
             for statement in statements:
                 influxd.run(statement)
             for (db, rp), written in lines.items():
                 influxd.write(written, db, rp)
-            wait_until(lambda: is_flushed(root), 60, "a flush")
+            if flushed:
+                wait_until(lambda: is_flushed(root), 60, "a flush")
+            influxd.stop()
         for own in ("influxdb.conf", "influxd.log"):
             (root / own).unlink()
         return root
@@ -198,7 +201,7 @@ class MergeStoreTest(StoreTest):
 
     def test_refused(self):
         """Nothing is changed while influxd runs, or by what is damaged or not there."""
-        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0)})
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0)}, flushed=True)
         theirs = self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 0)})
         tar = self.snapshot(theirs)
         with Influxd(ours, index="tsi1"):
@@ -222,7 +225,7 @@ class MergeStoreTest(StoreTest):
 
     def test_orphan_tombstone(self):
         """One without its TSM file deletes nothing of a file that gets its name."""
-        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0)})
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0)}, flushed=True)
         tar = self.snapshot(self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 0)}))
         orphan = ours / "data/db/rp/1/000000002-000000001.tombstone"
         key = b"m,h=a#!~#v"
@@ -283,7 +286,7 @@ class MergeStoreTest(StoreTest):
         stores = []
         for name in ("ours", "theirs"):
             lines = [f'm,s={name} v="{text[at:at + 1000]}" {START + at}' for at in range(0, len(text), 1000)]
-            stores.append(self.store(name, [create("db", 1)], {("db", "rp"): lines}))
+            stores.append(self.store(name, [create("db", 1)], {("db", "rp"): lines}, flushed=True))
             with Influxd(stores[-1], index="tsi1") as influxd:   # a WAL
                 influxd.write(lines, "db", "rp")
                 influxd.stop()
