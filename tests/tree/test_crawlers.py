@@ -212,7 +212,7 @@ class MarkerTest(StoreTest):
         """It deletes nothing while nothing is mounted, and takes the file once."""
         mirror = self.folder / "mirror"
         job = f"test -e {self.folder}/mnt/.influxfs && rsync -ai --delete --exclude=status.json {self.folder}/mnt/ {mirror}/"
-        with self.mounted(self.store, options="hide=dump:live:at:restore"):
+        with self.mounted(self.store, options="hide=dump:live:at:restore:backup"):
             self.assertIn(".influxfs", run("sh", "-ec", job))
             self.assertNotIn(".influxfs", run("sh", "-ec", job))
         before = sorted(os.listdir(mirror))

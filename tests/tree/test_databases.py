@@ -1,17 +1,19 @@
 """databases/DB.tar and influxsnap backup of a part: each is a store of what was selected, and of nothing else."""
 
+import gzip
 import json
 import os
 import shutil
 import subprocess
 import tarfile
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
+from lib import fixtures
 from lib.archive import Archive
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, snap, snap_code
-from lib.files import HANG, PATIENCE, run, sha256
+from lib.files import FIXTURES, HANG, PATIENCE, run, sha256
 from lib.influxd import Influxd
 from lib.points import Served, names
 from lib.stores import HandmadeStore, tsm
@@ -41,6 +43,11 @@ def shards_of(influxd):
     rows = [dict(zip(series["columns"], row)) for series in influxd.run("SHOW SHARDS") for row in series.get("values", [])]
     return sorted((row["database"], str(row["id"]), nanoseconds(row["start_time"]), nanoseconds(row["end_time"]))
                   for row in rows)
+
+
+def without_null_tags(found):
+    """A server that knows no series with a tag does not say that the tag is empty."""
+    return {(*cell[:3], tuple(tag for tag in cell[3] if tag[1]), *cell[4:]) for cell in found}
 
 
 def within(cell, shard):
@@ -97,6 +104,23 @@ class DatabasesTest(PartTest):
 
     def test_each_alone_tsi1(self):
         self.each_alone(["a.b", "ü"], "tsi1")
+
+    def test_fixtures(self):
+        """Stores of three versions: each answer for a database is what that database alone gives."""
+        for name in fixtures.NAMES:
+            store = fixtures.unpack(name, self.folder / name)
+            mnt = self.mount(store, name=f"mnt-{name}")
+            answers = json.loads(gzip.decompress((FIXTURES / name / "answers.json.gz").read_bytes()))
+            databases = {answer["db"] for answer in answers if answer["db"]}
+            self.assertTrue(databases)
+            for database in sorted(databases):
+                with self.subTest(name=name, database=database):
+                    unpacked = self.unpacked(mnt / "databases" / file_of(database))
+                    with Influxd(unpacked, index=fixtures.index_of(name)) as other:
+                        self.assertEqual(names(other, "SHOW DATABASES"), [database])
+                        for answer in answers:
+                            if answer["db"] == database:
+                                self.assertEqual(other.query(answer["query"], database).decode(), answer["body"])
 
     def test_stays_while_others_change(self):
         source = self.begin(["a", "b"])
@@ -310,6 +334,25 @@ class BackupTest(PartTest):
 
     def test_exact_tsi1(self):
         self.exact("tsi1")
+
+    def test_exact_of_fixtures(self):
+        """With tombstones, overlapping files and a WAL: half of the points, by their times."""
+        for name in ("1.6.7-inmem", "1.6.7-tsi1"):
+            store = fixtures.unpack(name, self.folder / name)
+            self.source = self.influxd(self.folder / "second", index=fixtures.index_of(name))
+            self.source.kill()
+            shutil.copytree(store, self.folder / "second", dirs_exist_ok=True)
+            self.source.start()
+            wanted = Served(self.source).cells
+            times = sorted(cell[4] for cell in wanted)
+            start, end = (datetime.fromtimestamp(times[len(times) * part // 4] // 10**9, UTC) for part in (1, 3))
+            snap(store, "backup", self.folder / f"{name}.tar", f"--from={start:%FT%TZ}", f"--to={end:%FT%TZ}", "--exact")
+            inside = {cell for cell in wanted if start.timestamp() * 10**9 <= cell[4] < end.timestamp() * 10**9}
+            self.assertTrue(0 < len(inside) < len(wanted))
+            with Influxd(self.unpacked(self.folder / f"{name}.tar"), index=fixtures.index_of(name)) as other:
+                self.assertEqual(without_null_tags(Served(other).cells), without_null_tags(inside))
+            self.source.kill()
+            shutil.rmtree(self.folder / "second")
 
     def test_chain(self):
         """Numbers follow, of the same selection alone; what others do is no change."""

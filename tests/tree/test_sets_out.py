@@ -20,6 +20,7 @@ from lib.influxbackup import influxd_command, restore_legacy, restore_portable, 
 from lib.influxd import Influxd, InfluxError
 from lib.load import Load
 from lib.mount import held_files
+from lib.stores import HandmadeStore, wal_entry
 
 SNAP = CHECKOUT / "build/influxsnap"
 HOUR = 3600 * 10**9
@@ -329,10 +330,10 @@ class BytesTest(SetTest):
         self.assertLess(len(one), len(portable))
         self.assertNotIn(b"sensu_db", one)
 
-    def test_not_listed(self):
-        """A walk through the mount finds each point once; there is nothing to be written, or changed."""
+    def test_names(self):
+        """The set of all databases is listed, those of one are found by name; nothing can be made."""
         mnt = self.mount(self.store)
-        self.assertNotIn("backup", os.listdir(mnt.point))
+        self.assertIn("backup", os.listdir(mnt.point))
         self.assertEqual(sorted(os.listdir(mnt / "backup")), ["legacy", "portable"])
         self.assertNotIn("sensu_db", os.listdir(mnt / "backup/portable"))
         self.assertEqual(len(list((mnt / "backup/portable/a.b").glob("*.s*.tar.gz"))), 1)
@@ -460,22 +461,28 @@ class ManyTest(SetTest):
     """So many databases that the real server may fail to read the metadata of all."""
 
     def test_many(self):
-        source = self.influxd(self.folder / "store")
-        policies = " ".join(f"CREATE RETENTION POLICY policy_with_a_long_name_{n} ON DB DURATION {n + 1}00d REPLICATION 1;" for n in range(4))
+        store = HandmadeStore(self.folder / "store")
         for n in range(300):
-            source.query(f"CREATE DATABASE database_{n}; " + policies.replace("DB", f"database_{n}"))
-            source.write([f"m v={n} {START}"], f"database_{n}")
-        source.query(" ".join(f"CREATE USER user_{n} WITH PASSWORD 'p'; CREATE DATABASE empty_{n};" for n in range(20)))
-        meta = (self.folder / "store/meta/meta.db").stat().st_size
+            store.shard(f"database_{n}", wal={"_00001.wal": wal_entry(n)})
+            for policy in range(4):
+                store.database(f"database_{n}", f"policy_with_a_long_name_{policy}")
+        for n in range(20):
+            store.database(f"empty_{n}")
+        source = self.influxd(store.write_meta())
+        expected = everything(source)
+        self.assertEqual(len(expected), 300)
+        meta = (store.root / "meta/meta.db").stat().st_size
         self.assertGreater(meta, 65536)
         mnt = self.mount(source.root)
         file, = (mnt / "backup/portable").glob("*.meta")
         self.assertLess(file.stat().st_size, meta)
-        expected = everything(source)
-        self.assertEqual(len(expected), 300)
         one = self.influxd(self.folder / "one")
         for _ in range(10):
             restore_portable(one, mnt / "backup/portable/database_7")
             self.check_same({("database_7", "autogen"): expected["database_7", "autogen"]}, one)
             one.run("DROP DATABASE database_7")
-        self.check_same(expected, self.restored(mnt / "backup/portable"))
+        other = self.restored(mnt / "backup/portable")
+        self.check_same(expected, other)
+        self.assertEqual(len(other.run("SHOW DATABASES")[0]["values"]), 300)  # but for those without points
+        self.assertEqual(len(other.run("SHOW RETENTION POLICIES ON database_7")[0]["values"]), 5)
+        self.assertIn("database empty_7: it has no points", next((mnt / "backup/portable").glob("*.left_out")).read_text())
