@@ -35,7 +35,7 @@ def store_of_days(root, count, content):
     store = HandmadeStore(root)
     for number in range(count):
         progress(f"writing a store of {count} days: {number}")
-        store.shard(tsm={"000000001-000000002.tsm": content}, wal={"_00001.wal": wal_entry(number)})
+        store.shard(tsm={"000000001-000000002.tsm": content}, wal={"_00001.wal": wal_entry(number, 50)})
     return store.write_meta()
 
 

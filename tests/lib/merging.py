@@ -11,6 +11,12 @@ from lib.influxd import InfluxError, Influxd
 from lib.measurements import HOUR, MEASUREMENTS, START, Measurements
 
 KINDS = ("integer", "float", "string", "boolean")
+YEAR_1 = -62135596800 * 10**9
+
+
+def group_of(time, hours):
+    """The number of its shard group: influxd counts them from the year 1."""
+    return (time - YEAR_1) // (hours * HOUR)
 
 
 class Side(Measurements):
@@ -19,14 +25,14 @@ class Side(Measurements):
 
     def __init__(self, seed, hours, first=0, shift=0):
         super().__init__(seed)
-        self.length = hours * HOUR
+        self.hours = hours
         self.first = first
         self.shift = shift
         self.step = 10**9  # the same for both, so that points meet
 
     def kind_of(self, name, time):
         if name in self.changing:
-            return KINDS[(time // self.length + self.shift) % 4]
+            return KINDS[(group_of(time, self.hours) + self.shift) % 4]
         return self.fields[name]
 
     def time(self):
@@ -98,7 +104,7 @@ def write_all(influxd, store, db, rp, hours, our_db=None):
     for measurement in MEASUREMENTS:
         shards = {}
         for moment, lines in cells(store, db, rp, measurement).items():
-            shards.setdefault(moment // (hours * HOUR), []).extend(lines)
+            shards.setdefault(group_of(moment, hours), []).extend(lines)
         for _, lines in sorted(shards.items()):
             try:
                 influxd.write(b"\n".join(lines), our_db or db, rp)
