@@ -378,8 +378,10 @@ class SmallerPartTest(PartTest):
 
     def test_shard_by_its_number(self):
         number = MetaParts(self.source).shards("foo")[0]
+        before, meta = store_tree(self.store), MetaParts(self.store)
         done = self.restore(f"--shard={number}", self.tar)
-        self.assertEqual([(one["database"], one["shards"]) for one in done["databases"] if one["shards"]], [("foo", 1)])
+        self.assertEqual([(one["database"], one["shards"]) for one in done["databases"]], [("foo", 1)])
+        self.check_others(before, meta, "foo")
         self.assertEqual(self.select(self.store), [self.select(self.source)[0], 102])
 
     def test_longer_shard_here(self):
