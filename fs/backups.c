@@ -125,7 +125,7 @@ static int backups_find_file(struct request *r, const struct backup_folder *dir,
                              struct backup_sets *sets, const char *name, struct node **child)
 {
     struct madeset *set;
-    size_t i;
+    size_t i = 0;
     int rc = backup_sets_get(sets, dir->format, dir->db, &set);
     if (rc == 0 && !madeset_find(set, name, &i))
         rc = -ENOENT;

@@ -2,7 +2,7 @@
 #include "fs/lifetime.h"
 
 #include "store/base/time.h"
-/* influxfs(1) promises the times of processes, names and uploads, and "a few seconds" and "a
+/* influxfs(1) promises the times of processes, names, uploads and sets, and "a few seconds" and "a
  * minute" for cuts. A tool reopens a file within seconds, so short times suffice for what can be
  * had again unchanged, which a capture cannot. */
 static const struct {
@@ -15,6 +15,7 @@ static const struct {
     [LIFE_BACKUP] = {60 * SECOND_NS, 60 * SECOND_NS},
     [LIFE_VIEW] = {60 * SECOND_NS, 60 * SECOND_NS},
     [LIFE_UPLOAD] = {30 * SECOND_NS, 30 * SECOND_NS},
+    [LIFE_SET] = {600 * SECOND_NS, 600 * SECOND_NS}, /* people create .done */
 };
 
 void lifetime_use(struct lifetime *l)

@@ -8,7 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum life_rule { LIFE_PROCESS, LIFE_NAME, LIFE_CUT_TAR, LIFE_DUMP, LIFE_BACKUP, LIFE_VIEW, LIFE_UPLOAD };
+enum life_rule {
+    LIFE_PROCESS,
+    LIFE_NAME,
+    LIFE_CUT_TAR,
+    LIFE_DUMP,
+    LIFE_BACKUP,
+    LIFE_VIEW,
+    LIFE_UPLOAD,
+    LIFE_SET
+};
 
 struct lifetime {
     int64_t used_ns;   /* monotonic: when it was looked up */

@@ -27,6 +27,7 @@
 #include "store/influx/running.h"
 #include "store/influx/seen.h"
 #include "store/restore/account.h"
+#include "store/sets/arrival_tar.h"
 #include "store/snapshot/held.h"
 
 #include <errno.h>
@@ -85,6 +86,7 @@ static int main_open_restore(struct daemon *d, struct err *e)
         .in_use = d->options.force ? NULL : running_forbids,
         .state_fd = -1,
         .keep_expired = d->options.keep_expired,
+        .translator = &arrival_tar,
         .restored = restored,
         .arg = d,
     };

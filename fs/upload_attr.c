@@ -13,8 +13,11 @@ int upload_attr_get(struct request *r, struct node *n, struct handle *h, struct 
     struct upload_entry *e = (struct upload_entry *)n;
     (void)h;
     lock_scope(&e->all->lock);
-    uint64_t size = e->upload ? upload_size(e->upload) : e->size;
-    int64_t mtime = e->upload && upload_refused(e->upload) ? e->written_ns : e->mtime_ns;
+    uint64_t size = e->upload  ? upload_size(e->upload)
+                    : e->piece ? arrival_size(e->piece)
+                               : e->size;
+    bool refused = e->upload ? upload_refused(e->upload) : e->piece && arrival_refused(e->piece);
+    int64_t mtime = refused ? e->written_ns : e->mtime_ns;
     fs_attr(r->fs, st, n, (e->folder ? S_IFDIR : S_IFREG) | e->mode, size, mtime);
     st->st_atim = (struct timespec){e->atime_ns / 1000000000, e->atime_ns % 1000000000};
     if (!e->fixed) {
@@ -48,13 +51,14 @@ int upload_attr_set(struct request *r, struct node *n, struct handle *h, const s
         e->atime_ns = time_of(&st->st_atim, to_set & FUSE_SET_ATTR_ATIME_NOW);
     if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
         e->mtime_ns = time_of(&st->st_mtim, to_set & FUSE_SET_ATTR_MTIME_NOW);
-    lifetime_use(&e->life);
-    bool resize = (to_set & FUSE_SET_ATTR_SIZE) && !e->folder && e->upload;
+    upload_tree_use(e);
+    bool resize = (to_set & FUSE_SET_ATTR_SIZE) && (e->upload || e->piece);
     e->life.open += resize;
     pthread_mutex_unlock(&e->all->lock);
     if (!resize)
         return 0;
-    int rc = upload_truncate(e->upload, (uint64_t)st->st_size, &who, &why);
+    int rc = e->piece ? arrival_truncate(e->piece, (uint64_t)st->st_size, &who, &why)
+                      : upload_truncate(e->upload, (uint64_t)st->st_size, &who, &why);
     lock_scope(&e->all->lock);
     e->life.open--;
     return rc;
@@ -100,6 +104,8 @@ void upload_entry_free(struct node *n)
     if (e == &e->all->root) /* a part of e->all */
         return;
     upload_free(e->upload);
+    arrival_file_free(e->piece);
+    arrival_unref(e->set);
     xattrs_clear(&e->xattrs);
     free(e->name);
     free(e);

@@ -77,24 +77,26 @@ int upload_folder_create(struct request *r, struct node *dir, const char *name, 
     struct upload *upload;
     (void)flags;
     int rc = upload_folder_path(d, name, path);
-    if (rc == 0)
-        rc = upload_may_begin(r, name);
     if (rc < 0)
+        return rc;
+    if (r->fs->restore && arrival_kind_of(name) != ARRIVAL_NONE)
+        return upload_set_create(r, d, name, path, mode, child, h);
+    if ((rc = upload_may_begin(r, name)) < 0)
         return rc;
     if ((rc = restore_request_of_path(path, &asked, &why)) < 0)
         return upload_refuse(r, path, rc, &why);
     lock_scope(&d->all->lock);
     rc = upload_tree_find(d, name) ? -EEXIST : upload_new(r->fs->restore, path, asked, &upload);
-    if (rc == 0) {
-        rc = upload_tree_add(r, d, name, mode, false, upload, &e);
-        if (rc < 0)
-            upload_free(upload);
-        else if (!(*h = upload_file_handle(e, true)))
-            rc = -ENOMEM; /* an empty file without a handle: harmless, and gone soon */
-        else
-            *child = &e->node;
+    if (rc < 0)
+        return rc;
+    if ((rc = upload_tree_add(r, d, name, S_IFREG | mode, NULL, &e)) < 0) {
+        upload_free(upload);
+        return rc;
     }
-    return rc;
+    e->upload = upload;
+    *child = &e->node;
+    *h = upload_file_handle(e, true);
+    return *h ? 0 : -ENOMEM; /* an empty file without a handle: harmless, and gone soon */
 }
 
 int upload_folder_mkdir(struct request *r, struct node *dir, const char *name, mode_t mode,
@@ -111,7 +113,8 @@ int upload_folder_mkdir(struct request *r, struct node *dir, const char *name, m
     if ((rc = restore_request_check_folder(path, &why)) < 0)
         return upload_refuse(r, path, rc, &why);
     lock_scope(&d->all->lock);
-    rc = upload_tree_find(d, name) ? -EEXIST : upload_tree_add(r, d, name, mode, true, NULL, &e);
+    rc =
+        upload_tree_find(d, name) ? -EEXIST : upload_tree_add(r, d, name, S_IFDIR | mode, NULL, &e);
     if (rc == 0)
         *child = &e->node;
     return rc;
@@ -161,6 +164,10 @@ int upload_folder_unlink(struct request *r, struct node *dir, const char *name, 
     if (rc < 0)
         return rc;
     const struct tarball_reader who = {request_interrupted, r};
+    if (e->piece)
+        arrival_remove(e->piece);
+    if (e->set)
+        arrival_drop(e->set);
     if (!upload && e->upload)
         upload_abandon(e->upload, "it was removed while it was written", &who);
     upload_folder_abandon(r, upload);
@@ -240,14 +247,17 @@ int upload_folder_rename(struct request *r, struct node *dir, const char *name, 
     pthread_mutex_unlock(&d->lock);
     if (rc < 0)
         return why.text[0] ? upload_refuse(r, path, rc, &why) : rc;
-    rc = fresh ? upload_rename(e->upload, path, &who, &why) : -ENOMEM;
+    bool moves = false;
+    rc = !fresh     ? -ENOMEM
+         : e->piece ? upload_set_rename(r, e, to, to_name, &moves, &why)
+                    : upload_rename(e->upload, path, &who, &why);
     if (rc < 0)
         status_failed(r->fs->status, "restore", why.text);
     struct upload_entry *replaced = NULL;
     pthread_mutex_lock(&d->lock);
     e->life.open--;
     lifetime_use(&e->life);
-    if (rc == 0 && e->parent)
+    if ((rc == 0 || moves) && e->parent)
         replaced = upload_folder_move(e, to, &fresh);
     pthread_mutex_unlock(&d->lock);
     free(fresh);

@@ -45,14 +45,14 @@ void upload_tree_take(struct upload_entry *e)
 
 /* A new entry in the tree, with the tree's pin. */
 static int upload_tree_new(struct upload_entry *dir, const char *name, ino_t ino,
-                           struct upload_entry **out)
+                           const struct node_ops *ops, struct upload_entry **out)
 {
     struct uploads *d = dir->all;
     autofree struct upload_entry *e = calloc(1, sizeof(*e));
     autofree char *own = strdup(name);
     if (!e || !own)
         return -ENOMEM;
-    node_init(&e->node, dir->node.ops, NODE_UPLOAD, ino, &dir->node);
+    node_init(&e->node, ops ? ops : dir->node.ops, NODE_UPLOAD, ino, &dir->node);
     e->all = d;
     if (node_add(d->fs->nodes, &e->node, false) < 0)
         return -ENOMEM;
@@ -63,22 +63,27 @@ static int upload_tree_new(struct upload_entry *dir, const char *name, ino_t ino
 }
 
 int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name, mode_t mode,
-                    bool folder, struct upload *upload, struct upload_entry **out)
+                    const struct node_ops *ops, struct upload_entry **out)
 {
     struct upload_entry *e;
-    int ret = upload_tree_new(dir, name, dir->all->next_ino++, &e);
+    int ret = upload_tree_new(dir, name, dir->all->next_ino++, ops, &e);
     if (ret < 0)
         return ret;
-    e->folder = folder;
+    e->folder = S_ISDIR(mode);
     e->mode = mode & 07777;
     e->uid = r->ctx->uid;
     e->gid = r->ctx->gid;
     e->atime_ns = e->mtime_ns = e->written_ns = time_wall_ns();
-    e->upload = upload;
     lifetime_use(&e->life);
     node_repin(r->fs->nodes, &e->node);
     *out = e;
     return 0;
+}
+
+void upload_tree_use(struct upload_entry *e)
+{
+    for (; e; e = e->parent)
+        lifetime_use(&e->life);
 }
 
 static void upload_tree_fix(struct upload_entry *e)
@@ -91,7 +96,7 @@ static void upload_tree_fix(struct upload_entry *e)
 static int upload_tree_add_fixed(struct upload_entry *dir, const char *name, ino_t ino,
                                  struct upload_entry **out)
 {
-    int ret = upload_tree_new(dir, name, ino, out);
+    int ret = upload_tree_new(dir, name, ino, NULL, out);
     if (ret == 0)
         upload_tree_fix(*out);
     return ret;

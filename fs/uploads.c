@@ -12,6 +12,8 @@
 static struct upload_entry *uploads_next_expired(struct upload_entry *dir)
 {
     for (struct upload_entry *e = dir->children; e; e = e->next) {
+        if (e->set && upload_set_stays(e))
+            continue;
         struct upload_entry *below = e->folder ? uploads_next_expired(e) : NULL;
         if (below)
             return below;
@@ -37,6 +39,7 @@ void uploads_expire(struct fs *fs)
 {
     struct uploads *d = fs->uploads;
     uploads_free_orphans(d);
+    upload_set_expire(d);
     if (fs->restore)
         session_expire(fs->restore);
     for (;;) {
@@ -76,6 +79,21 @@ static const struct node_ops uploads_ops = {
     .removexattr = upload_attr_removexattr,
 };
 
+static const struct node_ops uploads_set_file_ops = {
+    .getattr = upload_attr_get,
+    .free = upload_entry_free,
+    .open = upload_set_open,
+    .read = upload_set_read,
+    .write = upload_set_write,
+    .flush = upload_set_flush,
+    .release = upload_set_release,
+    .setattr = upload_attr_set,
+    .setxattr = upload_attr_setxattr,
+    .getxattr = upload_attr_getxattr,
+    .listxattr = upload_attr_listxattr,
+    .removexattr = upload_attr_removexattr,
+};
+
 int uploads_new(struct fs *fs, struct node **out)
 {
     struct uploads *d = calloc(1, sizeof(*d));
@@ -84,6 +102,7 @@ int uploads_new(struct fs *fs, struct node **out)
     pthread_mutex_init(&d->lock, NULL);
     d->fs = fs;
     d->next_ino = INO_UPLOADS;
+    d->set_file_ops = &uploads_set_file_ops;
     int r = report_restore_log(fs, &d->log);
     if (r == 0)
         r = report_restore_status(fs, &d->status);

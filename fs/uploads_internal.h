@@ -8,6 +8,7 @@
 #include "fs/uploads.h"
 #include "fs/xattrs.h"
 #include "store/restore/upload.h"
+#include "store/sets/arrival.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -26,8 +27,10 @@ struct upload_entry {
     int64_t atime_ns, mtime_ns;
     int64_t written_ns; /* the mtime of a refused file, whatever its tool sets */
     struct lifetime life;
-    struct upload *upload; /* of a file; NULL once its time has come */
-    uint64_t size;         /* what it had then */
+    struct upload *upload;      /* of a snapshot's file; NULL once its time has come */
+    uint64_t size;              /* what it had then */
+    struct arrival *set;        /* of a folder: the set that arrives in it; or NULL */
+    struct arrival_file *piece; /* of a file of a set */
     struct xattrs xattrs;
 };
 
@@ -47,7 +50,9 @@ struct uploads {
     struct orphan *orphans;
     struct fs *fs;
     struct node *log, *status;
+    const struct node_ops *set_file_ops;
     ino_t next_ino;
+    int64_t checked_ns;   /* when a restore could begin, at last; monotonic */
     pthread_mutex_t lock; /* guards the tree and its entries; not held while an upload works */
 };
 
@@ -57,14 +62,16 @@ struct uploads {
 struct upload_entry *upload_tree_find(const struct upload_entry *dir, const char *name);
 /* The path of name in dir, below restore/. -ENAMETOOLONG. */
 int upload_tree_path(const struct upload_entry *dir, const char *name, char out[PATH_MAX]);
-/* Adds a file or folder of the caller's, with two pins: the tree's and the caller's. Takes over the
- * upload, of a file, on success. -ENOMEM. */
+/* Adds an entry of the caller's, with two pins: the tree's and the caller's. The type is in mode; of
+ * a file the caller sets upload or piece. ops: NULL: those of its folder. -ENOMEM. */
 int upload_tree_add(struct request *r, struct upload_entry *dir, const char *name, mode_t mode,
-                    bool folder, struct upload *upload, struct upload_entry **out);
+                    const struct node_ops *ops, struct upload_entry **out);
 /* Makes restore/ with its fixed folders; ops are those of all entries. -ENOMEM. */
 int upload_tree_make(struct uploads *d, const struct node_ops *ops);
 void upload_tree_put(struct upload_entry *dir, struct upload_entry *e);
 void upload_tree_take(struct upload_entry *e);
+/* Notes that it is used, and so the folders that it lies in. */
+void upload_tree_use(struct upload_entry *e);
 
 /* What is refused before anything is copied */
 
@@ -78,6 +85,19 @@ int upload_refuse(struct request *r, const char *path, int code, const struct er
 struct upload *upload_file_end(struct upload_entry *e);
 /* Opens a file; with the lock. NULL: out of memory. */
 struct handle *upload_file_handle(struct upload_entry *e, bool writer);
+
+/* Sets of `influxd backup` (upload_set.c) */
+
+/* Makes a file of a set, whose path below restore/ is given, as the operation create. */
+int upload_set_create(struct request *r, struct upload_entry *dir, const char *name,
+                      const char *path, mode_t mode, struct node **child, struct handle **h);
+/* Renames one, but for the tree: *moves says whether it has the new name, whatever the verdict. */
+int upload_set_rename(struct request *r, struct upload_entry *e, struct upload_entry *to,
+                      const char *to_name, bool *moves, struct err *why);
+/* Ends the sets whose time has come. */
+void upload_set_expire(struct uploads *d);
+/* Whether a folder has a set that must stay; with the lock. */
+bool upload_set_stays(const struct upload_entry *folder);
 
 /* Operations (node.h) */
 int upload_folder_lookup(struct request *r, struct node *dir, const char *name,
@@ -95,6 +115,12 @@ ssize_t upload_file_read(struct request *r, struct handle *h, char **buf, size_t
 int upload_file_write(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off);
 int upload_file_flush(struct request *r, struct handle *h);
 void upload_file_release(struct handle *h);
+struct handle *upload_set_handle(struct upload_entry *e, struct arrival_handle *of);
+int upload_set_open(struct request *r, struct node *n, int flags, struct handle **h);
+ssize_t upload_set_read(struct request *r, struct handle *h, char **buf, size_t n, uint64_t off);
+int upload_set_write(struct request *r, struct handle *h, const void *buf, size_t n, uint64_t off);
+int upload_set_flush(struct request *r, struct handle *h);
+void upload_set_release(struct handle *h);
 int upload_attr_get(struct request *r, struct node *n, struct handle *h, struct stat *st);
 int upload_attr_set(struct request *r, struct node *n, struct handle *h, const struct stat *st,
                     int to_set);

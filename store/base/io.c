@@ -78,18 +78,6 @@ int io_close(int *fd)
     return close(steal_fd(fd)) < 0 && errno != EINTR ? -errno : 0;
 }
 
-const char *io_temporary_folder(void)
-{
-    const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : "/var/tmp";
-}
-
-int io_open_temporary(void)
-{
-    int fd = open(io_temporary_folder(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return fd < 0 ? -errno : fd;
-}
-
 int io_sync_dir(int fd)
 {
     return fsync(fd) < 0 ? -errno : 0;
@@ -200,6 +188,17 @@ int io_open_nameless(int dirfd, const char *folder)
     code = -errno;
     close(fd);
     return code;
+}
+
+const char *io_temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/var/tmp";
+}
+
+int io_open_temporary(void)
+{
+    return io_open_nameless(AT_FDCWD, io_temporary_folder());
 }
 
 int io_openat2(int dirfd, const char *path, int flags, uint64_t resolve)

@@ -11,6 +11,7 @@
 #include "store/influxsnap/chaintext.h"
 #include "store/influxsnap/download.h"
 #include "store/influxsnap/http_request.h"
+#include "store/influxsnap/selecting.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/stream.h"
 #include "store/influxsnap/tarlook.h"
@@ -241,6 +242,8 @@ static int host_run(struct fetching *f, struct err *e)
     struct err why = {0};
     bool comes;
     int r = backup_path_open(f->s->o.args[0], &f->at, e);
+    if (r == 0)
+        r = selecting_check_chain(&f->s->o, f->at.path, &f->at.set, e);
     if (r < 0)
         return r;
     if ((r = host_ask(f, &body, &why)) == 0 && (r = host_answer(f, &comes, &why)) == 0) {

@@ -10,9 +10,11 @@
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/outfile.h"
 #include "store/influxsnap/remember.h"
+#include "store/influxsnap/selecting.h"
 #include "store/influxsnap/stream.h"
 #include "store/influxsnap/telling.h"
 #include "store/sets/madeset.h"
+#include "store/sets/set.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
@@ -74,8 +76,17 @@ static long set_backup_run_of(const char *name)
     return strncmp(name, "meta.", 5) == 0 || dots == 3 ? strtol(dot + 1, NULL, 10) : -1;
 }
 
-/* What lies in the folder decides how the files are called: the next number, or a time after those of
- * all manifests, since influxd restore takes the last one for the newest. */
+/* What a killed run was writing. */
+static void set_backup_remove_part(const struct set_backup *b, const char *name)
+{
+    size_t n = strlen(name);
+    autofree char *whole = *name == '.' && n > 6 ? strndup(name + 1, n - 6) : NULL;
+    if (whole && strcmp(name + n - 5, ".part") == 0 && set_name_kind(whole) != SET_NO_NAME)
+        unlinkat(b->fd, name, 0);
+}
+
+/* What lies in the folder decides how the files are called: the next number, or a time after all that
+ * is there, since influxd restore takes the last one for the newest. */
 static int set_backup_name(const struct set_backup *b, struct madeset_query *q, struct err *e)
 {
     struct dir there;
@@ -84,12 +95,13 @@ static int set_backup_name(const struct set_backup *b, struct madeset_query *q, 
     if (r < 0)
         return err_sys(e, r, "%s", b->folder);
     for (size_t i = 0; i < there.n; i++) {
-        const char *name = there.names[i], *end = strstr(name, ".manifest");
+        const char *name = there.names[i];
         long run = set_backup_run_of(name);
         if (run >= (long)q->run)
             q->run = (unsigned)run + 1;
-        if (end && cuts_parse_time(name, (size_t)(end - name), &ns) == 0)
+        if (cuts_parse_time(name, strcspn(name, "."), &ns) == 0)
             last_ns = time_later(last_ns, ns);
+        set_backup_remove_part(b, name);
     }
     dir_free(&there);
     int64_t created_ns = capture_record(tarball_capture(b->now))->created_ns;
@@ -102,7 +114,9 @@ static int set_backup_make(struct set_backup *b, struct err *e)
 {
     struct madeset_query q = {.format = b->s->o.format.set == VALUE_SET_LEGACY ? MADESET_LEGACY
                                                                                : MADESET_PORTABLE};
+    const struct selection part = options_selection(&b->s->o);
     struct capture *c = tarball_capture(b->now);
+    q.limited = !selection_is_all(&part);
     int r = set_backup_name(b, &q, e);
     if (r == 0)
         r = madeshards_new(c, snapshots_catalog(b->s->snapshots), b->s->state, &b->shards, e);
@@ -177,6 +191,8 @@ static int set_backup_run(struct set_backup *b, struct err *e)
     int r = snap_open(b->s, SNAP_SNAPSHOTS, e);
     if (r == 0)
         r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
+    if (r == 0)
+        r = selecting_take(b->s, &b->now, e);
     if (r == 0)
         r = set_backup_open_folder(b, e);
     if (r == 0)

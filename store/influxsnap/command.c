@@ -127,7 +127,7 @@ void command_help(const struct command *commands, const struct command *one)
         printf("usage: influxsnap [options] COMMAND …\n\n"
                "Backs up and restores the store of an InfluxDB 1.x server, without a mount.\n\n");
         for (const struct command *c = commands; c->name; c++)
-            printf("  %-8s %s\n", c->name, c->summary);
+            printf("  %-12s %s\n", c->name, c->summary);
         printf("\nOptions of all commands; `influxsnap COMMAND --help` tells of one:\n");
     }
     for (const struct option_def *d = options_table; d->help; d++)

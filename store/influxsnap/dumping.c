@@ -5,6 +5,7 @@
 #include "store/export/dump.h"
 #include "store/influxsnap/ddl.h"
 #include "store/influxsnap/dump_advice.h"
+#include "store/influxsnap/dump_path.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/outfile.h"
 #include "store/influxsnap/snap.h"
@@ -163,31 +164,60 @@ static int dump_asked(const struct options *o, struct schema_cache *c, struct du
                         : dump_database(c, &q, to, e);
 }
 
-static int dump_to(struct snap *s, struct dumping *d, struct err *e)
+/* All that was found at a path. */
+static int dump_found(const struct options *o, struct schema_cache *c, struct dumping *to,
+                      const struct gaps *gaps, struct err *e)
 {
-    cleanup(schema_cache_unrefp) struct schema_cache *cache = NULL;
-    const struct gaps gaps = {
-        .names = true, .damage = s->o.skip_damaged, .say = told_lacks, .ctx = &d->told};
+    const struct meta *m = shards_meta(schema_cache_shards(c));
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < meta_databases(m); i++) {
+        const struct dump_query q = {.db = meta_database(m, i),
+                                     .from = o->from,
+                                     .to = o->to,
+                                     .format = (enum dump_format)o->format.dump,
+                                     .gaps = gaps,
+                                     .reader = &snap_reader};
+        r = dump_database(c, &q, to, e);
+    }
+    return r;
+}
+
+/* The store as it is now, or what lies at a path. The caller drops the reference. */
+static int dump_capture(struct snap *s, struct dumping *d, struct capture **out, struct err *e)
+{
     struct tarball *t;
+    if (s->o.path)
+        return dump_path_open(s->o.path, &d->told, out, e);
     int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
     if (r < 0)
         return r;
+    *out = capture_ref(tarball_capture(t));
+    tarball_unref(t);
+    dump_advice_omitted(&d->told, *out, s->o.args[0], s->o.nargs > 1 ? s->o.args[1] : NULL);
+    return 0;
+}
+
+static int dump_to(struct snap *s, struct dumping *d, struct err *e)
+{
+    cleanup(schema_cache_unrefp) struct schema_cache *cache = NULL;
+    cleanup(capture_unrefp) struct capture *capture = NULL;
+    const struct gaps gaps = {
+        .names = true, .damage = s->o.skip_damaged, .say = told_lacks, .ctx = &d->told};
+    struct catalog *catalog = s->o.path ? NULL : snapshots_catalog(s->snapshots);
     d->ddl = s->o.format.dump == DUMP_LP && !s->o.no_ddl;
     d->told.meter = &d->meter;
     meter_begin(&d->meter, "dumping", 0);
-    r = schema_cache_open(tarball_capture(t), snapshots_catalog(s->snapshots), NULL, &cache, e);
-    if (r == 0 && schema_cache_live(cache, s->paths.data) < 0)
+    int r = dump_capture(s, d, &capture, e);
+    if (r == 0)
+        r = schema_cache_open(capture, catalog, NULL, &cache, e);
+    if (r == 0 && !s->o.path && schema_cache_live(cache, s->paths.data) < 0)
         r = err_sys(e, -ENOMEM, "the contents of the store");
     if (r == 0 && gaps.damage)
         schema_cache_allow_damage(cache);
     if (r == 0)
-        dump_advice_omitted(&d->told, tarball_capture(t), s->o.args[0],
-                            s->o.nargs > 1 ? s->o.args[1] : NULL);
-    if (r == 0)
-        r = dump_asked(&s->o, cache, d, &gaps, e);
+        r = s->o.path ? dump_found(&s->o, cache, d, &gaps, e)
+                      : dump_asked(&s->o, cache, d, &gaps, e);
     meter_end(&d->meter);
-    schema_cache_unref(steal_ptr(&cache));
-    tarball_unref(t);
     return r;
 }
 
@@ -221,7 +251,11 @@ int snap_dump(struct snap *s)
         snap_say("--format of a dump is lp, json or csv");
         return EXIT_USAGE;
     }
-    int r = snap_open(s, SNAP_SNAPSHOTS, &e);
+    if (!s->o.path != (s->o.nargs > 0)) {
+        snap_say("dump: give a database, or --path=PATH alone");
+        return EXIT_USAGE;
+    }
+    int r = s->o.path ? 0 : snap_open(s, SNAP_SNAPSHOTS, &e);
     if (r == 0 && s->o.output)
         r = dump_to_file(s, s->o.output, &d, &e);
     else if (r == 0 && (r = dump_to(s, &d, &e)) == 0)

@@ -34,6 +34,8 @@ static int foresee_space(const struct snap *s, uint64_t need, struct err *e)
 static int foresee_files(struct restoring *r, struct err *e)
 {
     const size_t n = restoring_stdin(r) ? 1 : r->set.n;
+    if (r->influxd)
+        return setlook_verify(r->influxd, &r->meter, &r->advise, &r->counts, e);
     for (size_t i = 0; i < n; i++) {
         struct tar_counts counts;
         if (!restoring_stdin(r) && r->set.at[i].superseded)
@@ -78,7 +80,7 @@ int restoring_dry_run(struct restoring *r, struct err *e)
     if (ret < 0)
         return ret;
     r->advise.keep_state = true;
-    meter_begin(&r->meter, "verifying", tarset_bytes(&r->set));
+    meter_begin(&r->meter, "verifying", restoring_bytes(r));
     ret = foresee_files(r, e);
     meter_end(&r->meter);
     if (ret == 0)

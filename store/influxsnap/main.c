@@ -27,10 +27,11 @@ static const struct command commands[] = {
      "With --format=portable or legacy, PATH is a folder, in which a set is written as `influxd\n"
      "backup` does: for the real `influxd restore`.\n"},
     {"restore", "PATH…",
-     "database exclude rp shard from to exact as merge dry-run force owner keep-expired json", 1, -1,
-     snap_restore, "put a snapshot in the place of the store",
+     "database exclude rp shard from to exact as merge union dry-run force owner keep-expired json",
+     1, -1, snap_restore, "put a snapshot in the place of the store",
      "PATH is a full snapshot, which is restored with its numbers PATH.0, PATH.1, …; or the parts\n"
-     "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input.\n"
+     "of a chain one by one; or a folder with base.tar, 0.tar, 1.tar, …; or - for standard input;\n"
+     "or a set that `influxd backup` wrote, legacy or portable: its folder, or a tar of that.\n"
      "Everything is checked before the store is touched. influxd must not run.\n"
      "A snapshot of a part, or of another one what --database, --exclude, --rp, --shard, --from "
      "and\n"
@@ -46,7 +47,8 @@ static const struct command commands[] = {
      "Checks every header and checksum, every block of every TSM file, and that the chain is "
      "whole.\n"
      "PATH is a snapshot, which is checked with its numbers PATH.0, PATH.1, …; or a folder with\n"
-     "base.tar, 0.tar, 1.tar, ….\n"
+     "base.tar, 0.tar, 1.tar, …; or a set that `influxd backup` wrote, as a folder or a tar of "
+     "it.\n"
      "Without PATH, checks the cuts of the store: their manifests, and each file that they "
      "retain.\n"},
     {"cut", "", "keep json reserve guard exclude allow-left-out", 0, 0, snap_cut,
@@ -70,8 +72,9 @@ static const struct command commands[] = {
      "run on FOLDER/meta, FOLDER/data and FOLDER/wal. Nothing it does touches the store or the\n"
      "cut. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it.\n"
      "`influxsnap clone --remove FOLDER` takes it away again.\n"},
-    {"dump", "DB [RP [MEASUREMENT]...]", "format from to output allow-left-out no-ddl skip-damaged",
-     1, -1, snap_dump, "points as text, of a database, a policy or some measurements",
+    {"dump", "DB [RP [MEASUREMENT]...] | --path=PATH",
+     "format from to output path allow-left-out no-ddl skip-damaged", 0, -1, snap_dump,
+     "points as text, of a database, a policy or some measurements",
      "Reads the points from the files: influxd need not run, and may. --format=lp gives line\n"
      "protocol, sorted by series and time, ready for /write; json and csv give, byte for byte, "
      "what\n"
@@ -90,6 +93,13 @@ static const struct command commands[] = {
      "Of the store, or of the snapshot PATH (- for standard input). The statements make the same\n"
      "databases, retention policies and continuous queries on an empty server; subscriptions are\n"
      "comments. _internal is left out: each server has its own.\n"},
+    {"rebuild-meta", "", "duration shard-duration replace dry-run json", 0, 0, snap_rebuild_meta,
+     "make or complete meta.db from what lies in the data folder",
+     "Databases, policies and shards are named by their folders, and the times of shards by the "
+     "points\n"
+     "in them. What a readable meta.db knows stays as it is, and only what it lacks is added. The "
+     "old\n"
+     "one is kept beside it. What was guessed is said. influxd must not run.\n"},
     {"serve", "", "allow-host allow-left-out timeout", 0, 0, snap_serve,
      "answer one HTTP request with a snapshot",
      "Answers GET /snapshot, which comes on standard input, on standard output: systemd, inetd or\n"

@@ -32,7 +32,7 @@ static int restore_exit_code(const struct restoring *r, int code)
     case -EBUSY:
         return busy_code(r->s);
     case -EINVAL:
-        return r->set.n && restore_request_composes(&r->request) ? EXIT_FAILED : EXIT_CORRUPT;
+        return (r->set.n || r->influxd) && restore_request_composes(&r->request) ? EXIT_FAILED : EXIT_CORRUPT;
     case -EBADMSG:
         return EXIT_CORRUPT;
     case -ESTALE:
@@ -43,6 +43,19 @@ static int restore_exit_code(const struct restoring *r, int code)
 }
 
 /* The snapshots */
+
+/* The manifests of snapshots; or all of a set that influxd wrote. */
+static int restore_read(struct restoring *r, struct err *e)
+{
+    const struct options *o = &r->s->o;
+    const struct set_options how = {.unite = o->unite, .part = &r->request.part};
+    if (restoring_stdin(r))
+        return 0;
+    if (o->nargs != 1 || !setlook_is_set(o->args[0]))
+        return tarset_gather(o->args, o->nargs, o->nargs == 1, &r->set, e);
+    r->full = true;
+    return setlook_open(o->args[0], &how, &r->influxd, e);
+}
 
 static int restore_check_set(struct restoring *r, struct err *e)
 {
@@ -135,6 +148,8 @@ static int restore_upload_all(struct restoring *r, struct err *e)
     const struct tarset_file *full = NULL;
     if (restoring_stdin(r))
         return restore_upload_file(r, RESTORING_STDIN, &r->request, e);
+    if (r->influxd)
+        return setlook_upload(r->influxd, r->session, &r->request, &r->tail, &r->meter, e);
     for (size_t i = 0; i < r->set.n; i++) {
         const struct tarset_file *f = &r->set.at[i];
         int ret = 0;
@@ -214,7 +229,7 @@ static int restore(struct restoring *r, struct err *e)
     if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;
     logtail_begin(&r->tail, account_log_fd(session_account(r->session)));
-    meter_begin(&r->meter, "unpacking", tarset_bytes(&r->set));
+    meter_begin(&r->meter, "unpacking", restoring_bytes(r));
     ret = restore_upload_all(r, e);
     meter_end(&r->meter);
     const bool restored = account_restores(session_account(r->session)) > 0;
@@ -255,6 +270,8 @@ static void restore_print_json(struct restoring *r)
     }
     json_add(o, "databases", composed_json(what_was_put(r)));
     tell_advice(r, o);
+    if (r->influxd)
+        setlook_json(r->influxd, o);
     json_add(o, "warnings", snap_warnings_json());
     snap_print_json(o);
 }
@@ -281,6 +298,8 @@ static void restore_print_result(struct restoring *r)
 static void tell_manifest(const struct restoring *r)
 {
     const struct manifest *m = NULL;
+    if (r->influxd)
+        setlook_tell(r->influxd);
     for (size_t i = 0; i < r->set.n; i++)
         m = r->set.at[i].m && !r->set.at[i].superseded ? r->set.at[i].m : m;
     if (!m)
@@ -292,7 +311,7 @@ static void tell_manifest(const struct restoring *r)
 /* The snapshot that the store is as of now, if its manifest was read. */
 static const char *restored_id(const struct restoring *r)
 {
-    const char *id = NULL;
+    const char *id = r->influxd ? set_manifest(setlook_set(r->influxd))->id : NULL;
     for (size_t i = 0; i < r->set.n; i++)
         id = r->set.at[i].m && !r->set.at[i].superseded ? r->set.at[i].m->id : id;
     return id;
@@ -307,7 +326,7 @@ static void restore_remember(const struct restoring *r, int64_t began_ns, bool d
         restore_request_words(&r->request, &part);
     const struct history_entry end = {
         .result = done ? HISTORY_DONE : HISTORY_FAILED,
-        .bytes = tarset_bytes(&r->set),
+        .bytes = restoring_bytes(r),
         .what = restoring_stdin(r) ? "standard input"
                 : full             ? full
                                    : r->s->o.args[0],
@@ -326,6 +345,7 @@ int snap_restore(struct snap *s)
     struct restoring r = {.s = s,
                           .request = {.part = options_selection(&s->o),
                                       .as = s->o.as,
+                                      .all_shards = s->o.unite,
                                       .merge = (enum merge_mode)s->o.merge}};
     const int64_t began_ns = time_mono_ns();
     int code = EXIT_DONE, ret = restore_request_check(&r.request, &e);
@@ -336,17 +356,13 @@ int snap_restore(struct snap *s)
     ret = snap_open(s, s->o.dry_run ? SNAP_LOOK : SNAP_PATHS, &e);
     if (ret < 0)
         return snap_fail(ret, &e);
-    if (!restoring_stdin(&r))
-        ret = tarset_gather(s->o.args, s->o.nargs, s->o.nargs == 1, &r.set, &e);
+    ret = restore_read(&r, &e);
     if (ret == 0 && r.set.n)
         ret = restore_check_set(&r, &e);
     if (ret == 0)
         ret = s->o.dry_run ? restoring_dry_run(&r, &e) : restore(&r, &e);
     if (ret == 0)
         tell_manifest(&r);
-    /* Values that a merge left out; a dry run cannot know. */
-    if (ret == 0 && what_was_put(&r)->omitted)
-        code = EXIT_OMISSIONS;
     restore_remember(&r, began_ns, ret == 0, e.text);
     if (ret < 0) {
         snap_fail(ret, &e);
@@ -356,8 +372,11 @@ int snap_restore(struct snap *s)
     } else {
         restore_print_result(&r);
     }
+    if (ret == 0 && r.influxd && setlook_omits(r.influxd))
+        code = EXIT_OMISSIONS;
     advise_clear(&r.advise);
     session_close(r.session);
+    setlook_close(r.influxd);
     tarset_clear(&r.set);
     return code;
 }

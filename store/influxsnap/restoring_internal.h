@@ -5,6 +5,7 @@
 
 #include "store/influxsnap/logtail.h"
 #include "store/influxsnap/meter.h"
+#include "store/influxsnap/setlook.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
@@ -21,6 +22,7 @@
 struct restoring {
     struct snap *s;
     struct tarset set;
+    struct setlook *influxd; /* a set that influxd wrote in its place; NULL */
     struct restore_request request;
     struct session *session;
     struct logtail tail;
@@ -33,6 +35,12 @@ struct restoring {
 static inline bool restoring_stdin(const struct restoring *r)
 {
     return r->s->o.nargs == 1 && strcmp(r->s->o.args[0], RESTORING_STDIN) == 0;
+}
+
+/* All that is to be unpacked; 0 where that is not known. */
+static inline uint64_t restoring_bytes(const struct restoring *r)
+{
+    return r->influxd ? set_size(setlook_set(r->influxd)) : tarset_bytes(&r->set);
 }
 
 /* The state folder, for the caller, or -1. */

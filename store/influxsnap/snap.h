@@ -50,6 +50,7 @@ int snap_backup(struct snap *s);
 int snap_restore(struct snap *s);
 int snap_verify(struct snap *s);
 int snap_verify_cuts(struct snap *s); /* without PATH */
+int snap_verify_sets(struct snap *s); /* with PATHs of which one is a set that influxd wrote */
 int snap_cut(struct snap *s);
 int snap_list(struct snap *s);
 int snap_prune(struct snap *s);
@@ -58,6 +59,7 @@ int snap_clone(struct snap *s);
 int snap_dump(struct snap *s);
 int snap_users(struct snap *s);
 int snap_queries(struct snap *s);
+int snap_rebuild_meta(struct snap *s);
 int snap_serve(struct snap *s);
 int snap_recover(struct snap *s);
 

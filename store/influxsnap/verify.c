@@ -5,6 +5,7 @@
 #include "store/base/time.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/remember.h"
+#include "store/influxsnap/setlook.h"
 #include "store/influxsnap/snap.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/tarset.h"
@@ -248,5 +249,8 @@ static int verify_paths(struct snap *s)
 
 int snap_verify(struct snap *s)
 {
+    for (size_t i = 0; i < s->o.nargs; i++)
+        if (setlook_is_set(s->o.args[i]))
+            return snap_verify_sets(s);
     return s->o.nargs ? verify_paths(s) : snap_verify_cuts(s);
 }

@@ -89,8 +89,19 @@ const struct option_def options_table[] = {
     {"merge", 0, SOME, "ours|theirs", value_merge, AT(merge),
      "add the points to what is there; where both have one,\n"
      "the store's counts (ours), or the snapshot's (theirs)"},
+    {"union", 0, SOME, FLAG(unite),
+     "of a set that influxd wrote, also the shards that only\nan older metastore of it knows"},
     {"output", 0, SOME, "PATH", value_text, AT(output),
      "write to this file, whole or not at all, instead of stdout"},
+    {"path", 0, SOME, "FOLDER|FILE", value_text, AT(path),
+     "a TSM file, a WAL segment, or the folder of a shard,\n"
+     "a policy or a database, wherever it lies"},
+    {"duration", 0, SOME, "[DB/RP=]TIME|INF", value_durations, AT(duration),
+     "how long new policies keep points: all of them, or this\n"
+     "one; default INF, for ever"},
+    {"shard-duration", 0, SOME, "[DB/RP=]TIME", value_shard_durations, AT(shard_duration),
+     "how long the shards of new policies are; guessed by\ndefault"},
+    {"replace", 0, SOME, FLAG(replace), "make it anew, whatever is there; that is kept"},
     {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},
     {"skip-damaged", 0, FS | SOME, FLAG(skip_damaged),
      "dump all that is not damaged, and name the rest"},
@@ -137,6 +148,9 @@ void options_clear(struct options *o)
     free(o->rp);
     free(o->as);
     free(o->output);
+    free(o->path);
+    lengths_clear(&o->duration);
+    lengths_clear(&o->shard_duration);
     free(o->host);
     free(o->allow_host);
 }

@@ -14,6 +14,7 @@
 #include "store/export/dump_name.h"
 #include "store/influx/paths.h"
 #include "store/influx/selection.h"
+#include "store/program/lengths.h"
 #include "store/program/values.h"
 
 #include <stddef.h>
@@ -43,7 +44,7 @@ struct options {
     enum dump_names names;
 
     /* influxsnap */
-    bool quiet, json, sql, dry_run, remove, no_ddl, prometheus, html, check;
+    bool quiet, json, sql, replace, unite, dry_run, remove, no_ddl, prometheus, html, check;
     enum compress compress;
     struct value_format format;
     int64_t from, to; /* nanoseconds since 1970; from <= time < to */
@@ -55,10 +56,12 @@ struct options {
     int64_t accept_loss;       /* the number of a cut; -1: not given */
     struct value_age max_age;  /* of the last cut or backup */
     char *output;              /* NULL: stdout */
-    char *host;                /* a URL, or unix:PATH; NULL: this machine's store */
-    char *allow_host;          /* NAME[:NAME…]; NULL: none */
-    int64_t timeout_ns;        /* 0: not given */
-    char **args;               /* after the command; point into argv, NULL-terminated */
+    char *path;                /* of loose files; NULL: not given */
+    struct lengths duration, shard_duration; /* of policies */
+    char *host;                              /* a URL, or unix:PATH; NULL: this machine's store */
+    char *allow_host;                        /* NAME[:NAME…]; NULL: none */
+    int64_t timeout_ns;                      /* 0: not given */
+    char **args; /* after the command; point into argv, NULL-terminated */
     size_t nargs;
 };
 

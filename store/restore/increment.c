@@ -8,6 +8,7 @@
 #include "store/base/rmtree.h"
 #include "store/base/sha256.h"
 #include "store/influx/written.h"
+#include "store/restore/slot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 
-#define UNVERIFIED ".new"
+#define UNVERIFIED SLOT_NEW
 #define SLOT_HEX 32
 #define ABOUT_MAX (64 << 20)
-#define TRIES 5 /* another process may tidy up just now */
 
 /* Slots */
 
@@ -108,23 +107,12 @@ static int increment_open_kinds(int slot, int fds[TARGETS])
 
 static int increment_make_slot(struct increment *i)
 {
-    struct stat st;
-    uint64_t random;
-    char name[32];
+    char name[SLOT_NAME_BYTES];
     int r = target_make_side(&i->data, SIDE_PENDING, 0700);
     autoclose int place = r < 0 ? r : target_open_side(&i->data, SIDE_PENDING);
-    if (place < 0)
-        return place;
-    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-        return -EIO;
-    snprintf(name, sizeof(name), "%016" PRIx64 UNVERIFIED, random);
-    if (mkdirat(place, name, 0700) < 0)
-        return -errno;
-    autoclose int fd = io_open_beneath(place, name, O_RDONLY | O_DIRECTORY);
-    if (fd < 0)
-        return fd;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 || st.st_nlink == 0)
-        return -ENOENT; /* it was taken for litter */
+    autoclose int fd = -1;
+    if (place < 0 || (r = slot_make(place, name, &fd)) < 0)
+        return place < 0 ? place : r;
     if (!(i->slot = strdup(name)))
         return -ENOMEM;
     i->fd = steal_fd(&fd);
@@ -162,9 +150,9 @@ int increment_new(struct targets *t, const struct manifest *m, struct increment 
     if (r < 0)
         return r;
     r = increment_alloc(t, t->at[TARGET_DATA].inside, m, INCREMENT_INCOMING, &i);
-    for (int tries = 0; r == 0 && i->fd < 0 && tries < TRIES; tries++) {
+    for (int tries = 0; r == 0 && i->fd < 0 && tries < SLOT_TRIES; tries++) {
         r = increment_make_slot(i);
-        if (r == -ENOENT && tries + 1 < TRIES)
+        if (r == -ENOENT && tries + 1 < SLOT_TRIES)
             r = 0;
     }
     for (int k = 0; r == 0 && k < TARGETS; k++)
@@ -432,8 +420,7 @@ static bool increment_is_litter(int place, const char *slot, bool inside, bool *
         *unreadable = r < 0 && r != -ENOMEM && r != -EIO && r != -EACCES;
         return *unreadable;
     }
-    autoclose int fd = io_open_beneath(place, slot, O_RDONLY | O_DIRECTORY);
-    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    return slot_is_dead(place, slot);
 }
 
 static void increment_tidy_place(const struct targets *t, bool inside, struct err *said)

@@ -117,10 +117,22 @@ static int job_prepare(struct job *j, struct err *e)
     return r < 0 || j->request ? r : record_prepare(j->record, j->state, fds, &j->note, e);
 }
 
+/* Whether the store is as of the snapshot that the staged one follows, of which *out is the
+ * manifest. */
+static bool job_follows(const struct job *j, struct manifest **out)
+{
+    bool moved_on;
+    return j->follows && !j->request && !record_unsettled(j->record) &&
+           record_look(j->record, j->t, out, &moved_on, NULL) == 0 && *out && !moved_on &&
+           strcmp((*out)->id, j->follows) == 0;
+}
+
 int job_run(struct job *j, const struct manifest *from, struct err *e)
 {
     struct err note = {0};
-    const struct built_on built_on = {j->t, from};
+    cleanup(manifest_freep) struct manifest *before = NULL;
+    const bool follows = !from && job_follows(j, &before);
+    const struct built_on built_on = {j->t, follows ? before : from};
     int r = from || j->nrun ? job_fill(j, from, e) : 0;
     if (r == 0)
         r = job_prepare(j, e);
@@ -128,14 +140,14 @@ int job_run(struct job *j, const struct manifest *from, struct err *e)
         targets_tidy(j->t, NULL);
         return r;
     }
-    if (from) {
+    if (built_on.from) {
         j->check.still = job_still_fits;
         j->check.arg = (void *)&built_on;
     } else if (j->request) {
         j->check.still = job_is_unchanged;
         j->check.arg = j;
     }
-    j->t->discard = from != NULL;
+    j->t->discard = built_on.from != NULL;
     r = install_run(j->t, &j->check, j->state->id, &note, e);
     if (r < 0 && !j->t->half && !j->request)
         record_end(j->record, false);

@@ -23,6 +23,8 @@ struct job {
     struct install_check check;
     bool keep_expired;                     /* session_options.h */
     const struct restore_request *request; /* what is asked of the staged snapshot; NULL: all */
+    const char *follows; /* the id of a snapshot of which the staged one knows more; or NULL: if the
+                          * store still is as of that, what it has replaced stays kept */
 
     /* What may be applied: the increments that wait on disk; and all, which are borrowed. job_clear
      * frees both lists. */

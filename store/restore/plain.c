@@ -76,6 +76,12 @@ static const struct magic *plain_find_magic(const unsigned char *p, size_t n, bo
     return NULL;
 }
 
+bool plain_begins_compressed(const void *head, size_t n)
+{
+    bool may;
+    return plain_find_magic(head, n, &may) != NULL;
+}
+
 /* How many of a header's first n bytes differ from the first member's name; any name is right if
  * none is known. */
 static int name_distance(const struct plain *p, const unsigned char *head, size_t n)

@@ -45,6 +45,9 @@ ssize_t plain_next(struct plain *p, int if_ended, const void **block, struct err
 /* After the end: checks that nothing else was in the input. */
 int plain_end(struct plain *p, struct err *e);
 
+/* Whether a file that begins with these bytes is compressed, in a way that is known here. */
+bool plain_begins_compressed(const void *head, size_t n);
+
 bool plain_is_compressed(const struct plain *p);
 bool plain_has_ended(const struct plain *p); /* the input has */
 

@@ -16,6 +16,7 @@
 #include "store/restore/compose.h"
 #include "store/restore/increments.h"
 #include "store/restore/install.h"
+#include "store/restore/session_folder.h"
 #include "store/restore/session_parts.h"
 #include "store/restore/session_upload.h"
 
@@ -41,8 +42,10 @@ int session_open(const struct session_options *o, struct session **out, struct e
     ret = staging_recover(s->staging, &t, &s->recovered, &why);
     if (ret != INSTALL_IN_ORDER) /* then it says why nothing was done */
         s->recovered.text[0] = 0;
-    if (ret >= 0)
+    if (ret >= 0) {
         increments_open(s, t);
+        session_folders_tidy(s, t);
+    }
     /* Folders that cannot be restored into can still be read; a restore will say so. */
     if (ret == -EINVAL || ret == -ENOENT || ret == -ENOTDIR || ret == -EACCES)
         account_say(s->account, "restore is not possible: %s", why.text);
@@ -134,6 +137,11 @@ int session_spool(void *session, struct err *e)
     }
 }
 
+const struct translator *session_translator(const struct session *s)
+{
+    return s->options.translator;
+}
+
 /* After leaving the staging area, handles the increments that were kept meanwhile. */
 static void session_leave(struct session *s)
 {
@@ -223,7 +231,7 @@ static void session_say_installing(struct session *s, const char *name,
 }
 
 int session_install(struct session *s, const struct upload *u, const char *name,
-                    const struct restore_request *asked, struct err *e)
+                    const struct restore_request *asked, const char *follows, struct err *e)
 {
     cleanup(manifest_freep) struct manifest *full = NULL;
     cleanup(restore_request_freep) struct restore_request *q = NULL;
@@ -234,6 +242,7 @@ int session_install(struct session *s, const struct upload *u, const char *name,
     int ret = compose_asked(t, full, asked, &q, e);
     session_say_installing(s, name, q);
     j.request = q;
+    j.follows = follows;
     if (ret == 0)
         ret = session_exchange(s, &j, full, e);
     else

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct translator;
+
 struct session_options {
     const struct store_paths *paths; /* copied; the folders need not exist */
 
@@ -31,6 +33,10 @@ struct session_options {
     /* In the restored meta.db, policies whose shards retention would delete at influxd's first
      * check get points for ever. */
     bool keep_expired;
+
+    /* Reads something else as a snapshot (translator.h); must outlive the session. NULL: uploads
+     * are snapshots. */
+    const struct translator *translator;
 
     /* Called without locks, in the restoring thread, once another store is in the folders:
      * descriptors of the old ones must be reopened. May be NULL. */

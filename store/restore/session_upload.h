@@ -16,6 +16,9 @@ struct session;
 /* For feed_new: a nameless file on the store's disk, for bytes out of order. */
 int session_spool(void *session, struct err *e);
 
+/* NULL: uploads are snapshots. */
+const struct translator *session_translator(const struct session *s);
+
 /* A full snapshot begins: takes the staging area, waiting as staging_take does, and makes the
  * folders to unpack into. Ended by session_install or session_release. -EAGAIN: another restore is
  * under way; -EBUSY: influxd or another program uses the store; those of targets_probe and
@@ -28,9 +31,9 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
 void session_release(struct session *s, const struct upload *u);
 
 /* Exchanges the verified snapshot with the store, together with the increments that follow; or puts
- * the part of it that is asked for (or NULL) into the store (compose.h). Always leaves the staging
+ * the part of it that is asked for (or NULL) into the store (compose.h). follows: job.h. Always leaves the staging
  * area. */
 int session_install(struct session *s, const struct upload *u, const char *name,
-                    const struct restore_request *asked, struct err *e);
+                    const struct restore_request *asked, const char *follows, struct err *e);
 
 #endif

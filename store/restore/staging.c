@@ -70,6 +70,11 @@ const struct store_paths *staging_paths(const struct staging *st)
     return &st->paths;
 }
 
+int staging_state_folder(const struct staging *st)
+{
+    return st->state_folder;
+}
+
 /* The store, and obstacles to its exchange */
 
 void staging_remove_homes(const struct staging *st, const struct targets *t)

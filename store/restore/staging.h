@@ -30,6 +30,9 @@ void staging_close(struct staging *st); /* NULL is allowed */
 
 const struct store_paths *staging_paths(const struct staging *st);
 
+/* The state folder; -1: there is none. The staging keeps it. */
+int staging_state_folder(const struct staging *st);
+
 /* Removes empty folders for side folders (targets_remove_homes), unless influxd uses the store
  * now. */
 void staging_remove_homes(const struct staging *st, const struct targets *t);

@@ -23,6 +23,7 @@ static const char *const side_names[SIDES] = {
     [SIDE_TRASH] = "before-restore.old",
     [SIDE_INCOMING] = "incoming",
     [SIDE_PENDING] = "pending",
+    [SIDE_SETS] = "sets",
 };
 
 const char *target_kind_name(enum target_kind kind)

@@ -34,6 +34,7 @@ enum target_side {
     SIDE_TRASH,    /* kept by the previous restore, or not to be kept */
     SIDE_INCOMING, /* a snapshot of which staging takes a part (compose.h) */
     SIDE_PENDING,  /* of data only: increments (increment.h) */
+    SIDE_SETS,     /* of data only: files of sets (spool_folder.h) */
     SIDES
 };
 

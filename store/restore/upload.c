@@ -90,6 +90,14 @@ static void leave(struct upload *u)
     pthread_mutex_unlock(&u->lock);
 }
 
+int upload_follow(struct upload *u, const char *id)
+{
+    lock_scope(&u->lock);
+    free(u->follows);
+    u->follows = strdup(id);
+    return u->follows ? 0 : -ENOMEM;
+}
+
 void upload_open(struct upload *u)
 {
     lock_scope(&u->lock);
@@ -333,6 +341,7 @@ void upload_free(struct upload *u)
     pthread_cond_destroy(&u->changed);
     pthread_mutex_destroy(&u->lock);
     restore_request_free(u->asked);
+    free(u->follows);
     free(u->target);
     free(u->name);
     free(u);

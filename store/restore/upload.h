@@ -45,6 +45,11 @@ struct upload;
 int upload_new(struct session *s, const char *name, const struct restore_request *asked,
                struct upload **out);
 
+/* Before its first byte: what comes knows more than the snapshot with this id, which was restored
+ * just before. If the store still is as of that one, what it replaced stays kept, rather than that
+ * one. -ENOMEM. */
+int upload_follow(struct upload *u, const char *id);
+
 /* A handle was opened for writing; was closed. The last close refuses what is incomplete, for the
  * last flush's reason. */
 void upload_open(struct upload *u);

@@ -36,6 +36,7 @@ struct upload {
 
     char *name;
     struct restore_request *asked; /* or NULL; never changes */
+    char *follows;                 /* or NULL; set before the first byte */
     enum upload_state state;
     bool cancelled; /* a writer has ended it: it will be REFUSED */
     int code;       /* of REFUSED, or soon to be */

@@ -2,6 +2,7 @@
 /* What an upload's own thread does: unpacking it, and installing or discarding it. */
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
+#include "store/restore/translator.h"
 #include "store/restore/unpack.h"
 #include "store/restore/upload_impl.h"
 
@@ -83,13 +84,30 @@ static void work_unpacked(struct upload *u, int r, const struct err *why)
     pthread_mutex_unlock(&u->lock);
 }
 
+/* Unpacks what was written, which may be what can be read as a snapshot. */
+static int work_run(struct upload *u, struct err *why)
+{
+    const struct translator *translator = session_translator(u->session);
+    const struct tar_input in = {feed_next, feed_stopped, u->feed};
+    struct unpack_io io = {in, work_begin, member, progress, u};
+    autofree char *name = work_name(u);
+    int r = !name ? -ENOMEM : translator ? translator->open(u->session, name, &in, &io.input) : 0;
+    if (r < 0)
+        return err_sys(why, r, "restore");
+    r = unpack_run(&io, NULL, NULL, why);
+    if (!translator)
+        return r;
+    if (r < 0 && *translator->said(&io.input))
+        err_set(why, r, "%s", translator->said(&io.input));
+    translator->close(&io.input);
+    return r;
+}
+
 static void *work_unpack(void *arg)
 {
     struct upload *u = arg;
     struct err why = {0};
-    const struct unpack_io io = {
-        {feed_next, feed_stopped, u->feed}, work_begin, member, progress, u};
-    int r = unpack_run(&io, NULL, NULL, &why);
+    int r = work_run(u, &why);
     if (r == 0 && u->increment)
         r = increment_seal(u->increment, u->stage, &why);
     if (r == 0)
@@ -118,7 +136,7 @@ static void *work_install(void *arg)
     autofree char *name = steal_ptr(&u->target);
     int r = u->increment
                 ? increments_accept(u->session, u, steal_ptr(&u->increment), name, &waits, &why)
-                : session_install(u->session, u, name, u->asked, &why);
+                : session_install(u->session, u, name, u->asked, u->follows, &why);
     lock_scope(&u->lock);
     u->waits = waits;
     upload_becomes(u, r == 0 ? UPLOAD_RESTORED : UPLOAD_REFUSED, r, &why);

@@ -225,27 +225,30 @@ int selected_read_meta(const struct capture *whole, struct partmeta **out, struc
     return partmeta_new(buf, len, out, e);
 }
 
-int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
-                 const struct selected_cutting *how, struct capture **out, struct err *e)
+/* The part, without its record. */
+static int selected_find(struct capture *whole, const struct selection *what, struct selected **out,
+                         struct err *e)
 {
     cleanup(partmeta_freep) struct partmeta *store = NULL;
     cleanup(meta_freep) struct meta *meta = NULL;
-    struct selected *s = NULL;
-    void *bytes;
-    size_t len;
+    autofree void *bytes = NULL;
+    size_t len = 0;
     int r = selected_read_meta(whole, &store, e);
     if (r == 0)
         r = selected_check(store, what, e);
     if (r == 0)
         r = partmeta_make(store, what, &bytes, &len, &meta, e);
-    if (r < 0)
-        return r;
-    if ((r = selected_check_shards(store, what, meta, e)) < 0) {
-        free(bytes);
-        return r;
-    }
+    if (r == 0)
+        r = selected_check_shards(store, what, meta, e);
     const struct selected_range all = {0, capture_count(whole)};
-    r = selected_make(whole, what, &all, 1, bytes, len, meta, &s, e);
+    return r < 0 ? r : selected_make(whole, what, &all, 1, steal_ptr(&bytes), len, meta, out, e);
+}
+
+int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
+                 const struct selected_cutting *how, struct capture **out, struct err *e)
+{
+    struct selected *s = NULL;
+    int r = selected_find(whole, what, &s, e);
     if (r < 0)
         return r;
     struct catalog_part part = s->part;

@@ -62,9 +62,12 @@ static int settled_look(struct rewriting *w)
     struct tsmfile_key key;
     int r;
     tsmfile_seek(w->file, NULL, 0);
-    while ((r = tsmfile_next(w->file, &key, w->e)) == 1)
+    while ((r = tsmfile_next(w->file, &key, w->e)) == 1) {
+        if (reader_interrupted(w->q->reader))
+            return err_set(w->e, -EINTR, "interrupted");
         if (is_touched(w, &key))
             return 1;
+    }
     return r == -EBADMSG ? 1 : r;
 }
 

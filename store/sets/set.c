@@ -14,7 +14,9 @@ static int set_judge(struct set *s, struct err *e)
         r = set_shards(s, e);
     if (r == 0)
         r = set_files(s, e);
-    return r == 0 ? set_snapshot(s, e) : r;
+    if (r == 0)
+        r = set_snapshot(s, e);
+    return r == 0 ? set_say(s) : r;
 }
 
 int set_open(int folder, const char *name, const struct set_options *o, struct set **out,
@@ -23,7 +25,7 @@ int set_open(int folder, const char *name, const struct set_options *o, struct s
     struct err why = {0};
     cleanup(set_freep) struct set *s = calloc(1, sizeof(*s));
     if (s)
-        *s = (struct set){.folder = folder, .title = strdup(name), .o = *o};
+        *s = (struct set){.folder = folder, .title = strdup(name), .o = *o, .stones = -1};
     if (!s || !s->title)
         return err_sys(e, -ENOMEM, "%s", name);
     int r = set_judge(s, &why);
@@ -51,6 +53,7 @@ void set_free(struct set *s)
         free(s->archives[i].rp);
     }
     omissions_clear(&s->left_out);
+    cleanup_close(&s->stones);
     free(s->notes);
     free(s->files);
     free(s->runs);

@@ -99,9 +99,11 @@ int set_is_complete(int folder, bool *complete, struct err *missing);
 
 /* A set as a tar: of the folder's files, with or without a leading folder, compressed or not. */
 
-/* Whether a tar that begins with these n bytes is one of a set, by the name of its first file: 1, 0,
- * or -EAGAIN if more bytes are needed (64 KiB are always enough). Pure. */
-int set_tar_begins(const void *head, size_t n);
+/* Whether a tar that begins with these n bytes, or is them (all), is one of a set, by the name of its
+ * first file: 1, 0, or -EAGAIN if more bytes are needed, at most SET_TAR_HEAD: lz4 has blocks of
+ * 4 MiB. Pure. */
+#define SET_TAR_HEAD ((size_t)8 << 20)
+int set_tar_begins(const void *head, size_t n, bool all);
 
 struct tar_input;
 

@@ -18,7 +18,7 @@
 #include "store/influx/names.h"
 #include "store/influx/tsmfile.h"
 #include "store/influx/written.h"
-#include "store/sets/set_impl.h"
+#include "store/sets/set_stones.h"
 #include "store/sets/set_tar.h"
 
 #include <errno.h>
@@ -89,8 +89,10 @@ static int files_open_spool(struct files *f)
     return 0;
 }
 
-/* Reads the member; a TSM file that does not lie plainly in its archive goes to the spool. */
-static int files_read(struct files *f, bool spool, uint32_t *crc)
+/* Where a member's bytes go: nowhere where they lie plainly in the archive. */
+enum whither { TO_NOTHING, TO_SPOOL, TO_STONES };
+
+static int files_read(struct files *f, enum whither to, uint32_t *crc)
 {
     const void *buf;
     ssize_t n;
@@ -100,9 +102,12 @@ static int files_read(struct files *f, bool spool, uint32_t *crc)
         if (n < 0)
             return (int)n;
         *crc = (uint32_t)crc32_z(*crc, buf, (size_t)n);
-        r = spool ? io_write_all(f->spool, buf, (size_t)n) : 0;
+        if (to == TO_STONES)
+            r = set_stones_add(f->s, buf, (size_t)n, f->e);
+        else if (to == TO_SPOOL && (r = io_write_all(f->spool, buf, (size_t)n)) < 0)
+            err_sys(f->e, r, "a temporary file in %s (TMPDIR)", io_temporary_folder());
     }
-    return r < 0 ? err_sys(f->e, r, "a temporary file (TMPDIR)") : 0;
+    return r;
 }
 
 static int files_check(struct files *f, const struct tar_member *m, enum member_kind kind,
@@ -113,10 +118,17 @@ static int files_check(struct files *f, const struct tar_member *m, enum member_
     const bool spool = kind == MEMBER_TSM && plain < 0;
     int r = spool ? files_open_spool(f) : 0;
     if (r == 0)
-        r = files_read(f, spool, crc);
-    if (r < 0 || kind != MEMBER_TSM)
+        r = files_read(f,
+                       spool                      ? TO_SPOOL
+                       : kind == MEMBER_TOMBSTONE ? TO_STONES
+                                                  : TO_NOTHING,
+                       crc);
+    if (r < 0 || kind == MEMBER_SKIPPED)
         return r;
-    r = tsm_check(spool ? f->spool : plain, spool ? 0 : m->at, m->size, m->name, &why);
+    if (kind == MEMBER_TOMBSTONE)
+        r = set_stones_check(f->s, m->size, m->name, &why);
+    else
+        r = tsm_check(spool ? f->spool : plain, spool ? 0 : m->at, m->size, m->name, &why);
     return r < 0 ? err_set(f->e, r, "%s: %s", f->a->name, why.text) : 0;
 }
 
@@ -135,6 +147,7 @@ static int files_add(struct files *f, const struct tar_member *m, uint64_t membe
                                             .member = member,
                                             .size = m->size,
                                             .mtime_ns = m->mtime_ns < 0 ? 0 : m->mtime_ns,
+                                            .at = s->nstones - m->size,
                                             .crc = crc};
     return s->files[s->nfiles++].name ? 0 : err_sys(f->e, -ENOMEM, "%s", f->a->name);
 }
@@ -315,6 +328,7 @@ static void files_drop(struct files *f)
 static int files_of_archives(struct files *f, size_t i, size_t end)
 {
     struct set *s = f->s;
+    const size_t from = i;
     bool differ = false;
     int r = 0;
     f->first = s->nfiles;
@@ -328,14 +342,18 @@ static int files_of_archives(struct files *f, size_t i, size_t end)
     if ((r = files_choose(f, &differ)) < 0)
         return r;
     files_drop(f);
+    if (end - from > 1 && (r = set_stones_spread(s, f->first, f->e)) < 0)
+        return r;
     if (!differ)
         return 0;
     f->parts++;
+    qsort(s->files + f->first, s->nfiles - f->first, sizeof(*s->files), by_name_and_run);
     r = files_number_anew(f);
     files_drop(f);
     return r < 0 ? err_sys(f->e, r, "%s", f->a->name) : 0;
 }
 
+/* Tombstones are not read from their archives again: so each file has a place of its own. */
 static int by_place(const void *a, const void *b)
 {
     const struct set_file *x = a, *y = b;

@@ -40,7 +40,8 @@ struct set_file {
     uint64_t member; /* as its member of this number */
     uint64_t size;
     int64_t mtime_ns;
-    uint32_t crc; /* of a TSM file: of all its bytes */
+    uint64_t at;  /* of a tombstone: where it is in the temporary file */
+    uint32_t crc; /* of all its bytes, as it came */
     bool dropped; /* while it is decided what counts */
     uint8_t sum[SHA256_BYTES];
 };
@@ -70,6 +71,9 @@ struct set {
     /* set_files.c: what is in the archives; by archive and member */
     struct set_file *files;
     size_t nfiles;
+    int stones;       /* a temporary file of tombstones (set_stones.h); -1: none */
+    uint64_t nstones; /* its bytes */
+    size_t spread;    /* tombstones that count for older files too */
 
     struct manifest *manifest; /* set_snapshot.c */
     struct set_out *out;
@@ -83,6 +87,7 @@ int set_shards(struct set *s, struct err *e);
 int set_files(struct set *s, struct err *e);
 int set_snapshot(struct set *s, struct err *e);
 void set_snapshot_free(struct set *s);
+int set_say(struct set *s); /* set_notes.c; -ENOMEM */
 
 /* The end of the run of archives of one shard that begins at i. */
 size_t set_shard_end(const struct set *s, size_t i);

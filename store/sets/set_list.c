@@ -110,9 +110,10 @@ static int by_shard_and_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static int set_list_add_name(struct set *s, char *name, uint64_t *order, struct err *e)
+/* Which kind of set it is; not both. */
+static int set_list_find_kind(struct set *s, const char *name, struct err *e)
 {
-    enum set_name kind = set_name_kind(name);
+    const enum set_name kind = set_name_kind(name);
     const char *dot = strrchr(name, '.');
     s->pending += dot && strcmp(dot, ".pending") == 0;
     if (kind == SET_NO_NAME)
@@ -122,7 +123,12 @@ static int set_list_add_name(struct set *s, char *name, uint64_t *order, struct 
                        "it holds files of a legacy and of a portable backup; move each "
                        "into a folder of its own");
     s->kind = kind;
-    if (kind == SET_LEGACY)
+    return 0;
+}
+
+static int set_list_add_name(struct set *s, char *name, uint64_t *order, struct err *e)
+{
+    if (s->kind == SET_LEGACY)
         return set_list_legacy(s, name, e);
     return set_name_manifest(name) ? set_list_manifest(s, name, (*order)++, e) : 0;
 }
@@ -149,6 +155,8 @@ int set_list(struct set *s, struct err *e)
     int r = dir_read(s->folder, &d);
     if (r < 0)
         return err_sys(e, r, "the folder");
+    for (size_t i = 0; r == 0 && i < d.n; i++)
+        r = set_list_find_kind(s, d.names[i], e);
     for (size_t i = 0; r == 0 && i < d.n; i++)
         r = set_list_add_name(s, d.names[i], &order, e);
     dir_free(&d);

@@ -125,7 +125,7 @@ static int shards_open_meta(struct shards *h)
         return err_set(h->e, r, "%s: %s", h->run->meta, why.text);
     if (!h->newest) {
         h->newest = h->known;
-        h->s->created_ns = time;
+        h->s->created_ns = time - time % SECOND_NS;
     }
     return 0;
 }
@@ -223,12 +223,12 @@ static int shards_policy(struct shards *h, const struct group *g, const struct m
 static int shards_unite_group(struct shards *h, const struct group *g, bool *done)
 {
     struct metaedit_copied copied = {0};
-    const struct metaedit_item *rp = NULL;
+    const struct metaedit_item *rp = NULL, *made;
     int r = shards_policy(h, g, &rp);
     *done = r == 0 && !shards_overlap(h->newest, rp, g->it);
     if (!*done)
         return r;
-    r = metaedit_copy_group(h->newest, g->it, rp, &copied, NULL, h->e);
+    r = metaedit_copy_group(h->newest, g->it, rp, &copied, &made, h->e);
     for (size_t i = 0; r == 0 && i < copied.nshards; i++)
         r = shards_know(h, g, copied.shards[i].from, copied.shards[i].to, SET_TAKEN);
     metaedit_copied_clear(&copied);

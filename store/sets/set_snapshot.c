@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
@@ -28,12 +29,14 @@ struct set_out {
 
     struct buffer head; /* what comes before the files, and between them */
     bool begun, ended;
-    size_t next;         /* in s->files: to be opened next, */
-    bool open;           /* or the one before is being read */
-    struct set_tar *tar; /* where it is read, */
-    size_t archive;      /* which is this one, */
-    uint64_t member;     /* and how many members were read, */
-    struct tar_member m; /* the last one of them */
+    size_t next;          /* in s->files: to be opened next, */
+    bool open;            /* or the one before is being read, */
+    uint64_t at;          /* of which so many bytes were, if it is a tombstone */
+    struct set_tar *tar;  /* where it is read, */
+    size_t archive;       /* which is this one, */
+    uint64_t member;      /* and how many members were read, */
+    struct tar_member m;  /* the last one of them */
+    char piece[64 << 10]; /* of a tombstone */
     struct sha256 *sum;
     uint8_t of_manifest[SHA256_BYTES], of_meta[SHA256_BYTES];
 };
@@ -308,17 +311,22 @@ static int snapshot_put_end(struct set *s)
     return r;
 }
 
+static bool is_tombstone(const struct set_file *f)
+{
+    return name_is_tombstone(path_last(f->name));
+}
+
 static int snapshot_changed(const struct set *s, const struct set_file *f, struct err *e)
 {
     return err_set(e, -EBADMSG, "%s has changed while it was read", s->archives[f->archive].name);
 }
 
-/* Goes to the file's member: on in the archive, or from its start where that lies behind. */
+/* Goes to the file's member: on in its archive. */
 static int snapshot_seek(struct set *s, const struct set_file *f, struct err *e)
 {
     struct set_out *o = s->out;
     int r = 0;
-    if (!o->tar || o->archive != f->archive || o->member > f->member) {
+    if (!o->tar || o->archive != f->archive) {
         set_tar_free(steal_ptr(&o->tar));
         o->member = 0;
         o->archive = f->archive;
@@ -339,9 +347,10 @@ static int snapshot_open_next(struct set *s, struct err *e)
 {
     struct set_out *o = s->out;
     const struct set_file *f = &s->files[o->next];
-    int r = snapshot_seek(s, f, e);
+    int r = is_tombstone(f) ? 0 : snapshot_seek(s, f, e);
     if (r < 0)
         return r;
+    o->at = 0;
     r = snapshot_put_header(o, f->name, f->size, f->mtime_ns, S_IFREG | FILE_MODE);
     sha256_reset(o->sum);
     o->open = true;
@@ -349,12 +358,27 @@ static int snapshot_open_next(struct set *s, struct err *e)
     return r < 0 ? err_sys(e, r, "%s", f->name) : 0;
 }
 
+/* More bytes of a tombstone. */
+static ssize_t snapshot_read_stone(struct set *s, const struct set_file *f, const void **block,
+                                   struct err *e)
+{
+    struct set_out *o = s->out;
+    const uint64_t left = f->size - o->at;
+    const size_t n = left < sizeof(o->piece) ? (size_t)left : sizeof(o->piece);
+    int r = io_pread_all(s->stones, o->piece, n, f->at + o->at);
+    o->at += n;
+    *block = o->piece;
+    return r < 0 ? err_sys(e, r, "a temporary file in %s (TMPDIR)", io_temporary_folder())
+                 : (ssize_t)n;
+}
+
 /* More bytes of the open file: their number; or closes it. */
 static ssize_t snapshot_read_file(struct set *s, const void **block, struct err *e)
 {
     struct set_out *o = s->out;
     struct set_file *f = &s->files[o->next - 1];
-    ssize_t n = set_tar_data(o->tar, block, e);
+    ssize_t n =
+        is_tombstone(f) ? snapshot_read_stone(s, f, block, e) : set_tar_data(o->tar, block, e);
     if (n > 0)
         sha256_add(o->sum, *block, (size_t)n);
     if (n != 0)

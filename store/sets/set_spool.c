@@ -11,12 +11,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { BEGINNING = 64 << 10 }; /* bytes that suffice to tell */
-
 /* The beginning of a tar, of which more may come. */
 struct beginning {
     const void *p;
     size_t n;
+    bool all; /* no more will come */
 };
 
 static ssize_t give_beginning(void *arg, int if_ended, const void **block)
@@ -26,7 +25,7 @@ static ssize_t give_beginning(void *arg, int if_ended, const void **block)
     (void)if_ended;
     *block = b->p;
     b->n = 0;
-    return n ? (ssize_t)n : -EAGAIN;
+    return n || b->all ? (ssize_t)n : -EAGAIN;
 }
 
 static void close_tar(struct tar_strict **t)
@@ -34,9 +33,9 @@ static void close_tar(struct tar_strict **t)
     tar_strict_close(*t);
 }
 
-int set_tar_begins(const void *head, size_t n)
+int set_tar_begins(const void *head, size_t n, bool all)
 {
-    struct beginning b = {head, n};
+    struct beginning b = {head, n, all};
     const struct tar_input in = {give_beginning, NULL, &b};
     cleanup(close_tar) struct tar_strict *t = NULL;
     struct tar_member m;
@@ -49,7 +48,7 @@ int set_tar_begins(const void *head, size_t n)
             return 0;
         r = 0; /* a folder, or a stranger beside the set */
     }
-    return r == -EAGAIN && n < BEGINNING ? -EAGAIN : 0;
+    return r == -EAGAIN && n < SET_TAR_HEAD ? -EAGAIN : 0;
 }
 
 /* Unpacking */

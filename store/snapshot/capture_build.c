@@ -3,8 +3,8 @@
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
 #include "store/influx/names.h"
-#include "store/influx/wal.h"
 #include "store/snapshot/pinned.h"
+#include "store/snapshot/walparts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -158,49 +158,6 @@ static int add_data(struct pinned *c, const struct pinned *earlier, const struct
     return r;
 }
 
-static int build_add_part(struct wal_cut **cut, uint64_t off, uint64_t len)
-{
-    size_t n = *cut ? (*cut)->nparts : 0;
-    struct wal_cut *more = realloc(*cut, sizeof(*more) + (n + 1) * sizeof(more->part[0]));
-    if (!more)
-        return -ENOMEM;
-    if (n == 0)
-        memset(more, 0, sizeof(*more));
-    more->part[n].off = off;
-    more->part[n].len = len;
-    more->nparts = n + 1;
-    *cut = more;
-    return 0;
-}
-
-/* Finds the parts of a WAL segment, below its WAL cut, that hold complete entries. *how says what
- * follows the last entry, at bad_at: zeros up to the WAL cut do not count. */
-static int build_find_parts(const struct shard_file *f, struct wal_cut **cut, enum wal_end *how)
-{
-    int fd = held_fd(f->held);
-    uint64_t end = f->attr.size, pos = 0, good, from = held_scanned(f->held, &f->attr);
-    int r = wal_scan(fd, from <= end ? from : 0, end, &good, how);
-    if (r < 0)
-        return r;
-    held_set_scanned(f->held, &f->attr, good);
-    for (;;) {
-        r = build_add_part(cut, pos, good - pos);
-        if (r < 0 || good == end)
-            return r;
-        r = wal_hole(fd, good, end, &pos);
-        if (r == 0 && pos == end)
-            *how = WAL_WHOLE;
-        if (r < 0 || pos == end)
-            return r;
-        if (pos > good)
-            r = wal_scan(fd, pos, end, &good, how);
-        if (r < 0 || good == pos) {
-            (*cut)->bad_at = pos;
-            return r;
-        }
-    }
-}
-
 /* Whether influxd may be writing the segment, or was when it was killed: the newest. Names of more
  * than five digits do not sort by number; influxd, at a start, takes the last by name for the
  * newest. */
@@ -212,17 +169,12 @@ static bool may_be_torn(const struct shard_pin *s, size_t i)
 
 static int build_cut_wal(const struct shard_file *f, bool growing, struct member *m)
 {
-    autofree struct wal_cut *cut = NULL;
-    enum wal_end how;
-    int r = build_find_parts(f, &cut, &how);
+    uint64_t known = held_scanned(f->held, &f->attr);
+    int r = walparts_find(held_fd(f->held), f->attr.size, growing, &known, &m->wal_cut);
     if (r < 0)
         return r;
-    m->attr.size = 0;
-    for (size_t i = 0; i < cut->nparts; i++)
-        m->attr.size += cut->part[i].len;
-    if (how == WAL_BAD || (how == WAL_TORN && !growing))
-        cut->nbad = f->attr.size - cut->bad_at;
-    m->wal_cut = steal_ptr(&cut);
+    held_set_scanned(f->held, &f->attr, known);
+    m->attr.size = walparts_size(m->wal_cut);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "store/base/io.h"
 #include "store/base/lock.h"
+#include "store/snapshot/walparts.h"
 
 #include <string.h>
 
@@ -94,19 +95,15 @@ static int pinned_read(const struct capture *c, size_t i, void *buf, size_t n, u
     const struct member *m = &c->members[i];
     if (!m->wal_cut)
         return read_part(m, buf, n, off, e);
-    for (size_t k = 0; k < m->wal_cut->nparts && n > 0; k++) {
-        uint64_t start = m->wal_cut->part[k].off, len = m->wal_cut->part[k].len;
-        if (off >= len) {
-            off -= len;
-            continue;
-        }
-        size_t take_n = n < len - off ? n : (size_t)(len - off);
-        int r = read_part(m, buf, take_n, start + off, e);
+    while (n > 0) {
+        uint64_t at;
+        const size_t part = walparts_at(m->wal_cut, off, n, &at);
+        int r = read_part(m, buf, part, at, e);
         if (r < 0)
             return r;
-        buf = (char *)buf + take_n;
-        n -= take_n;
-        off = 0;
+        buf = (char *)buf + part;
+        off += part;
+        n -= part;
     }
     return 0;
 }

@@ -1,12 +1,11 @@
 """influxd's own backup and restore, which need it to run, against copying now.tar."""
 
 import os
-import re
 import shutil
-from pathlib import Path
 
 from bench.pairs import in_turn, seconds
 from bench.stores import fill, warm
+from lib.influxbackup import rpc_address
 from lib.influxd import Influxd, find_influxd
 from lib.mount import Mount
 
@@ -60,19 +59,3 @@ def restore_by_influxd(backup, disk):
 def size_of(path):
     files = path.iterdir() if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files) // 2**20
-
-
-def rpc_address(influxd):
-    """Where it listens for backup and restore: the one port that is not HTTP's."""
-    sockets = set()
-    for fd in Path("/proc", str(influxd.pid), "fd").iterdir():
-        try:
-            sockets.update(re.findall(r"socket:\[(\d+)\]", os.readlink(fd)))
-        except FileNotFoundError:
-            continue
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        address = f"127.0.0.1:{int(words[1].split(':')[1], 16)}"
-        if words[3] == "0A" and words[9] in sockets and address != influxd.address:
-            return address
-    raise RuntimeError("influxd does not listen for backups")

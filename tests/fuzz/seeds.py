@@ -61,6 +61,9 @@ def manifests():
                    "removed_folders": ["wal/db/rp/2", "wal"], "folders": ["data", "data/db"]}
     yield plain | {"kind": "database", "id": "\u00e9\\\"", "index": 2**64 - 1, "files": []}
     yield plain | {"version": 2}
+    yield plain | {"kind": "database", "selection": {
+        "databases": ["b", "a\u00e9"], "exclude": ["c"], "rp": "rp", "shards": [7, 2**63], "from_ns": -2**63, "to_ns": 5,
+        "exact": True}}
     yield plain | {"links": ["data/db/rp/1 -> /slow/1"],
                    "left_out": ["db/rp/8", {"name": "db/rp/9", "files": 2, "bytes": 7, "why": "unknown"},
                                 {"name": "data/db/rp/1/1-1.tsm.bad", "files": 1, "bytes": 2**62, "why": "later"}]}
@@ -290,6 +293,7 @@ def seeds(store):
         if of and path.stat().st_size:
             yield from of(path.read_bytes())
     yield "meta", (store / "meta/meta.db").read_bytes()
+    yield "partmeta", (store / "meta/meta.db").read_bytes()
 
 
 def all_seeds():
@@ -320,6 +324,11 @@ def all_seeds():
         yield "tsmwriter", chance.randbytes(n)
     for blocks, last in ((small[:6], 15), (small[6:12], 130), (small[12:], 10010)):
         yield "tsmfile", tsm_file((b"m,t=%d#!~#v" % i, block[0], [block], [(10, last)]) for i, block in enumerate(blocks))
+    for tsm, deleted in ((tsm_file((b"m,t=%d#!~#v" % i, block[0], [block], [(10, last)]) for i, block in enumerate(blocks)), until)
+                         for blocks, last, until in ((small[:6], 15, 12), (small[6:12], 130, 15), (small[12:], 10010, 99))):
+        keys = (b"m,t=%d#!~#v" % i for i in range(4))
+        tombstone = b"\0\0\x15\x02" + b"".join(struct.pack(">I", len(key)) + key + struct.pack(">qq", 11, deleted) for key in keys)
+        yield "settled", struct.pack(">Hbb", len(tsm), -5, 14) + tsm + tombstone
     # The types of entries that the fixtures lack.
     yield "walentry", b"\x01" + b"\x05\x00\x01k\x00\x00\x00\x01" + bytes(16)
     yield "walentry", b"\x02a#!~#v\n\nb#!~#v\n"

@@ -21,7 +21,7 @@ FOLDERS = {"live", "snapshots", "at", "dump", "restore"}
 
 
 def commands():
-    return re.findall(r"(?m)^  (\w+) ", run(INFLUXSNAP, "--help"))
+    return re.findall(r"(?m)^  ([\w-]+) ", run(INFLUXSNAP, "--help"))
 
 
 def bare(words):

@@ -40,7 +40,7 @@ class OptionsTest(unittest.TestCase):
         synopsis = text.partition(".Sh SYNOPSIS")[2].partition(".Sh DESCRIPTION")[0].split(".Nm\n")[1:]
         common = helped(run(INFLUXSNAP, "--help"))
         known = set(common)
-        for command in re.findall(r"(?m)^  (\w+) ", run(INFLUXSNAP, "--help")):
+        for command in re.findall(r"(?m)^  ([\w-]+) ", run(INFLUXSNAP, "--help")):
             with self.subTest(command=command):
                 own = helped(run(INFLUXSNAP, command, "--help"))
                 lines = [form for form in synopsis if re.search(rf"(?m)^\.Cm .*\b{command}\b", form)]

@@ -249,6 +249,17 @@ class LiveTest(SetTest):
         self.assertNotEqual(expected, self.expected)
         self.check_same(expected, self.restored(self.folder / "sets/portable", "again"))
 
+    def test_part(self):
+        """Some databases, as a set; it says that it is not all."""
+        folder = self.folder / "part"
+        run(SNAP, "-c", self.source.root, "backup", "--format=portable", "--database=x y:ü", folder)
+        manifest, = folder.glob("*.manifest")
+        self.assertIs(json.loads(manifest.read_text())["limited"], True)
+        part = {where: answer for where, answer in self.expected.items() if where[0] in ("x y", "ü")}
+        self.check_same(part, self.restored(folder, "some"))
+        run(SNAP, "-c", self.source.root, "backup", "--format=legacy", "--database=x y:ü", self.folder / "old")
+        self.check_same(part, self.offline(self.folder / "old", ("x y", "ü")))
+
     def test_refused(self):
         for words, said in ((("--format=portable", "-"), "needs a folder"), (("--format=lp", "x"), "portable or legacy"),
                             (("--format=legacy", "--compress=zstd", "x"), "--compress"),
@@ -455,6 +466,45 @@ class InstantTest(SetTest):
             reader.join()
         self.assertEqual(wrong, [])
         self.assertEqual(zlib.crc32(gzip.decompress(whole)), int.from_bytes(whole[-8:-4], "little"))
+
+
+class UnfinishedTest(SetTest):
+    """What could not be written whole is not there."""
+
+    def test_full_disk(self):
+        if os.geteuid():
+            self.skipTest("only root can mount a small file system")
+        store = fixtures.unpack("1.6.7-inmem", self.folder / "store")
+        for form in ("portable", "legacy"):
+            disk = self.folder / form
+            disk.mkdir()
+            run("mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk)
+            self.addCleanup(run, "umount", disk)
+            done = subprocess.run([SNAP, "-c", store, "backup", f"--format={form}", disk / "set"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("No space left on device", done.stderr)
+            self.assertEqual(os.listdir(disk / "set"), [])
+            run("mount", "-o", "remount,size=10m", disk)
+            run(SNAP, "-c", store, "backup", "--format=portable", disk / "set")
+            self.assertEqual(len(list((disk / "set").glob("*.manifest"))), 1)
+
+    def test_killed(self):
+        """Neither manifest nor metastore; the next run goes on beside what is left."""
+        store = fixtures.unpack("1.6.7-inmem", self.folder / "store")
+        for form, last in (("portable", "*.manifest"), ("legacy", "meta.*")):
+            folder = self.folder / form
+            said = subprocess.Popen([SNAP, "-c", store, "backup", f"--format={form}", folder],
+                                    stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            said.stderr.readline()
+            said.kill()
+            said.communicate(timeout=HANG)
+            if said.returncode == -9:
+                self.assertEqual(list(folder.glob(last)), [])
+            done = subprocess.run([SNAP, "-c", store, "backup", f"--format={form}", "--quiet", folder],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 0 if form == "portable" else 6)
+            self.assertEqual(len(list(folder.glob(last))), 1)
+            self.assertFalse([name for name in os.listdir(folder) if name.startswith(".")])
 
 
 class ManyTest(SetTest):

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A set of `influxd backup` that a command was given in the place of a snapshot: a folder of its
+ * files, or a tar of such a folder, which is unpacked into a temporary one (TMPDIR). Messages begin
+ * with the path.
+ */
+#ifndef INFLUXFS_INFLUXSNAP_SETLOOK_H
+#define INFLUXFS_INFLUXSNAP_SETLOOK_H
+
+#include "store/influxsnap/logtail.h"
+#include "store/influxsnap/meter.h"
+#include "store/influxsnap/tarlook.h"
+#include "store/influxsnap/telling.h"
+#include "store/restore/upload.h"
+#include "store/sets/set.h"
+
+struct setlook;
+
+/* Whether the path names a set, by the names of its files. A path that cannot be read does not:
+ * whoever opens it says why. */
+bool setlook_is_set(const char *path);
+
+/* Reads and judges it; `how` gives what is wanted, and no callbacks. -EINTR after a signal; errors
+ * as set_open. */
+int setlook_open(const char *path, const struct set_options *how, struct setlook **out,
+                 struct err *e);
+void setlook_close(struct setlook *l); /* NULL is allowed */
+
+const struct set *setlook_set(const struct setlook *l);
+
+/* Restores it as an upload of the session does a snapshot: its verdict. */
+int setlook_upload(struct setlook *l, struct session *session, const struct restore_request *q,
+                   struct logtail *tail, struct meter *meter, struct err *e);
+
+/* Reads the whole snapshot, as tar_verify does. */
+int setlook_verify(struct setlook *l, struct meter *meter, struct advise *advise,
+                   struct tar_counts *out, struct err *e);
+
+/* Says what an operator should know of it: its notes, and what it leaves out. */
+void setlook_tell(const struct setlook *l);
+
+bool setlook_omits(const struct setlook *l); /* what a user could miss */
+
+/* Adds `notes` and `left_out` to a result. */
+void setlook_json(const struct setlook *l, struct json_object *o);
+
+#endif

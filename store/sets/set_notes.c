@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* What an operator should know of a set. What `influxd restore` would lose is said for those who
+ * wonder why the two differ (cmd/influxd/restore/restore.go; influxd 1.5 to 1.12). */
+#include "store/base/array.h"
+#include "store/base/path.h"
+#include "store/base/time.h"
+#include "store/influx/names.h"
+#include "store/sets/set_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SHARDS_SHOWN = 3 };
+
+/* "shard 10 of db.autogen", of the first few shards for which a question is answered with yes. */
+struct shown {
+    size_t n;
+    char text[256];
+};
+
+typedef bool notes_question(const struct set *s, size_t first, size_t end);
+
+static void notes_count(const struct set *s, notes_question *asks, struct shown *out)
+{
+    size_t used = 0;
+    *out = (struct shown){0};
+    for (size_t i = 0, end; i < s->narchives; i = end) {
+        const struct set_archive *a = &s->archives[i];
+        end = set_shard_end(s, i);
+        if (a->fate != SET_TAKEN || !asks(s, i, end))
+            continue;
+        if (out->n++ < SHARDS_SHOWN && used < sizeof(out->text)) {
+            int k = snprintf(out->text + used, sizeof(out->text) - used, "%s%s.%s.%" PRIu64,
+                             used ? ", " : "", a->db, a->rp, a->id);
+            used += k > 0 ? (size_t)k : 0;
+        }
+    }
+    if (out->n > SHARDS_SHOWN && used < sizeof(out->text))
+        snprintf(out->text + used, sizeof(out->text) - used, ", …");
+}
+
+static bool is_of_several_runs(const struct set *s, size_t first, size_t end)
+{
+    (void)s;
+    return end - first > 1;
+}
+
+static bool ends_in_zero(const struct set *s, size_t first, size_t end)
+{
+    (void)end;
+    return s->archives[first].id % 10 == 0;
+}
+
+static bool has_dots(const struct set *s, size_t first, size_t end)
+{
+    (void)end;
+    return strchr(s->archives[first].db, '.') || strchr(s->archives[first].rp, '.');
+}
+
+static bool is_before(const void *item, const void *key)
+{
+    return ((const struct set_file *)item)->archive < *(const size_t *)key;
+}
+
+static bool has_tombstones(const struct set *s, size_t first, size_t end)
+{
+    size_t i =
+        s->nfiles ? array_bisect(s->files, s->nfiles, sizeof(*s->files), &first, is_before) : 0;
+    for (; i < s->nfiles && s->files[i].archive < end; i++)
+        if (name_is_tombstone(path_last(s->files[i].name)))
+            return true;
+    return false;
+}
+
+static int notes_say_runs(struct set *s)
+{
+    char time[TIME_TEXT];
+    size_t shards = 0;
+    for (size_t i = 0; i < s->narchives; i = set_shard_end(s, i))
+        shards += s->archives[i].fate == SET_TAKEN;
+    time_text(s->created_ns, time);
+    int r = set_add_note(s, "a %s backup of %zu run%s, the last at %s: %zu shard%s, %zu file%s%s",
+                         s->kind == SET_LEGACY ? "legacy" : "portable", s->nruns, plural(s->nruns),
+                         time, shards, plural(shards), s->nfiles, plural(s->nfiles),
+                         s->part ? ", of some databases of the server only" : "");
+    if (r == 0 && s->pending)
+        r = set_add_note(s, "%zu file%s of runs that broke off (.pending) %s not read", s->pending,
+                         plural(s->pending), s->pending == 1 ? "is" : "are");
+    return r;
+}
+
+static int notes_say_legacy(struct set *s)
+{
+    struct shown zero, dots;
+    notes_count(s, ends_in_zero, &zero);
+    notes_count(s, has_dots, &dots);
+    int r = 0;
+    if (zero.n)
+        r = set_add_note(s,
+                         "`influxd restore` would put %zu shard%s into the folder of another: %s",
+                         zero.n, plural(zero.n), zero.text);
+    if (r == 0 && dots.n)
+        r = set_add_note(s, "`influxd restore` cannot read names with dots: %s", dots.text);
+    return r;
+}
+
+static int notes_say_portable(struct set *s)
+{
+    struct shown several, dead;
+    notes_count(s, is_of_several_runs, &several);
+    notes_count(s, has_tombstones, &dead);
+    int r = 0;
+    if (several.n)
+        r = set_add_note(s, "`influxd restore` would take the newest file alone of %zu shard%s: %s",
+                         several.n, plural(several.n), several.text);
+    if (r == 0 && dead.n)
+        r = set_add_note(s, "`influxd restore` would bring back deleted points of %zu shard%s: %s",
+                         dead.n, plural(dead.n), dead.text);
+    return r;
+}
+
+int set_say(struct set *s)
+{
+    struct shown several;
+    notes_count(s, is_of_several_runs, &several);
+    int r = notes_say_runs(s);
+    if (r == 0 && s->spread)
+        r = set_add_note(s, "what newer runs know as deleted was taken out of %zu older file%s",
+                         s->spread, plural(s->spread));
+    if (r == 0 && several.n)
+        r = set_add_note(s,
+                         "points that were deleted between two runs may come back, where influxd "
+                         "compacted the file that held them: an older run still has it");
+    if (r == 0)
+        r = s->kind == SET_LEGACY ? notes_say_legacy(s) : notes_say_portable(s);
+    return r;
+}
