@@ -97,7 +97,7 @@ static bool choose_shard(void *arg, const char *db, const char *rp, uint64_t id,
 }
 
 /* Without a store, there is nothing in it. */
-static int read_ours(struct compose *c, struct err *e)
+int compose_read_ours(struct compose *c, struct err *e)
 {
     autofree char *buf = NULL;
     size_t len = 0;
@@ -164,5 +164,16 @@ int compose_read(struct compose *c, const void *meta, size_t len, struct err *e)
     if (r < 0)
         return r;
     read_drop_unwanted(c);
-    return read_ours(c, e);
+    return compose_read_ours(c, e);
+}
+
+int compose_name_is_free(const struct compose *c, struct err *e)
+{
+    if (!c->q->as || c->q->merge != MERGE_NONE ||
+        !metaedit_find(c->meta, NULL, METAEDIT_DATABASE, c->q->as))
+        return 0;
+    return err_set(e, -EEXIST,
+                   "there is a database %s, which is not replaced by one of another name: drop it "
+                   "first, or choose another name",
+                   c->q->as);
 }

@@ -278,7 +278,7 @@ class RenamedTest(PartTest):
         for words in ("continuous query out of bar is left out", "1 subscription of foo is left out: sub", "anna (read)"):
             self.assertIn(words, said)
         log = (self.store / "influxfs/restore.log").read_text()
-        for words in (f"database foo as bar", "continuous query own of bar is rewritten", "1 user here got the grants on bar"):
+        for words in ("database foo as bar", "continuous query own of bar is rewritten", "1 user here got the grants on bar"):
             self.assertIn(words, log)
         with Influxd(self.store, self.index) as influxd:
             queries = {one["name"]: one.get("values", []) for one in influxd.run("SHOW CONTINUOUS QUERIES")}
