@@ -37,7 +37,7 @@ static const struct command commands[] = {
      "and\n"
      "--to select, replaces that part of the store alone. With --as, one database is put beside "
      "what\n"
-     "is there under another name.\n"},
+     "is there under another name. With --merge, points are added to what is there.\n"},
     {"recover", "", "json", 0, 0, snap_recover, "finish or undo a restore that was cut off",
      "After a kill or a power cut in the middle of a restore, influxd does not start on the store\n"
      "before this was done. Mounting the store does it too. It does nothing else, and if there is\n"

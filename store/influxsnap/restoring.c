@@ -339,6 +339,13 @@ static void restore_remember(const struct restoring *r, int64_t began_ns, bool d
         remember(r->s, HISTORY_RESTORE, began_ns, &end);
 }
 
+/* Whether something is left out that was named: of a set, or values by a merge. */
+static bool restore_omits(const struct restoring *r)
+{
+    return (r->influxd && setlook_omits(r->influxd)) ||
+           (!r->s->o.dry_run && session_advised(r->session)->composed.omitted);
+}
+
 int snap_restore(struct snap *s)
 {
     struct err e = {0};
@@ -372,7 +379,7 @@ int snap_restore(struct snap *s)
     } else {
         restore_print_result(&r);
     }
-    if (ret == 0 && r.influxd && setlook_omits(r.influxd))
+    if (ret == 0 && restore_omits(&r))
         code = EXIT_OMISSIONS;
     advise_clear(&r.advise);
     session_close(r.session);

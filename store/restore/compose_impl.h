@@ -106,8 +106,8 @@ int compose_merge_plan(struct compose *c, const struct metaedit_item *theirs,
                        const struct metaedit_item *here, struct composed_database *count,
                        struct err *e);
 
-/* What of a merged shard is mirrored from the store: not what influxd makes anew, and not the WAL
- * where the snapshot's points win. path: below data/ or wal/, of this many components. MIRROR_ALL
+/* What of a merged shard is mirrored from the store: not what influxd makes anew, nor tombstones
+ * without a TSM file, nor the WAL where the snapshot's points win. path: below data/ or wal/, of this many components. MIRROR_ALL
  * for all else. */
 enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kind kind,
                                         const char *path, int depth);

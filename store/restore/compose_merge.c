@@ -326,6 +326,18 @@ static int is_below(const void *path, const void *entry)
     return strcmp(path, shard);
 }
 
+/* A tombstone without its TSM file, which influxd ignores until another one gets that name. */
+static bool merge_is_orphan(const struct compose *c, const char *path)
+{
+    char tsm[PATH_MAX], base[NAME_MAX + 1];
+    struct stat st;
+    const char *name = path_last(path);
+    if (!name_tsm_of(name, base))
+        return false;
+    snprintf(tsm, sizeof(tsm), "%.*s%s", (int)(name - path), path, base);
+    return io_stat_beneath(c->ours[TARGET_DATA], tsm, &st) == -ENOENT;
+}
+
 enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kind kind,
                                         const char *path, int depth)
 {
@@ -339,7 +351,9 @@ enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kin
         return name_is_wal(name) && c->q->merge == MERGE_THEIRS ? MIRROR_NOT : MIRROR_ALL;
     if (strcmp(name, NAME_INDEX) == 0)
         return MIRROR_EMPTY;
-    return strncmp(name, "fields.idx", strlen("fields.idx")) == 0 ? MIRROR_NOT : MIRROR_ALL;
+    return strncmp(name, "fields.idx", strlen("fields.idx")) == 0 || merge_is_orphan(c, path)
+               ? MIRROR_NOT
+               : MIRROR_ALL;
 }
 
 /* What is taken of which shard; of a shard that is cut, what stays comes from itself. */

@@ -139,16 +139,31 @@ static int stage_others(const struct staging *s)
     return r;
 }
 
+/* 1: the shard lies in staging. A link would lead out of it. */
+static int stage_look(const struct staging *s, enum target_kind kind)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/%s/%" PRIu64, s->s->db, s->s->rp, s->s->id);
+    int r = io_stat_beneath(s->c->fresh[kind], path, &st);
+    if (r == -ENOENT)
+        return 0;
+    if (r == -ELOOP || r == -ENOTDIR || (r == 0 && !S_ISDIR(st.st_mode)))
+        return err_set(s->e, -EIO,
+                       "in the store: %s/%s is behind a symbolic link, and points cannot be merged "
+                       "into it: put the folder there itself",
+                       target_kind_name(kind), path);
+    return r < 0 ? err_sys(s->e, r, "staging %s/%s", target_kind_name(kind), path) : 1;
+}
+
 int merge_stage(struct compose *c, const struct compose_shard *shard, const struct merge_shard *m,
                 const struct capture *ours, bool tsi1, struct err *e)
 {
     struct staging s = {.c = c, .s = shard, .m = m, .ours = ours, .e = e};
-    struct stat st;
     snprintf(s.folder, sizeof(s.folder), "data/%s/%s/%" PRIu64, shard->db, shard->rp, shard->id);
-    int r = io_stat_beneath(c->fresh[TARGET_DATA], s.folder + strlen("data/"), &st);
-    if (r == -ENOENT)
-        r = stage_make_folder(&s, tsi1);
-    else
-        r = r < 0 ? err_sys(e, r, "staging %s", s.folder) : stage_ours(&s);
+    int there = stage_look(&s, TARGET_DATA);
+    int r = there < 0 ? there : stage_look(&s, TARGET_WAL);
+    if (r >= 0)
+        r = there ? stage_ours(&s) : stage_make_folder(&s, tsi1);
     return r < 0 ? r : stage_others(&s);
 }

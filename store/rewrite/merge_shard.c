@@ -82,28 +82,6 @@ static int shard_settle_home(struct merge_shard *m, struct err *e)
     return shard_blame_home(settled_open(&s, &m->settled[m->q.nparts], &why), &why, e);
 }
 
-static int shard_scan_home(struct merge_shard *m, struct err *e)
-{
-    struct err why = {0};
-    int r = m->q.shard ? merge_scan_shard(m->types, m->q.capture, m->q.shard, &why) : 0;
-    return shard_blame_home(r, &why, e);
-}
-
-/* What the parts are as TSM files. */
-static int shard_settle(struct merge_shard *m, struct err *e)
-{
-    const struct merge_query *q = &m->q;
-    struct settled_query s = {.folder = q->folder, .reader = q->reader};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < q->nparts; i++) {
-        s.capture = q->parts[i].capture;
-        s.shard = q->parts[i].shard;
-        s.range = q->parts[i].range;
-        r = settled_open(&s, &m->settled[i], e);
-    }
-    return r;
-}
-
 /* A file of a settled shard as a source; it must not move. */
 struct settled_source {
     const struct settled *settled;
@@ -126,6 +104,40 @@ static void shard_source(struct settled_source *s, const struct settled *of, siz
     s->at = i;
     snprintf(s->name, sizeof(s->name), "shard %" PRIu64 ": %s", shard->id, f->name);
     s->source = (struct source){read_settled, s, f->size, s->name};
+}
+
+/* What its WAL holds is read where it was settled, or else replayed. */
+static int shard_scan_home(struct merge_shard *m, struct err *e)
+{
+    struct err why = {0};
+    const struct settled *wal = m->settled[m->q.nparts];
+    if (!m->q.shard)
+        return 0;
+    struct shard_files home = *m->q.shard;
+    home.nwal = wal ? 0 : home.nwal;
+    int r = merge_scan_shard(m->types, m->q.capture, &home, &why);
+    for (size_t i = 0; wal && r == 0 && i < settled_count(wal); i++) {
+        struct settled_source s;
+        bool fits;
+        shard_source(&s, wal, i, &home);
+        r = merge_scan_file(m->types, &s.source, &fits, &why);
+    }
+    return shard_blame_home(r, &why, e);
+}
+
+/* What the parts are as TSM files. */
+static int shard_settle(struct merge_shard *m, struct err *e)
+{
+    const struct merge_query *q = &m->q;
+    struct settled_query s = {.folder = q->folder, .reader = q->reader};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < q->nparts; i++) {
+        s.capture = q->parts[i].capture;
+        s.shard = q->parts[i].shard;
+        s.range = q->parts[i].range;
+        r = settled_open(&s, &m->settled[i], e);
+    }
+    return r;
 }
 
 static struct file *shard_add(struct merge_shard *m, const char *name)

@@ -1,12 +1,13 @@
 """Two stores written at random, and a server that was given the points of both."""
 
 import json
+import os
 import subprocess
 import time
 
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer, dump
-from lib.files import HANG
+from lib.files import HANG, files_in
 from lib.influxd import InfluxError, Influxd
 from lib.measurements import HOUR, MEASUREMENTS, START, Measurements
 
@@ -57,6 +58,14 @@ def history(influxd, side, db, rp="", rounds=2):
 
 def server(root, index):
     return Influxd(root, index=index, cache_snapshot_memory_size=3000)
+
+
+def is_flushed(root):
+    """Whether its WAL is empty."""
+    try:
+        return not any(os.path.getsize(path) for path in files_in(root / "wal"))
+    except FileNotFoundError:
+        return False  # it is being flushed
 
 
 def cells_of_row(text, at):

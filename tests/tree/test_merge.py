@@ -4,15 +4,18 @@ import os
 import random
 import re
 import shutil
+import struct
+import time
 from pathlib import Path
 
+from lib import fixtures
 from lib.case import StoreTest
 from lib.cuts import snap
 from lib.dumps import rfc3339
 from lib.files import files_in, run, wait_until
-from lib.influxd import Influxd
+from lib.influxd import Influxd, tsm_files
 from lib.measurements import HOUR, START
-from lib.merging import Side, all_rows, create, history, merge, server, write_all
+from lib.merging import Side, all_rows, create, history, is_flushed, merge, server, write_all
 from lib.points import names
 from lib.trees import litter, store_tree, whole_tree
 
@@ -103,7 +106,7 @@ class MergeStoreTest(StoreTest):
                 influxd.run(statement)
             for (db, rp), written in lines.items():
                 influxd.write(written, db, rp)
-            wait_until(lambda: not any(os.path.getsize(path) for path in files_in(root / "wal")), 60, "a flush")
+            wait_until(lambda: is_flushed(root), 60, "a flush")
         for own in ("influxdb.conf", "influxd.log"):
             (root / own).unlink()
         return root
@@ -217,6 +220,50 @@ class MergeStoreTest(StoreTest):
         self.assertEqual(store_tree(ours), before)
         self.assertEqual(litter(ours), [])
 
+    def test_orphan_tombstone(self):
+        """One without its TSM file deletes nothing of a file that gets its name."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0)})
+        tar = self.snapshot(self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 0)}))
+        orphan = ours / "data/db/rp/1/000000002-000000001.tombstone"
+        key = b"m,h=a#!~#v"
+        orphan.write_bytes(struct.pack(">II", 0x1502, len(key)) + key + struct.pack(">qq", -2**63, 2**63 - 1))
+        merge(ours, "theirs", tar)
+        self.assertTrue(orphan.with_suffix(".tsm").exists())
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "db")[0]["values"]], [2])
+
+    def test_links(self):
+        """A shard behind a link cannot be merged into; others can."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0, 1)})
+        tar = self.snapshot(self.store("theirs", [create("db", 1)], {("db", "rp"): self.hours("v=2", 0)}))
+        for folder in ("data", "wal"):
+            for shard in ("1", "2"):
+                place = ours / folder / "db/rp" / shard
+                place.rename(self.folder / f"{folder}-{shard}")
+                place.symlink_to(self.folder / f"{folder}-{shard}")
+                if shard == "1":
+                    before = whole_tree(self.folder)
+                    said = merge(ours, "theirs", tar, codes=(1,))
+                    self.assertIn(f"in the store: {folder}/db/rp/1 is behind a symbolic link", said)
+                    after = whole_tree(self.folder)
+                    self.assertEqual({name for name in before if "influxfs" not in name},
+                                     {name for name in after if "influxfs" not in name})
+                    place.unlink()
+                    (self.folder / f"{folder}-{shard}").rename(place)
+        merge(ours, "theirs", tar)
+        with Influxd(ours, index="tsi1") as influxd:
+            self.assertEqual([row[1] for row in influxd.run("SELECT v FROM rp.m", "db")[0]["values"]], [2, 1])
+
+    def test_retention(self):
+        """What influxd will delete at once is said."""
+        ours = self.store("ours", [create("db", 1)], {("db", "rp"): [f"m,h=a v=1 {time.time_ns()}"]})
+        with Influxd(ours, index="tsi1") as influxd:
+            influxd.run("ALTER RETENTION POLICY rp ON db DURATION 30d")
+        tar = self.snapshot(self.store("theirs", [create("db", 4)], {("db", "rp"): self.hours("v=2", 0, 1, 5)}))
+        for words in ("--dry-run", "--quiet"):
+            said = merge(ours, "theirs", words, tar)
+        self.assertIn("warning: 3 shards of db.rp end before its retention of 30d", said)
+
     def test_by_copying(self):
         """restore/merge/ of a mount."""
         ours = self.store("ours", [create("db", 1)], {("db", "rp"): self.hours("v=1", 0, 1)})
@@ -262,3 +309,28 @@ class MergeStoreTest(StoreTest):
             self.assertEqual(litter(disk / "store"), [])
         self.assertTrue(codes[-1])
         self.assertGreater(len(codes), 4)
+
+
+class MergeFixtureTest(StoreTest):
+    """A store merged into itself, once each way: every answer stays."""
+    timeout = 300
+
+    def check(self, name):
+        store = fixtures.unpack(name, self.folder / "store")
+        tar = self.folder / "store.tar"
+        snap(store, "--quiet", "backup", tar)
+        files = len(tsm_files(store))
+        for mode in ("ours", "theirs"):
+            merge(store, mode, tar)
+        self.assertGreater(len(tsm_files(store)), 2 * files)
+        with Influxd(store, index=fixtures.index_of(name)) as influxd:
+            fixtures.check_answers(name, influxd)
+
+    def test_1_6_7_tsi1(self):
+        self.check("1.6.7-tsi1")
+
+    def test_1_8_10_inmem(self):
+        self.check("1.8.10-inmem")
+
+    def test_1_12_4_tsi1(self):
+        self.check("1.12.4-tsi1")

@@ -116,7 +116,7 @@ static void print_plan(const struct merge_plan *p, char *out)
                        (unsigned long long)s->here);
         if (s->range.min != INT64_MIN)
             out += sprintf(out, " %lld-%lld", (long long)(s->range.min / HOUR),
-                           (long long)(s->range.max / HOUR + 1));
+                           (long long)(s->range.max / HOUR) + 1);
         if (s->n > 1)
             out += sprintf(out, " %llu/%llu", (unsigned long long)s->i, (unsigned long long)s->n);
         out += sprintf(out, "; ");
