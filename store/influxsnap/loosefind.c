@@ -144,8 +144,16 @@ static bool is_stopped(void *arg)
     return snap_stopped(NULL);
 }
 
+static void show_shard(struct meter *meter, const struct loose_shard *s)
+{
+    autofree char *name = NULL;
+    if (asprintf(&name, "%s/%s/%" PRIu64, s->db, s->rp, s->id) >= 0)
+        meter_file(meter, name, s->bytes);
+    meter_add(meter, s->bytes);
+}
+
 int loosefind_remeta(struct loose *l, struct metaedit *m, const struct remeta_rules *rules,
-                     size_t *made, struct err *e)
+                     struct meter *meter, size_t *made, struct err *e)
 {
     const struct loose_reader reader = {say_damage, is_stopped, (void *)rules};
     autofree struct remeta_shard *list = calloc(loose_count(l) + 1, sizeof(*list));
@@ -159,6 +167,8 @@ int loosefind_remeta(struct loose *l, struct metaedit *m, const struct remeta_ru
         int r = loose_times(l, i, &reader, &to->min, &to->max, e);
         if (r < 0)
             return r;
+        if (meter)
+            show_shard(meter, &s);
         n += r > 0;
         if (r == 0 && (s.ndata || s.nwal))
             find_say(rules, false, "%s/%s/%" PRIu64 " is not wanted: it holds no point", s.db, s.rp,

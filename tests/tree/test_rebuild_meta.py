@@ -8,6 +8,7 @@ import subprocess
 
 from lib import fixtures
 from lib.case import StoreTest
+from lib.cutoff import killing
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer
 from lib.files import HANG, run
@@ -144,6 +145,36 @@ class RebuildMetaTest(StoreTest):
         meta.unlink()
         self.rebuild(root, code=1)
         self.assertIn("no shard with a point", self.said)
+
+    def test_killed(self):
+        """At each step: meta.db is the old one or the new one, and the next run finishes the work."""
+        root = self.some_store()
+        meta = root / "meta/meta.db"
+        old = meta.read_bytes()
+        with Influxd(root) as influxd:
+            wanted = self.answers(influxd, ["autogen"])
+            influxd.run("CREATE DATABASE later")
+            influxd.write([f"m v=1 {START}"], "later")
+            influxd.kill()
+        at, ended = 0, False
+        while not ended:
+            at += 1
+            for path in (root / "meta").iterdir():
+                path.unlink()
+            meta.write_bytes(old)
+            done = subprocess.run([INFLUXSNAP, "-c", root, "rebuild-meta"], capture_output=True, timeout=HANG,
+                                  env=os.environ | killing(root / "meta", at, self.folder / "count"))
+            ended = done.returncode == 0
+            self.assertTrue(meta.read_bytes() == old or b"later" in meta.read_bytes(), f"at step {at}")
+            if b"later" in meta.read_bytes():
+                self.assertEqual((root / "meta/meta.db.before-rebuild").read_bytes(), old)
+            self.rebuild(root)
+            self.assertIn(b"later", meta.read_bytes())
+            self.assertNotIn("meta.db.rebuilt", os.listdir(root / "meta"))
+        self.assertGreater(at, 5)
+        with Influxd(root) as influxd:
+            self.assertEqual(self.answers(influxd, ["autogen"]), wanted)
+            self.assertEqual(influxd.run("SELECT v FROM m", "later")[0]["values"][0][1], 1)
 
     def test_odd_folders(self):
         """WAL that lost its data folder is served again; ids that stand twice and damage are named."""
