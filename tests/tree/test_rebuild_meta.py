@@ -206,6 +206,25 @@ class RebuildMetaTest(StoreTest):
         with Influxd(root) as influxd:
             self.assertEqual(self.answers(influxd, ["autogen"]), wanted)
 
+    def test_index_without_series_file(self):
+        """influxd would show nothing of such a shard; it is named, and what to do helps."""
+        root = self.folder / "store"
+        with Influxd(root, index="tsi1") as influxd:
+            influxd.run("CREATE DATABASE db")
+            influxd.write([f"m v={i} {START + i * DAY}" for i in range(30)], "db")
+            wanted = self.answers(influxd, ["autogen"])
+            influxd.kill()
+        (root / "meta/meta.db").unlink()
+        shutil.rmtree(root / "data/db/_series")
+        result = self.rebuild(root, "--json", code=6)
+        self.assertIn("is of a series file that is not there", result["left_out"][0])
+        for index in root.glob("data/db/autogen/*/index"):
+            shutil.rmtree(index)
+            index.mkdir()
+            (index.parent / "fields.idx").unlink(missing_ok=True)
+        with Influxd(root, index="tsi1") as influxd:
+            self.assertEqual(self.answers(influxd, ["autogen"]), wanted)
+
     def test_a_point_is_kept(self):
         """Old points stay although retention runs, unless a duration is asked for, with a warning."""
         root = self.some_store()
@@ -232,5 +251,5 @@ def add_test(name):
     setattr(RebuildMetaTest, method, lambda self: self.fixture(name))
 
 
-for fixture in fixtures.NAMES:
+for fixture in ("1.6.7-tsi1", "1.8.10-inmem", "1.12.4-tsi1"):
     add_test(fixture)
