@@ -16,7 +16,7 @@ def measure(table, disk, _):
     with Influxd(disk / "live") as live:
         fill(live, MEGABYTES)
         warm(live.root)
-        with Mount(live.root, disk / "mnt") as mnt:
+        with Mount(live.root, disk / "mnt", "pace=off") as mnt:
             compare(table, disk, live, mnt / "backup/portable", ("-portable",), 0.1)
             compare(table, disk, live, mnt / "backup/legacy", ("-database", "filled"), 1 / 1.5)
 
