@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.dont_write_bytecode = True
 
 from lib import fixtures  # noqa: E402
+from lib.influxbackup import legacy_meta, tar_of  # noqa: E402
 from lib.stores import HandmadeStore, message, tombstone, tsm  # noqa: E402
 
 BLOCK_MAX = 700     # changing long ones takes the fuzzer nowhere that small_blocks() does not
@@ -297,18 +298,6 @@ def seeds(store):
     yield "partmeta", (store / "meta/meta.db").read_bytes()
 
 
-def tar_of(files):
-    """A tar as influxd writes it."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    data = out.getvalue().rstrip(b"\0")
-    return data + bytes(-len(data) % 512 + 1024)
-
-
 def sets():
     """Sets of influxd: two runs of three shards, of which the second run knows two; as tars."""
     with tempfile.TemporaryDirectory() as folder:
@@ -326,7 +315,7 @@ def sets():
     legacy, portable = {}, {}
     for run, meta in enumerate((old, new)):
         time = f"2016061{run}T000000Z"
-        legacy[f"meta.{run:02}"] = struct.pack(">QQ", 0x59590101, len(meta)) + meta + struct.pack(">Q", 5) + b"null\n"
+        legacy[f"meta.{run:02}"] = legacy_meta(meta)
         portable[f"{time}.meta"] = message((1, meta), (2, 0))
         entries = []
         for number, tar in shards.items():
