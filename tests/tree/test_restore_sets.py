@@ -1,21 +1,19 @@
 """Sets that the real `influxd backup` wrote, restored by influxsnap, beside what the real
 `influxd restore` makes of them."""
 
-import io
 import json
+import re
 import shutil
-import tarfile
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cuts import snap_code
-from lib.files import CHECKOUT, run, wait_until
-from lib.influxbackup import backup, legacy_meta, restore_legacy, restore_portable, tar_of
+from lib.files import run, wait_until
+from lib.influxbackup import backup, restore_legacy, restore_portable
 from lib.influxd import Influxd, InfluxError, tsm_files
 from lib.points import Served, names
-from lib.stores import message
 from lib.trees import difference, whole_tree
 
 SECOND = 10**9
@@ -167,6 +165,33 @@ class SetFormsTest(SetsTest):
                 self.assertEqual(names(restored, "SHOW USERS"), ["u"])
                 self.assertIn("q", str(restored.run("SHOW CONTINUOUS QUERIES")))
 
+    def test_some_databases(self):
+        """A set of one of two databases takes the place of that one alone, or comes in beside it."""
+        live = self.make("db", "other")
+        for kind, options in (("legacy", ["-database", "db"]), ("portable", ["-portable", "-db", "db"])):
+            backup(live, self.folder / kind, *options)
+        backup(live, self.folder / "whole", "-portable")
+        self.restore_set(self.folder / "whole")
+        with Influxd(self.root) as store:
+            store.run("DELETE FROM m", "db")
+            store.write([f"m v=7 {START * SECOND}"], "other")
+            store.run("SET PASSWORD FOR u = 'changed'")
+            changed = Served(store).cells
+        users = self.hashes()
+        right = changed | {cell for cell in Served(live).cells if cell[0] == "db"}
+        for kind in ("legacy", "portable"):
+            with self.subTest(kind):
+                self.restore_set(self.folder / kind)
+                self.check_cells(right)
+                self.assertEqual(self.hashes(), users)
+        self.restore_set(self.folder / "whole", "--database=db", "--as=copy")
+        self.check_cells(right | {("copy", *cell[1:]) for cell in right if cell[0] == "db"})
+
+    def hashes(self):
+        code, said = snap_code(self.root, "--quiet", "users", "--sql")
+        self.assertEqual(code, 0, said)
+        return re.findall("its hash.*", said)  # the passwords in it are random
+
     def test_tar(self):
         live = self.make("db")
         backup(live, self.folder / "set", "-portable")
@@ -226,53 +251,6 @@ class SetFormsTest(SetsTest):
                 self.check_cells(rest)
                 self.restore_set(folder, "--union")
                 self.check_cells(right)
-
-
-class OtherServersTest(SetsTest):
-    """Sets of servers that are not at hand, made of what these have written."""
-
-    def test_0_13(self):
-        made = self.folder / "made"
-        (made / "meta").mkdir(parents=True)
-        with tarfile.open(CHECKOUT / "tests/sets/0.13.0-legacy.tar.gz") as tar:
-            for member in tar:
-                content = tar.extractfile(member).read() if member.isfile() else b""
-                if member.name == "./meta.00":
-                    (made / "meta/meta.db").write_bytes(content[16:16 + int.from_bytes(content[8:16])])
-                elif content:
-                    tarfile.open(fileobj=io.BytesIO(content)).extractall(made / "data", filter="data")
-        said = self.restore_set(CHECKOUT / "tests/sets/0.13.0-legacy.tar.gz")
-        self.assertIn("1 user", said)
-        right = cells_of(made)
-        self.assertGreater(len(right), 20000)
-        self.check_cells(right)
-
-    def test_enterprise(self):
-        """A group with two shards, and one with none, in whose time influxd before 1.12 divides by
-        zero."""
-        live = self.influxd(self.folder / "live", cache_snapshot_memory_size=1, cache_snapshot_write_cold_duration="1s")
-        for db in ("one", "two"):
-            live.run(f"CREATE DATABASE {db}")
-            live.write([f"m,t={db} v=1 {START * SECOND}"], db)
-        wait_until(lambda: len(tsm_files(live.root)) == 2, 60, "flushes")
-        live.stop()
-        folder = self.folder / "set"
-        folder.mkdir()
-        start = START // WEEK * WEEK * SECOND
-        groups = [message((1, number + 1), (2, start + number * WEEK * SECOND), (3, start + (number + 1) * WEEK * SECOND), (4, 0),
-                          *((5, message((1, shard), (3, message((1, 4))), (3, message((1, 5))))) for shard in shards))
-                  for number, shards in enumerate(((1, 2), ()))]
-        policy = message((1, "rp"), (2, 0), (3, WEEK * SECOND), (4, 2), *((5, group) for group in groups))
-        meta = message((1, 1), (2, 1), (3, 7), (5, message((1, "db"), (2, "rp"), (3, policy))), (7, 5), (8, 2), (9, 2))
-        (folder / "meta.00").write_bytes(legacy_meta(meta))
-        for number, path in enumerate(sorted(tsm_files(live.root)), 1):
-            (folder / f"db.rp.{number:05}.00").write_bytes(
-                tar_of({f"db/rp/{number}/000000001-000000001.tsm": Path(path).read_bytes()}))
-        self.restore_set(folder)
-        with Influxd(self.root) as restored:
-            self.assertEqual({cell[3] for cell in Served(restored).cells}, {(("t", "one"),), (("t", "two"),)})
-            restored.write([f"m v=2 {START * SECOND + WEEK * SECOND}"], "db", "rp")
-            self.assertEqual(len(Served(restored).cells), 3)
 
 
 class BadSetsTest(SetsTest):
