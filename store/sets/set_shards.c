@@ -109,7 +109,7 @@ static int shards_open_meta(struct shards *h)
 {
     autofree char *file = NULL;
     struct err why = {0};
-    struct bytes meta;
+    struct bytes meta = {0};
     int64_t time = 0;
     int r = shards_read_meta(h, &file, &meta, &time);
     if (r < 0)
