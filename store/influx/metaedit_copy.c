@@ -137,12 +137,45 @@ static int copy_queries(struct metaedit *m, struct metaedit_node *database, cons
     return r < 0 ? metaedit_no_memory(e) : 0;
 }
 
+/* The users who are here, by name: there may be as many there. */
+struct users {
+    const struct metaedit_node **list;
+    size_t n;
+};
+
+static int by_user(const void *va, const void *vb)
+{
+    const struct metaedit_node *const *a = va, *const *b = vb;
+    return strcmp((*a)->item.name, (*b)->item.name);
+}
+
+static int copy_list_users(const struct metaedit *m, struct users *out)
+{
+    const struct metaedit_node *user = metaedit_node_child(&m->root, METAEDIT_USER);
+    for (; user; user = metaedit_node_next(user)) {
+        if (!array_grow(&out->list, out->n))
+            return -ENOMEM;
+        out->list[out->n++] = user;
+    }
+    if (out->n)
+        qsort(out->list, out->n, sizeof(*out->list), by_user);
+    return 0;
+}
+
+static const struct metaedit_node *user_here(const struct users *users,
+                                             const struct metaedit_node *user)
+{
+    const struct metaedit_node **found =
+        users->n ? bsearch(&user, users->list, users->n, sizeof(*users->list), by_user) : NULL;
+    return found ? *found : NULL;
+}
+
 /* A grant of another meta.db on the database: of a user who is here, or of a stranger. */
-static int copy_grant(struct metaedit *m, const struct metaedit_node *grant, const char *as,
+static int copy_grant(struct metaedit *m, const struct users *users,
+                      const struct metaedit_node *grant, const char *as,
                       struct metaedit_copied *out, struct err *e)
 {
-    const char *name = grant->up->item.name;
-    const struct metaedit_node *user = metaedit_node_named(&m->root, METAEDIT_USER, name);
+    const struct metaedit_node *user = user_here(users, grant->up);
     struct metaedit_stranger s = {NULL, grant->item.privilege};
     if (user && strcmp(grant->item.name, as) == 0)
         return 0;
@@ -150,7 +183,8 @@ static int copy_grant(struct metaedit *m, const struct metaedit_node *grant, con
         out->granted++;
         return metaedit_grant(m, &user->item, as, grant->item.privilege, e);
     }
-    if (!metaedit_node_text(m, &s.user, name) || !array_grow(&out->strangers, out->nstrangers))
+    if (!metaedit_node_text(m, &s.user, grant->up->item.name) ||
+        !array_grow(&out->strangers, out->nstrangers))
         return metaedit_no_memory(e);
     out->strangers[out->nstrangers++] = s;
     return 0;
@@ -160,12 +194,14 @@ static int copy_grants(struct metaedit *m, const struct metaedit *from, const ch
                        const char *as, struct metaedit_copied *out, struct err *e)
 {
     const struct metaedit_node *user = metaedit_node_child(&from->root, METAEDIT_USER);
-    int r = 0;
+    struct users users = {0};
+    int r = copy_list_users(m, &users) < 0 ? metaedit_no_memory(e) : 0;
     for (; r == 0 && user; user = metaedit_node_next(user)) {
         const struct metaedit_node *grant = metaedit_node_named(user, METAEDIT_GRANT, db);
         if (grant && grant->item.privilege)
-            r = copy_grant(m, grant, as, out, e);
+            r = copy_grant(m, &users, grant, as, out, e);
     }
+    free(users.list);
     return r;
 }
 

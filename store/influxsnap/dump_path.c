@@ -225,7 +225,7 @@ int dump_path_open(const char *path, struct told *told, struct capture **out, st
     if (r == 0)
         r = metaedit_open(NULL, 0, &m, e);
     if (r == 0)
-        r = loosefind_remeta(l, m, &rules, &made, e);
+        r = loosefind_remeta(l, m, &rules, NULL, &made, e);
     if (r == 0 && !made)
         r = err_set(e, -ENOENT, "%s: no point is in it", path);
     if (r == 0)

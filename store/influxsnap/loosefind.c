@@ -67,6 +67,30 @@ struct spot {
     const char *db, *rp;
 };
 
+static int is_entry(void *arg, const char *path, const char *name)
+{
+    (void)arg, (void)path, (void)name;
+    return 1;
+}
+
+/* The index of a tsi1 shard means nothing without the series file of its database. */
+static int loosefind_check_index(const struct spot *at, const char *path)
+{
+    const struct finding *f = at->f;
+    autofree char *index = NULL, *series = NULL;
+    if (asprintf(&index, "%s/" NAME_INDEX, path) < 0 ||
+        asprintf(&series, "%s/%s/" NAME_SERIES, f->p->data, at->db) < 0)
+        return err_sys(f->e, -ENOMEM, "%s", path);
+    if (loosefind_is_folder(series, true) || !loosefind_is_folder(index, true) ||
+        loosefind_each(index, is_entry, NULL, NULL) != 1)
+        return 0;
+    find_say(f->rules, true,
+             "%s is of a series file that is not there (%s): influxd shows no point of the shard "
+             "until fields.idx, and what is in index, is moved away",
+             index, series);
+    return 0;
+}
+
 static int loosefind_found(const struct spot *at, const char *path, uint64_t id)
 {
     const struct finding *f = at->f;
@@ -77,9 +101,11 @@ static int loosefind_found(const struct spot *at, const char *path, uint64_t id)
     const bool both = loosefind_is_folder(other, true);
     if (at->wal && both)
         return 0; /* it was found in the data folder */
-    int r = loose_begin(f->l, at->db, at->rp, id);
+    int r = at->wal ? 0 : loosefind_check_index(at, path);
     if (r < 0)
-        return err_sys(f->e, r, "%s", path);
+        return r;
+    if (loose_begin(f->l, at->db, at->rp, id) < 0)
+        return err_sys(f->e, -ENOMEM, "%s", path);
     r = loose_add_folder(f->l, path, at->wal, f->e);
     return r == 0 && both ? loose_add_folder(f->l, other, true, f->e) : r;
 }
@@ -144,8 +170,16 @@ static bool is_stopped(void *arg)
     return snap_stopped(NULL);
 }
 
+static void show_shard(struct meter *meter, const struct loose_shard *s)
+{
+    autofree char *name = NULL;
+    if (asprintf(&name, "%s/%s/%" PRIu64, s->db, s->rp, s->id) >= 0)
+        meter_file(meter, name, s->bytes);
+    meter_add(meter, s->bytes);
+}
+
 int loosefind_remeta(struct loose *l, struct metaedit *m, const struct remeta_rules *rules,
-                     size_t *made, struct err *e)
+                     struct meter *meter, size_t *made, struct err *e)
 {
     const struct loose_reader reader = {say_damage, is_stopped, (void *)rules};
     autofree struct remeta_shard *list = calloc(loose_count(l) + 1, sizeof(*list));
@@ -159,6 +193,8 @@ int loosefind_remeta(struct loose *l, struct metaedit *m, const struct remeta_ru
         int r = loose_times(l, i, &reader, &to->min, &to->max, e);
         if (r < 0)
             return r;
+        if (meter)
+            show_shard(meter, &s);
         n += r > 0;
         if (r == 0 && (s.ndata || s.nwal))
             find_say(rules, false, "%s/%s/%" PRIu64 " is not wanted: it holds no point", s.db, s.rp,

@@ -5,6 +5,7 @@
 
 #include "store/influx/meta.h"
 #include "store/influx/paths.h"
+#include "store/influxsnap/meter.h"
 #include "store/rewrite/remeta.h"
 #include "store/snapshot/loose.h"
 
@@ -23,8 +24,9 @@ int loosefind_each(const char *folder, loosefind_fn *fn, void *arg, struct err *
 bool loosefind_is_folder(const char *path, bool follow);
 
 /* Adds what was found to a meta.db, by the times of its points; *made is the number of shards that have
- * any. Those without are named, and their ids are not given away. */
+ * any. Those without are named, and their ids are not given away. meter: shows each shard; may be
+ * NULL. */
 int loosefind_remeta(struct loose *l, struct metaedit *m, const struct remeta_rules *rules,
-                     size_t *made, struct err *e);
+                     struct meter *meter, size_t *made, struct err *e);
 
 #endif

@@ -95,8 +95,10 @@ int metalook_write(const struct snap *s, struct buffer *text)
 int metalook_write_json(const struct snap *s, struct json_object *o)
 {
     struct buffer text = {0};
-    buffer_string(&text, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-                                                               JSON_C_TO_STRING_NOSLASHESCAPE));
+    const char *json =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    text.failed = !json;
+    buffer_string(&text, json ? json : "");
     buffer_string(&text, "\n");
     json_object_put(o);
     int code = metalook_write(s, &text);

@@ -26,6 +26,7 @@ struct rebuilding {
     struct meta *known; /* what the old one says; NULL: it does not count */
     struct metaedit *m;
     struct loose *l;
+    struct meter meter;
     size_t shards; /* that were added */
     size_t left_out;
     struct json_object *guessed, *lacking; /* arrays */
@@ -61,6 +62,7 @@ static void say(void *arg, const char *text, bool left_out)
 {
     struct rebuilding *b = arg;
     b->left_out += left_out;
+    meter_hide(&b->meter);
     json_object_array_add(left_out ? b->lacking : b->guessed, json_text(text));
     if (left_out)
         snap_warn("%s", text);
@@ -107,6 +109,14 @@ static bool has_policy(void *arg, const char *db, const char *rp)
     return d && metaedit_find(m, d, METAEDIT_POLICY, rp);
 }
 
+static uint64_t total(const struct loose *l)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < loose_count(l); i++)
+        bytes += loose_at(l, i).bytes;
+    return bytes;
+}
+
 static int rebuilding_find(struct rebuilding *b, struct err *e)
 {
     const struct remeta_rules rules = {duration_of, shard_duration_of, say, b};
@@ -114,8 +124,11 @@ static int rebuilding_find(struct rebuilding *b, struct err *e)
     if (stat(b->p->data, &st) < 0)
         return err_sys(e, -errno, "%s", b->p->data);
     int r = loosefind_store(b->p, b->known, &rules, b->l, e);
-    if (r == 0)
-        r = loosefind_remeta(b->l, b->m, &rules, &b->shards, e);
+    if (r < 0)
+        return r;
+    meter_begin(&b->meter, "looking at", total(b->l));
+    r = loosefind_remeta(b->l, b->m, &rules, &b->meter, &b->shards, e);
+    meter_end(&b->meter);
     if (r < 0)
         return r;
     const char *no = lengths_unknown(&b->o->duration, has_policy, b->m);

@@ -32,7 +32,8 @@ static int restore_exit_code(const struct restoring *r, int code)
     case -EBUSY:
         return busy_code(r->s);
     case -EINVAL:
-        return (r->set.n || r->influxd) && restore_request_composes(&r->request) ? EXIT_FAILED : EXIT_CORRUPT;
+        return (r->set.n || r->influxd) && restore_request_composes(&r->request) ? EXIT_FAILED
+                                                                                 : EXIT_CORRUPT;
     case -EBADMSG:
         return EXIT_CORRUPT;
     case -ESTALE:
@@ -51,8 +52,14 @@ static int restore_read(struct restoring *r, struct err *e)
     const struct set_options how = {.unite = o->unite, .part = &r->request.part};
     if (restoring_stdin(r))
         return 0;
-    if (o->nargs != 1 || !setlook_is_set(o->args[0]))
+    if (!setlook_is_set(o->args[0]))
         return tarset_gather(o->args, o->nargs, o->nargs == 1, &r->set, e);
+    if (o->nargs != 1)
+        return err_set(e, -EINVAL, "%s is a set that influxd wrote: it is restored by itself",
+                       o->args[0]);
+    int ret = o->force ? 0 : running_forbids(&r->s->paths, e); /* before it is read for long */
+    if (ret < 0)
+        return ret;
     r->full = true;
     return setlook_open(o->args[0], &how, &r->influxd, e);
 }

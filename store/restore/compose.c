@@ -75,6 +75,21 @@ static int compose_open(struct compose *c, struct err *e)
     return r < 0 ? r : targets_open_store(c->t, c->ours, e);
 }
 
+int compose_check_name(const struct targets *t, const struct restore_request *q, struct err *e)
+{
+    cleanup(composed_clear) struct composed did = {0};
+    if (!q || !q->as || q->merge != MERGE_NONE)
+        return 0;
+    struct compose c = compose_begin((struct targets *)t, q, NULL, &did);
+    int r = targets_open_store(t, c.ours, e);
+    if (r == 0)
+        r = compose_read_ours(&c, e);
+    if (r == 0)
+        r = compose_name_is_free(&c, e);
+    compose_clear(&c);
+    return r;
+}
+
 int compose_run(struct targets *t, const struct restore_request *q, struct manifest *state,
                 struct composed *out, struct err *e)
 {

@@ -24,6 +24,10 @@
 int compose_asked(const struct targets *t, const struct manifest *m,
                   const struct restore_request *q, struct restore_request **out, struct err *e);
 
+/* Whether the new name, if one is asked for, is free, so that nobody waits for a large snapshot in
+ * vain; compose_run checks it again. -EEXIST. */
+int compose_check_name(const struct targets *t, const struct restore_request *q, struct err *e);
+
 /* Composes it of the store and the verified snapshot in staging, whose manifest is *state; that
  * becomes the list of what came from the snapshot, under its names in the store, and meta.db. Needs a probe and
  * the lock. All is on disk afterwards. Failures leave litter for targets_tidy: -ENOENT: nothing of

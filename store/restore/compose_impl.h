@@ -52,6 +52,10 @@ struct compose {
  * asked for. */
 int compose_read(struct compose *c, const void *meta, size_t len, struct err *e);
 
+/* The store's alone, c->meta; and whether it lacks the new name, if one is asked for: else -EEXIST. */
+int compose_read_ours(struct compose *c, struct err *e);
+int compose_name_is_free(const struct compose *c, struct err *e);
+
 /* compose_part.c: checks that the snapshot has all that is asked for by name or number. -ENOENT, with
  * what there is instead. */
 int compose_check_part(const struct compose *c, struct err *e);

@@ -45,13 +45,7 @@ static int plan_check_name(const struct compose *c, struct err *e)
                        "be restored as %s (`influxsnap restore --database`, or a snapshot of that "
                        "one)",
                        n, first, c->q->as);
-    if (c->q->merge == MERGE_NONE && metaedit_find(c->meta, NULL, METAEDIT_DATABASE, c->q->as))
-        return err_set(
-            e, -EEXIST,
-            "there is a database %s, which is not replaced by %s under its name: drop it "
-            "first, or choose another name",
-            c->q->as, first);
-    return 0;
+    return compose_name_is_free(c, e);
 }
 
 /* What goes, and the ids that cannot be given */

@@ -162,8 +162,17 @@ static void session_say_omissions(struct session *s, const struct manifest *m)
                     m->links[i]);
 }
 
+/* Before all is unpacked. */
+static int session_check_name(struct session *s, const struct restore_request *asked, struct err *e)
+{
+    cleanup(targets_freep) struct targets *t = NULL;
+    int ret = asked && asked->as ? staging_targets(s->staging, &t, e) : 0;
+    return t ? compose_check_name(t, asked, e) : ret;
+}
+
 int session_claim(struct session *s, const struct upload *u, const char *name,
-                  const struct manifest *m, struct stage **out, struct err *e)
+                  const struct manifest *m, const struct restore_request *asked, struct stage **out,
+                  struct err *e)
 {
     if (!staging_take(s->staging, u))
         return err_set(e, -EAGAIN, "another restore is under way; copy %s when it is done", name);
@@ -172,7 +181,9 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
     account_say(s->account, "restoring %s: snapshot %s of %s, taken %s, %zu files, %llu bytes",
                 name, m->id, m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
     session_say_omissions(s, m);
-    int ret = staging_begin(s->staging, m, out, e);
+    int ret = session_check_name(s, asked, e);
+    if (ret == 0)
+        ret = staging_begin(s->staging, m, out, e);
     if (ret < 0)
         session_leave(s);
     else

@@ -19,12 +19,13 @@ int session_spool(void *session, struct err *e);
 /* NULL: uploads are snapshots. */
 const struct translator *session_translator(const struct session *s);
 
-/* A full snapshot begins: takes the staging area, waiting as staging_take does, and makes the
- * folders to unpack into. Ended by session_install or session_release. -EAGAIN: another restore is
- * under way; -EBUSY: influxd or another program uses the store; those of targets_probe and
- * targets_stage. */
+/* A full snapshot begins, of which `asked` (or NULL) is wanted: takes the staging area, waiting as
+ * staging_take does, and makes the folders to unpack into. Ended by session_install or
+ * session_release. -EAGAIN: another restore is under way; -EBUSY: influxd or another program uses the
+ * store; -EEXIST: there is a database of the new name; those of targets_probe and targets_stage. */
 int session_claim(struct session *s, const struct upload *u, const char *name,
-                  const struct manifest *m, struct stage **out, struct err *e);
+                  const struct manifest *m, const struct restore_request *asked, struct stage **out,
+                  struct err *e);
 
 /* Gives it up: removes what is staged, unless the exchange was cut off half way. Does nothing
  * without the staging area. */

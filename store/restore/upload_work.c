@@ -30,7 +30,7 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
                        name, m->number, m->number);
     int r = m->kind == MANIFEST_INCREMENTAL
                 ? increments_receive(u->session, name, m, &u->increment, &u->stage, e)
-                : session_claim(u->session, u, name, m, &u->stage, e);
+                : session_claim(u->session, u, name, m, u->asked, &u->stage, e);
     if (r == 0)
         *out = u->stage;
     return r;

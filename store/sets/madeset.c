@@ -270,6 +270,24 @@ int madeset_tar_size(struct madeset *s, struct madeset_file *f, const struct tar
     return 0;
 }
 
+bool madeset_knows_crc(struct madeset *s, struct madeset_file *f, uint32_t *crc)
+{
+    lock_scope(&s->lock);
+    *crc = f->crc;
+    return f->have_crc;
+}
+
+void madeset_recall_crc(struct madeset *s, struct madeset_file *f)
+{
+    struct catalog *k = madeshards_catalog(s->shards);
+    struct catalog_derived known;
+    uint8_t digest[SHA256_BYTES];
+    uint32_t crc;
+    if (k && !madeset_knows_crc(s, f, &crc) && shardtar_digest(&f->of, digest, NULL) == 0 &&
+        catalog_get_derived(k, digest, &known, NULL) == 0 && known.size == f->size)
+        madeset_know_size(s, f, &known);
+}
+
 void madeset_know_crc(struct madeset *s, struct madeset_file *f, uint32_t crc)
 {
     const struct catalog_derived known = {.size = f->size, .have_crc = true, .crc = crc};

@@ -61,7 +61,10 @@ int madeset_tar_size(struct madeset *s, struct madeset_file *f, const struct tar
 /* Makes the text of the manifest, unless it is there. */
 int madeset_make_manifest(struct madeset *s, struct madeset_file *f,
                           const struct tarball_reader *reader, struct err *e);
-/* Remembers the CRC of a tar. */
+/* The CRC of a tar whose size is known: whether it is known, too; looks for it in the catalogue; and
+ * remembers it. */
+bool madeset_knows_crc(struct madeset *s, struct madeset_file *f, uint32_t *crc);
+void madeset_recall_crc(struct madeset *s, struct madeset_file *f);
 void madeset_know_crc(struct madeset *s, struct madeset_file *f, uint32_t crc);
 
 /* The size of the file around a tar of so many bytes. */

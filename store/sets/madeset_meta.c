@@ -164,6 +164,17 @@ static int meta_refuse(const struct meta_shards *m, struct metaedit *edit,
     return madeset_add_lack(m->set, true, words);
 }
 
+/* Enterprise may leave groups without shards; influxd before 1.12 divides by their number. */
+static void meta_remove_empty_groups(struct metaedit *edit, const struct metaedit_item *policy)
+{
+    const struct metaedit_item *next, *group = metaedit_first(edit, policy, METAEDIT_GROUP);
+    for (; group; group = next) {
+        next = metaedit_next(group);
+        if (!metaedit_first(edit, group, METAEDIT_SHARD))
+            metaedit_remove(edit, group);
+    }
+}
+
 static int meta_number_policy(const struct meta_shards *m, struct metaedit *edit,
                               const struct metaedit_item *policy, uint64_t greatest, struct err *e)
 {
@@ -174,6 +185,7 @@ static int meta_number_policy(const struct meta_shards *m, struct metaedit *edit
         why = madeset_refuses_policy(db, policy->name, madeset_legacy_id(10, greatest));
     if (why)
         return meta_refuse(m, edit, policy, why);
+    meta_remove_empty_groups(edit, policy);
     for (group = metaedit_first(edit, policy, METAEDIT_GROUP); group; group = metaedit_next(group))
         for (shard = metaedit_first(edit, group, METAEDIT_SHARD);
              r == 0 && shard && !group->deleted; shard = metaedit_next(shard))

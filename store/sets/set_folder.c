@@ -8,6 +8,7 @@
 #include "store/sets/set_meta.h"
 #include "store/sets/set_name.h"
 
+#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ int set_folder_kind(int folder, enum set_name *kind)
             *kind = SET_NO_NAME;
             return 0;
         }
-        if (*kind == SET_NO_NAME)
+        if (*kind == SET_NO_NAME && dir_type(&d, i) != DT_DIR)
             *kind = set_name_kind(d.names[i]);
     }
     return 0;
@@ -106,7 +107,7 @@ int set_is_complete(int folder, bool *complete, struct err *missing)
     bool any = false;
     int r = dir_read(folder, &d);
     for (size_t i = 0; r >= 0 && i < d.n; i++) {
-        if (!set_name_manifest(d.names[i]))
+        if (!set_name_manifest(d.names[i]) || dir_type(&d, i) == DT_DIR)
             continue;
         any = true;
         if ((r = folder_has_all(folder, d.names[i], missing)) <= 0)

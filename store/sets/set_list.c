@@ -8,6 +8,7 @@
 #include "store/sets/set_manifest.h"
 #include "store/sets/set_name.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
@@ -147,7 +148,8 @@ static int set_list_check(struct set *s, struct err *e)
     return 0;
 }
 
-/* Names come sorted, so manifests do from the oldest on. */
+/* Names come sorted, so manifests do from the oldest on. Folders may bear any name: those of backup/
+ * in a mount are databases. */
 int set_list(struct set *s, struct err *e)
 {
     struct dir d;
@@ -156,9 +158,9 @@ int set_list(struct set *s, struct err *e)
     if (r < 0)
         return err_sys(e, r, "the folder");
     for (size_t i = 0; r == 0 && i < d.n; i++)
-        r = set_list_find_kind(s, d.names[i], e);
+        r = dir_type(&d, i) == DT_DIR ? 0 : set_list_find_kind(s, d.names[i], e);
     for (size_t i = 0; r == 0 && i < d.n; i++)
-        r = set_list_add_name(s, d.names[i], &order, e);
+        r = dir_type(&d, i) == DT_DIR ? 0 : set_list_add_name(s, d.names[i], &order, e);
     dir_free(&d);
     return r == 0 ? set_list_check(s, e) : r;
 }

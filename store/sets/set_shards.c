@@ -109,7 +109,7 @@ static int shards_open_meta(struct shards *h)
 {
     autofree char *file = NULL;
     struct err why = {0};
-    struct bytes meta;
+    struct bytes meta = {0};
     int64_t time = 0;
     int r = shards_read_meta(h, &file, &meta, &time);
     if (r < 0)
@@ -236,6 +236,13 @@ static int shards_unite_group(struct shards *h, const struct group *g, bool *don
     return r;
 }
 
+static bool shards_selected(const struct shards *h, const struct group *g, uint64_t id)
+{
+    const struct selection *part = h->s->o.part;
+    return !part ||
+           selection_has_shard(part, g->db->name, g->rp->name, id, g->it->start, g->it->end);
+}
+
 static int shards_of_older(struct shards *h, const struct group *g)
 {
     const struct set *s = h->s;
@@ -253,7 +260,8 @@ static int shards_of_older(struct shards *h, const struct group *g)
         size_t first, end = shards_archives(s, shard->id, &first);
         if (end == first || s->archives[first].fate != SET_UNKNOWN)
             continue;
-        if ((r = shards_know(h, g, shard->id, shard->id, SET_LEFT)) == 0)
+        r = shards_know(h, g, shard->id, shard->id, SET_LEFT);
+        if (r == 0 && shards_selected(h, g, shard->id))
             r = shards_omit(h, first, end);
     }
     return r;

@@ -253,7 +253,7 @@ static int stones_of_family(struct spreading *p, const struct family *f)
         return r < 0 ? err_sys(p->e, r, "tombstone") : 0;
     if (own)
         list[n++] = &p->later[before];
-    struct stone joined;
+    struct stone joined = {0};
     if ((r = stones_join(s, list, n, &joined, p->e)) < 0)
         return r;
     s->spread++;

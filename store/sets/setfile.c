@@ -17,6 +17,7 @@ struct setfile {
     struct madeset_file *file;
     struct shardtar *tar; /* of a shard */
     char *inner;          /* the name of the tar in a gzip header */
+    bool crc_known;       /* when it was opened */
     pthread_mutex_t lock; /* guards what follows */
     uint64_t front;       /* the reader has had all before, */
     uint32_t crc;         /* whose CRC this is */
@@ -36,6 +37,10 @@ static int setfile_open_tar(struct setfile *f, const struct tarball_reader *read
         r = shardtar_open(&f->file->of, reader, &f->tar, e);
     if (r == 0 && shardtar_size(f->tar) != f->file->size)
         r = err_set(e, -EIO, "%s: it has another size than before", f->file->name);
+    uint32_t crc;
+    if (r == 0 && f->set->query.format == MADESET_PORTABLE)
+        madeset_recall_crc(f->set, f->file);
+    f->crc_known = r == 0 && madeset_knows_crc(f->set, f->file, &crc);
     return r;
 }
 
@@ -69,19 +74,12 @@ void setfile_close(struct setfile *f)
     free(f);
 }
 
-static bool setfile_knows_crc(struct setfile *f, uint32_t *crc)
-{
-    lock_scope(&f->set->lock);
-    *crc = f->file->crc;
-    return f->file->have_crc;
-}
-
 /* Reads from the tar, and goes on with the CRC where reading in order had stopped. */
 static int setfile_read_tar(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
 {
     struct setfile *f = ((const struct setfile_reading *)ctx)->file;
     int r = shardtar_read(f->tar, buf, n, off, e);
-    if (r < 0)
+    if (r < 0 || f->crc_known)
         return r;
     lock_scope(&f->lock);
     if (off > f->front || off + n <= f->front)
@@ -120,7 +118,7 @@ static int setfile_crc(void *ctx, uint32_t *crc, struct err *e)
 {
     const struct setfile_reading *g = ctx;
     struct setfile *f = g->file;
-    if (setfile_knows_crc(f, crc))
+    if (madeset_knows_crc(f->set, f->file, crc))
         return 0;
     int r = setfile_complete(g, crc, e);
     if (r == 0)

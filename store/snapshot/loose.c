@@ -110,14 +110,11 @@ struct loose *loose_new(void)
 
 int loose_begin(struct loose *l, const char *db, const char *rp, uint64_t id)
 {
-    struct loose_part p = {arena_text(&l->arena, db, strlen(db)),
-                           arena_text(&l->arena, rp, strlen(rp)),
-                           id,
-                           false,
-                           l->data.n,
-                           0,
-                           l->wal.n,
-                           0};
+    struct loose_part p = {.db = arena_text(&l->arena, db, strlen(db)),
+                           .rp = arena_text(&l->arena, rp, strlen(rp)),
+                           .id = id,
+                           .data = l->data.n,
+                           .wal = l->wal.n};
     if (!p.db || !p.rp || !array_grow(&l->parts, l->nparts))
         return -ENOMEM;
     l->parts[l->nparts++] = p;
@@ -144,6 +141,7 @@ static int loose_append(struct loose *l, const struct loose_file *f, bool wal)
         p->nwal++;
     else
         p->ndata++;
+    p->bytes += f->m.attr.size;
     p->has_data = p->has_data || !wal;
     return 0;
 }
@@ -226,7 +224,7 @@ size_t loose_count(const struct loose *l)
 struct loose_shard loose_at(const struct loose *l, size_t i)
 {
     const struct loose_part *p = &l->parts[i];
-    return (struct loose_shard){p->db, p->rp, p->id, p->ndata, p->nwal, p->has_data};
+    return (struct loose_shard){p->db, p->rp, p->id, p->ndata, p->nwal, p->bytes, p->has_data};
 }
 
 static void loose_list(struct loose *l, const struct loose_files *from)

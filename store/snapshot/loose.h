@@ -17,6 +17,7 @@ struct loose_shard {
     const char *db, *rp; /* as long as the list */
     uint64_t id;
     size_t ndata, nwal; /* files: TSM files and tombstones; segments */
+    uint64_t bytes;     /* in them */
     bool has_data;      /* it has a folder or files of data, not only of WAL */
 };
 

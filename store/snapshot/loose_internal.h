@@ -22,6 +22,7 @@ struct loose_part { /* of a shard: a run of files in data, and in wal */
     uint64_t id;
     bool has_data;
     size_t data, ndata, wal, nwal;
+    uint64_t bytes;
 };
 
 struct loose {

@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.dont_write_bytecode = True
 
 from lib import fixtures  # noqa: E402
+from lib.influxbackup import legacy_meta, tar_of  # noqa: E402
+from lib.stores import HandmadeStore, message, tombstone, tsm  # noqa: E402
 
 BLOCK_MAX = 700     # changing long ones takes the fuzzer nowhere that small_blocks() does not
 PIECE_MAX = 2000
@@ -296,6 +298,44 @@ def seeds(store):
     yield "partmeta", (store / "meta/meta.db").read_bytes()
 
 
+def sets():
+    """Sets of influxd: two runs of three shards, of which the second run knows two; as tars."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = HandmadeStore(Path(folder) / "s")
+        metas, shards = [], {}
+        for number in (1, 2, 10):
+            store.last_id = number - 1
+            store.shard("a.b", "rp", listed=number != 2)
+            shards[number] = tar_of({f"a.b/rp/{number}/000000001-000000001.tsm": tsm(bytes([number])),
+                                     f"a.b/rp/{number}/000000001-000000001.tombstone": tombstone("x")})
+        metas.append((store.write_meta() / "meta/meta.db").read_bytes())
+        store.databases["a.b"]["rp"].append(2)
+        metas.append((store.write_meta() / "meta/meta.db").read_bytes())
+    old, new = metas[1], metas[0]
+    legacy, portable = {}, {}
+    for run, meta in enumerate((old, new)):
+        time = f"2016061{run}T000000Z"
+        legacy[f"meta.{run:02}"] = legacy_meta(meta)
+        portable[f"{time}.meta"] = message((1, meta), (2, 0))
+        entries = []
+        for number, tar in shards.items():
+            legacy[f"a.b.rp.{number:05}.{run:02}"] = tar
+            portable[f"{time}.s{number}.tar.gz"] = gzip.compress(tar, 0, mtime=0)
+            entries.append({"database": "a.b", "policy": "rp", "shardID": number, "fileName": f"{time}.s{number}.tar.gz",
+                            "size": len(tar), "lastModified": 0})
+        portable[f"{time}.manifest"] = json.dumps({"meta": {"fileName": f"{time}.meta", "size": len(meta)},
+                                                   "limited": False, "files": entries}).encode()
+    yield 0, b"a.b.rp.00010.01"
+    yield 0, b"meta.00"
+    yield 0, b"20160611T000000Z.s10.tar.gz"
+    yield 1, portable["20160611T000000Z.manifest"]
+    yield 2, legacy["meta.01"]
+    yield 3, portable["20160611T000000Z.meta"]
+    yield 4, tar_of(legacy)
+    yield 4, tar_of(portable)
+    yield 0x80 + 1, tar_of(legacy)  # 0x81 % 5 == 4
+
+
 def all_seeds():
     yield "config", CONF
     for n, name in enumerate((b"2016-06-11", b"m_2016-06-11-00:00:00_2016-06-12-00:00:00.json", b"..", b"odd/%\x01\x7f\0",
@@ -314,6 +354,8 @@ def all_seeds():
     for tar in snapshots():
         yield "unpack", b"\x00" + tar
         yield "unpack", b"\x07" + tar
+    for kind, content in sets():
+        yield "set", bytes([kind]) + content
     small = list(small_blocks())
     for block in small:
         yield "tsmblock", block

@@ -1,8 +1,11 @@
 """The real `influxd backup` and `influxd restore`, on a running influxd of lib.influxd."""
 
+import io
 import os
 import re
+import struct
 import subprocess
+import tarfile
 from pathlib import Path
 
 from lib.files import HANG
@@ -41,3 +44,20 @@ def restore_portable(influxd, folder, *options):
 def restore_legacy(store, folder, database):
     """Into the folders of a server that does not run."""
     return influxd_command("restore", "-metadir", store / "meta", "-datadir", store / "data", "-database", database, folder)
+
+
+def tar_of(files):
+    """A tar as `influxd backup` writes it: name -> bytes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    data = out.getvalue().rstrip(b"\0")
+    return data + bytes(-len(data) % 512 + 1024)
+
+
+def legacy_meta(meta):
+    """The bytes of a meta.NN with those of a meta.db."""
+    return struct.pack(">QQ", 0x59590101, len(meta)) + meta + struct.pack(">Q", 5) + b"null\n"

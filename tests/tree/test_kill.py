@@ -71,7 +71,7 @@ class KillerTest(RestoreTest):
         self.fresh()
         before = self.look()
         with self.killed(0) as mnt:
-            run("cp", self.tar, mnt / self.place)
+            self.assertEqual(self.copied(mnt), 0)
         after = self.look()
         self.assertNotEqual(before, after)
         return before, after
@@ -87,11 +87,19 @@ class KillerTest(RestoreTest):
                        "KILL_COUNT": str(self.folder / "count"), "ASAN_OPTIONS": "verify_asan_link_order=0"}
         return Mount(self.root, self.folder / "mnt", f"state={self.folder}/state", environment=environment)
 
+    def copied(self, mnt, name=None):
+        """The exit code of the copy, which the daemon may not outlive."""
+        try:
+            os.makedirs(mnt / self.place, exist_ok=True)
+        except OSError:
+            return 1
+        return subprocess.run(["cp", self.tar, mnt / self.place / (name or self.tar.name)], check=False, capture_output=True).returncode
+
     def count(self):
         """How many steps a whole restore has."""
         self.fresh()
         with self.killed(0) as mnt:
-            run("cp", self.tar, mnt / self.place)
+            self.assertEqual(self.copied(mnt), 0)
         return int((self.folder / "count").read_text())
 
     def restore_killed(self, at):
@@ -99,7 +107,7 @@ class KillerTest(RestoreTest):
         mnt = self.killed(at)
         try:
             mnt.start()
-            subprocess.run(["cp", self.tar, mnt / self.place], check=False, capture_output=True)
+            self.copied(mnt)
             return mnt.process.poll() is not None or not mnt.answers()
         except MountError:
             return True
@@ -148,7 +156,7 @@ class KillerTest(RestoreTest):
                 self.assertTrue(now == {"old": old, "new": new}[state], f"step {at}: it was {state}")
             self.check_litter(at)
             if at % 5 == 0 and self.can_restore_again(now, old):
-                run("cp", self.tar, mnt / self.place / "again.tar")
+                self.assertEqual(self.copied(mnt, "again.tar"), 0)
                 self.assertTrue(self.look() == new, f"step {at}: restored again\n{difference(new, self.look())}")
         self.check_litter(at)
 
@@ -268,6 +276,37 @@ class MergeKillTest(KillTest):
     def test_merge(self):
         last = self.count()
         self.check_steps([*range(1, last - EXCHANGE, 37), *range(last - EXCHANGE, last + 2, 6)], last)
+
+
+class PartKillTest(MergeKillTest):
+    """A database takes the place of the one of its name: another one stays, and somebody's file."""
+    place = "restore"
+    sparse = 29, 7  # of the steps that stage, and of the others
+    test_merge = None
+
+    def setUp(self):
+        super().setUp()
+        with self.mounted(self.source, "mnt-part") as mnt:
+            run("cp", mnt / "databases/db.tar", self.tar)
+        shutil.rmtree(self.source / "influxfs", ignore_errors=True)
+        (self.old / "data/only1/notes.txt").write_text("mine")
+
+    def answers(self, state):
+        return ["db", "only1"], [1, 1] if state == "old" else [2, 2]
+
+    def test_part(self):
+        last = self.count()
+        self.check_steps([*range(1, last - EXCHANGE, self.sparse[0]), *range(last - EXCHANGE, last + 2, self.sparse[1])], last)
+
+
+class RenamedKillTest(PartKillTest):
+    """Under another name, where data is a mount point."""
+    place = "restore/as/new"
+    on_disks = ("data",)
+    sparse = 61, 11
+
+    def answers(self, state):
+        return (["db", "only1"] if state == "old" else ["db", "new", "only1"]), [1, 1]
 
 
 class RecoveryKillTest(KillerTest):

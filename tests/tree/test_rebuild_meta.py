@@ -8,6 +8,7 @@ import subprocess
 
 from lib import fixtures
 from lib.case import StoreTest
+from lib.cutoff import killing
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer
 from lib.files import HANG, run
@@ -145,6 +146,36 @@ class RebuildMetaTest(StoreTest):
         self.rebuild(root, code=1)
         self.assertIn("no shard with a point", self.said)
 
+    def test_killed(self):
+        """At each step: meta.db is the old one or the new one, and the next run finishes the work."""
+        root = self.some_store()
+        meta = root / "meta/meta.db"
+        old = meta.read_bytes()
+        with Influxd(root) as influxd:
+            wanted = self.answers(influxd, ["autogen"])
+            influxd.run("CREATE DATABASE later")
+            influxd.write([f"m v=1 {START}"], "later")
+            influxd.kill()
+        at, ended = 0, False
+        while not ended:
+            at += 1
+            for path in (root / "meta").iterdir():
+                path.unlink()
+            meta.write_bytes(old)
+            done = subprocess.run([INFLUXSNAP, "-c", root, "rebuild-meta"], capture_output=True, timeout=HANG,
+                                  env=os.environ | killing(root / "meta", at, self.folder / "count"))
+            ended = done.returncode == 0
+            self.assertTrue(meta.read_bytes() == old or b"later" in meta.read_bytes(), f"at step {at}")
+            if b"later" in meta.read_bytes():
+                self.assertEqual((root / "meta/meta.db.before-rebuild").read_bytes(), old)
+            self.rebuild(root)
+            self.assertIn(b"later", meta.read_bytes())
+            self.assertNotIn("meta.db.rebuilt", os.listdir(root / "meta"))
+        self.assertGreater(at, 5)
+        with Influxd(root) as influxd:
+            self.assertEqual(self.answers(influxd, ["autogen"]), wanted)
+            self.assertEqual(influxd.run("SELECT v FROM m", "later")[0]["values"][0][1], 1)
+
     def test_odd_folders(self):
         """WAL that lost its data folder is served again; ids that stand twice and damage are named."""
         root = self.some_store()
@@ -175,6 +206,25 @@ class RebuildMetaTest(StoreTest):
         with Influxd(root) as influxd:
             self.assertEqual(self.answers(influxd, ["autogen"]), wanted)
 
+    def test_index_without_series_file(self):
+        """influxd would show nothing of such a shard; it is named, and what to do helps."""
+        root = self.folder / "store"
+        with Influxd(root, index="tsi1") as influxd:
+            influxd.run("CREATE DATABASE db")
+            influxd.write([f"m v={i} {START + i * DAY}" for i in range(30)], "db")
+            wanted = self.answers(influxd, ["autogen"])
+            influxd.kill()
+        (root / "meta/meta.db").unlink()
+        shutil.rmtree(root / "data/db/_series")
+        result = self.rebuild(root, "--json", code=6)
+        self.assertIn("is of a series file that is not there", result["left_out"][0])
+        for index in root.glob("data/db/autogen/*/index"):
+            shutil.rmtree(index)
+            index.mkdir()
+            (index.parent / "fields.idx").unlink(missing_ok=True)
+        with Influxd(root, index="tsi1") as influxd:
+            self.assertEqual(self.answers(influxd, ["autogen"]), wanted)
+
     def test_a_point_is_kept(self):
         """Old points stay although retention runs, unless a duration is asked for, with a warning."""
         root = self.some_store()
@@ -201,5 +251,5 @@ def add_test(name):
     setattr(RebuildMetaTest, method, lambda self: self.fixture(name))
 
 
-for fixture in fixtures.NAMES:
+for fixture in ("1.6.7-tsi1", "1.8.10-inmem", "1.12.4-tsi1"):
     add_test(fixture)

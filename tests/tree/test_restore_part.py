@@ -278,7 +278,7 @@ class RenamedTest(PartTest):
         for words in ("continuous query out of bar is left out", "1 subscription of foo is left out: sub", "anna (read)"):
             self.assertIn(words, said)
         log = (self.store / "influxfs/restore.log").read_text()
-        for words in (f"database foo as bar", "continuous query own of bar is rewritten", "1 user here got the grants on bar"):
+        for words in ("database foo as bar", "continuous query own of bar is rewritten", "1 user here got the grants on bar"):
             self.assertIn(words, log)
         with Influxd(self.store, self.index) as influxd:
             queries = {one["name"]: one.get("values", []) for one in influxd.run("SHOW CONTINUOUS QUERIES")}
@@ -378,8 +378,10 @@ class SmallerPartTest(PartTest):
 
     def test_shard_by_its_number(self):
         number = MetaParts(self.source).shards("foo")[0]
+        before, meta = store_tree(self.store), MetaParts(self.store)
         done = self.restore(f"--shard={number}", self.tar)
-        self.assertEqual([(one["database"], one["shards"]) for one in done["databases"] if one["shards"]], [("foo", 1)])
+        self.assertEqual([(one["database"], one["shards"]) for one in done["databases"]], [("foo", 1)])
+        self.check_others(before, meta, "foo")
         self.assertEqual(self.select(self.store), [self.select(self.source)[0], 102])
 
     def test_longer_shard_here(self):

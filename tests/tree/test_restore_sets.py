@@ -2,6 +2,7 @@
 `influxd restore` makes of them."""
 
 import json
+import re
 import shutil
 import time
 from datetime import datetime, timezone
@@ -163,6 +164,33 @@ class SetFormsTest(SetsTest):
                 self.assertEqual(Served(restored).cells, right)
                 self.assertEqual(names(restored, "SHOW USERS"), ["u"])
                 self.assertIn("q", str(restored.run("SHOW CONTINUOUS QUERIES")))
+
+    def test_some_databases(self):
+        """A set of one of two databases takes the place of that one alone, or comes in beside it."""
+        live = self.make("db", "other")
+        for kind, options in (("legacy", ["-database", "db"]), ("portable", ["-portable", "-db", "db"])):
+            backup(live, self.folder / kind, *options)
+        backup(live, self.folder / "whole", "-portable")
+        self.restore_set(self.folder / "whole")
+        with Influxd(self.root) as store:
+            store.run("DELETE FROM m", "db")
+            store.write([f"m v=7 {START * SECOND}"], "other")
+            store.run("SET PASSWORD FOR u = 'changed'")
+            changed = Served(store).cells
+        users = self.hashes()
+        right = changed | {cell for cell in Served(live).cells if cell[0] == "db"}
+        for kind in ("legacy", "portable"):
+            with self.subTest(kind):
+                self.restore_set(self.folder / kind)
+                self.check_cells(right)
+                self.assertEqual(self.hashes(), users)
+        self.restore_set(self.folder / "whole", "--database=db", "--as=copy")
+        self.check_cells(right | {("copy", *cell[1:]) for cell in right if cell[0] == "db"})
+
+    def hashes(self):
+        code, said = snap_code(self.root, "--quiet", "users", "--sql")
+        self.assertEqual(code, 0, said)
+        return re.findall("its hash.*", said)  # the passwords in it are random
 
     def test_tar(self):
         live = self.make("db")

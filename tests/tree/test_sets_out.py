@@ -20,7 +20,7 @@ from lib.influxbackup import influxd_command, restore_legacy, restore_portable, 
 from lib.influxd import Influxd, InfluxError
 from lib.load import Load
 from lib.mount import held_files
-from lib.stores import HandmadeStore, wal_entry
+from lib.stores import DAY, HandmadeStore, message, wal_entry
 
 SNAP = CHECKOUT / "build/influxsnap"
 HOUR = 3600 * 10**9
@@ -505,6 +505,33 @@ class UnfinishedTest(SetTest):
             self.assertEqual(done.returncode, 0 if form == "portable" else 6)
             self.assertEqual(len(list(folder.glob(last))), 1)
             self.assertFalse([name for name in os.listdir(folder) if name.startswith(".")])
+
+
+class EnterpriseTest(SetTest):
+    """What the metastore of a cluster may hold: a group of several shards, one of which is empty here,
+    groups without any, and owners."""
+
+    def test_groups(self):
+        store = HandmadeStore(self.folder / "store")
+        for n in range(2):
+            store.shard("db", wal={"_00001.wal": wal_entry(n)})
+        store.shard("db")
+        self.assertEqual(store.last_id, 3)
+
+        def group(number, day, ids):
+            shards_of = [(5, message((1, shard), (3, message((1, 4))))) for shard in ids]
+            return 5, message((1, number), (2, day * DAY), (3, (day + 1) * DAY), (4, 0), *shards_of)
+        policy = message((1, "autogen"), (2, 0), (3, DAY), (4, 1), group(1, 0, (1, 3)), group(2, 1, ()), group(3, 2, (2,)))
+        (store.root / "meta").joinpath("meta.db").write_bytes(message(
+            (1, 1), (2, 1), (3, 1), (5, message((1, "db"), (2, "autogen"), (3, policy))), (7, 4), (8, 3), (9, 3)))
+        source = self.influxd(store.root)
+        expected = {("db", "autogen"): points(source, "db", "autogen")}
+        self.assertIn(b'"m"', expected["db", "autogen"])
+        mnt = self.mount(store.root)
+        for other in (self.restored(mnt / "backup/portable"), self.offline(mnt / "backup/legacy", ["db"])):
+            self.check_same(expected, other)
+            other.write([f"m v={n}i {n * DAY + 7}" for n in range(3)], "db")  # into each of the groups
+            self.assertEqual(len(set(shard for shard, _, _ in shards(other))), 4)
 
 
 class ManyTest(SetTest):

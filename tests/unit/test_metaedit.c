@@ -59,7 +59,7 @@ static const uint8_t *raw_database(const uint8_t *p, size_t n, const char *name,
 {
     size_t i = 0, start;
     while (split(p, n, &i, 5, &start)) {
-        size_t at = start, in = 0, field;
+        size_t at = start, in = 0, field = 0;
         read_varint(p, &at);
         read_varint(p, &at);
         assert_true(split(p + at, i - at, &in, 1, &field));
@@ -804,7 +804,7 @@ static void walk(const void *p, size_t n, uint32_t start)
     for (size_t i = 0; i < d->n_databases && i < 64; i++) {
         const uint8_t *raw = raw_database(p, n, d->databases[i]->name, &w.kept[i].n);
         w.kept[i].name = strdup(d->databases[i]->name);
-        w.kept[i].p = malloc(w.kept[i].n);
+        w.kept[i].p = malloc(w.kept[i].n + 1);
         memcpy(w.kept[i].p, raw, w.kept[i].n);
         w.n++;
         for (size_t j = 0; j < d->databases[i]->n_policies; j++)
