@@ -75,8 +75,8 @@ class MergeTest(StoreTest):
                 if again:
                     merge(root, mode, self.tar, codes=(6,))
                     self.check(f"{mode} again", root, wanted)
-            if again:
-                self.check_compacted(root, wanted)
+        if again:
+            self.check_compacted(root, wanted)
 
     def test_same_groups_inmem(self):
         self.sides("inmem", 1, 1)
