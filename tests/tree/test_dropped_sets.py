@@ -208,6 +208,19 @@ class ToolsTest(SetTest):
                 self.assertEqual(litter(self.store), [])
         self.check_answer()
 
+    def test_our_own(self):
+        """What backup/ of a mount shows, with what it says is not in it."""
+        with Influxd(self.folder / "source") as influxd:
+            influxd.run('CREATE DATABASE "a.b"')
+            influxd.write(["x v=1 1"], "a.b")
+        with self.mounted(self.folder / "source", "mnt-source") as source:
+            for kind in ("portable", "legacy"):
+                run("cp", "-r", source / "backup" / kind, self.folder / f"own-{kind}")
+        self.assertTrue(list((self.folder / "own-legacy").glob("left_out*")))
+        self.assertEqual(self.copied("cp -r FOLDER/own-legacy DIR/; touch DIR/own-legacy/.done")[0], 0, self.log(self.mnt)[-1])
+        self.assertEqual(self.copied("cp -r FOLDER/own-portable DIR/")[0], 0, self.log(self.mnt)[-1])
+        self.check_answer()
+
     def test_bad_tars(self):
         run("tar", "-cf", self.folder / "good.tar", "-C", self.folder, "portable")
         content = (self.folder / "good.tar").read_bytes()
