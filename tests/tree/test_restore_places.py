@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 
 from lib.case import StoreTest
 from lib.files import run
@@ -154,6 +155,17 @@ class RealPlacesTest(RestoreTest):
         self.assertNotEqual(code, 0, said)
         self.assertIn("mine", self.log(self.mnt)[-1])
         self.check_untouched(before)
+
+    def test_as_in_several_runs(self):
+        """Each adds to what the one before has made."""
+        with Influxd(self.folder / "source") as influxd:
+            influxd.write(["m v=3 2000000000", "m v=4 1900000000000000000"], "db")
+            time.sleep(1.1)  # runs are named by the second
+            backup(influxd, self.portable, "-portable", "-database", "db", "-since", "2020-01-01T00:00:00Z")
+        self.assertEqual(len(list(self.portable.glob("*.manifest"))), 2)
+        self.copies("rsync -r FOLDER/portable DIR/a/", "as")
+        self.assertEqual(self.restore_status(self.mnt)["restores"], 2)
+        self.assertEqual(self.answers("db", "a"), [[-1, -3], [1, 3, 4], ["a", "db", "mine"]])
 
     def test_in_its_place(self):
         self.copies("cp -r FOLDER/portable DIR/", "")
