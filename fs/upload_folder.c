@@ -110,7 +110,10 @@ int upload_folder_mkdir(struct request *r, struct node *dir, const char *name, m
         rc = upload_may_begin(r, name);
     if (rc < 0)
         return rc;
-    if ((rc = restore_request_check_folder(path, &why)) < 0)
+    rc = restore_request_check_folder(path, &why);
+    if (rc == 0 && strcmp(name, ARRIVAL_DONE) == 0)
+        rc = err_set(&why, -EINVAL, "it must be a file: touch it when the set is copied");
+    if (rc < 0)
         return upload_refuse(r, path, rc, &why);
     lock_scope(&d->all->lock);
     rc =

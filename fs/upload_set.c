@@ -13,8 +13,8 @@
 #include <string.h>
 #include <utlist.h>
 
-#define CHECK_NS                                                                                   \
-    SECOND_NS /* a set has many files: whether a restore may begin is asked less often */
+/* A set has many files, and all of it is checked again when it is judged. */
+#define CHECK_NS (10 * SECOND_NS)
 
 /* The folder whose set a file in dir belongs to; those with a dot are a tool's own. With the
  * lock. */

@@ -236,19 +236,34 @@ int value_guard(const char *text, void *out, struct err *e)
     return 0;
 }
 
-/* DB[:DB…]; *out grows by the names. */
+/* A name up to a colon or the end, of which *len bytes are taken; a backslash, which no database's
+ * name has, takes the colon after it into the name. NULL: out of memory. */
+static char *value_name(const char *text, size_t *len)
+{
+    char *name = malloc(strlen(text) + 1);
+    size_t n = 0, at = 0;
+    while (name && text[at] && text[at] != ':') {
+        at += text[at] == '\\' && text[at + 1] == ':';
+        name[n++] = text[at++];
+    }
+    if (name)
+        name[n] = 0;
+    *len = at;
+    return name;
+}
+
+/* DB[:DB…]; the list grows by the names. */
 static int value_names_split(const char *text, const char ***list, size_t *count, struct err *e)
 {
     for (size_t len;; text += len + 1) {
-        len = strcspn(text, ":");
-        if (len == 0)
-            return err_set(e, -EINVAL, "the name of a database is empty");
-        char *name = strndup(text, len);
+        char *name = value_name(text, &len);
         if (!name || !array_grow(list, *count)) {
             free(name);
             return err_sys(e, -ENOMEM, "its names");
         }
         (*list)[(*count)++] = name;
+        if (!*name)
+            return err_set(e, -EINVAL, "the name of a database is empty");
         if (!text[len])
             return 0;
     }

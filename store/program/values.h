@@ -67,7 +67,7 @@ int value_merge(const char *text, void *out, struct err *e);
 
 /* struct cut_rules: the space that cuts leave free, as a part of the disk (5%) or in bytes with K,
  * M, G or T for powers of 1024; the part of the store that a cut may lose, or off; the databases
- * that it leaves out, DB[:DB…], whose names value_rules_clear frees. */
+ * that it leaves out, DB[:DB…], where \: is a colon of a name; value_rules_clear frees the names. */
 int value_reserve(const char *text, void *out, struct err *e);
 int value_guard(const char *text, void *out, struct err *e);
 int value_exclude(const char *text, void *out, struct err *e);

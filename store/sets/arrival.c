@@ -6,6 +6,7 @@
 #include "store/base/io.h"
 #include "store/base/lock.h"
 #include "store/restore/account.h"
+#include "store/sets/set.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,7 +136,7 @@ int arrival_done(struct arrival *a, const struct tarball_reader *who, struct err
 static int arrival_name_file(struct arrival_file *f, const char *name, bool temporary, char **disk,
                              struct arrival_name **as)
 {
-    bool counts = !temporary && strcmp(name, ARRIVAL_DONE) != 0;
+    bool counts = !temporary && set_name_kind(name) != SET_NO_NAME;
     *as = NULL;
     if (counts)
         *disk = strdup(name);

@@ -40,7 +40,7 @@ struct arrival_handle;
 
 enum arrival_kind {
     ARRIVAL_NONE,      /* no file of a set */
-    ARRIVAL_FINAL,     /* a file of a set, or `.done` */
+    ARRIVAL_FINAL,     /* a file of a set, `.done`, or what lies beside a set of ours: left_out */
     ARRIVAL_TEMPORARY, /* the name under which rsync or rclone write one first */
 };
 

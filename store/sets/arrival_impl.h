@@ -23,11 +23,12 @@ struct arrival_name {
 
 struct arrival_file {
     struct arrival *in;
-    char *disk;              /* its name in the folder; NULL: removed */
-    struct arrival_name *as; /* NULL: it does not count: temporary, `.done`, or removed */
-    bool arrived;            /* flushed, and nothing was written since */
-    int spoilt;              /* -errno of a write that failed, -EINTR of a killed writer */
-    unsigned round;          /* in which it arrived */
+    char *disk; /* its name in the folder; NULL: removed */
+    struct arrival_name
+        *as;        /* NULL: it does not count: temporary, no archive or such, or removed */
+    bool arrived;   /* flushed, and nothing was written since */
+    int spoilt;     /* -errno of a write that failed, -EINTR of a killed writer */
+    unsigned round; /* in which it arrived */
     uint64_t size;
     struct arrival_name **wants; /* of a manifest that has arrived */
     size_t nwants;

@@ -90,6 +90,18 @@ static void judge_hold(struct arrival *a, struct upload *u)
     a->upload = u;
 }
 
+/* What is asked, now: a database that an earlier run of the set has made under the asked name is
+ * there, and more is added to it. */
+static int judge_new_upload(const struct arrival *a, struct upload **out)
+{
+    struct restore_request asked;
+    if (!a->restored || !a->asked || !a->asked->as)
+        return upload_new(a->session, a->path, a->asked, out);
+    asked = *a->asked;
+    asked.merge = MERGE_THEIRS;
+    return upload_new(a->session, a->path, &asked, out);
+}
+
 static void *judge_run(void *arg)
 {
     struct arrival *a = arg;
@@ -98,7 +110,7 @@ static void *judge_run(void *arg)
     lock_scope(&turn);
     int r = judge_stopped(a);
     if (r == 0)
-        r = upload_new(a->session, a->path, a->asked, &u);
+        r = judge_new_upload(a, &u);
     if (r < 0)
         err_sys(&why, r, "%s", a->path);
     judge_hold(a, u);

@@ -12,11 +12,22 @@
 #include <errno.h>
 #include <string.h>
 
+#define LEFT_OUT "left_out"
 #define SUFFIXES_MAX 2 /* that a tool puts after a name: .XXXXXX, .XXXXXXXX.partial */
+
+/* A text beside a set, which says what influxfs could not put into it (madeset.h). */
+static bool is_left_out(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    size_t n = strlen(LEFT_OUT);
+    return (dot && dot > name && strcmp(dot + 1, LEFT_OUT) == 0) ||
+           (strncmp(name, LEFT_OUT, n) == 0 && (!name[n] || name[n] == '-'));
+}
 
 static bool is_final(const char *name)
 {
-    return strcmp(name, ARRIVAL_DONE) == 0 || set_name_kind(name) != SET_NO_NAME;
+    return strcmp(name, ARRIVAL_DONE) == 0 || is_left_out(name) ||
+           set_name_kind(name) != SET_NO_NAME;
 }
 
 /* Whether a name of a set stands before suffixes. */

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -208,6 +209,19 @@ class ToolsTest(SetTest):
                 self.assertEqual(litter(self.store), [])
         self.check_answer()
 
+    def test_our_own(self):
+        """What backup/ of a mount shows, with what it says is not in it."""
+        with Influxd(self.folder / "source") as influxd:
+            influxd.run('CREATE DATABASE "a.b"')
+            influxd.write(["x v=1 1"], "a.b")
+        with self.mounted(self.folder / "source", "mnt-source") as source:
+            for kind in ("portable", "legacy"):
+                run("cp", "-r", source / "backup" / kind, self.folder / f"own-{kind}")
+        self.assertTrue(list((self.folder / "own-legacy").glob("left_out*")))
+        self.assertEqual(self.copied("cp -r FOLDER/own-legacy DIR/; touch DIR/own-legacy/.done")[0], 0, self.log(self.mnt)[-1])
+        self.assertEqual(self.copied("cp -r FOLDER/own-portable DIR/")[0], 0, self.log(self.mnt)[-1])
+        self.check_answer()
+
     def test_bad_tars(self):
         run("tar", "-cf", self.folder / "good.tar", "-C", self.folder, "portable")
         content = (self.folder / "good.tar").read_bytes()
@@ -354,6 +368,53 @@ class BrokenOffTest(SetTest):
         run("cp", self.portable / last, self.inside / "set")
         self.check_log("Z restored set into ")
         self.check_answer()
+
+    def test_interrupted(self):
+        """Who waits for the verdict is released, and the set can be asked for again."""
+        tar = self.snapshot(tiny_store(self.folder / "tiny")).read_bytes()
+        fd = os.open(self.inside / "now.tar", os.O_WRONLY | os.O_CREAT)
+        os.write(fd, tar[:len(tar) // 2])
+        wait_until(lambda: "unpacking" in "".join(self.log(self.mnt)), HANG, "the snapshot to be unpacked")
+        before = whole_tree(self.store / "data")
+        writer = subprocess.Popen(["cp", "-r", self.portable, self.inside / "set"])
+        wait_until(lambda: re.search("set: .* backup of 1 run", "\n".join(self.log(self.mnt))), HANG, "the set to be judged")
+        writer.send_signal(signal.SIGINT)
+        self.assertEqual(writer.wait(HANG), -signal.SIGINT)
+        wait_until(lambda: "Z refused set: " in "\n".join(self.log(self.mnt)), HANG, "the judging to end")
+        self.assertEqual(before, whole_tree(self.store / "data"))
+        os.write(fd, tar[len(tar) // 2:])
+        os.close(fd)
+        self.make_done("set")
+        self.check_log("Z restored set into ")
+        self.check_answer()
+
+    def test_unmounted(self):
+        """What has no verdict is gone with the mount, and so is what has one."""
+        self.check_waits(COPIES["cp"], self.legacy, "legacy")
+        self.assertEqual(self.copied(COPIES["cp"], name="portable")[0], 0)
+        self.assertEqual(len(list(self.store.glob("influxfs/sets/*"))), 2)
+        self.mnt.unmount()
+        self.assertEqual(list(self.store.glob("influxfs/sets*")), [])
+
+    def test_data_is_a_mount_point(self):
+        """The files wait inside it then, where no capture sees them."""
+        root = self.folder / "disks"
+        for folder in ("meta", "data", "wal"):
+            shutil.copytree(self.store / folder, root / folder)
+        run("mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", root / "data")
+        self.addCleanup(run, "umount", root / "data")
+        run("cp", "-a", f"{self.store}/data/.", root / "data")
+        self.mnt.unmount()
+        self.mnt = self.mount(root, "mnt-disks")
+        self.inside = self.mnt / "restore"
+        run("cp", "-r", self.legacy, self.inside / "set")
+        self.assertEqual(len(list((root / "data/.influxfs/sets/data").iterdir())), 1)
+        run("cp", self.mnt / "snapshots/now.tar", self.folder / "now.tar")
+        self.assertNotIn(".influxfs", run("tar", "-tf", self.folder / "now.tar"))
+        self.make_done("set")
+        shutil.rmtree(self.inside / "set")
+        self.assertEqual(os.listdir(root / "data/.influxfs"), ["before-restore"])
+        self.check_answer(root)
 
     def test_killed_influxfs(self):
         before = whole_tree(self.store)

@@ -2,7 +2,11 @@
 
 import errno
 import os
+import time
 
+from lib.case import StoreTest
+from lib.files import run
+from lib.influxbackup import backup
 from lib.influxd import Influxd
 from lib.restores import RestoreTest, drop
 from lib.trees import whole_tree
@@ -92,3 +96,89 @@ class PlacesTest(RestoreTest):
                     os.mkdir(mnt / "restore" / name)
                 self.assertEqual(caught.exception.errno, errno.EBUSY)
                 self.assertRegex(self.log(mnt)[-1], "Z refused.*influxd")
+
+
+class RealPlacesTest(RestoreTest):
+    """What influxd answers when a snapshot or a set was copied into one of the folders."""
+
+    def setUp(self):
+        StoreTest.setUp(self)
+        self.portable = self.folder / "portable"
+        self.legacy = self.folder / "legacy"
+        with Influxd(self.folder / "source") as influxd:
+            influxd.run("CREATE DATABASE db")
+            influxd.run("CREATE DATABASE mine")
+            influxd.write(["m v=1 1000000000", "m v=2 2000000000", "n v=1 1"], "db")
+            influxd.write(["x v=7 1"], "mine")
+            backup(influxd, self.portable, "-portable", "-database", "db")
+            backup(influxd, self.legacy, "-database", "db")
+        self.store = self.folder / "store"
+        with Influxd(self.store) as influxd:
+            influxd.run("CREATE DATABASE db")
+            influxd.run("CREATE DATABASE mine")
+            influxd.write(["m v=-1 1000000000", "m v=-3 3000000000"], "db")
+            influxd.write(["x v=1 1"], "mine")
+        with self.mounted(self.folder / "source", "mnt-source") as mnt:
+            run("cp", mnt / "databases/db.tar", self.folder / "db.tar")
+        self.mnt = self.mount(self.store)
+        self.inside = self.mnt / "restore"
+
+    def copies(self, command, place):
+        code, said = self.shell(command, FOLDER=self.folder, DIR=self.inside / place)
+        self.assertEqual(code, 0, f"{said}{self.log(self.mnt)[-1]}")
+        self.assertRegex(self.log(self.mnt)[-1], "Z restored ")
+
+    def unmounted(self):
+        if os.path.ismount(self.mnt.point):
+            self.mnt.unmount()
+        return self.store
+
+    def answers(self, *dbs):
+        with Influxd(self.unmounted()) as influxd:
+            return [[row[1] for row in series["values"]] for db in dbs for series in influxd.run("SELECT v FROM m", db)] + \
+                   [sorted(row[0] for series in influxd.run("SHOW DATABASES") for row in series["values"])]
+
+    def test_as(self):
+        os.makedirs(self.inside / "as/c")
+        self.copies("cp -r FOLDER/portable DIR/a", "as")
+        self.copies("rsync -r FOLDER/portable DIR/b/", "as")
+        self.copies("cp FOLDER/db.tar DIR/", "as/c")
+        self.copies("mkdir DIR/d && rsync -a FOLDER/db.tar DIR/d/", "as")
+        self.copies("cp -r FOLDER/legacy DIR/e && touch DIR/e/.done", "as")
+        self.copies("mkdir DIR/f && tar -cf - -C FOLDER legacy > DIR/f/set.tar", "as")
+        self.copies("tar -cf - -C FOLDER/portable . | (mkdir DIR/g && tar -xf - -C DIR/g)", "as")
+        self.assertEqual(self.answers("db", *"abcdefg"), [[-1, -3]] + [[1, 2]] * 7 + [sorted(["db", "mine", *"abcdefg"])])
+
+    def test_as_one_that_is_there(self):
+        before = whole_tree(self.store)
+        code, said = self.shell("cp -r FOLDER/portable DIR/mine", FOLDER=self.folder, DIR=self.inside / "as")
+        self.assertNotEqual(code, 0, said)
+        self.assertIn("mine", self.log(self.mnt)[-1])
+        self.check_untouched(before)
+
+    def test_as_in_several_runs(self):
+        """Each adds to what the one before has made."""
+        with Influxd(self.folder / "source") as influxd:
+            influxd.write(["m v=3 2000000000", "m v=4 1900000000000000000"], "db")
+            time.sleep(1.1)  # runs are named by the second
+            backup(influxd, self.portable, "-portable", "-database", "db", "-since", "2020-01-01T00:00:00Z")
+        self.assertEqual(len(list(self.portable.glob("*.manifest"))), 2)
+        self.copies("rsync -r FOLDER/portable DIR/a/", "as")
+        self.assertEqual(self.restore_status(self.mnt)["restores"], 2)
+        self.assertEqual(self.answers("db", "a"), [[-1, -3], [1, 3, 4], ["a", "db", "mine"]])
+
+    def test_in_its_place(self):
+        self.copies("cp -r FOLDER/portable DIR/", "")
+        with Influxd(self.unmounted()) as influxd:
+            self.assertEqual(influxd.run("SELECT v FROM x", "mine")[0]["values"], [["1970-01-01T00:00:00.000000001Z", 1]])
+        self.assertEqual(self.answers("db"), [[1, 2], ["db", "mine"]])
+
+    def test_merge_ours(self):
+        self.copies("cp -r FOLDER/portable DIR/", "merge/ours")
+        self.copies("cp FOLDER/db.tar DIR/", "merge/ours")
+        self.assertEqual(self.answers("db"), [[-1, 2, -3], ["db", "mine"]])
+
+    def test_merge_theirs(self):
+        self.copies("rclone --config /dev/null copy FOLDER/portable DIR/set", "merge/theirs")
+        self.copies("cp -r FOLDER/legacy DIR/ && : > DIR/legacy/.done", "merge/theirs")
+        self.assertEqual(self.answers("db"), [[1, 2, -3], ["db", "mine"]])

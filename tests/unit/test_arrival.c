@@ -142,6 +142,10 @@ static void test_names(void **state)
         {"", ARRIVAL_NONE},
         {"meta", ARRIVAL_NONE},
         {"README", ARRIVAL_NONE},
+        {"left_out", ARRIVAL_FINAL},
+        {"left_out-00", ARRIVAL_FINAL},
+        {T1 ".left_out", ARRIVAL_FINAL},
+        {"left_outs", ARRIVAL_NONE},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
