@@ -247,7 +247,7 @@ class SetFormsTest(SetsTest):
                 backup(live, folder, *options)
                 rest = Served(live).cells
                 self.assertEqual((len(right), len(rest)), (3, 2))
-                self.assertIn("db/autogen/2", self.restore_set(folder, code=6))
+                self.assertRegex(self.restore_set(folder, code=6), r"(?s)older metastore.*db.autogen.2\b.*--union.*db/autogen/2\b")
                 self.check_cells(rest)
                 self.restore_set(folder, "--union")
                 self.check_cells(right)
