@@ -186,6 +186,10 @@ class SetFormsTest(SetsTest):
                 self.assertEqual(self.hashes(), users)
         self.restore_set(self.folder / "whole", "--database=db", "--as=copy")
         self.check_cells(right | {("copy", *cell[1:]) for cell in right if cell[0] == "db"})
+        shutil.rmtree(self.root)
+        self.root.mkdir()  # a part where no store is yet
+        self.restore_set(self.folder / "whole", "--database=db")
+        self.check_cells({cell for cell in right if cell[0] == "db"})
 
     def hashes(self):
         code, said = snap_code(self.root, "--quiet", "users", "--sql")
