@@ -54,6 +54,8 @@ int unchanged_digest(const struct targets *t, uint8_t out[SHA256_BYTES], struct 
     int r = sum ? targets_open_store(t, fds, e) : err_sys(e, -ENOMEM, "restore");
     for (int i = 0; r == 0 && i < TARGETS; i++) {
         const struct look l = {&t->at[i], sum};
+        if (fds[i] < 0) /* as an empty one: it may be made meanwhile, by the restore itself */
+            sha256_add(sum, "", 1);
         r = fds[i] < 0 ? 0 : unchanged_folder(&l, fds[i], true);
         if (r < 0)
             err_sys(e, r, "%s: cannot be looked at", t->at[i].path);

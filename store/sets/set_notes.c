@@ -21,18 +21,22 @@ struct shown {
 
 typedef bool notes_question(const struct set *s, size_t first, size_t end);
 
-static void notes_count(const struct set *s, notes_question *asks, struct shown *out)
+/* asks: NULL, or what is to hold of them. */
+static void notes_count(const struct set *s, enum set_fate fate, notes_question *asks,
+                        struct shown *out)
 {
     size_t used = 0;
     *out = (struct shown){0};
     for (size_t i = 0, end; i < s->narchives; i = end) {
         const struct set_archive *a = &s->archives[i];
         end = set_shard_end(s, i);
-        if (a->fate != SET_TAKEN || !asks(s, i, end))
+        if (a->fate != fate || (asks && !asks(s, i, end)))
             continue;
         if (out->n++ < SHARDS_SHOWN && used < sizeof(out->text)) {
-            int k = snprintf(out->text + used, sizeof(out->text) - used, "%s%s.%s.%" PRIu64,
-                             used ? ", " : "", a->db, a->rp, a->id);
+            int k = a->db ? snprintf(out->text + used, sizeof(out->text) - used, "%s%s.%s.%" PRIu64,
+                                     used ? ", " : "", a->db, a->rp, a->id)
+                          : snprintf(out->text + used, sizeof(out->text) - used, "%s%s",
+                                     used ? ", " : "", a->name);
             used += k > 0 ? (size_t)k : 0;
         }
     }
@@ -93,8 +97,8 @@ static int notes_say_runs(struct set *s)
 static int notes_say_legacy(struct set *s)
 {
     struct shown zero, dots;
-    notes_count(s, ends_in_zero, &zero);
-    notes_count(s, has_dots, &dots);
+    notes_count(s, SET_TAKEN, ends_in_zero, &zero);
+    notes_count(s, SET_TAKEN, has_dots, &dots);
     int r = 0;
     if (zero.n)
         r = set_add_note(s,
@@ -108,8 +112,8 @@ static int notes_say_legacy(struct set *s)
 static int notes_say_portable(struct set *s)
 {
     struct shown several, dead;
-    notes_count(s, is_of_several_runs, &several);
-    notes_count(s, has_tombstones, &dead);
+    notes_count(s, SET_TAKEN, is_of_several_runs, &several);
+    notes_count(s, SET_TAKEN, has_tombstones, &dead);
     int r = 0;
     if (several.n)
         r = set_add_note(s, "`influxd restore` would take the newest file alone of %zu shard%s: %s",
@@ -120,11 +124,30 @@ static int notes_say_portable(struct set *s)
     return r;
 }
 
+static int notes_say_left(struct set *s)
+{
+    struct shown older, unknown;
+    notes_count(s, SET_LEFT, NULL, &older);
+    notes_count(s, SET_UNKNOWN, NULL, &unknown);
+    int r = 0;
+    if (older.n)
+        r = set_add_note(s,
+                         "left out: %zu shard%s that only an older metastore of it knows (%s); "
+                         "`influxsnap restore --union` takes %s too",
+                         older.n, plural(older.n), older.text, older.n == 1 ? "it" : "them");
+    if (r == 0 && unknown.n)
+        r = set_add_note(s, "left out: %zu shard%s that no metastore of it knows (%s)", unknown.n,
+                         plural(unknown.n), unknown.text);
+    return r;
+}
+
 int set_say(struct set *s)
 {
     struct shown several;
-    notes_count(s, is_of_several_runs, &several);
+    notes_count(s, SET_TAKEN, is_of_several_runs, &several);
     int r = notes_say_runs(s);
+    if (r == 0)
+        r = notes_say_left(s);
     if (r == 0 && s->spread)
         r = set_add_note(s, "what newer runs know as deleted was taken out of %zu older file%s",
                          s->spread, plural(s->spread));
