@@ -245,7 +245,7 @@ int upload_folder_rename(struct request *r, struct node *dir, const char *name, 
     char *fresh = rc == 0 ? strdup(to_name) : NULL;
     if (rc == 0) {
         e->life.open++; /* it stays, and keeps its upload, while the store is exchanged */
-        lifetime_use(&e->life);
+        upload_tree_use(e);
     }
     pthread_mutex_unlock(&d->lock);
     if (rc < 0)
@@ -259,7 +259,7 @@ int upload_folder_rename(struct request *r, struct node *dir, const char *name, 
     struct upload_entry *replaced = NULL;
     pthread_mutex_lock(&d->lock);
     e->life.open--;
-    lifetime_use(&e->life);
+    upload_tree_use(e);
     if ((rc == 0 || moves) && e->parent)
         replaced = upload_folder_move(e, to, &fresh);
     pthread_mutex_unlock(&d->lock);

@@ -121,6 +121,12 @@ static int upload_set_begin(struct request *r, struct upload_entry *dir, const c
     return rc;
 }
 
+static void upload_set_used(struct upload_entry *dir)
+{
+    lock_scope(&dir->all->lock);
+    upload_tree_use(dir);
+}
+
 int upload_set_create(struct request *r, struct upload_entry *dir, const char *name,
                       const char *path, mode_t mode, struct node **child, struct handle **h)
 {
@@ -143,6 +149,7 @@ int upload_set_create(struct request *r, struct upload_entry *dir, const char *n
         rc = upload_set_add(r, dir, name, mode, &piece, &handle, child, h);
     if (rc < 0 && why.text[0])
         status_failed(r->fs->status, "restore", why.text);
+    upload_set_used(dir); /* the verdict may have taken long */
     if (handle)
         arrival_close(handle);
     arrival_file_free(piece);
@@ -177,8 +184,8 @@ static bool is_open(const struct upload_entry *e)
 
 bool upload_set_stays(const struct upload_entry *folder)
 {
-    return is_open(folder) ||
-           !lifetime_over(&folder->life, arrival_waits(folder->set) ? LIFE_SET : LIFE_UPLOAD);
+    const enum life_rule rule = arrival_waits(folder->set) ? LIFE_SET : LIFE_UPLOAD;
+    return is_open(folder) || arrival_is_judged(folder->set) || !lifetime_over(&folder->life, rule);
 }
 
 /* A folder with a set whose time has come. With the lock. */

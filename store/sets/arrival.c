@@ -73,6 +73,12 @@ bool arrival_waits(struct arrival *a)
     return waits && a->folder && a->names;
 }
 
+bool arrival_is_judged(struct arrival *a)
+{
+    lock_scope(&a->lock);
+    return a->judging;
+}
+
 void arrival_drop(struct arrival *a)
 {
     struct err why, line;

@@ -58,8 +58,9 @@ static inline void arrival_unrefp(struct arrival **a)
     arrival_unref(*a);
 }
 
-/* Whether files wait for a verdict, or for the rest of the set. */
+/* Whether files wait for a verdict, or for the rest of the set; whether they are judged now. */
 bool arrival_waits(struct arrival *a);
+bool arrival_is_judged(struct arrival *a);
 
 /* Removes what has arrived; logs why there is no verdict, if it waits. Files and handles stay good,
  * and give -ESTALE. */
