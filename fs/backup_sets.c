@@ -1,62 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/backup_sets.h"
+#include "fs/backup_sets_internal.h"
 
-#include "fs/caller.h"
 #include "fs/instant.h"
-#include "fs/lifetime.h"
 #include "fs/now.h"
 #include "fs/request.h"
-#include "fs/status.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 #define KEEP_NS (600 * SECOND_NS) /* what a process has seen */
-
-struct backup_set {
-    enum madeset_format format;
-    char *db; /* NULL: all */
-    struct madeset *set;
-    bool *read; /* each of its files, */
-    size_t unread;
-    struct backup_set *next;
-};
-
-struct backup_sets {
-    struct backups *all;
-    uint64_t id;
-    char base[MADESET_BASE];
-    int64_t made_ns;
-    struct madeshards *shards;
-    pthread_mutex_t making; /* guards the sets */
-    struct backup_set *sets;
-    /* Guarded by the lock of all: */
-    unsigned refs;
-    struct lifetime life;
-    struct backup_sets *next;
-};
-
-/* What a process has seen. */
-struct backup_view {
-    struct caller process;
-    struct backup_sets *sets;
-    int64_t at_ns;
-    struct backup_view *next;
-};
-
-struct backups {
-    struct fs *fs;
-    pthread_mutex_t lock;      /* guards what follows */
-    struct backup_sets *list;  /* the newest first; each has a reference */
-    struct backup_view *views; /* so has each of these */
-    uint64_t next_id;
-    struct report_texts lacks[2]; /* of the newest set, by format */
-};
 
 struct backups *backup_sets_new(struct fs *fs)
 {
@@ -66,14 +22,6 @@ struct backups *backup_sets_new(struct fs *fs)
     pthread_mutex_init(&b->lock, NULL);
     b->fs = fs;
     return b;
-}
-
-static void backup_set_free(struct backup_set *s)
-{
-    madeset_free(s->set);
-    free(s->read);
-    free(s->db);
-    free(s);
 }
 
 struct backup_sets *backup_sets_ref(struct backup_sets *s)
@@ -92,11 +40,7 @@ void backup_sets_unref(struct backup_sets *s)
     pthread_mutex_unlock(&s->all->lock);
     if (!last)
         return;
-    while (s->sets) {
-        struct backup_set *one = s->sets;
-        s->sets = one->next;
-        backup_set_free(one);
-    }
+    backup_sets_free_made(s);
     madeshards_unref(s->shards);
     pthread_mutex_destroy(&s->making);
     free(s);
@@ -115,14 +59,6 @@ const struct meta *backup_sets_meta(const struct backup_sets *s)
 struct capture *backup_sets_capture(const struct backup_sets *s)
 {
     return madeshards_capture(s->shards);
-}
-
-int backup_sets_failed(struct fs *fs, const char *what, int r, const struct err *e)
-{
-    if (r == -EINTR || r == -ENOMEM || r == -ENOENT)
-        return r;
-    status_failed(fs->status, what, e->text);
-    return r == -EAGAIN ? r : -EIO;
 }
 
 /* Views. Functions are called with the lock. */
@@ -283,76 +219,6 @@ int backup_sets_at(struct request *r, const char base[MADESET_BASE], struct back
     return -ENOENT;
 }
 
-/* Remembers what the newest set of its format leaves out. */
-static void backup_sets_note_lacks(struct backups *b, enum madeset_format format,
-                                   const struct madeset *set)
-{
-    struct report_texts fresh = {0};
-    bool counts;
-    for (size_t i = 0; i < madeset_lacks(set); i++) {
-        char line[512];
-        snprintf(line, sizeof(line), "backup/%s: %.450s",
-                 format == MADESET_LEGACY ? "legacy" : "portable", madeset_lack(set, i, &counts));
-        if (report_texts_add(&fresh, line) < 0)
-            break; /* the file left_out has them all */
-    }
-    pthread_mutex_lock(&b->lock);
-    const struct report_texts old = b->lacks[format];
-    b->lacks[format] = fresh;
-    pthread_mutex_unlock(&b->lock);
-    report_texts_clear((struct report_texts *)&old);
-}
-
-static int backup_set_make(struct backup_sets *s, enum madeset_format format, const char *db,
-                           struct backup_set **out, struct err *e)
-{
-    const struct madeset_query q = {.format = format, .db = db};
-    struct backup_set *one = calloc(1, sizeof(*one));
-    int r = one ? madeset_new(s->shards, &q, &one->set, e) : -ENOMEM;
-    if (r < 0) {
-        free(one);
-        return r;
-    }
-    one->format = format;
-    one->unread = madeset_count(one->set);
-    one->read = calloc(one->unread, sizeof(*one->read));
-    one->db = db ? strdup(db) : NULL;
-    if (!one->read || (db && !one->db)) {
-        backup_set_free(one);
-        return -ENOMEM;
-    }
-    *out = one;
-    return 0;
-}
-
-static bool backup_set_is(const struct backup_set *one, enum madeset_format format, const char *db)
-{
-    if (one->format != format || !one->db != !db)
-        return false;
-    return !db || strcmp(one->db, db) == 0;
-}
-
-int backup_sets_get(struct backup_sets *s, enum madeset_format format, const char *db,
-                    struct madeset **out)
-{
-    struct err e = {0};
-    int r = 0;
-    lock_scope(&s->making);
-    struct backup_set *one = s->sets;
-    while (one && !backup_set_is(one, format, db))
-        one = one->next;
-    if (!one) {
-        r = backup_set_make(s, format, db, &one, &e);
-        if (r < 0)
-            return backup_sets_failed(s->all->fs, "backup/", r, &e);
-        LL_PREPEND(s->sets, one);
-        if (!db)
-            backup_sets_note_lacks(s->all, format, one->set);
-    }
-    *out = one->set;
-    return 0;
-}
-
 void backup_sets_opened(struct backup_sets *s)
 {
     lock_scope(&s->all->lock);
@@ -363,48 +229,6 @@ void backup_sets_closed(struct backup_sets *s)
 {
     lock_scope(&s->all->lock);
     lifetime_close(&s->life);
-}
-
-/* Whether file i was the last one of the set that had not been read. */
-static bool backup_set_completes(struct backup_sets *s, const struct madeset *set, size_t i)
-{
-    lock_scope(&s->making);
-    struct backup_set *one = s->sets;
-    while (one->set != set)
-        one = one->next;
-    if (one->db || one->read[i])
-        return false;
-    one->read[i] = true;
-    return --one->unread == 0;
-}
-
-bool backup_sets_was_read(struct backup_sets *s, struct madeset *set, size_t i,
-                          struct backup_read *out)
-{
-    if (!backup_set_completes(s, set, i))
-        return false;
-    *out = (struct backup_read){.took_ns = time_mono_ns() - s->made_ns};
-    for (size_t f = 0; f < madeset_count(set); f++) {
-        uint64_t size = 0;
-        madeset_size(set, f, NULL, &size, NULL); /* known: it has been read */
-        out->bytes += size;
-    }
-    for (size_t l = 0; l < madeset_lacks(set) && !out->lacks; l++) {
-        bool counts;
-        const char *words = madeset_lack(set, l, &counts);
-        out->lacks = counts ? words : NULL;
-    }
-    return true;
-}
-
-int backup_sets_lacks(struct backups *b, struct report_texts *out)
-{
-    int r = 0;
-    lock_scope(&b->lock);
-    for (size_t f = 0; f < 2; f++)
-        for (size_t i = 0; r == 0 && i < b->lacks[f].n; i++)
-            r = report_texts_add(out, b->lacks[f].at[i]);
-    return r;
 }
 
 /* Letting go */

@@ -223,7 +223,7 @@ static void test_sets(void **state)
     struct fixture *f = *state;
     struct backup_sets *s;
     struct madeset *all, *one, *legacy, *none;
-    struct backup_read done;
+    struct backup_read done = {0};
     uint64_t size, bytes = 0;
     assert_int_equal(backup_sets_now(&f->me, true, &s), 0);
     assert_int_equal(backup_sets_get(s, MADESET_PORTABLE, NULL, &all), 0);
