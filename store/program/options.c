@@ -63,7 +63,7 @@ const struct option_def options_table[] = {
     {"accept-loss", 0, SOME, "N", value_number, AT(accept_loss),
      "what cut N lost may be lost: it is folded as others are"},
     {"exclude", 0, FS | SOME, "DB[:DB]", value_exclude, AT(rules),
-     "databases that are left out of cuts"},
+     "databases that are left out: of cuts, of a backup"},
     {"owner", 0, FS | SOME, "USER[:GROUP]", value_owner, AT(owner), "who owns restored files"},
     {"force", 0, FS | SOME, FLAG(force), "restore although influxd seems to use the store"},
     {"allow-left-out", 0, FS | SOME, FLAG(allow_left_out),

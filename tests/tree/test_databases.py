@@ -380,6 +380,18 @@ class BackupTest(PartTest):
         self.refused(["--database=a"], "of another selection: the whole store, not database a", path="whole.tar")
         self.assertEqual({name: sha256(self.folder / name) for name in before}, before)
 
+    def test_chains_of_a_part_are_not_served(self):
+        source = self.begin(["a", "b"])
+        self.backup("--database=a")
+        self.refused(["--host=localhost"], "of another selection: database a, not the whole store", path="part.tar")
+        with tarfile.open(self.folder / "part.tar") as tar:
+            manifest = tar.extractfile("manifest").read()
+        asked = b"POST /snapshot HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(manifest)
+        answer = subprocess.run([INFLUXSNAP, "-c", source.root, "serve"], input=asked + manifest, capture_output=True,
+                                timeout=HANG).stdout
+        self.assertIn(b" 400 ", answer.split(b"\r\n")[0])
+        self.assertIn(b"only whole stores are served", answer)
+
     def test_internal_counts_if_it_is_named(self):
         source = self.begin(["_internal"])
         self.backup("--database=_internal")
