@@ -234,7 +234,7 @@ static int choose_refuse_empty(const struct capture_parts *p, const bool *chosen
     if (here == 0 && holds_data(&p->window))
         return err_set(e, -EIO,
                        "the data folder holds %zu shards, and meta.db knows none of them: is it "
-                       "the metastore of this store?",
+                       "the metastore of this store? If it is lost, see influxsnap rebuild-meta",
                        p->window.nshards);
     return 0;
 }

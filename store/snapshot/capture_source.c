@@ -135,8 +135,11 @@ static int source_read_meta(struct capture_source *s, const struct roots *roots,
     if (r == -ENFILE)
         return held_no_more(NAME_META_MEMBER, e);
     if (r < 0) {
-        err_sys(e, r, "%s/meta.db", s->paths->meta);
-        return -EIO;
+        struct err why = {""};
+        err_sys(&why, r, "%s/meta.db", s->paths->meta);
+        return err_set(e, -EIO,
+                       r == -ENOENT ? "%s; if it is lost, see influxsnap rebuild-meta" : "%s",
+                       why.text);
     }
     b->meta_attr = file_attr_of(&st);
     size_t size = b->meta_attr.size;
@@ -156,7 +159,8 @@ static int source_read_meta(struct capture_source *s, const struct roots *roots,
         return -errno;
     b->meta_folder = file_attr_of(&st);
     if (meta_parse(buf, size, &b->meta, &why) < 0)
-        return err_set(e, -EIO, "%s/meta.db: %s", s->paths->meta, why.text);
+        return err_set(e, -EIO, "%s/meta.db: %s; influxsnap rebuild-meta can make another",
+                       s->paths->meta, why.text);
     return 0;
 }
 
