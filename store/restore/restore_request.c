@@ -24,6 +24,9 @@ static int request_check_name(const char *name, struct err *e)
 {
     if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strpbrk(name, "/\\"))
         return err_set(e, -EINVAL, "\"%s\" is no name for a database", name);
+    for (const char *c = name; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return err_set(e, -EINVAL, "a database's name has no control characters");
     if (strlen(name) > NAME_MAX)
         return err_set(e, -EINVAL, "a database's name has at most %d bytes, this one %zu: %.60s…",
                        NAME_MAX, strlen(name), name);

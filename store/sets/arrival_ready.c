@@ -24,10 +24,24 @@ static bool is_left_out(const char *name)
            (strncmp(name, LEFT_OUT, n) == 0 && (!name[n] || name[n] == '-'));
 }
 
+/* Whether an archive of a portable set begins with the time of its run, as all do that influxd has
+ * named; with anything else it may be somebody's compressed snapshot. */
+static bool is_timed(const char *name)
+{
+    static const char shape[] = "00000000T000000Z.";
+    for (size_t i = 0; shape[i]; i++)
+        if (shape[i] == '0' ? !strchr("0123456789", name[i]) || !name[i] : name[i] != shape[i])
+            return false;
+    return true;
+}
+
 static bool is_final(const char *name)
 {
-    return strcmp(name, ARRIVAL_DONE) == 0 || is_left_out(name) ||
-           set_name_kind(name) != SET_NO_NAME;
+    const char *dot = strrchr(name, '.');
+    if (strcmp(name, ARRIVAL_DONE) == 0 || is_left_out(name))
+        return true;
+    const bool archive = dot && strcmp(dot, ".gz") == 0;
+    return set_name_kind(name) != SET_NO_NAME && (!archive || is_timed(name));
 }
 
 /* Whether a name of a set stands before suffixes. */

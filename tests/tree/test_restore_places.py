@@ -52,7 +52,7 @@ class PlacesTest(RestoreTest):
             self.fails(errno.EROFS, None, lambda name=name: os.rmdir(self.inside / name))
 
     def test_refused_names(self):
-        for name in (".influxfs", "_internal", "lost+found", "a\\b", ".dot"):
+        for name in (".influxfs", "_internal", "lost+found", "a\\b", "a\x01b", ".dot"):
             with self.subTest(name=name):
                 self.fails(errno.EINVAL, "as/", lambda name=name: os.mkdir(self.inside / "as" / name))
         self.fails(errno.EINVAL, "merge/ours/ is for", lambda: os.mkdir(self.inside / "merge/mine"))

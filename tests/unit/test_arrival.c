@@ -136,6 +136,8 @@ static void test_names(void **state)
         {"now.tar", ARRIVAL_NONE},
         {".now.tar.aB3xYz", ARRIVAL_NONE},
         {"now.tar.gz", ARRIVAL_NONE},
+        {"influx.s3.tar.gz", ARRIVAL_NONE},
+        {"20200101T0000.s3.tar.gz", ARRIVAL_NONE},
         {"0.tar", ARRIVAL_NONE},
         {".", ARRIVAL_NONE},
         {"..", ARRIVAL_NONE},
