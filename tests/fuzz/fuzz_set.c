@@ -95,24 +95,6 @@ static void empty(int folder)
     dir_free(&d);
 }
 
-static char work_path[] = "/tmp/fuzz_set-XXXXXX";
-
-static void remove_work(void)
-{
-    rmdir(work_path);
-}
-
-static int work_folder(void)
-{
-    static int folder = -1;
-    if (folder < 0) {
-        must(mkdtemp(work_path) && atexit(remove_work) == 0);
-        folder = open(work_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        must(folder >= 0);
-    }
-    return folder;
-}
-
 /* What it gives is as long as it said, and the same again. */
 static void fuzz_read(struct set *s)
 {
@@ -157,7 +139,10 @@ static void fuzz_folder(int folder, bool unite)
 
 static void fuzz_tar(const uint8_t *p, size_t n, uint8_t how)
 {
-    const int folder = work_folder();
+    char path[] = "/tmp/fuzz_set-XXXXXX"; /* anew each time: libFuzzer ends without notice */
+    must(mkdtemp(path));
+    autoclose int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    must(folder >= 0);
     struct bytes in = {p, n};
     const struct tar_input input = {pull, NULL, &in};
     struct err e = {""};
@@ -167,6 +152,7 @@ static void fuzz_tar(const uint8_t *p, size_t n, uint8_t how)
     must_explain(r == -EINVAL || r == -ENAMETOOLONG ? -EBADMSG : r, -EBADMSG, &e);
     fuzz_folder(folder, how & 0x80);
     empty(folder);
+    must(rmdir(path) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
