@@ -246,7 +246,6 @@ int madeset_meta(struct madeset *s, struct buffer *out, struct err *e)
     autofree void *bytes = NULL;
     size_t n = 0;
     int r = meta_shards_of(s, &m);
-    autofree size_t *number = m.number;
     if (r == 0)
         r = meta_read_store(s, &edit, e);
     if (r == 0)
@@ -254,6 +253,7 @@ int madeset_meta(struct madeset *s, struct buffer *out, struct err *e)
                                               : meta_reduce(&m, edit);
     if (r == 0)
         r = metaedit_print(edit, &bytes, &n, e);
+    free(m.number);
     if (r < 0)
         return e && e->text[0] ? r : err_sys(e, r, "the metastore of a set");
     s->nmeta = n;
