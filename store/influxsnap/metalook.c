@@ -70,12 +70,22 @@ void metalook_clear(struct metalook *l)
 void metalook_comment(struct buffer *out, const char *text)
 {
     while (*text) {
-        const size_t n = strcspn(text, "\n");
+        const size_t n = strcspn(text, "\r\n");
         buffer_string(out, "-- ");
         buffer_add(out, text, n);
         buffer_string(out, "\n");
-        text += n + (text[n] == '\n');
+        text += n + (text[n] != 0);
     }
+}
+
+void metalook_comment_all(struct buffer *out, struct buffer *text)
+{
+    buffer_add(text, "", 1);
+    if (text->failed)
+        out->failed = true;
+    else
+        metalook_comment(out, text->p);
+    buffer_free(text);
 }
 
 int metalook_write(const struct snap *s, struct buffer *text)

@@ -23,6 +23,7 @@ void metalook_clear(struct metalook *l);
 
 /* Appends the lines of a text as comments of InfluxQL. */
 void metalook_comment(struct buffer *out, const char *text);
+void metalook_comment_all(struct buffer *out, struct buffer *text); /* releases the text */
 
 /* Writes a text, or an object, which is released, to where the options say. A file is for its owner
  * alone: there are secrets in it. Returns an exit code, after saying why. */
