@@ -16,7 +16,7 @@ struct metalook {
 };
 
 /* Reads the meta.db of the store, or that of the argument: a snapshot, compressed or not, "-" for
- * standard input; or a meta.db. Says what is wrong with the options: EXIT_USAGE. Returns EXIT_DONE,
+ * standard input; a set that influxd wrote; or a meta.db. Says what is wrong with the options: EXIT_USAGE. Returns EXIT_DONE,
  * or another exit code after saying why. The caller releases *out with metalook_clear. */
 int metalook_open(struct snap *s, struct metalook *out);
 void metalook_clear(struct metalook *l);
