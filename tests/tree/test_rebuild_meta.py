@@ -104,6 +104,9 @@ class RebuildMetaTest(StoreTest):
             self.assertEqual(len(influxd.run("SHOW CONTINUOUS QUERIES")[0]["values"]), 1)
             self.assertEqual(influxd.run('SELECT v FROM "other".."m"')[0]["values"][0][1], 3)
             influxd.kill()
+        # What anew would lose is named.
+        lost = self.rebuild(root, "--json", "--dry-run", "--replace")["warnings"]
+        self.assertIn("1 user, 1 continuous query and 0 subscriptions of the old meta.db are not in the new one", lost)
         # Nothing is left to do: not a byte changes.
         before = meta.read_bytes()
         self.assertIn("knows every shard", self.rebuild(root))
