@@ -80,22 +80,6 @@ static void read_narrow(struct compose *c)
     c->part.exact |= s->exact && c->q->merge == MERGE_NONE;
 }
 
-static bool choose_database(void *arg, const char *db)
-{
-    return selection_has_database(arg, db);
-}
-
-static bool choose_policy(void *arg, const char *db, const char *rp)
-{
-    return selection_has_policy(arg, db, rp);
-}
-
-static bool choose_shard(void *arg, const char *db, const char *rp, uint64_t id, int64_t start,
-                         int64_t end)
-{
-    return selection_has_shard(arg, db, rp, id, start, end);
-}
-
 /* Without a store, there is nothing in it. */
 int compose_read_ours(struct compose *c, struct err *e)
 {
@@ -153,8 +137,7 @@ static void read_drop_unwanted(struct compose *c)
 /* Of the snapshot's metastore only what is asked for stays; users do, for their grants. */
 int compose_read(struct compose *c, const void *meta, size_t len, struct err *e)
 {
-    const struct metaedit_choice choice = {choose_database, choose_policy, choose_shard, &c->part,
-                                           true};
+    const struct metaedit_choice choice = metaedit_choice_of(&c->part);
     read_narrow(c);
     int r = metaedit_open(meta, len, &c->incoming, e);
     if (r == 0)

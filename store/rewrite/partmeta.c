@@ -105,22 +105,6 @@ const char *partmeta_name(const struct partmeta *m, size_t i)
     return m->databases[i].name;
 }
 
-static bool chosen_database(void *arg, const char *db)
-{
-    return selection_has_database(arg, db);
-}
-
-static bool chosen_policy(void *arg, const char *db, const char *rp)
-{
-    return selection_has_policy(arg, db, rp);
-}
-
-static bool chosen_shard(void *arg, const char *db, const char *rp, uint64_t id, int64_t start,
-                         int64_t end)
-{
-    return selection_has_shard(arg, db, rp, id, start, end);
-}
-
 /* Administrators stay where users do, whatever their grants: they are of the whole store. */
 static void partmeta_drop_admins(struct metaedit *m)
 {
@@ -211,11 +195,7 @@ int partmeta_make(const struct partmeta *m, const struct selection *what, void *
 {
     cleanup(metaedit_freep) struct metaedit *edit = NULL;
     cleanup(buffer_free) struct buffer b = {0};
-    const struct metaedit_choice choice = {.database = chosen_database,
-                                           .policy = chosen_policy,
-                                           .shard = chosen_shard,
-                                           .arg = (void *)what,
-                                           .users = true};
+    const struct metaedit_choice choice = metaedit_choice_of(what);
     int r = partmeta_gather(m, what, &edit, e);
     if (r == 0)
         r = metaedit_keep(edit, &choice, e);
