@@ -152,9 +152,7 @@ static void backup_remember(const struct backup *b, int64_t began_ns, int code, 
         path = numbered;
     }
     const struct history_entry end = {
-        .result = code == EXIT_DONE        ? HISTORY_DONE
-                  : code == EXIT_OMISSIONS ? HISTORY_OMISSIONS
-                                           : HISTORY_FAILED,
+        .result = remember_result(code),
         .bytes = b->written,
         .what = path,
         .id = c ? capture_record(c)->id : NULL,

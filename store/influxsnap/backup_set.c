@@ -247,9 +247,7 @@ static void set_backup_remember(const struct set_backup *b, int64_t began_ns, in
             err_set(&lacks, 0, "influxd restore cannot take all of the store");
     }
     const struct history_entry end = {
-        .result = code == EXIT_DONE        ? HISTORY_DONE
-                  : code == EXIT_OMISSIONS ? HISTORY_OMISSIONS
-                                           : HISTORY_FAILED,
+        .result = remember_result(code),
         .bytes = b->bytes,
         .what = full ? full : b->folder,
         .id = c ? capture_record(c)->id : NULL,

@@ -153,12 +153,13 @@ static int restore_upload_file(struct restoring *r, const char *path,
 {
     struct err why = {0};
     cleanup(upload_freep) struct upload *u = NULL;
-    autoclose int fd = tar_open(&path);
-    int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), q, &u);
+    autoclose int fd = r->influxd ? -1 : tar_open(&path);
+    int ret = fd < 0 && !r->influxd ? -errno : upload_new(r->session, name_of(path), q, &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
     upload_open(u);
-    ret = restore_pour(r, fd, path, u, &why);
+    ret = r->influxd ? setlook_pour(r->influxd, u, &r->tail, &r->meter, &why)
+                     : restore_pour(r, fd, path, u, &why);
     if (ret == 0)
         ret = upload_flush(u, &snap_reader, &why);
     if (ret == -EINTR) { /* unless an exchange has begun: that is waited for */
@@ -174,10 +175,8 @@ static int restore_upload_file(struct restoring *r, const char *path,
 static int restore_upload_all(struct restoring *r, struct err *e)
 {
     const struct tarset_file *full = NULL;
-    if (restoring_stdin(r))
-        return restore_upload_file(r, RESTORING_STDIN, &r->request, e);
-    if (r->influxd)
-        return setlook_upload(r->influxd, r->session, &r->request, &r->tail, &r->meter, e);
+    if (restoring_stdin(r) || r->influxd)
+        return restore_upload_file(r, r->s->o.args[0], &r->request, e);
     for (size_t i = 0; i < r->set.n; i++) {
         const struct tarset_file *f = &r->set.at[i];
         int ret = 0;

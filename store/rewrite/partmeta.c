@@ -104,22 +104,6 @@ const char *partmeta_name(const struct partmeta *m, size_t i)
     return m->databases[i].name;
 }
 
-static bool chosen_database(void *arg, const char *db)
-{
-    return selection_has_database(arg, db);
-}
-
-static bool chosen_policy(void *arg, const char *db, const char *rp)
-{
-    return selection_has_policy(arg, db, rp);
-}
-
-static bool chosen_shard(void *arg, const char *db, const char *rp, uint64_t id, int64_t start,
-                         int64_t end)
-{
-    return selection_has_shard(arg, db, rp, id, start, end);
-}
-
 static bool partmeta_has_shard(const struct metaedit *m, const struct metaedit_item *policy,
                                const struct selection *what)
 {
@@ -150,11 +134,7 @@ static bool partmeta_has_any(const struct metaedit *m, const struct metaedit_ite
 
 int partmeta_keep(struct metaedit *m, const struct selection *what, struct err *e)
 {
-    const struct metaedit_choice choice = {.database = chosen_database,
-                                           .policy = chosen_policy,
-                                           .shard = chosen_shard,
-                                           .arg = (void *)what,
-                                           .users = true};
+    const struct metaedit_choice choice = metaedit_choice_of(what);
     const struct metaedit_item *next;
     for (const struct metaedit_item *d = metaedit_first(m, NULL, METAEDIT_DATABASE); d; d = next) {
         next = metaedit_next(d);
