@@ -101,7 +101,8 @@ int set_is_complete(int folder, bool *complete, struct err *missing);
 
 /* Whether a tar that begins with these n bytes, or is them (all), is one of a set, by the name of its
  * first file: 1, 0, or -EAGAIN if more bytes are needed, at most SET_TAR_HEAD: lz4 has blocks of
- * 4 MiB. Pure. */
+ * 4 MiB. It counts as one, too, if it is damaged or hostile before there is such a file, but after
+ * what no snapshot begins with: reading it says where. Pure. */
 #define SET_TAR_HEAD ((size_t)8 << 20)
 int set_tar_begins(const void *head, size_t n, bool all);
 

@@ -40,14 +40,18 @@ int set_tar_begins(const void *head, size_t n, bool all)
     cleanup(close_tar) struct tar_strict *t = NULL;
     struct tar_member m;
     struct err e;
+    bool any = false;
     int r = tar_strict_open(&in, NULL, &t, &e);
     while (r == 0 && (r = tar_strict_next(t, &m, &e)) > 0) {
         if (!m.folder && set_name_kind(path_last(m.name)) != SET_NO_NAME)
             return 1;
         if (strcmp(m.name, "manifest") == 0)
             return 0;
+        any = true;
         r = 0; /* a folder, or a stranger beside the set */
     }
+    if (r == -EBADMSG && any)
+        return 1;
     return r == -EAGAIN && n < SET_TAR_HEAD ? -EAGAIN : 0;
 }
 
