@@ -76,8 +76,9 @@ static int arrival_tar_receive(struct set_tar_input *t)
         r = set_unpack_tar(&in, spool_folder_fd(t->folder), &t->why);
     if (r == 0)
         r = set_open(spool_folder_fd(t->folder), t->name, &o, &t->set, &t->why);
+    bool warns;
     for (size_t i = 0; r == 0 && i < set_notes(t->set); i++)
-        account_say(session_account(t->session), "%s: %s", t->name, set_note(t->set, i));
+        account_say(session_account(t->session), "%s: %s", t->name, set_note(t->set, i, &warns));
     return r;
 }
 

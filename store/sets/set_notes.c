@@ -67,14 +67,55 @@ static bool is_before(const void *item, const void *key)
     return ((const struct set_file *)item)->archive < *(const size_t *)key;
 }
 
+/* The first file of this archive, or of a later one. */
+static size_t notes_first_file(const struct set *s, size_t archive)
+{
+    return s->nfiles ? array_bisect(s->files, s->nfiles, sizeof(*s->files), &archive, is_before)
+                     : 0;
+}
+
 static bool has_tombstones(const struct set *s, size_t first, size_t end)
 {
-    size_t i =
-        s->nfiles ? array_bisect(s->files, s->nfiles, sizeof(*s->files), &first, is_before) : 0;
+    size_t i = notes_first_file(s, first);
     for (; i < s->nfiles && s->files[i].archive < end; i++)
         if (name_is_tombstone(path_last(s->files[i].name)))
             return true;
     return false;
+}
+
+/* What a restore of all of it does to a store. */
+static int notes_say_place(struct set *s)
+{
+    if (s->runs[s->nruns - 1].limited)
+        return set_add_note(s,
+                            "not all of a server: it takes the place of its databases alone; of a "
+                            "set that influxfs wrote, continuous queries are not in it");
+    if (s->part)
+        return set_add_note(s, "of some databases of the server only, whose place it takes");
+    return set_add_note(s,
+                        "it takes the place of the whole store, with %zu user%s and %zu continuous "
+                        "quer%s, unless databases are named (--database, --as, --merge)",
+                        s->users, plural(s->users), s->queries, s->queries == 1 ? "y" : "ies");
+}
+
+static bool has_no_file(const struct set *s, size_t first, size_t end)
+{
+    size_t i = notes_first_file(s, first);
+    return i == s->nfiles || s->files[i].archive >= end;
+}
+
+/* An increment, or a range of times, by itself. */
+static int notes_say_empty(struct set *s)
+{
+    struct shown empty, all;
+    notes_count(s, SET_TAKEN, has_no_file, &empty);
+    notes_count(s, SET_TAKEN, NULL, &all);
+    if (empty.n == 0)
+        return 0;
+    return set_add_warning(s,
+                           "of %zu of %zu shards it holds no points (%s): if that is an increment "
+                           "or a range of times, the older runs belong into its folder",
+                           empty.n, all.n, empty.text);
 }
 
 static int notes_say_runs(struct set *s)
@@ -84,10 +125,11 @@ static int notes_say_runs(struct set *s)
     for (size_t i = 0; i < s->narchives; i = set_shard_end(s, i))
         shards += s->archives[i].fate == SET_TAKEN;
     time_text(s->created_ns, time);
-    int r = set_add_note(s, "a %s backup of %zu run%s, the last at %s: %zu shard%s, %zu file%s%s",
+    int r = set_add_note(s, "a %s backup of %zu run%s, the last at %s: %zu shard%s, %zu file%s",
                          s->kind == SET_LEGACY ? "legacy" : "portable", s->nruns, plural(s->nruns),
-                         time, shards, plural(shards), s->nfiles, plural(s->nfiles),
-                         s->part ? ", of some databases of the server only" : "");
+                         time, shards, plural(shards), s->nfiles, plural(s->nfiles));
+    if (r == 0)
+        r = notes_say_place(s);
     if (r == 0 && s->pending)
         r = set_add_note(s, "%zu file%s of runs that broke off (.pending) %s not read", s->pending,
                          plural(s->pending), s->pending == 1 ? "is" : "are");
@@ -146,6 +188,8 @@ int set_say(struct set *s)
     struct shown several;
     notes_count(s, SET_TAKEN, is_of_several_runs, &several);
     int r = notes_say_runs(s);
+    if (r == 0)
+        r = notes_say_empty(s);
     if (r == 0)
         r = notes_say_left(s);
     if (r == 0 && s->spread)
