@@ -2,16 +2,20 @@
 /* What an operator should know of a set. What `influxd restore` would lose is said for those who
  * wonder why the two differ (cmd/influxd/restore/restore.go; influxd 1.5 to 1.12). */
 #include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/sets/set_impl.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { SHARDS_SHOWN = 3 };
+enum { SHARDS_SHOWN = 3, LINES_SHOWN = 20, LEFT_OUT_MAX = 1 << 20 };
 
 /* "shard 10 of db.autogen", of the first few shards for which a question is answered with yes. */
 struct shown {
@@ -87,15 +91,54 @@ static bool has_tombstones(const struct set *s, size_t first, size_t end)
 static int notes_say_place(struct set *s)
 {
     if (s->runs[s->nruns - 1].limited)
-        return set_add_note(s,
-                            "not all of a server: it takes the place of its databases alone; of a "
-                            "set that influxfs wrote, continuous queries are not in it");
+        return set_add_warning(s, "it holds databases without their continuous queries, and no "
+                                  "users: those of the store stay, but for queries of databases "
+                                  "whose place it takes");
     if (s->part)
         return set_add_note(s, "of some databases of the server only, whose place it takes");
     return set_add_note(s,
                         "it takes the place of the whole store, with %zu user%s and %zu continuous "
                         "quer%s, unless databases are named (--database, --as, --merge)",
                         s->users, plural(s->users), s->queries, s->queries == 1 ? "y" : "ies");
+}
+
+/* The text beside the newest run that says what is not in it, if influxfs wrote the set. */
+static int notes_left_out_name(const struct set *s, char out[NAME_MAX + 1])
+{
+    const struct set_run *run = &s->runs[s->nruns - 1];
+    const char *dot = strrchr(run->meta, '.');
+    if (s->kind == SET_PORTABLE)
+        return snprintf(out, NAME_MAX + 1, "%.*s.left_out",
+                        (int)(dot ? dot - run->meta : (long)strlen(run->meta)), run->meta);
+    return run->order ? snprintf(out, NAME_MAX + 1, "left_out-%02" PRIu64, run->order)
+                      : snprintf(out, NAME_MAX + 1, "left_out");
+}
+
+/* Repeats that text, line by line, without its control bytes. */
+static int notes_say_lacks(struct set *s)
+{
+    char name[NAME_MAX + 1];
+    autofree char *text = NULL;
+    size_t len, lines = 0;
+    uint64_t size;
+    autoclose int fd = notes_left_out_name(s, name) > NAME_MAX
+                           ? -ENAMETOOLONG
+                           : set_open_file(s->folder, name, &size, NULL);
+    if (fd < 0 || io_read_file(s->folder, name, LEFT_OUT_MAX, &text, &len) < 0)
+        return 0; /* it is only for people */
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' && text[i] != '\n')
+            text[i] = '?';
+    int r = 0;
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); r == 0 && line;
+         line = strtok_r(NULL, "\n", &save))
+        if (lines++ < LINES_SHOWN)
+            r = set_add_warning(s, "it says that it lacks %s", line);
+    if (r == 0 && lines > LINES_SHOWN)
+        r = set_add_warning(s, "%zu more lines of what it lacks are in %s", lines - LINES_SHOWN,
+                            name);
+    return r;
 }
 
 static bool has_no_file(const struct set *s, size_t first, size_t end)
@@ -190,6 +233,8 @@ int set_say(struct set *s)
     int r = notes_say_runs(s);
     if (r == 0)
         r = notes_say_empty(s);
+    if (r == 0)
+        r = notes_say_lacks(s);
     if (r == 0)
         r = notes_say_left(s);
     if (r == 0 && s->spread)

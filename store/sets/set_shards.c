@@ -312,14 +312,13 @@ static const struct metaedit_item *shards_missing(const struct shards *h, const 
 }
 
 /* Refuses a group without files, unless it is younger than all that have some. Of _internal, nobody
- * misses a file; but `influxd backup -portable` of a whole server writes it, unlike a legacy backup,
- * which is always of one database. */
+ * misses a file; but a backup of a whole server has it. */
 static int shards_check_group(struct shards *h, const struct group *g)
 {
     const struct metaedit_item *missing = shards_missing(h, g);
     const bool internal = strcmp(g->db->name, NAME_INTERNAL) == 0;
     bool held = false, younger = true;
-    if (!missing || (internal && h->s->kind == SET_LEGACY))
+    if (!missing)
         return 0;
     if (!shards_hold(h, g->db)) {
         h->s->part = true;

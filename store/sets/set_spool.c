@@ -6,6 +6,7 @@
 #include "store/base/time.h"
 #include "store/restore/tar_strict.h"
 #include "store/sets/set.h"
+#include "store/sets/set_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +100,7 @@ static int spool_copy(struct spooled *s, int fd, const char *name)
 static int spool_member(struct spooled *s, const struct tar_member *m)
 {
     const char *base = path_last(m->name);
-    if (m->folder || set_name_kind(base) == SET_NO_NAME)
+    if (m->folder || (set_name_kind(base) == SET_NO_NAME && !set_name_left_out(base)))
         return 0;
     int r = spool_check_place(s, m->name, base);
     if (r < 0)
