@@ -139,9 +139,7 @@ static int set_backup_make(struct set_backup *b, struct err *e)
 {
     struct madeset_query q = {.format = b->s->o.format.set == VALUE_SET_LEGACY ? MADESET_LEGACY
                                                                                : MADESET_PORTABLE};
-    const struct selection part = options_selection(&b->s->o);
     struct capture *c = tarball_capture(b->now);
-    q.limited = !selection_is_all(&part);
     int r = set_backup_name(b, &q, e);
     if (r == 0)
         r = madeshards_new(c, snapshots_catalog(b->s->snapshots), b->s->state, &b->shards, e);
