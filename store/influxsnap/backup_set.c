@@ -139,9 +139,7 @@ static int set_backup_make(struct set_backup *b, struct err *e)
 {
     struct madeset_query q = {.format = b->s->o.format.set == VALUE_SET_LEGACY ? MADESET_LEGACY
                                                                                : MADESET_PORTABLE};
-    const struct selection part = options_selection(&b->s->o);
     struct capture *c = tarball_capture(b->now);
-    q.limited = !selection_is_all(&part);
     int r = set_backup_name(b, &q, e);
     if (r == 0)
         r = madeshards_new(c, snapshots_catalog(b->s->snapshots), b->s->state, &b->shards, e);
@@ -217,7 +215,7 @@ static int set_backup_run(struct set_backup *b, struct err *e)
     if (r == 0)
         r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
     if (r == 0)
-        r = selecting_take(b->s, &b->now, e);
+        r = selecting_take(b->s, false, &b->now, e);
     if (r == 0)
         r = set_backup_open_folder(b, e);
     if (r == 0)

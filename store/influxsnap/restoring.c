@@ -25,15 +25,26 @@ static int busy_code(const struct snap *s)
     return session_check_mounts(&s->paths, NULL) == -EBUSY ? EXIT_FAILED : EXIT_IN_USE;
 }
 
-/* Of a snapshot whose manifest was read, it is only the part of it that does not fit. */
+/* Whether what was given is a snapshot, of which a part is restored: then only the part does not
+ * fit. */
+static bool restore_is_of_part(const struct restoring *r)
+{
+    bool part = restore_request_composes(&r->request);
+    for (size_t i = 0; i < r->set.n; i++) {
+        if (!r->set.at[i].m)
+            return false;
+        part |= r->set.at[i].m->selection != NULL;
+    }
+    return part && (r->set.n || r->influxd);
+}
+
 static int restore_exit_code(const struct restoring *r, int code)
 {
     switch (code) {
     case -EBUSY:
         return busy_code(r->s);
     case -EINVAL:
-        return (r->set.n || r->influxd) && restore_request_composes(&r->request) ? EXIT_FAILED
-                                                                                 : EXIT_CORRUPT;
+        return restore_is_of_part(r) ? EXIT_FAILED : EXIT_CORRUPT;
     case -EBADMSG:
         return EXIT_CORRUPT;
     case -ESTALE:
@@ -126,6 +137,16 @@ static const char *name_of(const char *path)
     return *path ? path : "snapshot";
 }
 
+/* What an upload says, which may begin with its name, of the file. */
+static int restore_blame(const char *path, int code, const struct err *why, struct err *e)
+{
+    const char *name = name_of(path), *text = why->text;
+    const size_t n = strlen(name);
+    if (strncmp(text, name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+        text += n + 2;
+    return err_set(e, code, "%s: %s", path, text);
+}
+
 /* q: what is asked of it; NULL for a number, which is for the full snapshot after it. */
 static int restore_upload_file(struct restoring *r, const char *path,
                                const struct restore_request *q, struct err *e)
@@ -149,7 +170,7 @@ static int restore_upload_file(struct restoring *r, const char *path,
     }
     upload_close(u);
     logtail_follow(&r->tail, &r->meter);
-    return ret < 0 ? err_set(e, ret, "%s: %s", path, why.text) : 0;
+    return ret < 0 ? restore_blame(path, ret, &why, e) : 0;
 }
 
 /* The full snapshot comes last: by then the numbers have been checked. */

@@ -2,6 +2,7 @@
 #include "store/influxsnap/selecting.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/restore/restore_request.h"
 #include "store/rewrite/selected.h"
 
@@ -55,13 +56,12 @@ int selecting_check_chain(const struct options *o, const char *path, const struc
 /* Where files that are made anew can be spooled. */
 static int selecting_folder(const struct snap *s, struct err *e)
 {
-    const char *tmp = getenv("TMPDIR");
-    const char *path = s->state ? s->state : tmp && *tmp ? tmp : "/var/tmp";
+    const char *path = s->state ? s->state : io_temporary_folder();
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? err_sys(e, -errno, "%s", path) : fd;
 }
 
-int selecting_take(struct snap *s, struct tarball **now, struct err *e)
+int selecting_take(struct snap *s, bool goes_on, struct tarball **now, struct err *e)
 {
     const struct selection part = options_selection(&s->o);
     struct tarball *whole = *now;
@@ -72,8 +72,10 @@ int selecting_take(struct snap *s, struct tarball **now, struct err *e)
     if (part.exact && folder < 0)
         return folder;
     const struct selected_cutting how = {folder, &snap_reader};
-    int r =
-        selected_new(tarball_capture(whole), &part, snapshots_catalog(s->snapshots), &how, &c, e);
+    int r = goes_on ? 0 : selected_check_excluded(tarball_capture(whole), &part, e);
+    if (r == 0)
+        r = selected_new(tarball_capture(whole), &part, snapshots_catalog(s->snapshots), &how, &c,
+                         e);
     if (r == 0 && (r = snapshots_tarball(s->snapshots, c, now)) < 0)
         err_sys(e, r, "the snapshot");
     if (r == 0)
