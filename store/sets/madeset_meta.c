@@ -22,6 +22,11 @@ struct meta_shards {
     size_t *number; /* in the set's list */
 };
 
+static void meta_shards_clear(struct meta_shards *m)
+{
+    free(m->number);
+}
+
 static int meta_shards_of(struct madeset *s, struct meta_shards *out)
 {
     const struct shards *list = madeshards_list(s->shards);
@@ -242,11 +247,10 @@ static int meta_read_store(struct madeset *s, struct metaedit **out, struct err 
 int madeset_meta(struct madeset *s, struct buffer *out, struct err *e)
 {
     cleanup(metaedit_freep) struct metaedit *edit = NULL;
-    struct meta_shards m;
+    cleanup(meta_shards_clear) struct meta_shards m = {0};
     autofree void *bytes = NULL;
     size_t n = 0;
     int r = meta_shards_of(s, &m);
-    autofree size_t *number = m.number;
     if (r == 0)
         r = meta_read_store(s, &edit, e);
     if (r == 0)
@@ -254,6 +258,7 @@ int madeset_meta(struct madeset *s, struct buffer *out, struct err *e)
                                               : meta_reduce(&m, edit);
     if (r == 0)
         r = metaedit_print(edit, &bytes, &n, e);
+    free(m.number);
     if (r < 0)
         return e && e->text[0] ? r : err_sys(e, r, "the metastore of a set");
     s->nmeta = n;
