@@ -225,6 +225,17 @@ int selected_read_meta(const struct capture *whole, struct partmeta **out, struc
     return partmeta_new(buf, len, out, e);
 }
 
+int selected_check_excluded(const struct capture *whole, const struct selection *what,
+                            struct err *e)
+{
+    cleanup(partmeta_freep) struct partmeta *store = NULL;
+    int r = what->nexclude ? selected_read_meta(whole, &store, e) : 0;
+    for (size_t i = 0; r == 0 && i < what->nexclude; i++)
+        if (strcmp(what->exclude[i], NAME_INTERNAL) != 0)
+            r = selected_check_database(store, what->exclude[i], e);
+    return r;
+}
+
 /* The part, without its record. */
 static int selected_find(struct capture *whole, const struct selection *what, struct selected **out,
                          struct err *e)

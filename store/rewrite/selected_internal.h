@@ -54,6 +54,7 @@ int selected_tell(struct selected *s, const struct meta *meta);
 
 /* -ENOENT, with what there is: a database that is named is missing, or none is selected; by the
  * part's meta, there is no such policy, shard or time (selected_check.c). */
+int selected_check_database(const struct partmeta *store, const char *db, struct err *e);
 int selected_check(const struct partmeta *store, const struct selection *what, struct err *e);
 int selected_check_shards(const struct partmeta *store, const struct selection *what,
                           const struct meta *meta, struct err *e);
