@@ -54,12 +54,13 @@ int selected_tell(struct selected *s, const struct meta *meta);
 
 /* -ENOENT, with what there is: a database that is named is missing, or none is selected; by the
  * part's meta, there is no such policy, shard or time (selected_check.c). */
-int selected_check_database(const struct partmeta *store, const char *db, struct err *e);
 int selected_check(const struct partmeta *store, const struct selection *what, struct err *e);
 int selected_check_shards(const struct partmeta *store, const struct selection *what,
                           const struct meta *meta, struct err *e);
 
-/* The store's meta.db, to be taken apart. -EIO: the capture has none. */
+/* The store's meta.db (selected_members.c): whether a member is it; and it, to be taken apart. -EIO:
+ * the capture has none. */
+bool selected_is_meta(const struct member *m);
 int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e);
 
 #endif
