@@ -276,6 +276,12 @@ class ReplacedTest(PartTest):
             self.check_others(before, meta, "foo")
             meta = MetaParts(self.store)
             self.assertEqual(os.getxattr(self.store / "data/first/deep", "user.mine"), b"yes")
+        # What is not in the store any more is left behind, also where it has another name elsewhere.
+        (self.store / "data/foo/mine.txt").write_text("mine")
+        os.link(self.store / "data/foo/mine.txt", self.folder / "mine.txt")
+        for _ in range(2):
+            self.restore("--database=foo", self.tar)
+        self.assertTrue((self.store / "data.left-behind-1/foo/mine.txt").samefile(self.folder / "mine.txt"))
 
 
 class RenamedTest(PartTest):
@@ -558,7 +564,7 @@ class DiskTest(PartTest):
             self.assertLess(foreseen["bytes"], 1 << 20)
             self.restore(*state, *words, tar)
         before = tree(self.store)
-        for words, said in ((["--database=other"], r"no room: the snapshot needs \d+ bytes for meta, data, wal, "),
+        for words, said in ((["--database=other"], r"no room: the snapshot needs \d+ bytes for meta, wal, "),
                             (["--database=other", "--dry-run"], "no room for it")):
             code, got = snap_code(self.store, "restore", "-q", *state, *words, tar)
             self.assertEqual(code, 1, got)
