@@ -18,6 +18,7 @@
 
 #include "store/base/err.h"
 #include "store/influx/meta.h"
+#include "store/influx/selection.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,6 +115,9 @@ struct metaedit_choice {
     void *arg;
     bool users; /* users stay with their grants on the databases that stay; else none does */
 };
+
+/* What is selected, and its users; borrows the selection. */
+struct metaedit_choice metaedit_choice_of(const struct selection *s);
 
 /* Removes all that is not chosen. Groups that are deleted or have no shard go. A policy goes only
  * if it is not chosen; if it was the default of its database, the first that stays is. A user stays

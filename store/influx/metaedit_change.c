@@ -46,6 +46,28 @@ void metaedit_revoke(struct metaedit *m, const char *db)
 
 /* ---- what is chosen stays ---- */
 
+static bool selects_database(void *arg, const char *db)
+{
+    return selection_has_database(arg, db);
+}
+
+static bool selects_policy(void *arg, const char *db, const char *rp)
+{
+    return selection_has_policy(arg, db, rp);
+}
+
+static bool selects_shard(void *arg, const char *db, const char *rp, uint64_t id, int64_t start,
+                          int64_t end)
+{
+    return selection_has_shard(arg, db, rp, id, start, end);
+}
+
+struct metaedit_choice metaedit_choice_of(const struct selection *s)
+{
+    return (struct metaedit_choice){selects_database, selects_policy, selects_shard, (void *)s,
+                                    true};
+}
+
 static bool is_chosen(const struct metaedit_choice *c, const struct metaedit_node *shard)
 {
     const struct metaedit_node *group = shard->up, *policy = group->up, *database = policy->up;

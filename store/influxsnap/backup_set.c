@@ -192,7 +192,7 @@ static int set_backup_run(struct set_backup *b, struct err *e)
     if (r == 0)
         r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
     if (r == 0)
-        r = selecting_take(b->s, &b->now, e);
+        r = selecting_take(b->s, false, &b->now, e);
     if (r == 0)
         r = set_backup_open_folder(b, e);
     if (r == 0)
@@ -247,9 +247,7 @@ static void set_backup_remember(const struct set_backup *b, int64_t began_ns, in
             err_set(&lacks, 0, "influxd restore cannot take all of the store");
     }
     const struct history_entry end = {
-        .result = code == EXIT_DONE        ? HISTORY_DONE
-                  : code == EXIT_OMISSIONS ? HISTORY_OMISSIONS
-                                           : HISTORY_FAILED,
+        .result = remember_result(code),
         .bytes = b->bytes,
         .what = full ? full : b->folder,
         .id = c ? capture_record(c)->id : NULL,

@@ -132,7 +132,8 @@ int value_age(const char *text, void *out, struct err *e)
 int value_time(const char *text, void *out, struct err *e)
 {
     return cuts_parse_time(text, strlen(text), out) < 0
-               ? err_set(e, -EINVAL, "not a time (expected 2016-06-11T12:00:00Z)")
+               ? err_set(e, -EINVAL,
+                         "not a time from 1677-09-22 to 2262-04-11 (expected 2016-06-11T12:00:00Z)")
                : 0;
 }
 

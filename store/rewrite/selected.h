@@ -38,6 +38,11 @@ struct selected_cutting {
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
                  const struct selected_cutting *how, struct capture **out, struct err *e);
 
+/* Whether there is each database that is excluded by name: else it is mistyped. What influxd writes
+ * about itself may be missing. -ENOENT: it is not; e says what there is. -EIO, -ENOMEM. */
+int selected_check_excluded(const struct capture *whole, const struct selection *what,
+                            struct err *e);
+
 /* All databases of a capture, prepared at once for many parts of one database each. It borrows
  * nothing: a capture that is given later must be the one that it was made of. */
 struct selected_all;
