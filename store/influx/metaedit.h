@@ -85,6 +85,12 @@ const struct metaedit_item *metaedit_first(const struct metaedit *m, const struc
                                            enum metaedit_kind kind);
 const struct metaedit_item *metaedit_next(const struct metaedit_item *item);
 
+/* The earliest time of a group: influxd lets the start of the first possible one wrap. */
+static inline int64_t metaedit_earliest(const struct metaedit_item *group)
+{
+    return group->start < group->end ? group->start : INT64_MIN;
+}
+
 /* What it lies in; NULL for databases and users. */
 const struct metaedit_item *metaedit_up(const struct metaedit_item *item);
 
