@@ -226,10 +226,6 @@ int metaedit_group_for(struct metaedit *m, const struct metaedit_item *policy, i
 int metaedit_renumber(struct metaedit *m, const struct metaedit_item *shard, uint64_t id,
                       struct err *e);
 
-/* Gives a group other times; its place in the order follows. */
-void metaedit_set_times(struct metaedit *m, const struct metaedit_item *group, int64_t start,
-                        int64_t end);
-
 /* The user gets a privilege on a database in addition to what is there. */
 int metaedit_grant(struct metaedit *m, const struct metaedit_item *user, const char *db,
                    int privilege, struct err *e);

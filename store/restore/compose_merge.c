@@ -351,9 +351,7 @@ enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kin
         return name_is_wal(name) && c->q->merge == MERGE_THEIRS ? MIRROR_NOT : MIRROR_ALL;
     if (strcmp(name, NAME_INDEX) == 0)
         return MIRROR_EMPTY;
-    return strncmp(name, "fields.idx", strlen("fields.idx")) == 0 || merge_is_orphan(c, path)
-               ? MIRROR_NOT
-               : MIRROR_ALL;
+    return name_is_fields(name) || merge_is_orphan(c, path) ? MIRROR_NOT : MIRROR_ALL;
 }
 
 /* What is taken of which shard; of a shard that is cut, what stays comes from itself. */

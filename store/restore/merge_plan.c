@@ -83,8 +83,6 @@ static item *plan_twin(const struct planning *p, item *group, bool *overlap)
     return twin;
 }
 
-#define YEAR_1_NS ((__int128)-62135596800 * SECOND_NS) /* from where influxd counts groups */
-
 /* Whether influxd would make a group of these times in a policy with this
  * duration (services/meta/data.go CreateShardGroup): the last one is cut off at
  * the end of time. */
@@ -93,9 +91,9 @@ static bool plan_lines_up(item *group, int64_t duration)
     if (duration <= 0)
         return false;
     if (group->end == INT64_MAX)
-        return (group->start - YEAR_1_NS) % duration == 0 &&
+        return time_floor(group->start, duration) == group->start &&
                (__int128)group->end - group->start <= duration;
-    return (group->end - YEAR_1_NS) % duration == 0 &&
+    return time_floor(group->end, duration) == group->end &&
            (uint64_t)group->end - (uint64_t)group->start == (uint64_t)duration;
 }
 
