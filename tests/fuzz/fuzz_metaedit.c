@@ -50,7 +50,7 @@ static int change_whole(struct metaedit *m, const struct metaedit *from, const i
         metaedit_revoke(m, db->name);
         metaedit_remove(m, db);
     } else if (their) {
-        r = metaedit_copy_database(m, from, their, dice(2) ? their->name : "copy", &copied, &e);
+        r = metaedit_copy_database(m, from, their, dice(2) ? NULL : "copy", &copied, &e);
         must(r == 0 || r == -EEXIST || r == -EBADMSG || r == -ENOMEM);
         must_explain(r, r, &e);
     }
