@@ -163,7 +163,8 @@ void metaedit_copied_clear(struct metaedit_copied *c);
  *   - users who are here get the grants on `as` that they have there on the database, in addition
  *     to their own.
  * *out, if not NULL, is released by metaedit_copied_clear; its strings live as long as m.
- * -EINVAL: no name for a database; -EBADMSG: a shard is in two groups. After -ENOMEM or -EBADMSG m
+ * -EINVAL: no name for a database; -EBADMSG: a shard is in two groups, or an id is so high that none
+ * comes after it (so do all that give ids). After -ENOMEM or -EBADMSG m
  * may hold a part of it, and is of no use.
  */
 int metaedit_copy_database(struct metaedit *m, const struct metaedit *from,

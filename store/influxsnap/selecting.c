@@ -2,6 +2,7 @@
 #include "store/influxsnap/selecting.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/restore/restore_request.h"
 #include "store/rewrite/selected.h"
 
@@ -55,8 +56,7 @@ int selecting_check_chain(const struct options *o, const char *path, const struc
 /* Where files that are made anew can be spooled. */
 static int selecting_folder(const struct snap *s, struct err *e)
 {
-    const char *tmp = getenv("TMPDIR");
-    const char *path = s->state ? s->state : tmp && *tmp ? tmp : "/var/tmp";
+    const char *path = s->state ? s->state : io_temporary_folder();
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? err_sys(e, -errno, "%s", path) : fd;
 }

@@ -213,8 +213,11 @@ int setlook_verify(struct setlook *l, struct meter *meter, struct advise *advise
 
 void setlook_tell(const struct setlook *l)
 {
-    for (size_t i = 0; i < set_notes(l->set); i++)
-        snap_note("%s: %s", l->path, set_note(l->set, i));
+    for (size_t i = 0; i < set_notes(l->set); i++) {
+        bool warns;
+        const char *text = set_note(l->set, i, &warns);
+        snap_line(warns ? SNAP_WARN : SNAP_NOTE, "%s: %s", l->path, text);
+    }
     tell_left_out(l->path, &set_manifest(l->set)->left_out);
 }
 
@@ -226,8 +229,9 @@ bool setlook_omits(const struct setlook *l)
 void setlook_json(const struct setlook *l, struct json_object *o)
 {
     struct json_object *notes = json_object_new_array();
+    bool warns;
     for (size_t i = 0; i < set_notes(l->set); i++)
-        json_object_array_add(notes, json_text(set_note(l->set, i)));
+        json_object_array_add(notes, json_text(set_note(l->set, i, &warns)));
     json_add(o, "notes", notes);
     json_add(o, "left_out", omissions_json(&set_manifest(l->set)->left_out));
 }

@@ -84,13 +84,13 @@ bool plain_begins_compressed(const void *head, size_t n)
 
 /* How many of a header's first n bytes differ from the first member's name; any name is right if
  * none is known. */
-static int name_distance(const struct plain *p, const unsigned char *head, size_t n)
+static int name_distance(const char *first, const unsigned char *head, size_t n)
 {
     int d = 0;
-    if (!p->first_name)
+    if (!first)
         return 0;
-    for (size_t i = 0; i < n && i <= strlen(p->first_name); i++)
-        d += head[i] != (unsigned char)p->first_name[i];
+    for (size_t i = 0; i < n && i <= strlen(first); i++)
+        d += head[i] != (unsigned char)first[i];
     return d;
 }
 
@@ -116,14 +116,11 @@ static ssize_t pull(struct plain *p, int if_ended, const void **block)
     return n;
 }
 
-/* The result if the input ended here. */
-static int plain_so_far(const struct plain *p)
+int plain_cut_off(const char *first, const void *head, size_t n)
 {
-    const struct peek *k = &p->packed;
     bool may;
-    bool snapshot =
-        name_distance(p, k->bytes, k->n) == 0 || plain_find_magic(k->bytes, k->n, &may) || may;
-    return k->n && snapshot ? -EBADMSG : -EINVAL;
+    bool snapshot = name_distance(first, head, n) == 0 || plain_find_magic(head, n, &may) || may;
+    return n && snapshot ? -EBADMSG : -EINVAL;
 }
 
 static int plain_read_head(struct plain *p, struct err *e)
@@ -132,7 +129,7 @@ static int plain_read_head(struct plain *p, struct err *e)
     bool may;
     while (k->n < sizeof(k->bytes) && !plain_find_magic(k->bytes, k->n, &may)) {
         const void *block;
-        int so_far = plain_so_far(p);
+        int so_far = plain_cut_off(p->first_name, k->bytes, k->n);
         ssize_t n = pull(p, so_far, &block);
         if (n < 0)
             return (int)n;
@@ -151,7 +148,7 @@ static int plain_check_head(const struct plain *p, const unsigned char *head, st
     static const unsigned char none[TAR_BLOCK];
     if (!p->first_name && memcmp(head, none, TAR_BLOCK) == 0)
         return 0;
-    int distance = name_distance(p, head, TAR_BLOCK);
+    int distance = name_distance(p->first_name, head, TAR_BLOCK);
     char type = (char)head[156];
     if (tar_frame_header_ok(head))
         return distance == 0 || type == 'x' || type == 'L'
@@ -216,8 +213,8 @@ static int ends_in_head(const struct plain *p, struct err *e)
     if (p->first.n == 0) /* libarchive takes what is no such file for an empty one */
         return p->ended ? ends_early(e, p->fed)
                         : err_set(e, -EBADMSG, "damaged: the header of the compressed file");
-    return name_distance(p, p->first.bytes, p->first.n) > 1 ? not_a_tar(p, e)
-                                                            : ends_early(e, p->fed);
+    return name_distance(p->first_name, p->first.bytes, p->first.n) > 1 ? not_a_tar(p, e)
+                                                                        : ends_early(e, p->fed);
 }
 
 /* Whether the compressed bytes so far may be a snapshot. */
@@ -228,7 +225,8 @@ static int plain_check_first(const struct plain *p, struct err *e)
         return not_snapshot(p, e, "it is compressed twice");
     if (p->first.n < TAR_BLOCK)
         return 0;
-    return name_distance(p, p->first.bytes, TAR_BLOCK) <= 1 || tar_frame_header_ok(p->first.bytes)
+    return name_distance(p->first_name, p->first.bytes, TAR_BLOCK) <= 1 ||
+                   tar_frame_header_ok(p->first.bytes)
                ? plain_check_head(p, p->first.bytes, e)
                : not_a_tar(p, e);
 }

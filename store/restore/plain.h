@@ -34,8 +34,8 @@ struct tar_input {
 
 struct plain;
 
-/* Waits for the first bytes. first: the name of the first member; NULL: any, or none. -EINVAL: something else;
- * -EBADMSG: the first header is damaged or cut off; -ENOTSUP; -ENOMEM. */
+/* Waits for the first bytes. first: the name of the first member; NULL: any, or none. -EINVAL:
+ * something else; -EBADMSG: the first header is damaged or cut off; -ENOTSUP; -ENOMEM. */
 int plain_open(const struct tar_input *in, const char *first, struct plain **out, struct err *e);
 void plain_close(struct plain *p); /* NULL is allowed */
 
@@ -47,6 +47,10 @@ int plain_end(struct plain *p, struct err *e);
 
 /* Whether a file that begins with these bytes is compressed, in a way that is known here. */
 bool plain_begins_compressed(const void *head, size_t n);
+
+/* What such a file is that ends after these bytes, before its first header is complete, if its first
+ * member should have this name (NULL: any): -EBADMSG (it may be one) or -EINVAL. */
+int plain_cut_off(const char *first, const void *head, size_t n);
 
 bool plain_is_compressed(const struct plain *p);
 bool plain_has_ended(const struct plain *p); /* the input has */

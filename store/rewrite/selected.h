@@ -47,8 +47,9 @@ int selected_check_excluded(const struct capture *whole, const struct selection 
  * nothing: a capture that is given later must be the one that it was made of. */
 struct selected_all;
 
-int selected_all_new(struct capture *whole, struct catalog *catalog, struct selected_all **out,
-                     struct err *e);
+/* Errors as selected_new; -EINTR from the reader, which may be NULL. */
+int selected_all_new(struct capture *whole, struct catalog *catalog,
+                     const struct tarball_reader *reader, struct selected_all **out, struct err *e);
 void selected_all_free(struct selected_all *a); /* NULL is allowed */
 
 /* In the order of their names, bytewise. */

@@ -82,13 +82,14 @@ bool arrival_is_judged(struct arrival *a)
 void arrival_drop(struct arrival *a)
 {
     struct err why, line;
+    struct spool_folder *folder;
     bool waits = arrival_waits(a);
-    arrival_stop(a);
     pthread_mutex_lock(&a->lock);
-    struct spool_folder *folder = steal_ptr(&a->folder);
+    folder = steal_ptr(&a->folder); /* first: nobody who waits for the verdict begins another one */
     if (waits)
         arrival_say_missing(a, &why);
     pthread_mutex_unlock(&a->lock);
+    arrival_stop(a);
     session_folder_free(a->session, folder);
     if (!waits)
         return;

@@ -60,6 +60,7 @@ struct arrival {
 
     bool judging, joinable;
     pthread_t thread;
+    int judged;            /* the folder, for the thread, until which has ended it stays */
     char *restored;        /* the id under which it was restored last, by the judging thread */
     bool stop;             /* the caller was interrupted */
     struct upload *upload; /* while it may be abandoned */
@@ -100,7 +101,7 @@ void arrival_say_missing(const struct arrival *a, struct err *why);
 
 /* Of arrival_judge.c. Waits for the end of the judging. -EINTR. */
 int arrival_wait(struct arrival *a, const struct tarball_reader *who, struct err *e);
-/* Judges what has arrived, and ends the round. */
+/* Judges what has arrived in the folder, which is there, and ends the round. */
 int arrival_judge(struct arrival *a, const struct tarball_reader *who, struct err *e);
 /* Ends the judging, as far as it can be. */
 void arrival_stop(struct arrival *a);

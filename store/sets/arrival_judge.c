@@ -28,11 +28,12 @@ static int judge_stopped(void *arg)
 static void judge_say_notes(struct arrival *a, const struct set *s, bool warn)
 {
     struct account *account = session_account(a->session);
+    bool warns;
     for (size_t i = 0; i < set_notes(s); i++)
         if (warn)
-            account_warn(account, set_note(s, i));
+            account_warn(account, set_note(s, i, &warns));
         else
-            account_say(account, "%s: %s", a->path, set_note(s, i));
+            account_say(account, "%s: %s", a->path, set_note(s, i, &warns));
 }
 
 /* Writes the set as a snapshot; the upload's verdict. */
@@ -62,7 +63,7 @@ static int judge_set(struct arrival *a, struct upload *u, struct err *e)
         .unite = a->asked && a->asked->all_shards, .stop = judge_stopped, .arg = a};
     struct err why = {0};
     account_receiving(account, u, a->path);
-    int r = set_open(spool_folder_fd(a->folder), a->path, &o, &s, &why);
+    int r = set_open(a->judged, a->path, &o, &s, &why);
     if (r < 0) {
         account_refused(account, u, a->path, arrival_reason(a->path, why.text));
         return err_set(e, r, "%s: %s", a->path, arrival_reason(a->path, why.text));
@@ -158,6 +159,7 @@ int arrival_judge(struct arrival *a, const struct tarball_reader *who, struct er
     if (a->joinable)
         pthread_join(a->thread, NULL);
     a->stop = false;
+    a->judged = spool_folder_fd(a->folder);
     int r = -pthread_create(&a->thread, NULL, judge_run, a);
     a->joinable = a->judging = r == 0;
     if (r < 0)

@@ -12,17 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define LEFT_OUT "left_out"
 #define SUFFIXES_MAX 2 /* that a tool puts after a name: .XXXXXX, .XXXXXXXX.partial */
-
-/* A text beside a set, which says what influxfs could not put into it (madeset.h). */
-static bool is_left_out(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    size_t n = strlen(LEFT_OUT);
-    return (dot && dot > name && strcmp(dot + 1, LEFT_OUT) == 0) ||
-           (strncmp(name, LEFT_OUT, n) == 0 && (!name[n] || name[n] == '-'));
-}
 
 /* Whether an archive of a portable set begins with the time of its run, as all do that influxd has
  * named; with anything else it may be somebody's compressed snapshot. */
@@ -38,7 +28,7 @@ static bool is_timed(const char *name)
 static bool is_final(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    if (strcmp(name, ARRIVAL_DONE) == 0 || is_left_out(name))
+    if (strcmp(name, ARRIVAL_DONE) == 0 || set_name_left_out(name))
         return true;
     const bool archive = dot && strcmp(dot, ".gz") == 0;
     return set_name_kind(name) != SET_NO_NAME && (!archive || is_timed(name));

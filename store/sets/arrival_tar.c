@@ -6,6 +6,7 @@
 #include "store/restore/account.h"
 #include "store/sets/arrival_impl.h"
 #include "store/sets/set.h"
+#include "store/snapshot/tarhead.h"
 
 #include <errno.h>
 
@@ -39,14 +40,21 @@ static int replay_stop(void *arg)
     return t->in->stop ? t->in->stop(t->in->arg) : 0;
 }
 
+/* The result if the input ended here, where it is not known yet what it is. */
+static int arrival_tar_cut_off(const struct set_tar_input *t)
+{
+    if (plain_begins_compressed(t->head.p, t->head.n))
+        return TAR_UNSURE;
+    return t->head.n < TAR_BLOCK ? plain_cut_off("manifest", t->head.p, t->head.n) : -EBADMSG;
+}
+
 /* Reads as much as it takes: 1 it is a set, 0 it is not, -errno. */
-static int arrival_tar_look(struct set_tar_input *t, int if_ended)
+static int arrival_tar_look(struct set_tar_input *t)
 {
     int r = -EAGAIN;
     while (r == -EAGAIN) {
         const void *block;
-        bool packed = plain_begins_compressed(t->head.p, t->head.n);
-        ssize_t n = t->in->pull(t->in->arg, packed ? TAR_UNSURE : if_ended, &block);
+        ssize_t n = t->in->pull(t->in->arg, arrival_tar_cut_off(t), &block);
         if (n < 0)
             return (int)n;
         buffer_add(&t->head, block, (size_t)n);
@@ -68,8 +76,9 @@ static int arrival_tar_receive(struct set_tar_input *t)
         r = set_unpack_tar(&in, spool_folder_fd(t->folder), &t->why);
     if (r == 0)
         r = set_open(spool_folder_fd(t->folder), t->name, &o, &t->set, &t->why);
+    bool warns;
     for (size_t i = 0; r == 0 && i < set_notes(t->set); i++)
-        account_say(session_account(t->session), "%s: %s", t->name, set_note(t->set, i));
+        account_say(session_account(t->session), "%s: %s", t->name, set_note(t->set, i, &warns));
     return r;
 }
 
@@ -77,7 +86,7 @@ static ssize_t arrival_tar_pull(void *arg, int if_ended, const void **block)
 {
     struct set_tar_input *t = arg;
     if (!t->known) {
-        int r = arrival_tar_look(t, if_ended);
+        int r = arrival_tar_look(t);
         if (r == 1)
             r = arrival_tar_receive(t);
         if (r < 0)

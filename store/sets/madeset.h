@@ -14,7 +14,7 @@
  * (madeshards.h). The metastore of a portable set is as small as it can be, since servers before
  * 1.8.10 may fail to read a large one: databases and shard groups with points, and all policies of
  * these databases; neither users nor continuous queries, which the real restore ignores, nor
- * subscriptions, whose receivers would get all points twice. That of a legacy set is the store's own,
+ * subscriptions, whose receivers would get all points twice; so the manifest says `limited`. That of a legacy set is the store's own,
  * but for shards whose ids end in 0: the real restore strips zeros from the ends of an id, so they get
  * another one (madeset_names.h).
  *
@@ -33,7 +33,6 @@ enum madeset_format { MADESET_PORTABLE, MADESET_LEGACY };
 struct madeset_query {
     enum madeset_format format;
     const char *db;  /* this database alone; NULL: all. A portable one only. */
-    bool limited;    /* the capture is a part of a store, as its manifest is to say */
     unsigned run;    /* the NN of a legacy set */
     int64_t base_ns; /* the time in the names of a portable set; 0: the capture's own */
 };

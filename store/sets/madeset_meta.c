@@ -22,6 +22,11 @@ struct meta_shards {
     size_t *number; /* in the set's list */
 };
 
+static void meta_shards_clear(struct meta_shards *m)
+{
+    free(m->number);
+}
+
 static int meta_shards_of(struct madeset *s, struct meta_shards *out)
 {
     const struct shards *list = madeshards_list(s->shards);
@@ -242,7 +247,7 @@ static int meta_read_store(struct madeset *s, struct metaedit **out, struct err 
 int madeset_meta(struct madeset *s, struct buffer *out, struct err *e)
 {
     cleanup(metaedit_freep) struct metaedit *edit = NULL;
-    struct meta_shards m;
+    cleanup(meta_shards_clear) struct meta_shards m = {0};
     autofree void *bytes = NULL;
     size_t n = 0;
     int r = meta_shards_of(s, &m);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sets/madeshards.h"
 
+#include "store/base/io.h"
 #include "store/base/lock.h"
 
 #include <errno.h>
@@ -31,9 +32,8 @@ struct madeshards {
 
 static int madeshards_open_folder(const char *folder, int *fd, struct err *e)
 {
-    const char *tmp = getenv("TMPDIR");
     if (!folder)
-        folder = tmp && *tmp ? tmp : "/tmp";
+        folder = io_temporary_folder();
     *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return *fd < 0 ? err_sys(e, -errno, "%s", folder) : 0;
 }

@@ -17,8 +17,8 @@
 struct madeshards;
 
 /* Takes a reference to the capture. k: where sizes and CRCs are remembered, for as long as the
- * result; may be NULL. folder: where files without a name are made; NULL: TMPDIR, or /tmp. Errors as
- * shards_open. */
+ * result; may be NULL. folder: where files without a name are made; NULL: io_temporary_folder. Errors
+ * as shards_open. */
 int madeshards_new(struct capture *c, struct catalog *k, const char *folder,
                    struct madeshards **out, struct err *e);
 struct madeshards *madeshards_ref(struct madeshards *m);

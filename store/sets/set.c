@@ -42,7 +42,7 @@ void set_free(struct set *s)
     set_snapshot_free(s);
     manifest_free(s->manifest);
     for (size_t i = 0; i < s->nnotes; i++)
-        free(s->notes[i]);
+        free(s->notes[i].text);
     for (size_t i = 0; i < s->nfiles; i++)
         free(s->files[i].name);
     for (size_t i = 0; i < s->nruns; i++)
@@ -68,12 +68,19 @@ const struct manifest *set_manifest(const struct set *s)
     return s->manifest;
 }
 
+const void *set_meta(const struct set *s, size_t *n)
+{
+    *n = s->nmeta;
+    return s->meta;
+}
+
 size_t set_notes(const struct set *s)
 {
     return s->nnotes;
 }
 
-const char *set_note(const struct set *s, size_t i)
+const char *set_note(const struct set *s, size_t i, bool *warns)
 {
-    return s->notes[i];
+    *warns = s->notes[i].warns;
+    return s->notes[i].text;
 }

@@ -58,14 +58,18 @@ static inline void set_freep(struct set **s)
 }
 
 /* What the snapshot holds, as its manifest says; lives as long as the set. Its kind is
- * MANIFEST_DATABASE if the set holds some of the server's databases only. left_out names the shards
+ * MANIFEST_DATABASE if the set does not hold all of the server: some databases only, or no users, as
+ * those that influxfs writes. left_out names the shards
  * that only an older metastore knows (OMITTED_UNKNOWN), unless they were asked for. */
 const struct manifest *set_manifest(const struct set *s);
 
-/* What an operator should know, a line each: how many runs, what `influxd restore` would lose, what
- * may come back. */
+/* The bytes of its meta.db; as long. */
+const void *set_meta(const struct set *s, size_t *n);
+
+/* What an operator should know, a line each: how many runs, whether it takes the place of a whole
+ * store, what `influxd restore` would lose, what may come back. warns: nobody would expect it. */
 size_t set_notes(const struct set *s);
-const char *set_note(const struct set *s, size_t i);
+const char *set_note(const struct set *s, size_t i, bool *warns);
 
 /* The tar of the snapshot, in order. Its size is known beforehand. set_next: the next bytes,
  * unchanged until the next call: their number, 0 at the end; -EBADMSG if a file of the set has
@@ -101,7 +105,8 @@ int set_is_complete(int folder, bool *complete, struct err *missing);
 
 /* Whether a tar that begins with these n bytes, or is them (all), is one of a set, by the name of its
  * first file: 1, 0, or -EAGAIN if more bytes are needed, at most SET_TAR_HEAD: lz4 has blocks of
- * 4 MiB. Pure. */
+ * 4 MiB. It counts as one, too, if it is damaged or hostile before there is such a file, but after
+ * what no snapshot begins with: reading it says where. Pure. */
 #define SET_TAR_HEAD ((size_t)8 << 20)
 int set_tar_begins(const void *head, size_t n, bool all);
 

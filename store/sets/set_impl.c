@@ -32,15 +32,30 @@ size_t set_shard_end(const struct set *s, size_t i)
     return end;
 }
 
-int set_add_note(struct set *s, const char *fmt, ...)
+static int set_add_said(struct set *s, bool warns, const char *fmt, va_list ap)
 {
     struct err text;
-    va_list ap;
-    va_start(ap, fmt);
     err_format(&text, fmt, ap);
-    va_end(ap);
     if (!array_grow(&s->notes, s->nnotes))
         return -ENOMEM;
-    s->notes[s->nnotes] = strdup(text.text);
-    return s->notes[s->nnotes++] ? 0 : -ENOMEM;
+    s->notes[s->nnotes] = (struct set_said){strdup(text.text), warns};
+    return s->notes[s->nnotes++].text ? 0 : -ENOMEM;
+}
+
+int set_add_note(struct set *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int r = set_add_said(s, false, fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+int set_add_warning(struct set *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int r = set_add_said(s, true, fmt, ap);
+    va_end(ap);
+    return r;
 }

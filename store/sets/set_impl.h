@@ -12,6 +12,7 @@ struct set_run {
     char *meta;    /* its file */
     uint64_t size; /* of a portable one: what the manifest says of its bytes */
     uint64_t order;
+    bool limited; /* its manifest says that it is not all of a server */
 };
 
 enum set_fate {
@@ -62,7 +63,8 @@ struct set {
     size_t pending; /* files of runs that broke off */
 
     /* set_shards.c: what the metastores know */
-    bool part; /* only some databases of the server are there */
+    bool part;             /* it is not all of the server */
+    size_t users, queries; /* that the metastore holds */
     void *meta;
     size_t nmeta;
     int64_t created_ns;
@@ -77,7 +79,10 @@ struct set {
 
     struct manifest *manifest; /* set_snapshot.c */
     struct set_out *out;
-    char **notes;
+    struct set_said {
+        char *text;
+        bool warns;
+    } * notes;
     size_t nnotes;
 };
 
@@ -92,8 +97,9 @@ int set_say(struct set *s); /* set_notes.c; -ENOMEM */
 /* The end of the run of archives of one shard that begins at i. */
 size_t set_shard_end(const struct set *s, size_t i);
 
-/* Adds a note. -ENOMEM. */
+/* Adds a note, or a warning. -ENOMEM. */
 int set_add_note(struct set *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int set_add_warning(struct set *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Opens a plain file of the set. -EBADMSG: a link, or another thing; -ENOENT. */
 int set_open_file(int folder, const char *name, uint64_t *size, struct err *e);

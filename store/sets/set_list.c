@@ -12,11 +12,12 @@
 #include <errno.h>
 #include <string.h>
 
-static int set_list_add_run(struct set *s, const char *meta, uint64_t size, uint64_t order)
+static int set_list_add_run(struct set *s, const char *meta, const struct set_run *run)
 {
     if (!array_grow(&s->runs, s->nruns))
         return -ENOMEM;
-    s->runs[s->nruns] = (struct set_run){.meta = strdup(meta), .size = size, .order = order};
+    s->runs[s->nruns] = *run;
+    s->runs[s->nruns].meta = strdup(meta);
     return s->runs[s->nruns++].meta ? 0 : -ENOMEM;
 }
 
@@ -46,7 +47,7 @@ static int set_list_legacy(struct set *s, char *name, struct err *e)
     struct set_archive a = {.name = name, .tar = UINT64_MAX};
     uint64_t run;
     if (set_name_meta(name, &run)) {
-        int r = set_list_add_run(s, name, 0, run);
+        int r = set_list_add_run(s, name, &(struct set_run){.order = run});
         return r < 0 ? err_sys(e, r, "%s", name) : 0;
     }
     if (!set_name_shard(name, &a.prefix, &a.id, &a.order))
@@ -60,7 +61,8 @@ static int set_list_legacy(struct set *s, char *name, struct err *e)
 static int set_list_named(struct set *s, const struct set_manifest *m, uint64_t order,
                           struct err *e)
 {
-    int r = set_list_add_run(s, m->meta, m->meta_size, order);
+    const struct set_run run = {.size = m->meta_size, .order = order, .limited = m->limited};
+    int r = set_list_add_run(s, m->meta, &run);
     if (r < 0)
         return err_sys(e, r, "%s", m->meta);
     for (size_t i = 0; r == 0 && i < m->nfiles; i++) {

@@ -160,6 +160,8 @@ int set_manifest_parse(const char *text, size_t len, struct set_manifest *out, s
     cleanup(put_json) struct json_object *root = set_manifest_json(text, len);
     int r = root ? set_manifest_read(root, &m, e)
                  : err_set(e, -EBADMSG, "damaged: it is not one object of JSON");
+    struct json_object *limited = member(root, "limited", json_type_boolean);
+    m.limited = limited && json_object_get_boolean(limited);
     if (r < 0)
         set_manifest_clear(&m);
     else

@@ -5,8 +5,9 @@
  *   {"meta": {"fileName": …, "size": n}, "limited": bool,
  *    "files": [{"database": …, "policy": …, "shardID": n, "fileName": …, "size": n, …}, …], …}
  *
- * Sizes are those of the metastore and of the tar before they were packed. `limited` and the time
- * of each file say nothing: influxd leaves them false and 0. Keys that are not listed are skipped.
+ * Sizes are those of the metastore and of the tar before they were packed. The time of each file
+ * says nothing: influxd leaves it 0; and it leaves `limited` false, also of one database (influxfs
+ * says true). Keys that are not listed are skipped.
  * Pure, on untrusted text: after set_manifest_parse each file name is one plain component
  * (set_name.h), and no shard or name stands there twice.
  */
@@ -15,6 +16,7 @@
 
 #include "store/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +32,7 @@ struct set_manifest_file {
 struct set_manifest {
     char *meta; /* the metastore's file */
     uint64_t meta_size;
+    bool limited;                    /* it is not all of a server */
     struct set_manifest_file *files; /* by shard */
     size_t nfiles;
 };

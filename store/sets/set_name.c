@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEFT_OUT "left_out"
 #define DIGITS "0123456789"
 #define NUMBER_MAX 18 /* digits of a number that fits 64 bits */
 
@@ -68,6 +69,14 @@ bool set_name_plain(const char *name)
         if (*name == '/' || (unsigned char)*name < ' ' || *name == 0x7f)
             return false;
     return true;
+}
+
+bool set_name_left_out(const char *name)
+{
+    const size_t n = strlen(LEFT_OUT);
+    return set_name_plain(name) &&
+           (set_name_ends(name, "." LEFT_OUT) ||
+            (strncmp(name, LEFT_OUT, n) == 0 && (!name[n] || name[n] == '-')));
 }
 
 /* TIME.sN.tar.gz */

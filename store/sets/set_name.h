@@ -25,6 +25,10 @@ bool set_name_shard(const char *name, size_t *prefix, uint64_t *id, uint64_t *ru
 
 bool set_name_manifest(const char *name);
 
+/* A text beside a set, which says what influxfs could not put into it (madeset.h): left_out,
+ * left_out-NN, TIME.left_out. */
+bool set_name_left_out(const char *name);
+
 /* One component of a path, neither hidden nor "..", without control bytes. */
 bool set_name_plain(const char *name);
 

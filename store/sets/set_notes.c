@@ -2,16 +2,20 @@
 /* What an operator should know of a set. What `influxd restore` would lose is said for those who
  * wonder why the two differ (cmd/influxd/restore/restore.go; influxd 1.5 to 1.12). */
 #include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
 #include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/sets/set_impl.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { SHARDS_SHOWN = 3 };
+enum { SHARDS_SHOWN = 3, LINES_SHOWN = 20, LEFT_OUT_MAX = 1 << 20 };
 
 /* "shard 10 of db.autogen", of the first few shards for which a question is answered with yes. */
 struct shown {
@@ -67,14 +71,94 @@ static bool is_before(const void *item, const void *key)
     return ((const struct set_file *)item)->archive < *(const size_t *)key;
 }
 
+/* The first file of this archive, or of a later one. */
+static size_t notes_first_file(const struct set *s, size_t archive)
+{
+    return s->nfiles ? array_bisect(s->files, s->nfiles, sizeof(*s->files), &archive, is_before)
+                     : 0;
+}
+
 static bool has_tombstones(const struct set *s, size_t first, size_t end)
 {
-    size_t i =
-        s->nfiles ? array_bisect(s->files, s->nfiles, sizeof(*s->files), &first, is_before) : 0;
+    size_t i = notes_first_file(s, first);
     for (; i < s->nfiles && s->files[i].archive < end; i++)
         if (name_is_tombstone(path_last(s->files[i].name)))
             return true;
     return false;
+}
+
+/* What a restore of all of it does to a store. */
+static int notes_say_place(struct set *s)
+{
+    if (s->runs[s->nruns - 1].limited)
+        return set_add_warning(s, "it holds databases without their continuous queries, and no "
+                                  "users: those of the store stay, but for queries of databases "
+                                  "whose place it takes");
+    if (s->part)
+        return set_add_note(s, "of some databases of the server only, whose place it takes");
+    return set_add_note(s,
+                        "it takes the place of the whole store, with %zu user%s and %zu continuous "
+                        "quer%s, unless databases are named (--database, --as, --merge)",
+                        s->users, plural(s->users), s->queries, s->queries == 1 ? "y" : "ies");
+}
+
+/* The text beside the newest run that says what is not in it, if influxfs wrote the set. */
+static int notes_left_out_name(const struct set *s, char out[NAME_MAX + 1])
+{
+    const struct set_run *run = &s->runs[s->nruns - 1];
+    const char *dot = strrchr(run->meta, '.');
+    if (s->kind == SET_PORTABLE)
+        return snprintf(out, NAME_MAX + 1, "%.*s.left_out",
+                        (int)(dot ? dot - run->meta : (long)strlen(run->meta)), run->meta);
+    return run->order ? snprintf(out, NAME_MAX + 1, "left_out-%02" PRIu64, run->order)
+                      : snprintf(out, NAME_MAX + 1, "left_out");
+}
+
+/* Repeats that text, line by line, without its control bytes. */
+static int notes_say_lacks(struct set *s)
+{
+    char name[NAME_MAX + 1];
+    autofree char *text = NULL;
+    size_t len, lines = 0;
+    uint64_t size;
+    autoclose int fd = notes_left_out_name(s, name) > NAME_MAX
+                           ? -ENAMETOOLONG
+                           : set_open_file(s->folder, name, &size, NULL);
+    if (fd < 0 || io_read_file(s->folder, name, LEFT_OUT_MAX, &text, &len) < 0)
+        return 0; /* it is only for people */
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' && text[i] != '\n')
+            text[i] = '?';
+    int r = 0;
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); r == 0 && line;
+         line = strtok_r(NULL, "\n", &save))
+        if (lines++ < LINES_SHOWN)
+            r = set_add_warning(s, "it says that it lacks %s", line);
+    if (r == 0 && lines > LINES_SHOWN)
+        r = set_add_warning(s, "%zu more lines of what it lacks are in %s", lines - LINES_SHOWN,
+                            name);
+    return r;
+}
+
+static bool has_no_file(const struct set *s, size_t first, size_t end)
+{
+    size_t i = notes_first_file(s, first);
+    return i == s->nfiles || s->files[i].archive >= end;
+}
+
+/* An increment, or a range of times, by itself. */
+static int notes_say_empty(struct set *s)
+{
+    struct shown empty, all;
+    notes_count(s, SET_TAKEN, has_no_file, &empty);
+    notes_count(s, SET_TAKEN, NULL, &all);
+    if (empty.n == 0)
+        return 0;
+    return set_add_warning(s,
+                           "of %zu of %zu shards it holds no points (%s): if that is an increment "
+                           "or a range of times, the older runs belong into its folder",
+                           empty.n, all.n, empty.text);
 }
 
 static int notes_say_runs(struct set *s)
@@ -84,10 +168,11 @@ static int notes_say_runs(struct set *s)
     for (size_t i = 0; i < s->narchives; i = set_shard_end(s, i))
         shards += s->archives[i].fate == SET_TAKEN;
     time_text(s->created_ns, time);
-    int r = set_add_note(s, "a %s backup of %zu run%s, the last at %s: %zu shard%s, %zu file%s%s",
+    int r = set_add_note(s, "a %s backup of %zu run%s, the last at %s: %zu shard%s, %zu file%s",
                          s->kind == SET_LEGACY ? "legacy" : "portable", s->nruns, plural(s->nruns),
-                         time, shards, plural(shards), s->nfiles, plural(s->nfiles),
-                         s->part ? ", of some databases of the server only" : "");
+                         time, shards, plural(shards), s->nfiles, plural(s->nfiles));
+    if (r == 0)
+        r = notes_say_place(s);
     if (r == 0 && s->pending)
         r = set_add_note(s, "%zu file%s of runs that broke off (.pending) %s not read", s->pending,
                          plural(s->pending), s->pending == 1 ? "is" : "are");
@@ -146,6 +231,10 @@ int set_say(struct set *s)
     struct shown several;
     notes_count(s, SET_TAKEN, is_of_several_runs, &several);
     int r = notes_say_runs(s);
+    if (r == 0)
+        r = notes_say_empty(s);
+    if (r == 0)
+        r = notes_say_lacks(s);
     if (r == 0)
         r = notes_say_left(s);
     if (r == 0 && s->spread)

@@ -311,17 +311,21 @@ static const struct metaedit_item *shards_missing(const struct shards *h, const 
     return NULL;
 }
 
-/* Refuses a group without files, unless it is younger than all that have some. */
+/* Refuses a group without files, unless it is younger than all that have some. Of _internal, nobody
+ * misses a file; but a backup of a whole server has it. */
 static int shards_check_group(struct shards *h, const struct group *g)
 {
     const struct metaedit_item *missing = shards_missing(h, g);
+    const bool internal = strcmp(g->db->name, NAME_INTERNAL) == 0;
     bool held = false, younger = true;
-    if (!missing || strcmp(g->db->name, NAME_INTERNAL) == 0)
+    if (!missing)
         return 0;
     if (!shards_hold(h, g->db)) {
         h->s->part = true;
         return 0;
     }
+    if (internal)
+        return 0;
     const struct metaedit_item *i = metaedit_first(h->newest, g->rp, METAEDIT_GROUP);
     for (; i; i = metaedit_next(i)) {
         const struct metaedit_item *shard = metaedit_first(h->newest, i, METAEDIT_SHARD);
@@ -359,9 +363,23 @@ static bool shards_choose(void *arg, const char *db)
     return shards_hold_database(arg, db);
 }
 
+/* How many items of this kind are in it. */
+static size_t shards_items(const struct metaedit *m, const struct metaedit_item *in,
+                           enum metaedit_kind kind)
+{
+    size_t n = 0;
+    for (const struct metaedit_item *i = metaedit_first(m, in, kind); i; i = metaedit_next(i))
+        n++;
+    return n;
+}
+
 static int shards_print(struct shards *h)
 {
     struct set *s = h->s;
+    const struct metaedit_item *db = metaedit_first(h->newest, NULL, METAEDIT_DATABASE);
+    s->users = shards_items(h->newest, NULL, METAEDIT_USER);
+    for (; db; db = metaedit_next(db))
+        s->queries += shards_items(h->newest, db, METAEDIT_QUERY);
     const struct metaedit_choice of_part = {.database = shards_choose, .arg = s, .users = true};
     int r = s->part ? metaedit_keep(h->newest, &of_part, h->e) : 0;
     return r < 0 ? r : metaedit_print(h->newest, &s->meta, &s->nmeta, h->e);
@@ -387,6 +405,7 @@ int set_shards(struct set *s, struct err *e)
     for (size_t i = s->nruns; r == 0 && i-- > 0;)
         r = shards_run(&h, i);
     h.run = &s->runs[s->nruns - 1];
+    s->part = h.run->limited;
     if (r == 0 && (r = shards_omit_unknown(&h)) == 0 && (r = shards_check(&h)) == 0)
         r = shards_print(&h);
     metaedit_free(h.newest);

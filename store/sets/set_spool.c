@@ -6,6 +6,7 @@
 #include "store/base/time.h"
 #include "store/restore/tar_strict.h"
 #include "store/sets/set.h"
+#include "store/sets/set_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,14 +41,18 @@ int set_tar_begins(const void *head, size_t n, bool all)
     cleanup(close_tar) struct tar_strict *t = NULL;
     struct tar_member m;
     struct err e;
+    bool any = false;
     int r = tar_strict_open(&in, NULL, &t, &e);
     while (r == 0 && (r = tar_strict_next(t, &m, &e)) > 0) {
         if (!m.folder && set_name_kind(path_last(m.name)) != SET_NO_NAME)
             return 1;
         if (strcmp(m.name, "manifest") == 0)
             return 0;
+        any = true;
         r = 0; /* a folder, or a stranger beside the set */
     }
+    if (r == -EBADMSG && any)
+        return 1;
     return r == -EAGAIN && n < SET_TAR_HEAD ? -EAGAIN : 0;
 }
 
@@ -95,7 +100,7 @@ static int spool_copy(struct spooled *s, int fd, const char *name)
 static int spool_member(struct spooled *s, const struct tar_member *m)
 {
     const char *base = path_last(m->name);
-    if (m->folder || set_name_kind(base) == SET_NO_NAME)
+    if (m->folder || (set_name_kind(base) == SET_NO_NAME && !set_name_left_out(base)))
         return 0;
     int r = spool_check_place(s, m->name, base);
     if (r < 0)

@@ -126,17 +126,17 @@ static ssize_t shardtar_read_region(const struct shardtar *t, size_t i, char *bu
     char path[MEMBER_PATH_MAX], head[TARHEAD_MAX];
     struct file_attr attr;
     int r = shardtar_describe(t, i, path, &attr);
-    uint64_t whole = t->off[i + 1] - t->off[i];
-    uint64_t nhead = whole - tar_round_up(attr.size);
-    uint64_t end = rel < nhead ? nhead : rel < nhead + attr.size ? nhead + attr.size : whole;
+    const uint64_t whole = t->off[i + 1] - t->off[i], nhead = whole - tar_round_up(attr.size);
+    const bool in_head = rel < nhead, in_body = !in_head && rel < nhead + attr.size;
+    const uint64_t end = in_head ? nhead : in_body ? nhead + attr.size : whole;
     if (n > end - rel)
         n = (size_t)(end - rel);
-    if (r == 0 && rel < nhead) {
+    if (r == 0 && in_head) {
         r = tarhead_write(path, &attr, head);
         r = r < 0 ? r : (uint64_t)r == nhead ? 0 : -EIO;
         if (r == 0)
             memcpy(buf, head + rel, n);
-    } else if (r == 0 && end < whole) {
+    } else if (r == 0 && in_body) {
         r = settled_read(t->files, i, buf, n, rel - nhead, e);
     } else {
         memset(buf, 0, n);

@@ -564,3 +564,25 @@ class DiskTest(PartTest):
         self.assertEqual(code, 1, said)
         self.assertIn("No space left", said)
         self.assertTrue(before == tree(self.store), difference(before, tree(self.store)))
+
+    def test_room_for_the_part_alone(self):
+        """What is not asked for of a snapshot does not pass through the disk."""
+        with Influxd(self.source, self.index) as influxd:
+            influxd.write([f'm s="{os.urandom(30000).hex()}" {NOON + n}' for n in range(160)], "other")
+            influxd.stop()
+        tar = self.folder / "large.tar"
+        snap(self.source, "backup", tar)
+        self.put(["."], "8m")
+        state = ["--state", self.folder / "state"]
+        for words in (["--database=foo"], ["--merge=ours", "--rp=days"],
+                      ["--from=2016-06-11T14:00:00Z", "--to=2016-06-11T15:00:00Z"]):
+            foreseen = self.restore(*state, "--dry-run", *words, tar)
+            self.assertLess(foreseen["bytes"], 1 << 20)
+            self.restore(*state, *words, tar)
+        before = tree(self.store)
+        for words, said in ((["--database=other"], r"no room: the snapshot needs \d+ bytes for meta, wal, "),
+                            (["--database=other", "--dry-run"], "no room for it")):
+            code, got = snap_code(self.store, "restore", "-q", *state, *words, tar)
+            self.assertEqual(code, 1, got)
+            self.assertRegex(got, said)
+        self.assertTrue(before == tree(self.store), difference(before, tree(self.store)))

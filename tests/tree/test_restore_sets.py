@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from lib.case import StoreTest
-from lib.cuts import snap_code
+from lib.cuts import snap, snap_code
 from lib.files import run, wait_until
 from lib.influxbackup import backup, restore_legacy, restore_portable
 from lib.influxd import Influxd, InfluxError, tsm_files
@@ -158,6 +158,8 @@ class SetFormsTest(SetsTest):
         right = Served(live).cells
         live.stop()
         for kind in ("legacy", "portable"):
+            for word in ("users", "queries"):
+                self.assertEqual(snap(live.root, "-q", word, "--json", self.folder / kind), snap(live.root, word, "--json"))
             said = self.restore_set(self.folder / kind)
             self.assertIn("1 user", said)
             with Influxd(self.root) as restored:
@@ -190,6 +192,35 @@ class SetFormsTest(SetsTest):
         self.root.mkdir()  # a part where no store is yet
         self.restore_set(self.folder / "whole", "--database=db")
         self.check_cells({cell for cell in right if cell[0] == "db"})
+
+    def test_whole_or_part(self):
+        """Of a server's only database; by influxfs itself, which writes no users; and a range of times."""
+        live = self.make("_internal", "db")
+        backup(live, self.folder / "whole", "-portable")
+        backup(live, self.folder / "one", "-portable", "-db", "db")
+        first, last = (datetime.fromtimestamp(START + at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+                       for at in (WEEK, WEEK + 60))
+        backup(live, self.folder / "range", "-portable", "-db", "db", "-start", first, "-end", last)
+        self.assertIn("it takes the place of the whole store, with 1 user and 2 continuous queries",
+                      self.restore_set(self.folder / "whole"))
+        self.assertNotIn("warning", self.restore_set(self.folder / "whole", "--quiet"))
+        with Influxd(self.root) as store:
+            store.run("CREATE DATABASE more")
+            store.write(["m v=1 1"], "more")
+            store.run("SET PASSWORD FOR u = 'changed'")
+            right = Served(store).cells
+        users = self.hashes()
+        self.assertEqual(snap_code(self.root, "backup", "--format=portable", "--exclude=more", self.folder / "own")[0], 0)
+        for kind in ("one", "own"):
+            with self.subTest(kind):
+                self.restore_set(self.folder / kind)
+                self.check_cells(right)
+                self.assertEqual(self.hashes(), users)
+        (self.folder / "own" / f"{next((self.folder / 'own').glob('*.meta')).stem}.left_out").write_text("database a.b: its \x1b name\n")
+        self.assertIn("it says that it lacks database a.b: its ? name",
+                      snap_code(self.root, "--quiet", "verify", self.folder / "own")[1])
+        self.assertRegex(self.restore_set(self.folder / "range", "--quiet"),
+                         r"warning: .*of 2 of 3 shards it holds no points \(db.autogen")
 
     def hashes(self):
         code, said = snap_code(self.root, "--quiet", "users", "--sql")

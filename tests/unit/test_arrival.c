@@ -323,6 +323,40 @@ static void test_dropped(void **state)
     arrival_file_free(files[1]);
 }
 
+static void *judge_on(void *arg)
+{
+    int r;
+    struct err why;
+    while ((r = arrival_done(arg, NULL, &why)) == -EBADMSG || r == -EINTR)
+        ;
+    assert_int_equal(r, -ESTALE);
+    return NULL;
+}
+
+/* Whoever waits for the verdict while the set is dropped, and would have it judged again. */
+static void test_dropped_while_judged(void **state)
+{
+    struct scene *s = *state;
+    arrival_unref(s->set);
+    for (int i = 0; i < 20; i++) {
+        pthread_t threads[3];
+        struct arrival_file *meta;
+        struct err why;
+        assert_int_equal(arrival_new(s->session, "set", NULL, &s->set, &why), 0);
+        meta = add(s, "meta.00");
+        assert_int_equal(fill(meta, "meta"), 0);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(pthread_create(&threads[k], NULL, judge_on, s->set), 0);
+        assert_int_equal(usleep((useconds_t)i * 100), 0);
+        arrival_drop(s->set);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(pthread_join(threads[k], NULL), 0);
+        arrival_file_free(meta);
+        arrival_unref(s->set);
+    }
+    assert_int_equal(arrival_new(s->session, "set", NULL, &s->set, NULL), 0);
+}
+
 static void test_legacy_is_never_complete_by_itself(void **state)
 {
     struct scene *s = *state;
@@ -348,6 +382,7 @@ int main(void)
         TEST(test_renamed),
         TEST(test_done),
         TEST(test_dropped),
+        TEST(test_dropped_while_judged),
         TEST(test_legacy_is_never_complete_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

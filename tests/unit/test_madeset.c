@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What a set that is made consists of: gzip files that compress nothing, at any offset; and the names
- * and ids that the real restore takes. */
+/* What a set that is made consists of: tars of shards and gzip files that compress nothing, at any
+ * offset; and the names and ids that the real restore takes. */
 #include "store/base/buffer.h"
 #include "store/sets/madeset.h"
 #include "store/sets/madeset_names.h"
+#include "store/sets/shardtar.h"
 #include "store/sets/storedgzip.h"
+#include "store/snapshot/tarhead.h"
+#include "tests/unit/memory_capture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -147,6 +150,56 @@ static void test_failure(void **state)
     assert_int_equal(storedgzip_read(&g, buf, 1000, 100, &e), 0);
 }
 
+static struct buffer bytes_of(size_t n)
+{
+    struct buffer b = {0};
+    for (size_t i = 0; i < n; i++)
+        buffer_add(&b, &(char){(char)(byte_at(i) | 1)}, 1);
+    return b;
+}
+
+/* The tar of a shard with two files of `size` bytes, read in pieces of `step`: both are whole. */
+static void check_tar(size_t size, size_t step)
+{
+    struct memory *memory = memory_new();
+    const struct shard_times times = {1, 0, 1000};
+    struct madeshards *shards;
+    struct shardtar *t;
+    memory_meta(memory, &times, 1);
+    memory_add(memory, "data/db/rp/1", "000000001-000000001.tsm", bytes_of(size));
+    memory_add(memory, "data/db/rp/1", "000000002-000000001.tsm", bytes_of(size));
+    assert_int_equal(madeshards_new(&memory->c, NULL, NULL, &shards, NULL), 0);
+    const struct shardtar_of of = {shards, 0, 1};
+    assert_int_equal(shardtar_open(&of, NULL, &t, NULL), 0);
+    const size_t n = shardtar_size(t), each = TAR_BLOCK + tar_round_up(size);
+    assert_int_equal(n, 2 * each + TAR_END);
+    char *p = calloc(n, 1);
+    assert_non_null(p);
+    for (size_t at = 0; at < n; at += step)
+        assert_int_equal(shardtar_read(t, p + at, n - at < step ? n - at : step, at, NULL), 0);
+    for (size_t at = 0; at < 2 * each; at++) {
+        const size_t in = at % each;
+        if (in >= TAR_BLOCK && in < TAR_BLOCK + size)
+            assert_true(p[at] == (char)(byte_at(in - TAR_BLOCK) | 1));
+        else if (in >= TAR_BLOCK)
+            assert_true(p[at] == 0);
+    }
+    free(p);
+    shardtar_close(t);
+    madeshards_unref(shards);
+    capture_unref(&memory->c);
+}
+
+static void test_tar_of_shard(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 511, 512, 513, 1024, 1535, 5120};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        check_tar(sizes[i], 1 << 20);
+        check_tar(sizes[i], 100);
+    }
+}
+
 static void test_ids(void **state)
 {
     (void)state;
@@ -202,7 +255,7 @@ int main(void)
         cmocka_unit_test(test_whole),    cmocka_unit_test(test_any_range),
         cmocka_unit_test(test_crc_late), cmocka_unit_test(test_failure),
         cmocka_unit_test(test_ids),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_base),
+        cmocka_unit_test(test_base),     cmocka_unit_test(test_tar_of_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

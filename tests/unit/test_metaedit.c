@@ -878,6 +878,28 @@ static void test_real(void **state)
     assert_int_equal(fixture_files("/meta.db", check_file), FIXTURES);
 }
 
+/* After the highest id comes none: two shards of one id would be one folder. */
+static void test_no_id_left(void **state)
+{
+    struct wire w = sample();
+    cleanup(metaedit_freep) struct metaedit *m = opened(w.b, w.n);
+    cleanup(metaedit_freep) struct metaedit *from = opened(w.b, w.n);
+    struct metaedit_copied c = {0};
+    struct err e = {""};
+    const item *s;
+    (void)state;
+    const item *first = metaedit_first(m, policy(m, "one"), METAEDIT_GROUP);
+    assert_int_equal(metaedit_add_shard(m, first, INT64_MAX - 1, &s, &e), 0);
+    assert_int_equal(metaedit_renumber(m, s, 0, &e), 0);
+    assert_int_equal(s->id, INT64_MAX);
+    assert_int_equal(metaedit_renumber(m, s, 0, &e), -EBADMSG);
+    assert_int_equal(metaedit_add_shard(m, first, 0, &s, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "there is a shard 9223372036854775807"));
+    assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), "new", &c, &e),
+                     -EBADMSG);
+    metaedit_copied_clear(&c);
+}
+
 /* A hundred thousand groups are made, copied and printed in a moment. */
 static void test_many(void **state)
 {
@@ -920,6 +942,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_real),
+        cmocka_unit_test(test_no_id_left),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
