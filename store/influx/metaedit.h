@@ -85,6 +85,12 @@ const struct metaedit_item *metaedit_first(const struct metaedit *m, const struc
                                            enum metaedit_kind kind);
 const struct metaedit_item *metaedit_next(const struct metaedit_item *item);
 
+/* The earliest time of a group: influxd lets the start of the first possible one wrap. */
+static inline int64_t metaedit_earliest(const struct metaedit_item *group)
+{
+    return group->start < group->end ? group->start : INT64_MIN;
+}
+
 /* What it lies in; NULL for databases and users. */
 const struct metaedit_item *metaedit_up(const struct metaedit_item *item);
 
@@ -219,10 +225,6 @@ int metaedit_group_for(struct metaedit *m, const struct metaedit_item *policy, i
 /* Gives a shard another id; 0: the next one. -EEXIST if it is used. */
 int metaedit_renumber(struct metaedit *m, const struct metaedit_item *shard, uint64_t id,
                       struct err *e);
-
-/* Gives a group other times; its place in the order follows. */
-void metaedit_set_times(struct metaedit *m, const struct metaedit_item *group, int64_t start,
-                        int64_t end);
 
 /* The user gets a privilege on a database in addition to what is there. */
 int metaedit_grant(struct metaedit *m, const struct metaedit_item *user, const char *db,

@@ -277,6 +277,12 @@ class ReplacedTest(PartTest):
             self.check_others(before, meta, "foo")
             meta = MetaParts(self.store)
             self.assertEqual(os.getxattr(self.store / "data/first/deep", "user.mine"), b"yes")
+        # What is not in the store any more is left behind, also where it has another name elsewhere.
+        (self.store / "data/foo/mine.txt").write_text("mine")
+        os.link(self.store / "data/foo/mine.txt", self.folder / "mine.txt")
+        for _ in range(2):
+            self.restore("--database=foo", self.tar)
+        self.assertTrue((self.store / "data.left-behind-1/foo/mine.txt").samefile(self.folder / "mine.txt"))
 
 
 class RenamedTest(PartTest):

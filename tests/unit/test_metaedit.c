@@ -640,7 +640,6 @@ static void test_changes(void **state)
     assert_int_equal(metaedit_renumber(m, s, 121, &e), -EEXIST);
     assert_int_equal(metaedit_renumber(m, s, 0, &e), 0);
     assert_int_equal(s->id, 222);
-    metaedit_set_times(m, g, 5 * DAY, 6 * DAY);
     assert_int_equal(metaedit_grant(m, user, "one", 1, &e), 0);
     assert_int_equal(metaedit_grant(m, user, "one", 2, &e), 0);
     assert_int_equal(metaedit_grant(m, user, "two", 1, &e), 0);
@@ -648,9 +647,9 @@ static void test_changes(void **state)
     struct printed out = print(m);
     const pb_policy *p = pb_find(out.d, "one")->policies[0];
     assert_int_equal(p->n_shard_groups, 4);
-    assert_true(p->shard_groups[3]->id == 10 && p->shard_groups[3]->start_time == 5 * DAY);
-    assert_int_equal(p->shard_groups[3]->shards[0]->id, 222);
-    assert_int_equal(p->shard_groups[3]->shards[0]->owners[0]->node_id, 4);
+    assert_int_equal(p->shard_groups[0]->id, 10);
+    assert_int_equal(p->shard_groups[0]->shards[0]->id, 222);
+    assert_int_equal(p->shard_groups[0]->shards[0]->owners[0]->node_id, 4);
     assert_int_equal(out.d->users[0]->n_privileges, 1);
     assert_int_equal(out.d->users[0]->privileges[0]->privilege, 3);
     assert_int_equal(out.d->users[2]->n_privileges, 0);
@@ -730,7 +729,7 @@ static void walk_step(struct walk *w)
     struct err e = {""};
     char name[40];
     int r = 0;
-    switch (dice(9)) {
+    switch (dice(8)) {
     case 0:
         if (db && w->n > 2 && dice(4) == 0) {
             walk_forget(w, db->name);
@@ -762,12 +761,6 @@ static void walk_step(struct walk *w)
             metaedit_remove(w->m, s);
         }
         break;
-    case 5:
-        if (g) {
-            walk_forget(w, db->name);
-            metaedit_set_times(w->m, g, g->start + DAY, g->end + dice(3) * DAY);
-        }
-        break;
     case 6:
         if (g) {
             walk_forget(w, db->name);
@@ -783,7 +776,7 @@ static void walk_step(struct walk *w)
         }
         break;
     }
-    case 8: {
+    case 5: {
         const item *their = any(w->from, any(w->from, NULL, METAEDIT_DATABASE), METAEDIT_POLICY);
         const item *group = their ? any(w->from, their, METAEDIT_GROUP) : NULL;
         if (rp && group && !group->deleted && metaedit_first(w->from, group, METAEDIT_SHARD)) {
