@@ -140,6 +140,7 @@ static int set_backup_make(struct set_backup *b, struct err *e)
     struct madeset_query q = {.format = b->s->o.format.set == VALUE_SET_LEGACY ? MADESET_LEGACY
                                                                                : MADESET_PORTABLE};
     struct capture *c = tarball_capture(b->now);
+    q.cut = b->s->o.exact;
     int r = set_backup_name(b, &q, e);
     if (r == 0)
         r = madeshards_new(c, snapshots_catalog(b->s->snapshots), b->s->state, &b->shards, e);

@@ -58,8 +58,8 @@ int selected_check(const struct partmeta *store, const struct selection *what, s
 int selected_check_shards(const struct partmeta *store, const struct selection *what,
                           const struct meta *meta, struct err *e);
 
-/* The store's meta.db (selected_members.c): whether a member is it; and it, to be taken apart. -EIO:
- * the capture has none. */
+/* Whether a member is the meta.db; and that of a capture, to be taken apart. -EIO: there is none
+ * (selected_members.c). */
 bool selected_is_meta(const struct member *m);
 int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e);
 

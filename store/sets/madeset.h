@@ -33,6 +33,7 @@ enum madeset_format { MADESET_PORTABLE, MADESET_LEGACY };
 struct madeset_query {
     enum madeset_format format;
     const char *db;  /* this database alone; NULL: all. A portable one only. */
+    bool cut;        /* of shards of the capture, some points are left out */
     unsigned run;    /* the NN of a legacy set */
     int64_t base_ns; /* the time in the names of a portable set; 0: the capture's own */
 };

@@ -63,6 +63,7 @@ int madeset_manifest(const struct madeset *s, struct buffer *out, struct err *e)
     json_add_count(meta, "size", s->nmeta);
     json_add(o, "meta", meta);
     json_add_bool(o, "limited", true); /* no users, no queries: it must not replace a store */
+    json_add_bool(o, "whole", !s->query.cut);
     for (size_t i = 0; i < s->n; i++)
         if (s->files[i].kind == MADESET_SHARD)
             json_object_array_add(files, texts_shard(s, &s->files[i]));

@@ -9,7 +9,7 @@
  * differ, both count: the files of that shard are numbered anew, so that their order stays.
  *
  * A file that is missing in a newer run may have been compacted away, or lie outside its times, or
- * be older than its -since: nothing in a set tells. So none is dropped.
+ * be older than its -since. It is dropped only where a set tells (set_gone.h).
  */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
@@ -18,6 +18,7 @@
 #include "store/influx/names.h"
 #include "store/influx/tsmfile.h"
 #include "store/influx/written.h"
+#include "store/sets/set_gone.h"
 #include "store/sets/set_stones.h"
 #include "store/sets/set_tar.h"
 
@@ -32,9 +33,11 @@ struct files {
     struct set *s;
     const struct set_archive *a; /* at hand */
     struct set_tar *tar;
-    int spool;    /* a TSM file of an archive that is compressed; -1: not open yet */
-    size_t first; /* of the shard at hand, in s->files */
-    size_t parts; /* shards in which files of one name differ */
+    int spool;            /* a TSM file of an archive that is compressed; -1: not open yet */
+    struct set_file span; /* of the TSM file at hand: its times */
+    size_t first;         /* of the shard at hand, in s->files */
+    size_t parts;         /* shards in which files of one name differ */
+    size_t gone;          /* files that newer runs did not have any more */
     struct err *e;
 };
 
@@ -110,6 +113,16 @@ static int files_read(struct files *f, enum whither to, uint32_t *crc)
     return r;
 }
 
+/* The TSM file that was just read; of several runs, its times too. */
+static int files_check_tsm(struct files *f, const struct tar_member *m, struct err *why)
+{
+    const int plain = set_tar_plain(f->tar), fd = plain < 0 ? f->spool : plain;
+    const uint64_t at = plain < 0 ? 0 : m->at;
+    int r = tsm_check(fd, at, m->size, m->name, why);
+    f->span = (struct set_file){.name = (char *)m->name, .size = m->size};
+    return r < 0 || f->s->nruns == 1 ? r : set_gone_span(fd, &f->span, at, why);
+}
+
 static int files_check(struct files *f, const struct tar_member *m, enum member_kind kind,
                        uint32_t *crc)
 {
@@ -128,7 +141,7 @@ static int files_check(struct files *f, const struct tar_member *m, enum member_
     if (kind == MEMBER_TOMBSTONE)
         r = set_stones_check(f->s, m->size, m->name, &why);
     else
-        r = tsm_check(spool ? f->spool : plain, spool ? 0 : m->at, m->size, m->name, &why);
+        r = files_check_tsm(f, m, &why);
     return r < 0 ? err_set(f->e, r, "%s: %s", f->a->name, why.text) : 0;
 }
 
@@ -147,6 +160,8 @@ static int files_add(struct files *f, const struct tar_member *m, uint64_t membe
                                             .member = member,
                                             .size = m->size,
                                             .mtime_ns = m->mtime_ns < 0 ? 0 : m->mtime_ns,
+                                            .min = f->span.min,
+                                            .max = f->span.max,
                                             .at = s->nstones - m->size,
                                             .crc = crc};
     return s->files[s->nfiles++].name ? 0 : err_sys(f->e, -ENOMEM, "%s", f->a->name);
@@ -228,7 +243,13 @@ static bool files_has_tsm(const struct set_file *list, size_t n, const char *pat
         return true;
     snprintf(whole, sizeof(whole), "%.*s%s", (int)(base - path), path, tsm);
     const struct set_file key = {.name = whole};
-    return bsearch(&key, list, n, sizeof(key), by_name);
+    const struct set_file *at = n ? bsearch(&key, list, n, sizeof(key), by_name) : NULL;
+    while (at && at > list && by_name(at - 1, &key) == 0)
+        at--;
+    for (; at && at < list + n && by_name(at, &key) == 0; at++)
+        if (!at->dropped)
+            return true;
+    return false;
 }
 
 /* Marks what does not count of the shard's files, which are sorted; *differ: two of one name are
@@ -239,11 +260,12 @@ static int files_choose(struct files *f, bool *differ)
     struct set_file *list = s->files + f->first;
     const size_t n = s->nfiles - f->first;
     *differ = false;
+    f->gone += set_gone(s, list, n);
     for (size_t i = 0; i < n; i++) {
         const bool same = i + 1 < n && strcmp(list[i].name, list[i + 1].name) == 0;
         if (same && list[i].archive == list[i + 1].archive)
             return files_twice(f, &list[i]);
-        list[i].dropped =
+        list[i].dropped |=
             (same && files_is_old(&list[i], &list[i + 1])) || !files_has_tsm(list, n, list[i].name);
         *differ |= same && !list[i].dropped;
     }
@@ -324,20 +346,15 @@ static void files_drop(struct files *f)
     s->nfiles = kept;
 }
 
-/* The archives of a shard, [i, end). */
-static int files_of_archives(struct files *f, size_t i, size_t end)
+/* The last files of s->files are those of a shard, whose archives are [from, end). */
+static int files_of_archives(struct files *f, size_t from, size_t end)
 {
     struct set *s = f->s;
-    const size_t from = i;
     bool differ = false;
     int r = 0;
-    f->first = s->nfiles;
-    for (; r == 0 && i < end; i++) {
-        f->a = &s->archives[i];
-        r = files_read_archive(f);
-    }
-    if (r < 0 || s->nfiles == f->first)
-        return r;
+    if (s->nfiles == f->first)
+        return 0;
+    f->a = &s->archives[end - 1];
     qsort(s->files + f->first, s->nfiles - f->first, sizeof(*s->files), by_name_and_run);
     if ((r = files_choose(f, &differ)) < 0)
         return r;
@@ -362,18 +379,58 @@ static int by_place(const void *a, const void *b)
     return x->member < y->member ? -1 : x->member > y->member;
 }
 
+static int files_read_all(struct files *f)
+{
+    struct set *s = f->s;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->narchives; i++) {
+        f->a = &s->archives[i];
+        if (f->a->fate == SET_TAKEN)
+            r = files_read_archive(f);
+    }
+    set_gone_prepare(s);
+    return r;
+}
+
+/* Puts together the files of each shard, all of which are there as they came. */
+static int files_unite(struct files *f)
+{
+    struct set *s = f->s;
+    autofree struct set_file *came = steal_ptr(&s->files);
+    const size_t n = s->nfiles;
+    size_t at = 0;
+    int r = 0;
+    s->nfiles = 0;
+    for (size_t i = 0, end; r == 0 && i < s->narchives; i = end) {
+        end = set_shard_end(s, i);
+        for (f->first = s->nfiles; r == 0 && at < n && came[at].archive < end; at++) {
+            if (!array_grow(&s->files, s->nfiles)) {
+                r = -ENOMEM;
+                break;
+            }
+            s->files[s->nfiles++] = came[at];
+        }
+        if (r == 0)
+            r = files_of_archives(f, i, end);
+    }
+    for (; at < n; at++)
+        free(came[at].name);
+    return r;
+}
+
 int set_files(struct set *s, struct err *e)
 {
     struct files f = {.s = s, .spool = -1, .e = e};
-    int r = 0;
-    for (size_t i = 0, end; r == 0 && i < s->narchives; i = end) {
-        end = set_shard_end(s, i);
-        if (s->archives[i].fate == SET_TAKEN)
-            r = files_of_archives(&f, i, end);
-    }
+    int r = files_read_all(&f);
     cleanup_close(&f.spool);
+    if (r == 0)
+        r = files_unite(&f);
     if (r == 0 && s->nfiles)
         qsort(s->files, s->nfiles, sizeof(*s->files), by_place);
+    if (r == 0 && f.gone)
+        r = set_add_note(s, "%zu file%s of older runs %s: newer runs have what became of %s",
+                         f.gone, plural(f.gone), f.gone == 1 ? "does not count" : "do not count",
+                         f.gone == 1 ? "it" : "them");
     if (r == 0 && f.parts)
         r = set_add_note(s,
                          "%zu shard%s put together of parts of its files, as runs with times "

@@ -12,7 +12,13 @@ struct set_run {
     char *meta;    /* its file */
     uint64_t size; /* of a portable one: what the manifest says of its bytes */
     uint64_t order;
-    bool limited; /* its manifest says that it is not all of a server */
+    bool limited; /* its manifest says that it is not all of a server, */
+    bool whole;   /* or that it holds all of its shards */
+
+    /* set_gone.c. Nanoseconds. */
+    int64_t began_ns;
+    int64_t oldest_ns; /* the time of its oldest TSM file */
+    int64_t min, max;  /* of points in TSM files that were not cut */
 };
 
 enum set_fate {
@@ -41,9 +47,10 @@ struct set_file {
     uint64_t member; /* as its member of this number */
     uint64_t size;
     int64_t mtime_ns;
-    uint64_t at;  /* of a tombstone: where it is in the temporary file */
-    uint32_t crc; /* of all its bytes, as it came */
-    bool dropped; /* while it is decided what counts */
+    int64_t min, max; /* of a TSM file's points, if there are several runs */
+    uint64_t at;      /* of a tombstone: where it is in the temporary file */
+    uint32_t crc;     /* of all its bytes, as it came */
+    bool dropped;     /* while it is decided what counts */
     uint8_t sum[SHA256_BYTES];
 };
 

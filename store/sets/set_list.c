@@ -61,7 +61,8 @@ static int set_list_legacy(struct set *s, char *name, struct err *e)
 static int set_list_named(struct set *s, const struct set_manifest *m, uint64_t order,
                           struct err *e)
 {
-    const struct set_run run = {.size = m->meta_size, .order = order, .limited = m->limited};
+    const struct set_run run = {
+        .size = m->meta_size, .order = order, .limited = m->limited, .whole = m->whole};
     int r = set_list_add_run(s, m->meta, &run);
     if (r < 0)
         return err_sys(e, r, "%s", m->meta);

@@ -44,6 +44,12 @@ static struct json_object *member(struct json_object *o, const char *key, enum j
     return o && json_object_object_get_ex(o, key, &v) && json_object_is_type(v, type) ? v : NULL;
 }
 
+static bool set_manifest_flag(struct json_object *o, const char *key)
+{
+    struct json_object *v = member(o, key, json_type_boolean);
+    return v && json_object_get_boolean(v);
+}
+
 /* A copy of the text; NULL in *out if it is not there, or holds a NUL. */
 static int get_text(struct json_object *o, const char *key, char **out)
 {
@@ -160,8 +166,8 @@ int set_manifest_parse(const char *text, size_t len, struct set_manifest *out, s
     cleanup(put_json) struct json_object *root = set_manifest_json(text, len);
     int r = root ? set_manifest_read(root, &m, e)
                  : err_set(e, -EBADMSG, "damaged: it is not one object of JSON");
-    struct json_object *limited = member(root, "limited", json_type_boolean);
-    m.limited = limited && json_object_get_boolean(limited);
+    m.limited = set_manifest_flag(root, "limited");
+    m.whole = set_manifest_flag(root, "whole");
     if (r < 0)
         set_manifest_clear(&m);
     else

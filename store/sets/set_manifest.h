@@ -7,7 +7,7 @@
  *
  * Sizes are those of the metastore and of the tar before they were packed. The time of each file
  * says nothing: influxd leaves it 0; and it leaves `limited` false, also of one database (influxfs
- * says true). Keys that are not listed are skipped.
+ * says true, and `whole` where nothing of its shards is left out). Keys that are not listed are skipped.
  * Pure, on untrusted text: after set_manifest_parse each file name is one plain component
  * (set_name.h), and no shard or name stands there twice.
  */
@@ -32,7 +32,8 @@ struct set_manifest_file {
 struct set_manifest {
     char *meta; /* the metastore's file */
     uint64_t meta_size;
-    bool limited;                    /* it is not all of a server */
+    bool limited;                    /* it is not all of a server, */
+    bool whole;                      /* but all of its shards */
     struct set_manifest_file *files; /* by shard */
     size_t nfiles;
 };

@@ -48,12 +48,6 @@ static void notes_count(const struct set *s, enum set_fate fate, notes_question 
         snprintf(out->text + used, sizeof(out->text) - used, ", …");
 }
 
-static bool is_of_several_runs(const struct set *s, size_t first, size_t end)
-{
-    (void)s;
-    return end - first > 1;
-}
-
 static bool ends_in_zero(const struct set *s, size_t first, size_t end)
 {
     (void)end;
@@ -76,6 +70,16 @@ static size_t notes_first_file(const struct set *s, size_t archive)
 {
     return s->nfiles ? array_bisect(s->files, s->nfiles, sizeof(*s->files), &archive, is_before)
                      : 0;
+}
+
+/* Whether files of more than one run count. */
+static bool is_of_several_runs(const struct set *s, size_t first, size_t end)
+{
+    size_t i = notes_first_file(s, first);
+    const size_t archive = i < s->nfiles ? s->files[i].archive : end;
+    while (i < s->nfiles && s->files[i].archive == archive)
+        i++;
+    return i < s->nfiles && s->files[i].archive < end;
 }
 
 static bool has_tombstones(const struct set *s, size_t first, size_t end)

@@ -2,6 +2,7 @@
 `influxd restore` makes of them."""
 
 import json
+import os
 import re
 import shutil
 import time
@@ -139,6 +140,55 @@ class FiveRunsTest(SetsTest):
         self.assertEqual({cell[0] for cell in lost}, set(DATABASES))
 
 
+class NightlyTest(SetsTest):
+    """Several runs of all of a server in one folder: what was deleted between them stays deleted."""
+
+    def fill(self):
+        live = self.influxd(self.folder / "live")
+        live.run("CREATE DATABASE db")
+        live.write([f"m,h={h} v={at} {(START + at) * SECOND}" for h in range(5) for at in range(20)], "db")
+        return live
+
+    def test_influxd(self):
+        live = self.fill()
+        for night in range(3):
+            if night:
+                before = tsm_files(live.root)
+                live.run(f"DROP SERIES FROM m WHERE h = '{night}'", "db")
+                wait_until(lambda: tsm_files(live.root) != before, 60, "the compaction of what was deleted in")
+                live.write([f"m,h=n{night} v={at} {(START + at) * SECOND}" for at in range(20)], "db")
+                time.sleep(1.5)  # names of runs and times in a tar have whole seconds
+            backup(live, self.folder / "set", "-portable")
+        self.assertIn("of older runs do", self.restore_set(self.folder / "set"))
+        self.check_cells(Served(live).cells)
+
+    def test_influxsnap(self):
+        live = self.fill()
+        live.stop()
+        for night in range(2):
+            with Influxd(live.root) as influxd:
+                if night:
+                    influxd.run("DROP SERIES FROM m WHERE h = '1'", "db")
+                    influxd.write([f"m,h=n v=1 {START * SECOND}"], "db")
+            self.assertEqual(snap_code(live.root, "backup", "--format=portable", self.folder / "set")[0], 0)
+        self.restore_set(self.folder / "set")
+        self.check_cells(cells_of(live.root))
+
+    def test_range_of_times(self):
+        """A run of some hours does not undo the run of all before it, whose files were compacted."""
+        live = self.fill()
+        backup(live, self.folder / "set", "-portable")
+        before = tsm_files(live.root)
+        right = Served(live).cells
+        live.run("DROP SERIES FROM m WHERE h = '1'", "db")
+        wait_until(lambda: tsm_files(live.root) != before, 60, "the compaction of what was deleted in")
+        time.sleep(1.5)
+        first, last = (datetime.fromtimestamp(START + at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (5, 8))
+        backup(live, self.folder / "set", "-portable", "-db", "db", "-start", first, "-end", last)
+        self.restore_set(self.folder / "set")
+        self.check_cells(right)
+
+
 class SetFormsTest(SetsTest):
     """One run, in all forms that a set can come in."""
 
@@ -233,10 +283,24 @@ class SetFormsTest(SetsTest):
         right = Served(live).cells
         live.stop()
         run("tar", "-cf", self.folder / "a.tar", "-C", self.folder, "set")
-        run("tar", "-czf", self.folder / "b.tgz", "-C", self.folder / "set", ".")
-        for name in ("a.tar", "b.tgz"):
+        run("tar", "-czf", self.folder / ".b.tgz", "-C", self.folder / "set", ".")
+        for name in ("a.tar", ".b.tgz"):
             self.assertRegex(self.restore_set(self.folder / name), "a portable backup of 1 run")
             self.check_cells(right)
+        # What a killed run has unpacked goes with the next; a place that others can write to is refused.
+        temporary = self.folder / "tmp"
+        place = temporary / f"influxsnap-{os.geteuid()}"
+        place.mkdir(0o700, parents=True)
+        (place / "0123456789abcdef.new").mkdir()
+        (place / "0123456789abcdef.new/half").write_bytes(b"half")
+        environment = os.environ | {"TMPDIR": str(temporary)}
+        self.assertEqual(snap_code(self.root, "verify", self.folder / "a.tar", env=environment)[0], 0)
+        self.assertEqual(os.listdir(temporary), [])
+        place.mkdir()
+        place.chmod(0o777)
+        code, said = snap_code(self.root, "verify", self.folder / "a.tar", env=environment)
+        self.assertEqual(code, 1)
+        self.assertIn(f"{place} (TMPDIR): Operation not permitted", said)
 
     def test_json(self):
         live = self.make("db", points=11)
