@@ -18,7 +18,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-VERSION := 0.3
+VERSION := 0.4
 
 comma := ,
 ifdef FUZZ

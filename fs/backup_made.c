@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The sets of a capture: each is made when it is first asked for. */
 #include "fs/backup_sets_internal.h"
+#include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
@@ -94,23 +95,37 @@ static bool backup_set_is(const struct backup_set *one, enum madeset_format form
     return !db || strcmp(one->db, db) == 0;
 }
 
-int backup_sets_get(struct backup_sets *s, enum madeset_format format, const char *db,
-                    struct madeset **out)
+static struct backup_set *backup_sets_known(struct backup_sets *s, enum madeset_format format,
+                                            const char *db)
 {
-    struct err e = {0};
-    int r = 0;
-    lock_scope(&s->making);
+    lock_scope(&s->all->lock);
     struct backup_set *one = s->sets;
     while (one && !backup_set_is(one, format, db))
         one = one->next;
-    if (!one) {
-        r = backup_set_make(s, format, db, &one, &e);
-        if (r < 0)
-            return backup_sets_failed(s->all->fs, "backup/", r, &e);
-        LL_PREPEND(s->sets, one);
-        if (!db)
-            backup_sets_note_lacks(s->all, format, one->set);
-    }
+    return one;
+}
+
+static void backup_sets_add(struct backup_sets *s, struct backup_set *one)
+{
+    if (!one->db)
+        backup_sets_note_lacks(s->all, one->format, one->set);
+    lock_scope(&s->all->lock);
+    LL_PREPEND(s->sets, one);
+}
+
+int backup_sets_get(struct request *r, struct backup_sets *s, enum madeset_format format,
+                    const char *db, struct madeset **out)
+{
+    struct err e = {0};
+    int rc = lock_unless(&s->making, request_interrupted, r);
+    if (rc < 0)
+        return rc;
+    struct backup_set *one = backup_sets_known(s, format, db);
+    if (!one && (rc = backup_set_make(s, format, db, &one, &e)) == 0)
+        backup_sets_add(s, one);
+    pthread_mutex_unlock(&s->making);
+    if (rc < 0)
+        return backup_sets_failed(s->all->fs, "backup/", rc, &e);
     *out = one->set;
     return 0;
 }
@@ -118,7 +133,7 @@ int backup_sets_get(struct backup_sets *s, enum madeset_format format, const cha
 /* Whether file i was the last one of the set that had not been read. */
 static bool backup_set_completes(struct backup_sets *s, const struct madeset *set, size_t i)
 {
-    lock_scope(&s->making);
+    lock_scope(&s->all->lock);
     struct backup_set *one = s->sets;
     while (one->set != set)
         one = one->next;

@@ -45,9 +45,9 @@ uint64_t backup_sets_id(const struct backup_sets *s); /* never used again */
 const struct meta *backup_sets_meta(const struct backup_sets *s);
 struct capture *backup_sets_capture(const struct backup_sets *s);
 
-/* One of the sets, as long as s. Errors as madeset_new, in status.json. */
-int backup_sets_get(struct backup_sets *s, enum madeset_format format, const char *db,
-                    struct madeset **out);
+/* One of the sets, as long as s. Errors as madeset_new, in status.json; -EINTR. */
+int backup_sets_get(struct request *r, struct backup_sets *s, enum madeset_format format,
+                    const char *db, struct madeset **out);
 
 /* A file of them was opened, or closed. */
 void backup_sets_opened(struct backup_sets *s);

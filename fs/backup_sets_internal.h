@@ -18,9 +18,9 @@ struct backup_sets {
     char base[MADESET_BASE];
     int64_t made_ns;
     struct madeshards *shards;
-    pthread_mutex_t making; /* guards the sets */
-    struct backup_set *sets;
+    pthread_mutex_t making; /* one set is made at a time; taken before the lock of all */
     /* Guarded by the lock of all: */
+    struct backup_set *sets;
     unsigned refs;
     struct lifetime life;
     struct backup_sets *next;

@@ -99,7 +99,7 @@ static int backups_set_list(struct request *r, struct node *node, struct names *
     if (rc == -ENOENT && !dir->db)
         return 0; /* there is no store */
     if (rc == 0)
-        rc = backup_sets_get(sets, dir->format, dir->db, &set);
+        rc = backup_sets_get(r, sets, dir->format, dir->db, &set);
     for (size_t i = 0; rc == 0 && i < madeset_count(set); i++) {
         const char *name = madeset_name(set, i);
         rc = names_add(out, name, backupfile_ino(dir->path, name), S_IFREG);
@@ -126,7 +126,7 @@ static int backups_find_file(struct request *r, const struct backup_folder *dir,
 {
     struct madeset *set;
     size_t i = 0;
-    int rc = backup_sets_get(sets, dir->format, dir->db, &set);
+    int rc = backup_sets_get(r, sets, dir->format, dir->db, &set);
     if (rc == 0 && !madeset_find(set, name, &i))
         rc = -ENOENT;
     return rc < 0 ? rc : backupfile_lookup(r, &dir->node, dir->path, sets, set, i, child);
@@ -146,7 +146,7 @@ static int backups_find_database(struct request *r, const struct backup_folder *
         dump_name_folder((struct slice){db, strlen(db)}, coded);
         if (strcmp(coded, name) != 0)
             continue;
-        rc = backup_sets_get(sets, dir->format, db, &set);
+        rc = backup_sets_get(r, sets, dir->format, db, &set);
         snprintf(path, sizeof(path), PORTABLE "/%s", coded);
         return rc < 0 ? rc : backups_folder(r->fs, &dir->node, dir->format, path, db, child);
     }

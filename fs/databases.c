@@ -121,7 +121,8 @@ static int databases_name_files(struct prepared *p)
     return 0;
 }
 
-static int databases_prepare(struct databases *d, const struct instant *i, struct prepared **out,
+static int databases_prepare(struct databases *d, const struct instant *i,
+                             const struct tarball_reader *reader, struct prepared **out,
                              struct err *e)
 {
     struct prepared *p = calloc(1, sizeof(*p));
@@ -130,7 +131,7 @@ static int databases_prepare(struct databases *d, const struct instant *i, struc
     p->instant = instant_id(i);
     p->refs = 1;
     int r = selected_all_new(tarball_capture(instant_tarball(i)),
-                             snapshots_catalog(d->fs->snapshots), &p->all, e);
+                             snapshots_catalog(d->fs->snapshots), reader, &p->all, e);
     if (r == 0)
         r = databases_name_files(p);
     if (r < 0)
@@ -164,27 +165,39 @@ static void databases_keep(struct databases *d, struct prepared *p)
 
 static int databases_failed(struct fs *fs, const char *path, int r, const struct err *e)
 {
+    if (r == -EINTR)
+        return r;
     status_failed(fs->status, path, e->text[0] ? e->text : strerror(-r));
     return r == -ENOMEM || r == -ENFILE || r == -EMFILE ? r : -EIO;
+}
+
+/* The databases of an instant; another thread may be preparing them. */
+static int databases_of(struct request *r, const struct instant *i, struct prepared **out,
+                        struct err *e)
+{
+    const struct tarball_reader reader = {request_interrupted, r};
+    struct databases *d = r->fs->databases;
+    int rc = lock_unless(&d->making, request_interrupted, r);
+    if (rc < 0)
+        return rc;
+    *out = databases_known(d, instant_id(i));
+    if (!*out && (rc = databases_prepare(d, i, &reader, out, e)) == 0)
+        databases_keep(d, *out);
+    pthread_mutex_unlock(&d->making);
+    return rc;
 }
 
 /* The databases of the caller's instant. The caller owes databases_put and instant_put. */
 static int databases_get(struct request *r, struct instant **i, struct prepared **out)
 {
-    struct databases *d = r->fs->databases;
     struct err e = {0};
     int rc = now_instant(r, "databases/", i);
     if (rc < 0)
         return rc;
-    lock_scope(&d->making);
-    *out = databases_known(d, instant_id(*i));
-    if (*out)
-        return 0;
-    if ((rc = databases_prepare(d, *i, out, &e)) < 0) {
+    if ((rc = databases_of(r, *i, out, &e)) < 0) {
         instant_put(*i);
         return databases_failed(r->fs, "databases/", rc, &e);
     }
-    databases_keep(d, *out);
     return 0;
 }
 

@@ -51,14 +51,14 @@ struct fs {
     struct node_table *nodes;
     struct node *branches[FS_BRANCHES]; /* of the root (tree.c) */
     struct snapshots *snapshots;
-    struct cuts *cuts;          /* NULL without a state folder */
-    struct cut_links links;     /* whether they can keep files as links, as of the mount */
-    struct session *restore;    /* NULL when mounted with `ro` */
-    struct instants *instants;  /* who sees which capture */
-    struct node *now_folder;    /* snapshots/now/ */
-    struct pace *pace;          /* of the readers of tars */
-    struct materials cut_tars;  /* of the nodes of cutfile.h */
-    struct materials generated; /* what the nodes of generated.h are made of */
+    struct cuts *cuts;             /* NULL without a state folder */
+    struct cut_links links;        /* whether they can keep files as links, as of the mount */
+    struct session *restore;       /* NULL when mounted with `ro` */
+    struct instants *instants;     /* who sees which capture */
+    struct node *now_folder;       /* snapshots/now/ */
+    struct pace *pace;             /* of the readers of tars */
+    struct materials cut_tars;     /* of the nodes of cutfile.h */
+    struct materials generated;    /* what the nodes of generated.h are made of */
     struct materials backup_files; /* of the nodes of backupfile.c */
     struct views *views;
     struct dumps *dumps;

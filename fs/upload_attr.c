@@ -3,6 +3,7 @@
 #include "fs/uploads_internal.h"
 
 #include "fs/request.h"
+#include "fs/status.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
 
@@ -59,6 +60,8 @@ int upload_attr_set(struct request *r, struct node *n, struct handle *h, const s
         return 0;
     int rc = e->piece ? arrival_truncate(e->piece, (uint64_t)st->st_size, &who, &why)
                       : upload_truncate(e->upload, (uint64_t)st->st_size, &who, &why);
+    if (rc < 0 && why.text[0])
+        status_failed(r->fs->status, "restore", why.text);
     lock_scope(&e->all->lock);
     e->life.open--;
     return rc;

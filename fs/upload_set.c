@@ -46,14 +46,15 @@ static int upload_set_get(struct request *r, struct upload_entry *folder, bool m
     if ((rc = restore_request_of_path(inside, &asked, why)) < 0 ||
         (rc = arrival_new(r->fs->restore, path, asked, out, why)) < 0)
         return rc;
-    lock_scope(&d->lock);
-    if (folder->set) { /* another file came meanwhile */
-        arrival_unref(*out);
+    pthread_mutex_lock(&d->lock);
+    struct arrival *late = folder->set ? *out : NULL; /* another file came meanwhile */
+    if (late)
         *out = folder->set;
-    } else {
+    else
         folder->set = *out;
-    }
     arrival_ref(*out);
+    pthread_mutex_unlock(&d->lock);
+    arrival_unref(late); /* its folder on disk is removed */
     return 0;
 }
 

@@ -17,7 +17,7 @@ static bool cannot_copy(int code)
     return code == -EXDEV || code == -EINVAL || code == -ENOSYS || code == -EOPNOTSUPP;
 }
 
-/* Copies n bytes at off through memory; the file may have become shorter. */
+/* Copies n bytes at off through memory. -EBUSY: the file has become shorter. */
 static int copying_by_hand(int from, int to, off_t off, off_t n)
 {
     autofree char *buf = malloc(PIECE);
@@ -26,7 +26,7 @@ static int copying_by_hand(int from, int to, off_t off, off_t n)
     while (n > 0) {
         ssize_t got = pread(from, buf, (size_t)n < PIECE ? (size_t)n : PIECE, off);
         if (got <= 0)
-            return got < 0 ? -errno : 0;
+            return got < 0 ? -errno : -EBUSY;
         int r = io_pwrite_all(to, buf, (size_t)got, (uint64_t)off);
         if (r < 0)
             return r;
@@ -42,7 +42,7 @@ static int copying_range(int from, int to, off_t off, off_t end)
     while (in < end) {
         ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - in), 0);
         if (n == 0)
-            return 0;
+            return -EBUSY;
         if (n < 0 && errno != EINTR)
             return cannot_copy(-errno) ? copying_by_hand(from, to, in, end - in) : -errno;
     }

@@ -4,7 +4,8 @@
 #define INFLUXFS_BASE_COPYING_H
 
 /* Copies all of `from` into the empty file `to`, and leaves holes where there are holes. The
- * positions of both are used, and are anywhere afterwards. 0 or -errno. Any thread. */
+ * positions of both are used, and are anywhere afterwards. 0 or -errno; -EBUSY: it became shorter
+ * meanwhile. Any thread. */
 int copying_file(int from, int to);
 
 #endif

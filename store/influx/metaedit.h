@@ -18,6 +18,7 @@
 
 #include "store/base/err.h"
 #include "store/influx/meta.h"
+#include "store/influx/selection.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -115,6 +116,9 @@ struct metaedit_choice {
     bool users; /* users stay with their grants on the databases that stay; else none does */
 };
 
+/* What is selected, and its users; borrows the selection. */
+struct metaedit_choice metaedit_choice_of(const struct selection *s);
+
 /* Removes all that is not chosen. Groups that are deleted or have no shard go. A policy goes only
  * if it is not chosen; if it was the default of its database, the first that stays is. A user stays
  * who is an admin or has a grant on a database that stays. */
@@ -154,8 +158,8 @@ struct metaedit_copied {
 void metaedit_copied_clear(struct metaedit_copied *c);
 
 /*
- * Adds a database of this or another meta.db (`from`) under the name `as`, which must not be there (-EEXIST): remove
- * it first to replace it. Its live groups and shards keep their ids if these are free here, else
+ * Adds a database of this or another meta.db (`from`) under the name `as`, which must not be there
+ * (-EEXIST): remove it first to replace it. Its live groups and shards keep their ids if these are free here, else
  * get new ones. Owners of shards, which OSS does not look at, stay. Deleted groups and those without
  * shards are left out. No user is made. With another name:
  *   - continuous queries are rewritten where they name the database, or left out if they would
@@ -164,7 +168,8 @@ void metaedit_copied_clear(struct metaedit_copied *c);
  *   - users who are here get the grants on `as` that they have there on the database, in addition
  *     to their own. With the same name no user is changed.
  * *out, if not NULL, is released by metaedit_copied_clear; its strings live as long as m.
- * -EINVAL: no name for a database; -EBADMSG: a shard is in two groups. After -ENOMEM or -EBADMSG m
+ * -EINVAL: no name for a database; -EBADMSG: a shard is in two groups, or an id is so high that none
+ * comes after it (so do all that give ids). After -ENOMEM or -EBADMSG m
  * may hold a part of it, and is of no use.
  */
 int metaedit_copy_database(struct metaedit *m, const struct metaedit *from,

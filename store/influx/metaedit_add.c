@@ -68,13 +68,11 @@ int metaedit_add_group(struct metaedit *m, const struct metaedit_item *policy, i
                        int64_t end, const struct metaedit_item **out, struct err *e)
 {
     struct metaedit_node *node = NULL;
-    const uint64_t id = metaedit_next_group(m);
     int r = add_node(m, METAEDIT_GROUP, "", &node, e);
+    if (r == 0)
+        r = metaedit_take_group(m, &node->item.id, e);
     if (r < 0)
         return r;
-    if (!idset_add(&m->groups, id))
-        return metaedit_no_memory(e);
-    node->item.id = id;
     node->item.start = start;
     node->item.end = end;
     metaedit_node_place(node, metaedit_node(policy));
@@ -86,14 +84,11 @@ int metaedit_add_shard(struct metaedit *m, const struct metaedit_item *group, ui
                        const struct metaedit_item **out, struct err *e)
 {
     struct metaedit_node *node = NULL;
-    id = id ? id : metaedit_next_shard(m);
-    if (idset_has(&m->shards, id))
-        return err_set(e, -EEXIST, "meta.db: there is a shard %" PRIu64 " already", id);
-    int r = add_node(m, METAEDIT_SHARD, "", &node, e);
+    int r = metaedit_take_shard(m, &id, e);
+    if (r == 0)
+        r = add_node(m, METAEDIT_SHARD, "", &node, e);
     if (r < 0)
         return r;
-    if (!idset_add(&m->shards, id))
-        return metaedit_no_memory(e);
     node->item.id = id;
     metaedit_node_place(node, metaedit_node(group));
     *out = &node->item;

@@ -46,6 +46,28 @@ void metaedit_revoke(struct metaedit *m, const char *db)
 
 /* ---- what is chosen stays ---- */
 
+static bool selects_database(void *arg, const char *db)
+{
+    return selection_has_database(arg, db);
+}
+
+static bool selects_policy(void *arg, const char *db, const char *rp)
+{
+    return selection_has_policy(arg, db, rp);
+}
+
+static bool selects_shard(void *arg, const char *db, const char *rp, uint64_t id, int64_t start,
+                          int64_t end)
+{
+    return selection_has_shard(arg, db, rp, id, start, end);
+}
+
+struct metaedit_choice metaedit_choice_of(const struct selection *s)
+{
+    return (struct metaedit_choice){selects_database, selects_policy, selects_shard, (void *)s,
+                                    true};
+}
+
 static bool is_chosen(const struct metaedit_choice *c, const struct metaedit_node *shard)
 {
     const struct metaedit_node *group = shard->up, *policy = group->up, *database = policy->up;
@@ -157,19 +179,31 @@ int metaedit_keep(struct metaedit *m, const struct metaedit_choice *c, struct er
 
 /* ---- changed where it is ---- */
 
-static uint64_t next_id(const struct idset *used, uint64_t counter)
+static int change_take_id(struct idset *used, uint64_t counter, const char *what, uint64_t *id,
+                          struct err *e)
 {
-    return (counter > used->top && counter < UINT64_C(1) << 63 ? counter : used->top) + 1;
+    const uint64_t top = counter > used->top && counter <= INT64_MAX ? counter : used->top;
+    if (top == INT64_MAX)
+        return err_set(e, -EBADMSG, "meta.db: there is a %s %" PRIu64 ", and no id after it", what,
+                       top);
+    if (!idset_add(used, top + 1))
+        return metaedit_no_memory(e);
+    *id = top + 1;
+    return 0;
 }
 
-uint64_t metaedit_next_group(const struct metaedit *m)
+int metaedit_take_group(struct metaedit *m, uint64_t *id, struct err *e)
 {
-    return next_id(&m->groups, m->max_group);
+    return change_take_id(&m->groups, m->max_group, "shard group", id, e);
 }
 
-uint64_t metaedit_next_shard(const struct metaedit *m)
+int metaedit_take_shard(struct metaedit *m, uint64_t *id, struct err *e)
 {
-    return next_id(&m->shards, m->max_shard);
+    if (*id == 0)
+        return change_take_id(&m->shards, m->max_shard, "shard", id, e);
+    if (idset_has(&m->shards, *id))
+        return err_set(e, -EEXIST, "meta.db: there is a shard %" PRIu64 " already", *id);
+    return idset_add(&m->shards, *id) ? 0 : metaedit_no_memory(e);
 }
 
 int metaedit_avoid(struct metaedit *m, uint64_t shard)
@@ -181,13 +215,9 @@ int metaedit_renumber(struct metaedit *m, const struct metaedit_item *shard, uin
                       struct err *e)
 {
     struct metaedit_node *node = metaedit_node(shard);
-    id = id ? id : metaedit_next_shard(m);
-    if (id == shard->id)
-        return 0;
-    if (idset_has(&m->shards, id))
-        return err_set(e, -EEXIST, "meta.db: there is a shard %" PRIu64 " already", id);
-    if (!idset_add(&m->shards, id))
-        return metaedit_no_memory(e);
+    int r = id == shard->id ? 0 : metaedit_take_shard(m, &id, e);
+    if (r < 0 || id == shard->id)
+        return r;
     idset_drop(&m->shards, node->item.id);
     node->item.id = id;
     metaedit_node_touch(node);

@@ -22,32 +22,37 @@ void metaedit_copied_clear(struct metaedit_copied *c)
 /* ---- ids ---- */
 
 static int copy_shard(struct metaedit *m, struct metaedit_node *shard, const char *rp,
-                      struct metaedit_copied *out)
+                      struct metaedit_copied *out, struct err *e)
 {
     const uint64_t was = shard->item.id;
-    if (idset_has(&m->shards, was)) {
-        shard->item.id = metaedit_next_shard(m);
+    uint64_t id = idset_has(&m->shards, was) ? 0 : was;
+    int r = metaedit_take_shard(m, &id, e);
+    if (r < 0)
+        return r;
+    if (id != was) {
+        shard->item.id = id;
         metaedit_node_touch(shard);
     }
-    if (!idset_add(&m->shards, shard->item.id) || !array_grow(&out->shards, out->nshards))
-        return -ENOMEM;
-    out->shards[out->nshards++] = (struct metaedit_moved){rp, was, shard->item.id};
+    if (!array_grow(&out->shards, out->nshards))
+        return metaedit_no_memory(e);
+    out->shards[out->nshards++] = (struct metaedit_moved){rp, was, id};
     return 0;
 }
 
 /* Gives a group and its shards, which are in the tree already, ids that are free. */
-static int copy_ids(struct metaedit *m, struct metaedit_node *group, struct metaedit_copied *out)
+static int copy_ids(struct metaedit *m, struct metaedit_node *group, struct metaedit_copied *out,
+                    struct err *e)
 {
     struct metaedit_node *shard = metaedit_node_child(group, METAEDIT_SHARD);
     int r = 0;
     if (idset_has(&m->groups, group->item.id)) {
-        group->item.id = metaedit_next_group(m);
+        r = metaedit_take_group(m, &group->item.id, e);
         metaedit_node_touch(group);
+    } else if (!idset_add(&m->groups, group->item.id)) {
+        return metaedit_no_memory(e);
     }
-    if (!idset_add(&m->groups, group->item.id))
-        return -ENOMEM;
     for (; r == 0 && shard; shard = metaedit_node_next(shard))
-        r = copy_shard(m, shard, group->up->item.name, out);
+        r = copy_shard(m, shard, group->up->item.name, out, e);
     return r;
 }
 
@@ -85,9 +90,9 @@ static int copy_groups(struct metaedit *m, struct metaedit_node *policy,
         if (group->item.deleted || !metaedit_node_child(group, METAEDIT_SHARD))
             metaedit_node_unlink(group);
         else
-            r = copy_ids(m, group, out);
+            r = copy_ids(m, group, out, e);
     }
-    return r < 0 ? metaedit_no_memory(e) : copy_sort(out, before, e);
+    return r < 0 ? r : copy_sort(out, before, e);
 }
 
 static void copy_no_subscriptions(struct metaedit_node *policy, struct metaedit_copied *out)
@@ -307,8 +312,8 @@ int metaedit_copy_group(struct metaedit *m, const struct metaedit_item *group,
         return err_set(e, -EINVAL, "meta.db: group %" PRIu64 " is deleted or has no shard",
                        group->id);
     int r = copy_into(m, group, metaedit_node(policy), &node, e);
-    if (r == 0 && copy_ids(m, node, out) < 0)
-        r = metaedit_no_memory(e);
+    if (r == 0)
+        r = copy_ids(m, node, out, e);
     if (r == 0)
         r = copy_sort(out, before, e);
     if (r == 0)

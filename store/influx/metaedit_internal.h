@@ -118,9 +118,10 @@ int metaedit_read_copy(struct metaedit *m, const struct metaedit_node *from,
 /* Takes a node out; its ids are free then. */
 void metaedit_drop(struct metaedit *m, struct metaedit_node *node);
 
-/* An id that nothing has: the one after the highest. */
-uint64_t metaedit_next_group(const struct metaedit *m);
-uint64_t metaedit_next_shard(const struct metaedit *m);
+/* Takes an id that nothing has: the one after the highest; -EBADMSG if that is the last one there is.
+ * A shard's may be asked for by *id, if that is not 0; -EEXIST. */
+int metaedit_take_group(struct metaedit *m, uint64_t *id, struct err *e);
+int metaedit_take_shard(struct metaedit *m, uint64_t *id, struct err *e);
 
 /* -ENOMEM with its message. */
 int metaedit_no_memory(struct err *e);

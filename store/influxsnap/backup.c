@@ -95,7 +95,7 @@ static int backup_run(struct backup *b, struct err *e)
     struct err why = {0};
     if ((r = snap_open(b->s, SNAP_SNAPSHOTS, &why)) < 0 ||
         (r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, &why)) < 0 ||
-        (r = selecting_take(b->s, &b->now, &why)) < 0)
+        (r = selecting_take(b->s, b->at.set.n > 0, &b->now, &why)) < 0)
         return err_set(e, r == -EBADMSG || r == -EINVAL || r == -ESTALE ? -EIO : r, "%s", why.text);
     if (b->s->lacks.text[0])
         snap_warn("%s; without it every backup computes all checksums again", b->s->lacks.text);
@@ -152,9 +152,7 @@ static void backup_remember(const struct backup *b, int64_t began_ns, int code, 
         path = numbered;
     }
     const struct history_entry end = {
-        .result = code == EXIT_DONE        ? HISTORY_DONE
-                  : code == EXIT_OMISSIONS ? HISTORY_OMISSIONS
-                                           : HISTORY_FAILED,
+        .result = remember_result(code),
         .bytes = b->written,
         .what = path,
         .id = c ? capture_record(c)->id : NULL,

@@ -15,11 +15,13 @@
 #include "store/influxsnap/telling.h"
 #include "store/sets/madeset.h"
 #include "store/sets/set.h"
+#include "store/sets/set_name.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -50,6 +52,25 @@ int backup_set_check(const struct options *o, struct err *e)
                    : 0;
 }
 
+static const char *set_backup_kind(const struct set_backup *b)
+{
+    return b->s->o.format.set == VALUE_SET_LEGACY ? "legacy" : "portable";
+}
+
+/* A folder with both kinds could not be restored. */
+static int set_backup_check_folder(const struct set_backup *b, struct err *e)
+{
+    const enum set_name ours = b->s->o.format.set == VALUE_SET_LEGACY ? SET_LEGACY : SET_PORTABLE;
+    enum set_name there = SET_NO_NAME;
+    int r = set_folder_kind(b->fd, &there);
+    if (r < 0)
+        return err_sys(e, r, "%s", b->folder);
+    if (there == SET_NO_NAME || there == ours)
+        return 0;
+    return err_set(e, -EEXIST, "%s holds a %s set: a %s one needs another folder", b->folder,
+                   there == SET_LEGACY ? "legacy" : "portable", set_backup_kind(b));
+}
+
 /* One run at a time: two would take the same number. */
 static int set_backup_open_folder(struct set_backup *b, struct err *e)
 {
@@ -59,21 +80,24 @@ static int set_backup_open_folder(struct set_backup *b, struct err *e)
     b->fd = open(b->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->fd < 0)
         return err_sys(e, -errno, "%s", b->folder);
-    if (flock(b->fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    return err_sys(e, -errno, "%s: another influxsnap writes into it", b->folder);
+    if (flock(b->fd, LOCK_EX | LOCK_NB) < 0)
+        return err_sys(e, -errno, "%s: another influxsnap writes into it", b->folder);
+    return set_backup_check_folder(b, e);
 }
 
-/* The number at the end of a legacy name, meta.NN or DB.RP.NNNNN.NN; -1: it is no such name. */
-static long set_backup_run_of(const char *name)
+/* *run becomes the one after that of the legacy set that this is a file of, if it was not later. */
+static int set_backup_after(const struct set_backup *b, const char *name, unsigned *run,
+                            struct err *e)
 {
-    const char *dot = strrchr(name, '.');
-    size_t dots = 0;
-    for (const char *p = name; *p; p++)
-        dots += *p == '.';
-    if (!dot || strlen(dot + 1) < 2 || strspn(dot + 1, "0123456789") != strlen(dot + 1))
-        return -1;
-    return strncmp(name, "meta.", 5) == 0 || dots == 3 ? strtol(dot + 1, NULL, 10) : -1;
+    uint64_t id, of = 0;
+    size_t prefix;
+    if (!set_name_meta(name, &of) && !set_name_shard(name, &prefix, &id, &of))
+        return 0;
+    if (of >= UINT_MAX)
+        return err_set(e, -EINVAL, "%s/%s: no run has a number after that one", b->folder, name);
+    if (of >= *run)
+        *run = (unsigned)of + 1;
+    return 0;
 }
 
 /* What a killed run was writing. */
@@ -96,14 +120,15 @@ static int set_backup_name(const struct set_backup *b, struct madeset_query *q, 
         return err_sys(e, r, "%s", b->folder);
     for (size_t i = 0; i < there.n; i++) {
         const char *name = there.names[i];
-        long run = set_backup_run_of(name);
-        if (run >= (long)q->run)
-            q->run = (unsigned)run + 1;
+        if (r == 0)
+            r = set_backup_after(b, name, &q->run, e);
         if (cuts_parse_time(name, strcspn(name, "."), &ns) == 0)
             last_ns = time_later(last_ns, ns);
         set_backup_remove_part(b, name);
     }
     dir_free(&there);
+    if (r < 0)
+        return r;
     int64_t created_ns = capture_record(tarball_capture(b->now))->created_ns;
     if (last_ns)
         q->base_ns = time_later(created_ns, last_ns + SECOND_NS);
@@ -191,7 +216,7 @@ static int set_backup_run(struct set_backup *b, struct err *e)
     if (r == 0)
         r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
     if (r == 0)
-        r = selecting_take(b->s, &b->now, e);
+        r = selecting_take(b->s, false, &b->now, e);
     if (r == 0)
         r = set_backup_open_folder(b, e);
     if (r == 0)
@@ -215,15 +240,14 @@ static int set_backup_judge(const struct set_backup *b)
 static void set_backup_tell(const struct set_backup *b)
 {
     if (!b->s->o.json) {
-        printf("%s: a %s set, %zu files, %" PRIu64 " bytes\n", b->folder,
-               b->s->o.format.set == VALUE_SET_LEGACY ? "legacy" : "portable", b->written,
-               b->bytes);
+        printf("%s: a %s set, %zu files, %" PRIu64 " bytes\n", b->folder, set_backup_kind(b),
+               b->written, b->bytes);
         return;
     }
     struct json_object *o = json_object_new_object(), *files = json_object_new_array();
     json_add_bool(o, "written", true);
     json_add_text(o, "path", b->folder);
-    json_add_text(o, "kind", b->s->o.format.set == VALUE_SET_LEGACY ? "legacy" : "portable");
+    json_add_text(o, "kind", set_backup_kind(b));
     json_add_text(o, "id", capture_record(tarball_capture(b->now))->id);
     json_add_count(o, "bytes", b->bytes);
     for (size_t i = 0; i < b->written; i++)
@@ -246,9 +270,7 @@ static void set_backup_remember(const struct set_backup *b, int64_t began_ns, in
             err_set(&lacks, 0, "influxd restore cannot take all of the store");
     }
     const struct history_entry end = {
-        .result = code == EXIT_DONE        ? HISTORY_DONE
-                  : code == EXIT_OMISSIONS ? HISTORY_OMISSIONS
-                                           : HISTORY_FAILED,
+        .result = remember_result(code),
         .bytes = b->bytes,
         .what = full ? full : b->folder,
         .id = c ? capture_record(c)->id : NULL,

@@ -71,7 +71,8 @@ int chaintext_read(const char *text, size_t n, struct tarset *out, struct err *e
     if (r == 0)
         r = tarset_one_chain(&set, e);
     if (r == 0 && set.at[0].m->selection)
-        r = err_set(e, -EINVAL, "the chain is of a part of a store, and only whole stores are served");
+        r = err_set(e, -EINVAL,
+                    "the chain is of a part of a store, and only whole stores are served");
     if (r < 0)
         tarset_clear(&set);
     else

@@ -5,6 +5,7 @@
 #include "store/influx/seen.h"
 #include "store/influxsnap/restoring_internal.h"
 #include "store/restore/compose.h"
+#include "store/restore/wanted.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -50,6 +51,26 @@ static int foresee_files(struct restoring *r, struct err *e)
     return 0;
 }
 
+/* Of a full snapshot, only what is asked for is unpacked. */
+static int foresee_part(struct restoring *r, struct err *e)
+{
+    const struct advise *a = &r->advise;
+    const struct manifest *full = a->state;
+    cleanup(wanted_freep) struct wanted *w = NULL;
+    for (size_t i = 0; i < r->set.n; i++)
+        if (r->set.at[i].m->kind != MANIFEST_INCREMENTAL)
+            full = r->set.at[i].m;
+    if (wanted_new(&r->request, &w) < 0)
+        return err_sys(e, -ENOMEM, "restore");
+    wanted_learn(w, a->meta, a->len);
+    for (size_t i = 0; i < full->nfiles; i++)
+        if (!wanted_has(w, full->files[i].name)) {
+            r->counts.files--;
+            r->counts.bytes -= full->files[i].size;
+        }
+    return 0;
+}
+
 /* What of the snapshot would be put into the store. */
 static int foresee_composing(struct restoring *r, struct err *e)
 {
@@ -58,8 +79,11 @@ static int foresee_composing(struct restoring *r, struct err *e)
     size_t len = 0;
     if (!a->meta || !a->state)
         return 0;
-    int ret = compose_preview(&r->s->paths, a->state, a->meta, a->len, &r->request, &a->composed,
-                              &then, &len, e);
+    int ret = foresee_part(r, e);
+    if (ret < 0)
+        return ret;
+    ret = compose_preview(&r->s->paths, a->state, a->meta, a->len, &r->request, &a->composed, &then,
+                          &len, e);
     if (ret == 0) {
         free(a->meta);
         a->meta = steal_ptr(&then);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,17 +21,6 @@ struct finding {
     struct loose *l;
     struct err *e;
 };
-
-__attribute__((format(printf, 3, 4))) static void find_say(const struct remeta_rules *rules,
-                                                           bool left_out, const char *fmt, ...)
-{
-    struct err line = {""};
-    va_list ap;
-    va_start(ap, fmt);
-    err_format(&line, fmt, ap);
-    va_end(ap);
-    rules->say(rules->arg, line.text, left_out);
-}
 
 bool loosefind_is_folder(const char *path, bool follow)
 {
@@ -84,10 +72,10 @@ static int loosefind_check_index(const struct spot *at, const char *path)
     if (loosefind_is_folder(series, true) || !loosefind_is_folder(index, true) ||
         loosefind_each(index, is_entry, NULL, NULL) != 1)
         return 0;
-    find_say(f->rules, true,
-             "%s is of a series file that is not there (%s): influxd shows no point of the shard "
-             "until fields.idx, and what is in index, is moved away",
-             index, series);
+    remeta_say(f->rules, true,
+               "%s is of a series file that is not there (%s): influxd shows no point of the shard "
+               "until fields.idx, and what is in index, is moved away",
+               index, series);
     return 0;
 }
 
@@ -118,10 +106,10 @@ static int loosefind_shard(void *arg, const char *path, const char *name)
     if (!loosefind_is_folder(path, true))
         return 0;
     if (!at->wal && name_is_padded_shard(name, &id))
-        find_say(f->rules, true,
-                 "left out: %s: influxd serves it as shard %" PRIu64
-                 "; rename the folder to that, and run this again",
-                 path, id);
+        remeta_say(f->rules, true,
+                   "left out: %s: influxd serves it as shard %" PRIu64
+                   "; rename the folder to that, and run this again",
+                   path, id);
     if (!name_is_shard(name, &id))
         return 0;
     if (f->known && meta_shard(f->known, at->db, at->rp, id) != META_UNKNOWN)
@@ -161,7 +149,7 @@ int loosefind_store(const struct store_paths *p, const struct meta *known,
 static void say_damage(void *arg, const char *text)
 {
     const struct remeta_rules *rules = arg;
-    find_say(rules, true, "unreadable, at least in part: %s", text);
+    remeta_say(rules, true, "unreadable, at least in part: %s", text);
 }
 
 static bool is_stopped(void *arg)
@@ -197,8 +185,8 @@ int loosefind_remeta(struct loose *l, struct metaedit *m, const struct remeta_ru
             show_shard(meter, &s);
         n += r > 0;
         if (r == 0 && (s.ndata || s.nwal))
-            find_say(rules, false, "%s/%s/%" PRIu64 " is not wanted: it holds no point", s.db, s.rp,
-                     s.id);
+            remeta_say(rules, false, "%s/%s/%" PRIu64 " is not wanted: it holds no point", s.db,
+                       s.rp, s.id);
     }
     *made = n;
     int r = remeta_add(m, list, n, rules, e);

@@ -31,11 +31,13 @@ void metafile_clear(struct metafile *f)
     *f = (struct metafile){0};
 }
 
-/* A file of these bytes that is on disk, under the name PART. */
+/* A file of these bytes that is on disk, under the name PART. One that a killed run has left may be
+ * linked to what that run kept. */
 static int metafile_write_part(int meta, const void *bytes, size_t n, const struct stat *like)
 {
-    autoclose int fd =
-        openat(meta, PART, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (unlinkat(meta, PART, 0) < 0 && errno != ENOENT)
+        return -errno;
+    autoclose int fd = openat(meta, PART, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     int r = fchown(fd, like->st_uid, like->st_gid) < 0 ? -errno : 0;
@@ -87,14 +89,29 @@ static int metafile_open_folder(const struct store_paths *p)
     return fd < 0 && r == 0 ? -errno : fd;
 }
 
+static int metafile_check_same(const struct store_paths *p, const struct metafile *old,
+                               struct err *e)
+{
+    struct metafile now;
+    int r = metafile_read(p, &now, e);
+    if (r == 0 && (!now.bytes != !old->bytes || now.n != old->n ||
+                   (now.bytes && memcmp(now.bytes, old->bytes, now.n) != 0)))
+        r = err_set(e, -EBUSY, "%s/" NAME_META_DB " was changed meanwhile; try again", p->meta);
+    metafile_clear(&now);
+    return r;
+}
+
 int metafile_replace(const struct store_paths *p, const struct metafile *old, const void *bytes,
                      size_t n, char **kept, struct err *e)
 {
+    *kept = NULL;
+    int r = metafile_check_same(p, old, e);
+    if (r < 0)
+        return r;
     autoclose int meta = metafile_open_folder(p);
     struct stat like;
     char name[64] = "";
-    int r = meta < 0 ? meta : metafile_like(p, meta, &like);
-    *kept = NULL;
+    r = meta < 0 ? meta : metafile_like(p, meta, &like);
     if (r == 0 && old->bytes)
         r = metafile_keep(meta, old, &like, name);
     if (r == 0)

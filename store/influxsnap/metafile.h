@@ -20,7 +20,8 @@ void metafile_clear(struct metafile *f);
 /* Writes n bytes as META/meta.db, synced and renamed, for the owner and with the mode of the old one,
  * else for the owner of the data folder; META is made if it is missing. The old one, if any, is kept
  * as META/meta.db.before-rebuild or, where that is there, with -2, -3, … after it: *kept is its
- * path, for the caller to free. influxd must not run. On failure meta.db is what it was. */
+ * path, for the caller to free. influxd must not run, and no restore: -EBUSY if meta.db is another one
+ * than `old`. On failure meta.db is what it was. */
 int metafile_replace(const struct store_paths *p, const struct metafile *old, const void *bytes,
                      size_t n, char **kept, struct err *e);
 

@@ -5,6 +5,7 @@
 #include "store/base/io.h"
 #include "store/influx/names.h"
 #include "store/influxsnap/outfile.h"
+#include "store/influxsnap/setlook.h"
 #include "store/influxsnap/tarlook.h"
 
 #include <errno.h>
@@ -23,11 +24,29 @@ static int metalook_read_store(struct snap *s, struct metalook *l, struct err *e
     return r < 0 ? err_sys(e, r, "%s/" NAME_META_DB, s->paths.meta) : 0;
 }
 
+static int metalook_read_set(const char *path, struct metalook *l, struct err *e)
+{
+    struct setlook *set = NULL;
+    int r = setlook_open(path, &(struct set_options){0}, &set, e);
+    if (r < 0)
+        return r;
+    const void *bytes = set_meta(setlook_set(set), &l->n);
+    l->bytes = malloc(l->n);
+    if (l->bytes)
+        memcpy(l->bytes, bytes, l->n);
+    else
+        r = err_sys(e, -ENOMEM, "%s", path);
+    setlook_close(set);
+    return r;
+}
+
 /* A file that is no snapshot may be a meta.db. */
 static int metalook_read_path(const char *path, struct metalook *l, struct err *e)
 {
-    int r = tar_meta(path, &l->bytes, &l->n, e);
     l->from = path;
+    if (setlook_is_set(path))
+        return metalook_read_set(path, l, e);
+    int r = tar_meta(path, &l->bytes, &l->n, e);
     if (r == 0 && !l->bytes)
         return err_set(e, -EINVAL, "%s: holds no " NAME_META_MEMBER "; give a full snapshot", path);
     if (r != -EINVAL || strcmp(path, "-") == 0)
@@ -70,12 +89,22 @@ void metalook_clear(struct metalook *l)
 void metalook_comment(struct buffer *out, const char *text)
 {
     while (*text) {
-        const size_t n = strcspn(text, "\n");
+        const size_t n = strcspn(text, "\r\n");
         buffer_string(out, "-- ");
         buffer_add(out, text, n);
         buffer_string(out, "\n");
-        text += n + (text[n] == '\n');
+        text += n + (text[n] != 0);
     }
+}
+
+void metalook_comment_all(struct buffer *out, struct buffer *text)
+{
+    buffer_add(text, "", 1);
+    if (text->failed)
+        out->failed = true;
+    else
+        metalook_comment(out, text->p);
+    buffer_free(text);
 }
 
 int metalook_write(const struct snap *s, struct buffer *text)

@@ -16,13 +16,14 @@ struct metalook {
 };
 
 /* Reads the meta.db of the store, or that of the argument: a snapshot, compressed or not, "-" for
- * standard input; or a meta.db. Says what is wrong with the options: EXIT_USAGE. Returns EXIT_DONE,
+ * standard input; a set that influxd wrote; or a meta.db. Says what is wrong with the options: EXIT_USAGE. Returns EXIT_DONE,
  * or another exit code after saying why. The caller releases *out with metalook_clear. */
 int metalook_open(struct snap *s, struct metalook *out);
 void metalook_clear(struct metalook *l);
 
 /* Appends the lines of a text as comments of InfluxQL. */
 void metalook_comment(struct buffer *out, const char *text);
+void metalook_comment_all(struct buffer *out, struct buffer *text); /* releases the text */
 
 /* Writes a text, or an object, which is released, to where the options say. A file is for its owner
  * alone: there are secrets in it. Returns an exit code, after saying why. */

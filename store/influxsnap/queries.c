@@ -9,25 +9,26 @@
 
 #include <string.h>
 
-/* Whether a text is one statement that makes a continuous query. Any other would make influxd refuse
- * all statements. */
-static bool queries_is_statement(const char *text)
+/* How long the text is without a comment at its end, which would take in what comes after it; 0 if it
+ * is not one statement that makes a continuous query: influxd would refuse all statements. */
+static size_t queries_statement_len(const char *text)
 {
     autofree struct influxql_token *list = NULL;
     size_t n = 0;
     if (influxql_tokens(text, &list, &n) < 0 || n < 5 || !influxql_is(&list[0], "CREATE") ||
         !influxql_is(&list[1], "CONTINUOUS") || !influxql_is(&list[n - 1], "END"))
-        return false;
+        return 0;
     for (size_t i = 0; i < n; i++)
         if (influxql_is_sign(&list[i], ';'))
-            return false;
-    return true;
+            return 0;
+    return (size_t)(list[n - 1].p + list[n - 1].n - text);
 }
 
 static void queries_query(struct buffer *out, const struct metaedit_item *query)
 {
-    if (queries_is_statement(query->text)) {
-        buffer_string(out, query->text);
+    const size_t len = queries_statement_len(query->text);
+    if (len) {
+        buffer_add(out, query->text, len);
         buffer_string(out, ";\n");
         return;
     }
@@ -56,12 +57,7 @@ static void queries_subscription(struct buffer *out, const struct metaedit *m,
         influxql_put_text(&text, to->name);
     }
     buffer_string(&text, ";");
-    buffer_add(&text, "", 1);
-    if (text.failed)
-        out->failed = true;
-    else
-        metalook_comment(out, text.p);
-    buffer_free(&text);
+    metalook_comment_all(out, &text);
 }
 
 static void queries_database(struct buffer *out, const struct meta *meta, const struct metaedit *m,

@@ -165,14 +165,49 @@ static int rebuilding_make_folders(struct rebuilding *b, struct err *e)
     return r < 0 ? err_sys(e, r, "%s", b->p->data) : 0;
 }
 
+static size_t items(const struct metaedit *m, const struct metaedit_item *in,
+                    enum metaedit_kind kind)
+{
+    size_t n = 0;
+    for (const struct metaedit_item *i = metaedit_first(m, in, kind); i; i = metaedit_next(i))
+        n++;
+    return n;
+}
+
+/* What --replace takes from a meta.db that can be read. */
+static void rebuilding_say_lost(const struct rebuilding *b)
+{
+    cleanup(metaedit_freep) struct metaedit *old = NULL;
+    if (!b->old.bytes || metaedit_open(b->old.bytes, b->old.n, &old, NULL) < 0)
+        return;
+    const struct metaedit_item *db = metaedit_first(old, NULL, METAEDIT_DATABASE), *rp;
+    const size_t users = items(old, NULL, METAEDIT_USER);
+    size_t queries = 0, subscriptions = 0;
+    for (; db; db = metaedit_next(db)) {
+        queries += items(old, db, METAEDIT_QUERY);
+        for (rp = metaedit_first(old, db, METAEDIT_POLICY); rp; rp = metaedit_next(rp))
+            subscriptions += items(old, rp, METAEDIT_SUBSCRIPTION);
+        if (!metaedit_find(b->m, NULL, METAEDIT_DATABASE, db->name))
+            snap_warn("the database %s has no shard with a point, and is not in the new meta.db",
+                      db->name);
+    }
+    if (users + queries + subscriptions)
+        snap_warn("%zu user%s, %zu continuous quer%s and %zu subscription%s of the old meta.db are "
+                  "not in the new one",
+                  users, plural(users), queries, queries == 1 ? "y" : "ies", subscriptions,
+                  plural(subscriptions));
+}
+
 /* What the old one knew and nothing else does, and what retention will do. */
 static void rebuilding_advise(const struct rebuilding *b, const void *bytes, size_t n)
 {
     struct census c = {0};
     char kept[64];
-    if (!b->known)
+    if (!b->known) {
         snap_note("users, grants, continuous queries and subscriptions are not in the folders: "
                   "the new meta.db has none");
+        rebuilding_say_lost(b);
+    }
     if (census_take(bytes, n, time_wall_ns(), &c, NULL) < 0)
         return;
     for (size_t i = 0; i < c.nexpired; i++) {
@@ -210,12 +245,11 @@ static int rebuilding_write(struct rebuilding *b, struct err *e)
 
 static size_t count(const struct metaedit *m, size_t *policies)
 {
-    const struct metaedit_item *db = metaedit_first(m, NULL, METAEDIT_DATABASE), *rp;
+    const struct metaedit_item *db = metaedit_first(m, NULL, METAEDIT_DATABASE);
     size_t n = 0;
     *policies = 0;
     for (; db; db = metaedit_next(db), n++)
-        for (rp = metaedit_first(m, db, METAEDIT_POLICY); rp; rp = metaedit_next(rp))
-            ++*policies;
+        *policies += items(m, db, METAEDIT_POLICY);
     return n;
 }
 
@@ -238,9 +272,9 @@ static void rebuilding_print(struct rebuilding *b, bool written)
     if (!b->shards)
         printf("meta.db knows every shard: nothing was changed\n");
     else
-        printf("%s: %zu shard%s added, to %zu database%s with %zu policies in all\n",
+        printf("%s: %zu shard%s added, to %zu database%s with %zu polic%s in all\n",
                written ? "meta.db written" : "nothing was written", b->shards, plural(b->shards),
-               databases, plural(databases), policies);
+               databases, plural(databases), policies, policies == 1 ? "y" : "ies");
     if (b->kept)
         printf("the old meta.db is %s\n", b->kept);
 }

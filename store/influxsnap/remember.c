@@ -22,6 +22,13 @@ void remember(struct snap *s, enum history_kind kind, int64_t began_ns,
         snap_warn("%s; this will not be remembered", why.text);
 }
 
+enum history_result remember_result(int code)
+{
+    if (code == EXIT_DONE)
+        return HISTORY_DONE;
+    return code == EXIT_OMISSIONS ? HISTORY_OMISSIONS : HISTORY_FAILED;
+}
+
 char *remember_path(const char *path)
 {
     autofree char *own = strdup(path);

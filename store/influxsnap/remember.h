@@ -12,6 +12,9 @@
 void remember(struct snap *s, enum history_kind kind, int64_t began_ns,
               const struct history_entry *end);
 
+/* How a command that exits with this code has ended. */
+enum history_result remember_result(int code);
+
 /* A path as it is to be remembered, in full and spelled in one way: who reads that is in another
  * folder, and the same thing has one name. The last name may be a link. In fresh memory; NULL when
  * out of memory. */

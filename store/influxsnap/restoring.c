@@ -25,15 +25,26 @@ static int busy_code(const struct snap *s)
     return session_check_mounts(&s->paths, NULL) == -EBUSY ? EXIT_FAILED : EXIT_IN_USE;
 }
 
-/* Of a snapshot whose manifest was read, it is only the part of it that does not fit. */
+/* Whether what was given is a snapshot, of which a part is restored: then only the part does not
+ * fit. */
+static bool restore_is_of_part(const struct restoring *r)
+{
+    bool part = restore_request_composes(&r->request);
+    for (size_t i = 0; i < r->set.n; i++) {
+        if (!r->set.at[i].m)
+            return false;
+        part |= r->set.at[i].m->selection != NULL;
+    }
+    return part && (r->set.n || r->influxd);
+}
+
 static int restore_exit_code(const struct restoring *r, int code)
 {
     switch (code) {
     case -EBUSY:
         return busy_code(r->s);
     case -EINVAL:
-        return (r->set.n || r->influxd) && restore_request_composes(&r->request) ? EXIT_FAILED
-                                                                                 : EXIT_CORRUPT;
+        return restore_is_of_part(r) ? EXIT_FAILED : EXIT_CORRUPT;
     case -EBADMSG:
         return EXIT_CORRUPT;
     case -ESTALE:
@@ -126,18 +137,29 @@ static const char *name_of(const char *path)
     return *path ? path : "snapshot";
 }
 
+/* What an upload says, which may begin with its name, of the file. */
+static int restore_blame(const char *path, int code, const struct err *why, struct err *e)
+{
+    const char *name = name_of(path), *text = why->text;
+    const size_t n = strlen(name);
+    if (strncmp(text, name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+        text += n + 2;
+    return err_set(e, code, "%s: %s", path, text);
+}
+
 /* q: what is asked of it; NULL for a number, which is for the full snapshot after it. */
 static int restore_upload_file(struct restoring *r, const char *path,
                                const struct restore_request *q, struct err *e)
 {
     struct err why = {0};
     cleanup(upload_freep) struct upload *u = NULL;
-    autoclose int fd = tar_open(&path);
-    int ret = fd < 0 ? -errno : upload_new(r->session, name_of(path), q, &u);
+    autoclose int fd = r->influxd ? -1 : tar_open(&path);
+    int ret = fd < 0 && !r->influxd ? -errno : upload_new(r->session, name_of(path), q, &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
     upload_open(u);
-    ret = restore_pour(r, fd, path, u, &why);
+    ret = r->influxd ? setlook_pour(r->influxd, u, &r->tail, &r->meter, &why)
+                     : restore_pour(r, fd, path, u, &why);
     if (ret == 0)
         ret = upload_flush(u, &snap_reader, &why);
     if (ret == -EINTR) { /* unless an exchange has begun: that is waited for */
@@ -146,17 +168,15 @@ static int restore_upload_file(struct restoring *r, const char *path,
     }
     upload_close(u);
     logtail_follow(&r->tail, &r->meter);
-    return ret < 0 ? err_set(e, ret, "%s: %s", path, why.text) : 0;
+    return ret < 0 ? restore_blame(path, ret, &why, e) : 0;
 }
 
 /* The full snapshot comes last: by then the numbers have been checked. */
 static int restore_upload_all(struct restoring *r, struct err *e)
 {
     const struct tarset_file *full = NULL;
-    if (restoring_stdin(r))
-        return restore_upload_file(r, RESTORING_STDIN, &r->request, e);
-    if (r->influxd)
-        return setlook_upload(r->influxd, r->session, &r->request, &r->tail, &r->meter, e);
+    if (restoring_stdin(r) || r->influxd)
+        return restore_upload_file(r, r->s->o.args[0], &r->request, e);
     for (size_t i = 0; i < r->set.n; i++) {
         const struct tarset_file *f = &r->set.at[i];
         int ret = 0;

@@ -61,7 +61,7 @@ static int selecting_folder(const struct snap *s, struct err *e)
     return fd < 0 ? err_sys(e, -errno, "%s", path) : fd;
 }
 
-int selecting_take(struct snap *s, struct tarball **now, struct err *e)
+int selecting_take(struct snap *s, bool goes_on, struct tarball **now, struct err *e)
 {
     const struct selection part = options_selection(&s->o);
     struct tarball *whole = *now;
@@ -72,8 +72,10 @@ int selecting_take(struct snap *s, struct tarball **now, struct err *e)
     if (part.exact && folder < 0)
         return folder;
     const struct selected_cutting how = {folder, &snap_reader};
-    int r =
-        selected_new(tarball_capture(whole), &part, snapshots_catalog(s->snapshots), &how, &c, e);
+    int r = goes_on ? 0 : selected_check_excluded(tarball_capture(whole), &part, e);
+    if (r == 0)
+        r = selected_new(tarball_capture(whole), &part, snapshots_catalog(s->snapshots), &how, &c,
+                         e);
     if (r == 0 && (r = snapshots_tarball(s->snapshots, c, now)) < 0)
         err_sys(e, r, "the snapshot");
     if (r == 0)

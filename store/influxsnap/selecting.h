@@ -13,8 +13,9 @@ int selecting_check(const struct options *o, struct err *e);
 int selecting_check_chain(const struct options *o, const char *path, const struct tarset *chain,
                           struct err *e);
 
-/* Puts the tarball of the part in the place of *now, that of the whole store. Errors as
- * selected_new. */
-int selecting_take(struct snap *s, struct tarball **now, struct err *e);
+/* Puts the tarball of the part in the place of *now, that of the whole store. goes_on: it goes on with
+ * a chain, in which a database that is excluded may have been dropped since. Errors as selected_new
+ * and selected_check_excluded. */
+int selecting_take(struct snap *s, bool goes_on, struct tarball **now, struct err *e);
 
 #endif

@@ -179,8 +179,8 @@ const struct set *setlook_set(const struct setlook *l)
 
 /* The snapshot that it is */
 
-static int setlook_pour(struct setlook *l, struct upload *u, struct logtail *tail,
-                        struct meter *meter, struct err *e)
+int setlook_pour(struct setlook *l, struct upload *u, struct logtail *tail, struct meter *meter,
+                 struct err *e)
 {
     const void *block;
     ssize_t n;
@@ -194,27 +194,6 @@ static int setlook_pour(struct setlook *l, struct upload *u, struct logtail *tai
         logtail_follow(tail, meter);
     }
     return r;
-}
-
-int setlook_upload(struct setlook *l, struct session *session, const struct restore_request *q,
-                   struct logtail *tail, struct meter *meter, struct err *e)
-{
-    struct err why = {0};
-    cleanup(upload_freep) struct upload *u = NULL;
-    int r = upload_new(session, path_last(l->path), q, &u);
-    if (r < 0)
-        return err_sys(e, r, "%s", l->path);
-    upload_open(u);
-    r = setlook_pour(l, u, tail, meter, &why);
-    if (r == 0)
-        r = upload_flush(u, &snap_reader, &why);
-    if (r == -EINTR) { /* unless an exchange has begun: that is waited for */
-        upload_abandon(u, "interrupted", NULL);
-        r = upload_restored(u) ? 0 : err_set(&why, -EINTR, "interrupted; the store is as it was");
-    }
-    upload_close(u);
-    logtail_follow(tail, meter);
-    return r < 0 ? err_set(e, r, "%s: %s", l->path, why.text) : 0;
 }
 
 static ssize_t verify_pull(void *arg, const void **block, struct err *e)

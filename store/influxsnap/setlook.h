@@ -28,9 +28,9 @@ void setlook_close(struct setlook *l); /* NULL is allowed */
 
 const struct set *setlook_set(const struct setlook *l);
 
-/* Restores it as an upload of the session does a snapshot: its verdict. */
-int setlook_upload(struct setlook *l, struct session *session, const struct restore_request *q,
-                   struct logtail *tail, struct meter *meter, struct err *e);
+/* Writes it into the upload, as the snapshot that it is. */
+int setlook_pour(struct setlook *l, struct upload *u, struct logtail *tail, struct meter *meter,
+                 struct err *e);
 
 /* Reads the whole snapshot, as tar_verify does. */
 int setlook_verify(struct setlook *l, struct meter *meter, struct advise *advise,

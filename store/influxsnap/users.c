@@ -33,9 +33,11 @@ static int put_password(struct buffer *out)
 
 static int users_create(struct buffer *out, const struct metaedit_item *user)
 {
-    buffer_string(out, "-- its hash, which InfluxQL cannot set: ");
-    buffer_string(out, user->text);
-    buffer_string(out, "\nCREATE USER ");
+    struct buffer hash = {0};
+    buffer_string(&hash, "its hash, which InfluxQL cannot set: ");
+    buffer_string(&hash, user->text);
+    metalook_comment_all(out, &hash);
+    buffer_string(out, "CREATE USER ");
     influxql_put_name(out, user->name);
     buffer_string(out, " WITH PASSWORD ");
     int r = put_password(out);

@@ -132,7 +132,8 @@ int value_age(const char *text, void *out, struct err *e)
 int value_time(const char *text, void *out, struct err *e)
 {
     return cuts_parse_time(text, strlen(text), out) < 0
-               ? err_set(e, -EINVAL, "not a time (expected 2016-06-11T12:00:00Z)")
+               ? err_set(e, -EINVAL,
+                         "not a time from 1677-09-22 to 2262-04-11 (expected 2016-06-11T12:00:00Z)")
                : 0;
 }
 
@@ -281,8 +282,7 @@ static void value_names_free(const char *const **list, size_t *n)
 int value_exclude(const char *text, void *out, struct err *e)
 {
     struct cut_rules *rules = out;
-    value_rules_clear(rules);
-    const char **list = NULL;
+    const char **list = (const char **)rules->exclude;
     int r = value_names_split(text, &list, &rules->nexclude, e);
     rules->exclude = list;
     return r;
@@ -291,8 +291,7 @@ int value_exclude(const char *text, void *out, struct err *e)
 int value_databases(const char *text, void *out, struct err *e)
 {
     struct selection *s = out;
-    value_names_free(&s->databases, &s->ndatabases);
-    const char **list = NULL;
+    const char **list = (const char **)s->databases;
     int r = value_names_split(text, &list, &s->ndatabases, e);
     s->databases = list;
     return r;
@@ -301,21 +300,17 @@ int value_databases(const char *text, void *out, struct err *e)
 int value_shards(const char *text, void *out, struct err *e)
 {
     struct selection *s = out;
-    uint64_t *list = NULL;
-    free((void *)s->shards);
-    s->shards = NULL;
-    s->nshards = 0;
-    for (size_t n = 0;; text++) {
+    uint64_t *list = (uint64_t *)s->shards;
+    for (;; text++) {
         char *end;
         errno = 0;
         uint64_t id = strtoull(text, &end, 10);
         if (!isdigit((unsigned char)*text) || errno || (*end && *end != ':'))
             return err_set(e, -EINVAL, "not the ids of shards, such as 7 or 7:12");
-        if (!array_grow(&list, n))
+        if (!array_grow(&list, s->nshards))
             return err_sys(e, -ENOMEM, "its ids");
-        list[n++] = id;
+        list[s->nshards++] = id;
         s->shards = list;
-        s->nshards = n;
         text = end;
         if (!*end)
             return 0;

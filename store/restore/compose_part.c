@@ -62,17 +62,23 @@ const struct metaedit_item *compose_next_database(const struct compose *c,
     return d;
 }
 
-/* name: NULL: none of those that there are is asked for. */
-static int part_no_database(const struct compose *c, const char *name, struct err *e)
+/* Refuses with the databases that there are. */
+static int part_none(const struct compose *c, const char *what, struct err *e)
 {
-    char what[600] = "other database than those that are excluded";
     struct there_is l = {0};
     for (const struct metaedit_item *d = metaedit_first(c->incoming, NULL, METAEDIT_DATABASE); d;
          d = metaedit_next(d))
         there_is(&l, d->name);
+    return part_is_missing(&l, what, e);
+}
+
+/* name: NULL: none of those that there are is asked for. */
+static int part_no_database(const struct compose *c, const char *name, struct err *e)
+{
+    char what[600] = "other database than those that are excluded";
     if (name)
         snprintf(what, sizeof(what), "database %s", name);
-    return part_is_missing(&l, what, e);
+    return part_none(c, what, e);
 }
 
 static int part_no_policy(const struct compose *c, struct err *e)
@@ -88,6 +94,47 @@ static int part_no_policy(const struct compose *c, struct err *e)
         }
     snprintf(name, sizeof(name), "policy %s there", c->part.rp);
     return part_is_missing(&l, name, e);
+}
+
+static bool has_name(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Of a database that was asked for when the snapshot was made, there may have been nothing. */
+static int part_check_databases(const struct compose *c, struct err *e)
+{
+    const struct selection *p = &c->part, *made = c->state->selection;
+    for (size_t i = 0; i < p->ndatabases; i++)
+        if (!metaedit_find(c->incoming, NULL, METAEDIT_DATABASE, p->databases[i]) &&
+            !(made && has_name(made->databases, made->ndatabases, p->databases[i])))
+            return part_no_database(c, p->databases[i], e);
+    if (!compose_next_database(c, NULL))
+        return part_no_database(c, p->ndatabases ? p->databases[0] : NULL, e);
+    return 0;
+}
+
+/* A name that is nowhere is mistyped: the database that was to stay would be replaced. What influxd
+ * writes about itself may be missing. */
+static int part_check_excluded(const struct compose *c, struct err *e)
+{
+    const struct selection *p = &c->part, *made = c->state->selection;
+    for (size_t i = 0; i < p->nexclude; i++) {
+        const char *name = p->exclude[i];
+        char what[600];
+        if (strcmp(name, NAME_INTERNAL) == 0 ||
+            metaedit_find(c->incoming, NULL, METAEDIT_DATABASE, name) ||
+            metaedit_find(c->meta, NULL, METAEDIT_DATABASE, name) ||
+            (made && has_name(made->exclude, made->nexclude, name)))
+            continue;
+        snprintf(what, sizeof(what), "database %s, which is to be excluded, nor does the store",
+                 name);
+        return part_none(c, what, e);
+    }
+    return 0;
 }
 
 /* Calls fn with each shard of the databases and policies that are asked for. */
@@ -184,15 +231,15 @@ int compose_check_part(const struct compose *c, struct err *e)
     const struct selection *p = &c->part;
     const struct metaedit_item *d = NULL;
     bool policy = !p->rp;
-    for (size_t i = 0; i < p->ndatabases; i++)
-        if (!metaedit_find(c->incoming, NULL, METAEDIT_DATABASE, p->databases[i]))
-            return part_no_database(c, p->databases[i], e);
-    if (!compose_next_database(c, NULL))
-        return part_no_database(c, NULL, e);
+    int r = part_check_excluded(c, e);
+    if (r == 0)
+        r = part_check_databases(c, e);
+    if (r < 0)
+        return r;
     while (!policy && (d = compose_next_database(c, d)))
         policy = metaedit_find(c->incoming, d, METAEDIT_POLICY, p->rp);
     if (!policy)
         return part_no_policy(c, e);
-    int r = part_check_shards(c, e);
+    r = part_check_shards(c, e);
     return r < 0 ? r : part_check_times(c, e);
 }

@@ -117,6 +117,53 @@ static int plan_avoid(struct compose *c, struct err *e)
     return r;
 }
 
+/* Shards that the store's meta.db lists, and whether the folder of any of their databases is there:
+ * else their disk is not mounted. */
+struct listed {
+    size_t n;
+    bool any;
+};
+
+static size_t plan_count_shards(const struct compose *c, const struct metaedit_item *database)
+{
+    size_t n = 0;
+    for (const struct metaedit_item *p = metaedit_first(c->meta, database, METAEDIT_POLICY); p;
+         p = metaedit_next(p))
+        for (const struct metaedit_item *g = metaedit_first(c->meta, p, METAEDIT_GROUP); g;
+             g = metaedit_next(g))
+            for (const struct metaedit_item *s = metaedit_first(c->meta, g, METAEDIT_SHARD); s;
+                 s = metaedit_next(s))
+                n += !g->deleted;
+    return n;
+}
+
+static struct listed plan_list_shards(const struct compose *c)
+{
+    struct listed l = {0};
+    const int data = c->ours[TARGET_DATA];
+    for (const struct metaedit_item *d = metaedit_first(c->meta, NULL, METAEDIT_DATABASE); d;
+         d = metaedit_next(d)) {
+        const size_t n = plan_count_shards(c, d);
+        l.n += n;
+        l.any |= n && data >= 0 && faccessat(data, d->name, F_OK, 0) == 0;
+    }
+    return l;
+}
+
+/* Refuses where the disk is missing and any of the shards is to stay: what is restored would lie below
+ * the mount point. */
+static int plan_check_disk(const struct compose *c, const struct listed *were, struct err *e)
+{
+    if (were->any || plan_list_shards(c).n == 0)
+        return 0;
+    return err_set(e, -EIO,
+                   "%s/" NAME_META_DB " lists %zu shard%s, and %s holds none of them: is its disk "
+                   "mounted? If they are lost, restore a whole snapshot, or of a part all "
+                   "databases that have shards",
+                   c->t->at[TARGET_META].path, were->n, plural(were->n),
+                   c->t->at[TARGET_DATA].path);
+}
+
 /* What comes */
 
 /* Subscriptions send points to places that know nothing of the new name. */
@@ -211,9 +258,12 @@ int compose_plan(struct compose *c, struct err *e)
 {
     const struct metaedit_item *d = NULL;
     size_t i = 0;
+    const struct listed were = plan_list_shards(c);
     int r = plan_check_name(c, e);
     while (r == 0 && (d = compose_next_database(c, d)))
         r = plan_take_away(c, d, e);
+    if (r == 0)
+        r = plan_check_disk(c, &were, e);
     compose_sort_dropped(c);
     if (r == 0)
         r = plan_avoid(c, e);

@@ -6,6 +6,7 @@
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/restore/compose_impl.h"
+#include "store/rewrite/partmeta.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,22 +81,6 @@ static void read_narrow(struct compose *c)
     c->part.exact |= s->exact && c->q->merge == MERGE_NONE;
 }
 
-static bool choose_database(void *arg, const char *db)
-{
-    return selection_has_database(arg, db);
-}
-
-static bool choose_policy(void *arg, const char *db, const char *rp)
-{
-    return selection_has_policy(arg, db, rp);
-}
-
-static bool choose_shard(void *arg, const char *db, const char *rp, uint64_t id, int64_t start,
-                         int64_t end)
-{
-    return selection_has_shard(arg, db, rp, id, start, end);
-}
-
 /* Without a store, there is nothing in it. */
 int compose_read_ours(struct compose *c, struct err *e)
 {
@@ -125,46 +110,16 @@ int compose_read_ours(struct compose *c, struct err *e)
     return r < 0 ? err_set(e, -EIO, "%s/" NAME_META_DB ": %s", meta, why.text) : 0;
 }
 
-/* Whether anything of a database is asked for: policies as such, or at least one shard. */
-static bool read_is_wanted(const struct compose *c, const struct metaedit_item *database)
-{
-    const struct selection *part = &c->part;
-    const bool shards = part->nshards || part->from != INT64_MIN || part->to != INT64_MAX;
-    if (selection_of_databases(part))
-        return true;
-    for (const struct metaedit_item *p = metaedit_first(c->incoming, database, METAEDIT_POLICY); p;
-         p = metaedit_next(p))
-        if (!shards || metaedit_first(c->incoming, p, METAEDIT_GROUP))
-            return true;
-    return false;
-}
-
-static void read_drop_unwanted(struct compose *c)
-{
-    const struct metaedit_item *next;
-    for (const struct metaedit_item *d = metaedit_first(c->incoming, NULL, METAEDIT_DATABASE); d;
-         d = next) {
-        next = metaedit_next(d);
-        if (!read_is_wanted(c, d))
-            metaedit_remove(c->incoming, d);
-    }
-}
-
 /* Of the snapshot's metastore only what is asked for stays; users do, for their grants. */
 int compose_read(struct compose *c, const void *meta, size_t len, struct err *e)
 {
-    const struct metaedit_choice choice = {choose_database, choose_policy, choose_shard, &c->part,
-                                           true};
     read_narrow(c);
     int r = metaedit_open(meta, len, &c->incoming, e);
     if (r == 0)
-        r = compose_check_part(c, e);
+        r = compose_read_ours(c, e);
     if (r == 0)
-        r = metaedit_keep(c->incoming, &choice, e);
-    if (r < 0)
-        return r;
-    read_drop_unwanted(c);
-    return compose_read_ours(c, e);
+        r = compose_check_part(c, e);
+    return r < 0 ? r : partmeta_keep(c->incoming, &c->part, e);
 }
 
 int compose_name_is_free(const struct compose *c, struct err *e)
@@ -172,8 +127,9 @@ int compose_name_is_free(const struct compose *c, struct err *e)
     if (!c->q->as || c->q->merge != MERGE_NONE ||
         !metaedit_find(c->meta, NULL, METAEDIT_DATABASE, c->q->as))
         return 0;
-    return err_set(e, -EEXIST,
-                   "there is a database %s, which is not replaced by one of another name: drop it "
-                   "first, or choose another name",
-                   c->q->as);
+    return err_set(
+        e, -EEXIST,
+        "there is a database %s already, and one that gets a name replaces none: drop it "
+        "first, or choose another name",
+        c->q->as);
 }

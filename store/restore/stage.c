@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -86,26 +87,43 @@ void stage_free(struct stage *s)
     free(s);
 }
 
+void stage_limit(struct stage *s, stage_takes_fn *fn, void *arg)
+{
+    s->takes = fn;
+    s->takes_arg = arg;
+}
+
+bool stage_takes(const struct stage *s, const char *name)
+{
+    return !s->takes || s->takes(s->takes_arg, name);
+}
+
 int stage_check_space(const struct stage *s, const uint64_t need[TARGETS], struct err *e)
 {
     for (int i = 0; i < TARGETS; i++) {
         struct statvfs v;
         uint64_t sum = 0;
+        char names[32] = "";
         if (fstatvfs(s->fds[i], &v) < 0)
             return err_sys(e, -errno, "%s", target_kind_name((enum target_kind)i));
         for (int k = 0; k < TARGETS; k++) {
             struct stat a, b;
-            if (fstat(s->fds[i], &a) == 0 && fstat(s->fds[k], &b) == 0 && a.st_dev == b.st_dev)
-                sum += need[k];
+            const char *name = target_kind_name((enum target_kind)k);
+            if (need[k] == 0 || fstat(s->fds[i], &a) < 0 || fstat(s->fds[k], &b) < 0 ||
+                a.st_dev != b.st_dev)
+                continue;
+            snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", sum ? ", " : "",
+                     name);
+            sum += need[k];
         }
         uint64_t blocks = geteuid() == 0 ? v.f_bfree : v.f_bavail;
         uint64_t avail = blocks * (v.f_frsize ? v.f_frsize : v.f_bsize);
         if (sum > avail)
             return err_set(e, -ENOSPC,
                            "no room: the snapshot needs %llu bytes for %s, %llu are free beside "
-                           "the store",
-                           (unsigned long long)sum, target_kind_name((enum target_kind)i),
-                           (unsigned long long)avail);
+                           "the store; free some, such as by removing what an earlier restore has "
+                           "kept (*.before-restore)",
+                           (unsigned long long)sum, names, (unsigned long long)avail);
     }
     return 0;
 }
@@ -191,6 +209,8 @@ int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e)
 {
     const char *path;
     enum target_kind kind = target_kind_of(name, &path);
+    if (!stage_takes(s, name))
+        return 0; /* s->file stays -1 */
     int r = stage_parent(s, name);
     if (r == 0) {
         s->file = openat(s->parent, path_last(name),
@@ -210,6 +230,8 @@ int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e)
 
 int stage_write(struct stage *s, const void *buf, size_t n, struct err *e)
 {
+    if (s->file < 0)
+        return 0;
     int r = io_write_all(s->file, buf, n);
     if (r < 0)
         return err_sys(e, r, "staging %s", s->file_name);
@@ -226,6 +248,8 @@ int stage_write(struct stage *s, const void *buf, size_t n, struct err *e)
 int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_to_spec(mtime_ns)};
+    if (s->file < 0)
+        return 0;
     if (s->written > s->pushed)
         sync_file_range(s->file, (off_t)s->pushed, 0, SYNC_FILE_RANGE_WRITE);
     int r = futimens(s->file, times) < 0 ? -errno : 0;
@@ -233,6 +257,13 @@ int stage_close(struct stage *s, int64_t mtime_ns, struct err *e)
     if (r == 0)
         r = c;
     return r < 0 ? err_sys(e, r, "staging %s", s->file_name) : 0;
+}
+
+int stage_read_file(const struct stage *s, const char *name, size_t max, char **buf, size_t *len)
+{
+    const char *path;
+    const int fd = s->fds[target_kind_of(name, &path)];
+    return io_read_file(fd, path, max, buf, len);
 }
 
 /* The mode would cut down an ACL, whose mask it is; so the ACL, which holds a mode, comes last. */

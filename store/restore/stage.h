@@ -15,6 +15,7 @@
 #include "store/base/err.h"
 #include "store/restore/target.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,12 @@ static inline void stage_freep(struct stage **s)
 {
     stage_free(*s);
 }
+
+/* From now on only files are staged for which fn is true; others are opened, written and closed in
+ * vain. stage_takes asks it. */
+typedef bool stage_takes_fn(void *arg, const char *name);
+void stage_limit(struct stage *s, stage_takes_fn *fn, void *arg);
+bool stage_takes(const struct stage *s, const char *name);
 
 /* -ENOSPC if need[i] bytes exceed the free space below folder i; folders on one file system share
  * it. */
@@ -51,6 +58,9 @@ int stage_each_folder(const struct stage *s, stage_folder_fn *fn, void *arg);
 int stage_open(struct stage *s, const char *name, mode_t mode, struct err *e);
 int stage_write(struct stage *s, const void *buf, size_t n, struct err *e);
 int stage_close(struct stage *s, int64_t mtime_ns, struct err *e);
+
+/* Reads a staged file as io_read_file does. -ENOENT: none of this name is staged. */
+int stage_read_file(const struct stage *s, const char *name, size_t max, char **buf, size_t *len);
 
 /* Sets the folders' modes and times and waits until all is on disk; after stage_unsynced the caller
  * has to wait instead, and has to know of labels by itself. */

@@ -32,6 +32,8 @@ struct stage {
     struct staged_folder *folders; /* by order, until stage_finish sorts them by name */
     size_t nfolders;
     bool unsynced;
+    stage_takes_fn *takes; /* NULL: all */
+    void *takes_arg;
 
     int parent; /* the folder of the last file, or -1, and its name: files come by folder */
     char parent_name[PATH_MAX];

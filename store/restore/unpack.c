@@ -23,7 +23,8 @@ struct unpack {
     uint8_t of_manifest[SHA256_BYTES];
     uint8_t (*sums)[SHA256_BYTES]; /* of m->files[i] */
     bool *seen;
-    size_t left; /* files still to come */
+    size_t left;  /* files still to come */
+    bool checked; /* there is room for them */
     struct err *e;
 };
 
@@ -128,17 +129,21 @@ static int unpack_manifest(struct unpack *u)
 
 static int unpack_begin(struct unpack *u)
 {
+    return u->sink ? u->sink->begin(u->sink->arg, u->m, u->e)
+                   : u->io->begin(u->io->arg, u->m, &u->stage, u->e);
+}
+
+/* Before the first file but meta.db, by which the stage may know what it takes. */
+static int unpack_check_space(struct unpack *u)
+{
     uint64_t need[TARGETS] = {0};
-    if (u->sink)
-        return u->sink->begin(u->sink->arg, u->m, u->e);
-    int r = u->io->begin(u->io->arg, u->m, &u->stage, u->e);
-    if (r < 0)
-        return r;
     for (size_t i = 0; i < u->m->nfiles; i++) {
         const struct manifest_file *f = &u->m->files[i];
         const char *path;
-        need[target_kind_of(f->name, &path)] += f->size;
+        if (stage_takes(u->stage, f->name))
+            need[target_kind_of(f->name, &path)] += f->size;
     }
+    u->checked = true;
     return stage_check_space(u->stage, need, u->e);
 }
 
@@ -146,8 +151,10 @@ static int unpack_begin(struct unpack *u)
 
 static int open_file(struct unpack *u, const struct tar_member *m)
 {
-    return u->sink ? u->sink->open(u->sink->arg, m->name, m->size, m->at, u->e)
-                   : stage_open(u->stage, m->name, m->mode, u->e);
+    if (u->sink)
+        return u->sink->open(u->sink->arg, m->name, m->size, m->at, u->e);
+    int r = u->checked || strcmp(m->name, NAME_META_MEMBER) == 0 ? 0 : unpack_check_space(u);
+    return r < 0 ? r : stage_open(u->stage, m->name, m->mode, u->e);
 }
 
 static int write_file(struct unpack *u, const void *buf, size_t n)

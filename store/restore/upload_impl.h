@@ -9,6 +9,7 @@
 #include "store/restore/increments.h"
 #include "store/restore/session_upload.h"
 #include "store/restore/upload.h"
+#include "store/restore/wanted.h"
 
 #include <pthread.h>
 
@@ -51,7 +52,8 @@ struct upload {
     pthread_t thread;
     bool joinable;
     struct stage *stage;         /* the thread's while that runs, */
-    struct increment *increment; /* as is this, if it is one */
+    struct increment *increment; /* as is this, if it is one, */
+    struct wanted *wanted;       /* and this: what of it is staged */
     char *target;                /* the name to install it under, for the thread that does */
 };
 

@@ -2,6 +2,8 @@
 /* What an upload's own thread does: unpacking it, and installing or discarding it. */
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
 #include "store/restore/translator.h"
 #include "store/restore/unpack.h"
 #include "store/restore/upload_impl.h"
@@ -17,6 +19,18 @@ static char *work_name(struct upload *u)
     return strdup(u->name);
 }
 
+/* Once meta.db is staged, it is learned; a tar that was repacked may have it later. */
+static bool work_wants(void *arg, const char *name)
+{
+    struct upload *u = arg;
+    autofree char *meta = NULL;
+    size_t len;
+    if (wanted_needs_meta(u->wanted) &&
+        stage_read_file(u->stage, NAME_META_MEMBER, META_DB_MAX, &meta, &len) == 0)
+        wanted_learn(u->wanted, meta, len);
+    return wanted_has(u->wanted, name);
+}
+
 static int work_begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
 {
     struct upload *u = arg;
@@ -28,12 +42,17 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
                        "%s is number %" PRId64 ", which holds only changes: copy a whole snapshot "
                        "here, such as at/%" PRId64 ".tar",
                        name, m->number, m->number);
+    if (wanted_new(u->asked, &u->wanted) < 0)
+        return err_sys(e, -ENOMEM, "restore");
     int r = m->kind == MANIFEST_INCREMENTAL
                 ? increments_receive(u->session, name, m, &u->increment, &u->stage, e)
                 : session_claim(u->session, u, name, m, u->asked, &u->stage, e);
-    if (r == 0)
-        *out = u->stage;
-    return r;
+    if (r < 0)
+        return r;
+    if (restore_request_composes(u->asked))
+        stage_limit(u->stage, work_wants, u);
+    *out = u->stage;
+    return 0;
 }
 
 static void member(void *arg, const char *name, uint64_t size)
@@ -115,6 +134,7 @@ static void *work_unpack(void *arg)
     autofree char *name = work_name(u);
     const char *shown = name ? name : "?";
     stage_free(steal_ptr(&u->stage));
+    wanted_free(steal_ptr(&u->wanted));
     if (r == 0) {
         account_verified(u->account, u, shown);
     } else {

@@ -66,6 +66,15 @@ static int shard_blame_home(int code, const struct err *why, struct err *e)
                      : err_set(e, code == -EBADMSG ? -EIO : code, "in the store: %s", why->text);
 }
 
+/* Nor is that of a part that is home's own, as of a shard that is cut. */
+static int shard_blame_part(const struct merge_shard *m, size_t part, int code,
+                            const struct err *why, struct err *e)
+{
+    if (m->q.parts[part].capture == m->q.capture)
+        return shard_blame_home(code, why, e);
+    return code == 0 ? 0 : err_set(e, code, "%s", why->text);
+}
+
 /* What home's WAL is as TSM files, where it must not win. */
 static int shard_settle_home(struct merge_shard *m, struct err *e)
 {
@@ -130,12 +139,13 @@ static int shard_settle(struct merge_shard *m, struct err *e)
 {
     const struct merge_query *q = &m->q;
     struct settled_query s = {.folder = q->folder, .reader = q->reader};
+    struct err why = {0};
     int r = 0;
     for (size_t i = 0; r == 0 && i < q->nparts; i++) {
         s.capture = q->parts[i].capture;
         s.shard = q->parts[i].shard;
         s.range = q->parts[i].range;
-        r = settled_open(&s, &m->settled[i], e);
+        r = shard_blame_part(m, i, settled_open(&s, &m->settled[i], &why), &why, e);
     }
     return r;
 }
@@ -253,9 +263,10 @@ static int shard_add_parts(struct merge_shard *m, struct err *e)
 {
     for (size_t part = 0; part < m->q.nparts; part++) {
         const size_t first = m->n;
+        struct err why = {0};
         int r = 0;
         for (size_t i = 0; r == 0 && i < settled_count(m->settled[part]); i++)
-            r = shard_add_file(m, part, i, e);
+            r = shard_blame_part(m, part, shard_add_file(m, part, i, &why), &why, e);
         if (r == 0 && shard_add_side(m, first) < 0)
             r = no_memory(e);
         if (r < 0)

@@ -23,7 +23,7 @@
 #include "store/rewrite/merge_types.h"
 #include "store/rewrite/settled.h"
 
-/* What is taken of another shard. */
+/* What is taken of another shard: of a snapshot, or, with home's capture, of the store itself. */
 struct merge_part {
     const struct capture *capture;
     const struct shard_files *shard;
@@ -56,9 +56,8 @@ struct merge_file {
 
 struct merge_shard;
 
-/* Errors, with the file and the cause in *e: for damage in what has to be read -EIO if it is home's,
- * else -EBADMSG; -EOVERFLOW:
- * see merge_order.h; -EINTR; -ENOSPC and what else writing to the folder says; -ENOMEM; as
+/* Errors, with the file and the cause in *e: for damage in what has to be read -EIO if it is of
+ * home's capture, else -EBADMSG; -EOVERFLOW: see merge_order.h; -EINTR; -ENOSPC and what else writing to the folder says; -ENOMEM; as
  * capture_read. */
 int merge_shard_open(const struct merge_query *q, struct merge_shard **out, struct err *e);
 void merge_shard_free(struct merge_shard *m); /* NULL is allowed */

@@ -4,7 +4,6 @@
 #include "store/base/array.h"
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
-#include "store/influx/metaedit.h"
 #include "store/influx/protowire.h"
 
 #include <errno.h>
@@ -105,20 +104,44 @@ const char *partmeta_name(const struct partmeta *m, size_t i)
     return m->databases[i].name;
 }
 
-static bool chosen_database(void *arg, const char *db)
+static bool partmeta_has_shard(const struct metaedit *m, const struct metaedit_item *policy,
+                               const struct selection *what)
 {
-    return selection_has_database(arg, db);
+    const char *db = metaedit_up(policy)->name;
+    for (const struct metaedit_item *g = metaedit_first(m, policy, METAEDIT_GROUP); g;
+         g = metaedit_next(g))
+        for (const struct metaedit_item *s = metaedit_first(m, g, METAEDIT_SHARD); s;
+             s = metaedit_next(s))
+            if (!g->deleted && selection_has_shard(what, db, policy->name, s->id, g->start, g->end))
+                return true;
+    return false;
 }
 
-static bool chosen_policy(void *arg, const char *db, const char *rp)
+/* Whether anything of a database is selected: policies as such, or at least one shard. */
+static bool partmeta_has_any(const struct metaedit *m, const struct metaedit_item *database,
+                             const struct selection *what)
 {
-    return selection_has_policy(arg, db, rp);
+    const bool shards = what->nshards || what->from != INT64_MIN || what->to != INT64_MAX;
+    if (selection_of_databases(what))
+        return true;
+    for (const struct metaedit_item *p = metaedit_first(m, database, METAEDIT_POLICY); p;
+         p = metaedit_next(p))
+        if (selection_has_policy(what, database->name, p->name) &&
+            (!shards || partmeta_has_shard(m, p, what)))
+            return true;
+    return false;
 }
 
-static bool chosen_shard(void *arg, const char *db, const char *rp, uint64_t id, int64_t start,
-                         int64_t end)
+int partmeta_keep(struct metaedit *m, const struct selection *what, struct err *e)
 {
-    return selection_has_shard(arg, db, rp, id, start, end);
+    const struct metaedit_choice choice = metaedit_choice_of(what);
+    const struct metaedit_item *next;
+    for (const struct metaedit_item *d = metaedit_first(m, NULL, METAEDIT_DATABASE); d; d = next) {
+        next = metaedit_next(d);
+        if (!partmeta_has_any(m, d, what))
+            metaedit_remove(m, d);
+    }
+    return metaedit_keep(m, &choice, e);
 }
 
 /* Administrators stay where users do, whatever their grants: they are of the whole store. */
@@ -211,14 +234,9 @@ int partmeta_make(const struct partmeta *m, const struct selection *what, void *
 {
     cleanup(metaedit_freep) struct metaedit *edit = NULL;
     cleanup(buffer_free) struct buffer b = {0};
-    const struct metaedit_choice choice = {.database = chosen_database,
-                                           .policy = chosen_policy,
-                                           .shard = chosen_shard,
-                                           .arg = (void *)what,
-                                           .users = true};
     int r = partmeta_gather(m, what, &edit, e);
     if (r == 0)
-        r = metaedit_keep(edit, &choice, e);
+        r = partmeta_keep(edit, what, e);
     if (r == 0) {
         partmeta_drop_admins(edit);
         r = partmeta_print(edit, &b, e);

@@ -11,6 +11,7 @@
 
 #include "store/base/err.h"
 #include "store/influx/meta.h"
+#include "store/influx/metaedit.h"
 #include "store/influx/selection.h"
 
 #include <stddef.h>
@@ -34,5 +35,10 @@ const char *partmeta_name(const struct partmeta *m, size_t i);
  * meta_free. Not checked: whether anything is selected. -ENOMEM. */
 int partmeta_make(const struct partmeta *m, const struct selection *what, void **bytes, size_t *len,
                   struct meta **meta, struct err *e);
+
+/* Takes away all that is not selected: also databases of which nothing is, such as those without a
+ * policy or a shard that is asked for. Users stay with their grants on the databases that stay.
+ * -ENOMEM. */
+int partmeta_keep(struct metaedit *m, const struct selection *what, struct err *e);
 
 #endif

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((format(printf, 3, 4))) static void remeta_say(const struct remeta_rules *rules,
-                                                             bool left_out, const char *fmt, ...)
+void remeta_say(const struct remeta_rules *rules, bool left_out, const char *fmt, ...)
 {
     struct err line = {""};
     va_list ap;

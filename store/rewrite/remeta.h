@@ -32,6 +32,9 @@ struct remeta_rules {
     void *arg;
 };
 
+void remeta_say(const struct remeta_rules *rules, bool left_out, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Adds the shards, none of which the meta.db may know; the list is sorted by it. A shard whose id it
  * has elsewhere is left out. A new database gets as its default the policy autogen, or default, or
  * the one with the latest point. 0, -ENOMEM, or -EINVAL for a name that no folder can have. */

@@ -38,12 +38,18 @@ struct selected_cutting {
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
                  const struct selected_cutting *how, struct capture **out, struct err *e);
 
+/* Whether there is each database that is excluded by name: else it is mistyped. What influxd writes
+ * about itself may be missing. -ENOENT: it is not; e says what there is. -EIO, -ENOMEM. */
+int selected_check_excluded(const struct capture *whole, const struct selection *what,
+                            struct err *e);
+
 /* All databases of a capture, prepared at once for many parts of one database each. It borrows
  * nothing: a capture that is given later must be the one that it was made of. */
 struct selected_all;
 
-int selected_all_new(struct capture *whole, struct catalog *catalog, struct selected_all **out,
-                     struct err *e);
+/* Errors as selected_new; -EINTR from the reader, which may be NULL. */
+int selected_all_new(struct capture *whole, struct catalog *catalog,
+                     const struct tarball_reader *reader, struct selected_all **out, struct err *e);
 void selected_all_free(struct selected_all *a); /* NULL is allowed */
 
 /* In the order of their names, bytewise. */

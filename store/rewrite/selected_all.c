@@ -120,8 +120,8 @@ static int all_prepare(struct selected_all *a, size_t i, struct capture *whole, 
     return 0;
 }
 
-int selected_all_new(struct capture *whole, struct catalog *catalog, struct selected_all **out,
-                     struct err *e)
+int selected_all_new(struct capture *whole, struct catalog *catalog,
+                     const struct tarball_reader *reader, struct selected_all **out, struct err *e)
 {
     struct selected_all *a = calloc(1, sizeof(*a));
     int r = a ? selected_read_meta(whole, &a->store, e) : -ENOMEM;
@@ -132,7 +132,8 @@ int selected_all_new(struct capture *whole, struct catalog *catalog, struct sele
         r = a->databases && a->parts ? all_divide(a, whole) : -ENOMEM;
     }
     for (size_t i = 0; r == 0 && i < a->n; i++)
-        r = all_prepare(a, i, whole, e);
+        r = reader_interrupted(reader) ? err_set(e, -EINTR, "interrupted")
+                                       : all_prepare(a, i, whole, e);
     if (r == 0)
         r = catalog_settle_parts(catalog, a->parts, a->n, capture_record(whole), e);
     if (r < 0) {

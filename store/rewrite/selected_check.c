@@ -2,6 +2,7 @@
 /* A selection that meets nothing is a mistake: the message says what there is. */
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
+#include "store/influx/names.h"
 #include "store/rewrite/selected_internal.h"
 
 #include <errno.h>
@@ -49,6 +50,17 @@ int selected_check(const struct partmeta *store, const struct selection *what, s
     for (size_t i = 0; i < partmeta_count(store); i++)
         n += selection_has_database(what, partmeta_name(store, i));
     return n ? 0 : err_set(e, -ENOENT, "no database is selected: all that there are are excluded");
+}
+
+int selected_check_excluded(const struct capture *whole, const struct selection *what,
+                            struct err *e)
+{
+    cleanup(partmeta_freep) struct partmeta *store = NULL;
+    int r = what->nexclude ? selected_read_meta(whole, &store, e) : 0;
+    for (size_t i = 0; r == 0 && i < what->nexclude; i++)
+        if (strcmp(what->exclude[i], NAME_INTERNAL) != 0)
+            r = check_database(store, what->exclude[i], e);
+    return r;
 }
 
 static void say_policies(const struct meta *m, struct words *w)

@@ -233,13 +233,17 @@ static bool madeset_knows_size(struct madeset *s, const struct madeset_file *f)
     return f->have_size;
 }
 
+/* The size is written once, since it is read without the lock from then on. */
 static void madeset_know_size(struct madeset *s, struct madeset_file *f,
                               const struct catalog_derived *known)
 {
     lock_scope(&s->lock);
-    f->size = known->size;
+    if (!f->have_size)
+        f->size = known->size;
     f->have_size = true;
-    f->have_crc = known->have_crc;
+    if (!known->have_crc)
+        return;
+    f->have_crc = true;
     f->crc = known->crc;
 }
 

@@ -20,7 +20,7 @@ struct madeset_file {
     struct shardtar_of of; /* a shard */
     /* Guarded by the set's lock: */
     bool have_size, have_crc;
-    uint64_t size; /* of the tar */
+    uint64_t size; /* of the tar; does not change once it is known */
     uint32_t crc;  /* of its bytes */
 };
 

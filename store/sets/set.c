@@ -68,6 +68,12 @@ const struct manifest *set_manifest(const struct set *s)
     return s->manifest;
 }
 
+const void *set_meta(const struct set *s, size_t *n)
+{
+    *n = s->nmeta;
+    return s->meta;
+}
+
 size_t set_notes(const struct set *s)
 {
     return s->nnotes;

@@ -63,6 +63,9 @@ static inline void set_freep(struct set **s)
  * that only an older metastore knows (OMITTED_UNKNOWN), unless they were asked for. */
 const struct manifest *set_manifest(const struct set *s);
 
+/* The bytes of its meta.db; as long. */
+const void *set_meta(const struct set *s, size_t *n);
+
 /* What an operator should know, a line each: how many runs, whether it takes the place of a whole
  * store, what `influxd restore` would lose, what may come back. warns: nobody would expect it. */
 size_t set_notes(const struct set *s);

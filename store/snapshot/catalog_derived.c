@@ -48,22 +48,6 @@ static int put_generation(struct catalog *c, uint8_t generation, uint64_t count)
     return mdb_put(c->txn, c->derived, &k, &v, 0);
 }
 
-static int derived_forget_generation(struct catalog *c, uint8_t generation)
-{
-    MDB_cursor *cursor;
-    MDB_val k = {1, &generation}, v;
-    int rc = mdb_cursor_open(c->txn, c->derived, &cursor);
-    if (rc)
-        return rc;
-    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-         rc == 0 && k.mv_size == sizeof(struct derived_key) && *(uint8_t *)k.mv_data == generation;
-         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
-        if ((rc = mdb_cursor_del(cursor, 0)))
-            break;
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
 static int derived_put(struct catalog *c, void *arg)
 {
     struct derived_job *job = arg;
@@ -74,7 +58,7 @@ static int derived_put(struct catalog *c, void *arg)
     if (rc == 0 && count >= DERIVED_MAX) {
         key.generation ^= 1;
         count = 0;
-        rc = derived_forget_generation(c, key.generation);
+        rc = catalog_forget(c, c->derived, &key.generation, sizeof(key.generation));
     }
     memcpy(key.digest, job->digest, SHA256_BYTES);
     if (rc == 0)

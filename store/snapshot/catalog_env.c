@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -214,6 +215,22 @@ void catalog_trouble(struct catalog *c, struct err *out)
 {
     lock_scope(&c->lock);
     *out = c->trouble;
+}
+
+int catalog_forget(struct catalog *c, MDB_dbi from, const void *begin, size_t len)
+{
+    MDB_cursor *cursor;
+    MDB_val k = {len, (void *)begin}, v;
+    int rc = mdb_cursor_open(c->txn, from, &cursor);
+    if (rc)
+        return rc;
+    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+         rc == 0 && k.mv_size > len && memcmp(k.mv_data, begin, len) == 0;
+         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
+        if ((rc = mdb_cursor_del(cursor, 0)))
+            break;
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 int catalog_explain(int rc, struct err *e)

@@ -36,6 +36,9 @@ MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
 /* The index of a file of the store; 0: unknown. */
 int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
 
+/* Removes all whose keys are longer than this and begin with it. Returns one of LMDB's codes. */
+int catalog_forget(struct catalog *c, MDB_dbi from, const void *begin, size_t len);
+
 /* Takes the lock and does the work. Returns -errno, with a message. */
 int catalog_run(struct catalog *c, catalog_work_fn *work, void *arg, struct err *e);
 

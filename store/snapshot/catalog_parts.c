@@ -83,30 +83,14 @@ static int parts_settle_one(struct catalog *c, struct catalog_part *p,
     return mdb_put(c->txn, c->states, &k, &v, 0);
 }
 
-/* So that selections of times, other ones each day, do not pile up. */
-static int parts_forget_all(struct catalog *c)
-{
-    MDB_cursor *cursor;
-    MDB_val k = {PREFIX_LEN, (void *)PREFIX}, v;
-    int rc = mdb_cursor_open(c->txn, c->states, &cursor);
-    if (rc)
-        return rc;
-    for (rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-         rc == 0 && k.mv_size > PREFIX_LEN && memcmp(k.mv_data, PREFIX, PREFIX_LEN) == 0;
-         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
-        if ((rc = mdb_cursor_del(cursor, 0)))
-            break;
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
 static int parts_settle(struct catalog *c, void *arg)
 {
     struct parts_job *job = arg;
     MDB_stat stat;
     int rc = mdb_stat(c->txn, c->states, &stat);
+    /* So that selections of times, other ones each day, do not pile up. */
     if (rc == 0 && stat.ms_entries > PARTS_MAX)
-        rc = parts_forget_all(c);
+        rc = catalog_forget(c, c->states, PREFIX, PREFIX_LEN);
     for (size_t i = 0; rc == 0 && i < job->n; i++)
         rc = parts_settle_one(c, &job->parts[i], job->whole);
     return rc;

@@ -273,6 +273,11 @@ class BackupTest(PartTest):
         self.assertEqual(Archive(self.folder / "rest.tar").manifest["selection"], {"exclude": ["b"]})
         self.backup("--database=c:a", "--exclude=c", path="one.tar")
         self.check(self.folder / "one.tar", cells(source, "a"), ["a"])
+        source.run("DROP DATABASE b")  # which is not asked for by mistake where a chain goes on
+        source.write(["m v=1"], "a")
+        self.assertEqual(self.backup("--exclude=b", path="rest.tar")["number"], 0)
+        self.refused(["--exclude=b"], "there is no database b")
+        self.backup("--exclude=_internal", path="internal.tar")
 
     def test_to_standard_output_and_compressed(self):
         source = self.begin(["a", "b"])
@@ -419,6 +424,7 @@ class BackupTest(PartTest):
                 (["--database=a:../b"], "there is no database ../b", 1),
                 (["--database=a", "--rp=x"], "no retention policy x; there are a.autogen", 1),
                 (["--exclude=a:b"], "all that there are are excluded", 1),
+                (["--exclude=c"], "there is no database c; there are a, b", 1),
                 (["--database=a", "--exclude=a"], "no database is selected", 1),
                 (["--shard=1x"], "not the ids of shards", 2), (["--shard=-1"], "not the ids of shards", 2),
                 (["--shard=99999999999999999999"], "not the ids of shards", 2),
@@ -436,7 +442,7 @@ class BackupTest(PartTest):
         with Influxd(source.root, cache_snapshot_memory_size=1) as again:
             again.write(["m v=1 1"], "a")
             end = time.monotonic() + 30 * PATIENCE
-            while not list(source.root.glob("data/a/autogen/*/*.tsm")):
+            while not list(source.root.glob("data/a/autogen/2/*.tsm")):  # the one that is cut
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.1)
         for path in source.root.glob("data/a/autogen/*/*.tsm"):

@@ -5,18 +5,20 @@ import os
 import shutil
 import stat
 import subprocess
+from pathlib import Path
 
 from lib import fixtures
 from lib.case import StoreTest
 from lib.cutoff import killing
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer
-from lib.files import HANG, run
+from lib.files import HANG, run, wait_until
 from lib.influxd import Influxd
 from lib.measurements import HOUR, START
 
 DAY = 24 * HOUR
 ROOT = os.geteuid() == 0
+SLOW = Path(INFLUXSNAP).parent / "tests/preload_slow.so"
 
 
 class RebuildMetaTest(StoreTest):
@@ -102,6 +104,9 @@ class RebuildMetaTest(StoreTest):
             self.assertEqual(len(influxd.run("SHOW CONTINUOUS QUERIES")[0]["values"]), 1)
             self.assertEqual(influxd.run('SELECT v FROM "other".."m"')[0]["values"][0][1], 3)
             influxd.kill()
+        # What anew would lose is named.
+        lost = self.rebuild(root, "--json", "--dry-run", "--replace")["warnings"]
+        self.assertIn("1 user, 1 continuous query and 0 subscriptions of the old meta.db are not in the new one", lost)
         # Nothing is left to do: not a byte changes.
         before = meta.read_bytes()
         self.assertIn("knows every shard", self.rebuild(root))
@@ -137,7 +142,9 @@ class RebuildMetaTest(StoreTest):
         self.rebuild(root, "--replace")
         self.assertEqual((root / "meta/meta.db.before-rebuild").read_bytes(), good[:-1])
         made = meta.read_bytes()
+        os.link(root / "meta/meta.db.before-rebuild", root / "meta/meta.db.rebuilt")  # as a killed run may leave it
         self.rebuild(root, "--replace")
+        self.assertEqual((root / "meta/meta.db.before-rebuild").read_bytes(), good[:-1])
         self.assertEqual((root / "meta/meta.db.before-rebuild-2").read_bytes(), made)
         self.assertEqual(sorted(os.listdir(root / "meta")), ["meta.db", "meta.db.before-rebuild", "meta.db.before-rebuild-2"])
         shutil.rmtree(root / "data/db")
@@ -145,6 +152,30 @@ class RebuildMetaTest(StoreTest):
         meta.unlink()
         self.rebuild(root, code=1)
         self.assertIn("no shard with a point", self.said)
+
+    def has_open(self, process, ending):
+        try:
+            return any(os.readlink(fd).endswith(ending) for fd in Path(f"/proc/{process.pid}/fd").iterdir())
+        except FileNotFoundError:
+            return False    # it was closed just now
+
+    def test_changed_meanwhile(self):
+        """A meta.db that has come since it was looked for stays."""
+        root = self.some_store()
+        meta = root / "meta/meta.db"
+        good = meta.read_bytes()
+        meta.unlink()
+        switch = self.folder / "milliseconds"
+        switch.write_text("1000")
+        process = subprocess.Popen([INFLUXSNAP, "-c", root, "rebuild-meta"], stderr=subprocess.PIPE, text=True, env=os.environ |
+                                   {"LD_PRELOAD": str(SLOW), "SLOW_ROOT": str(root / "wal"), "SLOW_SWITCH": str(switch)})
+        wait_until(lambda: self.has_open(process, ".wal"), HANG, "the WAL to be read")
+        meta.write_bytes(good)
+        switch.unlink()
+        said = process.communicate(timeout=HANG)[1]
+        self.assertEqual(process.returncode, 1, said)
+        self.assertIn("meta.db was changed meanwhile; try again", said)
+        self.assertEqual([os.listdir(root / "meta"), meta.read_bytes()], [["meta.db"], good])
 
     def test_killed(self):
         """At each step: meta.db is the old one or the new one, and the next run finishes the work."""

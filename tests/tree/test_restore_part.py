@@ -227,6 +227,37 @@ class ReplacedTest(PartTest):
             self.assertEqual((list(parts.databases), len(parts.users)), (["foo"], users))
             self.assertEqual(self.answers(store, ("foo",)), self.answers(self.source, ("foo",)))
 
+    def test_no_folder_yet(self):
+        """An empty folder becomes the store."""
+        for n, words in enumerate((["--database=foo"], ["--database=foo", "--as=bar"], ["--merge=ours"], ["--merge=theirs"])):
+            store = self.folder / f"new{n}"
+            store.mkdir()
+            self.restore(*words, self.tar, store=store)
+            self.assertIn("bar" if "--as=bar" in words else "foo", MetaParts(store).databases)
+
+    def test_disk_that_is_not_mounted(self):
+        """Of a store whose shards are all missing, none may stay."""
+        for folder in ("data", "wal"):
+            (self.store / folder).rename(self.folder / folder)
+        for folders in ((), ("data", "wal")):
+            for folder in folders:
+                (self.store / folder).mkdir()
+            for words in (["--database=foo"], ["--database=foo", "--as=bar"], ["--merge=ours"], ["--database=foo", "--rp=hours"]):
+                before = store_tree(self.store)
+                for more in ([], ["--dry-run"]):
+                    code, said = snap_code(self.store, "restore", "-q", *words, *more, self.tar)
+                    self.assertEqual(code, 1, said)
+                    self.assertIn("holds none of them: is its disk mounted?", said)
+                self.assertEqual(before, store_tree(self.store))
+        with Influxd(self.store, self.index) as influxd:
+            for name in ("first", '"y z"', '"ü.d"'):
+                influxd.run(f"DROP DATABASE {name}")
+            influxd.stop()
+        for folder in ("data", "wal"):
+            shutil.rmtree(self.store / folder)
+        self.restore("--database=foo:other", self.tar)
+        self.assertEqual(sorted(MetaParts(self.store).databases), ["foo", "other"])
+
     def test_strangers_files(self):
         """They stay, and are nothing that a later restore must leave behind."""
         shard = next(self.store.glob("data/first/hours/*"))
@@ -305,22 +336,33 @@ class RenamedTest(PartTest):
     def test_refused(self):
         before = store_tree(self.store)
         for words, code, why in ((["--database=foo", "--as=first"], 1, "there is a database first"),
+                                 (["--database=foo", "--as=foo"], 1, "there is a database foo already"),
                                  (["--as=new"], 1, "2 databases"),
                                  (["--database=foo", "--as=_internal"], 2, "_internal"),
                                  (["--database=foo", "--as=.influxfs"], 2, "cannot be a database"),
                                  (["--database=foo", "--as=a/b"], 2, "no name"),
                                  (["--database=foo", "--as=" + "n" * 256], 2, "255 bytes"),
                                  (["--database=foo:other", "--as=new"], 2, "only one"),
-                                 (["--database=foo", "--as=a\x01b"], 1, "cannot be the name"),
+                                 (["--database=foo", "--as=a\x01b"], 2, "no control characters"),
                                  (["--database=fo"], 1, "no database fo; it holds: other, foo"),
                                  (["--database=foo", "--rp=x"], 1, "no policy x there; it holds: foo.hours, foo.days"),
                                  (["--exact", "--database=foo"], 2, "need a time"),
                                  (["--shard=77"], 1, "no shard 77"),
                                  (["--from=2017-01-01T00:00:00Z"], 1, "no shard of these times"),
+                                 (["--exclude=fo"], 1, "no database fo, which is to be excluded"),
+                                 (["--to=2300-01-01T00:00:00Z"], 2, "2262"),
                                  (["--exclude=foo:other"], 1, "it holds: other, foo")):
             with self.subTest(words=words):
                 got, said = snap_code(self.store, "restore", "-q", *words, self.tar)
                 self.assertEqual(got, code, said)
+                self.assertIn(why, said)
+        short, junk = self.folder / "short.tar", self.folder / "junk"
+        short.write_bytes(self.tar.read_bytes()[:20000])
+        junk.write_bytes(b"x" * 1000)
+        for path, why in ((short, f"influxsnap: {short}: ends early"), (junk, "not a tar")):
+            for words in ([], ["--database=foo"], ["--merge=ours"], ["--as=new"]):
+                got, said = snap_code(self.store, "restore", "-q", *words, path)
+                self.assertEqual(got, 4, said)
                 self.assertIn(why, said)
         self.assertEqual(before, store_tree(self.store))
         self.assertEqual(litter(self.store), [])
@@ -384,18 +426,30 @@ class SmallerPartTest(PartTest):
         self.check_others(before, meta, "foo")
         self.assertEqual(self.select(self.store), [self.select(self.source)[0], 102])
 
+    def test_nothing_of_others(self):
+        """A database of which nothing is asked for is not made, nor is it in a snapshot of the part."""
+        for what in ("--rp=days", f"--shard={MetaParts(self.source).shards('foo')[0]}"):
+            part = self.folder / f"part{what}.tar"
+            snap(self.source, "backup", what, part)
+            for words in ([what, self.tar], [part]):
+                store = self.folder / f"new{len(os.listdir(self.folder))}"
+                store.mkdir()
+                self.restore(*words, store=store)
+                self.assertEqual(list(MetaParts(store).databases), ["foo"])
+
     def test_longer_shard_here(self):
-        """What the snapshot does not cover would be lost."""
+        """What the snapshot does not cover would be lost. It is not the snapshot that is wrong."""
         with Influxd(self.store, self.index) as influxd:
             influxd.run("DROP DATABASE foo")
             influxd.run("CREATE DATABASE foo WITH DURATION INF SHARD DURATION 1d NAME hours")
             influxd.write([f"m v=1 {NOON}", f"m v=2 {NOON + 8 * HOUR}"], "foo")
             influxd.stop()
-        before = store_tree(self.store)
-        code, said = snap_code(self.store, "restore", "-q", "--database=foo", "--rp=hours", "--to=2016-06-11T14:00:00Z",
-                               self.tar)
-        self.assertEqual(code, 1, said)
-        self.assertIn("would be lost", said)
+        before, part = store_tree(self.store), ["--database=foo", "--rp=hours", "--to=2016-06-11T14:00:00Z"]
+        snap(self.source, "backup", *part, self.folder / "part.tar")
+        for words in ([*part, self.tar], [self.folder / "part.tar"]):
+            code, said = snap_code(self.store, "restore", "-q", *words)
+            self.assertEqual(code, 1, said)
+            self.assertIn("would be lost", said)
         self.assertEqual(before, store_tree(self.store))
 
     def test_exact(self):
@@ -487,4 +541,26 @@ class DiskTest(PartTest):
         code, said = snap_code(self.store, "restore", "-q", "--state", self.folder / "state", "--database=foo", self.tar)
         self.assertEqual(code, 1, said)
         self.assertIn("No space left", said)
+        self.assertTrue(before == tree(self.store), difference(before, tree(self.store)))
+
+    def test_room_for_the_part_alone(self):
+        """What is not asked for of a snapshot does not pass through the disk."""
+        with Influxd(self.source, self.index) as influxd:
+            influxd.write([f'm s="{os.urandom(30000).hex()}" {NOON + n}' for n in range(160)], "other")
+            influxd.stop()
+        tar = self.folder / "large.tar"
+        snap(self.source, "backup", tar)
+        self.put(["."], "8m")
+        state = ["--state", self.folder / "state"]
+        for words in (["--database=foo"], ["--merge=ours", "--rp=days"],
+                      ["--from=2016-06-11T14:00:00Z", "--to=2016-06-11T15:00:00Z"]):
+            foreseen = self.restore(*state, "--dry-run", *words, tar)
+            self.assertLess(foreseen["bytes"], 1 << 20)
+            self.restore(*state, *words, tar)
+        before = tree(self.store)
+        for words, said in ((["--database=other"], r"no room: the snapshot needs \d+ bytes for meta, data, wal, "),
+                            (["--database=other", "--dry-run"], "no room for it")):
+            code, got = snap_code(self.store, "restore", "-q", *state, *words, tar)
+            self.assertEqual(code, 1, got)
+            self.assertRegex(got, said)
         self.assertTrue(before == tree(self.store), difference(before, tree(self.store)))

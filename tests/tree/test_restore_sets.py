@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from lib.case import StoreTest
-from lib.cuts import snap_code
+from lib.cuts import snap, snap_code
 from lib.files import run, wait_until
 from lib.influxbackup import backup, restore_legacy, restore_portable
 from lib.influxd import Influxd, InfluxError, tsm_files
@@ -207,6 +207,8 @@ class SetFormsTest(SetsTest):
         right = Served(live).cells
         live.stop()
         for kind in ("legacy", "portable"):
+            for word in ("users", "queries"):
+                self.assertEqual(snap(live.root, "-q", word, "--json", self.folder / kind), snap(live.root, word, "--json"))
             said = self.restore_set(self.folder / kind)
             self.assertIn("1 user", said)
             with Influxd(self.root) as restored:

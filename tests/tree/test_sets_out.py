@@ -15,6 +15,7 @@ import zlib
 
 from lib import fixtures
 from lib.case import StoreTest
+from lib.cuts import snap, snap_code
 from lib.files import CHECKOUT, HANG, files_in, run, sha256, wait_until
 from lib.influxbackup import influxd_command, restore_legacy, restore_portable, rpc_address
 from lib.influxd import Influxd, InfluxError
@@ -277,6 +278,22 @@ class BytesTest(SetTest):
     def setUp(self):
         super().setUp()
         self.store = fixtures.unpack("1.6.7-inmem", self.folder / "store")
+
+    def test_taken_folder(self):
+        """A set of the other kind, or numbers after which none comes; a name that is of no set does not count."""
+        folder = self.folder / "set"
+        snap(self.store, "backup", "--format=legacy", "--database=sensu_db", folder)
+        (folder / "meta.9999999999999999999").touch()
+        before = sorted(os.listdir(folder))
+        code, said = snap_code(self.store, "backup", "--format=portable", folder)
+        self.assertEqual([code, sorted(os.listdir(folder))], [1, before])
+        self.assertIn("holds a legacy set", said)
+        snap(self.store, "backup", "--format=legacy", "--database=sensu_db", folder)
+        self.assertEqual({name[-2:] for name in set(os.listdir(folder)) - set(before)}, {"01"})
+        (folder / "meta.4294967295").touch()
+        code, said = snap_code(self.store, "backup", "--format=legacy", "--database=sensu_db", folder)
+        self.assertEqual(code, 1)
+        self.assertIn("meta.4294967295: no run", said)
 
     def every_file(self, mnt):
         return sorted(files_in(mnt / "backup/portable", mnt / "backup/legacy", mnt / "backup/portable/sensu_db"))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import stat
 import subprocess
 
@@ -144,3 +145,22 @@ class UsersTest(StoreTest):
         self.assertNotIn(b"error", new.query(text))
         with self.assertRaises(InfluxError):
             new.run("CREATE CONTINUOUS QUERY q ON db BEGIN SELECT mean(v) INTO m2 FROM m GROUP BY time(5m);END")
+
+    def test_comments_end(self):
+        """Neither does a hash end the comment that it is in, nor a comment in a query take in what comes after it."""
+        old = self.influxd(self.folder / "old")
+        for statement in ("CREATE DATABASE db", "CREATE DATABASE kept", "CREATE USER reader WITH PASSWORD 'secret'",
+                          "CREATE CONTINUOUS QUERY q ON db BEGIN SELECT mean(value) INTO m2 FROM m GROUP BY time(5m) END"):
+            old.run(statement)
+        old.stop()
+        meta = old.root / "meta/meta.db"
+        content = meta.read_bytes().replace(b"mean(value)", b"mean(v)").replace(b"time(5m) END", b"time(5m) END--xx")
+        for end in b"\n", b"\r":
+            meta.write_bytes(re.sub(rb"\$2a\$10\$.{53}", (b"$2a$10$" + end + b"DROP DATABASE kept;").ljust(60), content))
+            queries, users = (self.show(word, "--sql", store=old.root) for word in ("queries", "users"))
+            new = self.influxd(self.folder / f"new{ord(end)}")
+            for text in (queries, users):
+                self.assertNotIn(b"error", new.query(text))
+            self.assertIn(["kept"], new.run("SHOW DATABASES")[0]["values"])
+            self.assertIn("mean(v)", str(new.run("SHOW CONTINUOUS QUERIES")))
+            self.assertIn(["reader", False], new.run("SHOW USERS")[0]["values"])

@@ -118,4 +118,40 @@ static inline int settle(struct memory *m, struct time_range range, const struct
     return settled_open(&q, out, &err);
 }
 
+/* A shard settled, and a store with what came of it. */
+struct settling {
+    struct memory *m, *installed;
+    struct shards *list;
+    struct settled *s;
+    char names[1000]; /* as install gives them */
+};
+
+/* Settles shard 1 of the store, which it takes over. */
+static inline void settling_open(struct memory *m, struct time_range range, const struct gaps *gaps,
+                                 struct settling *out)
+{
+    *out = (struct settling){.m = m};
+    if (settle(m, range, gaps, &out->list, &out->s) < 0)
+        fail_msg("%s", err.text);
+    out->installed = install(out->s, out->names);
+}
+
+/* The same points are in both stores. */
+static inline void settling_compare(struct settling *x, struct time_range range)
+{
+    struct buffer before = points_of(x->m, range), after = points_of(x->installed, SETTLED_ALL);
+    if (strcmp(before.p, after.p) != 0)
+        fail_msg("%s\n%s\nnot\n%s", x->names, after.p, before.p);
+    buffer_free(&before);
+    buffer_free(&after);
+}
+
+static inline void settling_close(struct settling *x)
+{
+    capture_unref(&x->installed->c);
+    settled_free(x->s);
+    shards_free(x->list);
+    capture_unref(&x->m->c);
+}
+
 #endif

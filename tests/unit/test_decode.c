@@ -4,6 +4,7 @@
 #include "store/influx/tombstone.h"
 #include "store/influx/tsmfile.h"
 #include "store/influx/walentry.h"
+#include "tests/unit/chance.h"
 #include "tests/unit/tsm_builder.h"
 
 #include <setjmp.h>
@@ -13,22 +14,6 @@
 #include <cmocka.h>
 
 static struct err err;
-
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t random64(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    return random_state ^= random_state << 17;
-}
-
-/* Of up to so many bits, small ones often. */
-static uint64_t random_bits(unsigned bits)
-{
-    uint64_t n = random64() % (bits + 1);
-    return n ? random64() >> (64 - n) : 0;
-}
 
 static int decode(struct tsmblock *b, const struct buffer *in)
 {

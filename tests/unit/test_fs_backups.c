@@ -226,13 +226,13 @@ static void test_sets(void **state)
     struct backup_read done = {0};
     uint64_t size, bytes = 0;
     assert_int_equal(backup_sets_now(&f->me, true, &s), 0);
-    assert_int_equal(backup_sets_get(s, MADESET_PORTABLE, NULL, &all), 0);
-    assert_int_equal(backup_sets_get(s, MADESET_PORTABLE, "db", &one), 0);
-    assert_int_equal(backup_sets_get(s, MADESET_LEGACY, NULL, &legacy), 0);
-    assert_int_equal(backup_sets_get(s, MADESET_PORTABLE, "nodb", &none), -ENOENT);
+    assert_int_equal(backup_sets_get(&f->me, s, MADESET_PORTABLE, NULL, &all), 0);
+    assert_int_equal(backup_sets_get(&f->me, s, MADESET_PORTABLE, "db", &one), 0);
+    assert_int_equal(backup_sets_get(&f->me, s, MADESET_LEGACY, NULL, &legacy), 0);
+    assert_int_equal(backup_sets_get(&f->me, s, MADESET_PORTABLE, "nodb", &none), -ENOENT);
     assert_int_equal(failures, 0);
     assert_true(all != one && all != legacy);
-    assert_int_equal(backup_sets_get(s, MADESET_PORTABLE, NULL, &none), 0);
+    assert_int_equal(backup_sets_get(&f->me, s, MADESET_PORTABLE, NULL, &none), 0);
     assert_ptr_equal(none, all);
     assert_int_equal(madeset_count(all), 3);
     assert_int_equal(madeset_count(legacy), 2);

@@ -6,6 +6,7 @@
 #include "store/rewrite/merge_times.h"
 #include "tests/unit/memory_capture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -308,6 +309,37 @@ static void test_random(void **state)
     close(folder);
 }
 
+/* Damage is said of the store where a part is its own. */
+static void test_blame(void **state)
+{
+    (void)state;
+    struct world w;
+    const int folder = open("/tmp", O_RDONLY | O_DIRECTORY);
+    world_make(&w);
+    for (int own = 0; own < 2; own++) {
+        struct memory *damaged = memory_new();
+        struct shards *shards;
+        struct merge_shard *m = NULL;
+        struct buffer junk = {0};
+        struct err e = {0};
+        memory_meta(damaged, &(struct shard_times){1, 0, TIMES}, 1);
+        buffer_string(&junk, "no TSM file, but as long as one has to be to be looked at");
+        memory_add(damaged, "data/db/rp/1", "000000001-000000001.tsm", junk);
+        assert_int_equal(shards_open(&damaged->c, &shards, NULL), 0);
+        const struct merge_part part = {&damaged->c, shards_at(shards, 0), {0, 3}, 1, 0};
+        const struct merge_query q = {.capture = own ? &damaged->c : &w.store[0]->c,
+                                      .parts = &part,
+                                      .nparts = 1,
+                                      .folder = folder};
+        assert_int_equal(merge_shard_open(&q, &m, &e), own ? -EIO : -EBADMSG);
+        assert_int_equal(strncmp(e.text, "in the store: ", 14) == 0, own);
+        shards_free(shards);
+        capture_unref(&damaged->c);
+    }
+    world_free(&w);
+    close(folder);
+}
+
 /* What belongs into one shard of several, by series. */
 static void test_spread(void **state)
 {
@@ -379,6 +411,6 @@ static void test_times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_spread),
-                                       cmocka_unit_test(test_times)};
+                                       cmocka_unit_test(test_times), cmocka_unit_test(test_blame)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

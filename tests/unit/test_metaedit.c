@@ -5,10 +5,9 @@
 #include "store/base/cleanup.h"
 #include "store/influx/meta.pb-c.h"
 #include "store/influx/metaedit.h"
+#include "tests/unit/fixture_files.h"
 #include "tests/unit/wire.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -834,39 +833,40 @@ static void test_random(void **state)
         walk(w.b, w.n, start * 2654435761U);
 }
 
-/* The stores of real servers; tests/run starts us where they are. */
+static void check_file(const char *name, char *bytes, size_t n)
+{
+    (void)name;
+    check_unchanged(bytes, n);
+    for (uint32_t start = 1; start <= 5; start++)
+        walk(bytes, n, start * 40503U);
+}
+
 static void test_real(void **state)
 {
-    static const char *const names[] = {"1.6.7-inmem", "1.8.10-tsi1", "1.12.4-inmem"};
     (void)state;
-    if (access("fixtures", R_OK) < 0) {
-        print_message("fixtures/ is not here: started by hand\n");
-        skip();
-    }
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        char path[256];
-        struct archive_entry *member;
-        struct archive *a = archive_read_new();
-        bool found = false;
-        archive_read_support_filter_all(a);
-        archive_read_support_format_tar(a);
-        snprintf(path, sizeof(path), "fixtures/%s/store.tar.gz", names[i]);
-        assert_int_equal(archive_read_open_filename(a, path, 65536), ARCHIVE_OK);
-        while (!found && archive_read_next_header(a, &member) == ARCHIVE_OK) {
-            const char *name = archive_entry_pathname(member), *slash = strrchr(name, '/');
-            size_t n = (size_t)archive_entry_size(member);
-            if (!slash || strcmp(slash, "/meta.db") != 0)
-                continue;
-            autofree void *p = malloc(n);
-            assert_int_equal(archive_read_data(a, p, n), (la_ssize_t)n);
-            check_unchanged(p, n);
-            for (uint32_t start = 1; start <= 5; start++)
-                walk(p, n, start * 40503U);
-            found = true;
-        }
-        assert_true(found);
-        archive_read_free(a);
-    }
+    assert_int_equal(fixture_files("/meta.db", check_file), FIXTURES);
+}
+
+/* After the highest id comes none: two shards of one id would be one folder. */
+static void test_no_id_left(void **state)
+{
+    struct wire w = sample();
+    cleanup(metaedit_freep) struct metaedit *m = opened(w.b, w.n);
+    cleanup(metaedit_freep) struct metaedit *from = opened(w.b, w.n);
+    struct metaedit_copied c = {0};
+    struct err e = {""};
+    const item *s;
+    (void)state;
+    const item *first = metaedit_first(m, policy(m, "one"), METAEDIT_GROUP);
+    assert_int_equal(metaedit_add_shard(m, first, INT64_MAX - 1, &s, &e), 0);
+    assert_int_equal(metaedit_renumber(m, s, 0, &e), 0);
+    assert_int_equal(s->id, INT64_MAX);
+    assert_int_equal(metaedit_renumber(m, s, 0, &e), -EBADMSG);
+    assert_int_equal(metaedit_add_shard(m, first, 0, &s, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "there is a shard 9223372036854775807"));
+    assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), "new", &c, &e),
+                     -EBADMSG);
+    metaedit_copied_clear(&c);
 }
 
 /* A hundred thousand groups are made, copied and printed in a moment. */
@@ -911,6 +911,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_real),
+        cmocka_unit_test(test_no_id_left),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

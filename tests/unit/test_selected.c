@@ -277,7 +277,7 @@ static void test_all(void **state)
     struct selected_all *all;
     struct err e = {0};
     (void)state;
-    if (selected_all_new(&store->c, catalog, &all, &e) < 0)
+    if (selected_all_new(&store->c, catalog, NULL, &all, &e) < 0)
         fail_msg("%s", e.text);
     assert_int_equal(selected_all_count(all), 4);
     for (size_t i = 0; i < selected_all_count(all); i++) {

@@ -14,21 +14,11 @@
 /* Settles shard 1: the files are these, and hold the same points. Drops m. */
 static void check_range(struct memory *m, struct time_range range, const char *wanted)
 {
-    cleanup(shards_freep) struct shards *list = NULL;
-    cleanup(settled_freep) struct settled *s = NULL;
-    char names[1000];
-    if (settle(m, range, NULL, &list, &s) < 0)
-        fail_msg("%s", err.text);
-    struct memory *installed = install(s, names);
-    struct buffer before = points_of(m, range), after = points_of(installed, SETTLED_ALL);
-    assert_string_equal(names, wanted);
-    assert_string_equal(after.p, before.p);
-    buffer_free(&before);
-    buffer_free(&after);
-    capture_unref(&installed->c);
-    settled_free(steal_ptr(&s));
-    shards_free(steal_ptr(&list));
-    capture_unref(&m->c);
+    struct settling x;
+    settling_open(m, range, NULL, &x);
+    assert_string_equal(x.names, wanted);
+    settling_compare(&x, range);
+    settling_close(&x);
 }
 
 static void check(struct memory *m, const char *wanted)
@@ -76,25 +66,15 @@ static void test_ranges(void **state)
     (void)state;
     for (int64_t min = -1; min < 10; min++)
         for (int64_t max = min; max < 11; max++) {
-            struct memory *m = with_everything();
-            cleanup(shards_freep) struct shards *list = NULL;
-            cleanup(settled_freep) struct settled *s = NULL;
             struct time_range range = {min, max};
-            char names[1000];
-            assert_int_equal(settle(m, range, NULL, &list, &s), 0);
-            struct memory *installed = install(s, names);
-            struct buffer before = points_of(m, range), after = points_of(installed, SETTLED_ALL);
-            assert_string_equal(after.p, before.p);
+            struct settling x;
+            settling_open(with_everything(), range, NULL, &x);
+            settling_compare(&x, range);
             /* Passed through where it lies within. */
             bool second = min <= 3 && max >= 4;
-            assert_int_equal(strstr(names, " " FILE2 " ") || strncmp(names, FILE2, 23) == 0,
+            assert_int_equal(strstr(x.names, " " FILE2 " ") || strncmp(x.names, FILE2, 23) == 0,
                              second);
-            buffer_free(&before);
-            buffer_free(&after);
-            capture_unref(&installed->c);
-            settled_free(steal_ptr(&s));
-            shards_free(steal_ptr(&list));
-            capture_unref(&m->c);
+            settling_close(&x);
         }
 }
 
@@ -260,23 +240,18 @@ static void check_damage(struct memory *m, const char *names, const char *words)
     const struct gaps gaps = {.damage = true, .say = say, .ctx = &said};
     cleanup(shards_freep) struct shards *list = NULL;
     cleanup(settled_freep) struct settled *s = NULL;
-    char got[1000];
+    struct settling x;
     assert_int_equal(settle(m, SETTLED_ALL, NULL, &list, &s), -EBADMSG);
     if (!strstr(err.text, words))
         fail_msg("%s", err.text);
-    shards_free(steal_ptr(&list));
-    if (settle(m, SETTLED_ALL, &gaps, &list, &s) < 0)
-        fail_msg("%s", err.text);
-    struct memory *installed = install(s, got);
-    assert_string_equal(got, names);
+    settling_open(m, SETTLED_ALL, &gaps, &x);
+    assert_string_equal(x.names, names);
     buffer_add(&said, "", 1);
     if (!strstr(said.p, words) || !strstr(said.p, "left out"))
         fail_msg("%s", said.p);
     buffer_free(&said);
-    capture_unref(&installed->c);
-    settled_free(steal_ptr(&s));
-    shards_free(steal_ptr(&list));
-    capture_unref(&m->c);
+    shards_free(steal_ptr(&list)); /* before the capture */
+    settling_close(&x);
 }
 
 static void test_damage(void **state)

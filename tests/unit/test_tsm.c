@@ -4,6 +4,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "tests/unit/fixture_files.h"
 #include "tests/unit/snap.h"
 
 #include <errno.h>
@@ -245,47 +246,20 @@ static void test_keys(void **state)
     check_bad(with_keys("", "a"), "without name");
 }
 
-static void check_member(struct archive *a, const char *name, uint64_t size)
+static void check_file(const char *name, char *bytes, size_t n)
 {
-    struct buffer b = {.p = malloc(size + 1), .n = size};
+    const struct buffer b = {.p = bytes, .n = n};
     struct err e = {0};
-    assert_int_equal(archive_read_data(a, b.p, size), (la_ssize_t)size);
     if (check_at(&b, 0, &e) != 0)
         fail_msg("%s: %s", name, e.text);
-    b.p[size / 3] ^= 4;
+    bytes[n / 3] ^= 4;
     assert_int_equal(check_at(&b, 0, NULL), -EBADMSG);
-    buffer_free(&b);
 }
 
-/* The stores of real servers; tests/run starts us where they are. */
 static void test_real(void **state)
 {
-    static const char *const names[] = {"1.6.7-inmem", "1.6.7-tsi1",   "1.8.10-inmem",
-                                        "1.8.10-tsi1", "1.12.4-inmem", "1.12.4-tsi1"};
-    unsigned found = 0;
     (void)state;
-    if (access("fixtures", R_OK) < 0) {
-        print_message("fixtures/ is not here: started by hand\n");
-        skip();
-    }
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        char path[256];
-        struct archive_entry *m;
-        struct archive *a = archive_read_new();
-        archive_read_support_filter_all(a);
-        archive_read_support_format_tar(a);
-        snprintf(path, sizeof(path), "fixtures/%s/store.tar.gz", names[i]);
-        assert_int_equal(archive_read_open_filename(a, path, 65536), ARCHIVE_OK);
-        while (archive_read_next_header(a, &m) == ARCHIVE_OK) {
-            const char *name = archive_entry_pathname(m), *dot = strrchr(name, '.');
-            if (!dot || strcmp(dot, ".tsm") != 0)
-                continue;
-            check_member(a, name, (uint64_t)archive_entry_size(m));
-            found++;
-        }
-        archive_read_free(a);
-    }
-    assert_true(found >= 6);
+    assert_true(fixture_files(".tsm", check_file) >= FIXTURES);
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 /* tsmencode: what the encoder makes is decoded again, over sequences that are typical and ones that
  * are not; which encoding it chooses; and how small that is. */
 #include "store/influx/tsmencode.h"
+#include "tests/unit/chance.h"
 #include "tests/unit/snap.h"
 #include "tests/unit/tsm_same.h"
 
@@ -18,21 +19,6 @@
 static struct err err;
 static int64_t times[MOST];
 static union value values[MOST];
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t random64(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    return random_state ^= random_state << 17;
-}
-
-/* Up to so many bits, few often. */
-static uint64_t random_bits(unsigned bits)
-{
-    uint64_t n = random64() % (bits + 1);
-    return n ? random64() >> (64 - n) : 0;
-}
 
 static struct tsmblock points(enum value_type type, size_t n)
 {

@@ -16,12 +16,13 @@ static void test_names(void **state)
 {
     struct selection s = SELECTION_ALL;
     (void)state;
-    assert_int_equal(value_databases("a:b c", &s, NULL), 0);
     assert_int_equal(value_databases("x\\:y:z:\\:", &s, NULL), 0);
-    assert_int_equal(s.ndatabases, 3);
+    assert_int_equal(value_databases("b c", &s, NULL), 0);
+    assert_int_equal(s.ndatabases, 4);
     assert_string_equal(s.databases[0], "x:y");
     assert_string_equal(s.databases[1], "z");
     assert_string_equal(s.databases[2], ":");
+    assert_string_equal(s.databases[3], "b c");
     value_selection_clear(&s);
     assert_int_equal(s.ndatabases, 0);
 }
@@ -47,8 +48,10 @@ static void test_ids(void **state)
     struct selection s = SELECTION_ALL;
     (void)state;
     assert_int_equal(value_shards("10:7:18446744073709551615", &s, NULL), 0);
-    assert_int_equal(s.nshards, 3);
+    assert_int_equal(value_shards("8", &s, NULL), 0);
+    assert_int_equal(s.nshards, 4);
     assert_true(s.shards[0] == 10 && s.shards[1] == 7 && s.shards[2] == UINT64_MAX);
+    assert_true(s.shards[3] == 8);
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_int_equal(value_shards(bad[i], &s, NULL), -EINVAL);
     value_selection_clear(&s);
