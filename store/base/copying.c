@@ -5,7 +5,6 @@
 #include "store/base/io.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,4 +65,10 @@ int copying_file(int from, int to)
             return r;
     }
     return ftruncate(to, st.st_size) < 0 ? -errno : 0;
+}
+
+bool copying_instead(int code)
+{
+    return code == -EXDEV || code == -EPERM || code == -EMLINK || code == -EOPNOTSUPP ||
+           code == -ENOSYS || code == -EACCES;
 }

@@ -21,7 +21,8 @@
 #endif
 
 #define OWN_TABLE "/proc/thread-self/mountinfo"
-#define WANTED (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_BLOCKS | STATX_MNT_ID)
+#define WANTED                                                                                     \
+    (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_INO | STATX_BLOCKS | STATX_MNT_ID)
 
 int mount_place_of(int fd, struct mount_place *out)
 {

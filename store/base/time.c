@@ -51,6 +51,20 @@ int64_t time_from_spec(const struct timespec *t)
     return (int64_t)t->tv_sec * SECOND_NS + t->tv_nsec;
 }
 
+#define YEAR_1_TO_1970 ((__int128)719162 * DAY_NS)
+
+int64_t time_floor(int64_t time, int64_t length)
+{
+    const __int128 at = time - (time + YEAR_1_TO_1970) % length;
+    return at < INT64_MIN ? INT64_MIN : (int64_t)at;
+}
+
+int64_t time_ceil(int64_t time, int64_t length)
+{
+    const __int128 at = time - (time + YEAR_1_TO_1970) % length + length;
+    return at > INT64_MAX ? INT64_MAX : (int64_t)at;
+}
+
 int32_t time_day(int64_t ns)
 {
     return (int32_t)divide_down(ns, DAY_NS);

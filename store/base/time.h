@@ -25,6 +25,12 @@ static inline int64_t time_later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Where the span of this length begins that holds the time, and where the next one does. Spans are
+ * counted from the year 1, as Go's Truncate does, so that weeks begin on a Monday; the first and the
+ * last end where times do. length > 0. */
+int64_t time_floor(int64_t time, int64_t length);
+int64_t time_ceil(int64_t time, int64_t length);
+
 /* Between nanoseconds and the struct of system calls, in which tv_nsec is never negative. */
 struct timespec time_to_spec(int64_t ns);
 int64_t time_from_spec(const struct timespec *t);

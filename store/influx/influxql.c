@@ -167,3 +167,19 @@ void influxql_put_text(struct buffer *out, const char *text)
 {
     influxql_put(out, text, '\'');
 }
+
+const char *influxql_privilege(int privilege)
+{
+    static const char *const names[] = {NULL, "READ", "WRITE", "ALL"};
+    return privilege >= 1 && privilege <= 3 ? names[privilege] : NULL;
+}
+
+void influxql_put_grant(struct buffer *out, int privilege, const char *db, const char *user)
+{
+    buffer_string(out, "GRANT ");
+    buffer_string(out, influxql_privilege(privilege));
+    buffer_string(out, " ON ");
+    influxql_put_name(out, db);
+    buffer_string(out, " TO ");
+    influxql_put_name(out, user);
+}

@@ -41,4 +41,10 @@ bool influxql_names(const struct influxql_token *t, const char *name);
 void influxql_put_name(struct buffer *out, const char *name);
 void influxql_put_text(struct buffer *out, const char *text);
 
+/* What InfluxQL calls a privilege of meta.db: 1 "READ", 2 "WRITE", 3 "ALL"; NULL for all else. */
+const char *influxql_privilege(int privilege);
+
+/* Appends the statement that gives a user this privilege, which has a name, on a database. */
+void influxql_put_grant(struct buffer *out, int privilege, const char *db, const char *user);
+
 #endif

@@ -85,6 +85,12 @@ const struct metaedit_item *metaedit_first(const struct metaedit *m, const struc
                                            enum metaedit_kind kind);
 const struct metaedit_item *metaedit_next(const struct metaedit_item *item);
 
+/* The earliest time of a group: influxd lets the start of the first possible one wrap. */
+static inline int64_t metaedit_earliest(const struct metaedit_item *group)
+{
+    return group->start < group->end ? group->start : INT64_MIN;
+}
+
 /* What it lies in; NULL for databases and users. */
 const struct metaedit_item *metaedit_up(const struct metaedit_item *item);
 
@@ -141,32 +147,27 @@ struct metaedit_query {
     enum metaedit_fate fate;
     const char *why; /* for messages, if left out: "it writes into the database other" */
 };
-struct metaedit_stranger {
-    const char *user; /* has a grant on the database there, but is no user here */
-    int privilege;
-};
 struct metaedit_copied {
     struct metaedit_moved *shards; /* by policy as copied, then by id there */
     size_t nshards;
     struct metaedit_query *queries;
     size_t nqueries;
-    struct metaedit_stranger *strangers;
-    size_t nstrangers;
     size_t subscriptions; /* that were left out */
     size_t granted;       /* users here who got their grants on it */
 };
 void metaedit_copied_clear(struct metaedit_copied *c);
 
 /*
- * Adds a database of this or another meta.db (`from`) under the name `as`, which must not be there
- * (-EEXIST): remove it first to replace it. Its live groups and shards keep their ids if these are free here, else
- * get new ones. Owners of shards, which OSS does not look at, stay. Deleted groups and those without
- * shards are left out. No user is made. With another name:
+ * Adds a database of this or another meta.db (`from`) under the name `as`, or its own (NULL), which
+ * must not be there (-EEXIST): remove it first to replace it. Its live groups and shards keep their
+ * ids if these are free here, else get new ones. Owners of shards, which OSS does not look at, stay.
+ * Deleted groups and those without shards are left out. No user is made, and with `as` NULL none is
+ * changed: see metaedit_compare_grants. With a name, even if it is the same:
  *   - continuous queries are rewritten where they name the database, or left out if they would
  *     still write into another one or cannot be read (cqrename.h);
  *   - subscriptions are left out;
  *   - users who are here get the grants on `as` that they have there on the database, in addition
- *     to their own. With the same name no user is changed.
+ *     to their own.
  * *out, if not NULL, is released by metaedit_copied_clear; its strings live as long as m.
  * -EINVAL: no name for a database; -EBADMSG: a shard is in two groups, or an id is so high that none
  * comes after it (so do all that give ids). After -ENOMEM or -EBADMSG m
@@ -175,6 +176,18 @@ void metaedit_copied_clear(struct metaedit_copied *c);
 int metaedit_copy_database(struct metaedit *m, const struct metaedit *from,
                            const struct metaedit_item *database, const char *as,
                            struct metaedit_copied *out, struct err *e);
+
+struct metaedit_holder {
+    const char *user; /* lives as long as `from` */
+    int privilege;
+    bool here; /* is a user here too */
+};
+
+/* Who has a grant on the database `db` of another meta.db (`from`) that no user of that name has here
+ * on the database `here`; in the order of the file. The caller frees *out. -ENOMEM. */
+int metaedit_compare_grants(const struct metaedit *m, const struct metaedit *from, const char *db,
+                            const char *here, struct metaedit_holder **out, size_t *n,
+                            struct err *e);
 
 /* Adds a policy of this or another meta.db, with its rules and groups, to a database; it becomes the
  * default if there is none. -EEXIST. Moved shards are appended to *out. Subscriptions come along
@@ -212,10 +225,6 @@ int metaedit_group_for(struct metaedit *m, const struct metaedit_item *policy, i
 /* Gives a shard another id; 0: the next one. -EEXIST if it is used. */
 int metaedit_renumber(struct metaedit *m, const struct metaedit_item *shard, uint64_t id,
                       struct err *e);
-
-/* Gives a group other times; its place in the order follows. */
-void metaedit_set_times(struct metaedit *m, const struct metaedit_item *group, int64_t start,
-                        int64_t end);
 
 /* The user gets a privilege on a database in addition to what is there. */
 int metaedit_grant(struct metaedit *m, const struct metaedit_item *user, const char *db,

@@ -139,28 +139,17 @@ const struct metaedit_item *metaedit_group_at(const struct metaedit *m,
     return NULL;
 }
 
-/* The span that holds the time, counted from the year 1 as Go's Truncate does, so that weeks begin
- * on a Monday. The last one ends where times end. */
-static void add_span(int64_t time, int64_t length, int64_t *start, int64_t *end)
-{
-    const __int128 since_year_1 = (__int128)719162 * DAY_NS + time;
-    length = length > 0 ? length : 7 * DAY_NS; /* servers before 0.9.5 may have left it out */
-    const __int128 from = (__int128)time - since_year_1 % length;
-    const __int128 to = from + length;
-    *start = from < INT64_MIN ? INT64_MIN : (int64_t)from;
-    *end = to > INT64_MAX ? INT64_MAX : (int64_t)to;
-}
-
 int metaedit_group_for(struct metaedit *m, const struct metaedit_item *policy, int64_t time,
                        const struct metaedit_item **out, struct err *e)
 {
     const struct metaedit_item *g = metaedit_group_at(m, policy, time), *shard;
-    int64_t start, end;
+    /* servers before 0.9.5 may have left the length out */
+    const int64_t asked = policy->rules.shard_duration, length = asked > 0 ? asked : 7 * DAY_NS;
+    int64_t start = time_floor(time, length), end = time_ceil(time, length);
     if (g) {
         *out = g;
         return 0;
     }
-    add_span(time, policy->rules.shard_duration, &start, &end);
     for (g = metaedit_first(m, policy, METAEDIT_GROUP); g; g = metaedit_next(g)) {
         if (g->deleted)
             continue;

@@ -223,17 +223,3 @@ int metaedit_renumber(struct metaedit *m, const struct metaedit_item *shard, uin
     metaedit_node_touch(node);
     return 0;
 }
-
-void metaedit_set_times(struct metaedit *m, const struct metaedit_item *group, int64_t start,
-                        int64_t end)
-{
-    struct metaedit_node *node = metaedit_node(group), *up = node->up;
-    (void)m;
-    if (group->start == start && group->end == end)
-        return;
-    metaedit_node_unlink(node);
-    node->item.start = start;
-    node->item.end = end;
-    metaedit_node_place(node, up);
-    node->changed = true; /* those above it are */
-}

@@ -15,7 +15,6 @@ void metaedit_copied_clear(struct metaedit_copied *c)
 {
     free(c->shards);
     free(c->queries);
-    free(c->strangers);
     *c = (struct metaedit_copied){0};
 }
 
@@ -106,14 +105,17 @@ static void copy_no_subscriptions(struct metaedit_node *policy, struct metaedit_
 
 /* ---- what names the database ---- */
 
+/* to: NULL if it comes along as it is. */
 static int copy_query(struct metaedit *m, struct metaedit_node *query, const char *from,
                       const char *to, struct metaedit_copied *out)
 {
     struct metaedit_query q = {query->item.name, METAEDIT_SAME, ""};
     struct buffer text = {0};
     struct err why = {""};
-    int r = strcmp(from, to) == 0 ? 0 : cqrename(query->item.text, from, to, &text, &why);
-    if (r == 1) {
+    int r = to ? cqrename(query->item.text, from, to, &text, &why) : 0;
+    if (r == 1 && strcmp(from, to) == 0) {
+        r = 0;
+    } else if (r == 1) {
         buffer_add(&text, "", 1);
         q.fate = METAEDIT_REWRITTEN;
         r = !text.failed && metaedit_node_text(m, &query->item.text, text.p) ? 0 : -ENOMEM;
@@ -131,13 +133,13 @@ static int copy_query(struct metaedit *m, struct metaedit_node *query, const cha
 }
 
 static int copy_queries(struct metaedit *m, struct metaedit_node *database, const char *from,
-                        struct metaedit_copied *out, struct err *e)
+                        const char *to, struct metaedit_copied *out, struct err *e)
 {
     struct metaedit_node *query = metaedit_node_child(database, METAEDIT_QUERY), *next;
     int r = 0;
     for (; r == 0 && query; query = next) {
         next = metaedit_node_next(query);
-        r = copy_query(m, query, from, database->item.name, out);
+        r = copy_query(m, query, from, to, out);
     }
     return r < 0 ? metaedit_no_memory(e) : 0;
 }
@@ -175,26 +177,14 @@ static const struct metaedit_node *user_here(const struct users *users,
     return found ? *found : NULL;
 }
 
-/* A grant of another meta.db on the database: of a user who is here, or of a stranger. */
-static int copy_grant(struct metaedit *m, const struct users *users,
-                      const struct metaedit_node *grant, const char *as,
-                      struct metaedit_copied *out, struct err *e)
+/* The grant of a user on a database; NULL: none, or it gives nothing. */
+static const struct metaedit_node *copy_find_grant(const struct metaedit_node *user, const char *db)
 {
-    const struct metaedit_node *user = user_here(users, grant->up);
-    struct metaedit_stranger s = {NULL, grant->item.privilege};
-    if (user && strcmp(grant->item.name, as) == 0)
-        return 0;
-    if (user) {
-        out->granted++;
-        return metaedit_grant(m, &user->item, as, grant->item.privilege, e);
-    }
-    if (!metaedit_node_text(m, &s.user, grant->up->item.name) ||
-        !array_grow(&out->strangers, out->nstrangers))
-        return metaedit_no_memory(e);
-    out->strangers[out->nstrangers++] = s;
-    return 0;
+    const struct metaedit_node *grant = metaedit_node_named(user, METAEDIT_GRANT, db);
+    return grant && grant->item.privilege ? grant : NULL;
 }
 
+/* Users who are here get what they have there. */
 static int copy_grants(struct metaedit *m, const struct metaedit *from, const char *db,
                        const char *as, struct metaedit_copied *out, struct err *e)
 {
@@ -202,12 +192,45 @@ static int copy_grants(struct metaedit *m, const struct metaedit *from, const ch
     struct users users = {0};
     int r = copy_list_users(m, &users) < 0 ? metaedit_no_memory(e) : 0;
     for (; r == 0 && user; user = metaedit_node_next(user)) {
-        const struct metaedit_node *grant = metaedit_node_named(user, METAEDIT_GRANT, db);
-        if (grant && grant->item.privilege)
-            r = copy_grant(m, &users, grant, as, out, e);
+        const struct metaedit_node *grant = copy_find_grant(user, db), *own;
+        if (!grant || !(own = user_here(&users, user)))
+            continue;
+        out->granted++;
+        r = metaedit_grant(m, &own->item, as, grant->item.privilege, e);
     }
     free(users.list);
     return r;
+}
+
+int metaedit_compare_grants(const struct metaedit *m, const struct metaedit *from, const char *db,
+                            const char *here, struct metaedit_holder **out, size_t *n,
+                            struct err *e)
+{
+    const struct metaedit_node *user = metaedit_node_child(&from->root, METAEDIT_USER);
+    struct users users = {0};
+    struct metaedit_holder *list = NULL;
+    size_t count = 0;
+    int r = copy_list_users(m, &users) < 0 ? metaedit_no_memory(e) : 0;
+    for (; r == 0 && user; user = metaedit_node_next(user)) {
+        const struct metaedit_node *there = copy_find_grant(user, db),
+                                   *own = user_here(&users, user),
+                                   *has = own ? copy_find_grant(own, here) : NULL;
+        const int had = has ? has->item.privilege : 0;
+        if (!there || (had | there->item.privilege) == had)
+            continue;
+        if (!array_grow(&list, count))
+            r = metaedit_no_memory(e);
+        else
+            list[count++] = (struct metaedit_holder){user->item.name, there->item.privilege, own};
+    }
+    free(users.list);
+    if (r < 0) {
+        free(list);
+        return r;
+    }
+    *out = list;
+    *n = count;
+    return 0;
 }
 
 /* ---- the three that are copied ---- */
@@ -241,24 +264,23 @@ static int copy_database(struct metaedit *m, const struct metaedit *from,
                          const struct metaedit_item *database, const char *as,
                          struct metaedit_copied *out, struct err *e)
 {
-    const bool renamed = strcmp(as, database->name) != 0;
     struct metaedit_node *node = NULL, *policy;
     int r = copy_into(m, database, &m->root, &node, e);
     if (r < 0)
         return r;
-    if (renamed && !metaedit_node_text(m, &node->item.name, as))
+    if (as && !metaedit_node_text(m, &node->item.name, as))
         return metaedit_no_memory(e);
-    if (renamed)
+    if (as)
         metaedit_node_touch(node);
     policy = metaedit_node_child(node, METAEDIT_POLICY);
     for (; r == 0 && policy; policy = metaedit_node_next(policy)) {
         r = copy_groups(m, policy, out, e);
-        if (renamed)
+        if (as)
             copy_no_subscriptions(policy, out);
     }
     if (r == 0)
-        r = copy_queries(m, node, database->name, out, e);
-    return r < 0 ? r : copy_grants(m, from, database->name, as, out, e);
+        r = copy_queries(m, node, database->name, as, out, e);
+    return r == 0 && as ? copy_grants(m, from, database->name, as, out, e) : r;
 }
 
 int metaedit_copy_database(struct metaedit *m, const struct metaedit *from,
@@ -266,10 +288,11 @@ int metaedit_copy_database(struct metaedit *m, const struct metaedit *from,
                            struct metaedit_copied *out, struct err *e)
 {
     struct metaedit_copied copied = {0};
-    if (strcmp(as, database->name) != 0 && !copy_is_name(as))
-        return err_set(e, -EINVAL, "\"%s\" cannot be the name of a database", as);
-    if (metaedit_node_named(&m->root, METAEDIT_DATABASE, as))
-        return err_set(e, -EEXIST, "meta.db: there is a database %s already", as);
+    const char *name = as ? as : database->name;
+    if (strcmp(name, database->name) != 0 && !copy_is_name(name))
+        return err_set(e, -EINVAL, "\"%s\" cannot be the name of a database", name);
+    if (metaedit_node_named(&m->root, METAEDIT_DATABASE, name))
+        return err_set(e, -EEXIST, "meta.db: there is a database %s already", name);
     int r = copy_database(m, from, database, as, &copied, e);
     if (r == 0 && out)
         *out = copied;

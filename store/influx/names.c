@@ -79,6 +79,11 @@ bool name_is_foreign(const char *name)
     return name[0] == '.' || strcmp(name, "lost+found") == 0;
 }
 
+bool name_is_fields(const char *name)
+{
+    return strncmp(name, "fields.idx", strlen("fields.idx")) == 0;
+}
+
 bool name_is_wal(const char *name)
 {
     uint64_t v;

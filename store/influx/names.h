@@ -66,6 +66,9 @@ bool name_is_foreign(const char *name);
 /* _NUMBER.wal, the number within 32 bits. Segments are replayed in strcmp order. */
 bool name_is_wal(const char *name);
 
+/* fields.idx, or one of the files that stand beside it for a while or hold its changes. */
+bool name_is_fields(const char *name);
+
 /* The name of the TSM file that a tombstone belongs to, NUL-terminated; influxd ignores a tombstone
  * without it. false, and out untouched, for other names. */
 bool name_tsm_of(const char *tombstone, char out[NAME_MAX + 1]);

@@ -178,7 +178,6 @@ bool written_in_place(const char *path)
 {
     const char *base = path_last(path);
     const size_t n = strlen(base);
-    return name_is_wal(base) || strncmp(base, "fields.idx", 10) == 0 ||
-           strncmp(base, "MANIFEST", 8) == 0 || (n > 4 && strcmp(base + n - 4, ".tsl") == 0) ||
-           strstr(path, "/" NAME_SERIES "/");
+    return name_is_wal(base) || name_is_fields(base) || strncmp(base, "MANIFEST", 8) == 0 ||
+           (n > 4 && strcmp(base + n - 4, ".tsl") == 0) || strstr(path, "/" NAME_SERIES "/");
 }

@@ -153,8 +153,10 @@ static int restore_upload_file(struct restoring *r, const char *path,
 {
     struct err why = {0};
     cleanup(upload_freep) struct upload *u = NULL;
+    autofree char *full = r->influxd ? remember_path(path) : NULL; /* "." has no name */
     autoclose int fd = r->influxd ? -1 : tar_open(&path);
-    int ret = fd < 0 && !r->influxd ? -errno : upload_new(r->session, name_of(path), q, &u);
+    int ret =
+        fd < 0 && !r->influxd ? -errno : upload_new(r->session, name_of(full ? full : path), q, &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", path);
     upload_open(u);

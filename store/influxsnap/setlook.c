@@ -2,11 +2,9 @@
 #include "store/influxsnap/setlook.h"
 
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/json.h"
-#include "store/base/path.h"
-#include "store/base/rmtree.h"
 #include "store/influxsnap/snap.h"
+#include "store/influxsnap/tempfolder.h"
 #include "store/restore/plain.h"
 
 #include <errno.h>
@@ -19,7 +17,7 @@
 
 struct setlook {
     const char *path;
-    char *unpacked; /* a temporary folder; NULL: the set is a folder itself */
+    struct tempfolder *unpacked; /* NULL: the set is a folder itself: */
     int folder;
     struct set *set;
     struct meter *judged; /* progress while it is; else NULL */
@@ -82,37 +80,15 @@ static int setlook_unpack(struct setlook *l, int fd, struct err *e)
     autofree char *buf = malloc(PIECE);
     struct tar_file f = {fd, buf};
     const struct tar_input in = {pull, stop, &f};
-    if (!buf || asprintf(&l->unpacked, "%s/influxsnap-set-XXXXXX", io_temporary_folder()) < 0)
+    if (!buf)
         return err_sys(e, -ENOMEM, "%s", l->path);
-    if (!mkdtemp(l->unpacked)) {
-        int r = err_sys(e, -errno, "a temporary folder in %s (TMPDIR)", io_temporary_folder());
-        free(steal_ptr(&l->unpacked));
+    int r = tempfolder_new(&l->unpacked, e);
+    if (r < 0)
         return r;
-    }
-    l->folder = open(l->unpacked, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (l->folder < 0)
-        return err_sys(e, -errno, "%s", l->unpacked);
-    int r = set_unpack_tar(&in, l->folder, &why);
+    r = set_unpack_tar(&in, tempfolder_fd(l->unpacked), &why);
     if (r == 0 || !why.text[0])
         return r < 0 ? err_sys(e, r, "%s", l->path) : 0;
     return err_set(e, r, "%s: %s", l->path, why.text);
-}
-
-static bool all_of_it(const void *ctx, const char *path, const struct statx *st)
-{
-    (void)ctx, (void)path, (void)st;
-    return true;
-}
-
-static void setlook_remove(const char *folder)
-{
-    static const struct rmtree_of of = {all_of_it, NULL};
-    struct err why = {0};
-    autoclose int above = open(io_temporary_folder(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int r = above < 0 ? err_sys(&why, -errno, "%s", folder)
-                      : rmtree(above, path_last(folder), &of, NULL, &why);
-    if (r < 0)
-        snap_warn("a temporary folder stays: %s", why.text);
 }
 
 /* The set */
@@ -137,7 +113,7 @@ static int setlook_read(struct setlook *l, const struct set_options *how, struct
     struct meter meter;
     meter_begin(&meter, "reading", 0);
     l->judged = &meter;
-    int r = set_open(l->folder, l->path, &o, &l->set, e);
+    int r = set_open(l->unpacked ? tempfolder_fd(l->unpacked) : l->folder, l->path, &o, &l->set, e);
     l->judged = NULL;
     meter_end(&meter);
     return r;
@@ -166,9 +142,7 @@ void setlook_close(struct setlook *l)
         return;
     set_free(l->set);
     cleanup_close(&l->folder);
-    if (l->unpacked)
-        setlook_remove(l->unpacked);
-    free(l->unpacked);
+    tempfolder_free(l->unpacked);
     free(l);
 }
 

@@ -38,14 +38,22 @@ static int tarend_find(int fd, uint64_t size, uint64_t *out)
     return 0;
 }
 
+/* The last line of a text that goes on for n bytes to its newline. The first line of a member comes
+ * after the zeros that fill up its header. */
+static const char *tarend_line(const char *text, size_t n)
+{
+    while (n > 0 && text[n - 1] != '\n' && text[n - 1])
+        n--;
+    return text + n;
+}
+
 /* Whether the text ends with a line of SHA256SUMS for a file of the snapshot. */
 static bool tarend_is_sums(char *text, size_t n, const struct manifest *m)
 {
     if (n < LINE + 2 || text[n - 1] != '\n')
         return false;
     text[--n] = 0;
-    char *lf = memrchr(text, '\n', n);
-    const char *line = lf ? lf + 1 : text;
+    const char *line = tarend_line(text, n);
     size_t skip = *line == '\\'; /* before a name with an escape in it */
     if (strlen(line) <= LINE + skip || line[skip + HEX] != ' ')
         return false;

@@ -11,13 +11,6 @@
 
 #define PASSWORD_BYTES 16
 
-/* What InfluxQL calls a privilege; NULL: none. */
-static const char *users_privilege(int privilege)
-{
-    static const char *const names[] = {NULL, "READ", "WRITE", "ALL"};
-    return privilege >= 1 && privilege <= 3 ? names[privilege] : NULL;
-}
-
 /* Nobody knows it who does not read what is printed. */
 static int put_password(struct buffer *out)
 {
@@ -47,15 +40,9 @@ static int users_create(struct buffer *out, const struct metaedit_item *user)
 
 static void users_grant(struct buffer *out, const struct metaedit_item *grant, const char *user)
 {
-    const char *privilege = users_privilege(grant->privilege);
-    if (!privilege)
+    if (!influxql_privilege(grant->privilege))
         return;
-    buffer_string(out, "GRANT ");
-    buffer_string(out, privilege);
-    buffer_string(out, " ON ");
-    influxql_put_name(out, grant->name);
-    buffer_string(out, " TO ");
-    influxql_put_name(out, user);
+    influxql_put_grant(out, grant->privilege, grant->name, user);
     buffer_string(out, ";\n");
 }
 
@@ -82,7 +69,7 @@ static struct json_object *users_json(const struct metaedit *m)
         for (grant = metaedit_first(m, user, METAEDIT_GRANT); grant; grant = metaedit_next(grant)) {
             struct json_object *g = json_object_new_object();
             json_add_text(g, "database", grant->name);
-            json_add(g, "privilege", json_text_or_null(users_privilege(grant->privilege)));
+            json_add(g, "privilege", json_text_or_null(influxql_privilege(grant->privilege)));
             json_object_array_add(grants, g);
         }
         json_add_text(u, "name", user->name);

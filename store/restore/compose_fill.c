@@ -51,7 +51,7 @@ static enum mirror_choice fill_choose_derived(const char *path, int depth)
     fill_first(path, 2, policy);
     if (name_is_series(path_last(policy)))
         return MIRROR_NOT;
-    if (depth == 4 && strncmp(base, "fields.idx", 10) == 0)
+    if (depth == 4 && name_is_fields(base))
         return MIRROR_NOT;
     return depth == 4 && strcmp(base, NAME_INDEX) == 0 ? MIRROR_EMPTY : MIRROR_ALL;
 }

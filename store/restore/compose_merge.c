@@ -351,9 +351,7 @@ enum mirror_choice compose_merge_choose(const struct compose *c, enum target_kin
         return name_is_wal(name) && c->q->merge == MERGE_THEIRS ? MIRROR_NOT : MIRROR_ALL;
     if (strcmp(name, NAME_INDEX) == 0)
         return MIRROR_EMPTY;
-    return strncmp(name, "fields.idx", strlen("fields.idx")) == 0 || merge_is_orphan(c, path)
-               ? MIRROR_NOT
-               : MIRROR_ALL;
+    return name_is_fields(name) || merge_is_orphan(c, path) ? MIRROR_NOT : MIRROR_ALL;
 }
 
 /* What is taken of which shard; of a shard that is cut, what stays comes from itself. */
@@ -364,11 +362,11 @@ static size_t merge_take_parts(const struct compose *c, const struct merging *m,
     size_t taken = 0;
     for (size_t i = 0; i < n; i++) {
         const struct merge_step *s = m->steps[first + i];
-        const bool kept = s->there == MERGE_KEPT;
-        const struct lying *in = kept ? &all->ours : &all->theirs;
+        const struct lying *in = s->kept ? &all->ours : &all->theirs;
         const struct merge_part part = {
-            in->capture, merge_find(in, kept ? m->db : m->their_db, kept ? s->here : s->there),
-            kept || !compose_cuts(c) ? s->range : merge_cut(s->range, &c->part), s->n, s->i};
+            in->capture,
+            merge_find(in, s->kept ? m->db : m->their_db, s->kept ? s->here : s->there),
+            s->kept || !compose_cuts(c) ? s->range : merge_cut(s->range, &c->part), s->n, s->i};
         if (part.shard && part.range.min <= part.range.max)
             parts[taken++] = part;
     }
@@ -380,7 +378,7 @@ static int merge_fill_shard(struct compose *c, const struct merging *m, size_t f
 {
     const struct compose_merge *all = c->merge;
     size_t like = first; /* what comes from the snapshot, if anything does */
-    while (like + 1 < first + n && m->steps[like]->there == MERGE_KEPT)
+    while (like + 1 < first + n && m->steps[like]->kept)
         like++;
     const struct compose_shard at = shard_of(m, m->steps[like]);
     autofree struct merge_part *parts = calloc(n, sizeof(*parts));

@@ -231,7 +231,7 @@ static int plan_bring_whole(struct compose *c, const struct metaedit_item *datab
     const char *to = name_here(c, database);
     int r = selection_of_databases(&c->part) ? 0 : plan_remove_queries(c, database, e);
     if (r == 0)
-        r = metaedit_copy_database(c->meta, c->incoming, database, to, &did, e);
+        r = metaedit_copy_database(c->meta, c->incoming, database, c->q->as, &did, e);
     if (r == 0)
         r = compose_cuts(c) ? plan_bring_cut(c, database, count, e)
                             : compose_add_copied(c, to, database->name, &did, count, e);
@@ -241,17 +241,30 @@ static int plan_bring_whole(struct compose *c, const struct metaedit_item *datab
     return r < 0 ? r : plan_note_subscriptions(c, database, e);
 }
 
+/* Only a copy under a new name changes users; and influxd, when it drops a database, takes the grants
+ * on it away. */
+static int plan_note_grants(struct compose *c, const struct metaedit_item *database, struct err *e)
+{
+    autofree struct metaedit_holder *list = NULL;
+    size_t n = 0;
+    const char *here = name_here(c, database);
+    int r = metaedit_compare_grants(c->meta, c->incoming, database->name, here, &list, &n, e);
+    if (r < 0)
+        return r;
+    return composed_note_grants(c->out, here, list, n) < 0 ? no_memory(e) : 0;
+}
+
 /* i: which of the databases that are asked for. */
 static int plan_bring(struct compose *c, const struct metaedit_item *database, size_t i,
                       struct err *e)
 {
     const struct metaedit_item *here = database_here(c, database);
+    const bool whole = comes_whole(c, here), merged = c->q->merge != MERGE_NONE;
     struct composed_database *count = &c->out->databases[i];
-    if (comes_whole(c, here))
-        return plan_bring_whole(c, database, count, e);
-    return c->q->merge != MERGE_NONE || compose_cuts(c)
-               ? compose_merge_plan(c, database, here, count, e)
-               : compose_place_shards(c, database, here, count, e);
+    int r = whole                       ? plan_bring_whole(c, database, count, e)
+            : merged || compose_cuts(c) ? compose_merge_plan(c, database, here, count, e)
+                                        : compose_place_shards(c, database, here, count, e);
+    return r == 0 && (whole || merged) ? plan_note_grants(c, database, e) : r;
 }
 
 int compose_plan(struct compose *c, struct err *e)

@@ -24,7 +24,7 @@ static bool shards_cover(const struct compose *c, const struct metaedit_item *po
 {
     for (const struct metaedit_item *g = first_group(c->incoming, policy); g && start < end;
          g = metaedit_next(g))
-        if (g->start <= start && g->end > start)
+        if (metaedit_earliest(g) <= start && g->end > start)
             start = g->end;
     return start >= end;
 }
@@ -33,7 +33,7 @@ static bool shards_meet(const struct compose *c, const struct metaedit_item *pol
                         int64_t end)
 {
     for (const struct metaedit_item *g = first_group(c->incoming, policy); g; g = metaedit_next(g))
-        if (g->start < end && g->end > start)
+        if (metaedit_earliest(g) < end && g->end > start)
             return true;
     return false;
 }
@@ -45,9 +45,10 @@ static int shards_clear_group(struct compose *c, const struct metaedit_item *pol
 {
     const char *db = metaedit_up(here)->name;
     char start[TIME_TEXT], end[TIME_TEXT];
-    time_text(group->start, start);
+    const int64_t earliest = metaedit_earliest(group);
+    time_text(earliest, start);
     time_text(group->end, end);
-    if (!shards_cover(c, policy, group->start, group->end))
+    if (!shards_cover(c, policy, earliest, group->end))
         return err_set(e, -EINVAL,
                        "a shard of %s.%s in the store holds points from %s to %s, and the shards "
                        "of the snapshot are not of all these times: the rest would be lost; merge "
@@ -70,7 +71,7 @@ static int shards_clear_groups(struct compose *c, const struct metaedit_item *po
     int r = 0;
     for (const struct metaedit_item *g = first_group(c->meta, here); r == 0 && g; g = next) {
         next = metaedit_next(g);
-        if (!g->deleted && shards_meet(c, policy, g->start, g->end))
+        if (!g->deleted && shards_meet(c, policy, metaedit_earliest(g), g->end))
             r = shards_clear_group(c, policy, here, g, e);
     }
     return r;

@@ -5,6 +5,7 @@
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/influx/influxql.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,32 +77,61 @@ static const char *privilege_name(int privilege)
 }
 
 static int composed_note_strangers(struct composed *c, const char *name,
-                                   const struct metaedit_copied *did)
+                                   const struct metaedit_holder *list, size_t n)
 {
-    cleanup(buffer_free) struct buffer list = {0};
-    for (size_t i = 0; i < did->nstrangers; i++) {
-        buffer_string(&list, i ? ", " : "");
-        buffer_string(&list, did->strangers[i].user);
-        buffer_string(&list, " (");
-        buffer_string(&list, privilege_name(did->strangers[i].privilege));
-        buffer_string(&list, ")");
+    cleanup(buffer_free) struct buffer text = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].here)
+            continue;
+        buffer_string(&text, count++ ? ", " : "");
+        buffer_string(&text, list[i].user);
+        buffer_string(&text, " (");
+        buffer_string(&text, privilege_name(list[i].privilege));
+        buffer_string(&text, ")");
     }
-    buffer_add(&list, "", 1);
-    if (did->nstrangers == 0)
+    buffer_add(&text, "", 1);
+    if (count == 0)
         return 0;
-    return list.failed
+    return text.failed
                ? -ENOMEM
                : composed_note(c, true,
                                "%zu user%s of the snapshot with a grant on %s %s not here: %s",
-                               did->nstrangers, plural(did->nstrangers), name,
-                               did->nstrangers == 1 ? "is" : "are", list.p);
+                               count, plural(count), name, count == 1 ? "is" : "are", text.p);
+}
+
+static int composed_note_lacking(struct composed *c, const char *name,
+                                 const struct metaedit_holder *list, size_t n)
+{
+    cleanup(buffer_free) struct buffer text = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!list[i].here || !influxql_privilege(list[i].privilege))
+            continue;
+        buffer_string(&text, count++ ? "; " : "");
+        influxql_put_grant(&text, list[i].privilege, name, list[i].user);
+    }
+    buffer_add(&text, "", 1);
+    if (count == 0)
+        return 0;
+    return text.failed
+               ? -ENOMEM
+               : composed_note(c, true,
+                               "%zu grant%s of the snapshot on %s, of users who are here, "
+                               "%s missing; to give what is wanted of that: %s",
+                               count, plural(count), name, count == 1 ? "is" : "are", text.p);
+}
+
+int composed_note_grants(struct composed *c, const char *name, const struct metaedit_holder *list,
+                         size_t n)
+{
+    int r = composed_note_strangers(c, name, list, n);
+    return r < 0 ? r : composed_note_lacking(c, name, list, n);
 }
 
 int composed_note_copied(struct composed *c, const char *name, const struct metaedit_copied *did)
 {
     int r = composed_note_queries(c, name, did);
-    if (r == 0)
-        r = composed_note_strangers(c, name, did);
     if (r == 0 && did->granted)
         r = composed_note(c, false, "%zu user%s here got the grants on %s that the snapshot gives",
                           did->granted, plural(did->granted), name);

@@ -49,9 +49,15 @@ struct composed_database *composed_add(struct composed *c, enum composed_how how
 int composed_note(struct composed *c, bool warning, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Notes on what metaedit did with the queries, subscriptions and grants of a database that has this
- * name in the store; counts what came along. -ENOMEM. */
+/* Notes on what metaedit did with the queries of a database that has this name in the store, and the
+ * grants that it gave; counts what came along. -ENOMEM. */
 int composed_note_copied(struct composed *c, const char *name, const struct metaedit_copied *did);
+
+/* Notes on grants of the snapshot on a database, that has this name in the store, which nobody has in
+ * the store (metaedit_compare_grants): with the statements that give them to users who are there.
+ * -ENOMEM. */
+int composed_note_grants(struct composed *c, const char *name, const struct metaedit_holder *list,
+                         size_t n);
 
 /* Calls fn with a line for each database, then with the notes. */
 void composed_lines(const struct composed *c, void (*fn)(void *arg, const char *line, bool warning),

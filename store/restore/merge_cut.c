@@ -7,23 +7,17 @@
 
 typedef const struct metaedit_item item;
 
-/* influxd lets the start of the earliest group wrap. */
 static struct time_range times_of(item *group)
 {
-    return (struct time_range){group->start < group->end ? group->start : INT64_MIN,
-                               group->end - 1};
+    return (struct time_range){metaedit_earliest(group), group->end - 1};
 }
 
 static int cut_add(struct merge_plan *p, const char *rp, uint64_t shard, int64_t min, int64_t max)
 {
     if (!array_grow(&p->steps, p->nsteps))
         return -ENOMEM;
-    p->steps[p->nsteps++] = (struct merge_step){.how = MERGE_BY_POINT,
-                                                .rp = rp,
-                                                .there = MERGE_KEPT,
-                                                .here = shard,
-                                                .range = {min, max},
-                                                .n = 1};
+    p->steps[p->nsteps++] = (struct merge_step){
+        .how = MERGE_BY_POINT, .rp = rp, .kept = true, .here = shard, .range = {min, max}, .n = 1};
     return 0;
 }
 

@@ -11,11 +11,7 @@
 
 #include "store/restore/merge_plan.h"
 
-/* The shard `there` of a kept step: its points come from the shard `here` itself. A range whose end
- * is before its start keeps nothing. */
-#define MERGE_KEPT 0
-
-/* Adds the kept steps to *p, for each shard that `our_db` has now; before merge_plan_database.
+/* Adds the kept steps, whose range keeps nothing where its end is before its start, to *p, for each shard that `our_db` has now; before merge_plan_database.
  * -ENOMEM, with a message. */
 int merge_cut_plan(const struct metaedit *here, const struct metaedit_item *our_db,
                    const struct metaedit *there, const struct metaedit_item *their_db,

@@ -45,12 +45,6 @@ static int plan_add(struct planning *p, const struct merge_step *s)
 
 /* Groups */
 
-/* influxd lets the start of the earliest group wrap. */
-static int64_t start_of(item *group)
-{
-    return group->start < group->end ? group->start : INT64_MIN;
-}
-
 static bool is_live(item *group)
 {
     return group->deleted == 0;
@@ -79,7 +73,7 @@ static item *plan_twin(const struct planning *p, item *group, bool *overlap)
     item *twin = NULL;
     *overlap = false;
     for (item *g = metaedit_first(p->here, p->policy, METAEDIT_GROUP); g; g = metaedit_next(g)) {
-        if (!is_live(g) || g->end <= start_of(group) || group->end <= start_of(g))
+        if (!is_live(g) || g->end <= metaedit_earliest(group) || group->end <= metaedit_earliest(g))
             continue;
         if (g->start == group->start && g->end == group->end && !g->truncated)
             twin = g;
@@ -89,8 +83,6 @@ static item *plan_twin(const struct planning *p, item *group, bool *overlap)
     return twin;
 }
 
-#define YEAR_1_NS ((__int128)-62135596800 * SECOND_NS) /* from where influxd counts groups */
-
 /* Whether influxd would make a group of these times in a policy with this
  * duration (services/meta/data.go CreateShardGroup): the last one is cut off at
  * the end of time. */
@@ -99,9 +91,9 @@ static bool plan_lines_up(item *group, int64_t duration)
     if (duration <= 0)
         return false;
     if (group->end == INT64_MAX)
-        return (group->start - YEAR_1_NS) % duration == 0 &&
+        return time_floor(group->start, duration) == group->start &&
                (__int128)group->end - group->start <= duration;
-    return (group->end - YEAR_1_NS) % duration == 0 &&
+    return time_floor(group->end, duration) == group->end &&
            (uint64_t)group->end - (uint64_t)group->start == (uint64_t)duration;
 }
 
@@ -116,7 +108,7 @@ struct placing {
 
 static bool contains(item *group, int64_t time)
 {
-    return start_of(group) <= time && time < group->end;
+    return metaedit_earliest(group) <= time && time < group->end;
 }
 
 static int plan_place(void *ctx, int64_t min, int64_t max)
@@ -142,7 +134,8 @@ static int plan_place(void *ctx, int64_t min, int64_t max)
 static int by_time(const void *va, const void *vb)
 {
     const item *a = *(item *const *)va, *b = *(item *const *)vb;
-    return (start_of(a) > start_of(b)) - (start_of(a) < start_of(b));
+    return (metaedit_earliest(a) > metaedit_earliest(b)) -
+           (metaedit_earliest(a) < metaedit_earliest(b));
 }
 
 /* A shard's points of the times of a group here: by series if that has several
@@ -156,7 +149,7 @@ static int plan_into(struct planning *p, item *shard, item *group)
                                         .rp = p->rp,
                                         .there = shard->id,
                                         .here = nth_shard(p->here, group, i)->id,
-                                        .range = {start_of(group), group->end - 1},
+                                        .range = {metaedit_earliest(group), group->end - 1},
                                         .n = n,
                                         .i = i};
         r = plan_add(p, &step);
@@ -181,7 +174,8 @@ static int plan_by_point(struct planning *p, item *shard)
 
 static int plan_whole(struct planning *p, enum merge_how how, uint64_t there, uint64_t here)
 {
-    const struct merge_step step = {how, p->rp, there, here, SETTLED_ALL, 1, 0};
+    const struct merge_step step = {
+        .how = how, .rp = p->rp, .there = there, .here = here, .range = SETTLED_ALL, .n = 1};
     p->p->counts[how]++;
     return plan_add(p, &step);
 }
@@ -189,7 +183,7 @@ static int plan_whole(struct planning *p, enum merge_how how, uint64_t there, ui
 /* 1: the shard is wanted and has files. */
 static int plan_wants(const struct planning *p, uint64_t id, item *group)
 {
-    if (!selection_has_shard(p->what, p->db->name, p->rp, id, start_of(group), group->end))
+    if (!selection_has_shard(p->what, p->db->name, p->rp, id, metaedit_earliest(group), group->end))
         return 0;
     return p->shards->holds(p->shards->ctx, id, p->e);
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which shard of a snapshot goes into which shard of the store, when a database
- * is merged into one that is there. Groups and shards that are missing are
- * added to the store's meta.db.
+ * Which shard of a snapshot goes into which shard of the store, when a database is merged into one
+ * that is there. Groups and shards that are missing are added to the store's meta.db.
  *
- *   a policy is missing             it is added with its rules, and its shards
- * lie as they are a group has the same times      shard by shard, by file
- * (merge_shard.h) no group overlaps, and these    the group is added, and its
- * shards lie as they are are the policy's times else each point goes into the
- * group of its time, which is made as influxd would for it (metaedit_group_for)
+ *   a policy is missing        it is added with its rules, and its shards lie as they are
+ *   a group has the same times shard by shard, by file (merge_shard.h)
+ *   no group overlaps, and     the group is added, and its shards lie as they are
+ *   they are the policy's
+ *   else                       each point goes into the group of its time, which is made as influxd
+ *                              would for it (metaedit_group_for)
  *
- * The store's rules stay: policies' durations, default policies, continuous
- * queries, subscriptions. Where the snapshot has others, that is told. A group
- * without points is not added.
+ * The store's rules stay: policies' durations, default policies, continuous queries, subscriptions.
+ * Where the snapshot has others, that is told. A group without points is not added.
  */
 #ifndef INFLUXFS_RESTORE_MERGE_PLAN_H
 #define INFLUXFS_RESTORE_MERGE_PLAN_H
@@ -33,6 +32,7 @@ struct merge_step {
     uint64_t there, here;    /* ids of shards */
     struct time_range range; /* of the points that belong here, both included */
     uint64_t n, i;           /* by series, as in merge_shard.h */
+    bool kept;               /* points of the shard here itself, which is cut; there: of no use */
 };
 
 struct merge_plan {

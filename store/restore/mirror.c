@@ -85,22 +85,15 @@ static int mirror_symlink(int from, int to, const char *name, const struct stat 
     return 0;
 }
 
-/* link(2) does not work here, or not for this user. */
-static bool cannot_link(int code)
-{
-    return code == -EXDEV || code == -EPERM || code == -EMLINK || code == -EOPNOTSUPP ||
-           code == -ENOSYS || code == -EACCES;
-}
-
 static int mirror_file(struct mirroring *w, int from, int to, const char *name,
                        const struct stat *st)
 {
     if (S_ISREG(st->st_mode) && written_in_place(w->path))
         return mirror_copy(w, from, to, name);
     int r = linkat(from, name, to, name, 0) < 0 ? -errno : 0;
-    if (cannot_link(r) && S_ISREG(st->st_mode))
+    if (copying_instead(r) && S_ISREG(st->st_mode))
         return mirror_copy(w, from, to, name);
-    return cannot_link(r) && S_ISLNK(st->st_mode) ? mirror_symlink(from, to, name, st) : r;
+    return copying_instead(r) && S_ISLNK(st->st_mode) ? mirror_symlink(from, to, name, st) : r;
 }
 
 static int mirror_contents(struct mirroring *w, int from, int to);

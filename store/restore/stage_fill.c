@@ -38,13 +38,6 @@ static int fill_copy(const struct stage *s, enum target_kind kind, const char *b
     return io_close(&out);
 }
 
-/* These say that link(2) does not work here: the file is copied instead. */
-static bool cannot_link(int code)
-{
-    return code == -EXDEV || code == -EPERM || code == -EMLINK || code == -EOPNOTSUPP ||
-           code == -ENOSYS || code == -EACCES;
-}
-
 static int fill_link(struct stage *s, const char *name, int from, const char *theirs)
 {
     struct stat st;
@@ -63,7 +56,7 @@ static int fill_link(struct stage *s, const char *name, int from, const char *th
         s->uid[kind] == (uid_t)-1 ||
         (st.st_uid == s->uid[kind] && (s->gid[kind] == (gid_t)-1 || st.st_gid == s->gid[kind]));
     r = !ours ? -EPERM : linkat(from, theirs, s->parent, base, 0) < 0 ? -errno : 0;
-    return cannot_link(r) ? fill_copy(s, kind, base, from, theirs, &st) : r;
+    return copying_instead(r) ? fill_copy(s, kind, base, from, theirs, &st) : r;
 }
 
 int stage_fill_file(struct stage *s, const char *name, int folder, const char *from, struct err *e)

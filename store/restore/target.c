@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 
 static const char *const kind_names[TARGETS] = {"meta", "data", "wal"};
 static const char *const side_names[SIDES] = {
@@ -141,12 +142,16 @@ int target_make_side(const struct target *t, enum target_side side, mode_t mode)
     return r < 0 ? r : io_sync_dir(home);
 }
 
-/* Whether the store has a folder of this path too. */
-static bool target_has_folder(const struct target *t, const char *path)
+/* Whether the store has it too, at this path: that very file, or a folder. */
+static bool target_shares(const struct target *t, const char *path, const struct statx *st)
 {
-    struct stat st;
+    struct stat own;
     autoclose int self = target_open_folder(t);
-    return self >= 0 && io_stat_beneath(self, path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (self < 0 || io_stat_beneath(self, path, &own) < 0)
+        return false;
+    return S_ISDIR(st->stx_mode) ? S_ISDIR(own.st_mode)
+                                 : own.st_ino == st->stx_ino &&
+                                       own.st_dev == makedev(st->stx_dev_major, st->stx_dev_minor);
 }
 
 /* A unit holds what its target holds, one level down if that lies inside. Where a store was composed
@@ -160,17 +165,17 @@ static bool target_is_ours(const void *ctx, const char *path, const struct statx
     char whole[PATH_MAX];
     if (!*path)
         return folder;
-    if (!folder && st->stx_nlink > 1)
+    if (t->inside && !(below = path_below(path, kind)))
+        return false;
+    if (!folder && st->stx_nlink > 1 && target_shares(t, below, st))
         return true;
     /* influxd gave it up and no snapshot holds it, but it may be good. */
     if (base && name_is_bad_tsm(base + 1))
         return false;
-    if (t->inside && !(below = path_below(path, kind)))
-        return false;
     return (snprintf(whole, sizeof(whole), "%s%s%s", kind, *below ? "/" : "", below) <
                 (int)sizeof(whole) &&
             written_by_influxd(whole, st->stx_mode)) ||
-           (folder && target_has_folder(t, below));
+           (folder && target_shares(t, below, st));
 }
 
 int target_remove_side(const struct target *t, enum target_side side, struct err *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 #include "store/influx/census.h"
 #include "store/rewrite/remeta_internal.h"
 
@@ -149,10 +150,10 @@ static int remeta_groups(struct metaedit *m, const struct metaedit_item *policy,
     if (r < 0)
         err_sys(e, r, "meta.db");
     for (size_t i = 0; r == 0 && i < n; i++) {
-        int64_t start = remeta_floor(c[i].min, length), end = remeta_ceil(c[i].max, length);
+        int64_t start = time_floor(c[i].min, length), end = time_ceil(c[i].max, length);
         start = start < before ? before : start;
         start = start > c[i].min ? c[i].min : start; /* where 0 was avoided */
-        if (i + 1 < n && (end == 0 || end > remeta_floor(c[i + 1].min, length)))
+        if (i + 1 < n && (end == 0 || end > time_floor(c[i + 1].min, length)))
             end = remeta_boundary(c[i].max, c[i + 1].min, length);
         end = end == 0 ? 1 : end; /* 0 is the year 1 to influxd */
         before = end;

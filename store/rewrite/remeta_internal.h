@@ -12,11 +12,6 @@ struct remeta_cluster {
     int64_t min, max;
 };
 
-/* The start of the span of this length that holds the time, counted from the year 1; the start of
- * the one after it. Both stay within the range of times. */
-int64_t remeta_floor(int64_t time, int64_t length);
-int64_t remeta_ceil(int64_t time, int64_t length);
-
 /* Where a group ends and the next begins, before < boundary <= next: at a round time. */
 int64_t remeta_boundary(int64_t before, int64_t next, int64_t length);
 

@@ -3,26 +3,13 @@
 #include "store/rewrite/remeta_internal.h"
 
 #define HOUR (3600 * SECOND_NS)
-#define YEAR_1 ((__int128)719162 * DAY_NS) /* from the year 1 to 1970 */
-
-int64_t remeta_floor(int64_t time, int64_t length)
-{
-    const __int128 at = (__int128)time - (time + YEAR_1) % length;
-    return at < INT64_MIN ? INT64_MIN : (int64_t)at;
-}
-
-int64_t remeta_ceil(int64_t time, int64_t length)
-{
-    const __int128 at = (__int128)time - (time + YEAR_1) % length + length;
-    return at > INT64_MAX ? INT64_MAX : (int64_t)at;
-}
 
 /* 0 is avoided where it can be: influxd takes it for the year 1. */
 int64_t remeta_boundary(int64_t before, int64_t next, int64_t length)
 {
     const int64_t lengths[] = {length, DAY_NS, HOUR, 60 * SECOND_NS, SECOND_NS, 1};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
-        const int64_t at = remeta_floor(next, lengths[i]);
+        const int64_t at = time_floor(next, lengths[i]);
         if (at > before && at != 0)
             return at;
     }
@@ -32,10 +19,10 @@ int64_t remeta_boundary(int64_t before, int64_t next, int64_t length)
 /* Whether a cluster lies in one span, and no other does in the same. */
 static bool span_fits(const struct remeta_cluster *list, size_t n, size_t i, int64_t length)
 {
-    const int64_t start = remeta_floor(list[i].min, length), last = list[i].max;
-    return list[i].n == 1 && remeta_floor(last, length) == start &&
-           (i == 0 || remeta_floor(list[i - 1].max, length) != start) &&
-           (i + 1 == n || remeta_floor(list[i + 1].min, length) != start);
+    const int64_t start = time_floor(list[i].min, length), last = list[i].max;
+    return list[i].n == 1 && time_floor(last, length) == start &&
+           (i == 0 || time_floor(list[i - 1].max, length) != start) &&
+           (i + 1 == n || time_floor(list[i + 1].min, length) != start);
 }
 
 int64_t remeta_guess(const struct remeta_cluster *list, size_t n, size_t *fit)

@@ -79,13 +79,6 @@ static const struct capture_ops selected_ops = {
     .keep_sums = selected_keep_sums,
 };
 
-static bool is_meta(const struct member *m)
-{
-    char path[MEMBER_PATH_MAX];
-    return member_path_len(m) == sizeof(NAME_META_MEMBER) - 1 &&
-           strcmp(member_path(m, path), NAME_META_MEMBER) == 0;
-}
-
 static bool is_root(const struct member *m)
 {
     return !*m->dir && !strchr(m->name, '/');
@@ -103,7 +96,7 @@ static int selected_add_members(struct selected *s, size_t len)
         *m = *capture_member(s->whole, s->at[i]);
         if (is_root(m))
             m->attr.mtime_ns = 0;
-        if (!is_meta(m))
+        if (!selected_is_meta(m))
             continue;
         s->meta = i;
         s->part.meta_mtime_ns = m->attr.mtime_ns;
@@ -198,31 +191,6 @@ void selected_settle(struct selected *s, const struct catalog_part *part)
     for (size_t i = 0; i < s->c.n; i++)
         if (i == s->meta || is_root(&s->c.members[i]))
             s->c.members[i].attr.mtime_ns = part->meta_mtime_ns;
-}
-
-static size_t selected_find_meta(const struct capture *whole)
-{
-    size_t i = 0;
-    while (i < capture_count(whole) && !is_meta(capture_member(whole, i)))
-        i++;
-    return i;
-}
-
-int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e)
-{
-    size_t i = selected_find_meta(whole);
-    if (i == capture_count(whole))
-        return err_set(e, -EIO, "the snapshot has no " NAME_META_MEMBER);
-    size_t len = capture_member(whole, i)->attr.size;
-    char *buf = malloc(len + 1);
-    if (!buf)
-        return err_sys(e, -ENOMEM, NAME_META_MEMBER);
-    int r = capture_read(whole, i, buf, len, 0, e);
-    if (r < 0) {
-        free(buf);
-        return r;
-    }
-    return partmeta_new(buf, len, out, e);
 }
 
 /* The part, without its record. */

@@ -58,7 +58,9 @@ int selected_check(const struct partmeta *store, const struct selection *what, s
 int selected_check_shards(const struct partmeta *store, const struct selection *what,
                           const struct meta *meta, struct err *e);
 
-/* The store's meta.db, to be taken apart. -EIO: the capture has none. */
+/* Whether a member is the meta.db; and that of a capture, to be taken apart. -EIO: there is none
+ * (selected_members.c). */
+bool selected_is_meta(const struct member *m);
 int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include "store/rewrite/selected_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROOT, DATABASE, POLICY, SHARD, LEVELS };
@@ -18,6 +19,38 @@ struct picking {
     size_t above[SHARD];
     bool in; /* the last shard is taken, and so all in it */
 };
+
+bool selected_is_meta(const struct member *m)
+{
+    char path[MEMBER_PATH_MAX];
+    return member_path_len(m) == sizeof(NAME_META_MEMBER) - 1 &&
+           strcmp(member_path(m, path), NAME_META_MEMBER) == 0;
+}
+
+static size_t members_find_meta(const struct capture *whole)
+{
+    size_t i = 0;
+    while (i < capture_count(whole) && !selected_is_meta(capture_member(whole, i)))
+        i++;
+    return i;
+}
+
+int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e)
+{
+    size_t i = members_find_meta(whole);
+    if (i == capture_count(whole))
+        return err_set(e, -EIO, "the snapshot has no " NAME_META_MEMBER);
+    size_t len = capture_member(whole, i)->attr.size;
+    char *buf = malloc(len + 1);
+    if (!buf)
+        return err_sys(e, -ENOMEM, NAME_META_MEMBER);
+    int r = capture_read(whole, i, buf, len, 0, e);
+    if (r < 0) {
+        free(buf);
+        return r;
+    }
+    return partmeta_new(buf, len, out, e);
+}
 
 /* Cuts a path into the names of its first levels, in place; how many it has, with `rest` as one
  * more. */

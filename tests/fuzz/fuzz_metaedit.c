@@ -50,7 +50,7 @@ static int change_whole(struct metaedit *m, const struct metaedit *from, const i
         metaedit_revoke(m, db->name);
         metaedit_remove(m, db);
     } else if (their) {
-        r = metaedit_copy_database(m, from, their, dice(2) ? their->name : "copy", &copied, &e);
+        r = metaedit_copy_database(m, from, their, dice(2) ? NULL : "copy", &copied, &e);
         must(r == 0 || r == -EEXIST || r == -EBADMSG || r == -ENOMEM);
         must_explain(r, r, &e);
     }
@@ -63,7 +63,7 @@ static int change_shards(struct metaedit *m, const item *rp)
     const item *g = any(m, rp, METAEDIT_GROUP), *s = g ? any(m, g, METAEDIT_SHARD) : NULL, *made;
     struct err e = {""};
     int r = 0;
-    switch (dice(5)) {
+    switch (dice(4)) {
     case 0:
         r = metaedit_group_for(m, rp, (int64_t)seed, &made, &e);
         break;
@@ -74,10 +74,6 @@ static int change_shards(struct metaedit *m, const item *rp)
     case 2:
         if (s)
             metaedit_remove(m, s);
-        break;
-    case 3:
-        if (g)
-            metaedit_set_times(m, g, g->start, (int64_t)(seed >> dice(60)));
         break;
     default:
         if (g)

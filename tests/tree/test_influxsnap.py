@@ -160,6 +160,25 @@ class BackupTest(SnapTest):
                          (before.st_ino, before.st_size, before.st_mtime_ns))
         self.assertEqual(self.names(), ["backup.tar"])
 
+    def test_only_removed(self):
+        """A number without a file, as when influxd removes a WAL segment after a flush: others follow it."""
+        self.backup()
+        (self.place(1, "wal") / "_00001.wal").unlink()
+        done = self.backup()
+        self.assertEqual((done["number"], done["removed"]), (0, 1))
+        number = Path(f"{self.path}.0")
+        self.assertEqual(Archive(number).files(), [])
+        self.assertFalse(self.backup()["written"])
+        self.change(0)
+        whole = number.read_bytes()
+        for damaged in (whole[:-1024], whole[:-2048], whole + b"x" * 512):  # its end is still looked at
+            number.write_bytes(damaged)
+            self.assertIn(f"{number}: is cut off", self.call("backup", self.path, code=CORRUPT)[1])
+        number.write_bytes(whole)
+        self.assertEqual(self.backup()["number"], 1)
+        self.call("backup", self.folder / "whole.tar")
+        self.same(self.restored(self.folder / "whole.tar"), self.restored(self.path))
+
     def test_only_internal(self):
         self.shard("_internal")
         self.made.write_meta()

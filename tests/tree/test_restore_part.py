@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, snap, snap_code
@@ -276,6 +277,12 @@ class ReplacedTest(PartTest):
             self.check_others(before, meta, "foo")
             meta = MetaParts(self.store)
             self.assertEqual(os.getxattr(self.store / "data/first/deep", "user.mine"), b"yes")
+        # What is not in the store any more is left behind, also where it has another name elsewhere.
+        (self.store / "data/foo/mine.txt").write_text("mine")
+        os.link(self.store / "data/foo/mine.txt", self.folder / "mine.txt")
+        for _ in range(2):
+            self.restore("--database=foo", self.tar)
+        self.assertTrue((self.store / "data.left-behind-1/foo/mine.txt").samefile(self.folder / "mine.txt"))
 
 
 class RenamedTest(PartTest):
@@ -316,6 +323,27 @@ class RenamedTest(PartTest):
             self.assertEqual([name for name, _ in queries["bar"]], ["own"])
             self.assertNotIn("foo", queries["bar"][0][1])
             self.assertNotIn("sub", json.dumps(influxd.run("SHOW SUBSCRIPTIONS")))
+
+    def test_after_a_drop(self):
+        """influxd takes grants away when it drops a database: only --as gives them again, else they are named."""
+        with Influxd(self.store, self.index) as influxd:
+            influxd.run("DROP DATABASE foo")
+            influxd.stop()
+        meta = MetaParts(self.store)
+        grant = 'GRANT READ ON "foo" TO "bert"'
+        for name, words, given in (("own", [], False), ("merged", ["--merge=ours"], False), ("as", ["--as=foo"], True)):
+            with self.subTest(name=name):
+                store = Path(shutil.copytree(self.store, self.folder / name))
+                done = self.restore("--database=foo", *words, self.tar, store=store)
+                self.assertEqual([grant in line for line in done["warnings"] if "grant" in line], [False] if given else [False, True])
+                after, log = MetaParts(store), (store / "influxfs/restore.log").read_text()
+                self.assertEqual(grant in log, not given)
+                self.assertEqual("1 user here got the grants on foo" in log, given)
+                self.assertEqual(after.users == meta.users, not given)
+                self.assertEqual(b"foo" in after.users["bert"], given)
+        with Influxd(self.folder / "own", self.index) as influxd:
+            influxd.run(grant)
+            self.assertEqual(influxd.run("SHOW GRANTS FOR bert")[0]["values"], [["foo", "READ"]])
 
     def test_queries_write_into_the_copy(self):
         """Once influxd runs them."""
@@ -558,7 +586,7 @@ class DiskTest(PartTest):
             self.assertLess(foreseen["bytes"], 1 << 20)
             self.restore(*state, *words, tar)
         before = tree(self.store)
-        for words, said in ((["--database=other"], r"no room: the snapshot needs \d+ bytes for meta, data, wal, "),
+        for words, said in ((["--database=other"], r"no room: the snapshot needs \d+ bytes for meta, wal, "),
                             (["--database=other", "--dry-run"], "no room for it")):
             code, got = snap_code(self.store, "restore", "-q", *state, *words, tar)
             self.assertEqual(code, 1, got)

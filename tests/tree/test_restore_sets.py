@@ -2,6 +2,7 @@
 `influxd restore` makes of them."""
 
 import json
+import os
 import re
 import shutil
 import time
@@ -282,10 +283,24 @@ class SetFormsTest(SetsTest):
         right = Served(live).cells
         live.stop()
         run("tar", "-cf", self.folder / "a.tar", "-C", self.folder, "set")
-        run("tar", "-czf", self.folder / "b.tgz", "-C", self.folder / "set", ".")
-        for name in ("a.tar", "b.tgz"):
+        run("tar", "-czf", self.folder / ".b.tgz", "-C", self.folder / "set", ".")
+        for name in ("a.tar", ".b.tgz"):
             self.assertRegex(self.restore_set(self.folder / name), "a portable backup of 1 run")
             self.check_cells(right)
+        # What a killed run has unpacked goes with the next; a place that others can write to is refused.
+        temporary = self.folder / "tmp"
+        place = temporary / f"influxsnap-{os.geteuid()}"
+        place.mkdir(0o700, parents=True)
+        (place / "0123456789abcdef.new").mkdir()
+        (place / "0123456789abcdef.new/half").write_bytes(b"half")
+        environment = os.environ | {"TMPDIR": str(temporary)}
+        self.assertEqual(snap_code(self.root, "verify", self.folder / "a.tar", env=environment)[0], 0)
+        self.assertEqual(os.listdir(temporary), [])
+        place.mkdir()
+        place.chmod(0o777)
+        code, said = snap_code(self.root, "verify", self.folder / "a.tar", env=environment)
+        self.assertEqual(code, 1)
+        self.assertIn(f"{place} (TMPDIR): Operation not permitted", said)
 
     def test_json(self):
         live = self.make("db", points=11)

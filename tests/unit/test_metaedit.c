@@ -440,6 +440,27 @@ static void test_remove_shards(void **state)
     forget(&out);
 }
 
+/* Who has a grant on "one" there and not here, by name: "reader" (a user here), "stranger". */
+static void check_missing(const struct metaedit *m, const struct metaedit *from, const char *here,
+                          bool reader, bool stranger)
+{
+    struct metaedit_holder *list = NULL;
+    size_t n = 0, i = 0;
+    struct err e = {""};
+    assert_int_equal(metaedit_compare_grants(m, from, "one", here, &list, &n, &e), 0);
+    assert_int_equal(n, (size_t)reader + stranger);
+    if (reader) {
+        assert_string_equal(list[i].user, "reader");
+        assert_true(list[i].here && list[i].privilege == 1);
+        i++;
+    }
+    if (stranger) {
+        assert_string_equal(list[i].user, "stranger");
+        assert_true(!list[i].here && list[i].privilege == 2);
+    }
+    free(list);
+}
+
 static void test_copy_same_name(void **state)
 {
     struct wire w = sample();
@@ -448,16 +469,15 @@ static void test_copy_same_name(void **state)
     struct metaedit_copied c = {0};
     struct err e = {""};
     (void)state;
-    assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), "one", &c, &e),
-                     -EEXIST);
+    assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), NULL, &c, &e), -EEXIST);
     metaedit_remove(m, database(m, "one"));
-    assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), "one", &c, &e), 0);
+    assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), NULL, &c, &e), 0);
     assert_int_equal(c.nshards, 3);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(c.shards[i].from, c.shards[i].to); /* they were free again */
     assert_int_equal(c.nqueries, 2);
     assert_int_equal(c.queries[1].fate, METAEDIT_SAME);
-    assert_int_equal(c.subscriptions + c.granted + c.nstrangers, 0);
+    assert_int_equal(c.subscriptions + c.granted, 0);
     struct printed out = print(m);
     const pb_database *one = pb_find(out.d, "one");
     assert_int_equal(one->policies[0]->n_subscriptions, 1);
@@ -466,6 +486,16 @@ static void test_copy_same_name(void **state)
     assert_int_equal(one->policies[0]->shard_groups[1]->shards[1]->owners[0]->node_id, 4);
     check_ids(out.d, 1);
     forget(&out);
+    metaedit_copied_clear(&c);
+    check_missing(m, from, "one", false, false);
+    metaedit_revoke(m, "one"); /* as influxd does when it drops the database */
+    check_missing(m, from, "one", true, false);
+    metaedit_remove(m, database(m, "one"));
+    assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), "one", &c, &e), 0);
+    assert_true(c.granted == 1 && c.subscriptions == 1 && c.nqueries == 2);
+    assert_int_equal(c.queries[0].fate, METAEDIT_SAME);
+    assert_int_equal(c.queries[1].fate, METAEDIT_LEFT_OUT);
+    check_missing(m, from, "one", false, false);
     metaedit_copied_clear(&c);
 }
 
@@ -480,6 +510,7 @@ static void test_copy_other_name(void **state)
     struct err e = {""};
     (void)state;
     assert_int_equal(metaedit_avoid(m, 222), 0);
+    check_missing(m, from, "n\"ew", true, true);
     assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), "../x", &c, &e),
                      -EINVAL);
     assert_int_equal(metaedit_copy_database(m, from, database(from, "one"), "n\"ew", &c, &e), 0);
@@ -496,8 +527,8 @@ static void test_copy_other_name(void **state)
     assert_non_null(strstr(db->continuous_queries[0]->query, "INTO \"n\\\"ew\".rp.m FROM "));
     assert_true(c.subscriptions == 1 && db->policies[0]->n_subscriptions == 0);
     assert_true(db->policies[0]->future_write_limit == 60);
-    assert_true(c.granted == 1 && c.nstrangers == 1 && c.strangers[0].privilege == 2);
-    assert_string_equal(c.strangers[0].user, "stranger");
+    assert_int_equal(c.granted, 1);
+    check_missing(m, from, "n\"ew", false, true);
     assert_int_equal(out.d->users[0]->n_privileges, 2);
     assert_string_equal(out.d->users[0]->privileges[1]->database, "n\"ew");
     check_ids(out.d, 2);
@@ -609,7 +640,6 @@ static void test_changes(void **state)
     assert_int_equal(metaedit_renumber(m, s, 121, &e), -EEXIST);
     assert_int_equal(metaedit_renumber(m, s, 0, &e), 0);
     assert_int_equal(s->id, 222);
-    metaedit_set_times(m, g, 5 * DAY, 6 * DAY);
     assert_int_equal(metaedit_grant(m, user, "one", 1, &e), 0);
     assert_int_equal(metaedit_grant(m, user, "one", 2, &e), 0);
     assert_int_equal(metaedit_grant(m, user, "two", 1, &e), 0);
@@ -617,9 +647,9 @@ static void test_changes(void **state)
     struct printed out = print(m);
     const pb_policy *p = pb_find(out.d, "one")->policies[0];
     assert_int_equal(p->n_shard_groups, 4);
-    assert_true(p->shard_groups[3]->id == 10 && p->shard_groups[3]->start_time == 5 * DAY);
-    assert_int_equal(p->shard_groups[3]->shards[0]->id, 222);
-    assert_int_equal(p->shard_groups[3]->shards[0]->owners[0]->node_id, 4);
+    assert_int_equal(p->shard_groups[0]->id, 10);
+    assert_int_equal(p->shard_groups[0]->shards[0]->id, 222);
+    assert_int_equal(p->shard_groups[0]->shards[0]->owners[0]->node_id, 4);
     assert_int_equal(out.d->users[0]->n_privileges, 1);
     assert_int_equal(out.d->users[0]->privileges[0]->privilege, 3);
     assert_int_equal(out.d->users[2]->n_privileges, 0);
@@ -699,7 +729,7 @@ static void walk_step(struct walk *w)
     struct err e = {""};
     char name[40];
     int r = 0;
-    switch (dice(9)) {
+    switch (dice(8)) {
     case 0:
         if (db && w->n > 2 && dice(4) == 0) {
             walk_forget(w, db->name);
@@ -731,12 +761,6 @@ static void walk_step(struct walk *w)
             metaedit_remove(w->m, s);
         }
         break;
-    case 5:
-        if (g) {
-            walk_forget(w, db->name);
-            metaedit_set_times(w->m, g, g->start + DAY, g->end + dice(3) * DAY);
-        }
-        break;
     case 6:
         if (g) {
             walk_forget(w, db->name);
@@ -752,7 +776,7 @@ static void walk_step(struct walk *w)
         }
         break;
     }
-    case 8: {
+    case 5: {
         const item *their = any(w->from, any(w->from, NULL, METAEDIT_DATABASE), METAEDIT_POLICY);
         const item *group = their ? any(w->from, their, METAEDIT_GROUP) : NULL;
         if (rp && group && !group->deleted && metaedit_first(w->from, group, METAEDIT_SHARD)) {
