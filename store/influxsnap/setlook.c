@@ -197,7 +197,10 @@ void setlook_tell(const struct setlook *l)
 
 bool setlook_omits(const struct setlook *l)
 {
-    return omissions_that_count(&set_manifest(l->set)->left_out) > 0;
+    bool warns = false;
+    for (size_t i = 0; i < set_notes(l->set) && !warns; i++)
+        set_note(l->set, i, &warns);
+    return warns || omissions_that_count(&set_manifest(l->set)->left_out) > 0;
 }
 
 void setlook_json(const struct setlook *l, struct json_object *o)

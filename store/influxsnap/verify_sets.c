@@ -14,7 +14,7 @@
 /* The findings. */
 struct sets_verdict {
     const struct snap *s;
-    size_t good, damaged;
+    size_t good, damaged, lacking;
     uint64_t files, bytes;
     struct json_object *snapshots;
 };
@@ -63,6 +63,7 @@ static void verify_sets_tell(struct sets_verdict *v, struct set_verdict *one,
                one->counts.files, one->counts.tsm, one->counts.bytes);
     if (one->r == 0)
         setlook_tell(look);
+    v->lacking += one->r == 0 && setlook_omits(look);
     verify_sets_json(v, one, look);
     advise_end(&one->advise, one->path, false, NULL);
 }
@@ -135,5 +136,5 @@ int snap_verify_sets(struct snap *s)
     json_object_put(v.snapshots);
     if (r < 0)
         return snap_fail(r, &e);
-    return v.damaged ? EXIT_CORRUPT : EXIT_DONE;
+    return v.damaged ? EXIT_CORRUPT : v.lacking ? EXIT_OMISSIONS : EXIT_DONE;
 }

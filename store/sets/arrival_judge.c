@@ -29,11 +29,13 @@ static void judge_say_notes(struct arrival *a, const struct set *s, bool warn)
 {
     struct account *account = session_account(a->session);
     bool warns;
-    for (size_t i = 0; i < set_notes(s); i++)
-        if (warn)
-            account_warn(account, set_note(s, i, &warns));
-        else
-            account_say(account, "%s: %s", a->path, set_note(s, i, &warns));
+    for (size_t i = 0; i < set_notes(s); i++) {
+        const char *text = set_note(s, i, &warns);
+        if (!warn)
+            account_say(account, "%s: %s", a->path, text);
+        else if (warns)
+            account_warn(account, text);
+    }
 }
 
 /* Writes the set as a snapshot; the upload's verdict. */

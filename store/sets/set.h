@@ -67,7 +67,8 @@ const struct manifest *set_manifest(const struct set *s);
 const void *set_meta(const struct set *s, size_t *n);
 
 /* What an operator should know, a line each: how many runs, whether it takes the place of a whole
- * store, what `influxd restore` would lose, what may come back. warns: nobody would expect it. */
+ * store, what `influxd restore` would lose, what may come back. warns: points are
+ * lacking that one would expect. */
 size_t set_notes(const struct set *s);
 const char *set_note(const struct set *s, size_t i, bool *warns);
 

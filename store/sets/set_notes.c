@@ -95,9 +95,9 @@ static bool has_tombstones(const struct set *s, size_t first, size_t end)
 static int notes_say_place(struct set *s)
 {
     if (s->runs[s->nruns - 1].limited)
-        return set_add_warning(s, "it holds databases without their continuous queries, and no "
-                                  "users: those of the store stay, but for queries of databases "
-                                  "whose place it takes");
+        return set_add_note(s, "it holds databases without their continuous queries, and no users: "
+                               "those of the store stay, but for queries of databases whose place "
+                               "it takes");
     if (s->part)
         return set_add_note(s, "of some databases of the server only, whose place it takes");
     return set_add_note(s,

@@ -311,6 +311,17 @@ static const struct metaedit_item *shards_missing(const struct shards *h, const 
     return NULL;
 }
 
+/* The newest shard, if its time had come: one that influxd makes in advance has no points. */
+static int shards_say_young(struct shards *h, const struct group *g,
+                            const struct metaedit_item *shard)
+{
+    int r = set_add_warning(h->s,
+                            "shard %" PRIu64 " of %s.%s, the newest one, has no file here: it was "
+                            "made after the backup had begun, or its file is missing",
+                            shard->id, g->db->name, g->rp->name);
+    return r < 0 ? err_sys(h->e, r, "set") : 0;
+}
+
 /* Refuses a group without files, unless it is younger than all that have some. Of _internal, nobody
  * misses a file; but a backup of a whole server has it. */
 static int shards_check_group(struct shards *h, const struct group *g)
@@ -335,7 +346,7 @@ static int shards_check_group(struct shards *h, const struct group *g)
         younger &= i->start < g->it->start;
     }
     if (held && younger)
-        return 0;
+        return g->it->start <= h->s->created_ns ? shards_say_young(h, g, missing) : 0;
     return err_set(h->e, -EBADMSG,
                    "incomplete: %s lists shard %" PRIu64 " of %s.%s, of which no file is here; "
                    "find it, or name what is to be restored (--rp, --shard, --exclude)",

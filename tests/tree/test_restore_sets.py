@@ -269,7 +269,7 @@ class SetFormsTest(SetsTest):
         (self.folder / "own" / f"{next((self.folder / 'own').glob('*.meta')).stem}.left_out").write_text("database a.b: its \x1b name\n")
         self.assertIn("it says that it lacks database a.b: its ? name",
                       snap_code(self.root, "--quiet", "verify", self.folder / "own")[1])
-        self.assertRegex(self.restore_set(self.folder / "range", "--quiet"),
+        self.assertRegex(self.restore_set(self.folder / "range", "--quiet", code=6),
                          r"warning: .*of 2 of 3 shards it holds no points \(db.autogen")
 
     def hashes(self):
