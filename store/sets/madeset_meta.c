@@ -258,7 +258,6 @@ int madeset_meta(struct madeset *s, struct buffer *out, struct err *e)
                                               : meta_reduce(&m, edit);
     if (r == 0)
         r = metaedit_print(edit, &bytes, &n, e);
-    free(m.number);
     if (r < 0)
         return e && e->text[0] ? r : err_sys(e, r, "the metastore of a set");
     s->nmeta = n;
