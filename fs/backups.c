@@ -5,6 +5,7 @@
 #include "fs/branches.h"
 #include "fs/request.h"
 #include "store/base/cleanup.h"
+#include "store/base/path.h"
 #include "store/export/dump_name.h"
 
 #include <ctype.h>
@@ -90,6 +91,26 @@ static const struct node_ops root_ops = {
     .list = backups_root_list,
 };
 
+/* Lists a file that can be served whole; of others the list's error tells, after its last name, as in
+ * dump/: a walk finds nothing that it cannot look at. */
+static int backups_list_file(struct request *r, const struct backup_folder *dir,
+                             struct madeset *set, size_t i, struct names *out)
+{
+    const struct tarball_reader reader = {request_interrupted, r};
+    const char *name = madeset_name(set, i);
+    struct err e = {0};
+    uint64_t size;
+    int rc = madeset_size(set, i, &reader, &size, &e);
+    if (rc == 0)
+        return names_add(out, name, backupfile_ino(dir->path, name), S_IFREG);
+    autofree char *path = path_join(dir->path, name);
+    rc = path ? backup_sets_failed(r->fs, path, rc, &e) : -ENOMEM;
+    if (rc == -EINTR || rc == -ENOMEM)
+        return rc;
+    out->error = rc;
+    return 0;
+}
+
 static int backups_set_list(struct request *r, struct node *node, struct names *out)
 {
     const struct backup_folder *dir = (const struct backup_folder *)node;
@@ -100,10 +121,8 @@ static int backups_set_list(struct request *r, struct node *node, struct names *
         return 0; /* there is no store */
     if (rc == 0)
         rc = backup_sets_get(r, sets, dir->format, dir->db, &set);
-    for (size_t i = 0; rc == 0 && i < madeset_count(set); i++) {
-        const char *name = madeset_name(set, i);
-        rc = names_add(out, name, backupfile_ino(dir->path, name), S_IFREG);
-    }
+    for (size_t i = 0; rc == 0 && i < madeset_count(set); i++)
+        rc = backups_list_file(r, dir, set, i, out);
     return rc;
 }
 
