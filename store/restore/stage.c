@@ -93,6 +93,11 @@ void stage_limit(struct stage *s, stage_takes_fn *fn, void *arg)
     s->takes_arg = arg;
 }
 
+bool stage_is_limited(const struct stage *s)
+{
+    return s->takes != NULL;
+}
+
 bool stage_takes(const struct stage *s, const char *name)
 {
     return !s->takes || s->takes(s->takes_arg, name);

@@ -37,6 +37,7 @@ static inline void stage_freep(struct stage **s)
 typedef bool stage_takes_fn(void *arg, const char *name);
 void stage_limit(struct stage *s, stage_takes_fn *fn, void *arg);
 bool stage_takes(const struct stage *s, const char *name);
+bool stage_is_limited(const struct stage *s);
 
 /* -ENOSPC if need[i] bytes exceed the free space below folder i; folders on one file system share
  * it. */

@@ -127,13 +127,6 @@ static int unpack_manifest(struct unpack *u)
     return 0;
 }
 
-static int unpack_begin(struct unpack *u)
-{
-    return u->sink ? u->sink->begin(u->sink->arg, u->m, u->e)
-                   : u->io->begin(u->io->arg, u->m, &u->stage, u->e);
-}
-
-/* Before the first file but meta.db, by which the stage may know what it takes. */
 static int unpack_check_space(struct unpack *u)
 {
     uint64_t need[TARGETS] = {0};
@@ -145,6 +138,15 @@ static int unpack_check_space(struct unpack *u)
     }
     u->checked = true;
     return stage_check_space(u->stage, need, u->e);
+}
+
+/* A stage that takes a part of the files may need meta.db, the first one, to know which. */
+static int unpack_begin(struct unpack *u)
+{
+    if (u->sink)
+        return u->sink->begin(u->sink->arg, u->m, u->e);
+    int r = u->io->begin(u->io->arg, u->m, &u->stage, u->e);
+    return r < 0 || stage_is_limited(u->stage) ? r : unpack_check_space(u);
 }
 
 /* The file's way: into the staging folders, or to the sink. */
