@@ -12,19 +12,15 @@
 int increments_receive(struct session *s, const char *name, const struct manifest *m,
                        struct increment **out, struct stage **stage, struct err *e)
 {
-    bool inside[TARGETS];
     cleanup(targets_freep) struct targets *t = NULL;
     if (m->selection && !s->options.collect)
         return err_set(e, -EINVAL,
                        "%s is number %" PRId64 " of a part of a store, and can only be restored "
                        "together with what it builds on: use `influxsnap restore`",
                        name, m->number);
-    int ret = staging_check(s->staging, e);
-    if (ret < 0 || (ret = staging_layout(s->staging, inside, e)) < 0 ||
-        (ret = staging_targets(s->staging, &t, e)) < 0)
+    int ret = staging_aside(s->staging, &t, e);
+    if (ret < 0)
         return ret;
-    for (int k = 0; k < TARGETS; k++)
-        t->at[k].inside = inside[k];
     account_say(
         s->account,
         "receiving %s: number %" PRId64 ", snapshot %s of %s, taken %s, %zu files, %llu bytes",

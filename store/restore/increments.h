@@ -11,8 +11,8 @@ struct session;
 struct upload;
 
 /* An increment begins: makes a slot to unpack into. Any thread; works without the staging area.
- * Ended by increments_accept, or by increments_discard to give it up. Errors as staging_check,
- * staging_layout and increment_new. */
+ * Ended by increments_accept, or by increments_discard to give it up. Errors as staging_aside and
+ * increment_new. */
 int increments_receive(struct session *s, const char *name, const struct manifest *m,
                        struct increment **out, struct stage **stage, struct err *e);
 void increments_discard(struct session *s, struct increment *i);

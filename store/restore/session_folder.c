@@ -6,14 +6,10 @@
 
 int session_folder_new(struct session *s, struct spool_folder **out, struct err *e)
 {
-    bool inside[TARGETS];
     cleanup(targets_freep) struct targets *t = NULL;
-    int ret = staging_check(s->staging, e);
-    if (ret < 0 || (ret = staging_layout(s->staging, inside, e)) < 0 ||
-        (ret = staging_targets(s->staging, &t, e)) < 0)
+    int ret = staging_aside(s->staging, &t, e);
+    if (ret < 0)
         return ret;
-    for (int k = 0; k < TARGETS; k++)
-        t->at[k].inside = inside[k];
     return spool_folder_new(staging_state_folder(s->staging), t, out, e);
 }
 

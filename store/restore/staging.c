@@ -279,7 +279,8 @@ static int staging_probe(struct staging *st, struct err *e)
     return ret;
 }
 
-int staging_layout(struct staging *st, bool inside[TARGETS], struct err *e)
+/* How the folders can be exchanged, as last found; finds out if that is unknown. */
+static int staging_layout(struct staging *st, bool inside[TARGETS], struct err *e)
 {
     const int64_t until = time_mono_ns() + LAYOUT_NS;
     pthread_mutex_lock(&st->lock);
@@ -297,6 +298,18 @@ int staging_layout(struct staging *st, bool inside[TARGETS], struct err *e)
     memcpy(inside, st->inside, sizeof(st->inside));
     pthread_mutex_unlock(&st->lock);
     return ret;
+}
+
+int staging_aside(struct staging *st, struct targets **out, struct err *e)
+{
+    bool inside[TARGETS] = {false};
+    int ret = staging_check(st, e);
+    if (ret < 0 || (ret = staging_layout(st, inside, e)) < 0 ||
+        (ret = staging_targets(st, out, e)) < 0)
+        return ret;
+    for (int k = 0; k < TARGETS; k++)
+        (*out)->at[k].inside = inside[k];
+    return 0;
 }
 
 int staging_may_begin(struct staging *st, struct err *e)

@@ -52,9 +52,10 @@ int staging_recover(struct staging *st, struct targets **out, struct err *done, 
  * unless another thread is at it. */
 int staging_may_begin(struct staging *st, struct err *e);
 
-/* How the folders can be exchanged (target.h: `inside`), as last found; finds out if that is
- * unknown. -EAGAIN: another thread is finding out, and takes long. */
-int staging_layout(struct staging *st, bool inside[TARGETS], struct err *e);
+/* Opens the targets, unlocked, for what is kept in a side folder beside a restore: after
+ * staging_check, with how each can be exchanged (target.h: `inside`), as last found; finds out if
+ * that is unknown. The caller frees *out. -EAGAIN: another thread is finding out, and takes long. */
+int staging_aside(struct staging *st, struct targets **out, struct err *e);
 
 /* Takes the staging area for this upload, or for the session (NULL). Waits for work in it, and up
  * to two seconds for an upload that waits for its writer: the last close of a broken copy comes

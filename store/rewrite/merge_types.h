@@ -20,10 +20,6 @@ struct merge_types;
 
 struct merge_types *merge_types_new(void); /* NULL when out of memory */
 void merge_types_free(struct merge_types *t);
-static inline void merge_types_freep(struct merge_types **t)
-{
-    merge_types_free(*t);
-}
 
 /* A composite key has values of this type. The first type of its field counts; *fits says whether
  * this is it. -EBADMSG, with a message that names the file: a key without a field; -ENOMEM. */

@@ -23,10 +23,6 @@ int madeshards_new(struct capture *c, struct catalog *k, const char *folder,
                    struct madeshards **out, struct err *e);
 struct madeshards *madeshards_ref(struct madeshards *m);
 void madeshards_unref(struct madeshards *m); /* NULL is allowed */
-static inline void madeshards_unrefp(struct madeshards **m)
-{
-    madeshards_unref(*m);
-}
 
 struct capture *madeshards_capture(const struct madeshards *m);
 struct catalog *madeshards_catalog(const struct madeshards *m); /* may be NULL */
