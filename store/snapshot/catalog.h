@@ -158,7 +158,8 @@ struct catalog_derived {
 int catalog_get_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         struct catalog_derived *out, struct err *e);
 
-/* Replaces the entry of this digest. */
+/* Replaces the entry of this digest. Written to the file with what comes next, or by
+ * catalog_close: until then other processes do not see it. */
 int catalog_put_derived(struct catalog *c, const uint8_t digest[SHA256_BYTES],
                         const struct catalog_derived *value, struct err *e);
 

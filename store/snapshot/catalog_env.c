@@ -136,7 +136,7 @@ static int in_memory(struct catalog *c, catalog_work_fn *work, void *arg)
     return rc ? rc : end(c, work(c, arg));
 }
 
-int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg)
+int catalog_look(struct catalog *c, catalog_work_fn *work, void *arg)
 {
     int rc = c->path ? env_in_file(c, work, arg) : 0;
     if (c->path && rc == 0) {
@@ -154,6 +154,26 @@ int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg)
     if (fresh)
         log_warning("%s", c->trouble.text);
     return in_memory(c, work, arg);
+}
+
+struct work {
+    catalog_work_fn *work;
+    void *arg;
+};
+
+static int work_after_waiting(struct catalog *c, void *arg)
+{
+    const struct work *w = arg;
+    int rc = catalog_write_waiting(c);
+    return rc ? rc : w->work(c, w->arg);
+}
+
+int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg)
+{
+    int rc = catalog_look(c, work_after_waiting, &(struct work){work, arg});
+    if (rc == 0)
+        catalog_waiting_written(c);
+    return rc;
 }
 
 static int nothing(struct catalog *c, void *arg)
@@ -204,6 +224,9 @@ void catalog_close(struct catalog *c)
 {
     if (!c)
         return;
+    if (c->nwaiting)
+        catalog_transact(c, nothing, NULL);
+    free(c->waiting);
     free(c->path);
     cleanup_close(&c->memory_fd);
     cleanup_close(&c->lock_fd);
