@@ -179,8 +179,6 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< \
 		$(filter %.o,$^) $(BUILD)/libstore.a -lcmocka $(store_libs)
 
-$(BUILD)/tests/fuzz_receipt: $(BUILD)/mount-helper/nightly/receipt.o
-
 $(BUILD)/tests/test_mount_helper: $(filter-out %/mount.influxfs.o,$(helper_obj))
 
 $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
@@ -189,10 +187,11 @@ $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
 
 units: $(units) $(preloads)
 
+$(BUILD)/tests/fuzz_receipt: $(BUILD)/libnightly.a $(BUILD)/libsnap.a
 $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libstore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< \
-		$(filter %.o,$^) $(BUILD)/libstore.a $(store_libs)
+		$(filter %.o %/libnightly.a %/libsnap.a,$^) $(BUILD)/libstore.a $(store_libs)
 
 fuzzers: $(fuzzers)
 

@@ -50,9 +50,11 @@ void job_end_clear(struct job_end *e);
  * has ended. */
 int jobs_add(const char *state, enum job_kind kind, const struct job_end *end, struct err *e);
 
-/* {"archive":{"done":N,"omissions":N,"failed":N,"last":{"result","code","began","began_ns","ended",
+/* {"result":…, "code", "began", …}, as below, and the same of all kinds:
+ * {"archive":{"done":N,"omissions":N,"failed":N,"last":{"result","code","began","began_ns","ended",
  * "ended_ns","day","remote","bytes","objects","text"}|null,"good":{"day","ended","ended_ns"}|null},…},
  * which the caller puts. NULL when out of memory. */
+struct json_object *job_end_json(const struct job_end *e);
 struct json_object *jobs_json(const struct jobs *j);
 
 #endif
