@@ -83,3 +83,19 @@ void json_add_bool(struct json_object *o, const char *key, bool yes)
 {
     json_add(o, key, json_object_new_boolean(yes));
 }
+
+bool json_get(struct json_object *o, const char *key, json_type type, struct json_object **out)
+{
+    return json_object_object_get_ex(o, key, out) && json_object_is_type(*out, type);
+}
+
+bool json_get_text(struct json_object *o, const char *key, char **out)
+{
+    struct json_object *v;
+    *out = NULL;
+    if (!json_object_object_get_ex(o, key, &v) || json_object_is_type(v, json_type_null))
+        return true;
+    if (json_object_is_type(v, json_type_string))
+        *out = strdup(json_object_get_string(v));
+    return *out;
+}

@@ -27,4 +27,10 @@ void json_add_count(struct json_object *o, const char *key, uint64_t n);
 void json_add_number(struct json_object *o, const char *key, int64_t number);
 void json_add_bool(struct json_object *o, const char *key, bool yes);
 
+/* Reads a key of an object: whether there is such a value, which stays the object's; and a text as fresh
+ * memory, where NULL is one that is not there, or null. false: it is something else, or memory is
+ * short. */
+bool json_get(struct json_object *o, const char *key, json_type type, struct json_object **out);
+bool json_get_text(struct json_object *o, const char *key, char **out);
+
 #endif

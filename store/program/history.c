@@ -3,22 +3,16 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/base/io.h"
 #include "store/base/json.h"
 #include "store/base/log.h"
 #include "store/base/time.h"
+#include "store/program/statefile.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 #define RECORD "history.json"
-#define RECORD_MAX (4 << 20)
 #define ONE_NS (600 * SECOND_NS) /* within this, the same outcome is one entry */
-#define WAIT_NS (10 * SECOND_NS) /* for another process */
-#define POLL_US 20000
 
 const char *const history_kind_names[HISTORY_KINDS] = {"backups", "verifications", "restores"};
 const char *const history_result_names[HISTORY_RESULTS] = {"done", "omissions", "failed"};
@@ -122,26 +116,10 @@ struct json_object *history_json(const struct history *h)
     return all;
 }
 
-static bool get(struct json_object *o, const char *key, json_type type, struct json_object **v)
-{
-    return json_object_object_get_ex(o, key, v) && json_object_is_type(*v, type);
-}
-
-/* A fresh copy; NULL is a text that is not there. */
-static bool get_text(struct json_object *o, const char *key, const char **out)
-{
-    struct json_object *v;
-    if (!json_object_object_get_ex(o, key, &v) || json_object_is_type(v, json_type_null))
-        return true;
-    if (json_object_is_type(v, json_type_string))
-        *out = strdup(json_object_get_string(v));
-    return *out;
-}
-
 static bool get_result(struct json_object *o, enum history_result *out)
 {
     struct json_object *v;
-    for (int i = 0; get(o, "result", json_type_string, &v) && i < HISTORY_RESULTS; i++)
+    for (int i = 0; json_get(o, "result", json_type_string, &v) && i < HISTORY_RESULTS; i++)
         if (strcmp(json_object_get_string(v), history_result_names[i]) == 0) {
             *out = (enum history_result)i;
             return true;
@@ -152,26 +130,28 @@ static bool get_result(struct json_object *o, enum history_result *out)
 static bool history_read_entry(struct json_object *o, struct history_entry *out)
 {
     struct json_object *ended, *took, *bytes, *gone;
-    if (!get_result(o, &out->result) || !get(o, "ended_ns", json_type_int, &ended) ||
-        !get(o, "took_ns", json_type_int, &took) || !get(o, "bytes", json_type_int, &bytes))
+    if (!get_result(o, &out->result) || !json_get(o, "ended_ns", json_type_int, &ended) ||
+        !json_get(o, "took_ns", json_type_int, &took) ||
+        !json_get(o, "bytes", json_type_int, &bytes))
         return false;
     out->ended_ns = json_object_get_int64(ended);
     out->took_ns = json_object_get_int64(took);
     out->bytes = json_object_get_uint64(bytes);
-    out->gone = get(o, "gone", json_type_boolean, &gone) && json_object_get_boolean(gone);
-    return get_text(o, "what", &out->what) && out->what && get_text(o, "id", &out->id) &&
-           get_text(o, "text", &out->text);
+    out->gone = json_get(o, "gone", json_type_boolean, &gone) && json_object_get_boolean(gone);
+    return json_get_text(o, "what", (char **)&out->what) && out->what &&
+           json_get_text(o, "id", (char **)&out->id) &&
+           json_get_text(o, "text", (char **)&out->text);
 }
 
 static bool history_read_kind(struct json_object *o, struct history *h, int kind)
 {
     struct json_object *v, *last;
     for (int i = 0; i < HISTORY_RESULTS; i++) {
-        if (!get(o, history_result_names[i], json_type_int, &v))
+        if (!json_get(o, history_result_names[i], json_type_int, &v))
             return false;
         h->of[kind].total[i] = json_object_get_uint64(v);
     }
-    if (!get(o, "last", json_type_array, &last))
+    if (!json_get(o, "last", json_type_array, &last))
         return false;
     size_t n = json_object_array_length(last);
     for (size_t i = 0; i < n && i < HISTORY_MOST; i++) {
@@ -189,61 +169,28 @@ static bool history_read_all(struct json_object *o, struct history *h)
 {
     struct json_object *v;
     for (int k = 0; k < HISTORY_KINDS; k++)
-        if (!get(o, history_kind_names[k], json_type_object, &v) || !history_read_kind(v, h, k))
+        if (!json_get(o, history_kind_names[k], json_type_object, &v) ||
+            !history_read_kind(v, h, k))
             return false;
     return true;
 }
 
 /* The file */
 
-static int history_load(int state_fd, const char *state, struct history *out, struct err *e)
+int history_read(const char *state, struct history *out, struct err *e)
 {
-    autofree char *text = NULL;
-    size_t len;
-    int r = io_read_file(state_fd, RECORD, RECORD_MAX, &text, &len);
-    if (r == -ENOENT)
-        return 0;
-    if (r < 0 && r != -EFBIG)
-        return err_sys(e, r, "%s/" RECORD, state);
-    struct json_object *o = r == 0 ? json_tokener_parse(text) : NULL;
-    bool good = json_object_is_type(o, json_type_object) && history_read_all(o, out);
+    struct json_object *o = NULL;
+    *out = (struct history){0};
+    int r = statefile_read(state, RECORD, &o, e);
+    bool good = r == 0 && (!o || history_read_all(o, out));
     json_object_put(o);
-    if (good)
-        return 0;
+    if (good || (r < 0 && r != -EBADMSG))
+        return r;
     history_clear(out);
     return err_set(e, -EBADMSG,
                    "%s/" RECORD " is damaged: what it said of earlier backups, verifications and "
                    "restores is lost, and the next one begins it anew",
                    state);
-}
-
-static int open_state(const char *state)
-{
-    int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-int history_read(const char *state, struct history *out, struct err *e)
-{
-    *out = (struct history){0};
-    autoclose int fd = open_state(state);
-    if (fd == -ENOENT)
-        return 0;
-    return fd < 0 ? err_sys(e, fd, "%s", state) : history_load(fd, state, out, e);
-}
-
-/* The folder itself is the lock. */
-static int history_lock(int fd, const char *state, struct err *e)
-{
-    const int64_t until = time_mono_ns() + WAIT_NS;
-    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return err_sys(e, -errno, "%s", state);
-        if (time_mono_ns() >= until)
-            return err_set(e, -EAGAIN, "%s: another process has held it for ten seconds", state);
-        usleep(POLL_US);
-    }
-    return 0;
 }
 
 static bool is_again(const struct history_entry *was, const struct history_entry *now)
@@ -305,33 +252,20 @@ static int history_put(struct history *h, enum history_kind kind, const struct h
     return 0;
 }
 
-static int history_store(int state_fd, const struct history *h)
-{
-    struct json_object *o = history_json(h);
-    const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE)
-                         : NULL;
-    int r = text ? io_replace_file(state_fd, RECORD, text, strlen(text), 0600) : -ENOMEM;
-    json_object_put(o);
-    return r;
-}
-
 int history_add(const char *state, enum history_kind kind, const struct history_entry *entry,
                 struct err *e)
 {
     struct err why = {0};
     cleanup(history_clear) struct history h = {0};
-    autoclose int fd = open_state(state);
-    int r = fd < 0 ? err_sys(e, fd, "%s", state) : history_lock(fd, state, e);
-    if (r < 0)
-        return r;
-    r = history_load(fd, state, &h, &why);
+    autoclose int lock = statefile_lock(state, e);
+    if (lock < 0)
+        return lock;
+    int r = history_read(state, &h, &why);
     if (r < 0 && r != -EBADMSG)
         return err_set(e, r, "%s", why.text);
     if (r < 0)
         log_warning("%s", why.text);
-    r = history_put(&h, kind, entry);
-    if (r == 0)
-        r = history_store(fd, &h);
-    return r < 0 ? err_sys(e, r, "%s/" RECORD, state) : 0;
+    if ((r = history_put(&h, kind, entry)) < 0)
+        return err_sys(e, r, "%s/" RECORD, state);
+    return statefile_write(lock, state, RECORD, history_json(&h), e);
 }
