@@ -1,6 +1,7 @@
 # influxfs: backup of a live InfluxDB 1.x store by copying a file. See README.md.
 #
-#   make                    build/influxfs, build/influxsnap, build/mount.influxfs
+#   make                    build/influxfs, build/influxsnap, build/mount.influxfs, and the nightly
+#                           jobs build/influxfs-archive, build/influxfs-fetch, build/influxfs-dump
 #   make demo | test        each does all of its own set-up (as root on Debian 12)
 #   make install PREFIX=/usr/local DESTDIR=     uninstall takes away what install has put there
 #   make deb                Debian packages: build/influxfs_*.deb, build/influxfs-dbgsym_*.deb
@@ -68,9 +69,11 @@ store_src := $(sort $(filter-out store/influxsnap/%,$(wildcard store/*/*.c)))
 snap_src := $(sort $(wildcard store/influxsnap/*.c))
 fs_src := $(sort $(wildcard fs/*.c))
 helper_src := $(sort $(wildcard mount-helper/*.c))
+nightly_src := $(sort $(wildcard mount-helper/nightly/*.c))
 unit_src := $(sort $(wildcard tests/unit/test_*.c))
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-says_version := $(shell grep -l INFLUXFS_VERSION $(store_src) $(snap_src) $(fs_src) $(helper_src))
+says_version := $(shell grep -l INFLUXFS_VERSION $(store_src) $(snap_src) $(fs_src) $(helper_src) \
+	$(nightly_src))
 proto := store/influx/meta.proto
 proto_obj := $(BUILD)/store/influx/meta.pb-c.o
 
@@ -78,6 +81,10 @@ store_obj := $(store_src:%.c=$(BUILD)/%.o) $(proto_obj)
 snap_obj := $(snap_src:%.c=$(BUILD)/%.o)
 fs_obj := $(fs_src:%.c=$(BUILD)/%.o)
 helper_obj := $(helper_src:%.c=$(BUILD)/%.o)
+nightly_obj := $(nightly_src:%.c=$(BUILD)/%.o)
+# A program's main file, by the program: all else of that room is shared.
+nightly_mains := archive fetch dumpdays
+nightly := $(BUILD)/influxfs-archive $(BUILD)/influxfs-fetch $(BUILD)/influxfs-dump
 units := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
 fuzzers := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/tests/%)
 preloads := $(patsubst tests/unit/%.c,$(BUILD)/tests/%.so,$(wildcard tests/unit/preload_*.c))
@@ -87,7 +94,7 @@ ifndef V
 say = @echo "  $(1) $@";
 endif
 
-all: $(BUILD)/influxfs $(BUILD)/influxsnap $(BUILD)/mount.influxfs
+all: $(BUILD)/influxfs $(BUILD)/influxsnap $(BUILD)/mount.influxfs $(nightly)
 
 $(BUILD)/influxfs: $(BUILD)/fs/main.o $(BUILD)/libfs.a $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(fuse_libs) $(store_libs)
@@ -100,11 +107,26 @@ $(snap_obj): store_flags += $(curl_flags)
 $(BUILD)/mount.influxfs: $(helper_obj) $(BUILD)/libstore.a
 	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $^ $(store_libs)
 
+$(BUILD)/influxfs-archive: $(BUILD)/mount-helper/nightly/archive.o
+$(BUILD)/influxfs-fetch: $(BUILD)/mount-helper/nightly/fetch.o
+$(BUILD)/influxfs-dump: $(BUILD)/mount-helper/nightly/dumpdays.o
+nightly_libs := $(BUILD)/libnightly.a $(BUILD)/libsnap.a $(BUILD)/libstore.a
+$(nightly): $(nightly_libs)
+	$(call say,LD)$(CC) $(hardened_link) $(LDFLAGS) -pthread -o $@ $(filter %.o,$^) $(nightly_libs) $(store_libs)
+
 $(BUILD)/libstore.a: $(store_obj)
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
 
 $(BUILD)/libfs.a: $(filter-out %/main.o,$(fs_obj))
+	@rm -f $@
+	$(call say,AR)ar rcs $@ $^
+
+$(BUILD)/libsnap.a: $(filter-out %/main.o,$(snap_obj))
+	@rm -f $@
+	$(call say,AR)ar rcs $@ $^
+
+$(BUILD)/libnightly.a: $(filter-out $(nightly_mains:%=$(BUILD)/mount-helper/nightly/%.o),$(nightly_obj))
 	@rm -f $@
 	$(call say,AR)ar rcs $@ $^
 
@@ -144,12 +166,20 @@ $(BUILD)/tests/test_fs_%: tests/unit/test_fs_%.c $(BUILD)/libfs.a $(BUILD)/libst
 	$(call say,LD)$(CC) $(base_flags) $(fuse_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libfs.a \
 		$(BUILD)/libstore.a -lcmocka $(fuse_libs) $(store_libs)
 
+# Those of the nightly jobs call their parts, without the programs' main files.
+$(BUILD)/tests/test_nightly_%: tests/unit/test_nightly_%.c $(nightly_libs)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(nightly_libs) \
+		-lcmocka $(store_libs)
+
 # All others link the store alone: proof that it stands without FUSE; and one file of influxsnap.
 $(BUILD)/tests/test_http $(BUILD)/tests/fuzz_http: $(BUILD)/store/influxsnap/http_request.o
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libstore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -o $@ $< \
 		$(filter %.o,$^) $(BUILD)/libstore.a -lcmocka $(store_libs)
+
+$(BUILD)/tests/fuzz_receipt: $(BUILD)/mount-helper/nightly/receipt.o
 
 $(BUILD)/tests/test_mount_helper: $(filter-out %/mount.influxfs.o,$(helper_obj))
 
@@ -250,7 +280,7 @@ endef
 # All that is installed, as a tree. Each put into its place is one step, since it may be in use.
 stage: all
 	@rm -rf $(stage)
-	@install -D -t $(stage)$(bindir) $(BUILD)/influxfs $(BUILD)/influxsnap
+	@install -D -t $(stage)$(bindir) $(BUILD)/influxfs $(BUILD)/influxsnap $(nightly)
 	@install -D -t $(stage)$(sbindir) $(BUILD)/mount.influxfs
 	@ln -s mount.influxfs $(stage)$(sbindir)/mount.fuse.influxfs
 	$(foreach n,1 5 7 8,$(call texts,$(mandir)/man$(n),$(wildcard man/*.$(n))))
@@ -292,7 +322,7 @@ build/deb/built: $(deb_src)
 	mv build/deb/influxfs*_*.deb build/
 	@touch $@
 
-c_files = $(wildcard fs/*.[ch] store/*/*.[ch] mount-helper/*.[ch] tests/*/*.[ch])
+c_files = $(wildcard fs/*.[ch] store/*/*.[ch] mount-helper/*.[ch] mount-helper/nightly/*.[ch] tests/*/*.[ch])
 
 format:
 	tests/setup lint
@@ -310,7 +340,7 @@ lint:
 	for m in man/*; do mandoc -T lint -W warning $$m || exit 1; done
 
 tidy:
-	@echo $(store_src) $(snap_src) $(fs_src) $(helper_src) | xargs -P$(jobs) -n8 sh -c 'clang-tidy --quiet "$$@" \
+	@echo $(store_src) $(snap_src) $(fs_src) $(helper_src) $(nightly_src) | xargs -P$(jobs) -n8 sh -c 'clang-tidy --quiet "$$@" \
 		-- -std=c17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DINFLUXFS_VERSION=\"$(VERSION)\" \
 		-I. -I$(BUILD) $(store_flags) $(fuse_flags)' tidy
 
@@ -321,5 +351,5 @@ clean:
 	format lint tidy clean
 .DELETE_ON_ERROR:
 
--include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(helper_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \
+-include $(store_obj:.o=.d) $(snap_obj:.o=.d) $(fs_obj:.o=.d) $(helper_obj:.o=.d) $(nightly_obj:.o=.d) $(units:=.d) $(preloads:.so=.d) \
 	$(fuzzers:=.d)

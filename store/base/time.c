@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 static _Atomic int64_t wall_shift, mono_shift;
 
@@ -70,6 +71,15 @@ int32_t time_day(int64_t ns)
     return (int32_t)divide_down(ns, DAY_NS);
 }
 
+int32_t time_today(void)
+{
+    const time_t now = time_wall_ns() / SECOND_NS;
+    struct tm local;
+    tzset();
+    localtime_r(&now, &local);
+    return (int32_t)(timegm(&local) / (DAY_NS / SECOND_NS));
+}
+
 static size_t put(time_t second, const char *format, char out[TIME_TEXT])
 {
     struct tm tm;
@@ -80,6 +90,19 @@ static size_t put(time_t second, const char *format, char out[TIME_TEXT])
 void time_day_text(int32_t day, char out[TIME_TEXT])
 {
     put((time_t)day * (DAY_NS / SECOND_NS), "%Y-%m-%d", out);
+}
+
+bool time_read_day(const char *text, int32_t *day)
+{
+    struct tm date = {0};
+    char again[TIME_TEXT];
+    if (sscanf(text, "%4d-%2d-%2d", &date.tm_year, &date.tm_mon, &date.tm_mday) != 3)
+        return false;
+    date.tm_year -= 1900;
+    date.tm_mon--;
+    *day = (int32_t)(timegm(&date) / (DAY_NS / SECOND_NS));
+    time_day_text(*day, again);
+    return strcmp(again, text) == 0;
 }
 
 void time_text(int64_t ns, char out[TIME_TEXT])

@@ -4,6 +4,7 @@
 #ifndef INFLUXFS_BASE_TIME_H
 #define INFLUXFS_BASE_TIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -38,8 +39,12 @@ int64_t time_from_spec(const struct timespec *t);
 /* The day that a time belongs to, and its text; 0 is 1970-01-01. */
 int32_t time_day(int64_t ns);
 
+/* The day that it is now by the calendar of this machine's time zone, as date(1) says. */
+int32_t time_today(void);
+
 #define TIME_TEXT 40                                   /* bytes for any of these texts */
 void time_day_text(int32_t day, char out[TIME_TEXT]);  /* 2016-06-11 */
+bool time_read_day(const char *text, int32_t *day);    /* of this form alone */
 void time_text(int64_t ns, char out[TIME_TEXT]);       /* 2016-06-11T12:00:00Z, rounded down */
 void time_exact_text(int64_t ns, char out[TIME_TEXT]); /* 2016-06-11T12:00:00.000000000Z */
 

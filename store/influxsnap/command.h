@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of influxsnap: its commands, and the options (store/program/options.h) of
- * each. */
+ * each; and that of a program which is one command by itself. */
 #ifndef INFLUXFS_INFLUXSNAP_COMMAND_H
 #define INFLUXFS_INFLUXSNAP_COMMAND_H
 
@@ -25,5 +25,11 @@ int command_parse(int argc, char **argv, const struct command *commands, struct 
 
 /* Prints the help of one command, or of all (NULL), to stdout. */
 void command_help(const struct command *commands, const struct command *one);
+
+/* The same for a program that is one command, whose name is the program's. It takes the options of
+ * OPTION_JOB; words after "--" become out->rclone, and those before it out->args. */
+int command_parse_one(int argc, char **argv, const struct command *one, struct options *out,
+                      struct err *e);
+void command_help_one(const struct command *one);
 
 #endif

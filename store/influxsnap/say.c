@@ -10,8 +10,10 @@
 #include <string.h>
 
 static bool quiet;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the warnings */
-static struct json_object *texts;                        /* theirs; NULL: none yet */
+static const char *program = "influxsnap";
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static struct json_object *texts;                        /* of the warnings; NULL: none yet */
+static struct err last[2];                               /* the last SNAP_SAY, the last SNAP_WARN */
 
 /* err_set replaces bytes that would upset a terminal or a log. */
 void snap_line(enum snap_line how, const char *fmt, ...)
@@ -24,10 +26,13 @@ void snap_line(enum snap_line how, const char *fmt, ...)
     va_end(ap);
     err_set(&line, 0, "%s", text);
     if (how != SNAP_NOTE || !quiet)
-        fprintf(stderr, "influxsnap: %s%s\n", how == SNAP_WARN ? "warning: " : "", line.text);
-    if (how != SNAP_WARN)
+        fprintf(stderr, "%s: %s%s\n", program, how == SNAP_WARN ? "warning: " : "", line.text);
+    if (how == SNAP_NOTE)
         return;
     lock_scope(&lock);
+    last[how] = line;
+    if (how != SNAP_WARN)
+        return;
     if (!texts)
         texts = json_object_new_array();
     json_object_array_add(texts, json_text(line.text));
@@ -49,6 +54,17 @@ void snap_say_begin(bool be_quiet, enum log_level most)
 {
     quiet = be_quiet;
     log_set(say_logged, most);
+}
+
+void snap_say_as(const char *name)
+{
+    program = name;
+}
+
+void snap_said(enum snap_line how, struct err *out)
+{
+    lock_scope(&lock);
+    *out = last[how];
 }
 
 size_t snap_warnings(void)
@@ -73,6 +89,7 @@ void snap_say_end(void)
 {
     json_object_put(texts);
     texts = NULL;
+    memset(last, 0, sizeof(last));
 }
 
 void snap_cut_name(int64_t number, char out[32])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run says to its caller: an exit code, and lines on stderr after "influxsnap: ".
+ * What a run says to its caller: an exit code, and lines on stderr after the program's name and ": ".
  *
  *              always  with --quiet  counted
  *   snap_say     x          x                 errors, and what the user must not miss
@@ -35,7 +35,7 @@ enum {
 #define snap_warn(...) snap_line(SNAP_WARN, __VA_ARGS__)
 #define snap_note(...) snap_line(SNAP_NOTE, __VA_ARGS__)
 
-/* A warning comes after "influxsnap: warning: "; its text is kept for the results as JSON. */
+/* A warning comes after "influxsnap: warning: ", say; its text is kept for the results as JSON. */
 enum snap_line { SNAP_SAY, SNAP_WARN, SNAP_NOTE };
 void snap_line(enum snap_line how, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -49,8 +49,12 @@ struct json_object *snap_warnings_json(void);
 /* From now on also says the log of store/ up to this level: errors by snap_say, warnings by
  * snap_warn, the rest by snap_note. */
 void snap_say_begin(bool quiet, enum log_level most);
+void snap_say_as(const char *program); /* "influxsnap" unless another one says its name first */
 bool snap_is_quiet(void);
 void snap_say_end(void); /* forgets the warnings */
+
+/* The last line that was said as this; empty: none was. Notes are not kept. */
+void snap_said(enum snap_line how, struct err *out);
 
 /* The name of a cut: its number, or "base" for -1. */
 void snap_cut_name(int64_t number, char out[32]);

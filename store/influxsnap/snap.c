@@ -23,9 +23,12 @@ static bool snap_makes_state(const struct snap *s, enum snap_need need)
     return need == SNAP_PATHS || (need > SNAP_PATHS && store_is_there(&s->paths));
 }
 
-static int snap_open_paths(struct snap *s, enum snap_need need, struct err *e)
+int snap_open_folders(struct snap *s, enum snap_need need, struct err *e)
 {
     struct err why = {0};
+    if (s->paths.data)
+        return 0;
+    held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     int r = config_load(s->o.store ? s->o.store : CONFIG, &s->o.override, &s->paths, &why);
     if (r == -ENOENT)
         return err_set(e, r,
@@ -87,15 +90,14 @@ static int snap_refuse_without_state(const struct snap *s, struct err *e)
 
 int snap_open(struct snap *s, enum snap_need need, struct err *e)
 {
-    held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
-    int r = snap_open_paths(s, need, e);
+    int r = snap_open_folders(s, need, e);
     if (r == 0 && need == SNAP_CUTS && s->lacking)
         r = snap_refuse_without_state(s, e);
-    if (r == 0 && need >= SNAP_SNAPSHOTS)
+    if (r == 0 && need >= SNAP_SNAPSHOTS && !s->snapshots)
         snap_put_in_order(s);
-    if (r == 0 && need >= SNAP_UNTOUCHED)
+    if (r == 0 && need >= SNAP_UNTOUCHED && !s->snapshots)
         r = snap_open_snapshots(s, e);
-    if (r == 0 && need >= SNAP_CUTS)
+    if (r == 0 && need >= SNAP_CUTS && !s->cuts)
         r = cuts_open(s->snapshots, s->state, &s->cuts, e);
     return r;
 }
@@ -117,6 +119,9 @@ void snap_close(struct snap *s)
     snapshots_close(s->snapshots);
     store_paths_free(&s->paths);
     free(s->state);
+    s->state = NULL;
+    s->cuts = NULL;
+    s->snapshots = NULL;
 }
 
 /* Ending early */
@@ -126,7 +131,7 @@ static volatile sig_atomic_t stopped;
 static void stop(int number)
 {
     (void)number;
-    stopped = 1;
+    stopped++;
 }
 
 /* Without SA_RESTART, so that waits on a pipe or a lock notice. If something does not, a second
@@ -145,6 +150,11 @@ void snap_catch_signals(void)
 bool snap_stopped(void *ctx)
 {
     (void)ctx;
+    return stopped;
+}
+
+int snap_signals(void)
+{
     return stopped;
 }
 

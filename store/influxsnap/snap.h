@@ -31,7 +31,8 @@ enum snap_need {
     SNAP_SNAPSHOTS, /* what a killed restore left is finished or undone; it can be captured */
     SNAP_CUTS,      /* its cuts; without a state folder this fails */
 };
-int snap_open(struct snap *s, enum snap_need need, struct err *e);
+int snap_open(struct snap *s, enum snap_need need, struct err *e); /* later again, for more of it */
+int snap_open_folders(struct snap *s, enum snap_need need, struct err *e); /* only its first step */
 void snap_close(struct snap *s);
 
 /* Whether an unreadable state folder may hold cuts (lacks says why it is unreadable). */
@@ -43,6 +44,7 @@ int snap_check_state(const struct snap *s, struct err *e);
 /* Ending early: SIGINT, SIGTERM and SIGHUP are noted, and ask the work under way to end. */
 void snap_catch_signals(void);
 bool snap_stopped(void *ctx);                   /* whether a signal has come; ctx is unused */
+int snap_signals(void);                         /* how many have come; each must be caught anew */
 extern const struct tarball_reader snap_reader; /* asks that */
 
 /* The commands: each returns an exit code. */

@@ -12,6 +12,7 @@
 #define FS OPTION_INFLUXFS
 #define SOME OPTION_COMMAND
 #define ALL OPTION_COMMANDS
+#define JOB OPTION_JOB
 #define AT(member) offsetof(struct options, member)
 #define FLAG(member) NULL, value_flag, AT(member)
 
@@ -32,7 +33,7 @@ const struct option_def options_table[] = {
     {"log", 0, FS | ALL, "LEVEL", value_level, AT(log),
      "log the work in progress, up to this level:\n"
      "error, warning, info or debug"},
-    {"json", 0, SOME, FLAG(json), "results as JSON"},
+    {"json", 0, SOME | JOB, FLAG(json), "results as JSON"},
     {"sql", 0, SOME, FLAG(sql), "results as statements of InfluxQL"},
     {"compress", 0, SOME, "zstd|gzip", value_compress, AT(compress),
      "compress the snapshot; its name stays PATH"},
@@ -48,7 +49,7 @@ const struct option_def options_table[] = {
     {"check", 0, SOME, FLAG(check), "one line and an exit code, as Nagios plugins answer"},
     {"max-age", 0, SOME, "WARN[:CRIT]", value_age, AT(max_age),
      "how old the last cut or backup may be, for --check;\ndefault 26h:50h"},
-    {"dry-run", 0, SOME, FLAG(dry_run), "check everything and say what would be done"},
+    {"dry-run", 0, SOME | JOB, FLAG(dry_run), "check everything and say what would be done"},
     {"every", 0, FS, "TIME", value_every, AT(every_ns),
      "make a cut every TIME: 1h, 30m, 1d;\nseconds without unit"},
     {"keep", 0, FS | SOME, "N", value_count, AT(keep),
@@ -56,19 +57,20 @@ const struct option_def options_table[] = {
      "into the base when there are 2N, by prune at once"},
     {"reserve", 0, FS | SOME, "5%|SIZE", value_reserve, AT(rules),
      "no cut where less of the disk is free; default 5%"},
-    {"guard", 0, FS | SOME, "20%|off", value_guard, AT(rules),
+    {"guard", 0, FS | SOME | JOB, "20%|off", value_guard, AT(rules),
      "a cut that lost more of the store than this is not\n"
      "folded until that is accepted, and a backup says so;\n"
      "default 20%"},
     {"accept-loss", 0, SOME, "N", value_number, AT(accept_loss),
      "what cut N lost may be lost: it is folded as others are"},
-    {"exclude", 0, FS | SOME, "DB[:DB]", value_exclude, AT(rules),
+    {"exclude", 0, FS | SOME | JOB, "DB[:DB]", value_exclude, AT(rules),
      "databases that are left out: of cuts, of a backup"},
-    {"owner", 0, FS | SOME, "USER[:GROUP]", value_owner, AT(owner), "who owns restored files"},
-    {"force", 0, FS | SOME, FLAG(force), "restore although influxd seems to use the store"},
-    {"allow-left-out", 0, FS | SOME, FLAG(allow_left_out),
+    {"owner", 0, FS | SOME | JOB, "USER[:GROUP]", value_owner, AT(owner),
+     "who owns restored files"},
+    {"force", 0, FS | SOME | JOB, FLAG(force), "restore although influxd seems to use the store"},
+    {"allow-left-out", 0, FS | SOME | JOB, FLAG(allow_left_out),
      "take a snapshot although more of the store would be\nleft out than is in it"},
-    {"keep-expired", 0, FS | SOME, FLAG(keep_expired),
+    {"keep-expired", 0, FS | SOME | JOB, FLAG(keep_expired),
      "let policies whose shards retention would delete at\n"
      "once keep points for ever"},
     {"ro", 0, FS, FLAG(ro), "no restore"},
@@ -79,17 +81,18 @@ const struct option_def options_table[] = {
      "answers over HTTP; a backup as a set of influxd's own"},
     {"from", 0, SOME, "TIME", value_time, AT(from), "points at this time or later"},
     {"to", 0, SOME, "TIME", value_time, AT(to), "points before this time"},
-    {"database", 0, SOME, "DB[:DB]", value_databases, AT(selected), "these databases alone"},
-    {"rp", 0, SOME, "RP", value_text, AT(rp), "this retention policy alone"},
-    {"shard", 0, SOME, "ID[:ID]", value_shards, AT(selected), "the shards with these ids alone"},
+    {"database", 0, SOME | JOB, "DB[:DB]", value_databases, AT(selected), "these databases alone"},
+    {"rp", 0, SOME | JOB, "RP", value_text, AT(rp), "this retention policy alone"},
+    {"shard", 0, SOME | JOB, "ID[:ID]", value_shards, AT(selected),
+     "the shards with these ids alone"},
     {"exact", 0, SOME, FLAG(exact),
      "of the shards that --from and --to meet, only the\npoints at these times"},
-    {"as", 0, SOME, "NAME", value_text, AT(as),
+    {"as", 0, SOME | JOB, "NAME", value_text, AT(as),
      "the database gets this name, beside what is there"},
-    {"merge", 0, SOME, "ours|theirs", value_merge, AT(merge),
+    {"merge", 0, SOME | JOB, "ours|theirs", value_merge, AT(merge),
      "add the points to what is there; where both have one,\n"
      "the store's counts (ours), or the snapshot's (theirs)"},
-    {"union", 0, SOME, FLAG(unite),
+    {"union", 0, SOME | JOB, FLAG(unite),
      "of a set that influxd wrote, also the shards that only\nan older metastore of it knows"},
     {"output", 0, SOME, "PATH", value_text, AT(output),
      "write to this file, whole or not at all, instead of stdout"},
@@ -103,7 +106,7 @@ const struct option_def options_table[] = {
      "how long the shards of new policies are; guessed by\ndefault"},
     {"replace", 0, SOME, FLAG(replace), "make it anew, whatever is there; that is kept"},
     {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},
-    {"skip-damaged", 0, FS | SOME, FLAG(skip_damaged),
+    {"skip-damaged", 0, FS | SOME | JOB, FLAG(skip_damaged),
      "dump all that is not damaged, and name the rest"},
     {"remove", 0, SOME, FLAG(remove), "unmount the clone and remove it"},
     {"pace", 0, FS, "off|auto|RATE", value_pace, AT(pace),
@@ -112,16 +115,53 @@ const struct option_def options_table[] = {
     {"hide", 0, FS, "NAME[:NAME]", value_hide, AT(hide),
      "folders of the root that are not listed, but found by\n"
      "name: live, snapshots, at, dump, restore"},
-    {"names", 0, FS, "colons|compact", value_names, AT(names),
+    {"names", 0, FS | JOB, "colons|compact", value_names, AT(names),
      "how the names of dumps are listed: colons (default),\n"
      "or compact, without any; both forms can be opened"},
     {"uid", 0, FS, "N", value_id, AT(uid), "show all as this user's"},
     {"gid", 0, FS, "N", value_id, AT(gid), "show all as this group's"},
     {"umask", 0, FS, "M", value_mode, AT(umask), "show the mode 0777 less this (octal)"},
+    {"remote", 0, JOB, "NAME:[BASE]", value_remote, AT(remote),
+     "the object storage, as rclone's configuration names it"},
+    {"day", 0, JOB, "DAY", value_day, AT(day), "a date such as 2016-06-11, or today, or yesterday"},
+    {"container-format", 0, JOB, "FMT", value_text, AT(container_format),
+     "the container of a day, as date(1) writes it;\ndefault %Y-%m-%d"},
+    {"from", 0, JOB, "DAY", value_day, AT(from_day), "the first day of several"},
+    {"to", 0, JOB, "DAY", value_day, AT(to_day), "the first day after them"},
+    {"incremental", 0, JOB, FLAG(incremental),
+     "what has changed since the archive before, if there is\none to build on"},
+    {"full-every", 0, JOB, "N", value_count, AT(full_every),
+     "after N incremental ones a full one; default 7"},
+    {"legacy", 0, JOB, FLAG(legacy), "the files of `influxd backup`, for the real influxd restore"},
+    {"part-size", 0, JOB, "SIZE", value_size, AT(part_size),
+     "the most bytes of one object; default 5G"},
+    {"verify", 0, JOB, "size|read", value_verify, AT(verify_read),
+     "what is looked at after an upload: its size and sum as\n"
+     "the remote knows them (default), or also all its bytes"},
+    {"keep", 0, JOB, "N", value_count, AT(keep),
+     "remove from the remote all but the newest N days"},
+    {"into", 0, JOB, "FOLDER", value_text, AT(into), "restore by a mount: its folder restore/"},
+    {"stop", 0, JOB, "UNIT", value_text, AT(stop),
+     "stop this unit of systemd, such as influxdb, before the\nrestore, and start it after that"},
+    {"store", 0, JOB, "ID", value_store_id, AT(of_store),
+     "whose archive, if there are those of several stores"},
+    {"format", 0, JOB, "json|csv|lp", value_points, AT(format),
+     "as influxd answers over HTTP, or as line protocol;\ndefault json"},
+    {"compress", 0, JOB, "zstd|gzip", value_compress, AT(compress),
+     "compress each object; its name gets an ending"},
+    {"retry-for", 0, JOB, "TIME", value_every, AT(retry_ns),
+     "try again for so long when the remote does not answer;\ndefault 15m"},
+    {"wait", 0, JOB, "TIME", value_every, AT(wait_ns),
+     "wait for another job on this store; default: not"},
+    {"before", 0, JOB, "COMMAND", value_text, AT(before),
+     "run by sh(1) first; if it fails, the job does"},
+    {"after", 0, JOB, "COMMAND", value_text, AT(after), "run when the job has ended well"},
+    {"on-failure", 0, JOB, "COMMAND", value_text, AT(on_failure), "run when the job has failed"},
     {0}};
 
 void options_default(struct options *o)
 {
+    static char *no_words[] = {NULL};
     *o = (struct options){
         .owner = {(uid_t)-1, (gid_t)-1},
         .keep = OPTIONS_KEEP_ALL,
@@ -133,6 +173,13 @@ void options_default(struct options *o)
         .max_age = {26 * 3600 * SECOND_NS, 50 * 3600 * SECOND_NS},
         .pace = PACE_AUTO,
         .rules = {.reserve_part = 0.05, .guard = true, .guard_part = 0.2},
+        .day = VALUE_NO_DAY,
+        .from_day = VALUE_NO_DAY,
+        .to_day = VALUE_NO_DAY,
+        .retry_ns = 900 * SECOND_NS,
+        .full_every = 7,
+        .part_size = UINT64_C(5) << 30,
+        .rclone = no_words,
     };
 }
 
@@ -153,6 +200,14 @@ void options_clear(struct options *o)
     lengths_clear(&o->shard_duration);
     free(o->host);
     free(o->allow_host);
+    free(o->remote);
+    free(o->container_format);
+    free(o->before);
+    free(o->after);
+    free(o->on_failure);
+    free(o->into);
+    free(o->stop);
+    free(o->of_store);
 }
 
 /* Whether a word of n bytes is the name, with dash between the words of the name. */

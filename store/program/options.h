@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of both programs: one table, which reads their values and prints their help.
+ * The options of all programs: one table, which reads their values and prints their help.
  *
- * influxfs takes an option as -o allow_left_out, influxsnap as --allow-left-out; options with a
- * letter are words of their own for both, such as -h and --help. Only the table names options;
- * tests/tree/test_options.py compares it with the manual pages.
+ * influxfs takes an option as -o allow_left_out, influxsnap and the nightly jobs as
+ * --allow-left-out; options with a letter are words of their own for all, such as -h and --help. Only
+ * the table names options; tests/tree/test_options.py compares it with the manual pages.
  */
 #ifndef INFLUXFS_PROGRAM_OPTIONS_H
 #define INFLUXFS_PROGRAM_OPTIONS_H
@@ -63,16 +63,31 @@ struct options {
     int64_t timeout_ns;                      /* 0: not given */
     char **args; /* after the command; point into argv, NULL-terminated */
     size_t nargs;
+
+    /* the nightly jobs */
+    char *remote;                      /* NAME:, NAME:BASE or a folder; NULL: not given */
+    char *container_format;            /* as strftime(3) has it */
+    int32_t day;                       /* since 1970; VALUE_NO_DAY: not given */
+    int32_t from_day, to_day;          /* from_day <= day < to_day; VALUE_NO_DAY: not given */
+    int64_t retry_ns, wait_ns;         /* wait_ns 0: do not wait */
+    char *before, *after, *on_failure; /* commands; NULL: none */
+    bool incremental, legacy, verify_read;
+    uint64_t full_every; /* numbers */
+    uint64_t part_size;  /* bytes */
+    char *into, *stop;   /* a folder; a unit of systemd; NULL: not given */
+    char *of_store;      /* whose archive is fetched, by its id; NULL: not given */
+    char **rclone;       /* words after "--"; point into argv, NULL-terminated; never NULL */
 };
 
 enum option_takers {
     OPTION_INFLUXFS = 1,
     OPTION_COMMAND = 2,  /* commands of influxsnap whose `takes` names it */
-    OPTION_COMMANDS = 4, /* all of them */
+    OPTION_COMMANDS = 4, /* all of them, and all nightly jobs */
+    OPTION_JOB = 8,      /* nightly jobs whose `takes` names it */
 };
 
 struct option_def {
-    const char *name;  /* as of influxsnap; NULL: it has a letter only */
+    const char *name;  /* as of influxsnap; NULL: it has a letter only. Unique for each taker */
     char letter;       /* or 0 */
     unsigned takers;   /* enum option_takers */
     const char *value; /* as the help calls it; NULL: it has none */

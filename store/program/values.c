@@ -171,6 +171,26 @@ int value_format(const char *text, void *out, struct err *e)
                            "lp, json or csv for points, portable or legacy for a backup", e);
 }
 
+int value_points(const char *text, void *out, struct err *e)
+{
+    struct err why = {0};
+    struct value_format f = {0};
+    int r = value_format(text, &f, &why);
+    if (r < 0 || f.set)
+        return err_set(e, -EINVAL, "it is json, csv or lp");
+    *(struct value_format *)out = f;
+    return 0;
+}
+
+int value_verify(const char *text, void *out, struct err *e)
+{
+    static const char *const words[] = {"size", "read", NULL};
+    int which = 0, r = choose(text, words, &which, "size or read", e);
+    if (r == 0)
+        *(bool *)out = which;
+    return r;
+}
+
 int value_merge(const char *text, void *out, struct err *e)
 {
     static const char *const words[] = {
@@ -208,6 +228,15 @@ static bool read_bytes(const char *text, uint64_t *out)
     unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
     *out = v << shift;
     return good && v <= (uint64_t)INT64_MAX >> shift && end[unit != NULL] == 0;
+}
+
+int value_size(const char *text, void *out, struct err *e)
+{
+    uint64_t bytes = 0;
+    if (!read_bytes(text, &bytes) || bytes == 0)
+        return err_set(e, -EINVAL, "not a number of bytes, such as 5G or 500M");
+    *(uint64_t *)out = bytes;
+    return 0;
 }
 
 int value_reserve(const char *text, void *out, struct err *e)

@@ -54,8 +54,9 @@ int value_time(const char *text, void *out, struct err *e);
  * is critical. */
 int value_age(const char *text, void *out, struct err *e);
 
-/* struct value_format: lp, json or csv for points, portable or legacy for a set. */
+/* struct value_format: lp, json or csv for points, portable or legacy for a set; or of points alone. */
 int value_format(const char *text, void *out, struct err *e);
+int value_points(const char *text, void *out, struct err *e);
 
 /* int, for an enum compress: zstd or gzip; enum log_level; enum dump_names: colons or compact. */
 int value_compress(const char *text, void *out, struct err *e);
@@ -100,6 +101,22 @@ void value_rules_clear(struct cut_rules *r);
  * both lists. */
 int value_databases(const char *text, void *out, struct err *e);
 int value_shards(const char *text, void *out, struct err *e);
+
+/* int32_t, since 1970: a date such as 2016-06-11; today or yesterday, by the clock and the time zone of
+ * this machine. */
+#define VALUE_NO_DAY INT32_MIN
+int value_day(const char *text, void *out, struct err *e);
+
+/* uint64_t: bytes, at least one, with K, M, G or T for powers of 1024. */
+int value_size(const char *text, void *out, struct err *e);
+
+/* bool: size (false) or read (true). */
+int value_verify(const char *text, void *out, struct err *e);
+
+/* char *, as value_text. A remote of rclone, as "swift:" or "s3:bucket/base", or a folder by its whole
+ * path; without parameters, which might be secrets. The first 8 digits at least of a store's id. */
+int value_remote(const char *text, void *out, struct err *e);
+int value_store_id(const char *text, void *out, struct err *e);
 
 struct selection;
 void value_selection_clear(struct selection *s);
