@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/json.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 
 #include <errno.h>
@@ -70,10 +71,9 @@ static int joblock_refuse(int fd, const char *state, struct err *e)
     joblock_read(fd, &now);
     time_text(now.since_ns, since);
     if (!now.known)
-        return err_set(e, -EBUSY,
-                       "another job has just begun on this store (%s/" LOCK "); --wait=TIME waits "
-                       "for it",
-                       state);
+        return err_set(
+            e, -EBUSY,
+            "another job is at work on this store (%s/" LOCK "); --wait=TIME waits for it", state);
     return err_set(
         e, -EBUSY,
         "influxfs-%s has been at work on this store since %s, as process %d; --wait=TIME "
@@ -99,8 +99,9 @@ int joblock_take(const char *state, enum job_kind kind, int64_t wait_ns, bool (*
         usleep(POLL_US);
     }
     int r = joblock_write(fd, kind);
-    if (r < 0)
-        return err_sys(e, r, "%s/" LOCK, state);
+    if (r < 0) /* of a full disk, say: others are kept away all the same */
+        log_warning("%s/" LOCK ": %s; nobody can see in it which job is at work", state,
+                    strerror(-r));
     *out = steal_fd(&fd);
     return 0;
 }

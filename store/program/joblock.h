@@ -15,7 +15,7 @@ int joblock_take(const char *state, enum job_kind kind, int64_t wait_ns, bool (*
 /* The job that is at work. */
 struct job_now {
     bool working;
-    bool known; /* what follows is; else it has only just begun */
+    bool known; /* what follows is; else it has only just begun, or the disk is full */
     enum job_kind kind;
     pid_t pid;        /* in its own namespace of processes */
     int64_t since_ns; /* since 1970 */

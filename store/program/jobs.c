@@ -112,17 +112,24 @@ static bool job_end_read(struct json_object *o, struct job_end *out)
            json_get_text(o, "text", &out->text);
 }
 
+/* NULL: there has been none. */
+static bool jobs_read_part(struct json_object *o, const char *key, struct json_object **out)
+{
+    return json_object_object_get_ex(o, key, out) &&
+           (!*out || json_object_is_type(*out, json_type_object));
+}
+
 static bool jobs_read_kind(struct json_object *o, struct jobs *j, int kind)
 {
     struct json_object *v;
     for (int i = 0; i < HISTORY_RESULTS; i++)
         if (!jobs_read_count(o, history_result_names[i], &j->of[kind].total[i]))
             return false;
-    if (json_get(o, "last", json_type_object, &v) && !job_end_read(v, &j->of[kind].last))
+    if (!jobs_read_part(o, "last", &v) || (v && !job_end_read(v, &j->of[kind].last)) ||
+        !jobs_read_part(o, "good", &v))
         return false;
-    return !json_get(o, "good", json_type_object, &v) ||
-           (jobs_read_number(v, "ended_ns", &j->of[kind].good_ns) &&
-            json_get_text(v, "day", &j->of[kind].good_day));
+    return !v || (jobs_read_number(v, "ended_ns", &j->of[kind].good_ns) &&
+                  json_get_text(v, "day", &j->of[kind].good_day));
 }
 
 static bool jobs_read_all(struct json_object *o, struct jobs *j)

@@ -30,7 +30,7 @@ int value_remote(const char *text, void *out, struct err *e)
     const char *name = text + (*text == ':'), *colon = strchr(name, ':');
     if (*text == '/')
         return value_text(text, out, e);
-    if (!colon || colon == name)
+    if (!colon || colon == name || *text == '-')
         return err_set(
             e, -EINVAL,
             "not a remote of rclone, such as swift: or s3:bucket (the colon belongs to it), "

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -47,6 +48,36 @@ static void test_days(void **arg)
     assert_string_equal(text, "2262-04-12");
 }
 
+static void test_read_day(void **arg)
+{
+    (void)arg;
+    int32_t day = 0;
+    assert_true(time_read_day("2016-06-11", &day));
+    assert_int_equal(day, 16963);
+    assert_true(time_read_day("1970-01-01", &day));
+    assert_int_equal(day, 0);
+    assert_false(time_read_day("2016-06-31", &day));
+    assert_false(time_read_day("2016-6-11", &day));
+    assert_false(time_read_day("2016-06-11T00:00:00Z", &day));
+    assert_false(time_read_day("2016-06-1a", &day));
+}
+
+/* The same moment is two days, by the calendars of two places. */
+static void test_today(void **arg)
+{
+    (void)arg;
+    setenv("TZ", "XXX-14", 1);
+    const int32_t east = time_today();
+    setenv("TZ", "XXX+12", 1);
+    const int32_t west = time_today();
+    assert_true(east - west == 1 || east - west == 2);
+    setenv("TZ", "UTC", 1);
+    const int32_t before = time_day(time_wall_ns());
+    const int32_t today = time_today();
+    assert_true(today == before || today == time_day(time_wall_ns()));
+    unsetenv("TZ");
+}
+
 static void test_specs(void **arg)
 {
     (void)arg;
@@ -74,10 +105,8 @@ static void test_shift(void **arg)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_days),
-        cmocka_unit_test(test_specs),
-        cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_texts), cmocka_unit_test(test_days),  cmocka_unit_test(test_read_day),
+        cmocka_unit_test(test_today), cmocka_unit_test(test_specs), cmocka_unit_test(test_shift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Values of options: lists of names and of ids. */
+/* Values of options: lists of names and of ids; what the nightly jobs take. */
 #include "store/program/values.h"
 
 #include "store/chain/cuts.h"
@@ -9,6 +9,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -57,12 +59,75 @@ static void test_ids(void **state)
     value_selection_clear(&s);
 }
 
+static void test_remotes(void **state)
+{
+    static const char *const good[] = {"swift:", "s3:bucket/base", ":local:/srv", "/srv/backup",
+                                       "a b:x=y"};
+    static const char *const bad[] = {
+        "", "swift", ":", "::", "-x:", "srv/x", "s3,key=a:x", ":swift,key=secret:"};
+    char *remote = NULL;
+    struct err e;
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        assert_int_equal(value_remote(good[i], &remote, &e), 0);
+        assert_string_equal(remote, good[i]);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        assert_int_equal(value_remote(bad[i], &remote, &e), -EINVAL);
+        assert_null(strstr(e.text, "secret"));
+    }
+    free(remote);
+}
+
+static void test_nightly(void **state)
+{
+    static const char *const days[] = {"2016-6-11", "2016-02-30",  "1969-12-31", "11.6.2016",
+                                       "",          "2016-06-11 ", "20160611",   "tomorrow"};
+    static const char *const sizes[] = {"0", "-1", "5GB", "", "1.5G", "99999999T"};
+    int32_t day = VALUE_NO_DAY, today = 0;
+    uint64_t size = 0;
+    bool read = false;
+    struct value_format format = {.given = false};
+    (void)state;
+    assert_int_equal(value_day("2016-06-11", &day, NULL), 0);
+    assert_int_equal(day, 16963);
+    assert_int_equal(value_day("today", &today, NULL), 0);
+    assert_int_equal(value_day("yesterday", &day, NULL), 0);
+    assert_true(today - day == 1 || today - day == 0); /* at midnight */
+    for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++)
+        assert_int_equal(value_day(days[i], &day, NULL), -EINVAL);
+    assert_int_equal(value_size("5G", &size, NULL), 0);
+    assert_true(size == UINT64_C(5) << 30);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+        assert_int_equal(value_size(sizes[i], &size, NULL), -EINVAL);
+    assert_int_equal(value_verify("read", &read, NULL), 0);
+    assert_true(read);
+    assert_int_equal(value_verify("all", &read, NULL), -EINVAL);
+    assert_int_equal(value_points("portable", &format, NULL), -EINVAL);
+    assert_false(format.given);
+    assert_int_equal(value_points("csv", &format, NULL), 0);
+    assert_true(format.given);
+}
+
+static void test_store_ids(void **state)
+{
+    static const char *const bad[] = {"", "0123456", "0123456g", "0123456A",
+                                      "0123456789abcdef0123456789abcdef0"};
+    char *id = NULL;
+    (void)state;
+    assert_int_equal(value_store_id("01234567", &id, NULL), 0);
+    assert_int_equal(value_store_id("0123456789abcdef0123456789abcdef", &id, NULL), 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_int_equal(value_store_id(bad[i], &id, NULL), -EINVAL);
+    free(id);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_refused_names),
-        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_refused_names),
+        cmocka_unit_test(test_ids),     cmocka_unit_test(test_remotes),
+        cmocka_unit_test(test_nightly), cmocka_unit_test(test_store_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
