@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/nightjob.h"
 
+#include "mount-helper/nightly/dayname.h"
 #include "mount-helper/nightly/hooks.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
@@ -16,10 +17,16 @@
 /* Before the job */
 
 /* What is wrong with the command line beyond its words. */
-static int nightjob_check(const struct nightjob_program *p, const struct options *o, struct err *e)
+static int nightjob_check(const struct nightjob_program *p, struct options *o, struct err *e)
 {
+    struct err why;
     if (!o->remote)
         return err_set(e, -EINVAL, "say where the days are kept, by --remote=NAME:");
+    if (!o->container_format && !(o->container_format = strdup(DAYNAME_DEFAULT)))
+        return err_sys(e, -ENOMEM, "%s", p->command.name);
+    if (dayname_check(o->container_format, &why) < 0)
+        return err_set(e, -EINVAL, "option --container-format=%s: %s", o->container_format,
+                       why.text);
     return p->check ? p->check(o, e) : 0;
 }
 

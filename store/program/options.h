@@ -66,7 +66,7 @@ struct options {
 
     /* the nightly jobs */
     char *remote;                      /* NAME:, NAME:BASE or a folder; NULL: not given */
-    char *container_format;            /* as strftime(3) has it */
+    char *container_format;            /* as strftime(3) has it; a job has one, and a good one */
     int32_t day;                       /* since 1970; VALUE_NO_DAY: not given */
     int32_t from_day, to_day;          /* from_day <= day < to_day; VALUE_NO_DAY: not given */
     int64_t retry_ns, wait_ns;         /* wait_ns 0: do not wait */
