@@ -106,7 +106,7 @@ static int reading_texts(const struct reading *r, const char *key, char ***out, 
         return -ENOMEM;
     for (; *n < len; ++*n) {
         const char *text = reading_string(json_object_array_get_idx(list, *n));
-        if (!text)
+        if (!text || !*text)
             return reading_bad(r, key);
         if (!((*out)[*n] = strdup(text)))
             return -ENOMEM;
