@@ -99,7 +99,7 @@ static int chain_follow(struct remote *r, const char *format, struct archived_ch
 {
     while (c->at[c->n - 1].receipt.form == RECEIPT_INCREMENTAL) {
         const struct archived_run *run = &c->at[c->n - 1];
-        struct archived_run before;
+        struct archived_run before = {0};
         if (c->n == ARCHIVED_CHAIN_MAX)
             return err_set(e, -ESTALE, "%s of %s: its chain has more than %d steps", c->at[0].name,
                            c->at[0].receipt.day, ARCHIVED_CHAIN_MAX);
