@@ -3,6 +3,7 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ static int chain_find(struct remote *r, const char *format, const struct archive
     struct err why = {""};
     char reason[sizeof(why.text) + 32];
     int32_t day = 0;
-    dayname_parse(run->receipt.follows.day, &day);
+    time_read_day(run->receipt.follows.day, &day);
     int ret = archived_look(r, format, day, DAYNAME_SHARDS, run->receipt.store, &d, &why);
     if (ret < 0 && ret != -ENOENT)
         return err_set(e, ret, "%s", why.text);

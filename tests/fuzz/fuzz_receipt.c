@@ -2,8 +2,8 @@
 /* receipt_read: what it lets through is safe, and is the same when it is written and read. */
 #include "mount-helper/nightly/receipt.h"
 
-#include "mount-helper/nightly/dayname.h"
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool is_plain(const char *text)
@@ -21,7 +21,7 @@ static void check_ref(const struct receipt *c, const struct receipt_ref *ref)
     must((ref->name != NULL) == (c->form == RECEIPT_INCREMENTAL));
     if (!ref->name)
         return;
-    must(dayname_parse(ref->day, &day) && receipt_is_name(ref->name, store, run));
+    must(time_read_day(ref->day, &day) && receipt_is_name(ref->name, store, run));
     must(strncmp(store, c->store, RECEIPT_STORE) == 0 && strcmp(run, c->run) < 0);
 }
 
@@ -31,7 +31,7 @@ static void check(const struct receipt *c)
     char own[RECEIPT_NAME];
     receipt_name(c, "-", own);
     must(strlen(c->store) == STORE_ID && strlen(c->run) == RECEIPT_RUN && c->number >= -1);
-    must(dayname_parse(c->day, &day));
+    must(time_read_day(c->day, &day));
     check_ref(c, &c->follows);
     check_ref(c, &c->base);
     for (size_t i = 0; i < c->nobjects; i++) {

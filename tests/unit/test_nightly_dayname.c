@@ -2,7 +2,6 @@
 /* dayname: the names of containers, and the days that they tell. */
 #include "mount-helper/nightly/dayname.h"
 #include "store/base/cleanup.h"
-#include "store/base/time.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +9,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -67,44 +65,11 @@ static void only_its_own_name_is_a_days(void **state)
     int32_t day = 7;
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-        if (dayname_read(DAYNAME_DEFAULT, others[i], &day) || dayname_parse(others[i], &day))
+        if (dayname_read(DAYNAME_DEFAULT, others[i], &day))
             fail_msg("\"%s\" is day %d", others[i], (int)day);
         assert_int_equal(day, 7);
     }
     assert_false(dayname_read("%s", "9223372036854775807", &day));
-}
-
-static void days_are_parsed(void **state)
-{
-    int32_t day = 0;
-    (void)state;
-    assert_true(dayname_parse("2016-06-11", &day));
-    assert_int_equal(day, DAY);
-    assert_true(dayname_parse("1969-12-31", &day));
-    assert_int_equal(day, -1);
-    assert_true(dayname_parse("2000-02-29", &day));
-    assert_false(dayname_parse("2001-02-29", &day));
-    assert_false(dayname_parse("20160611", &day));
-}
-
-static void today_is_that_of_the_time_zone(void **state)
-{
-    struct tm noon = {.tm_year = 116, .tm_mon = 5, .tm_mday = 11, .tm_hour = 12};
-    const int64_t shift = (int64_t)timegm(&noon) * SECOND_NS - time_wall_ns();
-    (void)state;
-    time_shift(shift, 0);
-    setenv("TZ", "UTC", 1);
-    tzset();
-    assert_int_equal(dayname_today(), DAY);
-    setenv("TZ", "XXX-13", 1); /* thirteen hours ahead: the 12th, one in the night */
-    tzset();
-    assert_int_equal(dayname_today(), DAY + 1);
-    setenv("TZ", "XXX13", 1);
-    tzset();
-    assert_int_equal(dayname_today(), DAY - 1);
-    unsetenv("TZ");
-    tzset();
-    time_shift(0, 0);
 }
 
 static void folders_are_below_the_container(void **state)
@@ -122,8 +87,6 @@ int main(void)
         cmocka_unit_test(formats_that_tell_the_day_are_good),
         cmocka_unit_test(other_formats_are_refused_with_words),
         cmocka_unit_test(only_its_own_name_is_a_days),
-        cmocka_unit_test(days_are_parsed),
-        cmocka_unit_test(today_is_that_of_the_time_zone),
         cmocka_unit_test(folders_are_below_the_container),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
