@@ -3,6 +3,7 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ static int chain_find(struct remote *r, const char *format, const struct archive
     struct err why = {""};
     char reason[sizeof(why.text) + 32];
     int32_t day = 0;
-    dayname_parse(run->receipt.follows.day, &day);
+    time_read_day(run->receipt.follows.day, &day);
     int ret = archived_look(r, format, day, DAYNAME_SHARDS, run->receipt.store, &d, &why);
     if (ret < 0 && ret != -ENOENT)
         return err_set(e, ret, "%s", why.text);
@@ -99,7 +100,7 @@ static int chain_follow(struct remote *r, const char *format, struct archived_ch
 {
     while (c->at[c->n - 1].receipt.form == RECEIPT_INCREMENTAL) {
         const struct archived_run *run = &c->at[c->n - 1];
-        struct archived_run before;
+        struct archived_run before = {0};
         if (c->n == ARCHIVED_CHAIN_MAX)
             return err_set(e, -ESTALE, "%s of %s: its chain has more than %d steps", c->at[0].name,
                            c->at[0].receipt.day, ARCHIVED_CHAIN_MAX);

@@ -93,21 +93,6 @@ int dayname_check(const char *format, struct err *e)
     return r;
 }
 
-bool dayname_parse(const char *text, int32_t *day)
-{
-    return strlen(text) == sizeof("2016-06-11") - 1 && dayname_read(DAYNAME_DEFAULT, text, day);
-}
-
-int32_t dayname_today(void)
-{
-    const time_t now = (time_t)(time_wall_ns() / SECOND_NS);
-    struct tm tm;
-    int32_t day = 0;
-    localtime_r(&now, &tm);
-    dayname_day(&tm, &day);
-    return day;
-}
-
 char *dayname_folder(const char *format, int32_t day, const char *branch)
 {
     char container[DAYNAME], text[TIME_TEXT], *out;

@@ -7,7 +7,7 @@
  *   CONTAINER/DAY/shards        archives of a store     DAY: always 2016-06-11
  *   CONTAINER/DAY/influxdb      dumps
  *
- * Pure, but for the clock. Names are by the C locale unless the program has set another.
+ * Pure. Names are by the C locale unless the program has set another.
  */
 #ifndef INFLUXFS_NIGHTLY_DAYNAME_H
 #define INFLUXFS_NIGHTLY_DAYNAME_H
@@ -31,12 +31,6 @@ int dayname_check(const char *format, struct err *e);
 /* The name of the day's container, and the day that a container is named after; false: none. */
 void dayname_of(const char *format, int32_t day, char out[DAYNAME]);
 bool dayname_read(const char *format, const char *name, int32_t *day);
-
-/* The day of a text such as 2016-06-11, of exactly that form; false: it is none. */
-bool dayname_parse(const char *text, int32_t *day);
-
-/* Today, by the clock and the time zone of this machine, as date(1) says it. */
-int32_t dayname_today(void);
 
 /* "2016-06-11/2016-06-11/shards", in fresh memory; NULL: out of memory. */
 char *dayname_folder(const char *format, int32_t day, const char *branch);

@@ -34,6 +34,12 @@ static bool is_of(const char *text, size_t n, const char *set)
     return strspn(text, set) >= n;
 }
 
+static void copy_part(const char *text, size_t n, char *out)
+{
+    memcpy(out, text, n);
+    out[n] = 0;
+}
+
 /* STORE-RUN.json, by the shape of it. */
 bool receipt_is_name(const char *name, char store[RECEIPT_STORE + 1], char run[RECEIPT_RUN + 1])
 {
@@ -44,9 +50,9 @@ bool receipt_is_name(const char *name, char store[RECEIPT_STORE + 1], char run[R
         strcmp(when + 15, "Z.json") != 0)
         return false;
     if (store)
-        snprintf(store, RECEIPT_STORE + 1, "%s", name);
+        copy_part(name, RECEIPT_STORE, store);
     if (run)
-        snprintf(run, RECEIPT_RUN + 1, "%s", when);
+        copy_part(when, RECEIPT_RUN, run);
     return true;
 }
 

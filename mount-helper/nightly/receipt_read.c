@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/receipt.h"
 
-#include "mount-helper/nightly/dayname.h"
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
+#include "store/base/time.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -106,7 +106,7 @@ static int reading_texts(const struct reading *r, const char *key, char ***out, 
         return -ENOMEM;
     for (; *n < len; ++*n) {
         const char *text = reading_string(json_object_array_get_idx(list, *n));
-        if (!text)
+        if (!text || !*text)
             return reading_bad(r, key);
         if (!((*out)[*n] = strdup(text)))
             return -ENOMEM;
@@ -136,7 +136,7 @@ static int reading_place(const struct reading *r)
         ret = reading_bad(r, "store");
     if (ret == 0)
         ret = reading_fixed(r, "day", RECEIPT_DAY, c->day);
-    if (ret == 0 && !dayname_parse(c->day, &day))
+    if (ret == 0 && !time_read_day(c->day, &day))
         ret = reading_bad(r, "day");
     if (ret == 0)
         ret = reading_fixed(r, "run", RECEIPT_RUN, c->run);
@@ -180,7 +180,7 @@ static int reading_ref(const struct reading *r, const char *key, struct receipt_
         return 0;
     struct json_object *day = member(o, "day", json_type_string);
     struct json_object *name = member(o, "receipt", json_type_string);
-    if (!day || !name || !dayname_parse(json_object_get_string(day), &number) ||
+    if (!day || !name || !time_read_day(json_object_get_string(day), &number) ||
         !receipt_is_name(json_object_get_string(name), store, run) ||
         strncmp(store, c->store, RECEIPT_STORE) != 0 || strcmp(run, c->run) >= 0)
         return reading_bad(r, key);

@@ -11,9 +11,11 @@
 /* Words of others, in which control bytes become '?'. */
 static struct json_object *receipt_words(const char *text)
 {
-    struct err plain;
-    err_set(&plain, 0, "%s", text ? text : "");
-    return json_text_or_null(plain.text);
+    autofree char *plain = text ? strdup(text) : NULL;
+    for (char *p = plain; p && *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+    return json_text_or_null(plain);
 }
 
 /* Exact, whatever its bytes. */

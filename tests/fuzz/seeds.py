@@ -80,6 +80,26 @@ def journals():
     yield f"influxfs-journal 1\nphase exchange\nid x\n{folders}".replace("/s/wal", "/other/wal")
 
 
+def receipts():
+    """Without the sum, which the target adds."""
+    def ref(day):
+        return {"day": f"2016-06-{day}", "receipt": f"01234567-201606{day}T235500Z.json"}
+
+    def part(name, **more):
+        return {"name": name, "size": 7, "sha256": "5e" * 32, "md5": None, **more}
+
+    run = "01234567-20160611T235500Z"
+    full = {"version": 1, "program": "influxfs", "form": "full", "store": "0123456789abcdef" * 2, "host": "a.example",
+            "day": "2016-06-11", "run": "20160611T235500Z", "id": "i", "parent": None, "number": None, "created": None,
+            "follows": None, "base": None, "databases": ["sensu_db", "\u00fc"], "left_out": ["x"], "bytes": 14,
+            "objects": [part(f"{run}-full.tar.000"), part(f"{run}-full.tar.001", md5="0" * 32)]}
+    step = full | {"form": "incremental", "parent": "p", "number": 3, "follows": ref(10), "base": ref("04")}
+    sets = full | {"form": "legacy", "objects": [part("meta.00"), part("sensu_db.default.00002.00", what="any\ntext")]}
+    for receipt in (full, step, step | {"parent": "i", "number": None, "bytes": 0, "objects": []}, sets,
+                    sets | {"form": "dumps", "id": None}, full | {"version": 2}):
+        yield json.dumps(receipt, ensure_ascii=False, separators=(",", ":")).removesuffix("}")
+
+
 def cutlists():
     """Lines of cuts' manifests behind a byte that says how they are sealed; and one as it is."""
     head = b"serial 3\nnumber 2\nchain 0123456789abcdef\nid fedcba98\nparent 00ff\ncreated 1465646400000000000\n"
@@ -349,6 +369,8 @@ def all_seeds():
         yield "http", request
     for journal in journals():
         yield "journal", journal.encode()
+    for receipt in receipts():
+        yield "receipt", receipt.encode()
     for cut in cutlists():
         yield "cutlist", cut
     for tar in snapshots():
