@@ -45,6 +45,10 @@ const char *remote_name(const struct remote *r);
  * 0, as it begins: not at all. */
 void remote_set_patience(struct remote *r, int64_t ns);
 
+/* For clearing up after a failure: without patience, and until so many nanoseconds from now also though
+ * the program is to stop, instead of failing with -EINTR at once. 0: as before. */
+void remote_part(struct remote *r, int64_t ns);
+
 /* What lies in a folder. */
 struct remote_entry {
     char *name;    /* one part of a path: never with '/', ".", ".." or control bytes */
@@ -56,8 +60,9 @@ struct remote_list {
     size_t n;
 };
 
-/* Lists what lies directly in path; "" is the remote itself. -EFBIG: more than a million entries.
- * Names that are no parts of a path are left out. */
+/* Lists what lies directly in path; "" is the remote itself. Object stores know no folders but containers:
+ * others that are not there are empty. -EFBIG: more than a million entries. Names that are no parts of a
+ * path are left out. */
 int remote_list(struct remote *r, const char *path, struct remote_list *out, struct err *e);
 void remote_list_clear(struct remote_list *l); /* it is as new then */
 const struct remote_entry *remote_list_find(const struct remote_list *l, const char *name);
@@ -70,7 +75,8 @@ struct remote_stat {
 int remote_stat(struct remote *r, const char *path, struct remote_stat *out, struct err *e);
 
 int remote_make(struct remote *r, const char *folder, struct err *e); /* 0 if it is there */
-int remote_remove(struct remote *r, const char *path, struct err *e); /* an object; 0 if not there */
+int remote_remove(struct remote *r, const char *path,
+                  struct err *e); /* an object; 0 if not there */
 /* A folder or container, if it is empty; 0 also if it is not, or is not there. */
 int remote_remove_empty(struct remote *r, const char *path, struct err *e);
 
@@ -99,7 +105,8 @@ struct remote_source {
      * came; 0 at the end. The same bytes in each attempt. */
     ssize_t (*read)(void *ctx, void *buf, size_t n, uint64_t off, struct err *e);
     void *ctx;
-    uint64_t size; /* REMOTE_SIZE_UNKNOWN: where read says 0. Some stores take that only up to 48 GB, and
+    uint64_t
+        size; /* REMOTE_SIZE_UNKNOWN: where read says 0. Some stores take that only up to 48 GB, and
                     * some by way of a temporary file: give the size where it is known. */
 };
 
