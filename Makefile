@@ -19,7 +19,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-VERSION := 0.4
+VERSION := 0.5
 
 comma := ,
 ifdef FUZZ

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, snap
@@ -17,6 +18,7 @@ from tree.test_options import helped
 
 SCRIPTS = CHECKOUT / "mount-helper/completion"
 LEVELS = {"error", "warning", "info", "debug"}
+JOBS = ("influxfs-archive", "influxfs-fetch", "influxfs-dump")
 FOLDERS = {"live", "snapshots", "at", "dump", "restore"}
 
 
@@ -58,6 +60,20 @@ class CompletionTest(StoreTest):
             os.close(terminal)
         return wrote
 
+    def check_jobs(self, offered):
+        """The nightly jobs, whose remotes are those that rclone knows."""
+        config = self.folder / "rclone.conf"
+        config.write_text("[swift]\ntype = swift\n[second]\ntype = alias\n")
+        self.environment["RCLONE_CONFIG"] = str(config)
+        for program in JOBS:
+            options = {name for name in helped(run(Path(INFLUXFS).with_name(program), "--help")) if name.startswith("--")}
+            self.assertEqual(bare(offered(f"{program} --")), options)
+            self.assertEqual({word.rstrip(":") for word in offered(f"{program} --remote=s")}, {"swift", "second"})
+            self.assertEqual(offered(f"{program} --day="), {"today", "yesterday"})
+            self.assertEqual(offered(f"{program} -q -- --re"), set())
+        self.assertEqual(offered("influxfs-archive --verify="), {"size", "read"})
+        self.assertEqual(offered("influxfs-dump --format=c"), {"csv"})
+
     def check(self, offered):
         """offered(line): the words that may stand at its end."""
         self.assertEqual(offered("influxsnap "), set(commands()))
@@ -93,27 +109,32 @@ class CompletionTest(StoreTest):
 
 class BashTest(CompletionTest):
     START = 'source /usr/share/bash-completion/bash_completion\nsource "$SCRIPTS/influxsnap.bash"\n' \
-            'source "$SCRIPTS/influxfs.bash"\n'
+            'source "$SCRIPTS/influxfs.bash"\nsource "$SCRIPTS/influxfs-archive.bash"\n'
     # Splits the line as readline does for a function (bash(1), COMP_WORDS), and asks the function.
     ASK = 'compopt() { :; }\nCOMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9 COMP_KEY=9; shift\nCOMP_WORDS=("$@")\n' \
-          'COMP_CWORD=$(($# - 1))\n"_${1#mount.}" "$1" "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"\n' \
+          'COMP_CWORD=$(($# - 1))\n"_$NAMED" "$1" "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"\n' \
           'printf "%s\\n" "${COMPREPLY[@]}"\n'
 
     def setUp(self):
         super().setUp()
         self.environment["SCRIPTS"] = str(SCRIPTS)
 
+    def named(self, program):
+        """Its function."""
+        return "influxfs_job" if program in JOBS else program.removeprefix("mount.")
+
     def offered(self, line):
         words = re.findall(r"[=:]+|[^\s=:]+", line)
         if not line.endswith(words[-1]):
             words.append("")
         done = subprocess.run(["bash", "--norc", "-c", self.START + self.ASK, "bash", line, *words], capture_output=True,
-                              text=True, env=self.environment)
+                              text=True, env=self.environment | {"NAMED": self.named(words[0])})
         self.assertEqual(done.stderr, "", line)
         return set(done.stdout.split())
 
     def test_offered(self):
         self.check(self.offered)
+        self.check_jobs(self.offered)
         self.assertEqual(self.offered("mount.influxfs -"), {f"-{letter}" for letter in "sfnvrwNthVo"})
         self.assertEqual(self.offered("influxfs -o keep=3,hide=dump:a"), {"at"})
 
@@ -140,11 +161,11 @@ class BashTest(CompletionTest):
         folder.mkdir(parents=True)
         for script in SCRIPTS.glob("*.bash"):
             (folder / script.stem).write_bytes(script.read_bytes())
-        for program in ("influxsnap", "influxfs", "mount.influxfs"):
+        for program in ("influxsnap", "influxfs", "mount.influxfs", *JOBS):
             said = run("bash", "--norc", "-c", "source /usr/share/bash-completion/bash_completion; "
                        f"_completion_loader {program}; complete -p {program}",
                        env=self.environment | {"BASH_COMPLETION_USER_DIR": str(self.folder / "bash-completion")})
-            self.assertEqual(said, f"complete -F _{program.removeprefix('mount.')} {program}\n")
+            self.assertEqual(said, f"complete -F _{self.named(program)} {program}\n")
 
 
 class ZshTest(CompletionTest):
@@ -178,9 +199,10 @@ print >{folder}/ready
 
     def test_offered(self):
         self.check(self.offered)
+        self.check_jobs(self.offered)
         self.assertEqual(self.offered("mount.influxfs -"), {f"-{letter}" for letter in "sfnvrwNthVo"})
 
     def test_syntax(self):
-        for script in ("_influxsnap", "_influxfs"):
+        for script in ("_influxsnap", "_influxfs", "_influxfs-archive"):
             run("zsh", "-n", SCRIPTS / script)
             self.assertRegex((SCRIPTS / script).read_text(), r"^#compdef ")

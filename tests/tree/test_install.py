@@ -22,6 +22,7 @@ def places(prefix, configuration):
     """Where what is in the checkout is to be."""
     yield from (f"{prefix}/bin/influxfs", f"{prefix}/bin/influxsnap", f"{prefix}/sbin/mount.influxfs",
                 f"{prefix}/sbin/mount.fuse.influxfs", f"{prefix}/share/doc/influxfs/README.md")
+    yield from (f"{prefix}/bin/influxfs-{job}" for job in ("archive", "fetch", "dump"))
     for manual in (CHECKOUT / "man").glob("*.?"):
         yield f"{prefix}/share/man/man{manual.suffix[1]}/{manual.name}"
     helper = CHECKOUT / "mount-helper"

@@ -4,13 +4,15 @@ backed up is lost, restored as the page says, and asked the same again.
 systemctl, docker, kubectl, swift and apt-get are stand-ins, each of which says what it shows and what
 it does not (tests/lib/world)."""
 
+import json
 import re
 import unittest
 
 import yaml
 
 from lib.files import CHECKOUT, run
-from lib.recipes import DAY, PAGE, RecipeTest, blocks, recipe
+from lib.nights import PROGRAMS
+from lib.recipes import DAY, LEFT, PAGE, RecipeTest, blocks, recipe
 from lib.world import World, connect
 
 CRON = "Back up every night from cron"
@@ -19,6 +21,11 @@ RESTIC = "Back up with restic"
 BORG = "Back up with borg"
 RCLONE = "Copy to cloud storage with rclone"
 SWIFT = "Upload to Swift in segments"
+NIGHT_REMOTE = "Set up the remote of the nightly jobs"
+NIGHT_ARCHIVE = "Archive the store of each day"
+NIGHT_FETCH = "Fetch the store of yesterday"
+NIGHT_DUMP = "Upload a measurement of yesterday as text"
+NIGHT_TIMERS = "Run the nightly jobs by timers"
 DOCKER = "Back up a container that cannot mount"
 DOCKER_MOUNT = "Mount in a container, for the host and other containers"
 KUBERNETES = "Back up every night in Kubernetes"
@@ -184,6 +191,115 @@ class BackupTest(RecipeTest):
         self.lose()
         self.do(SWIFT, 1)
         self.check_back()
+
+
+class NightlyTest(RecipeTest):
+    """The scripts as they were, and the commands that take their place; swift: is where the stand-in for
+    Swift's client keeps objects."""
+    def setUp(self):
+        super().setUp()
+        for job in ("archive", "fetch", "dump"):
+            self.db.install(PROGRAMS / f"influxfs-{job}", f"usr/local/bin/influxfs-{job}")
+        self.db.put("root/.config/rclone/rclone.conf", "[swift]\ntype = alias\nremote = /var/lib/swift\n")
+        self.today, self.yesterday = self.db.sh("date +%F; date -d yesterday +%F").out.split()
+        self.db.sh("mkdir -p /var/lib/swift")
+        self.points = self.ask("SELECT * FROM cpu")
+
+    def objects(self, day, prefix):
+        """By their names below it."""
+        found = self.db.sh(f"cd /var/lib/swift/{day}/{day}/{prefix} 2>/dev/null && find . -type f -printf '%P\\n'", code=None)
+        return sorted(found.out.split())
+
+    @recipe(NIGHT_REMOTE)
+    def test_remote(self):
+        """Whom the file belongs to; and rclone takes what is in it."""
+        self.do(NIGHT_REMOTE)
+        self.assertEqual(self.db.sh("stat -c '%a %U' /etc/influxfs/rclone.conf").out, "600 root\n")
+        self.db.path("etc/influxfs/rclone.conf").write_text(self.block(NIGHT_REMOTE, 1).replace(" " * LEFT, ""))
+        known = self.db.sh("rclone help backend swift").out
+        shown = self.db.sh("rclone --config /etc/influxfs/rclone.conf config show swift").out
+        options = re.findall(r"(?m)^(\w+) = ", shown)
+        self.assertEqual(options, ["type", "auth", "user", "key"])
+        for option in options[1:]:
+            self.assertIn(f"#### --swift-{option}\n", known)
+        self.db.sh(self.block(NIGHT_REMOTE, 2).replace("rclone lsd swift:", "rclone listremotes | grep -x swift:"))
+
+    @recipe(NIGHT_ARCHIVE)
+    def test_archive(self):
+        """The same objects as the script's, and nothing else that would be in the way of a restore."""
+        self.do(NIGHT_ARCHIVE)
+        script = self.objects(self.today, "shards")
+        self.assertIn("meta.00", script)
+        self.db.sh("rm -r /var/lib/swift/*")
+        self.do(NIGHT_ARCHIVE, 1)
+        ours = self.objects(self.today, "shards")
+        self.assertEqual([name for name in ours if re.search(r"\.\d\d$", name)],
+                         [name for name in script if re.search(r"\.\d\d$", name)])
+        self.do(NIGHT_ARCHIVE, 2)
+        self.assertEqual(len([name for name in self.objects(self.today, "shards") if name.endswith("-full.tar")]), 1)
+
+    @recipe(NIGHT_ARCHIVE, NIGHT_FETCH)
+    def test_fetch(self):
+        """The script restores what the command has archived, and the commands do."""
+        for number in range(3):
+            archive = self.block(NIGHT_ARCHIVE, number)
+        self.db.sh(self.block(NIGHT_ARCHIVE, 1).replace("swift:", "swift: --day=yesterday"))
+        self.lose()
+        self.do(NIGHT_FETCH)
+        self.check_points_back()
+        self.lose()
+        self.do(NIGHT_FETCH, 1)
+        self.check_points_back()
+        self.db.sh(archive.replace("swift:", "swift: --day=yesterday"))
+        self.lose()
+        self.do(NIGHT_FETCH, 2)
+        self.assertIn("sensu_db_old", self.ask("SHOW DATABASES"))
+        self.assertIn('"other"', self.ask("SHOW MEASUREMENTS"))
+
+    def check_points_back(self):
+        self.assertEqual(self.ask("SELECT * FROM cpu"), self.points)
+
+    @recipe(NIGHT_DUMP)
+    def test_dump(self):
+        """One object of the same name as the script's, with the same points."""
+        at = int(self.db.sh("date -d yesterday +%s").out) // 86400 * 86400
+        self.write(*(f"Aggregated_metrics,host=h{number % 3} idle={number}.5 {at + number}000000000" for number in range(2500)))
+        self.do(NIGHT_DUMP)
+        (name,) = self.objects(self.yesterday, "influxdb")
+        self.assertEqual(name, f"Aggregated_metrics_{self.yesterday}-00:00:00_{self.today}-00:00:00.json")
+        path = f"var/lib/swift/{self.yesterday}/{self.yesterday}/influxdb/{name}"
+        script = [row for line in self.db.path(path).read_text().splitlines() for row in self.rows(line)]
+        self.assertEqual(len(script), 2500)
+        self.do(NIGHT_DUMP, 1)
+        self.assertEqual([other for other in self.objects(self.yesterday, "influxdb") if "_" in other], [name])
+        self.assertEqual(list(self.rows(self.db.path(path).read_text())), script)
+        self.check_month()
+
+    def rows(self, answer):
+        yield from json.loads(answer)["results"][0]["series"][0]["values"]
+
+    def check_month(self):
+        """The containers of three days of it, and none of a day that has no points."""
+        self.write(*(f"Aggregated_metrics,host=h idle=1 {DAY + number * 86400}000000000" for number in range(3)))
+        self.do(NIGHT_DUMP, 2)
+        days = ["2016-06-11", "2016-06-12", "2016-06-13"]
+        self.assertEqual(self.db.sh("ls -d /var/lib/swift/2016-*").out.split(), [f"/var/lib/swift/{day}" for day in days])
+        for number, folder in ((3, "."), (4, "dumps")):
+            self.db.sh(f"mkdir /srv/got{number}; cd /srv/got{number}\n{self.block(NIGHT_DUMP, number)}", code=None)
+            got = self.db.sh(f"cd /srv/got{number}/{folder}; find . -name 'Aggregated*' | sort").out.split()
+            self.assertEqual([re.search(r"metrics_([\d-]{10})", name)[1] for name in got], days)
+
+    @recipe(NIGHT_TIMERS)
+    def test_timers(self):
+        """Variables and units that there are; what they do is tests/tree/test_nightly_units.py's."""
+        default = (CHECKOUT / "mount-helper/influxfs.default").read_text()
+        for line in (self.block(NIGHT_TIMERS) + self.block(NIGHT_TIMERS, 1)).splitlines():
+            self.assertIn(f"#{line.strip().partition('=')[0]}=", default)
+        for number in (2, 3):
+            *_, enable, now = re.match(r" *systemctl (enable) (--now) ", self.block(NIGHT_TIMERS, number)).groups()
+            self.assertEqual((enable, now), ("enable", "--now"))
+            for unit in self.block(NIGHT_TIMERS, number).split()[3:]:
+                self.assertTrue((CHECKOUT / "mount-helper/systemd" / unit).exists(), unit)
 
 
 class ContainerRecipeTest(RecipeTest):

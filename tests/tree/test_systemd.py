@@ -22,9 +22,11 @@ UNIT, POINT = "influxfs@mnt-influx", "/mnt/influx"
 STORE = "/etc/influxdb/influxdb.conf"
 REFUSED = 7  # curl: nobody listens
 UNITS = "usr/lib/systemd/system"
+JOBS = ("archive", "fetch", "dump")  # of the night
+PROGRAMS = ("influxfs", "influxsnap", *(f"influxfs-{job}" for job in JOBS))
 EXPOSURE = {"influxfs@.service": 45, "influxfs-recover.service": 25, "influxfs-cut.service": 25,
             "influxfs-verify.service": 25, "influxfs-snapshot@.service": 25,
-            "influxfs-metrics.service": 25}  # tenths, at most
+            "influxfs-metrics.service": 25, **{f"influxfs-{job}.service": 34 for job in JOBS}}  # tenths, at most
 
 # Nobody outside sees the mount of a service with one of these.
 HIDING = ("PrivateMounts=yes", "PrivateTmp=yes", "ProtectSystem=yes", "ProtectHome=read-only", "ProtectKernelTunables=yes",
@@ -387,7 +389,7 @@ class AnalyzeTest(StoreTest):
         (self.folder / "usr/bin").mkdir()
         for folder in ("lib", "bin"):
             (self.folder / folder).symlink_to(f"usr/{folder}")
-        for program in ("influxfs", "influxsnap", "sh"):
+        for program in (*PROGRAMS, "sh"):
             shutil.copy("/bin/true", self.folder / "usr/bin" / program)
 
     def analyze(self, command, *words):
@@ -410,7 +412,7 @@ class AnalyzeTest(StoreTest):
         for name in self.names:
             text = (HELPER / "systemd" / name).read_text()
             for program in re.findall(r"^Exec\w+=-?/usr/bin/(\S+)", text, re.M):
-                self.assertIn(program, ("influxfs", "influxsnap"))
+                self.assertIn(program, PROGRAMS)
             for variable in re.findall(r"\$\{?([A-Z_]+)", text):
                 self.assertIn(f"#{variable}=", (HELPER / "influxfs.default").read_text())
             for page, section in re.findall(r"man:([\w-]+)\((\d)\)", text):

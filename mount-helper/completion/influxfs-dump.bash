@@ -1,0 +1,1 @@
+influxfs-archive.bash
