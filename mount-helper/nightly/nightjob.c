@@ -3,6 +3,7 @@
 
 #include "mount-helper/nightly/dayname.h"
 #include "mount-helper/nightly/hooks.h"
+#include "mount-helper/nightly/remote.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/json.h"
@@ -62,8 +63,14 @@ static int nightjob_before(struct nightjob *j, enum job_kind kind, const char *r
 static int nightjob_open_and_run(struct nightjob *j, const struct nightjob_program *p)
 {
     struct err e = {0};
-    int r = snap_open(&j->snap, nightjob_need(j, p), &e);
-    return r < 0 ? snap_fail(r, &e) : p->run(j);
+    const struct options *o = &j->snap.o;
+    int r = remote_open(o->remote, o->rclone, &j->remote, &e);
+    if (r == 0)
+        r = snap_open(&j->snap, nightjob_need(j, p), &e);
+    if (r < 0)
+        return snap_fail(r, &e);
+    remote_set_patience(j->remote, o->retry_ns);
+    return p->run(j);
 }
 
 /* A store without a state folder to write to can still be archived. */
@@ -164,6 +171,8 @@ static int nightjob_work(struct nightjob *j, const struct nightjob_program *p)
         r = -ENOMEM;
     code = r < 0 ? snap_fail(r, &e) : nightjob_run(j, p, result);
     state = steal_ptr(&j->snap.state);
+    remote_close(j->remote);
+    j->remote = NULL;
     snap_close(&j->snap);
     nightjob_judge(j, code);
     if (!j->snap.o.dry_run) {
