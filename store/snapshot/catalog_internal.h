@@ -33,9 +33,9 @@ struct catalog {
 /* Works within c->txn; returns 0 or one of LMDB's codes. */
 typedef int catalog_work_fn(struct catalog *c, void *arg);
 
-/* Does the work in one transaction, in the file if there is one, after what waits. A failing file, such as on a full
- * disk, must not prevent a snapshot: memory serves until the file works again. c->lock is held.
- * Returns one of LMDB's codes. */
+/* Does the work in one transaction, in the file if there is one, after what waits. A failing file,
+ * such as on a full disk, must not prevent a snapshot: memory serves until the file works again.
+ * c->lock is held. Returns one of LMDB's codes. */
 int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg);
 
 /* The same without what waits: for work that only reads. */
