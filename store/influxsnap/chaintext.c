@@ -23,14 +23,14 @@ int chaintext_write(const struct tarset *chain, struct buffer *out, struct err *
 }
 
 struct manifests {
-    struct manifest **at;
+    struct tarset_given *at;
     size_t n;
 };
 
 static void free_manifests(struct manifests *m)
 {
     for (size_t i = 0; i < m->n; i++)
-        manifest_free(m->at[i]);
+        manifest_free(m->at[i].m);
     free(m->at);
 }
 
@@ -39,10 +39,13 @@ static int chaintext_read_one(const char *text, size_t n, struct manifests *all,
     struct err why = {0};
     if (!array_grow(&all->at, all->n))
         return err_sys(e, -ENOMEM, "manifests");
-    int r = manifest_parse(text, n, &all->at[all->n], &why);
+    struct tarset_given *given = &all->at[all->n];
+    *given = (struct tarset_given){0};
+    int r = manifest_parse(text, n, &given->m, &why);
     if (r < 0)
         return err_set(e, r, "manifest %zu: %s", all->n + 1, why.text);
-    if (!all->at[all->n++]->lists_folders)
+    all->n++;
+    if (!given->m->lists_folders)
         return err_set(e, -EINVAL, "manifest %zu is of no chain: it lists no folders", all->n);
     return 0;
 }

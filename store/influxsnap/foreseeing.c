@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a restore would do: influxsnap restore --dry-run. */
 #include "store/base/cleanup.h"
-#include "store/influx/running.h"
 #include "store/influx/seen.h"
 #include "store/influxsnap/restoring_internal.h"
 #include "store/restore/compose.h"
@@ -32,17 +31,27 @@ static int foresee_space(const struct snap *s, uint64_t need, struct err *e)
                          need, s->paths.data, room);
 }
 
+static int foresee_file(struct restoring *r, const struct tarset_file *f, struct tar_counts *counts,
+                        struct err *e)
+{
+    const struct tar_stream *in = f ? restoring_stream_of(r, f) : NULL;
+    cleanup(manifest_freep) struct manifest *m = NULL;
+    if (in)
+        return tar_verify_stream(in, &r->meter, &r->advise, counts, &m, e);
+    return tar_verify(f ? f->path : RESTORING_STDIN, &r->meter, &r->advise, counts, e);
+}
+
 static int foresee_files(struct restoring *r, struct err *e)
 {
     const size_t n = restoring_stdin(r) ? 1 : r->set.n;
     if (r->influxd)
         return setlook_verify(r->influxd, &r->meter, &r->advise, &r->counts, e);
     for (size_t i = 0; i < n; i++) {
+        const struct tarset_file *f = restoring_stdin(r) ? NULL : &r->set.at[i];
         struct tar_counts counts;
-        if (!restoring_stdin(r) && r->set.at[i].superseded)
+        if (f && f->superseded)
             continue;
-        int ret = tar_verify(restoring_stdin(r) ? RESTORING_STDIN : r->set.at[i].path, &r->meter,
-                             &r->advise, &counts, e);
+        int ret = foresee_file(r, f, &counts, e);
         if (ret < 0)
             return ret;
         r->counts.files += counts.files;
@@ -96,7 +105,7 @@ int restoring_dry_run(struct restoring *r, struct err *e)
 {
     const struct store_paths *p = &r->s->paths;
     autoclose int state = restoring_state(r);
-    int ret = r->s->o.force ? 0 : running_forbids(p, e);
+    int ret = restoring_forbidden(r, e);
     if (ret == 0 && !r->s->o.force)
         ret = restoring_blame(seen_check(p, state, e));
     if (ret == 0)

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* influxsnap restore: uploads snapshots into a restore session as the mount does, numbers first, so
  * that nothing is exchanged before all bytes were checked. */
+#include "store/influxsnap/restoring.h"
+
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
-#include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/running.h"
 #include "store/influxsnap/remember.h"
 #include "store/influxsnap/restoring_internal.h"
 #include "store/restore/account.h"
 #include "store/restore/advice.h"
-#include "store/restore/upload.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-#define PIECE (1u << 20)
 
 /* Whether influxd is in the way, or a mount below the store's folders. */
 static int busy_code(const struct snap *s)
@@ -56,11 +54,32 @@ static int restore_exit_code(const struct restoring *r, int code)
 
 /* The snapshots */
 
+/* Of streams, the manifests are known. */
+static int restore_read_streams(struct restoring *r, struct err *e)
+{
+    const struct restoring_from *from = r->from;
+    const struct set_options how = {.unite = r->s->o.unite, .part = &r->request.part};
+    autofree struct tarset_given *given = calloc(from->n, sizeof(*given));
+    int ret = restoring_forbidden(r, e); /* before they are read for long */
+    if (ret < 0)
+        return ret;
+    if (!from->at[0].m) {
+        r->full = true;
+        return setlook_open_stream(&from->at[0].in, &how, &r->influxd, e);
+    }
+    for (size_t i = 0; given && i < from->n; i++)
+        given[i] =
+            (struct tarset_given){from->at[i].in.name, steal_ptr(&from->at[i].m), from->at[i].size};
+    return given ? tarset_of(given, from->n, &r->set, e) : err_sys(e, -ENOMEM, "%s", from->what);
+}
+
 /* The manifests of snapshots; or all of a set that influxd wrote. */
 static int restore_read(struct restoring *r, struct err *e)
 {
     const struct options *o = &r->s->o;
     const struct set_options how = {.unite = o->unite, .part = &r->request.part};
+    if (r->from)
+        return restore_read_streams(r, e);
     if (restoring_stdin(r))
         return 0;
     if (!setlook_is_set(o->args[0]))
@@ -68,7 +87,7 @@ static int restore_read(struct restoring *r, struct err *e)
     if (o->nargs != 1)
         return err_set(e, -EINVAL, "%s is a set that influxd wrote: it is restored by itself",
                        o->args[0]);
-    int ret = o->force ? 0 : running_forbids(&r->s->paths, e); /* before it is read for long */
+    int ret = restoring_forbidden(r, e); /* before it is read for long */
     if (ret < 0)
         return ret;
     r->full = true;
@@ -105,94 +124,6 @@ static int restore_check_set(struct restoring *r, struct err *e)
 }
 
 /* The restore */
-
-static int restore_pour(struct restoring *r, int fd, const char *path, struct upload *u,
-                        struct err *e)
-{
-    autofree char *buf = malloc(PIECE);
-    if (!buf)
-        return err_sys(e, -ENOMEM, "%s", path);
-    for (uint64_t at = 0;;) {
-        ssize_t n = snap_stopped(NULL) ? -1 : read(fd, buf, PIECE);
-        if (snap_stopped(NULL))
-            return err_set(e, -EINTR, "interrupted; the store is as it was");
-        if (n < 0)
-            return err_sys(e, -errno, "%s", path);
-        if (n == 0)
-            return 0;
-        int ret = upload_write(u, buf, (size_t)n, at, &snap_reader, e);
-        if (ret < 0)
-            return ret;
-        at += (uint64_t)n;
-        meter_add(&r->meter, (uint64_t)n);
-        logtail_follow(&r->tail, &r->meter);
-    }
-}
-
-/* The upload's name: without leading dots, which mean "not yet". */
-static const char *name_of(const char *path)
-{
-    path = path_last(path);
-    path += strspn(path, ".");
-    return *path ? path : "snapshot";
-}
-
-/* What an upload says, which may begin with its name, of the file. */
-static int restore_blame(const char *path, int code, const struct err *why, struct err *e)
-{
-    const char *name = name_of(path), *text = why->text;
-    const size_t n = strlen(name);
-    if (strncmp(text, name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
-        text += n + 2;
-    return err_set(e, code, "%s: %s", path, text);
-}
-
-/* q: what is asked of it; NULL for a number, which is for the full snapshot after it. */
-static int restore_upload_file(struct restoring *r, const char *path,
-                               const struct restore_request *q, struct err *e)
-{
-    struct err why = {0};
-    cleanup(upload_freep) struct upload *u = NULL;
-    autofree char *full = r->influxd ? remember_path(path) : NULL; /* "." has no name */
-    autoclose int fd = r->influxd ? -1 : tar_open(&path);
-    int ret =
-        fd < 0 && !r->influxd ? -errno : upload_new(r->session, name_of(full ? full : path), q, &u);
-    if (ret < 0)
-        return err_sys(e, ret, "%s", path);
-    upload_open(u);
-    ret = r->influxd ? setlook_pour(r->influxd, u, &r->tail, &r->meter, &why)
-                     : restore_pour(r, fd, path, u, &why);
-    if (ret == 0)
-        ret = upload_flush(u, &snap_reader, &why);
-    if (ret == -EINTR) { /* unless an exchange has begun: that is waited for */
-        upload_abandon(u, "interrupted", NULL);
-        ret = upload_restored(u) ? 0 : err_set(&why, -EINTR, "interrupted; the store is as it was");
-    }
-    upload_close(u);
-    logtail_follow(&r->tail, &r->meter);
-    return ret < 0 ? restore_blame(path, ret, &why, e) : 0;
-}
-
-/* The full snapshot comes last: by then the numbers have been checked. */
-static int restore_upload_all(struct restoring *r, struct err *e)
-{
-    const struct tarset_file *full = NULL;
-    if (restoring_stdin(r) || r->influxd)
-        return restore_upload_file(r, r->s->o.args[0], &r->request, e);
-    for (size_t i = 0; i < r->set.n; i++) {
-        const struct tarset_file *f = &r->set.at[i];
-        int ret = 0;
-        if (f->superseded)
-            continue;
-        if (f->m->kind != MANIFEST_INCREMENTAL)
-            full = f;
-        else
-            ret = restore_upload_file(r, f->path, NULL, e);
-        if (ret < 0)
-            return ret;
-    }
-    return full ? restore_upload_file(r, full->path, &r->request, e) : 0;
-}
 
 static void notice(void *arg, const char *text)
 {
@@ -254,12 +185,14 @@ static int count_waiting(struct restoring *r, size_t *n, struct err *e)
 static int restore(struct restoring *r, struct err *e)
 {
     size_t before = 0;
-    int ret = restore_open_session(r, e);
+    int ret = r->from && r->from->begin ? r->from->begin(r->from->arg, e) : 0;
+    if (ret == 0)
+        ret = restore_open_session(r, e);
     if (ret < 0 || (ret = count_waiting(r, &before, e)) < 0)
         return ret;
     logtail_begin(&r->tail, account_log_fd(session_account(r->session)));
     meter_begin(&r->meter, "unpacking", restoring_bytes(r));
-    ret = restore_upload_all(r, e);
+    ret = restoring_pour(r, e);
     meter_end(&r->meter);
     const bool restored = account_restores(session_account(r->session)) > 0;
     return ret == 0 && !restored ? restore_not_done(r, before, e) : ret;
@@ -285,10 +218,16 @@ static void tell_advice(struct restoring *r, struct json_object *into)
         advise_json(session_advised(r->session), into);
 }
 
-static void restore_print_json(struct restoring *r)
+/* What whoever gave the streams has to tell, too. */
+static int restore_tell_more(const struct restoring *r)
+{
+    return r->from && r->from->done ? r->from->done(r->from->arg) : EXIT_DONE;
+}
+
+static int restore_print_json(struct restoring *r)
 {
     const struct store_paths *p = &r->s->paths;
-    struct json_object *o = json_object_new_object();
+    struct json_object *o = r->from ? r->from->json : json_object_new_object();
     json_add_bool(o, "restored", !r->s->o.dry_run);
     json_add_text(o, "meta", p->meta);
     json_add_text(o, "data", p->data);
@@ -301,11 +240,14 @@ static void restore_print_json(struct restoring *r)
     tell_advice(r, o);
     if (r->influxd)
         setlook_json(r->influxd, o);
+    if (r->from)
+        return restore_tell_more(r);
     json_add(o, "warnings", snap_warnings_json());
     snap_print_json(o);
+    return EXIT_DONE;
 }
 
-static void restore_print_result(struct restoring *r)
+static int restore_print_result(struct restoring *r)
 {
     const struct store_paths *p = &r->s->paths;
     const size_t n = what_was_put(r)->ndatabases;
@@ -321,6 +263,7 @@ static void restore_print_result(struct restoring *r)
                of_it, p->meta, p->data, p->wal);
     else
         printf("restored %sinto %s, %s and %s\n", of_it, p->meta, p->data, p->wal);
+    return restore_tell_more(r);
 }
 
 /* The last snapshot read tells what the restored state lacks. */
@@ -346,19 +289,25 @@ static const char *restored_id(const struct restoring *r)
     return id;
 }
 
+/* Where it came from, in fresh memory. */
+static char *restored_from(const struct restoring *r)
+{
+    if (r->from)
+        return strdup(r->from->what);
+    return restoring_stdin(r) ? strdup("standard input") : remember_path(r->s->o.args[0]);
+}
+
 static void restore_remember(const struct restoring *r, int64_t began_ns, bool done,
                              const char *why)
 {
     struct err part = {0};
-    autofree char *full = remember_path(r->s->o.args[0]);
+    autofree char *from = restored_from(r);
     if (done && restore_request_composes(&r->request))
         restore_request_words(&r->request, &part);
     const struct history_entry end = {
         .result = done ? HISTORY_DONE : HISTORY_FAILED,
         .bytes = restoring_bytes(r),
-        .what = restoring_stdin(r) ? "standard input"
-                : full             ? full
-                                   : r->s->o.args[0],
+        .what = from ? from : "",
         .id = restored_id(r),
         .text = !done          ? why
                 : part.text[0] ? part.text
@@ -375,44 +324,66 @@ static bool restore_omits(const struct restoring *r)
            (!r->s->o.dry_run && session_advised(r->session)->composed.omitted);
 }
 
+static int restore_do(struct restoring *r, struct err *e)
+{
+    int ret = restore_read(r, e);
+    if (ret == 0 && r->set.n)
+        ret = restore_check_set(r, e);
+    if (ret == 0)
+        ret = r->s->o.dry_run ? restoring_dry_run(r, e) : restore(r, e);
+    if (ret == 0)
+        tell_manifest(r);
+    return ret;
+}
+
+/* From the manifests to the result. */
+static int restore_run(struct restoring *r, struct err *e)
+{
+    const int64_t began_ns = time_mono_ns();
+    int code, ret = restore_do(r, e);
+    restore_remember(r, began_ns, ret == 0, e->text);
+    if (ret < 0) {
+        snap_fail(ret, e);
+        code = restore_exit_code(r, ret);
+    } else {
+        code = r->s->o.json ? restore_print_json(r) : restore_print_result(r);
+        if (code == EXIT_DONE && restore_omits(r))
+            code = EXIT_OMISSIONS;
+    }
+    advise_clear(&r->advise);
+    session_close(r->session);
+    setlook_close(r->influxd);
+    tarset_clear(&r->set);
+    return code;
+}
+
+struct restore_request restoring_request(const struct options *o)
+{
+    return (struct restore_request){.part = options_selection(o),
+                                    .as = o->as,
+                                    .all_shards = o->unite,
+                                    .merge = (enum merge_mode)o->merge};
+}
+
 int snap_restore(struct snap *s)
 {
     struct err e = {0};
-    struct restoring r = {.s = s,
-                          .request = {.part = options_selection(&s->o),
-                                      .as = s->o.as,
-                                      .all_shards = s->o.unite,
-                                      .merge = (enum merge_mode)s->o.merge}};
-    const int64_t began_ns = time_mono_ns();
-    int code = EXIT_DONE, ret = restore_request_check(&r.request, &e);
+    struct restoring r = {.s = s, .request = restoring_request(&s->o)};
+    int ret = restore_request_check(&r.request, &e);
     if (ret < 0) {
         snap_fail(ret, &e);
         return EXIT_USAGE;
     }
     ret = snap_open(s, s->o.dry_run ? SNAP_LOOK : SNAP_PATHS, &e);
-    if (ret < 0)
-        return snap_fail(ret, &e);
-    ret = restore_read(&r, &e);
-    if (ret == 0 && r.set.n)
-        ret = restore_check_set(&r, &e);
-    if (ret == 0)
-        ret = s->o.dry_run ? restoring_dry_run(&r, &e) : restore(&r, &e);
-    if (ret == 0)
-        tell_manifest(&r);
-    restore_remember(&r, began_ns, ret == 0, e.text);
-    if (ret < 0) {
-        snap_fail(ret, &e);
-        code = restore_exit_code(&r, ret);
-    } else if (s->o.json) {
-        restore_print_json(&r);
-    } else {
-        restore_print_result(&r);
-    }
-    if (ret == 0 && restore_omits(&r))
-        code = EXIT_OMISSIONS;
-    advise_clear(&r.advise);
-    session_close(r.session);
-    setlook_close(r.influxd);
-    tarset_clear(&r.set);
+    return ret < 0 ? snap_fail(ret, &e) : restore_run(&r, &e);
+}
+
+int restoring_streams(struct snap *s, const struct restoring_from *from, struct err *why)
+{
+    struct restoring r = {.s = s, .from = from, .request = restoring_request(&s->o)};
+    *why = (struct err){0};
+    const int code = restore_run(&r, why);
+    for (size_t i = 0; i < from->n; i++)
+        manifest_free(steal_ptr(&from->at[i].m));
     return code;
 }

@@ -61,56 +61,73 @@ static void pass_progress(void *arg, uint64_t n)
 /* A tar of a set */
 
 struct tar_file {
+    const char *path;
     int fd;
     char *buf;
 };
 
-static ssize_t pull(void *arg, int if_ended, const void **block)
+static ssize_t pull_file(void *arg, const void **block, struct err *e)
 {
-    struct tar_file *f = arg;
-    (void)if_ended;
+    const struct tar_file *f = arg;
     ssize_t n = read(f->fd, f->buf, PIECE);
     *block = f->buf;
-    return n < 0 ? -errno : n;
+    return n < 0 ? err_sys(e, -errno, "%s", f->path) : n;
 }
 
-static int setlook_unpack(struct setlook *l, int fd, struct err *e)
+struct unpacking {
+    const struct tar_stream *in;
+    struct meter *meter;
+    struct err why; /* in itself names what could not be read */
+};
+
+static ssize_t pull_unpacking(void *arg, int if_ended, const void **block)
+{
+    struct unpacking *u = arg;
+    (void)if_ended;
+    ssize_t n = u->in->pull(u->in->arg, block, &u->why);
+    if (n > 0)
+        meter_add(u->meter, (uint64_t)n);
+    return n;
+}
+
+static int setlook_unpack(struct setlook *l, const struct tar_stream *in, struct err *e)
 {
     struct err why = {0};
-    autofree char *buf = malloc(PIECE);
-    struct tar_file f = {fd, buf};
-    const struct tar_input in = {pull, stop, &f};
-    if (!buf)
-        return err_sys(e, -ENOMEM, "%s", l->path);
+    struct meter meter;
+    struct unpacking u = {.in = in, .meter = &meter};
+    const struct tar_input input = {pull_unpacking, stop, &u};
     int r = tempfolder_new(&l->unpacked, e);
     if (r < 0)
         return r;
-    r = set_unpack_tar(&in, tempfolder_fd(l->unpacked), &why);
+    meter_begin(&meter, "reading", 0);
+    r = set_unpack_tar(&input, tempfolder_fd(l->unpacked), &why);
+    meter_end(&meter);
+    if (r < 0 && u.why.text[0])
+        return err_set(e, r, "%s", u.why.text);
     if (r == 0 || !why.text[0])
         return r < 0 ? err_sys(e, r, "%s", l->path) : 0;
     return err_set(e, r, "%s: %s", l->path, why.text);
 }
 
+static int setlook_unpack_file(struct setlook *l, struct err *e)
+{
+    autofree char *buf = malloc(PIECE);
+    autoclose int fd = steal_fd(&l->folder);
+    struct tar_file f = {l->path, fd, buf};
+    const struct tar_stream in = {.name = l->path, .pull = pull_file, .arg = &f};
+    return buf ? setlook_unpack(l, &in, e) : err_sys(e, -ENOMEM, "%s", l->path);
+}
+
 /* The set */
 
-static int setlook_read(struct setlook *l, const struct set_options *how, struct err *e)
+static int setlook_judge(struct setlook *l, const struct set_options *how, struct err *e)
 {
     struct set_options o = *how;
+    struct meter meter;
     o.stop = stop;
     o.file = pass_file;
     o.progress = pass_progress;
     o.arg = l;
-    l->folder = open(l->path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (l->folder < 0 || fstat(l->folder, &st) < 0)
-        return err_sys(e, -errno, "%s", l->path);
-    if (!S_ISDIR(st.st_mode)) {
-        autoclose int fd = steal_fd(&l->folder);
-        int r = setlook_unpack(l, fd, e);
-        if (r < 0)
-            return r;
-    }
-    struct meter meter;
     meter_begin(&meter, "reading", 0);
     l->judged = &meter;
     int r = set_open(l->unpacked ? tempfolder_fd(l->unpacked) : l->folder, l->path, &o, &l->set, e);
@@ -119,14 +136,28 @@ static int setlook_read(struct setlook *l, const struct set_options *how, struct
     return r;
 }
 
-int setlook_open(const char *path, const struct set_options *how, struct setlook **out,
-                 struct err *e)
+/* in: NULL: what is at the path. */
+static int setlook_read(struct setlook *l, const struct tar_stream *in, struct err *e)
+{
+    struct stat st;
+    if (in)
+        return setlook_unpack(l, in, e);
+    l->folder = open(l->path, O_RDONLY | O_CLOEXEC);
+    if (l->folder < 0 || fstat(l->folder, &st) < 0)
+        return err_sys(e, -errno, "%s", l->path);
+    return S_ISDIR(st.st_mode) ? 0 : setlook_unpack_file(l, e);
+}
+
+static int setlook_make(const char *path, const struct tar_stream *in,
+                        const struct set_options *how, struct setlook **out, struct err *e)
 {
     struct setlook *l = calloc(1, sizeof(*l));
     if (!l)
         return err_sys(e, -ENOMEM, "%s", path);
     *l = (struct setlook){.path = path, .folder = -1};
-    int r = setlook_read(l, how, e);
+    int r = setlook_read(l, in, e);
+    if (r == 0)
+        r = setlook_judge(l, how, e);
     if (r == -EINTR)
         r = err_set(e, r, "interrupted");
     if (r < 0)
@@ -134,6 +165,18 @@ int setlook_open(const char *path, const struct set_options *how, struct setlook
     else
         *out = l;
     return r;
+}
+
+int setlook_open(const char *path, const struct set_options *how, struct setlook **out,
+                 struct err *e)
+{
+    return setlook_make(path, NULL, how, out, e);
+}
+
+int setlook_open_stream(const struct tar_stream *in, const struct set_options *how,
+                        struct setlook **out, struct err *e)
+{
+    return setlook_make(in->name, in, how, out, e);
 }
 
 void setlook_close(struct setlook *l)
@@ -153,35 +196,24 @@ const struct set *setlook_set(const struct setlook *l)
 
 /* The snapshot that it is */
 
-int setlook_pour(struct setlook *l, struct upload *u, struct logtail *tail, struct meter *meter,
-                 struct err *e)
-{
-    const void *block;
-    ssize_t n;
-    int r = 0;
-    set_rewind(l->set);
-    for (uint64_t at = 0; r == 0 && (n = set_next(l->set, &block, e)) != 0; at += (uint64_t)n) {
-        if (n < 0)
-            return (int)n;
-        r = upload_write(u, block, (size_t)n, at, &snap_reader, e);
-        meter_add(meter, (uint64_t)n);
-        logtail_follow(tail, meter);
-    }
-    return r;
-}
-
-static ssize_t verify_pull(void *arg, const void **block, struct err *e)
+static ssize_t pull_snapshot(void *arg, const void **block, struct err *e)
 {
     struct setlook *l = arg;
     return set_next(l->set, block, e);
 }
 
+void setlook_stream(struct setlook *l, struct tar_stream *out)
+{
+    set_rewind(l->set);
+    *out = (struct tar_stream){.name = l->path, .pull = pull_snapshot, .arg = l, .fd = -1};
+}
+
 int setlook_verify(struct setlook *l, struct meter *meter, struct advise *advise,
                    struct tar_counts *out, struct err *e)
 {
-    const struct tar_stream in = {.name = l->path, .pull = verify_pull, .arg = l, .fd = -1};
+    struct tar_stream in;
     cleanup(manifest_freep) struct manifest *m = NULL;
-    set_rewind(l->set);
+    setlook_stream(l, &in);
     return tar_verify_stream(&in, meter, advise, out, &m, e);
 }
 

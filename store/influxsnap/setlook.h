@@ -7,11 +7,9 @@
 #ifndef INFLUXFS_INFLUXSNAP_SETLOOK_H
 #define INFLUXFS_INFLUXSNAP_SETLOOK_H
 
-#include "store/influxsnap/logtail.h"
 #include "store/influxsnap/meter.h"
 #include "store/influxsnap/tarlook.h"
 #include "store/influxsnap/telling.h"
-#include "store/restore/upload.h"
 #include "store/sets/set.h"
 
 struct setlook;
@@ -24,13 +22,15 @@ bool setlook_is_set(const char *path);
  * as set_open. */
 int setlook_open(const char *path, const struct set_options *how, struct setlook **out,
                  struct err *e);
+/* The same of the tar of a set that comes as a stream, whose name is borrowed. */
+int setlook_open_stream(const struct tar_stream *in, const struct set_options *how,
+                        struct setlook **out, struct err *e);
 void setlook_close(struct setlook *l); /* NULL is allowed */
 
 const struct set *setlook_set(const struct setlook *l);
 
-/* Writes it into the upload, as the snapshot that it is. */
-int setlook_pour(struct setlook *l, struct upload *u, struct logtail *tail, struct meter *meter,
-                 struct err *e);
+/* The snapshot that it is, from the beginning; as long as it is open. */
+void setlook_stream(struct setlook *l, struct tar_stream *out);
 
 /* Reads the whole snapshot, as tar_verify does. */
 int setlook_verify(struct setlook *l, struct meter *meter, struct advise *advise,

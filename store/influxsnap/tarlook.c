@@ -140,15 +140,26 @@ static int stop_at_manifest(void *arg, const struct manifest *m, struct err *e)
     return l->done ? -ECANCELED : 0;
 }
 
-int tar_manifest(const char *path, struct manifest **out, struct err *e)
+static int tarlook_manifest(struct look *l, struct manifest **out, struct err *e)
 {
-    cleanup(close_look) struct look l = {.path = path, .fd = -1, .spool = -1, .piece = HEAD};
-    const struct unpack_sink sink = {.begin = stop_at_manifest, .arg = &l};
+    const struct unpack_sink sink = {.begin = stop_at_manifest, .arg = l};
     cleanup(manifest_freep) struct manifest *m = NULL;
-    int r = tarlook_run(&l, &sink, &m, e);
+    int r = tarlook_run(l, &sink, &m, e);
     if (r == 0)
         *out = steal_ptr(&m);
     return r;
+}
+
+int tar_manifest(const char *path, struct manifest **out, struct err *e)
+{
+    cleanup(close_look) struct look l = {.path = path, .fd = -1, .spool = -1, .piece = HEAD};
+    return tarlook_manifest(&l, out, e);
+}
+
+int tar_manifest_stream(const struct tar_stream *in, struct manifest **out, struct err *e)
+{
+    cleanup(close_look) struct look l = {.path = in->name, .fd = -1, .from = in, .spool = -1};
+    return tarlook_manifest(&l, out, e);
 }
 
 /* It is the first file, unless the tar was repacked. */

@@ -49,6 +49,9 @@ struct tar_stream {
     int fd; /* a file whose beginning are all bytes that were pulled, for reading; -1: none */
 };
 
+/* As tar_manifest: pulls little more than the manifest. */
+int tar_manifest_stream(const struct tar_stream *in, struct manifest **out, struct err *e);
+
 /* As tar_verify. The caller releases *m, if there is no error, with manifest_free. */
 int tar_verify_stream(const struct tar_stream *in, struct meter *meter, struct advise *advise,
                       struct tar_counts *out, struct manifest **m, struct err *e);

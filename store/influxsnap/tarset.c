@@ -28,8 +28,11 @@ static int tarset_add(struct tarset *s, const char *path, size_t argument, struc
     if (!array_grow(&s->at, s->n))
         return err_sys(e, -ENOMEM, "%s", path);
     struct tarset_file *f = &s->at[s->n];
-    *f = (struct tarset_file){
-        .path = strdup(path), .argument = argument, .dev = st.st_dev, .ino = st.st_ino};
+    *f = (struct tarset_file){.path = strdup(path),
+                              .size = (uint64_t)st.st_size,
+                              .argument = argument,
+                              .dev = st.st_dev,
+                              .ino = st.st_ino};
     if (!f->path)
         return err_sys(e, -ENOMEM, "%s", path);
     s->n++;
@@ -196,18 +199,26 @@ int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out
     return tarset_finish(&s, r, out);
 }
 
-int tarset_of(struct manifest *const *m, size_t n, struct tarset *out, struct err *e)
+static char *tarset_name_of(const struct tarset_given *g, size_t place)
+{
+    char *name = NULL;
+    if (g->name)
+        return strdup(g->name);
+    return asprintf(&name, "manifest %zu", place + 1) < 0 ? NULL : name;
+}
+
+int tarset_of(const struct tarset_given *given, size_t n, struct tarset *out, struct err *e)
 {
     struct tarset s = {.at = calloc(n + 1, sizeof(*s.at))};
     int r = s.at ? 0 : err_sys(e, -ENOMEM, "manifests");
     for (size_t i = 0; i < n; i++) {
-        struct tarset_file f = {.m = m[i]};
-        if (r == 0 && asprintf(&f.path, "manifest %zu", i + 1) < 0)
+        struct tarset_file f = {.m = given[i].m, .size = given[i].size};
+        if (r == 0 && !(f.path = tarset_name_of(&given[i], i)))
             r = err_sys(e, -ENOMEM, "manifests");
         if (r == 0)
             s.at[s.n++] = f;
         else
-            manifest_free(m[i]);
+            manifest_free(f.m);
     }
     return tarset_finish(&s, r, out);
 }
@@ -234,11 +245,10 @@ const struct manifest **tarset_manifests(const struct tarset *s, size_t *n)
 
 uint64_t tarset_bytes(const struct tarset *s)
 {
-    struct stat st;
     uint64_t total = 0;
     for (size_t i = 0; i < s->n; i++)
-        if (!s->at[i].superseded && stat(s->at[i].path, &st) == 0)
-            total += (uint64_t)st.st_size;
+        if (!s->at[i].superseded)
+            total += s->at[i].size;
     return total;
 }
 

@@ -21,6 +21,7 @@
 
 struct tarset_file {
     char *path;
+    uint64_t size;   /* of the file; 0: not known */
     size_t argument; /* that it came with, or belongs to */
     dev_t dev;
     ino_t ino;
@@ -42,9 +43,14 @@ struct tarset {
 int tarset_gather(char *const *paths, size_t n, bool numbers, struct tarset *out, struct err *e);
 /* Only PATH.0, PATH.1, …, if there are any. */
 int tarset_numbers(const char *path, struct tarset *out, struct err *e);
-/* Of manifests that came without their files, as one argument: the paths are "manifest 1" and so
- * on. Takes the manifests over, also on failure. */
-int tarset_of(struct manifest *const *m, size_t n, struct tarset *out, struct err *e);
+
+/* Manifests that came without their files, as one argument. Takes them over, also on failure. */
+struct tarset_given {
+    const char *name; /* which becomes the path; NULL: "manifest 1" and so on */
+    struct manifest *m;
+    uint64_t size;
+};
+int tarset_of(const struct tarset_given *given, size_t n, struct tarset *out, struct err *e);
 void tarset_clear(struct tarset *s);
 
 /* The n manifests of those that are not superseded, in a list with a place for one more, which the

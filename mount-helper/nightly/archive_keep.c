@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount-helper/nightly/archive_keep.h"
+
+#include "mount-helper/nightly/archive_clean.h"
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/base/time.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What is to be known of a run; not its objects, as there are many runs. */
+struct kept_run {
+    int32_t day;
+    char name[RECEIPT_NAME];
+    char follows[RECEIPT_NAME]; /* a receipt; "": it builds on nothing */
+    bool good, known, keep;
+};
+
+struct keeping {
+    const struct archive_place *place;
+    struct kept_run *runs; /* by day, the newest first */
+    size_t n;
+};
+
+void archive_kept_clear(struct archive_kept *k)
+{
+    free(k->kept);
+    free(k->removed);
+    *k = (struct archive_kept){0};
+}
+
+static int keep_note_day(int32_t **list, size_t *n, int32_t day, struct err *e)
+{
+    if (*n && (*list)[*n - 1] == day)
+        return 0;
+    if (!array_grow(list, *n))
+        return err_sys(e, -ENOMEM, "a day");
+    (*list)[(*n)++] = day;
+    return 0;
+}
+
+/* What is there */
+
+static int keep_add_runs(struct keeping *k, const struct archived_day *d, struct err *e)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        const struct archived_run *run = &d->runs[i];
+        const char *follows = run->known ? run->receipt.follows.name : NULL;
+        if (!array_grow(&k->runs, k->n))
+            return err_sys(e, -ENOMEM, "%s", run->name);
+        struct kept_run *to = &k->runs[k->n++];
+        *to = (struct kept_run){.day = run->day, .good = run->code == 0, .known = run->known};
+        strcpy(to->name, run->name);
+        if (follows && strlen(follows) < sizeof(to->follows))
+            strcpy(to->follows, follows);
+    }
+    return 0;
+}
+
+static int keep_look(struct keeping *k, struct err *e)
+{
+    const struct archive_place *p = k->place;
+    autofree int32_t *days = NULL;
+    size_t n = 0;
+    int r = archived_days(p->remote, p->format, &days, &n, e);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct archived_day d;
+        r = archive_clean_look(p, days[i], false, &d, e);
+        if (r == 0) {
+            r = keep_add_runs(k, &d, e);
+            archived_day_clear(&d);
+        } else if (r == -ENOENT) {
+            r = 0;
+        }
+    }
+    return r;
+}
+
+static struct kept_run *keep_find(const struct keeping *k, const char *name)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (strcmp(k->runs[i].name, name) == 0)
+            return &k->runs[i];
+    return NULL;
+}
+
+/* What stays */
+
+static int keep_check(const struct keeping *k, const char *made, struct err *e)
+{
+    const int32_t today = time_today(), own = k->place->day;
+    const struct kept_run *run = keep_find(k, made);
+    char day[TIME_TEXT];
+    if (!k->place->dry_run && (!run || run->day != own || !run->good))
+        return err_set(e, -ECANCELED,
+                       "what was just archived is not in the listing of %s, or not "
+                       "whole",
+                       remote_name(k->place->remote));
+    if (k->n == 0 || k->runs[0].day <= (own > today ? own : today))
+        return 0;
+    time_day_text(k->runs[0].day, day);
+    return err_set(e, -ECANCELED, "%s holds %s, which is later than today: is the clock right?",
+                   remote_name(k->place->remote), day);
+}
+
+static int keep_later_day(const void *a, const void *b)
+{
+    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* The oldest of the newest `keep` days that are good: the day at hand is, or would be. */
+static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, struct err *e)
+{
+    autofree int32_t *days = calloc(k->n + 1, sizeof(*days));
+    size_t n = 1;
+    if (!days)
+        return err_sys(e, -ENOMEM, "a day");
+    days[0] = k->place->day;
+    for (size_t i = 0; i < k->n; i++)
+        if (k->runs[i].good)
+            days[n++] = k->runs[i].day;
+    qsort(days, n, sizeof(*days), keep_later_day);
+    *out = days[0];
+    for (size_t i = 1; i < n && keep > 1; i++)
+        if (days[i] != *out) {
+            *out = days[i];
+            keep--;
+        }
+    return 0;
+}
+
+/* Keeps what good runs that are kept build on, and that again: until nothing is added. */
+static int keep_close(struct keeping *k, struct err *e)
+{
+    for (bool added = true; added;) {
+        added = false;
+        for (size_t i = 0; i < k->n; i++) {
+            const struct kept_run *run = &k->runs[i];
+            if (!run->keep || !run->good || !*run->follows)
+                continue;
+            struct kept_run *before = keep_find(k, run->follows);
+            if (!before)
+                return err_set(e, -ECANCELED, "%s builds on %s, which is not in the listing of %s",
+                               run->name, run->follows, remote_name(k->place->remote));
+            added |= !before->keep;
+            before->keep = true;
+        }
+    }
+    return 0;
+}
+
+static int keep_plan(struct keeping *k, uint64_t keep, struct err *e)
+{
+    int32_t first = 0;
+    int r = keep_first_day(k, keep, &first, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < k->n; i++)
+        k->runs[i].keep =
+            k->runs[i].day >= first || k->runs[i].day == k->place->day || !k->runs[i].known;
+    return keep_close(k, e);
+}
+
+/* What goes: later runs before those that they build on. */
+
+static int keep_remove(const struct keeping *k, const struct kept_run *run, struct err *e)
+{
+    struct archived_day d;
+    int r = k->place->dry_run ? 1 : archive_clean_look(k->place, run->day, false, &d, e);
+    if (r != 0)
+        return r == 1 || r == -ENOENT ? 0 : r;
+    for (size_t i = 0; r == 0 && i < d.n; i++)
+        if (strcmp(d.runs[i].name, run->name) == 0 && d.runs[i].known)
+            r = archive_clean_take_back(k->place, &d, &d.runs[i], e);
+    archived_day_clear(&d);
+    return r;
+}
+
+static int keep_do(const struct keeping *k, struct archive_kept *out, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < k->n; i++)
+        if (k->runs[i].keep)
+            r = keep_note_day(&out->kept, &out->nkept, k->runs[i].day, e);
+    for (size_t i = 0; r == 0 && i < k->n; i++)
+        if (!k->runs[i].keep && (r = keep_remove(k, &k->runs[i], e)) == 0)
+            r = keep_note_day(&out->removed, &out->nremoved, k->runs[i].day, e);
+    return r;
+}
+
+int archive_keep(const struct archive_place *place, const char *made, uint64_t keep,
+                 struct archive_kept *out, struct err *e)
+{
+    struct keeping k = {.place = place};
+    *out = (struct archive_kept){0};
+    int r = keep_look(&k, e);
+    if (r == 0)
+        r = keep_check(&k, made, e);
+    if (r == 0)
+        r = keep_plan(&k, keep, e);
+    if (r == 0)
+        r = keep_do(&k, out, e);
+    free(k.runs);
+    return r;
+}

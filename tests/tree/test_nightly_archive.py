@@ -1,0 +1,317 @@
+"""influxfs-archive: what it leaves on a remote, whatever happens to it."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+from lib import fixtures
+from lib.case import StoreTest
+from lib.cuts import INFLUXSNAP, snap
+from lib.files import HANG, files_in, run, wait_until
+from lib.influxbackup import restore_legacy
+from lib.influxd import Influxd
+from lib.nightly import ARCHIVE, archive, copy, killer, names_of, receipts
+from lib.objectstore import Swift, rclone_environment
+from lib.relay import Relay
+from lib.stores import HandmadeStore, tsm, wal_entry
+
+DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE, OMISSIONS = range(7)
+FIRST = "000000001-000000001.tsm"
+DAYS = [f"2016-06-{number:02}" for number in range(1, 31)]
+
+
+class NightlyTest(StoreTest):
+    """self.store is a small store, self.remote a folder that a job archives to."""
+
+    def setUp(self):
+        super().setUp()
+        self.random = random.Random(1)
+        self.made = HandmadeStore(self.folder / "store")
+        self.change("db", 300_000)
+        self.change("other", 20_000)
+        self.store = self.made.root
+        self.remote = self.folder / "remote"
+        self.remote.mkdir()
+
+    def change(self, database="db", size=5000):
+        shard = self.made.shard(database, tsm={FIRST: tsm(self.random.randbytes(size))}, wal={"_00001.wal": wal_entry(1)})
+        self.made.write_meta()
+        return self.made.root / f"data/{database}/autogen/{shard}"
+
+    def archive(self, day, *words, remote=None, code=DONE, **how):
+        return archive(self.store, remote or self.remote, f"--day={day}", *words, code=code, **how)
+
+    def result(self, day, *words, **how):
+        return json.loads(self.archive(day, "--json", *words, **how)[0])
+
+    def at(self, day):
+        return self.remote / day / day / "shards"
+
+    def days(self):
+        return sorted(path.name for path in self.remote.iterdir())
+
+    def tar(self, *days):
+        """The tar of the one archive of a day."""
+        tars = []
+        for day in days:
+            (receipt,) = [one for one in receipts(self.at(day)).values() if one["objects"]]
+            tars.append(self.folder / f"{day}.tar")
+            tars[-1].write_bytes(b"".join((self.at(day) / item["name"]).read_bytes() for item in receipt["objects"]))
+        return tars
+
+    def check_clean(self, day):
+        """Nothing lies there but good archives."""
+        wanted = set()
+        for name, receipt in receipts(self.at(day)).items():
+            wanted |= names_of(receipt, name)
+        self.assertEqual({path.name for path in self.at(day).iterdir()}, wanted)
+
+
+class ArchiveTest(NightlyTest):
+
+    def test_full(self):
+        result = self.result(DAYS[0])
+        (name, receipt), = receipts(self.at(DAYS[0])).items()
+        self.check_clean(DAYS[0])
+        self.assertEqual((receipt["form"], receipt["day"], receipt["databases"]), ("full", DAYS[0], ["db", "other"]))
+        self.assertEqual((result["receipt"], result["form"], result["container"], result["day"]), (name, "full", *[DAYS[0]] * 2))
+        (item,) = result["objects"]
+        self.assertRegex(item["name"], r"^[0-9a-f]{8}-\d{8}T\d{6}Z-full\.tar$")
+        self.assertEqual(item["sha256"], receipt["objects"][0]["sha256"])
+        run("sha256sum", "-c", name.replace(".json", ".sha256"), cwd=self.at(DAYS[0]))
+        snap(self.store, "verify", *self.tar(DAYS[0]))
+        history = json.loads(snap(self.store, "status", "--json"))["history"]["backups"]["last"][0]
+        self.assertEqual((history["result"], history["what"]), ("done", str(self.at(DAYS[0]) / item["name"])))
+
+    def test_parts(self):
+        out = self.archive(DAYS[0], "--part-size=64K", "--verify=read")[1]
+        names = [item["name"] for item in next(iter(receipts(self.at(DAYS[0])).values()))["objects"]]
+        self.assertGreater(len(names), 4)
+        self.assertEqual(names, sorted(names))
+        self.assertTrue(names[1].endswith("-full.tar.001"), names)
+        self.assertEqual([line.split()[1] for line in out.splitlines() if "archiving" in line], names)
+        snap(self.store, "verify", *self.tar(DAYS[0]))
+
+    def test_what_is_refused(self):
+        for words, why in ((["--legacy", "--incremental"], "--incremental"), (["--part-size=1K"], "64K"),
+                           (["--keep=0"], "--keep"), (["--full-every=0"], "--full-every")):
+            self.assertIn(why, self.archive(DAYS[0], *words, code=USAGE)[1])
+        self.assertIn("--remote", subprocess.run([ARCHIVE, "-c", self.store], text=True, capture_output=True,
+                                                 check=False).stderr)
+        self.assertEqual(self.days(), [])
+
+    def test_store_that_cannot_be_captured(self):
+        (self.store / "meta/meta.db").write_bytes(b"no metastore")
+        out = self.archive(DAYS[0], code=FAILED)[1]
+        self.assertIn("meta.db", out)
+        self.assertEqual(self.days(), [])
+
+    def test_dry_run(self):
+        self.archive(DAYS[0])
+        before = sorted(files_in(self.remote))
+        out = self.archive(DAYS[1], "--dry-run", "--keep=1", "--part-size=128K")[0]
+        self.assertRegex(out, r"would upload \S+-full\.tar\.000, 131072 bytes")
+        self.assertIn(f"would remove what is archived of {DAYS[0]}", out)
+        result = self.result(DAYS[1], "--dry-run", "--keep=1", "--part-size=128K")
+        self.assertEqual((result["removed"], result["objects"][0]["size"]), ([DAYS[0]], 131072))
+        self.assertEqual(sorted(files_in(self.remote)), before)
+        self.assertEqual(self.days(), [DAYS[0]])
+
+    def test_twice_a_day(self):
+        first, second = self.result(DAYS[0]), self.result(DAYS[0])
+        self.assertLess(first["run"], second["run"])
+        self.assertEqual(len(receipts(self.at(DAYS[0]))), 2)
+        self.check_clean(DAYS[0])
+
+    def test_container_format(self):
+        self.archive(DAYS[0], "--container-format=influx-%Y%m%d")
+        self.assertEqual(self.days(), ["influx-20160601"])
+        self.assertEqual(len(receipts(self.remote / "influx-20160601" / DAYS[0] / "shards")), 1)
+
+    def test_lacks(self):
+        (self.change() / "000000002-000000001.tsm.bad").write_bytes(b"set aside")
+        out = self.archive(DAYS[0], code=OMISSIONS)[1]
+        self.assertIn(".tsm.bad", out)
+        (receipt,) = receipts(self.at(DAYS[0])).values()
+        self.assertIn(".tsm.bad", receipt["left_out"][0])
+
+
+class IncrementalTest(NightlyTest):
+
+    def test_chain(self):
+        self.assertEqual(self.result(DAYS[0], "--incremental")["form"], "full")
+        self.change()
+        first = self.result(DAYS[1], "--incremental")
+        self.assertEqual((first["form"], first["number"]), ("incremental", 0))
+        unchanged = self.result(DAYS[2], "--incremental")
+        self.assertEqual((unchanged["form"], unchanged["objects"], unchanged["changed"]), ("incremental", [], False))
+        self.change()
+        second = self.result(DAYS[3], "--incremental")
+        self.assertEqual((second["number"], second["parent"]), (1, first["id"]))
+        for day in DAYS[:4]:
+            self.check_clean(day)
+        full, *numbers = self.tar(DAYS[0], DAYS[1], DAYS[3])
+        snap(self.store, "verify", full, *numbers)
+        self.assertLess(numbers[1].stat().st_size, full.stat().st_size / 4)
+
+    def test_full_every(self):
+        forms = []
+        for day in DAYS[:5]:
+            forms.append(self.result(day, "--incremental", "--full-every=2")["form"])
+            self.change()
+        self.assertEqual(forms, ["full", "incremental", "incremental", "full", "incremental"])
+
+    def test_passes_over_what_is_not_good(self):
+        self.archive(DAYS[0], "--incremental")
+        self.change()
+        self.archive(DAYS[1], "--incremental")
+        next(self.at(DAYS[1]).glob("*.tar")).unlink()
+        self.change()
+        out = self.archive(DAYS[2], "--incremental", code=OMISSIONS)[1]
+        self.assertRegex(out, rf"the archive \S+ of {DAYS[1]} is not good")
+        (receipt,) = receipts(self.at(DAYS[2])).values()
+        self.assertEqual((receipt["number"], receipt["follows"]["day"]), (0, DAYS[0]))
+        snap(self.store, "verify", *self.tar(DAYS[0], DAYS[2]))
+
+    def test_damaged_full_one(self):
+        self.archive(DAYS[0], "--incremental")
+        tar = next(self.at(DAYS[0]).glob("*.tar"))
+        tar.write_bytes(bytes(1024) + tar.read_bytes()[1024:])
+        self.assertEqual(self.result(DAYS[1], "--incremental", code=OMISSIONS)["form"], "full")
+
+    def test_another_part_begins_anew(self):
+        self.archive(DAYS[0], "--incremental")
+        self.assertEqual(self.result(DAYS[1], "--incremental", "--exclude=other")["form"], "full")
+        self.change()
+        self.assertEqual(self.result(DAYS[2], "--incremental", "--exclude=other")["form"], "incremental")
+
+    def test_database_dropped(self):
+        self.archive(DAYS[0], "--incremental")
+        del self.made.databases["db"]
+        shutil.rmtree(self.store / "data/db")
+        shutil.rmtree(self.store / "wal/db")
+        self.made.write_meta()
+        for words in (["--incremental"], []):
+            out = self.archive(DAYS[1], *words, "--keep=1", code=OMISSIONS)[1]
+            self.assertIn(f"database db of the archive of {DAYS[0]} is gone", out)
+            self.assertRegex(out, rf"since the archive of {DAYS[0]} .* are gone")
+            self.assertIn("--keep removes nothing", out)
+            self.assertEqual(self.days(), DAYS[:2])
+            shutil.rmtree(self.remote / DAYS[1])
+        self.archive(DAYS[1], "--incremental", "--guard=off")
+
+
+class KeepTest(NightlyTest):
+
+    def fill(self, *days):
+        """Full ones, of which the first is made, and the others are copies of it."""
+        self.archive(days[0])
+        for number, day in enumerate(days[1:], 1):
+            copy(self.at(days[0]), self.at(day), f"20160611T1200{number:02}Z")
+
+    def test_keeps_the_newest(self):
+        self.fill(*DAYS[:3])
+        result = self.result(DAYS[3], "--keep=2")
+        self.assertEqual(self.days(), DAYS[2:4])
+        self.assertEqual((result["kept"], result["removed"]), ([DAYS[3], DAYS[2]], [DAYS[1], DAYS[0]]))
+
+    def test_keeps_what_is_built_on(self):
+        for day, keep in zip(DAYS, (9, 9, 2)):
+            self.archive(day, "--incremental", "--full-every=2", f"--keep={keep}")
+            self.change()
+        self.assertEqual(self.days(), DAYS[:3])
+        self.archive(DAYS[3], "--incremental", "--full-every=2", "--keep=2")
+        self.assertEqual(self.days(), DAYS[:4])     # the third builds on the first two
+        self.archive(DAYS[4], "--incremental", "--full-every=2", "--keep=2")
+        self.assertEqual(self.days(), DAYS[3:5])
+        self.check_clean(DAYS[4])
+
+    def test_others_stay(self):
+        self.fill(*DAYS[:2])
+        (self.at(DAYS[0]) / "note").write_text("somebody's")
+        (self.remote / DAYS[1] / DAYS[1] / "influxdb").mkdir()
+        (self.remote / DAYS[1] / DAYS[1] / "influxdb" / "m.json").write_text("{}")
+        (self.remote / "photos").mkdir()
+        other = HandmadeStore(self.folder / "other")
+        other.shard("db", tsm={FIRST: tsm(b"x" * 999)})
+        other.write_meta()
+        archive(other.root, self.remote, f"--day={DAYS[0]}")
+        self.archive(DAYS[2], "--keep=1")
+        self.assertEqual(self.days(), [*DAYS[:3], "photos"])
+        self.assertEqual([path.name for path in self.at(DAYS[0]).iterdir() if path.suffix not in (".json", ".tar", ".sha256")],
+                         ["note"])
+        self.assertEqual(len(receipts(self.at(DAYS[0]))), 1)
+        self.assertEqual(receipts(self.at(DAYS[1])), {})
+
+    def test_days_that_are_not_good_do_not_count(self):
+        self.fill(*DAYS[:3])
+        next(self.at(DAYS[2]).glob("*.tar")).unlink()
+        self.archive(DAYS[3], "--keep=2", code=OMISSIONS)
+        self.assertEqual(self.days(), DAYS[1:4])
+
+    def test_listing_that_looks_wrong(self):
+        """What a good one builds on is not in it."""
+        self.archive(DAYS[0], "--incremental")
+        self.change()
+        self.archive(DAYS[1], "--incremental")
+        copy(self.at(DAYS[0]), self.at("2016-05-01"), "20160501T120000Z")
+        shutil.rmtree(self.remote / DAYS[0])
+        out = self.archive(DAYS[2], "--keep=2", code=OMISSIONS)[1]
+        self.assertRegex(out, r"--keep removes nothing: \S+ builds on \S+, which is not in the listing")
+        self.assertEqual(self.days(), ["2016-05-01", *DAYS[1:3]])
+
+    def test_later_day(self):
+        future = "2199-01-01"
+        self.fill(DAYS[0], DAYS[1], future)
+        out = self.archive(DAYS[2], "--keep=1", code=OMISSIONS)[1]
+        self.assertRegex(out, rf"{future}, which is later than today: is the clock right\?")
+        self.assertIn("--keep removes nothing", out)
+        self.assertEqual(self.days(), [*DAYS[:3], future])
+
+    def test_older_day(self):
+        """What has just been archived is not removed at once."""
+        self.fill(*DAYS[2:5])
+        self.archive(DAYS[0], "--keep=2")
+        self.assertEqual(self.days(), [DAYS[0], *DAYS[3:5]])
+
+
+class KilledTest(NightlyTest):
+
+    def killed(self, day, at, how, *words):
+        """Whether a run was killed at that call."""
+        (self.folder / "bin/count").write_text("")
+        code, *said = self.archive(day, *words, code=None, env=self.env | {"KILL_AT": str(at), "KILL_HOW": how})
+        self.assertIn(code, (DONE, -signal.SIGKILL), said)
+        return code != DONE
+
+    def check(self, how, *words):
+        """Killed at each call that changes something, a run leaves nothing that is half a day, and the next
+        one nothing else."""
+        self.env = killer(self.folder / "bin", shutil.which("rclone"))
+        self.archive(DAYS[0])
+        at = 1
+        while self.killed(DAYS[1], at, how, *words):
+            receipts(self.at(DAYS[1]))
+            receipts(self.at(DAYS[0]))
+            at += 1
+        self.assertGreater(at, 6)
+        self.check_clean(DAYS[1])
+
+    def test_at_each_step(self):
+        self.check("after", "--keep=1", "--part-size=256K")
+        self.assertEqual(self.days(), [DAYS[1]])
+
+    def test_legacy(self):
+        self.env = killer(self.folder / "bin", shutil.which("rclone"))
+        self.store = self.folder / "real"
+        fixtures.unpack("1.6.7-inmem", self.store)
+        for at in (2, 4, 6):
+            self.assertTrue(self.killed(DAYS[1], at, "after", "--legacy"))
+            self.assertEqual(receipts(self.at(DAYS[1])), {})
+        self.archive(DAYS[1], "--legacy")
+        self.check_clean(DAYS[1])
+        self.assertIn("meta.00", os.listdir(self.at(DAYS[1])))
