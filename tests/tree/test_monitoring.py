@@ -56,10 +56,17 @@ WELL = {
     'influxfs_errors_total{kind="refused"}': f"0+1x{STEPS}",
     "influxfs_timer_failed": always(0),
     "influxfs_restore_pending": always(0),
+    "influxfs_jobs_known": always(1),
+    'influxfs_last_job_success{kind="archive"}': always(1),
+    'influxfs_last_job_timestamp_seconds{kind="archive",result="done"}': NOW,
+    'influxfs_last_good_job_timestamp_seconds{kind="archive"}': NOW,
+    'influxfs_last_job_success{kind="dump"}': always(1),
+    'influxfs_last_good_job_timestamp_seconds{kind="dump"}': NOW,
 }
 
 GONE = None
 CUT, BACKUP = "influxfs_last_cut_timestamp_seconds", 'influxfs_last_backup_timestamp_seconds{result="done"}'
+ARCHIVED, DUMPED = (f'influxfs_last_good_job_timestamp_seconds{{kind="{kind}"}}' for kind in ("archive", "dump"))
 VERIFIED = 'influxfs_last_verification_timestamp_seconds{result="done"}'
 
 # What is otherwise, and the alerts that are raised then, and no others.
@@ -83,6 +90,16 @@ CASES = {
     "left out of a snapshot": ({"influxfs_last_capture_left_out": always(4)}, ("InfluxfsLeftOut",)),
     "left out of a backup": ({BACKUP: SINCE_0, 'influxfs_last_backup_timestamp_seconds{result="omissions"}': NOW},
                              ("InfluxfsLeftOut",)),
+    "archive failed": ({'influxfs_last_job_success{kind="archive"}': always(0)}, ("InfluxfsJobFailed",)),
+    "archive failed, which is a backup": ({'influxfs_last_job_success{kind="archive"}': always(0),
+                                           "influxfs_last_backup_success": always(0)}, ("InfluxfsJobFailed",)),
+    "dump and backup failed": ({'influxfs_last_job_success{kind="dump"}': always(0), "influxfs_last_backup_success": always(0)},
+                               ("InfluxfsJobFailed", "InfluxfsBackupFailed")),
+    "archive with omissions": ({'influxfs_last_job_timestamp_seconds{kind="archive",result="done"}': GONE,
+                                'influxfs_last_job_timestamp_seconds{kind="archive",result="omissions"}': NOW},
+                               ("InfluxfsJobOmissions",)),
+    "no dumps any more": ({DUMPED: SINCE_0}, ("InfluxfsJobLate",)),
+    "jobs unreadable": ({"influxfs_jobs_known": always(0)}, ("InfluxfsUnknown",)),
     "guard": ({"influxfs_cuts_not_accepted": always(1)}, ("InfluxfsCutLostTooMuch",)),
     "cut off": ({"influxfs_restore_cut_off": always(1)}, ("InfluxfsRestoreCutOff",)),
     "restore failed": ({"influxfs_last_restore_success": always(0)}, ("InfluxfsRestoreFailed",)),
@@ -100,7 +117,7 @@ CASES = {
     "absent": (dict.fromkeys(WELL, GONE), ("InfluxfsMetricsAbsent",)),
 }
 
-LATER = [("InfluxfsNoBackup", CUT, 51), ("InfluxfsNotVerified", VERIFIED, 218)]
+LATER = [("InfluxfsNoBackup", CUT, 51), ("InfluxfsNotVerified", VERIFIED, 218), ("InfluxfsJobMissing", ARCHIVED, 51)]
 
 
 def named_in(text):
