@@ -153,8 +153,9 @@ class LockTest(NightlyTest):
                    10, "the second one to ask for the lock")
         second.send_signal(signal.SIGTERM)
         code, _, err = self.end(second)
-        self.assertEqual((code, len(err)), (1, 1), err)
-        self.assertIn("interrupted while another job", err[0])
+        self.assertEqual((code, len(err)), (1, 2), err)
+        self.assertIn("waiting for another job", err[0])
+        self.assertIn("interrupted while another job", err[1])
         self.assertTrue((self.folder / "failed").exists())
 
 
