@@ -349,9 +349,6 @@ static void prom_jobs(struct buffer *b, const struct report *r)
             prom_count(b, "jobs_total",
                        LABELS({"kind", job_kind_names[k]}, {"result", history_result_names[i]}),
                        j->of[k].total[i]);
-    if (!j->of[JOB_ARCHIVE].last.ended_ns && !j->of[JOB_FETCH].last.ended_ns &&
-        !j->of[JOB_DUMP].last.ended_ns)
-        return;
     prom_jobs_ended(b, j);
     prom_each_job(b, j, "last_job_success", job_success, "Whether the last one did not fail.");
     prom_each_job(b, j, "last_job_duration_seconds", job_took_ns, "How long the last one took.");

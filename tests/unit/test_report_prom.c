@@ -159,7 +159,7 @@ static void jobs(void **state)
     char *text = print(&r);
     HAS(text, "influxfs_jobs_known 1");
     HAS(text, "influxfs_jobs_total{kind=\"dump\",result=\"failed\"} 0");
-    LACKS(text, "_job_");
+    LACKS(text, "_job_success{");
     free(text);
     char days[] = "2016-06-01/2016-07-01", secret[] = "secret";
     r.jobs.of[JOB_DUMP].total[HISTORY_FAILED] = 3;
