@@ -85,8 +85,6 @@ static void putting_sums(struct upload *u)
 static int putting_send(struct upload *u, struct err *e)
 {
     const struct remote_source summed = {putting_read, u, u->source->size};
-    struct meter *m = u->p->meter;
-    const uint64_t before = m ? m->done : 0;
     u->done = 0;
     sha256_reset(u->sha256);
     if (!EVP_DigestInit_ex(u->md5, EVP_md5(), NULL))
@@ -94,10 +92,6 @@ static int putting_send(struct upload *u, struct err *e)
     const int code = remote_put(u->p->remote, u->path, &summed, e);
     if (code == 0)
         putting_sums(u);
-    else if (m) {
-        meter_hide(m);
-        m->done = before;
-    }
     return code;
 }
 
@@ -181,6 +175,8 @@ static int putting_give_up(struct upload *u, int code, struct err *e)
 static int putting_try(struct upload *u, const char *name, struct err *e)
 {
     struct remote_retry again = {.remote = u->p->remote};
+    struct meter *m = u->p->meter;
+    const uint64_t before = m ? m->done : 0;
     unsigned attempt = 0, bad = 0;
     int code;
     do {
@@ -196,6 +192,10 @@ static int putting_try(struct upload *u, const char *name, struct err *e)
         const bool sent = code == 0;
         if (sent)
             code = putting_check(u, e);
+        if (code < 0 && m) {
+            meter_hide(m);
+            m->done = before;
+        }
         if (sent && code == -EAGAIN) /* that has been tried again already */
             break;
     } while ((code == -EBADMSG && ++bad < DAMAGED_MOST) || remote_retry_again(&again, &code, e));

@@ -2,6 +2,7 @@
 #include "mount-helper/nightly/remote_internal.h"
 #include "mount-helper/nightly/remote_retry.h"
 #include "store/base/cleanup.h"
+#include "store/base/path.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,20 +22,32 @@ int remote_make(struct remote *r, const char *folder, struct err *e)
     return code;
 }
 
-/* rclone also says that an object does not exist where the store did not answer: a listing decides. */
+/* Without looking at the object first. */
+static int change_remove_listed(struct remote *r, const char *path, struct err *e)
+{
+    autofree char *folder = strdup(path), *pattern = remote_pattern(path_last(path));
+    if (!folder || !pattern)
+        return err_sys(e, -ENOMEM, "%s", path);
+    path_up(folder);
+    const char *const words[] = {"delete", "--include", pattern, NULL};
+    return remote_run(r, words, folder, CANNOT_REMOVE, e);
+}
+
+/* rclone also says that an object does not exist where the store did not answer: a listing decides. One
+ * that is listed and still does not answer goes from the listing by being deleted, though that fails. */
 static int change_remove(struct remote *r, const char *path, struct err *e)
 {
     static const char *const words[] = {"deletefile", NULL};
-    struct remote_stat is;
+    struct err why;
     int code = remote_run(r, words, path, CANNOT_REMOVE, e);
     if (code != -ENOENT)
         return code;
-    code = remote_listed(r, path, &is, e);
-    if (code == -ENOENT)
-        return 0;
-    return code < 0 ? code
-                    : remote_failed(r, -EAGAIN, path, CANNOT_REMOVE,
-                                    "it is still listed, but does not answer", e);
+    code = remote_listed(r, path, e);
+    if (code == 0)
+        code = change_remove_listed(r, path, e);
+    if (code == -EIO && remote_listed(r, path, &why) == -ENOENT)
+        code = -ENOENT;
+    return code == -ENOENT ? 0 : code;
 }
 
 int remote_remove(struct remote *r, const char *path, struct err *e)

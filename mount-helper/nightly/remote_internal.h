@@ -64,6 +64,9 @@ void remote_root_free(struct remote_root *o);
 char *remote_segments(const char *path);
 
 /* Whether a listing of its folder has this object: 0, or -ENOENT. */
-int remote_listed(struct remote *r, const char *path, struct remote_stat *out, struct err *e);
+int remote_listed(struct remote *r, const char *path, struct err *e);
+
+/* A pattern of rclone's filters that only this name in a folder matches, in fresh memory. */
+char *remote_pattern(const char *name);
 
 #endif

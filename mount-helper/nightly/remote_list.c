@@ -71,6 +71,7 @@ struct lines {
     const char *path;
     list_entry_fn *entry;
     void *ctx;
+    bool closed; /* its last bracket has come */
 };
 
 static int unreadable(const struct lines *l, struct err *e)
@@ -79,13 +80,17 @@ static int unreadable(const struct lines *l, struct err *e)
                          "rclone has printed what is no entry of a list", e);
 }
 
-static int list_line(const struct lines *l, const char *p, size_t n, struct err *e)
+static int list_line(struct lines *l, const char *p, size_t n, struct err *e)
 {
     struct entry entry;
     if (n && p[n - 1] == ',')
         n--;
+    if (n == 1 && *p == ']')
+        l->closed = true;
     if (n == 0 || (n == 1 && (*p == '[' || *p == ']')))
         return 0;
+    if (l->closed)
+        return unreadable(l, e);
     struct json_tokener *tokener = json_tokener_new();
     struct json_object *o = tokener ? json_tokener_parse_ex(tokener, p, (int)n) : NULL;
     int r = o && list_read_entry(o, &entry) ? l->entry(l->ctx, &entry, e) : unreadable(l, e);
@@ -95,7 +100,7 @@ static int list_line(const struct lines *l, const char *p, size_t n, struct err 
 }
 
 /* Uses the whole lines in text; what is left of it begins a line. */
-static int list_lines(const struct lines *l, struct buffer *text, struct err *e)
+static int list_lines(struct lines *l, struct buffer *text, struct err *e)
 {
     char *p = text->p, *end = p + text->n, *stop;
     int r = 0;
@@ -115,14 +120,14 @@ static void closep(struct remote_child **c)
     remote_child_close(*c);
 }
 
-static int list_run(struct remote *r, const char *const *words, const struct lines *l,
-                    struct err *e)
+static int list_run(struct remote *r, const char *const *words, struct lines *l, struct err *e)
 {
     cleanup(closep) struct remote_child *c = NULL;
     cleanup(buffer_free) struct buffer text = {0};
     ssize_t n = remote_start(r, words, l->path, REMOTE_CHILD_READ, &c, e);
     if (n < 0)
         return (int)n;
+    l->closed = false;
     for (;;) {
         char *to = buffer_reserve(&text, LINE_MAX_BYTES);
         if (!to)
@@ -137,7 +142,7 @@ static int list_run(struct remote *r, const char *const *words, const struct lin
     if (n < 0 && n != -EINTR)
         return remote_failed(r, (int)n, l->path, CANNOT_LIST, strerror((int)-n), e);
     int code = remote_finish(r, c, l->path, CANNOT_LIST, e);
-    return code == 0 && text.n ? unreadable(l, e) : code;
+    return code == 0 && (text.n || !l->closed) ? unreadable(l, e) : code;
 }
 
 /* What lies in a folder */
@@ -171,7 +176,7 @@ int remote_list(struct remote *r, const char *path, struct remote_list *out, str
     static const char *const words[] = {"lsjson", "--no-modtime", "--no-mimetype", NULL};
     struct remote_retry again = {.remote = r};
     struct remote_list l = {0};
-    const struct lines lines = {r, path, list_add, &l};
+    struct lines lines = {.remote = r, .path = path, .entry = list_add, .ctx = &l};
     int code;
     do {
         remote_list_clear(&l);
@@ -208,8 +213,7 @@ const struct remote_entry *remote_list_find(const struct remote_list *l, const c
 
 /* One object */
 
-/* rclone's patterns in a filter mean themselves after a backslash. */
-static char *list_pattern(const char *name)
+char *remote_pattern(const char *name)
 {
     char *pattern = malloc(2 * strlen(name) + 2), *p = pattern;
     if (!p)
@@ -226,7 +230,6 @@ static char *list_pattern(const char *name)
 
 struct sought {
     const char *name;
-    struct remote_stat is;
     bool found;
 };
 
@@ -234,21 +237,18 @@ static int list_seek(void *ctx, const struct entry *entry, struct err *e)
 {
     struct sought *s = ctx;
     (void)e;
-    if (!entry->folder && strcmp(entry->name, s->name) == 0) {
-        s->is = entry->is;
-        s->found = true;
-    }
+    s->found |= !entry->folder && strcmp(entry->name, s->name) == 0;
     return 0;
 }
 
-int remote_listed(struct remote *r, const char *path, struct remote_stat *out, struct err *e)
+int remote_listed(struct remote *r, const char *path, struct err *e)
 {
-    autofree char *folder = strdup(path), *pattern = list_pattern(path_last(path));
+    autofree char *folder = strdup(path), *pattern = remote_pattern(path_last(path));
     if (!folder || !pattern)
         return err_sys(e, -ENOMEM, "%s", path);
     path_up(folder);
     struct sought s = {.name = path_last(path)};
-    const struct lines lines = {r, folder, list_seek, &s};
+    struct lines lines = {.remote = r, .path = folder, .entry = list_seek, .ctx = &s};
     const char *words[] = {
         "lsjson", "--no-modtime", "--no-mimetype", "--include", pattern, NULL, NULL, NULL, NULL};
     if (!r->reads_to_sum && r->asked) {
@@ -259,36 +259,51 @@ int remote_listed(struct remote *r, const char *path, struct remote_stat *out, s
     int code = list_run(r, words, &lines, e);
     if (code == 0 && !s.found)
         code = remote_failed(r, -ENOENT, path, CANNOT_LOOK, "it is not there", e);
-    if (code == 0)
-        *out = s.is;
     return code;
 }
 
-static int list_look(struct remote *r, const char *path, struct remote_stat *out, struct err *e)
+static const char *const with_md5[] = {"--hash", "--hash-type", "MD5"};
+
+/* rclone says of all that does not answer as an object, for any reason, that it is a folder: 0, or
+ * -EISDIR then. */
+static int list_ask(struct remote *r, const char *path, struct remote_stat *out, struct err *e)
 {
     const char *words[] = {"lsjson", "--stat", "--no-modtime", "--no-mimetype",
                            NULL,     NULL,     NULL,           NULL};
     cleanup(buffer_free) struct buffer text = {0};
     struct entry entry;
-    int code = remote_ask(r, e);
-    if (code == 0 && !r->reads_to_sum) {
-        words[4] = "--hash";
-        words[5] = "--hash-type";
-        words[6] = "MD5";
-    }
-    if (code == 0)
-        code = remote_capture(r, words, path, CANNOT_LOOK, LINE_MAX_BYTES, &text, e);
+    if (!r->reads_to_sum)
+        memcpy(words + 4, with_md5, sizeof(with_md5));
+    int code = remote_capture(r, words, path, CANNOT_LOOK, LINE_MAX_BYTES, &text, e);
     if (code < 0)
         return code;
     buffer_add(&text, "", 1);
     struct json_object *o = text.failed ? NULL : json_tokener_parse(text.p);
     if (!o || !list_read_entry(o, &entry))
         code = remote_failed(r, -EBADMSG, path, CANNOT_LOOK, "rclone has printed no entry", e);
-    else if (entry.folder) /* so it says of all that does not answer as an object, for any reason */
-        code = remote_listed(r, path, out, e);
+    else if (entry.folder)
+        code = -EISDIR;
     else
         *out = entry.is;
     json_object_put(o);
+    return code;
+}
+
+/* What does not answer is missing if it is not listed; or if the store, which has answered with a listing,
+ * still has no answer for it: an object that Swift found damaged stays in listings. */
+static int list_look(struct remote *r, const char *path, struct remote_stat *out, struct err *e)
+{
+    int code = remote_ask(r, e);
+    if (code == 0)
+        code = list_ask(r, path, out, e);
+    if (code != -EISDIR)
+        return code;
+    code = remote_listed(r, path, e);
+    if (code == 0)
+        code = list_ask(r, path, out, e);
+    if (code == -EISDIR)
+        code = remote_failed(r, -ENOENT, path, CANNOT_LOOK,
+                             "it is listed, but the store does not have it", e);
     return code;
 }
 

@@ -58,13 +58,16 @@ static int read_start(struct remote_reader *f, struct err *e)
 }
 
 /* After the last byte that the child had: 0 if that was the object's. rclone also ends well where the
- * store did not answer for the object. */
+ * store did not answer for the object; if that was so before, it may have gone. */
 static int read_finish(struct remote_reader *f, struct err *e)
 {
-    const int code = remote_finish(f->remote, f->child, f->path, CANNOT_READ, e);
+    struct remote_stat is;
+    int code = remote_finish(f->remote, f->child, f->path, CANNOT_READ, e);
     if (code < 0 || f->at == f->size)
         return code;
-    return remote_failed(f->remote, -EAGAIN, f->path, CANNOT_READ, "it ended early", e);
+    code = f->again.tries ? remote_stat(f->remote, f->path, &is, e) : 0;
+    return code < 0 ? code
+                    : remote_failed(f->remote, -EAGAIN, f->path, CANNOT_READ, "it ended early", e);
 }
 
 static ssize_t read_some(struct remote_reader *f, void *buf, size_t n, struct err *e)

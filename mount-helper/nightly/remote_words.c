@@ -54,7 +54,7 @@ static const char *words_reason(const char *line, const char *end)
     if (strncmp(line, "NOTICE: ", 8) == 0 || strncmp(line, "INFO  : ", 8) == 0 ||
         strncmp(line, "DEBUG : ", 8) == 0)
         return NULL;
-    return line;
+    return strncmp(line, "ERROR : ", 8) == 0 ? line + 8 : line;
 }
 
 /* A reason goes on in lines that have no date, such as "caused by: …"; usage is none of it. NULL: none

@@ -117,7 +117,7 @@ class ArchiveTest(NightlyTest):
         self.assertRegex(out, r"would upload \S+-full\.tar\.000, 131072 bytes")
         self.assertIn(f"would remove what is archived of {DAYS[0]}", out)
         result = self.result(DAYS[1], "--dry-run", "--keep=1", "--part-size=128K")
-        self.assertEqual((result["removed"], result["would_upload"][0]["size"]), ([DAYS[0]], 131072))
+        self.assertEqual((result["removed"], result["uploaded"][0]["size"]), ([DAYS[0]], 131072))
         self.assertEqual(sorted(files_in(self.remote)), before)
         self.assertEqual(self.days(), [DAYS[0]])
 
