@@ -187,7 +187,7 @@ $(BUILD)/tests/preload_%.so: tests/unit/preload_%.c
 
 units: $(units) $(preloads)
 
-$(BUILD)/tests/fuzz_receipt: $(BUILD)/libnightly.a $(BUILD)/libsnap.a
+$(BUILD)/tests/fuzz_receipt $(BUILD)/tests/fuzz_mark: $(BUILD)/libnightly.a $(BUILD)/libsnap.a
 $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libstore.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(base_flags) $(store_flags) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< \

@@ -92,7 +92,10 @@ static int archive_name_run(struct archive *a, struct err *e)
 static int archive_look_back(struct archive *a, struct err *e)
 {
     char day[TIME_TEXT];
-    int r = archive_past_look(&a->place, a->o->incremental, &a->past, e);
+    const enum archive_past_want want = a->o->legacy        ? PAST_NEWEST
+                                        : a->o->incremental ? PAST_CHAIN
+                                                            : PAST_COMPARED;
+    int r = archive_past_look(&a->place, want, &a->past, e);
     if (r < 0)
         return r;
     time_day_text(a->past.ahead_day, day);

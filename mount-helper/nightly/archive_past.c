@@ -117,8 +117,8 @@ static void past_note_run(const struct archived_run *run, struct archive_past *o
 }
 
 /* Whether the run is the one that is wanted. */
-static int past_see(const struct archive_place *p, struct archived_run *run, bool of_chain,
-                    struct archive_past *out, struct err *e)
+static int past_see(const struct archive_place *p, struct archived_run *run,
+                    enum archive_past_want want, struct archive_past *out, struct err *e)
 {
     struct err why = {0};
     int r = 0;
@@ -127,7 +127,7 @@ static int past_see(const struct archive_place *p, struct archived_run *run, boo
         past_say_bad(run, run->why.text, out);
         return 0;
     }
-    if (is_of_chain(run) && (r = past_take_chain(p, run, out, &why)) < 0) {
+    if (want != PAST_NEWEST && is_of_chain(run) && (r = past_take_chain(p, run, out, &why)) < 0) {
         if (!is_damage(r))
             return err_set(e, r, "%s", why.text);
         past_say_bad(run, why.text, out);
@@ -135,10 +135,10 @@ static int past_see(const struct archive_place *p, struct archived_run *run, boo
     }
     if (!out->any)
         past_take(run, &run->receipt, out);
-    return !of_chain || out->chain.n;
+    return want != PAST_CHAIN || out->chain.n;
 }
 
-static int past_look_day(const struct archive_place *p, int32_t day, bool of_chain,
+static int past_look_day(const struct archive_place *p, int32_t day, enum archive_past_want want,
                          struct archive_past *out, struct err *e)
 {
     struct archived_day seen;
@@ -146,7 +146,7 @@ static int past_look_day(const struct archive_place *p, int32_t day, bool of_cha
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     for (size_t i = 0; r == 0 && i < seen.n; i++)
-        r = past_see(p, &seen.runs[i], of_chain, out, e);
+        r = past_see(p, &seen.runs[i], want, out, e);
     archived_day_clear(&seen);
     return r;
 }
@@ -169,8 +169,8 @@ static int past_look_ahead(const struct archive_place *p, int32_t day, struct ar
     return 0;
 }
 
-int archive_past_look(const struct archive_place *place, bool of_chain, struct archive_past *out,
-                      struct err *e)
+int archive_past_look(const struct archive_place *place, enum archive_past_want want,
+                      struct archive_past *out, struct err *e)
 {
     autofree int32_t *days = NULL;
     const int32_t today = time_today();
@@ -179,7 +179,7 @@ int archive_past_look(const struct archive_place *place, bool of_chain, struct a
     int r = archived_days(place->remote, place->format, &days, &n, e);
     for (size_t i = 0; r == 0 && i < n; i++)
         if (days[i] <= place->day)
-            r = past_look_day(place, days[i], of_chain, out, e);
+            r = past_look_day(place, days[i], want, out, e);
         else if (days[i] > today)
             r = past_look_ahead(place, days[i], out, e);
     return r < 0 ? r : 0;

@@ -28,11 +28,13 @@ struct archive_past {
     struct receipt_ref follows, base; /* for the receipt of one that goes on with the chain */
 };
 
-/* Looks at place->day and the days before it. of_chain: the newest good archive that is of a chain is
- * wanted; else the newest good one. The caller clears *out, also on failure. Errors of the remote;
- * -ENOMEM. A chain that is not whole is none, which is said. */
-int archive_past_look(const struct archive_place *place, bool of_chain, struct archive_past *out,
-                      struct err *e);
+/* What is wanted: the newest good archive; or also its chain, if it is of one; or the newest that is. */
+enum archive_past_want { PAST_NEWEST, PAST_COMPARED, PAST_CHAIN };
+
+/* Looks at place->day and the days before it. The caller clears *out, also on failure. Errors of the
+ * remote; -ENOMEM. A chain that is not whole is none, which is said. */
+int archive_past_look(const struct archive_place *place, enum archive_past_want want,
+                      struct archive_past *out, struct err *e);
 void archive_past_clear(struct archive_past *p);
 
 #endif

@@ -186,6 +186,7 @@ static int source_tell_databases(const struct archive_source *s, struct receipt 
     const struct capture *c = tarball_capture(s->now);
     cleanup(meta_freep) struct meta *meta = NULL;
     autofree char *bytes = NULL;
+    struct err plain;
     size_t i = 0;
     while (i < capture_count(c) && (strcmp(capture_member(c, i)->dir, "meta") != 0 ||
                                     strcmp(capture_member(c, i)->name, NAME_META_DB) != 0))
@@ -200,9 +201,11 @@ static int source_tell_databases(const struct archive_source *s, struct receipt 
     if (r < 0)
         return r;
     into->databases = calloc(meta_databases(meta) + 1, sizeof(*into->databases));
-    for (size_t k = 0; into->databases && k < meta_databases(meta); k++)
-        if ((into->databases[k] = strdup(meta_database(meta, k))))
+    for (size_t k = 0; into->databases && k < meta_databases(meta); k++) {
+        err_set(&plain, 0, "%s", meta_database(meta, k)); /* a receipt has no control bytes */
+        if ((into->databases[k] = strdup(plain.text)))
             into->ndatabases++;
+    }
     return into->databases && into->ndatabases == meta_databases(meta)
                ? 0
                : err_sys(e, -ENOMEM, NAME_META_MEMBER);

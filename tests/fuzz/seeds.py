@@ -371,6 +371,9 @@ def all_seeds():
         yield "journal", journal.encode()
     for receipt in receipts():
         yield "receipt", receipt.encode()
+    for names in ([], ["meta.00", "sensu_db.default.00002.00", "left_out"]):
+        yield "mark", json.dumps({"version": 1, "store": "0123456789abcdef" * 2, "host": "db1",
+                                  "run": "20160611T235500Z", "names": names}).encode()
     for cut in cutlists():
         yield "cutlist", cut
     for tar in snapshots():

@@ -315,3 +315,107 @@ class KilledTest(NightlyTest):
         self.archive(DAYS[1], "--legacy")
         self.check_clean(DAYS[1])
         self.assertIn("meta.00", os.listdir(self.at(DAYS[1])))
+
+
+class SwiftTest(NightlyTest):
+    """A real Swift, where objects above a chunk lie in segments of a container of their own."""
+
+    def setUp(self):
+        super().setUp()
+        self.swift = self.enterContext(Swift(self.folder / "swift"))
+        self.env = rclone_environment(self.swift.rclone_config())
+        self.chunks = {"RCLONE_SWIFT_CHUNK_SIZE": "1Mi"}
+
+    def put(self, day, *words, env=(), remote="swift:", **how):
+        return self.archive(day, *words, remote=remote, env=self.env | dict(env), **how)
+
+    def listing(self, day):
+        """What lies in DAY/shards, by its names there."""
+        return {name.rpartition("/")[2]: size for name, size in self.swift.listing(day, f"{day}/shards/").items()}
+
+    def receipt(self, day):
+        (name,) = [name for name in self.listing(day) if name.endswith(".json")]
+        return name, json.loads(self.swift.request("GET", f"{day}/{day}/shards/{name}")[1])
+
+    def check_whole(self, day):
+        """One good archive lies there, with its segments, and nothing else."""
+        name, receipt = self.receipt(day)
+        self.assertEqual(set(self.listing(day)), names_of(receipt, name))
+        objects = [f"{day}/shards/{item['name']}" for item in receipt["objects"]]
+        if f"{day}_segments" in self.swift.containers():
+            for segment in self.swift.listing(f"{day}_segments"):
+                self.assertIn("/".join(segment.split("/")[:3]), objects)
+        path = self.folder / "down.tar"
+        path.write_bytes(b"".join(self.swift.request("GET", f"{day}/{name}")[1] for name in objects))
+        snap(self.store, "verify", path)
+
+    def cut_off(self, relay, day, after, *words):
+        """The process of an archive of which so many bytes have gone, and no more do."""
+        env = rclone_environment(self.swift.rclone_config(self.folder / "relayed.conf", port=relay.port)) | self.chunks
+        words = [ARCHIVE, "-c", self.store, "--remote=swift:", f"--day={day}", *words]
+        relay.stop_after(after)
+        process = subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(process.kill)
+        relay.wait_until_stopped()
+        return process
+
+    def test_segments(self):
+        """Killed, made again, and removed when it is too old: no segment is left over."""
+        self.change("large", 4 << 20)
+        with Relay(self.swift.port) as relay:
+            process = self.cut_off(relay, DAYS[0], 2_500_000)
+            process.kill()
+            process.communicate(timeout=HANG)
+        self.assertFalse([name for name in self.listing(DAYS[0]) if name.endswith(".json")])
+        self.assertTrue(self.swift.listing(f"{DAYS[0]}_segments"))
+        self.put(DAYS[0], env=self.chunks)
+        self.assertGreater(len(self.swift.listing(f"{DAYS[0]}_segments")), 3)
+        self.check_whole(DAYS[0])
+        self.put(DAYS[1], "--keep=1", "--verify=read", env=self.chunks)
+        self.assertEqual(self.swift.containers(), [DAYS[1], f"{DAYS[1]}_segments"])
+        self.check_whole(DAYS[1])
+
+    def test_proxy_killed(self):
+        """In the middle of an upload, and started again."""
+        self.change("large", 4 << 20)
+        with Relay(self.swift.port) as relay:
+            process = self.cut_off(relay, DAYS[0], 2_500_000)
+            self.swift.kill_proxy()
+            relay.cut()
+            relay.go_on()
+            self.swift.start_proxy()
+            said = process.communicate(timeout=HANG)[0]
+            self.assertEqual(process.returncode, DONE, said)
+        self.check_whole(DAYS[0])
+
+    def test_full_and_forbidden(self):
+        self.put(DAYS[0])
+        before = self.listing(DAYS[0])
+        self.swift.limit(400_000, DAYS[0])
+        said = self.put(DAYS[0], code=FAILED)[1]
+        self.assertRegex(said, r"full|quota")
+        self.assertEqual(self.listing(DAYS[0]), before)
+        said = self.put(DAYS[1], remote="swift-reader:", code=FAILED)[1]
+        self.assertRegex(said, r"refuse|forbid|Forbidden|denied")
+        self.assertEqual(self.swift.containers(), [DAYS[0]])
+
+    def test_legacy(self):
+        """What plain tools bring is what the real `influxd restore` takes."""
+        with Influxd(self.folder / "real") as influxd:
+            influxd.run("CREATE DATABASE sensu_db")
+            influxd.write([f"cpu,host=h{n % 7} load={n},name=\"n{n}\" {1465603200 + n * 60}000000000" for n in range(2000)], "sensu_db")
+            query = "SELECT * FROM /.*/"
+            expected = influxd.query(query, "sensu_db")
+            self.store = influxd.config
+            said = self.put(DAYS[10], "--legacy")[0]
+        self.assertIn("a legacy set", said)
+        listed = self.swift.client("list", DAYS[10], "-p", f"{DAYS[10]}/shards/")
+        self.assertRegex(listed, rf"(?m)^{DAYS[10]}/shards/meta\.00$")
+        self.assertRegex(listed, rf"(?m)^{DAYS[10]}/shards/sensu_db\.autogen\.0000\d\.00$")
+        down, other = self.folder / "down", self.folder / "restored"
+        self.swift.client("download", DAYS[10], "-p", f"{DAYS[10]}/shards/", "-D", down)
+        other.mkdir()
+        restore_legacy(other, down / DAYS[10] / "shards", "sensu_db")
+        (other / "wal").mkdir()
+        self.assertEqual(self.influxd(other).query(query, "sensu_db"), expected)
