@@ -126,7 +126,7 @@ static int told_print_json(const struct archive_told *t, struct nightjob *j, str
     int r = j->snap.o.dry_run ? told_plan(t, objects, e) : 0;
     told_add_objects(t->receipt, objects);
     told_add(t, j->json);
-    json_add(j->json, "objects", objects);
+    json_add(j->json, "uploaded", objects);
     json_add_count(j->json, "bytes", archive_source_bytes(t->source));
     json_add(j->json, "seconds",
              json_object_new_double((double)(time_wall_ns() - j->began_ns) / 1e9));

@@ -1,12 +1,177 @@
 /* SPDX-License-Identifier: MIT */
-/* influxfs-fetch: the newest good day of object storage, restored. */
+/* influxfs-fetch: the newest good archive of a day in object storage, restored from the stream. */
+#include "mount-helper/nightly/fetch_copy.h"
+#include "mount-helper/nightly/fetch_days.h"
+#include "mount-helper/nightly/fetch_service.h"
+#include "mount-helper/nightly/fetch_source.h"
+#include "mount-helper/nightly/fetch_told.h"
 #include "mount-helper/nightly/nightjob.h"
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/base/json.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
+#include "store/influx/running.h"
+#include "store/influxsnap/restoring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+struct fetch {
+    struct nightjob *job;
+    struct fetch_into *into; /* NULL: the store itself is restored into */
+    struct fetch_found found;
+    struct fetch_source source;
+    struct fetch_service service;
+};
+
+static int fetch_check(const struct options *o, struct err *e)
+{
+    const struct restore_request q = restoring_request(o);
+    const bool asks = restore_request_composes(&q) || q.all_shards || o->keep_expired || o->force ||
+                      o->owner.uid != (uid_t)-1;
+    if (o->into && asks)
+        return err_set(e, -EINVAL,
+                       "--into: the mount restores, and its folder says what is wanted, such as "
+                       "restore/as/NEWDB; other options of a restore do not go with it");
+    if (o->stop && (*o->stop == '-' || !*o->stop))
+        return err_set(e, -EINVAL, "--stop: '%s' is no unit of systemd", o->stop);
+    return restore_request_check(&q, e);
+}
+
+/* An influxd in the way is no news after an hour of reading. */
+static int fetch_may_begin(const struct fetch *f, struct err *e)
+{
+    const struct snap *s = &f->job->snap;
+    return f->into || s->o.stop || s->o.force ? 0 : running_forbids(&s->paths, e);
+}
+
+static int fetch_find(struct fetch *f, struct err *e)
+{
+    struct nightjob *j = f->job;
+    int r = j->snap.o.into ? fetch_into_open(j->snap.o.into, &f->into, e) : 0;
+    if (r == 0)
+        r = fetch_may_begin(f, e);
+    if (r == 0)
+        r = fetch_days_find(j, &f->found, e);
+    if (r < 0)
+        return r;
+    r = fetch_source_open(j->remote, j->snap.o.container_format, &f->found.chain, &f->source, e);
+    j->end.bytes = f->source.bytes;
+    j->end.objects = f->source.objects;
+    return r;
+}
+
+static int fetch_exit_code(int r)
+{
+    switch (r) {
+    case -EINVAL:
+        return EXIT_USAGE;
+    case -EBUSY:
+        return EXIT_IN_USE;
+    case -EBADMSG:
+        return EXIT_CORRUPT;
+    case -ESTALE:
+        return EXIT_INCOMPLETE;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+static int fetch_begin(void *arg, struct err *e)
+{
+    struct fetch *f = arg;
+    return fetch_service_stop(&f->service, &f->job->snap.paths, e);
+}
+
+/* The meta.db that the restore has left. */
+static int fetch_meta(const struct fetch *f, char **buf, size_t *n, struct err *e)
+{
+    const char *folder = f->job->snap.paths.meta;
+    if (f->into)
+        return fetch_into_meta(f->into, buf, n, e);
+    autoclose int meta = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int r = meta < 0 ? -errno : io_read_file(meta, NAME_META_DB, META_DB_MAX, buf, n);
+    return r < 0 ? err_sys(e, r, "%s/" NAME_META_DB, folder) : 0;
+}
+
+static int fetch_done(void *arg)
+{
+    struct fetch *f = arg;
+    const struct restore_request q = restoring_request(&f->job->snap.o);
+    autofree char *meta = NULL;
+    size_t n = 0;
+    struct err e = {0};
+    int r = 0;
+    fetch_told_result(f->job, &f->found);
+    if (f->job->snap.o.dry_run)
+        return EXIT_DONE;
+    r = fetch_meta(f, &meta, &n, &e);
+    if (r == 0)
+        r = fetch_told_check(&f->found, f->into ? fetch_into_request(f->into) : &q, meta, n, &e);
+    return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
+}
+
+static int fetch_restore(struct fetch *f, struct err *why)
+{
+    struct nightjob *j = f->job;
+    struct json_object *result = j->json ? json_object_new_object() : NULL;
+    const struct restoring_from from = {.what = f->source.what,
+                                        .at = f->source.at,
+                                        .n = f->source.n,
+                                        .begin = f->service.unit ? fetch_begin : NULL,
+                                        .done = fetch_done,
+                                        .arg = f,
+                                        .json = result};
+    int code = restoring_streams(&j->snap, &from, why);
+    if (result)
+        json_add(j->json, "restore", result);
+    return code;
+}
+
+static int fetch_copy_into(struct fetch *f, struct err *e)
+{
+    const bool dry_run = f->job->snap.o.dry_run;
+    int r = dry_run || !f->service.unit ? 0 : fetch_begin(f, e);
+    if (r == 0)
+        r = dry_run ? fetch_copy_verify(&f->source, e) : fetch_copy(&f->source, f->into, e);
+    if (r == 0)
+        return fetch_done(f);
+    snap_fail(r, e);
+    return r == -EINVAL ? EXIT_CORRUPT : fetch_exit_code(r);
+}
+
+/* What was found, restored: an exit code, after saying why. */
+static int fetch_take(struct fetch *f, struct err *why)
+{
+    struct err e = {0};
+    int code = f->into ? fetch_copy_into(f, why) : fetch_restore(f, why);
+    if (fetch_service_start(&f->service, &e) < 0)
+        code = snap_fail(-EIO, &e);
+    return code == EXIT_DONE && f->found.older ? EXIT_OMISSIONS : code;
+}
 
 static int fetch_run(struct nightjob *j)
 {
-    (void)j;
-    snap_say("not built yet");
-    return EXIT_FAILED;
+    struct err e = {0};
+    struct fetch f = {.job = j, .service = {.unit = j->snap.o.stop}};
+    j->json = j->snap.o.json ? json_object_new_object() : NULL;
+    int code, r = fetch_find(&f, &e);
+    if (r < 0) {
+        snap_fail(r, &e);
+        code = fetch_exit_code(r);
+    } else {
+        code = fetch_take(&f, &e);
+    }
+    if (e.text[0])
+        j->end.text = strdup(e.text);
+    if (*f.found.store && (code == EXIT_CORRUPT || code == EXIT_INCOMPLETE))
+        fetch_days_offer(j, &f.found, fetch_source_spoilt(&f.source));
+    fetch_source_close(&f.source);
+    fetch_found_clear(&f.found);
+    fetch_into_close(f.into);
+    return code;
 }
 
 static const struct nightjob_program fetch = {
@@ -22,7 +187,12 @@ static const struct nightjob_program fetch = {
          .details =
              "Restores the newest archive at or before a day (yesterday) from object storage, "
              "by rclone and\n"
-             "without a local copy. Everything is checked before the store is touched.\n"},
+             "without a local copy. Everything is checked before the store is touched. An archive "
+             "that is not\n"
+             "good is refused, and the newest good one before it named. With --stop, influxd is "
+             "stopped before\n"
+             "the restore and started again after it.\n"},
+    .check = fetch_check,
     .run = fetch_run,
 };
 

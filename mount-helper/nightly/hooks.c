@@ -114,7 +114,7 @@ static void hooks_kill(pid_t pid)
 
 int hooks_run(const char *command, const struct hooks_about *about, struct err *e)
 {
-    pid_t pid;
+    pid_t pid = 0;
     int status = 0;
     cleanup(hooks_env_clear) struct hooks_env env;
     snap_catch_signals();

@@ -77,7 +77,10 @@ static int nightjob_open_and_run(struct nightjob *j, const struct nightjob_progr
 static int nightjob_lock(const struct nightjob *j, enum job_kind kind, int *lock, struct err *e)
 {
     struct err why = {0};
+    struct job_now now;
     const struct snap *s = &j->snap;
+    if (s->o.wait_ns && s->state && joblock_look(s->state, &now, NULL) == 0 && now.working)
+        snap_note("waiting for another job on this store");
     int r = !s->state || s->lacking
                 ? err_set(&why, -ENOENT, "%s", s->lacks.text)
                 : joblock_take(s->state, kind, s->o.wait_ns, snap_stopped, NULL, lock, &why);

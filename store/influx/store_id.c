@@ -44,6 +44,24 @@ static int store_id_make(int state_fd)
     return io_replace_file(state_fd, NAME, text, STORE_ID + 1, 0600);
 }
 
+static int store_id_fail(int r, const char *state, struct err *e)
+{
+    if (r == -EBADMSG)
+        return err_set(e, r,
+                       "%s/" NAME " is not the id of a store; if it is removed, the store gets "
+                       "another id",
+                       state);
+    return r < 0 ? err_sys(e, r, "%s/" NAME, state) : 0;
+}
+
+int store_id_look(const char *state, struct store_id *out, struct err *e)
+{
+    autoclose int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, -errno, "the state folder %s", state);
+    return store_id_fail(store_id_read(fd, out), state, e);
+}
+
 int store_id_get(const char *state, struct store_id *out, struct err *e)
 {
     autoclose int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -59,10 +77,5 @@ int store_id_get(const char *state, struct store_id *out, struct err *e)
         if (r == -ENOENT && (r = store_id_make(fd)) == 0)
             r = store_id_read(fd, out);
     }
-    if (r == -EBADMSG)
-        return err_set(e, r,
-                       "%s/" NAME " is not the id of a store; if it is removed, the store gets "
-                       "another id",
-                       state);
-    return r < 0 ? err_sys(e, r, "%s/" NAME, state) : 0;
+    return store_id_fail(r, state, e);
 }

@@ -20,4 +20,7 @@ struct store_id {
  * -EBADMSG: what is kept is no id. */
 int store_id_get(const char *state, struct store_id *out, struct err *e);
 
+/* The same, but makes none: -ENOENT. */
+int store_id_look(const char *state, struct store_id *out, struct err *e);
+
 #endif

@@ -94,6 +94,19 @@ static void check_age(struct checking *c)
                    most->critical_ns / SECOND_NS);
 }
 
+/* How long ago each nightly job that is known ended well. */
+static void check_jobs(struct checking *c)
+{
+    const struct value_age *most = &c->r->options->max_age;
+    for (int k = 0; k < JOB_KINDS; k++) {
+        const int64_t ns = c->r->jobs.of[k].good_ns;
+        if (ns)
+            check_measured(c, "%s_age=%" PRId64 "s;%" PRId64 ";%" PRId64 ";0;", job_kind_names[k],
+                           time_later(c->r->at_ns - ns, 0) / SECOND_NS, most->warn_ns / SECOND_NS,
+                           most->critical_ns / SECOND_NS);
+    }
+}
+
 static void check_cuts(struct checking *c)
 {
     const struct report *r = c->r;
@@ -155,6 +168,7 @@ int check_report(const struct report *r)
     for (size_t i = 0; i < t.n && t.at[i].level > TROUBLE_NOTE; i++)
         check_trouble(&c, &t.at[i]);
     check_age(&c);
+    check_jobs(&c);
     check_cuts(&c);
     check_disk(&c);
     check_store(&c);

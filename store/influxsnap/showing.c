@@ -40,6 +40,33 @@ static void show_cuts(const struct report *r)
                    loss_words(&r->cuts[i].head.lost, lost));
 }
 
+/* How each of the nightly jobs ended last, and the one that is at work. */
+static void show_jobs(const struct report *r)
+{
+    static const char *const words[] = {[HISTORY_DONE] = "done",
+                                        [HISTORY_OMISSIONS] = "done, with omissions",
+                                        [HISTORY_FAILED] = "failed"};
+    char time[TIME_TEXT], bytes[SIZE_TEXT];
+    for (int k = 0; k < JOB_KINDS; k++) {
+        const struct job_end *last = &r->jobs.of[k].last;
+        if (!last->ended_ns)
+            continue;
+        time_text(last->ended_ns, time);
+        size_text((double)last->bytes, bytes);
+        printf("%-8s %s for %s at %s: %s%s%s\n", job_kind_names[k], words[last->result],
+               last->day ? last->day : "an unknown day", time, bytes, last->text ? "; " : "",
+               last->text ? last->text : "");
+    }
+    if (!r->job_now.working)
+        return;
+    time_text(r->job_now.since_ns, time);
+    if (r->job_now.known)
+        printf("at work  influxfs-%s since %s, process %d\n", job_kind_names[r->job_now.kind], time,
+               (int)r->job_now.pid);
+    else
+        printf("at work  a nightly job that has just begun\n");
+}
+
 static void show_text(const struct report *r)
 {
     char space[SIZE_TEXT];
@@ -63,6 +90,7 @@ static void show_text(const struct report *r)
         show_cuts(r);
     else
         printf("cuts     %s\n", r->known == REPORT_CUTS ? "none" : "unknown");
+    show_jobs(r);
 }
 
 /* A text by a printer; a file of it is readable by all: neither node_exporter nor a web server

@@ -28,6 +28,8 @@ void report_store(struct report *r, const struct store_paths *paths, const char 
         r->reserve_bytes = cut_reserve(&options->rules, r->disk_bytes);
     }
     history_read(state, &r->history, &r->history_unknown);
+    if (jobs_read(state, &r->jobs, &r->jobs_unknown) == 0)
+        joblock_look(state, &r->job_now, &r->jobs_unknown);
 }
 
 enum report_use report_use(const struct store_paths *paths, struct err *words)
@@ -119,6 +121,7 @@ void report_clear(struct report *r)
     free(r->cuts);
     contents_clear(&r->contents);
     history_clear(&r->history);
+    jobs_clear(&r->jobs);
     if (!r->mount)
         return;
     report_capture_clear(&r->mount->last.capture);

@@ -16,6 +16,7 @@
 #include "store/chain/cut_links.h"
 #include "store/program/contents.h"
 #include "store/program/history.h"
+#include "store/program/joblock.h"
 #include "store/program/options.h"
 #include "store/restore/progress.h"
 #include "store/snapshot/capture.h"
@@ -140,7 +141,10 @@ struct report {
     struct report_contents contents;
     struct history history;     /* what the state folder remembers */
     struct err history_unknown; /* why it does not; or empty */
-    int64_t at_ns;              /* when this was gathered */
+    struct jobs jobs;           /* the nightly jobs, likewise */
+    struct err jobs_unknown;
+    struct job_now job_now; /* the one that is at work */
+    int64_t at_ns;          /* when this was gathered */
 
     struct report_mount *mount; /* NULL: this is influxsnap */
 };

@@ -4,6 +4,7 @@
 #include "store/program/report_html_internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define ROWS 8
 
@@ -50,6 +51,35 @@ static void past_list(struct buffer *b, const struct report *r, enum history_kin
                     n - ROWS);
 }
 
+/* How each of the nightly jobs ended last. */
+static bool past_jobs(struct buffer *b, const struct report *r)
+{
+    bool any = false;
+    for (int k = 0; k < JOB_KINDS; k++) {
+        const struct job_end *last = &r->jobs.of[k].last;
+        char what[256];
+        if (!last->ended_ns)
+            continue;
+        snprintf(what, sizeof(what), "influxfs-%s%s%.40s%s%.150s", job_kind_names[k],
+                 last->day ? " for " : "", last->day ? last->day : "",
+                 !last->remote    ? ""
+                 : k == JOB_FETCH ? " from "
+                                  : " to ",
+                 last->remote ? last->remote : "");
+        const struct history_entry entry = {.result = last->result,
+                                            .ended_ns = last->ended_ns,
+                                            .took_ns = last->ended_ns - last->began_ns,
+                                            .bytes = last->bytes,
+                                            .what = what,
+                                            .text = last->text};
+        buffer_string(b, any ? "" : "<h3>Nightly jobs</h3>\n<ul class=\"past\">\n");
+        past_entry(b, &entry);
+        any = true;
+    }
+    buffer_string(b, any ? "</ul>\n" : "");
+    return any;
+}
+
 void html_past(struct buffer *b, const struct report *r)
 {
     size_t n = 0;
@@ -60,7 +90,7 @@ void html_past(struct buffer *b, const struct report *r)
     past_list(b, r, HISTORY_RESTORE, "Restores");
     past_list(b, r, HISTORY_VERIFY, "Verifications");
     past_list(b, r, HISTORY_BACKUP, "Backups");
-    if (!n)
+    if (!past_jobs(b, r) && !n)
         buffer_string(b, "<p>No restore, verification or backup is known.</p>\n");
     buffer_string(b, "</section>\n");
 }

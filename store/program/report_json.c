@@ -236,6 +236,25 @@ static struct json_object *report_contents_json(const struct report_contents *c)
     return o;
 }
 
+static struct json_object *report_job_now_json(const struct job_now *now)
+{
+    if (!now->working)
+        return NULL;
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "job", now->known ? job_kind_names[now->kind] : NULL);
+    json_add(o, "pid", now->known ? json_object_new_int64(now->pid) : NULL);
+    add_time(o, "since", now->known ? now->since_ns : 0, false);
+    return o;
+}
+
+static struct json_object *report_jobs_json(const struct report *r)
+{
+    struct json_object *o = jobs_json(&r->jobs);
+    json_add(o, "at_work", report_job_now_json(&r->job_now));
+    json_add_text(o, "error", r->jobs_unknown.text);
+    return o;
+}
+
 static struct json_object *report_history_json(const struct report *r)
 {
     struct json_object *o = history_json(&r->history);
@@ -301,6 +320,7 @@ struct json_object *report_json(const struct report *r)
     else
         json_add_text(o, "restore", r->cut_off.text);
     json_add(o, "history", report_history_json(r));
+    json_add(o, "jobs", report_jobs_json(r));
     json_add(o, "cuts", r->known == REPORT_NO_CUTS ? NULL : report_cuts_json(r));
     return o;
 }

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct label {
     const char *key, *value;
@@ -266,6 +267,99 @@ static void prom_history(struct buffer *b, const struct report *r)
     }
 }
 
+/* The nightly jobs. Their label is not `job`: Prometheus gives that one to all that it scrapes. */
+
+static int64_t job_success(const struct jobs *j, int k)
+{
+    return j->of[k].last.result != HISTORY_FAILED;
+}
+
+static int64_t job_took_ns(const struct jobs *j, int k)
+{
+    return j->of[k].last.ended_ns - j->of[k].last.began_ns;
+}
+
+static int64_t job_bytes(const struct jobs *j, int k)
+{
+    return (int64_t)j->of[k].last.bytes;
+}
+
+static int64_t job_objects(const struct jobs *j, int k)
+{
+    return (int64_t)j->of[k].last.objects;
+}
+
+static int64_t job_good_ns(const struct jobs *j, int k)
+{
+    return j->of[k].good_ns;
+}
+
+/* The last day of "2016-06-11", or of "2016-06-01/2016-07-01", which ends before the second. */
+static int64_t job_good_day_ns(const struct jobs *j, int k)
+{
+    const char *text = j->of[k].good_day, *until = text ? strchr(text, '/') : NULL;
+    int32_t day = 0;
+    if (!text || !time_read_day(until ? until + 1 : text, &day))
+        return 0;
+    return (day - (until != NULL)) * DAY_NS;
+}
+
+/* A value for each job that has one; a time that never was is none. */
+static void prom_each_job(struct buffer *b, const struct jobs *jobs, const char *name,
+                          int64_t (*value)(const struct jobs *j, int k), const char *help)
+{
+    const bool time = value == job_good_ns || value == job_good_day_ns;
+    prom_metric(b, name, "gauge", help);
+    for (int k = 0; k < JOB_KINDS; k++) {
+        const struct label *labels = LABELS({"kind", job_kind_names[k]});
+        const int64_t n = value(jobs, k);
+        if (!jobs->of[k].last.ended_ns || (time && !n))
+            continue;
+        if (time || value == job_took_ns)
+            prom_seconds(b, name, labels, n);
+        else
+            prom_count(b, name, labels, (uint64_t)n);
+    }
+}
+
+static void prom_jobs_ended(struct buffer *b, const struct jobs *j)
+{
+    static const char name[] = "last_job_timestamp_seconds";
+    prom_metric(b, name, "gauge", "When the last one ended, with its result.");
+    for (int k = 0; k < JOB_KINDS; k++) {
+        const struct job_end *last = &j->of[k].last;
+        if (last->ended_ns)
+            prom_seconds(
+                b, name,
+                LABELS({"kind", job_kind_names[k]}, {"result", history_result_names[last->result]}),
+                last->ended_ns);
+    }
+}
+
+static void prom_jobs(struct buffer *b, const struct report *r)
+{
+    const struct jobs *j = &r->jobs;
+    prom_gauge(b, "jobs_known", !r->jobs_unknown.text[0],
+               "Whether what the state folder remembers of nightly jobs could be read.");
+    if (r->jobs_unknown.text[0])
+        return;
+    prom_metric(b, "jobs_total", "counter", "Nightly jobs that have ended, by result.");
+    for (int k = 0; k < JOB_KINDS; k++)
+        for (int i = 0; i < HISTORY_RESULTS; i++)
+            prom_count(b, "jobs_total",
+                       LABELS({"kind", job_kind_names[k]}, {"result", history_result_names[i]}),
+                       j->of[k].total[i]);
+    prom_jobs_ended(b, j);
+    prom_each_job(b, j, "last_job_success", job_success, "Whether the last one did not fail.");
+    prom_each_job(b, j, "last_job_duration_seconds", job_took_ns, "How long the last one took.");
+    prom_each_job(b, j, "last_job_bytes", job_bytes, "Bytes that the last one moved.");
+    prom_each_job(b, j, "last_job_objects", job_objects, "Objects that the last one moved.");
+    prom_each_job(b, j, "last_good_job_timestamp_seconds", job_good_ns,
+                  "When one last ended that did not fail.");
+    prom_each_job(b, j, "last_good_job_day_timestamp_seconds", job_good_day_ns,
+                  "The day that one was for, or the last of its days.");
+}
+
 /* What only a mount knows */
 
 static void prom_last_capture(struct buffer *b, const struct report_capture *c)
@@ -332,6 +426,7 @@ int report_prom(const struct report *r, char **text)
     prom_state(&b, r);
     prom_cuts(&b, r);
     prom_history(&b, r);
+    prom_jobs(&b, r);
     prom_mount(&b, r->mount);
     buffer_add(&b, "", 1);
     if (!b.failed) {

@@ -204,6 +204,63 @@ static void trouble_no_copy(struct finder *f)
                 "No cut and no backup is known");
 }
 
+/* Of the archive it is told where there is no other copy that is as new: once. */
+static void trouble_job_age(struct finder *f, enum job_kind kind)
+{
+    const struct value_age *most = &f->r->options->max_age;
+    const int64_t ns = f->r->jobs.of[kind].good_ns, age = f->r->at_ns - ns;
+    const int64_t copy = time_later(report_cut_ns(f->r), report_backup_ns(f->r));
+    char text[TIME_TEXT], todo[256];
+    if (!ns || age <= most->warn_ns || (kind == JOB_ARCHIVE && copy <= ns + 60 * SECOND_NS))
+        return;
+    time_text(ns, text);
+    snprintf(
+        todo, sizeof(todo),
+        "See whether influxfs-%s.timer, or what else starts it, still runs. If it is not to run "
+        "any more, remove jobs.json of the state folder, and this is forgotten.",
+        job_kind_names[kind]);
+    trouble(f, age > most->critical_ns ? TROUBLE_BAD : TROUBLE_WARN, NULL, todo,
+            "influxfs-%s has not ended well since %.10s %.5s UTC", job_kind_names[kind], text,
+            text + 11);
+}
+
+static void trouble_job_ended(struct finder *f, enum job_kind kind)
+{
+    const struct job_end *last = &f->r->jobs.of[kind].last;
+    const char *name = job_kind_names[kind], *day = last->day ? last->day : "an unknown day";
+    char todo[256];
+    if (!last->ended_ns || last->result == HISTORY_DONE)
+        return;
+    snprintf(todo, sizeof(todo),
+             "Remove the cause, and run it again: `systemctl start influxfs-%s`, or by hand with "
+             "--day=%.40s.",
+             name, day);
+    if (last->result == HISTORY_FAILED)
+        trouble(f, TROUBLE_WARN, last->text, todo, "The last influxfs-%s, for %.40s, failed", name,
+                day);
+    else
+        trouble(f, TROUBLE_WARN, last->text, NULL,
+                "The last influxfs-%s, for %.40s, was done with omissions", name, day);
+}
+
+static void troubles_of_jobs(struct finder *f)
+{
+    const struct job_now *now = &f->r->job_now;
+    char since[TIME_TEXT];
+    if (f->r->jobs_unknown.text[0])
+        trouble(f, TROUBLE_UNKNOWN, f->r->jobs_unknown.text, NULL,
+                "How the nightly jobs ended is unknown");
+    for (enum job_kind kind = JOB_ARCHIVE; kind < JOB_KINDS; kind++) {
+        trouble_job_ended(f, kind);
+        trouble_job_age(f, kind);
+    }
+    if (!now->working || !now->known)
+        return;
+    time_text(now->since_ns, since);
+    trouble(f, TROUBLE_NOTE, NULL, NULL, "influxfs-%s is at work since %.10s %.5s UTC",
+            job_kind_names[now->kind], since, since + 11);
+}
+
 /* That there was one once: somebody meant to go on with it. */
 static void trouble_not_verified(struct finder *f)
 {
@@ -243,11 +300,21 @@ static void troubles_of_verification(struct finder *f)
                 "%zu more things were found bad by their last verification", bad - TOLD_MOST);
 }
 
+/* Whether a nightly job did this, and is told itself. */
+static bool trouble_is_of_job(const struct finder *f, enum history_kind kind,
+                              const struct history_entry *h)
+{
+    const enum job_kind by = kind == HISTORY_BACKUP ? JOB_ARCHIVE : JOB_FETCH;
+    const struct job_end *last = &f->r->jobs.of[by].last;
+    return last->ended_ns && last->result != HISTORY_DONE && h->ended_ns >= last->began_ns &&
+           h->ended_ns <= last->ended_ns;
+}
+
 static void trouble_ended(struct finder *f, enum history_kind kind, const char *name,
                           enum trouble_level failed, const char *todo)
 {
     const struct history_entry *h = f->r->history.of[kind].at;
-    if (!f->r->history.of[kind].n || h->result == HISTORY_DONE)
+    if (!f->r->history.of[kind].n || h->result == HISTORY_DONE || trouble_is_of_job(f, kind, h))
         return;
     if (h->result == HISTORY_FAILED)
         trouble(f, failed, h->text, todo, "The last %s, of %.300s, failed", name, h->what);
@@ -362,6 +429,7 @@ int troubles_find(const struct report *r, struct troubles *out)
     troubles_of_chain(&f);
     trouble_space(&f);
     trouble_no_copy(&f);
+    troubles_of_jobs(&f);
     troubles_of_history(&f);
     trouble_not_verified(&f);
     if (r->mount)

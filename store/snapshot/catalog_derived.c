@@ -101,17 +101,12 @@ static int derived_get(struct catalog *c, void *arg)
     return rc;
 }
 
-int catalog_write_waiting(struct catalog *c)
+static int derived_write(struct catalog *c)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->nwaiting; i++)
         rc = derived_put(c, &c->waiting[i]);
     return rc;
-}
-
-void catalog_waiting_written(struct catalog *c)
-{
-    c->nwaiting = 0;
 }
 
 static struct derived_entry *derived_waiting(struct catalog *c, const uint8_t digest[SHA256_BYTES])
@@ -137,6 +132,7 @@ static int derived_wait(struct catalog *c, const uint8_t digest[SHA256_BYTES],
         return ENOMEM;
     if (c->nwaiting == 0)
         c->waits_since = time_mono_ns();
+    c->write_waiting = derived_write;
     if (!w)
         w = &c->waiting[c->nwaiting++];
     memcpy(w->digest, digest, SHA256_BYTES);

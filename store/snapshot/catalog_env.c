@@ -164,7 +164,7 @@ struct work {
 static int work_after_waiting(struct catalog *c, void *arg)
 {
     const struct work *w = arg;
-    int rc = catalog_write_waiting(c);
+    int rc = c->nwaiting ? c->write_waiting(c) : 0;
     return rc ? rc : w->work(c, w->arg);
 }
 
@@ -172,7 +172,7 @@ int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg)
 {
     int rc = catalog_look(c, work_after_waiting, &(struct work){work, arg});
     if (rc == 0)
-        catalog_waiting_written(c);
+        c->nwaiting = 0;
     return rc;
 }
 

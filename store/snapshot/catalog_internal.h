@@ -22,7 +22,8 @@ struct catalog {
     struct catalog_record last;    /* the newest record given: the next one must rise above it */
     struct derived_entry *waiting; /* new values of derived files, for the next transaction */
     size_t nwaiting;
-    int64_t waits_since; /* monotonic; of the first of them */
+    int (*write_waiting)(struct catalog *c); /* returns one of LMDB's codes */
+    int64_t waits_since;                     /* monotonic; of the first of them */
     /* While a function works: */
     MDB_env *env;
     MDB_txn *txn;
@@ -32,18 +33,13 @@ struct catalog {
 /* Works within c->txn; returns 0 or one of LMDB's codes. */
 typedef int catalog_work_fn(struct catalog *c, void *arg);
 
-/* Does the work in one transaction, in the file if there is one, after catalog_write_waiting. A failing file, such as on a full
- * disk, must not prevent a snapshot: memory serves until the file works again. c->lock is held.
- * Returns one of LMDB's codes. */
+/* Does the work in one transaction, in the file if there is one, after what waits. A failing file,
+ * such as on a full disk, must not prevent a snapshot: memory serves until the file works again.
+ * c->lock is held. Returns one of LMDB's codes. */
 int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg);
 
 /* The same without what waits: for work that only reads. */
 int catalog_look(struct catalog *c, catalog_work_fn *work, void *arg);
-
-/* Writes the values of derived files that wait; they go on waiting until the transaction has ended well,
- * which calls catalog_waiting_written. */
-int catalog_write_waiting(struct catalog *c);
-void catalog_waiting_written(struct catalog *c);
 
 /* LMDB's keys are at most 511 bytes: a longer path is cut and ends in its digest. */
 #define CATALOG_KEY_MAX 511

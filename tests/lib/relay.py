@@ -10,6 +10,14 @@ from lib.serving import Acceptor
 PIECE = 16384
 
 
+def shut(*sockets):
+    for one in sockets:
+        try:
+            one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # its other side has ended it
+
+
 class Relay(Acceptor):
     """with Relay(port) as relay: … what connects to relay.port speaks with that port. The bytes of all
     connections and both directions count together, in relay.passed. relay.rate: how many of them pass
@@ -17,6 +25,8 @@ class Relay(Acceptor):
 
     def __init__(self, port, rate=None):
         super().__init__(self.relay)
+        # What stops here is not to wait whole in the kernel.
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * PIECE)
         self.target, self.rate = port, rate
         self.passed = 0
         self.stop_at = self.cut_at = float("inf")
@@ -51,11 +61,7 @@ class Relay(Acceptor):
 
     def _cut(self):
         self.cut_at = float("inf")
-        for one in self.sockets:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # its other side has ended it
+        shut(*self.sockets)
         self.sockets.clear()
         self.change.notify_all()
 
@@ -77,10 +83,7 @@ class Relay(Acceptor):
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:
-            with self.change:
-                for one in (source, target):
-                    if one in self.sockets:
-                        one.shutdown(socket.SHUT_RDWR)
+            shut(source, target)
 
     def let_pass(self, source, count):
         """Returns when so many bytes may go; the lock makes it one line for all."""

@@ -11,11 +11,12 @@ from lib.cuts import INFLUXSNAP, snap, snap_code
 from lib.files import CHECKOUT, run, wait_until
 from lib.metrics import PROMTOOL, Metrics
 from lib.mount import INFLUXFS
+from lib.nights import Jobs
 from lib.restores import drop
 from lib.stores import some_store, tsm_of
 
 MONITORING = CHECKOUT / "mount-helper/monitoring"
-RULES = MONITORING / "influxfs-alerts.yml"
+RULES = [MONITORING / "influxfs-alerts.yml", MONITORING / "influxfs-nightly-alerts.yml"]
 DASHBOARD = MONITORING / "influxfs-dashboard.json"
 
 STEP = 600                  # seconds between two samples
@@ -56,10 +57,17 @@ WELL = {
     'influxfs_errors_total{kind="refused"}': f"0+1x{STEPS}",
     "influxfs_timer_failed": always(0),
     "influxfs_restore_pending": always(0),
+    "influxfs_jobs_known": always(1),
+    'influxfs_last_job_success{kind="archive"}': always(1),
+    'influxfs_last_job_timestamp_seconds{kind="archive",result="done"}': NOW,
+    'influxfs_last_good_job_timestamp_seconds{kind="archive"}': NOW,
+    'influxfs_last_job_success{kind="dump"}': always(1),
+    'influxfs_last_good_job_timestamp_seconds{kind="dump"}': NOW,
 }
 
 GONE = None
 CUT, BACKUP = "influxfs_last_cut_timestamp_seconds", 'influxfs_last_backup_timestamp_seconds{result="done"}'
+ARCHIVED, DUMPED = (f'influxfs_last_good_job_timestamp_seconds{{kind="{kind}"}}' for kind in ("archive", "dump"))
 VERIFIED = 'influxfs_last_verification_timestamp_seconds{result="done"}'
 
 # What is otherwise, and the alerts that are raised then, and no others.
@@ -83,6 +91,16 @@ CASES = {
     "left out of a snapshot": ({"influxfs_last_capture_left_out": always(4)}, ("InfluxfsLeftOut",)),
     "left out of a backup": ({BACKUP: SINCE_0, 'influxfs_last_backup_timestamp_seconds{result="omissions"}': NOW},
                              ("InfluxfsLeftOut",)),
+    "archive failed": ({'influxfs_last_job_success{kind="archive"}': always(0)}, ("InfluxfsJobFailed",)),
+    "archive failed, which is a backup": ({'influxfs_last_job_success{kind="archive"}': always(0),
+                                           "influxfs_last_backup_success": always(0)}, ("InfluxfsJobFailed",)),
+    "dump and backup failed": ({'influxfs_last_job_success{kind="dump"}': always(0), "influxfs_last_backup_success": always(0)},
+                               ("InfluxfsJobFailed", "InfluxfsBackupFailed")),
+    "archive with omissions": ({'influxfs_last_job_timestamp_seconds{kind="archive",result="done"}': GONE,
+                                'influxfs_last_job_timestamp_seconds{kind="archive",result="omissions"}': NOW},
+                               ("InfluxfsJobOmissions",)),
+    "no dumps any more": ({DUMPED: SINCE_0}, ("InfluxfsJobLate",)),
+    "jobs unreadable": ({"influxfs_jobs_known": always(0)}, ("InfluxfsUnknown",)),
     "guard": ({"influxfs_cuts_not_accepted": always(1)}, ("InfluxfsCutLostTooMuch",)),
     "cut off": ({"influxfs_restore_cut_off": always(1)}, ("InfluxfsRestoreCutOff",)),
     "restore failed": ({"influxfs_last_restore_success": always(0)}, ("InfluxfsRestoreFailed",)),
@@ -100,7 +118,11 @@ CASES = {
     "absent": (dict.fromkeys(WELL, GONE), ("InfluxfsMetricsAbsent",)),
 }
 
-LATER = [("InfluxfsNoBackup", CUT, 51), ("InfluxfsNotVerified", VERIFIED, 218)]
+LATER = [("InfluxfsNoBackup", CUT, 51), ("InfluxfsNotVerified", VERIFIED, 218), ("InfluxfsJobMissing", ARCHIVED, 51)]
+
+
+def rules_text():
+    return "".join(path.read_text() for path in RULES)
 
 
 def named_in(text):
@@ -110,7 +132,7 @@ def named_in(text):
 class RulesTest(StoreTest):
 
     def test_syntax(self):
-        self.assertIn("SUCCESS", run(PROMTOOL, "check", "rules", RULES))
+        self.assertIn("SUCCESS", run(PROMTOOL, "check", "rules", *RULES))
 
     def test_raised(self):
         """By Prometheus' own tester, after 27 hours of each case."""
@@ -131,18 +153,18 @@ class RulesTest(StoreTest):
                     "expr": f'count by (alertname) (ALERTS{{alertname="{alert}", alertstate="firing"}})',
                     "eval_time": f"{hours}h", "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1}]}]})
         path = self.folder / "alerts_test.yml"  # JSON is YAML
-        path.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": f"{STEP}s", "tests": tests}))
+        path.write_text(json.dumps({"rule_files": list(map(str, RULES)), "evaluation_interval": f"{STEP}s", "tests": tests}))
         self.assertIn("SUCCESS", run(PROMTOOL, "test", "rules", path))
 
     def test_all_are_tried(self):
-        rules = re.findall(r"(?m)^ +- alert: (\w+)$", RULES.read_text())
+        rules = re.findall(r"(?m)^ +- alert: (\w+)$", rules_text())
         self.assertEqual(len(rules), len(set(rules)))
         tried = {alert for _, alerts in CASES.values() for alert in alerts} | {alert for alert, *_ in LATER}
         self.assertEqual(set(rules), tried)
 
     def test_words(self):
         """Each says what is the matter and what to do."""
-        for rule in RULES.read_text().split("- alert: ")[1:]:
+        for rule in rules_text().split("- alert: ")[1:]:
             with self.subTest(rule=rule.split()[0]):
                 for word in ("expr:", "severity:", "summary:", "description:"):
                     self.assertIn(word, rule)
@@ -191,7 +213,7 @@ class OneTruthTest(StoreTest):
 
     def promtool(self):
         path = self.folder / "states_test.yml"
-        path.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": f"{STEP}s", "tests": self.tests}))
+        path.write_text(json.dumps({"rule_files": list(map(str, RULES)), "evaluation_interval": f"{STEP}s", "tests": self.tests}))
         self.assertIn("SUCCESS", run(PROMTOOL, "test", "rules", path))
 
     def test_ages_and_space(self):
@@ -242,6 +264,23 @@ class OneTruthTest(StoreTest):
         self.assertNotEqual(snap_code(self.store, "restore", tar)[0], 0)
         self.is_so("restore failed", 1)
         self.is_so("restore failed eight days ago", 2, hours=8 * 24)
+        self.promtool()
+
+    def test_jobs(self):
+        if not self.PRELOAD.exists():
+            self.skipTest(f"{self.PRELOAD} is not built: make units")
+        remote = self.folder / "remote"
+        remote.mkdir()
+        jobs = Jobs("", str(remote))
+        jobs.run("archive", self.store)
+        for hours, level in ((0, 0), (25, 0), (27, 1), (51, 2)):
+            self.is_so(f"archived {hours} hours ago", level, hours=hours)
+        jobs.run("fetch", self.store, "--before=false", code=1)
+        self.is_so("fetch failed", 1)
+        jobs.run("archive", self.store, "--before=false", code=1)
+        self.is_so("archive failed, too", 1)
+        (self.store / "influxfs/jobs.json").write_text("{}")
+        self.is_so("damaged record of jobs", 3)
         self.promtool()
 
     def test_unknown(self):
@@ -313,6 +352,8 @@ class NamesTest(StoreTest):
         self.assertEqual(drop(mnt / "restore/whole.tar", tar), 0)
         snap(store, "backup", self.folder / "backup.tar")
         snap(store, "verify", self.folder / "backup.tar")
+        (self.folder / "remote").mkdir()
+        Jobs("", str(self.folder / "remote")).run("archive", store)
         printed = named_in((mnt / "metrics.prom").read_text()) | named_in(snap(store, "status", "--prometheus"))
-        asked = named_in(RULES.read_text()) | named_in(DASHBOARD.read_text())
+        asked = named_in(rules_text()) | named_in(DASHBOARD.read_text())
         self.assertEqual(asked - printed, set())

@@ -79,7 +79,7 @@ class ArchiveTest(NightlyTest):
         self.check_clean(DAYS[0])
         self.assertEqual((receipt["form"], receipt["day"], receipt["databases"]), ("full", DAYS[0], ["db", "other"]))
         self.assertEqual((result["receipt"], result["form"], result["container"], result["day"]), (name, "full", *[DAYS[0]] * 2))
-        (item,) = result["objects"]
+        (item,) = result["uploaded"]
         self.assertRegex(item["name"], r"^[0-9a-f]{8}-\d{8}T\d{6}Z-full\.tar$")
         self.assertEqual(item["sha256"], receipt["objects"][0]["sha256"])
         run("sha256sum", "-c", name.replace(".json", ".sha256"), cwd=self.at(DAYS[0]))
@@ -117,7 +117,7 @@ class ArchiveTest(NightlyTest):
         self.assertRegex(out, r"would upload \S+-full\.tar\.000, 131072 bytes")
         self.assertIn(f"would remove what is archived of {DAYS[0]}", out)
         result = self.result(DAYS[1], "--dry-run", "--keep=1", "--part-size=128K")
-        self.assertEqual((result["removed"], result["objects"][0]["size"]), ([DAYS[0]], 131072))
+        self.assertEqual((result["removed"], result["uploaded"][0]["size"]), ([DAYS[0]], 131072))
         self.assertEqual(sorted(files_in(self.remote)), before)
         self.assertEqual(self.days(), [DAYS[0]])
 
@@ -148,7 +148,7 @@ class IncrementalTest(NightlyTest):
         first = self.result(DAYS[1], "--incremental")
         self.assertEqual((first["form"], first["number"]), ("incremental", 0))
         unchanged = self.result(DAYS[2], "--incremental")
-        self.assertEqual((unchanged["form"], unchanged["objects"], unchanged["changed"]), ("incremental", [], False))
+        self.assertEqual((unchanged["form"], unchanged["uploaded"], unchanged["changed"]), ("incremental", [], False))
         self.change()
         second = self.result(DAYS[3], "--incremental")
         self.assertEqual((second["number"], second["parent"]), (1, first["id"]))

@@ -2,6 +2,7 @@
 
 import re
 import unittest
+from pathlib import Path
 
 from lib.cuts import INFLUXSNAP
 from lib.files import CHECKOUT, run
@@ -34,6 +35,15 @@ class OptionsTest(unittest.TestCase):
         shown = helped(run(INFLUXFS, "--help"))
         self.assertIn("keep_expired", shown)
         self.assertEqual(shown | LIBFUSE, described(page("influxfs.1").partition(".Ss The tree")[0]))
+
+    def test_nightly(self):
+        """Each has all of its options in its manual, and in no other place."""
+        for job in ("archive", "fetch", "dump"):
+            with self.subTest(job=job):
+                name = f"influxfs-{job}"
+                shown = helped(run(Path(INFLUXFS).with_name(name), "--help"))
+                self.assertIn("--on-failure", shown)
+                self.assertEqual(shown, described(page(f"{name}.1")))
 
     def test_influxsnap(self):
         text = page("influxsnap.1")

@@ -163,7 +163,14 @@ static void test_hostile_texts(void **state)
         r.history.of[k].at = &entry;
         r.history.of[k].n = 1;
     }
+    for (int k = 0; k < JOB_KINDS; k++)
+        r.jobs.of[k].last = (struct job_end){.result = HISTORY_FAILED,
+                                             .ended_ns = NOW,
+                                             .day = hostile,
+                                             .remote = hostile,
+                                             .text = hostile};
     strcpy(r.lacks.text, hostile);
+    strcpy(r.jobs_unknown.text, hostile);
     strcpy(r.broken.text, hostile);
     strcpy(r.cut_off.text, hostile);
     strcpy(r.in_use.text, hostile);
@@ -287,6 +294,27 @@ static void test_odd_times(void **state)
     }
 }
 
+static void test_jobs(void **state)
+{
+    struct report r = empty_report();
+    char day[] = "2016-06-11", remote[] = "swift:";
+    (void)state;
+    r.jobs.of[JOB_FETCH].last = (struct job_end){.result = HISTORY_OMISSIONS,
+                                                 .began_ns = NOW - HOUR,
+                                                 .ended_ns = NOW,
+                                                 .day = day,
+                                                 .remote = remote,
+                                                 .bytes = 2048};
+    char *page = page_of(&r);
+    has(page, "<h3>Nightly jobs</h3>");
+    has(page, "influxfs-fetch for 2016-06-11 from swift:</bdi>");
+    has(page, "2.0 KiB</span> in 1 h<");
+    has(page, "The last influxfs-fetch, for 2016-06-11, was done with omissions");
+    has_not(page, "influxfs-archive");
+    has_not(page, "No restore, verification or backup is known");
+    free(page);
+}
+
 static void test_restore_under_way(void **state)
 {
     struct report r = empty_report();
@@ -313,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_empty),     cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_very_much), cmocka_unit_test(test_order),
         cmocka_unit_test(test_odd_times), cmocka_unit_test(test_restore_under_way),
+        cmocka_unit_test(test_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,6 +152,51 @@ static void times(void **state)
     free(text);
 }
 
+static void jobs(void **state)
+{
+    (void)state;
+    struct report r = {.known = REPORT_NO_CUTS};
+    char *text = print(&r);
+    HAS(text, "influxfs_jobs_known 1");
+    HAS(text, "influxfs_jobs_total{kind=\"dump\",result=\"failed\"} 0");
+    LACKS(text, "_job_success{");
+    free(text);
+    char days[] = "2016-06-01/2016-07-01", secret[] = "secret";
+    r.jobs.of[JOB_DUMP].total[HISTORY_FAILED] = 3;
+    r.jobs.of[JOB_DUMP].last = (struct job_end){.result = HISTORY_FAILED,
+                                                .began_ns = 1000000000,
+                                                .ended_ns = 3500000000,
+                                                .day = secret,
+                                                .remote = secret,
+                                                .bytes = 7,
+                                                .objects = 2,
+                                                .text = secret};
+    r.jobs.of[JOB_DUMP].good_ns = 500000000;
+    r.jobs.of[JOB_DUMP].good_day = days;
+    text = print(&r);
+    HAS(text, "influxfs_jobs_total{kind=\"dump\",result=\"failed\"} 3");
+    HAS(text, "influxfs_last_job_timestamp_seconds{kind=\"dump\",result=\"failed\"} 3.500000000");
+    HAS(text, "influxfs_last_job_success{kind=\"dump\"} 0");
+    HAS(text, "influxfs_last_job_duration_seconds{kind=\"dump\"} 2.500000000");
+    HAS(text, "influxfs_last_job_bytes{kind=\"dump\"} 7");
+    HAS(text, "influxfs_last_job_objects{kind=\"dump\"} 2");
+    HAS(text, "influxfs_last_good_job_timestamp_seconds{kind=\"dump\"} 0.500000000");
+    HAS(text, "influxfs_last_good_job_day_timestamp_seconds{kind=\"dump\"} 1467244800.000000000");
+    LACKS(text, "_job_success{kind=\"archive\"}");
+    LACKS(text, "secret");
+    free(text);
+    days[11] = 'x'; /* no day */
+    text = print(&r);
+    LACKS(text, "job_day_timestamp_seconds{");
+    free(text);
+    strcpy(r.jobs_unknown.text, "damaged");
+    text = print(&r);
+    HAS(text, "influxfs_jobs_known 0");
+    LACKS(text, "jobs_total");
+    LACKS(text, "_job_");
+    free(text);
+}
+
 static void each_metric_once(void **state)
 {
     (void)state;
@@ -182,6 +227,7 @@ int main(void)
         cmocka_unit_test(unknown),       cmocka_unit_test(unknown_cuts),
         cmocka_unit_test(hostile_names), cmocka_unit_test(times),
         cmocka_unit_test(unknown_state), cmocka_unit_test(each_metric_once),
+        cmocka_unit_test(jobs),
     };
     return cmocka_run_group_tests_name("report_prom", tests, NULL, NULL);
 }

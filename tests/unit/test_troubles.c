@@ -227,6 +227,78 @@ static void test_of_history(void **state)
     is_the_only(&w, TROUBLE_NOTE, "verified since 2016-06-01");
 }
 
+/* A job that ended so, for a day, an hour ago; the last good one was as long ago as it says. */
+static void job_ended(struct well *w, enum job_kind kind, enum history_result result, int64_t good)
+{
+    static char day[] = "2016-06-11", text[] = "swift: did not answer";
+    w->r.jobs.of[kind].last = (struct job_end){.result = result,
+                                               .began_ns = NOW - 2 * HOUR,
+                                               .ended_ns = NOW - HOUR,
+                                               .day = day,
+                                               .text = result == HISTORY_DONE ? NULL : text};
+    w->r.jobs.of[kind].good_ns = good ? NOW - good : 0;
+}
+
+static void test_of_jobs(void **state)
+{
+    struct well w;
+    (void)state;
+    for (enum job_kind kind = JOB_ARCHIVE; kind < JOB_KINDS; kind++) {
+        char words[64];
+        all_well(&w);
+        job_ended(&w, kind, HISTORY_DONE, 26 * HOUR);
+        none(&w);
+        snprintf(words, sizeof(words), "influxfs-%s has not ended well since 2016-06-10 09:00 UTC",
+                 job_kind_names[kind]);
+        job_ended(&w, kind, HISTORY_DONE, 27 * HOUR);
+        is_the_only(&w, TROUBLE_WARN, words);
+        job_ended(&w, kind, HISTORY_DONE, 51 * HOUR);
+        is_the_only(&w, TROUBLE_BAD, "has not ended well");
+        snprintf(words, sizeof(words), "The last influxfs-%s, for 2016-06-11, failed",
+                 job_kind_names[kind]);
+        job_ended(&w, kind, HISTORY_FAILED, 25 * HOUR);
+        is_the_only(&w, TROUBLE_WARN, words);
+        job_ended(&w, kind, HISTORY_FAILED, 0); /* it never ended well */
+        is_the_only(&w, TROUBLE_WARN, words);
+        job_ended(&w, kind, HISTORY_OMISSIONS, HOUR);
+        is_the_only(&w, TROUBLE_WARN, "was done with omissions");
+    }
+    all_well(&w);
+    err_set(&w.r.jobs_unknown, 0, "jobs.json is damaged");
+    is_the_only(&w, TROUBLE_UNKNOWN, "How the nightly jobs ended is unknown");
+    all_well(&w);
+    w.r.job_now = (struct job_now){true, true, JOB_FETCH, 7, NOW - HOUR};
+    is_the_only(&w, TROUBLE_NOTE, "influxfs-fetch is at work since 2016-06-11 11:00 UTC");
+}
+
+/* What an archive did is a backup, and what a fetch did a restore, and stands in the history. */
+static void test_of_jobs_once(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    job_ended(&w, JOB_ARCHIVE, HISTORY_FAILED, 0);
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - HOUR - 1;
+    w.entry[HISTORY_BACKUP].result = HISTORY_FAILED;
+    is_the_only(&w, TROUBLE_WARN, "The last influxfs-archive");
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - 3 * HOUR; /* another one */
+    job_ended(&w, JOB_ARCHIVE, HISTORY_DONE, HOUR);
+    is_the_only(&w, TROUBLE_WARN, "The last backup, of /srv/x.tar, failed");
+    all_well(&w);
+    job_ended(&w, JOB_FETCH, HISTORY_FAILED, 0);
+    w.entry[HISTORY_RESTORE].ended_ns = NOW - HOUR;
+    w.entry[HISTORY_RESTORE].result = HISTORY_FAILED;
+    is_the_only(&w, TROUBLE_WARN, "The last influxfs-fetch");
+    all_well(&w);
+    w.o.every_ns = 0;
+    w.r.ncuts = 0;
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - 51 * HOUR;
+    job_ended(&w, JOB_ARCHIVE, HISTORY_DONE, 51 * HOUR);
+    is_the_only(&w, TROUBLE_BAD, "No cut or backup since");
+    w.entry[HISTORY_BACKUP].ended_ns = NOW - HOUR; /* by other means */
+    is_the_only(&w, TROUBLE_BAD, "influxfs-archive has not ended well");
+}
+
 static void test_unknown_history(void **state)
 {
     struct well w;
@@ -308,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_of_space),   cmocka_unit_test(test_of_age),
         cmocka_unit_test(test_of_history), cmocka_unit_test(test_unknown_history),
         cmocka_unit_test(test_of_mount),   cmocka_unit_test(test_of_capture),
+        cmocka_unit_test(test_of_jobs),    cmocka_unit_test(test_of_jobs_once),
         cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount-helper/nightly/fetch_into.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/base/mounts.h"
+#include "store/base/path.h"
+#include "store/influx/meta.h"
+#include "store/influxsnap/logtail.h"
+#include "store/influxsnap/snap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MOUNT "fuse.influxfs"
+#define RESTORE "restore"
+#define REFUSED " refused "
+#define LOG_END (64u << 10) /* in which the reason is looked for */
+
+struct fetch_into {
+    char *folder, *root;           /* where the file system is mounted */
+    struct restore_request *asked; /* by the folder; NULL: nothing */
+    int log;                       /* the mount's; -1: it cannot be read */
+};
+
+/* The mount that a folder lies in: cuts the path down to it. */
+static bool into_find_root(char *path)
+{
+    char type[MOUNT_TYPE];
+    do {
+        autofree char *mark = path_join(path, ".influxfs");
+        if (mark && access(mark, F_OK) == 0)
+            return mount_type_at(path, type) && strcmp(type, MOUNT) == 0;
+    } while (path_up(path));
+    return false;
+}
+
+static int into_find(struct fetch_into *f, const char *folder, struct err *e)
+{
+    f->folder = realpath(folder, NULL);
+    if (!f->folder)
+        return err_sys(e, -errno, "%s", folder);
+    f->root = strdup(f->folder);
+    if (!f->root)
+        return err_sys(e, -ENOMEM, "%s", folder);
+    const bool found = into_find_root(f->root);
+    const char *below = found ? path_below(f->folder, f->root) : NULL;
+    const char *rest = below ? path_below(below, RESTORE) : NULL;
+    if (!rest)
+        return err_set(e, -EINVAL, "%s is not restore/ of a mount of influxfs", folder);
+    autofree char *file = path_join(rest, "x.tar"), *log = path_join(f->root, RESTORE "/log");
+    if (!file || !log)
+        return err_sys(e, -ENOMEM, "%s", folder);
+    f->log = open(log, O_RDONLY | O_CLOEXEC);
+    return restore_request_of_path(file, &f->asked, e);
+}
+
+int fetch_into_open(const char *folder, struct fetch_into **out, struct err *e)
+{
+    struct fetch_into *f = calloc(1, sizeof(*f));
+    if (!f)
+        return err_sys(e, -ENOMEM, "%s", folder);
+    f->log = -1;
+    int r = into_find(f, folder, e);
+    if (r < 0)
+        fetch_into_close(f);
+    else
+        *out = f;
+    return r;
+}
+
+void fetch_into_close(struct fetch_into *f)
+{
+    if (!f)
+        return;
+    cleanup_close(&f->log);
+    restore_request_free(f->asked);
+    free(f->folder);
+    free(f->root);
+    free(f);
+}
+
+const struct restore_request *fetch_into_request(const struct fetch_into *f)
+{
+    return f->asked;
+}
+
+int fetch_into_meta(const struct fetch_into *f, char **buf, size_t *n, struct err *e)
+{
+    autofree char *path = path_join(f->root, "live/meta/meta.db");
+    int r = path ? io_read_file(AT_FDCWD, path, META_DB_MAX, buf, n) : -ENOMEM;
+    return r < 0 ? err_sys(e, r, "%s", path ? path : f->root) : 0;
+}
+
+/* The last line that says why this name was refused: "TIME refused NAME: WHY". */
+static int into_blame(const struct fetch_into *f, const char *name, int code, struct err *e)
+{
+    struct stat st;
+    autofree char *text = malloc(LOG_END + 1);
+    autofree char *path = path_join(f->folder, name);
+    const char *why = NULL;
+    ssize_t n = 0;
+    if (text && f->log >= 0 && fstat(f->log, &st) == 0)
+        n = pread(f->log, text, LOG_END, st.st_size > LOG_END ? st.st_size - LOG_END : 0);
+    if (n > 0)
+        text[n] = 0;
+    for (char *line = n > 0 ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
+        const char *word = strstr(line, REFUSED);
+        if (word && strncmp(word + strlen(REFUSED), name, strlen(name)) == 0)
+            why = word + strlen(REFUSED) + strlen(name);
+    }
+    return why ? err_set(e, code, "%s%s", path ? path : name, why)
+               : err_sys(e, code, "%s", path ? path : name);
+}
+
+static int into_write_all(int fd, const char *buf, size_t n)
+{
+    while (n) {
+        ssize_t k = snap_stopped(NULL) ? -1 : write(fd, buf, n);
+        if (snap_stopped(NULL))
+            return -EINTR;
+        if (k < 0 && errno != EINTR)
+            return -errno;
+        buf += k > 0 ? k : 0;
+        n -= k > 0 ? (size_t)k : 0;
+    }
+    return 0;
+}
+
+/* *ours: it is not the mount that has refused it, and e is set. */
+static int into_copy(int fd, const struct tar_stream *in, struct meter *meter, struct logtail *tail,
+                     bool *ours, struct err *e)
+{
+    const void *block;
+    ssize_t n;
+    *ours = false;
+    while ((n = in->pull(in->arg, &block, e)) > 0) {
+        int r = into_write_all(fd, block, (size_t)n);
+        if (r < 0)
+            return r;
+        meter_add(meter, (uint64_t)n);
+        if (tail->fd >= 0)
+            logtail_follow(tail, meter);
+    }
+    *ours = n < 0;
+    return (int)n;
+}
+
+/* The last close is the verdict. What is not whole is unlinked before that, so that nothing waits for
+ * the rest of it. */
+int fetch_into_write(struct fetch_into *f, const char *name, const struct tar_stream *in,
+                     struct meter *meter, struct err *e)
+{
+    struct logtail tail = {.fd = -1};
+    bool ours = false;
+    autofree char *path = path_join(f->folder, name);
+    if (!path)
+        return err_sys(e, -ENOMEM, "%s", name);
+    if (f->log >= 0)
+        logtail_begin(&tail, f->log);
+    autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : into_copy(fd, in, meter, &tail, &ours, e);
+    if (r < 0 && fd >= 0)
+        unlink(path);
+    else if (r == 0)
+        r = io_close(&fd);
+    if (r == -EINTR)
+        return err_set(e, r, "interrupted; nothing of %s was restored", name);
+    return r == 0 || ours ? r : into_blame(f, name, r, e);
+}

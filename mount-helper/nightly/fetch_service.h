@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A unit of systemd that runs influxd (--stop=UNIT): stopped while its store is exchanged, and started
+ * again if it was at work before.
+ */
+#ifndef INFLUXFS_NIGHTLY_FETCH_SERVICE_H
+#define INFLUXFS_NIGHTLY_FETCH_SERVICE_H
+
+#include "store/base/err.h"
+#include "store/influx/paths.h"
+
+#include <stdbool.h>
+
+struct fetch_service {
+    const char *unit; /* NULL: nothing is stopped */
+    bool was_active;  /* it was, and has been told to stop */
+};
+
+/* Stops the unit, and waits until no influxd uses the store any more. -EBUSY: one still does, which the
+ * unit did not run, or which does not end; -EINTR: told to stop meanwhile; others, with a message: systemctl
+ * could not do it. */
+int fetch_service_stop(struct fetch_service *s, const struct store_paths *p, struct err *e);
+
+/* Starts it again if it was active; does nothing the second time. -errno with a message. */
+int fetch_service_start(struct fetch_service *s, struct err *e);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount-helper/nightly/fetch_stream.h"
+
+#include "mount-helper/nightly/fetch_set.h"
+#include "store/base/cleanup.h"
+#include "store/base/path.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define HELD (64u << 10) /* of the end; more than a tar has after its last file's bytes */
+#define BLOCK (1u << 20)
+
+static const char zeros[TAR_END];
+
+struct fetch_stream {
+    struct remote *remote;
+    const char *folder;
+    const struct receipt *receipt;
+    uint64_t size;
+
+    /* The object at hand: */
+    size_t object; /* its place in the receipt; nobjects: all have come */
+    char *path;
+    struct remote_reader *reader; /* NULL: not begun */
+    uint64_t left;
+    struct sha256 *sum;
+
+    /* What of a set's tar comes next from here: */
+    const char *extra;
+    size_t nextra;
+    char head[TARHEAD_MAX];
+    bool closed; /* its end has been given */
+
+    bool ended; /* nothing more comes */
+    bool spoilt;
+
+    size_t given, have; /* bytes of buf: given out by the last call, in it */
+    char buf[BLOCK + HELD];
+};
+
+static bool is_set(const struct fetch_stream *s)
+{
+    return s->receipt->form == RECEIPT_LEGACY;
+}
+
+int fetch_stream_new(struct remote *r, const char *folder, const struct receipt *c,
+                     struct fetch_stream **out, struct err *e)
+{
+    cleanup(fetch_stream_freep) struct fetch_stream *s = calloc(1, sizeof(*s));
+    if (!s)
+        return err_sys(e, -ENOMEM, "%s", folder);
+    s->remote = r;
+    s->folder = folder;
+    s->receipt = c;
+    s->size = receipt_bytes(c);
+    s->sum = sha256_new();
+    int ret = s->sum ? 0 : -ENOMEM;
+    if (ret == 0 && is_set(s))
+        ret = fetch_set_size(c, &s->size);
+    if (ret < 0)
+        return err_sys(e, ret, "%s", folder);
+    *out = steal_ptr(&s);
+    return 0;
+}
+
+void fetch_stream_free(struct fetch_stream *s)
+{
+    if (!s)
+        return;
+    remote_read_close(s->reader);
+    sha256_free(s->sum);
+    free(s->path);
+    free(s);
+}
+
+uint64_t fetch_stream_size(const struct fetch_stream *s)
+{
+    return s->size;
+}
+
+bool fetch_stream_spoilt(const struct fetch_stream *s)
+{
+    return s->spoilt;
+}
+
+static const struct receipt_object *object_of(const struct fetch_stream *s)
+{
+    return &s->receipt->objects[s->object];
+}
+
+static int fetch_stream_begin(struct fetch_stream *s, struct err *e)
+{
+    const struct receipt_object *o = object_of(s);
+    free(s->path);
+    s->path = path_join(s->folder, o->name);
+    if (!s->path)
+        return err_sys(e, -ENOMEM, "%s", o->name);
+    sha256_reset(s->sum);
+    s->left = o->size;
+    if (!is_set(s))
+        return 0;
+    int n = fetch_set_head(o, s->head);
+    s->extra = s->head;
+    s->nextra = n < 0 ? 0 : (size_t)n;
+    return n < 0 ? err_sys(e, n, "%s", s->path) : 0;
+}
+
+/* After the last byte. */
+static int fetch_stream_check(struct fetch_stream *s, struct err *e)
+{
+    const struct receipt_object *o = object_of(s);
+    uint8_t sum[SHA256_BYTES];
+    char hex[SHA256_HEX + 1];
+    if (s->left)
+        return err_set(e, -EBADMSG,
+                       "%s: damaged: it ends after %" PRIu64 " bytes, and should have %" PRIu64,
+                       o->name, o->size - s->left, o->size);
+    sha256_end(s->sum, sum);
+    sha256_hex(sum, hex);
+    if (strcmp(hex, o->sha256) != 0)
+        return err_set(e, -EBADMSG, "%s: damaged: its SHA-256 is %s, and its receipt says %s",
+                       o->name, hex, o->sha256);
+    return 0;
+}
+
+static int fetch_stream_next_object(struct fetch_stream *s, struct err *e)
+{
+    int r = fetch_stream_check(s, e);
+    if (r < 0)
+        return r;
+    remote_read_close(s->reader);
+    s->reader = NULL;
+    free(s->path);
+    s->path = NULL;
+    if (is_set(s)) {
+        s->extra = zeros;
+        s->nextra = fetch_set_pad(object_of(s));
+    }
+    s->object++;
+    return 0;
+}
+
+/* At least one byte, or 0: something else comes next. */
+static ssize_t fetch_stream_read(struct fetch_stream *s, char *to, size_t room, struct err *e)
+{
+    struct err why = {0};
+    int r = s->reader ? 0 : remote_read_open(s->remote, s->path, 0, &s->reader, &why);
+    /* One byte more than there should be: no more come, or it is longer than that. */
+    const size_t most = s->left < room ? (size_t)s->left + 1 : room;
+    ssize_t n = r < 0 ? r : remote_read(s->reader, to, most, &why);
+    if (n < 0)
+        return err_set(e, n == -ENOENT ? -EBADMSG : (int)n, "%s", why.text);
+    if ((uint64_t)n > s->left)
+        return err_set(e, -EBADMSG,
+                       "%s: damaged: it has more than the %" PRIu64 " bytes that it should have",
+                       object_of(s)->name, object_of(s)->size);
+    if (n == 0)
+        return fetch_stream_next_object(s, e);
+    sha256_add(s->sum, to, (size_t)n);
+    s->left -= (uint64_t)n;
+    return n;
+}
+
+static size_t fetch_stream_take_extra(struct fetch_stream *s, char *to, size_t room)
+{
+    const size_t n = s->nextra < room ? s->nextra : room;
+    memcpy(to, s->extra, n);
+    s->extra += n;
+    s->nextra -= n;
+    return n;
+}
+
+/* As fetch_stream_read. */
+static ssize_t fetch_stream_more(struct fetch_stream *s, char *to, size_t room, struct err *e)
+{
+    if (s->nextra)
+        return (ssize_t)fetch_stream_take_extra(s, to, room);
+    if (s->path)
+        return fetch_stream_read(s, to, room, e);
+    if (s->object < s->receipt->nobjects)
+        return fetch_stream_begin(s, e);
+    if (is_set(s) && !s->closed) {
+        s->closed = true;
+        s->extra = zeros;
+        s->nextra = TAR_END;
+        return 0;
+    }
+    s->ended = true;
+    return 0;
+}
+
+ssize_t fetch_stream_pull(void *stream, const void **block, struct err *e)
+{
+    struct fetch_stream *s = stream;
+    s->have -= s->given;
+    memmove(s->buf, s->buf + s->given, s->have);
+    s->given = 0;
+    while (!s->ended && s->have < sizeof(s->buf)) {
+        ssize_t n = fetch_stream_more(s, s->buf + s->have, sizeof(s->buf) - s->have, e);
+        s->spoilt |= n == -EBADMSG;
+        if (n < 0)
+            return n;
+        s->have += (size_t)n;
+    }
+    s->given = s->ended ? s->have : s->have - HELD;
+    *block = s->buf;
+    return (ssize_t)s->given;
+}

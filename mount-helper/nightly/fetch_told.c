@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount-helper/nightly/fetch_told.h"
+
+#include "store/base/cleanup.h"
+#include "store/base/json.h"
+#include "store/base/time.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct receipt *newest(const struct fetch_found *f)
+{
+    return &f->chain.at[f->chain.n - 1].receipt;
+}
+
+/* Whether a database of the archive comes by its own name, with what was asked for. Shards and
+ * policies are not in all. */
+static bool told_comes(const struct restore_request *q, const char *db)
+{
+    if (!restore_request_composes(q))
+        return true;
+    return !q->as && selection_of_databases(&q->part) && selection_has_database(&q->part, db);
+}
+
+static void told_miss(const struct meta *m, const char *db, struct err *missing)
+{
+    const struct err before = *missing;
+    if (!meta_has_database(m, db))
+        err_set(missing, 0, "%s%s%s", before.text, *before.text ? ", " : "", db);
+}
+
+int fetch_told_check(const struct fetch_found *f, const struct restore_request *asked,
+                     const void *meta, size_t n, struct err *e)
+{
+    const struct receipt *c = newest(f);
+    cleanup(meta_freep) struct meta *m = NULL;
+    struct err missing = {0};
+    int r = meta_parse(meta, n, &m, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < c->ndatabases; i++)
+        if (told_comes(asked, c->databases[i]))
+            told_miss(m, c->databases[i], &missing);
+    if (asked && asked->as)
+        told_miss(m, asked->as, &missing);
+    return *missing.text
+               ? err_set(e, -ENOENT,
+                         "the store was restored, but what the archive of %s holds is not "
+                         "in it: %s",
+                         c->day, missing.text)
+               : 0;
+}
+
+static size_t told_numbers(const struct fetch_found *f)
+{
+    size_t n = 0;
+    for (size_t i = 1; i < f->chain.n; i++)
+        n += f->chain.at[i].receipt.nobjects > 0;
+    return n;
+}
+
+static void told_json(struct nightjob *j, const struct fetch_found *f)
+{
+    const struct receipt *c = newest(f);
+    char wanted[TIME_TEXT];
+    time_day_text(j->day, wanted);
+    json_add_text(j->json, "wanted", wanted);
+    json_add_text(j->json, "store", c->store);
+    json_add(j->json, "host", json_text_or_null(c->host));
+    json_add_text(j->json, "form", receipt_form_name(f->chain.at[0].receipt.form));
+    json_add_count(j->json, "numbers", told_numbers(f));
+    json_add(j->json, "id", json_text_or_null(c->id));
+    json_add(j->json, "created", json_text_or_null(c->created));
+    json_add(j->json, "archived_databases",
+             json_texts((const char *const *)c->databases, c->ndatabases));
+    json_add(j->json, "archived_left_out",
+             json_texts((const char *const *)c->left_out, c->nleft_out));
+}
+
+static void told_line(const struct nightjob *j, const struct fetch_found *f)
+{
+    const struct receipt *c = newest(f);
+    const size_t numbers = told_numbers(f);
+    printf("%s: the %s archive of %s", c->day, receipt_form_name(f->chain.at[0].receipt.form),
+           c->host ? c->host : c->store);
+    if (numbers)
+        printf(" with %zu number%s", numbers, plural(numbers));
+    if (c->created)
+        printf(", as of %s", c->created);
+    printf(", %zu database%s", c->ndatabases, plural(c->ndatabases));
+    for (size_t i = 0; i < c->ndatabases; i++)
+        printf("%s%s", i ? ", " : ": ", c->databases[i]);
+    printf("; %" PRIu64 " bytes in %" PRIu64 " object%s\n", j->end.bytes, j->end.objects,
+           plural(j->end.objects));
+}
+
+void fetch_told_result(struct nightjob *j, const struct fetch_found *f)
+{
+    if (j->snap.o.json)
+        told_json(j, f);
+    else
+        told_line(j, f);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What was fetched, told; and whether it is there. */
+#ifndef INFLUXFS_NIGHTLY_FETCH_TOLD_H
+#define INFLUXFS_NIGHTLY_FETCH_TOLD_H
+
+#include "mount-helper/nightly/fetch_days.h"
+#include "store/restore/restore_request.h"
+
+/* Whether the databases that should have come are in this meta.db of the store: those that the archive
+ * holds, or of these what was asked for. -ENOENT, with the names of those that are missing; -EBADMSG:
+ * it cannot be read. */
+int fetch_told_check(const struct fetch_found *f, const struct restore_request *asked,
+                     const void *meta, size_t n, struct err *e);
+
+/* Adds to j->json, or prints a line: the day, of which store, its form, its databases, of which point
+ * in time, and how much came. */
+void fetch_told_result(struct nightjob *j, const struct fetch_found *f);
+
+#endif
