@@ -84,6 +84,13 @@ class RemoteTest(StoreTest):
 
 class BrokenTest(RemoteTest):
 
+    def wait_for_retry(self, job):
+        said = ""
+        while "tried again" not in said:
+            line = job.stdout.readline()
+            self.assertTrue(line, f"an end before it tried again: {said}")
+            said += line
+
     def test_connection_cut(self):
         """In the middle of an upload, by each way of uploading: the job ends right, and nothing is left over."""
         with Relay(self.swift.port) as relay:
@@ -101,11 +108,7 @@ class BrokenTest(RemoteTest):
             relay.wait_until_stopped()
             self.swift.kill_proxy()
             relay.go_on()
-            said = ""
-            while "tried again" not in said:
-                line = job.stdout.readline()
-                self.assertTrue(line, f"an end before it tried again: {said}")
-                said += line
+            self.wait_for_retry(job)
             self.swift.start_proxy()
             self.assertIn("answers again", self.end(job, DONE))
         self.check_whole()
@@ -135,8 +138,7 @@ class BrokenTest(RemoteTest):
             relay.stop_after(MIDDLE)
             job = self.start("swift:", "--retry-for=5m", port=relay.port, RCLONE_TIMEOUT="2s")
             relay.wait_until_stopped()
-            said = job.stdout.readline()
-            self.assertIn("tried again", said)
+            self.wait_for_retry(job)
             relay.cut()
             relay.go_on()
             self.end(job, DONE)
