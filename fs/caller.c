@@ -88,11 +88,15 @@ bool caller_ends(pid_t tid)
     return pending & (asks_to_end | ~(caught | harmless));
 }
 
+/* A program that is being started closes files while it holds what a look at its stat waits for. One
+ * that ends has given up its memory by then. */
 bool caller_was_killed(pid_t tid)
 {
     static const unsigned exiting = 4; /* PF_EXITING of the kernel's sched.h */
-    return tid && (stat_field(tid, STAT_FLAGS) & exiting) &&
-           (stat_field(tid, STAT_EXIT_CODE) & 0x7f) != 0;
+    char buf[4096];
+    if (!tid || !read_proc(tid, "status", buf, sizeof(buf)) || strstr(buf, "\nVmSize:"))
+        return false;
+    return (stat_field(tid, STAT_FLAGS) & exiting) && (stat_field(tid, STAT_EXIT_CODE) & 0x7f) != 0;
 }
 
 static bool caller_leads_into(int proc, const char *pid, const char *link, const char *folder)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/process.h"
 
+#include "store/base/array.h"
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/lock.h"
 #include "store/base/path.h"
 
 #include <errno.h>
@@ -34,19 +36,25 @@ static int read_at(int dir, const char *file, char *buf, size_t cap)
     return (int)n;
 }
 
-/* Reads "PID (NAME) STATE …"; the name may contain blanks and brackets. */
-static int process_read_stat(int dir, char *state, char *name, size_t cap)
+/* The rest of the line of /proc/PID/status that begins with key, or NULL. */
+static const char *process_line(const char *status, const char *key)
 {
-    char buf[512];
-    int n = read_at(dir, "stat", buf, sizeof(buf));
+    const char *line = strstr(status, key);
+    return line ? line + strlen(key) : NULL;
+}
+
+/* Not from stat: a look at that waits while the process starts another program. */
+static int process_read_status(int dir, char *state, char *name, size_t cap)
+{
+    char buf[4096];
+    int n = read_at(dir, "status", buf, sizeof(buf));
     if (n < 0)
         return n;
-    char *first = strchr(buf, '('), *last = strrchr(buf, ')');
-    if (!first || !last || last < first || last[1] != ' ')
+    const char *named = process_line(buf, "Name:\t"), *is = process_line(buf, "\nState:\t");
+    if (!named || !is)
         return -ESRCH;
-    *last = 0;
-    *state = last[2];
-    snprintf(name, cap, "%s", first + 1);
+    *state = *is;
+    snprintf(name, cap, "%.*s", (int)strcspn(named, "\n"), named);
     return 0;
 }
 
@@ -67,7 +75,7 @@ static int process_open_thread(int dir)
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         char state, name[64];
         autoclose int fd = openat(tasks, list.names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0 && process_read_stat(fd, &state, name, sizeof(name)) == 0 && !is_dead(state))
+        if (fd >= 0 && process_read_status(fd, &state, name, sizeof(name)) == 0 && !is_dead(state))
             return steal_fd(&fd);
     }
     return r < 0 ? gone(r) : -ESRCH;
@@ -87,6 +95,41 @@ static bool process_runs_influxd(int dir)
     return strcmp(path_last(exe), "influxd") == 0;
 }
 
+/* Those that ask us now. */
+static pthread_mutex_t asking_lock = PTHREAD_MUTEX_INITIALIZER;
+static pid_t *asking;
+static size_t nasking;
+
+void process_asks(pid_t pid)
+{
+    lock_scope(&asking_lock);
+    if (array_grow(&asking, nasking))
+        asking[nasking++] = pid;
+}
+
+void process_is_answered(pid_t pid)
+{
+    lock_scope(&asking_lock);
+    for (size_t i = 0; i < nasking; i++)
+        if (asking[i] == pid) {
+            asking[i] = asking[--nasking];
+            break;
+        }
+    if (nasking == 0) {
+        free(asking);
+        asking = NULL;
+    }
+}
+
+static bool process_is_asking(pid_t pid)
+{
+    lock_scope(&asking_lock);
+    for (size_t i = 0; i < nasking; i++)
+        if (asking[i] == pid)
+            return true;
+    return false;
+}
+
 int process_open(int proc, const char *pid, struct process *out)
 {
     char state;
@@ -94,7 +137,9 @@ int process_open(int proc, const char *pid, struct process *out)
     autoclose int dir = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return gone(-errno);
-    int r = process_read_stat(dir, &state, p.name, sizeof(p.name));
+    if (process_is_asking(p.pid))
+        return -ESRCH;
+    int r = process_read_status(dir, &state, p.name, sizeof(p.name));
     if (r < 0)
         return r;
     if (is_dead(state)) {
@@ -120,7 +165,7 @@ void process_close(struct process *p)
 bool process_is_alive(const struct process *p)
 {
     char state, name[64];
-    return process_read_stat(p->dir, &state, name, sizeof(name)) == 0 && !is_dead(state);
+    return process_read_status(p->dir, &state, name, sizeof(name)) == 0 && !is_dead(state);
 }
 
 /* 1 if it is a file or folder. It must not wait for the file system, which may be our own mount. */

@@ -25,6 +25,16 @@ restic --no-cache -q init && (cd IN && restic --no-cache -q backup now.tar) &&
 restic --no-cache -q restore latest --target DIR
 """
 
+# Each start of another program closes its copy of the file, while who looks at it in /proc waits.
+STARTS_OTHERS = """\
+import subprocess, sys
+with open(sys.argv[1], "rb") as given, open(sys.argv[2], "wb") as file:
+    while piece := given.read(100000):
+        file.write(piece)
+        file.flush()
+        subprocess.run(["true"], close_fds=False, check=True)
+"""
+
 # Each copies IN/now.tar to DIR/now.tar. The shell stands between them so that each test reads as
 # a user types.
 COPIES = {
@@ -63,6 +73,7 @@ COPIES = {
     "install": "install -m 600 IN/now.tar DIR/now.tar",
     "tee": "tee DIR/now.tar < IN/now.tar > /dev/null",
     "copy2": f"{sys.executable} -c \"import shutil; shutil.copy2('IN/now.tar', 'DIR/now.tar')\"",
+    "starts_others": f"{sys.executable} -c '{STARTS_OTHERS}' IN/now.tar DIR/now.tar",
     "curl": "curl -sS -o DIR/now.tar file://IN/now.tar",
     "gzip": "gzip -kf1 IN/now.tar && cp IN/now.tar.gz DIR/",
     "zstd": "zstd -qf IN/now.tar && cp IN/now.tar.zst DIR/",
