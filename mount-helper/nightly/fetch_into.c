@@ -18,8 +18,8 @@
 
 #define MOUNT "fuse.influxfs"
 #define RESTORE "restore"
-#define REFUSED " refused "
-#define LOG_END (64u << 10) /* in which the reason is looked for */
+#define REFUSED "refused "
+#define LOG_END (64u << 10) /* in which a reason is looked for */
 
 struct fetch_into {
     char *folder, *root;           /* where the file system is mounted */
@@ -96,24 +96,33 @@ int fetch_into_meta(const struct fetch_into *f, char **buf, size_t *n, struct er
     return r < 0 ? err_sys(e, r, "%s", path ? path : f->root) : 0;
 }
 
-/* The last line that says why this name was refused: "TIME refused NAME: WHY". */
-static int into_blame(const struct fetch_into *f, const char *name, int code, struct err *e)
+/* "TIME TEXT" */
+static const char *text_of(const char *line)
 {
-    struct stat st;
+    const char *space = strchr(line, ' ');
+    return space ? space + 1 : line;
+}
+
+/* Why it was refused, by what the log has had to say since the byte `from`: the last "TIME refused NAME:
+ * WHY"; of what could not even be opened, the last line. */
+static int into_blame(const struct fetch_into *f, const char *name, uint64_t from, int code,
+                      struct err *e)
+{
     autofree char *text = malloc(LOG_END + 1);
     autofree char *path = path_join(f->folder, name);
-    const char *why = NULL;
-    ssize_t n = 0;
-    if (text && f->log >= 0 && fstat(f->log, &st) == 0)
-        n = pread(f->log, text, LOG_END, st.st_size > LOG_END ? st.st_size - LOG_END : 0);
+    const char *why = NULL, *last = NULL;
+    ssize_t n = text && f->log >= 0 ? pread(f->log, text, LOG_END, (off_t)from) : 0;
     if (n > 0)
         text[n] = 0;
     for (char *line = n > 0 ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
-        const char *word = strstr(line, REFUSED);
-        if (word && strncmp(word + strlen(REFUSED), name, strlen(name)) == 0)
-            why = word + strlen(REFUSED) + strlen(name);
+        last = text_of(line);
+        const char *word =
+            strncmp(last, REFUSED, strlen(REFUSED)) == 0 ? last + strlen(REFUSED) : "";
+        if (strncmp(word, name, strlen(name)) == 0 && word[strlen(name)] == ':')
+            why = word + strlen(name) + 2;
     }
-    return why ? err_set(e, code, "%s%s", path ? path : name, why)
+    why = why ? why : last;
+    return why ? err_set(e, code, "%s: %s", path ? path : name, why)
                : err_sys(e, code, "%s", path ? path : name);
 }
 
@@ -150,11 +159,12 @@ int fetch_into_write(struct fetch_into *f, const char *name, const struct tar_st
         return err_sys(e, r, "%s", name);
     if (f->log >= 0)
         logtail_begin(&tail, f->log);
+    const uint64_t from = tail.at;
     r = into_copy(w, in, meter, &tail, &ours, e);
     const int verdict = fetch_writer_end(w, r == 0);
     if (r == -EINTR)
         return err_set(e, r, "interrupted; nothing of %s was restored", name);
     if (ours)
         return r;
-    return verdict < 0 ? into_blame(f, name, verdict, e) : r;
+    return verdict < 0 ? into_blame(f, name, from, verdict, e) : r;
 }
