@@ -6,6 +6,7 @@
 #include "store/base/io.h"
 #include "store/base/mounts.h"
 #include "store/base/path.h"
+#include "store/base/time.h"
 #include "store/influx/meta.h"
 #include "store/influxsnap/logtail.h"
 #include "store/influxsnap/snap.h"
@@ -111,7 +112,10 @@ static int into_blame(const struct fetch_into *f, const char *name, uint64_t fro
     autofree char *text = malloc(LOG_END + 1);
     autofree char *path = path_join(f->folder, name);
     const char *why = NULL, *last = NULL;
-    ssize_t n = text && f->log >= 0 ? pread(f->log, text, LOG_END, (off_t)from) : 0;
+    struct stat st;
+    ssize_t n = 0;
+    if (text && f->log >= 0 && fstat(f->log, &st) == 0)
+        n = pread(f->log, text, LOG_END, time_later((int64_t)from, st.st_size - LOG_END));
     if (n > 0)
         text[n] = 0;
     for (char *line = n > 0 ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
