@@ -8,8 +8,6 @@
 #include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/meta.h"
-#include "store/influxsnap/logtail.h"
-#include "store/influxsnap/snap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +23,7 @@
 struct fetch_into {
     char *folder, *root;           /* where the file system is mounted */
     struct restore_request *asked; /* by the folder; NULL: nothing */
-    int log;                       /* the mount's; -1: it cannot be read */
+    char *log;                     /* its path: nothing of the mount stays open (fetch_writer.h) */
 };
 
 /* The mount that a folder lies in: cuts the path down to it. */
@@ -53,10 +51,10 @@ static int into_find(struct fetch_into *f, const char *folder, struct err *e)
     const char *rest = below ? path_below(below, RESTORE) : NULL;
     if (!rest)
         return err_set(e, -EINVAL, "%s is not restore/ of a mount of influxfs", folder);
-    autofree char *file = path_join(rest, "x.tar"), *log = path_join(f->root, RESTORE "/log");
-    if (!file || !log)
+    autofree char *file = path_join(rest, "x.tar");
+    f->log = path_join(f->root, RESTORE "/log");
+    if (!file || !f->log)
         return err_sys(e, -ENOMEM, "%s", folder);
-    f->log = open(log, O_RDONLY | O_CLOEXEC);
     return restore_request_of_path(file, &f->asked, e);
 }
 
@@ -65,7 +63,6 @@ int fetch_into_open(const char *folder, struct fetch_into **out, struct err *e)
     struct fetch_into *f = calloc(1, sizeof(*f));
     if (!f)
         return err_sys(e, -ENOMEM, "%s", folder);
-    f->log = -1;
     int r = into_find(f, folder, e);
     if (r < 0)
         fetch_into_close(f);
@@ -78,7 +75,7 @@ void fetch_into_close(struct fetch_into *f)
 {
     if (!f)
         return;
-    cleanup_close(&f->log);
+    free(f->log);
     restore_request_free(f->asked);
     free(f->folder);
     free(f->root);
@@ -106,16 +103,17 @@ static const char *text_of(const char *line)
 
 /* Why it was refused, by what the log has had to say since the byte `from`: the last "TIME refused NAME:
  * WHY"; of what could not even be opened, the last line. */
-static int into_blame(const struct fetch_into *f, const char *name, uint64_t from, int code,
+static int into_blame(const struct fetch_into *f, const char *name, off_t from, int code,
                       struct err *e)
 {
     autofree char *text = malloc(LOG_END + 1);
     autofree char *path = path_join(f->folder, name);
     const char *why = NULL, *last = NULL;
+    autoclose int log = open(f->log, O_RDONLY | O_CLOEXEC);
     struct stat st;
     ssize_t n = 0;
-    if (text && f->log >= 0 && fstat(f->log, &st) == 0)
-        n = pread(f->log, text, LOG_END, time_later((int64_t)from, st.st_size - LOG_END));
+    if (text && log >= 0 && fstat(log, &st) == 0)
+        n = pread(log, text, LOG_END, time_later(from, st.st_size - LOG_END));
     if (n > 0)
         text[n] = 0;
     for (char *line = n > 0 ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
@@ -132,7 +130,7 @@ static int into_blame(const struct fetch_into *f, const char *name, uint64_t fro
 
 /* *ours: it is not the mount that has refused it, and e is set. */
 static int into_copy(struct fetch_writer *w, const struct tar_stream *in, struct meter *meter,
-                     struct logtail *tail, bool *ours, struct err *e)
+                     bool *ours, struct err *e)
 {
     const void *block;
     ssize_t n;
@@ -142,8 +140,6 @@ static int into_copy(struct fetch_writer *w, const struct tar_stream *in, struct
         if (r < 0)
             return r;
         meter_add(meter, (uint64_t)n);
-        if (tail->fd >= 0)
-            logtail_follow(tail, meter);
     }
     *ours = n < 0;
     return (int)n;
@@ -154,17 +150,15 @@ static int into_copy(struct fetch_writer *w, const struct tar_stream *in, struct
 int fetch_into_write(struct fetch_into *f, const char *name, const struct tar_stream *in,
                      struct meter *meter, struct err *e)
 {
-    struct logtail tail = {.fd = -1};
+    struct stat log;
     struct fetch_writer *w = NULL;
     bool ours = false;
     autofree char *path = path_join(f->folder, name);
+    const off_t from = stat(f->log, &log) == 0 ? log.st_size : 0;
     int r = path ? fetch_writer_start(path, &w) : -ENOMEM;
     if (r < 0)
         return err_sys(e, r, "%s", name);
-    if (f->log >= 0)
-        logtail_begin(&tail, f->log);
-    const uint64_t from = tail.at;
-    r = into_copy(w, in, meter, &tail, &ours, e);
+    r = into_copy(w, in, meter, &ours, e);
     const int verdict = fetch_writer_end(w, r == 0);
     if (r == -EINTR)
         return err_set(e, r, "interrupted; nothing of %s was restored", name);
