@@ -6,9 +6,8 @@
 #include "store/base/io.h"
 #include "store/base/mounts.h"
 #include "store/base/path.h"
+#include "store/base/time.h"
 #include "store/influx/meta.h"
-#include "store/influxsnap/logtail.h"
-#include "store/influxsnap/snap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,13 +17,13 @@
 
 #define MOUNT "fuse.influxfs"
 #define RESTORE "restore"
-#define REFUSED " refused "
-#define LOG_END (64u << 10) /* in which the reason is looked for */
+#define REFUSED "refused "
+#define LOG_END (64u << 10) /* in which a reason is looked for */
 
 struct fetch_into {
     char *folder, *root;           /* where the file system is mounted */
     struct restore_request *asked; /* by the folder; NULL: nothing */
-    int log;                       /* the mount's; -1: it cannot be read */
+    char *log;                     /* its path: nothing of the mount stays open (fetch_writer.h) */
 };
 
 /* The mount that a folder lies in: cuts the path down to it. */
@@ -52,10 +51,10 @@ static int into_find(struct fetch_into *f, const char *folder, struct err *e)
     const char *rest = below ? path_below(below, RESTORE) : NULL;
     if (!rest)
         return err_set(e, -EINVAL, "%s is not restore/ of a mount of influxfs", folder);
-    autofree char *file = path_join(rest, "x.tar"), *log = path_join(f->root, RESTORE "/log");
-    if (!file || !log)
+    autofree char *file = path_join(rest, "x.tar");
+    f->log = path_join(f->root, RESTORE "/log");
+    if (!file || !f->log)
         return err_sys(e, -ENOMEM, "%s", folder);
-    f->log = open(log, O_RDONLY | O_CLOEXEC);
     return restore_request_of_path(file, &f->asked, e);
 }
 
@@ -64,7 +63,6 @@ int fetch_into_open(const char *folder, struct fetch_into **out, struct err *e)
     struct fetch_into *f = calloc(1, sizeof(*f));
     if (!f)
         return err_sys(e, -ENOMEM, "%s", folder);
-    f->log = -1;
     int r = into_find(f, folder, e);
     if (r < 0)
         fetch_into_close(f);
@@ -77,7 +75,7 @@ void fetch_into_close(struct fetch_into *f)
 {
     if (!f)
         return;
-    cleanup_close(&f->log);
+    free(f->log);
     restore_request_free(f->asked);
     free(f->folder);
     free(f->root);
@@ -96,30 +94,43 @@ int fetch_into_meta(const struct fetch_into *f, char **buf, size_t *n, struct er
     return r < 0 ? err_sys(e, r, "%s", path ? path : f->root) : 0;
 }
 
-/* The last line that says why this name was refused: "TIME refused NAME: WHY". */
-static int into_blame(const struct fetch_into *f, const char *name, int code, struct err *e)
+/* "TIME TEXT" */
+static const char *text_of(const char *line)
 {
-    struct stat st;
+    const char *space = strchr(line, ' ');
+    return space ? space + 1 : line;
+}
+
+/* Why it was refused, by what the log has had to say since the byte `from`: the last "TIME refused NAME:
+ * WHY"; of what could not even be opened, the last line. */
+static int into_blame(const struct fetch_into *f, const char *name, off_t from, int code,
+                      struct err *e)
+{
     autofree char *text = malloc(LOG_END + 1);
     autofree char *path = path_join(f->folder, name);
-    const char *why = NULL;
+    const char *why = NULL, *last = NULL;
+    autoclose int log = open(f->log, O_RDONLY | O_CLOEXEC);
+    struct stat st;
     ssize_t n = 0;
-    if (text && f->log >= 0 && fstat(f->log, &st) == 0)
-        n = pread(f->log, text, LOG_END, st.st_size > LOG_END ? st.st_size - LOG_END : 0);
+    if (text && log >= 0 && fstat(log, &st) == 0)
+        n = pread(log, text, LOG_END, time_later(from, st.st_size - LOG_END));
     if (n > 0)
         text[n] = 0;
     for (char *line = n > 0 ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
-        const char *word = strstr(line, REFUSED);
-        if (word && strncmp(word + strlen(REFUSED), name, strlen(name)) == 0)
-            why = word + strlen(REFUSED) + strlen(name);
+        last = text_of(line);
+        const char *word =
+            strncmp(last, REFUSED, strlen(REFUSED)) == 0 ? last + strlen(REFUSED) : "";
+        if (strncmp(word, name, strlen(name)) == 0 && word[strlen(name)] == ':')
+            why = word + strlen(name) + 2;
     }
-    return why ? err_set(e, code, "%s%s", path ? path : name, why)
+    why = why ? why : last;
+    return why ? err_set(e, code, "%s: %s", path ? path : name, why)
                : err_sys(e, code, "%s", path ? path : name);
 }
 
 /* *ours: it is not the mount that has refused it, and e is set. */
 static int into_copy(struct fetch_writer *w, const struct tar_stream *in, struct meter *meter,
-                     struct logtail *tail, bool *ours, struct err *e)
+                     bool *ours, struct err *e)
 {
     const void *block;
     ssize_t n;
@@ -129,8 +140,6 @@ static int into_copy(struct fetch_writer *w, const struct tar_stream *in, struct
         if (r < 0)
             return r;
         meter_add(meter, (uint64_t)n);
-        if (tail->fd >= 0)
-            logtail_follow(tail, meter);
     }
     *ours = n < 0;
     return (int)n;
@@ -141,20 +150,19 @@ static int into_copy(struct fetch_writer *w, const struct tar_stream *in, struct
 int fetch_into_write(struct fetch_into *f, const char *name, const struct tar_stream *in,
                      struct meter *meter, struct err *e)
 {
-    struct logtail tail = {.fd = -1};
+    struct stat log;
     struct fetch_writer *w = NULL;
     bool ours = false;
     autofree char *path = path_join(f->folder, name);
+    const off_t from = stat(f->log, &log) == 0 ? log.st_size : 0;
     int r = path ? fetch_writer_start(path, &w) : -ENOMEM;
     if (r < 0)
         return err_sys(e, r, "%s", name);
-    if (f->log >= 0)
-        logtail_begin(&tail, f->log);
-    r = into_copy(w, in, meter, &tail, &ours, e);
+    r = into_copy(w, in, meter, &ours, e);
     const int verdict = fetch_writer_end(w, r == 0);
     if (r == -EINTR)
         return err_set(e, r, "interrupted; nothing of %s was restored", name);
     if (ours)
         return r;
-    return verdict < 0 ? into_blame(f, name, verdict, e) : r;
+    return verdict < 0 ? into_blame(f, name, from, verdict, e) : r;
 }

@@ -5,10 +5,9 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 
-from lib.archives import Archives, receipt_text
+from lib.archives import Archives
 from lib.chains import Chain, Growing
 from lib.cutoff import PRELOAD, killing
 from lib.cuts import snap
@@ -18,13 +17,12 @@ from lib.influxd import Influxd
 from lib.mount import INFLUXFS
 from lib.objectstore import Swift, rclone_environment
 from lib.relay import Relay
-from lib.restores import RestoreTest, drop, tiny_store
+from lib.restores import RestoreTest, tiny_store
 from lib.trees import difference, litter, store_tree, whole_tree
 
 FETCH = str(Path(INFLUXFS).parent / "influxfs-fetch")
 DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE, OMISSIONS = range(7)
 DAYS = ("2016-06-09", "2016-06-10", "2016-06-11")
-RCLONE = "#!/bin/sh\n"
 
 # Notes what it is asked, and stops the influxd whose process is in the file `pid`.
 SYSTEMCTL = """#!/bin/sh
@@ -80,10 +78,10 @@ class FetchCase(RestoreTest):
         self.assertTrue(expected == got, difference(expected, got))
         self.assertEqual(litter(store or self.store), [])
 
-    def check_refused(self, *words, code=CORRUPT, options=("--day=2016-06-11",)):
-        """Fetched, and by a trial: the store stays as it is, and these words are said."""
+    def check_refused(self, *words, code=CORRUPT, options=("--day=2016-06-11",), trials=((),)):
+        """The store stays as it is, and these words are said."""
         before = whole_tree(self.store)
-        for trial in ((), ("--dry-run",)):
+        for trial in trials:
             said = self.fetch("--quiet", *options, *trial, code=code)[1]
             for word in words:
                 self.assertRegex(said, word)
@@ -221,7 +219,8 @@ class DamageTest(FetchCase):
         content = bytearray(self.object.read_bytes())
         content[len(content) // 2] ^= 1
         self.object.write_bytes(content)
-        self.check_refused(r"full\.tar\.001: damaged: its SHA-256 is \w+, and its receipt says", self.OFFER)
+        self.check_refused(r"full\.tar\.001: damaged: its SHA-256 is \w+, and its receipt says", self.OFFER,
+                           trials=((), ("--dry-run",)))
 
     def test_truncated(self):
         self.object.write_bytes(self.object.read_bytes()[:-1])
@@ -243,7 +242,7 @@ class DamageTest(FetchCase):
         other = self.archives.folder("2016-06-12") / receipt.name
         other.parent.mkdir(parents=True)
         receipt.rename(other)
-        self.check_refused("2016-06-12 is not good: .*does not belong there", self.OFFER.replace("10", "10"),
+        self.check_refused("2016-06-12 is not good: .*does not belong there", self.OFFER,
                            options=("--day=2016-06-12",))
 
     def test_another_snapshot(self):
@@ -277,6 +276,7 @@ class MountTest(FetchCase):
         self.assertRegex(said, "2016-06-11: the full archive of db1 with 2 numbers")
         self.check_store("1")
         self.assertEqual(json.loads((mnt / "restore/status.json").read_text())["pending"], [])
+        (mnt / "restore/as/again").mkdir()
         told = json.loads(self.fetch(f"--into={mnt}/restore/as/again", "--day=2016-06-09", "--json", "--quiet")[0])
         self.assertEqual(told["day"], "2016-06-09")
         self.assertEqual(sorted(path.name for path in (self.store / "data").iterdir()), ["again", "db"])
@@ -302,7 +302,7 @@ class MountTest(FetchCase):
         self.chain(steps=0)
         with open(self.store / "data/old db/autogen/1/000000007-000000002.tsm", "ab"), self.mounted(self.store) as mnt:
             said = self.fetch(f"--into={mnt.point}/restore", "--day=2016-06-09", "--quiet", code=IN_USE)[1]
-        self.assertRegex(said, r"restore/\S+-full\.tar: .*open for writing")
+        self.assertRegex(said, r"restore/\S+-full\.tar: .*writ")
 
 
 class ServiceTest(FetchCase):
@@ -421,10 +421,25 @@ class SwiftTest(FetchCase):
         self.chain(steps=0, size=600_000)
         swift = self.enterContext(Swift(self.folder / "swift"))
         relay = self.enterContext(Relay(swift.port))
-        self.environment = rclone_environment(swift.rclone_config(port=relay.port))
-        run("rclone", "copy", self.remote, "swift:", env=rclone_environment(swift.rclone_config(self.folder / "direct.conf")))
-        self.fetch("--day=2016-06-09", "--dry-run", "--quiet", remote="swift:")
-        relay.cut_after(relay.passed + 10**9)
+        run("rclone", "copy", self.remote, "swift:", env=rclone_environment(swift.rclone_config()))
+        self.environment = rclone_environment(swift.rclone_config(self.folder / "relay.conf", port=relay.port))
+        total = sum(path.stat().st_size for path in self.archives.objects(self.archives.last))
+        relay.cut_after(total // 2)
+        self.fetch("--day=2016-06-09", remote="swift:")
+        self.assertGreater(relay.passed, total)
+        self.check_store("base")
+        damaged = self.archives.objects(self.archives.last)[1]
+        file = swift.file_of("2016-06-09", f"2016-06-09/shards/{damaged.name}")
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        with file.open("r+b") as there:  # it keeps its attributes
+            there.write(content)
+        before = whole_tree(self.store)
+        said = self.fetch("--day=2016-06-09", "--quiet", remote="swift:", code=CORRUPT)[1]
+        self.assertIn(f"{damaged.name}: damaged: its SHA-256", said)
+        swift.kill_proxy()
+        self.fetch("--day=2016-06-09", "--retry-for=1s", "--quiet", remote="swift:", code=FAILED)
+        self.assertTrue(whole_tree(self.store) == before)
 
 
 if __name__ == "__main__":
