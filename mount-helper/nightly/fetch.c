@@ -9,6 +9,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/json.h"
+#include "store/base/time.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
 #include "store/influx/running.h"
@@ -96,6 +97,18 @@ static int fetch_meta(const struct fetch *f, char **buf, size_t *n, struct err *
     return r < 0 ? err_sys(e, r, "%s/" NAME_META_DB, folder) : 0;
 }
 
+/* The job is for the day that came. */
+static void fetch_note_day(struct fetch *f)
+{
+    char text[TIME_TEXT];
+    time_day_text(f->found.day, text);
+    char *day = strdup(text);
+    if (!day)
+        return;
+    free(f->job->end.day);
+    f->job->end.day = day;
+}
+
 static int fetch_done(void *arg)
 {
     struct fetch *f = arg;
@@ -104,6 +117,7 @@ static int fetch_done(void *arg)
     size_t n = 0;
     struct err e = {0};
     int r = 0;
+    fetch_note_day(f);
     fetch_told_result(f->job, &f->found);
     if (f->job->snap.o.dry_run)
         return EXIT_DONE;

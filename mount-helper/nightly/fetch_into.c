@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/fetch_into.h"
 
+#include "mount-helper/nightly/fetch_writer.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/mounts.h"
@@ -116,29 +117,15 @@ static int into_blame(const struct fetch_into *f, const char *name, int code, st
                : err_sys(e, code, "%s", path ? path : name);
 }
 
-static int into_write_all(int fd, const char *buf, size_t n)
-{
-    while (n) {
-        ssize_t k = snap_stopped(NULL) ? -1 : write(fd, buf, n);
-        if (snap_stopped(NULL))
-            return -EINTR;
-        if (k < 0 && errno != EINTR)
-            return -errno;
-        buf += k > 0 ? k : 0;
-        n -= k > 0 ? (size_t)k : 0;
-    }
-    return 0;
-}
-
 /* *ours: it is not the mount that has refused it, and e is set. */
-static int into_copy(int fd, const struct tar_stream *in, struct meter *meter, struct logtail *tail,
-                     bool *ours, struct err *e)
+static int into_copy(struct fetch_writer *w, const struct tar_stream *in, struct meter *meter,
+                     struct logtail *tail, bool *ours, struct err *e)
 {
     const void *block;
     ssize_t n;
     *ours = false;
     while ((n = in->pull(in->arg, &block, e)) > 0) {
-        int r = into_write_all(fd, block, (size_t)n);
+        int r = fetch_writer_put(w, block, (size_t)n);
         if (r < 0)
             return r;
         meter_add(meter, (uint64_t)n);
@@ -155,19 +142,19 @@ int fetch_into_write(struct fetch_into *f, const char *name, const struct tar_st
                      struct meter *meter, struct err *e)
 {
     struct logtail tail = {.fd = -1};
+    struct fetch_writer *w = NULL;
     bool ours = false;
     autofree char *path = path_join(f->folder, name);
-    if (!path)
-        return err_sys(e, -ENOMEM, "%s", name);
+    int r = path ? fetch_writer_start(path, &w) : -ENOMEM;
+    if (r < 0)
+        return err_sys(e, r, "%s", name);
     if (f->log >= 0)
         logtail_begin(&tail, f->log);
-    autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int r = fd < 0 ? -errno : into_copy(fd, in, meter, &tail, &ours, e);
-    if (r < 0 && fd >= 0)
-        unlink(path);
-    else if (r == 0)
-        r = io_close(&fd);
+    r = into_copy(w, in, meter, &tail, &ours, e);
+    const int verdict = fetch_writer_end(w, r == 0);
     if (r == -EINTR)
         return err_set(e, r, "interrupted; nothing of %s was restored", name);
-    return r == 0 || ours ? r : into_blame(f, name, r, e);
+    if (ours)
+        return r;
+    return verdict < 0 ? into_blame(f, name, verdict, e) : r;
 }

@@ -6,8 +6,8 @@
 #include "mount-helper/nightly/receipt.h"
 #include "store/snapshot/tarhead.h"
 
-/* The header before the bytes of a file. Its length, or -errno. */
-int fetch_set_head(const struct receipt_object *o, char buf[TARHEAD_MAX]);
+/* The header before the bytes of a file, with the time of the run. Its length, or -errno. */
+int fetch_set_head(const struct receipt *c, const struct receipt_object *o, char buf[TARHEAD_MAX]);
 
 /* The zeros after them. */
 static inline size_t fetch_set_pad(const struct receipt_object *o)

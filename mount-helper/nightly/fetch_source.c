@@ -29,7 +29,7 @@ static int source_read_manifest(struct remote *r, const char *folder, const stru
     cleanup(fetch_stream_freep) struct fetch_stream *look = NULL;
     int ret = fetch_stream_new(r, folder, c, &look, e);
     const struct tar_stream in = {
-        .name = s->in.name, .pull = fetch_stream_pull, .arg = look, .fd = -1};
+        .name = s->in.name, .pull = fetch_stream_peek, .arg = look, .fd = -1};
     if (ret == 0)
         ret = tar_manifest_stream(&in, &s->m, e);
     if (ret < 0)

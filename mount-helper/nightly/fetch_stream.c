@@ -101,7 +101,7 @@ static int fetch_stream_begin(struct fetch_stream *s, struct err *e)
     s->left = o->size;
     if (!is_set(s))
         return 0;
-    int n = fetch_set_head(o, s->head);
+    int n = fetch_set_head(s->receipt, o, s->head);
     s->extra = s->head;
     s->nextra = n < 0 ? 0 : (size_t)n;
     return n < 0 ? err_sys(e, n, "%s", s->path) : 0;
@@ -207,4 +207,14 @@ ssize_t fetch_stream_pull(void *stream, const void **block, struct err *e)
     s->given = s->ended ? s->have : s->have - HELD;
     *block = s->buf;
     return (ssize_t)s->given;
+}
+
+ssize_t fetch_stream_peek(void *stream, const void **block, struct err *e)
+{
+    struct fetch_stream *s = stream;
+    ssize_t n = 0;
+    while (!s->ended && n == 0)
+        n = fetch_stream_more(s, s->buf, sizeof(s->buf), e);
+    *block = s->buf;
+    return n;
 }

@@ -33,4 +33,7 @@ bool fetch_stream_spoilt(const struct fetch_stream *s);
  * -EBADMSG: an object is missing, or has other bytes than its receipt says; others as remote_read. */
 ssize_t fetch_stream_pull(void *stream, const void **block, struct err *e);
 
+/* The same as they come, for a look at the first of them: nothing is held back. */
+ssize_t fetch_stream_peek(void *stream, const void **block, struct err *e);
+
 #endif

@@ -103,26 +103,34 @@ static int damaged(const struct upload *u, const char *why, struct err *e)
                    u->path, why);
 }
 
-static int putting_read_back(struct upload *u, struct err *e)
+int putting_sum(struct remote *r, const char *path, char sha256[SHA256_HEX + 1], struct err *e)
 {
     struct remote_reader *f;
     uint8_t sum[SHA256_BYTES];
-    char hex[SHA256_HEX + 1];
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
     autofree char *piece = malloc(PIECE);
-    if (!piece)
-        return err_sys(e, -ENOMEM, "%s", u->path);
-    ssize_t n = remote_read_open(u->p->remote, u->path, 0, &f, e);
+    if (!piece || !h)
+        return err_sys(e, -ENOMEM, "%s", path);
+    ssize_t n = remote_read_open(r, path, 0, &f, e);
     if (n < 0)
         return (int)n;
-    sha256_reset(u->sha256);
     while ((n = remote_read(f, piece, PIECE, e)) > 0)
-        sha256_add(u->sha256, piece, (size_t)n);
+        sha256_add(h, piece, (size_t)n);
     remote_read_close(f);
     if (n < 0)
         return (int)n;
-    sha256_end(u->sha256, sum);
-    sha256_hex(sum, hex);
-    return strcmp(hex, u->is.sha256) == 0 ? 0 : damaged(u, "read back, its SHA-256 is another", e);
+    sha256_end(h, sum);
+    sha256_hex(sum, sha256);
+    return 0;
+}
+
+static int putting_read_back(const struct upload *u, struct err *e)
+{
+    char hex[SHA256_HEX + 1];
+    int r = putting_sum(u->p->remote, u->path, hex, e);
+    if (r == 0 && strcmp(hex, u->is.sha256) != 0)
+        r = damaged(u, "read back, its SHA-256 is another", e);
+    return r;
 }
 
 static int putting_check(struct upload *u, struct err *e)

@@ -36,4 +36,7 @@ struct put_object {
 int putting_object(const struct putting *p, const char *folder, const char *name,
                    const struct remote_source *s, struct put_object *out, struct err *e);
 
+/* The SHA-256 of an object that lies there, which is read whole. Errors as remote_read's. */
+int putting_sum(struct remote *r, const char *path, char sha256[SHA256_HEX + 1], struct err *e);
+
 #endif

@@ -17,7 +17,7 @@
  *             patience as the remote has: all calls but remote_put try again (remote_retry.h)
  *   -EINTR    the program is to stop (snap_stopped); the child has been ended
  *   -ENOEXEC  rclone is missing, too old, or does not know the remote
- *   -EBADMSG  what rclone printed cannot be read
+ *   -EBADMSG  what rclone printed cannot be read; of an upload: it was spoilt on the way
  *   -EIO      all else
  *
  * A child ends with the thread that started it: one thread for each remote, which outlives the call

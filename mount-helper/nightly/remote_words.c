@@ -232,6 +232,8 @@ static const char *const missing[] = {"directory not found",
                                       NULL};
 static const char *const occupied[] = {"directory not empty", "Container Not Empty",
                                        "BucketNotEmpty", NULL};
+static const char *const spoilt[] = {"Object Corrupted", "BadDigest", "corrupted on transfer",
+                                     "XAmzContentSHA256Mismatch", NULL};
 static const char *const unknown[] = {"didn't find section in config file",
                                       "didn't find backend called",
                                       "the program cannot be started",
@@ -289,6 +291,8 @@ int remote_words_code(const char *words, int exit_code)
 {
     if (says_one_of(words, unknown))
         return -ENOEXEC;
+    if (says_one_of(words, spoilt))
+        return -EBADMSG;
     if (says_one_of(words, refused))
         return -EACCES;
     if (says_one_of(words, full))

@@ -187,3 +187,10 @@ ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e)
     d->at += n;
     return (ssize_t)n;
 }
+
+int dump_is_empty(struct dump *d, struct err *e)
+{
+    /* Line protocol may leave out all rows that there are. */
+    int r = d->text.n || d->ended ? 0 : dump_make(d, e);
+    return r < 0 ? r : d->ended && (d->rows == 0 || d->text.n == 0);
+}

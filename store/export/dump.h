@@ -54,6 +54,10 @@ static inline void dump_freep(struct dump **d)
  * incomplete. Errors as points_next. */
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
 
+/* Whether the text, of which nothing was read yet, is that of no points: 1 or 0. Makes the first
+ * piece. Errors as dump_read. */
+int dump_is_empty(struct dump *d, struct err *e);
+
 /* A digest of all that the text depends on: equal digests mean equal texts. Errors as dump_open,
  * except for damage in files that it does not read. */
 int dump_digest(struct schema_cache *c, const struct dump_query *q, uint8_t out[SHA256_BYTES],

@@ -54,10 +54,11 @@ void dump_name_within(struct slice name, size_t max, char out[DUMP_NAME_MAX + 1]
     snprintf(out + n, DUMP_NAME_MAX + 1 - n, "~%.*s", DIGEST, hex);
 }
 
-static void name_encode_measurement(struct slice name, enum dump_format format,
+static void name_encode_measurement(struct slice name, enum dump_format format, size_t more,
                                     char out[DUMP_NAME_MAX + 1])
 {
-    dump_name_within(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]), out);
+    dump_name_within(name, DUMP_NAME_MAX - FROM_TO - 1 - strlen(dump_extensions[format]) - more,
+                     out);
 }
 
 void dump_name_folder(struct slice name, char out[DUMP_NAME_MAX + 1])
@@ -75,14 +76,20 @@ static size_t name_write_day(int32_t day, enum dump_names names, char *out, size
                         : snprintf(out, max, "_%.10s-00:00:00", d));
 }
 
-void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
-                    enum dump_names names, char out[DUMP_NAME_MAX + 1])
+void dump_name_packed(struct slice measurement, int32_t day, enum dump_format format,
+                      enum dump_names names, const char *ending, char out[DUMP_NAME_MAX + 1])
 {
-    name_encode_measurement(measurement, format, out);
+    name_encode_measurement(measurement, format, strlen(ending), out);
     size_t n = strlen(out);
     n += name_write_day(day, names, out + n, DUMP_NAME_MAX + 1 - n);
     n += name_write_day(day + 1, names, out + n, DUMP_NAME_MAX + 1 - n);
-    snprintf(out + n, DUMP_NAME_MAX + 1 - n, ".%s", dump_extensions[format]);
+    snprintf(out + n, DUMP_NAME_MAX + 1 - n, ".%s%s", dump_extensions[format], ending);
+}
+
+void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
+                    enum dump_names names, char out[DUMP_NAME_MAX + 1])
+{
+    dump_name_packed(measurement, day, format, names, "", out);
 }
 
 /* Reads a number of `digits` digits, from least to most. */
@@ -215,6 +222,6 @@ bool dump_name_parse(const char *name, enum dump_format format, struct dump_name
 bool dump_name_is_shortened_of(const struct dump_name *name, struct slice measurement)
 {
     char coded[DUMP_NAME_MAX + 1];
-    name_encode_measurement(measurement, name->format, coded);
+    name_encode_measurement(measurement, name->format, 0, coded);
     return strcmp(coded, name->coded) == 0;
 }

@@ -39,6 +39,10 @@ bool dump_name_is_day(const char *name, int32_t *day);
 void dump_name_file(struct slice measurement, int32_t day, enum dump_format format,
                     enum dump_names names, char out[DUMP_NAME_MAX + 1]);
 
+/* The same of a file that is compressed: followed by ".gz" or ".zst". */
+void dump_name_packed(struct slice measurement, int32_t day, enum dump_format format,
+                      enum dump_names names, const char *ending, char out[DUMP_NAME_MAX + 1]);
+
 /* The parsed name of a file. */
 struct dump_name {
     enum dump_format format;

@@ -44,6 +44,8 @@ void told_lacks(void *ctx, const char *words)
 {
     struct told *t = ctx;
     t->lacking += dump_advice_say(t, words);
+    if (t->also)
+        t->also(t->ctx, words);
 }
 
 /* Nothing is missing, but an operator should know. */

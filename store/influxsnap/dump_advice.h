@@ -9,11 +9,13 @@
 
 struct told_line;
 
-/* Zeroed before its first use, except for the meter. */
+/* Zeroed before its first use, except for the meter and what gets the lines. */
 struct told {
     struct told_line *lines;
-    struct meter *meter; /* hidden while a line is said */
-    size_t lacking;      /* lines of told_lacks */
+    struct meter *meter;                        /* hidden while a line is said */
+    size_t lacking;                             /* lines of told_lacks */
+    void (*also)(void *ctx, const char *words); /* gets all of told_lacks; NULL: nobody */
+    void *ctx;
 };
 
 /* Something asked for is not in the result. For struct gaps: ctx is the struct told. */

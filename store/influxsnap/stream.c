@@ -2,31 +2,35 @@
 #include "store/influxsnap/stream.h"
 
 #include "store/base/cleanup.h"
+#include "store/influxsnap/compressor.h"
 #include "store/influxsnap/snap.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
-
-#define BLOCK (256u << 10)
 
 struct stream {
     int fd;
     const char *name;
     uint64_t bytes;
-    struct archive *filter; /* NULL: not compressed */
-    int failed;             /* what the writes below the filter returned */
+    struct compressor *compressor; /* NULL: not compressed */
+    struct buffer compressed;
 };
 
+static int failure(const struct stream *s, int code, struct err *e)
+{
+    if (code == -EINTR)
+        return err_set(e, code, "interrupted");
+    return err_sys(e, code, "%s", s->name);
+}
+
 /* Unlike io_write_all, gives up when the program is to stop: a pipe can block for ever. */
-static int stream_write_all(struct stream *s, const char *buf, size_t n)
+static int stream_write_all(struct stream *s, const char *buf, size_t n, struct err *e)
 {
     while (n > 0) {
         ssize_t k = snap_stopped(NULL) ? -1 : write(s->fd, buf, n);
         if (snap_stopped(NULL))
-            return -EINTR;
+            return failure(s, -EINTR, e);
         if (k < 0 && errno != EINTR)
-            return -errno;
+            return failure(s, -errno, e);
         if (k > 0) {
             buf += k;
             n -= (size_t)k;
@@ -36,53 +40,12 @@ static int stream_write_all(struct stream *s, const char *buf, size_t n)
     return 0;
 }
 
-static la_ssize_t put(struct archive *a, void *arg, const void *buf, size_t n)
+/* Writes what the compressor has given. */
+static int stream_flush(struct stream *s, struct err *e)
 {
-    struct stream *s = arg;
-    int r = s->failed ? s->failed : stream_write_all(s, buf, n);
-    if (r == 0)
-        return (la_ssize_t)n;
-    s->failed = r;
-    archive_set_error(a, -r, "write");
-    return -1;
-}
-
-static int failure(const struct stream *s, int code, struct err *e)
-{
-    if (code == -EINTR)
-        return err_set(e, code, "interrupted");
-    return err_sys(e, code, "%s", s->name);
-}
-
-static int filter_failure(const struct stream *s, struct err *e)
-{
-    if (s->failed)
-        return failure(s, s->failed, e);
-    const char *words = s->filter ? archive_error_string(s->filter) : NULL;
-    return err_set(e, -EIO, "compressing %s: %s", s->name, words ? words : "out of memory");
-}
-
-/* libarchive's format for any bytes: one nameless entry. */
-static int stream_open_filter(struct stream *s, enum compress how, struct err *e)
-{
-    s->filter = archive_write_new();
-    struct archive_entry *entry = archive_entry_new();
-    if (!s->filter || !entry) {
-        archive_entry_free(entry);
-        return err_sys(e, -ENOMEM, "compressing %s", s->name);
-    }
-    archive_entry_set_filetype(entry, AE_IFREG);
-    int (*const add)(struct archive *) =
-        how == COMPRESS_ZSTD ? archive_write_add_filter_zstd : archive_write_add_filter_gzip;
-    /* ARCHIVE_WARN would be a filter by an external program. */
-    bool good = archive_write_set_format_raw(s->filter) == ARCHIVE_OK &&
-                add(s->filter) == ARCHIVE_OK &&
-                archive_write_set_bytes_per_block(s->filter, BLOCK) == ARCHIVE_OK &&
-                archive_write_set_bytes_in_last_block(s->filter, 1) == ARCHIVE_OK &&
-                archive_write_open(s->filter, s, NULL, put, NULL) == ARCHIVE_OK &&
-                archive_write_header(s->filter, entry) == ARCHIVE_OK;
-    archive_entry_free(entry);
-    return good ? 0 : filter_failure(s, e);
+    int r = stream_write_all(s, s->compressed.p, s->compressed.n, e);
+    s->compressed.n = 0;
+    return r;
 }
 
 int stream_open(int fd, const char *name, enum compress how, struct stream **out, struct err *e)
@@ -92,7 +55,7 @@ int stream_open(int fd, const char *name, enum compress how, struct stream **out
         return err_sys(e, -ENOMEM, "%s", name);
     s->fd = fd;
     s->name = name;
-    int r = how == COMPRESS_NOT ? 0 : stream_open_filter(s, how, e);
+    int r = how == COMPRESS_NOT ? 0 : compressor_open(how, name, &s->compressor, e);
     if (r == 0)
         *out = steal_ptr(&s);
     return r;
@@ -100,26 +63,27 @@ int stream_open(int fd, const char *name, enum compress how, struct stream **out
 
 int stream_write(struct stream *s, const void *buf, size_t n, struct err *e)
 {
-    if (s->filter)
-        return archive_write_data(s->filter, buf, n) == (la_ssize_t)n ? 0 : filter_failure(s, e);
-    int r = stream_write_all(s, buf, n);
-    return r < 0 ? failure(s, r, e) : 0;
+    if (!s->compressor)
+        return stream_write_all(s, buf, n, e);
+    int r = compressor_add(s->compressor, buf, n, &s->compressed, e);
+    return r < 0 ? r : stream_flush(s, e);
 }
 
 int stream_end(struct stream *s, uint64_t *bytes, struct err *e)
 {
-    if (s->filter && archive_write_close(s->filter) != ARCHIVE_OK)
-        return filter_failure(s, e);
-    *bytes = s->bytes;
-    return 0;
+    int r = s->compressor ? compressor_end(s->compressor, &s->compressed, e) : 0;
+    if (r == 0)
+        r = stream_flush(s, e);
+    if (r == 0)
+        *bytes = s->bytes;
+    return r;
 }
 
 void stream_close(struct stream *s)
 {
     if (!s)
         return;
-    /* An abandoned stream must not be finished. */
-    s->failed = s->failed ? s->failed : -ECANCELED;
-    archive_write_free(s->filter);
+    compressor_close(s->compressor);
+    buffer_free(&s->compressed);
     free(s);
 }

@@ -285,7 +285,8 @@ class NightlyTest(RecipeTest):
         days = ["2016-06-11", "2016-06-12", "2016-06-13"]
         self.assertEqual(self.db.sh("ls -d /var/lib/swift/2016-*").out.split(), [f"/var/lib/swift/{day}" for day in days])
         for number, folder in ((3, "."), (4, "dumps")):
-            self.db.sh(f"mkdir /srv/got{number}; cd /srv/got{number}\n{self.block(NIGHT_DUMP, number)}", code=None)
+            # Days without a dump have no container, which stops nobody who types the loop.
+            self.db.sh(f"mkdir /srv/got{number}; cd /srv/got{number}; set +e\n{self.block(NIGHT_DUMP, number)}", code=None)
             got = self.db.sh(f"cd /srv/got{number}/{folder}; find . -name 'Aggregated*' | sort").out.split()
             self.assertEqual([re.search(r"metrics_([\d-]{10})", name)[1] for name in got], days)
 

@@ -47,6 +47,9 @@ static void test_swift(void **arg)
                  -EAGAIN);
     assert_words(DATE "ERROR : a: Couldn't delete: HTTP Error: 503: 503 Service Unavailable\n", 1,
                  "a: Couldn't delete: HTTP Error: 503: 503 Service Unavailable", -EAGAIN);
+    assert_words(DATE "ERROR : x: Post request put error: Object Corrupted\n" DATE
+                      "Failed to rcat with 2 errors: last error was: Object Corrupted\n",
+                 1, "Object Corrupted", -EBADMSG);
     assert_words(DATE "Failed to rmdir: Container Not Empty\n", 1, "Container Not Empty",
                  -ENOTEMPTY);
 }

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount-helper/nightly/dump_receipts.h"
+
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/base/path.h"
+#include "store/base/time.h"
+#include "store/influxsnap/say.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What lies there */
+
+static bool is_ours(const struct dump_receipts *d, const struct archived_run *run)
+{
+    return strncmp(run->name, d->now.store, RECEIPT_STORE) == 0;
+}
+
+bool dump_receipts_has(const struct dump_receipts *d, const char *name, uint64_t size)
+{
+    const struct remote_entry *there = remote_list_find(&d->there.list, name);
+    return there && !there->folder && there->size == size;
+}
+
+static int receipts_full(struct err *e)
+{
+    return err_sys(e, -ENOMEM, "the receipt");
+}
+
+static int receipts_add_text(char ***list, size_t *n, const char *text, struct err *e)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp((*list)[i], text) == 0)
+            return 0;
+    char *own = array_grow(list, *n) ? strdup(text) : NULL;
+    if (!own)
+        return receipts_full(e);
+    (*list)[(*n)++] = own;
+    return 0;
+}
+
+static int receipts_add_object(struct receipt *c, const struct receipt_object *o, struct err *e)
+{
+    struct receipt_object own = *o;
+    own.name = strdup(o->name);
+    own.what = o->what ? strdup(o->what) : NULL;
+    if (own.name && (own.what || !o->what) && array_grow(&c->objects, c->nobjects)) {
+        c->objects[c->nobjects++] = own;
+        return 0;
+    }
+    free(own.name);
+    free(own.what);
+    return receipts_full(e);
+}
+
+/* Takes over what a receipt names and is there; the newest one that names it counts. */
+static int receipts_take_objects(struct dump_receipts *d, const struct receipt *c, struct err *e)
+{
+    for (size_t i = 0; i < c->nobjects; i++) {
+        const struct receipt_object *o = &c->objects[i];
+        if (receipt_find(&d->now, o->name))
+            continue;
+        int r = dump_receipts_has(d, o->name, o->size) ? receipts_add_object(&d->now, o, e) : 1;
+        if (r < 0)
+            return r;
+        if (r > 0)
+            snap_warn("%s/%s: is not there any more as this store uploaded it; the receipt will "
+                      "not name it, unless it is dumped again",
+                      d->folder, o->name);
+        d->differs |= r > 0;
+    }
+    return 0;
+}
+
+static int receipts_take(struct dump_receipts *d, const struct archived_run *run, struct err *e)
+{
+    const struct receipt *c = &run->receipt;
+    if (!run->known) {
+        snap_warn("%s/%s: %s; this run's receipt takes its place", d->folder, run->name,
+                  run->why.text);
+        d->differs = true;
+        return 0;
+    }
+    int r = receipts_take_objects(d, c, e);
+    for (size_t i = 0; r == 0 && i < c->ndatabases; i++)
+        r = dump_receipts_database(d, c->databases[i], e);
+    return r;
+}
+
+/* A name that no run before has had, also if this one began in the same second. */
+static void receipts_name_run(struct dump_receipts *d, int64_t began_ns)
+{
+    bool taken = true;
+    for (; taken; began_ns += SECOND_NS) {
+        char name[RECEIPT_NAME];
+        taken = false;
+        receipt_run(began_ns, d->now.run);
+        receipt_name(&d->now, ".json", name);
+        for (size_t i = 0; i < d->there.n; i++)
+            taken |= is_ours(d, &d->there.runs[i]) && strcmp(d->there.runs[i].name, name) >= 0;
+    }
+}
+
+static int receipts_begin(struct dump_receipts *d, const char *store, struct err *e)
+{
+    char host[HOST_NAME_MAX + 1] = "", day[TIME_TEXT];
+    d->now.form = RECEIPT_DUMPS;
+    d->now.number = -1;
+    memcpy(d->now.store, store, STORE_ID + 1);
+    time_day_text(d->at.day, day);
+    memcpy(d->now.day, day, RECEIPT_DAY);
+    gethostname(host, sizeof(host) - 1);
+    d->now.host = strdup(host);
+    d->folder = dayname_folder(d->at.format, d->at.day, DAYNAME_DUMPS);
+    return d->now.host && d->folder ? 0 : receipts_full(e);
+}
+
+int dump_receipts_open(const struct dump_place *at, const char store[STORE_ID + 1],
+                       int64_t began_ns, struct dump_receipts *out, struct err *e)
+{
+    *out = (struct dump_receipts){.at = *at};
+    int r = receipts_begin(out, store, e);
+    if (r < 0)
+        return r;
+    r = archived_look(at->to->remote, at->format, at->day, DAYNAME_DUMPS, "", &out->there, e);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    r = 0;
+    receipts_name_run(out, began_ns);
+    for (size_t i = 0; r == 0 && i < out->there.n; i++) {
+        if (!is_ours(out, &out->there.runs[i]))
+            continue;
+        r = receipts_take(out, &out->there.runs[i], e);
+        out->differs |= out->newest != NULL;
+        out->newest = out->newest ? out->newest : &out->there.runs[i].receipt;
+    }
+    out->nearlier = out->now.nobjects;
+    return r;
+}
+
+void dump_receipts_clear(struct dump_receipts *d)
+{
+    archived_day_clear(&d->there);
+    receipt_clear(&d->now);
+    free(d->folder);
+    *d = (struct dump_receipts){0};
+}
+
+const struct receipt_object *dump_receipts_find(const struct dump_receipts *d, const char *name)
+{
+    return receipt_find(&d->now, name);
+}
+
+const char *dump_receipts_of_others(const struct dump_receipts *d, const char *name,
+                                    const char *sha256)
+{
+    for (size_t i = 0; i < d->there.n; i++) {
+        const struct archived_run *run = &d->there.runs[i];
+        const struct receipt_object *o = is_ours(d, run) ? NULL : receipt_find(&run->receipt, name);
+        if (o && (!sha256 || strcmp(o->sha256, sha256) != 0))
+            return run->name;
+    }
+    return NULL;
+}
+
+/* What the receipt says */
+
+void dump_receipts_drop(struct dump_receipts *d, const char *name)
+{
+    for (size_t i = 0; i < d->now.nobjects; i++) {
+        struct receipt_object *o = &d->now.objects[i];
+        if (strcmp(o->name, name) != 0)
+            continue;
+        free(o->name);
+        free(o->what);
+        memmove(o, o + 1, (d->now.nobjects - i - 1) * sizeof(*o));
+        d->now.nobjects--;
+        d->differs = true;
+        return;
+    }
+}
+
+int dump_receipts_add(struct dump_receipts *d, const struct put_object *o, const char *what,
+                      struct err *e)
+{
+    struct receipt_object own = {.name = o->name, .size = o->size, .what = (char *)what};
+    memcpy(own.sha256, o->sha256, sizeof(own.sha256));
+    memcpy(own.md5, o->md5, sizeof(own.md5));
+    d->differs = true;
+    return receipts_add_object(&d->now, &own, e);
+}
+
+int dump_receipts_left_out(struct dump_receipts *d, const char *words, struct err *e)
+{
+    return receipts_add_text(&d->now.left_out, &d->now.nleft_out, words, e);
+}
+
+int dump_receipts_keep_left_out(struct dump_receipts *d, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < d->there.n; i++) {
+        const struct receipt *c = &d->there.runs[i].receipt;
+        for (size_t k = 0; r == 0 && is_ours(d, &d->there.runs[i]) && k < c->nleft_out; k++)
+            r = dump_receipts_left_out(d, c->left_out[k], e);
+    }
+    return r;
+}
+
+int dump_receipts_database(struct dump_receipts *d, const char *db, struct err *e)
+{
+    return receipts_add_text(&d->now.databases, &d->now.ndatabases, db, e);
+}
+
+/* Putting it */
+
+bool dump_receipts_differ(const struct dump_receipts *d)
+{
+    const struct receipt *old = d->newest, *now = &d->now;
+    if (d->differs || !old)
+        return d->differs;
+    bool same = old->nleft_out == now->nleft_out;
+    for (size_t i = 0; same && i < now->nleft_out; i++) {
+        same = false;
+        for (size_t k = 0; !same && k < old->nleft_out; k++)
+            same = strcmp(old->left_out[k], now->left_out[i]) == 0;
+    }
+    return !same;
+}
+
+static ssize_t receipts_read(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    const struct buffer *text = ctx;
+    (void)e;
+    if (off >= text->n)
+        return 0;
+    if (n > text->n - off)
+        n = text->n - off;
+    memcpy(buf, text->p + off, n);
+    return (ssize_t)n;
+}
+
+static int receipts_upload(const struct dump_receipts *d, const char *ending,
+                           const struct buffer *text, struct err *e)
+{
+    char name[RECEIPT_NAME];
+    struct put_object put = {0};
+    const struct remote_source source = {
+        .read = receipts_read, .ctx = (void *)text, .size = text->n};
+    struct putting to = *d->at.to;
+    to.fixed = true;
+    to.meter = NULL;
+    receipt_name(&d->now, ending, name);
+    int r =
+        text->failed ? receipts_full(e) : putting_object(&to, d->folder, name, &source, &put, e);
+    free(put.name);
+    return r;
+}
+
+static int receipts_put_now(const struct dump_receipts *d, struct err *e)
+{
+    struct buffer sums = {0}, text = {0};
+    receipt_sums(&d->now, &sums);
+    int r = receipts_upload(d, ".sha256", &sums, e);
+    if (r == 0)
+        r = receipt_text(&d->now, &text, e);
+    if (r == 0)
+        r = receipts_upload(d, ".json", &text, e);
+    buffer_free(&sums);
+    buffer_free(&text);
+    return r;
+}
+
+static int receipts_remove(const struct dump_receipts *d, const char *name, struct err *e)
+{
+    autofree char *path = path_join(d->folder, name);
+    return path ? remote_remove(d->at.to->remote, path, e) : receipts_full(e);
+}
+
+/* Whether a name is STORE-RUN with this ending, of this store and another run. */
+static bool is_older(const struct dump_receipts *d, const char *name, const char *ending)
+{
+    char now[RECEIPT_NAME], run[RECEIPT_NAME];
+    const size_t n = RECEIPT_STORE + 1 + RECEIPT_RUN;
+    if (strlen(name) != n + strlen(ending) || strcmp(name + n, ending) != 0)
+        return false;
+    snprintf(run, sizeof(run), "%.*s.json", (int)n, name);
+    receipt_name(&d->now, ".json", now);
+    return strncmp(name, d->now.store, RECEIPT_STORE) == 0 && receipt_is_name(run, NULL, NULL) &&
+           strcmp(run, now) != 0;
+}
+
+/* Receipts first: sums without one are what a killed run has left. */
+static int receipts_remove_older(const struct dump_receipts *d, struct err *e)
+{
+    static const char *const endings[] = {".json", ".sha256"};
+    int r = 0;
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; r == 0 && i < d->there.list.n; i++)
+            if (is_older(d, d->there.list.at[i].name, endings[k]))
+                r = receipts_remove(d, d->there.list.at[i].name, e);
+    return r;
+}
+
+/* The folders of the day, from the innermost on, if nothing lies there any more. */
+static int receipts_remove_folders(const struct dump_receipts *d, struct err *e)
+{
+    autofree char *path = strdup(d->folder);
+    int r = path ? 0 : receipts_full(e);
+    while (r == 0 && *path) {
+        r = remote_remove_empty(d->at.to->remote, path, e);
+        path_up(path);
+    }
+    return r;
+}
+
+int dump_receipts_put(struct dump_receipts *d, struct err *e)
+{
+    int r = d->now.nobjects ? receipts_put_now(d, e) : 0;
+    if (r == 0)
+        r = receipts_remove_older(d, e);
+    if (r == 0 && !d->now.nobjects)
+        r = receipts_remove_folders(d, e);
+    if (r == 0)
+        d->differs = false;
+    return r;
+}

@@ -1,0 +1,432 @@
+"""influxfs-fetch: which archive it takes, what it does with one that is not good, and what becomes of the
+store and of influxd meanwhile. The archives are made by hand (lib/archives.py), in a folder or a real Swift."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from lib.archives import Archives, receipt_text
+from lib.chains import Chain, Growing
+from lib.cutoff import PRELOAD, killing
+from lib.cuts import snap
+from lib.files import HANG, run, wait_until
+from lib.fixtures import check_answers, unpack
+from lib.influxd import Influxd
+from lib.mount import INFLUXFS
+from lib.objectstore import Swift, rclone_environment
+from lib.relay import Relay
+from lib.restores import RestoreTest, drop, tiny_store
+from lib.trees import difference, litter, store_tree, whole_tree
+
+FETCH = str(Path(INFLUXFS).parent / "influxfs-fetch")
+DONE, FAILED, USAGE, IN_USE, CORRUPT, INCOMPLETE, OMISSIONS = range(7)
+DAYS = ("2016-06-09", "2016-06-10", "2016-06-11")
+RCLONE = "#!/bin/sh\n"
+
+# Notes what it is asked, and stops the influxd whose process is in the file `pid`.
+SYSTEMCTL = """#!/bin/sh
+cd {folder} || exit 1
+echo "$*" >>asked
+case "$1" in
+is-active) if [ -e pid ]; then echo active; else echo inactive; exit 3; fi ;;
+stop) [ ! -e refuses ] || exit 1; [ ! -e pid ] || kill "$(cat pid)"; rm -f pid ;;
+esac
+"""
+
+# Reads of the object whose name is in the file `slow` begin, and never end.
+SLOW_RCLONE = """#!/bin/sh
+for word in "$@"; do
+    case "$word" in *"$(cat {folder}/slow)") [ "$1" = cat ] && touch {folder}/reached && exec sleep 100000 ;; esac
+done
+exec {rclone} "$@"
+"""
+
+
+class FetchCase(RestoreTest):
+    """self.archives in self.remote; self.store is to be fetched into."""
+
+    def setUp(self):
+        super(RestoreTest, self).setUp()
+        self.store = tiny_store(self.folder / "store")
+        self.remote = self.folder / "remote"
+        self.archives = Archives(self.remote)
+        self.environment = os.environ | {"RCLONE_CONFIG": str(self.folder / "no.conf")}
+
+    def chain(self, steps=2, size=2000):
+        """A full one, in three parts, and numbers, a day each. Returns the receipts."""
+        self.made = Chain(self.folder / "chain", steps, Growing(size))
+        runs = [self.archives.full(DAYS[0], self.tar_of("base"), count=3)]
+        return runs + [self.archives.number(DAYS[step + 1], self.tar_of(step), count=step + 1) for step in range(steps)]
+
+    def tar_of(self, name):
+        return (self.made.tars / f"{name}.tar").read_bytes()
+
+    def words(self, *options, remote=None, store=None):
+        return [FETCH, "-c", str(store or self.store), f"--state={self.folder}/state", f"--remote={remote or self.remote}",
+                *map(str, options)]
+
+    def fetch(self, *options, code=DONE, **where):
+        """(what it printed, what it said)."""
+        done = subprocess.run(self.words(*options, **where), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env=self.environment, timeout=HANG)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout, done.stderr
+
+    def check_store(self, state, store=None):
+        expected, got = (store_tree(root, times=False, owners=False) for root in (self.made.states[state], store or self.store))
+        self.assertTrue(expected == got, difference(expected, got))
+        self.assertEqual(litter(store or self.store), [])
+
+    def check_refused(self, *words, code=CORRUPT, options=("--day=2016-06-11",)):
+        """Fetched, and by a trial: the store stays as it is, and these words are said."""
+        before = whole_tree(self.store)
+        for trial in ((), ("--dry-run",)):
+            said = self.fetch("--quiet", *options, *trial, code=code)[1]
+            for word in words:
+                self.assertRegex(said, word)
+        self.assertTrue(whole_tree(self.store) == before, difference(before, whole_tree(self.store)))
+
+    def on_path(self, **programs):
+        """Programs (name: text) that are found before others."""
+        place = self.folder / "bin"
+        place.mkdir(exist_ok=True)
+        for name, text in programs.items():
+            (place / name).write_text(text)
+            (place / name).chmod(0o755)
+        self.environment["PATH"] = f"{place}:{os.environ['PATH']}"
+
+
+class DaysTest(FetchCase):
+    """Which archive it is."""
+
+    def test_chain(self):
+        """Numbers come with what they build on, as one step; a day on which nothing had changed is its
+        day's state."""
+        self.chain()
+        self.archives.nothing_new("2016-06-12")
+        said, progress = self.fetch("--day=2016-06-12")
+        self.check_store("1")
+        self.assertIn("restored into", said)
+        self.assertRegex(said, r"2016-06-12: the full archive of db1 with 2 numbers, as of \S+, 1 database: db; \d+ bytes in 6 objects\n")
+        self.assertIn("unpacking data/db/autogen/1/000000001-000000001.tsm", progress)
+        history = json.loads(snap(self.store, f"--state={self.folder}/state", "status", "--json"))["history"]
+        self.assertEqual(history["restores"]["last"][0]["what"], f"{self.remote} of 2016-06-12")
+
+    def test_earlier_state(self):
+        self.chain()
+        told = json.loads(self.fetch("--day=2016-06-10", "--json", "--quiet")[0])
+        self.check_store("0")
+        wanted = {"job": "fetch", "result": "done", "code": 0, "day": "2016-06-10", "wanted": "2016-06-10", "form": "full",
+                  "numbers": 1, "host": "db1", "archived_databases": ["db"], "objects": 4, "text": None}
+        self.assertEqual(wanted, {key: told[key] for key in wanted})
+        self.assertTrue(told["restore"]["restored"])
+        self.assertEqual(told["bytes"], len(self.tar_of("base") + self.tar_of("0")))
+
+    def test_older(self):
+        """Days without a receipt are passed over, and that is said."""
+        self.chain(steps=1)
+        (self.remote / "2016-06-12/2016-06-12/shards").mkdir(parents=True)
+        (self.remote / "2016-06-12/2016-06-12/shards/0123-leftover.tar").write_bytes(b"x")
+        told = self.fetch("--day=2016-06-13", "--json", "--quiet", code=OMISSIONS)
+        self.check_store("0")
+        self.assertIn("2016-06-13 and the 2 days before it are not archived: taking 2016-06-10", told[1])
+        self.assertEqual(json.loads(told[0])["day"], "2016-06-10")
+
+    def test_none(self):
+        self.check_refused("holds no archive of 2016-06-11 or of a day before it", code=FAILED)
+        self.chain(steps=0)
+        self.check_refused("holds no archive of 2016-06-08", code=FAILED, options=("--day=2016-06-08",))
+
+    def test_clock(self):
+        """What is archived as tomorrow's was not, by this clock."""
+        self.chain(steps=0)
+        self.archives.full("2200-01-01", self.tar_of("base"))
+        said = self.fetch("--day=2016-06-09", "--dry-run", "--quiet")[1]
+        self.assertRegex(said, r"holds a day 2200-01-01, but today is \S+: is the clock right\?")
+
+    def test_stores(self):
+        """Of several, one must be named, unless one is this store's own."""
+        self.chain(steps=0)
+        other = Archives(self.remote, store="f" * 32, host="db2", databases=["x", "y"])
+        other.full(DAYS[0], self.tar_of("base"))
+        self.check_refused(r"2016-06-09 holds archives of 2 stores", r"01234567 \(db1: db\)", r"ffffffff \(db2: x, y\)",
+                           "--store=", code=USAGE)
+        self.fetch("--day=2016-06-09", "--store=01234567")
+        self.check_store("base")
+        (self.folder / "state/id").write_text("f" * 32 + "\n")
+        said = self.fetch("--day=2016-06-09", "--dry-run")[0]
+        self.assertIn("archive of db2", said)
+
+    def test_check_of_databases(self):
+        """What the receipt names and the store then lacks is an error."""
+        self.chain(steps=0)
+        self.archives.last["databases"] = ["db", "lost", "gone"]
+        self.archives.write(self.archives.last)
+        said = self.fetch("--day=2016-06-09", "--quiet", code=FAILED)[1]
+        self.assertIn("what the archive of 2016-06-09 holds is not in it: lost, gone", said)
+
+    def test_part(self):
+        """The options of a restore; what was asked for is there then."""
+        self.chain(steps=0)
+        said = self.fetch("--day=2016-06-09", "--database=db", "--as=again")[0]
+        self.assertIn("restored 1 database into", said)
+        self.assertEqual(sorted(os.listdir(self.store / "data")), ["again", "old db"])
+
+    def test_usage(self):
+        for options, words in ((["--into=/x", "--database=db"], "--into"), (["--stop=-x"], "--stop"), 
+                               (["--as=_internal", "--database=db"], "_internal")):
+            self.assertIn(words, self.fetch(*options, code=USAGE)[1])
+
+
+class LegacyTest(FetchCase):
+
+    def test_set(self):
+        """The files that influxd backup writes give what influxsnap makes of their folder."""
+        right = self.folder / "right"
+        unpack("1.6.7-tsi1", self.folder / "source")
+        snap(self.folder / "source", "backup", "--format=legacy", "--database=with space", self.folder / "set")
+        self.archives.databases = ["with space"]
+        self.archives.legacy(DAYS[0], {path.name: path.read_bytes() for path in (self.folder / "set").iterdir()})
+        tiny_store(right)
+        snap(right, f"--state={self.folder}/right-state", "restore", self.folder / "set")
+        said = self.fetch("--day=2016-06-09")[0]
+        self.assertIn("the legacy archive of db1", said)
+        expected, got = (store_tree(root, times=False) for root in (right, self.store))
+        for found in (expected, got):
+            found["meta/meta.db"] = found["meta/meta.db"][3:]  # without its time, which is the archive's
+        self.assertTrue(expected == got, difference(expected, got))
+
+    def test_damaged(self):
+        self.archives.legacy(DAYS[0], {"meta.00": b"x" * 100, "db.autogen.00001.00": b"y" * 1000})
+        self.archives.objects(self.archives.last)[0].write_bytes(b"z" * 1000)
+        self.check_refused("db.autogen.00001.00: damaged: its SHA-256", options=("--day=2016-06-09",))
+
+
+class DamageTest(FetchCase):
+    """What is not good is refused, said, and never replaced by another day; the day before is offered."""
+
+    OFFER = "newest good archive before it is that of 2016-06-10: take it by --day=2016-06-10"
+
+    def setUp(self):
+        super().setUp()
+        self.chain(steps=0)
+        self.archives.full(DAYS[1], self.tar_of("base"))
+        self.bad = self.archives.full(DAYS[2], self.tar_of("base"), count=2)
+        self.object = self.archives.objects(self.bad)[1]
+
+    def test_flipped(self):
+        content = bytearray(self.object.read_bytes())
+        content[len(content) // 2] ^= 1
+        self.object.write_bytes(content)
+        self.check_refused(r"full\.tar\.001: damaged: its SHA-256 is \w+, and its receipt says", self.OFFER)
+
+    def test_truncated(self):
+        self.object.write_bytes(self.object.read_bytes()[:-1])
+        self.check_refused(r"the archive of 2016-06-11 is not good: .*full\.tar\.001 has \d+ bytes, and should have",
+                           self.OFFER)
+
+    def test_missing(self):
+        self.object.unlink()
+        self.check_refused(r"full\.tar\.001 is missing", self.OFFER)
+
+    def test_receipt(self):
+        path = self.archives.path(self.bad)
+        path.write_text(path.read_text().replace("db1", "db2"))
+        self.check_refused("the archive of 2016-06-11 is not good: .*json", self.OFFER)
+
+    def test_receipt_of_another_day(self):
+        """It does not count where it was put."""
+        receipt = self.archives.path(self.archives.base)
+        other = self.archives.folder("2016-06-12") / receipt.name
+        other.parent.mkdir(parents=True)
+        receipt.rename(other)
+        self.check_refused("2016-06-12 is not good: .*does not belong there", self.OFFER.replace("10", "10"),
+                           options=("--day=2016-06-12",))
+
+    def test_another_snapshot(self):
+        """A good object that is not the one of which the receipt speaks."""
+        self.archives.write(self.bad | {"id": "another"})
+        self.check_refused("it is the full snapshot chain-0, and its receipt speaks of the full one another", self.OFFER)
+
+    def test_spoilt_base(self):
+        """A number of an earlier day is no way out if it builds on what is damaged."""
+        self.made = Chain(self.folder / "more", 2, Growing(2000))
+        archives = Archives(self.folder / "second")
+        full = archives.full(DAYS[0], self.tar_of("base"))
+        for step in range(2):
+            archives.number(DAYS[step + 1], self.tar_of(step))
+        self.remote = self.folder / "second"
+        content = bytearray(archives.objects(full)[0].read_bytes())
+        content[-2000] ^= 1
+        archives.objects(full)[0].write_bytes(content)
+        self.check_refused("full.tar: damaged", "no archive of an earlier day is good")
+        archives.path(full).unlink()
+        self.check_refused("the archive of 2016-06-11 is incomplete", "no archive of an earlier day is good", code=INCOMPLETE)
+
+
+class MountTest(FetchCase):
+    """--into: copied as cp would."""
+
+    def test_chain(self):
+        self.chain()
+        mnt = self.mount(self.store).point
+        said = self.fetch(f"--into={mnt}/restore", "--day=2016-06-11", "--quiet")[0]
+        self.assertRegex(said, "2016-06-11: the full archive of db1 with 2 numbers")
+        self.check_store("1")
+        self.assertEqual(json.loads((mnt / "restore/status.json").read_text())["pending"], [])
+        told = json.loads(self.fetch(f"--into={mnt}/restore/as/again", "--day=2016-06-09", "--json", "--quiet")[0])
+        self.assertEqual(told["day"], "2016-06-09")
+        self.assertEqual(sorted(path.name for path in (self.store / "data").iterdir()), ["again", "db"])
+
+    def test_refusals(self):
+        self.chain(steps=0)
+        mnt = self.mount(self.store).point
+        before = whole_tree(self.store)
+        for folder in (self.folder, mnt / "snapshots", self.folder / "none"):
+            self.fetch(f"--into={folder}", "--day=2016-06-09", code=USAGE if folder != self.folder / "none" else FAILED)
+        damaged = self.archives.objects(self.archives.last)[2]
+        content = bytearray(damaged.read_bytes())
+        content[-1] ^= 1
+        damaged.write_bytes(content)
+        for trial in ((), ("--dry-run",)):
+            said = self.fetch(f"--into={mnt}/restore", "--day=2016-06-09", "--quiet", *trial, code=CORRUPT)[1]
+            self.assertIn("damaged: its SHA-256", said)
+        self.check_untouched(before)
+        self.assertEqual(os.listdir(mnt / "restore"), ["log", "status.json"])
+
+    def test_verdict(self):
+        """Of the mount: what it refuses, for the reason that its log has."""
+        self.chain(steps=0)
+        with open(self.store / "data/old db/autogen/1/000000007-000000002.tsm", "ab"), self.mounted(self.store) as mnt:
+            said = self.fetch(f"--into={mnt.point}/restore", "--day=2016-06-09", "--quiet", code=IN_USE)[1]
+        self.assertRegex(said, r"restore/\S+-full\.tar: .*open for writing")
+
+
+class ServiceTest(FetchCase):
+    """What becomes of influxd."""
+
+    def setUp(self):
+        super().setUp()
+        self.service = self.folder / "service"
+        self.service.mkdir()
+        self.on_path(systemctl=SYSTEMCTL.format(folder=self.service))
+
+    def asked(self):
+        return (self.service / "asked").read_text().splitlines()
+
+    def test_real(self):
+        """An influxd at work is in the way; or is stopped, and started when the store is there."""
+        unpack("1.6.7-inmem", self.folder / "source")
+        snap(self.folder / "source", "backup", self.folder / "full.tar")
+        self.archives.databases = ["sensu_db"]
+        self.archives.full(DAYS[0], (self.folder / "full.tar").read_bytes())
+        self.store = self.folder / "live"
+        influxd = self.influxd(self.store)
+        influxd.query("CREATE DATABASE old")
+        said = self.fetch("--day=2016-06-09", code=IN_USE)[1]
+        self.assertIn("influxd", said)
+        (self.service / "pid").write_text(str(influxd.pid))
+        self.fetch("--day=2016-06-09", "--stop=influxdb", "--dry-run")
+        self.assertFalse((self.service / "asked").exists())
+        self.fetch("--day=2016-06-09", "--stop=influxdb")
+        self.assertEqual(self.asked(), ["is-active influxdb", "stop influxdb", "start influxdb"])
+        influxd.stop()
+        influxd.start()
+        check_answers("1.6.7-inmem", influxd)
+
+    def running(self):
+        """A process that the unit is said to run."""
+        process = subprocess.Popen(["sleep", "100000"])
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        (self.service / "pid").write_text(str(process.pid))
+        return process
+
+    def test_always_started(self):
+        """Also when the restore has failed; not what did not run before."""
+        self.chain(steps=0)
+        damaged = self.archives.objects(self.archives.last)[1]
+        damaged.write_bytes(bytes(damaged.stat().st_size))
+        self.running()
+        self.fetch("--day=2016-06-09", "--stop=influxdb", code=CORRUPT)
+        self.assertEqual(self.asked(), ["is-active influxdb", "stop influxdb", "start influxdb"])
+        self.fetch("--day=2016-06-09", "--stop=influxdb", code=CORRUPT)
+        self.assertEqual(self.asked()[3:], ["is-active influxdb", "stop influxdb"])
+
+    def test_systemctl_fails(self):
+        self.chain(steps=0)
+        self.running()
+        (self.service / "refuses").touch()
+        before = whole_tree(self.store)
+        said = self.fetch("--day=2016-06-09", "--stop=influxdb", code=FAILED)[1]
+        self.assertIn("systemctl stop influxdb failed, with exit code 1", said)
+        self.assertEqual(self.asked()[-1], "start influxdb")
+        self.assertTrue(whole_tree(self.store) == before)
+
+    def test_told_to_stop(self):
+        """In the middle of the download: the store stays, and influxd is started."""
+        self.chain(steps=0, size=1_000_000)
+        self.running()
+        before = whole_tree(self.store)
+        rclone = subprocess.run(["which", "rclone"], capture_output=True, text=True, check=True).stdout.strip()
+        self.on_path(rclone=SLOW_RCLONE.format(folder=self.folder, rclone=rclone))
+        (self.folder / "slow").write_text("full.tar.002")
+        process = subprocess.Popen(self.words("--day=2016-06-09", "--stop=influxdb"), env=self.environment,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        wait_until(lambda: (self.folder / "reached").exists() or process.poll() is not None, 60, "the last object")
+        process.send_signal(signal.SIGTERM)
+        said = process.stderr.read()
+        self.assertEqual(process.wait(HANG), FAILED, said)
+        self.assertIn("interrupted", said)
+        self.assertEqual(self.asked(), ["is-active influxdb", "stop influxdb", "start influxdb"])
+        self.check_untouched(before)
+
+
+class KillTest(FetchCase):
+
+    def test_killed(self):
+        """At any change that it makes: after recovery the store is the old one or the new one."""
+        if not PRELOAD.exists():
+            self.skipTest(f"{PRELOAD} is not built: make units")
+        self.chain(steps=1)
+        old = self.folder / "old"
+        run("cp", "-a", self.store, old)
+        count = self.folder / "count"
+        found = set()
+        self.environment |= killing(self.store, 0, count)
+        self.fetch("--day=2016-06-10")
+        steps = int(count.read_text())
+        for at in (steps // 2, steps - 1):
+            run("rm", "-rf", self.store, self.folder / "state")
+            run("cp", "-a", old, self.store)
+            self.environment |= killing(self.store, at, count)
+            self.fetch("--day=2016-06-10", code=-9)
+            snap(self.store, f"--state={self.folder}/state", "recover")
+            now = store_tree(self.store, times=False, owners=False)
+            which = [name for name, root in (("old", old), ("new", self.made.states["0"]))
+                     if store_tree(root, times=False, owners=False) == now]
+            self.assertEqual(len(which), 1, f"half a store after {at} of {steps} changes")
+            found.add(which[0])
+        self.assertEqual(found, {"old", "new"})
+
+
+class SwiftTest(FetchCase):
+    """From a real Swift, over a line that breaks."""
+
+    def test_swift(self):
+        self.chain(steps=0, size=600_000)
+        swift = self.enterContext(Swift(self.folder / "swift"))
+        relay = self.enterContext(Relay(swift.port))
+        self.environment = rclone_environment(swift.rclone_config(port=relay.port))
+        run("rclone", "copy", self.remote, "swift:", env=rclone_environment(swift.rclone_config(self.folder / "direct.conf")))
+        self.fetch("--day=2016-06-09", "--dry-run", "--quiet", remote="swift:")
+        relay.cut_after(relay.passed + 10**9)
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()

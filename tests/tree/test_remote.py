@@ -1,0 +1,245 @@
+"""Object storage that breaks, fills up, refuses or spoils, while a store is archived to it: a real Swift, which
+is also an S3."""
+
+import hashlib
+import json
+import signal
+import subprocess
+
+from lib.case import StoreTest
+from lib.files import HANG, wait_until
+from lib.nightly import ARCHIVE, names_of
+from lib.objectstore import Swift, rclone_environment
+from lib.relay import PIECE, Relay
+from lib.stores import HandmadeStore, tsm_of
+
+DAY = "2016-06-11"
+SHARDS = f"{DAY}/shards/"
+DONE, FAILED = 0, 1
+SIZE = 6_000_000
+MIDDLE = SIZE // 2
+SWIFT_SEGMENTS = ("--", "--swift-chunk-size", "1M")
+S3_PARTS = ("--", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M")
+WAYS = (("swift:", ()), ("swift:", SWIFT_SEGMENTS), ("s3:", ()), ("s3:", S3_PARTS))
+
+
+class RemoteTest(StoreTest):
+    """self.swift is a Swift, self.store a store of SIZE bytes in one shard."""
+
+    def setUp(self):
+        super().setUp()
+        self.swift = self.enterContext(Swift(self.folder / "swift"))
+        made = HandmadeStore(self.folder / "store")
+        made.shard(tsm={"000000001-000000001.tsm": tsm_of(SIZE)})
+        self.store = made.write_meta()
+
+    def start(self, remote, *words, port=None, **environment):
+        """influxfs-archive by way of that port."""
+        config = self.swift.rclone_config(port=port)
+        command = [ARCHIVE, "-c", self.store, f"--remote={remote}", f"--day={DAY}", *words]
+        return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, env=rclone_environment(config) | environment)
+
+    def end(self, job, code):
+        """What it said."""
+        said = job.communicate(timeout=HANG)[0]
+        self.assertEqual(job.returncode, code, said)
+        return said
+
+    def archive(self, *words, code=DONE, **how):
+        return self.end(self.start(*words, **how), code)
+
+    def names(self):
+        if DAY not in self.swift.containers():
+            return set()
+        return {name.removeprefix(SHARDS) for name in self.swift.listing(DAY)}
+
+    def read(self, name):
+        return self.swift.request("GET", f"{DAY}/{SHARDS}{name}")[1]
+
+    def segments(self):
+        return self.swift.listing(f"{DAY}_segments") if f"{DAY}_segments" in self.swift.containers() else {}
+
+    def uploads(self):
+        """Those of S3 that nobody has finished."""
+        done = subprocess.run(["rclone", "backend", "list-multipart-uploads", f"s3:{DAY}"], capture_output=True, text=True,
+                              env=rclone_environment(self.swift.rclone_config()), check=True, timeout=HANG)
+        return json.loads(done.stdout)[DAY]
+
+    def check_whole(self, runs=1):
+        """All that is there belongs to so many runs, and is as it was sent."""
+        receipts = {name: json.loads(self.read(name)) for name in self.names() if name.endswith(".json")}
+        self.assertEqual(len(receipts), runs)
+        self.assertEqual(self.names(), set().union(*(names_of(receipt, name) for name, receipt in receipts.items())))
+        items = [item for receipt in receipts.values() for item in receipt["objects"]]
+        for item in items:
+            self.assertEqual(hashlib.sha256(self.read(item["name"])).hexdigest(), item["sha256"])
+        for segment in self.segments():
+            self.assertIn(segment.removeprefix(SHARDS).partition("/")[0], {item["name"] for item in items})
+
+    def check_nothing(self):
+        """Not a byte that anybody has to pay for."""
+        self.assertEqual((self.names(), self.segments()), (set(), {}))
+
+
+class BrokenTest(RemoteTest):
+
+    def wait_for_retry(self, job):
+        said = ""
+        while "tried again" not in said:
+            line = job.stdout.readline()
+            self.assertTrue(line, f"an end before it tried again: {said}")
+            said += line
+
+    def test_connection_cut(self):
+        """In the middle of an upload, by each way of uploading: the job ends right, and nothing is left over."""
+        with Relay(self.swift.port) as relay:
+            for runs, (remote, words) in enumerate(WAYS, 1):
+                with self.subTest(remote=remote, words=words):
+                    relay.cut_after(MIDDLE)
+                    self.archive(remote, "--retry-for=5m", *words, port=relay.port)
+                    self.check_whole(runs)
+        self.assertEqual(self.uploads(), [])
+
+    def check_proxy_killed(self, remote, *words):
+        with Relay(self.swift.port) as relay:
+            relay.stop_after(MIDDLE)
+            job = self.start(remote, "--retry-for=5m", *words, port=relay.port)
+            relay.wait_until_stopped()
+            self.swift.kill_proxy()
+            relay.go_on()
+            self.wait_for_retry(job)
+            self.swift.start_proxy()
+            self.assertIn("answers again", self.end(job, DONE))
+        self.check_whole()
+
+    def test_proxy_killed(self):
+        """And started again once the job has noticed."""
+        self.check_proxy_killed("swift:", *SWIFT_SEGMENTS)
+
+    def test_proxy_killed_s3(self):
+        self.check_proxy_killed("s3:")
+        self.assertEqual(self.uploads(), [])
+
+    def test_no_answer(self):
+        """Given up after the time that was asked for, which is not before it has been tried again."""
+        self.swift.stop_proxy()
+        said = self.archive("swift:", "--retry-for=2s", code=FAILED)
+        self.assertIn("connection refused", said)
+        self.assertIn("it was tried again for", said)
+        self.swift.start_proxy()
+        self.check_nothing()
+        self.archive("swift:")
+        self.check_whole()
+
+    def test_stalled(self):
+        """A connection on which nothing moves is given up, by rclone's own limit, and the next one is used."""
+        with Relay(self.swift.port) as relay:
+            relay.stop_after(MIDDLE)
+            job = self.start("swift:", "--retry-for=5m", port=relay.port, RCLONE_TIMEOUT="2s")
+            relay.wait_until_stopped()
+            self.wait_for_retry(job)
+            relay.cut()
+            relay.go_on()
+            self.end(job, DONE)
+        self.check_whole()
+
+
+class StoppedTest(RemoteTest):
+
+    def test_stopped(self):
+        """By a signal, in the middle of an upload: what it had uploaded is taken back, before it ends."""
+        for remote, words in WAYS:
+            with self.subTest(remote=remote, words=words), Relay(self.swift.port, rate=2_000_000) as relay:
+                job = self.start(remote, *words, port=relay.port)
+                wait_until(lambda relay=relay: relay.passed > MIDDLE, 60, "the middle of the upload")
+                relay.rate = None
+                job.send_signal(signal.SIGINT)
+                self.end(job, FAILED)
+                self.assertFalse({name for name in self.names() if not name.endswith(".begun")})
+                self.assertEqual(self.segments(), {})
+        self.archive("swift:")
+        self.check_whole()
+
+    def test_killed(self):
+        """What a killed job has left of the two ways in pieces is cleared away by the next one."""
+        for runs, (remote, words) in enumerate((WAYS[1], WAYS[3]), 1):
+            with self.subTest(remote=remote):
+                with Relay(self.swift.port) as relay:
+                    relay.stop_after(SIZE * 5 // 6)
+                    job = self.start(remote, *words, port=relay.port)
+                    relay.wait_until_stopped()
+                    job.kill()
+                    self.end(job, -signal.SIGKILL)
+                self.assertTrue(self.segments() if runs == 1 else self.uploads())
+                self.archive(remote, *words)
+                self.check_whole(runs)
+                self.assertEqual(self.uploads(), [])
+
+
+class RefusedTest(RemoteTest):
+
+    def test_full(self):
+        """A quota ends it at once, with words."""
+        self.swift.request("PUT", DAY)
+        self.swift.limit(MIDDLE, DAY)
+        for remote, words in (("swift:", "Too Large Object"), ("s3:", "quota")):
+            said = self.archive(remote, code=FAILED)
+            self.assertIn(words, said)
+            self.assertIn("make space", said)
+            self.check_nothing()
+
+    def test_full_segments(self):
+        """The quota is reached in the middle."""
+        self.swift.request("PUT", DAY + "_segments")
+        self.swift.limit(MIDDLE, DAY + "_segments")
+        self.assertIn("Too Large Object", self.archive("swift:", *SWIFT_SEGMENTS, code=FAILED))
+        self.check_nothing()
+
+    def test_read_only(self):
+        for remote, words in (("swift-reader:", "forbidden"), ("s3-reader:", "Access Denied")):
+            self.assertIn(words, self.archive(remote, code=FAILED))
+        self.check_nothing()
+
+    def test_wrong_key(self):
+        said = self.archive("swift:", code=FAILED, RCLONE_CONFIG_SWIFT_KEY="hunter2", RCLONE_SWIFT_KEY="hunter2")
+        self.assertIn("Authorization Failed", said)
+        self.assertNotIn("hunter2", said)
+        self.check_nothing()
+
+
+class Spoiler(Relay):
+    """Changes one byte of what goes to the server in full pieces, once."""
+
+    def __init__(self, port):
+        super().__init__(port)
+        self.after = MIDDLE
+
+    def pump(self, source, target):
+        super().pump(source, SpoiledSocket(target, self))
+
+
+class SpoiledSocket:
+
+    def __init__(self, target, spoiler):
+        self.target, self.spoiler = target, spoiler
+
+    def shutdown(self, how):
+        self.target.shutdown(how)
+
+    def sendall(self, data):
+        if self.spoiler.passed > self.spoiler.after and len(data) == PIECE:
+            self.spoiler.after = float("inf")
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        self.target.sendall(data)
+
+
+class SpoiledTest(RemoteTest):
+
+    def test_on_the_way(self):
+        """Noticed, also where rclone says that all is well, taken back, and uploaded once more."""
+        for runs, (remote, words) in enumerate(WAYS, 1):
+            with self.subTest(remote=remote, words=words), Spoiler(self.swift.port) as spoiler:
+                self.archive(remote, "--retry-for=5m", *words, port=spoiler.port)
+                self.assertEqual(spoiler.after, float("inf"))
+                self.check_whole(runs)
