@@ -102,13 +102,12 @@ bool archive_judge_shrunk(const struct archive_past *past, const struct archive_
                           const struct receipt *receipt, const struct options *o)
 {
     const struct cut_lost *lost = archive_source_lost(source);
-    char words[LOSS_WORDS], day[TIME_TEXT];
+    char words[LOSS_WORDS];
     bool shrunk = false;
     if (!o->rules.guard || !past->any)
         return false;
     if (lost && loss_exceeds(lost, o->rules.guard_part)) {
-        time_day_text(past->day, day);
-        snap_warn("since the archive of %s %s", day, loss_words(lost, words));
+        snap_warn("since the archive of %s %s", past->follows.day, loss_words(lost, words));
         shrunk = true;
     }
     return judge_databases(past, receipt, o) || shrunk;

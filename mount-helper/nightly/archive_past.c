@@ -2,6 +2,7 @@
 #include "mount-helper/nightly/archive_past.h"
 
 #include "mount-helper/nightly/archive_clean.h"
+#include "mount-helper/nightly/archive_mark.h"
 #include "mount-helper/nightly/archive_tar.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
@@ -109,11 +110,14 @@ static void past_take(const struct archived_run *run, struct receipt *c, struct 
     c->ndatabases = 0;
 }
 
-static void past_note_run(const struct archived_run *run, struct archive_past *out)
+/* Also of runs that are under way elsewhere: no name is used twice. */
+static void past_note_runs(const struct archive_place *p, const struct remote_list *list,
+                           struct archive_past *out)
 {
     char of[RECEIPT_RUN + 1];
-    if (receipt_is_name(run->name, NULL, of) && strcmp(of, out->run) > 0)
-        strcpy(out->run, of);
+    for (size_t i = 0; i < list->n; i++)
+        if (mark_owner(list->at[i].name, p->store, of) && strcmp(of, out->run) > 0)
+            strcpy(out->run, of);
 }
 
 /* Whether the run is the one that is wanted. */
@@ -122,7 +126,6 @@ static int past_see(const struct archive_place *p, struct archived_run *run,
 {
     struct err why = {0};
     int r = 0;
-    past_note_run(run, out);
     if (run->code < 0) {
         past_say_bad(run, run->why.text, out);
         return 0;
@@ -145,6 +148,7 @@ static int past_look_day(const struct archive_place *p, int32_t day, enum archiv
     int r = archive_clean_look(p, day, false, &seen, e);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
+    past_note_runs(p, &seen.list, out);
     for (size_t i = 0; r == 0 && i < seen.n; i++)
         r = past_see(p, &seen.runs[i], want, out, e);
     archived_day_clear(&seen);
@@ -163,8 +167,7 @@ static int past_look_ahead(const struct archive_place *p, int32_t day, struct ar
         out->ahead = true;
         out->ahead_day = day;
     }
-    for (size_t i = 0; i < seen.n; i++)
-        past_note_run(&seen.runs[i], out);
+    past_note_runs(p, &seen.list, out);
     archived_day_clear(&seen);
     return 0;
 }

@@ -10,7 +10,7 @@ import time
 
 from lib import fixtures
 from lib.case import StoreTest
-from lib.cuts import INFLUXSNAP, snap
+from lib.cuts import snap
 from lib.files import HANG, files_in, run, wait_until
 from lib.influxbackup import restore_legacy
 from lib.influxd import Influxd
@@ -307,12 +307,12 @@ class KilledTest(NightlyTest):
 
     def test_legacy(self):
         self.env = killer(self.folder / "bin", shutil.which("rclone"))
-        self.store = self.folder / "real"
-        fixtures.unpack("1.6.7-inmem", self.store)
-        for at in (2, 4, 6):
-            self.assertTrue(self.killed(DAYS[1], at, "after", "--legacy"))
+        self.store = fixtures.unpack("1.6.7-inmem", self.folder / "real")
+        words = ["--legacy", "--database=with space"]
+        for at in (1, 2, 4):
+            self.assertTrue(self.killed(DAYS[1], at, "after", *words))
             self.assertEqual(receipts(self.at(DAYS[1])), {})
-        self.archive(DAYS[1], "--legacy")
+        self.archive(DAYS[1], *words)
         self.check_clean(DAYS[1])
         self.assertIn("meta.00", os.listdir(self.at(DAYS[1])))
 
@@ -419,3 +419,40 @@ class SwiftTest(NightlyTest):
         restore_legacy(other, down / DAYS[10] / "shards", "sensu_db")
         (other / "wal").mkdir()
         self.assertEqual(self.influxd(other).query(query, "sensu_db"), expected)
+
+
+class OthersTest(NightlyTest):
+    """Objects of runs that may not be this one's to judge."""
+
+    def put_begun(self, store, host, run):
+        """What a run on that host has uploaded so far."""
+        stem = f"{store[:8]}-{run}"
+        mark = {"version": 1, "store": store, "host": host, "run": run, "names": []}
+        (self.at(DAYS[0]) / f"{stem}.begun").write_text(json.dumps(mark) + "\n")
+        (self.at(DAYS[0]) / f"{stem}-full.tar").write_bytes(b"its beginning")
+        return {f"{stem}.begun", f"{stem}-full.tar"}
+
+    def test_copy_of_the_store_on_another_host(self):
+        """It has the same id. Its run may be under way: for a day."""
+        store = self.result(DAYS[0])["store"]
+        now = self.put_begun(store, "elsewhere", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+        old = self.put_begun(store, "elsewhere", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - 90_000)))
+        self.archive(DAYS[0])
+        names = {path.name for path in self.at(DAYS[0]).iterdir()}
+        self.assertLessEqual(now, names)
+        self.assertFalse(old & names)
+
+    def test_legacy_names(self):
+        """They do not tell whose they are, so a set lies only beside those of the same store."""
+        self.at(DAYS[0]).mkdir(parents=True)
+        (self.at(DAYS[0]) / "meta.00").write_bytes(b"by hand")
+        said = self.archive(DAYS[0], "--legacy", code=FAILED)[1]
+        self.assertIn("meta.00 lies there, and no receipt tells of it", said)
+        self.archive(DAYS[0])
+        other = fixtures.unpack("1.6.7-inmem", self.folder / "real")
+        archive(other, self.remote, f"--day={DAYS[1]}", "--legacy", "--database=with space")
+        said = self.archive(DAYS[1], "--legacy", code=FAILED)[1]
+        self.assertIn("of the store of host", said)
+        archive(other, self.remote, f"--day={DAYS[1]}", "--legacy", "--database=with space")
+        self.assertIn("meta.01", os.listdir(self.at(DAYS[1])))
+        self.check_clean(DAYS[1])
