@@ -14,7 +14,7 @@ from lib.cuts import snap
 from lib.files import HANG, files_in, run, wait_until
 from lib.influxbackup import restore_legacy
 from lib.influxd import Influxd
-from lib.nightly import ARCHIVE, archive, copy, killer, names_of, receipts
+from lib.nightly import ARCHIVE, LAGGING, WRITE_ONCE, archive, copy, instead_of_rclone, killer, names_of, receipts
 from lib.objectstore import Swift, rclone_environment
 from lib.relay import Relay
 from lib.stores import HandmadeStore, tsm, wal_entry
@@ -279,6 +279,30 @@ class KeepTest(NightlyTest):
         self.assertEqual(self.days(), [DAYS[0], *DAYS[3:5]])
 
 
+class OddRemoteTest(NightlyTest):
+
+    def test_listing_that_lags(self):
+        """What was just archived is not taken for a leftover; and each later night sees that it is an archive."""
+        env = os.environ | instead_of_rclone(self.folder / "bin", LAGGING, hidden='.json"')
+        self.archive(DAYS[0], "--keep=5", env=env)
+        self.check_clean(DAYS[0])
+        self.change()
+        self.assertEqual(self.result(DAYS[1], "--incremental", env=env)["form"], "incremental")
+        self.check_clean(DAYS[0])
+
+    def test_user_who_may_not_remove(self):
+        """The mark of each night stays; the nights are archived."""
+        env = os.environ | instead_of_rclone(self.folder / "bin", WRITE_ONCE)
+        for day in DAYS[:2]:
+            out = self.archive(day, code=OMISSIONS, env=env)[1]
+            self.assertIn("Access Denied", out)
+            self.assertEqual(len(receipts(self.at(day))), 1)
+        self.assertRegex(out, "what a run before this one has left cannot be removed")
+        self.archive(DAYS[2], "--keep=3")
+        for day in DAYS[:3]:
+            self.check_clean(day)
+
+
 class KilledTest(NightlyTest):
 
     def killed(self, day, at, how, *words):
@@ -372,9 +396,13 @@ class SwiftTest(NightlyTest):
         self.put(DAYS[0], env=self.chunks)
         self.assertGreater(len(self.swift.listing(f"{DAYS[0]}_segments")), 3)
         self.check_whole(DAYS[0])
-        self.put(DAYS[1], "--keep=1", "--verify=read", env=self.chunks)
-        self.assertEqual(self.swift.containers(), [DAYS[1], f"{DAYS[1]}_segments"])
-        self.check_whole(DAYS[1])
+        name = self.receipt(DAYS[0])[0].replace(".json", "")
+        self.swift.request("PUT", f"{DAYS[0]}/{DAYS[0]}/shards/{name}.begun")
+        self.put(DAYS[1], env=self.chunks | instead_of_rclone(self.folder / "bin", LAGGING, hidden=f"{name}-full.tar"))
+        self.check_whole(DAYS[0])   # though that listing did not show the object of its segments
+        self.put(DAYS[2], "--keep=1", "--verify=read", env=self.chunks)
+        self.assertEqual(self.swift.containers(), [DAYS[2], f"{DAYS[2]}_segments"])
+        self.check_whole(DAYS[2])
 
     def test_proxy_killed(self):
         """In the middle of an upload, and started again."""
