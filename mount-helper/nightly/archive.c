@@ -139,12 +139,10 @@ static int archive_take(struct archive *a, struct err *e)
 static void archive_thin(struct archive *a)
 {
     struct err e = {0};
-    char made[RECEIPT_NAME];
     if (a->o->keep == OPTIONS_KEEP_ALL)
         return;
-    receipt_name(&a->receipt, ".json", made);
     int r = a->shrunk ? err_set(&e, -ECANCELED, "so much is gone since the archive before it")
-                      : archive_keep(&a->place, made, a->o->keep, &a->kept, &e);
+                      : archive_keep(&a->place, &a->receipt, a->o->keep, &a->kept, &e);
     if (r == 0)
         return;
     a->unkept = true;

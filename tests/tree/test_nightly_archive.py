@@ -279,6 +279,42 @@ class KeepTest(NightlyTest):
         self.assertEqual(self.days(), [DAYS[0], *DAYS[3:5]])
 
 
+    def test_chain_that_is_broken(self):
+        """Its last day cannot be restored, so that it is not one of those that stay."""
+        for day in DAYS[:3]:
+            self.archive(day, "--incremental")
+            self.change()
+        next(self.at(DAYS[1]).glob("*.tar")).unlink()
+        self.archive(DAYS[3], "--keep=2", code=OMISSIONS)
+        self.assertEqual(self.days(), DAYS[:4])
+
+    def test_dry_run_keeps_what_it_builds_on(self):
+        self.archive(DAYS[0], "--incremental")
+        self.change()
+        result = self.result(DAYS[1], "--incremental", "--keep=1", "--dry-run")
+        self.assertEqual((result["kept"], result["removed"]), ([DAYS[0]], []))
+
+    def test_other_store_of_the_same_digits(self):
+        self.archive(DAYS[0])
+        store = next(iter(receipts(self.at(DAYS[0])).values()))["store"]
+        copy(self.at(DAYS[0]), self.at(DAYS[1]), "20160611T120001Z", store[:8] + "f" * 24)
+        self.archive(DAYS[2], "--keep=1")
+        self.assertEqual(self.days(), DAYS[1:3])
+
+    def test_without_the_lock(self):
+        """Another job might build on what would be removed, or be making what looks left over."""
+        self.archive(DAYS[0])
+        (lock,) = self.folder.glob("**/jobs.lock")
+        lock.unlink()
+        lock.mkdir()
+        left = self.at(DAYS[0]) / next(self.at(DAYS[0]).glob("*.tar")).name.replace("Z-full", "Z-0")
+        left.write_bytes(b"of another job")
+        out = self.archive(DAYS[1], "--keep=1", code=OMISSIONS)[1]
+        self.assertRegex(out, "--keep removes nothing: without the store's lock")
+        self.assertTrue(left.exists())
+        self.assertEqual(self.days(), DAYS[:2])
+
+
 class OddRemoteTest(NightlyTest):
 
     def test_listing_that_lags(self):
