@@ -317,6 +317,32 @@ class TroubleTest(NightlyDumpTest):
         self.assertIn("1 uploaded, 5 unchanged", said)
         self.assertTrue(any("3/000000001-000000001.tsm" in line for line in self.receipt()["left_out"]))
 
+    def test_receipt_refused(self):
+        """The last receipt cannot be put: the one before it stays, for what has not changed."""
+        store = self.changed_store()
+        refusing = self.rclone(f"""
+            case "$*" in *rcat*Z.json*)
+                if [ -e {self.folder}/once ]; then cat >/dev/null; echo 'Failed to rcat: AccessDenied' >&2; exit 1; fi
+                touch {self.folder}/once;; esac""")
+        self.dump(store, "db", environment=refusing, code=FAILED)
+        self.check_receipts()
+        one, = self.receipts()
+        self.assertIn(f"n{FROM_TO}.json", self.told(json.loads(one.read_text())))
+        self.assertIn("2 uploaded, 1 unchanged", self.dump(store, "db"))
+        self.receipt()
+
+    def test_listing_that_lags(self):
+        """What it does not show is asked for itself, and stays in the receipt."""
+        store = self.fixture()
+        self.dump(store, "sensu_db")
+        before = self.receipts()
+        lagging = self.rclone(f"""
+            case "$*" in *lsjson*--stat*) ;; *lsjson*)
+                {shutil.which("rclone")} "$@" | grep -v '"Path":"ints_'; exit;; esac""")
+        self.assertIn("1 unchanged", self.dump(store, "sensu_db", "default", "cpu", environment=lagging))
+        self.assertEqual(self.receipts(), before)
+        self.receipt()
+
     def test_dry_run(self):
         store = self.fixture()
         self.assertIn("6 to be uploaded", self.dump(store, "sensu_db", "--dry-run"))
