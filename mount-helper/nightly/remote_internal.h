@@ -27,6 +27,11 @@ struct remote {
  * OBJECT/TIME/SIZE/NUMBER. */
 #define REMOTE_SEGMENTS "_segments"
 
+/* What rclone is told by flags and by its environment that is ours to say. -EINVAL: the user's words have
+ * such a flag. The environment: the array is the caller's to free, its texts are not. NULL: -ENOMEM. */
+int remote_settings_check(char *const *extra, struct err *e);
+char **remote_settings_environment(void);
+
 /* words: the command and its flags, ended by NULL; the user's and the path are added. */
 int remote_start(struct remote *r, const char *const *words, const char *path,
                  enum remote_child_use use, struct remote_child **out, struct err *e);

@@ -21,21 +21,14 @@ static void test_open(void **arg)
 {
     (void)arg;
     struct err e = {0};
-    char *progress[] = {(char *)"--progress", NULL};
     remote_close(opened(""));
     assert_int_equal(open_named("other:base/x", NULL, &e), 0);
     assert_int_equal(open_named(":memory:", NULL, &e), 0);
-    assert_int_equal(open_named("fake,key=x:", NULL, &e), 0);
     assert_int_equal(open_named(home, NULL, &e), 0);
     assert_int_equal(open_named("nobody:", NULL, &e), -ENOEXEC);
     assert_says(&e, "rclone config");
-    assert_int_equal(open_named("fake", NULL, &e), -ENOEXEC);
-    assert_says(&e, "write fake:");
     assert_int_equal(open_named("/nowhere/at/all", NULL, &e), -ENOENT);
     assert_says(&e, "mount its disk");
-    assert_int_equal(open_named("-fake:", NULL, &e), -EINVAL);
-    assert_int_equal(open_named("fake:", progress, &e), -EINVAL);
-    assert_says(&e, "--progress");
 }
 
 static void test_open_without_rclone(void **arg)
@@ -57,6 +50,54 @@ static void test_open_without_rclone(void **arg)
     assert_says(&e, "install");
     setenv("PATH", path, 1);
     free(path);
+}
+
+/* What would let rclone list, remove or print something else. */
+static void test_filters(void **arg)
+{
+    (void)arg;
+    static const char *const refused[] = {
+        "--include=*.tar", "--include-from", "--filter", "-f- *", "--files-from-raw",
+        "--max-age=1d",    "--dry-run=true", "-vn",      "-P",    "--progress",
+        "--log-file=/x"};
+    static const char *const taken[] = {
+        "--bwlimit", "20M", "-v", "--swift-chunk-size=1M", "--config=/f/n", "--max-connections=3"};
+    char *extra[] = {NULL, NULL};
+    struct err e = {0};
+    remote_close(opened(""));
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+        extra[0] = (char *)refused[i];
+        assert_int_equal(open_named("fake:", extra, &e), -EINVAL);
+        assert_says(&e, refused[i]);
+    }
+    for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++) {
+        extra[0] = (char *)taken[i];
+        assert_int_equal(open_named("fake:", extra, &e), 0);
+    }
+}
+
+static void test_environment(void **arg)
+{
+    (void)arg;
+    struct err e = {0};
+    static const char *const kept[] = {"RCLONE_BWLIMIT", "RCLONE_CONFIG_FAKE_INCLUDE",
+                                       "RCLONE_RETRIES"};
+    static const char *const dropped[] = {"RCLONE_INCLUDE", "RCLONE_FILTER_FROM", "RCLONE_DRY_RUN",
+                                          "RCLONE_MIN_AGE", "RCLONE_PROGRESS"};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+        setenv(kept[i], "7", 1);
+    for (size_t i = 0; i < sizeof(dropped) / sizeof(*dropped); i++)
+        setenv(dropped[i], "7", 1);
+    struct remote *r = opened("env | grep ^RCLONE_ | grep =7 | wc -l >$d/kept\n"
+                              "env | grep ^RCLONE_ | grep -v =7 | wc -l >$d/added");
+    assert_int_equal(remote_make(r, "c", &e), 0);
+    assert_int_equal(number_in("kept"), 3);
+    assert_int_equal(number_in("added"), 4); /* not the retries */
+    remote_close(r);
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+        unsetenv(kept[i]);
+    for (size_t i = 0; i < sizeof(dropped) / sizeof(*dropped); i++)
+        unsetenv(dropped[i]);
 }
 
 /* A run of it */
@@ -440,6 +481,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_open_without_rclone),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_exit_and_words),
         cmocka_unit_test(test_much_to_say),
         cmocka_unit_test(test_killed_by_others),
