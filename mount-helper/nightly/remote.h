@@ -84,7 +84,8 @@ int remote_remove_empty(struct remote *r, const char *path, struct err *e);
 
 /* Removes what uploads that were killed have left of objects in a folder, in its container's segments
  * (Swift) or as parts of an upload that was never finished (S3): of names that `ours` says yes to, and
- * that are not there as objects. 0 if there is nothing, or the store keeps no such things. */
+ * that are not there as objects, as both a listing and the store itself say. 0 if there is nothing, or the
+ * store keeps no such things. */
 typedef bool remote_ours(void *ctx, const char *name);
 int remote_sweep(struct remote *r, const char *folder, remote_ours *ours, void *ctx, struct err *e);
 
