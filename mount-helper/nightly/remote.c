@@ -14,6 +14,7 @@
 
 #define OLDEST_MAJOR 1
 #define OLDEST_MINOR 60
+#define GRACE_NS (10 * SECOND_NS) /* for rclone to take back what it has begun */
 #define OUTPUT_MAX ((size_t)1 << 20)
 
 /* Fresh, or NULL: PATH has none. */
@@ -99,6 +100,7 @@ int remote_open(const char *name, char *const *extra, struct remote **out, struc
     if (code == 0) {
         r->name = name;
         r->extra = extra;
+        r->times.grace = GRACE_NS;
         remote_words_name(name, r->shown, sizeof(r->shown));
         r->env = remote_settings_environment();
         r->program = remote_find_program();
@@ -140,5 +142,5 @@ void remote_set_patience(struct remote *r, int64_t ns)
 
 void remote_part(struct remote *r, int64_t ns)
 {
-    r->parting = ns ? time_mono_ns() + ns : 0;
+    r->times.until = ns ? time_mono_ns() + ns : 0;
 }

@@ -16,7 +16,8 @@ void remote_words(const char *text, int exit_code, char out[REMOTE_WORDS]);
 /* The name of a remote as it may be shown: with such parameters masked. */
 void remote_words_name(const char *name, char *out, size_t size);
 
-/* What that error is: -ENOENT, -EACCES, -ENOSPC, -ENOTEMPTY, -EBADMSG (spoilt on the way), -EAGAIN, -ENOEXEC or -EIO. For an exit code above 0. */
+/* What that error is: -ENOENT, -EACCES, -ENOSPC, -ENOTEMPTY, -EBADMSG (spoilt on the way), -EAGAIN,
+ * -ENOEXEC or -EIO. For an exit code above 0. */
 int remote_words_code(const char *words, int exit_code);
 
 #endif

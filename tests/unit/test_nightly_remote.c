@@ -4,7 +4,6 @@
 #include "tests/unit/fake_rclone.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 /* Opening */
 
@@ -343,6 +342,8 @@ static void test_put_never_ends_short(void **arg)
     assert_says(&e, "ended before its size");
     assert_int_equal(put(r, &whole, whole.n - 1, &e), -EIO);
     assert_says(&e, "longer than its size");
+    assert_int_equal(put(r, &whole, 0, &e), -EIO);
+    assert_says(&e, "longer than its size");
     assert_false(is_there("committed"));
     remote_close(r);
 }
@@ -387,95 +388,6 @@ static void test_patience(void **arg)
     remote_close(r);
 }
 
-/* Ending early: in a process of its own, since what was stopped stays so. */
-
-static void wait_for(const char *name)
-{
-    const int64_t end = time_mono_ns() + PATIENCE;
-    while (!is_there(name)) {
-        assert_true(time_mono_ns() < end);
-        usleep(10000);
-    }
-}
-
-static void assert_gone(const char *pid_file)
-{
-    const int64_t end = time_mono_ns() + PATIENCE;
-    const pid_t pid = (pid_t)number_in(pid_file);
-    char path[64], line[256], state = 'Z';
-    do {
-        usleep(10000);
-        snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-        FILE *f = fopen(path, "r");
-        if (!f)
-            return;
-        if (fgets(line, sizeof(line), f))
-            state = strrchr(line, ')')[2];
-        fclose(f);
-        assert_true(time_mono_ns() < end);
-    } while (state != 'Z'); /* without us, whoever adopts it may let it stay so */
-}
-
-/* One that reads whatever comes, in the shell itself, and says when that ends. */
-#define READS                                                                                      \
-    "while read -r x; do :; done\n"                                                                \
-    "echo >$d/committed"
-
-static pid_t start_put(const char *body, uint64_t fail_at)
-{
-    struct remote *r = opened(body);
-    unlink(in_home("pid"));
-    const pid_t pid = fork();
-    if (pid == 0) {
-        struct bytes b = {.n = UINT64_MAX - 1, .fail_at = fail_at};
-        struct err e = {0};
-        snap_catch_signals();
-        const int code = put(r, &b, REMOTE_SIZE_UNKNOWN, &e);
-        _exit(code == -EINTR ? 42 : 1);
-    }
-    assert_true(pid > 0);
-    remote_close(r);
-    wait_for("pid");
-    return pid;
-}
-
-static void test_stopped(void **arg)
-{
-    (void)arg;
-    int status;
-    const pid_t pid = start_put("echo $$ >$d/pid.new; mv $d/pid.new $d/pid\n" READS, 0);
-    kill(pid, SIGINT);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 42);
-    assert_gone("pid");
-    assert_false(is_there("committed"));
-}
-
-/* One that will not end is killed. */
-static void test_stopped_in_vain(void **arg)
-{
-    (void)arg;
-    int status;
-    const pid_t pid =
-        start_put("trap '' TERM INT; echo $$ >$d/pid.new; mv $d/pid.new $d/pid\nsleep 1000", 0);
-    kill(pid, SIGTERM);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(WEXITSTATUS(status), 42);
-    assert_gone("pid");
-}
-
-static void test_we_are_killed(void **arg)
-{
-    (void)arg;
-    int status;
-    const pid_t pid = start_put("echo $$ >$d/pid.new; mv $d/pid.new $d/pid\n" READS, 0);
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_gone("pid");
-    assert_false(is_there("committed"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,9 +408,6 @@ int main(void)
         cmocka_unit_test(test_put_never_ends_short),
         cmocka_unit_test(test_put_refused),
         cmocka_unit_test(test_patience),
-        cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_stopped_in_vain),
-        cmocka_unit_test(test_we_are_killed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
