@@ -74,7 +74,7 @@ int remote_finish(const struct remote *r, struct remote_child *c, const char *pa
     if (code == 0)
         return 0;
     remote_words(remote_child_text(c), code, words);
-    return remote_failed(r, remote_words_code(words, code), path, what, words, e);
+    return remote_failed(r, remote_words_code(words, path, code), path, what, words, e);
 }
 
 int remote_run(struct remote *r, const char *const *words, const char *path, const char *what,
