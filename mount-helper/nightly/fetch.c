@@ -201,11 +201,11 @@ static const struct nightjob_program fetch = {
          .details =
              "Restores the newest archive at or before a day (yesterday) from object storage, "
              "by rclone and\n"
-             "without a local copy. Everything is checked before the store is touched. An archive "
-             "that is not\n"
-             "good is refused, and the newest good one before it named. With --stop, influxd is "
-             "stopped before\n"
-             "the restore and started again after it.\n"},
+             "without a local copy; a legacy set by way of TMPDIR. Everything is checked before "
+             "the store is\n"
+             "touched. An archive that is not good is refused, and the newest good one before it "
+             "named. With\n"
+             "--stop, influxd is stopped before the restore and started again after it.\n"},
     .check = fetch_check,
     .run = fetch_run,
 };

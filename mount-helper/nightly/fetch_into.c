@@ -160,7 +160,7 @@ int fetch_into_write(struct fetch_into *f, const char *name, const struct tar_st
         return err_sys(e, r, "%s", name);
     r = into_copy(w, in, meter, &ours, e);
     const int verdict = fetch_writer_end(w, r == 0);
-    if (r == -EINTR)
+    if (r == -EINTR || (r == 0 && verdict == -EINTR))
         return err_set(e, r, "interrupted; nothing of %s was restored", name);
     if (ours)
         return r;

@@ -50,10 +50,19 @@ static int writer_copy(int from, int fd)
     }
 }
 
+/* A lock of this program, or a pipe to rclone, does not outlive it because the mount is slow. */
+static void writer_let_go(int from)
+{
+    if (from > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)from - 1, 0);
+    close_range((unsigned)from + 1, ~0U, 0);
+}
+
 /* Its exit code is the errno. What a terminal sends is for the other side to judge. */
 static _Noreturn void writer_run(int from, const char *path)
 {
     static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    writer_let_go(from);
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
         signal(ends[i], SIG_IGN);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -76,10 +85,8 @@ int fetch_writer_start(const char *path, struct fetch_writer **out)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
     w->pid = fork();
-    if (w->pid == 0) {
-        close(ends[1]);
+    if (w->pid == 0)
         writer_run(ends[0], path);
-    }
     const int code = w->pid < 0 ? -errno : 0;
     close(ends[0]);
     w->to = ends[1];
@@ -125,5 +132,6 @@ int fetch_writer_end(struct fetch_writer *w, bool whole)
     free(w);
     if (!WIFEXITED(status))
         return -EIO;
-    return WEXITSTATUS(status) ? -WEXITSTATUS(status) : r;
+    const int verdict = -WEXITSTATUS(status);
+    return r < 0 && verdict == -EPIPE ? r : verdict; /* it only missed the end, for that reason */
 }

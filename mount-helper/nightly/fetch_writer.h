@@ -21,8 +21,8 @@ int fetch_writer_start(const char *path, struct fetch_writer **out);
 /* -EPIPE: the file takes no more, as fetch_writer_end says; -EINTR: told to stop (snap_stopped). */
 int fetch_writer_put(struct fetch_writer *w, const void *buf, size_t n);
 
-/* Closes the file, and frees w. 0: it has taken all; or with what it has failed. Not whole: the file is
- * unlinked before that, as it is if this program dies. */
+/* Closes the file, and frees w. 0: it has taken all; -EINTR: told to stop before it had; or with what it
+ * has failed. Not whole, or -EINTR: the file is unlinked before that, as it is if this program dies. */
 int fetch_writer_end(struct fetch_writer *w, bool whole);
 
 #endif

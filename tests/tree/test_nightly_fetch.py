@@ -51,7 +51,7 @@ class FetchCase(RestoreTest):
         self.store = tiny_store(self.folder / "store")
         self.remote = self.folder / "remote"
         self.archives = Archives(self.remote)
-        self.environment = os.environ | {"RCLONE_CONFIG": str(self.folder / "no.conf")}
+        self.environment = rclone_environment(self.folder / "no.conf")
 
     def chain(self, steps=2, size=2000):
         """A full one, in three parts, and numbers, a day each. Returns the receipts."""

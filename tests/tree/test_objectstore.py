@@ -33,8 +33,13 @@ class ObjectStoreTest(StoreTest):
         self.assertEqual(done.returncode, code, done.stderr.decode())
         return done.stdout, done.stderr.decode()
 
+    def test_each(self):
+        """All on one Swift: to start it takes longer than each of them."""
+        for check in (self.clients, self.refusals, self.bad_line, self.killed_proxy):
+            with self.subTest(check.__name__):
+                check()
 
-    def test_clients(self):
+    def clients(self):
         """Whole objects and such in segments, by Swift, by S3 and in a folder; then one is damaged."""
         self.swift.client("upload", "2016-06-11", self.path, "--object-name", "shards/data")
         self.assertEqual(self.swift.client("list", "2016-06-11", "-p", "shards/"), "shards/data\n")
@@ -56,7 +61,7 @@ class ObjectStoreTest(StoreTest):
         os.truncate(self.swift.file_of("2016-06-11", "shards/data"), MIB)
         self.swift.client("download", "2016-06-11", "shards/data", "-o", "/dev/null", code=1)
 
-    def test_refusals(self):
+    def refusals(self):
         """Of a store that is full, and of one that may only be read."""
         self.rclone("copyto", self.path, "swift:day/first")
         for remote, words in (("swift-reader:day", "Operation forbidden"), ("s3-reader:day", "AccessDenied")):
@@ -73,24 +78,24 @@ class ObjectStoreTest(StoreTest):
         self.swift.limit(None)
         self.rclone("copyto", self.path, "s3:day/second")
 
-    def test_bad_line(self):
+    def bad_line(self):
         """A relay cuts once, and the next connection is served; a slow one takes its time."""
         relayed = self.relayed()
-        self.rclone("copyto", self.path, "swift:day/data")
+        self.rclone("copyto", self.path, "swift:line/data")
         self.relay.cut_after(3 * MIB)
-        self.assertLess(len(self.rclone("cat", "swift:day/data", config=relayed, code=5)[0]), 3 * MIB)
-        self.assertEqual(self.rclone("cat", "swift:day/data", config=relayed)[0], self.data)
+        self.assertLess(len(self.rclone("cat", "swift:line/data", config=relayed, code=5)[0]), 3 * MIB)
+        self.assertEqual(self.rclone("cat", "swift:line/data", config=relayed)[0], self.data)
         self.relay.rate = 8 * MIB
         begun = time.monotonic()
-        self.rclone("copyto", self.path, "swift:day/slowly", config=relayed)
+        self.rclone("copyto", self.path, "swift:line/slowly", config=relayed)
         self.assertGreater(time.monotonic() - begun, len(self.data) / self.relay.rate)
 
-    def test_killed_proxy(self):
+    def killed_proxy(self):
         """In the middle of an upload; what was there before is there afterwards."""
-        self.rclone("copyto", self.path, "swift:day/before")
+        self.rclone("copyto", self.path, "swift:killed/before")
         relayed = self.relayed()
         self.relay.stop_after(3 * MIB)
-        command = ["rclone", "copyto", self.path, "swift:day/during", "--retries", "10000", "--retries-sleep", "100ms"]
+        command = ["rclone", "copyto", self.path, "swift:killed/during", "--retries", "10000", "--retries-sleep", "100ms"]
         with subprocess.Popen(command, env=rclone_environment(relayed), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as upload:
             self.relay.wait_until_stopped()
             self.swift.kill_proxy()
@@ -98,6 +103,6 @@ class ObjectStoreTest(StoreTest):
             self.swift.start_proxy()
             said = upload.communicate(timeout=HANG)[1]
         self.assertEqual(upload.returncode, 0, said)
-        self.assertEqual(self.swift.listing("day"), dict.fromkeys(("before", "during"), len(self.data)))
+        self.assertEqual(self.swift.listing("killed"), dict.fromkeys(("before", "during"), len(self.data)))
         self.swift.stop_proxy()
         self.assertIn("connection refused", self.rclone("lsf", "swift:", code=1)[1])

@@ -13,8 +13,6 @@ from lib.objectstore import Swift, rclone_environment
 from lib.relay import PIECE, Relay
 from lib.stores import HandmadeStore, tsm_of
 
-DAY = "2016-06-11"
-SHARDS = f"{DAY}/shards/"
 DONE, FAILED = 0, 1
 SIZE = 6_000_000
 MIDDLE = SIZE // 2
@@ -24,7 +22,7 @@ WAYS = (("swift:", ()), ("swift:", SWIFT_SEGMENTS), ("s3:", ()), ("s3:", S3_PART
 
 
 class RemoteTest(StoreTest):
-    """self.swift is a Swift, self.store a store of SIZE bytes in one shard."""
+    """self.swift is a Swift, self.store a store of SIZE bytes in one shard, self.day is archived."""
 
     def setUp(self):
         super().setUp()
@@ -32,11 +30,19 @@ class RemoteTest(StoreTest):
         made = HandmadeStore(self.folder / "store")
         made.shard(tsm={"000000001-000000001.tsm": tsm_of(SIZE)})
         self.store = made.write_meta()
+        self.day = "2016-06-11"
+
+    def each(self, *checks):
+        """A day for each of them, on one Swift: to start it takes longer than many a check."""
+        for number, check in enumerate(checks, 1):
+            self.day = f"2016-06-{number:02}"
+            with self.subTest(check.__name__):
+                check()
 
     def start(self, remote, *words, port=None, **environment):
         """influxfs-archive by way of that port."""
         config = self.swift.rclone_config(port=port)
-        command = [ARCHIVE, "-c", self.store, f"--remote={remote}", f"--day={DAY}", *words]
+        command = [ARCHIVE, "-c", self.store, f"--remote={remote}", f"--day={self.day}", *words]
         return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, env=rclone_environment(config) | environment)
 
@@ -50,21 +56,21 @@ class RemoteTest(StoreTest):
         return self.end(self.start(*words, **how), code)
 
     def names(self):
-        if DAY not in self.swift.containers():
+        if self.day not in self.swift.containers():
             return set()
-        return {name.removeprefix(SHARDS) for name in self.swift.listing(DAY)}
+        return {name.removeprefix(f"{self.day}/shards/") for name in self.swift.listing(self.day)}
 
     def read(self, name):
-        return self.swift.request("GET", f"{DAY}/{SHARDS}{name}")[1]
+        return self.swift.request("GET", f"{self.day}/{self.day}/shards/{name}")[1]
 
     def segments(self):
-        return self.swift.listing(f"{DAY}_segments") if f"{DAY}_segments" in self.swift.containers() else {}
+        return self.swift.listing(f"{self.day}_segments") if f"{self.day}_segments" in self.swift.containers() else {}
 
     def uploads(self):
         """Those of S3 that nobody has finished."""
-        done = subprocess.run(["rclone", "backend", "list-multipart-uploads", f"s3:{DAY}"], capture_output=True, text=True,
+        done = subprocess.run(["rclone", "backend", "list-multipart-uploads", f"s3:{self.day}"], capture_output=True, text=True,
                               env=rclone_environment(self.swift.rclone_config()), check=True, timeout=HANG)
-        return json.loads(done.stdout)[DAY]
+        return json.loads(done.stdout)[self.day]
 
     def check_whole(self, runs=1):
         """All that is there belongs to so many runs, and is as it was sent."""
@@ -75,7 +81,7 @@ class RemoteTest(StoreTest):
         for item in items:
             self.assertEqual(hashlib.sha256(self.read(item["name"])).hexdigest(), item["sha256"])
         for segment in self.segments():
-            self.assertIn(segment.removeprefix(SHARDS).partition("/")[0], {item["name"] for item in items})
+            self.assertIn(segment.removeprefix(f"{self.day}/shards/").partition("/")[0], {item["name"] for item in items})
 
     def check_nothing(self):
         """Not a byte that anybody has to pay for."""
@@ -84,6 +90,9 @@ class RemoteTest(StoreTest):
 
 class BrokenTest(RemoteTest):
 
+    def test_broken(self):
+        self.each(self.connection_cut, self.proxy_killed, self.proxy_killed_s3, self.no_answer, self.stalled)
+
     def wait_for_retry(self, job):
         said = ""
         while "tried again" not in said:
@@ -91,7 +100,7 @@ class BrokenTest(RemoteTest):
             self.assertTrue(line, f"an end before it tried again: {said}")
             said += line
 
-    def test_connection_cut(self):
+    def connection_cut(self):
         """In the middle of an upload, by each way of uploading: the job ends right, and nothing is left over."""
         with Relay(self.swift.port) as relay:
             for runs, (remote, words) in enumerate(WAYS, 1):
@@ -113,15 +122,15 @@ class BrokenTest(RemoteTest):
             self.assertIn("answers again", self.end(job, DONE))
         self.check_whole()
 
-    def test_proxy_killed(self):
+    def proxy_killed(self):
         """And started again once the job has noticed."""
         self.check_proxy_killed("swift:", *SWIFT_SEGMENTS)
 
-    def test_proxy_killed_s3(self):
+    def proxy_killed_s3(self):
         self.check_proxy_killed("s3:")
         self.assertEqual(self.uploads(), [])
 
-    def test_no_answer(self):
+    def no_answer(self):
         """Given up after the time that was asked for, which is not before it has been tried again."""
         self.swift.stop_proxy()
         said = self.archive("swift:", "--retry-for=2s", code=FAILED)
@@ -132,7 +141,7 @@ class BrokenTest(RemoteTest):
         self.archive("swift:")
         self.check_whole()
 
-    def test_stalled(self):
+    def stalled(self):
         """A connection on which nothing moves is given up, by rclone's own limit, and the next one is used."""
         with Relay(self.swift.port) as relay:
             relay.stop_after(MIDDLE)
@@ -147,7 +156,10 @@ class BrokenTest(RemoteTest):
 
 class StoppedTest(RemoteTest):
 
-    def test_stopped(self):
+    def test_ended(self):
+        self.each(self.stopped, self.killed)
+
+    def stopped(self):
         """By a signal, in the middle of an upload: what it had uploaded is taken back, before it ends."""
         for remote, words in WAYS:
             with self.subTest(remote=remote, words=words), Relay(self.swift.port, rate=2_000_000) as relay:
@@ -161,7 +173,7 @@ class StoppedTest(RemoteTest):
         self.archive("swift:")
         self.check_whole()
 
-    def test_killed(self):
+    def killed(self):
         """What a killed job has left of the two ways in pieces is cleared away by the next one."""
         for runs, (remote, words) in enumerate((WAYS[1], WAYS[3]), 1):
             with self.subTest(remote=remote):
@@ -179,29 +191,32 @@ class StoppedTest(RemoteTest):
 
 class RefusedTest(RemoteTest):
 
-    def test_full(self):
+    def test_refused(self):
+        self.each(self.full, self.full_segments, self.read_only, self.wrong_key)
+
+    def full(self):
         """A quota ends it at once, with words."""
-        self.swift.request("PUT", DAY)
-        self.swift.limit(MIDDLE, DAY)
+        self.swift.request("PUT", self.day)
+        self.swift.limit(MIDDLE, self.day)
         for remote, words in (("swift:", "Too Large Object"), ("s3:", "quota")):
             said = self.archive(remote, code=FAILED)
             self.assertIn(words, said)
             self.assertIn("make space", said)
             self.check_nothing()
 
-    def test_full_segments(self):
+    def full_segments(self):
         """The quota is reached in the middle."""
-        self.swift.request("PUT", DAY + "_segments")
-        self.swift.limit(MIDDLE, DAY + "_segments")
+        self.swift.request("PUT", self.day + "_segments")
+        self.swift.limit(MIDDLE, self.day + "_segments")
         self.assertIn("Too Large Object", self.archive("swift:", *SWIFT_SEGMENTS, code=FAILED))
         self.check_nothing()
 
-    def test_read_only(self):
+    def read_only(self):
         for remote, words in (("swift-reader:", "forbidden"), ("s3-reader:", "Access Denied")):
             self.assertIn(words, self.archive(remote, code=FAILED))
         self.check_nothing()
 
-    def test_wrong_key(self):
+    def wrong_key(self):
         said = self.archive("swift:", code=FAILED, RCLONE_CONFIG_SWIFT_KEY="hunter2", RCLONE_SWIFT_KEY="hunter2")
         self.assertIn("Authorization Failed", said)
         self.assertNotIn("hunter2", said)
