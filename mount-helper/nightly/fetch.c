@@ -41,11 +41,11 @@ static int fetch_check(const struct options *o, struct err *e)
     return restore_request_check(&q, e);
 }
 
-/* An influxd in the way is no news after an hour of reading. */
+/* An influxd in the way is no news after an hour of reading. It is in the way of no dry run. */
 static int fetch_may_begin(const struct fetch *f, struct err *e)
 {
     const struct snap *s = &f->job->snap;
-    return f->into || s->o.stop || s->o.force ? 0 : running_forbids(&s->paths, e);
+    return f->into || s->o.stop || s->o.force || s->o.dry_run ? 0 : running_forbids(&s->paths, e);
 }
 
 static int fetch_find(struct fetch *f, struct err *e)
@@ -130,11 +130,12 @@ static int fetch_done(void *arg)
 static int fetch_restore(struct fetch *f, struct err *why)
 {
     struct nightjob *j = f->job;
+    const bool dry_run = j->snap.o.dry_run;
     struct json_object *result = j->json ? json_object_new_object() : NULL;
     const struct restoring_from from = {.what = f->source.what,
                                         .at = f->source.at,
                                         .n = f->source.n,
-                                        .begin = f->service.unit ? fetch_begin : NULL,
+                                        .begin = f->service.unit || dry_run ? fetch_begin : NULL,
                                         .done = fetch_done,
                                         .arg = f,
                                         .json = result};

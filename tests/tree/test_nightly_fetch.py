@@ -329,7 +329,8 @@ class ServiceTest(FetchCase):
         said = self.fetch("--day=2016-06-09", code=IN_USE)[1]
         self.assertIn("influxd", said)
         (self.service / "pid").write_text(str(influxd.pid))
-        self.fetch("--day=2016-06-09", "--stop=influxdb", "--dry-run")
+        for options in ((), ("--database=sensu_db", "--merge=ours"), ("--database=sensu_db", "--as=again"), ("--stop=influxdb",)):
+            self.fetch("--day=2016-06-09", "--dry-run", *options)
         self.assertFalse((self.service / "asked").exists())
         self.fetch("--day=2016-06-09", "--stop=influxdb")
         self.assertEqual(self.asked(), ["is-active influxdb", "stop influxdb", "start influxdb"])
