@@ -2,6 +2,7 @@
 /* influxfs-fetch: the newest good archive of a day in object storage, restored from the stream. */
 #include "mount-helper/nightly/fetch_copy.h"
 #include "mount-helper/nightly/fetch_days.h"
+#include "mount-helper/nightly/fetch_last.h"
 #include "mount-helper/nightly/fetch_service.h"
 #include "mount-helper/nightly/fetch_source.h"
 #include "mount-helper/nightly/fetch_told.h"
@@ -109,10 +110,23 @@ static void fetch_note_day(struct fetch *f)
     f->job->end.day = day;
 }
 
+/* A part that was asked for of a certain store says nothing of the next night. */
+static void fetch_note_store(const struct fetch *f, const struct restore_request *q)
+{
+    const struct snap *s = &f->job->snap;
+    const struct archived_chain *c = &f->found.chain;
+    struct err why = {0};
+    if (!s->state || (s->o.of_store && q && restore_request_composes(q)))
+        return;
+    if (fetch_last_note(s->state, c->at[c->n - 1].receipt.store, &why) < 0)
+        snap_warn("%s; whose archive was fetched is not remembered: say it by --store", why.text);
+}
+
 static int fetch_done(void *arg)
 {
     struct fetch *f = arg;
-    const struct restore_request q = restoring_request(&f->job->snap.o);
+    const struct restore_request own = restoring_request(&f->job->snap.o);
+    const struct restore_request *q = f->into ? fetch_into_request(f->into) : &own;
     autofree char *meta = NULL;
     size_t n = 0;
     struct err e = {0};
@@ -121,9 +135,10 @@ static int fetch_done(void *arg)
     fetch_told_result(f->job, &f->found);
     if (f->job->snap.o.dry_run)
         return EXIT_DONE;
+    fetch_note_store(f, q);
     r = fetch_meta(f, &meta, &n, &e);
     if (r == 0)
-        r = fetch_told_check(&f->found, f->into ? fetch_into_request(f->into) : &q, meta, n, &e);
+        r = fetch_told_check(&f->found, q, meta, n, &e);
     return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
 }
 

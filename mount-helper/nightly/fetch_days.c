@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/fetch_days.h"
 
+#include "mount-helper/nightly/fetch_last.h"
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/influx/store_id.h"
@@ -96,34 +98,140 @@ static int fetch_days_check_single(const struct archived_day *d, struct err *e)
                                  day, stores, words.text, RECEIPT_STORE, d->runs[0].name);
 }
 
-static int fetch_days_none(const struct nightjob *j, const char *of, struct err *e)
+/* Stores, by the digits in names of objects, with an archive of each in words. */
+struct whose {
+    char (*at)[RECEIPT_STORE + 1];
+    size_t n;
+    struct err words;
+};
+
+static void whose_clear(struct whose *s)
+{
+    free(s->at);
+}
+
+static bool whose_has(const struct whose *s, const char *store)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->at[i], store) == 0)
+            return true;
+    return false;
+}
+
+static int whose_add(struct whose *s, const char *store, const struct archived_run *run,
+                     struct err *e)
+{
+    if (!array_grow(&s->at, s->n))
+        return err_sys(e, -ENOMEM, "%s", run->name);
+    memcpy(s->at[s->n++], store, RECEIPT_STORE + 1);
+    if (strlen(s->words.text) < 500)
+        fetch_days_name_store(run, &s->words);
+    return 0;
+}
+
+/* Adds the stores of a day that are not known yet. A listing shows them; only of those that are new is
+ * more read. */
+static int fetch_days_add_stores(const struct nightjob *j, int32_t day, struct whose *s,
+                                 struct err *e)
+{
+    const char *format = j->snap.o.container_format;
+    cleanup(remote_list_clear) struct remote_list list = {0};
+    struct err why = {0};
+    char store[RECEIPT_STORE + 1];
+    autofree char *folder = dayname_folder(format, day, DAYNAME_SHARDS);
+    int r = folder ? remote_list(j->remote, folder, &list, &why) : -ENOMEM;
+    if (r == -ENOENT)
+        return 0;
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        cleanup(archived_day_clear) struct archived_day d = {0};
+        if (list.at[i].folder || !receipt_is_name(list.at[i].name, store, NULL) ||
+            whose_has(s, store))
+            continue;
+        r = archived_look(j->remote, format, day, DAYNAME_SHARDS, store, &d, &why);
+        if (r == 0 && d.n)
+            r = whose_add(s, store, &d.runs[0], &why);
+    }
+    return r < 0 ? err_set(e, r, "%s", r == -ENOMEM ? strerror(ENOMEM) : why.text) : 0;
+}
+
+/* Whether no day before has an archive of another store: else which one is taken would depend on which
+ * has failed last. */
+static int fetch_days_check_alone(const struct wanted_days *w, size_t at,
+                                  const struct archived_day *d, struct err *e)
+{
+    cleanup(whose_clear) struct whose s = {0};
+    char store[RECEIPT_STORE + 1], day[TIME_TEXT];
+    receipt_is_name(d->runs[0].name, store, NULL);
+    int r = whose_add(&s, store, &d->runs[0], e);
+    for (size_t i = at + 1; r == 0 && i < w->n; i++)
+        r = snap_stopped(NULL) ? err_set(e, -EINTR, "interrupted")
+                               : fetch_days_add_stores(w->job, w->all[i], &s, e);
+    if (r < 0 || s.n == 1)
+        return r;
+    time_day_text(d->day, day);
+    return err_set(e, -EINVAL,
+                   "%s and the days before it hold archives of %zu stores: %s; say which one by "
+                   "--store=%s or the like",
+                   day, s.n, s.words.text, store);
+}
+
+/* last: it is the store whose archive was fetched last. */
+static int fetch_days_none(const struct nightjob *j, const char *of, bool last, struct err *e)
 {
     char day[TIME_TEXT];
     time_day_text(j->day, day);
-    return err_set(e, -ENOENT,
-                   "%s holds no archive%s%s of %s or of a day before it: has influxfs-archive run, "
-                   "with this remote and this --container-format?",
-                   remote_name(j->remote), *of ? " of the store " : "", of, day);
+    return err_set(
+        e, -ENOENT,
+        "%s holds no archive%s%s%s of %s or of a day before it: has influxfs-archive run, "
+        "with this remote and this --container-format?%s",
+        remote_name(j->remote), *of ? " of the store " : "", of,
+        last ? ", which was fetched last," : "", day,
+        last ? " That of another store is taken by --store" : "");
+}
+
+/* The store whose archive was fetched last; "": none is known. */
+static int fetch_days_last(const struct snap *s, char last[STORE_ID + 1], struct err *e)
+{
+    *last = '\0';
+    int r = s->state ? fetch_last_look(s->state, last, e) : -ENOENT;
+    return r == -ENOENT ? 0 : r;
+}
+
+/* Nobody has said whose: it is this store's own, or that of the only store. */
+static int fetch_days_pick_unnamed(const struct wanted_days *w, struct archived_day *out,
+                                   struct err *e)
+{
+    const char *state = w->job->snap.state;
+    struct store_id own;
+    size_t at = w->first;
+    int r = -ENOENT;
+    if (state && store_id_look(state, &own, NULL) == 0)
+        r = fetch_days_next(w, own.text, &at, out, e);
+    if (r != -ENOENT)
+        return r;
+    at = w->first;
+    r = fetch_days_next(w, "", &at, out, e);
+    if (r == -ENOENT)
+        return fetch_days_none(w->job, "", false, e);
+    if (r == 0)
+        r = fetch_days_check_single(out, e);
+    return r == 0 ? fetch_days_check_alone(w, at, out, e) : r;
 }
 
 /* The day that is taken, with runs of one store. */
-static int fetch_days_pick(const struct wanted_days *w, size_t *at, struct archived_day *out,
-                           struct err *e)
+static int fetch_days_pick(const struct wanted_days *w, struct archived_day *out, struct err *e)
 {
     const struct snap *s = &w->job->snap;
-    struct store_id own;
-    const char *store = s->o.of_store ? s->o.of_store : "";
-    int r = -ENOENT;
-    *at = w->first;
-    if (!s->o.of_store && s->state && store_id_look(s->state, &own, NULL) == 0)
-        r = fetch_days_next(w, own.text, at, out, e);
-    if (r != -ENOENT)
+    char last[STORE_ID + 1] = "";
+    size_t at = w->first;
+    int r = s->o.of_store ? 0 : fetch_days_last(s, last, e);
+    const char *store = s->o.of_store ? s->o.of_store : last;
+    if (r < 0)
         return r;
-    *at = w->first;
-    r = fetch_days_next(w, store, at, out, e);
-    if (r == -ENOENT)
-        return fetch_days_none(w->job, store, e);
-    return r == 0 ? fetch_days_check_single(out, e) : r;
+    if (!*store)
+        return fetch_days_pick_unnamed(w, out, e);
+    r = fetch_days_next(w, store, &at, out, e);
+    return r == -ENOENT ? fetch_days_none(w->job, store, *last, e) : r;
 }
 
 static void fetch_days_tell_older(struct nightjob *j, int32_t day)
@@ -158,11 +266,10 @@ int fetch_days_find(struct nightjob *j, struct fetch_found *out, struct err *e)
 {
     cleanup(wanted_days_clear) struct wanted_days w;
     cleanup(archived_day_clear) struct archived_day d = {0};
-    size_t at;
     *out = (struct fetch_found){0};
     int r = fetch_days_list(j, &w, e);
     if (r == 0)
-        r = fetch_days_pick(&w, &at, &d, e);
+        r = fetch_days_pick(&w, &d, e);
     if (r < 0)
         return r;
     out->day = d.day;

@@ -15,8 +15,8 @@ struct fetch_found {
 
 /*
  * The newest run of the newest day at or before j->day that has a receipt: of the store --store; else of
- * j's own store, if it has one on such a day; else of the only store that such a day has. Days without
- * are passed over, with a warning.
+ * that whose archive was fetched last (fetch_last.h); else of j's own store, if it has one on such a day;
+ * else of the only store that has, on whatever such day. Days without are passed over, with a warning.
  *
  * Nothing of another day, or another run, is taken in the place of what is not good; found->day and ->store
  * are set then. -ENOENT: nothing is archived; -EINVAL: of several stores, which are named; -EBADMSG: it is

@@ -158,6 +158,27 @@ class DaysTest(FetchCase):
         said = self.fetch("--day=2016-06-09", "--dry-run")[0]
         self.assertIn("archive of db2", said)
 
+    def test_stores_of_other_days(self):
+        """Which store is taken does not change because one has no archive of a night."""
+        self.chain(steps=0)
+        other = Archives(self.remote, store="f" * 32, host="db2", databases=["x"])
+        other.full(DAYS[1], self.tar_of("base"))
+        self.check_refused(r"2016-06-10 and the days before it hold archives of 2 stores: ffffffff \(db2: x\), 01234567 \(db1: db\)",
+                           "--store=", code=USAGE, options=("--day=2016-06-10",))
+        self.fetch("--day=2016-06-09")  # no other store had an archive by then
+        self.check_store("base")
+        said = self.fetch("--day=2016-06-10", code=OMISSIONS)
+        self.assertIn("archive of db1", said[0])
+        self.assertIn("2016-06-10 is not archived: taking the day before, 2016-06-09", said[1])
+        self.fetch("--day=2016-06-10", "--store=ffffffff", "--database=db", "--as=again")  # a part, this once
+        self.assertIn("archive of db1", self.fetch("--day=2016-06-10", "--dry-run", code=OMISSIONS)[0])
+        for run in self.archives.folder(DAYS[0]).iterdir():
+            run.unlink()
+        self.check_refused("no archive of the store 0123456789abcdef0123456789abcdef, which was fetched last", "--store",
+                           code=FAILED, options=("--day=2016-06-10",))
+        (self.folder / "state/fetched.json").write_text("{}")
+        self.check_refused("fetched.json is damaged", "--store", code=USAGE)
+
     def test_check_of_databases(self):
         """What the receipt names and the store then lacks is an error."""
         self.chain(steps=0)
