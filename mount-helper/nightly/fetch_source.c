@@ -24,10 +24,10 @@ static char *source_name(const struct remote *r, const char *folder, const struc
 
 /* What the first bytes say must be what the receipt says. */
 static int source_read_manifest(struct remote *r, const char *folder, const struct receipt *c,
-                                struct restoring_stream *s, struct err *e)
+                                const char *day, struct restoring_stream *s, struct err *e)
 {
     cleanup(fetch_stream_freep) struct fetch_stream *look = NULL;
-    int ret = fetch_stream_new(r, folder, c, &look, e);
+    int ret = fetch_stream_new(r, folder, c, day, &look, e);
     const struct tar_stream in = {
         .name = s->in.name, .pull = fetch_stream_peek, .arg = look, .fd = -1};
     if (ret == 0)
@@ -37,14 +37,15 @@ static int source_read_manifest(struct remote *r, const char *folder, const stru
     if (strcmp(s->m->id, c->id) != 0 ||
         (s->m->kind == MANIFEST_INCREMENTAL) != (c->form == RECEIPT_INCREMENTAL))
         return err_set(e, -EBADMSG,
-                       "%s: it is the %s snapshot %s, and its receipt speaks of the %s one %s",
-                       s->in.name, manifest_kind_name(s->m->kind), s->m->id,
+                       "the archive of %s is not good: %s: it is the %s snapshot %s, and its "
+                       "receipt speaks of the %s one %s",
+                       day, s->in.name, manifest_kind_name(s->m->kind), s->m->id,
                        receipt_form_name(c->form), c->id);
     return 0;
 }
 
 static int source_add(struct fetch_source *s, struct remote *r, const char *format,
-                      const struct archived_run *run, struct err *e)
+                      const struct archived_run *run, const char *day, struct err *e)
 {
     const struct receipt *c = &run->receipt;
     struct restoring_stream *to = &s->at[s->n];
@@ -56,14 +57,14 @@ static int source_add(struct fetch_source *s, struct remote *r, const char *form
     s->n++;
     if (!to->in.name)
         return err_sys(e, -ENOMEM, "%s", run->name);
-    int ret = fetch_stream_new(r, folder, c, &s->stream[s->n - 1], e);
+    int ret = fetch_stream_new(r, folder, c, day, &s->stream[s->n - 1], e);
     if (ret < 0)
         return ret;
     to->in.arg = s->stream[s->n - 1];
     to->size = fetch_stream_size(s->stream[s->n - 1]);
     s->bytes += receipt_bytes(c);
     s->objects += c->nobjects;
-    ret = c->form == RECEIPT_LEGACY ? 0 : source_read_manifest(r, folder, c, to, e);
+    ret = c->form == RECEIPT_LEGACY ? 0 : source_read_manifest(r, folder, c, day, to, e);
     s->misfit = ret == -EBADMSG ? run : NULL;
     return ret;
 }
@@ -81,7 +82,7 @@ int fetch_source_open(struct remote *r, const char *format, const struct archive
     int ret = 0;
     for (size_t i = 0; ret == 0 && i < chain->n; i++)
         if (chain->at[i].receipt.nobjects) /* else nothing had changed */
-            ret = source_add(out, r, format, &chain->at[i], e);
+            ret = source_add(out, r, format, &chain->at[i], last->receipt.day, e);
     if (ret == 0 && asprintf(&out->what, "%s of %s", remote_name(r), last->receipt.day) < 0) {
         out->what = NULL;
         ret = err_sys(e, -ENOMEM, "%s", last->name);

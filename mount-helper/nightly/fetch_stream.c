@@ -11,12 +11,13 @@
 
 #define HELD (64u << 10) /* of the end; more than a tar has after its last file's bytes */
 #define BLOCK (1u << 20)
+#define NOT_GOOD "the archive of %s is not good: %s: " /* the day, and an object */
 
 static const char zeros[TAR_END];
 
 struct fetch_stream {
     struct remote *remote;
-    const char *folder;
+    const char *folder, *day;
     const struct receipt *receipt;
     uint64_t size;
 
@@ -45,7 +46,7 @@ static bool is_set(const struct fetch_stream *s)
     return s->receipt->form == RECEIPT_LEGACY;
 }
 
-int fetch_stream_new(struct remote *r, const char *folder, const struct receipt *c,
+int fetch_stream_new(struct remote *r, const char *folder, const struct receipt *c, const char *day,
                      struct fetch_stream **out, struct err *e)
 {
     cleanup(fetch_stream_freep) struct fetch_stream *s = calloc(1, sizeof(*s));
@@ -53,6 +54,7 @@ int fetch_stream_new(struct remote *r, const char *folder, const struct receipt 
         return err_sys(e, -ENOMEM, "%s", folder);
     s->remote = r;
     s->folder = folder;
+    s->day = day;
     s->receipt = c;
     s->size = receipt_bytes(c);
     s->sum = sha256_new();
@@ -115,13 +117,14 @@ static int fetch_stream_check(struct fetch_stream *s, struct err *e)
     char hex[SHA256_HEX + 1];
     if (s->left)
         return err_set(e, -EBADMSG,
-                       "%s: damaged: it ends after %" PRIu64 " bytes, and should have %" PRIu64,
-                       o->name, o->size - s->left, o->size);
+                       NOT_GOOD "damaged: it ends after %" PRIu64
+                                " bytes, and should have %" PRIu64,
+                       s->day, s->path, o->size - s->left, o->size);
     sha256_end(s->sum, sum);
     sha256_hex(sum, hex);
     if (strcmp(hex, o->sha256) != 0)
-        return err_set(e, -EBADMSG, "%s: damaged: its SHA-256 is %s, and its receipt says %s",
-                       o->name, hex, o->sha256);
+        return err_set(e, -EBADMSG, NOT_GOOD "damaged: its SHA-256 is %s, and its receipt says %s",
+                       s->day, s->path, hex, o->sha256);
     return 0;
 }
 
@@ -150,12 +153,15 @@ static ssize_t fetch_stream_read(struct fetch_stream *s, char *to, size_t room, 
     /* One byte more than there should be: no more come, or it is longer than that. */
     const size_t most = s->left < room ? (size_t)s->left + 1 : room;
     ssize_t n = r < 0 ? r : remote_read(s->reader, to, most, &why);
+    if (n == -ENOENT)
+        return err_set(e, -EBADMSG, "the archive of %s is not good: %s", s->day, why.text);
     if (n < 0)
-        return err_set(e, n == -ENOENT ? -EBADMSG : (int)n, "%s", why.text);
+        return err_set(e, (int)n, "%s", why.text);
     if ((uint64_t)n > s->left)
         return err_set(e, -EBADMSG,
-                       "%s: damaged: it has more than the %" PRIu64 " bytes that it should have",
-                       object_of(s)->name, object_of(s)->size);
+                       NOT_GOOD "damaged: it has more than the %" PRIu64
+                                " bytes that it should have",
+                       s->day, s->path, object_of(s)->size);
     if (n == 0)
         return fetch_stream_next_object(s, e);
     sha256_add(s->sum, to, (size_t)n);

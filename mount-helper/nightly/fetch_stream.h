@@ -15,8 +15,9 @@
 
 struct fetch_stream;
 
-/* folder: where the objects lie. It, the remote and the receipt are borrowed. Opens nothing yet. */
-int fetch_stream_new(struct remote *r, const char *folder, const struct receipt *c,
+/* folder: where the objects lie; day: whose archive needs them, for messages. They, the remote and the
+ * receipt are borrowed. Opens nothing yet. */
+int fetch_stream_new(struct remote *r, const char *folder, const struct receipt *c, const char *day,
                      struct fetch_stream **out, struct err *e);
 void fetch_stream_free(struct fetch_stream *s); /* also in the middle; NULL is allowed */
 static inline void fetch_stream_freep(struct fetch_stream **s)

@@ -282,7 +282,7 @@ class DamageTest(FetchCase):
         content = bytearray(archives.objects(full)[0].read_bytes())
         content[-2000] ^= 1
         archives.objects(full)[0].write_bytes(content)
-        self.check_refused("full.tar: damaged", "no archive of an earlier day is good")
+        self.check_refused("the archive of 2016-06-11 is not good: .*2016-06-09.*full.tar: damaged", "no archive of an earlier day is good")
         archives.path(full).unlink()
         self.check_refused("the archive of 2016-06-11 is incomplete", "no archive of an earlier day is good", code=INCOMPLETE)
 
