@@ -132,7 +132,7 @@ static int fetch_done(void *arg)
     struct err e = {0};
     int r = 0;
     fetch_note_day(f);
-    fetch_told_result(f->job, &f->found);
+    fetch_told_result(f->job, &f->found, q);
     if (f->job->snap.o.dry_run)
         return EXIT_DONE;
     fetch_note_store(f, q);

@@ -63,7 +63,24 @@ static size_t told_numbers(const struct fetch_found *f)
     return n;
 }
 
-static void told_json(struct nightjob *j, const struct fetch_found *f)
+/* The databases that came, under the names that they have now; NULL: a part of some came. */
+static struct json_object *told_came(const struct fetch_found *f, const struct restore_request *q)
+{
+    const struct receipt *c = newest(f);
+    struct json_object *came = json_object_new_array();
+    if (restore_request_composes(q) && q->as)
+        json_object_array_add(came, json_text_or_null(q->as));
+    for (size_t i = 0; i < c->ndatabases; i++)
+        if (told_comes(q, c->databases[i]))
+            json_object_array_add(came, json_text_or_null(c->databases[i]));
+    if (json_object_array_length(came) || !restore_request_composes(q))
+        return came;
+    json_object_put(came);
+    return NULL;
+}
+
+static void told_json(struct nightjob *j, const struct fetch_found *f,
+                      const struct restore_request *q)
 {
     const struct receipt *c = newest(f);
     char wanted[TIME_TEXT];
@@ -77,11 +94,26 @@ static void told_json(struct nightjob *j, const struct fetch_found *f)
     json_add(j->json, "created", json_text_or_null(c->created));
     json_add(j->json, "archived_databases",
              json_texts((const char *const *)c->databases, c->ndatabases));
+    json_add(j->json, "databases", told_came(f, q));
     json_add(j->json, "archived_left_out",
              json_texts((const char *const *)c->left_out, c->nleft_out));
 }
 
-static void told_line(const struct nightjob *j, const struct fetch_found *f)
+/* Of an archive of which not all came. */
+static void told_part(const struct nightjob *j, const struct fetch_found *f,
+                      const struct restore_request *q)
+{
+    const bool dry_run = j->snap.o.dry_run;
+    struct json_object *came = told_came(f, q);
+    printf(dry_run ? "; of these would come" : "; of these came");
+    for (size_t i = 0; came && i < json_object_array_length(came); i++)
+        printf("%s%s", i ? ", " : " ", json_object_get_string(json_object_array_get_idx(came, i)));
+    printf("%s", !came ? " a part" : q->as ? " (as it is named here)" : "");
+    json_object_put(came);
+}
+
+static void told_line(const struct nightjob *j, const struct fetch_found *f,
+                      const struct restore_request *q)
 {
     const struct receipt *c = newest(f);
     const size_t numbers = told_numbers(f);
@@ -94,14 +126,17 @@ static void told_line(const struct nightjob *j, const struct fetch_found *f)
     printf(", %zu database%s", c->ndatabases, plural(c->ndatabases));
     for (size_t i = 0; i < c->ndatabases; i++)
         printf("%s%s", i ? ", " : ": ", c->databases[i]);
+    if (restore_request_composes(q))
+        told_part(j, f, q);
     printf("; %" PRIu64 " bytes in %" PRIu64 " object%s\n", j->end.bytes, j->end.objects,
            plural(j->end.objects));
 }
 
-void fetch_told_result(struct nightjob *j, const struct fetch_found *f)
+void fetch_told_result(struct nightjob *j, const struct fetch_found *f,
+                       const struct restore_request *asked)
 {
     if (j->snap.o.json)
-        told_json(j, f);
+        told_json(j, f, asked);
     else
-        told_line(j, f);
+        told_line(j, f, asked);
 }

@@ -12,8 +12,10 @@
 int fetch_told_check(const struct fetch_found *f, const struct restore_request *asked,
                      const void *meta, size_t n, struct err *e);
 
-/* Adds to j->json, or prints a line: the day, of which store, its form, its databases, of which point
- * in time, and how much came. */
-void fetch_told_result(struct nightjob *j, const struct fetch_found *f);
+/* Adds to j->json, or prints a line: the day, of which store, its form, its databases, which of them
+ * came or, by a dry run, would come, of which point in time, and how many bytes. asked: NULL is the
+ * whole. */
+void fetch_told_result(struct nightjob *j, const struct fetch_found *f,
+                       const struct restore_request *asked);
 
 #endif

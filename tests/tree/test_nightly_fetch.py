@@ -118,7 +118,7 @@ class DaysTest(FetchCase):
         told = json.loads(self.fetch("--day=2016-06-10", "--json", "--quiet")[0])
         self.check_store("0")
         wanted = {"job": "fetch", "result": "done", "code": 0, "day": "2016-06-10", "wanted": "2016-06-10", "form": "full",
-                  "numbers": 1, "host": "db1", "archived_databases": ["db"], "objects": 4, "text": None}
+                  "numbers": 1, "host": "db1", "archived_databases": ["db"], "databases": ["db"], "objects": 4, "text": None}
         self.assertEqual(wanted, {key: told[key] for key in wanted})
         self.assertTrue(told["restore"]["restored"])
         self.assertEqual(told["bytes"], len(self.tar_of("base") + self.tar_of("0")))
@@ -192,6 +192,9 @@ class DaysTest(FetchCase):
         self.chain(steps=0)
         said = self.fetch("--day=2016-06-09", "--database=db", "--as=again")[0]
         self.assertIn("restored 1 database into", said)
+        self.assertIn("1 database: db; of these came again (as it is named here); ", said)
+        told = json.loads(self.fetch("--day=2016-06-09", "--database=db", "--merge=ours", "--json", "--dry-run")[0])
+        self.assertEqual(told["databases"], ["db"])
         self.assertEqual(sorted(os.listdir(self.store / "data")), ["again", "old db"])
 
     def test_usage(self):
