@@ -31,7 +31,7 @@ struct archive {
     struct archive_source *source;
     struct receipt receipt;
     struct archive_kept kept;
-    bool omits, shrunk, unkept; /* each: exit code 6 */
+    bool omits, shrunk, unkept, unclean; /* each: exit code 6 */
 };
 
 static int archive_check(const struct options *o, struct err *e)
@@ -67,7 +67,9 @@ static int archive_begin(struct archive *a, struct err *e)
                                                                        : DAYNAME_DEFAULT,
                                       .host = a->host,
                                       .day = a->job->day,
-                                      .dry_run = a->o->dry_run};
+                                      .dry_run = a->o->dry_run,
+                                      .unlocked = !a->job->locked,
+                                      .unclean = &a->unclean};
     strcpy(a->place.store, id.text);
     return 0;
 }
@@ -137,12 +139,10 @@ static int archive_take(struct archive *a, struct err *e)
 static void archive_thin(struct archive *a)
 {
     struct err e = {0};
-    char made[RECEIPT_NAME];
     if (a->o->keep == OPTIONS_KEEP_ALL)
         return;
-    receipt_name(&a->receipt, ".json", made);
     int r = a->shrunk ? err_set(&e, -ECANCELED, "so much is gone since the archive before it")
-                      : archive_keep(&a->place, made, a->o->keep, &a->kept, &e);
+                      : archive_keep(&a->place, &a->receipt, a->o->keep, &a->kept, &e);
     if (r == 0)
         return;
     a->unkept = true;
@@ -158,14 +158,17 @@ static int archive_do(struct archive *a, struct err *e)
         r = archive_take(a, e);
     if (r == 0 && !a->o->dry_run)
         r = archive_upload(&a->place, a->source, a->o->verify_read, &a->receipt, e);
-    if (r == 0)
-        archive_thin(a);
-    return r;
+    if (r < 0)
+        return r;
+    strcpy(a->place.made, a->receipt.run);
+    archive_thin(a);
+    return 0;
 }
 
 static int archive_code(const struct archive *a)
 {
-    return a->omits || a->shrunk || a->unkept || a->past.bad ? EXIT_OMISSIONS : EXIT_DONE;
+    const bool lacks = a->omits || a->shrunk || a->past.bad;
+    return lacks || a->unkept || a->unclean ? EXIT_OMISSIONS : EXIT_DONE;
 }
 
 static int archive_run(struct nightjob *j)

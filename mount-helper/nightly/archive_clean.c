@@ -48,11 +48,15 @@ static int cleaning_remove(struct cleaning *c, const char *name, struct err *e)
     return r;
 }
 
+/* Good or not. */
 static bool has_receipt(const struct cleaning *c, const char *run)
 {
     char name[RECEIPT_NAME];
     snprintf(name, sizeof(name), "%.*s-%s.json", RECEIPT_STORE, c->place->store, run);
-    return remote_list_find(&c->day->list, name);
+    for (size_t i = 0; i < c->day->n; i++)
+        if (strcmp(c->day->runs[i].name, name) == 0)
+            return true;
+    return strcmp(run, c->place->made) == 0;
 }
 
 /* Marks */
@@ -108,7 +112,8 @@ static bool clean_is_leftover(const struct cleaning *c, const char *name)
 {
     char run[RECEIPT_RUN + 1];
     return mark_owner(name, c->place->store, run) && !is_mark(c, name) &&
-           !archived_needs(c->day, name) && !clean_may_live(c, run);
+           strcmp(run, c->place->made) != 0 && !archived_needs(c->day, name) &&
+           !clean_may_live(c, run);
 }
 
 static int clean_named(struct cleaning *c, struct err *e)
@@ -131,7 +136,7 @@ static int clean_look_at_all(struct cleaning *c, struct err *e)
 
 static int clean_legacy(struct cleaning *c, const struct mark *m, struct err *e)
 {
-    int r = m->nnames ? clean_look_at_all(c, e) : 0;
+    int r = 0;
     for (size_t i = 0; r == 0 && i < m->nnames; i++)
         if (remote_list_find(&c->every.list, m->names[i]) &&
             !archived_needs(&c->every, m->names[i]))
@@ -154,17 +159,19 @@ static int clean_marks(struct cleaning *c, struct err *e)
     return r;
 }
 
-/* Of uploads that were cut off, the store may have what no listing shows. */
+/* Of uploads that were cut off, the store may have what no listing shows; and a listing may not show an
+ * object that a receipt names, and that is there. */
 static bool clean_is_swept(void *ctx, const char *name)
 {
     const struct cleaning *c = ctx;
     char run[RECEIPT_RUN + 1];
     if (mark_owner(name, c->place->store, run))
-        return !clean_may_live(c, run);
+        return clean_is_leftover(c, name);
     for (size_t i = 0; i < c->nmarks; i++)
         for (size_t k = 0; k < c->marks[i].nnames; k++)
             if (strcmp(c->marks[i].names[k], name) == 0)
-                return !has_receipt(c, c->marks[i].run) && !clean_may_live(c, c->marks[i].run);
+                return !has_receipt(c, c->marks[i].run) && !clean_may_live(c, c->marks[i].run) &&
+                       !archived_needs(&c->every, name);
     return false;
 }
 
@@ -179,6 +186,8 @@ static bool clean_is_needed(const struct cleaning *c)
 static int clean_run(struct cleaning *c, struct err *e)
 {
     int r = clean_read_marks(c, e);
+    for (size_t i = 0; r == 0 && i < c->nmarks; i++)
+        r = c->marks[i].nnames ? clean_look_at_all(c, e) : 0;
     if (r == 0)
         r = clean_named(c, e);
     if (r == 0)
@@ -197,6 +206,12 @@ static int clean_remove_folders(struct cleaning *c, struct err *e)
     return r;
 }
 
+/* A remote that does not answer is another matter: nothing could be archived there either. */
+static bool clean_is_refusal(int r)
+{
+    return r == -EACCES || r == -EIO || r == -EBADMSG;
+}
+
 /* What a day holds that had leftovers. One that held nothing else has gone. */
 static int clean_look_again(struct cleaning *c, const char *store, struct archived_day *out,
                             struct err *e)
@@ -213,7 +228,24 @@ static int clean_look_again(struct cleaning *c, const char *store, struct archiv
     if (r == 0)
         archived_day_clear(out);
     r = clean_remove_folders(c, e);
-    return r < 0 ? r : err_set(e, -ENOENT, "%s is empty", c->folder);
+    return r < 0 && !clean_is_refusal(r) ? r : err_set(e, -ENOENT, "%s is empty", c->folder);
+}
+
+/* What is refused stays, and fails nothing. */
+static int clean_if_needed(struct cleaning *c, int32_t day, struct err *e)
+{
+    struct err why = {0};
+    const struct archive_place *p = c->place;
+    if (p->dry_run || p->unlocked || *p->unclean || !clean_is_needed(c))
+        return 0;
+    int r = cleaning_begin(c, day, &why);
+    if (r == 0)
+        r = clean_run(c, &why);
+    if (!clean_is_refusal(r))
+        return r < 0 ? err_set(e, r, "%s", why.text) : 0;
+    snap_warn("what a run before this one has left cannot be removed, and stays: %s", why.text);
+    *p->unclean = true;
+    return 0;
 }
 
 int archive_clean_look(const struct archive_place *p, int32_t day, bool all,
@@ -225,8 +257,7 @@ int archive_clean_look(const struct archive_place *p, int32_t day, bool all,
     int r = archived_look(p->remote, p->format, day, DAYNAME_SHARDS, store, &seen, e);
     if (r < 0)
         return r;
-    if (!p->dry_run && clean_is_needed(&c) && (r = cleaning_begin(&c, day, e)) == 0)
-        r = clean_run(&c, e);
+    r = clean_if_needed(&c, day, e);
     if (r == 0 && c.removed)
         r = clean_look_again(&c, store, &seen, e);
     else if (r < 0)
@@ -285,6 +316,20 @@ static int clean_mark_again(const struct archive_place *p, const struct receipt 
     return archive_clean_mark(p, c, names, n, e);
 }
 
+/* Names of a legacy set may be those of another run's receipt too. */
+static int clean_remove_objects(struct cleaning *c, const struct receipt *of, struct err *e)
+{
+    char run[RECEIPT_RUN + 1];
+    int r = of->form == RECEIPT_LEGACY ? clean_look_at_all(c, e) : 0;
+    for (size_t i = 0; r == 0 && i < of->nobjects; i++) {
+        const char *name = of->objects[i].name;
+        if (remote_list_find(&c->day->list, name) &&
+            (mark_owner(name, of->store, run) || !archived_needs(&c->every, name)))
+            r = cleaning_remove(c, name, e);
+    }
+    return r;
+}
+
 int archive_clean_take_back(const struct archive_place *p, const struct archived_day *d,
                             const struct archived_run *run, struct err *e)
 {
@@ -295,9 +340,8 @@ int archive_clean_take_back(const struct archive_place *p, const struct archived
         r = clean_mark_again(p, &run->receipt, e);
     if (r == 0)
         r = cleaning_remove(&c, run->name, e);
-    for (size_t i = 0; r == 0 && i < run->receipt.nobjects; i++)
-        if (remote_list_find(&d->list, run->receipt.objects[i].name))
-            r = cleaning_remove(&c, run->receipt.objects[i].name, e);
+    if (r == 0)
+        r = clean_remove_objects(&c, &run->receipt, e);
     receipt_name(&run->receipt, ".sha256", sums);
     if (r == 0)
         r = cleaning_remove(&c, sums, e);

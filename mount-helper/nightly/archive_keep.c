@@ -13,8 +13,9 @@
 struct kept_run {
     int32_t day;
     char name[RECEIPT_NAME];
-    char follows[RECEIPT_NAME]; /* a receipt; "": it builds on nothing */
-    bool good, known, keep;
+    char follows[RECEIPT_NAME]; /* a receipt, and its day; "": it builds on nothing */
+    int32_t follows_day;
+    bool good, known, keep; /* good: by itself */
 };
 
 struct keeping {
@@ -42,18 +43,28 @@ static int keep_note_day(int32_t **list, size_t *n, int32_t day, struct err *e)
 
 /* What is there */
 
+static void keep_note_follows(struct kept_run *run, const struct receipt_ref *follows)
+{
+    if (!follows->name || strlen(follows->name) >= sizeof(run->follows) ||
+        !time_read_day(follows->day, &run->follows_day))
+        return;
+    strcpy(run->follows, follows->name);
+}
+
+/* Another store may have the same digits in its names. */
 static int keep_add_runs(struct keeping *k, const struct archived_day *d, struct err *e)
 {
     for (size_t i = 0; i < d->n; i++) {
         const struct archived_run *run = &d->runs[i];
-        const char *follows = run->known ? run->receipt.follows.name : NULL;
+        if (run->known && strcmp(run->receipt.store, k->place->store) != 0)
+            continue;
         if (!array_grow(&k->runs, k->n))
             return err_sys(e, -ENOMEM, "%s", run->name);
         struct kept_run *to = &k->runs[k->n++];
         *to = (struct kept_run){.day = run->day, .good = run->code == 0, .known = run->known};
         strcpy(to->name, run->name);
-        if (follows && strlen(follows) < sizeof(to->follows))
-            strcpy(to->follows, follows);
+        if (run->known)
+            keep_note_follows(to, &run->receipt.follows);
     }
     return 0;
 }
@@ -77,22 +88,33 @@ static int keep_look(struct keeping *k, struct err *e)
     return r;
 }
 
-static struct kept_run *keep_find(const struct keeping *k, const char *name)
+static struct kept_run *keep_find(const struct keeping *k, int32_t day, const char *name)
 {
     for (size_t i = 0; i < k->n; i++)
-        if (strcmp(k->runs[i].name, name) == 0)
+        if (k->runs[i].day == day && strcmp(k->runs[i].name, name) == 0)
             return &k->runs[i];
     return NULL;
 }
 
+/* Each step goes to an earlier RUN, as receipt_read demands. */
+static bool keep_can_be_restored(const struct keeping *k, const struct kept_run *run)
+{
+    while (run && run->good && *run->follows)
+        run = keep_find(k, run->follows_day, run->follows);
+    return run && run->good;
+}
+
 /* What stays */
 
-static int keep_check(const struct keeping *k, const char *made, struct err *e)
+static int keep_check(const struct keeping *k, const struct receipt *made, struct err *e)
 {
     const int32_t today = time_today(), own = k->place->day;
-    const struct kept_run *run = keep_find(k, made);
-    char day[TIME_TEXT];
-    if (!k->place->dry_run && (!run || run->day != own || !run->good))
+    char day[TIME_TEXT], name[RECEIPT_NAME];
+    receipt_name(made, ".json", name);
+    const struct kept_run *run = keep_find(k, own, name);
+    if (k->place->unlocked && !k->place->dry_run)
+        return err_set(e, -ECANCELED, "without the store's lock another job may build on it");
+    if (!k->place->dry_run && (!run || !run->good))
         return err_set(e, -ECANCELED,
                        "what was just archived is not in the listing of %s, or not "
                        "whole",
@@ -110,7 +132,7 @@ static int keep_later_day(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The oldest of the newest `keep` days that are good: the day at hand is, or would be. */
+/* The oldest of the newest `keep` days that can be restored: the day at hand can, or could. */
 static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, struct err *e)
 {
     autofree int32_t *days = calloc(k->n + 1, sizeof(*days));
@@ -119,7 +141,7 @@ static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, 
         return err_sys(e, -ENOMEM, "a day");
     days[0] = k->place->day;
     for (size_t i = 0; i < k->n; i++)
-        if (k->runs[i].good)
+        if (keep_can_be_restored(k, &k->runs[i]))
             days[n++] = k->runs[i].day;
     qsort(days, n, sizeof(*days), keep_later_day);
     *out = days[0];
@@ -131,36 +153,46 @@ static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, 
     return 0;
 }
 
-/* Keeps what good runs that are kept build on, and that again: until nothing is added. */
-static int keep_close(struct keeping *k, struct err *e)
+static int keep_base(struct keeping *k, const struct kept_run *run, bool *added, struct err *e)
 {
-    for (bool added = true; added;) {
-        added = false;
-        for (size_t i = 0; i < k->n; i++) {
-            const struct kept_run *run = &k->runs[i];
-            if (!run->keep || !run->good || !*run->follows)
-                continue;
-            struct kept_run *before = keep_find(k, run->follows);
-            if (!before)
-                return err_set(e, -ECANCELED, "%s builds on %s, which is not in the listing of %s",
-                               run->name, run->follows, remote_name(k->place->remote));
-            added |= !before->keep;
-            before->keep = true;
-        }
-    }
+    struct kept_run *before = *run->follows ? keep_find(k, run->follows_day, run->follows) : NULL;
+    if (*run->follows && !before)
+        return err_set(e, -ECANCELED, "%s builds on %s, which is not in the listing of %s",
+                       run->name, run->follows, remote_name(k->place->remote));
+    if (before && !before->keep)
+        *added = before->keep = true;
     return 0;
 }
 
-static int keep_plan(struct keeping *k, uint64_t keep, struct err *e)
+/* Keeps what runs that are kept build on, good or not, and that again: until nothing is added. */
+static int keep_close(struct keeping *k, struct err *e)
 {
+    int r = 0;
+    for (bool added = true; r == 0 && added;) {
+        added = false;
+        for (size_t i = 0; r == 0 && i < k->n; i++)
+            if (k->runs[i].keep)
+                r = keep_base(k, &k->runs[i], &added, e);
+    }
+    return r;
+}
+
+/* In a dry run, made is not there. */
+static int keep_plan(struct keeping *k, const struct receipt *made, uint64_t keep, struct err *e)
+{
+    struct kept_run own = {.day = k->place->day};
     int32_t first = 0;
+    bool added = false;
     int r = keep_first_day(k, keep, &first, e);
     if (r < 0)
         return r;
     for (size_t i = 0; i < k->n; i++)
         k->runs[i].keep =
             k->runs[i].day >= first || k->runs[i].day == k->place->day || !k->runs[i].known;
-    return keep_close(k, e);
+    receipt_name(made, ".json", own.name);
+    keep_note_follows(&own, &made->follows);
+    r = keep_base(k, &own, &added, e);
+    return r < 0 ? r : keep_close(k, e);
 }
 
 /* What goes: later runs before those that they build on. */
@@ -190,7 +222,7 @@ static int keep_do(const struct keeping *k, struct archive_kept *out, struct err
     return r;
 }
 
-int archive_keep(const struct archive_place *place, const char *made, uint64_t keep,
+int archive_keep(const struct archive_place *place, const struct receipt *made, uint64_t keep,
                  struct archive_kept *out, struct err *e)
 {
     struct keeping k = {.place = place};
@@ -199,7 +231,7 @@ int archive_keep(const struct archive_place *place, const char *made, uint64_t k
     if (r == 0)
         r = keep_check(&k, made, e);
     if (r == 0)
-        r = keep_plan(&k, keep, e);
+        r = keep_plan(&k, made, keep, e);
     if (r == 0)
         r = keep_do(&k, out, e);
     free(k.runs);

@@ -18,7 +18,8 @@ bool mark_owner(const char *name, const char *store, char run[RECEIPT_RUN + 1])
     if (strlen(name) <= end || (name[end] != '.' && name[end] != '-'))
         return false;
     snprintf(as_receipt, sizeof(as_receipt), "%.*s.json", (int)end, name);
-    return receipt_is_name(as_receipt, of, run) && strncmp(of, store, RECEIPT_STORE) == 0;
+    return receipt_is_name(as_receipt, of, run) &&
+           strncmp(of, store, strnlen(store, RECEIPT_STORE)) == 0;
 }
 
 void mark_clear(struct mark *m)

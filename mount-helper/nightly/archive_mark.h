@@ -37,8 +37,8 @@ void mark_clear(struct mark *m);
 /* Appends the text. -ENOMEM. */
 int mark_text(const struct mark *m, struct buffer *out);
 
-/* Of an object's name, STORE-RUN and '.' or '-' after it: that it is of this store (its digits), and its
- * RUN; false: another kind of name. */
+/* Of an object's name, STORE-RUN and '.' or '-' after it: that it is of this store (its digits; "": of
+ * any), and its RUN; false: another kind of name. */
 bool mark_owner(const char *name, const char *store, char run[RECEIPT_RUN + 1]);
 
 #endif

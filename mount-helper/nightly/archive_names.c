@@ -19,10 +19,16 @@ static const struct receipt *names_owner(const struct archived_day *d, const cha
     return NULL;
 }
 
-static bool names_is_marked(const char *name)
+/* Whether it is the mark of a run that has no receipt so far. */
+static bool names_is_marked(const struct archived_day *d, const char *name)
 {
     const size_t n = strlen(name), k = sizeof(MARK_ENDING) - 1;
-    return n > k && strcmp(name + n - k, MARK_ENDING) == 0;
+    if (n <= k || strcmp(name + n - k, MARK_ENDING) != 0)
+        return false;
+    for (size_t i = 0; i < d->n; i++)
+        if (strncmp(d->runs[i].name, name, n - k + 1) == 0)
+            return false;
+    return true;
 }
 
 static int names_see(const struct archive_place *p, const struct archived_day *d, const char *name,
@@ -30,7 +36,7 @@ static int names_see(const struct archive_place *p, const struct archived_day *d
 {
     uint64_t id, run = 0;
     size_t prefix;
-    if (names_is_marked(name))
+    if (names_is_marked(d, name))
         return err_set(e, -EBUSY,
                        "%s: another archive is being made there, or was cut off: a set with names "
                        "that do not tell whose they are cannot be put beside it; try again later",

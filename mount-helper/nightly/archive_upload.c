@@ -107,7 +107,7 @@ static void upload_undo(const struct uploading *u, int why)
     int r = why == -EAGAIN ? why : archive_clean_look(u->place, u->place->day, false, &d, &e);
     if (r == 0)
         archived_day_clear(&d);
-    else if (r != -ENOENT)
+    if ((r < 0 && r != -ENOENT) || *u->place->unclean)
         snap_note("what of it lies in %s/%s is no archive, and the next run removes it",
                   remote_name(u->place->remote), u->folder);
 }
@@ -125,9 +125,11 @@ int archive_upload(const struct archive_place *place, struct archive_source *sou
     if (!folder)
         return err_sys(e, -ENOMEM, "a day");
     int r = upload_all(&u, e);
-    if (r < 0)
+    if (r < 0) {
         upload_undo(&u, r);
-    else if (archive_clean_unmark(place, receipt, &why) < 0)
+    } else if (archive_clean_unmark(place, receipt, &why) < 0) {
         snap_warn("%s; the next run removes the mark", why.text);
+        *place->unclean = true;
+    }
     return r;
 }

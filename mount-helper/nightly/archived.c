@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/archived.h"
 
+#include "mount-helper/nightly/archive_mark.h"
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,25 +133,51 @@ static int archived_judge(const struct place *p, struct archived_run *run, struc
     return r;
 }
 
+static int archived_add(const struct place *p, const char *name, struct archived_day *out,
+                        struct err *e)
+{
+    if (!array_grow(&out->runs, out->n))
+        return err_sys(e, -ENOMEM, "%s", p->folder);
+    struct archived_run *run = &out->runs[out->n++];
+    *run = (struct archived_run){.day = out->day, .receipt = {.number = -1}};
+    snprintf(run->name, sizeof(run->name), "%s", name);
+    return archived_judge(p, run, e);
+}
+
+/* A receipt that the listing does not show, though it shows something of its run. */
+static int archived_ask(const struct place *p, const char *receipt, struct archived_day *out,
+                        struct err *e)
+{
+    struct remote_stat now;
+    struct err why = {""};
+    autofree char *path = path_join(p->folder, receipt);
+    if (!path)
+        return err_sys(e, -ENOMEM, "%s", receipt);
+    int r = remote_stat(p->remote, path, &now, &why);
+    if (r == -ENOENT)
+        return 0;
+    return r < 0 && !archived_is_verdict(r) ? err_set(e, r, "%s", why.text)
+                                            : archived_add(p, receipt, out, e);
+}
+
+/* What is of one run lies side by side in the list. */
 static int archived_judge_all(const struct place *p, const char *store, struct archived_day *out,
                               struct err *e)
 {
-    const size_t digits = strnlen(store, RECEIPT_STORE);
-    for (size_t i = 0; i < out->list.n; i++) {
+    char run[RECEIPT_RUN + 1], receipt[RECEIPT_NAME], last[RECEIPT_NAME] = "";
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < out->list.n; i++) {
         const struct remote_entry *entry = &out->list.at[i];
-        if (entry->folder || !receipt_is_name(entry->name, NULL, NULL) ||
-            strncmp(entry->name, store, digits) != 0)
+        if (entry->folder || !mark_owner(entry->name, store, run))
             continue;
-        if (!array_grow(&out->runs, out->n))
-            return err_sys(e, -ENOMEM, "%s", p->folder);
-        struct archived_run *run = &out->runs[out->n++];
-        *run = (struct archived_run){.day = out->day, .receipt = {.number = -1}};
-        memcpy(run->name, entry->name, strlen(entry->name) + 1);
-        int r = archived_judge(p, run, e);
-        if (r < 0)
-            return r;
+        snprintf(receipt, sizeof(receipt), "%.*s-%s.json", RECEIPT_STORE, entry->name, run);
+        if (strcmp(receipt, last) == 0)
+            continue;
+        strcpy(last, receipt);
+        r = remote_list_find(&out->list, receipt) ? archived_add(p, receipt, out, e)
+                                                  : archived_ask(p, receipt, out, e);
     }
-    return 0;
+    return r;
 }
 
 /* By RUN, the newest first; two stores may have one of the same second. */

@@ -30,11 +30,12 @@ struct archived_day {
     int32_t day;
     struct archived_run *runs; /* good or not; by RUN, the newest first */
     size_t n;
-    struct remote_list list; /* all that lies in the folder */
+    struct remote_list list; /* what the listing of the folder shows */
 };
 
 /* Looks at a branch of a day (DAYNAME_SHARDS). store: whose runs, its first 8 digits (more may
- * follow); "": all. The caller clears *out. -ENOENT: the folder is not there. */
+ * follow); "": all. A listing may be older than the objects: where it shows something of a run, and
+ * not its receipt, the receipt is asked for. The caller clears *out. -ENOENT: the folder is not there. */
 int archived_look(struct remote *r, const char *format, int32_t day, const char *branch,
                   const char *store, struct archived_day *out, struct err *e);
 void archived_day_clear(struct archived_day *d);

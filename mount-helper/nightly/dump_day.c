@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/dump_day.h"
 
+#include "mount-helper/nightly/dump_lost.h"
 #include "mount-helper/nightly/dump_object.h"
 #include "mount-helper/nightly/dump_receipts.h"
 #include "store/base/array.h"
@@ -19,18 +20,24 @@ enum day_state {
     DAY_SAME,
     DAY_EMPTY,
     DAY_FAILED,
-    DAY_STALE, /* empty, and an earlier run uploaded it when it was not */
+    DAY_STALE,  /* empty, and an earlier run uploaded it when it was not */
+    DAY_KEPT,   /* the one that lies there holds points that this store has lost, not deleted */
+    DAY_SHARED, /* as stale, but another store's receipt names it */
     DAY_STATES
 };
 
-static const char *const state_names[DAY_STATES] = {"uploaded", "rewritten", "unchanged",
-                                                    "empty",    "failed",    "removed"};
+static const char *const state_names[DAY_STATES] = {
+    "uploaded", "rewritten", "unchanged", "empty",
+    "failed",   "removed",   "kept",      "left to another store"};
+
+#define LOST_DAMAGED "what is damaged may hold points of it"
 
 struct day_item {
     struct slice measurement; /* empty of an object that is stale */
     char *name;               /* of its object */
     enum day_state state;
-    uint64_t size; /* of its text; 0: it has none, or failed */
+    uint64_t size;    /* of its text; 0: it has none, or failed */
+    const char *lost; /* why it may lack points that nobody has deleted; NULL: nothing is known */
 };
 
 struct day {
@@ -38,7 +45,8 @@ struct day {
     int32_t number;
     struct dump_query query;
     struct schema *schema;
-    bool whole; /* the schema lacks nothing */
+    bool whole;       /* the schema lacks nothing */
+    const char *lost; /* of all items */
     struct dump_receipts receipts;
     struct day_item *items;
     size_t n;
@@ -80,7 +88,7 @@ static int day_add(struct day *d, struct slice measurement, const char *name, en
     char *own = array_grow(&d->items, d->n) ? strdup(name) : NULL;
     if (!own)
         return err_sys(e, -ENOMEM, "the names of dumps");
-    d->items[d->n++] = (struct day_item){measurement, own, state, 0};
+    d->items[d->n++] = (struct day_item){measurement, own, state, 0, d->lost};
     return 0;
 }
 
@@ -89,6 +97,37 @@ static void day_name(const struct day *d, struct slice measurement, char out[DUM
     const struct options *o = day_options(d);
     dump_object_name(measurement, d->number, d->query.format, (enum dump_names)o->names,
                      o->compress, out);
+}
+
+static int day_look_for_losses(struct day *d, struct err *e)
+{
+    bool covered;
+    int r = dump_lost_nothing(schema_cache_shards(d->run->cache), &d->query, &covered, e);
+    if (!covered)
+        d->lost = "this store has no shard any more of some of the day";
+    else if (!d->whole)
+        d->lost = LOST_DAMAGED;
+    else if (d->run->nomitted)
+        d->lost = "what of the store is left out may hold points of it";
+    return r;
+}
+
+static int day_by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct day_item *)a)->name, ((const struct day_item *)b)->name);
+}
+
+/* Among the first n, which are sorted. */
+static bool day_has(const struct day *d, size_t n, const char *name)
+{
+    const struct day_item key = {.name = (char *)name};
+    return n && bsearch(&key, d->items, n, sizeof(key), day_by_name);
+}
+
+static void day_sort(struct day *d)
+{
+    if (d->n)
+        qsort(d->items, d->n, sizeof(*d->items), day_by_name);
 }
 
 /* The measurements that may have points: damage in a shard does not hide those of others. */
@@ -104,6 +143,7 @@ static int day_find(struct day *d, struct err *e)
     d->whole = r == 0;
     if (r < 0 && (r = day_failed(d, text, r, &why, e)) < 0)
         return r;
+    r = day_look_for_losses(d, e);
     if (d->schema)
         dump_wanted_see(&run->wanted, d->schema);
     for (size_t i = 0; r == 0 && d->schema && i < schema_count(d->schema); i++) {
@@ -116,6 +156,7 @@ static int day_find(struct day *d, struct err *e)
         if (r == 0 && d->query.format == DUMP_LP)
             dump_advice_types(&run->told, d->query.db, d->query.rp, m);
     }
+    day_sort(d);
     return r < 0 || !d->whole ? r : dump_advice_deleted(&run->told, run->cache, &d->query, e);
 }
 
@@ -130,34 +171,28 @@ static struct dump_object day_object(const struct day *d, const struct day_item 
     return o;
 }
 
-/* Refuses an object that is the dump of something else. */
-static int day_conflict(const struct day *d, const struct day_item *item, const char *sha256,
-                        struct err *e)
+/* What becomes of an object of this name if there are no points. */
+static enum day_state day_gone(const struct day *d, const char *name, const char *lost)
 {
-    const struct receipt_object *old = dump_receipts_find(&d->receipts, item->name);
-    const char *other = dump_receipts_of_others(&d->receipts, item->name, sha256);
-    if (old && old->what && strcmp(old->what, d->run->what) != 0)
-        return err_set(e, -EEXIST,
-                       "it lies there as the dump of %s: give %s containers of its own "
-                       "(--container-format=)",
-                       old->what, d->run->what);
-    if (other)
-        return err_set(e, -EEXIST,
-                       "another store has uploaded another dump under this name (%s/%s): give "
-                       "each store containers of its own (--container-format=), or remove that one",
-                       d->receipts.folder, other);
-    return 0;
+    const struct receipt_object *old = dump_receipts_find(&d->receipts, name);
+    if (!old || !old->what || strcmp(old->what, d->run->what) != 0)
+        return DAY_EMPTY;
+    if (lost)
+        return DAY_KEPT;
+    return dump_receipts_shared(&d->receipts, name) ? DAY_SHARED : DAY_STALE;
 }
 
 /* Compares the text with the object that a receipt names. */
 static int day_compare(struct day *d, struct day_item *item, const char *sha256, struct err *e)
 {
     const struct receipt_object *old = dump_receipts_find(&d->receipts, item->name);
-    int r = day_conflict(d, item, sha256, e);
+    int r = dump_receipts_conflict(&d->receipts, item->name, d->run->what, sha256, e);
     if (r < 0)
         return r;
     if (old)
-        item->state = strcmp(old->sha256, sha256) == 0 ? DAY_SAME : DAY_CHANGED;
+        item->state = strcmp(old->sha256, sha256) == 0       ? DAY_SAME
+                      : item->lost && item->size < old->size ? DAY_KEPT
+                                                             : DAY_CHANGED;
     else if (dump_receipts_of_others(&d->receipts, item->name, NULL) &&
              dump_receipts_has(&d->receipts, item->name, item->size)) {
         struct put_object same = {.name = item->name, .size = item->size};
@@ -193,13 +228,17 @@ static int day_judge(struct day *d, struct day_item *item, struct err *e)
     struct dump_object o = day_object(d, item);
     char sha256[SHA256_HEX + 1];
     struct err why = {0};
+    const size_t lacks = d->run->lacks;
     int r = dump_object_begin(&o, &why);
-    if (r == 0)
-        item->state = dump_receipts_find(&d->receipts, item->name) ? DAY_STALE : DAY_EMPTY;
+    const bool empty = r == 0;
     if (r > 0)
         r = dump_object_sum(&o, &item->size, sha256, &why);
     dump_object_end(&o);
-    if (r == 0 && item->size)
+    if (d->run->lacks > lacks)
+        item->lost = LOST_DAMAGED;
+    if (empty)
+        item->state = day_gone(d, item->name, item->lost);
+    else if (r == 0)
         r = day_compare(d, item, sha256, &why);
     if (r == 0 && item->state == DAY_SAME && d->run->putting.verify == PUTTING_READ)
         return day_read_back(d, item, sha256, e);
@@ -209,18 +248,17 @@ static int day_judge(struct day *d, struct day_item *item, struct err *e)
     return day_failed(d, item->name, r, &why, e);
 }
 
-/* Whether an object is one that this run would have uploaded if there were points. */
-static bool day_is_stale(const struct day *d, const struct receipt_object *old)
+/* Whether an object is none of the first n, but one that this run would have uploaded if there were
+ * points. */
+static bool day_is_stale(const struct day *d, const struct receipt_object *old, size_t n)
 {
     struct dump_name name;
     char again[DUMP_OBJECT_NAME];
     const struct options *o = day_options(d);
     if (!d->whole || !old->what || strcmp(old->what, d->run->what) != 0 ||
-        !dump_object_is_name(old->name, d->number, d->query.format, o->compress, &name))
+        !dump_object_is_name(old->name, d->number, d->query.format, o->compress, &name) ||
+        day_has(d, n, old->name))
         return false;
-    for (size_t i = 0; i < d->n; i++)
-        if (strcmp(d->items[i].name, old->name) == 0)
-            return false;
     const struct slice measurement = {name.measurement, name.n};
     if (name.shortened)
         return d->run->wanted.n == 0;
@@ -228,13 +266,20 @@ static bool day_is_stale(const struct day *d, const struct receipt_object *old)
     return strcmp(again, old->name) == 0 && dump_wanted_has(&d->run->wanted, measurement);
 }
 
+/* They are added after the others, which stay sorted while names are looked for in them. */
 static int day_find_stale(struct day *d, struct err *e)
 {
-    const size_t n = d->receipts.now.nobjects;
+    const struct receipt *now = &d->receipts.now;
+    const size_t before = d->n;
     int r = 0;
-    for (size_t i = 0; r == 0 && i < n; i++)
-        if (day_is_stale(d, &d->receipts.now.objects[i]))
-            r = day_add(d, (struct slice){"", 0}, d->receipts.now.objects[i].name, DAY_STALE, e);
+    if (!d->lost && d->query.gaps->damage) /* which may hide a measurement */
+        d->lost = LOST_DAMAGED;
+    for (size_t i = 0; r == 0 && i < now->nobjects; i++) {
+        const char *name = now->objects[i].name;
+        if (day_is_stale(d, &now->objects[i], before))
+            r = day_add(d, (struct slice){"", 0}, name, day_gone(d, name, d->lost), e);
+    }
+    day_sort(d);
     return r;
 }
 
@@ -291,23 +336,39 @@ static int day_upload(struct day *d, struct day_item *item, struct err *e)
 static bool day_wants(void *ctx, const char *name)
 {
     const struct day *d = ctx;
-    for (size_t i = 0; i < d->n; i++)
-        if (strcmp(d->items[i].name, name) == 0)
-            return true;
-    return false;
+    return day_has(d, d->n, name);
 }
 
 /* The receipts name it until it is gone, for a run that was killed meanwhile would forget it. */
-static int day_remove_stale(struct day *d, const struct day_item *item, struct err *e)
+static int day_remove(struct day *d, const char *name, struct err *e)
 {
-    if (item->state != DAY_STALE)
-        return 0;
-    autofree char *path = path_join(d->receipts.folder, item->name);
+    autofree char *path = path_join(d->receipts.folder, name);
     if (!path)
-        return err_sys(e, -ENOMEM, "%s", item->name);
+        return err_sys(e, -ENOMEM, "%s", name);
     snap_warn("%s: removed from the remote: it has no points any more", path);
-    dump_receipts_drop(&d->receipts, item->name);
+    d->run->removed++;
+    dump_receipts_drop(&d->receipts, name);
     return remote_remove(d->run->putting.remote, path, e);
+}
+
+/* Of what has no points, or fewer, and lies there. */
+static int day_let_lie(struct day *d, const struct day_item *item, struct err *e)
+{
+    const char *folder = d->receipts.folder;
+    if (item->state == DAY_STALE)
+        return day_remove(d, item->name, e);
+    if (item->state == DAY_KEPT)
+        snap_warn(
+            "%s/%s: is kept as it is there, with points that are not in the store: %s; remove "
+            "it there if it is not wanted",
+            folder, item->name, item->lost);
+    if (item->state == DAY_SHARED) {
+        snap_warn("%s/%s: has no points in this store any more, and stays for the store whose "
+                  "receipt %s is",
+                  folder, item->name, dump_receipts_shared(&d->receipts, item->name));
+        dump_receipts_drop(&d->receipts, item->name);
+    }
+    return 0;
 }
 
 /* The receipt says what it lacks; what older ones said counts as long as something of theirs was not
@@ -318,7 +379,7 @@ static int day_finish(struct day *d, struct err *e)
     int r = 0;
     for (size_t i = 0; i < d->n; i++)
         looked_at += d->items[i].state == DAY_SAME || d->items[i].state == DAY_CHANGED ||
-                     d->items[i].state == DAY_STALE;
+                     d->items[i].state == DAY_STALE || d->items[i].state == DAY_SHARED;
     if (looked_at < d->receipts.nearlier)
         r = dump_receipts_keep_left_out(&d->receipts, e);
     for (size_t i = 0; r == 0 && i < d->run->nomitted; i++)
@@ -337,7 +398,7 @@ static int day_work(struct day *d, struct err *e)
     for (size_t i = 0; r == 0 && i < d->n; i++)
         r = day_upload(d, &d->items[i], e);
     for (size_t i = 0; r == 0 && i < d->n; i++)
-        r = day_remove_stale(d, &d->items[i], e);
+        r = day_let_lie(d, &d->items[i], e);
     return r < 0 ? r : day_finish(d, e);
 }
 
@@ -366,7 +427,7 @@ static void day_tell(struct day *d)
     static const bool does[DAY_STATES] = {
         [DAY_NEW] = true, [DAY_CHANGED] = true, [DAY_STALE] = true};
     const bool dry = day_options(d)->dry_run;
-    char text[TIME_TEXT], words[256] = "";
+    char text[TIME_TEXT], words[512] = "";
     size_t n = 0;
     time_day_text(d->number, text);
     for (size_t i = 0; i < d->n; i++) {
@@ -384,7 +445,7 @@ static void day_tell(struct day *d)
     else if (n)
         printf("%s: %s; %" PRIu64 " bytes\n", text, words, d->bytes);
     else
-        snap_note("%s: no points of %s, nothing to dump", text, d->run->what);
+        printf("%s: no points of %s, nothing to dump\n", text, d->run->what);
 }
 
 /* What is written into a day that is not over is not in its dump, and nothing shows that later. */

@@ -2,7 +2,9 @@
 /*
  * The dumps of one day: which there are, which of them lie on the remote as they are, and the rest
  * uploaded; then the receipt. A measurement without points is not uploaded, and what an earlier run
- * uploaded of it is removed. A measurement that cannot be dumped does not stop the others.
+ * uploaded of it is removed; but it is kept where the points may have been lost and not deleted (a shard
+ * that has expired, or is damaged), and where another store's receipt names it. A measurement that
+ * cannot be dumped does not stop the others.
  */
 #ifndef INFLUXFS_NIGHTLY_DUMP_DAY_H
 #define INFLUXFS_NIGHTLY_DUMP_DAY_H
@@ -32,7 +34,9 @@ struct dump_run {
     char **omitted; /* what the capture lacks, for each receipt */
     size_t nomitted;
     struct dump_receipts *day; /* gets what is left out; NULL: none is open */
+    size_t lacks;              /* times that it got something */
     bool full;                 /* memory ran out for what is left out */
+    size_t removed;            /* objects */
     size_t failed;             /* measurements, or days, that could not be dumped */
     struct json_object *days;  /* results; NULL without --json */
 };

@@ -43,13 +43,40 @@ static int receipts_add_text(char ***list, size_t *n, const char *text, struct e
     return 0;
 }
 
+/* Objects by name: a day may have very many. */
+
+static bool is_before(const void *object, const void *name)
+{
+    return strcmp(((const struct receipt_object *)object)->name, name) < 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct receipt_object *)a)->name,
+                  ((const struct receipt_object *)b)->name);
+}
+
+static size_t receipts_place(const struct receipt *c, const char *name)
+{
+    return array_bisect(c->objects, c->nobjects, sizeof(*c->objects), name, is_before);
+}
+
+static struct receipt_object *receipts_object(const struct receipt *c, const char *name)
+{
+    const size_t i = receipts_place(c, name);
+    return i < c->nobjects && strcmp(c->objects[i].name, name) == 0 ? &c->objects[i] : NULL;
+}
+
 static int receipts_add_object(struct receipt *c, const struct receipt_object *o, struct err *e)
 {
     struct receipt_object own = *o;
     own.name = strdup(o->name);
     own.what = o->what ? strdup(o->what) : NULL;
     if (own.name && (own.what || !o->what) && array_grow(&c->objects, c->nobjects)) {
-        c->objects[c->nobjects++] = own;
+        struct receipt_object *at = c->objects + receipts_place(c, o->name);
+        memmove(at + 1, at, (size_t)(c->objects + c->nobjects - at) * sizeof(*at));
+        *at = own;
+        c->nobjects++;
         return 0;
     }
     free(own.name);
@@ -57,21 +84,39 @@ static int receipts_add_object(struct receipt *c, const struct receipt_object *o
     return receipts_full(e);
 }
 
+/* 1 or 0. A listing may be older than the object, so the object itself is asked before it is given up. */
+static int receipts_is_there(const struct dump_receipts *d, const struct receipt_object *o,
+                             struct err *e)
+{
+    struct remote_stat now;
+    struct err why = {0};
+    if (dump_receipts_has(d, o->name, o->size))
+        return 1;
+    autofree char *path = path_join(d->folder, o->name);
+    if (!path)
+        return receipts_full(e);
+    int r = remote_stat(d->at.to->remote, path, &now, &why);
+    if (r < 0 && r != -ENOENT)
+        return err_set(e, r, "%s", why.text);
+    return r == 0 && now.size == o->size;
+}
+
 /* Takes over what a receipt names and is there; the newest one that names it counts. */
 static int receipts_take_objects(struct dump_receipts *d, const struct receipt *c, struct err *e)
 {
     for (size_t i = 0; i < c->nobjects; i++) {
         const struct receipt_object *o = &c->objects[i];
-        if (receipt_find(&d->now, o->name))
+        if (receipts_object(&d->now, o->name))
             continue;
-        int r = dump_receipts_has(d, o->name, o->size) ? receipts_add_object(&d->now, o, e) : 1;
+        const int there = receipts_is_there(d, o, e);
+        const int r = there > 0 ? receipts_add_object(&d->now, o, e) : there;
         if (r < 0)
             return r;
-        if (r > 0)
+        if (!there)
             snap_warn("%s/%s: is not there any more as this store uploaded it; the receipt will "
                       "not name it, unless it is dumped again",
                       d->folder, o->name);
-        d->differs |= r > 0;
+        d->differs |= !there;
     }
     return 0;
 }
@@ -92,13 +137,13 @@ static int receipts_take(struct dump_receipts *d, const struct archived_run *run
 }
 
 /* A name that no run before has had, also if this one began in the same second. */
-static void receipts_name_run(struct dump_receipts *d, int64_t began_ns)
+static void receipts_name_run(struct dump_receipts *d)
 {
     bool taken = true;
-    for (; taken; began_ns += SECOND_NS) {
+    for (; taken; d->run_ns += SECOND_NS) {
         char name[RECEIPT_NAME];
         taken = false;
-        receipt_run(began_ns, d->now.run);
+        receipt_run(d->run_ns, d->now.run);
         receipt_name(&d->now, ".json", name);
         for (size_t i = 0; i < d->there.n; i++)
             taken |= is_ours(d, &d->there.runs[i]) && strcmp(d->there.runs[i].name, name) >= 0;
@@ -122,7 +167,7 @@ static int receipts_begin(struct dump_receipts *d, const char *store, struct err
 int dump_receipts_open(const struct dump_place *at, const char store[STORE_ID + 1],
                        int64_t began_ns, struct dump_receipts *out, struct err *e)
 {
-    *out = (struct dump_receipts){.at = *at};
+    *out = (struct dump_receipts){.at = *at, .run_ns = began_ns};
     int r = receipts_begin(out, store, e);
     if (r < 0)
         return r;
@@ -130,13 +175,16 @@ int dump_receipts_open(const struct dump_place *at, const char store[STORE_ID + 
     if (r < 0 && r != -ENOENT)
         return r;
     r = 0;
-    receipts_name_run(out, began_ns);
+    receipts_name_run(out);
     for (size_t i = 0; r == 0 && i < out->there.n; i++) {
+        struct receipt *c = &out->there.runs[i].receipt;
+        if (c->nobjects)
+            qsort(c->objects, c->nobjects, sizeof(*c->objects), by_name);
         if (!is_ours(out, &out->there.runs[i]))
             continue;
         r = receipts_take(out, &out->there.runs[i], e);
         out->differs |= out->newest != NULL;
-        out->newest = out->newest ? out->newest : &out->there.runs[i].receipt;
+        out->newest = out->newest ? out->newest : c;
     }
     out->nearlier = out->now.nobjects;
     return r;
@@ -152,7 +200,7 @@ void dump_receipts_clear(struct dump_receipts *d)
 
 const struct receipt_object *dump_receipts_find(const struct dump_receipts *d, const char *name)
 {
-    return receipt_find(&d->now, name);
+    return receipts_object(&d->now, name);
 }
 
 const char *dump_receipts_of_others(const struct dump_receipts *d, const char *name,
@@ -160,28 +208,52 @@ const char *dump_receipts_of_others(const struct dump_receipts *d, const char *n
 {
     for (size_t i = 0; i < d->there.n; i++) {
         const struct archived_run *run = &d->there.runs[i];
-        const struct receipt_object *o = is_ours(d, run) ? NULL : receipt_find(&run->receipt, name);
+        const struct receipt_object *o =
+            is_ours(d, run) ? NULL : receipts_object(&run->receipt, name);
         if (o && (!sha256 || strcmp(o->sha256, sha256) != 0))
             return run->name;
     }
     return NULL;
 }
 
+const char *dump_receipts_shared(const struct dump_receipts *d, const char *name)
+{
+    for (size_t i = 0; i < d->there.n; i++)
+        if (!d->there.runs[i].known && !is_ours(d, &d->there.runs[i]))
+            return d->there.runs[i].name;
+    return dump_receipts_of_others(d, name, NULL);
+}
+
+int dump_receipts_conflict(const struct dump_receipts *d, const char *name, const char *what,
+                           const char *sha256, struct err *e)
+{
+    const struct receipt_object *old = receipts_object(&d->now, name);
+    const char *other = dump_receipts_of_others(d, name, sha256);
+    if (old && old->what && strcmp(old->what, what) != 0)
+        return err_set(e, -EEXIST,
+                       "it lies there as the dump of %s: give %s containers of its own "
+                       "(--container-format=)",
+                       old->what, what);
+    if (other)
+        return err_set(e, -EEXIST,
+                       "another store has uploaded another dump under this name (%s/%s): give "
+                       "each store containers of its own (--container-format=), or remove that one",
+                       d->folder, other);
+    return 0;
+}
+
 /* What the receipt says */
 
 void dump_receipts_drop(struct dump_receipts *d, const char *name)
 {
-    for (size_t i = 0; i < d->now.nobjects; i++) {
-        struct receipt_object *o = &d->now.objects[i];
-        if (strcmp(o->name, name) != 0)
-            continue;
-        free(o->name);
-        free(o->what);
-        memmove(o, o + 1, (d->now.nobjects - i - 1) * sizeof(*o));
-        d->now.nobjects--;
-        d->differs = true;
+    struct receipt_object *o = receipts_object(&d->now, name);
+    if (!o)
         return;
-    }
+    free(o->name);
+    free(o->what);
+    d->now.nobjects--;
+    memmove(o, o + 1, (size_t)(d->now.objects + d->now.nobjects - o) * sizeof(*o));
+    d->differs = true;
 }
 
 int dump_receipts_add(struct dump_receipts *d, const struct put_object *o, const char *what,
@@ -260,9 +332,11 @@ static int receipts_upload(const struct dump_receipts *d, const char *ending,
     return r;
 }
 
-static int receipts_put_now(const struct dump_receipts *d, struct err *e)
+static int receipts_put_now(struct dump_receipts *d, struct err *e)
 {
     struct buffer sums = {0}, text = {0};
+    if (*d->put)
+        receipts_name_run(d);
     receipt_sums(&d->now, &sums);
     int r = receipts_upload(d, ".sha256", &sums, e);
     if (r == 0)
@@ -293,15 +367,25 @@ static bool is_older(const struct dump_receipts *d, const char *name, const char
            strcmp(run, now) != 0;
 }
 
+/* The one that this run has put before, which no listing shows. */
+static int receipts_remove_put(const struct dump_receipts *d, const char *ending, struct err *e)
+{
+    char name[RECEIPT_NAME];
+    snprintf(name, sizeof(name), "%.*s-%s%s", RECEIPT_STORE, d->now.store, d->put, ending);
+    return *d->put ? receipts_remove(d, name, e) : 0;
+}
+
 /* Receipts first: sums without one are what a killed run has left. */
-static int receipts_remove_older(const struct dump_receipts *d, struct err *e)
+static int receipts_remove_older(struct dump_receipts *d, struct err *e)
 {
     static const char *const endings[] = {".json", ".sha256"};
     int r = 0;
-    for (size_t k = 0; k < 2; k++)
+    for (size_t k = 0; r == 0 && k < 2; k++) {
+        r = receipts_remove_put(d, endings[k], e);
         for (size_t i = 0; r == 0 && i < d->there.list.n; i++)
             if (is_older(d, d->there.list.at[i].name, endings[k]))
                 r = receipts_remove(d, d->there.list.at[i].name, e);
+    }
     return r;
 }
 
@@ -324,7 +408,9 @@ int dump_receipts_put(struct dump_receipts *d, struct err *e)
         r = receipts_remove_older(d, e);
     if (r == 0 && !d->now.nobjects)
         r = receipts_remove_folders(d, e);
-    if (r == 0)
-        d->differs = false;
-    return r;
+    if (r < 0)
+        return r;
+    memcpy(d->put, d->now.nobjects ? d->now.run : "", d->now.nobjects ? sizeof(d->put) : 1);
+    d->differs = false;
+    return 0;
 }

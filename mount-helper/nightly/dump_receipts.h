@@ -3,7 +3,8 @@
  * The dumps of a day that lie on the remote, by the receipts there, and the receipt of this run, which
  * takes the place of the older ones of this store: it begins with all that they name and that is
  * there. A dump's name stays the same, so receipts never name one that is being written anew: that
- * one is dropped, and what is left put, before; and it is added, and all put again, after that.
+ * one is dropped, and what is left put, before; and it is added, and all put again, after that. Each
+ * receipt that is put has a RUN of its own, so that one that cannot be put does not harm the one before.
  */
 #ifndef INFLUXFS_NIGHTLY_DUMP_RECEIPTS_H
 #define INFLUXFS_NIGHTLY_DUMP_RECEIPTS_H
@@ -23,9 +24,11 @@ struct dump_receipts {
     char *folder;                 /* such as "2016-06-11/2016-06-11/influxdb" */
     struct archived_day there;    /* as it was before */
     const struct receipt *newest; /* of this store in `there`; NULL: none */
-    struct receipt now;
-    bool differs;    /* see dump_receipts_differ */
-    size_t nearlier; /* objects that receipts of this store name, and that are there */
+    struct receipt now;           /* its objects by name */
+    int64_t run_ns;               /* its RUN, or before that where to look for one that is free */
+    char put[RECEIPT_RUN + 1];    /* RUN of the one that was put last; "": none */
+    bool differs;                 /* see dump_receipts_differ */
+    size_t nearlier;              /* objects that receipts of this store name, and that are there */
 };
 
 /* Looks at the day. What a receipt of this store names and is not there is a warning. began_ns: when
@@ -44,6 +47,14 @@ const struct receipt_object *dump_receipts_find(const struct dump_receipts *d, c
  * any bytes. */
 const char *dump_receipts_of_others(const struct dump_receipts *d, const char *name,
                                     const char *sha256);
+
+/* The receipt of another store that names this object, or that cannot be read and may name it; NULL:
+ * none. */
+const char *dump_receipts_shared(const struct dump_receipts *d, const char *name);
+
+/* -EEXIST: an object of this name is the dump of something else than `what`, or of another store. */
+int dump_receipts_conflict(const struct dump_receipts *d, const char *name, const char *what,
+                           const char *sha256, struct err *e);
 
 /* Changes the receipt. -ENOMEM. A text is added once. */
 void dump_receipts_drop(struct dump_receipts *d, const char *name);

@@ -23,6 +23,7 @@ static void dumpdays_lacks(void *ctx, const char *words)
 {
     struct dump_run *run = ctx;
     if (run->day) {
+        run->lacks++;
         run->full |= dump_receipts_left_out(run->day, words, NULL) < 0;
         return;
     }
@@ -46,6 +47,12 @@ static int dumpdays_look_for_words(struct dump_run *run, struct err *e)
                                 &snap_reader, &all, e);
     if (all)
         dump_wanted_see(w, all);
+    size_t seen = 0;
+    for (size_t i = 0; i < w->n; i++)
+        seen += w->seen[i];
+    if (r == 0 && !seen)
+        return err_set(e, -ENOENT, "%.400s has no measurement %.200s: nothing was dumped",
+                       run->what, w->words[0]);
     for (size_t i = 0; r == 0 && i < w->n; i++) {
         char words[sizeof(((struct err *)0)->text)];
         snprintf(words, sizeof(words), "%.400s has no measurement %.200s: nothing of it was dumped",
@@ -232,7 +239,7 @@ static int dumpdays_run(struct nightjob *j)
     }
     meter_begin(&run.meter, "dumping", 0);
     int r = dumpdays_work(&run, &e);
-    const size_t lacking = run.told.lacking;
+    const size_t lacking = run.told.lacking + run.removed;
     dumpdays_clear(&run);
     if (r < 0)
         return snap_fail(r, &e);

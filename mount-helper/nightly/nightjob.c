@@ -74,7 +74,7 @@ static int nightjob_open_and_run(struct nightjob *j, const struct nightjob_progr
 }
 
 /* A store without a state folder to write to can still be archived. */
-static int nightjob_lock(const struct nightjob *j, enum job_kind kind, int *lock, struct err *e)
+static int nightjob_lock(struct nightjob *j, enum job_kind kind, int *lock, struct err *e)
 {
     struct err why = {0};
     struct job_now now;
@@ -86,6 +86,7 @@ static int nightjob_lock(const struct nightjob *j, enum job_kind kind, int *lock
                 : joblock_take(s->state, kind, s->o.wait_ns, snap_stopped, NULL, lock, &why);
     if (r == -EBUSY || r == -EINTR)
         return err_set(e, r, "%s", why.text);
+    j->locked = r == 0;
     if (r < 0)
         snap_warn("%s; nothing keeps other jobs on this store away", why.text);
     return 0;

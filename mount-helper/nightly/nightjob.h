@@ -25,6 +25,7 @@ struct remote;
 struct nightjob {
     struct snap snap;         /* its options (snap.o) and the store, opened as .need says */
     struct remote *remote;    /* opened by snap.o.remote */
+    bool locked;              /* the store's lock is held: no other job on it is under way here */
     int32_t day;              /* --day, or the program's default; since 1970 */
     int64_t began_ns;         /* since 1970 */
     struct job_end end;       /* .day, .bytes, .objects: the job may fill them in; .day is --day's

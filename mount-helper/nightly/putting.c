@@ -190,10 +190,11 @@ static int putting_try(struct upload *u, const char *name, struct err *e)
     do {
         /* Under a fixed name, the next one must find nothing of the one before. */
         code = attempt ? putting_clear(u, e) : 0;
-        if (code == 0)
-            code = putting_name(u, name, ++attempt, e);
         if (code < 0)
-            return code;
+            break;
+        code = putting_name(u, name, ++attempt, e);
+        if (code < 0)
+            return code; /* and nothing is left of the one before */
         code = putting_send(u, e);
         if (code == -EAGAIN && u->done > MOVED_LEAST)
             remote_retry_moved(&again, u->done);

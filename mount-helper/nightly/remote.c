@@ -6,7 +6,6 @@
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,54 +14,8 @@
 
 #define OLDEST_MAJOR 1
 #define OLDEST_MINOR 60
+#define GRACE_NS (10 * SECOND_NS) /* for rclone to take back what it has begun */
 #define OUTPUT_MAX ((size_t)1 << 20)
-
-/* What rclone is told by its environment. The caller's own counts, but for what would upset reading what
- * it prints. We try again ourselves. */
-static const struct {
-    const char *text;
-    bool always;
-} settings[] = {
-    {"RCLONE_RETRIES=1", false},          {"RCLONE_LOW_LEVEL_RETRIES=3", false},
-    {"RCLONE_CONTIMEOUT=20s", false},     {"RCLONE_TIMEOUT=2m", false},
-    {"RCLONE_ASK_PASSWORD=false", false}, {"RCLONE_PROGRESS=false", true},
-    {"RCLONE_USE_JSON_LOG=false", true},  {"RCLONE_LOG_FORMAT=date,time", true},
-};
-#define SETTINGS (sizeof(settings) / sizeof(*settings))
-
-static bool is_same_setting(const char *a, const char *b)
-{
-    const size_t n = strcspn(b, "=") + 1;
-    return strncmp(a, b, n) == 0;
-}
-
-static bool remote_replaces(const char *text)
-{
-    for (size_t i = 0; i < SETTINGS; i++)
-        if (settings[i].always && is_same_setting(text, settings[i].text))
-            return true;
-    return false;
-}
-
-static char **remote_environment(void)
-{
-    size_t n = 0, have = 0;
-    while (environ[have])
-        have++;
-    char **env = calloc(have + SETTINGS + 1, sizeof(*env));
-    for (size_t i = 0; env && i < have; i++)
-        if (!remote_replaces(environ[i]))
-            env[n++] = environ[i];
-    have = n;
-    for (size_t i = 0; env && i < SETTINGS; i++) {
-        bool set = false;
-        for (size_t k = 0; k < have && !set; k++)
-            set = is_same_setting(env[k], settings[i].text);
-        if (!set)
-            env[n++] = (char *)settings[i].text;
-    }
-    return env;
-}
 
 /* Fresh, or NULL: PATH has none. */
 static char *remote_find_program(void)
@@ -126,51 +79,30 @@ static int remote_check_configured(struct remote *r, size_t n, struct err *e)
         (int)n, r->name);
 }
 
-/* A folder of this machine is not made: its disk may not be mounted. */
-static int remote_check_folder(const struct remote *r, struct err *e)
+/* As rclone reads it: NAME:…, :type:… or a folder of this machine. That is not made: its disk may not be
+ * mounted. */
+static int remote_check_name(struct remote *r, struct err *e)
 {
-    if (!strchr(r->name, '/'))
-        return err_set(e, -ENOEXEC,
-                       "%s is no remote: write %s: for one that rclone knows, or ./%s "
-                       "for a folder",
-                       r->name, r->name, r->name);
+    const size_t n = strcspn(r->name, ":/");
+    if (*r->name == ':')
+        return 0;
+    if (r->name[n] == ':')
+        return remote_check_configured(r, n, e);
     return access(r->name, F_OK) == 0
                ? 0
                : err_sys(e, -errno, "%s: make the folder, or mount its disk", r->name);
 }
 
-/* As rclone reads it: NAME:…, NAME,parameters:…, :type,parameters:… or a folder. */
-static int remote_check_name(struct remote *r, struct err *e)
-{
-    const size_t n = strcspn(r->name, ":,/");
-    if (*r->name == '\0' || *r->name == '-')
-        return err_set(e, -EINVAL, "%s is no name of a remote: write NAME:", r->name);
-    if (*r->name == ':')
-        return 0;
-    if (r->name[n] == '/' || r->name[n] == '\0' || !strchr(r->name, ':'))
-        return remote_check_folder(r, e);
-    return remote_check_configured(r, n, e);
-}
-
-static int remote_check_extra(char *const *extra, struct err *e)
-{
-    for (; extra && *extra; extra++)
-        if (strcmp(*extra, "-P") == 0 || strcmp(*extra, "--progress") == 0)
-            return err_set(e, -EINVAL,
-                           "%s for rclone would be mixed into what it is read for: leave it out",
-                           *extra);
-    return 0;
-}
-
 int remote_open(const char *name, char *const *extra, struct remote **out, struct err *e)
 {
     struct remote *r = calloc(1, sizeof(*r));
-    int code = r ? remote_check_extra(extra, e) : -ENOMEM;
+    int code = r ? remote_settings_check(extra, e) : -ENOMEM;
     if (code == 0) {
         r->name = name;
         r->extra = extra;
+        r->times.grace = GRACE_NS;
         remote_words_name(name, r->shown, sizeof(r->shown));
-        r->env = remote_environment();
+        r->env = remote_settings_environment();
         r->program = remote_find_program();
         if (!r->env)
             code = -ENOMEM;
@@ -210,5 +142,5 @@ void remote_set_patience(struct remote *r, int64_t ns)
 
 void remote_part(struct remote *r, int64_t ns)
 {
-    r->parting = ns ? time_mono_ns() + ns : 0;
+    r->times.until = ns ? time_mono_ns() + ns : 0;
 }

@@ -2,7 +2,8 @@
 /*
  * Object storage, by rclone(1): what is here is all that knows of it.
  *
- * A remote is NAME:, NAME:BASE or a folder of this machine, as users of rclone write it. A path is
+ * A remote is NAME:, NAME:BASE or a folder of this machine, as users of rclone write it and value_remote
+ * (store/program/values.h) lets through: without secrets. A path is
  * below it, such as "2016-06-11/2016-06-11/shards/x.tar"; its first part is the container. rclone is
  * found on PATH and runs as a child, once for each call, with the caller's environment
  * (RCLONE_CONFIG, RCLONE_SWIFT_KEY, …) and with what the user gave after "--". No secret is put on a
@@ -36,7 +37,8 @@
 struct remote;
 
 /* name and extra (ends with NULL; may be NULL) are borrowed. Looks whether rclone is there and knows
- * the remote; nothing is asked of the store itself. */
+ * the remote; nothing is asked of the store itself. -EINVAL: extra has a flag that filters what rclone
+ * lists and removes, or changes what it prints. Variables that do so are kept from it. */
 int remote_open(const char *name, char *const *extra, struct remote **out, struct err *e);
 void remote_close(struct remote *r); /* NULL is allowed */
 const char *remote_name(const struct remote *r);
@@ -82,7 +84,8 @@ int remote_remove_empty(struct remote *r, const char *path, struct err *e);
 
 /* Removes what uploads that were killed have left of objects in a folder, in its container's segments
  * (Swift) or as parts of an upload that was never finished (S3): of names that `ours` says yes to, and
- * that are not there as objects. 0 if there is nothing, or the store keeps no such things. */
+ * that are not there as objects, as both a listing and the store itself say. 0 if there is nothing, or the
+ * store keeps no such things. */
 typedef bool remote_ours(void *ctx, const char *name);
 int remote_sweep(struct remote *r, const char *folder, remote_ours *ours, void *ctx, struct err *e);
 

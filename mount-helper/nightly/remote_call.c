@@ -40,7 +40,7 @@ int remote_start(struct remote *r, const char *const *words, const char *path,
     if (extra)
         memcpy(argv + 1 + n, r->extra, extra * sizeof(*argv));
     argv[1 + n + extra] = where;
-    return remote_child_start(argv, r->env, use, r->parting, out, e);
+    return remote_child_start(argv, r->env, use, &r->times, out, e);
 }
 
 int remote_failed(const struct remote *r, int code, const char *path, const char *what,
@@ -57,28 +57,30 @@ int remote_failed(const struct remote *r, int code, const char *path, const char
                    remedy);
 }
 
+int remote_cut_short(const struct remote *r, ssize_t code, const char *path, const char *what,
+                     struct err *e)
+{
+    const char *why = code == -EINTR ? "this program was asked to stop" : strerror((int)-code);
+    return remote_failed(r, (int)code, path, what, why, e);
+}
+
 int remote_finish(const struct remote *r, struct remote_child *c, const char *path,
                   const char *what, struct err *e)
 {
     char words[REMOTE_WORDS];
     const int code = remote_child_wait(c);
     if (code == -EINTR)
-        return remote_failed(r, code, path, what, "this program was asked to stop", e);
+        return remote_cut_short(r, code, path, what, e);
     if (code == 0)
         return 0;
     remote_words(remote_child_text(c), code, words);
-    return remote_failed(r, remote_words_code(words, code), path, what, words, e);
-}
-
-static void closep(struct remote_child **c)
-{
-    remote_child_close(*c);
+    return remote_failed(r, remote_words_code(words, path, code), path, what, words, e);
 }
 
 int remote_run(struct remote *r, const char *const *words, const char *path, const char *what,
                struct err *e)
 {
-    cleanup(closep) struct remote_child *c = NULL;
+    cleanup(remote_child_closep) struct remote_child *c = NULL;
     const int code = remote_start(r, words, path, REMOTE_CHILD_RUN, &c, e);
     return code < 0 ? code : remote_finish(r, c, path, what, e);
 }
@@ -86,7 +88,7 @@ int remote_run(struct remote *r, const char *const *words, const char *path, con
 int remote_capture(struct remote *r, const char *const *words, const char *path, const char *what,
                    size_t max, struct buffer *out, struct err *e)
 {
-    cleanup(closep) struct remote_child *c = NULL;
+    cleanup(remote_child_closep) struct remote_child *c = NULL;
     char piece[16384];
     const size_t before = out->n;
     ssize_t n = remote_start(r, words, path, REMOTE_CHILD_READ, &c, e);
@@ -99,7 +101,5 @@ int remote_capture(struct remote *r, const char *const *words, const char *path,
         if (out->n - before > max)
             return remote_failed(r, -EFBIG, path, what, "it is too large", e);
     }
-    if (n < 0 && n != -EINTR)
-        return remote_failed(r, (int)n, path, what, strerror((int)-n), e);
-    return remote_finish(r, c, path, what, e);
+    return n < 0 ? remote_cut_short(r, n, path, what, e) : remote_finish(r, c, path, what, e);
 }

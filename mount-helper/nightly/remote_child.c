@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define SLICE_MS 100 /* of a wait, after which the world is looked at again */
-#define GRACE_NS (10 * SECOND_NS)
 #define KILLED_NS                                                                                  \
     (5 * SECOND_NS)    /* for the kernel to end it; a disk that hangs may keep it longer */
 #define TEXT_HEAD 2048 /* of what it says, the first bytes; all else is the latest */
@@ -29,7 +28,7 @@ struct remote_child {
     int in, out; /* our ends, or -1: a socket, a pipe */
     int err;
     bool fed, refused; /* it went while bytes for it were left */
-    int64_t until;
+    struct remote_child_times times;
     size_t n;
     char text[TEXT_MAX + 1];
 };
@@ -106,7 +105,8 @@ static pid_t child_fork(char *const *argv, char *const *env, const struct ends *
 }
 
 int remote_child_start(char *const *argv, char *const *env, enum remote_child_use use,
-                       int64_t until, struct remote_child **out, struct err *e)
+                       const struct remote_child_times *times, struct remote_child **out,
+                       struct err *e)
 {
     struct ends p;
     autofree struct remote_child *c = calloc(1, sizeof(*c));
@@ -124,7 +124,7 @@ int remote_child_start(char *const *argv, char *const *env, enum remote_child_us
     c->err = steal_fd(&p.err[0]);
     child_close_ends(&p);
     c->fed = use == REMOTE_CHILD_FEED;
-    c->until = until;
+    c->times = *times;
     *out = steal_ptr(&c);
     return 0;
 }
@@ -133,7 +133,7 @@ int remote_child_start(char *const *argv, char *const *env, enum remote_child_us
 
 static bool child_must_stop(const struct remote_child *c)
 {
-    return snap_stopped(NULL) && time_mono_ns() >= c->until;
+    return snap_stopped(NULL) && time_mono_ns() >= c->times.until;
 }
 
 /* Keeps what it says. false: there is no more for now. */
@@ -201,7 +201,7 @@ static void child_kill(struct remote_child *c)
     if (child_reap(c))
         return;
     kill(-c->pid, SIGTERM);
-    if (child_reap_until(c, time_mono_ns() + GRACE_NS))
+    if (child_reap_until(c, time_mono_ns() + c->times.grace))
         return;
     kill(-c->pid, SIGKILL);
     child_reap_until(c, time_mono_ns() + KILLED_NS);

@@ -3,7 +3,7 @@
  * A child process that is fed or read, and whose standard error is kept.
  *
  * It is never waited for without end: each wait asks snap_stopped, and a child that is no longer wanted
- * gets SIGTERM, and SIGKILL ten seconds later. It has a process group of its own, so that what a terminal
+ * gets SIGTERM, and SIGKILL some time later. It has a process group of its own, so that what a terminal
  * sends is ours to handle, and is killed when the thread that started it ends, however that ends.
  *
  * Its input ends only when remote_child_end_input says so: the child itself holds our end of it as well,
@@ -27,13 +27,23 @@ enum remote_child_use {
     REMOTE_CHILD_FEED, /* its output is dropped */
 };
 
-/* argv[0] is the path of the program. until: 0, or a time of time_mono_ns up to which the child may run
- * even though the program is to stop. -errno, with a message. */
+struct remote_child_times {
+    int64_t
+        until; /* of time_mono_ns: up to then it may run though the program is to stop; 0: it may not */
+    int64_t grace; /* nanoseconds from SIGTERM to SIGKILL */
+};
+
+/* argv[0] is the path of the program. -errno, with a message. */
 int remote_child_start(char *const *argv, char *const *env, enum remote_child_use use,
-                       int64_t until, struct remote_child **out, struct err *e);
+                       const struct remote_child_times *times, struct remote_child **out,
+                       struct err *e);
 
 /* Ends the child if it still runs, and forgets it. NULL is allowed. */
 void remote_child_close(struct remote_child *c);
+static inline void remote_child_closep(struct remote_child **c)
+{
+    remote_child_close(*c);
+}
 
 /* At most n > 0 bytes of its output; 0 at its end; -EINTR: the program is to stop. */
 ssize_t remote_child_read(struct remote_child *c, void *buf, size_t n);

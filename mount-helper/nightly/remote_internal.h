@@ -15,17 +15,22 @@ struct remote {
     char shown[256]; /* the name without secrets */
     char *program;
     char *const *extra;
-    char **env;        /* the array is ours, its texts are not */
-    int64_t patience;  /* nanoseconds */
-    int64_t parting;   /* see remote_part */
-    bool asked;        /* the two that follow are known */
-    bool reads_to_sum; /* it would read an object to say its MD5 */
+    char **env;                      /* the array is ours, its texts are not */
+    int64_t patience;                /* nanoseconds */
+    struct remote_child_times times; /* until: see remote_part */
+    bool asked;                      /* the two that follow are known */
+    bool reads_to_sum;               /* it would read an object to say its MD5 */
     enum remote_kind kind;
 };
 
 /* After the name of a container, of the one in which rclone keeps the segments of its large objects, as
  * OBJECT/TIME/SIZE/NUMBER. */
 #define REMOTE_SEGMENTS "_segments"
+
+/* What rclone is told by flags and by its environment that is ours to say. -EINVAL: the user's words have
+ * such a flag. The environment: the array is the caller's to free, its texts are not. NULL: -ENOMEM. */
+int remote_settings_check(char *const *extra, struct err *e);
+char **remote_settings_environment(void);
 
 /* words: the command and its flags, ended by NULL; the user's and the path are added. */
 int remote_start(struct remote *r, const char *const *words, const char *path,
@@ -45,6 +50,11 @@ int remote_capture(struct remote *r, const char *const *words, const char *path,
 /* Writes such a message, with what is to be done about the code. */
 int remote_failed(const struct remote *r, int code, const char *path, const char *what,
                   const char *why, struct err *e);
+
+/* The same where the pipe to or from rclone gave this code; -EINTR: this program is to stop. What has come
+ * until then is not all, however rclone ends. */
+int remote_cut_short(const struct remote *r, ssize_t code, const char *path, const char *what,
+                     struct err *e);
 
 /* Learns `reads_to_sum` and `kind`, once. */
 int remote_ask(struct remote *r, struct err *e);

@@ -27,13 +27,6 @@ static bool is_part(const char *name)
     return true;
 }
 
-static struct json_object *member(struct json_object *o, const char *key, enum json_type type)
-{
-    struct json_object *value;
-    return json_object_object_get_ex(o, key, &value) && json_object_is_type(value, type) ? value
-                                                                                         : NULL;
-}
-
 struct entry {
     const char *name; /* the object's */
     struct remote_stat is;
@@ -43,20 +36,18 @@ struct entry {
 /* Of one object of JSON. false: it is not such a one. */
 static bool list_read_entry(struct json_object *o, struct entry *out)
 {
-    if (!json_object_is_type(o, json_type_object))
-        return false;
-    struct json_object *name = member(o, "Name", json_type_string),
-                       *size = member(o, "Size", json_type_int),
-                       *folder = member(o, "IsDir", json_type_boolean),
-                       *hashes = member(o, "Hashes", json_type_object),
-                       *md5 = hashes ? member(hashes, "md5", json_type_string) : NULL;
-    if (!name || !size || !folder)
+    struct json_object *name, *size, *folder, *hashes, *md5;
+    if (!json_object_is_type(o, json_type_object) ||
+        !json_get(o, "Name", json_type_string, &name) ||
+        !json_get(o, "Size", json_type_int, &size) ||
+        !json_get(o, "IsDir", json_type_boolean, &folder))
         return false;
     *out = (struct entry){.name = json_object_get_string(name),
                           .folder = json_object_get_boolean(folder)};
     const int64_t bytes = json_object_get_int64(size);
     out->is.size = bytes > 0 && !out->folder ? (uint64_t)bytes : 0;
-    if (md5 && json_object_get_string_len(md5) == 32)
+    if (json_get(o, "Hashes", json_type_object, &hashes) &&
+        json_get(hashes, "md5", json_type_string, &md5) && json_object_get_string_len(md5) == 32)
         snprintf(out->is.md5, sizeof(out->is.md5), "%s", json_object_get_string(md5));
     /* A name with a NUL is another one. */
     return strlen(out->name) == (size_t)json_object_get_string_len(name);
@@ -115,14 +106,9 @@ static int list_lines(struct lines *l, struct buffer *text, struct err *e)
     return r;
 }
 
-static void closep(struct remote_child **c)
-{
-    remote_child_close(*c);
-}
-
 static int list_run(struct remote *r, const char *const *words, struct lines *l, struct err *e)
 {
-    cleanup(closep) struct remote_child *c = NULL;
+    cleanup(remote_child_closep) struct remote_child *c = NULL;
     cleanup(buffer_free) struct buffer text = {0};
     ssize_t n = remote_start(r, words, l->path, REMOTE_CHILD_READ, &c, e);
     if (n < 0)
@@ -139,8 +125,8 @@ static int list_run(struct remote *r, const char *const *words, struct lines *l,
         if (code < 0)
             return code;
     }
-    if (n < 0 && n != -EINTR)
-        return remote_failed(r, (int)n, l->path, CANNOT_LIST, strerror((int)-n), e);
+    if (n < 0)
+        return remote_cut_short(r, n, l->path, CANNOT_LIST, e);
     int code = remote_finish(r, c, l->path, CANNOT_LIST, e);
     return code == 0 && (text.n || !l->closed) ? unreadable(l, e) : code;
 }

@@ -19,17 +19,28 @@ struct put {
     uint64_t done;
 };
 
+/* 0: nothing comes after the size that is known. */
+static int put_check_end(const struct put *p, struct err *e)
+{
+    const struct remote_source *s = p->source;
+    char more;
+    const ssize_t n = s->read(s->ctx, &more, 1, s->size, e);
+    if (n > 0)
+        return remote_failed(p->remote, -EIO, p->path, CANNOT_PUT,
+                             "what is to be sent is longer than its size", e);
+    return (int)n;
+}
+
 /* The next bytes; 0 at the end. A size that is known must be kept, in both directions: what goes on after
- * it is noticed before its last byte has been sent, since a store commits an object of a known size with
- * that byte. */
+ * it is noticed before its last byte, or the end of none, has been sent, since a store commits an object
+ * of a known size with that. */
 static ssize_t put_read(const struct put *p, struct err *e)
 {
     const struct remote_source *s = p->source;
     const bool known = s->size != REMOTE_SIZE_UNKNOWN;
     const uint64_t left = known ? s->size - p->done : PIECE;
-    char more;
     if (left == 0)
-        return 0;
+        return s->size ? 0 : put_check_end(p, e);
     const ssize_t n = s->read(s->ctx, p->piece, left < PIECE ? (size_t)left : PIECE, p->done, e);
     if (n < 0 || !known)
         return n;
@@ -38,11 +49,8 @@ static ssize_t put_read(const struct put *p, struct err *e)
                              "what is to be sent ended before its size", e);
     if ((uint64_t)n < left)
         return n;
-    const ssize_t after = s->read(s->ctx, &more, 1, s->size, e);
-    if (after > 0)
-        return remote_failed(p->remote, -EIO, p->path, CANNOT_PUT,
-                             "what is to be sent is longer than its size", e);
-    return after < 0 ? after : n;
+    const int code = put_check_end(p, e);
+    return code < 0 ? code : n;
 }
 
 /* 0: all is sent, and so is its end; -EPIPE: rclone takes no more. */
@@ -56,8 +64,7 @@ static int put_feed(struct put *p, struct err *e)
             break;
         const int code = remote_child_write(p->child, p->piece, (size_t)n);
         if (code == -EINTR)
-            return remote_failed(p->remote, code, p->path, CANNOT_PUT,
-                                 "this program was asked to stop", e);
+            return remote_cut_short(p->remote, code, p->path, CANNOT_PUT, e);
         if (code < 0)
             return code;
         p->done += (uint64_t)n;

@@ -79,9 +79,7 @@ static ssize_t read_some(struct remote_reader *f, void *buf, size_t n, struct er
         return code;
     ssize_t got = remote_child_read(f->child, buf, n);
     if (got < 0)
-        return remote_failed(f->remote, (int)got, f->path, CANNOT_READ,
-                             got == -EINTR ? "this program was asked to stop" : strerror((int)-got),
-                             e);
+        return remote_cut_short(f->remote, got, f->path, CANNOT_READ, e);
     if (got == 0)
         return read_finish(f, e);
     if ((uint64_t)got > f->size - f->at)

@@ -49,7 +49,7 @@ bool remote_retry_again(struct remote_retry *t, int *code, struct err *e)
             snap_note("%s answers again", t->remote->shown);
         return false;
     }
-    if (patience <= 0 || t->remote->parting)
+    if (patience <= 0 || t->remote->times.until)
         return false;
     if (!t->since)
         t->since = now;

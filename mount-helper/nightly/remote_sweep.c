@@ -41,10 +41,21 @@ static int sweep_run(const struct sweep *s, const char *const *words, const char
     return code == -ENOENT ? 0 : code;
 }
 
+/* An object uses its segments, also one that a listing does not show yet: it is asked itself. */
+static int sweep_purge(const struct sweep *s, const char *folder, const char *name, struct err *e)
+{
+    static const char *const words[] = {"purge", NULL};
+    struct remote_stat is;
+    autofree char *object = path_join(s->root.path, name);
+    if (!object)
+        return err_sys(e, -ENOMEM, "%s", name);
+    const int code = remote_stat(&((struct sweep *)s)->root.remote, object, &is, e);
+    return code == -ENOENT ? sweep_run(s, words, folder, name, e) : code;
+}
+
 /* Swift: each object with segments is a folder in the container of segments. */
 static int sweep_segments(struct sweep *s, struct err *e)
 {
-    static const char *const words[] = {"purge", NULL};
     struct remote_list left = {0};
     autofree char *folder = remote_segments(s->root.path);
     if (!folder)
@@ -52,23 +63,21 @@ static int sweep_segments(struct sweep *s, struct err *e)
     int code = remote_list(&s->root.remote, folder, &left, e);
     for (size_t i = 0; code == 0 && i < left.n; i++)
         if (left.at[i].folder && sweep_takes(s, left.at[i].name))
-            code = sweep_run(s, words, folder, left.at[i].name, e);
+            code = sweep_purge(s, folder, left.at[i].name, e);
     remote_list_clear(&left);
     return code == -ENOENT ? 0 : code;
 }
 
 /* S3 */
 
-/* The key of a pending upload, as the name of an object in the folder of that prefix; or NULL. */
-static const char *sweep_upload(struct json_object *upload, const char *prefix)
+/* The key of a pending upload, below the folder of that prefix; or NULL. */
+static const char *sweep_upload(struct json_object *uploads, size_t i, const char *prefix)
 {
-    struct json_object *key;
-    if (!json_object_is_type(upload, json_type_object) ||
-        !json_object_object_get_ex(upload, "Key", &key) ||
-        !json_object_is_type(key, json_type_string))
-        return NULL;
-    const char *name = path_below(json_object_get_string(key), prefix);
-    return name && *name && !strchr(name, '/') ? name : NULL;
+    struct json_object *upload = json_object_array_get_idx(uploads, i), *key;
+    return json_object_is_type(upload, json_type_object) &&
+                   json_get(upload, "Key", json_type_string, &key)
+               ? path_below(json_object_get_string(key), prefix)
+               : NULL;
 }
 
 /* rclone ends all uploads whose keys begin with what it is given: so no other's may. */
@@ -76,10 +85,7 @@ static bool sweep_is_alone(const struct sweep *s, struct json_object *uploads, c
                            const char *name)
 {
     for (size_t i = 0; i < json_object_array_length(uploads); i++) {
-        struct json_object *key;
-        if (!json_object_object_get_ex(json_object_array_get_idx(uploads, i), "Key", &key))
-            continue;
-        const char *other = path_below(json_object_get_string(key), prefix);
+        const char *other = sweep_upload(uploads, i, prefix);
         if (other && strncmp(other, name, strlen(name)) == 0 && !sweep_takes(s, other))
             return false;
     }
@@ -92,8 +98,9 @@ static int sweep_uploads_of(const struct sweep *s, struct json_object *uploads, 
     static const char *const words[] = {"backend", "cleanup", "-o", "max-age=0s", NULL};
     int code = 0;
     for (size_t i = 0; code == 0 && i < json_object_array_length(uploads); i++) {
-        const char *name = sweep_upload(json_object_array_get_idx(uploads, i), prefix);
-        if (name && sweep_takes(s, name) && sweep_is_alone(s, uploads, prefix, name))
+        const char *name = sweep_upload(uploads, i, prefix);
+        if (name && *name && !strchr(name, '/') && sweep_takes(s, name) &&
+            sweep_is_alone(s, uploads, prefix, name))
             code = sweep_run(s, words, s->root.path, name, e);
     }
     return code;

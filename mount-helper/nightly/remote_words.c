@@ -279,6 +279,34 @@ static const char *const passing[] = {"connection refused",
                                       "host is down",
                                       NULL};
 
+/* How long a path, or an end of it, is at p of an error: "c/x: …", "open /srv/c/x: …", "x: …"; or 0. */
+static size_t words_path(const char *words, const char *p, const char *path)
+{
+    if (p > words && !strchr("/ ", p[-1]))
+        return 0;
+    for (const char *rest = path; rest; rest = strchr(rest, '/')) {
+        rest += *rest == '/';
+        const size_t n = strlen(rest);
+        if (strncmp(p, rest, n) == 0 && p[n] == ':')
+            return n;
+    }
+    return 0;
+}
+
+/* Copies without names, which may be any words: those of the path, and what is quoted, such as an URL. */
+static void words_without_names(const char *words, const char *path, char out[REMOTE_WORDS])
+{
+    size_t n = 0;
+    for (const char *p = words; *p && n + 1 < REMOTE_WORDS;) {
+        const char *quote = *p == '"' ? strchr(p + 1, '"') : NULL;
+        const size_t name = quote ? (size_t)(quote + 1 - p) : words_path(words, p, path);
+        if (name == 0)
+            out[n++] = *p;
+        p += name ? name : 1;
+    }
+    out[n] = '\0';
+}
+
 static bool says_one_of(const char *words, const char *const *list)
 {
     for (; *list; list++)
@@ -287,8 +315,12 @@ static bool says_one_of(const char *words, const char *const *list)
     return false;
 }
 
-int remote_words_code(const char *words, int exit_code)
+int remote_words_code(const char *said, const char *path, int exit_code)
 {
+    char words[REMOTE_WORDS];
+    if (exit_code == 3 || exit_code == 4)
+        return -ENOENT;
+    words_without_names(said, path, words);
     if (says_one_of(words, unknown))
         return -ENOEXEC;
     if (says_one_of(words, spoilt))
@@ -297,7 +329,7 @@ int remote_words_code(const char *words, int exit_code)
         return -EACCES;
     if (says_one_of(words, full))
         return -ENOSPC;
-    if (exit_code == 3 || exit_code == 4 || says_one_of(words, missing))
+    if (says_one_of(words, missing))
         return -ENOENT;
     if (says_one_of(words, occupied))
         return -ENOTEMPTY;

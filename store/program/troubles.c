@@ -228,13 +228,20 @@ static void trouble_job_ended(struct finder *f, enum job_kind kind)
 {
     const struct job_end *last = &f->r->jobs.of[kind].last;
     const char *name = job_kind_names[kind], *day = last->day ? last->day : "an unknown day";
-    char todo[256];
+    const char *slash =
+        strchr(day, '/'); /* of several days: the first, and the one after the last */
+    char todo[256], range[64];
     if (!last->ended_ns || last->result == HISTORY_DONE)
         return;
+    if (slash)
+        snprintf(range, sizeof(range), "--from=%.*s --to=%.20s", (int)(slash - day), day,
+                 slash + 1);
+    else
+        snprintf(range, sizeof(range), "--day=%.40s", day);
     snprintf(todo, sizeof(todo),
              "Remove the cause, and run it again: `systemctl start influxfs-%s`, or by hand with "
-             "--day=%.40s.",
-             name, day);
+             "%s.",
+             name, range);
     if (last->result == HISTORY_FAILED)
         trouble(f, TROUBLE_WARN, last->text, todo, "The last influxfs-%s, for %.40s, failed", name,
                 day);

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,6 +25,18 @@ echo "$*" >>"$KILL_COUNT"
 if [ "$(wc -l <"$KILL_COUNT")" -ne "$KILL_AT" ]; then exec {rclone} "$@"; fi
 if [ "$KILL_HOW" = after ]; then {rclone} "$@"; fi
 kill -KILL $PPID
+"""
+
+# Listings are older than the objects: they do not show what this matches, which is there all the same.
+LAGGING = """\
+case " $* " in *' --stat '*|*_segments*) ;; *' lsjson '*) {rclone} "$@" | grep -v '{hidden}'; exit ;; esac
+"""
+
+# This user may not remove anything.
+WRITE_ONCE = """\
+case " $* " in *' deletefile '*|*' delete '*|*' purge '*|*' rmdirs '*)
+    echo '2026/01/02 03:04:05 ERROR : AccessDenied: Access Denied' >&2; exit 1 ;;
+esac
 """
 
 
@@ -51,12 +64,14 @@ def receipts(folder):
     return found
 
 
-def copy(source, target, run):
-    """Another archive with the bytes of the only one of a day: a full one, of target's day and that RUN."""
+def copy(source, target, run, store=None):
+    """Another archive with the bytes of the only one of a day: a full one, of target's day and that RUN; or of
+    another store, which has the same digits in names."""
     (path,) = Path(source).glob("*.json")
     receipt = json.loads(path.read_text())
     old, receipt["run"], receipt["day"] = receipt["run"], run, Path(target).parent.name
-    Path(target).mkdir(parents=True)
+    receipt["store"] = store or receipt["store"]
+    Path(target).mkdir(parents=True, exist_ok=True)
     for item in receipt["objects"]:
         content = (Path(source) / item["name"]).read_bytes()
         item["name"] = item["name"].replace(old, run)
@@ -71,6 +86,15 @@ def names_of(receipt, name):
     """All that a run leaves."""
     names = {item["name"] for item in receipt["objects"]}
     return names | {name} | ({name.replace(".json", ".sha256")} if names else set())
+
+
+def instead_of_rclone(folder, script, **words):
+    """The environment with an rclone on PATH that does this first."""
+    folder.mkdir(exist_ok=True)
+    program, rclone = folder / "rclone", shutil.which("rclone")
+    program.write_text("#!/bin/sh\n" + script.format(rclone=rclone, **words) + f'exec {rclone} "$@"\n')
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 def killer(folder, rclone):

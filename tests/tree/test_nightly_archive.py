@@ -15,7 +15,7 @@ from lib.cuts import snap
 from lib.files import HANG, files_in, run, wait_until
 from lib.influxbackup import restore_legacy
 from lib.influxd import Influxd
-from lib.nightly import ARCHIVE, archive, copy, killer, names_of, receipts
+from lib.nightly import ARCHIVE, LAGGING, WRITE_ONCE, archive, copy, instead_of_rclone, killer, names_of, receipts
 from lib.objectstore import Swift, rclone_environment
 from lib.relay import Relay
 from lib.stores import HandmadeStore, tsm, wal_entry
@@ -280,6 +280,66 @@ class KeepTest(NightlyTest):
         self.assertEqual(self.days(), [DAYS[0], *DAYS[3:5]])
 
 
+    def test_chain_that_is_broken(self):
+        """Its last day cannot be restored, so that it is not one of those that stay."""
+        for day in DAYS[:3]:
+            self.archive(day, "--incremental")
+            self.change()
+        next(self.at(DAYS[1]).glob("*.tar")).unlink()
+        self.archive(DAYS[3], "--keep=2", code=OMISSIONS)
+        self.assertEqual(self.days(), DAYS[:4])
+
+    def test_dry_run_keeps_what_it_builds_on(self):
+        self.archive(DAYS[0], "--incremental")
+        self.change()
+        result = self.result(DAYS[1], "--incremental", "--keep=1", "--dry-run")
+        self.assertEqual((result["kept"], result["removed"]), ([DAYS[0]], []))
+
+    def test_other_store_of_the_same_digits(self):
+        self.archive(DAYS[0])
+        store = next(iter(receipts(self.at(DAYS[0])).values()))["store"]
+        copy(self.at(DAYS[0]), self.at(DAYS[1]), "20160611T120001Z", store[:8] + "f" * 24)
+        self.archive(DAYS[2], "--keep=1")
+        self.assertEqual(self.days(), DAYS[1:3])
+
+    def test_without_the_lock(self):
+        """Another job might build on what would be removed, or be making what looks left over."""
+        self.archive(DAYS[0])
+        (lock,) = self.folder.glob("**/jobs.lock")
+        lock.unlink()
+        lock.mkdir()
+        left = self.at(DAYS[0]) / next(self.at(DAYS[0]).glob("*.tar")).name.replace("Z-full", "Z-0")
+        left.write_bytes(b"of another job")
+        out = self.archive(DAYS[1], "--keep=1", code=OMISSIONS)[1]
+        self.assertRegex(out, "--keep removes nothing: without the store's lock")
+        self.assertTrue(left.exists())
+        self.assertEqual(self.days(), DAYS[:2])
+
+
+class OddRemoteTest(NightlyTest):
+
+    def test_listing_that_lags(self):
+        """What was just archived is not taken for a leftover; and each later night sees that it is an archive."""
+        env = os.environ | instead_of_rclone(self.folder / "bin", LAGGING, hidden='.json"')
+        self.archive(DAYS[0], "--keep=5", env=env)
+        self.check_clean(DAYS[0])
+        self.change()
+        self.assertEqual(self.result(DAYS[1], "--incremental", env=env)["form"], "incremental")
+        self.check_clean(DAYS[0])
+
+    def test_user_who_may_not_remove(self):
+        """The mark of each night stays; the nights are archived."""
+        env = os.environ | instead_of_rclone(self.folder / "bin", WRITE_ONCE)
+        for day in DAYS[:2]:
+            out = self.archive(day, code=OMISSIONS, env=env)[1]
+            self.assertIn("Access Denied", out)
+            self.assertEqual(len(receipts(self.at(day))), 1)
+        self.assertRegex(out, "what a run before this one has left cannot be removed")
+        self.archive(DAYS[2], "--keep=3")
+        for day in DAYS[:3]:
+            self.check_clean(day)
+
+
 class KilledTest(NightlyTest):
 
     def killed(self, day, at, how, *words):
@@ -373,9 +433,13 @@ class SwiftTest(NightlyTest):
         self.put(DAYS[0], env=self.chunks)
         self.assertGreater(len(self.swift.listing(f"{DAYS[0]}_segments")), 3)
         self.check_whole(DAYS[0])
-        self.put(DAYS[1], "--keep=1", "--verify=read", env=self.chunks)
-        self.assertEqual(self.swift.containers(), [DAYS[1], f"{DAYS[1]}_segments"])
-        self.check_whole(DAYS[1])
+        name = self.receipt(DAYS[0])[0].replace(".json", "")
+        self.swift.request("PUT", f"{DAYS[0]}/{DAYS[0]}/shards/{name}.begun")
+        self.put(DAYS[1], env=self.chunks | instead_of_rclone(self.folder / "bin", LAGGING, hidden=f"{name}-full.tar"))
+        self.check_whole(DAYS[0])   # though that listing did not show the object of its segments
+        self.put(DAYS[2], "--keep=1", "--verify=read", env=self.chunks)
+        self.assertEqual(self.swift.containers(), [DAYS[2], f"{DAYS[2]}_segments"])
+        self.check_whole(DAYS[2])
 
     def test_proxy_killed(self):
         """In the middle of an upload, and started again."""

@@ -167,6 +167,8 @@ class WantedTest(NightlyDumpTest):
         self.assertIn("warning: sensu_db/default has no measurement epok: nothing of it was dumped", said)
         self.assertIn("has no measurement stx?", said)
         self.assertEqual(self.names(), ["ints"])
+        self.assertIn("sensu_db/default has no measurement epok: nothing was dumped",
+                      self.dump(store, "sensu_db", "default", "epok", "stx?", code=FAILED))
         # It is there, though not on that day.
         self.assertNotIn("warning", self.dump(store, "sensu_db", "default", "epoch", "str[s]"))
         self.assertEqual(self.names(), ["ints", "strs"])
@@ -229,7 +231,7 @@ class AgainTest(NightlyDumpTest):
         influxd.write([f"m v=7 {START + 7777}", f"new v=1 {START}"], "db")
         influxd.run("DELETE FROM gone", "db")
         influxd.run("DROP MEASUREMENT left", "db")
-        said = self.dump(influxd.root, "db")
+        said = self.dump(influxd.root, "db", code=OMISSIONS)
         self.assertIn("1 uploaded, 1 rewritten, 1 unchanged, 2 removed", said)
         for name in ("gone", "left"):
             self.assertIn(f"influxdb/{name}{FROM_TO}.json: removed from the remote: it has no points any more", said)
@@ -246,8 +248,40 @@ class AgainTest(NightlyDumpTest):
         influxd = self.filled()
         self.dump(influxd.root, "db")
         influxd.run("DROP SERIES FROM /.*/", "db")
-        self.assertIn("2 removed", self.dump(influxd.root, "db"))
+        self.assertIn("2 removed", self.dump(influxd.root, "db", code=OMISSIONS))
         self.assertEqual(files_in(self.remote), [])
+
+    def test_expired(self):
+        """Of a day whose shard retention has dropped, the dumps are all that is left: nothing changes there."""
+        influxd = self.filled()
+        self.dump(influxd.root, "db")
+        before = self.stamps()
+        self.drop_shards(influxd)
+        said = self.dump(influxd.root, "db", "--from=2016-06-01", "--to=2016-06-14", day=None)
+        self.assertIn(f"{DAY}: 2 kept; 0 bytes", said)
+        self.assertIn(f"m{FROM_TO}.json: is kept as it is there, with points that are not in the store: "
+                      "this store has no shard any more of some of the day", said)
+        self.assertEqual(self.stamps(), before)
+        self.receipt()
+
+    def drop_shards(self, influxd, most=None):
+        shards = [row[0] for one in influxd.run("SHOW SHARDS") if one["name"] == "db" for row in one["values"]]
+        for shard in sorted(shards)[:most]:
+            influxd.run(f"DROP SHARD {shard}")
+
+    def test_expired_in_part(self):
+        """A dump does not become shorter by what retention has dropped; it becomes longer by what is new."""
+        influxd = self.influxd(self.folder / "store")
+        influxd.run('CREATE DATABASE db WITH DURATION INF SHARD DURATION 12h NAME "rp"')
+        influxd.write([f"{name} v=1 {START + half * DAY_NS // 2}" for half in (0, 1) for name in "mn"], "db")
+        self.dump(influxd.root, "db")
+        before = self.dumped()
+        self.drop_shards(influxd, 1)
+        influxd.write([f"n v={number} {START + DAY_NS // 2 + number}" for number in range(1, 9)], "db")
+        self.assertIn("1 rewritten, 1 kept", self.dump(influxd.root, "db"))
+        self.assertEqual(self.dumped()[f"m{FROM_TO}.json"], before[f"m{FROM_TO}.json"])
+        self.assertEqual(self.dumped()[f"n{FROM_TO}.json"], answer(influxd, "json", "db", "rp", "n", START, START + DAY_NS))
+        self.receipt()
 
     def test_empty(self):
         """Known, but without points on that day: no object, and if there is nothing else no container."""
@@ -298,6 +332,14 @@ class AgainTest(NightlyDumpTest):
         said = self.dump(influxd.root, "db", code=FAILED)
         self.assertIn("another store has uploaded another dump under this name", said)
         self.assertEqual(self.dumped(), before)
+        # What the other store's receipt names stays, though this one has nothing of it any more.
+        influxd.run("DROP MEASUREMENT n", "db")
+        influxd.write([f"n v=1 {START - 1}"], "db")
+        said = self.dump(influxd.root, "db", "rp", "n")
+        self.assertIn("1 left to another store", said)
+        self.assertEqual(self.dumped(), before)
+        names = [sorted(self.told(json.loads(path.read_text()))) for path in self.receipts()]
+        self.assertEqual(sorted(names), [[f"m{FROM_TO}.json"], [f"m{FROM_TO}.json", f"n{FROM_TO}.json"]])
 
 
 class TroubleTest(NightlyDumpTest):
@@ -316,6 +358,46 @@ class TroubleTest(NightlyDumpTest):
         said = self.dump(store, "sensu_db", "--skip-damaged", code=OMISSIONS)
         self.assertIn("1 uploaded, 5 unchanged", said)
         self.assertTrue(any("3/000000001-000000001.tsm" in line for line in self.receipt()["left_out"]))
+
+    def test_damaged_since(self):
+        """A dump that was made of a file when it was whole stays as it is."""
+        store = self.fixture()
+        self.dump(store, "sensu_db")
+        before = self.dumped()
+        tsm = max((store / "data/sensu_db/default").glob("*/*.tsm"), key=os.path.getsize)
+        with open(tsm, "r+b") as file:
+            file.seek(40)
+            file.write(b"\xff\xfe\xfd")
+        said = self.dump(store, "sensu_db", "--skip-damaged", code=OMISSIONS)
+        self.assertIn("5 unchanged, 1 kept", said)
+        self.assertEqual(self.dumped(), before)
+        self.receipt()
+
+    def test_receipt_refused(self):
+        """The last receipt cannot be put: the one before it stays, for what has not changed."""
+        store = self.changed_store()
+        refusing = self.rclone(f"""
+            case "$*" in *rcat*Z.json*)
+                if [ -e {self.folder}/once ]; then cat >/dev/null; echo 'Failed to rcat: AccessDenied' >&2; exit 1; fi
+                touch {self.folder}/once;; esac""")
+        self.dump(store, "db", environment=refusing, code=FAILED)
+        self.check_receipts()
+        one, = self.receipts()
+        self.assertIn(f"n{FROM_TO}.json", self.told(json.loads(one.read_text())))
+        self.assertIn("2 uploaded, 1 unchanged", self.dump(store, "db"))
+        self.receipt()
+
+    def test_listing_that_lags(self):
+        """What it does not show is asked for itself, and stays in the receipt."""
+        store = self.fixture()
+        self.dump(store, "sensu_db")
+        before = self.receipts()
+        lagging = self.rclone(f"""
+            case "$*" in *lsjson*--stat*) ;; *lsjson*)
+                {shutil.which("rclone")} "$@" | grep -v '"Path":"ints_'; exit;; esac""")
+        self.assertIn("1 unchanged", self.dump(store, "sensu_db", "default", "cpu", environment=lagging))
+        self.assertEqual(self.receipts(), before)
+        self.receipt()
 
     def test_dry_run(self):
         store = self.fixture()
@@ -372,22 +454,24 @@ class TroubleTest(NightlyDumpTest):
         return store
 
     def test_killed_at_each_step(self):
-        """Before each change, the remote is what a kill would leave there: no receipt names what looks as it
-        says, and is not; and the next run makes everything right."""
+        """Before the last change of each kind, the remote is what a kill would leave there: no receipt names what
+        looks as it says, and is not; and the next run makes everything right."""
         store = self.changed_store()
         states = self.folder / "states"
         states.mkdir()
+        kinds = {"new": "rcat*/new_", "gone": "deletefile*/gone_", "sums": "deletefile*Z.sha256", "receipt": "rcat*Z.json"}
+        keep = "".join(f'*{words}*) kind={kind};; ' for kind, words in kinds.items())
         changes = self.rclone(f"""
-            case "$*" in *rcat*|*deletefile*) cp -a {self.remote} {states}/$(ls {states} | wc -l);; esac""")
-        self.dump(store, "db", environment=changes)
+            case "$*" in {keep} *) kind=;; esac
+            if [ "$kind" ]; then rm -rf {states}/$kind; cp -a {self.remote} {states}/$kind; fi""")
+        self.dump(store, "db", environment=changes, code=OMISSIONS)
         wanted = self.dumped()
-        found = sorted(states.iterdir(), key=lambda path: int(path.name))
-        self.assertGreaterEqual(len(found), 8)
-        for state in found:
+        self.assertEqual(sorted(path.name for path in states.iterdir()), sorted(kinds))
+        for state in states.iterdir():
             shutil.rmtree(self.remote)
             os.rename(state, self.remote)
             self.check_receipts()
-            self.dump(store, "db")
+            self.dump(store, "db", code=OMISSIONS if (self.place() / f"gone{FROM_TO}.json").exists() else 0)
             self.assertEqual(self.dumped(), wanted)
             self.receipt()
 
@@ -398,7 +482,7 @@ class TroubleTest(NightlyDumpTest):
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG, check=False)
         self.assertEqual(done.returncode, -9)
         self.check_receipts()
-        self.dump(store, "db")
+        self.dump(store, "db", code=OMISSIONS)
         self.assertEqual(self.names(), ["m", "n", "new"])
         self.receipt()
 

@@ -25,16 +25,17 @@
 static char home[PATH_MAX];
 
 /* The script: what is asked of it before a remote is opened, and what a test says. $d is the folder of
- * the test, $last the path on the remote. */
-static const char head[] =
-    "#!/bin/sh\n"
-    "d=${0%/*}\n"
-    "for last; do :; done\n"
-    "case $1 in\n"
-    "version) echo 'rclone v1.60.1-DEV'; exit;;\n"
-    "listremotes) printf 'fake:\\nother:\\n'; exit;;\n"
-    "backend) echo '{\"String\":\"Local\",\"Features\":{\"SlowHash\":true}}'; exit;;\n"
-    "esac\n";
+ * the test, $last the path on the remote; $kind of the environment what rclone calls it. */
+static const char head[] = "#!/bin/sh\n"
+                           "d=${0%/*}\n"
+                           "for last; do :; done\n"
+                           "case $1 in\n"
+                           "version) echo 'rclone v1.60.1-DEV'; exit;;\n"
+                           "listremotes) printf 'fake:\\nother:\\n'; exit;;\n"
+                           "backend) [ $2 != features ] || { printf "
+                           "'{\"String\":\"%s\",\"Features\":{\"SlowHash\":true}}' "
+                           "\"${kind:-Local}\"; exit; };;\n"
+                           "esac\n";
 
 static inline char *in_home(const char *name)
 {

@@ -324,6 +324,27 @@ static void a_listing_may_lag(void **state)
     assert_int_equal(archived_look(NULL, F, 16963, DAYNAME_SHARDS, "", &again, NULL), -EAGAIN);
 }
 
+/* And for the receipt of a run of which it shows anything. */
+static void a_receipt_may_lag(void **state)
+{
+    cleanup(archived_day_clear) struct archived_day d, none, again;
+    (void)state;
+    put_run(11, -1, 0, 0, NULL);
+    put(SHARDS("11") "01234567-20160611T235500Z.begun", 7);
+    put(SHARDS("11") "01234567-20160611T110000Z-full.tar", 7);
+    find_object(SHARDS("11") RECEIPT("11"))->unlisted = true;
+    look(11, &d);
+    assert_string_equal(d.runs[0].name, RECEIPT("11"));
+    assert_int_equal(d.runs[0].code, 0);
+    assert_true(archived_needs(&d, "01234567-20160611T235500Z-x.tar"));
+    assert_false(archived_needs(&d, "01234567-20160611T110000Z-full.tar"));
+    assert_int_equal(archived_look(NULL, F, 16963, DAYNAME_SHARDS, "00000000", &none, NULL), 0);
+    assert_int_equal(none.n, 0);
+    fault.path = SHARDS("11") RECEIPT("11");
+    fault.code = -EAGAIN;
+    assert_int_equal(archived_look(NULL, F, 16963, DAYNAME_SHARDS, "", &again, NULL), -EAGAIN);
+}
+
 static void a_receipt_elsewhere_is_not_of_that_place(void **state)
 {
     struct object *o = put_run(11, -1, 0, 0, NULL);
@@ -427,6 +448,7 @@ int main(void)
         cmocka_unit_test_teardown(damage_is_told_and_keeps_what_may_be_needed, clear_remote),
         cmocka_unit_test_teardown(an_object_missing_or_of_another_size_is_told, clear_remote),
         cmocka_unit_test_teardown(a_listing_may_lag, clear_remote),
+        cmocka_unit_test_teardown(a_receipt_may_lag, clear_remote),
         cmocka_unit_test_teardown(a_receipt_elsewhere_is_not_of_that_place, clear_remote),
         cmocka_unit_test_teardown(a_chain_begins_with_the_full_one, clear_remote),
         cmocka_unit_test_teardown(what_a_chain_lacks_is_named, clear_remote),

@@ -105,8 +105,12 @@ static void test_putting_gives_up(void **arg)
         {"[ $1 = rcat ] && { echo '2026/01/02 03:04:05 Failed to rcat: Operation forbidden' >&2; "
          "exit 1; }\n" STORE,
          "Operation forbidden", -EACCES},
+        {"[ $1 = rcat ] && { cat >/dev/null; mkdir -p $d/store/c/day; exit 0; }\n"
+         "[ $1 = deletefile ] && { echo '2026/01/02 03:04:05 Failed to deletefile: Operation "
+         "forbidden' >&2; exit 1; }\n" STORE,
+         "what came of it is left there", -EACCES},
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct bytes b = {.n = 3000000};
         struct err e = {0};
         struct put_object o;

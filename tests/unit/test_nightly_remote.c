@@ -4,7 +4,6 @@
 #include "tests/unit/fake_rclone.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 /* Opening */
 
@@ -21,21 +20,14 @@ static void test_open(void **arg)
 {
     (void)arg;
     struct err e = {0};
-    char *progress[] = {(char *)"--progress", NULL};
     remote_close(opened(""));
     assert_int_equal(open_named("other:base/x", NULL, &e), 0);
     assert_int_equal(open_named(":memory:", NULL, &e), 0);
-    assert_int_equal(open_named("fake,key=x:", NULL, &e), 0);
     assert_int_equal(open_named(home, NULL, &e), 0);
     assert_int_equal(open_named("nobody:", NULL, &e), -ENOEXEC);
     assert_says(&e, "rclone config");
-    assert_int_equal(open_named("fake", NULL, &e), -ENOEXEC);
-    assert_says(&e, "write fake:");
     assert_int_equal(open_named("/nowhere/at/all", NULL, &e), -ENOENT);
     assert_says(&e, "mount its disk");
-    assert_int_equal(open_named("-fake:", NULL, &e), -EINVAL);
-    assert_int_equal(open_named("fake:", progress, &e), -EINVAL);
-    assert_says(&e, "--progress");
 }
 
 static void test_open_without_rclone(void **arg)
@@ -57,6 +49,54 @@ static void test_open_without_rclone(void **arg)
     assert_says(&e, "install");
     setenv("PATH", path, 1);
     free(path);
+}
+
+/* What would let rclone list, remove or print something else. */
+static void test_filters(void **arg)
+{
+    (void)arg;
+    static const char *const refused[] = {
+        "--include=*.tar", "--include-from", "--filter", "-f- *", "--files-from-raw",
+        "--max-age=1d",    "--dry-run=true", "-vn",      "-P",    "--progress",
+        "--log-file=/x"};
+    static const char *const taken[] = {
+        "--bwlimit", "20M", "-v", "--swift-chunk-size=1M", "--config=/f/n", "--max-connections=3"};
+    char *extra[] = {NULL, NULL};
+    struct err e = {0};
+    remote_close(opened(""));
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+        extra[0] = (char *)refused[i];
+        assert_int_equal(open_named("fake:", extra, &e), -EINVAL);
+        assert_says(&e, refused[i]);
+    }
+    for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++) {
+        extra[0] = (char *)taken[i];
+        assert_int_equal(open_named("fake:", extra, &e), 0);
+    }
+}
+
+static void test_environment(void **arg)
+{
+    (void)arg;
+    struct err e = {0};
+    static const char *const kept[] = {"RCLONE_BWLIMIT", "RCLONE_CONFIG_FAKE_INCLUDE",
+                                       "RCLONE_RETRIES"};
+    static const char *const dropped[] = {"RCLONE_INCLUDE", "RCLONE_FILTER_FROM", "RCLONE_DRY_RUN",
+                                          "RCLONE_MIN_AGE", "RCLONE_PROGRESS"};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+        setenv(kept[i], "7", 1);
+    for (size_t i = 0; i < sizeof(dropped) / sizeof(*dropped); i++)
+        setenv(dropped[i], "7", 1);
+    struct remote *r = opened("env | grep ^RCLONE_ | grep =7 | wc -l >$d/kept\n"
+                              "env | grep ^RCLONE_ | grep -v =7 | wc -l >$d/added");
+    assert_int_equal(remote_make(r, "c", &e), 0);
+    assert_int_equal(number_in("kept"), 3);
+    assert_int_equal(number_in("added"), 4); /* not the retries */
+    remote_close(r);
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+        unsetenv(kept[i]);
+    for (size_t i = 0; i < sizeof(dropped) / sizeof(*dropped); i++)
+        unsetenv(dropped[i]);
 }
 
 /* A run of it */
@@ -302,6 +342,8 @@ static void test_put_never_ends_short(void **arg)
     assert_says(&e, "ended before its size");
     assert_int_equal(put(r, &whole, whole.n - 1, &e), -EIO);
     assert_says(&e, "longer than its size");
+    assert_int_equal(put(r, &whole, 0, &e), -EIO);
+    assert_says(&e, "longer than its size");
     assert_false(is_there("committed"));
     remote_close(r);
 }
@@ -346,100 +388,13 @@ static void test_patience(void **arg)
     remote_close(r);
 }
 
-/* Ending early: in a process of its own, since what was stopped stays so. */
-
-static void wait_for(const char *name)
-{
-    const int64_t end = time_mono_ns() + PATIENCE;
-    while (!is_there(name)) {
-        assert_true(time_mono_ns() < end);
-        usleep(10000);
-    }
-}
-
-static void assert_gone(const char *pid_file)
-{
-    const int64_t end = time_mono_ns() + PATIENCE;
-    const pid_t pid = (pid_t)number_in(pid_file);
-    char path[64], line[256], state = 'Z';
-    do {
-        usleep(10000);
-        snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-        FILE *f = fopen(path, "r");
-        if (!f)
-            return;
-        if (fgets(line, sizeof(line), f))
-            state = strrchr(line, ')')[2];
-        fclose(f);
-        assert_true(time_mono_ns() < end);
-    } while (state != 'Z'); /* without us, whoever adopts it may let it stay so */
-}
-
-/* One that reads whatever comes, in the shell itself, and says when that ends. */
-#define READS                                                                                      \
-    "while read -r x; do :; done\n"                                                                \
-    "echo >$d/committed"
-
-static pid_t start_put(const char *body, uint64_t fail_at)
-{
-    struct remote *r = opened(body);
-    unlink(in_home("pid"));
-    const pid_t pid = fork();
-    if (pid == 0) {
-        struct bytes b = {.n = UINT64_MAX - 1, .fail_at = fail_at};
-        struct err e = {0};
-        snap_catch_signals();
-        const int code = put(r, &b, REMOTE_SIZE_UNKNOWN, &e);
-        _exit(code == -EINTR ? 42 : 1);
-    }
-    assert_true(pid > 0);
-    remote_close(r);
-    wait_for("pid");
-    return pid;
-}
-
-static void test_stopped(void **arg)
-{
-    (void)arg;
-    int status;
-    const pid_t pid = start_put("echo $$ >$d/pid.new; mv $d/pid.new $d/pid\n" READS, 0);
-    kill(pid, SIGINT);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 42);
-    assert_gone("pid");
-    assert_false(is_there("committed"));
-}
-
-/* One that will not end is killed. */
-static void test_stopped_in_vain(void **arg)
-{
-    (void)arg;
-    int status;
-    const pid_t pid =
-        start_put("trap '' TERM INT; echo $$ >$d/pid.new; mv $d/pid.new $d/pid\nsleep 1000", 0);
-    kill(pid, SIGTERM);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(WEXITSTATUS(status), 42);
-    assert_gone("pid");
-}
-
-static void test_we_are_killed(void **arg)
-{
-    (void)arg;
-    int status;
-    const pid_t pid = start_put("echo $$ >$d/pid.new; mv $d/pid.new $d/pid\n" READS, 0);
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_gone("pid");
-    assert_false(is_there("committed"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_open_without_rclone),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_exit_and_words),
         cmocka_unit_test(test_much_to_say),
         cmocka_unit_test(test_killed_by_others),
@@ -453,9 +408,6 @@ int main(void)
         cmocka_unit_test(test_put_never_ends_short),
         cmocka_unit_test(test_put_refused),
         cmocka_unit_test(test_patience),
-        cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_stopped_in_vain),
-        cmocka_unit_test(test_we_are_killed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -19,8 +19,8 @@ static void assert_words(const char *text, int exit_code, const char *words, int
     char got[REMOTE_WORDS];
     remote_words(text, exit_code, got);
     assert_string_equal(got, words);
-    if (remote_words_code(got, exit_code) != code)
-        fail_msg("%s: is %d", words, remote_words_code(got, exit_code));
+    if (remote_words_code(got, NULL, exit_code) != code)
+        fail_msg("%s: is %d", words, remote_words_code(got, NULL, exit_code));
 }
 
 static void test_swift(void **arg)
@@ -114,6 +114,32 @@ static void test_folder(void **arg)
                  "open /srv/EOF: is a directory", -EIO);
 }
 
+/* Names are no words of an error. */
+static void test_names(void **arg)
+{
+    (void)arg;
+    static const struct {
+        const char *words, *path;
+        int exit_code, code;
+    } cases[] = {
+        {"Get \"http://h/d/NoSuchKey\": dial tcp 10.0.0.1:80: connect: connection refused",
+         "d/NoSuchKey", 1, -EAGAIN},
+        {"open /srv/d/NoSuchKey/x: is a directory", "d/NoSuchKey/x", 1, -EIO},
+        {"NoSuchKey: Couldn't delete: Operation forbidden", "d/NoSuchKey", 1, -EACCES},
+        {"connection refused: broken", "d/connection refused", 1, -EIO},
+        {"quota exceeded.gz: connection reset by peer", "d/quota exceeded.gz", 1, -EAGAIN},
+        {"d: connection refused", "connection refused/d", 1, -EAGAIN},
+        {"directory not found", "AccessDenied", 3, -ENOENT},
+        {"AccessDenied: directory not found", "", 3, -ENOENT},
+        {"a lone \" and Operation forbidden", NULL, 1, -EACCES},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const int code = remote_words_code(cases[i].words, cases[i].path, cases[i].exit_code);
+        if (code != cases[i].code)
+            fail_msg("%s: is %d", cases[i].words, code);
+    }
+}
+
 static void test_secrets(void **arg)
 {
     (void)arg;
@@ -139,7 +165,7 @@ static void test_long(void **arg)
 {
     (void)arg;
     char text[4096], got[REMOTE_WORDS];
-    for (unsigned n = 0; n < 600; n++) {
+    for (unsigned n = 0; n < 1200; n++) {
         snprintf(text, sizeof(text), DATE "Failed to x: %*s://u:%*s@h,k=v:%*s\n", (int)n, "a",
                  (int)n, "p", (int)n, "\x01\xff");
         remote_words(text, 1, got);
@@ -158,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_swift),         cmocka_unit_test(test_s3),
         cmocka_unit_test(test_rclone_itself), cmocka_unit_test(test_folder),
         cmocka_unit_test(test_secrets),       cmocka_unit_test(test_long),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

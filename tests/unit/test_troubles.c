@@ -271,6 +271,25 @@ static void test_of_jobs(void **state)
     is_the_only(&w, TROUBLE_NOTE, "influxfs-fetch is at work since 2016-06-11 11:00 UTC");
 }
 
+/* What it says to do can be done, for a day and for several. */
+static void test_of_jobs_again(void **state)
+{
+    static char days[] = "2016-06-01/2016-07-01";
+    struct well w;
+    struct troubles t;
+    (void)state;
+    all_well(&w);
+    job_ended(&w, JOB_DUMP, HISTORY_FAILED, 0);
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_non_null(strstr(t.at[0].todo.text, "or by hand with --day=2016-06-11."));
+    troubles_clear(&t);
+    w.r.jobs.of[JOB_DUMP].last.day = days;
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_non_null(
+        strstr(t.at[0].todo.text, "or by hand with --from=2016-06-01 --to=2016-07-01."));
+    troubles_clear(&t);
+}
+
 /* What an archive did is a backup, and what a fetch did a restore, and stands in the history. */
 static void test_of_jobs_once(void **state)
 {
@@ -375,13 +394,13 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_none),       cmocka_unit_test(test_of_store),
-        cmocka_unit_test(test_of_cuts),    cmocka_unit_test(test_many_losses),
-        cmocka_unit_test(test_of_space),   cmocka_unit_test(test_of_age),
-        cmocka_unit_test(test_of_history), cmocka_unit_test(test_unknown_history),
-        cmocka_unit_test(test_of_mount),   cmocka_unit_test(test_of_capture),
-        cmocka_unit_test(test_of_jobs),    cmocka_unit_test(test_of_jobs_once),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_none),         cmocka_unit_test(test_of_store),
+        cmocka_unit_test(test_of_cuts),      cmocka_unit_test(test_many_losses),
+        cmocka_unit_test(test_of_space),     cmocka_unit_test(test_of_age),
+        cmocka_unit_test(test_of_history),   cmocka_unit_test(test_unknown_history),
+        cmocka_unit_test(test_of_mount),     cmocka_unit_test(test_of_capture),
+        cmocka_unit_test(test_of_jobs),      cmocka_unit_test(test_of_jobs_again),
+        cmocka_unit_test(test_of_jobs_once), cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
