@@ -441,20 +441,12 @@ class SwiftTest(NightlyTest):
         self.assertEqual(self.swift.containers(), [DAYS[2], f"{DAYS[2]}_segments"])
         self.check_whole(DAYS[2])
 
-    def test_proxy_killed(self):
-        """In the middle of an upload, and started again."""
-        self.change("large", 4 << 20)
-        with Relay(self.swift.port) as relay:
-            process = self.cut_off(relay, DAYS[0], 2_500_000)
-            self.swift.kill_proxy()
-            relay.cut()
-            relay.go_on()
-            self.swift.start_proxy()
-            said = process.communicate(timeout=HANG)[0]
-            self.assertEqual(process.returncode, DONE, said)
-        self.check_whole(DAYS[0])
+    def test_trouble(self):
+        for check in (self.full_and_forbidden, self.proxy_killed):
+            with self.subTest(check.__name__):
+                check()
 
-    def test_full_and_forbidden(self):
+    def full_and_forbidden(self):
         self.put(DAYS[0])
         before = self.listing(DAYS[0])
         self.swift.limit(400_000, DAYS[0])
@@ -464,6 +456,19 @@ class SwiftTest(NightlyTest):
         said = self.put(DAYS[1], remote="swift-reader:", code=FAILED)[1]
         self.assertRegex(said, r"refuse|forbid|Forbidden|denied")
         self.assertEqual(self.swift.containers(), [DAYS[0]])
+
+    def proxy_killed(self):
+        """In the middle of an upload, and started again."""
+        self.change("large", 4 << 20)
+        with Relay(self.swift.port) as relay:
+            process = self.cut_off(relay, DAYS[2], 2_500_000)
+            self.swift.kill_proxy()
+            relay.cut()
+            relay.go_on()
+            self.swift.start_proxy()
+            said = process.communicate(timeout=HANG)[0]
+            self.assertEqual(process.returncode, DONE, said)
+        self.check_whole(DAYS[2])
 
     def test_legacy(self):
         """What plain tools bring is what the real `influxd restore` takes."""
