@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from lib import fixtures
 from lib.case import StoreTest
@@ -366,21 +367,21 @@ class KilledTest(NightlyTest):
         self.assertIn(code, (DONE, -signal.SIGKILL), said)
         return code != DONE
 
-    def check(self, how, *words):
-        """Killed at each call that changes something, a run leaves nothing that is half a day, and the next
+    def test_at_each_step(self):
+        """Killed after any call that changes something, a run leaves nothing that is half a day, and the next
         one nothing else."""
         self.env = killer(self.folder / "bin", shutil.which("rclone"))
         self.archive(DAYS[0])
-        at = 1
-        while self.killed(DAYS[1], at, how, *words):
+        at, ends = 1, set()
+        while self.killed(DAYS[1], at, "after", "--keep=1", "--part-size=256K"):
             receipts(self.at(DAYS[1]))
             receipts(self.at(DAYS[0]))
-            at += 1
-        self.assertGreater(at, 6)
+            last = (self.folder / "bin/count").read_text().split()
+            ends.add(Path(last[-1]).suffix)
+            at += 2     # as the next one begins with one call more, for the mark of this one
+        self.assertLessEqual({".begun", ".000", ".001", ".sha256", ".json"}, ends)
+        self.assertGreater(at, 11, "an end while the day before was removed")
         self.check_clean(DAYS[1])
-
-    def test_at_each_step(self):
-        self.check("after", "--keep=1", "--part-size=256K")
         self.assertEqual(self.days(), [DAYS[1]])
 
     def test_legacy(self):
