@@ -340,6 +340,24 @@ class OddRemoteTest(NightlyTest):
             self.check_clean(day)
 
 
+    def test_names_of_a_set(self):
+        """A mark that could not be removed is in no set's way; names that another store's receipt has stay."""
+        self.store = self.folder / "real"
+        fixtures.unpack("1.6.7-inmem", self.store)
+        words = ["--legacy", "--database=with space"]
+        env = os.environ | instead_of_rclone(self.folder / "bin", WRITE_ONCE)
+        self.archive(DAYS[0], *words, env=env, code=OMISSIONS)
+        first = {item["name"] for item in next(iter(receipts(self.at(DAYS[0])).values()))["objects"]}
+        aside = self.folder / "aside" / DAYS[0] / "shards"
+        copy(self.at(DAYS[0]), aside, "20160611T120001Z", "f" * 32)
+        self.archive(DAYS[0], *words, env=env, code=OMISSIONS)
+        self.assertEqual(len(receipts(self.at(DAYS[0]))), 2)
+        (other,) = aside.glob("*.json")
+        shutil.copy(other, self.at(DAYS[0]))
+        self.archive(DAYS[1], *words, "--keep=1")
+        self.assertEqual({path.name for path in self.at(DAYS[0]).iterdir()}, first | {other.name})
+
+
 class KilledTest(NightlyTest):
 
     def killed(self, day, at, how, *words):
