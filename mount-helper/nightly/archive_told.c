@@ -40,14 +40,24 @@ static void told_words(const struct archive_told *t, struct err *out)
         err_set(out, 0, "number %" PRId64 ", after %s", c->number, c->follows.day);
 }
 
-static void told_print_days(const char *words, const int32_t *days, size_t n)
+/* Of a day of which runs go, others may stay. */
+static bool told_stays(const struct archive_kept *k, int32_t day)
+{
+    for (size_t i = 0; i < k->nkept; i++)
+        if (k->kept[i] == day)
+            return true;
+    return false;
+}
+
+static void told_print_removed(const char *words, const struct archive_kept *k)
 {
     char day[TIME_TEXT];
-    for (size_t i = 0; i < n; i++) {
-        time_day_text(days[i], day);
-        printf("%s%s", i ? ", " : words, day);
+    for (size_t i = 0; i < k->nremoved; i++) {
+        time_day_text(k->removed[i], day);
+        printf("%s%s%s", i ? ", " : words, day,
+               told_stays(k, k->removed[i]) ? " (but what later ones build on)" : "");
     }
-    if (n)
+    if (k->nremoved)
         printf("\n");
 }
 
@@ -147,8 +157,8 @@ int archive_told_print(const struct archive_told *t, struct nightjob *j, struct 
     if (n)
         printf(", %zu object%s, %" PRIu64 " bytes", n, plural(n), archive_source_bytes(t->source));
     printf("%s\n", dry_run ? "; nothing was uploaded (--dry-run)" : "");
-    told_print_days(dry_run ? "would remove what is archived of " : "removed what was archived of ",
-                    t->kept->removed, t->kept->nremoved);
+    told_print_removed(
+        dry_run ? "would remove what is archived of " : "removed what was archived of ", t->kept);
     return r;
 }
 

@@ -79,7 +79,8 @@ int remote_stat(struct remote *r, const char *path, struct remote_stat *out, str
 int remote_make(struct remote *r, const char *folder, struct err *e); /* 0 if it is there */
 int remote_remove(struct remote *r, const char *path,
                   struct err *e); /* an object; 0 if not there */
-/* A folder or container, if it is empty; 0 also if it is not, or is not there. */
+/* A folder or container, if it is empty but for empty folders, which go as well; 0 also if it is not, or is
+ * not there. */
 int remote_remove_empty(struct remote *r, const char *path, struct err *e);
 
 /* Removes what uploads that were killed have left of objects in a folder, in its container's segments

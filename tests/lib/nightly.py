@@ -65,21 +65,22 @@ def receipts(folder):
 
 
 def copy(source, target, run, store=None):
-    """Another archive with the bytes of the only one of a day: a full one, of target's day and that RUN; or of
-    another store, which has the same digits in names."""
+    """Another archive with the bytes of the only one of a day: a full or legacy one, of target's day and that RUN,
+    and of that store."""
     (path,) = Path(source).glob("*.json")
     receipt = json.loads(path.read_text())
-    old, receipt["run"], receipt["day"] = receipt["run"], run, Path(target).parent.name
+    receipt["run"], receipt["day"] = run, Path(target).parent.name
     receipt["store"] = store or receipt["store"]
+    stem, copied = path.stem, f"{receipt['store'][:8]}-{run}"
     Path(target).mkdir(parents=True, exist_ok=True)
     for item in receipt["objects"]:
         content = (Path(source) / item["name"]).read_bytes()
-        item["name"] = item["name"].replace(old, run)
+        item["name"] = item["name"].replace(stem, copied)
         (Path(target) / item["name"]).write_bytes(content)
     del receipt["sha256"]
     text = json.dumps(receipt, separators=(",", ":"))[:-1]
     text += f',"sha256":"{hashlib.sha256(text.encode()).hexdigest()}"}}\n'
-    (Path(target) / path.name.replace(old, run)).write_text(text)
+    (Path(target) / f"{copied}.json").write_text(text)
 
 
 def names_of(receipt, name):

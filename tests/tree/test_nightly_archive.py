@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from lib import fixtures
 from lib.case import StoreTest
@@ -339,6 +340,24 @@ class OddRemoteTest(NightlyTest):
             self.check_clean(day)
 
 
+    def test_names_of_a_set(self):
+        """A mark that could not be removed is in no set's way; names that another store's receipt has stay."""
+        self.store = self.folder / "real"
+        fixtures.unpack("1.6.7-inmem", self.store)
+        words = ["--legacy", "--database=with space"]
+        env = os.environ | instead_of_rclone(self.folder / "bin", WRITE_ONCE)
+        self.archive(DAYS[0], *words, env=env, code=OMISSIONS)
+        first = {item["name"] for item in next(iter(receipts(self.at(DAYS[0])).values()))["objects"]}
+        aside = self.folder / "aside" / DAYS[0] / "shards"
+        copy(self.at(DAYS[0]), aside, "20160611T120001Z", "f" * 32)
+        self.archive(DAYS[0], *words, env=env, code=OMISSIONS)
+        self.assertEqual(len(receipts(self.at(DAYS[0]))), 2)
+        (other,) = aside.glob("*.json")
+        shutil.copy(other, self.at(DAYS[0]))
+        self.archive(DAYS[1], *words, "--keep=1")
+        self.assertEqual({path.name for path in self.at(DAYS[0]).iterdir()}, first | {other.name})
+
+
 class KilledTest(NightlyTest):
 
     def killed(self, day, at, how, *words):
@@ -348,21 +367,21 @@ class KilledTest(NightlyTest):
         self.assertIn(code, (DONE, -signal.SIGKILL), said)
         return code != DONE
 
-    def check(self, how, *words):
-        """Killed at each call that changes something, a run leaves nothing that is half a day, and the next
+    def test_at_each_step(self):
+        """Killed after any call that changes something, a run leaves nothing that is half a day, and the next
         one nothing else."""
         self.env = killer(self.folder / "bin", shutil.which("rclone"))
         self.archive(DAYS[0])
-        at = 1
-        while self.killed(DAYS[1], at, how, *words):
+        at, ends = 1, set()
+        while self.killed(DAYS[1], at, "after", "--keep=1", "--part-size=256K"):
             receipts(self.at(DAYS[1]))
             receipts(self.at(DAYS[0]))
-            at += 1
-        self.assertGreater(at, 6)
+            last = (self.folder / "bin/count").read_text().split()
+            ends.add(Path(last[-1]).suffix)
+            at += 2     # as the next one begins with one call more, for the mark of this one
+        self.assertLessEqual({".begun", ".000", ".001", ".sha256", ".json"}, ends)
+        self.assertGreater(at, 11, "an end while the day before was removed")
         self.check_clean(DAYS[1])
-
-    def test_at_each_step(self):
-        self.check("after", "--keep=1", "--part-size=256K")
         self.assertEqual(self.days(), [DAYS[1]])
 
     def test_legacy(self):
@@ -440,20 +459,12 @@ class SwiftTest(NightlyTest):
         self.assertEqual(self.swift.containers(), [DAYS[2], f"{DAYS[2]}_segments"])
         self.check_whole(DAYS[2])
 
-    def test_proxy_killed(self):
-        """In the middle of an upload, and started again."""
-        self.change("large", 4 << 20)
-        with Relay(self.swift.port) as relay:
-            process = self.cut_off(relay, DAYS[0], 2_500_000)
-            self.swift.kill_proxy()
-            relay.cut()
-            relay.go_on()
-            self.swift.start_proxy()
-            said = process.communicate(timeout=HANG)[0]
-            self.assertEqual(process.returncode, DONE, said)
-        self.check_whole(DAYS[0])
+    def test_trouble(self):
+        for check in (self.full_and_forbidden, self.proxy_killed):
+            with self.subTest(check.__name__):
+                check()
 
-    def test_full_and_forbidden(self):
+    def full_and_forbidden(self):
         self.put(DAYS[0])
         before = self.listing(DAYS[0])
         self.swift.limit(400_000, DAYS[0])
@@ -463,6 +474,19 @@ class SwiftTest(NightlyTest):
         said = self.put(DAYS[1], remote="swift-reader:", code=FAILED)[1]
         self.assertRegex(said, r"refuse|forbid|Forbidden|denied")
         self.assertEqual(self.swift.containers(), [DAYS[0]])
+
+    def proxy_killed(self):
+        """In the middle of an upload, and started again."""
+        self.change("large", 4 << 20)
+        with Relay(self.swift.port) as relay:
+            process = self.cut_off(relay, DAYS[2], 2_500_000)
+            self.swift.kill_proxy()
+            relay.cut()
+            relay.go_on()
+            self.swift.start_proxy()
+            said = process.communicate(timeout=HANG)[0]
+            self.assertEqual(process.returncode, DONE, said)
+        self.check_whole(DAYS[2])
 
     def test_legacy(self):
         """What plain tools bring is what the real `influxd restore` takes."""

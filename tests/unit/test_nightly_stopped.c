@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* remote: rclone, and we, ended by signals: in processes of their own, since what was stopped stays so. */
+#include "mount-helper/nightly/putting.h"
 #include "mount-helper/nightly/remote_internal.h"
 #include "tests/unit/fake_rclone.h"
 
@@ -38,18 +39,25 @@ static void assert_gone(const char *pid_file)
     "while read -r x; do :; done\n"                                                                \
     "echo >$d/committed"
 
+/* An upload by that body; of an object that is removed it tells. */
 static pid_t start_put(const char *body, int64_t grace)
 {
-    struct remote *r = opened(body);
+    char script[1024];
+    snprintf(script, sizeof(script), "[ $1 = deletefile ] && { echo >$d/removed; exit; }\n%s",
+             body);
+    struct remote *r = opened(script);
     r->times.grace = grace;
     unlink(in_home("pid"));
+    unlink(in_home("removed"));
     const pid_t pid = fork();
     if (pid == 0) {
         struct bytes b = {.n = UINT64_MAX - 1};
         const struct remote_source s = {read_bytes, &b, REMOTE_SIZE_UNKNOWN};
+        const struct putting p = {.remote = r};
+        struct put_object o;
         struct err e = {0};
         snap_catch_signals();
-        const int code = remote_put(r, "c/x", &s, &e);
+        const int code = putting_object(&p, "c", "x", &s, &o, &e);
         _exit(code == -EINTR ? 42 : 1);
     }
     assert_true(pid > 0);
@@ -69,6 +77,7 @@ static void test_stopped(void **arg)
     assert_int_equal(WEXITSTATUS(status), 42);
     assert_gone("pid");
     assert_false(is_there("committed"));
+    assert_true(is_there("removed")); /* though it was asked to stop */
 }
 
 /* One that will not end is killed. */
