@@ -62,6 +62,11 @@ static int fetch_find(struct fetch *f, struct err *e)
     r = fetch_source_open(j->remote, j->snap.o.container_format, &f->found.chain, &f->source, e);
     j->end.bytes = f->source.bytes;
     j->end.objects = f->source.objects;
+    if (r == 0 && f->into && fetch_into_request(f->into) && f->source.n > 1)
+        return err_set(
+            e, -EINVAL,
+            "%s takes no full snapshot with numbers: use --as or --merge, without --into",
+            j->snap.o.into);
     return r;
 }
 

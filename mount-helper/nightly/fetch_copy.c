@@ -19,20 +19,25 @@ static uint64_t total(const struct fetch_source *s)
 static int copy_number(const struct restoring_stream *from, struct fetch_into *to,
                        struct meter *meter, struct err *e)
 {
+    struct err why = {0};
     char name[32];
     snprintf(name, sizeof(name), "%" PRId64 ".tar", from->m->number);
-    return fetch_into_write(to, name, &from->in, meter, e);
+    int r = fetch_into_write(to, name, &from->in, meter, &why);
+    return r < 0 ? err_set(e, r,
+                           "the store was restored as of what comes before number %" PRId64
+                           ", but not further: %s",
+                           from->m->number, why.text)
+                 : 0;
 }
 
+/* Numbers that came first would be judged by what the store holds now. */
 int fetch_copy(const struct fetch_source *s, struct fetch_into *to, struct err *e)
 {
     struct meter meter;
-    int r = 0;
     meter_begin(&meter, "unpacking", total(s));
+    int r = fetch_into_write(to, path_last(s->at[0].in.name), &s->at[0].in, &meter, e);
     for (size_t i = 1; r == 0 && i < s->n; i++)
         r = copy_number(&s->at[i], to, &meter, e);
-    if (r == 0)
-        r = fetch_into_write(to, path_last(s->at[0].in.name), &s->at[0].in, &meter, e);
     meter_end(&meter);
     return r;
 }

@@ -300,10 +300,27 @@ class MountTest(FetchCase):
         self.assertRegex(said, "2016-06-11: the full archive of db1 with 2 numbers")
         self.check_store("1")
         self.assertEqual(json.loads((mnt / "restore/status.json").read_text())["pending"], [])
+        # The store goes on, and a later night's numbers do not fit what it holds.
+        next((self.store / "wal").rglob("*.wal")).write_bytes(b"")
+        self.fetch(f"--into={mnt}/restore", "--day=2016-06-11", "--quiet")
+        self.check_store("1")
         (mnt / "restore/as/again").mkdir()
+        said = self.fetch(f"--into={mnt}/restore/as/again", "--day=2016-06-11", code=USAGE)[1]
+        self.assertIn("without --into", said)
         told = json.loads(self.fetch(f"--into={mnt}/restore/as/again", "--day=2016-06-09", "--json", "--quiet")[0])
         self.assertEqual(told["day"], "2016-06-09")
         self.assertEqual(sorted(path.name for path in (self.store / "data").iterdir()), ["again", "db"])
+
+    def test_damaged_number(self):
+        self.chain()
+        mnt = self.mount(self.store).point
+        number = self.archives.objects(self.archives.last)[0]
+        content = bytearray(number.read_bytes())
+        content[len(content) // 2] ^= 1
+        number.write_bytes(content)
+        said = self.fetch(f"--into={mnt}/restore", "--day=2016-06-11", "--quiet", code=CORRUPT)[1]
+        self.assertIn("restored as of what comes before number 1, but not further: ", said)
+        self.check_store("0")
 
     def test_refusals(self):
         self.chain(steps=0)
