@@ -3,6 +3,7 @@
 
 #include "store/base/array.h"
 #include "store/base/json.h"
+#include "store/base/utf8.h"
 #include "store/sets/set.h"
 #include "store/sets/set_name.h"
 
@@ -39,6 +40,15 @@ static const char *mark_get(struct json_object *o, const char *key)
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
 
+/* Any other could not be written as it is. */
+static bool is_utf8(const char *name)
+{
+    for (size_t n = strlen(name), k; n > 0; name += k, n -= k)
+        if ((k = utf8_character(name, n)) == 0)
+            return false;
+    return true;
+}
+
 static int mark_take_names(struct json_object *list, struct mark *m)
 {
     if (!json_object_is_type(list, json_type_array))
@@ -47,7 +57,7 @@ static int mark_take_names(struct json_object *list, struct mark *m)
         struct json_object *item = json_object_array_get_idx(list, i);
         const char *name =
             json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
-        if (strlen(name) != (size_t)json_object_get_string_len(item) ||
+        if (strlen(name) != (size_t)json_object_get_string_len(item) || !is_utf8(name) ||
             (set_name_kind(name) != SET_LEGACY && !set_name_left_out(name)))
             return -EBADMSG;
         if (!array_grow(&m->names, m->nnames) || !(m->names[m->nnames] = strdup(name)))
