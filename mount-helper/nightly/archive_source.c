@@ -153,11 +153,6 @@ int archive_source_make_set(struct archive_source *s, unsigned nn, struct err *e
 
 /* What it is */
 
-enum receipt_form archive_source_form(const struct archive_source *s)
-{
-    return s->form;
-}
-
 struct capture *archive_source_capture(const struct archive_source *s)
 {
     return tarball_capture(s->now);

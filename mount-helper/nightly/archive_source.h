@@ -37,8 +37,6 @@ void archive_source_free(struct archive_source *s); /* before the snap is closed
  * madeset_new and madeset_size. */
 int archive_source_make_set(struct archive_source *s, unsigned nn, struct err *e);
 
-/* What it is: the form may be another one than was wished. */
-enum receipt_form archive_source_form(const struct archive_source *s);
 struct capture *archive_source_capture(const struct archive_source *s); /* all that is selected */
 /* What was lost since the chain, by the notion of cuts; NULL: no chain is there. */
 const struct cut_lost *archive_source_lost(const struct archive_source *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/dump_receipts.h"
 
+#include "mount-helper/nightly/archive_bytes.h"
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
@@ -303,33 +304,14 @@ bool dump_receipts_differ(const struct dump_receipts *d)
     return !same;
 }
 
-static ssize_t receipts_read(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
-{
-    const struct buffer *text = ctx;
-    (void)e;
-    if (off >= text->n)
-        return 0;
-    if (n > text->n - off)
-        n = text->n - off;
-    memcpy(buf, text->p + off, n);
-    return (ssize_t)n;
-}
-
 static int receipts_upload(const struct dump_receipts *d, const char *ending,
                            const struct buffer *text, struct err *e)
 {
     char name[RECEIPT_NAME];
-    struct put_object put = {0};
-    const struct remote_source source = {
-        .read = receipts_read, .ctx = (void *)text, .size = text->n};
-    struct putting to = *d->at.to;
-    to.fixed = true;
-    to.meter = NULL;
     receipt_name(&d->now, ending, name);
-    int r =
-        text->failed ? receipts_full(e) : putting_object(&to, d->folder, name, &source, &put, e);
-    free(put.name);
-    return r;
+    return text->failed
+               ? receipts_full(e)
+               : archive_bytes_put(d->at.to->remote, d->folder, name, text, d->at.to->verify, e);
 }
 
 static int receipts_put_now(struct dump_receipts *d, struct err *e)
