@@ -6,7 +6,6 @@
 #include "store/base/path.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #define HELD (64u << 10) /* of the end; more than a tar has after its last file's bytes */
@@ -25,7 +24,6 @@ struct fetch_stream {
     size_t object; /* its place in the receipt; nobjects: all have come */
     char *path;
     struct remote_reader *reader; /* NULL: not begun */
-    uint64_t left;
     struct sha256 *sum;
 
     /* What of a set's tar comes next from here: */
@@ -100,7 +98,6 @@ static int fetch_stream_begin(struct fetch_stream *s, struct err *e)
     if (!s->path)
         return err_sys(e, -ENOMEM, "%s", o->name);
     sha256_reset(s->sum);
-    s->left = o->size;
     if (!is_set(s))
         return 0;
     int n = fetch_set_head(s->receipt, o, s->head);
@@ -115,11 +112,6 @@ static int fetch_stream_check(struct fetch_stream *s, struct err *e)
     const struct receipt_object *o = object_of(s);
     uint8_t sum[SHA256_BYTES];
     char hex[SHA256_HEX + 1];
-    if (s->left)
-        return err_set(e, -EBADMSG,
-                       NOT_GOOD "damaged: it ends after %" PRIu64
-                                " bytes, and should have %" PRIu64,
-                       s->day, s->path, o->size - s->left, o->size);
     sha256_end(s->sum, sum);
     sha256_hex(sum, hex);
     if (strcmp(hex, o->sha256) != 0)
@@ -149,23 +141,17 @@ static int fetch_stream_next_object(struct fetch_stream *s, struct err *e)
 static ssize_t fetch_stream_read(struct fetch_stream *s, char *to, size_t room, struct err *e)
 {
     struct err why = {0};
-    int r = s->reader ? 0 : remote_read_open(s->remote, s->path, 0, &s->reader, &why);
-    /* One byte more than there should be: no more come, or it is longer than that. */
-    const size_t most = s->left < room ? (size_t)s->left + 1 : room;
-    ssize_t n = r < 0 ? r : remote_read(s->reader, to, most, &why);
-    if (n == -ENOENT)
+    int r = s->reader
+                ? 0
+                : remote_read_known(s->remote, s->path, object_of(s)->size, &s->reader, &why);
+    ssize_t n = r < 0 ? r : remote_read(s->reader, to, room, &why);
+    if (n == -ENOENT || n == -EBADMSG)
         return err_set(e, -EBADMSG, "the archive of %s is not good: %s", s->day, why.text);
     if (n < 0)
         return err_set(e, (int)n, "%s", why.text);
-    if ((uint64_t)n > s->left)
-        return err_set(e, -EBADMSG,
-                       NOT_GOOD "damaged: it has more than the %" PRIu64
-                                " bytes that it should have",
-                       s->day, s->path, object_of(s)->size);
     if (n == 0)
         return fetch_stream_next_object(s, e);
     sha256_add(s->sum, to, (size_t)n);
-    s->left -= (uint64_t)n;
     return n;
 }
 
