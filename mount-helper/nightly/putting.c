@@ -24,7 +24,7 @@ struct upload {
     char *path; /* of the attempt under way, or of the last */
     struct sha256 *sha256;
     EVP_MD_CTX *md5; /* NULL: rclone compares it with the store's itself */
-    uint64_t done; /* bytes of the attempt */
+    uint64_t done;   /* bytes of the attempt */
     struct put_object is;
 };
 
@@ -168,7 +168,8 @@ static int putting_check(struct upload *u, struct err *e)
 {
     if (u->p->verify == PUTTING_UNSEEN)
         return 0;
-    return u->p->verify == PUTTING_READ && u->is.size ? putting_read_back(u, e) : putting_look(u, e);
+    return u->p->verify == PUTTING_READ && u->is.size ? putting_read_back(u, e)
+                                                      : putting_look(u, e);
 }
 
 /* What did not */

@@ -29,7 +29,7 @@ struct put_object {
     char *name; /* the last part of its path; the caller's to free */
     uint64_t size;
     char sha256[SHA256_HEX + 1]; /* hexadecimal, of the bytes that were sent */
-    char md5[33];                /* likewise; as the store says where rclone compares it; "": not known */
+    char md5[33]; /* likewise; as the store says where rclone compares it; "": not known */
 };
 
 /* folder: such as "2016-06-11/2016-06-11/shards". Errors as remote_put's; -EBADMSG: what arrived is not
