@@ -128,6 +128,10 @@ static int past_see(const struct archive_place *p, struct archived_run *run,
     int r = 0;
     if (run->known && strcmp(run->receipt.store, p->store) != 0)
         return 0; /* it only has the same digits in its name */
+    if (run->known && !selection_same(run->receipt.selection, p->part)) {
+        out->others = true;
+        return 0;
+    }
     if (run->code < 0) {
         past_say_bad(run, run->why.text, out);
         return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the remote holds of this store up to a day: the newest good archive, and the chain that a
- * number can go on with. Of a chain only the manifests are read, which are at the beginning of its tars.
+ * What the remote holds of this store, or of the part that is archived, up to a day: the newest good
+ * archive, and the chain that a number can go on with. Of a chain only the manifests are read, which are at the beginning of its tars.
  * On the way, leftovers are removed in each day that is looked at (archive_clean.h), and a run that is
  * not good is said, and counted.
  */
@@ -12,6 +12,7 @@
 #include "store/influxsnap/tarset.h"
 
 struct archive_past {
+    bool others;               /* there are runs of other parts of the store */
     size_t bad;                /* runs that are not good, newer than the one that is */
     char run[RECEIPT_RUN + 1]; /* the latest RUN of the store that was seen; "": none */
     bool ahead;                /* a day of the store is later than today and place->day: */

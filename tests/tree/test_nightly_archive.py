@@ -254,6 +254,35 @@ class KeepTest(NightlyTest):
         self.archive(DAYS[3], "--keep=2", code=OMISSIONS)
         self.assertEqual(self.days(), DAYS[1:4])
 
+    def test_too_few_good_days(self):
+        """What is damaged may be put back, and stays as long as there are not so many good days."""
+        for day in DAYS[:3]:
+            self.archive(day, "--incremental")
+            self.change()
+        tar = next(self.at(DAYS[0]).glob("*.tar"))
+        away = tar.rename(self.folder / "away")
+        self.archive(DAYS[3], "--incremental", "--keep=30", code=OMISSIONS)
+        self.assertEqual(self.days(), DAYS[:4])
+        away.rename(tar)
+        self.archive(DAYS[4], "--keep=30")
+        self.assertEqual(self.days(), DAYS[:5])
+
+    def test_parts_count_by_themselves(self):
+        """An archive of one database takes the place of none of the whole store; and numbers follow what is
+        of the same part."""
+        part = "--database=other"
+        for day in DAYS[:2]:
+            self.archive(day, "--incremental")
+            self.archive(day, "--incremental", part, "--keep=1")
+            self.change()
+        for words in ((), (part,)):
+            self.assertEqual(self.result(DAYS[2], "--incremental", *words)["form"], "incremental")
+        self.archive(DAYS[3], part, "--keep=1")
+        whole = {name for day in DAYS[:4] for name, receipt in receipts(self.at(day)).items() if "selection" not in receipt}
+        self.assertEqual(len(whole), 3)
+        self.archive(DAYS[4], "--keep=1")
+        self.assertEqual(self.days(), DAYS[3:5])
+
     def test_listing_that_looks_wrong(self):
         """What a good one builds on is not in it."""
         self.archive(DAYS[0], "--incremental")

@@ -93,8 +93,15 @@ static void all_is_kept(void **state)
     c.ndatabases = 2;
     c.left_out = left_out;
     c.nleft_out = 1;
+    const char *const one[] = {"sensu_db"};
+    struct selection part = SELECTION_ALL;
+    part.databases = one;
+    part.ndatabases = 1;
+    assert_int_equal(selection_copy(&part, &c.selection), 0);
     autofree char *text = text_of(&c);
     assert_int_equal(receipt_read(text, strlen(text), &back, NULL), 0);
+    assert_true(selection_same(back.selection, c.selection));
+    selection_free(c.selection);
     assert_int_equal(back.form, RECEIPT_INCREMENTAL);
     assert_string_equal(back.store, STORE);
     assert_string_equal(back.day, "2016-06-11");
@@ -173,6 +180,7 @@ static void contradictions_are_refused(void **state)
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full", "\"name\":\"../" RUN_NAME "-full"},
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full", "\"name\":\"89abcdef-20160611T235500Z-full"},
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full.tar", "\"name\":\"" RUN_NAME "-\\u0000"},
+        {RECEIPT_FULL, "\"databases\":[]", "\"selection\":[],\"databases\":[]"},
         {RECEIPT_FULL, "\"databases\":[]", "\"databases\":[7]"},
         {RECEIPT_FULL, "\"databases\":[]", "\"databases\":[\"\\n\"]"},
         {RECEIPT_FULL, "\"left_out\":[]", "\"left_out\":{}"},
