@@ -43,6 +43,13 @@ int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct 
     return steal_fd(&fd);
 }
 
+int pool_open_folder(int cuts_fd, uint64_t serial)
+{
+    char path[64];
+    snprintf(path, sizeof(path), FILES "/%" PRIu64, serial);
+    return io_open_beneath(cuts_fd, path, O_RDONLY | O_DIRECTORY);
+}
+
 static int open_folder(struct pool_adding *p)
 {
     char path[64];
@@ -51,7 +58,7 @@ static int open_folder(struct pool_adding *p)
     snprintf(path, sizeof(path), FILES "/%" PRIu64, p->serial);
     if (mkdirat(p->cuts_fd, path, 0700) < 0 && errno != EEXIST)
         return -errno;
-    p->folder = io_open_beneath(p->cuts_fd, path, O_RDONLY | O_DIRECTORY);
+    p->folder = pool_open_folder(p->cuts_fd, p->serial);
     return p->folder < 0 ? p->folder : 0;
 }
 

@@ -20,6 +20,9 @@
  * cuts_fd is the folder cuts/. The caller owns the descriptor. */
 int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct err *e);
 
+/* Opens the folder of the files with this serial, for the caller: each is called SEQ there. */
+int pool_open_folder(int cuts_fd, uint64_t serial);
+
 /* Files being added for one new cut. */
 struct pool_adding {
     int cuts_fd;
