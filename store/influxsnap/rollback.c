@@ -49,6 +49,25 @@ static int roll_exit_code(const struct rolling *r, int code)
     }
 }
 
+/* What a damaged chain hides may be the cut that was meant: the one that was named, or one after the
+ * last that can be read, which a time or `latest` then is not. */
+static int roll_check_chain(const struct rolling *r, int found, struct err *e)
+{
+    autofree struct cut_info *list = NULL;
+    struct err broken = {0};
+    const char *which = r->s->o.args[0];
+    size_t n = 0;
+    int ret = cuts_list(r->s->cuts, &list, &n, &broken, NULL);
+    if (ret < 0 || !broken.text[0])
+        return found;
+    const bool named = which[strspn(which, "0123456789")] == 0 || strcmp(which, "base") == 0;
+    const bool last = found == 0 && n && list[n - 1].head.serial == r->cut.head.serial;
+    if (found == -ENOENT || (last && !named))
+        return err_set(e, -EBADMSG, "cut %s: it cannot be told which that is: %s", which,
+                       broken.text);
+    return found;
+}
+
 /* The cut, whose state is leased. */
 static int roll_find(struct rolling *r, struct err *e)
 {
@@ -57,7 +76,7 @@ static int roll_find(struct rolling *r, struct err *e)
     int ret = s->state ? cuts_open(NULL, s->state, &s->cuts, e)
                        : err_set(e, -ENOENT, "%s: no cuts", s->lacks.text);
     if (ret == 0)
-        ret = whichcut(s->cuts, s->o.args[0], &r->cut, e);
+        ret = roll_check_chain(r, whichcut(s->cuts, s->o.args[0], &r->cut, e), e);
     if (ret < 0)
         return ret;
     snap_cut_name(r->cut.head.number, number);
