@@ -176,6 +176,7 @@ static int dump_make(struct dump *d, struct err *e)
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e)
 {
     if (d->at == d->text.n) {
+        d->text.counts = !buf && n == SIZE_MAX;
         int r = dump_make(d, e);
         if (r < 0)
             return r;

@@ -49,8 +49,9 @@ static inline void dump_freep(struct dump **d)
     dump_free(*d);
 }
 
-/* Reads the next bytes: at least one and at most n; 0 at the end of the text. buf NULL: skips them.
- * About 64 KiB are made at a time, or one row if longer. After an error, the text so far is
+/* Reads the next bytes: at least one and at most n; 0 at the end of the text. buf NULL: skips them, and
+ * if n is SIZE_MAX only counts those that are not made yet, which takes less time. About 64 KiB are
+ * made at a time, or one row if longer. After an error, the text so far is
  * incomplete. Errors as points_next. */
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
 

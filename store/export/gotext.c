@@ -94,8 +94,23 @@ static inline char *digits(char *p, uint64_t v)
 
 #define MAX_INTEGER (20 + 8)
 
+/* Exact: a double holds every power of ten up to 10^22. */
+static const uint64_t powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                  1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+
+/* How many digits v has, of 0 one: its bits times log10(2) are that, or one too few. */
+static inline int length(uint64_t v)
+{
+    int n = (64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+    return n + ((v | 1) >= powers[n]);
+}
+
 void gotext_unsigned(struct buffer *o, uint64_t v)
 {
+    if (o->counts) {
+        o->n += (size_t)length(v);
+        return;
+    }
     char *p = buffer_reserve(o, MAX_INTEGER);
     if (p)
         o->n += (size_t)(digits(p, v) - p);
@@ -103,23 +118,16 @@ void gotext_unsigned(struct buffer *o, uint64_t v)
 
 void gotext_integer(struct buffer *o, int64_t v)
 {
+    if (o->counts) {
+        o->n += (size_t)length(v < 0 ? 0 - (uint64_t)v : (uint64_t)v) + (v < 0);
+        return;
+    }
     char *p = buffer_reserve(o, MAX_INTEGER), *start = p;
     if (!p)
         return;
     *p = '-';
     p += v < 0;
     o->n += (size_t)(digits(p, v < 0 ? 0 - (uint64_t)v : (uint64_t)v) - start);
-}
-
-/* Exact: a double holds every power of ten up to 10^22. */
-static const uint64_t powers[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
-                                  1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
-
-/* How many digits v has, up to 17: its bits times log10(2) are that, or one too few. */
-static inline int length(uint64_t v)
-{
-    int n = (64 - __builtin_clzll(v)) * 1233 >> 12;
-    return n + (v >= powers[n]);
 }
 
 /* d in n digits, up to 17, zero-padded. Writing 17 digits is faster than counting them. */
@@ -196,18 +204,56 @@ static char *gotext_number(char *p, double v, bool exponents)
     return gotext_plain(p, v, d, exponent);
 }
 
+/* The lengths of the texts of gotext_plain and gotext_scientific. */
+static int plain_length(double v, uint64_t d, int exponent)
+{
+    if (exponent >= 0)
+        return length(d) + exponent;
+    uint64_t whole = (uint64_t)(int64_t)v;
+    return (whole ? length(whole) : 1) + 1 - exponent;
+}
+
+static int scientific_length(uint64_t d, int exponent)
+{
+    int n = length(d);
+    return n + (n > 1) + 2 + length((uint64_t)abs(exponent + n - 1));
+}
+
+/* The length of the text of gotext_number, which decides likewise. */
+static int gotext_number_length(double v, bool exponents)
+{
+    if (v < 9007199254740992.0 && v == (double)(int64_t)v)
+        return length((uint64_t)v);
+    if (v >= 1e-6 && v < 1e7) {
+        uint64_t hundred_millionths = (uint64_t)(int64_t)(v * E8 + 0.5);
+        if ((double)(int64_t)hundred_millionths / E8 == v) {
+            uint64_t x = eight((uint32_t)(hundred_millionths % E8));
+            return length(hundred_millionths / E8) + 1 + 8 - __builtin_clzll(x) / 8;
+        }
+    }
+    int exponent;
+    uint64_t d = shortest_decimal(v, &exponent);
+    if (exponents && (v < 1e-6 || v >= 1e21))
+        return scientific_length(d, exponent);
+    return plain_length(v, d, exponent);
+}
+
 /* A sign, and 309 digits before the point or 324 after it. */
 #define MAX_FLOAT (1 + 2 + 324 + 17)
 
 static inline void gotext_any_number(struct buffer *o, double v, bool exponents)
 {
-    char *p = buffer_reserve(o, MAX_FLOAT), *start = p;
-    if (!p)
-        return;
     if (!isfinite(v)) {
         buffer_string(o, "null");
         return;
     }
+    if (o->counts) {
+        o->n += (size_t)gotext_number_length(fabs(v), exponents) + (signbit(v) != 0);
+        return;
+    }
+    char *p = buffer_reserve(o, MAX_FLOAT), *start = p;
+    if (!p)
+        return;
     *p = '-';
     p += signbit(v) != 0;
     o->n += (size_t)(gotext_number(p, fabs(v), exponents) - start);
@@ -268,13 +314,26 @@ static inline void put_clock(char *p, uint32_t second)
     pair(p + 6, second % 60);
 }
 
+/* The length of a fraction of a second with its point, without zeros at its end. */
+static size_t fraction_length(uint32_t ns)
+{
+    size_t n = ns % 1000 ? 10 : ns % 1000000 ? 7 : 4;
+    for (ns /= (uint32_t)powers[10 - n]; ns % 10 == 0; ns /= 10)
+        n--;
+    return n;
+}
+
 void gotext_time(struct buffer *o, struct gotext_day *day, int64_t ns)
 {
+    int64_t second = ns / SECOND_NS - (ns % SECOND_NS < 0);
+    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND_NS);
+    if (o->counts) {
+        o->n += 20 + (fraction ? fraction_length(fraction) : 0);
+        return;
+    }
     char *p = buffer_reserve(o, 32), *start = p;
     if (!p)
         return;
-    int64_t second = ns / SECOND_NS - (ns % SECOND_NS < 0);
-    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND_NS);
     if ((uint64_t)(second - day->midnight) >= DAY || !day->date[0])
         gotext_turn_to_day(day, second);
     memcpy(p, day->date, sizeof(day->date));
