@@ -17,10 +17,12 @@ struct dumpfile {
 };
 
 static int dumpfile_begin(const struct generated *g, struct schema_cache *c,
-                          const struct tarball_reader *reader, void **text, struct err *e)
+                          const struct tarball_reader *reader, const struct buffer *mark,
+                          void **text, struct err *e)
 {
     struct dump_query q = ((const struct dumpfile *)g)->query;
     struct dump *d;
+    (void)mark; /* there are none */
     q.reader = reader;
     int r = dump_open(c, &q, &d, e);
     if (r == 0)

@@ -15,8 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Whether influxd is in the way, or a mount below the store's folders. */
-static int busy_code(const struct snap *s)
+int restoring_busy_code(const struct snap *s)
 {
     if (!s->o.force && running_uses(&s->paths, NULL) == -EBUSY)
         return EXIT_IN_USE;
@@ -40,7 +39,7 @@ static int restore_exit_code(const struct restoring *r, int code)
 {
     switch (code) {
     case -EBUSY:
-        return busy_code(r->s);
+        return restoring_busy_code(r->s);
     case -EINVAL:
         return restore_is_of_part(r) ? EXIT_FAILED : EXIT_CORRUPT;
     case -EBADMSG:
