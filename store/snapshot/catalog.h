@@ -50,14 +50,46 @@ struct catalog_file {
     bool damaged; /* a TSM file or tombstone that is not whole */
 };
 
+/* The files of one folder among those of a capture. */
+struct catalog_folder {
+    const char *path; /* "data/DB/RP/ID" */
+    size_t first, n;
+    /* Nothing is asked of the files: they are the same as in the capture `earlier` (catalog_settle),
+     * with their indexes; or, if n is 0, they are what is known of the folder, whatever `earlier` is. */
+    bool known;
+};
+
+/* A shard's files of data, and by what it is known later that they are the same (catalog_shards.c). */
+struct catalog_shard {
+    const char *path; /* "DB/RP/ID" */
+    uint64_t dev, ino;
+    int64_t mtime_ns, ctime_ns, seen_ns; /* of its folder; and when that was looked at */
+    uint32_t mode, uid, gid;
+    uint32_t has_index; /* whether it has a folder index/, and its attributes: */
+    int64_t index_mtime_ns;
+    uint32_t index_mode, index_uid, index_gid;
+    uint32_t whole; /* none of the files is damaged or set aside, no link leads here */
+    uint64_t files, bytes;
+    uint64_t
+        changed; /* the change counter when the digest last changed; the catalogue fills it in */
+    uint8_t digest[SHA256_BYTES];
+};
+
 /* How the catalogue sees the files of a capture: one function gives file i (path, ino, size,
  * mtime_ns, index from an earlier capture, else 0), the other takes what is known of it (index,
- * have_sum, sum, damaged). path need only live until the next call. */
+ * have_sum, sum, damaged). path need only live until the next call. What has no inode is a folder,
+ * of which nothing is kept. */
 struct catalog_files {
     size_t n;
     void (*get)(void *ctx, size_t i, struct catalog_file *f);
     void (*put)(void *ctx, size_t i, const struct catalog_file *f);
     void *ctx;
+    const struct catalog_folder
+        *folders; /* all that have files; NULL: the catalogue finds them, and
+                                             files with an index count as known */
+    size_t nfolders;
+    const struct catalog_shard *shards; /* those that were listed; the others are as they were */
+    size_t nshards;
 };
 
 /* Opens dir/catalog.mdb, making it if needed; dir NULL: in memory. On success *note says what was
@@ -85,6 +117,26 @@ bool catalog_is_new(struct catalog *c);
  * indexes rise from there. */
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
                  const struct catalog_files *files, struct err *e);
+
+/* What is known of shards, by their paths. One that is not known has a digest of zeros, and 0 in all
+ * else. */
+int catalog_get_shards(struct catalog *c, struct catalog_shard *shards, size_t n, struct err *e);
+
+/* A look at a folder within this time of its last change is replaced by the next one. */
+#define CATALOG_SEEN_WELL_NS INT64_C(3000000000)
+
+/* A state that something was built on, such as a cut, by its id: the change counter then, so that what
+ * has not changed since can be told by it; and what else it depends on (its maker defines that). Of
+ * another catalogue, one that was lost, no state is known. */
+struct catalog_base {
+    uint64_t index;
+    uint8_t rules[SHA256_BYTES];
+};
+
+/* -ENOENT: it is not known. */
+int catalog_get_base(struct catalog *c, const char *id, struct catalog_base *out, struct err *e);
+int catalog_put_base(struct catalog *c, const char *id, const struct catalog_base *base,
+                     struct err *e);
 
 /* A part of the store (store/rewrite/selected.h), as first captured (catalog_parts.c). */
 struct catalog_part {
