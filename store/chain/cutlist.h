@@ -36,30 +36,10 @@
 #ifndef INFLUXFS_CHAIN_CUTLIST_H
 #define INFLUXFS_CHAIN_CUTLIST_H
 
-#include "store/base/sha256.h"
-#include "store/chain/cut_text.h"
-#include "store/snapshot/held.h"
+#include "store/chain/cut_line.h"
 #include "store/snapshot/omissions.h"
 
 #include <stdint.h>
-
-/* Where a file is retained: the serial of the cut that first had it, and a number within that. */
-struct cut_place {
-    uint64_t serial;
-    uint32_t seq;
-};
-
-/* A file or folder of the store: attr.mode tells which. */
-struct cut_entry {
-    const char *path; /* "data/DB/RP/ID/NAME" */
-    struct file_attr attr;
-    /* Of a file: */
-    uint64_t index; /* the change counter when it last changed */
-    uint64_t ino;   /* inode in the store: with size and time it shows whether the file changed */
-    struct cut_place place;
-    bool have_sum;
-    uint8_t sum[SHA256_BYTES];
-};
 
 struct cutlist {
     struct cut_head head;
@@ -74,15 +54,6 @@ struct cutlist {
     size_t nlinks;
     char *text; /* memory that the strings point into; may be NULL */
 };
-
-/* The order of a snapshot's members: meta, data, wal; below these bytewise by component, a folder
- * before what is in it. */
-int cut_path_cmp(const char *a, const char *b);
-
-static inline bool cut_is_folder(const struct cut_entry *e)
-{
-    return S_ISDIR(e->attr.mode);
-}
 
 /* Reads and checks dirfd/name. The caller frees *out with cutlist_free. -ENOENT; -EBADMSG: damaged
  * or inconsistent; -EINVAL: of a later version. */

@@ -56,64 +56,102 @@ static int catalog_make_id(struct state *s)
     return 0;
 }
 
-static int catalog_new_state(struct catalog *c, const struct catalog_files *files,
-                             const struct state *before, const uint8_t *earlier, struct state *s)
+struct settling {
+    const struct catalog_given *given;
+    struct state state, result;
+};
+
+static int catalog_new_state(struct catalog *c, const struct catalog_given *g,
+                             const struct state *before, struct state *s)
 {
-    bool believe = earlier && memcmp(earlier, before->digest, SHA256_BYTES) == 0;
+    bool believe = g->earlier && memcmp(g->earlier, before->digest, SHA256_BYTES) == 0;
     if (s->rec.created_ns <= before->rec.created_ns)
         s->rec.created_ns = before->rec.created_ns + 1;
     s->rec.index = before->rec.index + 1;
     int rc = catalog_make_id(s);
     if (rc == 0)
-        rc = catalog_settle_files(c, files, s->rec.index, believe, true);
+        rc = catalog_settle_files(c, g->files, g->shape, s->rec.index, believe, true);
     if (rc == 0)
-        rc = catalog_put_shards(c, files, s->rec.index);
+        rc = catalog_put_shards(c, g->shape, s->rec.index, true);
     return rc ? rc : put_state(c, s);
 }
 
-struct settling {
-    const struct catalog_files *files;
-    const uint8_t *earlier;
-    struct state given, result;
-};
+/* The newest state; one of zeros if there is none. No index is below that of a state which was given
+ * out while the file failed. */
+static int catalog_get_newest(struct catalog *c, struct state *s)
+{
+    memset(s, 0, sizeof(*s));
+    int rc = catalog_get_state(c, s);
+    if (rc && rc != MDB_NOTFOUND)
+        return rc;
+    if (s->rec.index < c->last.index) {
+        memset(s->digest, 0, sizeof(s->digest));
+        s->rec = c->last;
+    }
+    return rc;
+}
 
 static int catalog_settle_in(struct catalog *c, void *arg)
 {
     struct settling *job = arg;
     struct state *s = &job->result, before;
-    *s = job->given;
-    memset(&before, 0, sizeof(before));
-    int rc = catalog_get_state(c, &before);
+    *s = job->state;
+    int rc = catalog_get_newest(c, &before);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
-    bool same_state = rc == 0 && memcmp(before.digest, s->digest, SHA256_BYTES) == 0;
-    if (same_state && before.rec.index >= c->last.index) {
-        s->rec = before.rec;
-        rc = catalog_settle_files(c, job->files, s->rec.index, false, false);
-        return rc ? rc : catalog_put_shards(c, job->files, s->rec.index);
-    }
-    if (before.rec.index < c->last.index)
-        before.rec = c->last;
-    return catalog_new_state(c, job->files, &before, job->earlier, s);
+    if (rc == MDB_NOTFOUND || memcmp(before.digest, s->digest, SHA256_BYTES) != 0)
+        return catalog_new_state(c, job->given, &before, s);
+    s->rec = before.rec;
+    rc = catalog_settle_files(c, job->given->files, job->given->shape, s->rec.index, false, false);
+    return rc ? rc : catalog_put_shards(c, job->given->shape, s->rec.index, false);
+}
+
+int catalog_settle_state(struct catalog *c, const struct catalog_given *given,
+                         struct catalog_record *rec, struct err *e)
+{
+    struct settling job;
+    memset(&job, 0, sizeof(job));
+    job.given = given;
+    memcpy(job.state.digest, given->digest, SHA256_BYTES);
+    snprintf(job.state.rec.host, sizeof(job.state.rec.host), "%s", given->host);
+    job.state.rec.created_ns = job.state.rec.wall_ns = given->now_ns;
+    job.state.rec.skew_ns = given->skew_ns;
+    lock_scope(&c->lock);
+    int rc = catalog_transact(c, catalog_settle_in, &job);
+    if (rc == 0)
+        *rec = c->last = job.result.rec;
+    return catalog_explain(rc, e);
 }
 
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
                    const struct catalog_files *files, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e)
 {
-    struct settling job;
-    memset(&job, 0, sizeof(job));
-    job.files = files;
-    job.earlier = earlier;
-    memcpy(job.given.digest, digest, SHA256_BYTES);
-    snprintf(job.given.rec.host, sizeof(job.given.rec.host), "%s", host);
-    job.given.rec.created_ns = job.given.rec.wall_ns = now_ns;
-    job.given.rec.skew_ns = skew_ns;
-    lock_scope(&c->lock);
-    int rc = catalog_transact(c, catalog_settle_in, &job);
-    if (rc == 0)
-        *rec = c->last = job.result.rec;
-    return catalog_explain(rc, e);
+    const struct catalog_given given = {.digest = digest,
+                                        .earlier = earlier,
+                                        .files = files,
+                                        .host = host,
+                                        .now_ns = now_ns,
+                                        .skew_ns = skew_ns};
+    return catalog_settle_state(c, &given, rec, e);
+}
+
+static int catalog_prepare_in(struct catalog *c, void *arg)
+{
+    const struct catalog_given *g = arg;
+    struct state before;
+    int rc = catalog_get_newest(c, &before);
+    if (rc && rc != MDB_NOTFOUND)
+        return rc;
+    rc = catalog_settle_files(c, g->files, g->shape, before.rec.index + 1, false, false);
+    return rc ? rc : catalog_put_shards(c, g->shape, before.rec.index + 1, false);
+}
+
+int catalog_prepare(struct catalog *c, const struct catalog_files *files,
+                    const struct catalog_shape *shape, struct err *e)
+{
+    struct catalog_given given = {.files = files, .shape = shape};
+    return catalog_run(c, catalog_prepare_in, &given, e);
 }
 
 static int find_state(struct catalog *c, void *arg)

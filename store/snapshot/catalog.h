@@ -70,8 +70,7 @@ struct catalog_shard {
     uint32_t index_mode, index_uid, index_gid;
     uint32_t whole; /* none of the files is damaged or set aside, no link leads here */
     uint64_t files, bytes;
-    uint64_t
-        changed; /* the change counter when the digest last changed; the catalogue fills it in */
+    uint64_t changed; /* the change counter when the digest last became another; the catalogue's */
     uint8_t digest[SHA256_BYTES];
 };
 
@@ -84,9 +83,11 @@ struct catalog_files {
     void (*get)(void *ctx, size_t i, struct catalog_file *f);
     void (*put)(void *ctx, size_t i, const struct catalog_file *f);
     void *ctx;
-    const struct catalog_folder
-        *folders; /* all that have files; NULL: the catalogue finds them, and
-                                             files with an index count as known */
+};
+
+/* What else is told of a capture, so that what has not changed costs nothing. */
+struct catalog_shape {
+    const struct catalog_folder *folders; /* all that have files */
     size_t nfolders;
     const struct catalog_shard *shards; /* those that were listed; the others are as they were */
     size_t nshards;
@@ -109,6 +110,23 @@ void catalog_trouble(struct catalog *c, struct err *out);
 int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const uint8_t *earlier,
                    const struct catalog_files *files, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e);
+
+/* A state that is to be settled, for catalog_settle_state: as catalog_settle, with a shape (NULL: the
+ * catalogue finds out itself, and files with an index count as known). */
+struct catalog_given {
+    const uint8_t *digest, *earlier;
+    const struct catalog_files *files;
+    const struct catalog_shape *shape;
+    const char *host;
+    int64_t now_ns, skew_ns;
+};
+int catalog_settle_state(struct catalog *c, const struct catalog_given *given,
+                         struct catalog_record *rec, struct err *e);
+
+/* Takes in a piece of a state that is settled later: the folders and shards of the shape, whose new or
+ * changed files get the index that this state will have. */
+int catalog_prepare(struct catalog *c, const struct catalog_files *files,
+                    const struct catalog_shape *shape, struct err *e);
 
 /* Whether it knows no state at all: it is new, or had to be begun anew. */
 bool catalog_is_new(struct catalog *c);

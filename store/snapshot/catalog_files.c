@@ -175,11 +175,12 @@ static int files_find_folders(const struct catalog_files *files, bool believe, s
     return 0;
 }
 
-static int files_take_folders(const struct catalog_files *files, bool believe, struct folders *l)
+static int files_take_folders(const struct catalog_files *files, const struct catalog_shape *shape,
+                              bool believe, struct folders *l)
 {
-    int rc = files->folders ? 0 : files_find_folders(files, believe, l);
-    for (size_t i = 0; rc == 0 && files->folders && i < files->nfolders; i++) {
-        const struct catalog_folder *f = &files->folders[i];
+    int rc = shape ? 0 : files_find_folders(files, believe, l);
+    for (size_t i = 0; rc == 0 && shape && i < shape->nfolders; i++) {
+        const struct catalog_folder *f = &shape->folders[i];
         if ((rc = files_add_folder(l, f->path, strlen(f->path), f->first)))
             break;
         l->at[l->n - 1].n = f->n;
@@ -413,11 +414,11 @@ static int files_forget_folders(struct catalog *c, const struct folders *l)
     return rc ? rc : w.rc == MDB_NOTFOUND ? 0 : w.rc;
 }
 
-int catalog_settle_files(struct catalog *c, const struct catalog_files *files, uint64_t index,
-                         bool believe, bool all)
+int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
+                         const struct catalog_shape *shape, uint64_t index, bool believe, bool all)
 {
     cleanup(folders_clear) struct folders l = {0};
-    int rc = files_take_folders(files, believe, &l);
+    int rc = files_take_folders(files, shape, believe, &l);
     for (size_t i = 0, n; rc == 0 && i < l.n; i += n) {
         bool known = true;
         for (n = 0; i + n < l.n && by_key(&l.at[i].key, &l.at[i + n].key) == 0; n++)

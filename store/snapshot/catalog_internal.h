@@ -59,14 +59,15 @@ int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
 
 /* Gives every file its row; new or changed files get a new row with index. believe: the indexes that
  * they bring count. all: folders that are not named are forgotten. Returns one of LMDB's codes. */
-int catalog_settle_files(struct catalog *c, const struct catalog_files *files, uint64_t index,
-                         bool believe, bool all);
+int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
+                         const struct catalog_shape *shape, uint64_t index, bool believe, bool all);
 /* Writes rows as they are given. */
 int catalog_seed_files(struct catalog *c, const struct catalog_files *files);
 
-/* Remembers the shards that were listed, and, of those whose digest changed, the index. Forgets those
- * of folders that are not named. Returns one of LMDB's codes. */
-int catalog_put_shards(struct catalog *c, const struct catalog_files *files, uint64_t index);
+/* Remembers the shards that were listed, and, of those whose digest changed, the index. all: forgets
+ * those whose folders are not named. Returns one of LMDB's codes. */
+int catalog_put_shards(struct catalog *c, const struct catalog_shape *shape, uint64_t index,
+                       bool all);
 
 /* Removes all whose keys are longer than this and begin with it. Returns one of LMDB's codes. */
 int catalog_forget(struct catalog *c, MDB_dbi from, const void *begin, size_t len);

@@ -79,13 +79,13 @@ static int by_key(const void *a, const void *b)
 }
 
 /* The shards that have a folder of data now, as keys. */
-static int shards_named(const struct catalog_files *files, struct names *l)
+static int shards_named(const struct catalog_shape *shape, struct names *l)
 {
-    for (size_t i = 0; i < files->nfolders; i++) {
+    for (size_t i = 0; i < shape->nfolders; i++) {
         char buf[CATALOG_KEY_MAX];
-        if (strncmp(files->folders[i].path, "data/", 5) != 0)
+        if (strncmp(shape->folders[i].path, "data/", 5) != 0)
             continue;
-        const MDB_val k = catalog_key(files->folders[i].path + 5, buf);
+        const MDB_val k = catalog_key(shape->folders[i].path + 5, buf);
         char *own = arena_text(&l->memory, k.mv_data, k.mv_size);
         if (!own || !array_grow(&l->at, l->n))
             return ENOMEM;
@@ -96,12 +96,12 @@ static int shards_named(const struct catalog_files *files, struct names *l)
     return 0;
 }
 
-static int shards_forget_others(struct catalog *c, const struct catalog_files *files)
+static int shards_forget_others(struct catalog *c, const struct catalog_shape *shape)
 {
     cleanup(names_clear) struct names l = {0};
     MDB_cursor *cursor;
     MDB_val k, v;
-    int rc = shards_named(files, &l);
+    int rc = shards_named(shape, &l);
     if (rc == 0)
         rc = mdb_cursor_open(c->txn, c->shards, &cursor);
     if (rc)
@@ -114,15 +114,16 @@ static int shards_forget_others(struct catalog *c, const struct catalog_files *f
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int catalog_put_shards(struct catalog *c, const struct catalog_files *files, uint64_t index)
+int catalog_put_shards(struct catalog *c, const struct catalog_shape *shape, uint64_t index,
+                       bool all)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < files->nshards; i++) {
-        rc = shards_put_one(c, &files->shards[i], index);
+    for (size_t i = 0; rc == 0 && shape && i < shape->nshards; i++) {
+        rc = shards_put_one(c, &shape->shards[i], index);
         if (rc == 0 && catalog_needs_rest(c))
             rc = catalog_rest(c);
     }
-    return rc || !files->folders ? rc : shards_forget_others(c, files);
+    return rc || !shape || !all ? rc : shards_forget_others(c, shape);
 }
 
 struct shards_job {
