@@ -257,8 +257,8 @@ int capture_proportion(const struct capture *c, bool allowed, struct err *e)
 {
     uint64_t kept = 0, gone = omissions_bytes(c->left_out);
     char line[400];
-    for (size_t i = 0; i < c->n; i++)
-        kept += c->members[i].attr.size;
+    for (size_t i = 0; i < c->nruns; i++)
+        kept += c->runs[i]->bytes;
     if (allowed || gone <= kept)
         return 0;
     omissions_say(c->left_out, line, sizeof(line));

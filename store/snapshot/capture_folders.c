@@ -118,7 +118,9 @@ int capture_folders(int meta, int data, int wal, struct capture **out, struct er
     int r = folders_build(f, meta, data, wal, e);
     if (r < 0)
         return r;
-    made->members = f->pinned->members;
+    made->runs = f->pinned->runs;
+    made->firsts = f->pinned->firsts;
+    made->nruns = f->pinned->nruns;
     made->n = f->pinned->n;
     made->left_out = f->pinned->left_out;
     made->links = f->pinned->links;

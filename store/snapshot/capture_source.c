@@ -219,7 +219,7 @@ static int source_pin(struct capture_source *s, const struct roots *roots,
 static bool same_meta(const struct pinned *c, const struct roots *roots)
 {
     struct stat st;
-    const struct member *m = &c->c.members[c->meta];
+    const struct member *m = capture_member(&c->c, PINNED_META);
     return fstatat(roots->meta, "meta.db", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            held_is(m->held, &st) && time_from_spec(&st.st_mtim) == m->attr.mtime_ns;
 }
@@ -241,8 +241,7 @@ static int source_attempt(struct capture_source *s, struct pinned *newest,
     cleanup(capture_parts_clear) struct capture_parts parts = {.data_fd = roots.data,
                                                                .wal_fd = roots.wal,
                                                                .allow_left_out = s->allow_left_out,
-                                                               .wait = wait,
-                                                               .earlier = newest};
+                                                               .wait = wait};
     r = source_pin(s, &roots, newest, wait, &parts, e);
     return r < 0 ? r : capture_build(&parts, s->catalog, out, e);
 }
@@ -297,9 +296,7 @@ int capture_source_take(struct capture_source *s, struct capture *before,
         c = newest;
     }
     if (c != newest) {
-        struct catalog_files view = pinned_files(c);
-        r = catalog_settle(s->catalog, c->digest, newest ? newest->digest : NULL, &view, s->host,
-                           time_wall_ns(), c->window.skew_ns, &c->c.record, e);
+        r = pinned_settle(c, newest, s->host, e);
         if (r < 0)
             return r;
         log_debug("capture %s: %zu members, skew %lld ns", c->c.record.id, c->c.n,

@@ -274,6 +274,7 @@ static const struct shard_pin *find_shard(const struct window *w, const char *pa
 static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
                       const struct window_wait *wait, struct window *w, struct err *e)
 {
+    watch_look(w->watches);
     int r = window_walk(w, data_fd, false, "", LEVEL_ROOT);
     if (r < 0)
         return r == -EMFILE ? held_no_more("the data folder", e)
@@ -312,7 +313,7 @@ static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struc
 int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
                 const struct window_wait *wait, struct window *out, struct err *e)
 {
-    struct window w = {0};
+    struct window w = {.watches = held_watches(t)};
     int r = window_pin(t, data_fd, wal_fd, before, wait, &w, e);
     if (r < 0) {
         window_free(&w);
@@ -324,13 +325,14 @@ int window_take(struct held_table *t, int data_fd, int wal_fd, const struct wind
 
 int window_unchanged(const struct window *w, int data_fd, int wal_fd)
 {
+    watch_look(w->watches);
     for (size_t i = 0; i < w->nparents; i++) {
         const struct window_parent *p = &w->parents[i];
         if (!folder_same(p->in_wal ? wal_fd : data_fd, p->path, &p->folder))
             return -ESTALE;
     }
     for (size_t i = 0; i < w->nshards; i++)
-        if (!shard_pin_unchanged(data_fd, wal_fd, &w->shards[i]))
+        if (!shard_pin_unchanged(w->watches, data_fd, wal_fd, &w->shards[i]))
             return -ESTALE;
     return 0;
 }

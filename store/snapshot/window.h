@@ -45,7 +45,8 @@ struct window {
     size_t nclosed;
     struct window_parent *parents; /* in the order of that walk, data first */
     size_t nparents;
-    int64_t skew_ns; /* from the first listing to the last WAL cut; 0: one true instant */
+    struct watches *watches; /* of the table of held files */
+    int64_t skew_ns;         /* from the first listing to the last WAL cut; 0: one true instant */
 };
 
 /* Stops a wait: returns true when the user has gone away. May be NULL. */
