@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/chain/cut_line.h"
+#include "store/chain/cutwriter.h"
 #include "store/snapshot/manifest.h"
 
 #include <errno.h>
@@ -43,16 +44,26 @@ static void put_left_out(FILE *f, const struct omissions *o)
     }
 }
 
-static void put_lines(FILE *f, const struct cutlist *l)
+void cutlist_put_head(FILE *f, const struct cut_head *h)
 {
     fputs(CUT_MAGIC, f);
-    cut_head_put(f, &l->head);
-    for (size_t i = 0; i < l->n; i++)
-        cut_line_put(f, &l->entries[i]);
+    cut_head_put(f, h);
+}
+
+void cutlist_put_rest(FILE *f, const struct cutlist *l)
+{
     put_names(f, 'r', l->removed, l->nremoved);
     put_names(f, 'R', l->removed_folders, l->nremoved_folders);
     put_names(f, 'L', l->links, l->nlinks);
     put_left_out(f, &l->left_out);
+}
+
+static void put_lines(FILE *f, const struct cutlist *l)
+{
+    cutlist_put_head(f, &l->head);
+    for (size_t i = 0; i < l->n; i++)
+        cut_line_put(f, &l->entries[i]);
+    cutlist_put_rest(f, l);
 }
 
 int cutlist_render(const struct cutlist *l, char **text, size_t *len)
@@ -77,12 +88,12 @@ int cutlist_render(const struct cutlist *l, char **text, size_t *len)
 
 int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e)
 {
-    autofree char *text = NULL;
-    size_t len = 0;
-    int r = cutlist_render(l, &text, &len);
-    if (r == 0)
-        r = io_replace_file(dirfd, name, text, len, 0600);
-    return r < 0 ? err_sys(e, r, "manifest of cut %s", name) : 0;
+    cleanup(cutwriter_closep) struct cutwriter *w = NULL;
+    int r = cutwriter_open(dirfd, name, &w, e);
+    if (r < 0)
+        return r;
+    put_lines(cutwriter_text(w), l);
+    return cutwriter_commit(w, e);
 }
 
 static size_t count_lines(const char *at, const char *end, char kind)
@@ -213,61 +224,14 @@ int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *
                  : cutlist_parse(name, text, len, out, e);
 }
 
-/* The size in a file's line, after its mode, owner, group and time. */
-static uint64_t size_in(const char *line)
-{
-    for (int words = 0; words < 5 && line; words++) {
-        line = strchr(line, ' ');
-        line = line ? line + 1 : NULL;
-    }
-    return line ? strtoull(line, NULL, 10) : 0;
-}
-
-/* Whether the line of something left out names what a user could miss. */
-static bool counts(const char *line)
-{
-    enum omission_why why;
-    char word[16];
-    return sscanf(line, "o %*s %*s %15s", word) != 1 || !omission_why_find(word, &why) ||
-           why != OMITTED_FOREIGN;
-}
-
-static int cutlist_sum_lines(struct cut_reader *r, struct cut_summary *sum)
-{
-    int rc = 0;
-    for (char *line; rc == 0 && (line = cut_text_line(r));) {
-        char kind = cut_line_kind(line);
-        if (kind == 'f') {
-            sum->files++;
-            sum->bytes += size_in(line);
-        } else if (kind == 'o' || kind == 'l') {
-            sum->left_out += counts(line);
-        } else if (!kind) {
-            char *p = line;
-            const char *key = cut_text_word(&p);
-            rc = cut_head_read(r, key, p, &sum->head);
-        }
-    }
-    return rc;
-}
-
 int cutlist_sum_up(const char *name, char *text, size_t len, struct cut_summary *out, struct err *e)
 {
     struct cut_reader r = {.name = name, .e = e};
     struct cut_summary sum = {.head.number = -1};
     int rc = cutlist_check_seal(&r, text, len);
-    if (rc == 0)
-        rc = cutlist_sum_lines(&r, &sum);
+    for (char *line; rc == 0 && (line = cut_text_line(&r));)
+        rc = cut_summary_line(&r, line, &sum);
     if (rc == 0)
         *out = sum;
     return rc;
-}
-
-int cutlist_summary(int dirfd, const char *name, struct cut_summary *out, struct err *e)
-{
-    autofree char *text = NULL;
-    size_t len;
-    int r = io_read_file(dirfd, name, FILE_MAX, &text, &len);
-    return r < 0 ? err_sys(e, r, "the manifest of cut %s", name)
-                 : cutlist_sum_up(name, text, len, out, e);
 }

@@ -9,25 +9,25 @@
 #include <string.h>
 
 struct cutstream {
-    struct cutfile **files; /* the later one counts */
+    struct cutscan **files; /* the later one counts */
     size_t n;
     struct cut_entry entry; /* the last one given */
     char path[PATH_MAX];    /* its path; "": none yet */
 };
 
-int cutstream_new(struct cutfile **files, size_t n, struct cutstream **out, struct err *e)
+int cutstream_new(struct cutscan **files, size_t n, struct cutstream **out, struct err *e)
 {
     struct cutstream *s = calloc(1, sizeof(*s));
-    struct cutfile **own = calloc(n + 1, sizeof(struct cutfile *));
+    struct cutscan **own = calloc(n + 1, sizeof(struct cutscan *));
     if (!s || !own) {
         for (size_t i = 0; i < n; i++)
-            cutfile_close(files[i]);
+            cutscan_close(files[i]);
         free(s);
         free(own);
         return err_sys(e, -ENOMEM, "cuts");
     }
     if (n)
-        memcpy(own, files, n * sizeof(struct cutfile *));
+        memcpy(own, files, n * sizeof(struct cutscan *));
     *s = (struct cutstream){.files = own, .n = n};
     *out = s;
     return 0;
@@ -38,7 +38,7 @@ void cutstream_free(struct cutstream *s)
     if (!s)
         return;
     for (size_t i = 0; i < s->n; i++)
-        cutfile_close(s->files[i]);
+        cutscan_close(s->files[i]);
     free(s->files);
     free(s);
 }
@@ -49,7 +49,7 @@ static size_t cutstream_least(const struct cutstream *s)
     const char *least = NULL;
     size_t found = SIZE_MAX;
     for (size_t i = s->n; i-- > 0;) {
-        const struct cut_entry *e = cutfile_entry(s->files[i]);
+        const struct cut_entry *e = cutscan_entry(s->files[i]);
         if (!e || (least && cut_path_cmp(e->path, least) >= 0))
             continue;
         least = e->path;
@@ -63,9 +63,9 @@ static int cutstream_pass(struct cutstream *s, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && *s->path && i < s->n; i++) {
-        const struct cut_entry *at = cutfile_entry(s->files[i]);
+        const struct cut_entry *at = cutscan_entry(s->files[i]);
         if (at && strcmp(at->path, s->path) == 0)
-            r = cutfile_next(s->files[i], e);
+            r = cutscan_next(s->files[i], e);
     }
     return r;
 }
@@ -75,7 +75,7 @@ static int cutstream_is_gone(struct cutstream *s, size_t of, struct err *e)
 {
     int r = 0;
     for (size_t i = of + 1; r == 0 && i < s->n; i++)
-        r = cutfile_removes(s->files[i], s->path, cut_is_folder(&s->entry), e);
+        r = cutscan_removes(s->files[i], s->path, cut_is_folder(&s->entry), e);
     return r;
 }
 
@@ -87,7 +87,7 @@ int cutstream_next(struct cutstream *s, const struct cut_entry **out, struct err
         *out = NULL;
         if (i == SIZE_MAX)
             return r;
-        s->entry = *cutfile_entry(s->files[i]);
+        s->entry = *cutscan_entry(s->files[i]);
         strcpy(s->path, s->entry.path);
         s->entry.path = s->path;
         if ((r = cutstream_is_gone(s, i, e)) < 0)
@@ -99,10 +99,18 @@ int cutstream_next(struct cutstream *s, const struct cut_entry **out, struct err
     }
 }
 
+int cutstream_seek(struct cutstream *s, const char *path, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->n; i++)
+        r = cutscan_seek(s->files[i], path, e);
+    return r;
+}
+
 int cutstream_skip(struct cutstream *s, const char *folder, struct err *e)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < s->n; i++)
-        r = cutfile_skip(s->files[i], folder, e);
+        r = cutscan_skip(s->files[i], folder, e);
     return r;
 }

@@ -89,8 +89,11 @@ struct catalog_files {
 struct catalog_shape {
     const struct catalog_folder *folders; /* all that have files */
     size_t nfolders;
-    const struct catalog_shard *shards; /* those that were listed; the others are as they were */
+    /* The shards that were listed; the others are as they were. Called after the files were told what is
+     * known of them. false: nothing is to be remembered of this one. */
+    bool (*shard)(void *ctx, size_t i, struct catalog_shard *out);
     size_t nshards;
+    void *ctx;
 };
 
 /* Opens dir/catalog.mdb, making it if needed; dir NULL: in memory. On success *note says what was
@@ -194,6 +197,13 @@ struct catalog_note {
 int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
 /* Remembers new notes with bytes, of files that still have this index. */
 int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e);
+
+/* What a cut's manifest file says of itself (store/chain), as n bytes, by its name and a stamp of all
+ * that the file's bytes depend on. -ENOENT: it is not known. */
+int catalog_get_manifest(struct catalog *c, const char *name, const uint64_t stamp[CATALOG_STAMP],
+                         void *out, size_t n, struct err *e);
+int catalog_put_manifest(struct catalog *c, const char *name, const uint64_t stamp[CATALOG_STAMP],
+                         const void *value, size_t n, struct err *e);
 
 /* A file that a cut retains (store/chain), by its place, and its sum (catalog_cuts.c). */
 struct catalog_retained {

@@ -11,10 +11,6 @@
 #include <string.h>
 
 #define KEY_MAX CATALOG_KEY_MAX
-#define KEY_HEAD (KEY_MAX - SHA256_BYTES)
-#define FOLDER_MAX                                                                                 \
-    255             /* bytes of a folder's path; a longer one stands as BY_DIGEST and its digest */
-#define BY_DIGEST 1 /* no path begins so */
 
 /* Stored as they are in memory: the catalogue never leaves its machine. */
 struct row {
@@ -29,56 +25,6 @@ enum { KNOWN_SUM = 1, KNOWN_DAMAGED = 2 };
 static uint64_t known_of(const struct catalog_file *f)
 {
     return (f->have_sum ? KNOWN_SUM : 0) | (f->damaged ? KNOWN_DAMAGED : 0);
-}
-
-static void digest(const char *text, size_t n, char out[SHA256_BYTES])
-{
-    cleanup(sha256_freep) struct sha256 *h = sha256_new();
-    memset(out, 0, SHA256_BYTES);
-    if (!h)
-        return;
-    sha256_add(h, text, n);
-    sha256_end(h, (uint8_t *)out);
-}
-
-MDB_val catalog_key(const char *path, char buf[KEY_MAX])
-{
-    const char *slash = strrchr(path, '/'), *rest = path;
-    size_t folder = slash ? (size_t)(slash - path) : 0, n = strlen(path), at = 0;
-    if (n <= KEY_MAX && folder <= FOLDER_MAX)
-        return (MDB_val){n, (void *)path};
-    if (folder > FOLDER_MAX) {
-        buf[at++] = BY_DIGEST;
-        digest(path, folder, buf + at);
-        at += SHA256_BYTES;
-        rest = slash;
-        n -= folder;
-    }
-    if (at + n <= KEY_MAX) {
-        memcpy(buf + at, rest, n);
-        return (MDB_val){at + n, buf};
-    }
-    memcpy(buf + at, rest, KEY_HEAD - at);
-    digest(path, strlen(path), buf + KEY_HEAD);
-    return (MDB_val){KEY_MAX, buf};
-}
-
-/* The part of a key that its folder has given, with the slash; 0: it lies in none. */
-static size_t folder_len(const MDB_val *k)
-{
-    const char *p = k->mv_data;
-    if (k->mv_size && *p == BY_DIGEST)
-        return k->mv_size > SHA256_BYTES + 1 ? SHA256_BYTES + 2 : 0;
-    const char *slash = memrchr(p, '/', k->mv_size == KEY_MAX ? KEY_HEAD : k->mv_size);
-    return slash ? (size_t)(slash - p) + 1 : 0;
-}
-
-static int by_key(const void *a, const void *b)
-{
-    const MDB_val *x = a, *y = b;
-    size_t n = x->mv_size < y->mv_size ? x->mv_size : y->mv_size;
-    int d = n ? memcmp(x->mv_data, y->mv_data, n) : 0;
-    return d ? d : (x->mv_size > y->mv_size) - (x->mv_size < y->mv_size);
 }
 
 static int get_row(struct catalog *c, const char *path, struct row *row)
@@ -129,29 +75,19 @@ struct folders {
 
 static int files_add_folder(struct folders *l, const char *path, size_t len, size_t first)
 {
-    if (!array_grow(&l->at, l->n))
+    char buf[KEY_MAX];
+    const MDB_val k = catalog_key_of_folder(path, len, buf);
+    char *own = array_grow(&l->at, l->n) ? arena_text(&l->memory, k.mv_data, k.mv_size) : NULL;
+    if (!own)
         return ENOMEM;
-    char *key = arena_take(&l->memory, len + 2 + SHA256_BYTES);
-    if (!key)
-        return ENOMEM;
-    struct folder *f = &l->at[l->n++];
-    *f = (struct folder){.key = {len ? len + 1 : 0, key}, .first = first, .known = true};
-    if (len <= FOLDER_MAX) {
-        memcpy(key, path, len);
-        key[len] = '/';
-    } else {
-        key[0] = BY_DIGEST;
-        digest(path, len, key + 1);
-        key[1 + SHA256_BYTES] = '/';
-        f->key.mv_size = SHA256_BYTES + 2;
-    }
+    l->at[l->n++] = (struct folder){.key = {k.mv_size, own}, .first = first, .known = true};
     return 0;
 }
 
 static int by_folder(const void *a, const void *b)
 {
     const struct folder *x = a, *y = b;
-    int d = by_key(&x->key, &y->key);
+    int d = catalog_key_cmp(&x->key, &y->key);
     return d ? d : (x->first > y->first) - (x->first < y->first);
 }
 
@@ -209,6 +145,11 @@ struct items {
     struct arena memory;
 };
 
+static int by_item(const void *a, const void *b)
+{
+    return catalog_key_cmp(&((const struct item *)a)->key, &((const struct item *)b)->key);
+}
+
 static void items_clear(struct items *l)
 {
     free(l->at);
@@ -232,12 +173,13 @@ static int files_of_folder(const struct catalog_files *files, const struct folde
             if (!own || !array_grow(&l->at, l->n))
                 return ENOMEM;
             l->at[l->n] = (struct item){{k.mv_size, own}, i};
-            sorted = sorted && (l->n == 0 || by_key(&l->at[l->n - 1].key, &l->at[l->n].key) < 0);
+            sorted = sorted &&
+                     (l->n == 0 || catalog_key_cmp(&l->at[l->n - 1].key, &l->at[l->n].key) < 0);
             l->n++;
         }
     }
     if (!sorted)
-        qsort(l->at, l->n, sizeof(*l->at), by_key);
+        qsort(l->at, l->n, sizeof(*l->at), by_item);
     return 0;
 }
 
@@ -251,10 +193,10 @@ struct walk {
 };
 
 /* Steps over what lies in folders below it. */
-static void walk_settle(struct walk *w)
+static void files_pass_deeper(struct walk *w)
 {
     while (w->folder && w->rc == 0) {
-        const size_t len = folder_len(&w->k), own = w->folder->mv_size;
+        const size_t len = catalog_key_folder(&w->k), own = w->folder->mv_size;
         if (w->k.mv_size < own || (own && memcmp(w->k.mv_data, w->folder->mv_data, own) != 0)) {
             w->rc = MDB_NOTFOUND;
             return;
@@ -268,7 +210,7 @@ static void walk_settle(struct walk *w)
 static void walk_next(struct walk *w)
 {
     w->rc = mdb_cursor_get(w->cursor, &w->k, &w->v, MDB_NEXT);
-    walk_settle(w);
+    files_pass_deeper(w);
 }
 
 /* From the first row, or from a key on. */
@@ -279,7 +221,7 @@ static int walk_begin(struct walk *w, const MDB_val *from)
         return rc;
     w->k = *from;
     w->rc = mdb_cursor_get(w->cursor, &w->k, &w->v, from->mv_size ? MDB_SET_RANGE : MDB_FIRST);
-    walk_settle(w);
+    files_pass_deeper(w);
     return 0;
 }
 
@@ -296,7 +238,7 @@ static int walk_forget(struct walk *w)
 static int walk_forget_before(struct walk *w, const MDB_val *key)
 {
     int rc = 0;
-    while (rc == 0 && w->rc == 0 && (!key || by_key(&w->k, key) < 0)) {
+    while (rc == 0 && w->rc == 0 && (!key || catalog_key_cmp(&w->k, key) < 0)) {
         rc = walk_forget(w);
         walk_next(w);
     }
@@ -319,7 +261,7 @@ static int files_settle_one(struct walk *w, const struct catalog_files *files, s
 {
     struct catalog_file f = {0};
     struct row row;
-    const bool found = w->rc == 0 && by_key(&w->k, &item->key) == 0;
+    const bool found = w->rc == 0 && catalog_key_cmp(&w->k, &item->key) == 0;
     files->get(files->ctx, item->i, &f);
     if (found && w->v.mv_size != sizeof(row))
         return MDB_CORRUPTED;
@@ -383,7 +325,7 @@ static int files_settle_folder(struct catalog *c, const struct catalog_files *fi
 
 static bool is_before(const void *folder, const void *key)
 {
-    return by_key(&((const struct folder *)folder)->key, key) < 0;
+    return catalog_key_cmp(&((const struct folder *)folder)->key, key) < 0;
 }
 
 /* Forgets the rows of folders that are not among these, one look for each folder that is. */
@@ -393,9 +335,9 @@ static int files_forget_folders(struct catalog *c, const struct folders *l)
     char next[KEY_MAX];
     int rc = walk_begin(&w, &(MDB_val){0, next});
     while (rc == 0 && w.rc == 0) {
-        const MDB_val folder = {folder_len(&w.k), w.k.mv_data};
+        const MDB_val folder = {catalog_key_folder(&w.k), w.k.mv_data};
         const size_t i = array_bisect(l->at, l->n, sizeof(*l->at), &folder, is_before);
-        const bool there = i < l->n && by_key(&l->at[i].key, &folder) == 0;
+        const bool there = i < l->n && catalog_key_cmp(&l->at[i].key, &folder) == 0;
         if (!there)
             rc = walk_forget(&w);
         c->touched += 16; /* each lies on a page of its own */
@@ -421,7 +363,7 @@ int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
     int rc = files_take_folders(files, shape, believe, &l);
     for (size_t i = 0, n; rc == 0 && i < l.n; i += n) {
         bool known = true;
-        for (n = 0; i + n < l.n && by_key(&l.at[i].key, &l.at[i + n].key) == 0; n++)
+        for (n = 0; i + n < l.n && catalog_key_cmp(&l.at[i].key, &l.at[i + n].key) == 0; n++)
             known &= l.at[i + n].known;
         if (!known)
             rc = files_settle_folder(c, files, &l.at[i], n, index);
@@ -444,10 +386,12 @@ static int files_put_sums(struct catalog *c, void *arg)
         c->touched++;
         if ((rc = get_row(c, f.path, &row)) == 0 && same(&row, &f) &&
             (row.known | known_of(&f)) != row.known) {
+            if (f.damaged && !(row.known & KNOWN_DAMAGED))
+                rc = catalog_forget_shard(c, f.path);
             row.known |= known_of(&f);
             if (f.have_sum)
                 memcpy(row.sum, f.sum, SHA256_BYTES);
-            rc = put_row(c, f.path, &row);
+            rc = rc ? rc : put_row(c, f.path, &row);
             c->unsaved++;
         }
         rc = rc == MDB_NOTFOUND ? 0 : rc;

@@ -53,6 +53,12 @@ int catalog_rest(struct catalog *c);
  * folder have the same beginning, whatever the length of their paths. */
 #define CATALOG_KEY_MAX 511
 MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
+/* What the keys of all files in a folder, whose path has len bytes, begin with, and no others; and how
+ * much of a key that is. Of the folder "" it is nothing. */
+MDB_val catalog_key_of_folder(const char *path, size_t len, char buf[CATALOG_KEY_MAX]);
+size_t catalog_key_folder(const MDB_val *k);
+/* LMDB's order, for qsort(3) of MDB_val. */
+int catalog_key_cmp(const void *a, const void *b);
 
 /* The index of a file of the store; 0: unknown. */
 int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
@@ -68,6 +74,9 @@ int catalog_seed_files(struct catalog *c, const struct catalog_files *files);
  * those whose folders are not named. Returns one of LMDB's codes. */
 int catalog_put_shards(struct catalog *c, const struct catalog_shape *shape, uint64_t index,
                        bool all);
+
+/* Forgets the shard that a file lies in ("data/DB/RP/ID/NAME"). Returns one of LMDB's codes. */
+int catalog_forget_shard(struct catalog *c, const char *path);
 
 /* Removes all whose keys are longer than this and begin with it. Returns one of LMDB's codes. */
 int catalog_forget(struct catalog *c, MDB_dbi from, const void *begin, size_t len);

@@ -70,14 +70,6 @@ static void names_clear(struct names *l)
     arena_free(&l->memory);
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const MDB_val *x = a, *y = b;
-    size_t n = x->mv_size < y->mv_size ? x->mv_size : y->mv_size;
-    int d = memcmp(x->mv_data, y->mv_data, n);
-    return d ? d : (x->mv_size > y->mv_size) - (x->mv_size < y->mv_size);
-}
-
 /* The shards that have a folder of data now, as keys. */
 static int shards_named(const struct catalog_shape *shape, struct names *l)
 {
@@ -92,7 +84,7 @@ static int shards_named(const struct catalog_shape *shape, struct names *l)
         l->at[l->n++] = (MDB_val){k.mv_size, own};
     }
     if (l->n)
-        qsort(l->at, l->n, sizeof(*l->at), by_key);
+        qsort(l->at, l->n, sizeof(*l->at), catalog_key_cmp);
     return 0;
 }
 
@@ -107,7 +99,7 @@ static int shards_forget_others(struct catalog *c, const struct catalog_shape *s
     if (rc)
         return rc;
     while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
-        if (!(l.n && bsearch(&k, l.at, l.n, sizeof(*l.at), by_key)) &&
+        if (!(l.n && bsearch(&k, l.at, l.n, sizeof(*l.at), catalog_key_cmp)) &&
             (rc = mdb_cursor_del(cursor, 0)))
             break;
     mdb_cursor_close(cursor);
@@ -119,11 +111,29 @@ int catalog_put_shards(struct catalog *c, const struct catalog_shape *shape, uin
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && shape && i < shape->nshards; i++) {
-        rc = shards_put_one(c, &shape->shards[i], index);
+        struct catalog_shard s;
+        memset(&s, 0, sizeof(s));
+        if (shape->shard(shape->ctx, i, &s))
+            rc = shards_put_one(c, &s, index);
         if (rc == 0 && catalog_needs_rest(c))
             rc = catalog_rest(c);
     }
     return rc || !shape || !all ? rc : shards_forget_others(c, shape);
+}
+
+int catalog_forget_shard(struct catalog *c, const char *path)
+{
+    char buf[CATALOG_KEY_MAX];
+    const char *first = strchr(path, '/'), *last = strrchr(path, '/');
+    if (!first || last == first)
+        return 0;
+    cleanup(arena_free) struct arena memory = {0};
+    const char *shard = arena_text(&memory, first + 1, (size_t)(last - first - 1));
+    if (!shard)
+        return ENOMEM;
+    MDB_val k = catalog_key(shard, buf);
+    int rc = mdb_del(c->txn, c->shards, &k, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 struct shards_job {

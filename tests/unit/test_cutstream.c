@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cutfile and cutstream: a state of many cuts, a piece at a time, is the one that cutstate holds. */
+/* cutscan and cutstream: a state of many cuts, a piece at a time, is the one that cutstate holds. */
 #include "store/base/cleanup.h"
 #include "store/chain/cutlist.h"
 #include "store/chain/cutstate.h"
@@ -95,12 +95,12 @@ static const char *name_of(int number, char out[32])
 
 static struct cutstream *open_stream(int dir, int n)
 {
-    struct cutfile *files[CUTS];
+    struct cutscan *files[CUTS];
     struct cutstream *s;
     struct err e = {0};
     char name[32];
     for (int i = 0; i < n; i++)
-        if (cutfile_open(dir, name_of(i, name), i % 2, &files[i], &e) < 0)
+        if (cutscan_open(dir, name_of(i, name), i % 2, &files[i], &e) < 0)
             fail_msg("%s", e.text);
     assert_int_equal(cutstream_new(files, (size_t)n, &s, &e), 0);
     return s;
@@ -168,8 +168,7 @@ static void folders_are_skipped(void **state)
                 continue;
             assert_int_equal(cutstream_next(stream, &got, &e), 0);
             must_be(got, &all[i]);
-            if (cut_is_folder(got) && strlen(got->path) > 8 &&
-                rand_r(&seed) % 30 < (unsigned)round) {
+            if (cut_is_folder(got) && strlen(got->path) > 8 && rand_r(&seed) % 30 < round) {
                 assert_int_equal(cutstream_skip(stream, got->path, &e), 0);
                 snprintf(below, sizeof(below), "%s/", got->path);
             }
@@ -183,16 +182,16 @@ static void damage_is_found(void **state)
 {
     autoclose int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     unsigned seed = 3;
-    struct cutfile *f = NULL;
+    struct cutscan *f = NULL;
     struct err e = {0};
     write_cut(dir, 0, &seed, NULL);
     autoclose int fd = openat(dir, "base", O_RDWR | O_CLOEXEC);
     assert_int_equal(pwrite(fd, "9", 1, 5000), 1);
-    assert_int_equal(cutfile_open(dir, "base", false, &f, &e), -EBADMSG);
+    assert_int_equal(cutscan_open(dir, "base", false, &f, &e), -EBADMSG);
     assert_non_null(strstr(e.text, "checksum"));
     assert_int_equal(ftruncate(fd, 30), 0);
-    assert_int_equal(cutfile_open(dir, "base", true, &f, &e), -EBADMSG);
-    assert_int_equal(cutfile_open(dir, "5", true, &f, &e), -ENOENT);
+    assert_int_equal(cutscan_open(dir, "base", true, &f, &e), -EBADMSG);
+    assert_int_equal(cutscan_open(dir, "5", true, &f, &e), -ENOENT);
 }
 
 int main(void)

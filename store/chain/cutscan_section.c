@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/chain/cutfile_section.h"
+#include "store/chain/cutscan_section.h"
 
 #include "store/base/io.h"
 
@@ -12,21 +12,21 @@
 #define PROBE 1024
 #define NEAR 4096 /* bytes within which lines are read one after the other */
 
-void cutfile_section_clear(struct cutfile_section *s)
+void cutscan_section_clear(struct cutscan_section *s)
 {
     free(s->buf);
     s->buf = NULL;
     s->n = s->cap = 0;
 }
 
-static int section_bad(const struct cutfile_section *s, struct err *e)
+static int section_bad(const struct cutscan_section *s, struct err *e)
 {
     return err_set(e, -EBADMSG, "the manifest of cut %s is damaged at byte %" PRIu64, s->name,
                    s->at);
 }
 
 /* Makes buf hold the bytes from s->at on: at least `least`, if the section has them. */
-static int section_fill(struct cutfile_section *s, size_t least, struct err *e)
+static int section_fill(struct cutscan_section *s, size_t least, struct err *e)
 {
     const uint64_t left = s->end - s->at;
     const size_t want = left < least ? (size_t)left : least;
@@ -45,7 +45,7 @@ static int section_fill(struct cutfile_section *s, size_t least, struct err *e)
     return 0;
 }
 
-int cutfile_section_line(struct cutfile_section *s, char **line, struct err *e)
+int cutscan_section_line(struct cutscan_section *s, char **line, struct err *e)
 {
     *line = NULL;
     if (s->at >= s->end)
@@ -61,7 +61,7 @@ int cutfile_section_line(struct cutfile_section *s, char **line, struct err *e)
             s->at += (uint64_t)(nl + 1 - *line);
             return 0;
         }
-        if (s->buf && s->from == s->at && (s->from + s->n == s->end || s->n >= CUTFILE_LINE_MAX))
+        if (s->buf && s->from == s->at && (s->from + s->n == s->end || s->n >= CUTSCAN_LINE_MAX))
             return section_bad(s, e);
         int r = section_fill(s, least, e);
         if (r < 0)
@@ -70,15 +70,15 @@ int cutfile_section_line(struct cutfile_section *s, char **line, struct err *e)
 }
 
 /* Goes to the first line that begins after byte `at` of the file; the end: there is none. */
-static int section_to_line(struct cutfile_section *s, uint64_t at, struct err *e)
+static int section_to_line(struct cutscan_section *s, uint64_t at, struct err *e)
 {
     char *rest;
     s->at = at;
-    return cutfile_section_line(s, &rest, e);
+    return cutscan_section_line(s, &rest, e);
 }
 
 /* Whether the first line that begins after byte `at` is before the key; *begins: where it begins. */
-static int section_probe(struct cutfile_section *s, uint64_t at,
+static int section_probe(struct cutscan_section *s, uint64_t at,
                          bool (*before)(const void *key, char *line), const void *key,
                          uint64_t *begins, bool *out, struct err *e)
 {
@@ -87,12 +87,12 @@ static int section_probe(struct cutfile_section *s, uint64_t at,
     int r = section_to_line(s, at, e);
     *begins = s->at;
     if (r == 0)
-        r = cutfile_section_line(s, &line, e);
+        r = cutscan_section_line(s, &line, e);
     *out = r == 0 && line && before(key, line);
     return r;
 }
 
-int cutfile_section_seek(struct cutfile_section *s, bool (*before)(const void *key, char *line),
+int cutscan_section_seek(struct cutscan_section *s, bool (*before)(const void *key, char *line),
                          const void *key, struct err *e)
 {
     uint64_t low = s->at, high = s->end, begins = 0;

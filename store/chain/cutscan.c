@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/chain/cutfile.h"
+#include "store/chain/cutscan.h"
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/path.h"
-#include "store/chain/cutfile_section.h"
+#include "store/chain/cutscan_section.h"
 #include "store/snapshot/manifest.h"
 
 #include <errno.h>
@@ -15,10 +15,10 @@
 
 #define PIECE ((size_t)256 << 10)
 
-struct cutfile {
+struct cutscan {
     char name[32];
     int fd;
-    struct cutfile_section entries, removed, removed_folders;
+    struct cutscan_section entries, removed, removed_folders;
     struct cut_entry entry; /* the one at hand */
     bool have;              /* there is one */
     char last[PATH_MAX];    /* its path: they must rise */
@@ -28,18 +28,18 @@ struct cutfile {
     } file, folder;
 };
 
-void cutfile_close(struct cutfile *f)
+void cutscan_close(struct cutscan *f)
 {
     if (!f)
         return;
-    cutfile_section_clear(&f->entries);
-    cutfile_section_clear(&f->removed);
-    cutfile_section_clear(&f->removed_folders);
+    cutscan_section_clear(&f->entries);
+    cutscan_section_clear(&f->removed);
+    cutscan_section_clear(&f->removed_folders);
     cleanup_close(&f->fd);
     free(f);
 }
 
-static int cutfile_bad(const struct cutfile *f, struct err *e)
+static int cutscan_bad(const struct cutscan *f, struct err *e)
 {
     return err_set(e, -EBADMSG,
                    "the manifest of cut %s is damaged: names out of order, or what may not stand "
@@ -48,7 +48,7 @@ static int cutfile_bad(const struct cutfile *f, struct err *e)
 }
 
 /* In which order kinds of lines come. */
-static int rank(const char *line)
+static int cutscan_rank(const char *line)
 {
     switch (cut_line_kind(line)) {
     case 0:
@@ -67,39 +67,39 @@ static int rank(const char *line)
 
 static bool is_of_lower_rank(const void *key, char *line)
 {
-    return rank(line) < *(const int *)key;
+    return cutscan_rank(line) < *(const int *)key;
 }
 
 /* Where the lines of a rank begin, at or after `at`. */
-static int cutfile_begins(struct cutfile *f, uint64_t at, uint64_t end, int wanted, uint64_t *out,
+static int cutscan_begins(struct cutscan *f, uint64_t at, uint64_t end, int wanted, uint64_t *out,
                           struct err *e)
 {
-    struct cutfile_section s = {.name = f->name, .fd = f->fd, .at = at, .end = end};
+    struct cutscan_section s = {.name = f->name, .fd = f->fd, .at = at, .end = end};
     char *line = NULL;
-    int r = cutfile_section_seek(&s, is_of_lower_rank, &wanted, e);
+    int r = cutscan_section_seek(&s, is_of_lower_rank, &wanted, e);
     do {
         *out = s.at;
         if (r == 0)
-            r = cutfile_section_line(&s, &line, e);
-    } while (r == 0 && line && rank(line) < wanted);
-    cutfile_section_clear(&s);
+            r = cutscan_section_line(&s, &line, e);
+    } while (r == 0 && line && cutscan_rank(line) < wanted);
+    cutscan_section_clear(&s);
     return r;
 }
 
-static int cutfile_find_sections(struct cutfile *f, uint64_t end, struct err *e)
+static int cutscan_find_sections(struct cutscan *f, uint64_t end, struct err *e)
 {
     uint64_t at[5] = {0};
     int r = 0;
     for (int i = 1; r == 0 && i < 5; i++)
-        r = cutfile_begins(f, at[i - 1], end, i, &at[i], e);
-    struct cutfile_section *const all[] = {&f->entries, &f->removed, &f->removed_folders};
+        r = cutscan_begins(f, at[i - 1], end, i, &at[i], e);
+    struct cutscan_section *const all[] = {&f->entries, &f->removed, &f->removed_folders};
     for (int i = 0; i < 3; i++)
-        *all[i] = (struct cutfile_section){
+        *all[i] = (struct cutscan_section){
             .name = f->name, .fd = f->fd, .at = at[i + 1], .end = at[i + 2]};
     return r;
 }
 
-static int cutfile_check_seal(struct cutfile *f, uint64_t size, bool sealed, struct err *e)
+static int cutscan_check_seal(struct cutscan *f, uint64_t size, bool sealed, struct err *e)
 {
     char head[CUT_MAGIC_BYTES], seal[CUT_SEAL_BYTES];
     if (size < sizeof(head) + sizeof(seal))
@@ -121,9 +121,9 @@ static int cutfile_check_seal(struct cutfile *f, uint64_t size, bool sealed, str
                  : cut_seal_check(f->name, head, seal, h, e);
 }
 
-int cutfile_open(int dirfd, const char *name, bool sealed, struct cutfile **out, struct err *e)
+int cutscan_open(int dirfd, const char *name, bool sealed, struct cutscan **out, struct err *e)
 {
-    cleanup(cutfile_closep) struct cutfile *f = calloc(1, sizeof(*f));
+    cleanup(cutscan_closep) struct cutscan *f = calloc(1, sizeof(*f));
     struct stat st;
     if (!f)
         return err_sys(e, -ENOMEM, "the manifest of cut %s", name);
@@ -132,36 +132,36 @@ int cutfile_open(int dirfd, const char *name, bool sealed, struct cutfile **out,
     if (f->fd < 0 || fstat(f->fd, &st) < 0)
         return err_sys(e, -errno, "the manifest of cut %s", name);
     const uint64_t size = (uint64_t)st.st_size;
-    int r = cutfile_check_seal(f, size, sealed, e);
+    int r = cutscan_check_seal(f, size, sealed, e);
     if (r == 0)
-        r = cutfile_find_sections(f, size - CUT_SEAL_BYTES, e);
+        r = cutscan_find_sections(f, size - CUT_SEAL_BYTES, e);
     if (r == 0)
-        r = cutfile_next(f, e);
+        r = cutscan_next(f, e);
     if (r == 0)
         *out = steal_ptr(&f);
     return r;
 }
 
-const struct cut_entry *cutfile_entry(const struct cutfile *f)
+const struct cut_entry *cutscan_entry(const struct cutscan *f)
 {
     return f->have ? &f->entry : NULL;
 }
 
-int cutfile_next(struct cutfile *f, struct err *e)
+int cutscan_next(struct cutscan *f, struct err *e)
 {
     struct cut_reader reader = {.name = f->name, .e = e};
     char *line;
     f->have = false;
-    int r = cutfile_section_line(&f->entries, &line, e);
+    int r = cutscan_section_line(&f->entries, &line, e);
     if (r < 0 || !line)
         return r;
     const char kind = cut_line_kind(line);
     if (kind != 'f' && kind != 'd')
-        return cutfile_bad(f, e);
+        return cutscan_bad(f, e);
     if ((r = cut_line_read(&reader, kind == 'd', line + 2, &f->entry)) < 0)
         return r;
     if (*f->last && cut_path_cmp(f->last, f->entry.path) >= 0)
-        return cutfile_bad(f, e);
+        return cutscan_bad(f, e);
     strcpy(f->last, f->entry.path); /* shorter than PATH_MAX: manifest_name_ok */
     f->have = true;
     return 0;
@@ -190,53 +190,53 @@ static bool is_line_before(const void *key, char *line)
     return path && cut_text_decode(path) && *path && is_before(key, path);
 }
 
-static int cutfile_go(struct cutfile *f, const struct sought *s, struct err *e)
+static int cutscan_go(struct cutscan *f, const struct sought *s, struct err *e)
 {
     int r = 0;
     for (int near = 0; r == 0 && f->have && is_before(s, f->entry.path); near++) {
-        if (near == 16 && (r = cutfile_section_seek(&f->entries, is_line_before, s, e)) < 0)
+        if (near == 16 && (r = cutscan_section_seek(&f->entries, is_line_before, s, e)) < 0)
             return r;
-        r = cutfile_next(f, e);
+        r = cutscan_next(f, e);
     }
     return r;
 }
 
-int cutfile_seek(struct cutfile *f, const char *path, struct err *e)
+int cutscan_seek(struct cutscan *f, const char *path, struct err *e)
 {
-    return cutfile_go(f, &(struct sought){path, false}, e);
+    return cutscan_go(f, &(struct sought){path, false}, e);
 }
 
-int cutfile_skip(struct cutfile *f, const char *folder, struct err *e)
+int cutscan_skip(struct cutscan *f, const char *folder, struct err *e)
 {
-    return cutfile_go(f, &(struct sought){folder, true}, e);
+    return cutscan_go(f, &(struct sought){folder, true}, e);
 }
 
-static int cutfile_next_gone(struct cutfile *f, struct cutfile_section *s, struct gone *g,
+static int cutscan_next_gone(struct cutscan *f, struct cutscan_section *s, struct gone *g,
                              bool folder, struct err *e)
 {
     char *line;
     g->begun = true;
-    int r = cutfile_section_line(s, &line, e);
+    int r = cutscan_section_line(s, &line, e);
     g->ended = r == 0 && !line;
     if (r < 0 || !line)
         return r;
     char *path = line + 2;
     if (!cut_text_decode(path) || !manifest_name_ok(path, folder))
-        return cutfile_bad(f, e);
+        return cutscan_bad(f, e);
     strcpy(g->path, path);
     return 0;
 }
 
-int cutfile_removes(struct cutfile *f, const char *path, bool folder, struct err *e)
+int cutscan_removes(struct cutscan *f, const char *path, bool folder, struct err *e)
 {
-    struct cutfile_section *s = folder ? &f->removed_folders : &f->removed;
+    struct cutscan_section *s = folder ? &f->removed_folders : &f->removed;
     struct gone *g = folder ? &f->folder : &f->file;
     const struct sought sought = {path, false};
-    int r = g->begun ? 0 : cutfile_next_gone(f, s, g, folder, e);
+    int r = g->begun ? 0 : cutscan_next_gone(f, s, g, folder, e);
     for (int near = 0; r == 0 && !g->ended && is_before(&sought, g->path); near++) {
-        if (near == 16 && (r = cutfile_section_seek(s, is_line_before, &sought, e)) < 0)
+        if (near == 16 && (r = cutscan_section_seek(s, is_line_before, &sought, e)) < 0)
             return r;
-        r = cutfile_next_gone(f, s, g, folder, e);
+        r = cutscan_next_gone(f, s, g, folder, e);
     }
     return r < 0 ? r : !g->ended && strcmp(g->path, path) == 0;
 }
