@@ -232,6 +232,21 @@ class PlacesTest(RollbackTest):
         self.assertEqual(self.rollback("0", "--owner=0:0")["linked"], 9)
         self.check(0)
 
+    def test_lost_folders(self):
+        """With the folders their owner has gone; the cut knows both."""
+        for path in (self.store, *self.store.rglob("*")):
+            if self.state not in (path, *path.parents):
+                os.chown(path, 1234, 4321)
+        snap(self.store, "cut", "--guard=off")
+        wanted = store_tree(self.store, times=False)
+        for lost in (("data",), ("meta", "data", "wal")):
+            for folder in lost:
+                shutil.rmtree(self.store / folder)
+            out, _ = self.call("rollback", "latest")
+            self.same(wanted, store_tree(self.store, times=False))
+            self.assertIn("; linked: 11; copied: 4 ", out)
+        self.assertIn("there was no store before", out)
+
     def test_state_on_another_disk(self):
         state = self.folder / "state"
         self.disk(state)
