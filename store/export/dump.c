@@ -88,7 +88,8 @@ struct points_query dump_points_query(const struct dump_query *q)
                                  .to = q->to,
                                  .way = q->format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER,
                                  .gaps = q->gaps,
-                                 .reader = q->reader};
+                                 .reader = q->reader,
+                                 .memory = q->memory};
 }
 
 int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e)
@@ -116,7 +117,7 @@ void dump_free(struct dump *d)
     for (size_t i = 0; d->names && i < points_columns(d->points); i++)
         buffer_free(&d->names[i]);
     free(d->names);
-    free(d->lines.fields);
+    dump_lines_end(d);
     buffer_free(&d->prefix);
     buffer_free(&d->text);
     points_free(d->points);

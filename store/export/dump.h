@@ -37,6 +37,7 @@ struct dump_query {
     enum dump_format format;
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
+    size_t memory;                       /* budget in bytes; 0: POINTS_MEMORY (points_types.h) */
 };
 
 struct dump;

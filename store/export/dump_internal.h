@@ -16,7 +16,8 @@ struct lines_field {
 /* What line protocol leaves out. */
 struct lines {
     struct lines_field *fields; /* one for each column */
-    struct slice key;           /* of the current series */
+    size_t *columns, ncolumns;  /* those of fields */
+    struct buffer key;          /* of the current series, if it is left out */
     const char *why;            /* why it cannot be expressed; NULL: it can */
     bool whole;                 /* the measurement cannot be expressed either */
     uint64_t left;              /* omitted points of the series or the measurement */
@@ -53,6 +54,7 @@ void dump_csv_row(struct dump *d, const struct points_row *row);
 /* Of line protocol (dump_lines.c). */
 void dump_lines_name(struct buffer *o, struct slice name);
 int dump_lines_begin(struct dump *d); /* 0 or -ENOMEM */
+void dump_lines_end(struct dump *d);  /* releases what dump_lines_begin made */
 int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e);
 void dump_lines_tail(struct dump *d);
 

@@ -147,7 +147,7 @@ int points_answer_next(struct points *p, struct points_row *row, struct err *e)
         return 0;
     a->head = goheap_pop(&a->heap);
     const struct series *s = a->head->head;
-    *row = (struct points_row){s->time, s->key, s->cells};
+    *row = (struct points_row){s->time, s->key, s->cells, false};
     return 1;
 }
 

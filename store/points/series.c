@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/series.h"
 
+#include "store/base/array.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -55,6 +57,58 @@ int series_init(struct series *s, struct measurement *m, size_t *i, const struct
     series_set_tags(s);
     *i += n;
     return 0;
+}
+
+static bool series_make_room(struct series *s, size_t nfields, size_t ncells, size_t ntags)
+{
+    return array_room(&s->fields, &s->fields_room, nfields) &&
+           array_room(&s->cells, &s->cells_room, ncells) &&
+           array_room(&s->tags, &s->tags_room, ntags);
+}
+
+int series_set(struct series *s, const struct stream_series *from, const struct columns *c,
+               bool convert)
+{
+    if (!series_make_room(s, from->nfields, c->n + 1, from->key.n + 1))
+        return -ENOMEM;
+    memset(s->cells, 0, c->n * sizeof(*s->cells));
+    s->key = from->key;
+    s->columns = c;
+    s->ncells = c->n;
+    s->nfields = 0;
+    s->done = false;
+    for (size_t i = 0; i < from->nfields; i++) {
+        struct stream_field *f = &from->fields[i];
+        size_t column = columns_find(c, f->name, false);
+        if (column == c->n || (convert && !columns_fits(c->list[column].type, f->cursor.type)))
+            continue;
+        s->fields[s->nfields++] = (struct series_field){&f->cursor, column};
+        s->cells[column].type = convert ? c->list[column].type : f->cursor.type;
+    }
+    series_set_tags(s);
+    return 0;
+}
+
+int64_t series_bound(const struct series *s)
+{
+    int64_t bound = INT64_MAX;
+    for (size_t i = 0; i < s->nfields; i++) {
+        const struct cursor *c = s->fields[i].cursor;
+        for (size_t k = 0; k < c->nblocks; k++)
+            if (c->blocks[k].entries[0].min < bound)
+                bound = c->blocks[k].entries[0].min;
+        if (c->nwal > 0 && c->wal[0].time < bound)
+            bound = c->wal[0].time;
+    }
+    return bound;
+}
+
+void series_free(struct series *s)
+{
+    free(s->fields);
+    free(s->cells);
+    free(s->tags);
+    *s = (struct series){.done = true};
 }
 
 static void set_cell(struct points_cell *cell, const struct cursor *c)
