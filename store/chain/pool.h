@@ -20,6 +20,9 @@
  * cuts_fd is the folder cuts/. The caller owns the descriptor. */
 int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct err *e);
 
+/* Opens the folder of the files with this serial, for the caller: each is called SEQ there. */
+int pool_open_folder(int cuts_fd, uint64_t serial);
+
 /* Files being added for one new cut. */
 struct pool_adding {
     int cuts_fd;
@@ -35,6 +38,9 @@ struct pool_adding {
  * disk is full. */
 int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cut_place *out,
              bool *linked, struct err *e);
+
+/* Removes some of the files that were added, n from number `first` on. */
+int pool_take_back(struct pool_adding *p, uint32_t first, uint32_t n, struct err *e);
 
 /* The free space of the disk of fd, and the reserve by the rules. */
 int pool_room(int fd, const struct cut_rules *rules, uint64_t *reserve, uint64_t *avail,
@@ -55,7 +61,8 @@ int pool_sweep(int cuts_fd, uint64_t last, bool (*keep)(void *ctx, uint64_t seri
 /* Removes the files of cuts with serials from first on, which were not completed. */
 int pool_remove_from(int cuts_fd, uint64_t first, struct err *e);
 
-/* The number of retained files, their bytes, and the bytes of those without another name. */
+/* The number of retained files, their bytes, and the bytes on disk of those that have no name outside
+ * of the pool. */
 int pool_usage(int cuts_fd, uint64_t *files, uint64_t *bytes, uint64_t *only_ours, struct err *e);
 
 #endif
