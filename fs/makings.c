@@ -140,7 +140,7 @@ int makings_read(struct makings *all, struct schema_cache *c, struct making_read
         struct slot *s;
         int rc = makings_enter(all, c, r, who, off + done, &s);
         if (rc < 0)
-            return rc;
+            return err_sys(e, rc, "a thread that makes the file");
         ssize_t got =
             making_take(s->making, r, who, (char *)buf + done, n - done, off + done, ahead, e);
         makings_exit(all, s, got < 0 && got != -EINTR);

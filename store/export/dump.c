@@ -106,6 +106,8 @@ int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **
         return r;
     if (!dump_make_names(d) || (d->format == DUMP_LP && dump_lines_begin(d) < 0))
         return err_sys(e, -ENOMEM, "the names of columns");
+    if (d->format == DUMP_CSV)
+        dump_csv_begin(d);
     *out = steal_ptr(&d);
     return 0;
 }
@@ -156,6 +158,8 @@ static int dump_make(struct dump *d, struct err *e)
     struct points_row row;
     d->at = d->text.n = 0;
     while (!d->ended && d->text.n < PIECE) {
+        if (d->mark_wanted && d->text.n && dump_has_mark(d))
+            break;
         int r = points_next(d->points, &row, e);
         if (r < 0)
             return r;

@@ -22,6 +22,7 @@
 #ifndef INFLUXFS_EXPORT_DUMP_H
 #define INFLUXFS_EXPORT_DUMP_H
 
+#include "store/base/buffer.h"
 #include "store/points/gaps.h"
 #include "store/points/schema_cache.h"
 
@@ -55,6 +56,16 @@ static inline void dump_freep(struct dump **d)
  * made at a time, or one row if longer. After an error, the text so far is
  * incomplete. Errors as points_next. */
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
+
+/* Marks: places from which another dump of the same query over the same files goes on. They are for
+ * this process alone.
+ *
+ * dump_mark appends that of the next byte to *mark. -EAGAIN: there is none here; from now on, dump_read
+ * gives less than it might where there is one. -ENOMEM. dump_resume begins there, instead of at the
+ * beginning; nothing was read yet. -EINVAL: no such mark; errors as dump_read, after which only
+ * dump_free is allowed. */
+int dump_mark(struct dump *d, struct buffer *mark);
+int dump_resume(struct dump *d, struct slice mark, struct err *e);
 
 /* Whether the text, of which nothing was read yet, is that of no points: 1 or 0. Makes the first
  * piece. Errors as dump_read. */

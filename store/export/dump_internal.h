@@ -37,17 +37,22 @@ struct dump {
     bool ended;
     struct buffer text; /* the last piece made */
     struct gotext_day day;
-    size_t at; /* how much of it has been read */
+    size_t at;        /* how much of it has been read */
+    bool mark_wanted; /* a piece is to end where there is a mark */
 };
 
 struct points_query dump_points_query(const struct dump_query *q);
 
-/* JSON and CSV (dump_answer.c): the text before the first row; each row; the text after the last
+/* Whether dump_mark could give a mark after the row that was made last (dump_mark.c). */
+bool dump_has_mark(const struct dump *d);
+
+/* JSON and CSV (dump_answer.c): what d->prefix is of CSV, once; the text before the first row; each row; the text after the last
  * row, even without rows; a JSON value. */
 void dump_json_head(struct dump *d);
 void dump_json_row(struct dump *d, const struct points_row *row);
 void dump_json_tail(struct dump *d);
 void dump_json_cell(struct buffer *o, const struct points_cell *c);
+void dump_csv_begin(struct dump *d);
 void dump_csv_head(struct dump *d);
 void dump_csv_row(struct dump *d, const struct points_row *row);
 

@@ -59,8 +59,8 @@ const struct points_column *points_column(const struct points *p, size_t i);
  * only points_free is allowed. */
 int points_next(struct points *p, struct points_row *row, struct err *e);
 
-/* Makes *mark the place after the row that was given last. -EAGAIN: not at this row, but maybe at
- * the next one; -ENOMEM. */
+/* Makes *mark the place after the row that was given last; NULL: only asks whether there is one, at
+ * little cost. -EAGAIN: not at this row, but maybe at the next one; -ENOMEM. */
 int points_mark(const struct points *p, struct buffer *mark);
 
 /* Before the first points_next: goes to the mark of a stream of the same query and capture. -EINVAL:

@@ -181,6 +181,8 @@ int points_all_mark(const struct points *p, struct buffer *mark)
     const struct points_all *a = p->all;
     if (!a->row || a->row->series.time == INT64_MAX)
         return -EAGAIN;
+    if (!mark)
+        return 0;
     const struct slice key = a->row->series.key;
     const struct mark_head head = {key.n, (size_t)(a->row - a->parts), a->row->series.time};
     mark->n = 0;

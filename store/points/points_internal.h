@@ -30,8 +30,9 @@ struct points {
 size_t points_memory(const struct points *p);
 size_t points_window(const struct points *p, size_t memory);
 
-/* The measurement in shard i (points_shard.c). */
-int points_measurement(const struct points *p, size_t i, struct measurement **out, struct err *e);
+/* The measurement in shard i, from a time on (points_shard.c). */
+int points_measurement(const struct points *p, size_t i, int64_t from, struct measurement **out,
+                       struct err *e);
 
 /* How much of a measurement in a shard is read, and how much of it at once (stream_query). */
 struct points_stream_limits {

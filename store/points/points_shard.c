@@ -23,7 +23,8 @@ size_t points_window(const struct points *p, size_t memory)
     return memory > LEAST_WINDOW ? memory : LEAST_WINDOW;
 }
 
-int points_measurement(const struct points *p, size_t i, struct measurement **out, struct err *e)
+int points_measurement(const struct points *p, size_t i, int64_t from, struct measurement **out,
+                       struct err *e)
 {
     cleanup(walcache_unrefp) struct walcache *wal = NULL;
     cleanup(keyindex_unrefp) struct keyindex *keys = NULL;
@@ -33,7 +34,7 @@ int points_measurement(const struct points *p, size_t i, struct measurement **ou
     const struct measurement_query q = {.capture = schema_cache_capture(p->cache),
                                         .shard = p->shards[i].files,
                                         .name = p->q.measurement,
-                                        .range = {p->q.from, p->q.to - 1},
+                                        .range = {from, p->q.to - 1},
                                         .gaps = p->q.gaps,
                                         .reader = p->q.reader,
                                         .wal = wal,

@@ -170,16 +170,12 @@ static bool is_string(const struct points_cell *c)
     return c->present && c->type == VALUE_STRING;
 }
 
-bool series_less(const void *va, const void *vb, void *ctx)
+bool series_cells_less(const struct points_cell *a, const struct points_cell *b, size_t n)
 {
-    const struct series *a = va, *b = vb;
-    (void)ctx;
-    if (a->time != b->time)
-        return a->time < b->time;
-    for (size_t i = 0; i < a->ncells; i++) {
-        if (!is_string(&a->cells[i]) || !is_string(&b->cells[i]))
+    for (size_t i = 0; i < n; i++) {
+        if (!is_string(&a[i]) || !is_string(&b[i]))
             return false;
-        int c = slice_compare(points_text(&a->cells[i]), points_text(&b->cells[i]));
+        int c = slice_compare(points_text(&a[i]), points_text(&b[i]));
         if (c)
             return c < 0;
     }

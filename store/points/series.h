@@ -48,9 +48,9 @@ int series_init(struct series *s, struct measurement *m, size_t *i, const struct
 int series_first(struct series *s, struct err *e);
 int series_next(struct series *s, struct err *e);
 
-/* Whether influxd merges row a before row b: by time, then by the cells as long as both are
- * strings. For struct goheap; ctx is not used. */
-bool series_less(const void *a, const void *b, void *ctx);
+/* Whether influxd merges a row before another one of the same time: by the cells, n in each, as long
+ * as both are strings. */
+bool series_cells_less(const struct points_cell *a, const struct points_cell *b, size_t n);
 
 /* Releases the series and the contents of its cursors. */
 void series_clear(struct series *s);

@@ -106,16 +106,17 @@ static int seriesstream_leave_key(const struct seriesstream *s, const struct tsm
     return gaps_damage(s->q.gaps, code, e, "left out: key %s, %s", name, times);
 }
 
-static int seriesstream_add_key(struct seriesstream *s, struct filekeys *keys, struct err *e)
+/* Passes over a key that has no field. */
+static int seriesstream_pass_key(struct seriesstream *s, struct err *e)
 {
-    struct time_range range = s->q.range;
     struct filekey k;
-    filekeys_at(keys, &k);
-    if (s->again)
-        range.min = s->from > range.min ? s->from : range.min;
-    int r = streamfields_add_file(&s->fields, &k, range, e);
+    filekeys_at(s->keys, &k);
+    const struct slice key = {k.key.key, k.key.len};
+    int r = key_deletes_all(k.deletes, k.key.min, k.key.max)
+                ? 0
+                : shards_check_field(key, tsmfile_name(k.file), k.key.type, NULL, e);
     r = r < 0 ? seriesstream_leave_key(s, &k.key, r, e) : 0;
-    return r < 0 ? r : filekeys_next(keys, e);
+    return r < 0 ? r : filekeys_next(s->keys, e);
 }
 
 /* The series of the first key that is still to be given; p NULL: there are no more. */
@@ -125,7 +126,7 @@ static int seriesstream_head(struct seriesstream *s, struct slice *series, struc
     int r = 0;
     while (r == 0 && (key = filekeys_head(s->keys)).p) {
         if (!serieskey_split(key, series, &field))
-            r = seriesstream_add_key(s, s->keys, e); /* which leaves it out */
+            r = seriesstream_pass_key(s, e);
         else if (is_past(s, *series))
             r = filekeys_next(s->keys, e);
         else
@@ -220,25 +221,35 @@ static bool is_of_last(const struct seriesstream *s, const struct filekeys *keys
     return true;
 }
 
+static int seriesstream_add_key(struct seriesstream *s, struct filekeys *keys,
+                                struct time_range range, struct err *e)
+{
+    struct filekey k;
+    filekeys_at(keys, &k);
+    int r = streamfields_add_file(&s->fields, &k, range, e);
+    r = r < 0 ? seriesstream_leave_key(s, &k.key, r, e) : 0;
+    return r < 0 ? r : filekeys_next(keys, e);
+}
+
 /* Gathers the fields of the series, from the WAL and these files. */
 static int seriesstream_gather(struct seriesstream *s, struct filekeys *keys, struct err *e)
 {
     struct time_range range = s->q.range;
     struct slice field;
     int r = 0;
+    if (s->again && s->from > range.min)
+        range.min = s->from;
+    s->again = false;
     streamfields_begin(&s->fields, seriesstream_last(s));
     while (r == 0 && is_of_last(s, keys, &field)) {
         r = seriesstream_add_wal(s, &field, e);
         if (r == 0)
-            r = seriesstream_add_key(s, keys, e);
+            r = seriesstream_add_key(s, keys, range, e);
     }
     if (r == 0)
         r = seriesstream_add_wal(s, NULL, e);
-    if (s->again)
-        range.min = s->from > range.min ? s->from : range.min;
     if (r == 0 && streamfields_finish(&s->fields, &s->q, range) < 0)
         r = no_memory(e);
-    s->again = false;
     return r;
 }
 

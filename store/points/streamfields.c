@@ -30,7 +30,7 @@ void streamfields_free(struct streamfields *f)
 void streamfields_begin(struct streamfields *f, struct slice series)
 {
     streamfields_rest(f);
-    f->nseries = series.n;
+    f->nprefix = series.n + sizeof(SERIESKEY_SEPARATOR) - 1;
 }
 
 static struct slice streamfields_key(const struct streamfields *f, const struct streamfields_one *n)
@@ -105,9 +105,8 @@ int streamfields_add_file(struct streamfields *f, const struct filekey *k, struc
     if (key_deletes_all(k->deletes, k->key.min, k->key.max))
         return 0;
     struct streamfields_one *n = streamfields_last(f, key);
-    int r = shards_check_field(key, tsmfile_name(k->file), k->key.type, n ? &n->type : NULL, e);
-    if (r < 0)
-        return r;
+    if (key.n == f->nprefix || (n && n->type != k->key.type))
+        return shards_check_field(key, tsmfile_name(k->file), k->key.type, n ? &n->type : NULL, e);
     if ((!n && !(n = streamfields_add(f, key, k->key.type))) ||
         streamfields_add_blocks(f, n, k, range) < 0)
         return err_sys(e, -ENOMEM, "a measurement of a shard");
@@ -126,7 +125,7 @@ static size_t streamfields_window(const struct streamfields *f, size_t values)
 int streamfields_finish(struct streamfields *f, const struct stream_query *q,
                         struct time_range range)
 {
-    const size_t window = streamfields_window(f, q->values), nprefix = f->nseries + 4;
+    const size_t window = streamfields_window(f, q->values);
     size_t entry = 0;
     if (!array_room(&f->fields, &f->fields_room, f->n))
         return -ENOMEM;
@@ -138,7 +137,7 @@ int streamfields_finish(struct streamfields *f, const struct stream_query *q,
         const struct streamfields_one *n = &f->list[i];
         const struct slice key = streamfields_key(f, n);
         f->fields[i] = (struct stream_field){
-            .name = {key.p + nprefix, key.n - nprefix},
+            .name = {key.p + f->nprefix, key.n - f->nprefix},
             .cursor = {.type = n->type,
                        .range = range,
                        .gaps = q->gaps,

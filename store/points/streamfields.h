@@ -18,7 +18,7 @@ struct streamfields_one {
 
 /* Zeroed but for the pool before its first use. */
 struct streamfields {
-    size_t nseries; /* bytes of the series' key, at the front of each composite key */
+    size_t nprefix; /* bytes of each composite key before the name of its field */
     struct buffer text;
     struct streamfields_one *list;
     struct cursor_blocks *blocks; /* `entries` of each counts from the array's beginning */
@@ -36,7 +36,7 @@ void streamfields_free(struct streamfields *f);
 void streamfields_begin(struct streamfields *f, struct slice series);
 
 /* The fields are added in the order of their keys, each first from the WAL, then from the files, the
- * oldest first. 0 or -ENOMEM; of a file also -EBADMSG, if its key is damaged. */
+ * oldest first. 0 or -ENOMEM; of a file also -EBADMSG, as shards_check_field. */
 int streamfields_add_wal(struct streamfields *f, const struct walcache_key *k);
 int streamfields_add_file(struct streamfields *f, const struct filekey *k, struct time_range range,
                           struct err *e);

@@ -65,12 +65,36 @@ size_t capture_runs(const struct capture *c)
     return c->members ? 1 : c->nruns;
 }
 
+/* "data/DB/RP/ID" */
+static bool is_of_shard(const char *dir)
+{
+    int slashes = 0;
+    for (const char *p = dir; *p; p++)
+        slashes += *p == '/';
+    return slashes == 3 && *dir == 'd';
+}
+
 struct capture_run capture_run(const struct capture *c, size_t i)
 {
     if (c->members)
         return (struct capture_run){.dir = "", .n = c->n};
     const struct member_run *r = c->runs[i];
-    return (struct capture_run){r->dir, c->firsts[i], r->n, r->digest};
+    return (struct capture_run){.dir = r->dir,
+                                .first = c->firsts[i],
+                                .n = r->n,
+                                .digest = r->digest,
+                                .shard = is_of_shard(r->dir),
+                                .listed = r->holds == RUN_LISTED,
+                                .files = r->nfiles,
+                                .bytes = r->bytes};
+}
+
+bool capture_run_at(const struct capture *c, size_t i, struct capture_run *out)
+{
+    if (c->members)
+        return false;
+    *out = capture_run(c, array_bisect_last(c->firsts, c->nruns, i));
+    return true;
 }
 
 size_t capture_files(const struct capture *c)

@@ -67,10 +67,16 @@ struct capture_run {
     /* Of their names, inodes, sizes, times, modes and owners: the same digest, also in another
      * process or another life of it, means the same members. NULL where dir is "". */
     const uint8_t *digest;
+    bool shard;     /* it is of the TSM files of a shard */
+    bool listed;    /* its files are members; else they are known, or come later (marks.h) */
+    size_t files;   /* how many there are, members or not */
+    uint64_t bytes; /* in them */
 };
 
 size_t capture_runs(const struct capture *c);
 struct capture_run capture_run(const struct capture *c, size_t i);
+/* The run of member i; false: of a capture that has none. */
+bool capture_run_at(const struct capture *c, size_t i, struct capture_run *out);
 /* How many of the members are files. */
 size_t capture_files(const struct capture *c);
 

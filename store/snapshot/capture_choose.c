@@ -68,6 +68,10 @@ static int choose_leave_out(const struct capture_parts *p, const struct shard_pi
     if (place_look(p->data_fd, s->path, &kind, &len) == 0 && kind == PLACE_NOTHING)
         return 0;
     int r = choose_judge_id(p, s, e);
+    if (s->set && s->set->run->holds == RUN_KNOWN) {
+        files = s->set->run->nfiles;
+        bytes = s->set->run->bytes;
+    }
     for (size_t i = 0; s->set && i < s->set->n; i++, files++)
         bytes += s->set->files[i].attr.size;
     for (size_t i = 0; s->set && i < s->set->nbad; i++, files++)
@@ -200,7 +204,8 @@ static int choose_judge_all_absent(const struct capture_parts *p, const bool *fo
 static bool holds_data(const struct window *w)
 {
     for (size_t i = 0; i < w->nshards; i++)
-        if ((w->shards[i].set && w->shards[i].set->n) || w->shards[i].nsegments)
+        if ((w->shards[i].set && (w->shards[i].set->n || w->shards[i].set->run->nfiles)) ||
+            w->shards[i].nsegments)
             return true;
     return false;
 }

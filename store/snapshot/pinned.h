@@ -39,6 +39,9 @@ struct pinned *pinned_new(struct catalog *catalog);
  * them (pinned_catalog.c). earlier: a settled capture of the same store, or NULL. */
 int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e);
 
+/* The same for a capture of which other captures have the rest, but without a record. */
+int pinned_prepare(struct pinned *p, struct err *e);
+
 /* As capture_keep_sums. */
 int pinned_keep_sums(struct capture *c, struct err *e);
 

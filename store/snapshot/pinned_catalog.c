@@ -4,6 +4,7 @@
 
 #include "store/base/array.h"
 #include "store/base/time.h"
+#include "store/snapshot/marks.h"
 
 #include <errno.h>
 
@@ -64,17 +65,77 @@ static struct catalog_files view_files(struct view *v)
     return (struct catalog_files){v->p->c.n, pinned_get, pinned_put, v};
 }
 
+static bool pinned_shard(void *ctx, size_t i, struct catalog_shard *out)
+{
+    const struct view *v = ctx;
+    return marks_of(&v->p->window.shards[i], out);
+}
+
+/* The folders, and what is to be remembered of the shards. The caller frees the list of folders. */
+static int pinned_shape(struct view *v, struct catalog_shape *out)
+{
+    const struct capture *c = &v->p->c;
+    struct catalog_folder *folders = calloc(c->nruns + 1, sizeof(*folders));
+    if (!folders)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->nruns; i++) {
+        const struct member_run *r = c->runs[i];
+        folders[i] = (struct catalog_folder){.path = r->dir,
+                                             .first = c->firsts[i] + 1,
+                                             .n = r->n - 1,
+                                             .known = r->settled || r->holds != RUN_LISTED};
+    }
+    *out = (struct catalog_shape){.folders = folders,
+                                  .nfolders = c->nruns,
+                                  .shard = pinned_shard,
+                                  .nshards = v->p->window.nshards,
+                                  .ctx = v};
+    return 0;
+}
+
 int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e)
 {
     struct view v = {.p = p};
+    struct catalog_shape shape;
     const struct catalog_files files = view_files(&v);
-    int r = catalog_settle(p->catalog, p->digest, earlier ? earlier->digest : NULL, &files, host,
-                           time_wall_ns(), p->window.skew_ns, &p->c.record, e);
+    int r = pinned_shape(&v, &shape);
+    if (r < 0)
+        return err_sys(e, r, "a capture");
+    r = catalog_settle_state(p->catalog,
+                             &(struct catalog_given){.digest = p->digest,
+                                                     .earlier = earlier ? earlier->digest : NULL,
+                                                     .files = &files,
+                                                     .shape = &shape,
+                                                     .host = host,
+                                                     .now_ns = time_wall_ns(),
+                                                     .skew_ns = p->window.skew_ns},
+                             &p->c.record, e);
+    free((void *)shape.folders);
     if (r == 0 && v.failed)
         r = err_sys(e, -ENOMEM, "a capture");
     for (size_t i = 0; r == 0 && i < p->c.nruns; i++)
         p->c.runs[i]->settled = true;
     return r;
+}
+
+int pinned_prepare(struct pinned *p, struct err *e)
+{
+    struct view v = {.p = p};
+    struct catalog_shape shape;
+    const struct catalog_files files = view_files(&v);
+    int r = pinned_shape(&v, &shape);
+    if (r < 0)
+        return err_sys(e, r, "a capture");
+    /* The rest is the last one's, whose capture has all of it. */
+    struct catalog_folder *folders = (struct catalog_folder *)shape.folders;
+    size_t n = 0;
+    for (size_t i = 0; i < shape.nfolders; i++)
+        if (capture_run(&p->c, i).shard)
+            folders[n++] = folders[i];
+    shape.nfolders = n;
+    r = catalog_prepare(p->catalog, &files, &shape, e);
+    free(folders);
+    return r < 0 || !v.failed ? r : err_sys(e, -ENOMEM, "a capture");
 }
 
 int pinned_keep_sums(struct capture *c, struct err *e)

@@ -77,9 +77,13 @@ int run_seal(struct member_run *r)
     return 0;
 }
 
-void run_remember(struct member_run *r, const uint8_t digest[SHA256_BYTES])
+void run_remember(struct member_run *r, enum run_files holds, const uint8_t digest[SHA256_BYTES],
+                  size_t nfiles, uint64_t bytes)
 {
     memcpy(r->digest, digest, SHA256_BYTES);
+    r->holds = holds;
+    r->nfiles = nfiles;
+    r->bytes = bytes;
     r->sealed = true;
 }
 

@@ -24,6 +24,11 @@ struct member_run {
     bool sealed;
     bool cut_off; /* damage cuts off a WAL segment */
     bool settled; /* the files have their index */
+    enum run_files {
+        RUN_LISTED, /* all that are in the folder */
+        RUN_KNOWN,  /* none: they are known to be the same as before (run_remember) */
+        RUN_LATER,  /* none: they are to be listed by another capture */
+    } holds;
     uint8_t digest[SHA256_BYTES];
     _Atomic(struct run_layout *) layout; /* one block of memory; NULL until it is asked for */
     struct member members[];
@@ -41,8 +46,10 @@ struct member *run_add(struct member_run *r, const char *name);
 /* Finds the digest and the sums of sizes. 0, -ENOMEM, or -ENAMETOOLONG. */
 int run_seal(struct member_run *r);
 
-/* Seals a run that stands for one of which only the digest is known: it has no files. */
-void run_remember(struct member_run *r, const uint8_t digest[SHA256_BYTES]);
+/* Seals a run that stands for one whose files are not listed: RUN_KNOWN, of which there are so many, or
+ * RUN_LATER. */
+void run_remember(struct member_run *r, enum run_files holds, const uint8_t digest[SHA256_BYTES],
+                  size_t nfiles, uint64_t bytes);
 
 struct member_run *run_ref(struct member_run *r);
 void run_unref(struct member_run *r); /* NULL is allowed */

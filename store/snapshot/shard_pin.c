@@ -340,6 +340,8 @@ static int pin_recheck_data(int data_fd, const struct shard_pin *s)
         return -ESTALE;
     if (folder_same(data_fd, s->path, &s->data))
         return 0;
+    if (s->set->run->holds != RUN_LISTED)
+        return -ESTALE;
     autoclose int fd = folder_open_by(data_fd, s->path, s->data.follow, O_RDONLY);
     if (fd < 0)
         return folder_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
