@@ -2,6 +2,7 @@
 /* What dump/ is made of: the contents of the callers' instants; and what it lacks, with
  * skip_damaged. */
 #include "fs/dumps_internal.h"
+#include "fs/generated_files.h"
 #include "fs/now.h"
 #include "fs/request.h"
 #include "fs/status.h"
@@ -110,7 +111,7 @@ static void dumps_let_go(struct dumps *d, bool all)
 
 void dumps_expire(struct dumps *d)
 {
-    materials_expire(&d->fs->generated);
+    materials_expire(&d->fs->generated->contents);
     dumps_let_go(d, false);
 }
 
@@ -118,7 +119,7 @@ void dumps_drop_all(struct dumps *d)
 {
     if (!d)
         return;
-    materials_drop_all(&d->fs->generated);
+    materials_drop_all(&d->fs->generated->contents);
     dumps_let_go(d, true);
 }
 

@@ -30,6 +30,7 @@ struct uploads;
 struct dumps;
 struct databases;
 struct backups;
+struct generated_files;
 struct status;
 struct space;
 struct notify;
@@ -58,7 +59,7 @@ struct fs {
     struct node *now_folder;       /* snapshots/now/ */
     struct pace *pace;             /* of the readers of tars */
     struct materials cut_tars;     /* of the nodes of cutfile.h */
-    struct materials generated;    /* what the nodes of generated.h are made of */
+    struct generated_files *generated;
     struct materials backup_files; /* of the nodes of backupfile.c */
     struct views *views;
     struct dumps *dumps;

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/generated.h"
 
-#include "fs/ahead.h"
+#include "fs/generated_files.h"
+#include "fs/makings.h"
 #include "fs/pace.h"
 #include "fs/request.h"
+#include "fs/textmarks.h"
 #include "store/base/lock.h"
-#include "store/snapshot/catalog.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <utlist.h>
+
+/* A mark of a million series has 4 MiB, one of line protocol a hundred bytes. */
+#define MARKS_BUDGET ((size_t)8 << 20)
+#define MARKS_APART MAKING_WINDOW
 
 struct generated_handle {
     struct handle h;
     struct schema_cache *contents;
-    struct ahead ahead;
-    pthread_mutex_t lock;         /* guards what follows */
-    void *text;                   /* NULL: not begun */
-    uint64_t at;                  /* its next byte */
-    struct request *request;      /* the reader; NULL while reading ahead */
-    struct tarball_reader reader; /* asks that request */
+    pthread_mutex_t lock; /* one read at a time */
+    struct making_reader reader;
 };
 
 static const struct node_ops generated_ops;
-
-static const struct generated *generated_of(const struct generated_handle *f)
-{
-    return (const struct generated *)f->h.node;
-}
 
 static void generated_let_go(void *ctx, void *contents)
 {
@@ -34,9 +31,41 @@ static void generated_let_go(void *ctx, void *contents)
     schema_cache_unref(contents);
 }
 
-void generated_files_init(struct fs *fs)
+int generated_files_new(struct fs *fs)
 {
-    materials_init(&fs->generated, LIFE_DUMP, generated_let_go, NULL);
+    struct generated_files *all = calloc(1, sizeof(*all));
+    struct textmarks *marks = textmarks_new(MARKS_BUDGET, MARKS_APART);
+    if (!all || !marks) {
+        free(all);
+        textmarks_free(marks);
+        return -ENOMEM;
+    }
+    all->marks = marks;
+    pthread_mutex_init(&all->lock, NULL);
+    materials_init(&all->contents, LIFE_DUMP, generated_let_go, NULL);
+    fs->generated = all;
+    return 0;
+}
+
+void generated_files_end(struct generated_files *all)
+{
+    struct generated *g;
+    if (!all)
+        return;
+    DL_FOREACH(all->files, g)
+    {
+        makings_free(steal_ptr(&g->makings));
+    }
+}
+
+void generated_files_free(struct generated_files *all)
+{
+    if (!all)
+        return;
+    materials_clear(&all->contents);
+    textmarks_free(all->marks);
+    pthread_mutex_destroy(&all->lock);
+    free(all);
 }
 
 void generated_init(struct generated *g, struct fs *fs, const struct generated_maker *maker,
@@ -49,41 +78,7 @@ void generated_init(struct generated *g, struct fs *fs, const struct generated_m
 
 void generated_made_of(struct generated *g, struct schema_cache *c)
 {
-    material_set(&g->fs->generated, &g->contents, schema_cache_ref(c));
-}
-
-/* Makes all bytes, to learn the size. */
-static int generated_measure(struct generated *g, struct schema_cache *c,
-                             const struct tarball_reader *reader, struct err *e)
-{
-    void *text = NULL;
-    ssize_t n = g->maker->begin(g, c, reader, &text, e);
-    g->size = 0;
-    while (n >= 0 && (n = g->maker->next(text, NULL, SIZE_MAX, e)) > 0) {
-        g->size += (uint64_t)n;
-        g->fs->counters.sizing += (uint64_t)n;
-        if (reader_interrupted(reader))
-            n = err_set(e, -EINTR, "interrupted");
-    }
-    g->maker->end(text);
-    return (int)n;
-}
-
-int generated_size(struct generated *g, struct schema_cache *c, const uint8_t digest[SHA256_BYTES],
-                   const struct tarball_reader *reader, struct err *e)
-{
-    struct catalog *k = schema_cache_catalog(c);
-    struct catalog_derived known = {0};
-    if (k && catalog_get_derived(k, digest, &known, NULL) == 0) {
-        g->size = known.size;
-        return 0;
-    }
-    int r = generated_measure(g, c, reader, e);
-    known.size = g->size;
-    /* A size that is not remembered is found again. */
-    if (r == 0 && k)
-        catalog_put_derived(k, digest, &known, NULL);
-    return r;
+    material_set(&g->fs->generated->contents, &g->contents, schema_cache_ref(c));
 }
 
 static int generated_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
@@ -97,14 +92,34 @@ static int generated_getattr(struct request *r, struct node *n, struct handle *h
 static void generated_free(struct node *n)
 {
     struct generated *g = (struct generated *)n;
-    material_drop(&g->fs->generated, &g->contents);
+    material_drop(&g->fs->generated->contents, &g->contents);
     free(g);
 }
 
-static bool generated_interrupted(void *ctx)
+/* One more handle of g. 0 or -ENOMEM. */
+static int generated_enter(struct generated *g)
 {
-    const struct generated_handle *f = ctx;
-    return f->request && request_interrupted(f->request);
+    struct generated_files *all = g->fs->generated;
+    lock_scope(&all->lock);
+    if (!g->makings && !(g->makings = makings_new(g)))
+        return -ENOMEM;
+    if (g->open++ == 0)
+        DL_APPEND(all->files, g);
+    return 0;
+}
+
+/* One handle of g less. The last one ends what is being made. */
+static void generated_leave(struct generated *g)
+{
+    struct generated_files *all = g->fs->generated;
+    struct makings *over = NULL;
+    pthread_mutex_lock(&all->lock);
+    if (--g->open == 0) {
+        DL_DELETE(all->files, g);
+        over = steal_ptr(&g->makings);
+    }
+    pthread_mutex_unlock(&all->lock);
+    makings_free(over);
 }
 
 static int generated_open(struct request *r, struct node *n, int flags, struct handle **h)
@@ -114,13 +129,16 @@ static int generated_open(struct request *r, struct node *n, int flags, struct h
     (void)r, (void)flags;
     if (!f)
         return -ENOMEM;
-    f->contents = material_open(&g->fs->generated, &g->contents);
+    f->contents = material_open(&g->fs->generated->contents, &g->contents);
     if (!f->contents)
         return -ESTALE;
-    f->reader = (struct tarball_reader){generated_interrupted, f};
+    int rc = generated_enter(g);
+    if (rc < 0) {
+        material_close(&g->fs->generated->contents, &g->contents);
+        return rc;
+    }
     pace_look(g->fs->pace);
     pthread_mutex_init(&f->lock, NULL);
-    ahead_init(&f->ahead);
     *h = &steal_ptr(&f)->h;
     return 0;
 }
@@ -129,109 +147,37 @@ static void generated_release(struct handle *h)
 {
     struct generated_handle *f = (struct generated_handle *)h;
     struct generated *g = (struct generated *)h->node;
-    ahead_clear(&f->ahead);
-    g->maker->end(f->text);
-    material_close(&g->fs->generated, &g->contents);
+    makings_leave(g->makings, &f->reader);
+    generated_leave(g);
+    material_close(&g->fs->generated->contents, &g->contents);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
 
-/* Called with the lock, as are all that follow. */
-static void generated_end(struct generated_handle *f)
-{
-    generated_of(f)->maker->end(f->text);
-    f->text = NULL;
-    f->at = 0;
-}
-
-/* The text must be as long as promised. */
-static int generated_check_end(struct generated_handle *f, struct err *e)
-{
-    char more;
-    if (f->at < generated_of(f)->size)
-        return 0;
-    ssize_t got = generated_of(f)->maker->next(f->text, &more, 1, e);
-    return got > 0 ? err_set(e, -EIO, "the text is longer than it was") : (int)got;
-}
-
-/* The n bytes at off, which lie within the file. */
-static int generated_make(struct generated_handle *f, char *buf, size_t n, uint64_t off,
-                          struct err *e)
-{
-    int r = 0;
-    if (!f->text || f->at > off) {
-        generated_end(f);
-        r = generated_of(f)->maker->begin(generated_of(f), f->contents, &f->reader, &f->text, e);
-    }
-    while (r == 0 && f->at < off + n) {
-        bool skip = f->at < off;
-        uint64_t want = skip ? off - f->at : off + n - f->at;
-        ssize_t got =
-            generated_of(f)->maker->next(f->text, skip ? NULL : buf + (f->at - off), want, e);
-        if (got <= 0)
-            r = got < 0 ? (int)got : err_set(e, -EIO, "the text is shorter than it was");
-        else if (skip && generated_interrupted(f))
-            r = err_set(e, -EINTR, "interrupted");
-        f->at += got > 0 ? (uint64_t)got : 0;
-    }
-    if (r == 0)
-        r = generated_check_end(f, e);
-    if (r < 0)
-        generated_end(f);
-    return r;
-}
-
 /* How many of the n bytes at off exist. */
-static size_t generated_within(const struct generated_handle *f, size_t n, uint64_t off)
+static size_t generated_within(const struct generated *g, size_t n, uint64_t off)
 {
-    uint64_t size = generated_of(f)->size;
-    return off >= size ? 0 : n < size - off ? n : (size_t)(size - off);
-}
-
-static int generated_read_for(struct request *r, struct generated_handle *f, char *buf, size_t n,
-                              uint64_t off, struct err *e)
-{
-    lock_scope(&f->lock);
-    f->request = r;
-    int rc = generated_make(f, buf, n, off, e);
-    f->request = NULL;
-    return rc;
+    return off >= g->size ? 0 : n < g->size - off ? n : (size_t)(g->size - off);
 }
 
 static ssize_t generated_read(struct request *r, struct handle *h, char **buf, size_t n,
                               uint64_t off)
 {
     struct generated_handle *f = (struct generated_handle *)h;
+    const struct generated *g = (const struct generated *)h->node;
+    const struct tarball_reader who = {request_interrupted, r};
     struct err e = {0};
-    int rc = 0;
-    n = generated_within(f, n, off);
-    if (ahead_take(&f->ahead, buf, n, off) == 0 && n > 0)
-        rc = generated_read_for(r, f, *buf, n, off, &e);
-    if (rc < 0) {
-        ahead_go_on(&f->ahead, 0, off, NULL, NULL);
-        return generated_of(f)->maker->failed(generated_of(f), rc, &e);
-    }
+    n = generated_within(g, n, off);
+    int rc = lock_unless(&f->lock, request_interrupted, r);
+    if (rc < 0)
+        return rc;
+    if (n > 0)
+        rc = makings_read(g->makings, f->contents, &f->reader, &who, *buf, n, off, &e);
+    pthread_mutex_unlock(&f->lock);
+    if (rc < 0)
+        return g->maker->failed(g, rc, &e);
     pace_wait(r->fs->pace, n, request_interrupted, r);
     return (ssize_t)n;
-}
-
-/* The reader may have been faster: then the text is further on, and must not restart. */
-static ssize_t generated_read_ahead(void *ctx, void *buf, size_t n, uint64_t off)
-{
-    struct generated_handle *f = ctx;
-    struct err e = {0};
-    n = generated_within(f, n, off);
-    pthread_mutex_lock(&f->lock);
-    int r = f->text && f->at == off ? generated_make(f, buf, n, off, &e) : -EAGAIN;
-    pthread_mutex_unlock(&f->lock);
-    return r < 0 ? r : (ssize_t)n;
-}
-
-static void generated_has_read(struct handle *h, size_t n, uint64_t off)
-{
-    struct generated_handle *f = (struct generated_handle *)h;
-    bool more = n > 0 && generated_within(f, n, off + n) > 0;
-    ahead_go_on(&f->ahead, n, off, more ? generated_read_ahead : NULL, f);
 }
 
 static const struct node_ops generated_ops = {
@@ -239,6 +185,5 @@ static const struct node_ops generated_ops = {
     .free = generated_free,
     .open = generated_open,
     .read = generated_read,
-    .has_read = generated_has_read,
     .release = generated_release,
 };

@@ -7,7 +7,7 @@
 #include "fs/databases.h"
 #include "fs/dumps.h"
 #include "fs/fs.h"
-#include "fs/generated.h"
+#include "fs/generated_files.h"
 #include "fs/notify.h"
 #include "fs/now.h"
 #include "fs/pace.h"
@@ -168,6 +168,8 @@ static int main_open_store(struct daemon *d, struct err *e)
         snapshots_allow_left_out(d->fs.snapshots);
     if (r == 0 && d->state)
         r = cuts_open(d->fs.snapshots, d->state, &d->fs.cuts, e);
+    if (d->fs.restore)
+        session_use_cuts(d->fs.restore, d->fs.cuts);
     if (r < 0)
         return r;
     if (d->lacks.text[0] && d->options.every_ns)
@@ -197,8 +199,9 @@ static int main_build_tree(struct daemon *d)
     if (!fs->nodes || !fs->status || !fs->pace)
         return -ENOMEM;
     cutfiles_init(fs);
-    generated_files_init(fs);
-    int r = now_new(fs);
+    int r = generated_files_new(fs);
+    if (r == 0)
+        r = now_new(fs);
     if (r == 0)
         r = views_new(fs);
     return r < 0 ? r : fs_tree_new(fs);
@@ -309,12 +312,13 @@ static void main_stop(struct daemon *d)
     if (fs->session && left)
         fuse_session_destroy(fs->session);
     cutter_stop(fs->cutter);
+    generated_files_end(fs->generated);
     dumps_drop_all(fs->dumps);
     backup_sets_drop_all(fs->backups);
     instants_free(fs->instants);
     node_table_free(fs->nodes);
     materials_clear(&fs->cut_tars);
-    materials_clear(&fs->generated);
+    generated_files_free(fs->generated);
     materials_clear(&fs->backup_files);
     views_free(fs->views);
     dumps_free(fs->dumps);

@@ -69,7 +69,7 @@ _influxsnap()
     elif [[ ! $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$("${words[0]}" --help 2>/dev/null |
             sed -En 's/^  ([a-z][a-z-]*) .*/\1/p')" -- "$cur")
-    elif [[ $command == clone && $argument == 0 ]]; then
+    elif [[ $command =~ ^(clone|rollback)$ && $argument == 0 ]]; then
         mapfile -t COMPREPLY < <(compgen -W "base latest $(_influxsnap_cuts)" -- "$cur")
         [[ " ${words[*]} " == *' --remove '* ]] && _filedir -d
     elif [[ $command == clone ]]; then

@@ -27,6 +27,7 @@ struct archive {
     const struct options *o;
     struct archive_place place;
     char host[HOST];
+    struct selection *part; /* NULL: the whole store */
     struct archive_past past;
     struct archive_source *source;
     struct receipt receipt;
@@ -49,6 +50,13 @@ static int archive_check(const struct options *o, struct err *e)
     return selecting_check(o, e);
 }
 
+static int archive_select(struct archive *a, struct err *e)
+{
+    const struct selection part = options_selection(a->o);
+    const int r = selection_is_all(&part) ? 0 : selection_copy(&part, &a->part);
+    return r < 0 ? err_sys(e, r, "the receipt") : 0;
+}
+
 static int archive_begin(struct archive *a, struct err *e)
 {
     const struct snap *s = &a->job->snap;
@@ -58,6 +66,8 @@ static int archive_begin(struct archive *a, struct err *e)
                        "%s; an archive needs one (--state=), which knows whose it is",
                        s->lacks.text[0] ? s->lacks.text : "there is no state folder");
     int r = store_id_get(s->state, &id, e);
+    if (r == 0)
+        r = archive_select(a, e);
     if (r < 0)
         return r;
     if (gethostname(a->host, sizeof(a->host) - 1) < 0 || !*a->host)
@@ -66,6 +76,7 @@ static int archive_begin(struct archive *a, struct err *e)
                                       .format = a->o->container_format ? a->o->container_format
                                                                        : DAYNAME_DEFAULT,
                                       .host = a->host,
+                                      .part = a->part,
                                       .day = a->job->day,
                                       .dry_run = a->o->dry_run,
                                       .unlocked = !a->job->locked,
@@ -88,7 +99,8 @@ static int archive_name_run(struct archive *a, struct err *e)
     strcpy(c->store, a->place.store);
     c->number = -1;
     c->host = strdup(a->host);
-    return c->host ? 0 : err_sys(e, -ENOMEM, "the receipt");
+    const int r = a->part ? selection_copy(a->part, &c->selection) : 0;
+    return r == 0 && c->host ? 0 : err_sys(e, -ENOMEM, "the receipt");
 }
 
 static int archive_look_back(struct archive *a, struct err *e)
@@ -104,6 +116,11 @@ static int archive_look_back(struct archive *a, struct err *e)
     if (a->past.ahead)
         snap_warn("%s holds the archive of %s, which is later than today: is the clock right?",
                   remote_name(a->place.remote), day);
+    if (a->o->incremental && a->past.others && !a->past.chain.n)
+        snap_note(
+            "%s holds no archive of this part of the store that a number could follow: so this "
+            "is a full one",
+            remote_name(a->place.remote));
     return archive_name_run(a, e);
 }
 
@@ -131,7 +148,8 @@ static int archive_take(struct archive *a, struct err *e)
     if (r == 0)
         r = archive_judge_lacks(a->source, &a->receipt, &a->omits, e);
     if (r == 0)
-        a->shrunk = archive_judge_shrunk(&a->past, a->source, &a->receipt, a->o);
+        a->receipt.shrunk = a->shrunk =
+            archive_judge_shrunk(&a->past, a->source, &a->receipt, a->o);
     return r;
 }
 
@@ -193,6 +211,7 @@ static int archive_run(struct nightjob *j)
     receipt_clear(&a.receipt);
     archive_source_free(a.source);
     archive_past_clear(&a.past);
+    selection_free(a.part);
     return code;
 }
 

@@ -283,8 +283,9 @@ int archive_clean_mark(const struct archive_place *p, const struct receipt *of, 
     if (time_read_day(of->day, &day))
         folder = dayname_folder(p->format, day, DAYNAME_SHARDS);
     int r = folder ? mark_text(&m, &text) : -ENOMEM;
+    /* If it is spoilt, what it names is not removed; more is not lost. */
     r = r < 0 ? err_sys(e, r, "%s", name)
-              : archive_bytes_put(p->remote, folder, name, &text, PUTTING_SIZE, e);
+              : archive_bytes_put(p->remote, folder, name, &text, PUTTING_UNSEEN, e);
     buffer_free(&text);
     return r;
 }

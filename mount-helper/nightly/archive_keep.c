@@ -16,12 +16,14 @@ struct kept_run {
     char follows[RECEIPT_NAME]; /* a receipt, and its day; "": it builds on nothing */
     int32_t follows_day;
     bool good, known, keep; /* good: by itself */
+    bool shrunk;
 };
 
 struct keeping {
     const struct archive_place *place;
-    struct kept_run *runs; /* by day, the newest first */
+    struct kept_run *runs; /* of the same part of the store; by day, the newest first */
     size_t n;
+    int32_t latest; /* day with a run of any part */
 };
 
 void archive_kept_clear(struct archive_kept *k)
@@ -58,10 +60,16 @@ static int keep_add_runs(struct keeping *k, const struct archived_day *d, struct
         const struct archived_run *run = &d->runs[i];
         if (run->known && strcmp(run->receipt.store, k->place->store) != 0)
             continue;
+        k->latest = run->day > k->latest ? run->day : k->latest;
+        if (run->known && !selection_same(run->receipt.selection, k->place->part))
+            continue;
         if (!array_grow(&k->runs, k->n))
             return err_sys(e, -ENOMEM, "%s", run->name);
         struct kept_run *to = &k->runs[k->n++];
-        *to = (struct kept_run){.day = run->day, .good = run->code == 0, .known = run->known};
+        *to = (struct kept_run){.day = run->day,
+                                .good = run->code == 0,
+                                .known = run->known,
+                                .shrunk = run->receipt.shrunk};
         strcpy(to->name, run->name);
         if (run->known)
             keep_note_follows(to, &run->receipt.follows);
@@ -119,9 +127,9 @@ static int keep_check(const struct keeping *k, const struct receipt *made, struc
                        "what was just archived is not in the listing of %s, or not "
                        "whole",
                        remote_name(k->place->remote));
-    if (k->n == 0 || k->runs[0].day <= (own > today ? own : today))
+    if (k->latest <= (own > today ? own : today))
         return 0;
-    time_day_text(k->runs[0].day, day);
+    time_day_text(k->latest, day);
     return err_set(e, -ECANCELED, "%s holds %s, which is later than today: is the clock right?",
                    remote_name(k->place->remote), day);
 }
@@ -132,7 +140,8 @@ static int keep_later_day(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The oldest of the newest `keep` days that can be restored: the day at hand can, or could. */
+/* The oldest of the newest `keep` days that can be restored: the day at hand can, or could. INT32_MIN:
+ * there are not so many. */
 static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, struct err *e)
 {
     autofree int32_t *days = calloc(k->n + 1, sizeof(*days));
@@ -141,7 +150,7 @@ static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, 
         return err_sys(e, -ENOMEM, "a day");
     days[0] = k->place->day;
     for (size_t i = 0; i < k->n; i++)
-        if (keep_can_be_restored(k, &k->runs[i]))
+        if (!k->runs[i].shrunk && keep_can_be_restored(k, &k->runs[i]))
             days[n++] = k->runs[i].day;
     qsort(days, n, sizeof(*days), keep_later_day);
     *out = days[0];
@@ -150,6 +159,8 @@ static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, 
             *out = days[i];
             keep--;
         }
+    if (keep > 1)
+        *out = INT32_MIN;
     return 0;
 }
 
@@ -225,7 +236,7 @@ static int keep_do(const struct keeping *k, struct archive_kept *out, struct err
 int archive_keep(const struct archive_place *place, const struct receipt *made, uint64_t keep,
                  struct archive_kept *out, struct err *e)
 {
-    struct keeping k = {.place = place};
+    struct keeping k = {.place = place, .latest = INT32_MIN};
     *out = (struct archive_kept){0};
     int r = keep_look(&k, e);
     if (r == 0)

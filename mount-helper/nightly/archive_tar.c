@@ -34,11 +34,10 @@ static void archive_tar_closep(struct archive_tar **t)
 
 static int archive_tar_open_next(struct archive_tar *t, struct err *e)
 {
-    autofree char *path = path_join(t->folder, t->receipt->objects[t->next].name);
-    if (!path)
-        return err_sys(e, -ENOMEM, "an object");
-    t->next++;
-    return remote_read_open(t->remote, path, 0, &t->reader, e);
+    const struct receipt_object *o = &t->receipt->objects[t->next++];
+    autofree char *path = path_join(t->folder, o->name);
+    return path ? remote_read_known(t->remote, path, o->size, &t->reader, e)
+                : err_sys(e, -ENOMEM, "%s", o->name);
 }
 
 static ssize_t archive_tar_pull(void *arg, const void **block, struct err *e)

@@ -211,8 +211,8 @@ static int day_read_back(const struct day *d, struct day_item *item, const char 
     autofree char *path = path_join(d->receipts.folder, item->name);
     if (!path)
         return err_sys(e, -ENOMEM, "%s", item->name);
-    int r = putting_sum(d->run->putting.remote, path, there, e);
-    if (r < 0 && r != -ENOENT)
+    int r = putting_sum(d->run->putting.remote, path, item->size, there, e);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG)
         return r;
     if (r == 0 && strcmp(there, sha256) == 0)
         return 0;

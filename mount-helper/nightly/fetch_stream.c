@@ -4,9 +4,9 @@
 #include "mount-helper/nightly/fetch_set.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
+#include "store/restore/hash_worker.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #define HELD (64u << 10) /* of the end; more than a tar has after its last file's bytes */
@@ -25,8 +25,7 @@ struct fetch_stream {
     size_t object; /* its place in the receipt; nobjects: all have come */
     char *path;
     struct remote_reader *reader; /* NULL: not begun */
-    uint64_t left;
-    struct sha256 *sum;
+    struct hash_worker *sum;      /* while it reads on; NULL: not begun, or ended */
 
     /* What of a set's tar comes next from here: */
     const char *extra;
@@ -57,10 +56,7 @@ int fetch_stream_new(struct remote *r, const char *folder, const struct receipt 
     s->day = day;
     s->receipt = c;
     s->size = receipt_bytes(c);
-    s->sum = sha256_new();
-    int ret = s->sum ? 0 : -ENOMEM;
-    if (ret == 0 && is_set(s))
-        ret = fetch_set_size(c, &s->size);
+    int ret = is_set(s) ? fetch_set_size(c, &s->size) : 0;
     if (ret < 0)
         return err_sys(e, ret, "%s", folder);
     *out = steal_ptr(&s);
@@ -72,7 +68,7 @@ void fetch_stream_free(struct fetch_stream *s)
     if (!s)
         return;
     remote_read_close(s->reader);
-    sha256_free(s->sum);
+    hash_worker_free(s->sum);
     free(s->path);
     free(s);
 }
@@ -97,10 +93,10 @@ static int fetch_stream_begin(struct fetch_stream *s, struct err *e)
     const struct receipt_object *o = object_of(s);
     free(s->path);
     s->path = path_join(s->folder, o->name);
-    if (!s->path)
-        return err_sys(e, -ENOMEM, "%s", o->name);
-    sha256_reset(s->sum);
-    s->left = o->size;
+    int r = !s->path ? -ENOMEM : s->sum ? 0 : hash_worker_new(&s->sum);
+    if (r < 0)
+        return err_sys(e, r, "%s", o->name);
+    hash_worker_begin(s->sum);
     if (!is_set(s))
         return 0;
     int n = fetch_set_head(s->receipt, o, s->head);
@@ -115,12 +111,7 @@ static int fetch_stream_check(struct fetch_stream *s, struct err *e)
     const struct receipt_object *o = object_of(s);
     uint8_t sum[SHA256_BYTES];
     char hex[SHA256_HEX + 1];
-    if (s->left)
-        return err_set(e, -EBADMSG,
-                       NOT_GOOD "damaged: it ends after %" PRIu64
-                                " bytes, and should have %" PRIu64,
-                       s->day, s->path, o->size - s->left, o->size);
-    sha256_end(s->sum, sum);
+    hash_worker_end(s->sum, sum);
     sha256_hex(sum, hex);
     if (strcmp(hex, o->sha256) != 0)
         return err_set(e, -EBADMSG, NOT_GOOD "damaged: its SHA-256 is %s, and its receipt says %s",
@@ -149,23 +140,16 @@ static int fetch_stream_next_object(struct fetch_stream *s, struct err *e)
 static ssize_t fetch_stream_read(struct fetch_stream *s, char *to, size_t room, struct err *e)
 {
     struct err why = {0};
-    int r = s->reader ? 0 : remote_read_open(s->remote, s->path, 0, &s->reader, &why);
-    /* One byte more than there should be: no more come, or it is longer than that. */
-    const size_t most = s->left < room ? (size_t)s->left + 1 : room;
-    ssize_t n = r < 0 ? r : remote_read(s->reader, to, most, &why);
-    if (n == -ENOENT)
+    int r =
+        s->reader ? 0 : remote_read_known(s->remote, s->path, object_of(s)->size, &s->reader, &why);
+    ssize_t n = r < 0 ? r : remote_read(s->reader, to, room, &why);
+    if (n == -ENOENT || n == -EBADMSG)
         return err_set(e, -EBADMSG, "the archive of %s is not good: %s", s->day, why.text);
     if (n < 0)
         return err_set(e, (int)n, "%s", why.text);
-    if ((uint64_t)n > s->left)
-        return err_set(e, -EBADMSG,
-                       NOT_GOOD "damaged: it has more than the %" PRIu64
-                                " bytes that it should have",
-                       s->day, s->path, object_of(s)->size);
     if (n == 0)
         return fetch_stream_next_object(s, e);
-    sha256_add(s->sum, to, (size_t)n);
-    s->left -= (uint64_t)n;
+    hash_worker_add(s->sum, to, (size_t)n);
     return n;
 }
 
@@ -194,12 +178,21 @@ static ssize_t fetch_stream_more(struct fetch_stream *s, char *to, size_t room, 
         return 0;
     }
     s->ended = true;
+    hash_worker_free(steal_ptr(&s->sum));
     return 0;
+}
+
+/* Before the bytes that are being summed go. */
+static void fetch_stream_settle(struct fetch_stream *s)
+{
+    if (s->sum)
+        hash_worker_wait(s->sum);
 }
 
 ssize_t fetch_stream_pull(void *stream, const void **block, struct err *e)
 {
     struct fetch_stream *s = stream;
+    fetch_stream_settle(s);
     s->have -= s->given;
     memmove(s->buf, s->buf + s->given, s->have);
     s->given = 0;
@@ -219,6 +212,7 @@ ssize_t fetch_stream_peek(void *stream, const void **block, struct err *e)
 {
     struct fetch_stream *s = stream;
     ssize_t n = 0;
+    fetch_stream_settle(s);
     while (!s->ended && n == 0)
         n = fetch_stream_more(s, s->buf, sizeof(s->buf), e);
     *block = s->buf;

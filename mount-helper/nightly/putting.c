@@ -23,8 +23,8 @@ struct upload {
     const struct remote_source *source;
     char *path; /* of the attempt under way, or of the last */
     struct sha256 *sha256;
-    EVP_MD_CTX *md5;
-    uint64_t done; /* bytes of the attempt */
+    EVP_MD_CTX *md5; /* NULL: rclone compares it with the store's itself */
+    uint64_t done;   /* bytes of the attempt */
     struct put_object is;
 };
 
@@ -45,7 +45,8 @@ static ssize_t putting_read(void *ctx, void *buf, size_t n, uint64_t off, struct
     if (got <= 0)
         return got;
     sha256_add(u->sha256, buf, (size_t)got);
-    EVP_DigestUpdate(u->md5, buf, (size_t)got);
+    if (u->md5)
+        EVP_DigestUpdate(u->md5, buf, (size_t)got);
     u->done += (uint64_t)got;
     if (u->p->meter)
         meter_add(u->p->meter, (uint64_t)got);
@@ -76,7 +77,8 @@ static void putting_sums(struct upload *u)
     unsigned n = 0;
     sha256_end(u->sha256, sum);
     sha256_hex(sum, u->is.sha256);
-    EVP_DigestFinal_ex(u->md5, md5, &n);
+    if (u->md5)
+        EVP_DigestFinal_ex(u->md5, md5, &n);
     for (unsigned i = 0; i < n && 2 * i + 2 < sizeof(u->is.md5); i++)
         snprintf(u->is.md5 + 2 * (size_t)i, 3, "%02x", md5[i]);
     u->is.size = u->done;
@@ -87,7 +89,7 @@ static int putting_send(struct upload *u, struct err *e)
     const struct remote_source summed = {putting_read, u, u->source->size};
     u->done = 0;
     sha256_reset(u->sha256);
-    if (!EVP_DigestInit_ex(u->md5, EVP_md5(), NULL))
+    if (u->md5 && !EVP_DigestInit_ex(u->md5, EVP_md5(), NULL))
         return err_sys(e, -ENOMEM, "%s", u->path);
     const int code = remote_put(u->p->remote, u->path, &summed, e);
     if (code == 0)
@@ -103,7 +105,8 @@ static int damaged(const struct upload *u, const char *why, struct err *e)
                    u->path, why);
 }
 
-int putting_sum(struct remote *r, const char *path, char sha256[SHA256_HEX + 1], struct err *e)
+int putting_sum(struct remote *r, const char *path, uint64_t size, char sha256[SHA256_HEX + 1],
+                struct err *e)
 {
     struct remote_reader *f;
     uint8_t sum[SHA256_BYTES];
@@ -111,7 +114,7 @@ int putting_sum(struct remote *r, const char *path, char sha256[SHA256_HEX + 1],
     autofree char *piece = malloc(PIECE);
     if (!piece || !h)
         return err_sys(e, -ENOMEM, "%s", path);
-    ssize_t n = remote_read_open(r, path, 0, &f, e);
+    ssize_t n = remote_read_known(r, path, size, &f, e);
     if (n < 0)
         return (int)n;
     while ((n = remote_read(f, piece, PIECE, e)) > 0)
@@ -124,23 +127,28 @@ int putting_sum(struct remote *r, const char *path, char sha256[SHA256_HEX + 1],
     return 0;
 }
 
+#define NOT_THERE "the remote has no such object"
+
 static int putting_read_back(const struct upload *u, struct err *e)
 {
     char hex[SHA256_HEX + 1];
-    int r = putting_sum(u->p->remote, u->path, hex, e);
-    if (r == 0 && strcmp(hex, u->is.sha256) != 0)
-        r = damaged(u, "read back, its SHA-256 is another", e);
-    return r;
+    struct err why;
+    int r = putting_sum(u->p->remote, u->path, u->is.size, hex, &why);
+    if (r == -ENOENT || r == -EBADMSG)
+        return damaged(u, r == -ENOENT ? NOT_THERE : why.text, e);
+    if (r < 0)
+        return err_set(e, r, "%s", why.text);
+    return strcmp(hex, u->is.sha256) == 0 ? 0 : damaged(u, "read back, its SHA-256 is another", e);
 }
 
-static int putting_check(struct upload *u, struct err *e)
+static int putting_look(struct upload *u, struct err *e)
 {
     struct remote_stat is;
     struct err why;
     char text[96];
     int code = remote_stat(u->p->remote, u->path, &is, &why);
     if (code == -ENOENT)
-        return damaged(u, "the remote has no such object", e);
+        return damaged(u, NOT_THERE, e);
     if (code < 0)
         return err_set(e, code, "%s", why.text);
     if (is.size != u->is.size) {
@@ -148,9 +156,20 @@ static int putting_check(struct upload *u, struct err *e)
                  (unsigned long long)is.size, (unsigned long long)u->is.size);
         return damaged(u, text, e);
     }
-    if (*is.md5 && strcasecmp(is.md5, u->is.md5) != 0)
+    if (u->md5 && *is.md5 && strcasecmp(is.md5, u->is.md5) != 0)
         return damaged(u, "its MD5 is another", e);
-    return u->p->verify == PUTTING_READ ? putting_read_back(u, e) : 0;
+    if (!u->md5)
+        strcpy(u->is.md5, is.md5);
+    return 0;
+}
+
+/* Of nothing, no byte could be read back. */
+static int putting_check(struct upload *u, struct err *e)
+{
+    if (u->p->verify == PUTTING_UNSEEN)
+        return 0;
+    return u->p->verify == PUTTING_READ && u->is.size ? putting_read_back(u, e)
+                                                      : putting_look(u, e);
 }
 
 /* What did not */
@@ -215,11 +234,15 @@ int putting_object(const struct putting *p, const char *folder, const char *name
                    const struct remote_source *s, struct put_object *out, struct err *e)
 {
     cleanup(upload_freep) struct upload u = {.p = p, .folder = folder, .source = s};
+    bool compares;
+    int code = remote_compares(p->remote, &compares, e);
+    if (code < 0)
+        return code;
     u.sha256 = sha256_new();
-    u.md5 = EVP_MD_CTX_new();
-    if (!u.sha256 || !u.md5)
+    u.md5 = compares ? NULL : EVP_MD_CTX_new();
+    if (!u.sha256 || (!compares && !u.md5))
         return err_sys(e, -ENOMEM, "%s", name);
-    const int code = putting_try(&u, name, e);
+    code = putting_try(&u, name, e);
     if (code == 0) {
         *out = u.is;
         u.is.name = NULL;

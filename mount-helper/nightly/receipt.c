@@ -87,6 +87,7 @@ void receipt_clear(struct receipt *c)
     free(c->created);
     free(c->follows.name);
     free(c->base.name);
+    selection_free(c->selection);
     free_texts(c->databases, c->ndatabases);
     free_texts(c->left_out, c->nleft_out);
     for (size_t i = 0; i < c->nobjects; i++) {

@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
 #include "store/base/time.h"
+#include "store/snapshot/manifest_selection.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -112,6 +113,24 @@ static int reading_texts(const struct reading *r, const char *key, char ***out, 
             return -ENOMEM;
     }
     return 0;
+}
+
+static int reading_selection(const struct reading *r)
+{
+    struct json_object *o;
+    if (!json_object_object_get_ex(r->root, "selection", &o))
+        return 0;
+    const int ret = manifest_selection_read(o, &r->c->selection);
+    return ret == -EBADMSG ? reading_bad(r, "selection") : ret;
+}
+
+static int reading_shrunk(const struct reading *r)
+{
+    struct json_object *o;
+    if (!json_object_object_get_ex(r->root, "shrunk", &o))
+        return 0;
+    r->c->shrunk = json_object_get_boolean(o);
+    return json_object_is_type(o, json_type_boolean) ? 0 : reading_bad(r, "shrunk");
 }
 
 static int reading_form(const struct reading *r)
@@ -313,6 +332,10 @@ static int reading_all(const struct reading *r)
         ret = reading_ref(r, "follows", &r->c->follows);
     if (ret == 0)
         ret = reading_ref(r, "base", &r->c->base);
+    if (ret == 0)
+        ret = reading_selection(r);
+    if (ret == 0)
+        ret = reading_shrunk(r);
     if (ret == 0)
         ret = reading_texts(r, "databases", &r->c->databases, &r->c->ndatabases);
     if (ret == 0)

@@ -98,6 +98,10 @@ int remote_get(struct remote *r, const char *path, size_t max, struct buffer *ou
 struct remote_reader;
 int remote_read_open(struct remote *r, const char *path, uint64_t off, struct remote_reader **out,
                      struct err *e);
+/* The same from its beginning, of an object that should have so many bytes: the store is asked for its size
+ * only if other bytes come. -EBADMSG of the reading: it has another size. */
+int remote_read_known(struct remote *r, const char *path, uint64_t size, struct remote_reader **out,
+                      struct err *e);
 /* At least one byte and at most n > 0; 0 at the end, which is said only if rclone ended well. */
 ssize_t remote_read(struct remote_reader *f, void *buf, size_t n, struct err *e);
 void remote_read_close(struct remote_reader *f); /* also in the middle; NULL is allowed */
@@ -120,5 +124,9 @@ struct remote_source {
  * after it. What an attempt that failed has left (folders of a file system keep a part) is the caller's to
  * remove: remote_remove, remote_sweep. */
 int remote_put(struct remote *r, const char *path, const struct remote_source *s, struct err *e);
+
+/* Whether rclone itself compares the MD5 of what it was given with that of what the store has got, before
+ * it ends well: to Swift. To S3 it does not, if an object goes as one request. */
+int remote_compares(struct remote *r, bool *out, struct err *e);
 
 #endif

@@ -56,6 +56,13 @@ int remote_ask_patiently(struct remote *r, struct err *e)
     return code;
 }
 
+int remote_compares(struct remote *r, bool *out, struct err *e)
+{
+    const int code = remote_ask_patiently(r, e);
+    *out = code == 0 && r->kind == REMOTE_SWIFT;
+    return code;
+}
+
 /* How much of a name is before its base: "swift:" of "swift:x", ":s3,endpoint='http://a':" of the like
  * with x. Values of parameters may be quoted. */
 static size_t ask_root(const char *name)

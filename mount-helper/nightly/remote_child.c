@@ -17,7 +17,8 @@
 
 #define SLICE_MS 100 /* of a wait, after which the world is looked at again */
 #define KILLED_NS                                                                                  \
-    (5 * SECOND_NS)    /* for the kernel to end it; a disk that hangs may keep it longer */
+    (5 * SECOND_NS) /* for the kernel to end it; a disk that hangs may keep it longer */
+#define PIPE_SIZE (1 << 20)
 #define TEXT_HEAD 2048 /* of what it says, the first bytes; all else is the latest */
 #define TEXT_MAX 16384
 #define CANNOT_EXEC 127
@@ -65,6 +66,8 @@ static int child_open_ends(enum remote_child_use use, struct ends *p)
         return r;
     }
     fcntl(p->err[0], F_SETFL, O_NONBLOCK);
+    if (use == REMOTE_CHILD_READ)
+        fcntl(p->out[0], F_SETPIPE_SZ, PIPE_SIZE); /* as it is, it only makes more turns */
     return 0;
 }
 

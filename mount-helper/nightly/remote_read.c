@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,26 @@ struct remote_reader {
     struct remote *remote;
     char *path;
     uint64_t at, size;
+    bool known;                 /* the size was given, and the store has not been asked */
     struct remote_child *child; /* NULL: to be started */
     struct remote_retry again;
 };
+
+static int read_new(struct remote *r, const char *path, uint64_t off, uint64_t size,
+                    struct remote_reader **out, struct err *e)
+{
+    struct remote_reader *f = calloc(1, sizeof(*f));
+    if (!f || !(f->path = strdup(path))) {
+        free(f);
+        return err_sys(e, -ENOMEM, "%s", r->shown);
+    }
+    f->remote = r;
+    f->at = off;
+    f->size = size;
+    f->again.remote = r;
+    *out = f;
+    return 0;
+}
 
 int remote_read_open(struct remote *r, const char *path, uint64_t off, struct remote_reader **out,
                      struct err *e)
@@ -25,19 +43,16 @@ int remote_read_open(struct remote *r, const char *path, uint64_t off, struct re
     int code = remote_stat(r, path, &is, e);
     if (code == 0 && off > is.size)
         code = remote_failed(r, -EIO, path, CANNOT_READ, "it is shorter than that", e);
-    if (code < 0)
-        return code;
-    struct remote_reader *f = calloc(1, sizeof(*f));
-    if (!f || !(f->path = strdup(path))) {
-        free(f);
-        return err_sys(e, -ENOMEM, "%s", r->shown);
-    }
-    f->remote = r;
-    f->at = off;
-    f->size = is.size;
-    f->again.remote = r;
-    *out = f;
-    return 0;
+    return code < 0 ? code : read_new(r, path, off, is.size, out, e);
+}
+
+int remote_read_known(struct remote *r, const char *path, uint64_t size, struct remote_reader **out,
+                      struct err *e)
+{
+    const int code = read_new(r, path, 0, size, out, e);
+    if (code == 0)
+        (*out)->known = true;
+    return code;
 }
 
 void remote_read_close(struct remote_reader *f)
@@ -49,23 +64,39 @@ void remote_read_close(struct remote_reader *f)
     free(f);
 }
 
+/* One byte more than there should be: none comes, or it is longer. rclone makes no MD5 of what it is asked
+ * for in this way; what is made of the bytes has a sum of its own. */
 static int read_start(struct remote_reader *f, struct err *e)
 {
-    char offset[48];
-    const char *words[] = {"cat", offset, NULL};
-    snprintf(offset, sizeof(offset), "--offset=%llu", (unsigned long long)f->at);
+    char offset[48], count[48];
+    const char *words[] = {"cat", offset, count, NULL};
+    snprintf(offset, sizeof(offset), "--offset=%" PRIu64, f->at);
+    snprintf(count, sizeof(count), "--count=%" PRIu64, f->size - f->at + 1);
     return remote_start(f->remote, words, f->path, REMOTE_CHILD_READ, &f->child, e);
 }
 
+static int read_misfits(const struct remote_reader *f, const char *how, uint64_t bytes,
+                        struct err *e)
+{
+    char why[96];
+    snprintf(why, sizeof(why), "damaged: it has %s%" PRIu64 " bytes, and should have %" PRIu64, how,
+             bytes, f->size);
+    return remote_failed(f->remote, -EBADMSG, f->path, CANNOT_READ, why, e);
+}
+
 /* After the last byte that the child had: 0 if that was the object's. rclone also ends well where the
- * store did not answer for the object; if that was so before, it may have gone. */
+ * store did not answer for the object, and where there is none. */
 static int read_finish(struct remote_reader *f, struct err *e)
 {
     struct remote_stat is;
     int code = remote_finish(f->remote, f->child, f->path, CANNOT_READ, e);
     if (code < 0 || f->at == f->size)
         return code;
-    code = f->again.tries ? remote_stat(f->remote, f->path, &is, e) : 0;
+    if (f->known || f->again.tries) {
+        code = remote_stat(f->remote, f->path, &is, e);
+        if (code == 0 && f->known && is.size != f->size)
+            code = read_misfits(f, "", is.size, e);
+    }
     return code < 0 ? code
                     : remote_failed(f->remote, -EAGAIN, f->path, CANNOT_READ, "it ended early", e);
 }
@@ -83,8 +114,9 @@ static ssize_t read_some(struct remote_reader *f, void *buf, size_t n, struct er
     if (got == 0)
         return read_finish(f, e);
     if ((uint64_t)got > f->size - f->at)
-        return remote_failed(f->remote, -EIO, f->path, CANNOT_READ,
-                             "more came than its size, which it had before", e);
+        return f->known ? read_misfits(f, "more than ", f->at + (uint64_t)got - 1, e)
+                        : remote_failed(f->remote, -EIO, f->path, CANNOT_READ,
+                                        "more came than its size, which it had before", e);
     f->at += (uint64_t)got;
     return got;
 }

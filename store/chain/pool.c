@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/pool.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
@@ -44,6 +45,13 @@ int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct 
     return steal_fd(&fd);
 }
 
+int pool_open_folder(int cuts_fd, uint64_t serial)
+{
+    char path[64];
+    snprintf(path, sizeof(path), FILES "/%" PRIu64, serial);
+    return io_open_beneath(cuts_fd, path, O_RDONLY | O_DIRECTORY);
+}
+
 static int open_folder(struct pool_adding *p)
 {
     char path[64];
@@ -52,7 +60,7 @@ static int open_folder(struct pool_adding *p)
     snprintf(path, sizeof(path), FILES "/%" PRIu64, p->serial);
     if (mkdirat(p->cuts_fd, path, 0700) < 0 && errno != EEXIST)
         return -errno;
-    p->folder = io_open_beneath(p->cuts_fd, path, O_RDONLY | O_DIRECTORY);
+    p->folder = pool_open_folder(p->cuts_fd, p->serial);
     return p->folder < 0 ? p->folder : 0;
 }
 
@@ -286,9 +294,32 @@ int pool_remove_from(int cuts_fd, uint64_t first, struct err *e)
                          &(struct sweep){.first = first, .last = UINT64_MAX}, e);
 }
 
+/* A retained file with other names, which may be retained ones too: a file that came back by a
+ * rollback, or that two cuts had with another in between, is retained twice. */
+struct twin {
+    uint64_t ino, bytes, links; /* bytes on disk */
+};
+
 struct usage {
     uint64_t files, bytes, only_ours;
+    struct twin *twins;
+    size_t ntwins;
 };
+
+static int pool_count_file(struct usage *u, const struct stat *st)
+{
+    const uint64_t bytes = (uint64_t)st->st_blocks * 512;
+    u->files++;
+    u->bytes += (uint64_t)st->st_size;
+    if (st->st_nlink == 1) {
+        u->only_ours += bytes;
+        return 0;
+    }
+    if (!array_grow(&u->twins, u->ntwins))
+        return -ENOMEM;
+    u->twins[u->ntwins++] = (struct twin){st->st_ino, bytes, st->st_nlink};
+    return 0;
+}
 
 static int pool_count_one(void *ctx, int files, const char *name, uint64_t serial, struct err *e)
 {
@@ -302,19 +333,36 @@ static int pool_count_one(void *ctx, int files, const char *name, uint64_t seria
     int r = fd < 0 ? fd : dir_read(fd, &list);
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         struct stat st;
-        if (fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        u->files++;
-        u->bytes += (uint64_t)st.st_size;
-        u->only_ours += st.st_nlink == 1 ? (uint64_t)st.st_blocks * 512 : 0;
+        if (fstatat(fd, list.names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+            r = pool_count_file(u, &st);
     }
     return r;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+    const struct twin *x = a, *y = b;
+    return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+/* Files all of whose names are retained ones are only ours too. */
+static void pool_count_twins(struct usage *u)
+{
+    if (u->ntwins)
+        qsort(u->twins, u->ntwins, sizeof(*u->twins), by_inode);
+    for (size_t i = 0, n; i < u->ntwins; i += n) {
+        for (n = 1; i + n < u->ntwins && u->twins[i + n].ino == u->twins[i].ino;)
+            n++;
+        u->only_ours += n == u->twins[i].links ? u->twins[i].bytes : 0;
+    }
 }
 
 int pool_usage(int cuts_fd, uint64_t *files, uint64_t *bytes, uint64_t *only_ours, struct err *e)
 {
     struct usage u = {0};
     int r = pool_each_cut(cuts_fd, pool_count_one, &u, e);
+    pool_count_twins(&u);
+    free(u.twins);
     *files = u.files;
     *bytes = u.bytes;
     *only_ours = u.only_ours;

@@ -20,6 +20,9 @@
  * cuts_fd is the folder cuts/. The caller owns the descriptor. */
 int pool_open(int cuts_fd, const struct cut_place *place, uint64_t size, struct err *e);
 
+/* Opens the folder of the files with this serial, for the caller: each is called SEQ there. */
+int pool_open_folder(int cuts_fd, uint64_t serial);
+
 /* Files being added for one new cut. */
 struct pool_adding {
     int cuts_fd;
@@ -59,7 +62,8 @@ int pool_sweep(int cuts_fd, uint64_t last, bool (*keep)(void *ctx, uint64_t seri
 /* Removes the files of cuts with serials from first on, which were not completed. */
 int pool_remove_from(int cuts_fd, uint64_t first, struct err *e);
 
-/* The number of retained files, their bytes, and the bytes of those without another name. */
+/* The number of retained files, their bytes, and the bytes on disk of those that have no name outside
+ * of the pool. */
 int pool_usage(int cuts_fd, uint64_t *files, uint64_t *bytes, uint64_t *only_ours, struct err *e);
 
 #endif

@@ -14,6 +14,7 @@
 #include "store/influx/written.h"
 #include "store/influxsnap/clone_internal.h"
 #include "store/influxsnap/snap.h"
+#include "store/influxsnap/whichcut.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,45 +29,6 @@
 #define CLONES "clones"
 #define RECORD "folder"
 #define LAYERS "lowerdir=lower,upperdir=upper,workdir=work"
-
-/* Its cut */
-
-static bool is_number(const char *text)
-{
-    return *text && !text[strspn(text, "0123456789")] && strlen(text) < 19;
-}
-
-static int find_base(struct cuts *c, struct cut_info *out, struct err *e)
-{
-    autofree struct cut_info *list = NULL;
-    struct err broken = {0};
-    size_t n;
-    int r = cuts_list(c, &list, &n, &broken, e);
-    if (r == 0 && n == 0)
-        r = err_set(e, -ENOENT, "%s", broken.text[0] ? broken.text : "there are no cuts yet");
-    if (r == 0)
-        *out = list[0];
-    return r;
-}
-
-static int clone_find_cut(struct cuts *c, const char *which, struct cut_info *out, struct err *e)
-{
-    struct err why = {0};
-    int64_t ns;
-    int r;
-    if (strcmp(which, "latest") == 0)
-        r = cuts_latest(c, out, &why);
-    else if (strcmp(which, "base") == 0)
-        r = find_base(c, out, &why);
-    else if (is_number(which))
-        r = cuts_by_number(c, strtoll(which, NULL, 10), out, &why);
-    else if (cuts_parse_time(which, strlen(which), &ns) == 0)
-        r = cuts_at_time(c, ns, out, &why);
-    else
-        r = err_set(&why, -EINVAL,
-                    "neither a number, nor base, latest or a time as 2016-06-11T12:00:00Z");
-    return r < 0 ? err_set(e, r, "cut %s: %s", which, why.text) : 0;
-}
 
 /* Its place */
 
@@ -284,7 +246,7 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
     bool auth = false;
     /* A store given as a folder has no known influxdb.conf. */
     int r = s->paths.config ? config_asks_passwords(s->paths.config, &auth, e) : 0;
-    if (r < 0 || (r = clone_find_cut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
+    if (r < 0 || (r = whichcut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
         (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
         (r = clone_find(clones, folder, &name, e)) < 0)
         return r;

@@ -38,6 +38,15 @@ static const struct command commands[] = {
      "--to select, replaces that part of the store alone. With --as, one database is put beside "
      "what\n"
      "is there under another name. With --merge, points are added to what is there.\n"},
+    {"rollback", "N|base|latest|TIME", "dry-run force owner keep-expired json", 1, 1, snap_rollback,
+     "put a retained cut in the place of the store",
+     "The store becomes what it was at the cut, by links to the retained files, so that this "
+     "takes\n"
+     "seconds whatever its size. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it. "
+     "The\n"
+     "store that is there is kept as *.before-restore, and the cuts stay as they are. influxd "
+     "must\n"
+     "not run.\n"},
     {"recover", "", "json", 0, 0, snap_recover, "finish or undo a restore that was cut off",
      "After a kill or a power cut in the middle of a restore, influxd does not start on the store\n"
      "before this was done. Mounting the store does it too. It does nothing else, and if there is\n"
@@ -73,7 +82,7 @@ static const struct command commands[] = {
      "cut. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it.\n"
      "`influxsnap clone --remove FOLDER` takes it away again.\n"},
     {"dump", "DB [RP [MEASUREMENT]...] | --path=PATH",
-     "format from to output path allow-left-out no-ddl skip-damaged", 0, -1, snap_dump,
+     "format from to output path allow-left-out no-ddl skip-damaged memory", 0, -1, snap_dump,
      "points as text, of a database, a policy or some measurements",
      "Reads the points from the files: influxd need not run, and may. --format=lp gives line\n"
      "protocol, sorted by series and time, ready for /write; json and csv give, byte for byte, "

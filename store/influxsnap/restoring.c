@@ -15,8 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Whether influxd is in the way, or a mount below the store's folders. */
-static int busy_code(const struct snap *s)
+int restoring_busy_code(const struct snap *s)
 {
     if (!s->o.force && running_uses(&s->paths, NULL) == -EBUSY)
         return EXIT_IN_USE;
@@ -40,7 +39,7 @@ static int restore_exit_code(const struct restoring *r, int code)
 {
     switch (code) {
     case -EBUSY:
-        return busy_code(r->s);
+        return restoring_busy_code(r->s);
     case -EINVAL:
         return restore_is_of_part(r) ? EXIT_FAILED : EXIT_CORRUPT;
     case -EBADMSG:
@@ -144,6 +143,10 @@ static int restore_open_session(struct restoring *r, struct err *e)
                                        .collect = r->full,
                                        .notice = notice};
     int ret = session_open(&ro, &r->session, e);
+    /* Without them, all is written. */
+    if (ret == 0 && r->s->state && !r->s->cuts &&
+        cuts_open(NULL, r->s->state, &r->s->cuts, NULL) == 0)
+        session_use_cuts(r->session, r->s->cuts);
     if (ret == 0)
         ret = session_may_begin(r->session, e);
     return restoring_blame(ret);

@@ -40,6 +40,10 @@ struct restoring_from {
     struct json_object *json; /* with --json gets the result, which is not printed */
 };
 
+/* The exit code of a restore that was refused with -EBUSY: by influxd, or by a mount below the store's
+ * folders. */
+int restoring_busy_code(const struct snap *s);
+
 /* What the options ask for; borrows from them. The caller checks it (restore_request_check). */
 struct restore_request restoring_request(const struct options *o);
 

@@ -57,6 +57,7 @@ int snap_cut(struct snap *s);
 int snap_list(struct snap *s);
 int snap_prune(struct snap *s);
 int snap_status(struct snap *s);
+int snap_rollback(struct snap *s);
 int snap_clone(struct snap *s);
 int snap_dump(struct snap *s);
 int snap_users(struct snap *s);

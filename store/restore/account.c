@@ -214,6 +214,15 @@ void account_progress(struct account *a, const struct upload *u, uint64_t bytes)
         a->status.bytes += bytes;
 }
 
+void account_staged(struct account *a, const char *name, uint64_t size, bool linked)
+{
+    account_say(a, "%s %s (%llu bytes)", linked ? "linking" : "copying", name,
+                (unsigned long long)size);
+    lock_scope(&a->lock);
+    a->status.files++;
+    a->status.bytes += size;
+}
+
 void account_verified(struct account *a, const struct upload *u, const char *name)
 {
     account_say(a, "verified %s", name);

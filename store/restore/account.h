@@ -82,6 +82,9 @@ void account_release(struct account *a);
 void account_begin(struct account *a, const char *name, const struct manifest *m);
 void account_state(struct account *a, enum progress_state state, const char *name, const char *why);
 
+/* A file of a retained cut was staged for the session. */
+void account_staged(struct account *a, const char *name, uint64_t size, bool linked);
+
 /* The size of an increment that begins, if the status describes it. */
 void account_describe(struct account *a, const char *name, const struct manifest *m);
 

@@ -21,6 +21,10 @@ struct record;
 /* state_fd: the state folder, which stays the caller's; -1: there is none. -ENOMEM. */
 int record_open(int state_fd, struct record **out);
 void record_close(struct record *r); /* NULL is allowed */
+static inline void record_closep(struct record **r)
+{
+    record_close(*r);
+}
 
 /* *out: what was restored last, which the caller frees; NULL: unknown. *moved_on: the store has
  * changed since. 1 instead of 0: the restore was killed before record_end, which must still be

@@ -143,6 +143,11 @@ bool capture_damaged(const struct capture *c, size_t i)
     return c->ops->damaged && !member_is_folder(capture_member(c, i)) && c->ops->damaged(c, i);
 }
 
+bool capture_any_damaged(const struct capture *c)
+{
+    return c->ops->any_damaged ? c->ops->any_damaged(c) : c->ops->damaged != NULL;
+}
+
 void capture_set_damaged(struct capture *c, size_t i)
 {
     if (c->ops->set_damaged)

@@ -87,6 +87,8 @@ void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES
  * capture_set_damaged. */
 bool capture_damaged(const struct capture *c, size_t i);
 void capture_set_damaged(struct capture *c, size_t i);
+/* false: none is known to be damaged, without a look at each. */
+bool capture_any_damaged(const struct capture *c);
 /* Writes newly found sums and damage to the catalogue, where they outlive the capture. */
 int capture_keep_sums(struct capture *c, struct err *e);
 /* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,

@@ -21,6 +21,7 @@ struct capture_ops {
                 struct err *e);
     bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
     void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+    bool (*any_damaged)(const struct capture *c);       /* NULL: each is asked */
     bool (*damaged)(const struct capture *c, size_t i); /* both may be NULL: nothing is known */
     void (*set_damaged)(struct capture *c, size_t i);
     int (*keep_sums)(struct capture *c, struct err *e);

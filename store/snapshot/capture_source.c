@@ -209,7 +209,7 @@ static int source_pin(struct capture_source *s, const struct roots *roots,
     if (r == 0)
         r = source_read_meta(s, roots, b, e);
     /* A restore leaves its trace in the meta folder, as a new meta.db does. */
-    if ((r == 0 || r == -EIO) && (!folder_same(roots->meta, "", &meta) || is_fenced(roots) ||
+    if ((r == 0 || r == -EIO) && (!folder_same_times(roots->meta, "", &meta) || is_fenced(roots) ||
                                   !source_same_roots(s->paths, roots)))
         return -ESTALE;
     return r == 0 && source_between_states(&b->window, b->meta) ? -ESTALE : r;

@@ -36,6 +36,7 @@ struct held_table {
     struct held **buckets;
     size_t nbuckets, nfiles; /* nbuckets is a power of two */
     size_t most;             /* limit of held files: the process needs descriptors for others */
+    atomic_size_t ndamaged;  /* files */
     struct watches *watches;
 };
 
@@ -234,6 +235,8 @@ void held_put(struct held *h)
     pthread_mutex_unlock(&t->lock);
     if (!last)
         return;
+    if (atomic_load(&h->damaged))
+        atomic_fetch_sub(&t->ndamaged, 1);
     close(h->fd);
     free(h);
 }
@@ -280,12 +283,18 @@ void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[
 
 void held_set_damaged(struct held *h)
 {
-    atomic_store(&h->damaged, true);
+    if (!atomic_exchange(&h->damaged, true))
+        atomic_fetch_add(&h->table->ndamaged, 1);
 }
 
 bool held_damaged(const struct held *h)
 {
     return atomic_load(&h->damaged);
+}
+
+bool held_any_damaged(const struct held *h)
+{
+    return atomic_load(&h->table->ndamaged) > 0;
 }
 
 uint64_t held_scanned(struct held *h, const struct file_attr *as)

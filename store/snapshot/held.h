@@ -70,6 +70,8 @@ void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[
 /* Marks a TSM file or tombstone as damaged. */
 void held_set_damaged(struct held *h);
 bool held_damaged(const struct held *h);
+/* Whether any file that its table holds is. */
+bool held_any_damaged(const struct held *h);
 
 /* How far a WAL segment has been found to hold complete entries without a gap; 0 at first, and when
  * it has another time now and no more bytes: influxd only appends, so another program wrote to it. */

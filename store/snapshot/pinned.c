@@ -45,6 +45,14 @@ static bool pinned_damaged(const struct capture *c, size_t i)
     return m->wal_cut ? m->wal_cut->nbad > 0 : held_damaged(m->held);
 }
 
+static bool pinned_any_damaged(const struct capture *c)
+{
+    bool any = held_any_damaged(capture_member(c, PINNED_META)->held);
+    for (size_t i = 0; !any && i < c->nruns; i++)
+        any = c->runs[i]->cut_off;
+    return any;
+}
+
 static void pinned_set_damaged(struct capture *c, size_t i)
 {
     held_set_damaged(capture_member(c, i)->held);
@@ -88,6 +96,7 @@ static const struct capture_ops pinned_ops = {
     .read = pinned_read,
     .sum = pinned_sum,
     .set_sum = pinned_set_sum,
+    .any_damaged = pinned_any_damaged,
     .damaged = pinned_damaged,
     .set_damaged = pinned_set_damaged,
     .keep_sums = pinned_keep_sums,

@@ -70,6 +70,7 @@ int run_seal(struct member_run *r)
         seal_member(h, m);
         r->bytes += m->attr.size;
         r->nfiles += !member_is_folder(m);
+        r->cut_off |= m->wal_cut && m->wal_cut->nbad;
     }
     sha256_end(h, r->digest);
     r->sealed = true;
@@ -150,6 +151,7 @@ struct member_run *run_copy(const struct member_run *r)
     to->bytes = r->bytes;
     to->nfiles = r->nfiles;
     to->sealed = r->sealed;
+    to->cut_off = r->cut_off;
     return to;
 }
 

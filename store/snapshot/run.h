@@ -22,6 +22,7 @@ struct member_run {
     uint64_t bytes; /* in the files */
     char *names;    /* memory of the names of its files; freed with it */
     bool sealed;
+    bool cut_off; /* damage cuts off a WAL segment */
     bool settled; /* the files have their index */
     enum run_files {
         RUN_LISTED, /* all that are in the folder */

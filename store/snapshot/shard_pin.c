@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 
@@ -320,8 +321,9 @@ int shard_pin_cut_wal(struct shard_pin *s)
     s->wal_cut_ns = time_mono_ns();
     for (size_t i = 0; i < s->nsegments; i++) {
         struct stat st;
-        if (fstat(held_fd(s->segments[i].held), &st) < 0)
-            return -errno;
+        int r = io_stat_fresh(held_fd(s->segments[i].held), &st);
+        if (r < 0)
+            return r;
         same = same && same_attr(&st, &s->segments[i].attr);
         s->segments[i].attr = file_attr_of(&st);
     }
@@ -378,7 +380,7 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s)
 {
     for (size_t k = 0; k < s->nsegments; k++) {
         struct stat st;
-        if (fstat(held_fd(s->segments[k].held), &st) < 0 ||
+        if (io_stat_fresh(held_fd(s->segments[k].held), &st) < 0 ||
             (uint64_t)st.st_size != s->segments[k].attr.size ||
             time_from_spec(&st.st_mtim) != s->segments[k].attr.mtime_ns)
             return false;

@@ -3,16 +3,14 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
+#include "store/snapshot/folder_seen.h"
 
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/inotify.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define WATCHED (IN_MODIFY | IN_ATTRIB | IN_ONESHOT | IN_ONLYDIR)
-#define ZFS_SUPER_MAGIC 0x2fc12fc1
 
 struct watches {
     int fd; /* -1: there is no inotify */
@@ -36,25 +34,6 @@ void watches_free(struct watches *w)
     cleanup_close(&w->fd);
     free(w->list);
     free(w);
-}
-
-/* Whether all that can change files there goes through this kernel. */
-static bool watch_is_local(int fd)
-{
-    struct statfs s;
-    if (fstatfs(fd, &s) < 0)
-        return false;
-    switch ((unsigned long)s.f_type) {
-    case EXT4_SUPER_MAGIC: /* and ext2, ext3 */
-    case XFS_SUPER_MAGIC:
-    case BTRFS_SUPER_MAGIC:
-    case F2FS_SUPER_MAGIC:
-    case TMPFS_MAGIC:
-    case ZFS_SUPER_MAGIC:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static bool is_before(const void *item, const void *key)
@@ -136,7 +115,7 @@ struct watch watch_begin(struct watches *w, int fd)
     char path[64];
     if (w->fd < 0)
         w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (w->fd < 0 || !watch_is_local(fd))
+    if (w->fd < 0 || !folder_is_local(fd))
         return (struct watch){0};
     watch_look(w);
     watch_tidy(w);

@@ -26,11 +26,16 @@ def compared(ours, theirs):
 
 def in_turn(name, ours, theirs, runs=RUNS):
     """ours() and theirs() prepare, act, and return how long the acting took (or another number)."""
+    return compared(*found_in_turn(name, ours, theirs, runs))
+
+
+def found_in_turn(name, ours, theirs, runs=RUNS):
+    """What both have returned, each a list, without the warm-up."""
     found = []
     for number in range(runs + 1):
         progress(f"{name}: " + (f"run {number} of {runs}" if number else "warming up"))
         found.append((ours(), theirs()))
-    return compared(*zip(*found[1:]))
+    return [list(side) for side in zip(*found[1:])]
 
 
 def seconds(*command):

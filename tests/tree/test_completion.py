@@ -103,6 +103,7 @@ class CompletionTest(StoreTest):
         for named in (f"-c {store}", f"--config={store}", f"--config={store}/x --state={store}/influxfs"):
             wanted = set() if "/x" in named else {"0", "1", "2"}
             self.assertEqual(offered(f"influxsnap {named} clone "), wanted | {"base", "latest"}, named)
+        self.assertEqual(offered(f"influxsnap -c {store} rollback "), {"0", "1", "2", "base", "latest"})
         self.assertEqual({os.path.basename(word.rstrip("/")) for word in offered(f"influxsnap verify {store}/da")}, {"data"})
         self.assertEqual({os.path.basename(word.rstrip("/")) for word in offered(f"influxfs {store}/me")}, {"meta"})
 

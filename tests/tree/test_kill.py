@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 
 from lib.chains import Chain
+from lib.cutoff import killing
+from lib.cuts import snap, snap_code
 from lib.files import run, wait_until
 from lib.influxd import InfluxError, Influxd
 from lib.mount import INFLUXFS, Mount, MountError, mounts_under
 from lib.restores import RestoreTest
-from lib.trees import difference, litter, store_tree
+from lib.trees import difference, litter, store_tree, tree
 
 PRELOAD = Path(INFLUXFS).parent / "tests/preload_kill.so"
 PARTS = 3       # every PARTS-th step is a test of its own: they run side by side
@@ -307,6 +309,47 @@ class RenamedKillTest(PartKillTest):
 
     def answers(self, state):
         return (["db", "only1"] if state == "old" else ["db", "new", "only1"]), [1, 1]
+
+
+class RollbackKillTest(KillTest):
+    """influxsnap puts a cut in the place of the store, which no mount does; the cut stays as it is."""
+
+    def setUp(self):
+        super().setUp()
+        self.cuts = self.folder / "cuts"
+        self.state = self.folder / "state"
+        snap(self.source, f"--state={self.cuts}", "cut")
+        self.retained = tree(self.cuts / "cuts/files")
+
+    def fresh(self):
+        super().fresh()
+        run("cp", "-a", self.cuts, self.state)
+
+    def rolled_back(self, at):
+        """The exit code of influxsnap, which ends after so many changes to the store; 0: only at its end."""
+        environment = os.environ | killing(self.root, at, self.folder / "count")
+        return snap_code(self.root, f"--state={self.state}", "--quiet", "rollback", "base", env=environment)[0]
+
+    def states(self):
+        self.fresh()
+        before = self.look()
+        self.assertEqual(self.rolled_back(0), 0)
+        return before, self.look()
+
+    def count(self):
+        self.states()
+        return int((self.folder / "count").read_text())
+
+    def restore_killed(self, at):
+        return self.rolled_back(at) == -9
+
+    def check_litter(self, at):
+        super().check_litter(at)
+        self.assertEqual(tree(self.state / "cuts/files"), self.retained, f"step {at}")
+
+    def test_rollback(self):
+        last = self.count()
+        self.check_steps([*range(1, last - EXCHANGE, 17), *range(last - EXCHANGE, last + 2, 6)], last)
 
 
 class RecoveryKillTest(KillerTest):

@@ -205,6 +205,24 @@ class IncrementalTest(NightlyTest):
             shutil.rmtree(self.remote / DAYS[1])
         self.archive(DAYS[1], "--incremental", "--guard=off")
 
+    def test_loss_does_not_become_usual(self):
+        """Night after night, until what was lost is back, or is said to be right."""
+        self.archive(DAYS[0])
+        for kind in ("data", "wal"):
+            (self.store / kind / "db").rename(self.folder / f"db-{kind}")
+        for day, words in zip(DAYS[1:], ([], [], ["--incremental"], ["--incremental"])):
+            out = self.archive(day, *words, "--keep=1", code=OMISSIONS)[1]
+            self.assertRegex(out, rf"since the archive of {DAYS[0]} .* are gone")
+            self.assertIn("--keep removes nothing", out)
+        self.assertEqual(self.days(), DAYS[:5])
+        for kind in ("data", "wal"):
+            (self.folder / f"db-{kind}").rename(self.store / kind / "db")
+        self.archive(DAYS[5], "--incremental")
+        for kind in ("data", "wal"):
+            shutil.rmtree(self.store / kind / "db")
+        self.archive(DAYS[6], "--guard=off", "--keep=1")
+        self.assertEqual(self.days(), [DAYS[6]])
+
 
 class KeepTest(NightlyTest):
 
@@ -253,6 +271,35 @@ class KeepTest(NightlyTest):
         next(self.at(DAYS[2]).glob("*.tar")).unlink()
         self.archive(DAYS[3], "--keep=2", code=OMISSIONS)
         self.assertEqual(self.days(), DAYS[1:4])
+
+    def test_too_few_good_days(self):
+        """What is damaged may be put back, and stays as long as there are not so many good days."""
+        for day in DAYS[:3]:
+            self.archive(day, "--incremental")
+            self.change()
+        tar = next(self.at(DAYS[0]).glob("*.tar"))
+        away = tar.rename(self.folder / "away")
+        self.archive(DAYS[3], "--incremental", "--keep=30", code=OMISSIONS)
+        self.assertEqual(self.days(), DAYS[:4])
+        away.rename(tar)
+        self.archive(DAYS[4], "--keep=30")
+        self.assertEqual(self.days(), DAYS[:5])
+
+    def test_parts_count_by_themselves(self):
+        """An archive of one database takes the place of none of the whole store; and numbers follow what is
+        of the same part."""
+        part = "--database=other"
+        for day in DAYS[:2]:
+            self.archive(day, "--incremental")
+            self.archive(day, "--incremental", part, "--keep=1")
+            self.change()
+        for words in ((), (part,)):
+            self.assertEqual(self.result(DAYS[2], "--incremental", *words)["form"], "incremental")
+        self.archive(DAYS[3], part, "--keep=1")
+        whole = {name for day in DAYS[:4] for name, receipt in receipts(self.at(day)).items() if "selection" not in receipt}
+        self.assertEqual(len(whole), 3)
+        self.archive(DAYS[4], "--keep=1")
+        self.assertEqual(self.days(), DAYS[3:5])
 
     def test_listing_that_looks_wrong(self):
         """What a good one builds on is not in it."""

@@ -91,10 +91,18 @@ static void all_is_kept(void **state)
     c.created = (char *)"2016-06-11T23:55:01Z";
     c.databases = databases;
     c.ndatabases = 2;
+    c.shrunk = true;
     c.left_out = left_out;
     c.nleft_out = 1;
+    const char *const one[] = {"sensu_db"};
+    struct selection part = SELECTION_ALL;
+    part.databases = one;
+    part.ndatabases = 1;
+    assert_int_equal(selection_copy(&part, &c.selection), 0);
     autofree char *text = text_of(&c);
     assert_int_equal(receipt_read(text, strlen(text), &back, NULL), 0);
+    assert_true(selection_same(back.selection, c.selection));
+    selection_free(c.selection);
     assert_int_equal(back.form, RECEIPT_INCREMENTAL);
     assert_string_equal(back.store, STORE);
     assert_string_equal(back.day, "2016-06-11");
@@ -108,6 +116,7 @@ static void all_is_kept(void **state)
     assert_string_equal(back.follows.name, BEFORE);
     assert_string_equal(back.base.name, FULL_BEFORE);
     assert_int_equal(back.ndatabases, 2);
+    assert_true(back.shrunk);
     assert_string_equal(back.databases[1], "\xc3\xbc b");
     assert_int_equal(back.nleft_out, 1);
     assert_string_equal(back.left_out[0], "data/x: 7 bytes?, unreadable");
@@ -173,6 +182,8 @@ static void contradictions_are_refused(void **state)
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full", "\"name\":\"../" RUN_NAME "-full"},
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full", "\"name\":\"89abcdef-20160611T235500Z-full"},
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full.tar", "\"name\":\"" RUN_NAME "-\\u0000"},
+        {RECEIPT_FULL, "\"databases\":[]", "\"selection\":[],\"databases\":[]"},
+        {RECEIPT_FULL, "\"databases\":[]", "\"shrunk\":1,\"databases\":[]"},
         {RECEIPT_FULL, "\"databases\":[]", "\"databases\":[7]"},
         {RECEIPT_FULL, "\"databases\":[]", "\"databases\":[\"\\n\"]"},
         {RECEIPT_FULL, "\"left_out\":[]", "\"left_out\":{}"},
