@@ -148,7 +148,8 @@ static int archive_take(struct archive *a, struct err *e)
     if (r == 0)
         r = archive_judge_lacks(a->source, &a->receipt, &a->omits, e);
     if (r == 0)
-        a->shrunk = archive_judge_shrunk(&a->past, a->source, &a->receipt, a->o);
+        a->receipt.shrunk = a->shrunk =
+            archive_judge_shrunk(&a->past, a->source, &a->receipt, a->o);
     return r;
 }
 

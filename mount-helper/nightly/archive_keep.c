@@ -16,6 +16,7 @@ struct kept_run {
     char follows[RECEIPT_NAME]; /* a receipt, and its day; "": it builds on nothing */
     int32_t follows_day;
     bool good, known, keep; /* good: by itself */
+    bool shrunk;
 };
 
 struct keeping {
@@ -65,7 +66,10 @@ static int keep_add_runs(struct keeping *k, const struct archived_day *d, struct
         if (!array_grow(&k->runs, k->n))
             return err_sys(e, -ENOMEM, "%s", run->name);
         struct kept_run *to = &k->runs[k->n++];
-        *to = (struct kept_run){.day = run->day, .good = run->code == 0, .known = run->known};
+        *to = (struct kept_run){.day = run->day,
+                                .good = run->code == 0,
+                                .known = run->known,
+                                .shrunk = run->receipt.shrunk};
         strcpy(to->name, run->name);
         if (run->known)
             keep_note_follows(to, &run->receipt.follows);
@@ -146,7 +150,7 @@ static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, 
         return err_sys(e, -ENOMEM, "a day");
     days[0] = k->place->day;
     for (size_t i = 0; i < k->n; i++)
-        if (keep_can_be_restored(k, &k->runs[i]))
+        if (!k->runs[i].shrunk && keep_can_be_restored(k, &k->runs[i]))
             days[n++] = k->runs[i].day;
     qsort(days, n, sizeof(*days), keep_later_day);
     *out = days[0];

@@ -7,6 +7,7 @@
 #include "mount-helper/nightly/fetch_source.h"
 #include "mount-helper/nightly/fetch_told.h"
 #include "mount-helper/nightly/nightjob.h"
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/json.h"
@@ -37,7 +38,7 @@ static int fetch_check(const struct options *o, struct err *e)
         return err_set(e, -EINVAL,
                        "--into: the mount restores, and its folder says what is wanted, such as "
                        "restore/as/NEWDB; other options of a restore do not go with it");
-    if (o->stop && (*o->stop == '-' || !*o->stop))
+    if (o->stop && !fetch_service_is_unit(o->stop))
         return err_set(e, -EINVAL, "--stop: '%s' is no unit of systemd", o->stop);
     return restore_request_check(&q, e);
 }
@@ -49,6 +50,32 @@ static int fetch_may_begin(const struct fetch *f, struct err *e)
     return f->into || s->o.stop || s->o.force || s->o.dry_run ? 0 : running_forbids(&s->paths, e);
 }
 
+/* A set of a part of a store looks like one of a whole: as it is, all else here would go for it. So the
+ * databases in it are what is wanted, unless a part was asked for. */
+static int fetch_narrow(struct fetch *f, struct err *e)
+{
+    struct options *o = &f->job->snap.o;
+    const struct restore_request own = restoring_request(o);
+    const struct restore_request *q = f->into ? fetch_into_request(f->into) : &own;
+    const struct receipt *c = &f->found.chain.at[f->found.chain.n - 1].receipt;
+    if (c->form != RECEIPT_LEGACY || !c->selection || (q && restore_request_composes(q)))
+        return 0;
+    if (f->into)
+        return err_set(e, -EINVAL,
+                       "%s: the archive of %s is a legacy set of some databases, which would take "
+                       "the place of the whole store there: use its folder as/NEWDB, or no --into",
+                       o->into, c->day);
+    for (size_t i = 0; i < c->ndatabases; i++) {
+        const char **list = (const char **)o->selected.databases;
+        char *name = array_grow(&list, o->selected.ndatabases) ? strdup(c->databases[i]) : NULL;
+        o->selected.databases = list;
+        if (!name)
+            return err_sys(e, -ENOMEM, "%s", c->databases[i]);
+        list[o->selected.ndatabases++] = name;
+    }
+    return 0;
+}
+
 static int fetch_find(struct fetch *f, struct err *e)
 {
     struct nightjob *j = f->job;
@@ -57,6 +84,8 @@ static int fetch_find(struct fetch *f, struct err *e)
         r = fetch_may_begin(f, e);
     if (r == 0)
         r = fetch_days_find(j, &f->found, e);
+    if (r == 0)
+        r = fetch_narrow(f, e);
     if (r < 0)
         return r;
     r = fetch_source_open(j->remote, j->snap.o.container_format, &f->found.chain, &f->source, e);
@@ -180,17 +209,19 @@ static int fetch_copy_into(struct fetch *f, struct err *e)
 /* What was found, restored: an exit code, after saying why. */
 static int fetch_take(struct fetch *f, struct err *why)
 {
-    struct err e = {0};
+    struct err e = {0}, said;
     int code = f->into ? fetch_copy_into(f, why) : fetch_restore(f, why);
-    if (fetch_service_start(&f->service, &e) < 0)
-        code = snap_fail(-EIO, &e);
+    if (fetch_service_start(&f->service, &e) < 0) {
+        err_set(&said, 0, "%s%s", code == EXIT_DONE ? "the store was restored, but " : "", e.text);
+        code = snap_fail(-EIO, &said);
+    }
     return code == EXIT_DONE && f->found.older ? EXIT_OMISSIONS : code;
 }
 
 static int fetch_run(struct nightjob *j)
 {
     struct err e = {0};
-    struct fetch f = {.job = j, .service = {.unit = j->snap.o.stop}};
+    struct fetch f = {.job = j, .service = {.unit = j->snap.o.stop, .state = j->snap.state}};
     j->json = j->snap.o.json ? json_object_new_object() : NULL;
     int code, r = fetch_find(&f, &e);
     if (r < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/fetch_service.h"
 
+#include "mount-helper/nightly/fetch_stopped.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/influx/running.h"
@@ -16,6 +17,7 @@
 #define SYSTEMCTL "systemctl"
 #define GONE_NS (60 * SECOND_NS) /* for an influxd that its unit has let go of */
 #define LOOK_US 50000
+#define PARTING_NS (3 * SECOND_NS) /* for systemd to hear what is wanted */
 
 extern char **environ;
 
@@ -41,13 +43,34 @@ static int service_spawn(const char *verb, const char *unit, int out, pid_t *pid
     return -r;
 }
 
-/* Its exit code; -errno: it did not run to its end. */
+/* How it ended: as waitpid(2). 0: this program is to stop, and it still waits for systemd. */
+static pid_t service_reap(pid_t pid, int *status, bool starts)
+{
+    int64_t left = 0;
+    for (;;) {
+        const pid_t ended = waitpid(pid, status, starts ? WNOHANG : 0);
+        if (ended > 0 || (ended < 0 && errno != EINTR))
+            return ended;
+        if (!starts)
+            continue;
+        if (snap_stopped(NULL) && !left)
+            left = time_mono_ns() + PARTING_NS;
+        if (left && time_mono_ns() > left)
+            return 0;
+        usleep(LOOK_US);
+    }
+}
+
+/* Its exit code; -errno: it did not run to its end. systemd starts nothing that comes before a unit, such as
+ * influxd, while it stops that one, such as this program: it has been told, and does so then. */
 static int service_wait(pid_t pid, const char *verb, const char *unit, struct err *e)
 {
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_sys(e, -errno, SYSTEMCTL " %s %s", verb, unit);
+    int status = 0;
+    const pid_t ended = service_reap(pid, &status, strcmp(verb, "start") == 0);
+    if (ended < 0)
+        return err_sys(e, -errno, SYSTEMCTL " %s %s", verb, unit);
+    if (ended == 0)
+        snap_note("systemd has been told to start %s", unit);
     if (!WIFEXITED(status))
         return err_set(e, -EIO, SYSTEMCTL " %s %s was killed by signal %d", verb, unit,
                        WTERMSIG(status));
@@ -112,15 +135,40 @@ static int service_wait_until_gone(const struct fetch_service *s, const struct s
     }
 }
 
+/* Nothing is to be started that has no note: if that fails, only a kill in between is not mended. */
+static void service_note(const struct fetch_service *s, const char *unit)
+{
+    struct err why = {0};
+    if (s->state && fetch_stopped_note(s->state, unit, &why) < 0)
+        snap_warn("%s; if this job is killed, start %s by hand", why.text, s->unit);
+}
+
+static void service_judge(struct fetch_service *s, bool active)
+{
+    s->was_active = active || (s->state && fetch_stopped_is(s->state, s->unit));
+    if (active)
+        snap_note("stopping %s", s->unit);
+    else if (s->was_active)
+        snap_warn("%s was left stopped by a fetch before this one: it is started after this one",
+                  s->unit);
+    else
+        snap_note("%s is not active, and is not started afterwards", s->unit);
+}
+
+bool fetch_service_is_unit(const char *unit)
+{
+    return *unit && *unit != '-' && !unit[strcspn(unit, "*?[]/ \t\n")];
+}
+
 int fetch_service_stop(struct fetch_service *s, const struct store_paths *p, struct err *e)
 {
     bool active = false;
     int r = service_ask(s->unit, &active, e);
     if (r < 0)
         return r;
-    s->was_active = active;
+    service_judge(s, active);
     if (active)
-        snap_note("stopping %s", s->unit);
+        service_note(s, s->unit);
     r = service_tell("stop", s->unit, e); /* also one that does not run: the name may be wrong */
     return r < 0 ? r : service_wait_until_gone(s, p, e);
 }
@@ -131,5 +179,8 @@ int fetch_service_start(struct fetch_service *s, struct err *e)
         return 0;
     s->was_active = false;
     snap_note("starting %s", s->unit);
-    return service_tell("start", s->unit, e);
+    const int r = service_tell("start", s->unit, e);
+    if (r == 0)
+        service_note(s, NULL);
+    return r;
 }

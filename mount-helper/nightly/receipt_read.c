@@ -124,6 +124,15 @@ static int reading_selection(const struct reading *r)
     return ret == -EBADMSG ? reading_bad(r, "selection") : ret;
 }
 
+static int reading_shrunk(const struct reading *r)
+{
+    struct json_object *o;
+    if (!json_object_object_get_ex(r->root, "shrunk", &o))
+        return 0;
+    r->c->shrunk = json_object_get_boolean(o);
+    return json_object_is_type(o, json_type_boolean) ? 0 : reading_bad(r, "shrunk");
+}
+
 static int reading_form(const struct reading *r)
 {
     struct json_object *v = member(r->root, "form", json_type_string);
@@ -325,6 +334,8 @@ static int reading_all(const struct reading *r)
         ret = reading_ref(r, "base", &r->c->base);
     if (ret == 0)
         ret = reading_selection(r);
+    if (ret == 0)
+        ret = reading_shrunk(r);
     if (ret == 0)
         ret = reading_texts(r, "databases", &r->c->databases, &r->c->ndatabases);
     if (ret == 0)

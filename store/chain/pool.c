@@ -194,6 +194,17 @@ int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cu
     return 0;
 }
 
+int pool_take_back(struct pool_adding *p, uint32_t first, uint32_t n, struct err *e)
+{
+    for (uint32_t i = first; i - first < n; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%" PRIu32, i);
+        if (unlinkat(p->folder, name, 0) < 0)
+            return err_sys(e, -errno, "cuts/" FILES "/%" PRIu64 "/%s", p->serial, name);
+    }
+    return 0;
+}
+
 int pool_finish(struct pool_adding *p, struct err *e)
 {
     if (p->folder < 0)

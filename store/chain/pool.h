@@ -39,6 +39,9 @@ struct pool_adding {
 int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cut_place *out,
              bool *linked, struct err *e);
 
+/* Removes some of the files that were added, n from number `first` on. */
+int pool_take_back(struct pool_adding *p, uint32_t first, uint32_t n, struct err *e);
+
 /* The free space of the disk of fd, and the reserve by the rules. */
 int pool_room(int fd, const struct cut_rules *rules, uint64_t *reserve, uint64_t *avail,
               struct err *e);

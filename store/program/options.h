@@ -61,6 +61,7 @@ struct options {
     char *host;                              /* a URL, or unix:PATH; NULL: this machine's store */
     char *allow_host;                        /* NAME[:NAME…]; NULL: none */
     int64_t timeout_ns;                      /* 0: not given */
+    size_t memory;                           /* bytes; 0: not given */
     char **args; /* after the command; point into argv, NULL-terminated */
     size_t nargs;
 
