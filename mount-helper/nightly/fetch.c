@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* influxfs-fetch: the newest good archive of a day in object storage, restored from the stream. */
+#include "mount-helper/nightly/fetch_changed.h"
 #include "mount-helper/nightly/fetch_copy.h"
 #include "mount-helper/nightly/fetch_days.h"
 #include "mount-helper/nightly/fetch_last.h"
 #include "mount-helper/nightly/fetch_service.h"
 #include "mount-helper/nightly/fetch_source.h"
+#include "mount-helper/nightly/fetch_systemctl.h"
 #include "mount-helper/nightly/fetch_told.h"
 #include "mount-helper/nightly/nightjob.h"
 #include "store/base/cleanup.h"
@@ -26,6 +28,12 @@ struct fetch {
     struct fetch_found found;
     struct fetch_source source;
     struct fetch_service service;
+    struct selection set_part;
+    const struct selection *part; /* that, of a set, which does not say itself of what it is */
+    struct restore_request own;   /* what is asked for by options, or by the part, */
+    const struct restore_request *request; /* and what counts: that or the folder's of --into */
+    struct err changed; /* what was written after the archive and is replaced, in words; or empty */
+    bool restored;
 };
 
 static int fetch_check(const struct options *o, struct err *e)
@@ -37,8 +45,11 @@ static int fetch_check(const struct options *o, struct err *e)
         return err_set(e, -EINVAL,
                        "--into: the mount restores, and its folder says what is wanted, such as "
                        "restore/as/NEWDB; other options of a restore do not go with it");
-    if (o->stop && (*o->stop == '-' || !*o->stop))
-        return err_set(e, -EINVAL, "--stop: '%s' is no unit of systemd", o->stop);
+    if (o->stop && !systemctl_is_unit(o->stop))
+        return err_set(e, -EINVAL,
+                       "--stop: '%s' is not the name of one unit of systemd, such as "
+                       "influxdb.service",
+                       o->stop);
     return restore_request_check(&q, e);
 }
 
@@ -47,6 +58,46 @@ static int fetch_may_begin(const struct fetch *f, struct err *e)
 {
     const struct snap *s = &f->job->snap;
     return f->into || s->o.stop || s->o.force || s->o.dry_run ? 0 : running_forbids(&s->paths, e);
+}
+
+/* By the databases that came, since a set does not know what it was to be without. */
+static int fetch_learn_part(struct fetch *f, const struct receipt *c, struct err *e)
+{
+    if (c->form != RECEIPT_LEGACY || !c->selection)
+        return 0;
+    f->set_part = *c->selection;
+    f->set_part.databases = (const char *const *)c->databases;
+    f->set_part.ndatabases = c->ndatabases;
+    f->set_part.exclude = NULL;
+    f->set_part.nexclude = 0;
+    f->part = &f->set_part;
+    return c->ndatabases ? 0
+                         : err_set(e, -EINVAL,
+                                   "the archive of %s is a set of a part of a store, and holds no "
+                                   "database of it",
+                                   c->day);
+}
+
+/* What is restored of it, and how. */
+static int fetch_ask(struct fetch *f, struct err *e)
+{
+    const struct receipt *first = &f->found.chain.at[0].receipt;
+    const struct options *o = &f->job->snap.o;
+    const int r = fetch_learn_part(f, first, e);
+    if (r < 0)
+        return r;
+    f->own = restoring_request_of(o, &(struct restoring_from){.part = f->part});
+    f->request = f->into ? fetch_into_request(f->into) : &f->own;
+    if (f->into && f->request && f->source.n > 1)
+        return err_set(
+            e, -EINVAL,
+            "%s takes no full snapshot with numbers: use --as or --merge, without --into", o->into);
+    if (f->into && !f->request && f->part)
+        return err_set(e, -EINVAL,
+                       "the archive of %s is a set of a part of a store, and would take the place "
+                       "of the whole one in %s: fetch it without --into",
+                       first->day, o->into);
+    return 0;
 }
 
 static int fetch_find(struct fetch *f, struct err *e)
@@ -62,12 +113,7 @@ static int fetch_find(struct fetch *f, struct err *e)
     r = fetch_source_open(j->remote, j->snap.o.container_format, &f->found.chain, &f->source, e);
     j->end.bytes = f->source.bytes;
     j->end.objects = f->source.objects;
-    if (r == 0 && f->into && fetch_into_request(f->into) && f->source.n > 1)
-        return err_set(
-            e, -EINVAL,
-            "%s takes no full snapshot with numbers: use --as or --merge, without --into",
-            j->snap.o.into);
-    return r;
+    return r == 0 ? fetch_ask(f, e) : r;
 }
 
 static int fetch_exit_code(int r)
@@ -86,10 +132,21 @@ static int fetch_exit_code(int r)
     }
 }
 
+/* Whether something is lost, while nobody writes any more. */
+static int fetch_look_back(struct fetch *f, struct err *e)
+{
+    const struct archived_chain *c = &f->found.chain;
+    if (f->into)
+        return 0;
+    return fetch_changed(&f->job->snap, &c->at[c->n - 1].receipt, f->request, &f->changed, e);
+}
+
 static int fetch_begin(void *arg, struct err *e)
 {
     struct fetch *f = arg;
-    return fetch_service_stop(&f->service, &f->job->snap.paths, e);
+    const struct snap *s = &f->job->snap;
+    int r = fetch_service_stop(&f->service, s->state, &s->paths, e);
+    return r == 0 ? fetch_look_back(f, e) : r;
 }
 
 /* The meta.db that the restore has left. */
@@ -130,17 +187,19 @@ static void fetch_note_store(const struct fetch *f, const struct restore_request
 static int fetch_done(void *arg)
 {
     struct fetch *f = arg;
-    const struct restore_request own = restoring_request(&f->job->snap.o);
-    const struct restore_request *q = f->into ? fetch_into_request(f->into) : &own;
+    const struct restore_request *q = f->request;
     autofree char *meta = NULL;
     size_t n = 0;
     struct err e = {0};
     int r = 0;
     fetch_note_day(f);
     fetch_told_result(f->job, &f->found, q);
+    if (f->changed.text[0])
+        snap_warn("%s", f->changed.text);
     if (f->job->snap.o.dry_run)
         return EXIT_DONE;
-    fetch_note_store(f, q);
+    f->restored = true;
+    fetch_note_store(f, f->part ? NULL : q);
     r = fetch_meta(f, &meta, &n, &e);
     if (r == 0)
         r = fetch_told_check(&f->found, q, meta, n, &e);
@@ -155,6 +214,7 @@ static int fetch_restore(struct fetch *f, struct err *why)
     const struct restoring_from from = {.what = f->source.what,
                                         .at = f->source.at,
                                         .n = f->source.n,
+                                        .part = f->part,
                                         .begin = f->service.unit || dry_run ? fetch_begin : NULL,
                                         .done = fetch_done,
                                         .arg = f,
@@ -177,14 +237,28 @@ static int fetch_copy_into(struct fetch *f, struct err *e)
     return r == -EINVAL ? EXIT_CORRUPT : fetch_exit_code(r);
 }
 
+/* influxd, which is down, is the last thing that is said. */
+static int fetch_start(struct fetch *f, int code, struct err *why)
+{
+    struct err e = {0}, said = {0}, before = *why;
+    if (fetch_service_start(&f->service, f->job->snap.state, &said) == 0)
+        return code;
+    err_set(&e, 0, "%s%s", f->restored ? "the store was restored, but " : "", said.text);
+    err_set(why, 0, "%s%s%s", before.text, before.text[0] ? "; " : "", e.text);
+    return snap_fail(-EIO, &e);
+}
+
 /* What was found, restored: an exit code, after saying why. */
 static int fetch_take(struct fetch *f, struct err *why)
 {
-    struct err e = {0};
+    const bool stops = f->service.unit && !f->job->snap.o.dry_run;
+    int r = stops ? 0 : fetch_look_back(f, why);
+    if (r < 0)
+        return snap_fail(r, why);
     int code = f->into ? fetch_copy_into(f, why) : fetch_restore(f, why);
-    if (fetch_service_start(&f->service, &e) < 0)
-        code = snap_fail(-EIO, &e);
-    return code == EXIT_DONE && f->found.older ? EXIT_OMISSIONS : code;
+    code = fetch_start(f, code, why);
+    const bool less = f->found.older || (f->restored && f->changed.text[0]);
+    return code == EXIT_DONE && less ? EXIT_OMISSIONS : code;
 }
 
 static int fetch_run(struct nightjob *j)
@@ -209,6 +283,14 @@ static int fetch_run(struct nightjob *j)
     return code;
 }
 
+/* --start-stopped */
+static int fetch_heal(struct nightjob *j)
+{
+    struct err e = {0};
+    const int r = j->snap.state ? fetch_service_heal(j->snap.state, &e) : 0;
+    return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
+}
+
 static const struct nightjob_program fetch = {
     .kind = JOB_FETCH,
     .need = SNAP_PATHS,
@@ -216,7 +298,8 @@ static const struct nightjob_program fetch = {
     .command =
         {.name = "influxfs-fetch",
          .arguments = "",
-         .takes = "remote day container-format into stop store database exclude rp shard as "
+         .takes = "remote day container-format into stop start-stopped store database exclude rp "
+                  "shard as "
                   "merge union owner keep-expired force json dry-run retry-for wait before "
                   "after on-failure",
          .details =
@@ -229,6 +312,7 @@ static const struct nightjob_program fetch = {
              "--stop, influxd is stopped before the restore and started again after it.\n"},
     .check = fetch_check,
     .run = fetch_run,
+    .heal = fetch_heal,
 };
 
 int main(int argc, char **argv)

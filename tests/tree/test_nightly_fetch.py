@@ -3,8 +3,10 @@ store and of influxd meanwhile. The archives are made by hand (lib/archives.py),
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from lib.archives import Archives
@@ -15,9 +17,11 @@ from lib.files import HANG, run, wait_until
 from lib.fixtures import check_answers, unpack
 from lib.influxd import Influxd
 from lib.mount import INFLUXFS
+from lib.nights import Jobs
 from lib.objectstore import Swift, rclone_environment
 from lib.relay import Relay
 from lib.restores import RestoreTest, tiny_store
+from lib.stores import some_store, wal_entry
 from lib.trees import difference, litter, store_tree, whole_tree
 
 FETCH = str(Path(INFLUXFS).parent / "influxfs-fetch")
@@ -198,7 +202,8 @@ class DaysTest(FetchCase):
         self.assertEqual(sorted(os.listdir(self.store / "data")), ["again", "old db"])
 
     def test_usage(self):
-        for options, words in ((["--into=/x", "--database=db"], "--into"), (["--stop=-x"], "--stop"), 
+        for options, words in ((["--into=/x", "--database=db"], "--into"), (["--stop=-x"], "--stop"),
+                               (["--stop=influx*"], "is not the name of one unit"), (["--stop=a b"], "is not the name of one unit"),
                                (["--as=_internal", "--database=db"], "_internal")):
             self.assertIn(words, self.fetch(*options, code=USAGE)[1])
 
@@ -225,6 +230,80 @@ class LegacyTest(FetchCase):
         self.archives.legacy(DAYS[0], {"meta.00": b"x" * 100, "db.autogen.00001.00": b"y" * 1000})
         self.archives.objects(self.archives.last)[0].write_bytes(b"z" * 1000)
         self.check_refused("db.autogen.00001.00: damaged: its SHA-256", options=("--day=2016-06-09",))
+
+
+class PartTest(FetchCase):
+    """An archive of some databases takes the place of these."""
+
+    def server(self, name, **values):
+        """A store, and its influxd, with databases that hold these values."""
+        influxd = self.influxd(self.folder / name)
+        for database, value in values.items():
+            influxd.query(f"CREATE DATABASE {database}")
+            influxd.write([f"m v={value} 1465600000000000000"], database, "autogen")
+        influxd.query("CREATE USER adm WITH PASSWORD 'x' WITH ALL PRIVILEGES")
+        return influxd
+
+    def test_part(self):
+        """Of both forms, by both options: the other databases stay, and so do users."""
+        self.server("source", b=2, other=2).stop()
+        jobs = Jobs("", str(self.remote))
+        days = {}
+        for form in ("--legacy", ""):
+            for part in ("--database=b", "--exclude=other"):
+                days[form + part] = f"2016-06-{11 + len(days)}"
+                jobs.run("archive", self.folder / "source", *filter(None, (form, part)), day=days[form + part])
+        here = self.server("live", own=1, b=1)
+        self.store = self.folder / "live"
+        for words, day in days.items():
+            with self.subTest(words):
+                here.stop()
+                told = json.loads(self.fetch(f"--day={day}", "--json", "--quiet", "--dry-run")[0])
+                self.assertEqual(told["databases"], ["b"])
+                self.fetch(f"--day={day}", "--quiet")
+                here.start()
+                self.assertEqual(self.names(here, "SHOW DATABASES") & {"own", "b", "other"}, {"own", "b"})
+                self.assertEqual(self.names(here, "SHOW USERS"), {"adm"})
+                self.assertEqual([self.value(here, database) for database in ("own", "b")], [1, 2])
+                here.write(["m v=1 1465600000000000000"], "b", "autogen")
+        here.stop()
+        mnt = self.mount(self.store).point
+        said = self.fetch(f"--into={mnt}/restore", "--day=2016-06-11", code=USAGE)[1]
+        self.assertIn("a set of a part of a store", said)
+
+    def names(self, influxd, query):
+        return {row[0] for row in influxd.run(query)[0]["values"]}
+
+    def value(self, influxd, database):
+        return influxd.run("SELECT v FROM m", database)[0]["values"][0][1]
+
+
+class ChangedTest(FetchCase):
+    """The store here is the one that was archived, and has gone on."""
+
+    def test_changed(self):
+        jobs = Jobs("", str(self.remote))
+        shutil.rmtree(self.store)
+        some_store(self.store, 1)
+        jobs.run("archive", self.store, f"--state={self.folder}/state")
+        time.sleep(1.1)
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11")[1])
+        segment = self.store / "wal/first/autogen/1/_00002.wal"
+        with segment.open("ab") as more:
+            more.write(wal_entry(7))
+        said = self.fetch("--day=2016-06-11", "--quiet", "--dry-run")[1]
+        self.assertRegex(said, r"has changed since 20.* \(wal/first/autogen/1/_00002.wal, .*would be only in \*.before-restore")
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11", "--database=first", "--merge=ours", "--dry-run")[1])
+        said = self.fetch("--day=2016-06-11", "--quiet", code=OMISSIONS)[1]
+        self.assertIn("is now only in *.before-restore", said)
+        self.assertIn("has changed since", json.loads((self.folder / "state/jobs.json").read_text())["fetch"]["last"]["text"])
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11", "--quiet")[1])
+        # Another store has the same name for its database.
+        (self.folder / "state/id").write_text("f" * 32 + "\n")
+        (self.folder / "state/fetched.json").unlink()
+        with segment.open("ab") as more:
+            more.write(wal_entry(8))
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11", "--quiet")[1])
 
 
 class DamageTest(FetchCase):
