@@ -144,7 +144,7 @@ static int restore_open_session(struct restoring *r, struct err *e)
                                        .notice = notice};
     int ret = session_open(&ro, &r->session, e);
     if (ret == 0)
-        ret = session_may_begin(r->session, e);
+        ret = session_hold(r->session, e);
     return restoring_blame(ret);
 }
 
