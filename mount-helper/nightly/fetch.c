@@ -17,6 +17,7 @@
 #include "store/influx/names.h"
 #include "store/influx/running.h"
 #include "store/influxsnap/restoring.h"
+#include "store/restore/compose.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +101,23 @@ static int fetch_ask(struct fetch *f, struct err *e)
     return 0;
 }
 
+/* What would be refused after all was read, with influxd stopped. */
+static int fetch_check_names(const struct fetch *f, struct err *e)
+{
+    const struct archived_chain *chain = &f->found.chain;
+    const struct receipt *c = &chain->at[chain->n - 1].receipt;
+    const struct selection *part = &f->own.part;
+    cleanup(targets_freep) struct targets *t = NULL;
+    for (size_t i = 0; !f->into && i < part->ndatabases; i++)
+        if (!fetch_told_holds(c, part->databases[i]))
+            return err_set(e, -ENOENT, "the archive of %s holds no database %s", c->day,
+                           part->databases[i]);
+    if (f->into || !f->own.as)
+        return 0;
+    int r = targets_open(&f->job->snap.paths, (uid_t)-1, (gid_t)-1, &t, e);
+    return r < 0 ? r : compose_check_name(t, &f->own, e);
+}
+
 static int fetch_find(struct fetch *f, struct err *e)
 {
     struct nightjob *j = f->job;
@@ -113,7 +131,9 @@ static int fetch_find(struct fetch *f, struct err *e)
     r = fetch_source_open(j->remote, j->snap.o.container_format, &f->found.chain, &f->source, e);
     j->end.bytes = f->source.bytes;
     j->end.objects = f->source.objects;
-    return r == 0 ? fetch_ask(f, e) : r;
+    if (r == 0)
+        r = fetch_ask(f, e);
+    return r == 0 ? fetch_check_names(f, e) : r;
 }
 
 static int fetch_exit_code(int r)
@@ -261,6 +281,20 @@ static int fetch_take(struct fetch *f, struct err *why)
     return code == EXIT_DONE && less ? EXIT_OMISSIONS : code;
 }
 
+/* An archive has proved not to be good: what can be had in its place. */
+static int fetch_blame(struct fetch *f, int code, struct err *why)
+{
+    struct err e = {0};
+    const int gone = fetch_days_gone(f->job, &f->found, &e);
+    if (gone == 0)
+        fetch_days_offer(f->job, &f->found, fetch_source_spoilt(&f->source));
+    else
+        snap_say("%s", e.text);
+    if (gone > 0)
+        *why = e;
+    return gone > 0 ? EXIT_FAILED : code;
+}
+
 static int fetch_run(struct nightjob *j)
 {
     struct err e = {0};
@@ -273,10 +307,10 @@ static int fetch_run(struct nightjob *j)
     } else {
         code = fetch_take(&f, &e);
     }
+    if (*f.found.store && (code == EXIT_CORRUPT || code == EXIT_INCOMPLETE))
+        code = fetch_blame(&f, code, &e);
     if (e.text[0])
         j->end.text = strdup(e.text);
-    if (*f.found.store && (code == EXIT_CORRUPT || code == EXIT_INCOMPLETE))
-        fetch_days_offer(j, &f.found, fetch_source_spoilt(&f.source));
     fetch_source_close(&f.source);
     fetch_found_clear(&f.found);
     fetch_into_close(f.into);

@@ -197,6 +197,12 @@ class DaysTest(FetchCase):
         said = self.fetch("--day=2016-06-09", "--database=db", "--as=again")[0]
         self.assertIn("restored 1 database into", said)
         self.assertIn("1 database: db; of these came again (as it is named here); ", said)
+        self.on_path(systemctl="#!/bin/sh\nexit 1\n")  # influxd is not stopped for what cannot be
+        for options, words in ((["--database=nosuch"], "the archive of 2016-06-09 holds no database nosuch"),
+                               (["--database=db", "--as=again"], "again")):
+            said = self.fetch("--day=2016-06-09", "--quiet", "--stop=influxdb", *options, code=FAILED)[1]
+            self.assertIn(words, said)
+            self.assertNotIn("systemctl", said)
         told = json.loads(self.fetch("--day=2016-06-09", "--database=db", "--merge=ours", "--json", "--dry-run")[0])
         self.assertEqual(told["databases"], ["db"])
         self.assertEqual(sorted(os.listdir(self.store / "data")), ["again", "old db"])
@@ -367,6 +373,41 @@ class DamageTest(FetchCase):
         self.check_refused("the archive of 2016-06-11 is not good: .*2016-06-09.*full.tar: damaged", "no archive of an earlier day is good")
         archives.path(full).unlink()
         self.check_refused("the archive of 2016-06-11 is incomplete", "no archive of an earlier day is good", code=INCOMPLETE)
+
+
+class GoneTest(FetchCase):
+
+    def test_removed_meanwhile(self):
+        """By influxfs-archive --keep: nothing is damaged, and there is a newer day."""
+        self.chain(steps=0, size=1_000_000)
+        self.archives.full(DAYS[1], self.tar_of("base"))
+        before = whole_tree(self.store)
+        rclone = subprocess.run(["which", "rclone"], capture_output=True, text=True, check=True).stdout.strip()
+        waits = f"while [ ! -e {self.folder}/go ]; do sleep 0.05; done && exec {rclone} \"$@\""
+        self.on_path(rclone=SLOW_RCLONE.format(folder=self.folder, rclone=rclone).replace("exec sleep 100000", waits))
+        (self.folder / "slow").write_text("full.tar.002")
+        process = subprocess.Popen(self.words("--day=2016-06-09"), env=self.environment, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        wait_until(lambda: (self.folder / "reached").exists() or process.poll() is not None, 60, "the last object")
+        shutil.rmtree(self.remote / DAYS[0])
+        (self.folder / "go").touch()
+        said = process.stderr.read()
+        self.assertEqual(process.wait(HANG), FAILED, said)
+        self.assertRegex(said, r"the archive of 2016-06-09 was removed while it was fetched.* newest archive is that of 2016-06-10")
+        self.assertIn("was removed", json.loads((self.folder / "state/jobs.json").read_text())["fetch"]["last"]["text"])
+        self.check_untouched(before)
+
+    def test_read_only(self):
+        """A dry run finds what the fetch would."""
+        self.chain(steps=0)
+        for folder in ("meta", "data", "wal"):
+            place = self.store / folder
+            run("mount", "--bind", place, place)
+            self.addCleanup(run, "umount", place)
+            run("mount", "-o", "remount,bind,ro", place)
+            for trial in ((), ("--dry-run",)):
+                self.assertRegex(self.fetch("--day=2016-06-09", "--quiet", *trial, code=FAILED)[1], f"{place}.*: Read-only file system")
+            run("mount", "-o", "remount,bind,rw", place)
 
 
 class MountTest(FetchCase):
