@@ -21,13 +21,19 @@ static int dumpfile_begin(const struct generated *g, struct schema_cache *c,
                           void **text, struct err *e)
 {
     struct dump_query q = ((const struct dumpfile *)g)->query;
-    struct dump *d;
-    (void)mark; /* there are none */
+    cleanup(dump_freep) struct dump *d = NULL;
     q.reader = reader;
     int r = dump_open(c, &q, &d, e);
+    if (r == 0 && mark)
+        r = dump_resume(d, (struct slice){mark->p, mark->n}, e);
     if (r == 0)
-        *text = d;
+        *text = steal_ptr(&d);
     return r;
+}
+
+static int dumpfile_mark(void *text, struct buffer *mark)
+{
+    return dump_mark(text, mark);
 }
 
 static ssize_t dumpfile_next(void *text, void *buf, size_t n, struct err *e)
@@ -48,6 +54,7 @@ static int dumpfile_failed(const struct generated *g, int r, const struct err *e
 static const struct generated_maker dump_maker = {
     .begin = dumpfile_begin,
     .next = dumpfile_next,
+    .mark = dumpfile_mark,
     .end = dumpfile_end,
     .failed = dumpfile_failed,
 };

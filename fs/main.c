@@ -168,6 +168,8 @@ static int main_open_store(struct daemon *d, struct err *e)
         snapshots_allow_left_out(d->fs.snapshots);
     if (r == 0 && d->state)
         r = cuts_open(d->fs.snapshots, d->state, &d->fs.cuts, e);
+    if (d->fs.restore)
+        session_use_cuts(d->fs.restore, d->fs.cuts);
     if (r < 0)
         return r;
     if (d->lacks.text[0] && d->options.every_ns)

@@ -69,8 +69,7 @@ void status_captured(struct status *s, const struct tarball *t)
         .at_ns = time_wall_ns(), .record = *capture_record(c), .bytes = tarball_size(t)};
     if (take_lists(c, &now) < 0)
         log_warning("status.json: cannot list all files that are left out or damaged");
-    for (size_t i = 0; i < capture_count(c); i++)
-        now.files += !member_is_folder(capture_member(c, i));
+    now.files = capture_files(c);
     pthread_mutex_lock(&s->lock);
     struct report_capture before = s->last.capture;
     s->last.capture = now;

@@ -107,7 +107,7 @@ bool archive_judge_shrunk(const struct archive_past *past, const struct archive_
     if (!o->rules.guard || !past->any)
         return false;
     if (lost && loss_exceeds(lost, o->rules.guard_part)) {
-        snap_warn("since the archive of %s %s", past->follows.day, loss_words(lost, words));
+        snap_warn("since the archive of %s %s", past->compared_day, loss_words(lost, words));
         shrunk = true;
     }
     return judge_databases(past, receipt, o) || shrunk;

@@ -16,6 +16,7 @@ struct kept_run {
     char follows[RECEIPT_NAME]; /* a receipt, and its day; "": it builds on nothing */
     int32_t follows_day;
     bool good, known, keep; /* good: by itself */
+    bool shrunk;
 };
 
 struct keeping {
@@ -65,7 +66,10 @@ static int keep_add_runs(struct keeping *k, const struct archived_day *d, struct
         if (!array_grow(&k->runs, k->n))
             return err_sys(e, -ENOMEM, "%s", run->name);
         struct kept_run *to = &k->runs[k->n++];
-        *to = (struct kept_run){.day = run->day, .good = run->code == 0, .known = run->known};
+        *to = (struct kept_run){.day = run->day,
+                                .good = run->code == 0,
+                                .known = run->known,
+                                .shrunk = run->receipt.shrunk};
         strcpy(to->name, run->name);
         if (run->known)
             keep_note_follows(to, &run->receipt.follows);
@@ -130,12 +134,6 @@ static int keep_check(const struct keeping *k, const struct receipt *made, struc
                    remote_name(k->place->remote), day);
 }
 
-static int keep_later_day(const void *a, const void *b)
-{
-    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x < y) - (x > y);
-}
-
 /* The oldest of the newest `keep` days that can be restored: the day at hand can, or could. INT32_MIN:
  * there are not so many. */
 static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, struct err *e)
@@ -146,9 +144,9 @@ static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, 
         return err_sys(e, -ENOMEM, "a day");
     days[0] = k->place->day;
     for (size_t i = 0; i < k->n; i++)
-        if (keep_can_be_restored(k, &k->runs[i]))
+        if (!k->runs[i].shrunk && keep_can_be_restored(k, &k->runs[i]))
             days[n++] = k->runs[i].day;
-    qsort(days, n, sizeof(*days), keep_later_day);
+    qsort(days, n, sizeof(*days), dayname_newest_first);
     *out = days[0];
     for (size_t i = 1; i < n && keep > 1; i++)
         if (days[i] != *out) {

@@ -7,7 +7,8 @@
  * them; so does the day that has just been archived, and every run that one of these builds on. Of days
  * before them, the runs of this store go, by their receipts: first the receipt, so that what is half
  * removed is no archive, and then the objects that it names. While there are fewer than N such days, none
- * goes: what is damaged may be put back. Other stores' runs, dumps, and runs whose receipt cannot be read
+ * goes: what is damaged may be put back; and a day of which too much was gone (archive_judge.h) is none of
+ * them. Other stores' runs, dumps, and runs whose receipt cannot be read
  * stay; and runs of another part of the store (--database), which are another job's to count.
  *
  * Nothing at all is removed (-ECANCELED, with the reason) where the listing of the remote looks wrong:

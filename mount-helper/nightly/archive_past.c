@@ -38,7 +38,7 @@ static int past_read_manifest(const struct archive_place *p, const struct archiv
 }
 
 static int past_read_chain(const struct archive_place *p, const struct archived_chain *chain,
-                           struct archive_past *out, struct err *e)
+                           struct tarset *out, struct err *e)
 {
     autofree struct tarset_given *given = calloc(chain->n + 1, sizeof(*given));
     size_t n = 0;
@@ -50,9 +50,8 @@ static int past_read_chain(const struct archive_place *p, const struct archived_
             manifest_free(given[i].m);
         return r;
     }
-    if ((r = tarset_of(given, n, &out->chain, e)) == 0 &&
-        (r = tarset_one_chain(&out->chain, e)) < 0)
-        tarset_clear(&out->chain);
+    if ((r = tarset_of(given, n, out, e)) == 0 && (r = tarset_one_chain(out, e)) < 0)
+        tarset_clear(out);
     return r;
 }
 
@@ -74,14 +73,24 @@ static int past_lead_on(const struct archived_chain *chain, struct archive_past 
     return r < 0 ? r : past_refer(&chain->at[0], &out->base, e);
 }
 
+/* The first one is gone on with. If its run had shrunk, that of the next one that had not is compared with:
+ * a loss does not become what is usual. */
 static int past_take_chain(const struct archive_place *p, const struct archived_run *run,
                            struct archive_past *out, struct err *e)
 {
     cleanup(archived_chain_clear) struct archived_chain chain = {0};
+    const bool first = out->chain.n == 0, shrunk = run->receipt.shrunk;
+    if (!first && shrunk)
+        return 0;
     int r = archived_chain(p->remote, p->format, run, &chain, e);
     if (r == 0)
-        r = past_read_chain(p, &chain, out, e);
-    return r < 0 ? r : past_lead_on(&chain, out, e);
+        r = past_read_chain(p, &chain, first ? &out->chain : &out->before, e);
+    if (r == 0 && !shrunk)
+        strcpy(out->compared_day, run->receipt.day);
+    if (r < 0 || !first)
+        return r;
+    out->shrunk = shrunk;
+    return past_lead_on(&chain, out, e);
 }
 
 /* Days and their runs */
@@ -120,7 +129,12 @@ static void past_note_runs(const struct archive_place *p, const struct remote_li
             strcpy(out->run, of);
 }
 
-/* Whether the run is the one that is wanted. */
+static bool past_is_enough(const struct archive_past *past, enum archive_past_want want)
+{
+    return past->any && (want != PAST_CHAIN || past->chain.n) && (!past->shrunk || past->before.n);
+}
+
+/* 1: no more is wanted. */
 static int past_see(const struct archive_place *p, struct archived_run *run,
                     enum archive_past_want want, struct archive_past *out, struct err *e)
 {
@@ -142,9 +156,9 @@ static int past_see(const struct archive_place *p, struct archived_run *run,
         past_say_bad(run, why.text, out);
         return 0;
     }
-    if (!out->any)
+    if (!out->any && !run->receipt.shrunk)
         past_take(run, &run->receipt, out);
-    return want != PAST_CHAIN || out->chain.n;
+    return past_is_enough(out, want);
 }
 
 static int past_look_day(const struct archive_place *p, int32_t day, enum archive_past_want want,
@@ -200,6 +214,7 @@ void archive_past_clear(struct archive_past *p)
         free(p->databases[i]);
     free(p->databases);
     tarset_clear(&p->chain);
+    tarset_clear(&p->before);
     free(p->follows.name);
     free(p->base.name);
     *p = (struct archive_past){0};

@@ -17,7 +17,7 @@ struct archive_past {
     char run[RECEIPT_RUN + 1]; /* the latest RUN of the store that was seen; "": none */
     bool ahead;                /* a day of the store is later than today and place->day: */
     int32_t ahead_day;         /* the newest such */
-    bool any;                  /* there is a good one: */
+    bool any;                  /* there is a good one, which had not shrunk: */
     enum receipt_form form;    /* its form, */
     int32_t day;               /* its day, */
     char **databases;          /* and the databases in it, */
@@ -27,7 +27,16 @@ struct archive_past {
         chain;       /* and what it builds on, itself included; n 0: none, or it is of no chain */
     int64_t numbers; /* increments of the chain */
     struct receipt_ref follows, base; /* for the receipt of one that goes on with the chain */
+    bool shrunk; /* its last run had; what had not, before it, is what losses are measured by: */
+    struct tarset before;               /* its chain; n 0: there is none */
+    char compared_day[RECEIPT_DAY + 1]; /* of what losses are measured by */
 };
+
+/* The chain by which losses are measured. */
+static inline const struct tarset *archive_past_compared(const struct archive_past *p)
+{
+    return p->shrunk ? &p->before : &p->chain;
+}
 
 /* What is wanted: the newest good archive; or also its chain, if it is of one; or the newest that is. */
 enum archive_past_want { PAST_NEWEST, PAST_COMPARED, PAST_CHAIN };

@@ -20,8 +20,8 @@ struct archive_source {
     enum receipt_form form;
     struct tarball *now;     /* the store, or the part of it that is selected */
     struct part part;        /* of a chain: its tar, NULL: nothing has changed */
-    struct changes lost;     /* by a full one: only what it says of losses */
-    bool compared;           /* with the chain */
+    struct changes lost;     /* what is not in part.changes: only what it says of losses */
+    bool compared, by_part;  /* losses are known; of an increment, by what it holds */
     uint64_t part_size;      /* of the tar's pieces */
     char name[RECEIPT_NAME]; /* of the tar */
     struct madeshards *shards;
@@ -56,18 +56,24 @@ static int source_follows(const struct archive_source *s, bool *out, struct err 
     return 0;
 }
 
-static int source_make_full(struct archive_source *s, bool compares, struct err *e)
+static int source_compare(struct archive_source *s, struct err *e)
 {
+    const struct tarset *with = archive_past_compared(s->past);
     size_t n;
-    s->form = RECEIPT_FULL;
-    int r = part_full(s->snap->snapshots, s->now, &s->part, e);
-    if (r < 0 || !compares)
-        return r;
-    autofree const struct manifest **list = tarset_manifests(&s->past->chain, &n);
-    r = list ? changes_find(list, n, tarball_capture(s->now), &s->lost, e)
-             : err_sys(e, -ENOMEM, "the snapshot");
+    if (with->n == 0)
+        return 0;
+    autofree const struct manifest **list = tarset_manifests(with, &n);
+    int r = list ? changes_find(list, n, tarball_capture(s->now), &s->lost, e)
+                 : err_sys(e, -ENOMEM, "the snapshot");
     s->compared = r == 0;
     return r == -EBADMSG ? 0 : r;
+}
+
+static int source_make_full(struct archive_source *s, bool compares, struct err *e)
+{
+    s->form = RECEIPT_FULL;
+    int r = part_full(s->snap->snapshots, s->now, &s->part, e);
+    return r < 0 || !compares ? r : source_compare(s, e);
 }
 
 static int source_make_number(struct archive_source *s, struct err *e)
@@ -78,8 +84,10 @@ static int source_make_number(struct archive_source *s, struct err *e)
         snap_note("%s; so this is a full one", why.text);
         return source_make_full(s, false, e);
     }
-    s->compared = r == 0;
-    return r < 0 ? err_set(e, r, "%s", why.text) : 0;
+    if (r < 0)
+        return err_set(e, r, "%s", why.text);
+    s->compared = s->by_part = !s->past->shrunk;
+    return s->past->shrunk ? source_compare(s, e) : 0;
 }
 
 static void source_name(struct archive_source *s, const struct receipt *c)
@@ -162,7 +170,7 @@ const struct cut_lost *archive_source_lost(const struct archive_source *s)
 {
     if (!s->compared)
         return NULL;
-    return s->form == RECEIPT_INCREMENTAL ? &s->part.changes.lost : &s->lost.lost;
+    return s->by_part ? &s->part.changes.lost : &s->lost.lost;
 }
 
 size_t archive_source_lacks(const struct archive_source *s)

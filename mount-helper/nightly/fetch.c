@@ -95,8 +95,9 @@ static int fetch_ask(struct fetch *f, struct err *e)
             "%s takes no full snapshot with numbers: use --as or --merge, without --into", o->into);
     if (f->into && !f->request && f->part)
         return err_set(e, -EINVAL,
-                       "the archive of %s is a set of a part of a store, and would take the place "
-                       "of the whole one in %s: fetch it without --into",
+                       "the archive of %s is a legacy set of some databases, and would take the "
+                       "place of the whole store in %s: fetch it without --into, or into as/NEWDB "
+                       "there",
                        first->day, o->into);
     return 0;
 }

@@ -69,13 +69,13 @@ static int service_learn_active(struct fetch_service *s, struct err *e)
 static void service_learn_down(const struct fetch_service *s, const struct unit_state *state)
 {
     if (s->down.n)
-        snap_warn("%s was stopped by a fetch that was killed, or could not start it again; it is "
-                  "started after this one",
+        snap_warn("%s was left stopped by a fetch that was killed, or could not start it again; it "
+                  "is started after this one",
                   s->down.units[0]);
     else if (strcmp(state->word, "failed") == 0)
         snap_warn("%s had failed before this fetch, and is not started after it", s->unit);
     else
-        snap_note("%s was not active, and is not started after this fetch", s->unit);
+        snap_note("%s was not active, and is not started afterwards", s->unit);
 }
 
 static int service_learn(struct fetch_service *s, const char *state_folder, struct err *e)

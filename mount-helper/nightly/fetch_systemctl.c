@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/fetch_systemctl.h"
 
+#include "store/base/time.h"
+#include "store/influxsnap/snap.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,7 +14,9 @@
 
 #define SYSTEMCTL "systemctl"
 #define BOOTED "/run/systemd/system"
-#define UNIT_MAX 255 /* bytes of a unit's name: systemd.unit(5) */
+#define LOOK_US 50000
+#define PARTING_NS (3 * SECOND_NS) /* for systemd to hear what is wanted */
+#define UNIT_MAX 255               /* bytes of a unit's name: systemd.unit(5) */
 
 bool systemctl_here(void)
 {
@@ -50,13 +55,33 @@ static int systemctl_spawn(const char *verb, const char *option, const char *uni
     return -r;
 }
 
+/* As waitpid(2); 0: this program was told to stop, and systemd, which starts, takes its time. */
+static pid_t systemctl_reap(pid_t pid, int *status, bool starts)
+{
+    int64_t until = 0;
+    for (;;) {
+        const pid_t ended = waitpid(pid, status, starts ? WNOHANG : 0);
+        if (ended > 0 || (ended < 0 && errno != EINTR))
+            return ended;
+        if (!starts)
+            continue;
+        if (snap_stopped(NULL) && !until)
+            until = time_mono_ns() + PARTING_NS;
+        if (until && time_mono_ns() > until)
+            return 0;
+        usleep(LOOK_US);
+    }
+}
+
 /* Its exit code; -errno: it did not run to its end. */
 static int systemctl_wait(pid_t pid, const char *verb, const char *unit, struct err *e)
 {
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_sys(e, -errno, SYSTEMCTL " %s %s", verb, unit);
+    int status = 0;
+    const pid_t ended = systemctl_reap(pid, &status, strcmp(verb, "start") == 0);
+    if (ended < 0)
+        return err_sys(e, -errno, SYSTEMCTL " %s %s", verb, unit);
+    if (ended == 0)
+        snap_note("systemd has been told to start %s", unit);
     if (!WIFEXITED(status))
         return err_set(e, -EIO, SYSTEMCTL " %s %s was killed by signal %d", verb, unit,
                        WTERMSIG(status));

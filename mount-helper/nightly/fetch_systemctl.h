@@ -15,7 +15,7 @@ bool systemctl_here(void);
 bool systemctl_is_unit(const char *unit);
 
 /* Runs `systemctl VERB [OPTION] UNIT` to its end (option: NULL for none). -EIO: it failed; others from the
- * system. */
+ * system. Once this program was told to stop, a start is not waited for longer than three seconds. */
 int systemctl_tell(const char *verb, const char *option, const char *unit, struct err *e);
 
 /* What it prints: the beginning, NUL-terminated. Its exit code, which says no more than what it prints; or

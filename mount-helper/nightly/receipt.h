@@ -13,6 +13,7 @@
  *    "follows":{"day":DAY,"receipt":NAME}|null,   what an incremental one builds on,
  *    "base":{"day":DAY,"receipt":NAME}|null,      and the full one that its chain begins with
  *    "selection":{…},       as in the manifest; only where it is of a part of the store
+ *    "shrunk":true,         only of an archive of less of the store than the guard allows (--guard)
  *    "databases":[NAME…],"left_out":[TEXT…],"bytes":N,
  *    "objects":[{"name":NAME,"size":N,"sha256":HEX,"md5":HEX|null,
  *                "what":TEXT}…],       in the same folder; what: only where it is given
@@ -75,6 +76,7 @@ struct receipt {
     int64_t number;                   /* -1: none */
     struct receipt_ref follows, base; /* of an incremental one alone; of earlier runs (RUN) */
     struct selection *selection;      /* a copy: the part of the store; NULL: the whole */
+    bool shrunk;                      /* more was gone since the archive before it than may be */
     char **databases;
     size_t ndatabases;
     char **left_out; /* what is not in it, in words */

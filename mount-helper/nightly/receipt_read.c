@@ -38,7 +38,7 @@ static int reading_bad(const struct reading *r, const char *key)
 static struct json_object *member(struct json_object *o, const char *key, enum json_type type)
 {
     struct json_object *v;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, type) ? v : NULL;
+    return json_get(o, key, type, &v) ? v : NULL;
 }
 
 static bool is_hex(const char *text, size_t digits)
@@ -122,6 +122,15 @@ static int reading_selection(const struct reading *r)
         return 0;
     const int ret = manifest_selection_read(o, &r->c->selection);
     return ret == -EBADMSG ? reading_bad(r, "selection") : ret;
+}
+
+static int reading_shrunk(const struct reading *r)
+{
+    struct json_object *o;
+    if (!json_object_object_get_ex(r->root, "shrunk", &o))
+        return 0;
+    r->c->shrunk = json_object_get_boolean(o);
+    return json_object_is_type(o, json_type_boolean) ? 0 : reading_bad(r, "shrunk");
 }
 
 static int reading_form(const struct reading *r)
@@ -325,6 +334,8 @@ static int reading_all(const struct reading *r)
         ret = reading_ref(r, "base", &r->c->base);
     if (ret == 0)
         ret = reading_selection(r);
+    if (ret == 0)
+        ret = reading_shrunk(r);
     if (ret == 0)
         ret = reading_texts(r, "databases", &r->c->databases, &r->c->ndatabases);
     if (ret == 0)

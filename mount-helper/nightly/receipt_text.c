@@ -81,6 +81,8 @@ static struct json_object *receipt_json(const struct receipt *c)
     json_add(o, "base", receipt_ref(&c->base));
     if (c->selection)
         json_add(o, "selection", manifest_selection_json(c->selection));
+    if (c->shrunk)
+        json_add_bool(o, "shrunk", true);
     json_add(o, "databases", receipt_list(c->databases, c->ndatabases, receipt_exact));
     json_add(o, "left_out", receipt_list(c->left_out, c->nleft_out, receipt_words));
     json_add_count(o, "bytes", receipt_bytes(c));

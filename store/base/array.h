@@ -34,6 +34,27 @@ static inline bool array_grow_(void *list, size_t n, size_t size)
     return true;
 }
 
+/* Makes room for at least n items in *list, which has room for *cap and keeps its items, for arrays
+ * that are filled again and again. false: out of memory, and nothing has changed. */
+#define array_room(list, cap, n) array_room_((list), (cap), (n), sizeof(**(list)))
+
+static inline bool array_room_(void *list, size_t *cap, size_t n, size_t size)
+{
+    void *p;
+    if (n <= *cap)
+        return true;
+    size_t room = *cap ? *cap : 4;
+    while (room < n)
+        room = room > SIZE_MAX / 2 ? n : 2 * room;
+    memcpy(&p, list, sizeof(p));
+    p = reallocarray(p, room, size);
+    if (!p)
+        return false;
+    memcpy(list, &p, sizeof(p));
+    *cap = room;
+    return true;
+}
+
 /* Makes room for at least n bytes in *buf, whose capacity is *cap; its contents are lost. *buf is
  * not NULL then. false: out of memory, and *cap is 0. */
 static inline bool array_renew(void *buf, size_t *cap, size_t n)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 int io_pread_all(int fd, void *buf, size_t n, uint64_t off)
 {
@@ -231,6 +232,28 @@ int io_stat_beneath(int dirfd, const char *rel, struct stat *st)
     if (fd < 0)
         return fd;
     return fstat(fd, st) < 0 ? -errno : 0;
+}
+
+int io_stat_fresh(int dirfd, const char *path, struct stat *st)
+{
+    const int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+    struct statx x;
+    if (statx(dirfd, path, flags | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &x) < 0)
+        return errno == ENOSYS && fstatat(dirfd, path, st, flags) == 0 ? 0 : -errno;
+    *st = (struct stat){.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor),
+                        .st_ino = x.stx_ino,
+                        .st_nlink = x.stx_nlink,
+                        .st_mode = x.stx_mode,
+                        .st_uid = x.stx_uid,
+                        .st_gid = x.stx_gid,
+                        .st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
+                        .st_size = (off_t)x.stx_size,
+                        .st_blksize = x.stx_blksize,
+                        .st_blocks = (blkcnt_t)x.stx_blocks,
+                        .st_atim = {x.stx_atime.tv_sec, x.stx_atime.tv_nsec},
+                        .st_mtim = {x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec},
+                        .st_ctim = {x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec}};
+    return 0;
 }
 
 int io_mkdir_p(const char *path, mode_t mode, uid_t uid, gid_t gid)

@@ -2,11 +2,14 @@
 /* Folding: the oldest numbers go into the base. The new base's manifest is the commit. Unreferenced
  * files are removed after it, by the next cut or fold if a kill intervenes; the folded numbers are
  * removed last, as a sign of unfinished work. */
+#include "store/base/arena.h"
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/base/log.h"
 #include "store/chain/cuts_internal.h"
+#include "store/chain/cutwriter.h"
 #include "store/chain/lease.h"
 #include "store/chain/pool.h"
 
@@ -20,6 +23,11 @@ struct places {
     size_t n;
 };
 
+static void places_clear(struct places *p)
+{
+    free(p->at);
+}
+
 static int by_place(const void *a, const void *b)
 {
     const struct cut_place *x = a, *y = b;
@@ -27,16 +35,13 @@ static int by_place(const void *a, const void *b)
                                   : (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-static int places_of(const struct cut_entry *entries, size_t n, struct places *out)
+static int places_add(struct places *p, const struct cut_entry *e)
 {
-    out->n = 0;
-    out->at = calloc(n + 1, sizeof(*out->at));
-    if (!out->at)
+    if (cut_is_folder(e))
+        return 0;
+    if (!array_grow(&p->at, p->n))
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        if (!cut_is_folder(&entries[i]))
-            out->at[out->n++] = entries[i].place;
-    qsort(out->at, out->n, sizeof(*out->at), by_place);
+    p->at[p->n++] = e->place;
     return 0;
 }
 
@@ -81,19 +86,15 @@ static int fold_remove_superseded(int cuts_fd, const struct cut_head *base, stru
 }
 
 /* Keeps the files up to the base's serial that the base needs. */
-static int fold_sweep(struct cuts *c, int cuts_fd, const struct cut_head *base,
-                      const struct cut_entry *entries, size_t n, struct prune_result *out,
-                      struct err *e)
+static int fold_sweep(struct cuts *c, int cuts_fd, const struct cut_head *base, struct places *p,
+                      struct prune_result *out, struct err *e)
 {
-    struct places p = {0};
     uint64_t removed = 0, freed = 0;
-    int r = places_of(entries, n, &p);
-    if (r < 0)
-        return err_sys(e, r, "cuts");
-    r = pool_sweep(cuts_fd, base->serial, is_needed, &p, &removed, &freed, e);
+    if (p->n)
+        qsort(p->at, p->n, sizeof(*p->at), by_place);
+    int r = pool_sweep(cuts_fd, base->serial, is_needed, p, &removed, &freed, e);
     if (r == 0 && c->snapshots) /* stale entries do no harm */
-        catalog_forget_retained(snapshots_catalog(c->snapshots), base->serial, is_needed, &p, NULL);
-    free(p.at);
+        catalog_forget_retained(snapshots_catalog(c->snapshots), base->serial, is_needed, p, NULL);
     if (r == 0 && out) {
         out->removed += removed;
         out->freed += freed;
@@ -115,11 +116,16 @@ static int is_untidy(int cuts_fd, int64_t base_number, bool *yes, struct err *e)
     return r < 0 ? err_sys(e, r, "cuts") : 0;
 }
 
-static int finish_fold(struct cuts *c, int cuts_fd, struct err *e)
+static int finish_fold(struct cuts *c, int cuts_fd, const struct cut_head *base, struct err *e)
 {
-    cleanup(cutlist_freep) struct cutlist *base = NULL;
-    int r = cutlist_read(cuts_fd, CUTS_BASE, &base, e);
-    return r < 0 ? r : fold_sweep(c, cuts_fd, &base->head, base->entries, base->n, NULL, e);
+    cleanup(cutstream_freep) struct cutstream *s = NULL;
+    cleanup(places_clear) struct places p = {0};
+    const struct cut_entry *entry;
+    int r = cuts_open_stream(c, base->serial, true, &s, e);
+    while (r == 0 && (r = cutstream_next(s, &entry, e)) == 0 && entry)
+        if ((r = places_add(&p, entry)) < 0)
+            return err_sys(e, r, "cuts");
+    return r < 0 ? r : fold_sweep(c, cuts_fd, base, &p, NULL, e);
 }
 
 int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e)
@@ -135,7 +141,7 @@ int cuts_tidy(struct cuts *c, int cuts_fd, struct err *e)
     if (n > 0) {
         r = is_untidy(cuts_fd, list[0].head.number, &untidy, e);
         if (r == 0 && untidy)
-            r = finish_fold(c, cuts_fd, e);
+            r = finish_fold(c, cuts_fd, &list[0].head, e);
     }
     return r < 0 ? r : pool_remove_from(cuts_fd, n ? list[n - 1].head.serial + 1 : 0, e);
 }
@@ -155,47 +161,95 @@ static int close_off(int cuts_fd, const struct cut_info *list, size_t want, int 
     return 0;
 }
 
-/* Adds to the manifest the sums that were found since. */
-static int fold_add_sums(struct cuts *c, struct cut_entry *entries, size_t n)
+#define FOLD_AT_ONCE 4096 /* entries whose sums are asked for together */
+
+/* Entries of the new base, on their way into its manifest. */
+struct folding {
+    struct cuts *c;
+    FILE *to;
+    struct places places;
+    struct cut_entry *entries;
+    size_t n;
+    struct arena paths; /* of theirs */
+};
+
+static void folding_clear(struct folding *f)
 {
-    autofree struct catalog_retained *sums = NULL;
-    int r = cuts_known_sums(c, entries, n, &sums);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < n; i++) {
-        if (entries[i].have_sum || !sums[i].have_sum || cut_is_folder(&entries[i]))
-            continue;
-        entries[i].have_sum = true;
-        memcpy(entries[i].sum, sums[i].sum, SHA256_BYTES);
-    }
-    return 0;
+    places_clear(&f->places);
+    free(f->entries);
+    arena_free(&f->paths);
 }
 
-static int fold_into(struct cuts *c, int cuts_fd, uint64_t serial, struct prune_result *out,
-                     struct err *e)
+/* Adds to the entries the sums that were found since, and writes them. */
+static int fold_write(struct folding *f)
 {
-    cleanup(cutstate_unrefp) struct cutstate *s = NULL;
-    size_t n;
-    int r = cuts_build_state(c, serial, &s, e);
+    autofree struct catalog_retained *sums = NULL;
+    int r = f->c->snapshots ? cuts_known_sums(f->c, f->entries, f->n, &sums) : 0;
+    for (size_t i = 0; r == 0 && i < f->n; i++) {
+        struct cut_entry *e = &f->entries[i];
+        if (sums && !e->have_sum && sums[i].have_sum && !cut_is_folder(e)) {
+            e->have_sum = true;
+            memcpy(e->sum, sums[i].sum, SHA256_BYTES);
+        }
+        cut_line_put(f->to, e);
+    }
+    f->n = 0;
+    arena_free(&f->paths);
+    return r;
+}
+
+static int fold_add(struct folding *f, const struct cut_entry *entry)
+{
+    const char *path = arena_text(&f->paths, entry->path, strlen(entry->path));
+    int r = path ? places_add(&f->places, entry) : -ENOMEM;
     if (r < 0)
         return r;
-    const struct cut_entry *old = cutstate_entries(s, &n);
-    const struct cutlist *newest = cutstate_newest(s);
-    autofree struct cut_entry *entries = malloc((n + 1) * sizeof(*entries));
-    if (!entries)
+    f->entries[f->n] = *entry;
+    f->entries[f->n++].path = path;
+    return f->n == FOLD_AT_ONCE ? fold_write(f) : 0;
+}
+
+static int fold_all(struct folding *f, uint64_t serial, struct err *e)
+{
+    cleanup(cutstream_freep) struct cutstream *s = NULL;
+    const struct cut_entry *entry;
+    f->entries = calloc(FOLD_AT_ONCE, sizeof(*f->entries));
+    if (!f->entries)
         return err_sys(e, -ENOMEM, "cuts");
-    if (n)
-        memcpy(entries, old, n * sizeof(*entries));
-    if (c->snapshots && (r = fold_add_sums(c, entries, n)) < 0)
+    int r = cuts_open_stream(f->c, serial, true, &s, e);
+    while (r == 0 && (r = cutstream_next(s, &entry, e)) == 0 && entry)
+        if ((r = fold_add(f, entry)) < 0)
+            return err_sys(e, r, "cuts");
+    if (r == 0 && (r = fold_write(f)) < 0)
         return err_sys(e, r, "cuts");
-    const struct cutlist base = {.head = *cutstate_head(s),
-                                 .entries = entries,
-                                 .n = n,
-                                 .left_out = newest->left_out,
-                                 .links = newest->links,
-                                 .nlinks = newest->nlinks};
-    r = cutlist_write(cuts_fd, CUTS_BASE, &base, e);
-    return r < 0 ? r : fold_sweep(c, cuts_fd, &base.head, entries, n, out, e);
+    return r;
+}
+
+/* Makes the cut the base. */
+static int fold_into(struct cuts *c, int cuts_fd, const struct cut_info *cut,
+                     struct prune_result *out, struct err *e)
+{
+    cleanup(cutlist_freep) struct cutlist *newest = NULL;
+    cleanup(cutwriter_closep) struct cutwriter *w = NULL;
+    struct cut_head head = cut->head;
+    char name[32];
+    cuts_file_name(cut, name);
+    int r = cutlist_read(cuts_fd, name, &newest, e); /* what it says beside its files holds */
+    if (r == 0)
+        r = cutwriter_open(cuts_fd, CUTS_BASE, &w, e);
+    if (r < 0)
+        return r;
+    head.parent[0] = 0;
+    head.lost = (struct cut_lost){0};
+    head.guard = CUT_GUARD_FINE;
+    cleanup(folding_clear) struct folding f = {.c = c, .to = cutwriter_text(w)};
+    cutlist_put_head(f.to, &head);
+    if ((r = fold_all(&f, head.serial, e)) < 0)
+        return r;
+    newest->nremoved = newest->nremoved_folders = 0;
+    cutlist_put_rest(f.to, newest);
+    r = cutwriter_commit(w, e);
+    return r < 0 ? r : fold_sweep(c, cuts_fd, &head, &f.places, out, e);
 }
 
 /* How many of the numbers list[1..want] may be folded: those before the first with an unaccepted
@@ -227,7 +281,7 @@ static int fold(struct cuts *c, int cuts_fd, uint64_t keep, struct prune_result 
     r = close_off(cuts_fd, list, want, fds, &can, e);
     out->held_back = can < want;
     if (r == 0 && can > 0)
-        r = fold_into(c, cuts_fd, list[can].head.serial, out, e);
+        r = fold_into(c, cuts_fd, &list[can], out, e);
     if (r == 0 && can > 0) {
         out->folded = can;
         out->base = list[can].head.number;

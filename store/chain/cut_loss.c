@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/cut_loss.h"
 
+#include "store/base/arena.h"
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/json.h"
@@ -41,6 +42,7 @@ struct loss {
     size_t n;
     struct gone *gone;
     size_t ngone;
+    struct arena memory; /* of keys and paths */
 };
 
 struct loss *loss_new(void)
@@ -54,6 +56,7 @@ void loss_free(struct loss *l)
         return;
     free(l->shards);
     free(l->gone);
+    arena_free(&l->memory);
     free(l);
 }
 
@@ -85,9 +88,10 @@ static struct shard_loss *shard_of(struct loss *l, const char *key, size_t len)
     const struct shard_loss fresh = {.key = key, .len = len};
     if (l->n && by_key(&l->shards[l->n - 1], &fresh) == 0)
         return &l->shards[l->n - 1];
-    if (!array_grow(&l->shards, l->n))
+    const char *own = array_grow(&l->shards, l->n) ? arena_text(&l->memory, key, len) : NULL;
+    if (!own)
         return NULL;
-    l->shards[l->n] = fresh;
+    l->shards[l->n] = (struct shard_loss){.key = own, .len = len};
     return &l->shards[l->n++];
 }
 
@@ -116,10 +120,40 @@ int loss_see(struct loss *l, const char *path, const struct file_attr *was,
         s->newest = generation(path) + 1;
     if (!before || (now && after >= before))
         return 0;
-    if (!array_grow(&l->gone, l->ngone))
+    const char *own =
+        array_grow(&l->gone, l->ngone) ? arena_text(&l->memory, path, strlen(path)) : NULL;
+    if (!own)
         return -ENOMEM;
-    l->gone[l->ngone++] = (struct gone){path, before - after, now != NULL};
+    l->gone[l->ngone++] = (struct gone){own, before - after, now != NULL};
     return 0;
+}
+
+int loss_see_same(struct loss *l, const char *folder, uint64_t files, uint64_t bytes)
+{
+    const char *key = strchr(folder, '/') + 1;
+    if (name_in_database(folder, NAME_INTERNAL))
+        return 0;
+    struct shard_loss *s = shard_of(l, key, strlen(key));
+    if (!s)
+        return -ENOMEM;
+    s->files += files;
+    s->bytes += bytes;
+    s->now += bytes;
+    return 0;
+}
+
+void loss_forget(struct loss *l, const char *folder)
+{
+    const char *key = strchr(folder, '/') + 1;
+    const struct shard_loss sought = {.key = key, .len = strlen(key)};
+    size_t kept = 0;
+    for (size_t i = 0; i < l->n; i++)
+        if (by_key(&l->shards[i], &sought) == 0)
+            l->shards[i] = (struct shard_loss){.key = l->shards[i].key, .len = l->shards[i].len};
+    for (size_t i = 0; i < l->ngone; i++)
+        if (!path_below(l->gone[i].path, folder))
+            l->gone[kept++] = l->gone[i];
+    l->ngone = kept;
 }
 
 /* Joins the parts of a shard in the data and WAL folders. */

@@ -19,10 +19,15 @@ struct loss;
 struct loss *loss_new(void); /* NULL when out of memory */
 void loss_free(struct loss *l);
 
-/* Takes a file of the previous cut (NULL: absent), and the same file now (NULL: absent). Paths must
- * live as long as l; files outside shards are skipped. -ENOMEM. */
+/* Takes a file of the previous cut (NULL: absent), and the same file now (NULL: absent); files outside
+ * shards are skipped. -ENOMEM. */
 int loss_see(struct loss *l, const char *path, const struct file_attr *was,
              const struct file_attr *now);
+
+/* Takes the files of a folder of a shard ("data/DB/RP/ID"), which are the same as they were; or forgets
+ * what was taken of the shard. */
+int loss_see_same(struct loss *l, const char *folder, uint64_t files, uint64_t bytes);
+void loss_forget(struct loss *l, const char *folder);
 
 /* Sums up the files taken. -ENOMEM. */
 int loss_sum(struct loss *l, struct cut_lost *out);

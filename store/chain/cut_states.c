@@ -92,6 +92,32 @@ int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, str
     return r;
 }
 
+int cuts_open_stream(struct cuts *c, uint64_t serial, bool check, struct cutstream **out,
+                     struct err *e)
+{
+    autofree struct cut_info *infos = NULL;
+    size_t n = 0, opened = 0;
+    autoclose int fd = cuts_folder(c, e);
+    int r = fd < 0 ? fd : states_names_up_to(c, serial, &infos, &n, e);
+    if (r < 0)
+        return r;
+    autofree struct cutscan **files = calloc(n + 1, sizeof(struct cutscan *));
+    if (!files)
+        return err_sys(e, -ENOMEM, "cuts");
+    for (; r == 0 && opened < n; opened++) {
+        char name[32];
+        cuts_file_name(&infos[opened], name);
+        const bool sealed = !check && cuts_is_sealed(c, name);
+        if ((r = cutscan_open(fd, name, sealed, &files[opened], e)) < 0)
+            break;
+    }
+    if (r == 0)
+        return cutstream_new(files, n, out, e);
+    while (opened > 0)
+        cutscan_close(files[--opened]);
+    return r;
+}
+
 int cuts_lease(struct cuts *c, uint64_t serial, struct err *e)
 {
     autoclose int fd = cuts_folder(c, e);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/cut_text.h"
 
+#include "store/base/sha256.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -90,6 +92,35 @@ bool cut_text_decode(char *s)
     }
     *to = 0;
     return true;
+}
+
+#define MAGIC_1 "influxfs-cut 1\n" /* as long as CUT_MAGIC */
+
+int cut_seal_check(const char *name, const char *head, const char *seal, struct sha256 *sum,
+                   struct err *e)
+{
+    uint8_t digest[SHA256_BYTES];
+    char hex[SHA256_HEX + 1];
+    if (!head || memcmp(head, "influxfs-cut ", 13) != 0)
+        return err_set(e, -EBADMSG,
+                       "the manifest of cut %s is damaged: it is cut off or no manifest of a cut",
+                       name);
+    if (memcmp(head, CUT_MAGIC, CUT_MAGIC_BYTES) != 0 &&
+        memcmp(head, MAGIC_1, CUT_MAGIC_BYTES) != 0)
+        return err_set(e, -EINVAL,
+                       "the manifest of cut %s is of a later version, or damaged; use a newer "
+                       "influxfs",
+                       name);
+    if (sum) {
+        sha256_end(sum, digest);
+        sha256_hex(digest, hex);
+    }
+    if (memcmp(seal, "end ", 4) != 0 || seal[CUT_SEAL_BYTES - 1] != '\n' ||
+        (sum && memcmp(seal + 4, hex, SHA256_HEX) != 0))
+        return err_set(e, -EBADMSG,
+                       "the manifest of cut %s is damaged: its checksum is not that of its lines",
+                       name);
+    return 0;
 }
 
 static void text_put_lost(FILE *f, const struct cut_lost *l)

@@ -41,6 +41,18 @@ bool cut_text_decode(char *s);
 /* The value of a hexadecimal digit, or -1. */
 int cut_text_hex(char c);
 
+/* The first line, and the last one, which holds the sum of all before it. */
+#define CUT_MAGIC "influxfs-cut 2\n"
+#define CUT_MAGIC_BYTES (sizeof(CUT_MAGIC) - 1)
+#define CUT_SEAL_BYTES (sizeof("end \n") - 1 + 64)
+
+/* Whether the lines begin and end so: head points to CUT_MAGIC_BYTES (NULL: there are not so many),
+ * seal to CUT_SEAL_BYTES; sum is that of all before the seal (NULL: it was compared before). -EBADMSG;
+ * -EINVAL: of a later version; with a message. */
+struct sha256;
+int cut_seal_check(const char *name, const char *head, const char *seal, struct sha256 *sum,
+                   struct err *e);
+
 #define CUT_ID_MAX 64       /* characters of an id or chain */
 #define CUT_LOST_NAMES 1040 /* bytes of the names of what was lost; one always fits */
 

@@ -202,7 +202,7 @@ static int verify_end_of_chain(struct verifying *v, const struct cut_info *list,
     if (!broken->text[0])
         return 0;
     cuts_file_name(&next, name);
-    int r = cutlist_summary(v->fd, name, &ignored, NULL);
+    int r = cut_summary_read(v->fd, name, &ignored, NULL);
     return err_set(e, r == 0 || r == -ENOENT ? -ENODATA : -EBADMSG, "%s", broken->text);
 }
 

@@ -36,30 +36,11 @@
 #ifndef INFLUXFS_CHAIN_CUTLIST_H
 #define INFLUXFS_CHAIN_CUTLIST_H
 
-#include "store/base/sha256.h"
-#include "store/chain/cut_text.h"
-#include "store/snapshot/held.h"
+#include "store/chain/cut_line.h"
+#include "store/chain/cut_summary.h"
 #include "store/snapshot/omissions.h"
 
 #include <stdint.h>
-
-/* Where a file is retained: the serial of the cut that first had it, and a number within that. */
-struct cut_place {
-    uint64_t serial;
-    uint32_t seq;
-};
-
-/* A file or folder of the store: attr.mode tells which. */
-struct cut_entry {
-    const char *path; /* "data/DB/RP/ID/NAME" */
-    struct file_attr attr;
-    /* Of a file: */
-    uint64_t index; /* the change counter when it last changed */
-    uint64_t ino;   /* inode in the store: with size and time it shows whether the file changed */
-    struct cut_place place;
-    bool have_sum;
-    uint8_t sum[SHA256_BYTES];
-};
 
 struct cutlist {
     struct cut_head head;
@@ -75,15 +56,6 @@ struct cutlist {
     char *text; /* memory that the strings point into; may be NULL */
 };
 
-/* The order of a snapshot's members: meta, data, wal; below these bytewise by component, a folder
- * before what is in it. */
-int cut_path_cmp(const char *a, const char *b);
-
-static inline bool cut_is_folder(const struct cut_entry *e)
-{
-    return S_ISDIR(e->attr.mode);
-}
-
 /* Reads and checks dirfd/name. The caller frees *out with cutlist_free. -ENOENT; -EBADMSG: damaged
  * or inconsistent; -EINVAL: of a later version. */
 int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e);
@@ -92,24 +64,19 @@ int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *
  * name is for messages. */
 int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e);
 
-/* A summary: the head, the number of files in its lines, and their bytes; and how many of the things
- * that were left out count (omissions_that_count). */
-struct cut_summary {
-    struct cut_head head;
-    uint64_t files, bytes, left_out;
-};
-
-/* Checks the seal but no lines of files. Errors as cutlist_read. cutlist_sum_up takes the text as
- * cutlist_parse does, but splits it in place and leaves it to the caller. */
-int cutlist_summary(int dirfd, const char *name, struct cut_summary *out, struct err *e);
+/* Its summary; checks the seal but no lines of files. It splits the text in place and leaves it to the
+ * caller. Errors as cutlist_read. */
 int cutlist_sum_up(const char *name, char *text, size_t len, struct cut_summary *out,
                    struct err *e);
 
 /* The sealed text of such a file; the caller frees it. -ENOMEM. */
 int cutlist_render(const struct cutlist *l, char **text, size_t *len);
 
-/* Writes dirfd/name durably, in one step (io_replace_file). */
+/* Writes dirfd/name durably, in one step (cutwriter.h); and for others who write to that: what comes
+ * before the files and folders, and after them. */
 int cutlist_write(int dirfd, const char *name, const struct cutlist *l, struct err *e);
+void cutlist_put_head(FILE *f, const struct cut_head *h);
+void cutlist_put_rest(FILE *f, const struct cutlist *l);
 
 /* Frees the arrays and the text. NULL is allowed. */
 void cutlist_free(struct cutlist *l);

@@ -46,7 +46,7 @@ static const struct known *find_known(const struct cuts *c, const char *name, co
     return NULL;
 }
 
-static int cuts_look_at(const struct cuts *c, const char *name, bool base, struct known *out,
+static int cuts_look_at(struct cuts *c, const char *name, bool base, struct known *out,
                         struct err *e)
 {
     struct stat st;
@@ -62,7 +62,7 @@ static int cuts_look_at(const struct cuts *c, const char *name, bool base, struc
                           .size = (uint64_t)st.st_size,
                           .mtime_ns = time_from_spec(&st.st_mtim)};
     struct cut_summary sum;
-    int r = cutlist_summary(c->fd, name, &sum, e);
+    int r = cuts_sum_up(c, name, &st, &sum, e);
     if (r == 0) {
         out->info.head = sum.head;
         out->info.files = sum.files;
@@ -70,6 +70,14 @@ static int cuts_look_at(const struct cuts *c, const char *name, bool base, struc
         out->info.left_out = sum.left_out;
     }
     return r;
+}
+
+bool cuts_is_sealed(struct cuts *c, const char *name)
+{
+    struct stat st;
+    lock_scope(&c->lock);
+    return c->fd >= 0 && fstatat(c->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           find_known(c, name, &st);
 }
 
 static int check_base(const struct cut_head *h, struct err *e)

@@ -4,6 +4,7 @@
 #define INFLUXFS_CHAIN_CUTS_INTERNAL_H
 
 #include "store/chain/cuts.h"
+#include "store/chain/cutstream.h"
 #include "store/snapshot/catalog.h"
 #include "store/snapshot/folder_seen.h"
 
@@ -58,6 +59,15 @@ static inline uint64_t cuts_serial_of(int64_t number)
 /* The whole state of the cut, not leased: for holders of the cuts' lock. -ENOENT: there is no such
  * cut (any more). */
 int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
+/* The same as a stream. check: the seals of the manifests; else those that were known when they had
+ * these times need no check. The cuts' lock (lease_lock) is held until it is freed. */
+int cuts_open_stream(struct cuts *c, uint64_t serial, bool check, struct cutstream **out,
+                     struct err *e);
+/* The summary of the manifest file with this name and stat. c->lock is held. */
+int cuts_sum_up(struct cuts *c, const char *name, const struct stat *st, struct cut_summary *out,
+                struct err *e);
+/* Whether the manifest file with this name was read, and its seal checked, as it is now. */
+bool cuts_is_sealed(struct cuts *c, const char *name);
 /* A lease on a cut, as a descriptor of the caller's. */
 int cuts_lease(struct cuts *c, uint64_t serial, struct err *e);
 

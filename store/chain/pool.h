@@ -32,12 +32,16 @@ struct pool_adding {
     struct err said;  /* why a file was copied: the first cause that concerns more than that file */
     uint64_t reserve; /* bytes that must stay free on the disk */
     uint64_t copied, copied_bytes;
+    bool unsynced; /* some copies are not durable yet */
 };
 
 /* Retains file i of the capture. *linked: as a link. -ENOSPC: the reserve would be used up, or the
  * disk is full. */
 int pool_add(struct pool_adding *p, const struct capture *c, size_t i, struct cut_place *out,
              bool *linked, struct err *e);
+
+/* Removes some of the files that were added, n from number `first` on. */
+int pool_take_back(struct pool_adding *p, uint32_t first, uint32_t n, struct err *e);
 
 /* The free space of the disk of fd, and the reserve by the rules. */
 int pool_room(int fd, const struct cut_rules *rules, uint64_t *reserve, uint64_t *avail,

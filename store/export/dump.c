@@ -88,7 +88,8 @@ struct points_query dump_points_query(const struct dump_query *q)
                                  .to = q->to,
                                  .way = q->format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER,
                                  .gaps = q->gaps,
-                                 .reader = q->reader};
+                                 .reader = q->reader,
+                                 .memory = q->memory};
 }
 
 int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e)
@@ -105,6 +106,8 @@ int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **
         return r;
     if (!dump_make_names(d) || (d->format == DUMP_LP && dump_lines_begin(d) < 0))
         return err_sys(e, -ENOMEM, "the names of columns");
+    if (d->format == DUMP_CSV)
+        dump_csv_begin(d);
     *out = steal_ptr(&d);
     return 0;
 }
@@ -116,7 +119,7 @@ void dump_free(struct dump *d)
     for (size_t i = 0; d->names && i < points_columns(d->points); i++)
         buffer_free(&d->names[i]);
     free(d->names);
-    free(d->lines.fields);
+    dump_lines_end(d);
     buffer_free(&d->prefix);
     buffer_free(&d->text);
     points_free(d->points);
@@ -155,6 +158,8 @@ static int dump_make(struct dump *d, struct err *e)
     struct points_row row;
     d->at = d->text.n = 0;
     while (!d->ended && d->text.n < PIECE) {
+        if (d->mark_wanted && d->text.n && dump_has_mark(d))
+            break;
         int r = points_next(d->points, &row, e);
         if (r < 0)
             return r;
@@ -176,6 +181,7 @@ static int dump_make(struct dump *d, struct err *e)
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e)
 {
     if (d->at == d->text.n) {
+        d->text.counts = !buf && n == SIZE_MAX;
         int r = dump_make(d, e);
         if (r < 0)
             return r;

@@ -22,6 +22,7 @@
 #ifndef INFLUXFS_EXPORT_DUMP_H
 #define INFLUXFS_EXPORT_DUMP_H
 
+#include "store/base/buffer.h"
 #include "store/points/gaps.h"
 #include "store/points/schema_cache.h"
 
@@ -37,6 +38,7 @@ struct dump_query {
     enum dump_format format;
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
+    size_t memory;                       /* budget in bytes; 0: POINTS_MEMORY (points_types.h) */
 };
 
 struct dump;
@@ -49,10 +51,21 @@ static inline void dump_freep(struct dump **d)
     dump_free(*d);
 }
 
-/* Reads the next bytes: at least one and at most n; 0 at the end of the text. buf NULL: skips them.
- * About 64 KiB are made at a time, or one row if longer. After an error, the text so far is
+/* Reads the next bytes: at least one and at most n; 0 at the end of the text. buf NULL: skips them, and
+ * if n is SIZE_MAX only counts those that are not made yet, which takes less time. About 64 KiB are
+ * made at a time, or one row if longer. After an error, the text so far is
  * incomplete. Errors as points_next. */
 ssize_t dump_read(struct dump *d, void *buf, size_t n, struct err *e);
+
+/* Marks: places from which another dump of the same query over the same files goes on. They are for
+ * this process alone.
+ *
+ * dump_mark appends that of the next byte to *mark. -EAGAIN: there is none here; from now on, dump_read
+ * gives less than it might where there is one. -ENOMEM. dump_resume begins there, instead of at the
+ * beginning; nothing was read yet. -EINVAL: no such mark; errors as dump_read, after which only
+ * dump_free is allowed. */
+int dump_mark(struct dump *d, struct buffer *mark);
+int dump_resume(struct dump *d, struct slice mark, struct err *e);
 
 /* Whether the text, of which nothing was read yet, is that of no points: 1 or 0. Makes the first
  * piece. Errors as dump_read. */

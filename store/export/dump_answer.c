@@ -96,6 +96,10 @@ void dump_csv_head(struct dump *d)
         buffer_add(&d->text, d->names[i].p, d->names[i].n);
     }
     buffer_add(&d->text, "\n", 1);
+}
+
+void dump_csv_begin(struct dump *d)
+{
     gotext_string_csv(&d->prefix, d->measurement.p, d->measurement.n);
     buffer_add(&d->prefix, ",,", 2); /* tags, as there is no GROUP BY */
 }

@@ -48,13 +48,25 @@ static void lines_value(struct buffer *o, const struct points_cell *c)
 int dump_lines_begin(struct dump *d)
 {
     const size_t n = points_columns(d->points);
-    d->lines.fields = calloc(n + 1, sizeof(*d->lines.fields));
-    if (!d->lines.fields)
+    struct lines *l = &d->lines;
+    l->fields = calloc(n + 1, sizeof(*l->fields));
+    l->columns = calloc(n + 1, sizeof(*l->columns));
+    if (!l->fields || !l->columns)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        if (!points_column(d->points, i)->is_tag)
-            d->lines.fields[i].why = sayable_field(points_column(d->points, i)->name);
+    for (size_t i = 0; i < n; i++) {
+        if (points_column(d->points, i)->is_tag)
+            continue;
+        l->fields[i].why = sayable_field(points_column(d->points, i)->name);
+        l->columns[l->ncolumns++] = i;
+    }
     return 0;
+}
+
+void dump_lines_end(struct dump *d)
+{
+    free(d->lines.fields);
+    free(d->lines.columns);
+    buffer_free(&d->lines.key);
 }
 
 static bool lines_may_leave(const struct dump *d)
@@ -90,7 +102,8 @@ static void lines_end_series(struct dump *d)
     if (!l->why || l->whole || !l->left)
         return;
     if (l->series < NAMED)
-        lines_say_left(d, "the series ", l->key, l->left, "points", l->why);
+        lines_say_left(d, "the series ", (struct slice){l->key.p, l->key.n}, l->left, "points",
+                       l->why);
     else
         l->more += l->left;
     l->series++;
@@ -100,15 +113,16 @@ static void lines_end_series(struct dump *d)
 static int lines_begin_series(struct dump *d, struct slice key, struct err *e)
 {
     struct lines *l = &d->lines;
-    bool same = l->key.p && slice_compare(l->key, key) == 0;
-    if (!same)
-        lines_end_series(d);
-    l->key = key;
-    if (same)
-        return 0;
+    lines_end_series(d);
     l->why = sayable_series(key);
+    if (!l->why)
+        return 0;
     l->whole = sayable_measurement(key) != NULL;
-    return l->why && !lines_may_leave(d) ? lines_refuse(d, "the series ", key, l->why, e) : 0;
+    if (!lines_may_leave(d))
+        return lines_refuse(d, "the series ", key, l->why, e);
+    l->key.n = 0;
+    buffer_add(&l->key, key.p, key.n);
+    return l->key.failed ? err_sys(e, -ENOMEM, "a dump") : 0;
 }
 
 /* Counts a value of a field that cannot be written. */
@@ -125,16 +139,17 @@ static int lines_leave_field(struct dump *d, size_t i, struct err *e)
 int dump_lines_row(struct dump *d, const struct points_row *row, struct err *e)
 {
     struct buffer *o = &d->text;
-    const size_t n = points_columns(d->points), begin = o->n;
+    const size_t begin = o->n;
     char separator = ' ';
-    int r = row->series.p != d->lines.key.p ? lines_begin_series(d, row->series, e) : 0;
+    int r = row->begins ? lines_begin_series(d, row->series, e) : 0;
     if (d->lines.why) {
         d->lines.left++;
         return r;
     }
     buffer_add(o, row->series.p, row->series.n);
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        if (!row->cells[i].present || points_column(d->points, i)->is_tag)
+    for (size_t k = 0; r == 0 && k < d->lines.ncolumns; k++) {
+        const size_t i = d->lines.columns[k];
+        if (!row->cells[i].present)
             continue;
         if (d->lines.fields[i].why) {
             r = lines_leave_field(d, i, e);

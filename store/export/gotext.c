@@ -6,7 +6,6 @@
 
 #include <endian.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /*
@@ -95,8 +94,23 @@ static inline char *digits(char *p, uint64_t v)
 
 #define MAX_INTEGER (20 + 8)
 
+/* Exact: a double holds every power of ten up to 10^22. */
+static const uint64_t powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                  1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+
+/* How many digits v has, of 0 one: its bits times log10(2) are that, or one too few. */
+static inline int length(uint64_t v)
+{
+    int n = (64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+    return n + ((v | 1) >= powers[n]);
+}
+
 void gotext_unsigned(struct buffer *o, uint64_t v)
 {
+    if (o->counts) {
+        o->n += (size_t)length(v);
+        return;
+    }
     char *p = buffer_reserve(o, MAX_INTEGER);
     if (p)
         o->n += (size_t)(digits(p, v) - p);
@@ -104,23 +118,16 @@ void gotext_unsigned(struct buffer *o, uint64_t v)
 
 void gotext_integer(struct buffer *o, int64_t v)
 {
+    if (o->counts) {
+        o->n += (size_t)length(v < 0 ? 0 - (uint64_t)v : (uint64_t)v) + (v < 0);
+        return;
+    }
     char *p = buffer_reserve(o, MAX_INTEGER), *start = p;
     if (!p)
         return;
     *p = '-';
     p += v < 0;
     o->n += (size_t)(digits(p, v < 0 ? 0 - (uint64_t)v : (uint64_t)v) - start);
-}
-
-/* Exact: a double holds every power of ten up to 10^22. */
-static const uint64_t powers[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,
-                                  1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17};
-
-/* How many digits v has, up to 17: its bits times log10(2) are that, or one too few. */
-static inline int length(uint64_t v)
-{
-    int n = (64 - __builtin_clzll(v)) * 1233 >> 12;
-    return n + (v >= powers[n]);
 }
 
 /* d in n digits, up to 17, zero-padded. Writing 17 digits is faster than counting them. */
@@ -197,18 +204,56 @@ static char *gotext_number(char *p, double v, bool exponents)
     return gotext_plain(p, v, d, exponent);
 }
 
+/* The lengths of the texts of gotext_plain and gotext_scientific. */
+static int plain_length(double v, uint64_t d, int exponent)
+{
+    if (exponent >= 0)
+        return length(d) + exponent;
+    uint64_t whole = (uint64_t)(int64_t)v;
+    return (whole ? length(whole) : 1) + 1 - exponent;
+}
+
+static int scientific_length(uint64_t d, int exponent)
+{
+    int n = length(d);
+    return n + (n > 1) + 2 + length((uint64_t)abs(exponent + n - 1));
+}
+
+/* The length of the text of gotext_number, which decides likewise. */
+static int gotext_number_length(double v, bool exponents)
+{
+    if (v < 9007199254740992.0 && v == (double)(int64_t)v)
+        return length((uint64_t)v);
+    if (v >= 1e-6 && v < 1e7) {
+        uint64_t hundred_millionths = (uint64_t)(int64_t)(v * E8 + 0.5);
+        if ((double)(int64_t)hundred_millionths / E8 == v) {
+            uint64_t x = eight((uint32_t)(hundred_millionths % E8));
+            return length(hundred_millionths / E8) + 1 + 8 - __builtin_clzll(x) / 8;
+        }
+    }
+    int exponent;
+    uint64_t d = shortest_decimal(v, &exponent);
+    if (exponents && (v < 1e-6 || v >= 1e21))
+        return scientific_length(d, exponent);
+    return plain_length(v, d, exponent);
+}
+
 /* A sign, and 309 digits before the point or 324 after it. */
 #define MAX_FLOAT (1 + 2 + 324 + 17)
 
 static inline void gotext_any_number(struct buffer *o, double v, bool exponents)
 {
-    char *p = buffer_reserve(o, MAX_FLOAT), *start = p;
-    if (!p)
-        return;
     if (!isfinite(v)) {
         buffer_string(o, "null");
         return;
     }
+    if (o->counts) {
+        o->n += (size_t)gotext_number_length(fabs(v), exponents) + (signbit(v) != 0);
+        return;
+    }
+    char *p = buffer_reserve(o, MAX_FLOAT), *start = p;
+    if (!p)
+        return;
     *p = '-';
     p += signbit(v) != 0;
     o->n += (size_t)(gotext_number(p, fabs(v), exponents) - start);
@@ -222,141 +267,6 @@ void gotext_float_json(struct buffer *o, double v)
 void gotext_float_plain(struct buffer *o, double v)
 {
     gotext_any_number(o, v, false);
-}
-
-#define NO_RUNE 0xfffd
-
-/* The code point at s, with its length in *len; NO_RUNE and 1 for invalid UTF-8. */
-static uint32_t gotext_rune(const uint8_t *s, size_t n, size_t *len)
-{
-    *len = 1;
-    if (s[0] < 0x80)
-        return s[0];
-    size_t want = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4 || want > n)
-        return NO_RUNE;
-    uint32_t c = s[0] & (0xffu >> (want + 1));
-    for (size_t i = 1; i < want; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return NO_RUNE;
-        c = c << 6 | (s[i] & 0x3f);
-    }
-    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    if (c < least[want] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return NO_RUNE;
-    *len = want;
-    return c;
-}
-
-/* How encoding/json writes the character; NULL: as it is. */
-static const char *gotext_escape(uint32_t c, size_t len, char buf[8])
-{
-    switch (c) {
-    case '"':
-        return "\\\"";
-    case '\\':
-        return "\\\\";
-    case '\n':
-        return "\\n";
-    case '\r':
-        return "\\r";
-    case '\t':
-        return "\\t";
-    default:
-        break;
-    }
-    bool invalid = c == NO_RUNE && len == 1;
-    if (c >= 0x20 && c != '<' && c != '>' && c != '&' && c != 0x2028 && c != 0x2029 && !invalid)
-        return NULL;
-    snprintf(buf, 8, "\\u%04x", (unsigned)(c & 0xffff));
-    return buf;
-}
-
-/* Bytes that encoding/json may escape, and bytes for which encoding/csv quotes a field. */
-#define JSON 1
-#define CSV 2
-
-static const uint8_t special[256] = {
-    [0 ... 9] = JSON,   ['\n'] = JSON | CSV, [11 ... 12] = JSON, ['\r'] = JSON | CSV,
-    [14 ... 31] = JSON, ['"'] = JSON | CSV,  ['&'] = JSON,       [','] = CSV,
-    ['<'] = JSON,       ['>'] = JSON,        ['\\'] = JSON,      [0x80 ... 0xff] = JSON,
-};
-
-static inline bool is_ordinary(const uint8_t *p, uint8_t kind)
-{
-    return !((special[p[0]] | special[p[1]] | special[p[2]] | special[p[3]] | special[p[4]] |
-              special[p[5]] | special[p[6]] | special[p[7]]) &
-             kind);
-}
-
-/* The number of bytes before the first special one. In eights; the last eight may overlap the
- * previous ones. */
-static inline size_t ordinary(const char *s, size_t n, uint8_t kind)
-{
-    const uint8_t *p = (const uint8_t *)s;
-    size_t i = 0;
-    while (n - i >= 8 && is_ordinary(p + i, kind))
-        i += 8;
-    if (i > 0 && n - i < 8 && is_ordinary(p + n - 8, kind))
-        return n;
-    while (i < n && !(special[p[i]] & kind))
-        i++;
-    return i;
-}
-
-void gotext_string_json(struct buffer *o, const char *s, size_t n)
-{
-    size_t start = 0, len;
-    char buf[8];
-    buffer_add(o, "\"", 1);
-    for (size_t i = ordinary(s, n, JSON); i < n; i += ordinary(s + i, n - i, JSON)) {
-        uint32_t c = gotext_rune((const uint8_t *)s + i, n - i, &len);
-        const char *text = gotext_escape(c, len, buf);
-        i += len;
-        if (!text)
-            continue;
-        buffer_add(o, s + start, i - len - start);
-        buffer_string(o, text);
-        start = i;
-    }
-    buffer_add(o, s + start, n - start);
-    buffer_add(o, "\"", 1);
-}
-
-/* unicode.IsSpace */
-static bool is_space(uint32_t c)
-{
-    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
-static bool needs_quotes(const char *s, size_t n)
-{
-    size_t len;
-    if (n == 0)
-        return false;
-    if (n == 2 && memcmp(s, "\\.", 2) == 0)
-        return true;
-    return ordinary(s, n, CSV) < n || is_space(gotext_rune((const uint8_t *)s, n, &len));
-}
-
-void gotext_string_csv(struct buffer *o, const char *s, size_t n)
-{
-    if (!needs_quotes(s, n)) {
-        buffer_add(o, s, n);
-        return;
-    }
-    buffer_add(o, "\"", 1);
-    for (const char *quote; (quote = memchr(s, '"', n));) {
-        size_t taken = (size_t)(quote + 1 - s);
-        buffer_add(o, s, taken);
-        buffer_add(o, "\"", 1);
-        s += taken;
-        n -= taken;
-    }
-    buffer_add(o, s, n);
-    buffer_add(o, "\"", 1);
 }
 
 /* The date of a day since 1970, by the proleptic Gregorian calendar (Howard Hinnant's
@@ -404,13 +314,26 @@ static inline void put_clock(char *p, uint32_t second)
     pair(p + 6, second % 60);
 }
 
+/* The length of a fraction of a second with its point, without zeros at its end. */
+static size_t fraction_length(uint32_t ns)
+{
+    size_t n = ns % 1000 ? 10 : ns % 1000000 ? 7 : 4;
+    for (ns /= (uint32_t)powers[10 - n]; ns % 10 == 0; ns /= 10)
+        n--;
+    return n;
+}
+
 void gotext_time(struct buffer *o, struct gotext_day *day, int64_t ns)
 {
+    int64_t second = ns / SECOND_NS - (ns % SECOND_NS < 0);
+    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND_NS);
+    if (o->counts) {
+        o->n += 20 + (fraction ? fraction_length(fraction) : 0);
+        return;
+    }
     char *p = buffer_reserve(o, 32), *start = p;
     if (!p)
         return;
-    int64_t second = ns / SECOND_NS - (ns % SECOND_NS < 0);
-    uint32_t fraction = (uint32_t)((uint64_t)ns - (uint64_t)second * SECOND_NS);
     if ((uint64_t)(second - day->midnight) >= DAY || !day->date[0])
         gotext_turn_to_day(day, second);
     memcpy(p, day->date, sizeof(day->date));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers, times and strings in the format of Go's standard library, which influxd's answers use.
- * Each function appends to a buffer. The locale does not matter. */
+ * Each function appends to a buffer, or counts what it would append. The locale does not matter. */
 #ifndef INFLUXFS_EXPORT_GOTEXT_H
 #define INFLUXFS_EXPORT_GOTEXT_H
 

@@ -21,14 +21,16 @@ static bool ends_with_backslash(struct slice s)
 }
 
 /* c may be NUL, which matches none. */
-static bool is_one_of(char c, const char *which)
+static inline bool is_one_of(char c, const char *which)
 {
-    return c && strchr(which, c);
+    while (*which && *which != c)
+        which++;
+    return *which;
 }
 
 /* The first of these characters after i that influxd sees without a backslash before it; s.n if
  * none. */
-static size_t find_bare(struct slice s, size_t i, const char *which)
+static inline size_t find_bare(struct slice s, size_t i, const char *which)
 {
     for (; i < s.n; i++)
         if (is_one_of(s.p[i], which) && (i == 0 || s.p[i - 1] != '\\'))
@@ -60,6 +62,8 @@ static bool sayable_leaves_fields(struct slice key)
 {
     bool fields = false, quoted = false;
     int open = 0; /* equals signs less commas */
+    if (!memchr(key.p, '\\', key.n) && !memchr(key.p, ' ', key.n))
+        return true;
     for (size_t i = 0; i < key.n; i++) {
         char c = key.p[i];
         if (c == '\\')

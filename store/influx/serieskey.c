@@ -60,9 +60,13 @@ bool serieskey_tag(struct slice *rest, struct slice *name, struct slice *value)
     return true;
 }
 
-static size_t unescape(struct slice in, const char *escaped, char *out)
+static size_t serieskey_strip(struct slice in, const char *escaped, char *out)
 {
     size_t n = 0;
+    if (!memchr(in.p, '\\', in.n)) {
+        memcpy(out, in.p, in.n);
+        return in.n;
+    }
     for (size_t i = 0; i < in.n; i++) {
         if (in.p[i] == '\\' && i + 1 < in.n && in.p[i + 1] && strchr(escaped, in.p[i + 1]))
             i++;
@@ -73,12 +77,12 @@ static size_t unescape(struct slice in, const char *escaped, char *out)
 
 size_t serieskey_unescape(struct slice in, char *out)
 {
-    return unescape(in, ", =", out);
+    return serieskey_strip(in, ", =", out);
 }
 
 size_t serieskey_unescape_measurement(struct slice in, char *out)
 {
-    return unescape(in, ", ", out);
+    return serieskey_strip(in, ", ", out);
 }
 
 size_t serieskey_escape_measurement(struct slice in, char *out)

@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/bytes.h"
+#include "store/influx/readwindow.h"
 #include "store/influx/serieskey.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #define FOOTER 8
 #define CRC 4
 #define ENTRY 28
-#define READ_AHEAD ((size_t)128 << 10)
+#define USUAL_WINDOW ((size_t)128 << 10)
 
 struct tsmfile {
     struct source s;
@@ -26,11 +27,7 @@ struct tsmfile {
     uint64_t block_at; /* where its blocks begin */
     char *last;        /* the key before it */
     size_t nlast, last_cap;
-    uint8_t *window; /* the file from window_at on */
-    uint64_t window_at;
-    size_t nwindow, window_cap;
-    uint8_t *block;
-    size_t block_cap;
+    struct readwindow keys, blocks;
 };
 
 static int bad(const struct tsmfile *f, struct err *e, uint64_t off, const char *what)
@@ -69,6 +66,7 @@ int tsmfile_open(const struct source *s, struct tsmfile **out, struct err *e)
     if (!f)
         return err_sys(e, -ENOMEM, "%s", s->name);
     f->s = *s;
+    tsmfile_limit(f, USUAL_WINDOW);
     int r = tsmfile_check_ends(f, e);
     if (r < 0)
         return r;
@@ -82,18 +80,22 @@ void tsmfile_free(struct tsmfile *f)
     if (!f)
         return;
     free(f->last);
-    free(f->window);
-    free(f->block);
+    readwindow_free(&f->keys);
+    readwindow_free(&f->blocks);
     free(f);
+}
+
+void tsmfile_limit(struct tsmfile *f, size_t window)
+{
+    f->keys.most = f->blocks.most = window;
 }
 
 void tsmfile_rest(struct tsmfile *f)
 {
     free(f->last);
-    free(f->window);
     f->last = NULL;
-    f->window = NULL;
-    f->nlast = f->last_cap = f->nwindow = f->window_cap = 0;
+    f->nlast = f->last_cap = 0;
+    readwindow_free(&f->keys);
     f->at = f->end;
 }
 
@@ -129,32 +131,14 @@ static int tsmfile_window(struct tsmfile *f, uint64_t off, size_t n, const uint8
 {
     if (n > f->end - off)
         return bad(f, e, off, "the index ends within a key");
-    if (off < f->window_at || off + n > f->window_at + f->nwindow) {
-        size_t want = n > READ_AHEAD ? n : READ_AHEAD;
-        if (want > f->end - off)
-            want = (size_t)(f->end - off);
-        f->nwindow = 0;
-        if (!array_renew(&f->window, &f->window_cap, want))
-            return no_memory(f, e);
-        int r = f->s.read(f->s.ctx, f->window, want, off, e);
-        if (r < 0)
-            return r;
-        f->window_at = off;
-        f->nwindow = want;
-    }
-    *p = f->window + (off - f->window_at);
-    return 0;
+    return readwindow_get(&f->keys, &f->s, off, n, f->end, p, e);
 }
 
 struct tsmfile_entry tsmfile_entry(const struct tsmfile_key *key, size_t i)
 {
-    struct bytes b = {key->raw + i * ENTRY, ENTRY};
-    uint64_t min = 0, max = 0, offset = 0, size = 0;
-    bytes_be(&b, 8, &min);
-    bytes_be(&b, 8, &max);
-    bytes_be(&b, 8, &offset);
-    bytes_be(&b, 4, &size);
-    return (struct tsmfile_entry){(int64_t)min, (int64_t)max, offset, (uint32_t)size};
+    const uint8_t *p = key->raw + i * ENTRY;
+    return (struct tsmfile_entry){(int64_t)bytes_load(p), (int64_t)bytes_load(p + 8),
+                                  bytes_load(p + 16), (uint32_t)bytes_load(p + 20)};
 }
 
 /* Blocks are in the order of their keys: a damaged entry cannot name another's block. */
@@ -245,23 +229,18 @@ int tsmfile_next(struct tsmfile *f, struct tsmfile_key *key, struct err *e)
     return 0;
 }
 
-static int tsmfile_check_block(const struct tsmfile *f, const struct tsmfile_entry *n,
-                               struct err *e)
+/* Makes the block, CRC included, addressable at *p until the next one is read. */
+static int tsmfile_read_block(struct tsmfile *f, const struct tsmfile_entry *n, const uint8_t **p,
+                              struct err *e)
 {
     uint64_t sum = 0;
-    bytes_be(&(struct bytes){f->block, CRC}, CRC, &sum);
-    if (sum != crc32(0, f->block + CRC, n->size - CRC))
+    int r = readwindow_get(&f->blocks, &f->s, n->offset, n->size, f->index, p, e);
+    if (r < 0)
+        return r;
+    bytes_be(&(struct bytes){*p, CRC}, CRC, &sum);
+    if (sum != crc32(0, *p + CRC, n->size - CRC))
         return bad(f, e, n->offset, "the block does not match its CRC");
     return 0;
-}
-
-/* Reads the block, CRC included, into f->block. */
-static int tsmfile_read_block(struct tsmfile *f, const struct tsmfile_entry *n, struct err *e)
-{
-    if (!array_renew(&f->block, &f->block_cap, n->size))
-        return no_memory(f, e);
-    int r = f->s.read(f->s.ctx, f->block, n->size, n->offset, e);
-    return r < 0 ? r : tsmfile_check_block(f, n, e);
 }
 
 static int tsmfile_take_block(struct tsmfile *f, const struct tsmfile_entry *n,
@@ -270,11 +249,12 @@ static int tsmfile_take_block(struct tsmfile *f, const struct tsmfile_entry *n,
                               struct tsmblock *out, struct err *e)
 {
     struct err inner = {""};
+    const uint8_t *p = NULL;
     out->n = 0;
-    int r = tsmfile_read_block(f, n, e);
+    int r = tsmfile_read_block(f, n, &p, e);
     if (r < 0)
         return r;
-    r = decode(out, f->block + CRC, n->size - CRC, &inner);
+    r = decode(out, p + CRC, n->size - CRC, &inner);
     if (r < 0)
         return err_set(e, r, "%s: damaged block at byte %" PRIu64 ": %s", f->s.name, n->offset,
                        inner.text);
@@ -299,12 +279,13 @@ int tsmfile_times(struct tsmfile *f, const struct tsmfile_entry *n, enum value_t
 int tsmfile_raw(struct tsmfile *f, const struct tsmfile_entry *n, enum value_type type,
                 const void **block, size_t *size, struct err *e)
 {
-    int r = tsmfile_read_block(f, n, e);
+    const uint8_t *p = NULL;
+    int r = tsmfile_read_block(f, n, &p, e);
     if (r < 0)
         return r;
-    if (f->block[CRC] != type)
+    if (p[CRC] != type)
         return bad(f, e, n->offset, "a block of another type than the index says");
-    *block = f->block + CRC;
+    *block = p + CRC;
     *size = n->size - CRC;
     return 0;
 }

@@ -16,8 +16,8 @@
  * found.
  *
  * Everything is untrusted. Errors: -EBADMSG, with the file, the offset and the cause in e,
- * -ENOMEM, or what the source says. One thread at a time may use a struct tsmfile. Memory: the
- * index is read a piece at a time.
+ * -ENOMEM, or what the source says. One thread at a time may use a struct tsmfile. Memory: index
+ * and blocks are each read through a window (readwindow.h).
  */
 #ifndef INFLUXFS_INFLUX_TSMFILE_H
 #define INFLUXFS_INFLUX_TSMFILE_H
@@ -53,6 +53,10 @@ static inline void tsmfile_freep(struct tsmfile **f)
 }
 
 const char *tsmfile_name(const struct tsmfile *f);
+
+/* How many bytes of the index, and how many of the blocks, are read at once at most (one key or
+ * block may be longer); 128 KiB at first. Call it before anything is read. */
+void tsmfile_limit(struct tsmfile *f, size_t window);
 
 /* The next calls of tsmfile_next give the keys with this prefix, which must live as long; n 0: all
  * keys. The index is walked, as it has no table of keys. */

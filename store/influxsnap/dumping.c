@@ -158,7 +158,8 @@ static int dump_asked(const struct options *o, struct schema_cache *c, struct du
                            .to = o->to,
                            .format = (enum dump_format)o->format.dump,
                            .gaps = gaps,
-                           .reader = &snap_reader};
+                           .reader = &snap_reader,
+                           .memory = o->memory};
     return o->nargs > 2 ? dump_named(c, &q, o->args + 2, o->nargs - 2, to, e)
            : q.rp       ? dump_policy(c, &q, to, e)
                         : dump_database(c, &q, to, e);
@@ -176,7 +177,8 @@ static int dump_found(const struct options *o, struct schema_cache *c, struct du
                                      .to = o->to,
                                      .format = (enum dump_format)o->format.dump,
                                      .gaps = gaps,
-                                     .reader = &snap_reader};
+                                     .reader = &snap_reader,
+                                     .memory = o->memory};
         r = dump_database(c, &q, to, e);
     }
     return r;

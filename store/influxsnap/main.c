@@ -82,7 +82,7 @@ static const struct command commands[] = {
      "cut. TIME is as 2016-06-11T12:00:00Z: the last cut at or before it.\n"
      "`influxsnap clone --remove FOLDER` takes it away again.\n"},
     {"dump", "DB [RP [MEASUREMENT]...] | --path=PATH",
-     "format from to output path allow-left-out no-ddl skip-damaged", 0, -1, snap_dump,
+     "format from to output path allow-left-out no-ddl skip-damaged memory", 0, -1, snap_dump,
      "points as text, of a database, a policy or some measurements",
      "Reads the points from the files: influxd need not run, and may. --format=lp gives line\n"
      "protocol, sorted by series and time, ready for /write; json and csv give, byte for byte, "

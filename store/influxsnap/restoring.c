@@ -143,6 +143,10 @@ static int restore_open_session(struct restoring *r, struct err *e)
                                        .collect = r->full,
                                        .notice = notice};
     int ret = session_open(&ro, &r->session, e);
+    /* Without them, all is written. */
+    if (ret == 0 && r->s->state && !r->s->cuts &&
+        cuts_open(NULL, r->s->state, &r->s->cuts, NULL) == 0)
+        session_use_cuts(r->session, r->s->cuts);
     if (ret == 0)
         ret = session_hold(r->session, e);
     return restoring_blame(ret);

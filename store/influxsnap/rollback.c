@@ -22,6 +22,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct rolling {
     struct snap *s;
@@ -100,12 +101,28 @@ static bool roll_staged(void *arg, const char *name, uint64_t size)
     return snap_stopped(NULL);
 }
 
+/* Where the folders are gone, their owner is that of the cut. */
+static void roll_owner(const struct rolling *r, uid_t *uid, gid_t *gid)
+{
+    size_t n;
+    const struct cut_entry *entries = cutstate_entries(r->state, &n);
+    *uid = r->s->o.owner.uid;
+    *gid = r->s->o.owner.gid;
+    if (*uid != (uid_t)-1 || geteuid() != 0 || !n || access(r->s->paths.data, F_OK) == 0)
+        return;
+    *uid = entries[0].attr.uid;
+    *gid = entries[0].attr.gid;
+}
+
 static struct session_options roll_options(const struct rolling *r, int state)
 {
     const struct options *o = &r->s->o;
+    uid_t uid;
+    gid_t gid;
+    roll_owner(r, &uid, &gid);
     return (struct session_options){.paths = &r->s->paths,
-                                    .uid = o->owner.uid,
-                                    .gid = o->owner.gid,
+                                    .uid = uid,
+                                    .gid = gid,
                                     .in_use = o->force ? NULL : running_forbids,
                                     .state_fd = state,
                                     .keep_expired = o->keep_expired,
@@ -240,10 +257,14 @@ static void roll_print(struct rolling *r)
            " (%" PRIu64 " bytes); linked: %" PRIu64 "; copied: %" PRIu64 " (%" PRIu64 " bytes)\n",
            x->back, x->back_bytes, x->changed, x->gone, x->gone_bytes, x->linked, x->copied,
            x->copied_bytes);
-    printf(x->replaces_cut ? "the store that %s there is that of another cut, so what is kept as "
-                             "*.before-restore stays\n"
-                           : "the store that %s there is kept as *.before-restore\n",
-           dry ? "is" : "was");
+    if (x->same + x->changed + x->gone == 0)
+        printf("there %s no store before\n", dry ? "is" : "was");
+    else
+        printf(x->replaces_cut
+                   ? "the store that %s there is that of another cut, so what is kept as "
+                     "*.before-restore stays\n"
+                   : "the store that %s there is kept as *.before-restore\n",
+               dry ? "is" : "was");
 }
 
 static void roll_tell(struct rolling *r)

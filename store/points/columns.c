@@ -128,10 +128,19 @@ int columns_of(struct schema_cache *cache, const struct points_query *q, const s
     return r;
 }
 
+static bool is_before(const void *column, const void *name)
+{
+    return slice_compare(((const struct points_column *)column)->name,
+                         *(const struct slice *)name) < 0;
+}
+
 size_t columns_find(const struct columns *c, struct slice name, bool is_tag)
 {
-    const struct points_column *p = find(c, name, is_tag);
-    return p ? (size_t)(p - c->list) : c->n;
+    size_t i = array_bisect(c->list, c->n, sizeof(*c->list), &name, is_before);
+    for (; i < c->n && slice_compare(c->list[i].name, name) == 0; i++)
+        if (c->list[i].is_tag == is_tag)
+            return i;
+    return c->n;
 }
 
 void columns_clear(struct columns *c)

@@ -4,6 +4,28 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Larger ones are not kept. */
+#define SPARE_VALUES 16384
+#define SPARE_TEXT ((size_t)256 << 10)
+
+void blockpool_give(struct blockpool *p, struct tsmblock *b)
+{
+    const size_t room = sizeof(p->spare) / sizeof(p->spare[0]);
+    if (b->cap && p->n < room && b->cap <= SPARE_VALUES && b->strings_cap <= SPARE_TEXT) {
+        p->spare[p->n] = *b;
+        p->spare[p->n++].n = 0;
+        *b = (struct tsmblock){0};
+    } else {
+        tsmblock_free(b);
+    }
+}
+
+void blockpool_free(struct blockpool *p)
+{
+    while (p->n > 0)
+        tsmblock_free(&p->spare[--p->n]);
+}
+
 /* A file's place in time: that of its current value, or of its next block. false: the file has
  * ended. */
 static bool place(const struct cursor_blocks *b, int64_t *time, bool *loaded)
@@ -75,6 +97,8 @@ static int cursor_leave_block(const struct cursor *c, struct cursor_blocks *b, i
 
 static int cursor_load(const struct cursor *c, struct cursor_blocks *b, struct err *e)
 {
+    if (c->pool && c->pool->n > 0 && !b->block.cap)
+        b->block = c->pool->spare[--c->pool->n];
     int r = c->window ? cursor_load_window(c, b, e) : cursor_load_block(c, b, e);
     if (r == -EBADMSG)
         r = cursor_leave_block(c, b, r, e);
@@ -86,9 +110,13 @@ static int cursor_load(const struct cursor *c, struct cursor_blocks *b, struct e
 }
 
 /* Frees the memory of a file that has ended. */
-static void retire(struct cursor_blocks *b)
+static void retire(const struct cursor *c, struct cursor_blocks *b)
 {
-    if (b->at >= b->block.n && b->next >= b->nentries)
+    if (b->at < b->block.n || b->next < b->nentries)
+        return;
+    if (c->pool)
+        blockpool_give(c->pool, &b->block);
+    else
         tsmblock_free(&b->block);
 }
 
@@ -112,7 +140,7 @@ static int cursor_earliest(struct cursor *c, int64_t *time, bool *any, struct er
         int r = cursor_load(c, first, e);
         if (r < 0)
             return r;
-        retire(first);
+        retire(c, first);
     }
 }
 
@@ -204,7 +232,7 @@ int cursor_search(struct cursor *c, struct err *e)
         if (b->at < b->block.n && b->block.times[b->at] == t) {
             b->at++;
             settle(c, b);
-            retire(b);
+            retire(c, b);
         }
     }
     if (c->wal_at < c->nwal && c->wal[c->wal_at].time == t)

@@ -17,7 +17,17 @@
 #include "store/points/gaps.h"
 #include "store/points/walcache.h"
 
-/* The blocks of the field in one file. The arrays are the cursor's, by malloc. */
+/* Blocks whose memory can be used again. Zeroed before its first use. */
+struct blockpool {
+    size_t n;
+    struct tsmblock spare[16];
+};
+
+/* Takes over the memory of *b, which is then as new. */
+void blockpool_give(struct blockpool *p, struct tsmblock *b);
+void blockpool_free(struct blockpool *p);
+
+/* The blocks of the field in one file. */
 struct cursor_blocks {
     struct tsmfile *file; /* not owned; shared by all cursors of a shard */
     struct tsmfile_entry *entries;
@@ -38,6 +48,7 @@ struct cursor {
     struct slice key;             /* composite; for messages */
     size_t window;                /* 0: whole blocks */
     struct tsmblock *scratch;     /* decode buffer if there is a window; not owned */
+    struct blockpool *pool;       /* where memory comes from and goes to; not owned; may be NULL */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
     const struct walcache_value *wal; /* by time, each once; not owned */

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/goheap.h"
 
-static bool less(const struct goheap *h, size_t i, size_t j)
+static inline bool less(const struct goheap *h, uint32_t a, uint32_t b)
 {
-    return h->less(h->items[i], h->items[j], h->ctx);
+    const int64_t ta = h->times[a], tb = h->times[b];
+    return ta != tb ? ta < tb : h->less(h->ctx, a, b);
 }
 
 static void swap(struct goheap *h, size_t i, size_t j)
 {
-    void *p = h->items[i];
+    uint32_t item = h->items[i];
     h->items[i] = h->items[j];
-    h->items[j] = p;
+    h->items[j] = item;
 }
 
 static void goheap_up(struct goheap *h, size_t j)
 {
     while (j > 0) {
         size_t i = (j - 1) / 2;
-        if (!less(h, j, i))
+        if (!less(h, h->items[j], h->items[i]))
             return;
         swap(h, i, j);
         j = i;
@@ -30,9 +31,9 @@ static void goheap_down(struct goheap *h, size_t i, size_t n)
         size_t j = 2 * i + 1;
         if (j >= n)
             return;
-        if (j + 1 < n && less(h, j + 1, j))
+        if (j + 1 < n && less(h, h->items[j + 1], h->items[j]))
             j++;
-        if (!less(h, j, i))
+        if (!less(h, h->items[j], h->items[i]))
             return;
         swap(h, i, j);
         i = j;
@@ -45,7 +46,7 @@ void goheap_init(struct goheap *h)
         goheap_down(h, i, h->n);
 }
 
-void *goheap_pop(struct goheap *h)
+uint32_t goheap_pop(struct goheap *h)
 {
     h->n--;
     swap(h, 0, h->n);
@@ -53,7 +54,7 @@ void *goheap_pop(struct goheap *h)
     return h->items[h->n];
 }
 
-void goheap_push(struct goheap *h, void *item)
+void goheap_push(struct goheap *h, uint32_t item)
 {
     h->items[h->n] = item;
     goheap_up(h, h->n++);

@@ -19,20 +19,23 @@
  * - Rows ascend by time. Rows of one time are ordered by their cells, from the first column on, as
  *   long as both cells are strings; after that they come as influxd's heap moves them (goheap.h).
  *
- * POINTS_ALL: every point, each value in its own type, by series, then by time.
+ * POINTS_ALL: every point, each value in its own type, by series, then by time. Where shards overlap
+ * and have points of the same series and time, the points of the earlier shard come first.
  *
  * What influxd knows is what it would find in TSM files and WAL if it started on this capture, and,
  * for POINTS_ANSWER, fields of the live store that have no values (schema_cache_live). A series of
  * which everything was deleted is forgotten. (influxdb tsdb/shard.go FieldDimensions,
  * query/iterator.gen.go floatSortedMergeHeap, influxql RewriteFields)
  *
- * Memory: what the WAL holds of the measurement, a few hundred bytes for each field of each series
- * of a shard, and up to 32 MB of their values; for POINTS_ALL an entry for each block in the range,
- * and the blocks of one series. One thread at a time.
+ * Memory: what the WAL holds of the measurement, and the tombstones of its keys. POINTS_ANSWER: also
+ * a few hundred bytes for each field of each series of a shard, and up to 32 MB of their values.
+ * POINTS_ALL: also what seriesstream.h says, of all shards side by side, within the budget as far as
+ * windows and values go. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_POINTS_H
 #define INFLUXFS_POINTS_POINTS_H
 
+#include "store/base/buffer.h"
 #include "store/points/points_types.h"
 #include "store/points/schema_cache.h"
 
@@ -55,5 +58,13 @@ const struct points_column *points_column(const struct points *p, size_t i);
 /* 1 and the next row, valid until the next call; 0 at the end. Errors as points_open; after one,
  * only points_free is allowed. */
 int points_next(struct points *p, struct points_row *row, struct err *e);
+
+/* Makes *mark the place after the row that was given last; NULL: only asks whether there is one, at
+ * little cost. -EAGAIN: not at this row, but maybe at the next one; -ENOMEM. */
+int points_mark(const struct points *p, struct buffer *mark);
+
+/* Before the first points_next: goes to the mark of a stream of the same query and capture. -EINVAL:
+ * it is no such mark; others as points_next. */
+int points_resume(struct points *p, struct slice mark, struct err *e);
 
 #endif

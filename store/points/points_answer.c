@@ -1,30 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows as influxd's iterators merge them: a heap of series for each shard, and one of shards. */
+#include "store/points/answer_source.h"
 #include "store/points/goheap.h"
-#include "store/points/points_internal.h"
 #include "store/points/series.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Values in memory while the series of a shard are merged: some 32 MB. */
-#define SIDE_BY_SIDE ((size_t)2 << 20)
-
 /* The measurement in one shard of the range. */
 struct part {
-    struct measurement *measurement;
-    size_t nseries;
-    struct series *series;
-    struct goheap heap;  /* of its series */
-    struct series *head; /* removed from the heap; NULL: the part has ended */
+    struct answer_source *source;
+    struct goheap heap; /* of its series */
+    uint32_t head;      /* the series that was removed from the heap, if the part has not ended */
+    const struct points_cell *cells; /* of its row */
 };
 
 struct points_answer {
     size_t nparts;
     struct part *parts; /* one for each shard */
+    int64_t *times;     /* of their heads; ANSWER_ENDED: no more rows */
     size_t next;        /* the next part to open */
     struct goheap heap; /* of the open parts */
-    struct part *head;
+    uint32_t head;      /* the part that was removed from the heap, */
+    bool any;           /* if there is one */
 };
 
 static int no_memory(struct err *e)
@@ -34,67 +32,65 @@ static int no_memory(struct err *e)
 
 static void answer_part_close(struct part *t)
 {
-    for (size_t i = 0; i < t->nseries; i++)
-        series_clear(&t->series[i]);
-    free(t->series);
+    answer_source_free(t->source);
     free(t->heap.items);
-    measurement_free(t->measurement);
-    *t = (struct part){.measurement = NULL};
+    *t = (struct part){.source = NULL};
 }
 
-/* Makes the series of a part with an open measurement. */
-static int answer_part_series(const struct points *p, struct part *t, struct err *e)
+/* Removes the least series from the heap, and takes its row. */
+static int answer_part_pop(struct points_answer *a, uint32_t i, struct err *e)
 {
-    size_t n = measurement_count(t->measurement);
-    t->series = calloc(n + 1, sizeof(*t->series));
-    if (!t->series)
-        return no_memory(e);
-    for (size_t i = 0; i < n; t->nseries++)
-        if (series_init(&t->series[t->nseries], t->measurement, &i, &p->columns, true) < 0)
-            return no_memory(e);
-    return 0;
-}
-
-static int answer_part_open(const struct points *p, size_t number, struct err *e)
-{
-    struct part *t = &p->answer->parts[number];
-    int r = points_measurement(p, number, &t->measurement, e);
-    if (r == 0)
-        measurement_limit(t->measurement, SIDE_BY_SIDE);
-    if (r == 0)
-        r = answer_part_series(p, t, e);
+    struct part *t = &a->parts[i];
+    struct answer_source *s = t->source;
+    a->times[i] = ANSWER_ENDED;
+    if (t->heap.n == 0)
+        return 0;
+    const int64_t time = s->times[t->heap.items[0]];
+    int r = time < s->until ? 0 : s->ops->load(s, time, e);
     if (r < 0)
         return r;
-    t->heap.less = series_less;
-    t->heap.items = calloc(t->nseries + 1, sizeof(void *));
+    a->times[i] = time;
+    t->head = goheap_pop(&t->heap);
+    return s->ops->take(s, t->head, &t->cells, e);
+}
+
+static int answer_part_next(struct points_answer *a, uint32_t i, struct err *e)
+{
+    struct part *t = &a->parts[i];
+    int r = t->source->ops->next(t->source, t->head, e);
+    if (r < 0)
+        return r;
+    if (t->source->times[t->head] != ANSWER_ENDED)
+        goheap_push(&t->heap, t->head);
+    return answer_part_pop(a, i, e);
+}
+
+static int answer_part_open(const struct points *p, uint32_t i, size_t memory, struct err *e)
+{
+    struct points_answer *a = p->answer;
+    struct part *t = &a->parts[i];
+    int r = answer_source_open(p, i, memory, &t->source, e);
+    if (r == 0)
+        r = t->source->ops->load(t->source, p->q.from, e);
+    if (r < 0)
+        return r;
+    t->heap =
+        (struct goheap){.times = t->source->times, .less = t->source->ops->less, .ctx = t->source};
+    t->heap.items = malloc((t->source->n + 1) * sizeof(*t->heap.items));
     if (!t->heap.items)
         return no_memory(e);
-    for (size_t i = 0; i < t->nseries; i++) {
-        r = series_first(&t->series[i], e);
-        if (r < 0)
-            return r;
-        if (!t->series[i].done)
-            t->heap.items[t->heap.n++] = &t->series[i];
-    }
+    for (uint32_t k = 0; k < t->source->n; k++)
+        if (t->source->times[k] != ANSWER_ENDED)
+            t->heap.items[t->heap.n++] = k;
     goheap_init(&t->heap);
-    t->head = t->heap.n ? goheap_pop(&t->heap) : NULL;
-    return 0;
+    return answer_part_pop(a, i, e);
 }
 
-static int answer_part_next(struct part *t, struct err *e)
+static bool answer_part_less(void *ctx, uint32_t a, uint32_t b)
 {
-    int r = series_next(t->head, e);
-    if (r < 0)
-        return r;
-    if (!t->head->done)
-        goheap_push(&t->heap, t->head);
-    t->head = t->heap.n ? goheap_pop(&t->heap) : NULL;
-    return 0;
-}
-
-static bool answer_part_less(const void *a, const void *b, void *ctx)
-{
-    return series_less(((const struct part *)a)->head, ((const struct part *)b)->head, ctx);
+    const struct points *p = ctx;
+    const struct part *parts = p->answer->parts;
+    return series_cells_less(parts[a].cells, parts[b].cells, p->columns.n);
 }
 
 /* How many unopened shards must be merged, since their times overlap; they are sorted by end. */
@@ -113,41 +109,46 @@ static int answer_open_parts(const struct points *p, struct err *e)
 {
     struct points_answer *a = p->answer;
     size_t n = overlapping(p);
+    const size_t memory = points_memory(p) / n;
     for (; n > 0; n--) {
-        struct part *t = &a->parts[a->next];
-        int r = answer_part_open(p, a->next++, e);
+        uint32_t i = (uint32_t)a->next++;
+        int r = answer_part_open(p, i, memory, e);
         if (r < 0)
             return r;
-        if (t->head)
-            a->heap.items[a->heap.n++] = t;
+        if (a->times[i] != ANSWER_ENDED)
+            a->heap.items[a->heap.n++] = i;
         else
-            answer_part_close(t);
+            answer_part_close(&a->parts[i]);
     }
     goheap_init(&a->heap);
+    return 0;
+}
+
+/* Moves on past the row that was given. */
+static int answer_move(struct points_answer *a, struct err *e)
+{
+    int r = answer_part_next(a, a->head, e);
+    if (r < 0)
+        return r;
+    a->any = false;
+    if (a->times[a->head] != ANSWER_ENDED)
+        goheap_push(&a->heap, a->head);
+    else
+        answer_part_close(&a->parts[a->head]);
     return 0;
 }
 
 int points_answer_next(struct points *p, struct points_row *row, struct err *e)
 {
     struct points_answer *a = p->answer;
-    int r = a->head ? answer_part_next(a->head, e) : 0;
-    if (r < 0)
-        return r;
-    if (a->head && a->head->head)
-        goheap_push(&a->heap, a->head);
-    else if (a->head)
-        answer_part_close(a->head);
-    a->head = NULL;
-    while (a->heap.n == 0 && a->next < a->nparts) {
+    int r = a->any ? answer_move(a, e) : 0;
+    while (r == 0 && a->heap.n == 0 && a->next < a->nparts)
         r = answer_open_parts(p, e);
-        if (r < 0)
-            return r;
-    }
-    if (a->heap.n == 0)
-        return 0;
+    if (r < 0 || a->heap.n == 0)
+        return r;
     a->head = goheap_pop(&a->heap);
-    const struct series *s = a->head->head;
-    *row = (struct points_row){s->time, s->key, s->cells};
+    a->any = true;
+    *row = (struct points_row){.time = a->times[a->head], .cells = a->parts[a->head].cells};
     return 1;
 }
 
@@ -156,12 +157,15 @@ int points_answer_open(struct points *p, struct err *e)
     struct points_answer *a = p->answer = calloc(1, sizeof(*a));
     if (!a)
         return no_memory(e);
-    a->parts = calloc(p->nshards + 1, sizeof(*a->parts));
-    a->heap.less = answer_part_less;
-    a->heap.items = calloc(p->nshards + 1, sizeof(void *));
-    if (!a->parts || !a->heap.items)
-        return no_memory(e);
     a->nparts = p->nshards;
+    a->parts = calloc(a->nparts + 1, sizeof(*a->parts));
+    a->times = calloc(a->nparts + 1, sizeof(*a->times));
+    a->heap.items = calloc(a->nparts + 1, sizeof(*a->heap.items));
+    if (!a->parts || !a->times || !a->heap.items)
+        return no_memory(e);
+    a->heap.times = a->times;
+    a->heap.less = answer_part_less;
+    a->heap.ctx = p;
     return 0;
 }
 
@@ -172,6 +176,7 @@ void points_answer_free(struct points_answer *a)
     for (size_t i = 0; i < a->nparts; i++)
         answer_part_close(&a->parts[i]);
     free(a->parts);
+    free(a->times);
     free(a->heap.items);
     free(a);
 }

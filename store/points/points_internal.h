@@ -7,6 +7,7 @@
 #include "store/points/columns.h"
 #include "store/points/measurement.h"
 #include "store/points/points.h"
+#include "store/points/seriesstream.h"
 
 /* A shard of the range. */
 struct points_shard {
@@ -24,8 +25,25 @@ struct points {
     struct points_all *all;       /* POINTS_ALL */
 };
 
-/* The measurement in shard i (points_shard.c). */
-int points_measurement(const struct points *p, size_t i, struct measurement **out, struct err *e);
+/* The budget; how long windows on the files of all shards can be so that they take no more than
+ * `memory`, as far as there is a reason (points_shard.c). */
+size_t points_memory(const struct points *p);
+size_t points_window(const struct points *p, size_t memory);
+
+/* The measurement in shard i, from a time on (points_shard.c). */
+int points_measurement(const struct points *p, size_t i, int64_t from, struct measurement **out,
+                       struct err *e);
+
+/* How much of a measurement in a shard is read, and how much of it at once (stream_query). */
+struct points_stream_limits {
+    struct time_range range;
+    size_t window, values;
+    struct blockpool *pool;
+};
+
+/* The same as a stream of series. */
+int points_stream(const struct points *p, size_t i, const struct points_stream_limits *l,
+                  struct seriesstream **out, struct err *e);
 
 /* POINTS_ANSWER (points_answer.c) */
 int points_answer_open(struct points *p, struct err *e);
@@ -35,6 +53,8 @@ void points_answer_free(struct points_answer *a); /* NULL is allowed */
 /* POINTS_ALL (points_all.c) */
 int points_all_open(struct points *p, struct err *e);
 int points_all_next(struct points *p, struct points_row *row, struct err *e);
+int points_all_mark(const struct points *p, struct buffer *mark);
+int points_all_resume(struct points *p, struct slice mark, struct err *e);
 void points_all_free(struct points_all *a); /* NULL is allowed */
 
 #endif

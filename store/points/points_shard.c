@@ -1,8 +1,30 @@
 /* SPDX-License-Identifier: MIT */
+/* A measurement in one of the shards of a range. */
 #include "store/base/cleanup.h"
 #include "store/points/points_internal.h"
 
-int points_measurement(const struct points *p, size_t i, struct measurement **out, struct err *e)
+/* Less makes too many reads; more is no faster. */
+#define LEAST_WINDOW ((size_t)1 << 10)
+#define MOST_WINDOW ((size_t)256 << 10)
+
+size_t points_memory(const struct points *p)
+{
+    return p->q.memory ? p->q.memory : POINTS_MEMORY;
+}
+
+size_t points_window(const struct points *p, size_t memory)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < p->nshards; i++)
+        n += p->shards[i].files->ntsm;
+    memory /= 2 * n;
+    if (memory > MOST_WINDOW)
+        return MOST_WINDOW;
+    return memory > LEAST_WINDOW ? memory : LEAST_WINDOW;
+}
+
+int points_measurement(const struct points *p, size_t i, int64_t from, struct measurement **out,
+                       struct err *e)
 {
     cleanup(walcache_unrefp) struct walcache *wal = NULL;
     cleanup(keyindex_unrefp) struct keyindex *keys = NULL;
@@ -12,10 +34,32 @@ int points_measurement(const struct points *p, size_t i, struct measurement **ou
     const struct measurement_query q = {.capture = schema_cache_capture(p->cache),
                                         .shard = p->shards[i].files,
                                         .name = p->q.measurement,
-                                        .range = {p->q.from, p->q.to - 1},
+                                        .range = {from, p->q.to - 1},
                                         .gaps = p->q.gaps,
                                         .reader = p->q.reader,
                                         .wal = wal,
                                         .keys = keys};
     return measurement_open(&q, out, e);
+}
+
+int points_stream(const struct points *p, size_t i, const struct points_stream_limits *l,
+                  struct seriesstream **out, struct err *e)
+{
+    cleanup(walcache_unrefp) struct walcache *wal = NULL;
+    cleanup(keyindex_unrefp) struct keyindex *keys = NULL;
+    int r = schema_cache_recent(p->cache, p->shards[i].number, p->q.reader, &wal, &keys, e);
+    if (r < 0)
+        return r;
+    const struct stream_query q = {.capture = schema_cache_capture(p->cache),
+                                   .shard = p->shards[i].files,
+                                   .name = p->q.measurement,
+                                   .range = l->range,
+                                   .window = l->window,
+                                   .values = l->values,
+                                   .pool = l->pool,
+                                   .gaps = p->q.gaps,
+                                   .reader = p->q.reader,
+                                   .wal = wal,
+                                   .keys = keys};
+    return seriesstream_open(&q, out, e);
 }

@@ -16,7 +16,10 @@ struct points_query {
     enum points_way way;
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
+    size_t memory;                       /* budget in bytes; 0: POINTS_MEMORY */
 };
+
+#define POINTS_MEMORY ((size_t)64 << 20)
 
 /* Sorted by name; a tag stands after a field of its name, but before an unsigned one. */
 struct points_column {
@@ -42,6 +45,7 @@ struct points_row {
     int64_t time;
     struct slice series;             /* its key as it is stored, with escapes */
     const struct points_cell *cells; /* one for each column */
+    bool begins;                     /* POINTS_ALL: its series, or a resumed part of it */
 };
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/series.h"
 
+#include "store/base/array.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -55,6 +57,58 @@ int series_init(struct series *s, struct measurement *m, size_t *i, const struct
     series_set_tags(s);
     *i += n;
     return 0;
+}
+
+static bool series_make_room(struct series *s, size_t nfields, size_t ncells, size_t ntags)
+{
+    return array_room(&s->fields, &s->fields_room, nfields) &&
+           array_room(&s->cells, &s->cells_room, ncells) &&
+           array_room(&s->tags, &s->tags_room, ntags);
+}
+
+int series_set(struct series *s, const struct stream_series *from, const struct columns *c,
+               bool convert)
+{
+    if (!series_make_room(s, from->nfields, c->n + 1, from->key.n + 1))
+        return -ENOMEM;
+    memset(s->cells, 0, c->n * sizeof(*s->cells));
+    s->key = from->key;
+    s->columns = c;
+    s->ncells = c->n;
+    s->nfields = 0;
+    s->done = false;
+    for (size_t i = 0; i < from->nfields; i++) {
+        struct stream_field *f = &from->fields[i];
+        size_t column = columns_find(c, f->name, false);
+        if (column == c->n || (convert && !columns_fits(c->list[column].type, f->cursor.type)))
+            continue;
+        s->fields[s->nfields++] = (struct series_field){&f->cursor, column};
+        s->cells[column].type = convert ? c->list[column].type : f->cursor.type;
+    }
+    series_set_tags(s);
+    return 0;
+}
+
+int64_t series_bound(const struct series *s)
+{
+    int64_t bound = INT64_MAX;
+    for (size_t i = 0; i < s->nfields; i++) {
+        const struct cursor *c = s->fields[i].cursor;
+        for (size_t k = 0; k < c->nblocks; k++)
+            if (c->blocks[k].entries[0].min < bound)
+                bound = c->blocks[k].entries[0].min;
+        if (c->nwal > 0 && c->wal[0].time < bound)
+            bound = c->wal[0].time;
+    }
+    return bound;
+}
+
+void series_free(struct series *s)
+{
+    free(s->fields);
+    free(s->cells);
+    free(s->tags);
+    *s = (struct series){.done = true};
 }
 
 static void set_cell(struct points_cell *cell, const struct cursor *c)
@@ -116,16 +170,12 @@ static bool is_string(const struct points_cell *c)
     return c->present && c->type == VALUE_STRING;
 }
 
-bool series_less(const void *va, const void *vb, void *ctx)
+bool series_cells_less(const struct points_cell *a, const struct points_cell *b, size_t n)
 {
-    const struct series *a = va, *b = vb;
-    (void)ctx;
-    if (a->time != b->time)
-        return a->time < b->time;
-    for (size_t i = 0; i < a->ncells; i++) {
-        if (!is_string(&a->cells[i]) || !is_string(&b->cells[i]))
+    for (size_t i = 0; i < n; i++) {
+        if (!is_string(&a[i]) || !is_string(&b[i]))
             return false;
-        int c = slice_compare(points_text(&a->cells[i]), points_text(&b->cells[i]));
+        int c = slice_compare(points_text(&a[i]), points_text(&b[i]));
         if (c)
             return c < 0;
     }

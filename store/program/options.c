@@ -108,6 +108,8 @@ const struct option_def options_table[] = {
     {"no-ddl", 0, SOME, FLAG(no_ddl), "no statements that create the database"},
     {"skip-damaged", 0, FS | SOME | JOB, FLAG(skip_damaged),
      "dump all that is not damaged, and name the rest"},
+    {"memory", 0, FS | SOME, "SIZE", value_memory, AT(memory),
+     "how much memory a dump may take, such as 256M;\ndefault 64M"},
     {"remove", 0, SOME, FLAG(remove), "unmount the clone and remove it"},
     {"pace", 0, FS, "off|auto|RATE", value_pace, AT(pace),
      "read no more than RATE bytes a second, such as 50M;\n"
@@ -179,7 +181,7 @@ void options_default(struct options *o)
         .from_day = VALUE_NO_DAY,
         .to_day = VALUE_NO_DAY,
         .retry_ns = 900 * SECOND_NS,
-        .full_every = 7,
+        .full_every = OPTIONS_FULL_EVERY,
         .part_size = UINT64_C(5) << 30,
         .rclone = no_words,
     };

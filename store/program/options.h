@@ -20,6 +20,7 @@
 #include <stddef.h>
 
 #define OPTIONS_KEEP_ALL INT64_MAX
+#define OPTIONS_FULL_EVERY UINT64_MAX
 
 /* The options as given. */
 struct options {
@@ -61,6 +62,7 @@ struct options {
     char *host;                              /* a URL, or unix:PATH; NULL: this machine's store */
     char *allow_host;                        /* NAME[:NAME…]; NULL: none */
     int64_t timeout_ns;                      /* 0: not given */
+    size_t memory;                           /* bytes; 0: not given */
     char **args; /* after the command; point into argv, NULL-terminated */
     size_t nargs;
 
@@ -72,7 +74,7 @@ struct options {
     int64_t retry_ns, wait_ns;         /* wait_ns 0: do not wait */
     char *before, *after, *on_failure; /* commands; NULL: none */
     bool incremental, legacy, verify_read;
-    uint64_t full_every; /* numbers */
+    uint64_t full_every; /* numbers; OPTIONS_FULL_EVERY: not given */
     uint64_t part_size;  /* bytes */
     char *into, *stop;   /* a folder; a unit of systemd; NULL: not given */
     bool start_stopped;  /* no job: what one that was killed has left stopped is started */

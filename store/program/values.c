@@ -239,6 +239,18 @@ int value_size(const char *text, void *out, struct err *e)
     return 0;
 }
 
+/* Less would be all windows and no room. */
+#define MEMORY_LEAST (UINT64_C(1) << 20)
+
+int value_memory(const char *text, void *out, struct err *e)
+{
+    uint64_t bytes = 0;
+    if (!read_bytes(text, &bytes) || bytes < MEMORY_LEAST || bytes > SIZE_MAX)
+        return err_set(e, -EINVAL, "not a number of bytes of at least 1M, such as 64M");
+    *(size_t *)out = (size_t)bytes;
+    return 0;
+}
+
 int value_reserve(const char *text, void *out, struct err *e)
 {
     struct cut_rules *rules = out;

@@ -110,6 +110,9 @@ int value_day(const char *text, void *out, struct err *e);
 /* uint64_t: bytes, at least one, with K, M, G or T for powers of 1024. */
 int value_size(const char *text, void *out, struct err *e);
 
+/* size_t: likewise, at least 1M. */
+int value_memory(const char *text, void *out, struct err *e);
+
 /* bool: size (false) or read (true). */
 int value_verify(const char *text, void *out, struct err *e);
 

@@ -12,6 +12,7 @@
 
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/log.h"
 #include "store/base/path.h"
 #include "store/restore/compose.h"
 #include "store/restore/increments.h"
@@ -19,6 +20,7 @@
 #include "store/restore/session_folder.h"
 #include "store/restore/session_parts.h"
 #include "store/restore/session_upload.h"
+#include "store/restore/stage_match.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -180,6 +182,26 @@ static int session_check_name(struct session *s, const struct restore_request *a
     return t ? compose_check_name(t, asked, e) : ret;
 }
 
+void session_use_cuts(struct session *s, struct cuts *c)
+{
+    s->cuts = c;
+}
+
+/* Of a snapshot that is retained as a cut, files are linked if they arrive as they are there. */
+static void session_match_cut(const struct session *s, const struct manifest *m,
+                              const struct restore_request *asked, struct stage *stage)
+{
+    struct originals *o = NULL;
+    struct err why = {0};
+    if (!s->cuts || restore_request_composes(asked))
+        return;
+    int r = originals_open(s->cuts, m->id, &o, &why);
+    if (r == 0)
+        stage_match_with(stage, o);
+    else if (r != -ENOENT)
+        log_info("snapshot %s is written anew: %s", m->id, why.text[0] ? why.text : strerror(-r));
+}
+
 int session_claim(struct session *s, const struct upload *u, const char *name,
                   const struct manifest *m, const struct restore_request *asked, struct stage **out,
                   struct err *e)
@@ -196,9 +218,11 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
         ret = staging_begin(s->staging, m, out, e);
     if (ret < 0)
         session_leave(s);
-    else
-        account_begin(s->account, name, m); /* again, if it had to wait for another */
-    return ret;
+    if (ret < 0)
+        return ret;
+    session_match_cut(s, m, asked, *out);
+    account_begin(s->account, name, m); /* again, if it had to wait for another */
+    return 0;
 }
 
 void session_release(struct session *s, const struct upload *u)

@@ -22,6 +22,7 @@
 
 struct account;
 struct advice;
+struct cuts;
 struct session;
 
 /* Opens a session, and finishes or undoes what a killed restore left (install_recover); the log
@@ -29,6 +30,10 @@ struct session;
  * exchanged store that influxd uses; -EBADMSG: a journal that is unreadable or of other folders;
  * others from the system. */
 int session_open(const struct session_options *o, struct session **out, struct err *e);
+
+/* The cuts of this store (NULL: none), which must outlive all uploads: of a snapshot that is one of
+ * them, files need not be written again (stage_match.h). Call before the first upload. */
+void session_use_cuts(struct session *s, struct cuts *c);
 
 /* Call after every upload was freed. */
 void session_close(struct session *s);

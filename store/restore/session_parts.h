@@ -20,6 +20,7 @@ struct session {
     struct parked *parked;
     struct record *record; /* what was restored last, */
     struct advice advice;  /* and what to know of it */
+    struct cuts *cuts;     /* session_use_cuts; or NULL */
     struct err recovered;  /* what the opening did about a restore that was cut off; or empty */
 };
 

@@ -7,6 +7,7 @@
 #include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/restore/labels.h"
+#include "store/restore/originals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +82,7 @@ void stage_free(struct stage *s)
     }
     cleanup_close(&s->parent);
     cleanup_close(&s->file);
+    originals_close(s->originals);
     for (size_t i = 0; i < s->nfolders; i++)
         free(s->folders[i].name);
     free(s->folders);

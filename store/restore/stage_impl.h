@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a stage, for stage.c (new files) and stage_fill.c (files from other folders);
- * others use stage.h. */
+/* The inside of a stage, for stage.c (new files), stage_fill.c and stage_cut.c (files from other
+ * folders) and stage_match.c (files that are there already); others use stage.h. */
 #ifndef INFLUXFS_RESTORE_STAGE_IMPL_H
 #define INFLUXFS_RESTORE_STAGE_IMPL_H
 
@@ -41,6 +41,11 @@ struct stage {
     int file; /* being written, or -1 */
     char file_name[PATH_MAX];
     uint64_t written, pushed; /* bytes of it, and those whose writeback has begun */
+
+    struct originals *originals; /* or NULL; for stage_match.c */
+    bool matching;               /* the file is compared with one of these, and not written yet */
+    char match_name[PATH_MAX];   /* its name and mode */
+    mode_t match_mode;
 };
 
 /* Adds a note on a folder. -ENOMEM. */

@@ -6,6 +6,7 @@
 #include "store/influx/names.h"
 #include "store/influx/written.h"
 #include "store/restore/hash_worker.h"
+#include "store/restore/stage_match.h"
 #include "store/restore/sums.h"
 #include "store/restore/tar_strict.h"
 
@@ -133,7 +134,7 @@ static int unpack_check_space(struct unpack *u)
     for (size_t i = 0; i < u->m->nfiles; i++) {
         const struct manifest_file *f = &u->m->files[i];
         const char *path;
-        if (stage_takes(u->stage, f->name))
+        if (stage_takes(u->stage, f->name) && !stage_match_may(u->stage, f->name, f->size))
             need[target_kind_of(f->name, &path)] += f->size;
     }
     u->checked = true;
@@ -156,18 +157,19 @@ static int open_file(struct unpack *u, const struct tar_member *m)
     if (u->sink)
         return u->sink->open(u->sink->arg, m->name, m->size, m->at, u->e);
     int r = u->checked || strcmp(m->name, NAME_META_MEMBER) == 0 ? 0 : unpack_check_space(u);
-    return r < 0 ? r : stage_open(u->stage, m->name, m->mode, u->e);
+    return r < 0 ? r : stage_match_open(u->stage, m->name, m->size, m->mode, u->e);
 }
 
 static int write_file(struct unpack *u, const void *buf, size_t n)
 {
     return u->sink ? u->sink->write(u->sink->arg, buf, n, u->e)
-                   : stage_write(u->stage, buf, n, u->e);
+                   : stage_match_write(u->stage, buf, n, u->e);
 }
 
 static int close_file(struct unpack *u, const struct manifest_file *f)
 {
-    return u->sink ? u->sink->close(u->sink->arg, u->e) : stage_close(u->stage, f->mtime_ns, u->e);
+    return u->sink ? u->sink->close(u->sink->arg, u->e)
+                   : stage_match_close(u->stage, f->mtime_ns, u->e);
 }
 
 static int unpack_data(struct unpack *u, uint8_t sum[SHA256_BYTES])

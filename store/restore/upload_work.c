@@ -4,6 +4,7 @@
 #include "store/base/lock.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
+#include "store/restore/stage_match.h"
 #include "store/restore/translator.h"
 #include "store/restore/unpack.h"
 #include "store/restore/upload_impl.h"
@@ -133,6 +134,10 @@ static void *work_unpack(void *arg)
         r = feed_stopped(u->feed);
     autofree char *name = work_name(u);
     const char *shown = name ? name : "?";
+    const size_t linked = u->stage ? stage_match_linked(u->stage) : 0;
+    if (r == 0 && linked)
+        account_say(u->account, "%s is a cut that is retained here: %zu file%s linked, not written",
+                    shown, linked, linked == 1 ? " is" : "s are");
     stage_free(steal_ptr(&u->stage));
     wanted_free(steal_ptr(&u->wanted));
     if (r == 0) {

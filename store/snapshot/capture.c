@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/capture.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/owner.h"
 #include "store/snapshot/capture_impl.h"
@@ -28,7 +29,82 @@ size_t capture_count(const struct capture *c)
 
 const struct member *capture_member(const struct capture *c, size_t i)
 {
-    return &c->members[i];
+    size_t at;
+    return c->members ? &c->members[i] : &capture_run_of(c, i, &at)->members[at];
+}
+
+struct member_run *capture_run_of(const struct capture *c, size_t i, size_t *at)
+{
+    const size_t k = array_bisect_last(c->firsts, c->nruns, i);
+    *at = i - c->firsts[k];
+    return c->runs[k];
+}
+
+int capture_add_run(struct capture *c, struct member_run *r)
+{
+    if (!array_grow(&c->runs, c->nruns) || !array_grow(&c->firsts, c->nruns)) {
+        run_unref(r);
+        return -ENOMEM;
+    }
+    c->runs[c->nruns] = r;
+    c->firsts[c->nruns++] = c->n;
+    c->n += r->n;
+    return 0;
+}
+
+void capture_drop_runs(struct capture *c)
+{
+    for (size_t i = 0; i < c->nruns; i++)
+        run_unref(c->runs[i]);
+    free(c->runs);
+    free(c->firsts);
+}
+
+size_t capture_runs(const struct capture *c)
+{
+    return c->members ? 1 : c->nruns;
+}
+
+/* "data/DB/RP/ID" */
+static bool is_of_shard(const char *dir)
+{
+    int slashes = 0;
+    for (const char *p = dir; *p; p++)
+        slashes += *p == '/';
+    return slashes == 3 && *dir == 'd';
+}
+
+struct capture_run capture_run(const struct capture *c, size_t i)
+{
+    if (c->members)
+        return (struct capture_run){.dir = "", .n = c->n};
+    const struct member_run *r = c->runs[i];
+    return (struct capture_run){.dir = r->dir,
+                                .first = c->firsts[i],
+                                .n = r->n,
+                                .digest = r->digest,
+                                .shard = is_of_shard(r->dir),
+                                .listed = r->holds == RUN_LISTED,
+                                .files = r->nfiles,
+                                .bytes = r->bytes};
+}
+
+bool capture_run_at(const struct capture *c, size_t i, struct capture_run *out)
+{
+    if (c->members)
+        return false;
+    *out = capture_run(c, array_bisect_last(c->firsts, c->nruns, i));
+    return true;
+}
+
+size_t capture_files(const struct capture *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->nruns; i++)
+        n += c->runs[i]->nfiles;
+    for (size_t i = 0; c->members && i < c->n; i++)
+        n += !member_is_folder(&c->members[i]);
+    return n;
 }
 
 const struct catalog_record *capture_record(const struct capture *c)
@@ -52,23 +128,9 @@ const char *const *capture_links(const struct capture *c, size_t *n)
     return c->links;
 }
 
-size_t member_path_len(const struct member *m)
-{
-    return strlen(m->dir) + (*m->dir ? 1 : 0) + strlen(m->name);
-}
-
-char *member_path(const struct member *m, char *buf)
-{
-    char *p = stpcpy(buf, m->dir);
-    if (*m->dir)
-        *p++ = '/';
-    strcpy(p, m->name);
-    return buf;
-}
-
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
 {
-    return !member_is_folder(&c->members[i]) && c->ops->sum(c, i, out);
+    return !member_is_folder(capture_member(c, i)) && c->ops->sum(c, i, out);
 }
 
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
@@ -78,7 +140,12 @@ void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES
 
 bool capture_damaged(const struct capture *c, size_t i)
 {
-    return c->ops->damaged && !member_is_folder(&c->members[i]) && c->ops->damaged(c, i);
+    return c->ops->damaged && !member_is_folder(capture_member(c, i)) && c->ops->damaged(c, i);
+}
+
+bool capture_any_damaged(const struct capture *c)
+{
+    return c->ops->any_damaged ? c->ops->any_damaged(c) : c->ops->damaged != NULL;
 }
 
 void capture_set_damaged(struct capture *c, size_t i)
@@ -96,6 +163,19 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
                  struct err *e)
 {
     return c->ops->read(c, i, buf, n, off, e);
+}
+
+/* What is told of a capture beside its members. */
+static void digest_rest(struct sha256 *h, const struct capture *c)
+{
+    for (size_t i = 0; i < c->left_out->n; i++) {
+        const struct omission *m = &c->left_out->at[i];
+        const uint64_t f[] = {m->files, m->bytes, m->why};
+        sha256_add(h, m->name, strlen(m->name) + 1);
+        sha256_add(h, f, sizeof(f));
+    }
+    for (size_t i = 0; i < c->nlinks; i++)
+        sha256_add(h, c->links[i], strlen(c->links[i]) + 1);
 }
 
 int capture_digest(const struct capture *c, uint64_t (*version)(const struct member *m),
@@ -119,16 +199,21 @@ int capture_digest(const struct capture *c, uint64_t (*version)(const struct mem
         sha256_add(h, user, strlen(user) + 1);
         sha256_add(h, group, strlen(group) + 1);
     }
-    for (size_t i = 0; i < c->left_out->n; i++) {
-        const struct omission *m = &c->left_out->at[i];
-        const uint64_t f[] = {m->files, m->bytes, m->why};
-        sha256_add(h, m->name, strlen(m->name) + 1);
-        sha256_add(h, f, sizeof(f));
-    }
-    for (size_t i = 0; i < c->nlinks; i++)
-        sha256_add(h, c->links[i], strlen(c->links[i]) + 1);
+    digest_rest(h, c);
     if (n)
         sha256_add(h, more, n);
+    sha256_end(h, out);
+    return 0;
+}
+
+int capture_digest_runs(const struct capture *c, uint8_t out[SHA256_BYTES])
+{
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->nruns; i++)
+        sha256_add(h, c->runs[i]->digest, SHA256_BYTES);
+    digest_rest(h, c);
     sha256_end(h, out);
     return 0;
 }

@@ -18,35 +18,11 @@
 #include "store/base/err.h"
 #include "store/influx/source.h"
 #include "store/snapshot/catalog.h"
-#include "store/snapshot/held.h"
 #include "store/snapshot/manifest.h"
+#include "store/snapshot/member.h"
 #include "store/snapshot/omissions.h"
 
 struct capture;
-
-/* The bytes of a WAL segment that a snapshot holds. Usually one part, from 0. influxd 1.x, started
- * after a crash, leaves a run of zeros before the entries that it appends, and would drop those
- * at its next start: the run is left out, so that the entries are kept. An entry that is torn at
- * the end of a shard's newest segment is one in the making, or what a crash left of it. Anything
- * else that is no entry is damage: influxd may still have in memory what it and the rest held. */
-struct wal_cut {
-    uint64_t bad_at, nbad; /* in the store's file: where damage begins, bytes from there; 0: none */
-    bool have_sum;         /* guarded by the capture */
-    uint8_t sum[SHA256_BYTES];
-    size_t nparts;
-    struct {
-        uint64_t off, len;
-    } part[];
-};
-
-struct member {
-    const char *dir;   /* "meta", "data/DB/RP/ID", …; "" for the three roots */
-    const char *name;  /* in dir */
-    struct held *held; /* of a file of the live store; NULL for folders and in captures of cuts */
-    struct file_attr attr;
-    uint64_t index;          /* the change counter when it last changed; 0 for a folder */
-    struct wal_cut *wal_cut; /* of a WAL segment; NULL: the whole file */
-};
 
 /* What a snapshot says of its place among others. */
 struct capture_origin {
@@ -80,16 +56,29 @@ const struct omissions *capture_left_out(const struct capture *c);
  * and its files are ordinary members. */
 const char *const *capture_links(const struct capture *c, size_t *n);
 
-/* The length of the path of m ("dir/name", folders without a trailing slash), and the path itself,
- * NUL-terminated, in buf of at least that length plus one. */
-size_t member_path_len(const struct member *m);
-char *member_path(const struct member *m, char *buf);
-#define MEMBER_PATH_MAX 4096
+/* Runs: the members of a capture of the live store, folder by folder. A folder of the store (meta,
+ * data, wal, a database, a policy, a shard's data or WAL) and the files in it are one run, which
+ * captures share while it does not change (run.h). In data, and in wal, their folders ascend by
+ * strcmp, component by component. A capture of another kind is one run. */
+struct capture_run {
+    const char *dir; /* "data/DB/RP/ID", …: the folder, which is its first member; "": no run of its
+                        own */
+    size_t first, n; /* its members */
+    /* Of their names, inodes, sizes, times, modes and owners: the same digest, also in another
+     * process or another life of it, means the same members. NULL where dir is "". */
+    const uint8_t *digest;
+    bool shard;     /* it is of the TSM files of a shard */
+    bool listed;    /* its files are members; else they are known, or come later (marks.h) */
+    size_t files;   /* how many there are, members or not */
+    uint64_t bytes; /* in them */
+};
 
-static inline bool member_is_folder(const struct member *m)
-{
-    return S_ISDIR(m->attr.mode);
-}
+size_t capture_runs(const struct capture *c);
+struct capture_run capture_run(const struct capture *c, size_t i);
+/* The run of member i; false: of a capture that has none. */
+bool capture_run_at(const struct capture *c, size_t i, struct capture_run *out);
+/* How many of the members are files. */
+size_t capture_files(const struct capture *c);
 
 /* The SHA-256 of the member's bytes if it is known. */
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
@@ -98,6 +87,8 @@ void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES
  * capture_set_damaged. */
 bool capture_damaged(const struct capture *c, size_t i);
 void capture_set_damaged(struct capture *c, size_t i);
+/* false: none is known to be damaged, without a look at each. */
+bool capture_any_damaged(const struct capture *c);
 /* Writes newly found sums and damage to the catalogue, where they outlive the capture. */
 int capture_keep_sums(struct capture *c, struct err *e);
 /* Reads n bytes at off of member i, which must lie within attr.size. -EIO, with the file's name,

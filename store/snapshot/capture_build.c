@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/base/path.h"
 #include "store/influx/names.h"
 #include "store/snapshot/pinned.h"
 #include "store/snapshot/walparts.h"
@@ -18,60 +17,28 @@ void capture_parts_clear(struct capture_parts *p)
     *p = (struct capture_parts){0};
 }
 
-/* Gives s to the capture, which frees it. */
-static int keep(struct pinned *c, char *s)
+/* Adds a run, which is taken over, also on failure. */
+static int add_run(struct pinned *c, struct member_run *run)
 {
-    if (!s || !array_grow(&c->strings, c->nstrings)) {
-        free(s);
-        return -ENOMEM;
-    }
-    c->strings[c->nstrings++] = s;
-    return 0;
-}
-
-static int keep_path(struct pinned *c, const char *root, const char *path, const char **out)
-{
-    char *s = path_join(root, path);
-    int r = keep(c, s);
-    if (r == 0)
-        *out = s;
-    return r;
-}
-
-static int add(struct pinned *c, const struct member *m)
-{
-    if (!array_grow(&c->c.members, c->c.n))
-        return -ENOMEM;
-    c->c.members[c->c.n++] = *m;
-    return 0;
-}
-
-static int add_folder(struct pinned *c, const char *dir, const char *name, struct file_attr attr)
-{
-    return add(c, &(struct member){.dir = dir, .name = name, .attr = attr});
-}
-
-/* Adds the folder root/path, split into dir and name. */
-static int build_add_folder_at(struct pinned *c, const char *root, const char *path,
-                               struct file_attr attr)
-{
-    const char *whole;
-    int r = keep_path(c, root, path, &whole);
-    if (r < 0)
+    int r = run ? run_seal(run) : -ENOMEM;
+    if (r < 0) {
+        run_unref(run);
         return r;
-    char *slash = strrchr(whole, '/');
-    if (!slash)
-        return add_folder(c, "", whole, attr);
-    *slash = 0;
-    return add_folder(c, whole, slash + 1, attr);
+    }
+    return capture_add_run(&c->c, run);
 }
 
-static const struct window_parent *parent(const struct window *w, bool in_wal, const char *path,
-                                          size_t len)
+/* A folder above the shards. */
+static int add_folder(struct pinned *c, const char *root, const char *path, struct file_attr attr)
+{
+    return add_run(c, run_new(root, path, &attr, 0));
+}
+
+static const struct window_parent *parent(const struct window *w, bool in_wal, const char *path)
 {
     for (size_t i = 0; i < w->nparents; i++) {
         const struct window_parent *p = &w->parents[i];
-        if (p->in_wal == in_wal && strlen(p->path) == len && memcmp(p->path, path, len) == 0)
+        if (p->in_wal == in_wal && strcmp(p->path, path) == 0)
             return p;
     }
     return NULL;
@@ -92,70 +59,15 @@ static int build_add_parents(struct pinned *c, const struct window *w, bool in_w
         size_t n = head(path, level);
         if (before && head(before, level) == n && memcmp(before, path, n) == 0)
             continue;
-        const struct window_parent *p = parent(w, in_wal, path, n);
-        /* A WAL folder made since the walk: it has the shard's own times and owner. */
-        struct file_attr attr = p ? file_attr_of(&p->folder.st) : c->c.members[0].attr;
         autofree char *sub = strndup(path, n);
-        int r = sub ? build_add_folder_at(c, in_wal ? "wal" : "data", sub, attr) : -ENOMEM;
+        const struct window_parent *p = sub ? parent(w, in_wal, sub) : NULL;
+        /* A WAL folder made since the walk: it has the shard's own times and owner. */
+        struct file_attr attr = p ? file_attr_of(&p->folder.st) : capture_member(&c->c, 0)->attr;
+        int r = sub ? add_folder(c, in_wal ? "wal" : "data", sub, attr) : -ENOMEM;
         if (r < 0)
             return r;
     }
     return 0;
-}
-
-/* Gives h to the capture, which puts it. */
-static int hold(struct pinned *c, struct held *h)
-{
-    if (!array_grow(&c->holds, c->nholds))
-        return -ENOMEM;
-    c->holds[c->nholds++] = held_ref(h);
-    return 0;
-}
-
-/* The members of the same set in an earlier capture, or NULL. Sets come in walk order, so the
- * search continues from a similar place. */
-static const struct member *earlier_members(const struct pinned *earlier, size_t near,
-                                            const struct shard_set *set)
-{
-    size_t n = earlier ? earlier->nsets : 0;
-    for (size_t tried = 0; tried < n; tried++) {
-        const struct capture_set *s = &earlier->sets[(near + tried) % n];
-        if (s->set == set)
-            return &earlier->c.members[s->first];
-    }
-    return NULL;
-}
-
-static int build_add_set(struct pinned *c, const struct pinned *earlier, const char *dir,
-                         struct shard_set *set)
-{
-    int r = 0;
-    if (!array_grow(&c->sets, c->nsets))
-        return -ENOMEM;
-    const struct member *was = earlier_members(earlier, c->nsets, set);
-    c->sets[c->nsets++] = (struct capture_set){shard_set_ref(set), c->c.n};
-    for (size_t i = 0; r == 0 && i < set->n; i++) {
-        const struct shard_file *f = &set->files[i];
-        r = add(c, &(struct member){.dir = dir,
-                                    .name = f->name,
-                                    .held = f->held,
-                                    .attr = f->attr,
-                                    .index = was ? was[i].index : 0});
-    }
-    return r;
-}
-
-static int add_data(struct pinned *c, const struct pinned *earlier, const struct shard_pin *s)
-{
-    const char *dir;
-    int r = build_add_folder_at(c, "data", s->path, file_attr_of(&s->data.st));
-    if (r == 0)
-        r = keep_path(c, "data", s->path, &dir);
-    if (r == 0)
-        r = build_add_set(c, earlier, dir, s->set);
-    if (r == 0 && s->has_index)
-        r = add_folder(c, dir, NAME_INDEX, s->index);
-    return r;
 }
 
 /* Whether influxd may be writing the segment, or was when it was killed: the newest. Names of more
@@ -174,95 +86,100 @@ static int build_cut_wal(const struct shard_file *f, bool growing, struct member
     if (r < 0)
         return r;
     held_set_scanned(f->held, &f->attr, known);
+    m->attr = f->attr;
     m->attr.size = walparts_size(m->wal_cut);
+    m->held = held_ref(f->held);
     return 0;
 }
 
-static int build_add_wal(struct pinned *c, const struct shard_pin *s,
-                         const struct window_wait *wait, struct err *e)
+static size_t names_length(const struct shard_pin *s)
 {
-    const char *dir;
-    int r = build_add_folder_at(c, "wal", s->path, file_attr_of(&s->wal.st));
-    if (r == 0)
-        r = keep_path(c, "wal", s->path, &dir);
-    for (size_t i = 0; r == 0 && i < s->nsegments; i++) {
+    size_t n = 1;
+    for (size_t i = 0; i < s->nsegments; i++)
+        n += strlen(s->segments[i].name) + 1;
+    return n;
+}
+
+/* The run of a shard's segments, up to their WAL cuts. */
+static int build_wal_run(const struct shard_pin *s, const struct window_wait *wait,
+                         struct member_run **out, struct err *e)
+{
+    const struct file_attr folder = file_attr_of(&s->wal.st);
+    cleanup(run_unrefp) struct member_run *run = run_new("wal", s->path, &folder, s->nsegments);
+    char *at = run ? run->names = malloc(names_length(s)) : NULL;
+    if (!at)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->nsegments; i++) {
         const struct shard_file *f = &s->segments[i];
-        struct member m = {.dir = dir, .attr = f->attr};
+        struct member *m = run_add(run, at);
         if (wait && window_interrupted(wait))
             return err_set(e, -EINTR, "interrupted");
-        r = keep_path(c, f->name, "", &m.name);
-        if (r == 0)
-            r = build_cut_wal(f, may_be_torn(s, i), &m);
+        at = stpcpy(at, f->name) + 1;
+        int r = build_cut_wal(f, may_be_torn(s, i), m);
         if (r < 0)
-            return err_sys(e, r == -ENODATA ? -EIO : r, "%s/%s", dir, f->name);
-        m.held = f->held;
-        r = hold(c, f->held);
-        if (r == 0)
-            r = add(c, &m);
-        if (r < 0)
-            free(m.wal_cut);
+            return err_sys(e, r == -ENODATA ? -EIO : r, "%s/%s", run->dir, f->name);
     }
-    return r;
+    *out = steal_ptr(&run);
+    return 0;
+}
+
+static int build_add_wal(struct pinned *c, struct shard_pin *s, const struct window_wait *wait,
+                         struct err *e)
+{
+    int r = s->wal_run ? 0 : build_wal_run(s, wait, &s->wal_run, e);
+    return r < 0 ? r : add_run(c, run_ref(s->wal_run));
 }
 
 static int add_meta(struct pinned *c, struct capture_parts *p)
 {
-    int r = add_folder(c, "", "meta", p->meta_folder);
-    if (r < 0)
-        return r;
-    struct member m = {
-        .dir = "meta", .name = "meta.db", .held = p->meta_held, .attr = p->meta_attr};
-    c->meta = c->c.n;
-    r = hold(c, p->meta_held);
-    return r < 0 ? r : add(c, &m);
+    struct member_run *run = run_new("meta", "", &p->meta_folder, 1);
+    if (!run)
+        return -ENOMEM;
+    struct member *m = run_add(run, NAME_META_DB);
+    m->held = held_ref(p->meta_held);
+    m->attr = p->meta_attr;
+    return add_run(c, run);
 }
 
 static int add_root(struct pinned *c, const struct window *w, bool in_wal)
 {
-    const struct window_parent *p = parent(w, in_wal, "", 0);
+    const struct window_parent *p = parent(w, in_wal, "");
     if (!p)
         return 0;
-    return add_folder(c, "", in_wal ? "wal" : "data", file_attr_of(&p->folder.st));
+    return add_folder(c, in_wal ? "wal" : "data", "", file_attr_of(&p->folder.st));
 }
 
 static int add_link(struct pinned *c, bool in_wal, const char *path, const char *target)
 {
-    char *text = NULL;
+    char *text;
     if (!array_grow(&c->own_links, c->c.nlinks) ||
         asprintf(&text, "%s/%s -> %s", in_wal ? "wal" : "data", path, target) < 0)
         return -ENOMEM;
-    int r = keep(c, text);
-    if (r == 0)
-        c->own_links[c->c.nlinks++] = text;
-    c->c.links = c->own_links;
-    return r;
+    c->own_links[c->c.nlinks++] = text;
+    c->c.links = (const char *const *)c->own_links;
+    return 0;
 }
 
 /* The folders and files of the chosen shards below data, or below wal. */
-static int build_add_tree(struct pinned *c, const struct capture_parts *p, const bool *chosen,
+static int build_add_tree(struct pinned *c, struct capture_parts *p, const bool *chosen,
                           bool in_wal, struct err *e)
 {
-    const struct window *w = &p->window;
+    struct window *w = &p->window;
     const char *before = NULL;
     int r = add_root(c, w, in_wal);
     for (size_t i = 0; r == 0 && i < w->nshards; i++) {
-        const struct shard_pin *s = &w->shards[i];
+        struct shard_pin *s = &w->shards[i];
         const char *link = in_wal ? s->wal_link : s->link;
         if (!chosen[i] || (in_wal && !s->has_wal))
             continue;
         r = build_add_parents(c, w, in_wal, before, s->path);
         if (r == 0)
-            r = in_wal ? build_add_wal(c, s, p->wait, e) : add_data(c, p->earlier, s);
+            r = in_wal ? build_add_wal(c, s, p->wait, e) : add_run(c, run_ref(s->set->run));
         if (r == 0 && link)
             r = add_link(c, in_wal, s->path, link);
         before = s->path;
     }
     return r;
-}
-
-static uint64_t inode(const struct member *m)
-{
-    return m->held ? held_inode(m->held) : 0;
 }
 
 static int build(struct pinned *c, struct capture_parts *p, struct err *e)
@@ -280,7 +197,7 @@ static int build(struct pinned *c, struct capture_parts *p, struct err *e)
     if (r == 0)
         r = capture_proportion(&c->c, p->allow_left_out, e);
     if (r == 0)
-        r = capture_digest(&c->c, inode, NULL, 0, c->digest);
+        r = capture_digest_runs(&c->c, c->digest);
     if (r < 0)
         return r;
     c->window = p->window;

@@ -68,6 +68,10 @@ static int choose_leave_out(const struct capture_parts *p, const struct shard_pi
     if (place_look(p->data_fd, s->path, &kind, &len) == 0 && kind == PLACE_NOTHING)
         return 0;
     int r = choose_judge_id(p, s, e);
+    if (s->set && s->set->run->holds == RUN_KNOWN) {
+        files = s->set->run->nfiles;
+        bytes = s->set->run->bytes;
+    }
     for (size_t i = 0; s->set && i < s->set->n; i++, files++)
         bytes += s->set->files[i].attr.size;
     for (size_t i = 0; s->set && i < s->set->nbad; i++, files++)
@@ -200,7 +204,8 @@ static int choose_judge_all_absent(const struct capture_parts *p, const bool *fo
 static bool holds_data(const struct window *w)
 {
     for (size_t i = 0; i < w->nshards; i++)
-        if ((w->shards[i].set && w->shards[i].set->n) || w->shards[i].nsegments)
+        if ((w->shards[i].set && (w->shards[i].set->n || w->shards[i].set->run->nfiles)) ||
+            w->shards[i].nsegments)
             return true;
     return false;
 }
@@ -257,8 +262,8 @@ int capture_proportion(const struct capture *c, bool allowed, struct err *e)
 {
     uint64_t kept = 0, gone = omissions_bytes(c->left_out);
     char line[400];
-    for (size_t i = 0; i < c->n; i++)
-        kept += c->members[i].attr.size;
+    for (size_t i = 0; i < c->nruns; i++)
+        kept += c->runs[i]->bytes;
     if (allowed || gone <= kept)
         return 0;
     omissions_say(c->left_out, line, sizeof(line));

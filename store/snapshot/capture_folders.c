@@ -42,6 +42,11 @@ static void folders_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA25
     capture_set_sum(((struct folders *)c)->pinned, i, sum);
 }
 
+static bool folders_any_damaged(const struct capture *c)
+{
+    return capture_any_damaged(((const struct folders *)c)->pinned);
+}
+
 static bool folders_damaged(const struct capture *c, size_t i)
 {
     return capture_damaged(((const struct folders *)c)->pinned, i);
@@ -65,6 +70,7 @@ static const struct capture_ops folders_ops = {
     .read = folders_read,
     .sum = folders_sum,
     .set_sum = folders_set_sum,
+    .any_damaged = folders_any_damaged,
     .damaged = folders_damaged,
     .set_damaged = folders_set_damaged,
     .keep_sums = folders_keep_sums,
@@ -118,7 +124,9 @@ int capture_folders(int meta, int data, int wal, struct capture **out, struct er
     int r = folders_build(f, meta, data, wal, e);
     if (r < 0)
         return r;
-    made->members = f->pinned->members;
+    made->runs = f->pinned->runs;
+    made->firsts = f->pinned->firsts;
+    made->nruns = f->pinned->nruns;
     made->n = f->pinned->n;
     made->left_out = f->pinned->left_out;
     made->links = f->pinned->links;

@@ -10,6 +10,7 @@
 #define INFLUXFS_SNAPSHOT_CAPTURE_IMPL_H
 
 #include "store/snapshot/capture.h"
+#include "store/snapshot/run.h"
 
 #include <stdatomic.h>
 
@@ -20,6 +21,7 @@ struct capture_ops {
                 struct err *e);
     bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
     void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
+    bool (*any_damaged)(const struct capture *c);       /* NULL: each is asked */
     bool (*damaged)(const struct capture *c, size_t i); /* both may be NULL: nothing is known */
     void (*set_damaged)(struct capture *c, size_t i);
     int (*keep_sums)(struct capture *c, struct err *e);
@@ -28,8 +30,11 @@ struct capture_ops {
 struct capture {
     const struct capture_ops *ops;
     atomic_uint refs;
-    struct member *members;
-    size_t n;
+    size_t n;               /* members */
+    struct member *members; /* all of them; NULL: they are those of the runs */
+    struct member_run **runs;
+    uint64_t *firsts; /* which member is the first of each run */
+    size_t nruns;
     const struct omissions *left_out; /* never NULL */
     const char *const *links;
     size_t nlinks;
@@ -37,9 +42,17 @@ struct capture {
     struct capture_origin origin;
 };
 
-/* A digest of all that makes the bytes of the capture's tar, but for its record and origin. version:
+/* Adds a run, which is taken over, also on failure. 0 or -ENOMEM. */
+int capture_add_run(struct capture *c, struct member_run *r);
+/* The run of member i, and which of its members that is, in *at. Only where members is NULL. */
+struct member_run *capture_run_of(const struct capture *c, size_t i, size_t *at);
+void capture_drop_runs(struct capture *c);
+
+/* Of a capture without runs: a digest of all that makes the bytes of its tar, but for its record and origin. version:
  * what changes with the bytes of a member. more: n bytes that it depends on, too. */
 int capture_digest(const struct capture *c, uint64_t (*version)(const struct member *m),
                    const void *more, size_t n, uint8_t out[SHA256_BYTES]);
+/* The same of a capture in runs, by their digests. */
+int capture_digest_runs(const struct capture *c, uint8_t out[SHA256_BYTES]);
 
 #endif

@@ -198,19 +198,18 @@ static bool source_same_roots(const struct store_paths *p, const struct roots *r
 
 /* Catches the shards, then reads meta.db: -ESTALE if they may not belong together. */
 static int source_pin(struct capture_source *s, const struct roots *roots,
-                      const struct pinned *newest, const struct window_wait *wait,
+                      const struct window *before, const struct window_wait *wait,
                       struct capture_parts *b, struct err *e)
 {
     struct folder_seen meta;
     autoclose int fd = folder_open(roots->meta, "", FOLLOW_NONE, &meta);
     if (fd < 0)
         return err_sys(e, fd, "%s", s->paths->meta);
-    int r = window_take(s->held, roots->data, roots->wal, newest ? &newest->window : NULL, wait,
-                        &b->window, e);
+    int r = window_take(s->held, roots->data, roots->wal, before, wait, &b->window, e);
     if (r == 0)
         r = source_read_meta(s, roots, b, e);
     /* A restore leaves its trace in the meta folder, as a new meta.db does. */
-    if ((r == 0 || r == -EIO) && (!folder_same(roots->meta, "", &meta) || is_fenced(roots) ||
+    if ((r == 0 || r == -EIO) && (!folder_same_times(roots->meta, "", &meta) || is_fenced(roots) ||
                                   !source_same_roots(s->paths, roots)))
         return -ESTALE;
     return r == 0 && source_between_states(&b->window, b->meta) ? -ESTALE : r;
@@ -219,15 +218,23 @@ static int source_pin(struct capture_source *s, const struct roots *roots,
 static bool same_meta(const struct pinned *c, const struct roots *roots)
 {
     struct stat st;
-    const struct member *m = &c->c.members[c->meta];
+    const struct member *m = capture_member(&c->c, PINNED_META);
     return fstatat(roots->meta, "meta.db", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            held_is(m->held, &st) && time_from_spec(&st.st_mtim) == m->attr.mtime_ns;
 }
 
+/* What is looked for: a state after the newest capture, which may be NULL, or what is wanted of it. */
+struct looking {
+    struct pinned *newest;
+    const struct marks_wanted *wanted; /* NULL: all of it */
+    bool later;                        /* some of this is left to the next one */
+};
+
 /* One attempt. -ESTALE: the store was between two states. */
-static int source_attempt(struct capture_source *s, struct pinned *newest,
+static int source_attempt(struct capture_source *s, struct looking *l,
                           const struct window_wait *wait, struct pinned **out, struct err *e)
 {
+    struct pinned *newest = l->newest;
     cleanup(roots_close) struct roots roots = {-1, -1, -1};
     int r = source_open_roots(s, &roots, e);
     if (r < 0)
@@ -241,9 +248,12 @@ static int source_attempt(struct capture_source *s, struct pinned *newest,
     cleanup(capture_parts_clear) struct capture_parts parts = {.data_fd = roots.data,
                                                                .wal_fd = roots.wal,
                                                                .allow_left_out = s->allow_left_out,
-                                                               .wait = wait,
-                                                               .earlier = newest};
-    r = source_pin(s, &roots, newest, wait, &parts, e);
+                                                               .wait = wait};
+    cleanup(window_free) struct window plan = {0};
+    if (l->wanted && (r = marks_plan(s->catalog, roots.data, l->wanted, &plan, &l->later, e)) < 0)
+        return r;
+    parts.allow_left_out |= l->later; /* not all that is kept is in it */
+    r = source_pin(s, &roots, newest ? &newest->window : &plan, wait, &parts, e);
     return r < 0 ? r : capture_build(&parts, s->catalog, out, e);
 }
 
@@ -254,16 +264,16 @@ static bool may_retry(int r, const struct window_wait *wait, int64_t began_ns)
            (r == -ESTALE || r == CAPTURE_DROPPING || (r == -EIO && now - began_ns < PATIENCE_NS));
 }
 
-static int source_settle(struct capture_source *s, struct pinned *newest,
+static int source_settle(struct capture_source *s, struct looking *l,
                          const struct window_wait *wait, struct pinned **out, struct err *e)
 {
     int64_t began = time_mono_ns();
-    int r = source_attempt(s, newest, wait, out, e);
+    int r = source_attempt(s, l, wait, out, e);
     if (r < 0 && may_retry(r, wait, began))
         log_debug("capture: the store is between two states; looking again until it settles");
     while (r < 0 && may_retry(r, wait, began)) {
         usleep(RETRY_US);
-        r = source_attempt(s, newest, wait, out, e);
+        r = source_attempt(s, l, wait, out, e);
     }
     if ((r == -ESTALE || r == CAPTURE_DROPPING) && window_interrupted(wait))
         return err_set(e, -EINTR, "interrupted while the store settled");
@@ -284,7 +294,7 @@ int capture_source_take(struct capture_source *s, struct capture *before,
     lock_scope(&s->lock);
     struct pinned *newest = (struct pinned *)before;
     cleanup(unrefp) struct pinned *c = NULL;
-    int r = source_settle(s, newest, wait, &c, e);
+    int r = source_settle(s, &(struct looking){.newest = newest}, wait, &c, e);
     if (r < 0)
         return r;
     if (newest && c != newest && memcmp(newest->digest, c->digest, sizeof(c->digest)) == 0) {
@@ -297,14 +307,32 @@ int capture_source_take(struct capture_source *s, struct capture *before,
         c = newest;
     }
     if (c != newest) {
-        struct catalog_files view = pinned_files(c);
-        r = catalog_settle(s->catalog, c->digest, newest ? newest->digest : NULL, &view, s->host,
-                           time_wall_ns(), c->window.skew_ns, &c->c.record, e);
+        r = pinned_settle(c, newest, s->host, e);
         if (r < 0)
             return r;
         log_debug("capture %s: %zu members, skew %lld ns", c->c.record.id, c->c.n,
                   (long long)c->window.skew_ns);
     }
+    *out = &steal_ptr(&c)->c;
+    return 0;
+}
+
+int capture_source_changes(struct capture_source *s, const struct marks_wanted *wanted,
+                           const struct window_wait *wait, struct capture **out, bool *later,
+                           struct err *e)
+{
+    lock_scope(&s->lock);
+    struct looking l = {.wanted = wanted};
+    cleanup(unrefp) struct pinned *c = NULL;
+    int r = source_settle(s, &l, wait, &c, e);
+    if (r == 0)
+        r = l.later ? pinned_prepare(c, e) : pinned_settle(c, NULL, s->host, e);
+    if (r < 0)
+        return r;
+    log_debug("capture %s: %zu members that may have changed%s, skew %lld ns",
+              l.later ? "of a part" : c->c.record.id, c->c.n, l.later ? ", more to come" : "",
+              (long long)c->window.skew_ns);
+    *later = l.later;
     *out = &steal_ptr(&c)->c;
     return 0;
 }

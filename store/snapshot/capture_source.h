@@ -14,6 +14,7 @@
 
 #include "store/influx/paths.h"
 #include "store/snapshot/capture.h"
+#include "store/snapshot/marks.h"
 #include "store/snapshot/window.h"
 
 struct capture_source;
@@ -36,5 +37,12 @@ bool capture_source_lost(const struct capture_source *s);
  * -ENFILE: out of descriptors. */
 int capture_source_take(struct capture_source *s, struct capture *newest,
                         const struct window_wait *wait, struct capture **out, struct err *e);
+
+/* The store as it is now, but without the files of shards that are not wanted: `listed` of the runs of
+ * these is false (capture.h). *later: some are to be listed by the next one; then the capture has no
+ * record, and is no state. Errors as above. */
+int capture_source_changes(struct capture_source *s, const struct marks_wanted *wanted,
+                           const struct window_wait *wait, struct capture **out, bool *later,
+                           struct err *e);
 
 #endif

@@ -50,13 +50,50 @@ struct catalog_file {
     bool damaged; /* a TSM file or tombstone that is not whole */
 };
 
+/* The files of one folder among those of a capture. */
+struct catalog_folder {
+    const char *path; /* "data/DB/RP/ID" */
+    size_t first, n;
+    /* Nothing is asked of the files: they are the same as in the capture `earlier` (catalog_settle),
+     * with their indexes; or, if n is 0, they are what is known of the folder, whatever `earlier` is. */
+    bool known;
+};
+
+/* A shard's files of data, and by what it is known later that they are the same (catalog_shards.c). */
+struct catalog_shard {
+    const char *path; /* "DB/RP/ID" */
+    uint64_t dev, ino;
+    int64_t mtime_ns, ctime_ns, seen_ns; /* of its folder; and when that was looked at */
+    uint32_t mode, uid, gid;
+    uint32_t has_index; /* whether it has a folder index/, and its attributes: */
+    int64_t index_mtime_ns;
+    uint32_t index_mode, index_uid, index_gid;
+    uint32_t whole; /* none of the files is damaged or set aside, no link leads here */
+    uint64_t files, bytes;
+    uint64_t changed; /* the change counter when the digest last became another; the catalogue's */
+    uint8_t digest[SHA256_BYTES];
+};
+
 /* How the catalogue sees the files of a capture: one function gives file i (path, ino, size,
  * mtime_ns, index from an earlier capture, else 0), the other takes what is known of it (index,
- * have_sum, sum, damaged). path need only live until the next call. */
+ * have_sum, sum, damaged). path need only live until the next call. What has no inode is a folder,
+ * of which nothing is kept. */
 struct catalog_files {
     size_t n;
     void (*get)(void *ctx, size_t i, struct catalog_file *f);
     void (*put)(void *ctx, size_t i, const struct catalog_file *f);
+    void *ctx;
+};
+
+/* What else is told of a capture, so that what has not changed costs nothing. */
+struct catalog_shape {
+    const struct catalog_folder
+        *folders; /* all; what they say of those without files is passed over */
+    size_t nfolders;
+    /* The shards that were listed; the others are as they were. Called after the files were told what is
+     * known of them. false: nothing is to be remembered of this one. */
+    bool (*shard)(void *ctx, size_t i, struct catalog_shard *out);
+    size_t nshards;
     void *ctx;
 };
 
@@ -78,6 +115,23 @@ int catalog_settle(struct catalog *c, const uint8_t digest[SHA256_BYTES], const 
                    const struct catalog_files *files, const char *host, int64_t now_ns,
                    int64_t skew_ns, struct catalog_record *rec, struct err *e);
 
+/* A state that is to be settled, for catalog_settle_state: as catalog_settle, with a shape (NULL: the
+ * catalogue finds out itself, and files with an index count as known). */
+struct catalog_given {
+    const uint8_t *digest, *earlier;
+    const struct catalog_files *files;
+    const struct catalog_shape *shape;
+    const char *host;
+    int64_t now_ns, skew_ns;
+};
+int catalog_settle_state(struct catalog *c, const struct catalog_given *given,
+                         struct catalog_record *rec, struct err *e);
+
+/* Takes in a piece of a state that is settled later: the folders and shards of the shape, whose new or
+ * changed files get the index that this state will have. */
+int catalog_prepare(struct catalog *c, const struct catalog_files *files,
+                    const struct catalog_shape *shape, struct err *e);
+
 /* Whether it knows no state at all: it is new, or had to be begun anew. */
 bool catalog_is_new(struct catalog *c);
 
@@ -85,6 +139,26 @@ bool catalog_is_new(struct catalog *c);
  * indexes rise from there. */
 int catalog_seed(struct catalog *c, const struct catalog_record *rec,
                  const struct catalog_files *files, struct err *e);
+
+/* What is known of shards, by their paths. One that is not known has a digest of zeros, and 0 in all
+ * else. */
+int catalog_get_shards(struct catalog *c, struct catalog_shard *shards, size_t n, struct err *e);
+
+/* A look at a folder within this time of its last change is replaced by the next one. */
+#define CATALOG_SEEN_WELL_NS INT64_C(3000000000)
+
+/* A state that something was built on, such as a cut, by its id: the change counter then, so that what
+ * has not changed since can be told by it; and what else it depends on (its maker defines that). Of
+ * another catalogue, one that was lost, no state is known. */
+struct catalog_base {
+    uint64_t index;
+    uint8_t rules[SHA256_BYTES];
+};
+
+/* -ENOENT: it is not known. */
+int catalog_get_base(struct catalog *c, const char *id, struct catalog_base *out, struct err *e);
+int catalog_put_base(struct catalog *c, const char *id, const struct catalog_base *base,
+                     struct err *e);
 
 /* A part of the store (store/rewrite/selected.h), as first captured (catalog_parts.c). */
 struct catalog_part {
@@ -124,6 +198,13 @@ struct catalog_note {
 int catalog_get_notes(struct catalog *c, struct catalog_note *notes, size_t n, struct err *e);
 /* Remembers new notes with bytes, of files that still have this index. */
 int catalog_put_notes(struct catalog *c, const struct catalog_note *notes, size_t n, struct err *e);
+
+/* What a cut's manifest file says of itself (store/chain), as n bytes, by its name and a stamp of all
+ * that the file's bytes depend on. -ENOENT: it is not known. */
+int catalog_get_manifest(struct catalog *c, const char *name, const uint64_t stamp[CATALOG_STAMP],
+                         void *out, size_t n, struct err *e);
+int catalog_put_manifest(struct catalog *c, const char *name, const uint64_t stamp[CATALOG_STAMP],
+                         const void *value, size_t n, struct err *e);
 
 /* A file that a cut retains (store/chain), by its place, and its sum (catalog_cuts.c). */
 struct catalog_retained {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/catalog_internal.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Keys are big-endian, so that they sort by serial. */
@@ -114,4 +116,66 @@ int catalog_forget_retained(struct catalog *c, uint64_t last,
 {
     return catalog_run(c, cuts_forget,
                        &(struct retained_job){.last = last, .keep = keep, .ctx = ctx}, e);
+}
+
+/* Manifests stand among the bases, by their names after this. */
+#define MANIFEST "manifest "
+#define NAME_BYTES 64
+
+struct manifest_job {
+    const char *name;
+    const uint64_t *stamp;
+    void *out;
+    const void *value;
+    size_t n;
+    bool found;
+};
+
+static MDB_val manifest_key(const struct manifest_job *job, char buf[NAME_BYTES])
+{
+    int n = snprintf(buf, NAME_BYTES, MANIFEST "%.40s", job->name);
+    return (MDB_val){(size_t)n, buf};
+}
+
+static int cuts_get_manifest(struct catalog *c, void *arg)
+{
+    struct manifest_job *job = arg;
+    char buf[NAME_BYTES];
+    const size_t stamp = CATALOG_STAMP * sizeof(*job->stamp);
+    MDB_val k = manifest_key(job, buf), v;
+    int rc = mdb_get(c->txn, c->bases, &k, &v);
+    job->found =
+        rc == 0 && v.mv_size == stamp + job->n && memcmp(v.mv_data, job->stamp, stamp) == 0;
+    if (job->found)
+        memcpy(job->out, (const char *)v.mv_data + stamp, job->n);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int cuts_put_manifest(struct catalog *c, void *arg)
+{
+    const struct manifest_job *job = arg;
+    char buf[NAME_BYTES];
+    const size_t stamp = CATALOG_STAMP * sizeof(*job->stamp);
+    MDB_val k = manifest_key(job, buf), v = {stamp + job->n, NULL};
+    int rc = mdb_put(c->txn, c->bases, &k, &v, MDB_RESERVE);
+    if (rc)
+        return rc;
+    memcpy(v.mv_data, job->stamp, stamp);
+    memcpy((char *)v.mv_data + stamp, job->value, job->n);
+    return 0;
+}
+
+int catalog_get_manifest(struct catalog *c, const char *name, const uint64_t stamp[CATALOG_STAMP],
+                         void *out, size_t n, struct err *e)
+{
+    struct manifest_job job = {.name = name, .stamp = stamp, .out = out, .n = n};
+    int r = catalog_run(c, cuts_get_manifest, &job, e);
+    return r < 0 || job.found ? r : -ENOENT;
+}
+
+int catalog_put_manifest(struct catalog *c, const char *name, const uint64_t stamp[CATALOG_STAMP],
+                         const void *value, size_t n, struct err *e)
+{
+    struct manifest_job job = {.name = name, .stamp = stamp, .value = value, .n = n};
+    return catalog_run(c, cuts_put_manifest, &job, e);
 }

@@ -85,6 +85,7 @@ static int end(struct catalog *c, int rc)
         mdb_env_close(c->env);
     c->txn = NULL;
     c->env = NULL;
+    c->unsaved = c->touched = 0;
     /* A large transaction leaves thousands of pages in small pieces of memory. */
     malloc_trim(0);
     return rc;
@@ -94,19 +95,35 @@ static int end(struct catalog *c, int rc)
 static int env_begin(struct catalog *c, const char *path, unsigned flags)
 {
     int rc = env_open(c, path, flags);
+    c->open_path = path;
+    c->open_flags = flags;
     if (rc == 0)
         rc = mdb_txn_begin(c->env, NULL, 0, &c->txn);
     struct {
         const char *name;
         MDB_dbi *dbi;
-    } const all[] = {{"files", &c->files},
-                     {"states", &c->states},
-                     {"retained", &c->retained},
-                     {"notes", &c->notes},
-                     {"dumps", &c->derived}};
+    } const all[] = {{"files", &c->files}, {"states", &c->states}, {"retained", &c->retained},
+                     {"notes", &c->notes}, {"dumps", &c->derived}, {"shards", &c->shards},
+                     {"bases", &c->bases}};
     for (size_t i = 0; rc == 0 && i < sizeof(all) / sizeof(all[0]); i++)
         rc = mdb_dbi_open(c->txn, all[i].name, MDB_CREATE, all[i].dbi);
     return rc ? end(c, rc) : 0;
+}
+
+/* What a transaction has written is memory of the process, and so are the pages that were read: some
+ * hundred bytes for a row. */
+#define REST_UNSAVED 32768
+#define REST_TOUCHED 65536
+
+bool catalog_needs_rest(const struct catalog *c)
+{
+    return c->unsaved >= REST_UNSAVED || c->touched >= REST_TOUCHED;
+}
+
+int catalog_rest(struct catalog *c)
+{
+    const int rc = end(c, 0);
+    return rc ? rc : env_begin(c, c->open_path, c->open_flags);
 }
 
 static int env_in_file(struct catalog *c, catalog_work_fn *work, void *arg)

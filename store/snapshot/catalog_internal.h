@@ -26,8 +26,11 @@ struct catalog {
     int64_t waits_since;                     /* monotonic; of the first of them */
     /* While a function works: */
     MDB_env *env;
+    const char *open_path;
+    unsigned open_flags;
     MDB_txn *txn;
-    MDB_dbi files, states, retained, notes, derived;
+    MDB_dbi files, states, retained, notes, derived, shards, bases;
+    size_t unsaved, touched; /* rows written since the last rest, and looked at */
 };
 
 /* Works within c->txn; returns 0 or one of LMDB's codes. */
@@ -41,12 +44,39 @@ int catalog_transact(struct catalog *c, catalog_work_fn *work, void *arg);
 /* The same without what waits: for work that only reads. */
 int catalog_look(struct catalog *c, catalog_work_fn *work, void *arg);
 
-/* LMDB's keys are at most 511 bytes: a longer path is cut and ends in its digest. */
+/* A long piece of work rests now and then, where all that it did may stand by itself: what it wrote is
+ * committed and its memory returned. No cursor may be open. Returns one of LMDB's codes. */
+bool catalog_needs_rest(const struct catalog *c);
+int catalog_rest(struct catalog *c);
+
+/* LMDB's keys are at most 511 bytes: a longer path is cut and ends in its digest. Files of one
+ * folder have the same beginning, whatever the length of their paths. */
 #define CATALOG_KEY_MAX 511
 MDB_val catalog_key(const char *path, char buf[CATALOG_KEY_MAX]);
+/* What the keys of all files in a folder, whose path has len bytes, begin with, and no others; and how
+ * much of a key that is. Of the folder "" it is nothing. */
+MDB_val catalog_key_of_folder(const char *path, size_t len, char buf[CATALOG_KEY_MAX]);
+size_t catalog_key_folder(const MDB_val *k);
+/* LMDB's order, for qsort(3) of MDB_val. */
+int catalog_key_cmp(const void *a, const void *b);
 
 /* The index of a file of the store; 0: unknown. */
 int catalog_index_of(struct catalog *c, const char *path, uint64_t *index);
+
+/* Gives every file its row; new or changed files get a new row with index. believe: the indexes that
+ * they bring count. all: folders that are not named are forgotten. Returns one of LMDB's codes. */
+int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
+                         const struct catalog_shape *shape, uint64_t index, bool believe, bool all);
+/* Writes rows as they are given. */
+int catalog_seed_files(struct catalog *c, const struct catalog_files *files);
+
+/* Remembers the shards that were listed, and, of those whose digest changed, the index. all: forgets
+ * those whose folders are not named. Returns one of LMDB's codes. */
+int catalog_put_shards(struct catalog *c, const struct catalog_shape *shape, uint64_t index,
+                       bool all);
+
+/* Forgets the shard that a file lies in ("data/DB/RP/ID/NAME"). Returns one of LMDB's codes. */
+int catalog_forget_shard(struct catalog *c, const char *path);
 
 /* Removes all whose keys are longer than this and begin with it. Returns one of LMDB's codes. */
 int catalog_forget(struct catalog *c, MDB_dbi from, const void *begin, size_t len);

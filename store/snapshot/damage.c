@@ -56,7 +56,8 @@ int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err
 int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bool whole),
                 void *arg, struct err *e)
 {
-    for (size_t i = 0; i < capture_count(c); i++) {
+    const size_t n = capture_any_damaged(c) ? capture_count(c) : 0;
+    for (size_t i = 0; i < n; i++) {
         struct err why = {0};
         if (!capture_damaged(c, i))
             continue;

@@ -8,7 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
+
+/* Not in linux/magic.h: by their own sources. */
+#define JFS_MAGIC 0x3153464a
+#define ZFS_MAGIC 0x2fc12fc1
+#define BCACHEFS_MAGIC 0xca451a4e
 
 /* Folder times come from the kernel's clock tick, and some file systems keep only whole seconds: a
  * second change within the same tick leaves them equal. So a folder changed this shortly before the
@@ -43,17 +50,43 @@ int folder_open_by(int root, const char *path, enum folder_follow follow, int fl
     return fd < 0 && parent >= 0 ? -errno : fd;
 }
 
+static long file_system_of(int fd)
+{
+    struct statfs s;
+    return fstatfs(fd, &s) < 0 ? 0 : s.f_type;
+}
+
+static bool is_local(long file_system)
+{
+    static const long local[] = {
+        EXT4_SUPER_MAGIC, /* and ext2, ext3 */
+        XFS_SUPER_MAGIC,   BTRFS_SUPER_MAGIC,    F2FS_SUPER_MAGIC, TMPFS_MAGIC, RAMFS_MAGIC,
+        NILFS_SUPER_MAGIC, REISERFS_SUPER_MAGIC, JFS_MAGIC,        ZFS_MAGIC,   BCACHEFS_MAGIC};
+    for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
+        if (local[i] == file_system)
+            return true;
+    return false;
+}
+
+bool folder_is_local(int fd)
+{
+    return is_local(file_system_of(fd));
+}
+
 int folder_open(int root, const char *path, enum folder_follow follow, struct folder_seen *out)
 {
     int64_t seen = time_wall_ns();
     int fd = folder_open_by(root, path, follow, O_RDONLY);
     if (fd < 0)
         return fd;
-    if (fstat(fd, &out->st) < 0) {
-        int r = -errno;
+    int r = io_stat_fresh(fd, "", &out->st);
+    if (r < 0) {
         close(fd);
         return r;
     }
+    const long file_system = file_system_of(fd);
+    /* The folders of an overlay have the times of a layer, which are as good as that layer's. */
+    out->is_remote = !is_local(file_system) && file_system != OVERLAYFS_SUPER_MAGIC;
     out->seen_ns = seen;
     out->follow = follow;
     return fd;
@@ -61,15 +94,19 @@ int folder_open(int root, const char *path, enum folder_follow follow, struct fo
 
 static int folder_stat(int root, const char *path, enum folder_follow follow, struct stat *st)
 {
+    /* Whatever leads to it: another folder has another inode. */
     if (follow == FOLLOW_NONE)
-        return io_stat_beneath(root, path, st);
+        return io_stat_fresh(root, path, st);
     autoclose int fd = folder_open_by(root, path, follow, O_PATH);
-    if (fd < 0)
-        return fd;
-    return fstat(fd, st) < 0 ? -errno : 0;
+    return fd < 0 ? fd : io_stat_fresh(fd, "", st);
 }
 
 bool folder_same(int root, const char *path, const struct folder_seen *f)
+{
+    return !f->is_remote && folder_same_times(root, path, f);
+}
+
+bool folder_same_times(int root, const char *path, const struct folder_seen *f)
 {
     struct stat st;
     int64_t mtime = time_from_spec(&f->st.st_mtim);

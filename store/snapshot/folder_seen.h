@@ -3,7 +3,8 @@
  * A listed folder, and whether it is still the same: faster than listing it again.
  *
  * A folder's time rises when a name in it is made or removed. A change within the clock's tick
- * before the look is not visible in the time, so such a folder counts as changed. Functions return
+ * before the look is not visible in the time, so such a folder counts as changed; and so does one
+ * that other machines can change, since their clocks and caches are not ours. Functions return
  * -errno, and are safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_FOLDER_SEEN_H
@@ -22,7 +23,12 @@ struct folder_seen {
     struct stat st;
     int64_t seen_ns; /* wall clock just before st was taken */
     enum folder_follow follow;
+    bool is_remote; /* other machines, or programs, can change it without this kernel's knowledge */
 };
+
+/* Whether all that changes the folder or file open at fd goes through this kernel: not so on a
+ * network disk, on FUSE, or in the layers of an overlay; false also if unknown. */
+bool folder_is_local(int fd);
 
 /* Whether result r of opening a folder means that it is missing. */
 bool folder_vanished(int r);
@@ -35,6 +41,8 @@ int folder_open(int root, const char *path, enum folder_follow follow, struct fo
 
 /* Whether the folder is unchanged since it was listed; false also if unsure. */
 bool folder_same(int root, const char *path, const struct folder_seen *f);
+/* The same by its times alone, wherever it lies: for one that could never be listed again. */
+bool folder_same_times(int root, const char *path, const struct folder_seen *f);
 
 /* What exists at a path below the data or WAL folder where a folder is expected. */
 enum place_kind {

@@ -4,6 +4,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
+#include "store/snapshot/watch.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -27,11 +28,16 @@ struct held {
     uint64_t scanned;
 };
 
+/* Readers, folders and the state folder need descriptors, too, but never this many. */
+#define OTHERS_MAX 32768
+
 struct held_table {
     pthread_mutex_t lock; /* guards all that can change in the files, too */
     struct held **buckets;
     size_t nbuckets, nfiles; /* nbuckets is a power of two */
     size_t most;             /* limit of held files: the process needs descriptors for others */
+    atomic_size_t ndamaged;  /* files */
+    struct watches *watches;
 };
 
 void held_raise_limit(void)
@@ -73,10 +79,13 @@ struct held_table *held_table_new(void)
     if (!t)
         return NULL;
     getrlimit(RLIMIT_NOFILE, &l);
-    t->most = l.rlim_cur - l.rlim_cur / 8;
+    t->most = l.rlim_cur - (l.rlim_cur / 8 < OTHERS_MAX ? l.rlim_cur / 8 : OTHERS_MAX);
     t->nbuckets = 1024;
     t->buckets = calloc(t->nbuckets, sizeof(struct held *));
-    if (!t->buckets) {
+    t->watches = watches_new();
+    if (!t->buckets || !t->watches) {
+        watches_free(t->watches);
+        free(t->buckets);
         free(t);
         return NULL;
     }
@@ -89,8 +98,14 @@ void held_table_free(struct held_table *t)
     if (!t)
         return;
     pthread_mutex_destroy(&t->lock);
+    watches_free(t->watches);
     free(t->buckets);
     free(t);
+}
+
+struct watches *held_watches(struct held_table *t)
+{
+    return t->watches;
 }
 
 static struct held **bucket(struct held **buckets, size_t n, dev_t dev, ino_t ino)
@@ -220,6 +235,8 @@ void held_put(struct held *h)
     pthread_mutex_unlock(&t->lock);
     if (!last)
         return;
+    if (atomic_load(&h->damaged))
+        atomic_fetch_sub(&t->ndamaged, 1);
     close(h->fd);
     free(h);
 }
@@ -266,12 +283,18 @@ void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[
 
 void held_set_damaged(struct held *h)
 {
-    atomic_store(&h->damaged, true);
+    if (!atomic_exchange(&h->damaged, true))
+        atomic_fetch_add(&h->table->ndamaged, 1);
 }
 
 bool held_damaged(const struct held *h)
 {
     return atomic_load(&h->damaged);
+}
+
+bool held_any_damaged(const struct held *h)
+{
+    return atomic_load(&h->table->ndamaged) > 0;
 }
 
 uint64_t held_scanned(struct held *h, const struct file_attr *as)

@@ -18,6 +18,7 @@
 
 struct held_table;
 struct held;
+struct watches;
 
 /* What a tar says of a file or folder. */
 struct file_attr {
@@ -37,9 +38,13 @@ void held_raise_limit(void);
 struct held_table *held_table_new(void);    /* NULL when out of memory */
 void held_table_free(struct held_table *t); /* every file must have been released */
 
+/* The watched folders of held files, for the one thread that takes captures; as long as t. */
+struct watches *held_watches(struct held_table *t);
+
 /* Holds the regular file dirfd/name, opening it unless it is held already, and gives its current
  * stat. fresh: most likely not held yet, so it is opened without a look-up. Links are not followed:
- * -ELOOP; other non-regular files: -EINVAL; -ENFILE: seven eighths of the process's limit are held.
+ * -ELOOP; other non-regular files: -EINVAL; -ENFILE: seven eighths of the process's limit are held, or
+ * all but some ten thousand.
  * The caller owes one held_put. */
 int held_get(struct held_table *t, int dirfd, const char *name, bool fresh, struct held **out,
              struct stat *st);
@@ -65,6 +70,8 @@ void held_set_sum(struct held *h, const struct file_attr *as, const uint8_t sum[
 /* Marks a TSM file or tombstone as damaged. */
 void held_set_damaged(struct held *h);
 bool held_damaged(const struct held *h);
+/* Whether any file that its table holds is. */
+bool held_any_damaged(const struct held *h);
 
 /* How far a WAL segment has been found to hold complete entries without a gap; 0 at first, and when
  * it has another time now and no more bytes: influxd only appends, so another program wrote to it. */

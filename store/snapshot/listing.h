@@ -3,23 +3,23 @@
  * Two texts about a capture, readable at any offset without being stored: the manifest (JSON, the
  * first member of a snapshot) and SHA256SUMS (in the format of sha256sum(1), the last).
  *
- * Both have one line for each file. Lines are rendered when read; only the offset of every 64th is
- * stored. Line lengths do not depend on the sums, so the place of SHA256SUMS in the tar is known
- * before the data are read. Immutable, and safe in any thread.
+ * Both have one line for each file. Lines are rendered when read; their places come from the layout.
+ * Line lengths do not depend on the sums, so the place of SHA256SUMS in the tar is known before the
+ * data are read. Immutable, and safe in any thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_LISTING_H
 #define INFLUXFS_SNAPSHOT_LISTING_H
 
-#include "store/snapshot/capture.h"
+#include "store/snapshot/layout.h"
 
 struct listing;
 
-/* The capture must outlive the listing. */
-int listing_manifest(const struct capture *c, struct listing **out);
+/* The capture and its layout must outlive the listing. */
+int listing_manifest(const struct capture *c, const struct layout *layout, struct listing **out);
 /* manifest_sum gives the sum of the manifest's bytes when its line is read; 0 or -errno. */
 typedef int listing_sum_fn(void *ctx, uint8_t sum[SHA256_BYTES]);
-int listing_sums(const struct capture *c, listing_sum_fn *manifest_sum, void *ctx,
-                 struct listing **out);
+int listing_sums(const struct capture *c, const struct layout *layout, listing_sum_fn *manifest_sum,
+                 void *ctx, struct listing **out);
 void listing_free(struct listing *l);
 
 uint64_t listing_size(const struct listing *l);

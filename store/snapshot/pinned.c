@@ -2,10 +2,10 @@
 #include "store/snapshot/pinned.h"
 
 #include "store/base/io.h"
-#include "store/base/lock.h"
 #include "store/snapshot/walparts.h"
 
-#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
 
 static struct pinned *of(const struct capture *c)
 {
@@ -15,64 +15,47 @@ static struct pinned *of(const struct capture *c)
 static void pinned_free(struct capture *c)
 {
     struct pinned *p = of(c);
-    for (size_t i = 0; i < c->n; i++)
-        free(c->members[i].wal_cut);
-    for (size_t i = 0; i < p->nstrings; i++)
-        free(p->strings[i]);
-    for (size_t i = 0; i < p->nsets; i++)
-        shard_set_unref(p->sets[i].set);
-    for (size_t i = 0; i < p->nholds; i++)
-        held_put(p->holds[i]);
+    for (size_t i = 0; i < c->nlinks; i++)
+        free(p->own_links[i]);
+    capture_drop_runs(c);
     window_free(&p->window);
-    free(p->sets);
-    free(p->holds);
-    free(c->members);
-    free(p->strings);
     omissions_clear(&p->omissions);
     free(p->own_links);
-    pthread_mutex_destroy(&p->lock);
     free(p);
 }
 
 static bool pinned_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
 {
-    struct pinned *p = of(c);
-    const struct member *m = &c->members[i];
-    if (!m->wal_cut)
-        return held_sum(m->held, &m->attr, out);
-    lock_scope(&p->lock);
-    if (m->wal_cut->have_sum)
-        memcpy(out, m->wal_cut->sum, SHA256_BYTES);
-    return m->wal_cut->have_sum;
-}
-
-void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES])
-{
-    const struct member *m = &p->c.members[i];
-    if (!m->wal_cut) {
-        held_set_sum(m->held, &m->attr, sum);
-        return;
-    }
-    lock_scope(&p->lock);
-    memcpy(m->wal_cut->sum, sum, SHA256_BYTES);
-    m->wal_cut->have_sum = true;
+    size_t at;
+    const struct member_run *r = capture_run_of(c, i, &at);
+    return run_sum(r, at, out);
 }
 
 static void pinned_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
 {
-    pinned_know_sum(of(c), i, sum);
+    size_t at;
+    struct member_run *r = capture_run_of(c, i, &at);
+    run_set_sum(r, at, sum);
     atomic_store(&of(c)->sums_to_keep, true);
 }
 
 static bool pinned_damaged(const struct capture *c, size_t i)
 {
-    const struct member *m = &c->members[i];
+    const struct member *m = capture_member(c, i);
     return m->wal_cut ? m->wal_cut->nbad > 0 : held_damaged(m->held);
+}
+
+static bool pinned_any_damaged(const struct capture *c)
+{
+    bool any = held_any_damaged(capture_member(c, PINNED_META)->held);
+    for (size_t i = 0; !any && i < c->nruns; i++)
+        any = c->runs[i]->cut_off;
+    return any;
 }
 
 static void pinned_set_damaged(struct capture *c, size_t i)
 {
-    held_set_damaged(c->members[i].held);
+    held_set_damaged(capture_member(c, i)->held);
     atomic_store(&of(c)->sums_to_keep, true);
 }
 
@@ -92,7 +75,7 @@ static int read_part(const struct member *m, void *buf, size_t n, uint64_t off, 
 static int pinned_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                        struct err *e)
 {
-    const struct member *m = &c->members[i];
+    const struct member *m = capture_member(c, i);
     if (!m->wal_cut)
         return read_part(m, buf, n, off, e);
     while (n > 0) {
@@ -108,54 +91,12 @@ static int pinned_read(const struct capture *c, size_t i, void *buf, size_t n, u
     return 0;
 }
 
-static void pinned_get(void *ctx, size_t i, struct catalog_file *f)
-{
-    struct pinned *p = ctx;
-    const struct member *m = &p->c.members[i];
-    static _Thread_local char path[MEMBER_PATH_MAX];
-    f->path = member_path(m, path);
-    f->ino = m->held ? held_inode(m->held) : 0;
-    f->size = m->attr.size;
-    f->mtime_ns = m->attr.mtime_ns;
-    f->index = m->index;
-    f->have_sum = capture_sum(&p->c, i, f->sum);
-    f->damaged = capture_damaged(&p->c, i);
-}
-
-static void pinned_put(void *ctx, size_t i, const struct catalog_file *f)
-{
-    struct pinned *p = ctx;
-    if (member_is_folder(&p->c.members[i]))
-        return;
-    p->c.members[i].index = f->index;
-    if (f->damaged)
-        held_set_damaged(p->c.members[i].held);
-    if (f->have_sum)
-        pinned_know_sum(p, i, f->sum);
-}
-
-struct catalog_files pinned_files(struct pinned *p)
-{
-    return (struct catalog_files){p->c.n, pinned_get, pinned_put, p};
-}
-
-static int pinned_keep_sums(struct capture *c, struct err *e)
-{
-    struct pinned *p = of(c);
-    if (!atomic_exchange(&p->sums_to_keep, false))
-        return 0;
-    struct catalog_files view = pinned_files(p);
-    int r = catalog_put_sums(p->catalog, &view, e);
-    if (r < 0)
-        atomic_store(&p->sums_to_keep, true);
-    return r;
-}
-
 static const struct capture_ops pinned_ops = {
     .free = pinned_free,
     .read = pinned_read,
     .sum = pinned_sum,
     .set_sum = pinned_set_sum,
+    .any_damaged = pinned_any_damaged,
     .damaged = pinned_damaged,
     .set_damaged = pinned_set_damaged,
     .keep_sums = pinned_keep_sums,
@@ -171,6 +112,5 @@ struct pinned *pinned_new(struct catalog *catalog)
     p->c.origin = (struct capture_origin){.kind = MANIFEST_FULL, .number = -1};
     p->c.left_out = &p->omissions;
     p->catalog = catalog;
-    pthread_mutex_init(&p->lock, NULL);
     return p;
 }

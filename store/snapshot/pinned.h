@@ -8,28 +8,18 @@
 #include "store/snapshot/capture_impl.h"
 #include "store/snapshot/window.h"
 
-#include <pthread.h>
-
 struct pinned {
-    struct capture c;
-    size_t meta;    /* which member is meta/meta.db */
-    char **strings; /* memory that members and links point into */
-    size_t nstrings;
-    struct capture_set { /* holds the members of data */
-        struct shard_set *set;
-        size_t first; /* the first of them */
-    } * sets;
-    size_t nsets;
+    struct capture c; /* in runs, the first of which is that of meta/ */
     struct omissions omissions;
-    const char **own_links;
-    struct held **holds; /* and the others */
-    size_t nholds;
+    char **own_links;
     uint8_t digest[SHA256_BYTES]; /* of everything that makes the tar's bytes */
     struct window window;         /* to detect changes quickly; used under the source's lock */
     struct catalog *catalog;
-    pthread_mutex_t lock;     /* guards the sums of WAL cuts */
     atomic_bool sums_to_keep; /* the catalogue lacks some sums */
 };
+
+/* Which member is meta/meta.db. */
+#define PINNED_META 1
 
 /* What a capture is built from. */
 struct capture_parts {
@@ -40,17 +30,20 @@ struct capture_parts {
     int data_fd, wal_fd;            /* the folders; wal_fd may be -1 */
     bool allow_left_out;            /* more than what is kept */
     const struct window_wait *wait; /* asked while the WAL is read; NULL: no interruption */
-    const struct pinned *earlier;   /* of the same store, or NULL: its knowledge is reused */
 };
 
 /* An empty one; NULL when out of memory. The catalogue, which keeps its sums, must outlive it. */
 struct pinned *pinned_new(struct catalog *catalog);
 
-/* As capture_set_sum, for a sum from the catalogue. */
-void pinned_know_sum(struct pinned *p, size_t i, const uint8_t sum[SHA256_BYTES]);
+/* Gives the capture its record, and the files their indexes and sums, as far as the catalogue knows
+ * them (pinned_catalog.c). earlier: a settled capture of the same store, or NULL. */
+int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e);
 
-/* How the catalogue sees it (catalog_settle, catalog_put_sums). */
-struct catalog_files pinned_files(struct pinned *p);
+/* The same for a capture of which other captures have the rest, but without a record. */
+int pinned_prepare(struct pinned *p, struct err *e);
+
+/* As capture_keep_sums. */
+int pinned_keep_sums(struct capture *c, struct err *e);
 
 void capture_parts_clear(struct capture_parts *p);
 

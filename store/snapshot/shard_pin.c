@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
+#include "store/base/io.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 
@@ -22,11 +23,8 @@ void shard_set_unref(struct shard_set *set)
 {
     if (!set || atomic_fetch_sub(&set->refs, 1) > 1)
         return;
-    for (size_t i = 0; i < set->n; i++)
-        held_put(set->files[i].held);
-    free(set->files);
+    run_unref(set->run);
     free(set->bad);
-    free(set->names);
     free(set);
 }
 
@@ -37,6 +35,7 @@ void shard_pin_clear(struct shard_pin *s)
         held_put(s->segments[i].held);
     free(s->segments);
     free(s->segment_names);
+    run_unref(s->wal_run);
     free(s->wal_link);
     free(s->why);
     *s = (struct shard_pin){.path = s->path, .id = s->id, .link = s->link};
@@ -64,24 +63,29 @@ static bool same_attr(const struct stat *st, const struct file_attr *b)
            a.gid == b->gid;
 }
 
-/* Whether the name still refers to the held file; whole: and that is unchanged, too. */
-static bool same_file(int fd, const struct shard_file *f, bool whole)
+/* Whether the name still refers to the held file. */
+static bool same_file(int fd, const char *name, const struct held *held, struct stat *st)
 {
-    struct stat st;
-    if (fstatat(fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !held_is(f->held, &st))
-        return false;
-    return !whole || same_attr(&st, &f->attr);
+    return fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 && held_is(held, st);
 }
 
 /* Whether the files of an unchanged folder are unchanged: influxd never touches them, but an
- * operator's chown or a disk repair may, without a trace in the folder. */
-static bool pin_set_same(const struct shard_set *set)
+ * operator's chown or a disk repair may, without a trace in the folder. Each is looked at, until the
+ * folder is watched. */
+static bool pin_set_same(struct watches *w, int data_fd, const struct shard_pin *s)
 {
+    struct shard_set *set = s->set;
+    if (set->n == 0 || watch_is_quiet(w, &set->watch))
+        return true;
+    autoclose int fd = folder_open_by(data_fd, s->path, s->data.follow, O_RDONLY);
+    set->watch = fd < 0 ? (struct watch){0} : watch_begin(w, fd);
     for (size_t i = 0; i < set->n; i++) {
-        const struct shard_file *f = &set->files[i];
+        const struct member *f = &set->files[i];
         struct stat st;
-        if (fstat(held_fd(f->held), &st) < 0 || !same_attr(&st, &f->attr))
+        if (fstat(held_fd(f->held), &st) < 0 || !same_attr(&st, &f->attr)) {
+            set->watch = (struct watch){0};
             return false;
+        }
     }
     return true;
 }
@@ -119,34 +123,28 @@ struct holding {
     struct shard_where *where;
 };
 
-/* Holds the wanted files of a folder and keeps its names. Tombstones go first: influxd unlinks a
- * TSM file before its tombstone, so a missed tombstone would bring deleted points back. */
-static int pin_hold_files(const struct holding *h, struct dir *list, wanted_fn *wanted,
-                          char **names, struct shard_file **files, size_t *n)
+static int pin_hold(const struct holding *h, const char *name, struct held **held,
+                    struct file_attr *attr)
 {
-    *n = 0;
-    *files = calloc(count_wanted(list, wanted) + 1, sizeof(**files));
-    if (!*files)
-        return -ENOMEM;
-    for (size_t i = 0; i < list->n; i++)
-        if (wanted(list, list->names[i]))
-            (*files)[(*n)++].name = list->names[i];
-    *names = steal_ptr(&list->arena);
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < *n; i++) {
-            struct shard_file *f = &(*files)[i];
-            if (name_is_tombstone(f->name) != (pass == 0))
-                continue;
-            struct stat st;
-            int r = held_get(h->table, h->fd, f->name, h->fresh, &f->held, &st);
-            if (r < 0) {
-                snprintf(h->where->file, sizeof(h->where->file), "%s", f->name);
-                return r;
-            }
-            f->attr = file_attr_of(&st);
-        }
-    }
-    return 0;
+    struct stat st;
+    int r = held_get(h->table, h->fd, name, h->fresh, held, &st);
+    if (r < 0)
+        snprintf(h->where->file, sizeof(h->where->file), "%s", name);
+    else
+        *attr = file_attr_of(&st);
+    return r;
+}
+
+/* Tombstones go first: influxd unlinks a TSM file before its tombstone, so a missed tombstone would
+ * bring deleted points back. */
+static int pin_hold_files(const struct holding *h, const struct shard_set *set)
+{
+    int r = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; r == 0 && i < set->n; i++)
+            if (name_is_tombstone(set->files[i].name) == (pass == 0))
+                r = pin_hold(h, set->files[i].name, &set->files[i].held, &set->files[i].attr);
+    return r;
 }
 
 /* Records files that influxd has set aside. The names stay valid when the list's arena is taken. */
@@ -164,27 +162,84 @@ static int pin_find_bad(int fd, const struct dir *list, struct shard_set *set)
     return 0;
 }
 
-static int pin_hold_set(const struct holding *h, struct dir *list, struct shard_set **out)
+/* The wanted files of the folder, whose names it keeps, and index/. */
+static int pin_hold_set(const struct holding *h, const struct shard_pin *s, struct dir *list,
+                        const struct file_attr *index, struct shard_set **out)
 {
+    const struct file_attr folder = file_attr_of(&s->data.st);
     struct shard_set *set = calloc(1, sizeof(*set));
     if (!set)
         return -ENOMEM;
     atomic_init(&set->refs, 1);
-    int r = pin_find_bad(h->fd, list, set);
-    if (r == 0)
-        r = pin_hold_files(h, list, wanted_in_data, &set->names, &set->files, &set->n);
+    set->run = run_new("data", s->path, &folder, count_wanted(list, wanted_in_data) + s->has_index);
+    int r = set->run ? pin_find_bad(h->fd, list, set) : -ENOMEM;
     if (r < 0) {
         shard_set_unref(set);
         return r;
     }
-    *out = set;
+    set->files = &set->run->members[1];
+    for (size_t i = 0; i < list->n; i++)
+        if (wanted_in_data(list, list->names[i]))
+            run_add(set->run, list->names[i]);
+    set->n = set->run->n - 1;
+    set->run->names = steal_ptr(&list->arena);
+    if (s->has_index)
+        run_add(set->run, NAME_INDEX)->attr = *index;
+    r = pin_hold_files(h, set);
+    if (r < 0)
+        shard_set_unref(set);
+    else
+        *out = set;
+    return r;
+}
+
+/* The segments as an earlier pin of the unchanged folder has them. */
+static int pin_take_segments(const struct shard_pin *before, struct shard_pin *s)
+{
+    size_t len = 1;
+    for (size_t i = 0; i < before->nsegments; i++)
+        len += strlen(before->segments[i].name) + 1;
+    char *at = s->segment_names = malloc(len);
+    s->segments = calloc(before->nsegments + 1, sizeof(*s->segments));
+    if (!at || !s->segments)
+        return -ENOMEM;
+    for (size_t i = 0; i < before->nsegments; i++) {
+        const struct shard_file *f = &before->segments[i];
+        s->segments[i] = (struct shard_file){at, held_ref(f->held), f->attr};
+        at = stpcpy(at, f->name) + 1;
+        s->nsegments++;
+    }
+    s->wal = before->wal;
+    s->has_wal = true;
+    s->wal_run = before->wal_run ? run_ref(before->wal_run) : NULL;
     return 0;
 }
 
-static int pin_open_wal(struct held_table *t, int wal_fd, struct shard_pin *s,
-                        struct shard_where *where)
+static int pin_hold_segments(const struct holding *h, struct dir *list, struct shard_pin *s)
+{
+    int r = 0;
+    s->segments = calloc(count_wanted(list, wanted_in_wal) + 1, sizeof(*s->segments));
+    if (!s->segments)
+        return -ENOMEM;
+    s->segment_names = steal_ptr(&list->arena);
+    for (size_t i = 0; r == 0 && i < list->n; i++) {
+        struct shard_file *f = &s->segments[s->nsegments];
+        if (!wanted_in_wal(list, list->names[i]))
+            continue;
+        f->name = list->names[i];
+        r = pin_hold(h, f->name, &f->held, &f->attr);
+        s->nsegments += r == 0;
+    }
+    return r;
+}
+
+static int pin_open_wal(struct held_table *t, int wal_fd, const struct shard_pin *before,
+                        struct shard_pin *s, struct shard_where *where)
 {
     s->listed_ns = time_mono_ns();
+    if (before && before->has_wal && !before->wal_link &&
+        folder_same(wal_fd, s->path, &before->wal))
+        return pin_take_segments(before, s);
     autoclose int fd = folder_open(wal_fd, s->path, FOLLOW_NONE, &s->wal);
     if (fd == -ELOOP || fd == -ENOTDIR) {
         fd = folder_open(wal_fd, s->path, FOLLOW_ALL, &s->wal);
@@ -203,7 +258,7 @@ static int pin_open_wal(struct held_table *t, int wal_fd, struct shard_pin *s,
     if (r < 0)
         return r;
     const struct holding h = {t, fd, false, where};
-    return pin_hold_files(&h, &list, wanted_in_wal, &s->segment_names, &s->segments, &s->nsegments);
+    return pin_hold_segments(&h, &list, s);
 }
 
 /* Whether a link to a shard still leads to the same place. */
@@ -230,13 +285,12 @@ static int pin_open_data(struct held_table *t, int data_fd, const struct shard_p
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
-    struct stat st;
-    if (dir_find(&list, NAME_INDEX) >= 0 && fstatat(fd, NAME_INDEX, &st, 0) == 0) {
-        s->has_index = S_ISDIR(st.st_mode);
-        s->index = file_attr_of(&st);
-    }
+    struct stat st = {0};
+    s->has_index = dir_find(&list, NAME_INDEX) >= 0 && fstatat(fd, NAME_INDEX, &st, 0) == 0 &&
+                   S_ISDIR(st.st_mode);
+    const struct file_attr index = file_attr_of(&st);
     const struct holding h = {t, fd, !before, where};
-    return pin_hold_set(&h, &list, &s->set);
+    return pin_hold_set(&h, s, &list, &index, &s->set);
 }
 
 /* The WAL is opened after the TSM files, and its cut comes later still; the second listing finds
@@ -247,10 +301,10 @@ int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct s
     shard_pin_clear(s);
     *where = (struct shard_where){.in_wal = false};
     if (before && before->set && link_same(data_fd, before) && !before->link == !s->link &&
-        folder_same(data_fd, s->path, &before->data) && pin_set_same(before->set)) {
+        folder_same(data_fd, s->path, &before->data) &&
+        pin_set_same(held_watches(t), data_fd, before)) {
         s->data = before->data;
         s->has_index = before->has_index;
-        s->index = before->index;
         s->set = shard_set_ref(before->set);
     } else {
         int r = pin_open_data(t, data_fd, before, s, where);
@@ -258,17 +312,24 @@ int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct s
             return r;
     }
     where->in_wal = true;
-    return s->gone ? 0 : pin_open_wal(t, wal_fd, s, where);
+    return s->gone || (before && before->data_only) ? 0 : pin_open_wal(t, wal_fd, before, s, where);
 }
 
 int shard_pin_cut_wal(struct shard_pin *s)
 {
+    bool same = true;
     s->wal_cut_ns = time_mono_ns();
     for (size_t i = 0; i < s->nsegments; i++) {
         struct stat st;
-        if (fstat(held_fd(s->segments[i].held), &st) < 0)
-            return -errno;
+        int r = io_stat_fresh(held_fd(s->segments[i].held), "", &st);
+        if (r < 0)
+            return r;
+        same = same && same_attr(&st, &s->segments[i].attr);
         s->segments[i].attr = file_attr_of(&st);
+    }
+    if (!same) {
+        run_unref(s->wal_run);
+        s->wal_run = NULL;
     }
     return 0;
 }
@@ -279,17 +340,21 @@ static int pin_recheck_data(int data_fd, const struct shard_pin *s)
         return -ESTALE;
     if (folder_same(data_fd, s->path, &s->data))
         return 0;
+    if (s->set->run->holds != RUN_LISTED)
+        return -ESTALE;
     autoclose int fd = folder_open_by(data_fd, s->path, s->data.follow, O_RDONLY);
     if (fd < 0)
         return folder_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
     cleanup(dir_free) struct dir list = {0};
+    struct stat st;
     int r = dir_read(fd, &list);
     if (r < 0)
         return r;
     if (count_wanted(&list, wanted_in_data) != s->set->n)
         return -ESTALE;
     for (size_t i = 0; i < s->set->n; i++)
-        if (!same_file(fd, &s->set->files[i], true))
+        if (!same_file(fd, s->set->files[i].name, s->set->files[i].held, &st) ||
+            !same_attr(&st, &s->set->files[i].attr))
             return -ESTALE;
     return 0;
 }
@@ -303,9 +368,11 @@ int shard_pin_recheck(int data_fd, int wal_fd, const struct shard_pin *s)
     autoclose int fd = folder_open_by(wal_fd, s->path, s->wal.follow, O_RDONLY);
     if (fd < 0)
         return folder_vanished(fd) || fd == -ELOOP ? -ESTALE : fd;
-    for (size_t i = 0; i < s->nsegments; i++)
-        if (!same_file(fd, &s->segments[i], false))
+    for (size_t i = 0; i < s->nsegments; i++) {
+        struct stat st;
+        if (!same_file(fd, s->segments[i].name, s->segments[i].held, &st))
             return -ESTALE;
+    }
     return 0;
 }
 
@@ -313,7 +380,7 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s)
 {
     for (size_t k = 0; k < s->nsegments; k++) {
         struct stat st;
-        if (fstat(held_fd(s->segments[k].held), &st) < 0 ||
+        if (io_stat_fresh(held_fd(s->segments[k].held), "", &st) < 0 ||
             (uint64_t)st.st_size != s->segments[k].attr.size ||
             time_from_spec(&st.st_mtim) != s->segments[k].attr.mtime_ns)
             return false;
@@ -321,9 +388,9 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s)
     return true;
 }
 
-bool shard_pin_unchanged(int data_fd, int wal_fd, const struct shard_pin *s)
+bool shard_pin_unchanged(struct watches *w, int data_fd, int wal_fd, const struct shard_pin *s)
 {
     return !s->gone && !s->why && link_same(data_fd, s) &&
-           folder_same(data_fd, s->path, &s->data) && pin_set_same(s->set) &&
+           folder_same(data_fd, s->path, &s->data) && pin_set_same(w, data_fd, s) &&
            (!s->has_wal || folder_same(wal_fd, s->path, &s->wal)) && shard_pin_wal_cut_holds(s);
 }

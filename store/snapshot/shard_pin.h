@@ -11,29 +11,31 @@
 #define INFLUXFS_SNAPSHOT_SHARD_PIN_H
 
 #include "store/snapshot/folder_seen.h"
-#include "store/snapshot/held.h"
+#include "store/snapshot/run.h"
+#include "store/snapshot/watch.h"
 
 #include <limits.h>
 #include <stdatomic.h>
 
-struct shard_file {
-    const char *name; /* within the shard's folder */
+struct shard_file { /* a WAL segment */
+    const char *name;
     struct held *held;
-    struct file_attr attr; /* of a WAL segment: as of the WAL cut */
+    struct file_attr attr; /* as of the WAL cut */
 };
 
 /* A shard's TSM files and tombstones, by name. It never changes; later windows share it until the
  * shard's folder changes. */
 struct shard_set {
     atomic_uint refs;
-    struct shard_file *files;
+    struct member_run *run; /* the folder, the files, and index/ if there is one */
+    struct member *files;   /* in the run */
     size_t n;
     struct shard_bad { /* TSM files that influxd has set aside: they are not in the set */
         const char *name;
         uint64_t size;
     } * bad;
     size_t nbad;
-    char *names; /* memory of the names */
+    struct watch watch; /* its files were as they are here when it began; under the user's lock */
 };
 
 struct shard_set *shard_set_ref(struct shard_set *set);
@@ -43,13 +45,15 @@ struct shard_pin {
     char *path; /* "DB/RP/ID" */
     uint64_t id;
     struct folder_seen data, wal;
-    bool has_wal;           /* the shard has a WAL folder */
-    bool has_index;         /* a tsi1 shard: it has an index/ folder */
-    struct file_attr index; /* of index/, if has_index */
+    bool has_wal;   /* the shard has a WAL folder */
+    bool data_only; /* of an earlier pin: no WAL is looked for */
+    bool has_index; /* a tsi1 shard: it has an index/ folder */
     struct shard_set *set;
     struct shard_file *segments; /* WAL segments, by name */
     size_t nsegments;
     char *segment_names;           /* memory of their names */
+    struct member_run *wal_run;    /* what an earlier capture made of these segments, or the user of
+                                   this one has; NULL: nothing yet */
     int64_t listed_ns, wal_cut_ns; /* monotonic: when its WAL was listed, and when cut */
     bool gone;                     /* its folder vanished while it was looked at */
     char *link;     /* the target, if its data folder is a symbolic link; else NULL */
@@ -66,8 +70,8 @@ struct shard_where {
     char file[NAME_MAX + 1];
 };
 
-/* First listing, skipped if the folder and files are unchanged since an earlier pin (may be NULL).
- * Releases the holdings of *s. -ENOENT: something vanished meanwhile; if the shard's folder did,
+/* First listing, skipped for each folder that is unchanged, with its files, since an earlier pin (may
+ * be NULL). Releases the holdings of *s. -ENOENT: something vanished meanwhile; if the shard's folder did,
  * the shard is `gone`. *where is the place of any other error. */
 int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct shard_pin *before,
                    struct shard_pin *s, struct shard_where *where);
@@ -83,7 +87,7 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s);
 int shard_pin_recheck(int data_fd, int wal_fd, const struct shard_pin *s);
 
 /* Whether its folders, files and segments are unchanged; false also if unsure. */
-bool shard_pin_unchanged(int data_fd, int wal_fd, const struct shard_pin *s);
+bool shard_pin_unchanged(struct watches *w, int data_fd, int wal_fd, const struct shard_pin *s);
 
 /* Releases the holdings of *s; path, id and link stay. */
 void shard_pin_clear(struct shard_pin *s);

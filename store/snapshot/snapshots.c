@@ -90,6 +90,22 @@ static int snapshots_take(struct snapshots *s, const struct window_wait *wait, s
     return r;
 }
 
+int snapshots_changes(struct snapshots *s, const struct marks_wanted *wanted,
+                      const struct tarball_reader *reader, struct capture **out, bool *later,
+                      struct err *e)
+{
+    struct window_wait wait = {.interrupted = reader ? reader->interrupted : NULL,
+                               .ctx = reader ? reader->ctx : NULL};
+    if (lock_unless(&s->take, wait.interrupted, wait.ctx) < 0)
+        return err_set(e, -EINTR, "interrupted while another took a capture");
+    wait.deadline_ns = time_mono_ns() + SNAPSHOTS_SETTLE_NS;
+    int r = capture_source_changes(s->source, wanted, &wait, out, later, e);
+    pthread_mutex_unlock(&s->take);
+    if (r < 0 && e && !e->text[0])
+        err_sys(e, r, "capturing the store");
+    return r;
+}
+
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e)
 {

@@ -11,6 +11,7 @@
 
 #include "store/base/time.h"
 #include "store/influx/paths.h"
+#include "store/snapshot/marks.h"
 #include "store/snapshot/tarball.h"
 
 struct snapshots;
@@ -33,6 +34,12 @@ void snapshots_close(struct snapshots *s); /* no tarball may be left; NULL is al
  * as capture_source_take. The caller owes one tarball_unref. */
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e);
+
+/* The store as it is now, without the files of shards that are not wanted (capture_source_changes). The
+ * caller owes one capture_unref. Errors as snapshots_now. */
+int snapshots_changes(struct snapshots *s, const struct marks_wanted *wanted,
+                      const struct tarball_reader *reader, struct capture **out, bool *later,
+                      struct err *e);
 
 /* A tar of another capture; takes over its reference, also on failure. The caller owes one
  * tarball_unref. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/tarball.h"
 
-#include "store/base/array.h"
 #include "store/base/lock.h"
 #include "store/snapshot/listing.h"
 #include "store/snapshot/tarhead.h"
@@ -15,9 +14,9 @@ struct tarball {
     struct tarball_weak *weak; /* the weak reference to it; may be NULL */
     struct capture *capture;
     struct hash_job *job;
+    struct layout *layout;
     struct listing *manifest, *sums;
-    uint64_t *off; /* where each entry's header stands; n+3 of them */
-    size_t nentries;
+    uint64_t members, last, end; /* where the members, SHA256SUMS and the end stand */
     pthread_mutex_t lock;
     uint64_t front; /* everything before it has been read, by readers in order */
     bool have_sum;
@@ -45,24 +44,53 @@ static const char *tarball_describe(const struct tarball *t, size_t i, char path
     return i == 0 ? "manifest" : "SHA256SUMS";
 }
 
+/* An entry and where it stands: its header, and what follows its body. */
+struct place {
+    size_t entry;
+    uint64_t at, end;
+};
+
+/* The entry that holds byte off, which is before the end. */
+static struct place place_at(const struct tarball *t, uint64_t off)
+{
+    uint64_t at;
+    if (off < t->members)
+        return (struct place){0, 0, t->members};
+    if (off >= t->last)
+        return (struct place){capture_count(t->capture) + 1, t->last, t->end};
+    const size_t i = layout_find(t->layout, IN_TAR, off - t->members, &at);
+    at += t->members;
+    return (struct place){i + 1, at, at + layout_length(t->layout, IN_TAR, i)};
+}
+
+static struct place place_next(const struct tarball *t, const struct place *p)
+{
+    const size_t i = p->entry + 1;
+    if (i > capture_count(t->capture))
+        return (struct place){i, t->last, t->end};
+    return (struct place){i, p->end, p->end + layout_length(t->layout, IN_TAR, i - 1)};
+}
+
+/* The length of one of the two texts with its header. */
+static int tarball_measure(const struct tarball *t, size_t i, uint64_t *out)
+{
+    char path[MEMBER_PATH_MAX];
+    struct file_attr attr;
+    int head = tarhead_len(tarball_describe(t, i, path, &attr), &attr);
+    *out = (uint64_t)head + tar_round_up(attr.size);
+    return head < 0 ? head : 0;
+}
+
 static int tarball_lay_out(struct tarball *t)
 {
-    uint64_t at = 0;
-    size_t n = capture_count(t->capture) + 2;
-    t->nentries = n;
-    t->off = malloc((n + 1) * sizeof(*t->off));
-    if (!t->off)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        char path[MEMBER_PATH_MAX];
-        struct file_attr attr;
-        int head = tarhead_len(tarball_describe(t, i, path, &attr), &attr);
-        if (head < 0)
-            return head;
-        t->off[i] = at;
-        at += (uint64_t)head + tar_round_up(attr.size);
-    }
-    t->off[n] = at;
+    uint64_t sums;
+    int r = tarball_measure(t, 0, &t->members);
+    if (r == 0)
+        r = tarball_measure(t, capture_count(t->capture) + 1, &sums);
+    if (r < 0)
+        return r;
+    t->last = t->members + layout_size(t->layout, IN_TAR);
+    t->end = t->last + sums;
     return 0;
 }
 
@@ -97,11 +125,13 @@ static int manifest_sum(void *ctx, uint8_t sum[SHA256_BYTES])
     return r;
 }
 
-static int fill(struct tarball *t, struct hasher *h)
+static int tarball_fill(struct tarball *t, struct hasher *h)
 {
-    int r = listing_manifest(t->capture, &t->manifest);
+    int r = layout_new(t->capture, &t->layout);
     if (r == 0)
-        r = listing_sums(t->capture, manifest_sum, t, &t->sums);
+        r = listing_manifest(t->capture, t->layout, &t->manifest);
+    if (r == 0)
+        r = listing_sums(t->capture, t->layout, manifest_sum, t, &t->sums);
     if (r == 0)
         r = tarball_lay_out(t);
     if (r == 0)
@@ -114,7 +144,7 @@ static void tarball_free(struct tarball *t)
     hash_job_free(t->job);
     listing_free(t->manifest);
     listing_free(t->sums);
-    free(t->off);
+    layout_free(t->layout);
     capture_unref(t->capture);
     pthread_mutex_destroy(&t->lock);
     free(t);
@@ -130,7 +160,7 @@ int tarball_new(struct hasher *h, struct capture *c, struct tarball **out)
     atomic_init(&t->refs, 1);
     pthread_mutex_init(&t->lock, NULL);
     t->capture = c;
-    int r = fill(t, h);
+    int r = tarball_fill(t, h);
     if (r < 0) {
         tarball_free(t);
         return r;
@@ -176,7 +206,7 @@ struct capture *tarball_capture(const struct tarball *t)
 
 uint64_t tarball_size(const struct tarball *t)
 {
-    return t->off[t->nentries] + TAR_END;
+    return t->end + TAR_END;
 }
 
 int64_t tarball_mtime_ns(const struct tarball *t)
@@ -184,27 +214,25 @@ int64_t tarball_mtime_ns(const struct tarball *t)
     return capture_record(t->capture)->created_ns;
 }
 
-/* The entry that holds byte off; nentries after the last one. */
-static size_t entry_at(const struct tarball *t, uint64_t off)
-{
-    return array_bisect_last(t->off, t->nentries + 1, off);
-}
-
 size_t tarball_begun(const struct tarball *t, uint64_t off)
 {
-    size_t i = off ? entry_at(t, off - 1) : 0; /* 0 is the manifest */
-    return i < capture_count(t->capture) ? i : capture_count(t->capture);
+    const size_t n = capture_count(t->capture);
+    if (off == 0 || off > t->end)
+        return off ? n : 0;
+    const struct place p = place_at(t, off - 1);
+    return p.entry < n ? p.entry : n;
 }
 
-static int tarball_read_head(const struct tarball *t, size_t i, char *buf, size_t n, uint64_t off)
+static int tarball_read_head(const struct tarball *t, const struct place *p, char *buf, size_t n,
+                             uint64_t off)
 {
     char head[TARHEAD_MAX], path[MEMBER_PATH_MAX];
     struct file_attr attr;
-    const char *name = tarball_describe(t, i, path, &attr);
+    const char *name = tarball_describe(t, p->entry, path, &attr);
     int len = tarhead_write(name, &attr, head);
     if (len < 0)
         return len;
-    if ((uint64_t)len + tar_round_up(attr.size) != t->off[i + 1] - t->off[i])
+    if ((uint64_t)len + tar_round_up(attr.size) != p->end - p->at)
         return -EIO;
     memcpy(buf, head + off, n);
     return 0;
@@ -237,19 +265,20 @@ static int read_body(const struct tarball *t, size_t i, char *buf, size_t n, uin
 {
     if (i == 0)
         return listing_read(t->manifest, buf, n, off);
-    if (i == t->nentries - 1)
+    if (i > capture_count(t->capture))
         return read_sums(t, buf, n, off, reader, e);
     return capture_read(t->capture, i - 1, buf, n, off, e);
 }
 
-/* Reads from one region (header, body or padding) of entry i, and says how much. */
-static ssize_t tarball_read_region(const struct tarball *t, size_t i, char *buf, size_t n,
-                                   uint64_t rel, const struct tarball_reader *reader, struct err *e)
+/* Reads from one region (header, body or padding) of the entry, and says how much. */
+static ssize_t tarball_read_region(const struct tarball *t, const struct place *p, char *buf,
+                                   size_t n, uint64_t rel, const struct tarball_reader *reader,
+                                   struct err *e)
 {
     char path[MEMBER_PATH_MAX];
     struct file_attr attr;
-    const char *name = tarball_describe(t, i, path, &attr);
-    uint64_t whole = t->off[i + 1] - t->off[i];
+    const char *name = tarball_describe(t, p->entry, path, &attr);
+    uint64_t whole = p->end - p->at;
     uint64_t head = whole - tar_round_up(attr.size), end;
     int r = 0;
     if (rel < head)
@@ -261,9 +290,9 @@ static ssize_t tarball_read_region(const struct tarball *t, size_t i, char *buf,
     if (n > end - rel)
         n = (size_t)(end - rel);
     if (rel < head)
-        r = tarball_read_head(t, i, buf, n, rel);
+        r = tarball_read_head(t, p, buf, n, rel);
     else if (rel < head + attr.size)
-        r = read_body(t, i, buf, n, rel - head, reader, e);
+        r = read_body(t, p->entry, buf, n, rel - head, reader, e);
     else
         memset(buf, 0, n);
     if (r < 0 && e && !e->text[0])
@@ -273,7 +302,7 @@ static ssize_t tarball_read_region(const struct tarball *t, size_t i, char *buf,
 
 bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off)
 {
-    return off + n <= t->off[t->nentries - 1] && hash_job_idle(t->job);
+    return off + n <= t->last && hash_job_idle(t->job);
 }
 
 /* Lets the hasher follow a reader that continues where in-order reading had stopped. */
@@ -286,16 +315,16 @@ static void tarball_follow(struct tarball *t, uint64_t from, uint64_t to)
     pthread_mutex_unlock(&t->lock);
     if (!on)
         return;
-    size_t i = entry_at(t, to);
-    if (i == 0)
+    if (to < t->members)
         return;
-    if (i > capture_count(t->capture)) {
+    if (to >= t->last) {
         hash_job_follow(t->job, capture_count(t->capture), 0);
         return;
     }
-    const struct member *m = capture_member(t->capture, i - 1);
-    uint64_t body = t->off[i + 1] - tar_round_up(m->attr.size);
-    hash_job_follow(t->job, i - 1, to > body ? to - body : 0);
+    const struct place p = place_at(t, to);
+    const struct member *m = capture_member(t->capture, p.entry - 1);
+    uint64_t body = p.end - tar_round_up(m->attr.size);
+    hash_job_follow(t->job, p.entry - 1, to > body ? to - body : 0);
 }
 
 ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
@@ -306,15 +335,16 @@ ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
         return 0;
     if (n > size - off)
         n = (size_t)(size - off);
-    uint64_t at = off, end = off + n;
-    for (size_t i = entry_at(t, at); at < end && i < t->nentries;) {
-        ssize_t r = tarball_read_region(t, i, (char *)buf + (at - off), (size_t)(end - at),
-                                        at - t->off[i], reader, e);
+    uint64_t at = off, end = off + n, entries = end < t->end ? end : t->end;
+    struct place p = at < t->end ? place_at(t, at) : (struct place){0};
+    while (at < entries) {
+        ssize_t r = tarball_read_region(t, &p, (char *)buf + (at - off), (size_t)(entries - at),
+                                        at - p.at, reader, e);
         if (r < 0)
             return r;
         at += (uint64_t)r;
-        if (at == t->off[i + 1])
-            i++;
+        if (at == p.end && at < entries)
+            p = place_next(t, &p);
     }
     memset((char *)buf + (at - off), 0, (size_t)(end - at));
     tarball_follow(t, off, end);

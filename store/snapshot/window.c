@@ -5,6 +5,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
+#include "store/base/lock.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 
@@ -12,8 +13,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void window_free(struct window *w)
 {
@@ -271,9 +275,79 @@ static const struct shard_pin *find_shard(const struct window *w, const char *pa
     return NULL;
 }
 
+/* The first look at a store opens all its files, which is the kernel's work, and takes long enough
+ * that all processors are worth using. */
+#define OPENERS 4              /* threads, at most */
+#define SHARDS_OF_AN_OPENER 16 /* at least */
+
+struct opening {
+    struct held_table *t;
+    int data_fd, wal_fd;
+    const struct window_wait *wait;
+    struct window *w;
+    atomic_size_t next; /* shard */
+    atomic_bool failed;
+    pthread_mutex_t lock; /* guards: */
+    int code;
+    struct err why;
+};
+
+static void *window_open_some(void *arg)
+{
+    struct opening *o = arg;
+    size_t i;
+    while (!atomic_load(&o->failed) && (i = atomic_fetch_add(&o->next, 1)) < o->w->nshards) {
+        struct shard_pin *s = &o->w->shards[i];
+        struct err why = {""};
+        int r = s->why ? 0 : window_open_shard(o->t, o->data_fd, o->wal_fd, NULL, o->wait, s, &why);
+        if (r == 0)
+            continue;
+        lock_scope(&o->lock);
+        if (!atomic_exchange(&o->failed, true)) {
+            o->code = r;
+            o->why = why;
+        }
+    }
+    return NULL;
+}
+
+static int window_open_all(struct opening *o, struct err *e)
+{
+    pthread_t threads[OPENERS];
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t want = o->w->nshards / SHARDS_OF_AN_OPENER, n = 0;
+    want = want < OPENERS ? want : OPENERS;
+    pthread_mutex_init(&o->lock, NULL);
+    while (n + 1 < want && (long)n + 1 < processors &&
+           pthread_create(&threads[n], NULL, window_open_some, o) == 0)
+        n++;
+    window_open_some(o);
+    while (n > 0)
+        pthread_join(threads[--n], NULL);
+    pthread_mutex_destroy(&o->lock);
+    if (o->code < 0 && o->why.text[0])
+        return err_set(e, o->code, "%s", o->why.text);
+    return o->code;
+}
+
+/* The shards that have not changed since are taken from before. */
+static int window_open_changed(struct held_table *t, int data_fd, int wal_fd,
+                               const struct window *before, const struct window_wait *wait,
+                               struct window *w, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0, k = 0; r == 0 && i < w->nshards; i++) {
+        const struct shard_pin *was = find_shard(before, w->shards[i].path, &k);
+        if (!w->shards[i].why)
+            r = window_open_shard(t, data_fd, wal_fd, was, wait, &w->shards[i], e);
+    }
+    return r;
+}
+
 static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
                       const struct window_wait *wait, struct window *w, struct err *e)
 {
+    watch_look(w->watches);
     int r = window_walk(w, data_fd, false, "", LEVEL_ROOT);
     if (r < 0)
         return r == -EMFILE ? held_no_more("the data folder", e)
@@ -284,14 +358,11 @@ static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struc
     if (wal_fd < 0 && w->nshards > 0)
         return err_set(e, -EIO, "the data folder holds %zu shards, and there is no WAL folder",
                        w->nshards);
-    for (size_t i = 0, k = 0; i < w->nshards; i++) {
-        const struct shard_pin *was = find_shard(before, w->shards[i].path, &k);
-        if (w->shards[i].why)
-            continue;
-        r = window_open_shard(t, data_fd, wal_fd, was, wait, &w->shards[i], e);
-        if (r < 0)
-            return r;
-    }
+    struct opening first = {.t = t, .data_fd = data_fd, .wal_fd = wal_fd, .wait = wait, .w = w};
+    r = before ? window_open_changed(t, data_fd, wal_fd, before, wait, w, e)
+               : window_open_all(&first, e);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < w->nshards; i++) {
         r = w->shards[i].why ? 0 : shard_pin_cut_wal(&w->shards[i]);
         if (r == 0)
@@ -312,7 +383,7 @@ static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struc
 int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
                 const struct window_wait *wait, struct window *out, struct err *e)
 {
-    struct window w = {0};
+    struct window w = {.watches = held_watches(t)};
     int r = window_pin(t, data_fd, wal_fd, before, wait, &w, e);
     if (r < 0) {
         window_free(&w);
@@ -324,13 +395,14 @@ int window_take(struct held_table *t, int data_fd, int wal_fd, const struct wind
 
 int window_unchanged(const struct window *w, int data_fd, int wal_fd)
 {
+    watch_look(w->watches);
     for (size_t i = 0; i < w->nparents; i++) {
         const struct window_parent *p = &w->parents[i];
         if (!folder_same(p->in_wal ? wal_fd : data_fd, p->path, &p->folder))
             return -ESTALE;
     }
     for (size_t i = 0; i < w->nshards; i++)
-        if (!shard_pin_unchanged(data_fd, wal_fd, &w->shards[i]))
+        if (!shard_pin_unchanged(w->watches, data_fd, wal_fd, &w->shards[i]))
             return -ESTALE;
     return 0;
 }

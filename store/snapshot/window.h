@@ -16,7 +16,8 @@
  * so does the window, and a link that is changed meanwhile is a change of the shard. Folders and
  * shards that cannot be read do not fail a window: only meta.db tells whether they matter.
  *
- * A window is used by one thread; its results are plain data.
+ * A window is used by one thread, and may ask `wait` in several that it begins; its results are plain
+ * data.
  */
 #ifndef INFLUXFS_SNAPSHOT_WINDOW_H
 #define INFLUXFS_SNAPSHOT_WINDOW_H
@@ -45,7 +46,8 @@ struct window {
     size_t nclosed;
     struct window_parent *parents; /* in the order of that walk, data first */
     size_t nparents;
-    int64_t skew_ns; /* from the first listing to the last WAL cut; 0: one true instant */
+    struct watches *watches; /* of the table of held files */
+    int64_t skew_ns;         /* from the first listing to the last WAL cut; 0: one true instant */
 };
 
 /* Stops a wait: returns true when the user has gone away. May be NULL. */

@@ -63,6 +63,8 @@ class FixtureMountTest(MountedDumpTest):
         for db, rp in sorted({question[:2] for question in questions}):
             self.check_policy(mnt, db, rp, {q[2]: times[q] for q in questions if q[:2] == (db, rp)})
         for question, found in times.items():
+            for form in FORMS:
+                self.assertGreaterEqual(len(read(path(mnt, form, *question, EARLIEST, LATEST))), 20 if found else 0)
             for day in sorted({when // DAY for when in found}):
                 form = rng.choice(FORMS)
                 self.check_range(influxd, mnt, store, form, question, day * DAY, (day + 1) * DAY,

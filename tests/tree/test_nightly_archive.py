@@ -99,7 +99,9 @@ class ArchiveTest(NightlyTest):
 
     def test_what_is_refused(self):
         for words, why in ((["--legacy", "--incremental"], "--incremental"), (["--part-size=1K"], "64K"),
-                           (["--keep=0"], "--keep"), (["--full-every=0"], "--full-every")):
+                           (["--keep=0"], "--keep"), (["--full-every=0"], "--full-every"),
+                           (["--full-every=3"], "--incremental"), (["--state=/no/such"], "counts as another"),
+                           (["--", "copy"], "flags of rclone"), (["--", "--include=x"], "--include")):
             self.assertIn(why, self.archive(DAYS[0], *words, code=USAGE)[1])
         self.assertIn("--remote", subprocess.run([ARCHIVE, "-c", self.store], text=True, capture_output=True,
                                                  check=False).stderr)
@@ -204,6 +206,24 @@ class IncrementalTest(NightlyTest):
             self.assertEqual(self.days(), DAYS[:2])
             shutil.rmtree(self.remote / DAYS[1])
         self.archive(DAYS[1], "--incremental", "--guard=off")
+
+    def test_loss_does_not_become_usual(self):
+        """Night after night, until what was lost is back, or is said to be right."""
+        self.archive(DAYS[0])
+        for kind in ("data", "wal"):
+            (self.store / kind / "db").rename(self.folder / f"db-{kind}")
+        for day, words in zip(DAYS[1:], ([], [], ["--incremental"], ["--incremental"])):
+            out = self.archive(day, *words, "--keep=1", code=OMISSIONS)[1]
+            self.assertRegex(out, rf"since the archive of {DAYS[0]} .* are gone")
+            self.assertIn("--keep removes nothing", out)
+        self.assertEqual(self.days(), DAYS[:5])
+        for kind in ("data", "wal"):
+            (self.folder / f"db-{kind}").rename(self.store / kind / "db")
+        self.archive(DAYS[5], "--incremental")
+        for kind in ("data", "wal"):
+            shutil.rmtree(self.store / kind / "db")
+        self.archive(DAYS[6], "--guard=off", "--keep=1")
+        self.assertEqual(self.days(), [DAYS[6]])
 
 
 class KeepTest(NightlyTest):

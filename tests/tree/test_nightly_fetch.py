@@ -17,6 +17,7 @@ from lib.files import HANG, run, wait_until
 from lib.fixtures import check_answers, unpack
 from lib.influxd import Influxd
 from lib.mount import INFLUXFS
+from lib.nightly import archive
 from lib.nights import Jobs
 from lib.objectstore import Swift, rclone_environment
 from lib.relay import Relay
@@ -35,6 +36,7 @@ echo "$*" >>asked
 case "$1" in
 is-active) if [ -e pid ]; then echo active; else echo inactive; exit 3; fi ;;
 stop) [ ! -e refuses ] || exit 1; [ ! -e pid ] || kill "$(cat pid)"; rm -f pid ;;
+start) [ ! -e breaks ] || exit 1; [ ! -e waits ] || echo $$ >waits; [ ! -e waits ] || exec sleep 100000 ;;
 esac
 """
 
@@ -216,6 +218,19 @@ class DaysTest(FetchCase):
 
 class LegacyTest(FetchCase):
 
+    def test_set_of_some_databases(self):
+        """It takes the place of these, as a snapshot of them would, although it looks like a whole store."""
+        unpack("1.6.7-tsi1", self.folder / "source")
+        (self.folder / "other").mkdir()
+        archive(self.folder / "source", self.remote, f"--state={self.folder}/other", "--day=2016-06-09", "--legacy",
+                "--database=with space")
+        before = {path.name for path in (self.store / "data").iterdir()}
+        self.fetch("--day=2016-06-09")
+        self.assertEqual({path.name for path in (self.store / "data").iterdir()}, before | {"with space"})
+        mnt = self.mount(self.store).point
+        said = self.fetch(f"--into={mnt}/restore", "--day=2016-06-09", code=USAGE)[1]
+        self.assertIn("legacy set of some databases", said)
+
     def test_set(self):
         """The files that influxd backup writes give what influxsnap makes of their folder."""
         right = self.folder / "right"
@@ -275,7 +290,7 @@ class PartTest(FetchCase):
         here.stop()
         mnt = self.mount(self.store).point
         said = self.fetch(f"--into={mnt}/restore", "--day=2016-06-11", code=USAGE)[1]
-        self.assertIn("a set of a part of a store", said)
+        self.assertIn("legacy set of some databases", said)
 
     def names(self, influxd, query):
         return {row[0] for row in influxd.run(query)[0]["values"]}
@@ -528,24 +543,66 @@ class ServiceTest(FetchCase):
         self.assertEqual(self.asked()[-1], "start influxdb")
         self.assertTrue(whole_tree(self.store) == before)
 
+    def test_not_one_unit(self):
+        """systemctl would stop what a pattern matches, and start nothing."""
+        for unit in ("influx*", "influxd?", "[i]nfluxd", "a b", "/etc/x", ""):
+            self.fetch(f"--stop={unit}", code=USAGE)
+        self.assertFalse((self.service / "asked").exists())
+
+    def test_start_fails(self):
+        """Which is said as what it is, and tried again by the next one."""
+        self.chain(steps=0)
+        self.running()
+        (self.service / "breaks").touch()
+        said = self.fetch("--day=2016-06-09", "--stop=influxdb", code=FAILED)[1]
+        self.assertIn("the store was restored, but systemctl start influxdb failed", said)
+        (self.service / "breaks").unlink()
+        self.assertIn("influxdb was left stopped", self.fetch("--day=2016-06-09", "--stop=influxdb")[1])
+        self.assertEqual(self.asked()[3:], ["is-active influxdb", "stop influxdb", "start influxdb"])
+        self.assertIn("not started afterwards", self.fetch("--day=2016-06-09", "--stop=influxdb")[1])
+
+    def test_killed(self):
+        """The next fetch starts what that one had stopped."""
+        self.reach_last_object().kill()
+        self.assertEqual(self.asked(), ["is-active influxdb", "stop influxdb"])
+        (self.folder / "slow").write_text("none")
+        self.assertIn("influxdb was left stopped", self.fetch("--quiet", "--day=2016-06-09", "--stop=influxdb")[1])
+        self.assertEqual(self.asked()[2:], ["is-active influxdb", "stop influxdb", "start influxdb"])
+
+    def test_systemd_waits(self):
+        """It starts influxd when the unit that is being stopped, in which the fetch runs, has ended."""
+        process = self.reach_last_object()
+        (self.service / "waits").touch()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(HANG), FAILED)
+        self.assertEqual(self.asked()[2:], ["start influxdb"])
+        os.kill(int((self.service / "waits").read_text()), signal.SIGKILL)
+
     def test_told_to_stop(self):
         """In the middle of the download: the store stays, and influxd is started."""
-        self.chain(steps=0, size=1_000_000)
-        self.running()
         before = whole_tree(self.store)
-        rclone = subprocess.run(["which", "rclone"], capture_output=True, text=True, check=True).stdout.strip()
-        self.on_path(rclone=SLOW_RCLONE.format(folder=self.folder, rclone=rclone))
-        (self.folder / "slow").write_text("full.tar.002")
-        process = subprocess.Popen(self.words("--day=2016-06-09", "--stop=influxdb"), env=self.environment,
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(process.stderr.close)
-        wait_until(lambda: (self.folder / "reached").exists() or process.poll() is not None, 60, "the last object")
+        process = self.reach_last_object()
         process.send_signal(signal.SIGTERM)
         said = process.stderr.read()
         self.assertEqual(process.wait(HANG), FAILED, said)
         self.assertIn("interrupted", said)
         self.assertEqual(self.asked(), ["is-active influxdb", "stop influxdb", "start influxdb"])
         self.check_untouched(before)
+
+    def reach_last_object(self):
+        """A fetch that has stopped influxd, and reads the last object without end."""
+        self.chain(steps=0, size=1_000_000)
+        self.running()
+        rclone = subprocess.run(["which", "rclone"], capture_output=True, text=True, check=True).stdout.strip()
+        self.on_path(rclone=SLOW_RCLONE.format(folder=self.folder, rclone=rclone))
+        (self.folder / "slow").write_text("full.tar.002")
+        process = subprocess.Popen(self.words("--day=2016-06-09", "--stop=influxdb"), env=self.environment,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        wait_until(lambda: (self.folder / "reached").exists() or process.poll() is not None, 60, "the last object")
+        return process
 
 
 class KillTest(FetchCase):

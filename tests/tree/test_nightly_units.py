@@ -151,7 +151,7 @@ class FetchStopsTest(NightlyUnitsTest):
             self.assertRegex(self.check(host), r"^INFLUXFS CRITICAL.*`systemctl start influxdb`")
             (self.root / "slow").unlink()
             said = self.fetch(host, "--stop=influxdb")
-            self.assertIn("influxdb was stopped by a fetch that was killed", said)
+            self.assertIn("influxdb was left stopped by a fetch that was killed", said)
             self.wait_for_influxd(host)
             self.assertNotIn("killed", self.check(host))
 

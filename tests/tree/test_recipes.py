@@ -35,6 +35,7 @@ TLS = "Offer the snapshot port with TLS and a password"
 MACHINE = "Move a store to another machine"
 FOLDER = "Move a store to another folder"
 TIME = "Go back to one point in time"
+UNDO = "Undo a bad delete in a second"
 CLONE = "Try something on a clone"
 UPGRADE = "Upgrade influxd, with a way back"
 CSV = "Take one day of a measurement as CSV"
@@ -511,6 +512,17 @@ class StoreRecipeTest(RecipeTest):
         self.mount_store()
         self.do(TIME)
         self.check_back()
+
+    @recipe(UNDO)
+    def test_rollback(self):
+        self.db.sh("influxsnap cut")
+        self.lose()
+        said = self.do(UNDO).out
+        self.assertRegex(said, r"(?m)^would roll back to cut base of ")
+        self.assertRegex(said, r"(?m)^rolled back to cut base of ")
+        self.check_back()
+        self.assertEqual(set(self.db.sh("cd /var/lib/influxdb && stat -c %U meta data wal meta/meta.db wal/*/*/*/*.wal").out.split()),
+                         {"influxdb"})
 
     @recipe(CLONE)
     def test_clone(self):

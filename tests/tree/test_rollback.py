@@ -1,5 +1,6 @@
 """influxsnap rollback: a retained cut takes the place of the store, by links, and stays as it was."""
 
+import errno
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, accounts, chain, snap, snap_code
 from lib.dumps import answer, dump
 from lib.files import run, wait_until
-from lib.influxd import Influxd
+from lib.forge import Forgery
 from lib.mount import Mount
+from lib.restores import drop
 from lib.stores import HandmadeStore, tombstone, tsm, wal_entry
 from lib.trees import difference, litter, owned_by, store_tree, tree, whole_tree
 
@@ -230,6 +232,21 @@ class PlacesTest(RollbackTest):
         self.assertEqual(self.rollback("0", "--owner=0:0")["linked"], 9)
         self.check(0)
 
+    def test_lost_folders(self):
+        """With the folders their owner has gone; the cut knows both."""
+        for path in (self.store, *self.store.rglob("*")):
+            if self.state not in (path, *path.parents):
+                os.chown(path, 1234, 4321)
+        snap(self.store, "cut", "--guard=off")
+        wanted = store_tree(self.store, times=False)
+        for lost in (("data",), ("meta", "data", "wal")):
+            for folder in lost:
+                shutil.rmtree(self.store / folder)
+            out, _ = self.call("rollback", "latest")
+            self.same(wanted, store_tree(self.store, times=False))
+            self.assertIn("; linked: 11; copied: 4 ", out)
+        self.assertIn("there was no store before", out)
+
     def test_state_on_another_disk(self):
         state = self.folder / "state"
         self.disk(state)
@@ -404,6 +421,135 @@ def run_with(file, *command):
     done = subprocess.run([str(word) for word in command], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         raise AssertionError(done.stdout)
+
+
+class DropTest(RollbackTest):
+    """A snapshot of a cut that is retained arrives as a tar: what is here as it comes is linked, not written."""
+    BIG = 300_000  # bytes: more than one piece of a comparison
+
+    def setUp(self):
+        super().setUp()
+        self.big = self.shard(1) / "000000099-000000001.tsm"
+        self.big.write_bytes(tsm(os.urandom(self.BIG)))
+        snap(self.store, "cut", "--guard=off")
+        self.was[2] = store_tree(self.store, times=False)
+        self.tar = self.folder / "2.tar"
+        with Mount(self.store, self.folder / "mnt") as mnt:
+            run("cp", mnt / "at/2.tar", self.tar)
+
+    def linked(self):
+        """How many files of the store are retained ones."""
+        inodes = {inode for _, inode in self.pool().values()}
+        return sum(path.stat().st_ino in inodes for path in (self.store / "data").rglob("*.t*"))
+
+    def all_linked(self):
+        return sum(name.endswith(LINKED) for name in self.was[2])
+
+    def drop(self, content, options=""):
+        """The last lines of the log."""
+        self.change(3)
+        with Mount(self.store, self.folder / "mnt", options) as mnt:
+            (self.folder / "dropped.tar").write_bytes(content)
+            run("cp", self.folder / "dropped.tar", mnt / "restore/")
+            return (mnt / "restore/log").read_text()
+
+    def test_by_its_own_mount(self):
+        self.change(3)
+        for tool in (("cp",), ("dd", "bs=1k"), ("rsync",)):
+            with self.subTest(tool=tool), Mount(self.store, self.folder / "mnt") as mnt:
+                shutil.rmtree(self.shard(1))
+                source, target = mnt / "at/2.tar", mnt / "restore/2.tar"
+                run(*tool, *((f"if={source}", f"of={target}", "conv=fsync") if tool[0] == "dd" else (source, target)))
+                self.assertIn(f"2.tar is a cut that is retained here: {self.all_linked()} files are linked",
+                              (mnt / "restore/log").read_text())
+                self.check(2)
+                self.assertEqual(self.linked(), self.all_linked())
+
+    def test_by_influxsnap(self):
+        self.change(3)
+        pool = self.pool()
+        self.call("restore", self.tar)
+        self.check(2)
+        self.assertEqual(self.linked(), self.all_linked())
+        self.assertEqual(self.pool(), pool)
+
+    def test_written_to_disk(self):
+        """Nothing but what grows, and what the restore itself notes."""
+        size = 16 << 20
+        self.big.with_name("000000100-000000001.tsm").write_bytes(tsm(os.urandom(size)))
+        snap(self.store, "cut")
+        with Mount(self.store, self.folder / "mnt") as mnt:
+            counted = Path(f"/proc/{mnt.process.pid}/io")
+            before = int(dict(line.split(": ") for line in counted.read_text().splitlines())["write_bytes"])
+            run("cp", mnt / "at/3.tar", mnt / "restore/")
+            after = int(dict(line.split(": ") for line in counted.read_text().splitlines())["write_bytes"])
+        self.assertLess(after - before, size // 4)
+
+    def test_other_bytes(self):
+        """The bytes that arrive are those that are restored, whatever the snapshot's id says they are."""
+        for at in (7, self.BIG // 2, self.BIG):
+            with self.subTest(at=at):
+                forged = Forgery(self.tar.read_bytes())
+                entry = forged.find("1/000000099-000000001.tsm")
+                entry[1] = entry[1][:at] + bytes([entry[1][at] ^ 1]) + entry[1][at + 1:]
+                self.drop(forged.bytes())
+                self.assertEqual(self.big.read_bytes(), entry[1])
+                self.assertEqual(self.linked(), self.all_linked() - 1)
+
+    def test_damaged_bytes(self):
+        """They are refused, although the right ones are here."""
+        content = bytearray(self.tar.read_bytes())
+        content[content.index(self.big.read_bytes()) + self.BIG // 2] ^= 1
+        self.change(3)
+        before = store_tree(self.store)
+        with Mount(self.store, self.folder / "mnt") as mnt:
+            self.assertEqual(drop(mnt / "restore/bad.tar", bytes(content)), errno.EBADMSG)
+        self.same(before, store_tree(self.store))
+
+    def test_retained_bytes_damaged(self):
+        """What the disk has spoilt is not used, and comes back right."""
+        place = chain(self.state)[-1].files["data/db/autogen/1/000000099-000000001.tsm"][7]
+        with (self.state / "cuts/files" / place).open("r+b") as file:
+            file.seek(self.BIG // 2)
+            file.write(b"spoilt")
+        self.drop(self.tar.read_bytes())
+        self.check(2)
+        self.assertEqual(self.linked(), self.all_linked() - 1)
+
+    def test_other_attributes(self):
+        """Links would have the wrong owner; and a file of another time or mode is another file."""
+        if os.geteuid() == 0:
+            self.drop(self.tar.read_bytes(), "owner=1234:4321")
+            self.same(owned_by((1234, 4321), self.was[2]), store_tree(self.store, times=False))
+            self.assertEqual(self.linked(), 0)
+            self.drop(self.tar.read_bytes(), "owner=0:0")
+            self.check(2)
+        forged = Forgery(self.tar.read_bytes())
+        forged.find("1/000000099-000000001.tsm")[0].mode = 0o600
+        forged.mtimes[f"data/db/autogen/3/{FIRST}.tsm"]["mtime_ns"] += 10**9
+        forged.find(f"3/{FIRST}.tsm")[0].mtime += 1
+        self.drop(forged.bytes())
+        self.assertEqual(self.big.stat().st_mode & 0o777, 0o600)
+        self.assertEqual((self.shard(3) / f"{FIRST}.tsm").stat().st_mtime_ns, self.was[2][f"data/db/autogen/3/{FIRST}.tsm"][2] + 10**9)
+        self.assertEqual(self.linked(), self.all_linked() - 2)
+
+    def test_no_room_needed(self):
+        if os.geteuid():
+            self.skipTest("only root can mount file systems")
+        store = self.folder / "small"
+        store.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=3m,mode=755", "tmpfs", store)
+        self.addCleanup(run, "umount", store)
+        made = HandmadeStore(store)
+        made.shard(tsm={f"{FIRST}.tsm": tsm(os.urandom(2 << 20))}, wal={"_00001.wal": wal_entry(1)})
+        made.write_meta()
+        for number in range(2):  # at/ has no base
+            (store / "wal/db/autogen/1/_00002.wal").write_bytes(wal_entry(number))
+            snap(store, "cut", "--reserve=0")
+        wanted = store_tree(store, times=False)
+        with Mount(store, self.folder / "mnt") as mnt:
+            run("cp", mnt / "at/0.tar", mnt / "restore/")
+        self.same(wanted, store_tree(store, times=False))
 
 
 class SizeTest(StoreTest):

@@ -16,6 +16,19 @@ const char *__asan_default_options(void)
     return "allocator_may_return_null=1";
 }
 
+static void test_counting(void **state)
+{
+    (void)state;
+    struct buffer b = {.counts = true};
+    buffer_add(&b, "some", 4);
+    buffer_string(&b, " bytes");
+    buffer_add(&b, NULL, 0);
+    assert_int_equal(b.n, 10);
+    assert_null(b.p);
+    buffer_free(&b);
+    assert_false(b.counts);
+}
+
 static void test_pieces(void **state)
 {
     (void)state;
@@ -61,6 +74,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_counting),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,27 +132,27 @@ static char *describe_now(struct fixture *f)
     struct buffer out = {0};
     assert_int_equal(snapshots_now(f->snapshots, NULL, &t, &e), 0);
     const struct capture *c = tarball_capture(t);
-    const struct member **sorted = calloc(capture_count(c) + 1, sizeof(*sorted));
+    size_t *sorted = calloc(capture_count(c) + 1, sizeof(*sorted));
     char a[MEMBER_PATH_MAX], b[MEMBER_PATH_MAX];
     size_t n = 0;
     for (size_t i = 0; i < capture_count(c); i++) {
         size_t k = n++;
         for (; k > 0; k--) {
-            if (cut_path_cmp(member_path(sorted[k - 1], a), member_path(capture_member(c, i), b)) <
-                0)
+            if (cut_path_cmp(member_path(capture_member(c, sorted[k - 1]), a),
+                             member_path(capture_member(c, i), b)) < 0)
                 break;
             sorted[k] = sorted[k - 1];
         }
-        sorted[k] = capture_member(c, i);
+        sorted[k] = i;
     }
     for (size_t i = 0; i < n; i++) {
-        size_t at = (size_t)(sorted[i] - capture_member(c, 0));
-        buffer_text(&out, "%s %o %lld ", member_path(sorted[i], a), sorted[i]->attr.mode,
-                    (long long)sorted[i]->attr.mtime_ns);
-        if (!member_is_folder(sorted[i])) {
-            autofree char *bytes = malloc(sorted[i]->attr.size + 1);
-            assert_int_equal(capture_read(c, at, bytes, sorted[i]->attr.size, 0, &e), 0);
-            snap_sum(&out, "", bytes, sorted[i]->attr.size);
+        const struct member *m = capture_member(c, sorted[i]);
+        buffer_text(&out, "%s %o %lld ", member_path(m, a), m->attr.mode,
+                    (long long)m->attr.mtime_ns);
+        if (!member_is_folder(m)) {
+            autofree char *bytes = malloc(m->attr.size + 1);
+            assert_int_equal(capture_read(c, sorted[i], bytes, m->attr.size, 0, &e), 0);
+            snap_sum(&out, "", bytes, m->attr.size);
         }
         buffer_text(&out, "\n");
     }

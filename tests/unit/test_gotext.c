@@ -16,12 +16,26 @@
 
 static struct buffer out;
 static struct gotext_day day;
+static size_t counted;
 
-/* What a call appends. */
-#define text(call) (out.n = 0, (call), ended())
+/* What a call appends, which is as long as it is by counting. */
+#define text(call) (count(), (call), counted = out.n, print(), (call), ended())
+
+static void count(void)
+{
+    out.n = 0;
+    out.counts = true;
+}
+
+static void print(void)
+{
+    out.n = 0;
+    out.counts = false;
+}
 
 static const char *ended(void)
 {
+    assert_int_equal(out.n, counted);
     buffer_add(&out, "", 1);
     assert_false(out.failed);
     return out.p;

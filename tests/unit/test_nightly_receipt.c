@@ -91,6 +91,7 @@ static void all_is_kept(void **state)
     c.created = (char *)"2016-06-11T23:55:01Z";
     c.databases = databases;
     c.ndatabases = 2;
+    c.shrunk = true;
     c.left_out = left_out;
     c.nleft_out = 1;
     const char *const one[] = {"sensu_db"};
@@ -115,6 +116,7 @@ static void all_is_kept(void **state)
     assert_string_equal(back.follows.name, BEFORE);
     assert_string_equal(back.base.name, FULL_BEFORE);
     assert_int_equal(back.ndatabases, 2);
+    assert_true(back.shrunk);
     assert_string_equal(back.databases[1], "\xc3\xbc b");
     assert_int_equal(back.nleft_out, 1);
     assert_string_equal(back.left_out[0], "data/x: 7 bytes?, unreadable");
@@ -181,6 +183,7 @@ static void contradictions_are_refused(void **state)
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full", "\"name\":\"89abcdef-20160611T235500Z-full"},
         {RECEIPT_FULL, "\"name\":\"" RUN_NAME "-full.tar", "\"name\":\"" RUN_NAME "-\\u0000"},
         {RECEIPT_FULL, "\"databases\":[]", "\"selection\":[],\"databases\":[]"},
+        {RECEIPT_FULL, "\"databases\":[]", "\"shrunk\":1,\"databases\":[]"},
         {RECEIPT_FULL, "\"databases\":[]", "\"databases\":[7]"},
         {RECEIPT_FULL, "\"databases\":[]", "\"databases\":[\"\\n\"]"},
         {RECEIPT_FULL, "\"left_out\":[]", "\"left_out\":{}"},

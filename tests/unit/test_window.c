@@ -629,7 +629,7 @@ static char *caught_state(const struct shard_pin *s, unsigned *flushed)
     struct buffer b = {0};
     *flushed = 0;
     for (size_t i = 0; i < s->set->n; i++) {
-        const struct shard_file *f = &s->set->files[i];
+        const struct member *f = &s->set->files[i];
         char text[64];
         unsigned gen, n;
         assert_true(f->attr.size < sizeof(text));

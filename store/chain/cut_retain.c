@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/base/cleanup.h"
+#include "store/base/io.h"
+#include "store/chain/cut_make_internal.h"
+#include "store/influx/meta.h"
+#include "store/influx/names.h"
+#include "store/snapshot/damage.h"
+
+#include <errno.h>
+#include <string.h>
+
+bool cut_same_bytes(const struct cut_entry *old, const struct member *m)
+{
+    return old->ino == (m->held ? held_inode(m->held) : 0) && old->attr.size == m->attr.size &&
+           old->attr.mtime_ns == m->attr.mtime_ns;
+}
+
+int cut_meta_matters(const struct making *m, const struct cut_entry *old,
+                     const struct cut_item *item, bool *out, struct err *e)
+{
+    size_t size = capture_member(m->capture, item->i)->attr.size;
+    bool same = false;
+    autofree char *was = malloc(old->attr.size + 1), *now = malloc(size + 1);
+    autoclose int fd = pool_open(m->cuts_fd, &old->place, old->attr.size, e);
+    if (fd < 0 || !was || !now)
+        return fd < 0 ? fd : err_sys(e, -ENOMEM, "meta.db");
+    int r = io_pread_all(fd, was, old->attr.size, 0);
+    if (r < 0)
+        return err_sys(e, r, "the retained file of %s", old->path);
+    if ((r = capture_read(m->capture, item->i, now, size, 0, e)) < 0 ||
+        (r = meta_same_but(was, old->attr.size, now, size, NAME_INTERNAL, &same, e)) < 0)
+        return r;
+    *out = !same;
+    return 0;
+}
+
+int cut_retain(struct making *m, const struct cut_entry *old, const struct cut_item *item,
+               struct cut_entry *out, struct err *e)
+{
+    const struct member *member = capture_member(m->capture, item->i);
+    bool linked = true;
+    out->index = member->index;
+    out->ino = member->held ? held_inode(member->held) : 0;
+    out->have_sum = capture_sum(m->capture, item->i, out->sum);
+    if (old && cut_same_bytes(old, member)) {
+        out->place = old->place;
+        if (!out->have_sum && (out->have_sum = old->have_sum))
+            memcpy(out->sum, old->sum, SHA256_BYTES);
+        return 0;
+    }
+    if (reader_interrupted(m->reader))
+        return err_set(e, -EINTR, "interrupted while the cut was made");
+    struct err damaged = {0}; /* reported by damage.h on request; the bytes are retained */
+    int r = damage_look(m->capture, item->i, DAMAGE_ENDS, &damaged);
+    if (r < 0 && r != -EBADMSG)
+        return err_set(e, r, "%s", damaged.text);
+    r = pool_add(&m->pool, m->capture, item->i, &out->place, &linked, e);
+    if (r < 0)
+        return r;
+    m->out->files++;
+    m->out->bytes += member->attr.size;
+    if (m->rules->file)
+        m->rules->file(m->rules->arg, item->path, member->attr.size, linked);
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rows of each series of a measurement in one shard, for POINTS_ANSWER. Series are numbers from 0
+ * on, in the order of their keys. There are two kinds:
+ *
+ *   answer_cursors   the cursors of all series side by side, for few series
+ *   answer_spilled   for any number of series: they are read one after the other, and their rows in a
+ *                    slice of time put down (answer_spill.h)
+ *
+ * Errors as points_next. One thread at a time.
+ */
+#ifndef INFLUXFS_POINTS_ANSWER_SOURCE_H
+#define INFLUXFS_POINTS_ANSWER_SOURCE_H
+
+#include "store/points/points_internal.h"
+
+/* The time of a series that has no more rows; no row of a query is that late. */
+#define ANSWER_ENDED INT64_MAX
+
+struct answer_source {
+    const struct answer_source_ops *ops;
+    uint32_t n;     /* series, also those without rows */
+    int64_t *times; /* of each one's current row */
+    int64_t until;  /* rows before this time can be given */
+};
+
+struct answer_source_ops {
+    /* Goes on from a time that no current row is before. The first call finds the first rows from that
+     * time on; later ones, with the earliest time of all, only set until. */
+    int (*load)(struct answer_source *s, int64_t from, struct err *e);
+
+    /* The cells of the current row of series i, valid until that of another one is taken. */
+    int (*take)(struct answer_source *s, uint32_t i, const struct points_cell **cells,
+                struct err *e);
+
+    /* Moves the series that was taken last to its next row. */
+    int (*next)(struct answer_source *s, uint32_t i, struct err *e);
+
+    /* Whether influxd merges the current row of series a before that of b, which has the same time.
+     * What fails is an error of the next `take`. */
+    bool (*less)(void *s, uint32_t a, uint32_t b);
+
+    void (*free)(struct answer_source *s);
+};
+
+/* For a query whose parts share its budget: this much is for shard i. The result is freed by
+ * ops->free. Nothing has been loaded. */
+int answer_source_open(const struct points *p, size_t i, size_t memory, struct answer_source **out,
+                       struct err *e);
+static inline void answer_source_free(struct answer_source *s)
+{
+    if (s)
+        s->ops->free(s);
+}
+
+/* The two kinds. */
+int answer_cursors_open(const struct points *p, size_t i, struct answer_source **out,
+                        struct err *e);
+int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct answer_source **out,
+                        struct err *e);
+
+#endif
