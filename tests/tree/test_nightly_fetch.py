@@ -306,6 +306,7 @@ class ChangedTest(FetchCase):
         jobs = Jobs("", str(self.remote))
         shutil.rmtree(self.store)
         some_store(self.store, 1)
+        (self.folder / "state").mkdir()
         jobs.run("archive", self.store, f"--state={self.folder}/state")
         time.sleep(1.1)
         self.assertNotIn("has changed", self.fetch("--day=2016-06-11")[1])
