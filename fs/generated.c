@@ -3,9 +3,9 @@
 
 #include "fs/generated_files.h"
 #include "fs/makings.h"
-#include "fs/marks.h"
 #include "fs/pace.h"
 #include "fs/request.h"
+#include "fs/textmarks.h"
 #include "store/base/lock.h"
 
 #include <errno.h>
@@ -34,10 +34,10 @@ static void generated_let_go(void *ctx, void *contents)
 int generated_files_new(struct fs *fs)
 {
     struct generated_files *all = calloc(1, sizeof(*all));
-    struct marks *marks = marks_new(MARKS_BUDGET, MARKS_APART);
+    struct textmarks *marks = textmarks_new(MARKS_BUDGET, MARKS_APART);
     if (!all || !marks) {
         free(all);
-        marks_free(marks);
+        textmarks_free(marks);
         return -ENOMEM;
     }
     all->marks = marks;
@@ -63,7 +63,7 @@ void generated_files_free(struct generated_files *all)
     if (!all)
         return;
     materials_clear(&all->contents);
-    marks_free(all->marks);
+    textmarks_free(all->marks);
     pthread_mutex_destroy(&all->lock);
     free(all);
 }

@@ -6,7 +6,7 @@
  * A branch gives the bytes (struct generated_maker), and a digest of all that they depend on. To
  * know the size before the file is opened, the bytes are made once; the catalogue remembers the
  * size by the digest. A node is for one digest and never changes. While bytes are made, marks are
- * kept, from which reading at an offset can begin (marks.h).
+ * kept, from which reading at an offset can begin (textmarks.h).
  *
  * The contents stay pinned while the file is open, and for a while after a look-up (lifetime.h); a
  * later open gets ESTALE, and the kernel looks again.

@@ -10,7 +10,7 @@ struct generated;
 
 struct generated_files {
     struct materials contents; /* what the files are made of */
-    struct marks *marks;
+    struct textmarks *marks;
     pthread_mutex_t lock;    /* guards what follows */
     struct sizing *sizings;  /* the sizes that are being found (generated_size.c) */
     struct generated *files; /* those that are open */

@@ -2,13 +2,13 @@
 #include "fs/generated_text.h"
 
 #include "fs/generated_files.h"
-#include "fs/marks.h"
+#include "fs/textmarks.h"
 
 #include <errno.h>
 
 void generated_text_at(const struct generated *g, uint64_t before, struct generated_text *t)
 {
-    t->at = marks_before(g->fs->generated->marks, g->digest, before, &t->mark);
+    t->at = textmarks_before(g->fs->generated->marks, g->digest, before, &t->mark);
 }
 
 void generated_text_clear(const struct generated *g, struct generated_text *t)
@@ -48,13 +48,13 @@ static int generated_text_begin(const struct generated *g, struct schema_cache *
 
 static void generated_text_mark(const struct generated *g, struct generated_text *t)
 {
-    struct marks *marks = g->fs->generated->marks;
+    struct textmarks *marks = g->fs->generated->marks;
     struct buffer mark = {0};
-    if (!g->maker->mark || !marks_wanted(marks, g->digest, t->at))
+    if (!g->maker->mark || !textmarks_wanted(marks, g->digest, t->at))
         return;
     /* Where there is none now, the next piece may end at one. */
     if (g->maker->mark(t->made, &mark) == 0 && !mark.failed)
-        marks_keep(marks, g->digest, t->at, mark.p, mark.n);
+        textmarks_keep(marks, g->digest, t->at, mark.p, mark.n);
     buffer_free(&mark);
 }
 

@@ -2,7 +2,7 @@
 #include "fs/makings.h"
 
 #include "fs/generated_files.h"
-#include "fs/marks.h"
+#include "fs/textmarks.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
 
@@ -57,7 +57,7 @@ static struct slot *makings_nearest(struct makings *all, const struct making_rea
                                     uint64_t off)
 {
     struct slot *best = NULL;
-    uint64_t mark = marks_before(all->g->fs->generated->marks, all->g->digest, off, NULL);
+    uint64_t mark = textmarks_before(all->g->fs->generated->marks, all->g->digest, off, NULL);
     uint64_t least = off - mark + BEGIN;
     for (struct slot *s = all->slots; s < all->slots + MAKINGS; s++) {
         uint64_t d = s->making && !s->failed ? making_distance(s->making, r, off) : MAKING_NEVER;

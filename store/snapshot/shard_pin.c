@@ -314,7 +314,7 @@ int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct s
             return r;
     }
     where->in_wal = true;
-    return s->gone ? 0 : pin_open_wal(t, wal_fd, before, s, where);
+    return s->gone || (before && before->data_only) ? 0 : pin_open_wal(t, wal_fd, before, s, where);
 }
 
 int shard_pin_cut_wal(struct shard_pin *s)

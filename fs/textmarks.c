@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/marks.h"
+#include "fs/textmarks.h"
 
 #include "store/base/array.h"
 #include "store/base/lock.h"
@@ -22,16 +22,16 @@ struct marked {
     struct marked *prev, *next;
 };
 
-struct marks {
+struct textmarks {
     size_t budget, used; /* bytes */
     uint64_t apart;
     pthread_mutex_t lock;
     struct marked *texts; /* the one used last first */
 };
 
-struct marks *marks_new(size_t budget, uint64_t apart)
+struct textmarks *textmarks_new(size_t budget, uint64_t apart)
 {
-    struct marks *m = calloc(1, sizeof(*m));
+    struct textmarks *m = calloc(1, sizeof(*m));
     if (!m)
         return NULL;
     m->budget = budget;
@@ -40,7 +40,7 @@ struct marks *marks_new(size_t budget, uint64_t apart)
     return m;
 }
 
-static void marked_drop(struct marks *m, struct marked *t)
+static void marked_drop(struct textmarks *m, struct marked *t)
 {
     DL_DELETE(m->texts, t);
     for (size_t i = 0; i < t->n; i++) {
@@ -52,7 +52,7 @@ static void marked_drop(struct marks *m, struct marked *t)
     free(t);
 }
 
-void marks_free(struct marks *m)
+void textmarks_free(struct textmarks *m)
 {
     if (!m)
         return;
@@ -63,7 +63,7 @@ void marks_free(struct marks *m)
 }
 
 /* NULL: the text has no marks. Called with the lock, as are all that follow. */
-static struct marked *marks_find(struct marks *m, const uint8_t text[SHA256_BYTES])
+static struct marked *textmarks_find(struct textmarks *m, const uint8_t text[SHA256_BYTES])
 {
     struct marked *t = m->texts;
     while (t && memcmp(t->text, text, SHA256_BYTES) != 0)
@@ -81,28 +81,28 @@ static bool mark_is_up_to(const void *item, const void *at)
 }
 
 /* The number of marks at or before the offset. */
-static size_t marks_count(const struct marked *t, uint64_t at)
+static size_t textmarks_count(const struct marked *t, uint64_t at)
 {
     return array_bisect(t->list, t->n, sizeof(*t->list), &at, mark_is_up_to);
 }
 
 /* A mark that lies between two is nearer to the one before it at most half the distance. */
-static bool marks_has_gap(const struct marks *m, const struct marked *t, uint64_t at)
+static bool textmarks_has_gap(const struct textmarks *m, const struct marked *t, uint64_t at)
 {
     if (!t)
         return at >= m->apart;
-    size_t i = marks_count(t, at);
+    size_t i = textmarks_count(t, at);
     uint64_t before = i > 0 ? t->list[i - 1].at : 0;
     return at - before >= t->apart && (i == t->n || t->list[i].at - at >= t->apart / 2);
 }
 
-bool marks_wanted(struct marks *m, const uint8_t text[SHA256_BYTES], uint64_t at)
+bool textmarks_wanted(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint64_t at)
 {
     lock_scope(&m->lock);
-    return marks_has_gap(m, marks_find(m, text), at);
+    return textmarks_has_gap(m, textmarks_find(m, text), at);
 }
 
-static void marks_thin(struct marks *m, struct marked *t)
+static void textmarks_thin(struct textmarks *m, struct marked *t)
 {
     size_t kept = 0;
     for (size_t i = 0; i < t->n; i++) {
@@ -118,16 +118,16 @@ static void marks_thin(struct marks *m, struct marked *t)
 }
 
 /* Whether there is room for n bytes more, by what others or t itself can do without. */
-static bool marks_make_room(struct marks *m, struct marked *t, size_t n)
+static bool textmarks_make_room(struct textmarks *m, struct marked *t, size_t n)
 {
     while (m->used + n > m->budget && m->texts->prev != t)
         marked_drop(m, m->texts->prev);
     while (m->used + n > m->budget && t->n > 0)
-        marks_thin(m, t);
+        textmarks_thin(m, t);
     return m->used + n <= m->budget;
 }
 
-static struct marked *marks_add(struct marks *m, const uint8_t text[SHA256_BYTES])
+static struct marked *textmarks_add(struct textmarks *m, const uint8_t text[SHA256_BYTES])
 {
     struct marked *t = calloc(1, sizeof(*t));
     if (!t)
@@ -139,8 +139,8 @@ static struct marked *marks_add(struct marks *m, const uint8_t text[SHA256_BYTES
     return t;
 }
 
-static void marks_insert(struct marks *m, struct marked *t, uint64_t at, const void *bytes,
-                         size_t n)
+static void textmarks_insert(struct textmarks *m, struct marked *t, uint64_t at, const void *bytes,
+                             size_t n)
 {
     char *copy = malloc(n + 1);
     if (!copy || !array_grow(&t->list, t->n)) {
@@ -148,33 +148,33 @@ static void marks_insert(struct marks *m, struct marked *t, uint64_t at, const v
         return;
     }
     memcpy(copy, bytes, n);
-    size_t i = marks_count(t, at);
+    size_t i = textmarks_count(t, at);
     memmove(&t->list[i + 1], &t->list[i], (t->n - i) * sizeof(*t->list));
     t->list[i] = (struct mark){at, n, copy};
     t->n++;
     m->used += sizeof(struct mark) + n;
 }
 
-void marks_keep(struct marks *m, const uint8_t text[SHA256_BYTES], uint64_t at, const void *bytes,
-                size_t n)
+void textmarks_keep(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint64_t at,
+                    const void *bytes, size_t n)
 {
     lock_scope(&m->lock);
-    struct marked *t = marks_find(m, text);
-    if (!t && !(t = marks_add(m, text)))
+    struct marked *t = textmarks_find(m, text);
+    if (!t && !(t = textmarks_add(m, text)))
         return;
-    bool room = marks_make_room(m, t, sizeof(struct mark) + n);
-    if (room && marks_has_gap(m, t, at))
-        marks_insert(m, t, at, bytes, n);
+    bool room = textmarks_make_room(m, t, sizeof(struct mark) + n);
+    if (room && textmarks_has_gap(m, t, at))
+        textmarks_insert(m, t, at, bytes, n);
     else if (!room)
         t->apart *= 2; /* marks so large are not asked for so often */
 }
 
-uint64_t marks_before(struct marks *m, const uint8_t text[SHA256_BYTES], uint64_t before,
-                      struct buffer *bytes)
+uint64_t textmarks_before(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint64_t before,
+                          struct buffer *bytes)
 {
     lock_scope(&m->lock);
-    const struct marked *t = marks_find(m, text);
-    size_t i = t ? marks_count(t, before) : 0;
+    const struct marked *t = textmarks_find(m, text);
+    size_t i = t ? textmarks_count(t, before) : 0;
     if (i == 0)
         return 0;
     if (!bytes)

@@ -8,31 +8,31 @@
  * beyond it, those of the text that was used least recently go, and if there is one text alone, every
  * second of its marks, after which they lie twice as far apart. Safe in any thread.
  */
-#ifndef INFLUXFS_FS_MARKS_H
-#define INFLUXFS_FS_MARKS_H
+#ifndef INFLUXFS_FS_TEXTMARKS_H
+#define INFLUXFS_FS_TEXTMARKS_H
 
 #include "store/base/buffer.h"
 #include "store/base/sha256.h"
 
 #include <stdint.h>
 
-struct marks;
+struct textmarks;
 
 /* budget: bytes in memory; apart: bytes of text from one mark to the next, at least. NULL: out of
  * memory. */
-struct marks *marks_new(size_t budget, uint64_t apart);
-void marks_free(struct marks *m); /* NULL is allowed */
+struct textmarks *textmarks_new(size_t budget, uint64_t apart);
+void textmarks_free(struct textmarks *m); /* NULL is allowed */
 
 /* Whether a mark at this offset of the text would be kept. Its beginning is no mark. */
-bool marks_wanted(struct marks *m, const uint8_t text[SHA256_BYTES], uint64_t at);
+bool textmarks_wanted(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint64_t at);
 
 /* Keeps a copy of the n bytes, if there is room. Nothing is lost without them, so there is no error. */
-void marks_keep(struct marks *m, const uint8_t text[SHA256_BYTES], uint64_t at, const void *bytes,
-                size_t n);
+void textmarks_keep(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint64_t at,
+                    const void *bytes, size_t n);
 
 /* The last mark at or before `before`: copies its bytes to *bytes, which is empty, and returns its
  * offset; 0: there is none, and *bytes stays empty. bytes NULL: asks for the offset alone. */
-uint64_t marks_before(struct marks *m, const uint8_t text[SHA256_BYTES], uint64_t before,
-                      struct buffer *bytes);
+uint64_t textmarks_before(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint64_t before,
+                          struct buffer *bytes);
 
 #endif
