@@ -3,23 +3,36 @@
 
 #include "store/base/cleanup.h"
 
-/* What the cursor of a field has in memory while it moves: a block of 1000 values, mostly, and what
- * it takes to read it. */
-#define FIELD_BYTES ((size_t)16 << 10)
+/* The part of the budget for blocks of cursors that move side by side. */
+#define FOR_BLOCKS 2
 
-/* Whether the series have more than so many fields, in *more. */
-static int source_count(const struct points *p, size_t i, size_t most, bool *more, struct err *e)
+/* What the cursor of a field has in memory while it moves: a block of 1000 values, mostly, and its
+ * texts, which were compressed. */
+static size_t source_field_bytes(const struct cursor *c)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < c->nblocks; i++)
+        for (size_t k = 0; k < c->blocks[i].nentries; k++)
+            if (c->blocks[i].entries[k].size > most)
+                most = c->blocks[i].entries[k].size;
+    return 1000 * (sizeof(int64_t) + sizeof(union value)) +
+           (c->type == VALUE_STRING ? 4 * most : 0);
+}
+
+/* Whether the cursors of all series take more memory than this, in *more. */
+static int source_count(const struct points *p, size_t i, size_t memory, bool *more, struct err *e)
 {
     cleanup(seriesstream_freep) struct seriesstream *s = NULL;
     const struct points_stream_limits limits = {.range = {p->q.from, p->q.to - 1}};
     struct stream_series one;
     size_t n = 0;
     int r = points_stream(p, i, &limits, &s, e);
-    while (r == 0 && n <= most && (r = seriesstream_next(s, &one, e)) == 1) {
-        n += one.nfields;
+    while (r == 0 && n <= memory && (r = seriesstream_next(s, &one, e)) == 1) {
+        for (size_t k = 0; k < one.nfields; k++)
+            n += source_field_bytes(&one.fields[k].cursor);
         r = 0;
     }
-    *more = n > most;
+    *more = n > memory;
     return r;
 }
 
@@ -27,7 +40,7 @@ int answer_source_open(const struct points *p, size_t i, size_t memory, struct a
                        struct err *e)
 {
     bool many = false;
-    int r = source_count(p, i, memory / FIELD_BYTES, &many, e);
+    int r = source_count(p, i, memory / FOR_BLOCKS, &many, e);
     if (r < 0)
         return r;
     return many ? answer_spilled_open(p, i, memory, out, e) : answer_cursors_open(p, i, out, e);

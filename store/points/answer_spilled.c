@@ -11,6 +11,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/points/answer_code.h"
+#include "store/points/answer_rank.h"
 #include "store/points/answer_source.h"
 #include "store/points/answer_spill.h"
 #include "store/points/series.h"
@@ -51,6 +52,7 @@ struct spilled {
     struct blockpool pool;
     bool known;       /* the series have been counted */
     uint64_t *places; /* of the current rows, those before source.until */
+    struct answer_rank *rank;
     struct answer_spill *spill;
     struct slice_of_time slice;
     struct series series; /* while a pass is made */
@@ -86,6 +88,7 @@ static void spilled_free(struct answer_source *source)
     buffer_free(&s->values);
     buffer_free(&s->head);
     answer_spill_free(s->spill);
+    answer_rank_free(s->rank);
     blockpool_free(&s->pool);
     free(s->places);
     free(source->times);
@@ -143,8 +146,14 @@ static void spilled_shorten(struct slice_of_time *t)
     t->limit += t->most / 2;
 }
 
-/* Puts down the rows of the series in the slice, and one after it, which may decide between rows of
- * the same time. */
+/* Whether the first row after the slice is needed too: its texts may decide between rows of the same
+ * time; and at first, tags are still to be looked at. */
+static bool needs_one_more(const struct spilled *s)
+{
+    return !s->known || answer_rank_fields(s->rank);
+}
+
+/* Puts down the rows of the series in the slice. */
 static int spilled_put_rows(struct spilled *s, uint32_t i, struct err *e)
 {
     const uint64_t place = answer_spill_size(s->spill);
@@ -153,6 +162,8 @@ static int spilled_put_rows(struct spilled *s, uint32_t i, struct err *e)
     s->places[i] = answer_spill_size(s->spill);
     while (r == 0 && !s->series.done && !beyond) {
         beyond = s->series.time >= s->slice.end;
+        if (beyond && !needs_one_more(s))
+            break;
         r = spilled_put_row(s, place, e);
         if (answer_spill_size(s->spill) > s->slice.limit)
             spilled_shorten(&s->slice);
@@ -175,7 +186,7 @@ static int spilled_series(struct spilled *s, uint32_t i, const struct stream_ser
                           struct err *e)
 {
     int64_t *time = &s->source.times[i];
-    if (s->known && *time == ANSWER_ENDED)
+    if (s->known && (*time == ANSWER_ENDED || (*time >= s->slice.end && !needs_one_more(s))))
         return 0;
     if (series_set(&s->series, from, &s->p->columns, true) < 0)
         return no_memory(e);
@@ -186,6 +197,8 @@ static int spilled_series(struct spilled *s, uint32_t i, const struct stream_ser
     if (s->known && *time != first)
         return err_set(e, -EIO, "a shard has changed while it was read");
     *time = first;
+    if (!s->known && answer_rank_see(s->rank, s->series.done ? NULL : s->series.cells) < 0)
+        return no_memory(e);
     return s->series.done ? 0 : spilled_put_rows(s, i, e);
 }
 
@@ -206,7 +219,6 @@ static int spilled_pass(struct spilled *s, struct err *e)
         if (r == 0)
             r = spilled_series(s, i, &one, e);
     }
-    s->known = true;
     return r == 0 ? answer_spill_look(s->spill, i, e) : r;
 }
 
@@ -227,16 +239,6 @@ static void spilled_begin(struct spilled *s, int64_t from)
     t->first = INT64_MAX;
     t->last = INT64_MIN;
     t->limit = t->most;
-}
-
-static int spilled_load(struct answer_source *source, int64_t from, struct err *e)
-{
-    struct spilled *s = of(source);
-    spilled_begin(s, from);
-    answer_spill_clear(s->spill);
-    int r = spilled_pass(s, e);
-    source->until = s->slice.end < s->p->q.to ? s->slice.end : ANSWER_ENDED;
-    return r;
 }
 
 /* Adds the record at a place to the bytes. */
@@ -281,6 +283,34 @@ static int spilled_read(struct spilled *s, uint32_t i, struct spilled_row *row, 
     return 0;
 }
 
+static int spilled_again(void *ctx, uint32_t i, const struct points_cell **cells, struct err *e)
+{
+    struct spilled *s = ctx;
+    *cells = s->taken.cells;
+    if (reader_interrupted(s->p->q.reader))
+        return err_set(e, -EINTR, "interrupted");
+    return spilled_read(s, i, &s->taken, e);
+}
+
+static bool spilled_has_rows(void *ctx, uint32_t i)
+{
+    return of(ctx)->source.times[i] != ANSWER_ENDED;
+}
+
+static int spilled_load(struct answer_source *source, int64_t from, struct err *e)
+{
+    struct spilled *s = of(source);
+    const struct answer_rank_again again = {spilled_again, spilled_has_rows, s};
+    spilled_begin(s, from);
+    answer_spill_clear(s->spill);
+    int r = spilled_pass(s, e);
+    if (r == 0 && !s->known)
+        r = answer_rank_finish(s->rank, &again, e);
+    s->known = true;
+    source->until = s->slice.end < s->p->q.to ? s->slice.end : ANSWER_ENDED;
+    return r;
+}
+
 static int spilled_take(struct answer_source *source, uint32_t i, const struct points_cell **cells,
                         struct err *e)
 {
@@ -303,6 +333,9 @@ static int spilled_next(struct answer_source *source, uint32_t i, struct err *e)
 static bool spilled_less(void *source, uint32_t a, uint32_t b)
 {
     struct spilled *s = of(source);
+    const int c = answer_rank_compare(s->rank, a, b);
+    if (c || !answer_rank_fields(s->rank))
+        return c < 0;
     if (s->failed == 0)
         s->failed = spilled_read(s, a, &s->compared[0], &s->why);
     if (s->failed == 0)
@@ -330,8 +363,8 @@ int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct 
     cleanup(spilled_freep) struct spilled *s = calloc(1, sizeof(*s));
     const size_t n = p->columns.n;
     if (!s || answer_spill_new(memory / FOR_SPILL, &s->spill) < 0 ||
-        !spilled_row_init(&s->taken, n) || !spilled_row_init(&s->compared[0], n) ||
-        !spilled_row_init(&s->compared[1], n))
+        answer_rank_new(&p->columns, &s->rank) < 0 || !spilled_row_init(&s->taken, n) ||
+        !spilled_row_init(&s->compared[0], n) || !spilled_row_init(&s->compared[1], n))
         return no_memory(e);
     s->source.ops = &spilled_ops;
     s->p = p;

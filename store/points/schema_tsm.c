@@ -15,6 +15,8 @@ struct reading {
     struct deletes *deletes;
     struct tsmblock block;
     struct buffer names;
+    struct buffer series;          /* the first bytes of the last key, up to its field */
+    struct schema_entry *entry;    /* of that series */
     struct tsmfile_entry *entries; /* of the current key; reading blocks discards it */
     size_t cap;                    /* bytes */
     struct err *e;
@@ -26,6 +28,7 @@ static void reading_clear(struct reading *r)
     deletes_free(r->deletes);
     tsmblock_free(&r->block);
     buffer_free(&r->names);
+    buffer_free(&r->series);
     free(r->entries);
 }
 
@@ -71,25 +74,42 @@ static int tsm_keep_entries(struct reading *r, const struct tsmfile_key *key)
     return 0;
 }
 
+/* Adds the names of a key; -EBADMSG, without a message: it has no field. Most keys are of the series
+ * of the one before. */
+static int tsm_add_names(struct reading *r, struct slice key, enum value_type type)
+{
+    struct slice series, field;
+    const size_t n = r->series.n;
+    if (n > 0 && key.n > n && memcmp(key.p, r->series.p, n) == 0)
+        return schema_add_field(r->entry, (struct slice){key.p + n, key.n - n}, type) < 0
+                   ? no_memory(r)
+                   : 0;
+    if (!serieskey_split(key, &series, &field) || field.n == 0)
+        return -EBADMSG;
+    r->series.n = 0;
+    buffer_add(&r->series, key.p, key.n - field.n);
+    if (r->series.failed || schema_add_key(r->o, &r->names, series, field, type, &r->entry) < 0)
+        return no_memory(r);
+    return 0;
+}
+
 static int tsm_add_key(struct reading *r, const struct tsmfile_key *key)
 {
     const struct slice name = {key->key, key->len};
     const struct key_deletes *k = deletes_of(r->deletes, name);
-    struct slice series, field;
-    struct schema_entry *n;
     enum value_type type = key->type;
     size_t nentries = key->nentries;
     if (key_deletes_all(k, key->min, key->max))
         return 0;
-    if (!serieskey_split(name, &series, &field) || field.n == 0)
-        return r->o->allow_damage ? 0
-                                  : err_set(r->e, -EBADMSG, "%s: damaged: a key without a field",
-                                            tsmfile_name(r->file));
-    if (schema_add_key(r->o, &r->names, series, field, type, &n) < 0)
-        return no_memory(r);
-    int rc = tsm_keep_entries(r, key);
+    int rc = tsm_add_names(r, name, type);
+    if (rc == -EBADMSG)
+        return r->o->allow_damage
+                   ? 0
+                   : err_set(r->e, rc, "%s: damaged: a key without a field", tsmfile_name(r->file));
+    if (rc == 0)
+        rc = tsm_keep_entries(r, key);
     for (size_t i = 0; rc == 0 && i < nentries; i++)
-        rc = tsm_add_days(r, &n->m.days, k, &r->entries[i], type);
+        rc = tsm_add_days(r, &r->entry->m.days, k, &r->entries[i], type);
     return rc;
 }
 
