@@ -21,6 +21,7 @@
 
 #define PART_SIZE_LEAST (64u << 10)
 #define HOST 256
+#define FULL_EVERY 7
 
 struct archive {
     struct nightjob *job;
@@ -43,10 +44,17 @@ static int archive_check(const struct options *o, struct err *e)
                        "--incremental");
     if (o->part_size < PART_SIZE_LEAST)
         return err_set(e, -EINVAL, "--part-size must be at least 64K");
+    if (o->full_every != OPTIONS_FULL_EVERY && !o->incremental)
+        return err_set(e, -EINVAL, "--full-every goes with --incremental: all others are full");
     if (o->full_every == 0)
         return err_set(e, -EINVAL, "--full-every must be at least 1");
     if (o->keep == 0)
         return err_set(e, -EINVAL, "--keep must be at least 1: the last good day always stays");
+    if (o->state && access(o->state, F_OK) < 0)
+        return err_sys(e, -errno,
+                       "--state=%s: with another state folder, the store counts as another one; "
+                       "make it if this is right",
+                       o->state);
     return selecting_check(o, e);
 }
 
@@ -126,10 +134,12 @@ static int archive_look_back(struct archive *a, struct err *e)
 
 static enum receipt_form archive_wanted(const struct archive *a)
 {
+    const uint64_t given = a->o->full_every;
+    const uint64_t every = given == OPTIONS_FULL_EVERY ? FULL_EVERY : given;
     if (a->o->legacy)
         return RECEIPT_LEGACY;
-    return a->o->incremental && (uint64_t)a->past.numbers < a->o->full_every ? RECEIPT_INCREMENTAL
-                                                                             : RECEIPT_FULL;
+    return a->o->incremental && (uint64_t)a->past.numbers < every ? RECEIPT_INCREMENTAL
+                                                                  : RECEIPT_FULL;
 }
 
 /* Nothing on the remote has been made so far. */

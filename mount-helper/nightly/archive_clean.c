@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/archive_clean.h"
 
-#include "mount-helper/nightly/archive_bytes.h"
+#include "mount-helper/nightly/putting_bytes.h"
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
@@ -197,15 +197,6 @@ static int clean_run(struct cleaning *c, struct err *e)
 
 /* Looking */
 
-static int clean_remove_folders(struct cleaning *c, struct err *e)
-{
-    autofree char *path = strdup(c->folder);
-    int r = path ? 0 : err_sys(e, -ENOMEM, "%s", c->folder);
-    while (r == 0 && *path && (r = remote_remove_empty(c->place->remote, path, e)) == 0)
-        path_up(path);
-    return r;
-}
-
 /* A remote that does not answer is another matter: nothing could be archived there either. */
 static bool clean_is_refusal(int r)
 {
@@ -218,8 +209,9 @@ static int clean_look_again(struct cleaning *c, const char *store, struct archiv
 {
     const struct archive_place *p = c->place;
     const int32_t day = out->day;
-    snap_note("%s/%s: removed %zu object%s that a run which was cut off had left",
-              remote_name(p->remote), c->folder, c->removed, plural(c->removed));
+    snap_note("%s%s%s: removed %zu object%s that %s", remote_name(p->remote),
+              remote_slash(p->remote), c->folder, c->removed, plural(c->removed),
+              p->undo ? "this run had uploaded" : "a run which was cut off had left");
     archived_day_clear(out);
     int r = archived_look(p->remote, p->format, day, DAYNAME_SHARDS, store, out, e);
     const bool empty = r == -ENOENT || (r == 0 && out->list.n == 0);
@@ -227,7 +219,7 @@ static int clean_look_again(struct cleaning *c, const char *store, struct archiv
         return r;
     if (r == 0)
         archived_day_clear(out);
-    r = clean_remove_folders(c, e);
+    r = remote_remove_folders(p->remote, c->folder, e);
     return r < 0 && !clean_is_refusal(r) ? r : err_set(e, -ENOENT, "%s is empty", c->folder);
 }
 
@@ -285,7 +277,7 @@ int archive_clean_mark(const struct archive_place *p, const struct receipt *of, 
     int r = folder ? mark_text(&m, &text) : -ENOMEM;
     /* If it is spoilt, what it names is not removed; more is not lost. */
     r = r < 0 ? err_sys(e, r, "%s", name)
-              : archive_bytes_put(p->remote, folder, name, &text, PUTTING_UNSEEN, e);
+              : putting_bytes(p->remote, folder, name, &text, PUTTING_UNSEEN, e);
     buffer_free(&text);
     return r;
 }
@@ -348,5 +340,5 @@ int archive_clean_take_back(const struct archive_place *p, const struct archived
         r = cleaning_remove(&c, sums, e);
     if (r == 0)
         r = archive_clean_unmark(p, &run->receipt, e);
-    return r < 0 ? r : clean_remove_folders(&c, e);
+    return r < 0 ? r : remote_remove_folders(p->remote, c.folder, e);
 }

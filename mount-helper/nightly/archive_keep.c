@@ -134,12 +134,6 @@ static int keep_check(const struct keeping *k, const struct receipt *made, struc
                    remote_name(k->place->remote), day);
 }
 
-static int keep_later_day(const void *a, const void *b)
-{
-    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x < y) - (x > y);
-}
-
 /* The oldest of the newest `keep` days that can be restored: the day at hand can, or could. INT32_MIN:
  * there are not so many. */
 static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, struct err *e)
@@ -152,7 +146,7 @@ static int keep_first_day(const struct keeping *k, uint64_t keep, int32_t *out, 
     for (size_t i = 0; i < k->n; i++)
         if (!k->runs[i].shrunk && keep_can_be_restored(k, &k->runs[i]))
             days[n++] = k->runs[i].day;
-    qsort(days, n, sizeof(*days), keep_later_day);
+    qsort(days, n, sizeof(*days), dayname_newest_first);
     *out = days[0];
     for (size_t i = 1; i < n && keep > 1; i++)
         if (days[i] != *out) {

@@ -35,9 +35,8 @@ void mark_clear(struct mark *m)
 /* A text of the object; NULL: it has none. */
 static const char *mark_get(struct json_object *o, const char *key)
 {
-    struct json_object *value = NULL;
-    json_object_object_get_ex(o, key, &value);
-    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+    struct json_object *value;
+    return json_get(o, key, json_type_string, &value) ? json_object_get_string(value) : NULL;
 }
 
 /* Any other could not be written as it is. */

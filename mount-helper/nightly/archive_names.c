@@ -79,7 +79,8 @@ int archive_names_next(const struct archive_place *p, unsigned *nn, struct err *
         r = names_see(p, &d, d.list.at[i].name, &next, &why);
     archived_day_clear(&d);
     if (r < 0)
-        return err_set(e, r, "%s/%s: %s", remote_name(p->remote), folder, why.text);
+        return err_set(e, r, "%s%s%s: %s", remote_name(p->remote), remote_slash(p->remote), folder,
+                       why.text);
     *nn = next;
     return 0;
 }

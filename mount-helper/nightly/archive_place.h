@@ -13,6 +13,7 @@ struct archive_place {
     const struct selection *part; /* of the store, a copy; NULL: the whole */
     int32_t day;                  /* that is archived */
     char made[RECEIPT_RUN + 1];   /* the run that is archived by now; "": not so far */
+    bool undo;                    /* what this run has uploaded is taken back, since it failed */
     bool dry_run;                 /* nothing on the remote is changed */
     bool unlocked;                /* the store's lock could not be had: nothing is removed */
     bool *unclean; /* set once the remote refuses to remove what was left, which is then not tried

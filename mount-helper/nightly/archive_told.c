@@ -16,12 +16,11 @@
 /* "swift:2016-06-11/2016-06-11/shards" or, with a name, that object in it; fresh memory. */
 static char *told_path(const struct archive_told *t, const char *name)
 {
-    const char *remote = remote_name(t->place->remote);
-    const char end = *remote ? remote[strlen(remote) - 1] : ':';
+    const struct remote *r = t->place->remote;
     autofree char *folder = dayname_folder(t->place->format, t->place->day, DAYNAME_SHARDS);
     autofree char *below = folder ? path_join(folder, name) : NULL;
     char *path = NULL;
-    if (!below || asprintf(&path, "%s%s%s", remote, end == ':' || end == '/' ? "" : "/", below) < 0)
+    if (!below || asprintf(&path, "%s%s%s", remote_name(r), remote_slash(r), below) < 0)
         return NULL;
     return path;
 }
@@ -177,7 +176,8 @@ void archive_told_remember(const struct archive_told *t, struct nightjob *j, int
     char name[RECEIPT_NAME] = "";
     if (j->snap.o.dry_run)
         return;
-    told_end_job(t, j);
+    if (!why)
+        told_end_job(t, j);
     if (*c->run)
         receipt_name(c, ".json", name);
     autofree char *what = told_path(t, c->nobjects == 1 ? c->objects[0].name : name);

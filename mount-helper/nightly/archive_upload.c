@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/archive_upload.h"
 
-#include "mount-helper/nightly/archive_bytes.h"
 #include "mount-helper/nightly/archive_clean.h"
+#include "mount-helper/nightly/putting_bytes.h"
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define PARTING_NS (20 * SECOND_NS) /* of a service manager's patience */
+#define WINDING_UP_NS (20 * SECOND_NS) /* of a service manager's patience */
 
 struct uploading {
     const struct archive_place *place;
@@ -81,10 +81,10 @@ static int upload_receipt(const struct uploading *u, struct err *e)
     if (r == 0 && sums.failed)
         r = err_sys(e, -ENOMEM, "%s", name);
     if (r == 0 && sums.n)
-        r = archive_bytes_put(u->place->remote, u->folder, name, &sums, PUTTING_SIZE, e);
+        r = putting_bytes(u->place->remote, u->folder, name, &sums, PUTTING_SIZE, e);
     receipt_name(u->receipt, ".json", name);
     if (r == 0)
-        r = archive_bytes_put(u->place->remote, u->folder, name, &text, PUTTING_READ, e);
+        r = putting_bytes(u->place->remote, u->folder, name, &text, PUTTING_READ, e);
     buffer_free(&sums);
     buffer_free(&text);
     return r;
@@ -103,13 +103,15 @@ static void upload_undo(const struct uploading *u, int why)
 {
     struct archived_day d;
     struct err e = {0};
-    remote_part(u->place->remote, PARTING_NS);
-    int r = why == -EAGAIN ? why : archive_clean_look(u->place, u->place->day, false, &d, &e);
+    struct archive_place own = *u->place;
+    own.undo = true;
+    remote_wind_up(u->place->remote, WINDING_UP_NS);
+    int r = why == -EAGAIN ? why : archive_clean_look(&own, own.day, false, &d, &e);
     if (r == 0)
         archived_day_clear(&d);
     if ((r < 0 && r != -ENOENT) || *u->place->unclean)
-        snap_note("what of it lies in %s/%s is no archive, and the next run removes it",
-                  remote_name(u->place->remote), u->folder);
+        snap_note("what of it lies in %s%s%s is no archive, and the next run removes it",
+                  remote_name(u->place->remote), remote_slash(u->place->remote), u->folder);
 }
 
 int archive_upload(const struct archive_place *place, struct archive_source *source,

@@ -13,12 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_day(const void *a, const void *b)
-{
-    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x < y) - (x > y);
-}
-
 static int archived_pick_days(const struct remote_list *list, const char *format, int32_t **days,
                               size_t *n)
 {
@@ -28,7 +22,7 @@ static int archived_pick_days(const struct remote_list *list, const char *format
         return -ENOMEM;
     for (size_t i = 0; i < list->n; i++)
         count += list->at[i].folder && dayname_read(format, list->at[i].name, &found[count]);
-    qsort(found, count, sizeof(*found), by_day);
+    qsort(found, count, sizeof(*found), dayname_newest_first);
     *days = steal_ptr(&found);
     *n = count;
     return 0;
@@ -46,7 +40,7 @@ int archived_days(struct remote *r, const char *format, int32_t **days, size_t *
 }
 
 /* Where runs are being looked at. */
-struct place {
+struct looking {
     struct remote *remote;
     const char *folder, *branch;
     const struct archived_day *day;
@@ -58,7 +52,7 @@ static bool archived_is_verdict(int code)
     return code == -ENOENT || code == -EFBIG || code == -EBADMSG || code == -EIO;
 }
 
-static int archived_receipt(const struct place *p, struct archived_run *run, struct err *e)
+static int archived_receipt(const struct looking *p, struct archived_run *run, struct err *e)
 {
     cleanup(buffer_free) struct buffer text = {0};
     struct err why = {""};
@@ -79,7 +73,7 @@ static int archived_receipt(const struct place *p, struct archived_run *run, str
 }
 
 /* A receipt that was moved or copied from elsewhere is not that of its place. */
-static void archived_check_place(const struct place *p, struct archived_run *run)
+static void archived_check_place(const struct looking *p, struct archived_run *run)
 {
     struct receipt *c = &run->receipt;
     char name[RECEIPT_NAME], day[TIME_TEXT];
@@ -98,7 +92,7 @@ static void archived_check_place(const struct place *p, struct archived_run *run
 }
 
 /* A listing may be older than the object, so the object itself is asked before it is called bad. */
-static int archived_check_object(const struct place *p, const struct receipt_object *o,
+static int archived_check_object(const struct looking *p, const struct receipt_object *o,
                                  struct archived_run *run, struct err *e)
 {
     const struct remote_entry *entry = remote_list_find(&p->day->list, o->name);
@@ -123,7 +117,7 @@ static int archived_check_object(const struct place *p, const struct receipt_obj
     return 0;
 }
 
-static int archived_judge(const struct place *p, struct archived_run *run, struct err *e)
+static int archived_judge(const struct looking *p, struct archived_run *run, struct err *e)
 {
     int r = archived_receipt(p, run, e);
     if (r == 0 && run->code == 0)
@@ -133,7 +127,7 @@ static int archived_judge(const struct place *p, struct archived_run *run, struc
     return r;
 }
 
-static int archived_add(const struct place *p, const char *name, struct archived_day *out,
+static int archived_add(const struct looking *p, const char *name, struct archived_day *out,
                         struct err *e)
 {
     if (!array_grow(&out->runs, out->n))
@@ -145,7 +139,7 @@ static int archived_add(const struct place *p, const char *name, struct archived
 }
 
 /* A receipt that the listing does not show, though it shows something of its run. */
-static int archived_ask(const struct place *p, const char *receipt, struct archived_day *out,
+static int archived_ask(const struct looking *p, const char *receipt, struct archived_day *out,
                         struct err *e)
 {
     struct remote_stat now;
@@ -161,7 +155,7 @@ static int archived_ask(const struct place *p, const char *receipt, struct archi
 }
 
 /* What is of one run lies side by side in the list. */
-static int archived_judge_all(const struct place *p, const char *store, struct archived_day *out,
+static int archived_judge_all(const struct looking *p, const char *store, struct archived_day *out,
                               struct err *e)
 {
     char run[RECEIPT_RUN + 1], receipt[RECEIPT_NAME], last[RECEIPT_NAME] = "";
@@ -199,7 +193,7 @@ int archived_look(struct remote *r, const char *format, int32_t day, const char 
     int ret = remote_list(r, folder, &own.list, e);
     if (ret == 0)
         ret = archived_judge_all(
-            &(struct place){.remote = r, .folder = folder, .branch = branch, .day = &own}, store,
+            &(struct looking){.remote = r, .folder = folder, .branch = branch, .day = &own}, store,
             &own, e);
     if (ret < 0)
         return ret;

@@ -100,3 +100,9 @@ char *dayname_folder(const char *format, int32_t day, const char *branch)
     time_day_text(day, text);
     return asprintf(&out, "%s/%s/%s", container, text, branch) < 0 ? NULL : out;
 }
+
+int dayname_newest_first(const void *a, const void *b)
+{
+    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x < y) - (x > y);
+}

@@ -32,6 +32,9 @@ int dayname_check(const char *format, struct err *e);
 void dayname_of(const char *format, int32_t day, char out[DAYNAME]);
 bool dayname_read(const char *format, const char *name, int32_t *day);
 
+/* For qsort(3) of days: the newest first. */
+int dayname_newest_first(const void *a, const void *b);
+
 /* "2016-06-11/2016-06-11/shards", in fresh memory; NULL: out of memory. */
 char *dayname_folder(const char *format, int32_t day, const char *branch);
 

@@ -445,7 +445,8 @@ static void day_tell(struct day *d)
     else if (n)
         printf("%s: %s; %" PRIu64 " bytes\n", text, words, d->bytes);
     else
-        printf("%s: no points of %s, nothing to dump\n", text, d->run->what);
+        printf("%s: no points of %s, nothing to dump%s\n", text, d->run->what,
+               d->run->wanted.n ? " of the measurements that were named" : "");
 }
 
 /* What is written into a day that is not over is not in its dump, and nothing shows that later. */

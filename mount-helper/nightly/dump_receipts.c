@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/dump_receipts.h"
 
-#include "mount-helper/nightly/archive_bytes.h"
+#include "mount-helper/nightly/putting_bytes.h"
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
@@ -311,7 +311,7 @@ static int receipts_upload(const struct dump_receipts *d, const char *ending,
     receipt_name(&d->now, ending, name);
     return text->failed
                ? receipts_full(e)
-               : archive_bytes_put(d->at.to->remote, d->folder, name, text, d->at.to->verify, e);
+               : putting_bytes(d->at.to->remote, d->folder, name, text, d->at.to->verify, e);
 }
 
 static int receipts_put_now(struct dump_receipts *d, struct err *e)
@@ -371,25 +371,13 @@ static int receipts_remove_older(struct dump_receipts *d, struct err *e)
     return r;
 }
 
-/* The folders of the day, from the innermost on, if nothing lies there any more. */
-static int receipts_remove_folders(const struct dump_receipts *d, struct err *e)
-{
-    autofree char *path = strdup(d->folder);
-    int r = path ? 0 : receipts_full(e);
-    while (r == 0 && *path) {
-        r = remote_remove_empty(d->at.to->remote, path, e);
-        path_up(path);
-    }
-    return r;
-}
-
 int dump_receipts_put(struct dump_receipts *d, struct err *e)
 {
     int r = d->now.nobjects ? receipts_put_now(d, e) : 0;
     if (r == 0)
         r = receipts_remove_older(d, e);
     if (r == 0 && !d->now.nobjects)
-        r = receipts_remove_folders(d, e);
+        r = remote_remove_folders(d->at.to->remote, d->folder, e);
     if (r < 0)
         return r;
     memcpy(d->put, d->now.nobjects ? d->now.run : "", d->now.nobjects ? sizeof(d->put) : 1);

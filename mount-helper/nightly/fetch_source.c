@@ -11,15 +11,15 @@
 /* Where it is, with the name that the tar would have in one piece. */
 static char *source_name(const struct remote *r, const char *folder, const struct receipt *c)
 {
-    const char *base = remote_name(r);
-    const size_t n = strlen(base);
-    const char *slash = n && (base[n - 1] == ':' || base[n - 1] == '/') ? "" : "/";
     char set[RECEIPT_NAME], *name = NULL;
     receipt_name(c, ".tar", set);
     const char *object = c->form == RECEIPT_LEGACY ? set : c->objects[0].name;
     const char *end = strstr(object, ".tar");
     const int length = end ? (int)(end - object) + 4 : (int)strlen(object);
-    return asprintf(&name, "%s%s%s/%.*s", base, slash, folder, length, object) < 0 ? NULL : name;
+    return asprintf(&name, "%s%s%s/%.*s", remote_name(r), remote_slash(r), folder, length, object) <
+                   0
+               ? NULL
+               : name;
 }
 
 /* What the first bytes say must be what the receipt says. */

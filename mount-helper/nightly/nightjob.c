@@ -28,7 +28,10 @@ static int nightjob_check(const struct nightjob_program *p, struct options *o, s
     if (dayname_check(o->container_format, &why) < 0)
         return err_set(e, -EINVAL, "option --container-format=%s: %s", o->container_format,
                        why.text);
-    return p->check ? p->check(o, e) : 0;
+    if (o->rclone && *o->rclone && **o->rclone != '-')
+        return err_set(e, -EINVAL, "%s: after -- come flags of rclone alone", *o->rclone);
+    const int r = remote_check_extra(o->rclone, e);
+    return r == 0 && p->check ? p->check(o, e) : r;
 }
 
 static int nightjob_begin(struct nightjob *j, const struct nightjob_program *p, struct err *e)

@@ -5,6 +5,7 @@
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
 #include "store/base/time.h"
+#include "store/influxsnap/say.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 
 #define PIECE ((size_t)1 << 18)
-#define PARTING_NS (20 * SECOND_NS)
+#define WINDING_UP_NS (20 * SECOND_NS)
 #define MOVED_LEAST ((uint64_t)1 << 20) /* what is less may lie in buffers on the way */
 #define DAMAGED_MOST 2                  /* times that it may arrive as something else */
 
@@ -185,48 +186,70 @@ static int putting_clear(struct upload *u, struct err *e)
     return code < 0 ? code : remote_sweep(u->p->remote, u->folder, is_ours, u->is.name, e);
 }
 
+/* Before the next attempt, which under a fixed name must find nothing of this one. Without patience of its own;
+ * the words of what failed stay. */
+static int putting_clear_attempt(struct upload *u, struct err *e)
+{
+    struct err left;
+    const int64_t patience = remote_set_patience(u->p->remote, 0);
+    const int code = putting_clear(u, &left);
+    remote_set_patience(u->p->remote, patience);
+    return code == -EINTR ? err_set(e, code, "%s", left.text) : code;
+}
+
 /* At the end of all attempts: at once or not at all. */
 static int putting_give_up(struct upload *u, int code, struct err *e)
 {
     const struct err why = e ? *e : (struct err){0};
     struct err left = {0};
-    remote_part(u->p->remote, PARTING_NS);
+    remote_wind_up(u->p->remote, WINDING_UP_NS);
     if (putting_clear(u, &left) < 0)
         err_set(e, code, "%s; what came of it is left there: %s", why.text, left.text);
     else
         err_set(e, code, "%s", why.text);
-    remote_part(u->p->remote, 0);
+    remote_wind_up(u->p->remote, 0);
+    return code;
+}
+
+/* *sent: all of it; what is wrong then has been tried again already, if that helps. */
+static int putting_attempt(struct upload *u, struct remote_retry *again, bool *sent, struct err *e)
+{
+    struct meter *m = u->p->meter;
+    const uint64_t before = m ? m->done : 0;
+    int code = putting_send(u, e);
+    if (code == -EAGAIN && u->done > MOVED_LEAST)
+        remote_retry_moved(again, u->done);
+    *sent = code == 0;
+    if (code == 0)
+        code = putting_check(u, e);
+    if (code < 0 && m) {
+        meter_hide(m);
+        m->done = before;
+    }
     return code;
 }
 
 static int putting_try(struct upload *u, const char *name, struct err *e)
 {
     struct remote_retry again = {.remote = u->p->remote};
-    struct meter *m = u->p->meter;
-    const uint64_t before = m ? m->done : 0;
     unsigned attempt = 0, bad = 0;
     int code;
+    bool sent = false;
     do {
-        /* Under a fixed name, the next one must find nothing of the one before. */
-        code = attempt ? putting_clear(u, e) : 0;
+        code = attempt ? putting_clear_attempt(u, e) : 0;
+        if (code == -EAGAIN)
+            continue;
         if (code < 0)
             break;
         code = putting_name(u, name, ++attempt, e);
         if (code < 0)
             return code; /* and nothing is left of the one before */
-        code = putting_send(u, e);
-        if (code == -EAGAIN && u->done > MOVED_LEAST)
-            remote_retry_moved(&again, u->done);
-        const bool sent = code == 0;
-        if (sent)
-            code = putting_check(u, e);
-        if (code < 0 && m) {
-            meter_hide(m);
-            m->done = before;
-        }
-        if (sent && code == -EAGAIN) /* that has been tried again already */
+        code = putting_attempt(u, &again, &sent, e);
+        if (sent && code == -EAGAIN)
             break;
     } while ((code == -EBADMSG && ++bad < DAMAGED_MOST) || remote_retry_again(&again, &code, e));
+    if (code == 0 && bad)
+        snap_warn("%s: arrived as something else, and was uploaded once more", u->path);
     return code < 0 ? putting_give_up(u, code, e) : 0;
 }
 

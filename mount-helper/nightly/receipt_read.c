@@ -38,7 +38,7 @@ static int reading_bad(const struct reading *r, const char *key)
 static struct json_object *member(struct json_object *o, const char *key, enum json_type type)
 {
     struct json_object *v;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, type) ? v : NULL;
+    return json_get(o, key, type, &v) ? v : NULL;
 }
 
 static bool is_hex(const char *text, size_t digits)

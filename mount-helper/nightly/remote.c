@@ -43,8 +43,9 @@ static int remote_check_version(struct remote *r, struct err *e)
     if (code < 0)
         return code == -EINTR ? code : -ENOEXEC;
     buffer_add(&text, "", 1);
-    if (text.failed || sscanf(text.p, "rclone v%u.%u", &major, &minor) != 2 ||
-        major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR))
+    if (text.failed || sscanf(text.p, "rclone v%u.%u", &major, &minor) != 2)
+        return err_set(e, -ENOEXEC, "%s does not say its version: is it rclone?", r->program);
+    if (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR))
         return err_set(e, -ENOEXEC, "%s is older than %d.%d: install a newer rclone", r->program,
                        OLDEST_MAJOR, OLDEST_MINOR);
     return 0;
@@ -72,6 +73,10 @@ static int remote_check_configured(struct remote *r, size_t n, struct err *e)
         return code == -EINTR ? code : -ENOEXEC;
     if (text.n && remote_has_line(&text, r->name, n))
         return 0;
+    const char *file = getenv("RCLONE_CONFIG");
+    if (file && *file && access(file, F_OK) < 0)
+        return err_set(e, -ENOEXEC, "rclone knows no remote %.*s: ; RCLONE_CONFIG=%s: %s", (int)n,
+                       r->name, file, strerror(errno));
     return err_set(
         e, -ENOEXEC,
         "rclone knows no remote %.*s: ; make it with 'rclone config', as the user of this "
@@ -96,15 +101,17 @@ static int remote_check_name(struct remote *r, struct err *e)
 int remote_open(const char *name, char *const *extra, struct remote **out, struct err *e)
 {
     struct remote *r = calloc(1, sizeof(*r));
-    int code = r ? remote_settings_check(extra, e) : -ENOMEM;
+    int code = r ? remote_check_extra(extra, e) : -ENOMEM;
     if (code == 0) {
         r->name = name;
         r->extra = extra;
         r->times.grace = GRACE_NS;
         remote_words_name(name, r->shown, sizeof(r->shown));
-        r->env = remote_settings_environment();
+        r->times.who = r->shown;
+        for (int k = 0; k < 2; k++)
+            r->env[k] = remote_settings_environment(k);
         r->program = remote_find_program();
-        if (!r->env)
+        if (!r->env[0] || !r->env[1])
             code = -ENOMEM;
         else if (!r->program)
             code =
@@ -126,7 +133,8 @@ void remote_close(struct remote *r)
     if (!r)
         return;
     free(r->program);
-    free(r->env);
+    free(r->env[0]);
+    free(r->env[1]);
     free(r);
 }
 
@@ -135,12 +143,14 @@ const char *remote_name(const struct remote *r)
     return r->shown;
 }
 
-void remote_set_patience(struct remote *r, int64_t ns)
+int64_t remote_set_patience(struct remote *r, int64_t ns)
 {
+    const int64_t before = r->patience;
     r->patience = ns;
+    return before;
 }
 
-void remote_part(struct remote *r, int64_t ns)
+void remote_wind_up(struct remote *r, int64_t ns)
 {
     r->times.until = ns ? time_mono_ns() + ns : 0;
 }

@@ -36,20 +36,25 @@
 
 struct remote;
 
+/* Whether the user's words for rclone can be taken: as remote_open. */
+int remote_check_extra(char *const *extra, struct err *e);
+
 /* name and extra (ends with NULL; may be NULL) are borrowed. Looks whether rclone is there and knows
  * the remote; nothing is asked of the store itself. -EINVAL: extra has a flag that filters what rclone
  * lists and removes, or changes what it prints. Variables that do so are kept from it. */
 int remote_open(const char *name, char *const *extra, struct remote **out, struct err *e);
 void remote_close(struct remote *r); /* NULL is allowed */
 const char *remote_name(const struct remote *r);
+const char *
+remote_slash(const struct remote *r); /* what stands between the name and a path: "/", "" */
 
 /* For how long, in nanoseconds, a remote that does not answer is tried again, from its last answer on;
- * 0, as it begins: not at all. */
-void remote_set_patience(struct remote *r, int64_t ns);
+ * 0, as it begins: not at all. Returns what it was. */
+int64_t remote_set_patience(struct remote *r, int64_t ns);
 
 /* For clearing up after a failure: without patience, and until so many nanoseconds from now also though
  * the program is to stop, instead of failing with -EINTR at once. 0: as before. */
-void remote_part(struct remote *r, int64_t ns);
+void remote_wind_up(struct remote *r, int64_t ns);
 
 /* What lies in a folder. */
 struct remote_entry {
@@ -82,6 +87,8 @@ int remote_remove(struct remote *r, const char *path,
 /* A folder or container, if it is empty but for empty folders, which go as well; 0 also if it is not, or is
  * not there. */
 int remote_remove_empty(struct remote *r, const char *path, struct err *e);
+/* Likewise with all that it lies in. */
+int remote_remove_folders(struct remote *r, const char *path, struct err *e);
 
 /* Removes what uploads that were killed have left of objects in a folder, in its container's segments
  * (Swift) or as parts of an upload that was never finished (S3): of names that `ours` says yes to, and

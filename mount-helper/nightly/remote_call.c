@@ -40,7 +40,14 @@ int remote_start(struct remote *r, const char *const *words, const char *path,
     if (extra)
         memcpy(argv + 1 + n, r->extra, extra * sizeof(*argv));
     argv[1 + n + extra] = where;
-    return remote_child_start(argv, r->env, use, &r->times, out, e);
+    char **env = r->env[use == REMOTE_CHILD_FEED];
+    return remote_child_start(argv, env, use, &r->times, out, e);
+}
+
+const char *remote_slash(const struct remote *r)
+{
+    const size_t n = strlen(r->shown);
+    return n && strchr(":/", r->shown[n - 1]) ? "" : "/";
 }
 
 int remote_failed(const struct remote *r, int code, const char *path, const char *what,
@@ -51,8 +58,7 @@ int remote_failed(const struct remote *r, int code, const char *path, const char
         remedy = "; make space there, or raise its quota";
     else if (code == -EACCES)
         remedy = "; see what this user may do there, and rclone's configuration";
-    const size_t n = strlen(r->shown);
-    const char *slash = n && path && *path && !strchr(":/", r->shown[n - 1]) ? "/" : "";
+    const char *slash = path && *path ? remote_slash(r) : "";
     return err_set(e, code, "%s%s%s %s: %s%s", r->shown, slash, path ? path : "", what, why,
                    remedy);
 }

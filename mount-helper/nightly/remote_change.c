@@ -92,3 +92,12 @@ int remote_remove_empty(struct remote *r, const char *path, struct err *e)
         code = change_remove_segments(r, path, e);
     return code;
 }
+
+int remote_remove_folders(struct remote *r, const char *path, struct err *e)
+{
+    autofree char *at = strdup(path);
+    int code = at ? 0 : err_sys(e, -ENOMEM, "%s", path);
+    while (code == 0 && *at && (code = remote_remove_empty(r, at, e)) == 0)
+        path_up(at);
+    return code;
+}

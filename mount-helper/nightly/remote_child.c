@@ -18,6 +18,7 @@
 #define SLICE_MS 100 /* of a wait, after which the world is looked at again */
 #define KILLED_NS                                                                                  \
     (5 * SECOND_NS) /* for the kernel to end it; a disk that hangs may keep it longer */
+#define SILENCE_NS (60 * SECOND_NS)
 #define PIPE_SIZE (1 << 20)
 #define TEXT_HEAD 2048 /* of what it says, the first bytes; all else is the latest */
 #define TEXT_MAX 16384
@@ -28,7 +29,8 @@ struct remote_child {
     int status;  /* of waitpid(2) then */
     int in, out; /* our ends, or -1: a socket, a pipe */
     int err;
-    bool fed, refused; /* it went while bytes for it were left */
+    bool fed, refused;   /* it went while bytes for it were left */
+    int64_t moved, told; /* when bytes came or went last, and of what silence was said; monotonic */
     struct remote_child_times times;
     size_t n;
     char text[TEXT_MAX + 1];
@@ -128,6 +130,7 @@ int remote_child_start(char *const *argv, char *const *env, enum remote_child_us
     child_close_ends(&p);
     c->fed = use == REMOTE_CHILD_FEED;
     c->times = *times;
+    c->moved = c->told = time_mono_ns();
     *out = steal_ptr(&c);
     return 0;
 }
@@ -158,15 +161,28 @@ static bool child_hear(struct remote_child *c)
     return n > 0;
 }
 
+static void child_tell_silence(struct remote_child *c)
+{
+    const int64_t now = time_mono_ns();
+    if (!c->times.who || now - c->told < SILENCE_NS)
+        return;
+    c->told = now;
+    snap_note("nothing has gone to %s, or come from it, for %lld s", c->times.who,
+              (long long)((now - c->moved) / SECOND_NS));
+}
+
 /* Waits for fd (-1: for nothing but time), while the child's messages are heard. */
 static bool child_poll(struct remote_child *c, int fd, short events, int ms)
 {
     struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = c->err, .events = POLLIN}};
-    if (poll(p, 2, ms) <= 0)
-        return false;
-    if (p[1].revents)
+    const int n = poll(p, 2, ms);
+    if (n > 0 && p[1].revents)
         child_hear(c);
-    return p[0].revents;
+    if (n > 0 && p[0].revents)
+        c->moved = c->told = time_mono_ns();
+    else
+        child_tell_silence(c);
+    return n > 0 && p[0].revents;
 }
 
 /* Whether it has ended. */

@@ -30,7 +30,8 @@ enum remote_child_use {
 struct remote_child_times {
     int64_t
         until; /* of time_mono_ns: up to then it may run though the program is to stop; 0: it may not */
-    int64_t grace; /* nanoseconds from SIGTERM to SIGKILL */
+    int64_t grace;   /* nanoseconds from SIGTERM to SIGKILL */
+    const char *who; /* whom it talks to: each minute in which nothing moves is said; NULL: none */
 };
 
 /* argv[0] is the path of the program. -errno, with a message. */

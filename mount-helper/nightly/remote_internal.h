@@ -15,9 +15,9 @@ struct remote {
     char shown[256]; /* the name without secrets */
     char *program;
     char *const *extra;
-    char **env;                      /* the array is ours, its texts are not */
+    char **env[2];                   /* to ask, to upload: the arrays are ours, their texts not */
     int64_t patience;                /* nanoseconds */
-    struct remote_child_times times; /* until: see remote_part */
+    struct remote_child_times times; /* until: see remote_wind_up */
     bool asked;                      /* the two that follow are known */
     bool reads_to_sum;               /* it would read an object to say its MD5 */
     enum remote_kind kind;
@@ -27,10 +27,9 @@ struct remote {
  * OBJECT/TIME/SIZE/NUMBER. */
 #define REMOTE_SEGMENTS "_segments"
 
-/* What rclone is told by flags and by its environment that is ours to say. -EINVAL: the user's words have
- * such a flag. The environment: the array is the caller's to free, its texts are not. NULL: -ENOMEM. */
-int remote_settings_check(char *const *extra, struct err *e);
-char **remote_settings_environment(void);
+/* What rclone is told by its environment. The array is the caller's to free, its texts are not. NULL:
+ * -ENOMEM. */
+char **remote_settings_environment(bool uploads);
 
 /* words: the command and its flags, ended by NULL; the user's and the path are added. */
 int remote_start(struct remote *r, const char *const *words, const char *path,

@@ -19,11 +19,14 @@ static const char *const ours[] = {
     "syslog",           "use-json-log"};
 #define OURS_SHORT "finP" /* filter, interactive, dry-run, progress */
 
-/* What rclone is told unless the caller's environment says otherwise. We try again ourselves. */
-static const char *const defaults[] = {"RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=3",
-                                       "RCLONE_CONTIMEOUT=20s", "RCLONE_TIMEOUT=2m",
-                                       "RCLONE_ASK_PASSWORD=false"};
-#define DEFAULTS (sizeof(defaults) / sizeof(*defaults))
+/* What rclone is told unless the caller's environment says otherwise. We try again ourselves, and notice
+ * soon that a store is silent; but one that has got a large object may be long about it. */
+#define DEFAULTS 5
+static const char *const defaults[][DEFAULTS] = {
+    [false] = {"RCLONE_RETRIES=1", "RCLONE_CONTIMEOUT=20s", "RCLONE_ASK_PASSWORD=false",
+               "RCLONE_LOW_LEVEL_RETRIES=1", "RCLONE_TIMEOUT=30s"},
+    [true] = {"RCLONE_RETRIES=1", "RCLONE_CONTIMEOUT=20s", "RCLONE_ASK_PASSWORD=false",
+              "RCLONE_LOW_LEVEL_RETRIES=3", "RCLONE_TIMEOUT=2m"}};
 
 /* text: a flag without its dashes, or a variable without its RCLONE_, up to a "=" or its end. */
 static bool settings_is(const char *text, const char *flag)
@@ -52,7 +55,7 @@ static bool settings_is_ours_word(const char *word)
     return strpbrk(word, OURS_SHORT);
 }
 
-int remote_settings_check(char *const *extra, struct err *e)
+int remote_check_extra(char *const *extra, struct err *e)
 {
     for (; extra && *extra; extra++)
         if (settings_is_ours_word(*extra))
@@ -72,7 +75,7 @@ static bool settings_has(char *const *env, const char *setting)
     return false;
 }
 
-char **remote_settings_environment(void)
+char **remote_settings_environment(bool uploads)
 {
     size_t n = 0, have = 0;
     while (environ[have])
@@ -82,7 +85,7 @@ char **remote_settings_environment(void)
         if (strncmp(environ[i], "RCLONE_", 7) != 0 || !settings_is_ours(environ[i] + 7))
             env[n++] = environ[i];
     for (size_t i = 0; env && i < DEFAULTS; i++)
-        if (!settings_has(env, defaults[i]))
-            env[n++] = (char *)defaults[i];
+        if (!settings_has(env, defaults[uploads][i]))
+            env[n++] = (char *)defaults[uploads][i];
     return env;
 }

@@ -234,11 +234,12 @@ int io_stat_beneath(int dirfd, const char *rel, struct stat *st)
     return fstat(fd, st) < 0 ? -errno : 0;
 }
 
-int io_stat_fresh(int fd, struct stat *st)
+int io_stat_fresh(int dirfd, const char *path, struct stat *st)
 {
+    const int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
     struct statx x;
-    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &x) < 0)
-        return errno == ENOSYS && fstat(fd, st) == 0 ? 0 : -errno;
+    if (statx(dirfd, path, flags | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &x) < 0)
+        return errno == ENOSYS && fstatat(dirfd, path, st, flags) == 0 ? 0 : -errno;
     *st = (struct stat){.st_dev = makedev(x.stx_dev_major, x.stx_dev_minor),
                         .st_ino = x.stx_ino,
                         .st_nlink = x.stx_nlink,

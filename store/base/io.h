@@ -56,8 +56,9 @@ int io_open_beneath(int dirfd, const char *rel, int flags);
  * link. */
 int io_stat_beneath(int dirfd, const char *rel, struct stat *st);
 
-/* As fstat, but a network disk is asked, whatever this machine remembers of the file. */
-int io_stat_fresh(int fd, struct stat *st);
+/* As fstatat, a link as last component for itself, but a network disk is asked, whatever this machine
+ * remembers of the file. path "": what is open at dirfd. */
+int io_stat_fresh(int dirfd, const char *path, struct stat *st);
 
 /* mkdir -p. Each new folder gets mode and, unless uid is (uid_t)-1, the owner. Existing folders are
  * left as they are. */

@@ -238,8 +238,9 @@ static int make_piece(struct making *m, struct err *e)
 /* Captures until nothing is left for later. */
 static int make_capture(struct making *m, struct err *e)
 {
-    const struct marks_wanted wanted = {.known = make_known, .ctx = m, .most = make_listed_most()};
+    struct marks_wanted wanted = {.known = make_known, .ctx = m, .most = make_listed_most()};
     for (;;) {
+        const size_t pieces = m->npieces;
         bool later = false;
         int r = snapshots_changes(m->c->snapshots, &wanted, m->reader, &m->capture, &later, e);
         if (r < 0)
@@ -250,6 +251,7 @@ static int make_capture(struct making *m, struct err *e)
             return r;
         capture_keep_sums(m->capture, NULL);
         make_forget_capture(m);
+        wanted.last = m->npieces == pieces;
     }
 }
 

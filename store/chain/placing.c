@@ -89,7 +89,9 @@ static int placing_look(struct placing *p, const struct cut_entry *f, int *folde
         S_ISREG(st->st_mode) && (uint64_t)st->st_size == f->attr.size)
         return 0;
     autoclose int fd = placing_source(p, f, e); /* says what is wrong with it */
-    return fd < 0 ? fd : err_set(e, -EBADMSG, "%s: its retained file changes", f->path);
+    if (fd >= 0)
+        err_set(e, -EBADMSG, "%s: its retained file changes", f->path);
+    return fd < 0 ? fd : -EBADMSG;
 }
 
 static bool placing_is_owner(const struct stat *st, const struct file_attr *as)

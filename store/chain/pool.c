@@ -18,6 +18,7 @@
 
 #define FILES "files"
 #define PIECE ((size_t)1 << 20)
+#define SYNCED 64 /* that many copies are made durable one by one, more of them together at the end */
 #define HOLE 4096 /* runs of zeros of this many bytes are left out of a copy */
 
 static void place_path(const struct cut_place *p, char out[64])
@@ -138,7 +139,7 @@ static int pool_write_sparsely(int fd, const char *buf, size_t n, uint64_t off)
     return 0;
 }
 
-static int pool_copy_bytes(const struct capture *c, size_t i, int fd, struct err *e)
+static int pool_copy_bytes(const struct capture *c, size_t i, int fd, bool sync, struct err *e)
 {
     uint64_t size = capture_member(c, i)->attr.size;
     autofree char *buf = malloc(PIECE);
@@ -153,7 +154,7 @@ static int pool_copy_bytes(const struct capture *c, size_t i, int fd, struct err
             return r;
         off += n;
     }
-    return ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0 ? -errno : 0;
+    return ftruncate(fd, (off_t)size) < 0 || (sync && fsync(fd) < 0) ? -errno : 0;
 }
 
 static int pool_copy_file(struct pool_adding *p, const struct capture *c, size_t i,
@@ -167,7 +168,9 @@ static int pool_copy_file(struct pool_adding *p, const struct capture *c, size_t
         openat(p->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    r = pool_copy_bytes(c, i, fd, e);
+    const bool sync = p->copied < SYNCED;
+    p->unsynced |= !sync;
+    r = pool_copy_bytes(c, i, fd, sync, e);
     int closed = io_close(&fd);
     if (r == 0)
         r = closed;
@@ -210,7 +213,9 @@ int pool_finish(struct pool_adding *p, struct err *e)
     if (p->folder < 0)
         return 0;
     autoclose int files = io_open_beneath(p->cuts_fd, FILES, O_RDONLY | O_DIRECTORY);
-    int r = files < 0 ? files : io_sync_dir(p->folder);
+    int r = files < 0 ? files : p->unsynced && syncfs(p->folder) < 0 ? -errno : 0;
+    if (r == 0)
+        r = io_sync_dir(p->folder);
     if (r == 0)
         r = io_sync_dir(files);
     cleanup_close(&p->folder);

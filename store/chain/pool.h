@@ -32,6 +32,7 @@ struct pool_adding {
     struct err said;  /* why a file was copied: the first cause that concerns more than that file */
     uint64_t reserve; /* bytes that must stay free on the disk */
     uint64_t copied, copied_bytes;
+    bool unsynced; /* some copies are not durable yet */
 };
 
 /* Retains file i of the capture. *linked: as a link. -ENOSPC: the reserve would be used up, or the

@@ -179,7 +179,7 @@ void options_default(struct options *o)
         .from_day = VALUE_NO_DAY,
         .to_day = VALUE_NO_DAY,
         .retry_ns = 900 * SECOND_NS,
-        .full_every = 7,
+        .full_every = OPTIONS_FULL_EVERY,
         .part_size = UINT64_C(5) << 30,
         .rclone = no_words,
     };

@@ -20,6 +20,7 @@
 #include <stddef.h>
 
 #define OPTIONS_KEEP_ALL INT64_MAX
+#define OPTIONS_FULL_EVERY UINT64_MAX
 
 /* The options as given. */
 struct options {
@@ -73,7 +74,7 @@ struct options {
     int64_t retry_ns, wait_ns;         /* wait_ns 0: do not wait */
     char *before, *after, *on_failure; /* commands; NULL: none */
     bool incremental, legacy, verify_read;
-    uint64_t full_every; /* numbers */
+    uint64_t full_every; /* numbers; OPTIONS_FULL_EVERY: not given */
     uint64_t part_size;  /* bytes */
     char *into, *stop;   /* a folder; a unit of systemd; NULL: not given */
     char *of_store;      /* whose archive is fetched, by its id; NULL: not given */

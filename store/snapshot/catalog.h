@@ -87,7 +87,8 @@ struct catalog_files {
 
 /* What else is told of a capture, so that what has not changed costs nothing. */
 struct catalog_shape {
-    const struct catalog_folder *folders; /* all that have files */
+    const struct catalog_folder
+        *folders; /* all; what they say of those without files is passed over */
     size_t nfolders;
     /* The shards that were listed; the others are as they were. Called after the files were told what is
      * known of them. false: nothing is to be remembered of this one. */

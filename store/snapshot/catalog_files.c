@@ -98,6 +98,8 @@ static int files_find_folders(const struct catalog_files *files, bool believe, s
     for (size_t i = 0; i < files->n; i++) {
         struct catalog_file f = {0};
         files->get(files->ctx, i, &f);
+        if (!f.ino)
+            continue;
         const char *slash = strrchr(f.path, '/');
         size_t len = slash ? (size_t)(slash - f.path) : 0;
         if (!last || strlen(last) != len || memcmp(last, f.path, len) != 0) {
@@ -105,8 +107,8 @@ static int files_find_folders(const struct catalog_files *files, bool believe, s
             if (!(last = strndup(f.path, len)) || files_add_folder(l, last, len, i))
                 return ENOMEM;
         }
-        l->at[l->n - 1].n++;
-        l->at[l->n - 1].known &= believe && (f.index || !f.ino);
+        l->at[l->n - 1].n = i + 1 - l->at[l->n - 1].first;
+        l->at[l->n - 1].known &= believe && f.index;
     }
     return 0;
 }
@@ -117,6 +119,8 @@ static int files_take_folders(const struct catalog_files *files, const struct ca
     int rc = shape ? 0 : files_find_folders(files, believe, l);
     for (size_t i = 0; rc == 0 && shape && i < shape->nfolders; i++) {
         const struct catalog_folder *f = &shape->folders[i];
+        if (f->n == 0 && !f->known) /* those above the shards would be walked with all below them */
+            continue;
         if ((rc = files_add_folder(l, f->path, strlen(f->path), f->first)))
             break;
         l->at[l->n - 1].n = f->n;
@@ -340,7 +344,8 @@ static int files_forget_folders(struct catalog *c, const struct folders *l)
         const bool there = i < l->n && catalog_key_cmp(&l->at[i].key, &folder) == 0;
         if (!there)
             rc = walk_forget(&w);
-        c->touched += 16; /* each lies on a page of its own */
+        c->touched +=
+            256; /* each lies on a page of its own, and the kernel maps those about it, too */
         if (there && folder.mv_size) {
             memcpy(next, folder.mv_data, folder.mv_size);
             next[folder.mv_size - 1] = '/' + 1;
@@ -354,6 +359,28 @@ static int files_forget_folders(struct catalog *c, const struct folders *l)
     }
     walk_end(&w);
     return rc ? rc : w.rc == MDB_NOTFOUND ? 0 : w.rc;
+}
+
+/* Only where the folders are not those that there were. */
+static int files_forget_vanished(struct catalog *c, const struct folders *l)
+{
+    uint8_t sum[SHA256_BYTES];
+    MDB_val k = {7, (void *)"folders"}, v;
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    if (!h)
+        return ENOMEM;
+    for (size_t i = 0; i < l->n; i++) {
+        sha256_add(h, &l->at[i].key.mv_size, sizeof(l->at[i].key.mv_size));
+        sha256_add(h, l->at[i].key.mv_data, l->at[i].key.mv_size);
+    }
+    sha256_end(h, sum);
+    int rc = mdb_get(c->txn, c->states, &k, &v);
+    if (rc == 0 && v.mv_size == sizeof(sum) && memcmp(v.mv_data, sum, sizeof(sum)) == 0)
+        return 0;
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        rc = files_forget_folders(c, l);
+    v = (MDB_val){sizeof(sum), sum};
+    return rc ? rc : mdb_put(c->txn, c->states, &k, &v, 0);
 }
 
 int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
@@ -370,7 +397,7 @@ int catalog_settle_files(struct catalog *c, const struct catalog_files *files,
         if (rc == 0 && catalog_needs_rest(c))
             rc = catalog_rest(c);
     }
-    return rc || !all ? rc : files_forget_folders(c, &l);
+    return rc || !all ? rc : files_forget_vanished(c, &l);
 }
 
 static int files_put_sums(struct catalog *c, void *arg)

@@ -79,7 +79,7 @@ int folder_open(int root, const char *path, enum folder_follow follow, struct fo
     int fd = folder_open_by(root, path, follow, O_RDONLY);
     if (fd < 0)
         return fd;
-    int r = io_stat_fresh(fd, &out->st);
+    int r = io_stat_fresh(fd, "", &out->st);
     if (r < 0) {
         close(fd);
         return r;
@@ -94,8 +94,11 @@ int folder_open(int root, const char *path, enum folder_follow follow, struct fo
 
 static int folder_stat(int root, const char *path, enum folder_follow follow, struct stat *st)
 {
+    /* Whatever leads to it: another folder has another inode. */
+    if (follow == FOLLOW_NONE)
+        return io_stat_fresh(root, path, st);
     autoclose int fd = folder_open_by(root, path, follow, O_PATH);
-    return fd < 0 ? fd : io_stat_fresh(fd, st);
+    return fd < 0 ? fd : io_stat_fresh(fd, "", st);
 }
 
 bool folder_same(int root, const char *path, const struct folder_seen *f)

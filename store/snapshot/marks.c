@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOKED_AT 4096 /* files that are listed in turn although they seem to be the same */
+#define LOOKED_AT 4096         /* files that are listed in turn although they seem to be the same */
+#define LISTED_BESIDE_WAL 1024 /* files that may always be */
 #define TURN_NS (3600 * SECOND_NS)
 
 bool marks_of(const struct shard_pin *s, struct catalog_shard *out)
@@ -169,7 +170,7 @@ static int marks_plan_one(struct planning *p, const struct catalog_shard *m)
         folder_same(p->root, m->path, &seen))
         return marks_add_pin(p->out, m, &seen, RUN_KNOWN);
     const size_t files = m->files ? m->files : marks_count(p->root, m->path);
-    if (p->listed == 0 || p->listed + files <= w->most) {
+    if (w->last || p->listed == 0 || p->listed + files <= w->most) {
         p->listed += files;
         return 0;
     }
@@ -193,6 +194,11 @@ int marks_plan(struct catalog *c, int data_fd, const struct marks_wanted *wanted
     struct planning p = {.root = data_fd, .wanted = wanted, .turn = turn_of(&l), .out = out};
     for (size_t i = 0; r == 0 && i < l.n; i++)
         r = marks_plan_one(&p, &l.at[i]);
+    /* Most shards have a segment or two. */
+    if (!wanted->last && p.listed > LISTED_BESIDE_WAL && p.listed + 2 * l.n > 2 * wanted->most)
+        p.later = true;
+    for (size_t i = 0; i < out->nshards; i++)
+        out->shards[i].data_only = p.later;
     *later = p.later;
     if (r < 0) {
         window_free(out);

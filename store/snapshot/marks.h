@@ -20,13 +20,13 @@ struct marks_wanted {
      * listed; doubt: they should be listed, unless that has just been done. NULL: none need be. */
     bool (*known)(void *ctx, const struct catalog_shard *shard, bool doubt);
     void *ctx;
-    size_t
-        most; /* files that are listed, in whole shards and at least one; the others come later */
+    size_t most; /* files that are listed, in whole shards, at least one; the others come later */
+    bool last;   /* nothing comes later */
 };
 
 /* Makes a window for window_take (its `before`): for each shard that is not to be listed, a set that
- * stands for its files; *later: some are to be listed later. The caller releases *out with
- * window_free. What cannot be read is left to window_take. 0 or -errno, with a message. */
+ * stands for its files; *later: some are to be listed later, or else the WAL is, each segment of
+ * which takes a descriptor, too. The caller releases *out with window_free. What cannot be read is left to window_take. 0 or -errno, with a message. */
 int marks_plan(struct catalog *c, int data_fd, const struct marks_wanted *wanted,
                struct window *out, bool *later, struct err *e);
 

@@ -80,10 +80,11 @@ static int pinned_shape(struct view *v, struct catalog_shape *out)
         return -ENOMEM;
     for (size_t i = 0; i < c->nruns; i++) {
         const struct member_run *r = c->runs[i];
-        folders[i] = (struct catalog_folder){.path = r->dir,
-                                             .first = c->firsts[i] + 1,
-                                             .n = r->n - 1,
-                                             .known = r->settled || r->holds != RUN_LISTED};
+        folders[i] =
+            (struct catalog_folder){.path = r->dir,
+                                    .first = c->firsts[i] + 1,
+                                    .n = r->n - 1,
+                                    .known = r->holds != RUN_LISTED || (r->settled && r->n > 1)};
     }
     *out = (struct catalog_shape){.folders = folders,
                                   .nfolders = c->nruns,

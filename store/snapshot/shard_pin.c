@@ -312,7 +312,7 @@ int shard_pin_open(struct held_table *t, int data_fd, int wal_fd, const struct s
             return r;
     }
     where->in_wal = true;
-    return s->gone ? 0 : pin_open_wal(t, wal_fd, before, s, where);
+    return s->gone || (before && before->data_only) ? 0 : pin_open_wal(t, wal_fd, before, s, where);
 }
 
 int shard_pin_cut_wal(struct shard_pin *s)
@@ -321,7 +321,7 @@ int shard_pin_cut_wal(struct shard_pin *s)
     s->wal_cut_ns = time_mono_ns();
     for (size_t i = 0; i < s->nsegments; i++) {
         struct stat st;
-        int r = io_stat_fresh(held_fd(s->segments[i].held), &st);
+        int r = io_stat_fresh(held_fd(s->segments[i].held), "", &st);
         if (r < 0)
             return r;
         same = same && same_attr(&st, &s->segments[i].attr);
@@ -380,7 +380,7 @@ bool shard_pin_wal_cut_holds(const struct shard_pin *s)
 {
     for (size_t k = 0; k < s->nsegments; k++) {
         struct stat st;
-        if (io_stat_fresh(held_fd(s->segments[k].held), &st) < 0 ||
+        if (io_stat_fresh(held_fd(s->segments[k].held), "", &st) < 0 ||
             (uint64_t)st.st_size != s->segments[k].attr.size ||
             time_from_spec(&st.st_mtim) != s->segments[k].attr.mtime_ns)
             return false;

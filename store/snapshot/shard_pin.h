@@ -46,6 +46,7 @@ struct shard_pin {
     uint64_t id;
     struct folder_seen data, wal;
     bool has_wal;   /* the shard has a WAL folder */
+    bool data_only; /* of an earlier pin: no WAL is looked for */
     bool has_index; /* a tsi1 shard: it has an index/ folder */
     struct shard_set *set;
     struct shard_file *segments; /* WAL segments, by name */

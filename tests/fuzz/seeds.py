@@ -95,7 +95,8 @@ def receipts():
             "objects": [part(f"{run}-full.tar.000"), part(f"{run}-full.tar.001", md5="0" * 32)]}
     step = full | {"form": "incremental", "parent": "p", "number": 3, "follows": ref(10), "base": ref("04")}
     sets = full | {"form": "legacy", "objects": [part("meta.00"), part("sensu_db.default.00002.00", what="any\ntext")]}
-    for receipt in (full, step, step | {"parent": "i", "number": None, "bytes": 0, "objects": []}, sets,
+    some = full | {"selection": {"databases": ["sensu_db"]}, "shrunk": True}
+    for receipt in (full, some, step, step | {"parent": "i", "number": None, "bytes": 0, "objects": []}, sets,
                     sets | {"form": "dumps", "id": None}, full | {"version": 2}):
         yield json.dumps(receipt, ensure_ascii=False, separators=(",", ":")).removesuffix("}")
 

@@ -99,7 +99,9 @@ class ArchiveTest(NightlyTest):
 
     def test_what_is_refused(self):
         for words, why in ((["--legacy", "--incremental"], "--incremental"), (["--part-size=1K"], "64K"),
-                           (["--keep=0"], "--keep"), (["--full-every=0"], "--full-every")):
+                           (["--keep=0"], "--keep"), (["--full-every=0"], "--full-every"),
+                           (["--full-every=3"], "--incremental"), (["--state=/no/such"], "counts as another"),
+                           (["--", "copy"], "flags of rclone"), (["--", "--include=x"], "--include")):
             self.assertIn(why, self.archive(DAYS[0], *words, code=USAGE)[1])
         self.assertIn("--remote", subprocess.run([ARCHIVE, "-c", self.store], text=True, capture_output=True,
                                                  check=False).stderr)

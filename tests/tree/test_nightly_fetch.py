@@ -210,6 +210,7 @@ class LegacyTest(FetchCase):
     def test_set_of_some_databases(self):
         """It takes the place of these, as a snapshot of them would, although it looks like a whole store."""
         unpack("1.6.7-tsi1", self.folder / "source")
+        (self.folder / "other").mkdir()
         archive(self.folder / "source", self.remote, f"--state={self.folder}/other", "--day=2016-06-09", "--legacy",
                 "--database=with space")
         before = {path.name for path in (self.store / "data").iterdir()}

@@ -66,6 +66,9 @@ static void test_s3(void **arg)
                  "Failed to rcat with 2 errors: last error was: EntityTooLarge: Upload exceeds "
                  "quota.\n\tstatus code: 400, request id: tx3d\n",
                  1, "EntityTooLarge: Upload exceeds quota. status code: 400", -ENOSPC);
+    assert_words(DATE "Failed to lsjson: Get \"http://a/v1\": net/http: timeout awaiting response "
+                      "headers\n",
+                 1, "Get \"http://a/v1\": net/http: timeout awaiting response headers", -EAGAIN);
     assert_words(
         DATE "NOTICE: S3 bucket b path c: Warning: running mkdir does nothing\n" DATE
              "Failed to mkdir: RequestError: send request failed\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "mount-helper/nightly/archive_bytes.h"
+#include "mount-helper/nightly/putting_bytes.h"
 
 #include <stdlib.h>
 
@@ -13,8 +13,8 @@ static ssize_t bytes_read(void *ctx, void *buf, size_t n, uint64_t off, struct e
     return (ssize_t)n;
 }
 
-int archive_bytes_put(struct remote *r, const char *folder, const char *name,
-                      const struct buffer *text, enum putting_verify verify, struct err *e)
+int putting_bytes(struct remote *r, const char *folder, const char *name, const struct buffer *text,
+                  enum putting_verify verify, struct err *e)
 {
     const struct putting how = {.remote = r, .verify = verify, .fixed = true};
     const struct remote_source source = {bytes_read, (void *)text, text->n};
