@@ -226,6 +226,7 @@ static int dumps_file_lookup(struct request *r, const struct dump_folder *dir,
     q.n = measurement.n;
     q.gaps = &r->fs->dumps->gaps;
     q.memory = r->fs->options->memory;
+    q.folder = r->fs->state;
     return dumpfile_lookup(r, &dir->node, c, &q, child);
 }
 

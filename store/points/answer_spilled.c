@@ -369,7 +369,7 @@ int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct 
 {
     cleanup(spilled_freep) struct spilled *s = calloc(1, sizeof(*s));
     const size_t n = p->columns.n;
-    if (!s || answer_spill_new(memory / FOR_SPILL, &s->spill) < 0 ||
+    if (!s || answer_spill_new(memory / FOR_SPILL, p->q.folder, &s->spill) < 0 ||
         answer_rank_new(&p->columns, &s->rank) < 0 || !spilled_row_init(&s->taken, n) ||
         !spilled_row_init(&s->compared[0], n) || !spilled_row_init(&s->compared[1], n))
         return no_memory(e);

@@ -31,7 +31,7 @@
  * query. POINTS_ALL reads series one after the other in all shards side by side (seriesstream.h).
  * POINTS_ANSWER has 24 bytes for each series of a shard beside that; where the budget does not hold
  * the rows of a shard, they are put down in slices of time, in a file without a name of some 16 times
- * the budget, or more if rows of one time take more (io_open_temporary; -ENOSPC names the folder).
+ * the budget, or more if rows of one time take more (in the folder of the query; -ENOSPC names it).
  * One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_POINTS_H
