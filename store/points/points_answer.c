@@ -80,7 +80,7 @@ static int answer_part_begin(const struct points *p, uint32_t i, size_t memory, 
         return r;
     t->heap =
         (struct goheap){.times = t->source->times, .less = t->source->ops->less, .ctx = t->source};
-    t->heap.items = malloc(((size_t)t->source->n + 1) * sizeof(*t->heap.items));
+    t->heap.items = calloc((size_t)t->source->n + 1, sizeof(*t->heap.items));
     return t->heap.items ? 0 : no_memory(e);
 }
 
