@@ -142,7 +142,7 @@ static void read_rest(struct points *p, struct buffer *out)
     buffer_add(out, "", 1);
 }
 
-/* Reads from each place that has a mark. Returns how many have. */
+/* Reads from each place that has a mark, in the same budget or another. Returns how many have. */
 static size_t check_marks(struct schema_cache *c, size_t memory, const char *want)
 {
     struct points *p = open_points(c, memory);
@@ -156,7 +156,7 @@ static size_t check_marks(struct schema_cache *c, size_t memory, const char *wan
             continue;
         n++;
         assert_int_equal(points_mark(p, &mark), 0);
-        struct points *again = open_points(c, memory);
+        struct points *again = open_points(c, n % 2 ? memory : !memory);
         if (points_resume(again, (struct slice){mark.p, mark.n}, &err) < 0)
             fail_msg("%s", err.text);
         read_rest(again, &rest);
