@@ -187,19 +187,25 @@ static int compare_pass(struct comparing *c, const char *folder, const struct ca
     return r < 0 ? err_sys(e, r, "cut") : cutstream_skip(c->stream, folder, e);
 }
 
+static void compare_forget(const char **names, size_t *n, const char *folder)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++)
+        if (!lies_in(names[i], folder))
+            names[kept++] = names[i];
+    *n = kept;
+}
+
 /* The folder has changed since its files were retained as a piece. */
 static int compare_drop_piece(struct making *m, struct cut_piece *p, struct err *e)
 {
     struct cutlist *l = &m->list;
-    size_t kept = 0;
     int r = pool_take_back(&m->pool, p->first, p->n, e);
     if (r < 0)
         return r;
     loss_forget(m->loss, p->folder);
-    for (size_t i = 0; i < l->nremoved; i++)
-        if (!lies_in(l->removed[i], p->folder))
-            l->removed[kept++] = l->removed[i];
-    l->nremoved = kept;
+    compare_forget(l->removed, &l->nremoved, p->folder);
+    compare_forget(l->removed_folders, &l->nremoved_folders, p->folder);
     m->out->files -= p->files;
     m->out->bytes -= p->bytes;
     const size_t after = m->npieces - (size_t)(p - m->pieces) - 1;

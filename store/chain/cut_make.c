@@ -133,13 +133,13 @@ static void make_remember(struct making *m, const char *id, uint64_t index)
     catalog_put_base(snapshots_catalog(m->c->snapshots), id, &base, NULL);
 }
 
-/* Retains what has changed and writes the manifest. */
-static int make_commit(struct making *m, struct err *e)
+/* Retains what has changed, unless that was done, and writes the manifest. */
+static int make_commit(struct making *m, bool retained, struct err *e)
 {
     struct cut_head *h = &m->list.head;
     char name[32];
     int r = make_begin_retaining(m, e);
-    if (r == 0 && m->npieces == 0)
+    if (r == 0 && !retained)
         r = cut_compare(m, CUT_RETAIN, e);
     if (r == 0)
         r = pool_finish(&m->pool, e);
@@ -186,7 +186,8 @@ static int make_cut(struct making *m, struct err *e)
         return r;
     make_fill_head(m, id);
     /* Where there are pieces, something has been retained already. */
-    if ((r = cut_compare(m, m->npieces ? CUT_WEIGH | CUT_RETAIN : CUT_WEIGH, e)) < 0)
+    const bool retained = m->npieces > 0; /* the comparison may drop them all */
+    if ((r = cut_compare(m, retained ? CUT_WEIGH | CUT_RETAIN : CUT_WEIGH, e)) < 0)
         return r;
     if (!m->first && !m->changed && !m->base_known)
         make_remember(m, m->before.head.id, capture_record(m->capture)->index);
@@ -194,7 +195,7 @@ static int make_cut(struct making *m, struct err *e)
         return 0;
     if ((r = weigh(m)) < 0)
         return err_sys(e, r, "cut");
-    return make_commit(m, e);
+    return make_commit(m, retained, e);
 }
 
 /* Whether the files of a shard are retained already, if they are still those of the mark. */

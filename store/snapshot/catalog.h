@@ -57,6 +57,9 @@ struct catalog_folder {
     /* Nothing is asked of the files: they are the same as in the capture `earlier` (catalog_settle),
      * with their indexes; or, if n is 0, they are what is known of the folder, whatever `earlier` is. */
     bool known;
+    /* Of a shard whose files were not listed: by which digest they were known. NULL: of others. If
+     * another process has found another one since, the next look is to list them. */
+    const uint8_t *digest;
 };
 
 /* A shard's files of data, and by what it is known later that they are the same (catalog_shards.c). */

@@ -58,6 +58,22 @@ static int shards_put_one(struct catalog *c, const struct catalog_shard *given, 
     return mdb_put(c->txn, c->shards, &k, &v, 0);
 }
 
+/* Another process may have settled a later look before this one. The counter of this state is above
+ * what that gave, so it would say that the state has what that look has found. */
+static int shards_doubt_one(struct catalog *c, const struct catalog_folder *f)
+{
+    struct catalog_shard now;
+    const char *shard = f->path + strlen("data/");
+    char buf[CATALOG_KEY_MAX];
+    MDB_val k = catalog_key(shard, buf);
+    int rc = shards_get(c, shard, &now);
+    if (rc == 0 && memcmp(now.digest, f->digest, SHA256_BYTES) != 0) {
+        rc = mdb_del(c->txn, c->shards, &k, NULL);
+        c->unsaved++;
+    }
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 struct names {
     MDB_val *at;
     size_t n;
@@ -110,6 +126,9 @@ int catalog_put_shards(struct catalog *c, const struct catalog_shape *shape, uin
                        bool all)
 {
     int rc = 0;
+    for (size_t i = 0; rc == 0 && shape && i < shape->nfolders; i++)
+        if (shape->folders[i].digest)
+            rc = shards_doubt_one(c, &shape->folders[i]);
     for (size_t i = 0; rc == 0 && shape && i < shape->nshards; i++) {
         struct catalog_shard s;
         memset(&s, 0, sizeof(s));

@@ -84,7 +84,8 @@ static int pinned_shape(struct view *v, struct catalog_shape *out)
             (struct catalog_folder){.path = r->dir,
                                     .first = c->firsts[i] + 1,
                                     .n = r->n - 1,
-                                    .known = r->holds != RUN_LISTED || (r->settled && r->n > 1)};
+                                    .known = r->holds != RUN_LISTED || (r->settled && r->n > 1),
+                                    .digest = r->holds == RUN_KNOWN ? r->digest : NULL};
     }
     *out = (struct catalog_shape){.folders = folders,
                                   .nfolders = c->nruns,

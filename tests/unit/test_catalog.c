@@ -585,7 +585,7 @@ static uint64_t settle_shard(struct catalog *c, uint8_t state, uint8_t shard, st
 {
     const uint8_t digest[SHA256_BYTES] = {state};
     const struct catalog_files view = view_of(l);
-    const struct catalog_folder folder = {"data/db/rp/1", 0, l->n, false};
+    const struct catalog_folder folder = {.path = "data/db/rp/1", .n = l->n};
     const struct catalog_shape shape = {
         .folders = &folder, .nfolders = 1, .shard = give_shard, .nshards = 1};
     struct catalog_record rec;

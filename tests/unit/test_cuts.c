@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -914,6 +915,46 @@ static void older_manifests(void **state)
     assert_int_equal(unlinkat(fd, "cut", 0) | unlinkat(fd, "new", 0), 0);
 }
 
+/* A shard that is dropped after its files were retained as a piece. */
+static void drop_a_shard(void *arg, const char *path, uint64_t size, bool linked)
+{
+    const struct fixture *f = arg;
+    (void)size;
+    (void)linked;
+    if (strcmp(path, "data/db/rp/1/000000600-000000001.tsm") != 0)
+        return;
+    store_remove(&f->store, "data/db/rp/1");
+    store_remove(&f->store, "wal/db/rp/1");
+    store_meta(&f->store, shards + 1, 2);
+}
+
+static void a_shard_dropped_between_pieces(void **state)
+{
+    struct fixture *f = *state;
+    const struct cut_rules rules = {.file = drop_a_shard, .arg = f};
+    struct rlimit limit, low;
+    struct cut_result result;
+    struct err e;
+    for (int i = 2; i <= 600; i++) {
+        char rel[64];
+        for (int shard = 1; shard <= 2; shard++) {
+            snprintf(rel, sizeof(rel), "data/db/rp/%d/%09d-000000001.tsm", shard, i);
+            store_text(&f->store, rel, "some");
+        }
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = (struct rlimit){2800, limit.rlim_max}; /* so that the shards are two pieces */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int r = try_cut(f, &rules, &result, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (r < 0)
+        fail_msg("cuts_make: %d %s", r, e.text);
+    autofree char *got = describe_state(f, 0), *expected = describe_now(f);
+    check_same_text("the base", got, expected);
+    check_accounts(f);
+    assert_int_equal(result.files, 601); /* with meta.db */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -938,6 +979,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(losses_are_not_folded, setup, teardown),
         cmocka_unit_test_setup_teardown(small_losses_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(older_manifests, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_shard_dropped_between_pieces, setup, teardown),
         cmocka_unit_test(times),
     };
     return cmocka_run_group_tests_name("cuts", tests, NULL, NULL);

@@ -552,6 +552,71 @@ static void watches_tell_what_was_touched(void **state)
     watches_free(w);
 }
 
+/* Two processes that share a catalogue. The one takes a shard for what it was when something, such as
+ * a cut, was built on the state `base`; and before it has settled that, the other finds a new file. */
+struct two {
+    struct fixture *f;
+    struct capture_source *other;
+    uint64_t base;
+    bool done;
+};
+
+static bool known_since_base(void *ctx, const struct catalog_shard *s, bool doubt)
+{
+    (void)doubt;
+    return s->changed <= ((struct two *)ctx)->base;
+}
+
+/* Called when the shards have been looked at, and their WAL is read. */
+static bool meanwhile(void *ctx)
+{
+    struct two *t = ctx;
+    if (t->done)
+        return false;
+    t->done = true;
+    store_text(&t->f->store, "data/a/rp/2/000000002-000000001.tsm", "new");
+    age(&t->f->store);
+    tarball_unref(take(t->f, t->other, NULL));
+    return false;
+}
+
+/* Whether the files of the shard are listed by the next capture of what has changed since base. */
+static bool lists(struct two *t, const char *shard)
+{
+    const struct marks_wanted wanted = {
+        .known = known_since_base, .ctx = t, .most = 1000, .last = true};
+    const struct window_wait wait = {time_mono_ns() + 20 * SECOND, meanwhile, t};
+    struct capture *c;
+    struct err e = {0};
+    bool later, listed = false;
+    int r = capture_source_changes(t->f->source, &wanted, &wait, &c, &later, &e);
+    if (r < 0)
+        fail_msg("capture_source_changes: %d %s", r, e.text);
+    for (size_t i = 0; i < capture_runs(c); i++) {
+        const struct capture_run run = capture_run(c, i);
+        listed |= strcmp(run.dir, shard) == 0 && run.listed;
+    }
+    t->base = capture_record(c)->index;
+    capture_unref(c);
+    return listed;
+}
+
+static void what_another_process_finds_meanwhile_is_listed(void **state)
+{
+    struct fixture *f = *state;
+    struct two t = {.f = f, .done = true};
+    settle(f);
+    assert_int_equal(capture_source_new(&f->store.paths, f->catalog, "host", &t.other), 0);
+    t.base = capture_record(tarball_capture(f->newest))->index;
+    assert_false(lists(&t, "data/a/rp/2"));
+    t.done = false;
+    assert_false(lists(&t, "data/a/rp/2"));
+    assert_true(t.done);
+    assert_true(lists(&t, "data/a/rp/2"));
+    assert_false(lists(&t, "data/a/rp/2"));
+    capture_source_free(t.other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +626,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_has_not_changed_is_shared, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_catalogue_changes_no_capture, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_tell_what_was_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_another_process_finds_meanwhile_is_listed, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
