@@ -40,6 +40,15 @@ start) [ ! -e breaks ] || exit 1; [ ! -e waits ] || echo $$ >waits; [ ! -e waits
 esac
 """
 
+# The object is read once, and then not any more.
+BROKEN_RCLONE = """#!/bin/sh
+case "$*" in cat*full.tar)
+    [ ! -e {folder}/read ] || {{ echo "2016/01/02 03:04:05 ERROR : it is broken" >&2; exit 1; }}
+    touch {folder}/read ;;
+esac
+exec {rclone} "$@"
+"""
+
 # Reads of the object whose name is in the file `slow` begin, and never end.
 SLOW_RCLONE = """#!/bin/sh
 for word in "$@"; do
@@ -346,6 +355,14 @@ class DamageTest(FetchCase):
         self.object.write_bytes(content)
         self.check_refused(r"full\.tar\.001: damaged: its SHA-256 is \w+, and its receipt says", self.OFFER,
                            trials=((), ("--dry-run",)))
+
+    def test_named_once(self):
+        """An object, in the message about it."""
+        rclone = shutil.which("rclone")
+        self.on_path(rclone=BROKEN_RCLONE.format(folder=self.folder, rclone=rclone))
+        said = self.fetch("--quiet", "--day=2016-06-10", code=FAILED)[1]
+        self.assertRegex(said, "^influxfs-fetch: .*full.tar cannot be read: it is broken")
+        self.assertEqual(said.count("full.tar"), 1, said)
 
     def test_truncated(self):
         self.object.write_bytes(self.object.read_bytes()[:-1])
