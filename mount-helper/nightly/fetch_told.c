@@ -26,17 +26,6 @@ static bool told_comes(const struct restore_request *q, const char *db)
     return !q->as && selection_of_databases(&q->part) && selection_has_database(&q->part, db);
 }
 
-bool fetch_told_holds(const struct receipt *c, const char *db)
-{
-    for (const char *p = db; *p; p++)
-        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-            return true;
-    for (size_t i = 0; i < c->ndatabases; i++)
-        if (strcmp(c->databases[i], db) == 0)
-            return true;
-    return false;
-}
-
 static void told_miss(const struct meta *m, const char *db, struct err *missing)
 {
     const struct err before = *missing;
