@@ -89,6 +89,7 @@ static void told_json(struct nightjob *j, const struct fetch_found *f,
     json_add_text(j->json, "store", c->store);
     json_add(j->json, "host", json_text_or_null(c->host));
     json_add_text(j->json, "form", receipt_form_name(f->chain.at[0].receipt.form));
+    json_add_bool(j->json, "part", c->selection);
     json_add_count(j->json, "numbers", told_numbers(f));
     json_add(j->json, "id", json_text_or_null(c->id));
     json_add(j->json, "created", json_text_or_null(c->created));
@@ -121,8 +122,8 @@ static void told_line(const struct nightjob *j, const struct fetch_found *f,
 {
     const struct receipt *c = newest(f);
     const size_t numbers = told_numbers(f);
-    printf("%s: the %s archive of %s", c->day, receipt_form_name(f->chain.at[0].receipt.form),
-           c->host ? c->host : c->store);
+    printf("%s: the %s archive of %s%s", c->day, receipt_form_name(f->chain.at[0].receipt.form),
+           c->selection ? "a part of " : "", c->host ? c->host : c->store);
     if (numbers)
         printf(" with %zu number%s", numbers, plural(numbers));
     if (c->created)

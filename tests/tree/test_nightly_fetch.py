@@ -218,6 +218,32 @@ class DaysTest(FetchCase):
         self.assertEqual(told["databases"], ["db"])
         self.assertEqual(sorted(os.listdir(self.store / "data")), ["again", "old db"])
 
+    def test_newer_part(self):
+        """It is not the store of its day, where that has been archived as well."""
+        source = self.folder / "source"
+        unpack("1.6.7-tsi1", source)
+        (self.folder / "other").mkdir()
+        whole, part = ["a.b", "sensu_db", "with space"], ["with space"]
+        for day, options in ((DAYS[0], ()), (DAYS[0], ("--database=with space",)), (DAYS[1], ("--database=with space", "--legacy"))):
+            archive(source, self.remote, f"--state={self.folder}/other", f"--day={day}", *options)
+
+        def found(*options):
+            out, said = self.fetch("--json", "--dry-run", *options)
+            told = json.loads(out)
+            return told["part"], told["archived_databases"], said
+
+        is_part, databases, said = found(f"--day={DAYS[0]}")
+        self.assertEqual((is_part, sorted(databases)), (False, whole))
+        self.assertIn(f"the newest archive of {DAYS[0]} is of a part of the store", said)
+        self.assertEqual(found(f"--day={DAYS[0]}", "--database=with space")[:2], (True, part))
+        self.assertFalse(found(f"--day={DAYS[0]}", "--database=sensu_db")[0])
+        self.assertFalse(found(f"--day={DAYS[0]}", "--database=sensu_db:with space")[0])
+        is_part, databases, said = found(f"--day={DAYS[1]}")
+        self.assertEqual((is_part, databases), (True, part))
+        self.assertIn("only that is restored", said)
+        self.assertIn("archive of a part of ", self.fetch("--quiet", f"--day={DAYS[1]}")[0])
+        self.assertEqual({path.name for path in (self.store / "data").iterdir()}, {"old db", "with space"})
+
     def test_usage(self):
         for options, words in ((["--into=/x", "--database=db"], "--into"), (["--stop=-x"], "--stop"),
                                (["--stop=influx*"], "is not the name of one unit"), (["--stop=a b"], "is not the name of one unit"),
