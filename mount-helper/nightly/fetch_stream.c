@@ -143,7 +143,7 @@ static ssize_t fetch_stream_read(struct fetch_stream *s, char *to, size_t room, 
 {
     struct err why = {0};
     int r =
-        s->reader ? 0 : remote_read_known(s->remote, s->path, object_of(s)->size, &s->reader, &why);
+        s->reader ? 0 : remote_read_open(s->remote, s->path, object_of(s)->size, &s->reader, &why);
     ssize_t n = r < 0 ? r : remote_read(s->reader, to, room, &why);
     if (n == -ENOENT || n == -EBADMSG)
         return err_set(e, -EBADMSG, "the archive of %s is not good: %s", s->day, why.text);
