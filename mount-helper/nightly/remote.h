@@ -3,11 +3,10 @@
  * Object storage, by rclone(1): what is here is all that knows of it.
  *
  * A remote is NAME:, NAME:BASE or a folder of this machine, as users of rclone write it and value_remote
- * (store/program/values.h) lets through: without secrets. A path is
- * below it, such as "2016-06-11/2016-06-11/shards/x.tar"; its first part is the container. rclone is
- * found on PATH and runs as a child, once for each call, with the caller's environment
- * (RCLONE_CONFIG, RCLONE_SWIFT_KEY, …) and with what the user gave after "--". No secret is put on a
- * command line, nor into a message.
+ * (store/program/values.h) lets through: without secrets. A path is below it, such as
+ * "2016-06-11/2016-06-11/shards/x.tar"; its first part is the container. rclone is found on PATH and
+ * runs as a child, once for each call, with the caller's environment (RCLONE_CONFIG, RCLONE_SWIFT_KEY, …)
+ * and with what the user gave after "--". No secret is put on a command line, nor into a message.
  *
  * Errors, all with a message that names the remote and the path, and rclone's last error in one line:
  *
@@ -18,7 +17,8 @@
  *             patience as the remote has: all calls but remote_put try again (remote_retry.h)
  *   -EINTR    the program is to stop (snap_stopped); the child has been ended
  *   -ENOEXEC  rclone is missing, too old, or does not know the remote
- *   -EBADMSG  what rclone printed cannot be read; of an upload: it was spoilt on the way
+ *   -EBADMSG  what rclone printed cannot be read; of an upload: it was spoilt on the way; of an object
+ *             that is read: it has another size than it should have
  *   -EIO      all else
  *
  * A child ends with the thread that started it: one thread for each remote, which outlives the call
@@ -106,8 +106,7 @@ int remote_get(struct remote *r, const char *path, size_t max, struct buffer *ou
 struct remote_reader;
 int remote_read_open(struct remote *r, const char *path, uint64_t size, struct remote_reader **out,
                      struct err *e);
-/* At least one byte and at most n > 0; 0 at the end, which is said only if rclone ended well. -EBADMSG: it
- * has another size. */
+/* At least one byte and at most n > 0; 0 at the end, which is said only if rclone ended well. */
 ssize_t remote_read(struct remote_reader *f, void *buf, size_t n, struct err *e);
 void remote_read_close(struct remote_reader *f); /* also in the middle; NULL is allowed */
 
