@@ -58,6 +58,7 @@ static int dumpfile_begin(const struct generated *g, struct schema_cache *c,
     t->all = g->fs->dumps;
     t->memory = dumpfile_share(t->all);
     q.memory = t->memory;
+    q.folder = t->all->fs->state;
     q.reader = reader;
     int r = dump_open(c, &q, &t->dump, e);
     if (r == 0 && mark)
