@@ -24,8 +24,8 @@ int archive_clean_look(const struct archive_place *p, int32_t day, bool all,
                        struct archived_day *out, struct err *e);
 
 /* Takes a run back that the day was seen to hold: marks it, then removes its receipt, its objects but
- * those that another receipt names, its mark, and folders and container if they are empty then. Killed anywhere, it is no archive any more,
- * and archive_clean_look does the rest. */
+ * those that another receipt names, its mark, and folders and container if they are empty then. Killed
+ * anywhere, it is no archive any more, and archive_clean_look does the rest. */
 int archive_clean_take_back(const struct archive_place *p, const struct archived_day *d,
                             const struct archived_run *run, struct err *e);
 

@@ -8,8 +8,8 @@
  * before them, the runs of this store go, by their receipts: first the receipt, so that what is half
  * removed is no archive, and then the objects that it names. While there are fewer than N such days, none
  * goes: what is damaged may be put back; and a day of which too much was gone (archive_judge.h) is none of
- * them. Other stores' runs, dumps, and runs whose receipt cannot be read
- * stay; and runs of another part of the store (--database), which are another job's to count.
+ * them. Other stores' runs, dumps, and runs whose receipt cannot be read stay; and so do runs of another
+ * part of the store (--database), which are another job's to count.
  *
  * Nothing at all is removed (-ECANCELED, with the reason) where the listing of the remote looks wrong:
  * the run just made is not in it, or not good, or what a run that stays builds on is missing; nor while

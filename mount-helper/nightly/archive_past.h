@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the remote holds of this store, or of the part that is archived, up to a day: the newest good
- * archive, and the chain that a number can go on with. Of a chain only the manifests are read, which are at the beginning of its tars.
- * On the way, leftovers are removed in each day that is looked at (archive_clean.h), and a run that is
- * not good is said, and counted.
+ * archive, and the chain that a number can go on with. Of a chain only the manifests are read, which are
+ * at the beginning of its tars. On the way, leftovers are removed in each day that is looked at
+ * (archive_clean.h), and a run that is not good is said, and counted.
  */
 #ifndef INFLUXFS_NIGHTLY_ARCHIVE_PAST_H
 #define INFLUXFS_NIGHTLY_ARCHIVE_PAST_H

@@ -51,7 +51,8 @@ int archive_source_tell(const struct archive_source *s, struct receipt *into, st
 /* The objects, in the order of their bytes. None: nothing has changed. */
 size_t archive_source_count(const struct archive_source *s);
 uint64_t archive_source_bytes(const struct archive_source *s); /* of all */
-/* Object i: its name, which lives as long as s or, of a piece, until the next call; and its bytes, until another one is opened. */
+/* Object i: its name, which lives as long as s or, of a piece, until the next call; and its bytes, until
+ * another one is opened. */
 const char *archive_source_name(struct archive_source *s, size_t i);
 int archive_source_open(struct archive_source *s, size_t i, struct remote_source *out,
                         struct err *e);

@@ -36,7 +36,7 @@ static int archive_tar_open_next(struct archive_tar *t, struct err *e)
 {
     const struct receipt_object *o = &t->receipt->objects[t->next++];
     autofree char *path = path_join(t->folder, o->name);
-    return path ? remote_read_known(t->remote, path, o->size, &t->reader, e)
+    return path ? remote_read_open(t->remote, path, o->size, &t->reader, e)
                 : err_sys(e, -ENOMEM, "%s", o->name);
 }
 

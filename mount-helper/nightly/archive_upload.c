@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define WINDING_UP_NS (20 * SECOND_NS) /* of a service manager's patience */
-
 struct uploading {
     const struct archive_place *place;
     struct archive_source *source;
@@ -105,7 +103,7 @@ static void upload_undo(const struct uploading *u, int why)
     struct err e = {0};
     struct archive_place own = *u->place;
     own.undo = true;
-    remote_wind_up(u->place->remote, WINDING_UP_NS);
+    remote_wind_up(u->place->remote, REMOTE_WIND_UP_NS);
     int r = why == -EAGAIN ? why : archive_clean_look(&own, own.day, false, &d, &e);
     if (r == 0)
         archived_day_clear(&d);

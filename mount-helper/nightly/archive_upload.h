@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Uploads a run: mark (which makes the container), objects one after the other, their sums, the receipt; and removes the
- * mark. Each is verified before the next one begins, and a kill between any two of them leaves a day
+ * Uploads a run: mark (which makes the container), objects one after the other, their sums, the receipt;
+ * and removes the mark. Each is verified before the next one begins, and a kill between any two of them leaves a day
  * that does not count, for archive_clean.h to clean.
  */
 #ifndef INFLUXFS_NIGHTLY_ARCHIVE_UPLOAD_H

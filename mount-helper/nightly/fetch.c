@@ -102,6 +102,22 @@ static int fetch_ask(struct fetch *f, struct err *e)
     return 0;
 }
 
+/* By the receipt, or by a file of it: also a database that a receipt does not name can be had. */
+static bool fetch_holds(const struct fetch *f, const struct receipt *c, const char *db)
+{
+    const size_t n = strlen(db);
+    bool holds = receipt_has_database(c, db);
+    for (size_t i = 0; !holds && i < f->source.n; i++) {
+        const struct manifest *m = f->source.at[i].m;
+        for (size_t k = 0; m && !holds && k < m->nfiles; k++) {
+            const char *path;
+            target_kind_of(m->files[k].name, &path);
+            holds = strncmp(path, db, n) == 0 && path[n] == '/';
+        }
+    }
+    return holds;
+}
+
 /* What would be refused after all was read, with influxd stopped. */
 static int fetch_check_names(const struct fetch *f, struct err *e)
 {
@@ -110,7 +126,7 @@ static int fetch_check_names(const struct fetch *f, struct err *e)
     const struct selection *part = &f->own.part;
     cleanup(targets_freep) struct targets *t = NULL;
     for (size_t i = 0; !f->into && i < part->ndatabases; i++)
-        if (!fetch_told_holds(c, part->databases[i]))
+        if (!fetch_holds(f, c, part->databases[i]))
             return err_set(e, -ENOENT, "the archive of %s holds no database %s", c->day,
                            part->databases[i]);
     if (f->into || !f->own.as)

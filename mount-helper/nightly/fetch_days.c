@@ -247,6 +247,43 @@ static void fetch_days_tell_older(struct nightjob *j, int32_t day)
                   plural((unsigned)days - 1), found);
 }
 
+/* Whether the run holds all that is wanted of its day. One whose receipt is not known may be of the whole. */
+static bool fetch_days_suffices(const struct archived_run *run, const struct selection *wanted)
+{
+    const struct selection *has = run->receipt.selection;
+    if (!run->known || !has)
+        return true;
+    if (!wanted->ndatabases || !selection_of_databases(has))
+        return false;
+    for (size_t i = 0; i < wanted->ndatabases; i++)
+        if (!receipt_has_database(&run->receipt, wanted->databases[i]))
+            return false;
+    return true;
+}
+
+/* Of the runs of a day, the newest that suffices; if none does, the newest. */
+static const struct archived_run *fetch_days_choose(const struct nightjob *j,
+                                                    const struct archived_day *d)
+{
+    const struct selection wanted = options_selection(&j->snap.o);
+    for (size_t i = 0; i < d->n; i++)
+        if (fetch_days_suffices(&d->runs[i], &wanted))
+            return &d->runs[i];
+    return d->runs;
+}
+
+static void fetch_days_tell_choice(const struct archived_day *d, const struct archived_run *run)
+{
+    char day[TIME_TEXT];
+    time_day_text(d->day, day);
+    if (run != d->runs)
+        snap_note("the newest archive of %s is of a part of the store: taking the one before it "
+                  "that holds what is wanted, %s",
+                  day, run->name);
+    else if (run->known && run->receipt.selection)
+        snap_note("the archive of %s is of a part of the store: only that is restored", day);
+}
+
 /* Judges the run, and what it builds on. */
 static int fetch_days_judge(struct nightjob *j, const struct archived_run *run,
                             struct archived_chain *chain, struct err *e)
@@ -277,7 +314,9 @@ int fetch_days_find(struct nightjob *j, struct fetch_found *out, struct err *e)
     receipt_is_name(d.runs[0].name, out->store, NULL);
     if (out->older)
         fetch_days_tell_older(j, d.day);
-    return fetch_days_judge(j, &d.runs[0], &out->chain, e);
+    const struct archived_run *run = fetch_days_choose(j, &d);
+    fetch_days_tell_choice(&d, run);
+    return fetch_days_judge(j, run, &out->chain, e);
 }
 
 void fetch_found_clear(struct fetch_found *f)
@@ -349,7 +388,7 @@ void fetch_days_offer(struct nightjob *j, const struct fetch_found *bad,
         while (at < w.n && w.all[at] >= bad->day)
             at++;
         r = fetch_days_next(&w, bad->store, &at, &d, &why);
-        if (r < 0 || !fetch_days_is_good(j, &d.runs[0], spoilt))
+        if (r < 0 || !fetch_days_is_good(j, fetch_days_choose(j, &d), spoilt))
             continue;
         time_day_text(d.day, day);
         snap_say("the newest good archive before it is that of %s: take it by --day=%s", day, day);

@@ -18,6 +18,9 @@ struct fetch_found {
  * that whose archive was fetched last (fetch_last.h); else of j's own store, if it has one on such a day;
  * else of the only store that has, on whatever such day. Days without are passed over, with a warning.
  *
+ * A run of a part of the store counts only where --database names nothing but databases that it holds whole,
+ * or where the day has no other.
+ *
  * Nothing of another day, or another run, is taken in the place of what is not good; found->day and ->store
  * are set then. -ENOENT: nothing is archived; -EINVAL: of several stores, which are named; -EBADMSG: it is
  * damaged; -ESTALE: what it builds on is not there or not good; others as of remote.h. The caller clears

@@ -130,8 +130,8 @@ int fetch_service_stop(struct fetch_service *s, const char *state, const struct 
     }
     if (s->was_active)
         snap_note("stopping %s", s->unit);
-    r = systemctl_tell("stop", NULL, s->unit,
-                       e); /* also one that does not run: the name may be wrong */
+    /* Also one that does not run: its name may be wrong. */
+    r = systemctl_tell("stop", NULL, s->unit, e);
     return r < 0 ? r : service_wait_until_gone(s, p, e);
 }
 

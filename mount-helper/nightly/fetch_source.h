@@ -18,9 +18,9 @@ struct fetch_source {
     uint64_t bytes, objects;
 };
 
-/* Reads the manifest of each snapshot, from its first bytes. The remote and the chain are borrowed. -EBADMSG: one is not
- * the snapshot that its receipt speaks of; others as fetch_stream_pull. The caller closes *out, also on
- * failure. */
+/* Reads the manifest of each snapshot, from its first bytes. The remote and the chain are borrowed.
+ * -EBADMSG: one is not the snapshot that its receipt speaks of; others as fetch_stream_pull. The caller
+ * closes *out, also on failure. */
 int fetch_source_open(struct remote *r, const char *format, const struct archived_chain *chain,
                       struct fetch_source *out, struct err *e);
 void fetch_source_close(struct fetch_source *s);

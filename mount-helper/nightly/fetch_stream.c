@@ -11,7 +11,6 @@
 
 #define HELD (64u << 10) /* of the end; more than a tar has after its last file's bytes */
 #define BLOCK (1u << 20)
-#define NOT_GOOD "the archive of %s is not good: %s: " /* the day, and an object */
 
 static const char zeros[TAR_END];
 
@@ -114,8 +113,11 @@ static int fetch_stream_check(struct fetch_stream *s, struct err *e)
     hash_worker_end(s->sum, sum);
     sha256_hex(sum, hex);
     if (strcmp(hex, o->sha256) != 0)
-        return err_set(e, -EBADMSG, NOT_GOOD "damaged: its SHA-256 is %s, and its receipt says %s",
-                       s->day, s->path, hex, o->sha256);
+        return err_set(e, -EBADMSG,
+                       "the archive of %s is not good: %s%s%s: damaged: its SHA-256 is %s, and its "
+                       "receipt says %s",
+                       s->day, remote_name(s->remote), remote_slash(s->remote), s->path, hex,
+                       o->sha256);
     return 0;
 }
 
@@ -141,7 +143,7 @@ static ssize_t fetch_stream_read(struct fetch_stream *s, char *to, size_t room, 
 {
     struct err why = {0};
     int r =
-        s->reader ? 0 : remote_read_known(s->remote, s->path, object_of(s)->size, &s->reader, &why);
+        s->reader ? 0 : remote_read_open(s->remote, s->path, object_of(s)->size, &s->reader, &why);
     ssize_t n = r < 0 ? r : remote_read(s->reader, to, room, &why);
     if (n == -ENOENT || n == -EBADMSG)
         return err_set(e, -EBADMSG, "the archive of %s is not good: %s", s->day, why.text);

@@ -26,17 +26,6 @@ static bool told_comes(const struct restore_request *q, const char *db)
     return !q->as && selection_of_databases(&q->part) && selection_has_database(&q->part, db);
 }
 
-bool fetch_told_holds(const struct receipt *c, const char *db)
-{
-    for (const char *p = db; *p; p++)
-        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-            return true;
-    for (size_t i = 0; i < c->ndatabases; i++)
-        if (strcmp(c->databases[i], db) == 0)
-            return true;
-    return false;
-}
-
 static void told_miss(const struct meta *m, const char *db, struct err *missing)
 {
     const struct err before = *missing;
@@ -100,6 +89,7 @@ static void told_json(struct nightjob *j, const struct fetch_found *f,
     json_add_text(j->json, "store", c->store);
     json_add(j->json, "host", json_text_or_null(c->host));
     json_add_text(j->json, "form", receipt_form_name(f->chain.at[0].receipt.form));
+    json_add_bool(j->json, "part", c->selection);
     json_add_count(j->json, "numbers", told_numbers(f));
     json_add(j->json, "id", json_text_or_null(c->id));
     json_add(j->json, "created", json_text_or_null(c->created));
@@ -132,8 +122,8 @@ static void told_line(const struct nightjob *j, const struct fetch_found *f,
 {
     const struct receipt *c = newest(f);
     const size_t numbers = told_numbers(f);
-    printf("%s: the %s archive of %s", c->day, receipt_form_name(f->chain.at[0].receipt.form),
-           c->host ? c->host : c->store);
+    printf("%s: the %s archive of %s%s", c->day, receipt_form_name(f->chain.at[0].receipt.form),
+           c->selection ? "a part of " : "", c->host ? c->host : c->store);
     if (numbers)
         printf(" with %zu number%s", numbers, plural(numbers));
     if (c->created)

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define PIECE ((size_t)1 << 18)
-#define WINDING_UP_NS (20 * SECOND_NS)
 #define MOVED_LEAST ((uint64_t)1 << 20) /* what is less may lie in buffers on the way */
 #define DAMAGED_MOST 2                  /* times that it may arrive as something else */
 
@@ -115,7 +114,7 @@ int putting_sum(struct remote *r, const char *path, uint64_t size, char sha256[S
     autofree char *piece = malloc(PIECE);
     if (!piece || !h)
         return err_sys(e, -ENOMEM, "%s", path);
-    ssize_t n = remote_read_known(r, path, size, &f, e);
+    ssize_t n = remote_read_open(r, path, size, &f, e);
     if (n < 0)
         return (int)n;
     while ((n = remote_read(f, piece, PIECE, e)) > 0)
@@ -202,7 +201,7 @@ static int putting_give_up(struct upload *u, int code, struct err *e)
 {
     const struct err why = e ? *e : (struct err){0};
     struct err left = {0};
-    remote_wind_up(u->p->remote, WINDING_UP_NS);
+    remote_wind_up(u->p->remote, REMOTE_WIND_UP_NS);
     if (putting_clear(u, &left) < 0)
         err_set(e, code, "%s; what came of it is left there: %s", why.text, left.text);
     else

@@ -39,7 +39,7 @@ int putting_object(const struct putting *p, const char *folder, const char *name
                    const struct remote_source *s, struct put_object *out, struct err *e);
 
 /* The SHA-256 of an object that lies there, and should have so many bytes, which is read whole. Errors as
- * those of remote_read_known. */
+ * those of remote_read_open. */
 int putting_sum(struct remote *r, const char *path, uint64_t size, char sha256[SHA256_HEX + 1],
                 struct err *e);
 

@@ -56,6 +56,17 @@ bool receipt_is_name(const char *name, char store[RECEIPT_STORE + 1], char run[R
     return true;
 }
 
+bool receipt_has_database(const struct receipt *c, const char *db)
+{
+    for (const char *p = db; *p; p++)
+        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+            return true;
+    for (size_t i = 0; i < c->ndatabases; i++)
+        if (strcmp(c->databases[i], db) == 0)
+            return true;
+    return false;
+}
+
 const struct receipt_object *receipt_find(const struct receipt *c, const char *name)
 {
     for (size_t i = 0; i < c->nobjects; i++)

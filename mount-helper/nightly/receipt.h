@@ -107,6 +107,10 @@ void receipt_name(const struct receipt *c, const char *ending, char out[RECEIPT_
 /* Whether it is the name of a receipt, and of which store and run (may be NULL). */
 bool receipt_is_name(const char *name, char store[RECEIPT_STORE + 1], char run[RECEIPT_RUN + 1]);
 
+/* Whether it is of something that has a database of this name, as far as it can tell: odd names are in it as
+ * text only. */
+bool receipt_has_database(const struct receipt *c, const char *db);
+
 /* The object of that name, or NULL; and the bytes of all. */
 const struct receipt_object *receipt_find(const struct receipt *c, const char *name);
 uint64_t receipt_bytes(const struct receipt *c);

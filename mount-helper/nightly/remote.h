@@ -3,11 +3,10 @@
  * Object storage, by rclone(1): what is here is all that knows of it.
  *
  * A remote is NAME:, NAME:BASE or a folder of this machine, as users of rclone write it and value_remote
- * (store/program/values.h) lets through: without secrets. A path is
- * below it, such as "2016-06-11/2016-06-11/shards/x.tar"; its first part is the container. rclone is
- * found on PATH and runs as a child, once for each call, with the caller's environment
- * (RCLONE_CONFIG, RCLONE_SWIFT_KEY, …) and with what the user gave after "--". No secret is put on a
- * command line, nor into a message.
+ * (store/program/values.h) lets through: without secrets. A path is below it, such as
+ * "2016-06-11/2016-06-11/shards/x.tar"; its first part is the container. rclone is found on PATH and
+ * runs as a child, once for each call, with the caller's environment (RCLONE_CONFIG, RCLONE_SWIFT_KEY, …)
+ * and with what the user gave after "--". No secret is put on a command line, nor into a message.
  *
  * Errors, all with a message that names the remote and the path, and rclone's last error in one line:
  *
@@ -18,7 +17,8 @@
  *             patience as the remote has: all calls but remote_put try again (remote_retry.h)
  *   -EINTR    the program is to stop (snap_stopped); the child has been ended
  *   -ENOEXEC  rclone is missing, too old, or does not know the remote
- *   -EBADMSG  what rclone printed cannot be read; of an upload: it was spoilt on the way
+ *   -EBADMSG  what rclone printed cannot be read; of an upload: it was spoilt on the way; of an object
+ *             that is read: it has another size than it should have
  *   -EIO      all else
  *
  * A child ends with the thread that started it: one thread for each remote, which outlives the call
@@ -29,6 +29,7 @@
 
 #include "store/base/buffer.h"
 #include "store/base/err.h"
+#include "store/base/time.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,8 +46,7 @@ int remote_check_extra(char *const *extra, struct err *e);
 int remote_open(const char *name, char *const *extra, struct remote **out, struct err *e);
 void remote_close(struct remote *r); /* NULL is allowed */
 const char *remote_name(const struct remote *r);
-const char *
-remote_slash(const struct remote *r); /* what stands between the name and a path: "/", "" */
+const char *remote_slash(const struct remote *r); /* between the name and a path: "/" or "" */
 
 /* For how long, in nanoseconds, a remote that does not answer is tried again, from its last answer on;
  * 0, as it begins: not at all. Returns what it was. */
@@ -55,6 +55,7 @@ int64_t remote_set_patience(struct remote *r, int64_t ns);
 /* For clearing up after a failure: without patience, and until so many nanoseconds from now also though
  * the program is to stop, instead of failing with -EINTR at once. 0: as before. */
 void remote_wind_up(struct remote *r, int64_t ns);
+#define REMOTE_WIND_UP_NS (20 * SECOND_NS) /* of a service manager's patience */
 
 /* What lies in a folder. */
 struct remote_entry {
@@ -100,15 +101,11 @@ int remote_sweep(struct remote *r, const char *folder, remote_ours *ours, void *
 /* Appends a small object to *out. -EFBIG: it is larger than max. */
 int remote_get(struct remote *r, const char *path, size_t max, struct buffer *out, struct err *e);
 
-/* An object read in order, from byte off on. A connection that breaks is taken up again where it
- * broke. */
+/* An object that should have so many bytes, read in order. A connection that breaks is taken up again
+ * where it broke. The store is asked for the size only if other bytes come; nothing is asked to open it. */
 struct remote_reader;
-int remote_read_open(struct remote *r, const char *path, uint64_t off, struct remote_reader **out,
+int remote_read_open(struct remote *r, const char *path, uint64_t size, struct remote_reader **out,
                      struct err *e);
-/* The same from its beginning, of an object that should have so many bytes: the store is asked for its size
- * only if other bytes come. -EBADMSG of the reading: it has another size. */
-int remote_read_known(struct remote *r, const char *path, uint64_t size, struct remote_reader **out,
-                      struct err *e);
 /* At least one byte and at most n > 0; 0 at the end, which is said only if rclone ended well. */
 ssize_t remote_read(struct remote_reader *f, void *buf, size_t n, struct err *e);
 void remote_read_close(struct remote_reader *f); /* also in the middle; NULL is allowed */

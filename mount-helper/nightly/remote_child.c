@@ -69,7 +69,7 @@ static int child_open_ends(enum remote_child_use use, struct ends *p)
     }
     fcntl(p->err[0], F_SETFL, O_NONBLOCK);
     if (use == REMOTE_CHILD_READ)
-        fcntl(p->out[0], F_SETPIPE_SZ, PIPE_SIZE); /* as it is, it only makes more turns */
+        fcntl(p->out[0], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller one only makes more turns */
     return 0;
 }
 

@@ -15,13 +15,12 @@ struct remote_reader {
     struct remote *remote;
     char *path;
     uint64_t at, size;
-    bool known;                 /* the size was given, and the store has not been asked */
     struct remote_child *child; /* NULL: to be started */
     struct remote_retry again;
 };
 
-static int read_new(struct remote *r, const char *path, uint64_t off, uint64_t size,
-                    struct remote_reader **out, struct err *e)
+int remote_read_open(struct remote *r, const char *path, uint64_t size, struct remote_reader **out,
+                     struct err *e)
 {
     struct remote_reader *f = calloc(1, sizeof(*f));
     if (!f || !(f->path = strdup(path))) {
@@ -29,30 +28,10 @@ static int read_new(struct remote *r, const char *path, uint64_t off, uint64_t s
         return err_sys(e, -ENOMEM, "%s", r->shown);
     }
     f->remote = r;
-    f->at = off;
     f->size = size;
     f->again.remote = r;
     *out = f;
     return 0;
-}
-
-int remote_read_open(struct remote *r, const char *path, uint64_t off, struct remote_reader **out,
-                     struct err *e)
-{
-    struct remote_stat is;
-    int code = remote_stat(r, path, &is, e);
-    if (code == 0 && off > is.size)
-        code = remote_failed(r, -EIO, path, CANNOT_READ, "it is shorter than that", e);
-    return code < 0 ? code : read_new(r, path, off, is.size, out, e);
-}
-
-int remote_read_known(struct remote *r, const char *path, uint64_t size, struct remote_reader **out,
-                      struct err *e)
-{
-    const int code = read_new(r, path, 0, size, out, e);
-    if (code == 0)
-        (*out)->known = true;
-    return code;
 }
 
 void remote_read_close(struct remote_reader *f)
@@ -92,11 +71,9 @@ static int read_finish(struct remote_reader *f, struct err *e)
     int code = remote_finish(f->remote, f->child, f->path, CANNOT_READ, e);
     if (code < 0 || f->at == f->size)
         return code;
-    if (f->known || f->again.tries) {
-        code = remote_stat(f->remote, f->path, &is, e);
-        if (code == 0 && f->known && is.size != f->size)
-            code = read_misfits(f, "", is.size, e);
-    }
+    code = remote_stat(f->remote, f->path, &is, e);
+    if (code == 0 && is.size != f->size)
+        code = read_misfits(f, "", is.size, e);
     return code < 0 ? code
                     : remote_failed(f->remote, -EAGAIN, f->path, CANNOT_READ, "it ended early", e);
 }
@@ -114,9 +91,7 @@ static ssize_t read_some(struct remote_reader *f, void *buf, size_t n, struct er
     if (got == 0)
         return read_finish(f, e);
     if ((uint64_t)got > f->size - f->at)
-        return f->known ? read_misfits(f, "more than ", f->at + (uint64_t)got - 1, e)
-                        : remote_failed(f->remote, -EIO, f->path, CANNOT_READ,
-                                        "more came than its size, which it had before", e);
+        return read_misfits(f, "more than ", f->at + (uint64_t)got - 1, e);
     f->at += (uint64_t)got;
     return got;
 }

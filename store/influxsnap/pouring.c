@@ -22,17 +22,19 @@ static ssize_t pull_file(void *arg, const void **block, struct err *e)
     *block = f->buf;
     if (snap_stopped(NULL))
         return -EINTR;
-    return n < 0 ? err_sys(e, -errno, "%s", path_last(f->path)) : n;
+    return n < 0 ? err_sys(e, -errno, "%s", f->path) : n;
 }
 
+/* unread: why it could not be pulled, which names what could not. */
 static int pour_stream(struct restoring *r, const struct tar_stream *in, struct upload *u,
-                       struct err *e)
+                       struct err *unread, struct err *e)
 {
     const void *block;
     ssize_t n;
     int ret = 0;
-    for (uint64_t at = 0; ret == 0 && (n = in->pull(in->arg, &block, e)) != 0; at += (uint64_t)n) {
-        if (n < 0)
+    for (uint64_t at = 0; ret == 0; at += (uint64_t)n) {
+        n = in->pull(in->arg, &block, unread);
+        if (n <= 0)
             return (int)n;
         ret = upload_write(u, block, (size_t)n, at, &snap_reader, e);
         meter_add(&r->meter, (uint64_t)n);
@@ -64,13 +66,13 @@ static int pour_blame(const char *path, int code, const struct err *why, struct 
 static int pour(struct restoring *r, const struct tar_stream *in, const char *called,
                 const struct restore_request *q, struct err *e)
 {
-    struct err why = {0};
+    struct err why = {0}, unread = {0};
     cleanup(upload_freep) struct upload *u = NULL;
     int ret = upload_new(r->session, name_of(called), q, &u);
     if (ret < 0)
         return err_sys(e, ret, "%s", in->name);
     upload_open(u);
-    ret = pour_stream(r, in, u, &why);
+    ret = pour_stream(r, in, u, &unread, &why);
     if (ret == 0)
         ret = upload_flush(u, &snap_reader, &why);
     if (ret == -EINTR) { /* unless an exchange has begun: that is waited for */
@@ -79,6 +81,8 @@ static int pour(struct restoring *r, const struct tar_stream *in, const char *ca
     }
     upload_close(u);
     logtail_follow(&r->tail, &r->meter);
+    if (ret < 0 && !why.text[0] && unread.text[0])
+        return err_set(e, ret, "%s", unread.text);
     return ret < 0 ? pour_blame(in->name, ret, &why, e) : 0;
 }
 

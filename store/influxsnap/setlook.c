@@ -199,7 +199,9 @@ const struct set *setlook_set(const struct setlook *l)
 static ssize_t pull_snapshot(void *arg, const void **block, struct err *e)
 {
     struct setlook *l = arg;
-    return set_next(l->set, block, e);
+    struct err why = {0};
+    const ssize_t n = set_next(l->set, block, &why);
+    return n < 0 ? err_set(e, (int)n, "%s: %s", l->path, why.text) : n;
 }
 
 void setlook_stream(struct setlook *l, struct tar_stream *out)

@@ -39,7 +39,7 @@ int tar_verify(const char *path, struct meter *meter, struct advise *advise, str
 struct tar_stream {
     const char *name; /* for messages */
     /* The next bytes, unchanged until the next call: their number, 0 at the end, or -errno with a
-     * message. */
+     * message that itself names what cannot be read; without one, it is about `name`. */
     ssize_t (*pull)(void *arg, const void **block, struct err *e);
     /* A TSM file that was damaged before it came into the snapshot, whose checksum is right, if all
      * of the snapshot proves good; the caller is told once for each, and may use the words only

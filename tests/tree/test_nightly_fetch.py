@@ -40,6 +40,15 @@ start) [ ! -e breaks ] || exit 1; [ ! -e waits ] || echo $$ >waits; [ ! -e waits
 esac
 """
 
+# The object is read once, and then not any more.
+BROKEN_RCLONE = """#!/bin/sh
+case "$*" in cat*full.tar)
+    [ ! -e {folder}/read ] || {{ echo "2016/01/02 03:04:05 ERROR : it is broken" >&2; exit 1; }}
+    touch {folder}/read ;;
+esac
+exec {rclone} "$@"
+"""
+
 # Reads of the object whose name is in the file `slow` begin, and never end.
 SLOW_RCLONE = """#!/bin/sh
 for word in "$@"; do
@@ -209,6 +218,32 @@ class DaysTest(FetchCase):
         self.assertEqual(told["databases"], ["db"])
         self.assertEqual(sorted(os.listdir(self.store / "data")), ["again", "old db"])
 
+    def test_newer_part(self):
+        """It is not the store of its day, where that has been archived as well."""
+        source = self.folder / "source"
+        unpack("1.6.7-tsi1", source)
+        (self.folder / "other").mkdir()
+        whole, part = ["a.b", "sensu_db", "with space"], ["with space"]
+        for day, options in ((DAYS[0], ()), (DAYS[0], ("--database=with space",)), (DAYS[1], ("--database=with space", "--legacy"))):
+            archive(source, self.remote, f"--state={self.folder}/other", f"--day={day}", *options)
+
+        def found(*options):
+            out, said = self.fetch("--json", "--dry-run", *options)
+            told = json.loads(out)
+            return told["part"], told["archived_databases"], said
+
+        is_part, databases, said = found(f"--day={DAYS[0]}")
+        self.assertEqual((is_part, sorted(databases)), (False, whole))
+        self.assertIn(f"the newest archive of {DAYS[0]} is of a part of the store", said)
+        self.assertEqual(found(f"--day={DAYS[0]}", "--database=with space")[:2], (True, part))
+        self.assertFalse(found(f"--day={DAYS[0]}", "--database=sensu_db")[0])
+        self.assertFalse(found(f"--day={DAYS[0]}", "--database=sensu_db:with space")[0])
+        is_part, databases, said = found(f"--day={DAYS[1]}")
+        self.assertEqual((is_part, databases), (True, part))
+        self.assertIn("only that is restored", said)
+        self.assertIn("archive of a part of ", self.fetch("--quiet", f"--day={DAYS[1]}")[0])
+        self.assertEqual({path.name for path in (self.store / "data").iterdir()}, {"old db", "with space"})
+
     def test_usage(self):
         for options, words in ((["--into=/x", "--database=db"], "--into"), (["--stop=-x"], "--stop"),
                                (["--stop=influx*"], "is not the name of one unit"), (["--stop=a b"], "is not the name of one unit"),
@@ -346,6 +381,14 @@ class DamageTest(FetchCase):
         self.object.write_bytes(content)
         self.check_refused(r"full\.tar\.001: damaged: its SHA-256 is \w+, and its receipt says", self.OFFER,
                            trials=((), ("--dry-run",)))
+
+    def test_named_once(self):
+        """An object, in the message about it."""
+        rclone = shutil.which("rclone")
+        self.on_path(rclone=BROKEN_RCLONE.format(folder=self.folder, rclone=rclone))
+        said = self.fetch("--quiet", "--day=2016-06-10", code=FAILED)[1]
+        self.assertRegex(said, "^influxfs-fetch: .*full.tar cannot be read: it is broken")
+        self.assertEqual(said.count("full.tar"), 1, said)
 
     def test_truncated(self):
         self.object.write_bytes(self.object.read_bytes()[:-1])
