@@ -13,6 +13,7 @@
 #define LEAST_PAGE ((size_t)256) /* a smaller one would not make pread(2) cheaper */
 #define MOST_PAGE ((size_t)16 << 10)
 #define NO_PAGE UINT64_MAX
+#define WAYS ((size_t)8) /* slots in which a page may lie */
 
 struct answer_spill {
     size_t memory;
@@ -24,6 +25,7 @@ struct answer_spill {
     /* While a file is read, pages of it lie in `bytes`, each in one slot. */
     size_t page, slots;
     uint64_t *which; /* by slot: the number of its page */
+    size_t turn;     /* which of its slots a page takes */
 };
 
 static int no_memory(struct err *e)
@@ -148,12 +150,25 @@ int answer_spill_look(struct answer_spill *s, size_t places, struct err *e)
     return 0;
 }
 
-/* The page of this number, in memory. Pages are strewn over the slots: series are about as long as
- * each other, and so would meet in the same ones. */
+/* The slot of a page, or the one that it is to take. Pages are strewn over the slots: series are about
+ * as long as each other, and so would meet in the same ones. Rows of two series that have one slot
+ * between them would read a page each. */
+static size_t spill_slot(struct answer_spill *s, uint64_t number)
+{
+    const size_t ways = s->slots < WAYS ? s->slots : WAYS;
+    const uint64_t hash = (number * 0x9e3779b97f4a7c15) >> 32;
+    const size_t first = (size_t)((hash * (s->slots / ways)) >> 32) * ways;
+    for (size_t slot = first; slot < first + ways; slot++)
+        if (s->which[slot] == number)
+            return slot;
+    return first + s->turn++ % ways;
+}
+
+/* The page of this number, in memory. */
 static int spill_page(struct answer_spill *s, uint64_t number, const uint8_t **page, struct err *e)
 {
-    const uint64_t begin = number * s->page, hash = (number * 0x9e3779b97f4a7c15) >> 32;
-    const size_t slot = (size_t)((hash * s->slots) >> 32);
+    const uint64_t begin = number * s->page;
+    const size_t slot = spill_slot(s, number);
     uint8_t *p = s->bytes + slot * s->page;
     *page = p;
     if (s->which[slot] == number)

@@ -19,8 +19,7 @@ from lib.measurements import START
 from tree.test_dump import CREATE, DumpTest
 from tree.test_dump_mount import FORMS, io_of
 
-SERIES, POINTS, TEXT = 50, 500, 200  # 11 MB of text: several windows of recent text
-MARKED = ("lp",)  # formats that can begin at an offset
+SERIES, POINTS, TEXT = 5, 24_000, 30  # 12 MB of text: several windows of recent text, and many blocks of each series
 
 
 class ReadersTest(DumpTest):
@@ -31,9 +30,9 @@ class ReadersTest(DumpTest):
         rng = random.Random(1)
         with Influxd(cls.store, cache_snapshot_write_cold_duration="1s") as influxd:
             influxd.run(CREATE)
-            for first in range(0, POINTS, 100):
+            for first in range(0, POINTS, 2000):
                 influxd.write([f"m,host=h{series:02d} v={n}i,s=\"{rng.randbytes(TEXT).hex()}\" {START + n * 10**9}"
-                               for series in range(SERIES) for n in range(first, first + 100)], "db")
+                               for series in range(SERIES) for n in range(first, first + 2000)], "db")
             wait_until(lambda: sum(os.path.getsize(name) for name in files_in(cls.store / "wal")) < 100_000, 30,
                        "the points to be in TSM files", 0.2)
         cls.texts = {form: dump(cls.store, form, "db", "rp", "m") for form in FORMS}
@@ -94,29 +93,34 @@ class ReadersTest(DumpTest):
             self.assertLess(cost, 2.5 * one, form)
 
     def test_offsets(self):
-        mnt = self.fresh()
+        self.check_offsets(self.fresh())
+
+    def test_offsets_in_little_memory(self):
+        """The rows of an answer are put down in a file."""
+        self.check_offsets(self.fresh("memory=1M"))
+
+    def check_offsets(self, mnt):
+        """What is read at an offset costs a part of what the whole does."""
         for form in FORMS:
             name, text, rng = self.file(mnt, form), self.texts[form], random.Random(form)
             os.stat(name)
-            cost, tail = self.cost(mnt, lambda name=name: run("tail", "-c", "1000", name))
-            self.assertEqual(tail.encode(), text[-1000:])
-            if form in MARKED:
-                one = self.whole_cost(mnt, form)
-                self.assertLess(cost, one * 0.6)
-                self.check_backwards(mnt, form, 3 * one)
-            skipped = subprocess.run(["dd", f"if={name}", "bs=4096", "skip=1000", "count=3", "status=none"],
-                                     capture_output=True, check=True).stdout
-            self.assertEqual(skipped, text[4096000:4096000 + 3 * 4096])
+            tail = self.cost(mnt, lambda name=name: self.output("tail", "-c", "1000", name))
+            one = self.whole_cost(mnt, form)
+            skipped = self.cost(mnt, lambda name=name: self.output("dd", f"if={name}", "bs=4096", "skip=2500", "count=3",
+                                                                   "status=none"))
+            lines = self.cost(mnt, lambda name=name: self.output("tac", name))
+            for (cost, got), wanted, most in ((tail, text[-1000:], 0.6), (skipped, text[10240000:10240000 + 3 * 4096], 0.6),
+                                              (lines, b"".join(reversed(text.splitlines(keepends=True))), 3)):
+                self.assertTrue(got == wanted, form)
+                self.assertLess(cost, one * most, form)
             with open(name, "rb", buffering=0) as file:
                 for _ in range(15):
                     at, n = rng.randrange(len(text) + 100), rng.randrange(1, 2_000_000)
                     self.assertEqual(os.pread(file.fileno(), n, at), text[at:at + n])
 
-    def check_backwards(self, mnt, form, most):
-        cost, got = self.cost(mnt, lambda: subprocess.run(["tac", self.file(mnt, form)], capture_output=True,
-                                                          check=True).stdout)
-        self.assertEqual(got, b"".join(reversed(self.texts[form].splitlines(keepends=True))))
-        self.assertLess(cost, most)
+    @staticmethod
+    def output(*words):
+        return subprocess.run(words, capture_output=True, check=True).stdout
 
     def test_many_at_offsets(self):
         """More readers than there are makings, each at a place of its own, forwards and backwards."""
@@ -141,9 +145,11 @@ class ReadersTest(DumpTest):
             run("rclone", "--config", "/dev/null", "--retries", "1", "copyto", "--multi-thread-streams", "4",
                 "--multi-thread-cutoff", "100k", name, target)
             self.assertEqual(target.read_bytes(), text)
-            rest = subprocess.run(["rclone", "--config", "/dev/null", "cat", "--offset", "7654321", name],
-                                  capture_output=True, check=True).stdout
-            self.assertEqual(rest, text[7654321:])
+            one = self.whole_cost(mnt, form)
+            cost, rest = self.cost(mnt, lambda name=name: self.output("rclone", "--config", "/dev/null", "cat", "--offset",
+                                                                      "9876543", name))
+            self.assertEqual(rest, text[9876543:])
+            self.assertLess(cost, one * 0.6, form)
 
 
 class ChangingTest(DumpTest):
@@ -155,7 +161,7 @@ class ChangingTest(DumpTest):
         rng = random.Random(2)
 
         def write(first):
-            influxd.write([f"m,host=h{n % 40:02d} s=\"{rng.randbytes(TEXT).hex()}\" {START + n * 10**6}"
+            influxd.write([f"m,host=h{n % 40:02d} s=\"{rng.randbytes(200).hex()}\" {START + n * 10**6}"
                            for n in range(first, first + 4000)], "db")
         for first in range(0, 20_000, 4000):
             write(first)
