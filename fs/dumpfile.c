@@ -3,7 +3,8 @@
 #include "fs/dumps_internal.h"
 #include "fs/generated.h"
 #include "fs/request.h"
-#include "store/base/cleanup.h"
+#include "store/base/lock.h"
+#include "store/points/points_types.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,34 +17,67 @@ struct dumpfile {
     char key[]; /* what is asked for, and the digest of the text */
 };
 
+/* A dump that is being made, and its share of the memory for all. */
+struct dumptext {
+    struct dump *dump;
+    struct dumps *all;
+    size_t memory; /* bytes */
+};
+
+/* Half of what is left, so that the first one has most; but something in any case. */
+static size_t dumpfile_share(struct dumps *all)
+{
+    size_t whole = all->fs->options->memory ? all->fs->options->memory : POINTS_MEMORY;
+    lock_scope(&all->lock);
+    size_t left = whole > all->memory ? whole - all->memory : 0;
+    size_t share = left / 2 > whole / 16 ? left / 2 : whole / 16;
+    all->memory += share;
+    return share;
+}
+
+static void dumpfile_end(void *text)
+{
+    struct dumptext *t = text;
+    if (!t)
+        return;
+    dump_free(t->dump);
+    pthread_mutex_lock(&t->all->lock);
+    t->all->memory -= t->memory;
+    pthread_mutex_unlock(&t->all->lock);
+    free(t);
+}
+
 static int dumpfile_begin(const struct generated *g, struct schema_cache *c,
                           const struct tarball_reader *reader, const struct buffer *mark,
                           void **text, struct err *e)
 {
     struct dump_query q = ((const struct dumpfile *)g)->query;
-    cleanup(dump_freep) struct dump *d = NULL;
+    struct dumptext *t = calloc(1, sizeof(*t));
+    if (!t)
+        return err_sys(e, -ENOMEM, "a dump");
+    t->all = g->fs->dumps;
+    t->memory = dumpfile_share(t->all);
+    q.memory = t->memory;
+    q.folder = t->all->fs->state;
     q.reader = reader;
-    int r = dump_open(c, &q, &d, e);
+    int r = dump_open(c, &q, &t->dump, e);
     if (r == 0 && mark)
-        r = dump_resume(d, (struct slice){mark->p, mark->n}, e);
+        r = dump_resume(t->dump, (struct slice){mark->p, mark->n}, e);
     if (r == 0)
-        *text = steal_ptr(&d);
+        *text = t;
+    else
+        dumpfile_end(t);
     return r;
 }
 
 static int dumpfile_mark(void *text, struct buffer *mark)
 {
-    return dump_mark(text, mark);
+    return dump_mark(((struct dumptext *)text)->dump, mark);
 }
 
 static ssize_t dumpfile_next(void *text, void *buf, size_t n, struct err *e)
 {
-    return dump_read(text, buf, n, e);
-}
-
-static void dumpfile_end(void *text)
-{
-    dump_free(text);
+    return dump_read(((struct dumptext *)text)->dump, buf, n, e);
 }
 
 static int dumpfile_failed(const struct generated *g, int r, const struct err *e)

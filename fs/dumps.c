@@ -225,7 +225,6 @@ static int dumps_file_lookup(struct request *r, const struct dump_folder *dir,
     q.measurement = measurement.p;
     q.n = measurement.n;
     q.gaps = &r->fs->dumps->gaps;
-    q.memory = r->fs->options->memory;
     return dumpfile_lookup(r, &dir->node, c, &q, child);
 }
 

@@ -27,6 +27,7 @@ struct dumps {
     char *lacks[DUMPS_LACKS];
     size_t nlacks;
     bool more_lacks;
+    size_t memory; /* bytes that the dumps being made may take together */
 };
 
 /* What dumps may lack, and do lack (dump_contents.c). */

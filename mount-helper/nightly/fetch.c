@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* influxfs-fetch: the newest good archive of a day in object storage, restored from the stream. */
+#include "mount-helper/nightly/fetch_changed.h"
 #include "mount-helper/nightly/fetch_copy.h"
 #include "mount-helper/nightly/fetch_days.h"
 #include "mount-helper/nightly/fetch_last.h"
 #include "mount-helper/nightly/fetch_service.h"
 #include "mount-helper/nightly/fetch_source.h"
+#include "mount-helper/nightly/fetch_systemctl.h"
 #include "mount-helper/nightly/fetch_told.h"
 #include "mount-helper/nightly/nightjob.h"
-#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/base/json.h"
@@ -16,6 +17,7 @@
 #include "store/influx/names.h"
 #include "store/influx/running.h"
 #include "store/influxsnap/restoring.h"
+#include "store/restore/compose.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +29,12 @@ struct fetch {
     struct fetch_found found;
     struct fetch_source source;
     struct fetch_service service;
+    struct selection set_part;
+    const struct selection *part; /* that, of a set, which does not say itself of what it is */
+    struct restore_request own;   /* what is asked for by options, or by the part, */
+    const struct restore_request *request; /* and what counts: that or the folder's of --into */
+    struct err changed; /* what was written after the archive and is replaced, in words; or empty */
+    bool restored;
 };
 
 static int fetch_check(const struct options *o, struct err *e)
@@ -38,8 +46,11 @@ static int fetch_check(const struct options *o, struct err *e)
         return err_set(e, -EINVAL,
                        "--into: the mount restores, and its folder says what is wanted, such as "
                        "restore/as/NEWDB; other options of a restore do not go with it");
-    if (o->stop && !fetch_service_is_unit(o->stop))
-        return err_set(e, -EINVAL, "--stop: '%s' is no unit of systemd", o->stop);
+    if (o->stop && !systemctl_is_unit(o->stop))
+        return err_set(e, -EINVAL,
+                       "--stop: '%s' is not the name of one unit of systemd, such as "
+                       "influxdb.service",
+                       o->stop);
     return restore_request_check(&q, e);
 }
 
@@ -50,30 +61,62 @@ static int fetch_may_begin(const struct fetch *f, struct err *e)
     return f->into || s->o.stop || s->o.force || s->o.dry_run ? 0 : running_forbids(&s->paths, e);
 }
 
-/* A set of a part of a store looks like one of a whole: as it is, all else here would go for it. So the
- * databases in it are what is wanted, unless a part was asked for. */
-static int fetch_narrow(struct fetch *f, struct err *e)
+/* By the databases that came, since a set does not know what it was to be without. */
+static int fetch_learn_part(struct fetch *f, const struct receipt *c, struct err *e)
 {
-    struct options *o = &f->job->snap.o;
-    const struct restore_request own = restoring_request(o);
-    const struct restore_request *q = f->into ? fetch_into_request(f->into) : &own;
-    const struct receipt *c = &f->found.chain.at[f->found.chain.n - 1].receipt;
-    if (c->form != RECEIPT_LEGACY || !c->selection || (q && restore_request_composes(q)))
+    if (c->form != RECEIPT_LEGACY || !c->selection)
         return 0;
-    if (f->into)
+    f->set_part = *c->selection;
+    f->set_part.databases = (const char *const *)c->databases;
+    f->set_part.ndatabases = c->ndatabases;
+    f->set_part.exclude = NULL;
+    f->set_part.nexclude = 0;
+    f->part = &f->set_part;
+    return c->ndatabases ? 0
+                         : err_set(e, -EINVAL,
+                                   "the archive of %s is a set of a part of a store, and holds no "
+                                   "database of it",
+                                   c->day);
+}
+
+/* What is restored of it, and how. */
+static int fetch_ask(struct fetch *f, struct err *e)
+{
+    const struct receipt *first = &f->found.chain.at[0].receipt;
+    const struct options *o = &f->job->snap.o;
+    const int r = fetch_learn_part(f, first, e);
+    if (r < 0)
+        return r;
+    f->own = restoring_request_of(o, &(struct restoring_from){.part = f->part});
+    f->request = f->into ? fetch_into_request(f->into) : &f->own;
+    if (f->into && f->request && f->source.n > 1)
+        return err_set(
+            e, -EINVAL,
+            "%s takes no full snapshot with numbers: use --as or --merge, without --into", o->into);
+    if (f->into && !f->request && f->part)
         return err_set(e, -EINVAL,
-                       "%s: the archive of %s is a legacy set of some databases, which would take "
-                       "the place of the whole store there: use its folder as/NEWDB, or no --into",
-                       o->into, c->day);
-    for (size_t i = 0; i < c->ndatabases; i++) {
-        const char **list = (const char **)o->selected.databases;
-        char *name = array_grow(&list, o->selected.ndatabases) ? strdup(c->databases[i]) : NULL;
-        o->selected.databases = list;
-        if (!name)
-            return err_sys(e, -ENOMEM, "%s", c->databases[i]);
-        list[o->selected.ndatabases++] = name;
-    }
+                       "the archive of %s is a legacy set of some databases, and would take the "
+                       "place of the whole store in %s: fetch it without --into, or into as/NEWDB "
+                       "there",
+                       first->day, o->into);
     return 0;
+}
+
+/* What would be refused after all was read, with influxd stopped. */
+static int fetch_check_names(const struct fetch *f, struct err *e)
+{
+    const struct archived_chain *chain = &f->found.chain;
+    const struct receipt *c = &chain->at[chain->n - 1].receipt;
+    const struct selection *part = &f->own.part;
+    cleanup(targets_freep) struct targets *t = NULL;
+    for (size_t i = 0; !f->into && i < part->ndatabases; i++)
+        if (!fetch_told_holds(c, part->databases[i]))
+            return err_set(e, -ENOENT, "the archive of %s holds no database %s", c->day,
+                           part->databases[i]);
+    if (f->into || !f->own.as)
+        return 0;
+    int r = targets_open(&f->job->snap.paths, (uid_t)-1, (gid_t)-1, &t, e);
+    return r < 0 ? r : compose_check_name(t, &f->own, e);
 }
 
 static int fetch_find(struct fetch *f, struct err *e)
@@ -84,19 +127,14 @@ static int fetch_find(struct fetch *f, struct err *e)
         r = fetch_may_begin(f, e);
     if (r == 0)
         r = fetch_days_find(j, &f->found, e);
-    if (r == 0)
-        r = fetch_narrow(f, e);
     if (r < 0)
         return r;
     r = fetch_source_open(j->remote, j->snap.o.container_format, &f->found.chain, &f->source, e);
     j->end.bytes = f->source.bytes;
     j->end.objects = f->source.objects;
-    if (r == 0 && f->into && fetch_into_request(f->into) && f->source.n > 1)
-        return err_set(
-            e, -EINVAL,
-            "%s takes no full snapshot with numbers: use --as or --merge, without --into",
-            j->snap.o.into);
-    return r;
+    if (r == 0)
+        r = fetch_ask(f, e);
+    return r == 0 ? fetch_check_names(f, e) : r;
 }
 
 static int fetch_exit_code(int r)
@@ -115,10 +153,21 @@ static int fetch_exit_code(int r)
     }
 }
 
+/* Whether something is lost, while nobody writes any more. */
+static int fetch_look_back(struct fetch *f, struct err *e)
+{
+    const struct archived_chain *c = &f->found.chain;
+    if (f->into)
+        return 0;
+    return fetch_changed(&f->job->snap, &c->at[c->n - 1].receipt, f->request, &f->changed, e);
+}
+
 static int fetch_begin(void *arg, struct err *e)
 {
     struct fetch *f = arg;
-    return fetch_service_stop(&f->service, &f->job->snap.paths, e);
+    const struct snap *s = &f->job->snap;
+    int r = fetch_service_stop(&f->service, s->state, &s->paths, e);
+    return r == 0 ? fetch_look_back(f, e) : r;
 }
 
 /* The meta.db that the restore has left. */
@@ -159,17 +208,19 @@ static void fetch_note_store(const struct fetch *f, const struct restore_request
 static int fetch_done(void *arg)
 {
     struct fetch *f = arg;
-    const struct restore_request own = restoring_request(&f->job->snap.o);
-    const struct restore_request *q = f->into ? fetch_into_request(f->into) : &own;
+    const struct restore_request *q = f->request;
     autofree char *meta = NULL;
     size_t n = 0;
     struct err e = {0};
     int r = 0;
     fetch_note_day(f);
     fetch_told_result(f->job, &f->found, q);
+    if (f->changed.text[0])
+        snap_warn("%s", f->changed.text);
     if (f->job->snap.o.dry_run)
         return EXIT_DONE;
-    fetch_note_store(f, q);
+    f->restored = true;
+    fetch_note_store(f, f->part ? NULL : q);
     r = fetch_meta(f, &meta, &n, &e);
     if (r == 0)
         r = fetch_told_check(&f->found, q, meta, n, &e);
@@ -184,6 +235,7 @@ static int fetch_restore(struct fetch *f, struct err *why)
     const struct restoring_from from = {.what = f->source.what,
                                         .at = f->source.at,
                                         .n = f->source.n,
+                                        .part = f->part,
                                         .begin = f->service.unit || dry_run ? fetch_begin : NULL,
                                         .done = fetch_done,
                                         .arg = f,
@@ -206,22 +258,48 @@ static int fetch_copy_into(struct fetch *f, struct err *e)
     return r == -EINVAL ? EXIT_CORRUPT : fetch_exit_code(r);
 }
 
+/* influxd, which is down, is the last thing that is said. */
+static int fetch_start(struct fetch *f, int code, struct err *why)
+{
+    struct err e = {0}, said = {0}, before = *why;
+    if (fetch_service_start(&f->service, f->job->snap.state, &said) == 0)
+        return code;
+    err_set(&e, 0, "%s%s", f->restored ? "the store was restored, but " : "", said.text);
+    err_set(why, 0, "%s%s%s", before.text, before.text[0] ? "; " : "", e.text);
+    return snap_fail(-EIO, &e);
+}
+
 /* What was found, restored: an exit code, after saying why. */
 static int fetch_take(struct fetch *f, struct err *why)
 {
-    struct err e = {0}, said;
+    const bool stops = f->service.unit && !f->job->snap.o.dry_run;
+    int r = stops ? 0 : fetch_look_back(f, why);
+    if (r < 0)
+        return snap_fail(r, why);
     int code = f->into ? fetch_copy_into(f, why) : fetch_restore(f, why);
-    if (fetch_service_start(&f->service, &e) < 0) {
-        err_set(&said, 0, "%s%s", code == EXIT_DONE ? "the store was restored, but " : "", e.text);
-        code = snap_fail(-EIO, &said);
-    }
-    return code == EXIT_DONE && f->found.older ? EXIT_OMISSIONS : code;
+    code = fetch_start(f, code, why);
+    const bool less = f->found.older || (f->restored && f->changed.text[0]);
+    return code == EXIT_DONE && less ? EXIT_OMISSIONS : code;
+}
+
+/* An archive has proved not to be good: what can be had in its place. */
+static int fetch_blame(struct fetch *f, int code, struct err *why)
+{
+    struct err e = {0};
+    const int gone = fetch_days_gone(f->job, &f->found, &e);
+    if (gone == 0)
+        fetch_days_offer(f->job, &f->found, fetch_source_spoilt(&f->source));
+    else
+        snap_say("%s", e.text);
+    if (gone > 0)
+        *why = e;
+    return gone > 0 ? EXIT_FAILED : code;
 }
 
 static int fetch_run(struct nightjob *j)
 {
     struct err e = {0};
-    struct fetch f = {.job = j, .service = {.unit = j->snap.o.stop, .state = j->snap.state}};
+    struct fetch f = {.job = j, .service = {.unit = j->snap.o.stop}};
     j->json = j->snap.o.json ? json_object_new_object() : NULL;
     int code, r = fetch_find(&f, &e);
     if (r < 0) {
@@ -230,14 +308,22 @@ static int fetch_run(struct nightjob *j)
     } else {
         code = fetch_take(&f, &e);
     }
+    if (*f.found.store && (code == EXIT_CORRUPT || code == EXIT_INCOMPLETE))
+        code = fetch_blame(&f, code, &e);
     if (e.text[0])
         j->end.text = strdup(e.text);
-    if (*f.found.store && (code == EXIT_CORRUPT || code == EXIT_INCOMPLETE))
-        fetch_days_offer(j, &f.found, fetch_source_spoilt(&f.source));
     fetch_source_close(&f.source);
     fetch_found_clear(&f.found);
     fetch_into_close(f.into);
     return code;
+}
+
+/* --start-stopped */
+static int fetch_heal(struct nightjob *j)
+{
+    struct err e = {0};
+    const int r = j->snap.state ? fetch_service_heal(j->snap.state, &e) : 0;
+    return r < 0 ? snap_fail(r, &e) : EXIT_DONE;
 }
 
 static const struct nightjob_program fetch = {
@@ -247,7 +333,8 @@ static const struct nightjob_program fetch = {
     .command =
         {.name = "influxfs-fetch",
          .arguments = "",
-         .takes = "remote day container-format into stop store database exclude rp shard as "
+         .takes = "remote day container-format into stop start-stopped store database exclude rp "
+                  "shard as "
                   "merge union owner keep-expired force json dry-run retry-for wait before "
                   "after on-failure",
          .details =
@@ -260,6 +347,7 @@ static const struct nightjob_program fetch = {
              "--stop, influxd is stopped before the restore and started again after it.\n"},
     .check = fetch_check,
     .run = fetch_run,
+    .heal = fetch_heal,
 };
 
 int main(int argc, char **argv)

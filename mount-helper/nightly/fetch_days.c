@@ -299,6 +299,44 @@ static bool fetch_days_is_good(struct nightjob *j, const struct archived_run *ru
     return true;
 }
 
+/* The receipt goes first when a day is removed. */
+static int fetch_days_is_gone(struct nightjob *j, const struct fetch_found *f, struct err *e)
+{
+    cleanup(archived_day_clear) struct archived_day d = {0};
+    const struct archived_run *run = &f->chain.at[f->chain.n - 1];
+    int r = archived_look(j->remote, j->snap.o.container_format, run->day, DAYNAME_SHARDS, f->store,
+                          &d, e);
+    for (size_t i = 0; r == 0 && i < d.n; i++)
+        if (strcmp(d.runs[i].name, run->name) == 0)
+            return 0;
+    return r == 0 || r == -ENOENT ? 1 : r;
+}
+
+int fetch_days_gone(struct nightjob *j, const struct fetch_found *f, struct err *e)
+{
+    cleanup(wanted_days_clear) struct wanted_days w = {.job = j};
+    cleanup(archived_day_clear) struct archived_day d = {0};
+    char gone[TIME_TEXT], day[TIME_TEXT];
+    size_t at = 0;
+    int r = f->chain.n ? fetch_days_is_gone(j, f, e) : 0;
+    if (r <= 0)
+        return r;
+    time_day_text(f->day, gone);
+    r = archived_days(j->remote, j->snap.o.container_format, &w.all, &w.n, e);
+    if (r == 0)
+        r = fetch_days_next(&w, f->store, &at, &d, e);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    time_day_text(d.day, day);
+    err_set(
+        e, -ENOENT,
+        "the archive of %s was removed while it was fetched, as influxfs-archive --keep does; the "
+        "store is as it was; %s%s%s",
+        gone, d.n ? "the newest archive is that of " : "there is no other", d.n ? day : "",
+        d.n ? ": take it by --day" : "");
+    return 1;
+}
+
 void fetch_days_offer(struct nightjob *j, const struct fetch_found *bad,
                       const struct archived_run *spoilt)
 {

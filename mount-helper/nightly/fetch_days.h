@@ -26,6 +26,10 @@ struct fetch_found {
 int fetch_days_find(struct nightjob *j, struct fetch_found *out, struct err *e);
 void fetch_found_clear(struct fetch_found *f);
 
+/* Whether the run that was found is not there any more: 1, and says which day can be had; 0: it is. As
+ * archived_look. */
+int fetch_days_gone(struct nightjob *j, const struct fetch_found *f, struct err *e);
+
 /* After an archive has proved not good: says which is the newest good one of its store on a day before
  * it. spoilt: a run that is not good either, although it looks so: none that builds on it is named. */
 void fetch_days_offer(struct nightjob *j, const struct fetch_found *bad,

@@ -1,121 +1,98 @@
 /* SPDX-License-Identifier: MIT */
 #include "mount-helper/nightly/fetch_service.h"
 
-#include "mount-helper/nightly/fetch_stopped.h"
+#include "mount-helper/nightly/fetch_systemctl.h"
 #include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/influx/running.h"
 #include "store/influxsnap/snap.h"
+#include "store/program/joblock.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#define SYSTEMCTL "systemctl"
 #define GONE_NS (60 * SECOND_NS) /* for an influxd that its unit has let go of */
 #define LOOK_US 50000
-#define PARTING_NS (3 * SECOND_NS) /* for systemd to hear what is wanted */
+#define STAYS_NS (3 * SECOND_NS) /* for one that was started and dies of what it finds */
+#define STAYS_US 250000
+#define NAMES_MAX 16384 /* bytes of units' names */
 
-extern char **environ;
+struct unit_state {
+    char word[32]; /* active, activating, inactive, failed … */
+    bool up;       /* or on its way: it would come up on half a restore */
+};
 
-/* In a session of its own, so that what a terminal sends to this program does not end it half way; with
- * its signals as usual. Its words go to our standard error, unless out is a pipe for them. */
-static int service_spawn(const char *verb, const char *unit, int out, pid_t *pid)
+static int service_ask(const char *unit, struct unit_state *out, struct err *e)
 {
-    char *const words[] = {(char *)SYSTEMCTL, (char *)verb, (char *)unit, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t how;
-    sigset_t usual;
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&how);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE);
-    posix_spawnattr_setsigdefault(&how, &usual);
-    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    int r = posix_spawnp(pid, SYSTEMCTL, &files, &how, words, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&how);
-    return -r;
+    int r = systemctl_ask("is-active", NULL, unit, out->word, sizeof(out->word), e);
+    if (r < 0)
+        return r;
+    out->word[strcspn(out->word, "\n")] = '\0';
+    out->up = *out->word && strcmp(out->word, "inactive") != 0 &&
+              strcmp(out->word, "failed") != 0 && strcmp(out->word, "unknown") != 0;
+    return 0;
 }
 
-/* How it ended: as waitpid(2). 0: this program is to stop, and it still waits for systemd. */
-static pid_t service_reap(pid_t pid, int *status, bool starts)
+/* Stopping */
+
+/* Adds the active units that systemd stops with this one. */
+static int service_add_dependents(struct stopped *down, const char *unit, struct err *e)
 {
-    int64_t left = 0;
-    for (;;) {
-        const pid_t ended = waitpid(pid, status, starts ? WNOHANG : 0);
-        if (ended > 0 || (ended < 0 && errno != EINTR))
-            return ended;
-        if (!starts)
+    char names[NAMES_MAX], *rest = NULL;
+    struct unit_state state;
+    int r = systemctl_ask("show", "-PRequiredBy,BoundBy,ConsistsOf,PropagatesStopTo", unit, names,
+                          sizeof(names), e);
+    if (r < 0)
+        return r;
+    for (char *name = strtok_r(names, " \n", &rest); name; name = strtok_r(NULL, " \n", &rest)) {
+        if (!systemctl_is_unit(name))
             continue;
-        if (snap_stopped(NULL) && !left)
-            left = time_mono_ns() + PARTING_NS;
-        if (left && time_mono_ns() > left)
-            return 0;
-        usleep(LOOK_US);
+        if ((r = service_ask(name, &state, e)) < 0)
+            return r;
+        if (state.up && stopped_add(down, name) < 0)
+            return err_sys(e, -ENOMEM, "%s", name);
     }
+    return 0;
 }
 
-/* Its exit code; -errno: it did not run to its end. systemd starts nothing that comes before a unit, such as
- * influxd, while it stops that one, such as this program: it has been told, and does so then. */
-static int service_wait(pid_t pid, const char *verb, const char *unit, struct err *e)
+/* The unit is at work: whatever was stopped before does not count. */
+static int service_learn_active(struct fetch_service *s, struct err *e)
 {
-    int status = 0;
-    const pid_t ended = service_reap(pid, &status, strcmp(verb, "start") == 0);
-    if (ended < 0)
-        return err_sys(e, -errno, SYSTEMCTL " %s %s", verb, unit);
-    if (ended == 0)
-        snap_note("systemd has been told to start %s", unit);
-    if (!WIFEXITED(status))
-        return err_set(e, -EIO, SYSTEMCTL " %s %s was killed by signal %d", verb, unit,
-                       WTERMSIG(status));
-    return WEXITSTATUS(status);
+    stopped_clear(&s->down);
+    int r = stopped_add(&s->down, s->unit) < 0 ? err_sys(e, -ENOMEM, "%s", s->unit) : 0;
+    for (size_t i = 0; r == 0 && systemctl_here() && i < s->down.n; i++)
+        r = service_add_dependents(&s->down, s->down.units[i], e);
+    return r;
 }
 
-static int service_tell(const char *verb, const char *unit, struct err *e)
+/* It does not run: what a fetch before this one has stopped is started after this one. */
+static void service_learn_down(const struct fetch_service *s, const struct unit_state *state)
 {
-    pid_t pid;
-    int r = service_spawn(verb, unit, STDERR_FILENO, &pid);
+    if (s->down.n)
+        snap_warn("%s was left stopped by a fetch that was killed, or could not start it again; it "
+                  "is started after this one",
+                  s->down.units[0]);
+    else if (strcmp(state->word, "failed") == 0)
+        snap_warn("%s had failed before this fetch, and is not started after it", s->unit);
+    else
+        snap_note("%s was not active, and is not started afterwards", s->unit);
+}
+
+static int service_learn(struct fetch_service *s, const char *state_folder, struct err *e)
+{
+    struct unit_state state;
+    struct err why = {0};
+    int r = state_folder ? stopped_look(state_folder, &s->down, &why) : 0;
     if (r < 0)
-        return err_sys(e, r, SYSTEMCTL " %s %s", verb, unit);
-    r = service_wait(pid, verb, unit, e);
-    return r > 0 ? err_set(e, -EIO, SYSTEMCTL " %s %s failed, with exit code %d", verb, unit, r)
-                 : r;
-}
-
-/* Also one that is being started, or waits for that: it would come up on half a restore. */
-static int service_ask(const char *unit, bool *active, struct err *e)
-{
-    int ends[2];
-    char state[64];
-    size_t n = 0;
-    pid_t pid;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_sys(e, -errno, SYSTEMCTL " is-active %s", unit);
-    int r = service_spawn("is-active", unit, ends[1], &pid);
-    close(ends[1]);
-    for (ssize_t k; r == 0 && n < sizeof(state) - 1; n += (size_t)k) {
-        k = read(ends[0], state + n, sizeof(state) - 1 - n);
-        if (k == 0)
-            break;
-        if (k < 0 && errno != EINTR)
-            r = -errno;
-        k = k < 0 ? 0 : k;
-    }
-    close(ends[0]);
+        snap_warn("%s", why.text);
+    r = service_ask(s->unit, &state, e);
     if (r < 0)
-        return err_sys(e, r, SYSTEMCTL " is-active %s", unit);
-    state[n] = 0;
-    state[strcspn(state, "\n")] = 0;
-    r = service_wait(pid, "is-active", unit, e);
-    *active = strcmp(state, "inactive") != 0 && strcmp(state, "failed") != 0 &&
-              strcmp(state, "unknown") != 0 && *state;
-    return r < 0 ? r : 0;
+        return r;
+    s->was_active = state.up;
+    if (state.up)
+        return service_learn_active(s, e);
+    service_learn_down(s, &state);
+    return 0;
 }
 
 static int service_wait_until_gone(const struct fetch_service *s, const struct store_paths *p,
@@ -135,52 +112,103 @@ static int service_wait_until_gone(const struct fetch_service *s, const struct s
     }
 }
 
-/* Nothing is to be started that has no note: if that fails, only a kill in between is not mended. */
-static void service_note(const struct fetch_service *s, const char *unit)
+int fetch_service_stop(struct fetch_service *s, const char *state, const struct store_paths *p,
+                       struct err *e)
 {
     struct err why = {0};
-    if (s->state && fetch_stopped_note(s->state, unit, &why) < 0)
-        snap_warn("%s; if this job is killed, start %s by hand", why.text, s->unit);
-}
-
-static void service_judge(struct fetch_service *s, bool active)
-{
-    s->was_active = active || (s->state && fetch_stopped_is(s->state, s->unit));
-    if (active)
-        snap_note("stopping %s", s->unit);
-    else if (s->was_active)
-        snap_warn("%s was left stopped by a fetch before this one: it is started after this one",
-                  s->unit);
-    else
-        snap_note("%s is not active, and is not started afterwards", s->unit);
-}
-
-bool fetch_service_is_unit(const char *unit)
-{
-    return *unit && *unit != '-' && !unit[strcspn(unit, "*?[]/ \t\n")];
-}
-
-int fetch_service_stop(struct fetch_service *s, const struct store_paths *p, struct err *e)
-{
-    bool active = false;
-    int r = service_ask(s->unit, &active, e);
-    if (r < 0)
+    int r = service_learn(s, state, e);
+    if (r == 0 && state && s->down.n) {
+        s->down.since_ns = time_wall_ns();
+        r = stopped_note(state, &s->down, &why);
+        if (r < 0)
+            err_set(e, r, "%s is not stopped, since that could not be remembered: %s", s->unit,
+                    why.text);
+    }
+    if (r < 0) {
+        stopped_clear(&s->down);
         return r;
-    service_judge(s, active);
-    if (active)
-        service_note(s, s->unit);
-    r = service_tell("stop", s->unit, e); /* also one that does not run: the name may be wrong */
+    }
+    if (s->was_active)
+        snap_note("stopping %s", s->unit);
+    r = systemctl_tell("stop", NULL, s->unit,
+                       e); /* also one that does not run: the name may be wrong */
     return r < 0 ? r : service_wait_until_gone(s, p, e);
 }
 
-int fetch_service_start(struct fetch_service *s, struct err *e)
+/* Starting */
+
+/* systemctl's answer is that the process was started, and no more, where the unit is Type=simple. */
+static int service_check_stays(const char *unit, struct err *e)
 {
-    if (!s->was_active)
+    const int64_t deadline = time_mono_ns() + STAYS_NS;
+    struct unit_state state;
+    while (time_mono_ns() < deadline && !snap_stopped(NULL)) {
+        int r = service_ask(unit, &state, e);
+        if (r < 0)
+            return r;
+        if (!state.up || strcmp(state.word, "activating") == 0)
+            return err_set(e, -EIO, "%s was started, and did not stay so (%s): journalctl -u %s",
+                           unit, state.word, unit);
+        usleep(STAYS_US);
+    }
+    return 0;
+}
+
+/* Tells systemd to start all. Returns what became of the first. */
+static int service_start_all(const struct stopped *down, const char *option, struct err *e)
+{
+    int first = 0;
+    for (size_t i = 0; i < down->n; i++) {
+        struct err why = {0};
+        snap_note("starting %s", down->units[i]);
+        int r = systemctl_tell("start", option, down->units[i], &why);
+        if (i == 0 && r < 0)
+            first = err_set(e, r, "%s", why.text);
+        else if (r < 0)
+            snap_warn("%s, which went down with %s, is not started again: %s", down->units[i],
+                      down->units[0], why.text);
+    }
+    return first;
+}
+
+static void service_forget(const char *state)
+{
+    struct err why = {0};
+    if (state && stopped_note(state, &(struct stopped){0}, &why) < 0)
+        snap_warn("%s; status will say that a unit is still stopped", why.text);
+}
+
+/* A start is put behind the stop of the unit that this program runs in, if that was told to stop and is
+ * ordered after influxd: nobody may wait for it in there. */
+int fetch_service_start(struct fetch_service *s, const char *state, struct err *e)
+{
+    if (!s->down.n)
         return 0;
-    s->was_active = false;
-    snap_note("starting %s", s->unit);
-    const int r = service_tell("start", s->unit, e);
+    const bool hurries = snap_stopped(NULL) && getenv("INVOCATION_ID");
+    int r = service_start_all(&s->down, hurries ? "--no-block" : NULL, e);
+    if (r == 0 && !hurries && systemctl_here())
+        r = service_check_stays(s->down.units[0], e);
     if (r == 0)
-        service_note(s, NULL);
+        service_forget(state);
+    stopped_clear(&s->down);
+    s->was_active = false;
+    return r;
+}
+
+int fetch_service_heal(const char *state, struct err *e)
+{
+    cleanup(stopped_clear) struct stopped down = {0};
+    struct job_now now;
+    int r = stopped_look(state, &down, e);
+    if (r < 0 || !down.n)
+        return r;
+    if (joblock_look(state, &now, NULL) == 0 && now.working && now.known && now.kind == JOB_FETCH)
+        return 0;
+    snap_warn(
+        "%s was stopped by a fetch that was killed, or could not start it again: it is started now",
+        down.units[0]);
+    r = service_start_all(&down, "--no-block", e);
+    if (r == 0)
+        service_forget(state);
     return r;
 }

@@ -26,6 +26,17 @@ static bool told_comes(const struct restore_request *q, const char *db)
     return !q->as && selection_of_databases(&q->part) && selection_has_database(&q->part, db);
 }
 
+bool fetch_told_holds(const struct receipt *c, const char *db)
+{
+    for (const char *p = db; *p; p++)
+        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+            return true;
+    for (size_t i = 0; i < c->ndatabases; i++)
+        if (strcmp(c->databases[i], db) == 0)
+            return true;
+    return false;
+}
+
 static void told_miss(const struct meta *m, const char *db, struct err *missing)
 {
     const struct err before = *missing;
@@ -108,7 +119,11 @@ static void told_part(const struct nightjob *j, const struct fetch_found *f,
     printf(dry_run ? "; of these would come" : "; of these came");
     for (size_t i = 0; came && i < json_object_array_length(came); i++)
         printf("%s%s", i ? ", " : " ", json_object_get_string(json_object_array_get_idx(came, i)));
-    printf("%s", !came ? " a part" : q->as ? " (as it is named here)" : "");
+    const bool whole = selection_of_databases(&q->part);
+    printf("%s", !came    ? " a part"
+                 : !q->as ? ""
+                 : whole  ? " (as it is named here)"
+                          : " (a part, as it is named here)");
     json_object_put(came);
 }
 
@@ -128,8 +143,8 @@ static void told_line(const struct nightjob *j, const struct fetch_found *f,
         printf("%s%s", i ? ", " : ": ", c->databases[i]);
     if (restore_request_composes(q))
         told_part(j, f, q);
-    printf("; %" PRIu64 " bytes in %" PRIu64 " object%s\n", j->end.bytes, j->end.objects,
-           plural(j->end.objects));
+    printf("; %" PRIu64 " bytes in %" PRIu64 " object%s%s\n", j->end.bytes, j->end.objects,
+           plural(j->end.objects), j->snap.o.dry_run ? ", found good; nothing was changed" : "");
 }
 
 void fetch_told_result(struct nightjob *j, const struct fetch_found *f,

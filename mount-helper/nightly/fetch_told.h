@@ -6,6 +6,10 @@
 #include "mount-helper/nightly/fetch_days.h"
 #include "store/restore/restore_request.h"
 
+/* Whether the archive holds a database of this name, as far as a receipt can tell: it has odd names as
+ * text only. */
+bool fetch_told_holds(const struct receipt *c, const char *db);
+
 /* Whether the databases that should have come are in this meta.db of the store: those that the archive
  * holds, or of these what was asked for. -ENOENT, with the names of those that are missing; -EBADMSG:
  * it cannot be read. */

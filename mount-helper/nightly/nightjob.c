@@ -21,6 +21,8 @@
 static int nightjob_check(const struct nightjob_program *p, struct options *o, struct err *e)
 {
     struct err why;
+    if (o->start_stopped)
+        return 0;
     if (!o->remote)
         return err_set(e, -EINVAL, "say where the days are kept, by --remote=NAME:");
     if (!o->container_format && !(o->container_format = strdup(DAYNAME_DEFAULT)))
@@ -39,6 +41,7 @@ static int nightjob_begin(struct nightjob *j, const struct nightjob_program *p, 
     char day[TIME_TEXT];
     const struct options *o = &j->snap.o;
     j->end.began_ns = j->began_ns = time_wall_ns();
+    j->end.unit = getenv("INVOCATION_ID"); /* systemd.exec(5) */
     j->day = o->day == VALUE_NO_DAY ? time_today() + p->day : o->day;
     time_day_text(j->day, day);
     j->end.day = strdup(day);
@@ -191,6 +194,15 @@ static int nightjob_work(struct nightjob *j, const struct nightjob_program *p)
     return code;
 }
 
+static int nightjob_heal(struct nightjob *j, const struct nightjob_program *p)
+{
+    struct err e = {0};
+    int r = snap_open_folders(&j->snap, SNAP_LOOK, &e);
+    const int code = r < 0 ? snap_fail(r, &e) : p->heal(j);
+    snap_close(&j->snap);
+    return code;
+}
+
 /* If the output was not written, the job has failed. */
 static int nightjob_finish(int code)
 {
@@ -223,7 +235,7 @@ int nightjob_main(int argc, char **argv, const struct nightjob_program *p)
     } else if (j.snap.o.help) {
         command_help_one(&p->command);
     } else {
-        code = nightjob_work(&j, p);
+        code = j.snap.o.start_stopped ? nightjob_heal(&j, p) : nightjob_work(&j, p);
     }
     json_object_put(j.json);
     job_end_clear(&j.end);

@@ -42,6 +42,8 @@ struct nightjob_program {
      * touched; then the exit code is EXIT_USAGE. May be NULL. */
     int (*check)(const struct options *o, struct err *e);
     int (*run)(struct nightjob *j); /* an exit code (say.h); says by itself what went wrong */
+    /* With --start-stopped, which is no job: without a remote, and with the folders alone; the same. */
+    int (*heal)(struct nightjob *j);
 };
 
 /* The exit code of the program. */

@@ -208,6 +208,24 @@ static int compare_drop_piece(struct making *m, struct cut_piece *p, struct err 
     return 0;
 }
 
+static bool is_item_before(const void *item, const void *path)
+{
+    return cut_path_cmp(((const struct cut_item *)item)->path, path) < 0;
+}
+
+/* Shards that have gone since their files were retained. */
+static int compare_drop_gone(struct making *m, struct err *e)
+{
+    int r = 0;
+    for (size_t i = m->npieces; r == 0 && i-- > 0;) {
+        const char *folder = m->pieces[i].folder;
+        const size_t k = array_bisect(m->items, m->n, sizeof(*m->items), folder, is_item_before);
+        if (k == m->n || strcmp(m->items[k].path, folder) != 0)
+            r = compare_drop_piece(m, &m->pieces[i], e);
+    }
+    return r;
+}
+
 /* After the folder of a shard itself. */
 static int compare_shard(struct comparing *c, const struct cut_item *item, struct err *e)
 {
@@ -268,6 +286,8 @@ int cut_compare(struct making *m, unsigned look, struct err *e)
 {
     struct comparing c = {.m = m, .look = look};
     int r = compare_begin(&c, e);
+    if (r == 0)
+        r = compare_drop_gone(m, e);
     if (r == 0)
         r = step(&c, e);
     if (r == 0)

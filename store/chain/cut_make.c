@@ -25,6 +25,8 @@
 /* A file that is listed takes a descriptor, of which WAL segments need others, and some hundred bytes. */
 #define LISTED_MOST 65536
 #define LISTED_LEAST 1024
+#define IDLE_MOST                                                                                  \
+    50 /* captures without a new piece, as shards change all the time: then all is listed */
 
 /* The digest of what is left out: with other rules a cut has other files of the same store. */
 static int make_rules(struct making *m)
@@ -204,6 +206,8 @@ static bool make_known(void *ctx, const struct catalog_shard *s, bool doubt)
     const struct cut_piece *p = cut_piece_of(m, folder);
     if (p)
         return memcmp(p->digest, s->digest, SHA256_BYTES) == 0;
+    if (cut_excludes(m->rules, folder))
+        return true;
     return !doubt && m->base_known && s->changed <= m->base.index;
 }
 
@@ -239,7 +243,7 @@ static int make_piece(struct making *m, struct err *e)
 static int make_capture(struct making *m, struct err *e)
 {
     struct marks_wanted wanted = {.known = make_known, .ctx = m, .most = make_listed_most()};
-    for (;;) {
+    for (int idle = 0;; idle++) {
         const size_t pieces = m->npieces;
         bool later = false;
         int r = snapshots_changes(m->c->snapshots, &wanted, m->reader, &m->capture, &later, e);
@@ -251,7 +255,8 @@ static int make_capture(struct making *m, struct err *e)
             return r;
         capture_keep_sums(m->capture, NULL);
         make_forget_capture(m);
-        wanted.last = m->npieces == pieces;
+        idle = m->npieces > pieces ? 0 : idle;
+        wanted.last = idle > IDLE_MOST;
     }
 }
 

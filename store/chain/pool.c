@@ -18,7 +18,8 @@
 
 #define FILES "files"
 #define PIECE ((size_t)1 << 20)
-#define SYNCED 64 /* that many copies are made durable one by one, more of them together at the end */
+#define SYNCED                                                                                     \
+    64 /* that many copies are made durable one by one, more of them together at the end */
 #define HOLE 4096 /* runs of zeros of this many bytes are left out of a copy */
 
 static void place_path(const struct cut_place *p, char out[64])

@@ -89,7 +89,8 @@ struct points_query dump_points_query(const struct dump_query *q)
                                  .way = q->format == DUMP_LP ? POINTS_ALL : POINTS_ANSWER,
                                  .gaps = q->gaps,
                                  .reader = q->reader,
-                                 .memory = q->memory};
+                                 .memory = q->memory,
+                                 .folder = q->folder};
 }
 
 int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e)

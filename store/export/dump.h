@@ -39,6 +39,7 @@ struct dump_query {
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
     size_t memory;                       /* budget in bytes; 0: POINTS_MEMORY (points_types.h) */
+    const char *folder; /* where a file without a name may be made; NULL: io_temporary_folder */
 };
 
 struct dump;

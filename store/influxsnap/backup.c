@@ -85,6 +85,33 @@ static int backup_write(struct backup *b, struct err *e)
     return r;
 }
 
+static bool is_known(void *ctx, const struct catalog_shard *shard, bool doubt)
+{
+    (void)ctx, (void)shard;
+    return !doubt;
+}
+
+/* Captures the store. That nothing has changed since the last snapshot of the chain is known by the
+ * folders; then the capture is without the files of which nothing is needed. */
+static int backup_capture(struct backup *b, struct err *e)
+{
+    const struct selection part = options_selection(&b->s->o);
+    const struct tarset *chain = &b->at.set;
+    if (chain->n && selection_is_all(&part)) {
+        struct capture *c;
+        bool later;
+        int r = snapshots_changes(b->s->snapshots,
+                                  &(struct marks_wanted){.known = is_known, .last = true},
+                                  &snap_reader, &c, &later, e);
+        if (r < 0)
+            return r;
+        if (strcmp(chain->at[chain->n - 1].m->id, capture_record(c)->id) == 0)
+            return snapshots_tarball(b->s->snapshots, c, &b->now);
+        capture_unref(c);
+    }
+    return snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
+}
+
 static int backup_run(struct backup *b, struct err *e)
 {
     int r = backup_path_open(b->s->o.args[0], &b->at, e);
@@ -93,8 +120,7 @@ static int backup_run(struct backup *b, struct err *e)
     if (r < 0)
         return r;
     struct err why = {0};
-    if ((r = snap_open(b->s, SNAP_SNAPSHOTS, &why)) < 0 ||
-        (r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, &why)) < 0 ||
+    if ((r = snap_open(b->s, SNAP_SNAPSHOTS, &why)) < 0 || (r = backup_capture(b, &why)) < 0 ||
         (r = selecting_take(b->s, b->at.set.n > 0, &b->now, &why)) < 0)
         return err_set(e, r == -EBADMSG || r == -EINVAL || r == -ESTALE ? -EIO : r, "%s", why.text);
     if (b->s->lacks.text[0])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a restore would do: influxsnap restore --dry-run. */
 #include "store/base/cleanup.h"
+#include "store/base/path.h"
 #include "store/influx/seen.h"
 #include "store/influxsnap/restoring_internal.h"
 #include "store/restore/compose.h"
@@ -29,6 +30,29 @@ static int foresee_space(const struct snap *s, uint64_t need, struct err *e)
                          "there is no room for it: %" PRIu64 " bytes are needed beside %s, "
                          "%" PRIu64 " are free",
                          need, s->paths.data, room);
+}
+
+/* What a restore would find out by renames. */
+static int foresee_read_only(const char *folder, struct err *e)
+{
+    autofree char *up = strdup(folder);
+    if (!up)
+        return err_sys(e, -ENOMEM, "%s", folder);
+    while (faccessat(AT_FDCWD, up, W_OK, AT_EACCESS) < 0)
+        if (errno == EROFS)
+            return err_sys(e, -EROFS, "%s", up);
+        else if (errno != ENOENT || !path_up(up))
+            break;
+    return 0;
+}
+
+static int foresee_writing(const struct snap *s, struct err *e)
+{
+    const char *const folders[] = {s->paths.meta, s->paths.data, s->paths.wal, s->state};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(*folders); i++)
+        r = folders[i] ? foresee_read_only(folders[i], e) : 0;
+    return r;
 }
 
 static int foresee_file(struct restoring *r, const struct tarset_file *f, struct tar_counts *counts,
@@ -110,6 +134,8 @@ int restoring_dry_run(struct restoring *r, struct err *e)
         ret = restoring_blame(seen_check(p, state, e));
     if (ret == 0)
         ret = restoring_blame(session_check_mounts(p, e));
+    if (ret == 0)
+        ret = foresee_writing(r->s, e);
     if (ret < 0)
         return ret;
     r->advise.keep_state = true;

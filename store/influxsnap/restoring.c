@@ -148,7 +148,7 @@ static int restore_open_session(struct restoring *r, struct err *e)
         cuts_open(NULL, r->s->state, &r->s->cuts, NULL) == 0)
         session_use_cuts(r->session, r->s->cuts);
     if (ret == 0)
-        ret = session_may_begin(r->session, e);
+        ret = session_hold(r->session, e);
     return restoring_blame(ret);
 }
 
@@ -368,6 +368,15 @@ struct restore_request restoring_request(const struct options *o)
                                     .merge = (enum merge_mode)o->merge};
 }
 
+struct restore_request restoring_request_of(const struct options *o,
+                                            const struct restoring_from *from)
+{
+    struct restore_request q = restoring_request(o);
+    if (from->part && !restore_request_composes(&q))
+        q.part = *from->part;
+    return q;
+}
+
 int snap_restore(struct snap *s)
 {
     struct err e = {0};
@@ -383,7 +392,7 @@ int snap_restore(struct snap *s)
 
 int restoring_streams(struct snap *s, const struct restoring_from *from, struct err *why)
 {
-    struct restoring r = {.s = s, .from = from, .request = restoring_request(&s->o)};
+    struct restoring r = {.s = s, .from = from, .request = restoring_request_of(&s->o, from)};
     *why = (struct err){0};
     const int code = restore_run(&r, why);
     for (size_t i = 0; i < from->n; i++)

@@ -26,6 +26,9 @@ struct restoring_from {
      * unpacked into a temporary folder (TMPDIR) before it is judged. */
     struct restoring_stream *at;
     size_t n;
+    const struct selection
+        *part; /* of a set: the part of a store that it is, which it cannot say itself
+                                   * as a snapshot does; NULL: the whole */
 
     /* Makes influxd go away: called once, when the store is about to be worked on and no reason
      * against that is known; not by a dry run. -errno with a message ends the restore. NULL: nothing
@@ -46,6 +49,10 @@ int restoring_busy_code(const struct snap *s);
 
 /* What the options ask for; borrows from them. The caller checks it (restore_request_check). */
 struct restore_request restoring_request(const struct options *o);
+
+/* The same of streams: without a wish, that of the part that they are. Borrows from both. */
+struct restore_request restoring_request_of(const struct options *o,
+                                            const struct restoring_from *from);
 
 /* s has been opened, SNAP_LOOK for a dry run, else SNAP_PATHS; its request has been checked. Takes over each manifest, also on
  * failure. Says what fails, which is then in *why too. Returns the exit code of the restore. */

@@ -235,7 +235,7 @@ static int rank_sort_group(struct sorting *s, const struct group *g, struct err 
 static int rank_sort_all(struct sorting *s, struct err *e)
 {
     struct answer_rank *k = s->rank;
-    s->items = malloc(((size_t)k->n + 1) * sizeof(*s->items));
+    s->items = calloc((size_t)k->n + 1, sizeof(*s->items));
     k->last = calloc((size_t)k->n + 1, sizeof(*k->last));
     if (!s->items || !k->last)
         return no_memory(e);

@@ -5,6 +5,7 @@
 #include "store/base/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 
 struct answer_spill {
     size_t memory;
+    const char *folder;
     int fd;        /* -1: there is no file yet */
     uint64_t file; /* bytes in the file */
     uint8_t *bytes;
@@ -29,12 +31,13 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the rows of an answer");
 }
 
-int answer_spill_new(size_t memory, struct answer_spill **out)
+int answer_spill_new(size_t memory, const char *folder, struct answer_spill **out)
 {
     struct answer_spill *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
     s->memory = memory > LEAST_MEMORY ? memory : LEAST_MEMORY;
+    s->folder = folder;
     s->fd = -1;
     *out = s;
     return 0;
@@ -56,22 +59,28 @@ uint64_t answer_spill_size(const struct answer_spill *s)
     return s->file + s->n;
 }
 
+static const char *spill_folder(const struct answer_spill *s)
+{
+    return s->folder ? s->folder : io_temporary_folder();
+}
+
 static int spill_fail(const struct answer_spill *s, int code, struct err *e)
 {
+    const char *another = s->folder ? "" : "name another folder (TMPDIR), ";
     if (code != -ENOSPC && code != -EDQUOT)
-        return err_sys(e, code, "a temporary file in %s (TMPDIR)", io_temporary_folder());
+        return err_sys(e, code, "a temporary file in %s", spill_folder(s));
     return err_sys(
         e, code,
-        "%s has no room for the rows of an answer beyond %llu MiB: make room there, name "
-        "another folder (TMPDIR), or give it more memory (memory=)",
-        io_temporary_folder(), (unsigned long long)(s->file >> 20));
+        "%s has no room for %llu MiB of rows of an answer and more: make room there, %sor "
+        "give it more memory (memory=)",
+        spill_folder(s), (unsigned long long)(answer_spill_size(s) >> 20), another);
 }
 
 /* Moves what is in memory to the file. */
 static int spill_write(struct answer_spill *s, struct err *e)
 {
     if (s->fd < 0) {
-        int fd = io_open_temporary();
+        int fd = io_open_nameless(AT_FDCWD, spill_folder(s));
         if (fd < 0)
             return spill_fail(s, fd, e);
         s->fd = fd;
@@ -162,7 +171,7 @@ int answer_spill_read(struct answer_spill *s, uint64_t place, void *to, size_t n
 {
     const uint8_t *page;
     if (n > answer_spill_size(s) || place > answer_spill_size(s) - n)
-        return err_set(e, -EIO, "a temporary file in %s has changed", io_temporary_folder());
+        return err_set(e, -EIO, "a temporary file in %s has changed", spill_folder(s));
     if (s->file == 0) {
         memcpy(to, s->bytes + place, n);
         return 0;

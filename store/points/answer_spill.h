@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes that are put down one after the other and then read at any place, in bounded memory: what
- * does not fit lies in a file without a name (io_open_temporary), which a kill does not leave behind.
+ * does not fit lies in a file without a name, which a kill does not leave behind.
  *
  *   answer_spill_add …, answer_spill_look, answer_spill_read …, answer_spill_clear, and again
  *
@@ -18,8 +18,9 @@
 
 struct answer_spill;
 
-/* As many bytes are kept in memory. 0 or -ENOMEM. */
-int answer_spill_new(size_t memory, struct answer_spill **out);
+/* As many bytes are kept in memory. folder: that of the file, which must outlive the result; NULL:
+ * io_temporary_folder. 0 or -ENOMEM. */
+int answer_spill_new(size_t memory, const char *folder, struct answer_spill **out);
 void answer_spill_free(struct answer_spill *s); /* NULL is allowed */
 static inline void answer_spill_freep(struct answer_spill **s)
 {

@@ -32,9 +32,26 @@
 /* A slice of time: begin <= time < end. */
 struct slice_of_time {
     int64_t begin, end;
-    int64_t first, last;  /* times of rows that were put down; first > last: none */
+    int64_t first, last;  /* times of its rows that were put down; first > last: none */
     uint64_t most, limit; /* bytes: of a usual one; at which this one becomes shorter */
 };
+
+static void slice_note(struct slice_of_time *t, int64_t time)
+{
+    if (time >= t->end)
+        return;
+    t->first = time < t->first ? time : t->first;
+    t->last = time > t->last ? time : t->last;
+}
+
+/* Lets it end in the middle of the times seen so far, but after the first of them. */
+static void slice_shorten(struct slice_of_time *t)
+{
+    const int64_t last = t->last < t->end ? t->last : t->end - 1;
+    if (t->first <= last)
+        t->end = t->first + (int64_t)(((uint64_t)last - (uint64_t)t->first) / 2) + 1;
+    t->limit += t->most / 2;
+}
 
 /* A row that was read, with what its series is. */
 struct spilled_row {
@@ -132,18 +149,8 @@ static int spilled_put_row(struct spilled *s, uint64_t place, struct err *e)
         return r;
     answer_put_uvarint(&s->head, answer_spill_size(s->spill) - place);
     answer_put_uvarint(&s->head, one->done ? 0 : (uint64_t)one->time - (uint64_t)time);
-    s->slice.first = time < s->slice.first ? time : s->slice.first;
-    s->slice.last = time > s->slice.last ? time : s->slice.last;
+    slice_note(&s->slice, time);
     return spilled_put(s, e);
-}
-
-/* Lets the slice end in the middle of the times seen so far, but after the first of them. */
-static void spilled_shorten(struct slice_of_time *t)
-{
-    const int64_t last = t->last < t->end ? t->last : t->end - 1;
-    const uint64_t half = ((uint64_t)last - (uint64_t)t->first) / 2;
-    t->end = t->first + (int64_t)half + 1;
-    t->limit += t->most / 2;
 }
 
 /* Whether the first row after the slice is needed too: its texts may decide between rows of the same
@@ -166,7 +173,7 @@ static int spilled_put_rows(struct spilled *s, uint32_t i, struct err *e)
             break;
         r = spilled_put_row(s, place, e);
         if (answer_spill_size(s->spill) > s->slice.limit)
-            spilled_shorten(&s->slice);
+            slice_shorten(&s->slice);
     }
     return r;
 }
@@ -362,7 +369,7 @@ int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct 
 {
     cleanup(spilled_freep) struct spilled *s = calloc(1, sizeof(*s));
     const size_t n = p->columns.n;
-    if (!s || answer_spill_new(memory / FOR_SPILL, &s->spill) < 0 ||
+    if (!s || answer_spill_new(memory / FOR_SPILL, p->q.folder, &s->spill) < 0 ||
         answer_rank_new(&p->columns, &s->rank) < 0 || !spilled_row_init(&s->taken, n) ||
         !spilled_row_init(&s->compared[0], n) || !spilled_row_init(&s->compared[1], n))
         return no_memory(e);

@@ -26,7 +26,6 @@ struct measurement {
     size_t n;
     struct membersource *sources; /* one for each TSM file */
     struct tsmfile **files;
-    struct tsmblock scratch; /* of the cursors, if they have windows */
 };
 
 static int no_memory(struct err *e)
@@ -275,28 +274,12 @@ void measurement_free(struct measurement *m)
         tsmfile_free(m->files[i]);
     for (size_t i = 0; m->sources && i < m->shard->ntsm; i++)
         membersource_clear(&m->sources[i]);
-    tsmblock_free(&m->scratch);
     free(m->sources);
     free(m->files);
     free(m->sorted);
     free((char *)m->name.p);
     walcache_unref(m->wal);
     free(m);
-}
-
-/* A smaller window would cost more decoding than it saves memory. */
-#define LEAST_WINDOW 16
-#define USUAL_BLOCK 1000
-
-void measurement_limit(struct measurement *m, size_t values)
-{
-    size_t window = m->n ? values / m->n : USUAL_BLOCK;
-    if (window >= USUAL_BLOCK)
-        return;
-    for (size_t i = 0; i < m->n; i++) {
-        m->sorted[i]->cursor.window = window > LEAST_WINDOW ? window : LEAST_WINDOW;
-        m->sorted[i]->cursor.scratch = &m->scratch;
-    }
 }
 
 size_t measurement_count(const struct measurement *m)

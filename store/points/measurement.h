@@ -45,10 +45,6 @@ static inline void measurement_freep(struct measurement **m)
     measurement_free(*m);
 }
 
-/* Call before the cursors are used: limits the block values that all cursors keep while moving side
- * by side to about this number, but at least a few for each. */
-void measurement_limit(struct measurement *m, size_t values);
-
 /* The fields, by series and then by field, bytewise. */
 size_t measurement_count(const struct measurement *m);
 struct measurement_field *measurement_at(struct measurement *m, size_t i);

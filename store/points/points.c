@@ -19,12 +19,12 @@ int points_next(struct points *p, struct points_row *row, struct err *e)
 
 int points_mark(const struct points *p, struct buffer *mark)
 {
-    return p->answer ? -EAGAIN : points_all_mark(p, mark);
+    return p->answer ? points_answer_mark(p, mark) : points_all_mark(p, mark);
 }
 
 int points_resume(struct points *p, struct slice mark, struct err *e)
 {
-    return p->answer ? -EINVAL : points_all_resume(p, mark, e);
+    return p->answer ? points_answer_resume(p, mark, e) : points_all_resume(p, mark, e);
 }
 
 static int points_find_shards(struct points *p, const size_t *list, size_t n, struct err *e)

@@ -27,10 +27,12 @@
  * which everything was deleted is forgotten. (influxdb tsdb/shard.go FieldDimensions,
  * query/iterator.gen.go floatSortedMergeHeap, influxql RewriteFields)
  *
- * Memory: what the WAL holds of the measurement, and the tombstones of its keys. POINTS_ANSWER: also
- * a few hundred bytes for each field of each series of a shard, and up to 32 MB of their values.
- * POINTS_ALL: also what seriesstream.h says, of all shards side by side, within the budget as far as
- * windows and values go. One thread at a time.
+ * Memory: what the WAL holds of the measurement, the tombstones of its keys, and the budget of the
+ * query. POINTS_ALL reads series one after the other in all shards side by side (seriesstream.h).
+ * POINTS_ANSWER has 24 bytes for each series of a shard beside that; where the budget does not hold
+ * the rows of a shard, they are put down in slices of time, in a file without a name of some 16 times
+ * the budget, or more if rows of one time take more (in the folder of the query; -ENOSPC names it).
+ * One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_POINTS_H
 #define INFLUXFS_POINTS_POINTS_H

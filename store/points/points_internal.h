@@ -48,6 +48,8 @@ int points_stream(const struct points *p, size_t i, const struct points_stream_l
 /* POINTS_ANSWER (points_answer.c) */
 int points_answer_open(struct points *p, struct err *e);
 int points_answer_next(struct points *p, struct points_row *row, struct err *e);
+int points_answer_mark(const struct points *p, struct buffer *mark);
+int points_answer_resume(struct points *p, struct slice mark, struct err *e);
 void points_answer_free(struct points_answer *a); /* NULL is allowed */
 
 /* POINTS_ALL (points_all.c) */

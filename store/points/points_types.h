@@ -17,6 +17,7 @@ struct points_query {
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
     size_t memory;                       /* budget in bytes; 0: POINTS_MEMORY */
+    const char *folder;                  /* for a file without a name; NULL: io_temporary_folder */
 };
 
 #define POINTS_MEMORY ((size_t)64 << 20)

@@ -61,6 +61,8 @@ struct json_object *jobs_json(const struct jobs *j)
         struct json_object *o = json_object_new_object(), *good = NULL;
         for (int i = 0; i < HISTORY_RESULTS; i++)
             json_add_count(o, history_result_names[i], j->of[k].total[i]);
+        if (j->of[k].unit)
+            json_add_bool(o, "unit", true);
         json_add(o, "last", j->of[k].last.ended_ns ? job_end_json(&j->of[k].last) : NULL);
         if (j->of[k].good_ns) {
             good = json_object_new_object();
@@ -125,6 +127,8 @@ static bool jobs_read_kind(struct json_object *o, struct jobs *j, int kind)
     for (int i = 0; i < HISTORY_RESULTS; i++)
         if (!jobs_read_count(o, history_result_names[i], &j->of[kind].total[i]))
             return false;
+    if (json_get(o, "unit", json_type_boolean, &v)) /* else nobody has noted it */
+        j->of[kind].unit = json_object_get_boolean(v);
     if (!jobs_read_part(o, "last", &v) || (v && !job_end_read(v, &j->of[kind].last)) ||
         !jobs_read_part(o, "good", &v))
         return false;
@@ -179,6 +183,7 @@ static int jobs_put(struct jobs *j, enum job_kind kind, const struct job_end *en
     job_end_clear(&j->of[kind].last);
     j->of[kind].last = own;
     j->of[kind].total[end->result]++;
+    j->of[kind].unit |= end->unit;
     if (end->result != HISTORY_FAILED) {
         free(j->of[kind].good_day);
         j->of[kind].good_day = steal_ptr(&good_day);

@@ -27,6 +27,7 @@ struct job_end {
     char *remote;               /* as --remote names it */
     uint64_t bytes, objects;    /* that it moved */
     char *text;                 /* why it failed, or what is omitted; else NULL */
+    bool unit;                  /* it ran from a unit of systemd, as what is to go on does */
 };
 
 /* What is known of each kind. */
@@ -36,6 +37,7 @@ struct jobs {
         int64_t good_ns;                 /* when one last ended that did not fail; 0: none has */
         char *good_day;                  /* and for which day */
         uint64_t total[HISTORY_RESULTS]; /* how many ended so */
+        bool unit;                       /* one of them ran from a unit */
     } of[JOB_KINDS];
 };
 
@@ -51,9 +53,9 @@ void job_end_clear(struct job_end *e);
 int jobs_add(const char *state, enum job_kind kind, const struct job_end *end, struct err *e);
 
 /* {"result":…, "code", "began", …}, as below, and the same of all kinds:
- * {"archive":{"done":N,"omissions":N,"failed":N,"last":{"result","code","began","began_ns","ended",
- * "ended_ns","day","remote","bytes","objects","text"}|null,"good":{"day","ended","ended_ns"}|null},…},
- * which the caller puts. NULL when out of memory. */
+ * {"archive":{"done":N,"omissions":N,"failed":N,"unit":true,"last":{"result","code","began","began_ns","ended",
+ * "ended_ns","day","remote","bytes","objects","text"}|null,"good":{"day","ended","ended_ns"}|null},…}, where
+ * "unit" stands only if it is true; which the caller puts. NULL when out of memory. */
 struct json_object *job_end_json(const struct job_end *e);
 struct json_object *jobs_json(const struct jobs *j);
 

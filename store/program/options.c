@@ -145,6 +145,8 @@ const struct option_def options_table[] = {
     {"into", 0, JOB, "FOLDER", value_text, AT(into), "restore by a mount: its folder restore/"},
     {"stop", 0, JOB, "UNIT", value_text, AT(stop),
      "stop this unit of systemd, such as influxdb, before the\nrestore, and start it after that"},
+    {"start-stopped", 0, JOB, FLAG(start_stopped),
+     "do nothing but start what a fetch that was killed has\nleft stopped"},
     {"store", 0, JOB, "ID", value_store_id, AT(of_store),
      "whose archive, if there are those of several stores"},
     {"format", 0, JOB, "json|csv|lp", value_points, AT(format),

@@ -77,6 +77,7 @@ struct options {
     uint64_t full_every; /* numbers; OPTIONS_FULL_EVERY: not given */
     uint64_t part_size;  /* bytes */
     char *into, *stop;   /* a folder; a unit of systemd; NULL: not given */
+    bool start_stopped;  /* no job: what one that was killed has left stopped is started */
     char *of_store;      /* whose archive is fetched, by its id; NULL: not given */
     char **rclone;       /* words after "--"; point into argv, NULL-terminated; never NULL */
 };

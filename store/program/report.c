@@ -30,6 +30,7 @@ void report_store(struct report *r, const struct store_paths *paths, const char 
     history_read(state, &r->history, &r->history_unknown);
     if (jobs_read(state, &r->jobs, &r->jobs_unknown) == 0)
         joblock_look(state, &r->job_now, &r->jobs_unknown);
+    stopped_look(state, &r->stopped, &r->jobs_unknown);
 }
 
 enum report_use report_use(const struct store_paths *paths, struct err *words)
@@ -122,6 +123,7 @@ void report_clear(struct report *r)
     contents_clear(&r->contents);
     history_clear(&r->history);
     jobs_clear(&r->jobs);
+    stopped_clear(&r->stopped);
     if (!r->mount)
         return;
     report_capture_clear(&r->mount->last.capture);

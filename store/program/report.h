@@ -18,6 +18,7 @@
 #include "store/program/history.h"
 #include "store/program/joblock.h"
 #include "store/program/options.h"
+#include "store/program/stopped.h"
 #include "store/restore/progress.h"
 #include "store/snapshot/capture.h"
 
@@ -144,6 +145,7 @@ struct report {
     struct jobs jobs;           /* the nightly jobs, likewise */
     struct err jobs_unknown;
     struct job_now job_now; /* the one that is at work */
+    struct stopped stopped; /* what a fetch has stopped, and is to start again */
     int64_t at_ns;          /* when this was gathered */
 
     struct report_mount *mount; /* NULL: this is influxsnap */

@@ -251,6 +251,7 @@ static struct json_object *report_jobs_json(const struct report *r)
 {
     struct json_object *o = jobs_json(&r->jobs);
     json_add(o, "at_work", report_job_now_json(&r->job_now));
+    json_add(o, "stopped", json_texts((const char *const *)r->stopped.units, r->stopped.n));
     json_add_text(o, "error", r->jobs_unknown.text);
     return o;
 }

@@ -69,3 +69,9 @@ int statefile_write(int lock, const char *state, const char *name, struct json_o
     json_object_put(o);
     return r < 0 ? err_sys(e, r, "%s/%s", state, name) : 0;
 }
+
+int statefile_remove(int lock, const char *state, const char *name, struct err *e)
+{
+    int r = unlinkat(lock, name, 0) < 0 ? -errno : io_sync_dir(lock);
+    return r < 0 && r != -ENOENT ? err_sys(e, r, "%s/%s", state, name) : 0;
+}

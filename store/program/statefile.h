@@ -21,4 +21,7 @@ int statefile_lock(const char *state, struct err *e);
 int statefile_write(int lock, const char *state, const char *name, struct json_object *o,
                     struct err *e);
 
+/* Removes the file, durably; one that is not there is fine. With the lock. */
+int statefile_remove(int lock, const char *state, const char *name, struct err *e);
+
 #endif

@@ -204,6 +204,15 @@ static void trouble_no_copy(struct finder *f)
                 "No cut and no backup is known");
 }
 
+/* Whether it is to go on: a fetch or a dump by hand, once, was for what had happened then. */
+static bool trouble_job_goes_on(const struct jobs *j, enum job_kind kind)
+{
+    uint64_t runs = 0;
+    for (int i = 0; i < HISTORY_RESULTS; i++)
+        runs += j->of[kind].total[i];
+    return kind == JOB_ARCHIVE || j->of[kind].unit || runs > 1;
+}
+
 /* Of the archive it is told where there is no other copy that is as new: once. */
 static void trouble_job_age(struct finder *f, enum job_kind kind)
 {
@@ -211,14 +220,16 @@ static void trouble_job_age(struct finder *f, enum job_kind kind)
     const int64_t ns = f->r->jobs.of[kind].good_ns, age = f->r->at_ns - ns;
     const int64_t copy = time_later(report_cut_ns(f->r), report_backup_ns(f->r));
     char text[TIME_TEXT], todo[256];
-    if (!ns || age <= most->warn_ns || (kind == JOB_ARCHIVE && copy <= ns + 60 * SECOND_NS))
+    if (!ns || age <= most->warn_ns || !trouble_job_goes_on(&f->r->jobs, kind) ||
+        (kind == JOB_ARCHIVE && copy <= ns + 60 * SECOND_NS))
         return;
     time_text(ns, text);
     snprintf(
         todo, sizeof(todo),
         "See whether influxfs-%s.timer, or what else starts it, still runs. If it is not to run "
-        "any more, remove jobs.json of the state folder, and this is forgotten.",
-        job_kind_names[kind]);
+        "any more, set \"good\" of \"%s\" to null in jobs.json of the state folder, and this is "
+        "forgotten.",
+        job_kind_names[kind], job_kind_names[kind]);
     trouble(f, age > most->critical_ns ? TROUBLE_BAD : TROUBLE_WARN, NULL, todo,
             "influxfs-%s has not ended well since %.10s %.5s UTC", job_kind_names[kind], text,
             text + 11);
@@ -250,6 +261,22 @@ static void trouble_job_ended(struct finder *f, enum job_kind kind)
                 "The last influxfs-%s, for %.40s, was done with omissions", name, day);
 }
 
+/* An influxd that is at work was started since, by whomever. */
+static void trouble_left_stopped(struct finder *f)
+{
+    const struct report *r = f->r;
+    const bool fetches = r->job_now.working && (!r->job_now.known || r->job_now.kind == JOB_FETCH);
+    char since[TIME_TEXT], todo[400];
+    if (!r->stopped.n || fetches || r->use == REPORT_IN_USE)
+        return;
+    time_text(r->stopped.since_ns, since);
+    snprintf(todo, sizeof(todo), "Start it: `systemctl start %.300s`.", r->stopped.units[0]);
+    trouble(f, TROUBLE_BAD, NULL, todo,
+            "%.200s was stopped by a fetch that was killed, or could not start it again, at %.10s "
+            "%.5s UTC",
+            r->stopped.units[0], since, since + 11);
+}
+
 static void troubles_of_jobs(struct finder *f)
 {
     const struct job_now *now = &f->r->job_now;
@@ -257,6 +284,7 @@ static void troubles_of_jobs(struct finder *f)
     if (f->r->jobs_unknown.text[0])
         trouble(f, TROUBLE_UNKNOWN, f->r->jobs_unknown.text, NULL,
                 "How the nightly jobs ended is unknown");
+    trouble_left_stopped(f);
     for (enum job_kind kind = JOB_ARCHIVE; kind < JOB_KINDS; kind++) {
         trouble_job_ended(f, kind);
         trouble_job_age(f, kind);

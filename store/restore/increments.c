@@ -170,7 +170,7 @@ int increments_forget(struct session *s, struct err *e)
     cleanup(targets_freep) struct targets *t = NULL;
     parked_clear(s->parked);
     int ret = staging_targets(s->staging, &t, e);
-    if (ret < 0 || (ret = targets_lock(t, false, e)) < 0 ||
+    if (ret < 0 || (ret = staging_lock(s->staging, t, false, e)) < 0 ||
         (ret = increment_list(t, &waiting, e)) < 0)
         return ret;
     for (size_t k = 0; ret == 0 && k < waiting.n; k++) {

@@ -86,15 +86,25 @@ void session_close(struct session *s)
     free(s);
 }
 
-int session_may_begin(struct session *s, struct err *e)
+static int session_begins(struct session *s, bool hold, struct err *e)
 {
     struct err why = {0};
-    int ret = staging_may_begin(s->staging, &why);
+    int ret = staging_may_begin(s->staging, hold, &why);
     if (ret < 0) {
         account_say(s->account, "refused: %s", why.text);
         err_set(e, ret, "%s", why.text);
     }
     return ret;
+}
+
+int session_may_begin(struct session *s, struct err *e)
+{
+    return session_begins(s, false, e);
+}
+
+int session_hold(struct session *s, struct err *e)
+{
+    return session_begins(s, true, e);
 }
 
 int session_check_mounts(const struct store_paths *paths, struct err *e)

@@ -56,6 +56,10 @@ int session_recover(const struct session_options *o, struct err *done, struct er
  * -EROFS, … The reason is also in the log. */
 int session_may_begin(struct session *s, struct err *e);
 
+/* The same, and no other process can begin a restore of the store before the next one of this session has
+ * ended, or it is closed: its snapshot may come slowly. Only for a session with one user. */
+int session_hold(struct session *s, struct err *e);
+
 /* The part of that which inspects no processes and makes nothing: -EBUSY, with the name, if
  * something is mounted below the folders. */
 int session_check_mounts(const struct store_paths *paths, struct err *e);

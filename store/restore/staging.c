@@ -30,7 +30,8 @@ struct staging {
     struct targets *targets;      /* while RECEIVING, or HALF */
     struct manifest *full;        /* while RECEIVING */
     bool probed, inside[TARGETS]; /* how the folders were found to be exchanged */
-    bool owed;                    /* an increment was kept because another had it */
+    int held;  /* the targets' lock, from staging_hold to the next targets; or -1 */
+    bool owed; /* an increment was kept because another had it */
 };
 
 int staging_open(const struct session_options *o, struct account *a, struct staging **out)
@@ -40,6 +41,7 @@ int staging_open(const struct session_options *o, struct account *a, struct stag
         return -ENOMEM;
     st->options = *o;
     st->account = a;
+    st->held = -1;
     st->state_folder = o->state_fd < 0 ? -1 : fcntl(o->state_fd, F_DUPFD_CLOEXEC, 0);
     pthread_mutex_init(&st->lock, NULL);
     cond_init(&st->changed);
@@ -60,6 +62,7 @@ void staging_close(struct staging *st)
     manifest_free(st->full);
     store_paths_free(&st->paths);
     cleanup_close(&st->state_folder);
+    cleanup_close(&st->held);
     pthread_cond_destroy(&st->changed);
     pthread_mutex_destroy(&st->lock);
     free(st);
@@ -131,13 +134,23 @@ int staging_recover(struct staging *st, struct targets **out, struct err *done, 
     return again < 0 ? again : ret;
 }
 
+int staging_lock(struct staging *st, struct targets *t, bool make, struct err *e)
+{
+    if (st->held >= 0 && t->lock < 0) {
+        t->lock = st->held;
+        st->held = -1;
+    }
+    return targets_lock(t, make, e);
+}
+
 /* Recovers, locks and probes, and remembers how the folders can be exchanged. */
 static int staging_ready(struct staging *st, bool make, struct targets **out, struct err *e)
 {
     struct err done;
     cleanup(targets_freep) struct targets *t = NULL;
-    int ret = staging_recover(st, &t, &done, e);
-    if (ret < 0 || (ret = targets_lock(t, make, e)) < 0 || (ret = targets_probe(t, e)) < 0)
+    /* Nothing can have been cut off since it is held. */
+    int ret = st->held >= 0 ? staging_targets(st, &t, e) : staging_recover(st, &t, &done, e);
+    if (ret < 0 || (ret = staging_lock(st, t, make, e)) < 0 || (ret = targets_probe(t, e)) < 0)
         return ret;
     pthread_mutex_lock(&st->lock);
     st->probed = true;
@@ -269,10 +282,14 @@ void staging_keep_half(struct staging *st, struct targets *t)
 /* A look at the folders, without a restore */
 
 /* The caller has set the state PROBING. */
-static int staging_probe(struct staging *st, struct err *e)
+static int staging_probe(struct staging *st, bool hold, struct err *e)
 {
     cleanup(targets_freep) struct targets *t = NULL;
     int ret = staging_ready(st, false, &t, e);
+    if (ret == 0 && hold) {
+        st->held = t->lock;
+        t->lock = -1;
+    }
     targets_free(steal_ptr(&t)); /* with its lock, before another begins */
     lock_scope(&st->lock);
     set_state(st, FREE);
@@ -293,7 +310,7 @@ static int staging_layout(struct staging *st, bool inside[TARGETS], struct err *
     pthread_mutex_unlock(&st->lock);
     if (!known && !mine)
         return err_set(e, -EAGAIN, "another restore is beginning; copy it again");
-    int ret = mine ? staging_probe(st, e) : 0;
+    int ret = mine ? staging_probe(st, false, e) : 0;
     pthread_mutex_lock(&st->lock);
     memcpy(inside, st->inside, sizeof(st->inside));
     pthread_mutex_unlock(&st->lock);
@@ -312,7 +329,7 @@ int staging_aside(struct staging *st, struct targets **out, struct err *e)
     return 0;
 }
 
-int staging_may_begin(struct staging *st, struct err *e)
+int staging_may_begin(struct staging *st, bool hold, struct err *e)
 {
     int ret = staging_check(st, e);
     if (ret < 0)
@@ -322,5 +339,5 @@ int staging_may_begin(struct staging *st, struct err *e)
     if (mine)
         st->state = PROBING;
     pthread_mutex_unlock(&st->lock);
-    return mine ? staging_probe(st, e) : 0; /* its owner probes too */
+    return mine ? staging_probe(st, hold, e) : 0; /* its owner probes too */
 }

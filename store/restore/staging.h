@@ -49,8 +49,13 @@ int staging_targets(struct staging *st, struct targets **out, struct err *e);
 int staging_recover(struct staging *st, struct targets **out, struct err *done, struct err *e);
 
 /* Whether a restore could begin now: staging_check, and a look at how the folders can be exchanged,
- * unless another thread is at it. */
-int staging_may_begin(struct staging *st, struct err *e);
+ * unless another thread is at it. hold: and keeps other processes from beginning one (-EBUSY there), until
+ * the next staging_prepare, staging_begin or staging_lock takes over the lock, or staging_close; only where
+ * no other thread uses the staging. */
+int staging_may_begin(struct staging *st, bool hold, struct err *e);
+
+/* targets_lock, with the lock that is held, if any. */
+int staging_lock(struct staging *st, struct targets *t, bool make, struct err *e);
 
 /* Opens the targets, unlocked, for what is kept in a side folder beside a restore: after
  * staging_check, with how each can be exchanged (target.h: `inside`), as last found; finds out if

@@ -19,7 +19,7 @@
 bool marks_of(const struct shard_pin *s, struct catalog_shard *out)
 {
     const struct member_run *r = s->set ? s->set->run : NULL;
-    if (s->gone || s->why || !r || r->holds != RUN_LISTED || !r->sealed)
+    if (s->gone || s->why || s->data.is_remote || !r || r->holds != RUN_LISTED || !r->sealed)
         return false;
     const struct stat *st = &s->data.st;
     *out = (struct catalog_shard){.path = s->path,

@@ -77,11 +77,13 @@ static bool pin_set_same(struct watches *w, int data_fd, const struct shard_pin 
     struct shard_set *set = s->set;
     if (set->n == 0 || watch_is_quiet(w, &set->watch))
         return true;
+    struct stat st;
     autoclose int fd = folder_open_by(data_fd, s->path, s->data.follow, O_RDONLY);
-    set->watch = fd < 0 ? (struct watch){0} : watch_begin(w, fd);
+    const bool is_ours = fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == s->data.st.st_ino &&
+                         st.st_dev == s->data.st.st_dev;
+    set->watch = is_ours ? watch_begin(w, fd) : (struct watch){0};
     for (size_t i = 0; i < set->n; i++) {
         const struct member *f = &set->files[i];
-        struct stat st;
         if (fstat(held_fd(f->held), &st) < 0 || !same_attr(&st, &f->attr)) {
             set->watch = (struct watch){0};
             return false;

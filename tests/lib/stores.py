@@ -123,6 +123,29 @@ class HandmadeStore:
         return self.root
 
 
+def one_point_each(keys, time, value):
+    """A TSM file in which each of the keys, which ascend, has one integer."""
+    data = b"\x01\x09\x00" + struct.pack(">q", time) + b"\x00" + struct.pack(">q", value << 1)
+    block = struct.pack(">I", zlib.crc32(data)) + data
+    entry, at, size = struct.Struct(">BHqqQI"), len(TSM_HEADER), len(block)
+    index = b"".join(struct.pack(">H", len(key)) + key + entry.pack(1, 1, time, time, at + i * size, size)
+                     for i, key in enumerate(keys))
+    return TSM_HEADER + block * len(keys) + index + struct.pack(">Q", at + len(keys) * size)
+
+
+def many_series(root, count):
+    """One point for each of so many series of m, in two TSM files by turns; of every tenth series both
+    files have it, and the second counts. Returns its points as line protocol."""
+    store, time = HandmadeStore(root), DAY
+    keys = [b"m,host=%08d#!~#v" % number for number in range(count)]
+    store.shard(tsm={f"00000000{file}-000000001.tsm":
+                     one_point_each([key for number, key in enumerate(keys) if number % 2 == file - 1 or number % 10 == 0],
+                                    time, file) for file in (1, 2)})
+    store.write_meta()
+    return b"".join(b"m,host=%08d v=%di %d\n" % (number, 2 if number % 2 or number % 10 == 0 else 1, time)
+                    for number in range(count))
+
+
 def tombstone(tag):
     """That of a series which no TSM file here has."""
     key = f"m,t={tag}#!~#v".encode()

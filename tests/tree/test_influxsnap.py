@@ -658,6 +658,20 @@ class RestoreTest(SnapTest):
         self.assertEqual(process.returncode, FAILED, said)
         self.same(before, whole_tree(self.target))
 
+    def test_two_at_once(self):
+        """The second is refused, also while the first has nothing yet."""
+        before = whole_tree(self.target)
+        process = subprocess.Popen([INFLUXSNAP, "-c", self.target, "restore", "-"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        meta = self.target.resolve()
+        wait_until(lambda: any(os.path.realpath(fd) == str(meta) for fd in Path(f"/proc/{process.pid}/fd").iterdir()), 60,
+                   "the lock of the first")
+        _, said = self.restore(self.path, code=IN_USE)
+        self.assertIn("another influxfs is restoring this store", said)
+        self.same(before, whole_tree(self.target))
+        said, _ = process.communicate(self.path.read_bytes(), timeout=HANG)
+        self.assertEqual(process.returncode, DONE, said)
+
     def killed(self, at):
         """Whether a restore was killed after that many changes to the target."""
         environment = os.environ | {"LD_PRELOAD": str(PRELOAD), "KILL_ROOT": str(self.target), "KILL_AT": str(at),

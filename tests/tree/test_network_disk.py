@@ -5,6 +5,7 @@ import shutil
 
 from lib.archive import Archive
 from lib.case import StoreTest
+from lib.cuts import snap
 from lib.files import run
 from lib.stores import big_file, some_store, tombstone, tsm, wal_entry
 
@@ -85,10 +86,26 @@ class NetworkDiskTest(StoreTest):
                               self.compact, self.append)
 
 
+    def test_cuts_hold_the_changes(self):
+        """Each by a process of its own, which knows of the store what the one before has left."""
+        def cut():
+            snap(self.far, "cut", f"--state={self.folder / 'state'}")
+        cut()
+        self.assert_each_seen(self.append, self.flush)
+        cut()
+        self.assert_each_seen(self.delete_points, self.replace, self.compact)
+        cut()
+        latest = self.mnt / "at/latest"
+        held = {str(path.relative_to(latest)): path.stat().st_size for path in latest.rglob("*") if path.is_file()}
+        self.assertEqual(held, self.there())
+
+
 class NamesTest(NetworkDiskTest):
     """What a held segment has grown by must be asked for."""
 
     names_too = True
+
+    test_cuts_hold_the_changes = None  # what has been replaced cannot be seen
 
     def test_changes_are_seen(self):
         self.assert_each_seen(self.append, self.flush, self.delete_points, self.append)

@@ -3,8 +3,10 @@ store and of influxd meanwhile. The archives are made by hand (lib/archives.py),
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from lib.archives import Archives
@@ -16,9 +18,11 @@ from lib.fixtures import check_answers, unpack
 from lib.influxd import Influxd
 from lib.mount import INFLUXFS
 from lib.nightly import archive
+from lib.nights import Jobs
 from lib.objectstore import Swift, rclone_environment
 from lib.relay import Relay
 from lib.restores import RestoreTest, tiny_store
+from lib.stores import some_store, wal_entry
 from lib.trees import difference, litter, store_tree, whole_tree
 
 FETCH = str(Path(INFLUXFS).parent / "influxfs-fetch")
@@ -195,12 +199,19 @@ class DaysTest(FetchCase):
         said = self.fetch("--day=2016-06-09", "--database=db", "--as=again")[0]
         self.assertIn("restored 1 database into", said)
         self.assertIn("1 database: db; of these came again (as it is named here); ", said)
+        self.on_path(systemctl="#!/bin/sh\nexit 1\n")  # influxd is not stopped for what cannot be
+        for options, words in ((["--database=nosuch"], "the archive of 2016-06-09 holds no database nosuch"),
+                               (["--database=db", "--as=again"], "again")):
+            said = self.fetch("--day=2016-06-09", "--quiet", "--stop=influxdb", *options, code=FAILED)[1]
+            self.assertIn(words, said)
+            self.assertNotIn("systemctl", said)
         told = json.loads(self.fetch("--day=2016-06-09", "--database=db", "--merge=ours", "--json", "--dry-run")[0])
         self.assertEqual(told["databases"], ["db"])
         self.assertEqual(sorted(os.listdir(self.store / "data")), ["again", "old db"])
 
     def test_usage(self):
-        for options, words in ((["--into=/x", "--database=db"], "--into"), (["--stop=-x"], "--stop"), 
+        for options, words in ((["--into=/x", "--database=db"], "--into"), (["--stop=-x"], "--stop"),
+                               (["--stop=influx*"], "is not the name of one unit"), (["--stop=a b"], "is not the name of one unit"),
                                (["--as=_internal", "--database=db"], "_internal")):
             self.assertIn(words, self.fetch(*options, code=USAGE)[1])
 
@@ -240,6 +251,81 @@ class LegacyTest(FetchCase):
         self.archives.legacy(DAYS[0], {"meta.00": b"x" * 100, "db.autogen.00001.00": b"y" * 1000})
         self.archives.objects(self.archives.last)[0].write_bytes(b"z" * 1000)
         self.check_refused("db.autogen.00001.00: damaged: its SHA-256", options=("--day=2016-06-09",))
+
+
+class PartTest(FetchCase):
+    """An archive of some databases takes the place of these."""
+
+    def server(self, name, **values):
+        """A store, and its influxd, with databases that hold these values."""
+        influxd = self.influxd(self.folder / name)
+        for database, value in values.items():
+            influxd.query(f"CREATE DATABASE {database}")
+            influxd.write([f"m v={value} 1465600000000000000"], database, "autogen")
+        influxd.query("CREATE USER adm WITH PASSWORD 'x' WITH ALL PRIVILEGES")
+        return influxd
+
+    def test_part(self):
+        """Of both forms, by both options: the other databases stay, and so do users."""
+        self.server("source", b=2, other=2).stop()
+        jobs = Jobs("", str(self.remote))
+        days = {}
+        for form in ("--legacy", ""):
+            for part in ("--database=b", "--exclude=other"):
+                days[form + part] = f"2016-06-{11 + len(days)}"
+                jobs.run("archive", self.folder / "source", *filter(None, (form, part)), day=days[form + part])
+        here = self.server("live", own=1, b=1)
+        self.store = self.folder / "live"
+        for words, day in days.items():
+            with self.subTest(words):
+                here.stop()
+                told = json.loads(self.fetch(f"--day={day}", "--json", "--quiet", "--dry-run")[0])
+                self.assertEqual(told["databases"], ["b"])
+                self.fetch(f"--day={day}", "--quiet")
+                here.start()
+                self.assertEqual(self.names(here, "SHOW DATABASES") & {"own", "b", "other"}, {"own", "b"})
+                self.assertEqual(self.names(here, "SHOW USERS"), {"adm"})
+                self.assertEqual([self.value(here, database) for database in ("own", "b")], [1, 2])
+                here.write(["m v=1 1465600000000000000"], "b", "autogen")
+        here.stop()
+        mnt = self.mount(self.store).point
+        said = self.fetch(f"--into={mnt}/restore", "--day=2016-06-11", code=USAGE)[1]
+        self.assertIn("legacy set of some databases", said)
+
+    def names(self, influxd, query):
+        return {row[0] for row in influxd.run(query)[0]["values"]}
+
+    def value(self, influxd, database):
+        return influxd.run("SELECT v FROM m", database)[0]["values"][0][1]
+
+
+class ChangedTest(FetchCase):
+    """The store here is the one that was archived, and has gone on."""
+
+    def test_changed(self):
+        jobs = Jobs("", str(self.remote))
+        shutil.rmtree(self.store)
+        some_store(self.store, 1)
+        (self.folder / "state").mkdir()
+        jobs.run("archive", self.store, f"--state={self.folder}/state")
+        time.sleep(1.1)
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11")[1])
+        segment = self.store / "wal/first/autogen/1/_00002.wal"
+        with segment.open("ab") as more:
+            more.write(wal_entry(7))
+        said = self.fetch("--day=2016-06-11", "--quiet", "--dry-run")[1]
+        self.assertRegex(said, r"has changed since 20.* \(wal/first/autogen/1/_00002.wal, .*would be only in \*.before-restore")
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11", "--database=first", "--merge=ours", "--dry-run")[1])
+        said = self.fetch("--day=2016-06-11", "--quiet", code=OMISSIONS)[1]
+        self.assertIn("is now only in *.before-restore", said)
+        self.assertIn("has changed since", json.loads((self.folder / "state/jobs.json").read_text())["fetch"]["last"]["text"])
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11", "--quiet")[1])
+        # Another store has the same name for its database.
+        (self.folder / "state/id").write_text("f" * 32 + "\n")
+        (self.folder / "state/fetched.json").unlink()
+        with segment.open("ab") as more:
+            more.write(wal_entry(8))
+        self.assertNotIn("has changed", self.fetch("--day=2016-06-11", "--quiet")[1])
 
 
 class DamageTest(FetchCase):
@@ -303,6 +389,41 @@ class DamageTest(FetchCase):
         self.check_refused("the archive of 2016-06-11 is not good: .*2016-06-09.*full.tar: damaged", "no archive of an earlier day is good")
         archives.path(full).unlink()
         self.check_refused("the archive of 2016-06-11 is incomplete", "no archive of an earlier day is good", code=INCOMPLETE)
+
+
+class GoneTest(FetchCase):
+
+    def test_removed_meanwhile(self):
+        """By influxfs-archive --keep: nothing is damaged, and there is a newer day."""
+        self.chain(steps=0, size=1_000_000)
+        self.archives.full(DAYS[1], self.tar_of("base"))
+        before = whole_tree(self.store)
+        rclone = subprocess.run(["which", "rclone"], capture_output=True, text=True, check=True).stdout.strip()
+        waits = f"while [ ! -e {self.folder}/go ]; do sleep 0.05; done && exec {rclone} \"$@\""
+        self.on_path(rclone=SLOW_RCLONE.format(folder=self.folder, rclone=rclone).replace("exec sleep 100000", waits))
+        (self.folder / "slow").write_text("full.tar.002")
+        process = subprocess.Popen(self.words("--day=2016-06-09"), env=self.environment, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        wait_until(lambda: (self.folder / "reached").exists() or process.poll() is not None, 60, "the last object")
+        shutil.rmtree(self.remote / DAYS[0])
+        (self.folder / "go").touch()
+        said = process.stderr.read()
+        self.assertEqual(process.wait(HANG), FAILED, said)
+        self.assertRegex(said, r"the archive of 2016-06-09 was removed while it was fetched.* newest archive is that of 2016-06-10")
+        self.assertIn("was removed", json.loads((self.folder / "state/jobs.json").read_text())["fetch"]["last"]["text"])
+        self.check_untouched(before)
+
+    def test_read_only(self):
+        """A dry run finds what the fetch would."""
+        self.chain(steps=0)
+        for folder in ("meta", "data", "wal"):
+            place = self.store / folder
+            run("mount", "--bind", place, place)
+            self.addCleanup(run, "umount", place)
+            run("mount", "-o", "remount,bind,ro", place)
+            for trial in ((), ("--dry-run",)):
+                self.assertRegex(self.fetch("--day=2016-06-09", "--quiet", *trial, code=FAILED)[1], f"{place}.*: Read-only file system")
+            run("mount", "-o", "remount,bind,rw", place)
 
 
 class MountTest(FetchCase):

@@ -6,6 +6,7 @@
 #include "store/points/points.h"
 #include "store/rewrite/settled.h"
 #include "tests/unit/memory_capture.h"
+#include "tests/unit/points_text.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -62,22 +63,6 @@ static inline struct memory *install(const struct settled *s, char names[static 
         memory_add(m, ONE, strcpy(kept[i], f->name), bytes);
     }
     return m;
-}
-
-static inline void put_row(struct buffer *out, const struct points *p, const struct points_row *row)
-{
-    buffer_text(out, "%" PRId64, row->time);
-    for (size_t i = 0; i < points_columns(p); i++) {
-        const struct points_cell *c = &row->cells[i];
-        const struct slice name = points_column(p, i)->name;
-        if (c->present && c->type == VALUE_STRING)
-            buffer_text(out, " %.*s='%.*s'", (int)name.n, name.p, (int)points_text(c).n,
-                        points_text(c).p);
-        else if (c->present)
-            buffer_text(out, " %.*s=%" PRIx64, (int)name.n, name.p,
-                        c->type == VALUE_BOOLEAN ? c->value.b : c->value.u);
-    }
-    buffer_text(out, "\n");
 }
 
 /* All points of the measurement m. */

@@ -570,6 +570,68 @@ static void notes_last_as_their_files(void **state)
     clear(&rest);
 }
 
+/* What is remembered of a shard tells when its files last became others. */
+
+static struct catalog_shard the_shard;
+
+static bool give_shard(void *ctx, size_t i, struct catalog_shard *out)
+{
+    (void)ctx, (void)i;
+    *out = the_shard;
+    return true;
+}
+
+static uint64_t settle_shard(struct catalog *c, uint8_t state, uint8_t shard, struct files *l)
+{
+    const uint8_t digest[SHA256_BYTES] = {state};
+    const struct catalog_files view = view_of(l);
+    const struct catalog_folder folder = {"data/db/rp/1", 0, l->n, false};
+    const struct catalog_shape shape = {
+        .folders = &folder, .nfolders = 1, .shard = give_shard, .nshards = 1};
+    struct catalog_record rec;
+    the_shard = (struct catalog_shard){
+        .path = "db/rp/1", .mtime_ns = 5, .whole = true, .files = l->n, .digest = {shard}};
+    const struct catalog_given given = {
+        .digest = digest, .files = &view, .shape = &shape, .host = "host", .now_ns = ++now};
+    assert_int_equal(catalog_settle_state(c, &given, &rec, NULL), 0);
+    return rec.index;
+}
+
+static struct catalog_shard shard_of(struct catalog *c, const char *path)
+{
+    struct catalog_shard s = {.path = path};
+    assert_int_equal(catalog_get_shards(c, &s, 1, NULL), 0);
+    return s;
+}
+
+static void shards_tell_when_they_changed(void **state)
+{
+    struct files l = {0};
+    struct catalog_base base = {.index = 7, .rules = {3}}, got;
+    add(&l, "data/db/rp/1/000000001-000000001.tsm", 2, 200, 8);
+    struct catalog *c = open_well(*state);
+    assert_int_equal(settle_shard(c, 1, 11, &l), 1);
+    assert_int_equal(settle_shard(c, 2, 11, &l), 2);
+    assert_int_equal(shard_of(c, "db/rp/1").changed, 1);
+    assert_int_equal(settle_shard(c, 3, 12, &l), 3);
+    catalog_close(c);
+    c = open_well(*state);
+    struct catalog_shard s = shard_of(c, "db/rp/1");
+    assert_true(s.changed == 3 && s.digest[0] == 12 && s.whole && s.files == 1);
+    assert_true(shard_of(c, "db/rp/2").changed == 0);
+    /* Damage is to be told each time: the shard must be listed. */
+    struct catalog_files view = view_of(&l);
+    l.at[0].damaged = true;
+    assert_int_equal(catalog_put_sums(c, &view, NULL), 0);
+    assert_false(shard_of(c, "db/rp/1").whole);
+    assert_int_equal(catalog_get_base(c, "abc", &got, NULL), -ENOENT);
+    assert_int_equal(catalog_put_base(c, "abc", &base, NULL), 0);
+    assert_int_equal(catalog_get_base(c, "abc", &got, NULL), 0);
+    assert_memory_equal(&got, &base, sizeof(base));
+    catalog_close(c);
+    clear(&l);
+}
+
 /* A part of the store keeps its record until it changes, whatever the whole does. */
 
 static struct catalog_part part_of(const char *which, const char *state, const char *meta)
@@ -669,6 +731,7 @@ int main(void)
         T(notes_last_as_their_files),
         T(derived_values_of_two_generations),
         T(what_is_known_of_derived_files),
+        cmocka_unit_test_setup_teardown(shards_tell_when_they_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(parts_keep_their_records, setup, teardown),
         cmocka_unit_test(parts_are_kept_in_memory),
     };

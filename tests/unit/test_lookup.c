@@ -489,6 +489,40 @@ static void what_has_not_changed_is_shared(void **state)
     capture_unref(before);
 }
 
+/* All indexes are new then; those of a capture that shares the files stay. */
+static void a_lost_catalogue_changes_no_capture(void **state)
+{
+    struct fixture *f = *state;
+    struct err note, e = {0};
+    char *dir = temp_folder();
+    autofree char *file = NULL;
+    assert_true(asprintf(&file, "%s/catalog.mdb", dir) > 0);
+    capture_source_free(f->source);
+    catalog_close(f->catalog);
+    assert_int_equal(catalog_open(dir, &f->catalog, &note, &e), 0);
+    assert_int_equal(capture_source_new(&f->store.paths, f->catalog, "host", &f->source), 0);
+    settle(f);
+    struct capture *before = capture_ref(tarball_capture(f->newest));
+    assert_int_equal(unlink(file), 0);
+    store_text(&f->store, "data/a/rp/3/000000001-000000001.tsm", "three");
+    assert_false(look(f));
+    check(f, "a lost catalogue");
+    const struct capture *after = tarball_capture(f->newest);
+    for (size_t i = 0; i < capture_runs(before); i++) {
+        const struct capture_run a = capture_run(before, i), b = capture_run(after, i);
+        for (size_t k = 0; k < a.n; k++) {
+            const struct member *m = capture_member(before, a.first + k),
+                                *n = capture_member(after, b.first + k);
+            if (member_is_folder(m))
+                continue;
+            assert_int_equal(m->index, capture_record(before)->index);
+            assert_int_equal(n->index, capture_record(after)->index);
+        }
+    }
+    capture_unref(before);
+    tree_remove(dir);
+}
+
 /* A folder is watched from its second look on; one event ends that, and the next look begins it. */
 static void watches_tell_what_was_touched(void **state)
 {
@@ -525,6 +559,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(changes_within_a_tick_are_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(any_change_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_not_changed_is_shared, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_catalogue_changes_no_capture, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_tell_what_was_touched, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,24 +19,31 @@ static const char uploads[2];
 #define FIRST ((const struct upload *)&uploads[0])
 #define SECOND ((const struct upload *)&uploads[1])
 
+static struct staging *open_staging(const struct scene *s)
+{
+    char path[3][PATH_MAX];
+    struct staging *st = NULL;
+    for (int i = 0; i < 3; i++)
+        snprintf(path[i], sizeof(path[i]), "%s/%s", s->root, target_kind_name((enum target_kind)i));
+    const struct store_paths paths = {path[0], path[1], path[2], NULL};
+    const struct session_options o = {
+        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
+    assert_int_equal(staging_open(&o, s->account, &st), 0);
+    return st;
+}
+
 static int set_up(void **state)
 {
     static const char json[] =
         "{\"version\":1,\"id\":\"B\",\"kind\":\"full\",\"parent\":null,\"number\":null,"
         "\"created\":\"2016-06-11T12:00:00Z\",\"host\":\"h\",\"index\":7,\"skew_ns\":0,"
         "\"files\":[],\"removed\":[],\"removed_folders\":[],\"left_out\":[]}";
-    char path[3][PATH_MAX];
     struct scene *s = calloc(1, sizeof(*s));
     assert_non_null(s);
     s->root = temp_folder();
     put(s->root, "meta/meta.db", "old");
-    for (int i = 0; i < 3; i++)
-        snprintf(path[i], sizeof(path[i]), "%s/%s", s->root, target_kind_name((enum target_kind)i));
-    const struct store_paths paths = {path[0], path[1], path[2], NULL};
-    const struct session_options o = {
-        .paths = &paths, .uid = (uid_t)-1, .gid = (gid_t)-1, .state_fd = -1};
     assert_int_equal(account_open(-1, &s->account), 0);
-    assert_int_equal(staging_open(&o, s->account, &s->staging), 0);
+    s->staging = open_staging(s);
     assert_int_equal(manifest_parse(json, strlen(json), &s->full, NULL), 0);
     *state = s;
     return 0;
@@ -141,7 +148,7 @@ static void test_half(void **state)
     struct scene *s = *state;
     struct targets *t = NULL;
     struct err e = {0};
-    assert_int_equal(staging_may_begin(s->staging, &e), 0);
+    assert_int_equal(staging_may_begin(s->staging, false, &e), 0);
     assert_true(staging_take(s->staging, FIRST));
     assert_int_equal(staging_prepare(s->staging, &t, &e), 0);
     staging_keep_half(s->staging, t);
@@ -149,7 +156,27 @@ static void test_half(void **state)
     staging_leave(s->staging);
     assert_false(staging_take_owed(s->staging));
     assert_false(staging_take(s->staging, SECOND));
-    assert_int_equal(staging_may_begin(s->staging, &e), -EIO);
+    assert_int_equal(staging_may_begin(s->staging, false, &e), -EIO);
+}
+
+/* Another session, as another process has it, cannot begin while the first waits for its snapshot. */
+static void test_held(void **state)
+{
+    struct scene *s = *state;
+    struct staging *other = open_staging(s);
+    struct err e = {0};
+    assert_int_equal(staging_may_begin(s->staging, true, &e), 0);
+    assert_int_equal(staging_may_begin(other, false, &e), -EBUSY);
+    assert_non_null(strstr(e.text, "another influxfs is restoring this store"));
+    assert_true(staging_take(s->staging, FIRST));
+    begin(s);
+    assert_int_equal(staging_may_begin(other, true, &e), -EBUSY);
+    take_back(s, FIRST);
+    staging_leave(s->staging);
+    assert_int_equal(staging_may_begin(other, true, &e), 0);
+    assert_int_equal(staging_may_begin(s->staging, false, &e), -EBUSY);
+    staging_close(other);
+    assert_int_equal(staging_may_begin(s->staging, false, &e), 0);
 }
 
 static void expect_status(struct scene *s, const char *words)
@@ -190,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_owed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_half, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_status, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

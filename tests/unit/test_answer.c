@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* points, as influxd answers: the same rows in the same order in any budget, from the beginning and from
+ * any mark, of shards made by chance with series that have much in common. */
+#include "tests/unit/memory_capture.h"
+#include "tests/unit/points_text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define MOST 48 /* fields of a shard */
+
+static struct err err;
+static uint32_t chance = 1;
+
+/* Fields and their types: those before "a" keep all series equal or are strings themselves, those after
+ * it come after some tags. */
+static const struct {
+    const char *name;
+    enum value_type type;
+} any_fields[][3] = {
+    {{"n", VALUE_INTEGER}, {"v", VALUE_FLOAT}, {"w", VALUE_STRING}},
+    {{"c", VALUE_STRING}, {"n", VALUE_INTEGER}, {"t", VALUE_BOOLEAN}},
+    {{"A", VALUE_INTEGER}, {"n", VALUE_FLOAT}, {"u", VALUE_UNSIGNED}},
+    {{"A", VALUE_STRING}, {"c", VALUE_STRING}, {"n", VALUE_INTEGER}},
+    {{"aa", VALUE_BOOLEAN}, {"n", VALUE_INTEGER}, {"z", VALUE_STRING}},
+};
+#define KINDS 5
+
+/* Fields of a shard, with their texts. */
+struct any_shard {
+    struct field_text list[MOST];
+    char keys[MOST][64], points[MOST][512];
+    size_t n;
+};
+
+static void any_series(char out[48], bool whole)
+{
+    static const char *const names[] = {"a", "b", "z"};
+    static const char *const values[] = {"1",    "1!x", "10",      "2",      "x\\ y",
+                                         "x\\,", "x#",  "longer1", "longer2"};
+    size_t n = (size_t)sprintf(out, "m");
+    for (size_t i = 0; i < 3; i++)
+        if (whole || any_below(&chance, 4))
+            n += (size_t)sprintf(out + n, ",%s=%s", names[i], values[any_below(&chance, 9)]);
+}
+
+static void any_points(enum value_type type, int64_t from, char out[512])
+{
+    static const char *const texts[] = {"p", "p1", "q"};
+    size_t n = 0;
+    for (int64_t t = from; t < from + 12; t++) {
+        if (any_below(&chance, 3) == 0 && n > 0)
+            continue;
+        n += (size_t)sprintf(out + n, "%s%" PRId64 "=", n ? " " : "", t);
+        if (type == VALUE_STRING)
+            n += (size_t)sprintf(out + n, "%s", texts[any_below(&chance, 3)]);
+        else if (type == VALUE_BOOLEAN)
+            n += (size_t)sprintf(out + n, "%s", any_below(&chance, 2) ? "true" : "false");
+        else
+            n += (size_t)sprintf(out + n, "%u", any_below(&chance, 1000));
+    }
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct field_text *)a)->key, ((const struct field_text *)b)->key);
+}
+
+static bool any_has(const struct any_shard *s, const char *key)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->list[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static void any_fill(struct any_shard *s, size_t kind, int64_t from)
+{
+    const bool whole = any_below(&chance, 3) == 0;
+    const size_t n = 1 + any_below(&chance, MOST - 1);
+    s->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        char series[48], *key = s->keys[s->n], *points = s->points[s->n];
+        const size_t field = any_below(&chance, 3);
+        const enum value_type type = any_fields[kind][field].type;
+        any_series(series, whole);
+        sprintf(key, "%s#!~#%s", series, any_fields[kind][field].name);
+        any_points(type, from, points);
+        if (!any_has(s, key))
+            s->list[s->n++] = (struct field_text){key, type, points};
+    }
+    qsort(s->list, s->n, sizeof(s->list[0]), by_key);
+}
+
+/* Two shards whose times overlap: one is a file and a WAL, one a file. */
+static struct memory *any_store(size_t kind)
+{
+    static const struct shard_times times[] = {{1, 0, 20}, {2, 10, 40}};
+    static struct any_shard s;
+    struct memory *m = memory_new();
+    struct buffer wal = {0};
+    memory_meta(m, times, 2);
+    any_fill(&s, kind, 0);
+    memory_add(m, "data/db/rp/1", "000000001-000000001.tsm", tsm_of(s.list, s.n));
+    any_fill(&s, kind, 6);
+    for (size_t i = 0; i < s.n; i++)
+        wal_write(&wal, &s.list[i]);
+    memory_add(m, "wal/db/rp/1", "_00001.wal", wal);
+    any_fill(&s, kind, 10);
+    memory_add(m, "data/db/rp/2", "000000001-000000001.tsm", tsm_of(s.list, s.n));
+    return m;
+}
+
+static struct points *open_points(struct schema_cache *c, size_t memory)
+{
+    const struct points_query q = {.db = "db",
+                                   .rp = "rp",
+                                   .measurement = {"m", 1},
+                                   .from = 1,
+                                   .to = 50,
+                                   .way = POINTS_ANSWER,
+                                   .memory = memory};
+    struct points *p = NULL;
+    if (points_open(c, &q, &p, &err) < 0)
+        fail_msg("%s", err.text);
+    return p;
+}
+
+/* The rows to come. */
+static void read_rest(struct points *p, struct buffer *out)
+{
+    struct points_row row;
+    int r;
+    out->n = 0;
+    while ((r = points_next(p, &row, &err)) == 1)
+        put_row(out, p, &row);
+    if (r < 0)
+        fail_msg("%s", err.text);
+    buffer_add(out, "", 1);
+}
+
+/* Reads from each place that has a mark, in the same budget or another. Returns how many have. */
+static size_t check_marks(struct schema_cache *c, size_t memory, const char *want)
+{
+    struct points *p = open_points(c, memory);
+    struct buffer mark = {0}, before = {0}, rest = {0};
+    struct points_row row;
+    size_t n = 0;
+    assert_int_equal(points_mark(p, NULL), -EAGAIN);
+    while (points_next(p, &row, &err) == 1) {
+        put_row(&before, p, &row);
+        if (points_mark(p, NULL) == -EAGAIN)
+            continue;
+        n++;
+        assert_int_equal(points_mark(p, &mark), 0);
+        struct points *again = open_points(c, n % 2 ? memory : !memory);
+        if (points_resume(again, (struct slice){mark.p, mark.n}, &err) < 0)
+            fail_msg("%s", err.text);
+        read_rest(again, &rest);
+        assert_string_equal(rest.p, want + before.n);
+        points_free(again);
+    }
+    assert_int_equal(points_mark(p, NULL), -EAGAIN);
+    buffer_free(&mark);
+    buffer_free(&before);
+    buffer_free(&rest);
+    points_free(p);
+    return n;
+}
+
+static void test_any_budget(void **state)
+{
+    (void)state;
+    static const size_t budgets[] = {1, 10000, 1 << 18};
+    size_t marks = 0;
+    for (size_t round = 0; round < 300; round++) {
+        struct memory *m = any_store(round % KINDS);
+        struct schema_cache *c = NULL;
+        struct buffer want = {0}, got = {0};
+        assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
+        struct points *p = open_points(c, 0);
+        read_rest(p, &want);
+        points_free(p);
+        for (size_t i = 0; i < 3; i++) {
+            p = open_points(c, budgets[i]);
+            read_rest(p, &got);
+            points_free(p);
+            assert_string_equal(got.p, want.p);
+        }
+        if (round % 10 < 2)
+            marks += check_marks(c, round % 10 ? 1 : 0, want.p);
+        buffer_free(&want);
+        buffer_free(&got);
+        schema_cache_unref(c);
+        capture_unref(&m->c);
+    }
+    assert_true(marks > 500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_budget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
