@@ -120,6 +120,8 @@ static void textmarks_thin(struct textmarks *m, struct marked *t)
 /* Whether there is room for n bytes more, by what others or t itself can do without. */
 static bool textmarks_make_room(struct textmarks *m, struct marked *t, size_t n)
 {
+    if (sizeof(*t) + n > m->budget)
+        return false;
     while (m->used + n > m->budget && m->texts->prev != t)
         marked_drop(m, m->texts->prev);
     while (m->used + n > m->budget && t->n > 0)

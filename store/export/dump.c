@@ -159,8 +159,10 @@ static int dump_make(struct dump *d, struct err *e)
     struct points_row row;
     d->at = d->text.n = 0;
     while (!d->ended && d->text.n < PIECE) {
-        if (d->mark_wanted && d->text.n && dump_has_mark(d))
+        if (d->mark_wanted && d->text.n && dump_has_mark(d)) {
+            d->mark_wanted = false; /* who still wants it asks now */
             break;
+        }
         int r = points_next(d->points, &row, e);
         if (r < 0)
             return r;

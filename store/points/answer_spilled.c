@@ -122,7 +122,7 @@ static void spilled_freep(struct spilled **s)
 static int spilled_put(struct spilled *s, struct err *e)
 {
     const uint32_t n = (uint32_t)(s->head.n + s->values.n);
-    if (s->head.failed || s->values.failed)
+    if (s->head.failed || s->values.failed || n != s->head.n + s->values.n)
         return no_memory(e);
     int r = answer_spill_add(s->spill, &n, sizeof(n), e);
     if (r == 0)
@@ -286,7 +286,8 @@ static int spilled_read(struct spilled *s, uint32_t i, struct spilled_row *row, 
                                   (struct slice){p + n - head.nvalues, head.nvalues}, row->cells);
     if (!good)
         return err_set(e, -EIO, "a temporary file with rows of an answer has changed");
-    row->time = head.delta ? s->source.times[i] + (int64_t)head.delta : ANSWER_ENDED;
+    const uint64_t next = (uint64_t)s->source.times[i] + head.delta;
+    row->time = head.delta ? (int64_t)next : ANSWER_ENDED;
     return 0;
 }
 

@@ -150,12 +150,20 @@ static bool comes_later(struct slice series, size_t n)
     return false;
 }
 
+/* Whether the first n bytes of a series can be one. A series ends at the first separator of a key: if
+ * they end as "#!~#" begins, its first '#' in their keys is theirs, and these are of a shorter one. */
+static bool is_beginning(struct slice series, size_t n)
+{
+    const size_t most = nseparator - 1;
+    return n < most || memcmp(series.p + n - most, SERIESKEY_SEPARATOR, most) != 0;
+}
+
 /* The length of the next longer beginning of the series that may come later; 0: there is none. */
 static size_t seriesstream_next_beginning(const struct seriesstream *s, struct slice series)
 {
     for (size_t n = s->looked > s->name.n ? s->looked + 1 : s->name.n + 1; n < series.n; n++)
-        if ((unsigned char)series.p[n] <= '#' && comes_later(series, n) &&
-            !is_past(s, (struct slice){series.p, n}))
+        if ((unsigned char)series.p[n] <= '#' && is_beginning(series, n) &&
+            comes_later(series, n) && !is_past(s, (struct slice){series.p, n}))
             return n;
     return 0;
 }

@@ -189,6 +189,23 @@ static void test_marks(void **state)
     check_marks(c, DUMP_CSV);
 }
 
+/* Pieces end early for a mark that is asked for, and no longer when nobody asks. */
+static void test_mark_not_taken(void **state)
+{
+    struct dump *d = open_dump(*state, DUMP_LP);
+    struct buffer mark = {0};
+    struct err e = {0};
+    char first[4096];
+    size_t pieces = 0;
+    ssize_t n;
+    assert_int_equal(dump_mark(d, &mark), -EAGAIN); /* nothing was made yet */
+    while ((n = dump_read(d, first, sizeof(first), &e)) > 0)
+        pieces++;
+    assert_int_equal(n, 0);
+    assert_int_equal(pieces, 2);
+    dump_free(d);
+}
+
 static void test_counted(void **state)
 {
     static const enum dump_format formats[] = {DUMP_JSON, DUMP_CSV, DUMP_LP};
@@ -235,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark_not_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counted, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

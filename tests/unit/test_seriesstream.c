@@ -292,10 +292,34 @@ static void test_like_the_model(void **state)
     }
 }
 
+/* Keys of a tag "#!~" are read as those of an empty one, by influxd too: once, and at that place. */
+static void test_separator_within_tag(void **state)
+{
+    static const struct shard_times times[] = {{1, 0, 40}};
+    static const struct field_text list[] = {{"m,t=#!~!#!~#f", VALUE_INTEGER, "1=7"},
+                                             {"m,t=#!~#!~#f", VALUE_INTEGER, "1=8"}};
+    const struct points_query q = {
+        .db = "db", .rp = "rp", .measurement = {"m", 1}, .from = 0, .to = 40, .way = POINTS_ALL};
+    struct memory *m = memory_new();
+    struct schema_cache *c;
+    struct err e = {0};
+    (void)state;
+    memory_meta(m, times, 1);
+    memory_add(m, shard_names[0][0], file_names[0][0], tsm_of(list, 2));
+    if (schema_cache_open(&m->c, NULL, NULL, &c, &e) < 0)
+        fail_msg("%s", e.text);
+    struct buffer got = read_rows(c, &q, NULL, NULL, NULL, NULL);
+    assert_string_equal(got.p, "m,t= 1 !~#f=8\nm,t=#!~! 1 f=7\n");
+    buffer_free(&got);
+    schema_cache_unref(c);
+    capture_unref(&m->c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_the_model),
+        cmocka_unit_test(test_separator_within_tag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
