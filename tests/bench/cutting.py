@@ -1,9 +1,8 @@
-"""Cuts: what one costs in a large store, and that a thousand of them cost no more than a few."""
+"""Cuts: that a thousand of them cost no more than a few; and a backup of what has not changed."""
 
 import json
 import os
 import re
-import resource
 import shutil
 import time
 from pathlib import Path
@@ -24,39 +23,17 @@ SHOWN = (100, 250, 500, 750, 1000)
 
 
 def measure(table, disk, _):
-    one_of_many(table, disk)
+    unchanged_backup(table, disk)
     many(table, disk)
 
 
-def change(store, number, shards=100):
+def change(store, number, folder):
     """What a flush leaves: a new TSM file, and the WAL goes on."""
-    shard = store / f"data/db/autogen/{number % shards + 1}"
+    shard = store / folder
     fresh = shard / f"{900000000 + number}-000000001.tsm"
     fresh.with_suffix(".new").write_bytes(tsm(b"x" * 4096))
     fresh.with_suffix(".new").rename(fresh)
     return fresh
-
-
-def one_of_many(table, disk):
-    store = store_of_files(disk / "store", FILES)
-    state = store / "influxfs"
-    progress("the first cut")
-    first = seconds(INFLUXSNAP, "-c", store, "cut")
-    times, written = [], []
-    for number in range(RUNS + 1):
-        progress(f"a cut after one change: run {number} of {RUNS}")
-        change(store, number)
-        os.sync()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock
-        times.append(seconds(INFLUXSNAP, "-c", store, "cut"))
-        written.append((resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock - before) * 512 / 2**20)
-    table.single(f"a cut after one changed file, store of {FILES} files", times[1:], "s", most=0.5)
-    table.single("the same, written to disk", written[1:], "MiB", most=1)
-    table.note(f"the first cut took {first:.2f} s; what is retained has "
-               f"{sum(os.stat(path).st_size for path in files_in(state)) >> 20} MiB, "
-               f"of which {own_bytes(state) / 2**20:.1f} MiB are not shared with the store")
-    unchanged_backup(table, store, disk)
-    shutil.rmtree(store)
 
 
 def own_bytes(folder):
@@ -65,14 +42,15 @@ def own_bytes(folder):
     return sum(entry.st_blocks * 512 for entry in found if entry.st_nlink == 1)
 
 
-def unchanged_backup(table, store, disk):
+def unchanged_backup(table, disk):
     """Reading its contents would take longer, and show in what it reads."""
+    store, target = store_of_files(disk / "store", FILES), disk / "backup.tar"
     progress("backup")
-    target = disk / "backup.tar"
     first = seconds(INFLUXSNAP, "-c", store, "backup", target)
     again = [seconds(INFLUXSNAP, "-c", store, "backup", target) for _ in range(RUNS)]
-    table.note(f"influxsnap backup: {first:.2f} s at first, {sorted(again)[RUNS // 2]:.2f} s when nothing has changed")
+    table.note(f"influxsnap backup of {FILES} files: {first:.2f} s at first, {sorted(again)[RUNS // 2]:.2f} s when nothing has changed")
     target.unlink()
+    shutil.rmtree(store)
 
 
 def many(table, disk):
@@ -85,7 +63,7 @@ def many(table, disk):
     for number in range(1, CUTS + 1):
         if number % 20 == 0:
             progress(f"cut {number} of {CUTS}")
-        fresh = change(store, number, shards=20)
+        fresh = change(store, number, f"data/db/autogen/{number % 20 + 1}")
         old = fresh.parent.parent / f"{(number - 20) % 20 + 1}/{900000000 + number - 20}-000000001.tsm"
         if number > 20 and old.exists():
             old.unlink()

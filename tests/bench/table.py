@@ -9,8 +9,10 @@ WIDTHS = (62, 10, 10, 6, 11, 8, 8)
 
 
 class Table:
-    def __init__(self):
+    def __init__(self, most=None):
+        self.most = most    # files or series of a store
         self.missed = 0
+        self.panels = {}    # what grows -> line -> [(size, value)]
 
     def start(self):
         load = os.getloadavg()[0]
@@ -35,6 +37,17 @@ class Table:
     def share(self, measure, value, most):
         """A row of one ratio that has no time."""
         self._row(measure, "", "", f"{value:.3f}", "", value, most, None, "{:.2f}")
+
+    def growth(self, panel, line, size, value):
+        """A point of the plot."""
+        self.panels.setdefault(panel, {}).setdefault(line, []).append((size, value))
+
+    def beyond(self, size, what):
+        """Whether it is not to be measured, which is said then."""
+        if self.most is None or size <= self.most:
+            return False
+        self.note(f"{what}: not measured, since --most={self.most}")
+        return True
 
     def note(self, text):
         print(f"    {text}", flush=True)

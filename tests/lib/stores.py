@@ -60,6 +60,22 @@ def tsm_of(size, seed=1):
     return tsm(random.Random(seed).randbytes(size - len(tsm(b""))))
 
 
+class Hollow:
+    """tsm() of any size that takes two blocks of the disk: between its block and its index is a hole."""
+
+    def __init__(self, size):
+        whole = tsm(b"x" * 95)
+        index = int.from_bytes(whole[-8:], "big")
+        self.size, self.head = size, whole[:index]
+        self.tail = whole[index:-8] + struct.pack(">Q", size - (len(whole) - index))
+
+    def write(self, path):
+        with open(path, "wb") as file:
+            file.write(self.head)
+            file.seek(self.size - len(self.tail))
+            file.write(self.tail)
+
+
 class HandmadeStore:
     """store = HandmadeStore(root); store.shard("db", tsm={…}, wal={…}); store.write_meta()
 
@@ -78,14 +94,17 @@ class HandmadeStore:
         return self.databases.setdefault(name, {}).setdefault(policy, [])
 
     def shard(self, database="db", policy="autogen", tsm=(), wal=(), listed=True, index=False):
-        """tsm and wal: file name -> bytes. Returns the shard's id; its folders: data_of, wal_of."""
+        """tsm and wal: file name -> bytes, or a Hollow. Returns the shard's id; its folders: data_of, wal_of."""
         self.last_id += 1
         place = f"{database}/{policy}/{self.last_id}"
         for root, files in (("data", dict(tsm)), ("wal", dict(wal))):
             folder = self.root / root / place
             folder.mkdir(parents=True)
             for name, content in files.items():
-                (folder / name).write_bytes(content)
+                if isinstance(content, Hollow):
+                    content.write(folder / name)
+                else:
+                    (folder / name).write_bytes(content)
         if index:
             (self.root / "data" / place / "index").mkdir()
         if listed:
@@ -144,6 +163,17 @@ def some_store(root, megabytes=6):
                         tsm={"000000001-000000001.tsm": tsm(content.randbytes(size)),
                              "000000001-000000001.tombstone": tombstone(content.randbytes(32).hex())},
                         wal={"_00001.wal": wal_entry(1) + wal_entry(2, 3000), "_00002.wal": wal_entry(3)})
+    return store.write_meta()
+
+
+def giant_store(root, size, files, shards, databases):
+    """Of that many bytes in so many files, in as many blocks of the disk as a small one."""
+    store = HandmadeStore(root)
+    content = Hollow(size // files)
+    for shard in range(shards):
+        count = files // shards + (shard < files % shards)
+        store.shard(f"db{shard * databases // shards:04}", wal={"_00001.wal": wal_entry(shard + 1)},
+                    tsm={f"{number + 1:09}-000000001.tsm": content for number in range(count)})
     return store.write_meta()
 
 
