@@ -237,6 +237,7 @@ static void job_ended(struct well *w, enum job_kind kind, enum history_result re
                                                .day = day,
                                                .text = result == HISTORY_DONE ? NULL : text};
     w->r.jobs.of[kind].good_ns = good ? NOW - good : 0;
+    w->r.jobs.of[kind].total[result]++;
 }
 
 static void test_of_jobs(void **state)
@@ -248,6 +249,7 @@ static void test_of_jobs(void **state)
         all_well(&w);
         job_ended(&w, kind, HISTORY_DONE, 26 * HOUR);
         none(&w);
+        w.r.jobs.of[kind].unit = true;
         snprintf(words, sizeof(words), "influxfs-%s has not ended well since 2016-06-10 09:00 UTC",
                  job_kind_names[kind]);
         job_ended(&w, kind, HISTORY_DONE, 27 * HOUR);
@@ -269,6 +271,22 @@ static void test_of_jobs(void **state)
     all_well(&w);
     w.r.job_now = (struct job_now){true, true, JOB_FETCH, 7, NOW - HOUR};
     is_the_only(&w, TROUBLE_NOTE, "influxfs-fetch is at work since 2016-06-11 11:00 UTC");
+}
+
+/* What ran by hand once was for what had happened then, and need not run again; but an archive. */
+static void test_of_jobs_by_hand(void **state)
+{
+    struct well w;
+    (void)state;
+    all_well(&w);
+    job_ended(&w, JOB_FETCH, HISTORY_DONE, 51 * HOUR);
+    job_ended(&w, JOB_DUMP, HISTORY_DONE, 51 * HOUR);
+    none(&w);
+    job_ended(&w, JOB_DUMP, HISTORY_DONE, 51 * HOUR);
+    is_the_only(&w, TROUBLE_BAD, "influxfs-dump has not ended well");
+    all_well(&w);
+    job_ended(&w, JOB_ARCHIVE, HISTORY_DONE, 51 * HOUR);
+    is_the_only(&w, TROUBLE_BAD, "influxfs-archive has not ended well");
 }
 
 /* What it says to do can be done, for a day and for several. */
@@ -400,7 +418,8 @@ int main(void)
         cmocka_unit_test(test_of_history),   cmocka_unit_test(test_unknown_history),
         cmocka_unit_test(test_of_mount),     cmocka_unit_test(test_of_capture),
         cmocka_unit_test(test_of_jobs),      cmocka_unit_test(test_of_jobs_again),
-        cmocka_unit_test(test_of_jobs_once), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_of_jobs_once), cmocka_unit_test(test_of_jobs_by_hand),
+        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
