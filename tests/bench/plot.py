@@ -5,7 +5,7 @@ who do not see it."""
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 310, 58, 148, 38, 50
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 430, 310, 58, 158, 38, 50
 COLOURS = ("#0b5394", "#b45f06", "#38761d", "#741b47", "#000000", "#808000")
 MARKS = ("circle", "square", "circle", "square", "circle", "square")
 FEWEST = 2  # points of a line
