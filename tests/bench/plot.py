@@ -5,13 +5,13 @@ who do not see it."""
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 300, 58, 128, 38, 40
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 430, 310, 58, 158, 38, 50
 COLOURS = ("#0b5394", "#b45f06", "#38761d", "#741b47", "#000000", "#808000")
 MARKS = ("circle", "square", "circle", "square", "circle", "square")
 FEWEST = 2  # points of a line
 
 
-def write_plot(path, panels):
+def write_plot(path, panels, conditions):
     """panels: title (what against what, with units) -> line's name -> [(x, y)]."""
     drawn = {title: kept for title, lines in panels.items() if (kept := long_enough(lines))}
     if not drawn:
@@ -24,7 +24,8 @@ def write_plot(path, panels):
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" role="img" aria-labelledby="t d" '
         f'font-family="sans-serif" font-size="11">\n<title id="t">Growth, measured by make bench</title>\n'
-        f'<desc id="d">{escape(words)}</desc>\n<rect width="{width}" height="{HEIGHT}" fill="#fff"/>\n{body}</svg>\n')
+        f'<desc id="d">{escape(words)}</desc>\n<rect width="{width}" height="{HEIGHT}" fill="#fff"/>\n{body}'
+        f'<text x="{LEFT}" y="{HEIGHT - 10}" fill="#444">{escape(conditions)}</text>\n</svg>\n')
 
 
 def long_enough(lines):

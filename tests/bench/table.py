@@ -12,12 +12,13 @@ class Table:
     def __init__(self, most=None):
         self.most = most    # files or series of a store
         self.missed = 0
+        self.conditions = ""
         self.panels = {}    # what grows -> line -> [(size, value)]
 
     def start(self):
         load = os.getloadavg()[0]
-        print(f"{os.cpu_count()} processors, load {load:.1f} at the start" +
-              (": other work disturbs these numbers" if load > 0.5 else ""))
+        self.conditions = f"{os.cpu_count()} processors, load {load:.1f} at the start"
+        print(self.conditions + (": other work disturbs these numbers" if load > 0.5 else ""))
         self._line(*HEAD)
         self._line(*("-" * (width - (width > 40)) for width in WIDTHS))
 
@@ -31,8 +32,8 @@ class Table:
         """A row of our own values only, the median of which is to be at most or at least that."""
         values = sorted(values)
         middle = values[len(values) // 2]
-        spread = f"{values[0]:.0f}–{values[-1]:.0f}" if len(values) > 1 else ""
-        self._row(measure, amount(middle, unit), "", "", spread, middle, most, least, "{:.0f} " + unit)
+        spread = f"{values[0]:.3g}–{values[-1]:.3g}" if len(values) > 1 else ""
+        self._row(measure, amount(middle, unit), "", "", spread, middle, most, least, "{:.3g} " + unit)
 
     def share(self, measure, value, most):
         """A row of one ratio that has no time."""
