@@ -52,13 +52,13 @@ struct fs {
     struct node_table *nodes;
     struct node *branches[FS_BRANCHES]; /* of the root (tree.c) */
     struct snapshots *snapshots;
-    struct cuts *cuts;             /* NULL without a state folder */
-    struct cut_links links;        /* whether they can keep files as links, as of the mount */
-    struct session *restore;       /* NULL when mounted with `ro` */
-    struct instants *instants;     /* who sees which capture */
-    struct node *now_folder;       /* snapshots/now/ */
-    struct pace *pace;             /* of the readers of tars */
-    struct materials cut_tars;     /* of the nodes of cutfile.h */
+    struct cuts *cuts;         /* NULL without a state folder */
+    struct cut_links links;    /* whether they can keep files as links, as of the mount */
+    struct session *restore;   /* NULL when mounted with `ro` */
+    struct instants *instants; /* who sees which capture */
+    struct node *now_folder;   /* snapshots/now/ */
+    struct pace *pace;         /* of the readers of tars */
+    struct materials cut_tars; /* of the nodes of cutfile.h */
     struct generated_files *generated;
     struct materials backup_files; /* of the nodes of backupfile.c */
     struct views *views;

@@ -184,7 +184,7 @@ static size_t check_marks(struct schema_cache *c, enum dump_format format)
 static void test_marks(void **state)
 {
     struct schema_cache *c = *state;
-    assert_int_equal(check_marks(c, DUMP_LP), 21); /* a row each */
+    assert_int_equal(check_marks(c, DUMP_LP), 21);   /* a row each */
     assert_int_equal(check_marks(c, DUMP_JSON), 11); /* a time each */
     assert_int_equal(check_marks(c, DUMP_CSV), 11);
 }
