@@ -34,6 +34,17 @@ static size_t series_count_fields(struct measurement *m, size_t i)
     return n;
 }
 
+/* Leaves out a field without a column, or, if it is to be converted, of a type that does not fit. */
+static void series_add_field(struct series *s, struct slice name, struct cursor *c, bool convert)
+{
+    const struct columns *columns = s->columns;
+    size_t column = columns_find(columns, name, false);
+    if (column == columns->n || (convert && !columns_fits(columns->list[column].type, c->type)))
+        return;
+    s->fields[s->nfields++] = (struct series_field){c, column};
+    s->cells[column].type = convert ? columns->list[column].type : c->type;
+}
+
 int series_init(struct series *s, struct measurement *m, size_t *i, const struct columns *c,
                 bool convert)
 {
@@ -48,11 +59,7 @@ int series_init(struct series *s, struct measurement *m, size_t *i, const struct
     }
     for (size_t k = 0; k < n; k++) {
         struct measurement_field *f = measurement_at(m, *i + k);
-        size_t column = columns_find(c, f->name, false);
-        if (column == c->n || (convert && !columns_fits(c->list[column].type, f->cursor.type)))
-            continue;
-        s->fields[s->nfields++] = (struct series_field){&f->cursor, column};
-        s->cells[column].type = convert ? c->list[column].type : f->cursor.type;
+        series_add_field(s, f->name, &f->cursor, convert);
     }
     series_set_tags(s);
     *i += n;
@@ -77,14 +84,8 @@ int series_set(struct series *s, const struct stream_series *from, const struct 
     s->ncells = c->n;
     s->nfields = 0;
     s->done = false;
-    for (size_t i = 0; i < from->nfields; i++) {
-        struct stream_field *f = &from->fields[i];
-        size_t column = columns_find(c, f->name, false);
-        if (column == c->n || (convert && !columns_fits(c->list[column].type, f->cursor.type)))
-            continue;
-        s->fields[s->nfields++] = (struct series_field){&f->cursor, column};
-        s->cells[column].type = convert ? c->list[column].type : f->cursor.type;
-    }
+    for (size_t i = 0; i < from->nfields; i++)
+        series_add_field(s, from->fields[i].name, &from->fields[i].cursor, convert);
     series_set_tags(s);
     return 0;
 }
