@@ -294,8 +294,7 @@ static int fetch_take(struct fetch *f, struct err *why)
         return snap_fail(r, why);
     int code = f->into ? fetch_copy_into(f, why) : fetch_restore(f, why);
     code = fetch_start(f, code, why);
-    const bool less = f->found.older || (f->restored && f->changed.text[0]);
-    return code == EXIT_DONE && less ? EXIT_OMISSIONS : code;
+    return code == EXIT_DONE && f->found.older ? EXIT_OMISSIONS : code;
 }
 
 /* An archive has proved not to be good: what can be had in its place. */
