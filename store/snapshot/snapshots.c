@@ -90,36 +90,48 @@ static int snapshots_take(struct snapshots *s, const struct window_wait *wait, s
     return r;
 }
 
-int snapshots_changes(struct snapshots *s, const struct marks_wanted *wanted,
-                      const struct tarball_reader *reader, struct capture **out, bool *later,
-                      struct err *e)
+/* Waits for the turn to take a capture, which another thread may have for as long as the disk takes. */
+static int snapshots_begin(struct snapshots *s, const struct tarball_reader *reader,
+                           struct window_wait *wait, struct err *e)
 {
-    struct window_wait wait = {.interrupted = reader ? reader->interrupted : NULL,
-                               .ctx = reader ? reader->ctx : NULL};
-    if (lock_unless(&s->take, wait.interrupted, wait.ctx) < 0)
+    *wait = (struct window_wait){.interrupted = reader ? reader->interrupted : NULL,
+                                 .ctx = reader ? reader->ctx : NULL};
+    if (lock_unless(&s->take, wait->interrupted, wait->ctx) < 0)
         return err_set(e, -EINTR, "interrupted while another took a capture");
-    wait.deadline_ns = time_mono_ns() + SNAPSHOTS_SETTLE_NS;
-    int r = capture_source_changes(s->source, wanted, &wait, out, later, e);
+    wait->deadline_ns = time_mono_ns() + SNAPSHOTS_SETTLE_NS;
+    return 0;
+}
+
+/* Gives the turn back, and r, with a message if it is an error. */
+static int snapshots_end(struct snapshots *s, int r, struct err *e)
+{
     pthread_mutex_unlock(&s->take);
     if (r < 0 && e && !e->text[0])
         err_sys(e, r, "capturing the store");
     return r;
 }
 
+int snapshots_changes(struct snapshots *s, const struct marks_wanted *wanted,
+                      const struct tarball_reader *reader, struct capture **out, bool *later,
+                      struct err *e)
+{
+    struct window_wait wait;
+    int r = snapshots_begin(s, reader, &wait, e);
+    if (r < 0)
+        return r;
+    r = capture_source_changes(s->source, wanted, &wait, out, later, e);
+    return snapshots_end(s, r, e);
+}
+
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e)
 {
-    struct window_wait wait = {.interrupted = reader ? reader->interrupted : NULL,
-                               .ctx = reader ? reader->ctx : NULL};
-    /* Another thread may hold it for as long as the disk takes. */
-    if (lock_unless(&s->take, wait.interrupted, wait.ctx) < 0)
-        return err_set(e, -EINTR, "interrupted while another took a capture");
-    wait.deadline_ns = time_mono_ns() + SNAPSHOTS_SETTLE_NS;
-    int r = snapshots_take(s, &wait, out, e);
-    pthread_mutex_unlock(&s->take);
-    if (r < 0 && e && !e->text[0])
-        err_sys(e, r, "capturing the store");
-    return r;
+    struct window_wait wait;
+    int r = snapshots_begin(s, reader, &wait, e);
+    if (r < 0)
+        return r;
+    r = snapshots_take(s, &wait, out, e);
+    return snapshots_end(s, r, e);
 }
 
 struct catalog *snapshots_catalog(struct snapshots *s)
