@@ -187,6 +187,15 @@ static inline struct buffer tsm_of(const struct field_text *fields, size_t n)
     return f;
 }
 
+/* The same of fields that are written down in place. */
+#define FIELDS(...)                                                                                \
+    (const struct field_text[])                                                                    \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define TSM(...)                                                                                   \
+    tsm_of(FIELDS(__VA_ARGS__), sizeof(FIELDS(__VA_ARGS__)) / sizeof(struct field_text))
+
 /* Appends an entry that writes one field; times in any order. */
 static inline void wal_write(struct buffer *out, const struct field_text *field)
 {

@@ -11,14 +11,6 @@
 
 #include <cmocka.h>
 
-#define FIELDS(...)                                                                                \
-    (const struct field_text[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-#define TSM(...)                                                                                   \
-    tsm_of(FIELDS(__VA_ARGS__), sizeof(FIELDS(__VA_ARGS__)) / sizeof(struct field_text))
-
 static const struct shard_times shards[] = {{1, 0, 1000}, {2, 1000, 2000}};
 
 static struct buffer said;

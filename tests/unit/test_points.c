@@ -18,13 +18,6 @@
 #define FILE1 "000000001-000000001.tsm"
 #define FILE2 "000000002-000000001.tsm"
 #define TOMBSTONE1 "000000001-000000001.tombstone"
-#define FIELDS(...)                                                                                \
-    (const struct field_text[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-#define TSM(...)                                                                                   \
-    tsm_of(FIELDS(__VA_ARGS__), sizeof(FIELDS(__VA_ARGS__)) / sizeof(struct field_text))
 #define assert_points(m, way, want) check((m), (way), 0, 10000, (want))
 
 /* Shard 1 holds times from 0, shard 2 from 1000 on. */

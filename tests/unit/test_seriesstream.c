@@ -16,12 +16,12 @@
 #define SHARDS 2
 #define FILES 3
 #define SERIES 14
-#define FIELDS 5
+#define FIELD_NAMES 5
 #define TIMES 60 /* one shard has those to 40, the other those from 35 on */
 #define ROUNDS 300
 
 static const char *const measurements[] = {"m", "m", "m", "m", "m2", "m!", "m#!", "m$x"};
-static const char *const fields[FIELDS] = {"!", "#", "f", "f#!~#g", "~"};
+static const char *const fields[FIELD_NAMES] = {"!", "#", "f", "f#!~#g", "~"};
 static const char *const shard_names[SHARDS][2] = {{"data/db/rp/1", "wal/db/rp/1"},
                                                    {"data/db/rp/2", "wal/db/rp/2"}};
 static const char *const file_names[FILES][2] = {
@@ -30,9 +30,9 @@ static const char *const file_names[FILES][2] = {
     {"000000003-000000001.tsm", "000000003-000000001.tombstone"}};
 
 /* What a store holds: 0: no value. Later files overwrite. */
-static int64_t model[SHARDS][SERIES][FIELDS][TIMES];
+static int64_t model[SHARDS][SERIES][FIELD_NAMES][TIMES];
 static char series[SERIES][64];
-static char keys[SERIES][FIELDS][96];
+static char keys[SERIES][FIELD_NAMES][96];
 
 static void name_series(char out[64])
 {
@@ -79,7 +79,7 @@ static void name_all(void)
     }
     qsort(series, SERIES, sizeof(series[0]), by_text);
     for (size_t i = 0; i < SERIES; i++)
-        for (size_t k = 0; k < FIELDS; k++)
+        for (size_t k = 0; k < FIELD_NAMES; k++)
             sprintf(keys[i][k], "%s" SERIESKEY_SEPARATOR "%s", series[i], fields[k]);
 }
 
@@ -109,11 +109,11 @@ static void make_values(struct buffer *text, int64_t of[TIMES], size_t first, si
 
 static void make_file(struct memory *m, size_t shard, size_t file)
 {
-    struct field_text list[SERIES * FIELDS];
-    struct buffer texts[SERIES * FIELDS] = {0}, tombstone = {0};
+    struct field_text list[SERIES * FIELD_NAMES];
+    struct buffer texts[SERIES * FIELD_NAMES] = {0}, tombstone = {0};
     size_t n = 0;
     for (size_t i = 0; i < SERIES; i++)
-        for (size_t k = 0; k < FIELDS; k++) {
+        for (size_t k = 0; k < FIELD_NAMES; k++) {
             size_t first = first_time(shard), from = TIMES, to = 0;
             if (random64() % 3)
                 continue;
@@ -146,7 +146,7 @@ static void make_wal(struct memory *m, size_t shard)
 {
     struct buffer wal = {0}, text = {0};
     for (size_t n = random64() % 12; n > 0; n--) {
-        size_t i = random64() % SERIES, k = random64() % FIELDS;
+        size_t i = random64() % SERIES, k = random64() % FIELD_NAMES;
         make_values(&text, model[shard][i][k], first_time(shard), TIMES, 0);
         wal_write(&wal, &(struct field_text){keys[i][k], VALUE_INTEGER, text.p});
     }
@@ -174,7 +174,7 @@ static struct memory *make_store(void)
 static void put_model(struct buffer *out, size_t shard, size_t i, size_t t)
 {
     bool any = false;
-    for (size_t k = 0; k < FIELDS; k++) {
+    for (size_t k = 0; k < FIELD_NAMES; k++) {
         int64_t v = model[shard][i][k][t];
         if (v && !any)
             buffer_text(out, "%s %zu", series[i], t);

@@ -3,14 +3,6 @@
  * by what names; ranges of times; and damage. */
 #include "tests/unit/settling.h"
 
-#define FIELDS(...)                                                                                \
-    (const struct field_text[])                                                                    \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-#define TSM(...)                                                                                   \
-    tsm_of(FIELDS(__VA_ARGS__), sizeof(FIELDS(__VA_ARGS__)) / sizeof(struct field_text))
-
 /* Settles shard 1: the files are these, and hold the same points. Drops m. */
 static void check_range(struct memory *m, struct time_range range, const char *wanted)
 {
