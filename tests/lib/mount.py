@@ -96,7 +96,9 @@ class Mount:
         return self
 
     def _ready(self):
-        if self.is_mounted() and self.answers():
+        # In this order: a dead mount that is there when asked is no longer seen as an answer of
+        # the folder below it, which shows for a moment when the new daemon takes its place.
+        if self.answers() and self.is_mounted():
             return True
         if self.foreground and self.process.poll() is not None:
             raise MountError(f"exit {self.process.returncode}: {self.said()}")
