@@ -11,7 +11,7 @@ from bench.pairs import RUNS, compared, in_turn
 from bench.stores import settle
 from bench.table import progress
 from lib.cuts import INFLUXSNAP
-from lib.dumps import rfc3339
+from lib.dumps import rfc3339, whole
 from lib.files import files_in, wait_until
 from lib.influxd import Influxd, tsm_files
 from lib.mount import Mount
@@ -86,7 +86,7 @@ def measure_json(table, disk, influxd):
     where = f"WHERE time >= '{rfc3339(START * 10**9)}' AND time < '{rfc3339(end * 10**9)}'"
     with Mount(influxd.root, disk / "mnt", foreground=False) as mnt:
         name = mnt / f"dump/json/db/rp/m_2016-06-11-00:00:00_{clock(end)}.json"
-        answer = influxd.query(f'SELECT * FROM "rp"."m" {where}', "db")
+        answer = whole(influxd.query(f'SELECT * FROM "rp"."m" {where}', "db"))
         if name.read_bytes() != answer:
             raise RuntimeError("the dump is not what influxd answers")
 
