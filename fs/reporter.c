@@ -69,6 +69,7 @@ static int reporter_gather(struct job *j, struct report *r, struct report_mount 
         .restores = fs->restore,
     };
     counters_get(&fs->counters, &m->counters);
+    dumps_spilled(fs->dumps, &m->spilled, &m->spilled_most);
     int ret = status_get(fs->status, &m->last);
     if (ret == 0)
         ret = survey_get(fs->survey, job_is_left, j, r);
