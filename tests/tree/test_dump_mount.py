@@ -18,7 +18,7 @@ from lib.clock import Clock
 from lib.dumps import EARLIEST, LATEST, answer, copy_stripped, difference, dump
 from lib.dumptree import DAY, coded, day_name, day_path, file_name, path, policy
 from lib.files import FIXTURES, files_in, run, wait_until
-from lib.influxd import Influxd
+from lib.influxd import Influxd, tsm_files
 from lib.measurements import HOUR, MEASUREMENTS, START
 from tree.test_dump import CREATE, DumpTest, fill, some_range, times_of
 
@@ -344,6 +344,7 @@ class LiveTest(MountedDumpTest):
         influxd = self.influxd(self.folder / "store", cache_snapshot_memory_size=1000)
         influxd.run(CREATE)
         influxd.write([f"m v={n} {START + n}" for n in range(1000)], "db")
+        wait_until(lambda: tsm_files(influxd.root), 60, "a flush")
         clock = Clock(self.folder / "clock")
         mnt = self.mount(influxd.root, environment=clock.environment)
         looked = clock.now()

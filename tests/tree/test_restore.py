@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -191,13 +192,13 @@ class WriterTest(StoreRestoreTest):
 
     def test_killed_writer(self):
         before = whole_tree(self.store)
-        writer = subprocess.Popen(["sh", "-c", f"(head -c 500000 {self.tar}; sleep 60) > {self.inside}/a.tar"],
-                                  start_new_session=True)
-        wait_until(lambda: self.restore_status(self.mnt)["bytes"] > 100000, 30, "half a copy")
-        os.killpg(writer.pid, 9)
-        writer.wait()
+        writer = subprocess.Popen(["sh", "-c", f"(head -c 500000 {self.tar} 2>&3; echo >&2; sleep 100000) "
+                                   f"3>/dev/null > {self.inside}/a.tar"], stderr=subprocess.PIPE, start_new_session=True)
+        writer.stderr.readline()    # it is half a copy, and somebody still has it open
+        os.killpg(writer.pid, signal.SIGKILL)
+        writer.communicate()
+        wait_until(lambda: "ends early" in self.log(self.mnt)[-1], 60, "the log to tell")
         self.check_untouched(before)
-        self.assertIn("ends early", self.log(self.mnt)[-1])
         run("cp", self.tar, self.inside / "b.tar")
         self.check_restored()
 
