@@ -3,6 +3,7 @@
 
 #include "fs/instant.h"
 #include "fs/now.h"
+#include "fs/parts.h"
 #include "fs/request.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
@@ -43,17 +44,13 @@ void backup_sets_unref(struct backup_sets *s)
     backup_sets_free_made(s);
     madeshards_unref(s->shards);
     pthread_mutex_destroy(&s->making);
+    free(s->db);
     free(s);
 }
 
 uint64_t backup_sets_id(const struct backup_sets *s)
 {
     return s->id;
-}
-
-const struct meta *backup_sets_meta(const struct backup_sets *s)
-{
-    return shards_meta(madeshards_list(s->shards));
 }
 
 struct capture *backup_sets_capture(const struct backup_sets *s)
@@ -112,26 +109,36 @@ static struct backup_sets *backup_sets_give(struct backup_sets *s, const struct 
     return s;
 }
 
-/* The sets of a capture (NULL: any), with this time in their names (NULL: any). Called with the
- * lock. */
-static struct backup_sets *backup_sets_find(const struct backups *b, const struct capture *c,
-                                            const char *base)
+/* Whether they serve for db, or NULL: for all. */
+static bool serves(const struct backup_sets *s, const char *db)
+{
+    return !s->db || (db && strcmp(s->db, db) == 0);
+}
+
+/* The sets of a capture (NULL: any) that serve for db, with this time in their names (NULL: any).
+ * Called with the lock. */
+static struct backup_sets *backup_sets_find(const struct backups *b, const char *db,
+                                            const struct capture *c, const char *base)
 {
     struct backup_sets *s = b->list;
-    while (s && ((c && madeshards_capture(s->shards) != c) || (base && strcmp(s->base, base) != 0)))
+    while (s && (!serves(s, db) || (c && madeshards_capture(s->shards) != c) ||
+                 (base && strcmp(s->base, base) != 0)))
         s = s->next;
     return s;
 }
 
-static int backup_sets_make(struct backups *b, struct capture *c, struct backup_sets **out)
+static int backup_sets_make(struct backups *b, const char *db, struct capture *c,
+                            struct backup_sets **out)
 {
     struct err e = {0};
     autofree struct backup_sets *s = calloc(1, sizeof(*s));
-    if (!s)
+    autofree char *own = db ? strdup(db) : NULL;
+    if (!s || !own != !db)
         return -ENOMEM;
     int r = madeshards_new(c, snapshots_catalog(b->fs->snapshots), b->fs->state, &s->shards, &e);
     if (r < 0)
         return backup_sets_failed(b->fs, "backup/", r, &e);
+    s->db = steal_ptr(&own);
     pthread_mutex_init(&s->making, NULL);
     s->all = b;
     s->made_ns = time_mono_ns();
@@ -141,19 +148,19 @@ static int backup_sets_make(struct backups *b, struct capture *c, struct backup_
 }
 
 /* The sets of a capture for the caller, from now on. */
-static int backup_sets_of(struct backups *b, const struct caller *who, struct capture *c,
-                          struct backup_sets **out)
+static int backup_sets_of(struct backups *b, const struct caller *who, const char *db,
+                          struct capture *c, struct backup_sets **out)
 {
     struct backup_sets *fresh = NULL, *before = NULL;
     pthread_mutex_lock(&b->lock);
-    struct backup_sets *s = backup_sets_find(b, c, NULL);
+    struct backup_sets *s = backup_sets_find(b, db, c, NULL);
     if (s)
         *out = backup_sets_give(s, who, &before);
     pthread_mutex_unlock(&b->lock);
-    int r = s ? 0 : backup_sets_make(b, c, &fresh);
+    int r = s ? 0 : backup_sets_make(b, db, c, &fresh);
     if (fresh) {
         pthread_mutex_lock(&b->lock);
-        s = backup_sets_find(b, c, NULL); /* another thread may have been faster */
+        s = backup_sets_find(b, db, c, NULL); /* another thread may have been faster */
         if (!s) {
             s = fresh;
             s->id = ++b->next_id;
@@ -171,48 +178,50 @@ static int backup_sets_of(struct backups *b, const struct caller *who, struct ca
 
 /* What the caller sees; NULL: nothing yet, or, to a caller that lists, nothing that is in use. */
 static struct backup_sets *backup_sets_seen(struct backups *b, const struct caller *who,
-                                            bool listing, const char *base)
+                                            const char *db, bool listing, const char *base)
 {
     struct backup_sets *before;
     lock_scope(&b->lock);
     const struct backup_view *v = backup_view_of(b, who);
-    if (!v || (listing && !v->sets->life.open) || (base && strcmp(v->sets->base, base) != 0))
+    if (!v || !serves(v->sets, db) || (listing && !v->sets->life.open) ||
+        (base && strcmp(v->sets->base, base) != 0))
         return NULL;
     return backup_sets_give(v->sets, who, &before);
 }
 
-int backup_sets_now(struct request *r, bool listing, struct backup_sets **out)
+int backup_sets_now(struct request *r, const char *db, bool listing, struct backup_sets **out)
 {
     struct backups *b = r->fs->backups;
     const struct caller who = caller_of(r->ctx->pid);
     struct instant *i;
-    *out = backup_sets_seen(b, &who, listing, NULL);
+    *out = backup_sets_seen(b, &who, db, listing, NULL);
     if (*out)
         return 0;
-    int rc = now_instant(r, "backup/", &i);
+    int rc = db ? parts_instant(r, db, "backup/", &i) : now_instant(r, "backup/", &i);
     if (rc < 0)
         return rc;
     cleanup(capture_unrefp) struct capture *c = instant_capture(i);
     instant_put(i);
-    return backup_sets_of(b, &who, c, out);
+    return backup_sets_of(b, &who, db, c, out);
 }
 
-int backup_sets_at(struct request *r, const char base[MADESET_BASE], struct backup_sets **out)
+int backup_sets_at(struct request *r, const char *db, const char base[MADESET_BASE],
+                   struct backup_sets **out)
 {
     struct backups *b = r->fs->backups;
     const struct caller who = caller_of(r->ctx->pid);
     struct backup_sets *before = NULL;
-    if ((*out = backup_sets_seen(b, &who, false, base)))
+    if ((*out = backup_sets_seen(b, &who, db, false, base)))
         return 0;
     pthread_mutex_lock(&b->lock);
-    struct backup_sets *s = backup_sets_find(b, NULL, base);
+    struct backup_sets *s = backup_sets_find(b, db, NULL, base);
     if (s)
         *out = backup_sets_give(s, &who, &before);
     pthread_mutex_unlock(&b->lock);
     backup_sets_unref(before);
     if (s)
         return 0;
-    int rc = backup_sets_now(r, false, out);
+    int rc = backup_sets_now(r, db, false, out);
     if (rc < 0 || strcmp((*out)->base, base) == 0)
         return rc;
     backup_sets_unref(steal_ptr(out));

@@ -28,11 +28,13 @@ void backup_sets_free(struct backups *b);       /* after all nodes; NULL is allo
 void backup_sets_expire(struct backups *b);
 void backup_sets_drop_all(struct backups *b);
 
-/* A reference to the sets for the caller; listing: it lists a folder. -ENOENT: there is no store;
- * other errors are in status.json. */
-int backup_sets_now(struct request *r, bool listing, struct backup_sets **out);
+/* A reference to the sets for the caller; listing: it lists a folder. db: those of the whole store, or
+ * of an instant of this database alone (parts.h), which serve for that only; NULL: of the whole. -ENOENT:
+ * there is no store; other errors are in status.json. */
+int backup_sets_now(struct request *r, const char *db, bool listing, struct backup_sets **out);
 /* The same of the capture with this time in its names, as far as they are kept. -ENOENT. */
-int backup_sets_at(struct request *r, const char base[MADESET_BASE], struct backup_sets **out);
+int backup_sets_at(struct request *r, const char *db, const char base[MADESET_BASE],
+                   struct backup_sets **out);
 
 struct backup_sets *backup_sets_ref(struct backup_sets *s);
 void backup_sets_unref(struct backup_sets *s); /* NULL is allowed */
@@ -42,10 +44,9 @@ static inline void backup_sets_unrefp(struct backup_sets **s)
 }
 
 uint64_t backup_sets_id(const struct backup_sets *s); /* never used again */
-const struct meta *backup_sets_meta(const struct backup_sets *s);
 struct capture *backup_sets_capture(const struct backup_sets *s);
 
-/* One of the sets, as long as s. Errors as madeset_new, in status.json; -EINTR. */
+/* One of the sets, as long as s; db as above. Errors as madeset_new, in status.json; -EINTR. */
 int backup_sets_get(struct request *r, struct backup_sets *s, enum madeset_format format,
                     const char *db, struct madeset **out);
 

@@ -15,6 +15,7 @@ struct backup_set;
 struct backup_sets {
     struct backups *all;
     uint64_t id;
+    char *db; /* which alone is in the capture; NULL: all */
     char base[MADESET_BASE];
     int64_t made_ns;
     struct madeshards *shards;

@@ -3,10 +3,12 @@
 #include "fs/backups.h"
 
 #include "fs/branches.h"
+#include "fs/parts.h"
 #include "fs/request.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
 #include "store/export/dump_name.h"
+#include "store/rewrite/selected.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -116,7 +118,7 @@ static int backups_set_list(struct request *r, struct node *node, struct names *
     const struct backup_folder *dir = (const struct backup_folder *)node;
     cleanup(backup_sets_unrefp) struct backup_sets *sets = NULL;
     struct madeset *set;
-    int rc = backup_sets_now(r, true, &sets);
+    int rc = backup_sets_now(r, dir->db, true, &sets);
     if (rc == -ENOENT && !dir->db)
         return 0; /* there is no store */
     if (rc == 0)
@@ -151,21 +153,36 @@ static int backups_find_file(struct request *r, const struct backup_folder *dir,
     return rc < 0 ? rc : backupfile_lookup(r, &dir->node, dir->path, sets, set, i, child);
 }
 
+/* The databases that there are. The caller releases *out with partmeta_free. */
+static int backups_databases(struct request *r, struct partmeta **out)
+{
+    struct err e = {0};
+    struct instant *i;
+    int rc = parts_instant(r, NULL, "backup/", &i);
+    if (rc < 0)
+        return rc;
+    rc = selected_read_meta(tarball_capture(instant_tarball(i)), out, &e);
+    instant_put(i);
+    return rc < 0 ? backup_sets_failed(r->fs, "backup/", rc, &e) : 0;
+}
+
 /* The folder of a database that has points. */
 static int backups_find_database(struct request *r, const struct backup_folder *dir,
                                  const char *name, struct node **child)
 {
     cleanup(backup_sets_unrefp) struct backup_sets *sets = NULL;
+    cleanup(partmeta_freep) struct partmeta *m = NULL;
     char coded[DUMP_NAME_MAX + 1], path[PATH_MAX_HERE];
     struct madeset *set;
-    int rc = backup_sets_now(r, false, &sets);
-    const struct meta *m = rc == 0 ? backup_sets_meta(sets) : NULL;
-    for (size_t i = 0; m && i < meta_databases(m); i++) {
-        const char *db = meta_database(m, i);
+    int rc = backups_databases(r, &m);
+    for (size_t i = 0; rc == 0 && i < partmeta_count(m); i++) {
+        const char *db = partmeta_name(m, i);
         dump_name_folder((struct slice){db, strlen(db)}, coded);
         if (strcmp(coded, name) != 0)
             continue;
-        rc = backup_sets_get(r, sets, dir->format, db, &set);
+        rc = backup_sets_now(r, db, false, &sets);
+        if (rc == 0)
+            rc = backup_sets_get(r, sets, dir->format, db, &set);
         snprintf(path, sizeof(path), PORTABLE "/%s", coded);
         return rc < 0 ? rc : backups_folder(r->fs, &dir->node, dir->format, path, db, child);
     }
@@ -182,9 +199,9 @@ static int backups_set_lookup(struct request *r, struct node *node, const char *
     bool based = portable && backups_base(name, base);
     int rc = -ENOENT;
     if (based)
-        rc = backup_sets_at(r, base, &sets);
+        rc = backup_sets_at(r, dir->db, base, &sets);
     else if (!portable)
-        rc = backup_sets_now(r, false, &sets);
+        rc = backup_sets_now(r, NULL, false, &sets);
     if (rc == 0)
         rc = backups_find_file(r, dir, sets, name, child);
     return rc == -ENOENT && portable && !dir->db ? backups_find_database(r, dir, name, child) : rc;

@@ -21,7 +21,8 @@
 
 /* The databases that a meta.db knows. */
 struct database_names {
-    uint64_t instant; /* of meta.db alone */
+    uint64_t instant;     /* of meta.db alone */
+    struct capture *from; /* that has it, a reference; NULL: one that holds more than that */
     struct partmeta *store;
     struct database_name {
         char file[DUMP_NAME_MAX + 1];
@@ -82,6 +83,7 @@ static void names_free(struct database_names *l)
     if (!l)
         return;
     partmeta_free(l->store);
+    capture_unref(l->from);
     free(l->at);
     free(l);
 }
@@ -141,7 +143,10 @@ static int databases_make_names(const struct instant *i, struct database_names *
         return -ENOMEM;
     l->instant = instant_id(i);
     l->refs = 1;
-    int r = selected_read_meta(tarball_capture(instant_tarball(i)), &l->store, e);
+    cleanup(capture_unrefp) struct capture *c = instant_capture(i);
+    int r = selected_read_meta(c, &l->store, e);
+    if (capture_files(c) == 1)
+        l->from = steal_ptr(&c);
     if (r == 0)
         r = databases_fill_names(l);
     if (r < 0)
@@ -197,15 +202,27 @@ static int databases_names(struct request *r, struct database_names **out)
 
 /* Files */
 
-/* The tar of a database, laid out. */
+static struct database_names *databases_newest_names(struct databases *d)
+{
+    lock_scope(&d->lock);
+    if (d->newest)
+        d->newest->refs++;
+    return d->newest;
+}
+
+/* The tar of a database, laid out. The meta.db is mostly one that is known. */
 static int database_tar(struct fs *fs, const char *db, const struct instant *i,
                         struct tarball **out, struct err *e)
 {
     const struct selection what = {
         .databases = &db, .ndatabases = 1, .from = INT64_MIN, .to = INT64_MAX};
-    struct capture *c;
-    int r = selected_new(tarball_capture(instant_tarball(i)), &what,
-                         snapshots_catalog(fs->snapshots), NULL, &c, e);
+    struct catalog *catalog = snapshots_catalog(fs->snapshots);
+    struct capture *files = tarball_capture(instant_tarball(i)), *c;
+    struct database_names *l = databases_newest_names(fs->databases);
+    int r = l && l->from && selected_same_meta(l->from, files)
+                ? selected_by(files, l->store, &what, catalog, &c, e)
+                : selected_new(files, &what, catalog, NULL, &c, e);
+    databases_put_names(fs->databases, l);
     return r < 0 ? r : snapshots_tarball(fs->snapshots, c, out);
 }
 

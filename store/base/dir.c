@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int by_name(const void *a, const void *b)
 {
@@ -53,6 +55,26 @@ int dir_read(int fd, struct dir *out)
         n++;
     }
     return errno ? -errno : dir_index(&entries, n, out);
+}
+
+static bool is_name(const char *name)
+{
+    return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+int dir_pick(int fd, const char *const *names, size_t n, struct dir *out)
+{
+    cleanup(buffer_free) struct buffer entries = {0};
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct stat st;
+        if (!is_name(names[i]) || fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        buffer_add(&entries, &(char){(char)IFTODT(st.st_mode)}, 1);
+        buffer_add(&entries, names[i], strlen(names[i]) + 1);
+        found++;
+    }
+    return dir_index(&entries, found, out);
 }
 
 long dir_find(const struct dir *d, const char *name)

@@ -15,6 +15,10 @@ struct dir {
  * with dir_free. 0 or -errno. */
 int dir_read(int fd, struct dir *out);
 
+/* The same of these names alone, as far as they are there, without a look at the others. What is no name
+ * of an entry is not there. */
+int dir_pick(int fd, const char *const *names, size_t n, struct dir *out);
+
 /* DT_REG, DT_DIR, … of entry i; DT_UNKNOWN on file systems that do not say. */
 static inline unsigned char dir_type(const struct dir *d, size_t i)
 {

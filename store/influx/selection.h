@@ -44,6 +44,10 @@ bool selection_has_shard(const struct selection *s, const char *db, const char *
  * selection_free. -ENOMEM. */
 int selection_copy(const struct selection *s, struct selection **out);
 void selection_free(struct selection *s); /* NULL is allowed */
+static inline void selection_freep(struct selection **s)
+{
+    selection_free(*s);
+}
 
 /* Whether two copies are the same in every condition. NULL: the whole store. */
 bool selection_same(const struct selection *a, const struct selection *b);

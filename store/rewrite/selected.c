@@ -7,7 +7,6 @@
 #include "store/snapshot/manifest_selection.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <string.h>
 
 static struct selected *of(const struct capture *c)
@@ -118,16 +117,6 @@ static int selected_sum_bytes(const void *p, size_t n, uint8_t out[SHA256_BYTES]
     return 0;
 }
 
-/* Selections that are the same have one text. */
-static int selected_key(const struct selection *what, uint8_t out[SHA256_BYTES])
-{
-    struct json_object *o = manifest_selection_json(what);
-    const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : NULL;
-    int r = text ? selected_sum_bytes(text, strlen(text), out) : -ENOMEM;
-    json_object_put(o);
-    return r;
-}
-
 static uint64_t changed_at(const struct member *m)
 {
     return m->index;
@@ -137,7 +126,7 @@ static int selected_digest(struct selected *s, size_t len)
 {
     int r = selected_sum_bytes(s->bytes, len, s->part.meta_sum);
     if (r == 0)
-        r = selected_key(s->what, s->part.key);
+        r = manifest_selection_digest(s->what, "", s->part.key);
     return r < 0
                ? r
                : capture_digest(&s->c, changed_at, s->part.meta_sum, SHA256_BYTES, s->part.digest);
@@ -196,16 +185,13 @@ static void selected_settle(struct selected *s, const struct catalog_part *part)
 }
 
 /* The part, without its record. */
-static int selected_find(struct capture *whole, const struct selection *what, struct selected **out,
-                         struct err *e)
+static int selected_find(struct capture *whole, const struct partmeta *store,
+                         const struct selection *what, struct selected **out, struct err *e)
 {
-    cleanup(partmeta_freep) struct partmeta *store = NULL;
     cleanup(meta_freep) struct meta *meta = NULL;
     autofree void *bytes = NULL;
     size_t len = 0;
-    int r = selected_read_meta(whole, &store, e);
-    if (r == 0)
-        r = selected_check(store, what, e);
+    int r = selected_check(store, what, e);
     if (r == 0)
         r = partmeta_make(store, what, &bytes, &len, &meta, e);
     if (r == 0)
@@ -213,11 +199,11 @@ static int selected_find(struct capture *whole, const struct selection *what, st
     return r < 0 ? r : selected_make(whole, what, steal_ptr(&bytes), len, meta, out, e);
 }
 
-int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
-                 const struct selected_cutting *how, struct capture **out, struct err *e)
+int selected_by(struct capture *whole, const struct partmeta *store, const struct selection *what,
+                struct catalog *catalog, struct capture **out, struct err *e)
 {
     struct selected *s = NULL;
-    int r = selected_find(whole, what, &s, e);
+    int r = selected_find(whole, store, what, &s, e);
     if (r < 0)
         return r;
     struct catalog_part part = s->part;
@@ -227,8 +213,21 @@ int selected_new(struct capture *whole, const struct selection *what, struct cat
         return r;
     }
     selected_settle(s, &part);
-    if (what->exact)
-        return selected_exact(&s->c, how, out, e);
     *out = &s->c;
     return 0;
+}
+
+int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
+                 const struct selected_cutting *how, struct capture **out, struct err *e)
+{
+    cleanup(partmeta_freep) struct partmeta *store = NULL;
+    struct capture *part;
+    int r = selected_read_meta(whole, &store, e);
+    if (r == 0)
+        r = selected_by(whole, store, what, catalog, &part, e);
+    if (r == 0 && what->exact)
+        return selected_exact(part, how, out, e);
+    if (r == 0)
+        *out = part;
+    return r;
 }

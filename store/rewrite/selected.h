@@ -39,6 +39,13 @@ struct selected_cutting {
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
                  const struct selected_cutting *how, struct capture **out, struct err *e);
 
+/* The same where the meta.db of whole has been taken apart; without what->exact. */
+int selected_by(struct capture *whole, const struct partmeta *store, const struct selection *what,
+                struct catalog *catalog, struct capture **out, struct err *e);
+
+/* Whether two captures of the live store hold the same meta.db. */
+bool selected_same_meta(const struct capture *a, const struct capture *b);
+
 /* The meta.db of a capture, to be taken apart; released with partmeta_free. -EIO: there is none. */
 int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e);
 

@@ -35,6 +35,16 @@ static size_t members_find_meta(const struct capture *whole)
     return i;
 }
 
+bool selected_same_meta(const struct capture *a, const struct capture *b)
+{
+    const size_t i = members_find_meta(a), k = members_find_meta(b);
+    if (i == capture_count(a) || k == capture_count(b))
+        return false;
+    const struct member *x = capture_member(a, i), *y = capture_member(b, k);
+    return x->held && x->held == y->held && x->attr.size == y->attr.size &&
+           x->attr.mtime_ns == y->attr.mtime_ns;
+}
+
 int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e)
 {
     size_t i = members_find_meta(whole);

@@ -12,7 +12,6 @@
 void capture_parts_clear(struct capture_parts *p)
 {
     window_free(&p->window);
-    meta_free(p->meta);
     held_put(p->meta_held);
     *p = (struct capture_parts){0};
 }

@@ -184,12 +184,6 @@ static int choose_judge_absent(const struct capture_parts *p, const char *path, 
         path, bytes, (int)len, path, path);
 }
 
-/* Whether a shard is of the part that the window is of. */
-static bool choose_is_asked(const struct capture_parts *p, const char *db, const char *path)
-{
-    return window_part_has(p->part, db) && window_part_has(p->part, path);
-}
-
 static int choose_judge_all_absent(const struct capture_parts *p, const bool *found, struct err *e)
 {
     int r = 0;
@@ -200,9 +194,11 @@ static int choose_judge_all_absent(const struct capture_parts *p, const bool *fo
         if (found[i])
             continue;
         meta_live_shard_at(p->meta, i, &db, &rp, &id);
+        if (!window_part_has(p->part, db))
+            continue;
         if (snprintf(path, sizeof(path), "%s/%s/%" PRIu64, db, rp, id) >= (int)sizeof(path))
             return -ENAMETOOLONG;
-        if (choose_is_asked(p, db, path))
+        if (window_part_has(p->part, path))
             r = choose_judge_absent(p, path, e);
     }
     return r;

@@ -76,7 +76,8 @@ static const struct capture_ops folders_ops = {
     .keep_sums = folders_keep_sums,
 };
 
-static int folders_read_meta(struct held_table *t, int meta, struct capture_parts *p, struct err *e)
+static int folders_read_meta(struct held_table *t, int meta, struct capture_parts *p,
+                             struct meta **out, struct err *e)
 {
     autofree char *bytes = NULL;
     size_t n = 0;
@@ -90,7 +91,9 @@ static int folders_read_meta(struct held_table *t, int meta, struct capture_part
         return err_sys(e, r, NAME_META_MEMBER);
     p->meta_attr = file_attr_of(&st);
     p->meta_folder = file_attr_of(&folder);
-    return meta_parse(bytes, n, &p->meta, e);
+    r = meta_parse(bytes, n, out, e);
+    p->meta = *out;
+    return r;
 }
 
 static int folders_build(struct folders *f, int meta, int data, int wal, struct err *e)
@@ -98,10 +101,11 @@ static int folders_build(struct folders *f, int meta, int data, int wal, struct 
     const struct window_wait wait = {.deadline_ns = time_mono_ns() + PATIENCE_NS};
     cleanup(capture_parts_clear) struct capture_parts p = {
         .data_fd = data, .wal_fd = wal, .allow_left_out = true};
+    cleanup(meta_freep) struct meta *known = NULL;
     struct pinned *pinned = NULL;
     int r = window_take(f->held, data, wal, NULL, &wait, &p.window, e);
     if (r == 0)
-        r = folders_read_meta(f->held, meta, &p, e);
+        r = folders_read_meta(f->held, meta, &p, &known, e);
     if (r == 0)
         r = capture_build(&p, NULL, &pinned, e);
     if (r < 0)

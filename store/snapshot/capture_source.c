@@ -6,6 +6,7 @@
 #include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
+#include "store/snapshot/manifest_selection.h"
 #include "store/snapshot/pinned.h"
 
 #include <fcntl.h>
@@ -18,7 +19,10 @@ struct capture_source {
     struct catalog *catalog;
     char *host;
     struct held_table *held;
-    pthread_mutex_t lock; /* one capture at a time */
+    pthread_mutex_t lock;   /* one capture at a time; guards: */
+    struct meta *meta;      /* as it was last, */
+    struct held *meta_held; /* in this file */
+    struct file_attr meta_attr;
     bool allow_left_out;
     atomic_bool was_there; /* the store */
 };
@@ -72,6 +76,8 @@ void capture_source_free(struct capture_source *s)
 {
     if (!s)
         return;
+    meta_free(s->meta);
+    held_put(s->meta_held);
     held_table_free(s->held);
     free(s->host);
     pthread_mutex_destroy(&s->lock);
@@ -128,6 +134,37 @@ static int source_open_roots(struct capture_source *s, struct roots *r, struct e
     return 0;
 }
 
+/* Makes s->meta what is in the held file, unless it is that already. */
+static int source_parse_meta(struct capture_source *s, const struct capture_parts *b, struct err *e)
+{
+    const size_t size = b->meta_attr.size;
+    struct err why = {0};
+    if (s->meta && s->meta_held == b->meta_held && s->meta_attr.size == size &&
+        s->meta_attr.mtime_ns == b->meta_attr.mtime_ns)
+        return 0;
+    meta_free(s->meta);
+    held_put(s->meta_held);
+    s->meta = NULL;
+    s->meta_held = NULL;
+    if (size > META_DB_MAX)
+        return err_set(e, -EIO, "%s/meta.db: %zu bytes are too many for a metastore",
+                       s->paths->meta, size);
+    autofree char *buf = malloc(size + 1);
+    if (!buf)
+        return -ENOMEM;
+    int r = io_pread_all(held_fd(b->meta_held), buf, size, 0);
+    if (r < 0) {
+        err_sys(e, r, "%s/meta.db", s->paths->meta);
+        return -EIO;
+    }
+    if (meta_parse(buf, size, &s->meta, &why) < 0)
+        return err_set(e, -EIO, "%s/meta.db: %s; influxsnap rebuild-meta can make another",
+                       s->paths->meta, why.text);
+    s->meta_held = held_ref(b->meta_held);
+    s->meta_attr = b->meta_attr;
+    return 0;
+}
+
 static int source_read_meta(struct capture_source *s, const struct roots *roots,
                             struct capture_parts *b, struct err *e)
 {
@@ -143,26 +180,12 @@ static int source_read_meta(struct capture_source *s, const struct roots *roots,
                        why.text);
     }
     b->meta_attr = file_attr_of(&st);
-    size_t size = b->meta_attr.size;
-    if (size > META_DB_MAX)
-        return err_set(e, -EIO, "%s/meta.db: %zu bytes are too many for a metastore",
-                       s->paths->meta, size);
-    autofree char *buf = malloc(size + 1);
-    if (!buf)
-        return -ENOMEM;
-    r = io_pread_all(held_fd(b->meta_held), buf, size, 0);
-    if (r < 0) {
-        err_sys(e, r, "%s/meta.db", s->paths->meta);
-        return -EIO;
-    }
-    struct err why = {0};
     if (fstat(roots->meta, &st) < 0)
         return -errno;
     b->meta_folder = file_attr_of(&st);
-    if (meta_parse(buf, size, &b->meta, &why) < 0)
-        return err_set(e, -EIO, "%s/meta.db: %s; influxsnap rebuild-meta can make another",
-                       s->paths->meta, why.text);
-    return 0;
+    r = source_parse_meta(s, b, e);
+    b->meta = s->meta;
+    return r;
 }
 
 /* A shard that vanished during the capture was dropped. influxd removes a shard's files before it
@@ -298,7 +321,10 @@ static int source_attempt(struct capture_source *s, struct looking *l,
     if (l->wanted && (r = marks_plan(s->catalog, roots.data, l->wanted, &plan, &l->later, e)) < 0)
         return r;
     cleanup(selecting_clear) struct selecting sel = {.what = l->part};
-    const struct window_part part = {source_selects, &sel};
+    const struct window_part part = {.databases = l->part ? l->part->databases : NULL,
+                                     .ndatabases = l->part ? l->part->ndatabases : 0,
+                                     .has = source_selects,
+                                     .ctx = &sel};
     if (l->part && (r = source_prepare_part(s, &roots, &sel, &parts, e)) < 0)
         return r;
     parts.part = l->part ? &part : NULL;
@@ -377,15 +403,22 @@ int capture_source_part(struct capture_source *s, const struct selection *what,
                         const struct window_wait *wait, struct capture **out, struct err *e)
 {
     lock_scope(&s->lock);
-    struct looking l = {.newest = (struct pinned *)before, .part = what};
+    uint8_t key[SHA256_BYTES];
+    cleanup(selection_freep) struct selection *part = NULL;
+    struct looking l = {.newest = (struct pinned *)before};
     cleanup(unrefp) struct pinned *c = NULL;
     if (newest)
         l.share = &((struct pinned *)newest)->window;
-    int r = source_settle(s, &l, wait, &c, e);
+    int r = selection_copy(what, &part);
+    l.part = part;
+    if (r == 0)
+        r = source_settle(s, &l, wait, &c, e);
     if (r < 0)
         return r;
     source_same_again(l.newest, &c);
-    if (c != l.newest && (r = pinned_settle_part(c, s->host, e)) < 0)
+    if (c != l.newest && (r = manifest_selection_digest(part, "piece", key)) == 0)
+        r = pinned_settle_part(c, key, s->host, e);
+    if (r < 0)
         return r;
     log_debug("capture %s of a part: %zu members, skew %lld ns", c->c.record.id, c->c.n,
               (long long)c->window.skew_ns);

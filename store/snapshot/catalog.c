@@ -80,6 +80,7 @@ static int catalog_make_id(struct state *s)
 
 struct settling {
     const struct catalog_given *given;
+    const uint8_t *key; /* of a piece */
     struct state state, result;
 };
 
@@ -170,16 +171,26 @@ static int catalog_piece_in(struct catalog *c, void *arg)
     s->rec.index = last + (c->changed > 0);
     if (s->rec.created_ns <= before.rec.created_ns)
         s->rec.created_ns = before.rec.created_ns + 1;
-    if ((rc = catalog_make_id(s)) || (c->changed && (rc = put_piece(c, s->rec.index))))
+    struct catalog_part part = {.meta_index = s->rec.index};
+    memcpy(part.key, job->key, SHA256_BYTES);
+    memcpy(part.digest, s->digest, SHA256_BYTES);
+    if ((rc = catalog_make_id(s)) || (c->changed && (rc = put_piece(c, s->rec.index))) ||
+        (rc = catalog_settle_part(c, &part, &s->rec)))
         return rc;
-    return catalog_put_shards(c, job->given->shape, s->rec.index, false);
+    if (c->changed)
+        part.rec.index = s->rec.index;
+    s->rec = part.rec;
+    /* What is only known better now, another look will find: a list of all databases writes nothing. */
+    return c->changed ? catalog_put_shards(c, job->given->shape, s->rec.index, false) : 0;
 }
 
-int catalog_settle_piece(struct catalog *c, const struct catalog_given *given,
-                         struct catalog_record *rec, struct err *e)
+int catalog_settle_piece(struct catalog *c, const uint8_t key[SHA256_BYTES],
+                         const struct catalog_given *given, struct catalog_record *rec,
+                         struct err *e)
 {
     struct settling job;
     catalog_begin(&job, given);
+    job.key = key;
     lock_scope(&c->lock);
     int rc = catalog_transact(c, catalog_piece_in, &job);
     if (rc == 0) {

@@ -80,6 +80,10 @@ int catalog_put_shards(struct catalog *c, const struct catalog_shape *shape, uin
 /* Forgets the shard that a file lies in ("data/DB/RP/ID/NAME"). Returns one of LMDB's codes. */
 int catalog_forget_shard(struct catalog *c, const char *path);
 
+/* One of catalog_settle_parts, within a transaction. Returns one of LMDB's codes. */
+int catalog_settle_part(struct catalog *c, struct catalog_part *p,
+                        const struct catalog_record *whole);
+
 /* Removes all whose keys are longer than this and begin with it. Returns one of LMDB's codes. */
 int catalog_forget(struct catalog *c, MDB_dbi from, const void *begin, size_t len);
 

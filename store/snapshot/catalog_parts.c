@@ -58,8 +58,8 @@ static int parts_begin(struct catalog_part *p, const struct catalog_part *before
     return parts_make_id(p, &p->rec);
 }
 
-static int parts_settle_one(struct catalog *c, struct catalog_part *p,
-                            const struct catalog_record *whole)
+int catalog_settle_part(struct catalog *c, struct catalog_part *p,
+                        const struct catalog_record *whole)
 {
     uint8_t key[PREFIX_LEN + SHA256_BYTES];
     struct catalog_part before;
@@ -95,7 +95,7 @@ static int parts_settle(struct catalog *c, void *arg)
     if (rc == 0 && stat.ms_entries > PARTS_MAX)
         rc = catalog_forget(c, c->states, PREFIX, PREFIX_LEN);
     for (size_t i = 0; rc == 0 && i < job->n; i++)
-        rc = parts_settle_one(c, &job->parts[i], job->whole);
+        rc = catalog_settle_part(c, &job->parts[i], job->whole);
     return rc;
 }
 

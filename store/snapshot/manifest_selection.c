@@ -2,6 +2,7 @@
 #include "store/snapshot/manifest_selection.h"
 
 #include "store/base/array.h"
+#include "store/base/cleanup.h"
 #include "store/base/json.h"
 
 #include <errno.h>
@@ -144,4 +145,20 @@ int manifest_selection_read(struct json_object *o, struct selection **out)
     free(exclude);
     free(ids);
     return r;
+}
+
+int manifest_selection_digest(const struct selection *s, const char *what,
+                              uint8_t out[SHA256_BYTES])
+{
+    cleanup(sha256_freep) struct sha256 *h = sha256_new();
+    struct json_object *o = manifest_selection_json(s);
+    const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN) : NULL;
+    const bool ok = h && text;
+    if (ok) {
+        sha256_add(h, what, strlen(what));
+        sha256_add(h, text, strlen(text));
+        sha256_end(h, out);
+    }
+    json_object_put(o);
+    return ok ? 0 : -ENOMEM;
 }

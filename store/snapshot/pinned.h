@@ -24,7 +24,7 @@ struct pinned {
 /* What a capture is built from. */
 struct capture_parts {
     struct window window;
-    struct meta *meta;
+    const struct meta *meta; /* its maker's */
     struct held *meta_held;
     struct file_attr meta_attr, meta_folder;
     int data_fd, wal_fd;            /* the folders; wal_fd may be -1 */
@@ -40,8 +40,9 @@ struct pinned *pinned_new(struct catalog *catalog);
  * them (pinned_catalog.c). earlier: a settled capture of the same store, or NULL. */
 int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e);
 
-/* The same for a capture of a part, with a record of its own. */
-int pinned_settle_part(struct pinned *p, const char *host, struct err *e);
+/* The same for a capture of a part, with a record of its own, by a key of what is selected. */
+int pinned_settle_part(struct pinned *p, const uint8_t key[SHA256_BYTES], const char *host,
+                       struct err *e);
 
 /* The same for a capture of which other captures have the rest, but without a record. */
 int pinned_prepare(struct pinned *p, struct err *e);

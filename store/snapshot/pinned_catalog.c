@@ -110,24 +110,22 @@ static int pinned_view_end(struct view *v, int r, struct err *e)
     return r;
 }
 
-typedef int settle_fn(struct catalog *c, const struct catalog_given *given,
-                      struct catalog_record *rec, struct err *e);
-
-static int pinned_settle_by(struct pinned *p, settle_fn *settle, const uint8_t *earlier,
+/* The whole, or the piece with this key. */
+static int pinned_settle_by(struct pinned *p, const uint8_t *key, const uint8_t *earlier,
                             const char *host, struct err *e)
 {
     struct view v;
     int r = pinned_view_begin(&v, p, false);
+    const struct catalog_given given = {.digest = p->digest,
+                                        .earlier = earlier,
+                                        .files = &v.files,
+                                        .shape = &v.shape,
+                                        .host = host,
+                                        .now_ns = time_wall_ns(),
+                                        .skew_ns = p->window.skew_ns};
     if (r == 0)
-        r = settle(p->catalog,
-                   &(struct catalog_given){.digest = p->digest,
-                                           .earlier = earlier,
-                                           .files = &v.files,
-                                           .shape = &v.shape,
-                                           .host = host,
-                                           .now_ns = time_wall_ns(),
-                                           .skew_ns = p->window.skew_ns},
-                   &p->c.record, e);
+        r = key ? catalog_settle_piece(p->catalog, key, &given, &p->c.record, e)
+                : catalog_settle_state(p->catalog, &given, &p->c.record, e);
     r = pinned_view_end(&v, r, e);
     for (size_t i = 0; r == 0 && i < p->c.nruns; i++)
         p->c.runs[i]->settled = true;
@@ -136,12 +134,13 @@ static int pinned_settle_by(struct pinned *p, settle_fn *settle, const uint8_t *
 
 int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e)
 {
-    return pinned_settle_by(p, catalog_settle_state, earlier ? earlier->digest : NULL, host, e);
+    return pinned_settle_by(p, NULL, earlier ? earlier->digest : NULL, host, e);
 }
 
-int pinned_settle_part(struct pinned *p, const char *host, struct err *e)
+int pinned_settle_part(struct pinned *p, const uint8_t key[SHA256_BYTES], const char *host,
+                       struct err *e)
 {
-    return pinned_settle_by(p, catalog_settle_piece, NULL, host, e);
+    return pinned_settle_by(p, key, NULL, host, e);
 }
 
 /* The rest is the last one's, whose capture has all of it. */

@@ -202,7 +202,9 @@ static int window_walk(struct window *w, const struct window_part *part, int roo
     if (fd < 0)
         return fd;
     cleanup(dir_free) struct dir list = {0};
-    int r = dir_read(fd, &list);
+    int r = level == LEVEL_ROOT && part && part->ndatabases
+                ? dir_pick(fd, part->databases, part->ndatabases, &list)
+                : dir_read(fd, &list);
     if (level > LEVEL_ROOT && r < 0 && !is_general(r))
         return window_add_closed(w, root, in_wal, path, r);
     if (r == 0)

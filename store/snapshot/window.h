@@ -62,9 +62,12 @@ static inline bool window_interrupted(const struct window_wait *wait)
     return wait->interrupted && wait->interrupted(wait->ctx);
 }
 
-/* Which part of a store a window is of. has: whether it has the folder "DB", the policy "DB/RP" or the
+/* Which part of a store a window is of: these databases, or, if there are none, those that has() has. It
+ * says whether it has the folder "DB", the policy "DB/RP" or the
  * shard "DB/RP/ID"; what is in a folder that it does not have is not looked at. */
 struct window_part {
+    const char *const *databases; /* each once */
+    size_t ndatabases;
     bool (*has)(void *ctx, const char *path);
     void *ctx;
 };

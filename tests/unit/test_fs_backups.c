@@ -5,6 +5,7 @@
 #include "fs/backups.h"
 #include "fs/instant.h"
 #include "fs/now.h"
+#include "fs/parts.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/time.h"
@@ -29,6 +30,12 @@ int now_instant(struct request *r, const char *what, struct instant **out)
     (void)r, (void)what;
     *out = (struct instant *)captures[now];
     return captures[now] ? 0 : -ENOENT;
+}
+
+int parts_instant(struct request *r, const char *db, const char *what, struct instant **out)
+{
+    (void)db;
+    return now_instant(r, what, out);
 }
 
 struct capture *instant_capture(const struct instant *i)
@@ -112,7 +119,7 @@ static int teardown(void **state)
 static int looks(struct request *r, bool listing)
 {
     struct backup_sets *s;
-    assert_int_equal(backup_sets_now(r, listing, &s), 0);
+    assert_int_equal(backup_sets_now(r, NULL, listing, &s), 0);
     int found = 0;
     while (found < CAPTURES && backup_sets_capture(s) != &captures[found]->c)
         found++;
@@ -126,7 +133,7 @@ static int looks_for(struct request *r, int seconds)
     char base[MADESET_BASE];
     struct backup_sets *s;
     madeset_base(FIRST_NS + seconds * SECOND_NS, base);
-    int rc = backup_sets_at(r, base, &s);
+    int rc = backup_sets_at(r, NULL, base, &s);
     if (rc == -ENOENT)
         return -1;
     assert_int_equal(rc, 0);
@@ -166,7 +173,7 @@ static void test_listing(void **state)
     now = 1;
     assert_int_equal(looks(&f->me, true), 1);
     now = 2;
-    assert_int_equal(backup_sets_now(&f->me, false, &s), 0);
+    assert_int_equal(backup_sets_now(&f->me, NULL, false, &s), 0);
     backup_sets_opened(s);
     assert_int_equal(looks(&f->me, true), 1); /* it is being copied */
     later(f, 10000);
@@ -225,7 +232,7 @@ static void test_sets(void **state)
     struct madeset *all, *one, *legacy, *none;
     struct backup_read done = {0};
     uint64_t size, bytes = 0;
-    assert_int_equal(backup_sets_now(&f->me, true, &s), 0);
+    assert_int_equal(backup_sets_now(&f->me, NULL, true, &s), 0);
     assert_int_equal(backup_sets_get(&f->me, s, MADESET_PORTABLE, NULL, &all), 0);
     assert_int_equal(backup_sets_get(&f->me, s, MADESET_PORTABLE, "db", &one), 0);
     assert_int_equal(backup_sets_get(&f->me, s, MADESET_LEGACY, NULL, &legacy), 0);
