@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/cut_verify.h"
 
+#include "store/base/arena.h"
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
@@ -15,7 +16,8 @@
 #include <string.h>
 
 #define PIECE ((size_t)1 << 20)
-#define TRIES 20 /* a fold may come in between */
+#define TRIES 20     /* a fold may come in between */
+#define AT_ONCE 1024 /* files whose sums are asked for together */
 
 /* A damaged file of the state at hand. */
 struct bad {
@@ -31,10 +33,15 @@ struct verifying {
     struct sha256 *hash;
     struct bad *bad;
     size_t nbad;
+    struct cut_entry *entries; /* of the cut at hand, to be checked together */
+    size_t n;
+    struct arena paths; /* of theirs */
 };
 
 static void verify_end(struct verifying *v)
 {
+    free(v->entries);
+    arena_free(&v->paths);
     for (size_t i = 0; i < v->nbad; i++)
         free(v->bad[i].path);
     free(v->bad);
@@ -88,34 +95,43 @@ static int verify_file(struct verifying *v, const struct cut_entry *f,
     return 0;
 }
 
-static bool holds(const char *const *list, size_t n, const char *path)
+static int bad_by_path(const void *a, const void *b)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i], path) == 0)
-            return true;
-    return false;
+    return cut_path_cmp(((const struct bad *)a)->path, ((const struct bad *)b)->path);
 }
 
-static bool is_retained_at(const struct cutlist *l, const struct bad *b)
+/* 1: the cut still has the damaged file; 0: it has replaced or removed it. Paths must rise from call to
+ * call. */
+static int verify_is_retained(struct cutscan *f, const struct bad *b, struct err *e)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (strcmp(l->entries[i].path, b->path) == 0)
-            return l->entries[i].place.serial == b->place.serial &&
-                   l->entries[i].place.seq == b->place.seq;
-    return !holds(l->removed, l->nremoved, b->path);
+    int r = cutscan_seek(f, b->path, e);
+    const struct cut_entry *at = r == 0 ? cutscan_entry(f) : NULL;
+    if (at && strcmp(at->path, b->path) == 0)
+        return at->place.serial == b->place.serial && at->place.seq == b->place.seq;
+    if (r == 0)
+        r = cutscan_removes(f, b->path, false, e);
+    return r < 0 ? r : !r;
 }
 
-/* Forgets the damaged files that the next cut has replaced or removed: its state is without them. */
-static void verify_drop_replaced(struct verifying *v, const struct cutlist *l)
+/* Forgets the damaged files that the next cut is without. */
+static int verify_drop_replaced(struct verifying *v, const char *name, struct err *e)
 {
+    cleanup(cutscan_closep) struct cutscan *f = NULL;
     size_t kept = 0;
+    if (v->nbad == 0)
+        return 0;
+    qsort(v->bad, v->nbad, sizeof(*v->bad), bad_by_path);
+    int r = cutscan_open(v->fd, name, true, &f, e);
     for (size_t i = 0; i < v->nbad; i++) {
-        if (is_retained_at(l, &v->bad[i]))
-            v->bad[kept++] = v->bad[i];
-        else
+        const int still = r < 0 ? r : verify_is_retained(f, &v->bad[i], e);
+        r = still < 0 ? still : r;
+        if (still == 0)
             free(v->bad[i].path);
+        else
+            v->bad[kept++] = v->bad[i];
     }
     v->nbad = kept;
+    return r;
 }
 
 static int verify_add_bad(struct verifying *v, const struct cut_entry *f)
@@ -130,61 +146,97 @@ static int verify_add_bad(struct verifying *v, const struct cut_entry *f)
     return 0;
 }
 
-/* The files that this cut is the first to have. A change of owner or mode alone refers to a file of
- * an earlier cut. */
-static int verify_files(struct verifying *v, const struct cutlist *l, struct cut_verified *out,
-                        struct catalog_retained *sums, struct err *e)
+static int verify_entry(struct verifying *v, const struct cut_entry *f,
+                        struct catalog_retained *sum, struct cut_verified *out, struct err *e)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        const struct cut_entry *f = &l->entries[i];
-        struct err why = {0};
-        if (cut_is_folder(f) || (!out->cut.base && f->place.serial != l->head.serial))
-            continue;
-        bool fresh = !sums[i].have_sum;
-        int r = verify_file(v, f, &sums[i], &why);
-        bool damaged = r == -EBADMSG || r == -EIO || r == -ENODATA;
-        if (r < 0 && !damaged)
-            return err_set(e, r, "%s", why.text);
-        if (damaged)
-            v->how->damaged(v->how->arg, &out->cut, why.text);
-        if (damaged && (r = verify_add_bad(v, f)) < 0)
-            return err_sys(e, r, "cuts");
-        out->files++;
-        out->bytes += f->attr.size;
-        out->tsm += name_is_tsm(path_last(f->path));
-        out->fresh += !damaged && fresh;
-    }
+    struct err why = {0};
+    const bool fresh = !sum->have_sum;
+    int r = verify_file(v, f, sum, &why);
+    const bool damaged = r == -EBADMSG || r == -EIO || r == -ENODATA;
+    if (r < 0 && !damaged)
+        return err_set(e, r, "%s", why.text);
+    if (damaged)
+        v->how->damaged(v->how->arg, &out->cut, why.text);
+    if (damaged && (r = verify_add_bad(v, f)) < 0)
+        return err_sys(e, r, "cuts");
+    out->files++;
+    out->bytes += f->attr.size;
+    out->tsm += name_is_tsm(path_last(f->path));
+    out->fresh += !damaged && fresh;
     return 0;
 }
 
 /* Keeps the new sums; those that cannot be kept are found again. */
-static void verify_keep(struct verifying *v, const struct cutlist *l, struct catalog_retained *sums)
+static void verify_keep(struct verifying *v, struct catalog_retained *sums)
 {
     size_t n = 0;
-    for (size_t i = 0; i < l->n; i++)
-        if (sums[i].have_sum && !l->entries[i].have_sum && !cut_is_folder(&l->entries[i]))
+    for (size_t i = 0; i < v->n; i++)
+        if (sums[i].have_sum && !v->entries[i].have_sum)
             sums[n++] = sums[i];
-    if (v->cuts->snapshots)
+    if (n && v->cuts->snapshots)
         catalog_put_retained(snapshots_catalog(v->cuts->snapshots), sums, n, NULL);
+}
+
+/* The files that were collected, whose sums are asked for and kept together. */
+static int verify_collected(struct verifying *v, struct cut_verified *out, struct err *e)
+{
+    autofree struct catalog_retained *sums = NULL;
+    int r = cuts_known_sums(v->cuts, v->entries, v->n, &sums);
+    if (r < 0)
+        return err_sys(e, r, "cuts");
+    for (size_t i = 0; r == 0 && i < v->n; i++)
+        r = verify_entry(v, &v->entries[i], &sums[i], out, e);
+    if (r == 0)
+        verify_keep(v, sums);
+    v->n = 0;
+    arena_free(&v->paths);
+    return r;
+}
+
+static int verify_collect(struct verifying *v, const struct cut_entry *f, struct cut_verified *out,
+                          struct err *e)
+{
+    const char *path = arena_text(&v->paths, f->path, strlen(f->path));
+    if (!path)
+        return err_sys(e, -ENOMEM, "cuts");
+    v->entries[v->n] = *f;
+    v->entries[v->n++].path = path;
+    return v->n == AT_ONCE ? verify_collected(v, out, e) : 0;
+}
+
+/* The files that this cut is the first to have. A change of owner or mode alone refers to a file of
+ * an earlier cut. */
+static int verify_files(struct verifying *v, struct cutscan *from, struct cut_verified *out,
+                        struct err *e)
+{
+    const struct cut_entry *f;
+    int r = 0;
+    while (r == 0 && (f = cutscan_entry(from))) {
+        if (!cut_is_folder(f) && (out->cut.base || f->place.serial == out->cut.head.serial))
+            r = verify_collect(v, f, out, e);
+        if (r == 0)
+            r = cutscan_next(from, e);
+    }
+    return r < 0 ? r : verify_collected(v, out, e);
 }
 
 static int verify_cut(struct verifying *v, const struct cut_info *cut, struct err *e)
 {
     char name[32];
     struct cut_verified out = {.cut = *cut};
+    cleanup(cutscan_closep) struct cutscan *f = NULL;
     cleanup(cutlist_freep) struct cutlist *l = NULL;
-    autofree struct catalog_retained *sums = NULL;
     cuts_file_name(cut, name);
-    int r = cutlist_read(v->fd, name, &l, e);
+    int r = cutscan_open(v->fd, name, false, &f, e);
+    if (r == 0)
+        r = cutlist_read_rest(v->fd, name, &l, e);
     if (r < 0)
         return r == -EINVAL ? -EBADMSG : r == -ENOENT ? -ENODATA : r;
-    if ((r = cuts_known_sums(v->cuts, l->entries, l->n, &sums)) < 0)
-        return err_sys(e, r, "cuts");
-    verify_drop_replaced(v, l);
-    if ((r = verify_files(v, l, &out, sums, e)) < 0)
+    r = verify_drop_replaced(v, name, e);
+    if (r == 0)
+        r = verify_files(v, f, &out, e);
+    if (r < 0)
         return r;
-    if (out.fresh)
-        verify_keep(v, l, sums);
     out.damaged = v->nbad;
     out.list = l;
     v->how->cut(v->how->arg, &out);
@@ -243,7 +295,8 @@ int cuts_verify(struct cuts *c, const struct cut_verifier *how, struct err *e)
         return r;
     v.buf = malloc(PIECE);
     v.hash = sha256_new();
-    if (!v.buf || !v.hash)
+    v.entries = calloc(AT_ONCE, sizeof(*v.entries));
+    if (!v.buf || !v.hash || !v.entries)
         return err_sys(e, -ENOMEM, "cuts");
     if ((v.fd = cuts_folder(c, e)) < 0)
         return v.fd;

@@ -18,7 +18,7 @@ struct cut_verified {
     uint64_t files, bytes, tsm; /* retained for this cut first, and checked; TSM files among them */
     uint64_t fresh;             /* of these files, those whose SHA-256 was not known */
     size_t damaged; /* files of the whole store at this cut that are damaged or missing */
-    const struct cutlist *list; /* while `cut` is called */
+    const struct cutlist *list; /* what was left out, and links; while `cut` is called */
 };
 
 /* How it goes. All functions are called in this thread, with arg. */

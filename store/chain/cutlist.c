@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/chain/cutlist.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 #include "store/chain/cut_line.h"
+#include "store/chain/cutscan.h"
 #include "store/chain/cutwriter.h"
 #include "store/snapshot/manifest.h"
 
@@ -23,6 +25,7 @@ void cutlist_free(struct cutlist *l)
     free(l->removed_folders);
     free(l->links);
     omissions_clear(&l->left_out);
+    arena_free(&l->names);
     free(l->text);
     free(l);
 }
@@ -210,6 +213,36 @@ int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out
     int rc = cutlist_check_seal(&r, text, len);
     if (rc == 0)
         rc = cutlist_read_lines(&r, l);
+    if (rc == 0)
+        *out = steal_ptr(&l);
+    return rc;
+}
+
+/* Of a file whose seal was checked: one line of the rest, in memory of its own. */
+static int cutlist_add_rest(const struct cut_reader *r, char *line, struct cutlist *l)
+{
+    char *p = line, *own;
+    const char kind = cut_line_kind(line);
+    cut_text_word(&p);
+    if (kind == 'o' || kind == 'l')
+        return read_left_out(r, kind == 'l', p, &l->left_out);
+    if (kind != 'L')
+        return cut_text_bad(r, "a line that may not stand there");
+    if (!array_grow(&l->links, l->nlinks) || !(own = arena_text(&l->names, p, strlen(p))))
+        return err_sys(r->e, -ENOMEM, "manifest of cut %s", r->name);
+    return read_name(r, false, false, own, l->links, &l->nlinks);
+}
+
+int cutlist_read_rest(int dirfd, const char *name, struct cutlist **out, struct err *e)
+{
+    const struct cut_reader r = {.name = name, .e = e};
+    cleanup(cutscan_closep) struct cutscan *f = NULL;
+    cleanup(cutlist_freep) struct cutlist *l = calloc(1, sizeof(*l));
+    char *line = NULL;
+    int rc = l ? cutscan_open(dirfd, name, true, &f, e)
+               : err_sys(e, -ENOMEM, "manifest of cut %s", name);
+    while (rc == 0 && (rc = cutscan_rest(f, &line, e)) == 0 && line)
+        rc = cutlist_add_rest(&r, line, l);
     if (rc == 0)
         *out = steal_ptr(&l);
     return rc;

@@ -36,6 +36,7 @@
 #ifndef INFLUXFS_CHAIN_CUTLIST_H
 #define INFLUXFS_CHAIN_CUTLIST_H
 
+#include "store/base/arena.h"
 #include "store/chain/cut_line.h"
 #include "store/chain/cut_summary.h"
 #include "store/snapshot/omissions.h"
@@ -53,15 +54,20 @@ struct cutlist {
     struct omissions left_out;
     const char **links;
     size_t nlinks;
-    char *text; /* memory that the strings point into; may be NULL */
+    char *text;         /* memory that the strings point into; may be NULL */
+    struct arena names; /* more such memory */
 };
 
 /* Reads and checks dirfd/name. The caller frees *out with cutlist_free. -ENOENT; -EBADMSG: damaged
  * or inconsistent; -EINVAL: of a later version. */
 int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e);
 
-/* The same for len bytes, by malloc and followed by a NUL, which it takes over, also on failure.
- * name is for messages. */
+/* The same, of a file whose seal has been checked, without its head and all that grows with the store:
+ * what was left out, and links. */
+int cutlist_read_rest(int dirfd, const char *name, struct cutlist **out, struct err *e);
+
+/* The same as cutlist_read for len bytes, by malloc and followed by a NUL, which it takes over, also on
+ * failure. name is for messages. */
 int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e);
 
 /* Its summary; checks the seal but no lines of files. It splits the text in place and leaves it to the

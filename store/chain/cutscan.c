@@ -18,7 +18,7 @@
 struct cutscan {
     char name[32];
     int fd;
-    struct cutscan_section entries, removed, removed_folders;
+    struct cutscan_section entries, removed, removed_folders, rest;
     struct cut_entry entry; /* the one at hand */
     bool have;              /* there is one */
     char last[PATH_MAX];    /* its path: they must rise */
@@ -35,6 +35,7 @@ void cutscan_close(struct cutscan *f)
     cutscan_section_clear(&f->entries);
     cutscan_section_clear(&f->removed);
     cutscan_section_clear(&f->removed_folders);
+    cutscan_section_clear(&f->rest);
     cleanup_close(&f->fd);
     free(f);
 }
@@ -92,10 +93,10 @@ static int cutscan_find_sections(struct cutscan *f, uint64_t end, struct err *e)
     int r = 0;
     for (int i = 1; r == 0 && i < 5; i++)
         r = cutscan_begins(f, at[i - 1], end, i, &at[i], e);
-    struct cutscan_section *const all[] = {&f->entries, &f->removed, &f->removed_folders};
-    for (int i = 0; i < 3; i++)
+    struct cutscan_section *const all[] = {&f->entries, &f->removed, &f->removed_folders, &f->rest};
+    for (int i = 0; i < 4; i++)
         *all[i] = (struct cutscan_section){
-            .name = f->name, .fd = f->fd, .at = at[i + 1], .end = at[i + 2]};
+            .name = f->name, .fd = f->fd, .at = at[i + 1], .end = i < 3 ? at[i + 2] : end};
     return r;
 }
 
@@ -239,4 +240,9 @@ int cutscan_removes(struct cutscan *f, const char *path, bool folder, struct err
         r = cutscan_next_gone(f, s, g, folder, e);
     }
     return r < 0 ? r : !g->ended && strcmp(g->path, path) == 0;
+}
+
+int cutscan_rest(struct cutscan *f, char **line, struct err *e)
+{
+    return cutscan_section_line(&f->rest, line, e);
 }

@@ -32,4 +32,8 @@ int cutscan_skip(struct cutscan *f, const char *folder, struct err *e);
  * 1, 0, or an error as above. */
 int cutscan_removes(struct cutscan *f, const char *path, bool folder, struct err *e);
 
+/* The next of the lines after all these, which say what was left out and which shards were links: may be
+ * changed, and is valid until the next call. NULL, without an error, at the end. */
+int cutscan_rest(struct cutscan *f, char **line, struct err *e);
+
 #endif

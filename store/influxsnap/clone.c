@@ -177,17 +177,15 @@ static int make_layer(int fd, const char *name, struct err *e)
 }
 
 /* Gives the top of the mount the store's owner. */
-static int own_layer(int layer, const struct cutstate *s, struct err *e)
+static int own_layer(int layer, const struct cutuse *u, struct err *e)
 {
-    size_t n;
-    const struct cut_entry *entries = cutstate_entries(s, &n);
-    if (n && fchown(layer, entries[0].attr.uid, entries[0].attr.gid) < 0)
+    const struct file_attr *top = cutuse_top(u);
+    if (top->mode && fchown(layer, top->uid, top->gid) < 0)
         return err_sys(e, -errno, "the clone's upper layer");
     return 0;
 }
 
-static int clone_fill(struct cuts *c, const struct cutstate *s, int fd, const char *folder,
-                      struct err *e)
+static int clone_fill(const struct cutuse *u, int fd, const char *folder, struct err *e)
 {
     int r = io_replace_file(fd, RECORD, folder, strlen(folder), 0600);
     if (r < 0)
@@ -197,9 +195,9 @@ static int clone_fill(struct cuts *c, const struct cutstate *s, int fd, const ch
     autoclose int work = upper < 0 ? upper : make_layer(fd, "work", e);
     if (work < 0)
         return work;
-    r = clonetree_build(c, s, lower, e);
+    r = clonetree_build(u, lower, e);
     if (r == 0)
-        r = own_layer(upper, s, e);
+        r = own_layer(upper, u, e);
     return r < 0 ? r : clone_mount(fd, folder, e);
 }
 
@@ -207,10 +205,10 @@ static int clone_make(struct snap *s, int clones, uint64_t serial, const char *f
                       struct err *e)
 {
     autofree char *path = path_join(s->state, CLONES "/XXXXXX");
-    struct cutstate *state;
+    cleanup(cutuse_endp) struct cutuse *u = NULL;
     if (!path)
         return err_sys(e, -ENOMEM, "clone");
-    int r = cuts_get_state(s->cuts, serial, &state, e);
+    int r = cutuse_begin(s->cuts, serial, &u, e);
     if (r < 0)
         return r;
     r = mkdtemp(path) ? 0 : err_sys(e, -errno, "%s", path);
@@ -218,11 +216,10 @@ static int clone_make(struct snap *s, int clones, uint64_t serial, const char *f
     if (r == 0 && fd < 0)
         r = err_sys(e, -errno, "%s", path);
     if (r == 0) {
-        r = clone_fill(s->cuts, state, fd, folder, e);
+        r = clone_fill(u, fd, folder, e);
         if (r < 0)
             remove_folders(clones, strrchr(path, '/') + 1, NULL);
     }
-    cuts_put_state(s->cuts, state);
     return r;
 }
 

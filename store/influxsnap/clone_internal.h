@@ -3,12 +3,12 @@
 #ifndef INFLUXFS_INFLUXSNAP_CLONE_INTERNAL_H
 #define INFLUXFS_INFLUXSNAP_CLONE_INTERNAL_H
 
-#include "store/chain/cuts.h"
+#include "store/chain/cutuse.h"
 
 /* Fills the empty folder open at fd with meta/, data/ and wal/ of a cut, with their modes, owners
  * and times: the lower layer of a clone. Files that influxd never changes are hard links to the
  * retained ones where possible; all else is copied. -EINTR when the program is to stop. */
-int clonetree_build(struct cuts *c, const struct cutstate *s, int fd, struct err *e);
+int clonetree_build(const struct cutuse *u, int fd, struct err *e);
 
 /* The influxdb.conf for the store in FOLDER/meta, FOLDER/data and FOLDER/wal. Its influxd answers
  * queries, and changes no points and contacts no other server by itself. It listens on loopback, at
