@@ -2,7 +2,7 @@
 #include "fs/databases.h"
 
 #include "fs/branches.h"
-#include "fs/now.h"
+#include "fs/parts.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "fs/tarfile.h"
@@ -14,40 +14,49 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
+#include <uthash.h>
 
+#define FOLDER "databases/"
 #define TAR ".tar"
 
-/* The databases of one instant. */
-struct prepared {
-    uint64_t instant;
-    struct selected_all *all;
-    struct file {
-        char name[DUMP_NAME_MAX + 1];
-        size_t i; /* which database */
-    } * files;    /* sorted by name */
+/* The databases that a meta.db knows. */
+struct database_names {
+    uint64_t instant; /* of meta.db alone */
+    struct partmeta *store;
+    struct database_name {
+        char file[DUMP_NAME_MAX + 1];
+        const char *db; /* of store */
+    } * at;             /* sorted by file */
     size_t n;
-    unsigned refs; /* guarded by databases.lock, as the list is */
-    struct prepared *next;
+    unsigned refs; /* guarded by databases.lock */
+};
+
+/* A state of a database as a file. */
+struct database_state {
+    char id[CATALOG_ID_HEX + 1];
+    uint64_t size;
+    int64_t mtime_ns;
+};
+
+/* The last state of a database that was looked up. */
+struct database_seen {
+    uint64_t instant;
+    struct database_state state;
+    UT_hash_handle hh;
+    char db[];
 };
 
 struct databases {
-    struct fs *fs;
-    pthread_mutex_t making; /* one instant is prepared at a time; taken before: */
-    pthread_mutex_t lock;
-    struct prepared *list;
-    struct prepared *newest; /* a reference */
+    pthread_mutex_t lock; /* guards: */
+    struct database_names *newest;
+    struct database_seen *seen;
 };
 
 struct database_node {
     struct tarfile_node file;
-    struct databases *all;
-    struct prepared *of;
-    char path[sizeof("databases/") + DUMP_NAME_MAX]; /* below the mount, for status.json */
-    struct {
-        uint64_t instant;
-        size_t i; /* among the databases of the instant */
-    } key;
+    char id[CATALOG_ID_HEX + 1];                   /* of its state: the key */
+    char path[sizeof(FOLDER TAR) + DUMP_NAME_MAX]; /* below the mount, for status.json */
+    char db[];
 };
 
 struct database_handle {
@@ -63,151 +72,193 @@ int databases_new(struct fs *fs, struct node **out)
     struct databases *d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
-    d->fs = fs;
-    pthread_mutex_init(&d->making, NULL);
     pthread_mutex_init(&d->lock, NULL);
     fs->databases = d;
     return node_new(fs->nodes, &folder_ops, NODE_FOLDER, INO_DATABASES, out);
 }
 
-static void prepared_free(struct prepared *p)
+static void names_free(struct database_names *l)
 {
-    selected_all_free(p->all);
-    free(p->files);
-    free(p);
+    if (!l)
+        return;
+    partmeta_free(l->store);
+    free(l->at);
+    free(l);
 }
 
-static void databases_put(struct databases *d, struct prepared *p)
+static void databases_put_names(struct databases *d, struct database_names *l)
 {
     pthread_mutex_lock(&d->lock);
-    bool last = p && --p->refs == 0;
-    if (last)
-        LL_DELETE(d->list, p);
+    const bool last = l && --l->refs == 0;
     pthread_mutex_unlock(&d->lock);
     if (last)
-        prepared_free(p);
+        names_free(l);
 }
 
 void databases_free(struct databases *d)
 {
+    struct database_seen *seen, *next;
     if (!d)
         return;
-    databases_put(d, d->newest);
-    pthread_mutex_destroy(&d->making);
+    databases_put_names(d, d->newest);
+    HASH_ITER(hh, d->seen, seen, next)
+    {
+        HASH_DEL(d->seen, seen);
+        free(seen);
+    }
     pthread_mutex_destroy(&d->lock);
     free(d);
 }
 
-static int by_name(const void *a, const void *b)
+/* Names */
+
+static int by_file(const void *a, const void *b)
 {
-    return strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
+    return strcmp(((const struct database_name *)a)->file, ((const struct database_name *)b)->file);
 }
 
-static int databases_name_files(struct prepared *p)
+static int databases_fill_names(struct database_names *l)
 {
-    p->n = selected_all_count(p->all);
-    p->files = calloc(p->n + 1, sizeof(*p->files));
-    if (!p->files)
+    l->n = partmeta_count(l->store);
+    l->at = calloc(l->n + 1, sizeof(*l->at));
+    if (!l->at)
         return -ENOMEM;
-    for (size_t i = 0; i < p->n; i++) {
-        const char *db = selected_all_name(p->all, i);
-        p->files[i].i = i;
+    for (size_t i = 0; i < l->n; i++) {
+        const char *db = l->at[i].db = partmeta_name(l->store, i);
         dump_name_within((struct slice){db, strlen(db)}, DUMP_NAME_MAX - strlen(TAR),
-                         p->files[i].name);
-        strcat(p->files[i].name, TAR);
+                         l->at[i].file);
+        strcat(l->at[i].file, TAR);
     }
-    if (p->n)
-        qsort(p->files, p->n, sizeof(*p->files), by_name);
+    if (l->n)
+        qsort(l->at, l->n, sizeof(*l->at), by_file);
     return 0;
 }
 
-static int databases_prepare(struct databases *d, const struct instant *i,
-                             const struct tarball_reader *reader, struct prepared **out,
-                             struct err *e)
+static int databases_make_names(const struct instant *i, struct database_names **out, struct err *e)
 {
-    struct prepared *p = calloc(1, sizeof(*p));
-    if (!p)
+    struct database_names *l = calloc(1, sizeof(*l));
+    if (!l)
         return -ENOMEM;
-    p->instant = instant_id(i);
-    p->refs = 1;
-    int r = selected_all_new(tarball_capture(instant_tarball(i)),
-                             snapshots_catalog(d->fs->snapshots), reader, &p->all, e);
+    l->instant = instant_id(i);
+    l->refs = 1;
+    int r = selected_read_meta(tarball_capture(instant_tarball(i)), &l->store, e);
     if (r == 0)
-        r = databases_name_files(p);
+        r = databases_fill_names(l);
     if (r < 0)
-        prepared_free(p);
+        names_free(l);
     else
-        *out = p;
+        *out = l;
     return r;
 }
 
-static struct prepared *databases_known(struct databases *d, uint64_t instant)
+static struct database_names *databases_known_names(struct databases *d, uint64_t instant)
 {
-    struct prepared *p;
     lock_scope(&d->lock);
-    LL_SEARCH_SCALAR(d->list, p, instant, instant);
-    if (p)
-        p->refs++;
-    return p;
+    struct database_names *l = d->newest;
+    if (!l || l->instant != instant)
+        return NULL;
+    l->refs++;
+    return l;
 }
 
-/* Adds p as the newest one. */
-static void databases_keep(struct databases *d, struct prepared *p)
+static void databases_keep_names(struct databases *d, struct database_names *l)
 {
     pthread_mutex_lock(&d->lock);
-    struct prepared *before = d->newest;
-    p->refs++;
-    d->newest = p;
-    LL_PREPEND(d->list, p);
+    struct database_names *before = d->newest;
+    d->newest = l;
+    l->refs++;
     pthread_mutex_unlock(&d->lock);
-    databases_put(d, before);
+    databases_put_names(d, before);
 }
 
 static int databases_failed(struct fs *fs, const char *path, int r, const struct err *e)
 {
-    if (r == -EINTR)
+    if (r == -EINTR || r == -ENOENT)
         return r;
     status_failed(fs->status, path, e->text[0] ? e->text : strerror(-r));
     return r == -ENOMEM || r == -ENFILE || r == -EMFILE ? r : -EIO;
 }
 
-/* The databases of an instant; another thread may be preparing them. */
-static int databases_of(struct request *r, const struct instant *i, struct prepared **out,
-                        struct err *e)
+/* Those that the caller sees. The caller owes databases_put_names. */
+static int databases_names(struct request *r, struct database_names **out)
 {
-    const struct tarball_reader reader = {request_interrupted, r};
     struct databases *d = r->fs->databases;
-    int rc = lock_unless(&d->making, request_interrupted, r);
-    if (rc < 0)
-        return rc;
-    *out = databases_known(d, instant_id(i));
-    if (!*out && (rc = databases_prepare(d, i, &reader, out, e)) == 0)
-        databases_keep(d, *out);
-    pthread_mutex_unlock(&d->making);
-    return rc;
-}
-
-/* The databases of the caller's instant. The caller owes databases_put and instant_put. */
-static int databases_get(struct request *r, struct instant **i, struct prepared **out)
-{
     struct err e = {0};
-    int rc = now_instant(r, "databases/", i);
+    struct instant *i;
+    int rc = parts_instant(r, NULL, FOLDER, &i);
     if (rc < 0)
         return rc;
-    if ((rc = databases_of(r, *i, out, &e)) < 0) {
-        instant_put(*i);
-        return databases_failed(r->fs, "databases/", rc, &e);
-    }
-    return 0;
+    *out = databases_known_names(d, instant_id(i));
+    if (!*out && (rc = databases_make_names(i, out, &e)) == 0)
+        databases_keep_names(d, *out);
+    instant_put(i);
+    return rc < 0 ? databases_failed(r->fs, FOLDER, rc, &e) : 0;
 }
 
-/* The tar of one database, laid out. */
-static int databases_tar(struct fs *fs, const struct prepared *p, size_t i,
-                         const struct instant *instant, struct tarball **out, struct err *e)
+/* Files */
+
+/* The tar of a database, laid out. */
+static int database_tar(struct fs *fs, const char *db, const struct instant *i,
+                        struct tarball **out, struct err *e)
 {
+    const struct selection what = {
+        .databases = &db, .ndatabases = 1, .from = INT64_MIN, .to = INT64_MAX};
     struct capture *c;
-    int r = selected_all_capture(p->all, i, tarball_capture(instant_tarball(instant)), &c, e);
+    int r = selected_new(tarball_capture(instant_tarball(i)), &what,
+                         snapshots_catalog(fs->snapshots), NULL, &c, e);
     return r < 0 ? r : snapshots_tarball(fs->snapshots, c, out);
+}
+
+static void database_describe(const struct tarball *t, struct database_state *out)
+{
+    *out = (struct database_state){.size = tarball_size(t), .mtime_ns = tarball_mtime_ns(t)};
+    strcpy(out->id, capture_record(tarball_capture(t))->id);
+}
+
+static bool databases_seen(struct databases *d, const char *db, uint64_t instant,
+                           struct database_state *out)
+{
+    struct database_seen *seen;
+    lock_scope(&d->lock);
+    HASH_FIND_STR(d->seen, db, seen);
+    if (!seen || seen->instant != instant)
+        return false;
+    *out = seen->state;
+    return true;
+}
+
+/* Without memory for that it is found again. */
+static void databases_see(struct databases *d, const char *db, uint64_t instant,
+                          const struct database_state *state)
+{
+    struct database_seen *seen;
+    lock_scope(&d->lock);
+    HASH_FIND_STR(d->seen, db, seen);
+    if (!seen && (seen = calloc(1, sizeof(*seen) + strlen(db) + 1))) {
+        strcpy(seen->db, db);
+        HASH_ADD_STR(d->seen, db, seen);
+    }
+    if (seen) {
+        seen->instant = instant;
+        seen->state = *state;
+    }
+}
+
+static int database_look(struct request *r, const char *db, struct database_state *out)
+{
+    cleanup(tarball_unrefp) struct tarball *t = NULL;
+    struct err e = {0};
+    struct instant *i;
+    int rc = parts_instant(r, db, FOLDER, &i);
+    if (rc < 0)
+        return rc;
+    if (!databases_seen(r->fs->databases, db, instant_id(i), out) &&
+        (rc = database_tar(r->fs, db, i, &t, &e)) == 0) {
+        database_describe(t, out);
+        databases_see(r->fs->databases, db, instant_id(i), out);
+    }
+    instant_put(i);
+    return rc < 0 ? databases_failed(r->fs, FOLDER, rc, &e) : 0;
 }
 
 static ino_t database_ino(const char *db)
@@ -215,102 +266,76 @@ static ino_t database_ino(const char *db)
     return ino_hashed(INO_IN_DATABASES, ino_hash(INO_HASH, db, strlen(db)));
 }
 
-static void database_node_free(struct node *n)
+static int database_node(struct fs *fs, const struct node *dir, const struct database_name *name,
+                         const struct database_state *state, struct node **out)
 {
-    struct database_node *k = (struct database_node *)n;
-    databases_put(k->all, k->of);
-    free(k);
-}
-
-/* Takes over the reference to p. */
-static int database_node(struct fs *fs, const struct node *dir, struct prepared *p,
-                         const struct file *f, const struct tarball *t, struct node **out)
-{
-    struct database_node *k = calloc(1, sizeof(*k));
-    if (!k) {
-        databases_put(fs->databases, p);
+    struct database_node *k = calloc(1, sizeof(*k) + strlen(name->db) + 1);
+    if (!k)
         return -ENOMEM;
-    }
-    node_init(&k->file.node, &database_ops, NODE_NOW, database_ino(selected_all_name(p->all, f->i)),
-              dir);
-    k->file.size = tarball_size(t);
-    k->file.mtime_ns = tarball_mtime_ns(t);
-    k->all = fs->databases;
-    k->of = p;
-    k->key.instant = p->instant;
-    k->key.i = f->i;
-    strcpy(stpcpy(k->path, "databases/"), f->name);
-    return node_find_or_add(fs->nodes, &k->file.node, &k->key, sizeof(k->key), out);
-}
-
-static int databases_find(struct request *r, const struct node *dir, const struct file *f,
-                          struct prepared *p, const struct instant *i, struct node **child)
-{
-    const struct database_node like = {.key = {p->instant, f->i}};
-    cleanup(tarball_unrefp) struct tarball *t = NULL;
-    struct err e = {0};
-    *child = node_find(r->fs->nodes, NODE_NOW, &like.key, sizeof(like.key));
-    int rc = *child ? 0 : databases_tar(r->fs, p, f->i, i, &t, &e);
-    if (*child || rc < 0)
-        databases_put(r->fs->databases, p);
-    if (rc < 0)
-        return databases_failed(r->fs, "databases/", rc, &e);
-    return *child ? 0 : database_node(r->fs, dir, p, f, t, child);
+    node_init(&k->file.node, &database_ops, NODE_NOW, database_ino(name->db), dir);
+    k->file.size = state->size;
+    k->file.mtime_ns = state->mtime_ns;
+    memcpy(k->id, state->id, sizeof(k->id));
+    strcpy(stpcpy(k->path, FOLDER), name->file);
+    strcpy(k->db, name->db);
+    return node_find_or_add(fs->nodes, &k->file.node, k->id, sizeof(k->id), out);
 }
 
 static int databases_lookup(struct request *r, struct node *dir, const char *name,
                             struct node **child)
 {
-    struct file wanted;
-    struct prepared *p;
-    struct instant *i;
+    struct database_names *l;
+    struct database_name wanted;
+    struct database_state state;
     size_t len = strlen(name);
     if (len > DUMP_NAME_MAX)
         return -ENAMETOOLONG;
     if (len <= strlen(TAR) || strcmp(name + len - strlen(TAR), TAR) != 0)
         return -ENOENT;
-    int rc = databases_get(r, &i, &p);
+    int rc = databases_names(r, &l);
     if (rc < 0)
         return rc;
-    strcpy(wanted.name, name);
-    const struct file *f = bsearch(&wanted, p->files, p->n, sizeof(*p->files), by_name);
-    if (f)
-        rc = databases_find(r, dir, f, p, i, child);
-    else
-        databases_put(r->fs->databases, p);
-    instant_put(i);
-    return f ? rc : -ENOENT;
+    strcpy(wanted.file, name);
+    const struct database_name *found = bsearch(&wanted, l->at, l->n, sizeof(*l->at), by_file);
+    rc = found ? database_look(r, found->db, &state) : -ENOENT;
+    if (rc == 0)
+        rc = database_node(r->fs, dir, found, &state, child);
+    databases_put_names(r->fs->databases, l);
+    return rc;
 }
 
 static int databases_list(struct request *r, struct node *dir, struct names *out)
 {
-    struct prepared *p;
-    struct instant *i;
+    struct database_names *l;
     (void)dir;
-    int rc = databases_get(r, &i, &p);
+    int rc = databases_names(r, &l);
     if (rc < 0)
         return rc == -ENOENT ? 0 : rc; /* there is no store */
-    for (size_t k = 0; rc == 0 && k < p->n; k++)
-        rc = names_add(out, p->files[k].name,
-                       database_ino(selected_all_name(p->all, p->files[k].i)), S_IFREG);
-    databases_put(r->fs->databases, p);
-    instant_put(i);
+    for (size_t k = 0; rc == 0 && k < l->n; k++)
+        rc = names_add(out, l->at[k].file, database_ino(l->at[k].db), S_IFREG);
+    databases_put_names(r->fs->databases, l);
     return rc;
 }
 
+/* The state that was looked up may have been let go, and found again unchanged. */
 static int database_open(struct request *r, struct node *n, int flags, struct handle **h)
 {
     const struct database_node *k = (const struct database_node *)n;
     struct err e = {0};
     autofree struct database_handle *dh = calloc(1, sizeof(*dh));
     (void)flags;
-    int rc = dh ? now_hold(r, k->key.instant, &dh->hold) : -ENOMEM;
+    int rc = dh ? parts_open(r, k->db, k->path, &dh->hold) : -ENOMEM;
     if (rc < 0)
         return rc;
-    rc = databases_tar(r->fs, k->of, k->key.i, instant_held(dh->hold), &dh->tar, &e);
+    rc = database_tar(r->fs, k->db, instant_held(dh->hold), &dh->tar, &e);
+    if (rc < 0)
+        rc = databases_failed(r->fs, k->path, rc, &e);
+    else if (strcmp(capture_record(tarball_capture(dh->tar))->id, k->id) != 0)
+        rc = -ESTALE;
     if (rc < 0) {
+        tarball_unref(dh->tar);
         instant_close(dh->hold);
-        return databases_failed(r->fs, k->path, rc, &e);
+        return rc;
     }
     tarfile_init(r->fs, &dh->file, dh->tar, k->path);
     *h = &steal_ptr(&dh)->file.h;
@@ -328,7 +353,7 @@ static void database_release(struct handle *h)
 
 static const struct node_ops database_ops = {
     .getattr = tarfile_getattr,
-    .free = database_node_free,
+    .free = node_free,
     .open = database_open,
     .read = tarfile_read,
     .has_read = tarfile_has_read,

@@ -2,11 +2,9 @@
 /*
  * databases/DB.tar: the store as it is, of each database a snapshot of its own.
  *
- * All files are of the instant of the process that looks (instant.h), as now.tar is, and the same
- * again while their database does not change (selected.h). Names are as in dump/ (dump_name.h). What
- * all databases of an instant need is prepared at the first look-up and lasts as long as one of its
- * nodes; it holds no file of the store. A tar is laid out at a look-up for its size, and again when it
- * is opened.
+ * A file is of the caller's instant of its database (parts.h), and the same again while that does not
+ * change (selected.h). Names are as in dump/ (dump_name.h). A node stands for one state of a database
+ * and holds nothing: its tar is laid out at a look-up, for its size, and again when it is opened.
  */
 #ifndef INFLUXFS_FS_DATABASES_H
 #define INFLUXFS_FS_DATABASES_H

@@ -154,6 +154,12 @@ void dumps_lacks_init(struct dumps *d)
     d->gaps = (struct gaps){.damage = d->fs->options->skip_damaged, .say = dump_say_lack, .ctx = d};
 }
 
+void dumps_spilled(const struct dumps *d, uint64_t *now, uint64_t *most)
+{
+    *now = d->spilled.bytes;
+    *most = d->spilled.most;
+}
+
 int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more)
 {
     int r = 0;

@@ -59,6 +59,7 @@ static int dumpfile_begin(const struct generated *g, struct schema_cache *c,
     t->memory = dumpfile_share(t->all);
     q.memory = t->memory;
     q.folder = t->all->fs->state;
+    q.spilled = &t->all->spilled;
     q.reader = reader;
     int r = dump_open(c, &q, &t->dump, e);
     if (r == 0 && mark)

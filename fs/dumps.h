@@ -25,6 +25,9 @@ void dumps_free(struct dumps *d); /* after its nodes; NULL is allowed */
  * can be remembered. -ENOMEM. */
 int dumps_lacks(struct dumps *d, struct report_texts *out, bool *more);
 
+/* Bytes of files without a name that dumps being made take now, and the most that they took together. */
+void dumps_spilled(const struct dumps *d, uint64_t *now, uint64_t *most);
+
 /* Releases what has had its time (lifetime.h). */
 void dumps_expire(struct dumps *d);
 

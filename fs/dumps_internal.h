@@ -21,6 +21,7 @@ struct dump_contents {
 
 struct dumps {
     struct fs *fs;
+    struct points_spilled spilled;
     struct gaps gaps;     /* what dumps may lack */
     pthread_mutex_t lock; /* guards what follows */
     struct dump_contents *contents;

@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 
 struct instants;
+struct parts;
 struct pace;
 struct cutter;
 struct views;
@@ -55,7 +56,8 @@ struct fs {
     struct cuts *cuts;         /* NULL without a state folder */
     struct cut_links links;    /* whether they can keep files as links, as of the mount */
     struct session *restore;   /* NULL when mounted with `ro` */
-    struct instants *instants; /* who sees which capture */
+    struct instants *instants; /* who sees which capture, */
+    struct parts *parts;       /* and which of a database */
     struct node *now_folder;   /* snapshots/now/ */
     struct pace *pace;         /* of the readers of tars */
     struct materials cut_tars; /* of the nodes of cutfile.h */

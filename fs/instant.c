@@ -272,6 +272,12 @@ int instant_get(struct instants *s, const struct instant_holder *who,
     return r;
 }
 
+bool instants_has(struct instants *s, const struct instant_holder *who)
+{
+    lock_scope(&s->lock);
+    return hold_find(s, who) != NULL;
+}
+
 int instant_open(struct instants *s, const struct instant_holder *who, uint64_t id,
                  struct instant_hold **out)
 {

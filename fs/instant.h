@@ -48,6 +48,9 @@ int instant_get(struct instants *s, const struct instant_holder *who,
                 const struct tarball_reader *reader, struct instant **out, struct err *e);
 void instant_put(struct instant *i);
 
+/* Whether the holder has an instant. */
+bool instants_has(struct instants *s, const struct instant_holder *who);
+
 uint64_t instant_id(const struct instant *i); /* never used again */
 struct tarball *instant_tarball(const struct instant *i);
 struct capture *instant_capture(const struct instant *i); /* a reference to it */

@@ -11,6 +11,7 @@
 #include "fs/notify.h"
 #include "fs/now.h"
 #include "fs/pace.h"
+#include "fs/parts.h"
 #include "fs/recorder.h"
 #include "fs/reporter.h"
 #include "fs/space.h"
@@ -64,6 +65,7 @@ static void restored(void *arg)
     struct daemon *d = arg;
     fs_find_owner(&d->fs);
     instants_restored(d->fs.instants);
+    parts_restored(d->fs.parts);
 }
 
 /* Finishing a restore that was cut off may take as long as removing a store. */
@@ -199,7 +201,8 @@ static int main_build_tree(struct daemon *d)
     if (!fs->nodes || !fs->status || !fs->pace)
         return -ENOMEM;
     cutfiles_init(fs);
-    int r = generated_files_new(fs);
+    fs->parts = parts_new(fs);
+    int r = fs->parts ? generated_files_new(fs) : -ENOMEM;
     if (r == 0)
         r = now_new(fs);
     if (r == 0)
@@ -315,6 +318,7 @@ static void main_stop(struct daemon *d)
     generated_files_end(fs->generated);
     dumps_drop_all(fs->dumps);
     backup_sets_drop_all(fs->backups);
+    parts_free(fs->parts);
     instants_free(fs->instants);
     node_table_free(fs->nodes);
     materials_clear(&fs->cut_tars);

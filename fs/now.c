@@ -103,6 +103,11 @@ static int now_get(struct request *r, const char *name, const char *what, struct
     return rc;
 }
 
+struct instant_holder now_caller(const struct request *r)
+{
+    return now_holder(r, NULL);
+}
+
 int now_instant(struct request *r, const char *what, struct instant **out)
 {
     return now_get(r, NULL, what, out);

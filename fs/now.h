@@ -30,6 +30,9 @@ int now_lookup(struct request *r, const struct node *dir, struct node **out);
 /* The folder of names, pinned. */
 struct node *now_folder(struct fs *fs);
 
+/* Who the calling process is, as a holder of instants. */
+struct instant_holder now_caller(const struct request *r);
+
 /* A reference to the instant of the calling process. Reports an error in status.json, as one of
  * `what`. */
 int now_instant(struct request *r, const char *what, struct instant **out);

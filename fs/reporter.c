@@ -6,6 +6,7 @@
 #include "fs/dumps.h"
 #include "fs/instant.h"
 #include "fs/pace.h"
+#include "fs/parts.h"
 #include "fs/status.h"
 #include "fs/survey.h"
 #include "store/base/cleanup.h"
@@ -64,11 +65,12 @@ static int reporter_gather(struct job *j, struct report *r, struct report_mount 
     *m = (struct report_mount){
         .mounted_ns = fs->started_ns,
         .mountpoint = fs->mountpoint,
-        .captures_held = instants_count(fs->instants),
+        .captures_held = instants_count(fs->instants) + parts_count(fs->parts),
         .held_to = pace_held_to(fs->pace),
         .restores = fs->restore,
     };
     counters_get(&fs->counters, &m->counters);
+    dumps_spilled(fs->dumps, &m->spilled, &m->spilled_most);
     int ret = status_get(fs->status, &m->last);
     if (ret == 0)
         ret = survey_get(fs->survey, job_is_left, j, r);

@@ -5,6 +5,7 @@
 #include "fs/dumps.h"
 #include "fs/instant.h"
 #include "fs/notify.h"
+#include "fs/parts.h"
 #include "fs/standing.h"
 #include "fs/status.h"
 #include "fs/uploads.h"
@@ -126,6 +127,7 @@ static void *timer_run(void *arg)
         if (t->stop || came)
             break;
         instants_expire(t->fs->instants);
+        parts_expire(t->fs->parts);
         uploads_expire(t->fs);
         materials_expire(&t->fs->cut_tars);
         views_expire(t->fs);

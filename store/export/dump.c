@@ -90,7 +90,8 @@ struct points_query dump_points_query(const struct dump_query *q)
                                  .gaps = q->gaps,
                                  .reader = q->reader,
                                  .memory = q->memory,
-                                 .folder = q->folder};
+                                 .folder = q->folder,
+                                 .spilled = q->spilled};
 }
 
 int dump_open(struct schema_cache *c, const struct dump_query *q, struct dump **out, struct err *e)

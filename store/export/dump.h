@@ -23,7 +23,7 @@
 #define INFLUXFS_EXPORT_DUMP_H
 
 #include "store/base/buffer.h"
-#include "store/points/gaps.h"
+#include "store/points/points_types.h"
 #include "store/points/schema_cache.h"
 
 #include <sys/types.h>
@@ -40,6 +40,7 @@ struct dump_query {
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
     size_t memory;                       /* budget in bytes; 0: POINTS_MEMORY (points_types.h) */
     const char *folder; /* where a file without a name may be made; NULL: io_temporary_folder */
+    struct points_spilled *spilled; /* what is in such files is counted there; may be NULL */
 };
 
 struct dump;

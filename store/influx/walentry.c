@@ -40,7 +40,12 @@ static bool walentry_value(struct bytes *b, enum value_type type, union value *v
 static int walk_values(struct bytes *b, enum value_type type, uint64_t count,
                        const struct walentry_visitor *v)
 {
+    static const uint8_t sizes[VALUE_TYPES] = {
+        [VALUE_FLOAT] = 8, [VALUE_INTEGER] = 8, [VALUE_UNSIGNED] = 8, [VALUE_BOOLEAN] = 1};
+    const void *values;
     uint64_t time;
+    if (!v->value && type != VALUE_STRING) /* only their number matters */
+        return bytes_take(b, count * (8 + sizes[type]), &values) ? 0 : -EBADMSG;
     for (uint64_t i = 0; i < count; i++) {
         union value value = {.u = 0};
         const void *text = NULL;

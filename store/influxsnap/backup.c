@@ -109,7 +109,7 @@ static int backup_capture(struct backup *b, struct err *e)
             return snapshots_tarball(b->s->snapshots, c, &b->now);
         capture_unref(c);
     }
-    return snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
+    return selecting_take(b->s, chain->n > 0, &b->now, e);
 }
 
 static int backup_run(struct backup *b, struct err *e)
@@ -120,8 +120,7 @@ static int backup_run(struct backup *b, struct err *e)
     if (r < 0)
         return r;
     struct err why = {0};
-    if ((r = snap_open(b->s, SNAP_SNAPSHOTS, &why)) < 0 || (r = backup_capture(b, &why)) < 0 ||
-        (r = selecting_take(b->s, b->at.set.n > 0, &b->now, &why)) < 0)
+    if ((r = snap_open(b->s, SNAP_SNAPSHOTS, &why)) < 0 || (r = backup_capture(b, &why)) < 0)
         return err_set(e, r == -EBADMSG || r == -EINVAL || r == -ESTALE ? -EIO : r, "%s", why.text);
     if (b->s->lacks.text[0])
         snap_warn("%s; without it every backup computes all checksums again", b->s->lacks.text);

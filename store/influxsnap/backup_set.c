@@ -214,8 +214,6 @@ static int set_backup_run(struct set_backup *b, struct err *e)
 {
     int r = snap_open(b->s, SNAP_SNAPSHOTS, e);
     if (r == 0)
-        r = snapshots_now(b->s->snapshots, &snap_reader, &b->now, e);
-    if (r == 0)
         r = selecting_take(b->s, false, &b->now, e);
     if (r == 0)
         r = set_backup_open_folder(b, e);

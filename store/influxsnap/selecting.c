@@ -61,24 +61,29 @@ static int selecting_folder(const struct snap *s, struct err *e)
     return fd < 0 ? err_sys(e, -errno, "%s", path) : fd;
 }
 
+/* What selected_new makes of the files of the part. */
+static int selecting_part(struct snap *s, const struct selection *part, bool goes_on,
+                          struct tarball **out, struct err *e)
+{
+    cleanup(capture_unrefp) struct capture *files = NULL;
+    struct capture *c;
+    autoclose int folder = part->exact ? selecting_folder(s, e) : -1;
+    if (part->exact && folder < 0)
+        return folder;
+    const struct selected_cutting how = {folder, &snap_reader};
+    int r = snapshots_part(s->snapshots, part, NULL, &snap_reader, &files, e);
+    if (r == 0 && !goes_on)
+        r = selected_check_excluded(files, part, e);
+    if (r == 0)
+        r = selected_new(files, part, snapshots_catalog(s->snapshots), &how, &c, e);
+    if (r == 0 && (r = snapshots_tarball(s->snapshots, c, out)) < 0)
+        err_sys(e, r, "the snapshot");
+    return r;
+}
+
 int selecting_take(struct snap *s, bool goes_on, struct tarball **now, struct err *e)
 {
     const struct selection part = options_selection(&s->o);
-    struct tarball *whole = *now;
-    struct capture *c;
-    if (selection_is_all(&part))
-        return 0;
-    autoclose int folder = part.exact ? selecting_folder(s, e) : -1;
-    if (part.exact && folder < 0)
-        return folder;
-    const struct selected_cutting how = {folder, &snap_reader};
-    int r = goes_on ? 0 : selected_check_excluded(tarball_capture(whole), &part, e);
-    if (r == 0)
-        r = selected_new(tarball_capture(whole), &part, snapshots_catalog(s->snapshots), &how, &c,
-                         e);
-    if (r == 0 && (r = snapshots_tarball(s->snapshots, c, now)) < 0)
-        err_sys(e, r, "the snapshot");
-    if (r == 0)
-        tarball_unref(whole);
-    return r;
+    return selection_is_all(&part) ? snapshots_now(s->snapshots, &snap_reader, now, e)
+                                   : selecting_part(s, &part, goes_on, now, e);
 }

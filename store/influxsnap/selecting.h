@@ -13,9 +13,10 @@ int selecting_check(const struct options *o, struct err *e);
 int selecting_check_chain(const struct options *o, const char *path, const struct tarset *chain,
                           struct err *e);
 
-/* Puts the tarball of the part in the place of *now, that of the whole store. goes_on: it goes on with
- * a chain, in which a database that is excluded may have been dropped since. Errors as selected_new
- * and selected_check_excluded. */
+/* The tarball of the store as it is now, or of the part that is selected, of which alone the files are
+ * held open then. goes_on: it goes on with a chain, in which a database that is excluded may have been
+ * dropped since. The caller owes one tarball_unref. Errors as snapshots_now, selected_new and
+ * selected_check_excluded. */
 int selecting_take(struct snap *s, bool goes_on, struct tarball **now, struct err *e);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "store/influx/bytes.h"
 
-void answer_put_uvarint(struct buffer *to, uint64_t v)
+static void code_put_number(struct buffer *to, uint64_t v)
 {
     uint8_t *p = (uint8_t *)buffer_reserve(to, 10);
     size_t n = 0;
@@ -17,19 +17,21 @@ void answer_put_uvarint(struct buffer *to, uint64_t v)
 
 static void code_put_text(struct buffer *to, struct slice text)
 {
-    answer_put_uvarint(to, text.n);
+    code_put_number(to, text.n);
     buffer_add(to, text.p, text.n);
 }
 
-void answer_put_series(struct buffer *to, const struct series *s, const struct columns *c)
+void answer_put_series(struct buffer *to, uint32_t number, const struct series *s,
+                       const struct columns *c)
 {
-    answer_put_uvarint(to, s->nfields);
+    code_put_number(to, number);
+    code_put_number(to, s->nfields);
     for (size_t i = 0; i < s->nfields; i++)
-        answer_put_uvarint(to, s->fields[i].column);
+        code_put_number(to, s->fields[i].column);
     for (size_t i = 0; i < c->n; i++) {
         if (!c->list[i].is_tag || !s->cells[i].present)
             continue;
-        answer_put_uvarint(to, i);
+        code_put_number(to, i);
         code_put_text(to, points_text(&s->cells[i]));
     }
 }
@@ -38,10 +40,10 @@ static void code_put_value(struct buffer *to, const struct points_cell *c)
 {
     switch (c->type) {
     case VALUE_INTEGER:
-        answer_put_uvarint(to, (uint64_t)c->value.i << 1 ^ (uint64_t)(c->value.i >> 63));
+        code_put_number(to, (uint64_t)c->value.i << 1 ^ (uint64_t)(c->value.i >> 63));
         break;
     case VALUE_UNSIGNED:
-        answer_put_uvarint(to, c->value.u);
+        code_put_number(to, c->value.u);
         break;
     case VALUE_BOOLEAN:
         buffer_add(to, c->value.b ? "\1" : "\0", 1);
@@ -52,6 +54,12 @@ static void code_put_value(struct buffer *to, const struct points_cell *c)
     default:
         buffer_add(to, &c->value.f, sizeof(c->value.f));
     }
+}
+
+void answer_put_row(struct buffer *to, uint64_t place, uint64_t delta)
+{
+    code_put_number(to, place);
+    code_put_number(to, delta);
 }
 
 void answer_put_values(struct buffer *to, const struct series *s)
@@ -67,12 +75,34 @@ void answer_put_values(struct buffer *to, const struct series *s)
             code_put_value(to, &s->cells[s->fields[i].column]);
 }
 
-bool answer_take_row(struct slice row, struct answer_row *out)
+/* What is left of the bytes. */
+static struct slice code_rest(const struct bytes *b)
 {
-    struct bytes b = {(const uint8_t *)row.p, row.n};
-    if (!bytes_uvarint(&b, &out->distance) || !bytes_uvarint(&b, &out->delta))
+    return (struct slice){(const char *)b->p, b->n};
+}
+
+static struct bytes code_bytes(struct slice s)
+{
+    return (struct bytes){(const uint8_t *)s.p, s.n};
+}
+
+bool answer_take_row(struct slice *row, struct answer_row *out)
+{
+    struct bytes b = code_bytes(*row);
+    if (!bytes_uvarint(&b, &out->place) || !bytes_uvarint(&b, &out->delta))
         return false;
-    out->nvalues = b.n;
+    *row = code_rest(&b);
+    return true;
+}
+
+bool answer_take_number(struct slice *series, uint32_t *number)
+{
+    struct bytes b = code_bytes(*series);
+    uint64_t v;
+    if (!bytes_uvarint(&b, &v) || v > UINT32_MAX)
+        return false;
+    *number = (uint32_t)v;
+    *series = code_rest(&b);
     return true;
 }
 
@@ -120,30 +150,40 @@ static bool code_take_column(struct bytes *b, const struct columns *c, bool is_t
     return bytes_uvarint(b, i) && *i < c->n && c->list[*i].is_tag == is_tag;
 }
 
-bool answer_take_cells(const struct columns *c, struct slice series, struct slice values,
-                       struct points_cell *cells)
+/* Takes the cells of the fields of a series, or passes over them. */
+static bool code_take_fields(struct bytes *series, const struct columns *c,
+                             const struct slice *values, struct points_cell *cells)
 {
-    struct bytes s = {(const uint8_t *)series.p, series.n};
-    struct bytes v = {(const uint8_t *)values.p, values.n};
+    struct bytes v = code_bytes(values ? *values : (struct slice){NULL, 0});
     const uint8_t *bits = v.p;
     uint64_t n, column;
-    memset(cells, 0, c->n * sizeof(*cells));
-    if (!bytes_uvarint(&s, &n) || !bytes_skip(&v, n / 8 + (n % 8 != 0)))
+    if (!bytes_uvarint(series, &n) || (values && !bytes_skip(&v, n / 8 + (n % 8 != 0))))
         return false;
     for (uint64_t i = 0; i < n; i++) {
-        if (!code_take_column(&s, c, false, &column))
+        if (!code_take_column(series, c, false, &column))
             return false;
         struct points_cell *cell = &cells[column];
         cell->type = c->list[column].type;
-        cell->present = bits[i / 8] >> (i % 8) & 1;
+        cell->present = values && bits[i / 8] >> (i % 8) & 1;
         if (cell->present && !code_take_value(&v, cell))
             return false;
     }
+    return v.n == 0;
+}
+
+bool answer_take_cells(const struct columns *c, struct slice series, const struct slice *values,
+                       struct points_cell *cells)
+{
+    struct bytes s = code_bytes(series);
+    uint64_t column;
+    memset(cells, 0, c->n * sizeof(*cells));
+    if (!code_take_fields(&s, c, values, cells))
+        return false;
     while (s.n > 0) {
         if (!code_take_column(&s, c, true, &column) || !code_take_text(&s, &cells[column]))
             return false;
         cells[column].present = true;
         cells[column].type = VALUE_STRING;
     }
-    return v.n == 0;
+    return true;
 }

@@ -30,22 +30,20 @@ static void cursors_free(struct answer_source *s)
     for (uint32_t i = 0; i < s->n; i++)
         series_clear(&c->series[i]);
     free(c->series);
-    free(s->times);
     measurement_free(c->measurement);
     free(c);
 }
 
-static void cursors_settle(struct cursors *c, uint32_t i)
+static int64_t cursors_time(const struct cursors *c, uint32_t i)
 {
-    c->source.times[i] = c->series[i].done ? ANSWER_ENDED : c->series[i].time;
+    return c->series[i].done ? ANSWER_ENDED : c->series[i].time;
 }
 
 static int cursors_make(struct cursors *c, struct err *e)
 {
     size_t n = measurement_count(c->measurement);
     c->series = calloc(n + 1, sizeof(*c->series));
-    c->source.times = calloc(n + 1, sizeof(*c->source.times));
-    if (!c->series || !c->source.times)
+    if (!c->series)
         return no_memory(e);
     for (size_t i = 0; i < n; c->source.n++)
         if (series_init(&c->series[c->source.n], c->measurement, &i, &c->p->columns, true) < 0)
@@ -53,7 +51,8 @@ static int cursors_make(struct cursors *c, struct err *e)
     return 0;
 }
 
-static int cursors_load(struct answer_source *s, int64_t from, struct err *e)
+static int cursors_load(struct answer_source *s, int64_t from, struct answer_array *first,
+                        struct err *e)
 {
     struct cursors *c = of(s);
     int r = points_measurement(c->p, c->shard, from, &c->measurement, e);
@@ -61,7 +60,9 @@ static int cursors_load(struct answer_source *s, int64_t from, struct err *e)
         r = cursors_make(c, e);
     for (uint32_t i = 0; r == 0 && i < s->n; i++) {
         r = series_first(&c->series[i], e);
-        cursors_settle(c, i);
+        const struct goheap_item item = {.time = cursors_time(c, i), .series = i};
+        if (item.time != ANSWER_ENDED)
+            answer_array_add(first, &item);
     }
     s->until = ANSWER_ENDED;
     return r;
@@ -75,17 +76,17 @@ static int cursors_take(struct answer_source *s, uint32_t i, const struct points
     return 0;
 }
 
-static int cursors_next(struct answer_source *s, uint32_t i, struct err *e)
+static int cursors_next(struct answer_source *s, uint32_t i, int64_t *time, struct err *e)
 {
     int r = series_next(&of(s)->series[i], e);
-    cursors_settle(of(s), i);
+    *time = cursors_time(of(s), i);
     return r;
 }
 
-static bool cursors_less(void *s, uint32_t a, uint32_t b)
+static bool cursors_less(void *s, const struct goheap_item *a, const struct goheap_item *b)
 {
     const struct series *list = of(s)->series;
-    return series_cells_less(list[a].cells, list[b].cells, list[a].ncells);
+    return series_cells_less(list[a->series].cells, list[b->series].cells, list[a->series].ncells);
 }
 
 static const struct answer_source_ops cursors_ops = {

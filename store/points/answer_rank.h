@@ -5,40 +5,47 @@
  *
  *   answer_rank_see …, answer_rank_finish, answer_rank_compare …
  *
- * 4 bytes for each series. These come in the order of their keys, which mostly is this one. Where it is
- * not, as some lack a tag or have odd bytes in one, they are sorted by pieces of their texts: 8 bytes
- * more for each while that is done, and 4 afterwards if some lack a tag. One thread at a time.
+ * 4 bytes of the spill for each series, and as many again if some lack a tag. These come in the order of
+ * their keys, which mostly is this one; where it is not, as some lack a tag or have odd bytes in one,
+ * their texts are sorted (answer_sort.h). Failures of the spill are told by answer_spill_check. One thread
+ * at a time.
  */
 #ifndef INFLUXFS_POINTS_ANSWER_RANK_H
 #define INFLUXFS_POINTS_ANSWER_RANK_H
 
-#include "store/base/buffer.h"
-#include "store/base/err.h"
+#include "store/points/answer_spill.h"
 #include "store/points/columns.h"
 
 struct answer_rank;
 
-/* The columns must outlive the result. 0 or -ENOMEM. */
-int answer_rank_new(const struct columns *c, struct answer_rank **out);
+/* memory: bytes, while texts are sorted. The columns and the spill must outlive the result. 0 or
+ * -ENOMEM. */
+int answer_rank_new(const struct columns *c, struct answer_spill *spill, size_t memory,
+                    struct answer_rank **out);
 void answer_rank_free(struct answer_rank *k); /* NULL is allowed */
 
 /* The next series; cells NULL: it has no rows. 0 or -ENOMEM. */
 int answer_rank_see(struct answer_rank *k, const struct points_cell *cells);
 
-/* All series have been seen. `read` gives the cells of one again that has rows. Errors as `read`;
- * -ENOMEM. */
+/* All series have been seen. `next` gives those that have rows again, in any order: 1, and the cells of
+ * a series; 0 at the end. Errors as `next` and answer_sort_next. */
 struct answer_rank_again {
-    int (*read)(void *ctx, uint32_t series, const struct points_cell **cells, struct err *e);
-    bool (*has_rows)(void *ctx, uint32_t series);
+    int (*next)(void *ctx, uint32_t *series, const struct points_cell **cells, struct err *e);
     void *ctx;
 };
 int answer_rank_finish(struct answer_rank *k, const struct answer_rank_again *again, struct err *e);
 
-/* Below 0: influxd merges a row of series a before one of series b with the same time; above 0: not;
- * 0: these tags do not decide, but if `answer_rank_fields` the cells of the rows may. */
+/* The rank of a series, for answer_rank_compare. */
+uint32_t answer_rank_of(const struct answer_rank *k, uint32_t series);
+
+/* Below 0: influxd merges a row of a series of rank a before one of rank b with the same time; above 0:
+ * not; 0: these tags do not decide, but if `answer_rank_fields` the cells of the rows may. */
 int answer_rank_compare(const struct answer_rank *k, uint32_t a, uint32_t b);
 
-/* Whether the first field is a string, so that its texts decide where tags do not. */
+/* Whether the first field is a string, and its texts may have to decide. */
 bool answer_rank_fields(const struct answer_rank *k);
+
+/* After answer_rank_finish: whether tags decide between any two series. */
+bool answer_rank_strict(const struct answer_rank *k);
 
 #endif

@@ -36,12 +36,13 @@ static int source_count(const struct points *p, size_t i, size_t memory, bool *m
     return r;
 }
 
-int answer_source_open(const struct points *p, size_t i, size_t memory, struct answer_source **out,
-                       struct err *e)
+int answer_source_open(const struct points *p, size_t i, size_t memory, struct answer_spill *spill,
+                       struct answer_source **out, struct err *e)
 {
     bool many = false;
     int r = source_count(p, i, memory / FOR_BLOCKS, &many, e);
     if (r < 0)
         return r;
-    return many ? answer_spilled_open(p, i, memory, out, e) : answer_cursors_open(p, i, out, e);
+    return many ? answer_spilled_open(p, i, memory, spill, out, e)
+                : answer_cursors_open(p, i, out, e);
 }

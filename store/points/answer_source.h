@@ -5,13 +5,14 @@
  *
  *   answer_cursors   the cursors of all series side by side, for few series
  *   answer_spilled   for any number of series: they are read one after the other, and their rows in a
- *                    slice of time put down (answer_spill.h)
+ *                    slice of time put down (answer_rows.h)
  *
  * Errors as points_next. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_ANSWER_SOURCE_H
 #define INFLUXFS_POINTS_ANSWER_SOURCE_H
 
+#include "store/points/goheap.h"
 #include "store/points/points_internal.h"
 
 /* The time of a series that has no more rows; no row of a query is that late. */
@@ -19,34 +20,35 @@
 
 struct answer_source {
     const struct answer_source_ops *ops;
-    uint32_t n;     /* series, also those without rows */
-    int64_t *times; /* of each one's current row */
-    int64_t until;  /* rows before this time can be given */
+    uint32_t n;    /* series, also those without rows */
+    int64_t until; /* rows before this time can be given */
+    bool strict;   /* `less` decides between any two series, so that their order is no matter */
 };
 
 struct answer_source_ops {
     /* Goes on from a time that no current row is before. The first call finds the first rows from that
-     * time on; later ones, with the earliest time of all, only set until. */
-    int (*load)(struct answer_source *s, int64_t from, struct err *e);
+     * time on, and puts a struct goheap_item into `first` for each series that has one, in the order of
+     * the series; later ones, with the earliest time of all, only set until. */
+    int (*load)(struct answer_source *s, int64_t from, struct answer_array *first, struct err *e);
 
     /* The cells of the current row of series i, valid until that of another one is taken. */
     int (*take)(struct answer_source *s, uint32_t i, const struct points_cell **cells,
                 struct err *e);
 
-    /* Moves the series that was taken last to its next row. */
-    int (*next)(struct answer_source *s, uint32_t i, struct err *e);
+    /* Moves series i, which was taken last, from its row at *time to the next one; ANSWER_ENDED. */
+    int (*next)(struct answer_source *s, uint32_t i, int64_t *time, struct err *e);
 
     /* Whether influxd merges the current row of series a before that of b, which has the same time.
      * What fails is an error of the next `take`. */
-    bool (*less)(void *s, uint32_t a, uint32_t b);
+    bool (*less)(void *s, const struct goheap_item *a, const struct goheap_item *b);
 
     void (*free)(struct answer_source *s);
 };
 
-/* For a query whose parts share its budget: this much is for shard i. The result is freed by
- * ops->free. Nothing has been loaded. */
-int answer_source_open(const struct points *p, size_t i, size_t memory, struct answer_source **out,
-                       struct err *e);
+/* For a query whose parts share its budget: this much, and the spill, are for shard i. The result is freed
+ * by ops->free. Nothing has been loaded. */
+int answer_source_open(const struct points *p, size_t i, size_t memory, struct answer_spill *spill,
+                       struct answer_source **out, struct err *e);
 static inline void answer_source_free(struct answer_source *s)
 {
     if (s)
@@ -56,7 +58,7 @@ static inline void answer_source_free(struct answer_source *s)
 /* The two kinds. */
 int answer_cursors_open(const struct points *p, size_t i, struct answer_source **out,
                         struct err *e);
-int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct answer_source **out,
-                        struct err *e);
+int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct answer_spill *spill,
+                        struct answer_source **out, struct err *e);
 
 #endif

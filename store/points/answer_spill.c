@@ -1,48 +1,73 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Pages are swapped as a kernel does it: a hand goes around those in memory and takes the first that was
+ * not used since it came by last. So the upper levels of a heap stay, and what is put down and read in
+ * order passes through.
+ */
 #include "store/points/answer_spill.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define LEAST_MEMORY ((size_t)4 << 10)
-#define LEAST_PAGE ((size_t)256) /* a smaller one would not make pread(2) cheaper */
-#define MOST_PAGE ((size_t)16 << 10)
-#define NO_PAGE UINT64_MAX
-#define WAYS ((size_t)8) /* slots in which a page may lie */
+/* A page is a part of the budget, within these bounds: a smaller one would not make pread(2) cheaper. */
+#define LEAST_PAGE ((size_t)256)
+#define MOST_PAGE ((size_t)4096)
+#define PAGES 256
+#define LEAST_PAGES 4
+#define NOWHERE UINT32_MAX
 
-struct answer_spill {
-    size_t memory;
-    const char *folder;
-    int fd;        /* -1: there is no file yet */
-    uint64_t file; /* bytes in the file */
+/* Which page lies in a frame of memory. */
+struct frame {
+    struct answer_array *array; /* NULL: none any more */
+    size_t page;
     uint8_t *bytes;
-    size_t n, cap; /* put down and not in the file */
-    /* While a file is read, pages of it lie in `bytes`, each in one slot. */
-    size_t page, slots;
-    uint64_t *which; /* by slot: the number of its page */
-    size_t turn;     /* which of its slots a page takes */
 };
 
-static int no_memory(struct err *e)
-{
-    return err_sys(e, -ENOMEM, "the rows of an answer");
-}
+struct answer_spill {
+    const char *folder;
+    struct points_spilled *count;
+    size_t page, most; /* bytes of a page; pages in memory */
+    struct frame *frames;
+    size_t nframes, hand;
+    int fd;         /* -1: there is no file yet */
+    uint32_t file;  /* pages in it */
+    uint32_t *free; /* of these, the ones that nothing lies in */
+    size_t nfree, free_room;
+    uint8_t *spare; /* what arrays hold after a failure */
+    int failed;
+    struct err why;
+};
 
-int answer_spill_new(size_t memory, const char *folder, struct answer_spill **out)
+int answer_spill_new(size_t memory, const char *folder, struct points_spilled *count,
+                     struct answer_spill **out)
 {
     struct answer_spill *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    s->memory = memory > LEAST_MEMORY ? memory : LEAST_MEMORY;
+    s->page = MOST_PAGE;
+    while (s->page > LEAST_PAGE && s->page > memory / PAGES)
+        s->page /= 2;
+    s->most = memory / s->page > LEAST_PAGES ? memory / s->page : LEAST_PAGES;
     s->folder = folder;
+    s->count = count;
     s->fd = -1;
+    s->spare = malloc(s->page);
+    if (!s->spare) {
+        free(s);
+        return -ENOMEM;
+    }
     *out = s;
     return 0;
+}
+
+static uint64_t spill_bytes(const struct answer_spill *s)
+{
+    return (uint64_t)s->file * s->page;
 }
 
 void answer_spill_free(struct answer_spill *s)
@@ -51,14 +76,19 @@ void answer_spill_free(struct answer_spill *s)
         return;
     if (s->fd >= 0)
         close(s->fd);
-    free(s->bytes);
-    free(s->which);
+    if (s->count)
+        s->count->bytes -= spill_bytes(s);
+    for (size_t i = 0; i < s->nframes; i++)
+        free(s->frames[i].bytes);
+    free(s->frames);
+    free(s->free);
+    free(s->spare);
     free(s);
 }
 
-uint64_t answer_spill_size(const struct answer_spill *s)
+int answer_spill_check(const struct answer_spill *s, struct err *e)
 {
-    return s->file + s->n;
+    return s->failed ? err_set(e, s->failed, "%s", s->why.text) : 0;
 }
 
 static const char *spill_folder(const struct answer_spill *s)
@@ -66,146 +96,207 @@ static const char *spill_folder(const struct answer_spill *s)
     return s->folder ? s->folder : io_temporary_folder();
 }
 
-static int spill_fail(const struct answer_spill *s, int code, struct err *e)
+/* Remembers the first failure. */
+static void spill_fail(struct answer_spill *s, int code)
 {
     const char *another = s->folder ? "" : "name another folder (TMPDIR), ";
-    if (code != -ENOSPC && code != -EDQUOT)
-        return err_sys(e, code, "a temporary file in %s", spill_folder(s));
-    return err_sys(
-        e, code,
-        "%s has no room for %llu MiB of rows of an answer and more: make room there, %sor "
-        "give it more memory (memory=)",
-        spill_folder(s), (unsigned long long)(answer_spill_size(s) >> 20), another);
+    if (s->failed)
+        return;
+    s->failed = code;
+    if (code == -ENOSPC || code == -EDQUOT)
+        err_sys(&s->why, code,
+                "%s has no room for %llu MiB of rows of an answer and more: make room there, %sor "
+                "give it more memory (memory=)",
+                spill_folder(s), (unsigned long long)(spill_bytes(s) >> 20) + 1, another);
+    else
+        err_sys(&s->why, code, "a temporary file in %s", spill_folder(s));
 }
 
-/* Moves what is in memory to the file. */
-static int spill_write(struct answer_spill *s, struct err *e)
+static void spill_no_memory(struct answer_spill *s)
 {
-    if (s->fd < 0) {
-        int fd = io_open_nameless(AT_FDCWD, spill_folder(s));
-        if (fd < 0)
-            return spill_fail(s, fd, e);
-        s->fd = fd;
+    if (!s->failed)
+        s->failed = err_sys(&s->why, -ENOMEM, "the rows of an answer");
+}
+
+/* A place in the file, at its end if need be. */
+static int spill_place(struct answer_spill *s, uint32_t *place)
+{
+    if (s->fd < 0)
+        s->fd = io_open_nameless(AT_FDCWD, spill_folder(s));
+    if (s->fd < 0 || (s->nfree == 0 && s->file == NOWHERE))
+        return s->fd < 0 ? s->fd : -EFBIG;
+    if (s->nfree > 0) {
+        *place = s->free[--s->nfree];
+        return 0;
     }
-    int r = io_pwrite_all(s->fd, s->bytes, s->n, s->file);
-    if (r < 0)
-        return spill_fail(s, r, e);
-    s->file += s->n;
-    s->n = 0;
+    *place = s->file++;
+    if (!s->count)
+        return 0;
+    const uint64_t now = atomic_fetch_add(&s->count->bytes, s->page) + s->page;
+    uint64_t most = s->count->most;
+    while (most < now && !atomic_compare_exchange_weak(&s->count->most, &most, now))
+        ;
     return 0;
 }
 
-/* Makes `bytes` larger, up to the limit. */
-static int spill_grow(struct answer_spill *s, struct err *e)
+/* Moves a page that may have changed out of memory. */
+static int spill_put_out(struct answer_spill *s, struct answer_page *g)
 {
-    size_t cap = s->cap ? 2 * s->cap : LEAST_MEMORY;
-    if (cap > s->memory)
-        cap = s->memory;
-    uint8_t *bytes = realloc(s->bytes, cap);
-    if (!bytes)
-        return no_memory(e);
-    s->bytes = bytes;
-    s->cap = cap;
-    return 0;
-}
-
-int answer_spill_add(struct answer_spill *s, const void *p, size_t n, struct err *e)
-{
-    int r = 0;
-    for (const uint8_t *from = p; r == 0 && n > 0;) {
-        size_t some = s->cap - s->n < n ? s->cap - s->n : n;
-        if (some > 0)
-            memcpy(s->bytes + s->n, from, some);
-        s->n += some;
-        from += some;
-        n -= some;
-        if (n > 0)
-            r = s->cap < s->memory ? spill_grow(s, e) : spill_write(s, e);
-    }
+    int r = g->dirty && g->place == NOWHERE ? spill_place(s, &g->place) : 0;
+    if (r == 0 && g->dirty)
+        r = io_pwrite_all(s->fd, g->bytes, s->page, (uint64_t)g->place * s->page);
+    if (r == 0)
+        g->bytes = NULL;
     return r;
 }
 
-static size_t page_size(const struct answer_spill *s, size_t places)
+/* A frame to put a page in, which nothing lies in. NULL: it has failed. */
+static struct frame *spill_frame(struct answer_spill *s)
 {
-    size_t page = MOST_PAGE;
-    while (page > LEAST_PAGE && page > s->memory / 2 / (places + 1))
-        page /= 2;
-    return page;
+    if (s->nframes < s->most) {
+        struct frame *f = array_grow(&s->frames, s->nframes) ? &s->frames[s->nframes] : NULL;
+        uint8_t *bytes = f ? malloc(s->page) : NULL;
+        if (bytes) {
+            *f = (struct frame){.bytes = bytes};
+            s->nframes++;
+            return f;
+        }
+        spill_no_memory(s);
+        return NULL;
+    }
+    for (;; s->hand++) {
+        struct frame *f = &s->frames[s->hand %= s->nframes];
+        struct answer_page *g = f->array ? &f->array->pages[f->page] : NULL;
+        if (g && g->used) {
+            g->used = false;
+            continue;
+        }
+        int r = g ? spill_put_out(s, g) : 0;
+        if (r < 0)
+            return spill_fail(s, r), NULL;
+        s->hand++;
+        f->array = NULL;
+        return f;
+    }
 }
 
-int answer_spill_look(struct answer_spill *s, size_t places, struct err *e)
+static int spill_fill(const struct answer_spill *s, const struct answer_page *g, uint8_t *bytes)
 {
-    if (s->file == 0)
-        return 0;
-    int r = spill_write(s, e);
-    if (r < 0)
-        return r;
-    s->page = page_size(s, places);
-    s->slots = s->cap / s->page;
-    free(s->which);
-    s->which = malloc(s->slots * sizeof(*s->which));
-    if (!s->which)
-        return no_memory(e);
-    memset(s->which, 0xff, s->slots * sizeof(*s->which));
+    if (g->place != NOWHERE)
+        return io_pread_all(s->fd, bytes, s->page, (uint64_t)g->place * s->page);
+    memset(bytes, 0, s->page);
     return 0;
 }
 
-/* The slot of a page, or the one that it is to take. Pages are strewn over the slots: series are about
- * as long as each other, and so would meet in the same ones. Rows of two series that have one slot
- * between them would read a page each. */
-static size_t spill_slot(struct answer_spill *s, uint64_t number)
+void answer_array_bring(struct answer_array *a, uint64_t i)
 {
-    const size_t ways = s->slots < WAYS ? s->slots : WAYS;
-    const uint64_t hash = (number * 0x9e3779b97f4a7c15) >> 32;
-    const size_t first = (size_t)((hash * (s->slots / ways)) >> 32) * ways;
-    for (size_t slot = first; slot < first + ways; slot++)
-        if (s->which[slot] == number)
-            return slot;
-    return first + s->turn++ % ways;
+    struct answer_spill *s = a->spill;
+    const size_t page = (size_t)(i >> a->page_shift);
+    struct answer_page *g = &a->pages[page];
+    struct frame *f = s->failed ? NULL : spill_frame(s);
+    int r = f ? spill_fill(s, g, f->bytes) : 0;
+    if (r < 0)
+        spill_fail(s, r);
+    g->dirty = false;
+    if (!f || r < 0) {
+        g->bytes = memset(s->spare, 0, s->page);
+        return;
+    }
+    *f = (struct frame){a, page, f->bytes};
+    g->bytes = f->bytes;
 }
 
-/* The page of this number, in memory. */
-static int spill_page(struct answer_spill *s, uint64_t number, const uint8_t **page, struct err *e)
+int answer_array_new(struct answer_spill *s, size_t size, struct answer_array **out)
 {
-    const uint64_t begin = number * s->page;
-    const size_t slot = spill_slot(s, number);
-    uint8_t *p = s->bytes + slot * s->page;
-    *page = p;
-    if (s->which[slot] == number)
-        return 0;
-    size_t n = s->file - begin < s->page ? (size_t)(s->file - begin) : s->page;
-    s->which[slot] = NO_PAGE;
-    int r = io_pread_all(s->fd, p, n, begin);
-    if (r < 0)
-        return spill_fail(s, r, e);
-    s->which[slot] = number;
+    struct answer_array *a = calloc(1, sizeof(*a));
+    if (!a)
+        return -ENOMEM;
+    a->spill = s;
+    a->size_shift = (unsigned)__builtin_ctzl(size);
+    a->page_shift = (unsigned)__builtin_ctzl(s->page) - a->size_shift;
+    *out = a;
     return 0;
 }
 
-int answer_spill_read(struct answer_spill *s, uint64_t place, void *to, size_t n, struct err *e)
+void answer_array_free(struct answer_array *a)
 {
-    const uint8_t *page;
-    if (n > answer_spill_size(s) || place > answer_spill_size(s) - n)
-        return err_set(e, -EIO, "a temporary file in %s has changed", spill_folder(s));
-    if (s->file == 0) {
-        memcpy(to, s->bytes + place, n);
-        return 0;
+    if (!a)
+        return;
+    struct answer_spill *s = a->spill;
+    for (size_t i = 0; i < s->nframes; i++)
+        if (s->frames[i].array == a)
+            s->frames[i].array = NULL;
+    for (size_t i = 0; i < a->npages; i++)
+        if (a->pages[i].place != NOWHERE && array_room(&s->free, &s->free_room, s->nfree + 1))
+            s->free[s->nfree++] = a->pages[i].place; /* else it stays unused */
+    free(a->pages);
+    free(a);
+}
+
+/* Makes the array longer. false: it has failed. */
+static bool array_extend(struct answer_array *a, size_t n)
+{
+    const uint64_t pages = (a->n + n + ((uint64_t)1 << a->page_shift) - 1) >> a->page_shift;
+    for (; a->npages < pages; a->npages++) {
+        if (!array_grow(&a->pages, a->npages))
+            return spill_no_memory(a->spill), false;
+        a->pages[a->npages] = (struct answer_page){.place = NOWHERE};
+    }
+    a->n += n;
+    return true;
+}
+
+void answer_array_add(struct answer_array *a, const void *item)
+{
+    if (array_extend(a, 1))
+        memcpy(answer_array_change(a, a->n - 1), item, (size_t)1 << a->size_shift);
+}
+
+/* Pages keep their places in the file, for what comes next, but need not be written there. */
+void answer_array_clear(struct answer_array *a)
+{
+    for (size_t i = 0; i < a->npages; i++)
+        a->pages[i].used = a->pages[i].dirty = false;
+    a->n = 0;
+}
+
+/* How many of n bytes at a place lie in its page. */
+static size_t array_some(const struct answer_array *a, uint64_t place, size_t n)
+{
+    const size_t some = a->spill->page - answer_array_within(a, place);
+    return some < n ? some : n;
+}
+
+void answer_array_write(struct answer_array *a, uint64_t place, const void *bytes, size_t n)
+{
+    for (const uint8_t *from = bytes; n > 0;) {
+        const size_t some = array_some(a, place, n);
+        memcpy(answer_array_change(a, place), from, some);
+        from += some;
+        place += some;
+        n -= some;
+    }
+}
+
+void answer_array_put(struct answer_array *a, const void *bytes, size_t n)
+{
+    const uint64_t place = a->n;
+    if (array_extend(a, n))
+        answer_array_write(a, place, bytes, n);
+}
+
+void answer_array_take(struct answer_array *a, uint64_t place, void *to, size_t n)
+{
+    if (n > a->n || place > a->n - n) {
+        spill_fail(a->spill, -EIO);
+        memset(to, 0, n);
+        return;
     }
     for (uint8_t *out = to; n > 0;) {
-        const size_t skip = place % s->page, some = s->page - skip < n ? s->page - skip : n;
-        int r = spill_page(s, place / s->page, &page, e);
-        if (r < 0)
-            return r;
-        memcpy(out, page + skip, some);
+        const size_t some = array_some(a, place, n);
+        memcpy(out, answer_array_at(a, place), some);
         out += some;
         place += some;
         n -= some;
     }
-    return 0;
-}
-
-void answer_spill_clear(struct answer_spill *s)
-{
-    s->file = 0;
-    s->n = 0;
 }

@@ -1,45 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes that are put down one after the other and then read at any place, in bounded memory: what
- * does not fit lies in a file without a name, which a kill does not leave behind.
+ * Memory for arrays of any size: pages of them that were used lately lie in memory, as many as the
+ * budget holds, all others in a file without a name, which a kill does not leave behind.
  *
- *   answer_spill_add …, answer_spill_look, answer_spill_read …, answer_spill_clear, and again
+ *   answer_spill_new, answer_array_new …, answer_array_add …, answer_array_at …, answer_spill_check
  *
- * The file is read through pages that are as small as many places are read in turn. One thread at a
- * time.
+ * What fails is remembered: from then on arrays hold zeros, and answer_spill_check tells. So whoever
+ * uses them need not check each step, but the outcome. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_ANSWER_SPILL_H
 #define INFLUXFS_POINTS_ANSWER_SPILL_H
 
 #include "store/base/err.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "store/points/points_types.h"
 
 struct answer_spill;
 
-/* As many bytes are kept in memory. folder: that of the file, which must outlive the result; NULL:
- * io_temporary_folder. 0 or -ENOMEM. */
-int answer_spill_new(size_t memory, const char *folder, struct answer_spill **out);
-void answer_spill_free(struct answer_spill *s); /* NULL is allowed */
-static inline void answer_spill_freep(struct answer_spill **s)
+/* The module's own; here since items are used often. */
+struct answer_page {
+    uint8_t *bytes;   /* NULL: not in memory */
+    uint32_t place;   /* in the file, counted in pages; UINT32_MAX: it has none yet */
+    bool used, dirty; /* since the hand came by; since it was read or written */
+};
+struct answer_array {
+    struct answer_spill *spill;
+    unsigned size_shift, page_shift; /* of an item in bytes; of a page in items */
+    uint64_t n;
+    struct answer_page *pages;
+    size_t npages;
+};
+/* Brings the page of item i into memory; after a failure, zeros that are no page's. */
+void answer_array_bring(struct answer_array *a, uint64_t i);
+/* Where in its page an item lies. */
+static inline size_t answer_array_within(const struct answer_array *a, uint64_t i)
 {
-    answer_spill_free(*s);
+    return (size_t)(i & (((uint64_t)1 << a->page_shift) - 1)) << a->size_shift;
 }
 
-uint64_t answer_spill_size(const struct answer_spill *s); /* bytes put down since it was cleared */
+/* This many bytes of pages are kept in memory. folder: that of the file, which must outlive the result;
+ * NULL: io_temporary_folder. count: where the file is counted; may be NULL. 0 or -ENOMEM. */
+int answer_spill_new(size_t memory, const char *folder, struct points_spilled *count,
+                     struct answer_spill **out);
+void answer_spill_free(struct answer_spill *s); /* after its arrays; NULL is allowed */
 
-/* Puts bytes down at the place answer_spill_size. -ENOSPC and others, with the folder in *e;
- * -ENOMEM. */
-int answer_spill_add(struct answer_spill *s, const void *p, size_t n, struct err *e);
+/* 0, or what has failed: -ENOSPC and others of the file, with the folder in *e; -ENOMEM; -EIO for
+ * bytes that an array does not have. */
+int answer_spill_check(const struct answer_spill *s, struct err *e);
 
-/* All is put down and will be read, at about this many places in turn. Errors as answer_spill_add. */
-int answer_spill_look(struct answer_spill *s, size_t places, struct err *e);
+/* Of items of 1 to 16 bytes, a power of two. 0 or -ENOMEM. */
+int answer_array_new(struct answer_spill *s, size_t size, struct answer_array **out);
+void answer_array_free(struct answer_array *a); /* NULL is allowed */
+static inline void answer_array_freep(struct answer_array **a)
+{
+    answer_array_free(*a);
+}
 
-/* Copies n bytes from a place. They must have been put down. Errors as pread(2). */
-int answer_spill_read(struct answer_spill *s, uint64_t place, void *to, size_t n, struct err *e);
+static inline uint64_t answer_array_count(const struct answer_array *a)
+{
+    return a->n;
+}
 
-/* Forgets all that was put down. */
-void answer_spill_clear(struct answer_spill *s);
+/* Item i, which the array must have, to be read; or to be changed. Valid until any array of the same
+ * spill is used again. */
+static inline const void *answer_array_at(struct answer_array *a, uint64_t i)
+{
+    struct answer_page *g = &a->pages[i >> a->page_shift];
+    if (!g->bytes)
+        answer_array_bring(a, i);
+    g->used = true;
+    return g->bytes + answer_array_within(a, i);
+}
+static inline void *answer_array_change(struct answer_array *a, uint64_t i)
+{
+    void *item = (void *)answer_array_at(a, i);
+    a->pages[i >> a->page_shift].dirty = true;
+    return item;
+}
+
+void answer_array_add(struct answer_array *a, const void *item);
+void answer_array_clear(struct answer_array *a); /* removes all items */
+
+/* Of an array of bytes: puts n of them after all others; copies those from a place; writes over them. */
+void answer_array_put(struct answer_array *a, const void *bytes, size_t n);
+void answer_array_take(struct answer_array *a, uint64_t place, void *to, size_t n);
+void answer_array_write(struct answer_array *a, uint64_t place, const void *bytes, size_t n);
 
 #endif

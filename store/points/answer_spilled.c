@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rows of any number of series. A pass reads all series, one after the other, and puts down the
- * rows of a slice of time: of each series what it is (its tags and fields), then the rows. A row says
- * when the next one is, so that each is read once, when it is given.
+ * rows of a slice of time, and what each of these series is (its tags and fields). A row says when the
+ * next one is, so that each is read once, when it is given.
  *
  * How much a slice holds is known only as it is put down. When it becomes too much, the slice ends
  * earlier for the series to come, in the middle of the times seen so far; what was put down beyond
@@ -12,8 +12,8 @@
 #include "store/base/cleanup.h"
 #include "store/points/answer_code.h"
 #include "store/points/answer_rank.h"
+#include "store/points/answer_rows.h"
 #include "store/points/answer_source.h"
-#include "store/points/answer_spill.h"
 #include "store/points/series.h"
 
 #include <errno.h>
@@ -23,11 +23,11 @@
  * half as much has come. */
 #define SPILL_BUDGETS 16
 
-/* The parts of the budget for windows on files, for values of a series, and for the spill in memory.
- * The rest is for what stands for series, and for what a process needs anyway. */
+/* The parts of the budget for windows on files, for values of a series, and for rows that are gathered or
+ * texts that are sorted. The rest is for the spill, and for what a process needs anyway. */
 #define FOR_WINDOWS 8
 #define FOR_VALUES 16
-#define FOR_SPILL 4
+#define FOR_ROWS 8
 
 /* A slice of time: begin <= time < end. */
 struct slice_of_time {
@@ -57,8 +57,7 @@ static void slice_shorten(struct slice_of_time *t)
 struct spilled_row {
     struct buffer bytes;
     struct points_cell *cells;
-    int64_t time;        /* of the series' next row */
-    uint64_t next_place; /* where that is */
+    uint64_t delta, next; /* to the series' next row */
 };
 
 struct spilled {
@@ -67,15 +66,17 @@ struct spilled {
     size_t shard;
     struct points_stream_limits limits;
     struct blockpool pool;
-    bool known;       /* the series have been counted */
-    uint64_t *places; /* of the current rows, those before source.until */
-    struct answer_rank *rank;
+    bool known; /* the series have been counted */
     struct answer_spill *spill;
+    struct answer_rank *rank;
+    struct answer_array *heads; /* of the series in the slice: the length and the bytes of each */
+    struct answer_rows *rows;
     struct slice_of_time slice;
     struct series series; /* while a pass is made */
     struct buffer values, head;
     struct spilled_row taken, compared[2];
-    int failed; /* in less */
+    uint64_t again; /* while series are ranked: the place of the next one's head */
+    int failed;     /* in less */
     struct err why;
 };
 
@@ -87,6 +88,11 @@ static struct spilled *of(struct answer_source *s)
 static int no_memory(struct err *e)
 {
     return err_sys(e, -ENOMEM, "the points of a measurement");
+}
+
+static int spilled_changed(struct err *e)
+{
+    return err_set(e, -EIO, "a shard has changed while it was read");
 }
 
 static void spilled_row_free(struct spilled_row *r)
@@ -104,11 +110,10 @@ static void spilled_free(struct answer_source *source)
     series_free(&s->series);
     buffer_free(&s->values);
     buffer_free(&s->head);
-    answer_spill_free(s->spill);
+    answer_array_free(s->heads);
+    answer_rows_free(s->rows);
     answer_rank_free(s->rank);
     blockpool_free(&s->pool);
-    free(s->places);
-    free(source->times);
     free(s);
 }
 
@@ -118,26 +123,19 @@ static void spilled_freep(struct spilled **s)
         spilled_free(&(*s)->source);
 }
 
-/* Puts down a record: the bytes of head and values. */
-static int spilled_put(struct spilled *s, struct err *e)
+/* Puts down what the series is. */
+static int spilled_put_head(struct spilled *s, uint32_t i, struct err *e)
 {
-    const uint32_t n = (uint32_t)(s->head.n + s->values.n);
-    if (s->head.failed || s->values.failed || n != s->head.n + s->values.n)
+    s->head.n = 0;
+    answer_put_series(&s->head, i, &s->series, &s->p->columns);
+    if (s->head.failed)
         return no_memory(e);
-    int r = answer_spill_add(s->spill, &n, sizeof(n), e);
-    if (r == 0)
-        r = answer_spill_add(s->spill, s->head.p, s->head.n, e);
-    return r == 0 ? answer_spill_add(s->spill, s->values.p, s->values.n, e) : r;
+    answer_array_put(s->heads, &s->head.n, sizeof(s->head.n));
+    answer_array_put(s->heads, s->head.p, s->head.n);
+    return 0;
 }
 
-static int spilled_put_series(struct spilled *s, struct err *e)
-{
-    s->head.n = s->values.n = 0;
-    answer_put_series(&s->head, &s->series, &s->p->columns);
-    return spilled_put(s, e);
-}
-
-/* Puts down the current row of the series that begins at a place, and moves to its next one. */
+/* Puts down the current row of the series whose head lies at a place, and moves to its next one. */
 static int spilled_put_row(struct spilled *s, uint64_t place, struct err *e)
 {
     struct series *one = &s->series;
@@ -147,86 +145,100 @@ static int spilled_put_row(struct spilled *s, uint64_t place, struct err *e)
     int r = series_next(one, e);
     if (r < 0)
         return r;
-    answer_put_uvarint(&s->head, answer_spill_size(s->spill) - place);
-    answer_put_uvarint(&s->head, one->done ? 0 : (uint64_t)one->time - (uint64_t)time);
+    answer_put_row(&s->head, place, one->done ? 0 : (uint64_t)one->time - (uint64_t)time);
     slice_note(&s->slice, time);
-    return spilled_put(s, e);
+    if (s->head.failed || s->values.failed ||
+        answer_rows_put(s->rows, time, (struct slice){s->head.p, s->head.n},
+                        (struct slice){s->values.p, s->values.n}) < 0)
+        return no_memory(e);
+    return answer_spill_check(s->spill, e);
 }
 
-/* Whether the first row after the slice is needed too: its texts may decide between rows of the same
- * time; and at first, tags are still to be looked at. */
-static bool needs_one_more(const struct spilled *s)
+static uint64_t spilled_size(const struct spilled *s)
 {
-    return !s->known || answer_rank_fields(s->rank);
+    return answer_rows_size(s->rows) + answer_array_count(s->heads);
 }
 
-/* Puts down the rows of the series in the slice. */
-static int spilled_put_rows(struct spilled *s, uint32_t i, struct err *e)
+/* Puts down the series and its rows in the slice; and, if texts of rows may have to decide between those
+ * of the same time, its first one after the slice. */
+static int spilled_put(struct spilled *s, uint32_t i, struct err *e)
 {
-    const uint64_t place = answer_spill_size(s->spill);
+    const uint64_t place = answer_array_count(s->heads);
     bool beyond = false;
-    int r = spilled_put_series(s, e);
-    s->places[i] = answer_spill_size(s->spill);
+    int r = spilled_put_head(s, i, e);
     while (r == 0 && !s->series.done && !beyond) {
         beyond = s->series.time >= s->slice.end;
-        if (beyond && !needs_one_more(s))
+        if (beyond && !answer_rank_fields(s->rank))
             break;
         r = spilled_put_row(s, place, e);
-        if (answer_spill_size(s->spill) > s->slice.limit)
+        if (spilled_size(s) > s->slice.limit)
             slice_shorten(&s->slice);
     }
     return r;
 }
 
-/* Makes room for one more series. */
-static int spilled_grow(struct spilled *s, uint32_t i, struct err *e)
+/* No row of the series is before this time. */
+static int64_t spilled_bound(const struct stream_series *one)
 {
-    if (i == UINT32_MAX)
-        return err_set(e, -E2BIG, "more than four billion series");
-    if (!array_grow(&s->source.times, i) || !array_grow(&s->places, i))
-        return no_memory(e);
-    s->source.n = i + 1;
-    return 0;
+    int64_t bound = INT64_MAX;
+    for (size_t i = 0; i < one->nfields; i++) {
+        const struct cursor *c = &one->fields[i].cursor;
+        for (size_t k = 0; k < c->nblocks; k++)
+            if (c->blocks[k].entries[0].min < bound)
+                bound = c->blocks[k].entries[0].min;
+        if (c->nwal > 0 && c->wal[0].time < bound)
+            bound = c->wal[0].time;
+    }
+    return bound;
 }
 
+/* The next series of a pass. In the first one, `first` gets its first row. */
 static int spilled_series(struct spilled *s, uint32_t i, const struct stream_series *from,
-                          struct err *e)
+                          struct answer_array *first, struct err *e)
 {
-    int64_t *time = &s->source.times[i];
-    if (s->known && (*time == ANSWER_ENDED || (*time >= s->slice.end && !needs_one_more(s))))
+    answer_rows_begin(s->rows, i);
+    if (s->known && !answer_rank_fields(s->rank) && spilled_bound(from) >= s->slice.end)
         return 0;
     if (series_set(&s->series, from, &s->p->columns, true) < 0)
         return no_memory(e);
     int r = series_first(&s->series, e);
     if (r < 0)
         return r;
-    const int64_t first = s->series.done ? ANSWER_ENDED : s->series.time;
-    if (s->known && *time != first)
-        return err_set(e, -EIO, "a shard has changed while it was read");
-    *time = first;
+    const struct goheap_item item = {.time = s->series.time, .series = i};
     if (!s->known && answer_rank_see(s->rank, s->series.done ? NULL : s->series.cells) < 0)
         return no_memory(e);
-    return s->series.done ? 0 : spilled_put_rows(s, i, e);
+    if (!s->known && !s->series.done)
+        answer_array_add(first, &item);
+    return s->series.done ? 0 : spilled_put(s, i, e);
+}
+
+/* Makes room for one more series. */
+static int spilled_count(struct spilled *s, uint32_t i, struct err *e)
+{
+    if (s->known)
+        return i < s->source.n ? 0 : spilled_changed(e);
+    if (i == UINT32_MAX)
+        return err_set(e, -E2BIG, "more than four billion series");
+    s->source.n = i + 1;
+    return 0;
 }
 
 /* Puts down the slice. */
-static int spilled_pass(struct spilled *s, struct err *e)
+static int spilled_pass(struct spilled *s, struct answer_array *first, struct err *e)
 {
     cleanup(seriesstream_freep) struct seriesstream *stream = NULL;
     struct stream_series one;
-    uint32_t i = 0;
     s->limits.range.min = s->slice.begin;
     int r = points_stream(s->p, s->shard, &s->limits, &stream, e);
-    for (; r == 0 && (r = seriesstream_next(stream, &one, e)) == 1; i++) {
+    for (uint32_t i = 0; r == 0 && (r = seriesstream_next(stream, &one, e)) == 1; i++) {
         r = reader_interrupted(s->p->q.reader) ? err_set(e, -EINTR, "interrupted") : 0;
-        if (r == 0 && !s->known)
-            r = spilled_grow(s, i, e);
-        else if (r == 0 && i >= s->source.n)
-            r = err_set(e, -EIO, "a shard has changed while it was read");
         if (r == 0)
-            r = spilled_series(s, i, &one, e);
+            r = spilled_count(s, i, e);
+        if (r == 0)
+            r = spilled_series(s, i, &one, first, e);
     }
-    return r == 0 ? answer_spill_look(s->spill, i, e) : r;
+    answer_rows_end(s->rows);
+    return r == 0 ? answer_spill_check(s->spill, e) : r;
 }
 
 /* The slice that begins at a time, at which a row is. */
@@ -237,7 +249,7 @@ static void spilled_begin(struct spilled *s, int64_t from)
     uint64_t length = (uint64_t)to - (uint64_t)from;
     if (s->known) {
         uint64_t last = (uint64_t)t->end - (uint64_t)t->first;
-        if (answer_spill_size(s->spill) < t->most / 2 && last <= UINT64_MAX / 2)
+        if (spilled_size(s) < t->most / 2 && last <= UINT64_MAX / 2)
             last *= 2;
         length = last < length ? last : length;
     }
@@ -246,75 +258,94 @@ static void spilled_begin(struct spilled *s, int64_t from)
     t->first = INT64_MAX;
     t->last = INT64_MIN;
     t->limit = t->most;
+    answer_rows_clear(s->rows);
+    answer_array_clear(s->heads);
+    if (s->p->q.spilled)
+        s->p->q.spilled->slices++;
 }
 
-/* Adds the record at a place to the bytes. */
-static int spilled_record(struct spilled *s, uint64_t place, struct buffer *to, uint64_t *after,
-                          struct err *e)
+/* Adds the bytes of the head at a place, and moves the place on. */
+static int spilled_head(struct spilled *s, uint64_t *place, struct buffer *to, struct err *e)
 {
-    uint32_t n = 0;
-    int r = answer_spill_read(s->spill, place, &n, sizeof(n), e);
-    if (r < 0)
-        return r;
+    size_t n = 0;
+    answer_array_take(s->heads, *place, &n, sizeof(n));
     char *p = buffer_reserve(to, n);
     if (!p)
         return no_memory(e);
-    *after = place + sizeof(n) + n;
+    answer_array_take(s->heads, *place + sizeof(n), p, n);
     to->n += n;
-    return answer_spill_read(s->spill, place + sizeof(n), p, n, e);
+    *place += sizeof(n) + n;
+    return answer_spill_check(s->spill, e);
 }
 
 /* Reads the current row of a series. */
 static int spilled_read(struct spilled *s, uint32_t i, struct spilled_row *row, struct err *e)
 {
-    const uint64_t place = s->places[i];
     struct answer_row head = {0};
-    uint64_t after;
+    uint32_t number = 0;
     row->bytes.n = 0;
-    int r = spilled_record(s, place, &row->bytes, &row->next_place, e);
+    int r = answer_rows_take(s->rows, i, &row->bytes, &row->next);
+    if (r < 0)
+        return r == -ENOENT ? spilled_changed(e) : no_memory(e);
     const size_t n = row->bytes.n;
+    struct slice values = {row->bytes.p, n};
+    bool good = answer_take_row(&values, &head);
+    r = spilled_head(s, &head.place, &row->bytes, e);
     if (r < 0)
         return r;
-    bool good = answer_take_row((struct slice){row->bytes.p, n}, &head) && head.distance <= place;
-    if (good)
-        r = spilled_record(s, place - head.distance, &row->bytes, &after, e);
-    if (r < 0)
-        return r;
-    const char *p = row->bytes.p;
-    good =
-        good && answer_take_cells(&s->p->columns, (struct slice){p + n, row->bytes.n - n},
-                                  (struct slice){p + n - head.nvalues, head.nvalues}, row->cells);
-    if (!good)
-        return err_set(e, -EIO, "a temporary file with rows of an answer has changed");
-    const uint64_t next = (uint64_t)s->source.times[i] + head.delta;
-    row->time = head.delta ? (int64_t)next : ANSWER_ENDED;
-    return 0;
+    struct slice series = {row->bytes.p + n, row->bytes.n - n};
+    values.p = row->bytes.p + n - values.n; /* they may have moved */
+    good = good && answer_take_number(&series, &number) && number == i &&
+           answer_take_cells(&s->p->columns, series, &values, row->cells);
+    row->delta = head.delta;
+    return good ? 0 : err_set(e, -EIO, "a temporary file with rows of an answer has changed");
 }
 
-static int spilled_again(void *ctx, uint32_t i, const struct points_cell **cells, struct err *e)
+static int spilled_again(void *ctx, uint32_t *i, const struct points_cell **cells, struct err *e)
 {
     struct spilled *s = ctx;
-    *cells = s->taken.cells;
+    struct buffer *bytes = &s->taken.bytes;
+    if (s->again == answer_array_count(s->heads))
+        return 0;
     if (reader_interrupted(s->p->q.reader))
         return err_set(e, -EINTR, "interrupted");
-    return spilled_read(s, i, &s->taken, e);
+    bytes->n = 0;
+    int r = spilled_head(s, &s->again, bytes, e);
+    struct slice series = {bytes->p, bytes->n};
+    if (r < 0)
+        return r;
+    if (!answer_take_number(&series, i) ||
+        !answer_take_cells(&s->p->columns, series, NULL, s->taken.cells))
+        return err_set(e, -EIO, "a temporary file with rows of an answer has changed");
+    *cells = s->taken.cells;
+    return 1;
 }
 
-static bool spilled_has_rows(void *ctx, uint32_t i)
+/* Ranks the series, after the first pass. */
+static int spilled_rank(struct spilled *s, struct answer_array *first, struct err *e)
 {
-    return of(ctx)->source.times[i] != ANSWER_ENDED;
+    const struct answer_rank_again again = {spilled_again, s};
+    int r = answer_rank_finish(s->rank, &again, e);
+    if (r < 0)
+        return r;
+    s->known = true;
+    s->source.strict = answer_rank_strict(s->rank);
+    for (uint64_t i = 0; i < answer_array_count(first); i++) {
+        struct goheap_item item = *(const struct goheap_item *)answer_array_at(first, i);
+        item.order = answer_rank_of(s->rank, item.series);
+        *(struct goheap_item *)answer_array_change(first, i) = item;
+    }
+    return answer_spill_check(s->spill, e);
 }
 
-static int spilled_load(struct answer_source *source, int64_t from, struct err *e)
+static int spilled_load(struct answer_source *source, int64_t from, struct answer_array *first,
+                        struct err *e)
 {
     struct spilled *s = of(source);
-    const struct answer_rank_again again = {spilled_again, spilled_has_rows, s};
     spilled_begin(s, from);
-    answer_spill_clear(s->spill);
-    int r = spilled_pass(s, e);
+    int r = spilled_pass(s, first, e);
     if (r == 0 && !s->known)
-        r = answer_rank_finish(s->rank, &again, e);
-    s->known = true;
+        r = spilled_rank(s, first, e);
     source->until = s->slice.end < s->p->q.to ? s->slice.end : ANSWER_ENDED;
     return r;
 }
@@ -323,31 +354,37 @@ static int spilled_take(struct answer_source *source, uint32_t i, const struct p
                         struct err *e)
 {
     struct spilled *s = of(source);
+    int r = answer_spill_check(s->spill, e);
+    if (r < 0)
+        return r;
     if (s->failed < 0)
         return err_set(e, s->failed, "%s", s->why.text);
     *cells = s->taken.cells;
     return spilled_read(s, i, &s->taken, e);
 }
 
-static int spilled_next(struct answer_source *source, uint32_t i, struct err *e)
+static int spilled_next(struct answer_source *source, uint32_t i, int64_t *time, struct err *e)
 {
     struct spilled *s = of(source);
+    const uint64_t delta = s->taken.delta;
     (void)e;
-    source->times[i] = s->taken.time;
-    s->places[i] = s->taken.next_place;
+    *time = delta ? (int64_t)((uint64_t)*time + delta) : ANSWER_ENDED;
+    answer_rows_move(s->rows, i, s->taken.next);
     return 0;
 }
 
-static bool spilled_less(void *source, uint32_t a, uint32_t b)
+static bool spilled_less(void *source, const struct goheap_item *a, const struct goheap_item *b)
 {
     struct spilled *s = of(source);
-    const int c = answer_rank_compare(s->rank, a, b);
+    if (s->source.strict)
+        return a->order < b->order;
+    const int c = answer_rank_compare(s->rank, a->order, b->order);
     if (c || !answer_rank_fields(s->rank))
         return c < 0;
     if (s->failed == 0)
-        s->failed = spilled_read(s, a, &s->compared[0], &s->why);
+        s->failed = spilled_read(s, a->series, &s->compared[0], &s->why);
     if (s->failed == 0)
-        s->failed = spilled_read(s, b, &s->compared[1], &s->why);
+        s->failed = spilled_read(s, b->series, &s->compared[1], &s->why);
     return s->failed == 0 &&
            series_cells_less(s->compared[0].cells, s->compared[1].cells, s->p->columns.n);
 }
@@ -365,18 +402,21 @@ static bool spilled_row_init(struct spilled_row *r, size_t ncells)
     return (r->cells = calloc(ncells + 1, sizeof(*r->cells))) != NULL;
 }
 
-int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct answer_source **out,
-                        struct err *e)
+int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct answer_spill *spill,
+                        struct answer_source **out, struct err *e)
 {
     cleanup(spilled_freep) struct spilled *s = calloc(1, sizeof(*s));
     const size_t n = p->columns.n;
-    if (!s || answer_spill_new(memory / FOR_SPILL, p->q.folder, &s->spill) < 0 ||
-        answer_rank_new(&p->columns, &s->rank) < 0 || !spilled_row_init(&s->taken, n) ||
-        !spilled_row_init(&s->compared[0], n) || !spilled_row_init(&s->compared[1], n))
+    if (!s || answer_array_new(spill, 1, &s->heads) < 0 ||
+        answer_rows_new(spill, memory / FOR_ROWS, &s->rows) < 0 ||
+        answer_rank_new(&p->columns, spill, memory / FOR_ROWS, &s->rank) < 0 ||
+        !spilled_row_init(&s->taken, n) || !spilled_row_init(&s->compared[0], n) ||
+        !spilled_row_init(&s->compared[1], n))
         return no_memory(e);
     s->source.ops = &spilled_ops;
     s->p = p;
     s->shard = i;
+    s->spill = spill;
     s->limits = (struct points_stream_limits){
         .range = {p->q.from, p->q.to - 1},
         .window = points_window(p, memory / FOR_WINDOWS),

@@ -148,7 +148,7 @@ static void take_wal(struct cursor *c)
 {
     c->time = c->wal[c->wal_at].time;
     c->value = c->wal[c->wal_at].value;
-    c->text = c->wal[c->wal_at].text;
+    c->text = c->wal_text;
 }
 
 static void take_block(struct cursor *c, const struct cursor_blocks *b)

@@ -51,7 +51,8 @@ struct cursor {
     struct blockpool *pool;       /* where memory comes from and goes to; not owned; may be NULL */
     struct cursor_blocks *blocks; /* by file, the oldest first */
     size_t nblocks;
-    const struct walcache_value *wal; /* by time, each once; not owned */
+    const struct walcache_value *wal; /* by time, each once; not owned, nor is its text */
+    const char *wal_text;
     size_t nwal, wal_at;
     /* The current value; valid until the cursor moves. */
     bool done;

@@ -1,53 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/deletes.h"
 
-#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/tombstone.h"
-#include "store/points/keyhash.h"
+#include "store/points/keypass.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-struct entry {
-    UT_hash_handle hh;
-    struct key_deletes of;
-    char key[];
+struct deletes {
+    const struct source *source;
+    struct slice measurement;
+    size_t memory;
+    struct keypass keys; /* a thing is a struct time_range */
+    struct key_deletes found;
 };
 
-struct deletes {
-    struct slice measurement;
-    struct entry *keys; /* hash */
-};
+_Static_assert(sizeof(struct time_range) == sizeof(struct keypass_thing), "a range is a thing");
 
 void deletes_free(struct deletes *d)
 {
-    struct entry *k, *tmp;
     if (!d)
         return;
-    HASH_ITER(hh, d->keys, k, tmp)
-    {
-        HASH_DEL(d->keys, k);
-        free(k->of.list);
-        free(k);
-    }
+    keypass_clear(&d->keys);
     free(d);
 }
 
 static int deletes_add(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct deletes *d = ctx;
-    if (min > max ||
-        (d->measurement.p && !serieskey_is_of((struct slice){key, len}, d->measurement)))
+    const struct slice name = {key, len};
+    const struct time_range range = {min, max};
+    if (min > max || (d->measurement.p && !serieskey_is_of(name, d->measurement)))
         return 0;
-    struct entry *k;
-    HASH_FIND(hh, d->keys, key, len, k);
-    if (!k)
-        keyhash_add(d->keys, key, len, k);
-    if (!k || !array_grow(&k->of.list, k->of.n))
+    if (keypass_fit(&d->keys) < 0)
         return -ENOMEM;
-    k->of.list[k->of.n++] = (struct time_range){min, max};
-    return 0;
+    if (!keypass_wants(&d->keys, name))
+        return 0;
+    struct keypass_item *k = keypass_find(&d->keys, name);
+    if (!k && !(k = keypass_add(&d->keys, name, len)))
+        return -ENOMEM;
+    return keypass_push(&d->keys, k, &range);
 }
 
 static int by_min(const void *va, const void *vb)
@@ -59,45 +52,71 @@ static int by_min(const void *va, const void *vb)
 }
 
 /* Joins ranges that touch. */
-static void deletes_join(struct key_deletes *k)
+static void deletes_join(struct keypass_item *k)
 {
+    struct time_range *list = keypass_list(k);
     size_t n = 0;
-    qsort(k->list, k->n, sizeof(*k->list), by_min);
+    qsort(list, k->n, sizeof(*list), by_min);
     for (size_t i = 0; i < k->n; i++) {
-        struct time_range r = k->list[i];
-        struct time_range *last = n ? &k->list[n - 1] : NULL;
+        struct time_range r = list[i];
+        struct time_range *last = n ? &list[n - 1] : NULL;
         if (last && (last->max == INT64_MAX || r.min <= last->max + 1))
             last->max = r.max > last->max ? r.max : last->max;
         else
-            k->list[n++] = r;
+            list[n++] = r;
     }
-    k->n = n;
+    keypass_leave(k, n);
+}
+
+/* Reads the deletions of the keys from this one on. */
+static int deletes_load(struct deletes *d, struct slice from, struct err *e)
+{
+    const struct source *s = d->source;
+    keypass_clear(&d->keys);
+    int r = keypass_init(&d->keys, d->memory, from);
+    if (r == 0 && s)
+        r = tombstone_read(s, deletes_add, d, e);
+    if (r == 0)
+        r = keypass_fit(&d->keys);
+    for (size_t i = 0; r == 0 && i < d->keys.room; i++)
+        if (d->keys.items[i])
+            deletes_join(d->keys.items[i]);
+    return r == -ENOMEM ? err_sys(e, r, "%s", s ? s->name : "tombstones") : r;
+}
+
+int deletes_open(const struct source *s, struct slice measurement, size_t memory,
+                 struct deletes **out, struct err *e)
+{
+    cleanup(deletes_freep) struct deletes *d = calloc(1, sizeof(*d));
+    if (!d)
+        return err_sys(e, -ENOMEM, "tombstones");
+    d->source = s;
+    d->measurement = measurement;
+    d->memory = memory;
+    int r = deletes_load(d, (struct slice){NULL, 0}, e);
+    if (r == 0)
+        *out = steal_ptr(&d);
+    return r;
 }
 
 int deletes_read(const struct source *s, struct slice measurement, struct deletes **out,
                  struct err *e)
 {
-    cleanup(deletes_freep) struct deletes *d = calloc(1, sizeof(*d));
-    struct entry *k, *tmp;
-    if (!d)
-        return err_sys(e, -ENOMEM, "tombstones");
-    d->measurement = measurement;
-    int r = s ? tombstone_read(s, deletes_add, d, e) : 0;
-    if (r < 0)
-        return r == -ENOMEM ? err_sys(e, r, "%s", s->name) : r;
-    HASH_ITER(hh, d->keys, k, tmp)
-    {
-        deletes_join(&k->of);
-    }
-    *out = steal_ptr(&d);
-    return 0;
+    return deletes_open(s, measurement, 0, out, e);
 }
 
-struct key_deletes *deletes_of(const struct deletes *d, struct slice key)
+int deletes_reach(struct deletes *d, struct slice key, struct err *e)
 {
-    struct entry *k;
-    HASH_FIND(hh, d->keys, key.p, key.n, k);
-    return k ? &k->of : NULL;
+    return keypass_wants(&d->keys, key) ? 0 : deletes_load(d, key, e);
+}
+
+const struct key_deletes *deletes_of(struct deletes *d, struct slice key)
+{
+    struct keypass_item *k = keypass_find(&d->keys, key);
+    if (!k)
+        return NULL;
+    d->found = (struct key_deletes){keypass_list(k), k->n};
+    return &d->found;
 }
 
 bool key_deletes_all(const struct key_deletes *k, int64_t min, int64_t max)

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The deletions by the tombstones of one TSM file, by key. Built once, by one thread. Memory: an
- * entry for each key that has tombstones. */
+/*
+ * The deletions by the tombstones of one TSM file, by key. One thread at a time.
+ *
+ * Memory: some 70 bytes and the key for each key that has tombstones. It is bounded by reading the
+ * deletions of only the least keys, as many as a given memory holds; deletes_reach reads the file again
+ * for those after them (keypass.h). Keys that come in their order take one reading for each such part.
+ */
 #ifndef INFLUXFS_POINTS_DELETES_H
 #define INFLUXFS_POINTS_DELETES_H
 
@@ -25,15 +30,24 @@ struct deletes;
  * keys; measurement.p NULL: all keys. Errors as tombstone_read. */
 int deletes_read(const struct source *s, struct slice measurement, struct deletes **out,
                  struct err *e);
+
+/* The same with at most so many bytes of memory (0: any number), for callers of deletes_reach. The source
+ * and the measurement must outlive the result. */
+int deletes_open(const struct source *s, struct slice measurement, size_t memory,
+                 struct deletes **out, struct err *e);
+
+/* Before deletes_of of a key, after deletes_open. Errors as there. */
+int deletes_reach(struct deletes *d, struct slice key, struct err *e);
+
 void deletes_free(struct deletes *d);
 static inline void deletes_freep(struct deletes **d)
 {
     deletes_free(*d);
 }
 
-/* The deletions of a composite key; NULL: none. The caller may take over the list by zeroing the
- * struct. */
-struct key_deletes *deletes_of(const struct deletes *d, struct slice key);
+/* The deletions of a composite key, valid until the next call; the list is until deletes_reach. NULL:
+ * none. */
+const struct key_deletes *deletes_of(struct deletes *d, struct slice key);
 
 /* Whether all times from min to max are deleted, and whether any of them is. k may be NULL. */
 bool key_deletes_all(const struct key_deletes *k, int64_t min, int64_t max);

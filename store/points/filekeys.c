@@ -9,7 +9,8 @@
 /* One file. */
 struct walker {
     struct membersource source;
-    struct tsmfile *file;       /* NULL: it has no keys of the measurement */
+    struct tsmfile *file; /* NULL: it has no keys of the measurement */
+    struct membersource tombstone;
     struct deletes *deletes;    /* owned by the first */
     struct tsmfile_key key;     /* the current one */
     struct tsmfile_place place; /* of the current one */
@@ -44,6 +45,7 @@ void filekeys_free(struct filekeys *k)
         if (!k->first)
             deletes_free(k->walkers[i].deletes);
         membersource_clear(&k->walkers[i].source);
+        membersource_clear(&k->walkers[i].tombstone);
     }
     keyheap_free(&k->heap);
     free(k->walkers);
@@ -122,12 +124,12 @@ static int filekeys_open_tsm(struct filekeys *k, size_t i, struct err *e)
 
 static int filekeys_open_deletes(struct filekeys *k, size_t i, struct err *e)
 {
-    cleanup(membersource_clear) struct membersource source = {.path = NULL};
-    size_t member = k->q.shard->tsm[i].tombstone;
-    if (member != MEMBER_NONE && membersource_init(&source, k->q.capture, member) < 0)
+    struct walker *w = &k->walkers[i];
+    const size_t member = k->q.shard->tsm[i].tombstone;
+    if (member != MEMBER_NONE && membersource_init(&w->tombstone, k->q.capture, member) < 0)
         return no_memory(e);
-    return deletes_read(member == MEMBER_NONE ? NULL : &source.source, k->name,
-                        &k->walkers[i].deletes, e);
+    return deletes_open(member == MEMBER_NONE ? NULL : &w->tombstone.source, k->name,
+                        k->q.deletes_memory, &w->deletes, e);
 }
 
 static int filekeys_open_file(struct filekeys *k, size_t i, struct err *e)
@@ -173,10 +175,14 @@ struct slice filekeys_head(const struct filekeys *k)
     return k->heap.n ? k->heap.items[0].key : (struct slice){NULL, 0};
 }
 
-void filekeys_at(const struct filekeys *k, struct filekey *out)
+int filekeys_at(struct filekeys *k, struct filekey *out, struct err *e)
 {
+    const struct slice key = k->heap.items[0].key;
     const struct walker *w = &k->walkers[k->heap.items[0].number];
-    *out = (struct filekey){w->key, w->file, deletes_of(w->deletes, k->heap.items[0].key)};
+    int r = deletes_reach(w->deletes, key, e);
+    if (r == 0)
+        *out = (struct filekey){w->key, w->file, deletes_of(w->deletes, key)};
+    return r;
 }
 
 int filekeys_next(struct filekeys *k, struct err *e)

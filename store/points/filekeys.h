@@ -13,11 +13,11 @@
 
 struct filekeys;
 
-/* A key of a file; valid until filekeys_next. */
+/* A key of a file; valid until filekeys_next, its deletes until the next filekeys_at. */
 struct filekey {
     struct tsmfile_key key;
     struct tsmfile *file;
-    struct key_deletes *deletes; /* of this key in this file; NULL: none */
+    const struct key_deletes *deletes; /* of this key in this file; NULL: none */
 };
 
 /* name: the measurement, escaped; it must outlive the result. Errors: -EBADMSG, with the file and
@@ -31,9 +31,9 @@ static inline void filekeys_freep(struct filekeys **k)
     filekeys_free(*k);
 }
 
-/* The composite key of the current one; p NULL: there are no more. */
+/* The composite key of the current one; p NULL: there are no more. Errors as filekeys_open. */
 struct slice filekeys_head(const struct filekeys *k);
-void filekeys_at(const struct filekeys *k, struct filekey *out);
+int filekeys_at(struct filekeys *k, struct filekey *out, struct err *e);
 
 /* Moves past the current one. Errors as filekeys_open. */
 int filekeys_next(struct filekeys *k, struct err *e);

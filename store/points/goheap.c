@@ -1,61 +1,69 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/goheap.h"
 
-static inline bool less(const struct goheap *h, uint32_t a, uint32_t b)
+static inline void heap_set(const struct goheap *h, size_t i, const struct goheap_item *item)
 {
-    const int64_t ta = h->times[a], tb = h->times[b];
-    return ta != tb ? ta < tb : h->less(h->ctx, a, b);
+    *(struct goheap_item *)answer_array_change(h->items, i) = *item;
 }
 
-static void swap(struct goheap *h, size_t i, size_t j)
+static inline bool less(const struct goheap *h, const struct goheap_item *a,
+                        const struct goheap_item *b)
 {
-    uint32_t item = h->items[i];
-    h->items[i] = h->items[j];
-    h->items[j] = item;
+    return a->time != b->time ? a->time < b->time : h->less(h->ctx, a, b);
 }
 
-static void goheap_up(struct goheap *h, size_t j)
+/* Moves up what is to lie at j, for which there is room. */
+static void goheap_up(struct goheap *h, size_t j, const struct goheap_item *item)
 {
     while (j > 0) {
-        size_t i = (j - 1) / 2;
-        if (!less(h, h->items[j], h->items[i]))
-            return;
-        swap(h, i, j);
+        const size_t i = (j - 1) / 2;
+        const struct goheap_item above = goheap_at(h, i);
+        if (!less(h, item, &above))
+            break;
+        heap_set(h, j, &above);
         j = i;
     }
+    heap_set(h, j, item);
 }
 
-static void goheap_down(struct goheap *h, size_t i, size_t n)
+/* Moves down what is to lie at i, of n items. */
+static void goheap_down(struct goheap *h, size_t i, size_t n, const struct goheap_item *item)
 {
-    for (;;) {
-        size_t j = 2 * i + 1;
-        if (j >= n)
-            return;
-        if (j + 1 < n && less(h, h->items[j + 1], h->items[j]))
-            j++;
-        if (!less(h, h->items[j], h->items[i]))
-            return;
-        swap(h, i, j);
-        i = j;
+    for (size_t j; (j = 2 * i + 1) < n; i = j) {
+        struct goheap_item below = goheap_at(h, j);
+        if (j + 1 < n) {
+            const struct goheap_item right = goheap_at(h, j + 1);
+            if (less(h, &right, &below)) {
+                below = right;
+                j++;
+            }
+        }
+        if (!less(h, &below, item))
+            break;
+        heap_set(h, i, &below);
     }
+    heap_set(h, i, item);
 }
 
 void goheap_init(struct goheap *h)
 {
-    for (size_t i = h->n / 2; i-- > 0;)
-        goheap_down(h, i, h->n);
+    for (size_t i = h->n / 2; i-- > 0;) {
+        const struct goheap_item item = goheap_at(h, i);
+        goheap_down(h, i, h->n, &item);
+    }
 }
 
-uint32_t goheap_pop(struct goheap *h)
+struct goheap_item goheap_pop(struct goheap *h)
 {
-    h->n--;
-    swap(h, 0, h->n);
-    goheap_down(h, 0, h->n);
-    return h->items[h->n];
+    const struct goheap_item least = goheap_at(h, 0), last = goheap_at(h, --h->n);
+    if (h->n > 0)
+        goheap_down(h, 0, h->n, &last);
+    return least;
 }
 
-void goheap_push(struct goheap *h, uint32_t item)
+void goheap_push(struct goheap *h, struct goheap_item item)
 {
-    h->items[h->n] = item;
-    goheap_up(h, h->n++);
+    if (h->n == answer_array_count(h->items))
+        answer_array_add(h->items, &item);
+    goheap_up(h, h->n++, &item);
 }

@@ -65,13 +65,14 @@ static int measurement_entry(struct measurement *m, struct slice key, enum value
 
 static int measurement_add_wal(struct measurement *m, struct err *e)
 {
-    const struct walcache_key *k;
+    struct walcache_key k;
     struct entry *n;
-    for (size_t i = 0; (k = walcache_next(m->wal, m->name, &i));) {
-        if (!(n = measurement_new_entry(m, k->key, k->type)))
+    for (size_t i = 0; walcache_next(m->wal, m->name, &i, &k);) {
+        if (!(n = measurement_new_entry(m, k.key, k.type)))
             return no_memory(e);
-        n->field.cursor.wal = k->values;
-        n->field.cursor.nwal = k->n;
+        n->field.cursor.wal = k.values;
+        n->field.cursor.wal_text = k.text;
+        n->field.cursor.nwal = k.n;
     }
     return 0;
 }
@@ -94,7 +95,7 @@ static bool is_outside(const struct measurement *m, const struct key_deletes *k,
 
 /* The blocks of a key that have something to read. */
 static int measurement_blocks(const struct measurement *m, const struct tsmfile_key *key,
-                              struct key_deletes *k, struct cursor_blocks *b)
+                              const struct key_deletes *k, struct cursor_blocks *b)
 {
     for (size_t i = 0; i < key->nentries; i++) {
         struct tsmfile_entry entry = tsmfile_entry(key, i);
@@ -105,19 +106,21 @@ static int measurement_blocks(const struct measurement *m, const struct tsmfile_
         b->entries[b->nentries++] = entry;
     }
     if (b->nentries && k) {
-        b->deleted = k->list;
+        b->deleted = malloc(k->n * sizeof(*k->list));
+        if (!b->deleted)
+            return -ENOMEM;
+        memcpy(b->deleted, k->list, k->n * sizeof(*k->list));
         b->ndeleted = k->n;
-        *k = (struct key_deletes){0};
     }
     return 0;
 }
 
 /* Adds a key of a file to the fields. */
-static int measurement_add_key(struct measurement *m, struct tsmfile *f, const struct deletes *d,
+static int measurement_add_key(struct measurement *m, struct tsmfile *f, struct deletes *d,
                                const struct tsmfile_key *key, struct err *e)
 {
     const struct slice name = {key->key, key->len};
-    struct key_deletes *k = deletes_of(d, name);
+    const struct key_deletes *k = deletes_of(d, name);
     struct entry *n = NULL;
     if (key_deletes_all(k, key->min, key->max))
         return 0;
@@ -147,7 +150,7 @@ static int measurement_leave_key(const struct measurement *m, const struct tsmfi
 }
 
 /* Other measurements' keys may have the same beginning: "cpu2" begins as "cpu". */
-static int measurement_add_keys(struct measurement *m, struct tsmfile *f, const struct deletes *d,
+static int measurement_add_keys(struct measurement *m, struct tsmfile *f, struct deletes *d,
                                 struct err *e)
 {
     struct tsmfile_key key;
@@ -231,10 +234,15 @@ static int measurement_build(struct measurement *m, const struct measurement_que
     if (reader_interrupted(q->reader))
         return err_set(e, -EINTR, "interrupted");
     int r = 0;
+    const struct walcache_query wal = {.capture = m->capture,
+                                       .shard = m->shard,
+                                       .measurement = &m->name,
+                                       .gaps = m->gaps,
+                                       .reader = q->reader};
     if (q->wal)
         m->wal = walcache_ref(q->wal);
     else
-        r = walcache_open(m->capture, m->shard, &m->name, m->gaps, &m->wal, e);
+        r = walcache_open(&wal, &m->wal, e);
     if (r == 0)
         r = measurement_add_wal(m, e);
     for (size_t i = 0; r == 0 && i < m->shard->ntsm; i++)

@@ -29,9 +29,10 @@
  *
  * Memory: what the WAL holds of the measurement, the tombstones of its keys, and the budget of the
  * query. POINTS_ALL reads series one after the other in all shards side by side (seriesstream.h).
- * POINTS_ANSWER has 24 bytes for each series of a shard beside that; where the budget does not hold
- * the rows of a shard, they are put down in slices of time, in a file without a name of some 16 times
- * the budget, or more if rows of one time take more (in the folder of the query; -ENOSPC names it).
+ * POINTS_ANSWER has 28 to 32 bytes for each series of a shard beside that, and rows are put down in slices of
+ * time where the budget does not hold the cursors of a shard. What of both does not fit in memory lies in a
+ * file without a name, of some 16 times the budget, or more if rows of one time, or series, take more (in
+ * the folder of the query; -ENOSPC names it).
  * One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_POINTS_H
@@ -62,7 +63,9 @@ const struct points_column *points_column(const struct points *p, size_t i);
 int points_next(struct points *p, struct points_row *row, struct err *e);
 
 /* Makes *mark the place after the row that was given last; NULL: only asks whether there is one, at
- * little cost. -EAGAIN: not at this row, but maybe at the next one; -ENOMEM. */
+ * little cost. -EAGAIN: not at this row, but maybe at the next one; -ENOMEM. A mark of POINTS_ANSWER has
+ * 4 bytes for each series, unless tags alone order them; there is none where these take more than a 16th
+ * of the budget. */
 int points_mark(const struct points *p, struct buffer *mark);
 
 /* Before the first points_next: goes to the mark of a stream of the same query and capture. -EINVAL:

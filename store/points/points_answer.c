@@ -7,15 +7,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* The part of the budget for pages of the spill. */
+#define FOR_PAGES 2
+
+/* A mark of parts takes no more than this part of the budget. */
+#define FOR_MARK 16
+
 /* The measurement in one shard of the range. */
 struct part {
     struct answer_source *source;
-    struct goheap heap; /* of its series */
-    uint32_t head;      /* the series that was removed from the heap, if the part has not ended */
+    struct goheap heap;              /* of its series */
+    struct goheap_item head;         /* what was removed from the heap, if the part has not ended */
     const struct points_cell *cells; /* of its row */
 };
 
 struct points_answer {
+    struct answer_spill *spill;
     size_t nparts;
     struct part *parts; /* one for each shard */
     int64_t *times;     /* of their heads; ANSWER_ENDED: no more rows */
@@ -36,72 +43,86 @@ static int no_memory(struct err *e)
 static void answer_part_close(struct part *t)
 {
     answer_source_free(t->source);
-    free(t->heap.items);
+    answer_array_free(t->heap.items);
     *t = (struct part){.source = NULL};
+}
+
+/* Takes the row of the head, which was removed from the heap. */
+static int answer_part_take(struct points_answer *a, uint32_t i, struct err *e)
+{
+    struct part *t = &a->parts[i];
+    struct answer_source *s = t->source;
+    int r = answer_spill_check(a->spill, e);
+    if (r == 0 && t->head.time >= s->until)
+        r = s->ops->load(s, t->head.time, NULL, e);
+    if (r < 0)
+        return r;
+    a->times[i] = t->head.time;
+    return s->ops->take(s, t->head.series, &t->cells, e);
 }
 
 /* Removes the least series from the heap, and takes its row. */
 static int answer_part_pop(struct points_answer *a, uint32_t i, struct err *e)
 {
     struct part *t = &a->parts[i];
-    struct answer_source *s = t->source;
     a->times[i] = ANSWER_ENDED;
     if (t->heap.n == 0)
-        return 0;
-    const int64_t time = s->times[t->heap.items[0]];
-    int r = time < s->until ? 0 : s->ops->load(s, time, e);
-    if (r < 0)
-        return r;
-    a->times[i] = time;
+        return answer_spill_check(a->spill, e);
     t->head = goheap_pop(&t->heap);
-    return s->ops->take(s, t->head, &t->cells, e);
+    return answer_part_take(a, i, e);
 }
 
 static int answer_part_next(struct points_answer *a, uint32_t i, struct err *e)
 {
     struct part *t = &a->parts[i];
-    int r = t->source->ops->next(t->source, t->head, e);
+    int r = t->source->ops->next(t->source, t->head.series, &t->head.time, e);
     if (r < 0)
         return r;
-    if (t->source->times[t->head] != ANSWER_ENDED)
+    if (t->head.time != ANSWER_ENDED)
         goheap_push(&t->heap, t->head);
     return answer_part_pop(a, i, e);
 }
 
-/* Opens a part at a time. Its heap is empty. */
+/* Opens a part at a time. Its heap has all series that have rows, but not in order. */
 static int answer_part_begin(const struct points *p, uint32_t i, size_t memory, int64_t from,
                              struct err *e)
 {
-    struct part *t = &p->answer->parts[i];
-    int r = answer_source_open(p, i, memory, &t->source, e);
+    struct points_answer *a = p->answer;
+    struct part *t = &a->parts[i];
+    if (answer_array_new(a->spill, sizeof(struct goheap_item), &t->heap.items) < 0)
+        return no_memory(e);
+    int r = answer_source_open(p, i, memory, a->spill, &t->source, e);
     if (r == 0)
-        r = t->source->ops->load(t->source, from, e);
+        r = t->source->ops->load(t->source, from, t->heap.items, e);
     if (r < 0)
         return r;
-    t->heap =
-        (struct goheap){.times = t->source->times, .less = t->source->ops->less, .ctx = t->source};
-    t->heap.items = calloc((size_t)t->source->n + 1, sizeof(*t->heap.items));
-    return t->heap.items ? 0 : no_memory(e);
+    t->heap.n = answer_array_count(t->heap.items);
+    t->heap.less = t->source->ops->less;
+    t->heap.ctx = t->source;
+    return 0;
 }
 
-static int answer_part_open(const struct points *p, uint32_t i, size_t memory, struct err *e)
+static int answer_part_open(const struct points *p, uint32_t i, size_t memory, int64_t from,
+                            struct err *e)
 {
-    struct part *t = &p->answer->parts[i];
-    int r = answer_part_begin(p, i, memory, p->q.from, e);
+    int r = answer_part_begin(p, i, memory, from, e);
     if (r < 0)
         return r;
-    for (uint32_t k = 0; k < t->source->n; k++)
-        if (t->source->times[k] != ANSWER_ENDED)
-            t->heap.items[t->heap.n++] = k;
-    goheap_init(&t->heap);
+    goheap_init(&p->answer->parts[i].heap);
     return answer_part_pop(p->answer, i, e);
 }
 
-static bool answer_part_less(void *ctx, uint32_t a, uint32_t b)
+static bool answer_part_less(void *ctx, const struct goheap_item *a, const struct goheap_item *b)
 {
     const struct points *p = ctx;
     const struct part *parts = p->answer->parts;
-    return series_cells_less(parts[a].cells, parts[b].cells, p->columns.n);
+    return series_cells_less(parts[a->series].cells, parts[b->series].cells, p->columns.n);
+}
+
+/* A part in the heap of parts. */
+static struct goheap_item answer_part_item(const struct points_answer *a, uint32_t i)
+{
+    return (struct goheap_item){.time = a->times[i], .series = i};
 }
 
 /* How many unopened shards must be merged, since their times overlap; they are sorted by end. */
@@ -120,17 +141,20 @@ static int answer_open_parts(const struct points *p, struct err *e)
 {
     struct points_answer *a = p->answer;
     size_t n = overlapping(p);
+    answer_array_clear(a->heap.items);
     const size_t memory = points_memory(p) / n;
     for (; n > 0; n--) {
         uint32_t i = (uint32_t)a->next++;
-        int r = answer_part_open(p, i, memory, e);
+        int r = answer_part_open(p, i, memory, p->q.from, e);
         if (r < 0)
             return r;
-        if (a->times[i] != ANSWER_ENDED)
-            a->heap.items[a->heap.n++] = i;
+        const struct goheap_item item = answer_part_item(a, i);
+        if (item.time != ANSWER_ENDED)
+            answer_array_add(a->heap.items, &item);
         else
             answer_part_close(&a->parts[i]);
     }
+    a->heap.n = answer_array_count(a->heap.items);
     goheap_init(&a->heap);
     return 0;
 }
@@ -143,7 +167,7 @@ static int answer_move(struct points_answer *a, struct err *e)
         return r;
     a->any = false;
     if (a->times[a->head] != ANSWER_ENDED)
-        goheap_push(&a->heap, a->head);
+        goheap_push(&a->heap, answer_part_item(a, a->head));
     else
         answer_part_close(&a->parts[a->head]);
     return 0;
@@ -157,7 +181,7 @@ int points_answer_next(struct points *p, struct points_row *row, struct err *e)
         r = answer_open_parts(p, e);
     if (r < 0 || a->heap.n == 0)
         return r;
-    a->head = goheap_pop(&a->heap);
+    a->head = goheap_pop(&a->heap).series;
     a->first = !a->begun || a->time != a->times[a->head];
     a->time = a->times[a->head];
     a->any = a->begun = true;
@@ -173,10 +197,10 @@ int points_answer_open(struct points *p, struct err *e)
     a->nparts = p->nshards;
     a->parts = calloc(a->nparts + 1, sizeof(*a->parts));
     a->times = calloc(a->nparts + 1, sizeof(*a->times));
-    a->heap.items = calloc(a->nparts + 1, sizeof(*a->heap.items));
-    if (!a->parts || !a->times || !a->heap.items)
+    if (!a->parts || !a->times ||
+        answer_spill_new(points_memory(p) / FOR_PAGES, p->q.folder, p->q.spilled, &a->spill) < 0 ||
+        answer_array_new(a->spill, sizeof(struct goheap_item), &a->heap.items) < 0)
         return no_memory(e);
-    a->heap.times = a->times;
     a->heap.less = answer_part_less;
     a->heap.ctx = p;
     return 0;
@@ -190,14 +214,16 @@ void points_answer_free(struct points_answer *a)
         answer_part_close(&a->parts[i]);
     free(a->parts);
     free(a->times);
-    free(a->heap.items);
+    answer_array_free(a->heap.items);
+    answer_spill_free(a->spill);
     free(a);
 }
 
 /*
  * A mark: struct mark_head, the numbers of the parts in the heap, and for each of these and then the head
- * a struct mark_part with the numbers of the series in its heap. At the first row of a time the current
- * row of each series is its first one at or after that time, so that it need not be told.
+ * a struct mark_part with the numbers of the series in its heap, unless their order is no matter. At the
+ * first row of a time the current row of each series is its first one at or after that time, so that it
+ * need not be told.
  */
 struct mark_head {
     int64_t time;
@@ -208,27 +234,49 @@ struct mark_head {
 struct mark_part {
     uint32_t nseries, head, nheap;
 };
+#define ANY_ORDER UINT32_MAX /* nheap */
+
+static void answer_mark_heap(const struct goheap *h, struct buffer *mark)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        const struct goheap_item *item = answer_array_at(h->items, i);
+        buffer_add(mark, &item->series, sizeof(item->series));
+    }
+}
 
 static void answer_mark_part(const struct part *t, struct buffer *mark)
 {
-    const struct mark_part one = {t->source->n, t->head, (uint32_t)t->heap.n};
+    const bool any = t->source->strict;
+    const struct mark_part one = {t->source->n, t->head.series,
+                                  any ? ANY_ORDER : (uint32_t)t->heap.n};
     buffer_add(mark, &one, sizeof(one));
-    buffer_add(mark, t->heap.items, t->heap.n * sizeof(*t->heap.items));
+    if (!any)
+        answer_mark_heap(&t->heap, mark);
+}
+
+/* How many series a mark names. */
+static uint64_t mark_count(const struct points_answer *a)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < a->nparts; i++)
+        if (a->parts[i].source && !a->parts[i].source->strict)
+            n += a->parts[i].heap.n;
+    return n;
 }
 
 int points_answer_mark(const struct points *p, struct buffer *mark)
 {
     const struct points_answer *a = p->answer;
-    if (!a->any || !a->first)
+    if (!a->any || !a->first || mark_count(a) > points_memory(p) / FOR_MARK / sizeof(uint32_t))
         return -EAGAIN;
     if (!mark)
         return 0;
     const struct mark_head head = {a->time, a->next, a->head, (uint32_t)a->heap.n};
     mark->n = 0;
     buffer_add(mark, &head, sizeof(head));
-    buffer_add(mark, a->heap.items, a->heap.n * sizeof(*a->heap.items));
+    answer_mark_heap(&a->heap, mark);
     for (size_t i = 0; i < a->heap.n; i++)
-        answer_mark_part(&a->parts[a->heap.items[i]], mark);
+        answer_mark_part(&a->parts[goheap_at(&a->heap, i).series], mark);
     answer_mark_part(&a->parts[a->head], mark);
     return mark->failed ? -ENOMEM : 0;
 }
@@ -250,35 +298,90 @@ static bool mark_take(struct slice *mark, void *to, size_t n)
     return true;
 }
 
-/* Takes numbers of a heap, each below `limit` and of one that has rows. */
-static bool mark_take_heap(struct slice *mark, struct goheap *h, size_t n, size_t limit)
+/* Finds a series among those of a part that have rows, which are in order. */
+static bool answer_find_series(struct answer_array *all, uint32_t series, struct goheap_item *out)
 {
-    if (n > limit || !mark_take(mark, h->items, n * sizeof(*h->items)))
+    uint64_t low = 0, n = answer_array_count(all);
+    while (low < n) {
+        const uint64_t middle = low + (n - low) / 2;
+        *out = *(const struct goheap_item *)answer_array_at(all, middle);
+        if (out->series == series)
+            return true;
+        if (out->series < series)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return false;
+}
+
+/* Puts the series in the heap that the mark names, in its order, and no others. */
+static bool answer_take_series(struct slice *mark, struct part *t, struct answer_array *order,
+                               const struct mark_part *one)
+{
+    struct answer_array *all = t->heap.items;
+    struct goheap_item item;
+    uint32_t series;
+    if (one->nheap > t->heap.n || !answer_find_series(all, one->head, &t->head))
         return false;
-    h->n = n;
-    for (size_t i = 0; i < n; i++)
-        if (h->items[i] >= limit || h->times[h->items[i]] == ANSWER_ENDED)
+    for (uint32_t i = 0; i < one->nheap; i++) {
+        if (!mark_take(mark, &series, sizeof(series)) || !answer_find_series(all, series, &item))
             return false;
+        answer_array_add(order, &item);
+    }
+    t->heap.n = one->nheap;
     return true;
+}
+
+/* Puts a part that was begun in the order of the mark. */
+static int answer_resume_order(struct points_answer *a, uint32_t i, struct slice *mark,
+                               const struct mark_part *one, struct err *e)
+{
+    struct part *t = &a->parts[i];
+    struct answer_array *order = NULL;
+    if (answer_array_new(a->spill, sizeof(struct goheap_item), &order) < 0)
+        return no_memory(e);
+    if (!answer_take_series(mark, t, order, one)) {
+        answer_array_free(order);
+        return answer_no_mark(e);
+    }
+    answer_array_free(t->heap.items);
+    t->heap.items = order;
+    return answer_part_take(a, i, e);
 }
 
 static int answer_resume_part(const struct points *p, uint32_t i, struct slice *mark, struct err *e)
 {
     struct points_answer *a = p->answer;
     struct part *t = &a->parts[i];
+    const size_t memory = points_memory(p) / (a->heap.n + 1);
     struct mark_part one;
     if (t->source || !mark_take(mark, &one, sizeof(one)))
         return answer_no_mark(e);
-    int r = answer_part_begin(p, i, points_memory(p) / (a->heap.n + 1), a->time, e);
+    const bool any = one.nheap == ANY_ORDER;
+    int r = any ? answer_part_open(p, i, memory, a->time, e)
+                : answer_part_begin(p, i, memory, a->time, e);
     if (r < 0)
         return r;
-    const struct answer_source *s = t->source;
-    if (one.nseries != s->n || one.head >= s->n || s->times[one.head] == ANSWER_ENDED ||
-        !mark_take_heap(mark, &t->heap, one.nheap, s->n))
+    if (one.nseries != t->source->n ||
+        (any && (a->times[i] == ANSWER_ENDED || t->head.series != one.head)))
         return answer_no_mark(e);
-    t->head = one.head;
-    a->times[i] = s->times[one.head];
-    return s->ops->take(t->source, t->head, &t->cells, e);
+    return any ? 0 : answer_resume_order(a, i, mark, &one, e);
+}
+
+/* Takes the numbers of the parts in the heap. Their times are not known yet. */
+static bool answer_take_parts(struct slice *mark, struct points_answer *a, uint32_t n)
+{
+    struct goheap_item item = {0};
+    if (n > a->nparts)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!mark_take(mark, &item.series, sizeof(item.series)) || item.series >= a->nparts)
+            return false;
+        answer_array_add(a->heap.items, &item);
+    }
+    a->heap.n = n;
+    return true;
 }
 
 int points_answer_resume(struct points *p, struct slice mark, struct err *e)
@@ -286,15 +389,19 @@ int points_answer_resume(struct points *p, struct slice mark, struct err *e)
     struct points_answer *a = p->answer;
     struct mark_head head;
     if (!mark_take(&mark, &head, sizeof(head)) || head.next > a->nparts || head.head >= a->nparts ||
-        !mark_take_heap(&mark, &a->heap, head.nheap, a->nparts))
+        !answer_take_parts(&mark, a, head.nheap))
         return answer_no_mark(e);
     a->next = head.next;
     a->head = head.head;
     a->time = head.time;
     a->any = a->begun = true;
     int r = 0;
-    for (size_t i = 0; r == 0 && i < a->heap.n; i++)
-        r = answer_resume_part(p, a->heap.items[i], &mark, e);
+    for (size_t i = 0; r == 0 && i < a->heap.n; i++) {
+        struct goheap_item item = goheap_at(&a->heap, i);
+        r = answer_resume_part(p, item.series, &mark, e);
+        item.time = a->times[item.series];
+        *(struct goheap_item *)answer_array_change(a->heap.items, i) = item;
+    }
     if (r == 0)
         r = answer_resume_part(p, a->head, &mark, e);
     return r == 0 && mark.n > 0 ? answer_no_mark(e) : r;

@@ -23,6 +23,31 @@ size_t points_window(const struct points *p, size_t memory)
     return memory > LEAST_WINDOW ? memory : LEAST_WINDOW;
 }
 
+/* Eighths of the budget for what is replayed of WALs, and for tombstones. */
+#define FOR_WAL 3
+#define FOR_DELETES 1
+
+/* Of each shard, as all may be open. */
+static size_t points_wal_memory(const struct points *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->nshards; i++)
+        n += p->shards[i].files->nwal > 0;
+    const size_t memory = points_memory(p) / 8 * FOR_WAL / (n ? n : 1);
+    return memory ? memory : 1;
+}
+
+/* The same for the tombstones of each file. */
+static size_t points_deletes_memory(const struct points *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->nshards; i++)
+        for (size_t k = 0; k < p->shards[i].files->ntsm; k++)
+            n += p->shards[i].files->tsm[k].tombstone != MEMBER_NONE;
+    const size_t memory = points_memory(p) / 8 * FOR_DELETES / (n ? n : 1);
+    return memory ? memory : 1;
+}
+
 int points_measurement(const struct points *p, size_t i, int64_t from, struct measurement **out,
                        struct err *e)
 {
@@ -56,6 +81,8 @@ int points_stream(const struct points *p, size_t i, const struct points_stream_l
                                    .range = l->range,
                                    .window = l->window,
                                    .values = l->values,
+                                   .wal_memory = points_wal_memory(p),
+                                   .deletes_memory = points_deletes_memory(p),
                                    .pool = l->pool,
                                    .gaps = p->q.gaps,
                                    .reader = p->q.reader,

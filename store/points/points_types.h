@@ -7,6 +7,14 @@
 #include "store/points/gaps.h"
 #include "store/snapshot/tarball.h"
 
+#include <stdatomic.h>
+
+/* What queries have put down in files without a name, in any thread: bytes that these take now, and the
+ * most so far; and the slices of time that were put down, in files or not. Zeros at first. */
+struct points_spilled {
+    atomic_uint_least64_t bytes, most, slices;
+};
+
 enum points_way { POINTS_ANSWER, POINTS_ALL };
 
 struct points_query {
@@ -18,6 +26,7 @@ struct points_query {
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
     size_t memory;                       /* budget in bytes; 0: POINTS_MEMORY */
     const char *folder;                  /* for a file without a name; NULL: io_temporary_folder */
+    struct points_spilled *spilled;      /* may be NULL */
 };
 
 #define POINTS_MEMORY ((size_t)64 << 20)

@@ -37,7 +37,7 @@ struct cached_database {
 
 struct recent_shard {
     size_t shard;
-    struct walcache *wal;  /* NULL: too large */
+    struct walcache *wal;  /* NULL: too large, or let go */
     struct keyindex *keys; /* NULL: the shard was used once, or is damaged */
     bool damaged;
 };

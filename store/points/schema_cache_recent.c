@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Shard-wide data for opening measurements, kept for the shards read last. */
+#include "store/base/cleanup.h"
 #include "store/points/keyindex.h"
 #include "store/points/schema_cache_internal.h"
 #include "store/points/walcache.h"
@@ -7,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* A shard's replayed WAL is kept if its segments have no more bytes in total. */
-#define WAL_MAX ((uint64_t)16 << 20)
+/* What the kept WALs of all shards take, replayed. A shard whose segments have more bytes is not tried. */
+#define WAL_MAX ((size_t)16 << 20)
 
 static void recent_clear(struct recent_shard *s)
 {
@@ -48,14 +49,41 @@ static uint64_t wal_bytes(const struct capture *c, const struct shard_files *sh)
     return n;
 }
 
+/* NULL if it is too large. */
+static int recent_replay(const struct schema_cache *c, const struct shard_files *sh,
+                         const struct tarball_reader *reader, struct walcache **out, struct err *e)
+{
+    const struct walcache_query q = {
+        .capture = c->capture, .shard = sh, .memory = WAL_MAX, .reader = reader};
+    cleanup(walcache_unrefp) struct walcache *w = NULL;
+    if (wal_bytes(c->capture, sh) > WAL_MAX)
+        return 0;
+    int r = walcache_open(&q, &w, e);
+    if (r == 0 && !walcache_rest(w).p && walcache_memory(w) <= WAL_MAX)
+        *out = steal_ptr(&w);
+    return r;
+}
+
+/* Lets go of the WALs of shards read longest ago. */
+static void recent_limit(struct schema_cache *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->nrecent; i++) {
+        struct recent_shard *s = &c->recent[i];
+        n += s->wal ? walcache_memory(s->wal) : 0;
+        if (n <= WAL_MAX)
+            continue;
+        walcache_unref(s->wal);
+        s->wal = NULL;
+    }
+}
+
 /* Reads the whole shard. Measurements without damage can be read without this. */
 static int recent_read(const struct schema_cache *c, struct recent_shard *s,
                        const struct tarball_reader *reader, struct err *e)
 {
     const struct shard_files *sh = shards_at(c->shards, s->shard);
-    int r = 0;
-    if (wal_bytes(c->capture, sh) <= WAL_MAX)
-        r = walcache_open(c->capture, sh, NULL, NULL, &s->wal, e);
+    int r = recent_replay(c, sh, reader, &s->wal, e);
     if (r == 0)
         r = keyindex_open(c->capture, sh, reader, &s->keys, e);
     if (r < 0) {
@@ -76,6 +104,7 @@ int schema_cache_recent(struct schema_cache *c, size_t i, const struct tarball_r
     struct recent_shard *s = &c->recent[0];
     if (recent_move_to_front(c, i) && !s->keys && !s->damaged) {
         r = recent_read(c, s, reader, &why);
+        recent_limit(c);
         r = r < 0 ? err_set(e, r, "%s", why.text) : 0;
     }
     if (r == 0) {

@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Bytes for the tombstones of a file. */
+#define DELETES_MEMORY ((size_t)8 << 20)
+
 /* A TSM file while it is read. */
 struct reading {
     struct schema *o;
@@ -96,12 +99,15 @@ static int tsm_add_names(struct reading *r, struct slice key, enum value_type ty
 static int tsm_add_key(struct reading *r, const struct tsmfile_key *key)
 {
     const struct slice name = {key->key, key->len};
-    const struct key_deletes *k = deletes_of(r->deletes, name);
     enum value_type type = key->type;
     size_t nentries = key->nentries;
+    int rc = deletes_reach(r->deletes, name, r->e);
+    if (rc < 0)
+        return rc;
+    const struct key_deletes *k = deletes_of(r->deletes, name);
     if (key_deletes_all(k, key->min, key->max))
         return 0;
-    int rc = tsm_add_names(r, name, type);
+    rc = tsm_add_names(r, name, type);
     if (rc == -EBADMSG)
         return r->o->allow_damage
                    ? 0
@@ -118,7 +124,7 @@ int schema_add_tsm(struct schema *o, const struct source *tsm, const struct sour
 {
     cleanup(reading_clear) struct reading r = {.o = o, .e = e};
     struct tsmfile_key key;
-    int rc = deletes_read(tombstone, (struct slice){NULL, 0}, &r.deletes, e);
+    int rc = deletes_open(tombstone, (struct slice){NULL, 0}, DELETES_MEMORY, &r.deletes, e);
     if (rc == 0)
         rc = tsmfile_open(tsm, &r.file, e);
     while (rc == 0 && (rc = tsmfile_next(r.file, &key, e)) == 1)

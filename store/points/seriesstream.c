@@ -12,15 +12,16 @@ static const size_t nseparator = sizeof(SERIESKEY_SEPARATOR) - 1;
 
 struct seriesstream {
     struct stream_query q;
-    struct slice name; /* escaped; memory of its own */
-    struct walcache *wal;
+    struct slice name;    /* escaped; memory of its own */
+    struct walcache *wal; /* the least series that are still to be given, or all */
     size_t wal_at;
-    const struct walcache_key *wal_next; /* NULL: there are no more */
+    struct walcache_key wal_next; /* key.p NULL: there are no more in it */
     struct filekeys *keys;
     struct filekeys *ahead; /* to look for a beginning; NULL: never needed yet */
     size_t looked;          /* for beginnings of the first key's series up to this length */
     size_t found;           /* bytes of the one at which `ahead` is; 0: none */
     struct buffer sought;   /* the first bytes of its keys */
+    struct buffer from_wal; /* the series from which `wal` was replayed */
     struct buffer last;     /* the key of the series given last, or of that to continue with */
     bool any, again;        /* whether there is one; it is still to be given */
     int64_t from;           /* if so, with values from this time on */
@@ -41,6 +42,7 @@ void seriesstream_free(struct seriesstream *s)
     filekeys_free(s->keys);
     buffer_free(&s->sought);
     buffer_free(&s->last);
+    buffer_free(&s->from_wal);
     walcache_unref(s->wal);
     free((char *)s->name.p);
     free(s);
@@ -48,18 +50,54 @@ void seriesstream_free(struct seriesstream *s)
 
 static void seriesstream_next_wal(struct seriesstream *s)
 {
-    s->wal_next = walcache_next(s->wal, s->name, &s->wal_at);
+    if (!walcache_next(s->wal, s->name, &s->wal_at, &s->wal_next))
+        s->wal_next.key.p = NULL;
+}
+
+/* Replays the WAL from this series on. */
+static int seriesstream_replay(struct seriesstream *s, struct slice from, struct err *e)
+{
+    const struct walcache_query q = {.capture = s->q.capture,
+                                     .shard = s->q.shard,
+                                     .measurement = &s->name,
+                                     .from = from,
+                                     .memory = s->q.wal_memory,
+                                     .gaps = s->q.gaps,
+                                     .reader = s->q.reader};
+    struct walcache *before = s->wal;
+    s->wal = NULL;
+    walcache_unref(before);
+    int r = walcache_open(&q, &s->wal, e);
+    s->wal_at = 0;
+    if (r == 0)
+        seriesstream_next_wal(s);
+    return r;
 }
 
 static int seriesstream_open_wal(struct seriesstream *s, struct err *e)
 {
+    if (!s->q.wal)
+        return seriesstream_replay(s, (struct slice){NULL, 0}, e);
+    s->wal = walcache_ref(s->q.wal);
+    seriesstream_next_wal(s);
+    return 0;
+}
+
+/* Goes on in the WAL after the series that were replayed, from this one on if it is later (p NULL: no
+ * matter). */
+static int seriesstream_more_wal(struct seriesstream *s, struct slice least, struct err *e)
+{
+    struct slice rest;
     int r = 0;
-    if (s->q.wal)
-        s->wal = walcache_ref(s->q.wal);
-    else
-        r = walcache_open(s->q.capture, s->q.shard, &s->name, s->q.gaps, &s->wal, e);
-    if (r == 0)
-        seriesstream_next_wal(s);
+    while (r == 0 && !s->wal_next.key.p && (rest = walcache_rest(s->wal)).p) {
+        s->from_wal.n = 0;
+        if (least.p && slice_compare(least, rest) > 0)
+            rest = least;
+        buffer_add(&s->from_wal, rest.p, rest.n);
+        r = s->from_wal.failed
+                ? no_memory(e)
+                : seriesstream_replay(s, (struct slice){s->from_wal.p, s->from_wal.n}, e);
+    }
     return r;
 }
 
@@ -110,11 +148,13 @@ static int seriesstream_leave_key(const struct seriesstream *s, const struct tsm
 static int seriesstream_pass_key(struct seriesstream *s, struct err *e)
 {
     struct filekey k;
-    filekeys_at(s->keys, &k);
+    int r = filekeys_at(s->keys, &k, e);
+    if (r < 0)
+        return r;
     const struct slice key = {k.key.key, k.key.len};
-    int r = key_deletes_all(k.deletes, k.key.min, k.key.max)
-                ? 0
-                : shards_check_field(key, tsmfile_name(k.file), k.key.type, NULL, e);
+    r = key_deletes_all(k.deletes, k.key.min, k.key.max)
+            ? 0
+            : shards_check_field(key, tsmfile_name(k.file), k.key.type, NULL, e);
     r = r < 0 ? seriesstream_leave_key(s, &k.key, r, e) : 0;
     return r < 0 ? r : filekeys_next(s->keys, e);
 }
@@ -208,9 +248,9 @@ static int seriesstream_find(struct seriesstream *s, struct slice *series, struc
 /* Adds the fields of the WAL up to this one (NULL: all). */
 static int seriesstream_add_wal(struct seriesstream *s, const struct slice *field, struct err *e)
 {
-    while (s->wal_next && slice_compare(s->wal_next->series, seriesstream_last(s)) == 0 &&
-           (!field || slice_compare(s->wal_next->field, *field) <= 0)) {
-        if (streamfields_add_wal(&s->fields, s->wal_next) < 0)
+    while (s->wal_next.key.p && slice_compare(s->wal_next.series, seriesstream_last(s)) == 0 &&
+           (!field || slice_compare(s->wal_next.field, *field) <= 0)) {
+        if (streamfields_add_wal(&s->fields, &s->wal_next) < 0)
             return no_memory(e);
         seriesstream_next_wal(s);
     }
@@ -233,8 +273,10 @@ static int seriesstream_add_key(struct seriesstream *s, struct filekeys *keys,
                                 struct time_range range, struct err *e)
 {
     struct filekey k;
-    filekeys_at(keys, &k);
-    int r = streamfields_add_file(&s->fields, &k, range, e);
+    int r = filekeys_at(keys, &k, e);
+    if (r < 0)
+        return r;
+    r = streamfields_add_file(&s->fields, &k, range, e);
     r = r < 0 ? seriesstream_leave_key(s, &k.key, r, e) : 0;
     return r < 0 ? r : filekeys_next(keys, e);
 }
@@ -276,12 +318,14 @@ static int seriesstream_step(struct seriesstream *s, struct err *e)
 {
     struct slice series;
     filekeys_note(s->keys);
-    int r = seriesstream_find(s, &series, e);
+    int r = seriesstream_more_wal(s, (struct slice){NULL, 0}, e);
+    if (r == 0)
+        r = seriesstream_find(s, &series, e);
     if (r < 0)
         return r;
     struct filekeys *keys = s->found ? s->ahead : s->keys;
-    if (s->wal_next && (!series.p || slice_compare(s->wal_next->series, series) < 0))
-        series = s->wal_next->series; /* which the files do not have, or not yet */
+    if (s->wal_next.key.p && (!series.p || slice_compare(s->wal_next.series, series) < 0))
+        series = s->wal_next.series; /* which the files do not have, or not yet */
     else if (!series.p)
         return 0;
     else if (s->found)
@@ -329,7 +373,8 @@ int seriesstream_resume(struct seriesstream *s, const void *mark, struct slice s
         return no_memory(e);
     s->any = s->again = true;
     s->from = from;
-    while (s->wal_next && is_past(s, s->wal_next->series))
+    while (s->wal_next.key.p && is_past(s, s->wal_next.series))
         seriesstream_next_wal(s);
-    return filekeys_go(s->keys, mark, e);
+    int r = seriesstream_more_wal(s, series, e);
+    return r < 0 ? r : filekeys_go(s->keys, mark, e);
 }

@@ -14,6 +14,8 @@ struct stream_query {
     struct time_range range;
     size_t window;                       /* bytes of each window; 0: the default of tsmfile.h */
     size_t values;                       /* as many of a series are in memory; 0: whole blocks */
+    size_t wal_memory;                   /* bytes of the WAL at a time; 0: all (walcache.h) */
+    size_t deletes_memory;               /* bytes of the tombstones of a file; 0: all (deletes.h) */
     struct blockpool *pool;              /* memory for blocks; may be that of other streams too */
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */

@@ -13,7 +13,7 @@ static void streamfields_rest(struct streamfields *f)
 {
     for (size_t i = 0; i < f->nblocks; i++)
         blockpool_give(f->pool, &f->blocks[i].block);
-    f->n = f->nblocks = f->nentries = f->text.n = 0;
+    f->n = f->nblocks = f->nentries = f->ndeleted = f->text.n = 0;
 }
 
 void streamfields_free(struct streamfields *f)
@@ -24,6 +24,7 @@ void streamfields_free(struct streamfields *f)
     free(f->list);
     free(f->blocks);
     free(f->entries);
+    free(f->deleted);
     free(f->fields);
 }
 
@@ -63,7 +64,9 @@ int streamfields_add_wal(struct streamfields *f, const struct walcache_key *k)
     struct streamfields_one *n = streamfields_add(f, k->key, k->type);
     if (!n)
         return -ENOMEM;
-    n->wal = k;
+    n->wal = k->values;
+    n->nwal = k->n;
+    n->wal_text = k->text;
     return 0;
 }
 
@@ -72,6 +75,18 @@ static bool is_outside(struct time_range range, const struct key_deletes *k,
                        const struct tsmfile_entry *n)
 {
     return n->max < range.min || n->min > range.max || key_deletes_all(k, n->min, n->max);
+}
+
+/* A copy, as deletions stay only until those of another key are needed. */
+static bool streamfields_add_deleted(struct streamfields *f, const struct key_deletes *k)
+{
+    if (!k)
+        return true;
+    if (!array_room(&f->deleted, &f->deleted_room, f->ndeleted + k->n))
+        return false;
+    memcpy(f->deleted + f->ndeleted, k->list, k->n * sizeof(*k->list));
+    f->ndeleted += k->n;
+    return true;
 }
 
 /* Adds the blocks of a key that have something to read. */
@@ -88,10 +103,11 @@ static int streamfields_add_blocks(struct streamfields *f, struct streamfields_o
     }
     if (f->nentries == first)
         return 0;
+    if (!streamfields_add_deleted(f, k->deletes))
+        return -ENOMEM;
     f->blocks[f->nblocks++] = (struct cursor_blocks){
         .file = k->file,
         .nentries = f->nentries - first,
-        .deleted = k->deletes ? k->deletes->list : NULL,
         .ndeleted = k->deletes ? k->deletes->n : 0,
     };
     n->nblocks++;
@@ -126,12 +142,14 @@ int streamfields_finish(struct streamfields *f, const struct stream_query *q,
                         struct time_range range)
 {
     const size_t window = streamfields_window(f, q->values);
-    size_t entry = 0;
+    size_t entry = 0, deleted = 0;
     if (!array_room(&f->fields, &f->fields_room, f->n))
         return -ENOMEM;
     for (size_t i = 0; i < f->nblocks; i++) {
         f->blocks[i].entries = f->entries + entry;
+        f->blocks[i].deleted = f->deleted + deleted;
         entry += f->blocks[i].nentries;
+        deleted += f->blocks[i].ndeleted;
     }
     for (size_t i = 0; i < f->n; i++) {
         const struct streamfields_one *n = &f->list[i];
@@ -147,8 +165,9 @@ int streamfields_finish(struct streamfields *f, const struct stream_query *q,
                        .pool = f->pool,
                        .blocks = f->blocks + n->block,
                        .nblocks = n->nblocks,
-                       .wal = n->wal ? n->wal->values : NULL,
-                       .nwal = n->wal ? n->wal->n : 0},
+                       .wal = n->wal,
+                       .wal_text = n->wal_text,
+                       .nwal = n->nwal},
         };
     }
     return 0;

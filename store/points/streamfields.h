@@ -13,7 +13,9 @@ struct streamfields_one {
     size_t key, nkey;      /* its composite key in `text` */
     size_t block, nblocks; /* in `blocks` */
     enum value_type type;
-    const struct walcache_key *wal; /* NULL: it has nothing there */
+    size_t nwal; /* its values in the WAL */
+    const struct walcache_value *wal;
+    const char *wal_text;
 };
 
 /* Zeroed but for the pool before its first use. */
@@ -21,11 +23,12 @@ struct streamfields {
     size_t nprefix; /* bytes of each composite key before the name of its field */
     struct buffer text;
     struct streamfields_one *list;
-    struct cursor_blocks *blocks; /* `entries` of each counts from the array's beginning */
+    struct cursor_blocks *blocks; /* what each points to follows that of the one before */
     struct tsmfile_entry *entries;
+    struct time_range *deleted;  /* likewise */
     struct stream_field *fields; /* the result */
-    size_t n, nblocks, nentries;
-    size_t list_room, blocks_room, entries_room, fields_room;
+    size_t n, nblocks, nentries, ndeleted;
+    size_t list_room, blocks_room, entries_room, deleted_room, fields_room;
     struct blockpool *pool; /* not owned */
     struct tsmblock scratch;
 };

@@ -1,57 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/points/walcache.h"
 
-#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walentry.h"
-#include "store/points/keyhash.h"
+#include "store/points/keypass.h"
 #include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <stdatomic.h>
-
-struct entry {
-    struct walcache_key of;
-    UT_hash_handle hh;
-    char key[];
-};
-
-/* A piece of memory for a string. */
-struct text {
-    struct text *next;
-    char bytes[];
-};
+#include <stdlib.h>
+#include <string.h>
 
 struct walcache {
     atomic_uint refs;
-    struct entry *entries; /* hash by key */
-    struct entry **sorted;
-    size_t n;
-    struct text *texts;
+    struct keypass keys; /* grouped by series; a thing is a struct walcache_value */
 };
+
+_Static_assert(sizeof(struct walcache_value) == sizeof(struct keypass_thing), "a value is a thing");
+
+/* How many keys are replayed between two looks whether the reader still waits. */
+#define UNINTERRUPTED 4096
 
 /* A WAL while it is replayed. */
 struct replay {
-    struct walcache *cache;
-    const struct capture *capture;
-    const struct shard_files *shard;
-    const struct slice *measurement; /* NULL: all */
-    const struct gaps *gaps;
-    const char *path;    /* of the segment */
-    struct entry *entry; /* entry for the following values; NULL: they are skipped */
+    const struct walcache_query *q;
+    struct keypass *keys;
+    size_t steps;
+    const char *path;          /* of the segment */
+    struct keypass_item *item; /* for the following values; NULL: they are skipped */
     struct err *e;
 };
 
 static int no_memory(struct err *e)
 {
     return err_sys(e, -ENOMEM, "the WAL");
-}
-
-static void free_entry(struct walcache *w, struct entry *n)
-{
-    HASH_DEL(w->entries, n);
-    free(n->of.values);
-    free(n);
 }
 
 struct walcache *walcache_ref(struct walcache *w)
@@ -62,53 +44,39 @@ struct walcache *walcache_ref(struct walcache *w)
 
 void walcache_unref(struct walcache *w)
 {
-    struct entry *n, *tmp;
     if (!w || atomic_fetch_sub(&w->refs, 1) > 1)
         return;
-    HASH_ITER(hh, w->entries, n, tmp)
-    {
-        free_entry(w, n);
-    }
-    while (w->texts) {
-        struct text *next = w->texts->next;
-        free(w->texts);
-        w->texts = next;
-    }
-    free(w->sorted);
+    keypass_clear(&w->keys);
     free(w);
 }
 
-/* NULL when out of memory. */
-static struct entry *walcache_add(struct walcache *w, struct slice key, enum value_type type)
-{
-    struct entry *n;
-    keyhash_add(w->entries, key.p, key.n, n);
-    if (!n)
-        return NULL;
-    n->of.key = (struct slice){n->key, key.n};
-    n->of.type = type;
-    serieskey_split(n->of.key, &n->of.series, &n->of.field);
-    return n;
-}
-
 /* Sets the key of the following values. */
-static int walcache_take_key(struct replay *r, struct slice key, enum value_type type)
+static int walcache_take_key(struct replay *r, struct slice key, size_t nseries,
+                             enum value_type type)
 {
-    struct entry *n;
-    HASH_FIND(hh, r->cache->entries, key.p, key.n, n);
-    int rc = shards_check_field(key, r->path, type, n ? &n->of.type : NULL, r->e);
-    if (rc == 0 && !n)
-        rc = (n = walcache_add(r->cache, key, type)) ? 0 : no_memory(r->e);
-    r->entry = rc == 0 ? n : NULL;
-    return rc;
+    struct keypass_item *n = keypass_find(r->keys, key);
+    const enum value_type before = n ? (enum value_type)n->type : type;
+    int rc = shards_check_field(key, r->path, type, n && n->n > 0 ? &before : NULL, r->e);
+    if (rc < 0)
+        return rc;
+    if (!n && !(n = keypass_add(r->keys, key, nseries)))
+        return no_memory(r->e);
+    n->type = (uint8_t)type;
+    r->item = n;
+    return 0;
 }
 
-/* A damaged key without a readable measurement may belong to any. */
-static bool is_of_another(const struct replay *r, struct slice key)
+/* Whether the values of a key are for another measurement, or for another replay. What has no readable
+ * series may be of any measurement, and is for the first replay. */
+static bool is_of_another(const struct replay *r, struct slice key, struct slice *series)
 {
-    struct slice series, field;
-    return r->measurement && !serieskey_is_of(key, *r->measurement) &&
-           serieskey_split(key, &series, &field);
+    struct slice field;
+    if (!serieskey_split(key, series, &field)) {
+        *series = key;
+        return r->q->from.p != NULL;
+    }
+    return (r->q->measurement && !serieskey_is_of(key, *r->q->measurement)) ||
+           !keypass_wants(r->keys, *series);
 }
 
 static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_type type,
@@ -116,66 +84,57 @@ static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_ty
 {
     struct replay *r = ctx;
     const struct slice k = {key, len};
+    struct slice series;
     char name[GAPS_NAME];
     (void)count;
-    r->entry = NULL;
-    if (is_of_another(r, k))
+    r->item = NULL;
+    if (++r->steps % UNINTERRUPTED == 0 && reader_interrupted(r->q->reader))
+        return err_set(r->e, -EINTR, "interrupted");
+    if (keypass_fit(r->keys) < 0)
+        return no_memory(r->e);
+    if (is_of_another(r, k, &series))
         return 0;
-    int rc = walcache_take_key(r, k, type);
+    int rc = walcache_take_key(r, k, series.n, type);
     if (rc != -EBADMSG)
         return rc;
     gaps_name(k, name);
-    return gaps_damage(r->gaps, rc, r->e, "left out: key %s", name);
-}
-
-static const char *walcache_keep_text(struct walcache *w, const char *text, size_t n)
-{
-    struct text *k = malloc(sizeof(*k) + n);
-    if (!k)
-        return NULL;
-    memcpy(k->bytes, text, n);
-    k->next = w->texts;
-    w->texts = k;
-    return k->bytes;
+    return gaps_damage(r->q->gaps, rc, r->e, "left out: key %s", name);
 }
 
 static int walcache_on_value(void *ctx, int64_t time, const union value *v, const char *text)
 {
     struct replay *r = ctx;
-    struct entry *n = r->entry;
-    if (!n)
+    struct walcache_value w = {time, *v};
+    int rc = 0;
+    if (!r->item)
         return 0;
-    if (!array_grow(&n->of.values, n->of.n))
-        return no_memory(r->e);
-    struct walcache_value *w = &n->of.values[n->of.n];
-    *w = (struct walcache_value){time, *v, NULL};
-    if (n->of.type == VALUE_STRING && !(w->text = walcache_keep_text(r->cache, text, v->s.len)))
-        return no_memory(r->e);
-    n->of.n++;
-    return 0;
+    if (r->item->type == VALUE_STRING)
+        rc = keypass_put(r->keys, r->item, text, v->s.len, &w.value.s.off);
+    if (rc == 0)
+        rc = keypass_push(r->keys, r->item, &w);
+    return rc < 0 ? err_sys(r->e, rc, "the WAL") : 0;
 }
 
 /* Deletes only values replayed so far, never a value of a TSM file. */
 static int walcache_on_remove(void *ctx, const char *key, size_t len, int64_t min, int64_t max)
 {
     struct replay *r = ctx;
-    struct entry *n;
-    HASH_FIND(hh, r->cache->entries, key, len, n);
-    if (!n)
+    struct keypass_item *n = keypass_find(r->keys, (struct slice){key, len});
+    if (!n || n->n == 0)
         return 0;
+    struct walcache_value *values = keypass_list(n);
     size_t kept = 0;
-    for (size_t i = 0; i < n->of.n; i++)
-        if (n->of.values[i].time < min || n->of.values[i].time > max)
-            n->of.values[kept++] = n->of.values[i];
-    n->of.n = kept;
-    if (kept == 0)
-        free_entry(r->cache, n);
+    for (size_t i = 0; i < n->n; i++)
+        if (values[i].time < min || values[i].time > max)
+            values[kept++] = values[i];
+    keypass_leave(n, kept);
     return 0;
 }
 
 static int leave_file(const struct replay *r, size_t member, int code)
 {
-    return code == -EBADMSG ? shards_leave_file(r->capture, r->shard, member, r->gaps, code, r->e)
+    const struct walcache_query *q = r->q;
+    return code == -EBADMSG ? shards_leave_file(q->capture, q->shard, member, q->gaps, code, r->e)
                             : code;
 }
 
@@ -183,10 +142,10 @@ static int walcache_replay_segment(struct replay *r, size_t member)
 {
     cleanup(membersource_clear) struct membersource m = {.path = NULL};
     const struct walentry_visitor v = {walcache_on_key, walcache_on_value, walcache_on_remove, r};
-    if (membersource_init(&m, r->capture, member) < 0)
+    if (membersource_init(&m, r->q->capture, member) < 0)
         return no_memory(r->e);
     r->path = m.path;
-    int rc = leave_file(r, member, damage_cut_off(r->capture, member, r->e));
+    int rc = leave_file(r, member, damage_cut_off(r->q->capture, member, r->e));
     return rc < 0 ? rc : leave_file(r, member, walread(&m.source, &v, r->e));
 }
 
@@ -204,70 +163,56 @@ static int by_time(const void *va, const void *vb)
     return (a->number > b->number) - (a->number < b->number);
 }
 
-static bool is_sorted(const struct entry *n)
+static bool is_sorted(const struct walcache_value *values, size_t n)
 {
-    for (size_t i = 1; i < n->of.n; i++)
-        if (n->of.values[i - 1].time >= n->of.values[i].time)
+    for (size_t i = 1; i < n; i++)
+        if (values[i - 1].time >= values[i].time)
             return false;
     return true;
 }
 
 /* By time; of values with the same time only the last is kept. */
-static int walcache_sort(struct entry *n)
+static int walcache_sort(struct keypass_item *n)
 {
-    if (is_sorted(n))
+    struct walcache_value *values = keypass_list(n);
+    if (is_sorted(values, n->n))
         return 0;
-    autofree struct numbered *all = malloc(n->of.n * sizeof(*all));
+    autofree struct numbered *all = malloc(n->n * sizeof(*all));
     if (!all)
         return -ENOMEM;
-    for (size_t i = 0; i < n->of.n; i++)
-        all[i] = (struct numbered){n->of.values[i], i};
-    qsort(all, n->of.n, sizeof(*all), by_time);
+    for (size_t i = 0; i < n->n; i++)
+        all[i] = (struct numbered){values[i], i};
+    qsort(all, n->n, sizeof(*all), by_time);
     size_t kept = 0;
-    for (size_t i = 0; i < n->of.n; i++)
-        if (i + 1 == n->of.n || all[i + 1].value.time != all[i].value.time)
-            n->of.values[kept++] = all[i].value;
-    n->of.n = kept;
+    for (size_t i = 0; i < n->n; i++)
+        if (i + 1 == n->n || all[i + 1].value.time != all[i].value.time)
+            values[kept++] = all[i].value;
+    keypass_leave(n, kept);
     return 0;
-}
-
-static int by_key(const void *va, const void *vb)
-{
-    const struct entry *a = *(struct entry *const *)va, *b = *(struct entry *const *)vb;
-    int c = slice_compare(a->of.series, b->of.series);
-    return c ? c : slice_compare(a->of.field, b->of.field);
 }
 
 /* Sorts keys and values after the replay. */
 static int walcache_finish(struct walcache *w)
 {
-    struct entry *n, *tmp;
-    w->sorted = calloc(HASH_COUNT(w->entries) + 1, sizeof(struct entry *));
-    if (!w->sorted)
-        return -ENOMEM;
-    HASH_ITER(hh, w->entries, n, tmp)
-    {
-        if (walcache_sort(n) < 0)
-            return -ENOMEM;
-        w->sorted[w->n++] = n;
-    }
-    qsort(w->sorted, w->n, sizeof(struct entry *), by_key);
-    return 0;
+    int r = keypass_fit(&w->keys);
+    keypass_sort(&w->keys);
+    for (size_t i = 0; r == 0 && i < w->keys.n; i++)
+        r = walcache_sort(w->keys.items[i]);
+    return r;
 }
 
-int walcache_open(const struct capture *c, const struct shard_files *sh,
-                  const struct slice *measurement, const struct gaps *gaps, struct walcache **out,
-                  struct err *e)
+int walcache_open(const struct walcache_query *q, struct walcache **out, struct err *e)
 {
     cleanup(walcache_unrefp) struct walcache *w = calloc(1, sizeof(*w));
-    struct replay replay = {
-        .cache = w, .capture = c, .shard = sh, .measurement = measurement, .gaps = gaps, .e = e};
-    int r = 0;
     if (!w)
         return no_memory(e);
     atomic_init(&w->refs, 1);
-    for (size_t i = 0; r == 0 && i < sh->nwal; i++)
-        r = walcache_replay_segment(&replay, sh->wal[i]);
+    if (keypass_init(&w->keys, q->memory, q->from) < 0)
+        return no_memory(e);
+    struct replay replay = {.q = q, .keys = &w->keys, .e = e};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < q->shard->nwal; i++)
+        r = walcache_replay_segment(&replay, q->shard->wal[i]);
     if (r == 0)
         r = walcache_finish(w) < 0 ? no_memory(e) : 0;
     if (r == 0)
@@ -275,41 +220,59 @@ int walcache_open(const struct capture *c, const struct shard_files *sh,
     return r;
 }
 
+struct slice walcache_rest(const struct walcache *w)
+{
+    return keypass_end(&w->keys);
+}
+
+size_t walcache_memory(const struct walcache *w)
+{
+    return w->keys.used;
+}
+
 size_t walcache_count(const struct walcache *w)
 {
-    return w->n;
+    return w->keys.n;
 }
 
-const struct walcache_key *walcache_at(const struct walcache *w, size_t i)
+struct walcache_key walcache_at(const struct walcache *w, size_t i)
 {
-    return &w->sorted[i]->of;
+    struct keypass_item *n = w->keys.items[i];
+    const size_t nprefix = n->ngroup + sizeof(SERIESKEY_SEPARATOR) - 1;
+    return (struct walcache_key){.key = keypass_key(n),
+                                 .series = keypass_group(n),
+                                 .field = {n->key + nprefix, n->nkey - nprefix},
+                                 .type = (enum value_type)n->type,
+                                 .n = n->n,
+                                 .values = keypass_list(n),
+                                 .text = keypass_text(n)};
 }
 
-const struct walcache_key *walcache_find(const struct walcache *w, struct slice key)
+bool walcache_find(const struct walcache *w, struct slice key, struct walcache_key *out)
 {
-    struct entry *n;
-    HASH_FIND(hh, w->entries, key.p, key.n, n);
-    return n ? &n->of : NULL;
-}
-
-static bool is_before(const void *entry, const void *series)
-{
-    const struct entry *n = *(struct entry *const *)entry;
-    return slice_compare(n->of.series, *(const struct slice *)series) < 0;
+    struct slice series, field;
+    if (!serieskey_split(key, &series, &field))
+        return false;
+    const size_t i = keypass_search(&w->keys, series, key);
+    if (i == w->keys.n || slice_compare(keypass_key(w->keys.items[i]), key) != 0)
+        return false;
+    *out = walcache_at(w, i);
+    return true;
 }
 
 /* All keys of a measurement begin with it, and so do some others. */
-const struct walcache_key *walcache_next(const struct walcache *w, struct slice measurement,
-                                         size_t *i)
+bool walcache_next(const struct walcache *w, struct slice measurement, size_t *i,
+                   struct walcache_key *out)
 {
     if (*i == 0)
-        *i = array_bisect(w->sorted, w->n, sizeof(struct entry *), &measurement, is_before);
-    while (*i < w->n) {
-        const struct walcache_key *k = &w->sorted[(*i)++]->of;
-        if (k->series.n < measurement.n || memcmp(k->series.p, measurement.p, measurement.n) != 0)
+        *i = keypass_search(&w->keys, measurement, measurement);
+    while (*i < w->keys.n) {
+        *out = walcache_at(w, (*i)++);
+        if (out->series.n < measurement.n ||
+            memcmp(out->series.p, measurement.p, measurement.n) != 0)
             break;
-        if (serieskey_is_of(k->key, measurement))
-            return k;
+        if (serieskey_is_of(out->key, measurement))
+            return true;
     }
-    return NULL;
+    return false;
 }

@@ -102,6 +102,7 @@ struct report_mount {
     uint64_t held_to;                 /* the present limit for readers, bytes a second; 0: none */
     struct report_texts dumps_lack;   /* with skip_damaged */
     bool dumps_lack_more;             /* more than are named */
+    uint64_t spilled, spilled_most;   /* bytes of dumps' files without a name: now, and at most */
     struct report_texts backups_lack; /* what backup/ cannot hold */
     struct report_timer timer;
     struct report_counters counters;

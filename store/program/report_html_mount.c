@@ -185,6 +185,17 @@ static void mount_reads(struct buffer *b, const struct report_counters *c)
     buffer_string(b, "</td></tr>\n</tbody>\n</table>\n");
 }
 
+static void mount_spilled(struct buffer *b, const struct report_mount *m)
+{
+    if (!m->spilled_most)
+        return;
+    mount_fact(b, "Rows of dumps on disk");
+    html_size(b, m->spilled);
+    buffer_string(b, "; at most ");
+    html_size(b, m->spilled_most);
+    end_fact(b);
+}
+
 static void mount_errors(struct buffer *b, const struct report_counters *c)
 {
     static const char *const names[REPORT_ERROR_KINDS] = {
@@ -225,6 +236,7 @@ void html_mount(struct buffer *b, const struct report *r)
     buffer_string(b, ", ");
     html_counted(b, m->counters.folds, "fold");
     end_fact(b);
+    mount_spilled(b, m);
     mount_errors(b, &m->counters);
     buffer_string(b, "</dl>\n");
     mount_reads(b, &m->counters);

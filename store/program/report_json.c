@@ -8,6 +8,7 @@
  *   restore          the restore under way        words about one that was cut off
  *   times of cuts    whole seconds                nanoseconds
  */
+#include "store/base/io.h"
 #include "store/base/json.h"
 #include "store/base/time.h"
 #include "store/chain/cut_loss.h"
@@ -205,6 +206,15 @@ static struct json_object *lack_json(const struct report_mount *m)
     return o;
 }
 
+static struct json_object *spill_json(const struct report *r)
+{
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "folder", r->state ? r->state : io_temporary_folder());
+    json_add_count(o, "bytes", r->mount->spilled);
+    json_add_count(o, "most_bytes", r->mount->spilled_most);
+    return o;
+}
+
 static struct json_object *pace_json(const struct report *r)
 {
     const uint64_t held_to = r->mount->held_to;
@@ -296,6 +306,7 @@ static void report_add_mount(struct json_object *o, const struct report *r)
     json_add(o, "last_error", event_json(&m->last.error));
     if (r->options->skip_damaged)
         json_add(o, "dumps_lack", lack_json(m));
+    json_add(o, "dump_spill", spill_json(r));
     json_add(o, "backup_left_out", texts_json(&m->backups_lack));
     json_add_count(o, "captures_held", m->captures_held);
     json_add(o, "pace", pace_json(r));

@@ -404,6 +404,8 @@ static void prom_mount(struct buffer *b, const struct report_mount *m)
         return;
     prom_time(b, "mount_timestamp_seconds", m->mounted_ns, "When the store was mounted.");
     prom_gauge(b, "captures_held", m->captures_held, "Captures that hold files open.");
+    prom_gauge(b, "dump_spill_bytes", m->spilled, "Bytes that dumps being made have on disk.");
+    prom_gauge(b, "dump_spill_most_bytes", m->spilled_most, "The most that they had.");
     prom_last_capture(b, &m->last.capture);
     prom_counters(b, &m->counters);
     prom_gauge(b, "timer_failed", m->timer.error.at_ns != 0,

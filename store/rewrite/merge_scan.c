@@ -9,8 +9,8 @@
 #include <errno.h>
 
 /* d: what is deleted from the file; influxd forgets keys without a value when it opens it. */
-static int scan_keys(struct merge_types *t, const struct source *tsm, const struct deletes *d,
-                     bool *fits, struct err *e)
+static int scan_keys(struct merge_types *t, const struct source *tsm, struct deletes *d, bool *fits,
+                     struct err *e)
 {
     cleanup(tsmfile_freep) struct tsmfile *f = NULL;
     struct tsmfile_key key;
@@ -51,10 +51,10 @@ static int scan_wal(struct merge_types *t, const struct capture *c, const struct
 {
     cleanup(walcache_unrefp) struct walcache *w = NULL;
     bool fits;
-    int r = walcache_open(c, sh, NULL, NULL, &w, e);
+    int r = walcache_open(&(struct walcache_query){.capture = c, .shard = sh}, &w, e);
     for (size_t i = 0; r == 0 && i < walcache_count(w); i++) {
-        const struct walcache_key *k = walcache_at(w, i);
-        r = merge_types_take(t, k->key, k->type, capture_member(c, sh->wal[0])->dir, &fits, e);
+        const struct walcache_key k = walcache_at(w, i);
+        r = merge_types_take(t, k.key, k.type, capture_member(c, sh->wal[0])->dir, &fits, e);
     }
     return r;
 }

@@ -158,14 +158,15 @@ static struct selected *selected_begin(struct capture *whole, void *bytes)
     return s;
 }
 
-int selected_make(struct capture *whole, const struct selection *what,
-                  const struct selected_range *ranges, size_t n, void *bytes, size_t len,
-                  const struct meta *meta, struct selected **out, struct err *e)
+/* By its meta.db: the bytes are taken over, also on failure, and meta is what they say. Everything but
+ * what catalog_settle_parts gives is there then. */
+static int selected_make(struct capture *whole, const struct selection *what, void *bytes,
+                         size_t len, const struct meta *meta, struct selected **out, struct err *e)
 {
     struct selected *s = selected_begin(whole, bytes);
     int r = s ? selection_copy(what, &s->what) : -ENOMEM;
     if (r == 0)
-        r = selected_members(whole, ranges, n, meta, &s->at, &s->c.n);
+        r = selected_members(whole, meta, &s->at, &s->c.n);
     if (r == 0)
         r = selected_add_members(s, len);
     if (r == 0)
@@ -183,7 +184,8 @@ int selected_make(struct capture *whole, const struct selection *what,
     return 0;
 }
 
-void selected_settle(struct selected *s, const struct catalog_part *part)
+/* Gives it its record. */
+static void selected_settle(struct selected *s, const struct catalog_part *part)
 {
     s->part = *part;
     s->c.record = part->rec;
@@ -208,8 +210,7 @@ static int selected_find(struct capture *whole, const struct selection *what, st
         r = partmeta_make(store, what, &bytes, &len, &meta, e);
     if (r == 0)
         r = selected_check_shards(store, what, meta, e);
-    const struct selected_range all = {0, capture_count(whole)};
-    return r < 0 ? r : selected_make(whole, what, &all, 1, steal_ptr(&bytes), len, meta, out, e);
+    return r < 0 ? r : selected_make(whole, what, steal_ptr(&bytes), len, meta, out, e);
 }
 
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,

@@ -22,6 +22,7 @@
 #define INFLUXFS_REWRITE_SELECTED_H
 
 #include "store/influx/selection.h"
+#include "store/rewrite/partmeta.h"
 #include "store/snapshot/tarball.h"
 
 /* What `exact` needs: points outside the times are left out of shards that reach over them, whose
@@ -38,26 +39,12 @@ struct selected_cutting {
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
                  const struct selected_cutting *how, struct capture **out, struct err *e);
 
+/* The meta.db of a capture, to be taken apart; released with partmeta_free. -EIO: there is none. */
+int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e);
+
 /* Whether there is each database that is excluded by name: else it is mistyped. What influxd writes
  * about itself may be missing. -ENOENT: it is not; e says what there is. -EIO, -ENOMEM. */
 int selected_check_excluded(const struct capture *whole, const struct selection *what,
                             struct err *e);
-
-/* All databases of a capture, prepared at once for many parts of one database each. It borrows
- * nothing: a capture that is given later must be the one that it was made of. */
-struct selected_all;
-
-/* Errors as selected_new; -EINTR from the reader, which may be NULL. */
-int selected_all_new(struct capture *whole, struct catalog *catalog,
-                     const struct tarball_reader *reader, struct selected_all **out, struct err *e);
-void selected_all_free(struct selected_all *a); /* NULL is allowed */
-
-/* In the order of their names, bytewise. */
-size_t selected_all_count(const struct selected_all *a);
-const char *selected_all_name(const struct selected_all *a, size_t i);
-
-/* The same as selected_new for this database alone. */
-int selected_all_capture(const struct selected_all *a, size_t i, struct capture *whole,
-                         struct capture **out, struct err *e);
 
 #endif

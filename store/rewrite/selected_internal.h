@@ -4,7 +4,6 @@
 #define INFLUXFS_REWRITE_SELECTED_INTERNAL_H
 
 #include "store/influx/meta.h"
-#include "store/rewrite/partmeta.h"
 #include "store/rewrite/selected.h"
 #include "store/snapshot/capture_impl.h"
 
@@ -21,21 +20,6 @@ struct selected {
     struct selection *what;
 };
 
-/* Some members of a capture, in its order: [first, end). */
-struct selected_range {
-    size_t first, end;
-};
-
-/* The part of whole that what selects, whose members lie in these ranges, by its meta.db: the bytes
- * are taken over, also on failure, and meta is what they say. Everything but what
- * catalog_settle_parts gives is there then. */
-int selected_make(struct capture *whole, const struct selection *what,
-                  const struct selected_range *ranges, size_t n, void *bytes, size_t len,
-                  const struct meta *meta, struct selected **out, struct err *e);
-
-/* Gives it its record. */
-void selected_settle(struct selected *s, const struct catalog_part *part);
-
 /* The part without the points outside its times (selected_exact.c), in the place of the reference to
  * it, which is taken over, also on failure. Errors as selected_new. */
 int selected_exact(struct capture *part, const struct selected_cutting *how, struct capture **out,
@@ -43,11 +27,8 @@ int selected_exact(struct capture *part, const struct selected_cutting *how, str
 
 /* The members that a selection takes, by the live shards of its meta.db (selected_members.c): numbers
  * of whole, in its order, which the caller frees. */
-int selected_members(const struct capture *whole, const struct selected_range *ranges, size_t n,
-                     const struct meta *meta, size_t **out, size_t *count);
-
-/* The database of a member, by its path "data/DB/…" or "wal/DB/…"; NULL, and no length: of none. */
-const char *selected_database(const char *path, size_t *len);
+int selected_members(const struct capture *whole, const struct meta *meta, size_t **out,
+                     size_t *count);
 
 /* What of the whole capture's omissions and links is told of the part (selected_told.c). */
 int selected_tell(struct selected *s, const struct meta *meta);
@@ -58,9 +39,7 @@ int selected_check(const struct partmeta *store, const struct selection *what, s
 int selected_check_shards(const struct partmeta *store, const struct selection *what,
                           const struct meta *meta, struct err *e);
 
-/* Whether a member is the meta.db; and that of a capture, to be taken apart. -EIO: there is none
- * (selected_members.c). */
+/* Whether a member is the meta.db (selected_members.c). */
 bool selected_is_meta(const struct member *m);
-int selected_read_meta(const struct capture *whole, struct partmeta **out, struct err *e);
 
 #endif

@@ -67,14 +67,16 @@ static size_t split(char *path, char *names[LEVELS])
     return n;
 }
 
-const char *selected_database(const char *path, size_t *len)
+/* Whether all in a folder of the store is of a database that is not selected. */
+static bool members_are_others(const struct picking *p, const char *dir)
 {
-    const char *db = strchr(path, '/');
-    *len = 0;
-    if (!db || (strncmp(path, "data/", 5) != 0 && strncmp(path, "wal/", 4) != 0))
-        return NULL;
-    *len = strcspn(++db, "/");
-    return db;
+    char path[MEMBER_PATH_MAX];
+    const char *db = strchr(dir, '/');
+    if (!db || strlen(db) >= sizeof(path))
+        return false;
+    strcpy(path, db + 1);
+    path[strcspn(path, "/")] = 0;
+    return !meta_has_database(p->meta, path);
 }
 
 static int take(struct picking *p, size_t i)
@@ -124,14 +126,17 @@ static int members_look(struct picking *p, size_t i)
     return 0;
 }
 
-int selected_members(const struct capture *whole, const struct selected_range *ranges, size_t n,
-                     const struct meta *meta, size_t **out, size_t *count)
+int selected_members(const struct capture *whole, const struct meta *meta, size_t **out,
+                     size_t *count)
 {
     struct picking p = {.whole = whole, .meta = meta, .above = {SIZE_MAX, SIZE_MAX, SIZE_MAX}};
     int r = 0;
-    for (size_t k = 0; r == 0 && k < n; k++)
-        for (size_t i = ranges[k].first; r == 0 && i < ranges[k].end; i++)
-            r = members_look(&p, i);
+    for (size_t k = 0; r == 0 && k < capture_runs(whole); k++) {
+        const struct capture_run run = capture_run(whole, k);
+        const size_t n = members_are_others(&p, run.dir) ? 0 : run.n;
+        for (size_t i = 0; r == 0 && i < n; i++)
+            r = members_look(&p, run.first + i);
+    }
     if (r < 0) {
         free(p.at);
         return r;

@@ -10,20 +10,20 @@
 
 static int by_key(const void *va, const void *vb)
 {
-    const struct walcache_key *const *a = va, *const *b = vb;
-    return slice_compare((*a)->key, (*b)->key);
+    const struct walcache_key *a = va, *b = vb;
+    return slice_compare(a->key, b->key);
 }
 
 /* As they stand in a TSM file: the cache's own order is by series and then by field. */
-static const struct walcache_key **settled_wal_keys(const struct walcache *w)
+static struct walcache_key *settled_wal_keys(const struct walcache *w)
 {
     size_t n = walcache_count(w);
-    const struct walcache_key **keys = calloc(n + 1, sizeof(struct walcache_key *));
+    struct walcache_key *keys = calloc(n + 1, sizeof(*keys));
     if (!keys)
         return NULL;
     for (size_t i = 0; i < n; i++)
         keys[i] = walcache_at(w, i);
-    qsort(keys, n, sizeof(struct walcache_key *), by_key);
+    qsort(keys, n, sizeof(*keys), by_key);
     return keys;
 }
 
@@ -52,7 +52,7 @@ static int settled_wal_key(const struct settled_query *q, const struct walcache_
         if (k->type == VALUE_FLOAT && isnan(v->value.f))
             r = settled_leave_nan(q, k, v->time, e);
         else
-            r = tsmwriter_value(w, v->time, &v->value, v->text, e);
+            r = tsmwriter_value(w, v->time, &v->value, k->text, e);
     }
     return r;
 }
@@ -62,16 +62,18 @@ int settled_add_wal(struct settled *s, const struct settled_query *q, struct err
     cleanup(walcache_unrefp) struct walcache *cache = NULL;
     cleanup(tsmwriter_freep) struct tsmwriter *w = NULL;
     struct settled_output o = {.s = s, .q = q, .mtime_ns = INT64_MIN};
-    int r = walcache_open(q->capture, q->shard, NULL, q->gaps, &cache, e);
+    const struct walcache_query wal = {
+        .capture = q->capture, .shard = q->shard, .gaps = q->gaps, .reader = q->reader};
+    int r = walcache_open(&wal, &cache, e);
     if (r < 0)
         return r;
     for (size_t i = 0; i < q->shard->nwal; i++)
         o.mtime_ns = settled_later(q, q->shard->wal[i], o.mtime_ns);
-    autofree const struct walcache_key **keys = settled_wal_keys(cache);
+    autofree struct walcache_key *keys = settled_wal_keys(cache);
     if (!keys)
         return err_sys(e, -ENOMEM, "the WAL");
     r = settled_writer(&o, &w, e);
     for (size_t i = 0; r == 0 && i < walcache_count(cache); i++)
-        r = settled_wal_key(q, keys[i], w, e);
+        r = settled_wal_key(q, &keys[i], w, e);
     return r < 0 ? r : tsmwriter_finish(w, e);
 }

@@ -184,6 +184,12 @@ static int choose_judge_absent(const struct capture_parts *p, const char *path, 
         path, bytes, (int)len, path, path);
 }
 
+/* Whether a shard is of the part that the window is of. */
+static bool choose_is_asked(const struct capture_parts *p, const char *db, const char *path)
+{
+    return window_part_has(p->part, db) && window_part_has(p->part, path);
+}
+
 static int choose_judge_all_absent(const struct capture_parts *p, const bool *found, struct err *e)
 {
     int r = 0;
@@ -196,7 +202,8 @@ static int choose_judge_all_absent(const struct capture_parts *p, const bool *fo
         meta_live_shard_at(p->meta, i, &db, &rp, &id);
         if (snprintf(path, sizeof(path), "%s/%s/%" PRIu64, db, rp, id) >= (int)sizeof(path))
             return -ENAMETOOLONG;
-        r = choose_judge_absent(p, path, e);
+        if (choose_is_asked(p, db, path))
+            r = choose_judge_absent(p, path, e);
     }
     return r;
 }
@@ -231,12 +238,13 @@ static int choose_refuse_empty(const struct capture_parts *p, const bool *chosen
     size_t live = meta_live_shards(p->meta), here = 0;
     for (size_t i = 0; i < p->window.nshards; i++)
         here += chosen[i];
-    if (live > 0 && here == 0 && !databases_are_there(p))
+    const bool elsewhere = here == 0 && live > 0 && databases_are_there(p);
+    if (live > 0 && here == 0 && !elsewhere)
         return err_set(e, -EIO,
                        "meta.db lists %zu shards, and the data folder holds none of them: is its "
                        "disk mounted?",
                        live);
-    if (here == 0 && holds_data(&p->window))
+    if (here == 0 && holds_data(&p->window) && !(p->part && elsewhere))
         return err_set(e, -EIO,
                        "the data folder holds %zu shards, and meta.db knows none of them: is it "
                        "the metastore of this store? If it is lost, see influxsnap rebuild-meta",

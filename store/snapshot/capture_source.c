@@ -9,6 +9,7 @@
 #include "store/snapshot/pinned.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -198,14 +199,14 @@ static bool source_same_roots(const struct store_paths *p, const struct roots *r
 
 /* Catches the shards, then reads meta.db: -ESTALE if they may not belong together. */
 static int source_pin(struct capture_source *s, const struct roots *roots,
-                      const struct window *before, const struct window_wait *wait,
-                      struct capture_parts *b, struct err *e)
+                      const struct window *before, struct capture_parts *b, struct err *e)
 {
     struct folder_seen meta;
     autoclose int fd = folder_open(roots->meta, "", FOLLOW_NONE, &meta);
     if (fd < 0)
         return err_sys(e, fd, "%s", s->paths->meta);
-    int r = window_take(s->held, roots->data, roots->wal, before, wait, &b->window, e);
+    int r =
+        window_take_part(s->held, roots->data, roots->wal, b->part, before, b->wait, &b->window, e);
     if (r == 0)
         r = source_read_meta(s, roots, b, e);
     /* A restore leaves its trace in the meta folder, as a new meta.db does. */
@@ -227,8 +228,52 @@ static bool same_meta(const struct pinned *c, const struct roots *roots)
 struct looking {
     struct pinned *newest;
     const struct marks_wanted *wanted; /* NULL: all of it */
-    bool later;                        /* some of this is left to the next one */
+    const struct selection *part;      /* NULL: all of it */
+    const struct window *share; /* where newest is NULL: what may be taken from; NULL: nothing */
+    bool later;                 /* some of this is left to the next one */
 };
+
+/* A selection as the part that a window is of. */
+struct selecting {
+    const struct selection *what;
+    struct capture_parts early; /* knows the times of shards, as far as what depends on them */
+};
+
+/* Shards that were not there when meta.db was read first are in it: it is read again. */
+static bool source_selects(void *ctx, const char *path)
+{
+    const struct selecting *s = ctx;
+    char db[PATH_MAX], *rp = strchr(strcpy(db, path), '/');
+    int64_t start = INT64_MIN, end = INT64_MAX;
+    uint64_t id;
+    size_t k;
+    if (!rp)
+        return selection_has_database(s->what, db);
+    *rp++ = 0;
+    char *shard = strchr(rp, '/');
+    if (!shard)
+        return selection_has_policy(s->what, db, rp);
+    *shard++ = 0;
+    if (!name_is_shard(shard, &id) && !name_is_padded_shard(shard, &id))
+        return false;
+    if (s->early.meta && meta_live_find(s->early.meta, db, rp, id, &k))
+        meta_live_shard_times(s->early.meta, k, &start, &end);
+    return selection_has_shard(s->what, db, rp, id, start, end);
+}
+
+static int source_prepare_part(struct capture_source *s, const struct roots *roots,
+                               struct selecting *sel, struct capture_parts *parts, struct err *e)
+{
+    const bool whole_databases = selection_of_databases(sel->what);
+    /* What a few shards leave out says nothing about the metastore. */
+    parts->allow_left_out |= !whole_databases;
+    return whole_databases ? 0 : source_read_meta(s, roots, &sel->early, e);
+}
+
+static void selecting_clear(struct selecting *sel)
+{
+    capture_parts_clear(&sel->early);
+}
 
 /* One attempt. -ESTALE: the store was between two states. */
 static int source_attempt(struct capture_source *s, struct looking *l,
@@ -252,8 +297,13 @@ static int source_attempt(struct capture_source *s, struct looking *l,
     cleanup(window_free) struct window plan = {0};
     if (l->wanted && (r = marks_plan(s->catalog, roots.data, l->wanted, &plan, &l->later, e)) < 0)
         return r;
+    cleanup(selecting_clear) struct selecting sel = {.what = l->part};
+    const struct window_part part = {source_selects, &sel};
+    if (l->part && (r = source_prepare_part(s, &roots, &sel, &parts, e)) < 0)
+        return r;
+    parts.part = l->part ? &part : NULL;
     parts.allow_left_out |= l->later; /* not all that is kept is in it */
-    r = source_pin(s, &roots, newest ? &newest->window : &plan, wait, &parts, e);
+    r = source_pin(s, &roots, newest ? &newest->window : l->share ? l->share : &plan, &parts, e);
     return r < 0 ? r : capture_build(&parts, s->catalog, out, e);
 }
 
@@ -288,6 +338,19 @@ static void unrefp(struct pinned **c)
     capture_unref(*c ? &(*c)->c : NULL);
 }
 
+/* The same state, checked later: its folder times can be trusted now. */
+static void source_same_again(struct pinned *newest, struct pinned **c)
+{
+    if (!newest || *c == newest || memcmp(newest->digest, (*c)->digest, SHA256_BYTES) != 0)
+        return;
+    struct window w = newest->window;
+    newest->window = (*c)->window;
+    (*c)->window = w;
+    capture_unref(&(*c)->c);
+    capture_ref(&newest->c);
+    *c = newest;
+}
+
 int capture_source_take(struct capture_source *s, struct capture *before,
                         const struct window_wait *wait, struct capture **out, struct err *e)
 {
@@ -297,15 +360,7 @@ int capture_source_take(struct capture_source *s, struct capture *before,
     int r = source_settle(s, &(struct looking){.newest = newest}, wait, &c, e);
     if (r < 0)
         return r;
-    if (newest && c != newest && memcmp(newest->digest, c->digest, sizeof(c->digest)) == 0) {
-        /* The same state, checked later: its folder times can be trusted now. */
-        struct window w = newest->window;
-        newest->window = c->window;
-        c->window = w;
-        capture_unref(&c->c);
-        capture_ref(&newest->c);
-        c = newest;
-    }
+    source_same_again(newest, &c);
     if (c != newest) {
         r = pinned_settle(c, newest, s->host, e);
         if (r < 0)
@@ -313,6 +368,27 @@ int capture_source_take(struct capture_source *s, struct capture *before,
         log_debug("capture %s: %zu members, skew %lld ns", c->c.record.id, c->c.n,
                   (long long)c->window.skew_ns);
     }
+    *out = &steal_ptr(&c)->c;
+    return 0;
+}
+
+int capture_source_part(struct capture_source *s, const struct selection *what,
+                        struct capture *before, struct capture *newest,
+                        const struct window_wait *wait, struct capture **out, struct err *e)
+{
+    lock_scope(&s->lock);
+    struct looking l = {.newest = (struct pinned *)before, .part = what};
+    cleanup(unrefp) struct pinned *c = NULL;
+    if (newest)
+        l.share = &((struct pinned *)newest)->window;
+    int r = source_settle(s, &l, wait, &c, e);
+    if (r < 0)
+        return r;
+    source_same_again(l.newest, &c);
+    if (c != l.newest && (r = pinned_settle_part(c, s->host, e)) < 0)
+        return r;
+    log_debug("capture %s of a part: %zu members, skew %lld ns", c->c.record.id, c->c.n,
+              (long long)c->window.skew_ns);
     *out = &steal_ptr(&c)->c;
     return 0;
 }

@@ -13,6 +13,7 @@
 #define INFLUXFS_SNAPSHOT_SOURCE_H
 
 #include "store/influx/paths.h"
+#include "store/influx/selection.h"
 #include "store/snapshot/capture.h"
 #include "store/snapshot/marks.h"
 #include "store/snapshot/window.h"
@@ -36,6 +37,17 @@ bool capture_source_lost(const struct capture_source *s);
  * empty although meta.db lists shards). -EAGAIN: not settled in time, or a restore is at work. -EINTR: interrupted.
  * -ENFILE: out of descriptors. */
 int capture_source_take(struct capture_source *s, struct capture *newest,
+                        const struct window_wait *wait, struct capture **out, struct err *e);
+
+/* The store as it is now, as far as *what selects: the whole meta.db, the shards that are selected,
+ * those that may be as meta.db does not know them, and the folders that they are in. It is no state of
+ * the store, and no snapshot, but what one of a part is made of (store/rewrite/selected.h); its files
+ * have their indexes and sums, and its record is its own. Only what is selected is looked at and held
+ * open, and nothing else makes it fail; what earlier captures hold of it is shared. Returns a new
+ * reference to `before`, which is an earlier one of the same selection or NULL, if nothing in it has
+ * changed since. newest: a capture of the whole, or NULL. Errors as above. */
+int capture_source_part(struct capture_source *s, const struct selection *what,
+                        struct capture *before, struct capture *newest,
                         const struct window_wait *wait, struct capture **out, struct err *e);
 
 /* The store as it is now, but without the files of shards that are not wanted: `listed` of the runs of

@@ -37,6 +37,28 @@ static int put_state(struct catalog *c, const struct state *s)
     return mdb_put(c->txn, c->states, &k, &v, 0);
 }
 
+/* The greatest index of any file: that of the newest state, or of a piece that was taken in since. */
+static int catalog_last_index(struct catalog *c, const struct state *newest, uint64_t *out)
+{
+    MDB_val k = {5, (void *)"piece"}, v;
+    uint64_t piece = 0;
+    int rc = mdb_get(c->txn, c->states, &k, &v);
+    if (rc == 0 && v.mv_size != sizeof(piece))
+        return MDB_CORRUPTED;
+    if (rc == 0)
+        memcpy(&piece, v.mv_data, sizeof(piece));
+    if (piece < c->last_piece)
+        piece = c->last_piece;
+    *out = newest->rec.index > piece ? newest->rec.index : piece;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int put_piece(struct catalog *c, uint64_t index)
+{
+    MDB_val k = {5, (void *)"piece"}, v = {sizeof(index), &index};
+    return mdb_put(c->txn, c->states, &k, &v, 0);
+}
+
 /* The id of a state names what was captured and when. */
 static int catalog_make_id(struct state *s)
 {
@@ -67,8 +89,10 @@ static int catalog_new_state(struct catalog *c, const struct catalog_given *g,
     bool believe = g->earlier && memcmp(g->earlier, before->digest, SHA256_BYTES) == 0;
     if (s->rec.created_ns <= before->rec.created_ns)
         s->rec.created_ns = before->rec.created_ns + 1;
-    s->rec.index = before->rec.index + 1;
-    int rc = catalog_make_id(s);
+    int rc = catalog_last_index(c, before, &s->rec.index);
+    s->rec.index++;
+    if (rc == 0)
+        rc = catalog_make_id(s);
     if (rc == 0)
         rc = catalog_settle_files(c, g->files, g->shape, s->rec.index, believe, true);
     if (rc == 0)
@@ -106,20 +130,62 @@ static int catalog_settle_in(struct catalog *c, void *arg)
     return rc ? rc : catalog_put_shards(c, job->given->shape, s->rec.index, false);
 }
 
+static void catalog_begin(struct settling *job, const struct catalog_given *given)
+{
+    memset(job, 0, sizeof(*job));
+    job->given = given;
+    memcpy(job->state.digest, given->digest, SHA256_BYTES);
+    snprintf(job->state.rec.host, sizeof(job->state.rec.host), "%s", given->host);
+    job->state.rec.created_ns = job->state.rec.wall_ns = given->now_ns;
+    job->state.rec.skew_ns = given->skew_ns;
+}
+
 int catalog_settle_state(struct catalog *c, const struct catalog_given *given,
                          struct catalog_record *rec, struct err *e)
 {
     struct settling job;
-    memset(&job, 0, sizeof(job));
-    job.given = given;
-    memcpy(job.state.digest, given->digest, SHA256_BYTES);
-    snprintf(job.state.rec.host, sizeof(job.state.rec.host), "%s", given->host);
-    job.state.rec.created_ns = job.state.rec.wall_ns = given->now_ns;
-    job.state.rec.skew_ns = given->skew_ns;
+    catalog_begin(&job, given);
     lock_scope(&c->lock);
     int rc = catalog_transact(c, catalog_settle_in, &job);
     if (rc == 0)
         *rec = c->last = job.result.rec;
+    return catalog_explain(rc, e);
+}
+
+static int catalog_piece_in(struct catalog *c, void *arg)
+{
+    struct settling *job = arg;
+    struct state *s = &job->result, before;
+    uint64_t last;
+    *s = job->state;
+    int rc = catalog_get_newest(c, &before);
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        rc = catalog_last_index(c, &before, &last);
+    if (rc)
+        return rc;
+    c->changed = 0;
+    if ((rc =
+             catalog_settle_files(c, job->given->files, job->given->shape, last + 1, false, false)))
+        return rc;
+    s->rec.index = last + (c->changed > 0);
+    if (s->rec.created_ns <= before.rec.created_ns)
+        s->rec.created_ns = before.rec.created_ns + 1;
+    if ((rc = catalog_make_id(s)) || (c->changed && (rc = put_piece(c, s->rec.index))))
+        return rc;
+    return catalog_put_shards(c, job->given->shape, s->rec.index, false);
+}
+
+int catalog_settle_piece(struct catalog *c, const struct catalog_given *given,
+                         struct catalog_record *rec, struct err *e)
+{
+    struct settling job;
+    catalog_begin(&job, given);
+    lock_scope(&c->lock);
+    int rc = catalog_transact(c, catalog_piece_in, &job);
+    if (rc == 0) {
+        *rec = job.result.rec;
+        c->last_piece = rec->index;
+    }
     return catalog_explain(rc, e);
 }
 
@@ -143,8 +209,11 @@ static int catalog_prepare_in(struct catalog *c, void *arg)
     int rc = catalog_get_newest(c, &before);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
-    rc = catalog_settle_files(c, g->files, g->shape, before.rec.index + 1, false, false);
-    return rc ? rc : catalog_put_shards(c, g->shape, before.rec.index + 1, false);
+    uint64_t last;
+    if ((rc = catalog_last_index(c, &before, &last)))
+        return rc;
+    rc = catalog_settle_files(c, g->files, g->shape, last + 1, false, false);
+    return rc ? rc : catalog_put_shards(c, g->shape, last + 1, false);
 }
 
 int catalog_prepare(struct catalog *c, const struct catalog_files *files,

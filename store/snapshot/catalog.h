@@ -130,6 +130,12 @@ struct catalog_given {
 int catalog_settle_state(struct catalog *c, const struct catalog_given *given,
                          struct catalog_record *rec, struct err *e);
 
+/* Takes in a part of the store by itself: the folders and shards of the shape, whose new or changed files
+ * get an index above all that there were. *rec is a record of its own, with the greatest index that there
+ * is now; the newest state stays what it is. given.earlier counts for nothing. */
+int catalog_settle_piece(struct catalog *c, const struct catalog_given *given,
+                         struct catalog_record *rec, struct err *e);
+
 /* Takes in a piece of a state that is settled later: the folders and shards of the shape, whose new or
  * changed files get the index that this state will have. */
 int catalog_prepare(struct catalog *c, const struct catalog_files *files,

@@ -277,6 +277,7 @@ static int files_settle_one(struct walk *w, const struct catalog_files *files, s
         MDB_val v = {sizeof(row), &row};
         rc = mdb_cursor_put(w->cursor, &item->key, &v, found ? MDB_CURRENT : 0);
         w->c->unsaved++;
+        w->c->changed++;
     }
     if (rc)
         return rc;

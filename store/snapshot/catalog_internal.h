@@ -19,7 +19,8 @@ struct catalog {
     int memory_fd;                 /* used without a file, or when the file fails; -1 until then */
     pthread_mutex_t lock;          /* guards all below */
     struct err trouble;            /* why the file did not serve last time; else empty */
-    struct catalog_record last;    /* the newest record given: the next one must rise above it */
+    struct catalog_record last;    /* the newest record given: the next one must rise above it, */
+    uint64_t last_piece;           /* and above the index of the last piece that had changes */
     struct derived_entry *waiting; /* new values of derived files, for the next transaction */
     size_t nwaiting;
     int (*write_waiting)(struct catalog *c); /* returns one of LMDB's codes */
@@ -31,6 +32,7 @@ struct catalog {
     MDB_txn *txn;
     MDB_dbi files, states, retained, notes, derived, shards, bases;
     size_t unsaved, touched; /* rows written since the last rest, and looked at */
+    size_t changed;          /* rows of files that are new, or others now */
 };
 
 /* Works within c->txn; returns 0 or one of LMDB's codes. */

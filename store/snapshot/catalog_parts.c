@@ -46,6 +46,9 @@ static int parts_begin(struct catalog_part *p, const struct catalog_part *before
                        const struct catalog_record *whole)
 {
     p->rec = *whole;
+    /* Parts that are captured by themselves rise above each other, whatever the clock does. */
+    if (before && p->rec.index >= before->rec.index && p->rec.created_ns <= before->rec.created_ns)
+        p->rec.created_ns = before->rec.created_ns + 1;
     if (before && memcmp(before->meta_sum, p->meta_sum, SHA256_BYTES) == 0) {
         p->meta_index = before->meta_index;
         p->meta_mtime_ns = before->meta_mtime_ns;

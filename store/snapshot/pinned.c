@@ -41,8 +41,9 @@ static void pinned_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256
 
 static bool pinned_damaged(const struct capture *c, size_t i)
 {
-    const struct member *m = capture_member(c, i);
-    return m->wal_cut ? m->wal_cut->nbad > 0 : held_damaged(m->held);
+    size_t at;
+    const struct member_run *r = capture_run_of(c, i, &at);
+    return run_damaged(r, at);
 }
 
 static bool pinned_any_damaged(const struct capture *c)

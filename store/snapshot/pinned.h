@@ -28,6 +28,7 @@ struct capture_parts {
     struct held *meta_held;
     struct file_attr meta_attr, meta_folder;
     int data_fd, wal_fd;            /* the folders; wal_fd may be -1 */
+    const struct window_part *part; /* of which the window is; NULL: of all */
     bool allow_left_out;            /* more than what is kept */
     const struct window_wait *wait; /* asked while the WAL is read; NULL: no interruption */
 };
@@ -38,6 +39,9 @@ struct pinned *pinned_new(struct catalog *catalog);
 /* Gives the capture its record, and the files their indexes and sums, as far as the catalogue knows
  * them (pinned_catalog.c). earlier: a settled capture of the same store, or NULL. */
 int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e);
+
+/* The same for a capture of a part, with a record of its own. */
+int pinned_settle_part(struct pinned *p, const char *host, struct err *e);
 
 /* The same for a capture of which other captures have the rest, but without a record. */
 int pinned_prepare(struct pinned *p, struct err *e);

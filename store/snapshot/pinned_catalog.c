@@ -10,6 +10,9 @@
 
 struct view {
     struct pinned *p;
+    struct catalog_files files;
+    struct catalog_folder *folders;
+    struct catalog_shape shape;
     char path[MEMBER_PATH_MAX];
     bool failed; /* out of memory */
 };
@@ -21,12 +24,14 @@ static void pinned_get(void *ctx, size_t i, struct catalog_file *f)
     const struct member_run *r = capture_run_of(&v->p->c, i, &at);
     const struct member *m = &r->members[at];
     f->path = member_path(m, v->path);
-    f->ino = m->held ? held_inode(m->held) : 0;
     f->size = m->attr.size;
     f->mtime_ns = m->attr.mtime_ns;
     f->index = m->index;
-    f->have_sum = capture_sum(&v->p->c, i, f->sum);
-    f->damaged = capture_damaged(&v->p->c, i);
+    if (!m->held)
+        return;
+    f->ino = held_inode(m->held);
+    f->have_sum = run_sum(r, at, f->sum);
+    f->damaged = run_damaged(r, at);
 }
 
 /* A run that another capture has, too, does not change: a copy gets the index. */
@@ -60,91 +65,100 @@ static void pinned_put(void *ctx, size_t i, const struct catalog_file *f)
         run_set_sum(r, at, f->sum);
 }
 
-static struct catalog_files view_files(struct view *v)
-{
-    return (struct catalog_files){v->p->c.n, pinned_get, pinned_put, v};
-}
-
 static bool pinned_shard(void *ctx, size_t i, struct catalog_shard *out)
 {
     const struct view *v = ctx;
     return marks_of(&v->p->window.shards[i], out);
 }
 
-/* The folders, and what is to be remembered of the shards. The caller frees the list of folders. */
-static int pinned_shape(struct view *v, struct catalog_shape *out)
+static struct catalog_folder view_folder(const struct pinned *p, size_t i)
 {
-    const struct capture *c = &v->p->c;
-    struct catalog_folder *folders = calloc(c->nruns + 1, sizeof(*folders));
-    if (!folders)
+    const struct member_run *r = p->c.runs[i];
+    return (struct catalog_folder){.path = r->dir,
+                                   .first = p->c.firsts[i] + 1,
+                                   .n = r->n - 1,
+                                   .known = r->holds != RUN_LISTED || (r->settled && r->n > 1),
+                                   .digest = r->holds == RUN_KNOWN ? r->digest : NULL};
+}
+
+/* The files, the folders, or those of shards alone, and what is to be remembered of the shards. The
+ * caller owes pinned_view_end. */
+static int pinned_view_begin(struct view *v, struct pinned *p, bool shards_alone)
+{
+    *v = (struct view){.p = p, .files = {p->c.n, pinned_get, pinned_put, v}};
+    v->folders = calloc(p->c.nruns + 1, sizeof(*v->folders));
+    if (!v->folders)
         return -ENOMEM;
-    for (size_t i = 0; i < c->nruns; i++) {
-        const struct member_run *r = c->runs[i];
-        folders[i] =
-            (struct catalog_folder){.path = r->dir,
-                                    .first = c->firsts[i] + 1,
-                                    .n = r->n - 1,
-                                    .known = r->holds != RUN_LISTED || (r->settled && r->n > 1),
-                                    .digest = r->holds == RUN_KNOWN ? r->digest : NULL};
-    }
-    *out = (struct catalog_shape){.folders = folders,
-                                  .nfolders = c->nruns,
-                                  .shard = pinned_shard,
-                                  .nshards = v->p->window.nshards,
-                                  .ctx = v};
+    size_t n = 0;
+    for (size_t i = 0; i < p->c.nruns; i++)
+        if (!shards_alone || capture_run(&p->c, i).shard)
+            v->folders[n++] = view_folder(p, i);
+    v->shape = (struct catalog_shape){.folders = v->folders,
+                                      .nfolders = n,
+                                      .shard = pinned_shard,
+                                      .nshards = p->window.nshards,
+                                      .ctx = v};
     return 0;
 }
 
-int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e)
+/* Gives r, or what failed meanwhile. */
+static int pinned_view_end(struct view *v, int r, struct err *e)
 {
-    struct view v = {.p = p};
-    struct catalog_shape shape;
-    const struct catalog_files files = view_files(&v);
-    int r = pinned_shape(&v, &shape);
-    if (r < 0)
-        return err_sys(e, r, "a capture");
-    r = catalog_settle_state(p->catalog,
-                             &(struct catalog_given){.digest = p->digest,
-                                                     .earlier = earlier ? earlier->digest : NULL,
-                                                     .files = &files,
-                                                     .shape = &shape,
-                                                     .host = host,
-                                                     .now_ns = time_wall_ns(),
-                                                     .skew_ns = p->window.skew_ns},
-                             &p->c.record, e);
-    free((void *)shape.folders);
-    if (r == 0 && v.failed)
-        r = err_sys(e, -ENOMEM, "a capture");
+    free(v->folders);
+    if (r == -ENOMEM || (r == 0 && v->failed))
+        return err_sys(e, -ENOMEM, "a capture");
+    return r;
+}
+
+typedef int settle_fn(struct catalog *c, const struct catalog_given *given,
+                      struct catalog_record *rec, struct err *e);
+
+static int pinned_settle_by(struct pinned *p, settle_fn *settle, const uint8_t *earlier,
+                            const char *host, struct err *e)
+{
+    struct view v;
+    int r = pinned_view_begin(&v, p, false);
+    if (r == 0)
+        r = settle(p->catalog,
+                   &(struct catalog_given){.digest = p->digest,
+                                           .earlier = earlier,
+                                           .files = &v.files,
+                                           .shape = &v.shape,
+                                           .host = host,
+                                           .now_ns = time_wall_ns(),
+                                           .skew_ns = p->window.skew_ns},
+                   &p->c.record, e);
+    r = pinned_view_end(&v, r, e);
     for (size_t i = 0; r == 0 && i < p->c.nruns; i++)
         p->c.runs[i]->settled = true;
     return r;
 }
 
+int pinned_settle(struct pinned *p, const struct pinned *earlier, const char *host, struct err *e)
+{
+    return pinned_settle_by(p, catalog_settle_state, earlier ? earlier->digest : NULL, host, e);
+}
+
+int pinned_settle_part(struct pinned *p, const char *host, struct err *e)
+{
+    return pinned_settle_by(p, catalog_settle_piece, NULL, host, e);
+}
+
+/* The rest is the last one's, whose capture has all of it. */
 int pinned_prepare(struct pinned *p, struct err *e)
 {
-    struct view v = {.p = p};
-    struct catalog_shape shape;
-    const struct catalog_files files = view_files(&v);
-    int r = pinned_shape(&v, &shape);
-    if (r < 0)
-        return err_sys(e, r, "a capture");
-    /* The rest is the last one's, whose capture has all of it. */
-    struct catalog_folder *folders = (struct catalog_folder *)shape.folders;
-    size_t n = 0;
-    for (size_t i = 0; i < shape.nfolders; i++)
-        if (capture_run(&p->c, i).shard)
-            folders[n++] = folders[i];
-    shape.nfolders = n;
-    r = catalog_prepare(p->catalog, &files, &shape, e);
-    free(folders);
-    return r < 0 || !v.failed ? r : err_sys(e, -ENOMEM, "a capture");
+    struct view v;
+    int r = pinned_view_begin(&v, p, true);
+    if (r == 0)
+        r = catalog_prepare(p->catalog, &v.files, &v.shape, e);
+    return pinned_view_end(&v, r, e);
 }
 
 int pinned_keep_sums(struct capture *c, struct err *e)
 {
     struct pinned *p = (struct pinned *)c;
     struct view v = {.p = p};
-    const struct catalog_files files = view_files(&v);
+    const struct catalog_files files = {c->n, pinned_get, pinned_put, &v};
     if (!atomic_exchange(&p->sums_to_keep, false))
         return 0;
     int r = catalog_put_sums(p->catalog, &files, e);

@@ -166,6 +166,12 @@ bool run_sum(const struct member_run *r, size_t i, uint8_t out[SHA256_BYTES])
     return m->wal_cut->have_sum;
 }
 
+bool run_damaged(const struct member_run *r, size_t i)
+{
+    const struct member *m = &r->members[i];
+    return m->wal_cut ? m->wal_cut->nbad > 0 : held_damaged(m->held);
+}
+
 void run_set_sum(struct member_run *r, size_t i, const uint8_t sum[SHA256_BYTES])
 {
     const struct member *m = &r->members[i];

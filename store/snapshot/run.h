@@ -63,6 +63,8 @@ struct member_run *run_copy(const struct member_run *r);
 
 /* The sum of a file of the run, if it is known. */
 bool run_sum(const struct member_run *r, size_t i, uint8_t out[SHA256_BYTES]);
+/* Whether a file of the run is known to be damaged. */
+bool run_damaged(const struct member_run *r, size_t i);
 void run_set_sum(struct member_run *r, size_t i, const uint8_t sum[SHA256_BYTES]);
 
 #endif

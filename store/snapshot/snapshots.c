@@ -123,6 +123,19 @@ int snapshots_changes(struct snapshots *s, const struct marks_wanted *wanted,
     return snapshots_end(s, r, e);
 }
 
+int snapshots_part(struct snapshots *s, const struct selection *what, struct capture *before,
+                   const struct tarball_reader *reader, struct capture **out, struct err *e)
+{
+    struct window_wait wait;
+    int r = snapshots_begin(s, reader, &wait, e);
+    if (r < 0)
+        return r;
+    cleanup(tarball_unrefp) struct tarball *newest = tarball_weak_ref(&s->newest);
+    r = capture_source_part(s->source, what, before, newest ? tarball_capture(newest) : NULL, &wait,
+                            out, e);
+    return snapshots_end(s, r, e);
+}
+
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e)
 {

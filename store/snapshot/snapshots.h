@@ -35,6 +35,12 @@ void snapshots_close(struct snapshots *s); /* no tarball may be left; NULL is al
 int snapshots_now(struct snapshots *s, const struct tarball_reader *reader, struct tarball **out,
                   struct err *e);
 
+/* The store as it is now, as far as *what selects (capture_source_part), for selected_new. before: an
+ * earlier one of the same selection, which is given again while nothing in it changes; NULL: none. The
+ * caller owes one capture_unref. Errors as snapshots_now. */
+int snapshots_part(struct snapshots *s, const struct selection *what, struct capture *before,
+                   const struct tarball_reader *reader, struct capture **out, struct err *e);
+
 /* The store as it is now, without the files of shards that are not wanted (capture_source_changes). The
  * caller owes one capture_unref. Errors as snapshots_now. */
 int snapshots_changes(struct snapshots *s, const struct marks_wanted *wanted,

@@ -186,6 +186,12 @@ int tarball_new(struct hasher *h, struct capture *c, struct tarball **out)
     return 0;
 }
 
+struct tarball *tarball_ref(struct tarball *t)
+{
+    atomic_fetch_add(&t->refs, 1);
+    return t;
+}
+
 void tarball_unref(struct tarball *t)
 {
     if (!t || atomic_fetch_sub(&t->refs, 1) > 1)

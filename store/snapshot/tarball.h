@@ -20,6 +20,7 @@ struct tarball;
 /* Takes over the caller's reference to c, also on failure. The caller owes one tarball_unref,
  * before the hasher is freed. */
 int tarball_new(struct hasher *h, struct capture *c, struct tarball **out);
+struct tarball *tarball_ref(struct tarball *t);
 void tarball_unref(struct tarball *t); /* NULL is allowed */
 static inline void tarball_unrefp(struct tarball **t)
 {

@@ -190,7 +190,8 @@ static unsigned char type_of(int fd, const struct dir *list, size_t i)
 /* Walks DATA or WAL down to the shards, as influxd does: databases and policies are folders; a
  * shard's name may also be a link, and in the WAL any name may. Names that vanish meanwhile count
  * as never listed. */
-static int window_walk(struct window *w, int root, bool in_wal, const char *path, int level)
+static int window_walk(struct window *w, const struct window_part *part, int root, bool in_wal,
+                       const char *path, int level)
 {
     struct folder_seen folder;
     autoclose int fd = folder_open(root, path, in_wal ? FOLLOW_ALL : FOLLOW_NONE, &folder);
@@ -216,10 +217,12 @@ static int window_walk(struct window *w, int root, bool in_wal, const char *path
             continue;
         if (snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "/" : "", name) >= (int)sizeof(sub))
             return -ENAMETOOLONG;
+        if (!window_part_has(part, sub))
+            continue;
         if (level == LEVEL_ROOT && !name_is_hidden(name))
-            r = window_walk(w, root, in_wal, sub, LEVEL_DB);
+            r = window_walk(w, part, root, in_wal, sub, LEVEL_DB);
         else if (level == LEVEL_DB && !name_is_series(name))
-            r = window_walk(w, root, in_wal, sub, LEVEL_RP);
+            r = window_walk(w, part, root, in_wal, sub, LEVEL_RP);
         else if (level == LEVEL_RP && !in_wal && name_is_shard(name, &id))
             r = window_add_shard(w, root, sub, id, linked);
         else if (level == LEVEL_RP && !in_wal && name_is_padded_shard(name, &id))
@@ -344,20 +347,30 @@ static int window_open_changed(struct held_table *t, int data_fd, int wal_fd,
     return r;
 }
 
-static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
-                      const struct window_wait *wait, struct window *w, struct err *e)
+static int window_list(struct window *w, const struct window_part *part, int data_fd, int wal_fd,
+                       struct err *e)
 {
-    watch_look(w->watches);
-    int r = window_walk(w, data_fd, false, "", LEVEL_ROOT);
+    int r = window_walk(w, part, data_fd, false, "", LEVEL_ROOT);
     if (r < 0)
         return r == -EMFILE ? held_no_more("the data folder", e)
                             : err_sys(e, r, "listing the data folder");
-    if (wal_fd >= 0 && (r = window_walk(w, wal_fd, true, "", LEVEL_ROOT)) < 0)
+    if (wal_fd >= 0 && (r = window_walk(w, part, wal_fd, true, "", LEVEL_ROOT)) < 0)
         return r == -EMFILE ? held_no_more("the WAL folder", e)
                             : err_sys(e, r, "listing the WAL folder");
     if (wal_fd < 0 && w->nshards > 0)
         return err_set(e, -EIO, "the data folder holds %zu shards, and there is no WAL folder",
                        w->nshards);
+    return 0;
+}
+
+static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struct window_part *part,
+                      const struct window *before, const struct window_wait *wait, struct window *w,
+                      struct err *e)
+{
+    watch_look(w->watches);
+    int r = window_list(w, part, data_fd, wal_fd, e);
+    if (r < 0)
+        return r;
     struct opening first = {.t = t, .data_fd = data_fd, .wal_fd = wal_fd, .wait = wait, .w = w};
     r = before ? window_open_changed(t, data_fd, wal_fd, before, wait, w, e)
                : window_open_all(&first, e);
@@ -380,17 +393,24 @@ static int window_pin(struct held_table *t, int data_fd, int wal_fd, const struc
     return 0;
 }
 
-int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
-                const struct window_wait *wait, struct window *out, struct err *e)
+int window_take_part(struct held_table *t, int data_fd, int wal_fd, const struct window_part *part,
+                     const struct window *before, const struct window_wait *wait,
+                     struct window *out, struct err *e)
 {
     struct window w = {.watches = held_watches(t)};
-    int r = window_pin(t, data_fd, wal_fd, before, wait, &w, e);
+    int r = window_pin(t, data_fd, wal_fd, part, before, wait, &w, e);
     if (r < 0) {
         window_free(&w);
         return r;
     }
     *out = w;
     return 0;
+}
+
+int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
+                const struct window_wait *wait, struct window *out, struct err *e)
+{
+    return window_take_part(t, data_fd, wal_fd, NULL, before, wait, out, e);
 }
 
 int window_unchanged(const struct window *w, int data_fd, int wal_fd)

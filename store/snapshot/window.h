@@ -62,6 +62,18 @@ static inline bool window_interrupted(const struct window_wait *wait)
     return wait->interrupted && wait->interrupted(wait->ctx);
 }
 
+/* Which part of a store a window is of. has: whether it has the folder "DB", the policy "DB/RP" or the
+ * shard "DB/RP/ID"; what is in a folder that it does not have is not looked at. */
+struct window_part {
+    bool (*has)(void *ctx, const char *path);
+    void *ctx;
+};
+
+static inline bool window_part_has(const struct window_part *part, const char *path)
+{
+    return !part || part->has(part->ctx, path);
+}
+
 /* Catches all shards of the store whose data and WAL folders are open at data_fd and wal_fd. wal_fd
  * may be -1: influxd makes the WAL folder with the first shard, so a store with shards but no WAL
  * folder is -EIO. before is an earlier window of the same store, or NULL: shards with unchanged
@@ -70,6 +82,11 @@ static inline bool window_interrupted(const struct window_wait *wait)
  * with window_free. */
 int window_take(struct held_table *t, int data_fd, int wal_fd, const struct window *before,
                 const struct window_wait *wait, struct window *out, struct err *e);
+
+/* The same for a part; NULL: all. before may be of another part, or of all. */
+int window_take_part(struct held_table *t, int data_fd, int wal_fd, const struct window_part *part,
+                     const struct window *before, const struct window_wait *wait,
+                     struct window *out, struct err *e);
 
 /* 0 if nothing has changed since the window was taken, by folder times, attributes of the held
  * files, and segment sizes; -ESTALE if something has, or if unsure. */

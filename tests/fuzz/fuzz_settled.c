@@ -43,7 +43,7 @@ static const struct shard_files shard = {
     .db = "db", .rp = "rp", .id = 1, .ntsm = 1, .tsm = (struct shard_tsm[]){{0, 1}}};
 
 /* The points of a file that are in the range and not deleted, as a sum; false: damaged. */
-static bool points_of(const struct source *s, const struct deletes *d, struct time_range range,
+static bool points_of(const struct source *s, struct deletes *d, struct time_range range,
                       uint64_t *sum)
 {
     static struct tsmblock b;

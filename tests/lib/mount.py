@@ -17,17 +17,33 @@ def unescape(name):
     return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), name)
 
 
-def mounts_under(folder):
-    """Mount points in or at the folder, the innermost first. Read from the kernel's table,
-    since a stat of a mount whose daemon is dead or hangs does not come back well."""
-    folder = os.fspath(folder)
-    found = []
+def mount_table():
+    """(number, mount point, type) of each mount, from the kernel's table: a stat of a mount whose
+    daemon is dead or hangs does not come back well."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
         for line in table:
-            point = unescape(line.split()[4])
-            if point == folder or point.startswith(folder.rstrip("/") + "/"):
-                found.append(point)
-    return found[::-1]
+            fields = line.split()
+            yield int(fields[0]), unescape(fields[4]), fields[fields.index("-", 6) + 1]
+
+
+def mounts_under(folder):
+    """Mount points in or at the folder, the innermost first."""
+    folder = os.fspath(folder)
+    return [point for _, point, _ in mount_table() if point == folder or point.startswith(folder.rstrip("/") + "/")][::-1]
+
+
+def answering_mount(point):
+    """The number of the mount that answers there, whichever it is; None if its daemon is dead."""
+    try:
+        fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno in (errno.ENOTCONN, errno.ECONNABORTED):
+            return None
+        raise
+    try:
+        return int(re.search(r"^mnt_id:\s*(\d+)$", Path(f"/proc/self/fdinfo/{fd}").read_text(), re.M)[1])
+    finally:
+        os.close(fd)
 
 
 def has_ended(pid):
@@ -96,9 +112,7 @@ class Mount:
         return self
 
     def _ready(self):
-        # In this order: a dead mount that is there when asked is no longer seen as an answer of
-        # the folder below it, which shows for a moment when the new daemon takes its place.
-        if self.answers() and self.is_mounted():
+        if self.answers():
             return True
         if self.foreground and self.process.poll() is not None:
             raise MountError(f"exit {self.process.returncode}: {self.said()}")
@@ -111,12 +125,9 @@ class Mount:
         return str(self.point) in mounts_under(self.point)
 
     def answers(self):
-        """Whether a daemon is behind the mount; a killed one leaves a mount that is not."""
-        try:
-            os.statvfs(self.point)
-        except OSError as error:
-            return error.errno != errno.ENOTCONN
-        return True
+        """Whether influxfs answers there: neither is it a dead mount, nor the folder below one."""
+        number = answering_mount(self.point)
+        return (number, str(self.point), "fuse.influxfs") in mount_table()
 
     def pid(self):
         """The daemon's process: the one that runs with this mount point as an argument."""

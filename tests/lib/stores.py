@@ -123,14 +123,27 @@ class HandmadeStore:
         return self.root
 
 
-def one_point_each(keys, time, value):
-    """A TSM file in which each of the keys, which ascend, has one integer."""
-    data = b"\x01\x09\x00" + struct.pack(">q", time) + b"\x00" + struct.pack(">q", value << 1)
+def points_each(keys, points):
+    """A TSM file in which each of the keys, which ascend, has these integers, as (time, number) by time; numbers
+    do not descend."""
+    steps = [(time - before, number - last) for (time, number), (before, last) in zip(points, [(0, 0), *points])]
+    times = b"\x00" + b"".join(struct.pack(">q", time) for time, _ in steps)
+    data = b"\x01" + varint(len(times)) + times + b"\x00" + b"".join(struct.pack(">q", number << 1) for _, number in steps)
     block = struct.pack(">I", zlib.crc32(data)) + data
     entry, at, size = struct.Struct(">BHqqQI"), len(TSM_HEADER), len(block)
-    index = b"".join(struct.pack(">H", len(key)) + key + entry.pack(1, 1, time, time, at + i * size, size)
+    index = b"".join(struct.pack(">H", len(key)) + key + entry.pack(1, 1, points[0][0], points[-1][0], at + i * size, size)
                      for i, key in enumerate(keys))
     return TSM_HEADER + block * len(keys) + index + struct.pack(">Q", at + len(keys) * size)
+
+
+def many_rows(root, series, rows):
+    """So many series of m, each with a point a second, in one TSM file. Returns them as csv."""
+    store, times = HandmadeStore(root), [DAY + number * 10**9 for number in range(rows)]
+    store.shard(tsm={"000000001-000000001.tsm": points_each([b"m,host=%08d#!~#v" % number for number in range(series)],
+                                                            [(time, number) for number, time in enumerate(times)])})
+    store.write_meta()
+    return b"name,tags,time,host,v\n" + b"".join(b"m,,%d,%08d,%d\n" % (time, one, number)
+                                                 for number, time in enumerate(times) for one in range(series))
 
 
 def many_series(root, count):
@@ -139,8 +152,8 @@ def many_series(root, count):
     store, time = HandmadeStore(root), DAY
     keys = [b"m,host=%08d#!~#v" % number for number in range(count)]
     store.shard(tsm={f"00000000{file}-000000001.tsm":
-                     one_point_each([key for number, key in enumerate(keys) if number % 2 == file - 1 or number % 10 == 0],
-                                    time, file) for file in (1, 2)})
+                     points_each([key for number, key in enumerate(keys) if number % 2 == file - 1 or number % 10 == 0],
+                                 [(time, file)]) for file in (1, 2)})
     store.write_meta()
     return b"".join(b"m,host=%08d v=%di %d\n" % (number, 2 if number % 2 or number % 10 == 0 else 1, time)
                     for number in range(count))

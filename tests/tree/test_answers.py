@@ -1,17 +1,22 @@
 """JSON and CSV of more series than memory holds: the text, the memory, and what becomes of the file that takes
 the rest."""
 
+import errno
+import json
 import os
 import random
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
-from lib.dumps import answer, difference
-from lib.files import HANG, run
-from lib.stores import DAY, many_series
+from lib.dumps import answer, difference, dump
+from lib.dumptree import day_path
+from lib.files import HANG, run, wait_until
+from lib.metrics import Metrics
+from lib.stores import DAY, many_rows, many_series
 
 SERIES = 200_000
 SMALL = 50_000
@@ -89,6 +94,84 @@ class SpillTest(StoreTest):
             self.assertEqual(os.listdir(self.temporary), [])
             process.kill()
         self.assertEqual(os.listdir(self.temporary), [])
+
+
+class MountTest(StoreTest):
+    """The same through a mount: what does not fit is in the state folder, and status.json says how much."""
+    timeout = HANG
+    MANY, ROWS = 40_000, 3
+
+    def setUp(self):
+        super().setUp()
+        self.store, self.state = self.folder / "store", self.folder / "state"
+        self.state.mkdir()
+        self.csv = many_rows(self.store, self.MANY, self.ROWS)
+
+    def mounted_here(self):
+        return self.mount(self.store, options=f"memory=1M,state={self.state}")
+
+    @staticmethod
+    def file(mnt, form):
+        return os.fsdecode(day_path(mnt, form, "db", "autogen", "m", 1))
+
+    @staticmethod
+    def status(mnt):
+        return json.loads((mnt / "status.json").read_text())
+
+    def spilled(self, mnt):
+        return self.status(mnt)["dump_spill"]
+
+    def test_texts(self):
+        mnt = self.mounted_here()
+        self.assertEqual(self.spilled(mnt), {"folder": str(self.state), "bytes": 0, "most_bytes": 0})
+        for form in ("json", "csv"):
+            wanted = dump(self.store, form, "db", "autogen", "m")
+            text = Path(self.file(mnt, form)).read_bytes()
+            self.assertIsNone(difference(wanted, text), form)
+            for offset in (len(text) // 2, 5):
+                with open(self.file(mnt, form), "rb") as file:
+                    file.seek(offset)
+                    self.assertTrue(file.read(100_000) == wanted[offset:offset + 100_000], (form, offset))
+        self.assertTrue(text == self.csv)
+        most = self.spilled(mnt)["most_bytes"]
+        self.assertGreater(most, 40 * self.MANY)
+        self.assertLess(most, 16 * 2**20)
+        wait_until(lambda: self.spilled(mnt)["bytes"] == 0, 30, "the files without a name to be closed")
+        found = Metrics((mnt / "metrics.prom").read_text())
+        self.assertEqual((found.of("dump_spill_bytes"), found.of("dump_spill_most_bytes")), (0, most))
+        self.assertIn("Rows of dumps on disk", (mnt / "status.html").read_text())
+
+    def test_a_full_disk(self):
+        """The reader gets an error and the operator the words; with more room, all is well."""
+        if os.geteuid():
+            self.skipTest("only root can mount a small file system")
+        run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", self.state)
+        self.addCleanup(run, "umount", self.state)
+        mnt = self.mounted_here()
+        with self.assertRaises(OSError) as raised:
+            Path(self.file(mnt, "csv")).read_bytes()
+        self.assertEqual(raised.exception.errno, errno.EIO)
+        words = f"{self.state} has no room for [1-9][0-9]* MiB of rows.*memory=.*No space left"
+        self.assertRegex(self.status(mnt)["last_error"]["text"], words)
+        self.assertRegex(mnt.said(), words)
+        self.assertEqual(self.spilled(mnt)["bytes"], 0)
+        run("mount", "-o", "remount,size=64m", self.state)
+        self.assertTrue(Path(self.file(mnt, "csv")).read_bytes() == self.csv)
+
+    def test_a_kill(self):
+        """While a reader has begun: nothing is left of what was put down."""
+        mnt = self.mounted_here()
+        size = os.stat(self.file(mnt, "csv")).st_size
+        before = sorted(os.listdir(self.state))
+        file = os.open(self.file(mnt, "csv"), os.O_RDONLY)
+        self.assertEqual(os.read(file, 1000), self.csv[:1000])
+        self.assertGreater(self.spilled(mnt)["bytes"], 0)
+        mnt.kill()
+        with suppress(OSError):
+            os.close(file)
+        self.assertEqual(sorted(os.listdir(self.state)), before)
+        again = self.mount(self.store, "again", options=f"memory=1M,state={self.state}")
+        self.assertEqual(os.stat(self.file(again, "csv")).st_size, size)
 
 
 class ServerTest(StoreTest):

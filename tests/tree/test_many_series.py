@@ -1,4 +1,4 @@
-"""Line protocol of as many series as there may be: its text, and the memory that it takes."""
+"""Dumps of as many series as there may be: their text, and the memory that they take."""
 
 import gzip
 import json
@@ -8,8 +8,13 @@ from pathlib import Path
 
 from lib import fixtures
 from lib.case import StoreTest
+from lib.cost import memory_of
+from lib.crowd import DB, END, MEASUREMENT, RP, SETTINGS, Crowd, Traffic, read_by_four, wrong_texts
 from lib.cuts import INFLUXSNAP
-from lib.files import FIXTURES, HANG
+from lib.dumps import answer, difference
+from lib.files import FIXTURES, HANG, files_in
+from lib.influxd import tsm_files
+from lib.measurements import START
 from lib.stores import many_series
 
 MILLION = 1_000_000
@@ -61,3 +66,25 @@ class FixturesTest(StoreTest):
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=HANG)
         self.assertIn(done.returncode, (0, 6))  # 6: something in it cannot be line protocol
         return done.stdout
+
+
+class BusyTest(StoreTest):
+    """As a million series in make bench, where influxd cannot be asked for all of them."""
+    timeout = HANG
+
+    SERIES, BUDGET, MORE = 30_000, 1, 64  # MiB that a dump may take, and the daemon beyond it
+
+    def test_four_readers(self):
+        crowd = Crowd(self.SERIES)
+        influxd = self.influxd(self.folder / "store", cache_snapshot_memory_size=500_000, **SETTINGS)
+        crowd.fill(influxd)
+        self.assertTrue(tsm_files(influxd.root))
+        self.assertGreater(sum(Path(name).stat().st_size for name in files_in(influxd.root / "wal")), 10_000)
+        with self.mounted(influxd.root, options=f"memory={self.BUDGET}M") as mnt, Traffic(influxd, self.SERIES) as traffic:
+            copies = read_by_four(mnt, self.folder)
+            self.assertLess(memory_of(mnt.pid()), self.BUDGET + self.MORE)
+        self.assertGreater(traffic.written, 0)
+        self.assertEqual(wrong_texts(crowd, influxd, copies), [])
+        for form in ("json", "csv"):
+            wanted = answer(influxd, form, DB, RP, MEASUREMENT, START, END)
+            self.assertIsNone(difference(wanted, copies[form].read_bytes()), form)

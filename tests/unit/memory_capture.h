@@ -14,13 +14,16 @@ struct memory {
     struct capture c;
     struct member members[MEMORY_FILES];
     struct buffer bytes[MEMORY_FILES];
+    uint64_t read[MEMORY_FILES]; /* bytes */
     struct omissions left_out;
 };
 
 static inline int memory_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                               struct err *e)
 {
-    return read_buffer(&((struct memory *)c)->bytes[i], buf, n, off, e);
+    struct memory *m = (struct memory *)c;
+    m->read[i] += n;
+    return read_buffer(&m->bytes[i], buf, n, off, e);
 }
 
 static inline void memory_free(struct capture *c)

@@ -15,7 +15,7 @@
 static const char *const keys[KEYS] = {"cpu#!~#v", "cpu,host=a#!~#v", "cpu2#!~#v", "m#!~#v"};
 static uint32_t state = 7;
 
-static const struct key_deletes *of(const struct deletes *d, const char *key)
+static const struct key_deletes *of(struct deletes *d, const char *key)
 {
     return deletes_of(d, (struct slice){key, strlen(key)});
 }
@@ -72,6 +72,31 @@ static void test_rounds(void **unused)
         deletes_free(d);
         buffer_free(&b);
     }
+}
+
+/* With memory for a key at a time: forwards, each key takes one reading of the file; backwards, too. */
+static void test_by_parts(void **unused)
+{
+    (void)unused;
+    struct buffer b = {0};
+    struct deletes *d;
+    add_be(&b, 0x1502, 4);
+    for (int64_t n = 0; n < 3; n++)
+        for (size_t k = KEYS; k > 0; k--)
+            add_delete(&b, keys[k - 1], 10 * n, 10 * n + (int64_t)k);
+    struct source s = source_of(&b);
+    assert_int_equal(deletes_open(&s, (struct slice){NULL, 0}, 1, &d, NULL), 0);
+    for (size_t i = 0; i < 2 * KEYS; i++) {
+        const size_t k = i < KEYS ? i : 2 * KEYS - 1 - i;
+        const struct slice name = {keys[k], strlen(keys[k])};
+        assert_int_equal(deletes_reach(d, name, NULL), 0);
+        assert_int_equal(of(d, keys[k])->n, 3);
+        assert_int_equal(of(d, keys[k])->list[2].max, 20 + (int64_t)k + 1);
+        for (size_t other = 0; other < KEYS; other++)
+            assert_true(other == k || !of(d, keys[other]));
+    }
+    deletes_free(d);
+    buffer_free(&b);
 }
 
 static void test_of_a_measurement(void **unused)
@@ -137,9 +162,8 @@ static void test_damage(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounds),
-        cmocka_unit_test(test_of_a_measurement),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_rounds),           cmocka_unit_test(test_by_parts),
+        cmocka_unit_test(test_of_a_measurement), cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

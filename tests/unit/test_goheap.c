@@ -10,20 +10,36 @@
 
 #include <cmocka.h>
 
-static const uint32_t *values;
+static struct answer_spill *spill;
 
-static bool less(void *ctx, uint32_t a, uint32_t b)
+static bool less(void *ctx, const struct goheap_item *a, const struct goheap_item *b)
 {
     (void)ctx;
-    return values[a] / 10 < values[b] / 10;
+    return a->order / 10 < b->order / 10;
 }
 
-/* A heap of numbers whose times are all the same. */
-static struct goheap heap_of(uint32_t *items, const uint32_t *list)
+static struct goheap new_heap(void)
 {
-    static const int64_t times[10];
-    values = list;
-    return (struct goheap){.items = items, .times = times, .less = less};
+    struct goheap h = {.less = less};
+    assert_int_equal(answer_array_new(spill, sizeof(struct goheap_item), &h.items), 0);
+    return h;
+}
+
+/* A heap of numbers whose times are all the same, not in order yet. */
+static struct goheap heap_of(const uint32_t *list, size_t n)
+{
+    struct goheap h = new_heap();
+    for (; h.n < n; h.n++) {
+        const struct goheap_item item = {.order = list[h.n]};
+        answer_array_add(h.items, &item);
+    }
+    return h;
+}
+
+static void end_heap(struct goheap *h)
+{
+    assert_int_equal(h->n, 0);
+    answer_array_free(h->items);
 }
 
 static void test_order_of_equals(void **state)
@@ -31,13 +47,11 @@ static void test_order_of_equals(void **state)
     (void)state;
     static const uint32_t want[] = {0, 9, 8, 7, 6, 5, 4, 3, 2, 1};
     static const uint32_t list[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
-    uint32_t items[10];
-    struct goheap h = heap_of(items, list);
-    for (uint32_t i = 0; i < 10; i++)
-        items[h.n++] = i;
+    struct goheap h = heap_of(list, 10);
     goheap_init(&h);
     for (size_t i = 0; i < 10; i++)
-        assert_int_equal(list[goheap_pop(&h)], want[i]);
+        assert_int_equal(goheap_pop(&h).order, want[i]);
+    end_heap(&h);
 }
 
 static void test_pushes(void **state)
@@ -45,13 +59,15 @@ static void test_pushes(void **state)
     (void)state;
     static const uint32_t want[] = {3, 4, 5, 14, 12, 13, 11, 15};
     static const uint32_t list[] = {11, 12, 3, 13, 4, 14, 5, 15};
-    uint32_t items[8];
-    struct goheap h = heap_of(items, list);
+    struct goheap h = new_heap();
     for (uint32_t i = 0; i < 8; i++)
-        goheap_push(&h, i);
-    for (size_t i = 0; i < 8; i++)
-        assert_int_equal(list[goheap_pop(&h)], want[i]);
-    assert_int_equal(h.n, 0);
+        goheap_push(&h, (struct goheap_item){.series = i, .order = list[i]});
+    for (size_t i = 0; i < 8; i++) {
+        const struct goheap_item item = goheap_pop(&h);
+        assert_int_equal(item.order, want[i]);
+        assert_int_equal(list[item.series], want[i]);
+    }
+    end_heap(&h);
 }
 
 /* As streams are merged: the least goes back with its next value as long as it has one. */
@@ -60,24 +76,21 @@ static void test_streams(void **state)
     (void)state;
     static const uint32_t want[] = {15, 25, 33, 35, 37, 31, 34, 41, 44, 47,
                                     43, 45, 53, 55, 56, 52, 54, 51, 50, 57};
-    uint32_t list[] = {50, 31, 52, 33, 34, 15, 56, 37};
-    uint32_t items[8];
-    struct goheap h = heap_of(items, list);
-    for (uint32_t i = 0; i < 8; i++)
-        items[h.n++] = i;
+    static const uint32_t list[] = {50, 31, 52, 33, 34, 15, 56, 37};
+    struct goheap h = heap_of(list, 8);
     goheap_init(&h);
     for (int i = 0; i < 20; i++) {
-        uint32_t n = goheap_pop(&h);
-        assert_int_equal(list[n], want[i]);
+        struct goheap_item item = goheap_pop(&h);
+        assert_int_equal(item.order, want[i]);
         if (i >= 12)
             continue;
-        list[n] += 10;
-        goheap_push(&h, n);
+        item.order += 10;
+        goheap_push(&h, item);
     }
-    assert_int_equal(h.n, 0);
+    end_heap(&h);
 }
 
-static bool never(void *ctx, uint32_t a, uint32_t b)
+static bool never(void *ctx, const struct goheap_item *a, const struct goheap_item *b)
 {
     (void)ctx;
     (void)a;
@@ -90,26 +103,63 @@ static void test_times(void **state)
 {
     (void)state;
     static const uint32_t list[] = {50, 31, 52, 33, 34, 15, 56, 37};
-    int64_t times[8];
-    uint32_t a[8], b[8];
-    struct goheap by_less = heap_of(a, list);
-    struct goheap by_time = {.items = b, .times = times, .less = never};
+    struct goheap by_less = new_heap(), by_time = new_heap();
+    by_time.less = never;
     for (uint32_t i = 0; i < 8; i++) {
-        times[i] = list[i] / 10;
-        goheap_push(&by_less, i);
-        goheap_push(&by_time, i);
+        goheap_push(&by_less, (struct goheap_item){.series = i, .order = list[i]});
+        goheap_push(&by_time, (struct goheap_item){.series = i, .time = list[i] / 10});
     }
     for (size_t i = 0; i < 8; i++)
-        assert_int_equal(goheap_pop(&by_less), goheap_pop(&by_time));
+        assert_int_equal(goheap_pop(&by_less).series, goheap_pop(&by_time).series);
+    end_heap(&by_less);
+    end_heap(&by_time);
+}
+
+/* Items that lie in a file move as those in memory. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct goheap here = new_heap(), there = new_heap();
+    struct points_spilled spilled = {0};
+    struct answer_spill *small = NULL;
+    uint32_t next = 1;
+    answer_array_free(there.items);
+    assert_int_equal(answer_spill_new(1, "/tmp", &spilled, &small), 0);
+    assert_int_equal(answer_array_new(small, sizeof(struct goheap_item), &there.items), 0);
+    for (uint32_t i = 0; i < 5000; i++) {
+        next = next * 1103515245 + 12345;
+        const struct goheap_item item = {.time = next >> 24, .series = i, .order = next >> 18};
+        goheap_push(&here, item);
+        goheap_push(&there, item);
+    }
+    assert_true(spilled.bytes > 0);
+    for (int i = 0; i < 5000; i++)
+        assert_int_equal(goheap_pop(&here).series, goheap_pop(&there).series);
+    assert_int_equal(answer_spill_check(small, NULL), 0);
+    end_heap(&here);
+    end_heap(&there);
+    answer_spill_free(small);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return answer_spill_new(1 << 20, "/tmp", NULL, &spill);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    answer_spill_free(spill);
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_of_equals),
-        cmocka_unit_test(test_pushes),
-        cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_order_of_equals), cmocka_unit_test(test_pushes),
+        cmocka_unit_test(test_streams),         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_no_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -269,38 +269,6 @@ static void test_stays_the_same(void **state)
     catalog_close(catalog);
 }
 
-/* Prepared together, the databases are what they are one by one. */
-static void test_all(void **state)
-{
-    struct catalog *catalog = catalog_in_memory();
-    struct memory *store = store_of(5);
-    struct selected_all *all;
-    struct err e = {0};
-    (void)state;
-    if (selected_all_new(&store->c, catalog, NULL, &all, &e) < 0)
-        fail_msg("%s", e.text);
-    assert_int_equal(selected_all_count(all), 4);
-    for (size_t i = 0; i < selected_all_count(all); i++) {
-        const char *name = selected_all_name(all, i);
-        const struct selection s = of_database(&name);
-        struct capture *one, *alone;
-        assert_int_equal(selected_all_capture(all, i, &store->c, &one, NULL), 0);
-        capture_ref(&store->c);
-        alone = select_from(store, &s, catalog);
-        assert_memory_equal(capture_record(one), capture_record(alone),
-                            sizeof(struct catalog_record));
-        assert_int_equal(capture_count(one), capture_count(alone));
-        for (size_t k = 0; k < capture_count(one); k++)
-            assert_memory_equal(capture_member(one, k), capture_member(alone, k),
-                                sizeof(struct member));
-        capture_unref(alone);
-        capture_unref(one);
-    }
-    selected_all_free(all);
-    capture_unref(&store->c);
-    catalog_close(catalog);
-}
-
 static void test_told(void **state)
 {
     static const char *const links[] = {"data/a/autogen/1 -> /x", "data/a/autogen/2 -> /x",
@@ -369,9 +337,9 @@ static void test_nothing_selected(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),        cmocka_unit_test(test_meta),
-        cmocka_unit_test(test_stays_the_same), cmocka_unit_test(test_all),
-        cmocka_unit_test(test_told),           cmocka_unit_test(test_nothing_selected),
+        cmocka_unit_test(test_members),          cmocka_unit_test(test_meta),
+        cmocka_unit_test(test_stays_the_same),   cmocka_unit_test(test_told),
+        cmocka_unit_test(test_nothing_selected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

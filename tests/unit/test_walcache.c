@@ -43,7 +43,7 @@ static void put_key(struct buffer *b, const struct walcache_key *k)
         const struct walcache_value *v = &k->values[i];
         buffer_text(b, " %" PRId64 "=", v->time);
         if (k->type == VALUE_STRING)
-            buffer_text(b, "%.*s", (int)v->value.s.len, v->text);
+            buffer_text(b, "%.*s", (int)v->value.s.len, k->text + v->value.s.off);
         else if (k->type == VALUE_FLOAT)
             buffer_text(b, "%g", v->value.f);
         else
@@ -60,18 +60,22 @@ static void test_all_keys(void **state)
 {
     (void)state;
     struct memory *m = two_segments();
+    const struct walcache_query query = {.capture = &m->c, .shard = &both};
     struct walcache *w;
     struct buffer b = {0};
-    assert_int_equal(walcache_open(&m->c, &both, NULL, NULL, &w, NULL), 0);
+    assert_int_equal(walcache_open(&query, &w, NULL), 0);
     for (size_t i = 0; i < walcache_count(w); i++) {
-        const struct walcache_key *k = walcache_at(w, i);
-        assert_ptr_equal(walcache_find(w, k->key), k);
-        put_key(&b, k);
+        const struct walcache_key k = walcache_at(w, i);
+        struct walcache_key found;
+        assert_true(walcache_find(w, k.key, &found));
+        assert_ptr_equal(found.values, k.values);
+        put_key(&b, &k);
     }
     buffer_add(&b, "", 1);
     assert_memory_equal(b.p, cpu_alone, strlen(cpu_alone));
     assert_string_equal(b.p + strlen(cpu_alone), "cpu2#!~#v/0 1=0.5\n");
-    assert_null(walcache_find(w, (struct slice){"cpu,h=b#!~#gone", 15}));
+    struct walcache_key gone;
+    assert_false(walcache_find(w, (struct slice){"cpu,h=b#!~#gone", 15}, &gone));
     walcache_unref(w);
     buffer_free(&b);
     capture_unref(&m->c);
@@ -84,20 +88,54 @@ static void test_keys_of_a_measurement(void **state)
     struct memory *m = two_segments();
     const struct slice cpu = {"cpu", 3}, none = {"cpu1", 4};
     for (int alone = 0; alone < 2; alone++) {
-        const struct walcache_key *k;
+        const struct walcache_query query = {
+            .capture = &m->c, .shard = &both, .measurement = alone ? &cpu : NULL};
+        struct walcache_key k;
         struct walcache *w;
         struct buffer b = {0};
-        assert_int_equal(walcache_open(&m->c, &both, alone ? &cpu : NULL, NULL, &w, NULL), 0);
+        assert_int_equal(walcache_open(&query, &w, NULL), 0);
         assert_int_equal(walcache_count(w), alone ? 3 : 4);
-        for (size_t i = 0; (k = walcache_next(w, cpu, &i));)
-            put_key(&b, k);
+        for (size_t i = 0; walcache_next(w, cpu, &i, &k);)
+            put_key(&b, &k);
         buffer_add(&b, "", 1);
         assert_string_equal(b.p, cpu_alone);
         size_t at = 0;
-        assert_null(walcache_next(w, none, &at));
+        assert_false(walcache_next(w, none, &at, &k));
         walcache_unref(w);
         buffer_free(&b);
     }
+    capture_unref(&m->c);
+}
+
+/* A series at a time: each replay goes on after the one before, and none holds what is another's. */
+static void test_by_parts(void **state)
+{
+    static const char *const parts[] = {"cpu#!~#v/4 1=18446744073709551615\n"
+                                        "cpu#!~#w/3 1=one 2=two\n",
+                                        "cpu,h=b#!~#v/1 1=10 4=4 5=50\n", "cpu2#!~#v/0 1=0.5\n"};
+    (void)state;
+    struct memory *m = two_segments();
+    struct buffer from = {0};
+    for (size_t part = 0; part < 3; part++) {
+        const struct walcache_query query = {
+            .capture = &m->c, .shard = &both, .from = {from.p, from.n}, .memory = 1};
+        struct walcache *w;
+        struct buffer b = {0};
+        assert_int_equal(walcache_open(&query, &w, NULL), 0);
+        for (size_t i = 0; i < walcache_count(w); i++) {
+            const struct walcache_key k = walcache_at(w, i);
+            put_key(&b, &k);
+        }
+        buffer_add(&b, "", 1);
+        assert_string_equal(b.p, parts[part]);
+        const struct slice rest = walcache_rest(w);
+        from.n = 0;
+        buffer_add(&from, rest.p, rest.n);
+        assert_true(rest.p || part == 2);
+        walcache_unref(w);
+        buffer_free(&b);
+    }
+    buffer_free(&from);
     capture_unref(&m->c);
 }
 
@@ -106,16 +144,17 @@ static void test_damage(void **state)
 {
     (void)state;
     struct memory *m = two_segments();
+    const struct walcache_query query = {.capture = &m->c, .shard = &both};
     struct walcache *w;
     struct err e = {0};
     wal_write(&m->bytes[1], FIELD("cpu#!~#w", VALUE_FLOAT, "1=1"));
     m->members[1].attr.size = m->bytes[1].n;
-    assert_int_equal(walcache_open(&m->c, &both, NULL, NULL, &w, &e), -EBADMSG);
+    assert_int_equal(walcache_open(&query, &w, &e), -EBADMSG);
     assert_string_equal(e.text,
                         FOLDER "/_00002.wal: the field w is float here and string elsewhere "
                                "in its shard");
     m->members[1].attr.size -= 1;
-    assert_int_equal(walcache_open(&m->c, &both, NULL, NULL, &w, &e), -EBADMSG);
+    assert_int_equal(walcache_open(&query, &w, &e), -EBADMSG);
     assert_non_null(strstr(e.text, FOLDER "/_00002.wal"));
     capture_unref(&m->c);
 }
@@ -159,9 +198,8 @@ static void test_places_in_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_keys_of_a_measurement),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_all_keys),        cmocka_unit_test(test_keys_of_a_measurement),
+        cmocka_unit_test(test_by_parts),        cmocka_unit_test(test_damage),
         cmocka_unit_test(test_places_in_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,9 +368,11 @@ static void waits_end(void **state)
     pthread_t thread;
     store_mkdir(&f->store, "data/db/rp/1");
     pthread_create(&thread, NULL, churn_run, &c);
-    /* Some tries are lucky, and the store is caught between two changes. */
+    /* Tries may be lucky, and the store is caught between two changes: most are while the other
+     * thread waits for a processor. */
     int late = 0, interrupted = 0;
-    for (int i = 0; i < 2000 && (!late || !interrupted); i++) {
+    for (int64_t end = time_mono_ns() + 600 * SECOND;
+         time_mono_ns() < end && (!late || !interrupted);) {
         int left = 0;
         struct window_wait past = {time_mono_ns() - 1, NULL, NULL};
         struct window_wait gone = {time_mono_ns() + 30 * SECOND, count_down, &left};
