@@ -11,9 +11,10 @@
 
 int damage_cut_off(const struct capture *c, size_t i, struct err *e)
 {
-    const struct member *m = capture_member(c, i);
-    if (!m->wal_cut || m->wal_cut->nbad == 0)
-        return 0;
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(c, i, &look, e);
+    if (!m || !m->wal_cut || m->wal_cut->nbad == 0)
+        return m ? 0 : -EIO;
     return err_set(e, -EBADMSG,
                    "%s/%s: damaged at byte %" PRIu64 ": the %" PRIu64
                    " bytes from there on are not in the snapshot",
@@ -38,7 +39,10 @@ static int pass_over(void *ctx, const char *key, size_t len, int64_t min, int64_
 
 int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e)
 {
-    const struct member *m = capture_member(c, i);
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(c, i, &look, e);
+    if (!m)
+        return -EIO;
     bool tombstone = name_is_tombstone(m->name);
     if (member_is_folder(m) || !(tombstone || name_is_tsm(m->name)))
         return damage_cut_off(c, i, e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/hasher.h"
 
+#include "store/base/cleanup.h"
 #include "store/base/time.h"
 #include "store/base/worker.h"
 #include "store/snapshot/damage.h"
@@ -38,8 +39,11 @@ struct hasher {
 /* Moves *i past the members before end with known sums; true if that reaches end. */
 static bool all_known(const struct capture *c, size_t *i, size_t end)
 {
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m;
     uint8_t sum[SHA256_BYTES];
-    while (*i < end && (member_is_folder(capture_member(c, *i)) || capture_sum(c, *i, sum)))
+    while (*i < end && (m = capture_look(c, *i, &look, NULL)) &&
+           (member_is_folder(m) || capture_sum(c, *i, sum)))
         ++*i;
     return *i >= end;
 }
@@ -72,7 +76,10 @@ static struct hash_job *next_job(struct hasher *h)
 /* Hashes the next piece of the job's member, up to limit. Called without the lock. */
 static int hash_piece(struct hasher *h, struct hash_job *j, uint64_t limit, struct err *e)
 {
-    const struct member *m = capture_member(j->capture, j->member);
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(j->capture, j->member, &look, e);
+    if (!m)
+        return -EIO;
     if (j->off == 0)
         sha256_reset(j->sha);
     uint64_t left = (limit < m->attr.size ? limit : m->attr.size);
