@@ -186,6 +186,12 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
     return c->ops->read(c, i, buf, n, off, e);
 }
 
+void capture_advise(const struct capture *c, size_t i, size_t n, uint64_t off)
+{
+    if (c->ops->advise)
+        c->ops->advise(c, i, n, off);
+}
+
 /* What is told of a capture beside its members. */
 static void digest_rest(struct sha256 *h, const struct capture *c)
 {

@@ -19,6 +19,7 @@ struct capture_ops {
     void (*free)(struct capture *c); /* all that it is made of, and c itself */
     int (*read)(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                 struct err *e);
+    void (*advise)(const struct capture *c, size_t i, size_t n, uint64_t off); /* may be NULL */
     bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
     void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
     bool (*any_damaged)(const struct capture *c);       /* NULL: each is asked */

@@ -2,6 +2,8 @@
 #include "store/snapshot/tarball.h"
 
 #include "store/base/lock.h"
+#include "store/base/processors.h"
+#include "store/snapshot/inorder.h"
 #include "store/snapshot/listing.h"
 #include "store/snapshot/tarhead.h"
 
@@ -18,6 +20,7 @@ struct tarball {
     struct hash_job *job;
     struct layout *layout;
     struct listing *manifest, *sums;
+    struct inorder readers;
     uint64_t members, last, end; /* where the members, SHA256SUMS and the end stand */
     pthread_mutex_t lock;
     uint64_t front; /* everything before it has been read, by readers in order */
@@ -163,6 +166,7 @@ static void tarball_free(struct tarball *t)
     listing_free(t->sums);
     layout_free(t->layout);
     capture_unref(t->capture);
+    inorder_clear(&t->readers);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -176,6 +180,7 @@ int tarball_new(struct hasher *h, struct capture *c, struct tarball **out)
     }
     atomic_init(&t->refs, 1);
     pthread_mutex_init(&t->lock, NULL);
+    inorder_init(&t->readers);
     t->capture = c;
     int r = tarball_fill(t, h);
     if (r < 0) {
@@ -328,7 +333,28 @@ static ssize_t tarball_read_region(const struct tarball *t, const struct place *
 
 bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off)
 {
-    return off + n <= t->last && hash_job_idle(t->job);
+    return off + n <= t->last && (hash_job_idle(t->job) || processors_spare() >= 0);
+}
+
+/* Has the bytes of files in [from, to) fetched from the disk: what the kernel reads ahead by itself ends
+ * with each file. */
+static void tarball_advise(const struct tarball *t, uint64_t from, uint64_t to)
+{
+    cleanup(capture_look_end) struct capture_look look = {0};
+    from = from > t->members ? from : t->members;
+    to = to < t->last ? to : t->last;
+    if (from >= to)
+        return;
+    for (struct place p = place_at(t, from); p.at < to; p = place_next(t, &p)) {
+        const struct member *m = capture_look(t->capture, p.entry - 1, &look, NULL);
+        if (!m)
+            return; /* reading says why */
+        const uint64_t size = m->attr.size;
+        const uint64_t body = p.end - tar_round_up(size);
+        const uint64_t begin = from > body ? from - body : 0, end = to > body ? to - body : 0;
+        if (begin < end && begin < size)
+            capture_advise(t->capture, p.entry - 1, (end < size ? end : size) - begin, begin);
+    }
 }
 
 /* Lets the hasher follow a reader that continues where in-order reading had stopped. */
@@ -365,7 +391,9 @@ ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
         return 0;
     if (n > size - off)
         n = (size_t)(size - off);
-    uint64_t at = off, end = off + n, entries = end < t->end ? end : t->end;
+    uint64_t at = off, end = off + n, entries = end < t->end ? end : t->end, soon, until;
+    if (inorder_read(&t->readers, n, off, &soon, &until))
+        tarball_advise(t, soon, until);
     struct place p = at < t->end ? place_at(t, at) : (struct place){0};
     while (at < entries) {
         if (is_nowhere(&p))
