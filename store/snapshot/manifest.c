@@ -398,6 +398,7 @@ int manifest_copy(const struct manifest *m, struct manifest **out)
     c->number = m->number;
     c->index = m->index;
     c->skew_ns = m->skew_ns;
+    c->unlisted = m->unlisted;
     c->bytes = m->bytes;
     c->lists_folders = m->lists_folders;
     if ((m->selection && selection_copy(m->selection, &c->selection) < 0) ||
