@@ -24,6 +24,9 @@ struct dumptext {
     size_t memory; /* bytes */
 };
 
+/* What one dump takes at least, as with less it would ask its file for each row several times. */
+#define LEAST_SHARE ((size_t)1 << 20)
+
 /* Half of what is left, so that the first one has most; but something in any case. */
 static size_t dumpfile_share(struct dumps *all)
 {
@@ -31,6 +34,7 @@ static size_t dumpfile_share(struct dumps *all)
     lock_scope(&all->lock);
     size_t left = whole > all->memory ? whole - all->memory : 0;
     size_t share = left / 2 > whole / 16 ? left / 2 : whole / 16;
+    share = share > LEAST_SHARE ? share : LEAST_SHARE;
     all->memory += share;
     return share;
 }

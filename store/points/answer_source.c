@@ -7,7 +7,7 @@
 #define FOR_BLOCKS 2
 
 /* What the cursor of a field has in memory while it moves: a block of 1000 values, mostly, and its
- * texts, which were compressed. */
+ * texts, which were compressed; and all that the WAL holds of it. */
 static size_t source_field_bytes(const struct cursor *c)
 {
     size_t most = 0;
@@ -15,7 +15,7 @@ static size_t source_field_bytes(const struct cursor *c)
         for (size_t k = 0; k < c->blocks[i].nentries; k++)
             if (c->blocks[i].entries[k].size > most)
                 most = c->blocks[i].entries[k].size;
-    return 1000 * (sizeof(int64_t) + sizeof(union value)) +
+    return 1000 * (sizeof(int64_t) + sizeof(union value)) + c->nwal * sizeof(*c->wal) +
            (c->type == VALUE_STRING ? 4 * most : 0);
 }
 

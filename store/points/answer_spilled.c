@@ -27,7 +27,7 @@
  * texts that are sorted. The rest is for the spill, and for what a process needs anyway. */
 #define FOR_WINDOWS 8
 #define FOR_VALUES 16
-#define FOR_ROWS 8
+#define FOR_ROWS 16
 
 /* A slice of time: begin <= time < end. */
 struct slice_of_time {

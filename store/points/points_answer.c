@@ -7,8 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The part of the budget for pages of the spill. */
+/* The part of the budget for pages of the spill; where there is a WAL, that needs some. */
 #define FOR_PAGES 2
+#define FOR_PAGES_BESIDE_WAL 4
 
 /* A mark of parts takes no more than this part of the budget. */
 #define FOR_MARK 16
@@ -189,6 +190,14 @@ int points_answer_next(struct points *p, struct points_row *row, struct err *e)
     return 1;
 }
 
+static size_t answer_pages(const struct points *p)
+{
+    size_t part = FOR_PAGES;
+    for (size_t i = 0; i < p->nshards; i++)
+        part = p->shards[i].files->nwal > 0 ? FOR_PAGES_BESIDE_WAL : part;
+    return points_memory(p) / part;
+}
+
 int points_answer_open(struct points *p, struct err *e)
 {
     struct points_answer *a = p->answer = calloc(1, sizeof(*a));
@@ -198,7 +207,7 @@ int points_answer_open(struct points *p, struct err *e)
     a->parts = calloc(a->nparts + 1, sizeof(*a->parts));
     a->times = calloc(a->nparts + 1, sizeof(*a->times));
     if (!a->parts || !a->times ||
-        answer_spill_new(points_memory(p) / FOR_PAGES, p->q.folder, p->q.spilled, &a->spill) < 0 ||
+        answer_spill_new(answer_pages(p), p->q.folder, p->q.spilled, &a->spill) < 0 ||
         answer_array_new(a->spill, sizeof(struct goheap_item), &a->heap.items) < 0)
         return no_memory(e);
     a->heap.less = answer_part_less;
