@@ -15,7 +15,7 @@ from lib.dumps import answer, difference
 from lib.files import FIXTURES, HANG, files_in
 from lib.influxd import tsm_files
 from lib.measurements import START
-from lib.stores import many_series
+from lib.stores import DAY, HandmadeStore, many_series, points_each
 
 MILLION = 1_000_000
 PIECE = 2**20
@@ -44,6 +44,25 @@ class ManySeriesTest(StoreTest):
         for words, most in (((), 64), (("--memory=1M",), 16)):
             text, memory = measured(INFLUXSNAP, "-q", "-c", store, "dump", "--no-ddl", *words, "db", "autogen", "m")
             self.assertEqual(len(text), len(wanted))
+            self.assertTrue(text == wanted, words)
+            self.assertLess(memory, most, words)
+
+
+class ManyShardsTest(StoreTest):
+    timeout = HANG
+
+    def test_a_thousand(self):
+        """The shards of a range share the budget: line protocol has all of them open at once."""
+        shards, series = 1000, 20
+        store = HandmadeStore(self.folder / "store")
+        keys = [b"m,host=%08d#!~#v" % number for number in range(series)]
+        for number in range(1, shards + 1):
+            store.shard(tsm={"000000001-000000001.tsm": points_each(keys, [(number * DAY, number)])})
+        store.write_meta()
+        wanted = b"".join(b"m,host=%08d v=%di %d\n" % (host, number, number * DAY)
+                          for host in range(series) for number in range(1, shards + 1))
+        for words, most in (((), 64), (("--memory=1M",), 48)):
+            text, memory = measured(INFLUXSNAP, "-q", "-c", store.root, "dump", "--no-ddl", *words, "db", "autogen", "m")
             self.assertTrue(text == wanted, words)
             self.assertLess(memory, most, words)
 

@@ -271,6 +271,7 @@ static struct schema_cache *open_cache(struct memory *m)
 }
 
 static struct points_spilled put_down;
+static const char *folder; /* where it is put down */
 
 #define ROWS (SERIES * SHARDS * TIMES)
 
@@ -287,6 +288,7 @@ static void check(struct memory *m, int64_t from, int64_t to, size_t memory, boo
                                    .to = to,
                                    .way = POINTS_ALL,
                                    .memory = memory,
+                                   .folder = folder,
                                    .spilled = &put_down};
     struct schema_cache *c = open_cache(m);
     struct buffer want = model_text(from, to), got = read_rows(c, &q, NULL, marks, ends, &n);
@@ -344,6 +346,20 @@ static void test_like_the_model(void **state)
     assert_true(files > ROUNDS / 10);
 }
 
+/* Where nothing can be put down, WALs are replayed more often. */
+static void test_no_folder(void **state)
+{
+    (void)state;
+    folder = "/proc/no such folder";
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        struct memory *m = make_store();
+        check(m, 0, TIMES, 1, true);
+        capture_unref(&m->c);
+    }
+    assert_int_equal(put_down.most, 0);
+    folder = NULL;
+}
+
 /* Keys of a tag "#!~" are read as those of an empty one, by influxd too: once, and at that place. */
 static void test_separator_within_tag(void **state)
 {
@@ -371,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_the_model),
+        cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_separator_within_tag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
