@@ -59,6 +59,11 @@ void keypass_clear(struct keypass *p)
     *p = (struct keypass){.items = NULL};
 }
 
+int keypass_until(struct keypass *p, struct slice end)
+{
+    return end.p ? keypass_copy(&p->end, end, 0) : 0;
+}
+
 static size_t keypass_hash(struct slice key)
 {
     uint64_t h = key.n, word;

@@ -67,6 +67,10 @@ static inline bool keypass_wants(const struct keypass *p, struct slice group)
            (!p->end.p || slice_compare(group, p->end) < 0);
 }
 
+/* Keeps no keys of this group or of later ones: that is the end from now on (p NULL: there is none). 0 or
+ * -ENOMEM. */
+int keypass_until(struct keypass *p, struct slice end);
+
 /* The group from which the next pass goes on; p NULL: there is nothing left for it. */
 static inline struct slice keypass_end(const struct keypass *p)
 {

@@ -234,11 +234,11 @@ static int measurement_build(struct measurement *m, const struct measurement_que
     if (reader_interrupted(q->reader))
         return err_set(e, -EINTR, "interrupted");
     int r = 0;
-    const struct walcache_query wal = {.capture = m->capture,
-                                       .shard = m->shard,
-                                       .measurement = &m->name,
-                                       .gaps = m->gaps,
-                                       .reader = q->reader};
+    const struct walcache_query wal = {.of = {.capture = m->capture,
+                                              .shard = m->shard,
+                                              .measurement = &m->name,
+                                              .gaps = m->gaps,
+                                              .reader = q->reader}};
     if (q->wal)
         m->wal = walcache_ref(q->wal);
     else

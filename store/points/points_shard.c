@@ -83,6 +83,8 @@ int points_stream(const struct points *p, size_t i, const struct points_stream_l
                                    .values = l->values,
                                    .wal_memory = points_wal_memory(p),
                                    .deletes_memory = points_deletes_memory(p),
+                                   .folder = p->q.folder,
+                                   .spilled = p->q.spilled,
                                    .pool = l->pool,
                                    .gaps = p->q.gaps,
                                    .reader = p->q.reader,

@@ -60,7 +60,7 @@ static int revived_by_tombstone(const struct capture *c, const struct shard_file
         return err_sys(e, -ENOMEM, "the WAL");
     int r = deletes_read(&source.source, (struct slice){NULL, 0}, &d, e);
     if (r == 0)
-        r = walcache_open(&(struct walcache_query){.capture = c, .shard = &part}, &old, e);
+        r = walcache_open(&(struct walcache_query){.of = {.capture = c, .shard = &part}}, &old, e);
     for (size_t i = 0; r == 0 && i < walcache_count(old); i++) {
         const struct walcache_key k = walcache_at(old, i);
         *n += revived_in_field(whole, &k, d);
@@ -79,7 +79,8 @@ int revived_count(const struct capture *c, const struct shard_files *sh, uint64_
                mtime_of(c, sh->wal[nwal]) < mtime_of(c, tombstone))
             nwal++;
         if (nwal > 0 && !whole)
-            r = walcache_open(&(struct walcache_query){.capture = c, .shard = sh}, &whole, e);
+            r = walcache_open(&(struct walcache_query){.of = {.capture = c, .shard = sh}}, &whole,
+                              e);
         if (nwal > 0 && r == 0)
             r = revived_by_tombstone(c, sh, tombstone, nwal, whole, n, e);
     }

@@ -53,8 +53,8 @@ static uint64_t wal_bytes(const struct capture *c, const struct shard_files *sh)
 static int recent_replay(const struct schema_cache *c, const struct shard_files *sh,
                          const struct tarball_reader *reader, struct walcache **out, struct err *e)
 {
-    const struct walcache_query q = {
-        .capture = c->capture, .shard = sh, .memory = WAL_MAX, .reader = reader};
+    const struct walcache_query q = {.of = {.capture = c->capture, .shard = sh, .reader = reader},
+                                     .memory = WAL_MAX};
     cleanup(walcache_unrefp) struct walcache *w = NULL;
     if (wal_bytes(c->capture, sh) > WAL_MAX)
         return 0;

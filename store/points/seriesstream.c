@@ -10,10 +10,15 @@
 
 static const size_t nseparator = sizeof(SERIESKEY_SEPARATOR) - 1;
 
+/* As many replays of a WAL are cheaper than to put it down. */
+#define REPLAYS 4
+
 struct seriesstream {
     struct stream_query q;
-    struct slice name;    /* escaped; memory of its own */
-    struct walcache *wal; /* the least series that are still to be given, or all */
+    struct slice name;       /* escaped; memory of its own */
+    struct walcache *wal;    /* the least series that are still to be given, or all */
+    struct walranges *parts; /* the WAL, put down; NULL: it is not */
+    bool no_parts;           /* and cannot be */
     size_t wal_at;
     struct walcache_key wal_next; /* key.p NULL: there are no more in it */
     struct filekeys *keys;
@@ -44,6 +49,7 @@ void seriesstream_free(struct seriesstream *s)
     buffer_free(&s->last);
     buffer_free(&s->from_wal);
     walcache_unref(s->wal);
+    walranges_free(s->parts);
     free((char *)s->name.p);
     free(s);
 }
@@ -54,19 +60,23 @@ static void seriesstream_next_wal(struct seriesstream *s)
         s->wal_next.key.p = NULL;
 }
 
+static struct walreplay_query seriesstream_wal(const struct seriesstream *s, struct slice from)
+{
+    return (struct walreplay_query){.capture = s->q.capture,
+                                    .shard = s->q.shard,
+                                    .measurement = &s->name,
+                                    .from = from,
+                                    .gaps = s->q.gaps,
+                                    .reader = s->q.reader};
+}
+
 /* Replays the WAL from this series on. */
 static int seriesstream_replay(struct seriesstream *s, struct slice from, struct err *e)
 {
-    const struct walcache_query q = {.capture = s->q.capture,
-                                     .shard = s->q.shard,
-                                     .measurement = &s->name,
-                                     .from = from,
-                                     .memory = s->q.wal_memory,
-                                     .gaps = s->q.gaps,
-                                     .reader = s->q.reader};
-    struct walcache *before = s->wal;
+    const struct walcache_query q = {
+        .of = seriesstream_wal(s, from), .memory = s->q.wal_memory, .parts = s->parts};
+    walcache_unref(s->wal);
     s->wal = NULL;
-    walcache_unref(before);
     int r = walcache_open(&q, &s->wal, e);
     s->wal_at = 0;
     if (r == 0)
@@ -83,6 +93,27 @@ static int seriesstream_open_wal(struct seriesstream *s, struct err *e)
     return 0;
 }
 
+/* Puts the WAL down from this series on, if it would take many replays. Without room for that, it is
+ * replayed so often. */
+static int seriesstream_put_down(struct seriesstream *s, struct slice from, struct err *e)
+{
+    struct err why = {0};
+    const struct walreplay_query q = seriesstream_wal(s, from);
+    const struct walranges_limits l = {.memory = s->q.wal_memory,
+                                       .weight = walcache_left(s->wal),
+                                       .folder = s->q.folder,
+                                       .spilled = s->q.spilled};
+    if (s->parts || s->no_parts || l.weight / REPLAYS <= l.memory)
+        return 0;
+    walcache_unref(s->wal); /* which has been used */
+    s->wal = NULL;
+    int r = walranges_make(&q, &l, &s->parts, &why);
+    s->no_parts = r < 0;
+    if (r == -EINTR || r == -ENOMEM || r == -EBADMSG)
+        return err_set(e, r, "%s", why.text);
+    return 0;
+}
+
 /* Goes on in the WAL after the series that were replayed, from this one on if it is later (p NULL: no
  * matter). */
 static int seriesstream_more_wal(struct seriesstream *s, struct slice least, struct err *e)
@@ -90,13 +121,16 @@ static int seriesstream_more_wal(struct seriesstream *s, struct slice least, str
     struct slice rest;
     int r = 0;
     while (r == 0 && !s->wal_next.key.p && (rest = walcache_rest(s->wal)).p) {
-        s->from_wal.n = 0;
         if (least.p && slice_compare(least, rest) > 0)
             rest = least;
+        s->from_wal.n = 0;
         buffer_add(&s->from_wal, rest.p, rest.n);
-        r = s->from_wal.failed
-                ? no_memory(e)
-                : seriesstream_replay(s, (struct slice){s->from_wal.p, s->from_wal.n}, e);
+        if (s->from_wal.failed)
+            return no_memory(e);
+        const struct slice from = {s->from_wal.p, s->from_wal.n};
+        r = seriesstream_put_down(s, from, e);
+        if (r == 0)
+            r = seriesstream_replay(s, from, e);
     }
     return r;
 }

@@ -2,9 +2,7 @@
 #include "store/points/walcache.h"
 
 #include "store/base/cleanup.h"
-#include "store/influx/walentry.h"
 #include "store/points/keypass.h"
-#include "store/snapshot/damage.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -14,19 +12,21 @@
 struct walcache {
     atomic_uint refs;
     struct keypass keys; /* grouped by series; a thing is a struct walcache_value */
+    size_t left;
 };
 
 _Static_assert(sizeof(struct walcache_value) == sizeof(struct keypass_thing), "a value is a thing");
 
-/* How many keys are replayed between two looks whether the reader still waits. */
-#define UNINTERRUPTED 4096
+/* What a record takes, about, beside its key and values. */
+#define RECORD_COST 32
 
 /* A WAL while it is replayed. */
 struct replay {
     const struct walcache_query *q;
+    struct walcache *cache;
     struct keypass *keys;
     size_t steps;
-    const char *path;          /* of the segment */
+    size_t segment;
     struct keypass_item *item; /* for the following values; NULL: they are skipped */
     struct err *e;
 };
@@ -50,13 +50,25 @@ void walcache_unref(struct walcache *w)
     free(w);
 }
 
+/* -EBADMSG if a key has no field, or the field has another type here. */
+static int walcache_check_key(struct replay *r, struct slice key, enum value_type type,
+                              const struct keypass_item *n)
+{
+    const enum value_type before = n ? (enum value_type)n->type : type;
+    if (n && before == type)
+        return 0;
+    autofree char *path = walreplay_path(&r->q->of, r->segment);
+    if (!path)
+        return no_memory(r->e);
+    return shards_check_field(key, path, type, n && n->n > 0 ? &before : NULL, r->e);
+}
+
 /* Sets the key of the following values. */
 static int walcache_take_key(struct replay *r, struct slice key, size_t nseries,
                              enum value_type type)
 {
     struct keypass_item *n = keypass_find(r->keys, key);
-    const enum value_type before = n ? (enum value_type)n->type : type;
-    int rc = shards_check_field(key, r->path, type, n && n->n > 0 ? &before : NULL, r->e);
+    int rc = walcache_check_key(r, key, type, n);
     if (rc < 0)
         return rc;
     if (!n && !(n = keypass_add(r->keys, key, nseries)))
@@ -66,19 +78,6 @@ static int walcache_take_key(struct replay *r, struct slice key, size_t nseries,
     return 0;
 }
 
-/* Whether the values of a key are for another measurement, or for another replay. What has no readable
- * series may be of any measurement, and is for the first replay. */
-static bool is_of_another(const struct replay *r, struct slice key, struct slice *series)
-{
-    struct slice field;
-    if (!serieskey_split(key, series, &field)) {
-        *series = key;
-        return r->q->from.p != NULL;
-    }
-    return (r->q->measurement && !serieskey_is_of(key, *r->q->measurement)) ||
-           !keypass_wants(r->keys, *series);
-}
-
 static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_type type,
                            size_t count)
 {
@@ -86,19 +85,21 @@ static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_ty
     const struct slice k = {key, len};
     struct slice series;
     char name[GAPS_NAME];
-    (void)count;
     r->item = NULL;
-    if (++r->steps % UNINTERRUPTED == 0 && reader_interrupted(r->q->reader))
+    if (++r->steps % WALREPLAY_UNINTERRUPTED == 0 && reader_interrupted(r->q->of.reader))
         return err_set(r->e, -EINTR, "interrupted");
     if (keypass_fit(r->keys) < 0)
         return no_memory(r->e);
-    if (is_of_another(r, k, &series))
+    if (walreplay_is_other(&r->q->of, k, &series))
+        return 0;
+    r->cache->left += RECORD_COST + len + count * sizeof(struct walcache_value);
+    if (!keypass_wants(r->keys, series))
         return 0;
     int rc = walcache_take_key(r, k, series.n, type);
     if (rc != -EBADMSG)
         return rc;
     gaps_name(k, name);
-    return gaps_damage(r->q->gaps, rc, r->e, "left out: key %s", name);
+    return gaps_damage(r->q->of.gaps, rc, r->e, "left out: key %s", name);
 }
 
 static int walcache_on_value(void *ctx, int64_t time, const union value *v, const char *text)
@@ -131,22 +132,22 @@ static int walcache_on_remove(void *ctx, const char *key, size_t len, int64_t mi
     return 0;
 }
 
-static int leave_file(const struct replay *r, size_t member, int code)
+static void walcache_on_segment(void *ctx, size_t i)
 {
-    const struct walcache_query *q = r->q;
-    return code == -EBADMSG ? shards_leave_file(q->capture, q->shard, member, q->gaps, code, r->e)
-                            : code;
+    ((struct replay *)ctx)->segment = i;
 }
 
-static int walcache_replay_segment(struct replay *r, size_t member)
+static int walcache_replay(struct replay *r)
 {
-    cleanup(membersource_clear) struct membersource m = {.path = NULL};
-    const struct walentry_visitor v = {walcache_on_key, walcache_on_value, walcache_on_remove, r};
-    if (membersource_init(&m, r->q->capture, member) < 0)
+    const struct walcache_query *q = r->q;
+    const struct walreplay_visitor v = {
+        .records = {walcache_on_key, walcache_on_value, walcache_on_remove, r},
+        .segment = walcache_on_segment};
+    if (!q->parts)
+        return walreplay(&q->of, &v, r->e);
+    if (keypass_until(r->keys, walranges_end(q->parts, q->of.from)) < 0)
         return no_memory(r->e);
-    r->path = m.path;
-    int rc = leave_file(r, member, damage_cut_off(r->q->capture, member, r->e));
-    return rc < 0 ? rc : leave_file(r, member, walread(&m.source, &v, r->e));
+    return walranges_replay(q->parts, q->of.from, &v, r->e);
 }
 
 /* A value, and how many came before it. */
@@ -207,12 +208,10 @@ int walcache_open(const struct walcache_query *q, struct walcache **out, struct 
     if (!w)
         return no_memory(e);
     atomic_init(&w->refs, 1);
-    if (keypass_init(&w->keys, q->memory, q->from) < 0)
+    if (keypass_init(&w->keys, q->memory, q->of.from) < 0)
         return no_memory(e);
-    struct replay replay = {.q = q, .keys = &w->keys, .e = e};
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < q->shard->nwal; i++)
-        r = walcache_replay_segment(&replay, q->shard->wal[i]);
+    struct replay replay = {.q = q, .cache = w, .keys = &w->keys, .e = e};
+    int r = walcache_replay(&replay);
     if (r == 0)
         r = walcache_finish(w) < 0 ? no_memory(e) : 0;
     if (r == 0)
@@ -228,6 +227,11 @@ struct slice walcache_rest(const struct walcache *w)
 size_t walcache_memory(const struct walcache *w)
 {
     return w->keys.used;
+}
+
+size_t walcache_left(const struct walcache *w)
+{
+    return w->left;
 }
 
 size_t walcache_count(const struct walcache *w)

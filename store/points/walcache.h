@@ -6,16 +6,14 @@
  *
  * Memory: some 70 bytes and the key for a key with one value, and 16 to 32 for each further value. It
  * is bounded by replaying only the least series, as many as the query's memory holds, but one at least;
- * another replay goes on after them (keypass.h). An external sort would read the segments once, but
- * needs room on a disk, and what an entry does (delete, change a field's type) depends on those before
- * it, of which a replay has the order.
+ * another replay goes on after them (keypass.h), in the segments or in what walranges.h put down of them.
+ * So each key sees its records in their order: what one does (delete, change a field's type) depends on
+ * those before it, and a sort by time would lose that.
  */
 #ifndef INFLUXFS_POINTS_WALCACHE_H
 #define INFLUXFS_POINTS_WALCACHE_H
 
-#include "store/influx/value.h"
-#include "store/points/shards.h"
-#include "store/snapshot/tarball.h"
+#include "store/points/walranges.h"
 
 struct walcache_value {
     int64_t time; /* nanoseconds since 1970 */
@@ -32,15 +30,10 @@ struct walcache_key {
     const char *text;                    /* of strings: what value.s.off counts from */
 };
 
-/* What to replay. */
 struct walcache_query {
-    const struct capture *capture;
-    const struct shard_files *shard;
-    const struct slice *measurement;     /* escaped as in keys; NULL: the keys of all */
-    struct slice from;                   /* series before this one are left out; p NULL: none */
-    size_t memory;                       /* bytes; 0: any number */
-    const struct gaps *gaps;             /* what may be left out; may be NULL */
-    const struct tarball_reader *reader; /* may interrupt; may be NULL */
+    struct walreplay_query of;
+    size_t memory;           /* bytes; 0: any number */
+    struct walranges *parts; /* the same records, put down; NULL: the segments are read */
 };
 
 struct walcache;
@@ -58,8 +51,9 @@ static inline void walcache_unrefp(struct walcache **w)
 /* The series from which another replay goes on; p NULL: all are here. */
 struct slice walcache_rest(const struct walcache *w);
 
-/* Bytes that it takes. */
+/* Bytes that it takes, and that others, from its first series on, would take beside it, about. */
 size_t walcache_memory(const struct walcache *w);
+size_t walcache_left(const struct walcache *w);
 
 /* The keys, by series and then by field, bytewise. */
 size_t walcache_count(const struct walcache *w);

@@ -51,7 +51,7 @@ static int scan_wal(struct merge_types *t, const struct capture *c, const struct
 {
     cleanup(walcache_unrefp) struct walcache *w = NULL;
     bool fits;
-    int r = walcache_open(&(struct walcache_query){.capture = c, .shard = sh}, &w, e);
+    int r = walcache_open(&(struct walcache_query){.of = {.capture = c, .shard = sh}}, &w, e);
     for (size_t i = 0; r == 0 && i < walcache_count(w); i++) {
         const struct walcache_key k = walcache_at(w, i);
         r = merge_types_take(t, k.key, k.type, capture_member(c, sh->wal[0])->dir, &fits, e);

@@ -83,7 +83,7 @@ static int times_of_wal(const struct capture *c, const struct shard_files *sh, m
                         void *ctx, struct err *e)
 {
     cleanup(walcache_unrefp) struct walcache *w = NULL;
-    int r = walcache_open(&(struct walcache_query){.capture = c, .shard = sh}, &w, e);
+    int r = walcache_open(&(struct walcache_query){.of = {.capture = c, .shard = sh}}, &w, e);
     for (size_t i = 0; r >= 0 && i < walcache_count(w); i++) {
         const struct walcache_key k = walcache_at(w, i);
         const bool each = (r = fn(ctx, k.values[0].time, k.values[k.n - 1].time)) == 1;

@@ -63,7 +63,7 @@ int settled_add_wal(struct settled *s, const struct settled_query *q, struct err
     cleanup(tsmwriter_freep) struct tsmwriter *w = NULL;
     struct settled_output o = {.s = s, .q = q, .mtime_ns = INT64_MIN};
     const struct walcache_query wal = {
-        .capture = q->capture, .shard = q->shard, .gaps = q->gaps, .reader = q->reader};
+        .of = {.capture = q->capture, .shard = q->shard, .gaps = q->gaps, .reader = q->reader}};
     int r = walcache_open(&wal, &cache, e);
     if (r < 0)
         return r;

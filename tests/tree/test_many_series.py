@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import random
 import re
+import struct
 import subprocess
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from lib.dumps import answer, difference
 from lib.files import FIXTURES, HANG, files_in
 from lib.influxd import tsm_files
 from lib.measurements import START
-from lib.stores import many_series
+from lib.stores import DAY, HandmadeStore, many_series, points_each, snappy
 
 MILLION = 1_000_000
 PIECE = 2**20
@@ -34,6 +36,21 @@ def measured(*command):
     return bytes(output), most / 2**10
 
 
+def wal_key(host):
+    return b"m,host=%08d#!~#v" % host
+
+
+def wal_framed(kind, payload):
+    packed = snappy(payload)
+    return bytes([kind]) + struct.pack(">I", len(packed)) + packed
+
+
+def wal_written(hosts, number, time):
+    """An entry that writes an integer to each."""
+    value = struct.pack(">Iqq", 1, time, number)
+    return wal_framed(1, b"".join(b"\x02" + struct.pack(">H", len(key)) + key + value for key in map(wal_key, hosts)))
+
+
 class ManySeriesTest(StoreTest):
     timeout = HANG
 
@@ -44,6 +61,47 @@ class ManySeriesTest(StoreTest):
         for words, most in (((), 64), (("--memory=1M",), 16)):
             text, memory = measured(INFLUXSNAP, "-q", "-c", store, "dump", "--no-ddl", *words, "db", "autogen", "m")
             self.assertEqual(len(text), len(wanted))
+            self.assertTrue(text == wanted, words)
+            self.assertLess(memory, most, words)
+
+
+class LargeWalTest(StoreTest):
+    timeout = HANG
+
+    def test_bounded(self):
+        """A WAL of many keys in no order, each written twice; of every tenth one a delete leaves the second time."""
+        count, time = 300_000, DAY
+        hosts = random.Random(1).sample(range(count), count)
+        written = b"".join(b"".join((wal_written(hosts[at:at + 5000], number, time + number) for number in (1, 2)))
+                           for at in range(0, count, 5000))
+        gone = b"".join(struct.pack(">I", len(key)) + key for key in map(wal_key, range(0, count, 10)))
+        store = HandmadeStore(self.folder / "store")
+        store.shard(wal={"_00001.wal": written,
+                         "_00002.wal": wal_framed(3, struct.pack(">qq", time + 1, time + 1) + gone)})
+        store.write_meta()
+        wanted = b"".join(b"m,host=%08d v=%di %d\n" % (host, number, time + number) for host in range(count)
+                          for number in (1, 2) if number == 2 or host % 10)
+        for words, most in (((), 64), (("--memory=8M",), 32)):
+            text, memory = measured(INFLUXSNAP, "-q", "-c", store.root, "dump", "--no-ddl", *words, "db", "autogen", "m")
+            self.assertTrue(text == wanted, words)
+            self.assertLess(memory, most, words)
+
+
+class ManyShardsTest(StoreTest):
+    timeout = HANG
+
+    def test_a_thousand(self):
+        """The shards of a range share the budget: line protocol has all of them open at once."""
+        shards, series = 1000, 20
+        store = HandmadeStore(self.folder / "store")
+        keys = [b"m,host=%08d#!~#v" % number for number in range(series)]
+        for number in range(1, shards + 1):
+            store.shard(tsm={"000000001-000000001.tsm": points_each(keys, [(number * DAY, number)])})
+        store.write_meta()
+        wanted = b"".join(b"m,host=%08d v=%di %d\n" % (host, number, number * DAY)
+                          for host in range(series) for number in range(1, shards + 1))
+        for words, most in (((), 64), (("--memory=1M",), 48)):
+            text, memory = measured(INFLUXSNAP, "-q", "-c", store.root, "dump", "--no-ddl", *words, "db", "autogen", "m")
             self.assertTrue(text == wanted, words)
             self.assertLess(memory, most, words)
 

@@ -270,6 +270,9 @@ static struct schema_cache *open_cache(struct memory *m)
     return c;
 }
 
+static struct points_spilled put_down;
+static const char *folder; /* where it is put down */
+
 #define ROWS (SERIES * SHARDS * TIMES)
 
 /* Each with a cache of its own, which keeps no WAL yet, or all with the same one. */
@@ -284,7 +287,9 @@ static void check(struct memory *m, int64_t from, int64_t to, size_t memory, boo
                                    .from = from,
                                    .to = to,
                                    .way = POINTS_ALL,
-                                   .memory = memory};
+                                   .memory = memory,
+                                   .folder = folder,
+                                   .spilled = &put_down};
     struct schema_cache *c = open_cache(m);
     struct buffer want = model_text(from, to), got = read_rows(c, &q, NULL, marks, ends, &n);
     assert_string_equal(got.p, want.p);
@@ -316,10 +321,11 @@ static uint64_t read_again(struct memory *m)
     return n;
 }
 
-/* Hardly any memory means that WALs and tombstones are read again and again. */
+/* Hardly any memory means that WALs and tombstones are read again and again, or put down. */
 static void test_like_the_model(void **state)
 {
     uint64_t enough = 0, little = 0;
+    unsigned files = 0;
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
         struct memory *m = make_store();
@@ -328,11 +334,30 @@ static void test_like_the_model(void **state)
         read_again(m);
         check(m, 0, TIMES, 0, true);
         enough += read_again(m);
+        assert_int_equal(put_down.most, 0);
         check(m, 0, TIMES, 1, true);
         little += read_again(m);
+        files += put_down.most > 0;
+        assert_int_equal(put_down.bytes, 0);
+        put_down.most = 0;
         capture_unref(&m->c);
     }
-    assert_true(little > 2 * enough);
+    assert_true(2 * little > 3 * enough);
+    assert_true(files > ROUNDS / 10);
+}
+
+/* Where nothing can be put down, WALs are replayed more often. */
+static void test_no_folder(void **state)
+{
+    (void)state;
+    folder = "/proc/no such folder";
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        struct memory *m = make_store();
+        check(m, 0, TIMES, 1, true);
+        capture_unref(&m->c);
+    }
+    assert_int_equal(put_down.most, 0);
+    folder = NULL;
 }
 
 /* Keys of a tag "#!~" are read as those of an empty one, by influxd too: once, and at that place. */
@@ -362,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_the_model),
+        cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_separator_within_tag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void test_all_keys(void **state)
 {
     (void)state;
     struct memory *m = two_segments();
-    const struct walcache_query query = {.capture = &m->c, .shard = &both};
+    const struct walcache_query query = {.of = {.capture = &m->c, .shard = &both}};
     struct walcache *w;
     struct buffer b = {0};
     assert_int_equal(walcache_open(&query, &w, NULL), 0);
@@ -89,7 +89,7 @@ static void test_keys_of_a_measurement(void **state)
     const struct slice cpu = {"cpu", 3}, none = {"cpu1", 4};
     for (int alone = 0; alone < 2; alone++) {
         const struct walcache_query query = {
-            .capture = &m->c, .shard = &both, .measurement = alone ? &cpu : NULL};
+            .of = {.capture = &m->c, .shard = &both, .measurement = alone ? &cpu : NULL}};
         struct walcache_key k;
         struct walcache *w;
         struct buffer b = {0};
@@ -118,7 +118,7 @@ static void test_by_parts(void **state)
     struct buffer from = {0};
     for (size_t part = 0; part < 3; part++) {
         const struct walcache_query query = {
-            .capture = &m->c, .shard = &both, .from = {from.p, from.n}, .memory = 1};
+            .of = {.capture = &m->c, .shard = &both, .from = {from.p, from.n}}, .memory = 1};
         struct walcache *w;
         struct buffer b = {0};
         assert_int_equal(walcache_open(&query, &w, NULL), 0);
@@ -144,7 +144,7 @@ static void test_damage(void **state)
 {
     (void)state;
     struct memory *m = two_segments();
-    const struct walcache_query query = {.capture = &m->c, .shard = &both};
+    const struct walcache_query query = {.of = {.capture = &m->c, .shard = &both}};
     struct walcache *w;
     struct err e = {0};
     wal_write(&m->bytes[1], FIELD("cpu#!~#w", VALUE_FLOAT, "1=1"));
