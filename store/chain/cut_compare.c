@@ -134,10 +134,11 @@ static int compare_keep(struct making *m, const struct cut_entry *was, const str
 static int compare_item(struct comparing *c, const struct cut_entry *was,
                         const struct cut_item *item, struct err *e)
 {
-    bool matters = true;
-    const bool changed = !was || is_changed(was, capture_member(c->m->capture, item->i), &matters);
-    int r = 0;
-    if (c->look & CUT_WEIGH)
+    bool matters = true, back = false;
+    bool changed = !was || is_changed(was, capture_member(c->m->capture, item->i), &matters);
+    int r = was && changed ? cut_is_put_back(c->m, was, item, &back, e) : 0;
+    changed = changed && !back;
+    if (r == 0 && (c->look & CUT_WEIGH))
         r = compare_weigh(c->m, was, item, changed, matters, e);
     if (r == 0 && changed && (c->look & CUT_RETAIN))
         r = compare_keep(c->m, was, item, e);

@@ -82,6 +82,12 @@ int cut_retain(struct making *m, const struct cut_entry *old, const struct cut_i
 int cut_meta_matters(const struct making *m, const struct cut_entry *old,
                      const struct cut_item *item, bool *out, struct err *e);
 
+/* Whether a member that looks changed is a file of the newest cut that was put back as a copy, as a
+ * rollback does: its attributes are the same, and so are its bytes. Not of what would be linked, which
+ * is better retained anew. */
+int cut_is_put_back(const struct making *m, const struct cut_entry *old,
+                    const struct cut_item *item, bool *out, struct err *e);
+
 /* Whether a member has the same bytes as a file of the newest cut. */
 bool cut_same_bytes(const struct cut_entry *old, const struct member *m);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/chain/cut_make_internal.h"
 #include "store/influx/meta.h"
 #include "store/influx/names.h"
@@ -9,10 +10,49 @@
 #include <errno.h>
 #include <string.h>
 
+#define PIECE ((size_t)64 << 10)
+
 bool cut_same_bytes(const struct cut_entry *old, const struct member *m)
 {
     return old->ino == (m->held ? held_inode(m->held) : 0) && old->attr.size == m->attr.size &&
            old->attr.mtime_ns == m->attr.mtime_ns;
+}
+
+/* Whether the retained file and the member, which are of one size, have the same bytes. */
+static int cut_equals(const struct making *m, const struct cut_entry *old, size_t i, bool *same,
+                      struct err *e)
+{
+    autofree char *was = malloc(PIECE), *now = malloc(PIECE);
+    autoclose int fd = pool_open(m->cuts_fd, &old->place, old->attr.size, e);
+    if (fd < 0 || !was || !now)
+        return fd < 0 ? fd : err_sys(e, -ENOMEM, "%s", old->path);
+    *same = true;
+    for (uint64_t at = 0; *same && at < old->attr.size;) {
+        const uint64_t left = old->attr.size - at;
+        const size_t n = left < PIECE ? (size_t)left : PIECE;
+        int r = io_pread_all(fd, was, n, at);
+        if (r < 0)
+            return err_sys(e, r, "the retained file of %s", old->path);
+        if ((r = capture_read(m->capture, i, now, n, at, e)) < 0)
+            return r;
+        *same = memcmp(was, now, n) == 0;
+        at += n;
+    }
+    return 0;
+}
+
+int cut_is_put_back(const struct making *m, const struct cut_entry *old,
+                    const struct cut_item *item, bool *out, struct err *e)
+{
+    const struct member *member = capture_member(m->capture, item->i);
+    const char *name = path_last(item->path);
+    *out = false;
+    if (member_is_folder(member) || cut_is_folder(old) || name_is_tsm(name) ||
+        name_is_tombstone(name) || old->attr.size != member->attr.size ||
+        old->attr.mtime_ns != member->attr.mtime_ns || old->attr.mode != member->attr.mode ||
+        old->attr.uid != member->attr.uid || old->attr.gid != member->attr.gid)
+        return 0;
+    return cut_equals(m, old, item->i, out, e);
 }
 
 int cut_meta_matters(const struct making *m, const struct cut_entry *old,

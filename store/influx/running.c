@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #define DEPTH_MAX 32 /* of folders; influxd makes six levels */
 
@@ -149,9 +151,9 @@ static int by_inode(const void *va, const void *vb)
 {
     const struct process_file *a = &((const struct open_file *)va)->file;
     const struct process_file *b = &((const struct open_file *)vb)->file;
-    if (a->dev != b->dev)
-        return a->dev < b->dev ? -1 : 1;
-    return (a->ino > b->ino) - (a->ino < b->ino);
+    if (a->ino != b->ino)
+        return a->ino < b->ino ? -1 : 1;
+    return (a->dev > b->dev) - (a->dev < b->dev);
 }
 
 /* -EBUSY if the file or folder at path is among those open. */
@@ -166,36 +168,74 @@ static int check_open(const struct scan *s, const struct stat *st, const char *p
                    f->file.is_writable ? " for writing" : "");
 }
 
+/* Whether the names of a folder there come with the numbers that stat would give. */
+static bool running_tells_inodes(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return false;
+    return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC ||
+           fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC;
+}
+
+static bool running_is_below(const void *file, const void *ino)
+{
+    return ((const struct open_file *)file)->file.ino < *(const ino_t *)ino;
+}
+
+/* Whether a file of this number is open, on any disk: most are of none that is, and need no stat. */
+static bool running_may_be_open(const struct scan *s, ino_t ino)
+{
+    const size_t i =
+        array_bisect(s->open_files, s->n, sizeof(*s->open_files), &ino, running_is_below);
+    return i < s->n && s->open_files[i].file.ino == ino;
+}
+
+static int running_walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, int depth);
+
+/* One entry of a folder, whose path of len bytes is in path. */
+static int running_walk_entry(const struct scan *s, int fd, const char *name, char path[PATH_MAX],
+                              size_t len, int depth)
+{
+    struct stat st;
+    const size_t n = len + 1 + strlen(name);
+    int r = 0;
+    if (n >= PATH_MAX || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    snprintf(path + len, PATH_MAX - len, "/%s", name);
+    if (S_ISREG(st.st_mode)) {
+        r = check_open(s, &st, path);
+    } else if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
+        autoclose int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (sub >= 0)
+            r = running_walk(s, sub, path, n, depth + 1);
+        else if (errno != ENOENT)
+            r = err_sys(s->e, -errno, "%s", path);
+    }
+    path[len] = 0;
+    return r;
+}
+
 /* Checks the folder open at fd, whose path of len bytes is in path, and all below it. */
 static int running_walk(const struct scan *s, int fd, char path[PATH_MAX], size_t len, int depth)
 {
     struct stat st;
+    const struct dirent *d;
     if (fstat(fd, &st) < 0)
         return err_sys(s->e, -errno, "%s", path);
-    int r = check_open(s, &st, path);
-    cleanup(dir_free) struct dir list = {0};
-    if (r == 0 && (r = dir_read(fd, &list)) < 0)
-        return err_sys(s->e, r, "%s", path);
-    for (size_t i = 0; r == 0 && i < list.n; i++) {
-        const char *name = list.names[i];
-        size_t n = len + 1 + strlen(name);
-        if ((depth == 0 && name_is_hidden(name)) || n >= PATH_MAX)
+    int r = check_open(s, &st, path), own = dup(fd);
+    autoclosedir DIR *list = own < 0 ? NULL : fdopendir(own);
+    if (!list)
+        return err_sys(s->e, -errno, "%s", path);
+    const bool tells = running_tells_inodes(fd);
+    while (r == 0 && (errno = 0, d = readdir(list))) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+            (depth == 0 && name_is_hidden(d->d_name)))
             continue;
-        if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        snprintf(path + len, PATH_MAX - len, "/%s", name);
-        if (S_ISREG(st.st_mode)) {
-            r = check_open(s, &st, path);
-        } else if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
-            autoclose int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            if (sub >= 0)
-                r = running_walk(s, sub, path, n, depth + 1);
-            else if (errno != ENOENT)
-                r = err_sys(s->e, -errno, "%s", path);
-        }
-        path[len] = 0;
+        if (!tells || d->d_type != DT_REG || running_may_be_open(s, d->d_ino))
+            r = running_walk_entry(s, fd, d->d_name, path, len, depth);
     }
-    return r;
+    return r == 0 && errno ? err_sys(s->e, -errno, "%s", path) : r;
 }
 
 /* Looks for the open files in the store: the store may have many files, processes hold few. */

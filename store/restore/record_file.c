@@ -172,6 +172,8 @@ int record_reading_open(int folder, const char *name, struct record_reading **ou
     if (!(r->file = fdopen(fd, "r")))
         return -ENOMEM;
     steal_fd(&fd);
+    if (setvbuf(r->file, NULL, _IOFBF, PIECE) != 0)
+        return -ENOMEM;
     int got = file_begin(r);
     if (got == 0)
         *out = steal_ptr(&r);

@@ -341,6 +341,19 @@ class AfterwardsTest(RollbackTest):
         self.rollback("latest")
         self.same(wanted, store_tree(self.store, times=False))
 
+    def test_nothing_written_since(self):
+        """The copies that a rollback makes are no change; a byte in one of them is."""
+        self.rollback("latest")
+        snap(self.store, "cut", "--guard=off")
+        self.assertEqual([cut.number for cut in chain(self.state)], [-1, 0, 1])
+        segment = self.shard(3, "wal") / "_00001.wal"
+        when = segment.stat()
+        data = bytearray(segment.read_bytes())
+        data[20] ^= 1
+        segment.write_bytes(data)
+        os.utime(segment, ns=(when.st_atime_ns, when.st_mtime_ns))
+        self.assertIn("cut 2", snap(self.store, "cut", "--guard=off"))
+
     def test_held_twice(self):
         """What only the cuts still hold counts, although two of them have it."""
         self.rollback("0")
