@@ -68,6 +68,12 @@ int64_t report_backup_ns(const struct report *r)
     return time_later(ns, history_good_ns(&r->history, HISTORY_BACKUP));
 }
 
+bool report_left_stopped(const struct report *r)
+{
+    const bool fetches = r->job_now.working && (!r->job_now.known || r->job_now.kind == JOB_FETCH);
+    return r->stopped.n > 0 && !fetches && r->use != REPORT_IN_USE;
+}
+
 bool report_clock_set(const struct cut_info *c, const struct cut_info *before)
 {
     return before && c->head.wall_ns < before->head.wall_ns;

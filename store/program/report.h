@@ -169,6 +169,10 @@ int report_cuts(struct report *r, struct cuts *c, struct err *e);
 int64_t report_cut_ns(const struct report *r);
 int64_t report_backup_ns(const struct report *r);
 
+/* Whether a fetch that ended in between has left stopped what it had stopped. Not while one is at
+ * work, nor once an influxd uses the store, which somebody has started since. */
+bool report_left_stopped(const struct report *r);
+
 /* Frees all that it holds but paths, state, mountpoint and options. */
 void report_clear(struct report *r);
 void report_capture_clear(struct report_capture *c);

@@ -341,6 +341,8 @@ static void prom_jobs(struct buffer *b, const struct report *r)
     const struct jobs *j = &r->jobs;
     prom_gauge(b, "jobs_known", !r->jobs_unknown.text[0],
                "Whether what the state folder remembers of nightly jobs could be read.");
+    prom_gauge(b, "left_stopped", report_left_stopped(r),
+               "Whether a fetch has left stopped what it had stopped.");
     if (r->jobs_unknown.text[0])
         return;
     prom_metric(b, "jobs_total", "counter", "Nightly jobs that have ended, by result.");

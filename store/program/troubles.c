@@ -261,13 +261,11 @@ static void trouble_job_ended(struct finder *f, enum job_kind kind)
                 "The last influxfs-%s, for %.40s, was done with omissions", name, day);
 }
 
-/* An influxd that is at work was started since, by whomever. */
 static void trouble_left_stopped(struct finder *f)
 {
     const struct report *r = f->r;
-    const bool fetches = r->job_now.working && (!r->job_now.known || r->job_now.kind == JOB_FETCH);
     char since[TIME_TEXT], todo[400];
-    if (!r->stopped.n || fetches || r->use == REPORT_IN_USE)
+    if (!report_left_stopped(r))
         return;
     time_text(r->stopped.since_ns, since);
     snprintf(todo, sizeof(todo), "Start it: `systemctl start %.300s`.", r->stopped.units[0]);

@@ -140,7 +140,7 @@ class Browser:
         said = self._ask("Page.navigate", url=Path(path).as_uri())
         if "errorText" in said:
             raise BrowserError(f"{path}: {said['errorText']}")
-        end = time.monotonic() + 30 * PATIENCE
+        end = time.monotonic() + 60 * PATIENCE
         while "Page.loadEventFired" not in self.seen:
             self._heard(self._next(end))
 

@@ -18,18 +18,23 @@ PATIENCE = 8
 HANG = 75 * PATIENCE  # no program that a test runs takes so many seconds, unless it hangs
 
 
+def within(condition, seconds, step=0.02):
+    """What condition() returned as soon as that is true, or what it returns after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(step)
+    return value
+
+
 def wait_until(condition, timeout, what, step=0.02):
     """Returns what condition() returned as soon as that is true. The timeout: seconds that are
-    plenty on a quiet machine."""
-    timeout *= PATIENCE
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {timeout} s for {what}")
-        time.sleep(step)
+    plenty on a quiet machine; a minute at least, since a disk that others write to can stand still
+    for longer than most things take."""
+    timeout = max(timeout, 60) * PATIENCE
+    value = within(condition, timeout, step)
+    if not value:
+        raise TimeoutError(f"waited {timeout} s for {what}")
+    return value
 
 
 def files_in(*folders):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from lib.files import wait_until
+from lib.files import PATIENCE, within
 from lib.mount import mounts_under
 
 # Children inherit it, however they detach themselves: so they are known as ours.
@@ -28,10 +28,7 @@ def processes_of(folder):
 
 
 def wait_for_end(folder, seconds):
-    try:
-        wait_until(lambda: not processes_of(folder), seconds, "processes to end")
-    except TimeoutError:
-        pass
+    within(lambda: not processes_of(folder), seconds * PATIENCE)
 
 
 def clean_up(folder):
@@ -39,7 +36,7 @@ def clean_up(folder):
     left = [f"mount {point}" for point in mounts_under(folder)]
     for point in mounts_under(folder):
         subprocess.run(["umount", "-l", point], check=False)
-    wait_for_end(folder, 10)  # a daemon that was unmounted just now is on its way out
+    wait_for_end(folder, 30)  # a daemon that was unmounted just now is on its way out
     for pid, command in processes_of(folder):
         left.append(f"process {pid} {command}")
         try:

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 
-from lib.files import HANG, wait_until
+from lib.files import HANG, PATIENCE, within
 from lib.influxd import InfluxError
 
 FLUSH_BYTES = 2000  # a shard with more in its cache is flushed within a second
@@ -63,11 +63,7 @@ class Writer(threading.Thread):
                 dict(zip(cache["columns"], cache["values"][0]))["memBytes"] <= FLUSH_BYTES
                 for cache in self.influxd.run("SHOW STATS FOR 'tsm1_cache'")
                 if cache["tags"]["database"] == self.database)
-        try:
-            wait_until(idle, 2, "influxd to flush", step=0.05)
-        except TimeoutError:
-            return False
-        return not self.stopping.is_set()
+        return within(idle, 2 * PATIENCE, step=0.05) and not self.stopping.is_set()
 
     def create(self):
         self.influxd.run(f'CREATE DATABASE "{self.database}" WITH DURATION INF SHARD DURATION 1d')

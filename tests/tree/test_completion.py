@@ -43,7 +43,7 @@ class CompletionTest(StoreTest):
         pid, terminal = pty.fork()
         if pid == 0:
             os.execvpe(shell[0], shell, self.environment)
-        wrote, end = b"", time.monotonic() + 20 * PATIENCE
+        wrote, end = b"", time.monotonic() + 60 * PATIENCE
         sent = False
         try:
             while not (sent and done(wrote)):

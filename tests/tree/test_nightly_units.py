@@ -129,6 +129,9 @@ class FetchStopsTest(NightlyUnitsTest):
     def check(self, host):
         return host.run("influxsnap", "-c", "/etc/influxdb/influxdb.conf", "status", "--check", check=False)
 
+    def prom(self, host):
+        return host.run("influxsnap", "-c", "/etc/influxdb/influxdb.conf", "status", "--prometheus")
+
     def test_cut_off(self):
         """Stopped, or killed, while influxd is down for it: influxd is up again, at once or after the next fetch."""
         with Booted(self.root) as host:
@@ -149,11 +152,13 @@ class FetchStopsTest(NightlyUnitsTest):
             host.run("systemctl", "kill", "-s", "KILL", "mine")
             wait_until(lambda: "influxdb was stopped by a fetch that was killed" in self.check(host), 60, "the check to say so")
             self.assertRegex(self.check(host), r"^INFLUXFS CRITICAL.*`systemctl start influxdb`")
+            self.assertIn("\ninfluxfs_left_stopped 1\n", self.prom(host))
             (self.root / "slow").unlink()
             said = self.fetch(host, "--stop=influxdb")
             self.assertIn("influxdb was left stopped by a fetch that was killed", said)
             self.wait_for_influxd(host)
             self.assertNotIn("killed", self.check(host))
+            self.assertIn("\ninfluxfs_left_stopped 0\n", self.prom(host))
 
     def service(self, name, *lines):
         unit = self.root / f"etc/systemd/system/{name}.service"

@@ -16,7 +16,7 @@ import zlib
 from lib import fixtures
 from lib.case import StoreTest
 from lib.cuts import snap, snap_code
-from lib.files import CHECKOUT, HANG, files_in, run, sha256, wait_until
+from lib.files import CHECKOUT, HANG, PATIENCE, files_in, run, sha256, wait_until, within
 from lib.influxbackup import influxd_command, restore_legacy, restore_portable, rpc_address
 from lib.influxd import Influxd, InfluxError
 from lib.load import Load
@@ -70,9 +70,7 @@ class SetTest(StoreTest):
             except InfluxError:
                 return False
             return found == expected
-        try:
-            wait_until(equal, 10, "the same answers", step=0.1)
-        except TimeoutError:
+        if not within(equal, 60 * PATIENCE, step=0.1):
             for where, answer in expected.items():
                 self.assertEqual(points(influxd, *where), answer, where)
 
@@ -407,9 +405,8 @@ class InstantTest(SetTest):
         for n, (copy, began, ended) in enumerate(copies):
             with Influxd(self.folder / f"copy-{n}") as other:
                 restore_portable(other, copy)
-                try:  # it does not wait until the last shard has been taken in
-                    wait_until(lambda: self.wrong(other, load, began, ended) == [], 5, "the last shard", step=0.2)
-                except TimeoutError:
+                # It does not wait until the last shard has been taken in.
+                if not within(lambda: self.wrong(other, load, began, ended) == [], 60 * PATIENCE, step=0.2):
                     self.assertEqual(load.wrong_points(other, began, ended), [])
 
     def wrong(self, other, load, began, ended):
