@@ -3,7 +3,7 @@
  * skip_damaged. */
 #include "fs/dumps_internal.h"
 #include "fs/generated_files.h"
-#include "fs/now.h"
+#include "fs/parts.h"
 #include "fs/request.h"
 #include "fs/status.h"
 #include "store/base/lock.h"
@@ -69,11 +69,11 @@ static int dumps_open_contents(struct request *r, struct capture *c, struct sche
     return 0;
 }
 
-int dumps_contents(struct request *r, struct schema_cache **out)
+int dumps_contents(struct request *r, const char *db, struct schema_cache **out)
 {
     struct dumps *d = r->fs->dumps;
     struct instant *i;
-    int rc = now_instant(r, "dump/", &i);
+    int rc = parts_instant(r, db, "dump/", &i);
     if (rc < 0)
         return rc;
     cleanup(capture_unrefp) struct capture *c = instant_capture(i);

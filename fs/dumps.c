@@ -155,7 +155,7 @@ static int dumps_names_lookup(struct request *r, struct node *node, const char *
     char coded[DUMP_NAME_MAX + 1];
     const char *plain;
     size_t i = 0;
-    int rc = dumps_contents(r, &c);
+    int rc = dumps_contents(r, dir->db, &c);
     if (rc < 0)
         return rc;
     while ((plain = next_name(shards_meta(schema_cache_shards(c)), dir, &i))) {
@@ -177,7 +177,7 @@ static int dumps_names_list(struct request *r, struct node *node, struct names *
     char coded[DUMP_NAME_MAX + 1];
     const char *plain;
     size_t i = 0;
-    int rc = dumps_contents(r, &c);
+    int rc = dumps_contents(r, dir->db, &c);
     if (rc < 0)
         return rc == -ENOENT && !dir->db ? 0 : rc; /* there is no store */
     while (rc == 0 && (plain = next_name(shards_meta(schema_cache_shards(c)), dir, &i))) {
@@ -256,7 +256,7 @@ static int dumps_policy_lookup(struct request *r, struct node *node, const char 
     bool is_day = dump_name_is_day(name, &day);
     if (!is_day && !dump_name_parse(name, dir->format, &parsed))
         return -ENOENT;
-    int rc = dumps_contents(r, &c);
+    int rc = dumps_contents(r, dir->db, &c);
     if (rc < 0)
         return rc;
     return is_day ? dumps_day_lookup_in(r, dir, c, name, day, child)
@@ -270,7 +270,7 @@ static int dumps_policy_list(struct request *r, struct node *node, struct names 
     cleanup(schema_cache_unrefp) struct schema_cache *c = NULL;
     cleanup(days_clear) struct days days = {0};
     struct err e = {0};
-    int rc = dumps_contents(r, &c);
+    int rc = dumps_contents(r, dir->db, &c);
     if (rc < 0)
         return rc;
     int broken = schema_cache_days(c, dir->db, dir->rp, INT64_MIN, INT64_MAX, &reader, &days, &e);
@@ -296,7 +296,7 @@ static int dumps_day_lookup(struct request *r, struct node *node, const char *na
     day_times(dir->day, &from, &to);
     if (!dump_name_parse(name, dir->format, &parsed) || parsed.from != from || parsed.to != to)
         return -ENOENT;
-    int rc = dumps_contents(r, &c);
+    int rc = dumps_contents(r, dir->db, &c);
     return rc < 0 ? rc : dumps_file_lookup(r, dir, c, &parsed, child);
 }
 
@@ -309,7 +309,7 @@ static int dumps_day_list(struct request *r, struct node *node, struct names *ou
     const struct tarball_reader reader = {request_interrupted, r};
     struct dump_query q = query_of(dir, 0, 0);
     day_times(dir->day, &q.from, &q.to);
-    int rc = dumps_contents(r, &c);
+    int rc = dumps_contents(r, dir->db, &c);
     if (rc < 0)
         return rc;
     int broken = schema_cache_policy(c, dir->db, dir->rp, q.from, q.to, &reader, &o, &e);

@@ -34,8 +34,9 @@ struct dumps {
 /* What dumps may lack, and do lack (dump_contents.c). */
 void dumps_lacks_init(struct dumps *d);
 
-/* What the caller's instant contains; the caller owes one schema_cache_unref. */
-int dumps_contents(struct request *r, struct schema_cache **out);
+/* What the caller's instant of a database contains (parts.h); db NULL: meta.db at least. The caller owes
+ * one schema_cache_unref. */
+int dumps_contents(struct request *r, const char *db, struct schema_cache **out);
 
 /* Gives the caller's errno for -errno r, and reports the reason in status.json unless the caller is
  * to blame. */
