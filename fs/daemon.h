@@ -59,7 +59,7 @@ int detach_start(void);
 void detach_ready(int fd);
 
 /* Lets influxd go first: snapshots are background work. Call before other threads start, which
- * inherit it. A process that neither goes to the background nor leads its session gives no way:
+ * inherit it; detach_ready does its part then. A process that neither goes to the background nor leads its session gives no way:
  * somebody looks at it. */
 void detach_give_way(bool background);
 

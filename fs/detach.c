@@ -15,6 +15,8 @@
 /* Enough for influxd to keep its rate; more would starve look-ups on a busy machine. */
 #define GIVE_WAY 10
 
+static bool gives_way;
+
 /* With autogroup (the kernel's default) nice values count within a session, which has its own. */
 static void give_way_as_session(void)
 {
@@ -28,6 +30,7 @@ static void give_way_as_session(void)
 
 void detach_give_way(bool background)
 {
+    gives_way = true;
     if (background || getsid(0) == getpid())
         setpriority(PRIO_PROCESS, 0, GIVE_WAY);
     give_way_as_session();
@@ -66,7 +69,8 @@ void detach_ready(int fd)
     if (null > 2)
         close(null);
     setsid();
-    give_way_as_session();
+    if (gives_way)
+        give_way_as_session();
     prctl(PR_SET_PDEATHSIG, 0);
     /* The parent may be gone by now; the mount stands all the same. */
     if (write(fd, "", 1) < 0)

@@ -354,7 +354,8 @@ static int main_run(struct daemon *d)
     }
     held_raise_limit(); /* a capture of a large store holds a descriptor for each file */
     keep_memory_small();
-    detach_give_way(!d->options.foreground);
+    if (d->options.pace != PACE_OFF)
+        detach_give_way(!d->options.foreground);
     if (notify_open(&d->fs.notify, &deaf) < 0)
         log_warning("%s", deaf.text);
     int r = main_start(d, &e);

@@ -2,12 +2,11 @@
 #include "fs/pace.h"
 
 #include "store/base/lock.h"
+#include "store/base/processors.h"
 #include "store/base/time.h"
 #include "store/influx/process.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +19,6 @@
 struct pace {
     uint64_t setting;
     unsigned processors;
-    int load; /* /proc/loadavg */
 
     pthread_mutex_t lock;        /* guards what follows */
     clockid_t influxd[INFLUXDS]; /* the processor time of each */
@@ -41,7 +39,6 @@ struct pace *pace_new(uint64_t setting)
         return NULL;
     pthread_mutex_init(&p->lock, NULL);
     p->setting = setting;
-    p->load = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     p->processors = n > 0 ? (unsigned)n : 1;
     return p;
@@ -51,8 +48,6 @@ void pace_free(struct pace *p)
 {
     if (!p)
         return;
-    if (p->load >= 0)
-        close(p->load);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -118,20 +113,11 @@ static bool pace_is_influxd_busy(struct pace *p, int64_t now)
     return p->busy;
 }
 
-/* Whether other threads want all processors, not counting this one. */
-static bool is_crowded(const struct pace *p)
-{
-    char text[128] = "";
-    unsigned running;
-    return pread(p->load, text, sizeof(text) - 1, 0) > 0 &&
-           sscanf(text, "%*s %*s %*s %u/", &running) == 1 && running > p->processors;
-}
-
 static uint64_t rate_now(struct pace *p, int64_t now)
 {
     if (p->setting != PACE_AUTO)
         return p->setting;
-    bool give_way = p->influxds && pace_is_influxd_busy(p, now) && is_crowded(p);
+    bool give_way = p->influxds && pace_is_influxd_busy(p, now) && processors_spare() < 0;
     return give_way ? (uint64_t)PACE_AUTO_BYTES * p->processors : 0;
 }
 

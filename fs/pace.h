@@ -2,7 +2,7 @@
 /*
  * Giving way to influxd while snapshots and dumps are read: -o pace=.
  *
- * The daemon's niceness (detach.c) does not slow a reader, which competes with influxd at full
+ * The daemon's niceness (detach.c; none with PACE_OFF) does not slow a reader, which competes with influxd at full
  * priority and costs as much as the daemon. But a reader waits for its bytes, so all readers
  * together are limited to a rate:
  *

@@ -42,6 +42,17 @@ static int write_all(int fd, const char *p, size_t n, off_t off)
     return 0;
 }
 
+/* The kernel takes no more of one advice than it would read ahead by itself, 128 KiB at least. */
+#define ADVISED ((size_t)128 << 10)
+
+void io_advise(int fd, size_t n, uint64_t off)
+{
+    for (size_t done = 0; done < n; done += ADVISED) {
+        const size_t part = n - done < ADVISED ? n - done : ADVISED;
+        posix_fadvise(fd, (off_t)(off + done), (off_t)part, POSIX_FADV_WILLNEED);
+    }
+}
+
 int io_write_all(int fd, const void *buf, size_t n)
 {
     return write_all(fd, buf, n, -1);

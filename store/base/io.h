@@ -17,6 +17,9 @@
 /* Reads exactly n bytes at off. A file that ends before that is -ENODATA, never a short read. */
 int io_pread_all(int fd, void *buf, size_t n, uint64_t off);
 
+/* Has the kernel fetch from the disk, soon, what it does not have in memory of the n bytes at off. */
+void io_advise(int fd, size_t n, uint64_t off);
+
 /* Writes all n bytes, at the descriptor's position or at off. */
 int io_write_all(int fd, const void *buf, size_t n);
 int io_pwrite_all(int fd, const void *buf, size_t n, uint64_t off);

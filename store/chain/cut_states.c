@@ -195,3 +195,25 @@ int cuts_open_file(struct cuts *c, const struct cut_entry *f, struct err *e)
     autoclose int fd = cuts_folder(c, e);
     return fd < 0 ? fd : pool_open(fd, &f->place, f->attr.size, e);
 }
+
+int cuts_known_sums(struct cuts *c, const struct cut_entry *entries, size_t n,
+                    struct catalog_retained **out)
+{
+    struct catalog_retained *sums = calloc(n + 1, sizeof(*sums));
+    if (!sums)
+        return -ENOMEM;
+    bool missing = false;
+    for (size_t i = 0; i < n; i++) {
+        const struct cut_entry *e = &entries[i];
+        sums[i] = (struct catalog_retained){.serial = e->place.serial,
+                                            .seq = e->place.seq,
+                                            .have_sum = e->have_sum || cut_is_folder(e)};
+        memcpy(sums[i].sum, e->sum, SHA256_BYTES);
+        missing |= !sums[i].have_sum;
+    }
+    /* Without a catalogue, readers find them again. */
+    if (missing)
+        catalog_get_retained(snapshots_catalog(c->snapshots), sums, n, NULL);
+    *out = sums;
+    return 0;
+}

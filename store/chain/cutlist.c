@@ -248,6 +248,28 @@ int cutlist_read_rest(int dirfd, const char *name, struct cutlist **out, struct 
     return rc;
 }
 
+static int cutlist_add_gone(struct cutlist *l, const char *path, bool folder)
+{
+    const char ***list = folder ? &l->removed_folders : &l->removed;
+    size_t *n = folder ? &l->nremoved_folders : &l->nremoved;
+    const char *own = array_grow(list, *n) ? arena_text(&l->names, path, strlen(path)) : NULL;
+    if (own)
+        (*list)[(*n)++] = own;
+    return own ? 0 : -ENOMEM;
+}
+
+int cutlist_read_gone(struct cutlist *l, struct cutscan *f, struct err *e)
+{
+    int r = 0;
+    for (int folder = 0; r == 0 && folder < 2; folder++) {
+        const char *path;
+        while ((r = cutscan_next_removed(f, folder, &path, e)) == 0 && path)
+            if ((r = cutlist_add_gone(l, path, folder)) < 0)
+                return err_sys(e, r, "the manifest of a cut");
+    }
+    return r;
+}
+
 int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *e)
 {
     char *text;

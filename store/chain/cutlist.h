@@ -66,6 +66,10 @@ int cutlist_read(int dirfd, const char *name, struct cutlist **out, struct err *
  * what was left out, and links. */
 int cutlist_read_rest(int dirfd, const char *name, struct cutlist **out, struct err *e);
 
+/* Adds to such a list what the file that was just opened says to have gone. */
+struct cutscan;
+int cutlist_read_gone(struct cutlist *l, struct cutscan *f, struct err *e);
+
 /* The same as cutlist_read for len bytes, by malloc and followed by a NUL, which it takes over, also on
  * failure. name is for messages. */
 int cutlist_parse(const char *name, char *text, size_t len, struct cutlist **out, struct err *e);

@@ -95,8 +95,11 @@ static int cutscan_find_sections(struct cutscan *f, uint64_t end, struct err *e)
         r = cutscan_begins(f, at[i - 1], end, i, &at[i], e);
     struct cutscan_section *const all[] = {&f->entries, &f->removed, &f->removed_folders, &f->rest};
     for (int i = 0; i < 4; i++)
-        *all[i] = (struct cutscan_section){
-            .name = f->name, .fd = f->fd, .at = at[i + 1], .end = i < 3 ? at[i + 2] : end};
+        *all[i] = (struct cutscan_section){.name = f->name,
+                                           .fd = f->fd,
+                                           .begin = at[i + 1],
+                                           .at = at[i + 1],
+                                           .end = i < 3 ? at[i + 2] : end};
     return r;
 }
 
@@ -212,6 +215,20 @@ int cutscan_skip(struct cutscan *f, const char *folder, struct err *e)
     return cutscan_go(f, &(struct sought){folder, true}, e);
 }
 
+int cutscan_restart(struct cutscan *f, const char *path, struct err *e)
+{
+    const struct sought sought = {path, false};
+    cutscan_section_rewind(&f->entries);
+    cutscan_section_rewind(&f->removed);
+    cutscan_section_rewind(&f->removed_folders);
+    f->file.begun = f->folder.begun = false;
+    *f->last = 0;
+    int r = cutscan_section_seek(&f->entries, is_line_before, &sought, e);
+    if (r == 0)
+        r = cutscan_next(f, e);
+    return r < 0 ? r : cutscan_go(f, &sought, e);
+}
+
 static int cutscan_next_gone(struct cutscan *f, struct cutscan_section *s, struct gone *g,
                              bool folder, struct err *e)
 {
@@ -226,6 +243,14 @@ static int cutscan_next_gone(struct cutscan *f, struct cutscan_section *s, struc
         return cutscan_bad(f, e);
     strcpy(g->path, path);
     return 0;
+}
+
+int cutscan_next_removed(struct cutscan *f, bool folder, const char **path, struct err *e)
+{
+    struct gone *g = folder ? &f->folder : &f->file;
+    int r = cutscan_next_gone(f, folder ? &f->removed_folders : &f->removed, g, folder, e);
+    *path = r == 0 && !g->ended ? g->path : NULL;
+    return r;
 }
 
 int cutscan_removes(struct cutscan *f, const char *path, bool folder, struct err *e)

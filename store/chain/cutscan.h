@@ -28,9 +28,16 @@ int cutscan_next(struct cutscan *f, struct err *e);
 int cutscan_seek(struct cutscan *f, const char *path, struct err *e);
 int cutscan_skip(struct cutscan *f, const char *folder, struct err *e);
 
+/* Goes to the first one of all that is not before the path, forward or back. Errors as above. */
+int cutscan_restart(struct cutscan *f, const char *path, struct err *e);
+
 /* Whether it says that this file or folder of its parent has gone. Paths must rise from call to call.
  * 1, 0, or an error as above. */
 int cutscan_removes(struct cutscan *f, const char *path, bool folder, struct err *e);
+
+/* The next of the files, or of the folders, of which it says so, for whoever asks for nothing else of
+ * f; valid until the next call. NULL, without an error, at the end. */
+int cutscan_next_removed(struct cutscan *f, bool folder, const char **path, struct err *e);
 
 /* The next of the lines after all these, which say what was left out and which shards were links: may be
  * changed, and is valid until the next call. NULL, without an error, at the end. */

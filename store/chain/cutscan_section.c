@@ -19,6 +19,13 @@ void cutscan_section_clear(struct cutscan_section *s)
     s->n = s->cap = 0;
 }
 
+/* What was read may have been changed. */
+void cutscan_section_rewind(struct cutscan_section *s)
+{
+    s->at = s->begin;
+    s->n = 0;
+}
+
 static int section_bad(const struct cutscan_section *s, struct err *e)
 {
     return err_set(e, -EBADMSG, "the manifest of cut %s is damaged at byte %" PRIu64, s->name,

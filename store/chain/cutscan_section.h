@@ -13,6 +13,7 @@
 struct cutscan_section {
     const char *name; /* of the cut, for messages */
     int fd;           /* the file's, which stays its owner's */
+    uint64_t begin;   /* of the first line */
     uint64_t end;     /* the byte after the last line */
     uint64_t at;      /* of the line that comes next */
     char *buf;        /* bytes of the file from `from` on */
@@ -26,6 +27,9 @@ void cutscan_section_clear(struct cutscan_section *s);
 /* The next line, ended in place of its newline: it may be changed, and is valid until the next call.
  * NULL, without an error, at the end. */
 int cutscan_section_line(struct cutscan_section *s, char **line, struct err *e);
+
+/* Back to the first line. */
+void cutscan_section_rewind(struct cutscan_section *s);
 
 /* Goes on to a line before the first one for which `before` is false, most often that one itself, and
  * never back. `before` must be true for all lines up to some place and false for the rest; it may

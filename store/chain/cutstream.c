@@ -114,3 +114,12 @@ int cutstream_skip(struct cutstream *s, const char *folder, struct err *e)
         r = cutscan_skip(s->files[i], folder, e);
     return r;
 }
+
+int cutstream_restart(struct cutstream *s, const char *path, struct err *e)
+{
+    int r = 0;
+    *s->path = 0;
+    for (size_t i = 0; r == 0 && i < s->n; i++)
+        r = cutscan_restart(s->files[i], path, e);
+    return r;
+}

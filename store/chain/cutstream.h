@@ -25,4 +25,7 @@ int cutstream_next(struct cutstream *s, const struct cut_entry **out, struct err
 int cutstream_seek(struct cutstream *s, const char *path, struct err *e);
 int cutstream_skip(struct cutstream *s, const char *folder, struct err *e);
 
+/* Goes on with the first one of all that is not before the path, forward or back. */
+int cutstream_restart(struct cutstream *s, const char *path, struct err *e);
+
 #endif

@@ -28,7 +28,7 @@ struct rolling {
     struct snap *s;
     struct cut_info cut;
     char name[48]; /* "cut 3" */
-    struct cutstate *state;
+    struct cutuse *use;
     struct session *session;
     struct cut_effect effect;
     struct advise advise; /* of a dry run */
@@ -69,7 +69,7 @@ static int roll_check_chain(const struct rolling *r, int found, struct err *e)
     return found;
 }
 
-/* The cut, whose state is leased. */
+/* The cut, which is in use from now on. */
 static int roll_find(struct rolling *r, struct err *e)
 {
     struct snap *s = r->s;
@@ -82,7 +82,7 @@ static int roll_find(struct rolling *r, struct err *e)
         return ret;
     snap_cut_name(r->cut.head.number, number);
     snprintf(r->name, sizeof(r->name), "cut %s", number);
-    ret = cuts_get_state(s->cuts, r->cut.head.serial, &r->state, e);
+    ret = cutuse_begin(s->cuts, r->cut.head.serial, &r->use, e);
     r->found = ret == 0;
     return ret;
 }
@@ -104,14 +104,13 @@ static bool roll_staged(void *arg, const char *name, uint64_t size)
 /* Where the folders are gone, their owner is that of the cut. */
 static void roll_owner(const struct rolling *r, uid_t *uid, gid_t *gid)
 {
-    size_t n;
-    const struct cut_entry *entries = cutstate_entries(r->state, &n);
+    const struct file_attr *top = cutuse_top(r->use);
     *uid = r->s->o.owner.uid;
     *gid = r->s->o.owner.gid;
-    if (*uid != (uid_t)-1 || geteuid() != 0 || !n || access(r->s->paths.data, F_OK) == 0)
+    if (*uid != (uid_t)-1 || geteuid() != 0 || !top->mode || access(r->s->paths.data, F_OK) == 0)
         return;
-    *uid = entries[0].attr.uid;
-    *gid = entries[0].attr.gid;
+    *uid = top->uid;
+    *gid = top->gid;
 }
 
 static struct session_options roll_options(const struct rolling *r, int state)
@@ -134,22 +133,21 @@ static struct session_options roll_options(const struct rolling *r, int state)
 static int roll_foresee_meta(struct rolling *r, struct err *e)
 {
     cleanup(manifest_freep) struct manifest *m = NULL;
-    const size_t i = cutstate_find(r->state, NAME_META_MEMBER);
-    size_t n;
-    const struct cut_entry *entries = cutstate_entries(r->state, &n);
-    if (i == SIZE_MAX)
-        return 0;
-    autoclose int fd = cuts_open_file(r->s->cuts, &entries[i], e);
-    autofree char *meta = fd < 0 ? NULL : malloc(entries[i].attr.size + 1);
+    struct cut_entry file;
+    int ret = cutuse_find(r->use, NAME_META_MEMBER, &file, e);
+    if (ret < 0)
+        return ret == -ENOENT ? 0 : ret;
+    autoclose int fd = cuts_open_file(r->s->cuts, &file, e);
+    autofree char *meta = fd < 0 ? NULL : malloc(file.attr.size + 1);
     if (fd < 0)
         return fd;
-    if (!meta || stage_cut_manifest(r->state, &m) < 0)
-        return err_sys(e, -ENOMEM, "%s", r->name);
-    int ret = io_pread_all(fd, meta, entries[i].attr.size, 0);
+    ret = meta ? io_pread_all(fd, meta, file.attr.size, 0) : -ENOMEM;
     if (ret < 0)
         return err_sys(e, ret, "%s: meta.db", r->name);
-    advise_next(&r->advise, steal_ptr(&meta), entries[i].attr.size, m);
-    return 0;
+    ret = stage_cut_manifest(r->use, &m, e);
+    if (ret == 0)
+        advise_next(&r->advise, steal_ptr(&meta), file.attr.size, m);
+    return ret;
 }
 
 static int roll_foresee(struct rolling *r, const struct session_options *o,
@@ -189,7 +187,7 @@ static int roll_do(struct rolling *r, struct err *e)
         return ret;
     autoclose int state = open(r->s->state, O_PATH | O_DIRECTORY | O_CLOEXEC);
     const struct session_options o = roll_options(r, state);
-    const struct session_cut q = {r->s->cuts, r->state, r->name, roll_staged, r};
+    const struct session_cut q = {r->use, r->name, roll_staged, r};
     return dry ? roll_foresee(r, &o, &q, e) : roll_restore(r, &o, &q, e);
 }
 
@@ -198,7 +196,7 @@ static int roll_do(struct rolling *r, struct err *e)
 /* What the operator must not miss. */
 static void roll_warn(const struct rolling *r)
 {
-    const struct cutlist *newest = cutstate_newest(r->state);
+    const struct cutlist *newest = cutuse_list(r->use);
     for (size_t i = 0; i < r->effect.ndatabases; i++)
         snap_warn("database %s is not in %s: it %s only in what is kept of the store",
                   r->effect.databases[i], r->name, r->s->o.dry_run ? "would be" : "is now");
@@ -312,6 +310,6 @@ int snap_rollback(struct snap *s)
     advise_clear(&r.advise);
     session_close(r.session);
     cut_effect_clear(&r.effect);
-    cuts_put_state(s->cuts, r.state);
+    cutuse_end(r.use);
     return code;
 }

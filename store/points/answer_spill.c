@@ -65,6 +65,11 @@ int answer_spill_new(size_t memory, const char *folder, struct points_spilled *c
     return 0;
 }
 
+size_t answer_spill_room(const struct answer_spill *s)
+{
+    return s->most * s->page;
+}
+
 static uint64_t spill_bytes(const struct answer_spill *s)
 {
     return (uint64_t)s->file * s->page;
@@ -234,7 +239,7 @@ void answer_array_free(struct answer_array *a)
 }
 
 /* Makes the array longer. false: it has failed. */
-static bool array_extend(struct answer_array *a, size_t n)
+static bool array_extend(struct answer_array *a, uint64_t n)
 {
     const uint64_t pages = (a->n + n + ((uint64_t)1 << a->page_shift) - 1) >> a->page_shift;
     for (; a->npages < pages; a->npages++) {
@@ -244,6 +249,11 @@ static bool array_extend(struct answer_array *a, size_t n)
     }
     a->n += n;
     return true;
+}
+
+void answer_array_extend(struct answer_array *a, uint64_t n)
+{
+    array_extend(a, n);
 }
 
 void answer_array_add(struct answer_array *a, const void *item)

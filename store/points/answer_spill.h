@@ -43,6 +43,8 @@ int answer_spill_new(size_t memory, const char *folder, struct points_spilled *c
                      struct answer_spill **out);
 void answer_spill_free(struct answer_spill *s); /* after its arrays; NULL is allowed */
 
+size_t answer_spill_room(const struct answer_spill *s); /* bytes of pages that memory holds */
+
 /* 0, or what has failed: -ENOSPC and others of the file, with the folder in *e; -ENOMEM; -EIO for
  * bytes that an array does not have. */
 int answer_spill_check(const struct answer_spill *s, struct err *e);
@@ -77,6 +79,7 @@ static inline void *answer_array_change(struct answer_array *a, uint64_t i)
     return item;
 }
 
+void answer_array_extend(struct answer_array *a, uint64_t n); /* adds items, all zeros */
 void answer_array_add(struct answer_array *a, const void *item);
 void answer_array_clear(struct answer_array *a); /* removes all items */
 

@@ -19,22 +19,29 @@ struct goheap_item {
     uint32_t order; /* for `less` */
 };
 
+/* Where the items of a level lie (goheap.c). */
+struct goheap_level {
+    uint64_t base;
+    unsigned below, block;
+};
+
 struct goheap {
-    struct answer_array
-        *items; /* of struct goheap_item: the first n are in the heap, the first of */
-    size_t n;   /* these is the least */
+    struct answer_array *items; /* of struct goheap_item: at first the first n are in the heap */
+    size_t n;
+    bool paged; /* they lie as the levels say, by goheap_init */
+    struct goheap_level levels[33];
     /* Whether a is less than b, of the same time. */
     bool (*less)(void *ctx, const struct goheap_item *a, const struct goheap_item *b);
     void *ctx;
 };
 
-void goheap_init(struct goheap *h);              /* orders items that were put there */
+/* Orders items that were put there; later, no more than these are in the heap. It may exchange the array. */
+void goheap_init(struct goheap *h);
+
 struct goheap_item goheap_pop(struct goheap *h); /* takes the least; h->n must not be 0 */
 void goheap_push(struct goheap *h, struct goheap_item item);
 
-static inline struct goheap_item goheap_at(const struct goheap *h, size_t i)
-{
-    return *(const struct goheap_item *)answer_array_at(h->items, i);
-}
+/* Item i of the heap; the least is 0. */
+struct goheap_item goheap_at(const struct goheap *h, size_t i);
 
 #endif

@@ -154,7 +154,7 @@ static void account_set_begun(struct progress *s, const char *name, const struct
     s->bytes = 0;
     s->files = 0;
     s->total_bytes = m ? m->bytes : 0;
-    s->total_files = m ? m->nfiles : 0;
+    s->total_files = m ? m->nfiles + m->unlisted : 0;
     s->started_ns = time_wall_ns();
     s->ended_ns = 0;
 }

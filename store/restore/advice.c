@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/io.h"
+#include "store/base/path.h"
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/influx/tsmfile.h"
@@ -71,7 +72,7 @@ static int check_kept(const struct composed *did, const void *meta, size_t len, 
 }
 
 static int advice_keep_all(const struct advice *a, const char *meta, size_t len, int64_t now,
-                           struct manifest_file *file, int folder, struct err *e)
+                           uint64_t *size, int folder, struct err *e)
 {
     autofree void *kept = NULL;
     size_t n = 0;
@@ -83,11 +84,12 @@ static int advice_keep_all(const struct advice *a, const char *meta, size_t len,
     r = advice_replace_meta(folder, kept, n);
     if (r < 0)
         return err_sys(e, r, "staging " META);
-    file->size = n;
+    *size = n;
     return 0;
 }
 
-static int advice_look_at_meta(struct manifest_file *file, int folder, bool keep, struct advice *a,
+/* *size: of the staged one, which may change. */
+static int advice_look_at_meta(uint64_t *size, int folder, bool keep, struct advice *a,
                                struct err *e)
 {
     autofree char *meta = NULL;
@@ -106,7 +108,7 @@ static int advice_look_at_meta(struct manifest_file *file, int folder, bool keep
     if (r < 0)
         return err_set(e, r, "%s", why.text);
     a->kept = keep && a->census.nexpired;
-    return a->kept ? advice_keep_all(a, meta, len, now, file, folder, e) : 0;
+    return a->kept ? advice_keep_all(a, meta, len, now, size, folder, e) : 0;
 }
 
 static int read_staged(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
@@ -126,43 +128,91 @@ static int add_damaged(struct advice *a, const char *words)
     return copy ? 0 : -ENOMEM;
 }
 
-static int advice_look_at_tsm(const struct manifest *state, int data, struct advice *a,
+static bool advice_is_tsm(const char *name)
+{
+    const char *path;
+    return target_kind_of(name, &path) == TARGET_DATA && name_is_tsm(path_last(name));
+}
+
+/* The header and the footer of a staged TSM file. */
+static int advice_look_at_tsm(const char *name, uint64_t size, int data, struct advice *a,
                               struct err *e)
 {
-    static const char top[] = "data/";
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < state->nfiles; i++) {
-        const struct manifest_file *m = &state->files[i];
-        const char *base = strrchr(m->name, '/');
-        if (strncmp(m->name, top, strlen(top)) != 0 || !base || !name_is_tsm(base + 1))
-            continue;
-        cleanup(tsmfile_freep) struct tsmfile *f = NULL;
-        struct err why = {0};
-        autoclose int fd = io_open_beneath(data, m->name + strlen(top), O_RDONLY | O_CLOEXEC);
-        const struct source source = {read_staged, &fd, m->size, m->name};
-        r = fd < 0 ? err_sys(&why, fd, "staging %s", m->name) : tsmfile_open(&source, &f, &why);
-        if (r == -EBADMSG)
-            r = add_damaged(a, why.text);
-        if (r < 0)
-            err_set(e, r, "%s", why.text[0] ? why.text : strerror(-r));
-    }
-    return r;
+    cleanup(tsmfile_freep) struct tsmfile *f = NULL;
+    struct err why = {0};
+    const char *path;
+    target_kind_of(name, &path);
+    autoclose int fd = io_open_beneath(data, path, O_RDONLY | O_CLOEXEC);
+    const struct source source = {read_staged, &fd, size, name};
+    int r = fd < 0 ? err_sys(&why, fd, "staging %s", name) : tsmfile_open(&source, &f, &why);
+    if (r == -EBADMSG)
+        r = add_damaged(a, why.text);
+    return r < 0 ? err_set(e, r, "%s", why.text[0] ? why.text : strerror(-r)) : 0;
+}
+
+static int advice_begin(struct advice *a, const char *created, struct err *e)
+{
+    *a = (struct advice){.created = strdup(created)};
+    return a->created ? 0 : err_sys(e, -ENOMEM, "restore");
 }
 
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,
                 struct advice *out, struct err *e)
 {
-    cleanup(advice_clear) struct advice a = {.created = strdup(state->created)};
+    cleanup(advice_clear) struct advice a = {0};
+    int r = advice_begin(&a, state->created, e);
     if (did) {
         a.composed = *did;
         *did = (struct composed){0};
     }
-    struct manifest_file *file = find_meta(state);
-    if (!a.created)
-        return err_sys(e, -ENOMEM, "restore");
-    int r = file ? advice_look_at_meta(file, staged[TARGET_META], keep, &a, e) : 0;
-    if (r == 0)
-        r = advice_look_at_tsm(state, staged[TARGET_DATA], &a, e);
+    struct manifest_file *meta = r == 0 ? find_meta(state) : NULL;
+    if (meta)
+        r = advice_look_at_meta(&meta->size, staged[TARGET_META], keep, &a, e);
+    for (size_t i = 0; r == 0 && i < state->nfiles; i++)
+        if (advice_is_tsm(state->files[i].name))
+            r = advice_look_at_tsm(state->files[i].name, state->files[i].size, staged[TARGET_DATA],
+                                   &a, e);
+    if (r < 0)
+        return r;
+    *out = a;
+    a = (struct advice){0};
+    return 0;
+}
+
+/* The TSM files that are staged as copies, which have one name only. */
+static int advice_look_at_copies(const struct cutuse *cut, int data, struct advice *a,
+                                 struct err *e)
+{
+    cleanup(cutstream_freep) struct cutstream *s = NULL;
+    const struct cut_entry *f;
+    int r = cutuse_stream(cut, &s, e);
+    while (r == 0 && (r = cutstream_next(s, &f, e)) == 0 && f) {
+        struct stat st;
+        const char *path;
+        target_kind_of(f->path, &path);
+        if (cut_is_folder(f) || !advice_is_tsm(f->path))
+            continue;
+        if ((r = io_stat_beneath(data, path, &st)) < 0)
+            return err_sys(e, r, "staging %s", f->path);
+        if (st.st_nlink == 1)
+            r = advice_look_at_tsm(f->path, f->attr.size, data, a, e);
+    }
+    return r;
+}
+
+int advice_take_cut(const struct manifest *state, const struct cutuse *cut, bool copies,
+                    const int staged[TARGETS], bool keep, struct advice *out, struct err *e)
+{
+    cleanup(advice_clear) struct advice a = {0};
+    struct cut_entry meta = {0};
+    int r = advice_begin(&a, state->created, e);
+    const int found = r == 0 ? cutuse_find(cut, META, &meta, e) : r;
+    if (found == 0)
+        r = advice_look_at_meta(&meta.attr.size, staged[TARGET_META], keep, &a, e);
+    else if (found != -ENOENT)
+        r = found;
+    if (r == 0 && copies)
+        r = advice_look_at_copies(cut, staged[TARGET_DATA], &a, e);
     if (r < 0)
         return r;
     *out = a;

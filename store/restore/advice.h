@@ -4,6 +4,7 @@
 #ifndef INFLUXFS_RESTORE_ADVICE_H
 #define INFLUXFS_RESTORE_ADVICE_H
 
+#include "store/chain/cutuse.h"
 #include "store/influx/census.h"
 #include "store/restore/composed.h"
 #include "store/restore/target.h"
@@ -27,6 +28,11 @@ struct advice {
  * from the system. The caller releases *out with advice_clear. */
 int advice_take(struct manifest *state, const int staged[TARGETS], bool keep, struct composed *did,
                 struct advice *out, struct err *e);
+
+/* The same of a cut, whose files `state` does not list. copies: some of its TSM files are copies, and
+ * looked at; a link is the store's file of then, of which nothing is read. */
+int advice_take_cut(const struct manifest *state, const struct cutuse *cut, bool copies,
+                    const int staged[TARGETS], bool keep, struct advice *out, struct err *e);
 void advice_clear(struct advice *a);
 
 /* Examines the bytes of a meta.db as influxd will at `now`, limited to what was composed, if anything

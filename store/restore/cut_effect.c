@@ -14,10 +14,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The cut and the store are walked side by side, in the same order. */
 struct comparing {
-    const struct cutstate *state;
-    const struct cut_entry *entries;
+    const struct targets *t;
+    dev_t dev[TARGETS]; /* the file systems of their staging folders */
+    struct placing *placing;
+    struct cutstream *from;
+    const struct cut_entry *f; /* at hand in the cut; NULL: its end */
     struct cut_effect *out;
+    struct err *e;
 };
 
 /* "data/DB" */
@@ -38,15 +43,33 @@ static int effect_lose_database(struct cut_effect *x, const char *name)
     return x->databases[x->ndatabases++] ? 0 : -ENOMEM;
 }
 
-/* A file or folder of the store. */
-static int effect_compare(void *arg, const char *name, const struct stat *st)
+/* How the file at hand would be put there; and goes to the next one. */
+static int effect_place(struct comparing *c)
 {
-    const struct comparing *c = arg;
+    const struct cut_entry *f = c->f;
     struct cut_effect *x = c->out;
-    const size_t i = cutstate_find(c->state, name);
-    const struct cut_entry *f = i == SIZE_MAX ? NULL : &c->entries[i];
-    if (S_ISDIR(st->st_mode))
-        return f ? 0 : effect_lose_database(x, name);
+    const char *path;
+    const enum target_kind kind = target_kind_of(f->path, &path);
+    const struct file_attr as = stage_cut_attr(f, c->t->at[kind].uid, c->t->at[kind].gid);
+    bool links = false;
+    if (!cut_is_folder(f)) {
+        int r = placing_links(c->placing, f, &as, c->dev[kind], &links, c->e);
+        if (r < 0)
+            return r;
+        x->back++; /* until those that the store has are taken off */
+        x->back_bytes += f->attr.size;
+        x->linked += links;
+        x->copied += !links;
+        x->copied_tsm += !links && name_is_tsm(path_last(f->path));
+        x->copied_bytes += links ? 0 : f->attr.size;
+        x->need[kind] += links ? 0 : f->attr.size;
+    }
+    return cutstream_next(c->from, &c->f, c->e);
+}
+
+/* A file of the store, which the cut may have. */
+static void effect_see(struct cut_effect *x, const struct cut_entry *f, const struct stat *st)
+{
     if (!f || cut_is_folder(f)) {
         x->gone++;
         x->gone_bytes += (uint64_t)st->st_size;
@@ -58,7 +81,23 @@ static int effect_compare(void *arg, const char *name, const struct stat *st)
         x->changed++;
         x->changed_bytes += f->attr.size;
     }
-    return 0;
+}
+
+/* A file or folder of the store. */
+static int effect_compare(void *arg, const char *name, const struct stat *st)
+{
+    struct comparing *c = arg;
+    int r = 0, d = -1;
+    while (r == 0 && c->f && (d = cut_path_cmp(c->f->path, name)) < 0)
+        r = effect_place(c);
+    if (r < 0)
+        return r;
+    const struct cut_entry *f = c->f && d == 0 ? c->f : NULL;
+    if (!S_ISDIR(st->st_mode))
+        effect_see(c->out, f, st);
+    else if (!f)
+        r = effect_lose_database(c->out, name);
+    return r;
 }
 
 /* The file system that its staging folder will be on. */
@@ -74,59 +113,39 @@ static int effect_device(const struct target *t, dev_t *out)
     return 0;
 }
 
-/* How the files of the cut would be put there. */
-static int effect_place(const struct targets *t, struct placing *p, const struct comparing *c,
-                        size_t n, struct err *e)
+static int effect_begin(struct comparing *c, const struct cutuse *cut)
 {
-    dev_t dev[TARGETS] = {0};
-    struct cut_effect *x = c->out;
     for (int k = 0; k < TARGETS; k++) {
-        int r = effect_device(&t->at[k], &dev[k]);
+        int r = effect_device(&c->t->at[k], &c->dev[k]);
         if (r < 0 && r != -ENOENT)
-            return err_sys(e, r, "%s", t->at[k].path);
+            return err_sys(c->e, r, "%s", c->t->at[k].path);
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct cut_entry *f = &c->entries[i];
-        const char *path;
-        const enum target_kind kind = target_kind_of(f->path, &path);
-        const struct file_attr as = stage_cut_attr(f, t->at[kind].uid, t->at[kind].gid);
-        bool links = false;
-        int r = cut_is_folder(f) ? 0 : placing_links(p, f, &as, dev[kind], &links, e);
-        if (r < 0)
-            return r;
-        if (cut_is_folder(f))
-            continue;
-        x->back++; /* until those that the store has are taken off */
-        x->back_bytes += f->attr.size;
-        x->linked += links;
-        x->copied += !links;
-        x->copied_bytes += links ? 0 : f->attr.size;
-        x->need[kind] += links ? 0 : f->attr.size;
-    }
-    return 0;
+    int r = cutuse_stream(cut, &c->from, c->e);
+    return r < 0 ? r : cutstream_next(c->from, &c->f, c->e);
 }
 
-int cut_effect_look(const struct targets *t, struct placing *p, const struct cutstate *state,
+int cut_effect_look(const struct targets *t, struct placing *p, const struct cutuse *cut,
                     struct cut_effect *out, struct err *e)
 {
     cleanup(targets_closep) int fds[TARGETS] = {-1, -1, -1};
-    struct cut_effect x = {0};
-    struct comparing c = {.state = state, .out = &x};
-    size_t n;
-    c.entries = cutstate_entries(state, &n);
-    int r = targets_open_store(t, fds, e);
+    cleanup(cut_effect_clear) struct cut_effect x = {0};
+    struct err why = {0};
+    struct comparing c = {.t = t, .placing = p, .out = &x, .e = &why};
+    int r = targets_open_store(t, fds, &why);
     if (r == 0)
-        r = effect_place(t, p, &c, n, e);
-    if (r == 0 && (r = store_walk(fds, effect_compare, &c)) < 0)
-        err_sys(e, r, "%s", "the store's folders cannot be read");
-    if (r < 0) {
-        cut_effect_clear(&x);
-        return r;
-    }
+        r = effect_begin(&c, cut);
+    if (r == 0 && (r = store_walk(fds, effect_compare, &c)) < 0 && !why.text[0])
+        err_sys(&why, r, "the store's folders cannot be read");
+    while (r == 0 && c.f)
+        r = effect_place(&c);
+    cutstream_free(c.from);
+    if (r < 0)
+        return err_set(e, r, "%s", why.text);
     x.back -= x.same + x.changed;
     x.back_bytes -= x.same_bytes + x.changed_bytes;
     err_set(&x.said, 0, "%s", placing_said(p));
     *out = x;
+    x = (struct cut_effect){0};
     return 0;
 }
 

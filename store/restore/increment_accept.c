@@ -102,14 +102,22 @@ static int accept_apply(struct trial *t, struct err *e)
     return ret < 0 ? err_sys(e, ret, "restore") : 0;
 }
 
+/* Whatever follows what the store holds, of which all files count then. */
+static int accept_plan(struct trial *t, struct err *e)
+{
+    manifest_free(steal_ptr(&t->present));
+    int ret = record_read(t->s->record, &t->present, e);
+    return ret < 0 ? ret : job_plan(&t->job, t->present, e);
+}
+
 static int accept_decide(struct trial *t, struct err *e)
 {
     struct job *j = &t->job;
     int ret = increments_look(t->s, j->t, &t->present, &t->moved_on, e);
     if (ret == 0)
         ret = increments_gather(t->s, j, NULL, t->i, e);
-    if (ret == 0 && t->present && !t->moved_on)
-        ret = job_plan(j, t->present, e);
+    if (ret == 0 && t->present && !t->moved_on && j->n)
+        ret = accept_plan(t, e);
     if (ret < 0)
         return ret;
     if (j->nrun > 0)

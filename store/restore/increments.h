@@ -31,7 +31,7 @@ void increments_catch_up(struct session *s);
 
 /* Only for the owner of the staging area: */
 
-/* What the store holds, as record_look. Ends, and logs, the record of a restore that was killed
+/* What the store holds, as record_look, without its files. Ends, and logs, the record of a restore that was killed
  * after its commit. */
 int increments_look(struct session *s, const struct targets *t, struct manifest **present,
                     bool *moved_on, struct err *e);

@@ -73,20 +73,16 @@ static int job_fill(struct job *j, const struct manifest *from, struct err *e)
     return r < 0 ? r : stage_finish(s, e);
 }
 
-struct built_on {
-    const struct targets *t;
-    const struct manifest *from;
-};
-
+/* The store is to be replaced by what follows what it is as of. */
 static int job_still_fits(void *arg, struct err *e)
 {
-    const struct built_on *b = arg;
-    int r = record_fits(b->from, b->t);
+    const struct job *j = arg;
+    int r = record_fits(j->record, j->t);
     if (r < 0)
         return err_sys(e, r, "cannot find out whether the store has changed");
     return r == 1 ? 0
                   : err_set(e, -ESTALE, "the store has moved on since snapshot %s was restored",
-                            b->from->id);
+                            j->before);
 }
 
 static int job_is_unchanged(void *arg, struct err *e)
@@ -112,27 +108,31 @@ static int job_prepare(struct job *j, struct err *e)
         r = compose_run(j->t, j->request, j->state, &did, e);
     if (r == 0)
         r = targets_open_staged(j->t, fds, e);
-    if (r == 0)
+    if (r == 0 && j->cut)
+        r = advice_take_cut(j->state, j->cut->use, j->cut->copies, fds, j->keep_expired, &j->advice,
+                            e);
+    else if (r == 0)
         r = advice_take(j->state, fds, j->keep_expired, j->request ? &did : NULL, &j->advice, e);
-    return r < 0 || j->request ? r : record_prepare(j->record, j->state, fds, &j->note, e);
+    if (r < 0 || j->request)
+        return r;
+    return j->cut ? record_prepare_cut(j->record, j->state, j->cut->use, fds, &j->note, e)
+                  : record_prepare(j->record, j->state, fds, &j->note, e);
 }
 
-/* Whether the store is as of the snapshot that the staged one follows, of which *out is the
- * manifest. */
-static bool job_follows(const struct job *j, struct manifest **out)
+/* Whether the store still is as of the snapshot that the staged one follows. */
+static bool job_follows(const struct job *j)
 {
+    cleanup(manifest_freep) struct manifest *present = NULL;
     bool moved_on;
     return j->follows && !j->request && !record_unsettled(j->record) &&
-           record_look(j->record, j->t, out, &moved_on, NULL) == 0 && *out && !moved_on &&
-           strcmp((*out)->id, j->follows) == 0;
+           record_look(j->record, j->t, &present, &moved_on, NULL) == 0 && present && !moved_on &&
+           strcmp(present->id, j->follows) == 0;
 }
 
 int job_run(struct job *j, const struct manifest *from, struct err *e)
 {
     struct err note = {0};
-    cleanup(manifest_freep) struct manifest *before = NULL;
-    const bool follows = !from && job_follows(j, &before);
-    const struct built_on built_on = {j->t, follows ? before : from};
+    j->before = from ? from->id : job_follows(j) ? j->follows : NULL;
     int r = from || j->nrun ? job_fill(j, from, e) : 0;
     if (r == 0)
         r = job_prepare(j, e);
@@ -140,14 +140,12 @@ int job_run(struct job *j, const struct manifest *from, struct err *e)
         targets_tidy(j->t, NULL);
         return r;
     }
-    if (built_on.from) {
+    j->check.arg = j;
+    if (j->before)
         j->check.still = job_still_fits;
-        j->check.arg = (void *)&built_on;
-    } else if (j->request) {
+    else if (j->request)
         j->check.still = job_is_unchanged;
-        j->check.arg = j;
-    }
-    j->t->discard = built_on.from != NULL;
+    j->t->discard = j->before != NULL;
     r = install_run(j->t, &j->check, j->state->id, &note, e);
     if (r < 0 && !j->t->half && !j->request)
         record_end(j->record, false);

@@ -16,6 +16,12 @@
 #include "store/restore/record.h"
 #include "store/restore/restore_request.h"
 
+/* A retained cut that is staged: the manifest of its snapshot does not list its files. */
+struct staged_cut {
+    const struct cutuse *use;
+    bool copies; /* some of its TSM files are not links of retained ones */
+};
+
 struct job {
     /* Given, and not owned. */
     struct targets *t;
@@ -25,6 +31,7 @@ struct job {
     const struct restore_request *request; /* what is asked of the staged snapshot; NULL: all */
     const char *follows; /* the id of a snapshot of which the staged one knows more; or NULL: if the
                           * store still is as of that, what it has replaced stays kept */
+    const struct staged_cut *cut; /* the staged snapshot is that of a cut; or NULL */
 
     /* What may be applied: the increments that wait on disk; and all, which are borrowed. job_clear
      * frees both lists. */
@@ -40,6 +47,8 @@ struct job {
     const struct increment *unfit; /* the next one, if it does not fit, */
     struct err why;                /* and why */
 
+    const char
+        *before; /* made by job_run: the id of what the store is as of, and is not to be kept */
     struct advice advice; /* made by job_run */
     struct err note;      /* made by job_run: what went wrong without harm; else empty */
 

@@ -5,18 +5,23 @@
 #include "store/base/io.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PIECE ((size_t)256 << 10)
 
 struct originals {
-    struct cuts *cuts;
-    struct cutstate *state;
+    struct cutuse *cut;
+    struct cutstream *stream; /* of it, from the path on that was sought last; or NULL */
+    char sought[PATH_MAX];
+    struct cut_entry next; /* what it has there, */
+    char path[PATH_MAX];   /* and its path; "": its end */
     struct placing *placing;
     size_t linked;
 
-    const struct cut_entry *f; /* being compared, */
+    struct cut_entry f; /* being compared, */
+    char name[PATH_MAX];
     struct file_attr as;
     int fd;
     uint64_t matched; /* and bytes of it that were equal */
@@ -48,9 +53,8 @@ int originals_open(struct cuts *c, const char *id, struct originals **out, struc
         free(o);
         return -ENOMEM;
     }
-    o->cuts = c;
     o->fd = -1;
-    r = cuts_get_state(c, serial, &o->state, e);
+    r = cutuse_begin(c, serial, &o->cut, e);
     if (r == 0)
         r = placing_open(c, &o->placing, e);
     if (r < 0)
@@ -65,18 +69,42 @@ void originals_close(struct originals *o)
     if (!o)
         return;
     placing_close(o->placing);
-    cuts_put_state(o->cuts, o->state);
+    cutstream_free(o->stream);
+    cutuse_end(o->cut);
     cleanup_close(&o->fd);
     free(o->buf);
     free(o);
 }
 
+/* Makes o->path the first path that is not before this one. Most names come in order. */
+static int originals_seek(struct originals *o, const char *name)
+{
+    const struct cut_entry *f = NULL;
+    int r = 0;
+    const bool onward = o->stream && cut_path_cmp(o->sought, name) <= 0;
+    if (onward && (!*o->path || cut_path_cmp(o->path, name) >= 0))
+        return 0;
+    if (!onward) {
+        cutstream_free(steal_ptr(&o->stream));
+        r = cutuse_stream(o->cut, &o->stream, NULL);
+    }
+    if (r == 0)
+        r = cutstream_seek(o->stream, name, NULL);
+    if (r == 0)
+        r = cutstream_next(o->stream, &f, NULL);
+    o->next = f ? *f : (struct cut_entry){0};
+    strcpy(o->path, f ? f->path : "");
+    o->next.path = o->path;
+    strcpy(o->sought, name);
+    return r;
+}
+
+/* The retained file of that name and size, valid until the next call; NULL: there is none. */
 static const struct cut_entry *originals_find(struct originals *o, const char *name, uint64_t size)
 {
-    size_t n;
-    const size_t i = cutstate_find(o->state, name);
-    const struct cut_entry *f = i == SIZE_MAX ? NULL : &cutstate_entries(o->state, &n)[i];
-    return f && !cut_is_folder(f) && f->attr.size == size ? f : NULL;
+    if (originals_seek(o, name) < 0 || strcmp(o->path, name) != 0)
+        return NULL;
+    return !cut_is_folder(&o->next) && o->next.attr.size == size ? &o->next : NULL;
 }
 
 static bool originals_can_link(struct originals *o, const struct cut_entry *f,
@@ -99,22 +127,25 @@ bool originals_has(struct originals *o, const char *name, const struct file_attr
 
 bool originals_begin(struct originals *o, const char *name, const struct file_attr *as, dev_t dev)
 {
-    o->f = originals_find(o, name, as->size);
-    if (!o->f)
+    const struct cut_entry *f = originals_find(o, name, as->size);
+    if (!f)
         return false;
+    o->f = *f;
+    strcpy(o->name, name);
+    o->f.path = o->name;
     o->as = *as;
-    o->as.mtime_ns = o->f->attr.mtime_ns;
-    if (!originals_can_link(o, o->f, &o->as, dev))
+    o->as.mtime_ns = f->attr.mtime_ns;
+    if (!originals_can_link(o, f, &o->as, dev))
         return false;
     cleanup_close(&o->fd);
-    o->fd = cuts_open_file(o->cuts, o->f, NULL);
+    o->fd = cuts_open_file(cutuse_cuts(o->cut), f, NULL);
     o->matched = 0;
     return o->fd >= 0;
 }
 
 bool originals_match(struct originals *o, const void *buf, size_t n)
 {
-    if (n > o->f->attr.size - o->matched)
+    if (n > o->f.attr.size - o->matched)
         return false;
     for (size_t at = 0; at < n;) {
         const size_t piece = n - at < PIECE ? n - at : PIECE;
@@ -131,9 +162,9 @@ int originals_link(struct originals *o, int64_t mtime_ns, int folder, const char
                    struct err *e)
 {
     bool linked = false;
-    if (o->matched != o->f->attr.size || mtime_ns != o->f->attr.mtime_ns)
+    if (o->matched != o->f.attr.size || mtime_ns != o->f.attr.mtime_ns)
         return 0;
-    int r = placing_put(o->placing, o->f, &o->as, folder, name, &linked, e);
+    int r = placing_put(o->placing, &o->f, &o->as, folder, name, &linked, e);
     o->linked += r == 0 && linked;
     return r < 0 ? r : 1;
 }

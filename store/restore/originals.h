@@ -9,11 +9,12 @@
 #ifndef INFLUXFS_RESTORE_ORIGINALS_H
 #define INFLUXFS_RESTORE_ORIGINALS_H
 
+#include "store/chain/cutuse.h"
 #include "store/chain/placing.h"
 
 struct originals;
 
-/* c must outlive it. -ENOENT: no cut that is retained has this id; others as cuts_get_state. */
+/* c must outlive it. -ENOENT: no cut that is retained has this id; others as cutuse_begin. */
 int originals_open(struct cuts *c, const char *id, struct originals **out, struct err *e);
 void originals_close(struct originals *o); /* NULL is allowed */
 

@@ -210,8 +210,9 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
         return err_set(e, -EAGAIN, "another restore is under way; copy %s when it is done", name);
     account_trim_log(s->account);
     parked_expire(s->parked);
-    account_say(s->account, "restoring %s: snapshot %s of %s, taken %s, %zu files, %llu bytes",
-                name, m->id, m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
+    account_say(s->account, "restoring %s: snapshot %s of %s, taken %s, %llu files, %llu bytes",
+                name, m->id, m->host, manifest_time(m),
+                (unsigned long long)(m->nfiles + m->unlisted), (unsigned long long)m->bytes);
     session_say_omissions(s, m);
     int ret = session_check_name(s, asked, e);
     if (ret == 0)
@@ -276,7 +277,8 @@ static void session_say_installing(struct session *s, const char *name,
 }
 
 int session_install(struct session *s, const struct upload *u, const char *name,
-                    const struct restore_request *asked, const char *follows, struct err *e)
+                    const struct restore_request *asked, const char *follows,
+                    const struct staged_cut *cut, struct err *e)
 {
     cleanup(manifest_freep) struct manifest *full = NULL;
     cleanup(restore_request_freep) struct restore_request *q = NULL;
@@ -288,6 +290,7 @@ int session_install(struct session *s, const struct upload *u, const char *name,
     session_say_installing(s, name, q);
     j.request = q;
     j.follows = follows;
+    j.cut = cut;
     if (ret == 0)
         ret = session_exchange(s, &j, full, e);
     else

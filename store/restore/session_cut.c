@@ -2,6 +2,8 @@
 #include "store/restore/session_cut.h"
 
 #include "store/base/cleanup.h"
+#include "store/base/path.h"
+#include "store/influx/names.h"
 #include "store/restore/increments.h"
 #include "store/restore/session_parts.h"
 #include "store/restore/session_upload.h"
@@ -25,6 +27,7 @@ static int cut_staged(void *arg, const char *name, uint64_t size, bool linked, s
     account_staged(c->s->account, name, size, linked);
     c->effect->linked += linked;
     c->effect->copied += !linked;
+    c->effect->copied_tsm += !linked && name_is_tsm(path_last(name));
     c->effect->copied_bytes += linked ? 0 : size;
     return c->q->staged(c->q->arg, name, size) ? err_set(e, -EINTR, "interrupted") : 0;
 }
@@ -53,10 +56,10 @@ static int cut_look(struct cut_staging *c, struct err *e)
     if (r == 0)
         r = increments_look(c->s, t, &present, &moved_on, e);
     if (r == 0)
-        r = cut_effect_look(t, c->placing, c->q->state, c->effect, e);
+        r = cut_effect_look(t, c->placing, c->q->cut, c->effect, e);
     if (r < 0)
         return r;
-    c->effect->replaces_cut = cut_is_replaced(c->q->cuts, present, moved_on);
+    c->effect->replaces_cut = cut_is_replaced(cutuse_cuts(c->q->cut), present, moved_on);
     if (c->effect->replaces_cut && !(c->follows = strdup(present->id)))
         return err_sys(e, -ENOMEM, "restore");
     return 0;
@@ -68,9 +71,9 @@ static int cut_fill(struct cut_staging *c, struct err *e)
     int r = cut_look(c, e);
     if (r == 0)
         r = stage_check_space(c->stage, x->need, e);
-    x->linked = x->copied = x->copied_bytes = 0; /* counted again, as it is done */
+    x->linked = x->copied = x->copied_tsm = x->copied_bytes = 0; /* counted again, as it is done */
     if (r == 0)
-        r = stage_cut(c->stage, c->placing, c->q->state, cut_staged, c, e);
+        r = stage_cut(c->stage, c->placing, c->q->cut, cut_staged, c, e);
     err_set(&x->said, 0, "%s", placing_said(c->placing));
     return r < 0 ? r : stage_finish(c->stage, e);
 }
@@ -80,8 +83,9 @@ static int cut_run(struct cut_staging *c, struct err *e)
 {
     int r = cut_fill(c, e);
     stage_free(steal_ptr(&c->stage));
+    const struct staged_cut staged = {c->q->cut, c->effect->copied_tsm > 0};
     if (r == 0)
-        return session_install(c->s, NULL, c->q->name, NULL, c->follows, e);
+        return session_install(c->s, NULL, c->q->name, NULL, c->follows, &staged, e);
     account_refused(c->s->account, NULL, c->q->name, e->text);
     session_release(c->s, NULL);
     return r;
@@ -94,12 +98,12 @@ int session_cut_restore(struct session *s, const struct session_cut *q, struct c
     cleanup(placing_closep) struct placing *placing = NULL;
     cleanup(manifest_freep) struct manifest *m = NULL;
     struct cut_staging c = {.s = s, .q = q, .effect = out};
-    int r = placing_open(q->cuts, &placing, e);
+    int r = placing_open(cutuse_cuts(q->cut), &placing, e);
     if (r < 0)
         return r;
     c.placing = placing;
-    if (stage_cut_manifest(q->state, &m) < 0)
-        return err_sys(e, -ENOMEM, "restore");
+    if ((r = stage_cut_manifest(q->cut, &m, e)) < 0)
+        return r;
     r = session_claim(s, NULL, q->name, m, NULL, &c.stage, &why);
     if (r < 0)
         account_refused(s->account, NULL, q->name, why.text);
@@ -119,13 +123,13 @@ static int cut_foresee(const struct targets *t, const struct session_cut *q, int
     bool moved_on = true;
     if (record_open(state_fd, &record) < 0)
         return err_sys(e, -ENOMEM, "restore");
-    int r = placing_open(q->cuts, &placing, e);
+    int r = placing_open(cutuse_cuts(q->cut), &placing, e);
     if (r == 0)
-        r = cut_effect_look(t, placing, q->state, out, e);
+        r = cut_effect_look(t, placing, q->cut, out, e);
     if (r == 0 && !record_unsettled(record))
         r = record_look(record, t, &present, &moved_on, e);
     if (r == 0)
-        out->replaces_cut = cut_is_replaced(q->cuts, present, moved_on);
+        out->replaces_cut = cut_is_replaced(cutuse_cuts(q->cut), present, moved_on);
     return r;
 }
 

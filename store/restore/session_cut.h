@@ -8,14 +8,13 @@
 #ifndef INFLUXFS_RESTORE_SESSION_CUT_H
 #define INFLUXFS_RESTORE_SESSION_CUT_H
 
-#include "store/chain/cuts.h"
+#include "store/chain/cutuse.h"
 #include "store/restore/cut_effect.h"
 #include "store/restore/session.h"
 
 struct session_cut {
-    struct cuts *cuts;
-    const struct cutstate *state; /* leased */
-    const char *name;             /* for the log and the status: "cut 3" */
+    const struct cutuse *cut;
+    const char *name; /* for the log and the status: "cut 3" */
 
     /* A file was staged; true: end, with -EINTR, as long as the exchange has not begun. */
     bool (*staged)(void *arg, const char *name, uint64_t size);

@@ -12,6 +12,7 @@
 
 struct upload;
 struct session;
+struct staged_cut;
 
 /* For feed_new: a nameless file on the store's disk, for bytes out of order. */
 int session_spool(void *session, struct err *e);
@@ -32,9 +33,10 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
 void session_release(struct session *s, const struct upload *u);
 
 /* Exchanges the verified snapshot with the store, together with the increments that follow; or puts
- * the part of it that is asked for (or NULL) into the store (compose.h). follows: job.h. Always leaves the staging
- * area. */
+ * the part of it that is asked for (or NULL) into the store (compose.h). follows, cut: job.h. Always
+ * leaves the staging area. */
 int session_install(struct session *s, const struct upload *u, const char *name,
-                    const struct restore_request *asked, const char *follows, struct err *e);
+                    const struct restore_request *asked, const char *follows,
+                    const struct staged_cut *cut, struct err *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/restore/stage_cut.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/base/path.h"
 #include "store/base/time.h"
@@ -30,14 +31,13 @@ static int stage_cut_file(struct stage *s, struct placing *p, const struct cut_e
                  : placing_put(p, f, &as, s->parent, path_last(f->path), linked, e);
 }
 
-int stage_cut(struct stage *s, struct placing *p, const struct cutstate *state, stage_cut_fn *fn,
+int stage_cut(struct stage *s, struct placing *p, const struct cutuse *cut, stage_cut_fn *fn,
               void *arg, struct err *e)
 {
-    size_t n;
-    const struct cut_entry *entries = cutstate_entries(state, &n);
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        const struct cut_entry *f = &entries[i];
+    cleanup(cutstream_freep) struct cutstream *from = NULL;
+    const struct cut_entry *f;
+    int r = cutuse_stream(cut, &from, e);
+    while (r == 0 && (r = cutstream_next(from, &f, e)) == 0 && f) {
         bool linked = false;
         if (cut_is_folder(f)) {
             r = stage_folder(s, f->path, f->attr.mode, f->attr.mtime_ns, e);
@@ -71,40 +71,31 @@ static int stage_cut_head(const struct cut_head *h, struct manifest *m)
                : -ENOMEM;
 }
 
-static int by_file_name(const void *a, const void *b)
-{
-    return strcmp(((const struct manifest_file *)a)->name, ((const struct manifest_file *)b)->name);
-}
-
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* Manifests are sorted bytewise, cuts by components. */
-static int stage_cut_entries(const struct cut_entry *entries, size_t n, struct manifest *m)
+static int stage_cut_entries(struct cutstream *from, struct manifest *m, struct err *e)
 {
-    m->files = calloc(n + 1, sizeof(*m->files));
-    m->folders = calloc(n + 1, sizeof(*m->folders));
+    const struct cut_entry *f;
+    int r;
     m->lists_folders = true;
-    if (!m->files || !m->folders)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const struct cut_entry *f = &entries[i];
-        char *name = strdup(f->path);
-        if (!name)
-            return -ENOMEM;
-        if (cut_is_folder(f)) {
-            m->folders[m->nfolders++] = name;
+    while ((r = cutstream_next(from, &f, e)) == 0 && f) {
+        if (!cut_is_folder(f)) {
+            m->unlisted++;
+            m->bytes += f->attr.size;
             continue;
         }
-        m->files[m->nfiles++] = (struct manifest_file){
-            .name = name, .size = f->attr.size, .index = f->index, .mtime_ns = f->attr.mtime_ns};
-        m->bytes += f->attr.size;
+        char *name = array_grow(&m->folders, m->nfolders) ? strdup(f->path) : NULL;
+        if (!name)
+            return -ENOMEM;
+        m->folders[m->nfolders++] = name;
     }
-    qsort(m->files, m->nfiles, sizeof(*m->files), by_file_name);
-    qsort(m->folders, m->nfolders, sizeof(*m->folders), by_text);
-    return 0;
+    if (m->nfolders)
+        qsort(m->folders, m->nfolders, sizeof(*m->folders), by_text);
+    return r;
 }
 
 static int stage_cut_links(const struct cutlist *l, struct manifest *m)
@@ -118,17 +109,20 @@ static int stage_cut_links(const struct cutlist *l, struct manifest *m)
     return m->links ? omissions_copy(&l->left_out, &m->left_out) : -ENOMEM;
 }
 
-int stage_cut_manifest(const struct cutstate *state, struct manifest **out)
+int stage_cut_manifest(const struct cutuse *cut, struct manifest **out, struct err *e)
 {
-    size_t n;
-    const struct cut_entry *entries = cutstate_entries(state, &n);
+    struct err why = {0};
+    cleanup(cutstream_freep) struct cutstream *from = NULL;
     cleanup(manifest_freep) struct manifest *m = calloc(1, sizeof(*m));
-    int r = m ? stage_cut_head(cutstate_head(state), m) : -ENOMEM;
+    int r = m ? stage_cut_head(cutuse_head(cut), m) : -ENOMEM;
     if (r == 0)
-        r = stage_cut_entries(entries, n, m);
+        r = stage_cut_links(cutuse_list(cut), m);
     if (r == 0)
-        r = stage_cut_links(cutstate_newest(state), m);
+        r = cutuse_stream(cut, &from, &why);
     if (r == 0)
-        *out = steal_ptr(&m);
-    return r;
+        r = stage_cut_entries(from, m, &why);
+    if (r < 0)
+        return why.text[0] ? err_set(e, r, "%s", why.text) : err_sys(e, r, "the cut");
+    *out = steal_ptr(&m);
+    return 0;
 }

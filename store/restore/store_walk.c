@@ -97,3 +97,19 @@ int store_walk(const int fds[TARGETS], store_walk_fn *fn, void *arg)
     }
     return r;
 }
+
+bool store_walk_meets(const char *name)
+{
+    const char *path, *slash;
+    const struct walk w = {.kind = target_kind_of(name, &path)};
+    enum depth depth = TOP;
+    for (; (slash = strchr(path, '/')); path = slash + 1, depth++) {
+        char folder[NAME_MAX + 1];
+        if (depth == SHARD || slash - path > NAME_MAX)
+            return false;
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+        if (!walk_wants_folder(&w, depth, folder))
+            return false;
+    }
+    return walk_wants_file(&w, depth, path);
+}

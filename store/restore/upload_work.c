@@ -161,7 +161,7 @@ static void *work_install(void *arg)
     autofree char *name = steal_ptr(&u->target);
     int r = u->increment
                 ? increments_accept(u->session, u, steal_ptr(&u->increment), name, &waits, &why)
-                : session_install(u->session, u, name, u->asked, u->follows, &why);
+                : session_install(u->session, u, name, u->asked, u->follows, NULL, &why);
     lock_scope(&u->lock);
     u->waits = waits;
     upload_becomes(u, r == 0 ? UPLOAD_RESTORED : UPLOAD_REFUSED, r, &why);

@@ -37,6 +37,12 @@ static int selected_read(const struct capture *c, size_t i, void *buf, size_t n,
     return 0;
 }
 
+static void selected_advise(const struct capture *c, size_t i, size_t n, uint64_t off)
+{
+    if (i != of(c)->meta)
+        capture_advise(of(c)->whole, of(c)->at[i], n, off);
+}
+
 static bool selected_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
 {
     const struct selected *s = of(c);
@@ -71,6 +77,7 @@ static int selected_keep_sums(struct capture *c, struct err *e)
 static const struct capture_ops selected_ops = {
     .free = selected_free,
     .read = selected_read,
+    .advise = selected_advise,
     .sum = selected_sum,
     .set_sum = selected_set_sum,
     .damaged = selected_damaged,

@@ -68,6 +68,13 @@ static int exact_read(const struct capture *c, size_t i, void *buf, size_t n, ui
                    : capture_read(of(c)->part, f->member, buf, n, off, e);
 }
 
+static void exact_advise(const struct capture *c, size_t i, size_t n, uint64_t off)
+{
+    const struct from *f = &of(c)->from[i];
+    if (!f->made)
+        capture_advise(of(c)->part, f->member, n, off);
+}
+
 static bool exact_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
 {
     struct from *f = &of(c)->from[i];
@@ -112,6 +119,7 @@ static int exact_keep_sums(struct capture *c, struct err *e)
 static const struct capture_ops exact_ops = {
     .free = exact_free,
     .read = exact_read,
+    .advise = exact_advise,
     .sum = exact_sum,
     .set_sum = exact_set_sum,
     .damaged = exact_damaged,

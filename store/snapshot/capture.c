@@ -33,6 +33,27 @@ const struct member *capture_member(const struct capture *c, size_t i)
     return c->members ? &c->members[i] : &capture_run_of(c, i, &at)->members[at];
 }
 
+const struct member *capture_look(const struct capture *c, size_t i, struct capture_look *look,
+                                  struct err *e)
+{
+    if (!c->ops->look)
+        return capture_member(c, i);
+    if (i - look->first >= look->n) {
+        capture_look_end(look);
+        if (c->ops->look(c, i, look, e) < 0)
+            return NULL;
+        look->capture = c;
+    }
+    return &look->members[i - look->first];
+}
+
+void capture_look_end(struct capture_look *look)
+{
+    if (look->capture)
+        look->capture->ops->look_end(look->page);
+    *look = (struct capture_look){0};
+}
+
 struct member_run *capture_run_of(const struct capture *c, size_t i, size_t *at)
 {
     const size_t k = array_bisect_last(c->firsts, c->nruns, i);
@@ -62,7 +83,7 @@ void capture_drop_runs(struct capture *c)
 
 size_t capture_runs(const struct capture *c)
 {
-    return c->members ? 1 : c->nruns;
+    return c->members || c->ops->look ? 1 : c->nruns;
 }
 
 /* "data/DB/RP/ID" */
@@ -76,7 +97,7 @@ static bool is_of_shard(const char *dir)
 
 struct capture_run capture_run(const struct capture *c, size_t i)
 {
-    if (c->members)
+    if (c->members || c->ops->look)
         return (struct capture_run){.dir = "", .n = c->n};
     const struct member_run *r = c->runs[i];
     return (struct capture_run){.dir = r->dir,
@@ -91,7 +112,7 @@ struct capture_run capture_run(const struct capture *c, size_t i)
 
 bool capture_run_at(const struct capture *c, size_t i, struct capture_run *out)
 {
-    if (c->members)
+    if (c->members || c->ops->look)
         return false;
     *out = capture_run(c, array_bisect_last(c->firsts, c->nruns, i));
     return true;
@@ -99,7 +120,7 @@ bool capture_run_at(const struct capture *c, size_t i, struct capture_run *out)
 
 size_t capture_files(const struct capture *c)
 {
-    size_t n = 0;
+    size_t n = c->nfiles;
     for (size_t i = 0; i < c->nruns; i++)
         n += c->runs[i]->nfiles;
     for (size_t i = 0; c->members && i < c->n; i++)
@@ -130,7 +151,7 @@ const char *const *capture_links(const struct capture *c, size_t *n)
 
 bool capture_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
 {
-    return !member_is_folder(capture_member(c, i)) && c->ops->sum(c, i, out);
+    return (c->ops->look || !member_is_folder(capture_member(c, i))) && c->ops->sum(c, i, out);
 }
 
 void capture_set_sum(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES])
@@ -163,6 +184,12 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
                  struct err *e)
 {
     return c->ops->read(c, i, buf, n, off, e);
+}
+
+void capture_advise(const struct capture *c, size_t i, size_t n, uint64_t off)
+{
+    if (c->ops->advise)
+        c->ops->advise(c, i, n, off);
 }
 
 /* What is told of a capture beside its members. */

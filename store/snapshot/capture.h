@@ -46,6 +46,20 @@ static inline void capture_unrefp(struct capture **c)
 
 size_t capture_count(const struct capture *c);
 const struct member *capture_member(const struct capture *c, size_t i);
+
+/* The members of a cut's capture are not all in memory: capture_member is for the others, and this one
+ * for both. What it gives is valid until its next call with the same look, or capture_look_end; it is
+ * cheap for members that lie near to each other. A look, zeroed before its first use, is for one thread
+ * and one capture. NULL: the member could not be read, with a message. */
+struct capture_look {
+    const struct capture *capture;
+    void *page; /* of the maker of the capture, which holds these members */
+    const struct member *members;
+    size_t first, n;
+};
+const struct member *capture_look(const struct capture *c, size_t i, struct capture_look *look,
+                                  struct err *e);
+void capture_look_end(struct capture_look *look);
 const struct catalog_record *capture_record(const struct capture *c);
 const struct capture_origin *capture_origin(const struct capture *c);
 
@@ -95,6 +109,10 @@ int capture_keep_sums(struct capture *c, struct err *e);
  * when the file is shorter than it was. */
 int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                  struct err *e);
+
+/* Has the kernel fetch from the disk, soon, what it does not have in memory of the n bytes at off of
+ * member i, which must lie within attr.size. */
+void capture_advise(const struct capture *c, size_t i, size_t n, uint64_t off);
 
 /* The changes in a capture since an earlier snapshot, as a capture of its own (delta.c), for an
  * incremental tar; or all of a capture, to begin a chain. in: a flag for each member of whole,

@@ -19,19 +19,25 @@ struct capture_ops {
     void (*free)(struct capture *c); /* all that it is made of, and c itself */
     int (*read)(const struct capture *c, size_t i, void *buf, size_t n, uint64_t off,
                 struct err *e);
+    void (*advise)(const struct capture *c, size_t i, size_t n, uint64_t off); /* may be NULL */
     bool (*sum)(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES]);
     void (*set_sum)(struct capture *c, size_t i, const uint8_t sum[SHA256_BYTES]);
     bool (*any_damaged)(const struct capture *c);       /* NULL: each is asked */
     bool (*damaged)(const struct capture *c, size_t i); /* both may be NULL: nothing is known */
     void (*set_damaged)(struct capture *c, size_t i);
     int (*keep_sums)(struct capture *c, struct err *e);
+    /* Of a capture whose members are read as they are asked for; NULL: of another. Fills in look, all
+     * but capture, with some of them, i among them; and lets go of look->page. */
+    int (*look)(const struct capture *c, size_t i, struct capture_look *look, struct err *e);
+    void (*look_end)(void *page);
 };
 
 struct capture {
     const struct capture_ops *ops;
     atomic_uint refs;
     size_t n;               /* members */
-    struct member *members; /* all of them; NULL: they are those of the runs */
+    size_t nfiles;          /* how many of them are files, if they are read as they are asked for */
+    struct member *members; /* all of them; NULL: they are read so, or those of the runs */
     struct member_run **runs;
     uint64_t *firsts; /* which member is the first of each run */
     size_t nruns;

@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 int damage_cut_off(const struct capture *c, size_t i, struct err *e)
 {
-    const struct member *m = capture_member(c, i);
-    if (!m->wal_cut || m->wal_cut->nbad == 0)
-        return 0;
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(c, i, &look, e);
+    if (!m || !m->wal_cut || m->wal_cut->nbad == 0)
+        return m ? 0 : -EIO;
     return err_set(e, -EBADMSG,
                    "%s/%s: damaged at byte %" PRIu64 ": the %" PRIu64
                    " bytes from there on are not in the snapshot",
@@ -36,9 +38,20 @@ static int pass_over(void *ctx, const char *key, size_t len, int64_t min, int64_
     return 0;
 }
 
-int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e)
+static int read_memory(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
 {
-    const struct member *m = capture_member(c, i);
+    (void)e;
+    memcpy(buf, (const char *)ctx + off, n);
+    return 0;
+}
+
+static int damage_look_into(struct capture *c, size_t i, const void *bytes, enum damage_depth depth,
+                            struct err *e)
+{
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(c, i, &look, e);
+    if (!m)
+        return -EIO;
     bool tombstone = name_is_tombstone(m->name);
     if (member_is_folder(m) || !(tombstone || name_is_tsm(m->name)))
         return damage_cut_off(c, i, e);
@@ -46,11 +59,25 @@ int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err
     int r = membersource_init(&s, c, i);
     if (r < 0)
         return err_sys(e, r, "%s/%s", m->dir, m->name);
+    if (bytes) {
+        s.source.read = read_memory;
+        s.source.ctx = (void *)bytes;
+    }
     r = tombstone ? tombstone_read(&s.source, pass_over, NULL, e)
                   : damage_in_tsm(&s.source, depth, e);
     if (r == -EBADMSG)
         capture_set_damaged(c, i);
     return r;
+}
+
+int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e)
+{
+    return damage_look_into(c, i, NULL, depth, e);
+}
+
+int damage_look_in(struct capture *c, size_t i, const void *bytes, struct err *e)
+{
+    return damage_look_into(c, i, bytes, DAMAGE_INDEX, e);
 }
 
 int damage_tell(struct capture *c, void (*tell)(void *arg, const char *words, bool whole),

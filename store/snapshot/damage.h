@@ -15,6 +15,9 @@ enum damage_depth { DAMAGE_ENDS, DAMAGE_INDEX };
  * and the capture remembers it. Otherwise an error of reading. */
 int damage_look(struct capture *c, size_t i, enum damage_depth depth, struct err *e);
 
+/* The same, with the index, of a member all of whose bytes are in memory. */
+int damage_look_in(struct capture *c, size_t i, const void *bytes, struct err *e);
+
 /* -EBADMSG, with the same words, if member i is a WAL segment with damage cut off; else 0. Reads
  * nothing. */
 int damage_cut_off(const struct capture *c, size_t i, struct err *e);

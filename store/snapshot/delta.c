@@ -35,6 +35,11 @@ static int delta_read(const struct capture *c, size_t i, void *buf, size_t n, ui
     return capture_read(of(c)->whole, of(c)->at[i], buf, n, off, e);
 }
 
+static void delta_advise(const struct capture *c, size_t i, size_t n, uint64_t off)
+{
+    capture_advise(of(c)->whole, of(c)->at[i], n, off);
+}
+
 static bool delta_sum(const struct capture *c, size_t i, uint8_t out[SHA256_BYTES])
 {
     return capture_sum(of(c)->whole, of(c)->at[i], out);
@@ -63,6 +68,7 @@ static int delta_keep_sums(struct capture *c, struct err *e)
 static const struct capture_ops delta_ops = {
     .free = delta_free,
     .read = delta_read,
+    .advise = delta_advise,
     .sum = delta_sum,
     .set_sum = delta_set_sum,
     .damaged = delta_damaged,

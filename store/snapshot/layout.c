@@ -35,15 +35,21 @@ struct layout {
 };
 
 struct block {
-    const struct member *members;
+    const struct capture *capture;
+    const struct member *members; /* NULL: they are looked at one by one */
     size_t first, n;
 };
 
 static struct block layout_block(const struct capture *c, size_t k)
 {
-    if (c->members)
-        return (struct block){c->members, 0, c->n};
-    return (struct block){c->runs[k]->members, c->firsts[k], c->runs[k]->n};
+    if (c->members || c->ops->look)
+        return (struct block){c, c->members, 0, c->n};
+    return (struct block){c, c->runs[k]->members, c->firsts[k], c->runs[k]->n};
+}
+
+static const struct member *block_member(const struct block *b, size_t i, struct capture_look *look)
+{
+    return b->members ? &b->members[i] : capture_look(b->capture, b->first + i, look, NULL);
 }
 
 /* sha256sum(1) escapes these. */
@@ -102,6 +108,7 @@ static int length_in(enum layout_text t, const struct member *m, bool first, uin
 /* first_file: its number in the block, or any that is beyond. */
 static int layout_measure(const struct block *b, size_t first_file, struct run_layout **out)
 {
+    cleanup(capture_look_end) struct capture_look look = {0};
     const size_t nmarks = (b->n + STRIDE - 1) / STRIDE;
     autofree struct run_layout *l = malloc(sizeof(*l) + nmarks * sizeof(l->marks[0]));
     if (!l)
@@ -110,9 +117,12 @@ static int layout_measure(const struct block *b, size_t first_file, struct run_l
     for (size_t i = 0; i < b->n; i++) {
         if (i % STRIDE == 0)
             l->marks[i / STRIDE] = l->size;
+        const struct member *m = block_member(b, i, &look);
+        if (!m)
+            return -EIO;
         for (enum layout_text t = 0; t < LAYOUT_TEXTS; t++) {
             uint64_t n;
-            int r = length_in(t, &b->members[i], i == first_file, &n);
+            int r = length_in(t, m, i == first_file, &n);
             if (r < 0)
                 return r;
             l->size.in[t] += n;
@@ -147,7 +157,8 @@ static int layout_fill(struct layout *l)
             break;
         const struct block b = layout_block(c, k);
         int r;
-        if (c->members || (l->first_file >= b.first && l->first_file - b.first < b.n)) {
+        if (b.members == c->members ||
+            (l->first_file >= b.first && l->first_file - b.first < b.n)) {
             r = layout_measure(&b, l->first_file - b.first, &l->own);
             l->blocks[k] = l->own;
         } else {
@@ -159,6 +170,16 @@ static int layout_fill(struct layout *l)
             at.in[t] += l->blocks[k]->size.in[t];
     }
     return 0;
+}
+
+static int layout_find_first_file(struct layout *l)
+{
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = NULL;
+    while (l->first_file < l->capture->n &&
+           (m = capture_look(l->capture, l->first_file, &look, NULL)) && member_is_folder(m))
+        l->first_file++;
+    return m || l->first_file == l->capture->n ? 0 : -EIO;
 }
 
 int layout_new(const struct capture *c, struct layout **out)
@@ -173,8 +194,8 @@ int layout_new(const struct capture *c, struct layout **out)
     for (enum layout_text t = 0; t < LAYOUT_TEXTS; t++)
         if (!(l->at[t] = calloc(l->nblocks + 1, sizeof(*l->at[t]))))
             r = -ENOMEM;
-    while (l->first_file < c->n && member_is_folder(capture_member(c, l->first_file)))
-        l->first_file++;
+    if (r == 0)
+        r = layout_find_first_file(l);
     if (r == 0)
         r = layout_fill(l);
     if (r < 0) {
@@ -206,10 +227,11 @@ bool layout_is_first_file(const struct layout *l, size_t i)
     return i == l->first_file;
 }
 
-uint64_t layout_length(const struct layout *l, enum layout_text t, size_t i)
+int layout_length(const struct layout *l, enum layout_text t, size_t i, uint64_t *out)
 {
-    uint64_t n;
-    return length_in(t, capture_member(l->capture, i), i == l->first_file, &n) < 0 ? 0 : n;
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(l->capture, i, &look, NULL);
+    return m ? length_in(t, m, i == l->first_file, out) : -EIO;
 }
 
 /* The last mark that is not beyond off. */
@@ -226,15 +248,19 @@ static size_t layout_mark(const struct run_layout *b, enum layout_text t, uint64
     return low;
 }
 
-size_t layout_find(const struct layout *l, enum layout_text t, uint64_t off, uint64_t *at)
+int layout_find(const struct layout *l, enum layout_text t, uint64_t off, struct layout_place *out)
 {
     const size_t k = array_bisect_last(l->at[t], l->nblocks, off);
     const struct block b = layout_block(l->capture, k);
     const uint64_t begin = l->at[t][k];
     const size_t mark = layout_mark(l->blocks[k], t, off - begin);
-    size_t i = b.first + mark * STRIDE;
-    *at = begin + l->blocks[k]->marks[mark].in[t];
-    for (uint64_t n; i + 1 < b.first + b.n && *at + (n = layout_length(l, t, i)) <= off; i++)
-        *at += n;
-    return i;
+    cleanup(capture_look_end) struct capture_look look = {0};
+    *out =
+        (struct layout_place){b.first + mark * STRIDE, begin + l->blocks[k]->marks[mark].in[t], 0};
+    for (;; out->i++, out->at += out->len) {
+        const struct member *m = block_member(&b, out->i - b.first, &look);
+        int r = m ? length_in(t, m, out->i == l->first_file, &out->len) : -EIO;
+        if (r < 0 || out->at + out->len > off || out->i + 1 == b.first + b.n)
+            return r;
+    }
 }

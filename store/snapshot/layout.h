@@ -25,11 +25,16 @@ void layout_free(struct layout *l); /* NULL is allowed */
  * two their lines. */
 uint64_t layout_size(const struct layout *l, enum layout_text t);
 
-/* The bytes of member i; 0 if there is no memory to find that out again. */
-uint64_t layout_length(const struct layout *l, enum layout_text t, size_t i);
+/* The bytes of member i. -EIO or -ENOMEM: that cannot be found out again. */
+int layout_length(const struct layout *l, enum layout_text t, size_t i, uint64_t *out);
 
-/* The member that holds byte off, and where it begins; off must be below the size. */
-size_t layout_find(const struct layout *l, enum layout_text t, uint64_t off, uint64_t *at);
+/* The member that holds byte off, where it begins, and its bytes; off must be below the size. Errors as
+ * above. */
+struct layout_place {
+    size_t i;
+    uint64_t at, len;
+};
+int layout_find(const struct layout *l, enum layout_text t, uint64_t off, struct layout_place *out);
 
 /* Whether member i is the first file, whose line in the manifest has no comma before it. */
 bool layout_is_first_file(const struct layout *l, size_t i);

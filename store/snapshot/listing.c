@@ -46,10 +46,13 @@ static int listing_about(const struct capture *c, bool tail, struct manifest *m,
                            .lists_folders = o->chain != NULL,
                            .selection = (struct selection *)o->selection,
                            .left_out = *capture_left_out(c)};
+    cleanup(capture_look_end) struct capture_look look = {0};
     m->links = (char **)capture_links(c, &m->nlinks);
     for (size_t i = 0; tail && m->lists_folders && i < capture_count(c); i++) {
         char path[MEMBER_PATH_MAX];
-        const struct member *member = capture_member(c, i);
+        const struct member *member = capture_look(c, i, &look, NULL);
+        if (!member)
+            return -EIO;
         if (!member_is_folder(member))
             continue;
         char *own = array_grow(&m->folders, m->nfolders) ? strdup(member_path(member, path)) : NULL;
@@ -78,9 +81,10 @@ static int listing_manifest_line(const struct listing *l, size_t i, struct buffe
     char path[MEMBER_PATH_MAX];
     if (i == 0 || i > capture_count(l->capture))
         return listing_edge(l, i > 0, out);
-    const struct member *m = capture_member(l->capture, i - 1);
-    if (member_is_folder(m))
-        return 0;
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(l->capture, i - 1, &look, NULL);
+    if (!m || member_is_folder(m))
+        return m ? 0 : -EIO;
     const struct manifest_file f = {member_path(m, path), m->attr.size, m->index, m->attr.mtime_ns};
     manifest_text_file(&f, layout_is_first_file(l->layout, i - 1), out);
     return 0;
@@ -106,7 +110,10 @@ static int listing_sums_line(const struct listing *l, size_t i, struct buffer *o
 {
     uint8_t sum[SHA256_BYTES];
     char path[MEMBER_PATH_MAX] = "manifest";
-    const struct member *m = i > 0 ? capture_member(l->capture, i - 1) : NULL;
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = i > 0 ? capture_look(l->capture, i - 1, &look, NULL) : NULL;
+    if (i > 0 && !m)
+        return -EIO;
     if (m && member_is_folder(m))
         return 0;
     int r = !m ? l->manifest_sum(l->ctx, sum) : capture_sum(l->capture, i - 1, sum) ? 0 : -EIO;
@@ -184,27 +191,35 @@ uint64_t listing_size(const struct listing *l)
 }
 
 /* The line that holds byte off, and where it begins. */
-static size_t listing_line_at(const struct listing *l, uint64_t off, uint64_t *at)
+static int listing_line_at(const struct listing *l, uint64_t off, size_t *line, uint64_t *at)
 {
     const uint64_t lines = layout_size(l->layout, l->text);
+    *line = 0;
     *at = 0;
     if (off < l->head)
         return 0;
     if (off - l->head >= lines) {
         *at = l->head + lines;
-        return capture_count(l->capture) + 1;
+        *line = capture_count(l->capture) + 1;
+        return 0;
     }
-    const size_t i = layout_find(l->layout, l->text, off - l->head, at);
-    *at += l->head;
-    return i + 1;
+    struct layout_place p;
+    int r = layout_find(l->layout, l->text, off - l->head, &p);
+    if (r == 0) {
+        *line = p.i + 1;
+        *at = l->head + p.at;
+    }
+    return r;
 }
 
 int listing_read(const struct listing *l, char *out, size_t n, uint64_t off)
 {
     cleanup(buffer_free) struct buffer line = {0};
     uint64_t at = 0;
-    for (size_t i = n ? listing_line_at(l, off, &at) : 0; n > 0; i++) {
-        int r = listing_line(l, i, &line);
+    size_t i = 0;
+    int r = n ? listing_line_at(l, off, &i, &at) : 0;
+    for (; r == 0 && n > 0; i++) {
+        r = listing_line(l, i, &line);
         if (r < 0)
             return r;
         if (at + line.n > off) {
@@ -217,14 +232,20 @@ int listing_read(const struct listing *l, char *out, size_t n, uint64_t off)
         }
         at += line.n;
     }
-    return 0;
+    return r;
 }
 
-void listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end)
+int listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end)
 {
     uint64_t at;
-    const size_t a = listing_line_at(l, off, &at), b = listing_line_at(l, off + n - 1, &at);
+    size_t a, b;
+    int r = listing_line_at(l, off, &a, &at);
+    if (r == 0)
+        r = listing_line_at(l, off + n - 1, &b, &at);
+    if (r < 0)
+        return r;
     const size_t members = capture_count(l->capture);
     *first = a ? a - 1 : 0;
     *end = b < members ? b : members;
+    return 0;
 }

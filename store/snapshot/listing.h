@@ -28,7 +28,7 @@ uint64_t listing_size(const struct listing *l);
  * listing_members names: -EIO if one is unknown. */
 int listing_read(const struct listing *l, char *buf, size_t n, uint64_t off);
 
-/* Which members [*first, *end) have a line in [off, off+n). */
-void listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end);
+/* Which members [*first, *end) have a line in [off, off+n). Errors as layout_find. */
+int listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end);
 
 #endif

@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/snapshot/manifest.h"
 
+#include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/names.h"
+#include "store/snapshot/manifest_json.h"
 #include "store/snapshot/manifest_selection.h"
 
 #include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <string.h>
-
-static void put_json(struct json_object **o)
-{
-    json_object_put(*o);
-}
-
-static void free_tokener(struct json_tokener **t)
-{
-    if (*t)
-        json_tokener_free(*t);
-}
 
 /* "a/b/c" of components that neither climb nor hide, without control bytes. */
 static bool manifest_plain_path(const char *name)
@@ -126,11 +117,15 @@ const struct manifest_file *manifest_find(const struct manifest *m, const char *
     return m->nfiles ? bsearch(&key, m->files, m->nfiles, sizeof(key), by_file_name) : NULL;
 }
 
-static int manifest_read_file(struct json_object *o, struct manifest *m, struct err *e)
+static int manifest_read_file(void *arg, struct json_object *o, struct err *e)
 {
-    struct manifest_file *f = &m->files[m->nfiles];
+    struct manifest *m = arg;
     if (!o || !json_object_is_type(o, json_type_object))
         return err_set(e, -EBADMSG, "manifest: an entry of `files` is damaged");
+    if (!array_grow(&m->files, m->nfiles))
+        return damaged(e, -ENOMEM, "");
+    struct manifest_file *f = &m->files[m->nfiles];
+    *f = (struct manifest_file){0};
     int r = get_text(member(o, "name", json_type_string), &f->name);
     if (r < 0)
         return damaged(e, r, "a file's name");
@@ -147,23 +142,14 @@ static int manifest_read_file(struct json_object *o, struct manifest *m, struct 
     return 0;
 }
 
-static int manifest_read_files(struct json_object *root, struct manifest *m, struct err *e)
+static int manifest_read_files(const struct manifest_json *j, struct manifest *m, struct err *e)
 {
-    struct json_object *list = member(root, "files", json_type_array);
-    if (!list)
+    if (!member(manifest_json_root(j), "files", json_type_array))
         return damaged(e, -EBADMSG, "`files`");
-    size_t n = json_object_array_length(list);
-    m->files = calloc(n + 1, sizeof(*m->files));
-    if (!m->files)
-        return damaged(e, -ENOMEM, "");
-    for (size_t i = 0; i < n; i++) {
-        int r = manifest_read_file(json_object_array_get_idx(list, i), m, e);
-        if (r < 0)
-            return r;
-    }
-    if (n)
-        qsort(m->files, n, sizeof(*m->files), by_file_name);
-    return 0;
+    int r = manifest_json_each(j, "files", manifest_read_file, m, e);
+    if (r == 0 && m->nfiles)
+        qsort(m->files, m->nfiles, sizeof(*m->files), by_file_name);
+    return r;
 }
 
 /* No name may appear twice or be a folder of another. Each folder must be looked up: "a.b" sorts
@@ -185,29 +171,41 @@ static int manifest_check_tree(const struct manifest *m, struct err *e)
     return 0;
 }
 
-enum names { TEXTS, FILES, FOLDERS };
+/* A list of names that is being read. */
+struct naming {
+    const char *key;
+    enum { TEXTS, FILES, FOLDERS } what;
+    char ***list;
+    size_t *n;
+};
 
-static int manifest_read_names(struct json_object *root, const char *key, enum names what,
-                               char ***out, size_t *n, struct err *e)
+static int manifest_read_name(void *arg, struct json_object *o, struct err *e)
 {
-    struct json_object *list = member(root, key, json_type_array);
-    if (!list)
-        return damaged(e, -EBADMSG, key);
-    size_t len = json_object_array_length(list);
-    *out = calloc(len + 1, sizeof(**out));
-    if (!*out)
-        return damaged(e, -ENOMEM, "");
-    for (size_t i = 0; i < len; i++) {
-        int r = get_text(json_object_array_get_idx(list, i), &(*out)[i]);
-        if (r < 0)
-            return damaged(e, r, key);
-        *n = i + 1;
-        if (what != TEXTS && !manifest_name_ok((*out)[i], what == FOLDERS))
-            return err_set(e, -EBADMSG, "manifest: %s may not stand in `%s`", (*out)[i], key);
-    }
-    if (len)
-        qsort(*out, len, sizeof(**out), by_text);
+    const struct naming *to = arg;
+    char *name;
+    int r = array_grow(to->list, *to->n) ? get_text(o, &name) : -ENOMEM;
+    if (r < 0)
+        return damaged(e, r, to->key);
+    (*to->list)[(*to->n)++] = name;
+    if (to->what != TEXTS && !manifest_name_ok(name, to->what == FOLDERS))
+        return err_set(e, -EBADMSG, "manifest: %s may not stand in `%s`", name, to->key);
     return 0;
+}
+
+static int manifest_read_names(const struct manifest_json *j, const struct naming *to,
+                               struct err *e)
+{
+    struct json_object *list = member(manifest_json_root(j), to->key, json_type_array);
+    if (!list)
+        return damaged(e, -EBADMSG, to->key);
+    int r = 0;
+    if (to->what != TEXTS)
+        r = manifest_json_each(j, to->key, manifest_read_name, (void *)to, e);
+    for (size_t i = 0; r == 0 && to->what == TEXTS && i < json_object_array_length(list); i++)
+        r = manifest_read_name((void *)to, json_object_array_get_idx(list, i), e);
+    if (r == 0 && *to->n)
+        qsort(*to->list, *to->n, sizeof(**to->list), by_text);
+    return r;
 }
 
 static const char *const kinds[] = {"full", "incremental", "database"};
@@ -250,17 +248,20 @@ static int manifest_read_origin(struct json_object *root, struct manifest *m, st
 
 /* What vanished, folder members, and what was left out. Manifests of no chain have neither
  * `removed_folders` nor `folders`. */
-static int manifest_read_absent(struct json_object *root, struct manifest *m, struct err *e)
+static int manifest_read_absent(const struct manifest_json *j, struct manifest *m, struct err *e)
 {
-    int r = manifest_read_names(root, "removed", FILES, &m->removed, &m->nremoved, e);
-    if (r == 0 && json_object_object_get_ex(root, "removed_folders", NULL))
-        r = manifest_read_names(root, "removed_folders", FOLDERS, &m->removed_folders,
-                                &m->nremoved_folders, e);
+    const struct naming lists[] = {
+        {"removed", FILES, &m->removed, &m->nremoved},
+        {"removed_folders", FOLDERS, &m->removed_folders, &m->nremoved_folders},
+        {"folders", FOLDERS, &m->folders, &m->nfolders},
+        {"links", TEXTS, &m->links, &m->nlinks},
+    };
+    struct json_object *root = manifest_json_root(j);
     m->lists_folders = json_object_object_get_ex(root, "folders", NULL);
-    if (r == 0 && m->lists_folders)
-        r = manifest_read_names(root, "folders", FOLDERS, &m->folders, &m->nfolders, e);
-    if (r == 0 && json_object_object_get_ex(root, "links", NULL))
-        r = manifest_read_names(root, "links", TEXTS, &m->links, &m->nlinks, e);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof(lists) / sizeof(*lists); i++)
+        if (i == 0 || json_object_object_get_ex(root, lists[i].key, NULL))
+            r = manifest_read_names(j, &lists[i], e);
     if (r < 0)
         return r;
     r = omissions_parse(member(root, "left_out", json_type_array), &m->left_out);
@@ -303,24 +304,6 @@ static bool was_ours(const char *json, size_t len)
     return seen >= 2;
 }
 
-/* The document, which the caller puts; NULL if the bytes are not exactly one document. */
-static struct json_object *manifest_parse_json(const char *json, size_t len)
-{
-    if (len > MANIFEST_MAX)
-        return NULL;
-    cleanup(free_tokener) struct json_tokener *t = json_tokener_new();
-    if (!t)
-        return NULL;
-    json_tokener_set_flags(t, JSON_TOKENER_STRICT);
-    cleanup(put_json) struct json_object *o = json_tokener_parse_ex(t, json, (int)len);
-    if (!o || !json_object_is_type(o, json_type_object))
-        return NULL;
-    for (size_t i = json_tokener_get_parse_end(t); i < len; i++)
-        if (!strchr(" \t\r\n", json[i]) || !json[i])
-            return NULL;
-    return steal_ptr(&o);
-}
-
 static int manifest_check_version(struct json_object *root, bool ours, struct err *e)
 {
     uint64_t version = 0;
@@ -357,18 +340,21 @@ size_t manifest_length(const char *p, size_t n)
 int manifest_parse(const char *json, size_t len, struct manifest **out, struct err *e)
 {
     bool ours = was_ours(json, len);
-    cleanup(put_json) struct json_object *root = manifest_parse_json(json, len);
-    if (!root)
-        return ours ? err_set(e, -EBADMSG, "manifest: damaged, it is not valid JSON")
+    cleanup(manifest_json_freep) struct manifest_json *j = NULL;
+    int r = len > MANIFEST_MAX ? -EBADMSG : manifest_json_parse(json, len, &j);
+    if (r == -EBADMSG)
+        return ours ? err_set(e, r, "manifest: damaged, it is not valid JSON")
                     : err_set(e, -EINVAL, "not a snapshot: its manifest is not JSON");
-    int r = manifest_check_version(root, ours, e);
     if (r < 0)
+        return damaged(e, r, "");
+    struct json_object *root = manifest_json_root(j);
+    if ((r = manifest_check_version(root, ours, e)) < 0)
         return r;
     cleanup(manifest_freep) struct manifest *m = calloc(1, sizeof(*m));
     if (!m)
         return damaged(e, -ENOMEM, "");
-    if ((r = manifest_read_head(root, m, e)) < 0 || (r = manifest_read_files(root, m, e)) < 0 ||
-        (r = manifest_check_tree(m, e)) < 0 || (r = manifest_read_absent(root, m, e)) < 0)
+    if ((r = manifest_read_head(root, m, e)) < 0 || (r = manifest_read_files(j, m, e)) < 0 ||
+        (r = manifest_check_tree(m, e)) < 0 || (r = manifest_read_absent(j, m, e)) < 0)
         return r;
     *out = steal_ptr(&m);
     return 0;
@@ -412,6 +398,7 @@ int manifest_copy(const struct manifest *m, struct manifest **out)
     c->number = m->number;
     c->index = m->index;
     c->skew_ns = m->skew_ns;
+    c->unlisted = m->unlisted;
     c->bytes = m->bytes;
     c->lists_folders = m->lists_folders;
     if ((m->selection && selection_copy(m->selection, &c->selection) < 0) ||

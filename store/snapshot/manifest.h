@@ -39,8 +39,9 @@ struct manifest {
     int64_t skew_ns;
     struct manifest_file *files; /* sorted bytewise by name */
     size_t nfiles;
-    uint64_t bytes; /* of all files together */
-    char **removed; /* files that vanished since the parent; sorted */
+    uint64_t unlisted; /* files that it is of too, but that are listed elsewhere; not written */
+    uint64_t bytes;    /* of all files together */
+    char **removed;    /* files that vanished since the parent; sorted */
     size_t nremoved;
     char **removed_folders; /* folders likewise, each before what was in it */
     size_t nremoved_folders;

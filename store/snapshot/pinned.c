@@ -92,9 +92,22 @@ static int pinned_read(const struct capture *c, size_t i, void *buf, size_t n, u
     return 0;
 }
 
+static void pinned_advise(const struct capture *c, size_t i, size_t n, uint64_t off)
+{
+    const struct member *m = capture_member(c, i);
+    while (n > 0) {
+        uint64_t at = off;
+        const size_t part = m->wal_cut ? walparts_at(m->wal_cut, off, n, &at) : n;
+        io_advise(held_fd(m->held), part, at);
+        off += part;
+        n -= part;
+    }
+}
+
 static const struct capture_ops pinned_ops = {
     .free = pinned_free,
     .read = pinned_read,
+    .advise = pinned_advise,
     .sum = pinned_sum,
     .set_sum = pinned_set_sum,
     .any_damaged = pinned_any_damaged,

@@ -2,9 +2,13 @@
 #include "store/snapshot/tarball.h"
 
 #include "store/base/lock.h"
+#include "store/base/processors.h"
+#include "store/snapshot/inorder.h"
 #include "store/snapshot/listing.h"
 #include "store/snapshot/tarhead.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -16,6 +20,7 @@ struct tarball {
     struct hash_job *job;
     struct layout *layout;
     struct listing *manifest, *sums;
+    struct inorder readers;
     uint64_t members, last, end; /* where the members, SHA256SUMS and the end stand */
     pthread_mutex_t lock;
     uint64_t front; /* everything before it has been read, by readers in order */
@@ -23,23 +28,26 @@ struct tarball {
     uint8_t sum[SHA256_BYTES]; /* of the manifest */
 };
 
-/* Path and attributes of an entry, as its header tells them. */
+/* Path and attributes of an entry, as its header tells them. NULL: it cannot be read. */
 static const char *tarball_describe(const struct tarball *t, size_t i, char path[MEMBER_PATH_MAX],
-                                    struct file_attr *attr)
+                                    struct file_attr *attr, struct err *e)
 {
-    if (i > 0 && i <= capture_count(t->capture)) {
-        const struct member *m = capture_member(t->capture, i - 1);
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const size_t n = capture_count(t->capture), wanted = i > 0 && i <= n ? i - 1 : 0;
+    const struct member *m = n ? capture_look(t->capture, wanted, &look, e) : NULL;
+    if (n && !m)
+        return NULL;
+    if (i > 0 && i <= n) {
         *attr = m->attr;
         return member_path(m, path);
     }
     /* The two texts belong to the owner of the meta folder: they reveal as much as it does. */
-    const struct member *meta = capture_count(t->capture) ? capture_member(t->capture, 0) : NULL;
     *attr = (struct file_attr){
         .size = listing_size(i == 0 ? t->manifest : t->sums),
         .mtime_ns = capture_record(t->capture)->created_ns,
         .mode = S_IFREG | 0400,
-        .uid = meta ? meta->attr.uid : 0,
-        .gid = meta ? meta->attr.gid : 0,
+        .uid = m ? m->attr.uid : 0,
+        .gid = m ? m->attr.gid : 0,
     };
     return i == 0 ? "manifest" : "SHA256SUMS";
 }
@@ -50,25 +58,36 @@ struct place {
     uint64_t at, end;
 };
 
+/* It cannot be found out. */
+static const struct place nowhere = {SIZE_MAX, UINT64_MAX, UINT64_MAX};
+
+static bool is_nowhere(const struct place *p)
+{
+    return p->entry == nowhere.entry;
+}
+
 /* The entry that holds byte off, which is before the end. */
 static struct place place_at(const struct tarball *t, uint64_t off)
 {
-    uint64_t at;
+    struct layout_place p;
     if (off < t->members)
         return (struct place){0, 0, t->members};
     if (off >= t->last)
         return (struct place){capture_count(t->capture) + 1, t->last, t->end};
-    const size_t i = layout_find(t->layout, IN_TAR, off - t->members, &at);
-    at += t->members;
-    return (struct place){i + 1, at, at + layout_length(t->layout, IN_TAR, i)};
+    if (layout_find(t->layout, IN_TAR, off - t->members, &p) < 0)
+        return nowhere;
+    return (struct place){p.i + 1, t->members + p.at, t->members + p.at + p.len};
 }
 
 static struct place place_next(const struct tarball *t, const struct place *p)
 {
     const size_t i = p->entry + 1;
+    uint64_t len;
     if (i > capture_count(t->capture))
         return (struct place){i, t->last, t->end};
-    return (struct place){i, p->end, p->end + layout_length(t->layout, IN_TAR, i - 1)};
+    if (layout_length(t->layout, IN_TAR, i - 1, &len) < 0)
+        return nowhere;
+    return (struct place){i, p->end, p->end + len};
 }
 
 /* The length of one of the two texts with its header. */
@@ -76,7 +95,8 @@ static int tarball_measure(const struct tarball *t, size_t i, uint64_t *out)
 {
     char path[MEMBER_PATH_MAX];
     struct file_attr attr;
-    int head = tarhead_len(tarball_describe(t, i, path, &attr), &attr);
+    const char *name = tarball_describe(t, i, path, &attr, NULL);
+    int head = name ? tarhead_len(name, &attr) : -EIO;
     *out = (uint64_t)head + tar_round_up(attr.size);
     return head < 0 ? head : 0;
 }
@@ -146,6 +166,7 @@ static void tarball_free(struct tarball *t)
     listing_free(t->sums);
     layout_free(t->layout);
     capture_unref(t->capture);
+    inorder_clear(&t->readers);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -159,6 +180,7 @@ int tarball_new(struct hasher *h, struct capture *c, struct tarball **out)
     }
     atomic_init(&t->refs, 1);
     pthread_mutex_init(&t->lock, NULL);
+    inorder_init(&t->readers);
     t->capture = c;
     int r = tarball_fill(t, h);
     if (r < 0) {
@@ -230,12 +252,12 @@ size_t tarball_begun(const struct tarball *t, uint64_t off)
 }
 
 static int tarball_read_head(const struct tarball *t, const struct place *p, char *buf, size_t n,
-                             uint64_t off)
+                             uint64_t off, struct err *e)
 {
     char head[TARHEAD_MAX], path[MEMBER_PATH_MAX];
     struct file_attr attr;
-    const char *name = tarball_describe(t, p->entry, path, &attr);
-    int len = tarhead_write(name, &attr, head);
+    const char *name = tarball_describe(t, p->entry, path, &attr, e);
+    int len = name ? tarhead_write(name, &attr, head) : -EIO;
     if (len < 0)
         return len;
     if ((uint64_t)len + tar_round_up(attr.size) != p->end - p->at)
@@ -261,8 +283,9 @@ static int read_sums(const struct tarball *t, char *buf, size_t n, uint64_t off,
                      const struct tarball_reader *reader, struct err *e)
 {
     size_t first, end;
-    listing_members(t->sums, off, n, &first, &end);
-    int r = wait_sums(t, first, end, reader, e);
+    int r = listing_members(t->sums, off, n, &first, &end);
+    if (r == 0)
+        r = wait_sums(t, first, end, reader, e);
     return r < 0 ? r : listing_read(t->sums, buf, n, off);
 }
 
@@ -283,7 +306,9 @@ static ssize_t tarball_read_region(const struct tarball *t, const struct place *
 {
     char path[MEMBER_PATH_MAX];
     struct file_attr attr;
-    const char *name = tarball_describe(t, p->entry, path, &attr);
+    const char *name = tarball_describe(t, p->entry, path, &attr, e);
+    if (!name)
+        return -EIO;
     uint64_t whole = p->end - p->at;
     uint64_t head = whole - tar_round_up(attr.size), end;
     int r = 0;
@@ -296,7 +321,7 @@ static ssize_t tarball_read_region(const struct tarball *t, const struct place *
     if (n > end - rel)
         n = (size_t)(end - rel);
     if (rel < head)
-        r = tarball_read_head(t, p, buf, n, rel);
+        r = tarball_read_head(t, p, buf, n, rel, e);
     else if (rel < head + attr.size)
         r = read_body(t, p->entry, buf, n, rel - head, reader, e);
     else
@@ -308,7 +333,28 @@ static ssize_t tarball_read_region(const struct tarball *t, const struct place *
 
 bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off)
 {
-    return off + n <= t->last && hash_job_idle(t->job);
+    return off + n <= t->last && (hash_job_idle(t->job) || processors_spare() >= 0);
+}
+
+/* Has the bytes of files in [from, to) fetched from the disk: what the kernel reads ahead by itself ends
+ * with each file. */
+static void tarball_advise(const struct tarball *t, uint64_t from, uint64_t to)
+{
+    cleanup(capture_look_end) struct capture_look look = {0};
+    from = from > t->members ? from : t->members;
+    to = to < t->last ? to : t->last;
+    if (from >= to)
+        return;
+    for (struct place p = place_at(t, from); p.at < to; p = place_next(t, &p)) {
+        const struct member *m = capture_look(t->capture, p.entry - 1, &look, NULL);
+        if (!m)
+            return; /* reading says why */
+        const uint64_t size = m->attr.size;
+        const uint64_t body = p.end - tar_round_up(size);
+        const uint64_t begin = from > body ? from - body : 0, end = to > body ? to - body : 0;
+        if (begin < end && begin < size)
+            capture_advise(t->capture, p.entry - 1, (end < size ? end : size) - begin, begin);
+    }
 }
 
 /* Lets the hasher follow a reader that continues where in-order reading had stopped. */
@@ -328,7 +374,11 @@ static void tarball_follow(struct tarball *t, uint64_t from, uint64_t to)
         return;
     }
     const struct place p = place_at(t, to);
-    const struct member *m = capture_member(t->capture, p.entry - 1);
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m =
+        is_nowhere(&p) ? NULL : capture_look(t->capture, p.entry - 1, &look, NULL);
+    if (!m)
+        return;
     uint64_t body = p.end - tar_round_up(m->attr.size);
     hash_job_follow(t->job, p.entry - 1, to > body ? to - body : 0);
 }
@@ -341,9 +391,13 @@ ssize_t tarball_read(struct tarball *t, void *buf, size_t n, uint64_t off,
         return 0;
     if (n > size - off)
         n = (size_t)(size - off);
-    uint64_t at = off, end = off + n, entries = end < t->end ? end : t->end;
+    uint64_t at = off, end = off + n, entries = end < t->end ? end : t->end, soon, until;
+    if (inorder_read(&t->readers, n, off, &soon, &until))
+        tarball_advise(t, soon, until);
     struct place p = at < t->end ? place_at(t, at) : (struct place){0};
     while (at < entries) {
+        if (is_nowhere(&p))
+            return err_set(e, -EIO, "the place of byte %" PRIu64 " of the tar", at);
         ssize_t r = tarball_read_region(t, &p, (char *)buf + (at - off), (size_t)(entries - at),
                                         at - p.at, reader, e);
         if (r < 0)

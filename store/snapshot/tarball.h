@@ -6,6 +6,9 @@
  * before any read, and no byte is stored. Order: manifest, the capture's members, SHA256SUMS, 1024
  * zero bytes. The bytes are a function of the capture alone. Immutable except for the sums, which a
  * hasher finds as readers advance; safe in any thread.
+ *
+ * Whoever reads in order, one of several or at any offset, finds what comes next in the page cache
+ * already, across the boundaries of members (inorder.h).
  */
 #ifndef INFLUXFS_SNAPSHOT_TARBALL_H
 #define INFLUXFS_SNAPSHOT_TARBALL_H
@@ -50,7 +53,8 @@ int64_t tarball_mtime_ns(const struct tarball *t); /* when this state was first 
 /* The number of the capture's members whose header begins before byte off. */
 size_t tarball_begun(const struct tarball *t, uint64_t off);
 
-/* Whether the n bytes at off lie within the tar and need no wait for a sum. */
+/* Whether the n bytes at off may be read before they are asked for: they lie within the tar, need no wait
+ * for a sum, and take no processor that hashing or another program wants. */
 bool tarball_is_ready(const struct tarball *t, size_t n, uint64_t off);
 
 /* A reader, who may be interrupted during a wait for a sum; interrupted may be NULL. */

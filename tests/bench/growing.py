@@ -4,6 +4,7 @@ import os
 import shutil
 
 from bench.cutting import change
+from bench.listing import MEGABYTES, listed
 from bench.lookup import GROWTH
 from bench.table import progress
 from lib.cost import cost_of
@@ -31,7 +32,7 @@ def cuts(table, disk, files, shards):
         table.note(f"a cut of {files} files: not measured, since the disk has too little room for them")
         return
     progress(f"a store of {files} files")
-    store = giant_store(disk / "store", BYTES, files, shards, shards // 10)
+    store = giant_store(disk / "store", BYTES, files, shards, shards // 10, MEGABYTES * 2**20)
     progress("the first cut")
     first = cost_of([INFLUXSNAP, "-c", store, "--quiet", "cut"])
     costs = []
@@ -50,6 +51,7 @@ def cuts(table, disk, files, shards):
     table.note(f"the first cut took {first.seconds:.2f} s, {first.memory:.0f} MiB and {first.reads + first.writes} calls of "
                f"read and write; a later one {costs[-1].reads + costs[-1].writes}")
     cloned(table, store, disk)
+    listed(table, store, disk, files)
     shutil.rmtree(store)
 
 

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import threading
 import time
 from pathlib import Path
 
 from bench.table import progress
-from lib.cost import STEP, cost_of, memory_of
+from lib.cost import cost_of, memory_of
 from lib.cuts import INFLUXSNAP
-from lib.dumps import EARLIEST, LATEST, answer
+from lib.dumps import answer
 from lib.influxd import Influxd
 from lib.stores import many_series
 
@@ -22,9 +21,7 @@ TIMES, MEMORY = "seconds of a dump, by series", "MiB of memory of it, by series"
 
 
 def measure(table, disk, _):
-    inspect = os.environ.get("INFLUX_INSPECT") or shutil.which("influx_inspect")
-    if not inspect:
-        table.note("influx_inspect: not found on PATH, and INFLUX_INSPECT= names none")
+    inspect = find_inspect(table)
     for count in SIZES:
         if table.beyond(count, f"dumps of {count} series"):
             continue
@@ -37,6 +34,13 @@ def measure(table, disk, _):
         for form in FORMATS:
             compare(table, store, count, form, theirs.get(form))
         shutil.rmtree(store)
+
+
+def find_inspect(table):
+    found = os.environ.get("INFLUX_INSPECT") or shutil.which("influx_inspect")
+    if not found:
+        table.note("influx_inspect: not found on PATH, and INFLUX_INSPECT= names none")
+    return found
 
 
 def compare(table, store, count, form, theirs):
@@ -58,10 +62,14 @@ def compare(table, store, count, form, theirs):
 
 
 def exported(store, inspect):
-    """(who, seconds, MiB) of line protocol, without a file."""
-    costs = [cost_of([inspect, "export", "-datadir", store / "data", "-waldir", store / "wal", "-database", "db",
-                      "-out", "/dev/null"]) for _ in range(RUNS)]
+    """(who, seconds, MiB) of line protocol, without a file. It writes points that two files have twice, a tenth more."""
+    costs = [cost_of(export_command(inspect, store, "db")) for _ in range(RUNS)]
     return "influx_inspect", sorted(cost.seconds for cost in costs)[RUNS // 2], max(cost.memory for cost in costs)
+
+
+def export_command(inspect, store, database):
+    return [inspect, "export", "-datadir", store / "data", "-waldir", store / "wal", "-database", database,
+            "-out", "/dev/null"]
 
 
 def served(store):
@@ -72,25 +80,14 @@ def served(store):
         shutil.copytree(store, copy, ignore=lambda _, names: [name for name in names if name == "influxfs"])
         with Influxd(copy) as influxd:
             progress(f"influxd answers in {form}")
-            started = time.monotonic()
-            most = watched(influxd.pid, lambda server=influxd: answer(server, form, "db", "autogen", "m", EARLIEST, LATEST))
-            found[form] = (f"influxd, {form}", time.monotonic() - started, most)
+            seconds, most = timed_answer(influxd, form, "db", "autogen", "m")
+            found[form] = (f"influxd, {form}", seconds, most)
         shutil.rmtree(copy)
     return found
 
 
-def watched(pid, action):
-    """The most memory that the process had until the action was done."""
-    most, done = [0], threading.Event()
-
-    def watch():
-        while not done.wait(STEP):
-            most[0] = max(most[0], memory_of(pid))
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        action()
-    finally:
-        done.set()
-        watcher.join()
-    return most[0]
+def timed_answer(influxd, form, *measurement):
+    """The seconds that an answer with all of it takes, and the most MiB that influxd has had until then."""
+    started = time.monotonic()
+    answer(influxd, form, *measurement)
+    return time.monotonic() - started, memory_of(influxd.pid)

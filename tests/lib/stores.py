@@ -179,14 +179,17 @@ def some_store(root, megabytes=6):
     return store.write_meta()
 
 
-def giant_store(root, size, files, shards, databases):
-    """Of that many bytes in so many files, in as many blocks of the disk as a small one."""
+def giant_store(root, size, files, shards, databases, part=None):
+    """Of that many bytes in so many files, in as many blocks of the disk as a small one. part: bytes, no holes,
+    of one file more, in a database of this name."""
     store = HandmadeStore(root)
     content = Hollow(size // files)
     for shard in range(shards):
         count = files // shards + (shard < files % shards)
         store.shard(f"db{shard * databases // shards:04}", wal={"_00001.wal": wal_entry(shard + 1)},
                     tsm={f"{number + 1:09}-000000001.tsm": content for number in range(count)})
+    if part:
+        store.shard("part", tsm={"000000001-000000001.tsm": tsm_of(part)})
     return store.write_meta()
 
 

@@ -3,7 +3,8 @@
  * LD_PRELOAD: a process whose disk is slow, while a file is there that says so.
  *
  *   SLOW_ROOT    calls on paths and descriptors below this folder are slow (links resolved)
- *   SLOW_SWITCH  the file; it holds how many milliseconds a call takes longer
+ *   SLOW_SWITCH  the file; it holds how many milliseconds a call takes longer. Calls that wait go on
+ *                soon after it is gone.
  */
 #undef _FILE_OFFSET_BITS /* pread and pread64 are two symbols here */
 #include <dlfcn.h>
@@ -17,6 +18,8 @@
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SLICE_MS 20
 
 static bool below(const char *path)
 {
@@ -52,10 +55,9 @@ static long milliseconds(void)
 static void delay(bool counts)
 {
     const int before = errno;
-    long ms = counts ? milliseconds() : 0;
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    while (ms && nanosleep(&t, &t) < 0 && errno == EINTR)
-        ;
+    const struct timespec slice = {0, SLICE_MS * 1000000};
+    for (long waited = 0; counts && waited < milliseconds(); waited += SLICE_MS)
+        nanosleep(&slice, NULL);
     errno = before;
 }
 

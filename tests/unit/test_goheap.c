@@ -115,29 +115,48 @@ static void test_times(void **state)
     end_heap(&by_time);
 }
 
-/* Items that lie in a file move as those in memory. */
+/* Items that lie in a file move as those in memory do, whatever their number. */
+static void check_no_memory(struct answer_spill *small, uint32_t n)
+{
+    struct goheap here = new_heap(), there = {.less = less};
+    uint32_t next = n;
+    assert_int_equal(answer_array_new(small, sizeof(struct goheap_item), &there.items), 0);
+    for (uint32_t i = 0; i < n; i++) {
+        next = next * 1103515245 + 12345;
+        const struct goheap_item item = {.time = next >> 26, .series = i, .order = next >> 18};
+        answer_array_add(here.items, &item);
+        answer_array_add(there.items, &item);
+    }
+    here.n = there.n = n;
+    goheap_init(&here);
+    goheap_init(&there);
+    assert_true(!here.paged && there.paged == (n > 256));
+    for (uint32_t i = 0; i < 3 * n; i++) {
+        struct goheap_item item = goheap_pop(&here);
+        assert_int_equal(goheap_pop(&there).series, item.series);
+        item.time += item.series % 5;
+        if (i >= 2 * n)
+            continue;
+        goheap_push(&here, item);
+        goheap_push(&there, item);
+        assert_int_equal(goheap_at(&there, i % n).series, goheap_at(&here, i % n).series);
+    }
+    end_heap(&here);
+    end_heap(&there);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
-    struct goheap here = new_heap(), there = new_heap();
     struct points_spilled spilled = {0};
     struct answer_spill *small = NULL;
-    uint32_t next = 1;
-    answer_array_free(there.items);
     assert_int_equal(answer_spill_new(1, "/tmp", &spilled, &small), 0);
-    assert_int_equal(answer_array_new(small, sizeof(struct goheap_item), &there.items), 0);
-    for (uint32_t i = 0; i < 5000; i++) {
-        next = next * 1103515245 + 12345;
-        const struct goheap_item item = {.time = next >> 24, .series = i, .order = next >> 18};
-        goheap_push(&here, item);
-        goheap_push(&there, item);
-    }
+    for (uint32_t n = 1; n < 10000; n += 1 + n / 8)
+        check_no_memory(small, n);
+    for (uint32_t n = 500; n < 530; n++)
+        check_no_memory(small, n);
     assert_true(spilled.bytes > 0);
-    for (int i = 0; i < 5000; i++)
-        assert_int_equal(goheap_pop(&here).series, goheap_pop(&there).series);
     assert_int_equal(answer_spill_check(small, NULL), 0);
-    end_heap(&here);
-    end_heap(&there);
     answer_spill_free(small);
 }
 

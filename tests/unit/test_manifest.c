@@ -298,13 +298,56 @@ static void test_bad_selection(void **state)
     }
 }
 
+#define TWO FILE_OF("data/a", "1") "," FILE_OF("data/b]}\\\"[{", "2")
+
+/* Lists are read an element at a time; what stands around and between them must be JSON all the same. */
+static void test_lists(void **state)
+{
+    static const char *const bad[] = {"\"files\":[" TWO ",]",
+                                      "\"files\":[," TWO "]",
+                                      "\"files\":[" TWO "}",
+                                      "\"files\":[" TWO,
+                                      "\"files\":[" TWO " x]",
+                                      "\"files\":[" TWO "],\"files\":[]",
+                                      "\"files\":[" TWO "]]",
+                                      "\"files\":[[" TWO "]]",
+                                      "\"files\":[" TWO ",null]",
+                                      "\"files\":[" TWO "]:[]",
+                                      "\"files\":{\"files\":[]}",
+                                      "\"fil\\u0065s\":[" TWO "]",
+                                      "\"files\":[{\"name\":\"data/a]",
+                                      "\"folders\":[\"data\" \"wal\"],\"files\":[]",
+                                      "\"folders\":[7],\"files\":[]"};
+    struct manifest *m;
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char text[2048];
+        snprintf(text, sizeof(text), HEAD "%s" TAIL, bad[i]);
+        expect(text, -EBADMSG);
+    }
+    assert_int_equal(parse(HEAD "\"x\":{\"files\":[7,]}, \"folders\" : [ ] ,\"files\" :\n[ " TWO
+                                " ] " TAIL,
+                           &m, NULL),
+                     -EBADMSG);
+    assert_int_equal(parse(HEAD "\"x\":{\"files\":[7]}, \"folders\" : [ \"wal\" , \"data\" ] ,"
+                                "\"files\" :\n[ " TWO " ] " TAIL,
+                           &m, NULL),
+                     0);
+    assert_int_equal(m->nfiles, 2);
+    assert_string_equal(m->files[1].name, "data/b]}\"[{");
+    assert_int_equal(m->nfolders, 2);
+    assert_string_equal(m->folders[0], "data");
+    manifest_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_values),
-        cmocka_unit_test(test_flips),     cmocka_unit_test(test_write),
-        cmocka_unit_test(test_selection), cmocka_unit_test(test_bad_selection),
+        cmocka_unit_test(test_good),          cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_flips),         cmocka_unit_test(test_write),
+        cmocka_unit_test(test_lists),         cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_bad_selection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
