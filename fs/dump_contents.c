@@ -27,19 +27,33 @@ static struct schema_cache *known(struct dumps *d, const struct capture *c)
     return NULL;
 }
 
-/* A reference to the contents that were opened last; NULL: there are none. */
-static struct schema_cache *newest(struct dumps *d)
+/* A reference to the contents that were opened last for a database, or for any; NULL: there are none. */
+static struct schema_cache *newest(struct dumps *d, const char *db)
 {
     lock_scope(&d->lock);
-    return d->contents ? schema_cache_ref(d->contents->contents) : NULL;
+    struct dump_contents *p = d->contents;
+    while (p && strcmp(p->db, db) != 0)
+        p = p->next;
+    p = p ? p : d->contents;
+    return p ? schema_cache_ref(p->contents) : NULL;
 }
 
-static int dumps_open_contents(struct request *r, struct capture *c, struct schema_cache **out)
+/* NULL: out of memory. */
+static struct dump_contents *contents_new(const char *db)
+{
+    struct dump_contents *one = calloc(1, sizeof(*one) + strlen(db) + 1);
+    if (one)
+        strcpy(one->db, db);
+    return one;
+}
+
+static int dumps_open_contents(struct request *r, const char *db, struct capture *c,
+                               struct schema_cache **out)
 {
     struct dumps *d = r->fs->dumps;
     struct err e = {0};
-    struct dump_contents *fresh = calloc(1, sizeof(*fresh));
-    cleanup(schema_cache_unrefp) struct schema_cache *before = newest(d);
+    struct dump_contents *fresh = contents_new(db);
+    cleanup(schema_cache_unrefp) struct schema_cache *before = newest(d, db);
     if (!fresh)
         return -ENOMEM;
     int rc =
@@ -69,6 +83,65 @@ static int dumps_open_contents(struct request *r, struct capture *c, struct sche
     return 0;
 }
 
+/* Which contents are let go. */
+enum dumps_which { DUMPS_OVER, DUMPS_UNUSED, DUMPS_ALL };
+
+static bool dumps_may_go(struct dump_contents *one, enum dumps_which which)
+{
+    const bool used = schema_cache_used(one->contents);
+    if (used)
+        lifetime_use(&one->life);
+    return which == DUMPS_ALL || (which == DUMPS_UNUSED && !used) ||
+           lifetime_over(&one->life, LIFE_DUMP);
+}
+
+static struct dump_contents *dumps_take_out(struct dumps *d, enum dumps_which which)
+{
+    lock_scope(&d->lock);
+    for (struct dump_contents **p = &d->contents; *p; p = &(*p)->next) {
+        struct dump_contents *one = *p;
+        if (!dumps_may_go(one, which))
+            continue;
+        *p = one->next;
+        return one;
+    }
+    return NULL;
+}
+
+static void dumps_let_go(struct dumps *d, enum dumps_which which)
+{
+    struct dump_contents *one;
+    while ((one = dumps_take_out(d, which))) {
+        schema_cache_unref(one->contents);
+        free(one);
+    }
+}
+
+void dumps_expire(struct dumps *d)
+{
+    materials_expire(&d->fs->generated->contents);
+    dumps_let_go(d, DUMPS_OVER);
+}
+
+void dumps_drop_all(struct dumps *d)
+{
+    if (!d)
+        return;
+    materials_drop_all(&d->fs->generated->contents);
+    dumps_let_go(d, DUMPS_ALL);
+}
+
+/* Whether the files of databases other than that one are too many to be held for the time being. */
+static bool dumps_hold_many(struct dumps *d, const char *db)
+{
+    size_t files = 0;
+    lock_scope(&d->lock);
+    for (const struct dump_contents *p = d->contents; p; p = p->next)
+        if (strcmp(p->db, db) != 0)
+            files += capture_files(schema_cache_capture(p->contents));
+    return files > PARTS_TOGETHER;
+}
+
 int dumps_contents(struct request *r, const char *db, struct schema_cache **out)
 {
     struct dumps *d = r->fs->dumps;
@@ -81,46 +154,12 @@ int dumps_contents(struct request *r, const char *db, struct schema_cache **out)
     pthread_mutex_lock(&d->lock);
     *out = known(d, c);
     pthread_mutex_unlock(&d->lock);
-    return *out ? 0 : dumps_open_contents(r, c, out);
-}
-
-/* Takes out contents that have been idle for a while, or any. */
-static struct dump_contents *dumps_take_old(struct dumps *d, bool all)
-{
-    struct dump_contents *old = NULL;
-    lock_scope(&d->lock);
-    for (struct dump_contents **p = &d->contents; *p && !old; p = old ? p : &(*p)->next) {
-        if (schema_cache_used((*p)->contents))
-            lifetime_use(&(*p)->life);
-        if (!all && !lifetime_over(&(*p)->life, LIFE_DUMP))
-            continue;
-        old = *p;
-        *p = old->next;
+    db = db ? db : "";
+    if (!*out && dumps_hold_many(d, db)) {
+        materials_drop_all(&d->fs->generated->contents);
+        dumps_let_go(d, DUMPS_UNUSED);
     }
-    return old;
-}
-
-static void dumps_let_go(struct dumps *d, bool all)
-{
-    struct dump_contents *one;
-    while ((one = dumps_take_old(d, all))) {
-        schema_cache_unref(one->contents);
-        free(one);
-    }
-}
-
-void dumps_expire(struct dumps *d)
-{
-    materials_expire(&d->fs->generated->contents);
-    dumps_let_go(d, false);
-}
-
-void dumps_drop_all(struct dumps *d)
-{
-    if (!d)
-        return;
-    materials_drop_all(&d->fs->generated->contents);
-    dumps_let_go(d, true);
+    return *out ? 0 : dumps_open_contents(r, db, c, out);
 }
 
 int dumps_failed(struct fs *fs, const struct dump_query *of, int r, const struct err *e)

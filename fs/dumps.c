@@ -155,7 +155,7 @@ static int dumps_names_lookup(struct request *r, struct node *node, const char *
     char coded[DUMP_NAME_MAX + 1];
     const char *plain;
     size_t i = 0;
-    int rc = dumps_contents(r, dir->db, &c);
+    int rc = dumps_contents(r, NULL, &c);
     if (rc < 0)
         return rc;
     while ((plain = next_name(shards_meta(schema_cache_shards(c)), dir, &i))) {
@@ -177,7 +177,7 @@ static int dumps_names_list(struct request *r, struct node *node, struct names *
     char coded[DUMP_NAME_MAX + 1];
     const char *plain;
     size_t i = 0;
-    int rc = dumps_contents(r, dir->db, &c);
+    int rc = dumps_contents(r, NULL, &c);
     if (rc < 0)
         return rc == -ENOENT && !dir->db ? 0 : rc; /* there is no store */
     while (rc == 0 && (plain = next_name(shards_meta(schema_cache_shards(c)), dir, &i))) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dump/FORMAT/DB/RP/DAY/MEASUREMENT_FROM_TO.FORMAT: measurements as text (store/export/dump.h,
- * dump_name.h), of the store at the caller's instant (instant.h). A file is made while it is read
+ * dump_name.h), of a database at the caller's instant (parts.h). A file is made while it is read
  * (generated.h).
  *
  * A damaged file of the store gives EIO to whatever needs it; status.json has its name and the

@@ -14,6 +14,7 @@ struct dump_contents {
     struct schema_cache *contents;
     struct lifetime life;
     struct dump_contents *next;
+    char db[]; /* whose look-up made it; "": only names of databases were asked for */
 };
 
 /* The most lines that say what dumps lack. */
@@ -34,8 +35,8 @@ struct dumps {
 /* What dumps may lack, and do lack (dump_contents.c). */
 void dumps_lacks_init(struct dumps *d);
 
-/* What the caller's instant of a database contains (parts.h); db NULL: meta.db at least. The caller owes
- * one schema_cache_unref. */
+/* What the caller's instant of a database contains (parts.h), or of meta.db alone if db is NULL; the
+ * caller owes one schema_cache_unref. */
 int dumps_contents(struct request *r, const char *db, struct schema_cache **out);
 
 /* Gives the caller's errno for -errno r, and reports the reason in status.json unless the caller is

@@ -22,6 +22,7 @@ MEMORY = 64  # MiB, at most
 # Fewer than there are files. Root may raise a limit; without that capability it may not.
 LIMIT = 4096
 LIMITED = ("setpriv", "--bounding-set=-sys_resource", "prlimit", f"--nofile={LIMIT}:{LIMIT}")
+HELD_MOST = 256 + 3 * FILES // DATABASES  # that nobody reads, and those of the database
 HUGE = 2**40 + 1
 
 
@@ -140,6 +141,16 @@ class GiantTarTest(GiantTest):
             last = members[-1]
             self.assertEqual(os.stat(path).st_size, last.offset_data + padded(last.size) + 2 * BLOCK)
             self.assertEqual(len(os.listdir(mnt / "databases")), DATABASES)
+
+    def test_dumps(self):
+        """Of each database, by its own files alone: who looks at all of them never holds many."""
+        with self.mounted(self.store, prefix=LIMITED) as mnt:
+            databases = os.listdir(mnt / "dump/lp")
+            self.assertEqual(len(databases), DATABASES)
+            for database in databases:
+                empty = mnt / f"dump/lp/{database}/autogen/m_1960-01-01-00:00:00_1960-01-02-00:00:00.lp"
+                self.assertEqual(empty.read_bytes(), b"")
+                self.assertLess(len(held_files(mnt, self.store / "data")), HELD_MOST)
 
 
 class GiantCutTest(GiantTest):
