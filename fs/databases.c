@@ -39,9 +39,10 @@ struct database_state {
     int64_t mtime_ns;
 };
 
-/* The last state of a database that was looked up. */
+/* The last state of a database that was found, by the id of the capture that it was found in: the same
+ * id, the same state. */
 struct database_seen {
-    uint64_t instant;
+    char in[CATALOG_ID_HEX + 1];
     struct database_state state;
     UT_hash_handle hh;
     char db[];
@@ -184,22 +185,6 @@ static int databases_failed(struct fs *fs, const char *path, int r, const struct
     return r == -ENOMEM || r == -ENFILE || r == -EMFILE ? r : -EIO;
 }
 
-/* Those that the caller sees. The caller owes databases_put_names. */
-static int databases_names(struct request *r, struct database_names **out)
-{
-    struct databases *d = r->fs->databases;
-    struct err e = {0};
-    struct instant *i;
-    int rc = parts_instant(r, NULL, FOLDER, &i);
-    if (rc < 0)
-        return rc;
-    *out = databases_known_names(d, instant_id(i));
-    if (!*out && (rc = databases_make_names(i, out, &e)) == 0)
-        databases_keep_names(d, *out);
-    instant_put(i);
-    return rc < 0 ? databases_failed(r->fs, FOLDER, rc, &e) : 0;
-}
-
 /* Files */
 
 static struct database_names *databases_newest_names(struct databases *d)
@@ -232,20 +217,25 @@ static void database_describe(const struct tarball *t, struct database_state *ou
     strcpy(out->id, capture_record(tarball_capture(t))->id);
 }
 
-static bool databases_seen(struct databases *d, const char *db, uint64_t instant,
+static const char *id_of(const struct instant *i)
+{
+    return capture_record(tarball_capture(instant_tarball(i)))->id;
+}
+
+static bool databases_seen(struct databases *d, const char *db, const char *in,
                            struct database_state *out)
 {
     struct database_seen *seen;
     lock_scope(&d->lock);
     HASH_FIND_STR(d->seen, db, seen);
-    if (!seen || seen->instant != instant)
+    if (!seen || strcmp(seen->in, in) != 0)
         return false;
     *out = seen->state;
     return true;
 }
 
 /* Without memory for that it is found again. */
-static void databases_see(struct databases *d, const char *db, uint64_t instant,
+static void databases_see(struct databases *d, const char *db, const char *in,
                           const struct database_state *state)
 {
     struct database_seen *seen;
@@ -256,7 +246,7 @@ static void databases_see(struct databases *d, const char *db, uint64_t instant,
         HASH_ADD_STR(d->seen, db, seen);
     }
     if (seen) {
-        seen->instant = instant;
+        strcpy(seen->in, in);
         seen->state = *state;
     }
 }
@@ -269,10 +259,61 @@ static int database_look(struct request *r, const char *db, struct database_stat
     int rc = parts_instant(r, db, FOLDER, &i);
     if (rc < 0)
         return rc;
-    if (!databases_seen(r->fs->databases, db, instant_id(i), out) &&
+    if (!databases_seen(r->fs->databases, db, id_of(i), out) &&
         (rc = database_tar(r->fs, db, i, &t, &e)) == 0) {
         database_describe(t, out);
-        databases_see(r->fs->databases, db, instant_id(i), out);
+        databases_see(r->fs->databases, db, id_of(i), out);
+    }
+    instant_put(i);
+    return rc < 0 ? databases_failed(r->fs, FOLDER, rc, &e) : 0;
+}
+
+/* All at once, of an instant that holds all. */
+struct looking {
+    struct fs *fs;
+    const struct database_names *names;
+    const char *in;
+};
+
+static int databases_look_at(void *ctx, size_t i, struct capture *part)
+{
+    const struct looking *l = ctx;
+    cleanup(tarball_unrefp) struct tarball *t = NULL;
+    struct database_state state;
+    int r = snapshots_tarball(l->fs->snapshots, part, &t);
+    if (r < 0)
+        return r;
+    database_describe(t, &state);
+    databases_see(l->fs->databases, partmeta_name(l->names->store, i), l->in, &state);
+    return 0;
+}
+
+static int databases_look_at_all(struct request *r, const struct database_names *names,
+                                 const struct instant *i, struct err *e)
+{
+    const struct tarball_reader reader = {request_interrupted, r};
+    struct looking l = {r->fs, names, id_of(i)};
+    return selected_each(tarball_capture(instant_tarball(i)), names->store,
+                         snapshots_catalog(r->fs->snapshots), &reader, databases_look_at, &l, e);
+}
+
+/* Those that the caller sees. The caller owes databases_put_names. */
+static int databases_names(struct request *r, struct database_names **out)
+{
+    struct databases *d = r->fs->databases;
+    struct err e = {0};
+    struct instant *i;
+    int rc = parts_instant(r, NULL, FOLDER, &i);
+    if (rc < 0)
+        return rc;
+    *out = databases_known_names(d, instant_id(i));
+    if (!*out && (rc = databases_make_names(i, out, &e)) == 0) {
+        if (!(*out)->from)
+            rc = databases_look_at_all(r, *out, i, &e);
+        if (rc == 0)
+            databases_keep_names(d, *out);
+        else
+            names_free(*out);
     }
     instant_put(i);
     return rc < 0 ? databases_failed(r->fs, FOLDER, rc, &e) : 0;

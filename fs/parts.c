@@ -8,6 +8,7 @@
 #include "store/base/lock.h"
 #include "store/base/time.h"
 #include "store/program/contents.h"
+#include "store/snapshot/held.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define COUNT_NS (2 * SECOND_NS) /* how long the store counts as small, or as large */
+#define FOLDERS_TOGETHER (4 * PARTS_TOGETHER) /* of databases, policies and shards, and of their WAL */
+#define COUNT_NS (2 * SECOND_NS)              /* how long the store counts as small, or as large */
 
 /* One database, or none: meta.db alone. Few bytes, which stay. */
 struct part {
@@ -74,11 +76,11 @@ struct counting {
 
 static bool parts_are_many(void *arg)
 {
-    const struct counting *c = arg;
-    uint64_t n = ((struct counting *)arg)->folders++ / 2;
+    struct counting *c = arg;
+    uint64_t n = 0;
     for (size_t i = 0; i < c->seen.npolicies; i++)
         n += c->seen.policies[i].files;
-    return n > PARTS_TOGETHER;
+    return ++c->folders > FOLDERS_TOGETHER || n > PARTS_TOGETHER || n > held_limit() / 8;
 }
 
 static bool parts_store_is_small(struct parts *p)
@@ -212,7 +214,7 @@ static void parts_trim(struct parts *p)
         if (instants_count(part->instants) == 0)
             continue;
         files += atomic_load(&part->files);
-        if (part != p->by_use && files > PARTS_TOGETHER)
+        if (part != p->by_use && files > PARTS_LOOKED_AT)
             instants_restored(part->instants);
     }
 }

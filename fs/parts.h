@@ -3,12 +3,13 @@
  * Parts: which process sees which capture of a database.
  *
  * What shows one database needs the files of that database alone (snapshots_part). A process keeps its
- * capture of a database as long as that of the store (instant.h), but together no more than
- * PARTS_TOGETHER files are held, or those of one database, only because somebody has looked at them:
- * a list of all databases with their sizes opens the files of one after the other.
+ * capture of a database as long as that of the store (instant.h), but together no more than PARTS_LOOKED_AT
+ * files are held, or those of one database, only because somebody has looked at them: a list of all
+ * databases with their sizes opens the files of one after the other.
  *
- * Where it costs no more, all databases are of one instant: in a store of no more files than that, and
- * for a process that has an instant of the whole store. Then that is what a part is.
+ * Where it costs little more, all databases are of one instant: in a store of no more files than
+ * PARTS_TOGETHER, or an eighth of those that may be held, and for a process that has an instant of the
+ * whole store. Then that is what a part is.
  *
  * Safe in any thread.
  */
@@ -18,7 +19,8 @@
 #include "fs/fs.h"
 #include "fs/instant.h"
 
-#define PARTS_TOGETHER 256
+#define PARTS_LOOKED_AT 256
+#define PARTS_TOGETHER 1024
 
 struct parts;
 

@@ -184,17 +184,17 @@ static int dump_found(const struct options *o, struct schema_cache *c, struct du
     return r;
 }
 
-/* The store as it is now, or what lies at a path. The caller drops the reference. */
+/* What is asked for of the store as it is now, or what lies at a path. The caller drops the reference. */
 static int dump_capture(struct snap *s, struct dumping *d, struct capture **out, struct err *e)
 {
-    struct tarball *t;
+    struct selection what = SELECTION_ALL;
     if (s->o.path)
         return dump_path_open(s->o.path, &d->told, out, e);
-    int r = snapshots_now(s->snapshots, &snap_reader, &t, e);
+    what.databases = (const char *const *)s->o.args;
+    what.ndatabases = 1; /* of which a policy knows the tags of all others (schema_live.c) */
+    int r = snapshots_part(s->snapshots, &what, NULL, &snap_reader, out, e);
     if (r < 0)
         return r;
-    *out = capture_ref(tarball_capture(t));
-    tarball_unref(t);
     dump_advice_omitted(&d->told, *out, s->o.args[0], s->o.nargs > 1 ? s->o.args[1] : NULL);
     return 0;
 }

@@ -60,6 +60,14 @@ uint64_t contents_bytes(const struct report_contents *c)
     return c->known ? sum : 0;
 }
 
+uint64_t contents_files(const struct report_contents *c)
+{
+    uint64_t sum = 1; /* meta.db */
+    for (size_t i = 0; i < c->npolicies; i++)
+        sum += c->policies[i].files;
+    return c->known && !c->absent ? sum : 0;
+}
+
 int contents_copy(const struct report_contents *from, struct report_contents *to)
 {
     int r = 0;

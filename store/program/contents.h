@@ -36,8 +36,9 @@ struct report_contents {
 int contents_look(const struct store_paths *p, bool (*stopped)(void *arg), void *arg,
                   struct report_contents *out);
 
-/* The bytes of all its files; 0 if it is not known. */
+/* The bytes of all its files, and their number; 0 if it is not known. */
 uint64_t contents_bytes(const struct report_contents *c);
+uint64_t contents_files(const struct report_contents *c);
 
 /* The store must be there: one that is missing is unknown, since it is gone. */
 void contents_demand(struct report_contents *c, const struct store_paths *p);

@@ -4,6 +4,7 @@
 #include "store/base/array.h"
 #include "store/base/time.h"
 #include "store/influx/running.h"
+#include "store/snapshot/held.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +19,11 @@ void report_store(struct report *r, const struct store_paths *paths, const char 
                   const struct options *options)
 {
     struct statvfs v;
-    *r = (struct report){
-        .paths = paths, .options = options, .state = state, .at_ns = time_wall_ns()};
+    *r = (struct report){.paths = paths,
+                         .options = options,
+                         .state = state,
+                         .files_limit = held_limit(),
+                         .at_ns = time_wall_ns()};
     if (!state)
         return;
     if (statvfs(state, &v) == 0) {

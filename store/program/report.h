@@ -141,6 +141,7 @@ struct report {
     uint64_t files, bytes, only_here; /* retained; bytes that nothing but the cuts holds */
     struct cut_links links;
     struct report_contents contents;
+    uint64_t files_limit;       /* how many files a snapshot may hold open here; 0: unknown */
     struct history history;     /* what the state folder remembers */
     struct err history_unknown; /* why it does not; or empty */
     struct jobs jobs;           /* the nightly jobs, likewise */

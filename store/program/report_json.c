@@ -225,7 +225,7 @@ static struct json_object *pace_json(const struct report *r)
     return o;
 }
 
-static struct json_object *report_contents_json(const struct report_contents *c)
+static struct json_object *report_contents_json(const struct report_contents *c, uint64_t limit)
 {
     struct json_object *o = json_object_new_object(), *list = json_object_new_array();
     for (size_t i = 0; i < c->npolicies; i++) {
@@ -242,6 +242,7 @@ static struct json_object *report_contents_json(const struct report_contents *c)
     json_add_bool(o, "known", c->known);
     json_add_text(o, "error", c->unknown.text);
     add_count_if(o, "meta_bytes", c->known, c->meta_bytes);
+    add_count_if(o, "files_limit", limit, limit);
     json_add(o, "policies", list);
     return o;
 }
@@ -326,7 +327,7 @@ struct json_object *report_json(const struct report *r)
     add_count_if(o, "free", r->disk_bytes, r->free_bytes);
     add_count_if(o, "reserve", r->disk_bytes, r->reserve_bytes);
     json_add_text(o, "in_use", r->in_use.text);
-    json_add(o, "contents", report_contents_json(&r->contents));
+    json_add(o, "contents", report_contents_json(&r->contents, r->files_limit));
     if (r->mount)
         report_add_mount(o, r);
     else

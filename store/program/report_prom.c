@@ -149,6 +149,9 @@ static void prom_store(struct buffer *b, const struct report *r)
                    p->wal_bytes);
     }
     prom_each(b, c, "store_files", files_of, "Number of these files.");
+    if (r->files_limit)
+        prom_gauge(b, "store_files_limit", r->files_limit,
+                   "How many of them a snapshot may hold open, by the limit on open files.");
     prom_each(b, c, "store_shards", shards_of, "Number of shards.");
 }
 

@@ -53,6 +53,18 @@ static void trouble(struct finder *f, enum trouble_level level, const char *why,
     t->n++;
 }
 
+/* A snapshot holds each file open: that it cannot is to be known before the night. */
+static void trouble_files(struct finder *f)
+{
+    const uint64_t files = contents_files(&f->r->contents), limit = f->r->files_limit;
+    if (limit && files > limit / 5 * 4)
+        trouble(f, files > limit ? TROUBLE_BAD : TROUBLE_WARN, NULL,
+                "Raise the limit on open files (LimitNOFILE= of a unit, ulimit -n), or let influxd "
+                "compact.",
+                "The store has %" PRIu64 " files, and a snapshot can hold %s%" PRIu64 " open",
+                files, files > limit ? "only " : "", limit);
+}
+
 static void troubles_of_store(struct finder *f)
 {
     const struct report *r = f->r;
@@ -71,6 +83,7 @@ static void troubles_of_store(struct finder *f)
         trouble(f, TROUBLE_UNKNOWN, NULL,
                 "Mount the disk that it is on, or restore a snapshot into it.",
                 "There is no store: %.300s: No such file or directory", r->paths->data);
+    trouble_files(f);
 }
 
 /* A folder that is only to be made by the first cut is told where there is something to be cut. */

@@ -224,6 +224,47 @@ int selected_by(struct capture *whole, const struct partmeta *store, const struc
     return 0;
 }
 
+static int selected_find_all(struct capture *whole, const struct partmeta *store,
+                             const struct tarball_reader *reader, struct selected **all,
+                             struct catalog_part *parts, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < partmeta_count(store); i++) {
+        const char *db = partmeta_name(store, i);
+        struct selection what = SELECTION_ALL;
+        what.databases = &db;
+        what.ndatabases = 1;
+        r = reader_interrupted(reader) ? err_set(e, -EINTR, "interrupted")
+                                       : selected_find(whole, store, &what, &all[i], e);
+        if (r == 0)
+            parts[i] = all[i]->part;
+    }
+    return r;
+}
+
+int selected_each(struct capture *whole, const struct partmeta *store, struct catalog *catalog,
+                  const struct tarball_reader *reader, selected_look_fn *look, void *ctx,
+                  struct err *e)
+{
+    const size_t n = partmeta_count(store);
+    autofree struct selected **all = calloc(n + 1, sizeof(struct selected *));
+    autofree struct catalog_part *parts = calloc(n + 1, sizeof(*parts));
+    if (!all || !parts)
+        return err_sys(e, -ENOMEM, "the databases of the store");
+    int r = selected_find_all(whole, store, reader, all, parts, e);
+    if (r == 0)
+        r = catalog_settle_parts(catalog, parts, n, capture_record(whole), e);
+    for (size_t i = 0; i < n && all[i]; i++) {
+        if (r == 0) {
+            selected_settle(all[i], &parts[i]);
+            r = look(ctx, i, &all[i]->c);
+        } else {
+            capture_unref(&all[i]->c);
+        }
+    }
+    return r;
+}
+
 int selected_new(struct capture *whole, const struct selection *what, struct catalog *catalog,
                  const struct selected_cutting *how, struct capture **out, struct err *e)
 {

@@ -43,6 +43,15 @@ int selected_new(struct capture *whole, const struct selection *what, struct cat
 int selected_by(struct capture *whole, const struct partmeta *store, const struct selection *what,
                 struct catalog *catalog, struct capture **out, struct err *e);
 
+/* Looks at a part, of one database by its number in store; not 0 ends it. Takes over the capture. */
+typedef int selected_look_fn(void *ctx, size_t i, struct capture *part);
+
+/* The same of each database that store knows, one after the other, with one write to the catalogue.
+ * -EINTR from the reader, or what look gave. */
+int selected_each(struct capture *whole, const struct partmeta *store, struct catalog *catalog,
+                  const struct tarball_reader *reader, selected_look_fn *look, void *ctx,
+                  struct err *e);
+
 /* Whether two captures of the live store hold the same meta.db. */
 bool selected_same_meta(const struct capture *a, const struct capture *b);
 

@@ -31,6 +31,8 @@ struct held {
 /* Readers, folders and the state folder need descriptors, too, but never this many. */
 #define OTHERS_MAX 32768
 
+#define LIMIT_WANTED ((rlim_t)1 << 20)
+
 struct held_table {
     pthread_mutex_t lock; /* guards all that can change in the files, too */
     struct held **buckets;
@@ -42,7 +44,7 @@ struct held_table {
 
 void held_raise_limit(void)
 {
-    struct rlimit l, more = {1 << 20, 1 << 20};
+    struct rlimit l, more = {LIMIT_WANTED, LIMIT_WANTED};
     if (getrlimit(RLIMIT_NOFILE, &l) < 0)
         return;
     if (l.rlim_max >= more.rlim_max || setrlimit(RLIMIT_NOFILE, &more) < 0) {
@@ -72,6 +74,19 @@ int held_no_more(const char *what, struct err *e)
                    what, (unsigned long long)l.rlim_cur);
 }
 
+static size_t limit_for_held(rlim_t limit)
+{
+    return limit - (limit / 8 < OTHERS_MAX ? limit / 8 : OTHERS_MAX);
+}
+
+size_t held_limit(void)
+{
+    struct rlimit l = {1024, 1024};
+    getrlimit(RLIMIT_NOFILE, &l);
+    const rlim_t raised = l.rlim_max < LIMIT_WANTED ? l.rlim_max : LIMIT_WANTED;
+    return limit_for_held(l.rlim_cur < raised ? raised : l.rlim_cur);
+}
+
 struct held_table *held_table_new(void)
 {
     struct rlimit l = {1024, 1024};
@@ -79,7 +94,7 @@ struct held_table *held_table_new(void)
     if (!t)
         return NULL;
     getrlimit(RLIMIT_NOFILE, &l);
-    t->most = l.rlim_cur - (l.rlim_cur / 8 < OTHERS_MAX ? l.rlim_cur / 8 : OTHERS_MAX);
+    t->most = limit_for_held(l.rlim_cur);
     t->nbuckets = 1024;
     t->buckets = calloc(t->nbuckets, sizeof(struct held *));
     t->watches = watches_new();

@@ -35,6 +35,9 @@ struct file_attr file_attr_of(const struct stat *st);
  * the first table. */
 void held_raise_limit(void);
 
+/* How many files may be held by this process, once its limit has been raised. */
+size_t held_limit(void);
+
 struct held_table *held_table_new(void);    /* NULL when out of memory */
 void held_table_free(struct held_table *t); /* every file must have been released */
 

@@ -103,6 +103,8 @@ CASES = {
     "a killed fetch": ({"influxfs_left_stopped": always(1)}, ("InfluxfsLeftStopped",)),
     "no dumps any more": ({DUMPED: SINCE_0}, ("InfluxfsJobLate",)),
     "jobs unreadable": ({"influxfs_jobs_known": always(0)}, ("InfluxfsUnknown",)),
+    "many files": ({"influxfs_store_files_limit": always(9), 'influxfs_store_files{database="db",policy="rp"}': always(8)},
+                   ("InfluxfsManyFiles",)),
     "guard": ({"influxfs_cuts_not_accepted": always(1)}, ("InfluxfsCutLostTooMuch",)),
     "cut off": ({"influxfs_restore_cut_off": always(1)}, ("InfluxfsRestoreCutOff",)),
     "restore failed": ({"influxfs_last_restore_success": always(0)}, ("InfluxfsRestoreFailed",)),

@@ -3,6 +3,7 @@ calls are counted, and a live influxd writes meanwhile."""
 
 import json
 import os
+import subprocess
 import threading
 from contextlib import contextmanager
 
@@ -63,7 +64,14 @@ class PartsTest(StoreTest):
             run("cp", mnt / "databases/db07.tar", self.folder / "db07.tar")
             self.assertEqual(len(self.files_of(self.folder / "db07.tar")), EACH)
             self.assertLessEqual(len(held_files(mnt, self.root / "data")), EACH)
-            self.assertNotEqual(os.listdir(mnt / "backup/portable/db09"), [])
+            self.assertEqual(sorted(os.listdir(mnt / "dump/lp")), [f"db{number:02}" for number in range(DATABASES)])
+            self.assertEqual(os.listdir(mnt / "dump/lp/db08"), ["autogen"])
+            self.assertIn("files, and a snapshot can hold only", self.check())
+
+    def check(self):
+        """What is known before the night in which now.tar would fail."""
+        return subprocess.run([*LIMITED, INFLUXSNAP, "-c", self.root, "status", "--check"], capture_output=True,
+                              text=True, check=False).stdout
 
     def test_list_with_sizes(self):
         """One database after the other, and what has not changed is the same again."""
@@ -123,6 +131,30 @@ class PartsTest(StoreTest):
         (self.root / "data/db30/autogen/61/000000099-000000001.tsm").write_bytes(tsm(b"more"))
         snap(self.root, "backup", "--database=db30", self.folder / "b.tar")
         self.assertEqual(len(self.files_of(self.folder / "b.tar.0")), 1)
+
+
+class LargePartsTest(StoreTest):
+    def test_sets_and_dumps(self):
+        """Of a real database beside others with more files than may be open."""
+        with Influxd(self.folder / "source") as source:
+            source.run("CREATE DATABASE mine")
+            source.write([f"m v={n} {n * 10**9}" for n in range(9)], "mine")
+            source.run("CREATE DATABASE other")
+            source.write(["m v=1 1"], "other")
+            shard = next((source.root / "data/other/autogen").iterdir())
+        for number in range(100, 100 + LIMIT):
+            (shard / f"{number:09}-000000001.tsm").write_bytes(tsm(b"%d" % number))
+        with self.mounted(source.root, prefix=LIMITED) as mnt:
+            with self.assertRaises(OSError):
+                os.stat(mnt / "snapshots/now.tar")
+            names = os.listdir(mnt / "backup/portable/mine")
+            self.assertEqual(sorted(name.partition(".")[2].split(".")[0][:1] for name in names), ["m", "m", "s"])
+            text = run("cat", next((mnt / "dump/lp/mine/autogen").iterdir()) / "m_1970-01-01-00:00:00_1970-01-02-00:00:00.lp")
+            self.assertEqual(len(text.splitlines()), 9)
+            self.assertEqual(held_files(mnt, shard), [])
+        done = subprocess.run([*LIMITED, INFLUXSNAP, "-c", source.root, "dump", "mine", "autogen", "m"], capture_output=True,
+                              text=True, check=True)
+        self.assertEqual(done.stdout.count("\nm v="), 9)
 
 
 class LivePartsTest(StoreTest):

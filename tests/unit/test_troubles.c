@@ -409,6 +409,29 @@ static void test_order(void **state)
     troubles_clear(&t);
 }
 
+static void test_of_files(void **state)
+{
+    struct well w;
+    struct troubles t;
+    (void)state;
+    all_well(&w);
+    w.r.files_limit = 1000;
+    w.policy.files = 799; /* and meta.db */
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    troubles_clear(&t);
+    w.policy.files = 800;
+    is_the_only(&w, TROUBLE_WARN, "801 files, and a snapshot can hold 1000 open");
+    w.policy.files = 999;
+    is_the_only(&w, TROUBLE_WARN, "1000 files");
+    w.policy.files = 1000;
+    is_the_only(&w, TROUBLE_BAD, "1001 files, and a snapshot can hold only 1000");
+    w.r.contents.known = false;
+    assert_int_equal(troubles_find(&w.r, &t), 0);
+    assert_int_equal(t.n, 0);
+    troubles_clear(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,7 +442,7 @@ int main(void)
         cmocka_unit_test(test_of_mount),     cmocka_unit_test(test_of_capture),
         cmocka_unit_test(test_of_jobs),      cmocka_unit_test(test_of_jobs_again),
         cmocka_unit_test(test_of_jobs_once), cmocka_unit_test(test_of_jobs_by_hand),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_of_files),     cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
