@@ -194,10 +194,42 @@ static void damage_is_found(void **state)
     assert_int_equal(cutscan_open(dir, "5", true, &f, &e), -ENOENT);
 }
 
+/* From any path on, forward and back, with all that has gone in between. */
+static void a_stream_starts_anywhere(void **state)
+{
+    autoclose int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    unsigned seed = 23;
+    for (int n = 0; n < CUTS; n++)
+        write_cut(dir, n, &seed, NULL);
+    cleanup(cutstate_unrefp) struct cutstate *s = open_state(dir, CUTS);
+    cleanup(cutstream_freep) struct cutstream *stream = open_stream(dir, CUTS);
+    size_t count;
+    const struct cut_entry *all = cutstate_entries(s, &count);
+    for (int round = 0; round < 200; round++) {
+        struct err e = {0};
+        const struct cut_entry *got;
+        const char *path = paths[(size_t)rand_r(&seed) % npaths];
+        size_t i = 0;
+        while (i < count && cut_path_cmp(all[i].path, path) < 0)
+            i++;
+        assert_int_equal(cutstream_restart(stream, path, &e), 0);
+        for (int next = rand_r(&seed) % 200; next > 0 && i < count; next--) {
+            assert_int_equal(cutstream_next(stream, &got, &e), 0);
+            assert_non_null(got);
+            must_be(got, &all[i++]);
+        }
+        if (i == count) {
+            assert_int_equal(cutstream_next(stream, &got, &e), 0);
+            assert_null(got);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_stream_is_the_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_starts_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_are_skipped, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_found, setup, teardown),
     };
