@@ -238,7 +238,7 @@ int listing_read(const struct listing *l, char *out, size_t n, uint64_t off)
 int listing_members(const struct listing *l, uint64_t off, uint64_t n, size_t *first, size_t *end)
 {
     uint64_t at;
-    size_t a, b;
+    size_t a = 0, b = 0;
     int r = listing_line_at(l, off, &a, &at);
     if (r == 0)
         r = listing_line_at(l, off + n - 1, &b, &at);
