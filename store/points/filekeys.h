@@ -3,8 +3,8 @@
  * The keys of a measurement in the TSM files of a shard, side by side: in the order of composite
  * keys (serieskey.h), and those of equal keys in the order of the files.
  *
- * Memory: two windows for each file that has such keys, and the tombstones of the measurement. One
- * thread at a time.
+ * Memory: two windows for each file that has such keys, and of tombstones as much as the query says
+ * (deletes.h). One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_FILEKEYS_H
 #define INFLUXFS_POINTS_FILEKEYS_H

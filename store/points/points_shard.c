@@ -23,9 +23,11 @@ size_t points_window(const struct points *p, size_t memory)
     return memory > LEAST_WINDOW ? memory : LEAST_WINDOW;
 }
 
-/* Eighths of the budget for what is replayed of WALs, and for tombstones. */
-#define FOR_WAL 3
-#define FOR_DELETES 1
+/* Sixteenths of the budget for what is replayed of WALs, and for tombstones: the rows of answers need the
+ * most of it. */
+static const struct {
+    size_t wal, deletes;
+} shares[] = {[POINTS_ANSWER] = {1, 1}, [POINTS_ALL] = {6, 2}};
 
 /* Of each shard, as all may be open. */
 static size_t points_wal_memory(const struct points *p)
@@ -33,7 +35,7 @@ static size_t points_wal_memory(const struct points *p)
     size_t n = 0;
     for (size_t i = 0; i < p->nshards; i++)
         n += p->shards[i].files->nwal > 0;
-    const size_t memory = points_memory(p) / 8 * FOR_WAL / (n ? n : 1);
+    const size_t memory = points_memory(p) / 16 * shares[p->q.way].wal / (n ? n : 1);
     return memory ? memory : 1;
 }
 
@@ -44,7 +46,7 @@ static size_t points_deletes_memory(const struct points *p)
     for (size_t i = 0; i < p->nshards; i++)
         for (size_t k = 0; k < p->shards[i].files->ntsm; k++)
             n += p->shards[i].files->tsm[k].tombstone != MEMBER_NONE;
-    const size_t memory = points_memory(p) / 8 * FOR_DELETES / (n ? n : 1);
+    const size_t memory = points_memory(p) / 16 * shares[p->q.way].deletes / (n ? n : 1);
     return memory ? memory : 1;
 }
 

@@ -62,7 +62,7 @@ struct walcache;
 struct keyindex;
 
 /* References that speed up opening measurements of shard i: its replayed WAL, unless that is large (those
- * kept take 16 MiB together), and where measurements begin in its TSM files. Both are NULL for a damaged shard and at the first
+ * kept take 4 MiB together), and where measurements begin in its TSM files. Both are NULL for a damaged shard and at the first
  * call for a shard, as a single measurement opens faster without them. -EINTR, -ENOMEM, and errors
  * of reading. */
 int schema_cache_recent(struct schema_cache *c, size_t i, const struct tarball_reader *reader,

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* What the kept WALs of all shards take, replayed. A shard whose segments have more bytes is not tried. */
-#define WAL_MAX ((size_t)16 << 20)
+#define WAL_MAX ((size_t)4 << 20)
 
 static void recent_clear(struct recent_shard *s)
 {

@@ -15,8 +15,8 @@
  * "cpu,t=a#!~#f". So such beginnings are looked for ahead, each once.
  *
  * Memory: two windows for each file, the fields of one series with an entry for each block in the
- * range and the blocks around the current time, what the WAL holds of the measurement, and the
- * tombstones of its keys. One thread at a time.
+ * range and the blocks around the current time, and of the WAL and of tombstones as much as the query
+ * says (walcache.h, deletes.h). One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_SERIESSTREAM_H
 #define INFLUXFS_POINTS_SERIESSTREAM_H
