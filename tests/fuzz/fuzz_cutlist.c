@@ -3,34 +3,7 @@
  * read; and a summary tells of it what its lines do. */
 #include "store/chain/cutlist.h"
 #include "store/snapshot/manifest.h"
-#include "tests/fuzz/fuzz.h"
-
-enum { AS_IT_IS, VERSION_1, VERSION_2 };
-
-/* A manifest of these lines, sealed: no change of a byte would ever find a seal. */
-static char *make_text(int how, const uint8_t *lines, size_t n, size_t *len)
-{
-    uint8_t sum[SHA256_BYTES];
-    char hex[SHA256_HEX + 1], *text = malloc(n + 200);
-    must(text != NULL);
-    *len = how == AS_IT_IS ? 0 : (size_t)sprintf(text, "influxfs-cut %d\n", how);
-    if (n)
-        memcpy(text + *len, lines, n);
-    *len += n;
-    if (how != AS_IT_IS) {
-        struct sha256 *h = sha256_new();
-        must(h != NULL);
-        sha256_add(h, text, *len);
-        sha256_end(h, sum);
-        sha256_free(h);
-        sha256_hex(sum, hex);
-        *len += (size_t)sprintf(text + *len, "end %s\n", hex);
-    }
-    text = realloc(text, *len + 1); /* so that a read behind it is seen */
-    must(text != NULL);
-    text[*len] = 0;
-    return text;
-}
+#include "tests/fuzz/cut_text.h"
 
 static void check_names(const char *const *names, size_t n, bool folders)
 {
@@ -89,9 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct cutlist *l = NULL;
     struct cut_summary sum = {0};
     struct err e = {""}, e_sum = {""};
-    int how = n ? data[0] % 3 : AS_IT_IS;
     size_t len;
-    char *text = make_text(how, n ? data + 1 : data, n ? n - 1 : 0, &len);
+    char *text = cut_text(data, n, &len);
     char *copy = malloc(len + 1);
     must(copy != NULL);
     memcpy(copy, text, len + 1);

@@ -377,6 +377,7 @@ def all_seeds():
                                   "run": "20160611T235500Z", "names": names}).encode()
     for cut in cutlists():
         yield "cutlist", cut
+        yield "cutscan", cut
     for tar in snapshots():
         yield "unpack", b"\x00" + tar
         yield "unpack", b"\x07" + tar
