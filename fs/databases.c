@@ -344,7 +344,7 @@ static int databases_lookup(struct request *r, struct node *dir, const char *nam
 {
     struct database_names *l;
     struct database_name wanted;
-    struct database_state state;
+    struct database_state state = {.size = 0};
     size_t len = strlen(name);
     if (len > DUMP_NAME_MAX)
         return -ENAMETOOLONG;

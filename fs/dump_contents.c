@@ -139,7 +139,7 @@ static bool dumps_hold_many(struct dumps *d, const char *db)
     for (const struct dump_contents *p = d->contents; p; p = p->next)
         if (strcmp(p->db, db) != 0)
             files += capture_files(schema_cache_capture(p->contents));
-    return files > PARTS_TOGETHER;
+    return files > PARTS_LOOKED_AT;
 }
 
 int dumps_contents(struct request *r, const char *db, struct schema_cache **out)

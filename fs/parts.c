@@ -16,8 +16,9 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define FOLDERS_TOGETHER (4 * PARTS_TOGETHER) /* of databases, policies and shards, and of their WAL */
-#define COUNT_NS (2 * SECOND_NS)              /* how long the store counts as small, or as large */
+#define FOLDERS_TOGETHER                                                                           \
+    (4 * PARTS_TOGETHER)         /* of databases, policies and shards, and of their WAL */
+#define COUNT_NS (2 * SECOND_NS) /* how long the store counts as small, or as large */
 
 /* One database, or none: meta.db alone. Few bytes, which stay. */
 struct part {
