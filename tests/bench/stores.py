@@ -23,10 +23,10 @@ def store_of_size(root, megabytes, file_megabytes=32):
     return store.write_meta()
 
 
-def store_of_files(root, count, shards=100):
+def store_of_files(root, count, shards=100, content=b"x" * 95):
     """Many tiny files: for what costs time or memory by the file."""
     store = HandmadeStore(root)
-    files = {f"{number + 1:09d}-000000001.tsm": tsm(b"x" * 95) for number in range(count // shards)}
+    files = {f"{number + 1:09d}-000000001.tsm": tsm(content) for number in range(count // shards)}
     for number in range(shards):
         progress(f"writing a store of {count} files: {number * len(files)}")
         store.shard(tsm=files, wal={"_00001.wal": wal_entry(number)})
