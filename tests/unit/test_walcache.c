@@ -110,9 +110,10 @@ static void test_keys_of_a_measurement(void **state)
 /* A series at a time: each replay goes on after the one before, and none holds what is another's. */
 static void test_by_parts(void **state)
 {
-    static const char *const parts[] = {"cpu#!~#v/4 1=18446744073709551615\n"
-                                        "cpu#!~#w/3 1=one 2=two\n",
-                                        "cpu,h=b#!~#v/1 1=10 4=4 5=50\n", "cpu2#!~#v/0 1=0.5\n"};
+    static const char two[] = "cpu#!~#v/4 1=18446744073709551615\n"
+                              "cpu#!~#w/3 1=one 2=two\n";
+    static const char *const parts[] = {two, "cpu,h=b#!~#v/1 1=10 4=4 5=50\n",
+                                        "cpu2#!~#v/0 1=0.5\n"};
     (void)state;
     struct memory *m = two_segments();
     struct buffer from = {0};
