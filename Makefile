@@ -19,7 +19,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-VERSION := 0.5
+VERSION := 0.6
 
 comma := ,
 ifdef FUZZ
