@@ -350,7 +350,7 @@ static int seriesstream_begin(struct seriesstream *s, struct slice series, struc
 /* Gathers the next series: 1; 0: there are no more. */
 static int seriesstream_step(struct seriesstream *s, struct err *e)
 {
-    struct slice series;
+    struct slice series = {NULL, 0};
     filekeys_note(s->keys);
     int r = seriesstream_more_wal(s, (struct slice){NULL, 0}, e);
     if (r == 0)

@@ -211,8 +211,8 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
     account_trim_log(s->account);
     parked_expire(s->parked);
     account_say(s->account, "restoring %s: snapshot %s of %s, taken %s, %llu files, %llu bytes",
-                name, m->id, m->host, manifest_time(m),
-                (unsigned long long)(m->nfiles + m->unlisted), (unsigned long long)m->bytes);
+                name, m->id, m->host, manifest_time(m), (unsigned long long)m->nfiles + m->unlisted,
+                (unsigned long long)m->bytes);
     session_say_omissions(s, m);
     int ret = session_check_name(s, asked, e);
     if (ret == 0)
