@@ -375,6 +375,16 @@ static int databases_list(struct request *r, struct node *dir, struct names *out
     return rc;
 }
 
+/* The next look is to find the state that there is: of the same files, it has another id where the
+ * catalogue has forgotten the first one. */
+static int database_stale(struct databases *d, const char *db, const struct database_handle *h)
+{
+    struct database_state state;
+    database_describe(h->tar, &state);
+    databases_see(d, db, id_of(instant_held(h->hold)), &state);
+    return -ESTALE;
+}
+
 /* The state that was looked up may have been let go, and found again unchanged. */
 static int database_open(struct request *r, struct node *n, int flags, struct handle **h)
 {
@@ -389,7 +399,7 @@ static int database_open(struct request *r, struct node *n, int flags, struct ha
     if (rc < 0)
         rc = databases_failed(r->fs, k->path, rc, &e);
     else if (strcmp(capture_record(tarball_capture(dh->tar))->id, k->id) != 0)
-        rc = -ESTALE;
+        rc = database_stale(r->fs->databases, k->db, dh);
     if (rc < 0) {
         tarball_unref(dh->tar);
         instant_close(dh->hold);

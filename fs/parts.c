@@ -93,7 +93,8 @@ static bool parts_store_is_small(struct parts *p)
     pthread_mutex_unlock(&p->lock);
     if (known)
         return small;
-    const bool is = contents_look(p->fs->paths, parts_are_many, &count, &count.seen) == 0;
+    const bool is = contents_look(p->fs->paths, parts_are_many, &count, &count.seen) == 0 &&
+                    count.seen.known;
     contents_clear(&count.seen);
     lock_scope(&p->lock);
     p->counted_ns = now;
@@ -128,12 +129,12 @@ static int part_take_alone(struct part *part, const struct tarball_reader *reade
     int r = snapshots_part(fs->snapshots, &what, before, reader, &c, e);
     if (r < 0)
         return r;
+    atomic_store(&part->files, capture_files(c));
     if (c == before) {
         capture_unref(c);
         *out = steal_ptr(&newest);
         return 0;
     }
-    atomic_store(&part->files, capture_files(c));
     r = snapshots_tarball(fs->snapshots, c, out);
     if (r == 0)
         tarball_weak_set(&part->newest, *out);
@@ -203,9 +204,9 @@ static struct part *part_find(struct parts *p, const char *db)
     return part;
 }
 
-/* Of the parts that nobody has open, lets go of those that were looked at first, while there are too
- * many files. */
-static void parts_trim(struct parts *p)
+/* Of the parts that nobody has open, lets go of those that were looked at first, while there are more
+ * files than that. */
+static void parts_trim(struct parts *p, size_t most)
 {
     struct part *part;
     size_t files = 0;
@@ -215,7 +216,7 @@ static void parts_trim(struct parts *p)
         if (instants_count(part->instants) == 0)
             continue;
         files += atomic_load(&part->files);
-        if (part != p->by_use && files > PARTS_LOOKED_AT)
+        if (part != p->by_use && files > most)
             instants_restored(part->instants);
     }
 }
@@ -233,7 +234,12 @@ static int part_get(struct request *r, struct part *part, const char *what, stru
     const struct tarball_reader reader = part_reader(r);
     struct err e = {0};
     int rc = instant_get(part->instants, &who, &reader, out, &e);
-    parts_trim(part->all);
+    if (rc == -ENFILE) { /* what is held only because somebody has looked at it makes room */
+        parts_trim(part->all, 0);
+        e = (struct err){0};
+        rc = instant_get(part->instants, &who, &reader, out, &e);
+    }
+    parts_trim(part->all, PARTS_LOOKED_AT);
     return rc < 0 ? part_failed(r, rc, what, &e) : 0;
 }
 

@@ -68,8 +68,13 @@ int dir_pick(int fd, const char *const *names, size_t n, struct dir *out)
     size_t found = 0;
     for (size_t i = 0; i < n; i++) {
         struct stat st;
-        if (!is_name(names[i]) || fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (!is_name(names[i]))
             continue;
+        if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno != ENOENT && errno != ENAMETOOLONG)
+                return -errno;
+            continue;
+        }
         buffer_add(&entries, &(char){(char)IFTODT(st.st_mode)}, 1);
         buffer_add(&entries, names[i], strlen(names[i]) + 1);
         found++;

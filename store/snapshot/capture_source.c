@@ -330,6 +330,8 @@ static int source_attempt(struct capture_source *s, struct looking *l,
     parts.part = l->part ? &part : NULL;
     parts.allow_left_out |= l->later; /* not all that is kept is in it */
     r = source_pin(s, &roots, newest ? &newest->window : l->share ? l->share : &plan, &parts, e);
+    if (sel.early.meta) /* of an older meta.db, it may be gone by now */
+        sel.early.meta = parts.meta;
     return r < 0 ? r : capture_build(&parts, s->catalog, out, e);
 }
 

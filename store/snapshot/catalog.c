@@ -195,7 +195,8 @@ int catalog_settle_piece(struct catalog *c, const uint8_t key[SHA256_BYTES],
     int rc = catalog_transact(c, catalog_piece_in, &job);
     if (rc == 0) {
         *rec = job.result.rec;
-        c->last_piece = rec->index;
+        if (c->last_piece < rec->index) /* that of a piece without changes is an earlier one's */
+            c->last_piece = rec->index;
     }
     return catalog_explain(rc, e);
 }

@@ -9,7 +9,7 @@
 /* Parts stand among the states, by their keys after this. */
 #define PREFIX "part "
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
-#define PARTS_MAX 16384
+#define PARTS_MAX 32768
 
 struct parts_job {
     struct catalog_part *parts;

@@ -157,6 +157,19 @@ class LargePartsTest(StoreTest):
         self.assertEqual(sum(line.startswith("m v=") for line in done.stdout.splitlines()), 9)
 
 
+class RoomTest(StoreTest):
+    def test_one_after_the_other(self):
+        """Of two databases only one fits: what was only looked at makes room for the next."""
+        store = HandmadeStore(self.folder / "store")
+        for db in ("one", "two"):
+            store.shard(database=db, tsm={f"{n:09}-000000001.tsm": tsm(b"%d" % n) for n in range(LIMIT // 2 - 20)})
+        store.write_meta()
+        with self.mounted(store.root, prefix=LIMITED) as mnt:
+            for db in ("one", "two", "one"):
+                self.assertGreater(os.stat(mnt / f"databases/{db}.tar").st_size, 0)
+            self.assertIsNone(json.loads((mnt / "status.json").read_text())["last_error"])
+
+
 class LivePartsTest(StoreTest):
     """A part of a running server, each time a state that a kill -9 could have left."""
 
