@@ -93,8 +93,8 @@ static bool parts_store_is_small(struct parts *p)
     pthread_mutex_unlock(&p->lock);
     if (known)
         return small;
-    const bool is = contents_look(p->fs->paths, parts_are_many, &count, &count.seen) == 0 &&
-                    count.seen.known;
+    const bool is =
+        contents_look(p->fs->paths, parts_are_many, &count, &count.seen) == 0 && count.seen.known;
     contents_clear(&count.seen);
     lock_scope(&p->lock);
     p->counted_ns = now;
