@@ -186,6 +186,11 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
     return c->ops->read(c, i, buf, n, off, e);
 }
 
+bool capture_takes_advice(const struct capture *c)
+{
+    return c->ops->advise != NULL;
+}
+
 void capture_advise(const struct capture *c, size_t i, size_t n, uint64_t off)
 {
     if (c->ops->advise)

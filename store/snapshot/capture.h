@@ -113,6 +113,7 @@ int capture_read(const struct capture *c, size_t i, void *buf, size_t n, uint64_
 /* Has the kernel fetch from the disk, soon, what it does not have in memory of the n bytes at off of
  * member i, which must lie within attr.size. */
 void capture_advise(const struct capture *c, size_t i, size_t n, uint64_t off);
+bool capture_takes_advice(const struct capture *c); /* else that does nothing */
 
 /* The changes in a capture since an earlier snapshot, as a capture of its own (delta.c), for an
  * incremental tar; or all of a capture, to begin a chain. in: a flag for each member of whole,

@@ -12,6 +12,7 @@
 #define POLL_NS (50 * MILLISECOND_NS) /* how often a waiter asks whether it was interrupted */
 #define LOOK_NS MILLISECOND_NS        /* how often a thread looks whether processors are idle */
 #define AHEAD ((uint64_t)8 << 20) /* so much is read from disk while members before it are hashed */
+#define SCANNED ((size_t)1 << 10) /* so many members are looked at without a look at who waits */
 #define NONE SIZE_MAX
 
 /* A member that has been begun. */
@@ -29,12 +30,17 @@ struct hash_job {
     size_t follow_member; /* everything before this byte of this member may be hashed */
     uint64_t follow_off;
     unsigned waiters; /* while there are any, everything may */
+    bool asked;       /* somebody has read, or waited */
     size_t wanted;    /* they sleep until all before this member is settled */
     size_t first;     /* the first member that was not begun and whose sum may be unknown */
+    bool found;       /* it is unknown; that member has */
+    uint64_t size;    /* so many bytes */
+    bool scanning;    /* a thread looks for it */
     size_t told;      /* the first member that the kernel has not been told of, */
     uint64_t ahead;   /* and how many bytes those before it have, from `first` on */
     struct begun begun[HASHER_THREADS];
     unsigned users; /* threads that use the job without the lock */
+    unsigned news;  /* counts the members that were hashed, and the looks for the first */
     size_t failed;  /* the first member that could not be read; NONE */
     struct err why;
     bool closing; /* being freed */
@@ -101,16 +107,21 @@ static bool job_settled(const struct hash_job *j, size_t end)
     return settled;
 }
 
-static bool job_complete(struct hash_job *j)
+static bool job_complete(const struct hash_job *j)
 {
-    all_known(j->capture, &j->first, capture_count(j->capture));
     return j->failed == NONE && job_settled(j, capture_count(j->capture));
+}
+
+/* Whether the first member whose sum is unknown is to be looked for. */
+static bool job_wants_scan(const struct hash_job *j)
+{
+    return !j->found && !j->scanning && !j->closing && j->first < j->failed &&
+           j->first < capture_count(j->capture) && j->asked;
 }
 
 /* The member of the job that a thread is to go on with, the first of those begun, or the next one. */
 static struct begun *hash_next(struct hash_job *j)
 {
-    cleanup(capture_look_end) struct capture_look look = {0};
     struct begun *room = NULL, *found = NULL;
     for (struct begun *b = j->begun; b < j->begun + HASHER_THREADS && !j->closing; b++) {
         if (!b->used)
@@ -119,16 +130,13 @@ static struct begun *hash_next(struct hash_job *j)
                  (!found || b->hashing.member < found->hashing.member))
             found = b;
     }
-    if (found || !room)
+    if (found || !room || !j->found || !job_may_hash(j, j->first, 0))
         return found;
-    all_known(j->capture, &j->first, capture_count(j->capture));
-    if (!job_may_hash(j, j->first, 0))
-        return NULL;
     room->used = true;
     room->hashing.member = j->first++;
     room->hashing.off = 0;
-    const uint64_t size = size_of(j->capture, room->hashing.member, &look);
-    j->ahead -= size < j->ahead ? size : j->ahead;
+    j->found = false;
+    j->ahead -= j->size < j->ahead ? j->size : j->ahead;
     return room;
 }
 
@@ -170,6 +178,28 @@ static void tell_of(const struct capture *c, size_t from, size_t to)
     }
 }
 
+/* After a member, or a look for the first one. Called with the lock, which is released meanwhile. */
+static void hash_tell(struct hash_job *j)
+{
+    struct hasher *h = j->hasher;
+    j->news++;
+    if (j->waiters && job_settled(j, j->wanted)) {
+        j->wanted = NONE;
+        pthread_cond_broadcast(&h->done);
+    }
+    if (job_complete(j)) {
+        pthread_mutex_unlock(&h->lock);
+        capture_keep_sums(j->capture, NULL);
+        pthread_mutex_lock(&h->lock);
+    }
+}
+
+static void hash_leave(struct hash_job *j)
+{
+    if (--j->users == 0 && j->closing)
+        pthread_cond_broadcast(&j->hasher->done);
+}
+
 /* After a piece. r: what hashing_go_on has returned. */
 static void hash_went_on(struct hash_job *j, struct begun *b, int r, const struct err *e)
 {
@@ -179,10 +209,40 @@ static void hash_went_on(struct hash_job *j, struct begun *b, int r, const struc
         j->failed = b->hashing.member;
         j->why = *e;
     }
-    if (j->waiters && job_settled(j, j->wanted)) {
-        j->wanted = NONE;
-        pthread_cond_broadcast(&j->hasher->done);
-    }
+    if (r != 0)
+        hash_tell(j);
+}
+
+/* Looks for the first member whose sum is unknown, some members on. Called with the lock, which is released
+ * meanwhile: to know a sum of a cut takes the catalogue, which another process may hold. */
+static void hash_scan(struct hash_job *j)
+{
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const size_t n = capture_count(j->capture);
+    size_t first = j->first;
+    const size_t end = n - first < SCANNED ? n : first + SCANNED;
+    j->scanning = true;
+    j->users++;
+    pthread_mutex_unlock(&j->hasher->lock);
+    const bool none = all_known(j->capture, &first, end);
+    const uint64_t size = none ? 0 : size_of(j->capture, first, &look);
+    pthread_mutex_lock(&j->hasher->lock);
+    j->scanning = false;
+    j->first = first;
+    j->found = !none;
+    j->size = size;
+    hash_tell(j);
+    hash_leave(j);
+}
+
+static bool hasher_scan(const struct hasher *h)
+{
+    struct hash_job *j = h->jobs;
+    while (j && !job_wants_scan(j))
+        j = j->next;
+    if (j)
+        hash_scan(j);
+    return j != NULL;
 }
 
 /* Has a thread that waits look for something to hash. Called with the lock. */
@@ -218,7 +278,7 @@ static void hasher_piece(struct hasher *h, struct hash_thread *t, struct hash_jo
     size_t from = 0, to = 0;
     const size_t i = b->hashing.member;
     const uint64_t limit = j->waiters || i < j->follow_member ? UINT64_MAX : j->follow_off;
-    if (i > j->follow_member)
+    if (i > j->follow_member && capture_takes_advice(j->capture))
         hash_look_ahead(j, &from, &to);
     b->busy = true;
     j->users++;
@@ -228,25 +288,24 @@ static void hasher_piece(struct hasher *h, struct hash_thread *t, struct hash_jo
     int r = hashing_go_on(&b->hashing, t->buf, limit, &e);
     pthread_mutex_lock(&h->lock);
     hash_went_on(j, b, r, &e);
-    if (r == 1 && job_complete(j)) {
-        pthread_mutex_unlock(&h->lock);
-        capture_keep_sums(j->capture, NULL);
-        pthread_mutex_lock(&h->lock);
-    }
-    if (--j->users == 0 && j->closing)
-        pthread_cond_broadcast(&h->done);
+    hash_leave(j);
 }
 
 /* Hashes until there is nothing to hash, or another thread goes on and the processor is wanted. Called
  * with the lock. */
 static void hasher_work(struct hasher *h, struct hash_thread *t)
 {
-    struct begun *b;
     struct hash_job *j;
+    bool any = true;
     t->looked_ns = 0;
     t->spare = 0;
-    while (!h->stop && (t->spare >= 0 || h->working == 1) && (b = hasher_next(h, &j)))
-        hasher_piece(h, t, j, b);
+    while (any && !h->stop && (t->spare >= 0 || h->working == 1)) {
+        struct begun *b = hasher_next(h, &j);
+        if (b)
+            hasher_piece(h, t, j, b);
+        else
+            any = hasher_scan(h);
+    }
 }
 
 static void *hasher_run(void *arg)
@@ -364,6 +423,7 @@ void hash_job_follow(struct hash_job *j, size_t i, uint64_t off)
     if (i > j->follow_member || (i == j->follow_member && off > j->follow_off)) {
         j->follow_member = i;
         j->follow_off = off;
+        j->asked = true;
         hasher_wake(h);
     }
 }
@@ -381,7 +441,14 @@ int hash_job_wait(struct hash_job *j, size_t first, size_t end, bool (*interrupt
     int r = 0;
     pthread_mutex_lock(&h->lock);
     j->waiters++;
-    while (!all_known(j->capture, &first, end)) {
+    j->asked = true;
+    for (;;) {
+        const unsigned news = j->news;
+        pthread_mutex_unlock(&h->lock);
+        const bool known = all_known(j->capture, &first, end);
+        pthread_mutex_lock(&h->lock);
+        if (known)
+            break;
         if (first >= j->failed)
             r = err_set(e, -EIO, "%s", j->why.text);
         else if (interrupted && interrupted(ctx))
@@ -390,7 +457,8 @@ int hash_job_wait(struct hash_job *j, size_t first, size_t end, bool (*interrupt
             break;
         j->wanted = end < j->wanted ? end : j->wanted;
         hasher_wake(h);
-        cond_wait_until(&h->done, &h->lock, time_mono_ns() + POLL_NS);
+        if (news == j->news) /* else what is waited for may have come meanwhile */
+            cond_wait_until(&h->done, &h->lock, time_mono_ns() + POLL_NS);
     }
     j->waiters--;
     pthread_mutex_unlock(&h->lock);

@@ -8,7 +8,8 @@
  * millisecond, has one more begin for an idle processor, and stops when other threads wait for one.
  *
  * Sums go into the capture, and into the catalogue once all are known. A job belongs to one capture.
- * All functions are safe in any thread. Memory: HASHING_PIECE bytes for each thread.
+ * All functions are safe in any thread, and none but hash_job_wait waits for a disk or the catalogue: what
+ * of a capture has a sum is found by the threads, without the lock. Memory: HASHING_PIECE bytes for each thread.
  */
 #ifndef INFLUXFS_SNAPSHOT_HASHER_H
 #define INFLUXFS_SNAPSHOT_HASHER_H
@@ -29,7 +30,7 @@ void hash_job_free(struct hash_job *j); /* waits until no thread uses it; NULL i
 /* A reader has read everything before byte off of member i, in order. */
 void hash_job_follow(struct hash_job *j, size_t i, uint64_t off);
 
-/* Whether all sums are known. */
+/* Whether all sums are known, as far as the threads have found by now. */
 bool hash_job_idle(struct hash_job *j);
 
 /* Waits for the sums of members [first, end). -EINTR when `interrupted` returns true (called

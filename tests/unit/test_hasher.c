@@ -60,7 +60,8 @@ static void wait_for_all(struct hashed *x)
     for (size_t i = 0; i < x->k->c.n; i++)
         if (!counted_is_right(x->k, i))
             fail_msg("the sum of member %zu", i);
-    assert_true(hash_job_idle(x->job));
+    while (!hash_job_idle(x->job)) /* soon: the thread that has found the last one goes on */
+        usleep(1000);
 }
 
 static const uint64_t odd[] = {
