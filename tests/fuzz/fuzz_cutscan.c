@@ -77,7 +77,7 @@ static ssize_t count_entries(struct cutscan *f, struct err *e)
 
 static int read_rest(struct cutscan *f, struct err *e)
 {
-    char *line = "";
+    char none[] = "", *line = none;
     int r = 0;
     while (r == 0 && line) {
         r = cutscan_rest(f, &line, e);
