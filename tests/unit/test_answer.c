@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* points, as influxd answers: the same rows in the same order in any budget, from the beginning and from
- * any mark, of shards made by chance with series that have much in common. */
+ * any mark, of shards made by chance with series that have much in common; and where the file of what
+ * memory does not hold fails, no wrong row and no wrong mark. */
 #include "tests/unit/memory_capture.h"
 #include "tests/unit/points_text.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -14,6 +18,28 @@
 
 static struct err err;
 static uint32_t chance = 1;
+
+/* Uses of files; from the one of this number on all fail, unless it is 0. */
+static size_t uses, fails_from;
+
+static bool use_fails(void)
+{
+    const bool fails = ++uses >= fails_from && fails_from > 0;
+    if (fails)
+        errno = ENOSPC;
+    return fails;
+}
+
+/* Stand-ins for those of the library. */
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
+{
+    return use_fails() ? -1 : syscall(SYS_pwrite64, fd, buf, n, off);
+}
+
+ssize_t pread(int fd, void *buf, size_t n, off_t off)
+{
+    return use_fails() ? -1 : syscall(SYS_pread64, fd, buf, n, off);
+}
 
 /* Fields and their types: those before "a" keep all series equal or are strings themselves, those after
  * it come after some tags. */
@@ -200,10 +226,87 @@ static void test_any_budget(void **state)
     assert_true(marks > 500);
 }
 
+/* What a mark leads to, if there is one here, is all that is wanted. */
+static void check_mark(struct schema_cache *c, const struct points *p, size_t memory,
+                       const char *want)
+{
+    struct buffer mark = {0}, rest = {0};
+    const bool any = points_mark(p, NULL) == 0 && points_mark(p, &mark) == 0;
+    const size_t before = fails_from;
+    fails_from = 0;
+    if (any) {
+        struct points *again = open_points(c, memory);
+        if (points_resume(again, (struct slice){mark.p, mark.n}, &err) < 0)
+            fail_msg("%s", err.text);
+        read_rest(again, &rest);
+        assert_string_equal(rest.p, want);
+        points_free(again);
+    }
+    fails_from = before;
+    buffer_free(&mark);
+    buffer_free(&rest);
+}
+
+/* The rows before the failure are right, and the marks at them that are given once it has happened. */
+static void check_failure(struct schema_cache *c, size_t memory, const struct buffer *want,
+                          size_t failures[2])
+{
+    struct points *p = open_points(c, memory);
+    struct buffer rows = {0};
+    struct points_row row;
+    int r;
+    while ((r = points_next(p, &row, &err)) == 1) {
+        put_row(&rows, p, &row);
+        assert_true(rows.n < want->n);
+        assert_memory_equal(rows.p, want->p, rows.n);
+        if (uses >= fails_from)
+            check_mark(c, p, memory, want->p + rows.n);
+    }
+    assert_true(r == -ENOSPC || (r == 0 && rows.n + 1 == want->n));
+    failures[r < 0]++;
+    points_free(p);
+    buffer_free(&rows);
+}
+
+static void test_failures(void **state)
+{
+    (void)state;
+    static const size_t budgets[] = {1, 4096, 8192};
+    size_t failures[2] = {0};
+    for (size_t round = 0; round < 12; round++) {
+        struct memory *m = any_store(round % KINDS);
+        struct schema_cache *c = NULL;
+        struct buffer want = {0}, got = {0};
+        assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
+        struct points *p = open_points(c, 0);
+        read_rest(p, &want);
+        points_free(p);
+        for (size_t i = 0; i < 3; i++) {
+            uses = 0;
+            p = open_points(c, budgets[i]);
+            read_rest(p, &got);
+            points_free(p);
+            const size_t all = uses, step = all / 30 + 1;
+            for (size_t from = 1 + round % step; from <= all; from += step) {
+                uses = 0;
+                fails_from = from;
+                check_failure(c, budgets[i], &want, failures);
+            }
+            fails_from = 0;
+        }
+        buffer_free(&want);
+        buffer_free(&got);
+        schema_cache_unref(c);
+        capture_unref(&m->c);
+    }
+    assert_true(failures[1] > 500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_budget),
+        cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
