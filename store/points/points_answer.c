@@ -116,8 +116,10 @@ static int answer_part_open(const struct points *p, uint32_t i, size_t memory, i
 static bool answer_part_less(void *ctx, const struct goheap_item *a, const struct goheap_item *b)
 {
     const struct points *p = ctx;
-    const struct part *parts = p->answer->parts;
-    return series_cells_less(parts[a->series].cells, parts[b->series].cells, p->columns.n);
+    const struct points_cell *x = p->answer->parts[a->series].cells;
+    const struct points_cell *y = p->answer->parts[b->series].cells;
+    /* After a failure of the spill, part 0 may seem to be in the heap. */
+    return x && y && series_cells_less(x, y, p->columns.n);
 }
 
 /* A part in the heap of parts. */
