@@ -6,6 +6,7 @@
 #include "tests/unit/points_text.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -302,11 +303,79 @@ static void test_failures(void **state)
     assert_true(failures[1] > 500);
 }
 
+/* A WAL of so many series with a string of so many bytes each, in no order. */
+static struct memory *store_of_strings(unsigned n, size_t bytes)
+{
+    static const struct shard_times times[] = {{1, 0, 20}};
+    static const struct field_text one = {"m,a=zz#!~#n", VALUE_INTEGER, "5=1"};
+    struct memory *m = memory_new();
+    struct buffer wal = {0};
+    char *points = malloc(bytes + 3), key[64];
+    assert_non_null(points);
+    memset(points, 'x', bytes + 2);
+    memcpy(points, "5=", 2);
+    points[bytes + 2] = 0;
+    for (unsigned i = 0; i < n; i++) {
+        sprintf(key, "m,a=%07u#!~#w", i * 7919 % n);
+        wal_write(&wal, &(struct field_text){key, VALUE_STRING, points});
+    }
+    free(points);
+    memory_meta(m, times, 1);
+    memory_add(m, "data/db/rp/1", "000000001-000000001.tsm", tsm_of(&one, 1));
+    memory_add(m, "wal/db/rp/1", "_00001.wal", wal);
+    return m;
+}
+
+static size_t allocated(void)
+{
+    const struct mallinfo2 all = mallinfo2();
+    return all.uordblks + all.hblkhd;
+}
+
+/* Reads all points of such a store in a MiB: how often its WAL is read, and how many bytes lie in memory. */
+static void read_strings(unsigned series, size_t bytes, uint64_t *readings, size_t *most)
+{
+    struct memory *m = store_of_strings(series, bytes);
+    struct schema_cache *c = NULL;
+    struct points_row row;
+    const size_t wal = m->c.n - 1;
+    size_t n = 0;
+    assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
+    struct points *p = open_points(c, 1 << 20);
+    const uint64_t before = m->read[wal];
+    const size_t had = allocated();
+    for (*most = 0; points_next(p, &row, &err) == 1; n++) {
+        const size_t now = allocated();
+        *most = now > had + *most ? now - had : *most;
+    }
+    assert_int_equal(n, series + 1);
+    *readings = (m->read[wal] - before) / m->bytes[wal].n;
+    points_free(p);
+    schema_cache_unref(c);
+    capture_unref(&m->c);
+}
+
+/* Their bytes count: the WAL is put down rather than read for each part of it, and does not lie in
+ * memory. */
+static void test_wal_of_strings(void **state)
+{
+    (void)state;
+    uint64_t readings;
+    size_t most;
+    read_strings(3000, 3000, &readings, &most);
+    assert_in_range(readings, 1, 10);
+    assert_in_range(most, 0, 3 << 20);
+    read_strings(20, 500000, &readings, &most);
+    assert_in_range(readings, 1, 10);
+    assert_in_range(most, 0, 3 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_budget),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_wal_of_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
