@@ -41,6 +41,7 @@ static int generated_text_begin(const struct generated *g, struct schema_cache *
     int r = -EAGAIN;
     if (t->mark.n)
         r = g->maker->begin(g, c, reader, &t->mark, &t->made, e);
+    t->marked = r == 0;
     buffer_free(&t->mark);
     /* What is the matter with the mark, or with what it leads to, the whole text will tell. */
     return r == 0 || r == -EINTR ? r : generated_text_skip(g, c, reader, t, e);
@@ -69,5 +70,13 @@ ssize_t generated_text_next(const struct generated *g, struct schema_cache *c,
         t->at += (uint64_t)got;
         generated_text_mark(g, t);
     }
+    if (got < 0 && got != -EINTR)
+        generated_text_failed(g, t);
     return got;
+}
+
+void generated_text_failed(const struct generated *g, const struct generated_text *t)
+{
+    if (t->marked)
+        textmarks_drop(g->fs->generated->marks, g->digest);
 }

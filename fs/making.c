@@ -49,12 +49,19 @@ static int making_fail(struct making *m, int r, const struct err *e)
     return r;
 }
 
+/* What the text is now is not what its size was found of. */
+static int making_differs(const struct making *m, const char *how, struct err *e)
+{
+    generated_text_failed(m->g, &m->text);
+    return err_set(e, -EIO, "the text is %s than it was", how);
+}
+
 /* Makes up to n bytes to p, beginning with the text at first; *n: how many. */
 static int making_make(struct making *m, char *p, size_t *n, struct err *e)
 {
     ssize_t got = generated_text_next(m->g, m->contents, &m->stopping, &m->text, p, *n, e);
     if (got == 0)
-        got = err_set(e, -EIO, "the text is shorter than it was");
+        got = making_differs(m, "shorter", e);
     if (got < 0)
         return (int)got;
     *n = (size_t)got;
@@ -63,7 +70,7 @@ static int making_make(struct making *m, char *p, size_t *n, struct err *e)
     char more;
     got = generated_text_next(m->g, m->contents, &m->stopping, &m->text, &more, 1, e);
     if (got > 0)
-        got = err_set(e, -EIO, "the text is longer than it was");
+        got = making_differs(m, "longer", e);
     if (got == 0) /* its memory is not wanted any more */
         generated_text_clear(m->g, &m->text);
     return (int)got;

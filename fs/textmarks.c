@@ -187,3 +187,11 @@ uint64_t textmarks_before(struct textmarks *m, const uint8_t text[SHA256_BYTES],
     buffer_free(bytes);
     return 0;
 }
+
+void textmarks_drop(struct textmarks *m, const uint8_t text[SHA256_BYTES])
+{
+    lock_scope(&m->lock);
+    struct marked *t = textmarks_find(m, text);
+    if (t)
+        marked_drop(m, t);
+}

@@ -35,4 +35,7 @@ void textmarks_keep(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint6
 uint64_t textmarks_before(struct textmarks *m, const uint8_t text[SHA256_BYTES], uint64_t before,
                           struct buffer *bytes);
 
+/* Forgets all marks of a text. */
+void textmarks_drop(struct textmarks *m, const uint8_t text[SHA256_BYTES]);
+
 #endif

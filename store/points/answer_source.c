@@ -10,13 +10,16 @@
  * texts, which were compressed; and all that the WAL holds of it. */
 static size_t source_field_bytes(const struct cursor *c)
 {
-    size_t most = 0;
+    size_t most = 0, n = 1000 * (sizeof(int64_t) + sizeof(union value)) + c->nwal * sizeof(*c->wal);
     for (size_t i = 0; i < c->nblocks; i++)
         for (size_t k = 0; k < c->blocks[i].nentries; k++)
             if (c->blocks[i].entries[k].size > most)
                 most = c->blocks[i].entries[k].size;
-    return 1000 * (sizeof(int64_t) + sizeof(union value)) + c->nwal * sizeof(*c->wal) +
-           (c->type == VALUE_STRING ? 4 * most : 0);
+    if (c->type != VALUE_STRING)
+        return n;
+    for (size_t i = 0; i < c->nwal; i++)
+        n += c->wal[i].value.s.len;
+    return n + 4 * most;
 }
 
 /* Whether the cursors of all series take more memory than this, in *more. */

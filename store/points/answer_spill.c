@@ -38,7 +38,8 @@ struct answer_spill {
     uint32_t file;  /* pages in it */
     uint32_t *free; /* of these, the ones that nothing lies in */
     size_t nfree, free_room;
-    uint8_t *spare; /* what arrays hold after a failure */
+    uint8_t *
+        spare; /* two pages: zeros, which arrays hold after a failure, and what is put there then */
     int failed;
     struct err why;
 };
@@ -56,7 +57,7 @@ int answer_spill_new(size_t memory, const char *folder, struct points_spilled *c
     s->folder = folder;
     s->count = count;
     s->fd = -1;
-    s->spare = malloc(s->page);
+    s->spare = calloc(2, s->page);
     if (!s->spare) {
         free(s);
         return -ENOMEM;
@@ -204,7 +205,7 @@ void answer_array_bring(struct answer_array *a, uint64_t i)
         spill_fail(s, r);
     g->dirty = false;
     if (!f || r < 0) {
-        g->bytes = memset(s->spare, 0, s->page);
+        g->bytes = s->spare;
         return;
     }
     *f = (struct frame){a, page, f->bytes};
@@ -217,6 +218,7 @@ int answer_array_new(struct answer_spill *s, size_t size, struct answer_array **
     if (!a)
         return -ENOMEM;
     a->spill = s;
+    a->none.bytes = s->spare;
     a->size_shift = (unsigned)__builtin_ctzl(size);
     a->page_shift = (unsigned)__builtin_ctzl(s->page) - a->size_shift;
     *out = a;

@@ -28,6 +28,9 @@ struct answer_array {
     uint64_t n;
     struct answer_page *pages;
     size_t npages;
+    struct answer_page
+        none; /* for items that are not there, as memory ran out; its bytes are zeros, and
+                              * after them is where changes go that nobody is to see */
 };
 /* Brings the page of item i into memory; after a failure, zeros that are no page's. */
 void answer_array_bring(struct answer_array *a, uint64_t i);
@@ -62,11 +65,16 @@ static inline uint64_t answer_array_count(const struct answer_array *a)
     return a->n;
 }
 
-/* Item i, which the array must have, to be read; or to be changed. Valid until any array of the same
- * spill is used again. */
+static inline struct answer_page *answer_array_page(struct answer_array *a, uint64_t i)
+{
+    return i < a->n ? &a->pages[i >> a->page_shift] : &a->none;
+}
+
+/* Item i, which the array must have unless the spill has failed, to be read; or to be changed. Valid until
+ * any array of the same spill is used again. */
 static inline const void *answer_array_at(struct answer_array *a, uint64_t i)
 {
-    struct answer_page *g = &a->pages[i >> a->page_shift];
+    struct answer_page *g = answer_array_page(a, i);
     if (!g->bytes)
         answer_array_bring(a, i);
     g->used = true;
@@ -74,9 +82,10 @@ static inline const void *answer_array_at(struct answer_array *a, uint64_t i)
 }
 static inline void *answer_array_change(struct answer_array *a, uint64_t i)
 {
-    void *item = (void *)answer_array_at(a, i);
-    a->pages[i >> a->page_shift].dirty = true;
-    return item;
+    uint8_t *item = (uint8_t *)answer_array_at(a, i);
+    struct answer_page *g = answer_array_page(a, i);
+    g->dirty = true;
+    return g->bytes == a->none.bytes ? item + ((size_t)1 << a->page_shift << a->size_shift) : item;
 }
 
 void answer_array_extend(struct answer_array *a, uint64_t n); /* adds items, all zeros */

@@ -90,9 +90,11 @@ static int no_memory(struct err *e)
     return err_sys(e, -ENOMEM, "the points of a measurement");
 }
 
-static int spilled_changed(struct err *e)
+/* After a failure of the spill it may only look so. */
+static int spilled_changed(const struct spilled *s, struct err *e)
 {
-    return err_set(e, -EIO, "a shard has changed while it was read");
+    int r = answer_spill_check(s->spill, e);
+    return r < 0 ? r : err_set(e, -EIO, "a shard has changed while it was read");
 }
 
 static void spilled_row_free(struct spilled_row *r)
@@ -216,7 +218,7 @@ static int spilled_series(struct spilled *s, uint32_t i, const struct stream_ser
 static int spilled_count(struct spilled *s, uint32_t i, struct err *e)
 {
     if (s->known)
-        return i < s->source.n ? 0 : spilled_changed(e);
+        return i < s->source.n ? 0 : spilled_changed(s, e);
     if (i == UINT32_MAX)
         return err_set(e, -E2BIG, "more than four billion series");
     s->source.n = i + 1;
@@ -286,7 +288,7 @@ static int spilled_read(struct spilled *s, uint32_t i, struct spilled_row *row, 
     row->bytes.n = 0;
     int r = answer_rows_take(s->rows, i, &row->bytes, &row->next);
     if (r < 0)
-        return r == -ENOENT ? spilled_changed(e) : no_memory(e);
+        return r == -ENOENT ? spilled_changed(s, e) : no_memory(e);
     const size_t n = row->bytes.n;
     struct slice values = {row->bytes.p, n};
     bool good = answer_take_row(&values, &head);

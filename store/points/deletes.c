@@ -8,10 +8,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* The memory of a pass after the first is at least this part of what all deletions would take, up to so
+ * many bytes: a pass keeps what fills half of it, so there are some 16 passes at most, or one for each
+ * 2 MiB. */
+#define PASS_PART 8
+#define PASS_MEMORY ((size_t)4 << 20)
+
+/* What a deletion takes beside its key, about. */
+#define DELETE_COST 72
+
 struct deletes {
     const struct source *source;
     struct slice measurement;
     size_t memory;
+    size_t all;          /* bytes that all would take, about */
+    bool first;          /* they are counted now */
     struct keypass keys; /* a thing is a struct time_range */
     struct key_deletes found;
 };
@@ -33,6 +44,8 @@ static int deletes_add(void *ctx, const char *key, size_t len, int64_t min, int6
     const struct time_range range = {min, max};
     if (min > max || (d->measurement.p && !serieskey_is_of(name, d->measurement)))
         return 0;
+    if (d->first)
+        d->all += DELETE_COST + len;
     if (keypass_fit(&d->keys) < 0)
         return -ENOMEM;
     if (!keypass_wants(&d->keys, name))
@@ -68,12 +81,20 @@ static void deletes_join(struct keypass_item *k)
     keypass_leave(k, n);
 }
 
+/* The memory of the next pass. */
+static size_t deletes_memory(const struct deletes *d)
+{
+    const size_t part = d->all / PASS_PART, least = part < PASS_MEMORY ? part : PASS_MEMORY;
+    return d->memory == 0 || d->memory > least ? d->memory : least;
+}
+
 /* Reads the deletions of the keys from this one on. */
 static int deletes_load(struct deletes *d, struct slice from, struct err *e)
 {
     const struct source *s = d->source;
     keypass_clear(&d->keys);
-    int r = keypass_init(&d->keys, d->memory, from);
+    int r = keypass_init(&d->keys, deletes_memory(d), from);
+    d->first = !from.p;
     if (r == 0 && s)
         r = tombstone_read(s, deletes_add, d, e);
     if (r == 0)

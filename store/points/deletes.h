@@ -4,7 +4,10 @@
  *
  * Memory: some 70 bytes and the key for each key that has tombstones. It is bounded by reading the
  * deletions of only the least keys, as many as a given memory holds; deletes_reach reads the file again
- * for those after them (keypass.h). Keys that come in their order take one reading for each such part.
+ * for those after them (keypass.h). Keys that come in their order take one reading for each such part. So
+ * that there are not too many of these, a part after the first may take an eighth of what all would take,
+ * up to 4 MiB, even if that is more than what was given: some 16 readings up to 32 MiB, and beyond that one
+ * for each 2 MiB.
  */
 #ifndef INFLUXFS_POINTS_DELETES_H
 #define INFLUXFS_POINTS_DELETES_H
@@ -31,7 +34,7 @@ struct deletes;
 int deletes_read(const struct source *s, struct slice measurement, struct deletes **out,
                  struct err *e);
 
-/* The same with at most so many bytes of memory (0: any number), for callers of deletes_reach. The source
+/* The same with at most so many bytes of memory (0: any number), but for what is said above, for callers of deletes_reach. The source
  * and the measurement must outlive the result. */
 int deletes_open(const struct source *s, struct slice measurement, size_t memory,
                  struct deletes **out, struct err *e);

@@ -102,6 +102,7 @@ static void goheap_put_in_pages(struct goheap *h)
 
 void goheap_init(struct goheap *h)
 {
+    h->paged = false;
     if (h->n > MANY * answer_spill_room(h->items->spill) / sizeof(struct goheap_item))
         goheap_put_in_pages(h);
     for (size_t i = h->n / 2; i-- > 0;) {

@@ -19,6 +19,7 @@ struct measurement {
     const struct shard_files *shard;
     struct slice name; /* escaped; memory of its own */
     struct time_range range;
+    size_t deletes_memory;
     const struct gaps *gaps;
     struct walcache *wal;
     struct entry *entries; /* hash by key */
@@ -77,13 +78,14 @@ static int measurement_add_wal(struct measurement *m, struct err *e)
     return 0;
 }
 
-static int measurement_deletes(struct measurement *m, size_t member, struct deletes **out,
-                               struct err *e)
+/* source is all zeros, and must outlive the result. */
+static int measurement_deletes(struct measurement *m, size_t member, struct membersource *source,
+                               struct deletes **out, struct err *e)
 {
-    cleanup(membersource_clear) struct membersource source = {.path = NULL};
-    if (member != MEMBER_NONE && membersource_init(&source, m->capture, member) < 0)
+    if (member != MEMBER_NONE && membersource_init(source, m->capture, member) < 0)
         return no_memory(e);
-    return deletes_read(member == MEMBER_NONE ? NULL : &source.source, m->name, out, e);
+    return deletes_open(member == MEMBER_NONE ? NULL : &source->source, m->name, m->deletes_memory,
+                        out, e);
 }
 
 /* Whether the block has nothing left to read. */
@@ -156,8 +158,11 @@ static int measurement_add_keys(struct measurement *m, struct tsmfile *f, struct
     struct tsmfile_key key;
     int r;
     while ((r = tsmfile_next(f, &key, e)) == 1) {
-        if (!serieskey_is_of((struct slice){key.key, key.len}, m->name))
+        const struct slice name = {key.key, key.len};
+        if (!serieskey_is_of(name, m->name))
             continue;
+        if ((r = deletes_reach(d, name, e)) < 0)
+            return r;
         r = measurement_add_key(m, f, d, &key, e);
         if (r < 0)
             r = measurement_leave_key(m, &key, r, e);
@@ -170,13 +175,14 @@ static int measurement_add_keys(struct measurement *m, struct tsmfile *f, struct
 static int measurement_add_keys_of(struct measurement *m, size_t i, const struct keyindex *keys,
                                    struct err *e)
 {
+    cleanup(membersource_clear) struct membersource tombstone = {.path = NULL};
     cleanup(deletes_freep) struct deletes *d = NULL;
     struct tsmfile_place place;
     if (keys && !keyindex_find(keys, i, m->name, &place))
         return 0;
     if (membersource_init(&m->sources[i], m->capture, m->shard->tsm[i].tsm) < 0)
         return no_memory(e);
-    int r = measurement_deletes(m, m->shard->tsm[i].tombstone, &d, e);
+    int r = measurement_deletes(m, m->shard->tsm[i].tombstone, &tombstone, &d, e);
     if (r == 0)
         r = tsmfile_open(&m->sources[i].source, &m->files[i], e);
     if (r < 0)
@@ -259,6 +265,7 @@ int measurement_open(const struct measurement_query *q, struct measurement **out
     m->capture = q->capture;
     m->shard = q->shard;
     m->range = q->range;
+    m->deletes_memory = q->deletes_memory;
     m->gaps = q->gaps;
     int r = measurement_build(m, q, e);
     if (r < 0)

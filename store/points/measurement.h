@@ -18,6 +18,7 @@ struct measurement_query {
     const struct shard_files *shard;
     struct slice name; /* as users write it, not escaped */
     struct time_range range;
+    size_t deletes_memory;               /* bytes of the tombstones of a file; 0: all (deletes.h) */
     const struct gaps *gaps;             /* what may be left out; may be NULL */
     const struct tarball_reader *reader; /* may interrupt; may be NULL */
     /* Known data of the whole shard; each may be NULL. */

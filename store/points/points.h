@@ -64,9 +64,9 @@ const struct points_column *points_column(const struct points *p, size_t i);
 int points_next(struct points *p, struct points_row *row, struct err *e);
 
 /* Makes *mark the place after the row that was given last; NULL: only asks whether there is one, at
- * little cost. -EAGAIN: not at this row, but maybe at the next one; -ENOMEM. A mark of POINTS_ANSWER has
- * 4 bytes for each series, unless tags alone order them; there is none where these take more than a 16th
- * of the budget. */
+ * little cost. -EAGAIN: not at this row, but maybe at the next one; -ENOMEM; what the next row fails with. A
+ * mark of POINTS_ANSWER has 4 bytes for each series, unless tags alone order them; there is none where these
+ * take more than a 16th of the budget. */
 int points_mark(const struct points *p, struct buffer *mark);
 
 /* Before the first points_next: goes to the mark of a stream of the same query and capture. -EINVAL:

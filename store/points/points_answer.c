@@ -116,8 +116,10 @@ static int answer_part_open(const struct points *p, uint32_t i, size_t memory, i
 static bool answer_part_less(void *ctx, const struct goheap_item *a, const struct goheap_item *b)
 {
     const struct points *p = ctx;
-    const struct part *parts = p->answer->parts;
-    return series_cells_less(parts[a->series].cells, parts[b->series].cells, p->columns.n);
+    const struct points_cell *x = p->answer->parts[a->series].cells;
+    const struct points_cell *y = p->answer->parts[b->series].cells;
+    /* After a failure of the spill, part 0 may seem to be in the heap. */
+    return x && y && series_cells_less(x, y, p->columns.n);
 }
 
 /* A part in the heap of parts. */
@@ -180,9 +182,14 @@ int points_answer_next(struct points *p, struct points_row *row, struct err *e)
     int r = a->any ? answer_move(a, e) : 0;
     while (r == 0 && a->heap.n == 0 && a->next < a->nparts)
         r = answer_open_parts(p, e);
-    if (r < 0 || a->heap.n == 0)
+    if (r == 0 && a->heap.n == 0)
+        return answer_spill_check(a->spill, e);
+    if (r < 0)
         return r;
     a->head = goheap_pop(&a->heap).series;
+    /* The heap of parts lies in the spill, too. */
+    if ((r = answer_spill_check(a->spill, e)) < 0)
+        return r;
     a->first = !a->begun || a->time != a->times[a->head];
     a->time = a->times[a->head];
     a->any = a->begun = true;
@@ -248,8 +255,8 @@ struct mark_part {
 static void answer_mark_heap(const struct goheap *h, struct buffer *mark)
 {
     for (size_t i = 0; i < h->n; i++) {
-        const struct goheap_item *item = answer_array_at(h->items, i);
-        buffer_add(mark, &item->series, sizeof(item->series));
+        const struct goheap_item item = goheap_at(h, i);
+        buffer_add(mark, &item.series, sizeof(item.series));
     }
 }
 
@@ -284,10 +291,15 @@ int points_answer_mark(const struct points *p, struct buffer *mark)
     mark->n = 0;
     buffer_add(mark, &head, sizeof(head));
     answer_mark_heap(&a->heap, mark);
-    for (size_t i = 0; i < a->heap.n; i++)
-        answer_mark_part(&a->parts[goheap_at(&a->heap, i).series], mark);
+    for (size_t i = 0; i < a->heap.n; i++) {
+        const uint32_t part = goheap_at(&a->heap, i).series;
+        if (answer_spill_check(a->spill, NULL) < 0)
+            return -EAGAIN;
+        answer_mark_part(&a->parts[part], mark);
+    }
     answer_mark_part(&a->parts[a->head], mark);
-    return mark->failed ? -ENOMEM : 0;
+    /* What a failed spill gives is no order of series. */
+    return mark->failed ? -ENOMEM : answer_spill_check(a->spill, NULL);
 }
 
 static int answer_no_mark(struct err *e)

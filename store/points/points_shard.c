@@ -62,6 +62,7 @@ int points_measurement(const struct points *p, size_t i, int64_t from, struct me
                                         .shard = p->shards[i].files,
                                         .name = p->q.measurement,
                                         .range = {from, p->q.to - 1},
+                                        .deletes_memory = points_deletes_memory(p),
                                         .gaps = p->q.gaps,
                                         .reader = p->q.reader,
                                         .wal = wal,

@@ -28,6 +28,7 @@ struct replay {
     size_t steps;
     size_t segment;
     struct keypass_item *item; /* for the following values; NULL: they are skipped */
+    bool texts;                /* they are strings, and wanted by this replay or another one */
     struct err *e;
 };
 
@@ -86,6 +87,7 @@ static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_ty
     struct slice series;
     char name[GAPS_NAME];
     r->item = NULL;
+    r->texts = false;
     if (++r->steps % WALREPLAY_UNINTERRUPTED == 0 && reader_interrupted(r->q->of.reader))
         return err_set(r->e, -EINTR, "interrupted");
     if (keypass_fit(r->keys) < 0)
@@ -93,6 +95,7 @@ static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_ty
     if (walreplay_is_other(&r->q->of, k, &series))
         return 0;
     r->cache->left += RECORD_COST + len + count * sizeof(struct walcache_value);
+    r->texts = type == VALUE_STRING;
     if (!keypass_wants(r->keys, series))
         return 0;
     int rc = walcache_take_key(r, k, series.n, type);
@@ -107,6 +110,8 @@ static int walcache_on_value(void *ctx, int64_t time, const union value *v, cons
     struct replay *r = ctx;
     struct walcache_value w = {time, *v};
     int rc = 0;
+    if (r->texts)
+        r->cache->left += v->s.len;
     if (!r->item)
         return 0;
     if (r->item->type == VALUE_STRING)

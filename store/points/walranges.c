@@ -11,6 +11,9 @@
 
 /* More ranges than half of the pages in memory (answer_spill.c) would put each record down by itself. */
 #define MOST_RANGES 128
+/* For the pages in memory, at least: an eighth of the records, up to this. With less they would be so small
+ * that the 24 bytes for each are a good part of the WAL. */
+#define LEAST_PAGES_MEMORY ((size_t)1 << 20)
 #define RANGE_MEMORY ((size_t)512)
 #define SAMPLE (8 * MOST_RANGES)
 
@@ -157,11 +160,18 @@ static int walranges_split(struct making *m, size_t wanted)
     return 0;
 }
 
+static size_t walranges_memory(const struct walranges_limits *l)
+{
+    const size_t share = l->memory / 4, some = l->weight / 8;
+    const size_t least = some < LEAST_PAGES_MEMORY ? some : LEAST_PAGES_MEMORY;
+    return share > least ? share : least;
+}
+
 static int walranges_open(struct making *m, const struct walranges_limits *l)
 {
     struct walranges *p = m->parts;
     p->ranges = calloc(p->n, sizeof(*p->ranges));
-    if (!p->ranges || answer_spill_new(l->memory / 4, l->folder, l->spilled, &p->spill) < 0)
+    if (!p->ranges || answer_spill_new(walranges_memory(l), l->folder, l->spilled, &p->spill) < 0)
         return no_memory(m->e);
     for (size_t i = 0; i < p->n; i++) {
         p->ranges[i].segment = SIZE_MAX;

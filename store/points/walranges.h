@@ -5,8 +5,9 @@
  * the segments would read it once for each part that memory holds. What is done to the records of a
  * series is in one range, and in its order.
  *
- * Memory: the budget's part that walranges_make says, and 24 bytes for each page of the file. One thread
- * at a time.
+ * Memory: the budget's part that walranges_make says, or an eighth of the records up to a MiB, if that is
+ * more; and 24 bytes for each page of the file, which is 4 KiB where there is so much of them. One thread at
+ * a time.
  */
 #ifndef INFLUXFS_POINTS_WALRANGES_H
 #define INFLUXFS_POINTS_WALRANGES_H

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* points, as influxd answers: the same rows in the same order in any budget, from the beginning and from
- * any mark, of shards made by chance with series that have much in common. */
+ * any mark, of shards made by chance with series that have much in common; and where the file of what
+ * memory does not hold fails, no wrong row and no wrong mark. */
 #include "tests/unit/memory_capture.h"
 #include "tests/unit/points_text.h"
 
+#include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -14,6 +19,28 @@
 
 static struct err err;
 static uint32_t chance = 1;
+
+/* Uses of files; from the one of this number on all fail, unless it is 0. */
+static size_t uses, fails_from;
+
+static bool use_fails(void)
+{
+    const bool fails = ++uses >= fails_from && fails_from > 0;
+    if (fails)
+        errno = ENOSPC;
+    return fails;
+}
+
+/* Stand-ins for those of the library. */
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
+{
+    return use_fails() ? -1 : syscall(SYS_pwrite64, fd, buf, n, off);
+}
+
+ssize_t pread(int fd, void *buf, size_t n, off_t off)
+{
+    return use_fails() ? -1 : syscall(SYS_pread64, fd, buf, n, off);
+}
 
 /* Fields and their types: those before "a" keep all series equal or are strings themselves, those after
  * it come after some tags. */
@@ -200,10 +227,155 @@ static void test_any_budget(void **state)
     assert_true(marks > 500);
 }
 
+/* What a mark leads to, if there is one here, is all that is wanted. */
+static void check_mark(struct schema_cache *c, const struct points *p, size_t memory,
+                       const char *want)
+{
+    struct buffer mark = {0}, rest = {0};
+    const bool any = points_mark(p, NULL) == 0 && points_mark(p, &mark) == 0;
+    const size_t before = fails_from;
+    fails_from = 0;
+    if (any) {
+        struct points *again = open_points(c, memory);
+        if (points_resume(again, (struct slice){mark.p, mark.n}, &err) < 0)
+            fail_msg("%s", err.text);
+        read_rest(again, &rest);
+        assert_string_equal(rest.p, want);
+        points_free(again);
+    }
+    fails_from = before;
+    buffer_free(&mark);
+    buffer_free(&rest);
+}
+
+/* The rows before the failure are right, and the marks at them that are given once it has happened. */
+static void check_failure(struct schema_cache *c, size_t memory, const struct buffer *want,
+                          size_t failures[2])
+{
+    struct points *p = open_points(c, memory);
+    struct buffer rows = {0};
+    struct points_row row;
+    int r;
+    while ((r = points_next(p, &row, &err)) == 1) {
+        put_row(&rows, p, &row);
+        assert_true(rows.n < want->n);
+        assert_memory_equal(rows.p, want->p, rows.n);
+        if (uses >= fails_from)
+            check_mark(c, p, memory, want->p + rows.n);
+    }
+    assert_true(r == -ENOSPC || (r == 0 && rows.n + 1 == want->n));
+    failures[r < 0]++;
+    points_free(p);
+    buffer_free(&rows);
+}
+
+static void test_failures(void **state)
+{
+    (void)state;
+    static const size_t budgets[] = {1, 4096, 8192};
+    size_t failures[2] = {0};
+    for (size_t round = 0; round < 12; round++) {
+        struct memory *m = any_store(round % KINDS);
+        struct schema_cache *c = NULL;
+        struct buffer want = {0}, got = {0};
+        assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
+        struct points *p = open_points(c, 0);
+        read_rest(p, &want);
+        points_free(p);
+        for (size_t i = 0; i < 3; i++) {
+            uses = 0;
+            p = open_points(c, budgets[i]);
+            read_rest(p, &got);
+            points_free(p);
+            const size_t all = uses, step = all / 30 + 1;
+            for (size_t from = 1 + round % step; from <= all; from += step) {
+                uses = 0;
+                fails_from = from;
+                check_failure(c, budgets[i], &want, failures);
+            }
+            fails_from = 0;
+        }
+        buffer_free(&want);
+        buffer_free(&got);
+        schema_cache_unref(c);
+        capture_unref(&m->c);
+    }
+    assert_true(failures[1] > 500);
+}
+
+/* A WAL of so many series with a string of so many bytes each, in no order. */
+static struct memory *store_of_strings(unsigned n, size_t bytes)
+{
+    static const struct shard_times times[] = {{1, 0, 20}};
+    static const struct field_text one = {"m,a=zz#!~#n", VALUE_INTEGER, "5=1"};
+    struct memory *m = memory_new();
+    struct buffer wal = {0};
+    char *points = malloc(bytes + 3), key[64];
+    assert_non_null(points);
+    memset(points, 'x', bytes + 2);
+    memcpy(points, "5=", 2);
+    points[bytes + 2] = 0;
+    for (unsigned i = 0; i < n; i++) {
+        sprintf(key, "m,a=%07u#!~#w", i * 7919 % n);
+        wal_write(&wal, &(struct field_text){key, VALUE_STRING, points});
+    }
+    free(points);
+    memory_meta(m, times, 1);
+    memory_add(m, "data/db/rp/1", "000000001-000000001.tsm", tsm_of(&one, 1));
+    memory_add(m, "wal/db/rp/1", "_00001.wal", wal);
+    return m;
+}
+
+static size_t allocated(void)
+{
+    const struct mallinfo2 all = mallinfo2();
+    return all.uordblks + all.hblkhd;
+}
+
+/* Reads all points of such a store in a MiB: how often its WAL is read, and how many bytes lie in memory. */
+static void read_strings(unsigned series, size_t bytes, uint64_t *readings, size_t *most)
+{
+    struct memory *m = store_of_strings(series, bytes);
+    struct schema_cache *c = NULL;
+    struct points_row row;
+    const size_t wal = m->c.n - 1;
+    size_t n = 0;
+    assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
+    struct points *p = open_points(c, 1 << 20);
+    const uint64_t before = m->read[wal];
+    const size_t had = allocated();
+    for (*most = 0; points_next(p, &row, &err) == 1; n++) {
+        const size_t now = allocated();
+        *most = now > had + *most ? now - had : *most;
+    }
+    assert_int_equal(n, series + 1);
+    *readings = (m->read[wal] - before) / m->bytes[wal].n;
+    points_free(p);
+    schema_cache_unref(c);
+    capture_unref(&m->c);
+}
+
+/* Their bytes count: the WAL is put down rather than read for each part of it, and does not lie in
+ * memory. */
+static void test_wal_of_strings(void **state)
+{
+    (void)state;
+    uint64_t readings;
+    size_t most;
+    read_strings(3000, 3000, &readings, &most);
+    assert_in_range(readings, 1, 10);
+    assert_in_range(most, 0, 3 << 20);
+    read_strings(20, 500000, &readings, &most);
+    assert_in_range(readings, 1, 10);
+    assert_in_range(most, 0, 3 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_budget),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_wal_of_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

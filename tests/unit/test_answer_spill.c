@@ -19,6 +19,15 @@
 static struct err err;
 static struct points_spilled spilled;
 
+/* The growth of a list that fails, by its number; 0: none. */
+static size_t allocations, fails_at;
+
+/* A stand-in for that of the library. */
+void *reallocarray(void *p, size_t n, size_t size)
+{
+    return ++allocations == fails_at ? NULL : realloc(p, n * size);
+}
+
 static struct answer_spill *new_spill(size_t memory, const char *folder)
 {
     struct answer_spill *s = NULL;
@@ -154,12 +163,40 @@ static void test_no_folder(void **state)
     assert_int_equal(spilled.bytes, 0);
 }
 
+/* When memory runs out, what was there stays or reads as zeros, and what is put down is lost. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (fails_at = 1; fails_at < 200; fails_at++) {
+        struct answer_spill *s = new_spill(1 << 16, "/tmp");
+        struct answer_array *a = new_array(s, sizeof(uint64_t));
+        allocations = 0;
+        for (uint64_t i = 0; i < NUMBERS; i++)
+            answer_array_add(a, &i);
+        answer_array_extend(a, NUMBERS);
+        for (uint64_t i = 0; i < 2 * NUMBERS; i += 7) {
+            const uint64_t had = *(const uint64_t *)answer_array_at(a, i);
+            assert_true(had == 0 || had == i);
+            *(uint64_t *)answer_array_change(a, i) = i;
+        }
+        const size_t all = allocations;
+        assert_int_equal(answer_spill_check(s, NULL), all < fails_at ? 0 : -ENOMEM);
+        answer_array_free(a);
+        answer_spill_free(s);
+        if (all < fails_at)
+            break;
+    }
+    assert_in_range(fails_at, 5, 199);
+    fails_at = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_size),
         cmocka_unit_test(test_beyond),
         cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

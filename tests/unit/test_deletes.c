@@ -99,6 +99,41 @@ static void test_by_parts(void **unused)
     buffer_free(&b);
 }
 
+static unsigned readings;
+
+static int counted_read(void *ctx, void *buf, size_t n, uint64_t off, struct err *e)
+{
+    readings += off == 0;
+    return read_buffer(ctx, buf, n, off, e);
+}
+
+/* Hardly any memory means some readings, not one for each key. */
+static void test_many_keys(void **unused)
+{
+    (void)unused;
+    enum { MANY = 5000 };
+    char key[32];
+    struct buffer b = {0};
+    struct deletes *d;
+    add_be(&b, 0x1502, 4);
+    for (unsigned i = 0; i < MANY; i++) {
+        sprintf(key, "cpu,t=%04u#!~#v", i * 7919 % MANY);
+        add_delete(&b, key, 1, 2);
+    }
+    struct source s = source_of(&b);
+    s.read = counted_read;
+    readings = 0;
+    assert_int_equal(deletes_open(&s, (struct slice){NULL, 0}, 1, &d, NULL), 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        const struct slice name = {key, (size_t)sprintf(key, "cpu,t=%04u#!~#v", i)};
+        assert_int_equal(deletes_reach(d, name, NULL), 0);
+        assert_int_equal(of(d, key)->n, 1);
+    }
+    assert_in_range(readings, 5, 20);
+    deletes_free(d);
+    buffer_free(&b);
+}
+
 static void test_of_a_measurement(void **unused)
 {
     (void)unused;
@@ -162,9 +197,9 @@ static void test_damage(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounds),           cmocka_unit_test(test_by_parts),
-        cmocka_unit_test(test_of_a_measurement), cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_rounds),    cmocka_unit_test(test_by_parts),
+        cmocka_unit_test(test_many_keys), cmocka_unit_test(test_of_a_measurement),
+        cmocka_unit_test(test_extremes),  cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,12 +75,13 @@ struct numbers {
     uint64_t length;
     _Atomic uint64_t broken_at; /* 0: it is whole */
     bool refuses;               /* every mark that it gave */
+    bool misleads;              /* what begins at one fails later */
 };
 
 struct text {
     const struct numbers *of;
     uint64_t at;
-    bool mark_wanted;
+    bool mark_wanted, misled;
 };
 
 static uint8_t byte_at(uint64_t i)
@@ -101,6 +102,7 @@ static int numbers_begin(const struct generated *g, struct schema_cache *c,
     }
     if (mark)
         memcpy(&t->at, mark->p, sizeof(t->at));
+    t->misled = mark && t->of->misleads;
     *text = t;
     __atomic_add_fetch(&begun, 1, __ATOMIC_RELAXED);
     return 0;
@@ -122,7 +124,7 @@ static ssize_t numbers_next(void *text, void *buf, size_t n, struct err *e)
         usleep(1000);
     if (t->of->broken_at && t->at < end)
         end = t->of->broken_at;
-    if (t->of->broken_at && t->at >= end)
+    if (t->misled || (t->of->broken_at && t->at >= end))
         return err_set(e, -EBADMSG, "damaged");
     if (t->mark_wanted)
         piece = 1000 - t->at % 1000;
@@ -431,6 +433,18 @@ static void test_damage_behind_a_mark(void **state)
     close_it(h);
 }
 
+/* A mark that is wrong spoils one reading, and none after it. */
+static void test_misleading_marks(void **state)
+{
+    struct fixture *f = *state;
+    look_large(f);
+    f->file->misleads = true;
+    struct handle *h = open_it(f);
+    assert_int_equal(read_some(f, h, &f->buf, BLOCK, LARGE / 2), -EIO);
+    check(f, h, &f->buf, BLOCK, LARGE / 2);
+    close_it(h);
+}
+
 /* More than there are makings for: none gets wrong bytes, or waits for ever. */
 static void test_many_places_at_once(void **state)
 {
@@ -651,6 +665,7 @@ int main(void)
         TEST(test_backwards),
         TEST(test_refused_marks),
         TEST(test_damage_behind_a_mark),
+        TEST(test_misleading_marks),
         TEST(test_many_places_at_once),
         TEST(test_readers_share_a_making),
         TEST(test_readers_of_any_place),

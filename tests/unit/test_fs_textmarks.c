@@ -50,6 +50,11 @@ static void test_the_last_one_before(void **state)
     assert_int_equal(before(m, one, 5001), 5000);
     assert_int_equal(before(m, one, UINT64_MAX), 9000);
     assert_int_equal(before(m, two, UINT64_MAX), 0);
+    keep(m, two, 2000);
+    textmarks_drop(m, one);
+    textmarks_drop(m, one);
+    assert_int_equal(before(m, one, UINT64_MAX), 0);
+    assert_int_equal(before(m, two, UINT64_MAX), 2000);
     textmarks_free(m);
 }
 
