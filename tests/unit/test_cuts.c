@@ -498,6 +498,18 @@ static void tars_say_what_they_are(void **state)
     assert_int_equal(o->kind, MANIFEST_FULL);
     assert_null(o->parent);
     assert_int_equal(o->number, 0);
+    /* Members as sources, though not all are in memory. */
+    struct membersource s;
+    char path[MEMBER_PATH_MAX];
+    const struct capture *c = tarball_capture(t);
+    for (size_t i = 0; i < capture_count(c); i++) {
+        cleanup(capture_look_end) struct capture_look look = {0};
+        const struct member *m = capture_look(c, i, &look, &e);
+        assert_int_equal(membersource_init(&s, c, i), 0);
+        assert_string_equal(s.path, member_path(m, path));
+        assert_int_equal(s.source.size, m->attr.size);
+        membersource_clear(&s);
+    }
     tarball_unref(t);
 }
 
