@@ -18,27 +18,33 @@ bool cut_same_bytes(const struct cut_entry *old, const struct member *m)
            old->attr.mtime_ns == m->attr.mtime_ns;
 }
 
+/* What was retained of the file; *fd is -1 where that is lost or damaged. It is the same as nothing,
+ * then, and what the store has is retained anew, so that the chain is whole from there on. */
+static int cut_open_old(const struct making *m, const struct cut_entry *old, int *fd, struct err *e)
+{
+    struct err why = {0};
+    int r = pool_open(m->cuts_fd, &old->place, old->attr.size, &why);
+    *fd = r < 0 ? -1 : r;
+    return r >= 0 || r == -EIO ? 0 : err_set(e, r, "%s", why.text);
+}
+
 /* Whether the retained file and the member, which are of one size, have the same bytes. */
 static int cut_equals(const struct making *m, const struct cut_entry *old, size_t i, bool *same,
                       struct err *e)
 {
     autofree char *was = malloc(PIECE), *now = malloc(PIECE);
-    autoclose int fd = pool_open(m->cuts_fd, &old->place, old->attr.size, e);
-    if (fd < 0 || !was || !now)
-        return fd < 0 ? fd : err_sys(e, -ENOMEM, "%s", old->path);
-    *same = true;
+    autoclose int fd = -1;
+    int r = was && now ? cut_open_old(m, old, &fd, e) : err_sys(e, -ENOMEM, "%s", old->path);
+    *same = r == 0 && fd >= 0;
     for (uint64_t at = 0; *same && at < old->attr.size;) {
         const uint64_t left = old->attr.size - at;
         const size_t n = left < PIECE ? (size_t)left : PIECE;
-        int r = io_pread_all(fd, was, n, at);
-        if (r < 0)
-            return err_sys(e, r, "the retained file of %s", old->path);
         if ((r = capture_read(m->capture, i, now, n, at, e)) < 0)
             return r;
-        *same = memcmp(was, now, n) == 0;
+        *same = io_pread_all(fd, was, n, at) == 0 && memcmp(was, now, n) == 0;
         at += n;
     }
-    return 0;
+    return r;
 }
 
 int cut_is_put_back(const struct making *m, const struct cut_entry *old,
@@ -61,16 +67,15 @@ int cut_meta_matters(const struct making *m, const struct cut_entry *old,
     size_t size = capture_member(m->capture, item->i)->attr.size;
     bool same = false;
     autofree char *was = malloc(old->attr.size + 1), *now = malloc(size + 1);
-    autoclose int fd = pool_open(m->cuts_fd, &old->place, old->attr.size, e);
-    if (fd < 0 || !was || !now)
-        return fd < 0 ? fd : err_sys(e, -ENOMEM, "meta.db");
-    int r = io_pread_all(fd, was, old->attr.size, 0);
-    if (r < 0)
-        return err_sys(e, r, "the retained file of %s", old->path);
-    if ((r = capture_read(m->capture, item->i, now, size, 0, e)) < 0 ||
-        (r = meta_same_but(was, old->attr.size, now, size, NAME_INTERNAL, &same, e)) < 0)
+    autoclose int fd = -1;
+    int r = was && now ? cut_open_old(m, old, &fd, e) : err_sys(e, -ENOMEM, "meta.db");
+    *out = true;
+    if (r < 0 || fd < 0 || io_pread_all(fd, was, old->attr.size, 0) < 0)
         return r;
-    *out = !same;
+    if ((r = capture_read(m->capture, item->i, now, size, 0, e)) < 0)
+        return r;
+    /* What was retained may be damaged in other ways; the capture has read the new one. */
+    *out = meta_same_but(was, old->attr.size, now, size, NAME_INTERNAL, &same, NULL) < 0 || !same;
     return 0;
 }
 

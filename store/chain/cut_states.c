@@ -207,7 +207,10 @@ int cuts_known_sums(struct cuts *c, const struct cut_entry *entries, size_t n,
         const struct cut_entry *e = &entries[i];
         sums[i] = (struct catalog_retained){.serial = e->place.serial,
                                             .seq = e->place.seq,
-                                            .have_sum = e->have_sum || cut_is_folder(e)};
+                                            .have_sum = e->have_sum || cut_is_folder(e),
+                                            .ino = e->ino,
+                                            .size = e->attr.size,
+                                            .mtime_ns = e->attr.mtime_ns};
         memcpy(sums[i].sum, e->sum, SHA256_BYTES);
         missing |= !sums[i].have_sum;
     }

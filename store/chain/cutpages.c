@@ -288,7 +288,12 @@ static void cutpages_note(struct cutpages *p, const struct cutpage *page, size_t
     if (!*f && !(*f = calloc(1, sizeof(**f))))
         return; /* it is found again */
     struct catalog_retained *s = &(*f)->sums[at];
-    *s = (struct catalog_retained){e->place.serial, e->place.seq, true, {0}};
+    *s = (struct catalog_retained){.serial = e->place.serial,
+                                   .seq = e->place.seq,
+                                   .have_sum = true,
+                                   .ino = e->ino,
+                                   .size = e->attr.size,
+                                   .mtime_ns = e->attr.mtime_ns};
     memcpy(s->sum, e->sum, SHA256_BYTES);
     p->nfound++;
 }

@@ -55,8 +55,8 @@ static int cutuse_open(const struct cutuse *u, bool check, struct cutstream **ou
     return r;
 }
 
-/* Its manifest keeps its name, since it is leased. */
-static int cutuse_read_list(struct cutuse *u, struct err *e)
+/* One attempt. -ENOENT: a fold has just made it the base, as it may, since its files stay. */
+static int cutuse_try_list(struct cutuse *u, struct err *e)
 {
     char name[32];
     struct cut_info info;
@@ -70,6 +70,14 @@ static int cutuse_read_list(struct cutuse *u, struct err *e)
     u->head.guard = CUT_GUARD_FINE;
     cuts_file_name(&info, name);
     return cutlist_read_rest(fd, name, &u->list, e);
+}
+
+static int cutuse_read_list(struct cutuse *u, struct err *e)
+{
+    int r = -ENOENT;
+    for (int i = 0; r == -ENOENT && i < TRIES; i++)
+        r = cutuse_try_list(u, e);
+    return r;
 }
 
 int cutuse_begin(struct cuts *c, uint64_t serial, struct cutuse **out, struct err *e)

@@ -258,8 +258,9 @@ static int read_member(void *ctx, void *buf, size_t n, uint64_t off, struct err 
 
 int membersource_init(struct membersource *s, const struct capture *c, size_t member)
 {
-    const struct member *m = capture_member(c, member);
-    char *path = malloc(member_path_len(m) + 1);
+    cleanup(capture_look_end) struct capture_look look = {0};
+    const struct member *m = capture_look(c, member, &look, NULL);
+    char *path = m ? malloc(member_path_len(m) + 1) : NULL;
     if (!path)
         return -ENOMEM;
     s->capture = c;

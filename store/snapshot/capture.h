@@ -130,7 +130,7 @@ struct membersource {
     struct source source; /* its ctx is this struct, which must not move */
 };
 
-/* The capture must outlive *s. 0 or -ENOMEM. */
+/* The capture must outlive *s. 0 or -ENOMEM, also if the member cannot be looked at. */
 int membersource_init(struct membersource *s, const struct capture *c, size_t member);
 void membersource_clear(struct membersource *s);
 

@@ -216,12 +216,16 @@ int catalog_get_manifest(struct catalog *c, const char *name, const uint64_t sta
 int catalog_put_manifest(struct catalog *c, const char *name, const uint64_t stamp[CATALOG_STAMP],
                          const void *value, size_t n, struct err *e);
 
-/* A file that a cut retains (store/chain), by its place, and its sum (catalog_cuts.c). */
+/* A file that a cut retains (store/chain), by its place, and its sum (catalog_cuts.c). A place comes
+ * again when the chain of cuts was moved away: the sum is of the file that had this inode, size and time
+ * when it was retained. */
 struct catalog_retained {
     uint64_t serial;
     uint32_t seq;
     bool have_sum;
     uint8_t sum[SHA256_BYTES];
+    uint64_t ino, size;
+    int64_t mtime_ns;
 };
 
 /* Fills in known sums where have_sum is false; remembers those where it is true. */

@@ -28,6 +28,19 @@ static void place_of(const MDB_val *k, uint64_t *serial, uint32_t *seq)
         *seq = *seq << 8 | b[i];
 }
 
+/* A value: which file it is of, and its sum. */
+struct retained_value {
+    uint64_t file[3];
+    uint8_t sum[SHA256_BYTES];
+};
+
+static struct retained_value retained_value(const struct catalog_retained *f)
+{
+    struct retained_value v = {.file = {f->ino, f->size, (uint64_t)f->mtime_ns}};
+    memcpy(v.sum, f->sum, SHA256_BYTES);
+    return v;
+}
+
 struct retained_job {
     struct catalog_retained *files;
     size_t n;
@@ -48,9 +61,13 @@ static int cuts_get_all(struct catalog *c, void *arg)
         int rc = mdb_get(c->txn, c->retained, &k, &v);
         if (rc == MDB_NOTFOUND)
             continue;
-        if (rc || v.mv_size != SHA256_BYTES)
+        struct retained_value known, wanted = retained_value(f);
+        if (rc || v.mv_size != sizeof(known))
             return rc ? rc : MDB_CORRUPTED;
-        memcpy(f->sum, v.mv_data, SHA256_BYTES);
+        memcpy(&known, v.mv_data, sizeof(known));
+        if (memcmp(known.file, wanted.file, sizeof(known.file)) != 0)
+            continue; /* of another chain, that had this place before */
+        memcpy(f->sum, known.sum, SHA256_BYTES);
         f->have_sum = true;
     }
     return 0;
@@ -64,7 +81,8 @@ static int cuts_put_all(struct catalog *c, void *arg)
         uint8_t buf[PLACE_BYTES];
         if (!f->have_sum)
             continue;
-        MDB_val k = place_key(f->serial, f->seq, buf), v = {SHA256_BYTES, f->sum};
+        struct retained_value value = retained_value(f);
+        MDB_val k = place_key(f->serial, f->seq, buf), v = {sizeof(value), &value};
         int rc = mdb_put(c->txn, c->retained, &k, &v, 0);
         if (rc)
             return rc;

@@ -102,7 +102,7 @@ static int env_begin(struct catalog *c, const char *path, unsigned flags)
     struct {
         const char *name;
         MDB_dbi *dbi;
-    } const all[] = {{"files", &c->files}, {"states", &c->states}, {"retained", &c->retained},
+    } const all[] = {{"files", &c->files}, {"states", &c->states}, {"sums", &c->retained},
                      {"notes", &c->notes}, {"dumps", &c->derived}, {"shards", &c->shards},
                      {"bases", &c->bases}};
     for (size_t i = 0; rc == 0 && i < sizeof(all) / sizeof(all[0]); i++)

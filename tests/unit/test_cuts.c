@@ -498,6 +498,18 @@ static void tars_say_what_they_are(void **state)
     assert_int_equal(o->kind, MANIFEST_FULL);
     assert_null(o->parent);
     assert_int_equal(o->number, 0);
+    /* Members as sources, though not all are in memory. */
+    struct membersource s;
+    char path[MEMBER_PATH_MAX];
+    const struct capture *c = tarball_capture(t);
+    for (size_t i = 0; i < capture_count(c); i++) {
+        cleanup(capture_look_end) struct capture_look look = {0};
+        const struct member *m = capture_look(c, i, &look, &e);
+        assert_int_equal(membersource_init(&s, c, i), 0);
+        assert_string_equal(s.path, member_path(m, path));
+        assert_int_equal(s.source.size, m->attr.size);
+        membersource_clear(&s);
+    }
     tarball_unref(t);
 }
 
@@ -554,6 +566,67 @@ static void a_retained_file_cut_short(void **state)
     assert_int_equal(tarball_read(t, buf, sizeof(buf), 0, NULL, &e), -EIO);
     assert_non_null(strstr(e.text, "cuts/files/0/0"));
     tarball_unref(t);
+}
+
+/* A copy of the file, of the same bytes and time, takes its place, as a restore would do it. */
+static void put_back(struct fixture *f, const char *rel)
+{
+    autofree char *path = store_path(&f->store, rel), *aside = NULL;
+    struct stat st;
+    char buf[4096];
+    assert_true(asprintf(&aside, "%s.aside", path) > 0);
+    autoclose int from = open(path, O_RDONLY | O_CLOEXEC);
+    autoclose int to = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(from >= 0 && to >= 0);
+    assert_int_equal(fstat(from, &st), 0);
+    const ssize_t n = read(from, buf, sizeof(buf));
+    assert_int_equal(n, st.st_size);
+    assert_int_equal(write(to, buf, (size_t)n), n);
+    assert_int_equal(fchmod(to, st.st_mode & 07777), 0);
+    assert_int_equal(futimens(to, (struct timespec[]){st.st_atim, st.st_mtim}), 0);
+    assert_int_equal(rename(aside, path), 0);
+}
+
+/* The place, in the base, of a file. */
+static uint32_t place_in_base(struct fixture *f, const char *path)
+{
+    struct cutstate *s;
+    struct err e = {0};
+    size_t n;
+    uint32_t seq = UINT32_MAX;
+    assert_int_equal(cuts_get_state(f->cuts, 0, &s, &e), 0);
+    const struct cut_entry *entry = cutstate_entries(s, &n);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(entry[i].path, path) == 0)
+            seq = entry[i].place.seq;
+    cuts_put_state(f->cuts, s);
+    assert_int_not_equal(seq, UINT32_MAX);
+    return seq;
+}
+
+/* What was retained of files that came back, or of meta.db, is lost or damaged: it is retained anew,
+ * and from there on all is whole. */
+static void lost_files_are_retained_anew(void **state)
+{
+    static const char wal[] = "wal/db/rp/1/_00001.wal";
+    struct fixture *f = *state;
+    autofree char *path = NULL;
+    char meta[64];
+    must_cut(f);
+    put_back(f, wal);
+    assert_false(must_cut(f).made);
+    assert_true(asprintf(&path, "%s/cuts/files/0/%u", f->state, place_in_base(f, wal)) > 0);
+    assert_int_equal(unlink(path), 0);
+    put_back(f, wal);
+    struct cut_result r = must_cut(f);
+    assert_true(r.made);
+    assert_int_equal(r.files, 1);
+    snprintf(meta, sizeof(meta), "cuts/files/0/%u", place_in_base(f, "meta/meta.db"));
+    damage(f, meta, 0);
+    store_meta(&f->store, shards, 2);
+    assert_true(must_cut(f).made);
+    autofree char *got = describe_state(f, 2), *expected = describe_now(f);
+    check_same_text("after the losses", got, expected);
 }
 
 /* What cuts_verify tells. */
@@ -971,6 +1044,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_manifests_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cuts_say_of_omissions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_retained_file_cut_short, setup, teardown),
+        cmocka_unit_test_setup_teardown(lost_files_are_retained_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(verified_once_each, setup, teardown),
         cmocka_unit_test_setup_teardown(verified_manifests, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_catalogue, setup, teardown),
