@@ -88,7 +88,8 @@ static int sort_put_part(struct answer_sort *s)
         return -ENOMEM;
     struct part *p = &s->parts[s->nparts++];
     *p = (struct part){.place = answer_array_count(s->records)};
-    qsort_r(s->items, s->nitems, sizeof(*s->items), by_text, s->texts.p);
+    if (s->nitems > 0)
+        qsort_r(s->items, s->nitems, sizeof(*s->items), by_text, s->texts.p);
     for (size_t i = 0; i < s->nitems; i++) {
         const struct item *one = &s->items[i];
         const struct record head = {one->number, one->n};
