@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define TRIES 20 /* a fold may come in between */
 
@@ -92,6 +93,18 @@ int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, str
     return r;
 }
 
+/* The manifests of all cuts up to the one that is read are open together. */
+static int states_no_more(const char *name, size_t n, struct err *e)
+{
+    struct rlimit l = {0};
+    getrlimit(RLIMIT_NOFILE, &l);
+    return err_set(e, -ENFILE,
+                   "the manifest of cut %s: the limit on open files (%llu) is reached: a cut is "
+                   "read from its manifest and those before it, %zu together; raise it "
+                   "(LimitNOFILE= of a unit, ulimit -n), or keep fewer cuts",
+                   name, (unsigned long long)l.rlim_cur, n);
+}
+
 int cuts_open_stream(struct cuts *c, uint64_t serial, bool check, struct cutstream **out,
                      struct err *e)
 {
@@ -108,7 +121,9 @@ int cuts_open_stream(struct cuts *c, uint64_t serial, bool check, struct cutstre
         char name[32];
         cuts_file_name(&infos[opened], name);
         const bool sealed = !check && cuts_is_sealed(c, name);
-        if ((r = cutscan_open(fd, name, sealed, &files[opened], e)) < 0)
+        if ((r = cutscan_open(fd, name, sealed, &files[opened], e)) == -EMFILE)
+            r = states_no_more(name, n, e);
+        if (r < 0)
             break;
     }
     if (r == 0)

@@ -629,6 +629,34 @@ static void lost_files_are_retained_anew(void **state)
     check_same_text("after the losses", got, expected);
 }
 
+/* What to do is said where there are more manifests than may be open. */
+static void too_many_manifests(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    struct tarball *t;
+    struct rlimit all, few;
+    must_cut(f);
+    for (int i = 0; i < 20; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "data/db/rp/1/%09d-000000001.tsm", 10 + i);
+        store_text(&f->store, name, name);
+        must_cut(f);
+    }
+    const int next = dup(0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    few = all;
+    few.rlim_cur = (rlim_t)next + 10;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int r = cuts_get_tar(f->cuts, 20, CUT_FULL, &t, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_int_equal(r, -ENFILE);
+    assert_non_null(strstr(e.text, ", 21 together; raise it"));
+    assert_int_equal(cuts_get_tar(f->cuts, 20, CUT_FULL, &t, &e), 0);
+    tarball_unref(t);
+}
+
 /* What cuts_verify tells. */
 struct told {
     struct fixture *f;
@@ -1045,6 +1073,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cuts_say_of_omissions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_retained_file_cut_short, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_files_are_retained_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(too_many_manifests, setup, teardown),
         cmocka_unit_test_setup_teardown(verified_once_each, setup, teardown),
         cmocka_unit_test_setup_teardown(verified_manifests, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_catalogue, setup, teardown),
