@@ -59,8 +59,8 @@ int detach_start(void);
 void detach_ready(int fd);
 
 /* Lets influxd go first: snapshots are background work. Call before other threads start, which
- * inherit it; detach_ready does its part then. A process that neither goes to the background nor leads its session gives no way:
- * somebody looks at it. */
+ * inherit it; detach_ready does its part then. A process that neither goes to the background nor
+ * leads its session gives no way: somebody looks at it. */
 void detach_give_way(bool background);
 
 /* Where the log (store/base/log.h) and libfuse's messages go (logger.c): to stderr, each line after

@@ -68,8 +68,6 @@ void parts_free(struct parts *p)
     free(p);
 }
 
-/* Whether all files of the store may be held for a look. */
-
 struct counting {
     struct report_contents seen;
     size_t folders;
@@ -84,6 +82,7 @@ static bool parts_are_many(void *arg)
     return ++c->folders > FOLDERS_TOGETHER || n > PARTS_TOGETHER || n > held_limit() / 8;
 }
 
+/* Whether all files of the store may be held for a look. */
 static bool parts_store_is_small(struct parts *p)
 {
     struct counting count = {.folders = 0};
