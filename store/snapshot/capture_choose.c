@@ -7,6 +7,7 @@
 #include "store/base/time.h"
 #include "store/influx/names.h"
 #include "store/snapshot/pinned.h"
+#include "store/snapshot/unlisted.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,13 +48,7 @@ static int choose_judge_id(const struct capture_parts *p, const struct shard_pin
         uint64_t id;
         meta_live_shard_at(p->meta, i, &db, &rp, &id);
         if (id == s->id)
-            return err_set(
-                e, -EIO,
-                "data/%s: meta.db does not list it, and gives its id to shard %s/%s/%" PRIu64
-                ": meta.db was lost and begun anew beside old data, or data was copied in; "
-                "influxd mixes the two up. Restore the meta.db that belongs to the data, or "
-                "move what does not out of the data folder",
-                s->path, db, rp, id);
+            return unlisted_shares_id(p->meta, i, s->path, e);
     }
     return 0;
 }
@@ -259,6 +254,8 @@ int capture_choose(const struct capture_parts *p, bool *chosen, struct omissions
         r = choose_judge_shards(p, chosen, found, left_out, e);
     if (r == 0)
         r = choose_judge_all_absent(p, found, e);
+    if (r == 0 && p->part)
+        r = unlisted_judge(p->unlisted, p, e);
     return r < 0 ? r : choose_refuse_empty(p, chosen, e);
 }
 

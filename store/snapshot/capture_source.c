@@ -8,6 +8,7 @@
 #include "store/influx/names.h"
 #include "store/snapshot/manifest_selection.h"
 #include "store/snapshot/pinned.h"
+#include "store/snapshot/unlisted.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -23,6 +24,7 @@ struct capture_source {
     struct meta *meta;      /* as it was last, */
     struct held *meta_held; /* in this file */
     struct file_attr meta_attr;
+    struct unlisted unlisted; /* by that */
     bool allow_left_out;
     atomic_bool was_there; /* the store */
 };
@@ -76,6 +78,7 @@ void capture_source_free(struct capture_source *s)
 {
     if (!s)
         return;
+    unlisted_forget(&s->unlisted);
     meta_free(s->meta);
     held_put(s->meta_held);
     held_table_free(s->held);
@@ -142,6 +145,7 @@ static int source_parse_meta(struct capture_source *s, const struct capture_part
     if (s->meta && s->meta_held == b->meta_held && s->meta_attr.size == size &&
         s->meta_attr.mtime_ns == b->meta_attr.mtime_ns)
         return 0;
+    unlisted_forget(&s->unlisted);
     meta_free(s->meta);
     held_put(s->meta_held);
     s->meta = NULL;
@@ -328,6 +332,7 @@ static int source_attempt(struct capture_source *s, struct looking *l,
     if (l->part && (r = source_prepare_part(s, &roots, &sel, &parts, e)) < 0)
         return r;
     parts.part = l->part ? &part : NULL;
+    parts.unlisted = &s->unlisted;
     parts.allow_left_out |= l->later; /* not all that is kept is in it */
     r = source_pin(s, &roots, newest ? &newest->window : l->share ? l->share : &plan, &parts, e);
     if (sel.early.meta) /* of an older meta.db, it may be gone by now */

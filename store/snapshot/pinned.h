@@ -8,6 +8,8 @@
 #include "store/snapshot/capture_impl.h"
 #include "store/snapshot/window.h"
 
+struct unlisted;
+
 struct pinned {
     struct capture c; /* in runs, the first of which is that of meta/ */
     struct omissions omissions;
@@ -29,6 +31,7 @@ struct capture_parts {
     struct file_attr meta_attr, meta_folder;
     int data_fd, wal_fd;            /* the folders; wal_fd may be -1 */
     const struct window_part *part; /* of which the window is; NULL: of all */
+    struct unlisted *unlisted;      /* where there is a part: what its maker knows of them */
     bool allow_left_out;            /* more than what is kept */
     const struct window_wait *wait; /* asked while the WAL is read; NULL: no interruption */
 };

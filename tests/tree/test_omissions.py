@@ -126,7 +126,8 @@ class ServedTest(OmissionTest):
                 influxd.write([f"x v={week} {START + week * 7 * 24 * HOUR}"], "other")
             rows = influxd.run("SELECT * FROM x", "other")[0]["values"]
             self.assertEqual(len(rows), 5)
-            for words in (("backup", self.path), ("cut",), ("dump", "other"), ("backup", "--allow-left-out", self.path)):
+            for words in (("backup", self.path), ("cut",), ("dump", "other"), ("backup", "--allow-left-out", self.path),
+                          ("backup", "--database=other", self.path), ("backup", "--database=other", "--shard=1", self.path)):
                 said = self.said(self.call(*words, code=FAILED)[1])
                 self.assertRegex(said[-1], r"data/db/rp/\d: meta\.db does not list it, and gives its id")
             influxd.stop()

@@ -306,6 +306,46 @@ static void ids_used_twice_are_refused(void **state)
     capture_unref(must_take(f, NULL));
 }
 
+/* Of one database; NULL with *e set where that is refused. */
+static struct capture *take_part(struct fixture *f, const char *db, struct err *e)
+{
+    struct selection what = SELECTION_ALL;
+    const struct window_wait wait = {time_mono_ns() + 10 * SECOND_NS, NULL, NULL};
+    struct capture *c = NULL;
+    what.databases = &db;
+    what.ndatabases = 1;
+    *e = (struct err){{0}};
+    int r = capture_source_part(f->source, &what, NULL, NULL, &wait, &c, e);
+    assert_true(r == 0 || r == -EIO);
+    return c;
+}
+
+static void ids_used_outside_a_part_are_refused(void **state)
+{
+    static const struct meta_entry listed[] = {
+        {"a", "rp", 1, false}, {"b", "autogen", 2, false}, {"c", "autogen", 3, false}};
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    struct err e;
+    store_meta(s, listed, 3);
+    store_text(s, "data/a/rp/1/000000001-000000001.tsm", "one");
+    store_text(s, "data/a/rp/9/000000001-000000001.tsm", "an id of nobody");
+    store_text(s, "data/a/rp/2/000000001-000000001.tsm", "two");
+    store_text(s, "data/c/autogen/3/000000001-000000001.tsm", "three");
+    store_mkdir(s, "wal");
+    assert_null(take_part(f, "b", &e));
+    assert_non_null(strstr(e.text, "data/a/rp/2: meta.db does not list it"));
+    store_text(s, "data/b/autogen/2/000000001-000000001.tsm", "its own");
+    assert_null(take_part(f, "b", &e));
+    struct capture *c = take_part(f, "c", &e);
+    assert_non_null(c);
+    capture_unref(c);
+    store_remove(s, "data/a/rp/2");
+    c = take_part(f, "b", &e); /* at once, although it was seen a moment ago */
+    assert_non_null(c);
+    capture_unref(c);
+}
+
 static void what_is_left_out_is_named(void **state)
 {
     static const struct meta_entry listed = {"db", "rp", 1, false};
@@ -785,6 +825,7 @@ int main(void)
         T(stores_that_are_refused),
         T(what_is_listed_and_no_folder_is_refused),
         T(ids_used_twice_are_refused),
+        T(ids_used_outside_a_part_are_refused),
         T(what_is_left_out_is_named),
         T(linked_shards_are_captured),
         T(stores_that_are_empty),
