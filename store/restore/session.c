@@ -161,10 +161,12 @@ static void session_leave(struct session *s)
         increments_catch_up(s);
 }
 
-/* Logs what to know of the snapshot: what it lacks, and what it changes. */
-static void session_say_omissions(struct session *s, const struct manifest *m)
+void session_say_begun(struct session *s, const char *name, const struct manifest *m)
 {
     char line[1024];
+    account_say(s->account, "restoring %s: snapshot %s of %s, taken %s, %llu files, %llu bytes",
+                name, m->id, m->host, manifest_time(m), (unsigned long long)m->nfiles + m->unlisted,
+                (unsigned long long)m->bytes);
     if (omissions_that_count(&m->left_out)) {
         omissions_say(&m->left_out, line, sizeof(line));
         account_say(s->account, "the snapshot lacks what was %s", line);
@@ -210,10 +212,6 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
         return err_set(e, -EAGAIN, "another restore is under way; copy %s when it is done", name);
     account_trim_log(s->account);
     parked_expire(s->parked);
-    account_say(s->account, "restoring %s: snapshot %s of %s, taken %s, %llu files, %llu bytes",
-                name, m->id, m->host, manifest_time(m), (unsigned long long)m->nfiles + m->unlisted,
-                (unsigned long long)m->bytes);
-    session_say_omissions(s, m);
     int ret = session_check_name(s, asked, e);
     if (ret == 0)
         ret = staging_begin(s->staging, m, out, e);

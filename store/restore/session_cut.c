@@ -105,10 +105,12 @@ int session_cut_restore(struct session *s, const struct session_cut *q, struct c
     if ((r = stage_cut_manifest(q->cut, &m, e)) < 0)
         return r;
     r = session_claim(s, NULL, q->name, m, NULL, &c.stage, &why);
-    if (r < 0)
-        account_refused(s->account, NULL, q->name, why.text);
-    else
+    if (r == 0) {
+        session_say_begun(s, q->name, m);
         r = cut_run(&c, &why);
+    } else {
+        account_refused(s->account, NULL, q->name, why.text);
+    }
     free(c.follows);
     return r < 0 ? err_set(e, r, "%s", why.text) : 0;
 }

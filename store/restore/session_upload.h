@@ -28,6 +28,9 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
                   const struct manifest *m, const struct restore_request *asked, struct stage **out,
                   struct err *e);
 
+/* Logs what is restored: the snapshot, what it lacks, and what it changes. */
+void session_say_begun(struct session *s, const char *name, const struct manifest *m);
+
 /* Gives it up: removes what is staged, unless the exchange was cut off half way. Does nothing
  * without the staging area. */
 void session_release(struct session *s, const struct upload *u);

@@ -32,6 +32,13 @@ static bool work_wants(void *arg, const char *name)
     return wanted_has(u->wanted, name);
 }
 
+/* Whether to log what is done now; asked, and logged, under the lock. Of an upload that was ended, the
+ * reason why stays the last line of the log. */
+static bool work_says(const struct upload *u)
+{
+    return !u->cancelled;
+}
+
 static int work_begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
 {
     struct upload *u = arg;
@@ -50,6 +57,9 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
                 : session_claim(u->session, u, name, m, u->asked, &u->stage, e);
     if (r < 0)
         return r;
+    lock_scope(&u->lock);
+    if (!u->increment && work_says(u))
+        session_say_begun(u->session, name, m);
     if (restore_request_composes(u->asked))
         stage_limit(u->stage, work_wants, u);
     *out = u->stage;
@@ -59,7 +69,8 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
 static void member(void *arg, const char *name, uint64_t size)
 {
     struct upload *u = arg;
-    if (feed_stopped(u->feed) == 0) /* else the reason why stays the last line of the log */
+    lock_scope(&u->lock);
+    if (work_says(u))
         account_member(u->account, u, name, size);
 }
 
@@ -123,6 +134,25 @@ static int work_run(struct upload *u, struct err *why)
     return r;
 }
 
+static void work_say_unpacked(struct upload *u, const char *name, int r, size_t linked,
+                              const struct err *why)
+{
+    lock_scope(&u->lock);
+    if (!work_says(u))
+        return;
+    if (r == 0 && linked)
+        account_say(u->account, "%s is a cut that is retained here: %zu file%s linked, not written",
+                    name, linked, linked == 1 ? " is" : "s are");
+    if (r == 0) {
+        account_verified(u->account, u, name);
+        return;
+    }
+    account_refused(u->account, u, name, why->text);
+    u->cancelled = true; /* nobody gives another reason */
+    u->code = r;
+    u->why = *why;
+}
+
 static void *work_unpack(void *arg)
 {
     struct upload *u = arg;
@@ -133,21 +163,12 @@ static void *work_unpack(void *arg)
     if (r == 0)
         r = feed_stopped(u->feed);
     autofree char *name = work_name(u);
-    const char *shown = name ? name : "?";
     const size_t linked = u->stage ? stage_match_linked(u->stage) : 0;
-    if (r == 0 && linked)
-        account_say(u->account, "%s is a cut that is retained here: %zu file%s linked, not written",
-                    shown, linked, linked == 1 ? " is" : "s are");
     stage_free(steal_ptr(&u->stage));
     wanted_free(steal_ptr(&u->wanted));
-    if (r == 0) {
-        account_verified(u->account, u, shown);
-    } else {
-        /* The canceller logs that itself. */
-        if (r != -ECANCELED)
-            account_refused(u->account, u, shown, why.text);
+    work_say_unpacked(u, name ? name : "?", r, linked, &why);
+    if (r < 0)
         work_give_up(u);
-    }
     work_unpacked(u, r, &why);
     return NULL;
 }
