@@ -189,6 +189,25 @@ static void test_odd_pieces(void **state)
     expect_new(s);
 }
 
+/* Killed wherever the thread may be: the reason is what the log ends with. */
+static void test_killed(void **state)
+{
+    struct scene *s = *state;
+    for (unsigned i = 0; i < 300; i++) {
+        struct upload *u = new_upload(s, "now.tar");
+        upload_open(u);
+        write_range(s, u, 0, 4096 + (i % 30) * 512, 128 << 10);
+        const struct timespec a_while = {0, i * 5000};
+        nanosleep(&a_while, NULL);
+        upload_killed(u);
+        upload_close(u);
+        expect_said(s, "refused now.tar: its writer was killed");
+        upload_free(u);
+        expect_said(s, "refused now.tar: its writer was killed");
+    }
+    expect_old(s);
+}
+
 /* dd, cat and shells flush before they write; `>>` goes on after an early end. */
 static void test_early_flushes(void **state)
 {
@@ -610,6 +629,7 @@ int main(void)
         T(test_in_order),
         T(test_odd_pieces),
         T(test_early_flushes),
+        T(test_killed),
         T(test_cut_off),
         T(test_last_close),
         T(test_again_and_again),
