@@ -103,3 +103,20 @@ char cut_line_kind(const char *line)
 {
     return *line && line[1] == ' ' ? *line : 0;
 }
+
+int cut_line_rank(const char *line)
+{
+    switch (cut_line_kind(line)) {
+    case 0:
+        return 0;
+    case 'd':
+    case 'f':
+        return 1;
+    case 'r':
+        return 2;
+    case 'R':
+        return 3;
+    default:
+        return 4;
+    }
+}

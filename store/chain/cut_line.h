@@ -37,6 +37,10 @@ static inline bool cut_is_folder(const struct cut_entry *e)
 /* The letter that starts the line of a file, folder or name; 0: a line of the head. */
 char cut_line_kind(const char *line);
 
+/* In which order kinds come: lines of the head, files and folders, files that went, folders that went,
+ * and what else may be. */
+int cut_line_rank(const char *line);
+
 void cut_line_put(FILE *f, const struct cut_entry *e);
 
 /* Reads the line of a file or folder, without its first word; the path lies in p. -EBADMSG, with a

@@ -48,27 +48,9 @@ static int cutscan_bad(const struct cutscan *f, struct err *e)
                    f->name);
 }
 
-/* In which order kinds of lines come. */
-static int cutscan_rank(const char *line)
-{
-    switch (cut_line_kind(line)) {
-    case 0:
-        return 0;
-    case 'd':
-    case 'f':
-        return 1;
-    case 'r':
-        return 2;
-    case 'R':
-        return 3;
-    default:
-        return 4;
-    }
-}
-
 static bool is_of_lower_rank(const void *key, char *line)
 {
-    return cutscan_rank(line) < *(const int *)key;
+    return cut_line_rank(line) < *(const int *)key;
 }
 
 /* Where the lines of a rank begin, at or after `at`. */
@@ -82,7 +64,7 @@ static int cutscan_begins(struct cutscan *f, uint64_t at, uint64_t end, int want
         *out = s.at;
         if (r == 0)
             r = cutscan_section_line(&s, &line, e);
-    } while (r == 0 && line && cutscan_rank(line) < wanted);
+    } while (r == 0 && line && cut_line_rank(line) < wanted);
     cutscan_section_clear(&s);
     return r;
 }

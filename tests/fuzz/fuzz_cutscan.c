@@ -11,23 +11,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static int rank(const char *line)
-{
-    switch (cut_line_kind(line)) {
-    case 0:
-        return 0;
-    case 'd':
-    case 'f':
-        return 1;
-    case 'r':
-        return 2;
-    case 'R':
-        return 3;
-    default:
-        return 4;
-    }
-}
-
 /* All lines but the last one, which is the seal. */
 static bool is_in_order(const char *text, size_t n)
 {
@@ -35,9 +18,9 @@ static bool is_in_order(const char *text, size_t n)
     if (strlen(text) != n)
         return false;
     for (const char *next; (next = strchr(text, '\n')) && next[1]; text = next + 1) {
-        if (rank(text) < last)
+        if (cut_line_rank(text) < last)
             return false;
-        last = rank(text);
+        last = cut_line_rank(text);
     }
     return true;
 }

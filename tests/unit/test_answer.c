@@ -169,6 +169,13 @@ static void read_rest(struct points *p, struct buffer *out)
     buffer_add(out, "", 1);
 }
 
+static void read_all(struct schema_cache *c, size_t memory, struct buffer *out)
+{
+    struct points *p = open_points(c, memory);
+    read_rest(p, out);
+    points_free(p);
+}
+
 /* Reads from each place that has a mark, in the same budget or another. Returns how many have. */
 static size_t check_marks(struct schema_cache *c, size_t memory, const char *want)
 {
@@ -208,13 +215,9 @@ static void test_any_budget(void **state)
         struct schema_cache *c = NULL;
         struct buffer want = {0}, got = {0};
         assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
-        struct points *p = open_points(c, 0);
-        read_rest(p, &want);
-        points_free(p);
+        read_all(c, 0, &want);
         for (size_t i = 0; i < 3; i++) {
-            p = open_points(c, budgets[i]);
-            read_rest(p, &got);
-            points_free(p);
+            read_all(c, budgets[i], &got);
             assert_string_equal(got.p, want.p);
         }
         if (round % 10 < 2)
@@ -279,14 +282,10 @@ static void test_failures(void **state)
         struct schema_cache *c = NULL;
         struct buffer want = {0}, got = {0};
         assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
-        struct points *p = open_points(c, 0);
-        read_rest(p, &want);
-        points_free(p);
+        read_all(c, 0, &want);
         for (size_t i = 0; i < 3; i++) {
             uses = 0;
-            p = open_points(c, budgets[i]);
-            read_rest(p, &got);
-            points_free(p);
+            read_all(c, budgets[i], &got);
             const size_t all = uses, step = all / 30 + 1;
             for (size_t from = 1 + round % step; from <= all; from += step) {
                 uses = 0;
