@@ -184,12 +184,8 @@ static int64_t spilled_bound(const struct stream_series *one)
 {
     int64_t bound = INT64_MAX;
     for (size_t i = 0; i < one->nfields; i++) {
-        const struct cursor *c = &one->fields[i].cursor;
-        for (size_t k = 0; k < c->nblocks; k++)
-            if (c->blocks[k].entries[0].min < bound)
-                bound = c->blocks[k].entries[0].min;
-        if (c->nwal > 0 && c->wal[0].time < bound)
-            bound = c->wal[0].time;
+        const int64_t field = cursor_bound(&one->fields[i].cursor);
+        bound = field < bound ? field : bound;
     }
     return bound;
 }

@@ -240,6 +240,15 @@ int cursor_search(struct cursor *c, struct err *e)
     return cursor_first(c, e);
 }
 
+int64_t cursor_bound(const struct cursor *c)
+{
+    int64_t bound = c->nwal > 0 ? c->wal[0].time : INT64_MAX;
+    for (size_t i = 0; i < c->nblocks; i++)
+        if (c->blocks[i].entries[0].min < bound)
+            bound = c->blocks[i].entries[0].min;
+    return bound;
+}
+
 void cursor_clear(struct cursor *c)
 {
     for (size_t i = 0; i < c->nblocks; i++) {

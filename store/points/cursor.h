@@ -65,6 +65,9 @@ struct cursor {
     size_t run_end;
 };
 
+/* No value that is left is before this time; INT64_MAX if there is none. Before the cursor's first move. */
+int64_t cursor_bound(const struct cursor *c);
+
 /* Moves to the first value; c->done if there is none. Errors as tsmfile_block, except for damage
  * that the gaps allow. */
 int cursor_first(struct cursor *c, struct err *e);

@@ -94,12 +94,8 @@ int64_t series_bound(const struct series *s)
 {
     int64_t bound = INT64_MAX;
     for (size_t i = 0; i < s->nfields; i++) {
-        const struct cursor *c = s->fields[i].cursor;
-        for (size_t k = 0; k < c->nblocks; k++)
-            if (c->blocks[k].entries[0].min < bound)
-                bound = c->blocks[k].entries[0].min;
-        if (c->nwal > 0 && c->wal[0].time < bound)
-            bound = c->wal[0].time;
+        const int64_t one = cursor_bound(s->fields[i].cursor);
+        bound = one < bound ? one : bound;
     }
     return bound;
 }
