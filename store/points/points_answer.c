@@ -9,7 +9,7 @@
 
 /* The part of the budget for pages of the spill; where there is a WAL, that needs some. */
 #define FOR_PAGES 2
-#define FOR_PAGES_BESIDE_WAL 6
+#define FOR_PAGES_BESIDE_WAL 3
 
 /* A mark of parts takes no more than this part of the budget. */
 #define FOR_MARK 16
