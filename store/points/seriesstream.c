@@ -13,6 +13,11 @@ static const size_t nseparator = sizeof(SERIESKEY_SEPARATOR) - 1;
 /* As many replays of a WAL are cheaper than to put it down. */
 #define REPLAYS 4
 
+/* Keys that the processor's caches do not hold cost twice as much each, which is more than it takes to put
+ * them down; of what is put down, as much is replayed as they hold well. */
+#define MOST_TOGETHER ((size_t)4 << 20)
+#define MOST_OF_PARTS ((size_t)1 << 20)
+
 struct seriesstream {
     struct stream_query q;
     struct slice name;       /* escaped; memory of its own */
@@ -73,8 +78,11 @@ static struct walreplay_query seriesstream_wal(const struct seriesstream *s, str
 /* Replays the WAL from this series on. */
 static int seriesstream_replay(struct seriesstream *s, struct slice from, struct err *e)
 {
-    const struct walcache_query q = {
-        .of = seriesstream_wal(s, from), .memory = s->q.wal_memory, .parts = s->parts};
+    const size_t all = s->q.wal_memory, most = s->parts ? MOST_OF_PARTS : MOST_TOGETHER;
+    const bool more = from.p && !s->parts; /* than is put down for */
+    const struct walcache_query q = {.of = seriesstream_wal(s, from),
+                                     .memory = more || all < most ? all : most,
+                                     .parts = s->parts};
     walcache_unref(s->wal);
     s->wal = NULL;
     int r = walcache_open(&q, &s->wal, e);
@@ -93,17 +101,28 @@ static int seriesstream_open_wal(struct seriesstream *s, struct err *e)
     return 0;
 }
 
-/* Puts the WAL down from this series on, if it would take many replays. Without room for that, it is
- * replayed so often. */
+/* Whether to put down what is left of the WAL, of such a weight. Each time that the segments are read, all
+ * of their records are, of whatever measurement. */
+static bool seriesstream_pays(const struct seriesstream *s, size_t weight)
+{
+    uint64_t segments = 0;
+    for (size_t i = 0; i < s->q.shard->nwal; i++)
+        segments += capture_member(s->q.capture, s->q.shard->wal[i])->attr.size;
+    return weight / REPLAYS > s->q.wal_memory || (weight > MOST_TOGETHER && weight > segments);
+}
+
+/* Puts the WAL down from this series on, if that pays. Without room for that, it is replayed instead. */
 static int seriesstream_put_down(struct seriesstream *s, struct slice from, struct err *e)
 {
     struct err why = {0};
     const struct walreplay_query q = seriesstream_wal(s, from);
-    const struct walranges_limits l = {.memory = s->q.wal_memory,
+    const size_t all = s->q.wal_memory, part = all < MOST_OF_PARTS ? all : MOST_OF_PARTS;
+    const struct walranges_limits l = {.memory = part,
+                                       .pages = all - part,
                                        .weight = walcache_left(s->wal),
                                        .folder = s->q.folder,
                                        .spilled = s->q.spilled};
-    if (s->parts || s->no_parts || l.weight / REPLAYS <= l.memory)
+    if (s->parts || s->no_parts || !seriesstream_pays(s, l.weight))
         return 0;
     walcache_unref(s->wal); /* which has been used */
     s->wal = NULL;

@@ -162,7 +162,8 @@ static int walranges_split(struct making *m, size_t wanted)
 
 static size_t walranges_memory(const struct walranges_limits *l)
 {
-    const size_t share = l->memory / 4, some = l->weight / 8;
+    const size_t quarter = l->memory / 4, some = l->weight / 8;
+    const size_t share = l->pages > quarter ? l->pages : quarter;
     const size_t least = some < LEAST_PAGES_MEMORY ? some : LEAST_PAGES_MEMORY;
     return share > least ? share : least;
 }

@@ -5,7 +5,7 @@
  * the segments would read it once for each part that memory holds. What is done to the records of a
  * series is in one range, and in its order.
  *
- * Memory: the budget's part that walranges_make says, or an eighth of the records up to a MiB, if that is
+ * Memory: as its limits say, or an eighth of the records up to a MiB, if that is
  * more; and 24 bytes for each page of the file, which is 4 KiB where there is so much of them. One thread at
  * a time.
  */
@@ -19,9 +19,10 @@ struct walranges;
 
 /* Where the file is, and how large a range is to be. */
 struct walranges_limits {
-    size_t memory; /* bytes, for finding and putting down, and about what a range may take later */
-    size_t weight; /* bytes that all records together take, about */
-    const char *folder;             /* as in struct points_query */
+    size_t memory;      /* bytes that a range may take later, about */
+    size_t pages;       /* bytes in memory of what is put down; a quarter of `memory` at least */
+    size_t weight;      /* bytes that all records together take, about */
+    const char *folder; /* as in struct points_query */
     struct points_spilled *spilled; /* likewise */
 };
 
