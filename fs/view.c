@@ -64,17 +64,35 @@ static ino_t view_entry_ino(const struct view *v, const struct cut_entry *e)
 
 /* Nodes */
 
+static void view_entry_free(struct node *node)
+{
+    struct view_node *n = (struct view_node *)node;
+    struct view *v = n->key.view;
+    pthread_mutex_lock(&v->all->lock);
+    DL_DELETE(v->entries, n);
+    pthread_mutex_unlock(&v->all->lock);
+    node_unpin(v->all->fs->nodes, &n->above->node);
+    free((char *)n->entry.path);
+    free(n);
+}
+
 /* The node of an entry in a folder, pinned. */
-static int view_node_for(struct view_node *dir, size_t entry, struct node **out)
+static int view_node_for(struct view_node *dir, size_t number, const struct cut_entry *e,
+                         struct node **out)
 {
     struct view *v = dir->key.view;
     struct node_table *nodes = v->all->fs->nodes;
     struct view_node *n = calloc(1, sizeof(*n));
-    if (!n)
+    char *path = strdup(e->path);
+    if (!n || !path) {
+        free(path);
+        free(n);
         return -ENOMEM;
+    }
     n->key.view = v;
-    n->key.entry = entry;
-    const struct cut_entry *e = view_entry_of(n);
+    n->key.number = number;
+    n->entry = *e;
+    n->entry.path = path;
     node_init(&n->node, cut_is_folder(e) ? &folder_ops : &file_ops, NODE_VIEW_ENTRY,
               view_entry_ino(v, e), &dir->node);
     n->above = dir;
@@ -85,26 +103,16 @@ static int view_node_for(struct view_node *dir, size_t entry, struct node **out)
     return node_find_or_add(nodes, &n->node, &n->key, sizeof(n->key), out);
 }
 
-static void view_entry_free(struct node *node)
-{
-    struct view_node *n = (struct view_node *)node;
-    struct view *v = n->key.view;
-    pthread_mutex_lock(&v->all->lock);
-    DL_DELETE(v->entries, n);
-    pthread_mutex_unlock(&v->all->lock);
-    node_unpin(v->all->fs->nodes, &n->above->node);
-    free(n);
-}
-
 static void view_free(struct node *node)
 {
     struct view *v = (struct view *)node;
     struct views *s = v->all;
     pthread_mutex_lock(&s->lock);
     DL_DELETE(s->list, v);
+    if (s->reads == v)
+        s->reads = NULL;
     pthread_mutex_unlock(&s->lock);
-    if (v->state)
-        cuts_put_state(s->fs->cuts, v->state);
+    cutview_close(v->cut);
     free(v->key);
     free(v);
 }
@@ -119,7 +127,7 @@ static struct view *view_new(struct views *s, const char *name, const struct cut
     }
     v->name = v->key + n - strlen(name);
     v->top.key.view = v;
-    v->top.key.entry = VIEW_TOP;
+    v->top.key.number = VIEW_TOP;
     v->all = s;
     v->serial = h->serial;
     memcpy(v->id, h->id, sizeof(v->id));
@@ -151,31 +159,46 @@ int view_lookup(struct fs *fs, const struct node *dir, const char *name, bool mo
 
 /* Looking into it */
 
+/* The manifests of one view at a time are open: there may be as many of them as there are cuts, and as many
+ * views. */
+static bool view_begin(struct view *v)
+{
+    struct views *s = v->all;
+    lock_scope(&s->lock);
+    lifetime_use(&v->life);
+    if (s->reads && s->reads != v && s->reads->cut)
+        cutview_rest(s->reads->cut);
+    s->reads = v;
+    return v->cut;
+}
+
 /* -ESTALE: the cut is gone, or its number belongs to another one. */
 static int view_look_into(struct fs *fs, struct view *v)
 {
     struct err e = {0};
-    struct cutstate *state;
-    pthread_mutex_lock(&v->all->lock);
-    lifetime_use(&v->life);
-    bool have = v->state;
-    pthread_mutex_unlock(&v->all->lock);
-    if (have)
+    cleanup(cutview_closep) struct cutview *cut = NULL;
+    if (view_begin(v))
         return 0;
-    int r = cuts_get_state(fs->cuts, v->serial, &state, &e);
+    int r = cutview_open(fs->cuts, v->serial, &cut, &e);
     if (r < 0)
         return r == -ENOENT ? -ESTALE : cutfile_failed(fs, "at/", r, &e);
-    if (strcmp(cutstate_head(state)->id, v->id) != 0) {
-        cuts_put_state(fs->cuts, state);
+    if (strcmp(cutview_head(cut)->id, v->id) != 0)
         return -ESTALE;
-    }
-    pthread_mutex_lock(&v->all->lock);
-    if (!v->state)
-        v->state = steal_ptr(&state);
-    pthread_mutex_unlock(&v->all->lock);
-    if (state) /* another thread was as fast */
-        cuts_put_state(fs->cuts, state);
+    lock_scope(&v->all->lock);
+    if (!v->cut) /* else another thread was as fast */
+        v->cut = steal_ptr(&cut);
     return 0;
+}
+
+struct looked_up {
+    struct view_node *dir;
+    struct node **child;
+};
+
+static int view_found(void *ctx, size_t i, const struct cut_entry *e)
+{
+    struct looked_up *l = ctx;
+    return view_node_for(l->dir, i, e, l->child);
 }
 
 static int view_folder_lookup(struct request *r, struct node *dir, const char *name,
@@ -183,6 +206,8 @@ static int view_folder_lookup(struct request *r, struct node *dir, const char *n
 {
     struct view_node *d = (struct view_node *)dir;
     struct view *v = d->key.view;
+    struct looked_up found = {d, child};
+    struct err e = {0};
     char path[PATH_MAX];
     int rc = view_look_into(r->fs, v);
     if (rc < 0)
@@ -190,27 +215,32 @@ static int view_folder_lookup(struct request *r, struct node *dir, const char *n
     const char *above = view_path_of(d);
     if (snprintf(path, sizeof(path), "%s%s%s", above, *above ? "/" : "", name) >= (int)sizeof(path))
         return -ENAMETOOLONG;
-    size_t i = cutstate_find(v->state, path);
-    if (i == SIZE_MAX)
-        return -ENOENT;
-    return view_node_for(d, i, child);
+    rc = cutview_find(v->cut, path, view_found, &found, &e);
+    return rc < 0 && e.text[0] ? cutfile_failed(r->fs, "at/", rc, &e) : rc;
+}
+
+struct listed {
+    struct view *view;
+    struct names *out;
+};
+
+static int view_listed(void *ctx, size_t i, const struct cut_entry *e)
+{
+    struct listed *l = ctx;
+    (void)i;
+    return names_add(l->out, path_last(e->path), view_entry_ino(l->view, e), e->attr.mode);
 }
 
 static int view_folder_list(struct request *r, struct node *dir, struct names *out)
 {
     struct view_node *d = (struct view_node *)dir;
     struct view *v = d->key.view;
-    size_t n;
+    struct listed listed = {v, out};
+    struct err e = {0};
     int rc = view_look_into(r->fs, v);
-    if (rc < 0)
-        return rc;
-    const struct cut_entry *e = cutstate_entries(v->state, &n);
-    const char *path = view_path_of(d);
-    for (size_t i = cutstate_first_child(v->state, path); rc == 0 && i != SIZE_MAX;
-         i = cutstate_next_child(v->state, path, i + 1)) {
-        rc = names_add(out, path_last(e[i].path), view_entry_ino(v, &e[i]), e[i].attr.mode);
-    }
-    return rc;
+    if (rc == 0)
+        rc = cutview_list(v->cut, view_path_of(d), view_listed, &listed, &e);
+    return rc < 0 && e.text[0] ? cutfile_failed(r->fs, "at/", rc, &e) : rc;
 }
 
 static int top_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
@@ -222,21 +252,36 @@ static int top_getattr(struct request *r, struct node *n, struct handle *h, stru
     return 0;
 }
 
-static nlink_t count_folders(const struct cutstate *s, const char *path)
+static int view_counted(void *ctx, size_t i, const struct cut_entry *e)
 {
-    size_t n;
-    nlink_t found = 0;
-    const struct cut_entry *e = cutstate_entries(s, &n);
-    for (size_t i = cutstate_first_child(s, path); i != SIZE_MAX;
-         i = cutstate_next_child(s, path, i + 1))
-        found += cut_is_folder(&e[i]);
-    return found;
+    (void)i;
+    *(size_t *)ctx += cut_is_folder(e);
+    return 0;
+}
+
+/* How many folders are in a folder, which does not change. */
+static int view_count_folders(struct fs *fs, struct view_node *n, nlink_t *out)
+{
+    size_t found = atomic_load(&n->folders);
+    struct err e = {0};
+    if (!found) {
+        int rc = view_look_into(fs, n->key.view);
+        if (rc == 0 &&
+            (rc = cutview_list(n->key.view->cut, n->entry.path, view_counted, &found, &e)) < 0)
+            return cutfile_failed(fs, "at/", rc, &e);
+        if (rc < 0)
+            return rc;
+        atomic_store(&n->folders, ++found);
+    }
+    *out = found - 1;
+    return 0;
 }
 
 static int view_entry_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
 {
-    const struct view_node *k = (const struct view_node *)n;
-    const struct cut_entry *e = view_entry_of(k);
+    struct view_node *k = (struct view_node *)n;
+    const struct cut_entry *e = &k->entry;
+    nlink_t folders = 0;
     (void)h;
     fs_attr(r->fs, st, n, e->attr.mode, e->attr.size, e->attr.mtime_ns);
     st->st_uid = e->attr.uid;
@@ -244,9 +289,9 @@ static int view_entry_getattr(struct request *r, struct node *n, struct handle *
     fs_mask(r->fs, st);
     if (path_below(e->path, "meta"))
         fs_hide_from_others(r->fs, st);
-    if (cut_is_folder(e))
-        st->st_nlink += count_folders(k->key.view->state, e->path);
-    return 0;
+    int rc = cut_is_folder(e) ? view_count_folders(r->fs, k, &folders) : 0;
+    st->st_nlink += folders;
+    return rc;
 }
 
 static int view_file_open(struct request *r, struct node *n, int flags, struct handle **h)
@@ -257,7 +302,7 @@ static int view_file_open(struct request *r, struct node *n, int flags, struct h
     autofree struct view_handle *vh = calloc(1, sizeof(*vh));
     if (!vh)
         return -ENOMEM;
-    vh->fd = cuts_open_file(r->fs->cuts, view_entry_of(k), &e);
+    vh->fd = cuts_open_file(r->fs->cuts, &k->entry, &e);
     if (vh->fd < 0) /* what a leased cut retains is there, or was taken away */
         return cutfile_failed(r->fs, "at/", vh->fd == -ENOENT ? -EIO : vh->fd, &e);
     lock_scope(&k->key.view->all->lock);
@@ -270,7 +315,7 @@ static ssize_t view_file_read(struct request *r, struct handle *h, char **buf, s
                               uint64_t off)
 {
     const struct view_handle *vh = (const struct view_handle *)h;
-    const struct cut_entry *f = view_entry_of((const struct view_node *)h->node);
+    const struct cut_entry *f = &((const struct view_node *)h->node)->entry;
     if (off >= f->attr.size)
         return 0;
     if (n > f->attr.size - off)

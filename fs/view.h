@@ -5,8 +5,7 @@
  * A view is a name in at/ and its cut. It has its own nodes, since a folder may not have two names.
  * Nothing in it changes, so the kernel may keep entries, attributes and pages.
  *
- * The first look into a view gets the state of its cut, which leases the cut; the last node of the
- * view releases it: an open handle, or any node that the kernel refers to, keeps the cut in use.
+ * The first look into a view opens its cut, which leases it; the last node of the view releases it: an open handle, or any node that the kernel refers to, keeps the cut in use.
  * The kernel remembers folders long after their last use, so it is made to forget views that have
  * been idle for a while (lifetime.h). A folder in use, such as the lower layer of an overlay mount,
  * stays, and its name leads to the same node again.

@@ -54,7 +54,7 @@ static bool view_next_idle(struct views *s, struct places *out)
 {
     lock_scope(&s->lock);
     struct view *v = s->list;
-    while (v && (!v->state || !lifetime_over(&v->life, LIFE_VIEW)))
+    while (v && (!v->cut || !lifetime_over(&v->life, LIFE_VIEW)))
         v = v->next;
     if (v) {
         lifetime_use(&v->life); /* if it stays, it is asked for again in a while */

@@ -5,10 +5,12 @@
 
 #include "fs/lifetime.h"
 #include "fs/view.h"
+#include "store/chain/cutview.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
-#define VIEW_TOP SIZE_MAX /* the view's own folder, which is no entry of the state */
+#define VIEW_TOP SIZE_MAX /* the view's own folder, which is no entry of the cut */
 
 /* A file or folder of a view. It pins its folder, and by that the view. */
 struct view_node {
@@ -17,8 +19,10 @@ struct view_node {
     struct view_node *prev, *next;
     struct {
         struct view *view;
-        size_t entry;
+        size_t number; /* of the entry */
     } key;
+    struct cut_entry entry; /* its path is memory of the node's; not of the top */
+    atomic_size_t folders;  /* one more than there are in it; 0: they were not counted yet */
 };
 
 /* A name in at/ and its cut. A view is its own folder, and lives as long. */
@@ -29,7 +33,7 @@ struct view {
     uint64_t serial;
     char id[CUT_ID_MAX + 1];
     int64_t created_ns;
-    struct cutstate *state;    /* NULL until the first look into it; then it stays */
+    struct cutview *cut;       /* NULL until the first look into it; then it stays */
     struct view_node *entries; /* all but the top */
     struct lifetime life;
     bool asked; /* the kernel was asked before to forget it */
@@ -42,19 +46,12 @@ struct views {
     struct fs *fs;
     pthread_mutex_t lock; /* guards the lists and all that changes in views */
     struct view *list;
+    struct view *reads; /* the one that may have its manifests open */
 };
-
-static inline const struct cut_entry *view_entry_of(const struct view_node *n)
-{
-    size_t count;
-    const struct cutstate *state = n->key.view->state;
-    return n->key.entry == VIEW_TOP ? NULL : &cutstate_entries(state, &count)[n->key.entry];
-}
 
 static inline const char *view_path_of(const struct view_node *n)
 {
-    const struct cut_entry *e = view_entry_of(n);
-    return e ? e->path : "";
+    return n->key.number == VIEW_TOP ? "" : n->entry.path;
 }
 
 #endif

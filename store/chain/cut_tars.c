@@ -150,12 +150,9 @@ static const struct capture_ops cut_ops = {
 /* The whole state. */
 static int tars_open_state(struct cut_capture *k, uint64_t serial, struct err *e)
 {
-    struct cutstream *s;
     int r = cutuse_begin(k->cuts, serial, &k->use, e);
     if (r == 0)
-        r = cutuse_stream(k->use, &s, e);
-    if (r == 0)
-        r = cutpages_new(k->cuts, s, &k->pages, e);
+        r = cutpages_of(k->use, &k->pages, e);
     if (r < 0)
         return r;
     k->head = *cutuse_head(k->use);

@@ -8,6 +8,7 @@
 #include "store/chain/cuts_internal.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +31,13 @@ struct found {
 
 struct cutpages {
     struct cuts *cuts;
+    const struct cutuse *use; /* NULL: the stream stays */
+    atomic_bool tired;        /* it is to rest */
     size_t n, files, npages;
-    const char **marks;   /* the path with which each page begins */
-    struct arena paths;   /* of the marks */
-    pthread_mutex_t lock; /* guards all below, and the sums in pages */
-    struct cutstream *stream;
+    const char **marks;                 /* the path with which each page begins */
+    struct arena paths;                 /* of the marks */
+    pthread_mutex_t lock;               /* guards all below, and the sums in pages */
+    struct cutstream *stream;           /* NULL: it rests */
     size_t next;                        /* the page with which the stream goes on; SIZE_MAX: none */
     struct held_page *kept[PAGES_KEPT]; /* those used last, the last one first */
     struct found **found;               /* of each page; NULL: none */
@@ -84,6 +87,37 @@ int cutpages_new(struct cuts *c, struct cutstream *s, struct cutpages **out, str
     else
         *out = p;
     return r;
+}
+
+int cutpages_of(const struct cutuse *u, struct cutpages **out, struct err *e)
+{
+    struct cutstream *s = NULL;
+    int r = cutuse_stream(u, &s, e);
+    if (r == 0)
+        r = cutpages_new(cutuse_cuts(u), s, out, e);
+    if (r == 0)
+        (*out)->use = u;
+    return r;
+}
+
+/* The lock is held. */
+static void cutpages_close(struct cutpages *p)
+{
+    cutstream_free(p->stream);
+    p->stream = NULL;
+    p->next = SIZE_MAX;
+}
+
+void cutpages_rest(struct cutpages *p)
+{
+    if (!p->use)
+        return;
+    atomic_store(&p->tired, true);
+    if (pthread_mutex_trylock(&p->lock) != 0)
+        return;
+    if (atomic_exchange(&p->tired, false))
+        cutpages_close(p);
+    pthread_mutex_unlock(&p->lock);
 }
 
 /* The lock is held, unless it is the last reference. */
@@ -157,7 +191,9 @@ static int cutpages_read(struct cutpages *p, size_t k, struct held_page *h, stru
 {
     const struct cut_entry *entry;
     const size_t left = p->n - k * PAGE, want = left < PAGE ? left : PAGE;
-    int r = p->next == k ? 0 : cutstream_restart(p->stream, p->marks[k], e);
+    int r = p->stream ? 0 : cutuse_stream(p->use, &p->stream, e);
+    if (r == 0 && p->next != k)
+        r = cutstream_restart(p->stream, p->marks[k], e);
     p->next = SIZE_MAX;
     while (r == 0 && h->page.n < want) {
         if ((r = cutstream_next(p->stream, &entry, e)) < 0)
@@ -216,6 +252,8 @@ int cutpages_get(struct cutpages *p, size_t i, struct cutpage **out, struct err 
     int r = cutpages_load(p, i / PAGE, &h, e);
     if (r == 0)
         *out = &h->page;
+    if (atomic_exchange(&p->tired, false))
+        cutpages_close(p);
     return r;
 }
 

@@ -11,6 +11,7 @@
 
 #include "store/chain/cuts.h"
 #include "store/chain/cutstream.h"
+#include "store/chain/cutuse.h"
 #include "store/snapshot/member.h"
 
 struct cutpages;
@@ -18,10 +19,16 @@ struct cutpages;
 /* Takes over the stream, just opened, also on failure, and reads all of it once. c must outlive *out.
  * Errors as cutstream_next. */
 int cutpages_new(struct cuts *c, struct cutstream *s, struct cutpages **out, struct err *e);
+/* The same of all that is in a cut, which must outlive *out. */
+int cutpages_of(const struct cutuse *u, struct cutpages **out, struct err *e);
 void cutpages_free(struct cutpages *p); /* no page may be held; NULL is allowed */
 
 size_t cutpages_count(const struct cutpages *p);
 size_t cutpages_files(const struct cutpages *p); /* those that are no folders */
+
+/* Of cutpages_of: closes the manifests until a page is read again. If one is just being read, they are
+ * closed after that. */
+void cutpages_rest(struct cutpages *p);
 
 /* Does not change, but for sums. */
 struct cutpage {

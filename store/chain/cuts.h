@@ -22,7 +22,7 @@
 #define INFLUXFS_CHAIN_CUTS_H
 
 #include "store/chain/cut_rules.h"
-#include "store/chain/cutstate.h"
+#include "store/chain/cutlist.h"
 #include "store/snapshot/snapshots.h"
 
 struct cuts;
@@ -105,11 +105,7 @@ int cuts_get_tar(struct cuts *c, uint64_t serial, enum cut_tar kind, struct tarb
 int cuts_tar_size(struct cuts *c, uint64_t serial, enum cut_tar kind, uint64_t *size,
                   struct err *e);
 
-/* The state of a cut, leased until cuts_put_state. */
-int cuts_get_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
-void cuts_put_state(struct cuts *c, struct cutstate *s);
-
-/* Opens a retained file of a leased state for reading, and checks that it is whole: -EIO. The
+/* Opens a retained file of a leased cut for reading, and checks that it is whole: -EIO. The
  * caller owns the descriptor. */
 int cuts_open_file(struct cuts *c, const struct cut_entry *f, struct err *e);
 

@@ -20,15 +20,6 @@ struct known {
     int64_t mtime_ns;
 };
 
-/* A state that is in use. */
-struct used {
-    uint64_t serial;
-    struct cutstate *state;
-    int lease;
-    unsigned refs;
-    struct used *next;
-};
-
 struct cuts {
     struct snapshots *snapshots; /* may be NULL */
     int state_fd;
@@ -40,7 +31,6 @@ struct cuts {
     size_t n;
     struct err broken; /* why the list ends early; else empty */
     uint64_t version;
-    struct used *used;
     int64_t usage_ns; /* monotonic: when the usage was counted; 0: never */
     uint64_t usage[3];
 };
@@ -56,11 +46,9 @@ static inline uint64_t cuts_serial_of(int64_t number)
     return (uint64_t)(number + 1);
 }
 
-/* The whole state of the cut, not leased: for holders of the cuts' lock. -ENOENT: there is no such
- * cut (any more). */
-int cuts_build_state(struct cuts *c, uint64_t serial, struct cutstate **out, struct err *e);
-/* The same as a stream. check: the seals of the manifests; else those that were known when they had
- * these times need no check. The cuts' lock (lease_lock) is held until it is freed. */
+/* The whole state of the cut as a stream, not leased. -ENOENT: there is no such cut (any more). check: the
+ * seals of the manifests; else those that were known when they had these times need no check. The cuts'
+ * lock (lease_lock) is held until it is freed, or the cut is leased. */
 int cuts_open_stream(struct cuts *c, uint64_t serial, bool check, struct cutstream **out,
                      struct err *e);
 /* The summary of the manifest file with this name and stat. c->lock is held. */

@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/base/cleanup.h"
+#include "store/base/log.h"
 #include "store/chain/cuts_internal.h"
+#include "store/chain/cutuse.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The files of a cut, as the catalogue asks for them: one after the other. */
+struct seed {
+    struct cutstream *files;
+    int failed;
+    struct err why;
+};
+
 static void seed_get(void *ctx, size_t i, struct catalog_file *f)
 {
-    const struct cut_entry *e = &((const struct cut_entry *)ctx)[i];
+    struct seed *s = ctx;
+    const struct cut_entry *e = NULL;
+    (void)i;
+    if (s->failed == 0)
+        s->failed = cutstream_next(s->files, &e, &s->why);
+    if (!e)
+        return;
     *f = (struct catalog_file){.path = e->path,
                                .ino = e->ino,
                                .size = e->attr.size,
@@ -17,6 +32,35 @@ static void seed_get(void *ctx, size_t i, struct catalog_file *f)
                                .index = e->index,
                                .have_sum = e->have_sum};
     memcpy(f->sum, e->sum, SHA256_BYTES);
+}
+
+static int seed_count(const struct cutuse *use, size_t *n, struct err *e)
+{
+    cleanup(cutstream_freep) struct cutstream *s = NULL;
+    const struct cut_entry *entry;
+    int r = cutuse_stream(use, &s, e);
+    *n = 0;
+    while (r == 0 && (r = cutstream_next(s, &entry, e)) == 0 && entry)
+        ++*n;
+    return r;
+}
+
+/* Files that cannot be read from the manifests now count as new at the next capture. */
+static int open_seed(struct catalog *catalog, const struct cutuse *use, struct err *e)
+{
+    struct seed s = {NULL};
+    struct catalog_files files = {.get = seed_get, .ctx = &s};
+    struct catalog_record rec;
+    cut_record(cutuse_head(use), &rec);
+    int r = seed_count(use, &files.n, e);
+    if (r == 0)
+        r = cutuse_stream(use, &s.files, e);
+    if (r == 0)
+        r = catalog_seed(catalog, &rec, &files, e);
+    if (s.failed < 0)
+        log_error("the catalogue does not know all files of cut %s: %s", rec.id, s.why.text);
+    cutstream_free(s.files);
+    return r;
 }
 
 /* A catalogue that is new or was begun anew continues from the newest cut. */
@@ -29,15 +73,11 @@ static int open_seed_catalog(struct cuts *c, struct err *e)
     int r = cuts_latest(c, &newest, e);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
-    cleanup(cutstate_unrefp) struct cutstate *s = NULL;
-    r = cuts_build_state(c, newest.head.serial, &s, e);
+    cleanup(cutuse_endp) struct cutuse *use = NULL;
+    r = cutuse_begin(c, newest.head.serial, &use, e);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
-    struct catalog_record rec;
-    cut_record(cutstate_head(s), &rec);
-    struct catalog_files view = {.get = seed_get};
-    view.ctx = (void *)cutstate_entries(s, &view.n);
-    return catalog_seed(catalog, &rec, &view, e);
+    return open_seed(catalog, use, e);
 }
 
 int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole store at a cut, as cutstate.h has it, but one file or folder after the other, from the
- * manifests on disk: memory does not grow with the store. A stream is used by one thread. */
+/* The whole store at a cut: the base with the numbers up to that cut applied, one file or folder after the
+ * other, from the manifests on disk: memory does not grow with the store. A stream is used by one thread. */
 #ifndef INFLUXFS_CHAIN_CUTSTREAM_H
 #define INFLUXFS_CHAIN_CUTSTREAM_H
 

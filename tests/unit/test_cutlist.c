@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* cutlist, cutstate: the manifest of a cut, and the state that several of them make. Both in
- * memory: test_cuts.c has them on disk. */
+/* cutlist: the manifest of a cut in memory; test_cuts.c has them on disk. */
 #include "store/base/cleanup.h"
-#include "store/chain/cutstate.h"
+#include "store/chain/cutlist.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -158,91 +157,15 @@ static void order_of_members(void **state)
         }
 }
 
-#define D(path) "d 755 0 0 1 " path "\n"
-#define F(size, path) "f 644 0 0 1 " size " 1 1 1/1 - " path "\n"
-#define ROOTS D("meta") F("1", "meta/meta.db") D("data")
-
-static struct cutstate *build(const char *const *lines, size_t n, int code)
-{
-    struct cutlist *lists[4];
-    struct cutstate *s = NULL;
-    struct err e = {""};
-    for (size_t i = 0; i < n; i++)
-        lists[i] = must_parse(lines[i]);
-    int r = cutstate_build(lists, n, &s, &e);
-    if (r != code)
-        fail_msg("%d %s", r, e.text);
-    return s;
-}
-
-static void check_children(const struct cutstate *s, const char *folder)
-{
-    size_t n, want = 0, len = strlen(folder);
-    const struct cut_entry *all = cutstate_entries(s, &n);
-    size_t at = cutstate_first_child(s, folder);
-    for (size_t i = 0; i < n; i++) {
-        const char *p = all[i].path;
-        const char *name = len == 0                                        ? p
-                           : strncmp(p, folder, len) == 0 && p[len] == '/' ? p + len + 1
-                                                                           : NULL;
-        if (!name || strchr(name, '/'))
-            continue;
-        assert_int_equal(at, i);
-        at = cutstate_next_child(s, folder, at + 1);
-        want++;
-    }
-    assert_true(at == SIZE_MAX);
-    assert_true(want > 0 || len > 0);
-}
-
-/* Two numbers on a base: what is new, what has changed, what has gone; and every entry and folder
- * of the result is found. */
-static void a_state_of_three(void **state)
-{
-    static const char *const lines[] = {
-        HEAD "id a\n" ROOTS D("data/db") D("data/db/1") F("5", "data/db/1/one")
-            F("6", "data/db/1/two") D("data/db/10") F("7", "data/db/10/x") D("wal"),
-        HEAD "id b\nparent a\n" F("2", "meta/meta.db")
-            F("8", "data/db/1/three") "r data/db/1/one\n",
-        HEAD "id c\nparent b\n" F("9", "data/db/1/two")
-            D("data/db/2") "r data/db/10/x\nR data/db/10\no 1 2 bad data/n\n"};
-    static const char *const want[] = {"meta",          "meta/meta.db", "data",
-                                       "data/db",       "data/db/1",    "data/db/1/three",
-                                       "data/db/1/two", "data/db/2",    "wal"};
-    (void)state;
-    cleanup(cutstate_unrefp) struct cutstate *s = build(lines, 3, 0);
-    size_t n;
-    const struct cut_entry *all = cutstate_entries(s, &n);
-    assert_int_equal(n, sizeof(want) / sizeof(*want));
-    for (size_t i = 0; i < n; i++) {
-        assert_string_equal(all[i].path, want[i]);
-        assert_int_equal(cutstate_find(s, want[i]), i);
-        check_children(s, want[i]);
-    }
-    check_children(s, "");
-    check_children(s, "data/db/3");
-    assert_int_equal(all[1].attr.size, 2);
-    assert_int_equal(all[6].attr.size, 9);
-    assert_true(cutstate_find(s, "data/db/10") == SIZE_MAX);
-    assert_true(cutstate_find(s, "wal/a") == SIZE_MAX);
-    assert_string_equal(cutstate_head(s)->id, "c");
-    assert_string_equal(cutstate_head(s)->parent, "");
-    assert_int_equal(cutstate_newest(s)->left_out.n, 1);
-}
-
-static void lists_that_do_not_fit(void **state)
-{
-    (void)state;
-    assert_null(build((const char *const[]){HEAD "parent x\n" ROOTS}, 1, -EBADMSG));
-    assert_null(build((const char *const[]){HEAD ROOTS, HEAD "parent x\n"}, 2, -EBADMSG));
-}
-
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(all_is_kept),      T(what_does_not_make_sense), T(a_seal_covers_every_byte),
-        T(order_of_members), T(a_state_of_three),         T(lists_that_do_not_fit)};
+        T(all_is_kept),
+        T(what_does_not_make_sense),
+        T(a_seal_covers_every_byte),
+        T(order_of_members),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* cuts: every state is what the store was, whatever came later; folding, leases, what is left after
  * damage; and that each retained file belongs to a cut. */
+#include "store/base/array.h"
 #include "store/base/dir.h"
 #include "store/base/io.h"
 #include "store/chain/cut_verify.h"
 #include "store/chain/cutlist.h"
-#include "store/chain/cuts.h"
+#include "store/chain/cutuse.h"
+#include "store/chain/cutview.h"
 #include "tests/unit/store_builder.h"
 
 #include <errno.h>
@@ -96,18 +98,119 @@ static void must_prune(struct fixture *f, uint64_t keep, struct prune_result *ou
         fail_msg("cuts_prune: %d %s", r, e.text);
 }
 
+/* All files and folders of a cut, which is leased as long. */
+struct opened {
+    struct cutuse *use;
+    struct cut_entry *entries;
+    size_t n;
+};
+
+static struct opened must_open(struct fixture *f, uint64_t serial)
+{
+    cleanup(cutstream_freep) struct cutstream *s = NULL;
+    struct opened o = {NULL};
+    struct err e = {0};
+    const struct cut_entry *entry;
+    int r = cutuse_begin(f->cuts, serial, &o.use, &e);
+    if (r == 0)
+        r = cutuse_stream(o.use, &s, &e);
+    while (r == 0 && (r = cutstream_next(s, &entry, &e)) == 0 && entry) {
+        assert_true(array_grow(&o.entries, o.n));
+        o.entries[o.n] = *entry;
+        o.entries[o.n++].path = strdup(entry->path);
+    }
+    if (r < 0)
+        fail_msg("state %llu: %d %s", (unsigned long long)serial, r, e.text);
+    return o;
+}
+
+static void opened_close(struct opened *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        free((char *)o->entries[i].path);
+    free(o->entries);
+    cutuse_end(o->use);
+}
+
+/* What a view must list in a folder, from here on. */
+struct children {
+    const struct opened *of;
+    const char *folder;
+    size_t at, found;
+};
+
+static bool is_child(const char *folder, const char *path)
+{
+    const size_t n = strlen(folder);
+    const char *name = n == 0                                            ? path
+                       : strncmp(path, folder, n) == 0 && path[n] == '/' ? path + n + 1
+                                                                         : NULL;
+    return name && !strchr(name, '/');
+}
+
+static int must_be_child(void *ctx, size_t i, const struct cut_entry *entry)
+{
+    struct children *c = ctx;
+    while (c->at < c->of->n && !is_child(c->folder, c->of->entries[c->at].path))
+        c->at++;
+    assert_int_equal(i, c->at);
+    assert_string_equal(entry->path, c->of->entries[c->at++].path);
+    c->found++;
+    return 0;
+}
+
+static int must_be_entry(void *ctx, size_t i, const struct cut_entry *entry)
+{
+    const struct opened *o = ctx;
+    assert_true(i < o->n);
+    assert_string_equal(entry->path, o->entries[i].path);
+    assert_memory_equal(&entry->attr, &o->entries[i].attr, sizeof(entry->attr));
+    return 0;
+}
+
+static void check_folder(struct cutview *v, const struct opened *o, const char *folder)
+{
+    struct children c = {o, folder, 0, 0};
+    struct err e = {0};
+    if (cutview_list(v, folder, must_be_child, &c, &e) < 0)
+        fail_msg("%s: %s", folder, e.text);
+    for (; c.at < o->n; c.at++)
+        assert_false(is_child(folder, o->entries[c.at].path));
+    assert_true(c.found > 0 || *folder);
+}
+
+/* A view of a cut finds and lists all that is in it, resting now and then. */
+static void check_view(struct fixture *f, uint64_t serial)
+{
+    cleanup(cutview_closep) struct cutview *v = NULL;
+    struct opened o = must_open(f, serial);
+    struct err e = {0};
+    assert_int_equal(cutview_open(f->cuts, serial, &v, &e), 0);
+    assert_string_equal(cutview_head(v)->id, cutuse_head(o.use)->id);
+    check_folder(v, &o, "");
+    for (size_t i = 0; i < o.n; i++) {
+        if (i % 3 == 0)
+            cutview_rest(v);
+        assert_int_equal(cutview_find(v, o.entries[i].path, must_be_entry, &o, &e), 0);
+        if (cut_is_folder(&o.entries[i]))
+            check_folder(v, &o, o.entries[i].path);
+    }
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(
+            cutview_find(v, (const char *[]){"a", "data/nobody", "zzz"}[i], must_be_entry, &o, &e),
+            -ENOENT);
+    assert_string_equal(e.text, "");
+    opened_close(&o);
+}
+
 /* Paths, sizes, modes, times and bytes of all files and folders, as text to be freed. */
 static char *describe_state(struct fixture *f, uint64_t serial)
 {
-    struct cutstate *s;
+    struct opened o = must_open(f, serial);
+    const struct cut_entry *entry = o.entries;
     struct err e = {0};
     struct buffer out = {0};
-    size_t n;
-    int r = cuts_get_state(f->cuts, serial, &s, &e);
-    if (r < 0)
-        fail_msg("state %llu: %d %s", (unsigned long long)serial, r, e.text);
-    const struct cut_entry *entry = cutstate_entries(s, &n);
-    for (size_t i = 0; i < n; i++, entry++) {
+    for (size_t i = 0; i < o.n; i++, entry++) {
         buffer_text(&out, "%s %o %lld ", entry->path, entry->attr.mode,
                     (long long)entry->attr.mtime_ns);
         if (!cut_is_folder(entry)) {
@@ -120,7 +223,7 @@ static char *describe_state(struct fixture *f, uint64_t serial)
         }
         buffer_text(&out, "\n");
     }
-    cuts_put_state(f->cuts, s);
+    opened_close(&o);
     buffer_add(&out, "", 1);
     return out.p;
 }
@@ -179,11 +282,9 @@ static void check_accounts(struct fixture *f)
     assert_int_equal(cuts_list(f->cuts, &list, &n, NULL, &e), 0);
     char *seen[1000];
     for (size_t i = 0; i < n; i++) {
-        struct cutstate *s;
-        size_t entries;
-        assert_int_equal(cuts_get_state(f->cuts, list[i].head.serial, &s, &e), 0);
-        const struct cut_entry *entry = cutstate_entries(s, &entries);
-        for (size_t k = 0; k < entries; k++) {
+        struct opened o = must_open(f, list[i].head.serial);
+        const struct cut_entry *entry = o.entries;
+        for (size_t k = 0; k < o.n; k++) {
             char *place = NULL;
             if (cut_is_folder(&entry[k]) ||
                 asprintf(&place, "%llu/%u", (unsigned long long)entry[k].place.serial,
@@ -197,7 +298,8 @@ static void check_accounts(struct fixture *f)
             else
                 seen[files++] = place;
         }
-        cuts_put_state(f->cuts, s);
+        opened_close(&o);
+        check_view(f, list[i].head.serial);
     }
     free(list);
     for (size_t i = 0; i < files; i++)
@@ -435,7 +537,6 @@ static void cuts_in_use_stay(void **state)
 {
     struct fixture *f = *state;
     struct prune_result p;
-    struct cutstate *s;
     struct tarball *t;
     struct err e = {0};
     char name[64], buf[4096];
@@ -445,14 +546,14 @@ static void cuts_in_use_stay(void **state)
         must_cut(f);
     }
     /* serials 0 to 5, numbers 0 to 4 */
-    assert_int_equal(cuts_get_state(f->cuts, 3, &s, &e), 0);
+    struct opened held = must_open(f, 3);
     must_prune(f, 0, &p);
     assert_true(p.held_back);
     assert_int_equal(p.base, 2);
     must_prune(f, 0, &p);
     assert_int_equal(p.folded, 0);
     autofree char *before = describe_state(f, 3);
-    cuts_put_state(f->cuts, s);
+    opened_close(&held);
     assert_non_null(strstr(before, "000000013-"));
     assert_int_equal(cuts_get_tar(f->cuts, 5, CUT_CHANGES, &t, &e), 0);
     must_prune(f, 0, &p);
@@ -590,16 +691,12 @@ static void put_back(struct fixture *f, const char *rel)
 /* The place, in the base, of a file. */
 static uint32_t place_in_base(struct fixture *f, const char *path)
 {
-    struct cutstate *s;
-    struct err e = {0};
-    size_t n;
+    struct opened o = must_open(f, 0);
     uint32_t seq = UINT32_MAX;
-    assert_int_equal(cuts_get_state(f->cuts, 0, &s, &e), 0);
-    const struct cut_entry *entry = cutstate_entries(s, &n);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(entry[i].path, path) == 0)
-            seq = entry[i].place.seq;
-    cuts_put_state(f->cuts, s);
+    for (size_t i = 0; i < o.n; i++)
+        if (strcmp(o.entries[i].path, path) == 0)
+            seq = o.entries[i].place.seq;
+    opened_close(&o);
     assert_int_not_equal(seq, UINT32_MAX);
     return seq;
 }

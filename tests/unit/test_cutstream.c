@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cutscan and cutstream: a state of many cuts, a piece at a time, is the one that cutstate holds. */
 #include "store/base/cleanup.h"
-#include "store/chain/cutlist.h"
-#include "store/chain/cutstate.h"
 #include "store/chain/cutstream.h"
+#include "tests/unit/cutstate.h"
 #include "tests/unit/store_builder.h"
 
 #include <errno.h>
@@ -109,7 +108,7 @@ static struct cutstream *open_stream(int dir, int n)
 static struct cutstate *open_state(int dir, int n)
 {
     struct cutlist *lists[CUTS];
-    struct cutstate *s;
+    struct cutstate *s = NULL;
     struct err e = {0};
     char name[32];
     for (int i = 0; i < n; i++)
@@ -135,7 +134,7 @@ static void a_stream_is_the_state(void **state)
         const struct cut_entry *got;
         size_t count;
         write_cut(dir, n, &seed, NULL);
-        cleanup(cutstate_unrefp) struct cutstate *s = open_state(dir, n + 1);
+        cleanup(cutstate_freep) struct cutstate *s = open_state(dir, n + 1);
         cleanup(cutstream_freep) struct cutstream *stream = open_stream(dir, n + 1);
         const struct cut_entry *all = cutstate_entries(s, &count);
         for (size_t i = 0; i < count; i++) {
@@ -160,7 +159,7 @@ static void folders_are_skipped(void **state)
         const struct cut_entry *got;
         char below[64] = "";
         size_t count;
-        cleanup(cutstate_unrefp) struct cutstate *s = open_state(dir, CUTS);
+        cleanup(cutstate_freep) struct cutstate *s = open_state(dir, CUTS);
         cleanup(cutstream_freep) struct cutstream *stream = open_stream(dir, CUTS);
         const struct cut_entry *all = cutstate_entries(s, &count);
         for (size_t i = 0; i < count; i++) {
@@ -201,7 +200,7 @@ static void a_stream_starts_anywhere(void **state)
     unsigned seed = 23;
     for (int n = 0; n < CUTS; n++)
         write_cut(dir, n, &seed, NULL);
-    cleanup(cutstate_unrefp) struct cutstate *s = open_state(dir, CUTS);
+    cleanup(cutstate_freep) struct cutstate *s = open_state(dir, CUTS);
     cleanup(cutstream_freep) struct cutstream *stream = open_stream(dir, CUTS);
     size_t count;
     const struct cut_entry *all = cutstate_entries(s, &count);

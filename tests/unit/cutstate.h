@@ -1,33 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/chain/cutstate.h"
+/* The whole store at a cut in memory: the base with the numbers up to that cut applied. What streams of
+ * cuts are compared with. */
+#ifndef INFLUXFS_TESTS_UNIT_CUTSTATE_H
+#define INFLUXFS_TESTS_UNIT_CUTSTATE_H
 
-#include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/base/path.h"
+#include "store/chain/cutlist.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct cutstate {
-    atomic_uint refs;
     struct cutlist **lists; /* memory of the strings */
     size_t nlists;
     struct cut_head head;
-    struct cut_entry *entries;
+    struct cut_entry *entries; /* sorted by cut_path_cmp */
     size_t n;
 };
 
-void cutstate_unref(struct cutstate *s)
+static inline void cutstate_free(struct cutstate *s)
 {
-    if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
+    if (!s)
         return;
     for (size_t i = 0; i < s->nlists; i++)
         cutlist_free(s->lists[i]);
     free(s->lists);
     free(s->entries);
     free(s);
+}
+
+static inline void cutstate_freep(struct cutstate **s)
+{
+    cutstate_free(*s);
 }
 
 static int by_name(const void *a, const void *b)
@@ -94,9 +99,10 @@ static int cutstate_check(const struct cutstate *s, struct err *e)
     return 0;
 }
 
-int cutstate_build(struct cutlist **lists, size_t n, struct cutstate **out, struct err *e)
+/* Takes over lists[0..n), also on failure. -EBADMSG: they do not fit together. */
+static int cutstate_build(struct cutlist **lists, size_t n, struct cutstate **out, struct err *e)
 {
-    cleanup(cutstate_unrefp) struct cutstate *s = calloc(1, sizeof(*s));
+    cleanup(cutstate_freep) struct cutstate *s = calloc(1, sizeof(*s));
     struct cutlist **own = calloc(n, sizeof(struct cutlist *));
     if (!s || !own) {
         for (size_t i = 0; i < n; i++)
@@ -105,7 +111,6 @@ int cutstate_build(struct cutlist **lists, size_t n, struct cutstate **out, stru
         return err_sys(e, -ENOMEM, "cuts");
     }
     memcpy(own, lists, n * sizeof(struct cutlist *));
-    atomic_init(&s->refs, 1);
     s->lists = own;
     s->nlists = n;
     int r = cutstate_check(s, e);
@@ -121,69 +126,20 @@ int cutstate_build(struct cutlist **lists, size_t n, struct cutstate **out, stru
     return 0;
 }
 
-const struct cut_head *cutstate_head(const struct cutstate *s)
+static inline const struct cut_head *cutstate_head(const struct cutstate *s)
 {
     return &s->head;
 }
 
-const struct cut_entry *cutstate_entries(const struct cutstate *s, size_t *n)
+static inline const struct cut_entry *cutstate_entries(const struct cutstate *s, size_t *n)
 {
     *n = s->n;
     return s->entries;
 }
 
-const struct cutlist *cutstate_newest(const struct cutstate *s)
+static inline const struct cutlist *cutstate_newest(const struct cutstate *s)
 {
     return s->lists[s->nlists - 1];
 }
 
-static bool is_before(const void *entry, const void *path)
-{
-    return cut_path_cmp(((const struct cut_entry *)entry)->path, path) < 0;
-}
-
-size_t cutstate_find(const struct cutstate *s, const char *path)
-{
-    size_t i = array_bisect(s->entries, s->n, sizeof(*s->entries), path, is_before);
-    return i < s->n && strcmp(s->entries[i].path, path) == 0 ? i : SIZE_MAX;
-}
-
-static bool is_below(const void *entry, const void *folder)
-{
-    const char *rest = path_below(((const struct cut_entry *)entry)->path, folder);
-    return rest && *rest;
-}
-
-/* The first entry after all that lies below entry i. */
-static size_t skip_below(const struct cutstate *s, size_t i)
-{
-    return i + 1 +
-           array_bisect(&s->entries[i + 1], s->n - i - 1, sizeof(*s->entries), s->entries[i].path,
-                        is_below);
-}
-
-static bool is_child(const char *folder, const char *path)
-{
-    const char *rest = path_below(path, folder);
-    return rest && *rest && !strchr(rest, '/');
-}
-
-size_t cutstate_first_child(const struct cutstate *s, const char *folder)
-{
-    if (!*folder)
-        return cutstate_next_child(s, folder, 0);
-    size_t i = cutstate_find(s, folder);
-    return i == SIZE_MAX ? SIZE_MAX : cutstate_next_child(s, folder, i + 1);
-}
-
-size_t cutstate_next_child(const struct cutstate *s, const char *folder, size_t i)
-{
-    if (i > 0 && i < s->n && is_child(folder, s->entries[i - 1].path))
-        i = skip_below(s, i - 1);
-    while (i < s->n && path_below(s->entries[i].path, folder)) {
-        if (is_child(folder, s->entries[i].path))
-            return i;
-        i = skip_below(s, i);
-    }
-    return SIZE_MAX;
-}
+#endif
