@@ -21,15 +21,19 @@ int increments_receive(struct session *s, const char *name, const struct manifes
     int ret = staging_aside(s->staging, &t, e);
     if (ret < 0)
         return ret;
-    account_say(
-        s->account,
-        "receiving %s: number %" PRId64 ", snapshot %s of %s, taken %s, %zu files, %llu bytes",
-        name, m->number, m->id, m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
     if ((ret = increment_new(t, m, out, stage, e)) < 0)
         return ret;
     parked_receiving(s->parked);
     account_describe(s->account, name, m);
     return 0;
+}
+
+void increments_say_begun(struct session *s, const char *name, const struct manifest *m)
+{
+    account_say(
+        s->account,
+        "receiving %s: number %" PRId64 ", snapshot %s of %s, taken %s, %zu files, %llu bytes",
+        name, m->number, m->id, m->host, manifest_time(m), m->nfiles, (unsigned long long)m->bytes);
 }
 
 void increments_discard(struct session *s, struct increment *i)

@@ -10,6 +10,9 @@
 struct session;
 struct upload;
 
+/* Logs what is received. */
+void increments_say_begun(struct session *s, const char *name, const struct manifest *m);
+
 /* An increment begins: makes a slot to unpack into. Any thread; works without the staging area.
  * Ended by increments_accept, or by increments_discard to give it up. Errors as staging_aside and
  * increment_new. */

@@ -220,7 +220,6 @@ int session_claim(struct session *s, const struct upload *u, const char *name,
     if (ret < 0)
         return ret;
     session_match_cut(s, m, asked, *out);
-    account_begin(s->account, name, m); /* again, if it had to wait for another */
     return 0;
 }
 

@@ -107,6 +107,7 @@ int session_cut_restore(struct session *s, const struct session_cut *q, struct c
     r = session_claim(s, NULL, q->name, m, NULL, &c.stage, &why);
     if (r == 0) {
         session_say_begun(s, q->name, m);
+        account_begin(s->account, q->name, m);
         r = cut_run(&c, &why);
     } else {
         account_refused(s->account, NULL, q->name, why.text);

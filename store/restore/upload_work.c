@@ -39,6 +39,20 @@ static bool work_says(const struct upload *u)
     return !u->cancelled;
 }
 
+/* Tells what was begun, or was refused as it began, with result r. */
+static void work_say_begun(struct upload *u, const char *name, const struct manifest *m, int r)
+{
+    lock_scope(&u->lock);
+    if (!work_says(u) || r == -EAGAIN) /* of another restore, which is told */
+        return;
+    if (u->increment)
+        increments_say_begun(u->session, name, m);
+    else if (m->kind != MANIFEST_INCREMENTAL)
+        session_say_begun(u->session, name, m);
+    if (r == 0 && !u->increment)
+        account_begin(u->account, name, m); /* again, if it had to wait for another */
+}
+
 static int work_begin(void *arg, const struct manifest *m, struct stage **out, struct err *e)
 {
     struct upload *u = arg;
@@ -52,14 +66,15 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
                        name, m->number, m->number);
     if (wanted_new(u->asked, &u->wanted) < 0)
         return err_sys(e, -ENOMEM, "restore");
-    int r = m->kind == MANIFEST_INCREMENTAL
-                ? increments_receive(u->session, name, m, &u->increment, &u->stage, e)
-                : session_claim(u->session, u, name, m, u->asked, &u->stage, e);
+    int r = feed_stopped(u->feed);
     if (r < 0)
         return r;
-    lock_scope(&u->lock);
-    if (!u->increment && work_says(u))
-        session_say_begun(u->session, name, m);
+    r = m->kind == MANIFEST_INCREMENTAL
+            ? increments_receive(u->session, name, m, &u->increment, &u->stage, e)
+            : session_claim(u->session, u, name, m, u->asked, &u->stage, e);
+    work_say_begun(u, name, m, r);
+    if (r < 0)
+        return r;
     if (restore_request_composes(u->asked))
         stage_limit(u->stage, work_wants, u);
     *out = u->stage;
@@ -69,8 +84,8 @@ static int work_begin(void *arg, const struct manifest *m, struct stage **out, s
 static void member(void *arg, const char *name, uint64_t size)
 {
     struct upload *u = arg;
-    lock_scope(&u->lock);
-    if (work_says(u))
+    if (feed_stopped(u->feed) ==
+        0) /* not under the lock: there are many, and the log's disk may hang */
         account_member(u->account, u, name, size);
 }
 
@@ -100,8 +115,24 @@ static void upload_becomes(struct upload *u, enum upload_state state, int code,
     pthread_cond_broadcast(&u->changed);
 }
 
-/* The last step of unpacking, whose result is r. */
-static void work_unpacked(struct upload *u, int r, const struct err *why)
+/* The lock is held. */
+static void work_say_unpacked(struct upload *u, const char *name, int r, size_t linked,
+                              const struct err *why)
+{
+    if (!work_says(u))
+        return;
+    if (r == 0 && linked)
+        account_say(u->account, "%s is a cut that is retained here: %zu file%s linked, not written",
+                    name, linked, linked == 1 ? " is" : "s are");
+    if (r == 0)
+        account_verified(u->account, u, name);
+    else
+        account_refused(u->account, u, name, why->text);
+}
+
+/* The last step of unpacking, whose result is r; of what was refused nothing is staged any more. */
+static void work_unpacked(struct upload *u, const char *name, int r, size_t linked,
+                          const struct err *why)
 {
     pthread_mutex_lock(&u->lock);
     if (r == 0 && u->cancelled) {
@@ -110,6 +141,7 @@ static void work_unpacked(struct upload *u, int r, const struct err *why)
         pthread_mutex_lock(&u->lock);
         r = -ECANCELED;
     }
+    work_say_unpacked(u, name, r, linked, why);
     feed_done(u->feed);
     upload_becomes(u, r == 0 ? UPLOAD_VERIFIED : UPLOAD_REFUSED, r, why);
     pthread_mutex_unlock(&u->lock);
@@ -134,25 +166,6 @@ static int work_run(struct upload *u, struct err *why)
     return r;
 }
 
-static void work_say_unpacked(struct upload *u, const char *name, int r, size_t linked,
-                              const struct err *why)
-{
-    lock_scope(&u->lock);
-    if (!work_says(u))
-        return;
-    if (r == 0 && linked)
-        account_say(u->account, "%s is a cut that is retained here: %zu file%s linked, not written",
-                    name, linked, linked == 1 ? " is" : "s are");
-    if (r == 0) {
-        account_verified(u->account, u, name);
-        return;
-    }
-    account_refused(u->account, u, name, why->text);
-    u->cancelled = true; /* nobody gives another reason */
-    u->code = r;
-    u->why = *why;
-}
-
 static void *work_unpack(void *arg)
 {
     struct upload *u = arg;
@@ -166,10 +179,9 @@ static void *work_unpack(void *arg)
     const size_t linked = u->stage ? stage_match_linked(u->stage) : 0;
     stage_free(steal_ptr(&u->stage));
     wanted_free(steal_ptr(&u->wanted));
-    work_say_unpacked(u, name ? name : "?", r, linked, &why);
     if (r < 0)
         work_give_up(u);
-    work_unpacked(u, r, &why);
+    work_unpacked(u, name ? name : "?", r, linked, &why);
     return NULL;
 }
 

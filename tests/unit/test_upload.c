@@ -204,6 +204,7 @@ static void test_killed(void **state)
         expect_said(s, "refused now.tar: its writer was killed");
         upload_free(u);
         expect_said(s, "refused now.tar: its writer was killed");
+        expect_state(s, "refused");
     }
     expect_old(s);
 }
