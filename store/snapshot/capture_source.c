@@ -270,10 +270,13 @@ struct selecting {
 static bool source_selects(void *ctx, const char *path)
 {
     const struct selecting *s = ctx;
-    char db[PATH_MAX], *rp = strchr(strcpy(db, path), '/');
+    char db[PATH_MAX], *rp;
     int64_t start = INT64_MIN, end = INT64_MAX;
     uint64_t id;
     size_t k;
+    if (strlen(path) >= sizeof(db))
+        return false; /* a name of meta.db that no folder has */
+    rp = strchr(strcpy(db, path), '/');
     if (!rp)
         return selection_has_database(s->what, db);
     *rp++ = 0;
@@ -302,6 +305,21 @@ static void selecting_clear(struct selecting *sel)
     capture_parts_clear(&sel->early);
 }
 
+/* The newest capture, if nothing of it has changed, and nothing else stands for what is in it. 1: it is
+ * not. */
+static int source_take_newest(struct capture_source *s, const struct roots *roots,
+                              struct pinned *newest, const struct window_part *part,
+                              const struct window_wait *wait, struct err *e)
+{
+    cleanup(capture_parts_clear) struct capture_parts now = {
+        .data_fd = roots->data, .part = part, .wait = wait};
+    if (!newest || !same_meta(newest, roots) ||
+        window_unchanged(&newest->window, roots->data, roots->wal) != 0)
+        return 1;
+    int r = part ? source_read_meta(s, roots, &now, e) : 0;
+    return r == 0 && part ? unlisted_judge(&s->unlisted, &now, e) : r;
+}
+
 /* One attempt. -ESTALE: the store was between two states. */
 static int source_attempt(struct capture_source *s, struct looking *l,
                           const struct window_wait *wait, struct pinned **out, struct err *e)
@@ -311,12 +329,18 @@ static int source_attempt(struct capture_source *s, struct looking *l,
     int r = source_open_roots(s, &roots, e);
     if (r < 0)
         return r;
-    if (newest && same_meta(newest, &roots) &&
-        window_unchanged(&newest->window, roots.data, roots.wal) == 0) {
+    cleanup(selecting_clear) struct selecting sel = {.what = l->part};
+    const struct window_part part = {.databases = l->part ? l->part->databases : NULL,
+                                     .ndatabases = l->part ? l->part->ndatabases : 0,
+                                     .has = source_selects,
+                                     .ctx = &sel};
+    r = source_take_newest(s, &roots, newest, l->part ? &part : NULL, wait, e);
+    if (r == 0) {
         capture_ref(&newest->c);
         *out = newest;
-        return 0;
     }
+    if (r <= 0)
+        return r;
     cleanup(capture_parts_clear) struct capture_parts parts = {.data_fd = roots.data,
                                                                .wal_fd = roots.wal,
                                                                .allow_left_out = s->allow_left_out,
@@ -324,11 +348,6 @@ static int source_attempt(struct capture_source *s, struct looking *l,
     cleanup(window_free) struct window plan = {0};
     if (l->wanted && (r = marks_plan(s->catalog, roots.data, l->wanted, &plan, &l->later, e)) < 0)
         return r;
-    cleanup(selecting_clear) struct selecting sel = {.what = l->part};
-    const struct window_part part = {.databases = l->part ? l->part->databases : NULL,
-                                     .ndatabases = l->part ? l->part->ndatabases : 0,
-                                     .has = source_selects,
-                                     .ctx = &sel};
     if (l->part && (r = source_prepare_part(s, &roots, &sel, &parts, e)) < 0)
         return r;
     parts.part = l->part ? &part : NULL;

@@ -43,7 +43,7 @@ int capture_source_take(struct capture_source *s, struct capture *newest,
  * those that may be as meta.db does not know them, and the folders that they are in. It is no state of
  * the store, and no snapshot, but what one of a part is made of (store/rewrite/selected.h); its files
  * have their indexes and sums, and its record is its own. Only what is selected is looked at and held
- * open, and nothing else makes it fail; what earlier captures hold of it is shared. Returns a new
+ * open, and nothing else makes it fail, unless shards are mixed up (unlisted.h); what earlier captures hold of it is shared. Returns a new
  * reference to `before`, which is an earlier one of the same selection or NULL, if nothing in it has
  * changed since. newest: a capture of the whole, or NULL. Errors as above. */
 int capture_source_part(struct capture_source *s, const struct selection *what,

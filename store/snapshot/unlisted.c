@@ -70,9 +70,10 @@ static int unlisted_in_policy(struct unlisted *u, const struct capture_parts *p,
     for (size_t i = 0; r == 0 && i < list.n; i++) {
         const char *name = list.names[i];
         uint64_t id;
-        size_t k;
-        if ((may_be_folder(&list, i) || dir_type(&list, i) == DT_LNK) && name_is_shard(name, &id) &&
-            !meta_live_find(p->meta, db, rp, id, &k))
+        if (!may_be_folder(&list, i) && dir_type(&list, i) != DT_LNK)
+            continue;
+        if (name_is_shard(name, &id) ? meta_shard(p->meta, db, rp, id) == META_UNKNOWN
+                                     : name_is_padded_shard(name, &id))
             r = unlisted_add(u, db, rp, name, id);
     }
     return r;
@@ -95,9 +96,12 @@ static int unlisted_find(struct unlisted *u, const struct capture_parts *p)
         return 0;
     unlisted_forget(u);
     int r = unlisted_list(p, "", &list);
-    for (size_t i = 0; r == 0 && i < list.n; i++)
-        if (may_be_folder(&list, i) && !name_is_hidden(list.names[i]))
+    for (size_t i = 0; r == 0 && i < list.n; i++) {
+        if (p->wait && window_interrupted(p->wait))
+            r = -EINTR;
+        else if (may_be_folder(&list, i) && !name_is_hidden(list.names[i]))
             r = unlisted_in_database(u, p, list.names[i]);
+    }
     if (r == 0)
         u->seen_ns = time_mono_ns();
     return r;
@@ -125,8 +129,9 @@ static int unlisted_judge_one(const struct unlisted_folder *f, const struct capt
         meta_live_shard_at(p->meta, k, &db, &rp, &id);
         if (id != f->id || !unlisted_takes(p, k))
             continue;
-        if (place_look(p->data_fd, f->path, &kind, &len) == 0 && kind == PLACE_NOTHING)
-            return 0; /* it was there when they were found */
+        if (place_look(p->data_fd, f->path, &kind, &len) == 0 && kind != PLACE_FOLDER &&
+            kind != PLACE_LINK)
+            return 0; /* it has gone since, or is a file */
         return unlisted_shares_id(p->meta, k, f->path, e);
     }
     return 0;
@@ -135,6 +140,10 @@ static int unlisted_judge_one(const struct unlisted_folder *f, const struct capt
 int unlisted_judge(struct unlisted *u, const struct capture_parts *p, struct err *e)
 {
     int r = unlisted_find(u, p);
+    if (r == -EMFILE || r == -ENFILE)
+        return held_no_more("the data folder", e);
+    if (r == -EINTR)
+        return err_set(e, r, "interrupted");
     for (size_t i = 0; r == 0 && i < u->n; i++)
         r = unlisted_judge_one(&u->folders[i], p, e);
     return r;

@@ -27,7 +27,7 @@ struct unlisted {
 };
 
 /* -EIO, naming both, if one has the id of a listed shard of the part. *u is zeroed before its first use.
- * Folders that cannot be read count as empty. */
+ * Folders that cannot be read count as empty. -EINTR: p->wait says so; -ENFILE: out of descriptors. */
 int unlisted_judge(struct unlisted *u, const struct capture_parts *p, struct err *e);
 
 /* The error: the folder data/PATH has the id of live shard k of meta.db. Returns -EIO. */

@@ -307,7 +307,8 @@ static void ids_used_twice_are_refused(void **state)
 }
 
 /* Of one database; NULL with *e set where that is refused. */
-static struct capture *take_part(struct fixture *f, const char *db, struct err *e)
+static struct capture *take_part(struct fixture *f, const char *db, struct capture *before,
+                                 struct err *e)
 {
     struct selection what = SELECTION_ALL;
     const struct window_wait wait = {time_mono_ns() + 10 * SECOND_NS, NULL, NULL};
@@ -315,34 +316,71 @@ static struct capture *take_part(struct fixture *f, const char *db, struct err *
     what.databases = &db;
     what.ndatabases = 1;
     *e = (struct err){{0}};
-    int r = capture_source_part(f->source, &what, NULL, NULL, &wait, &c, e);
+    int r = capture_source_part(f->source, &what, before, NULL, &wait, &c, e);
     assert_true(r == 0 || r == -EIO);
+    return c;
+}
+
+/* Refused for this reason, also where an earlier capture could be given again. */
+static void assert_part_refused(struct fixture *f, const char *db, struct capture *before,
+                                const char *why)
+{
+    struct err e;
+    assert_null(take_part(f, db, before, &e));
+    if (!strstr(e.text, why))
+        fail_msg("%s", e.text);
+}
+
+static struct capture *must_take_part(struct fixture *f, const char *db, struct capture *before)
+{
+    struct err e;
+    struct capture *c = take_part(f, db, before, &e);
+    if (!c)
+        fail_msg("%s", e.text);
     return c;
 }
 
 static void ids_used_outside_a_part_are_refused(void **state)
 {
-    static const struct meta_entry listed[] = {
-        {"a", "rp", 1, false}, {"b", "autogen", 2, false}, {"c", "autogen", 3, false}};
+    static const struct meta_entry listed[] = {{"a", "rp", 1, false},
+                                               {"b", "autogen", 2, false},
+                                               {"c", "autogen", 3, false},
+                                               {"a", "rp", 3, true}};
     struct fixture *f = *state;
     struct store *s = &f->store;
-    struct err e;
-    store_meta(s, listed, 3);
+    store_meta(s, listed, 4);
     store_text(s, "data/a/rp/1/000000001-000000001.tsm", "one");
+    store_text(s, "data/a/rp/3/000000001-000000001.tsm", "deleted, but not gone");
     store_text(s, "data/a/rp/9/000000001-000000001.tsm", "an id of nobody");
     store_text(s, "data/a/rp/2/000000001-000000001.tsm", "two");
     store_text(s, "data/c/autogen/3/000000001-000000001.tsm", "three");
     store_mkdir(s, "wal");
-    assert_null(take_part(f, "b", &e));
-    assert_non_null(strstr(e.text, "data/a/rp/2: meta.db does not list it"));
+    assert_part_refused(f, "b", NULL, "data/a/rp/2: meta.db does not list it");
     store_text(s, "data/b/autogen/2/000000001-000000001.tsm", "its own");
-    assert_null(take_part(f, "b", &e));
-    struct capture *c = take_part(f, "c", &e);
-    assert_non_null(c);
-    capture_unref(c);
+    assert_part_refused(f, "b", NULL, "data/a/rp/2");
+    capture_unref(must_take_part(f, "c", NULL));
     store_remove(s, "data/a/rp/2");
-    c = take_part(f, "b", &e); /* at once, although it was seen a moment ago */
-    assert_non_null(c);
+    capture_unref(must_take_part(f, "b", NULL)); /* although it was seen a moment ago */
+    store_text(s, "data/a/rp/002/000000001-000000001.tsm", "influxd takes it for 2");
+    reopen(f);
+    assert_part_refused(f, "b", NULL, "data/a/rp/002");
+}
+
+/* It may have come since an earlier capture, in which nothing has changed. */
+static void ids_used_later_outside_a_part_are_refused(void **state)
+{
+    static const struct meta_entry listed = {"b", "autogen", 2, false};
+    struct fixture *f = *state;
+    struct store *s = &f->store;
+    store_meta(s, &listed, 1);
+    store_text(s, "data/b/autogen/2/000000001-000000001.tsm", "its own");
+    store_mkdir(s, "wal");
+    struct capture *c = must_take_part(f, "b", NULL), *again = must_take_part(f, "b", c);
+    assert_ptr_equal(c, again);
+    capture_unref(again);
+    store_text(s, "data/a/rp/2/000000001-000000001.tsm", "another");
+    usleep(1100000); /* as long as the last look lasts */
+    assert_part_refused(f, "b", c, "data/a/rp/2");
     capture_unref(c);
 }
 
@@ -826,6 +864,7 @@ int main(void)
         T(what_is_listed_and_no_folder_is_refused),
         T(ids_used_twice_are_refused),
         T(ids_used_outside_a_part_are_refused),
+        T(ids_used_later_outside_a_part_are_refused),
         T(what_is_left_out_is_named),
         T(linked_shards_are_captured),
         T(stores_that_are_empty),
