@@ -10,19 +10,20 @@
 
 static const size_t nseparator = sizeof(SERIESKEY_SEPARATOR) - 1;
 
-/* As many replays of a WAL are cheaper than to put it down. */
+/* As many replays of a WAL are cheaper than to put it down, if all of it is of the measurement. */
 #define REPLAYS 4
 
 /* Keys that the processor's caches do not hold cost twice as much each, which is more than it takes to put
- * them down; of what is put down, as much is replayed as they hold well. */
+ * them down; of what is put down, as much is replayed at a time as they hold well, or as is in a range. */
 #define MOST_TOGETHER ((size_t)4 << 20)
-#define MOST_OF_PARTS ((size_t)1 << 20)
+#define LEAST_PART ((size_t)1 << 20)
 
 struct seriesstream {
     struct stream_query q;
     struct slice name;       /* escaped; memory of its own */
     struct walcache *wal;    /* the least series that are still to be given, or all */
     struct walranges *parts; /* the WAL, put down; NULL: it is not */
+    size_t part;             /* bytes that a replay of one of them may take */
     bool no_parts;           /* and cannot be */
     size_t wal_at;
     struct walcache_key wal_next; /* key.p NULL: there are no more in it */
@@ -75,21 +76,42 @@ static struct walreplay_query seriesstream_wal(const struct seriesstream *s, str
                                     .reader = s->q.reader};
 }
 
-/* Replays the WAL from this series on. */
+/* Bytes that a replay from this series on may take. */
+static size_t seriesstream_memory(const struct seriesstream *s, struct slice from)
+{
+    const size_t all = s->q.wal_memory;
+    if (s->parts)
+        return s->part;
+    return from.p || all < MOST_TOGETHER ? all : MOST_TOGETHER; /* more, once it is not put down */
+}
+
+static bool is_of_the_file(int r)
+{
+    return r < 0 && r != -EINTR && r != -ENOMEM && r != -EBADMSG;
+}
+
+/* Replays the WAL from this series on. What was put down of it may grow, as it is read: without room for
+ * that, the segments are read. */
 static int seriesstream_replay(struct seriesstream *s, struct slice from, struct err *e)
 {
-    const size_t all = s->q.wal_memory, most = s->parts ? MOST_OF_PARTS : MOST_TOGETHER;
-    const bool more = from.p && !s->parts; /* than is put down for */
-    const struct walcache_query q = {.of = seriesstream_wal(s, from),
-                                     .memory = more || all < most ? all : most,
-                                     .parts = s->parts};
+    struct walcache_query q = {
+        .of = seriesstream_wal(s, from), .memory = seriesstream_memory(s, from), .parts = s->parts};
+    struct err why = {0};
     walcache_unref(s->wal);
     s->wal = NULL;
-    int r = walcache_open(&q, &s->wal, e);
     s->wal_at = 0;
-    if (r == 0)
-        seriesstream_next_wal(s);
-    return r;
+    int r = walcache_open(&q, &s->wal, &why);
+    if (s->parts && is_of_the_file(r)) {
+        walranges_free(steal_ptr(&s->parts));
+        s->no_parts = true;
+        q.memory = s->q.wal_memory;
+        q.parts = NULL;
+        r = walcache_open(&q, &s->wal, &why);
+    }
+    if (r < 0)
+        return err_set(e, r, "%s", why.text);
+    seriesstream_next_wal(s);
+    return 0;
 }
 
 static int seriesstream_open_wal(struct seriesstream *s, struct err *e)
@@ -101,14 +123,12 @@ static int seriesstream_open_wal(struct seriesstream *s, struct err *e)
     return 0;
 }
 
-/* Whether to put down what is left of the WAL, of such a weight. Each time that the segments are read, all
- * of their records are, of whatever measurement. */
+/* Whether to put down the WAL, as much of it as was replayed. Each time that the segments are read, all of
+ * their records are, of whatever measurement. */
 static bool seriesstream_pays(const struct seriesstream *s, size_t weight)
 {
-    uint64_t segments = 0;
-    for (size_t i = 0; i < s->q.shard->nwal; i++)
-        segments += capture_member(s->q.capture, s->q.shard->wal[i])->attr.size;
-    return weight / REPLAYS > s->q.wal_memory || (weight > MOST_TOGETHER && weight > segments);
+    return weight / REPLAYS > s->q.wal_memory ||
+           (weight > MOST_TOGETHER && weight >= walcache_replayed(s->wal) / 2);
 }
 
 /* Puts the WAL down from this series on, if that pays. Without room for that, it is replayed instead. */
@@ -116,21 +136,22 @@ static int seriesstream_put_down(struct seriesstream *s, struct slice from, stru
 {
     struct err why = {0};
     const struct walreplay_query q = seriesstream_wal(s, from);
-    const size_t all = s->q.wal_memory, part = all < MOST_OF_PARTS ? all : MOST_OF_PARTS;
-    const struct walranges_limits l = {.memory = part,
-                                       .pages = all - part,
-                                       .weight = walcache_left(s->wal),
+    const size_t weight = walcache_left(s->wal), all = s->q.wal_memory;
+    if (s->parts || s->no_parts || !seriesstream_pays(s, weight))
+        return 0;
+    size_t part = 4 * (weight / WALRANGES_MOST);
+    part = part > LEAST_PART ? part : LEAST_PART;
+    s->part = part < all ? part : all;
+    const struct walranges_limits l = {.memory = s->part,
+                                       .pages = all - s->part,
+                                       .weight = weight,
                                        .folder = s->q.folder,
                                        .spilled = s->q.spilled};
-    if (s->parts || s->no_parts || !seriesstream_pays(s, l.weight))
-        return 0;
     walcache_unref(s->wal); /* which has been used */
     s->wal = NULL;
     int r = walranges_make(&q, &l, &s->parts, &why);
     s->no_parts = r < 0;
-    if (r == -EINTR || r == -ENOMEM || r == -EBADMSG)
-        return err_set(e, r, "%s", why.text);
-    return 0;
+    return r < 0 && !is_of_the_file(r) ? err_set(e, r, "%s", why.text) : 0;
 }
 
 /* Goes on in the WAL after the series that were replayed, from this one on if it is later (p NULL: no
@@ -140,14 +161,16 @@ static int seriesstream_more_wal(struct seriesstream *s, struct slice least, str
     struct slice rest;
     int r = 0;
     while (r == 0 && !s->wal_next.key.p && (rest = walcache_rest(s->wal)).p) {
-        if (least.p && slice_compare(least, rest) > 0)
+        const bool far =
+            least.p && slice_compare(least, rest) > 0; /* it is not known what is left */
+        if (far)
             rest = least;
         s->from_wal.n = 0;
         buffer_add(&s->from_wal, rest.p, rest.n);
         if (s->from_wal.failed)
             return no_memory(e);
         const struct slice from = {s->from_wal.p, s->from_wal.n};
-        r = seriesstream_put_down(s, from, e);
+        r = far ? 0 : seriesstream_put_down(s, from, e);
         if (r == 0)
             r = seriesstream_replay(s, from, e);
     }

@@ -14,8 +14,8 @@ struct stream_query {
     struct time_range range;
     size_t window;                       /* bytes of each window; 0: the default of tsmfile.h */
     size_t values;                       /* as many of a series are in memory; 0: whole blocks */
-    size_t wal_memory;                   /* bytes of the WAL at a time; 0: all (walcache.h) */
-    const char *folder;                  /* for a WAL that takes much more (walranges.h) */
+    size_t wal_memory;                   /* bytes of the WAL at most; 0: all (walcache.h) */
+    const char *folder;                  /* for a WAL of many keys (walranges.h) */
     struct points_spilled *spilled;      /* what is put down there; may be NULL */
     size_t deletes_memory;               /* bytes of the tombstones of a file; 0: all (deletes.h) */
     struct blockpool *pool;              /* memory for blocks; may be that of other streams too */

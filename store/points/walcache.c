@@ -12,7 +12,7 @@
 struct walcache {
     atomic_uint refs;
     struct keypass keys; /* grouped by series; a thing is a struct walcache_value */
-    size_t left;
+    size_t left, replayed;
 };
 
 _Static_assert(sizeof(struct walcache_value) == sizeof(struct keypass_thing), "a value is a thing");
@@ -92,9 +92,11 @@ static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_ty
         return err_set(r->e, -EINTR, "interrupted");
     if (keypass_fit(r->keys) < 0)
         return no_memory(r->e);
+    const size_t weight = RECORD_COST + len + count * sizeof(struct walcache_value);
+    r->cache->replayed += weight;
     if (walreplay_is_other(&r->q->of, k, &series))
         return 0;
-    r->cache->left += RECORD_COST + len + count * sizeof(struct walcache_value);
+    r->cache->left += weight;
     r->texts = type == VALUE_STRING;
     if (!keypass_wants(r->keys, series))
         return 0;
@@ -237,6 +239,11 @@ size_t walcache_memory(const struct walcache *w)
 size_t walcache_left(const struct walcache *w)
 {
     return w->left;
+}
+
+size_t walcache_replayed(const struct walcache *w)
+{
+    return w->replayed;
 }
 
 size_t walcache_count(const struct walcache *w)

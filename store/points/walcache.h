@@ -54,6 +54,8 @@ struct slice walcache_rest(const struct walcache *w);
 /* Bytes that it takes, and that others, from its first series on, would take beside it, about. */
 size_t walcache_memory(const struct walcache *w);
 size_t walcache_left(const struct walcache *w);
+/* The same of all records that were replayed, of whatever measurement. */
+size_t walcache_replayed(const struct walcache *w);
 
 /* The keys, by series and then by field, bytewise. */
 size_t walcache_count(const struct walcache *w);

@@ -9,13 +9,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* More ranges than half of the pages in memory (answer_spill.c) would put each record down by itself. */
-#define MOST_RANGES 128
 /* For the pages in memory, at least: an eighth of the records, up to this. With less they would be so small
  * that the 24 bytes for each are a good part of the WAL. */
 #define LEAST_PAGES_MEMORY ((size_t)1 << 20)
 #define RANGE_MEMORY ((size_t)512)
-#define SAMPLE (8 * MOST_RANGES)
+#define SAMPLE (8 * WALRANGES_MOST)
 
 enum record_kind { RECORD_SEGMENT, RECORD_VALUES, RECORD_REMOVE };
 
@@ -252,7 +250,7 @@ static int walranges_build(struct making *m, const struct walranges_limits *l)
     wanted = wanted < most ? wanted : most;
     int r = walreplay(m->q, &sample, m->e);
     if (r == 0)
-        r = walranges_split(m, wanted < MOST_RANGES ? wanted : MOST_RANGES);
+        r = walranges_split(m, wanted < WALRANGES_MOST ? wanted : WALRANGES_MOST);
     if (r == 0)
         r = walranges_open(m, l);
     if (r == 0)

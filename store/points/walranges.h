@@ -17,6 +17,9 @@
 
 struct walranges;
 
+/* More would put each record down by itself, as half of the pages in memory are fewer (answer_spill.c). */
+#define WALRANGES_MOST 128
+
 /* Where the file is, and how large a range is to be. */
 struct walranges_limits {
     size_t memory;      /* bytes that a range may take later, about */

@@ -6,10 +6,13 @@
 #include "tests/unit/chance.h"
 #include "tests/unit/memory_capture.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -19,6 +22,28 @@
 #define FIELD_NAMES 5
 #define TIMES 60 /* one shard has those to 40, the other those from 35 on */
 #define ROUNDS 150
+
+/* Uses of the file; from the one of this number on all fail, unless it is 0. */
+static size_t uses, fails_from;
+
+static bool use_fails(void)
+{
+    const bool fails = ++uses >= fails_from && fails_from > 0;
+    if (fails)
+        errno = ENOSPC;
+    return fails;
+}
+
+/* Stand-ins for those of the library. */
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
+{
+    return use_fails() ? -1 : syscall(SYS_pwrite64, fd, buf, n, off);
+}
+
+ssize_t pread(int fd, void *buf, size_t n, off_t off)
+{
+    return use_fails() ? -1 : syscall(SYS_pread64, fd, buf, n, off);
+}
 
 static const char *const measurements[] = {"m", "m", "m", "m", "m2", "m!", "m#!", "m$x"};
 static const char *const fields[FIELD_NAMES] = {"!", "#", "f", "f#!~#g", "~"};
@@ -360,6 +385,23 @@ static void test_no_folder(void **state)
     folder = NULL;
 }
 
+/* The same where the disk becomes full, while WALs are put down or when they are read from there. */
+static void test_no_room(void **state)
+{
+    size_t failed = 0;
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct memory *m = make_store();
+        uses = 0;
+        fails_from = 1 + random64() % 30;
+        check(m, 0, TIMES, 1, true);
+        failed += uses >= fails_from;
+        fails_from = 0;
+        capture_unref(&m->c);
+    }
+    assert_true(failed > ROUNDS / 10);
+}
+
 /* Keys of a tag "#!~" are read as those of an empty one, by influxd too: once, and at that place. */
 static void test_separator_within_tag(void **state)
 {
@@ -388,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_the_model),
         cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_separator_within_tag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
