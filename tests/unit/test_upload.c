@@ -627,22 +627,14 @@ static void test_zstd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_in_order),
-        T(test_odd_pieces),
-        T(test_early_flushes),
-        T(test_killed),
-        T(test_cut_off),
-        T(test_last_close),
-        T(test_again_and_again),
-        T(test_waits_for_another),
-        T(test_refusals),
-        T(test_rewrite),
-        T(test_holes),
-        T(test_streams),
-        T(test_dot_name),
-        T(test_abandon_while_waiting),
-        T(test_no_room),
-        T(test_zstd),
+        T(test_in_order),        T(test_odd_pieces),
+        T(test_early_flushes),   T(test_killed),
+        T(test_cut_off),         T(test_last_close),
+        T(test_again_and_again), T(test_waits_for_another),
+        T(test_refusals),        T(test_rewrite),
+        T(test_holes),           T(test_streams),
+        T(test_dot_name),        T(test_abandon_while_waiting),
+        T(test_no_room),         T(test_zstd),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);
