@@ -47,7 +47,7 @@ static int upload_end(struct upload *u, int code, const char *why, const struct 
     int r = wait_while_installing(u, who);
     if (r < 0)
         return r;
-    if (u->attempt == mine && !upload_dead(u) && u->state != UPLOAD_RESTORED)
+    if (u->attempt == mine && !upload_dead(u) && !u->told && u->state != UPLOAD_RESTORED)
         cancel(u, code, why);
     while (r == 0 && u->attempt == mine && u->state == UPLOAD_RECEIVING)
         r = feed_wait(u->feed, who);
@@ -68,7 +68,7 @@ static int upload_restart(struct upload *u, const struct tarball_reader *who)
     upload_reap(u);
     feed_reset(u->feed);
     u->state = UPLOAD_EMPTY;
-    u->cancelled = u->waits = u->killed = false;
+    u->cancelled = u->told = u->waits = u->killed = false;
     u->code = u->incomplete = 0;
     u->why.text[0] = 0;
     u->attempt++;
@@ -115,13 +115,13 @@ void upload_close(struct upload *u)
     lock_scope(&u->lock);
     const struct err before = u->why;
     bool last = --u->writers == 0 && !upload_dead(u);
-    bool begun = last && u->state == UPLOAD_RECEIVING;
+    const bool receiving = last && u->state == UPLOAD_RECEIVING, begun = receiving && !u->told;
     const char *why = u->incomplete ? before.text : u->killed ? KILLED : "ends early";
     if (u->incomplete && (begun || (last && u->state == UPLOAD_EMPTY)))
         account_ended(u->account, u, u->name, why); /* the flush has logged it */
     else if (begun)
         account_refused(u->account, u, u->name, why);
-    if (begun)
+    if (receiving)
         upload_end(u, u->incomplete ? u->incomplete : u->killed ? -EINTR : -EBADMSG, why, NULL);
     pthread_cond_broadcast(&u->changed);
 }
@@ -144,7 +144,7 @@ int upload_rewind(struct upload *u, const struct tarball_reader *who)
 static int upload_spoil(struct upload *u, int code, const struct tarball_reader *who,
                         const struct err *e)
 {
-    if (u->state == UPLOAD_RECEIVING && !u->cancelled) {
+    if (u->state == UPLOAD_RECEIVING && !u->cancelled && !u->told) {
         account_refused(u->account, u, u->name, e->text);
         upload_end(u, code, e->text, who);
     }
@@ -322,7 +322,8 @@ int upload_new(struct session *s, const char *name, const struct restore_request
 int upload_abandon(struct upload *u, const char *why, const struct tarball_reader *who)
 {
     lock_scope(&u->lock);
-    if (!upload_dead(u) && (u->state == UPLOAD_RECEIVING || u->state == UPLOAD_VERIFIED))
+    if (!upload_dead(u) && !u->told &&
+        (u->state == UPLOAD_RECEIVING || u->state == UPLOAD_VERIFIED))
         account_refused(u->account, u, u->name, why);
     return upload_end(u, -ECANCELED, why, who);
 }

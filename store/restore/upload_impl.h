@@ -40,6 +40,7 @@ struct upload {
     char *follows;                 /* or NULL; set before the first byte */
     enum upload_state state;
     bool cancelled; /* a writer has ended it: it will be REFUSED */
+    bool told;      /* its thread has logged why it ends: it will be REFUSED */
     int code;       /* of REFUSED, or soon to be */
     struct err why; /* the message for code, or else for incomplete */
     int incomplete; /* what the last flush returned, if nothing was written since; else 0 */

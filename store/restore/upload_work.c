@@ -33,7 +33,7 @@ static bool work_wants(void *arg, const char *name)
 }
 
 /* Whether to log what is done now; asked, and logged, under the lock. Of an upload that was ended, the
- * reason why stays the last line of the log. */
+ * reason why stays the last line of the log, but for a member that is just begun. */
 static bool work_says(const struct upload *u)
 {
     return !u->cancelled;
@@ -115,19 +115,22 @@ static void upload_becomes(struct upload *u, enum upload_state state, int code,
     pthread_cond_broadcast(&u->changed);
 }
 
-/* The lock is held. */
-static void work_say_unpacked(struct upload *u, const char *name, int r, size_t linked,
-                              const struct err *why)
+static void work_say_refused(struct upload *u, const char *name, const struct err *why)
 {
+    lock_scope(&u->lock);
     if (!work_says(u))
         return;
-    if (r == 0 && linked)
+    account_refused(u->account, u, name, why->text);
+    u->told = true;
+}
+
+/* The lock is held. */
+static void work_say_verified(struct upload *u, const char *name, size_t linked)
+{
+    if (linked)
         account_say(u->account, "%s is a cut that is retained here: %zu file%s linked, not written",
                     name, linked, linked == 1 ? " is" : "s are");
-    if (r == 0)
-        account_verified(u->account, u, name);
-    else
-        account_refused(u->account, u, name, why->text);
+    account_verified(u->account, u, name);
 }
 
 /* The last step of unpacking, whose result is r; of what was refused nothing is staged any more. */
@@ -141,7 +144,8 @@ static void work_unpacked(struct upload *u, const char *name, int r, size_t link
         pthread_mutex_lock(&u->lock);
         r = -ECANCELED;
     }
-    work_say_unpacked(u, name, r, linked, why);
+    if (r == 0)
+        work_say_verified(u, name, linked);
     feed_done(u->feed);
     upload_becomes(u, r == 0 ? UPLOAD_VERIFIED : UPLOAD_REFUSED, r, why);
     pthread_mutex_unlock(&u->lock);
@@ -179,9 +183,12 @@ static void *work_unpack(void *arg)
     const size_t linked = u->stage ? stage_match_linked(u->stage) : 0;
     stage_free(steal_ptr(&u->stage));
     wanted_free(steal_ptr(&u->wanted));
-    if (r < 0)
+    const char *shown = name ? name : "?";
+    if (r < 0) {
+        work_say_refused(u, shown, &why);
         work_give_up(u);
-    work_unpacked(u, name ? name : "?", r, linked, &why);
+    }
+    work_unpacked(u, shown, r, linked, &why);
     return NULL;
 }
 
