@@ -141,7 +141,7 @@ static int seriesstream_put_down(struct seriesstream *s, struct slice from, stru
         return 0;
     size_t part = 4 * (weight / WALRANGES_MOST);
     part = part > LEAST_PART ? part : LEAST_PART;
-    s->part = part < all ? part : all;
+    s->part = part < all / 2 ? part : all / 2 + 1;
     const struct walranges_limits l = {.memory = s->part,
                                        .pages = all - s->part,
                                        .weight = weight,

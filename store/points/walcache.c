@@ -28,7 +28,7 @@ struct replay {
     size_t steps;
     size_t segment;
     struct keypass_item *item; /* for the following values; NULL: they are skipped */
-    bool texts;                /* they are strings, and wanted by this replay or another one */
+    bool strings, texts;       /* they are; and are wanted by this replay or another one */
     struct err *e;
 };
 
@@ -94,6 +94,7 @@ static int walcache_on_key(void *ctx, const char *key, size_t len, enum value_ty
         return no_memory(r->e);
     const size_t weight = RECORD_COST + len + count * sizeof(struct walcache_value);
     r->cache->replayed += weight;
+    r->strings = type == VALUE_STRING;
     if (walreplay_is_other(&r->q->of, k, &series))
         return 0;
     r->cache->left += weight;
@@ -112,6 +113,8 @@ static int walcache_on_value(void *ctx, int64_t time, const union value *v, cons
     struct replay *r = ctx;
     struct walcache_value w = {time, *v};
     int rc = 0;
+    if (r->strings)
+        r->cache->replayed += v->s.len;
     if (r->texts)
         r->cache->left += v->s.len;
     if (!r->item)
