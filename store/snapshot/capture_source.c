@@ -334,6 +334,12 @@ static int source_attempt(struct capture_source *s, struct looking *l,
                                      .ndatabases = l->part ? l->part->ndatabases : 0,
                                      .has = source_selects,
                                      .ctx = &sel};
+    cleanup(capture_parts_clear) struct capture_parts parts = {.data_fd = roots.data,
+                                                               .wal_fd = roots.wal,
+                                                               .allow_left_out = s->allow_left_out,
+                                                               .wait = wait};
+    if (l->part && (r = source_prepare_part(s, &roots, &sel, &parts, e)) < 0)
+        return r;
     r = source_take_newest(s, &roots, newest, l->part ? &part : NULL, wait, e);
     if (r == 0) {
         capture_ref(&newest->c);
@@ -341,14 +347,8 @@ static int source_attempt(struct capture_source *s, struct looking *l,
     }
     if (r <= 0)
         return r;
-    cleanup(capture_parts_clear) struct capture_parts parts = {.data_fd = roots.data,
-                                                               .wal_fd = roots.wal,
-                                                               .allow_left_out = s->allow_left_out,
-                                                               .wait = wait};
     cleanup(window_free) struct window plan = {0};
     if (l->wanted && (r = marks_plan(s->catalog, roots.data, l->wanted, &plan, &l->later, e)) < 0)
-        return r;
-    if (l->part && (r = source_prepare_part(s, &roots, &sel, &parts, e)) < 0)
         return r;
     parts.part = l->part ? &part : NULL;
     parts.unlisted = &s->unlisted;
