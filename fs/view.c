@@ -190,6 +190,20 @@ static int view_look_into(struct fs *fs, struct view *v)
     return 0;
 }
 
+/* It has been looked into, with result rc. */
+static int view_end(struct fs *fs, struct view *v, int rc, const struct err *e)
+{
+    struct views *s = v->all;
+    pthread_mutex_lock(&s->lock);
+    if (s->reads != v && v->cut)
+        cutview_rest(v->cut);
+    pthread_mutex_unlock(&s->lock);
+    if (rc == 0 || !e->text[0])
+        return rc;
+    rc = cutfile_failed(fs, "at/", rc, e);
+    return rc == -ENOENT ? -ESTALE : rc; /* all of it is gone */
+}
+
 struct looked_up {
     struct view_node *dir;
     struct node **child;
@@ -216,7 +230,7 @@ static int view_folder_lookup(struct request *r, struct node *dir, const char *n
     if (snprintf(path, sizeof(path), "%s%s%s", above, *above ? "/" : "", name) >= (int)sizeof(path))
         return -ENAMETOOLONG;
     rc = cutview_find(v->cut, path, view_found, &found, &e);
-    return rc < 0 && e.text[0] ? cutfile_failed(r->fs, "at/", rc, &e) : rc;
+    return view_end(r->fs, v, rc, &e);
 }
 
 struct listed {
@@ -238,9 +252,10 @@ static int view_folder_list(struct request *r, struct node *dir, struct names *o
     struct listed listed = {v, out};
     struct err e = {0};
     int rc = view_look_into(r->fs, v);
-    if (rc == 0)
-        rc = cutview_list(v->cut, view_path_of(d), view_listed, &listed, &e);
-    return rc < 0 && e.text[0] ? cutfile_failed(r->fs, "at/", rc, &e) : rc;
+    if (rc < 0)
+        return rc;
+    rc = cutview_list(v->cut, view_path_of(d), view_listed, &listed, &e);
+    return view_end(r->fs, v, rc, &e);
 }
 
 static int top_getattr(struct request *r, struct node *n, struct handle *h, struct stat *st)
@@ -262,14 +277,15 @@ static int view_counted(void *ctx, size_t i, const struct cut_entry *e)
 /* How many folders are in a folder, which does not change. */
 static int view_count_folders(struct fs *fs, struct view_node *n, nlink_t *out)
 {
+    struct view *v = n->key.view;
     size_t found = atomic_load(&n->folders);
     struct err e = {0};
     if (!found) {
-        int rc = view_look_into(fs, n->key.view);
-        if (rc == 0 &&
-            (rc = cutview_list(n->key.view->cut, n->entry.path, view_counted, &found, &e)) < 0)
-            return cutfile_failed(fs, "at/", rc, &e);
+        int rc = view_look_into(fs, v);
         if (rc < 0)
+            return rc;
+        rc = cutview_list(v->cut, n->entry.path, view_counted, &found, &e);
+        if ((rc = view_end(fs, v, rc, &e)) < 0)
             return rc;
         atomic_store(&n->folders, ++found);
     }

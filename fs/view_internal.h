@@ -46,7 +46,7 @@ struct views {
     struct fs *fs;
     pthread_mutex_t lock; /* guards the lists and all that changes in views */
     struct view *list;
-    struct view *reads; /* the one that may have its manifests open */
+    struct view *reads; /* looked into last: the manifests of others are closed after use */
 };
 
 static inline const char *view_path_of(const struct view_node *n)

@@ -152,7 +152,7 @@ static int tars_open_state(struct cut_capture *k, uint64_t serial, struct err *e
 {
     int r = cutuse_begin(k->cuts, serial, &k->use, e);
     if (r == 0)
-        r = cutpages_of(k->use, &k->pages, e);
+        r = cutpages_of(k->use, true, &k->pages, e);
     if (r < 0)
         return r;
     k->head = *cutuse_head(k->use);

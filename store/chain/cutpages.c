@@ -32,6 +32,7 @@ struct found {
 struct cutpages {
     struct cuts *cuts;
     const struct cutuse *use; /* NULL: the stream stays */
+    bool sums;                /* the catalogue is asked for them */
     atomic_bool tired;        /* it is to rest */
     size_t n, files, npages;
     const char **marks;                 /* the path with which each page begins */
@@ -78,6 +79,7 @@ int cutpages_new(struct cuts *c, struct cutstream *s, struct cutpages **out, str
         return err_sys(e, -ENOMEM, "cuts");
     }
     p->cuts = c;
+    p->sums = true;
     p->stream = s;
     p->next = SIZE_MAX;
     pthread_mutex_init(&p->lock, NULL);
@@ -89,15 +91,17 @@ int cutpages_new(struct cuts *c, struct cutstream *s, struct cutpages **out, str
     return r;
 }
 
-int cutpages_of(const struct cutuse *u, struct cutpages **out, struct err *e)
+int cutpages_of(const struct cutuse *u, bool sums, struct cutpages **out, struct err *e)
 {
     struct cutstream *s = NULL;
     int r = cutuse_stream(u, &s, e);
     if (r == 0)
         r = cutpages_new(cutuse_cuts(u), s, out, e);
-    if (r == 0)
-        (*out)->use = u;
-    return r;
+    if (r < 0)
+        return r;
+    (*out)->use = u;
+    (*out)->sums = sums;
+    return 0;
 }
 
 /* The lock is held. */
@@ -172,7 +176,8 @@ static int cutpages_learn(struct cutpages *p, struct held_page *h)
 {
     autofree struct catalog_retained *known = NULL;
     const struct found *found = p->found[h->page.first / PAGE];
-    int r = p->cuts->snapshots ? cuts_known_sums(p->cuts, h->entries, h->page.n, &known) : 0;
+    int r =
+        p->sums && p->cuts->snapshots ? cuts_known_sums(p->cuts, h->entries, h->page.n, &known) : 0;
     for (size_t i = 0; r == 0 && i < h->page.n; i++) {
         struct cut_entry *e = &h->entries[i];
         const struct catalog_retained *s = found && found->sums[i].have_sum ? &found->sums[i]

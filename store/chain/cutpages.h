@@ -19,8 +19,9 @@ struct cutpages;
 /* Takes over the stream, just opened, also on failure, and reads all of it once. c must outlive *out.
  * Errors as cutstream_next. */
 int cutpages_new(struct cuts *c, struct cutstream *s, struct cutpages **out, struct err *e);
-/* The same of all that is in a cut, which must outlive *out. */
-int cutpages_of(const struct cutuse *u, struct cutpages **out, struct err *e);
+/* The same of all that is in a cut, which must outlive *out. sums: those that the manifests lack are asked of
+ * the catalogue. */
+int cutpages_of(const struct cutuse *u, bool sums, struct cutpages **out, struct err *e);
 void cutpages_free(struct cutpages *p); /* no page may be held; NULL is allowed */
 
 size_t cutpages_count(const struct cutpages *p);

@@ -20,7 +20,8 @@ static void seed_get(void *ctx, size_t i, struct catalog_file *f)
 {
     struct seed *s = ctx;
     const struct cut_entry *e = NULL;
-    (void)i;
+    if (i == 0) /* the catalogue may ask for all of them again */
+        s->failed = cutstream_restart(s->files, "meta", &s->why);
     if (s->failed == 0)
         s->failed = cutstream_next(s->files, &e, &s->why);
     if (!e)
@@ -48,7 +49,7 @@ static int seed_count(const struct cutuse *use, size_t *n, struct err *e)
 /* Files that cannot be read from the manifests now count as new at the next capture. */
 static int open_seed(struct catalog *catalog, const struct cutuse *use, struct err *e)
 {
-    struct seed s = {NULL};
+    struct seed s = {.failed = 0};
     struct catalog_files files = {.get = seed_get, .ctx = &s};
     struct catalog_record rec;
     cut_record(cutuse_head(use), &rec);
@@ -96,7 +97,9 @@ int cuts_open(struct snapshots *s, const char *state, struct cuts **out, struct 
     if (r == 0 && s) {
         /* A broken chain fails later calls that need cuts; everything else works. */
         r = open_seed_catalog(c, e);
-        r = r == -EBADMSG || r == -EINVAL ? 0 : r;
+        if (r == -ENFILE)
+            log_error("the catalogue is begun without the cuts: %s", e ? e->text : "");
+        r = r == -EBADMSG || r == -EINVAL || r == -ENFILE ? 0 : r;
     }
     if (r < 0) {
         cuts_close(c);

@@ -102,7 +102,11 @@ int cutuse_begin(struct cuts *c, uint64_t serial, struct cutuse **out, struct er
 
 int cutuse_stream(const struct cutuse *u, struct cutstream **out, struct err *e)
 {
-    return cutuse_open(u, false, out, e);
+    struct cut_info now;
+    int r = cuts_by_serial(u->cuts, u->head.serial, &now, e);
+    if (r == 0 && strcmp(now.head.id, u->head.id) != 0)
+        r = err_set(e, -ESTALE, "cut %s is not the one of before any more", u->head.id);
+    return r < 0 ? r : cutuse_open(u, false, out, e);
 }
 
 int cutuse_find(const struct cutuse *u, const char *path, struct cut_entry *out, struct err *e)

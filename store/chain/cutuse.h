@@ -34,7 +34,8 @@ const struct cutlist *cutuse_list(const struct cutuse *u);
  * the state is empty. */
 const struct file_attr *cutuse_top(const struct cutuse *u);
 
-/* The whole state: meta, data, wal and all below. The caller frees *out, before cutuse_end. */
+/* The whole state: meta, data, wal and all below. The caller frees *out, before cutuse_end. -ENOENT, -ESTALE:
+ * the cuts were taken away, or begun anew. */
 int cutuse_stream(const struct cutuse *u, struct cutstream **out, struct err *e);
 
 /* The file or folder of that path; its path is not set. -ENOENT, without a message. */

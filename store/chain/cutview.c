@@ -31,7 +31,7 @@ int cutview_open(struct cuts *c, uint64_t serial, struct cutview **out, struct e
         return err_sys(e, -ENOMEM, "cuts");
     int r = cutuse_begin(c, serial, &v->use, e);
     if (r == 0)
-        r = cutpages_of(v->use, &v->pages, e);
+        r = cutpages_of(v->use, false, &v->pages, e);
     if (r == 0)
         *out = steal_ptr(&v);
     return r;
@@ -69,12 +69,15 @@ static int cutview_step(struct cutview *v, const char *folder, size_t *i, cutvie
     if (r < 0)
         return r;
     const struct cut_entry *entry = cutpage_entry(page, here);
-    if (*folder && !path_below(entry->path, folder))
+    const char *rest = path_below(entry->path, folder);
+    if (!rest)
         return 1;
     ++*i;
     if (cut_is_folder(entry))
         r = cutpages_after(v->pages, entry->path, i, e);
-    return r < 0 ? r : fn(ctx, here, entry);
+    if (r < 0 || strchr(rest, '/')) /* its own folder is not in the manifests */
+        return r;
+    return fn(ctx, here, entry);
 }
 
 /* A folder comes before what is in it. */

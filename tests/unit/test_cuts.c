@@ -108,7 +108,7 @@ struct opened {
 static struct opened must_open(struct fixture *f, uint64_t serial)
 {
     cleanup(cutstream_freep) struct cutstream *s = NULL;
-    struct opened o = {NULL};
+    struct opened o = {.n = 0};
     struct err e = {0};
     const struct cut_entry *entry;
     int r = cutuse_begin(f->cuts, serial, &o.use, &e);
