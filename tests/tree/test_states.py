@@ -9,6 +9,7 @@ from lib.case import StoreTest
 from lib.cost import cost_of, memory_of
 from lib.cuts import INFLUXSNAP, CutFile, snap
 from lib.forge import Forgery
+from lib.mount import held_files
 from lib.stores import HandmadeStore, tsm, wal_entry
 
 FILES = 60_000
@@ -25,6 +26,21 @@ class StatesTest(StoreTest):
         store = HandmadeStore(self.folder / "store")
         store.shard("db", tsm={"000000001-000000001.tsm": tsm(b"x" * 40)}, wal={"_00001.wal": wal_entry(1)})
         self.store = store.write_meta()
+
+
+class ViewsTest(StatesTest):
+    CUTS = 30
+
+    def test_manifests(self):
+        """A look into each cut leaves those of one open, not those of all."""
+        shard = self.store / SHARD
+        for number in range(self.CUTS):
+            (shard / f"{number + 2:09}-000000001.tsm").write_bytes(tsm(b"y" * number))
+            snap(self.store, "cut")
+        with self.mounted(self.store) as mnt:
+            for number in range(self.CUTS - 1):
+                self.assertEqual(len(list((mnt / f"at/{number}" / SHARD).glob("*.tsm"))), number + 3)
+            self.assertLess(len(held_files(mnt, self.store / "influxfs/cuts")), 3 * self.CUTS)
 
 
 class CutTarTest(StatesTest):
@@ -61,6 +77,18 @@ class CutTarTest(StatesTest):
                 end = file.read(3000)
                 self.assertIn(line.encode(), end)
                 self.assertEqual(end[-2 * BLOCK:], bytes(2 * BLOCK))
+            self.assertLess(memory_of(mnt.pid()), MEMORY)
+
+    def test_browse(self):
+        """What is in it, by name; and each file that is asked for."""
+        with self.mounted(self.store) as mnt:
+            shard = mnt / "at/latest" / SHARD
+            names = os.listdir(shard)
+            self.assertEqual(sorted(names), [os.path.basename(self.name(number)) for number in range(FILES)])
+            for number in (0, FILES - 1, 127, 128, FILES // 2, 1):
+                self.assertEqual((mnt / "at/latest" / self.name(number)).read_bytes(), self.data)
+            self.assertEqual(shard.parent.stat().st_nlink, 3)
+            self.assertFalse((shard / "nobody").exists())
             self.assertLess(memory_of(mnt.pid()), MEMORY)
 
     @staticmethod
