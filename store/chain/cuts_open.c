@@ -16,7 +16,7 @@ struct seed {
     struct err why;
 };
 
-static void seed_get(void *ctx, size_t i, struct catalog_file *f)
+static void open_seed_get(void *ctx, size_t i, struct catalog_file *f)
 {
     struct seed *s = ctx;
     const struct cut_entry *e = NULL;
@@ -35,7 +35,7 @@ static void seed_get(void *ctx, size_t i, struct catalog_file *f)
     memcpy(f->sum, e->sum, SHA256_BYTES);
 }
 
-static int seed_count(const struct cutuse *use, size_t *n, struct err *e)
+static int open_seed_count(const struct cutuse *use, size_t *n, struct err *e)
 {
     cleanup(cutstream_freep) struct cutstream *s = NULL;
     const struct cut_entry *entry;
@@ -50,10 +50,10 @@ static int seed_count(const struct cutuse *use, size_t *n, struct err *e)
 static int open_seed(struct catalog *catalog, const struct cutuse *use, struct err *e)
 {
     struct seed s = {.failed = 0};
-    struct catalog_files files = {.get = seed_get, .ctx = &s};
+    struct catalog_files files = {.get = open_seed_get, .ctx = &s};
     struct catalog_record rec;
     cut_record(cutuse_head(use), &rec);
-    int r = seed_count(use, &files.n, e);
+    int r = open_seed_count(use, &files.n, e);
     if (r == 0)
         r = cutuse_stream(use, &s.files, e);
     if (r == 0)
