@@ -178,15 +178,17 @@ class Mount:
                 self.process.wait()
 
 
-def held_files(mnt, below):
-    """The store's files that the daemon holds open, as the kernel names them."""
+def open_files(pid):
+    """What a process holds open, as the kernel names it."""
     found = []
-    folder = f"/proc/{mnt.pid()}/fd"
-    for fd in os.listdir(folder):
+    for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            target = os.readlink(f"{folder}/{fd}")
-        except OSError:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
             continue
-        if target.startswith(str(below)):
-            found.append(target)
     return found
+
+
+def held_files(mnt, below):
+    """The store's files that the daemon holds open."""
+    return [name for name in open_files(mnt.pid()) if name.startswith(str(below))]

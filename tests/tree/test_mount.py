@@ -18,7 +18,7 @@ from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP
 from lib.files import HANG, run, sha256, wait_until
 from lib.influxd import CONFIG
-from lib.mount import INFLUXFS, Mount, has_ended, mounts_under
+from lib.mount import INFLUXFS, Mount, has_ended, mounts_under, open_files
 from lib.stores import TSM_HEADER, HandmadeStore, some_store
 
 NOBODY = 65534
@@ -65,25 +65,39 @@ class FormsTest(MountTest):
         self.assertEqual(self.folders_of(mnt), self.expected(self.store))
         self.assertEqual(len(self.files_of(mnt)), 25)
 
+    def mount_by(self, *words):
+        run(INFLUXFS, *words)
+        daemon, = filter(self.is_daemon, filter(str.isdigit, os.listdir("/proc")))
+        self.addCleanup(self.unmount, daemon)
+
+    def is_daemon(self, pid):
+        """Of this test: it has files of its folder open."""
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/exe") == os.path.realpath(INFLUXFS):
+                return any(link.startswith(f"{self.folder}/") for link in open_files(pid))
+        return False
+
+    def unmount(self, daemon):
+        """Until it has ended: it writes to the store's folder up to then."""
+        run("umount", self.point)
+        wait_until(lambda: has_ended(daemon), 30, "the daemon to end")
+
     def test_relative(self):
         os.chdir(self.folder)
-        run(INFLUXFS, "store", "point")
-        self.addCleanup(run, "umount", self.point)
+        self.mount_by("store", "point")
         self.assertEqual(len(self.files_of(self.point)), 25)
         self.assertEqual(self.folders_of(self.point), self.expected(self.store))
 
     def test_relative_options(self):
         os.chdir(self.store)
-        run(INFLUXFS, "-o", "meta=meta,data=data,wal=wal,state=st", "..", "../point")
-        self.addCleanup(run, "umount", self.point)
+        self.mount_by("-o", "meta=meta,data=data,wal=wal,state=st", "..", "../point")
         self.assertEqual(len(self.files_of(self.point)), 25)
         self.assertTrue((self.store / "st").is_dir())
 
     def test_trailing_slashes_and_links(self):
         (self.folder / "link").symlink_to(self.point)
         (self.folder / "stored").symlink_to(self.store)
-        run(INFLUXFS, f"{self.folder}/stored/", f"{self.folder}/link/")
-        self.addCleanup(run, "umount", self.point)
+        self.mount_by(f"{self.folder}/stored/", f"{self.folder}/link/")
         self.assertEqual(len(self.files_of(self.point)), 25)
 
     def test_overrides(self):
@@ -118,8 +132,7 @@ class FormsTest(MountTest):
         """After them, names may begin with one; and options of libfuse still count."""
         os.chdir(self.folder)
         os.rename("store", "-store")
-        run(INFLUXFS, "-o", "allow_root", "--", "-store", "point")
-        self.addCleanup(run, "umount", self.point)
+        self.mount_by("-o", "allow_root", "--", "-store", "point")
         self.assertEqual(len(self.files_of(self.point)), 25)
 
     def test_default_state(self):
