@@ -2,15 +2,14 @@
 /* points, as influxd answers: the same rows in the same order in any budget, from the beginning and from
  * any mark, of shards made by chance with series that have much in common; and where the file of what
  * memory does not hold fails, no wrong row and no wrong mark. */
+#include "tests/unit/full_disk.h"
 #include "tests/unit/memory_capture.h"
 #include "tests/unit/points_text.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,28 +18,6 @@
 
 static struct err err;
 static uint32_t chance = 1;
-
-/* Uses of files; from the one of this number on all fail, unless it is 0. */
-static size_t uses, fails_from;
-
-static bool use_fails(void)
-{
-    const bool fails = ++uses >= fails_from && fails_from > 0;
-    if (fails)
-        errno = ENOSPC;
-    return fails;
-}
-
-/* Stand-ins for those of the library. */
-ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
-{
-    return use_fails() ? -1 : syscall(SYS_pwrite64, fd, buf, n, off);
-}
-
-ssize_t pread(int fd, void *buf, size_t n, off_t off)
-{
-    return use_fails() ? -1 : syscall(SYS_pread64, fd, buf, n, off);
-}
 
 /* Fields and their types: those before "a" keep all series equal or are strings themselves, those after
  * it come after some tags. */

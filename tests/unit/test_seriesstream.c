@@ -4,15 +4,13 @@
  * between; and going on from each mark. */
 #include "store/points/points.h"
 #include "tests/unit/chance.h"
+#include "tests/unit/full_disk.h"
 #include "tests/unit/memory_capture.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,28 +20,6 @@
 #define FIELD_NAMES 5
 #define TIMES 60 /* one shard has those to 40, the other those from 35 on */
 #define ROUNDS 150
-
-/* Uses of the file; from the one of this number on all fail, unless it is 0. */
-static size_t uses, fails_from;
-
-static bool use_fails(void)
-{
-    const bool fails = ++uses >= fails_from && fails_from > 0;
-    if (fails)
-        errno = ENOSPC;
-    return fails;
-}
-
-/* Stand-ins for those of the library. */
-ssize_t pwrite(int fd, const void *buf, size_t n, off_t off)
-{
-    return use_fails() ? -1 : syscall(SYS_pwrite64, fd, buf, n, off);
-}
-
-ssize_t pread(int fd, void *buf, size_t n, off_t off)
-{
-    return use_fails() ? -1 : syscall(SYS_pread64, fd, buf, n, off);
-}
 
 static const char *const measurements[] = {"m", "m", "m", "m", "m2", "m!", "m#!", "m$x"};
 static const char *const fields[FIELD_NAMES] = {"!", "#", "f", "f#!~#g", "~"};
