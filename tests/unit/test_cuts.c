@@ -669,8 +669,9 @@ static void a_retained_file_cut_short(void **state)
     tarball_unref(t);
 }
 
-/* A copy of the file, of the same bytes and time, takes its place, as a restore would do it. */
-static void put_back(struct fixture *f, const char *rel)
+/* A copy of the file, of the same bytes and time, takes its place, as a restore would do it. The descriptor
+ * of the file that was there keeps its inode number from being given to the next one. */
+static int put_back(struct fixture *f, const char *rel)
 {
     autofree char *path = store_path(&f->store, rel), *aside = NULL;
     struct stat st;
@@ -686,6 +687,7 @@ static void put_back(struct fixture *f, const char *rel)
     assert_int_equal(fchmod(to, st.st_mode & 07777), 0);
     assert_int_equal(futimens(to, (struct timespec[]){st.st_atim, st.st_mtim}), 0);
     assert_int_equal(rename(aside, path), 0);
+    return steal_fd(&from);
 }
 
 /* The place, in the base, of a file. */
@@ -710,11 +712,11 @@ static void lost_files_are_retained_anew(void **state)
     autofree char *path = NULL;
     char meta[64];
     must_cut(f);
-    put_back(f, wal);
+    autoclose int first = put_back(f, wal);
     assert_false(must_cut(f).made);
     assert_true(asprintf(&path, "%s/cuts/files/0/%u", f->state, place_in_base(f, wal)) > 0);
     assert_int_equal(unlink(path), 0);
-    put_back(f, wal);
+    autoclose int second = put_back(f, wal);
     struct cut_result r = must_cut(f);
     assert_true(r.made);
     assert_int_equal(r.files, 1);
