@@ -64,7 +64,7 @@ static bool backup_view_is_over(const struct backup_view *v)
 {
     const struct lifetime *l = &v->sets->life;
     int64_t since = time_later(v->at_ns, l->closed_ns);
-    return !caller_alive(&v->process) || (!l->open && time_mono_ns() - since >= KEEP_NS);
+    return caller_has_ended(v->watch) || (!l->open && time_mono_ns() - since >= KEEP_NS);
 }
 
 static struct backup_view *backup_view_of(const struct backups *b, const struct caller *who)
@@ -87,6 +87,7 @@ static struct backup_sets *backup_view_set(struct backups *b, const struct calle
         before = v->sets;
     } else if ((v = calloc(1, sizeof(*v)))) {
         v->process = *who;
+        v->watch = caller_watch(who);
         LL_PREPEND(b->views, v);
     } else {
         return NULL; /* the process gets what the next look-up finds */
@@ -253,6 +254,7 @@ static struct backup_sets *backup_view_take_old(struct backups *b, bool all)
         return NULL;
     struct backup_sets *of = v->sets;
     *p = v->next;
+    cleanup_close(&v->watch);
     free(v);
     return of;
 }

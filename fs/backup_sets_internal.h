@@ -30,6 +30,7 @@ struct backup_sets {
 /* What a process has seen. */
 struct backup_view {
     struct caller process;
+    int watch; /* of the process */
     struct backup_sets *sets;
     int64_t at_ns;
     struct backup_view *next;

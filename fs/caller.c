@@ -5,13 +5,16 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 
 /* /proc files come in one read. */
 static bool read_proc(pid_t pid, const char *file, char *buf, size_t size)
@@ -57,9 +60,16 @@ bool caller_same(const struct caller *a, const struct caller *b)
     return a->pid == b->pid && a->start == b->start;
 }
 
-bool caller_alive(const struct caller *c)
+int caller_watch(const struct caller *c)
 {
-    return c->pid == 0 || stat_field(c->pid, STAT_START) == c->start;
+    const int fd = c->pid ? pidfd_open(c->pid, 0) : -1;
+    return fd >= 0 ? fd : c->pid ? -errno : -EINVAL;
+}
+
+bool caller_has_ended(int watch)
+{
+    struct pollfd p = {.fd = watch, .events = POLLIN};
+    return watch >= 0 ? poll(&p, 1, 0) == 1 : watch == -ESRCH;
 }
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))

@@ -14,8 +14,13 @@ struct caller {
 /* tid is what FUSE reports: a thread. */
 struct caller caller_of(pid_t tid);
 bool caller_same(const struct caller *a, const struct caller *b);
-/* Whether the process still runs. A process that cannot be seen counts as running. */
-bool caller_alive(const struct caller *c);
+
+/* A descriptor by which a caller of this moment is known to have ended, to be closed by the caller of
+ * this function; -errno where it cannot be seen, -ESRCH where it has ended. */
+int caller_watch(const struct caller *c);
+/* Whether the process has ended; watch is what caller_watch gave. One that cannot be seen counts as
+ * running. Never waits: a look at /proc might, for a process that starts another program. */
+bool caller_has_ended(int watch);
 
 /* Whether a thread that got a signal is about to end: the signal kills it, or asks it to end and is
  * not ignored. Other signals are common (Go programs preempt their threads with SIGURG). A thread

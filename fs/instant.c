@@ -23,6 +23,7 @@ struct instant {
 
 struct instant_hold {
     struct caller process;
+    int watch;  /* of the process */
     char *name; /* NULL: the process holds it */
     struct instant *of;
     struct lifetime life;
@@ -87,8 +88,10 @@ struct capture *instant_capture(const struct instant *i)
 
 static void hold_free(struct instant_hold *h)
 {
-    if (h)
-        free(h->name);
+    if (!h)
+        return;
+    cleanup_close(&h->watch);
+    free(h->name);
     free(h);
 }
 
@@ -98,6 +101,7 @@ static struct instant_hold *hold_new(const struct instant_holder *who)
     if (!h || (who->name && !(h->name = strdup(who->name))))
         return NULL;
     h->process = who->process;
+    h->watch = caller_watch(&h->process);
     return steal_ptr(&h);
 }
 
@@ -165,7 +169,7 @@ static bool hold_ends(const struct instants *s, const struct instant_hold *h, en
         return true;
     if (h->name || h->life.open)
         return false;
-    return why == HOLD_RESTORED || (h->of != s->list && !caller_alive(&h->process));
+    return why == HOLD_RESTORED || (h->of != s->list && caller_has_ended(h->watch));
 }
 
 static void instant_end_holds(struct instants *s, enum hold_end why)

@@ -4,9 +4,8 @@
 #include "store/base/lock.h"
 #include "store/base/processors.h"
 #include "store/base/time.h"
-#include "store/influx/process.h"
+#include "store/influx/processes.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,15 +54,12 @@ void pace_free(struct pace *p)
 static unsigned pace_find_influxds(clockid_t found[INFLUXDS])
 {
     unsigned n = 0;
-    autoclosedir DIR *proc = opendir("/proc");
-    const struct dirent *entry;
-    while (proc && n < INFLUXDS && (entry = readdir(proc))) {
-        struct process one;
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-            process_open(dirfd(proc), entry->d_name, &one) < 0)
-            continue;
-        n += one.is_influxd && clock_getcpuclockid(one.pid, &found[n]) == 0;
-        process_close(&one);
+    cleanup(processes_free) struct processes all;
+    if (processes_read(PROCESSES_NAMES, &all) < 0)
+        return 0;
+    for (size_t i = 0; i < all.n && n < INFLUXDS; i++) {
+        const struct process *p = &all.list[i].process;
+        n += p->is_influxd && clock_getcpuclockid(p->pid, &found[n]) == 0;
     }
     return n;
 }

@@ -7,7 +7,7 @@
 #include "fs/status.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
-#include "store/influx/process.h"
+#include "store/influx/processes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,9 +76,10 @@ int upload_file_flush(struct request *r, struct handle *h)
         return 0;
     }
     const bool written = upload_size(e->upload) > 0;
-    process_asks(r->ctx->pid);
+    struct process_away away;
+    processes_asked_by(&away, r->ctx->pid);
     int rc = upload_flush(e->upload, &who, &why);
-    process_is_answered(r->ctx->pid);
+    processes_answered(&away);
     if (rc < 0 && written)
         status_failed(r->fs->status, "restore", why.text);
     return rc;

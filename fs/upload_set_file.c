@@ -7,7 +7,7 @@
 #include "fs/status.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
-#include "store/influx/process.h"
+#include "store/influx/processes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,11 +78,12 @@ int upload_set_flush(struct request *r, struct handle *h)
 {
     const struct tarball_reader who = {request_interrupted, r};
     struct upload_entry *e = (struct upload_entry *)h->node;
+    struct process_away away;
     struct err why = {0};
-    process_asks(r->ctx->pid);
+    processes_asked_by(&away, r->ctx->pid);
     int rc =
         arrival_flush(((struct set_handle *)h)->of, caller_was_killed(r->ctx->pid), &who, &why);
-    process_is_answered(r->ctx->pid);
+    processes_answered(&away);
     if (rc < 0)
         status_failed(r->fs->status, "restore", why.text);
     lock_scope(&e->all->lock);

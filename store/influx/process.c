@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/influx/process.h"
 
-#include "store/base/array.h"
 #include "store/base/buffer.h"
 #include "store/base/cleanup.h"
 #include "store/base/dir.h"
-#include "store/base/lock.h"
 #include "store/base/path.h"
 
 #include <errno.h>
@@ -95,41 +93,6 @@ static bool process_runs_influxd(int dir)
     return strcmp(path_last(exe), "influxd") == 0;
 }
 
-/* Those that ask us now. */
-static pthread_mutex_t asking_lock = PTHREAD_MUTEX_INITIALIZER;
-static pid_t *asking;
-static size_t nasking;
-
-void process_asks(pid_t pid)
-{
-    lock_scope(&asking_lock);
-    if (array_grow(&asking, nasking))
-        asking[nasking++] = pid;
-}
-
-void process_is_answered(pid_t pid)
-{
-    lock_scope(&asking_lock);
-    for (size_t i = 0; i < nasking; i++)
-        if (asking[i] == pid) {
-            asking[i] = asking[--nasking];
-            break;
-        }
-    if (nasking == 0) {
-        free(asking);
-        asking = NULL;
-    }
-}
-
-static bool process_is_asking(pid_t pid)
-{
-    lock_scope(&asking_lock);
-    for (size_t i = 0; i < nasking; i++)
-        if (asking[i] == pid)
-            return true;
-    return false;
-}
-
 int process_open(int proc, const char *pid, struct process *out)
 {
     char state;
@@ -137,8 +100,6 @@ int process_open(int proc, const char *pid, struct process *out)
     autoclose int dir = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return gone(-errno);
-    if (process_is_asking(p.pid))
-        return -ESRCH;
     int r = process_read_status(dir, &state, p.name, sizeof(p.name));
     if (r < 0)
         return r;

@@ -41,13 +41,6 @@ struct process_file {
 int process_files(const struct process *p, bool writable_only,
                   int (*fn)(void *arg, const struct process_file *f), void *arg);
 
-/* A process asks this one, a FUSE daemon, for something that may wait for looks at processes; and it
- * has been answered. Between the two it counts as one that has gone: while it starts another program,
- * which closes files, most looks at its folder in /proc would wait for the answer. Any thread. Without
- * memory it is not noted. */
-void process_asks(pid_t pid);
-void process_is_answered(pid_t pid);
-
 /* Whether it holds a descriptor of a file of this name, in any folder. */
 bool process_holds_name(const struct process *p, const char *name);
 

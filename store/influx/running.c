@@ -3,10 +3,9 @@
 
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
-#include "store/base/dir.h"
 #include "store/base/path.h"
 #include "store/influx/names.h"
-#include "store/influx/process.h"
+#include "store/influx/processes.h"
 #include "store/influx/server.h"
 
 #include <errno.h>
@@ -41,29 +40,17 @@ static void scan_release(struct scan *s)
     free(s->open_files);
 }
 
-/* Calls fn for each process but our own. Those that have vanished are no error. */
-static int running_each_process(int (*fn)(void *arg, const struct process *p), void *arg,
+/* Calls fn for each process but our own. */
+static int running_each_process(enum processes_want want,
+                                int (*fn)(void *arg, const struct process_seen *p), void *arg,
                                 struct err *e)
 {
-    char self[32];
-    autoclose int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ssize_t len = proc < 0 ? -1 : readlinkat(proc, "self", self, sizeof(self) - 1);
-    if (len < 0)
-        return err_sys(e, -errno, "/proc: cannot see whether influxd is running");
-    self[len] = 0;
-    cleanup(dir_free) struct dir list = {0};
-    int r = dir_read(proc, &list);
+    cleanup(processes_free) struct processes all;
+    int r = processes_read(want, &all);
     if (r < 0)
         return err_sys(e, r, "/proc: cannot see whether influxd is running");
-    for (size_t i = 0; r == 0 && i < list.n; i++) {
-        struct process p;
-        uint64_t pid;
-        if (!name_is_shard(list.names[i], &pid) || strcmp(list.names[i], self) == 0 ||
-            process_open(proc, list.names[i], &p) < 0)
-            continue;
-        r = fn(arg, &p);
-        process_close(&p);
-    }
+    for (size_t i = 0; r == 0 && i < all.n; i++)
+        r = fn(arg, &all.list[i]);
     return r;
 }
 
@@ -78,14 +65,15 @@ static int find_places(const struct store_paths *p, struct place places[STORE_FO
     return 0;
 }
 
-static int remember(void *arg, const struct process_file *file)
+static int remember_files(struct scan *s, const struct process_seen *p)
 {
-    struct scan *s = arg;
-    if (!array_grow(&s->open_files, s->n))
-        return -ENOMEM;
-    struct open_file *f = &s->open_files[s->n++];
-    *f = (struct open_file){.file = *file, .pid = s->now->pid};
-    memcpy(f->name, s->now->name, sizeof(f->name));
+    for (size_t i = 0; i < p->n; i++) {
+        if (!array_grow(&s->open_files, s->n))
+            return err_sys(s->e, -ENOMEM, "/proc");
+        struct open_file *f = &s->open_files[s->n++];
+        *f = (struct open_file){.file = p->files[i], .pid = p->process.pid};
+        memcpy(f->name, p->process.name, sizeof(f->name));
+    }
     return 0;
 }
 
@@ -128,23 +116,21 @@ static int look_at_influxd(struct scan *s, const struct process *p)
 {
     cleanup(server_close) struct server server = {.root = -1, .cwd = -1};
     struct err why = {0};
-    int r = process_files(p, false, remember, s);
-    if (r < 0 && r != -ESRCH)
-        return opaque(s, r, strerrordesc_np(-r));
-    r = server_read(p, &server, &why);
+    int r = server_read(p, &server, &why);
     if (r == 0 || r == -ESRCH)
         return 0;
     return r < 0 ? opaque(s, r, why.text) : running_check_folders(s, &server);
 }
 
-static int look_at(void *arg, const struct process *p)
+static int look_at(void *arg, const struct process_seen *p)
 {
     struct scan *s = arg;
-    s->now = p;
-    if (p->is_influxd)
-        return look_at_influxd(s, p);
-    int r = process_files(p, true, remember, s);
-    return r == -ENOMEM ? err_sys(s->e, r, "/proc") : 0;
+    const bool influxd = p->process.is_influxd;
+    s->now = &p->process;
+    int r = remember_files(s, p);
+    if (r == 0 && (p->error == -ENOMEM || (p->error < 0 && p->error != -ESRCH && influxd)))
+        r = opaque(s, p->error, strerrordesc_np(-p->error));
+    return r == 0 && influxd ? look_at_influxd(s, &p->process) : r;
 }
 
 static int by_inode(const void *va, const void *vb)
@@ -265,7 +251,7 @@ int running_uses(const struct store_paths *p, struct err *e)
     cleanup(scan_release) struct scan s = {.paths = p, .e = e};
     int r = find_places(p, s.places, e);
     if (r == 0)
-        r = running_each_process(look_at, &s, e);
+        r = running_each_process(PROCESSES_FILES, look_at, &s, e);
     return r < 0 ? r : running_walk_trees(&s);
 }
 
@@ -344,9 +330,10 @@ static void running_say_other(struct comparison *c, const struct process *p,
                 (int)p->pid, c->paths->config, name, there, here, name);
 }
 
-static int running_compare(void *arg, const struct process *p)
+static int running_compare(void *arg, const struct process_seen *seen)
 {
     struct comparison *c = arg;
+    const struct process *p = &seen->process;
     struct place config;
     cleanup(server_close) struct server server = {.root = -1, .cwd = -1};
     if (!p->is_influxd || server_read(p, &server, NULL) != 1 || !server.paths.config ||
@@ -375,7 +362,7 @@ int running_mismatch(const struct store_paths *p, struct store_paths *seen, stru
         return err_sys(e, r, "%s", p->config);
     r = find_places(p, c.places, e);
     if (r == 0)
-        r = running_each_process(running_compare, &c, e);
+        r = running_each_process(PROCESSES_NAMES, running_compare, &c, e);
     if (r == 0 && seen)
         *seen = c.seen;
     else

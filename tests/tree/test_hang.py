@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib.files import CHECKOUT, HANG, run, wait_until
 from lib.mount import INFLUXFS, Mount, has_ended
-from lib.restores import RestoreTest, drop
+from lib.restores import RestoreTest, drop, tiny_store
 from lib.stores import some_store
 from lib.trees import whole_tree
 
@@ -271,3 +271,44 @@ class HangTest(RestoreTest):
             (self.store / "data").rename(self.store / "data.gone")
             run("df", other.point)
             (self.store / "data.gone").rename(self.store / "data")
+
+
+# It starts another program, which closes the file: when it has come there, nobody can look into it.
+STARTS_ANOTHER = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
+os.write(fd, b"some")
+print(flush=True)
+sys.stdin.readline()
+os.execv("/bin/true", ["true"])
+"""
+
+
+def nobody_looks_into(pid):
+    try:
+        subprocess.run(["cat", f"/proc/{pid}/maps"], check=True, capture_output=True, timeout=1)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+class OtherMountTest(RestoreTest):
+    """A process may wait for a daemon that does not answer, while nobody can look into it: what others do
+    with their stores goes on."""
+
+    def test_a_start_that_hangs(self):
+        other = self.mount(tiny_store(self.folder / "other"), "other-mnt")
+        mnt = self.mount(self.store)
+        with subprocess.Popen([sys.executable, "-c", STARTS_ANOTHER, other / "restore/some.tar"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starting:
+            starting.stdout.readline()
+            os.kill(other.pid(), signal.SIGSTOP)
+            try:
+                starting.stdin.write("\n")
+                starting.stdin.flush()
+                wait_until(lambda: nobody_looks_into(starting.pid), HANG, "the file to be closed")
+                run("cp", self.tar, mnt / "restore/", timeout=HANG)
+            finally:
+                os.kill(other.pid(), signal.SIGCONT)
+        self.assertEqual(starting.returncode, 0)
+        self.check_restored()

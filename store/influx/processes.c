@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/influx/processes.h"
+
+#include "store/base/array.h"
+#include "store/base/cleanup.h"
+#include "store/base/dir.h"
+#include "store/base/lock.h"
+#include "store/base/time.h"
+#include "store/influx/names.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define LOOK_MAX_NS (10 * SECOND_NS)
+
+/* One list of all processes; it belongs to those who wait for it and the threads that look for them. */
+struct sweep {
+    enum processes_want want;
+    int proc;
+    struct dir names;
+    size_t next; /* of names */
+    unsigned refs, turn;
+    struct process_away *at; /* what is looked at by the thread whose turn it is, or NULL */
+    int64_t since_ns;
+    bool done;
+    int failed;
+    struct processes found;
+};
+
+/* Guards all sweeps and the list of those away. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct process_away *away;
+
+static void processes_begin(void)
+{
+    cond_init(&changed);
+}
+
+static void process_seen_free(struct process_seen *p)
+{
+    process_close(&p->process);
+    free(p->files);
+}
+
+void processes_free(struct processes *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        process_seen_free(&p->list[i]);
+    free(p->list);
+    *p = (struct processes){.n = 0};
+}
+
+void processes_asked_by(struct process_away *a, pid_t pid)
+{
+    pthread_once(&once, processes_begin);
+    lock_scope(&lock);
+    a->pid = pid;
+    DL_APPEND(away, a);
+    pthread_cond_broadcast(&changed);
+}
+
+void processes_answered(struct process_away *a)
+{
+    lock_scope(&lock);
+    DL_DELETE(away, a);
+}
+
+static bool process_is_away(pid_t pid)
+{
+    const struct process_away *a;
+    assert_locked(&lock);
+    DL_SEARCH_SCALAR(away, a, pid, pid);
+    return a;
+}
+
+/* Called with the lock. */
+static void sweep_unref(struct sweep *s)
+{
+    if (--s->refs > 0)
+        return;
+    processes_free(&s->found);
+    dir_free(&s->names);
+    cleanup_close(&s->proc);
+    free(s);
+}
+
+static int process_seen_remember(void *arg, const struct process_file *file)
+{
+    struct process_seen *p = arg;
+    if (!array_grow(&p->files, p->n))
+        return -ENOMEM;
+    p->files[p->n++] = *file;
+    return 0;
+}
+
+/* 0, or -errno where there is nothing to remember of it. */
+static int sweep_look(const struct sweep *s, const char *name, struct process_seen *p)
+{
+    int r = process_open(s->proc, name, &p->process);
+    if (r < 0)
+        return r;
+    if (s->want == PROCESSES_FILES)
+        p->error = process_files(&p->process, !p->process.is_influxd, process_seen_remember, p);
+    if (!p->process.is_influxd)
+        process_close(&p->process);
+    return 0;
+}
+
+/* Called with the lock. */
+static void sweep_add(struct sweep *s, struct process_seen *p)
+{
+    if (!array_grow(&s->found.list, s->found.n)) {
+        s->failed = -ENOMEM;
+        process_seen_free(p);
+        return;
+    }
+    s->found.list[s->found.n++] = *p;
+}
+
+/* Called with the lock. false: the turn is another thread's now. */
+static bool sweep_one(struct sweep *s, const char *name)
+{
+    struct process_seen p = {.n = 0};
+    struct process_away at = {.pid = (pid_t)strtol(name, NULL, 10)};
+    const unsigned turn = s->turn;
+    if (process_is_away(at.pid))
+        return true;
+    s->at = &at;
+    s->since_ns = time_mono_ns();
+    pthread_mutex_unlock(&lock);
+    int r = sweep_look(s, name, &p);
+    pthread_mutex_lock(&lock);
+    if (s->turn != turn) {
+        DL_DELETE(away, &at);
+        process_seen_free(&p);
+        return false;
+    }
+    s->at = NULL;
+    if (r == 0)
+        sweep_add(s, &p);
+    return true;
+}
+
+static void *sweep_run(void *arg)
+{
+    struct sweep *s = arg;
+    uint64_t pid;
+    bool mine = true;
+    lock_scope(&lock);
+    while (mine && s->next < s->names.n && s->failed == 0) {
+        const char *name = s->names.names[s->next++];
+        if (name_is_shard(name, &pid))
+            mine = sweep_one(s, name);
+    }
+    if (mine) {
+        s->done = true;
+        pthread_cond_broadcast(&changed);
+    }
+    sweep_unref(s);
+    return NULL;
+}
+
+/* Called with the lock. */
+static int sweep_start(struct sweep *s, pthread_t *thread)
+{
+    int r = -pthread_create(thread, NULL, sweep_run, s);
+    if (r == 0)
+        s->refs++;
+    return r;
+}
+
+/* The thread that looks waits, maybe for this process: another one goes on with the next process.
+ * Called with the lock. */
+static int sweep_leave_behind(struct sweep *s, pthread_t *thread)
+{
+    pthread_detach(*thread);
+    s->turn++;
+    DL_APPEND(away, s->at);
+    s->at = NULL;
+    return sweep_start(s, thread);
+}
+
+/* Called with the lock. */
+static int sweep_wait(struct sweep *s)
+{
+    pthread_t thread;
+    int r = sweep_start(s, &thread);
+    while (r == 0 && !s->done) {
+        const int64_t now = time_mono_ns(), until = (s->at ? s->since_ns : now) + LOOK_MAX_NS;
+        if (s->at && (now >= until || process_is_away(s->at->pid)))
+            r = sweep_leave_behind(s, &thread);
+        else
+            cond_wait_until(&changed, &lock, until);
+    }
+    if (r < 0)
+        return r;
+    pthread_mutex_unlock(&lock);
+    pthread_join(thread, NULL);
+    pthread_mutex_lock(&lock);
+    return s->failed;
+}
+
+/* The caller's own process is left out of the names. */
+static int sweep_find(struct sweep *s)
+{
+    char self[32];
+    s->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t len = s->proc < 0 ? -1 : readlinkat(s->proc, "self", self, sizeof(self) - 1);
+    if (len < 0)
+        return -errno;
+    self[len] = 0;
+    int r = dir_read(s->proc, &s->names);
+    for (size_t i = 0; r == 0 && i < s->names.n; i++)
+        if (strcmp(s->names.names[i], self) == 0)
+            *s->names.names[i] = 0;
+    return r;
+}
+
+int processes_read(enum processes_want want, struct processes *out)
+{
+    pthread_once(&once, processes_begin);
+    *out = (struct processes){.n = 0};
+    struct sweep *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    *s = (struct sweep){.want = want, .proc = -1, .refs = 1};
+    int r = sweep_find(s);
+    lock_scope(&lock);
+    if (r == 0)
+        r = sweep_wait(s);
+    if (r == 0) {
+        *out = s->found;
+        s->found = (struct processes){.n = 0};
+    }
+    sweep_unref(s);
+    return r;
+}

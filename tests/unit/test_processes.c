@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* processes: a process that starts another program, and cannot be looked at while it closes the files of
+ * the old one, is left behind: at once where it asks us, else in a while. A stand-in for a function of the
+ * library waits as the kernel does. */
+#include "store/base/cleanup.h"
+#include "store/base/lock.h"
+#include "store/base/time.h"
+#include "store/influx/processes.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
+static pid_t closing;  /* the process that closes its files; 0: none does */
+static unsigned stuck; /* looks that wait for it */
+static pid_t children[2];
+
+static bool is_closing(int dir)
+{
+    char folder[64], link[64];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+    ssize_t n = syscall(SYS_readlinkat, AT_FDCWD, link, folder, sizeof(folder) - 1);
+    if (n < 0 || closing == 0)
+        return false;
+    folder[n] = 0;
+    snprintf(link, sizeof(link), "/proc/%d", (int)closing);
+    return strcmp(folder, link) == 0;
+}
+
+ssize_t readlinkat(int dir, const char *restrict name, char *restrict buf, size_t size)
+{
+    if (strcmp(name, "exe") == 0) {
+        lock_scope(&lock);
+        for (bool first = true; is_closing(dir); first = false) {
+            stuck += first;
+            pthread_cond_broadcast(&moved);
+            pthread_cond_wait(&moved, &lock);
+        }
+    }
+    return syscall(SYS_readlinkat, dir, name, buf, size);
+}
+
+static void close_files(pid_t pid)
+{
+    lock_scope(&lock);
+    closing = pid;
+    stuck = 0;
+    pthread_cond_broadcast(&moved);
+}
+
+static void until_stuck(void)
+{
+    lock_scope(&lock);
+    while (stuck == 0)
+        pthread_cond_wait(&moved, &lock);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        children[i] = fork();
+        if (children[i] == 0)
+            for (;;)
+                pause();
+    }
+    return children[0] < 0 || children[1] < 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    close_files(0);
+    time_shift(0, 0);
+    for (size_t i = 0; i < 2; i++) {
+        kill(children[i], SIGKILL);
+        waitpid(children[i], NULL, 0);
+    }
+    return 0;
+}
+
+static bool has(const struct processes *p, pid_t pid)
+{
+    size_t i = 0;
+    while (i < p->n && p->list[i].process.pid != pid)
+        i++;
+    return i < p->n;
+}
+
+/* Which of the two children are seen, a bit each. */
+static unsigned seen(void)
+{
+    cleanup(processes_free) struct processes all;
+    assert_int_equal(processes_read(PROCESSES_FILES, &all), 0);
+    assert_false(has(&all, getpid()));
+    return has(&all, children[0]) + 2U * has(&all, children[1]);
+}
+
+static void *see(void *arg)
+{
+    *(unsigned *)arg = seen();
+    return NULL;
+}
+
+/* Looks that were left behind end some time after what they waited for. */
+static void until_seen(unsigned which)
+{
+    while (seen() != which)
+        usleep(1000);
+}
+
+static void test_it_asks(void **state)
+{
+    struct process_away away;
+    unsigned which = 0;
+    pthread_t t;
+    (void)state;
+    assert_int_equal(seen(), 3);
+    close_files(children[0]);
+    assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
+    until_stuck();
+    processes_asked_by(&away, children[0]);
+    pthread_join(t, NULL);
+    assert_int_equal(which, 2);
+    assert_int_equal(seen(), 2);
+    processes_answered(&away);
+    assert_int_equal(seen(), 2); /* one look still waits for it */
+    close_files(0);
+    until_seen(3);
+}
+
+static void test_it_asks_others(void **state)
+{
+    struct process_away another;
+    unsigned which = 0;
+    pthread_t t;
+    (void)state;
+    close_files(children[1]);
+    assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
+    until_stuck();
+    time_shift(0, 11 * SECOND_NS);
+    processes_asked_by(&another, children[0]); /* wakes who waits */
+    pthread_join(t, NULL);
+    assert_true(which < 2);
+    assert_int_equal(seen(), 0);
+    processes_answered(&another);
+    assert_int_equal(seen(), 1);
+    close_files(0);
+    until_seen(3);
+}
+
+/* Many look at once, each with a thread that is left behind. */
+static void test_many_look(void **state)
+{
+    struct process_away away;
+    unsigned which[8] = {0};
+    pthread_t t[8];
+    (void)state;
+    close_files(children[0]);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, see, &which[i]), 0);
+    until_stuck();
+    processes_asked_by(&away, children[0]);
+    for (size_t i = 0; i < 8; i++) {
+        pthread_join(t[i], NULL);
+        assert_int_equal(which[i], 2);
+    }
+    processes_answered(&away);
+    close_files(0);
+    until_seen(3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_it_asks, begin, end),
+        cmocka_unit_test_setup_teardown(test_it_asks_others, begin, end),
+        cmocka_unit_test_setup_teardown(test_many_look, begin, end),
+    };
+    return cmocka_run_group_tests_name("processes", tests, NULL, NULL);
+}
