@@ -122,7 +122,7 @@ static void sweep_add(struct sweep *s, struct process_seen *p)
 }
 
 /* Called with the lock. false: the turn is another thread's now. */
-static bool sweep_one(struct sweep *s, const char *name)
+static bool processes_look_at(struct sweep *s, const char *name)
 {
     struct process_seen p = {.n = 0};
     struct process_away at = {.pid = (pid_t)strtol(name, NULL, 10)};
@@ -145,7 +145,7 @@ static bool sweep_one(struct sweep *s, const char *name)
     return true;
 }
 
-static void *sweep_run(void *arg)
+static void *processes_run(void *arg)
 {
     struct sweep *s = arg;
     uint64_t pid;
@@ -154,7 +154,7 @@ static void *sweep_run(void *arg)
     while (mine && s->next < s->names.n && s->failed == 0) {
         const char *name = s->names.names[s->next++];
         if (name_is_shard(name, &pid))
-            mine = sweep_one(s, name);
+            mine = processes_look_at(s, name);
     }
     if (mine) {
         s->done = true;
@@ -167,7 +167,7 @@ static void *sweep_run(void *arg)
 /* Called with the lock. */
 static int sweep_start(struct sweep *s, pthread_t *thread)
 {
-    int r = -pthread_create(thread, NULL, sweep_run, s);
+    int r = -pthread_create(thread, NULL, processes_run, s);
     if (r == 0)
         s->refs++;
     return r;
@@ -185,7 +185,7 @@ static int sweep_leave_behind(struct sweep *s, pthread_t *thread)
 }
 
 /* Called with the lock. */
-static int sweep_wait(struct sweep *s)
+static int processes_wait(struct sweep *s)
 {
     pthread_t thread;
     int r = sweep_start(s, &thread);
@@ -205,7 +205,7 @@ static int sweep_wait(struct sweep *s)
 }
 
 /* The caller's own process is left out of the names. */
-static int sweep_find(struct sweep *s)
+static int processes_find(struct sweep *s)
 {
     char self[32];
     s->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -228,10 +228,10 @@ int processes_read(enum processes_want want, struct processes *out)
     if (!s)
         return -ENOMEM;
     *s = (struct sweep){.want = want, .proc = -1, .refs = 1};
-    int r = sweep_find(s);
+    int r = processes_find(s);
     lock_scope(&lock);
     if (r == 0)
-        r = sweep_wait(s);
+        r = processes_wait(s);
     if (r == 0) {
         *out = s->found;
         s->found = (struct processes){.n = 0};
