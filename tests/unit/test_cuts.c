@@ -717,6 +717,7 @@ static void lost_files_are_retained_anew(void **state)
     assert_true(asprintf(&path, "%s/cuts/files/0/%u", f->state, place_in_base(f, wal)) > 0);
     assert_int_equal(unlink(path), 0);
     autoclose int second = put_back(f, wal);
+    assert_true(first >= 0 && second >= 0);
     struct cut_result r = must_cut(f);
     assert_true(r.made);
     assert_int_equal(r.files, 1);
