@@ -41,4 +41,8 @@ int walentry_walk(int type, const void *payload, size_t n, const struct walentry
  * times that. */
 int walread(const struct source *s, const struct walentry_visitor *v, struct err *e);
 
+/* Whether entries of a segment may delete something: a look at what lies around them alone. Where that
+ * cannot be told, as the segment is damaged or cannot be read, they may. */
+bool walread_may_delete(const struct source *s);
+
 #endif

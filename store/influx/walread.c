@@ -51,21 +51,29 @@ static int walread_replay(struct segment *g, int type, size_t n)
     return walentry_walk(type, g->plain, plain, g->v);
 }
 
-/* Reads the entry at g->at and moves past it. */
-static int walread_entry(struct segment *g)
+/* The type of the entry at g->at, and its length after the header. */
+static int walread_header(const struct segment *g, uint64_t *type, uint64_t *len)
 {
     uint8_t head[HEADER];
-    uint64_t type = 0, len = 0, left = g->s->size - g->at;
+    const uint64_t left = g->s->size - g->at;
     if (left < HEADER)
         return bad(g, "it is torn");
     int r = g->s->read(g->s->ctx, head, HEADER, g->at, g->e);
     if (r < 0)
         return r;
     struct bytes b = {head, HEADER};
-    bytes_be(&b, 1, &type);
-    bytes_be(&b, 4, &len);
-    if (len == 0 || len > left - HEADER)
-        return bad(g, "it is torn");
+    bytes_be(&b, 1, type);
+    bytes_be(&b, 4, len);
+    return *len == 0 || *len > left - HEADER ? bad(g, "it is torn") : 0;
+}
+
+/* Reads the entry at g->at and moves past it. */
+static int walread_entry(struct segment *g)
+{
+    uint64_t type = 0, len = 0;
+    int r = walread_header(g, &type, &len);
+    if (r < 0)
+        return r;
     if (!array_renew(&g->packed, &g->packed_cap, (size_t)len))
         return no_memory(g);
     r = g->s->read(g->s->ctx, g->packed, (size_t)len, g->at + HEADER, g->e);
@@ -73,6 +81,16 @@ static int walread_entry(struct segment *g)
         r = walread_replay(g, (int)type, (size_t)len);
     g->at += HEADER + len;
     return r;
+}
+
+bool walread_may_delete(const struct source *s)
+{
+    struct segment g = {.s = s};
+    uint64_t type = 0, len = 0;
+    for (; g.at < s->size; g.at += HEADER + len)
+        if (walread_header(&g, &type, &len) < 0 || type != WALENTRY_WRITE)
+            return true;
+    return false;
 }
 
 int walread(const struct source *s, const struct walentry_visitor *v, struct err *e)

@@ -52,7 +52,8 @@ static int all_start(struct points_all *a, struct err *e)
 {
     int r = 0;
     a->started = true;
-    for (size_t i = 0; r == 0 && i < a->nparts; i++)
+    /* The last first: what is made aside was begun with the first. */
+    for (size_t i = a->nparts; r == 0 && i-- > 0;)
         r = all_advance(a, i, e);
     return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The schema of a WAL. A value counts unless a later delete covers it: the segments are read twice,
- * first for the deletes, so that no values have to be kept. */
+/* The schema of a WAL. A value counts unless a later delete covers it: segments with deletes are read
+ * twice, first for these, so that no values have to be kept. */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/influx/walentry.h"
@@ -129,8 +129,11 @@ int schema_add_wal(struct schema *o, const struct source *const *segments, size_
     cleanup(replay_clear) struct replay r = {.o = o};
     const struct walentry_visitor first = {.remove = wal_keep_removal, .ctx = &r};
     const struct walentry_visitor second = {wal_on_key, wal_on_value, wal_count_removal, &r};
+    bool deletes = false;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n; i++)
+    for (size_t i = 0; !deletes && i < n; i++)
+        deletes = walread_may_delete(segments[i]);
+    for (size_t i = 0; deletes && rc == 0 && i < n; i++)
         rc = wal_replay(segments[i], &first, o->allow_damage, e);
     r.removed = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)

@@ -5,26 +5,17 @@
 #include "store/base/cleanup.h"
 #include "store/points/filekeys.h"
 #include "store/points/streamfields.h"
+#include "store/points/walfeed.h"
 
 #include <errno.h>
 
 static const size_t nseparator = sizeof(SERIESKEY_SEPARATOR) - 1;
 
-/* As many replays of a WAL are cheaper than to put it down, if all of it is of the measurement. */
-#define REPLAYS 4
-
-/* Keys that the processor's caches do not hold cost twice as much each, which is more than it takes to put
- * them down; of what is put down, as much is replayed at a time as they hold well, or as is in a range. */
-#define MOST_TOGETHER ((size_t)4 << 20)
-#define LEAST_PART ((size_t)1 << 20)
-
 struct seriesstream {
     struct stream_query q;
-    struct slice name;       /* escaped; memory of its own */
-    struct walcache *wal;    /* the least series that are still to be given, or all */
-    struct walranges *parts; /* the WAL, put down; NULL: it is not */
-    size_t part;             /* bytes that a replay of one of them may take */
-    bool no_parts;           /* and cannot be */
+    struct slice name;    /* escaped; memory of its own */
+    struct walfeed *feed; /* of the WAL; NULL: all of that is known */
+    struct walcache *wal; /* a part of it, the feed's, or all; NULL: before the first part */
     size_t wal_at;
     struct walcache_key wal_next; /* key.p NULL: there are no more in it */
     struct filekeys *keys;
@@ -32,7 +23,6 @@ struct seriesstream {
     size_t looked;          /* for beginnings of the first key's series up to this length */
     size_t found;           /* bytes of the one at which `ahead` is; 0: none */
     struct buffer sought;   /* the first bytes of its keys */
-    struct buffer from_wal; /* the series from which `wal` was replayed */
     struct buffer last;     /* the key of the series given last, or of that to continue with */
     bool any, again;        /* whether there is one; it is still to be given */
     int64_t from;           /* if so, with values from this time on */
@@ -53,128 +43,33 @@ void seriesstream_free(struct seriesstream *s)
     filekeys_free(s->keys);
     buffer_free(&s->sought);
     buffer_free(&s->last);
-    buffer_free(&s->from_wal);
-    walcache_unref(s->wal);
-    walranges_free(s->parts);
+    walcache_unref(s->feed ? NULL : s->wal);
+    walfeed_free(s->feed);
     free((char *)s->name.p);
     free(s);
 }
 
 static void seriesstream_next_wal(struct seriesstream *s)
 {
-    if (!walcache_next(s->wal, s->name, &s->wal_at, &s->wal_next))
+    if (!s->wal || !walcache_next(s->wal, s->name, &s->wal_at, &s->wal_next))
         s->wal_next.key.p = NULL;
-}
-
-static struct walreplay_query seriesstream_wal(const struct seriesstream *s, struct slice from)
-{
-    return (struct walreplay_query){.capture = s->q.capture,
-                                    .shard = s->q.shard,
-                                    .measurement = &s->name,
-                                    .from = from,
-                                    .gaps = s->q.gaps,
-                                    .reader = s->q.reader};
-}
-
-/* Bytes that a replay from this series on may take. */
-static size_t seriesstream_memory(const struct seriesstream *s, struct slice from)
-{
-    const size_t all = s->q.wal_memory;
-    if (s->parts)
-        return s->part;
-    return from.p || all < MOST_TOGETHER ? all : MOST_TOGETHER; /* more, once it is not put down */
-}
-
-static bool is_of_the_file(int r)
-{
-    return r < 0 && r != -EINTR && r != -ENOMEM && r != -EBADMSG;
-}
-
-/* Replays the WAL from this series on. What was put down of it may grow, as it is read: without room for
- * that, the segments are read. */
-static int seriesstream_replay(struct seriesstream *s, struct slice from, struct err *e)
-{
-    struct walcache_query q = {
-        .of = seriesstream_wal(s, from), .memory = seriesstream_memory(s, from), .parts = s->parts};
-    struct err why = {0};
-    walcache_unref(s->wal);
-    s->wal = NULL;
-    s->wal_at = 0;
-    int r = walcache_open(&q, &s->wal, &why);
-    if (s->parts && is_of_the_file(r)) {
-        walranges_free(steal_ptr(&s->parts));
-        s->no_parts = true;
-        q.memory = s->q.wal_memory;
-        q.parts = NULL;
-        r = walcache_open(&q, &s->wal, &why);
-    }
-    if (r < 0)
-        return err_set(e, r, "%s", why.text);
-    seriesstream_next_wal(s);
-    return 0;
 }
 
 static int seriesstream_open_wal(struct seriesstream *s, struct err *e)
 {
+    const struct walfeed_query q = {.of = {.capture = s->q.capture,
+                                           .shard = s->q.shard,
+                                           .measurement = &s->name,
+                                           .gaps = s->q.gaps,
+                                           .reader = s->q.reader},
+                                    .memory = s->q.wal_memory,
+                                    .folder = s->q.folder,
+                                    .spilled = s->q.spilled};
     if (!s->q.wal)
-        return seriesstream_replay(s, (struct slice){NULL, 0}, e);
+        return walfeed_open(&q, &s->feed) < 0 ? no_memory(e) : 0;
     s->wal = walcache_ref(s->q.wal);
     seriesstream_next_wal(s);
     return 0;
-}
-
-/* Whether to put down the WAL, as much of it as was replayed. Each time that the segments are read, all of
- * their records are, of whatever measurement. */
-static bool seriesstream_pays(const struct seriesstream *s, size_t weight)
-{
-    return weight / REPLAYS > s->q.wal_memory ||
-           (weight > MOST_TOGETHER && weight >= walcache_replayed(s->wal) / 2);
-}
-
-/* Puts the WAL down from this series on, if that pays. Without room for that, it is replayed instead. */
-static int seriesstream_put_down(struct seriesstream *s, struct slice from, struct err *e)
-{
-    struct err why = {0};
-    const struct walreplay_query q = seriesstream_wal(s, from);
-    const size_t weight = walcache_left(s->wal), all = s->q.wal_memory;
-    if (s->parts || s->no_parts || !seriesstream_pays(s, weight))
-        return 0;
-    size_t part = 4 * (weight / WALRANGES_MOST);
-    part = part > LEAST_PART ? part : LEAST_PART;
-    s->part = part < all / 2 ? part : all / 2 + 1;
-    const struct walranges_limits l = {.memory = s->part,
-                                       .pages = all - s->part,
-                                       .weight = weight,
-                                       .folder = s->q.folder,
-                                       .spilled = s->q.spilled};
-    walcache_unref(s->wal); /* which has been used */
-    s->wal = NULL;
-    int r = walranges_make(&q, &l, &s->parts, &why);
-    s->no_parts = r < 0;
-    return r < 0 && !is_of_the_file(r) ? err_set(e, r, "%s", why.text) : 0;
-}
-
-/* Goes on in the WAL after the series that were replayed, from this one on if it is later (p NULL: no
- * matter). */
-static int seriesstream_more_wal(struct seriesstream *s, struct slice least, struct err *e)
-{
-    struct slice rest;
-    int r = 0;
-    while (r == 0 && !s->wal_next.key.p && (rest = walcache_rest(s->wal)).p) {
-        const bool far =
-            least.p && slice_compare(least, rest) > 0; /* it is not known what is left */
-        if (far)
-            rest = least;
-        s->from_wal.n = 0;
-        buffer_add(&s->from_wal, rest.p, rest.n);
-        if (s->from_wal.failed)
-            return no_memory(e);
-        const struct slice from = {s->from_wal.p, s->from_wal.n};
-        r = far ? 0 : seriesstream_put_down(s, from, e);
-        if (r == 0)
-            r = seriesstream_replay(s, from, e);
-    }
-    return r;
 }
 
 int seriesstream_open(const struct stream_query *q, struct seriesstream **out, struct err *e)
@@ -206,6 +101,19 @@ static bool is_past(const struct seriesstream *s, struct slice series)
 {
     int c = s->any ? slice_compare(series, seriesstream_last(s)) : 1;
     return c < 0 || (c == 0 && !s->again);
+}
+
+/* Goes on in the WAL after the series of this part; those before `least` (p NULL: none) are past. */
+static int seriesstream_more_wal(struct seriesstream *s, struct slice least, struct err *e)
+{
+    int r = s->feed ? 1 : 0;
+    while (r == 1 && !s->wal_next.key.p && (r = walfeed_next(s->feed, least, &s->wal, e)) == 1) {
+        s->wal_at = 0;
+        do
+            seriesstream_next_wal(s);
+        while (least.p && s->wal_next.key.p && is_past(s, s->wal_next.series));
+    }
+    return r < 0 ? r : 0;
 }
 
 /* A key that cannot be used: 0 if it may be left out. */

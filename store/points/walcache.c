@@ -52,11 +52,11 @@ void walcache_unref(struct walcache *w)
 }
 
 /* -EBADMSG if a key has no field, or the field has another type here. */
-static int walcache_check_key(struct replay *r, struct slice key, enum value_type type,
-                              const struct keypass_item *n)
+static int walcache_check_key(struct replay *r, struct slice key, size_t nseries,
+                              enum value_type type, const struct keypass_item *n)
 {
     const enum value_type before = n ? (enum value_type)n->type : type;
-    if (n && before == type)
+    if (n ? before == type : key.n > nseries + sizeof(SERIESKEY_SEPARATOR) - 1)
         return 0;
     autofree char *path = walreplay_path(&r->q->of, r->segment);
     if (!path)
@@ -69,7 +69,7 @@ static int walcache_take_key(struct replay *r, struct slice key, size_t nseries,
                              enum value_type type)
 {
     struct keypass_item *n = keypass_find(r->keys, key);
-    int rc = walcache_check_key(r, key, type, n);
+    int rc = walcache_check_key(r, key, nseries, type, n);
     if (rc < 0)
         return rc;
     if (!n && !(n = keypass_add(r->keys, key, nseries)))

@@ -1,95 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* walranges: what is replayed of a WAL that was put down is what a replay of its segments gives: values,
  * deletes, and which fields had two types. */
-#include "store/points/walcache.h"
-#include "tests/unit/chance.h"
-#include "tests/unit/memory_capture.h"
+#include "tests/unit/chance_wal.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
-#define FOLDER "wal/db/rp/1"
 #define ROUNDS 60
-#define SEGMENTS 3
 #define RECORDS 400
-
-static const struct shard_files shard = {
-    .db = "db", .rp = "rp", .id = 1, .nwal = SEGMENTS, .wal = (size_t[]){0, 1, 2}};
-static const struct slice m = {"m", 1}, nothing = {NULL, 0}, least = {"", 0};
-
-static void some_key(char key[64])
-{
-    static const char *const fields[] = {"f", "i", "s", "#!~#"};
-    sprintf(key, "%s,t=%u" SERIESKEY_SEPARATOR "%s", random64() % 5 ? "m" : "m2",
-            (unsigned)(random64() % 60), fields[random64() % 4]);
-}
-
-/* A record of some type: a field may get two. */
-static void some_record(struct buffer *segment)
-{
-    static const char *const values[] = {[VALUE_FLOAT] = "%u=1.5 %u=-2",
-                                         [VALUE_INTEGER] = "%u=7 %u=8",
-                                         [VALUE_BOOLEAN] = "%u=true %u=false",
-                                         [VALUE_STRING] = "%u=one %u=" /* empty */,
-                                         [VALUE_UNSIGNED] = "%u=7 %u=9"};
-    char key[64], points[64];
-    const enum value_type usual = random64() % 8 ? VALUE_STRING : VALUE_INTEGER;
-    const enum value_type type = random64() % 40 ? usual : (enum value_type)(random64() % 5);
-    const unsigned at = (unsigned)(random64() % 30);
-    some_key(key);
-    if (random64() % 5 == 0) {
-        wal_delete(segment, key, at, random64() % 3 ? at + 5 : INT64_MAX);
-        return;
-    }
-    snprintf(points, sizeof(points), values[type], at, (unsigned)(random64() % 30));
-    wal_write(segment, &(struct field_text){key, type, points});
-}
-
-static struct memory *some_wal(void)
-{
-    static const char *const names[] = {"_00001.wal", "_00002.wal", "_00003.wal"};
-    struct memory *memory = memory_new();
-    for (size_t i = 0; i < SEGMENTS; i++) {
-        struct buffer segment = {0};
-        for (size_t n = 1 + random64() % RECORDS; n > 0; n--)
-            some_record(&segment);
-        memory_add(memory, FOLDER, names[i], segment);
-    }
-    return memory;
-}
-
-/* The lines, each once: what is told may be told again. */
-static void say(void *ctx, const char *words)
-{
-    struct buffer *said = ctx;
-    char line[512];
-    const int n = snprintf(line, sizeof(line), "%s\n", words);
-    if (!said->p || !memmem(said->p, said->n, line, (size_t)n))
-        buffer_add(said, line, (size_t)n);
-}
-
-static void put_keys(struct buffer *out, const struct walcache *w)
-{
-    for (size_t i = 0; i < walcache_count(w); i++) {
-        const struct walcache_key k = walcache_at(w, i);
-        buffer_text(out, "%.*s/%d", (int)k.key.n, k.key.p, k.type);
-        for (size_t v = 0; v < k.n; v++) {
-            const union value *value = &k.values[v].value;
-            buffer_text(out, " %" PRId64 "=", k.values[v].time);
-            if (k.type == VALUE_STRING)
-                buffer_text(out, "'%.*s'", (int)value->s.len, k.text + value->s.off);
-            else if (k.type == VALUE_BOOLEAN)
-                buffer_text(out, "%d", value->b);
-            else
-                buffer_text(out, "%" PRIx64, value->u);
-        }
-        buffer_text(out, "\n");
-    }
-}
 
 /* All keys of the measurement, by as many replays as it takes. */
 static void replay_all(struct memory *memory, struct walranges *parts, size_t limit,
@@ -157,7 +78,7 @@ static void test_like_the_segments(void **state)
     (void)state;
     size_t told = 0, files = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        struct memory *memory = some_wal();
+        struct memory *memory = some_wal(RECORDS);
         struct points_spilled spilled = {0};
         struct walranges *parts;
         struct err e = {0};
@@ -191,7 +112,7 @@ static void test_like_the_segments(void **state)
 /* Where nothing can be put down, that is said, and the segments can still be read. */
 static void test_no_room(void **state)
 {
-    struct memory *memory = some_wal();
+    struct memory *memory = some_wal(RECORDS);
     struct walranges *parts;
     struct err e = {0};
     (void)state;
