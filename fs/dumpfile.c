@@ -27,13 +27,17 @@ struct dumptext {
 /* What one dump takes at least, as with less it would ask its file for each row several times. */
 #define LEAST_SHARE ((size_t)1 << 20)
 
+/* With more, line protocol is no faster: it has nothing for each series. */
+#define ENOUGH_FOR_LINES ((size_t)8 << 20)
+
 /* Half of what is left, so that the first one has most; but something in any case. */
-static size_t dumpfile_share(struct dumps *all)
+static size_t dumpfile_share(struct dumps *all, enum dump_format format)
 {
     size_t whole = all->fs->options->memory ? all->fs->options->memory : POINTS_MEMORY;
     lock_scope(&all->lock);
     size_t left = whole > all->memory ? whole - all->memory : 0;
     size_t share = left / 2 > whole / 16 ? left / 2 : whole / 16;
+    share = format != DUMP_LP || share < ENOUGH_FOR_LINES ? share : ENOUGH_FOR_LINES;
     share = share > LEAST_SHARE ? share : LEAST_SHARE;
     all->memory += share;
     return share;
@@ -60,7 +64,7 @@ static int dumpfile_begin(const struct generated *g, struct schema_cache *c,
     if (!t)
         return err_sys(e, -ENOMEM, "a dump");
     t->all = g->fs->dumps;
-    t->memory = dumpfile_share(t->all);
+    t->memory = dumpfile_share(t->all, q.format);
     q.memory = t->memory;
     q.folder = t->all->fs->state;
     q.spilled = &t->all->spilled;
