@@ -15,8 +15,8 @@ struct caller {
 struct caller caller_of(pid_t tid);
 bool caller_same(const struct caller *a, const struct caller *b);
 
-/* A descriptor by which a caller of this moment is known to have ended, to be closed by the caller of
- * this function; -errno where it cannot be seen, -ESRCH where it has ended. */
+/* A descriptor that tells when the process, which asks at this moment, has ended; whoever calls this closes
+ * it. -errno where the process cannot be seen, -ESRCH where it has ended. */
 int caller_watch(const struct caller *c);
 /* Whether the process has ended; watch is what caller_watch gave. One that cannot be seen counts as
  * running. Never waits: a look at /proc might, for a process that starts another program. */

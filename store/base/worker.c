@@ -22,6 +22,8 @@ static void *worker_run(void *arg)
     worker_lock(w);
     while (!w->stop) {
         int64_t at = w->step(w, w->arg);
+        if (at == WORKER_END)
+            break;
         if (!w->stop && at != WORKER_GO_ON)
             worker_wait_until(w, at);
     }

@@ -31,8 +31,9 @@ struct worker;
  * Returns the latest time for its next call. */
 typedef int64_t worker_step(struct worker *w, void *arg);
 
-#define WORKER_GO_ON INT64_MIN /* at once */
-#define WORKER_SLEEP INT64_MAX /* when it is woken */
+#define WORKER_GO_ON INT64_MIN     /* at once */
+#define WORKER_SLEEP INT64_MAX     /* when it is woken */
+#define WORKER_END (INT64_MIN + 1) /* never: the thread ends. The worker is still to be stopped */
 
 /* Starts the thread. *out is set before the first step, so that the step can use it. *out is NULL
  * after an error (-errno). */

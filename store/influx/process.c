@@ -79,11 +79,11 @@ static int process_open_thread(int dir)
     return r < 0 ? gone(r) : -ESRCH;
 }
 
-static bool process_runs_influxd(int dir)
+bool process_runs_influxd(const struct process *p)
 {
     static const char deleted[] = " (deleted)";
     char exe[4096];
-    ssize_t n = readlinkat(dir, "exe", exe, sizeof(exe) - 1);
+    ssize_t n = readlinkat(p->dir, "exe", exe, sizeof(exe) - 1);
     if (n < 0)
         return false;
     exe[n] = 0;
@@ -110,7 +110,7 @@ int process_open(int proc, const char *pid, struct process *out)
         close(dir);
         dir = thread;
     }
-    p.is_influxd = strcmp(p.name, "influxd") == 0 || process_runs_influxd(dir);
+    p.is_influxd = strcmp(p.name, "influxd") == 0;
     p.dir = steal_fd(&dir);
     *out = p;
     return 0;

@@ -19,10 +19,13 @@ struct process {
     bool is_influxd; /* by its name, or by the file that it runs */
 };
 
-/* Opens entry pid (a decimal name) of the /proc open at proc. -ESRCH also for zombies, which hold
- * no files. Release with process_close. */
+/* Opens entry pid (a decimal name) of the /proc open at proc; is_influxd is by its name alone. -ESRCH also
+ * for zombies, which hold no files. Release with process_close. */
 int process_open(int proc, const char *pid, struct process *out);
 void process_close(struct process *p);
+
+/* Whether the file that it runs is named influxd. */
+bool process_runs_influxd(const struct process *p);
 
 /* Whether it still exists and is no zombie. */
 bool process_is_alive(const struct process *p);

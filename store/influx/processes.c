@@ -15,6 +15,14 @@
 
 #define LOOK_MAX_NS (10 * SECOND_NS)
 
+/* A look at one process, by a thread that may be left behind: then it is away, and known as far as it has
+ * been seen. */
+struct look {
+    struct process_away away;
+    struct process_seen seen; /* guarded by the lock */
+    int64_t since_ns;
+};
+
 /* One list of all processes; it belongs to those who wait for it and the threads that look for them. */
 struct sweep {
     enum processes_want want;
@@ -22,8 +30,7 @@ struct sweep {
     struct dir names;
     size_t next; /* of names */
     unsigned refs, turn;
-    struct process_away *at; /* what is looked at by the thread whose turn it is, or NULL */
-    int64_t since_ns;
+    struct look *at; /* of the thread whose turn it is, or NULL */
     bool done;
     int failed;
     struct processes found;
@@ -58,7 +65,7 @@ void processes_asked_by(struct process_away *a, pid_t pid)
 {
     pthread_once(&once, processes_begin);
     lock_scope(&lock);
-    a->pid = pid;
+    *a = (struct process_away){.pid = pid};
     DL_APPEND(away, a);
     pthread_cond_broadcast(&changed);
 }
@@ -69,12 +76,18 @@ void processes_answered(struct process_away *a)
     DL_DELETE(away, a);
 }
 
-static bool process_is_away(pid_t pid)
+/* One that asks, rather than one that a thread waits for; NULL: the process may be looked at. Called with
+ * the lock. */
+static const struct process_away *process_away_of(pid_t pid)
 {
-    const struct process_away *a;
+    const struct process_away *a, *found = NULL;
     assert_locked(&lock);
-    DL_SEARCH_SCALAR(away, a, pid, pid);
-    return a;
+    DL_FOREACH(away, a)
+    {
+        if (a->pid == pid && (!found || !a->known))
+            found = a;
+    }
+    return found;
 }
 
 /* Called with the lock. */
@@ -91,26 +104,36 @@ static void sweep_unref(struct sweep *s)
 static int process_seen_remember(void *arg, const struct process_file *file)
 {
     struct process_seen *p = arg;
+    lock_scope(&lock);
     if (!array_grow(&p->files, p->n))
         return -ENOMEM;
     p->files[p->n++] = *file;
     return 0;
 }
 
-/* 0, or -errno where there is nothing to remember of it. */
-static int sweep_look(const struct sweep *s, const char *name, struct process_seen *p)
+/* What is seen is put down as it is seen. 0, or -errno where there is nothing to remember. */
+static int processes_look_into(const struct sweep *s, const char *name, struct process_seen *p)
 {
-    int r = process_open(s->proc, name, &p->process);
+    struct process one;
+    int r = process_open(s->proc, name, &one);
     if (r < 0)
         return r;
-    if (s->want == PROCESSES_FILES)
-        p->error = process_files(&p->process, !p->process.is_influxd, process_seen_remember, p);
-    if (!p->process.is_influxd)
+    pthread_mutex_lock(&lock);
+    p->process = one;
+    pthread_mutex_unlock(&lock);
+    const bool influxd = one.is_influxd || process_runs_influxd(&one);
+    pthread_mutex_lock(&lock);
+    p->process.is_influxd = influxd;
+    pthread_mutex_unlock(&lock);
+    r = s->want == PROCESSES_FILES ? process_files(&one, !influxd, process_seen_remember, p) : 0;
+    lock_scope(&lock);
+    p->error = r;
+    if (!influxd)
         process_close(&p->process);
     return 0;
 }
 
-/* Called with the lock. */
+/* Takes p over. Called with the lock. */
 static void sweep_add(struct sweep *s, struct process_seen *p)
 {
     if (!array_grow(&s->found.list, s->found.n)) {
@@ -121,28 +144,50 @@ static void sweep_add(struct sweep *s, struct process_seen *p)
     s->found.list[s->found.n++] = *p;
 }
 
+/* Adds what is known of a process that cannot be looked at. Called with the lock. */
+static void processes_add_known(struct sweep *s, const struct process_seen *known)
+{
+    struct process_seen p = *known;
+    p.process.dir = 0;
+    p.error = -ETIMEDOUT;
+    p.files = malloc(known->n * sizeof(*p.files) + 1);
+    if (!p.files) {
+        s->failed = -ENOMEM;
+        return;
+    }
+    if (known->n)
+        memcpy(p.files, known->files, known->n * sizeof(*p.files));
+    if (p.process.pid)
+        sweep_add(s, &p);
+    else
+        free(p.files);
+}
+
 /* Called with the lock. false: the turn is another thread's now. */
 static bool processes_look_at(struct sweep *s, const char *name)
 {
-    struct process_seen p = {.n = 0};
-    struct process_away at = {.pid = (pid_t)strtol(name, NULL, 10)};
+    struct look l = {.away = {.pid = (pid_t)strtol(name, NULL, 10), .known = &l.seen}};
+    const struct process_away *gone = process_away_of(l.away.pid);
     const unsigned turn = s->turn;
-    if (process_is_away(at.pid))
+    if (gone && gone->known)
+        processes_add_known(s, gone->known);
+    if (gone)
         return true;
-    s->at = &at;
-    s->since_ns = time_mono_ns();
+    s->at = &l;
+    l.since_ns = time_mono_ns();
     pthread_mutex_unlock(&lock);
-    int r = sweep_look(s, name, &p);
+    int r = processes_look_into(s, name, &l.seen);
     pthread_mutex_lock(&lock);
-    if (s->turn != turn) {
-        DL_DELETE(away, &at);
-        process_seen_free(&p);
-        return false;
-    }
-    s->at = NULL;
-    if (r == 0)
-        sweep_add(s, &p);
-    return true;
+    const bool mine = s->turn == turn;
+    if (mine)
+        s->at = NULL;
+    else
+        DL_DELETE(away, &l.away);
+    if (mine && r == 0)
+        sweep_add(s, &l.seen);
+    else
+        process_seen_free(&l.seen);
+    return mine;
 }
 
 static void *processes_run(void *arg)
@@ -175,12 +220,17 @@ static int sweep_start(struct sweep *s, pthread_t *thread)
 
 /* The thread that looks waits, maybe for this process: another one goes on with the next process.
  * Called with the lock. */
-static int sweep_leave_behind(struct sweep *s, pthread_t *thread)
+static int processes_leave_behind(struct sweep *s, pthread_t *thread)
 {
+    struct look *l = s->at;
+    const struct process_away *asks = process_away_of(l->away.pid);
+    if (!asks || asks->known)
+        processes_add_known(s, &l->seen);
     pthread_detach(*thread);
     s->turn++;
-    DL_APPEND(away, s->at);
     s->at = NULL;
+    DL_APPEND(away, &l->away);
+    pthread_cond_broadcast(&changed); /* others may wait for the same process */
     return sweep_start(s, thread);
 }
 
@@ -190,9 +240,9 @@ static int processes_wait(struct sweep *s)
     pthread_t thread;
     int r = sweep_start(s, &thread);
     while (r == 0 && !s->done) {
-        const int64_t now = time_mono_ns(), until = (s->at ? s->since_ns : now) + LOOK_MAX_NS;
-        if (s->at && (now >= until || process_is_away(s->at->pid)))
-            r = sweep_leave_behind(s, &thread);
+        const int64_t now = time_mono_ns(), until = (s->at ? s->at->since_ns : now) + LOOK_MAX_NS;
+        if (s->at && (now >= until || process_away_of(s->at->away.pid)))
+            r = processes_leave_behind(s, &thread);
         else
             cond_wait_until(&changed, &lock, until);
     }

@@ -6,8 +6,11 @@
  * in /proc wait meanwhile (in newer kernels those at its links and its stat, too). Where such a file is
  * one of a FUSE mount, this lasts until the daemon answers; a daemon that looks at processes before it
  * answers would wait for itself. So a thread of its own looks, and is left behind where it waits for a
- * process that asks this one, or for 10 seconds: such a process counts as gone. Whatever it starts is
- * seen as little as a process that starts right after the answer.
+ * process that asks this one, which counts as gone: what it starts is seen as little as a process that
+ * starts right after the answer. The thread is left behind, too, where it waits for 10 seconds for any
+ * one process; what is known of that until then is what is seen of it, with -ETIMEDOUT.
+ *
+ * Looks further into an influxd (server.h) are made by whoever wants them, and may wait.
  *
  * The functions may be called in any thread.
  */
@@ -22,10 +25,11 @@ enum processes_want {
 };
 
 struct process_seen {
-    struct process process; /* still open for an influxd, to be looked into further; else closed */
+    struct process
+        process; /* still open for an influxd, to be looked into further; else closed, dir is 0 */
     struct process_file *files;
     size_t n;
-    int error; /* why these are not all files, -errno; or 0 */
+    int error; /* why these are not all files, -errno; or 0. -ETIMEDOUT: more is not known, and it is closed */
 };
 
 struct processes {
@@ -38,9 +42,10 @@ struct processes {
 int processes_read(enum processes_want want, struct processes *out);
 void processes_free(struct processes *p);
 
-/* A process that counts as gone. */
+/* A process that is not to be looked at. */
 struct process_away {
     pid_t pid;
+    const struct process_seen *known; /* of it; NULL: it counts as gone */
     struct process_away *prev, *next;
 };
 

@@ -129,7 +129,9 @@ static int look_at(void *arg, const struct process_seen *p)
     s->now = &p->process;
     int r = remember_files(s, p);
     if (r == 0 && (p->error == -ENOMEM || (p->error < 0 && p->error != -ESRCH && influxd)))
-        r = opaque(s, p->error, strerrordesc_np(-p->error));
+        r = opaque(s, p->error,
+                   p->error == -ETIMEDOUT ? "a look into it does not end"
+                                          : strerrordesc_np(-p->error));
     return r == 0 && influxd ? look_at_influxd(s, &p->process) : r;
 }
 
@@ -336,8 +338,9 @@ static int running_compare(void *arg, const struct process_seen *seen)
     const struct process *p = &seen->process;
     struct place config;
     cleanup(server_close) struct server server = {.root = -1, .cwd = -1};
-    if (!p->is_influxd || server_read(p, &server, NULL) != 1 || !server.paths.config ||
-        place_find(&server, server.paths.config, &config) < 0 || !place_same(&config, &c->config))
+    if (!p->is_influxd || seen->error == -ETIMEDOUT || server_read(p, &server, NULL) != 1 ||
+        !server.paths.config || place_find(&server, server.paths.config, &config) < 0 ||
+        !place_same(&config, &c->config))
         return 0;
     size_t i = find_difference(c, &server);
     int r = c->same ? 0 : running_note_folders(c, &server);

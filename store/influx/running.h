@@ -5,7 +5,8 @@
  * Other machines, sibling containers, and processes that start right after the answer are not seen.
  * Needs root, or influxd's user, to inspect influxd.
  *
- * The functions check every process but the caller's own, and may be called in any thread. They
+ * The functions check every process but the caller's own, and may be called in any thread. A process
+ * that cannot be looked into for 10 seconds holds the first look for so long (processes.h). They
  * open folders that a running influxd is configured for: do not hold a lock that a file system
  * needs to answer.
  */

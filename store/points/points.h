@@ -59,7 +59,8 @@ static inline void points_freep(struct points **p)
 size_t points_columns(const struct points *p);
 const struct points_column *points_column(const struct points *p, size_t i);
 
-/* 1 and the next row, valid until the next call; 0 at the end. Errors as points_open; after one,
+/* 1 and the next row, valid until the next call; 0 at the end. Errors as points_open, and damage in a WAL, of
+ * whichever shard it is found in first; after one,
  * only points_free is allowed. */
 int points_next(struct points *p, struct points_row *row, struct err *e);
 

@@ -52,7 +52,7 @@ static int all_start(struct points_all *a, struct err *e)
 {
     int r = 0;
     a->started = true;
-    /* The last first: what is made aside was begun with the first. */
+    /* From the last to the first: the threads of the first were started earliest, and get the longest time. */
     for (size_t i = a->nparts; r == 0 && i-- > 0;)
         r = all_advance(a, i, e);
     return r;

@@ -7,6 +7,7 @@
 #include "store/base/worker.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,9 +24,11 @@
 
 #define ASK_NS (50 * MILLISECOND_NS)
 
+/* A part with more to say, in bytes, is made by the caller, who says it at once. */
+#define SAID_MOST ((size_t)64 << 10)
+
 struct walfeed {
     struct walfeed_query q;
-    size_t most;          /* bytes of a replay */
     bool aside;           /* parts may be made by a thread */
     struct walcache *now; /* the part that was given last; NULL: none was */
 
@@ -33,7 +36,8 @@ struct walfeed {
     struct buffer from;    /* its first series */
     bool far;              /* how much is left from there on is not known */
     size_t left, replayed; /* else, as walcache_left and walcache_replayed of the part before it */
-    size_t used;           /* bytes of that part */
+    size_t used;           /* bytes of that part, if it is used meanwhile; else 0 */
+    size_t most;           /* bytes of a replay of the segments */
     struct walranges *parts; /* the WAL, put down; NULL: it is not */
     size_t part;             /* bytes that a replay of one of them may take */
     bool no_parts;           /* and cannot be */
@@ -44,6 +48,7 @@ struct walfeed {
     int result;
     struct err why;
     struct buffer said; /* lines, each with a NUL */
+    bool talks;         /* there was more to say */
 };
 
 static int no_memory(struct err *e)
@@ -104,16 +109,16 @@ static int walfeed_put_down(struct walfeed *f, const struct walreplay_query *of,
     size_t part = 4 * (f->left / WALRANGES_MOST);
     part = part > LEAST_PART ? part : LEAST_PART;
     f->part = part < share ? part : share + 1;
-    size_t used = f->aside ? 2 * f->part : f->part;
-    used = f->used > used ? f->used : used;
+    const size_t now = f->used + f->part, then = f->aside ? 2 * f->part : f->part;
+    const size_t taken = now > then ? now : then;
     const struct walranges_limits l = {.memory = f->part,
-                                       .pages = all > used ? all - used : 0,
+                                       .pages = all > taken ? all - taken : 0,
                                        .weight = f->left,
                                        .folder = f->q.folder,
                                        .spilled = f->q.spilled};
     int r = walranges_make(of, &l, &f->parts, &why);
-    f->no_parts = r < 0;
-    return r < 0 && !is_of_the_file(r) ? err_set(e, r, "%s", why.text) : 0;
+    f->no_parts = is_of_the_file(r);
+    return r < 0 && !f->no_parts ? err_set(e, r, "%s", why.text) : 0;
 }
 
 /* Makes the part from `from` on. */
@@ -130,43 +135,66 @@ static int walfeed_make(struct walfeed *f, const struct gaps *gaps,
 
 /* In the worker's thread */
 
+/* Threads that make parts, of all feeds. */
+static atomic_uint walfeed_threads;
+
 static void walfeed_say(void *ctx, const char *words)
 {
     struct walfeed *f = ctx;
-    buffer_add(&f->said, words, strlen(words) + 1);
+    if (f->said.n < SAID_MOST)
+        buffer_add(&f->said, words, strlen(words) + 1);
+    else
+        f->talks = true;
 }
 
 static bool walfeed_is_stopping(void *ctx)
 {
-    return worker_is_stopping(((struct walfeed *)ctx)->worker);
+    const struct walfeed *f = ctx;
+    return f->talks || worker_is_stopping(f->worker);
 }
 
 static int64_t walfeed_step(struct worker *w, void *ctx)
 {
     struct walfeed *f = ctx;
-    if (f->done)
-        return WORKER_SLEEP;
     worker_unlock(w);
     const struct gaps *theirs = f->q.of.gaps;
     const struct gaps gaps = {theirs && theirs->names, theirs && theirs->damage, walfeed_say, f};
     const struct tarball_reader reader = {walfeed_is_stopping, f};
     int r = walfeed_make(f, &gaps, &reader, &f->why);
+    atomic_fetch_sub(&walfeed_threads, 1);
     worker_lock(w);
     f->result = r;
     f->done = true;
     worker_wake(w);
-    return WORKER_SLEEP;
+    return WORKER_END;
 }
 
 /* In the caller's */
 
-/* Without a thread the part is made when it is asked for. */
-static void walfeed_begin_aside(struct walfeed *f)
+static bool walfeed_may_begin(void)
 {
-    f->done = false;
-    f->said.n = 0;
-    if (f->aside && processors_spare() >= 0)
-        (void)worker_start(walfeed_step, f, &f->worker);
+    if (processors_spare() <= 0)
+        return false;
+    /* Those that wait for a disk do not seem to use a processor. */
+    if (atomic_fetch_add(&walfeed_threads, 1) < processors_allowed())
+        return true;
+    atomic_fetch_sub(&walfeed_threads, 1);
+    return false;
+}
+
+/* Begins to make the next part, while one of so many bytes is used. Without a thread, or room, it is made
+ * when it is asked for. */
+static void walfeed_begin_aside(struct walfeed *f, size_t used)
+{
+    const size_t all = f->q.memory, room = all > used ? all - used : 0;
+    if (!f->aside || (!f->parts && all && room < all / 3) || !walfeed_may_begin())
+        return;
+    f->done = f->talks = false;
+    f->why.text[0] = 0;
+    f->used = used;
+    f->most = used ? room : all / 2 + (all > 0);
+    if (worker_start(walfeed_step, f, &f->worker) < 0)
+        atomic_fetch_sub(&walfeed_threads, 1);
 }
 
 static void walfeed_end_aside(struct walfeed *f)
@@ -175,10 +203,29 @@ static void walfeed_end_aside(struct walfeed *f)
     f->worker = NULL;
 }
 
-static void walfeed_tell(const struct walfeed *f)
+/* Drops what the worker has made. */
+static void walfeed_drop(struct walfeed *f)
+{
+    walfeed_end_aside(f);
+    walcache_unref(f->made);
+    f->made = NULL;
+    buffer_free(&f->said);
+}
+
+static int walfeed_tell(struct walfeed *f, struct err *e)
 {
     for (size_t i = 0; i < f->said.n; i += strlen(f->said.p + i) + 1)
         f->q.of.gaps->say(f->q.of.gaps->ctx, f->said.p + i);
+    const bool failed = f->said.failed;
+    buffer_free(&f->said);
+    return failed ? no_memory(e) : 0;
+}
+
+static int walfeed_make_now(struct walfeed *f, struct err *e)
+{
+    f->used = 0;
+    f->most = f->q.memory;
+    return walfeed_make(f, f->q.of.gaps, f->q.of.reader, e);
 }
 
 /* Waits for the part that the worker makes. */
@@ -192,10 +239,13 @@ static int walfeed_wait(struct walfeed *f, struct err *e)
     walfeed_end_aside(f);
     if (interrupted)
         return err_set(e, -EINTR, "interrupted");
-    walfeed_tell(f);
-    if (f->said.failed)
-        return no_memory(e);
-    return f->result < 0 ? err_set(e, f->result, "%s", f->why.text) : 0;
+    if (f->talks) {
+        walfeed_drop(f);
+        f->aside = false;
+        return walfeed_make_now(f, e);
+    }
+    int r = walfeed_tell(f, e);
+    return r == 0 && f->result < 0 ? err_set(e, f->result, "%s", f->why.text) : r;
 }
 
 /* Sets where the next part begins. */
@@ -207,14 +257,12 @@ static int walfeed_set_from(struct walfeed *f, struct slice from, bool far, stru
     return f->from.failed ? no_memory(e) : 0;
 }
 
-/* Leaves the part, which is used up, for the next one. */
+/* Lets go of the part before the next one is taken. */
 static int walfeed_leave(struct walfeed *f, struct slice least, struct err *e)
 {
     int r = 0;
     if (least.p && slice_compare(least, walcache_rest(f->now)) > 0) {
-        walfeed_end_aside(f);
-        walcache_unref(f->made);
-        f->made = NULL;
+        walfeed_drop(f);
         r = walfeed_set_from(f, least, true, e);
     }
     walcache_unref(f->now);
@@ -229,11 +277,10 @@ static int walfeed_take(struct walfeed *f, bool walks, struct err *e)
     f->made = NULL;
     f->left = walcache_left(f->now);
     f->replayed = walcache_replayed(f->now);
-    f->used = f->aside ? walcache_memory(f->now) : 0;
     const struct slice rest = walcache_rest(f->now);
     int r = rest.p ? walfeed_set_from(f, rest, false, e) : 0;
     if (r == 0 && rest.p && walks)
-        walfeed_begin_aside(f);
+        walfeed_begin_aside(f, walcache_memory(f->now));
     return r;
 }
 
@@ -243,7 +290,7 @@ int walfeed_next(struct walfeed *f, struct slice least, struct walcache **out, s
         return 0;
     int r = f->now ? walfeed_leave(f, least, e) : 0;
     if (r == 0)
-        r = f->worker ? walfeed_wait(f, e) : walfeed_make(f, f->q.of.gaps, f->q.of.reader, e);
+        r = f->worker ? walfeed_wait(f, e) : walfeed_make_now(f, e);
     if (r == 0)
         r = walfeed_take(f, !least.p, e);
     *out = f->now;
@@ -265,8 +312,7 @@ int walfeed_open(const struct walfeed_query *q, struct walfeed **out)
         return -ENOMEM;
     f->q = *q;
     f->aside = walfeed_bytes(q) >= LEAST_ASIDE && processors_allowed() > 1;
-    f->most = f->aside && q->memory ? q->memory / 2 + 1 : q->memory;
-    walfeed_begin_aside(f);
+    walfeed_begin_aside(f, 0);
     *out = f;
     return 0;
 }
@@ -275,11 +321,9 @@ void walfeed_free(struct walfeed *f)
 {
     if (!f)
         return;
-    walfeed_end_aside(f);
-    walcache_unref(f->made);
+    walfeed_drop(f);
     walcache_unref(f->now);
     walranges_free(f->parts);
     buffer_free(&f->from);
-    buffer_free(&f->said);
     free(f);
 }

@@ -10,12 +10,12 @@
  *       r = use(part);
  *   walfeed_free(f);
  *
- * Where processors are idle, the next part is made by a thread of its own while this one is used: it has
- * ended, at the latest, when that part is asked for or the feed is freed. What it has to say of gaps is
- * said when its part is given.
+ * Where a processor is idle, the next part is made by a thread of its own while this one is used. The thread
+ * ends as it has made the part; the part is given when it is asked for, and what there is to say of gaps is
+ * said then. No more threads make parts, of all feeds, than there are processors.
  *
- * Memory: that of the query, for two parts and what is put down, or one where there is one processor; one
- * series at least, whatever that takes. One thread at a time.
+ * Memory: that of the query, for the parts and what is put down; a series of each at least, whatever that
+ * takes. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_WALFEED_H
 #define INFLUXFS_POINTS_WALFEED_H

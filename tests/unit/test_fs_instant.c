@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -179,6 +181,27 @@ static void test_ended_process_holds_nothing(void **state)
     assert_int_equal(f->store.refs[0], 0);
 }
 
+/* One that looked while it ran, and has ended since. */
+static void test_process_that_ends(void **state)
+{
+    struct fixture *f = *state;
+    const pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    const struct instant_holder other = {.process = caller_of(child)};
+    look(f, &other);
+    f->store.now = 1;
+    look(f, &f->me);
+    assert_int_equal(f->store.refs[0], 1);
+    kill(child, SIGKILL);
+    siginfo_t ended;
+    assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+    instants_expire(f->s);
+    assert_int_equal(f->store.refs[0], 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 static void test_names(void **state)
 {
     struct fixture *f = *state;
@@ -301,6 +324,7 @@ int main(void)
         TEST(test_another_process_sees_the_store_as_it_is),
         TEST(test_callers_that_look_alike_share_two_seconds),
         TEST(test_ended_process_holds_nothing),
+        TEST(test_process_that_ends),
         TEST(test_names),
         TEST(test_too_many_names),
         TEST(test_restore_gives_another_to_who_has_nothing_open),

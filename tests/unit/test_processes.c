@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* processes: a process that starts another program, and cannot be looked at while it closes the files of
- * the old one, is left behind: at once where it asks us, else in a while. A stand-in for a function of the
- * library waits as the kernel does. */
+ * the old one, is left behind: at once where it asks us, and counts as gone; else in a while, and is known as
+ * far as it was seen. Stand-ins for functions of the library wait as the kernel does. */
 #include "store/base/cleanup.h"
 #include "store/base/lock.h"
 #include "store/base/time.h"
 #include "store/influx/processes.h"
+#include "store/influx/running.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +29,7 @@ static pid_t closing;  /* the process that closes its files; 0: none does */
 static unsigned stuck; /* looks that wait for it */
 static pid_t children[2];
 
+/* Whether a folder of /proc, or one in it, is of that process. */
 static bool is_closing(int dir)
 {
     char folder[64], link[64];
@@ -33,21 +38,31 @@ static bool is_closing(int dir)
     if (n < 0 || closing == 0)
         return false;
     folder[n] = 0;
-    snprintf(link, sizeof(link), "/proc/%d", (int)closing);
-    return strcmp(folder, link) == 0;
+    const int len = snprintf(link, sizeof(link), "/proc/%d", (int)closing);
+    return strncmp(folder, link, (size_t)len) == 0 && (!folder[len] || folder[len] == '/');
+}
+
+static void wait_for_files(int dir)
+{
+    lock_scope(&lock);
+    for (bool first = true; is_closing(dir); first = false) {
+        stuck += first;
+        pthread_cond_broadcast(&moved);
+        pthread_cond_wait(&moved, &lock);
+    }
 }
 
 ssize_t readlinkat(int dir, const char *restrict name, char *restrict buf, size_t size)
 {
-    if (strcmp(name, "exe") == 0) {
-        lock_scope(&lock);
-        for (bool first = true; is_closing(dir); first = false) {
-            stuck += first;
-            pthread_cond_broadcast(&moved);
-            pthread_cond_wait(&moved, &lock);
-        }
-    }
+    if (strcmp(name, "exe") == 0)
+        wait_for_files(dir);
     return syscall(SYS_readlinkat, dir, name, buf, size);
+}
+
+int statx(int dir, const char *restrict name, int flags, unsigned mask, struct statx *restrict out)
+{
+    wait_for_files(dir);
+    return (int)syscall(SYS_statx, dir, name, flags, mask, out);
 }
 
 static void close_files(pid_t pid)
@@ -70,9 +85,11 @@ static int begin(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         children[i] = fork();
-        if (children[i] == 0)
+        if (children[i] == 0) {
+            prctl(PR_SET_NAME, i == 1 ? "influxd" : "other");
             for (;;)
                 pause();
+        }
     }
     return children[0] < 0 || children[1] < 0;
 }
@@ -89,21 +106,23 @@ static int end(void **state)
     return 0;
 }
 
-static bool has(const struct processes *p, pid_t pid)
+enum { GONE, IN_PART, WHOLE };
+
+static unsigned how(const struct processes *p, pid_t pid)
 {
     size_t i = 0;
     while (i < p->n && p->list[i].process.pid != pid)
         i++;
-    return i < p->n;
+    return i == p->n ? GONE : p->list[i].error == -ETIMEDOUT ? IN_PART : WHOLE;
 }
 
-/* Which of the two children are seen, a bit each. */
+/* How the two children are seen: a digit each. */
 static unsigned seen(void)
 {
     cleanup(processes_free) struct processes all;
     assert_int_equal(processes_read(PROCESSES_FILES, &all), 0);
-    assert_false(has(&all, getpid()));
-    return has(&all, children[0]) + 2U * has(&all, children[1]);
+    assert_int_equal(how(&all, getpid()), GONE);
+    return how(&all, children[0]) + 10 * how(&all, children[1]);
 }
 
 static void *see(void *arg)
@@ -125,18 +144,18 @@ static void test_it_asks(void **state)
     unsigned which = 0;
     pthread_t t;
     (void)state;
-    assert_int_equal(seen(), 3);
+    until_seen(22); /* they have their names */
     close_files(children[0]);
     assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
     until_stuck();
     processes_asked_by(&away, children[0]);
     pthread_join(t, NULL);
-    assert_int_equal(which, 2);
-    assert_int_equal(seen(), 2);
+    assert_int_equal(which, 20);
+    assert_int_equal(seen(), 20);
     processes_answered(&away);
-    assert_int_equal(seen(), 2); /* one look still waits for it */
+    assert_int_equal(seen(), 21); /* one look still waits for it */
     close_files(0);
-    until_seen(3);
+    until_seen(22);
 }
 
 static void test_it_asks_others(void **state)
@@ -145,18 +164,50 @@ static void test_it_asks_others(void **state)
     unsigned which = 0;
     pthread_t t;
     (void)state;
+    close_files(children[0]);
+    assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
+    until_stuck();
+    time_shift(0, 11 * SECOND_NS);
+    processes_asked_by(&another, children[1]); /* wakes who waits */
+    pthread_join(t, NULL);
+    assert_int_equal(which % 10, IN_PART);
+    assert_int_equal(seen(), 1);
+    processes_answered(&another);
+    assert_int_equal(seen(), 21);
+    close_files(0);
+    until_seen(22);
+}
+
+/* It may use the store, whatever it waits for. */
+static void test_an_influxd_is_known(void **state)
+{
+    const struct store_paths nowhere = {
+        .meta = (char *)"/nowhere/m", .data = (char *)"/nowhere/d", .wal = (char *)"/nowhere/w"};
+    struct process_away another;
+    unsigned which = 0;
+    pthread_t t;
+    struct err e = {0};
+    (void)state;
+    until_seen(22);
     close_files(children[1]);
     assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
     until_stuck();
     time_shift(0, 11 * SECOND_NS);
-    processes_asked_by(&another, children[0]); /* wakes who waits */
+    processes_asked_by(&another, children[0]);
     pthread_join(t, NULL);
-    assert_true(which < 2);
-    assert_int_equal(seen(), 0);
     processes_answered(&another);
-    assert_int_equal(seen(), 1);
+    assert_int_equal(which / 10, IN_PART);
+    assert_int_equal(running_forbids(&nowhere, &e), -EBUSY);
+    assert_non_null(
+        strstr(e.text, "it cannot be told (a look into it does not end): stop it first"));
+    assert_int_equal(running_mismatch(&(struct store_paths){.config = (char *)"/dev/null",
+                                                            .meta = nowhere.meta,
+                                                            .data = nowhere.data,
+                                                            .wal = nowhere.wal},
+                                      NULL, &e),
+                     0);
     close_files(0);
-    until_seen(3);
+    until_seen(22);
 }
 
 /* Many look at once, each with a thread that is left behind. */
@@ -173,11 +224,11 @@ static void test_many_look(void **state)
     processes_asked_by(&away, children[0]);
     for (size_t i = 0; i < 8; i++) {
         pthread_join(t[i], NULL);
-        assert_int_equal(which[i], 2);
+        assert_int_equal(which[i], 20);
     }
     processes_answered(&away);
     close_files(0);
-    until_seen(3);
+    until_seen(22);
 }
 
 int main(void)
@@ -185,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_it_asks, begin, end),
         cmocka_unit_test_setup_teardown(test_it_asks_others, begin, end),
+        cmocka_unit_test_setup_teardown(test_an_influxd_is_known, begin, end),
         cmocka_unit_test_setup_teardown(test_many_look, begin, end),
     };
     return cmocka_run_group_tests_name("processes", tests, NULL, NULL);

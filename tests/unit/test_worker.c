@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -121,6 +122,30 @@ static void test_a_hanging_step(void **arg)
     assert_true(h.seen);
 }
 
+static int64_t end_step(struct worker *w, void *arg)
+{
+    ++*(unsigned *)arg;
+    worker_wake(w);
+    return WORKER_END;
+}
+
+/* A thread that ends by itself takes no further step, and leaves its worker to be stopped. */
+static void test_a_step_that_ends(void **arg)
+{
+    (void)arg;
+    unsigned steps = 0;
+    struct worker *w;
+    assert_int_equal(worker_start(end_step, &steps, &w), 0);
+    worker_lock(w);
+    while (steps == 0)
+        worker_wait(w);
+    worker_wake(w);
+    worker_unlock(w);
+    usleep(1000);
+    worker_stop(w);
+    assert_int_equal(steps, 1);
+}
+
 static void test_deadline_passes(void **arg)
 {
     (void)arg;
@@ -164,11 +189,9 @@ static void test_lock_unless_interrupted(void **arg)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_work_is_done),
-        cmocka_unit_test(test_step_is_called_in_time),
-        cmocka_unit_test(test_a_hanging_step),
-        cmocka_unit_test(test_deadline_passes),
-        cmocka_unit_test(test_lock_unless_interrupted),
+        cmocka_unit_test(test_work_is_done),    cmocka_unit_test(test_step_is_called_in_time),
+        cmocka_unit_test(test_a_hanging_step),  cmocka_unit_test(test_a_step_that_ends),
+        cmocka_unit_test(test_deadline_passes), cmocka_unit_test(test_lock_unless_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
