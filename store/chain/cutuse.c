@@ -88,7 +88,8 @@ int cutuse_begin(struct cuts *c, uint64_t serial, struct cutuse **out, struct er
     if (!u)
         return err_sys(e, -ENOMEM, "cuts");
     *u = (struct cutuse){.cuts = c, .head.serial = serial, .lease = cuts_lease(c, serial, e)};
-    int r = u->lease < 0 ? u->lease : cutuse_open(u, true, &s, e);
+    /* Where nothing can be written, nobody folds. */
+    int r = u->lease < 0 && u->lease != -EROFS ? u->lease : cutuse_open(u, true, &s, e);
     if (r == 0)
         r = cutstream_next(s, &first, e);
     if (r == 0 && first)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cut in use: leased, so that neither it nor what comes after it is folded and its files stay
- * retained, and read as streams (cutstream.h), so that memory does not grow with the store.
+ * A cut in use: leased, unless its disk is read-only, so that neither it nor what comes after it is folded
+ * and its files stay retained, and read as streams (cutstream.h), so that memory does not grow with the store.
  *
  * Does not change once made. Any thread may open streams; each of them is for one thread.
  */
