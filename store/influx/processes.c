@@ -148,6 +148,8 @@ static void sweep_add(struct sweep *s, struct process_seen *p)
 static void processes_add_known(struct sweep *s, const struct process_seen *known)
 {
     struct process_seen p = *known;
+    if (!p.process.pid)
+        return;
     p.process.dir = 0;
     p.error = -ETIMEDOUT;
     p.files = malloc(known->n * sizeof(*p.files) + 1);
@@ -157,10 +159,7 @@ static void processes_add_known(struct sweep *s, const struct process_seen *know
     }
     if (known->n)
         memcpy(p.files, known->files, known->n * sizeof(*p.files));
-    if (p.process.pid)
-        sweep_add(s, &p);
-    else
-        free(p.files);
+    sweep_add(s, &p);
 }
 
 /* Called with the lock. false: the turn is another thread's now. */

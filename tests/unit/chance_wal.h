@@ -19,6 +19,8 @@ static const struct shard_files shard = {
     .db = "db", .rp = "rp", .id = 1, .nwal = SEGMENTS, .wal = (size_t[]){0, 1, 2}};
 static const struct slice m = {"m", 1}, nothing = {NULL, 0}, least = {"", 0};
 
+static const char *const segment_names[SEGMENTS] = {"_00001.wal", "_00002.wal", "_00003.wal"};
+
 static inline void some_key(char key[64])
 {
     static const char *const fields[] = {"f", "i", "s", "#!~#"};
@@ -50,13 +52,12 @@ static inline void some_record(struct buffer *segment)
 /* `records`: of a segment, at most. */
 static inline struct memory *some_wal(size_t records)
 {
-    static const char *const names[] = {"_00001.wal", "_00002.wal", "_00003.wal"};
     struct memory *memory = memory_new();
     for (size_t i = 0; i < SEGMENTS; i++) {
         struct buffer segment = {0};
         for (size_t n = 1 + random64() % records; n > 0; n--)
             some_record(&segment);
-        memory_add(memory, FOLDER, names[i], segment);
+        memory_add(memory, FOLDER, segment_names[i], segment);
     }
     return memory;
 }

@@ -138,19 +138,26 @@ static void until_seen(unsigned which)
         usleep(1000);
 }
 
+/* What is seen by a look that is stuck at a child, when somebody asks, after so many seconds. */
+static unsigned seen_while_stuck(pid_t child, struct process_away *asks, pid_t by, int64_t seconds)
+{
+    unsigned which = 0;
+    pthread_t t;
+    until_seen(22); /* they have their names */
+    close_files(child);
+    assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
+    until_stuck();
+    time_shift(0, seconds * SECOND_NS);
+    processes_asked_by(asks, by); /* wakes who waits */
+    pthread_join(t, NULL);
+    return which;
+}
+
 static void test_it_asks(void **state)
 {
     struct process_away away;
-    unsigned which = 0;
-    pthread_t t;
     (void)state;
-    until_seen(22); /* they have their names */
-    close_files(children[0]);
-    assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
-    until_stuck();
-    processes_asked_by(&away, children[0]);
-    pthread_join(t, NULL);
-    assert_int_equal(which, 20);
+    assert_int_equal(seen_while_stuck(children[0], &away, children[0], 0), 20);
     assert_int_equal(seen(), 20);
     processes_answered(&away);
     assert_int_equal(seen(), 21); /* one look still waits for it */
@@ -161,15 +168,8 @@ static void test_it_asks(void **state)
 static void test_it_asks_others(void **state)
 {
     struct process_away another;
-    unsigned which = 0;
-    pthread_t t;
     (void)state;
-    close_files(children[0]);
-    assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
-    until_stuck();
-    time_shift(0, 11 * SECOND_NS);
-    processes_asked_by(&another, children[1]); /* wakes who waits */
-    pthread_join(t, NULL);
+    const unsigned which = seen_while_stuck(children[0], &another, children[1], 11);
     assert_int_equal(which % 10, IN_PART);
     assert_int_equal(seen(), 1);
     processes_answered(&another);
@@ -184,17 +184,9 @@ static void test_an_influxd_is_known(void **state)
     const struct store_paths nowhere = {
         .meta = (char *)"/nowhere/m", .data = (char *)"/nowhere/d", .wal = (char *)"/nowhere/w"};
     struct process_away another;
-    unsigned which = 0;
-    pthread_t t;
     struct err e = {0};
     (void)state;
-    until_seen(22);
-    close_files(children[1]);
-    assert_int_equal(pthread_create(&t, NULL, see, &which), 0);
-    until_stuck();
-    time_shift(0, 11 * SECOND_NS);
-    processes_asked_by(&another, children[0]);
-    pthread_join(t, NULL);
+    const unsigned which = seen_while_stuck(children[1], &another, children[0], 11);
     processes_answered(&another);
     assert_int_equal(which / 10, IN_PART);
     assert_int_equal(running_forbids(&nowhere, &e), -EBUSY);

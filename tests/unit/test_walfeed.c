@@ -180,8 +180,7 @@ static void test_damage(void **state)
         }
         memset(segments[2].p + segments[2].n / 2, 0xff, 64);
         for (size_t i = 0; i < SEGMENTS; i++)
-            memory_add(memory, FOLDER,
-                       (const char *[]){"_00001.wal", "_00002.wal", "_00003.wal"}[i], segments[i]);
+            memory_add(memory, FOLDER, segment_names[i], segments[i]);
         struct walcache *w;
         struct err e = {0};
         idle = with;
