@@ -41,6 +41,8 @@ pipeline = {kind}-server
 use = egg:swift#{kind}
 conn_timeout = 60
 node_timeout = 300
+# The object server tells the container of what it has taken; past this time, a listing lacks it for a while.
+container_update_timeout = 300
 """
 
 UPDATER = """\
