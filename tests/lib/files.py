@@ -42,6 +42,17 @@ def files_in(*folders):
     return [os.path.join(place, name) for folder in folders for place, _, names in os.walk(folder) for name in names]
 
 
+def sizes_in(*folders):
+    """The bytes of each of these files; one that vanishes meanwhile, as with a running server, is passed over."""
+    sizes = []
+    for path in files_in(*folders):
+        try:
+            sizes.append(os.path.getsize(path))
+        except FileNotFoundError:
+            continue
+    return sizes
+
+
 def sha256(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

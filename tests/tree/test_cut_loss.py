@@ -9,7 +9,7 @@ from pathlib import Path
 from lib.archive import Archive
 from lib.case import StoreTest
 from lib.cuts import chain, snap, snap_code
-from lib.files import files_in, run, wait_until
+from lib.files import files_in, run, sizes_in, wait_until
 from lib.mount import INFLUXFS, Mount, MountError
 from lib.stores import HandmadeStore, tsm_of
 
@@ -138,7 +138,7 @@ class QuietTest(LossTest):
             self.check_nothing_lost()
             before = self.tsm()
             wait_until(lambda known=before: self.tsm() - known, 120, "the cache to be written")
-            wait_until(lambda: all(os.path.getsize(path) < 2000 for path in files_in(self.store / "wal")),
+            wait_until(lambda: all(size < 2000 for size in sizes_in(self.store / "wal")),
                        120, "the WAL to be emptied")
             self.check_nothing_lost()
         wait_until(lambda: len(self.tsm()) == 1, 300, "the files to be compacted", step=0.2)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer
-from lib.files import HANG, files_in, wait_until
+from lib.files import HANG, files_in, sizes_in, wait_until
 from lib.influxd import Influxd
 from lib.measurements import HOUR, START
 from tree.test_dump import DumpTest
@@ -31,7 +31,7 @@ class RevivedTest(DumpTest):
             self.assertNotIn("warning", self.dump(root, "db")[1])
             influxd.run("DROP MEASUREMENT m", "db")
             text, said = self.dump(root, "db", "autogen", "m")
-            kept = any(Path(path).stat().st_size for path in files_in(root / "wal"))
+            kept = any(sizes_in(root / "wal"))
             self.assertEqual(answer(influxd, "csv", "db", "autogen", "m"), b"")
         self.assertTrue(kept, "this influxd keeps the segment")
         self.assertEqual(text, f"m v=1 {START}\nm v=2 {START + 1}\n".encode())
@@ -45,7 +45,7 @@ class RevivedTest(DumpTest):
         with Influxd(root, cache_snapshot_write_cold_duration="1s") as influxd:
             influxd.run("CREATE DATABASE db")
             influxd.write([f"m v=1 {START}", f"n v=2 {START}"], "db")
-            wait_until(lambda: any(path.endswith(".tsm") for path in files_in(root / "data")), 60, "the cache to be written")
+            wait_until(lambda: not any(sizes_in(root / "wal")), 60, "the cache to be written")
         with Influxd(root) as influxd:
             influxd.write([f"n v=3 {START}"], "db")
             influxd.run("DROP MEASUREMENT m", "db")
@@ -87,7 +87,7 @@ class SkipDamagedTest(DumpTest):
             for day in range(3):
                 influxd.write([f"{m},h=a v={n}i,w={n} {START + day * self.DAY + n * 10**9}" for n in range(3000)
                                for m in ("m", "o")], "db")
-            wait_until(lambda: len(self.files(".tsm")) == 3 and not sum(p.stat().st_size for p in self.files(".wal")), 60,
+            wait_until(lambda: len(self.files(".tsm")) == 3 and not any(sizes_in(self.store / "wal")), 60,
                        "the caches to be written")
         self.whole = self.lines("m")
         self.assertEqual(len(self.whole), 9000)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lib.dumps import dump
 from lib.dumptree import DAY, day_path
-from lib.files import HANG, files_in, run, wait_until
+from lib.files import HANG, run, sizes_in, wait_until
 from lib.influxd import Influxd
 from lib.measurements import START
 from tree.test_dump import CREATE, DumpTest
@@ -33,7 +33,7 @@ class ReadersTest(DumpTest):
             for first in range(0, POINTS, 2000):
                 influxd.write([f"m,host=h{series:02d} v={n}i,s=\"{rng.randbytes(TEXT).hex()}\" {START + n * 10**9}"
                                for series in range(SERIES) for n in range(first, first + 2000)], "db")
-            wait_until(lambda: sum(os.path.getsize(name) for name in files_in(cls.store / "wal")) < 100_000, 30,
+            wait_until(lambda: sum(sizes_in(cls.store / "wal")) < 100_000, 30,
                        "the points to be in TSM files", 0.2)
         cls.texts = {form: dump(cls.store, form, "db", "rp", "m") for form in FORMS}
 

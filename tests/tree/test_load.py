@@ -1,11 +1,10 @@
 """No acknowledged write is lost and none is half there: snapshots of a busy influxd."""
 
-import os
 import shutil
 import time
 
 from lib.case import StoreTest
-from lib.files import STORE_FOLDERS, files_in, run, slow_copy
+from lib.files import STORE_FOLDERS, run, sizes_in, slow_copy
 from lib.influxd import InfluxError, Influxd, tsm_files
 from lib.load import FLUSH_BYTES, Load
 
@@ -67,7 +66,7 @@ class LoadTest(StoreTest):
     def rsync(self, store, target):
         """A copy that takes as long as the snapshot's does."""
         folders = [store / name for name in STORE_FOLDERS]
-        size = sum(os.path.getsize(path) for path in files_in(*folders) if os.path.exists(path))
+        size = sum(sizes_in(*folders))
         target.mkdir()
         try:
             run("rsync", "-aS", f"--bwlimit={size // COPY_SECONDS // 1024 + 1}k", *folders, target)

@@ -14,7 +14,7 @@ from lib.cost import memory_of
 from lib.crowd import DB, END, MEASUREMENT, RP, SETTINGS, Crowd, Traffic, read_by_four, wrong_texts
 from lib.cuts import INFLUXSNAP
 from lib.dumps import answer, difference
-from lib.files import FIXTURES, HANG, files_in
+from lib.files import FIXTURES, HANG, sizes_in
 from lib.influxd import tsm_files
 from lib.measurements import START
 from lib.stores import DAY, HandmadeStore, many_series, points_each, snappy
@@ -137,7 +137,7 @@ class BusyTest(StoreTest):
         influxd = self.influxd(self.folder / "store", cache_snapshot_memory_size=500_000, **SETTINGS)
         crowd.fill(influxd)
         self.assertTrue(tsm_files(influxd.root))
-        self.assertGreater(sum(Path(name).stat().st_size for name in files_in(influxd.root / "wal")), 10_000)
+        self.assertGreater(sum(sizes_in(influxd.root / "wal")), 10_000)
         with self.mounted(influxd.root, options=f"memory={self.BUDGET}M") as mnt, Traffic(influxd, self.SERIES) as traffic:
             copies = read_by_four(mnt, self.folder)
             self.assertLess(memory_of(mnt.pid()), self.BUDGET + self.MORE)
