@@ -194,7 +194,7 @@ class CheckTest(StoreTest):
             snap(store.root, "cut")
         self.check(OK, store=store.root)
         (store.root / "influxfs/cuts/0").unlink()
-        self.assertRegex(self.check(CRITICAL, store=store.root)[0], "the cuts are damaged: .*cut 0")
+        self.assertRegex(self.check(CRITICAL, store=store.root)[0], "the cuts are damaged: .*cuts/0 is missing")
 
     def test_a_loss_that_is_not_accepted(self):
         snap(self.store, "cut")
