@@ -72,6 +72,11 @@ bool answer_rank_strict(const struct answer_rank *k)
     return k->finished && !k->missing && !k->equal;
 }
 
+bool answer_rank_sorted(const struct answer_rank *k)
+{
+    return answer_rank_strict(k) && k->sorted;
+}
+
 bool answer_rank_fields(const struct answer_rank *k)
 {
     return k->fields && !answer_rank_strict(k);

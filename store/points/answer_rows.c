@@ -6,6 +6,7 @@
 #include "store/points/answer_rows.h"
 
 #include "store/base/array.h"
+#include "store/points/answer_runs.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -13,20 +14,16 @@
 /* A row that was gathered: its bytes begin at `at`. */
 struct gathered {
     int64_t time;
-    uint32_t series;
-    size_t n, at;
-};
-
-/* A row that was put down begins with this. */
-struct record {
-    uint64_t next; /* the place of the series' next row; 0: none */
-    uint64_t n;    /* bytes that follow */
+    uint32_t series, n;
+    size_t at;
 };
 
 struct answer_rows {
     size_t memory;
     struct answer_array *rows;   /* bytes; the first is not used */
-    struct answer_array *places; /* by series: of its current row; 0: none */
+    struct answer_array *places; /* by series: of its current row's record; 0: none */
+    struct answer_runs runs;     /* what was put down at once */
+    bool linked;                 /* records say where their series go on */
     uint32_t series;             /* the current one */
     uint64_t open;               /* the place of the last row that was put down of one that */
     uint32_t open_series;        /* was current then, and may have more; 0: it had none */
@@ -63,13 +60,16 @@ void answer_rows_free(struct answer_rows *r)
     rows_forget(r);
     answer_array_free(r->rows);
     answer_array_free(r->places);
+    answer_runs_free(&r->runs);
     free(r);
 }
 
-void answer_rows_clear(struct answer_rows *r)
+void answer_rows_clear(struct answer_rows *r, bool linked)
 {
     answer_array_clear(r->rows);
     answer_array_put(r->rows, "", 1);
+    answer_runs_clear(&r->runs);
+    r->linked = linked;
     r->open = 0;
 }
 
@@ -87,6 +87,8 @@ void answer_rows_begin(struct answer_rows *r, uint32_t series)
 {
     static const uint64_t none = 0;
     r->series = series;
+    if (!r->linked)
+        return;
     if (series == answer_array_count(r->places))
         answer_array_add(r->places, &none);
     else
@@ -101,62 +103,82 @@ static int later_first(const void *va, const void *vb)
     return (a->series < b->series) - (a->series > b->series);
 }
 
-/* Puts a row down before the one of its series that was put down before it. */
-static uint64_t rows_put_down(struct answer_rows *r, const struct gathered *one)
+static uint64_t rows_put_record(struct answer_rows *r, const struct gathered *one, uint64_t next)
 {
-    const uint64_t place = answer_array_count(r->rows);
-    const struct record head = {rows_place(r, one->series), one->n};
-    answer_array_put(r->rows, &head, sizeof(head));
+    const struct answer_record head = {next, one->time, one->series, one->n};
     answer_array_put(r->rows, r->bytes.p + one->at, one->n);
-    answer_rows_move(r, one->series, place);
+    const uint64_t place = answer_array_count(r->rows);
+    answer_array_put(r->rows, &head, sizeof(head));
     return place;
 }
 
-/* Puts down what was gathered. The last row that was put down before may be one of the first series. */
-static void rows_flush(struct answer_rows *r)
+/* Puts down what was gathered, each row before the one of its series that was put down before it. The last row
+ * that was put down earlier may be one of the first series. */
+static void rows_put_linked(struct answer_rows *r)
 {
-    const uint32_t first = r->n > 0 ? r->list[0].series : 0;
-    const bool goes_on = r->n > 0 && r->open && r->open_series == first;
+    const uint32_t first = r->list[0].series;
+    const bool goes_on = r->open && r->open_series == first;
     const uint64_t place = goes_on ? rows_place(r, first) : 0;
     uint64_t last = 0;
     if (goes_on)
         answer_rows_move(r, first, 0);
-    if (r->n > 0)
-        qsort(r->list, r->n, sizeof(*r->list), later_first);
+    qsort(r->list, r->n, sizeof(*r->list), later_first);
     for (size_t i = 0; i < r->n; i++) {
-        const uint64_t here = rows_put_down(r, &r->list[i]);
-        if (!last && r->list[i].series == r->series)
+        const struct gathered *one = &r->list[i];
+        const uint64_t here = rows_put_record(r, one, rows_place(r, one->series));
+        answer_rows_move(r, one->series, here);
+        if (!last && one->series == r->series)
             last = here;
     }
     if (goes_on) {
         const uint64_t next = rows_place(r, first);
-        answer_array_write(r->rows, r->open + offsetof(struct record, next), &next, sizeof(next));
+        answer_array_write(r->rows, r->open + offsetof(struct answer_record, next), &next,
+                           sizeof(next));
         answer_rows_move(r, first, place);
     }
     r->open = last;
     r->open_series = r->series;
+}
+
+static void rows_put_sorted(struct answer_rows *r)
+{
+    qsort(r->list, r->n, sizeof(*r->list), later_first);
+    for (size_t i = 0; i < r->n; i++)
+        rows_put_record(r, &r->list[i], 0);
+}
+
+static int rows_flush(struct answer_rows *r)
+{
+    const uint64_t begin = answer_array_count(r->rows);
+    if (r->n == 0)
+        return 0;
+    if (r->linked)
+        rows_put_linked(r);
+    else
+        rows_put_sorted(r);
     r->n = r->bytes.n = 0;
+    return answer_runs_add(&r->runs, begin, answer_array_count(r->rows));
 }
 
 int answer_rows_put(struct answer_rows *r, int64_t time, struct slice head, struct slice values)
 {
-    if (!array_room(&r->list, &r->room, r->n + 1))
+    const size_t n = head.n + values.n;
+    if (n > UINT32_MAX || !array_room(&r->list, &r->room, r->n + 1))
         return -ENOMEM;
-    r->list[r->n++] = (struct gathered){time, r->series, head.n + values.n, r->bytes.n};
+    r->list[r->n++] = (struct gathered){time, r->series, (uint32_t)n, r->bytes.n};
     buffer_add(&r->bytes, head.p, head.n);
     buffer_add(&r->bytes, values.p, values.n);
     if (r->bytes.failed)
         return -ENOMEM;
     /* qsort(3) takes memory for as many again. */
-    if (r->bytes.n + 2 * r->n * sizeof(*r->list) >= r->memory)
-        rows_flush(r);
-    return 0;
+    return r->bytes.n + 2 * r->n * sizeof(*r->list) >= r->memory ? rows_flush(r) : 0;
 }
 
-void answer_rows_end(struct answer_rows *r)
+int answer_rows_end(struct answer_rows *r)
 {
-    rows_flush(r);
+    int failed = rows_flush(r);
     rows_forget(r);
+    return failed;
 }
 
 uint64_t answer_rows_size(const struct answer_rows *r)
@@ -167,15 +189,31 @@ uint64_t answer_rows_size(const struct answer_rows *r)
 int answer_rows_take(struct answer_rows *r, uint32_t series, struct buffer *to, uint64_t *next)
 {
     const uint64_t place = rows_place(r, series);
-    struct record head;
+    struct answer_record head;
     if (!place)
         return -ENOENT;
     answer_array_take(r->rows, place, &head, sizeof(head));
     char *p = buffer_reserve(to, head.n);
     if (!p)
         return -ENOMEM;
-    answer_array_take(r->rows, place + sizeof(head), p, head.n);
+    answer_array_take(r->rows, place - head.n, p, head.n);
     to->n += head.n;
     *next = head.next;
     return 0;
+}
+
+int answer_rows_sort(struct answer_rows *r, int64_t end)
+{
+    return answer_runs_begin(&r->runs, r->rows, end);
+}
+
+int answer_rows_least(struct answer_rows *r, struct buffer *to, int64_t *time, uint32_t *series)
+{
+    struct answer_record head;
+    int some = answer_runs_next(&r->runs, r->rows, &head, to);
+    if (some == 1) {
+        *time = head.time;
+        *series = head.series;
+    }
+    return some;
 }

@@ -23,6 +23,7 @@ struct answer_source {
     uint32_t n;    /* series, also those without rows */
     int64_t until; /* rows before this time can be given */
     bool strict;   /* `less` decides between any two series, so that their order is no matter */
+    bool sorted;   /* known after the first load: rows are given by `pop`, not series by series */
 };
 
 struct answer_source_ops {
@@ -30,6 +31,11 @@ struct answer_source_ops {
      * time on, and puts a struct goheap_item into `first` for each series that has one, in the order of
      * the series; later ones, with the earliest time of all, only set until. */
     int (*load)(struct answer_source *s, int64_t from, struct answer_array *first, struct err *e);
+
+    /* If sorted, in the place of all below: takes the next row of all, its time and series, and its cells, valid
+     * until the next one is taken. Time ANSWER_ENDED: there are no more. */
+    int (*pop)(struct answer_source *s, struct goheap_item *row, const struct points_cell **cells,
+               struct err *e);
 
     /* The cells of the current row of series i, valid until that of another one is taken. */
     int (*take)(struct answer_source *s, uint32_t i, const struct points_cell **cells,

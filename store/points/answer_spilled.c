@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rows of any number of series. A pass reads all series, one after the other, and puts down the
- * rows of a slice of time, and what each of these series is (its tags and fields). A row says when the
- * next one is, so that each is read once, when it is given.
+ * rows of a slice of time, and what each of these series is (its tags and fields). Each row is read once,
+ * when it is given. Mostly tags alone order the series, just as they come: then all that lies near by is read
+ * together. Else a row says when the next one of its series is, and a heap of series is kept as influxd's.
  *
  * How much a slice holds is known only as it is put down. When it becomes too much, the slice ends
  * earlier for the series to come, in the middle of the times seen so far; what was put down beyond
@@ -33,6 +34,7 @@
 struct slice_of_time {
     int64_t begin, end;
     int64_t first, last;  /* times of its rows that were put down; first > last: none */
+    int64_t after;        /* no row after the slice is before this time */
     uint64_t most, limit; /* bytes: of a usual one; at which this one becomes shorter */
 };
 
@@ -44,12 +46,19 @@ static void slice_note(struct slice_of_time *t, int64_t time)
     t->last = time > t->last ? time : t->last;
 }
 
+/* There is a row after the slice, which is not before this time. */
+static void slice_go_on(struct slice_of_time *t, int64_t time)
+{
+    t->after = time < t->after ? time : t->after;
+}
+
 /* Lets it end in the middle of the times seen so far, but after the first of them. */
 static void slice_shorten(struct slice_of_time *t)
 {
     const int64_t last = t->last < t->end ? t->last : t->end - 1;
     if (t->first <= last)
         t->end = t->first + (int64_t)(((uint64_t)last - (uint64_t)t->first) / 2) + 1;
+    slice_go_on(t, t->end);
     t->limit += t->most / 2;
 }
 
@@ -170,6 +179,8 @@ static int spilled_put(struct spilled *s, uint32_t i, struct err *e)
     int r = spilled_put_head(s, i, e);
     while (r == 0 && !s->series.done && !beyond) {
         beyond = s->series.time >= s->slice.end;
+        if (beyond)
+            slice_go_on(&s->slice, s->series.time);
         if (beyond && !answer_rank_fields(s->rank))
             break;
         r = spilled_put_row(s, place, e);
@@ -195,8 +206,11 @@ static int spilled_series(struct spilled *s, uint32_t i, const struct stream_ser
                           struct answer_array *first, struct err *e)
 {
     answer_rows_begin(s->rows, i);
-    if (s->known && !answer_rank_fields(s->rank) && spilled_bound(from) >= s->slice.end)
+    const int64_t bound = spilled_bound(from);
+    if (s->known && !answer_rank_fields(s->rank) && bound >= s->slice.end) {
+        slice_go_on(&s->slice, bound);
         return 0;
+    }
     if (series_set(&s->series, from, &s->p->columns, true) < 0)
         return no_memory(e);
     int r = series_first(&s->series, e);
@@ -235,7 +249,8 @@ static int spilled_pass(struct spilled *s, struct answer_array *first, struct er
         if (r == 0)
             r = spilled_series(s, i, &one, first, e);
     }
-    answer_rows_end(s->rows);
+    if (answer_rows_end(s->rows) < 0 && r == 0)
+        r = no_memory(e);
     return r == 0 ? answer_spill_check(s->spill, e) : r;
 }
 
@@ -255,8 +270,9 @@ static void spilled_begin(struct spilled *s, int64_t from)
     t->end = (int64_t)((uint64_t)from + length);
     t->first = INT64_MAX;
     t->last = INT64_MIN;
+    t->after = INT64_MAX;
     t->limit = t->most;
-    answer_rows_clear(s->rows);
+    answer_rows_clear(s->rows, !s->source.sorted);
     answer_array_clear(s->heads);
     if (s->p->q.spilled)
         s->p->q.spilled->slices++;
@@ -276,19 +292,15 @@ static int spilled_head(struct spilled *s, uint64_t *place, struct buffer *to, s
     return answer_spill_check(s->spill, e);
 }
 
-/* Reads the current row of a series. */
-static int spilled_read(struct spilled *s, uint32_t i, struct spilled_row *row, struct err *e)
+/* Makes the cells of a row of series i, whose bytes have been read. */
+static int spilled_cells(struct spilled *s, uint32_t i, struct spilled_row *row, struct err *e)
 {
     struct answer_row head = {0};
     uint32_t number = 0;
-    row->bytes.n = 0;
-    int r = answer_rows_take(s->rows, i, &row->bytes, &row->next);
-    if (r < 0)
-        return r == -ENOENT ? spilled_changed(s, e) : no_memory(e);
     const size_t n = row->bytes.n;
     struct slice values = {row->bytes.p, n};
     bool good = answer_take_row(&values, &head);
-    r = spilled_head(s, &head.place, &row->bytes, e);
+    int r = spilled_head(s, &head.place, &row->bytes, e);
     if (r < 0)
         return r;
     struct slice series = {row->bytes.p + n, row->bytes.n - n};
@@ -297,6 +309,16 @@ static int spilled_read(struct spilled *s, uint32_t i, struct spilled_row *row, 
            answer_take_cells(&s->p->columns, series, &values, row->cells);
     row->delta = head.delta;
     return good ? 0 : err_set(e, -EIO, "a temporary file with rows of an answer has changed");
+}
+
+/* Reads the current row of a series. */
+static int spilled_read(struct spilled *s, uint32_t i, struct spilled_row *row, struct err *e)
+{
+    row->bytes.n = 0;
+    int r = answer_rows_take(s->rows, i, &row->bytes, &row->next);
+    if (r < 0)
+        return r == -ENOENT ? spilled_changed(s, e) : no_memory(e);
+    return spilled_cells(s, i, row, e);
 }
 
 static int spilled_again(void *ctx, uint32_t *i, const struct points_cell **cells, struct err *e)
@@ -328,6 +350,9 @@ static int spilled_rank(struct spilled *s, struct answer_array *first, struct er
         return r;
     s->known = true;
     s->source.strict = answer_rank_strict(s->rank);
+    s->source.sorted = answer_rank_sorted(s->rank);
+    if (s->source.sorted)
+        answer_array_clear(first);
     for (uint64_t i = 0; i < answer_array_count(first); i++) {
         struct goheap_item item = *(const struct goheap_item *)answer_array_at(first, i);
         item.order = answer_rank_of(s->rank, item.series);
@@ -344,7 +369,29 @@ static int spilled_load(struct answer_source *source, int64_t from, struct answe
     int r = spilled_pass(s, first, e);
     if (r == 0 && !s->known)
         r = spilled_rank(s, first, e);
+    if (r == 0 && source->sorted && answer_rows_sort(s->rows, s->slice.end) < 0)
+        r = no_memory(e);
     source->until = s->slice.end < s->p->q.to ? s->slice.end : ANSWER_ENDED;
+    return r;
+}
+
+static int spilled_pop(struct answer_source *source, struct goheap_item *row,
+                       const struct points_cell **cells, struct err *e)
+{
+    struct spilled *s = of(source);
+    struct buffer *bytes = &s->taken.bytes;
+    int some, r = answer_spill_check(s->spill, e);
+    *cells = s->taken.cells;
+    for (bytes->n = 0; r == 0; r = spilled_load(source, s->slice.after, NULL, e)) {
+        some = answer_rows_least(s->rows, bytes, &row->time, &row->series);
+        if (some < 0)
+            return no_memory(e);
+        if (some)
+            return spilled_cells(s, row->series, &s->taken, e);
+        row->time = ANSWER_ENDED;
+        if (source->until == ANSWER_ENDED || s->slice.after >= s->p->q.to)
+            return answer_spill_check(s->spill, e);
+    }
     return r;
 }
 
@@ -389,6 +436,7 @@ static bool spilled_less(void *source, const struct goheap_item *a, const struct
 
 static const struct answer_source_ops spilled_ops = {
     .load = spilled_load,
+    .pop = spilled_pop,
     .take = spilled_take,
     .next = spilled_next,
     .less = spilled_less,

@@ -62,11 +62,16 @@ static int answer_part_take(struct points_answer *a, uint32_t i, struct err *e)
     return s->ops->take(s, t->head.series, &t->cells, e);
 }
 
-/* Removes the least series from the heap, and takes its row. */
+/* Takes the next row: that of the least series, which is removed from the heap. */
 static int answer_part_pop(struct points_answer *a, uint32_t i, struct err *e)
 {
     struct part *t = &a->parts[i];
     a->times[i] = ANSWER_ENDED;
+    if (t->source->sorted) {
+        int r = t->source->ops->pop(t->source, &t->head, &t->cells, e);
+        a->times[i] = r < 0 ? ANSWER_ENDED : t->head.time;
+        return r;
+    }
     if (t->heap.n == 0)
         return answer_spill_check(a->spill, e);
     t->head = goheap_pop(&t->heap);
@@ -76,6 +81,8 @@ static int answer_part_pop(struct points_answer *a, uint32_t i, struct err *e)
 static int answer_part_next(struct points_answer *a, uint32_t i, struct err *e)
 {
     struct part *t = &a->parts[i];
+    if (t->source->sorted)
+        return answer_part_pop(a, i, e);
     int r = t->source->ops->next(t->source, t->head.series, &t->head.time, e);
     if (r < 0)
         return r;
@@ -84,7 +91,8 @@ static int answer_part_next(struct points_answer *a, uint32_t i, struct err *e)
     return answer_part_pop(a, i, e);
 }
 
-/* Opens a part at a time. Its heap has all series that have rows, but not in order. */
+/* Opens a part at a time. Its heap has all series that have rows, but not in order; none, if the source gives
+ * rows sorted. */
 static int answer_part_begin(const struct points *p, uint32_t i, size_t memory, int64_t from,
                              struct err *e)
 {
@@ -103,14 +111,11 @@ static int answer_part_begin(const struct points *p, uint32_t i, size_t memory, 
     return 0;
 }
 
-static int answer_part_open(const struct points *p, uint32_t i, size_t memory, int64_t from,
-                            struct err *e)
+/* Takes the first row of a part that was begun. */
+static int answer_part_first(struct points_answer *a, uint32_t i, struct err *e)
 {
-    int r = answer_part_begin(p, i, memory, from, e);
-    if (r < 0)
-        return r;
-    goheap_init(&p->answer->parts[i].heap);
-    return answer_part_pop(p->answer, i, e);
+    goheap_init(&a->parts[i].heap);
+    return answer_part_pop(a, i, e);
 }
 
 static bool answer_part_less(void *ctx, const struct goheap_item *a, const struct goheap_item *b)
@@ -148,7 +153,9 @@ static int answer_open_parts(const struct points *p, struct err *e)
     const size_t memory = points_memory(p) / n;
     for (; n > 0; n--) {
         uint32_t i = (uint32_t)a->next++;
-        int r = answer_part_open(p, i, memory, p->q.from, e);
+        int r = answer_part_begin(p, i, memory, p->q.from, e);
+        if (r == 0)
+            r = answer_part_first(a, i, e);
         if (r < 0)
             return r;
         const struct goheap_item item = answer_part_item(a, i);
@@ -319,6 +326,17 @@ static bool mark_take(struct slice *mark, void *to, size_t n)
     return true;
 }
 
+/* Takes off the numbers of so many series, which a smaller budget does without. */
+static bool mark_skip_order(struct slice *mark, uint32_t n)
+{
+    const size_t bytes = n * sizeof(n);
+    if (bytes > mark->n)
+        return false;
+    mark->p += bytes;
+    mark->n -= bytes;
+    return true;
+}
+
 /* Finds a series among those of a part that have rows, which are in order. */
 static bool answer_find_series(struct answer_array *all, uint32_t series, struct goheap_item *out)
 {
@@ -379,15 +397,20 @@ static int answer_resume_part(const struct points *p, uint32_t i, struct slice *
     struct mark_part one;
     if (t->source || !mark_take(mark, &one, sizeof(one)))
         return answer_no_mark(e);
-    const bool any = one.nheap == ANY_ORDER;
-    int r = any ? answer_part_open(p, i, memory, a->time, e)
-                : answer_part_begin(p, i, memory, a->time, e);
+    int r = answer_part_begin(p, i, memory, a->time, e);
     if (r < 0)
         return r;
-    if (one.nseries != t->source->n ||
-        (any && (a->times[i] == ANSWER_ENDED || t->head.series != one.head)))
+    const bool any = one.nheap == ANY_ORDER;
+    if (one.nseries != t->source->n)
         return answer_no_mark(e);
-    return any ? 0 : answer_resume_order(a, i, mark, &one, e);
+    if (!any && !t->source->sorted)
+        return answer_resume_order(a, i, mark, &one, e);
+    if (!any && !mark_skip_order(mark, one.nheap))
+        return answer_no_mark(e);
+    r = answer_part_first(a, i, e);
+    if (r == 0 && (a->times[i] == ANSWER_ENDED || t->head.series != one.head))
+        r = answer_no_mark(e);
+    return r;
 }
 
 /* Takes the numbers of the parts in the heap. Their times are not known yet. */
