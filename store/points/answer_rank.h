@@ -48,7 +48,7 @@ bool answer_rank_fields(const struct answer_rank *k);
 /* After answer_rank_finish: whether tags decide between any two series. */
 bool answer_rank_strict(const struct answer_rank *k);
 
-/* After answer_rank_finish: whether they do, and it is the order of the series' numbers. */
+/* After answer_rank_finish: whether they do, in the order of the series' numbers. */
 bool answer_rank_sorted(const struct answer_rank *k);
 
 #endif

@@ -23,7 +23,7 @@ struct answer_rows {
     struct answer_array *rows;   /* bytes; the first is not used */
     struct answer_array *places; /* by series: of its current row's record; 0: none */
     struct answer_runs runs;     /* what was put down at once */
-    bool linked;                 /* records say where their series go on */
+    unsigned ways;               /* in which they are to be read */
     uint32_t series;             /* the current one */
     uint64_t open;               /* the place of the last row that was put down of one that */
     uint32_t open_series;        /* was current then, and may have more; 0: it had none */
@@ -64,12 +64,12 @@ void answer_rows_free(struct answer_rows *r)
     free(r);
 }
 
-void answer_rows_clear(struct answer_rows *r, bool linked)
+void answer_rows_clear(struct answer_rows *r, unsigned ways)
 {
     answer_array_clear(r->rows);
     answer_array_put(r->rows, "", 1);
     answer_runs_clear(&r->runs);
-    r->linked = linked;
+    r->ways = ways;
     r->open = 0;
 }
 
@@ -87,7 +87,7 @@ void answer_rows_begin(struct answer_rows *r, uint32_t series)
 {
     static const uint64_t none = 0;
     r->series = series;
-    if (!r->linked)
+    if (!(r->ways & ANSWER_ROWS_BY_SERIES))
         return;
     if (series == answer_array_count(r->places))
         answer_array_add(r->places, &none);
@@ -152,24 +152,26 @@ static int rows_flush(struct answer_rows *r)
     const uint64_t begin = answer_array_count(r->rows);
     if (r->n == 0)
         return 0;
-    if (r->linked)
+    if (r->ways & ANSWER_ROWS_BY_SERIES)
         rows_put_linked(r);
     else
         rows_put_sorted(r);
     r->n = r->bytes.n = 0;
-    return answer_runs_add(&r->runs, begin, answer_array_count(r->rows));
+    return r->ways & ANSWER_ROWS_BY_TIME
+               ? answer_runs_add(&r->runs, begin, answer_array_count(r->rows))
+               : 0;
 }
 
 int answer_rows_put(struct answer_rows *r, int64_t time, struct slice head, struct slice values)
 {
-    const size_t n = head.n + values.n;
+    const size_t n = head.n + values.n, at = r->bytes.n;
     if (n > UINT32_MAX || !array_room(&r->list, &r->room, r->n + 1))
         return -ENOMEM;
-    r->list[r->n++] = (struct gathered){time, r->series, (uint32_t)n, r->bytes.n};
     buffer_add(&r->bytes, head.p, head.n);
     buffer_add(&r->bytes, values.p, values.n);
     if (r->bytes.failed)
         return -ENOMEM;
+    r->list[r->n++] = (struct gathered){time, r->series, (uint32_t)n, at};
     /* qsort(3) takes memory for as many again. */
     return r->bytes.n + 2 * r->n * sizeof(*r->list) >= r->memory ? rows_flush(r) : 0;
 }

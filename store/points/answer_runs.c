@@ -36,16 +36,29 @@ int answer_runs_add(struct answer_runs *r, uint64_t begin, uint64_t end)
     return 0;
 }
 
-/* The key of the run's next row; p NULL: it has no more before that time. After a failure of the spill it may
- * hold anything. */
-static struct slice run_key(struct answer_run *one, struct answer_array *rows, int64_t end)
+/* Reads the record of the run's next row, which must not be before a time. */
+static bool run_read(struct answer_run *one, struct answer_array *rows, int64_t least)
 {
-    const size_t size = sizeof(one->head);
-    if (one->at - one->begin < size)
-        return (struct slice){NULL, 0};
+    const uint64_t left = one->at - one->begin, size = sizeof(one->head);
+    if (left < size)
+        return false;
     answer_array_take(rows, one->at - size, &one->head, size);
-    if (one->head.n > one->at - one->begin - size || one->head.time >= end)
-        return (struct slice){NULL, 0};
+    return one->head.n <= left - size && one->head.time >= least;
+}
+
+/* The key of the run's next row; p NULL: it has none before r->end. */
+static struct slice run_key(struct answer_runs *r, struct answer_run *one,
+                            struct answer_array *rows, int64_t least)
+{
+    const struct slice none = {NULL, 0};
+    if (one->at == one->begin)
+        return none;
+    if (!run_read(one, rows, least)) {
+        r->damaged = true;
+        return none;
+    }
+    if (one->head.time >= r->end)
+        return none;
     const uint64_t time = htobe64((uint64_t)one->head.time ^ (uint64_t)1 << 63);
     const uint32_t series = htobe32(one->head.series);
     memcpy(one->key, &time, sizeof(time));
@@ -59,9 +72,10 @@ int answer_runs_begin(struct answer_runs *r, struct answer_array *rows, int64_t 
     if (keyheap_init(&r->heap, r->n) < 0)
         return -ENOMEM;
     r->end = end;
+    r->damaged = false;
     for (size_t i = 0; i < r->n; i++) {
         r->list[i].at = r->list[i].end;
-        const struct slice key = run_key(&r->list[i], rows, end);
+        const struct slice key = run_key(r, &r->list[i], rows, INT64_MIN);
         if (key.p)
             keyheap_add(&r->heap, key, i);
     }
@@ -71,8 +85,8 @@ int answer_runs_begin(struct answer_runs *r, struct answer_array *rows, int64_t 
 int answer_runs_next(struct answer_runs *r, struct answer_array *rows, struct answer_record *head,
                      struct buffer *to)
 {
-    if (r->heap.n == 0)
-        return 0;
+    if (r->damaged || r->heap.n == 0)
+        return r->damaged ? -EIO : 0;
     struct answer_run *one = &r->list[r->heap.items[0].number];
     *head = one->head;
     char *p = buffer_reserve(to, head->n);
@@ -81,6 +95,6 @@ int answer_runs_next(struct answer_runs *r, struct answer_array *rows, struct an
     one->at -= sizeof(one->head) + head->n;
     answer_array_take(rows, one->at, p, head->n);
     to->n += head->n;
-    keyheap_move(&r->heap, run_key(one, rows, r->end));
+    keyheap_move(&r->heap, run_key(r, one, rows, head->time));
     return 1;
 }

@@ -6,8 +6,8 @@
  *   answer_runs_add …, answer_runs_begin, answer_runs_next …
  *
  * Rows lie in an array of bytes: those of the row, then a struct answer_record. A run is put down from its
- * latest row on, and read backwards. For each run there are some 40 bytes of memory. Failures of the spill are
- * told by answer_spill_check. One thread at a time.
+ * latest row on, and read backwards. For each run there are some 100 bytes of memory. Failures of the spill
+ * are told by answer_spill_check. One thread at a time.
  */
 #ifndef INFLUXFS_POINTS_ANSWER_RUNS_H
 #define INFLUXFS_POINTS_ANSWER_RUNS_H
@@ -15,6 +15,8 @@
 #include "store/base/buffer.h"
 #include "store/points/answer_spill.h"
 #include "store/points/keyheap.h"
+
+#include <stdbool.h>
 
 struct answer_record {
     uint64_t next; /* not of this module: for links between rows */
@@ -27,6 +29,7 @@ struct answer_runs {
     struct answer_run *list;
     size_t n, room;
     int64_t end;         /* rows before this time are read */
+    bool damaged;        /* a record is not as it was put down */
     struct keyheap heap; /* of those that are not read to their ends */
 };
 
@@ -39,7 +42,8 @@ int answer_runs_add(struct answer_runs *r, uint64_t begin, uint64_t end);
 /* Makes ready to read the rows before a time, from the first one on. 0 or -ENOMEM. */
 int answer_runs_begin(struct answer_runs *r, struct answer_array *rows, int64_t end);
 
-/* The next row: adds its bytes to *to. 1; 0: there are no more; -ENOMEM. */
+/* The next row: adds its bytes to *to. 1; 0: there are no more; -ENOMEM; -EIO: the rows are not as they were put
+ * down, or the spill has failed. */
 int answer_runs_next(struct answer_runs *r, struct answer_array *rows, struct answer_record *head,
                      struct buffer *to);
 

@@ -29,11 +29,11 @@ struct answer_source {
 struct answer_source_ops {
     /* Goes on from a time that no current row is before. The first call finds the first rows from that
      * time on, and puts a struct goheap_item into `first` for each series that has one, in the order of
-     * the series; later ones, with the earliest time of all, only set until. */
+     * the series, unless the source is sorted; later ones, with the earliest time of all, only set until. */
     int (*load)(struct answer_source *s, int64_t from, struct answer_array *first, struct err *e);
 
-    /* If sorted, in the place of all below: takes the next row of all, its time and series, and its cells, valid
-     * until the next one is taken. Time ANSWER_ENDED: there are no more. */
+    /* If sorted, in the place of take, next and less, and of later loads: takes the next row of all, its time and
+     * series, and its cells, valid until the next one is taken. Time ANSWER_ENDED: there are no more. */
     int (*pop)(struct answer_source *s, struct goheap_item *row, const struct points_cell **cells,
                struct err *e);
 

@@ -58,7 +58,8 @@ static void slice_shorten(struct slice_of_time *t)
     const int64_t last = t->last < t->end ? t->last : t->end - 1;
     if (t->first <= last)
         t->end = t->first + (int64_t)(((uint64_t)last - (uint64_t)t->first) / 2) + 1;
-    slice_go_on(t, t->end);
+    if (t->first < last)
+        slice_go_on(t, t->end);
     t->limit += t->most / 2;
 }
 
@@ -104,6 +105,13 @@ static int spilled_changed(const struct spilled *s, struct err *e)
 {
     int r = answer_spill_check(s->spill, e);
     return r < 0 ? r : err_set(e, -EIO, "a shard has changed while it was read");
+}
+
+/* The same of rows that are not as they were put down. */
+static int spilled_bad(const struct spilled *s, struct err *e)
+{
+    int r = answer_spill_check(s->spill, e);
+    return r < 0 ? r : err_set(e, -EIO, "a temporary file with rows of an answer has changed");
 }
 
 static void spilled_row_free(struct spilled_row *r)
@@ -254,14 +262,15 @@ static int spilled_pass(struct spilled *s, struct answer_array *first, struct er
     return r == 0 ? answer_spill_check(s->spill, e) : r;
 }
 
-/* The slice that begins at a time, at which a row is. */
+/* The slice that begins at a time, which no row to come is before. */
 static void spilled_begin(struct spilled *s, int64_t from)
 {
     struct slice_of_time *t = &s->slice;
     const int64_t to = s->p->q.to;
     uint64_t length = (uint64_t)to - (uint64_t)from;
     if (s->known) {
-        uint64_t last = (uint64_t)t->end - (uint64_t)t->first;
+        const int64_t first = t->first <= t->last ? t->first : t->begin;
+        uint64_t last = (uint64_t)t->end - (uint64_t)first;
         if (spilled_size(s) < t->most / 2 && last <= UINT64_MAX / 2)
             last *= 2;
         length = last < length ? last : length;
@@ -272,7 +281,8 @@ static void spilled_begin(struct spilled *s, int64_t from)
     t->last = INT64_MIN;
     t->after = INT64_MAX;
     t->limit = t->most;
-    answer_rows_clear(s->rows, !s->source.sorted);
+    answer_rows_clear(s->rows, (s->source.sorted ? 0 : ANSWER_ROWS_BY_SERIES) |
+                                   (s->known && !s->source.sorted ? 0 : ANSWER_ROWS_BY_TIME));
     answer_array_clear(s->heads);
     if (s->p->q.spilled)
         s->p->q.spilled->slices++;
@@ -308,7 +318,7 @@ static int spilled_cells(struct spilled *s, uint32_t i, struct spilled_row *row,
     good = good && answer_take_number(&series, &number) && number == i &&
            answer_take_cells(&s->p->columns, series, &values, row->cells);
     row->delta = head.delta;
-    return good ? 0 : err_set(e, -EIO, "a temporary file with rows of an answer has changed");
+    return good ? 0 : spilled_bad(s, e);
 }
 
 /* Reads the current row of a series. */
@@ -336,7 +346,7 @@ static int spilled_again(void *ctx, uint32_t *i, const struct points_cell **cell
         return r;
     if (!answer_take_number(&series, i) ||
         !answer_take_cells(&s->p->columns, series, NULL, s->taken.cells))
-        return err_set(e, -EIO, "a temporary file with rows of an answer has changed");
+        return spilled_bad(s, e);
     *cells = s->taken.cells;
     return 1;
 }
@@ -385,7 +395,7 @@ static int spilled_pop(struct answer_source *source, struct goheap_item *row,
     for (bytes->n = 0; r == 0; r = spilled_load(source, s->slice.after, NULL, e)) {
         some = answer_rows_least(s->rows, bytes, &row->time, &row->series);
         if (some < 0)
-            return no_memory(e);
+            return some == -EIO ? spilled_bad(s, e) : no_memory(e);
         if (some)
             return spilled_cells(s, row->series, &s->taken, e);
         row->time = ANSWER_ENDED;

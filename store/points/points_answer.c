@@ -326,7 +326,7 @@ static bool mark_take(struct slice *mark, void *to, size_t n)
     return true;
 }
 
-/* Takes off the numbers of so many series, which a smaller budget does without. */
+/* Takes off the numbers of so many series, which a source does without that is sorted. */
 static bool mark_skip_order(struct slice *mark, uint32_t n)
 {
     const size_t bytes = n * sizeof(n);

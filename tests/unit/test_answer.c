@@ -118,6 +118,8 @@ static struct memory *any_store(size_t kind)
     return m;
 }
 
+static struct points_spilled spilled;
+
 static struct points *open_points(struct schema_cache *c, size_t memory)
 {
     const struct points_query q = {.db = "db",
@@ -126,7 +128,8 @@ static struct points *open_points(struct schema_cache *c, size_t memory)
                                    .from = 1,
                                    .to = 50,
                                    .way = POINTS_ANSWER,
-                                   .memory = memory};
+                                   .memory = memory,
+                                   .spilled = &spilled};
     struct points *p = NULL;
     if (points_open(c, &q, &p, &err) < 0)
         fail_msg("%s", err.text);
@@ -346,12 +349,59 @@ static void test_wal_of_strings(void **state)
     assert_in_range(most, 0, 3 << 20);
 }
 
+/* Many series that all have a value at each of these times. */
+#define TIMES 16
+static struct memory *store_of_times(unsigned n, const char *field)
+{
+    static const struct shard_times times[] = {{1, 0, 50}};
+    struct memory *m = memory_new();
+    struct field_text *list = calloc(n, sizeof(*list));
+    char points[8 * TIMES] = "", (*keys)[32] = calloc(n, sizeof(*keys));
+    assert_true(list && keys);
+    for (unsigned i = 1; i <= TIMES; i++)
+        sprintf(points + strlen(points), "%s%u=7", i > 1 ? " " : "", 3 * i);
+    for (unsigned i = 0; i < n; i++) {
+        sprintf(keys[i], "m,h=%07u#!~#%s", i, field);
+        list[i] = (struct field_text){keys[i], VALUE_INTEGER, points};
+    }
+    memory_meta(m, times, 1);
+    memory_add(m, "data/db/rp/1", "000000001-000000001.tsm", tsm_of(list, n));
+    free(keys);
+    free(list);
+    return m;
+}
+
+/* Where the rows of one time are a slice of their own, there is no more than one pass for each time, and the
+ * file holds little more than its rows, whether series are merged by their numbers or as a heap moves them. */
+static void test_slices_of_one_time(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"v", "f"};
+    for (size_t i = 0; i < 2; i++) {
+        struct memory *m = store_of_times(500, fields[i]);
+        struct schema_cache *c = NULL;
+        struct buffer want = {0}, got = {0};
+        assert_int_equal(schema_cache_open(&m->c, NULL, NULL, &c, &err), 0);
+        read_all(c, 0, &want);
+        spilled.slices = spilled.most = 0;
+        read_all(c, 1000, &got);
+        assert_string_equal(got.p, want.p);
+        assert_in_range(spilled.slices, TIMES, TIMES + 4);
+        assert_in_range(spilled.most, 1, 300 * 1024);
+        buffer_free(&want);
+        buffer_free(&got);
+        schema_cache_unref(c);
+        capture_unref(&m->c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_budget),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_wal_of_strings),
+        cmocka_unit_test(test_slices_of_one_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
