@@ -34,6 +34,14 @@ static const char *const folders[] = {"meta", "data", "wal"};
 
 #define CHAIN_STAGED 160
 #define CHAIN_STRIDE 7
+
+/* A process under a sanitizer takes ten times as long, and what is left behind is as without it: some calls
+ * will do there. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STRIDE 7
+#else
+#define STRIDE 1
+#endif
 #define STRANGER "x/rp/notes.txt"
 
 static inline char *in(const char *root, const char *name)
@@ -435,7 +443,7 @@ static inline void kill_everywhere(enum layout l)
         char *root = make_store(l);
         struct err e = {0};
         /* Of a chain, while it is staged, some calls will do. */
-        n += is_chain(l) && n < CHAIN_STAGED ? CHAIN_STRIDE : 1;
+        n += is_chain(l) && n < CHAIN_STAGED ? CHAIN_STRIDE : STRIDE;
         killed = killed_at(is_chain(l) ? "number" : "restore", root, n);
         check_whole(root, l, &t, false, n);
         /* The recovery may be cut off too, at places that differ from one to the next. */
@@ -461,7 +469,7 @@ static inline void kill_everywhere(enum layout l)
     }
     print_message("%s: %ld calls, %ld undone, %ld finished\n", layout_names[l], n - 1, undone,
                   finished);
-    assert_true(finished > 20 && undone > 20);
+    assert_true(finished > 20 / STRIDE && undone > 20 / STRIDE);
     free(t.old_store);
     free(t.old_kept);
     free(t.new_store);
