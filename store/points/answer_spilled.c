@@ -5,15 +5,15 @@
  * when it is given. Mostly tags alone order the series, just as they come: then all that lies near by is read
  * together. Else a row says when the next one of its series is, and a heap of series is kept as influxd's.
  *
- * How much a slice holds is known only as it is put down. When it becomes too much, the slice ends
- * earlier for the series to come, in the middle of the times seen so far; what was put down beyond
- * that is not used. The next slice is as long, or longer if there was room.
+ * A slice that is shortened (answer_slice.h) is so for the series to come; what was put down beyond its end is
+ * not used.
  */
 #include "store/base/array.h"
 #include "store/base/cleanup.h"
 #include "store/points/answer_code.h"
 #include "store/points/answer_rank.h"
 #include "store/points/answer_rows.h"
+#include "store/points/answer_slice.h"
 #include "store/points/answer_source.h"
 #include "store/points/series.h"
 
@@ -29,39 +29,6 @@
 #define FOR_WINDOWS 8
 #define FOR_VALUES 16
 #define FOR_ROWS 16
-
-/* A slice of time: begin <= time < end. */
-struct slice_of_time {
-    int64_t begin, end;
-    int64_t first, last;  /* times of its rows that were put down; first > last: none */
-    int64_t after;        /* no row after the slice is before this time */
-    uint64_t most, limit; /* bytes: of a usual one; at which this one becomes shorter */
-};
-
-static void slice_note(struct slice_of_time *t, int64_t time)
-{
-    if (time >= t->end)
-        return;
-    t->first = time < t->first ? time : t->first;
-    t->last = time > t->last ? time : t->last;
-}
-
-/* There is a row after the slice, which is not before this time. */
-static void slice_go_on(struct slice_of_time *t, int64_t time)
-{
-    t->after = time < t->after ? time : t->after;
-}
-
-/* Lets it end in the middle of the times seen so far, but after the first of them. */
-static void slice_shorten(struct slice_of_time *t)
-{
-    const int64_t last = t->last < t->end ? t->last : t->end - 1;
-    if (t->first <= last)
-        t->end = t->first + (int64_t)(((uint64_t)last - (uint64_t)t->first) / 2) + 1;
-    if (t->first < last)
-        slice_go_on(t, t->end);
-    t->limit += t->most / 2;
-}
 
 /* A row that was read, with what its series is. */
 struct spilled_row {
@@ -81,7 +48,7 @@ struct spilled {
     struct answer_rank *rank;
     struct answer_array *heads; /* of the series in the slice: the length and the bytes of each */
     struct answer_rows *rows;
-    struct slice_of_time slice;
+    struct answer_slice slice;
     struct series series; /* while a pass is made */
     struct buffer values, head;
     struct spilled_row taken, compared[2];
@@ -165,7 +132,7 @@ static int spilled_put_row(struct spilled *s, uint64_t place, struct err *e)
     if (r < 0)
         return r;
     answer_put_row(&s->head, place, one->done ? 0 : (uint64_t)one->time - (uint64_t)time);
-    slice_note(&s->slice, time);
+    answer_slice_note(&s->slice, time);
     if (s->head.failed || s->values.failed ||
         answer_rows_put(s->rows, time, (struct slice){s->head.p, s->head.n},
                         (struct slice){s->values.p, s->values.n}) < 0)
@@ -188,12 +155,12 @@ static int spilled_put(struct spilled *s, uint32_t i, struct err *e)
     while (r == 0 && !s->series.done && !beyond) {
         beyond = s->series.time >= s->slice.end;
         if (beyond)
-            slice_go_on(&s->slice, s->series.time);
+            answer_slice_go_on(&s->slice, s->series.time);
         if (beyond && !answer_rank_fields(s->rank))
             break;
         r = spilled_put_row(s, place, e);
         if (spilled_size(s) > s->slice.limit)
-            slice_shorten(&s->slice);
+            answer_slice_shorten(&s->slice);
     }
     return r;
 }
@@ -216,7 +183,7 @@ static int spilled_series(struct spilled *s, uint32_t i, const struct stream_ser
     answer_rows_begin(s->rows, i);
     const int64_t bound = spilled_bound(from);
     if (s->known && !answer_rank_fields(s->rank) && bound >= s->slice.end) {
-        slice_go_on(&s->slice, bound);
+        answer_slice_go_on(&s->slice, bound);
         return 0;
     }
     if (series_set(&s->series, from, &s->p->columns, true) < 0)
@@ -262,25 +229,9 @@ static int spilled_pass(struct spilled *s, struct answer_array *first, struct er
     return r == 0 ? answer_spill_check(s->spill, e) : r;
 }
 
-/* The slice that begins at a time, which no row to come is before. */
 static void spilled_begin(struct spilled *s, int64_t from)
 {
-    struct slice_of_time *t = &s->slice;
-    const int64_t to = s->p->q.to;
-    uint64_t length = (uint64_t)to - (uint64_t)from;
-    if (s->known) {
-        const int64_t first = t->first <= t->last ? t->first : t->begin;
-        uint64_t last = (uint64_t)t->end - (uint64_t)first;
-        if (spilled_size(s) < t->most / 2 && last <= UINT64_MAX / 2)
-            last *= 2;
-        length = last < length ? last : length;
-    }
-    t->begin = from;
-    t->end = (int64_t)((uint64_t)from + length);
-    t->first = INT64_MAX;
-    t->last = INT64_MIN;
-    t->after = INT64_MAX;
-    t->limit = t->most;
+    answer_slice_begin(&s->slice, from, s->p->q.to, spilled_size(s));
     answer_rows_clear(s->rows, (s->source.sorted ? 0 : ANSWER_ROWS_BY_SERIES) |
                                    (s->known && !s->source.sorted ? 0 : ANSWER_ROWS_BY_TIME));
     answer_array_clear(s->heads);
