@@ -21,13 +21,14 @@ def shut(*sockets):
 class Relay(Acceptor):
     """with Relay(port) as relay: … what connects to relay.port speaks with that port. The bytes of all
     connections and both directions count together, in relay.passed. relay.rate: how many of them pass
-    in a second, at most; it may be set at any time (None: as fast as it goes)."""
+    in a second, at most; it may be set at any time (None: as fast as it goes). up_only: what the server
+    answers always passes, and does not count."""
 
-    def __init__(self, port, rate=None):
+    def __init__(self, port, rate=None, up_only=False):
         super().__init__(self.relay)
         # What stops here is not to wait whole in the kernel.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * PIECE)
-        self.target, self.rate = port, rate
+        self.target, self.rate, self.up_only = port, rate, up_only
         self.passed = 0
         self.stop_at = self.cut_at = float("inf")
         self.change = threading.Condition()
@@ -79,7 +80,8 @@ class Relay(Acceptor):
     def pump(self, source, target):
         try:
             while data := source.recv(PIECE):
-                self.let_pass(source, len(data))
+                if not (self.up_only and source.getpeername()[1] == self.target):
+                    self.let_pass(source, len(data))
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:
