@@ -112,17 +112,15 @@ static uint64_t rows_put_record(struct answer_rows *r, const struct gathered *on
     return place;
 }
 
-/* Puts down what was gathered, each row before the one of its series that was put down before it. The last row
- * that was put down earlier may be one of the first series. */
-static void rows_put_linked(struct answer_rows *r)
+/* Puts down what was gathered and sorted, each row before the one of its series that was put down before it.
+ * The last row that was put down earlier may be one of the first series that was gathered. */
+static void rows_put_linked(struct answer_rows *r, uint32_t first)
 {
-    const uint32_t first = r->list[0].series;
     const bool goes_on = r->open && r->open_series == first;
     const uint64_t place = goes_on ? rows_place(r, first) : 0;
     uint64_t last = 0;
     if (goes_on)
         answer_rows_move(r, first, 0);
-    qsort(r->list, r->n, sizeof(*r->list), later_first);
     for (size_t i = 0; i < r->n; i++) {
         const struct gathered *one = &r->list[i];
         const uint64_t here = rows_put_record(r, one, rows_place(r, one->series));
@@ -140,22 +138,18 @@ static void rows_put_linked(struct answer_rows *r)
     r->open_series = r->series;
 }
 
-static void rows_put_sorted(struct answer_rows *r)
-{
-    qsort(r->list, r->n, sizeof(*r->list), later_first);
-    for (size_t i = 0; i < r->n; i++)
-        rows_put_record(r, &r->list[i], 0);
-}
-
 static int rows_flush(struct answer_rows *r)
 {
     const uint64_t begin = answer_array_count(r->rows);
     if (r->n == 0)
         return 0;
+    const uint32_t first = r->list[0].series;
+    qsort(r->list, r->n, sizeof(*r->list), later_first);
     if (r->ways & ANSWER_ROWS_BY_SERIES)
-        rows_put_linked(r);
+        rows_put_linked(r, first);
     else
-        rows_put_sorted(r);
+        for (size_t i = 0; i < r->n; i++)
+            rows_put_record(r, &r->list[i], 0);
     r->n = r->bytes.n = 0;
     return r->ways & ANSWER_ROWS_BY_TIME
                ? answer_runs_add(&r->runs, begin, answer_array_count(r->rows))

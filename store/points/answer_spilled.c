@@ -176,16 +176,25 @@ static int64_t spilled_bound(const struct stream_series *one)
     return bound;
 }
 
+/* Whether all that the series has is after the slice, as far as is known without reading it. */
+static bool spilled_passes_over(struct spilled *s, const struct stream_series *one)
+{
+    if (!s->known || answer_rank_fields(s->rank))
+        return false;
+    const int64_t bound = spilled_bound(one);
+    if (bound < s->slice.end)
+        return false;
+    answer_slice_go_on(&s->slice, bound);
+    return true;
+}
+
 /* The next series of a pass. In the first one, `first` gets its first row. */
 static int spilled_series(struct spilled *s, uint32_t i, const struct stream_series *from,
                           struct answer_array *first, struct err *e)
 {
     answer_rows_begin(s->rows, i);
-    const int64_t bound = spilled_bound(from);
-    if (s->known && !answer_rank_fields(s->rank) && bound >= s->slice.end) {
-        answer_slice_go_on(&s->slice, bound);
+    if (spilled_passes_over(s, from))
         return 0;
-    }
     if (series_set(&s->series, from, &s->p->columns, true) < 0)
         return no_memory(e);
     int r = series_first(&s->series, e);
@@ -232,8 +241,9 @@ static int spilled_pass(struct spilled *s, struct answer_array *first, struct er
 static void spilled_begin(struct spilled *s, int64_t from)
 {
     answer_slice_begin(&s->slice, from, s->p->q.to, spilled_size(s));
-    answer_rows_clear(s->rows, (s->source.sorted ? 0 : ANSWER_ROWS_BY_SERIES) |
-                                   (s->known && !s->source.sorted ? 0 : ANSWER_ROWS_BY_TIME));
+    answer_rows_clear(s->rows, !s->known          ? ANSWER_ROWS_BY_SERIES | ANSWER_ROWS_BY_TIME
+                               : s->source.sorted ? ANSWER_ROWS_BY_TIME
+                                                  : ANSWER_ROWS_BY_SERIES);
     answer_array_clear(s->heads);
     if (s->p->q.spilled)
         s->p->q.spilled->slices++;
@@ -350,7 +360,7 @@ static int spilled_pop(struct answer_source *source, struct goheap_item *row,
         if (some)
             return spilled_cells(s, row->series, &s->taken, e);
         row->time = ANSWER_ENDED;
-        if (source->until == ANSWER_ENDED || s->slice.after >= s->p->q.to)
+        if (s->slice.after >= s->p->q.to)
             return answer_spill_check(s->spill, e);
     }
     return r;

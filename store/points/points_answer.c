@@ -314,26 +314,15 @@ static int answer_no_mark(struct err *e)
     return err_set(e, -EINVAL, "not a mark of these points");
 }
 
-/* Takes n bytes off the front of a mark. */
+/* Takes n bytes off the front of a mark. to NULL: they are no matter. */
 static bool mark_take(struct slice *mark, void *to, size_t n)
 {
     if (n > mark->n)
         return false;
-    if (n > 0)
+    if (to && n > 0)
         memcpy(to, mark->p, n);
     mark->p += n;
     mark->n -= n;
-    return true;
-}
-
-/* Takes off the numbers of so many series, which a source does without that is sorted. */
-static bool mark_skip_order(struct slice *mark, uint32_t n)
-{
-    const size_t bytes = n * sizeof(n);
-    if (bytes > mark->n)
-        return false;
-    mark->p += bytes;
-    mark->n -= bytes;
     return true;
 }
 
@@ -405,7 +394,8 @@ static int answer_resume_part(const struct points *p, uint32_t i, struct slice *
         return answer_no_mark(e);
     if (!any && !t->source->sorted)
         return answer_resume_order(a, i, mark, &one, e);
-    if (!any && !mark_skip_order(mark, one.nheap))
+    /* A source that is sorted does without the order. */
+    if (!any && !mark_take(mark, NULL, one.nheap * sizeof(uint32_t)))
         return answer_no_mark(e);
     r = answer_part_first(a, i, e);
     if (r == 0 && (a->times[i] == ANSWER_ENDED || t->head.series != one.head))
