@@ -17,7 +17,7 @@ from lib import fixtures
 from lib.clock import Clock
 from lib.dumps import EARLIEST, LATEST, answer, copy_stripped, difference, dump
 from lib.dumptree import DAY, coded, day_name, day_path, file_name, path, policy
-from lib.files import FIXTURES, files_in, run, wait_until
+from lib.files import FIXTURES, files_in, run, sizes_in, wait_until
 from lib.influxd import Influxd, tsm_files
 from lib.measurements import HOUR, MEASUREMENTS, START
 from tree.test_dump import CREATE, DumpTest, fill, some_range, times_of
@@ -232,7 +232,7 @@ class ReadingTest(MountedDumpTest):
         """Found once, also across a mount; and the listing of days reads no blocks."""
         for day in self.days:
             os.stat(self.file(day=day))
-        whole = sum(Path(name).stat().st_size for name in files_in(self.store / "data", self.store / "wal"))
+        whole = sum(sizes_in(self.store / "data", self.store / "wal"))
         self.mnt.unmount()
         self.mnt.start()
         pid = self.mnt.pid()

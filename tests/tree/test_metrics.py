@@ -15,7 +15,7 @@ from pathlib import Path
 from lib.case import StoreTest
 from lib.cuts import INFLUXSNAP, snap, snap_code
 from lib.dumps import quoted
-from lib.files import CHECKOUT, FIXTURES, HANG, files_in, run, wait_until
+from lib.files import CHECKOUT, FIXTURES, HANG, files_in, run, sizes_in, wait_until
 from lib.metrics import Metrics, promtool_check
 from lib.mount import INFLUXFS
 from lib.restores import drop
@@ -63,7 +63,7 @@ class MountTest(MetricsTest):
         for name, policy in (("one", "autogen"), ("two", "short")):
             self.assertEqual(found.of("store_shards", database=name, policy=policy), 2)
             data = [os.path.getsize(path) for path in files_in(root / "data" / name) if path.endswith(".tsm")]
-            wal = [os.path.getsize(path) for path in files_in(root / "wal" / name)]
+            wal = sizes_in(root / "wal" / name)
             self.assertEqual(found.of("store_bytes", database=name, policy=policy, kind="data"), sum(data))
             self.assertEqual(found.of("store_bytes", database=name, policy=policy, kind="wal"), sum(wal))
             self.assertEqual(found.of("store_files", database=name, policy=policy), len(data) + len(wal))
@@ -299,7 +299,7 @@ class ByInfluxsnapTest(MetricsTest):
         state.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", state)
         self.addCleanup(run, "umount", state)
-        size = sum(os.path.getsize(path) for path in files_in(self.store / "data"))
+        size = sum(sizes_in(self.store / "data"))
         found = self.metrics(self.store, f"--state={state}")
         self.assertEqual((found.of("cuts_kept_as", how="copied"), found.of("cuts_kept_as", how="linked")), (1, 0))
         self.assertEqual(found.of("cuts_copy_bytes"), size)

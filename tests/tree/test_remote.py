@@ -39,6 +39,10 @@ class RemoteTest(StoreTest):
             with self.subTest(check.__name__):
                 check()
 
+    def relay(self, rate=None):
+        """To break off uploads: a job also reads the beginning of the archive before, and rclone reads ahead."""
+        return Relay(self.swift.port, rate, up_only=True)
+
     def start(self, remote, *words, port=None, **environment):
         """influxfs-archive by way of that port."""
         config = self.swift.rclone_config(port=port)
@@ -102,7 +106,7 @@ class BrokenTest(RemoteTest):
 
     def connection_cut(self):
         """In the middle of an upload, by each way of uploading: the job ends right, and nothing is left over."""
-        with Relay(self.swift.port, up_only=True) as relay:
+        with self.relay() as relay:
             for runs, (remote, words) in enumerate(WAYS, 1):
                 with self.subTest(remote=remote, words=words):
                     relay.cut_after(MIDDLE)
@@ -111,7 +115,7 @@ class BrokenTest(RemoteTest):
         self.assertEqual(self.uploads(), [])
 
     def check_proxy_killed(self, remote, *words):
-        with Relay(self.swift.port, up_only=True) as relay:
+        with self.relay() as relay:
             relay.stop_after(MIDDLE)
             job = self.start(remote, "--retry-for=5m", *words, port=relay.port)
             relay.wait_until_stopped()
@@ -143,7 +147,7 @@ class BrokenTest(RemoteTest):
 
     def stalled(self):
         """A connection on which nothing moves is given up, by rclone's own limit, and the next one is used."""
-        with Relay(self.swift.port, up_only=True) as relay:
+        with self.relay() as relay:
             relay.stop_after(MIDDLE)
             job = self.start("swift:", "--retry-for=5m", port=relay.port, RCLONE_TIMEOUT="2s")
             relay.wait_until_stopped()
@@ -163,7 +167,7 @@ class StoppedTest(RemoteTest):
         """By a signal, in the middle of an upload: nothing of it counts, and what it has not taken back in the
         time that it has, the next run does."""
         for remote, words in WAYS:
-            with self.subTest(remote=remote, words=words), Relay(self.swift.port, up_only=True, rate=2_000_000) as relay:
+            with self.subTest(remote=remote, words=words), self.relay(rate=2_000_000) as relay:
                 job = self.start(remote, *words, port=relay.port)
                 wait_until(lambda relay=relay: relay.passed > MIDDLE, 60, "the middle of the upload")
                 relay.rate = None
@@ -179,7 +183,7 @@ class StoppedTest(RemoteTest):
         """What a killed job has left of the two ways in pieces is cleared away by the next one."""
         for runs, (remote, words) in enumerate((WAYS[1], WAYS[3]), 1):
             with self.subTest(remote=remote):
-                with Relay(self.swift.port, up_only=True) as relay:
+                with self.relay() as relay:
                     relay.stop_after(SIZE * 5 // 6)
                     job = self.start(remote, *words, port=relay.port)
                     relay.wait_until_stopped()
