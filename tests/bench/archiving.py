@@ -58,7 +58,7 @@ class Meter:
     def _state(self):
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return (time.monotonic(), used.ru_utime + used.ru_stime + sum(map(processor_time, self.servers)),
-                sum(processor_time(process.pid) for process in self.swift),
+                sum(map(processor_time, self.swift)),
                 used.ru_oublock * BLOCK + sum(map(bytes_written, self.servers)))
 
     def run(self, command, environment):

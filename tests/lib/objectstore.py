@@ -85,7 +85,8 @@ class Swift:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.processes = {}
+        self.node = None
+        self.processes = {}  # by name: pid
         self.reserved = {}
         self.disk = self.folder / "disk"
         self.disk.mkdir(parents=True)
@@ -95,8 +96,10 @@ class Swift:
         return self.start()
 
     def __exit__(self, *_):
-        for name in list(self.processes):
-            self._end(name, signal.SIGKILL)
+        if self.node:
+            self.node.stdin.close()  # which kills all of them
+            self.node.wait(HANG)
+            self.node.stdout.close()
         for _, kept in self.reserved.values():
             kept.close()
 
@@ -109,10 +112,12 @@ class Swift:
         self.port = self.ports["proxy"]
         self.url = f"http://127.0.0.1:{self.port}"
         swiftconf.write(self.folder, self.ports)
-        run(*NODE, "rings", self.folder, *(f"{kind}={self.ports[kind]}" for kind in KINDS))
+        words = [*NODE, self.folder, *(f"{kind}={self.ports[kind]}" for kind in KINDS)]
+        self.node = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                     env=os.environ | {"EVENTLET_NO_GREENDNS": "yes"})
         try:
-            self._run("memcached", find_program("memcached"), "-l", "127.0.0.1", "-p", self.ports["memcached"], "-U", "0",
-                      "-m", "16", "-u", swiftconf.myself())
+            self._start("memcached", "memcached", "-l", "127.0.0.1", "-p", self.ports["memcached"], "-U", "0",
+                        "-m", "16", "-u", swiftconf.myself())
             for kind in KINDS:
                 self._serve(kind)
             self.start_proxy()
@@ -124,26 +129,33 @@ class Swift:
             raise
         return self
 
-    def _serve(self, kind):
-        self._run(kind, *NODE, "serve", self.folder, find_program(f"swift-{kind}-server"), self.folder / f"{kind}.conf", "--verbose")
+    def _ask(self, *words):
+        """The node's answer (swiftnode.py)."""
+        self.node.stdin.write(" ".join(map(str, words)) + "\n")
+        self.node.stdin.flush()
+        answer = self.node.stdout.readline()
+        if not answer:
+            raise ObjectStoreError(f"what starts Swift's servers has ended: exit {self.node.wait(HANG)}")
+        return int(answer)
 
-    def _run(self, name, *command):
-        with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                                    stdout=log, stderr=log, start_new_session=True)
+    def _start(self, name, program, *words):
+        self.processes[name] = self._ask("start", name, find_program(program), *words)
+
+    def _serve(self, kind):
+        self._start(kind, f"swift-{kind}-server", self.folder / f"{kind}.conf", "--verbose")
 
     def _wait_for(self, name):
         def answers():
-            if self.processes[name].poll() is not None:
+            if Path(f"/proc/{self.processes[name]}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
                 raise ObjectStoreError(f"{name} has exited:\n{self.log(name)[-4000:]}")
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self.ports[name])) == 0
         wait_until(answers, 60, f"{name} to listen", step=0.05)
 
     def _end(self, name, number):
-        process = self.processes.pop(name)
-        process.send_signal(number)
-        process.wait(HANG)
+        pid = self.processes.pop(name)
+        os.kill(pid, number)
+        self._ask("wait", pid)
 
     def start_proxy(self):
         """On the port that it had; returns when it listens."""
@@ -202,7 +214,10 @@ class Swift:
 
     def refresh(self):
         """Tells the account what its containers hold, as swift-container-updater does now and then."""
-        run(*NODE, "serve", self.folder, find_program("swift-container-updater"), self.folder / "container.conf", "once")
+        self._start("updater", "swift-container-updater", self.folder / "container.conf", "once")
+        code = self._ask("wait", self.processes.pop("updater"))
+        if code != 0:
+            raise ObjectStoreError(f"swift-container-updater: exit {code}:\n{self.log('updater')}")
 
     # Its clients
 
