@@ -705,7 +705,7 @@ class TimerTest(CutTest):
             finally:
                 run("umount", self.state)
             wait_until(lambda: "0.tar" in self.listed(mnt), 12, "the next cut")
-            self.assertIsNone(self.status(mnt)["last_error"])
+            wait_until(lambda: self.status(mnt)["last_error"] is None, 12, "the end of the error")
 
     def test_no_store_yet(self):
         """Nothing to cut is nothing wrong; after a restore there is."""
