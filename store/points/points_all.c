@@ -146,8 +146,9 @@ int points_all_open(struct points *p, struct err *e)
     a->nparts = p->nshards;
     const struct points_stream_limits limits = {
         .range = {p->q.from, p->q.to - 1},
-        .window = points_window(p, points_memory(p) / FOR_WINDOWS),
-        .values = points_memory(p) / FOR_VALUES / (sizeof(int64_t) + sizeof(union value)),
+        .memory = points_divide(p, 0, p->nshards, points_budget(p)),
+        .window = points_window(p, points_budget(p) / FOR_WINDOWS),
+        .values = points_budget(p) / FOR_VALUES / (sizeof(int64_t) + sizeof(union value)),
         .pool = &a->pool};
     int r = 0;
     for (size_t i = 0; r == 0 && i < a->nparts; i++)

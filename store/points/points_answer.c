@@ -150,7 +150,7 @@ static int answer_open_parts(const struct points *p, struct err *e)
     struct points_answer *a = p->answer;
     size_t n = overlapping(p);
     answer_array_clear(a->heap.items);
-    const size_t memory = points_memory(p) / n;
+    const size_t memory = points_budget(p) / n;
     for (; n > 0; n--) {
         uint32_t i = (uint32_t)a->next++;
         int r = answer_part_begin(p, i, memory, p->q.from, e);
@@ -209,7 +209,7 @@ static size_t answer_pages(const struct points *p)
     size_t part = FOR_PAGES;
     for (size_t i = 0; i < p->nshards; i++)
         part = p->shards[i].files->nwal > 0 ? FOR_PAGES_BESIDE_WAL : part;
-    return points_memory(p) / part;
+    return points_budget(p) / part;
 }
 
 int points_answer_open(struct points *p, struct err *e)
@@ -290,7 +290,7 @@ static uint64_t mark_count(const struct points_answer *a)
 int points_answer_mark(const struct points *p, struct buffer *mark)
 {
     const struct points_answer *a = p->answer;
-    if (!a->any || !a->first || mark_count(a) > points_memory(p) / FOR_MARK / sizeof(uint32_t))
+    if (!a->any || !a->first || mark_count(a) > points_budget(p) / FOR_MARK / sizeof(uint32_t))
         return -EAGAIN;
     if (!mark)
         return 0;
@@ -382,7 +382,7 @@ static int answer_resume_part(const struct points *p, uint32_t i, struct slice *
 {
     struct points_answer *a = p->answer;
     struct part *t = &a->parts[i];
-    const size_t memory = points_memory(p) / (a->heap.n + 1);
+    const size_t memory = points_budget(p) / (a->heap.n + 1);
     struct mark_part one;
     if (t->source || !mark_take(mark, &one, sizeof(one)))
         return answer_no_mark(e);

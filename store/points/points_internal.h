@@ -27,16 +27,24 @@ struct points {
 
 /* The budget; how long windows on the files of all shards can be so that they take no more than
  * `memory`, as far as there is a reason (points_shard.c). */
-size_t points_memory(const struct points *p);
+size_t points_budget(const struct points *p);
 size_t points_window(const struct points *p, size_t memory);
 
 /* The measurement in shard i, from a time on (points_shard.c). */
 int points_measurement(const struct points *p, size_t i, int64_t from, struct measurement **out,
                        struct err *e);
 
+/* What the WAL of a shard, and each tombstone file, may take of `memory`, in bytes, while n shards from i on are
+ * open. */
+struct points_memory {
+    size_t wal, deletes;
+};
+struct points_memory points_divide(const struct points *p, size_t i, size_t n, size_t memory);
+
 /* How much of a measurement in a shard is read, and how much of it at once (stream_query). */
 struct points_stream_limits {
     struct time_range range;
+    struct points_memory memory;
     size_t window, values;
     struct blockpool *pool;
 };

@@ -7,7 +7,7 @@
 #define LEAST_WINDOW ((size_t)1 << 10)
 #define MOST_WINDOW ((size_t)256 << 10)
 
-size_t points_memory(const struct points *p)
+size_t points_budget(const struct points *p)
 {
     return p->q.memory ? p->q.memory : POINTS_MEMORY;
 }
@@ -23,31 +23,31 @@ size_t points_window(const struct points *p, size_t memory)
     return memory > LEAST_WINDOW ? memory : LEAST_WINDOW;
 }
 
-/* Sixteenths of the budget for what is replayed of WALs, and for tombstones: the rows of answers need the
- * most of it. */
+/* Sixteenths of the budget for what is replayed of WALs, and for tombstones, where there are any: the rows of answers
+ * need much of it. */
 static const struct {
     size_t wal, deletes;
-} shares[] = {[POINTS_ANSWER] = {1, 1}, [POINTS_ALL] = {6, 2}};
+} shares[] = {[POINTS_ANSWER] = {2, 1}, [POINTS_ALL] = {6, 2}};
 
-/* Of each shard, as all may be open. */
-static size_t points_wal_memory(const struct points *p)
+/* Each may be open at a time. */
+static size_t share_of(size_t memory, size_t sixteenths, size_t n)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < p->nshards; i++)
-        n += p->shards[i].files->nwal > 0;
-    const size_t memory = points_memory(p) / 16 * shares[p->q.way].wal / (n ? n : 1);
-    return memory ? memory : 1;
+    const size_t share = memory / 16 * sixteenths / (n ? n : 1);
+    return share ? share : 1;
 }
 
-/* The same for the tombstones of each file. */
-static size_t points_deletes_memory(const struct points *p)
+struct points_memory points_divide(const struct points *p, size_t i, size_t n, size_t memory)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < p->nshards; i++)
-        for (size_t k = 0; k < p->shards[i].files->ntsm; k++)
-            n += p->shards[i].files->tsm[k].tombstone != MEMBER_NONE;
-    const size_t memory = points_memory(p) / 16 * shares[p->q.way].deletes / (n ? n : 1);
-    return memory ? memory : 1;
+    size_t nwal = 0, ntombstones = 0;
+    for (const size_t end = i + n; i < end; i++) {
+        const struct shard_files *files = p->shards[i].files;
+        nwal += files->nwal > 0;
+        for (size_t k = 0; k < files->ntsm; k++)
+            ntombstones += files->tsm[k].tombstone != MEMBER_NONE;
+    }
+    const size_t wal = shares[p->q.way].wal, deletes = shares[p->q.way].deletes;
+    return (struct points_memory){share_of(memory, ntombstones ? wal : wal + deletes, nwal),
+                                  share_of(memory, deletes, ntombstones)};
 }
 
 int points_measurement(const struct points *p, size_t i, int64_t from, struct measurement **out,
@@ -58,11 +58,12 @@ int points_measurement(const struct points *p, size_t i, int64_t from, struct me
     int r = schema_cache_recent(p->cache, p->shards[i].number, p->q.reader, &wal, &keys, e);
     if (r < 0)
         return r;
+    const struct points_memory memory = points_divide(p, 0, p->nshards, points_budget(p));
     const struct measurement_query q = {.capture = schema_cache_capture(p->cache),
                                         .shard = p->shards[i].files,
                                         .name = p->q.measurement,
                                         .range = {from, p->q.to - 1},
-                                        .deletes_memory = points_deletes_memory(p),
+                                        .deletes_memory = memory.deletes,
                                         .gaps = p->q.gaps,
                                         .reader = p->q.reader,
                                         .wal = wal,
@@ -84,8 +85,8 @@ int points_stream(const struct points *p, size_t i, const struct points_stream_l
                                    .range = l->range,
                                    .window = l->window,
                                    .values = l->values,
-                                   .wal_memory = points_wal_memory(p),
-                                   .deletes_memory = points_deletes_memory(p),
+                                   .wal_memory = l->memory.wal,
+                                   .deletes_memory = l->memory.deletes,
                                    .folder = p->q.folder,
                                    .spilled = p->q.spilled,
                                    .pool = l->pool,

@@ -147,7 +147,7 @@ int streamfields_finish(struct streamfields *f, const struct stream_query *q,
         return -ENOMEM;
     for (size_t i = 0; i < f->nblocks; i++) {
         f->blocks[i].entries = f->entries + entry;
-        f->blocks[i].deleted = f->deleted + deleted;
+        f->blocks[i].deleted = f->blocks[i].ndeleted ? f->deleted + deleted : NULL;
         entry += f->blocks[i].nentries;
         deleted += f->blocks[i].ndeleted;
     }
@@ -163,7 +163,7 @@ int streamfields_finish(struct streamfields *f, const struct stream_query *q,
                        .window = window,
                        .scratch = &f->scratch,
                        .pool = f->pool,
-                       .blocks = f->blocks + n->block,
+                       .blocks = n->nblocks ? f->blocks + n->block : NULL,
                        .nblocks = n->nblocks,
                        .wal = n->wal,
                        .wal_text = n->wal_text,
