@@ -211,18 +211,19 @@ test:
 	$(alone) $(MAKE) WERROR=1 $(fuzz_switches) -j$(jobs) fuzzers
 	python3 tests/run
 
-# The unit tests once more, with their memory and their threads watched. Not with WERROR: what the
-# sanitizers put into the code brings gcc to warn of what cannot be. ThreadSanitizer does not start
-# where addresses are spread too widely, so they are not spread where that can be had.
+# The unit tests once more, with their memory watched, in the build that fuzz targets link; and, of those that can
+# start a thread, their threads. Without WERROR: what gcc's sanitizer puts into the code brings it to warn of what
+# cannot be. ThreadSanitizer does not start where addresses are spread too widely, so they are not spread where that
+# can be had.
 fixed_addresses := setarch $(shell uname -m) -R
 sanitize:
 	tests/setup build && tests/setup test
-	for what in address,undefined thread; do \
-		$(MAKE) SANITIZE=$$what -j$(jobs) all units && \
-		INFLUXFS=$(CURDIR)/build-$${what%,*}/influxfs TSAN_OPTIONS=allocator_may_return_null=1 \
-			$$($(fixed_addresses) true 2>/dev/null && echo $(fixed_addresses)) \
-			python3 tests/run unit. || exit 1; \
-	done
+	$(alone) $(MAKE) WERROR=1 $(fuzz_switches) -j$(jobs) all units
+	INFLUXFS=$(CURDIR)/build-fuzz/influxfs python3 tests/run unit.
+	$(MAKE) SANITIZE=thread -j$(jobs) all units
+	INFLUXFS=$(CURDIR)/build-thread/influxfs TSAN_OPTIONS=allocator_may_return_null=1 \
+		$$($(fixed_addresses) true 2>/dev/null && echo $(fixed_addresses)) python3 tests/run \
+		$$(grep -lF pthread_create build-thread/tests/test_* | sed -n 's,.*/test_\([^.]*\)$$,unit.\1,p')
 
 coverage:
 	tests/setup build && tests/setup coverage

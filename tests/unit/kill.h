@@ -13,6 +13,7 @@
 #define INFLUXFS_TESTS_KILL_H
 
 #include "tests/unit/snap.h"
+#include "tests/unit/watched.h"
 
 #include "store/restore/session.h"
 #include "store/restore/upload.h"
@@ -35,13 +36,8 @@ static const char *const folders[] = {"meta", "data", "wal"};
 #define CHAIN_STAGED 160
 #define CHAIN_STRIDE 7
 
-/* A process under a sanitizer takes ten times as long, and what is left behind is as without it: some calls
- * will do there. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STRIDE 7
-#else
-#define STRIDE 1
-#endif
+/* What is left behind is the same under a sanitizer. */
+#define STRIDE (WATCHED ? 7 : 1)
 #define STRANGER "x/rp/notes.txt"
 
 static inline char *in(const char *root, const char *name)

@@ -5,6 +5,7 @@
 #include "tests/unit/full_disk.h"
 #include "tests/unit/memory_capture.h"
 #include "tests/unit/points_text.h"
+#include "tests/unit/watched.h"
 
 #include <malloc.h>
 #include <setjmp.h>
@@ -190,7 +191,7 @@ static void test_any_budget(void **state)
     (void)state;
     static const size_t budgets[] = {1, 10000, 1 << 18};
     size_t marks = 0;
-    for (size_t round = 0; round < 300; round++) {
+    for (size_t round = 0; round < ROUNDS_OF(300); round++) {
         struct memory *m = any_store(round % KINDS);
         struct schema_cache *c = NULL;
         struct buffer want = {0}, got = {0};
@@ -207,7 +208,7 @@ static void test_any_budget(void **state)
         schema_cache_unref(c);
         capture_unref(&m->c);
     }
-    assert_true(marks > 500);
+    assert_true(marks > (size_t)ROUNDS_OF(500));
 }
 
 /* What a mark leads to, if there is one here, is all that is wanted. */

@@ -6,6 +6,7 @@
 #include "tests/unit/chance.h"
 #include "tests/unit/full_disk.h"
 #include "tests/unit/memory_capture.h"
+#include "tests/unit/watched.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -19,7 +20,7 @@
 #define SERIES 14
 #define FIELD_NAMES 5
 #define TIMES 60 /* one shard has those to 40, the other those from 35 on */
-#define ROUNDS 150
+#define ROUNDS ROUNDS_OF(150)
 
 static const char *const measurements[] = {"m", "m", "m", "m", "m2", "m!", "m#!", "m$x"};
 static const char *const fields[FIELD_NAMES] = {"!", "#", "f", "f#!~#g", "~"};
