@@ -120,7 +120,7 @@ static void test_jittered_times(void **state)
         times[0] = (int64_t)random64() / 4;
         for (size_t i = 1; i < n; i++) {
             uint64_t step = round % 3 ? random_bits(bits) : random64() % 200 ? 1 : 0;
-            times[i] = times[i - 1] + (int64_t)(step * scale);
+            times[i] = (int64_t)((uint64_t)times[i - 1] + step * scale);
             times[i] = times[i] < times[i - 1] ? times[i - 1] : times[i];
         }
         first_of_times(n);
