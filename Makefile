@@ -221,9 +221,10 @@ sanitize:
 	$(alone) $(MAKE) WERROR=1 $(fuzz_switches) -j$(jobs) all units
 	INFLUXFS=$(CURDIR)/build-fuzz/influxfs python3 tests/run unit.
 	$(MAKE) SANITIZE=thread -j$(jobs) all units
-	INFLUXFS=$(CURDIR)/build-thread/influxfs TSAN_OPTIONS=allocator_may_return_null=1 \
-		$$($(fixed_addresses) true 2>/dev/null && echo $(fixed_addresses)) python3 tests/run \
-		$$(grep -lF pthread_create build-thread/tests/test_* | sed -n 's,.*/test_\([^.]*\)$$,unit.\1,p')
+	units=$$(grep -lF pthread_create build-thread/tests/test_* | sed -n 's,.*/test_\([^.]*\)$$,unit.\1,p'); \
+		INFLUXFS=$(CURDIR)/build-thread/influxfs TSAN_OPTIONS=allocator_may_return_null=1 \
+		$$($(fixed_addresses) true 2>/dev/null && echo $(fixed_addresses)) \
+		python3 tests/run $${units:?none can start a thread}
 
 coverage:
 	tests/setup build && tests/setup coverage

@@ -27,7 +27,7 @@ static int source_count(const struct points *p, size_t i, size_t memory, bool *m
 {
     cleanup(seriesstream_freep) struct seriesstream *s = NULL;
     const struct points_stream_limits limits = {.range = {p->q.from, p->q.to - 1},
-                                                .memory = points_divide(p, i, 1, memory)};
+                                                .memory = points_divide(p, i, 1, points_budget(p))};
     struct stream_series one;
     size_t n = 0;
     int r = points_stream(p, i, &limits, &s, e);

@@ -436,7 +436,7 @@ int answer_spilled_open(const struct points *p, size_t i, size_t memory, struct 
     s->spill = spill;
     s->limits = (struct points_stream_limits){
         .range = {p->q.from, p->q.to - 1},
-        .memory = points_divide(p, i, 1, memory),
+        .memory = points_divide(p, i, 1, points_budget(p)), /* a pass at a time */
         .window = points_window(p, memory / FOR_WINDOWS),
         .values = memory / FOR_VALUES / (sizeof(int64_t) + sizeof(union value)),
         .pool = &s->pool,

@@ -27,9 +27,10 @@
  * which everything was deleted is forgotten. (influxdb tsdb/shard.go FieldDimensions,
  * query/iterator.gen.go floatSortedMergeHeap, influxql RewriteFields)
  *
- * Memory: the budget of the query, which the shards of the range share for windows on their files, WALs
- * and tombstones (points_shard.c); but at least all that the WAL holds of one series. A WAL that takes
- * many times its part lies in a file without a name, too (walranges.h). POINTS_ALL reads series one after the other in all shards side by side (seriesstream.h).
+ * Memory: the budget of the query, which the shards that are open at once share for windows on their files, WALs
+ * and tombstones (points_shard.c); but at least all that the WAL holds of one series. A WAL that takes many times
+ * its part lies in a file without a name, too (walranges.h). POINTS_ALL reads series one after the other in all
+ * shards side by side (seriesstream.h).
  * POINTS_ANSWER has 28 to 32 bytes for each series of a shard beside that, and rows are put down in slices of
  * time where the budget does not hold the cursors of a shard. What of both does not fit in memory lies in a
  * file without a name, of some 16 times the budget, or more if rows of one time, or series, take more (in

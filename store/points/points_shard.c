@@ -23,13 +23,13 @@ size_t points_window(const struct points *p, size_t memory)
     return memory > LEAST_WINDOW ? memory : LEAST_WINDOW;
 }
 
-/* Sixteenths of the budget for what is replayed of WALs, and for tombstones, where there are any: the rows of answers
- * need much of it. */
+/* Sixteenths of the memory for what is replayed of WALs, and for tombstones: the rows of answers need much of it. Of
+ * an answer, WALs have that of tombstones, too, where there are none. */
 static const struct {
     size_t wal, deletes;
 } shares[] = {[POINTS_ANSWER] = {2, 1}, [POINTS_ALL] = {6, 2}};
 
-/* Each may be open at a time. */
+/* For each of n, as all may be open at once. */
 static size_t share_of(size_t memory, size_t sixteenths, size_t n)
 {
     const size_t share = memory / 16 * sixteenths / (n ? n : 1);
@@ -46,7 +46,8 @@ struct points_memory points_divide(const struct points *p, size_t i, size_t n, s
             ntombstones += files->tsm[k].tombstone != MEMBER_NONE;
     }
     const size_t wal = shares[p->q.way].wal, deletes = shares[p->q.way].deletes;
-    return (struct points_memory){share_of(memory, ntombstones ? wal : wal + deletes, nwal),
+    const bool more = p->q.way == POINTS_ANSWER && ntombstones == 0;
+    return (struct points_memory){share_of(memory, more ? wal + deletes : wal, nwal),
                                   share_of(memory, deletes, ntombstones)};
 }
 

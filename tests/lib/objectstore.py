@@ -7,10 +7,12 @@
 One node, one replica, tempauth. The servers are those that are installed, else those that tests/setup
 has unpacked. Where the file system of the folder is not for Swift, the test is skipped and says why."""
 
+import contextlib
 import hashlib
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import socket
@@ -96,8 +98,13 @@ class Swift:
         return self.start()
 
     def __exit__(self, *_):
+        for pid in self.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.processes.clear()
         if self.node:
-            self.node.stdin.close()  # which kills all of them
+            with contextlib.suppress(BrokenPipeError):
+                self.node.stdin.close()  # at which it ends
             self.node.wait(HANG)
             self.node.stdout.close()
         for _, kept in self.reserved.values():
@@ -114,7 +121,7 @@ class Swift:
         swiftconf.write(self.folder, self.ports)
         words = [*NODE, self.folder, *(f"{kind}={self.ports[kind]}" for kind in KINDS)]
         self.node = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                     env=os.environ | {"EVENTLET_NO_GREENDNS": "yes"})
+                                     start_new_session=True, env=os.environ | {"EVENTLET_NO_GREENDNS": "yes"})
         try:
             self._start("memcached", "memcached", "-l", "127.0.0.1", "-p", self.ports["memcached"], "-U", "0",
                         "-m", "16", "-u", swiftconf.myself())
@@ -131,22 +138,30 @@ class Swift:
 
     def _ask(self, *words):
         """The node's answer (swiftnode.py)."""
-        self.node.stdin.write(" ".join(map(str, words)) + "\n")
-        self.node.stdin.flush()
-        answer = self.node.stdout.readline()
+        answer = ""
+        with contextlib.suppress(BrokenPipeError):
+            self.node.stdin.write(json.dumps(words) + "\n")
+            self.node.stdin.flush()
+            if not select.select([self.node.stdout], [], [], HANG)[0]:
+                raise ObjectStoreError(f"{words}: not done after {HANG} s")
+            answer = self.node.stdout.readline()
         if not answer:
             raise ObjectStoreError(f"what starts Swift's servers has ended: exit {self.node.wait(HANG)}")
         return int(answer)
 
     def _start(self, name, program, *words):
-        self.processes[name] = self._ask("start", name, find_program(program), *words)
+        self.processes[name] = self._ask("start", name, find_program(program), *map(str, words))
 
     def _serve(self, kind):
         self._start(kind, f"swift-{kind}-server", self.folder / f"{kind}.conf", "--verbose")
 
+    def _has_ended(self, name):
+        stat = Path(f"/proc/{self.processes[name]}/stat")
+        return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
     def _wait_for(self, name):
         def answers():
-            if Path(f"/proc/{self.processes[name]}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            if self._has_ended(name):
                 raise ObjectStoreError(f"{name} has exited:\n{self.log(name)[-4000:]}")
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self.ports[name])) == 0

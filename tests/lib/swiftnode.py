@@ -5,14 +5,15 @@
 
 Makes the rings, and then does what lines of standard input ask for:
 
-    start NAME PROGRAM [WORD…]      prints the process, which says what it says in FOLDER/NAME.log
-    wait PID                        prints its exit code once it has ended
+    ["start", NAME, PROGRAM, WORD…]     prints the process, which says what it says in FOLDER/NAME.log
+    ["wait", PID]                       prints its exit code once it has ended
 
-At their end all that still run are killed. Swift's programs run with FOLDER/swift.conf, since they have no option
+At their end, or its own, all that still run are killed. Swift's programs run with FOLDER/swift.conf, since they have no option
 for another than that in /etc/swift; and each is a fork of this one, since most of what they take to start is to
 import what all of them import."""
 
 import importlib
+import json
 import os
 import runpy
 import signal
@@ -55,14 +56,15 @@ class Node:
     def start(self, name, program, *words):
         pid = os.fork()
         if pid == 0:
+            self.running.clear()  # they are not its own
             become(f"{self.folder}/{name}.log", program, *words)
             sys.exit()
         self.running.add(pid)
         return pid
 
     def wait(self, pid):
-        code = os.waitstatus_to_exitcode(os.waitpid(int(pid), 0)[1])
-        self.running.remove(int(pid))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self.running.remove(pid)
         return code
 
     def kill(self):
@@ -80,10 +82,12 @@ def main(folder, *ports):
     # Each server does so first of all, which takes it longer than all that comes after.
     utils.eventlet_monkey_patch()
     node = Node(folder)
-    for line in sys.stdin:
-        what, *words = line.split()
-        print({"start": node.start, "wait": node.wait}[what](*words), flush=True)
-    node.kill()
+    try:
+        for line in sys.stdin:
+            what, *words = json.loads(line)
+            print({"start": node.start, "wait": node.wait}[what](*words), flush=True)
+    finally:
+        node.kill()
 
 
 if __name__ == "__main__":
