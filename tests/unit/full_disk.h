@@ -4,13 +4,14 @@
 #define INFLUXFS_TESTS_UNIT_FULL_DISK_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Uses of files; from the one of this number on all fail, unless it is 0. */
-static size_t uses, fails_from;
+static atomic_size_t uses, fails_from;
 
 static inline bool use_fails(void)
 {
