@@ -23,7 +23,8 @@ import urllib.request
 from pathlib import Path
 
 from lib import swiftconf
-from lib.files import CHECKOUT, HANG, files_in, run, wait_until
+from lib.files import CHECKOUT, HANG, files_in, wait_until
+from lib.mount import has_ended
 from lib.swiftconf import HASH_SUFFIX, KINDS
 
 # Debian's, for which Debian's Swift is installed: PATH may begin with another.
@@ -155,13 +156,9 @@ class Swift:
     def _serve(self, kind):
         self._start(kind, f"swift-{kind}-server", self.folder / f"{kind}.conf", "--verbose")
 
-    def _has_ended(self, name):
-        stat = Path(f"/proc/{self.processes[name]}/stat")
-        return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z"
-
     def _wait_for(self, name):
         def answers():
-            if self._has_ended(name):
+            if has_ended(self.processes[name]):
                 raise ObjectStoreError(f"{name} has exited:\n{self.log(name)[-4000:]}")
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self.ports[name])) == 0

@@ -8,9 +8,9 @@ Makes the rings, and then does what lines of standard input ask for:
     ["start", NAME, PROGRAM, WORD…]     prints the process, which says what it says in FOLDER/NAME.log
     ["wait", PID]                       prints its exit code once it has ended
 
-At their end, or its own, all that still run are killed. Swift's programs run with FOLDER/swift.conf, since they have no option
-for another than that in /etc/swift; and each is a fork of this one, since most of what they take to start is to
-import what all of them import."""
+At their end, or its own, all that still run are killed. Swift's programs run with FOLDER/swift.conf, since they
+have no option for another than that in /etc/swift; and each is a fork of this one, since most of what they take
+to start is to import what all of them import."""
 
 import importlib
 import json
