@@ -11,7 +11,6 @@ from lib.files import HANG
 from lib.mount import INFLUXFS
 from lib.objectstore import rclone_environment
 
-PLAIN = rclone_environment("/notfound")  # of remotes that are folders
 ARCHIVE = Path(INFLUXFS).parent / "influxfs-archive"
 
 # In front of rclone on PATH: ends its caller, as a power cut does, at the call KILL_AT of those that change
@@ -40,11 +39,16 @@ esac
 """
 
 
+def plain():
+    """The environment for remotes that are folders."""
+    return rclone_environment("/notfound")
+
+
 def archive(store, remote, *words, code=0, env=None, **options):
     """(stdout, stderr) of a run that must end with that exit code; None: with any, which is then the first."""
     words = [ARCHIVE, "-c", store, f"--remote={remote}", *words]
     done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          env=env or PLAIN, timeout=HANG, check=False, **options)
+                          env=env or plain(), timeout=HANG, check=False, **options)
     if code is None:
         return done.returncode, done.stdout, done.stderr
     if done.returncode != code:
@@ -104,4 +108,4 @@ def killer(folder, rclone):
     program = folder / "rclone"
     program.write_text(KILLER.format(rclone=rclone))
     program.chmod(0o755)
-    return PLAIN | {"PATH": f"{folder}:{os.environ['PATH']}", "KILL_COUNT": str(folder / "count")}
+    return plain() | {"PATH": f"{folder}:{os.environ['PATH']}", "KILL_COUNT": str(folder / "count")}
