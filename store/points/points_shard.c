@@ -7,9 +7,16 @@
 #define LEAST_WINDOW ((size_t)1 << 10)
 #define MOST_WINDOW ((size_t)256 << 10)
 
+/* What the process takes besides, which is of the memory where that is as large as it is by default. */
+#define BESIDE ((size_t)16 << 20)
+#define WHOLE ((size_t)48 << 20)
+
 size_t points_budget(const struct points *p)
 {
-    return p->q.memory ? p->q.memory : POINTS_MEMORY;
+    const size_t memory = p->q.memory ? p->q.memory : POINTS_MEMORY;
+    if (memory <= WHOLE)
+        return memory;
+    return memory - BESIDE > WHOLE ? memory - BESIDE : WHOLE;
 }
 
 size_t points_window(const struct points *p, size_t memory)

@@ -96,9 +96,11 @@ static int tarball_measure(const struct tarball *t, size_t i, uint64_t *out)
     char path[MEMBER_PATH_MAX];
     struct file_attr attr;
     const char *name = tarball_describe(t, i, path, &attr, NULL);
-    int head = name ? tarhead_len(name, &attr) : -EIO;
+    const int head = name ? tarhead_len(name, &attr) : -EIO;
+    if (head < 0)
+        return head;
     *out = (uint64_t)head + tar_round_up(attr.size);
-    return head < 0 ? head : 0;
+    return 0;
 }
 
 static int tarball_lay_out(struct tarball *t)
