@@ -19,11 +19,16 @@ HANG = 75 * PATIENCE  # no program that a test runs takes so many seconds, unles
 
 
 def within(condition, seconds, step=0.02):
-    """What condition() returned as soon as that is true, or what it returns after so many seconds."""
+    """What condition() returned as soon as that is true, or what it returns after so many seconds. Asking, which
+    may take a process, takes half of the time at most: others have work to do meanwhile."""
     end = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < end:
-        time.sleep(step)
-    return value
+    while True:
+        asked = time.monotonic()
+        value = condition()
+        now = time.monotonic()
+        if value or now >= end:
+            return value
+        time.sleep(max(step, now - asked))
 
 
 def wait_until(condition, timeout, what, step=0.02):
