@@ -85,7 +85,7 @@ static int remote_check_configured(struct remote *r, size_t n, struct err *e)
 }
 
 /* As rclone reads it: NAME:…, :type:… or a folder of this machine. That is not made: its disk may not be
- * mounted. */
+ * mounted. Of a folder, rclone needs not be asked what it can do. */
 static int remote_check_name(struct remote *r, struct err *e)
 {
     const size_t n = strcspn(r->name, ":/");
@@ -93,9 +93,10 @@ static int remote_check_name(struct remote *r, struct err *e)
         return 0;
     if (r->name[n] == ':')
         return remote_check_configured(r, n, e);
-    return access(r->name, F_OK) == 0
-               ? 0
-               : err_sys(e, -errno, "%s: make the folder, or mount its disk", r->name);
+    if (access(r->name, F_OK) < 0)
+        return err_sys(e, -errno, "%s: make the folder, or mount its disk", r->name);
+    r->asked = r->reads_to_sum = true;
+    return 0;
 }
 
 int remote_open(const char *name, char *const *extra, struct remote **out, struct err *e)
