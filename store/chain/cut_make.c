@@ -243,7 +243,9 @@ static int make_piece(struct making *m, struct err *e)
 /* Captures until nothing is left for later. */
 static int make_capture(struct making *m, struct err *e)
 {
-    struct marks_wanted wanted = {.known = make_known, .ctx = m, .most = make_listed_most()};
+    uint64_t turn = 0;
+    struct marks_wanted wanted = {
+        .known = make_known, .ctx = m, .most = make_listed_most(), .turn = &turn};
     for (int idle = 0;; idle++) {
         const size_t pieces = m->npieces;
         bool later = false;

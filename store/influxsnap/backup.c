@@ -99,10 +99,11 @@ static int backup_capture(struct backup *b, struct err *e)
     const struct tarset *chain = &b->at.set;
     if (chain->n && selection_is_all(&part)) {
         struct capture *c;
+        uint64_t turn = 0;
         bool later;
-        int r = snapshots_changes(b->s->snapshots,
-                                  &(struct marks_wanted){.known = is_known, .last = true},
-                                  &snap_reader, &c, &later, e);
+        int r = snapshots_changes(
+            b->s->snapshots, &(struct marks_wanted){.known = is_known, .last = true, .turn = &turn},
+            &snap_reader, &c, &later, e);
         if (r < 0)
             return r;
         if (strcmp(chain->at[chain->n - 1].m->id, capture_record(c)->id) == 0)

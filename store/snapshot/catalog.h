@@ -170,6 +170,9 @@ int catalog_get_base(struct catalog *c, const char *id, struct catalog_base *out
 int catalog_put_base(struct catalog *c, const char *id, const struct catalog_base *base,
                      struct err *e);
 
+/* One more than the last time, in whatever process; never 0. */
+int catalog_take_turn(struct catalog *c, uint64_t *out, struct err *e);
+
 /* A part of the store (store/rewrite/selected.h), as first captured (catalog_parts.c). */
 struct catalog_part {
     uint8_t key[SHA256_BYTES];      /* which part: its maker defines it */

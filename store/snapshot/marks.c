@@ -14,7 +14,6 @@
 
 #define LOOKED_AT 4096         /* files that are listed in turn although they seem to be the same */
 #define LISTED_BESIDE_WAL 1024 /* files that may always be */
-#define TURN_NS (3600 * SECOND_NS)
 
 bool marks_of(const struct shard_pin *s, struct catalog_shard *out)
 {
@@ -133,15 +132,17 @@ struct turn {
     uint64_t files;         /* that came before */
 };
 
-static struct turn turn_of(const struct shards *l)
+static struct turn marks_turn(struct catalog *c, const struct shards *l, uint64_t *number)
 {
-    uint64_t files = 0, changed = 0;
-    for (size_t i = 0; i < l->n; i++) {
+    uint64_t files = 0, own = 0;
+    number = number ? number : &own;
+    for (size_t i = 0; i < l->n; i++)
         files += l->at[i].files;
-        changed = l->at[i].changed > changed ? l->at[i].changed : changed;
-    }
     struct turn t = {.slices = files / LOOKED_AT + 1};
-    t.slice = (changed + (uint64_t)(time_wall_ns() / TURN_NS)) % t.slices;
+    /* A catalogue that cannot be used knows none of these files: all are listed. */
+    if (t.slices > 1 && *number == 0)
+        catalog_take_turn(c, number, NULL);
+    t.slice = *number % t.slices;
     return t;
 }
 
@@ -191,7 +192,8 @@ int marks_plan(struct catalog *c, int data_fd, const struct marks_wanted *wanted
     /* Without a catalogue nothing is known, and all is listed. */
     if (r == 0)
         catalog_get_shards(c, l.at, l.n, NULL);
-    struct planning p = {.root = data_fd, .wanted = wanted, .turn = turn_of(&l), .out = out};
+    struct planning p = {
+        .root = data_fd, .wanted = wanted, .turn = marks_turn(c, &l, wanted->turn), .out = out};
     for (size_t i = 0; r == 0 && i < l.n; i++)
         r = marks_plan_one(&p, &l.at[i]);
     /* Most shards have a segment or two. */

@@ -5,7 +5,7 @@
  * shortly before that look counts as changed (folder_seen.h).
  *
  * Files of which nothing shows in a folder's time, as they were changed by others than influxd, are
- * found in turn: with each plan the shards of some thousand files are listed although they seem to be
+ * found in turn: with each turn the shards of some thousand files are listed although they seem to be
  * the same.
  */
 #ifndef INFLUXFS_SNAPSHOT_MARKS_H
@@ -22,6 +22,8 @@ struct marks_wanted {
     void *ctx;
     size_t most; /* files that are listed, in whole shards, at least one; the others come later */
     bool last;   /* nothing comes later */
+    /* Whose turn it is, as long as this is the same; 0 before the first plan. NULL: of each plan its own. */
+    uint64_t *turn;
 };
 
 /* Makes a window for window_take (its `before`): for each shard that is not to be listed, a set that

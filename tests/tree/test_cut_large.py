@@ -18,7 +18,7 @@ from lib.mount import INFLUXFS
 from lib.stores import HandmadeStore, tsm, wal_entry
 
 SHARDS, FILES = 45, 200          # in each
-LOOKED_AT = 4096                 # by marks.c, of those that seem to be the same
+TURNS = SHARDS * FILES // 4096 + 1   # marks.c looks at so many of those that seem to be the same
 
 
 class LargeTest(StoreTest):
@@ -115,18 +115,34 @@ class ShortcutTest(LargeTest):
         self.cut("--exclude=second")
         self.assert_all_retained(without="second")
 
-    def test_what_folders_do_not_tell(self):
-        """A file that is changed in place is found within as many cuts as there are turns."""
+    def cut_later(self, hours):
+        preload = Path(INFLUXFS).parent / "tests/preload_clock.so"
+        return self.cut(env=os.environ | {"LD_PRELOAD": str(preload), "CLOCK_SHIFT": str(hours * 3600)})
+
+    def check_found_in_turn(self, cut):
+        """Files that are changed in place, by cut(number) as often as there are turns."""
         self.cut()
+        self.cut_later(1)  # folders that have just changed are not believed
+        self.assertLess(self.cut_later(1), SHARDS * FILES * 0.6)
         files = [next(shard.glob("*.tsm")) for shard in self.shards()]
         for path in files:
             path.chmod(0o600)
-        for _ in range(SHARDS * FILES // LOOKED_AT + 2):
-            self.flush(self.shards()[0])
-            self.cut()
+        for number in range(TURNS):
+            cut(number)
         modes = {name: words[0] for cut in chain(self.state) for name, words in cut.files.items()}
         for path in files:
             self.assertEqual(modes[str(path.relative_to(self.store))], "600")
+
+    def test_what_folders_do_not_tell(self):
+        self.check_found_in_turn(lambda _: self.cut_later(1))
+
+    def test_what_folders_do_not_tell_beside_changes(self):
+        """Which do not come in step with the turns, nor do the hours."""
+        def cut(number):
+            self.flush(self.shards()[0])
+            self.cut_later(1 + number * (TURNS - 1))
+
+        self.check_found_in_turn(cut)
 
 
 class DoubtTest(LargeTest):
