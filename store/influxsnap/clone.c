@@ -11,6 +11,7 @@
 #include "store/base/rmtree.h"
 #include "store/base/time.h"
 #include "store/influx/config.h"
+#include "store/influx/mountplace.h"
 #include "store/influx/written.h"
 #include "store/influxsnap/clone_internal.h"
 #include "store/influxsnap/snap.h"
@@ -38,7 +39,8 @@ static bool is_overlay(const char *folder)
     return statfs(folder, &f) == 0 && f.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
-static int clone_check_folder(const struct snap *s, const char *folder, struct err *e)
+/* The folder need not be there yet. */
+static int clone_check_place(const struct snap *s, const char *folder, struct err *e)
 {
     const char *const own[] = {s->paths.meta, s->paths.data, s->paths.wal, s->state};
     for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
@@ -46,6 +48,11 @@ static int clone_check_folder(const struct snap *s, const char *folder, struct e
         if (real && path_below(folder, real))
             return err_set(e, -EINVAL, "%s lies in %s, which is part of the store", folder, own[i]);
     }
+    return 0;
+}
+
+static int clone_check_empty(const char *folder, struct err *e)
+{
     cleanup(dir_free) struct dir list = {0};
     autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = fd < 0 ? -errno : dir_read(fd, &list);
@@ -55,13 +62,17 @@ static int clone_check_folder(const struct snap *s, const char *folder, struct e
 }
 
 /* The folder's absolute path, which the caller frees; makes the folder if its parent exists. */
-static int prepare_folder(const struct snap *s, const char *given, char **out, struct err *e)
+static int clone_prepare_folder(const struct snap *s, const char *given, char **out, struct err *e)
 {
+    autofree char *folder = NULL;
+    int r = mountplace_find(given, &folder);
+    if (r < 0)
+        return err_sys(e, r, "%s", given);
+    if ((r = clone_check_place(s, folder, e)) < 0)
+        return r;
     if (mkdir(given, 0755) < 0 && errno != EEXIST)
         return err_sys(e, -errno, "%s", given);
-    autofree char *folder = realpath(given, NULL);
-    int r = folder ? clone_check_folder(s, folder, e) : err_sys(e, -errno, "%s", given);
-    if (r == 0)
+    if ((r = clone_check_empty(folder, e)) == 0)
         *out = steal_ptr(&folder);
     return r;
 }
@@ -244,7 +255,7 @@ static int clone_cut(struct snap *s, int clones, struct err *e)
     /* A store given as a folder has no known influxdb.conf. */
     int r = s->paths.config ? config_asks_passwords(s->paths.config, &auth, e) : 0;
     if (r < 0 || (r = whichcut(s->cuts, s->o.args[0], &cut, e)) < 0 ||
-        (r = prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
+        (r = clone_prepare_folder(s, s->o.args[1], &folder, e)) < 0 ||
         (r = clone_find(clones, folder, &name, e)) < 0)
         return r;
     if (name)

@@ -917,8 +917,11 @@ class CloneTest(SnapTest):
         self.assertIn("not empty", said)
         self.call("clone", "7", self.folder / "other", code=FAILED)
         self.call("clone", "soon", self.folder / "other", code=FAILED)
-        _, said = self.call("clone", "latest", self.store / "data", code=FAILED)
-        self.assertIn("part of the store", said)
+        before = whole_tree(self.store)
+        for place in (self.store / "data", self.store / "data/other", self.store / "wal/db/other"):
+            _, said = self.call("clone", "latest", place, code=FAILED)
+            self.assertIn("part of the store", said)
+        self.same(before, whole_tree(self.store))
         self.call("clone", "--remove", self.folder, code=FAILED)
         self.assertEqual(os.listdir(self.store / "influxfs/clones"), [])
 
