@@ -67,16 +67,18 @@ static bool is_internal(const char *path)
     return name_in_database(path, NAME_INTERNAL);
 }
 
-static bool same_attr(const struct file_attr *a, const struct file_attr *b)
+static bool same_owner(const struct file_attr *a, const struct file_attr *b)
 {
-    return a->mtime_ns == b->mtime_ns && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
+    return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
 }
 
 /* A folder's time changes with each file in it; that alone is no change. */
 static bool is_changed(const struct cut_entry *old, const struct member *m, bool *matters)
 {
-    *matters = !member_is_folder(m);
-    return !same_attr(&old->attr, &m->attr) || (!member_is_folder(m) && !cut_same_bytes(old, m));
+    const bool owner = !same_owner(&old->attr, &m->attr);
+    *matters = owner || !member_is_folder(m);
+    return owner || old->attr.mtime_ns != m->attr.mtime_ns ||
+           (!member_is_folder(m) && !cut_same_bytes(old, m));
 }
 
 /* A file or folder of the newest cut that is not there any more. */

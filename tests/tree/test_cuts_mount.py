@@ -252,6 +252,15 @@ class AtTest(CutTest):
         self.mnt = self.mount(self.store)
         self.at = self.mnt / "at"
 
+    def test_a_folder_has_another_owner(self):
+        """Which is a change, though all files are the same."""
+        self.cut()
+        for path in [self.store / "meta", *big_file(self.store).parents][:2]:
+            path.chmod(0o750)
+            snap(self.store, "cut")
+            shown = self.at / "latest" / path.relative_to(self.store)
+            self.assertEqual(shown.stat().st_mode & 0o7777, 0o750)
+
     def test_folder_and_tar_are_the_same(self):
         """And the same as the store was then, to the nanosecond."""
         self.cut(1)
