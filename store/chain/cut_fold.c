@@ -320,10 +320,11 @@ int cuts_prune(struct cuts *c, uint64_t keep, struct prune_result *out, struct e
 static int fold_accept(struct cuts *c, int cuts_fd, int64_t number, struct err *e)
 {
     struct cut_info info;
+    struct err why = {0};
     char name[32];
-    int r = cuts_by_number(c, number, &info, e);
+    int r = cuts_by_number(c, number, &info, &why);
     if (r < 0)
-        return r;
+        return err_set(e, r, "cut %" PRId64 ": %s", number, why.text);
     if (info.head.guard != CUT_GUARD_TRIPPED)
         return info.head.guard == CUT_GUARD_ACCEPTED
                    ? 0

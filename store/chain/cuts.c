@@ -235,7 +235,7 @@ static int cuts_find(struct cuts *c, match_fn *match, int64_t key, struct cut_in
         i--;
     if (r == 0 && i == 0)
         r = c->broken.text[0] ? err_set(e, -ENOENT, "there is no such cut; %s", c->broken.text)
-            : c->n            ? err_set(e, -ENOENT, "there is no such cut")
+            : c->n            ? err_set(e, -ENOENT, "there is no such cut: see influxsnap list")
                               : err_set(e, -ENOENT, "there are no cuts yet");
     if (r == 0)
         *out = c->list[i - 1].info;

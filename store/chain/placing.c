@@ -75,8 +75,13 @@ static int placing_folder(struct placing *p, uint64_t serial)
  * is damaged. */
 static int placing_source(const struct placing *p, const struct cut_entry *f, struct err *e)
 {
-    int fd = pool_open(p->cuts_fd, &f->place, f->attr.size, e);
-    return fd == -EIO ? -EBADMSG : fd;
+    struct err why = {0};
+    const int fd = pool_open(p->cuts_fd, &f->place, f->attr.size, &why);
+    if (fd == -EIO)
+        return err_set(e, -EBADMSG,
+                       "%s: %s; `influxsnap verify` names all that is damaged; choose another cut",
+                       f->path, why.text);
+    return fd < 0 ? err_set(e, fd, "%s: %s", f->path, why.text) : fd;
 }
 
 /* The retained file itself: *folder and name. */

@@ -119,6 +119,13 @@ int dump_advice_named(struct told *t, struct schema_cache *c, const struct dump_
     return r;
 }
 
+void dump_advice_empty(struct told *t, const struct dump_query *q)
+{
+    if (t->lacking == 0)
+        dump_advice_warn(t, "%s/%s has no points of a measurement %.*s in that time", q->db, q->rp,
+                         (int)q->n, q->measurement);
+}
+
 /* Whether influx -import, which cuts a name at its colon and trims it, mistakes it for another. */
 static bool is_mistaken(const char *name)
 {

@@ -30,6 +30,9 @@ void dump_advice_types(struct told *t, const char *db, const char *rp,
 int dump_advice_named(struct told *t, struct schema_cache *c, const struct dump_query *q,
                       struct err *e);
 
+/* The measurement that was named has no points: it may be mistyped. Not said where something is lacking. */
+void dump_advice_empty(struct told *t, const struct dump_query *q);
+
 /* Points of policy i of meta.db that another server would refuse. */
 void dump_advice_policy(struct told *t, const struct shards *s, size_t i,
                         const struct dump_query *q, int64_t now_ns);

@@ -69,6 +69,7 @@ static int put_context(struct dumping *to, const char *db, const char *rp, struc
     return 0;
 }
 
+/* 1: it is the text of no points; 0; -errno. */
 static int dump_one(struct schema_cache *c, const struct dump_query *q, struct dumping *to,
                     struct err *e)
 {
@@ -76,13 +77,13 @@ static int dump_one(struct schema_cache *c, const struct dump_query *q, struct d
     autofree char *name = NULL;
     uint64_t before = to->meter.done;
     int r = dump_open(c, q, &dump, e);
-    if (r == 0)
-        r = dumping_copy(dump, to, e);
+    const int empty = r == 0 ? dump_is_empty(dump, e) : r;
+    r = empty < 0 ? empty : dumping_copy(dump, to, e);
     if (r == 0 && asprintf(&name, "%s/%s/%.*s", q->db, q->rp, (int)q->n, q->measurement) < 0)
         return err_sys(e, -ENOMEM, "%s", to->name);
     if (r == 0)
         meter_file(&to->meter, name, to->meter.done - before);
-    return r;
+    return r < 0 ? r : empty;
 }
 
 /* Dumps all measurements of a policy that have points in the range. */
@@ -104,8 +105,9 @@ static int dump_policy(struct schema_cache *c, const struct dump_query *query, s
         q.measurement = m->name.p;
         q.n = m->name.n;
         r = dump_one(c, &q, to, e);
-        if (r == 0 && q.format == DUMP_LP)
+        if (r >= 0 && q.format == DUMP_LP)
             dump_advice_types(&to->told, q.db, q.rp, m);
+        r = r < 0 ? r : 0;
     }
     return r;
 }
@@ -142,6 +144,9 @@ static int dump_named(struct schema_cache *c, struct dump_query *q, char *const 
         q->measurement = names[i];
         q->n = strlen(names[i]);
         r = dump_one(c, q, to, e);
+        if (r == 1)
+            dump_advice_empty(&to->told, q);
+        r = r < 0 ? r : 0;
         if (r == 0 && q->format == DUMP_LP)
             r = dump_advice_named(&to->told, c, q, e);
     }

@@ -115,7 +115,8 @@ static void spill_fail(struct answer_spill *s, int code)
                 "give it more memory (memory=)",
                 spill_folder(s), (unsigned long long)(spill_bytes(s) >> 20) + 1, another);
     else
-        err_sys(&s->why, code, "a temporary file in %s", spill_folder(s));
+        err_sys(&s->why, code, "a temporary file in %s%s", spill_folder(s),
+                s->folder ? "" : " (TMPDIR)");
 }
 
 static void spill_no_memory(struct answer_spill *s)

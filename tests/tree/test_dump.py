@@ -302,6 +302,15 @@ class SeveralTest(DumpTest):
             self.assertIn("no database", self.said)
         self.dump(code=2)
 
+    def test_no_points(self):
+        """Of what is named, that is told: the name may be mistyped, or the time wrong."""
+        later = f"--from={rfc3339(START + 48 * HOUR)}"  # in a shard that "other" has
+        for form in ("json", "csv", "lp"):
+            for words, rp, named, told in (((), "rp", ("a",), ()), ((), "rp", ("aa", "a"), ("aa",)), ((later,), "other", ("a",), ("a",))):
+                self.dump(f"--format={form}", *words, "db", rp, *named)
+                self.assertEqual(re.findall(rf"warning: db/{rp} has no points of a measurement (\S+) in that time\n", self.said),
+                                 list(told), self.said)
+
     def test_nobody_reads(self):
         """A reader that goes away, and a full disk: said once."""
         for target in ("/dev/full", None):
