@@ -20,6 +20,7 @@ struct record {
     int fd;                     /* the state folder, or -1 */
     struct manifest *unwritten; /* in memory, as it could not be written; */
     struct manifest *next;      /* what takes its place if the exchange is done */
+    bool touched;               /* see record_touched */
 };
 
 int record_open(int state_fd, struct record **out)
@@ -53,6 +54,8 @@ struct listed {
     const struct manifest *m;
     size_t at;
     struct record_reading *file;
+    int64_t since_ns; /* when it became valid */
+    bool touched;     /* something has been done to a file since */
 };
 
 static void listed_end(struct listed *l)
@@ -66,7 +69,10 @@ static int listed_open(const struct record *r, const char *name, struct listed *
     *l = (struct listed){.m = name == current ? r->unwritten : NULL};
     if (l->m)
         return 1;
+    struct stat st;
     int code = r->fd < 0 ? -ENOENT : record_reading_open(r->fd, name, &l->file);
+    if (code == 0 && fstatat(r->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        l->since_ns = time_from_spec(&st.st_ctim);
     return code == -ENOENT || code == -EBADMSG ? 0 : code < 0 ? code : 1;
 }
 
@@ -122,6 +128,13 @@ static int record_count(void *arg, const char *name, const struct stat *st)
     return 0;
 }
 
+/* A cut that links a file, or unlinks it, touches it as well. */
+static bool record_is_linked(const char *name, const struct stat *st)
+{
+    const char *last = path_last(name);
+    return st->st_nlink > 1 && (name_is_tsm(last) || name_is_tombstone(last));
+}
+
 /* 1 if all these files are in the folders as they are listed, 0 if not. *walked: how many of them a
  * walk would meet. */
 static int record_listed_fits(struct listed *l, const int fds[TARGETS], uint64_t *walked)
@@ -136,6 +149,7 @@ static int record_listed_fits(struct listed *l, const int fds[TARGETS], uint64_t
             return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
         if (f.size != (uint64_t)st.st_size || f.mtime_ns != time_from_spec(&st.st_mtim))
             return 0;
+        l->touched |= time_from_spec(&st.st_ctim) > l->since_ns && !record_is_linked(f.name, &st);
         *walked += store_walk_meets(f.name);
     }
     return code < 0 ? code : 1;
@@ -174,14 +188,17 @@ static int listed_copy_head(const struct listed *l, struct manifest **out)
 }
 
 /* Whether the store is as that record says: 1; 0, also if there is none. *out: its head. */
-static int record_try(const struct record *r, const char *name, const struct targets *t,
+static int record_try(struct record *r, const char *name, const struct targets *t,
                       struct manifest **out)
 {
     cleanup(listed_end) struct listed l = {0};
     int code = listed_open(r, name, &l);
     if (code == 1)
         code = listed_copy_head(&l, out);
-    return code == 0 && *out ? record_is_store(&l, t) : code;
+    if (code == 0 && *out)
+        code = record_is_store(&l, t);
+    r->touched = l.touched;
+    return code;
 }
 
 int record_look(struct record *r, const struct targets *t, struct manifest **out, bool *moved_on,
@@ -200,6 +217,11 @@ int record_look(struct record *r, const struct targets *t, struct manifest **out
     *moved_on = fits == 0;
     *out = now ? steal_ptr(&now) : steal_ptr(&next);
     return cut_off;
+}
+
+bool record_touched(const struct record *r)
+{
+    return r->touched;
 }
 
 int record_read(const struct record *r, struct manifest **out, struct err *e)

@@ -34,6 +34,10 @@ static inline void record_closep(struct record **r)
 int record_look(struct record *r, const struct targets *t, struct manifest **out, bool *moved_on,
                 struct err *e);
 
+/* After record_look found that the store has not changed: whether something was done to a file since, as its
+ * ctime tells. Then its bytes may be others, with size and time set back. */
+bool record_touched(const struct record *r);
+
 /* The same with its files, for the caller to free: of a record that record_look gave, and that is
  * settled. */
 int record_read(const struct record *r, struct manifest **out, struct err *e);

@@ -32,7 +32,8 @@ static int cut_staged(void *arg, const char *name, uint64_t size, bool linked, s
     return c->q->staged(c->q->arg, name, size) ? err_set(e, -EINTR, "interrupted") : 0;
 }
 
-/* Whether the store still is as it was restored last, and that is a retained cut. */
+/* Whether the store still is as it was restored last, and that is a retained cut: so that nothing is lost if it
+ * is removed. */
 static bool cut_is_replaced(struct cuts *c, const struct manifest *present, bool moved_on)
 {
     autofree struct cut_info *list = NULL;
@@ -55,6 +56,7 @@ static int cut_look(struct cut_staging *c, struct err *e)
     int r = staging_targets(c->s->staging, &t, e);
     if (r == 0)
         r = increments_look(c->s, t, &present, &moved_on, e);
+    moved_on |= record_touched(c->s->record);
     if (r == 0)
         r = cut_effect_look(t, c->placing, c->q->cut, c->effect, e);
     if (r < 0)
@@ -131,6 +133,7 @@ static int cut_foresee(const struct targets *t, const struct session_cut *q, int
         r = cut_effect_look(t, placing, q->cut, out, e);
     if (r == 0 && !record_unsettled(record))
         r = record_look(record, t, &present, &moved_on, e);
+    moved_on |= record_touched(record);
     if (r == 0)
         out->replaces_cut = cut_is_replaced(cutuse_cuts(q->cut), present, moved_on);
     return r;

@@ -149,6 +149,19 @@ class WhereToTest(RollbackTest):
         moved_on = store_tree(self.store, times=False)
         self.assertFalse(self.rollback("1")["replaces_cut"])
         self.same(moved_on, kept())
+        self.write_over(self.shard(3, "wal") / "_00001.wal")
+        written_over = store_tree(self.store, times=False)
+        self.assertFalse(self.rollback("0", "--dry-run")["replaces_cut"])
+        self.assertFalse(self.rollback("0")["replaces_cut"])
+        self.same(written_over, kept())
+
+    def write_over(self, path):
+        """Other bytes, of the same size and time."""
+        before = path.stat()
+        with path.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\xaa")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def store_tree_of(store, folder):
