@@ -50,6 +50,10 @@ class LargeTest(StoreTest):
         said = snap(self.store, "--log=debug", "cut", *words, **how)
         return sum(map(int, re.findall(r"capture (?:[0-9a-f]{32}|of a part): (\d+) members", said)))
 
+    def cut_later(self, hours):
+        preload = Path(INFLUXFS).parent / "tests/preload_clock.so"
+        return self.cut(env=os.environ | {"LD_PRELOAD": str(preload), "CLOCK_SHIFT": str(hours * 3600)})
+
     def assert_all_retained(self, without="-"):
         """What the newest cut has is what lies in the data folder."""
         held = {}
@@ -115,10 +119,6 @@ class ShortcutTest(LargeTest):
         self.cut("--exclude=second")
         self.assert_all_retained(without="second")
 
-    def cut_later(self, hours):
-        preload = Path(INFLUXFS).parent / "tests/preload_clock.so"
-        return self.cut(env=os.environ | {"LD_PRELOAD": str(preload), "CLOCK_SHIFT": str(hours * 3600)})
-
     def check_found_in_turn(self, cut):
         """Files that are changed in place, by cut(number) as often as there are turns."""
         self.cut()
@@ -180,10 +180,9 @@ class DoubtTest(LargeTest):
         self.assert_all_retained()
 
     def test_the_clock_is_set_back(self):
-        preload = Path(INFLUXFS).parent / "tests/preload_clock.so"
-        for shift in (86400, 0, -86400, 0):
-            self.flush(self.shards()[abs(shift) % 7])
-            self.cut(env=os.environ | {"LD_PRELOAD": str(preload), "CLOCK_SHIFT": str(shift)})
+        for hours in (24, 0, -24, 0):
+            self.flush(self.shards()[abs(hours) * 3600 % 7])
+            self.cut_later(hours)
             self.assert_all_retained()
 
     def test_folder_times_are_set(self):
