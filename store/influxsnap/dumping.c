@@ -69,21 +69,23 @@ static int put_context(struct dumping *to, const char *db, const char *rp, struc
     return 0;
 }
 
-/* 1: it is the text of no points; 0; -errno. */
+/* *empty: it is the text of no points. */
 static int dump_one(struct schema_cache *c, const struct dump_query *q, struct dumping *to,
-                    struct err *e)
+                    bool *empty, struct err *e)
 {
     cleanup(dump_freep) struct dump *dump = NULL;
     autofree char *name = NULL;
     uint64_t before = to->meter.done;
     int r = dump_open(c, q, &dump, e);
-    const int empty = r == 0 ? dump_is_empty(dump, e) : r;
-    r = empty < 0 ? empty : dumping_copy(dump, to, e);
+    if (r == 0 && (r = dump_is_empty(dump, e)) >= 0) {
+        *empty = r == 1;
+        r = dumping_copy(dump, to, e);
+    }
     if (r == 0 && asprintf(&name, "%s/%s/%.*s", q->db, q->rp, (int)q->n, q->measurement) < 0)
         return err_sys(e, -ENOMEM, "%s", to->name);
     if (r == 0)
         meter_file(&to->meter, name, to->meter.done - before);
-    return r < 0 ? r : empty;
+    return r;
 }
 
 /* Dumps all measurements of a policy that have points in the range. */
@@ -104,10 +106,9 @@ static int dump_policy(struct schema_cache *c, const struct dump_query *query, s
             continue;
         q.measurement = m->name.p;
         q.n = m->name.n;
-        r = dump_one(c, &q, to, e);
-        if (r >= 0 && q.format == DUMP_LP)
+        r = dump_one(c, &q, to, &(bool){false}, e);
+        if (r == 0 && q.format == DUMP_LP)
             dump_advice_types(&to->told, q.db, q.rp, m);
-        r = r < 0 ? r : 0;
     }
     return r;
 }
@@ -141,12 +142,12 @@ static int dump_named(struct schema_cache *c, struct dump_query *q, char *const 
 {
     int r = dump_advice_deleted(&to->told, c, q, e);
     for (size_t i = 0; r == 0 && i < n; i++) {
+        bool empty = false;
         q->measurement = names[i];
         q->n = strlen(names[i]);
-        r = dump_one(c, q, to, e);
-        if (r == 1)
+        r = dump_one(c, q, to, &empty, e);
+        if (r == 0 && empty)
             dump_advice_empty(&to->told, q);
-        r = r < 0 ? r : 0;
         if (r == 0 && q->format == DUMP_LP)
             r = dump_advice_named(&to->told, c, q, e);
     }
