@@ -37,26 +37,36 @@ static int put_state(struct catalog *c, const struct state *s)
     return mdb_put(c->txn, c->states, &k, &v, 0);
 }
 
-/* The greatest index of any file: that of the newest state, or of a piece that was taken in since. */
-static int catalog_last_index(struct catalog *c, const struct state *newest, uint64_t *out)
+/* A number of that name; 0: there is none. */
+static int catalog_get_count(struct catalog *c, const char *name, uint64_t *out)
 {
-    MDB_val k = {5, (void *)"piece"}, v;
-    uint64_t piece = 0;
+    MDB_val k = {strlen(name), (void *)name}, v;
+    *out = 0;
     int rc = mdb_get(c->txn, c->states, &k, &v);
-    if (rc == 0 && v.mv_size != sizeof(piece))
+    if (rc == 0 && v.mv_size != sizeof(*out))
         return MDB_CORRUPTED;
     if (rc == 0)
-        memcpy(&piece, v.mv_data, sizeof(piece));
-    if (piece < c->last_piece)
-        piece = c->last_piece;
-    *out = newest->rec.index > piece ? newest->rec.index : piece;
+        memcpy(out, v.mv_data, sizeof(*out));
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int put_piece(struct catalog *c, uint64_t index)
+static int put_count(struct catalog *c, const char *name, uint64_t value)
 {
-    MDB_val k = {5, (void *)"piece"}, v = {sizeof(index), &index};
+    MDB_val k = {strlen(name), (void *)name}, v = {sizeof(value), &value};
     return mdb_put(c->txn, c->states, &k, &v, 0);
+}
+
+/* The greatest index of any file: that of the newest state, or of a piece that was taken in since. */
+static int catalog_last_index(struct catalog *c, const struct state *newest, uint64_t *out)
+{
+    uint64_t piece;
+    const int rc = catalog_get_count(c, "piece", &piece);
+    if (rc)
+        return rc;
+    if (piece < c->last_piece)
+        piece = c->last_piece;
+    *out = newest->rec.index > piece ? newest->rec.index : piece;
+    return 0;
 }
 
 /* The id of a state names what was captured and when. */
@@ -174,7 +184,7 @@ static int catalog_piece_in(struct catalog *c, void *arg)
     struct catalog_part part = {.meta_index = s->rec.index};
     memcpy(part.key, job->key, SHA256_BYTES);
     memcpy(part.digest, s->digest, SHA256_BYTES);
-    if ((rc = catalog_make_id(s)) || (c->changed && (rc = put_piece(c, s->rec.index))) ||
+    if ((rc = catalog_make_id(s)) || (c->changed && (rc = put_count(c, "piece", s->rec.index))) ||
         (rc = catalog_settle_part(c, &part, &s->rec)))
         return rc;
     if (c->changed)
@@ -269,4 +279,16 @@ int catalog_seed(struct catalog *c, const struct catalog_record *rec,
 {
     struct seeding job = {rec, files};
     return catalog_run(c, catalog_seed_in, &job, e);
+}
+
+static int catalog_turn(struct catalog *c, void *arg)
+{
+    uint64_t *turn = arg;
+    const int rc = catalog_get_count(c, "turn", turn);
+    return rc ? rc : put_count(c, "turn", ++*turn);
+}
+
+int catalog_take_turn(struct catalog *c, uint64_t *out, struct err *e)
+{
+    return catalog_run(c, catalog_turn, out, e);
 }

@@ -221,25 +221,3 @@ int catalog_put_base(struct catalog *c, const char *id, const struct catalog_bas
 {
     return catalog_run(c, bases_put, &(struct bases_job){.id = id, .value = *base}, e);
 }
-
-static int shards_take_turn(struct catalog *c, void *arg)
-{
-    uint64_t turn = 0;
-    MDB_val k = {4, (void *)"turn"}, v;
-    int rc = mdb_get(c->txn, c->states, &k, &v);
-    if (rc == 0 && v.mv_size != sizeof(turn))
-        return MDB_CORRUPTED;
-    if (rc == 0)
-        memcpy(&turn, v.mv_data, sizeof(turn));
-    else if (rc != MDB_NOTFOUND)
-        return rc;
-    turn++;
-    memcpy(arg, &turn, sizeof(turn));
-    v = (MDB_val){sizeof(turn), &turn};
-    return mdb_put(c->txn, c->states, &k, &v, 0);
-}
-
-int catalog_take_turn(struct catalog *c, uint64_t *out, struct err *e)
-{
-    return catalog_run(c, shards_take_turn, out, e);
-}
